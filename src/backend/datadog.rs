@@ -1,0 +1,224 @@
+//! Datadog's DORA API: `POST /api/v2/dora/failure`, replaced whole under the same id.
+
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+
+use super::{Backend, Sending, SetupError, answer, client};
+use crate::config;
+use crate::domain::failure::{Details, Evaluated, Failure, State};
+use crate::domain::forwarding::Destination;
+use crate::domain::timestamp::Timestamp;
+
+/// Datadog: `custom_tags`, up to 100.
+const MOST_TAGS: usize = 100;
+/// Longer names are cut at a character boundary.
+const LONGEST_NAME_CHARS: usize = 1_000;
+/// What is sent where neither a service nor a team is known, because one of them is required.
+const UNATTRIBUTED: &str = "unattributed";
+
+/// One `[[backend]]` of kind `datadog`.
+pub(super) struct Datadog {
+    name: String,
+    url: reqwest::Url,
+    api_key: HeaderValue,
+    concurrency: usize,
+    client: reqwest::Client,
+}
+
+impl Datadog {
+    pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
+        let timeout: Duration = entry.timeout.get();
+        Ok(Self {
+            name: entry.name.get_ref().as_str().to_owned(),
+            url: entry.url.join("/api/v2/dora/failure"),
+            api_key: header_value(&entry.api_key.fetch(1)?)?,
+            concurrency: entry.concurrency.get(),
+            client: client(timeout)?,
+        })
+    }
+}
+
+fn header_value(key: &SecretString) -> Result<HeaderValue, SetupError> {
+    let mut value = HeaderValue::from_str(key.expose_secret()).map_err(|_| SetupError::NotAHeader)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+impl Destination for Datadog {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn freeze(&self, failure: &Evaluated) -> Vec<u8> {
+        let request = Request { data: Data { attributes: attributes(failure) } };
+        serde_json::to_vec(&request).unwrap_or_default()
+    }
+}
+
+impl Backend for Datadog {
+    fn send(&self, body: Vec<u8>) -> Sending<'_> {
+        let request = self
+            .client
+            .post(self.url.clone())
+            .header("DD-API-KEY", self.api_key.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
+        Box::pin(async move { answer::reply(request.send().await).await })
+    }
+
+    fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    attributes: Attributes<'a>,
+}
+
+/// Nothing null is sent, and times are nanoseconds: their unit is told by size.
+#[derive(Serialize)]
+struct Attributes<'a> {
+    id: &'a str,
+    started_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    services: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team: Option<&'a str>,
+    env: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    git: Option<Git<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    custom_tags: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Git<'a> {
+    repository_url: &'a str,
+    commit_sha: &'a str,
+}
+
+fn attributes(Evaluated { failure, details }: &Evaluated) -> Attributes<'_> {
+    let mut services: Vec<&str> = failure.services.iter().map(String::as_str).collect();
+    if services.is_empty() && failure.team.is_none() {
+        services.push(UNATTRIBUTED);
+    }
+    let git = details.repository_url.as_deref().zip(details.commit_sha.as_deref());
+    Attributes {
+        id: failure.id.as_str(),
+        started_at: failure.started_at.as_nanos(),
+        // A failure that does not count (any more) is shown as one that never ended.
+        finished_at: details
+            .restored_at
+            .filter(|_| failure.state == State::Completed)
+            .map(Timestamp::as_nanos),
+        services,
+        team: failure.team.as_deref(),
+        env: &failure.env,
+        name: failure.title.as_deref().map(shown_name),
+        severity: failure.severity.as_deref(),
+        git: git.map(|(repository_url, commit_sha)| Git { repository_url, commit_sha }),
+        version: details.version.as_deref(),
+        custom_tags: custom_tags(failure, details),
+    }
+}
+
+/// A title as Datadog takes it.
+fn shown_name(title: &str) -> String {
+    title.chars().take(LONGEST_NAME_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The tags that were configured or sent, then what PagerDuty says; no tag twice.
+fn custom_tags(failure: &Failure, details: &Details) -> Vec<String> {
+    let of_pagerduty = [
+        ("pagerduty_service", &details.pagerduty_service),
+        ("pagerduty_urgency", &failure.urgency),
+        ("pagerduty_url", &failure.url),
+    ];
+    let known =
+        of_pagerduty.into_iter().filter_map(|(key, value)| Some(format!("{key}:{}", value.as_ref()?)));
+    let mut tags: Vec<String> = Vec::new();
+    for tag in details.tags.iter().cloned().chain(known) {
+        let tag = shown_name(&tag);
+        if tags.len() < MOST_TAGS && !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    tags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::failure::evaluate;
+    use crate::domain::history::History;
+    use crate::domain::policy::{Policy, ServiceEntry};
+    use crate::pagerduty::payload;
+
+    fn resolved(policy: &Policy) -> Evaluated {
+        let body = include_bytes!("../../fixtures/pagerduty/incident.resolved.json");
+        let event = payload::parse(body).unwrap();
+        let mut history = History::default();
+        history.insert(&event, event.occurred_at);
+        evaluate(&event.subject.unwrap().incident, &history, policy).unwrap()
+    }
+
+    fn policy() -> Policy {
+        let entry = ServiceEntry {
+            pagerduty: "PSVC001".into(),
+            services: vec!["checkout".into()],
+            team: Some("payments".into()),
+            tags: vec!["tier:1".into()],
+            ..ServiceEntry::default()
+        };
+        Policy { services: vec![entry], default_env: "production".into(), ..Policy::default() }
+    }
+
+    fn shown(failure: &Evaluated) -> String {
+        serde_json::to_string_pretty(&Request { data: Data { attributes: attributes(failure) } }).unwrap()
+    }
+
+    #[test]
+    fn a_completed_failure_as_datadog_gets_it() {
+        insta::assert_snapshot!(shown(&resolved(&policy())));
+    }
+
+    #[test]
+    fn what_does_not_count_is_told_without_an_end() {
+        let mut failure = resolved(&policy());
+        failure.failure.state = State::Merged;
+        assert!(!shown(&failure).contains("finished_at"));
+    }
+
+    #[test]
+    fn hostile_facts_stay_within_what_datadog_takes() {
+        let mut policy = policy();
+        policy.services[0].tags = (0..1_000).map(|n| format!("tag:{n}")).collect();
+        let mut failure = resolved(&policy);
+        failure.failure.title = Some("\u{202e}<script>\0\n".repeat(500));
+        failure.failure.services.clear();
+        failure.failure.team = None;
+        let attributes = attributes(&failure);
+        assert_eq!(attributes.custom_tags.len(), MOST_TAGS);
+        assert_eq!(attributes.services, [UNATTRIBUTED]);
+        let name = attributes.name.unwrap();
+        assert_eq!(name.chars().count(), LONGEST_NAME_CHARS);
+        assert!(!name.chars().any(char::is_control));
+    }
+}

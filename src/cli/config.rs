@@ -1,0 +1,30 @@
+//! `config example` and `config show`.
+
+use clap::{Args, Subcommand};
+
+use super::Failed;
+use super::table::say;
+use crate::config::{Config, EXAMPLE, Problem};
+
+#[derive(Args)]
+pub(super) struct Options {
+    #[command(subcommand)]
+    which: Which,
+}
+
+#[derive(Subcommand)]
+enum Which {
+    /// Print an example with every key, its default and what it means
+    Example,
+    /// Print the configuration that holds, defaults included and secrets left out
+    Show,
+}
+
+pub(super) fn run(options: &Options, config: impl FnOnce() -> Result<Config, Problem>) -> Result<(), Failed> {
+    let text = match options.which {
+        Which::Example => EXAMPLE.to_owned(),
+        Which::Show => config()?.show().map_err(anyhow::Error::from)?,
+    };
+    say(text.trim_end());
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! `failures`: what the store holds.
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use super::table::{Column, render, say, tell, width};
+use super::{Failed, Format, FormatName};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::domain::failure::{Failure, State};
+use crate::domain::moment;
+use crate::store::{Filter, ListedFailure, Page, Reader};
+
+#[derive(Args)]
+pub(super) struct Options {
+    /// Only those in this state
+    #[arg(long, value_parser = state_parser())]
+    state: Option<State>,
+
+    /// Only those that count for this service
+    #[arg(long, value_name = "S")]
+    service: Option<String>,
+
+    /// Only those that began then or later: RFC 3339, a date, or an age such as 30d
+    #[arg(long, value_name = "T")]
+    since: Option<String>,
+
+    /// At most that many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+
+    #[command(flatten)]
+    format: Format,
+}
+
+/// The states, by the words that JSON and tables have for them.
+fn state_parser() -> impl TypedValueParser<Value = State> {
+    const STATES: [State; 4] = [State::Open, State::Completed, State::Ignored, State::Merged];
+    PossibleValuesParser::new(STATES.map(State::as_str)).map(|name| {
+        let is_named = |state: &State| state.as_str() == name;
+        STATES.into_iter().find(is_named).unwrap_or(State::Open)
+    })
+}
+
+pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
+    let zone = config.dora.timezone.zone();
+    let since = options.since.as_deref().map(|text| moment::parse(text, SystemClock.now(), zone)).transpose();
+    let filter = Filter {
+        state: options.state,
+        service: options.service.clone(),
+        since: since.map_err(|error| Failed::Usage(anyhow::anyhow!("--since: {error}")))?,
+        limit: options.limit as usize,
+        cursor: None,
+    };
+    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
+    let page = reader.failures(&filter).map_err(anyhow::Error::from)?;
+    match options.format.format {
+        FormatName::Json => say(serde_json::to_string_pretty(&page).map_err(anyhow::Error::from)?),
+        FormatName::Table => print(&page),
+    }
+    Ok(())
+}
+
+fn print(page: &Page) {
+    if page.failures.is_empty() {
+        return tell("no failures");
+    }
+    say(table(&page.failures, width()).trim_end());
+    if page.next.is_some() {
+        tell("there are more: --limit shows them");
+    }
+}
+
+const COLUMNS: [Column; 9] = [
+    Column { title: "STARTED", is_number: false, may_shrink: false },
+    Column { title: "FAILURE", is_number: false, may_shrink: false },
+    Column { title: "TITLE", is_number: false, may_shrink: true },
+    Column { title: "SERVICES", is_number: false, may_shrink: true },
+    Column { title: "TEAM", is_number: false, may_shrink: true },
+    Column { title: "ENV", is_number: false, may_shrink: true },
+    Column { title: "SEVERITY", is_number: false, may_shrink: true },
+    Column { title: "STATE", is_number: false, may_shrink: false },
+    Column { title: "RESTORED IN", is_number: true, may_shrink: false },
+];
+
+/// The table of a listing.
+pub(super) fn table(failures: &[ListedFailure], width: usize) -> String {
+    let rows: Vec<Vec<String>> = failures.iter().map(|listed| row(&listed.failure)).collect();
+    render(&COLUMNS, &rows, width)
+}
+
+fn row(failure: &Failure) -> Vec<String> {
+    let or_dash = |text: Option<&String>| text.map_or_else(|| "-".to_owned(), Clone::clone);
+    let flags: Vec<_> = failure.flags.iter().map(|flag| flag.as_str()).collect();
+    let state = match flags.as_slice() {
+        [] => failure.state.as_str().to_owned(),
+        flags => format!("{} ({})", failure.state.as_str(), flags.join(", ")),
+    };
+    vec![
+        minute(&failure.started_at.to_string()),
+        failure.incident.as_ref().map_or_else(|| failure.id.to_string(), ToString::to_string),
+        or_dash(failure.title.as_ref()),
+        if failure.services.is_empty() { "-".to_owned() } else { failure.services.join(", ") },
+        or_dash(failure.team.as_ref()),
+        failure.env.clone(),
+        or_dash(failure.severity.as_ref()),
+        state,
+        failure.time_to_restore_seconds.map_or_else(|| "-".to_owned(), span),
+    ]
+}
+
+/// `2026-11-02T09:14:05Z` as `2026-11-02 09:14`.
+fn minute(time: &str) -> String {
+    time.get(..16).unwrap_or(time).replace('T', " ")
+}
+
+/// Seconds as people say them, in the two largest units that matter.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "whole, positive seconds are meant"
+)]
+fn span(seconds: f64) -> String {
+    match seconds.max(0.0).round() as u64 {
+        s @ 0..60 => format!("{s}s"),
+        s @ 60..3_600 => format!("{}m {:02}s", s / 60, s % 60),
+        s @ 3_600..86_400 => format!("{}h {:02}m", s / 3_600, s % 3_600 / 60),
+        s => format!("{}d {:02}h", s / 86_400, s % 86_400 / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_well() {
+        let spans = [0.2, 59.6, 60.0, 2_530.5, 7_261.0, 90_000.0].map(span);
+        assert_eq!(spans, ["0s", "1m 00s", "1m 00s", "42m 11s", "2h 01m", "1d 01h"]);
+    }
+}

@@ -1,0 +1,146 @@
+//! The commands.
+
+mod check;
+mod config;
+mod demo;
+mod failures;
+mod send;
+mod serve;
+mod table;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::config::{Config, Problem};
+use crate::telemetry::logs;
+
+/// Turns PagerDuty incidents into DORA failure events.
+///
+/// PagerDuty's V3 webhooks come in, their signatures are verified, and each incident becomes a failure with a
+/// start and an end. Failures are kept in one SQLite file; completed ones are forwarded to the metrics backends.
+#[derive(Parser)]
+#[command(
+    version,
+    max_term_width = 110,
+    disable_help_subcommand = true,
+    after_help = "\
+To see it at work:       pagerduty-dora demo
+To set it up:            pagerduty-dora config example > config.toml
+                         pagerduty-dora check --offline
+                         pagerduty-dora serve"
+)]
+struct Cli {
+    /// The configuration [default: /etc/pagerduty-dora/config.toml, else ./config.toml, else built-in defaults]
+    #[arg(long, global = true, value_name = "FILE", env = "PAGERDUTY_DORA_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon
+    Serve,
+    /// Show it at work, with made-up incidents and a metrics backend of its own; nothing to configure
+    Demo(demo::Options),
+    /// Check the configuration, the secrets and the store
+    Check(check::Options),
+    /// Sign payloads and send them as PagerDuty does
+    Send(send::Options),
+    /// List failures, newest first
+    Failures(failures::Options),
+    /// Print the example configuration, or the one that holds
+    Config(config::Options),
+}
+
+/// For commands that list.
+#[derive(Args)]
+struct Format {
+    /// How to print
+    #[arg(long, value_enum, default_value_t = FormatName::Table)]
+    format: FormatName,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    /// For people
+    Table,
+    /// For programs: the same as the API answers
+    Json,
+}
+
+/// Why a command ends otherwise than well.
+enum Failed {
+    /// It was tried, and did not work.
+    Tried(anyhow::Error),
+    /// The usage or the configuration is wrong.
+    Usage(anyhow::Error),
+    /// The store is in doubt: start again.
+    InDoubt(anyhow::Error),
+}
+
+impl Failed {
+    /// 1: tried and failed. 2: usage or configuration. 74 (`EX_IOERR`): the disk; to be restarted.
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Tried(_) => 1,
+            Self::Usage(_) => 2,
+            Self::InDoubt(_) => 74,
+        }
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Tried(error) | Self::Usage(error) | Self::InDoubt(error)) = self;
+        write!(f, "{error:#}")
+    }
+}
+
+impl From<anyhow::Error> for Failed {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Tried(error)
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::Usage(problem.into())
+    }
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            table::tell(format_args!("pagerduty-dora: {failed}"));
+            ExitCode::from(failed.exit_code())
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failed> {
+    let level = if matches!(cli.command, Command::Serve) { LevelFilter::INFO } else { LevelFilter::WARN };
+    logs::start(level, table::may_color());
+    let config = || Config::load(cli.config.as_deref());
+    match cli.command {
+        Command::Serve => serve::run(&config()?),
+        Command::Demo(options) => demo::run(&options),
+        Command::Check(options) => check::run(&options, &config()?),
+        Command::Send(options) => send::run(&options),
+        Command::Failures(options) => failures::run(&options, &config()?),
+        Command::Config(options) => config::run(&options, config),
+    }
+}
+
+/// The runtime that everything asynchronous runs on.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

@@ -1,0 +1,119 @@
+//! `send`: signs payloads and posts them as PagerDuty does.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use reqwest::Url;
+use secrecy::SecretString;
+
+use super::table::{say, tell};
+use super::{Failed, runtime};
+use crate::backend;
+use crate::config::Secret;
+use crate::pagerduty::signature::{SIGNATURE_HEADER, sign};
+
+/// PagerDuty waits that long for an answer.
+const PAGERDUTY_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Args)]
+pub(super) struct Options {
+    /// Payloads, each a file with the JSON body of one webhook
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Where the webhooks are received
+    #[arg(long, value_name = "URL")]
+    url: Url,
+
+    /// Sign with the secret in this file
+    #[arg(long, value_name = "F", conflicts_with = "secret_env")]
+    secret_file: Option<PathBuf>,
+
+    /// Sign with the secret in this environment variable
+    #[arg(long, value_name = "NAME", default_value = "PAGERDUTY_SIGNING_SECRET")]
+    secret_env: String,
+}
+
+/// What was answered.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: String,
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Failed> {
+    let secret = match &options.secret_file {
+        Some(file) => Secret::File { file: file.clone() },
+        None => Secret::Env { env: options.secret_env.clone() },
+    };
+    let secret = secret.fetch(1).map_err(|error| Failed::Usage(error.into()))?;
+    runtime()?.block_on(async {
+        let sender = Sender::new(options.url.clone(), secret)?;
+        let mut refused = 0;
+        for file in &options.files {
+            let shown = file.display();
+            let body = std::fs::read(file).with_context(|| format!("cannot read {shown}"))?;
+            let answer = sender.send(body).await.with_context(|| format!("cannot send {shown}"))?;
+            say(format_args!("{}  {}  {shown}", answer.status, answer.body.trim()));
+            refused += usize::from(!(200..300).contains(&answer.status));
+        }
+        if refused > 0 {
+            tell(format_args!("{refused} of {} were not accepted", options.files.len()));
+            return Err(Failed::Tried(anyhow::anyhow!("not everything was accepted")));
+        }
+        Ok(())
+    })
+}
+
+/// Plays PagerDuty.
+pub(super) struct Sender {
+    client: reqwest::Client,
+    url: Url,
+    secret: SecretString,
+}
+
+impl Sender {
+    pub(super) fn new(url: Url, secret: SecretString) -> anyhow::Result<Self> {
+        if !matches!(url.scheme(), "http" | "https") {
+            bail!("{url} does not begin with http:// or https://");
+        }
+        Ok(Self { client: backend::client(PAGERDUTY_TIMEOUT)?, url, secret })
+    }
+
+    /// Sends one payload, with PagerDuty's headers and an `X-Webhook-Id` of its own.
+    pub(super) async fn send(&self, body: Vec<u8>) -> anyhow::Result<Answer> {
+        let response = self
+            .client
+            .post(self.url.clone())
+            .header("user-agent", "PagerDuty-Webhook/V3.0")
+            .header("content-type", "application/json")
+            .header("accept", "application/json")
+            .header("x-webhook-id", webhook_id())
+            .header("x-webhook-subscription", "PSENDER")
+            .header(SIGNATURE_HEADER, sign(&self.secret, &body))
+            .body(body)
+            .send()
+            .await?;
+        Ok(Answer { status: response.status().as_u16(), body: response.text().await? })
+    }
+}
+
+/// A random UUID.
+fn webhook_id() -> String {
+    let bits = fastrand::u128(..) & !(0xf << 76) & !(0b11 << 62) | 4 << 76 | 0b10 << 62;
+    let hex = format!("{bits:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn webhook_ids_are_uuids() {
+        for _ in 0..100 {
+            let id = super::webhook_id();
+            assert_eq!((id.len(), &id[14..15]), (36, "4"), "{id}");
+            assert!("89ab".contains(&id[19..20]), "{id}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `serve`: the daemon.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Failed, runtime};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::{Listeners, RunError, Shutdown};
+
+pub(super) fn run(config: &Config) -> Result<(), Failed> {
+    runtime()?.block_on(async {
+        let listeners = Listeners::bind(config).await.map_err(anyhow::Error::from)?;
+        let shutdown = Shutdown { when: ordered_to_stop()?, on_ready: say_ready(&listeners)? };
+        crate::run(config, Arc::new(SystemClock), listeners, shutdown).await.map_err(Failed::from)
+    })
+}
+
+/// Ready at SIGTERM or Ctrl-C.
+pub(super) fn ordered_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    let (mut terminate, mut interrupt): (Signal, Signal) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        notify(NotifyState::Stopping);
+    })
+}
+
+/// Says where it listens, and tells systemd, once everything is up.
+fn say_ready(listeners: &Listeners) -> anyhow::Result<Box<dyn FnOnce() + Send>> {
+    let (public, private) = (listeners.public.local_addr()?, listeners.private.local_addr()?);
+    Ok(Box::new(move || {
+        tracing::info!(%public, %private, "ready");
+        notify(NotifyState::Ready);
+    }))
+}
+
+/// Nobody listens unless systemd started us.
+fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd could not be told");
+    }
+}
+
+impl From<RunError> for Failed {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Config(problem) => Self::Usage(problem.into()),
+            RunError::Store(error) => Self::Tried(error.into()),
+            RunError::InDoubt(_) => Self::InDoubt(error.into()),
+        }
+    }
+}

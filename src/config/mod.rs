@@ -1,0 +1,364 @@
+//! The configuration file: what may stand in it, what holds where it is silent, and what is refused.
+
+mod problem;
+mod secret;
+mod value;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+pub use problem::Problem;
+pub use secret::{Secret, SecretError};
+pub use value::{BackendUrl, Name, NotYet, Pause, RoutePath, TimeZoneName, ZeroOnly};
+
+use crate::domain::policy::{Policy, Reopened, ServiceEntry, Start, WhichService};
+
+/// `config.example.toml`, which is also what the program does without a file.
+pub const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+/// Where the file is looked for when nobody names one.
+const PLACES: [&str; 2] = ["/etc/pagerduty-dora/config.toml", "config.toml"];
+
+/// The whole configuration, as it holds.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The file it was read from; `None`: there was none, and the defaults hold.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+    /// What PagerDuty and the deployment pipelines reach.
+    pub server: Server,
+    /// Health, metrics, JSON API.
+    pub admin: Admin,
+    /// Where everything is kept.
+    pub store: Store,
+    /// The webhooks.
+    pub pagerduty: PagerDuty,
+    /// How an incident becomes a failure.
+    pub failure: Failure,
+    /// The event API.
+    pub events_api: EventsApi,
+    /// The figures.
+    pub dora: Dora,
+    /// Which incidents count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rule: Vec<NotYet>,
+    /// What PagerDuty's services are called here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub service: Vec<Service>,
+    /// Who is told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub backend: Vec<Backend>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// The public address.
+    #[serde(deserialize_with = "value::socket_address")]
+    pub listen: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<NotYet>,
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// The private address.
+    #[serde(deserialize_with = "value::socket_address")]
+    pub listen: SocketAddr,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The SQLite file.
+    pub path: PathBuf,
+    /// How long raw bodies are kept.
+    pub retention: Pause,
+}
+
+/// `[pagerduty]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PagerDuty {
+    /// The webhook's route.
+    pub path: RoutePath,
+    /// Any of them may have signed.
+    pub signing_secrets: Vec<Secret>,
+    /// What is answered to a wrong signature.
+    pub unverified: Unverified,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api: Option<NotYet>,
+}
+
+/// `pagerduty.unverified`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unverified {
+    /// 401: PagerDuty drops the event.
+    #[default]
+    Refuse,
+    /// 503: PagerDuty keeps trying for 48 hours.
+    Retry,
+}
+
+/// `[failure]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Failure {
+    /// What counts as the start.
+    pub start: Start,
+    /// How reopened incidents are timed.
+    pub reopened: Reopened,
+    settle: ZeroOnly,
+    min_duration: ZeroOnly,
+    /// The env where nothing else says one.
+    pub default_env: Name,
+    /// Which service counts.
+    pub service: WhichService,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    catalog: Vec<NotYet>,
+    /// Priority → severity.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub severity: BTreeMap<String, Name>,
+}
+
+/// `[events_api]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventsApi {
+    /// What `DD-API-KEY` may hold; none: the API is off.
+    pub keys: Vec<Secret>,
+}
+
+/// `[dora]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dora {
+    /// How long before a failure a deployment may have caused it.
+    pub link_window: Pause,
+    /// Where days begin.
+    pub timezone: TimeZoneName,
+}
+
+/// `[[service]]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// Id, exact name or URL.
+    pub pagerduty: Name,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    services: Vec<Name>,
+    team: Option<Name>,
+    env: Option<Name>,
+    repository_url: Option<Name>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<Name>,
+}
+
+/// `[[backend]]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backend {
+    /// Unique.
+    pub name: Spanned<Name>,
+    /// What it speaks.
+    pub kind: Kind,
+    /// Its base.
+    pub url: BackendUrl,
+    /// Its key.
+    pub api_key: Secret,
+    /// How long an attempt may take.
+    #[serde(default = "ten_seconds")]
+    pub timeout: Pause,
+    /// How many attempts at once.
+    #[serde(default = "four")]
+    pub concurrency: Concurrency,
+    application_key: Option<NotYet>,
+    change_failures: Option<NotYet>,
+    deployments: Option<NotYet>,
+    services: Option<NotYet>,
+    teams: Option<NotYet>,
+    envs: Option<NotYet>,
+}
+
+/// `backend.kind`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Datadog's DORA API, or this program's own event API.
+    Datadog,
+}
+
+/// `backend.concurrency`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "usize")]
+pub struct Concurrency(usize);
+
+impl TryFrom<usize> for Concurrency {
+    type Error = &'static str;
+
+    fn try_from(number: usize) -> Result<Self, Self::Error> {
+        (1..=64).contains(&number).then_some(Self(number)).ok_or("must be from 1 to 64")
+    }
+}
+
+impl Concurrency {
+    /// The number, from 1 to 64.
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+fn ten_seconds() -> Pause {
+    Pause::written("10s", 10)
+}
+
+fn four() -> Concurrency {
+    Concurrency(4)
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: loopback(8080), tls: None }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: loopback(8081) }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { path: "pagerduty-dora.db".into(), retention: Pause::written("730d", 730 * 86_400) }
+    }
+}
+
+impl Default for PagerDuty {
+    fn default() -> Self {
+        Self {
+            path: RoutePath::default(),
+            signing_secrets: vec![Secret::Env { env: "PAGERDUTY_SIGNING_SECRET".into() }],
+            unverified: Unverified::Refuse,
+            api: None,
+        }
+    }
+}
+
+impl Default for Failure {
+    fn default() -> Self {
+        Self {
+            start: Start::default(),
+            reopened: Reopened::default(),
+            settle: ZeroOnly,
+            min_duration: ZeroOnly,
+            default_env: Name::from_static("production"),
+            service: WhichService::default(),
+            catalog: Vec::new(),
+            severity: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Dora {
+    fn default() -> Self {
+        Self { link_window: Pause::written("24h", 86_400), timezone: TimeZoneName::default() }
+    }
+}
+
+impl Config {
+    /// Reads the file that was named, else the first that is found; where there is none, the defaults hold.
+    pub fn load(named: Option<&Path>) -> Result<Self, Problem> {
+        let found = || PLACES.iter().map(Path::new).find(|place| place.exists());
+        match named.or_else(found) {
+            Some(file) => Self::read(file),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// Reads this file.
+    pub fn read(file: &Path) -> Result<Self, Problem> {
+        let text = std::fs::read_to_string(file).map_err(|error| Problem::unreadable(file, &error))?;
+        let mut config = Self::parse(&text).map_err(|problem| problem.in_file(file))?;
+        let folder = file.parent().unwrap_or(Path::new(""));
+        config.resolve_paths(folder);
+        config.file = Some(file.to_owned());
+        Ok(config)
+    }
+
+    /// Reads a configuration from its text.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let config: Self = toml::from_str(text).map_err(|error| Problem::from_toml(&error, text))?;
+        config.check_backend_names(text)?;
+        Ok(config)
+    }
+
+    fn check_backend_names(&self, text: &str) -> Result<(), Problem> {
+        for (index, backend) in self.backend.iter().enumerate() {
+            let name = &backend.name;
+            if self.backend[..index].iter().any(|earlier| earlier.name.get_ref() == name.get_ref()) {
+                let said =
+                    format!("another backend is called {:?}: names must be unique", name.get_ref().as_str());
+                return Err(Problem::at(text, name.span(), &said));
+            }
+        }
+        Ok(())
+    }
+
+    /// Relative paths start at the folder of the file that names them.
+    fn resolve_paths(&mut self, folder: &Path) {
+        self.store.path = folder.join(&self.store.path);
+        let backends = self.backend.iter_mut().map(|backend| &mut backend.api_key);
+        for secret in
+            self.pagerduty.signing_secrets.iter_mut().chain(&mut self.events_api.keys).chain(backends)
+        {
+            secret.resolve_path(folder);
+        }
+    }
+
+    /// What was decided about failures.
+    pub fn policy(&self) -> Policy {
+        let strings = |names: &[Name]| names.iter().map(|name| name.as_str().to_owned()).collect();
+        let string = |name: &Option<Name>| name.as_ref().map(|name| name.as_str().to_owned());
+        let entry = |service: &Service| ServiceEntry {
+            pagerduty: service.pagerduty.as_str().to_owned(),
+            services: strings(&service.services),
+            team: string(&service.team),
+            env: string(&service.env),
+            repository_url: string(&service.repository_url),
+            tags: strings(&service.tags),
+        };
+        let severity =
+            |(priority, severity): (&String, &Name)| (priority.clone(), severity.as_str().to_owned());
+        Policy {
+            start: self.failure.start,
+            reopened: self.failure.reopened,
+            service: self.failure.service,
+            default_env: self.failure.default_env.as_str().to_owned(),
+            severities: self.failure.severity.iter().map(severity).collect(),
+            services: self.service.iter().map(entry).collect(),
+        }
+    }
+
+    /// The configuration as it holds, with no secret in it.
+    pub fn show(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;

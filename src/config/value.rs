@@ -1,0 +1,253 @@
+//! Values that check themselves while they are read, so that a mistake is named with its line.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::SpanRelativeTo;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// An address to listen on.
+pub(super) fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        serde::de::Error::custom("is not an address such as \"127.0.0.1:8080\" or \"[::]:8080\"")
+    })
+}
+
+/// A length of time: `"90s"`, `"15m"`, `"12h"`, `"730d"`. Keeps the words it was written in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Pause {
+    text: String,
+    duration: Duration,
+}
+
+impl Pause {
+    /// A default, in the words of the example and in seconds.
+    pub(super) fn written(text: &str, seconds: u64) -> Self {
+        Self { text: text.to_owned(), duration: Duration::from_secs(seconds) }
+    }
+
+    /// How long it is.
+    pub fn get(&self) -> Duration {
+        self.duration
+    }
+}
+
+impl TryFrom<String> for Pause {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        const EXPECTED: &str = "is not a duration such as \"30s\", \"15m\", \"12h\" or \"30d\"";
+        let span: jiff::Span = text.parse().map_err(|_| EXPECTED)?;
+        let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| EXPECTED)?;
+        Ok(Self { duration: Duration::try_from(duration).map_err(|_| EXPECTED)?, text })
+    }
+}
+
+impl From<Pause> for String {
+    fn from(pause: Pause) -> Self {
+        pause.text
+    }
+}
+
+/// Names that are not empty and hold no control characters.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(Cow<'static, str>);
+
+impl Name {
+    pub(super) const fn from_static(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.trim().is_empty() || text.chars().any(char::is_control) {
+            return Err("must not be empty or hold control characters");
+        }
+        Ok(Self(Cow::Owned(text)))
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0.into_owned()
+    }
+}
+
+/// The path of a route: `/…` of plain characters, and none that is taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RoutePath(String);
+
+impl RoutePath {
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for RoutePath {
+    fn default() -> Self {
+        Self("/webhooks/pagerduty".to_owned())
+    }
+}
+
+impl TryFrom<String> for RoutePath {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+        if !text.starts_with('/') || !text.bytes().all(plain) {
+            return Err("must begin with / and hold only letters, digits and / - _ . ~");
+        }
+        if text.starts_with("/api/v2/dora/") {
+            return Err("must not lie under /api/v2/dora/, where the event API is");
+        }
+        Ok(Self(text))
+    }
+}
+
+impl From<RoutePath> for String {
+    fn from(path: RoutePath) -> Self {
+        path.0
+    }
+}
+
+/// The address of a backend. A password in it is used, and never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct BackendUrl(reqwest::Url);
+
+impl BackendUrl {
+    /// The address of `path` under this one.
+    pub fn join(&self, path: &str) -> reqwest::Url {
+        let mut url = self.0.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}{path}"));
+        url
+    }
+}
+
+impl TryFrom<String> for BackendUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let url = reqwest::Url::parse(&text).map_err(|error| format!("is not a URL: {error}"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err("must begin with http:// or https://".to_owned());
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("must not have a query or a fragment: a path is added to it".to_owned());
+        }
+        Ok(Self(url))
+    }
+}
+
+impl fmt::Display for BackendUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut url = self.0.clone();
+        if url.password().is_some() {
+            url.set_password(Some("redacted")).map_err(|()| fmt::Error)?;
+        }
+        f.write_str(url.as_str())
+    }
+}
+
+impl fmt::Debug for BackendUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for BackendUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A time zone by its IANA name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TimeZoneName {
+    name: String,
+    zone: TimeZone,
+}
+
+impl TimeZoneName {
+    /// The zone.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+}
+
+impl Default for TimeZoneName {
+    fn default() -> Self {
+        Self { name: "UTC".to_owned(), zone: TimeZone::UTC }
+    }
+}
+
+impl TryFrom<String> for TimeZoneName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let zone = if name == "UTC" { Ok(TimeZone::UTC) } else { TimeZone::get(&name) };
+        let zone = zone.map_err(
+            |_| "is not a time zone that this machine knows: use UTC or a name such as \"Europe/Berlin\"",
+        )?;
+        Ok(Self { name, zone })
+    }
+}
+
+impl From<TimeZoneName> for String {
+    fn from(zone: TimeZoneName) -> Self {
+        zone.name
+    }
+}
+
+/// A key that a later version will know. Refused, because ignoring it would change what is counted.
+#[derive(Debug, Clone, Serialize)]
+pub enum NotYet {}
+
+impl<'de> Deserialize<'de> for NotYet {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom("is not supported by this version of pagerduty-dora: leave it out"))
+    }
+}
+
+/// A length of time that this version only knows as zero.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ZeroOnly;
+
+impl<'de> Deserialize<'de> for ZeroOnly {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if Pause::deserialize(deserializer)?.get().is_zero() {
+            return Ok(Self);
+        }
+        Err(serde::de::Error::custom("other than \"0s\" is not supported by this version of pagerduty-dora"))
+    }
+}
+
+impl Serialize for ZeroOnly {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("0s")
+    }
+}

@@ -1,0 +1,395 @@
+//! What is remembered of an incident: the set of its events, reduced to those facts that can still decide.
+//!
+//! A history does not depend on the order in which its events arrived, nor on how often each did: the events
+//! stand sorted by their [`Position`], and a fact leaves only when another event has made it irrelevant for
+//! good. `history_is_a_set` in the tests holds it to that.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use super::event::{Event, Kind, Snapshot};
+use super::timestamp::{Timestamp, nanos};
+
+/// How far ahead of this machine's clock an event may lie before it is flagged.
+const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
+
+/// Where an event stands among those of its incident: time, then rank, then id; never arrival.
+type Position<'a> = (Timestamp, u8, &'a str);
+
+/// An event, less what a later one has replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    #[serde(with = "nanos")]
+    at: Timestamp,
+    kind: Kind,
+    id: String,
+    facts: Snapshot,
+}
+
+impl Entry {
+    fn position(&self) -> Position<'_> {
+        (self.at, self.kind.rank(), &self.id)
+    }
+
+    /// The reopening that this event shows without being one: its incident is open, and was reopened before.
+    fn witnessed_reopening(&self) -> Option<Timestamp> {
+        let open = matches!(self.facts.status.as_deref(), Some("triggered" | "acknowledged"));
+        self.facts.reopened_at.filter(|reopened_at| open && *reopened_at <= self.at)
+    }
+}
+
+/// The events of one incident. Empty until an event shows the incident itself: a note alone is no failure.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    entries: Vec<Entry>,
+    /// Whether any event was dated after the moment it was received.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    in_the_future: bool,
+}
+
+/// A stretch of time in which the incident was open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// `None` for the first one: it begins where the failure starts, which is a matter of policy.
+    pub reopened_at: Option<Timestamp>,
+    /// The resolve that ended it; `None` while it lasts.
+    pub resolved_at: Option<Timestamp>,
+}
+
+impl History {
+    /// Adds an event that was received at `received_at`. `false`: it adds nothing.
+    pub fn insert(&mut self, event: &Event, received_at: Timestamp) -> bool {
+        let Some((kind, snapshot)) =
+            event.subject.as_ref().and_then(|subject| Some((subject.kind, subject.snapshot.as_deref()?)))
+        else {
+            return false;
+        };
+        let entry = Entry { at: event.occurred_at, kind, id: event.id.clone(), facts: snapshot.clone() };
+        let Err(index) = self.entries.binary_search_by(|other| other.position().cmp(&entry.position()))
+        else {
+            return false;
+        };
+        let tolerated = received_at.saturating_add(CLOCK_TOLERANCE);
+        self.in_the_future |= entry.at > tolerated || entry.facts.created_at > Some(tolerated);
+        self.entries.insert(index, entry);
+        self.forget_what_cannot_decide();
+        true
+    }
+
+    /// Whether no event has shown the incident yet.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether any event was dated more than five minutes after it was received.
+    pub fn in_the_future(&self) -> bool {
+        self.in_the_future
+    }
+
+    /// The latest known value of a fact.
+    pub fn latest<'a, T>(&'a self, fact: impl Fn(&'a Snapshot) -> Option<&'a T>) -> Option<&'a T> {
+        self.entries.iter().rev().find_map(|entry| fact(&entry.facts))
+    }
+
+    /// The earliest known value of a fact. Only the service's is kept.
+    pub fn earliest<'a, T>(&'a self, fact: impl Fn(&'a Snapshot) -> Option<&'a T>) -> Option<&'a T> {
+        self.entries.iter().find_map(|entry| fact(&entry.facts))
+    }
+
+    /// When the earliest of all its events occurred.
+    pub fn first_seen_at(&self) -> Option<Timestamp> {
+        self.entries.first().map(|entry| entry.at)
+    }
+
+    /// When it was triggered.
+    pub fn triggered_at(&self) -> Option<Timestamp> {
+        self.first(Kind::Triggered).map(|entry| entry.at)
+    }
+
+    /// When it was first acknowledged.
+    pub fn acknowledged_at(&self) -> Option<Timestamp> {
+        self.first(Kind::Acknowledged).map(|entry| entry.at)
+    }
+
+    /// When it was first acknowledged, where that was before it was first resolved.
+    pub fn acknowledged_before_first_end(&self) -> Option<Timestamp> {
+        let acknowledged = self.first(Kind::Acknowledged)?;
+        let resolved_earlier =
+            self.first(Kind::Resolved).is_some_and(|resolved| resolved.position() < acknowledged.position());
+        (!resolved_earlier).then_some(acknowledged.at)
+    }
+
+    /// The resolve that no later reopen follows, as the event showed it; `None` while the incident is open.
+    pub fn deciding_resolve(&self) -> Option<&Snapshot> {
+        self.stretches().last()?.resolved_at?;
+        self.entries.iter().rfind(|entry| entry.kind == Kind::Resolved).map(|entry| &entry.facts)
+    }
+
+    /// The stretches in which it was open, in order. There is always one.
+    ///
+    /// A resolve of what is resolved already moves the end; a reopen of what is open says nothing.
+    pub fn stretches(&self) -> Vec<Stretch> {
+        let mut closed = Vec::new();
+        let mut current = Stretch { reopened_at: None, resolved_at: None };
+        for entry in &self.entries {
+            if let (Some(resolved_at), Some(reopened_at)) = (current.resolved_at, reopening(entry))
+                && reopened_at.is_after(resolved_at)
+            {
+                closed.push(current);
+                current = Stretch { reopened_at: Some(reopened_at.time()), resolved_at: None };
+            }
+            if entry.kind == Kind::Resolved {
+                current.resolved_at = Some(entry.at);
+            }
+        }
+        closed.push(current);
+        closed
+    }
+
+    fn first(&self, kind: Kind) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.kind == kind)
+    }
+
+    /// Drops every fact that a later event has replaced, and every entry that nothing can depend on any more.
+    fn forget_what_cannot_decide(&mut self) {
+        let first_service = self.entries.iter().position(|entry| entry.facts.service.is_some());
+        let mut known = Known::default();
+        for (index, entry) in self.entries.iter_mut().enumerate().rev() {
+            keep_latest(&mut entry.facts, &mut known, Some(index) == first_service);
+        }
+        let (mut triggered, mut acknowledged, mut reopenings) = (false, false, Vec::new());
+        let mut index = 0;
+        self.entries.retain_mut(|entry| {
+            let witnessed = entry.witnessed_reopening().filter(|time| !reopenings.contains(time));
+            reopenings.extend(witnessed);
+            if witnessed.is_none() {
+                entry.facts.status = None;
+                entry.facts.reopened_at = None;
+            }
+            if entry.kind != Kind::Resolved {
+                entry.facts.merge = None;
+            }
+            let is_first_of_its_kind = match entry.kind {
+                Kind::Triggered => !std::mem::replace(&mut triggered, true),
+                Kind::Acknowledged => !std::mem::replace(&mut acknowledged, true),
+                Kind::Resolved | Kind::Reopened => true,
+                _ => false,
+            };
+            index += 1;
+            index == 1 || is_first_of_its_kind || entry.facts != Snapshot::default()
+        });
+    }
+}
+
+/// A reopening that an entry tells of: as the event itself, or as something it witnessed.
+enum Reopening {
+    Event(Timestamp),
+    Witnessed(Timestamp),
+}
+
+fn reopening(entry: &Entry) -> Option<Reopening> {
+    if entry.kind == Kind::Reopened {
+        return Some(Reopening::Event(entry.at));
+    }
+    entry.witnessed_reopening().map(Reopening::Witnessed)
+}
+
+impl Reopening {
+    /// An event stands after the resolve by its position; `reopened_at` has to lie after the end.
+    fn is_after(&self, resolved_at: Timestamp) -> bool {
+        match self {
+            Self::Event(_) => true,
+            Self::Witnessed(time) => *time > resolved_at,
+        }
+    }
+
+    fn time(&self) -> Timestamp {
+        match self {
+            Self::Event(time) | Self::Witnessed(time) => *time,
+        }
+    }
+}
+
+/// Which of the facts that a later event replaces are known from later events.
+type Known = [bool; 9];
+
+/// Clears in `facts` whatever later events know already, and notes the rest as known.
+fn keep_latest(facts: &mut Snapshot, known: &mut Known, keep_service: bool) {
+    fn keep<T>(fact: &mut Option<T>, known: &mut bool) {
+        if *known {
+            *fact = None;
+        }
+        *known |= fact.is_some();
+    }
+    let [number, title, url, created_at, service, teams, priority, urgency, incident_type] = known;
+    keep(&mut facts.number, number);
+    keep(&mut facts.title, title);
+    keep(&mut facts.url, url);
+    keep(&mut facts.created_at, created_at);
+    keep(&mut facts.teams, teams);
+    keep(&mut facts.priority, priority);
+    keep(&mut facts.urgency, urgency);
+    keep(&mut facts.incident_type, incident_type);
+    if !keep_service {
+        keep(&mut facts.service, service);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::{Reference, Subject};
+    use crate::domain::id::IncidentId;
+    use proptest::prelude::*;
+
+    const KINDS: [Kind; 9] = [
+        Kind::Triggered,
+        Kind::Acknowledged,
+        Kind::Unacknowledged,
+        Kind::PriorityUpdated,
+        Kind::ServiceUpdated,
+        Kind::TypeChanged,
+        Kind::Resolved,
+        Kind::Reopened,
+        Kind::Routed,
+    ];
+
+    fn second(n: i64) -> Timestamp {
+        Timestamp::from_unix(1_800_000_000 + n).unwrap()
+    }
+
+    fn event(id: &str, kind: Kind, at: i64, facts: Snapshot) -> Event {
+        let incident = IncidentId::parse("Q1").unwrap();
+        let subject = Subject { incident, kind, snapshot: Some(Box::new(facts)) };
+        Event { id: id.into(), event_type: String::new(), occurred_at: second(at), subject: Some(subject) }
+    }
+
+    fn history(events: &[Event]) -> History {
+        let mut history = History::default();
+        for event in events {
+            history.insert(event, second(1_000));
+        }
+        history
+    }
+
+    /// Everything that can be asked of a history.
+    fn answers(history: &History) -> String {
+        format!(
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            history.latest(|s| s.title.as_ref()),
+            history.latest(|s| s.priority.as_ref()),
+            history.latest(|s| s.created_at.as_ref()),
+            history.latest(|s| s.service.as_ref()),
+            history.earliest(|s| s.service.as_ref()),
+            history.first_seen_at(),
+            history.triggered_at(),
+            history.acknowledged_before_first_end(),
+            history.deciding_resolve().map(|s| &s.merge),
+            history.stretches(),
+            history.in_the_future(),
+        )
+    }
+
+    fn facts() -> impl Strategy<Value = Snapshot> {
+        let text = || prop::option::of("[a-c]");
+        (text(), text(), prop::option::of(0i64..30), prop::option::of(0i64..30), 0..4usize).prop_map(
+            |(title, service, created_at, reopened_at, status)| Snapshot {
+                title,
+                service: service.map(|id| Reference { id: Some(id), ..Reference::default() }),
+                created_at: created_at.map(second),
+                reopened_at: reopened_at.map(second),
+                status: ["triggered", "acknowledged", "resolved", "new"].get(status).map(|&s| s.into()),
+                ..Snapshot::default()
+            },
+        )
+    }
+
+    fn events() -> impl Strategy<Value = Vec<Event>> {
+        let one = (0..KINDS.len(), 0i64..30, facts());
+        prop::collection::vec(one, 1..9).prop_map(|list| {
+            let number = |(n, (kind, at, facts))| event(&format!("E{n}"), KINDS[kind], at, facts);
+            list.into_iter().enumerate().map(number).collect()
+        })
+    }
+
+    proptest! {
+        /// Order, duplicates and restarts change nothing, and neither does what was forgotten on the way.
+        #[test]
+        fn history_is_a_set(
+            (sorted, shuffled) in events().prop_flat_map(|e| (Just(e.clone()), Just(e).prop_shuffle())),
+            repeated in any::<prop::sample::Index>(),
+        ) {
+            let mut arrival = shuffled;
+            arrival.push(arrival[repeated.index(arrival.len())].clone());
+            let mut stored = History::default();
+            for event in &arrival {
+                stored.insert(event, second(1_000));
+                stored = serde_json::from_str(&serde_json::to_string(&stored).unwrap()).unwrap();
+            }
+            prop_assert_eq!(&stored, &history(&sorted));
+            prop_assert_eq!(answers(&stored), answers(&unreduced(&sorted)));
+        }
+    }
+
+    /// The same events with nothing forgotten.
+    fn unreduced(events: &[Event]) -> History {
+        let mut entries: Vec<_> = events
+            .iter()
+            .map(|event| {
+                let subject = event.subject.clone().unwrap();
+                let facts = *subject.snapshot.unwrap();
+                Entry { at: event.occurred_at, kind: subject.kind, id: event.id.clone(), facts }
+            })
+            .collect();
+        entries.sort_by(|a, b| a.position().cmp(&b.position()));
+        History { entries, in_the_future: false }
+    }
+
+    fn stretch(reopened_at: Option<i64>, resolved_at: Option<i64>) -> Stretch {
+        Stretch { reopened_at: reopened_at.map(second), resolved_at: resolved_at.map(second) }
+    }
+
+    #[test]
+    fn rule_5_the_last_resolve_without_a_later_reopen_ends_it() {
+        let none = Snapshot::default;
+        let mut events = vec![
+            event("A", Kind::Triggered, 0, none()),
+            event("B", Kind::Acknowledged, 1, none()),
+            event("C", Kind::Resolved, 5, none()),
+            event("D", Kind::Resolved, 7, none()),
+        ];
+        assert_eq!(history(&events).stretches(), [stretch(None, Some(7))]);
+        events.push(event("E", Kind::Reopened, 9, none()));
+        let reopened = [stretch(None, Some(7)), stretch(Some(9), None)];
+        assert_eq!(history(&events).stretches(), reopened);
+        assert!(history(&events).deciding_resolve().is_none());
+    }
+
+    #[test]
+    fn rule_7_a_lost_reopen_is_seen_in_a_later_event() {
+        let open = Snapshot {
+            status: Some("acknowledged".into()),
+            reopened_at: Some(second(7)),
+            ..Snapshot::default()
+        };
+        let events = [
+            event("A", Kind::Triggered, 0, Snapshot::default()),
+            event("B", Kind::Resolved, 5, Snapshot::default()),
+            event("C", Kind::Acknowledged, 9, open.clone()),
+            event("D", Kind::Routed, 10, open),
+            event("E", Kind::Resolved, 12, Snapshot::default()),
+        ];
+        let expected = [stretch(None, Some(5)), stretch(Some(7), Some(12))];
+        assert_eq!(history(&events).stretches(), expected);
+    }
+
+    #[test]
+    fn a_storm_of_events_is_not_kept() {
+        let title = |n: i64| Snapshot { title: Some(format!("title {n}")), ..Snapshot::default() };
+        let events: Vec<_> =
+            (0..500).map(|n| event(&format!("E{n:04}"), Kind::Routed, n, title(n))).collect();
+        let history = history(&events);
+        assert_eq!(history.entries.len(), 2);
+        assert_eq!(history.latest(|s| s.title.as_ref()).unwrap(), "title 499");
+    }
+}

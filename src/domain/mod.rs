@@ -1,0 +1,15 @@
+//! What an incident, a failure and their times are: pure functions over plain values.
+//!
+//! Nothing in here knows HTTP, SQL, threads, the clock or the configuration file.
+
+pub mod attribution;
+pub mod event;
+pub mod failure;
+pub mod forwarding;
+pub mod history;
+pub mod id;
+pub mod moment;
+pub mod policy;
+pub mod retry;
+pub mod submission;
+pub mod timestamp;

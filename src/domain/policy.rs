@@ -1,0 +1,74 @@
+//! What the people who run the program decided about failures.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// How an incident becomes a failure, as configured.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// What counts as the start.
+    pub start: Start,
+    /// How the time to restore of a reopened incident is counted.
+    pub reopened: Reopened,
+    /// Which service counts when an incident was moved.
+    pub service: WhichService,
+    /// The env of a failure whose service entry names none.
+    pub default_env: String,
+    /// PagerDuty priority → severity; a priority that is not listed keeps its name.
+    pub severities: BTreeMap<String, String>,
+    /// What PagerDuty services are called here, in the order of the file.
+    pub services: Vec<ServiceEntry>,
+}
+
+/// `failure.start`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// PagerDuty's `created_at`: whole seconds.
+    #[default]
+    Created,
+    /// When the trigger occurred: milliseconds.
+    Triggered,
+    /// The first acknowledgement before the first end.
+    Acknowledged,
+}
+
+/// `failure.reopened`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reopened {
+    /// From the start to the end, pauses included.
+    #[default]
+    WallClock,
+    /// The sum of the stretches in which it was open.
+    ActiveTime,
+}
+
+/// `failure.service`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhichService {
+    /// Where the incident was last.
+    #[default]
+    Last,
+    /// Where it began.
+    First,
+}
+
+/// One `[[service]]`: a PagerDuty service and what the metrics call it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServiceEntry {
+    /// The PagerDuty service: its id, its exact name, or its URL.
+    pub pagerduty: String,
+    /// The services that it stands for; empty: PagerDuty's own name.
+    pub services: Vec<String>,
+    /// The team; `None`: PagerDuty's first team.
+    pub team: Option<String>,
+    /// The env; `None`: `failure.default_env`.
+    pub env: Option<String>,
+    /// The repository.
+    pub repository_url: Option<String>,
+    /// `key:value` tags sent along.
+    pub tags: Vec<String>,
+}

@@ -1,0 +1,85 @@
+//! A failure that came by the event API, as it was sent.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::{Details, Evaluated, Failure, Flag, Source, State, seconds};
+use super::id::FailureId;
+use super::timestamp::{Timestamp, nanos};
+
+/// The attributes of `POST /api/v2/dora/failure`, checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submission {
+    /// The id that was sent, or the one made from the content.
+    pub id: FailureId,
+    /// The services; where there is none there is a team.
+    pub services: Vec<String>,
+    /// The team.
+    pub team: Option<String>,
+    /// The env; where none was sent, the one configured.
+    pub env: String,
+    /// When it began.
+    #[serde(with = "nanos")]
+    pub started_at: Timestamp,
+    /// When it ended; `None` while it lasts.
+    #[serde(with = "nanos::option")]
+    pub finished_at: Option<Timestamp>,
+    /// What it is called.
+    pub name: Option<String>,
+    /// Its severity.
+    pub severity: Option<String>,
+    /// The version at fault.
+    pub version: Option<String>,
+    /// The commit at fault, in full.
+    pub commit_sha: Option<String>,
+    /// The repository of that commit.
+    pub repository_url: Option<String>,
+    /// `key:value` tags.
+    pub tags: BTreeSet<String>,
+}
+
+impl Submission {
+    /// The failure that it is. Nothing in it is mapped: it counts as sent.
+    pub fn evaluate(&self) -> Evaluated {
+        let ends_before_start = self.finished_at.is_some_and(|end| end < self.started_at);
+        let finished_at = self.finished_at.map(|end| end.max(self.started_at));
+        let time_to_restore_seconds = finished_at.map(|end| seconds(end.nanos_since(self.started_at)));
+        let failure = Failure {
+            id: self.id.clone(),
+            source: Source::Api,
+            incident: None,
+            number: None,
+            title: self.name.clone(),
+            url: None,
+            state: if finished_at.is_some() { State::Completed } else { State::Open },
+            reason: None,
+            started_at: self.started_at,
+            finished_at,
+            time_to_restore_seconds,
+            active_seconds: time_to_restore_seconds,
+            acknowledged_at: None,
+            reopened: 0,
+            merged: Vec::new(),
+            merged_into: None,
+            services: self.services.clone(),
+            team: self.team.clone(),
+            env: self.env.clone(),
+            severity: self.severity.clone(),
+            priority: None,
+            urgency: None,
+            attribution: "as sent".to_owned(),
+            flags: if ends_before_start { vec![Flag::EndBeforeStart] } else { Vec::new() },
+            deployment: None,
+        };
+        let details = Details {
+            tags: self.tags.iter().cloned().collect(),
+            repository_url: self.repository_url.clone(),
+            commit_sha: self.commit_sha.clone(),
+            version: self.version.clone(),
+            pagerduty_service: None,
+            restored_at: finished_at,
+        };
+        Evaluated { failure, details }
+    }
+}

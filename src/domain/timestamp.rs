@@ -1,0 +1,211 @@
+//! Points in time, as the integers that are stored and sent.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A point in time: nanoseconds since 1970-01-01T00:00:00Z.
+///
+/// Nanoseconds, because Datadog is sent nanoseconds and what comes in by the event API may carry them;
+/// an `i64` of them ends in 2262, which is also where the accepted range ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// Why a text or a number is not a usable point in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TimestampError {
+    /// Neither RFC 3339 nor a number that can be read as one.
+    #[error("is not an RFC 3339 time")]
+    Malformed,
+    /// Before 2001 or after 2262-04-10: nothing that a running system produces.
+    #[error("lies outside 2001-01-01 to 2262-04-11")]
+    OutOfRange,
+}
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+const NANOS_PER_MILLI: i64 = 1_000_000;
+/// 2001-01-01T00:00:00Z in seconds.
+const FIRST_SECOND: i64 = 978_307_200;
+/// 2262-04-11T00:00:00Z in seconds; `i64` nanoseconds end later on that day.
+const END_SECOND: i64 = 9_223_286_400;
+
+impl Timestamp {
+    /// Takes nanoseconds that are known to be good: from the clock or from the store.
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// Reads an RFC 3339 time of any offset.
+    ///
+    /// A leap second counts as the second before it, digits beyond nanoseconds are cut.
+    pub fn parse(text: &str) -> Result<Self, TimestampError> {
+        let parsed: jiff::Timestamp = text.parse().map_err(|_| TimestampError::Malformed)?;
+        if !(FIRST_SECOND..END_SECOND).contains(&parsed.as_second()) {
+            return Err(TimestampError::OutOfRange);
+        }
+        i64::try_from(parsed.as_nanosecond()).map(Self).map_err(|_| TimestampError::OutOfRange)
+    }
+
+    /// Reads a Unix time in seconds, milliseconds or nanoseconds, told apart by size.
+    ///
+    /// Within the accepted range the three do not overlap: seconds stay below 10^10, milliseconds between
+    /// 9·10^11 and 10^13, nanoseconds above 9·10^17.
+    pub fn from_unix(number: i64) -> Result<Self, TimestampError> {
+        let nanos = match number {
+            FIRST_SECOND..END_SECOND => number.checked_mul(NANOS_PER_SECOND),
+            n if in_range(n, 1_000) => n.checked_mul(NANOS_PER_MILLI),
+            n if in_range(n, NANOS_PER_SECOND) => Some(n),
+            _ => None,
+        };
+        nanos.map(Self).ok_or(TimestampError::OutOfRange)
+    }
+
+    /// Nanoseconds since the Unix epoch.
+    pub const fn as_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Nanoseconds from `earlier` to `self`, negative where `self` is the earlier one.
+    pub const fn nanos_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The time `wait` later, at most the end of the range.
+    #[must_use]
+    pub fn saturating_add(self, wait: Duration) -> Self {
+        let nanos = i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(nanos))
+    }
+
+    /// The time `wait` earlier.
+    #[must_use]
+    pub fn saturating_sub(self, wait: Duration) -> Self {
+        let nanos = i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(nanos))
+    }
+
+    /// How long from `now` until `self`; zero where it has passed.
+    pub fn duration_since(self, now: Self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.nanos_since(now)).unwrap_or(0))
+    }
+}
+
+/// Whether `number` lies in the accepted range when a second has `per_second` units.
+const fn in_range(number: i64, per_second: i64) -> bool {
+    FIRST_SECOND * per_second <= number && number / per_second < END_SECOND
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC, with 0, 3, 6 or 9 digits of fraction: as many as it takes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = match self.0 {
+            n if n % NANOS_PER_SECOND == 0 => 0,
+            n if n % NANOS_PER_MILLI == 0 => 3,
+            n if n % 1_000 == 0 => 6,
+            _ => 9,
+        };
+        let time = jiff::Timestamp::from_nanosecond(i128::from(self.0)).map_err(|_| fmt::Error)?;
+        write!(f, "{time:.digits$}")
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Times as plain nanoseconds, for what the store keeps: a third of the work of RFC 3339.
+pub mod nanos {
+    use super::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// For `#[serde(with = "nanos")]`.
+    pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(time.as_nanos())
+    }
+
+    /// For `#[serde(with = "nanos")]`.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(deserializer).map(Timestamp::from_nanos)
+    }
+
+    /// The same for a time that may be missing.
+    pub mod option {
+        use super::Timestamp;
+        use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+        /// For `#[serde(with = "nanos::option")]`.
+        #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+        pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+            time.map(Timestamp::as_nanos).serialize(serializer)
+        }
+
+        /// For `#[serde(with = "nanos::option")]`.
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Timestamp>, D::Error> {
+            Ok(Option::<i64>::deserialize(deserializer)?.map(Timestamp::from_nanos))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_as_many_digits_as_it_takes() {
+        for text in [
+            "2026-11-01T10:00:00Z",
+            "2026-11-01T10:42:10.500Z",
+            "2026-11-01T10:42:10.000500Z",
+            "2026-11-01T10:42:10.000000001Z",
+        ] {
+            assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn reads_offsets_and_leap_seconds() {
+        let parse = |text| Timestamp::parse(text).unwrap().to_string();
+        assert_eq!(parse("2026-11-01T12:00:00+02:00"), "2026-11-01T10:00:00Z");
+        assert_eq!(parse("2016-12-31T23:59:60Z"), "2016-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn refuses_what_no_running_system_produces() {
+        use TimestampError::{Malformed, OutOfRange};
+        for (text, error) in [
+            ("2000-12-31T23:59:59.999Z", OutOfRange),
+            ("2262-04-11T00:00:00Z", OutOfRange),
+            ("9999-12-30T00:00:00Z", OutOfRange),
+            ("-009999-01-03T00:00:00Z", OutOfRange),
+            ("yesterday", Malformed),
+            ("", Malformed),
+            ("2026-11-01", Malformed),
+        ] {
+            assert_eq!(Timestamp::parse(text), Err(error), "{text}");
+        }
+        assert!(Timestamp::parse("2262-04-10T23:59:59.999999999Z").is_ok());
+    }
+
+    #[test]
+    fn tells_units_apart_by_size() {
+        let at = Timestamp::parse("2026-11-01T10:00:00Z").unwrap();
+        for number in [1_793_527_200, 1_793_527_200_000, 1_793_527_200_000_000_000] {
+            assert_eq!(Timestamp::from_unix(number), Ok(at), "{number}");
+        }
+        for number in [0, -1, 1, 946_684_800, 1_793_527_200_000_000, i64::MAX, i64::MIN] {
+            assert_eq!(Timestamp::from_unix(number), Err(TimestampError::OutOfRange), "{number}");
+        }
+    }
+}

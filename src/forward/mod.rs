@@ -1,0 +1,161 @@
+//! Forwarding: one loop for each backend, which sends what its outbox holds.
+//!
+//! It knows the rest of the program only through the store: what to claim, what to settle, and that the outbox
+//! has changed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::backend::{Backend, Reply};
+use crate::clock::Clock;
+use crate::domain::retry::{Verdict, wait};
+use crate::domain::timestamp::Timestamp;
+use crate::store::{Claim, Claimed, Outcome, Store};
+use crate::telemetry::metrics::Metrics;
+
+/// While a backend refuses our credentials it is asked once in that long, with one revision.
+const PROBE_EVERY: Duration = Duration::from_mins(1);
+/// How long to wait where the store itself is in trouble.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// The loop looks at the outbox at least that often: the clock may have been set.
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
+
+/// Forwards to one backend.
+pub struct Forwarder {
+    /// Who is told.
+    pub backend: Arc<dyn Backend>,
+    /// Where the outbox is.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who counts.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What the loop knows of its backend.
+#[derive(Default)]
+struct Circuit {
+    /// While set, the backend refuses us, and this is when it is asked again.
+    open_until: Option<Timestamp>,
+}
+
+impl Forwarder {
+    /// Forwards until `stop` is set, then finishes the attempts in hand.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let forwarder = Arc::new(self);
+        let mut changed = forwarder.store.outbox_changed();
+        let (mut circuit, mut ready, mut attempts) = (Circuit::default(), VecDeque::new(), JoinSet::new());
+        while !*stop.borrow() {
+            let room = forwarder.room(&circuit).saturating_sub(attempts.len());
+            changed.mark_unchanged();
+            let pause = if ready.is_empty() && room > 0 {
+                forwarder.refill(&circuit, &mut ready).await
+            } else {
+                LONGEST_SLEEP
+            };
+            for claimed in ready.drain(..room.min(ready.len())) {
+                attempts.spawn(Arc::clone(&forwarder).attempt(claimed));
+            }
+            tokio::select! {
+                biased;
+                _ = stop.changed() => {}
+                Some(verdict) = attempts.join_next(), if !attempts.is_empty() => {
+                    circuit.note(verdict.unwrap_or(Verdict::Retry(None)), forwarder.clock.now());
+                }
+                _ = changed.changed(), if room > 0 => {}
+                () = forwarder.clock.sleep(pause) => {}
+            }
+        }
+        while attempts.join_next().await.is_some() {}
+    }
+
+    /// How many attempts may be under way: one, as a probe, while the backend refuses us.
+    fn room(&self, circuit: &Circuit) -> usize {
+        match circuit.open_until {
+            None => self.backend.concurrency(),
+            Some(until) => usize::from(until <= self.clock.now()),
+        }
+    }
+
+    /// Claims what is due, and says how long to sleep where there is nothing.
+    async fn refill(&self, circuit: &Circuit, ready: &mut VecDeque<Claimed>) -> Duration {
+        let now = self.clock.now();
+        // One claim serves several attempts; while a probe is due, one row is enough.
+        let limit = if circuit.open_until.is_some() { 1 } else { 2 * self.backend.concurrency() };
+        match self.store.claim(self.backend.name(), now, limit).await {
+            Ok(Claim { rows, next_due_at }) => {
+                ready.extend(rows);
+                next_due_at.map_or(LONGEST_SLEEP, |due_at| due_at.duration_since(now).min(LONGEST_SLEEP))
+            }
+            Err(error) => {
+                tracing::warn!(backend = self.backend.name(), %error, "the outbox could not be read");
+                STORE_PAUSE
+            }
+        }
+    }
+
+    /// Sends one revision and has the store record what came of it.
+    async fn attempt(self: Arc<Self>, mut claimed: Claimed) -> Verdict {
+        let reply = self.backend.send(std::mem::take(&mut claimed.body)).await;
+        let verdict = reply.verdict;
+        self.metrics.attempted(self.backend.name(), label(verdict));
+        self.log(&claimed, &reply);
+        let outcome = self.outcome(&claimed, reply);
+        while let Err(error) = self.store.settle(claimed.row, outcome.clone()).await {
+            if error == crate::store::StoreError::Closed {
+                break;
+            }
+            // Until it is recorded the claim stays: better one attempt too few than one too many.
+            self.clock.sleep(STORE_PAUSE).await;
+        }
+        verdict
+    }
+
+    fn outcome(&self, claimed: &Claimed, Reply { verdict, status, error }: Reply) -> Outcome {
+        let now = self.clock.now();
+        let said = error.unwrap_or_default();
+        match verdict {
+            Verdict::Sent => Outcome::Sent { status: status.unwrap_or_default() },
+            Verdict::Dead => Outcome::Dead { status: status.unwrap_or_default(), error: said },
+            Verdict::Refused => Outcome::Released { due_at: now, status, error: said },
+            Verdict::Retry(asked) => {
+                let pause = wait(claimed.attempts + 1, asked, fastrand::f64());
+                Outcome::Retry { due_at: now.saturating_add(pause), status, error: said }
+            }
+        }
+    }
+
+    fn log(&self, Claimed { failure, revision, .. }: &Claimed, reply: &Reply) {
+        let backend = self.backend.name();
+        let error = reply.error.as_deref().unwrap_or_default();
+        match reply.verdict {
+            Verdict::Sent => tracing::info!(backend, failure, revision, "forwarded"),
+            Verdict::Retry(_) => tracing::warn!(backend, failure, revision, error, "to be tried again"),
+            Verdict::Refused => tracing::error!(backend, failure, revision, error, "the backend refuses us"),
+            Verdict::Dead => {
+                tracing::error!(backend, failure, revision, error, "the backend will not take it");
+            }
+        }
+    }
+}
+
+impl Circuit {
+    /// Credentials that were refused open it; whatever else was answered closes it.
+    fn note(&mut self, verdict: Verdict, now: Timestamp) {
+        self.open_until = (verdict == Verdict::Refused).then(|| now.saturating_add(PROBE_EVERY));
+    }
+}
+
+/// The word for it in metrics.
+fn label(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Sent => "sent",
+        Verdict::Retry(_) => "retry",
+        Verdict::Refused => "refused",
+        Verdict::Dead => "dead",
+    }
+}

@@ -1,0 +1,134 @@
+//! The private listener's routes.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::answer::refusal;
+use crate::clock::Clock;
+use crate::domain::failure::State as FailureState;
+use crate::domain::moment;
+use crate::store::{Filter, ReadError, Reader, Store};
+use crate::telemetry::metrics::Metrics;
+
+/// How many rows a listing has where nobody says, and at most.
+const DEFAULT_LIMIT: usize = 100;
+const LARGEST_LIMIT: usize = 1_000;
+
+/// What the private listener's handlers use.
+pub struct Admin {
+    /// To ask whether it can be written.
+    pub store: Store,
+    /// To list.
+    pub reader: Reader,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where the dates in queries begin.
+    pub timezone: TimeZone,
+    /// Set once the program is about to end.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// The process lives.
+pub(super) async fn healthz() -> Response {
+    Json(json!({ "status": "ok" })).into_response()
+}
+
+/// It can take events: the store, migrated when it was opened, can be written, and the end has not come.
+pub(super) async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
+    if *admin.stop.borrow() {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The program is shutting down.");
+    }
+    match admin.store.prove_writable(admin.clock.now()).await {
+        Ok(()) => Json(json!({ "status": "ready" })).into_response(),
+        Err(error) => {
+            let detail = format!("The store cannot be written: {error}.");
+            refusal(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail)
+        }
+    }
+}
+
+/// Prometheus' text.
+pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    let reader = admin.reader.clone();
+    let text = match blocking(move || reader.gauges()).await {
+        Ok(gauges) => admin.metrics.text(&gauges, admin.clock.now()),
+        Err(response) => return response,
+    };
+    match text {
+        Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics could not be written out");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The options of `failures`, by the same names.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FailuresQuery {
+    state: Option<FailureState>,
+    service: Option<String>,
+    since: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// `GET /api/v1/failures`.
+pub(super) async fn failures(
+    State(admin): State<Arc<Admin>>,
+    query: Result<Query<FailuresQuery>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    let bad_query =
+        |detail: &dyn std::fmt::Display| refusal(StatusCode::BAD_REQUEST, "bad_query", detail.to_string());
+    let Query(query) = match query {
+        Ok(query) => query,
+        Err(rejection) => return bad_query(&rejection.body_text()),
+    };
+    let since = query.since.as_deref().map(|text| moment::parse(text, admin.clock.now(), &admin.timezone));
+    let since = match since.transpose() {
+        Ok(since) => since,
+        Err(error) => return bad_query(&format!("since: {error}")),
+    };
+    let filter = Filter {
+        state: query.state,
+        service: query.service,
+        since,
+        limit: query.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, LARGEST_LIMIT),
+        cursor: query.cursor,
+    };
+    let reader = admin.reader.clone();
+    match blocking(move || reader.failures(&filter)).await {
+        Ok(page) => Json(page).into_response(),
+        Err(response) => response,
+    }
+}
+
+/// Reads the store where blocking is allowed. Internals stay in the log.
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, Response> {
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error @ ReadError::Cursor)) => Err(refusal(StatusCode::BAD_REQUEST, "bad_query", error)),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the store could not be read");
+            Err(refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The store could not be read."))
+        }
+        Err(error) => {
+            tracing::error!(%error, "reading the store was cut short");
+            Err(StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Answers, in JSON.
+
+use axum::Json;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// Instead of an answer: the connection is to be closed. See `server`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CloseConnection;
+
+impl IntoResponse for CloseConnection {
+    fn into_response(self) -> Response {
+        let mut response = StatusCode::REQUEST_TIMEOUT.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// How long PagerDuty is asked to wait after a 503.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// A refusal: what it is, and one sentence on it.
+pub(super) fn refusal(status: StatusCode, error: &str, detail: impl std::fmt::Display) -> Response {
+    let body = Json(json!({ "error": error, "detail": detail.to_string() }));
+    let mut response = (status, body).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    }
+    response
+}
+
+pub(super) async fn not_found() -> Response {
+    refusal(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path.")
+}
+
+/// axum adds `Allow`.
+pub(super) async fn method_not_allowed() -> Response {
+    refusal(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not take that method.")
+}

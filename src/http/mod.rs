@@ -1,0 +1,44 @@
+//! The two listeners: the public one for webhooks and the event API, the private one for people and probes.
+
+mod admin;
+mod answer;
+mod body;
+mod events_api;
+mod server;
+mod webhook;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{delete, get, post};
+
+pub use admin::Admin;
+pub use body::BodyBudget;
+pub use events_api::EventsApi;
+pub use server::{Limits, serve};
+pub use webhook::Intake;
+
+/// What PagerDuty and the pipelines reach.
+pub fn public(path: &str, intake: Intake, events_api: Option<EventsApi>) -> Router {
+    let mut router = Router::new().route(path, post(webhook::receive).with_state(Arc::new(intake)));
+    if let Some(events_api) = events_api {
+        let state = Arc::new(events_api);
+        router = router
+            .route("/api/v2/dora/failure", post(events_api::submit).with_state(Arc::clone(&state)))
+            .route("/api/v2/dora/incident", post(events_api::submit).with_state(Arc::clone(&state)))
+            .route("/api/v2/dora/failure/{id}", delete(events_api::withdraw).with_state(state));
+    }
+    router.fallback(answer::not_found).method_not_allowed_fallback(answer::method_not_allowed)
+}
+
+/// What people and probes reach.
+pub fn private(admin: Admin) -> Router {
+    Router::new()
+        .route("/healthz", get(admin::healthz))
+        .route("/readyz", get(admin::readyz))
+        .route("/metrics", get(admin::metrics))
+        .route("/api/v1/failures", get(admin::failures))
+        .with_state(Arc::new(admin))
+        .fallback(answer::not_found)
+        .method_not_allowed_fallback(answer::method_not_allowed)
+}

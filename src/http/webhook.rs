@@ -1,0 +1,184 @@
+//! `POST {pagerduty.path}`: what is signed is kept, and answered once the disk has it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::header::CONTENT_ENCODING;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::answer::{CloseConnection, refusal};
+use super::body::{BodyBudget, BodyError, LARGEST_BODY_BYTES};
+use crate::clock::Clock;
+use crate::config::Unverified;
+use crate::domain::event::Event;
+use crate::pagerduty::payload::{self, NotUnderstood};
+use crate::pagerduty::signature::{SIGNATURE_HEADER, SignatureError, SigningSecrets};
+use crate::store::{Delivery, Recorded, Store, StoreError};
+use crate::telemetry::metrics::Metrics;
+
+/// PagerDuty gives up after 5 s; a complete request is answered within 4.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(3_500);
+
+/// What the webhook's handler uses.
+pub struct Intake {
+    /// Where events go.
+    pub store: Store,
+    /// What they may be signed with.
+    pub secrets: SigningSecrets,
+    /// What is answered where they are not.
+    pub unverified: Unverified,
+    /// The room for bodies.
+    pub budget: BodyBudget,
+    /// When they are received.
+    pub clock: Arc<dyn Clock>,
+    /// Who counts them.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A delivery whose bytes were signed, and what they say. Nothing behind it sees headers or JSON.
+pub(super) struct Signed {
+    delivery: Delivery,
+    event: Result<Event, NotUnderstood>,
+}
+
+/// Why a request is not taken, before anything was looked at that nobody has vouched for.
+pub(super) enum Refused {
+    Body(BodyError),
+    Encoding,
+    Signature { error: SignatureError, is_legacy: bool, may_retry: bool },
+}
+
+pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Response {
+    let signed = match Signed::from_request(request, &intake).await {
+        Ok(signed) => signed,
+        Err(refused) => {
+            intake.metrics.answered(refused.status_label());
+            return refused.into_response();
+        }
+    };
+    match intake.keep(signed).await {
+        Ok(recorded) => {
+            intake.metrics.answered(recorded.as_str());
+            (StatusCode::ACCEPTED, Json(json!({ "status": recorded.as_str() }))).into_response()
+        }
+        Err(error) => {
+            intake.metrics.answered("unavailable");
+            tracing::warn!(%error, "a webhook could not be kept; PagerDuty will send it again");
+            let detail = "The event could not be stored just now; send it again.";
+            refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+        }
+    }
+}
+
+impl Intake {
+    /// Has the store keep it; `Ok` means that the disk has it.
+    async fn keep(&self, Signed { delivery, event }: Signed) -> Result<Recorded, StoreError> {
+        let received_at = delivery.received_at;
+        let occurred_at = event.as_ref().ok().map(|event| event.occurred_at);
+        let kept = async {
+            match event {
+                Ok(event) => self.store.record(event, delivery).await,
+                Err(reason) => self.store.quarantine(reason.to_string(), delivery).await,
+            }
+        };
+        // Whoever stops waiting here has not stopped the write; the resend will be a duplicate.
+        let recorded = tokio::time::timeout(ANSWER_TIMEOUT, kept).await.unwrap_or(Err(StoreError::Busy))?;
+        if let (Recorded::Accepted, Some(occurred_at)) = (recorded, occurred_at) {
+            self.metrics.lagged(occurred_at, received_at);
+        }
+        Ok(recorded)
+    }
+}
+
+impl FromRequest<Arc<Intake>> for Signed {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, intake: &Arc<Intake>) -> Result<Self, Refused> {
+        let (parts, body) = request.into_parts();
+        if wont_be_read(&parts.headers) {
+            return Err(Refused::Body(BodyError::TooLarge));
+        }
+        let body = intake.budget.read(body).await.map_err(Refused::Body)?;
+        if !is_identity(&parts.headers) {
+            return Err(Refused::Encoding);
+        }
+        let lines = parts.headers.get_all(SIGNATURE_HEADER).iter().map(HeaderValue::as_bytes);
+        let verified = intake.secrets.verify(lines, &body).map_err(|error| Refused::Signature {
+            error,
+            is_legacy: error == SignatureError::Missing && crate::pagerduty::looks_like_legacy(body.as_ref()),
+            may_retry: error == SignatureError::Mismatch && intake.unverified == Unverified::Retry,
+        })?;
+        let event = payload::parse(verified.into_inner().as_ref());
+        let (bytes, reservation) = body.into_parts();
+        let id = parts.headers.get("x-webhook-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let delivery = Delivery { id, received_at: intake.clock.now(), body: bytes, reservation };
+        Ok(Self { delivery, event })
+    }
+}
+
+/// A sender that asks first (`Expect: 100-continue`) is told before it sends what is too large.
+fn wont_be_read(headers: &HeaderMap) -> bool {
+    let length = headers.get("content-length").and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    headers.contains_key("expect") && length.is_some_and(|length| length > LARGEST_BODY_BYTES as u64)
+}
+
+fn is_identity(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+impl Refused {
+    fn status_label(&self) -> &'static str {
+        match self {
+            Self::Body(BodyError::TooLarge) => "too_large",
+            Self::Body(BodyError::Incomplete) => "incomplete",
+            Self::Body(BodyError::NoRoom) => "unavailable",
+            Self::Encoding => "unsupported_encoding",
+            Self::Signature { may_retry: true, .. } => "unverified_retry",
+            Self::Signature { .. } => "unverified",
+        }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let label = self.status_label();
+        match self {
+            Self::Body(BodyError::Incomplete) => CloseConnection.into_response(),
+            Self::Body(BodyError::TooLarge) => {
+                refusal(StatusCode::PAYLOAD_TOO_LARGE, label, "A body may have at most 512 KiB.")
+            }
+            Self::Body(BodyError::NoRoom) => {
+                let detail = "Too many large bodies are being received; send it again.";
+                refusal(StatusCode::SERVICE_UNAVAILABLE, label, detail)
+            }
+            Self::Encoding => {
+                let detail = "The body must be sent as it is, without a Content-Encoding.";
+                refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, label, detail)
+            }
+            Self::Signature { is_legacy: true, .. } => {
+                let detail =
+                    "This is a V1 or V2 webhook, which is not signed: create a V3 webhook subscription.";
+                refusal(StatusCode::UNAUTHORIZED, label, detail)
+            }
+            Self::Signature { error, may_retry, .. } => {
+                let status =
+                    if may_retry { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::UNAUTHORIZED };
+                refusal(status, label, sentence(error))
+            }
+        }
+    }
+}
+
+/// An error's words as a sentence.
+fn sentence(error: SignatureError) -> String {
+    let words = error.to_string();
+    let mut letters = words.chars();
+    letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or_default()
+}

@@ -1,0 +1,26 @@
+//! PagerDuty incidents as DORA failure events: received once, kept for ever, forwarded exactly.
+//!
+//! The way of one webhook, file by file:
+//!
+//! 1. [`http`] reads it (`server`, `body`) and verifies it (`webhook`, by [`pagerduty::signature`]);
+//! 2. [`pagerduty::payload`] turns its bytes into a [`domain::event::Event`];
+//! 3. [`store`] keeps the event, folds its incident ([`domain::history`]), evaluates the failure
+//!    ([`domain::failure`]), fills the outbox with what the [`backend`]s are to be told, and syncs the disk;
+//! 4. it is answered 202;
+//! 5. [`forward`] sends what the outbox holds.
+//!
+//! [`run`] is the only seam: the program, its demo and its tests all go through it.
+
+pub mod backend;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod forward;
+pub mod http;
+pub mod pagerduty;
+mod run;
+pub mod store;
+pub mod telemetry;
+
+pub use run::{Listeners, RunError, Shutdown, run};

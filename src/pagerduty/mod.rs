@@ -1,0 +1,13 @@
+//! PagerDuty's side of the wire: signatures and the payload of V3 webhooks.
+
+mod lenient;
+pub mod payload;
+pub mod signature;
+
+/// Whether an unsigned body looks like a V1 or V2 webhook: those have `"messages"` at their top.
+///
+/// Looked for, not parsed: nobody has vouched for the body.
+pub fn looks_like_legacy(body: &[u8]) -> bool {
+    const KEY: &[u8] = b"\"messages\"";
+    body.windows(KEY.len()).any(|window| window == KEY)
+}

@@ -1,0 +1,226 @@
+//! The body of a V3 webhook, parsed into an [`Event`]: exactly one event in an envelope.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::MapAccess;
+use serde::de::value::MapAccessDeserializer;
+
+use super::lenient::{Lenient, Shape};
+use crate::domain::event::{Event, Kind, Merge, Priority, Reference, Snapshot, Subject};
+use crate::domain::id::IncidentId;
+use crate::domain::timestamp::{Timestamp, TimestampError};
+
+/// Why a signed body is not an event that can be counted on. It goes to quarantine with these words.
+#[derive(Debug, thiserror::Error)]
+pub enum NotUnderstood {
+    /// Not JSON, or not the envelope.
+    #[error("not a V3 webhook: {0}")]
+    Envelope(#[from] serde_json::Error),
+    /// The envelope's time is none.
+    #[error("event.occurred_at {0}")]
+    OccurredAt(#[from] TimestampError),
+    /// The id is empty.
+    #[error("event.id is empty")]
+    NoId,
+    /// A known type that is about an incident, without one.
+    #[error("{0} without the id of its incident")]
+    NoIncident(String),
+}
+
+/// Reads a body whose signature was verified.
+pub fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
+    let Envelope { event } = serde_json::from_slice(body)?;
+    if event.id.is_empty() {
+        return Err(NotUnderstood::NoId);
+    }
+    let occurred_at = Timestamp::parse(&event.occurred_at)?;
+    let subject = match Kind::parse(&event.event_type) {
+        None => None,
+        Some(kind) => {
+            let data = event.data.0.unwrap_or_default();
+            let no_incident = || NotUnderstood::NoIncident(event.event_type.clone().into_owned());
+            Some(data.subject(kind).ok_or_else(no_incident)?)
+        }
+    };
+    Ok(Event { id: event.id.into_owned(), event_type: event.event_type.into_owned(), occurred_at, subject })
+}
+
+/// Whether two bodies under one event id say the same, whatever their spacing and order of keys.
+pub fn says_the_same(a: &[u8], b: &[u8]) -> bool {
+    a == b || matches!((parse(a), parse(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    event: WireEvent<'a>,
+}
+
+#[derive(Deserialize)]
+struct WireEvent<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    event_type: Cow<'a, str>,
+    #[serde(borrow)]
+    occurred_at: Cow<'a, str>,
+    #[serde(borrow, default)]
+    data: Lenient<Data<'a>>,
+}
+
+/// `event.data` of every type: an incident, or something with an incident in it.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Data<'a> {
+    #[serde(borrow, rename = "type")]
+    shape: Lenient<Cow<'a, str>>,
+    #[serde(borrow)]
+    id: Lenient<Cow<'a, str>>,
+    #[serde(borrow)]
+    incident: Lenient<WireReference<'a>>,
+    #[serde(borrow)]
+    incident_role_assignments: Lenient<Vec<RoleAssignment<'a>>>,
+    number: Lenient<i64>,
+    #[serde(borrow)]
+    title: Lenient<Cow<'a, str>>,
+    #[serde(borrow)]
+    html_url: Lenient<Cow<'a, str>>,
+    #[serde(borrow)]
+    status: Lenient<Cow<'a, str>>,
+    created_at: Lenient<Timestamp>,
+    reopened_at: Lenient<Timestamp>,
+    #[serde(borrow)]
+    service: Lenient<WireReference<'a>>,
+    #[serde(borrow)]
+    teams: Lenient<Vec<WireReference<'a>>>,
+    priority: Lenient<Priority>,
+    #[serde(borrow)]
+    urgency: Lenient<Cow<'a, str>>,
+    #[serde(borrow)]
+    incident_type: Lenient<IncidentType<'a>>,
+    resolve_reason: Lenient<Merge>,
+}
+
+impl Data<'_> {
+    /// The incident it is about: `data.id` only where the data is the incident itself.
+    fn subject(self, kind: Kind) -> Option<Subject> {
+        let is_incident = self.shape.0.as_deref() == Some("incident");
+        let assignments = self.incident_role_assignments.0.unwrap_or_default();
+        let mentioned = || assignments.into_iter().find_map(|assignment| assignment.incident.0?.id.0);
+        let id =
+            if is_incident { self.id.0 } else { self.incident.0.and_then(|i| i.id.0).or_else(mentioned) };
+        let snapshot = Snapshot {
+            number: self.number.0,
+            title: owned(self.title),
+            url: owned(self.html_url),
+            status: owned(self.status),
+            created_at: self.created_at.0,
+            reopened_at: self.reopened_at.0,
+            service: self.service.0.map(Reference::from),
+            teams: self.teams.0.map(|teams| teams.into_iter().map(Reference::from).collect()),
+            priority: self.priority.0,
+            urgency: owned(self.urgency),
+            incident_type: self.incident_type.0.and_then(|incident_type| owned(incident_type.name)),
+            merge: self.resolve_reason.0,
+        };
+        Some(Subject {
+            incident: IncidentId::parse(&id?)?,
+            kind,
+            // A resolve remains one, also where its data has a shape that nobody has seen yet.
+            snapshot: (is_incident || kind != Kind::Mentioned)
+                .then(|| Box::new(if is_incident { snapshot } else { Snapshot::default() })),
+        })
+    }
+}
+
+fn owned(text: Lenient<Cow<'_, str>>) -> Option<String> {
+    text.0.map(Cow::into_owned)
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct WireReference<'a> {
+    #[serde(borrow)]
+    id: Lenient<Cow<'a, str>>,
+    #[serde(borrow)]
+    summary: Lenient<Cow<'a, str>>,
+    #[serde(borrow)]
+    html_url: Lenient<Cow<'a, str>>,
+}
+
+impl From<WireReference<'_>> for Reference {
+    fn from(wire: WireReference<'_>) -> Self {
+        Self { id: owned(wire.id), name: owned(wire.summary), url: owned(wire.html_url) }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RoleAssignment<'a> {
+    #[serde(borrow)]
+    incident: Lenient<WireReference<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct IncidentType<'a> {
+    #[serde(borrow)]
+    name: Lenient<Cow<'a, str>>,
+}
+
+/// Makes an object of the given type where the JSON is one.
+macro_rules! object_shapes {
+    ($($name:ident),+) => {$(
+        impl<'de: 'a, 'a> Shape<'de> for $name<'a> {
+            fn from_object<A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+                Self::deserialize(MapAccessDeserializer::new(object)).map(Some)
+            }
+        }
+    )+};
+}
+object_shapes!(Data, WireReference, RoleAssignment, IncidentType);
+
+impl Shape<'_> for Timestamp {
+    /// What is no time is unknown; a time that cannot be is worth a person's look.
+    fn from_text(text: Cow<'_, str>) -> Result<Option<Self>, String> {
+        match Self::parse(&text) {
+            Ok(time) => Ok(Some(time)),
+            Err(TimestampError::Malformed) => Ok(None),
+            Err(error) => Err(format!("the time {text} {error}")),
+        }
+    }
+}
+
+impl<'de> Shape<'de> for Priority {
+    fn from_null() -> Option<Self> {
+        Some(Self::Erased)
+    }
+
+    fn from_object<A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+        let reference = WireReference::deserialize(MapAccessDeserializer::new(object))?;
+        Ok(owned(reference.summary).map(Self::Named))
+    }
+}
+
+impl<'de> Shape<'de> for Merge {
+    /// PagerDuty's older documents say that the reason is the text `merged`.
+    fn from_text(text: Cow<'de, str>) -> Result<Option<Self>, String> {
+        Ok((text == "merged" || text == "merge").then_some(Self { into: None }))
+    }
+
+    fn from_object<A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+        #[derive(Deserialize, Default)]
+        #[serde(default)]
+        struct Reason<'a> {
+            #[serde(borrow, rename = "type")]
+            shape: Lenient<Cow<'a, str>>,
+            #[serde(borrow)]
+            incident: Lenient<WireReference<'a>>,
+        }
+        let reason = Reason::deserialize(MapAccessDeserializer::new(object))?;
+        let is_merge = reason.shape.0.as_deref() == Some("merge_resolve_reason");
+        let target = reason.incident.0.and_then(|incident| incident.id.0);
+        Ok(is_merge.then(|| Self { into: target.and_then(|id| IncidentId::parse(&id)) }))
+    }
+}

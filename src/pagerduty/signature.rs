@@ -1,0 +1,215 @@
+//! `X-PagerDuty-Signature`: HMAC-SHA256 over the raw body (PagerDuty: Webhooks, Signatures).
+
+use std::fmt;
+
+use hmac::digest::CtOutput;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+
+/// The header's name.
+pub const SIGNATURE_HEADER: &str = "x-pagerduty-signature";
+
+/// More signatures than a rotation needs, few enough to be checked against every secret.
+const MAX_CANDIDATES: usize = 16;
+
+type Digest = CtOutput<Hmac<Sha256>>;
+
+/// The secrets that a delivery may be signed with: two generations of them make a rotation a non-event.
+pub struct SigningSecrets(Vec<Hmac<Sha256>>);
+
+/// Something whose bytes were signed with one of our secrets. Only [`SigningSecrets::verify`] makes one.
+#[derive(Debug)]
+pub struct Verified<T>(T);
+
+impl<T> Verified<T> {
+    /// The signed bytes.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+/// Why bytes could not be vouched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// There is no such header.
+    #[error("the request has no X-PagerDuty-Signature header")]
+    Missing,
+    /// There is no `v1=` with 64 hexadecimal digits in it.
+    #[error("the X-PagerDuty-Signature header holds no v1 signature")]
+    Malformed,
+    /// None of the signatures is of one of our secrets.
+    #[error("the signature was not made with a signing secret that is configured here")]
+    Mismatch,
+}
+
+impl SigningSecrets {
+    /// Prepares the secrets: the bytes as PagerDuty shows them, not decoded.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
+        Self(secrets.into_iter().map(keyed).collect())
+    }
+
+    /// Vouches for `body` if any signature in any of the header lines is of any of the secrets.
+    ///
+    /// Every secret is compared with every candidate, in constant time and to the end.
+    pub fn verify<'a, T: AsRef<[u8]>>(
+        &self,
+        header_lines: impl Iterator<Item = &'a [u8]>,
+        body: T,
+    ) -> Result<Verified<T>, SignatureError> {
+        let mut lines = header_lines.peekable();
+        if lines.peek().is_none() {
+            return Err(SignatureError::Missing);
+        }
+        let candidates: Vec<Digest> = lines
+            .flat_map(|line| line.split(|b| *b == b','))
+            .filter_map(candidate)
+            .take(MAX_CANDIDATES)
+            .collect();
+        if candidates.is_empty() {
+            return Err(SignatureError::Malformed);
+        }
+        let mut is_signed = false;
+        for secret in &self.0 {
+            let digest = secret.clone().chain_update(body.as_ref()).finalize();
+            for candidate in &candidates {
+                is_signed |= *candidate == digest;
+            }
+        }
+        if is_signed { Ok(Verified(body)) } else { Err(SignatureError::Mismatch) }
+    }
+}
+
+impl fmt::Debug for SigningSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningSecrets({})", self.0.len())
+    }
+}
+
+/// The header's value for `body`, as PagerDuty would send it.
+pub fn sign(secret: &SecretString, body: &[u8]) -> String {
+    let digest = keyed(secret).chain_update(body).finalize().into_bytes();
+    let mut value = String::from("v1=");
+    for byte in digest {
+        value.push(char::from(HEX[usize::from(byte >> 4)]));
+        value.push(char::from(HEX[usize::from(byte & 15)]));
+    }
+    value
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+fn keyed(secret: &SecretString) -> Hmac<Sha256> {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
+    Hmac::new_from_slice(secret.expose_secret().as_bytes()).expect("any length of key")
+}
+
+/// One signature of the list: `v1=` and exactly 64 hexadecimal digits; everything else is passed over.
+fn candidate(item: &[u8]) -> Option<Digest> {
+    let digits: &[u8; 64] = item.trim_ascii().strip_prefix(b"v1=")?.try_into().ok()?;
+    let mut digest = [0_u8; 32];
+    for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = hex_digit(pair[0])? << 4 | hex_digit(pair[1])?;
+    }
+    Some(Digest::new(digest.into()))
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "a-signing-secret-of-32-characters";
+    const SECOND: &str = "second-generation-signing-secret";
+    const BODY: &[u8] = br#"{"event":{"id":"1"}}"#;
+
+    fn secret(text: &str) -> SecretString {
+        text.to_owned().into()
+    }
+
+    fn check(secrets: &[&str], lines: &[&str], body: &[u8]) -> Result<(), SignatureError> {
+        let secrets: Vec<_> = secrets.iter().map(|text| secret(text)).collect();
+        let lines = lines.iter().map(|line| line.as_bytes());
+        SigningSecrets::new(&secrets).verify(lines, body).map(drop)
+    }
+
+    /// `fixtures/signatures.json`: vectors that `openssl dgst -sha256 -hmac SECRET` gives as well.
+    #[test]
+    fn the_vectors_verify() {
+        #[derive(serde::Deserialize)]
+        struct Vector {
+            secret: String,
+            body: String,
+            signature: String,
+        }
+        let vectors: Vec<Vector> =
+            serde_json::from_str(include_str!("../../fixtures/signatures.json")).unwrap();
+        assert!(vectors.len() >= 3);
+        for Vector { secret: text, body, signature } in vectors {
+            assert_eq!(sign(&secret(&text), body.as_bytes()), signature);
+            assert_eq!(check(&[&text], &[&signature], body.as_bytes()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn any_secret_may_match_any_candidate_of_any_line() {
+        let good = sign(&secret(SECOND), BODY);
+        let other = format!("v1={}", "0".repeat(64));
+        for line in
+            [format!("{other},{good}"), format!(" {other} ,\t{good} "), good.to_uppercase().replace('V', "v")]
+        {
+            assert_eq!(check(&[FIRST, SECOND], &[&line], BODY), Ok(()), "{line}");
+        }
+        assert_eq!(check(&[FIRST, SECOND], &["v2=x", &good], BODY), Ok(()));
+        assert_eq!(check(&[FIRST], &[&good], BODY), Err(SignatureError::Mismatch));
+    }
+
+    #[test]
+    fn a_changed_body_does_not_verify() {
+        let good = sign(&secret(FIRST), BODY);
+        assert_eq!(check(&[FIRST], &[&good], br#"{"event":{"id":"2"}}"#), Err(SignatureError::Mismatch));
+    }
+
+    #[test]
+    fn malformed_headers_are_told_from_wrong_ones() {
+        let hex = "0".repeat(64);
+        assert_eq!(check(&[FIRST], &[], BODY), Err(SignatureError::Missing));
+        for line in [
+            "",
+            ",,,",
+            "v1=",
+            &hex,
+            &format!("v1:{hex}"),
+            &format!("v2={hex}"),
+            &format!("v1={hex}0"),
+            &format!("v1= {}", &hex[1..]),
+            &format!("V1={hex}"),
+            &format!("v1={}g", &hex[1..]),
+        ] {
+            assert_eq!(check(&[FIRST], &[line], BODY), Err(SignatureError::Malformed), "{line}");
+        }
+        assert_eq!(check(&[FIRST], &[&format!("v1={hex}")], BODY), Err(SignatureError::Mismatch));
+    }
+
+    #[test]
+    fn the_seventeenth_candidate_is_not_looked_at() {
+        let good = sign(&secret(FIRST), BODY);
+        let others = |n| vec![format!("v1={}", "0".repeat(64)); n].join(",");
+        assert_eq!(check(&[FIRST], &[&format!("{},{good}", others(15))], BODY), Ok(()));
+        let buried = format!("{},{good}", others(16));
+        assert_eq!(check(&[FIRST], &[&buried], BODY), Err(SignatureError::Mismatch));
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        assert_eq!(format!("{:?}", SigningSecrets::new(&[secret(FIRST)])), "SigningSecrets(1)");
+    }
+}

@@ -1,0 +1,209 @@
+//! The wiring: everything that runs, from the opened store to the last attempt.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::backend::{self, Backend};
+use crate::clock::Clock;
+use crate::config::{Config, Problem, Secret};
+use crate::domain::forwarding::Destination;
+use crate::forward::Forwarder;
+use crate::http::{self, Admin, BodyBudget, EventsApi, Intake, Limits};
+use crate::pagerduty::payload;
+use crate::pagerduty::signature::SigningSecrets;
+use crate::store::{Ended, OpenError, Reader, Settings, Store};
+use crate::telemetry::metrics::Metrics;
+
+/// Shorter signing secrets can be guessed.
+pub(crate) const SHORTEST_SIGNING_SECRET_BYTES: usize = 16;
+/// How often bodies past their retention are looked for.
+const RETENTION_EVERY: Duration = Duration::from_hours(1);
+
+/// The two sockets, already listening.
+pub struct Listeners {
+    /// For PagerDuty and the pipelines.
+    pub public: TcpListener,
+    /// For people and probes.
+    pub private: TcpListener,
+}
+
+impl Listeners {
+    /// Binds the configured addresses.
+    pub async fn bind(config: &Config) -> io::Result<Self> {
+        let bind = async |address| {
+            TcpListener::bind(address)
+                .await
+                .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+        };
+        Ok(Self { public: bind(config.server.listen).await?, private: bind(config.admin.listen).await? })
+    }
+}
+
+/// The order to stop, and the news that everything runs.
+pub struct Shutdown<F> {
+    /// Ready when it is time to stop.
+    pub when: F,
+    /// Called once the store is migrated and both listeners take requests.
+    pub on_ready: Box<dyn FnOnce() + Send>,
+}
+
+/// Why it does not run, or does not run any more.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] Problem),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// A sync failed: the process has to end, and a new one to look at what the disk holds.
+    #[error("the store could not be synced and its state is in doubt: {0}")]
+    InDoubt(String),
+}
+
+/// Runs the daemon until it is told to stop, then lets it finish what is in hand.
+pub async fn run<F: Future<Output = ()>>(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    listeners: Listeners,
+    shutdown: Shutdown<F>,
+) -> Result<(), RunError> {
+    let secrets = Secrets::fetch(config)?;
+    let backends = backends(config)?;
+    let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
+    let settings = Settings {
+        policy: config.policy(),
+        destinations: backends.iter().map(|backend| Arc::clone(backend) as Arc<dyn Destination>).collect(),
+        says_the_same: payload::says_the_same,
+        observer: Arc::clone(&metrics) as _,
+    };
+    let store = Store::open(&config.store.path, settings)?;
+    let reader = Reader::open(&config.store.path)?;
+    let mut ended = store.ended();
+    let (order, stop) = watch::channel(false);
+    let (order_after_requests, stop_forwarding) = watch::channel(false);
+
+    let budget = BodyBudget::default();
+    let default_env = config.failure.default_env.as_str().to_owned();
+    let events_api =
+        EventsApi::new(&secrets.events_api, store.clone(), budget.clone(), Arc::clone(&clock), default_env);
+    let intake = Intake {
+        store: store.clone(),
+        secrets: SigningSecrets::new(&secrets.signing),
+        unverified: config.pagerduty.unverified,
+        budget,
+        clock: Arc::clone(&clock),
+        metrics: Arc::clone(&metrics),
+    };
+    let admin = Admin {
+        store: store.clone(),
+        reader,
+        clock: Arc::clone(&clock),
+        metrics: Arc::clone(&metrics),
+        timezone: config.dora.timezone.zone().clone(),
+        stop: stop.clone(),
+    };
+    let public = http::public(config.pagerduty.path.as_str(), intake, events_api);
+    let mut servers = JoinSet::new();
+    servers.spawn(http::serve(listeners.public, public, Limits::default(), stop.clone()));
+    servers.spawn(http::serve(listeners.private, http::private(admin), Limits::default(), stop));
+    let mut loops = JoinSet::new();
+    for backend in backends {
+        let forwarder = Forwarder {
+            backend,
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+        };
+        loops.spawn(forwarder.run(stop_forwarding.clone()));
+    }
+    let retention = config.store.retention.get();
+    loops.spawn(forget_old_bodies(store.clone(), clock, retention, stop_forwarding));
+    (shutdown.on_ready)();
+
+    tokio::select! {
+        () = shutdown.when => tracing::info!("stopping: finishing what is in hand"),
+        _ = ended.changed() => {}
+    }
+    order.send_replace(true);
+    while servers.join_next().await.is_some() {}
+    order_after_requests.send_replace(true);
+    while loops.join_next().await.is_some() {}
+    drop(store);
+    // The writer ends when the last handle is gone: by now everything is on the disk.
+    let ended = ended.wait_for(|ended| *ended != Ended::Running).await.map(|ended| ended.clone());
+    match ended {
+        Ok(Ended::InDoubt(doubt)) => Err(RunError::InDoubt(doubt)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes raw bodies once they are past their retention; what was learned from them stays.
+async fn forget_old_bodies(
+    store: Store,
+    clock: Arc<dyn Clock>,
+    retention: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let before = clock.now().saturating_sub(retention);
+        match store.forget_bodies(before).await {
+            Ok(0) => {}
+            Ok(_) => continue,
+            Err(error) => tracing::warn!(%error, "old bodies could not be removed; to be tried again"),
+        }
+        tokio::select! {
+            _ = stop.changed() => return,
+            () = clock.sleep(RETENTION_EVERY) => {}
+        }
+    }
+}
+
+/// What the configuration only names.
+struct Secrets {
+    signing: Vec<SecretString>,
+    events_api: Vec<SecretString>,
+}
+
+impl Secrets {
+    fn fetch(config: &Config) -> Result<Self, Problem> {
+        let signing = &config.pagerduty.signing_secrets;
+        if signing.is_empty() {
+            return Err(Problem::with_key("pagerduty.signing_secrets", "at least one is needed"));
+        }
+        Ok(Self {
+            signing: fetch("pagerduty.signing_secrets", signing, SHORTEST_SIGNING_SECRET_BYTES)?,
+            events_api: fetch("events_api.keys", &config.events_api.keys, 1)?,
+        })
+    }
+}
+
+fn fetch(key: &str, secrets: &[Secret], min: usize) -> Result<Vec<SecretString>, Problem> {
+    let with_key = |error| Problem::with_key(key, error);
+    for warning in secrets.iter().filter_map(Secret::warning) {
+        tracing::warn!("{key}: {warning}");
+    }
+    secrets.iter().map(|secret| secret.fetch(min).map_err(with_key)).collect()
+}
+
+fn backends(config: &Config) -> Result<Vec<Arc<dyn Backend>>, Problem> {
+    config
+        .backend
+        .iter()
+        .map(|entry| {
+            if let Some(warning) = entry.api_key.warning() {
+                tracing::warn!("backend {:?}: {warning}", entry.name.get_ref());
+            }
+            let name = entry.name.get_ref().as_str();
+            backend::from_config(entry)
+                .map_err(|error| Problem::with_key(&format!("backend {name:?}"), error))
+        })
+        .collect()
+}

@@ -1,0 +1,77 @@
+//! Moving what the WAL holds into the database file, beside the writer and not in its way.
+//!
+//! SQLite begins the WAL anew once everything in it has been moved and nobody reads it. While the writer
+//! never pauses, the thread here alone would never see that moment; so when the WAL has grown far, the
+//! writer itself moves the last few pages.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use rusqlite::Connection;
+use rusqlite::hooks::Wal;
+
+use super::schema::{OpenError, in_file, open_to_checkpoint};
+
+/// Pages in the WAL from which on the thread moves them: 4 MiB.
+const WORTHWHILE: usize = 1_000;
+/// Pages in the WAL from which on the writer lends a hand: 32 MiB, read again in a tenth of a second.
+const FAR_BEHIND: usize = 8_000;
+
+/// The writer's side of it.
+pub(super) struct Checkpointer {
+    wal_pages: Arc<AtomicUsize>,
+    /// How long the WAL was when the thread was last woken.
+    woken_at: usize,
+    wake: SyncSender<()>,
+}
+
+/// Starts the thread, and has `writer` tell it how the WAL grows.
+pub(super) fn start(path: &Path, writer: &mut Connection) -> Result<Checkpointer, OpenError> {
+    let wal_pages = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&wal_pages);
+    // In place of SQLite's own automatic checkpoint, which would run in the writer.
+    let hook = move |_: &mut Wal, pages: i32| {
+        seen.store(usize::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+        Ok(())
+    };
+    writer.wal_hook(Some(hook)).map_err(in_file(path))?;
+    let (wake, woken) = sync_channel(1);
+    let db = open_to_checkpoint(path)?;
+    thread::Builder::new().name("store-checkpoint".into()).spawn(move || run(&db, &woken))?;
+    Ok(Checkpointer { wal_pages, woken_at: 0, wake })
+}
+
+fn run(db: &Connection, woken: &Receiver<()>) {
+    while woken.recv().is_ok() {
+        checkpoint(db);
+    }
+}
+
+impl Checkpointer {
+    /// Called after every group.
+    pub(super) fn keep_up(&mut self, writer: &Connection) {
+        let wal_pages = self.wal_pages.load(Ordering::Relaxed);
+        if wal_pages < self.woken_at {
+            self.woken_at = 0;
+        }
+        if wal_pages >= FAR_BEHIND {
+            checkpoint(writer);
+        } else if wal_pages >= self.woken_at + WORTHWHILE {
+            self.woken_at = wal_pages;
+            // Where it is still at it, it has been told already.
+            let _ = self.wake.try_send(());
+        }
+    }
+}
+
+/// Moves what can be moved without making anybody wait.
+fn checkpoint(db: &Connection) {
+    let outcome = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    if let Err(error) = outcome {
+        // Nothing is lost: the WAL keeps it, and the next commit or checkpoint meets the same trouble.
+        tracing::warn!(%error, "the WAL could not be moved into the database file");
+    }
+}

@@ -1,0 +1,109 @@
+//! The `failure` table: what a failure is evaluated from, and what it came to.
+
+use rusqlite::types::{FromSqlError, Type};
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+
+use super::outbox;
+use super::writer::Session;
+use crate::domain::failure::Evaluated;
+use crate::domain::history::History;
+use crate::domain::id::FailureId;
+use crate::domain::submission::Submission;
+use crate::domain::timestamp::Timestamp;
+
+/// What a failure is evaluated from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Facts {
+    /// The events of a PagerDuty incident.
+    History(History),
+    /// What the event API was sent.
+    Submission(Box<Submission>),
+}
+
+/// A row, as it is or as it is about to be.
+pub(super) struct FailureRow {
+    /// `None`: not stored yet.
+    pub(super) id: Option<i64>,
+    pub(super) failure_id: FailureId,
+    /// Zero: no backend was ever told of it.
+    pub(super) revision: i64,
+    pub(super) last_event: Option<i64>,
+    pub(super) facts: Facts,
+}
+
+impl FailureRow {
+    /// A row for a failure that is not stored yet.
+    pub(super) fn new(failure_id: FailureId, facts: Facts) -> Self {
+        Self { id: None, failure_id, revision: 0, last_event: None, facts }
+    }
+
+    /// The stored row.
+    pub(super) fn load(session: &Session<'_>, failure_id: &FailureId) -> rusqlite::Result<Option<Self>> {
+        const SQL: &str = "SELECT id, revision, last_event, facts FROM failure WHERE failure_id = ?1";
+        session
+            .prepare(SQL)?
+            .query_row([failure_id.as_str()], |row| {
+                Ok(Self {
+                    id: row.get(0)?,
+                    failure_id: failure_id.clone(),
+                    revision: row.get(1)?,
+                    last_event: row.get(2)?,
+                    facts: from_json(row.get_ref(3)?.as_str()?)?,
+                })
+            })
+            .optional()
+    }
+
+    /// Stores the row with what its facts came to, and tells the backends of what changed for them.
+    ///
+    /// `None`: the facts do not make a failure.
+    pub(super) fn save(
+        mut self,
+        session: &mut Session<'_>,
+        evaluated: Option<&Evaluated>,
+        now: Timestamp,
+    ) -> rusqlite::Result<()> {
+        const INSERT: &str = "INSERT INTO failure
+            (state, started_at_ns, revision, last_event, facts, evaluated, failure_id)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        const UPDATE: &str = "UPDATE failure SET
+            state = ?1, started_at_ns = ?2, revision = ?3, last_event = ?4, facts = ?5, evaluated = ?6
+            WHERE id = ?7";
+        let news = evaluated.map_or(Ok(Vec::new()), |evaluated| outbox::news(session, &self, evaluated))?;
+        self.revision += i64::from(!news.is_empty());
+        let failure = evaluated.map(|evaluated| &evaluated.failure);
+        let mut statement = session.prepare(if self.id.is_some() { UPDATE } else { INSERT })?;
+        statement.raw_bind_parameter(1, failure.map(|failure| failure.state.as_str()))?;
+        statement.raw_bind_parameter(2, failure.map(|failure| failure.started_at.as_nanos()))?;
+        statement.raw_bind_parameter(3, self.revision)?;
+        statement.raw_bind_parameter(4, self.last_event)?;
+        statement.raw_bind_parameter(5, to_json(&self.facts)?)?;
+        statement.raw_bind_parameter(6, failure.map(to_json).transpose()?)?;
+        match self.id {
+            Some(id) => statement.raw_bind_parameter(7, id)?,
+            None => statement.raw_bind_parameter(7, self.failure_id.as_str())?,
+        }
+        statement.raw_execute()?;
+        let id = self.id.unwrap_or_else(|| session.last_insert_rowid());
+        outbox::add(session, id, self.revision, news, now)
+    }
+
+    /// Adds an event to the chain without asking what the failure is now.
+    pub(super) fn link_event(&self, session: &Session<'_>, event: i64) -> rusqlite::Result<()> {
+        const SQL: &str = "UPDATE failure SET last_event = ?1 WHERE id = ?2";
+        session.execute(SQL, params![event, self.id]).map(drop)
+    }
+}
+
+/// What the store itself wrote is read back; anything else is a damaged store.
+pub(super) fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(json).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(0, Type::Text, FromSqlError::other(error).into())
+    })
+}
+
+fn to_json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}

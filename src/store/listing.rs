@@ -1,0 +1,192 @@
+//! Reading the store beside the writer: listings and gauges.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+
+use super::failure_row::from_json;
+use super::outbox::{ForwardState, Forwarded};
+use super::schema::{OpenError, open_to_read};
+use crate::domain::failure::{Failure, State};
+use crate::domain::timestamp::Timestamp;
+
+/// A connection that cannot write. Clones share it and take turns.
+#[derive(Clone)]
+pub struct Reader(Arc<Mutex<Connection>>);
+
+/// Which failures to list, newest start first.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only those that count for this service.
+    pub service: Option<String>,
+    /// Only those that began then or later.
+    pub since: Option<Timestamp>,
+    /// At most that many.
+    pub limit: usize,
+    /// What [`Page::next`] said before.
+    pub cursor: Option<String>,
+}
+
+/// A part of a listing, as the API's JSON has it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Page {
+    /// The failures.
+    pub failures: Vec<ListedFailure>,
+    /// The cursor of the next part, where there is one.
+    pub next: Option<String>,
+}
+
+/// A failure, and where its forwarding stands.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ListedFailure {
+    /// What it is.
+    #[serde(flatten)]
+    pub failure: Failure,
+    /// How often the view of it that backends have has changed; 0: never told.
+    pub revision: i64,
+    /// Where each backend stands.
+    pub forwarded: Vec<Forwarded>,
+}
+
+/// What the metrics show of the store.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// Failures that last.
+    pub open_failures: i64,
+    /// Bodies in quarantine.
+    pub quarantined: i64,
+    /// Of each backend that has rows which are not done: its name, pending, dead, and the oldest pending one.
+    pub outbox: Vec<OutboxGauge>,
+}
+
+/// One backend's outbox.
+#[derive(Debug)]
+pub struct OutboxGauge {
+    /// The backend.
+    pub backend: String,
+    /// Rows to be sent.
+    pub pending: i64,
+    /// Rows given up.
+    pub dead: i64,
+    /// When the oldest row to be sent was put there.
+    pub oldest_at: Option<Timestamp>,
+}
+
+/// Why a listing could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The cursor is none of ours.
+    #[error("cursor: not one that `next` has said")]
+    Cursor,
+    /// The store.
+    #[error("the store could not be read: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+impl Reader {
+    /// Opens an existing store, query-only.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Ok(Self(Arc::new(Mutex::new(open_to_read(path)?))))
+    }
+
+    /// The failures that pass the filter.
+    pub fn failures(&self, filter: &Filter) -> Result<Page, ReadError> {
+        let (before_start, before_id) = match &filter.cursor {
+            Some(cursor) => parse_cursor(cursor).ok_or(ReadError::Cursor)?,
+            None => (i64::MAX, i64::MAX),
+        };
+        // The state stands in the text, not as a parameter, so that the index of open failures can be used.
+        let state = match filter.state {
+            Some(state) => format!("state = '{}'", state.as_str()),
+            None => "state IS NOT NULL".to_owned(),
+        };
+        let sql = format!(
+            "SELECT id, started_at_ns, revision, evaluated FROM failure
+             WHERE {state} AND started_at_ns >= ?1 AND (started_at_ns, id) < (?2, ?3)
+             AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(evaluated, '$.services') WHERE value = ?4))
+             ORDER BY started_at_ns DESC, id DESC LIMIT ?5"
+        );
+        let since = filter.since.map_or(i64::MIN, Timestamp::as_nanos);
+        let one_more = i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1);
+        let db = self.lock();
+        let mut statement = db.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![since, before_start, before_id, filter.service, one_more])?;
+        let mut page = Page { failures: Vec::new(), next: None };
+        let mut last = (0, 0);
+        while let Some(row) = rows.next()? {
+            if page.failures.len() == filter.limit {
+                page.next = Some(cursor(last));
+                break;
+            }
+            let id: i64 = row.get(0)?;
+            last = (row.get(1)?, id);
+            page.failures.push(ListedFailure {
+                failure: from_json(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
+                revision: row.get(2)?,
+                forwarded: forwarded(&db, id)?,
+            });
+        }
+        Ok(page)
+    }
+
+    /// What the metrics show.
+    pub fn gauges(&self) -> Result<Gauges, ReadError> {
+        const OPEN: &str = "SELECT count(*) FROM failure WHERE state = 'open'";
+        const OUTBOX: &str = "SELECT backend, sum(pending), sum(dead), min(oldest) FROM (
+                SELECT backend, count(*) AS pending, 0 AS dead, min(created_at_ns) AS oldest
+                FROM outbox WHERE due_at_ns IS NOT NULL GROUP BY backend
+                UNION ALL
+                SELECT backend, 0, count(*), NULL FROM outbox WHERE state = 'dead' GROUP BY backend
+            ) GROUP BY backend";
+        let db = self.lock();
+        let count = |sql| db.prepare_cached(sql)?.query_row([], |row| row.get(0));
+        let outbox = |row: &rusqlite::Row<'_>| {
+            let oldest: Option<i64> = row.get(3)?;
+            Ok(OutboxGauge {
+                backend: row.get(0)?,
+                pending: row.get(1)?,
+                dead: row.get(2)?,
+                oldest_at: oldest.map(Timestamp::from_nanos),
+            })
+        };
+        Ok(Gauges {
+            open_failures: count(OPEN)?,
+            quarantined: count("SELECT count(*) FROM quarantine")?,
+            outbox: db.prepare_cached(OUTBOX)?.query_map([], outbox)?.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// A reader that panicked left nothing half done behind: it cannot write.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The latest revision of each backend.
+fn forwarded(db: &Connection, failure: i64) -> rusqlite::Result<Vec<Forwarded>> {
+    const SQL: &str = "SELECT backend, max(revision), state, attempts FROM outbox
+        WHERE failure = ?1 AND state <> 'superseded' GROUP BY backend ORDER BY backend";
+    db.prepare_cached(SQL)?
+        .query_map([failure], |row| {
+            let state = match row.get_ref(2)?.as_str()? {
+                "pending" => ForwardState::Pending,
+                "dead" => ForwardState::Dead,
+                _ => ForwardState::Sent,
+            };
+            Ok(Forwarded { backend: row.get(0)?, revision: row.get(1)?, state, attempts: row.get(3)? })
+        })?
+        .collect()
+}
+
+fn cursor((started_at_ns, id): (i64, i64)) -> String {
+    format!("{started_at_ns}-{id}")
+}
+
+fn parse_cursor(text: &str) -> Option<(i64, i64)> {
+    let (started_at_ns, id) = text.split_once('-')?;
+    Some((started_at_ns.parse().ok()?, id.parse().ok()?))
+}

@@ -1,0 +1,67 @@
+-- Every event ever answered 2xx, in order of arrival. Ids stay for ever, bodies until store.retention.
+CREATE TABLE event (
+    id              INTEGER PRIMARY KEY,
+    event_id        TEXT    NOT NULL UNIQUE,    -- PagerDuty's; they grow with time, so the index grows at its end
+    event_type      TEXT    NOT NULL,
+    occurred_at_ns  INTEGER NOT NULL,
+    received_at_ns  INTEGER NOT NULL,
+    delivery_id     TEXT,                       -- X-Webhook-Id, for the record only: no index
+    duplicates      INTEGER NOT NULL DEFAULT 0,
+    previous        INTEGER REFERENCES event,   -- the one received before it about the same incident
+    body            BLOB                        -- as received; last, because it is long
+) STRICT;
+
+-- A failure: what its events (or the event API) said, and what that came to when it was last evaluated.
+CREATE TABLE failure (
+    id              INTEGER PRIMARY KEY,
+    failure_id      TEXT    NOT NULL UNIQUE,
+    state           TEXT,                       -- NULL: not (or no longer) a failure; never listed
+    started_at_ns   INTEGER,
+    revision        INTEGER NOT NULL DEFAULT 0, -- 0: never forwarded
+    last_event      INTEGER REFERENCES event,   -- the end of the chain of its events
+    facts           TEXT    NOT NULL,           -- JSON: what it is evaluated from
+    evaluated       TEXT                        -- JSON: the failure
+) STRICT;
+
+CREATE INDEX failure_by_start ON failure (started_at_ns) WHERE state IS NOT NULL;
+CREATE INDEX failure_open ON failure (started_at_ns) WHERE state = 'open';
+
+-- One revision of one failure for one backend, with the exact bytes to send.
+CREATE TABLE outbox (
+    id              INTEGER PRIMARY KEY,
+    backend         TEXT    NOT NULL,
+    failure         INTEGER NOT NULL REFERENCES failure,
+    revision        INTEGER NOT NULL,
+    state           TEXT    NOT NULL DEFAULT 'pending',  -- pending, sent, dead, superseded
+    due_at_ns       INTEGER,                    -- when to send it next; NULL unless pending
+    created_at_ns   INTEGER NOT NULL,
+    attempts        INTEGER NOT NULL DEFAULT 0,
+    last_status     INTEGER,
+    last_error      TEXT,
+    body            BLOB    NOT NULL
+) STRICT;
+
+CREATE INDEX outbox_by_failure ON outbox (failure);
+CREATE INDEX outbox_due ON outbox (backend, due_at_ns) WHERE due_at_ns IS NOT NULL;
+CREATE INDEX outbox_dead ON outbox (backend) WHERE state = 'dead';
+
+-- Signed bodies that could not be understood, or that contradict an event with the same id.
+CREATE TABLE quarantine (
+    id              INTEGER PRIMARY KEY,
+    received_at_ns  INTEGER NOT NULL,
+    delivery_id     TEXT,
+    reason          TEXT    NOT NULL,
+    body            BLOB    NOT NULL
+) STRICT;
+
+-- One row, written to prove that the store can be.
+CREATE TABLE pulse (
+    id              INTEGER PRIMARY KEY CHECK (id = 1),
+    at_ns           INTEGER NOT NULL
+) STRICT;
+
+-- One row: events up to this one are past store.retention and have no body any more.
+CREATE TABLE forgotten (
+    id              INTEGER PRIMARY KEY CHECK (id = 1),
+    up_to           INTEGER NOT NULL
+) STRICT;

@@ -1,0 +1,202 @@
+//! The store: the only SQL, and the only place that blocks on the disk.
+//!
+//! One writer thread owns the one connection that can write; it commits whatever waits as a group, and
+//! nobody gets an answer before the disk has it. Readers cannot write.
+
+mod checkpoint;
+mod event_row;
+mod failure_row;
+mod listing;
+mod outbox;
+mod record;
+mod schema;
+mod submit;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use listing::{Filter, Gauges, ListedFailure, Page, ReadError, Reader};
+pub use outbox::{Claim, Claimed, ForwardState, Forwarded, Outcome};
+pub use record::{Delivery, Recorded};
+pub use schema::OpenError;
+pub use submit::Submitted;
+
+use crate::domain::event::Event;
+use crate::domain::forwarding::Destinations;
+use crate::domain::id::FailureId;
+use crate::domain::policy::Policy;
+use crate::domain::submission::Submission;
+use crate::domain::timestamp::Timestamp;
+use writer::{Job, Session, Writer};
+
+/// How many writes may wait; one more is refused, so that what waits can always be answered in time.
+const QUEUE: usize = 1024;
+
+/// What the writer needs to know to turn events into failures and outbox rows.
+pub struct Settings {
+    /// How an incident becomes a failure.
+    pub policy: Policy,
+    /// Who gets a copy.
+    pub destinations: Destinations,
+    /// Whether two bodies under the same event id say the same.
+    pub says_the_same: fn(&[u8], &[u8]) -> bool,
+    /// Told of every commit.
+    pub observer: Arc<dyn CommitObserver>,
+}
+
+/// Somebody who counts commits.
+pub trait CommitObserver: Send + Sync {
+    /// A group of `writes` became durable in `took`.
+    fn committed(&self, writes: usize, took: Duration);
+}
+
+/// Why a write was not done. Whatever it was, nothing of it may be acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// As many writes wait as may wait.
+    #[error("too many writes are waiting for the disk")]
+    Busy,
+    /// It was rolled back.
+    #[error("the store could not commit: {0}")]
+    NotCommitted(String),
+    /// The writer has ended; the process is about to.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// How the writer ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It still runs.
+    Running,
+    /// Every handle was dropped and everything was written.
+    Cleanly,
+    /// A sync failed: what the disk holds is in doubt, and only opening the store again can tell.
+    InDoubt(String),
+}
+
+/// A handle to the writer. Clones share it; the writer ends when the last one is dropped.
+#[derive(Clone)]
+pub struct Store {
+    jobs: mpsc::Sender<Box<dyn Job>>,
+    outbox_changed: watch::Receiver<()>,
+    ended: watch::Receiver<Ended>,
+}
+
+impl Store {
+    /// Opens the store, migrates it, and starts its writer.
+    pub fn open(path: &Path, settings: Settings) -> Result<Self, OpenError> {
+        let mut db = schema::open_to_write(path)?;
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let (changed, outbox_changed) = watch::channel(());
+        let (end, ended) = watch::channel(Ended::Running);
+        let checkpointer = checkpoint::start(path, &mut db)?;
+        Writer { db, settings, queue, changed, checkpointer }.start(end)?;
+        Ok(Self { jobs, outbox_changed, ended })
+    }
+
+    /// Records a verified event. When this returns `Ok`, the disk has it.
+    pub async fn record(&self, event: Event, delivery: Delivery) -> Result<Recorded, StoreError> {
+        self.offer(move |session| record::record(session, &event, &delivery)).await
+    }
+
+    /// Keeps a signed body that was not understood.
+    pub async fn quarantine(&self, reason: String, delivery: Delivery) -> Result<Recorded, StoreError> {
+        self.offer(move |session| record::quarantine(session, &reason, &delivery)).await
+    }
+
+    /// Saves a failure that came by the event API.
+    pub async fn submit(&self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
+        self.offer(move |session| submit::save(session, &submission, now)).await
+    }
+
+    /// Removes a failure that came by the event API.
+    pub async fn delete(&self, id: FailureId, now: Timestamp) -> Result<Submitted, StoreError> {
+        self.offer(move |session| submit::delete(session, &id, now)).await
+    }
+
+    /// Takes up to `limit` revisions that are due for `backend`, for this process to send.
+    pub async fn claim(&self, backend: &str, now: Timestamp, limit: usize) -> Result<Claim, StoreError> {
+        let backend = backend.to_owned();
+        self.queue(move |session| outbox::claim(session, &backend, now, limit)).await
+    }
+
+    /// Records what came of an attempt, and lets go of the claim.
+    pub async fn settle(&self, row: i64, outcome: Outcome) -> Result<(), StoreError> {
+        self.queue(move |session| outbox::settle(session, row, &outcome)).await
+    }
+
+    /// Removes some of the raw bodies received before `before`, and says how many; none: there are no more.
+    pub async fn forget_bodies(&self, before: Timestamp) -> Result<usize, StoreError> {
+        self.queue(move |session| event_row::forget_bodies(session, before)).await
+    }
+
+    /// Proves that the store can be written.
+    pub async fn prove_writable(&self, now: Timestamp) -> Result<(), StoreError> {
+        const PULSE: &str = "INSERT INTO pulse VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET at_ns = ?1";
+        self.offer(move |session| session.execute(PULSE, [now.as_nanos()]).map(drop)).await
+    }
+
+    /// Ready whenever the outbox may hold something new.
+    pub fn outbox_changed(&self) -> watch::Receiver<()> {
+        self.outbox_changed.clone()
+    }
+
+    /// How the writer ended, once it has.
+    pub fn ended(&self) -> watch::Receiver<Ended> {
+        self.ended.clone()
+    }
+
+    /// Does work in the writer if there is room for it.
+    async fn offer<T: Send + 'static>(&self, work: impl Work<T>) -> Result<T, StoreError> {
+        let (job, answer) = Pending::new(work);
+        self.jobs.try_send(job).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+        })?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Does work in the writer, waiting for room.
+    async fn queue<T: Send + 'static>(&self, work: impl Work<T>) -> Result<T, StoreError> {
+        let (job, answer) = Pending::new(work);
+        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+/// One closure: part of one transaction. It may run twice, because a group that fails is redone one by one.
+trait Work<T>: FnMut(&mut Session<'_>) -> rusqlite::Result<T> + Send + 'static {}
+impl<T, F: FnMut(&mut Session<'_>) -> rusqlite::Result<T> + Send + 'static> Work<T> for F {}
+
+/// Work that waits for its commit, and somebody who waits for the result.
+struct Pending<T, W> {
+    work: W,
+    result: Option<T>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send + 'static, W: Work<T>> Pending<T, W> {
+    fn new(work: W) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>) {
+        let (answer, receiver) = oneshot::channel();
+        (Box::new(Self { work, result: None, answer }), receiver)
+    }
+}
+
+impl<T: Send + 'static, W: Work<T>> Job for Pending<T, W> {
+    fn run(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()> {
+        self.result = Some((self.work)(session)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
+        let Self { result, answer, .. } = *self;
+        let result = committed.and_then(|()| result.ok_or(StoreError::Closed));
+        // Whoever asked may have given up waiting; the work is done all the same.
+        let _ = answer.send(result);
+    }
+}

@@ -1,0 +1,224 @@
+//! The outbox: what each backend has still to be told, and what became of what it was told.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::failure_row::FailureRow;
+use super::writer::Session;
+use crate::domain::failure::{Evaluated, State};
+use crate::domain::timestamp::Timestamp;
+
+/// Something new for one backend.
+pub(super) struct News {
+    backend: String,
+    body: Vec<u8>,
+}
+
+/// A revision that this process may send now. Nobody else will, until it is settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The outbox row.
+    pub row: i64,
+    /// The failure, for people.
+    pub failure: String,
+    /// Its revision.
+    pub revision: i64,
+    /// How often it was attempted before.
+    pub attempts: u32,
+    /// The frozen bytes.
+    pub body: Vec<u8>,
+}
+
+/// What is due, and when to ask again where nothing changes before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// What to send now.
+    pub rows: Vec<Claimed>,
+    /// When the next one that waits for its time is due.
+    pub next_due_at: Option<Timestamp>,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The backend has it.
+    Sent {
+        /// The answer.
+        status: u16,
+    },
+    /// To be tried again.
+    Retry {
+        /// When.
+        due_at: Timestamp,
+        /// The answer, if there was one.
+        status: Option<u16>,
+        /// Why.
+        error: String,
+    },
+    /// Never to be tried again, unless a person says so.
+    Dead {
+        /// The answer.
+        status: u16,
+        /// What it said.
+        error: String,
+    },
+    /// Refused for reasons that are not its own: it was no attempt.
+    Released {
+        /// When to look at it again.
+        due_at: Timestamp,
+        /// The answer, if there was one.
+        status: Option<u16>,
+        /// What it said.
+        error: String,
+    },
+}
+
+/// Where the forwarding of a failure stands at one backend.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Forwarded {
+    /// The backend.
+    pub backend: String,
+    /// The latest revision for it.
+    pub revision: i64,
+    /// What became of that.
+    pub state: ForwardState,
+    /// How often it was attempted.
+    pub attempts: u32,
+}
+
+/// What became of a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ForwardState {
+    /// To be sent.
+    Pending,
+    /// The backend has it.
+    Sent,
+    /// The backend will not take it.
+    Dead,
+}
+
+impl ForwardState {
+    /// The word for it in JSON and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// What the backends do not know yet: the first time when a failure completes, later whenever the bytes change.
+pub(super) fn news(
+    session: &Session<'_>,
+    row: &FailureRow,
+    evaluated: &Evaluated,
+) -> rusqlite::Result<Vec<News>> {
+    let is_complete = evaluated.failure.state == State::Completed;
+    if !is_complete && row.revision == 0 {
+        return Ok(Vec::new());
+    }
+    let mut news = Vec::new();
+    for destination in &session.settings.destinations {
+        let body = destination.freeze(evaluated);
+        let latest = latest_body(session, row, destination.name())?;
+        let is_new = latest.map_or(is_complete, |latest| latest != body);
+        if is_new {
+            news.push(News { backend: destination.name().to_owned(), body });
+        }
+    }
+    Ok(news)
+}
+
+fn latest_body(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+    const SQL: &str = "SELECT body FROM outbox WHERE failure = ?1 AND backend = ?2
+        ORDER BY revision DESC LIMIT 1";
+    if row.revision == 0 {
+        return Ok(None);
+    }
+    session.prepare(SQL)?.query_row(params![row.id, backend], |row| row.get(0)).optional()
+}
+
+/// Puts a revision before the backends, in place of those that were never attempted.
+pub(super) fn add(
+    session: &mut Session<'_>,
+    failure: i64,
+    revision: i64,
+    news: Vec<News>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    const INSERT: &str = "INSERT INTO outbox (backend, failure, revision, due_at_ns, created_at_ns, body)
+        VALUES (?1, ?2, ?3, ?4, ?4, ?5)";
+    for News { backend, body } in news {
+        if revision > 1 {
+            supersede(session, failure, &backend)?;
+        }
+        session.execute(INSERT, params![backend, failure, revision, now.as_nanos(), body])?;
+        session.outbox_changed = true;
+    }
+    Ok(())
+}
+
+fn supersede(session: &Session<'_>, failure: i64, backend: &str) -> rusqlite::Result<()> {
+    const UNTRIED: &str = "SELECT id FROM outbox
+        WHERE failure = ?1 AND backend = ?2 AND state = 'pending' AND attempts = 0";
+    const SUPERSEDE: &str = "UPDATE outbox SET state = 'superseded', due_at_ns = NULL WHERE id = ?1";
+    let rows: Vec<i64> = session
+        .prepare(UNTRIED)?
+        .query_map(params![failure, backend], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for row in rows.into_iter().filter(|row| !session.claimed.contains(row)) {
+        session.execute(SUPERSEDE, [row])?;
+    }
+    Ok(())
+}
+
+/// Rows that are due, oldest first, none while an earlier revision of its failure is still to be sent.
+pub(super) fn claim(
+    session: &mut Session<'_>,
+    backend: &str,
+    now: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<Claim> {
+    const DUE: &str = "SELECT o.id, f.failure_id, o.revision, o.attempts, o.body
+        FROM outbox o JOIN failure f ON f.id = o.failure
+        WHERE o.backend = ?1 AND o.due_at_ns <= ?2 AND NOT EXISTS (
+            SELECT 1 FROM outbox earlier WHERE earlier.failure = o.failure
+            AND earlier.backend = o.backend AND earlier.state = 'pending' AND earlier.revision < o.revision)
+        ORDER BY o.due_at_ns, o.id LIMIT ?3";
+    const NEXT: &str = "SELECT min(due_at_ns) FROM outbox WHERE backend = ?1 AND due_at_ns > ?2";
+    let limit_with_claimed = i64::try_from(limit + session.claimed.len()).unwrap_or(i64::MAX);
+    let mut statement = session.prepare(DUE)?;
+    let due = statement.query_map(params![backend, now.as_nanos(), limit_with_claimed], |row| {
+        Ok(Claimed {
+            row: row.get(0)?,
+            failure: row.get(1)?,
+            revision: row.get(2)?,
+            attempts: row.get(3)?,
+            body: row.get(4)?,
+        })
+    })?;
+    let mut rows = due.collect::<Result<Vec<_>, _>>()?;
+    rows.retain(|claimed| !session.claimed.contains(&claimed.row));
+    rows.truncate(limit);
+    session.claimed.extend(rows.iter().map(|claimed| claimed.row));
+    let next: Option<i64> =
+        session.prepare(NEXT)?.query_row(params![backend, now.as_nanos()], |row| row.get(0))?;
+    Ok(Claim { rows, next_due_at: next.map(Timestamp::from_nanos) })
+}
+
+/// Records what came of an attempt.
+pub(super) fn settle(session: &mut Session<'_>, row: i64, outcome: &Outcome) -> rusqlite::Result<()> {
+    const SETTLE: &str = "UPDATE outbox SET state = ?2, due_at_ns = ?3, attempts = attempts + ?4,
+        last_status = coalesce(?5, last_status), last_error = ?6 WHERE id = ?1";
+    let (state, due_at, attempts, status, error) = match outcome {
+        Outcome::Sent { status } => ("sent", None, 1, Some(*status), None),
+        Outcome::Retry { due_at, status, error } => ("pending", Some(*due_at), 1, *status, Some(error)),
+        Outcome::Dead { status, error } => ("dead", None, 1, Some(*status), Some(error)),
+        Outcome::Released { due_at, status, error } => ("pending", Some(*due_at), 0, *status, Some(error)),
+    };
+    let due_at_ns = due_at.map(Timestamp::as_nanos);
+    session.execute(SETTLE, params![row, state, due_at_ns, attempts, status, error])?;
+    session.claimed.remove(&row);
+    Ok(())
+}

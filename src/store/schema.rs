@@ -1,0 +1,188 @@
+//! Opening the store: its settings, its migrations, and who may not open it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+/// Numbered, in order, never changed once released; `PRAGMA user_version` counts those applied.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first_light.sql")];
+
+/// The schema after all of them.
+const KNOWN_SCHEMA: u32 = MIGRATIONS.len() as u32;
+
+/// SQLite 3.51.3: older ones can corrupt a WAL that two connections checkpoint at once.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// The writer's page cache. Small, because the operating system caches the file as well.
+const WRITER_CACHE_KIB: u32 = 8 * 1024;
+const READER_CACHE_KIB: u32 = 1024;
+
+/// How long a connection waits for another one's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It cannot be opened, or is no SQLite file.
+    #[error("cannot open the store {path}: {error}", path = path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        error: rusqlite::Error,
+    },
+    /// A later version of the program has written it.
+    #[error(
+        "the store {path} has schema {found}, and this version of pagerduty-dora knows schemas up to {known}: \
+         install the version that wrote it, or restore a backup",
+        path = path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// The newest schema known here.
+        known: u32,
+    },
+    /// It is there, but has no schema yet.
+    #[error("the store {path} is empty: run `pagerduty-dora serve` once to set it up", path = path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The SQLite that was linked is not safe.
+    #[error("SQLite {0} can corrupt a store; 3.51.3 or later is needed")]
+    UnsafeSqlite(&'static str),
+    /// No thread could be started.
+    #[error("cannot start the store's threads: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Opens the store for writing, creating and migrating it as needed.
+pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
+    let version = rusqlite::version_number();
+    if version < OLDEST_SQLITE {
+        return Err(OpenError::UnsafeSqlite(rusqlite::version()));
+    }
+    let mut db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    prepare_writer(&db)
+        .and_then(|()| migrate(&mut db))
+        .map_err(in_file(path))?
+        .map_err(|found| OpenError::Newer { path: path.to_owned(), found, known: KNOWN_SCHEMA })?;
+    Ok(db)
+}
+
+/// Opens an existing store for reading only.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
+    // Read-write and then query-only: a read-only connection cannot recover the WAL of a killed writer.
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let found = (|| {
+        db.pragma_update(None, "query_only", true)?;
+        db.pragma_update(None, "cache_size", -i64::from(READER_CACHE_KIB))?;
+        schema_version(&db)
+    })()
+    .map_err(in_file(path))?;
+    match found {
+        0 => Err(OpenError::Empty { path: path.to_owned() }),
+        found if found > KNOWN_SCHEMA => {
+            Err(OpenError::Newer { path: path.to_owned(), found, known: KNOWN_SCHEMA })
+        }
+        _ => Ok(db),
+    }
+}
+
+/// Opens a connection that does nothing but checkpoints.
+pub(super) fn open_to_checkpoint(path: &Path) -> Result<Connection, OpenError> {
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db.pragma_update(None, "synchronous", "FULL").map_err(in_file(path))?;
+    Ok(db)
+}
+
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+    let db =
+        Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(in_file(path))?;
+    db.busy_timeout(BUSY_TIMEOUT).map_err(in_file(path))?;
+    Ok(db)
+}
+
+pub(super) fn in_file(path: &Path) -> impl Fn(rusqlite::Error) -> OpenError {
+    move |error| OpenError::Sqlite { path: path.to_owned(), error }
+}
+
+fn prepare_writer(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.pragma_update(None, "cache_size", -i64::from(WRITER_CACHE_KIB))?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Applies what is missing, in one transaction. `Ok(Err(found))`: the store is newer than the program.
+fn migrate(db: &mut Connection) -> rusqlite::Result<Result<(), u32>> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = schema_version(&transaction)?;
+    let Some(missing) = MIGRATIONS.get(found as usize..) else {
+        return Ok(Err(found));
+    };
+    for migration in missing {
+        transaction.execute_batch(migration)?;
+    }
+    if !missing.is_empty() {
+        transaction.pragma_update(None, "user_version", KNOWN_SCHEMA)?;
+    }
+    transaction.commit().map(Ok)
+}
+
+fn schema_version(db: &Connection) -> rusqlite::Result<u32> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_store_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let db = open_to_write(&path).unwrap();
+        db.pragma_update(None, "user_version", 99).unwrap();
+        drop(db);
+        let refusals = [open_to_write(&path).unwrap_err(), open_to_read(&path).unwrap_err()];
+        for refusal in refusals {
+            assert!(matches!(refusal, OpenError::Newer { found: 99, .. }), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_store_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.txt");
+        std::fs::write(&path, "not a database, and long enough to be taken for one by its size").unwrap();
+        let error = open_to_write(&path).unwrap_err().to_string();
+        assert!(error.contains("notes.txt") && error.contains("not a database"), "{error}");
+    }
+
+    #[test]
+    fn every_table_is_strict_and_every_commit_is_synced() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_to_write(&folder.path().join("store.db")).unwrap();
+        let loose = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND strict = 0
+                     AND name NOT LIKE 'sqlite_%'";
+        assert_eq!(db.query_row(loose, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+        let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!((pragma("synchronous"), pragma("foreign_keys")), (2, 1));
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        drop(open_to_write(&path).unwrap());
+        let reader = open_to_read(&path).unwrap();
+        assert!(reader.execute("DELETE FROM event", []).is_err());
+    }
+}

@@ -1,0 +1,55 @@
+//! Failures that come by the event API: replaced whole, the last one committed wins.
+
+use super::failure_row::{Facts, FailureRow};
+use super::writer::Session;
+use crate::domain::failure::State;
+use crate::domain::id::FailureId;
+use crate::domain::submission::Submission;
+use crate::domain::timestamp::Timestamp;
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    /// It is done.
+    Done,
+    /// The id is that of an incident this daemon follows itself.
+    IncidentsOwn,
+    /// There is no such failure.
+    NotFound,
+}
+
+pub(super) fn save(
+    session: &mut Session<'_>,
+    submission: &Submission,
+    now: Timestamp,
+) -> rusqlite::Result<Submitted> {
+    let facts = Facts::Submission(Box::new(submission.clone()));
+    let row = match FailureRow::load(session, &submission.id)? {
+        Some(FailureRow { facts: Facts::History(_), .. }) => return Ok(Submitted::IncidentsOwn),
+        Some(stored) => FailureRow { facts, ..stored },
+        None => FailureRow::new(submission.id.clone(), facts),
+    };
+    row.save(session, Some(&submission.evaluate()), now)?;
+    Ok(Submitted::Done)
+}
+
+/// Takes a failure back. Backends that were told of it are told once more, without an end.
+pub(super) fn delete(
+    session: &mut Session<'_>,
+    id: &FailureId,
+    now: Timestamp,
+) -> rusqlite::Result<Submitted> {
+    const HIDE: &str = "UPDATE failure SET state = NULL WHERE failure_id = ?1";
+    let Some(row) = FailureRow::load(session, id)? else {
+        return Ok(Submitted::NotFound);
+    };
+    let Facts::Submission(submission) = &row.facts else {
+        return Ok(Submitted::IncidentsOwn);
+    };
+    let mut withdrawn = submission.evaluate();
+    withdrawn.failure.state = State::Ignored;
+    withdrawn.failure.reason = Some("deleted".to_owned());
+    row.save(session, Some(&withdrawn), now)?;
+    session.execute(HIDE, [id.as_str()])?;
+    Ok(Submitted::Done)
+}

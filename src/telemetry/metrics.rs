@@ -1,0 +1,172 @@
+//! The counters and histograms, and their Prometheus text.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::domain::timestamp::Timestamp;
+use crate::store::{CommitObserver, Gauges};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Status {
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Backend {
+    backend: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Attempt {
+    backend: String,
+    outcome: &'static str,
+}
+
+/// Everything that is counted. No label ever carries an incident id, a title or a URL.
+pub struct Metrics {
+    registry: Registry,
+    webhooks: Family<Status, Counter>,
+    webhook_lag_seconds: Histogram,
+    commit_seconds: Histogram,
+    commit_batch_size: Histogram,
+    attempts: Family<Attempt, Counter>,
+    outbox_pending: Family<Backend, Gauge>,
+    outbox_dead: Family<Backend, Gauge>,
+    outbox_oldest_age_seconds: Family<Backend, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    open_failures: Gauge,
+    quarantined: Gauge,
+    backends: Vec<String>,
+}
+
+impl Metrics {
+    /// Registers everything, with a row for each of these backends from the beginning.
+    pub fn new(backends: impl IntoIterator<Item = String>) -> Arc<Self> {
+        let mut metrics = Self {
+            registry: Registry::default(),
+            webhooks: Family::default(),
+            webhook_lag_seconds: Histogram::new([
+                0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3_600.0, 86_400.0,
+            ]),
+            commit_seconds: Histogram::new([
+                0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0,
+            ]),
+            commit_batch_size: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
+            attempts: Family::default(),
+            outbox_pending: Family::default(),
+            outbox_dead: Family::default(),
+            outbox_oldest_age_seconds: Family::default(),
+            open_failures: Gauge::default(),
+            quarantined: Gauge::default(),
+            backends: backends.into_iter().collect(),
+        };
+        metrics.register();
+        Arc::new(metrics)
+    }
+
+    fn register(&mut self) {
+        let all = &mut self.registry;
+        let mut add = |name: &str, help: &str, metric: Box<dyn FnOnce(&mut Registry, String, &str)>| {
+            metric(all, format!("pagerduty_dora_{name}"), help);
+        };
+        macro_rules! register {
+            ($field:ident, $name:literal, $help:literal) => {{
+                let metric = self.$field.clone();
+                add($name, $help, Box::new(move |all, name, help| all.register(name, help, metric)));
+            }};
+        }
+        register!(webhooks, "webhooks", "Webhook requests, by what was answered");
+        register!(webhook_lag_seconds, "webhook_lag_seconds", "Time from an event to its receipt");
+        register!(commit_seconds, "commit_seconds", "Time to write a group and have the disk synced");
+        register!(commit_batch_size, "commit_batch_size", "Writes that became durable together");
+        register!(attempts, "forward_attempts", "Attempts to forward, by what came of them");
+        register!(outbox_pending, "outbox_pending", "Revisions to be sent");
+        register!(outbox_dead, "outbox_dead", "Revisions that the backend will not take");
+        register!(outbox_oldest_age_seconds, "outbox_oldest_age_seconds", "Age of the oldest one to be sent");
+        register!(open_failures, "open_failures", "Failures that last");
+        register!(quarantined, "quarantined", "Signed bodies that were not understood");
+        let version = Family::<Version, Gauge>::default();
+        version.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
+        self.registry.register("pagerduty_dora_build_info", "The version that runs", version);
+    }
+
+    /// Counts an answer to a webhook.
+    pub fn answered(&self, status: &'static str) {
+        self.webhooks.get_or_create(&Status { status }).inc();
+    }
+
+    /// Notes how late an event came.
+    pub fn lagged(&self, occurred_at: Timestamp, received_at: Timestamp) {
+        self.webhook_lag_seconds
+            .observe(crate::domain::failure::seconds(received_at.nanos_since(occurred_at)));
+    }
+
+    /// Counts an attempt to forward.
+    pub fn attempted(&self, backend: &str, outcome: &'static str) {
+        self.attempts.get_or_create(&Attempt { backend: backend.to_owned(), outcome }).inc();
+    }
+
+    /// The Prometheus text, with the store's figures as they are now.
+    pub fn text(&self, gauges: &Gauges, now: Timestamp) -> Result<String, std::fmt::Error> {
+        self.open_failures.set(gauges.open_failures);
+        self.quarantined.set(gauges.quarantined);
+        let of_removed = gauges.outbox.iter().map(|outbox| &outbox.backend);
+        for backend in self.backends.iter().chain(of_removed) {
+            let outbox = gauges.outbox.iter().find(|outbox| outbox.backend == *backend);
+            let label = Backend { backend: backend.clone() };
+            let age =
+                outbox.and_then(|outbox| outbox.oldest_at).map_or(0, |oldest_at| now.nanos_since(oldest_at));
+            self.outbox_pending.get_or_create(&label).set(outbox.map_or(0, |outbox| outbox.pending));
+            self.outbox_dead.get_or_create(&label).set(outbox.map_or(0, |outbox| outbox.dead));
+            self.outbox_oldest_age_seconds
+                .get_or_create(&label)
+                .set(crate::domain::failure::seconds(age.max(0)));
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(prometheus_text(&text))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Version {
+    version: &'static str,
+}
+
+impl CommitObserver for Metrics {
+    #[expect(clippy::cast_precision_loss, reason = "a group has at most a few hundred writes")]
+    fn committed(&self, writes: usize, took: Duration) {
+        self.commit_seconds.observe(took.as_secs_f64());
+        self.commit_batch_size.observe(writes as f64);
+    }
+}
+
+/// OpenMetrics as Prometheus' older text, which every scraper reads: there a counter's `HELP` and `TYPE` carry
+/// the name of its samples, and nothing marks the end.
+fn prometheus_text(open_metrics: &str) -> String {
+    let counters: Vec<&str> = open_metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let mut text = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines().filter(|line| *line != "# EOF") {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some(keyword), Some(name), Some(rest)) if counters.contains(&name) => {
+                text.push_str(&format!("# {keyword} {name}_total {rest}\n"));
+            }
+            _ => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
