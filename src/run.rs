@@ -81,7 +81,7 @@ pub async fn run<F: Future<Output = ()>>(
     let settings = Settings {
         policy: config.policy(),
         destinations: backends.iter().map(|backend| Arc::clone(backend) as Arc<dyn Destination>).collect(),
-        says_the_same: payload::says_the_same,
+        parse: |body| payload::parse(body).ok(),
         observer: Arc::clone(&metrics) as _,
     };
     let store = Store::open(&config.store.path, settings)?;
@@ -141,7 +141,8 @@ pub async fn run<F: Future<Output = ()>>(
     let ended = ended.wait_for(|ended| *ended != Ended::Running).await.map(|ended| ended.clone());
     match ended {
         Ok(Ended::InDoubt(doubt)) => Err(RunError::InDoubt(doubt)),
-        _ => Ok(()),
+        Ok(_) => Ok(()),
+        Err(_) => Err(RunError::InDoubt("its writer ended unexpectedly".to_owned())),
     }
 }
 

@@ -7,16 +7,15 @@ use super::writer::Session;
 use crate::domain::event::Event;
 use crate::domain::timestamp::Timestamp;
 
-/// Inserts an event behind `previous`. `None`: its id was there before.
+/// Inserts an event. `None`: its id was there before.
 pub(super) fn insert(
     session: &Session<'_>,
     event: &Event,
     delivery: &Delivery,
-    previous: Option<i64>,
 ) -> rusqlite::Result<Option<i64>> {
     const SQL: &str = "INSERT INTO event
-        (event_id, event_type, occurred_at_ns, received_at_ns, delivery_id, previous, body)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (event_id) DO NOTHING";
+        (event_id, event_type, occurred_at_ns, received_at_ns, delivery_id, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (event_id) DO NOTHING";
     let changed = session.execute(
         SQL,
         params![
@@ -25,7 +24,6 @@ pub(super) fn insert(
             event.occurred_at.as_nanos(),
             delivery.received_at.as_nanos(),
             delivery.id,
-            previous,
             delivery.bytes(),
         ],
     )?;
@@ -44,8 +42,10 @@ pub(super) fn count_duplicate(
     const COUNT: &str = "UPDATE event SET duplicates = duplicates + 1 WHERE event_id = ?1";
     let stored: Option<Vec<u8>> =
         session.prepare(STORED)?.query_row([&event.id], |row| row.get(0)).optional()?.flatten();
-    let says_the_same = session.settings.says_the_same;
-    if stored.is_some_and(|stored| !says_the_same(&stored, delivery.bytes())) {
+    let says_the_same = |stored: &[u8]| {
+        stored == delivery.bytes() || (session.settings.parse)(stored).is_some_and(|first| first == *event)
+    };
+    if stored.is_some_and(|stored| !says_the_same(&stored)) {
         return Ok(false);
     }
     session.execute(COUNT, [&event.id])?;

@@ -1,7 +1,7 @@
 //! The `failure` table: what a failure is evaluated from, and what it came to.
 
+use rusqlite::OptionalExtension;
 use rusqlite::types::{FromSqlError, Type};
-use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::outbox;
@@ -29,19 +29,18 @@ pub(super) struct FailureRow {
     pub(super) failure_id: FailureId,
     /// Zero: no backend was ever told of it.
     pub(super) revision: i64,
-    pub(super) last_event: Option<i64>,
     pub(super) facts: Facts,
 }
 
 impl FailureRow {
     /// A row for a failure that is not stored yet.
     pub(super) fn new(failure_id: FailureId, facts: Facts) -> Self {
-        Self { id: None, failure_id, revision: 0, last_event: None, facts }
+        Self { id: None, failure_id, revision: 0, facts }
     }
 
     /// The stored row.
     pub(super) fn load(session: &Session<'_>, failure_id: &FailureId) -> rusqlite::Result<Option<Self>> {
-        const SQL: &str = "SELECT id, revision, last_event, facts FROM failure WHERE failure_id = ?1";
+        const SQL: &str = "SELECT id, revision, facts FROM failure WHERE failure_id = ?1";
         session
             .prepare(SQL)?
             .query_row([failure_id.as_str()], |row| {
@@ -49,14 +48,13 @@ impl FailureRow {
                     id: row.get(0)?,
                     failure_id: failure_id.clone(),
                     revision: row.get(1)?,
-                    last_event: row.get(2)?,
-                    facts: from_json(row.get_ref(3)?.as_str()?)?,
+                    facts: from_json(row.get_ref(2)?.as_str()?)?,
                 })
             })
             .optional()
     }
 
-    /// Stores the row with what its facts came to, and tells the backends of what changed for them.
+    /// Stores the row with what its facts came to, and puts what changed before the backends. Returns its id.
     ///
     /// `None`: the facts do not make a failure.
     pub(super) fn save(
@@ -64,13 +62,12 @@ impl FailureRow {
         session: &mut Session<'_>,
         evaluated: Option<&Evaluated>,
         now: Timestamp,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<i64> {
         const INSERT: &str = "INSERT INTO failure
-            (state, started_at_ns, revision, last_event, facts, evaluated, failure_id)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            (state, started_at_ns, revision, facts, evaluated, failure_id)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         const UPDATE: &str = "UPDATE failure SET
-            state = ?1, started_at_ns = ?2, revision = ?3, last_event = ?4, facts = ?5, evaluated = ?6
-            WHERE id = ?7";
+            state = ?1, started_at_ns = ?2, revision = ?3, facts = ?4, evaluated = ?5 WHERE id = ?6";
         let news = evaluated.map_or(Ok(Vec::new()), |evaluated| outbox::news(session, &self, evaluated))?;
         self.revision += i64::from(!news.is_empty());
         let failure = evaluated.map(|evaluated| &evaluated.failure);
@@ -78,22 +75,16 @@ impl FailureRow {
         statement.raw_bind_parameter(1, failure.map(|failure| failure.state.as_str()))?;
         statement.raw_bind_parameter(2, failure.map(|failure| failure.started_at.as_nanos()))?;
         statement.raw_bind_parameter(3, self.revision)?;
-        statement.raw_bind_parameter(4, self.last_event)?;
-        statement.raw_bind_parameter(5, to_json(&self.facts)?)?;
-        statement.raw_bind_parameter(6, failure.map(to_json).transpose()?)?;
+        statement.raw_bind_parameter(4, to_json(&self.facts)?)?;
+        statement.raw_bind_parameter(5, failure.map(to_json).transpose()?)?;
         match self.id {
-            Some(id) => statement.raw_bind_parameter(7, id)?,
-            None => statement.raw_bind_parameter(7, self.failure_id.as_str())?,
+            Some(id) => statement.raw_bind_parameter(6, id)?,
+            None => statement.raw_bind_parameter(6, self.failure_id.as_str())?,
         }
         statement.raw_execute()?;
         let id = self.id.unwrap_or_else(|| session.last_insert_rowid());
-        outbox::add(session, id, self.revision, news, now)
-    }
-
-    /// Adds an event to the chain without asking what the failure is now.
-    pub(super) fn link_event(&self, session: &Session<'_>, event: i64) -> rusqlite::Result<()> {
-        const SQL: &str = "UPDATE failure SET last_event = ?1 WHERE id = ?2";
-        session.execute(SQL, params![event, self.id]).map(drop)
+        outbox::add(session, id, self.revision, news, now)?;
+        Ok(id)
     }
 }
 

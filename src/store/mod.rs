@@ -6,6 +6,7 @@
 mod checkpoint;
 mod event_row;
 mod failure_row;
+mod fold;
 mod listing;
 mod outbox;
 mod record;
@@ -42,8 +43,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Who gets a copy.
     pub destinations: Destinations,
-    /// Whether two bodies under the same event id say the same.
-    pub says_the_same: fn(&[u8], &[u8]) -> bool,
+    /// Reads a stored body again.
+    pub parse: fn(&[u8]) -> Option<Event>,
     /// Told of every commit.
     pub observer: Arc<dyn CommitObserver>,
 }
@@ -95,12 +96,15 @@ impl Store {
         let (changed, outbox_changed) = watch::channel(());
         let (end, ended) = watch::channel(Ended::Running);
         let checkpointer = checkpoint::start(path, &mut db)?;
-        Writer { db, settings, queue, changed, checkpointer }.start(end)?;
+        let mut writer = Writer::new(db, settings, queue, changed, checkpointer);
+        writer.catch_up().map_err(schema::in_file(path))?;
+        writer.start(end)?;
         Ok(Self { jobs, outbox_changed, ended })
     }
 
     /// Records a verified event. When this returns `Ok`, the disk has it.
     pub async fn record(&self, event: Event, delivery: Delivery) -> Result<Recorded, StoreError> {
+        let event = Arc::new(event);
         self.offer(move |session| record::record(session, &event, &delivery)).await
     }
 

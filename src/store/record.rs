@@ -1,17 +1,15 @@
 //! A verified event on its way into the store: kept, folded, evaluated, put before the backends.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rusqlite::params;
 
 use super::event_row;
-use super::failure_row::{Facts, FailureRow};
+use super::fold::Unfolded;
 use super::writer::Session;
-use crate::domain::event::{Event, Subject};
-use crate::domain::failure::evaluate;
-use crate::domain::history::History;
-use crate::domain::id::FailureId;
+use crate::domain::event::Event;
 use crate::domain::timestamp::Timestamp;
 
 /// One POST from PagerDuty, beside what it says.
@@ -57,51 +55,20 @@ impl Recorded {
     }
 }
 
-/// Keeps an event, and brings its failure up to date.
+/// Keeps an event, and has it folded into its failure.
 pub(super) fn record(
     session: &mut Session<'_>,
-    event: &Event,
+    event: &Arc<Event>,
     delivery: &Delivery,
 ) -> rusqlite::Result<Recorded> {
-    let Some(subject) = &event.subject else {
-        return match event_row::insert(session, event, delivery, None)? {
-            Some(_) => Ok(Recorded::Ignored),
-            None => seen_before(session, event, delivery),
-        };
-    };
-    let failure_id = FailureId::of_incident(&subject.incident);
-    let stored = FailureRow::load(session, &failure_id)?;
-    let previous = stored.as_ref().and_then(|row| row.last_event);
-    let Some(event_row) = event_row::insert(session, event, delivery, previous)? else {
+    let Some(row) = event_row::insert(session, event, delivery)? else {
         return seen_before(session, event, delivery);
     };
-    let row = stored.unwrap_or_else(|| FailureRow::new(failure_id, Facts::History(History::default())));
-    fold(session, row, event, subject, event_row, delivery.received_at)?;
-    Ok(Recorded::Accepted)
-}
-
-/// Adds an event to the row's history; only one that shows the incident has the failure evaluated again.
-fn fold(
-    session: &mut Session<'_>,
-    mut row: FailureRow,
-    event: &Event,
-    subject: &Subject,
-    event_row: i64,
-    received_at: Timestamp,
-) -> rusqlite::Result<()> {
-    if subject.snapshot.is_none() && row.id.is_some() {
-        return row.link_event(session, event_row);
+    if event.subject.is_none() {
+        return Ok(Recorded::Ignored);
     }
-    // A failure of this id that was sent to the event API gives way: the incident's own events know better.
-    let mut history = match row.facts {
-        Facts::History(history) => history,
-        Facts::Submission(_) => History::default(),
-    };
-    history.insert(event, received_at);
-    let evaluated = evaluate(&subject.incident, &history, &session.settings.policy);
-    row.facts = Facts::History(history);
-    row.last_event = Some(event_row);
-    row.save(session, evaluated.as_ref(), received_at)
+    session.unfolded.push(Unfolded { row, event: Arc::clone(event), received_at: delivery.received_at });
+    Ok(Recorded::Accepted)
 }
 
 /// Rule 2: the first one stays; the same again is counted, something else under its id is quarantined.

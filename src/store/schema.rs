@@ -14,6 +14,9 @@ const KNOWN_SCHEMA: u32 = MIGRATIONS.len() as u32;
 /// SQLite 3.51.3: older ones can corrupt a WAL that two connections checkpoint at once.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
+/// A page holds several bodies, so that a group of events is a few large writes instead of many small ones.
+const PAGE_BYTES: u32 = 8 * 1024;
+
 /// The writer's page cache. Small, because the operating system caches the file as well.
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
 const READER_CACHE_KIB: u32 = 1024;
@@ -112,6 +115,7 @@ pub(super) fn in_file(path: &Path) -> impl Fn(rusqlite::Error) -> OpenError {
 }
 
 fn prepare_writer(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "page_size", PAGE_BYTES)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", true)?;

@@ -10,10 +10,16 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, Params, ffi};
 use tokio::sync::{mpsc, watch};
 
 use super::checkpoint::Checkpointer;
+use super::fold::{self, Unfolded};
 use super::{Ended, Settings, StoreError};
 
 /// More writes than this do not join one group, so that the first of them is not kept waiting.
 const LARGEST_GROUP: usize = 256;
+
+/// From groups of that many on, folding is put off.
+const LOAD: usize = 12;
+/// More unfolded events than this are not let come together: their folding holds up those that wait.
+const MOST_UNFOLDED: usize = 1_024;
 
 /// Something to be done in a transaction, and somebody to be told once it is durable.
 pub(super) trait Job: Send {
@@ -29,6 +35,8 @@ pub(super) struct Session<'a> {
     pub(super) settings: &'a Settings,
     /// Outbox rows that this process is sending. In memory only: a crash lets go of them by itself.
     pub(super) claimed: &'a mut HashSet<i64>,
+    /// Events kept and not folded yet, those of earlier transactions first.
+    pub(super) unfolded: &'a mut Vec<Unfolded>,
     /// Set by whoever adds to the outbox.
     pub(super) outbox_changed: bool,
 }
@@ -52,14 +60,43 @@ impl<'a> Session<'a> {
 
 /// The thread's belongings.
 pub(super) struct Writer {
-    pub(super) db: Connection,
-    pub(super) settings: Settings,
-    pub(super) queue: mpsc::Receiver<Box<dyn Job>>,
-    pub(super) changed: watch::Sender<()>,
-    pub(super) checkpointer: Checkpointer,
+    db: Connection,
+    settings: Settings,
+    queue: mpsc::Receiver<Box<dyn Job>>,
+    changed: watch::Sender<()>,
+    checkpointer: Checkpointer,
+    claimed: HashSet<i64>,
+    unfolded: Vec<Unfolded>,
+    /// The last transaction failed: do not try again before somebody asks for something.
+    is_stuck: bool,
 }
 
 impl Writer {
+    pub(super) fn new(
+        db: Connection,
+        settings: Settings,
+        queue: mpsc::Receiver<Box<dyn Job>>,
+        changed: watch::Sender<()>,
+        checkpointer: Checkpointer,
+    ) -> Self {
+        Self {
+            db,
+            settings,
+            queue,
+            changed,
+            checkpointer,
+            claimed: HashSet::new(),
+            unfolded: Vec::new(),
+            is_stuck: false,
+        }
+    }
+
+    /// Folds what an earlier process kept and did not come to fold.
+    pub(super) fn catch_up(&mut self) -> rusqlite::Result<()> {
+        self.unfolded = fold::left_over(&self.db, &self.settings)?;
+        self.transact(&mut [], Fold::Now).map(drop)
+    }
+
     /// Starts the thread; `end` is told how it ended.
     pub(super) fn start(self, end: watch::Sender<Ended>) -> std::io::Result<()> {
         thread::Builder::new().name("store-writer".into()).spawn(move || end.send_replace(self.run()))?;
@@ -67,14 +104,14 @@ impl Writer {
     }
 
     fn run(mut self) -> Ended {
-        let mut claimed = HashSet::new();
         while let Some(group) = self.gather() {
-            if let Err(doubt) = self.commit(group, &mut claimed) {
+            if let Err(doubt) = self.commit(group) {
+                tracing::error!(error = doubt, "a commit is in doubt: ending, so that a restart can tell");
                 return Ended::InDoubt(doubt);
             }
             self.checkpointer.keep_up(&self.db);
         }
-        // Nobody else holds the store now: leave it in one piece, with nothing for the next start to recover.
+        // Nobody else writes now: leave the store in one piece, with nothing for the next start to recover.
         drop(self.checkpointer);
         match self.db.close() {
             Ok(()) => Ended::Cleanly,
@@ -82,9 +119,12 @@ impl Writer {
         }
     }
 
-    /// Waits for work, and takes all that waits.
+    /// Takes all that waits; waits itself only where nothing is left to be folded. `None`: the end.
     fn gather(&mut self) -> Option<Vec<Box<dyn Job>>> {
-        let mut group = vec![self.queue.blocking_recv()?];
+        let mut group = Vec::new();
+        if self.unfolded.is_empty() || self.is_stuck {
+            group.push(self.queue.blocking_recv()?);
+        }
         while group.len() < LARGEST_GROUP
             && let Ok(job) = self.queue.try_recv()
         {
@@ -94,64 +134,81 @@ impl Writer {
     }
 
     /// Commits a group; one that fails is redone one by one, so that only the culprit is refused.
-    fn commit(&self, mut group: Vec<Box<dyn Job>>, claimed: &mut HashSet<i64>) -> Result<(), String> {
-        let before = claimed.clone();
-        match self.transact(&mut group, claimed) {
+    fn commit(&mut self, mut group: Vec<Box<dyn Job>>) -> Result<(), String> {
+        let is_quiet = group.len() < LOAD || self.unfolded.len() >= MOST_UNFOLDED;
+        let committed = self.transact(&mut group, if is_quiet { Fold::Now } else { Fold::Later });
+        self.is_stuck = committed.is_err();
+        match committed.map_err(|error| self.roll_back(&error)) {
             Ok(()) => {
                 for job in group {
                     job.finish(Ok(()));
                 }
-                return Ok(());
+                Ok(())
             }
-            Err(Failure::InDoubt(doubt)) => {
-                tracing::error!(error = doubt, "a commit is in doubt: ending, so that a restart can tell");
-                return Err(doubt);
-            }
-            Err(Failure::RolledBack(error)) if group.len() == 1 => {
-                *claimed = before;
+            Err(Failure::InDoubt(doubt)) => Err(doubt),
+            Err(Failure::RolledBack(error)) if group.len() <= 1 => {
                 tracing::error!(error, "the store could not commit");
-                group.into_iter().for_each(|job| job.finish(Err(StoreError::NotCommitted(error.clone()))));
-                return Ok(());
-            }
-            Err(Failure::RolledBack(_)) => *claimed = before,
-        }
-        group.into_iter().try_for_each(|job| self.commit(vec![job], claimed))
-    }
-
-    fn transact(&self, group: &mut [Box<dyn Job>], claimed: &mut HashSet<i64>) -> Result<(), Failure> {
-        #[expect(clippy::disallowed_methods, reason = "how long it took, not what time it is")]
-        let began = Instant::now();
-        let mut session = Session { db: &self.db, settings: &self.settings, claimed, outbox_changed: false };
-        let done = session
-            .execute("BEGIN IMMEDIATE", [])
-            .and_then(|_| group.iter_mut().try_for_each(|job| job.run(&mut session)))
-            .and_then(|()| session.execute("COMMIT", []));
-        match done {
-            Ok(_) => {
-                let outbox_changed = session.outbox_changed;
-                self.settings.observer.committed(group.len(), began.elapsed());
-                if outbox_changed {
-                    self.changed.send_replace(());
+                for job in group {
+                    job.finish(Err(StoreError::NotCommitted(error.clone())));
                 }
                 Ok(())
             }
-            Err(error) => Err(self.roll_back(&error)),
+            Err(Failure::RolledBack(_)) => group.into_iter().try_for_each(|job| self.commit(vec![job])),
         }
+    }
+
+    /// One transaction. After an error the caller rolls back; what the writer remembers is as it was.
+    fn transact(&mut self, group: &mut [Box<dyn Job>], fold: Fold) -> rusqlite::Result<()> {
+        #[expect(clippy::disallowed_methods, reason = "how long it took, not what time it is")]
+        let began = Instant::now();
+        let (claimed_before, unfolded_before) = (self.claimed.clone(), self.unfolded.len());
+        let mut session = Session {
+            db: &self.db,
+            settings: &self.settings,
+            claimed: &mut self.claimed,
+            unfolded: &mut self.unfolded,
+            outbox_changed: false,
+        };
+        let done = session
+            .execute("BEGIN IMMEDIATE", [])
+            .and_then(|_| group.iter_mut().try_for_each(|job| job.run(&mut session)))
+            .and_then(|()| if fold == Fold::Now { fold::fold(&mut session) } else { Ok(()) })
+            .and_then(|()| session.execute("COMMIT", []));
+        let outbox_changed = session.outbox_changed;
+        if let Err(error) = done {
+            self.claimed = claimed_before;
+            self.unfolded.truncate(unfolded_before);
+            return Err(error);
+        }
+        if fold == Fold::Now {
+            self.unfolded.clear();
+        }
+        self.settings.observer.committed(group.len(), began.elapsed());
+        if outbox_changed {
+            self.changed.send_replace(());
+        }
+        Ok(())
     }
 
     /// Undoes the transaction. A sync that failed cannot be undone: the kernel may have dropped the pages.
     fn roll_back(&self, error: &rusqlite::Error) -> Failure {
         let code = error.sqlite_error().map(|error| error.extended_code);
         let sync_failed = matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC));
-        let is_open = !self.db.is_autocommit();
-        let undone = !is_open || self.db.execute_batch("ROLLBACK").is_ok();
-        let corrupt = error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt);
-        if sync_failed || corrupt || !undone {
+        let is_corrupt = error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt);
+        let is_undone = self.db.is_autocommit() || self.db.execute_batch("ROLLBACK").is_ok();
+        if sync_failed || is_corrupt || !is_undone {
             Failure::InDoubt(error.to_string())
         } else {
             Failure::RolledBack(error.to_string())
         }
     }
+}
+
+/// Whether a transaction brings failures up to date as well.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fold {
+    Now,
+    Later,
 }
 
 /// Why a transaction is not durable.

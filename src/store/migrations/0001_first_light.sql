@@ -7,7 +7,6 @@ CREATE TABLE event (
     received_at_ns  INTEGER NOT NULL,
     delivery_id     TEXT,                       -- X-Webhook-Id, for the record only: no index
     duplicates      INTEGER NOT NULL DEFAULT 0,
-    previous        INTEGER REFERENCES event,   -- the one received before it about the same incident
     body            BLOB                        -- as received; last, because it is long
 ) STRICT;
 
@@ -18,10 +17,16 @@ CREATE TABLE failure (
     state           TEXT,                       -- NULL: not (or no longer) a failure; never listed
     started_at_ns   INTEGER,
     revision        INTEGER NOT NULL DEFAULT 0, -- 0: never forwarded
-    last_event      INTEGER REFERENCES event,   -- the end of the chain of its events
     facts           TEXT    NOT NULL,           -- JSON: what it is evaluated from
     evaluated       TEXT                        -- JSON: the failure
 ) STRICT;
+
+-- Which events are about which failure.
+CREATE TABLE failure_event (
+    failure         INTEGER NOT NULL REFERENCES failure,
+    event           INTEGER NOT NULL REFERENCES event,
+    PRIMARY KEY (failure, event)
+) STRICT, WITHOUT ROWID;
 
 CREATE INDEX failure_by_start ON failure (started_at_ns) WHERE state IS NOT NULL;
 CREATE INDEX failure_open ON failure (started_at_ns) WHERE state = 'open';
@@ -58,6 +63,12 @@ CREATE TABLE quarantine (
 CREATE TABLE pulse (
     id              INTEGER PRIMARY KEY CHECK (id = 1),
     at_ns           INTEGER NOT NULL
+) STRICT;
+
+-- One row: events up to this one are folded into their failures; later ones wait for it (see fold.rs).
+CREATE TABLE folded (
+    id              INTEGER PRIMARY KEY CHECK (id = 1),
+    up_to           INTEGER NOT NULL
 ) STRICT;
 
 -- One row: events up to this one are past store.retention and have no body any more.

@@ -1,0 +1,137 @@
+//! The client: one thread, two system calls a request, so that it is not what is measured.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+/// What came of a run.
+pub(crate) struct Run {
+    /// Answered requests a second.
+    pub(crate) per_second: f64,
+    /// Half of the answers took no longer.
+    pub(crate) p50: Duration,
+    /// All but one in a hundred took no longer.
+    pub(crate) p99: Duration,
+    /// How many were answered.
+    pub(crate) answered: usize,
+}
+
+struct Connection {
+    stream: TcpStream,
+    requests: std::vec::IntoIter<Vec<u8>>,
+    /// What is being sent, and how much of it is.
+    sending: (Vec<u8>, usize),
+    began: Instant,
+    answer: Vec<u8>,
+}
+
+/// Sends every connection's requests one after the other, all connections at once.
+#[expect(clippy::disallowed_methods, reason = "a benchmark reads the monotonic clock")]
+pub(crate) fn run(address: SocketAddr, requests: Vec<Vec<Vec<u8>>>) -> io::Result<Run> {
+    let mut poll = Poll::new()?;
+    let mut connections = Vec::new();
+    let mut took: Vec<Duration> = Vec::with_capacity(requests.iter().map(Vec::len).sum());
+    for (index, requests) in requests.into_iter().enumerate() {
+        let std_stream = std::net::TcpStream::connect(address)?;
+        std_stream.set_nonblocking(true)?;
+        std_stream.set_nodelay(true)?;
+        let mut stream = TcpStream::from_std(std_stream);
+        poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
+        let connection = Connection {
+            stream,
+            requests: requests.into_iter(),
+            sending: (Vec::new(), 0),
+            began: Instant::now(),
+            answer: Vec::with_capacity(512),
+        };
+        connections.push(connection);
+    }
+    let began = Instant::now();
+    let mut open = connections.len();
+    for connection in &mut connections {
+        open -= usize::from(!connection.send_next()?);
+    }
+    let mut events = Events::with_capacity(1024);
+    while open > 0 {
+        poll.poll(&mut events, Some(Duration::from_secs(10)))?;
+        if events.is_empty() {
+            return Err(io::Error::new(ErrorKind::TimedOut, "no answer for ten seconds"));
+        }
+        for event in &events {
+            let connection = &mut connections[event.token().0];
+            if event.is_writable() {
+                connection.send_rest()?;
+            }
+            if event.is_readable() && connection.receive()? {
+                took.push(connection.began.elapsed());
+                open -= usize::from(!connection.send_next()?);
+            }
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    took.sort_unstable();
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
+    let per_second = took.len() as f64 / seconds;
+    let at = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
+    Ok(Run { per_second, p50: at(50), p99: at(99), answered: took.len() })
+}
+
+impl Connection {
+    /// `false`: there is nothing more to send.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark reads the monotonic clock")]
+    fn send_next(&mut self) -> io::Result<bool> {
+        let Some(request) = self.requests.next() else {
+            return Ok(false);
+        };
+        self.began = Instant::now();
+        self.answer.clear();
+        self.sending = (request, 0);
+        self.send_rest()?;
+        Ok(true)
+    }
+
+    fn send_rest(&mut self) -> io::Result<()> {
+        let (request, sent) = &mut self.sending;
+        while *sent < request.len() {
+            match self.stream.write(&request[*sent..]) {
+                Ok(written) => *sent += written,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the answer is complete. Anything but a 202 is an error.
+    fn receive(&mut self) -> io::Result<bool> {
+        let mut bytes = [0; 1024];
+        loop {
+            match self.stream.read(&mut bytes) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(read) => {
+                    self.answer.extend_from_slice(&bytes[..read]);
+                    if is_complete(&self.answer)? {
+                        return Ok(true);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn is_complete(answer: &[u8]) -> io::Result<bool> {
+    let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return Ok(false);
+    };
+    if !answer.starts_with(b"HTTP/1.1 202") {
+        return Err(io::Error::other(String::from_utf8_lossy(answer).into_owned()));
+    }
+    let text = String::from_utf8_lossy(&answer[..head]);
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+    Ok(answer.len() >= head + 4 + length.unwrap_or(0))
+}

@@ -1,0 +1,69 @@
+//! Durable intake beside a handler that only reads the body, under the same load, in the same run.
+//!
+//! `cargo bench --bench intake` prints the ratio; `-- million` adds the figures of a store that holds a million
+//! incidents already.
+
+mod client;
+mod cpu;
+mod load;
+mod million;
+mod servers;
+
+use client::Run;
+use load::Load;
+use servers::{Bare, Daemon};
+
+/// Connections, and how many requests each run sends over all of them.
+const CONNECTIONS: [(usize, usize); 4] = [(1, 3_000), (16, 40_000), (64, 80_000), (256, 80_000)];
+/// Pairs of runs; the median pair is quoted.
+const ROUNDS: usize = 3;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().collect();
+    if arguments.iter().any(|argument| argument == "million") {
+        return million::run();
+    }
+    println!(
+        "bodies of {:?} bytes in turn; each figure is the median of {ROUNDS} pairs of runs\n",
+        load::BODY_BYTES
+    );
+    // Words choose a load, numbers choose connections; none of a kind: all of it.
+    let words: Vec<&String> = arguments[1..].iter().filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |name: &str, is_alternative: fn(&str) -> bool| {
+        words.iter().all(|word| !is_alternative(word)) || words.iter().any(|word| *word == name)
+    };
+    let is_number = |word: &str| word.parse::<usize>().is_ok();
+    let is_load = |word: &str| word.parse::<usize>().is_err();
+    for load in [Load::Triggered, Load::Lives].into_iter().filter(|load| wanted(load.word(), is_load)) {
+        println!("{}", load.title());
+        println!("{HEADING}");
+        let chosen = |(connections, _): &(usize, usize)| wanted(&connections.to_string(), is_number);
+        for (connections, count) in CONNECTIONS.into_iter().filter(chosen) {
+            compare(load, connections, count)?;
+        }
+        println!();
+    }
+    Ok(())
+}
+
+const HEADING: &str =
+    "connections      bare/s       p50       p99   |   durable/s       p50       p99   |   ratio";
+
+fn compare(load: Load, connections: usize, count: usize) -> anyhow::Result<()> {
+    let mut pairs = Vec::new();
+    for _ in 0..ROUNDS {
+        let bare = Bare::start()?.measure(load, connections, count)?;
+        let (durable, cpu) = Daemon::start(load, None)?.measure(load, connections, count)?;
+        pairs.push((durable.per_second / bare.per_second, bare, durable, cpu));
+    }
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (ratio, bare, durable, cpu) = &pairs[ROUNDS / 2];
+    println!("{connections:>11}  {}   |   {}   |   {ratio:.2}", columns(bare), columns(durable));
+    println!("             CPU of an event: {cpu}");
+    Ok(())
+}
+
+fn columns(run: &Run) -> String {
+    let millis = |time: std::time::Duration| time.as_secs_f64() * 1e3;
+    format!("{:>10.0}  {:>6.2}ms  {:>6.2}ms", run.per_second, millis(run.p50), millis(run.p99))
+}

@@ -1,0 +1,139 @@
+//! The two that are compared, each started anew for a run.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::post;
+use bytes::Bytes;
+use pagerduty_dora::clock::SystemClock;
+use pagerduty_dora::config::Config;
+use pagerduty_dora::{Listeners, Shutdown};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::{oneshot, watch};
+
+use crate::client::{self, Run};
+use crate::cpu::{Cpu, PerEvent};
+use crate::load::{self, Load, SECRET};
+
+fn runtime(name: &'static str) -> anyhow::Result<Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(if name == "daemon" { 1 } else { 2 })
+        .enable_all()
+        .thread_name(name)
+        .build()?)
+}
+
+/// Sends the load from a thread of its own.
+fn measure(
+    address: SocketAddr,
+    load: Load,
+    connections: usize,
+    count: usize,
+) -> anyhow::Result<(Run, PerEvent)> {
+    let requests = load::requests(load, connections, count);
+    let before = Cpu::now();
+    let client = thread::Builder::new().name("client".into()).spawn(move || {
+        let run = client::run(address, requests)?;
+        // Read before the thread ends, and with it what it used.
+        let cpu = before.since(run.answered);
+        anyhow::Ok((run, cpu))
+    })?;
+    client.join().map_err(|_| anyhow::anyhow!("the client panicked"))?
+}
+
+/// A handler that only reads the body.
+pub(crate) struct Bare {
+    address: SocketAddr,
+    _runtime: Runtime,
+}
+
+impl Bare {
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let runtime = runtime("bare")?;
+        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
+        let address = listener.local_addr()?;
+        let read = |body: Bytes| async move {
+            std::hint::black_box(body.len());
+            (StatusCode::ACCEPTED, "{\"status\":\"accepted\"}")
+        };
+        let router = Router::new().route("/webhooks/pagerduty", post(read));
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { address, _runtime: runtime })
+    }
+
+    pub(crate) fn measure(self, load: Load, connections: usize, count: usize) -> anyhow::Result<Run> {
+        measure(self.address, load, connections, count).map(|(run, _)| run)
+    }
+}
+
+/// The daemon, with a store on the disk.
+pub(crate) struct Daemon {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    runtime: Runtime,
+    running: tokio::task::JoinHandle<Result<(), pagerduty_dora::RunError>>,
+    _folder: TempDir,
+}
+
+impl Daemon {
+    /// With a backend where the load has failures that complete. `store`: one to go on with.
+    pub(crate) fn start(load: Load, store: Option<&Path>) -> anyhow::Result<Self> {
+        let runtime = runtime("daemon")?;
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let mut config = Config::parse(&configuration(load, &runtime)?)?;
+        config.store.path = store.map_or_else(|| folder.path().join("store.db"), Path::to_owned);
+        let listeners = runtime.block_on(Listeners::bind(&config))?;
+        let address = listeners.public.local_addr()?;
+        let (stop, mut stopped) = watch::channel(false);
+        let (ready, is_ready) = oneshot::channel();
+        let shutdown = Shutdown {
+            when: async move {
+                let _ = stopped.wait_for(|stop| *stop).await;
+            },
+            on_ready: Box::new(move || {
+                let _ = ready.send(());
+            }),
+        };
+        let running = runtime.spawn(async move {
+            pagerduty_dora::run(&config, Arc::new(SystemClock), listeners, shutdown).await
+        });
+        runtime.block_on(is_ready)?;
+        Ok(Self { address, stop, runtime, running, _folder: folder })
+    }
+
+    pub(crate) fn measure(
+        self,
+        load: Load,
+        connections: usize,
+        count: usize,
+    ) -> anyhow::Result<(Run, PerEvent)> {
+        let measured = measure(self.address, load, connections, count)?;
+        self.stop.send_replace(true);
+        self.runtime.block_on(self.running)??;
+        Ok(measured)
+    }
+}
+
+fn configuration(load: Load, runtime: &Runtime) -> anyhow::Result<String> {
+    let base = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+         [pagerduty]\nsigning_secrets = [{{ value = \"{SECRET}\" }}]\n"
+    );
+    if load == Load::Triggered {
+        return Ok(base);
+    }
+    let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
+    let address = listener.local_addr()?;
+    let router = Router::new().route("/api/v2/dora/failure", post(|_: Bytes| async { "{}" }));
+    runtime.spawn(async move { axum::serve(listener, router).await });
+    Ok(format!(
+        "{base}[[backend]]\nname = \"metrics\"\nkind = \"datadog\"\nurl = \"http://{address}\"\n\
+         api_key = {{ value = \"key\" }}\n"
+    ))
+}
