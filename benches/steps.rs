@@ -1,1 +1,56 @@
-fn main() {}
+//! The steps of one webhook alone: signature, parsing, folding. Nanoseconds, the best of several rounds.
+
+#![allow(clippy::print_stdout, reason = "a benchmark prints")]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use pagerduty_dora::domain::failure::evaluate;
+use pagerduty_dora::domain::history::History;
+use pagerduty_dora::domain::policy::Policy;
+use pagerduty_dora::pagerduty::payload;
+use pagerduty_dora::pagerduty::signature::{SigningSecrets, sign};
+use secrecy::SecretString;
+
+const RESOLVED: &[u8] = include_bytes!("../fixtures/pagerduty/incident.resolved.json");
+const ROUNDS: usize = 7;
+const REPEATS: u32 = 20_000;
+
+fn main() -> anyhow::Result<()> {
+    let secret = SecretString::from("a-signing-secret-for-the-benchmark");
+    let secrets = SigningSecrets::new([&secret]);
+    let signature = sign(&secret, RESOLVED);
+    let event = payload::parse(RESOLVED)?;
+    let incident = event.subject.as_ref().map(|subject| subject.incident.clone());
+    let incident = incident.ok_or_else(|| anyhow::anyhow!("the fixture is about an incident"))?;
+    let policy = Policy { default_env: "production".to_owned(), ..Policy::default() };
+    let folded = || {
+        let mut history = History::default();
+        history.insert(&event, event.occurred_at);
+        history
+    };
+    let history = folded();
+    println!("a body of {} bytes", RESOLVED.len());
+    measure("verify the signature", || {
+        secrets.verify(std::iter::once(signature.as_bytes()), RESOLVED).is_ok()
+    });
+    measure("parse the body", || payload::parse(RESOLVED).is_ok());
+    measure("the same as a generic JSON value", || {
+        serde_json::from_slice::<serde_json::Value>(RESOLVED).is_ok()
+    });
+    measure("fold the event into a history", || !folded().is_empty());
+    measure("evaluate the failure", || evaluate(&incident, &history, &policy).is_some());
+    measure("write the history as JSON", || serde_json::to_string(&history).is_ok());
+    Ok(())
+}
+
+fn measure(step: &str, mut work: impl FnMut() -> bool) {
+    let rounds = (0..ROUNDS).map(|_| {
+        let began = Instant::now();
+        for _ in 0..REPEATS {
+            black_box(work());
+        }
+        began.elapsed() / REPEATS
+    });
+    println!("{:>8} ns  {step}", rounds.min().unwrap_or_default().as_nanos());
+}

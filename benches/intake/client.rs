@@ -29,7 +29,6 @@ struct Connection {
 }
 
 /// Sends every connection's requests one after the other, all connections at once.
-#[expect(clippy::disallowed_methods, reason = "a benchmark reads the monotonic clock")]
 pub(crate) fn run(address: SocketAddr, requests: Vec<Vec<Vec<u8>>>) -> io::Result<Run> {
     let mut poll = Poll::new()?;
     let mut connections = Vec::new();
@@ -81,7 +80,6 @@ pub(crate) fn run(address: SocketAddr, requests: Vec<Vec<Vec<u8>>>) -> io::Resul
 
 impl Connection {
     /// `false`: there is nothing more to send.
-    #[expect(clippy::disallowed_methods, reason = "a benchmark reads the monotonic clock")]
     fn send_next(&mut self) -> io::Result<bool> {
         let Some(request) = self.requests.next() else {
             return Ok(false);

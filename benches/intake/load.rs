@@ -1,6 +1,7 @@
 //! What is sent: signed webhooks, no two alike, prepared before the clock runs.
 
 use std::fmt::Write;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pagerduty_dora::pagerduty::signature::sign;
@@ -49,7 +50,11 @@ impl Load {
 }
 
 /// Grows with every event ever made here, as PagerDuty's ids do.
-static SERIAL: AtomicU64 = AtomicU64::new(1);
+static SERIAL: LazyLock<AtomicU64> = LazyLock::new(|| {
+    // From the clock, because a store that is kept has the ids of earlier runs.
+    let since_epoch = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    AtomicU64::new(u64::try_from(since_epoch.as_micros()).unwrap_or_default())
+});
 
 /// Whole HTTP requests, ready to be written: `count` in all, a list for each connection. The connections take
 /// turns, so that ids grow with time over all of them.

@@ -3,6 +3,8 @@
 //! `cargo bench --bench intake` prints the ratio; `-- million` adds the figures of a store that holds a million
 //! incidents already.
 
+#![allow(clippy::print_stdout, reason = "a benchmark prints")]
+
 mod client;
 mod cpu;
 mod load;

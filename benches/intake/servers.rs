@@ -114,9 +114,14 @@ impl Daemon {
         count: usize,
     ) -> anyhow::Result<(Run, PerEvent)> {
         let measured = measure(self.address, load, connections, count)?;
+        self.stop()?;
+        Ok(measured)
+    }
+
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
         self.runtime.block_on(self.running)??;
-        Ok(measured)
+        Ok(())
     }
 }
 

@@ -222,7 +222,10 @@ impl Instance {
         let (ready, is_ready) = oneshot::channel();
         let shutdown = Shutdown {
             when: async move { drop(stopped.wait_for(|stop| *stop).await) },
-            on_ready: Box::new(move || drop(ready.send(()))),
+            on_ready: Box::new(move || {
+                // Whoever asked has given up.
+                let _ = ready.send(());
+            }),
         };
         let owned = config.clone();
         let clock = Arc::new(SystemClock);

@@ -127,7 +127,7 @@ mod tests {
         ");
         insta::assert_snapshot!(render(&COLUMNS, &rows(), 24), @r"
         title                  n
-        checkout: error …      7
+        checkout: error r…     7
         ·[31mred·           1234
         ");
     }

@@ -144,7 +144,6 @@ pub mod nanos {
         use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
         /// For `#[serde(with = "nanos::option")]`.
-        #[expect(clippy::ref_option, reason = "the signature that serde calls")]
         pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
             time.map(Timestamp::as_nanos).serialize(serializer)
         }

@@ -157,7 +157,7 @@ impl Store {
 
     /// Does work in the writer if there is room for it.
     async fn offer<T: Send + 'static>(&self, work: impl Work<T>) -> Result<T, StoreError> {
-        let (job, answer) = Pending::new(work);
+        let (job, answer) = Pending::boxed(work);
         self.jobs.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
@@ -167,7 +167,7 @@ impl Store {
 
     /// Does work in the writer, waiting for room.
     async fn queue<T: Send + 'static>(&self, work: impl Work<T>) -> Result<T, StoreError> {
-        let (job, answer) = Pending::new(work);
+        let (job, answer) = Pending::boxed(work);
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
@@ -185,7 +185,7 @@ struct Pending<T, W> {
 }
 
 impl<T: Send + 'static, W: Work<T>> Pending<T, W> {
-    fn new(work: W) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>) {
+    fn boxed(work: W) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>) {
         let (answer, receiver) = oneshot::channel();
         (Box::new(Self { work, result: None, answer }), receiver)
     }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first_light.sql")];
 
 /// The schema after all of them.
+#[expect(clippy::cast_possible_truncation, reason = "there are a handful of them")]
 const KNOWN_SCHEMA: u32 = MIGRATIONS.len() as u32;
 
 /// SQLite 3.51.3: older ones can corrupt a WAL that two connections checkpoint at once.

@@ -159,7 +159,6 @@ impl Writer {
 
     /// One transaction. After an error the caller rolls back; what the writer remembers is as it was.
     fn transact(&mut self, group: &mut [Box<dyn Job>], fold: Fold) -> rusqlite::Result<()> {
-        #[expect(clippy::disallowed_methods, reason = "how long it took, not what time it is")]
         let began = Instant::now();
         let (claimed_before, unfolded_before) = (self.claimed.clone(), self.unfolded.len());
         let mut session = Session {

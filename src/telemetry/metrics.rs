@@ -72,15 +72,10 @@ impl Metrics {
     }
 
     fn register(&mut self) {
-        let all = &mut self.registry;
-        let mut add = |name: &str, help: &str, metric: Box<dyn FnOnce(&mut Registry, String, &str)>| {
-            metric(all, format!("pagerduty_dora_{name}"), help);
-        };
         macro_rules! register {
-            ($field:ident, $name:literal, $help:literal) => {{
-                let metric = self.$field.clone();
-                add($name, $help, Box::new(move |all, name, help| all.register(name, help, metric)));
-            }};
+            ($field:ident, $name:literal, $help:literal) => {
+                self.registry.register(concat!("pagerduty_dora_", $name), $help, self.$field.clone())
+            };
         }
         register!(webhooks, "webhooks", "Webhook requests, by what was answered");
         register!(webhook_lag_seconds, "webhook_lag_seconds", "Time from an event to its receipt");
@@ -160,7 +155,7 @@ fn prometheus_text(open_metrics: &str) -> String {
         let mut words = line.splitn(4, ' ');
         match (words.next(), words.next(), words.next(), words.next()) {
             (Some("#"), Some(keyword), Some(name), Some(rest)) if counters.contains(&name) => {
-                text.push_str(&format!("# {keyword} {name}_total {rest}\n"));
+                text.extend(["# ", keyword, " ", name, "_total ", rest, "\n"]);
             }
             _ => {
                 text.push_str(line);

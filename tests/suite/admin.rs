@@ -1,0 +1,97 @@
+//! The private listener.
+
+use serde_json::json;
+
+use crate::harness::{Daemon, KEY, SECRET, event_of, fixture, story};
+
+#[tokio::test]
+async fn it_lives_and_is_ready() {
+    let daemon = Daemon::start("").await;
+    assert_eq!(daemon.get("/healthz").await.status, 200);
+    let ready = daemon.get("/readyz").await;
+    assert_eq!((ready.status, ready.json()), (200, json!({ "status": "ready" })));
+    assert_eq!(daemon.get("/webhooks/pagerduty").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_failure_as_the_contract_has_it() {
+    let daemon = Daemon::start(
+        "[failure.severity]\nP1 = \"SEV-1\"\n[[service]]\npagerduty = \"PSVC001\"\nservices = [\"checkout\"]\nteam = \"payments\"",
+    )
+    .await;
+    for event_type in ["incident.triggered", "incident.acknowledged", "incident.resolved"] {
+        daemon.expect(fixture(event_type), "accepted").await;
+    }
+    let page = daemon.get("/api/v1/failures").await.body;
+    let value: serde_json::Value = serde_json::from_str(&page).unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&value).unwrap());
+}
+
+#[tokio::test]
+async fn listings_are_filtered_and_paged() {
+    let daemon = Daemon::start("").await;
+    for n in 0..7 {
+        daemon.expect(event_of("incident.triggered", &format!("QOPEN{n}")), "accepted").await;
+    }
+    daemon.expect(event_of("incident.resolved", "QDONE"), "accepted").await;
+    let count = async |query: &str| {
+        let answer = daemon.get(&format!("/api/v1/failures{query}")).await;
+        answer.json()["failures"].as_array().unwrap().len()
+    };
+    assert_eq!(count("").await, 8);
+    assert_eq!(count("?state=open").await, 7);
+    assert_eq!(count("?state=completed").await, 1);
+    assert_eq!(count("?service=Checkout%20API").await, 8);
+    assert_eq!(count("?service=nobody").await, 0);
+    assert_eq!(count("?since=2026-11-01").await, 8);
+    assert_eq!(count("?since=2026-11-02").await, 0);
+    assert_eq!(count("?since=30d").await, 8);
+
+    let (mut seen, mut query) = (Vec::new(), "?limit=3".to_owned());
+    loop {
+        let page = daemon.get(&format!("/api/v1/failures{query}")).await.json();
+        seen.extend(page["failures"].as_array().unwrap().iter().map(|failure| failure["id"].clone()));
+        let Some(next) = page["next"].as_str() else { break };
+        query = format!("?limit=3&cursor={next}");
+    }
+    let distinct: std::collections::HashSet<_> = seen.iter().map(ToString::to_string).collect();
+    assert_eq!((seen.len(), distinct.len()), (8, 8));
+}
+
+#[tokio::test]
+async fn bad_queries_say_what_is_wrong() {
+    let daemon = Daemon::start("").await;
+    for (query, word) in
+        [("?state=shut", "state"), ("?since=soon", "since"), ("?cursor=x", "cursor"), ("?stat=open", "stat")]
+    {
+        let answer = daemon.get(&format!("/api/v1/failures{query}")).await;
+        assert_eq!((answer.status, answer.json()["error"].as_str()), (400, Some("bad_query")));
+        assert!(answer.json()["detail"].as_str().unwrap().contains(word), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_count_and_carry_no_names() {
+    let daemon = Daemon::start("[[backend]]\nname = \"m\"\nkind = \"datadog\"\nurl = \"http://127.0.0.1:1\"\napi_key = { value = \"canary-key-of-the-test-suite\" }").await;
+    for webhook in story() {
+        daemon.deliver(webhook).await;
+    }
+    let text = daemon.get("/metrics").await.body;
+    for line in [
+        "pagerduty_dora_webhooks_total{status=\"accepted\"} 17",
+        "pagerduty_dora_webhooks_total{status=\"duplicate\"} 1",
+        "pagerduty_dora_webhooks_total{status=\"ignored\"} 1",
+        "pagerduty_dora_open_failures 1",
+        "pagerduty_dora_quarantined 0",
+        "pagerduty_dora_outbox_dead{backend=\"m\"} 0",
+        "# TYPE pagerduty_dora_webhooks_total counter",
+        "# TYPE pagerduty_dora_commit_seconds histogram",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    let pending = text.lines().find(|line| line.starts_with("pagerduty_dora_outbox_pending{backend=\"m\"}"));
+    assert_ne!(pending.unwrap().split(' ').nth(1), Some("0"));
+    for secret in ["Q0PLAIN0STORY1", "error rate", "http://", SECRET, KEY, "# EOF"] {
+        assert!(!text.contains(secret), "{secret} is in\n{text}");
+    }
+}

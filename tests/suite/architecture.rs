@@ -1,0 +1,94 @@
+//! The rules that ARCHITECTURE.md states, held to.
+
+use std::path::{Path, PathBuf};
+
+/// The floors, bottom first. A module may use its own floor's and lower ones; the side may be used from floor 1 up.
+const FLOORS: [&[&str]; 4] =
+    [&["domain"], &["pagerduty", "backend", "store"], &["http", "forward"], &["cli", "run"]];
+
+/// Neighbours on one floor that know nothing of each other.
+const STRANGERS: [(&str, &str); 4] =
+    [("http", "forward"), ("forward", "http"), ("pagerduty", "store"), ("store", "pagerduty")];
+
+fn sources() -> Vec<(PathBuf, String)> {
+    fn visit(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                visit(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    visit(&root, &mut found);
+    found.into_iter().map(|(path, text)| (path.strip_prefix(&root).unwrap().to_owned(), text)).collect()
+}
+
+/// The part of a file that ships.
+fn shipped(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or_default()
+}
+
+fn module(path: &Path) -> String {
+    path.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned()
+}
+
+fn floor(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&module))
+}
+
+#[test]
+fn imports_point_down_only() {
+    for (path, text) in sources() {
+        let from = module(&path);
+        let Some(from_floor) = floor(&from) else { continue };
+        for used in shipped(&text).split("crate::").skip(1) {
+            let to: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let to_floor = floor(&to).unwrap_or(0);
+            assert!(to_floor <= from_floor, "{}: {from} must not know {to}", path.display());
+            assert!(!STRANGERS.contains(&(&from, &to)), "{}: {from} and {to} are strangers", path.display());
+            assert!(
+                from != "domain" || to == "domain",
+                "{}: the domain knows nothing but itself",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_domain_knows_no_http_sql_threads_or_clock() {
+    for (path, text) in sources().into_iter().filter(|(path, _)| module(path) == "domain") {
+        for word in [
+            "tokio",
+            "axum",
+            "reqwest",
+            "rusqlite",
+            "toml::",
+            "std::thread",
+            "SystemTime",
+            "Instant",
+            "async ",
+        ] {
+            assert!(!shipped(&text).contains(word), "{} mentions {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_store_knows_sql() {
+    for (path, text) in sources().into_iter().filter(|(path, _)| module(path) != "store") {
+        assert!(!shipped(&text).contains("rusqlite"), "{} knows rusqlite", path.display());
+    }
+}
+
+#[test]
+fn files_stay_readable() {
+    for (path, text) in sources() {
+        assert!(text.lines().count() <= 400, "{} has more than 400 lines", path.display());
+    }
+}

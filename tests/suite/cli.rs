@@ -1,0 +1,103 @@
+//! The commands, as people meet them.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::harness::{Daemon, SECRET, event_of};
+
+fn program(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("PAGERDUTY_DORA_CONFIG")
+        .env("PAGERDUTY_SIGNING_SECRET", SECRET)
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn help_is_for_newcomers() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = [&["--help"][..], &["demo", "--help"], &["send", "--help"], &["failures", "--help"]];
+    let text: Vec<String> = pages.iter().map(|page| stdout(&program(folder.path(), page))).collect();
+    insta::assert_snapshot!(text.join("\n---\n\n"));
+}
+
+#[test]
+fn usage_and_configuration_mistakes_exit_2() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bad.toml"), "[server]\nlisen = \"x\"\n").unwrap();
+    let cases: [(&[&str], &str); 5] = [
+        (&["serv"], "unrecognized subcommand"),
+        (&["--config", "bad.toml", "serve"], "bad.toml:2: server.lisen"),
+        (&["--config", "missing.toml", "check", "--offline"], "missing.toml"),
+        (&["failures", "--since", "soon"], "--since"),
+        (&["send", "x.json", "--url", "http://127.0.0.1:1", "--secret-env", "UNSET_SURELY"], "UNSET_SURELY"),
+    ];
+    for (arguments, word) in cases {
+        let output = program(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(word), "{arguments:?}: {}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    }
+}
+
+#[test]
+fn the_example_is_printed_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = stdout(&program(folder.path(), &["config", "example"]));
+    assert_eq!(example, include_str!("../../config.example.toml"));
+    std::fs::write(folder.path().join("config.toml"), example).unwrap();
+    let shown = program(folder.path(), &["config", "show"]);
+    assert!(shown.status.success());
+    insta::assert_snapshot!(stdout(&shown));
+}
+
+#[test]
+fn check_says_a_line_an_item() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[[backend]]\nname = \"datadog\"\nkind = \"datadog\"\nurl = \"https://me:canary@api.datadoghq.com\"\n\
+                  api_key = { env = \"UNSET_SURELY\" }\n[events_api]\nkeys = [{ file = \"key\" }]\n";
+    std::fs::write(folder.path().join("config.toml"), config).unwrap();
+    std::fs::write(folder.path().join("key"), "canary").unwrap();
+    let output = program(folder.path(), &["check", "--offline"]);
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(format!("{}---\n{}", stdout(&output), stderr(&output)));
+    std::fs::write(folder.path().join("config.toml"), "").unwrap();
+    assert!(program(folder.path(), &["check", "--offline"]).status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_is_listed_beside_the_running_daemon() {
+    let daemon = Daemon::start("").await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!("[store]\npath = {:?}\n", daemon.store.display().to_string());
+    std::fs::write(folder.path().join("config.toml"), config).unwrap();
+    std::fs::write(folder.path().join("one.json"), event_of("incident.resolved", "QSENT0000000001")).unwrap();
+    std::fs::write(folder.path().join("two.json"), event_of("incident.triggered", "QSENT0000000002"))
+        .unwrap();
+    let url = format!("http://{}/webhooks/pagerduty", daemon.public);
+    let sent = program(folder.path(), &["send", "one.json", "two.json", "--url", &url]);
+    assert!(sent.status.success(), "{}", stderr(&sent));
+    assert_eq!(
+        stdout(&sent),
+        "202  {\"status\":\"accepted\"}  one.json\n202  {\"status\":\"accepted\"}  two.json\n"
+    );
+    daemon.failures().await;
+    let listed = program(folder.path(), &["failures"]);
+    insta::assert_snapshot!(stdout(&listed));
+    let json = program(folder.path(), &["failures", "--format", "json", "--state", "completed"]);
+    let page: serde_json::Value = serde_json::from_str(&stdout(&json)).unwrap();
+    assert_eq!(page, daemon.get("/api/v1/failures?state=completed").await.json());
+    let wrong = url.replace("/webhooks", "/elsewhere");
+    assert_eq!(program(folder.path(), &["send", "one.json", "--url", &wrong]).status.code(), Some(1));
+}

@@ -1,0 +1,72 @@
+//! The Datadog-compatible event API: failures.
+
+use serde_json::json;
+
+use crate::harness::{Backend, Daemon, client, event_of};
+
+#[tokio::test]
+async fn a_failure_is_kept_replaced_and_forwarded() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    let open = json!({ "data": { "attributes": {
+        "id": "deploy-1234567890", "services": ["checkout"], "started_at": 1_793_527_200 } } });
+    let answer = daemon.event_api("POST", "/failure", &open).await;
+    let expected = json!({ "data": { "id": "deploy-1234567890", "type": "dora_failure" } });
+    assert_eq!((answer.status, answer.json()), (200, expected));
+    assert!(backend.is_quiet(), "it has no end yet");
+
+    let done = json!({ "data": { "attributes": {
+        "id": "deploy-1234567890", "services": ["checkout"], "started_at": 1_793_527_200,
+        "finished_at": "2026-11-01T10:10:00Z", "severity": "High", "custom_tags": ["a:b"] } } });
+    assert_eq!(daemon.event_api("POST", "/incident", &done).await.status, 200);
+    let sent = backend.next().await.attributes();
+    assert_eq!(sent["finished_at"], json!(1_793_527_800_000_000_000_i64));
+    assert_eq!(sent["custom_tags"], json!(["a:b"]));
+    let failures = daemon.failures().await;
+    assert_eq!((failures.len(), &failures[0]["source"]), (1, &json!("api")));
+    assert_eq!(failures[0]["time_to_restore_seconds"], json!(600.0));
+
+    assert_eq!(daemon.event_api("DELETE", "/failure/deploy-1234567890", &json!(null)).await.status, 202);
+    assert!(daemon.failures().await.is_empty());
+    assert_eq!(backend.next().await.attributes().get("finished_at"), None);
+    assert_eq!(daemon.event_api("DELETE", "/failure/deploy-1234567890", &json!(null)).await.status, 202);
+}
+
+#[tokio::test]
+async fn without_the_key_nothing_happens() {
+    let daemon = Daemon::start("").await;
+    let url = format!("http://{}/api/v2/dora/failure", daemon.public);
+    for key in [None, Some(""), Some("wrong")] {
+        let mut request = client().post(&url).body("{}");
+        if let Some(key) = key {
+            request = request.header("dd-api-key", key);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 403);
+        assert_eq!(answer.text().await.unwrap(), "{\"errors\":[\"Forbidden\"]}");
+    }
+}
+
+#[tokio::test]
+async fn mistakes_are_told_in_datadogs_words() {
+    let daemon = Daemon::start("").await;
+    let answer = daemon.event_api("POST", "/failure", &json!({ "data": {} })).await;
+    assert_eq!((answer.status, &answer.json()["errors"][0]["title"]), (400, &json!("Bad Request")));
+}
+
+#[tokio::test]
+async fn an_incidents_own_failure_cannot_be_written_over() {
+    let daemon = Daemon::start("").await;
+    daemon.expect(event_of("incident.triggered", "QTAKEN01"), "accepted").await;
+    let body = json!({ "data": { "attributes": {
+        "id": "pagerduty:QTAKEN01", "team": "a", "started_at": 1_793_527_200 } } });
+    assert_eq!(daemon.event_api("POST", "/failure", &body).await.status, 400);
+    assert_eq!(daemon.event_api("DELETE", "/failure/pagerduty:QTAKEN01", &body).await.status, 400);
+    // The other way round the incident's own events win.
+    let body = json!({ "data": { "attributes": {
+        "id": "pagerduty:QLATER01", "team": "a", "started_at": 1_793_527_200 } } });
+    assert_eq!(daemon.event_api("POST", "/failure", &body).await.status, 200);
+    daemon.expect(event_of("incident.triggered", "QLATER01"), "accepted").await;
+    let failures = daemon.failures().await;
+    assert!(failures.iter().all(|failure| failure["source"] == "pagerduty"), "{failures:?}");
+}

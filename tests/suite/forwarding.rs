@@ -1,0 +1,179 @@
+//! Forwarding: what a backend gets, and what becomes of it when the backend does not take it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{Backend, Daemon, KEY, Request, event_of, fixture};
+
+#[tokio::test]
+async fn a_completed_failure_is_forwarded_with_exact_times() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    daemon.expect(fixture("incident.triggered"), "accepted").await;
+    daemon.expect(fixture("incident.resolved"), "accepted").await;
+    let request = backend.next().await;
+    assert_eq!(request.headers["dd-api-key"], KEY);
+    let sent = request.attributes();
+    assert_eq!(sent["id"], "pagerduty:Q1FXSAMPLE0001");
+    assert_eq!(sent["started_at"], json!(1_793_527_200_000_000_000_i64));
+    assert_eq!(sent["finished_at"], json!(1_793_529_730_500_000_000_i64));
+    settled(&daemon, "sent").await;
+    assert!(backend.is_quiet());
+}
+
+/// Waits until every row of the outbox is in this state. Every look waits for the writer's next commit.
+async fn settled(daemon: &Daemon, state: &str) -> serde_json::Value {
+    for _ in 0..2_000 {
+        let failures = daemon.failures().await;
+        let forwarded: Vec<_> = failures.iter().flat_map(|f| f["forwarded"].as_array().unwrap()).collect();
+        if !forwarded.is_empty() && forwarded.iter().all(|row| row["state"] == state) {
+            return failures[0]["forwarded"].clone();
+        }
+        assert_eq!(daemon.get("/readyz").await.status, 200);
+    }
+    panic!("never {state}: {:?}", daemon.failures().await);
+}
+
+#[tokio::test]
+async fn each_backend_gets_its_own_copy() {
+    let (mut first, mut second) = (Backend::start().await, Backend::start().await);
+    second.will_answer(&[(400, &[])]);
+    let daemon = Daemon::start(&format!("{}{}", first.entry("first"), second.entry("second"))).await;
+    daemon.expect(fixture("incident.resolved"), "accepted").await;
+    assert_eq!(first.next().await.bytes, second.next().await.bytes);
+    for _ in 0..2_000 {
+        let forwarded = daemon.failures().await[0]["forwarded"].clone();
+        if forwarded[0]["state"] == "sent" && forwarded[1]["state"] == "dead" {
+            return;
+        }
+        daemon.get("/readyz").await;
+    }
+    panic!("{:?}", daemon.failures().await);
+}
+
+#[tokio::test]
+async fn the_same_bytes_are_sent_until_they_are_taken() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(500, &[]), (429, &[("retry-after", "40")]), (408, &[])]);
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    daemon.expect(fixture("incident.resolved"), "accepted").await;
+    let first = backend.next().await;
+    for attempts in 1..=3 {
+        recorded(&daemon, attempts).await;
+        assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes);
+    }
+    let forwarded = settled(&daemon, "sent").await;
+    assert_eq!(forwarded[0]["attempts"], 4);
+}
+
+/// Waits until that many attempts are recorded.
+async fn recorded(daemon: &Daemon, attempts: i64) {
+    for _ in 0..2_000 {
+        if daemon.query("SELECT max(attempts) FROM outbox") == attempts {
+            return;
+        }
+        daemon.get("/readyz").await;
+    }
+    panic!("attempt {attempts} is never recorded");
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_where_it_stopped() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(503, &[])]);
+    let configuration = backend.entry("metrics");
+    let daemon = Daemon::start(&configuration).await;
+    daemon.expect(fixture("incident.resolved"), "accepted").await;
+    let first = backend.next().await;
+    let daemon = daemon.restart(&configuration).await;
+    assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes);
+    settled(&daemon, "sent").await;
+}
+
+#[tokio::test]
+async fn a_poisonous_failure_holds_up_no_other() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(400, &[])]);
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    daemon.expect(event_of("incident.resolved", "QPOISON1"), "accepted").await;
+    backend.next().await;
+    daemon.expect(event_of("incident.resolved", "QGOOD001"), "accepted").await;
+    assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QGOOD001");
+}
+
+#[tokio::test]
+async fn refused_credentials_are_tried_once_a_minute_with_one_failure() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(403, &[]), (401, &[])]);
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    daemon.expect(event_of("incident.resolved", "QREFUSED1"), "accepted").await;
+    backend.next().await;
+    for n in 2..6 {
+        daemon.expect(event_of("incident.resolved", &format!("QREFUSED{n}")), "accepted").await;
+    }
+    assert!(backend.is_quiet());
+    probe(&daemon, &mut backend).await;
+    assert!(backend.is_quiet());
+    probe(&daemon, &mut backend).await;
+    for _ in 0..4 {
+        backend.next().await;
+    }
+    let forwarded = settled(&daemon, "sent").await;
+    assert_eq!(forwarded[0]["attempts"], 1, "what is refused was no attempt");
+}
+
+/// Lets the refusal be recorded, and a minute pass.
+async fn probe(daemon: &Daemon, backend: &mut Backend) {
+    while daemon.query("SELECT count(*) FROM outbox WHERE last_status IN (401, 403)") == 0 {
+        daemon.get("/readyz").await;
+    }
+    after_a_while(daemon, backend).await;
+}
+
+/// The next request, for which time has to pass. The clock may be turned just before the loop begins to wait, so
+/// it is turned until the request comes.
+async fn after_a_while(daemon: &Daemon, backend: &mut Backend) -> Request {
+    for _ in 0..2_000 {
+        daemon.clock.advance(Duration::from_secs(61));
+        daemon.get("/readyz").await;
+        if let Some(request) = backend.try_next() {
+            return request;
+        }
+    }
+    panic!("the backend is never asked again");
+}
+
+#[tokio::test]
+async fn a_changed_failure_is_forwarded_again_whole() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    daemon.expect(fixture("incident.resolved"), "accepted").await;
+    assert!(backend.next().await.attributes()["finished_at"].is_i64());
+    // A note changes nothing; a late trigger changes nothing that a backend sees.
+    daemon.expect(fixture("incident.annotated"), "accepted").await;
+    daemon.expect(fixture("incident.triggered"), "accepted").await;
+    daemon.expect(fixture("incident.reopened"), "accepted").await;
+    let reopened = backend.next().await.attributes();
+    assert_eq!((reopened.get("finished_at"), &reopened["id"]), (None, &json!("pagerduty:Q1FXSAMPLE0001")));
+    assert_eq!(settled(&daemon, "sent").await[0]["revision"], 2);
+    assert!(backend.is_quiet());
+}
+
+#[tokio::test]
+async fn a_merged_incident_is_not_forwarded() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    let merge = json!({ "type": "merge_resolve_reason", "incident": { "id": "QTARGET1", "type": "incident_reference" } });
+    for (incident, reason) in [("QMERGED1", merge), ("QMERGED2", json!("merged"))] {
+        let mut body: serde_json::Value =
+            serde_json::from_str(&event_of("incident.resolved", incident)).unwrap();
+        body["event"]["data"]["resolve_reason"] = reason;
+        daemon.expect(body.to_string(), "accepted").await;
+    }
+    let failures = daemon.get("/api/v1/failures?state=merged").await.json()["failures"].clone();
+    assert_eq!(failures.as_array().unwrap().len(), 2);
+    daemon.expect(event_of("incident.resolved", "QREAL001"), "accepted").await;
+    assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QREAL001");
+    assert!(backend.is_quiet());
+}

@@ -1,0 +1,310 @@
+//! A daemon on ports of its own, a clock that is turned by hand, and a backend that does as it is told.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use pagerduty_dora::clock::Clock;
+use pagerduty_dora::config::Config;
+use pagerduty_dora::domain::timestamp::Timestamp;
+use pagerduty_dora::pagerduty::signature::sign;
+use pagerduty_dora::{Listeners, RunError, Shutdown, run};
+use secrecy::SecretString;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// What test deliveries are signed with. Everything the daemon says is searched for it.
+pub(crate) const SECRET: &str = "canary-secret-of-the-test-suite";
+/// What the event API of test daemons takes.
+pub(crate) const KEY: &str = "canary-key-of-the-test-suite";
+/// How long a test waits for something that must happen, before it fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A clock that stands until it is turned.
+pub(crate) struct TestClock(watch::Sender<Timestamp>);
+
+impl TestClock {
+    pub(crate) fn at(time: &str) -> Arc<Self> {
+        Arc::new(Self(watch::channel(Timestamp::parse(time).unwrap()).0))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0.send_modify(|now| *now = now.saturating_add(by));
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        *self.0.borrow()
+    }
+
+    fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let mut time = self.0.subscribe();
+        let until = self.now().saturating_add(wait);
+        Box::pin(async move { drop(time.wait_for(|now| *now >= until).await) })
+    }
+}
+
+/// A daemon, and the folder that its store is in.
+pub(crate) struct Daemon {
+    pub(crate) public: SocketAddr,
+    pub(crate) private: SocketAddr,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) client: reqwest::Client,
+    pub(crate) store: PathBuf,
+    folder: Arc<TempDir>,
+    stop: watch::Sender<bool>,
+    running: JoinHandle<Result<(), RunError>>,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    async fn of(response: reqwest::Response) -> Self {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Self { status, headers, body: response.text().await.unwrap() }
+    }
+}
+
+impl Daemon {
+    /// A daemon with this much configuration beside its ports, store and secrets.
+    pub(crate) async fn start(configuration: &str) -> Self {
+        Self::start_in(
+            Arc::new(tempfile::tempdir().unwrap()),
+            configuration,
+            TestClock::at("2026-11-20T00:00:00Z"),
+        )
+        .await
+        .unwrap()
+    }
+
+    async fn start_in(
+        folder: Arc<TempDir>,
+        configuration: &str,
+        clock: Arc<TestClock>,
+    ) -> Result<Self, RunError> {
+        let client = client();
+        let store = folder.path().join("store.db");
+        let mut config = Config::parse(configuration).unwrap();
+        config.server.listen = "127.0.0.1:0".parse().unwrap();
+        config.admin.listen = "127.0.0.1:0".parse().unwrap();
+        config.store.path.clone_from(&store);
+        config.pagerduty.signing_secrets = secrets(folder.path(), SECRET);
+        config.events_api.keys = secrets(folder.path(), KEY);
+        let listeners = Listeners::bind(&config).await.unwrap();
+        let (public, private) =
+            (listeners.public.local_addr().unwrap(), listeners.private.local_addr().unwrap());
+        let (stop, mut stopped) = watch::channel(false);
+        let (ready, is_ready) = oneshot::channel();
+        let shutdown = Shutdown {
+            when: async move { drop(stopped.wait_for(|stop| *stop).await) },
+            on_ready: Box::new(move || ready.send(()).unwrap()),
+        };
+        let its_clock: Arc<dyn Clock> = clock.clone();
+        let running = tokio::spawn(async move { run(&config, its_clock, listeners, shutdown).await });
+        if is_ready.await.is_err() {
+            return Err(running.await.unwrap().unwrap_err());
+        }
+        Ok(Self { public, private, clock, client, store, folder, stop, running })
+    }
+
+    /// Stops it in order.
+    pub(crate) async fn stop(self) -> Result<(), RunError> {
+        self.stop.send_replace(true);
+        self.running.await.unwrap()
+    }
+
+    /// Stops it and starts it again with the same store.
+    pub(crate) async fn restart(self, configuration: &str) -> Self {
+        let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
+        self.stop().await.unwrap();
+        Self::start_in(folder, configuration, clock).await.unwrap()
+    }
+
+    /// Delivers a webhook, signed.
+    pub(crate) async fn deliver(&self, body: impl Into<Vec<u8>>) -> Answer {
+        let body = body.into();
+        let signature = sign(&SecretString::from(SECRET), &body);
+        self.deliver_with(&[("x-pagerduty-signature", &signature), ("x-webhook-id", "w-1")], body).await
+    }
+
+    /// Delivers a webhook with just these headers.
+    pub(crate) async fn deliver_with(
+        &self,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
+        let url = format!("http://{}/webhooks/pagerduty", self.public);
+        let mut request = self.client.post(url).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    /// Delivers and expects this `status` in a 202.
+    pub(crate) async fn expect(&self, body: impl Into<Vec<u8>>, status: &str) {
+        let answer = self.deliver(body).await;
+        assert_eq!((answer.status, answer.json()["status"].as_str()), (202, Some(status)), "{answer:?}");
+    }
+
+    /// A request to the event API.
+    pub(crate) async fn event_api(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let url = format!("http://{}/api/v2/dora{path}", self.public);
+        let request = self.client.request(method.parse().unwrap(), url).header("dd-api-key", KEY);
+        Answer::of(request.body(body.to_string()).send().await.unwrap()).await
+    }
+
+    /// A request to the private listener.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.client.get(format!("http://{}{path}", self.private)).send().await.unwrap()).await
+    }
+
+    /// The failures as the API lists them.
+    pub(crate) async fn failures(&self) -> Vec<Value> {
+        self.get("/api/v1/failures?limit=1000").await.json()["failures"].as_array().unwrap().clone()
+    }
+
+    /// The first column of the first row of a query of the store.
+    pub(crate) fn query(&self, sql: &str) -> i64 {
+        let db = rusqlite::Connection::open(&self.store).unwrap();
+        db.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}
+
+/// A secret in a file, as the configuration names it.
+fn secrets(folder: &Path, secret: &str) -> Vec<pagerduty_dora::config::Secret> {
+    let file = folder.join(secret);
+    std::fs::write(&file, secret).unwrap();
+    vec![pagerduty_dora::config::Secret::File { file }]
+}
+
+/// A plain client.
+pub(crate) fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap()
+}
+
+/// A metrics backend that answers as scripted, then 200, and shows every request it gets.
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
+    script: Script,
+    requests: mpsc::UnboundedReceiver<Request>,
+}
+
+/// A request as the backend saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Request {
+    /// `data.attributes`.
+    pub(crate) fn attributes(&self) -> Value {
+        let body: Value = serde_json::from_slice(&self.bytes).unwrap();
+        body["data"]["attributes"].clone()
+    }
+}
+
+type Script = Arc<Mutex<VecDeque<(u16, &'static [(&'static str, &'static str)])>>>;
+
+impl Backend {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (seen, requests) = mpsc::unbounded_channel();
+        let script = Script::default();
+        let router = Router::new()
+            .route("/api/v2/dora/failure", post(Self::answer))
+            .with_state((Arc::clone(&script), seen));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, script, requests }
+    }
+
+    #[expect(clippy::unused_async, reason = "handlers are")]
+    async fn answer(
+        State((script, seen)): State<(Script, mpsc::UnboundedSender<Request>)>,
+        headers: HeaderMap,
+        body: bytes::Bytes,
+    ) -> (StatusCode, HeaderMap, &'static str) {
+        let (status, extra) = script.lock().unwrap().pop_front().unwrap_or((200, &[]));
+        let mut answered = HeaderMap::new();
+        for (name, value) in extra {
+            answered.insert(*name, value.parse().unwrap());
+        }
+        let _ = seen.send(Request { headers, bytes: body.to_vec() });
+        (StatusCode::from_u16(status).unwrap(), answered, "{\"errors\":[\"scripted\"]}")
+    }
+
+    /// The next answers, before it goes back to 200.
+    pub(crate) fn will_answer(&self, answers: &[(u16, &'static [(&'static str, &'static str)])]) {
+        self.script.lock().unwrap().extend(answers);
+    }
+
+    /// The next request.
+    pub(crate) async fn next(&mut self) -> Request {
+        tokio::time::timeout(PATIENCE, self.requests.recv()).await.expect("no request").unwrap()
+    }
+
+    /// The next request, if there is one already.
+    pub(crate) fn try_next(&mut self) -> Option<Request> {
+        self.requests.try_recv().ok()
+    }
+
+    /// Whether there was no request that `next` has not returned.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        self.requests.try_recv().is_err()
+    }
+
+    /// The entry of a configuration that forwards to it.
+    pub(crate) fn entry(&self, name: &str) -> String {
+        format!(
+            "[[backend]]\nname = \"{name}\"\nkind = \"datadog\"\nurl = \"http://{}\"\napi_key = {{ value = \"{KEY}\" }}\n",
+            self.address
+        )
+    }
+}
+
+/// The fixture of an event type.
+pub(crate) fn fixture(event_type: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/pagerduty/{event_type}.json"));
+    std::fs::read_to_string(file).unwrap()
+}
+
+/// The fixture of an event type, about this incident and with an id of its own.
+pub(crate) fn event_of(event_type: &str, incident: &str) -> String {
+    let mut body: Value = serde_json::from_str(&fixture(event_type)).unwrap();
+    body["event"]["id"] = format!("{}-{incident}", body["event"]["id"].as_str().unwrap()).into();
+    body.to_string().replace("Q1FXSAMPLE0001", incident)
+}
+
+/// The story of the demo, in its order.
+pub(crate) fn story() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/story");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
+}

@@ -1,0 +1,19 @@
+//! The whole program, driven through `run` with real sockets, an injected clock and a backend that records.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where it cannot go on")]
+#![allow(clippy::disallowed_methods, reason = "a test reads what it is told by its environment")]
+#![allow(missing_docs, clippy::print_stdout, reason = "nobody uses a test")]
+
+mod admin;
+mod architecture;
+mod cli;
+mod demo;
+mod event_api;
+mod fixtures;
+mod forwarding;
+mod harness;
+mod intake;
+mod kill;
+mod one_law;
+mod slow;
+mod systemd;

@@ -1,0 +1,71 @@
+//! Slow and careless connections, over raw sockets.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::{Daemon, PATIENCE, fixture};
+
+/// Sends raw bytes and reads until the connection is closed.
+pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("never closed").unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn three_hundred_slow_connections_delay_nobody() {
+    let daemon = Daemon::start("").await;
+    let half_head = "POST /webhooks/pagerduty HTTP/1.1\r\nhost: x\r\n";
+    let half_body = format!("{half_head}content-length: 1000\r\n\r\n{{");
+    let mut slow = Vec::new();
+    for bytes in ["", half_head, &half_body].repeat(100) {
+        let mut stream = TcpStream::connect(daemon.public).await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    let answered =
+        tokio::time::timeout(Duration::from_secs(1), daemon.deliver(fixture("incident.triggered")));
+    assert_eq!(answered.await.expect("in a second").status, 202);
+    // All of them are closed without an answer: 5 s for a head, 10 s for a body.
+    for mut stream in slow {
+        let mut answer = Vec::new();
+        let closed = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+        closed.expect("never closed").ok();
+        assert_eq!(String::from_utf8_lossy(&answer), "");
+    }
+}
+
+#[tokio::test]
+async fn large_bodies_that_never_end_leave_room_for_real_ones() {
+    let daemon = Daemon::start("").await;
+    let head = "POST /webhooks/pagerduty HTTP/1.1\r\nhost: x\r\ncontent-length: 500000\r\n\r\n";
+    let most_of_it = format!("{head}{}", " ".repeat(400_000));
+    let mut greedy = Vec::new();
+    for _ in 0..60 {
+        let mut stream = TcpStream::connect(daemon.public).await.unwrap();
+        // Where there is no room left it is answered, and does not read on.
+        let _ = stream.write_all(most_of_it.as_bytes()).await;
+        greedy.push(stream);
+    }
+    daemon.expect(fixture("incident.triggered"), "accepted").await;
+    let resident = std::fs::read_to_string("/proc/self/statm").unwrap();
+    assert!(!resident.is_empty());
+}
+
+#[tokio::test]
+async fn no_request_is_no_harm() {
+    let daemon = Daemon::start("").await;
+    for bytes in ["\0\0\0\0\r\n\r\n", "GET\r\n\r\n", "POST / HTTP/9.9\r\n\r\n", &"x".repeat(100_000)] {
+        let mut stream = TcpStream::connect(daemon.public).await.unwrap();
+        let _ = stream.write_all(bytes.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("never closed");
+        assert!(!String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 2"));
+    }
+    daemon.expect(fixture("incident.triggered"), "accepted").await;
+}
