@@ -1,4 +1,4 @@
-//! PagerDuty incidents as DORA failure events: received once, kept for ever, forwarded exactly.
+//! Turns PagerDuty incidents into DORA failure events, and keeps them right.
 //!
 //! The way of one webhook, file by file:
 //!

@@ -156,8 +156,8 @@ async fn forget_old_bodies(
     loop {
         let before = clock.now().saturating_sub(retention);
         match store.forget_bodies(before).await {
-            Ok(0) => {}
-            Ok(_) => continue,
+            Ok(1..) if !*stop.borrow() => continue,
+            Ok(_) => {}
             Err(error) => tracing::warn!(%error, "old bodies could not be removed; to be tried again"),
         }
         tokio::select! {

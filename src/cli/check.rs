@@ -75,7 +75,7 @@ fn store(config: &Config) -> Item {
     let found = match Reader::open(path) {
         Ok(_) => Ok(shown.to_string()),
         Err(OpenError::Empty { .. }) => Ok(format!("{shown} (will be set up)")),
-        Err(_) if !path.exists() => match path.parent() {
+        Err(OpenError::Missing { .. }) => match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
                 Err(format!("the folder {} does not exist", folder.display()))
             }

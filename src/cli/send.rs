@@ -76,7 +76,7 @@ pub(super) struct Sender {
 impl Sender {
     pub(super) fn new(url: Url, secret: SecretString) -> anyhow::Result<Self> {
         if !matches!(url.scheme(), "http" | "https") {
-            bail!("{url} does not begin with http:// or https://");
+            bail!("--url does not begin with http:// or https://");
         }
         Ok(Self { client: backend::client(PAGERDUTY_TIMEOUT)?, url, secret })
     }

@@ -13,7 +13,7 @@ use toml::Spanned;
 
 pub use problem::Problem;
 pub use secret::{Secret, SecretError};
-pub use value::{BackendUrl, Name, NotYet, Pause, RoutePath, TimeZoneName, ZeroOnly};
+pub use value::{BackendUrl, Name, NotYet, Pause, Retention, RoutePath, TimeZoneName, Timeout, ZeroOnly};
 
 use crate::domain::policy::{Policy, Reopened, ServiceEntry, Start, WhichService};
 
@@ -82,7 +82,7 @@ pub struct Store {
     /// The SQLite file.
     pub path: PathBuf,
     /// How long raw bodies are kept.
-    pub retention: Pause,
+    pub retention: Retention,
 }
 
 /// `[pagerduty]`
@@ -143,7 +143,7 @@ pub struct EventsApi {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dora {
-    /// How long before a failure a deployment may have caused it.
+    /// How long before a failure a deployment may have caused it; for the figures to come.
     pub link_window: Pause,
     /// Where days begin.
     pub timezone: TimeZoneName,
@@ -177,8 +177,8 @@ pub struct Backend {
     /// Its key.
     pub api_key: Secret,
     /// How long an attempt may take.
-    #[serde(default = "ten_seconds")]
-    pub timeout: Pause,
+    #[serde(default)]
+    pub timeout: Timeout,
     /// How many attempts at once.
     #[serde(default = "four")]
     pub concurrency: Concurrency,
@@ -218,10 +218,6 @@ impl Concurrency {
     }
 }
 
-fn ten_seconds() -> Pause {
-    Pause::written("10s", 10)
-}
-
 fn four() -> Concurrency {
     Concurrency(4)
 }
@@ -244,7 +240,7 @@ impl Default for Admin {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { path: "pagerduty-dora.db".into(), retention: Pause::written("730d", 730 * 86_400) }
+        Self { path: "pagerduty-dora.db".into(), retention: Retention::default() }
     }
 }
 

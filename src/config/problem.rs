@@ -30,8 +30,8 @@ impl Problem {
     /// What the TOML parser or one of our own values refused.
     pub(super) fn from_toml(error: &toml::de::Error, text: &str) -> Self {
         match error.span() {
-            Some(span) => Self::at(text, span, error.message()),
-            None => Self { file: None, line: None, key: None, said: error.message().to_owned() },
+            Some(span) => Self::at(text, span, &without_value(error.message())),
+            None => Self { file: None, line: None, key: None, said: without_value(error.message()) },
         }
     }
 
@@ -50,22 +50,39 @@ impl Problem {
     }
 }
 
-/// The dotted key that the line (from 0) sets, found by its own text and the last table header above it.
+/// What was refused may be a secret in the wrong place: its kind is told, not what it is.
+fn without_value(message: &str) -> String {
+    match message.split_once("string \"") {
+        Some((before, rest)) => match rest.rsplit_once('"') {
+            Some((_, after)) => format!("{before}string{after}"),
+            None => format!("{before}string"),
+        },
+        None => message.to_owned(),
+    }
+}
+
+/// The dotted key that is set at the line (from 0): the last one at or above it, under the last table's header.
 fn key_at(text: &str, line: usize) -> Option<String> {
     let lines: Vec<&str> = text.lines().take(line + 1).collect();
     let header = |line: &&str| {
         let inner = line.trim().strip_prefix('[')?.split(']').next()?;
-        Some(inner.trim_start_matches('[').trim().to_owned())
+        let name = inner.trim_start_matches('[').trim();
+        is_bare(name).then(|| name.to_owned())
     };
-    let current = lines.last()?;
-    if let Some(table) = header(current) {
+    if let Some(table) = lines.last().and_then(header) {
         return Some(table);
     }
-    let key = current.split_once('=')?.0.trim();
+    let assigned =
+        |line: &&str| line.split_once('=').map(|(key, _)| key.trim().to_owned()).filter(|key| is_bare(key));
+    let key = lines.iter().rev().find_map(assigned)?;
     match lines.iter().rev().find_map(header) {
         Some(table) => Some(format!("{table}.{key}")),
-        None => Some(key.to_owned()),
+        None => Some(key),
     }
+}
+
+fn is_bare(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 impl fmt::Display for Problem {

@@ -62,10 +62,18 @@ fn mistakes_are_told_so_that_they_can_be_mended() {
         "[[backend]]\nname = \"a\"\nkind = \"datadog\"\nurl = \"http://x\"\napi_key = { env = \"A\" }\n\
          [[backend]]\nname = \"a\"\nkind = \"datadog\"\nurl = \"http://x\"\napi_key = { env = \"A\" }",
         "[server\n",
+        "[store]\nretention = \"0s\"",
+        "[pagerduty]\nsigning_secrets = \"canary-0123456789\"",
+        "[pagerduty]\nsigning_secrets = [\n\"Y2FuYXJ5LTAxMjM0NTY3ODk==\",\n]",
     ];
     let told: Vec<String> =
         mistakes.iter().map(|text| format!("{text}\n=> {}\n", Config::parse(text).unwrap_err())).collect();
-    insta::assert_snapshot!(told.join("\n"));
+    let told = told.join("\n");
+    assert!(
+        !told.split("=> ").skip(1).any(|message| message.lines().next().unwrap().contains("canary")),
+        "{told}"
+    );
+    insta::assert_snapshot!(told);
 }
 
 #[test]

@@ -54,6 +54,50 @@ impl From<Pause> for String {
     }
 }
 
+/// A length of time of a certain least length, and with a default.
+macro_rules! bounded_pauses {
+    ($($(#[$doc:meta])* $name:ident, $default:literal = $seconds:expr, $least:expr, $complaint:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(try_from = "Pause", into = "Pause")]
+        pub struct $name(Pause);
+
+        impl $name {
+            /// How long it is.
+            pub fn get(&self) -> Duration {
+                self.0.get()
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self(Pause::written($default, $seconds))
+            }
+        }
+
+        impl TryFrom<Pause> for $name {
+            type Error = &'static str;
+
+            fn try_from(pause: Pause) -> Result<Self, Self::Error> {
+                if pause.get() >= $least { Ok(Self(pause)) } else { Err($complaint) }
+            }
+        }
+
+        impl From<$name> for Pause {
+            fn from(bounded: $name) -> Self {
+                bounded.0
+            }
+        }
+    )+};
+}
+
+bounded_pauses! {
+    /// How long raw bodies are kept: PagerDuty may resend for two days.
+    Retention, "730d" = 730 * 86_400, Duration::from_hours(72), "must be at least 3d";
+    /// How long an attempt may take.
+    Timeout, "10s" = 10, Duration::from_millis(100), "must be at least 100ms";
+}
+
 /// Names that are not empty and hold no control characters.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -132,7 +176,7 @@ impl From<RoutePath> for String {
     }
 }
 
-/// The address of a backend. A password in it is used, and never shown.
+/// The address of a backend. Credentials in it are used, and never shown.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct BackendUrl(reqwest::Url);
@@ -165,8 +209,8 @@ impl TryFrom<String> for BackendUrl {
 impl fmt::Display for BackendUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut url = self.0.clone();
-        if url.password().is_some() {
-            url.set_password(Some("redacted")).map_err(|()| fmt::Error)?;
+        if url.password().is_some() || !url.username().is_empty() {
+            url.set_password(None).and_then(|()| url.set_username("redacted")).map_err(|()| fmt::Error)?;
         }
         f.write_str(url.as_str())
     }

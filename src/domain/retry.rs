@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The first wait is up to this long, and each one after it up to twice the one before.
 const BASE: Duration = Duration::from_secs(1);
 /// No wait is longer, whatever was answered.
-const CAP: Duration = Duration::from_mins(5);
+pub const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
 /// What becomes of a revision after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +35,9 @@ impl Verdict {
 /// How long to wait after the `attempts`-th attempt: full jitter, `share` being drawn from 0 to 1.
 pub fn wait(attempts: u32, asked: Option<Duration>, share: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
-    let ceiling = BASE.saturating_mul(1 << doublings).min(CAP);
+    let ceiling = BASE.saturating_mul(1 << doublings).min(LONGEST_WAIT);
     let jittered = ceiling.mul_f64(share.clamp(0.0, 1.0));
-    jittered.max(asked.unwrap_or_default().min(CAP))
+    jittered.max(asked.unwrap_or_default().min(LONGEST_WAIT))
 }
 
 #[cfg(test)]
@@ -61,7 +61,7 @@ mod tests {
     fn waits_double_up_to_five_minutes() {
         let longest: Vec<u64> = (1..=11).map(|n| wait(n, None, 1.0).as_secs()).collect();
         assert_eq!(longest, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert_eq!(wait(u32::MAX, None, 1.0), CAP);
+        assert_eq!(wait(u32::MAX, None, 1.0), LONGEST_WAIT);
         assert_eq!(wait(5, None, 0.0), Duration::ZERO);
     }
 
@@ -69,6 +69,6 @@ mod tests {
     fn what_the_backend_asks_for_is_kept_and_clamped() {
         let minute = Duration::from_mins(1);
         assert_eq!(wait(1, Some(minute), 0.5), minute);
-        assert_eq!(wait(1, Some(Duration::MAX), 0.5), CAP);
+        assert_eq!(wait(1, Some(Duration::MAX), 0.5), LONGEST_WAIT);
     }
 }

@@ -14,7 +14,7 @@ use crate::backend::{Backend, Reply};
 use crate::clock::Clock;
 use crate::domain::retry::{Verdict, wait};
 use crate::domain::timestamp::Timestamp;
-use crate::store::{Claim, Claimed, Outcome, Store};
+use crate::store::{Claim, Claimed, Outcome, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 /// While a backend refuses our credentials it is asked once in that long, with one revision.
@@ -58,7 +58,7 @@ impl Forwarder {
                 LONGEST_SLEEP
             };
             for claimed in ready.drain(..room.min(ready.len())) {
-                attempts.spawn(Arc::clone(&forwarder).attempt(claimed));
+                attempts.spawn(Arc::clone(&forwarder).attempt(claimed, stop.clone()));
             }
             tokio::select! {
                 biased;
@@ -77,7 +77,11 @@ impl Forwarder {
     fn room(&self, circuit: &Circuit) -> usize {
         match circuit.open_until {
             None => self.backend.concurrency(),
-            Some(until) => usize::from(until <= self.clock.now()),
+            // Farther away than it can be: the clock was set back since.
+            Some(until) => {
+                let now = self.clock.now();
+                usize::from(until <= now || until > now.saturating_add(PROBE_EVERY))
+            }
         }
     }
 
@@ -99,14 +103,16 @@ impl Forwarder {
     }
 
     /// Sends one revision and has the store record what came of it.
-    async fn attempt(self: Arc<Self>, mut claimed: Claimed) -> Verdict {
+    async fn attempt(self: Arc<Self>, mut claimed: Claimed, stop: watch::Receiver<bool>) -> Verdict {
         let reply = self.backend.send(std::mem::take(&mut claimed.body)).await;
         let verdict = reply.verdict;
         self.metrics.attempted(self.backend.name(), label(verdict));
         self.log(&claimed, &reply);
         let outcome = self.outcome(&claimed, reply);
         while let Err(error) = self.store.settle(claimed.row, outcome.clone()).await {
-            if error == crate::store::StoreError::Closed {
+            tracing::warn!(backend = self.backend.name(), %error, "what came of an attempt could not be recorded");
+            if error == StoreError::Closed || *stop.borrow() {
+                // It will be sent again by the next process: the same bytes under the same id.
                 break;
             }
             // Until it is recorded the claim stays: better one attempt too few than one too many.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::answer::refusal;
+use super::answer::{in_time, refusal};
 use crate::clock::Clock;
 use crate::domain::failure::State as FailureState;
 use crate::domain::moment;
@@ -49,7 +49,7 @@ pub(super) async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     if *admin.stop.borrow() {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The program is shutting down.");
     }
-    match admin.store.prove_writable(admin.clock.now()).await {
+    match in_time(admin.store.prove_writable(admin.clock.now())).await {
         Ok(()) => Json(json!({ "status": "ready" })).into_response(),
         Err(error) => {
             let detail = format!("The store cannot be written: {error}.");

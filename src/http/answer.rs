@@ -1,10 +1,14 @@
 //! Answers, in JSON.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+
+use crate::store::StoreError;
 
 /// Instead of an answer: the connection is to be closed. See `server`.
 #[derive(Debug, Clone, Copy)]
@@ -18,8 +22,16 @@ impl IntoResponse for CloseConnection {
     }
 }
 
+/// PagerDuty gives up after 5 s; a complete request is answered within 4.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(3_500);
+
+/// Waits for the store as long as an answer may take. Whoever stops waiting has not stopped the write.
+pub(super) async fn in_time<T>(write: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(ANSWER_TIMEOUT, write).await.unwrap_or(Err(StoreError::TimedOut))
+}
+
 /// How long PagerDuty is asked to wait after a 503.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+pub(super) const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 /// A refusal: what it is, and one sentence on it.
 pub(super) fn refusal(status: StatusCode, error: &str, detail: impl std::fmt::Display) -> Response {

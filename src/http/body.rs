@@ -15,6 +15,8 @@ pub(super) const LARGEST_BODY_BYTES: usize = 512 * 1024;
 const DISCARDED_BYTES: usize = 4 * 1024 * 1024;
 /// How long a body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the rest of a body that is too large is waited for.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(3);
 /// That much of every body is not counted: PagerDuty's fit into it, so large ones cannot keep them out. The
 /// number of connections bounds it.
 const FREE_BYTES: usize = 16 * 1024;
@@ -65,18 +67,22 @@ pub(super) enum BodyError {
 impl BodyBudget {
     /// Reads a body to its end.
     pub(super) async fn read(&self, body: Body) -> Result<HeldBody, BodyError> {
-        match tokio::time::timeout(BODY_TIMEOUT, self.read_all(body)).await {
-            Ok(read) => read,
-            Err(_) => Err(BodyError::Incomplete),
+        let mut body = body;
+        let read = tokio::time::timeout(BODY_TIMEOUT, self.read_all(&mut body)).await;
+        let read = read.unwrap_or(Err(BodyError::Incomplete));
+        if matches!(read, Err(BodyError::TooLarge)) {
+            // Its answer stands; how much of the rest comes in time makes no difference.
+            let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(body)).await;
         }
+        read
     }
 
-    async fn read_all(&self, mut body: Body) -> Result<HeldBody, BodyError> {
-        let Some(first) = next_chunk(&mut body).await? else {
+    async fn read_all(&self, body: &mut Body) -> Result<HeldBody, BodyError> {
+        let Some(first) = next_chunk(body).await? else {
             return Ok(HeldBody { bytes: Bytes::new(), reservation: None });
         };
         let mut reservation = None;
-        let Some(second) = next_chunk(&mut body).await? else {
+        let Some(second) = next_chunk(body).await? else {
             // The usual case: the whole body lies in one piece, and is taken as it is.
             self.reserve(&mut reservation, first.len())?;
             return Ok(HeldBody { bytes: first, reservation });
@@ -85,13 +91,11 @@ impl BodyBudget {
         let mut chunk = Some(second);
         while let Some(more) = chunk {
             if whole.len() + more.len() > LARGEST_BODY_BYTES {
-                drop((whole, more));
-                discard(body).await;
                 return Err(BodyError::TooLarge);
             }
             whole.extend_from_slice(&more);
             self.reserve(&mut reservation, whole.len())?;
-            chunk = next_chunk(&mut body).await?;
+            chunk = next_chunk(body).await?;
         }
         Ok(HeldBody { bytes: whole.freeze(), reservation })
     }

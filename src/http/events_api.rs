@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::answer::CloseConnection;
+use super::answer::{CloseConnection, RETRY_AFTER_SECONDS, in_time};
 use super::body::{BodyBudget, BodyError};
 use crate::clock::Clock;
 use crate::domain::id::FailureId;
@@ -74,7 +75,7 @@ impl IntoResponse for Refused {
             Self::TooLarge => plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large"),
             Self::Unavailable => {
                 let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
-                response.headers_mut().insert("retry-after", axum::http::HeaderValue::from_static("5"));
+                response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
                 response
             }
             Self::Invalid(detail) => {
@@ -124,7 +125,7 @@ impl EventsApi {
         })?;
         let submission = parse(body.as_ref(), &self.default_env).map_err(Refused::Invalid)?;
         let id = submission.id.clone();
-        match self.store.submit(submission, self.clock.now()).await? {
+        match in_time(self.store.submit(submission, self.clock.now())).await? {
             Submitted::IncidentsOwn => Err(incidents_own(&id)),
             Submitted::Done | Submitted::NotFound => Ok(id),
         }
@@ -135,7 +136,7 @@ impl EventsApi {
             return Err(Refused::Forbidden);
         }
         let id = FailureId::parse(id).ok_or_else(|| Refused::Invalid(BAD_ID.to_owned()))?;
-        match self.store.delete(id.clone(), self.clock.now()).await? {
+        match in_time(self.store.delete(id.clone(), self.clock.now())).await? {
             Submitted::IncidentsOwn => Err(incidents_own(&id)),
             Submitted::Done | Submitted::NotFound => Ok(()),
         }

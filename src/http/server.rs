@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -22,6 +23,8 @@ use super::answer::CloseConnection;
 
 /// A connection's read buffer. A head that does not fit is refused.
 const BUFFER_BYTES: usize = 32 * 1024;
+/// How long an answer may lie unread.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to let things settle where a connection cannot be accepted (out of file descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -78,6 +81,8 @@ async fn accept(
             Ok((stream, _)) => {
                 // Answers are small and complete: waiting for more of them gains nothing.
                 let _ = stream.set_nodelay(true);
+                // A peer that does not read its answers is cut off, and does not keep its place for ever.
+                let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIMEOUT));
                 return (stream, place);
             }
             Err(error) => {

@@ -1,16 +1,13 @@
 //! `POST {pagerduty.path}`: what is signed is kept, and answered once the disk has it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{FromRequest, Request, State};
-use axum::http::header::CONTENT_ENCODING;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
-use super::answer::{CloseConnection, refusal};
+use super::answer::{CloseConnection, in_time, refusal};
 use super::body::{BodyBudget, BodyError, LARGEST_BODY_BYTES};
 use crate::clock::Clock;
 use crate::config::Unverified;
@@ -19,9 +16,6 @@ use crate::pagerduty::payload::{self, NotUnderstood};
 use crate::pagerduty::signature::{SIGNATURE_HEADER, SignatureError, SigningSecrets};
 use crate::store::{Delivery, Recorded, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
-
-/// PagerDuty gives up after 5 s; a complete request is answered within 4.
-const ANSWER_TIMEOUT: Duration = Duration::from_millis(3_500);
 
 /// What the webhook's handler uses.
 pub struct Intake {
@@ -63,7 +57,7 @@ pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
     match intake.keep(signed).await {
         Ok(recorded) => {
             intake.metrics.answered(recorded.as_str());
-            (StatusCode::ACCEPTED, Json(json!({ "status": recorded.as_str() }))).into_response()
+            accepted(recorded)
         }
         Err(error) => {
             intake.metrics.answered("unavailable");
@@ -82,11 +76,14 @@ impl Intake {
         let kept = async {
             match event {
                 Ok(event) => self.store.record(event, delivery).await,
-                Err(reason) => self.store.quarantine(reason.to_string(), delivery).await,
+                Err(reason) => {
+                    tracing::warn!(%reason, "a signed webhook was not understood and goes to quarantine");
+                    self.store.quarantine(reason.to_string(), delivery).await
+                }
             }
         };
-        // Whoever stops waiting here has not stopped the write; the resend will be a duplicate.
-        let recorded = tokio::time::timeout(ANSWER_TIMEOUT, kept).await.unwrap_or(Err(StoreError::Busy))?;
+        // Where this gives up waiting, the event may be kept all the same; the resend will be a duplicate.
+        let recorded = in_time(kept).await?;
         if let (Recorded::Accepted, Some(occurred_at)) = (recorded, occurred_at) {
             self.metrics.lagged(occurred_at, received_at);
         }
@@ -118,6 +115,17 @@ impl FromRequest<Arc<Intake>> for Signed {
         let delivery = Delivery { id, received_at: intake.clock.now(), body: bytes, reservation };
         Ok(Self { delivery, event })
     }
+}
+
+/// The answer once the disk has it: there are four, so none has to be put together.
+fn accepted(recorded: Recorded) -> Response {
+    let body = match recorded {
+        Recorded::Accepted => r#"{"status":"accepted"}"#,
+        Recorded::Duplicate => r#"{"status":"duplicate"}"#,
+        Recorded::Ignored => r#"{"status":"ignored"}"#,
+        Recorded::Quarantined => r#"{"status":"quarantined"}"#,
+    };
+    (StatusCode::ACCEPTED, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// A sender that asks first (`Expect: 100-continue`) is told before it sends what is too large.

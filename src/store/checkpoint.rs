@@ -13,12 +13,12 @@ use std::thread;
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
-use super::schema::{OpenError, in_file, open_to_checkpoint};
+use super::schema::{OpenError, PAGE_BYTES, in_file, open_to_checkpoint};
 
-/// Pages in the WAL from which on the thread moves them: 4 MiB.
-const WORTHWHILE: usize = 1_000;
-/// Pages in the WAL from which on the writer lends a hand: 32 MiB, read again in a tenth of a second.
-const FAR_BEHIND: usize = 8_000;
+/// How much the WAL may grow before the thread moves it.
+const WORTHWHILE_PAGES: usize = 8 * 1024 * 1024 / PAGE_BYTES as usize;
+/// How long the WAL may get before the writer lends a hand. A start after a crash has to read it again.
+const FAR_BEHIND_PAGES: usize = 32 * 1024 * 1024 / PAGE_BYTES as usize;
 
 /// The writer's side of it.
 pub(super) struct Checkpointer {
@@ -57,9 +57,9 @@ impl Checkpointer {
         if wal_pages < self.woken_at {
             self.woken_at = 0;
         }
-        if wal_pages >= FAR_BEHIND {
+        if wal_pages >= FAR_BEHIND_PAGES {
             checkpoint(writer);
-        } else if wal_pages >= self.woken_at + WORTHWHILE {
+        } else if wal_pages >= self.woken_at + WORTHWHILE_PAGES {
             self.woken_at = wal_pages;
             // Where it is still at it, it has been told already.
             let _ = self.wake.try_send(());

@@ -55,23 +55,27 @@ pub(super) fn count_duplicate(
 /// How many bodies are removed at a time, so that nobody waits long for the writer.
 const FORGOTTEN_AT_A_TIME: i64 = 200;
 
-/// Removes bodies received before `before`, oldest first. The events themselves stay.
+/// Removes bodies received before `before`, oldest first, and old quarantine. The events themselves stay.
 pub(super) fn forget_bodies(session: &Session<'_>, before: Timestamp) -> rusqlite::Result<usize> {
-    // Rows stand in order of arrival, so the ones to look at begin where the forgotten ones end.
-    const FIRST: &str = "SELECT coalesce(max(up_to), 0) FROM forgotten";
-    const OLD: &str = "SELECT id FROM event WHERE id > ?1 AND received_at_ns < ?2 ORDER BY id LIMIT ?3";
+    // In order of arrival, so the ones to look at begin where the forgotten ones end; and only folded ones, for
+    // the others are still needed.
+    const OLDEST: &str = "SELECT id, received_at_ns FROM event
+        WHERE id > (SELECT coalesce(max(up_to), 0) FROM forgotten)
+        AND id <= (SELECT coalesce(max(up_to), 0) FROM folded) ORDER BY id LIMIT ?1";
     const FORGET: &str = "UPDATE event SET body = NULL WHERE id = ?1";
     const REMEMBER: &str = "INSERT INTO forgotten VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET up_to = ?1";
-    let up_to: i64 = session.prepare(FIRST)?.query_row([], |row| row.get(0))?;
-    let old: Vec<i64> = session
-        .prepare(OLD)?
-        .query_map(params![up_to, before.as_nanos(), FORGOTTEN_AT_A_TIME], |row| row.get(0))?
+    const QUARANTINE: &str = "DELETE FROM quarantine WHERE received_at_ns < ?1";
+    let oldest: Vec<(i64, i64)> = session
+        .prepare(OLDEST)?
+        .query_map([FORGOTTEN_AT_A_TIME], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
-    for id in &old {
+    let old = oldest.iter().take_while(|(_, received_at_ns)| *received_at_ns < before.as_nanos());
+    let mut forgotten = 0;
+    for (id, _) in old {
         session.execute(FORGET, [id])?;
+        session.execute(REMEMBER, [id])?;
+        forgotten += 1;
     }
-    if let Some(last) = old.last() {
-        session.execute(REMEMBER, [last])?;
-    }
-    Ok(old.len())
+    session.execute(QUARANTINE, [before.as_nanos()])?;
+    Ok(forgotten)
 }

@@ -4,7 +4,7 @@ use rusqlite::OptionalExtension;
 use rusqlite::types::{FromSqlError, Type};
 use serde::{Deserialize, Serialize};
 
-use super::outbox;
+use super::outbox::{self, News};
 use super::writer::Session;
 use crate::domain::failure::Evaluated;
 use crate::domain::history::History;
@@ -20,6 +20,9 @@ pub(super) enum Facts {
     History(History),
     /// What the event API was sent.
     Submission(Box<Submission>),
+    /// Something that cannot be read; never written.
+    #[serde(skip)]
+    Damaged,
 }
 
 /// A row, as it is or as it is about to be.
@@ -48,7 +51,10 @@ impl FailureRow {
                     id: row.get(0)?,
                     failure_id: failure_id.clone(),
                     revision: row.get(1)?,
-                    facts: from_json(row.get_ref(2)?.as_str()?)?,
+                    facts: from_json(row.get_ref(2)?.as_str()?).unwrap_or_else(|error| {
+                        tracing::error!(%failure_id, %error, "a failure's facts are damaged");
+                        Facts::Damaged
+                    }),
                 })
             })
             .optional()
@@ -69,7 +75,7 @@ impl FailureRow {
         const UPDATE: &str = "UPDATE failure SET
             state = ?1, started_at_ns = ?2, revision = ?3, facts = ?4, evaluated = ?5 WHERE id = ?6";
         let news = evaluated.map_or(Ok(Vec::new()), |evaluated| outbox::news(session, &self, evaluated))?;
-        self.revision += i64::from(!news.is_empty());
+        self.revision += i64::from(news.iter().any(News::is_revision));
         let failure = evaluated.map(|evaluated| &evaluated.failure);
         let mut statement = session.prepare(if self.id.is_some() { UPDATE } else { INSERT })?;
         statement.raw_bind_parameter(1, failure.map(|failure| failure.state.as_str()))?;
@@ -95,6 +101,13 @@ pub(super) fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> rusqlite::R
     })
 }
 
+/// What a failure and its facts usually come to.
+const USUAL_JSON_BYTES: usize = 1_024;
+
 fn to_json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    let mut json = Vec::with_capacity(USUAL_JSON_BYTES);
+    let not_text =
+        |error: Box<dyn std::error::Error + Send + Sync>| rusqlite::Error::ToSqlConversionFailure(error);
+    serde_json::to_writer(&mut json, value).map_err(|error| not_text(error.into()))?;
+    String::from_utf8(json).map_err(|error| not_text(error.into()))
 }

@@ -52,42 +52,48 @@ fn fold_incident(
     incident: &IncidentId,
     events: &[&Unfolded],
 ) -> rusqlite::Result<()> {
-    const LINK: &str = "INSERT INTO failure_event VALUES (?1, ?2)";
+    const LINK: &str = "INSERT INTO failure_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     let failure_id = FailureId::of_incident(incident);
     let mut row = match FailureRow::load(session, &failure_id)? {
         Some(row) => row,
         None => FailureRow::new(failure_id, Facts::History(History::default())),
     };
-    // A failure of this id that was sent to the event API gives way: the incident's own events know better.
     let mut history = match row.facts {
         Facts::History(history) => history,
+        // A failure of this id that was sent to the event API gives way: the incident's own events know better.
         Facts::Submission(_) => History::default(),
+        Facts::Damaged => remembered(session, row.id)?,
     };
     let mut has_changed = row.id.is_none();
     for unfolded in events {
         has_changed |= history.insert(&unfolded.event, unfolded.received_at);
     }
-    row.facts = Facts::History(history);
-    let id = match row.id {
+    let id = match (row.id, events.last()) {
+        (_, Some(last)) if has_changed => {
+            let evaluated = evaluate(incident, &history, &session.settings.policy);
+            row.facts = Facts::History(history);
+            row.save(session, evaluated.as_ref(), last.received_at)?
+        }
         // Notes change nothing, and so nothing is asked again.
-        Some(id) if !has_changed => id,
-        _ => save(session, incident, row, events)?,
+        (Some(id), _) => id,
+        (None, _) => return Ok(()),
     };
     events.iter().try_for_each(|unfolded| session.execute(LINK, params![id, unfolded.row]).map(drop))
 }
 
-fn save(
-    session: &mut Session<'_>,
-    incident: &IncidentId,
-    row: FailureRow,
-    events: &[&Unfolded],
-) -> rusqlite::Result<i64> {
-    let Facts::History(history) = &row.facts else {
-        return Err(rusqlite::Error::InvalidQuery);
-    };
-    let evaluated = evaluate(incident, history, &session.settings.policy);
-    let now = events.iter().map(|unfolded| unfolded.received_at).max();
-    row.save(session, evaluated.as_ref(), now.unwrap_or(Timestamp::from_nanos(0)))
+/// A history put together again from the events themselves, where the row that held it is damaged.
+fn remembered(session: &Session<'_>, failure: Option<i64>) -> rusqlite::Result<History> {
+    const SQL: &str = "SELECT received_at_ns, body FROM failure_event JOIN event ON event.id = event
+        WHERE failure = ?1 AND body IS NOT NULL";
+    let mut history = History::default();
+    let mut statement = session.prepare(SQL)?;
+    let mut rows = statement.query([failure])?;
+    while let Some(row) = rows.next()? {
+        if let Some(event) = (session.settings.parse)(row.get_ref(1)?.as_blob()?) {
+            history.insert(&event, Timestamp::from_nanos(row.get(0)?));
+        }
+    }
+    Ok(history)
 }
 
 /// What an earlier process kept and did not come to fold.

@@ -64,6 +64,9 @@ pub enum StoreError {
     /// It was rolled back.
     #[error("the store could not commit: {0}")]
     NotCommitted(String),
+    /// It took too long; it may still be done.
+    #[error("the disk took too long")]
+    TimedOut,
     /// The writer has ended; the process is about to.
     #[error("the store is closed")]
     Closed,
@@ -91,12 +94,13 @@ pub struct Store {
 impl Store {
     /// Opens the store, migrates it, and starts its writer.
     pub fn open(path: &Path, settings: Settings) -> Result<Self, OpenError> {
+        let lock = schema::lock(path)?;
         let mut db = schema::open_to_write(path)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (changed, outbox_changed) = watch::channel(());
         let (end, ended) = watch::channel(Ended::Running);
         let checkpointer = checkpoint::start(path, &mut db)?;
-        let mut writer = Writer::new(db, settings, queue, changed, checkpointer);
+        let mut writer = Writer::new(db, lock, settings, queue, changed, checkpointer);
         writer.catch_up().map_err(schema::in_file(path))?;
         writer.start(end)?;
         Ok(Self { jobs, outbox_changed, ended })

@@ -5,12 +5,21 @@ use rusqlite::{OptionalExtension, params};
 use super::failure_row::FailureRow;
 use super::writer::Session;
 use crate::domain::failure::{Evaluated, State};
+use crate::domain::retry;
 use crate::domain::timestamp::Timestamp;
 
 /// Something new for one backend.
 pub(super) struct News {
     backend: String,
-    body: Vec<u8>,
+    /// `None`: it was never told of the failure, and now needs not be.
+    body: Option<Vec<u8>>,
+}
+
+impl News {
+    /// Whether there is something to be sent.
+    pub(super) fn is_revision(&self) -> bool {
+        self.body.is_some()
+    }
 }
 
 /// A revision that this process may send now. Nobody else will, until it is settled.
@@ -120,18 +129,30 @@ pub(super) fn news(
     }
     let mut news = Vec::new();
     for destination in &session.settings.destinations {
-        let body = destination.freeze(evaluated);
-        let latest = latest_body(session, row, destination.name())?;
-        let is_new = latest.map_or(is_complete, |latest| latest != body);
-        if is_new {
-            news.push(News { backend: destination.name().to_owned(), body });
-        }
+        let backend = destination.name();
+        let body = if !is_complete && !was_told(session, row, backend)? {
+            None
+        } else {
+            let body = destination.freeze(evaluated);
+            if latest_body(session, row, backend)?.is_some_and(|latest| latest == body) {
+                continue;
+            }
+            Some(body)
+        };
+        news.push(News { backend: backend.to_owned(), body });
     }
     Ok(news)
 }
 
+/// Whether the backend may know the failure: an attempt was made, and it did not refuse it for good.
+fn was_told(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite::Result<bool> {
+    const SQL: &str = "SELECT 1 FROM outbox
+        WHERE failure = ?1 AND backend = ?2 AND attempts > 0 AND state <> 'dead'";
+    session.prepare(SQL)?.exists(params![row.id, backend])
+}
+
 fn latest_body(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite::Result<Option<Vec<u8>>> {
-    const SQL: &str = "SELECT body FROM outbox WHERE failure = ?1 AND backend = ?2
+    const SQL: &str = "SELECT body FROM outbox WHERE failure = ?1 AND backend = ?2 AND state <> 'superseded'
         ORDER BY revision DESC LIMIT 1";
     if row.revision == 0 {
         return Ok(None);
@@ -150,11 +171,11 @@ pub(super) fn add(
     const INSERT: &str = "INSERT INTO outbox (backend, failure, revision, due_at_ns, created_at_ns, body)
         VALUES (?1, ?2, ?3, ?4, ?4, ?5)";
     for News { backend, body } in news {
-        if revision > 1 {
-            supersede(session, failure, &backend)?;
+        supersede(session, failure, &backend)?;
+        if let Some(body) = body {
+            session.execute(INSERT, params![backend, failure, revision, now.as_nanos(), body])?;
+            session.outbox_changed = true;
         }
-        session.execute(INSERT, params![backend, failure, revision, now.as_nanos(), body])?;
-        session.outbox_changed = true;
     }
     Ok(())
 }
@@ -186,7 +207,16 @@ pub(super) fn claim(
             SELECT 1 FROM outbox earlier WHERE earlier.failure = o.failure
             AND earlier.backend = o.backend AND earlier.state = 'pending' AND earlier.revision < o.revision)
         ORDER BY o.due_at_ns, o.id LIMIT ?3";
+    const ATTEMPT: &str = "UPDATE outbox SET attempts = attempts + 1 WHERE id = ?1";
+    // No wait is that long: the clock was set back since.
+    const LATEST: &str = "SELECT max(due_at_ns) FROM outbox WHERE backend = ?1 AND due_at_ns IS NOT NULL";
+    const CLAMP: &str = "UPDATE outbox SET due_at_ns = ?2 WHERE backend = ?1 AND due_at_ns > ?3";
     const NEXT: &str = "SELECT min(due_at_ns) FROM outbox WHERE backend = ?1 AND due_at_ns > ?2";
+    let horizon_ns = now.saturating_add(retry::LONGEST_WAIT).as_nanos();
+    let latest: Option<i64> = session.prepare(LATEST)?.query_row([backend], |row| row.get(0))?;
+    if latest > Some(horizon_ns) {
+        session.execute(CLAMP, params![backend, now.as_nanos(), horizon_ns])?;
+    }
     let limit_with_claimed = i64::try_from(limit + session.claimed.len()).unwrap_or(i64::MAX);
     let mut statement = session.prepare(DUE)?;
     let due = statement.query_map(params![backend, now.as_nanos(), limit_with_claimed], |row| {
@@ -201,7 +231,11 @@ pub(super) fn claim(
     let mut rows = due.collect::<Result<Vec<_>, _>>()?;
     rows.retain(|claimed| !session.claimed.contains(&claimed.row));
     rows.truncate(limit);
-    session.claimed.extend(rows.iter().map(|claimed| claimed.row));
+    for claimed in &rows {
+        // On the disk before it is sent: what may have reached the backend is never replaced in silence.
+        session.execute(ATTEMPT, [claimed.row])?;
+        session.claimed.insert(claimed.row);
+    }
     let next: Option<i64> =
         session.prepare(NEXT)?.query_row(params![backend, now.as_nanos()], |row| row.get(0))?;
     Ok(Claim { rows, next_due_at: next.map(Timestamp::from_nanos) })
@@ -209,16 +243,16 @@ pub(super) fn claim(
 
 /// Records what came of an attempt.
 pub(super) fn settle(session: &mut Session<'_>, row: i64, outcome: &Outcome) -> rusqlite::Result<()> {
-    const SETTLE: &str = "UPDATE outbox SET state = ?2, due_at_ns = ?3, attempts = attempts + ?4,
+    const SETTLE: &str = "UPDATE outbox SET state = ?2, due_at_ns = ?3, attempts = attempts - ?4,
         last_status = coalesce(?5, last_status), last_error = ?6 WHERE id = ?1";
-    let (state, due_at, attempts, status, error) = match outcome {
-        Outcome::Sent { status } => ("sent", None, 1, Some(*status), None),
-        Outcome::Retry { due_at, status, error } => ("pending", Some(*due_at), 1, *status, Some(error)),
-        Outcome::Dead { status, error } => ("dead", None, 1, Some(*status), Some(error)),
-        Outcome::Released { due_at, status, error } => ("pending", Some(*due_at), 0, *status, Some(error)),
+    let (state, due_at, not_counted, status, error) = match outcome {
+        Outcome::Sent { status } => ("sent", None, 0, Some(*status), None),
+        Outcome::Retry { due_at, status, error } => ("pending", Some(*due_at), 0, *status, Some(error)),
+        Outcome::Dead { status, error } => ("dead", None, 0, Some(*status), Some(error)),
+        Outcome::Released { due_at, status, error } => ("pending", Some(*due_at), 1, *status, Some(error)),
     };
     let due_at_ns = due_at.map(Timestamp::as_nanos);
-    session.execute(SETTLE, params![row, state, due_at_ns, attempts, status, error])?;
+    session.execute(SETTLE, params![row, state, due_at_ns, not_counted, status, error])?;
     session.claimed.remove(&row);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Opening the store: its settings, its migrations, and who may not open it.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const KNOWN_SCHEMA: u32 = MIGRATIONS.len() as u32;
 const OLDEST_SQLITE: i32 = 3_051_003;
 
 /// A page holds several bodies, so that a group of events is a few large writes instead of many small ones.
-const PAGE_BYTES: u32 = 8 * 1024;
+pub(super) const PAGE_BYTES: u32 = 8 * 1024;
 
 /// The writer's page cache. Small, because the operating system caches the file as well.
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
@@ -50,6 +51,18 @@ pub enum OpenError {
         /// The newest schema known here.
         known: u32,
     },
+    /// Another process writes to it.
+    #[error("the store {path} is in use by another process", path = path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is not there.
+    #[error("there is no store at {path}: `pagerduty-dora serve` creates it; is --config the right one?", path = path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is there, but has no schema yet.
     #[error("the store {path} is empty: run `pagerduty-dora serve` once to set it up", path = path.display())]
     Empty {
@@ -59,9 +72,9 @@ pub enum OpenError {
     /// The SQLite that was linked is not safe.
     #[error("SQLite {0} can corrupt a store; 3.51.3 or later is needed")]
     UnsafeSqlite(&'static str),
-    /// No thread could be started.
-    #[error("cannot start the store's threads: {0}")]
-    Thread(#[from] std::io::Error),
+    /// Its lock cannot be made, or no thread can be started.
+    #[error("cannot set up the store: {0}")]
+    Io(#[from] std::io::Error),
 }
 
 /// Opens the store for writing, creating and migrating it as needed.
@@ -80,6 +93,9 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
 
 /// Opens an existing store for reading only.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
+    if !path.exists() {
+        return Err(OpenError::Missing { path: path.to_owned() });
+    }
     // Read-write and then query-only: a read-only connection cannot recover the WAL of a killed writer.
     let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let found = (|| {
@@ -94,6 +110,20 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
             Err(OpenError::Newer { path: path.to_owned(), found, known: KNOWN_SCHEMA })
         }
         _ => Ok(db),
+    }
+}
+
+/// Makes sure that no other process writes to the store. Held until the file is dropped, or the process dies.
+///
+/// A file of its own: opening and closing the store by other means would drop SQLite's own locks.
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut lock_path = path.as_os_str().to_owned();
+    lock_path.push(".lock");
+    let file = File::create(&lock_path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(error.into()),
     }
 }
 
@@ -121,6 +151,8 @@ fn prepare_writer(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "cache_size", -i64::from(WRITER_CACHE_KIB))?;
+    // A page that leaves the cache before its commit is written twice.
+    db.pragma_update(None, "cache_spill", false)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(())
 }

@@ -25,7 +25,9 @@ pub(super) fn save(
 ) -> rusqlite::Result<Submitted> {
     let facts = Facts::Submission(Box::new(submission.clone()));
     let row = match FailureRow::load(session, &submission.id)? {
-        Some(FailureRow { facts: Facts::History(_), .. }) => return Ok(Submitted::IncidentsOwn),
+        Some(FailureRow { facts: Facts::History(_) | Facts::Damaged, .. }) => {
+            return Ok(Submitted::IncidentsOwn);
+        }
         Some(stored) => FailureRow { facts, ..stored },
         None => FailureRow::new(submission.id.clone(), facts),
     };

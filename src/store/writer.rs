@@ -3,6 +3,7 @@
 //! While one group syncs, the next gathers: there is no timer and nothing to tune.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::thread;
 use std::time::Instant;
 
@@ -17,7 +18,7 @@ use super::{Ended, Settings, StoreError};
 const LARGEST_GROUP: usize = 256;
 
 /// From groups of that many on, folding is put off.
-const LOAD: usize = 12;
+const FOLD_LATER_FROM_JOBS: usize = 12;
 /// More unfolded events than this are not let come together: their folding holds up those that wait.
 const MOST_UNFOLDED: usize = 1_024;
 
@@ -61,6 +62,8 @@ impl<'a> Session<'a> {
 /// The thread's belongings.
 pub(super) struct Writer {
     db: Connection,
+    /// Keeps other processes from writing.
+    _lock: File,
     settings: Settings,
     queue: mpsc::Receiver<Box<dyn Job>>,
     changed: watch::Sender<()>,
@@ -74,6 +77,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         db: Connection,
+        lock: File,
         settings: Settings,
         queue: mpsc::Receiver<Box<dyn Job>>,
         changed: watch::Sender<()>,
@@ -81,6 +85,7 @@ impl Writer {
     ) -> Self {
         Self {
             db,
+            _lock: lock,
             settings,
             queue,
             changed,
@@ -135,7 +140,7 @@ impl Writer {
 
     /// Commits a group; one that fails is redone one by one, so that only the culprit is refused.
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) -> Result<(), String> {
-        let is_quiet = group.len() < LOAD || self.unfolded.len() >= MOST_UNFOLDED;
+        let is_quiet = group.len() < FOLD_LATER_FROM_JOBS || self.unfolded.len() >= MOST_UNFOLDED;
         let committed = self.transact(&mut group, if is_quiet { Fold::Now } else { Fold::Later });
         self.is_stuck = committed.is_err();
         match committed.map_err(|error| self.roll_back(&error)) {
@@ -145,15 +150,15 @@ impl Writer {
                 }
                 Ok(())
             }
-            Err(Failure::InDoubt(doubt)) => Err(doubt),
-            Err(Failure::RolledBack(error)) if group.len() <= 1 => {
+            Err(NotCommitted::InDoubt(doubt)) => Err(doubt),
+            Err(NotCommitted::RolledBack(error)) if group.len() <= 1 => {
                 tracing::error!(error, "the store could not commit");
                 for job in group {
                     job.finish(Err(StoreError::NotCommitted(error.clone())));
                 }
                 Ok(())
             }
-            Err(Failure::RolledBack(_)) => group.into_iter().try_for_each(|job| self.commit(vec![job])),
+            Err(NotCommitted::RolledBack(_)) => group.into_iter().try_for_each(|job| self.commit(vec![job])),
         }
     }
 
@@ -190,15 +195,15 @@ impl Writer {
     }
 
     /// Undoes the transaction. A sync that failed cannot be undone: the kernel may have dropped the pages.
-    fn roll_back(&self, error: &rusqlite::Error) -> Failure {
+    fn roll_back(&self, error: &rusqlite::Error) -> NotCommitted {
         let code = error.sqlite_error().map(|error| error.extended_code);
         let sync_failed = matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC));
         let is_corrupt = error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt);
         let is_undone = self.db.is_autocommit() || self.db.execute_batch("ROLLBACK").is_ok();
         if sync_failed || is_corrupt || !is_undone {
-            Failure::InDoubt(error.to_string())
+            NotCommitted::InDoubt(error.to_string())
         } else {
-            Failure::RolledBack(error.to_string())
+            NotCommitted::RolledBack(error.to_string())
         }
     }
 }
@@ -211,7 +216,7 @@ enum Fold {
 }
 
 /// Why a transaction is not durable.
-enum Failure {
+enum NotCommitted {
     RolledBack(String),
     InDoubt(String),
 }

@@ -177,3 +177,34 @@ async fn a_merged_incident_is_not_forwarded() {
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QREAL001");
     assert!(backend.is_quiet());
 }
+
+#[tokio::test]
+async fn what_no_backend_was_told_of_needs_no_taking_back() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(403, &[])]);
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    daemon.expect(event_of("incident.resolved", "QNEVER01"), "accepted").await;
+    backend.next().await;
+    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 403") == 0 {
+        daemon.get("/readyz").await;
+    }
+    // Refused for its credentials, it was never taken; then it turns out not to count.
+    daemon.expect(event_of("incident.reopened", "QNEVER01"), "accepted").await;
+    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 0);
+    daemon.expect(event_of("incident.resolved", "QOTHER01"), "accepted").await;
+    assert_eq!(after_a_while(&daemon, &mut backend).await.attributes()["id"], "pagerduty:QOTHER01");
+    assert!(backend.is_quiet());
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_holds_nothing_up() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(503, &[])]);
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    daemon.clock.set("2036-11-20T00:00:00Z");
+    daemon.expect(fixture("incident.resolved"), "accepted").await;
+    let first = backend.next().await;
+    recorded(&daemon, 1).await;
+    daemon.clock.set("2026-11-20T00:00:00Z");
+    assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes);
+}

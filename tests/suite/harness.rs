@@ -39,6 +39,10 @@ impl TestClock {
         Arc::new(Self(watch::channel(Timestamp::parse(time).unwrap()).0))
     }
 
+    pub(crate) fn set(&self, time: &str) {
+        self.0.send_replace(Timestamp::parse(time).unwrap());
+    }
+
     pub(crate) fn advance(&self, by: Duration) {
         self.0.send_modify(|now| *now = now.saturating_add(by));
     }
@@ -137,8 +141,14 @@ impl Daemon {
 
     /// Stops it and starts it again with the same store.
     pub(crate) async fn restart(self, configuration: &str) -> Self {
+        self.restart_after(configuration, || ()).await
+    }
+
+    /// The same, with something done to the store in between.
+    pub(crate) async fn restart_after(self, configuration: &str, meddle: impl FnOnce()) -> Self {
         let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
         self.stop().await.unwrap();
+        meddle();
         Self::start_in(folder, configuration, clock).await.unwrap()
     }
 

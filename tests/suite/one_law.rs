@@ -1,10 +1,13 @@
 //! The one law, through the whole daemon: order, duplicates and restarts change nothing.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
+use tokio::task::JoinSet;
 
-use crate::harness::{Daemon, story};
+use crate::harness::{Daemon, event_of, story};
 
 /// What the story comes to, less what depends on the way it was told.
 async fn outcome(daemon: &Daemon) -> Vec<Value> {
@@ -46,4 +49,64 @@ fn any_order_any_duplicates_and_any_restart_give_the_same_failures() {
         Ok(())
     });
     told.unwrap();
+}
+
+/// Enough at once that events are kept first and folded later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rush_of_whole_lives_is_folded_completely() {
+    const LIVES: usize = 120;
+    let daemon = Arc::new(Daemon::start("").await);
+    let mut rush = JoinSet::new();
+    for life in 0..LIVES {
+        let daemon = Arc::clone(&daemon);
+        rush.spawn(async move {
+            for event_type in ["incident.resolved", "incident.acknowledged", "incident.triggered"] {
+                daemon.expect(event_of(event_type, &format!("QRUSH{life:03}")), "accepted").await;
+            }
+        });
+    }
+    while let Some(done) = rush.join_next().await {
+        done.unwrap();
+    }
+    let daemon = Arc::into_inner(daemon).unwrap();
+    let failures = daemon.failures().await;
+    assert_eq!(failures.len(), LIVES);
+    assert!(failures.iter().all(|failure| failure["time_to_restore_seconds"] == 2530.5), "{failures:?}");
+    assert_eq!(daemon.query("SELECT count(*) FROM failure_event"), 3 * 120);
+    let daemon = daemon.restart("").await;
+    assert_eq!(daemon.failures().await, failures);
+}
+
+#[tokio::test]
+async fn a_crash_before_folding_is_made_up_for_at_the_next_start() {
+    let daemon = Daemon::start("").await;
+    for webhook in story() {
+        daemon.deliver(webhook).await;
+    }
+    let expected = outcome(&daemon).await;
+    let store = daemon.store.clone();
+    let unfold = move || {
+        let db = rusqlite::Connection::open(&store).unwrap();
+        db.execute_batch("DELETE FROM failure_event; DELETE FROM failure; DELETE FROM folded;").unwrap();
+    };
+    let daemon = daemon.restart_after("", unfold).await;
+    assert_eq!(outcome(&daemon).await, expected);
+}
+
+#[tokio::test]
+async fn a_damaged_failure_is_put_together_again_from_its_events() {
+    let daemon = Daemon::start("").await;
+    for webhook in story() {
+        daemon.deliver(webhook).await;
+    }
+    let expected = outcome(&daemon).await;
+    let db = rusqlite::Connection::open(&daemon.store).unwrap();
+    db.execute("UPDATE failure SET facts = '{', evaluated = '{}' WHERE failure_id LIKE '%STILL%'", [])
+        .unwrap();
+    let again = story()
+        .remove(17)
+        .replace("incident.acknowledged", "incident.escalated")
+        .replace("01KB0ST", "01KB0SX");
+    daemon.expect(again, "accepted").await;
+    assert_eq!(outcome(&daemon).await, expected);
 }

@@ -53,8 +53,6 @@ async fn large_bodies_that_never_end_leave_room_for_real_ones() {
         greedy.push(stream);
     }
     daemon.expect(fixture("incident.triggered"), "accepted").await;
-    let resident = std::fs::read_to_string("/proc/self/statm").unwrap();
-    assert!(!resident.is_empty());
 }
 
 #[tokio::test]

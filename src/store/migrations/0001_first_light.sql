@@ -40,14 +40,14 @@ CREATE TABLE outbox (
     state           TEXT    NOT NULL DEFAULT 'pending',  -- pending, sent, dead, superseded
     due_at_ns       INTEGER,                    -- when to send it next; NULL unless pending
     created_at_ns   INTEGER NOT NULL,
-    attempts        INTEGER NOT NULL DEFAULT 0,
+    attempts        INTEGER NOT NULL DEFAULT 0, -- begun ones; one that was refused for bad credentials is none
     last_status     INTEGER,
     last_error      TEXT,
     body            BLOB    NOT NULL
 ) STRICT;
 
 CREATE INDEX outbox_by_failure ON outbox (failure);
-CREATE INDEX outbox_due ON outbox (backend, due_at_ns) WHERE due_at_ns IS NOT NULL;
+CREATE INDEX outbox_due ON outbox (backend, due_at_ns, created_at_ns) WHERE due_at_ns IS NOT NULL;
 CREATE INDEX outbox_dead ON outbox (backend) WHERE state = 'dead';
 
 -- Signed bodies that could not be understood, or that contradict an event with the same id.
