@@ -75,57 +75,12 @@ pub async fn run<F: Future<Output = ()>>(
     listeners: Listeners,
     shutdown: Shutdown<F>,
 ) -> Result<(), RunError> {
-    let secrets = Secrets::fetch(config)?;
-    let backends = backends(config)?;
-    let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
-    let settings = Settings {
-        policy: config.policy(),
-        destinations: backends.iter().map(|backend| Arc::clone(backend) as Arc<dyn Destination>).collect(),
-        parse: |body| payload::parse(body).ok(),
-        observer: Arc::clone(&metrics) as _,
-    };
-    let store = Store::open(&config.store.path, settings)?;
-    let reader = Reader::open(&config.store.path)?;
-    let mut ended = store.ended();
+    let daemon = Daemon::open(config, clock)?;
+    let mut ended = daemon.store.ended();
     let (order, stop) = watch::channel(false);
     let (order_after_requests, stop_forwarding) = watch::channel(false);
-
-    let budget = BodyBudget::default();
-    let default_env = config.failure.default_env.as_str().to_owned();
-    let events_api =
-        EventsApi::new(&secrets.events_api, store.clone(), budget.clone(), Arc::clone(&clock), default_env);
-    let intake = Intake {
-        store: store.clone(),
-        secrets: SigningSecrets::new(&secrets.signing),
-        unverified: config.pagerduty.unverified,
-        budget,
-        clock: Arc::clone(&clock),
-        metrics: Arc::clone(&metrics),
-    };
-    let admin = Admin {
-        store: store.clone(),
-        reader,
-        clock: Arc::clone(&clock),
-        metrics: Arc::clone(&metrics),
-        timezone: config.dora.timezone.zone().clone(),
-        stop: stop.clone(),
-    };
-    let public = http::public(config.pagerduty.path.as_str(), intake, events_api);
-    let mut servers = JoinSet::new();
-    servers.spawn(http::serve(listeners.public, public, Limits::default(), stop.clone()));
-    servers.spawn(http::serve(listeners.private, http::private(admin), Limits::default(), stop));
-    let mut loops = JoinSet::new();
-    for backend in backends {
-        let forwarder = Forwarder {
-            backend,
-            store: store.clone(),
-            clock: Arc::clone(&clock),
-            metrics: Arc::clone(&metrics),
-        };
-        loops.spawn(forwarder.run(stop_forwarding.clone()));
-    }
-    let retention = config.store.retention.get();
-    loops.spawn(forget_old_bodies(store.clone(), clock, retention, stop_forwarding));
+    let mut servers = daemon.serve(config, listeners, &stop)?;
+    let mut loops = daemon.start_loops(config, &stop_forwarding);
     (shutdown.on_ready)();
 
     tokio::select! {
@@ -136,13 +91,96 @@ pub async fn run<F: Future<Output = ()>>(
     while servers.join_next().await.is_some() {}
     order_after_requests.send_replace(true);
     while loops.join_next().await.is_some() {}
-    drop(store);
+    drop(daemon);
     // The writer ends when the last handle is gone: by now everything is on the disk.
-    let ended = ended.wait_for(|ended| *ended != Ended::Running).await.map(|ended| ended.clone());
-    match ended {
+    match ended.wait_for(|ended| *ended != Ended::Running).await.map(|ended| ended.clone()) {
         Ok(Ended::InDoubt(doubt)) => Err(RunError::InDoubt(doubt)),
         Ok(_) => Ok(()),
         Err(_) => Err(RunError::InDoubt("its writer ended unexpectedly".to_owned())),
+    }
+}
+
+/// What servers and loops are made from. Each of them takes only what it uses.
+struct Daemon {
+    secrets: Secrets,
+    backends: Vec<Arc<dyn Backend>>,
+    metrics: Arc<Metrics>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+}
+
+impl Daemon {
+    /// Fetches the secrets, then opens the store, which folds what an earlier process left.
+    fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
+        let secrets = Secrets::fetch(config)?;
+        let backends = backends(config)?;
+        let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
+        let settings = Settings {
+            policy: config.policy(),
+            destinations: backends
+                .iter()
+                .map(|backend| Arc::clone(backend) as Arc<dyn Destination>)
+                .collect(),
+            parse: |body| payload::parse(body).ok(),
+            observer: Arc::clone(&metrics) as _,
+        };
+        let store = Store::open(&config.store.path, settings)?;
+        Ok(Self { secrets, backends, metrics, store, clock })
+    }
+
+    /// Takes requests on both listeners.
+    fn serve(
+        &self,
+        config: &Config,
+        listeners: Listeners,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<JoinSet<()>, RunError> {
+        let budget = BodyBudget::default();
+        let events_api = EventsApi::new(
+            &self.secrets.events_api,
+            self.store.clone(),
+            budget.clone(),
+            Arc::clone(&self.clock),
+            config.failure.default_env.as_str().to_owned(),
+        );
+        let intake = Intake {
+            store: self.store.clone(),
+            secrets: SigningSecrets::new(&self.secrets.signing),
+            unverified: config.pagerduty.unverified,
+            budget,
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+        };
+        let admin = Admin {
+            store: self.store.clone(),
+            reader: Reader::open(&config.store.path)?,
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+            timezone: config.dora.timezone.zone().clone(),
+            stop: stop.clone(),
+        };
+        let public = http::public(config.pagerduty.path.as_str(), intake, events_api);
+        let mut servers = JoinSet::new();
+        servers.spawn(http::serve(listeners.public, public, Limits::default(), stop.clone()));
+        servers.spawn(http::serve(listeners.private, http::private(admin), Limits::default(), stop.clone()));
+        Ok(servers)
+    }
+
+    /// Forwards to every backend, and keeps to the retention.
+    fn start_loops(&self, config: &Config, stop: &watch::Receiver<bool>) -> JoinSet<()> {
+        let mut loops = JoinSet::new();
+        for backend in &self.backends {
+            let forwarder = Forwarder {
+                backend: Arc::clone(backend),
+                store: self.store.clone(),
+                clock: Arc::clone(&self.clock),
+                metrics: Arc::clone(&self.metrics),
+            };
+            loops.spawn(forwarder.run(stop.clone()));
+        }
+        let (store, clock) = (self.store.clone(), Arc::clone(&self.clock));
+        loops.spawn(forget_old_bodies(store, clock, config.store.retention.get(), stop.clone()));
+        loops
     }
 }
 

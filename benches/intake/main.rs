@@ -1,13 +1,16 @@
 //! Durable intake beside a handler that only reads the body, under the same load, in the same run.
 //!
-//! `cargo bench --bench intake` prints the ratio; `-- million` adds the figures of a store that holds a million
-//! incidents already.
+//! `cargo bench --bench intake` prints the ratio; `-- lives 64` chooses a load and a number of connections.
+//! `-- million` measures with a million incidents in the store, `-- memory` the memory of the program itself, and
+//! `-- latency` how soon a backend hears of an end.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
 mod client;
 mod cpu;
+mod latency;
 mod load;
+mod memory;
 mod million;
 mod servers;
 
@@ -22,8 +25,13 @@ const ROUNDS: usize = 3;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
-    if arguments.iter().any(|argument| argument == "million") {
-        return million::run();
+    for argument in &arguments {
+        match argument.as_str() {
+            "million" => return million::run(),
+            "memory" => return memory::run(),
+            "latency" => return latency::run(),
+            _ => {}
+        }
     }
     println!(
         "bodies of {:?} bytes in turn; each figure is the median of {ROUNDS} pairs of runs\n",

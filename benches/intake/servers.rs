@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -78,6 +80,7 @@ pub(crate) struct Daemon {
     stop: watch::Sender<bool>,
     runtime: Runtime,
     running: tokio::task::JoinHandle<Result<(), pagerduty_dora::RunError>>,
+    arrivals: mpsc::Receiver<Instant>,
     _folder: TempDir,
 }
 
@@ -86,7 +89,8 @@ impl Daemon {
     pub(crate) fn start(load: Load, store: Option<&Path>) -> anyhow::Result<Self> {
         let runtime = runtime("daemon")?;
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let mut config = Config::parse(&configuration(load, &runtime)?)?;
+        let (seen, arrivals) = mpsc::channel();
+        let mut config = Config::parse(&configuration(load, &runtime, seen)?)?;
         config.store.path = store.map_or_else(|| folder.path().join("store.db"), Path::to_owned);
         let listeners = runtime.block_on(Listeners::bind(&config))?;
         let address = listeners.public.local_addr()?;
@@ -104,7 +108,7 @@ impl Daemon {
             pagerduty_dora::run(&config, Arc::new(SystemClock), listeners, shutdown).await
         });
         runtime.block_on(is_ready)?;
-        Ok(Self { address, stop, runtime, running, _folder: folder })
+        Ok(Self { address, stop, runtime, running, arrivals, _folder: folder })
     }
 
     pub(crate) fn measure(
@@ -118,6 +122,15 @@ impl Daemon {
         Ok(measured)
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// When the backend got its next request.
+    pub(crate) fn next_arrival(&self) -> anyhow::Result<Instant> {
+        Ok(self.arrivals.recv_timeout(Duration::from_secs(10))?)
+    }
+
     pub(crate) fn stop(self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
         self.runtime.block_on(self.running)??;
@@ -125,7 +138,8 @@ impl Daemon {
     }
 }
 
-fn configuration(load: Load, runtime: &Runtime) -> anyhow::Result<String> {
+/// `seen` is told whenever the backend gets a request.
+fn configuration(load: Load, runtime: &Runtime, seen: mpsc::Sender<Instant>) -> anyhow::Result<String> {
     let base = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
          [pagerduty]\nsigning_secrets = [{{ value = \"{SECRET}\" }}]\n"
@@ -135,7 +149,13 @@ fn configuration(load: Load, runtime: &Runtime) -> anyhow::Result<String> {
     }
     let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
     let address = listener.local_addr()?;
-    let router = Router::new().route("/api/v2/dora/failure", post(|_: Bytes| async { "{}" }));
+    let router = Router::new().route(
+        "/api/v2/dora/failure",
+        post(move |_: Bytes| {
+            let _ = seen.send(Instant::now());
+            async { "{}" }
+        }),
+    );
     runtime.spawn(async move { axum::serve(listener, router).await });
     Ok(format!(
         "{base}[[backend]]\nname = \"metrics\"\nkind = \"datadog\"\nurl = \"http://{address}\"\n\

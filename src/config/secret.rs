@@ -71,8 +71,8 @@ pub enum SecretError {
 }
 
 impl Secret {
-    /// Fetches it; shorter than `min` bytes is refused.
-    pub fn fetch(&self, min: usize) -> Result<SecretString, SecretError> {
+    /// Fetches it; shorter than `min_bytes` is refused.
+    pub fn fetch(&self, min_bytes: usize) -> Result<SecretString, SecretError> {
         use secrecy::ExposeSecret;
         let secret: SecretString = match self {
             Self::Env { env } => environment(env).ok_or_else(|| SecretError::NotSet(env.clone()))?.into(),
@@ -85,7 +85,9 @@ impl Secret {
         };
         match secret.expose_secret().len() {
             0 => Err(SecretError::Empty(self.to_string())),
-            length if length < min => Err(SecretError::TooShort { place: self.to_string(), length, min }),
+            length if length < min_bytes => {
+                Err(SecretError::TooShort { place: self.to_string(), length, min: min_bytes })
+            }
             _ => Ok(secret),
         }
     }
