@@ -224,12 +224,12 @@ impl Secrets {
     }
 }
 
-fn fetch(key: &str, secrets: &[Secret], min: usize) -> Result<Vec<SecretString>, Problem> {
+fn fetch(key: &str, secrets: &[Secret], min_bytes: usize) -> Result<Vec<SecretString>, Problem> {
     let with_key = |error| Problem::with_key(key, error);
     for warning in secrets.iter().filter_map(Secret::warning) {
         tracing::warn!("{key}: {warning}");
     }
-    secrets.iter().map(|secret| secret.fetch(min).map_err(with_key)).collect()
+    secrets.iter().map(|secret| secret.fetch(min_bytes).map_err(with_key)).collect()
 }
 
 fn backends(config: &Config) -> Result<Vec<Arc<dyn Backend>>, Problem> {

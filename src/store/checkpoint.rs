@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
@@ -16,9 +16,9 @@ use rusqlite::hooks::Wal;
 use super::schema::{OpenError, PAGE_BYTES, in_file, open_to_checkpoint};
 
 /// How much the WAL may grow before the thread moves it.
-const WORTHWHILE_PAGES: usize = 8 * 1024 * 1024 / PAGE_BYTES as usize;
+const WORTHWHILE_PAGES: usize = 32 * 1024 * 1024 / PAGE_BYTES as usize;
 /// How long the WAL may get before the writer lends a hand. A start after a crash has to read it again.
-const FAR_BEHIND_PAGES: usize = 32 * 1024 * 1024 / PAGE_BYTES as usize;
+const FAR_BEHIND_PAGES: usize = 64 * 1024 * 1024 / PAGE_BYTES as usize;
 
 /// The writer's side of it.
 pub(super) struct Checkpointer {
@@ -26,6 +26,7 @@ pub(super) struct Checkpointer {
     /// How long the WAL was when the thread was last woken.
     woken_at: usize,
     wake: SyncSender<()>,
+    thread: JoinHandle<()>,
 }
 
 /// Starts the thread, and has `writer` tell it how the WAL grows.
@@ -40,8 +41,8 @@ pub(super) fn start(path: &Path, writer: &mut Connection) -> Result<Checkpointer
     writer.wal_hook(Some(hook)).map_err(in_file(path))?;
     let (wake, woken) = sync_channel(1);
     let db = open_to_checkpoint(path)?;
-    thread::Builder::new().name("store-checkpoint".into()).spawn(move || run(&db, &woken))?;
-    Ok(Checkpointer { wal_pages, woken_at: 0, wake })
+    let thread = thread::Builder::new().name("store-checkpoint".into()).spawn(move || run(&db, &woken))?;
+    Ok(Checkpointer { wal_pages, woken_at: 0, wake, thread })
 }
 
 fn run(db: &Connection, woken: &Receiver<()>) {
@@ -51,6 +52,14 @@ fn run(db: &Connection, woken: &Receiver<()>) {
 }
 
 impl Checkpointer {
+    /// Ends the thread, so that the writer is the last to close the store, and takes the WAL with it.
+    pub(super) fn stop(self) {
+        drop(self.wake);
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that moves the WAL panicked");
+        }
+    }
+
     /// Called after every group.
     pub(super) fn keep_up(&mut self, writer: &Connection) {
         let wal_pages = self.wal_pages.load(Ordering::Relaxed);

@@ -117,7 +117,7 @@ impl Writer {
             self.checkpointer.keep_up(&self.db);
         }
         // Nobody else writes now: leave the store in one piece, with nothing for the next start to recover.
-        drop(self.checkpointer);
+        self.checkpointer.stop();
         match self.db.close() {
             Ok(()) => Ended::Cleanly,
             Err((_, error)) => Ended::InDoubt(error.to_string()),
