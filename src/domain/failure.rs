@@ -80,7 +80,7 @@ pub enum Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// It lasts.
+    /// It has not ended.
     Open,
     /// It ended, and was restored.
     Completed,

@@ -55,7 +55,7 @@ pub struct ListedFailure {
 /// What the metrics show of the store.
 #[derive(Debug, Default)]
 pub struct Gauges {
-    /// Failures that last.
+    /// Open failures.
     pub open_failures: i64,
     /// Bodies in quarantine.
     pub quarantined: i64,

@@ -85,7 +85,7 @@ impl Metrics {
         register!(outbox_pending, "outbox_pending", "Revisions to be sent");
         register!(outbox_dead, "outbox_dead", "Revisions that the backend will not take");
         register!(outbox_oldest_age_seconds, "outbox_oldest_age_seconds", "Age of the oldest one to be sent");
-        register!(open_failures, "open_failures", "Failures that last");
+        register!(open_failures, "open_failures", "Open failures");
         register!(quarantined, "quarantined", "Signed bodies that were not understood");
         let version = Family::<Version, Gauge>::default();
         version.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
