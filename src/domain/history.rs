@@ -5,13 +5,9 @@
 //! good. `history_is_a_set` in the tests holds it to that.
 
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 use super::event::{Event, Kind, Snapshot};
 use super::timestamp::{Timestamp, nanos};
-
-/// How far ahead of this machine's clock an event may lie before it is flagged.
-const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
 
 /// Where an event stands among those of its incident: time, then rank, then id; never arrival.
 type Position<'a> = (Timestamp, u8, &'a str);
@@ -69,8 +65,8 @@ impl History {
         else {
             return false;
         };
-        let tolerated = received_at.saturating_add(CLOCK_TOLERANCE);
-        self.in_the_future |= entry.at > tolerated || entry.facts.created_at > Some(tolerated);
+        let is_ahead = |time: Timestamp| time.is_ahead_of(received_at);
+        self.in_the_future |= is_ahead(entry.at) || entry.facts.created_at.is_some_and(is_ahead);
         self.entries.insert(index, entry);
         self.forget_what_cannot_decide();
         true

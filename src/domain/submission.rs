@@ -37,6 +37,8 @@ pub struct Submission {
     pub repository_url: Option<String>,
     /// `key:value` tags.
     pub tags: BTreeSet<String>,
+    /// Whether it was dated more than five minutes after it was received.
+    pub in_the_future: bool,
 }
 
 impl Submission {
@@ -45,6 +47,10 @@ impl Submission {
         let ends_before_start = self.finished_at.is_some_and(|end| end < self.started_at);
         let finished_at = self.finished_at.map(|end| end.max(self.started_at));
         let time_to_restore_seconds = finished_at.map(|end| seconds(end.nanos_since(self.started_at)));
+        let flags = [
+            ends_before_start.then_some(Flag::EndBeforeStart),
+            self.in_the_future.then_some(Flag::InTheFuture),
+        ];
         let failure = Failure {
             id: self.id.clone(),
             source: Source::Api,
@@ -69,7 +75,7 @@ impl Submission {
             priority: None,
             urgency: None,
             attribution: "as sent".to_owned(),
-            flags: if ends_before_start { vec![Flag::EndBeforeStart] } else { Vec::new() },
+            flags: flags.into_iter().flatten().collect(),
             deployment: None,
         };
         let details = Details {

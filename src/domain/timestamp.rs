@@ -23,6 +23,8 @@ pub enum TimestampError {
     OutOfRange,
 }
 
+/// How far ahead of this machine's clock a time may lie before it is flagged.
+const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const NANOS_PER_MILLI: i64 = 1_000_000;
 /// 2001-01-01T00:00:00Z in seconds.
@@ -69,6 +71,11 @@ impl Timestamp {
     /// Nanoseconds from `earlier` to `self`, negative where `self` is the earlier one.
     pub const fn nanos_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
+    }
+
+    /// Whether it lies farther ahead of `received_at` than clocks usually differ (rule 14).
+    pub fn is_ahead_of(self, received_at: Self) -> bool {
+        self > received_at.saturating_add(CLOCK_TOLERANCE)
     }
 
     /// The time `wait` later, at most the end of the range.

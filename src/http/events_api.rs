@@ -123,7 +123,8 @@ impl EventsApi {
             BodyError::Incomplete => Refused::Incomplete,
             BodyError::NoRoom => Refused::Unavailable,
         })?;
-        let submission = parse(body.as_ref(), &self.default_env).map_err(Refused::Invalid)?;
+        let submission =
+            parse(body.as_ref(), &self.default_env, self.clock.now()).map_err(Refused::Invalid)?;
         let id = submission.id.clone();
         match in_time(self.store.submit(submission, self.clock.now())).await? {
             Submitted::IncidentsOwn => Err(incidents_own(&id)),
@@ -203,7 +204,7 @@ impl Time {
 }
 
 /// Checks what was sent against Datadog's own limits.
-fn parse(body: &[u8], default_env: &str) -> Result<Submission, String> {
+fn parse(body: &[u8], default_env: &str, received_at: Timestamp) -> Result<Submission, String> {
     let Envelope { data: Data { attributes } } = serde_json::from_slice(body).map_err(|e| e.to_string())?;
     let named = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     let services: Vec<String> =
@@ -228,19 +229,21 @@ fn parse(body: &[u8], default_env: &str) -> Result<Submission, String> {
         Some(id) => FailureId::parse(&id).ok_or(BAD_ID)?,
         None => made_up_id(&env, &services, team.as_deref(), started_at),
     };
+    let finished_at = attributes.finished_at.map(|time| time.at("finished_at")).transpose()?;
     Ok(Submission {
         id,
         services,
         team,
         env,
         started_at,
-        finished_at: attributes.finished_at.map(|time| time.at("finished_at")).transpose()?,
+        finished_at,
         name: attributes.name,
         severity: named(attributes.severity),
         version: named(attributes.version),
         commit_sha,
         repository_url,
         tags,
+        in_the_future: started_at.max(finished_at.unwrap_or(started_at)).is_ahead_of(received_at),
     })
 }
 
@@ -265,9 +268,25 @@ fn made_up_id(env: &str, services: &[String], team: Option<&str>, started_at: Ti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::failure::Flag;
 
     fn sent(attributes: &serde_json::Value) -> Result<Submission, String> {
-        parse(json!({ "data": { "attributes": attributes } }).to_string().as_bytes(), "production")
+        parse(json!({ "data": { "attributes": attributes } }).to_string().as_bytes(), "production", now())
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::parse("2026-11-20T00:00:00Z").unwrap()
+    }
+
+    #[test]
+    fn rule_14_holds_here_as_well() {
+        let flags = |started_at, finished_at| {
+            let times = json!({ "team": "a", "started_at": started_at, "finished_at": finished_at });
+            sent(&times).unwrap().evaluate().failure.flags
+        };
+        assert_eq!(flags("2026-11-19T00:00:00Z", "2026-11-20T00:04:00Z"), []);
+        assert_eq!(flags("2026-11-19T00:00:00Z", "2026-11-18T00:00:00Z"), [Flag::EndBeforeStart]);
+        assert_eq!(flags("2026-11-19T00:00:00Z", "2026-11-20T00:06:00Z"), [Flag::InTheFuture]);
     }
 
     #[test]
@@ -305,7 +324,7 @@ mod tests {
         let told: Vec<String> = refused.iter().map(|attributes| sent(attributes).unwrap_err()).collect();
         insta::assert_snapshot!(told.join("\n"));
         for body in ["", "{}", "[]", "{\"data\":1}", "\u{0}"] {
-            assert!(parse(body.as_bytes(), "production").is_err(), "{body}");
+            assert!(parse(body.as_bytes(), "production", now()).is_err(), "{body}");
         }
     }
 }
