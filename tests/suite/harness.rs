@@ -31,32 +31,42 @@ pub(crate) const KEY: &str = "canary-key-of-the-test-suite";
 /// How long a test waits for something that must happen, before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A clock that stands until it is turned.
-pub(crate) struct TestClock(watch::Sender<Timestamp>);
+/// A clock that stands until time passes, and can be set. What is slept is time passed, as on a real machine.
+pub(crate) struct TestClock(watch::Sender<Time>);
+
+struct Time {
+    of_day: Timestamp,
+    passed: Duration,
+}
 
 impl TestClock {
     pub(crate) fn at(time: &str) -> Arc<Self> {
-        Arc::new(Self(watch::channel(Timestamp::parse(time).unwrap()).0))
+        let of_day = Timestamp::parse(time).unwrap();
+        Arc::new(Self(watch::channel(Time { of_day, passed: Duration::ZERO }).0))
     }
 
     pub(crate) fn set(&self, time: &str) {
-        self.0.send_replace(Timestamp::parse(time).unwrap());
+        let of_day = Timestamp::parse(time).unwrap();
+        self.0.send_modify(|time| time.of_day = of_day);
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        self.0.send_modify(|now| *now = now.saturating_add(by));
+        self.0.send_modify(|time| {
+            time.of_day = time.of_day.saturating_add(by);
+            time.passed += by;
+        });
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        *self.0.borrow()
+        self.0.borrow().of_day
     }
 
     fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let mut time = self.0.subscribe();
-        let until = self.now().saturating_add(wait);
-        Box::pin(async move { drop(time.wait_for(|now| *now >= until).await) })
+        let until = self.0.borrow().passed + wait;
+        Box::pin(async move { drop(time.wait_for(|time| time.passed >= until).await) })
     }
 }
 
