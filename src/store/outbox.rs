@@ -106,17 +106,6 @@ pub enum ForwardState {
     Dead,
 }
 
-impl ForwardState {
-    /// The word for it in JSON and tables.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Sent => "sent",
-            Self::Dead => "dead",
-        }
-    }
-}
-
 /// What the backends do not know yet: the first time when a failure completes, later whenever the bytes change.
 pub(super) fn news(
     session: &Session<'_>,

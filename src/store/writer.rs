@@ -16,7 +16,6 @@ use super::{Ended, Settings, StoreError};
 
 /// More writes than this do not join one group, so that the first of them is not kept waiting.
 const LARGEST_GROUP: usize = 256;
-
 /// From groups of that many on, folding is put off.
 const FOLD_LATER_FROM_JOBS: usize = 12;
 /// More unfolded events than this are not let come together: their folding holds up those that wait.
