@@ -1,8 +1,9 @@
 //! The `failure` table: what a failure is evaluated from, and what it came to.
 
-use rusqlite::OptionalExtension;
 use rusqlite::types::{FromSqlError, Type};
+use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::outbox::{self, News};
 use super::writer::Session;
@@ -43,10 +44,11 @@ impl FailureRow {
 
     /// The stored row.
     pub(super) fn load(session: &Session<'_>, failure_id: &FailureId) -> rusqlite::Result<Option<Self>> {
-        const SQL: &str = "SELECT id, revision, facts FROM failure WHERE failure_id = ?1";
+        const SQL: &str =
+            "SELECT id, revision, facts FROM failure WHERE failure_key = ?1 AND failure_id = ?2";
         session
             .prepare(SQL)?
-            .query_row([failure_id.as_str()], |row| {
+            .query_row(params![key(failure_id), failure_id.as_str()], |row| {
                 Ok(Self {
                     id: row.get(0)?,
                     failure_id: failure_id.clone(),
@@ -70,8 +72,8 @@ impl FailureRow {
         now: Timestamp,
     ) -> rusqlite::Result<i64> {
         const INSERT: &str = "INSERT INTO failure
-            (state, started_at_ns, revision, facts, evaluated, failure_id)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            (state, started_at_ns, revision, facts, evaluated, failure_id, failure_key)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         const UPDATE: &str = "UPDATE failure SET
             state = ?1, started_at_ns = ?2, revision = ?3, facts = ?4, evaluated = ?5 WHERE id = ?6";
         let news = evaluated.map_or(Ok(Vec::new()), |evaluated| outbox::news(session, &self, evaluated))?;
@@ -83,15 +85,23 @@ impl FailureRow {
         statement.raw_bind_parameter(3, self.revision)?;
         statement.raw_bind_parameter(4, to_json(&self.facts)?)?;
         statement.raw_bind_parameter(5, failure.map(to_json).transpose()?)?;
-        match self.id {
-            Some(id) => statement.raw_bind_parameter(6, id)?,
-            None => statement.raw_bind_parameter(6, self.failure_id.as_str())?,
+        if let Some(id) = self.id {
+            statement.raw_bind_parameter(6, id)?;
+        } else {
+            statement.raw_bind_parameter(6, self.failure_id.as_str())?;
+            statement.raw_bind_parameter(7, key(&self.failure_id))?;
         }
         statement.raw_execute()?;
         let id = self.id.unwrap_or_else(|| session.last_insert_rowid());
         outbox::add(session, id, self.revision, news, now)?;
         Ok(id)
     }
+}
+
+/// What a failure is found by: short, and so is its index.
+pub(super) fn key(failure_id: &FailureId) -> i64 {
+    let hash = Sha256::digest(failure_id.as_str());
+    hash.iter().take(8).fold(0, |key, byte| key << 8 | i64::from(*byte))
 }
 
 /// What the store itself wrote is read back; anything else is a damaged store.

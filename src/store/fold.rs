@@ -5,13 +5,12 @@
 //! at once, which writes the row of an incident once instead of once an event. `folded.up_to` says how far it is;
 //! what a crash leaves unfolded is folded at the next start.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::params;
 
 use super::Settings;
-use super::failure_row::{Facts, FailureRow};
+use super::failure_row::{self, Facts, FailureRow};
 use super::writer::Session;
 use crate::domain::event::Event;
 use crate::domain::failure::evaluate;
@@ -19,38 +18,138 @@ use crate::domain::history::History;
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::timestamp::Timestamp;
 
-/// An event that is kept, and whose failure does not know it yet.
-pub(super) struct Unfolded {
-    pub(super) row: i64,
-    pub(super) event: Arc<Event>,
-    pub(super) received_at: Timestamp,
+/// As many events are folded together where more keep coming: the more, the fewer times a page is written.
+const BATCH: usize = 4_096;
+/// The least that is folded at a time.
+const SMALLEST_SLICE: usize = 64;
+
+/// How much to fold beside a group of writes, so that the backlog shrinks and nobody waits for long.
+pub(super) fn slice_beside(group: usize) -> usize {
+    (2 * group).max(SMALLEST_SLICE)
 }
 
-/// Brings the failures of all unfolded events up to date.
-pub(super) fn fold(session: &mut Session<'_>) -> rusqlite::Result<()> {
-    const REMEMBER: &str = "INSERT INTO folded VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET up_to = ?1";
-    let unfolded = std::mem::take(session.unfolded);
-    let Some(up_to) = unfolded.iter().map(|unfolded| unfolded.row).max() else {
-        return Ok(());
-    };
-    // In the order of their ids, so that neighbours in the index are written together.
-    let mut incidents: BTreeMap<&IncidentId, Vec<&Unfolded>> = BTreeMap::new();
-    for unfolded in &unfolded {
-        if let Some(subject) = &unfolded.event.subject {
-            incidents.entry(&subject.incident).or_default().push(unfolded);
+/// An event that is kept, and whose failure does not know it yet.
+pub(super) struct Unfolded {
+    row: i64,
+    incident: IncidentId,
+    failure_key: i64,
+    event: Arc<Event>,
+    received_at: Timestamp,
+}
+
+impl Unfolded {
+    /// `None` for an event about no incident.
+    pub(super) fn new(row: i64, event: Arc<Event>, received_at: Timestamp) -> Option<Self> {
+        let incident = event.subject.as_ref()?.incident.clone();
+        let failure_key = failure_row::key(&FailureId::of_incident(&incident));
+        Some(Self { row, incident, failure_key, event, received_at })
+    }
+}
+
+/// How much of the backlog a transaction folds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Portion {
+    None,
+    /// About as many events of the batch.
+    Slice(usize),
+    All,
+}
+
+/// Events kept and not folded yet.
+#[derive(Default)]
+pub(super) struct Backlog {
+    /// In order of arrival.
+    waiting: Vec<Unfolded>,
+    /// Being folded, from its end. Sorted by key, so that neighbours in the index are written together.
+    batch: Vec<Unfolded>,
+    /// The last row of the batch as it was at first.
+    batch_up_to: i64,
+}
+
+impl Backlog {
+    pub(super) fn push(&mut self, unfolded: Unfolded) {
+        self.waiting.push(unfolded);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.batch.is_empty()
+    }
+
+    /// How many were added and are in no batch.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Forgets what was added in a transaction that was rolled back.
+    pub(super) fn forget_since(&mut self, waiting: usize) {
+        self.waiting.truncate(waiting);
+    }
+
+    /// Whether a slice should be folded. While more keeps coming in, a batch is not begun before it is full.
+    pub(super) fn prepare(&mut self, is_busy: bool) -> bool {
+        if self.batch.is_empty() && (!is_busy || self.waiting.len() >= BATCH) {
+            self.batch = std::mem::take(&mut self.waiting);
+            self.batch_up_to = self.batch.last().map_or(0, |last| last.row);
+            self.batch.sort_unstable_by_key(|unfolded| (unfolded.failure_key, unfolded.row));
+        }
+        !self.batch.is_empty()
+    }
+
+    /// Lets go of what was folded, now that it is committed.
+    pub(super) fn done(&mut self, portion: Portion) {
+        match portion {
+            Portion::None => {}
+            Portion::Slice(slice) => self.batch.truncate(self.slice_start(slice)),
+            Portion::All => *self = Self::default(),
         }
     }
-    let folded = incidents.iter().try_for_each(|(incident, events)| fold_incident(session, incident, events));
+
+    /// Where a slice of about that many begins: not inside an incident.
+    fn slice_start(&self, slice: usize) -> usize {
+        let wanted = self.batch.len().saturating_sub(slice);
+        let Some(Unfolded { failure_key, .. }) = self.batch.get(wanted) else {
+            return wanted;
+        };
+        self.batch.partition_point(|unfolded| unfolded.failure_key < *failure_key)
+    }
+}
+
+/// Brings the failures of a portion of the backlog up to date.
+pub(super) fn fold(session: &mut Session<'_>, portion: Portion) -> rusqlite::Result<()> {
     // Whether this counts is decided by the commit: until then the writer keeps them.
-    *session.unfolded = unfolded;
-    folded?;
-    session.execute(REMEMBER, [up_to]).map(drop)
+    let backlog = std::mem::take(session.backlog);
+    let folded = match portion {
+        Portion::None => Ok(()),
+        Portion::Slice(slice) => {
+            let start = backlog.slice_start(slice);
+            let up_to = (start == 0).then_some(backlog.batch_up_to);
+            fold_events(session, &backlog.batch[start..], up_to)
+        }
+        Portion::All => {
+            let up_to = backlog.waiting.last().map(|last| last.row);
+            fold_events(session, &backlog.batch, None)
+                .and_then(|()| fold_events(session, &backlog.waiting, up_to))
+        }
+    };
+    *session.backlog = backlog;
+    folded
+}
+
+fn fold_events(session: &mut Session<'_>, events: &[Unfolded], up_to: Option<i64>) -> rusqlite::Result<()> {
+    const REMEMBER: &str = "INSERT INTO folded VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET up_to = ?1";
+    for events in events.chunk_by(|a, b| a.incident == b.incident) {
+        fold_incident(session, &events[0].incident, events)?;
+    }
+    match up_to {
+        Some(up_to) => session.execute(REMEMBER, [up_to]).map(drop),
+        None => Ok(()),
+    }
 }
 
 fn fold_incident(
     session: &mut Session<'_>,
     incident: &IncidentId,
-    events: &[&Unfolded],
+    events: &[Unfolded],
 ) -> rusqlite::Result<()> {
     const LINK: &str = "INSERT INTO failure_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     let failure_id = FailureId::of_incident(incident);
@@ -97,16 +196,16 @@ fn remembered(session: &Session<'_>, failure: Option<i64>) -> rusqlite::Result<H
 }
 
 /// What an earlier process kept and did not come to fold.
-pub(super) fn left_over(db: &rusqlite::Connection, settings: &Settings) -> rusqlite::Result<Vec<Unfolded>> {
+pub(super) fn left_over(db: &rusqlite::Connection, settings: &Settings) -> rusqlite::Result<Backlog> {
     const SQL: &str = "SELECT id, received_at_ns, body FROM event
         WHERE id > (SELECT coalesce(max(up_to), 0) FROM folded) AND body IS NOT NULL ORDER BY id";
     let mut statement = db.prepare(SQL)?;
     let mut rows = statement.query([])?;
-    let mut left_over = Vec::new();
+    let mut left_over = Backlog::default();
     while let Some(row) = rows.next()? {
         if let Some(event) = (settings.parse)(row.get_ref(2)?.as_blob()?) {
             let received_at = Timestamp::from_nanos(row.get(1)?);
-            left_over.push(Unfolded { row: row.get(0)?, event: Arc::new(event), received_at });
+            left_over.waiting.extend(Unfolded::new(row.get(0)?, Arc::new(event), received_at));
         }
     }
     Ok(left_over)

@@ -64,11 +64,13 @@ pub(super) fn record(
     let Some(row) = event_row::insert(session, event, delivery)? else {
         return seen_before(session, event, delivery);
     };
-    if event.subject.is_none() {
-        return Ok(Recorded::Ignored);
+    match Unfolded::new(row, Arc::clone(event), delivery.received_at) {
+        Some(unfolded) => {
+            session.backlog.push(unfolded);
+            Ok(Recorded::Accepted)
+        }
+        None => Ok(Recorded::Ignored),
     }
-    session.unfolded.push(Unfolded { row, event: Arc::clone(event), received_at: delivery.received_at });
-    Ok(Recorded::Accepted)
 }
 
 /// Rule 2: the first one stays; the same again is counted, something else under its id is quarantined.

@@ -41,7 +41,7 @@ pub(super) fn delete(
     id: &FailureId,
     now: Timestamp,
 ) -> rusqlite::Result<Submitted> {
-    const HIDE: &str = "UPDATE failure SET state = NULL WHERE failure_id = ?1";
+    const HIDE: &str = "UPDATE failure SET state = NULL WHERE id = ?1";
     let Some(row) = FailureRow::load(session, id)? else {
         return Ok(Submitted::NotFound);
     };
@@ -51,7 +51,7 @@ pub(super) fn delete(
     let mut withdrawn = submission.evaluate();
     withdrawn.failure.state = State::Ignored;
     withdrawn.failure.reason = Some("deleted".to_owned());
-    row.save(session, Some(&withdrawn), now)?;
-    session.execute(HIDE, [id.as_str()])?;
+    let row = row.save(session, Some(&withdrawn), now)?;
+    session.execute(HIDE, [row])?;
     Ok(Submitted::Done)
 }

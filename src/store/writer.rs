@@ -11,15 +11,13 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, Params, ffi};
 use tokio::sync::{mpsc, watch};
 
 use super::checkpoint::Checkpointer;
-use super::fold::{self, Unfolded};
+use super::fold::{self, Backlog, Portion};
 use super::{Ended, Settings, StoreError};
 
 /// More writes than this do not join one group, so that the first of them is not kept waiting.
 const LARGEST_GROUP: usize = 256;
 /// From groups of that many on, folding is put off.
 const FOLD_LATER_FROM_JOBS: usize = 12;
-/// More unfolded events than this are not let come together: their folding holds up those that wait.
-const MOST_UNFOLDED: usize = 1_024;
 
 /// Something to be done in a transaction, and somebody to be told once it is durable.
 pub(super) trait Job: Send {
@@ -35,8 +33,8 @@ pub(super) struct Session<'a> {
     pub(super) settings: &'a Settings,
     /// Outbox rows that this process is sending. In memory only: a crash lets go of them by itself.
     pub(super) claimed: &'a mut HashSet<i64>,
-    /// Events kept and not folded yet, those of earlier transactions first.
-    pub(super) unfolded: &'a mut Vec<Unfolded>,
+    /// Events kept and not folded yet.
+    pub(super) backlog: &'a mut Backlog,
     /// Set by whoever adds to the outbox.
     pub(super) outbox_changed: bool,
 }
@@ -68,7 +66,7 @@ pub(super) struct Writer {
     changed: watch::Sender<()>,
     checkpointer: Checkpointer,
     claimed: HashSet<i64>,
-    unfolded: Vec<Unfolded>,
+    backlog: Backlog,
     /// The last transaction failed: do not try again before somebody asks for something.
     is_stuck: bool,
 }
@@ -90,15 +88,15 @@ impl Writer {
             changed,
             checkpointer,
             claimed: HashSet::new(),
-            unfolded: Vec::new(),
+            backlog: Backlog::default(),
             is_stuck: false,
         }
     }
 
     /// Folds what an earlier process kept and did not come to fold.
     pub(super) fn catch_up(&mut self) -> rusqlite::Result<()> {
-        self.unfolded = fold::left_over(&self.db, &self.settings)?;
-        self.transact(&mut [], Fold::Now).map(drop)
+        self.backlog = fold::left_over(&self.db, &self.settings)?;
+        self.transact(&mut [], Portion::All).map(drop)
     }
 
     /// Starts the thread; `end` is told how it ended.
@@ -109,7 +107,9 @@ impl Writer {
 
     fn run(mut self) -> Ended {
         while let Some(group) = self.gather() {
-            if let Err(doubt) = self.commit(group) {
+            let slice = fold::slice_beside(group.len());
+            let is_busy = !group.is_empty();
+            if let Err(doubt) = self.commit(group).and_then(|()| self.fold_some(slice, is_busy)) {
                 tracing::error!(error = doubt, "a commit is in doubt: ending, so that a restart can tell");
                 return Ended::InDoubt(doubt);
             }
@@ -126,7 +126,7 @@ impl Writer {
     /// Takes all that waits; waits itself only where nothing is left to be folded. `None`: the end.
     fn gather(&mut self) -> Option<Vec<Box<dyn Job>>> {
         let mut group = Vec::new();
-        if self.unfolded.is_empty() || self.is_stuck {
+        if self.backlog.is_empty() || self.is_stuck {
             group.push(self.queue.blocking_recv()?);
         }
         while group.len() < LARGEST_GROUP
@@ -139,18 +139,22 @@ impl Writer {
 
     /// Commits a group; one that fails is redone one by one, so that only the culprit is refused.
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) -> Result<(), String> {
-        let is_quiet = group.len() < FOLD_LATER_FROM_JOBS || self.unfolded.len() >= MOST_UNFOLDED;
-        let committed = self.transact(&mut group, if is_quiet { Fold::Now } else { Fold::Later });
-        self.is_stuck = committed.is_err();
+        if group.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let is_quiet = group.len() < FOLD_LATER_FROM_JOBS && self.backlog.is_empty();
+        let committed = self.transact(&mut group, if is_quiet { Portion::All } else { Portion::None });
         match committed.map_err(|error| self.roll_back(&error)) {
             Ok(()) => {
+                self.settings.observer.committed(group.len(), began.elapsed());
                 for job in group {
                     job.finish(Ok(()));
                 }
                 Ok(())
             }
             Err(NotCommitted::InDoubt(doubt)) => Err(doubt),
-            Err(NotCommitted::RolledBack(error)) if group.len() <= 1 => {
+            Err(NotCommitted::RolledBack(error)) if group.len() == 1 => {
                 tracing::error!(error, "the store could not commit");
                 for job in group {
                     job.finish(Err(StoreError::NotCommitted(error.clone())));
@@ -161,32 +165,45 @@ impl Writer {
         }
     }
 
+    /// Folds some of what was put off.
+    fn fold_some(&mut self, slice: usize, is_busy: bool) -> Result<(), String> {
+        if self.is_stuck || !self.backlog.prepare(is_busy) {
+            return Ok(());
+        }
+        let folded = self.transact(&mut [], Portion::Slice(slice));
+        match folded.map_err(|error| self.roll_back(&error)) {
+            Ok(()) => Ok(()),
+            Err(NotCommitted::InDoubt(doubt)) => Err(doubt),
+            Err(NotCommitted::RolledBack(error)) => {
+                tracing::error!(error, "the store could not fold");
+                Ok(())
+            }
+        }
+    }
+
     /// One transaction. After an error the caller rolls back; what the writer remembers is as it was.
-    fn transact(&mut self, group: &mut [Box<dyn Job>], fold: Fold) -> rusqlite::Result<()> {
-        let began = Instant::now();
-        let (claimed_before, unfolded_before) = (self.claimed.clone(), self.unfolded.len());
+    fn transact(&mut self, group: &mut [Box<dyn Job>], portion: Portion) -> rusqlite::Result<()> {
+        let (claimed_before, waiting_before) = (self.claimed.clone(), self.backlog.waiting());
         let mut session = Session {
             db: &self.db,
             settings: &self.settings,
             claimed: &mut self.claimed,
-            unfolded: &mut self.unfolded,
+            backlog: &mut self.backlog,
             outbox_changed: false,
         };
         let done = session
             .execute("BEGIN IMMEDIATE", [])
             .and_then(|_| group.iter_mut().try_for_each(|job| job.run(&mut session)))
-            .and_then(|()| if fold == Fold::Now { fold::fold(&mut session) } else { Ok(()) })
+            .and_then(|()| fold::fold(&mut session, portion))
             .and_then(|()| session.execute("COMMIT", []));
         let outbox_changed = session.outbox_changed;
+        self.is_stuck = done.is_err();
         if let Err(error) = done {
             self.claimed = claimed_before;
-            self.unfolded.truncate(unfolded_before);
+            self.backlog.forget_since(waiting_before);
             return Err(error);
         }
-        if fold == Fold::Now {
-            self.unfolded.clear();
-        }
-        self.settings.observer.committed(group.len(), began.elapsed());
+        self.backlog.done(portion);
         if outbox_changed {
             self.changed.send_replace(());
         }
@@ -205,13 +222,6 @@ impl Writer {
             NotCommitted::RolledBack(error.to_string())
         }
     }
-}
-
-/// Whether a transaction brings failures up to date as well.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fold {
-    Now,
-    Later,
 }
 
 /// Why a transaction is not durable.

@@ -13,7 +13,8 @@ CREATE TABLE event (
 -- A failure: what its events (or the event API) said, and what that came to when it was last evaluated.
 CREATE TABLE failure (
     id              INTEGER PRIMARY KEY,
-    failure_id      TEXT    NOT NULL UNIQUE,
+    failure_id      TEXT    NOT NULL,           -- unique: the one writer looks before it inserts
+    failure_key     INTEGER NOT NULL,           -- the first 8 bytes of its SHA-256
     state           TEXT,                       -- NULL: not (or no longer) a failure; never listed
     started_at_ns   INTEGER,
     revision        INTEGER NOT NULL DEFAULT 0, -- 0: never forwarded
@@ -28,6 +29,8 @@ CREATE TABLE failure_event (
     PRIMARY KEY (failure, event)
 ) STRICT, WITHOUT ROWID;
 
+-- Incident ids have no order, so every new one touches a page of its own: short entries make few pages.
+CREATE INDEX failure_by_key ON failure (failure_key);
 CREATE INDEX failure_by_start ON failure (started_at_ns) WHERE state IS NOT NULL;
 CREATE INDEX failure_open ON failure (started_at_ns) WHERE state = 'open';
 
