@@ -5,8 +5,9 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use pagerduty_dora::domain::failure::evaluate;
+use pagerduty_dora::domain::evaluate::evaluate_group;
 use pagerduty_dora::domain::history::History;
+use pagerduty_dora::domain::merge::Group;
 use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::pagerduty::payload;
 use pagerduty_dora::pagerduty::signature::{SigningSecrets, sign};
@@ -30,6 +31,7 @@ fn main() -> anyhow::Result<()> {
         history
     };
     let history = folded();
+    let group = Group::from([(incident, folded())]);
     println!("a body of {} bytes", RESOLVED.len());
     measure("verify the signature", || {
         secrets.verify(std::iter::once(signature.as_bytes()), RESOLVED).is_ok()
@@ -39,7 +41,7 @@ fn main() -> anyhow::Result<()> {
         serde_json::from_slice::<serde_json::Value>(RESOLVED).is_ok()
     });
     measure("fold the event into a history", || !folded().is_empty());
-    measure("evaluate the failure", || evaluate(&incident, &history, &policy).is_some());
+    measure("evaluate the failure", || !evaluate_group(&group, &policy).is_empty());
     measure("write the history as JSON", || serde_json::to_string(&history).is_ok());
     Ok(())
 }

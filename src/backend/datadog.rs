@@ -166,8 +166,9 @@ fn custom_tags(failure: &Failure, details: &Details) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::failure::evaluate;
+    use crate::domain::evaluate::evaluate_group;
     use crate::domain::history::History;
+    use crate::domain::merge::Group;
     use crate::domain::policy::{Policy, ServiceEntry};
     use crate::pagerduty::payload;
 
@@ -176,7 +177,8 @@ mod tests {
         let event = payload::parse(body).unwrap();
         let mut history = History::default();
         history.insert(&event, event.occurred_at);
-        evaluate(&event.subject.unwrap().incident, &history, policy).unwrap()
+        let group = Group::from([(event.subject.unwrap().incident, history)]);
+        evaluate_group(&group, policy).into_values().next().unwrap()
     }
 
     fn policy() -> Policy {

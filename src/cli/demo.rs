@@ -51,7 +51,7 @@ macro_rules! webhooks {
     };
 }
 
-const STORY: [Chapter; 6] = [
+const STORY: [Chapter; 8] = [
     Chapter {
         says: "An incident from trigger to resolve. Being acknowledged does not end it, a note changes nothing,\n\
                and the resolve that is delivered twice counts once.",
@@ -92,6 +92,19 @@ const STORY: [Chapter; 6] = [
         says: "One that lasts, so that no backend is told yet; and PagerDuty's test event.",
         webhooks: webhooks!["17-open-triggered", "18-open-acknowledged", "19-ping"],
     },
+    Chapter {
+        says: "Noise: a rule says that reminders of low urgency do not count. It is kept, and no backend is told.",
+        webhooks: webhooks!["20-noise-triggered", "21-noise-resolved"],
+    },
+    Chapter {
+        says: "Two for the same outage, one of them merged into the other: one failure, from the earlier start.",
+        webhooks: webhooks![
+            "22-merged-source-triggered",
+            "23-merged-target-triggered",
+            "24-merged-source-merged",
+            "25-merged-target-resolved"
+        ],
+    },
 ];
 
 /// The services of the story, as a configuration would name them.
@@ -100,6 +113,12 @@ const CONFIGURED: &str = r#"
 P1 = "SEV-1"
 P2 = "SEV-2"
 P3 = "SEV-3"
+
+[[rule]]
+name = "reminders are noise"
+urgency = ["low"]
+title = ['expires in \d+ days']
+action = "ignore"
 
 [[service]]
 pagerduty = "PSVC001"

@@ -1,10 +1,11 @@
 //! The configuration file: what may stand in it, what holds where it is silent, and what is refused.
 
 mod problem;
+mod rule;
 mod secret;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -12,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 pub use problem::Problem;
+pub use rule::Rule;
 pub use secret::{Secret, SecretError};
-pub use value::{BackendUrl, Name, NotYet, Pause, Retention, RoutePath, TimeZoneName, Timeout, ZeroOnly};
+pub use value::{BackendUrl, Name, NotYet, Pause, Retention, RoutePath, TimeZoneName, Timeout};
 
 use crate::domain::policy::{Policy, Reopened, ServiceEntry, Start, WhichService};
 
@@ -46,7 +48,7 @@ pub struct Config {
     pub dora: Dora,
     /// Which incidents count.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub rule: Vec<NotYet>,
+    pub rule: Vec<Rule>,
     /// What PagerDuty's services are called here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub service: Vec<Service>,
@@ -118,8 +120,10 @@ pub struct Failure {
     pub start: Start,
     /// How reopened incidents are timed.
     pub reopened: Reopened,
-    settle: ZeroOnly,
-    min_duration: ZeroOnly,
+    /// How long after its end a failure is told.
+    pub settle: Pause,
+    /// What ended sooner does not count.
+    pub min_duration: Pause,
     /// The env where nothing else says one.
     pub default_env: Name,
     /// Which service counts.
@@ -260,8 +264,8 @@ impl Default for Failure {
         Self {
             start: Start::default(),
             reopened: Reopened::default(),
-            settle: ZeroOnly,
-            min_duration: ZeroOnly,
+            settle: Pause::written("0s", 0),
+            min_duration: Pause::written("0s", 0),
             default_env: Name::from_static("production"),
             service: WhichService::default(),
             catalog: Vec::new(),
@@ -299,20 +303,10 @@ impl Config {
     /// Reads a configuration from its text.
     pub fn parse(text: &str) -> Result<Self, Problem> {
         let config: Self = toml::from_str(text).map_err(|error| Problem::from_toml(&error, text))?;
-        config.check_backend_names(text)?;
+        let of_backends = config.backend.iter().map(|backend| &backend.name);
+        check_unique("backend", of_backends, text)?;
+        check_unique("rule", config.rule.iter().map(|rule| &rule.name), text)?;
         Ok(config)
-    }
-
-    fn check_backend_names(&self, text: &str) -> Result<(), Problem> {
-        for (index, backend) in self.backend.iter().enumerate() {
-            let name = &backend.name;
-            if self.backend[..index].iter().any(|earlier| earlier.name.get_ref() == name.get_ref()) {
-                let said =
-                    format!("another backend is called {:?}: names must be unique", name.get_ref().as_str());
-                return Err(Problem::at(text, name.span(), &said));
-            }
-        }
-        Ok(())
     }
 
     /// Relative paths start at the folder of the file that names them.
@@ -343,6 +337,9 @@ impl Config {
         Policy {
             start: self.failure.start,
             reopened: self.failure.reopened,
+            min_duration: self.failure.min_duration.get(),
+            settle: self.failure.settle.get(),
+            rules: self.rule.iter().map(Rule::to_domain).collect(),
             service: self.failure.service,
             default_env: self.failure.default_env.as_str().to_owned(),
             severities: self.failure.severity.iter().map(severity).collect(),
@@ -354,6 +351,22 @@ impl Config {
     pub fn show(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
     }
+}
+
+/// Names that people tell things apart by.
+fn check_unique<'a>(
+    thing: &str,
+    names: impl Iterator<Item = &'a Spanned<Name>>,
+    text: &str,
+) -> Result<(), Problem> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name.get_ref().as_str()) {
+            let said = format!("another {thing} is called {:?}: names must be unique", name.get_ref());
+            return Err(Problem::at(text, name.span(), &said));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -276,22 +276,3 @@ impl<'de> Deserialize<'de> for NotYet {
         Err(serde::de::Error::custom("is not supported by this version of pagerduty-dora: leave it out"))
     }
 }
-
-/// A length of time that this version only knows as zero.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ZeroOnly;
-
-impl<'de> Deserialize<'de> for ZeroOnly {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if Pause::deserialize(deserializer)?.get().is_zero() {
-            return Ok(Self);
-        }
-        Err(serde::de::Error::custom("other than \"0s\" is not supported by this version of pagerduty-dora"))
-    }
-}
-
-impl Serialize for ZeroOnly {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("0s")
-    }
-}

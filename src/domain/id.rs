@@ -25,6 +25,11 @@ impl IncidentId {
         (length_fits && text.bytes().all(is_id_character)).then(|| Self(text.to_owned()))
     }
 
+    /// The incident whose failure has this id.
+    pub fn of_failure(id: &str) -> Option<Self> {
+        id.strip_prefix(PAGERDUTY_PREFIX).and_then(Self::parse)
+    }
+
     /// The id as PagerDuty writes it.
     pub fn as_str(&self) -> &str {
         &self.0

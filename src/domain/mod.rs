@@ -3,13 +3,16 @@
 //! Nothing in here knows HTTP, SQL, threads, the clock or the configuration file.
 
 pub mod attribution;
+pub mod evaluate;
 pub mod event;
 pub mod failure;
 pub mod forwarding;
 pub mod history;
 pub mod id;
+pub mod merge;
 pub mod moment;
 pub mod policy;
 pub mod retry;
+pub mod rule;
 pub mod submission;
 pub mod timestamp;

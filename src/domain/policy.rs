@@ -1,8 +1,11 @@
 //! What the people who run the program decided about failures.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::rule::Rule;
 
 /// How an incident becomes a failure, as configured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +18,12 @@ pub struct Policy {
     pub service: WhichService,
     /// The env of a failure whose service entry names none.
     pub default_env: String,
+    /// What ended sooner does not count.
+    pub min_duration: Duration,
+    /// How long after its end a failure is told to backends.
+    pub settle: Duration,
+    /// Which failures count: the first rule that matches decides.
+    pub rules: Vec<Rule>,
     /// PagerDuty priority → severity; a priority that is not listed keeps its name.
     pub severities: BTreeMap<String, String>,
     /// What PagerDuty services are called here, in the order of the file.

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::{Details, Evaluated, Failure, Flag, Source, State, seconds};
 use super::id::FailureId;
+use super::policy::Policy;
+use super::rule::{self, Ruling, Traits};
 use super::timestamp::{Timestamp, nanos};
 
 /// The attributes of `POST /api/v2/dora/failure`, checked.
@@ -42,8 +44,8 @@ pub struct Submission {
 }
 
 impl Submission {
-    /// The failure that it is. Nothing in it is mapped: it counts as sent.
-    pub fn evaluate(&self) -> Evaluated {
+    /// The failure that it is. Nothing in it is mapped: it counts as sent, if rules do not say otherwise.
+    pub fn evaluate(&self, policy: &Policy) -> Evaluated {
         let ends_before_start = self.finished_at.is_some_and(|end| end < self.started_at);
         let finished_at = self.finished_at.map(|end| end.max(self.started_at));
         let time_to_restore_seconds = finished_at.map(|end| seconds(end.nanos_since(self.started_at)));
@@ -51,7 +53,7 @@ impl Submission {
             ends_before_start.then_some(Flag::EndBeforeStart),
             self.in_the_future.then_some(Flag::InTheFuture),
         ];
-        let failure = Failure {
+        let mut failure = Failure {
             id: self.id.clone(),
             source: Source::Api,
             incident: None,
@@ -78,6 +80,7 @@ impl Submission {
             flags: flags.into_iter().flatten().collect(),
             deployment: None,
         };
+        rule::apply(&mut failure, Ruling::of(policy, &self.traits()), policy);
         let details = Details {
             tags: self.tags.iter().cloned().collect(),
             repository_url: self.repository_url.clone(),
@@ -87,5 +90,14 @@ impl Submission {
             restored_at: finished_at,
         };
         Evaluated { failure, details }
+    }
+
+    fn traits(&self) -> Traits<'_> {
+        Traits {
+            services: self.services.iter().map(String::as_str).collect(),
+            teams: self.team.as_deref().into_iter().collect(),
+            title: self.name.as_deref(),
+            ..Traits::default()
+        }
     }
 }

@@ -269,6 +269,7 @@ fn made_up_id(env: &str, services: &[String], team: Option<&str>, started_at: Ti
 mod tests {
     use super::*;
     use crate::domain::failure::Flag;
+    use crate::domain::policy::Policy;
 
     fn sent(attributes: &serde_json::Value) -> Result<Submission, String> {
         parse(json!({ "data": { "attributes": attributes } }).to_string().as_bytes(), "production", now())
@@ -282,7 +283,7 @@ mod tests {
     fn rule_14_holds_here_as_well() {
         let flags = |started_at, finished_at| {
             let times = json!({ "team": "a", "started_at": started_at, "finished_at": finished_at });
-            sent(&times).unwrap().evaluate().failure.flags
+            sent(&times).unwrap().evaluate(&Policy::default()).failure.flags
         };
         assert_eq!(flags("2026-11-19T00:00:00Z", "2026-11-20T00:04:00Z"), []);
         assert_eq!(flags("2026-11-19T00:00:00Z", "2026-11-18T00:00:00Z"), [Flag::EndBeforeStart]);

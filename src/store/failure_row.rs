@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::outbox::{self, News};
 use super::writer::Session;
-use crate::domain::failure::Evaluated;
+use crate::domain::failure::{Evaluated, Failure};
 use crate::domain::history::History;
 use crate::domain::id::FailureId;
 use crate::domain::submission::Submission;
@@ -24,6 +24,16 @@ pub(super) enum Facts {
     /// Something that cannot be read; never written.
     #[serde(skip)]
     Damaged,
+}
+
+impl Facts {
+    /// What the failure went on as.
+    fn target(&self) -> Option<FailureId> {
+        match self {
+            Self::History(history) => history.merge_target().map(FailureId::of_incident),
+            Self::Submission(_) | Self::Damaged => None,
+        }
+    }
 }
 
 /// A row, as it is or as it is about to be.
@@ -62,6 +72,13 @@ impl FailureRow {
             .optional()
     }
 
+    /// Whether the stored row shows the failure just like that.
+    pub(super) fn shows(&self, session: &Session<'_>, failure: Option<&Failure>) -> rusqlite::Result<bool> {
+        const SQL: &str = "SELECT evaluated FROM failure WHERE id = ?1";
+        let stored: Option<String> = session.prepare(SQL)?.query_row([self.id], |row| row.get(0))?;
+        Ok(stored == failure.map(to_json).transpose()?)
+    }
+
     /// Stores the row with what its facts came to, and puts what changed before the backends. Returns its id.
     ///
     /// `None`: the facts do not make a failure.
@@ -72,11 +89,13 @@ impl FailureRow {
         now: Timestamp,
     ) -> rusqlite::Result<i64> {
         const INSERT: &str = "INSERT INTO failure
-            (state, started_at_ns, revision, facts, evaluated, failure_id, failure_key)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            (state, started_at_ns, revision, facts, evaluated, merged_into_key, failure_id, failure_key)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         const UPDATE: &str = "UPDATE failure SET
-            state = ?1, started_at_ns = ?2, revision = ?3, facts = ?4, evaluated = ?5 WHERE id = ?6";
-        let news = evaluated.map_or(Ok(Vec::new()), |evaluated| outbox::news(session, &self, evaluated))?;
+            state = ?1, started_at_ns = ?2, revision = ?3, facts = ?4, evaluated = ?5,
+            merged_into_key = ?6 WHERE id = ?7";
+        let news =
+            evaluated.map_or(Ok(Vec::new()), |evaluated| outbox::news(session, &self, evaluated, now))?;
         self.revision += i64::from(news.iter().any(News::is_revision));
         let failure = evaluated.map(|evaluated| &evaluated.failure);
         let mut statement = session.prepare(if self.id.is_some() { UPDATE } else { INSERT })?;
@@ -85,11 +104,12 @@ impl FailureRow {
         statement.raw_bind_parameter(3, self.revision)?;
         statement.raw_bind_parameter(4, to_json(&self.facts)?)?;
         statement.raw_bind_parameter(5, failure.map(to_json).transpose()?)?;
+        statement.raw_bind_parameter(6, self.facts.target().as_ref().map(key))?;
         if let Some(id) = self.id {
-            statement.raw_bind_parameter(6, id)?;
+            statement.raw_bind_parameter(7, id)?;
         } else {
-            statement.raw_bind_parameter(6, self.failure_id.as_str())?;
-            statement.raw_bind_parameter(7, key(&self.failure_id))?;
+            statement.raw_bind_parameter(7, self.failure_id.as_str())?;
+            statement.raw_bind_parameter(8, key(&self.failure_id))?;
         }
         statement.raw_execute()?;
         let id = self.id.unwrap_or_else(|| session.last_insert_rowid());

@@ -10,11 +10,10 @@ use std::sync::Arc;
 use rusqlite::params;
 
 use super::Settings;
-use super::failure_row::{self, Facts, FailureRow};
+use super::failure_row;
+use super::group::{self, Member};
 use super::writer::Session;
 use crate::domain::event::Event;
-use crate::domain::failure::evaluate;
-use crate::domain::history::History;
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::timestamp::Timestamp;
 
@@ -146,53 +145,28 @@ fn fold_events(session: &mut Session<'_>, events: &[Unfolded], up_to: Option<i64
     }
 }
 
+/// Adds events to an incident, and brings it and those that merges connect it with up to date.
 fn fold_incident(
     session: &mut Session<'_>,
     incident: &IncidentId,
     events: &[Unfolded],
 ) -> rusqlite::Result<()> {
     const LINK: &str = "INSERT INTO failure_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-    let failure_id = FailureId::of_incident(incident);
-    let mut row = match FailureRow::load(session, &failure_id)? {
-        Some(row) => row,
-        None => FailureRow::new(failure_id, Facts::History(History::default())),
+    let Some(last) = events.last() else {
+        return Ok(());
     };
-    let mut history = match row.facts {
-        Facts::History(history) => history,
-        // A failure of this id that was sent to the event API gives way: the incident's own events know better.
-        Facts::Submission(_) => History::default(),
-        Facts::Damaged => remembered(session, row.id)?,
-    };
-    let mut has_changed = row.id.is_none();
+    let mut member = Member::load(session, incident)?;
+    let merged_before = member.target().cloned();
+    let mut has_changed = member.row.id.is_none();
     for unfolded in events {
-        has_changed |= history.insert(&unfolded.event, unfolded.received_at);
+        has_changed |= member.history.insert(&unfolded.event, unfolded.received_at);
     }
-    let id = match (row.id, events.last()) {
-        (_, Some(last)) if has_changed => {
-            let evaluated = evaluate(incident, &history, &session.settings.policy);
-            row.facts = Facts::History(history);
-            row.save(session, evaluated.as_ref(), last.received_at)?
-        }
+    let id = match member.row.id {
         // Notes change nothing, and so nothing is asked again.
-        (Some(id), _) => id,
-        (None, _) => return Ok(()),
+        Some(id) if !has_changed => id,
+        _ => group::save(session, member, merged_before, last.received_at)?,
     };
     events.iter().try_for_each(|unfolded| session.execute(LINK, params![id, unfolded.row]).map(drop))
-}
-
-/// A history put together again from the events themselves, where the row that held it is damaged.
-fn remembered(session: &Session<'_>, failure: Option<i64>) -> rusqlite::Result<History> {
-    const SQL: &str = "SELECT received_at_ns, body FROM failure_event JOIN event ON event.id = event
-        WHERE failure = ?1 AND body IS NOT NULL";
-    let mut history = History::default();
-    let mut statement = session.prepare(SQL)?;
-    let mut rows = statement.query([failure])?;
-    while let Some(row) = rows.next()? {
-        if let Some(event) = (session.settings.parse)(row.get_ref(1)?.as_blob()?) {
-            history.insert(&event, Timestamp::from_nanos(row.get(0)?));
-        }
-    }
-    Ok(history)
 }
 
 /// What an earlier process kept and did not come to fold.

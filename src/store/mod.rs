@@ -7,6 +7,7 @@ mod checkpoint;
 mod event_row;
 mod failure_row;
 mod fold;
+mod group;
 mod listing;
 mod outbox;
 mod record;

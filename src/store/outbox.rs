@@ -1,5 +1,7 @@
 //! The outbox: what each backend has still to be told, and what became of what it was told.
 
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::failure_row::FailureRow;
@@ -11,6 +13,7 @@ use crate::domain::timestamp::Timestamp;
 /// Something new for one backend.
 pub(super) struct News {
     backend: String,
+    due_at: Timestamp,
     /// `None`: it was never told of the failure, and now needs not be.
     body: Option<Vec<u8>>,
 }
@@ -111,11 +114,13 @@ pub(super) fn news(
     session: &Session<'_>,
     row: &FailureRow,
     evaluated: &Evaluated,
+    now: Timestamp,
 ) -> rusqlite::Result<Vec<News>> {
     let is_complete = evaluated.failure.state == State::Completed;
     if !is_complete && row.revision == 0 {
         return Ok(Vec::new());
     }
+    let due_at = due_at(evaluated, session.settings.policy.settle, now);
     let mut news = Vec::new();
     for destination in &session.settings.destinations {
         let backend = destination.name();
@@ -128,9 +133,19 @@ pub(super) fn news(
             }
             Some(body)
         };
-        news.push(News { backend: backend.to_owned(), body });
+        news.push(News { backend: backend.to_owned(), due_at, body });
     }
     Ok(news)
+}
+
+/// Rule 12: an end is told a while after it, or after it was heard of where that was earlier.
+fn due_at(evaluated: &Evaluated, settle: Duration, now: Timestamp) -> Timestamp {
+    match evaluated.failure.finished_at {
+        Some(end) if evaluated.failure.state == State::Completed => {
+            end.min(now).saturating_add(settle).max(now)
+        }
+        _ => now,
+    }
 }
 
 /// Whether the backend may know the failure: an attempt was made, and it did not refuse it for good.
@@ -158,11 +173,12 @@ pub(super) fn add(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     const INSERT: &str = "INSERT INTO outbox (backend, failure, revision, due_at_ns, created_at_ns, body)
-        VALUES (?1, ?2, ?3, ?4, ?4, ?5)";
-    for News { backend, body } in news {
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    for News { backend, due_at, body } in news {
         supersede(session, failure, &backend)?;
         if let Some(body) = body {
-            session.execute(INSERT, params![backend, failure, revision, now.as_nanos(), body])?;
+            let (due_at_ns, now_ns) = (due_at.as_nanos(), now.as_nanos());
+            session.execute(INSERT, params![backend, failure, revision, due_at_ns, now_ns, body])?;
             session.outbox_changed = true;
         }
     }
@@ -201,7 +217,8 @@ pub(super) fn claim(
     const LATEST: &str = "SELECT max(due_at_ns) FROM outbox WHERE backend = ?1 AND due_at_ns IS NOT NULL";
     const CLAMP: &str = "UPDATE outbox SET due_at_ns = ?2 WHERE backend = ?1 AND due_at_ns > ?3";
     const NEXT: &str = "SELECT min(due_at_ns) FROM outbox WHERE backend = ?1 AND due_at_ns > ?2";
-    let horizon_ns = now.saturating_add(retry::LONGEST_WAIT).as_nanos();
+    let longest_wait = retry::LONGEST_WAIT.max(session.settings.policy.settle);
+    let horizon_ns = now.saturating_add(longest_wait).as_nanos();
     let latest: Option<i64> = session.prepare(LATEST)?.query_row([backend], |row| row.get(0))?;
     if latest > Some(horizon_ns) {
         session.execute(CLAMP, params![backend, now.as_nanos(), horizon_ns])?;

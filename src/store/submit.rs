@@ -31,7 +31,7 @@ pub(super) fn save(
         Some(stored) => FailureRow { facts, ..stored },
         None => FailureRow::new(submission.id.clone(), facts),
     };
-    row.save(session, Some(&submission.evaluate()), now)?;
+    row.save(session, Some(&submission.evaluate(&session.settings.policy)), now)?;
     Ok(Submitted::Done)
 }
 
@@ -48,7 +48,7 @@ pub(super) fn delete(
     let Facts::Submission(submission) = &row.facts else {
         return Ok(Submitted::IncidentsOwn);
     };
-    let mut withdrawn = submission.evaluate();
+    let mut withdrawn = submission.evaluate(&session.settings.policy);
     withdrawn.failure.state = State::Ignored;
     withdrawn.failure.reason = Some("deleted".to_owned());
     let row = row.save(session, Some(&withdrawn), now)?;

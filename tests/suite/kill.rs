@@ -94,7 +94,7 @@ async fn killed_between_any_two_steps_the_same_failures_reach_the_backend() {
                 process = Process::start(&config);
             }
         }
-        held.push(told(&mut backend, 5).await);
+        held.push(told(&mut backend, 7).await);
         process.terminate();
         let store = folder.path().join("pagerduty-dora.db");
         assert!(!store.with_extension("db-wal").exists(), "an orderly end leaves nothing to recover");
@@ -102,10 +102,10 @@ async fn killed_between_any_two_steps_the_same_failures_reach_the_backend() {
         let intact: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(intact, "ok");
         let events: i64 = db.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap();
-        assert_eq!(events, 18, "19 webhooks, one of them twice");
+        assert_eq!(events, 24, "25 webhooks, one of them twice");
     }
     assert_eq!(held[0], held[1]);
-    assert_eq!(held[0].len(), 5);
+    assert_eq!(held[0].len(), 7);
 }
 
 #[test]

@@ -18,6 +18,7 @@ CREATE TABLE failure (
     state           TEXT,                       -- NULL: not (or no longer) a failure; never listed
     started_at_ns   INTEGER,
     revision        INTEGER NOT NULL DEFAULT 0, -- 0: never forwarded
+    merged_into_key INTEGER,                    -- the failure_key of the incident it was merged into
     facts           TEXT    NOT NULL,           -- JSON: what it is evaluated from
     evaluated       TEXT                        -- JSON: the failure
 ) STRICT;
@@ -31,6 +32,7 @@ CREATE TABLE failure_event (
 
 -- Incident ids have no order, so every new one touches a page of its own: short entries make few pages.
 CREATE INDEX failure_by_key ON failure (failure_key);
+CREATE INDEX failure_by_target ON failure (merged_into_key) WHERE merged_into_key IS NOT NULL;
 CREATE INDEX failure_by_start ON failure (started_at_ns) WHERE state IS NOT NULL;
 CREATE INDEX failure_open ON failure (started_at_ns) WHERE state = 'open';
 

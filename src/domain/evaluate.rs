@@ -1,0 +1,238 @@
+//! What an incident's history comes to under a policy.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::attribution::{Attribution, attribute};
+use super::event::{Priority, Reference, Snapshot};
+use super::failure::{Details, Evaluated, Failure, Flag, Source, State, seconds};
+use super::history::{History, Stretch};
+use super::id::{FailureId, IncidentId};
+use super::merge::{Group, Merges, Standing};
+use super::policy::{Policy, Reopened, Start, WhichService};
+use super::rule::{self, Ruling, Traits};
+use super::timestamp::Timestamp;
+
+/// Evaluates incidents that merges connect. Those that no event has shown yet are not in the answer.
+pub fn evaluate_group(group: &Group, policy: &Policy) -> BTreeMap<IncidentId, Evaluated> {
+    let merges = Merges::of(group);
+    group
+        .keys()
+        .filter_map(|incident| {
+            Some((incident.clone(), View::of(incident, &merges, policy)?.evaluate(policy)))
+        })
+        .collect()
+}
+
+/// All that decides about one incident, each thing found once.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// Which incident it is.
+    pub incident: &'a IncidentId,
+    /// What its events said.
+    pub history: &'a History,
+    /// What its merge did to it.
+    pub standing: Standing<'a>,
+    /// Those that went on as this one.
+    pub sources: Vec<&'a IncidentId>,
+    /// Its own start, and what made it that.
+    pub own_start: (Timestamp, Because),
+    /// The source that began earlier, if one did, with its start.
+    pub moved_by: Option<(&'a IncidentId, Timestamp, Because)>,
+    /// What rules say of it and of its sources.
+    pub ruling: Ruling<'a>,
+    /// Whose it is.
+    pub attribution: Attribution,
+    /// When it was open.
+    pub stretches: Vec<Stretch>,
+}
+
+/// What made a moment the start (rule 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// PagerDuty's `created_at`.
+    Created,
+    /// The trigger.
+    Triggered,
+    /// The first acknowledgement before the first end.
+    Acknowledged,
+    /// Nothing better is known than the first event.
+    FirstSeen,
+}
+
+impl<'a> View<'a> {
+    /// Looks at an incident among those that merges connect it with. `None` while no event has shown it.
+    pub fn of(incident: &IncidentId, merges: &Merges<'a>, policy: &'a Policy) -> Option<Self> {
+        let (incident, history) = merges.get(incident)?;
+        let own_start = start(history, policy.start)?;
+        let attribution = attribute(policy, service(history, policy), team(history));
+        let sources = merges.sources(incident);
+        let mut ruling = Ruling::of(policy, &traits(history, &attribution, policy));
+        let mut moved_by: Option<(&IncidentId, Timestamp, Because)> = None;
+        for (source, history) in &sources {
+            let attribution = attribute(policy, service(history, policy), team(history));
+            let source_ruling = Ruling::of(policy, &traits(history, &attribution, policy));
+            ruling = ruling.with_member(source_ruling);
+            if let Some((at, because)) = start(history, policy.start)
+                && !source_ruling.is_ignored()
+                && at < moved_by.map_or(own_start.0, |(_, earliest, _)| earliest)
+            {
+                moved_by = Some((source, at, because));
+            }
+        }
+        Some(Self {
+            incident,
+            history,
+            standing: merges.standing(incident),
+            sources: sources.into_keys().collect(),
+            own_start,
+            moved_by,
+            ruling,
+            attribution,
+            stretches: history.stretches(),
+        })
+    }
+
+    /// When the failure began, and why then.
+    pub fn start(&self) -> (Timestamp, Because) {
+        self.moved_by.map_or(self.own_start, |(_, at, because)| (at, because))
+    }
+
+    /// The resolve that ended it, wherever it lies.
+    pub fn resolved_at(&self) -> Option<Timestamp> {
+        self.stretches.last().and_then(|stretch| stretch.resolved_at)
+    }
+
+    /// Whether it went on as another incident.
+    pub fn is_merged(&self) -> bool {
+        matches!(self.standing, Standing::Into(_) | Standing::IntoUnseen(_))
+    }
+
+    /// The failure that it comes to.
+    pub fn evaluate(&self, policy: &Policy) -> Evaluated {
+        let (started_at, _) = self.start();
+        let finished_at = self.resolved_at().map(|resolved_at| resolved_at.max(started_at));
+        let active_nanos = active_nanos(&self.stretches, started_at);
+        let time_to_restore_nanos = match policy.reopened {
+            Reopened::WallClock => finished_at.map(|end| end.nanos_since(started_at)),
+            Reopened::ActiveTime => active_nanos,
+        };
+        let priority = priority(self.history);
+        let history = self.history;
+        let mut failure = Failure {
+            id: FailureId::of_incident(self.incident),
+            source: Source::Pagerduty,
+            incident: Some(self.incident.clone()),
+            number: history.latest(|facts| facts.number.as_ref()).copied(),
+            title: history.latest(|facts| facts.title.as_ref()).cloned(),
+            url: history.latest(|facts| facts.url.as_ref()).cloned(),
+            state: match finished_at {
+                _ if self.is_merged() => State::Merged,
+                Some(_) => State::Completed,
+                None => State::Open,
+            },
+            reason: None,
+            started_at,
+            finished_at,
+            time_to_restore_seconds: time_to_restore_nanos.map(seconds),
+            active_seconds: active_nanos.map(seconds),
+            acknowledged_at: history.acknowledged_at(),
+            reopened: self.stretches.len() - 1,
+            merged: self.sources.iter().map(|source| (*source).clone()).collect(),
+            merged_into: match self.standing {
+                Standing::Into(target) | Standing::IntoUnseen(Some(target)) => Some(target.clone()),
+                _ => None,
+            },
+            services: self.attribution.services.clone(),
+            team: self.attribution.team.clone(),
+            env: self.attribution.env.clone(),
+            severity: priority.map(|name| policy.severities.get(name).unwrap_or(name).clone()),
+            priority: priority.cloned(),
+            urgency: history.latest(|facts| facts.urgency.as_ref()).cloned(),
+            attribution: self.attribution.step.to_owned(),
+            flags: self.flags(),
+            deployment: None,
+        };
+        rule::apply(&mut failure, self.ruling, policy);
+        let restored_after = time_to_restore_nanos.and_then(|nanos| u64::try_from(nanos).ok());
+        let details = Details {
+            tags: self.attribution.tags.clone(),
+            repository_url: self.attribution.repository_url.clone(),
+            pagerduty_service: service(history, policy).and_then(|service| service.name.clone()),
+            restored_at: restored_after.map(|nanos| started_at.saturating_add(Duration::from_nanos(nanos))),
+            ..Details::default()
+        };
+        Evaluated { failure, details }
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        let (started_at, because) = self.start();
+        let flags = [
+            (because == Because::FirstSeen).then_some(Flag::Approximate),
+            self.resolved_at().is_some_and(|end| end < started_at).then_some(Flag::EndBeforeStart),
+            self.history.in_the_future().then_some(Flag::InTheFuture),
+            matches!(self.standing, Standing::IntoUnseen(_)).then_some(Flag::MergeTargetUnseen),
+            (self.standing == Standing::CycleCut).then_some(Flag::MergeCycle),
+        ];
+        flags.into_iter().flatten().collect()
+    }
+}
+
+/// Rule 4: the start, and what made it that.
+fn start(history: &History, start: Start) -> Option<(Timestamp, Because)> {
+    let created = || history.created_at().map(|at| (at, Because::Created));
+    let triggered = || history.triggered_at().map(|at| (at, Because::Triggered));
+    let chosen = match start {
+        Start::Created => None,
+        Start::Triggered => triggered(),
+        Start::Acknowledged => history.acknowledged_before_first_end().map(|at| (at, Because::Acknowledged)),
+    };
+    let first_seen = || history.first_seen_at().map(|at| (at, Because::FirstSeen));
+    chosen.or_else(created).or_else(triggered).or_else(first_seen)
+}
+
+/// The service that counts.
+fn service<'a>(history: &'a History, policy: &Policy) -> Option<&'a Reference> {
+    match policy.service {
+        WhichService::Last => history.latest(|facts| facts.service.as_ref()),
+        WhichService::First => history.earliest(|facts| facts.service.as_ref()),
+    }
+}
+
+/// Of several teams the first counts.
+fn team(history: &History) -> Option<&Reference> {
+    history.latest(|facts| facts.teams.as_ref()).and_then(|teams| teams.first())
+}
+
+/// Rule 10: the last priority, unless it was taken away again.
+fn priority(history: &History) -> Option<&String> {
+    match history.latest(|facts| facts.priority.as_ref())? {
+        Priority::Named(name) => Some(name),
+        Priority::Erased => None,
+    }
+}
+
+fn traits<'a>(history: &'a History, attribution: &'a Attribution, policy: &Policy) -> Traits<'a> {
+    let names = |reference: Option<&'a Reference>| {
+        reference.into_iter().flat_map(|reference| reference.id.iter().chain(&reference.name))
+    };
+    let latest = |fact: fn(&Snapshot) -> Option<&String>| history.latest(fact).map(String::as_str);
+    let services = names(service(history, policy)).chain(&attribution.services);
+    let teams = names(team(history)).chain(&attribution.team);
+    Traits {
+        urgency: latest(|facts| facts.urgency.as_ref()),
+        priority: priority(history).map(String::as_str),
+        services: services.map(String::as_str).collect(),
+        teams: teams.map(String::as_str).collect(),
+        title: latest(|facts| facts.title.as_ref()),
+        incident_type: latest(|facts| facts.incident_type.as_ref()),
+    }
+}
+
+/// The sum of the stretches, none of them counted negative; `None` while one lasts.
+fn active_nanos(stretches: &[Stretch], started_at: Timestamp) -> Option<i64> {
+    stretches.iter().try_fold(0_i64, |sum, stretch| {
+        let from = stretch.reopened_at.unwrap_or(started_at);
+        Some(sum.saturating_add(stretch.resolved_at?.nanos_since(from).max(0)))
+    })
+}

@@ -1,0 +1,151 @@
+use super::*;
+use crate::domain::event::{Reference, Subject};
+use crate::domain::id::IncidentId;
+use proptest::prelude::*;
+
+const KINDS: [Kind; 9] = [
+    Kind::Triggered,
+    Kind::Acknowledged,
+    Kind::Unacknowledged,
+    Kind::PriorityUpdated,
+    Kind::ServiceUpdated,
+    Kind::TypeChanged,
+    Kind::Resolved,
+    Kind::Reopened,
+    Kind::Routed,
+];
+
+fn second(n: i64) -> Timestamp {
+    Timestamp::from_unix(1_800_000_000 + n).unwrap()
+}
+
+fn event(id: &str, kind: Kind, at: i64, facts: Snapshot) -> Event {
+    let incident = IncidentId::parse("Q1").unwrap();
+    let subject = Subject { incident, kind, snapshot: Some(Box::new(facts)) };
+    Event { id: id.into(), event_type: String::new(), occurred_at: second(at), subject: Some(subject) }
+}
+
+fn history(events: &[Event]) -> History {
+    let mut history = History::default();
+    for event in events {
+        history.insert(event, second(1_000));
+    }
+    history
+}
+
+/// Everything that can be asked of a history.
+fn answers(history: &History) -> String {
+    format!(
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        history.latest(|s| s.title.as_ref()),
+        history.latest(|s| s.priority.as_ref()),
+        history.latest(|s| s.created_at.as_ref()),
+        history.latest(|s| s.service.as_ref()),
+        history.earliest(|s| s.service.as_ref()),
+        history.first_seen_at(),
+        history.triggered_at(),
+        history.acknowledged_before_first_end(),
+        history.deciding_resolve().map(|s| &s.merge),
+        history.stretches(),
+        history.in_the_future(),
+    )
+}
+
+fn facts() -> impl Strategy<Value = Snapshot> {
+    let text = || prop::option::of("[a-c]");
+    (text(), text(), prop::option::of(0i64..30), prop::option::of(0i64..30), 0..4usize).prop_map(
+        |(title, service, created_at, reopened_at, status)| Snapshot {
+            title,
+            service: service.map(|id| Reference { id: Some(id), ..Reference::default() }),
+            created_at: created_at.map(second),
+            reopened_at: reopened_at.map(second),
+            status: ["triggered", "acknowledged", "resolved", "new"].get(status).map(|&s| s.into()),
+            ..Snapshot::default()
+        },
+    )
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let one = (0..KINDS.len(), 0i64..30, facts());
+    prop::collection::vec(one, 1..9).prop_map(|list| {
+        let number = |(n, (kind, at, facts))| event(&format!("E{n}"), KINDS[kind], at, facts);
+        list.into_iter().enumerate().map(number).collect()
+    })
+}
+
+proptest! {
+    /// Order, duplicates and restarts change nothing, and neither does what was forgotten on the way.
+    #[test]
+    fn history_is_a_set(
+        (sorted, shuffled) in events().prop_flat_map(|e| (Just(e.clone()), Just(e).prop_shuffle())),
+        repeated in any::<prop::sample::Index>(),
+    ) {
+        let mut arrival = shuffled;
+        arrival.push(arrival[repeated.index(arrival.len())].clone());
+        let mut stored = History::default();
+        for event in &arrival {
+            stored.insert(event, second(1_000));
+            stored = serde_json::from_str(&serde_json::to_string(&stored).unwrap()).unwrap();
+        }
+        prop_assert_eq!(&stored, &history(&sorted));
+        prop_assert_eq!(answers(&stored), answers(&unreduced(&sorted)));
+    }
+}
+
+/// The same events with nothing forgotten.
+fn unreduced(events: &[Event]) -> History {
+    let mut entries: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let subject = event.subject.clone().unwrap();
+            let facts = *subject.snapshot.unwrap();
+            Entry { at: event.occurred_at, kind: subject.kind, id: event.id.clone(), facts }
+        })
+        .collect();
+    entries.sort_by(|a, b| a.position().cmp(&b.position()));
+    History { entries, in_the_future: false }
+}
+
+fn stretch(reopened_at: Option<i64>, resolved_at: Option<i64>) -> Stretch {
+    Stretch { reopened_at: reopened_at.map(second), resolved_at: resolved_at.map(second) }
+}
+
+#[test]
+fn rule_5_the_last_resolve_without_a_later_reopen_ends_it() {
+    let none = Snapshot::default;
+    let mut events = vec![
+        event("A", Kind::Triggered, 0, none()),
+        event("B", Kind::Acknowledged, 1, none()),
+        event("C", Kind::Resolved, 5, none()),
+        event("D", Kind::Resolved, 7, none()),
+    ];
+    assert_eq!(history(&events).stretches(), [stretch(None, Some(7))]);
+    events.push(event("E", Kind::Reopened, 9, none()));
+    let reopened = [stretch(None, Some(7)), stretch(Some(9), None)];
+    assert_eq!(history(&events).stretches(), reopened);
+    assert!(history(&events).deciding_resolve().is_none());
+}
+
+#[test]
+fn rule_7_a_lost_reopen_is_seen_in_a_later_event() {
+    let open =
+        Snapshot { status: Some("acknowledged".into()), reopened_at: Some(second(7)), ..Snapshot::default() };
+    let events = [
+        event("A", Kind::Triggered, 0, Snapshot::default()),
+        event("B", Kind::Resolved, 5, Snapshot::default()),
+        event("C", Kind::Acknowledged, 9, open.clone()),
+        event("D", Kind::Routed, 10, open),
+        event("E", Kind::Resolved, 12, Snapshot::default()),
+    ];
+    let expected = [stretch(None, Some(5)), stretch(Some(7), Some(12))];
+    assert_eq!(history(&events).stretches(), expected);
+}
+
+#[test]
+fn a_storm_of_events_is_not_kept() {
+    let title = |n: i64| Snapshot { title: Some(format!("title {n}")), ..Snapshot::default() };
+    let events: Vec<_> = (0..500).map(|n| event(&format!("E{n:04}"), Kind::Routed, n, title(n))).collect();
+    let history = history(&events);
+    assert_eq!(history.entries.len(), 2);
+    assert_eq!(history.latest(|s| s.title.as_ref()).unwrap(), "title 499");
+}

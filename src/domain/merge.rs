@@ -1,0 +1,107 @@
+//! Rule 8: incidents that were merged into others.
+//!
+//! PagerDuty tells of a merge only in the resolve of the source. So an incident's failure depends on its own events
+//! and on those of all that were merged into it, through chains: they make up a group, and are evaluated together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::history::History;
+use super::id::IncidentId;
+use super::timestamp::Timestamp;
+
+/// Incidents that merges connect, and the history of each.
+pub type Group = BTreeMap<IncidentId, History>;
+
+/// What a merge did to an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing<'a> {
+    /// It stands for itself.
+    Own,
+    /// It was merged, in a circle of which it began first: it stands for itself all the same.
+    CycleCut,
+    /// It went on as this one.
+    Into(&'a IncidentId),
+    /// It went on as one that no event has shown, or that PagerDuty did not name.
+    IntoUnseen(Option<&'a IncidentId>),
+}
+
+/// Who stands where in a group.
+#[derive(Debug)]
+pub struct Merges<'a> {
+    group: &'a Group,
+    cut: BTreeSet<&'a IncidentId>,
+}
+
+impl<'a> Merges<'a> {
+    /// Follows the merges of a group, and cuts its circles.
+    pub fn of(group: &'a Group) -> Self {
+        let mut merges = Self { group, cut: BTreeSet::new() };
+        let circles: Vec<_> = group.keys().filter_map(|incident| merges.circle(incident)).collect();
+        let began_at = |incident: &IncidentId| -> Option<Timestamp> { group.get(incident)?.created_at() };
+        for circle in circles {
+            // Where it is not known when one began, the others come first.
+            let order = |incident: &'a IncidentId| {
+                let began_at = began_at(incident);
+                (began_at.is_none(), began_at, incident)
+            };
+            merges.cut.extend(circle.into_iter().min_by(|a, b| order(a).cmp(&order(b))));
+        }
+        merges
+    }
+
+    /// An incident of the group, and its history.
+    pub fn get(&self, incident: &IncidentId) -> Option<(&'a IncidentId, &'a History)> {
+        self.group.get_key_value(incident)
+    }
+
+    /// What its merge, if there was one, did to an incident.
+    pub fn standing(&self, incident: &'a IncidentId) -> Standing<'a> {
+        let merge = self.group.get(incident).and_then(History::merge);
+        match merge.map(|merge| merge.into.as_ref()) {
+            None => Standing::Own,
+            Some(_) if self.cut.contains(incident) => Standing::CycleCut,
+            Some(Some(target)) if self.is_seen(target) => Standing::Into(target),
+            Some(target) => Standing::IntoUnseen(target),
+        }
+    }
+
+    /// Those that went on as this one, directly or by way of others, in the order of their ids.
+    pub fn sources(&self, target: &IncidentId) -> BTreeMap<&'a IncidentId, &'a History> {
+        let mut found: BTreeMap<&IncidentId, &History> = BTreeMap::new();
+        loop {
+            let is_new_source = |incident: &IncidentId| match self.group.get_key_value(incident) {
+                Some((incident, _)) if !found.contains_key(incident) => match self.standing(incident) {
+                    Standing::Into(next) => next == target || found.contains_key(next),
+                    _ => false,
+                },
+                _ => false,
+            };
+            let new: Vec<_> = self.group.iter().filter(|(incident, _)| is_new_source(incident)).collect();
+            if new.is_empty() {
+                return found;
+            }
+            found.extend(new);
+        }
+    }
+
+    fn is_seen(&self, incident: &IncidentId) -> bool {
+        self.group.get(incident).is_some_and(|history| !history.is_empty())
+    }
+
+    /// The circle that an incident is part of, if it is.
+    fn circle(&self, incident: &'a IncidentId) -> Option<Vec<&'a IncidentId>> {
+        let mut circle = vec![incident];
+        let mut at = incident;
+        while let Some(next) = self.group.get(at).and_then(History::merge_target) {
+            if next == incident {
+                return Some(circle);
+            }
+            if circle.contains(&next) {
+                return None;
+            }
+            circle.push(next);
+            at = next;
+        }
+        None
+    }
+}

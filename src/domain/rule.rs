@@ -1,0 +1,242 @@
+//! Rule 11: which failures count, by rules that people write.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::failure::{Failure, State};
+use super::policy::Policy;
+
+/// One `[[rule]]`. Every key that is set has to match, each by any of its values; a rule without keys matches all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// What it is called: the reason shown for what it ignores.
+    pub name: String,
+    /// `high`, `low`.
+    pub urgency: Vec<String>,
+    /// The priority's name.
+    pub priority: Vec<String>,
+    /// PagerDuty's id or name of the service, or what it is called here.
+    pub service: Vec<String>,
+    /// PagerDuty's id or name of the team, or what it is called here.
+    pub team: Vec<String>,
+    /// Searched for in the title.
+    pub title: Vec<Pattern>,
+    /// PagerDuty's name of the incident's type.
+    pub incident_type: Vec<String>,
+    /// What is done with what matches.
+    pub action: Action,
+}
+
+/// `rule.action`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It does not count.
+    Ignore,
+    /// It counts, however short it was.
+    Count,
+}
+
+/// A regular expression, found anywhere in a text. Matching takes time in proportion to the text.
+#[derive(Debug, Clone)]
+pub struct Pattern(regex::Regex);
+
+impl Pattern {
+    /// Reads an expression; the error is for people.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        regex::Regex::new(text).map(Self).map_err(|error| error.to_string())
+    }
+
+    fn is_in(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl Eq for Pattern {}
+
+/// What rules are asked about. What is not known matches nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Traits<'a> {
+    /// The last urgency.
+    pub urgency: Option<&'a str>,
+    /// The last priority.
+    pub priority: Option<&'a str>,
+    /// All that the service is called.
+    pub services: Vec<&'a str>,
+    /// All that the team is called.
+    pub teams: Vec<&'a str>,
+    /// The last title.
+    pub title: Option<&'a str>,
+    /// The last incident type.
+    pub incident_type: Option<&'a str>,
+}
+
+/// The first rule that matches.
+pub fn first_match<'a>(rules: &'a [Rule], traits: &Traits<'_>) -> Option<&'a Rule> {
+    rules.iter().find(|rule| rule.matches(traits))
+}
+
+impl Rule {
+    fn matches(&self, traits: &Traits<'_>) -> bool {
+        let any = |wanted: &[String], known: &[&str]| {
+            wanted.is_empty() || wanted.iter().any(|wanted| known.contains(&wanted.as_str()))
+        };
+        let one = |wanted: &[String], known: Option<&str>| any(wanted, known.as_slice());
+        let in_title = |pattern: &Pattern| traits.title.is_some_and(|title| pattern.is_in(title));
+        one(&self.urgency, traits.urgency)
+            && one(&self.priority, traits.priority)
+            && any(&self.service, &traits.services)
+            && any(&self.team, &traits.teams)
+            && one(&self.incident_type, traits.incident_type)
+            && (self.title.is_empty() || self.title.iter().any(in_title))
+    }
+}
+
+/// What rules say of a failure and of those that were merged into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ruling<'a> {
+    /// This rule makes it not count.
+    Ignored(&'a Rule),
+    /// This rule makes it count, however short it was.
+    Counted(&'a Rule),
+    /// No rule matched: it counts.
+    Unruled,
+}
+
+impl<'a> Ruling<'a> {
+    /// Asks the rules.
+    pub fn of(policy: &'a Policy, traits: &Traits<'_>) -> Self {
+        match first_match(&policy.rules, traits) {
+            Some(rule) if rule.action == Action::Ignore => Self::Ignored(rule),
+            Some(rule) => Self::Counted(rule),
+            None => Self::Unruled,
+        }
+    }
+
+    /// Whether it makes a failure not count.
+    pub fn is_ignored(self) -> bool {
+        matches!(self, Self::Ignored(_))
+    }
+
+    /// What a group comes to: ignored only if every member is, counted for certain if any is.
+    #[must_use]
+    pub fn with_member(self, member: Self) -> Self {
+        let weight = |ruling| match ruling {
+            Self::Ignored(_) => 0,
+            Self::Unruled => 1,
+            Self::Counted(_) => 2,
+        };
+        if weight(member) > weight(self) { member } else { self }
+    }
+}
+
+/// The reason shown for what was too short.
+pub const TOO_SHORT: &str = "min_duration";
+
+/// Makes a failure `ignored` where a rule says so, or where it was over too soon.
+pub fn apply(failure: &mut Failure, ruling: Ruling<'_>, policy: &Policy) {
+    let reason = match ruling {
+        Ruling::Ignored(rule) => Some(rule.name.as_str()),
+        Ruling::Unruled if is_too_short(failure, policy.min_duration) => Some(TOO_SHORT),
+        Ruling::Counted(_) | Ruling::Unruled => None,
+    };
+    if let Some(reason) = reason
+        && failure.state != State::Merged
+    {
+        failure.state = State::Ignored;
+        failure.reason = Some(reason.to_owned());
+    }
+}
+
+/// By the wall clock, whatever `failure.reopened` says, and only once it is over.
+fn is_too_short(failure: &Failure, min_duration: Duration) -> bool {
+    let Some(finished_at) = failure.finished_at else { return false };
+    let least = i64::try_from(min_duration.as_nanos()).unwrap_or(i64::MAX);
+    finished_at.nanos_since(failure.started_at) < least
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(name: &str, action: Action) -> Rule {
+        Rule {
+            name: name.to_owned(),
+            urgency: Vec::new(),
+            priority: Vec::new(),
+            service: Vec::new(),
+            team: Vec::new(),
+            title: Vec::new(),
+            incident_type: Vec::new(),
+            action,
+        }
+    }
+
+    fn traits() -> Traits<'static> {
+        Traits {
+            urgency: Some("low"),
+            services: vec!["PSVC001", "Checkout API", "checkout"],
+            title: Some("checkout: disk 91 % full"),
+            ..Traits::default()
+        }
+    }
+
+    #[test]
+    fn rule_11_keys_are_all_needed_and_any_value_will_do() {
+        let low = Rule { urgency: vec!["low".into(), "none".into()], ..rule("low", Action::Ignore) };
+        assert!(low.matches(&traits()));
+        let on_search = Rule { service: vec!["search".into()], ..low.clone() };
+        assert!(!on_search.matches(&traits()));
+        for name in ["PSVC001", "Checkout API", "checkout"] {
+            assert!(Rule { service: vec![name.into()], ..low.clone() }.matches(&traits()), "{name}");
+        }
+        let by_priority = Rule { priority: vec!["P5".into()], ..low };
+        assert!(!by_priority.matches(&traits()), "what is not known matches nothing");
+        assert!(rule("all", Action::Ignore).matches(&Traits::default()));
+    }
+
+    #[test]
+    fn rule_11_titles_are_searched() {
+        let disk = |pattern: &str| {
+            let title = vec![Pattern::parse(pattern).unwrap()];
+            Rule { title, ..rule("disk", Action::Ignore) }.matches(&traits())
+        };
+        assert!(disk(r"disk \d+ %") && disk("(?i)CHECKOUT") && !disk("^disk"));
+        assert!(Pattern::parse("(").is_err());
+    }
+
+    #[test]
+    fn rule_11_the_first_match_decides() {
+        let rules = [rule("first", Action::Count), rule("second", Action::Ignore)];
+        assert_eq!(first_match(&rules, &traits()).unwrap().name, "first");
+        assert_eq!(first_match(&[], &traits()), None);
+    }
+
+    #[test]
+    fn rule_11_a_group_is_ignored_only_if_every_member_is() {
+        let (ignore, count) = (rule("noise", Action::Ignore), rule("vip", Action::Count));
+        let (ignored, counted) = (Ruling::Ignored(&ignore), Ruling::Counted(&count));
+        assert_eq!(ignored.with_member(ignored), ignored);
+        for (a, b, expected) in [
+            (ignored, Ruling::Unruled, Ruling::Unruled),
+            (Ruling::Unruled, ignored, Ruling::Unruled),
+            (ignored, counted, counted),
+            (counted, ignored, counted),
+            (Ruling::Unruled, counted, counted),
+        ] {
+            assert_eq!(a.with_member(b), expected);
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The one law, on made-up histories: what the store comes to is what the plain model of `model.rs` comes to,
+//! whatever the order of arrival, the duplicates, and the restarts in between.
+//!
+//! `HISTORIES=100000 cargo test histories` tries more of them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use pagerduty_dora::config::Config;
+use pagerduty_dora::domain::timestamp::Timestamp;
+use pagerduty_dora::pagerduty::payload;
+use pagerduty_dora::store::{CommitObserver, Delivery, Filter, Reader, Settings, Store};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::model::{Configured, Model, Told};
+
+/// Seeds of histories that were once got wrong.
+const ONCE_WRONG: [u64; 1] = [909_346_968_964];
+
+/// As many histories share a store and a configuration.
+const HISTORIES_IN_A_STORE: usize = 250;
+
+const RULES: &str = r#"
+[[rule]]
+name = "vip"
+title = ["vip"]
+action = "count"
+
+[[rule]]
+name = "low urgency"
+urgency = ["low"]
+action = "ignore"
+
+[[rule]]
+name = "service 2"
+service = ["PSVC2"]
+action = "ignore"
+"#;
+
+fn configured(rng: &mut Rng) -> Configured {
+    Configured {
+        start: ["created", "triggered", "acknowledged"][rng.usize(..3)],
+        active_time: rng.bool(),
+        first_service: rng.bool(),
+        min_duration_millis: [0, 30_000][rng.usize(..2)],
+        rules: rng.bool(),
+    }
+}
+
+fn settings(configured: Configured) -> Settings {
+    struct Nobody;
+    impl CommitObserver for Nobody {
+        fn committed(&self, _: usize, _: Duration) {}
+    }
+    let Configured { start, active_time, first_service, min_duration_millis, rules } = configured;
+    let text = format!(
+        "[failure]\nstart = \"{start}\"\nreopened = \"{}\"\nservice = \"{}\"\nmin_duration = \"{}s\"\n{}",
+        if active_time { "active_time" } else { "wall_clock" },
+        if first_service { "first" } else { "last" },
+        min_duration_millis / 1_000,
+        if rules { RULES } else { "" },
+    );
+    Settings {
+        policy: Config::parse(&text).unwrap().policy(),
+        destinations: Vec::new(),
+        parse: |body| payload::parse(body).ok(),
+        observer: Arc::new(Nobody),
+    }
+}
+
+/// A history of up to four incidents that may be merged, reopened and moved, told with gaps.
+fn history(seed: u64, name: &str) -> Vec<Told> {
+    let mut rng = Rng::with_seed(seed);
+    let incidents: Vec<String> = (0..rng.usize(1..=4)).map(|n| format!("Q{name}{n}")).collect();
+    let mut told = Vec::new();
+    for (number, incident) in incidents.iter().enumerate() {
+        let created_at = rng.i64(0..60);
+        let knows_creation = rng.u8(..8) > 0;
+        for n in 0..rng.usize(1..=7) {
+            let event_type = [
+                "triggered",
+                "acknowledged",
+                "unacknowledged",
+                "resolved",
+                "resolved",
+                "reopened",
+                "priority_updated",
+                "service_updated",
+                "escalated",
+                "annotated",
+            ][rng.usize(..10)];
+            // Few moments, so that many events share one.
+            let at = rng.i64(0..24) * 5_000 + [0, 250][rng.usize(..2)];
+            let pick = |rng: &mut Rng, n: u8| rng.u8(..n) == 0;
+            let target = incidents.get(rng.usize(..=incidents.len())).cloned();
+            told.push(Told {
+                id: format!("01{name}{}{number}{n}", rng.alphanumeric()),
+                incident: incident.clone(),
+                event_type,
+                at,
+                created_at: (knows_creation && !pick(&mut rng, 4)).then_some(created_at),
+                reopened_at: pick(&mut rng, 4).then(|| rng.i64(0..=at / 1_000) * 1_000),
+                title: pick(&mut rng, 2).then(|| ["disk full", "vip: checkout down"][rng.usize(..2)]),
+                service: pick(&mut rng, 2).then(|| rng.u32(1..=2)),
+                urgency: pick(&mut rng, 2).then(|| ["high", "low"][rng.usize(..2)]),
+                priority: pick(&mut rng, 2).then(|| [None, Some("P1"), Some("P2")][rng.usize(..3)]),
+                merged_into: (event_type == "resolved" && pick(&mut rng, 2)).then(|| match target {
+                    Some(target) => Some(target),
+                    None => pick(&mut rng, 2).then(|| format!("Q{name}U")),
+                }),
+            });
+        }
+    }
+    told
+}
+
+/// Records webhooks all at once, so that many of them share a transaction; a few hundred at a time, because no more
+/// may wait.
+async fn record(store: &Store, bodies: Vec<Vec<u8>>) {
+    let received_at = Timestamp::parse("2026-11-02T00:00:00Z").unwrap();
+    for chunk in bodies.chunks(500) {
+        let mut recorded = JoinSet::new();
+        for body in chunk {
+            let event = payload::parse(body).unwrap();
+            let delivery = Delivery { id: None, received_at, body: body.clone().into(), reservation: None };
+            let store = store.clone();
+            recorded.spawn(async move { store.record(event, delivery).await.map(drop) });
+        }
+        while let Some(recorded) = recorded.join_next().await {
+            recorded.unwrap().unwrap();
+        }
+    }
+}
+
+async fn close(store: Store) {
+    let mut ended = store.ended();
+    drop(store);
+    ended.wait_for(|ended| *ended != pagerduty_dora::store::Ended::Running).await.unwrap();
+}
+
+/// Tells a store everything in this order, restarting it in between, and returns what it comes to by incident.
+async fn outcome(configured: Configured, bodies: Vec<Vec<u8>>, restarts: usize) -> BTreeMap<String, Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let part = bodies.len().div_ceil(restarts + 1).max(1);
+    for bodies in bodies.chunks(part) {
+        let store = Store::open(&path, settings(configured)).unwrap();
+        record(&store, bodies.to_vec()).await;
+        close(store).await;
+    }
+    listed(&path)
+}
+
+fn listed(path: &Path) -> BTreeMap<String, Value> {
+    let reader = Reader::open(path).unwrap();
+    let page = reader.failures(&Filter { limit: 10_000_000, ..Filter::default() }).unwrap();
+    let keyed = page.failures.iter().map(|listed| {
+        let incident = listed.failure.incident.as_ref().unwrap().to_string();
+        (incident, serde_json::to_value(&listed.failure).unwrap())
+    });
+    keyed.collect()
+}
+
+/// Whether what was found is what the model comes to.
+fn compare(told: &[Told], configured: Configured, found: &BTreeMap<String, Value>) -> Result<(), String> {
+    let mut incidents: Vec<&str> = told.iter().map(|told| told.incident.as_str()).collect();
+    incidents.sort_unstable();
+    incidents.dedup();
+    let model = Model { told, configured };
+    for incident in &incidents {
+        let expected = model.failure(incident, &incidents);
+        let found = found.get(*incident).unwrap_or(&Value::Null);
+        if expected.is_null() && found.is_null() {
+            continue;
+        }
+        let differing = |(key, expected): (&String, &Value)| {
+            let found = &found[key];
+            (found != expected)
+                .then(|| format!("{incident}: {key} is {found}, and the model says {expected}"))
+        };
+        let differences: Vec<String> = match expected.as_object() {
+            Some(expected) => expected.iter().filter_map(differing).collect(),
+            None => vec![format!("{incident} is {found}, and the model knows nothing of it")],
+        };
+        if !differences.is_empty() {
+            return Err(format!("{}\n{configured:?}\n{}", differences.join("\n"), lines(told)));
+        }
+    }
+    Ok(())
+}
+
+/// A history as a person reads it, in order.
+fn lines(told: &[Told]) -> String {
+    let mut sorted: Vec<&Told> = told.iter().collect();
+    sorted.sort_by_key(|told| (&told.incident, told.at));
+    sorted.iter().map(|told| format!("{told:?}\n")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn histories_come_to_what_the_model_says() {
+    let wanted = std::env::var("HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
+    let beginning = fastrand::u64(..1 << 40);
+    let seeds: Vec<u64> = ONCE_WRONG.into_iter().chain(beginning..beginning + wanted).collect();
+    for (turn, seeds) in seeds.chunks(HISTORIES_IN_A_STORE).enumerate() {
+        let mut rng = Rng::with_seed(seeds[0]);
+        let configured = configured(&mut rng);
+        let histories: Vec<Vec<Told>> =
+            seeds.iter().enumerate().map(|(n, seed)| history(*seed, &format!("{n:04}"))).collect();
+        let mut bodies: Vec<Vec<u8>> = histories.iter().flatten().map(Told::body).collect();
+        let repeated = bodies.len() / 5;
+        bodies.extend((0..repeated).map(|n| bodies[n * 5].clone()).collect::<Vec<_>>());
+        rng.shuffle(&mut bodies);
+        let found = outcome(configured, bodies, turn % 3).await;
+        for (seed, told) in seeds.iter().zip(&histories) {
+            if let Err(difference) = compare(told, configured, &found) {
+                panic!("seed {seed} (first of its store: {}):\n{difference}", seeds[0]);
+            }
+        }
+    }
+}
+
+/// An event of a story: its type, its second, and what it was merged into.
+type Line<'a> = (&'a str, &'static str, i64, Option<&'a str>);
+
+fn story(name: usize, lines: &[Line<'_>]) -> Vec<Told> {
+    let incident = |letter: &str| format!("Q{name:05}{letter}");
+    let told = lines.iter().enumerate().map(|(n, (letter, event_type, second, target))| Told {
+        id: format!("01{name:05}{n}"),
+        incident: incident(letter),
+        event_type,
+        at: second * 1_000,
+        created_at: (*event_type == "triggered").then_some(*second),
+        merged_into: target.map(|target| Some(incident(target))),
+        ..Told::default()
+    });
+    told.collect()
+}
+
+/// All orders of `n` things (Heap's algorithm, not recursive).
+fn orders(n: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..n).collect();
+    let (mut all, mut counters, mut i) = (vec![order.clone()], vec![0; n], 0);
+    while i < n {
+        if counters[i] < i {
+            order.swap(if i % 2 == 0 { 0 } else { counters[i] }, i);
+            all.push(order.clone());
+            counters[i] += 1;
+            i = 0;
+        } else {
+            counters[i] = 0;
+            i += 1;
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_order_of_every_short_story_comes_to_the_same() {
+    const STORIES: [&[Line<'_>]; 6] = [
+        &[("A", "triggered", 0, None), ("A", "acknowledged", 5, None), ("A", "resolved", 9, None)],
+        &[
+            ("A", "triggered", 0, None),
+            ("A", "resolved", 5, None),
+            ("A", "reopened", 7, None),
+            ("A", "resolved", 9, None),
+            ("A", "annotated", 9, None),
+        ],
+        // Merged, and the target ends later.
+        &[
+            ("A", "triggered", 0, None),
+            ("B", "triggered", 2, None),
+            ("A", "resolved", 5, Some("B")),
+            ("B", "resolved", 9, None),
+        ],
+        // A chain, of which the first link is taken back by a reopen.
+        &[
+            ("A", "triggered", 0, None),
+            ("A", "resolved", 4, Some("B")),
+            ("B", "triggered", 2, None),
+            ("B", "resolved", 5, Some("C")),
+            ("C", "triggered", 3, None),
+            ("A", "reopened", 6, None),
+            ("C", "resolved", 9, None),
+        ],
+        // A circle.
+        &[
+            ("A", "triggered", 0, None),
+            ("A", "resolved", 4, Some("B")),
+            ("B", "triggered", 2, None),
+            ("B", "resolved", 5, Some("A")),
+        ],
+        // Resolved again, by a merge this time.
+        &[
+            ("A", "triggered", 1, None),
+            ("B", "triggered", 0, None),
+            ("A", "resolved", 4, None),
+            ("A", "resolved", 6, Some("B")),
+            ("B", "acknowledged", 3, None),
+            ("B", "annotated", 5, None),
+            ("B", "resolved", 9, None),
+        ],
+    ];
+    let configured = Configured {
+        start: "created",
+        active_time: false,
+        first_service: false,
+        min_duration_millis: 0,
+        rules: false,
+    };
+    for lines in STORIES {
+        let orders = orders(lines.len());
+        let stories: Vec<Vec<Told>> = (0..orders.len()).map(|name| story(name, lines)).collect();
+        // The first event of every order, then the second of each: so that an order is one of arrival, too.
+        let told = |(order, story): (&Vec<usize>, &Vec<Told>), turn: usize| story[order[turn]].body();
+        let bodies = (0..lines.len())
+            .flat_map(|turn| orders.iter().zip(&stories).map(move |pair| told(pair, turn)))
+            .collect();
+        let found = outcome(configured, bodies, 0).await;
+        for told in &stories {
+            compare(told, configured, &found).unwrap();
+        }
+    }
+}

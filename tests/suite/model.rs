@@ -1,0 +1,338 @@
+//! A second model of failures, slow and plain: it sorts all that is known of an incident and reads it from the
+//! start, for every question again. It shares no code with the program.
+
+#![allow(clippy::option_option, reason = "JSON has missing, null and value")]
+
+use serde_json::{Value, json};
+
+/// One webhook about one of a few incidents. Times are in milliseconds after the story's beginning.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told {
+    pub(crate) id: String,
+    pub(crate) incident: String,
+    /// Without `incident.`
+    pub(crate) event_type: &'static str,
+    pub(crate) at: i64,
+    /// In whole seconds.
+    pub(crate) created_at: Option<i64>,
+    pub(crate) reopened_at: Option<i64>,
+    pub(crate) title: Option<&'static str>,
+    /// Its number; the name follows from it.
+    pub(crate) service: Option<u32>,
+    pub(crate) urgency: Option<&'static str>,
+    /// The outer `None` means that the field is missing, the inner one null.
+    pub(crate) priority: Option<Option<&'static str>>,
+    /// The outer `None`: no merge. The inner one: the string `"merged"`.
+    pub(crate) merged_into: Option<Option<String>>,
+}
+
+/// Where the stories begin: 2026-11-01T00:00:00Z.
+const BEGINNING_SECONDS: i64 = 1_793_491_200;
+
+fn rfc3339(millis: i64) -> String {
+    let millis = BEGINNING_SECONDS * 1_000 + millis;
+    let time = jiff::Timestamp::from_millisecond(millis).unwrap();
+    if millis % 1_000 == 0 { time.to_string() } else { format!("{time:.3}") }
+}
+
+impl Told {
+    fn is_note(&self) -> bool {
+        self.event_type == "annotated"
+    }
+
+    fn status(&self) -> &'static str {
+        match self.event_type {
+            "resolved" => "resolved",
+            "acknowledged" => "acknowledged",
+            _ => "triggered",
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self.event_type {
+            "triggered" => 0,
+            "priority_updated" | "service_updated" => 2,
+            "resolved" => 3,
+            "reopened" => 4,
+            _ => 1,
+        }
+    }
+
+    fn order(&self) -> (i64, u8, &str) {
+        (self.at, self.rank(), &self.id)
+    }
+
+    /// The webhook as PagerDuty would send it.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let data = if self.is_note() {
+            json!({ "type": "incident_note", "id": "PNOTE", "content": "a note",
+                    "incident": { "id": self.incident, "type": "incident_reference" } })
+        } else {
+            self.incident_object()
+        };
+        let event = json!({ "event": {
+            "id": self.id, "event_type": format!("incident.{}", self.event_type),
+            "resource_type": "incident", "occurred_at": rfc3339(self.at), "agent": null, "data": data,
+        }});
+        serde_json::to_vec(&event).unwrap()
+    }
+
+    fn incident_object(&self) -> Value {
+        let mut object = json!({
+            "id": self.incident, "type": "incident", "status": self.status(), "title": self.title,
+            "created_at": self.created_at.map(|seconds| rfc3339(seconds * 1_000)),
+            "reopened_at": self.reopened_at.map(rfc3339), "urgency": self.urgency,
+            "service": self.service.map(|n| json!({ "id": format!("PSVC{n}"), "summary": format!("service {n}") })),
+        });
+        if let Some(priority) = self.priority {
+            object["priority"] = priority.map_or(Value::Null, |name| json!({ "id": "P", "summary": name }));
+        }
+        object["resolve_reason"] = match &self.merged_into {
+            None => Value::Null,
+            Some(None) => json!("merged"),
+            Some(Some(target)) => json!({
+                "type": "merge_resolve_reason",
+                "incident": { "id": target, "type": "incident_reference" },
+            }),
+        };
+        object
+    }
+}
+
+/// What is configured in a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Configured {
+    pub(crate) start: &'static str,
+    pub(crate) active_time: bool,
+    pub(crate) first_service: bool,
+    pub(crate) min_duration_millis: i64,
+    pub(crate) rules: bool,
+}
+
+/// What rules make of an incident: see `RULES` in `histories.rs`.
+#[derive(Clone, Copy, PartialEq)]
+enum Verdict {
+    CountsForCertain,
+    Counts,
+    Ignored(&'static str),
+}
+
+/// Every webhook that was told, each once.
+pub(crate) struct Model<'a> {
+    pub(crate) told: &'a [Told],
+    pub(crate) configured: Configured,
+}
+
+impl<'a> Model<'a> {
+    /// The events of an incident that show it, in order.
+    fn events(&self, incident: &str) -> Vec<&'a Told> {
+        let shown = self.told.iter().filter(|told| told.incident == incident && !told.is_note());
+        let mut events: Vec<_> = shown.collect();
+        events.sort_by(|a, b| a.order().cmp(&b.order()));
+        events
+    }
+
+    fn last<T>(&self, incident: &str, fact: impl Fn(&'a Told) -> Option<T>) -> Option<T> {
+        self.events(incident).into_iter().rev().find_map(fact)
+    }
+
+    /// The stretches in which it was open: from (none for the first), to (none while it lasts).
+    fn stretches(&self, incident: &str) -> Vec<(Option<i64>, Option<i64>)> {
+        let mut stretches = vec![(None, None)];
+        for event in self.events(incident) {
+            let (_, end) = stretches[stretches.len() - 1];
+            if let Some(end) = end {
+                if event.event_type == "reopened" {
+                    stretches.push((Some(event.at), None));
+                } else if let Some(reopened_at) = event.reopened_at
+                    && event.status() != "resolved"
+                    && reopened_at > end
+                {
+                    stretches.push((Some(reopened_at), None));
+                }
+            }
+            if event.event_type == "resolved" {
+                let last = stretches.len() - 1;
+                stretches[last].1 = Some(event.at);
+            }
+        }
+        stretches
+    }
+
+    fn end(&self, incident: &str) -> Option<i64> {
+        self.stretches(incident).last().unwrap().1
+    }
+
+    /// The own start, and whether it is approximate.
+    fn start(&self, incident: &str) -> (i64, bool) {
+        let events = self.events(incident);
+        let first = |event_type| events.iter().find(|event| event.event_type == event_type);
+        let first_end = first("resolved").map(|event| event.order());
+        let acknowledged = first("acknowledged")
+            .filter(|event| first_end.is_none_or(|end| event.order() < end))
+            .map(|event| event.at);
+        let triggered = first("triggered").map(|event| event.at);
+        let created = self.last(incident, |event| event.created_at).map(|seconds| seconds * 1_000);
+        let preferred = match self.configured.start {
+            "triggered" => triggered,
+            "acknowledged" => acknowledged,
+            _ => None,
+        };
+        match preferred.or(created).or(triggered) {
+            Some(start) => (start, false),
+            None => (events[0].at, true),
+        }
+    }
+
+    /// The merge that ended it: its target, if that was named.
+    fn merge(&self, incident: &str) -> Option<Option<&'a str>> {
+        self.end(incident)?;
+        let deciding = self.events(incident).into_iter().rfind(|event| event.event_type == "resolved")?;
+        deciding.merged_into.as_ref().map(Option::as_deref)
+    }
+
+    fn is_shown(&self, incident: &str) -> bool {
+        !self.events(incident).is_empty()
+    }
+
+    /// The circle of merges that it is part of, if it is.
+    fn circle(&self, incident: &'a str) -> Option<Vec<&'a str>> {
+        let mut circle = vec![incident];
+        let mut at = incident;
+        for _ in self.told {
+            at = self.merge(at)??;
+            if at == incident {
+                return Some(circle);
+            }
+            circle.push(at);
+        }
+        None
+    }
+
+    fn counts_in_its_circle(&self, incident: &'a str) -> bool {
+        self.circle(incident).is_some_and(|circle| {
+            let order = |incident: &&str| {
+                let created = self.last(incident, |event| event.created_at);
+                (created.is_none(), created, incident.to_string())
+            };
+            circle.into_iter().min_by_key(order) == Some(incident)
+        })
+    }
+
+    /// The incident that it went on as, where that was shown.
+    fn went_on_as(&self, incident: &'a str) -> Option<&'a str> {
+        let target = self.merge(incident)??;
+        (!self.counts_in_its_circle(incident) && self.is_shown(target)).then_some(target)
+    }
+
+    fn went_on_through(&self, incident: &'a str, target: &str) -> bool {
+        let mut at = incident;
+        for _ in 0..=self.told.len() {
+            match self.went_on_as(at) {
+                Some(next) if next == target => return true,
+                Some(next) => at = next,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    fn service(&self, incident: &str) -> Option<u32> {
+        if self.configured.first_service {
+            self.events(incident).into_iter().find_map(|event| event.service)
+        } else {
+            self.last(incident, |event| event.service)
+        }
+    }
+
+    fn verdict(&self, incident: &str) -> Verdict {
+        let title = self.last(incident, |event| event.title);
+        if !self.configured.rules {
+            Verdict::Counts
+        } else if title.is_some_and(|title| title.contains("vip")) {
+            Verdict::CountsForCertain
+        } else if self.last(incident, |event| event.urgency) == Some("low") {
+            Verdict::Ignored("low urgency")
+        } else if self.service(incident) == Some(2) {
+            Verdict::Ignored("service 2")
+        } else {
+            Verdict::Counts
+        }
+    }
+
+    /// What the incident comes to; null for one that no event has shown.
+    pub(crate) fn failure(&self, incident: &'a str, incidents: &[&'a str]) -> Value {
+        if !self.is_shown(incident) {
+            return Value::Null;
+        }
+        let mut sources: Vec<&str> =
+            incidents.iter().copied().filter(|source| self.went_on_through(source, incident)).collect();
+        sources.sort_unstable();
+        let (mut start, mut is_approximate) = self.start(incident);
+        let mut verdicts = vec![self.verdict(incident)];
+        for source in &sources {
+            let verdict = self.verdict(source);
+            verdicts.push(verdict);
+            let (began, approximate) = self.start(source);
+            if !matches!(verdict, Verdict::Ignored(_)) && began < start {
+                (start, is_approximate) = (began, approximate);
+            }
+        }
+        let stretches = self.stretches(incident);
+        let real_end = self.end(incident);
+        let end = real_end.map(|end| end.max(start));
+        let mut active = Some(0);
+        for (from, to) in &stretches {
+            let from = from.unwrap_or(start);
+            active = active.zip(*to).map(|(sum, to)| sum + (to - from).max(0));
+        }
+        let merge = self.merge(incident);
+        let in_circle = merge.is_some() && self.counts_in_its_circle(incident);
+        let is_merged = merge.is_some() && !in_circle;
+        let reason = if verdicts.iter().all(|verdict| matches!(verdict, Verdict::Ignored(_))) {
+            match verdicts[0] {
+                Verdict::Ignored(name) => Some(name),
+                _ => None,
+            }
+        } else if !verdicts.contains(&Verdict::CountsForCertain)
+            && end.is_some_and(|end| end - start < self.configured.min_duration_millis)
+        {
+            Some("min_duration")
+        } else {
+            None
+        };
+        let state = match (is_merged, reason, end) {
+            (true, _, _) => "merged",
+            (_, Some(_), _) => "ignored",
+            (_, _, Some(_)) => "completed",
+            _ => "open",
+        };
+        let restore = if self.configured.active_time { active } else { end.map(|end| end - start) };
+        let priority = self.last(incident, |event| event.priority).flatten();
+        let acknowledged = self.events(incident).into_iter().find(|event| event.event_type == "acknowledged");
+        let is_unseen = is_merged && self.went_on_as(incident).is_none();
+        let flags = [
+            (is_approximate, "approximate"),
+            (real_end.is_some_and(|end| end < start), "end_before_start"),
+            (is_unseen, "merge_target_unseen"),
+            (in_circle, "merge_cycle"),
+        ];
+        let seconds = |millis: i64| {
+            #[expect(clippy::cast_precision_loss, reason = "stories last for minutes")]
+            let seconds = millis as f64 / 1e3;
+            seconds
+        };
+        json!({
+            "incident": incident, "state": state, "reason": reason.filter(|_| !is_merged),
+            "started_at": rfc3339(start), "finished_at": end.map(rfc3339),
+            "time_to_restore_seconds": restore.map(seconds), "active_seconds": active.map(seconds),
+            "acknowledged_at": acknowledged.map(|event| rfc3339(event.at)),
+            "reopened": stretches.len() - 1, "merged": sources,
+            "merged_into": if is_merged { merge.flatten() } else { None },
+            "title": self.last(incident, |event| event.title),
+            "services": self.service(incident).map(|n| format!("service {n}")).into_iter().collect::<Vec<_>>(),
+            "urgency": self.last(incident, |event| event.urgency), "priority": priority, "severity": priority,
+            "flags": flags.iter().filter(|(holds, _)| *holds).map(|(_, flag)| flag).collect::<Vec<_>>(),
+        })
+    }
+}
