@@ -121,7 +121,7 @@ impl Daemon {
                 .iter()
                 .map(|backend| Arc::clone(backend) as Arc<dyn Destination>)
                 .collect(),
-            parse: |body| payload::parse(body).ok(),
+            parse: payload::stored,
             observer: Arc::clone(&metrics) as _,
         };
         let store = Store::open(&config.store.path, settings)?;
@@ -156,6 +156,7 @@ impl Daemon {
             reader: Reader::open(&config.store.path)?,
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
+            policy: Arc::new(config.policy()),
             timezone: config.dora.timezone.zone().clone(),
             stop: stop.clone(),
         };

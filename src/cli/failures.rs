@@ -90,7 +90,6 @@ pub(super) fn table(failures: &[ListedFailure], width: usize) -> String {
 }
 
 fn row(failure: &Failure) -> Vec<String> {
-    let or_dash = |text: Option<&String>| text.map_or_else(|| "-".to_owned(), Clone::clone);
     let flags: Vec<_> = failure.flags.iter().map(|flag| flag.as_str()).collect();
     let state = match flags.as_slice() {
         [] => failure.state.as_str().to_owned(),
@@ -109,6 +108,11 @@ fn row(failure: &Failure) -> Vec<String> {
     ]
 }
 
+/// What is not known is shown as a dash.
+pub(super) fn or_dash(text: Option<&String>) -> String {
+    text.map_or_else(|| "-".to_owned(), Clone::clone)
+}
+
 /// `2026-11-02T09:14:05Z` as `2026-11-02 09:14`.
 fn minute(time: &str) -> String {
     time.get(..16).unwrap_or(time).replace('T', " ")
@@ -120,7 +124,7 @@ fn minute(time: &str) -> String {
     clippy::cast_sign_loss,
     reason = "whole, positive seconds are meant"
 )]
-fn span(seconds: f64) -> String {
+pub(super) fn span(seconds: f64) -> String {
     match seconds.max(0.0).round() as u64 {
         s @ 0..60 => format!("{s}s"),
         s @ 60..3_600 => format!("{}m {:02}s", s / 60, s % 60),

@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod demo;
+mod explain;
 mod failures;
 mod send;
 mod serve;
@@ -54,6 +55,8 @@ enum Command {
     Send(send::Options),
     /// List failures, newest first
     Failures(failures::Options),
+    /// Tell one failure's whole story: its events, what decided what, and what backends were told
+    Explain(explain::Options),
     /// Print the example configuration, or the one that holds
     Config(config::Options),
 }
@@ -136,6 +139,7 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
         Command::Check(options) => check::run(&options, &config()?),
         Command::Send(options) => send::run(&options),
         Command::Failures(options) => failures::run(&options, &config()?),
+        Command::Explain(options) => explain::run(&options, &config()?),
         Command::Config(options) => config::run(&options, config),
     }
 }

@@ -94,7 +94,7 @@ fn cut(cell: &str, width: usize) -> String {
 }
 
 /// A title may hold anything; a terminal must not be steered by it.
-fn printable(cell: &str) -> String {
+pub(super) fn printable(cell: &str) -> String {
     let steers = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

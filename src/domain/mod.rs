@@ -5,6 +5,7 @@
 pub mod attribution;
 pub mod evaluate;
 pub mod event;
+pub mod explain;
 pub mod failure;
 pub mod forwarding;
 pub mod history;

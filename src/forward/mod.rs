@@ -109,7 +109,7 @@ impl Forwarder {
         self.metrics.attempted(self.backend.name(), label(verdict));
         self.log(&claimed, &reply);
         let outcome = self.outcome(&claimed, reply);
-        while let Err(error) = self.store.settle(claimed.row, outcome.clone()).await {
+        while let Err(error) = self.store.settle(claimed.row, outcome.clone(), self.clock.now()).await {
             tracing::warn!(backend = self.backend.name(), %error, "what came of an attempt could not be recorded");
             if error == StoreError::Closed || *stop.borrow() {
                 // It will be sent again by the next process: the same bytes under the same id.

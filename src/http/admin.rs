@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -16,6 +16,8 @@ use super::answer::{in_time, refusal};
 use crate::clock::Clock;
 use crate::domain::failure::State as FailureState;
 use crate::domain::moment;
+use crate::domain::policy::Policy;
+use crate::pagerduty::payload;
 use crate::store::{Filter, ReadError, Reader, Store};
 use crate::telemetry::metrics::Metrics;
 
@@ -33,6 +35,8 @@ pub struct Admin {
     pub clock: Arc<dyn Clock>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// How failures are decided about today.
+    pub policy: Arc<Policy>,
     /// Where the dates in queries begin.
     pub timezone: TimeZone,
     /// Set once the program is about to end.
@@ -111,6 +115,17 @@ pub(super) async fn failures(
     let reader = admin.reader.clone();
     match blocking(move || reader.failures(&filter)).await {
         Ok(page) => Json(page).into_response(),
+        Err(response) => response,
+    }
+}
+
+/// `GET /api/v1/failures/{id}`: as `explain`.
+pub(super) async fn failure(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Response {
+    let (reader, policy) = (admin.reader.clone(), Arc::clone(&admin.policy));
+    let story = blocking(move || reader.story(&id, &policy, payload::stored)).await;
+    match story {
+        Ok(Some(story)) => Json(story).into_response(),
+        Ok(None) => refusal(StatusCode::NOT_FOUND, "not_found", "No failure with this id is known."),
         Err(response) => response,
     }
 }

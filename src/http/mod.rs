@@ -38,6 +38,7 @@ pub fn private(admin: Admin) -> Router {
         .route("/readyz", get(admin::readyz))
         .route("/metrics", get(admin::metrics))
         .route("/api/v1/failures", get(admin::failures))
+        .route("/api/v1/failures/{id}", get(admin::failure))
         .with_state(Arc::new(admin))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)

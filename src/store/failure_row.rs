@@ -1,7 +1,7 @@
 //! The `failure` table: what a failure is evaluated from, and what it came to.
 
 use rusqlite::types::{FromSqlError, Type};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -53,11 +53,10 @@ impl FailureRow {
     }
 
     /// The stored row.
-    pub(super) fn load(session: &Session<'_>, failure_id: &FailureId) -> rusqlite::Result<Option<Self>> {
+    pub(super) fn load(db: &Connection, failure_id: &FailureId) -> rusqlite::Result<Option<Self>> {
         const SQL: &str =
             "SELECT id, revision, facts FROM failure WHERE failure_key = ?1 AND failure_id = ?2";
-        session
-            .prepare(SQL)?
+        db.prepare_cached(SQL)?
             .query_row(params![key(failure_id), failure_id.as_str()], |row| {
                 Ok(Self {
                     id: row.get(0)?,
@@ -120,7 +119,12 @@ impl FailureRow {
 
 /// What a failure is found by: short, and so is its index.
 pub(super) fn key(failure_id: &FailureId) -> i64 {
-    let hash = Sha256::digest(failure_id.as_str());
+    key_of(failure_id.as_str())
+}
+
+/// The same, of an id that may be none.
+pub(super) fn key_of(failure_id: &str) -> i64 {
+    let hash = Sha256::digest(failure_id);
     hash.iter().take(8).fold(0, |key, byte| key << 8 | i64::from(*byte))
 }
 
@@ -134,7 +138,7 @@ pub(super) fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> rusqlite::R
 /// What a failure and its facts usually come to.
 const USUAL_JSON_BYTES: usize = 1_024;
 
-fn to_json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
+pub(super) fn to_json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
     let mut json = Vec::with_capacity(USUAL_JSON_BYTES);
     let not_text =
         |error: Box<dyn std::error::Error + Send + Sync>| rusqlite::Error::ToSqlConversionFailure(error);

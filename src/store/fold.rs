@@ -11,7 +11,7 @@ use rusqlite::params;
 
 use super::Settings;
 use super::failure_row;
-use super::group::{self, Member};
+use super::group;
 use super::writer::Session;
 use crate::domain::event::Event;
 use crate::domain::id::{FailureId, IncidentId};
@@ -155,7 +155,7 @@ fn fold_incident(
     let Some(last) = events.last() else {
         return Ok(());
     };
-    let mut member = Member::load(session, incident)?;
+    let mut member = session.source().load(incident)?;
     let merged_before = member.target().cloned();
     let mut has_changed = member.row.id.is_none();
     for unfolded in events {

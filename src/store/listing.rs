@@ -161,13 +161,13 @@ impl Reader {
     }
 
     /// A reader that panicked left nothing half done behind: it cannot write.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
+    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The latest revision of each backend.
-fn forwarded(db: &Connection, failure: i64) -> rusqlite::Result<Vec<Forwarded>> {
+pub(super) fn forwarded(db: &Connection, failure: i64) -> rusqlite::Result<Vec<Forwarded>> {
     const SQL: &str = "SELECT backend, max(revision), state, attempts FROM outbox
         WHERE failure = ?1 AND state <> 'superseded' GROUP BY backend ORDER BY backend";
     db.prepare_cached(SQL)?

@@ -12,6 +12,7 @@ mod listing;
 mod outbox;
 mod record;
 mod schema;
+mod story;
 mod submit;
 mod writer;
 
@@ -25,6 +26,7 @@ pub use listing::{Filter, Gauges, ListedFailure, Page, ReadError, Reader};
 pub use outbox::{Claim, Claimed, ForwardState, Forwarded, Outcome};
 pub use record::{Delivery, Recorded};
 pub use schema::OpenError;
+pub use story::{Attempt, Received, Story};
 pub use submit::Submitted;
 
 use crate::domain::event::Event;
@@ -135,8 +137,8 @@ impl Store {
     }
 
     /// Records what came of an attempt, and lets go of the claim.
-    pub async fn settle(&self, row: i64, outcome: Outcome) -> Result<(), StoreError> {
-        self.queue(move |session| outbox::settle(session, row, &outcome)).await
+    pub async fn settle(&self, row: i64, outcome: Outcome, now: Timestamp) -> Result<(), StoreError> {
+        self.queue(move |session| outbox::settle(session, row, &outcome, now)).await
     }
 
     /// Removes some of the raw bodies received before `before`, and says how many; none: there are no more.

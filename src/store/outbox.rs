@@ -10,6 +10,9 @@ use crate::domain::failure::{Evaluated, State};
 use crate::domain::retry;
 use crate::domain::timestamp::Timestamp;
 
+/// As many attempts of a row can be looked at later; two days of an outage are six hundred.
+const MOST_ATTEMPTS_KEPT: i64 = 20;
+
 /// Something new for one backend.
 pub(super) struct News {
     backend: String,
@@ -248,7 +251,16 @@ pub(super) fn claim(
 }
 
 /// Records what came of an attempt.
-pub(super) fn settle(session: &mut Session<'_>, row: i64, outcome: &Outcome) -> rusqlite::Result<()> {
+pub(super) fn settle(
+    session: &mut Session<'_>,
+    row: i64,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    const REMEMBER: &str = "INSERT OR REPLACE INTO attempt
+        SELECT id, attempts, ?2, ?3, ?4 FROM outbox WHERE id = ?1";
+    const FORGET: &str = "DELETE FROM attempt WHERE outbox = ?1
+        AND number <= (SELECT attempts FROM outbox WHERE id = ?1) - ?2";
     const SETTLE: &str = "UPDATE outbox SET state = ?2, due_at_ns = ?3, attempts = attempts - ?4,
         last_status = coalesce(?5, last_status), last_error = ?6 WHERE id = ?1";
     let (state, due_at, not_counted, status, error) = match outcome {
@@ -257,6 +269,8 @@ pub(super) fn settle(session: &mut Session<'_>, row: i64, outcome: &Outcome) -> 
         Outcome::Dead { status, error } => ("dead", None, 0, Some(*status), Some(error)),
         Outcome::Released { due_at, status, error } => ("pending", Some(*due_at), 1, *status, Some(error)),
     };
+    session.execute(REMEMBER, params![row, now.as_nanos(), status, error])?;
+    session.execute(FORGET, params![row, MOST_ATTEMPTS_KEPT])?;
     let due_at_ns = due_at.map(Timestamp::as_nanos);
     session.execute(SETTLE, params![row, state, due_at_ns, not_counted, status, error])?;
     session.claimed.remove(&row);

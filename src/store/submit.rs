@@ -24,7 +24,7 @@ pub(super) fn save(
     now: Timestamp,
 ) -> rusqlite::Result<Submitted> {
     let facts = Facts::Submission(Box::new(submission.clone()));
-    let row = match FailureRow::load(session, &submission.id)? {
+    let row = match FailureRow::load(session.db(), &submission.id)? {
         Some(FailureRow { facts: Facts::History(_) | Facts::Damaged, .. }) => {
             return Ok(Submitted::IncidentsOwn);
         }
@@ -42,7 +42,7 @@ pub(super) fn delete(
     now: Timestamp,
 ) -> rusqlite::Result<Submitted> {
     const HIDE: &str = "UPDATE failure SET state = NULL WHERE id = ?1";
-    let Some(row) = FailureRow::load(session, id)? else {
+    let Some(row) = FailureRow::load(session.db(), id)? else {
         return Ok(Submitted::NotFound);
     };
     let Facts::Submission(submission) = &row.facts else {

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::checkpoint::Checkpointer;
 use super::fold::{self, Backlog, Portion};
+use super::group::Source;
 use super::{Ended, Settings, StoreError};
 
 /// More writes than this do not join one group, so that the first of them is not kept waiting.
@@ -40,6 +41,16 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
+    /// Where incidents are read from.
+    pub(super) fn source(&self) -> Source<'a> {
+        Source { db: self.db, parse: self.settings.parse }
+    }
+
+    /// The connection, for reading.
+    pub(super) fn db(&self) -> &'a Connection {
+        self.db
+    }
+
     /// The statement, prepared once.
     pub(super) fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'a>> {
         self.db.prepare_cached(sql)

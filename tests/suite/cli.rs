@@ -27,7 +27,13 @@ fn stderr(output: &Output) -> String {
 #[test]
 fn help_is_for_newcomers() {
     let folder = tempfile::tempdir().unwrap();
-    let pages = [&["--help"][..], &["demo", "--help"], &["send", "--help"], &["failures", "--help"]];
+    let pages = [
+        &["--help"][..],
+        &["demo", "--help"],
+        &["send", "--help"],
+        &["failures", "--help"],
+        &["explain", "--help"],
+    ];
     let text: Vec<String> = pages.iter().map(|page| stdout(&program(folder.path(), page))).collect();
     insta::assert_snapshot!(text.join("\n---\n\n"));
 }

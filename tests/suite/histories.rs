@@ -67,7 +67,7 @@ fn settings(configured: Configured) -> Settings {
     Settings {
         policy: Config::parse(&text).unwrap().policy(),
         destinations: Vec::new(),
-        parse: |body| payload::parse(body).ok(),
+        parse: payload::stored,
         observer: Arc::new(Nobody),
     }
 }
@@ -197,7 +197,7 @@ fn compare(told: &[Told], configured: Configured, found: &BTreeMap<String, Value
 fn lines(told: &[Told]) -> String {
     let mut sorted: Vec<&Told> = told.iter().collect();
     sorted.sort_by_key(|told| (&told.incident, told.at));
-    sorted.iter().map(|told| format!("{told:?}\n")).collect()
+    sorted.iter().map(|told| format!("{told:?}")).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test(flavor = "multi_thread")]

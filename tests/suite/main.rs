@@ -9,6 +9,7 @@ mod architecture;
 mod cli;
 mod demo;
 mod event_api;
+mod explain;
 mod fixtures;
 mod forwarding;
 mod harness;

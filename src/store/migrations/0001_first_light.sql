@@ -51,6 +51,16 @@ CREATE TABLE outbox (
     body            BLOB    NOT NULL
 ) STRICT;
 
+-- The last attempts of a row, numbered as they were begun. A probe with refused credentials keeps its number.
+CREATE TABLE attempt (
+    outbox          INTEGER NOT NULL REFERENCES outbox,
+    number          INTEGER NOT NULL,
+    ended_at_ns     INTEGER NOT NULL,
+    status          INTEGER,
+    error           TEXT,
+    PRIMARY KEY (outbox, number)
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX outbox_by_failure ON outbox (failure);
 CREATE INDEX outbox_due ON outbox (backend, due_at_ns, created_at_ns) WHERE due_at_ns IS NOT NULL;
 CREATE INDEX outbox_dead ON outbox (backend) WHERE state = 'dead';

@@ -1,0 +1,112 @@
+//! `explain` and `/api/v1/failures/{id}`: what people see when they doubt a figure.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::json;
+
+use crate::harness::{Backend, Daemon, event_of, story};
+
+const CONFIGURATION: &str = r#"
+[failure.severity]
+P1 = "SEV-1"
+
+[[rule]]
+name = "reminders are noise"
+urgency = ["low"]
+title = ['expires in \d+ days']
+action = "ignore"
+
+[[service]]
+pagerduty = "PSVC001"
+services = ["checkout"]
+team = "payments"
+"#;
+
+/// `explain`, beside the running daemon and under a configuration of its own.
+fn explain(folder: &Path, store: &Path, configuration: &str, arguments: &[&str]) -> Output {
+    let file = folder.join("config.toml");
+    std::fs::write(&file, format!("{configuration}\n[store]\npath = {store:?}\n")).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
+        .args(["--config", file.to_str().unwrap(), "explain"])
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The story, each part of it told only once everything before has reached the backend.
+async fn told() -> (Daemon, String) {
+    let backend = Backend::start().await;
+    let configuration = format!("{CONFIGURATION}{}", backend.entry("metrics"));
+    let daemon = Daemon::start(&configuration).await;
+    for webhook in story() {
+        daemon.deliver(webhook).await;
+        while daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'") > 0 {
+            daemon.get("/healthz").await;
+        }
+    }
+    (daemon, configuration)
+}
+
+#[tokio::test]
+async fn every_decision_is_told() {
+    let (daemon, configuration) = told().await;
+    let folder = tempfile::tempdir().unwrap();
+    let ids = [
+        "Q0PLAIN0STORY1",
+        "Q0AGAIN0STORY5",
+        "Q0STILL0STORY6",
+        "Q0NOISE0STORY7",
+        "Q0MERGE0STORY8",
+        "Q0TARGT0STORY9",
+    ];
+    let stories = ids.map(|id| stdout(&explain(folder.path(), &daemon.store, &configuration, &[id])));
+    insta::assert_snapshot!(stories.join("\n----\n\n"));
+}
+
+#[tokio::test]
+async fn the_api_tells_the_same() {
+    let (daemon, configuration) = told().await;
+    let folder = tempfile::tempdir().unwrap();
+    for id in ["Q0AGAIN0STORY5", "pagerduty:Q0AGAIN0STORY5"] {
+        let arguments = [id, "--format", "json"];
+        let told = stdout(&explain(folder.path(), &daemon.store, &configuration, &arguments));
+        let answer = daemon.get(&format!("/api/v1/failures/{id}")).await;
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&told).unwrap(), answer.json());
+        assert_eq!(answer.json()["attempts"].as_array().unwrap().len(), 3);
+    }
+    assert_eq!(daemon.get("/api/v1/failures/QUNKNOWN").await.status, 404);
+    let unknown = explain(folder.path(), &daemon.store, &configuration, &["QUNKNOWN"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("QUNKNOWN"));
+}
+
+#[tokio::test]
+async fn another_configuration_is_told_apart() {
+    let (daemon, configuration) = told().await;
+    let folder = tempfile::tempdir().unwrap();
+    let other = configuration.replace("\"checkout\"", "\"cart\"");
+    let explained =
+        |configuration| stdout(&explain(folder.path(), &daemon.store, configuration, &["Q0PLAIN0STORY1"]));
+    assert!(explained(&other).contains("reevaluate"));
+    assert!(!explained(&configuration).contains("reevaluate"));
+}
+
+#[tokio::test]
+async fn what_is_no_incident_has_a_story_too() {
+    let daemon = Daemon::start("").await;
+    daemon.expect(event_of("incident.annotated", "QNOTEONLY0001"), "accepted").await;
+    let story = daemon.get("/api/v1/failures/QNOTEONLY0001").await.json();
+    assert_eq!((&story["failure"], story["events"].as_array().unwrap().len()), (&json!(null), 1));
+    let sent = json!({ "data": { "attributes": {
+        "id": "sent-by-a-script-1", "services": ["checkout"], "started_at": 1_793_491_200_u64,
+    } } });
+    daemon.event_api("POST", "/failure", &sent).await;
+    let story = daemon.get("/api/v1/failures/sent-by-a-script-1").await.json();
+    assert_eq!(story["why"][0]["value"], "as sent");
+}
