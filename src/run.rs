@@ -238,7 +238,8 @@ fn backends(config: &Config) -> Result<Vec<Arc<dyn Backend>>, Problem> {
         .backend
         .iter()
         .map(|entry| {
-            if let Some(warning) = entry.api_key.warning() {
+            let keys = std::iter::once(&entry.api_key).chain(&entry.application_key);
+            for warning in keys.filter_map(Secret::warning) {
                 tracing::warn!("backend {:?}: {warning}", entry.name.get_ref());
             }
             let name = entry.name.get_ref().as_str();

@@ -1,16 +1,21 @@
-//! Datadog's DORA API: `POST /api/v2/dora/failure`, replaced whole under the same id.
+//! Datadog's DORA API: `POST /api/v2/dora/failure`, replaced whole under the same id; with an application key,
+//! `DELETE /api/v2/dora/failure/{id}` for what does not count any more.
 
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use super::{Backend, Sending, SetupError, answer, client};
+use super::{Backend, Reply, Sending, SetupError, answer, client};
 use crate::config;
 use crate::domain::failure::{Details, Evaluated, Failure, State};
-use crate::domain::forwarding::Destination;
+use crate::domain::forwarding::{Action, Destination, Frozen};
+use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
+
+const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
+const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key");
 
 /// Datadog: `custom_tags`, up to 100.
 const MOST_TAGS: usize = 100;
@@ -24,6 +29,8 @@ pub(super) struct Datadog {
     name: String,
     url: reqwest::Url,
     api_key: HeaderValue,
+    /// Without it nothing can be deleted.
+    application_key: Option<HeaderValue>,
     concurrency: usize,
     client: reqwest::Client,
 }
@@ -35,9 +42,29 @@ impl Datadog {
             name: entry.name.get_ref().as_str().to_owned(),
             url: entry.url.join("/api/v2/dora/failure"),
             api_key: header_value(&entry.api_key.fetch(1)?)?,
+            application_key: match &entry.application_key {
+                Some(key) => Some(header_value(&key.fetch(1)?)?),
+                None => None,
+            },
             concurrency: entry.concurrency.get(),
             client: client(timeout)?,
         })
+    }
+}
+
+impl Datadog {
+    /// What is not there (any more) is as good as deleted.
+    async fn delete(&self, id: Vec<u8>) -> Reply {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/{}", url.path(), String::from_utf8_lossy(&id)));
+        let mut request = self.client.delete(url).header(API_KEY, self.api_key.clone());
+        if let Some(key) = &self.application_key {
+            request = request.header(APPLICATION_KEY, key.clone());
+        }
+        match answer::reply(request.send().await).await {
+            Reply { status: status @ Some(404), .. } => Reply { verdict: Verdict::Sent, status, error: None },
+            reply => reply,
+        }
     }
 }
 
@@ -52,20 +79,28 @@ impl Destination for Datadog {
         &self.name
     }
 
-    fn freeze(&self, failure: &Evaluated) -> Vec<u8> {
-        let request = Request { data: Data { attributes: attributes(failure) } };
-        serde_json::to_vec(&request).unwrap_or_default()
+    fn freeze(&self, evaluated: &Evaluated) -> Frozen {
+        let counts = matches!(evaluated.failure.state, State::Open | State::Completed);
+        let action = match (&self.application_key, counts) {
+            (_, true) => Action::Replace,
+            (Some(_), false) => Action::Delete,
+            (None, false) => Action::LeaveOpen,
+        };
+        if action == Action::Delete {
+            return Frozen { action, body: evaluated.failure.id.as_str().into() };
+        }
+        let request = Request { data: Data { attributes: attributes(evaluated) } };
+        Frozen { action, body: serde_json::to_vec(&request).unwrap_or_default() }
     }
 }
 
 impl Backend for Datadog {
-    fn send(&self, body: Vec<u8>) -> Sending<'_> {
-        let request = self
-            .client
-            .post(self.url.clone())
-            .header("DD-API-KEY", self.api_key.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .body(body);
+    fn send(&self, Frozen { action, body }: Frozen) -> Sending<'_> {
+        if action == Action::Delete {
+            return Box::pin(self.delete(body));
+        }
+        let request = self.client.post(self.url.clone()).header(API_KEY, self.api_key.clone());
+        let request = request.header(CONTENT_TYPE, "application/json").body(body);
         Box::pin(async move { answer::reply(request.send().await).await })
     }
 

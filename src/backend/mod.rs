@@ -11,13 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config;
-use crate::domain::forwarding::Destination;
+use crate::domain::forwarding::{Destination, Frozen};
 use crate::domain::retry::Verdict;
 
 /// A backend: it freezes what it is told, and later sends just that.
 pub trait Backend: Destination {
-    /// Sends frozen bytes once.
-    fn send(&self, body: Vec<u8>) -> Sending<'_>;
+    /// Sends a frozen request once.
+    fn send(&self, frozen: Frozen) -> Sending<'_>;
 
     /// How many attempts may be under way at once.
     fn concurrency(&self) -> usize;

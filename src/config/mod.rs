@@ -186,7 +186,8 @@ pub struct Backend {
     /// How many attempts at once.
     #[serde(default = "four")]
     pub concurrency: Concurrency,
-    application_key: Option<NotYet>,
+    /// Allows deleting what does not count any more.
+    pub application_key: Option<Secret>,
     change_failures: Option<NotYet>,
     deployments: Option<NotYet>,
     services: Option<NotYet>,
@@ -312,7 +313,10 @@ impl Config {
     /// Relative paths start at the folder of the file that names them.
     fn resolve_paths(&mut self, folder: &Path) {
         self.store.path = folder.join(&self.store.path);
-        let backends = self.backend.iter_mut().map(|backend| &mut backend.api_key);
+        let backends = self
+            .backend
+            .iter_mut()
+            .flat_map(|backend| std::iter::once(&mut backend.api_key).chain(&mut backend.application_key));
         for secret in
             self.pagerduty.signing_secrets.iter_mut().chain(&mut self.events_api.keys).chain(backends)
         {

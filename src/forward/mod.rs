@@ -103,8 +103,8 @@ impl Forwarder {
     }
 
     /// Sends one revision and has the store record what came of it.
-    async fn attempt(self: Arc<Self>, mut claimed: Claimed, stop: watch::Receiver<bool>) -> Verdict {
-        let reply = self.backend.send(std::mem::take(&mut claimed.body)).await;
+    async fn attempt(self: Arc<Self>, claimed: Claimed, stop: watch::Receiver<bool>) -> Verdict {
+        let reply = self.backend.send(claimed.frozen.clone()).await;
         let verdict = reply.verdict;
         self.metrics.attempted(self.backend.name(), label(verdict));
         self.log(&claimed, &reply);

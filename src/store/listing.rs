@@ -10,6 +10,7 @@ use super::failure_row::from_json;
 use super::outbox::{ForwardState, Forwarded};
 use super::schema::{OpenError, open_to_read};
 use crate::domain::failure::{Failure, State};
+use crate::domain::forwarding::Action;
 use crate::domain::timestamp::Timestamp;
 
 /// A connection that cannot write. Clones share it and take turns.
@@ -168,13 +169,16 @@ impl Reader {
 
 /// The latest revision of each backend.
 pub(super) fn forwarded(db: &Connection, failure: i64) -> rusqlite::Result<Vec<Forwarded>> {
-    const SQL: &str = "SELECT backend, max(revision), state, attempts FROM outbox
+    const SQL: &str = "SELECT backend, max(revision), state, attempts, action FROM outbox
         WHERE failure = ?1 AND state <> 'superseded' GROUP BY backend ORDER BY backend";
     db.prepare_cached(SQL)?
         .query_map([failure], |row| {
             let state = match row.get_ref(2)?.as_str()? {
                 "pending" => ForwardState::Pending,
                 "dead" => ForwardState::Dead,
+                _ if row.get_ref(4)?.as_str()? == Action::LeaveOpen.as_str() => {
+                    ForwardState::CannotBeCorrected
+                }
                 _ => ForwardState::Sent,
             };
             Ok(Forwarded { backend: row.get(0)?, revision: row.get(1)?, state, attempts: row.get(3)? })

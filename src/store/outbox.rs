@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::failure_row::FailureRow;
 use super::writer::Session;
 use crate::domain::failure::{Evaluated, State};
+use crate::domain::forwarding::{Action, Frozen};
 use crate::domain::retry;
 use crate::domain::timestamp::Timestamp;
 
@@ -18,13 +19,13 @@ pub(super) struct News {
     backend: String,
     due_at: Timestamp,
     /// `None`: it was never told of the failure, and now needs not be.
-    body: Option<Vec<u8>>,
+    frozen: Option<Frozen>,
 }
 
 impl News {
     /// Whether there is something to be sent.
     pub(super) fn is_revision(&self) -> bool {
-        self.body.is_some()
+        self.frozen.is_some()
     }
 }
 
@@ -39,8 +40,8 @@ pub struct Claimed {
     pub revision: i64,
     /// How often it was attempted before.
     pub attempts: u32,
-    /// The frozen bytes.
-    pub body: Vec<u8>,
+    /// What to send.
+    pub frozen: Frozen,
 }
 
 /// What is due, and when to ask again where nothing changes before.
@@ -110,6 +111,9 @@ pub enum ForwardState {
     Sent,
     /// The backend will not take it.
     Dead,
+    /// The failure does not count, and the backend, which was told of it before, cannot delete it: it was told
+    /// again, without an end.
+    CannotBeCorrected,
 }
 
 /// What the backends do not know yet: the first time when a failure completes, later whenever the bytes change.
@@ -127,16 +131,16 @@ pub(super) fn news(
     let mut news = Vec::new();
     for destination in &session.settings.destinations {
         let backend = destination.name();
-        let body = if !is_complete && !was_told(session, row, backend)? {
+        let frozen = if !is_complete && !was_told(session, row, backend)? {
             None
         } else {
-            let body = destination.freeze(evaluated);
-            if latest_body(session, row, backend)?.is_some_and(|latest| latest == body) {
+            let frozen = destination.freeze(evaluated);
+            if latest(session, row, backend)?.is_some_and(|latest| latest == frozen) {
                 continue;
             }
-            Some(body)
+            Some(frozen)
         };
-        news.push(News { backend: backend.to_owned(), due_at, body });
+        news.push(News { backend: backend.to_owned(), due_at, frozen });
     }
     Ok(news)
 }
@@ -158,13 +162,21 @@ fn was_told(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite:
     session.prepare(SQL)?.exists(params![row.id, backend])
 }
 
-fn latest_body(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite::Result<Option<Vec<u8>>> {
-    const SQL: &str = "SELECT body FROM outbox WHERE failure = ?1 AND backend = ?2 AND state <> 'superseded'
+fn latest(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite::Result<Option<Frozen>> {
+    const SQL: &str =
+        "SELECT action, body FROM outbox WHERE failure = ?1 AND backend = ?2 AND state <> 'superseded'
         ORDER BY revision DESC LIMIT 1";
     if row.revision == 0 {
         return Ok(None);
     }
-    session.prepare(SQL)?.query_row(params![row.id, backend], |row| row.get(0)).optional()
+    session.prepare(SQL)?.query_row(params![row.id, backend], |row| frozen(row, 0)).optional()
+}
+
+/// The request in these two columns.
+fn frozen(row: &Row<'_>, first_column: usize) -> rusqlite::Result<Frozen> {
+    let word = row.get_ref(first_column)?.as_str()?;
+    let action = Action::ALL.into_iter().find(|action| action.as_str() == word);
+    Ok(Frozen { action: action.unwrap_or(Action::Replace), body: row.get(first_column + 1)? })
 }
 
 /// Puts a revision before the backends, in place of those that were never attempted.
@@ -175,13 +187,15 @@ pub(super) fn add(
     news: Vec<News>,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    const INSERT: &str = "INSERT INTO outbox (backend, failure, revision, due_at_ns, created_at_ns, body)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    for News { backend, due_at, body } in news {
+    const INSERT: &str =
+        "INSERT INTO outbox (backend, failure, revision, due_at_ns, created_at_ns, action, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    for News { backend, due_at, frozen } in news {
         supersede(session, failure, &backend)?;
-        if let Some(body) = body {
+        if let Some(Frozen { action, body }) = frozen {
             let (due_at_ns, now_ns) = (due_at.as_nanos(), now.as_nanos());
-            session.execute(INSERT, params![backend, failure, revision, due_at_ns, now_ns, body])?;
+            let action = action.as_str();
+            session.execute(INSERT, params![backend, failure, revision, due_at_ns, now_ns, action, body])?;
             session.outbox_changed = true;
         }
     }
@@ -209,7 +223,7 @@ pub(super) fn claim(
     now: Timestamp,
     limit: usize,
 ) -> rusqlite::Result<Claim> {
-    const DUE: &str = "SELECT o.id, f.failure_id, o.revision, o.attempts, o.body
+    const DUE: &str = "SELECT o.id, f.failure_id, o.revision, o.attempts, o.action, o.body
         FROM outbox o JOIN failure f ON f.id = o.failure
         WHERE o.backend = ?1 AND o.due_at_ns <= ?2 AND NOT EXISTS (
             SELECT 1 FROM outbox earlier WHERE earlier.failure = o.failure
@@ -234,7 +248,7 @@ pub(super) fn claim(
             failure: row.get(1)?,
             revision: row.get(2)?,
             attempts: row.get(3)?,
-            body: row.get(4)?,
+            frozen: frozen(row, 4)?,
         })
     })?;
     let mut rows = due.collect::<Result<Vec<_>, _>>()?;

@@ -26,7 +26,7 @@ team = "payments"
 /// `explain`, beside the running daemon and under a configuration of its own.
 fn explain(folder: &Path, store: &Path, configuration: &str, arguments: &[&str]) -> Output {
     let file = folder.join("config.toml");
-    std::fs::write(&file, format!("{configuration}\n[store]\npath = {store:?}\n")).unwrap();
+    std::fs::write(&file, format!("{configuration}\n[store]\npath = \"{}\"\n", store.display())).unwrap();
     Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
         .args(["--config", file.to_str().unwrap(), "explain"])
         .args(arguments)

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::routing::{delete, post};
 use pagerduty_dora::clock::Clock;
 use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::timestamp::Timestamp;
@@ -236,6 +236,8 @@ pub(crate) struct Backend {
 /// A request as the backend saw it.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
+    /// Method and path.
+    pub(crate) line: String,
     pub(crate) headers: HeaderMap,
     pub(crate) bytes: Vec<u8>,
 }
@@ -258,6 +260,7 @@ impl Backend {
         let script = Script::default();
         let router = Router::new()
             .route("/api/v2/dora/failure", post(Self::answer))
+            .route("/api/v2/dora/failure/{id}", delete(Self::answer))
             .with_state((Arc::clone(&script), seen));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, script, requests }
@@ -266,6 +269,8 @@ impl Backend {
     #[expect(clippy::unused_async, reason = "handlers are")]
     async fn answer(
         State((script, seen)): State<(Script, mpsc::UnboundedSender<Request>)>,
+        method: Method,
+        uri: Uri,
         headers: HeaderMap,
         body: bytes::Bytes,
     ) -> (StatusCode, HeaderMap, &'static str) {
@@ -274,7 +279,7 @@ impl Backend {
         for (name, value) in extra {
             answered.insert(*name, value.parse().unwrap());
         }
-        let _ = seen.send(Request { headers, bytes: body.to_vec() });
+        let _ = seen.send(Request { line: format!("{method} {uri}"), headers, bytes: body.to_vec() });
         (StatusCode::from_u16(status).unwrap(), answered, "{\"errors\":[\"scripted\"]}")
     }
 

@@ -7,6 +7,7 @@
 mod admin;
 mod architecture;
 mod cli;
+mod corrections;
 mod demo;
 mod event_api;
 mod explain;

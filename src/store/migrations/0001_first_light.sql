@@ -48,6 +48,7 @@ CREATE TABLE outbox (
     attempts        INTEGER NOT NULL DEFAULT 0, -- begun ones; one that was refused for bad credentials is none
     last_status     INTEGER,
     last_error      TEXT,
+    action          TEXT    NOT NULL,           -- replace, delete, leave_open
     body            BLOB    NOT NULL
 ) STRICT;
 

@@ -1,0 +1,158 @@
+//! What a backend is told when a failure that it knows turns out otherwise, and when it is told at all.
+
+use std::time::Duration;
+
+use pagerduty_dora::domain::timestamp::Timestamp;
+use serde_json::{Value, json};
+
+use crate::harness::{Backend, Daemon, KEY, event_of};
+
+/// An event of the fixtures, changed.
+fn changed(event_type: &str, incident: &str, id: &str, change: impl FnOnce(&mut Value)) -> String {
+    let mut body: Value = serde_json::from_str(&event_of(event_type, incident)).unwrap();
+    body["event"]["id"] = id.into();
+    change(&mut body["event"]);
+    body.to_string()
+}
+
+/// The resolve that makes an incident, ended at 10:42:10.5 before, one that was merged.
+fn merged_into(incident: &str, target: &str) -> String {
+    changed("incident.resolved", incident, "01KB-MERGED", |event| {
+        event["occurred_at"] = "2026-11-01T10:45:00Z".into();
+        event["data"]["resolve_reason"] = json!({ "type": "merge_resolve_reason", "incident": { "id": target, "type": "incident_reference" } });
+    })
+}
+
+async fn forwarded(daemon: &Daemon, incident: &str, wanted: &str) -> Value {
+    for _ in 0..2_000 {
+        let story = daemon.get(&format!("/api/v1/failures/{incident}")).await.json();
+        if story["failure"]["forwarded"][0]["state"] == wanted {
+            return story["failure"].clone();
+        }
+    }
+    panic!("{incident} never was {wanted}: {:?}", daemon.failures().await);
+}
+
+#[tokio::test]
+async fn rule_13_what_was_told_and_merged_away_is_deleted() {
+    let mut backend = Backend::start().await;
+    let entry = format!("{}application_key = {{ value = \"{KEY}-2\" }}\n", backend.entry("metrics"));
+    let daemon = Daemon::start(&entry).await;
+    daemon.expect(event_of("incident.resolved", "QSOURCE001"), "accepted").await;
+    assert_eq!(backend.next().await.line, "POST /api/v2/dora/failure");
+    forwarded(&daemon, "QSOURCE001", "sent").await;
+    // A backend that has lost it meanwhile is as good as one that deletes it.
+    backend.will_answer(&[(503, &[]), (404, &[])]);
+    daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
+    let deleted = backend.next().await;
+    assert_eq!(deleted.line, "DELETE /api/v2/dora/failure/pagerduty:QSOURCE001");
+    assert_eq!(deleted.headers["dd-api-key"], KEY);
+    assert_eq!(deleted.headers["dd-application-key"], format!("{KEY}-2"));
+    assert!(deleted.bytes.is_empty());
+    forwarded(&daemon, "QSOURCE001", "pending").await;
+    daemon.clock.advance(Duration::from_mins(5));
+    assert_eq!(backend.next().await.line, deleted.line);
+    let failure = forwarded(&daemon, "QSOURCE001", "sent").await;
+    assert_eq!((&failure["state"], &failure["revision"]), (&json!("merged"), &json!(2)));
+    // Reopened: it counts for itself again, and is told once it ends.
+    let reopened = changed("incident.reopened", "QSOURCE001", "01KB-REOPENED", |event| {
+        event["occurred_at"] = "2026-11-01T10:50:00Z".into();
+    });
+    daemon.expect(reopened, "accepted").await;
+    assert_eq!(backend.next().await.attributes().get("finished_at"), None);
+}
+
+#[tokio::test]
+async fn rule_13_without_an_application_key_it_is_left_open() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    daemon.expect(event_of("incident.resolved", "QSOURCE001"), "accepted").await;
+    let told = backend.next().await.attributes();
+    daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
+    let again = backend.next().await;
+    assert_eq!(again.line, "POST /api/v2/dora/failure");
+    let again = again.attributes();
+    assert_eq!((&again["id"], &again["services"]), (&told["id"], &told["services"]));
+    assert_eq!(again.get("finished_at"), None);
+    let failure = forwarded(&daemon, "QSOURCE001", "cannot_be_corrected").await;
+    assert_eq!(failure["flags"], json!(["merge_target_unseen"]));
+}
+
+#[tokio::test]
+async fn rule_8_a_source_that_began_earlier_moves_a_start_that_was_told() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    let target = changed("incident.resolved", "QTARGET001", "01KB-TARGET", |event| {
+        event["data"]["created_at"] = "2026-11-01T10:20:00Z".into();
+    });
+    daemon.expect(target, "accepted").await;
+    let started_at = |time: &str| json!(Timestamp::parse(time).unwrap().as_nanos());
+    assert_eq!(backend.next().await.attributes()["started_at"], started_at("2026-11-01T10:20:00Z"));
+    daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
+    let moved = backend.next().await.attributes();
+    assert_eq!(
+        (&moved["id"], &moved["started_at"]),
+        (&json!("pagerduty:QTARGET001"), &started_at("2026-11-01T10:00:00Z"))
+    );
+    assert_eq!(forwarded(&daemon, "QTARGET001", "sent").await["merged"], json!(["QSOURCE001"]));
+}
+
+#[tokio::test]
+async fn rule_11_what_turns_into_noise_is_taken_back() {
+    let mut backend = Backend::start().await;
+    let rule = "[[rule]]\nname = \"noise\"\npriority = [\"P5\"]\naction = \"ignore\"\n";
+    let daemon = Daemon::start(&format!("{rule}{}", backend.entry("metrics"))).await;
+    daemon.expect(event_of("incident.resolved", "QNOISY0001"), "accepted").await;
+    backend.next().await;
+    let lowered = changed("incident.priority_updated", "QNOISY0001", "01KB-LOWERED", |event| {
+        event["occurred_at"] = "2026-11-01T11:00:00Z".into();
+        event["data"]["priority"] = json!({ "id": "PPRIO05", "summary": "P5", "type": "priority_reference" });
+    });
+    daemon.expect(lowered, "accepted").await;
+    assert_eq!(backend.next().await.attributes().get("finished_at"), None);
+    let failure = forwarded(&daemon, "QNOISY0001", "cannot_be_corrected").await;
+    assert_eq!((&failure["state"], &failure["reason"]), (&json!("ignored"), &json!("noise")));
+}
+
+#[tokio::test]
+async fn rule_11_min_duration_ignores_what_was_over_soon_unless_a_rule_counts_it() {
+    let configuration = "[failure]\nmin_duration = \"1h\"\n\n\
+        [[rule]]\nname = \"vip\"\ntitle = [\"checkout\"]\nurgency = [\"low\"]\naction = \"count\"\n";
+    let daemon = Daemon::start(configuration).await;
+    daemon.expect(event_of("incident.resolved", "QSHORT0001"), "accepted").await;
+    let vip = changed("incident.resolved", "QSHORT0002", "01KB-VIP", |event| {
+        event["data"]["urgency"] = "low".into();
+        event["data"]["title"] = "checkout: down".into();
+    });
+    daemon.expect(vip, "accepted").await;
+    let state = async |incident| {
+        let story = daemon.get(&format!("/api/v1/failures/{incident}")).await.json();
+        (story["failure"]["state"].clone(), story["failure"]["reason"].clone())
+    };
+    assert_eq!(state("QSHORT0001").await, (json!("ignored"), json!("min_duration")));
+    assert_eq!(state("QSHORT0002").await, (json!("completed"), Value::Null));
+}
+
+#[tokio::test]
+async fn rule_12_an_end_is_told_once_it_has_settled() {
+    let mut backend = Backend::start().await;
+    let settle = format!("[failure]\nsettle = \"10m\"\n{}", backend.entry("metrics"));
+    let daemon = Daemon::start(&settle).await;
+    daemon.clock.set("2026-11-01T10:43:00Z");
+    daemon.expect(event_of("incident.resolved", "QSETTLE001"), "accepted").await;
+    daemon.expect(event_of("incident.resolved", "QSETTLE002"), "accepted").await;
+    daemon.clock.advance(Duration::from_mins(8));
+    let reopened = changed("incident.reopened", "QSETTLE002", "01KB-REOPENED", |event| {
+        event["occurred_at"] = "2026-11-01T10:50:00Z".into();
+    });
+    daemon.expect(reopened, "accepted").await;
+    assert!(backend.is_quiet());
+    // Ten minutes after the end at 10:42:10.5.
+    daemon.clock.advance(Duration::from_secs(71));
+    assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QSETTLE001");
+    // One that is heard of late has settled already.
+    daemon.clock.set("2026-11-01T12:00:00Z");
+    daemon.expect(event_of("incident.resolved", "QSETTLE003"), "accepted").await;
+    assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QSETTLE003");
+    assert!(backend.is_quiet());
+}
