@@ -2,9 +2,12 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
+use std::fmt::Write;
 use std::hint::black_box;
 use std::time::Instant;
 
+use pagerduty_dora::catalog;
+use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::evaluate::evaluate_group;
 use pagerduty_dora::domain::history::History;
 use pagerduty_dora::domain::merge::Group;
@@ -43,6 +46,35 @@ fn main() -> anyhow::Result<()> {
     measure("fold the event into a history", || !folded().is_empty());
     measure("evaluate the failure", || !evaluate_group(&group, &policy).is_empty());
     measure("write the history as JSON", || serde_json::to_string(&history).is_ok());
+    load_catalog()
+}
+
+/// Ten thousand services in one file, from the disk to their indexes.
+fn load_catalog() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut text = String::new();
+    for n in 0..10_000 {
+        write!(
+            text,
+            "---\napiVersion: v3\nkind: service\nmetadata:\n  name: service-{n}\n  owner: team-{}\n  description: does \
+             one thing\n  tags: [\"tier:{}\", \"language:rust\"]\nintegrations:\n  pagerduty:\n    serviceURL: \
+             https://acme.pagerduty.com/service-directory/P{n:06}\nspec:\n  lifecycle: production\n",
+            n % 300,
+            n % 4
+        )?;
+    }
+    std::fs::write(folder.path().join("catalog.yaml"), &text)?;
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, "[failure]\ncatalog = [\"catalog.yaml\"]\n")?;
+    let config = Config::read(&file)?;
+    let mut took = Vec::new();
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        anyhow::ensure!(black_box(catalog::load(&config)?).len() == 10_000, "entities are missing");
+        took.push(began.elapsed());
+    }
+    let best = took.into_iter().min().unwrap_or_default();
+    println!("{:>34}: {best:.0?} ({} KiB)", "load a catalog of 10,000 services", text.len() / 1024);
     Ok(())
 }
 

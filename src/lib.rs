@@ -12,6 +12,7 @@
 //! [`run()`] is the only seam: the program, its demo and its tests all go through it.
 
 pub mod backend;
+pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -11,9 +11,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::backend::{self, Backend};
+use crate::catalog;
 use crate::clock::Clock;
 use crate::config::{Config, Problem, Secret};
 use crate::domain::forwarding::Destination;
+use crate::domain::policy::Policy;
 use crate::forward::Forwarder;
 use crate::http::{self, Admin, BodyBudget, EventsApi, Intake, Limits};
 use crate::pagerduty::payload;
@@ -104,6 +106,7 @@ pub async fn run<F: Future<Output = ()>>(
 struct Daemon {
     secrets: Secrets,
     backends: Vec<Arc<dyn Backend>>,
+    policy: Arc<Policy>,
     metrics: Arc<Metrics>,
     store: Store,
     clock: Arc<dyn Clock>,
@@ -115,8 +118,9 @@ impl Daemon {
         let secrets = Secrets::fetch(config)?;
         let backends = backends(config)?;
         let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
+        let policy = Arc::new(catalog::policy(config)?);
         let settings = Settings {
-            policy: config.policy(),
+            policy: Arc::clone(&policy),
             destinations: backends
                 .iter()
                 .map(|backend| Arc::clone(backend) as Arc<dyn Destination>)
@@ -125,7 +129,7 @@ impl Daemon {
             observer: Arc::clone(&metrics) as _,
         };
         let store = Store::open(&config.store.path, settings)?;
-        Ok(Self { secrets, backends, metrics, store, clock })
+        Ok(Self { secrets, backends, policy, metrics, store, clock })
     }
 
     /// Takes requests on both listeners.
@@ -156,7 +160,7 @@ impl Daemon {
             reader: Reader::open(&config.store.path)?,
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
-            policy: Arc::new(config.policy()),
+            policy: Arc::clone(&self.policy),
             timezone: config.dora.timezone.zone().clone(),
             stop: stop.clone(),
         };

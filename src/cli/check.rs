@@ -6,6 +6,7 @@ use clap::Args;
 use super::Failed;
 use super::table::{say, tell};
 use crate::backend;
+use crate::catalog;
 use crate::config::{Config, Secret};
 use crate::run::SHORTEST_SIGNING_SECRET_BYTES;
 use crate::store::{OpenError, Reader};
@@ -35,6 +36,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
         signing.iter().map(|s| secret("pagerduty.signing_secrets", s, SHORTEST_SIGNING_SECRET_BYTES));
     items.extend(of_pagerduty);
     items.extend(config.events_api.keys.iter().map(|key| secret("events_api.keys", key, 1)));
+    items.push(catalog(config));
     items.push(store(config));
     items.extend(config.backend.iter().map(|entry| {
         let name = format!("backend {}", entry.name.get_ref().as_str());
@@ -67,6 +69,15 @@ fn secret(key: &str, secret: &Secret, min: usize) -> Item {
     }
     let found = secret.fetch(min).map(|_| secret.to_string()).map_err(|error| error.to_string());
     (key.to_owned(), found)
+}
+
+fn catalog(config: &Config) -> Item {
+    let found = catalog::load(config).map(|catalog| match catalog.len() {
+        0 => "no entities".to_owned(),
+        1 => "1 entity".to_owned(),
+        n => format!("{n} entities"),
+    });
+    ("failure.catalog".to_owned(), found.map_err(|problem| problem.to_string()))
 }
 
 fn store(config: &Config) -> Item {

@@ -6,6 +6,7 @@ use clap::Args;
 use super::failures::{or_dash, span};
 use super::table::{Column, render, say, width};
 use super::{Failed, Format, FormatName};
+use crate::catalog;
 use crate::config::Config;
 use crate::pagerduty::payload;
 use crate::store::{Reader, Story};
@@ -22,7 +23,8 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
-    let story = reader.story(&options.id, &config.policy(), payload::stored).map_err(anyhow::Error::from)?;
+    let story =
+        reader.story(&options.id, &catalog::policy(config)?, payload::stored).map_err(anyhow::Error::from)?;
     let story = story.ok_or_else(|| anyhow!("nothing is known of {:?}", options.id))?;
     match options.format.format {
         FormatName::Json => say(serde_json::to_string_pretty(&story).map_err(anyhow::Error::from)?),

@@ -17,6 +17,7 @@ pub use rule::Rule;
 pub use secret::{Secret, SecretError};
 pub use value::{BackendUrl, Name, NotYet, Pause, Retention, RoutePath, TimeZoneName, Timeout};
 
+use crate::domain::catalog::Catalog;
 use crate::domain::policy::{Policy, Reopened, ServiceEntry, Start, WhichService};
 
 /// `config.example.toml`, which is also what the program does without a file.
@@ -129,7 +130,7 @@ pub struct Failure {
     /// Which service counts.
     pub service: WhichService,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    catalog: Vec<NotYet>,
+    catalog: Vec<Name>,
     /// Priority → severity.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub severity: BTreeMap<String, Name>,
@@ -324,7 +325,16 @@ impl Config {
         }
     }
 
-    /// What was decided about failures.
+    /// What names the catalog files, from the folder of the configuration on.
+    pub fn catalog_patterns(&self) -> impl Iterator<Item = String> {
+        let folder = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        self.failure
+            .catalog
+            .iter()
+            .map(|pattern| folder.join(pattern.as_str()).to_string_lossy().into_owned())
+    }
+
+    /// What was decided about failures; the catalog is read by `catalog`.
     pub fn policy(&self) -> Policy {
         let strings = |names: &[Name]| names.iter().map(|name| name.as_str().to_owned()).collect();
         let string = |name: &Option<Name>| name.as_ref().map(|name| name.as_str().to_owned());
@@ -348,6 +358,7 @@ impl Config {
             default_env: self.failure.default_env.as_str().to_owned(),
             severities: self.failure.severity.iter().map(severity).collect(),
             services: self.service.iter().map(entry).collect(),
+            catalog: Catalog::default(),
         }
     }
 

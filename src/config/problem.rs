@@ -17,9 +17,15 @@ impl std::error::Error for Problem {}
 
 impl Problem {
     /// The file could not be read at all.
-    pub(super) fn unreadable(file: &Path, error: &std::io::Error) -> Self {
+    pub(crate) fn unreadable(file: &Path, error: &std::io::Error) -> Self {
         let said = format!("cannot be read: {error}");
         Self { file: Some(file.to_owned()), line: None, key: None, said }
+    }
+
+    /// Something at this line of another file that the configuration names.
+    pub(crate) fn at_line(file: &Path, line: Option<u64>, said: String) -> Self {
+        let line = line.and_then(|line| usize::try_from(line).ok());
+        Self { file: Some(file.to_owned()), line, key: None, said }
     }
 
     /// A value is there and wrong for what it is used for: the key is known, its line is not looked for.

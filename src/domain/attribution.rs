@@ -1,5 +1,6 @@
 //! Whose failure it is: services, team and env, from what PagerDuty says and what was configured.
 
+use super::catalog::{Catalog, Entity};
 use super::event::Reference;
 use super::policy::{Policy, ServiceEntry};
 
@@ -24,23 +25,102 @@ pub struct Attribution {
 ///
 /// What the deciding step leaves open, the later ones fill in.
 pub fn attribute(policy: &Policy, service: Option<&Reference>, team: Option<&Reference>) -> Attribution {
-    let own = Attribution {
-        services: service.and_then(|s| s.name.clone().or_else(|| s.id.clone())).into_iter().collect(),
-        team: team.and_then(|t| t.name.clone().or_else(|| t.id.clone())),
-        env: policy.default_env.clone(),
-        step: "PagerDuty's own names",
-        ..Attribution::default()
-    };
-    let Some(entry) = service.and_then(|service| matching_entry(&policy.services, service)) else {
-        return own;
-    };
+    let steps = [
+        service.and_then(|service| of_entry(&policy.services, service)),
+        service.and_then(|service| of_catalog_url(&policy.catalog, service)),
+        service.and_then(|service| of_catalog_name(&policy.catalog, service)),
+        catalog_team(&policy.catalog, team, "catalog team of the PagerDuty team's name"),
+        catalog_team(&policy.catalog, service, "catalog team of the PagerDuty service's name"),
+        Some(of_pagerduty(service, team)),
+    ];
+    let mut found = steps.into_iter().flatten();
+    let deciding = found.next().unwrap_or_default();
+    let filled = found.fold(deciding, Found::or);
     Attribution {
-        services: if entry.services.is_empty() { own.services } else { entry.services.clone() },
-        team: entry.team.clone().or(own.team),
-        env: entry.env.clone().unwrap_or(own.env),
+        services: filled.services,
+        team: filled.team,
+        env: filled.env.unwrap_or_else(|| policy.default_env.clone()),
+        repository_url: filled.repository_url,
+        tags: filled.tags,
+        step: filled.step,
+    }
+}
+
+/// What one step knows.
+#[derive(Default)]
+struct Found {
+    services: Vec<String>,
+    team: Option<String>,
+    env: Option<String>,
+    repository_url: Option<String>,
+    tags: Vec<String>,
+    step: &'static str,
+}
+
+impl Found {
+    /// Takes from a later step what this one leaves open.
+    fn or(self, later: Self) -> Self {
+        Self {
+            services: if self.services.is_empty() { later.services } else { self.services },
+            team: self.team.or(later.team),
+            ..self
+        }
+    }
+}
+
+fn of_entry(entries: &[ServiceEntry], service: &Reference) -> Option<Found> {
+    let entry = matching_entry(entries, service)?;
+    Some(Found {
+        services: entry.services.clone(),
+        team: entry.team.clone(),
+        env: entry.env.clone(),
         repository_url: entry.repository_url.clone(),
         tags: entry.tags.clone(),
         step: "service entry",
+    })
+}
+
+/// One match names service and team; several name the team alone, if they agree on it.
+fn of_catalog_url(catalog: &Catalog, service: &Reference) -> Option<Found> {
+    let id = service.url.as_deref().and_then(url_id).or(service.id.as_deref())?;
+    let step = "catalog, by PagerDuty's URL";
+    match catalog.of_pagerduty(id) {
+        [] => None,
+        [entity] => Some(of_entity(entity, step)),
+        [first, others @ ..] => {
+            let agree = others.iter().all(|other| other.team == first.team);
+            let team = first.team.clone().filter(|_| agree)?;
+            Some(Found {
+                team: Some(team),
+                step: "catalog, by PagerDuty's URL (several: team only)",
+                ..Found::default()
+            })
+        }
+    }
+}
+
+fn of_catalog_name(catalog: &Catalog, service: &Reference) -> Option<Found> {
+    let entity = catalog.service(service.name.as_deref()?)?;
+    Some(of_entity(entity, "catalog, by the service's name"))
+}
+
+fn of_entity(entity: &Entity, step: &'static str) -> Found {
+    Found { services: vec![entity.service.clone()], team: entity.team.clone(), step, ..Found::default() }
+}
+
+/// A team of the catalog by the name of something at PagerDuty.
+fn catalog_team(catalog: &Catalog, named: Option<&Reference>, step: &'static str) -> Option<Found> {
+    let name = named?.name.as_ref().filter(|name| catalog.has_team(name))?;
+    Some(Found { team: Some(name.clone()), step, ..Found::default() })
+}
+
+fn of_pagerduty(service: Option<&Reference>, team: Option<&Reference>) -> Found {
+    let name = |reference: &Reference| reference.name.clone().or_else(|| reference.id.clone());
+    Found {
+        services: service.and_then(name).into_iter().collect(),
+        team: team.and_then(name),
+        step: "PagerDuty's own names",
+        ..Found::default()
     }
 }
 
@@ -61,7 +141,7 @@ fn matching_entry<'a>(entries: &'a [ServiceEntry], service: &Reference) -> Optio
 }
 
 /// The last path segment of a URL: catalogs write `/service-directory/P…`, webhooks `/services/P…`.
-fn url_id(text: &str) -> Option<&str> {
+pub(super) fn url_id(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("://")?;
     let path = rest.split(['?', '#']).next()?.trim_end_matches('/');
     path.rsplit_once('/').map(|(_, id)| id)
@@ -118,5 +198,59 @@ mod tests {
         assert_eq!((found.services, found.team), (vec!["PSVC001".to_owned()], None));
         assert_eq!(found.step, "PagerDuty's own names");
         assert!(attribute(&policy(vec![]), None, None).services.is_empty());
+    }
+
+    fn with_catalog(entities: &[(&str, &str, Option<&str>)]) -> Policy {
+        let entities = entities.iter().map(|(service, team, pagerduty)| Entity {
+            service: (*service).to_owned(),
+            team: Some((*team).to_owned()),
+            pagerduty: pagerduty.map(|url| format!("https://acme.pagerduty.com/service-directory/{url}")),
+        });
+        Policy { catalog: Catalog::new(entities), ..policy(vec![]) }
+    }
+
+    #[test]
+    fn rule_9_the_steps_of_the_catalog_in_their_order() {
+        let payments = Reference { name: Some("Payments".into()), ..Reference::default() };
+        let by_url =
+            [("cart", "shop", Some("PSVC001")), ("Checkout API", "api", None), ("x", "Payments", None)];
+        let asked = |policy: &Policy| {
+            let found = attribute(policy, Some(&checkout()), Some(&payments));
+            (found.services.join(","), found.team.unwrap_or_default(), found.step)
+        };
+        let expected = |service: &str, team: &str, step| (service.to_owned(), team.to_owned(), step);
+        assert_eq!(asked(&with_catalog(&by_url)), expected("cart", "shop", "catalog, by PagerDuty's URL"));
+        assert_eq!(
+            asked(&with_catalog(&by_url[1..])),
+            expected("Checkout API", "api", "catalog, by the service's name")
+        );
+        assert_eq!(
+            asked(&with_catalog(&by_url[2..])),
+            expected("Checkout API", "Payments", "catalog team of the PagerDuty team's name")
+        );
+        assert_eq!(
+            asked(&with_catalog(&[("x", "Checkout API", None)])),
+            expected("Checkout API", "Checkout API", "catalog team of the PagerDuty service's name")
+        );
+    }
+
+    #[test]
+    fn rule_9_several_of_one_url_name_the_team_alone() {
+        let several = [("cart", "shop", Some("PSVC001")), ("basket", "shop", Some("PSVC001"))];
+        let found = attribute(&with_catalog(&several), Some(&checkout()), None);
+        assert_eq!((found.services, found.team.as_deref()), (vec!["Checkout API".to_owned()], Some("shop")));
+        assert!(found.step.contains("team only"));
+        let disagreeing = [several[0], ("basket", "pantry", Some("PSVC001"))];
+        let found = attribute(&with_catalog(&disagreeing), Some(&checkout()), None);
+        assert_eq!((found.team, found.step), (None, "PagerDuty's own names"));
+    }
+
+    #[test]
+    fn rule_9_an_entry_is_filled_from_the_catalog() {
+        let entry = ServiceEntry { pagerduty: "PSVC001".into(), ..ServiceEntry::default() };
+        let policy = Policy { services: vec![entry], ..with_catalog(&[("cart", "shop", Some("PSVC001"))]) };
+        let found = attribute(&policy, Some(&checkout()), None);
+        assert_eq!((found.services, found.team.as_deref()), (vec!["cart".to_owned()], Some("shop")));
+        assert_eq!(found.step, "service entry");
     }
 }

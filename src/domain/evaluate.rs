@@ -67,11 +67,11 @@ impl<'a> View<'a> {
         let own_start = start(history, policy.start)?;
         let attribution = attribute(policy, service(history, policy), team(history));
         let sources = merges.sources(incident);
-        let mut ruling = Ruling::of(policy, &traits(history, &attribution, policy));
+        let mut ruling = ask(policy, history, &attribution);
         let mut moved_by: Option<(&IncidentId, Timestamp, Because)> = None;
         for (source, history) in &sources {
             let attribution = attribute(policy, service(history, policy), team(history));
-            let source_ruling = Ruling::of(policy, &traits(history, &attribution, policy));
+            let source_ruling = ask(policy, history, &attribution);
             ruling = ruling.with_member(source_ruling);
             if let Some((at, because)) = start(history, policy.start)
                 && !source_ruling.is_ignored()
@@ -210,6 +210,14 @@ fn priority(history: &History) -> Option<&String> {
         Priority::Named(name) => Some(name),
         Priority::Erased => None,
     }
+}
+
+/// Rule 11, without gathering anything where there are no rules.
+fn ask<'a>(policy: &'a Policy, history: &History, attribution: &Attribution) -> Ruling<'a> {
+    if policy.rules.is_empty() {
+        return Ruling::Unruled;
+    }
+    Ruling::of(policy, &traits(history, attribution, policy))
 }
 
 fn traits<'a>(history: &'a History, attribution: &'a Attribution, policy: &Policy) -> Traits<'a> {

@@ -124,6 +124,8 @@ impl History {
 
     /// The merge that ended it, if its deciding resolve was one.
     pub fn merge(&self) -> Option<&Merge> {
+        // Hardly any incident was merged: most need not be looked at closely.
+        self.entries.iter().find(|entry| entry.facts.merge.is_some())?;
         self.deciding_resolve()?.merge.as_ref()
     }
 

@@ -90,6 +90,7 @@ impl<'a> Merges<'a> {
 
     /// The circle that an incident is part of, if it is.
     fn circle(&self, incident: &'a IncidentId) -> Option<Vec<&'a IncidentId>> {
+        self.group.get(incident).and_then(History::merge_target)?;
         let mut circle = vec![incident];
         let mut at = incident;
         while let Some(next) = self.group.get(at).and_then(History::merge_target) {

@@ -3,6 +3,7 @@
 //! Nothing in here knows HTTP, SQL, threads, the clock or the configuration file.
 
 pub mod attribution;
+pub mod catalog;
 pub mod evaluate;
 pub mod event;
 pub mod explain;

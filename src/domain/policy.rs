@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::catalog::Catalog;
 use super::rule::Rule;
 
 /// How an incident becomes a failure, as configured.
@@ -28,6 +29,8 @@ pub struct Policy {
     pub severities: BTreeMap<String, String>,
     /// What PagerDuty services are called here, in the order of the file.
     pub services: Vec<ServiceEntry>,
+    /// What the software catalog says of services.
+    pub catalog: Catalog,
 }
 
 /// `failure.start`.

@@ -43,7 +43,7 @@ const QUEUE: usize = 1024;
 /// What the writer needs to know to turn events into failures and outbox rows.
 pub struct Settings {
     /// How an incident becomes a failure.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// Who gets a copy.
     pub destinations: Destinations,
     /// Reads a stored body again.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors, bottom first. A module may use its own floor's and lower ones; the side may be used from floor 1 up.
 const FLOORS: [&[&str]; 4] =
-    [&["domain"], &["pagerduty", "backend", "store"], &["http", "forward"], &["cli", "run"]];
+    [&["domain"], &["pagerduty", "backend", "catalog", "store"], &["http", "forward"], &["cli", "run"]];
 
 /// Neighbours on one floor that know nothing of each other.
 const STRANGERS: [(&str, &str); 4] =

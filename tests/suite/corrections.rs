@@ -49,7 +49,9 @@ async fn rule_13_what_was_told_and_merged_away_is_deleted() {
     assert_eq!(deleted.headers["dd-api-key"], KEY);
     assert_eq!(deleted.headers["dd-application-key"], format!("{KEY}-2"));
     assert!(deleted.bytes.is_empty());
-    forwarded(&daemon, "QSOURCE001", "pending").await;
+    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 503") == 0 {
+        daemon.get("/readyz").await;
+    }
     daemon.clock.advance(Duration::from_mins(5));
     assert_eq!(backend.next().await.line, deleted.line);
     let failure = forwarded(&daemon, "QSOURCE001", "sent").await;

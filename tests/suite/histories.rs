@@ -65,7 +65,7 @@ fn settings(configured: Configured) -> Settings {
         if rules { RULES } else { "" },
     );
     Settings {
-        policy: Config::parse(&text).unwrap().policy(),
+        policy: Arc::new(Config::parse(&text).unwrap().policy()),
         destinations: Vec::new(),
         parse: payload::stored,
         observer: Arc::new(Nobody),

@@ -1,0 +1,71 @@
+//! What the software catalog says of services: rule 9's steps between the service entries and PagerDuty's own names.
+
+use std::collections::{HashMap, HashSet};
+
+use super::attribution::url_id;
+
+/// One service of the catalog.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entity {
+    /// What the catalog calls it.
+    pub service: String,
+    /// Who owns it.
+    pub team: Option<String>,
+    /// The PagerDuty service that it is: its URL, or its id.
+    pub pagerduty: Option<String>,
+}
+
+/// The services of all catalog files, to be found by what PagerDuty calls them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Catalog {
+    by_pagerduty_id: HashMap<String, Vec<Entity>>,
+    by_service: HashMap<String, Entity>,
+    teams: HashSet<String>,
+    entities: usize,
+}
+
+impl Catalog {
+    /// Where a service is described twice, the first description counts; where a PagerDuty service stands for
+    /// several, all of them do.
+    pub fn new(entities: impl IntoIterator<Item = Entity>) -> Self {
+        let mut catalog = Self::default();
+        for entity in entities {
+            catalog.entities += 1;
+            catalog.teams.extend(entity.team.clone());
+            if let Some(pagerduty) = &entity.pagerduty {
+                let id = url_id(pagerduty).unwrap_or(pagerduty);
+                let same = catalog.by_pagerduty_id.entry(id.to_owned()).or_default();
+                if !same.iter().any(|other| other.service == entity.service) {
+                    same.push(entity.clone());
+                }
+            }
+            catalog.by_service.entry(entity.service.clone()).or_insert(entity);
+        }
+        catalog
+    }
+
+    /// How many descriptions it was made from.
+    pub fn len(&self) -> usize {
+        self.entities
+    }
+
+    /// Whether it was made from none.
+    pub fn is_empty(&self) -> bool {
+        self.entities == 0
+    }
+
+    /// The services that say that they are this PagerDuty service.
+    pub(super) fn of_pagerduty(&self, id: &str) -> &[Entity] {
+        self.by_pagerduty_id.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The service of this name.
+    pub(super) fn service(&self, name: &str) -> Option<&Entity> {
+        self.by_service.get(name)
+    }
+
+    /// Whether anything is owned by a team of this name.
+    pub(super) fn has_team(&self, name: &str) -> bool {
+        self.teams.contains(name)
+    }
+}
