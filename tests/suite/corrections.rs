@@ -5,6 +5,7 @@ use std::time::Duration;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use serde_json::{Value, json};
 
+use crate::forwarding::after_a_while;
 use crate::harness::{Backend, Daemon, KEY, event_of};
 
 /// An event of the fixtures, changed.
@@ -52,8 +53,7 @@ async fn rule_13_what_was_told_and_merged_away_is_deleted() {
     while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 503") == 0 {
         daemon.get("/readyz").await;
     }
-    daemon.clock.advance(Duration::from_mins(5));
-    assert_eq!(backend.next().await.line, deleted.line);
+    assert_eq!(after_a_while(&daemon, &mut backend).await.line, deleted.line);
     let failure = forwarded(&daemon, "QSOURCE001", "sent").await;
     assert_eq!((&failure["state"], &failure["revision"]), (&json!("merged"), &json!(2)));
     // Reopened: it counts for itself again, and is told once it ends.
@@ -150,8 +150,7 @@ async fn rule_12_an_end_is_told_once_it_has_settled() {
     daemon.expect(reopened, "accepted").await;
     assert!(backend.is_quiet());
     // Ten minutes after the end at 10:42:10.5.
-    daemon.clock.advance(Duration::from_secs(71));
-    assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QSETTLE001");
+    assert_eq!(after_a_while(&daemon, &mut backend).await.attributes()["id"], "pagerduty:QSETTLE001");
     // One that is heard of late has settled already.
     daemon.clock.set("2026-11-01T12:00:00Z");
     daemon.expect(event_of("incident.resolved", "QSETTLE003"), "accepted").await;

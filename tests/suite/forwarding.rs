@@ -128,7 +128,7 @@ async fn refused_credentials_are_tried_once_a_minute_with_one_failure() {
 
 /// The next request, for which time has to pass. The clock may be turned just before the loop begins to wait, so
 /// it is turned until the request comes.
-async fn after_a_while(daemon: &Daemon, backend: &mut Backend) -> Request {
+pub(crate) async fn after_a_while(daemon: &Daemon, backend: &mut Backend) -> Request {
     for _ in 0..2_000 {
         daemon.clock.advance(Duration::from_secs(61));
         daemon.get("/readyz").await;
