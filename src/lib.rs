@@ -24,4 +24,4 @@ mod run;
 pub mod store;
 pub mod telemetry;
 
-pub use run::{Listeners, RunError, Shutdown, run};
+pub use run::{Direct, Listeners, RunError, Shutdown, run};

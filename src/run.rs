@@ -95,11 +95,7 @@ pub async fn run<F: Future<Output = ()>>(
     while loops.join_next().await.is_some() {}
     drop(daemon);
     // The writer ends when the last handle is gone: by now everything is on the disk.
-    match ended.wait_for(|ended| *ended != Ended::Running).await.map(|ended| ended.clone()) {
-        Ok(Ended::InDoubt(doubt)) => Err(RunError::InDoubt(doubt)),
-        Ok(_) => Ok(()),
-        Err(_) => Err(RunError::InDoubt("its writer ended unexpectedly".to_owned())),
-    }
+    orderly(&mut ended).await
 }
 
 /// What servers and loops are made from. Each of them takes only what it uses.
@@ -119,16 +115,7 @@ impl Daemon {
         let backends = backends(config)?;
         let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
         let policy = Arc::new(catalog::policy(config)?);
-        let settings = Settings {
-            policy: Arc::clone(&policy),
-            destinations: backends
-                .iter()
-                .map(|backend| Arc::clone(backend) as Arc<dyn Destination>)
-                .collect(),
-            parse: payload::stored,
-            observer: Arc::clone(&metrics) as _,
-        };
-        let store = Store::open(&config.store.path, settings)?;
+        let store = open_store(config, &policy, &backends, Arc::clone(&metrics))?;
         Ok(Self { secrets, backends, policy, metrics, store, clock })
     }
 
@@ -186,6 +173,54 @@ impl Daemon {
         let (store, clock) = (self.store.clone(), Arc::clone(&self.clock));
         loops.spawn(forget_old_bodies(store, clock, config.store.retention.get(), stop.clone()));
         loops
+    }
+}
+
+fn open_store(
+    config: &Config,
+    policy: &Arc<Policy>,
+    backends: &[Arc<dyn Backend>],
+    metrics: Arc<Metrics>,
+) -> Result<Store, OpenError> {
+    let settings = Settings {
+        policy: Arc::clone(policy),
+        destinations: backends.iter().map(|backend| Arc::clone(backend) as Arc<dyn Destination>).collect(),
+        parse: payload::stored,
+        observer: metrics,
+    };
+    Store::open(&config.store.path, settings)
+}
+
+/// The store without a daemon around it, for commands that change something while no daemon runs.
+pub struct Direct(Store);
+
+impl Direct {
+    /// Opens it. Backends are set up, for what changes is put before them; nothing is sent.
+    pub fn open(config: &Config, policy: &Arc<Policy>) -> Result<Self, RunError> {
+        let backends = backends(config)?;
+        let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
+        Ok(Self(open_store(config, policy, &backends, metrics)?))
+    }
+
+    /// To work with.
+    pub fn store(&self) -> &Store {
+        &self.0
+    }
+
+    /// Waits until the disk has everything.
+    pub async fn close(self) -> Result<(), RunError> {
+        let mut ended = self.0.ended();
+        drop(self.0);
+        orderly(&mut ended).await
+    }
+}
+
+/// How the writer ended, once every handle is gone.
+async fn orderly(ended: &mut watch::Receiver<Ended>) -> Result<(), RunError> {
+    match ended.wait_for(|ended| *ended != Ended::Running).await.map(|ended| ended.clone()) {
+        Ok(Ended::InDoubt(doubt)) => Err(RunError::InDoubt(doubt)),
+        Ok(_) => Ok(()),
+        Err(_) => Err(RunError::InDoubt("its writer ended unexpectedly".to_owned())),
     }
 }
 

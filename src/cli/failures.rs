@@ -9,6 +9,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::failure::{Failure, State};
 use crate::domain::moment;
+use crate::domain::timestamp::Timestamp;
 use crate::store::{Filter, ListedFailure, Page, Reader};
 
 #[derive(Args)]
@@ -43,12 +44,10 @@ fn state_parser() -> impl TypedValueParser<Value = State> {
 }
 
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
-    let zone = config.dora.timezone.zone();
-    let since = options.since.as_deref().map(|text| moment::parse(text, SystemClock.now(), zone)).transpose();
     let filter = Filter {
         state: options.state,
         service: options.service.clone(),
-        since: since.map_err(|error| Failed::Usage(anyhow::anyhow!("--since: {error}")))?,
+        since: since(options.since.as_deref(), config)?,
         limit: options.limit as usize,
         cursor: None,
     };
@@ -59,6 +58,13 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
         FormatName::Table => print(&page),
     }
     Ok(())
+}
+
+/// What `--since` says.
+pub(super) fn since(text: Option<&str>, config: &Config) -> Result<Option<Timestamp>, Failed> {
+    let zone = config.dora.timezone.zone();
+    let since = text.map(|text| moment::parse(text, SystemClock.now(), zone)).transpose();
+    since.map_err(|error| Failed::Usage(anyhow::anyhow!("--since: {error}")))
 }
 
 fn print(page: &Page) {

@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod explain;
 mod failures;
+mod reevaluate;
 mod send;
 mod serve;
 mod table;
@@ -57,6 +58,8 @@ enum Command {
     Failures(failures::Options),
     /// Tell one failure's whole story: its events, what decided what, and what backends were told
     Explain(explain::Options),
+    /// Ask rules, attribution and severities again about the past, under today's configuration
+    Reevaluate(reevaluate::Options),
     /// Print the example configuration, or the one that holds
     Config(config::Options),
 }
@@ -140,6 +143,7 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
         Command::Send(options) => send::run(&options),
         Command::Failures(options) => failures::run(&options, &config()?),
         Command::Explain(options) => explain::run(&options, &config()?),
+        Command::Reevaluate(options) => reevaluate::run(&options, &config()?),
         Command::Config(options) => config::run(&options, config),
     }
 }

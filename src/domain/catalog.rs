@@ -1,6 +1,6 @@
 //! What the software catalog says of services: rule 9's steps between the service entries and PagerDuty's own names.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::attribution::url_id;
 
@@ -18,9 +18,9 @@ pub struct Entity {
 /// The services of all catalog files, to be found by what PagerDuty calls them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
-    by_pagerduty_id: HashMap<String, Vec<Entity>>,
-    by_service: HashMap<String, Entity>,
-    teams: HashSet<String>,
+    by_pagerduty_id: BTreeMap<String, Vec<Entity>>,
+    by_service: BTreeMap<String, Entity>,
+    teams: BTreeSet<String>,
     entities: usize,
 }
 

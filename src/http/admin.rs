@@ -18,7 +18,7 @@ use crate::domain::failure::State as FailureState;
 use crate::domain::moment;
 use crate::domain::policy::Policy;
 use crate::pagerduty::payload;
-use crate::store::{Filter, ReadError, Reader, Store};
+use crate::store::{Filter, ReadError, Reader, Span, Store};
 use crate::telemetry::metrics::Metrics;
 
 /// How many rows a listing has where nobody says, and at most.
@@ -94,8 +94,6 @@ pub(super) async fn failures(
     State(admin): State<Arc<Admin>>,
     query: Result<Query<FailuresQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
-    let bad_query =
-        |detail: &dyn std::fmt::Display| refusal(StatusCode::BAD_REQUEST, "bad_query", detail.to_string());
     let Query(query) = match query {
         Ok(query) => query,
         Err(rejection) => return bad_query(&rejection.body_text()),
@@ -128,6 +126,46 @@ pub(super) async fn failure(State(admin): State<Arc<Admin>>, Path(id): Path<Stri
         Ok(None) => refusal(StatusCode::NOT_FOUND, "not_found", "No failure with this id is known."),
         Err(response) => response,
     }
+}
+
+/// What `reevaluate` asks for, a batch at a time.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReevaluateQuery {
+    /// The fingerprint of the policy that is meant.
+    policy: String,
+    since: Option<String>,
+    #[serde(default)]
+    after: i64,
+}
+
+/// `POST /api/v1/reevaluate`: refused where the daemon runs under another configuration than was meant.
+pub(super) async fn reevaluate(
+    State(admin): State<Arc<Admin>>,
+    query: Result<Query<ReevaluateQuery>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => return bad_query(&rejection.body_text()),
+    };
+    let now = admin.clock.now();
+    let since = query.since.as_deref().map(|text| moment::parse(text, now, &admin.timezone));
+    let since = match since.transpose() {
+        Ok(since) => since,
+        Err(error) => return bad_query(&format!("since: {error}")),
+    };
+    if query.policy != admin.policy.fingerprint() {
+        let detail = "The daemon runs under another configuration than the one that was meant.";
+        return refusal(StatusCode::CONFLICT, "other_configuration", detail);
+    }
+    match admin.store.reevaluate(Span { since, after: query.after }, now).await {
+        Ok(batch) => Json(batch).into_response(),
+        Err(error) => refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error),
+    }
+}
+
+fn bad_query(detail: &dyn std::fmt::Display) -> Response {
+    refusal(StatusCode::BAD_REQUEST, "bad_query", detail.to_string())
 }
 
 /// Reads the store where blocking is allowed. Internals stay in the log.

@@ -39,6 +39,7 @@ pub fn private(admin: Admin) -> Router {
         .route("/metrics", get(admin::metrics))
         .route("/api/v1/failures", get(admin::failures))
         .route("/api/v1/failures/{id}", get(admin::failure))
+        .route("/api/v1/reevaluate", post(admin::reevaluate))
         .with_state(Arc::new(admin))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)

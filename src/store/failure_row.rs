@@ -71,6 +71,14 @@ impl FailureRow {
             .optional()
     }
 
+    /// The stored row, by an id that was stored.
+    pub(super) fn load_by_id(db: &Connection, failure_id: &str) -> rusqlite::Result<Option<Self>> {
+        match FailureId::parse(failure_id) {
+            Some(failure_id) => Self::load(db, &failure_id),
+            None => Ok(None),
+        }
+    }
+
     /// Whether the stored row shows the failure just like that.
     pub(super) fn shows(&self, session: &Session<'_>, failure: Option<&Failure>) -> rusqlite::Result<bool> {
         const SQL: &str = "SELECT evaluated FROM failure WHERE id = ?1";

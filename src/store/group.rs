@@ -61,6 +61,15 @@ impl Connected {
     }
 }
 
+impl Connected {
+    /// The row of a member, with its facts.
+    pub(super) fn take(&mut self, incident: &IncidentId) -> Option<FailureRow> {
+        let mut row = self.rows.remove(incident)?;
+        row.facts = Facts::History(self.group.remove(incident).unwrap_or_default());
+        Some(row)
+    }
+}
+
 /// Saves an incident whose facts have changed, and every other that this changes. Returns the incident's row.
 pub(super) fn save(
     session: &mut Session<'_>,
@@ -114,6 +123,15 @@ impl Source<'_> {
     /// The incident, if it is stored.
     pub(super) fn stored(&self, incident: &IncidentId) -> rusqlite::Result<Option<Member>> {
         Ok(Some(self.load(incident)?).filter(|member| member.row.id.is_some()))
+    }
+
+    /// The same, if it is an incident and not something that was sent to the event API under its id.
+    pub(super) fn stored_incident(&self, incident: &IncidentId) -> rusqlite::Result<Option<Member>> {
+        let row = FailureRow::load(self.db, &FailureId::of_incident(incident))?;
+        match row {
+            Some(FailureRow { facts: Facts::Submission(_), .. }) | None => Ok(None),
+            Some(_) => self.stored(incident),
+        }
     }
 
     /// The incidents that were merged into this one, as far as they are stored.

@@ -11,6 +11,7 @@ mod group;
 mod listing;
 mod outbox;
 mod record;
+mod reevaluate;
 mod schema;
 mod story;
 mod submit;
@@ -25,6 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use listing::{Filter, Gauges, ListedFailure, Page, ReadError, Reader};
 pub use outbox::{Claim, Claimed, ForwardState, Forwarded, Outcome};
 pub use record::{Delivery, Recorded};
+pub use reevaluate::{Batch, Change, Changed, Span};
 pub use schema::OpenError;
 pub use story::{Attempt, Received, Story};
 pub use submit::Submitted;
@@ -139,6 +141,11 @@ impl Store {
     /// Records what came of an attempt, and lets go of the claim.
     pub async fn settle(&self, row: i64, outcome: Outcome, now: Timestamp) -> Result<(), StoreError> {
         self.queue(move |session| outbox::settle(session, row, &outcome, now)).await
+    }
+
+    /// Looks at some failures again under today's policy, and saves those that are something else.
+    pub async fn reevaluate(&self, span: Span, now: Timestamp) -> Result<Batch, StoreError> {
+        self.queue(move |session| reevaluate::reevaluate(session, span, now)).await
     }
 
     /// Removes some of the raw bodies received before `before`, and says how many; none: there are no more.

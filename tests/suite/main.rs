@@ -19,5 +19,6 @@ mod intake;
 mod kill;
 mod model;
 mod one_law;
+mod reevaluate;
 mod slow;
 mod systemd;

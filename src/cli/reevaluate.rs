@@ -1,0 +1,154 @@
+//! `reevaluate`: the past under today's configuration.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::failures::since;
+use super::table::{Column, render, say, tell, width};
+use super::{Failed, Format, FormatName, runtime};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::domain::policy::Policy;
+use crate::domain::timestamp::Timestamp;
+use crate::pagerduty::payload;
+use crate::store::{Batch, Changed, Reader, Span};
+use crate::{Direct, backend, catalog};
+
+/// How long the daemon may take for a batch.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+#[derive(Args)]
+pub(super) struct Options {
+    /// Only failures that began then or later: RFC 3339, a date, or an age such as 30d
+    #[arg(long, value_name = "T")]
+    since: Option<String>,
+
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    format: Format,
+}
+
+pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
+    let since = since(options.since.as_deref(), config)?;
+    let policy = Arc::new(catalog::policy(config)?);
+    let (changed, looked_at) = runtime()?.block_on(async {
+        if options.dry_run {
+            let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
+            let would = async |span| Ok(reader.would_change(span, &policy, payload::stored)?);
+            Ok(all(since, would).await?)
+        } else {
+            change(config, &policy, since).await
+        }
+    })?;
+    match options.format.format {
+        FormatName::Json => {
+            let result = json!({ "changed": changed, "looked_at": looked_at, "dry_run": options.dry_run });
+            say(serde_json::to_string_pretty(&result).map_err(anyhow::Error::from)?);
+        }
+        FormatName::Table => print(&changed, looked_at, options.dry_run),
+    }
+    Ok(())
+}
+
+/// By way of the daemon where it runs, and in the store where it does not.
+async fn change(
+    config: &Config,
+    policy: &Arc<Policy>,
+    since: Option<Timestamp>,
+) -> Result<(Vec<Changed>, usize), Failed> {
+    let client = backend::client(PATIENCE).map_err(anyhow::Error::from)?;
+    let address = config.admin.listen;
+    if client.get(format!("http://{address}/healthz")).send().await.is_ok() {
+        let fingerprint = policy.fingerprint();
+        return Ok(all(since, async |span| by_daemon(&client, address, &fingerprint, span).await).await?);
+    }
+    tell(format_args!("no daemon answers at {address}: changing the store itself"));
+    let direct = Direct::open(config, policy)?;
+    let changed = all(since, async |span| Ok(direct.store().reevaluate(span, SystemClock.now()).await?));
+    let changed = changed.await;
+    direct.close().await?;
+    Ok(changed?)
+}
+
+/// All batches, one after the other.
+async fn all(
+    since: Option<Timestamp>,
+    ask: impl AsyncFn(Span) -> anyhow::Result<Batch>,
+) -> anyhow::Result<(Vec<Changed>, usize)> {
+    let (mut changed, mut looked_at, mut span) = (Vec::new(), 0, Span { since, after: 0 });
+    loop {
+        let batch = ask(span).await?;
+        changed.extend(batch.changed);
+        looked_at += batch.looked_at;
+        match batch.next {
+            Some(after) => span.after = after,
+            None => return Ok((changed, looked_at)),
+        }
+    }
+}
+
+async fn by_daemon(
+    client: &reqwest::Client,
+    address: SocketAddr,
+    fingerprint: &str,
+    span: Span,
+) -> anyhow::Result<Batch> {
+    let since = span.since.map_or_else(String::new, |since| format!("&since={since}"));
+    let url = format!("http://{address}/api/v1/reevaluate?policy={fingerprint}&after={}{since}", span.after);
+    let response = client.post(url).send().await.context("the daemon did not answer")?;
+    let (status, text) = (response.status(), response.text().await?);
+    if status == StatusCode::CONFLICT {
+        bail!("the daemon runs under another configuration than this one: restart it first");
+    }
+    if !status.is_success() {
+        bail!("the daemon answered {status}: {text}");
+    }
+    Ok(serde_json::from_str(&text)?)
+}
+
+const COLUMNS: [Column; 4] = [
+    Column { title: "FAILURE", is_number: false, may_shrink: false },
+    Column { title: "WHAT", is_number: false, may_shrink: false },
+    Column { title: "BEFORE", is_number: false, may_shrink: true },
+    Column { title: "AFTER", is_number: false, may_shrink: true },
+];
+
+fn print(changed: &[Changed], looked_at: usize, is_dry_run: bool) {
+    let rows: Vec<Vec<String>> = changed
+        .iter()
+        .flat_map(|changed| {
+            changed.changes.iter().map(|change| {
+                vec![
+                    changed.id.to_string(),
+                    change.field.clone(),
+                    shown(&change.before),
+                    shown(&change.after),
+                ]
+            })
+        })
+        .collect();
+    if !rows.is_empty() {
+        say(render(&COLUMNS, &rows, width()));
+    }
+    let verb = if is_dry_run { "would change" } else { "changed" };
+    say(format_args!("{} of {looked_at} failures {verb}.", changed.len()));
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
+        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}

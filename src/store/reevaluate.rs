@@ -1,0 +1,156 @@
+//! Asking again: what the past comes to under today's configuration.
+//!
+//! A failure is evaluated when a fact of it changes. Configuration alone rewrites nothing, until somebody asks for it.
+
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::failure_row::{Facts, FailureRow, from_json, to_json};
+use super::group::{Connected, Source};
+use super::listing::{ReadError, Reader};
+use super::writer::Session;
+use crate::domain::evaluate::evaluate_group;
+use crate::domain::event::Event;
+use crate::domain::failure::Evaluated;
+use crate::domain::id::{FailureId, IncidentId};
+use crate::domain::policy::Policy;
+use crate::domain::timestamp::Timestamp;
+
+/// So many failures are looked at in one transaction, so that nobody waits long for the writer.
+const AT_A_TIME: u32 = 200;
+
+/// Which failures to look at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Span {
+    /// Those that began then or later.
+    pub since: Option<Timestamp>,
+    /// Those after this one: what [`Batch::next`] said before.
+    pub after: i64,
+}
+
+/// What some of them come to.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Batch {
+    /// Those that are something else today.
+    pub changed: Vec<Changed>,
+    /// How many were looked at.
+    pub looked_at: usize,
+    /// Where the next batch begins; `None`: that was all.
+    pub next: Option<i64>,
+}
+
+/// A failure that is something else today.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Changed {
+    /// Which one.
+    pub id: FailureId,
+    /// What about it.
+    pub changes: Vec<Change>,
+}
+
+/// One field, before and after.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Change {
+    /// The field, as the failure's JSON has it.
+    pub field: String,
+    /// What is stored.
+    pub before: Value,
+    /// What it comes to today.
+    pub after: Value,
+}
+
+impl Reader {
+    /// What would change; nothing does.
+    pub fn would_change(
+        &self,
+        span: Span,
+        policy: &Policy,
+        parse: fn(&[u8]) -> Option<Event>,
+    ) -> Result<Batch, ReadError> {
+        let mut db = self.lock();
+        let db = db.transaction()?;
+        Ok(batch(&Source { db: &db, parse }, policy, span, |_, _| Ok(()))?)
+    }
+}
+
+/// Looks at some failures, and saves those that are something else today.
+pub(super) fn reevaluate(session: &mut Session<'_>, span: Span, now: Timestamp) -> rusqlite::Result<Batch> {
+    let source = session.source();
+    batch(&source, &session.settings.policy, span, |row, evaluated| {
+        row.save(session, evaluated.as_ref(), now).map(drop)
+    })
+}
+
+fn batch(
+    source: &Source<'_>,
+    policy: &Policy,
+    span: Span,
+    mut save: impl FnMut(FailureRow, Option<Evaluated>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<Batch> {
+    let mut batch = Batch::default();
+    for (row, id, stored) in rows(source.db, span)? {
+        batch.looked_at += 1;
+        batch.next = Some(row);
+        let Some((failure, evaluated)) = today(source, policy, &id)? else { continue };
+        let evaluated_json = evaluated.as_ref().map(|evaluated| to_json(&evaluated.failure)).transpose()?;
+        if evaluated_json.as_ref() != Some(&stored) {
+            let changes = changes(&stored, evaluated_json.as_deref())?;
+            batch.changed.push(Changed { id: failure.failure_id.clone(), changes });
+            save(failure, evaluated)?;
+        }
+    }
+    batch.next = batch.next.filter(|_| batch.looked_at == AT_A_TIME as usize);
+    Ok(batch)
+}
+
+/// The rows of a batch: their number, the failure's id, and the failure as it is stored.
+fn rows(db: &Connection, span: Span) -> rusqlite::Result<Vec<(i64, String, String)>> {
+    const SQL: &str = "SELECT id, failure_id, evaluated FROM failure
+        WHERE id > ?1 AND state IS NOT NULL AND started_at_ns >= ?2 ORDER BY id LIMIT ?3";
+    let since_ns = span.since.map_or(i64::MIN, Timestamp::as_nanos);
+    db.prepare_cached(SQL)?
+        .query_map(params![span.after, since_ns, AT_A_TIME], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
+        .collect()
+}
+
+/// A failure's row, and what it comes to under this policy.
+fn today(
+    source: &Source<'_>,
+    policy: &Policy,
+    id: &str,
+) -> rusqlite::Result<Option<(FailureRow, Option<Evaluated>)>> {
+    if let Some(incident) = IncidentId::of_failure(id)
+        && let Some(member) = source.stored_incident(&incident)?
+    {
+        let mut connected = Connected::with(source, member, None)?;
+        let evaluated = evaluate_group(&connected.group, policy).remove(&incident);
+        return Ok(connected.take(&incident).map(|row| (row, evaluated)));
+    }
+    let Some(row) = FailureRow::load_by_id(source.db, id)? else {
+        return Ok(None);
+    };
+    let evaluated = match &row.facts {
+        Facts::Submission(submission) => submission.evaluate(policy),
+        Facts::History(_) | Facts::Damaged => return Ok(None),
+    };
+    Ok(Some((row, Some(evaluated))))
+}
+
+/// The fields that differ.
+fn changes(stored: &str, today: Option<&str>) -> rusqlite::Result<Vec<Change>> {
+    // A row that is damaged is everything new.
+    let before: Map<String, Value> = from_json(stored).unwrap_or_default();
+    let after: Map<String, Value> = today.map_or_else(|| Ok(Map::new()), from_json)?;
+    let field = |name: &String| {
+        let of = |failure: &Map<String, Value>| failure.get(name).cloned().unwrap_or_default();
+        (of(&before) != of(&after)).then(|| Change {
+            field: name.clone(),
+            before: of(&before),
+            after: of(&after),
+        })
+    };
+    Ok(after.keys().filter_map(field).collect())
+}

@@ -1,0 +1,114 @@
+//! `reevaluate`: the past under today's configuration, by way of the daemon and without one.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Output;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{Backend, Daemon, KEY, story};
+
+const BEFORE: &str = "";
+const TODAY: &str = r#"
+[failure.severity]
+P1 = "SEV-1"
+
+[[rule]]
+name = "search is not ours"
+service = ["Search"]
+action = "ignore"
+"#;
+
+/// `reevaluate` under this configuration, beside the daemon or once it has ended.
+struct Command {
+    folder: TempDir,
+    store: PathBuf,
+    admin: SocketAddr,
+}
+
+impl Command {
+    fn beside(daemon: &Daemon) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, store: daemon.store.clone(), admin: daemon.private }
+    }
+
+    fn run(&self, configuration: &str, arguments: &[&str]) -> Output {
+        let file = self.folder.path().join("config.toml");
+        let (store, admin) = (self.store.display(), self.admin);
+        let text = format!("{configuration}\n[store]\npath = \"{store}\"\n[admin]\nlisten = \"{admin}\"\n");
+        std::fs::write(&file, text).unwrap();
+        std::process::Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
+            .args(["--config", file.to_str().unwrap(), "reevaluate"])
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+async fn severities(daemon: &Daemon) -> Vec<Value> {
+    daemon.failures().await.iter().map(|failure| failure["severity"].clone()).collect()
+}
+
+async fn told(configuration: &str) -> Daemon {
+    let daemon = Daemon::start(configuration).await;
+    for webhook in story() {
+        daemon.deliver(webhook).await;
+    }
+    daemon
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_is_asked_again_only_on_demand() {
+    let daemon = told(BEFORE).await.restart(TODAY).await;
+    let command = Command::beside(&daemon);
+    assert!(!severities(&daemon).await.contains(&json!("SEV-1")), "configuration alone rewrites nothing");
+
+    let would = stdout(&command.run(TODAY, &["--dry-run"]));
+    insta::assert_snapshot!(would);
+    assert!(!severities(&daemon).await.contains(&json!("SEV-1")), "a dry run changes nothing");
+    let none = stdout(&command.run(TODAY, &["--dry-run", "--since", "2026-11-03"]));
+    assert_eq!(none, "0 of 0 failures would change.\n");
+
+    let did = stdout(&command.run(TODAY, &[]));
+    assert_eq!(did.replace("changed.", "would change."), would);
+    assert!(severities(&daemon).await.contains(&json!("SEV-1")));
+    let again: Value = serde_json::from_str(&stdout(&command.run(TODAY, &["--format", "json"]))).unwrap();
+    assert_eq!(again, json!({ "changed": [], "looked_at": 9, "dry_run": false }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_under_another_configuration_is_told_apart() {
+    let daemon = told(BEFORE).await;
+    let refused = Command::beside(&daemon).run(TODAY, &[]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("restart it first"));
+    assert!(!severities(&daemon).await.contains(&json!("SEV-1")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_daemon_the_store_is_changed_and_backends_hear_of_it_later() {
+    let mut backend = Backend::start().await;
+    let daemon = told(&backend.entry("metrics")).await;
+    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'") > 0 {
+        daemon.get("/healthz").await;
+    }
+    while backend.try_next().is_some() {}
+    let command = Command::beside(&daemon);
+    let today = format!("{TODAY}{}", backend.entry("metrics"));
+    let change = || {
+        let output = command.run(&today, &[]);
+        assert!(stdout(&output).ends_with("6 of 9 failures changed.\n"));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("no daemon answers") && !said.contains(KEY), "{said}");
+    };
+    let daemon = daemon.restart_after(&today, change).await;
+    assert!(severities(&daemon).await.contains(&json!("SEV-1")));
+    let told = backend.next().await.attributes();
+    assert!(told["severity"] == "SEV-1" || told.get("finished_at").is_none(), "{told}");
+}
