@@ -29,6 +29,17 @@ pub struct Subject {
     pub kind: Kind,
     /// The incident as the event shows it; `None` where the event only mentions it (notes, responders, …).
     pub snapshot: Option<Box<Snapshot>>,
+    /// What it says of the deployment at fault.
+    pub deployment: Option<DeploymentHint>,
+}
+
+/// Somebody's word on the deployment that caused an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeploymentHint {
+    /// A note that begins with `deployment:`, and what follows.
+    Note(String),
+    /// What the custom field named `deployment` holds; `None`: it was emptied.
+    Field(Option<String>),
 }
 
 /// The incident object inside an event. A `None` means unknown, whatever PagerDuty meant by its null.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evaluate::{Because, View};
 use super::failure::{Evaluated, Failure, Flag, State};
+use super::history::NamedBy;
 use super::id::IncidentId;
 use super::merge::{Group, Merges, Standing};
 use super::policy::{Policy, Reopened, Start, WhichService};
@@ -52,6 +53,16 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
     told.push(why("team", failure.team.as_deref().unwrap_or("-"), attribution(failure, policy)));
     told.push(why("env", failure.env.clone(), env(failure, policy)));
     told.push(why("severity", failure.severity.as_deref().unwrap_or("-"), severity(failure, policy)));
+    told.extend(view.history.named_deployment().map(|(name, by)| {
+        why(
+            "deployment",
+            name,
+            match by {
+                NamedBy::Field => "the custom field named deployment names it",
+                NamedBy::Note => "the last note that begins with \"deployment:\" names it",
+            },
+        )
+    }));
     told.extend(failure.flags.iter().map(|flag| why("flag", flag.as_str(), meaning(*flag))));
     Some((evaluated, told))
 }

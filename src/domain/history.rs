@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, Kind, Merge, Snapshot};
+use super::event::{DeploymentHint, Event, Kind, Merge, Snapshot};
 use super::id::IncidentId;
 use super::timestamp::{Timestamp, nanos};
 
@@ -39,6 +39,9 @@ impl Entry {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     entries: Vec<Entry>,
+    /// What notes and custom fields say of the deployment at fault.
+    #[serde(default, skip_serializing_if = "Hints::is_empty")]
+    hints: Hints,
     /// Whether any event was dated after the moment it was received.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     in_the_future: bool,
@@ -56,21 +59,31 @@ pub struct Stretch {
 impl History {
     /// Adds an event that was received at `received_at`. `false`: it adds nothing.
     pub fn insert(&mut self, event: &Event, received_at: Timestamp) -> bool {
-        let Some((kind, snapshot)) =
-            event.subject.as_ref().and_then(|subject| Some((subject.kind, subject.snapshot.as_deref()?)))
-        else {
+        let Some(subject) = &event.subject else {
             return false;
+        };
+        let has_hint = self.hints.insert(event, subject.deployment.as_ref());
+        let Some((kind, snapshot)) = subject.snapshot.as_deref().map(|snapshot| (subject.kind, snapshot))
+        else {
+            return has_hint;
         };
         let entry = Entry { at: event.occurred_at, kind, id: event.id.clone(), facts: snapshot.clone() };
         let Err(index) = self.entries.binary_search_by(|other| other.position().cmp(&entry.position()))
         else {
-            return false;
+            return has_hint;
         };
         let is_ahead = |time: Timestamp| time.is_ahead_of(received_at);
         self.in_the_future |= is_ahead(entry.at) || entry.facts.created_at.is_some_and(is_ahead);
         self.entries.insert(index, entry);
         self.forget_what_cannot_decide();
         true
+    }
+
+    /// The deployment that somebody named as the cause, and where: a custom field before a note.
+    pub fn named_deployment(&self) -> Option<(&str, NamedBy)> {
+        let field = self.hints.field.as_ref().and_then(|hint| Some((hint.value.as_deref()?, NamedBy::Field)));
+        let note = || Some((self.hints.note.as_ref()?.value.as_deref()?, NamedBy::Note));
+        field.or_else(note)
     }
 
     /// Whether no event has shown the incident yet.
@@ -192,6 +205,54 @@ impl History {
             index += 1;
             index == 1 || is_first_of_its_kind || entry.facts != Snapshot::default()
         });
+    }
+}
+
+/// Where a deployment was named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedBy {
+    /// The custom field named `deployment`.
+    Field,
+    /// The last note that begins with `deployment:`.
+    Note,
+}
+
+/// The latest word of each kind on the deployment at fault.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Hints {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    field: Option<Hint>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<Hint>,
+}
+
+/// In the order of events: time, then id, for all of them are of one rank.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Hint {
+    #[serde(with = "nanos")]
+    at: Timestamp,
+    id: String,
+    value: Option<String>,
+}
+
+impl Hints {
+    fn is_empty(&self) -> bool {
+        self.field.is_none() && self.note.is_none()
+    }
+
+    /// Whether this is the latest word.
+    fn insert(&mut self, event: &Event, hint: Option<&DeploymentHint>) -> bool {
+        let (kept, value) = match hint {
+            None => return false,
+            Some(DeploymentHint::Field(value)) => (&mut self.field, value.clone()),
+            Some(DeploymentHint::Note(value)) => (&mut self.note, Some(value.clone())),
+        };
+        let hint = Some(Hint { at: event.occurred_at, id: event.id.clone(), value });
+        let is_latest = hint > *kept;
+        if is_latest {
+            *kept = hint;
+        }
+        is_latest
     }
 }
 

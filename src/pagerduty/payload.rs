@@ -7,7 +7,7 @@ use serde::de::MapAccess;
 use serde::de::value::MapAccessDeserializer;
 
 use super::lenient::{Lenient, Shape};
-use crate::domain::event::{Event, Kind, Merge, Priority, Reference, Snapshot, Subject};
+use crate::domain::event::{DeploymentHint, Event, Kind, Merge, Priority, Reference, Snapshot, Subject};
 use crate::domain::id::IncidentId;
 use crate::domain::timestamp::{Timestamp, TimestampError};
 
@@ -100,6 +100,10 @@ struct Data<'a> {
     #[serde(borrow)]
     incident_type: Lenient<IncidentType<'a>>,
     resolve_reason: Lenient<Merge>,
+    #[serde(borrow)]
+    content: Lenient<Cow<'a, str>>,
+    #[serde(borrow)]
+    custom_fields: Lenient<Vec<CustomField<'a>>>,
 }
 
 impl Data<'_> {
@@ -108,6 +112,13 @@ impl Data<'_> {
         let is_incident = self.shape.0.as_deref() == Some("incident");
         let assignments = self.incident_role_assignments.0.unwrap_or_default();
         let mentioned = || assignments.into_iter().find_map(|assignment| assignment.incident.0?.id.0);
+        let deployment = match self.shape.0.as_deref() {
+            Some("incident_note") => {
+                self.content.0.as_deref().and_then(named_in_note).map(DeploymentHint::Note)
+            }
+            Some("incident_field_values") => self.custom_fields.0.and_then(named_in_field),
+            _ => None,
+        };
         let id =
             if is_incident { self.id.0 } else { self.incident.0.and_then(|i| i.id.0).or_else(mentioned) };
         let snapshot = Snapshot {
@@ -130,8 +141,22 @@ impl Data<'_> {
             // A resolve remains one, also where its data has a shape that nobody has seen yet.
             snapshot: (is_incident || kind != Kind::Mentioned)
                 .then(|| Box::new(if is_incident { snapshot } else { Snapshot::default() })),
+            deployment,
         })
     }
+}
+
+/// `deployment: checkout-1.42.0`, and the rest of that line.
+fn named_in_note(content: &str) -> Option<String> {
+    let line = content.trim_start().strip_prefix("deployment:")?.lines().next()?.trim();
+    (!line.is_empty()).then(|| line.to_owned())
+}
+
+/// What the field named `deployment` holds, where it is among the incident's fields.
+fn named_in_field(fields: Vec<CustomField<'_>>) -> Option<DeploymentHint> {
+    let field = fields.into_iter().find(|field| field.name.0.as_deref() == Some("deployment"))?;
+    let value = field.value.0.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    Some(DeploymentHint::Field(value))
 }
 
 fn owned(text: Lenient<Cow<'_, str>>) -> Option<String> {
@@ -164,6 +189,16 @@ struct RoleAssignment<'a> {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
+struct CustomField<'a> {
+    #[serde(borrow)]
+    name: Lenient<Cow<'a, str>>,
+    /// Texts only: lists, numbers and the like name no deployment.
+    #[serde(borrow)]
+    value: Lenient<Cow<'a, str>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct IncidentType<'a> {
     #[serde(borrow)]
     name: Lenient<Cow<'a, str>>,
@@ -179,7 +214,7 @@ macro_rules! object_shapes {
         }
     )+};
 }
-object_shapes!(Data, WireReference, RoleAssignment, IncidentType);
+object_shapes!(Data, WireReference, RoleAssignment, IncidentType, CustomField);
 
 impl Shape<'_> for Timestamp {
     /// What is no time is unknown; a time that cannot be is worth a person's look.
@@ -222,5 +257,40 @@ impl<'de> Shape<'de> for Merge {
         let is_merge = reason.shape.0.as_deref() == Some("merge_resolve_reason");
         let target = reason.incident.0.and_then(|incident| incident.id.0);
         Ok(is_merge.then(|| Self { into: target.and_then(|id| IncidentId::parse(&id)) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployment(body: &str) -> Option<DeploymentHint> {
+        parse(body.as_bytes()).unwrap().subject.unwrap().deployment
+    }
+
+    #[test]
+    fn a_custom_field_names_a_deployment() {
+        let fixture = include_str!("../../fixtures/pagerduty/incident.custom_field_values.updated.json");
+        let named = Some(DeploymentHint::Field(Some("checkout-1.42.0".to_owned())));
+        assert_eq!(deployment(fixture), named);
+        for (value, held) in [("null", None), ("[\"a\"]", None), ("\" v2 \"", Some("v2".to_owned()))] {
+            let other = fixture.replacen("\"checkout-1.42.0\"", value, 1);
+            assert_eq!(deployment(&other), Some(DeploymentHint::Field(held)), "{value}");
+        }
+        assert_eq!(deployment(&fixture.replace("\"deployment\"", "\"region\"")), None);
+    }
+
+    #[test]
+    fn a_note_names_a_deployment_where_it_begins_so() {
+        let fixture = include_str!("../../fixtures/pagerduty/incident.annotated.json");
+        let noted =
+            |content: &str| deployment(&fixture.replace("Resolution Note: rolled back to 1.41.2", content));
+        let named = |name: &str| Some(DeploymentHint::Note(name.to_owned()));
+        assert_eq!(noted("deployment: 1.42.0"), named("1.42.0"));
+        assert_eq!(noted("deployment:none\\nsure of it"), named("none"));
+        for content in ["the deployment: 1.42.0", "deployment:", "deployment: \\n1.42.0", "Deployment 1.42.0"]
+        {
+            assert_eq!(noted(content), None, "{content}");
+        }
     }
 }

@@ -21,7 +21,7 @@ fn second(n: i64) -> Timestamp {
 
 fn event(id: &str, kind: Kind, at: i64, facts: Snapshot) -> Event {
     let incident = IncidentId::parse("Q1").unwrap();
-    let subject = Subject { incident, kind, snapshot: Some(Box::new(facts)) };
+    let subject = Subject { incident, kind, snapshot: Some(Box::new(facts)), deployment: None };
     Event { id: id.into(), event_type: String::new(), occurred_at: second(at), subject: Some(subject) }
 }
 
@@ -103,7 +103,7 @@ fn unreduced(events: &[Event]) -> History {
         })
         .collect();
     entries.sort_by(|a, b| a.position().cmp(&b.position()));
-    History { entries, in_the_future: false }
+    History { entries, ..History::default() }
 }
 
 fn stretch(reopened_at: Option<i64>, resolved_at: Option<i64>) -> Stretch {
@@ -148,4 +148,31 @@ fn a_storm_of_events_is_not_kept() {
     let history = history(&events);
     assert_eq!(history.entries.len(), 2);
     assert_eq!(history.latest(|s| s.title.as_ref()).unwrap(), "title 499");
+}
+
+fn hint(id: &str, at: i64, deployment: DeploymentHint) -> Event {
+    let incident = IncidentId::parse("Q1").unwrap();
+    let subject = Subject { incident, kind: Kind::Mentioned, snapshot: None, deployment: Some(deployment) };
+    Event { id: id.into(), event_type: String::new(), occurred_at: second(at), subject: Some(subject) }
+}
+
+#[test]
+fn the_last_word_on_the_deployment_stays_in_any_order() {
+    let note = |text: &str| DeploymentHint::Note(text.to_owned());
+    let field = |value: Option<&str>| DeploymentHint::Field(value.map(str::to_owned));
+    let notes = [hint("1", 0, note("v1")), hint("2", 5, note("v2"))];
+    let fields = [hint("3", 1, field(Some("v3"))), hint("4", 9, field(None))];
+    let told = |events: &[&Event]| {
+        let mut history = History::default();
+        let changed: Vec<bool> = events.iter().map(|event| history.insert(event, second(100))).collect();
+        (history.named_deployment().map(|(name, by)| (name.to_owned(), by)), changed)
+    };
+    let [v1, v2] = &notes;
+    let [v3, emptied] = &fields;
+    let last_note = Some(("v2".to_owned(), NamedBy::Note));
+    assert_eq!(told(&[v1, v2, v2]), (last_note.clone(), vec![true, true, false]));
+    assert_eq!(told(&[v2, v1]), (last_note.clone(), vec![true, false]));
+    assert_eq!(told(&[v3, v2]).0, Some(("v3".to_owned(), NamedBy::Field)));
+    // An emptied field leaves it to the notes.
+    assert_eq!(told(&[emptied, v2, v3]).0, last_note);
 }
