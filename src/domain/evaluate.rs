@@ -244,3 +244,6 @@ fn active_nanos(stretches: &[Stretch], started_at: Timestamp) -> Option<i64> {
         Some(sum.saturating_add(stretch.resolved_at?.nanos_since(from).max(0)))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -293,4 +293,21 @@ mod tests {
             assert_eq!(noted(content), None, "{content}");
         }
     }
+
+    #[test]
+    fn rule_1_the_incident_is_found_wherever_its_id_stands() {
+        for name in
+            ["incident.triggered", "incident.annotated", "incident.role.assigned", "incident.task.created"]
+        {
+            let file = format!("{}/fixtures/pagerduty/{name}.json", env!("CARGO_MANIFEST_DIR"));
+            let event = parse(&std::fs::read(file).unwrap()).unwrap();
+            assert_eq!(event.subject.unwrap().incident.as_str(), "Q1FXSAMPLE0001", "{name}");
+        }
+    }
+
+    #[test]
+    fn rule_16_a_test_event_is_about_no_incident() {
+        let ping = parse(include_bytes!("../../fixtures/pagerduty/pagey.ping.json")).unwrap();
+        assert_eq!(ping.subject, None);
+    }
 }

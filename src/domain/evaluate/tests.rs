@@ -1,0 +1,192 @@
+use super::*;
+use crate::domain::event::{Event, Kind, Merge, Snapshot, Subject};
+use crate::domain::rule::{Action, Rule};
+
+fn second(n: i64) -> Timestamp {
+    Timestamp::from_unix(1_800_000_000 + n).unwrap()
+}
+
+fn id(incident: &str) -> IncidentId {
+    IncidentId::parse(incident).unwrap()
+}
+
+/// An event of an incident at a second, as it shows the incident.
+fn event(incident: &str, kind: Kind, at: i64, snapshot: Snapshot) -> Event {
+    let subject =
+        Subject { incident: id(incident), kind, snapshot: Some(Box::new(snapshot)), deployment: None };
+    let event_id = format!("{incident}-{kind:?}-{at}");
+    Event { id: event_id, event_type: String::new(), occurred_at: second(at), subject: Some(subject) }
+}
+
+fn triggered(incident: &str, at: i64) -> Event {
+    // PagerDuty's created_at has whole seconds, and lies before what follows from it.
+    event(incident, Kind::Triggered, at, Snapshot { created_at: Some(second(at - 1)), ..Snapshot::default() })
+}
+
+fn resolved(incident: &str, at: i64) -> Event {
+    event(incident, Kind::Resolved, at, Snapshot::default())
+}
+
+fn merged(incident: &str, at: i64, target: &str) -> Event {
+    let merge = Some(Merge { into: Some(id(target)) });
+    event(incident, Kind::Resolved, at, Snapshot { merge, ..Snapshot::default() })
+}
+
+fn policy() -> Policy {
+    Policy { default_env: "production".into(), ..Policy::default() }
+}
+
+/// What the incidents of these events come to.
+fn failures(policy: &Policy, events: &[Event]) -> BTreeMap<String, Failure> {
+    let mut group = Group::new();
+    for event in events {
+        let incident = event.subject.as_ref().unwrap().incident.clone();
+        group.entry(incident).or_default().insert(event, second(1_000));
+    }
+    let evaluated = evaluate_group(&group, policy);
+    evaluated.into_iter().map(|(incident, evaluated)| (incident.to_string(), evaluated.failure)).collect()
+}
+
+/// What the one incident of these events comes to.
+fn failure(policy: &Policy, events: &[Event]) -> Failure {
+    failures(policy, events).into_values().next().unwrap()
+}
+
+#[test]
+fn rule_1_the_id_is_the_incidents_with_a_prefix() {
+    let failure = failure(&policy(), &[triggered("Q3YON8WNWTZMRQ", 0)]);
+    assert_eq!(failure.id.as_str(), "pagerduty:Q3YON8WNWTZMRQ");
+    assert_eq!(failure.incident, Some(id("Q3YON8WNWTZMRQ")));
+}
+
+#[test]
+fn rule_4_each_start_and_what_it_falls_back_to() {
+    let acknowledged = |at| event("Q1", Kind::Acknowledged, at, Snapshot::default());
+    let started = |start, events: &[Event]| {
+        let failure = failure(&Policy { start, ..policy() }, events);
+        (failure.started_at, failure.flags)
+    };
+    let whole = [triggered("Q1", 10), acknowledged(20), resolved("Q1", 30)];
+    assert_eq!(started(Start::Created, &whole), (second(9), vec![]));
+    assert_eq!(started(Start::Triggered, &whole), (second(10), vec![]));
+    assert_eq!(started(Start::Acknowledged, &whole), (second(20), vec![]));
+    let late = [triggered("Q1", 10), resolved("Q1", 30), acknowledged(40)];
+    assert_eq!(started(Start::Acknowledged, &late), (second(9), vec![]));
+    let undated = [event("Q1", Kind::Triggered, 10, Snapshot::default()), resolved("Q1", 30)];
+    assert_eq!(started(Start::Created, &undated), (second(10), vec![]));
+    assert_eq!(started(Start::Created, &[resolved("Q1", 30)]), (second(30), vec![Flag::Approximate]));
+}
+
+#[test]
+fn rule_6_a_resolve_alone_is_enough() {
+    let snapshot = Snapshot { created_at: Some(second(0)), ..Snapshot::default() };
+    let failure = failure(&policy(), &[event("Q1", Kind::Resolved, 90, snapshot)]);
+    assert_eq!((failure.state, failure.time_to_restore_seconds), (State::Completed, Some(90.0)));
+    assert_eq!(failure.flags, []);
+}
+
+#[test]
+fn rule_7_reopened_by_the_wall_clock_and_by_active_time() {
+    let reopened = event("Q1", Kind::Reopened, 60, Snapshot::default());
+    let story = [triggered("Q1", 1), resolved("Q1", 30), reopened, resolved("Q1", 80)];
+    let wall_clock = failure(&policy(), &story);
+    assert_eq!((wall_clock.finished_at, wall_clock.reopened), (Some(second(80)), 1));
+    assert_eq!((wall_clock.time_to_restore_seconds, wall_clock.active_seconds), (Some(80.0), Some(50.0)));
+    let active_time = Policy { reopened: Reopened::ActiveTime, ..policy() };
+    let failure = failure(&active_time, &story);
+    assert_eq!((failure.finished_at, failure.time_to_restore_seconds), (Some(second(80)), Some(50.0)));
+}
+
+#[test]
+fn rule_8_a_chain_begins_where_its_first_link_did() {
+    let story = [
+        triggered("QA", 1),
+        triggered("QB", 11),
+        triggered("QC", 21),
+        merged("QA", 30, "QB"),
+        merged("QB", 40, "QC"),
+        resolved("QC", 100),
+    ];
+    let found = failures(&policy(), &story);
+    assert_eq!(found["QC"].started_at, second(0));
+    assert_eq!((found["QC"].merged.clone(), found["QC"].state), (vec![id("QA"), id("QB")], State::Completed));
+    for (source, target) in [("QA", "QB"), ("QB", "QC")] {
+        assert_eq!((found[source].state, &found[source].merged_into), (State::Merged, &Some(id(target))));
+    }
+}
+
+#[test]
+fn rule_8_in_a_circle_the_earliest_counts() {
+    let story = [triggered("QA", 11), triggered("QB", 1), merged("QA", 30, "QB"), merged("QB", 40, "QA")];
+    let found = failures(&policy(), &story);
+    assert_eq!((found["QB"].state, &found["QB"].flags), (State::Completed, &vec![Flag::MergeCycle]));
+    assert_eq!((found["QB"].merged.clone(), &found["QB"].merged_into), (vec![id("QA")], &None));
+    assert_eq!(found["QA"].state, State::Merged);
+    let into_itself = [triggered("QA", 1), merged("QA", 30, "QA")];
+    assert_eq!(failure(&policy(), &into_itself).state, State::Completed);
+}
+
+#[test]
+fn rule_8_a_target_that_was_never_seen_is_flagged() {
+    let found = failure(&policy(), &[triggered("QA", 1), merged("QA", 30, "QB")]);
+    assert_eq!((found.state, found.flags), (State::Merged, vec![Flag::MergeTargetUnseen]));
+    let reopened = event("QA", Kind::Reopened, 60, Snapshot::default());
+    let found = failure(&policy(), &[triggered("QA", 1), merged("QA", 30, "QB"), reopened]);
+    assert_eq!((found.state, found.merged_into), (State::Open, None), "a reopen undoes the merge");
+}
+
+#[test]
+fn rule_10_the_last_priority_makes_the_severity() {
+    let prioritised = |at, priority| {
+        let snapshot = Snapshot { priority: Some(priority), ..Snapshot::default() };
+        event("Q1", Kind::PriorityUpdated, at, snapshot)
+    };
+    let named = |name: &str| Priority::Named(name.to_owned());
+    let severities = BTreeMap::from([("P1".to_owned(), "SEV-1".to_owned())]);
+    let policy = Policy { severities, ..policy() };
+    let severity = |events: &[Event]| failure(&policy, events).severity;
+    assert_eq!(
+        severity(&[prioritised(1, named("P3")), prioritised(2, named("P1"))]).as_deref(),
+        Some("SEV-1")
+    );
+    assert_eq!(severity(&[prioritised(2, named("P3")), prioritised(1, named("P1"))]).as_deref(), Some("P3"));
+    assert_eq!(severity(&[prioritised(1, named("P1")), prioritised(2, Priority::Erased)]), None);
+}
+
+#[test]
+fn rule_11_noise_that_was_merged_moves_no_start() {
+    let urgent = |incident: &str, at: i64, urgency: &str| {
+        let snapshot = Snapshot {
+            created_at: Some(second(at)),
+            urgency: Some(urgency.to_owned()),
+            ..Snapshot::default()
+        };
+        event(incident, Kind::Triggered, at, snapshot)
+    };
+    let noise = Rule {
+        name: "noise".into(),
+        urgency: vec!["low".into()],
+        priority: vec![],
+        service: vec![],
+        team: vec![],
+        title: vec![],
+        incident_type: vec![],
+        action: Action::Ignore,
+    };
+    let policy = Policy { rules: vec![noise], ..policy() };
+    let story = |source: &str, target: &str| {
+        let events =
+            [urgent("QA", 0, source), urgent("QB", 20, target), merged("QA", 30, "QB"), resolved("QB", 90)];
+        failures(&policy, &events).remove("QB").unwrap()
+    };
+    assert_eq!((story("low", "high").started_at, story("high", "high").started_at), (second(20), second(0)));
+    assert_eq!(story("high", "low").state, State::Completed, "one member counts, and so the group does");
+    assert_eq!(story("low", "low").reason.as_deref(), Some("noise"));
+}
+
+#[test]
+fn rule_14_an_end_before_the_start_is_moved_to_it() {
+    let failure = failure(&policy(), &[triggered("Q1", 100), resolved("Q1", 50)]);
+    assert_eq!((failure.started_at, failure.finished_at), (second(99), Some(second(99))));
+    assert_eq!((failure.time_to_restore_seconds, failure.flags), (Some(0.0), vec![Flag::EndBeforeStart]));
+}
