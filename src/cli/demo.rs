@@ -23,9 +23,10 @@ use super::{Failed, runtime};
 use crate::backend;
 use crate::clock::SystemClock;
 use crate::config::{Config, Secret};
-use crate::domain::failure::State;
+use crate::domain::explain::Why;
+use crate::domain::failure::{Failure, State};
 use crate::pagerduty::payload;
-use crate::store::{ForwardState, ListedFailure, Page};
+use crate::store::{ForwardState, ListedFailure, Page, Story};
 use crate::{Listeners, RunError, Shutdown};
 
 #[derive(Args)]
@@ -157,6 +158,11 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     tell_story(&daemon, secret.fetch(1)?).await?;
     let listed = settled(&daemon).await?;
     say(format_args!("What it came to:\n\n{}", table(&listed, width())));
+    say("Why:\n");
+    for failure in &listed {
+        say(reason(&daemon.story(&failure.failure).await?));
+    }
+    say("");
     say(verdict(&listed, &backend.failures().await?)?);
     if !options.once {
         say("\nStill up; Ctrl-C ends it.");
@@ -201,6 +207,22 @@ async fn settled(daemon: &Instance) -> anyhow::Result<Vec<ListedFailure>> {
         }
     };
     tokio::time::timeout(PATIENCE, settled).await.context("the failures were not forwarded in time")?
+}
+
+/// What tells most about a failure, in a line; `explain` has all of it.
+fn reason(story: &Story) -> String {
+    let about = |about: &str| story.why.iter().find(|why| why.about == about);
+    let telling = about("merged_into")
+        .or_else(|| about("counts").filter(|why| why.value == "no"))
+        .or_else(|| about("merged").and_then(|_| about("started_at")))
+        .or_else(|| about("reopened"))
+        .or_else(|| about("state"));
+    let incident = story.failure.as_ref().and_then(|listed| listed.failure.incident.as_ref());
+    let name = incident.map(ToString::to_string).unwrap_or_default();
+    match telling {
+        Some(Why { about, value, because }) => format!("  {name}  {about} {value}: {because}"),
+        None => format!("  {name}"),
+    }
 }
 
 /// Whether the backend holds what it should: each completed failure once, with the same start and end.
@@ -264,6 +286,11 @@ impl Instance {
     async fn failures(&self) -> anyhow::Result<Vec<ListedFailure>> {
         let answer = self.client.get(self.failures_url()).send().await?.text().await?;
         Ok(serde_json::from_str::<Page>(&answer)?.failures)
+    }
+
+    async fn story(&self, failure: &Failure) -> anyhow::Result<Story> {
+        let url = format!("{}/{}", self.failures_url(), failure.id);
+        Ok(serde_json::from_str(&self.client.get(url).send().await?.text().await?)?)
     }
 
     async fn stop(self) -> anyhow::Result<()> {
