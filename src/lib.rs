@@ -9,7 +9,7 @@
 //! 4. it is answered 202;
 //! 5. [`forward`] sends what the outbox holds.
 //!
-//! [`run()`] is the only seam: the program, its demo and its tests all go through it.
+//! [`run()`] is the seam that the program, its demo and its tests go through.
 
 pub mod backend;
 pub mod catalog;

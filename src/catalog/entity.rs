@@ -78,14 +78,14 @@ impl Document {
             return Some(Entity { service, team: self.team, pagerduty: service_url });
         }
         let Metadata { name, owner, annotations } = self.metadata;
-        let is_backstage = self.api_version.is_some_and(|version| version.starts_with("backstage.io/"));
-        match (self.kind.as_deref(), is_backstage) {
-            (Some("Component"), true) => Some(Entity {
+        let version = self.api_version.as_deref().unwrap_or_default();
+        match (self.kind.as_deref(), version) {
+            (Some("Component"), version) if version.starts_with("backstage.io/") => Some(Entity {
                 service: name?,
                 team: self.spec.owner.map(|owner| owner_name(&owner)),
                 pagerduty: annotations.pagerduty_service_id,
             }),
-            (Some(_), false) => Some(Entity { service: name?, team: owner, pagerduty: service_url }),
+            (Some(_), "v3") => Some(Entity { service: name?, team: owner, pagerduty: service_url }),
             _ => None,
         }
     }
@@ -133,6 +133,8 @@ mod tests {
     fn what_is_no_service_is_passed_over() {
         assert_eq!(parse("").unwrap(), []);
         assert_eq!(parse("---\n---\nsome: thing\n---\nkind: service\nmetadata: {}\n").unwrap(), []);
+        let other = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: checkout\n";
+        assert_eq!(parse(other).unwrap(), []);
     }
 
     #[test]

@@ -108,7 +108,7 @@ const STORY: [Chapter; 8] = [
     },
 ];
 
-/// The services of the story, as a configuration would name them.
+/// What a configuration would say of the story: severities, a rule, services.
 const CONFIGURED: &str = r#"
 [failure.severity]
 P1 = "SEV-1"

@@ -85,7 +85,7 @@ const COLUMNS: [Column; 9] = [
     Column { title: "TEAM", is_number: false, may_shrink: true },
     Column { title: "ENV", is_number: false, may_shrink: true },
     Column { title: "SEVERITY", is_number: false, may_shrink: true },
-    Column { title: "STATE", is_number: false, may_shrink: false },
+    Column { title: "STATE", is_number: false, may_shrink: true },
     Column { title: "RESTORED IN", is_number: true, may_shrink: false },
 ];
 
@@ -96,10 +96,11 @@ pub(super) fn table(failures: &[ListedFailure], width: usize) -> String {
 }
 
 fn row(failure: &Failure) -> Vec<String> {
-    let flags: Vec<_> = failure.flags.iter().map(|flag| flag.as_str()).collect();
-    let state = match flags.as_slice() {
+    let flags = failure.flags.iter().map(|flag| flag.as_str());
+    let remarks: Vec<&str> = failure.reason.as_deref().into_iter().chain(flags).collect();
+    let state = match remarks.as_slice() {
         [] => failure.state.as_str().to_owned(),
-        flags => format!("{} ({})", failure.state.as_str(), flags.join(", ")),
+        remarks => format!("{} ({})", failure.state.as_str(), remarks.join(", ")),
     };
     vec![
         minute(&failure.started_at.to_string()),

@@ -58,7 +58,7 @@ enum Command {
     Failures(failures::Options),
     /// Tell one failure's whole story: its events, what decided what, and what backends were told
     Explain(explain::Options),
-    /// Ask rules, attribution and severities again about the past, under today's configuration
+    /// Evaluate past failures again, under today's configuration
     Reevaluate(reevaluate::Options),
     /// Print the example configuration, or the one that holds
     Config(config::Options),

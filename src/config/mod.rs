@@ -19,6 +19,7 @@ pub use value::{BackendUrl, Name, NotYet, Pause, Retention, RoutePath, TimeZoneN
 
 use crate::domain::catalog::Catalog;
 use crate::domain::policy::{Policy, Reopened, ServiceEntry, Start, WhichService};
+use crate::domain::rule::TOO_SHORT;
 
 /// `config.example.toml`, which is also what the program does without a file.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -308,6 +309,11 @@ impl Config {
         let of_backends = config.backend.iter().map(|backend| &backend.name);
         check_unique("backend", of_backends, text)?;
         check_unique("rule", config.rule.iter().map(|rule| &rule.name), text)?;
+        let reserved = config.rule.iter().find(|rule| rule.name.get_ref().as_str() == TOO_SHORT);
+        if let Some(rule) = reserved {
+            let said = "is the reason shown for what was over too soon: choose another name";
+            return Err(Problem::at(text, rule.name.span(), said));
+        }
         Ok(config)
     }
 
@@ -327,11 +333,16 @@ impl Config {
 
     /// What names the catalog files, from the folder of the configuration on.
     pub fn catalog_patterns(&self) -> impl Iterator<Item = String> {
-        let folder = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-        self.failure
-            .catalog
-            .iter()
-            .map(|pattern| folder.join(pattern.as_str()).to_string_lossy().into_owned())
+        // The folder is no pattern, whatever it is called.
+        let folder = match self.file.as_deref().and_then(Path::parent).map(Path::to_string_lossy) {
+            Some(folder) if !folder.is_empty() => glob::Pattern::escape(&folder) + "/",
+            _ => String::new(),
+        };
+        let from_folder = move |pattern: &Name| match pattern.as_str() {
+            absolute if absolute.starts_with('/') => absolute.to_owned(),
+            relative => format!("{folder}{relative}"),
+        };
+        self.failure.catalog.iter().map(from_folder)
     }
 
     /// What was decided about failures; the catalog is read by `catalog`.

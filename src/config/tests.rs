@@ -55,6 +55,7 @@ fn mistakes_are_told_so_that_they_can_be_mended() {
         "[failure]\ndefault_env = \"\"",
         "[dora]\ntimezone = \"Mars/Olympus\"",
         "[[rule]]\nname = \"noise\"",
+        "[[rule]]\nname = \"min_duration\"\naction = \"count\"",
         "[[rule]]\nname = \"noise\"\naction = \"drop\"",
         "[[rule]]\nname = \"noise\"\naction = \"ignore\"\nurgency = [\"none\"]",
         "[[rule]]\nname = \"noise\"\naction = \"ignore\"\ntitle = [\"disk (\"]",

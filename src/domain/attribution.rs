@@ -17,8 +17,14 @@ pub struct Attribution {
     pub repository_url: Option<String>,
     /// `key:value` tags.
     pub tags: Vec<String>,
-    /// The deciding step, in words.
+    /// The deciding step, in words: the first that knew anything.
     pub step: &'static str,
+    /// The step that the services are from.
+    pub services_step: &'static str,
+    /// The step that the team is from.
+    pub team_step: &'static str,
+    /// Whether the env is the service entry's own.
+    pub env_is_entrys: bool,
 }
 
 /// Attributes an incident on `service` whose first team is `team`.
@@ -35,15 +41,26 @@ pub fn attribute(policy: &Policy, service: Option<&Reference>, team: Option<&Ref
     ];
     let mut found = steps.into_iter().flatten();
     let deciding = found.next().unwrap_or_default();
-    let filled = found.fold(deciding, Found::or);
-    Attribution {
-        services: filled.services,
-        team: filled.team,
-        env: filled.env.unwrap_or_else(|| policy.default_env.clone()),
-        repository_url: filled.repository_url,
-        tags: filled.tags,
-        step: filled.step,
+    let mut attribution = Attribution {
+        services: deciding.services,
+        team: deciding.team,
+        env_is_entrys: deciding.env.is_some(),
+        env: deciding.env.unwrap_or_else(|| policy.default_env.clone()),
+        repository_url: deciding.repository_url,
+        tags: deciding.tags,
+        step: deciding.step,
+        services_step: deciding.step,
+        team_step: deciding.step,
+    };
+    for later in found {
+        if attribution.services.is_empty() && !later.services.is_empty() {
+            (attribution.services, attribution.services_step) = (later.services, later.step);
+        }
+        if attribution.team.is_none() && later.team.is_some() {
+            (attribution.team, attribution.team_step) = (later.team, later.step);
+        }
     }
+    attribution
 }
 
 /// What one step knows.
@@ -55,17 +72,6 @@ struct Found {
     repository_url: Option<String>,
     tags: Vec<String>,
     step: &'static str,
-}
-
-impl Found {
-    /// Takes from a later step what this one leaves open.
-    fn or(self, later: Self) -> Self {
-        Self {
-            services: if self.services.is_empty() { later.services } else { self.services },
-            team: self.team.or(later.team),
-            ..self
-        }
-    }
 }
 
 fn of_entry(entries: &[ServiceEntry], service: &Reference) -> Option<Found> {

@@ -10,7 +10,7 @@ use super::history::{History, Stretch};
 use super::id::{FailureId, IncidentId};
 use super::merge::{Group, Merges, Standing};
 use super::policy::{Policy, Reopened, Start, WhichService};
-use super::rule::{self, Ruling, Traits};
+use super::rule::{Ruling, Traits, Verdict};
 use super::timestamp::Timestamp;
 
 /// Evaluates incidents that merges connect. Those that no event has shown yet are not in the answer.
@@ -24,7 +24,7 @@ pub fn evaluate_group(group: &Group, policy: &Policy) -> BTreeMap<IncidentId, Ev
         .collect()
 }
 
-/// All that decides about one incident, each thing found once.
+/// What decides about one incident.
 #[derive(Debug)]
 pub struct View<'a> {
     /// Which incident it is.
@@ -39,8 +39,10 @@ pub struct View<'a> {
     pub own_start: (Timestamp, Because),
     /// The source that began earlier, if one did, with its start.
     pub moved_by: Option<(&'a IncidentId, Timestamp, Because)>,
-    /// What rules say of it and of its sources.
-    pub ruling: Ruling<'a>,
+    /// What rules say of it alone.
+    pub own_ruling: Ruling<'a>,
+    /// What they say of it and its sources together, and which of these decided that.
+    pub ruling: (Ruling<'a>, &'a IncidentId),
     /// Whose it is.
     pub attribution: Attribution,
     /// When it was open.
@@ -67,12 +69,15 @@ impl<'a> View<'a> {
         let own_start = start(history, policy.start)?;
         let attribution = attribute(policy, service(history, policy), team(history));
         let sources = merges.sources(incident);
-        let mut ruling = ask(policy, history, &attribution);
+        let own_ruling = ask(policy, history, &attribution);
+        let mut ruling = (own_ruling, incident);
         let mut moved_by: Option<(&IncidentId, Timestamp, Because)> = None;
         for (source, history) in &sources {
             let attribution = attribute(policy, service(history, policy), team(history));
             let source_ruling = ask(policy, history, &attribution);
-            ruling = ruling.with_member(source_ruling);
+            if source_ruling.outweighs(ruling.0) {
+                ruling = (source_ruling, source);
+            }
             if let Some((at, because)) = start(history, policy.start)
                 && !source_ruling.is_ignored()
                 && at < moved_by.map_or(own_start.0, |(_, earliest, _)| earliest)
@@ -87,6 +92,7 @@ impl<'a> View<'a> {
             sources: sources.into_keys().collect(),
             own_start,
             moved_by,
+            own_ruling,
             ruling,
             attribution,
             stretches: history.stretches(),
@@ -98,7 +104,7 @@ impl<'a> View<'a> {
         self.moved_by.map_or(self.own_start, |(_, at, because)| (at, because))
     }
 
-    /// The resolve that ended it, wherever it lies.
+    /// The resolve that ended it, also where it lies before the start.
     pub fn resolved_at(&self) -> Option<Timestamp> {
         self.stretches.last().and_then(|stretch| stretch.resolved_at)
     }
@@ -108,30 +114,44 @@ impl<'a> View<'a> {
         matches!(self.standing, Standing::Into(_) | Standing::IntoUnseen(_))
     }
 
+    /// When the failure ended: not before it began.
+    pub fn finished_at(&self) -> Option<Timestamp> {
+        self.resolved_at().map(|resolved_at| resolved_at.max(self.start().0))
+    }
+
+    /// Whether it counts, where it stands for itself.
+    pub fn verdict(&self, policy: &Policy) -> Verdict<'a> {
+        Verdict::of(self.ruling.0, self.start().0, self.finished_at(), policy)
+    }
+
     /// The failure that it comes to.
     pub fn evaluate(&self, policy: &Policy) -> Evaluated {
         let (started_at, _) = self.start();
-        let finished_at = self.resolved_at().map(|resolved_at| resolved_at.max(started_at));
+        let finished_at = self.finished_at();
         let active_nanos = active_nanos(&self.stretches, started_at);
         let time_to_restore_nanos = match policy.reopened {
             Reopened::WallClock => finished_at.map(|end| end.nanos_since(started_at)),
             Reopened::ActiveTime => active_nanos,
         };
+        // What was merged away was not restored.
+        let time_to_restore_nanos = time_to_restore_nanos.filter(|_| !self.is_merged());
         let priority = priority(self.history);
         let history = self.history;
-        let mut failure = Failure {
+        let verdict = self.verdict(policy);
+        let failure = Failure {
             id: FailureId::of_incident(self.incident),
             source: Source::Pagerduty,
             incident: Some(self.incident.clone()),
             number: history.latest(|facts| facts.number.as_ref()).copied(),
             title: history.latest(|facts| facts.title.as_ref()).cloned(),
             url: history.latest(|facts| facts.url.as_ref()).cloned(),
-            state: match finished_at {
+            state: match (verdict, finished_at) {
                 _ if self.is_merged() => State::Merged,
-                Some(_) => State::Completed,
-                None => State::Open,
+                (Verdict::Counts, Some(_)) => State::Completed,
+                (Verdict::Counts, None) => State::Open,
+                _ => State::Ignored,
             },
-            reason: None,
+            reason: verdict.reason().filter(|_| !self.is_merged()).map(str::to_owned),
             started_at,
             finished_at,
             time_to_restore_seconds: time_to_restore_nanos.map(seconds),
@@ -153,7 +173,6 @@ impl<'a> View<'a> {
             flags: self.flags(),
             deployment: None,
         };
-        rule::apply(&mut failure, self.ruling, policy);
         let restored_after = time_to_restore_nanos.and_then(|nanos| u64::try_from(nanos).ok());
         let details = Details {
             tags: self.attribution.tags.clone(),

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::attribution::Attribution;
 use super::evaluate::{Because, View};
 use super::failure::{Evaluated, Failure, Flag, State};
 use super::history::NamedBy;
 use super::id::IncidentId;
 use super::merge::{Group, Merges, Standing};
 use super::policy::{Policy, Reopened, Start, WhichService};
-use super::rule::{Ruling, TOO_SHORT};
+use super::rule::{Ruling, Verdict};
+use super::submission::Submission;
 
 /// One thing about a failure, and what decided it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +38,9 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
     ];
     told.extend(failure.finished_at.map(|at| why("finished_at", at.to_string(), end(&view))));
     told.extend(
-        failure.time_to_restore_seconds.map(|seconds| {
-            why("time_to_restore_seconds", seconds.to_string(), time_to_restore(&view, policy))
-        }),
+        failure
+            .time_to_restore_seconds
+            .map(|seconds| why("time_to_restore_seconds", seconds.to_string(), time_to_restore(policy))),
     );
     let reopenings = view.stretches.iter().filter_map(|stretch| stretch.reopened_at);
     told.extend(reopenings.map(|at| {
@@ -48,10 +50,8 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
         why("merged", source.to_string(), "the resolve that ended it is a merge that leads here")
     }));
     told.extend(standing(&view));
-    told.push(counts(&view, failure, policy));
-    told.push(why("services", names(&failure.services), attribution(failure, policy)));
-    told.push(why("team", failure.team.as_deref().unwrap_or("-"), attribution(failure, policy)));
-    told.push(why("env", failure.env.clone(), env(failure, policy)));
+    told.push(counts(&view, policy));
+    told.extend(attribution(&view, policy));
     told.push(why("severity", failure.severity.as_deref().unwrap_or("-"), severity(failure, policy)));
     told.extend(view.history.named_deployment().map(|(name, by)| {
         why(
@@ -67,6 +67,47 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
     Some((evaluated, told))
 }
 
+/// Explains a failure that came by the event API.
+pub fn explain_submission(submission: &Submission, policy: &Policy) -> (Evaluated, Vec<Why>) {
+    const AS_SENT: &str = "as it was sent to the event API";
+    let evaluated = submission.evaluate(policy);
+    let failure = &evaluated.failure;
+    let verdict = Verdict::of(submission.ruling(policy), failure.started_at, failure.finished_at, policy);
+    let counts = match (verdict, submission.ruling(policy)) {
+        (Verdict::Ignored(rule), _) => {
+            why("counts", "no", format!("rule {:?} is the first that matches", rule.name))
+        }
+        (Verdict::TooShort, _) => why("counts", "no", "it was over sooner than failure.min_duration"),
+        (Verdict::Counts, Ruling::Counted(rule)) => {
+            why("counts", "yes", format!("rule {:?} is the first that matches", rule.name))
+        }
+        (Verdict::Counts, _) => why("counts", "yes", "no rule ignores it"),
+    };
+    let mut told = vec![why("state", failure.state.as_str(), AS_SENT)];
+    told.push(why("started_at", failure.started_at.to_string(), AS_SENT));
+    told.extend(failure.finished_at.map(|at| why("finished_at", at.to_string(), AS_SENT)));
+    told.push(counts);
+    told.push(why("services", names(&failure.services), AS_SENT));
+    told.push(why("team", failure.team.as_deref().unwrap_or("-"), AS_SENT));
+    told.extend(failure.flags.iter().map(|flag| why("flag", flag.as_str(), meaning(*flag))));
+    (evaluated, told)
+}
+
+/// What there is to say of an incident that was only mentioned.
+pub fn only_mentioned() -> Why {
+    why("failure", "none", "only notes and the like were seen, and none of them shows the incident itself")
+}
+
+/// What there is to say where a failure was evaluated under another configuration than today's.
+pub fn other_configuration() -> Why {
+    why(
+        "configuration",
+        "changed",
+        "this is how today's configuration decides; the failure was evaluated under another one, and \
+         `reevaluate` would apply this",
+    )
+}
+
 fn names(names: &[String]) -> String {
     if names.is_empty() { "-".to_owned() } else { names.join(", ") }
 }
@@ -75,10 +116,7 @@ fn state(view: &View<'_>, failure: &Failure) -> String {
     let resolved = view.resolved_at().map_or_else(String::new, |at| at.to_string());
     match (failure.state, view.stretches.last().and_then(|stretch| stretch.reopened_at)) {
         (State::Merged, _) => format!("the resolve of {resolved} that decides is a merge, not a restoration"),
-        (State::Ignored, _) => match failure.reason.as_deref() {
-            Some(TOO_SHORT) => "failure.min_duration ignores it".to_owned(),
-            reason => format!("rule {:?} ignores it", reason.unwrap_or_default()),
-        },
+        (State::Ignored, _) => "it does not count".to_owned(),
         (State::Completed, _) => format!("no reopen follows the resolve of {resolved}"),
         (State::Open, Some(at)) => format!("it was reopened at {at}, and not resolved since"),
         (State::Open, None) => "it has not been resolved; an acknowledgement ends nothing".to_owned(),
@@ -122,15 +160,10 @@ fn end(view: &View<'_>) -> String {
     }
 }
 
-fn time_to_restore(view: &View<'_>, policy: &Policy) -> String {
+fn time_to_restore(policy: &Policy) -> &'static str {
     match policy.reopened {
-        Reopened::WallClock => "from start to end (failure.reopened is \"wall_clock\")".to_owned(),
-        Reopened::ActiveTime => {
-            format!(
-                "the {} stretches in which it was open (failure.reopened is \"active_time\")",
-                view.stretches.len()
-            )
-        }
+        Reopened::WallClock => "from start to end (failure.reopened is \"wall_clock\")",
+        Reopened::ActiveTime => "the time in which it was open (failure.reopened is \"active_time\")",
     }
 }
 
@@ -149,39 +182,60 @@ fn standing(view: &View<'_>) -> Option<Why> {
     Some(why("merged_into", value, because))
 }
 
-fn counts(view: &View<'_>, failure: &Failure, policy: &Policy) -> Why {
-    let among = if view.sources.is_empty() { "" } else { ", asked of it and of those merged into it" };
-    let (value, because) = match (view.ruling, failure.state) {
-        (_, State::Merged) => ("no", "what it was merged into counts instead".to_owned()),
-        (Ruling::Ignored(rule), _) => {
-            ("no", format!("rule {:?} is the first that matches{among}", rule.name))
+fn counts(view: &View<'_>, policy: &Policy) -> Why {
+    if view.is_merged() {
+        return why("counts", "no", "what it was merged into counts instead");
+    }
+    let (ruling, decided_by) = view.ruling;
+    let whose = if decided_by == view.incident { "" } else { " for what was merged into it" };
+    let (value, because) = match (view.verdict(policy), ruling) {
+        (Verdict::Ignored(rule), _) if view.sources.is_empty() => {
+            ("no", format!("rule {:?} is the first that matches", rule.name))
         }
-        (Ruling::Counted(rule), _) => {
-            ("yes", format!("rule {:?} is the first that matches{among}", rule.name))
+        (Verdict::Ignored(rule), _) => (
+            "no",
+            format!("rule {:?} ignores it, and all that was merged into it is ignored, too", rule.name),
+        ),
+        (Verdict::TooShort, _) => ("no", "it was over sooner than failure.min_duration".to_owned()),
+        (Verdict::Counts, Ruling::Counted(rule)) => {
+            ("yes", format!("rule {:?} is the first that matches{whose}", rule.name))
         }
-        (Ruling::Unruled, State::Ignored) if failure.reason.as_deref() == Some(TOO_SHORT) => {
-            ("no", format!("it was over sooner than failure.min_duration, {:?}", policy.min_duration))
-        }
-        (Ruling::Unruled, _) if policy.rules.is_empty() => ("yes", "there are no rules".to_owned()),
-        (Ruling::Unruled, _) => ("yes", format!("no rule ignores it{among}")),
+        (Verdict::Counts, _) => ("yes", unruled(view, policy)),
     };
     why("counts", value, because)
 }
 
-fn attribution(failure: &Failure, policy: &Policy) -> String {
+/// Why it counts where no rule says that it does.
+fn unruled(view: &View<'_>, policy: &Policy) -> String {
+    match view.own_ruling {
+        Ruling::Ignored(rule) => {
+            format!(
+                "rule {:?} ignores it, but {}, which was merged into it, counts",
+                rule.name, view.ruling.1
+            )
+        }
+        _ if policy.rules.is_empty() => "there are no rules".to_owned(),
+        _ => "no rule ignores it".to_owned(),
+    }
+}
+
+fn attribution(view: &View<'_>, policy: &Policy) -> [Why; 3] {
+    let Attribution { services, team, env, services_step, team_step, env_is_entrys, .. } = &view.attribution;
     let which = match policy.service {
         WhichService::Last => "last",
         WhichService::First => "first",
     };
-    format!("{}, for the incident's {which} service", failure.attribution)
-}
-
-fn env(failure: &Failure, policy: &Policy) -> String {
-    if failure.env == policy.default_env {
-        format!("{}, else failure.default_env", failure.attribution)
-    } else {
-        failure.attribution.clone()
-    }
+    let of_env =
+        if *env_is_entrys { "service entry" } else { "failure.default_env: no service entry names one" };
+    [
+        why(
+            "services",
+            names(services),
+            format!("{services_step}, asked for the incident's {which} service"),
+        ),
+        why("team", team.as_deref().unwrap_or("-"), *team_step),
+        why("env", env.clone(), of_env),
+    ]
 }
 
 fn severity(failure: &Failure, policy: &Policy) -> String {

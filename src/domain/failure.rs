@@ -126,19 +126,25 @@ impl Flag {
 }
 
 /// What is told to backends beside the failure itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Details {
     /// `key:value` tags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// The repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub repository_url: Option<String>,
     /// The commit at fault, in full.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub commit_sha: Option<String>,
     /// The version at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// What PagerDuty calls the service.
+    /// What PagerDuty calls the service. Follows from the facts alone.
+    #[serde(skip)]
     pub pagerduty_service: Option<String>,
     /// The end, for backends that take only a start and an end: start and time to restore added up.
+    #[serde(skip)]
     pub restored_at: Option<Timestamp>,
 }
 

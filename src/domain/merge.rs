@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::History;
 use super::id::IncidentId;
-use super::timestamp::Timestamp;
 
 /// Incidents that merges connect, and the history of each.
 pub type Group = BTreeMap<IncidentId, History>;
@@ -29,22 +28,29 @@ pub enum Standing<'a> {
 #[derive(Debug)]
 pub struct Merges<'a> {
     group: &'a Group,
+    /// Those that count although they were merged, so that no circle is left.
     cut: BTreeSet<&'a IncidentId>,
+    /// Those that went on as an incident, without a step in between.
+    direct: BTreeMap<&'a IncidentId, Vec<&'a IncidentId>>,
 }
 
 impl<'a> Merges<'a> {
     /// Follows the merges of a group, and cuts its circles.
     pub fn of(group: &'a Group) -> Self {
-        let mut merges = Self { group, cut: BTreeSet::new() };
+        let mut merges = Self { group, cut: BTreeSet::new(), direct: BTreeMap::new() };
         let circles: Vec<_> = group.keys().filter_map(|incident| merges.circle(incident)).collect();
-        let began_at = |incident: &IncidentId| -> Option<Timestamp> { group.get(incident)?.created_at() };
         for circle in circles {
             // Where it is not known when one began, the others come first.
             let order = |incident: &'a IncidentId| {
-                let began_at = began_at(incident);
+                let began_at = group.get(incident).and_then(History::created_at);
                 (began_at.is_none(), began_at, incident)
             };
             merges.cut.extend(circle.into_iter().min_by(|a, b| order(a).cmp(&order(b))));
+        }
+        for incident in group.keys() {
+            if let Standing::Into(target) = merges.standing(incident) {
+                merges.direct.entry(target).or_default().push(incident);
+            }
         }
         merges
     }
@@ -67,21 +73,13 @@ impl<'a> Merges<'a> {
 
     /// Those that went on as this one, directly or by way of others, in the order of their ids.
     pub fn sources(&self, target: &IncidentId) -> BTreeMap<&'a IncidentId, &'a History> {
-        let mut found: BTreeMap<&IncidentId, &History> = BTreeMap::new();
-        loop {
-            let is_new_source = |incident: &IncidentId| match self.group.get_key_value(incident) {
-                Some((incident, _)) if !found.contains_key(incident) => match self.standing(incident) {
-                    Standing::Into(next) => next == target || found.contains_key(next),
-                    _ => false,
-                },
-                _ => false,
-            };
-            let new: Vec<_> = self.group.iter().filter(|(incident, _)| is_new_source(incident)).collect();
-            if new.is_empty() {
-                return found;
-            }
-            found.extend(new);
+        let mut found = BTreeMap::new();
+        let mut to_visit: Vec<&IncidentId> = self.direct.get(target).cloned().unwrap_or_default();
+        while let Some(source) = to_visit.pop() {
+            found.extend(self.get(source));
+            to_visit.extend(self.direct.get(source).into_iter().flatten());
         }
+        found
     }
 
     fn is_seen(&self, incident: &IncidentId) -> bool {

@@ -83,9 +83,9 @@ pub enum WhichService {
 pub struct ServiceEntry {
     /// The PagerDuty service: its id, its exact name, or its URL.
     pub pagerduty: String,
-    /// The services that it stands for; empty: PagerDuty's own name.
+    /// The services that it stands for; empty: the catalog's, else PagerDuty's own name.
     pub services: Vec<String>,
-    /// The team; `None`: PagerDuty's first team.
+    /// The team; `None`: the catalog's, else PagerDuty's first team.
     pub team: Option<String>,
     /// The env; `None`: `failure.default_env`.
     pub env: Option<String>,

@@ -1,10 +1,9 @@
 //! Rule 11: which failures count, by rules that people write.
 
 use std::fmt;
-use std::time::Duration;
 
-use super::failure::{Failure, State};
 use super::policy::Policy;
+use super::timestamp::Timestamp;
 
 /// One `[[rule]]`. Every key that is set has to match, each by any of its values; a rule without keys matches all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,41 +129,58 @@ impl<'a> Ruling<'a> {
         matches!(self, Self::Ignored(_))
     }
 
-    /// What a group comes to: ignored only if every member is, counted for certain if any is.
-    #[must_use]
-    pub fn with_member(self, member: Self) -> Self {
+    /// Whether it decides about a group that the other belongs to as well: what counts for certain before what
+    /// counts, and that before what is ignored.
+    pub fn outweighs(self, other: Self) -> bool {
         let weight = |ruling| match ruling {
             Self::Ignored(_) => 0,
             Self::Unruled => 1,
             Self::Counted(_) => 2,
         };
-        if weight(member) > weight(self) { member } else { self }
+        weight(self) > weight(other)
     }
 }
 
-/// The reason shown for what was too short.
+/// The reason shown for what was over too soon. No rule may be called that.
 pub const TOO_SHORT: &str = "min_duration";
 
-/// Makes a failure `ignored` where a rule says so, or where it was over too soon.
-pub fn apply(failure: &mut Failure, ruling: Ruling<'_>, policy: &Policy) {
-    let reason = match ruling {
-        Ruling::Ignored(rule) => Some(rule.name.as_str()),
-        Ruling::Unruled if is_too_short(failure, policy.min_duration) => Some(TOO_SHORT),
-        Ruling::Counted(_) | Ruling::Unruled => None,
-    };
-    if let Some(reason) = reason
-        && failure.state != State::Merged
-    {
-        failure.state = State::Ignored;
-        failure.reason = Some(reason.to_owned());
-    }
+/// Whether a failure counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// It does.
+    Counts,
+    /// This rule says that it does not.
+    Ignored(&'a Rule),
+    /// It was over before `failure.min_duration`, and no rule counts it.
+    TooShort,
 }
 
-/// By the wall clock, whatever `failure.reopened` says, and only once it is over.
-fn is_too_short(failure: &Failure, min_duration: Duration) -> bool {
-    let Some(finished_at) = failure.finished_at else { return false };
-    let least = i64::try_from(min_duration.as_nanos()).unwrap_or(i64::MAX);
-    finished_at.nanos_since(failure.started_at) < least
+impl<'a> Verdict<'a> {
+    /// What a ruling comes to for a failure with these times. Its length is by the wall clock, whatever
+    /// `failure.reopened` says, and is only asked once it is over.
+    pub fn of(
+        ruling: Ruling<'a>,
+        started_at: Timestamp,
+        finished_at: Option<Timestamp>,
+        policy: &Policy,
+    ) -> Self {
+        let least = i64::try_from(policy.min_duration.as_nanos()).unwrap_or(i64::MAX);
+        let is_too_short = || finished_at.is_some_and(|end| end.nanos_since(started_at) < least);
+        match ruling {
+            Ruling::Ignored(rule) => Self::Ignored(rule),
+            Ruling::Unruled if is_too_short() => Self::TooShort,
+            Ruling::Counted(_) | Ruling::Unruled => Self::Counts,
+        }
+    }
+
+    /// The reason shown for what does not count.
+    pub fn reason(self) -> Option<&'a str> {
+        match self {
+            Self::Counts => None,
+            Self::Ignored(rule) => Some(&rule.name),
+            Self::TooShort => Some(TOO_SHORT),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -228,15 +244,7 @@ mod tests {
     fn rule_11_a_group_is_ignored_only_if_every_member_is() {
         let (ignore, count) = (rule("noise", Action::Ignore), rule("vip", Action::Count));
         let (ignored, counted) = (Ruling::Ignored(&ignore), Ruling::Counted(&count));
-        assert_eq!(ignored.with_member(ignored), ignored);
-        for (a, b, expected) in [
-            (ignored, Ruling::Unruled, Ruling::Unruled),
-            (Ruling::Unruled, ignored, Ruling::Unruled),
-            (ignored, counted, counted),
-            (counted, ignored, counted),
-            (Ruling::Unruled, counted, counted),
-        ] {
-            assert_eq!(a.with_member(b), expected);
-        }
+        assert!(counted.outweighs(Ruling::Unruled) && Ruling::Unruled.outweighs(ignored));
+        assert!(counted.outweighs(ignored) && !ignored.outweighs(ignored) && !ignored.outweighs(counted));
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::{Details, Evaluated, Failure, Flag, Source, State, seconds};
 use super::id::FailureId;
 use super::policy::Policy;
-use super::rule::{self, Ruling, Traits};
+use super::rule::{Ruling, Traits, Verdict};
 use super::timestamp::{Timestamp, nanos};
 
 /// The attributes of `POST /api/v2/dora/failure`, checked.
@@ -53,15 +53,20 @@ impl Submission {
             ends_before_start.then_some(Flag::EndBeforeStart),
             self.in_the_future.then_some(Flag::InTheFuture),
         ];
-        let mut failure = Failure {
+        let verdict = Verdict::of(self.ruling(policy), self.started_at, finished_at, policy);
+        let failure = Failure {
             id: self.id.clone(),
             source: Source::Api,
             incident: None,
             number: None,
             title: self.name.clone(),
             url: None,
-            state: if finished_at.is_some() { State::Completed } else { State::Open },
-            reason: None,
+            state: match (verdict, finished_at) {
+                (Verdict::Counts, Some(_)) => State::Completed,
+                (Verdict::Counts, None) => State::Open,
+                _ => State::Ignored,
+            },
+            reason: verdict.reason().map(str::to_owned),
             started_at: self.started_at,
             finished_at,
             time_to_restore_seconds,
@@ -80,7 +85,6 @@ impl Submission {
             flags: flags.into_iter().flatten().collect(),
             deployment: None,
         };
-        rule::apply(&mut failure, Ruling::of(policy, &self.traits()), policy);
         let details = Details {
             tags: self.tags.iter().cloned().collect(),
             repository_url: self.repository_url.clone(),
@@ -92,12 +96,14 @@ impl Submission {
         Evaluated { failure, details }
     }
 
-    fn traits(&self) -> Traits<'_> {
-        Traits {
+    /// What rules say of it.
+    pub fn ruling<'a>(&self, policy: &'a Policy) -> Ruling<'a> {
+        let traits = Traits {
             services: self.services.iter().map(String::as_str).collect(),
             teams: self.team.as_deref().into_iter().collect(),
             title: self.name.as_deref(),
             ..Traits::default()
-        }
+        };
+        Ruling::of(policy, &traits)
     }
 }

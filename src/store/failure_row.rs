@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::outbox::{self, News};
 use super::writer::Session;
-use crate::domain::failure::{Evaluated, Failure};
+use crate::domain::failure::Evaluated;
 use crate::domain::history::History;
 use crate::domain::id::FailureId;
 use crate::domain::submission::Submission;
@@ -26,6 +26,12 @@ pub(super) enum Facts {
     Damaged,
 }
 
+impl Default for Facts {
+    fn default() -> Self {
+        Self::History(History::default())
+    }
+}
+
 impl Facts {
     /// What the failure went on as.
     fn target(&self) -> Option<FailureId> {
@@ -33,6 +39,27 @@ impl Facts {
             Self::History(history) => history.merge_target().map(FailureId::of_incident),
             Self::Submission(_) | Self::Damaged => None,
         }
+    }
+}
+
+/// What is stored of an evaluated failure, as text: two are the same if they are written the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct View {
+    /// The failure, as JSON; `None`: it is none.
+    pub(super) failure: Option<String>,
+    /// What configuration adds to it for backends, as JSON; `None`: nothing.
+    pub(super) details: Option<String>,
+}
+
+impl View {
+    pub(super) fn of(evaluated: Option<&Evaluated>) -> rusqlite::Result<Self> {
+        let Some(Evaluated { failure, details }) = evaluated else {
+            return Ok(Self { failure: None, details: None });
+        };
+        Ok(Self {
+            failure: Some(to_json(failure)?),
+            details: Some(to_json(details)?).filter(|json| json != "{}"),
+        })
     }
 }
 
@@ -79,11 +106,17 @@ impl FailureRow {
         }
     }
 
-    /// Whether the stored row shows the failure just like that.
-    pub(super) fn shows(&self, session: &Session<'_>, failure: Option<&Failure>) -> rusqlite::Result<bool> {
-        const SQL: &str = "SELECT evaluated FROM failure WHERE id = ?1";
-        let stored: Option<String> = session.prepare(SQL)?.query_row([self.id], |row| row.get(0))?;
-        Ok(stored == failure.map(to_json).transpose()?)
+    /// Whether the stored row shows just that.
+    pub(super) fn shows(
+        &self,
+        session: &Session<'_>,
+        evaluated: Option<&Evaluated>,
+    ) -> rusqlite::Result<bool> {
+        const SQL: &str = "SELECT evaluated, details FROM failure WHERE id = ?1";
+        let stored = session
+            .prepare(SQL)?
+            .query_row([self.id], |row| Ok(View { failure: row.get(0)?, details: row.get(1)? }))?;
+        Ok(stored == View::of(evaluated)?)
     }
 
     /// Stores the row with what its facts came to, and puts what changed before the backends. Returns its id.
@@ -96,11 +129,11 @@ impl FailureRow {
         now: Timestamp,
     ) -> rusqlite::Result<i64> {
         const INSERT: &str = "INSERT INTO failure
-            (state, started_at_ns, revision, facts, evaluated, merged_into_key, failure_id, failure_key)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+            (state, started_at_ns, revision, facts, evaluated, details, merged_into_key, failure_id, failure_key)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         const UPDATE: &str = "UPDATE failure SET
-            state = ?1, started_at_ns = ?2, revision = ?3, facts = ?4, evaluated = ?5,
-            merged_into_key = ?6 WHERE id = ?7";
+            state = ?1, started_at_ns = ?2, revision = ?3, facts = ?4, evaluated = ?5, details = ?6,
+            merged_into_key = ?7 WHERE id = ?8";
         let news =
             evaluated.map_or(Ok(Vec::new()), |evaluated| outbox::news(session, &self, evaluated, now))?;
         self.revision += i64::from(news.iter().any(News::is_revision));
@@ -110,13 +143,15 @@ impl FailureRow {
         statement.raw_bind_parameter(2, failure.map(|failure| failure.started_at.as_nanos()))?;
         statement.raw_bind_parameter(3, self.revision)?;
         statement.raw_bind_parameter(4, to_json(&self.facts)?)?;
-        statement.raw_bind_parameter(5, failure.map(to_json).transpose()?)?;
-        statement.raw_bind_parameter(6, self.facts.target().as_ref().map(key))?;
+        let view = View::of(evaluated)?;
+        statement.raw_bind_parameter(5, view.failure)?;
+        statement.raw_bind_parameter(6, view.details)?;
+        statement.raw_bind_parameter(7, self.facts.target().as_ref().map(key))?;
         if let Some(id) = self.id {
-            statement.raw_bind_parameter(7, id)?;
+            statement.raw_bind_parameter(8, id)?;
         } else {
-            statement.raw_bind_parameter(7, self.failure_id.as_str())?;
-            statement.raw_bind_parameter(8, key(&self.failure_id))?;
+            statement.raw_bind_parameter(8, self.failure_id.as_str())?;
+            statement.raw_bind_parameter(9, key(&self.failure_id))?;
         }
         statement.raw_execute()?;
         let id = self.id.unwrap_or_else(|| session.last_insert_rowid());
@@ -127,12 +162,7 @@ impl FailureRow {
 
 /// What a failure is found by: short, and so is its index.
 pub(super) fn key(failure_id: &FailureId) -> i64 {
-    key_of(failure_id.as_str())
-}
-
-/// The same, of an id that may be none.
-pub(super) fn key_of(failure_id: &str) -> i64 {
-    let hash = Sha256::digest(failure_id);
+    let hash = Sha256::digest(failure_id.as_str());
     hash.iter().take(8).fold(0, |key, byte| key << 8 | i64::from(*byte))
 }
 
@@ -146,7 +176,7 @@ pub(super) fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> rusqlite::R
 /// What a failure and its facts usually come to.
 const USUAL_JSON_BYTES: usize = 1_024;
 
-pub(super) fn to_json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
+fn to_json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
     let mut json = Vec::with_capacity(USUAL_JSON_BYTES);
     let not_text =
         |error: Box<dyn std::error::Error + Send + Sync>| rusqlite::Error::ToSqlConversionFailure(error);

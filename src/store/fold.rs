@@ -5,13 +5,14 @@
 //! at once, which writes the row of an incident once instead of once an event. `folded.up_to` says how far it is;
 //! what a crash leaves unfolded is folded at the next start.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::params;
 
 use super::Settings;
 use super::failure_row;
-use super::group;
+use super::group::Changed;
 use super::writer::Session;
 use crate::domain::event::Event;
 use crate::domain::id::{FailureId, IncidentId};
@@ -117,56 +118,54 @@ impl Backlog {
 pub(super) fn fold(session: &mut Session<'_>, portion: Portion) -> rusqlite::Result<()> {
     // Whether this counts is decided by the commit: until then the writer keeps them.
     let backlog = std::mem::take(session.backlog);
-    let folded = match portion {
-        Portion::None => Ok(()),
+    let (events, up_to): (Vec<&Unfolded>, _) = match portion {
+        Portion::None => (Vec::new(), None),
         Portion::Slice(slice) => {
             let start = backlog.slice_start(slice);
-            let up_to = (start == 0).then_some(backlog.batch_up_to);
-            fold_events(session, &backlog.batch[start..], up_to)
+            (backlog.batch[start..].iter().collect(), (start == 0).then_some(backlog.batch_up_to))
         }
         Portion::All => {
-            let up_to = backlog.waiting.last().map(|last| last.row);
-            fold_events(session, &backlog.batch, None)
-                .and_then(|()| fold_events(session, &backlog.waiting, up_to))
+            let up_to = backlog.waiting.last().or(backlog.batch.last()).map(|last| last.row);
+            (backlog.batch.iter().chain(&backlog.waiting).collect(), up_to)
         }
     };
+    let folded = fold_events(session, events, up_to);
     *session.backlog = backlog;
     folded
 }
 
-fn fold_events(session: &mut Session<'_>, events: &[Unfolded], up_to: Option<i64>) -> rusqlite::Result<()> {
+fn fold_events(
+    session: &mut Session<'_>,
+    mut events: Vec<&Unfolded>,
+    up_to: Option<i64>,
+) -> rusqlite::Result<()> {
+    const LINK: &str = "INSERT INTO failure_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     const REMEMBER: &str = "INSERT INTO folded VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET up_to = ?1";
-    for events in events.chunk_by(|a, b| a.incident == b.incident) {
-        fold_incident(session, &events[0].incident, events)?;
+    events.sort_unstable_by_key(|unfolded| (unfolded.failure_key, unfolded.row));
+    let by_incident = || events.chunk_by(|a, b| a.incident == b.incident);
+    let mut rows = BTreeMap::new();
+    let mut changed = Changed::default();
+    for events in by_incident() {
+        let member = session.incidents().load(&events[0].incident)?;
+        let row = member.row.id;
+        let received = events.iter().map(|unfolded| (&*unfolded.event, unfolded.received_at));
+        // Notes change nothing, and so nothing is asked again.
+        if !changed.insert(member, received) {
+            rows.extend(row.map(|row| (events[0].incident.clone(), row)));
+        }
+    }
+    rows.extend(changed.save(session)?);
+    for events in by_incident() {
+        if let Some(row) = rows.get(&events[0].incident) {
+            for unfolded in events {
+                session.execute(LINK, params![row, unfolded.row])?;
+            }
+        }
     }
     match up_to {
         Some(up_to) => session.execute(REMEMBER, [up_to]).map(drop),
         None => Ok(()),
     }
-}
-
-/// Adds events to an incident, and brings it and those that merges connect it with up to date.
-fn fold_incident(
-    session: &mut Session<'_>,
-    incident: &IncidentId,
-    events: &[Unfolded],
-) -> rusqlite::Result<()> {
-    const LINK: &str = "INSERT INTO failure_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-    let Some(last) = events.last() else {
-        return Ok(());
-    };
-    let mut member = session.source().load(incident)?;
-    let merged_before = member.target().cloned();
-    let mut has_changed = member.row.id.is_none();
-    for unfolded in events {
-        has_changed |= member.history.insert(&unfolded.event, unfolded.received_at);
-    }
-    let id = match member.row.id {
-        // Notes change nothing, and so nothing is asked again.
-        Some(id) if !has_changed => id,
-        _ => group::save(session, member, merged_before, last.received_at)?,
-    };
-    events.iter().try_for_each(|unfolded| session.execute(LINK, params![id, unfolded.row]).map(drop))
 }
 
 /// What an earlier process kept and did not come to fold.

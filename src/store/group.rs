@@ -1,6 +1,6 @@
 //! Incidents that merges connect: they are evaluated together, because the start of one may be another's (rule 8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
@@ -18,13 +18,65 @@ pub(super) struct Member {
     incident: IncidentId,
     /// Its facts stand in `history` until it is saved.
     pub(super) row: FailureRow,
-    pub(super) history: History,
+    history: History,
 }
 
-impl Member {
-    /// The incident that it was merged into.
-    pub(super) fn target(&self) -> Option<&IncidentId> {
-        self.history.merge_target()
+/// An incident whose facts have changed.
+struct ChangedMember {
+    member: Member,
+    /// What it was merged into until now.
+    merged_before: Option<IncidentId>,
+    /// When the last event about it was received.
+    received_at: Timestamp,
+}
+
+/// Incidents whose facts have changed, to be saved with all others that this changes.
+#[derive(Default)]
+pub(super) struct Changed(BTreeMap<IncidentId, ChangedMember>);
+
+impl Changed {
+    /// Adds events to an incident. `false`: they change nothing, and it need not be saved.
+    pub(super) fn insert<'a>(
+        &mut self,
+        mut member: Member,
+        events: impl Iterator<Item = (&'a Event, Timestamp)>,
+    ) -> bool {
+        let merged_before = member.history.merge_target().cloned();
+        let mut has_changed = member.row.id.is_none();
+        let mut last_received_at = None;
+        for (event, received_at) in events {
+            has_changed |= member.history.insert(event, received_at);
+            last_received_at = last_received_at.max(Some(received_at));
+        }
+        if let Some(received_at) = last_received_at.filter(|_| has_changed) {
+            let incident = member.incident.clone();
+            self.0.insert(incident, ChangedMember { member, merged_before, received_at });
+        }
+        has_changed
+    }
+
+    /// Saves them, and every other incident that this changes. Returns the rows of those that were inserted here.
+    pub(super) fn save(mut self, session: &mut Session<'_>) -> rusqlite::Result<BTreeMap<IncidentId, i64>> {
+        let mut saved = BTreeMap::new();
+        while let Some((_, first)) = self.0.pop_first() {
+            let now = first.received_at;
+            let connected = Connected::with(&session.incidents(), first, &mut self)?;
+            let mut evaluated = evaluate_group(&connected.group, &session.settings.policy);
+            let Connected { mut group, rows, changed } = connected;
+            for (incident, mut row) in rows {
+                let evaluated = evaluated.remove(&incident);
+                let is_changed = changed.contains(&incident);
+                if !is_changed && row.shows(session, evaluated.as_ref())? {
+                    continue;
+                }
+                row.facts = Facts::History(group.remove(&incident).unwrap_or_default());
+                let id = row.save(session, evaluated.as_ref(), now)?;
+                if is_changed {
+                    saved.insert(incident, id);
+                }
+            }
+        }
+        Ok(saved)
     }
 }
 
@@ -32,36 +84,66 @@ impl Member {
 pub(super) struct Connected {
     pub(super) group: Group,
     rows: BTreeMap<IncidentId, FailureRow>,
+    /// Those of them whose facts have changed.
+    changed: BTreeSet<IncidentId>,
 }
 
 impl Connected {
-    /// Follows the merges from a member.
-    pub(super) fn with(
-        source: &Source<'_>,
-        member: Member,
-        merged_before: Option<IncidentId>,
-    ) -> rusqlite::Result<Self> {
-        let mut connected = Self { group: Group::new(), rows: BTreeMap::new() };
-        let mut to_visit: Vec<IncidentId> = merged_before.into_iter().collect();
-        let mut visited = Some(member);
-        loop {
-            if let Some(member) = visited {
-                to_visit.extend(member.target().cloned());
-                to_visit.extend(source.merged_into(&member.row.failure_id)?);
-                connected.group.insert(member.incident.clone(), member.history);
-                connected.rows.insert(member.incident, member.row);
-            }
-            let Some(incident) = to_visit.pop() else {
-                return Ok(connected);
-            };
-            let is_new = !connected.group.contains_key(&incident);
-            // One that no event was about yet has no row, and nothing to say.
-            visited = if is_new { source.stored(&incident)? } else { None };
-        }
+    /// Follows the merges from an incident that is not changed.
+    pub(super) fn of(incidents: &Incidents<'_>, member: Member) -> rusqlite::Result<Self> {
+        let mut connected = Self { group: Group::new(), rows: BTreeMap::new(), changed: BTreeSet::new() };
+        let to_visit = connected.add(incidents, member)?;
+        connected.follow(incidents, to_visit, &mut Changed::default())?;
+        Ok(connected)
     }
-}
 
-impl Connected {
+    /// Follows the merges from one that is, and takes those it meets from the `others` that are.
+    fn with(incidents: &Incidents<'_>, first: ChangedMember, others: &mut Changed) -> rusqlite::Result<Self> {
+        let mut connected = Self { group: Group::new(), rows: BTreeMap::new(), changed: BTreeSet::new() };
+        let to_visit = connected.add_changed(incidents, first)?;
+        connected.follow(incidents, to_visit, others)?;
+        Ok(connected)
+    }
+
+    fn follow(
+        &mut self,
+        incidents: &Incidents<'_>,
+        mut to_visit: Vec<IncidentId>,
+        others: &mut Changed,
+    ) -> rusqlite::Result<()> {
+        while let Some(incident) = to_visit.pop() {
+            if self.group.contains_key(&incident) {
+                continue;
+            }
+            if let Some(other) = others.0.remove(&incident) {
+                to_visit.extend(self.add_changed(incidents, other)?);
+            } else if let Some(member) = incidents.stored(&incident)? {
+                to_visit.extend(self.add(incidents, member)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_changed(
+        &mut self,
+        incidents: &Incidents<'_>,
+        ChangedMember { member, merged_before, .. }: ChangedMember,
+    ) -> rusqlite::Result<Vec<IncidentId>> {
+        self.changed.insert(member.incident.clone());
+        let mut neighbours = self.add(incidents, member)?;
+        neighbours.extend(merged_before);
+        Ok(neighbours)
+    }
+
+    /// Adds a member, and returns those that it is connected with.
+    fn add(&mut self, incidents: &Incidents<'_>, member: Member) -> rusqlite::Result<Vec<IncidentId>> {
+        let mut neighbours = incidents.merged_into(&member.row.failure_id)?;
+        neighbours.extend(member.history.merge_target().cloned());
+        self.group.insert(member.incident.clone(), member.history);
+        self.rows.insert(member.incident, member.row);
+        Ok(neighbours)
+    }
+
     /// The row of a member, with its facts.
     pub(super) fn take(&mut self, incident: &IncidentId) -> Option<FailureRow> {
         let mut row = self.rows.remove(incident)?;
@@ -70,67 +152,42 @@ impl Connected {
     }
 }
 
-/// Saves an incident whose facts have changed, and every other that this changes. Returns the incident's row.
-pub(super) fn save(
-    session: &mut Session<'_>,
-    member: Member,
-    merged_before: Option<IncidentId>,
-    now: Timestamp,
-) -> rusqlite::Result<i64> {
-    let incident = member.incident.clone();
-    let Connected { mut group, rows } = Connected::with(&session.source(), member, merged_before)?;
-    let mut evaluated = evaluate_group(&group, &session.settings.policy);
-    let mut saved = 0;
-    for (member, mut row) in rows {
-        let evaluated = evaluated.remove(&member);
-        let is_other = member != incident;
-        if is_other && row.shows(session, evaluated.as_ref().map(|evaluated| &evaluated.failure))? {
-            continue;
-        }
-        row.facts = Facts::History(group.remove(&member).unwrap_or_default());
-        let id = row.save(session, evaluated.as_ref(), now)?;
-        if !is_other {
-            saved = id;
-        }
-    }
-    Ok(saved)
-}
-
-/// Where incidents are read from.
-pub(super) struct Source<'a> {
+/// The incidents that are stored.
+pub(super) struct Incidents<'a> {
     pub(super) db: &'a Connection,
     /// Reads a stored body again.
     pub(super) parse: fn(&[u8]) -> Option<Event>,
 }
 
-impl Source<'_> {
-    /// The incident as it is stored, or a new one.
+impl Incidents<'_> {
+    /// The incident as it is stored, or a new one. A failure of its id that was sent to the event API gives way: the
+    /// incident's own events, which are about to be added, know better.
     pub(super) fn load(&self, incident: &IncidentId) -> rusqlite::Result<Member> {
         let failure_id = FailureId::of_incident(incident);
         let mut row = match FailureRow::load(self.db, &failure_id)? {
             Some(row) => row,
-            None => FailureRow::new(failure_id, Facts::History(History::default())),
+            None => FailureRow::new(failure_id, Facts::default()),
         };
-        let history = match std::mem::replace(&mut row.facts, Facts::Damaged) {
-            Facts::History(history) => history,
-            // A failure of this id that was sent to the event API gives way: the incident's own events know better.
-            Facts::Submission(_) => History::default(),
-            Facts::Damaged => self.remembered(row.id)?,
-        };
+        let history = self.history(&mut row)?.unwrap_or_default();
         Ok(Member { incident: incident.clone(), row, history })
     }
 
-    /// The incident, if it is stored.
+    /// The incident, if it is stored, and not only something that was sent to the event API under its id.
     pub(super) fn stored(&self, incident: &IncidentId) -> rusqlite::Result<Option<Member>> {
-        Ok(Some(self.load(incident)?).filter(|member| member.row.id.is_some()))
+        let Some(mut row) = FailureRow::load(self.db, &FailureId::of_incident(incident))? else {
+            return Ok(None);
+        };
+        let history = self.history(&mut row)?;
+        Ok(history.map(|history| Member { incident: incident.clone(), row, history }))
     }
 
-    /// The same, if it is an incident and not something that was sent to the event API under its id.
-    pub(super) fn stored_incident(&self, incident: &IncidentId) -> rusqlite::Result<Option<Member>> {
-        let row = FailureRow::load(self.db, &FailureId::of_incident(incident))?;
-        match row {
-            Some(FailureRow { facts: Facts::Submission(_), .. }) | None => Ok(None),
-            Some(_) => self.stored(incident),
+    /// Takes the history out of a row. `None`: it has none.
+    fn history(&self, row: &mut FailureRow) -> rusqlite::Result<Option<History>> {
+        match std::mem::take(&mut row.facts) {
+            Facts::History(history) => Ok(Some(history)),
+            Facts::Submission(_) => Ok(None),
+            // Where its bodies are gone, too, better nothing is decided about it than that it is none.
+            Facts::Damaged => Ok(Some(self.remembered(row.id)?).filter(|history| !history.is_empty())),
         }
     }
 

@@ -18,7 +18,7 @@ const MOST_ATTEMPTS_KEPT: i64 = 20;
 pub(super) struct News {
     backend: String,
     due_at: Timestamp,
-    /// `None`: it was never told of the failure, and now needs not be.
+    /// `None`: it was never told of the failure, and now need not be.
     frozen: Option<Frozen>,
 }
 

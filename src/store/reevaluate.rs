@@ -2,12 +2,14 @@
 //!
 //! A failure is evaluated when a fact of it changes. Configuration alone rewrites nothing, until somebody asks for it.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::failure_row::{Facts, FailureRow, from_json, to_json};
-use super::group::{Connected, Source};
+use super::failure_row::{Facts, FailureRow, View, from_json};
+use super::group::{Connected, Incidents};
 use super::listing::{ReadError, Reader};
 use super::writer::Session;
 use crate::domain::evaluate::evaluate_group;
@@ -70,32 +72,32 @@ impl Reader {
     ) -> Result<Batch, ReadError> {
         let mut db = self.lock();
         let db = db.transaction()?;
-        Ok(batch(&Source { db: &db, parse }, policy, span, |_, _| Ok(()))?)
+        Ok(batch(&Incidents { db: &db, parse }, policy, span, |_, _| Ok(()))?)
     }
 }
 
 /// Looks at some failures, and saves those that are something else today.
 pub(super) fn reevaluate(session: &mut Session<'_>, span: Span, now: Timestamp) -> rusqlite::Result<Batch> {
-    let source = session.source();
-    batch(&source, &session.settings.policy, span, |row, evaluated| {
+    batch(&session.incidents(), &session.settings.policy, span, |row, evaluated| {
         row.save(session, evaluated.as_ref(), now).map(drop)
     })
 }
 
 fn batch(
-    source: &Source<'_>,
+    incidents: &Incidents<'_>,
     policy: &Policy,
     span: Span,
     mut save: impl FnMut(FailureRow, Option<Evaluated>) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<Batch> {
     let mut batch = Batch::default();
-    for (row, id, stored) in rows(source.db, span)? {
+    for (row, id, stored) in rows(incidents.db, span)? {
         batch.looked_at += 1;
         batch.next = Some(row);
-        let Some((failure, evaluated)) = today(source, policy, &id)? else { continue };
-        let evaluated_json = evaluated.as_ref().map(|evaluated| to_json(&evaluated.failure)).transpose()?;
-        if evaluated_json.as_ref() != Some(&stored) {
-            let changes = changes(&stored, evaluated_json.as_deref())?;
+        let Some((failure, evaluated)) = today(incidents, policy, &id)? else { continue };
+        let view = View::of(evaluated.as_ref())?;
+        if view != stored {
+            let mut changes = changes(stored.failure.as_deref(), view.failure.as_deref())?;
+            changes.extend(self::changes(stored.details.as_deref(), view.details.as_deref())?);
             batch.changed.push(Changed { id: failure.failure_id.clone(), changes });
             save(failure, evaluated)?;
         }
@@ -105,31 +107,31 @@ fn batch(
 }
 
 /// The rows of a batch: their number, the failure's id, and the failure as it is stored.
-fn rows(db: &Connection, span: Span) -> rusqlite::Result<Vec<(i64, String, String)>> {
-    const SQL: &str = "SELECT id, failure_id, evaluated FROM failure
+fn rows(db: &Connection, span: Span) -> rusqlite::Result<Vec<(i64, String, View)>> {
+    const SQL: &str = "SELECT id, failure_id, evaluated, details FROM failure
         WHERE id > ?1 AND state IS NOT NULL AND started_at_ns >= ?2 ORDER BY id LIMIT ?3";
     let since_ns = span.since.map_or(i64::MIN, Timestamp::as_nanos);
     db.prepare_cached(SQL)?
         .query_map(params![span.after, since_ns, AT_A_TIME], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((row.get(0)?, row.get(1)?, View { failure: row.get(2)?, details: row.get(3)? }))
         })?
         .collect()
 }
 
 /// A failure's row, and what it comes to under this policy.
 fn today(
-    source: &Source<'_>,
+    incidents: &Incidents<'_>,
     policy: &Policy,
     id: &str,
 ) -> rusqlite::Result<Option<(FailureRow, Option<Evaluated>)>> {
     if let Some(incident) = IncidentId::of_failure(id)
-        && let Some(member) = source.stored_incident(&incident)?
+        && let Some(member) = incidents.stored(&incident)?
     {
-        let mut connected = Connected::with(source, member, None)?;
+        let mut connected = Connected::of(incidents, member)?;
         let evaluated = evaluate_group(&connected.group, policy).remove(&incident);
         return Ok(connected.take(&incident).map(|row| (row, evaluated)));
     }
-    let Some(row) = FailureRow::load_by_id(source.db, id)? else {
+    let Some(row) = FailureRow::load_by_id(incidents.db, id)? else {
         return Ok(None);
     };
     let evaluated = match &row.facts {
@@ -140,17 +142,15 @@ fn today(
 }
 
 /// The fields that differ.
-fn changes(stored: &str, today: Option<&str>) -> rusqlite::Result<Vec<Change>> {
-    // A row that is damaged is everything new.
-    let before: Map<String, Value> = from_json(stored).unwrap_or_default();
-    let after: Map<String, Value> = today.map_or_else(|| Ok(Map::new()), from_json)?;
+fn changes(before: Option<&str>, after: Option<&str>) -> rusqlite::Result<Vec<Change>> {
+    // What is damaged, or was not there, is everything new.
+    let before: Map<String, Value> = before.and_then(|json| from_json(json).ok()).unwrap_or_default();
+    let after: Map<String, Value> = after.map_or_else(|| Ok(Map::new()), from_json)?;
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let field = |name: &String| {
-        let of = |failure: &Map<String, Value>| failure.get(name).cloned().unwrap_or_default();
-        (of(&before) != of(&after)).then(|| Change {
-            field: name.clone(),
-            before: of(&before),
-            after: of(&after),
-        })
+        let of = |fields: &Map<String, Value>| fields.get(name).cloned().unwrap_or_default();
+        let (before, after) = (of(&before), of(&after));
+        (before != after).then(|| Change { field: name.clone(), before, after })
     };
-    Ok(after.keys().filter_map(field).collect())
+    Ok(names.into_iter().filter_map(field).collect())
 }

@@ -1,15 +1,15 @@
 //! Everything that is known of one failure: its events, what decided it, and what backends said.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::failure_row::{self, from_json, to_json};
-use super::group::{Connected, Source};
+use super::failure_row::{Facts, FailureRow, View, from_json};
+use super::group::{Connected, Incidents};
 use super::listing::{ListedFailure, ReadError, Reader, forwarded};
 use crate::domain::event::Event;
-use crate::domain::explain::{Why, explain};
+use crate::domain::explain::{Why, explain, explain_submission, only_mentioned, other_configuration};
 use crate::domain::failure::Failure;
-use crate::domain::id::IncidentId;
+use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 
@@ -69,68 +69,74 @@ impl Reader {
         // One view of the store for all that is read.
         let db = db.transaction()?;
         let incident = IncidentId::of_failure(id).or_else(|| IncidentId::parse(id));
-        let as_incident = incident.as_ref().map(|incident| format!("pagerduty:{incident}"));
-        let Some(row) = Row::find(&db, as_incident.as_deref().into_iter().chain([id]))? else {
-            return Ok(None);
-        };
-        let failure = row.failure(&db)?;
-        let why = match incident.filter(|_| row.is_incident) {
-            Some(incident) => why(&Source { db: &db, parse }, &incident, policy, row.evaluated.as_deref())?,
-            None => vec![Why {
-                about: "failure".to_owned(),
-                value: "as sent".to_owned(),
-                because: "it came by the event API; rules apply, nothing else is mapped".to_owned(),
-            }],
-        };
-        let story = Story { failure, events: row.events(&db)?, why, attempts: row.attempts(&db)? };
-        Ok(Some(story).filter(|story| story.failure.is_some() || !story.events.is_empty()))
-    }
-}
-
-/// The failure's row.
-struct Row {
-    id: i64,
-    revision: i64,
-    evaluated: Option<String>,
-    is_incident: bool,
-}
-
-impl Row {
-    /// The first of these ids that is stored.
-    fn find<'a>(db: &Connection, ids: impl Iterator<Item = &'a str>) -> rusqlite::Result<Option<Self>> {
-        const SQL: &str =
-            "SELECT id, revision, iif(state IS NULL, NULL, evaluated), facts LIKE '{\"history\"%'
-            FROM failure WHERE failure_key = ?1 AND failure_id = ?2";
+        let ids = incident.as_ref().map(FailureId::of_incident).into_iter().chain(FailureId::parse(id));
         for id in ids {
-            let key = failure_row::key_of(id);
-            let found = db.prepare_cached(SQL)?.query_row(rusqlite::params![key, id], |row| {
-                Ok(Self {
-                    id: row.get(0)?,
-                    revision: row.get(1)?,
-                    evaluated: row.get(2)?,
-                    is_incident: row.get(3)?,
-                })
-            });
-            if let Some(row) = found.optional()? {
-                return Ok(Some(row));
+            if let Some(row) = FailureRow::load(&db, &id)? {
+                let story = tell(&Incidents { db: &db, parse }, row, policy)?;
+                let is_known = story.failure.is_some() || !story.events.is_empty();
+                return Ok(Some(story).filter(|_| is_known));
             }
         }
         Ok(None)
     }
+}
 
-    fn failure(&self, db: &Connection) -> rusqlite::Result<Option<ListedFailure>> {
-        let Some(evaluated) = &self.evaluated else {
-            return Ok(None);
-        };
-        let failure: Failure = from_json(evaluated)?;
-        Ok(Some(ListedFailure { failure, revision: self.revision, forwarded: forwarded(db, self.id)? }))
+fn tell(incidents: &Incidents<'_>, row: FailureRow, policy: &Policy) -> rusqlite::Result<Story> {
+    const SQL: &str = "SELECT iif(state IS NULL, NULL, evaluated), details FROM failure WHERE id = ?1";
+    let read = Read { db: incidents.db, row: row.id };
+    let stored = incidents
+        .db
+        .prepare_cached(SQL)?
+        .query_row([row.id], |columns| Ok(View { failure: columns.get(0)?, details: columns.get(1)? }))?;
+    let failure = match &stored.failure {
+        Some(json) => Some(ListedFailure {
+            failure: from_json::<Failure>(json)?,
+            revision: row.revision,
+            forwarded: forwarded(read.db, row.id.unwrap_or_default())?,
+        }),
+        None => None,
+    };
+    let why = why(incidents, row, &stored, policy)?;
+    Ok(Story { failure, events: read.events()?, why, attempts: read.attempts()? })
+}
+
+/// What decides about a failure today, and whether that is what is stored.
+fn why(
+    incidents: &Incidents<'_>,
+    row: FailureRow,
+    stored: &View,
+    policy: &Policy,
+) -> rusqlite::Result<Vec<Why>> {
+    let explained = match (row.facts, IncidentId::of_failure(row.failure_id.as_str())) {
+        (Facts::Submission(submission), _) => Some(explain_submission(&submission, policy)),
+        (_, Some(incident)) => match incidents.stored(&incident)? {
+            Some(member) => explain(&incident, &Connected::of(incidents, member)?.group, policy),
+            None => None,
+        },
+        (_, None) => None,
+    };
+    let Some((evaluated, mut why)) = explained else {
+        return Ok(vec![only_mentioned()]);
+    };
+    if stored.failure.is_some() && *stored != View::of(Some(&evaluated))? {
+        why.push(other_configuration());
     }
+    Ok(why)
+}
 
-    fn events(&self, db: &Connection) -> rusqlite::Result<Vec<Received>> {
+/// What is read beside the failure itself.
+struct Read<'a> {
+    db: &'a Connection,
+    row: Option<i64>,
+}
+
+impl Read<'_> {
+    fn events(&self) -> rusqlite::Result<Vec<Received>> {
         const SQL: &str = "SELECT event_id, event_type, occurred_at_ns, received_at_ns, duplicates
             FROM failure_event JOIN event ON event.id = event WHERE failure = ?1 ORDER BY event.id";
-        db.prepare_cached(SQL)?
-            .query_map([self.id], |row| {
+        self.db
+            .prepare_cached(SQL)?
+            .query_map([self.row], |row| {
                 Ok(Received {
                     id: row.get(0)?,
                     event_type: row.get(1)?,
@@ -142,12 +148,13 @@ impl Row {
             .collect()
     }
 
-    fn attempts(&self, db: &Connection) -> rusqlite::Result<Vec<Attempt>> {
+    fn attempts(&self) -> rusqlite::Result<Vec<Attempt>> {
         const SQL: &str = "SELECT backend, revision, ended_at_ns, status, error
             FROM attempt JOIN outbox ON outbox.id = attempt.outbox
             WHERE failure = ?1 ORDER BY ended_at_ns, backend, revision, number";
-        db.prepare_cached(SQL)?
-            .query_map([self.id], |row| {
+        self.db
+            .prepare_cached(SQL)?
+            .query_map([self.row], |row| {
                 Ok(Attempt {
                     backend: row.get(0)?,
                     revision: row.get(1)?,
@@ -158,37 +165,4 @@ impl Row {
             })?
             .collect()
     }
-}
-
-/// What decides about an incident today, and whether that is what is stored.
-fn why(
-    source: &Source<'_>,
-    incident: &IncidentId,
-    policy: &Policy,
-    stored: Option<&str>,
-) -> rusqlite::Result<Vec<Why>> {
-    let Some(member) = source.stored(incident)? else {
-        return Ok(Vec::new());
-    };
-    let connected = Connected::with(source, member, None)?;
-    let Some((evaluated, mut why)) = explain(incident, &connected.group, policy) else {
-        return Ok(vec![Why {
-            about: "failure".to_owned(),
-            value: "none".to_owned(),
-            because: "only notes and the like were seen, and none of them shows the incident itself"
-                .to_owned(),
-        }]);
-    };
-    let today = to_json(&evaluated.failure)?;
-    if stored.is_some_and(|stored| stored != today) {
-        why.push(Why {
-            about: "configuration".to_owned(),
-            value: "changed".to_owned(),
-            because:
-                "this is how today's configuration decides; the failure was evaluated under another one, \
-                      and `reevaluate` would apply this"
-                    .to_owned(),
-        });
-    }
-    Ok(why)
 }

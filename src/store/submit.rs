@@ -35,7 +35,7 @@ pub(super) fn save(
     Ok(Submitted::Done)
 }
 
-/// Takes a failure back. Backends that were told of it are told once more, without an end.
+/// Takes a failure back, also at the backends that were told of it.
 pub(super) fn delete(
     session: &mut Session<'_>,
     id: &FailureId,

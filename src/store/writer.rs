@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::checkpoint::Checkpointer;
 use super::fold::{self, Backlog, Portion};
-use super::group::Source;
+use super::group::Incidents;
 use super::{Ended, Settings, StoreError};
 
 /// More writes than this do not join one group, so that the first of them is not kept waiting.
@@ -42,8 +42,8 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Where incidents are read from.
-    pub(super) fn source(&self) -> Source<'a> {
-        Source { db: self.db, parse: self.settings.parse }
+    pub(super) fn incidents(&self) -> Incidents<'a> {
+        Incidents { db: self.db, parse: self.settings.parse }
     }
 
     /// The connection, for reading.

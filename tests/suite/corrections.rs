@@ -1,9 +1,11 @@
 //! What a backend is told when a failure that it knows turns out otherwise, and when it is told at all.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pagerduty_dora::domain::timestamp::Timestamp;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::forwarding::after_a_while;
 use crate::harness::{Backend, Daemon, KEY, event_of};
@@ -56,7 +58,7 @@ async fn rule_13_what_was_told_and_merged_away_is_deleted() {
     assert_eq!(after_a_while(&daemon, &mut backend).await.line, deleted.line);
     let failure = forwarded(&daemon, "QSOURCE001", "sent").await;
     assert_eq!((&failure["state"], &failure["revision"]), (&json!("merged"), &json!(2)));
-    // Reopened: it counts for itself again, and is told once it ends.
+    // Reopened: it counts for itself again, and is told as open.
     let reopened = changed("incident.reopened", "QSOURCE001", "01KB-REOPENED", |event| {
         event["occurred_at"] = "2026-11-01T10:50:00Z".into();
     });
@@ -156,4 +158,46 @@ async fn rule_12_an_end_is_told_once_it_has_settled() {
     daemon.expect(event_of("incident.resolved", "QSETTLE003"), "accepted").await;
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QSETTLE003");
     assert!(backend.is_quiet());
+}
+
+#[tokio::test]
+async fn a_merge_into_the_id_of_something_that_was_sent_leaves_that_alone() {
+    let daemon = Daemon::start("").await;
+    let sent = json!({ "data": { "attributes": {
+        "id": "pagerduty:QTARGET001", "services": ["checkout"],
+        "started_at": 1_793_527_200_u64, "finished_at": 1_793_529_730_u64,
+    } } });
+    assert_eq!(daemon.event_api("POST", "/failure", &sent).await.status, 200);
+    let before = daemon.failures().await;
+    daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
+    let after = daemon.failures().await;
+    assert!(after.contains(&before[0]), "{after:?}");
+    let source = after.iter().find(|failure| failure["incident"] == "QSOURCE001").unwrap();
+    assert_eq!(source["flags"], json!(["merge_target_unseen"]));
+}
+
+/// A storm: everything is merged into one. Each merge looks at all that were merged before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_8_a_storm_of_merges_is_one_failure() {
+    const SOURCES: usize = 400;
+    let daemon = Arc::new(Daemon::start("").await);
+    let mut storm = JoinSet::new();
+    for source in 0..SOURCES {
+        let daemon = Arc::clone(&daemon);
+        storm.spawn(async move {
+            let incident = format!("QSOURCE{source:04}");
+            let merge = merged_into(&incident, "QTARGET0001").replace("01KB-MERGED", &incident);
+            daemon.expect(merge, "accepted").await;
+        });
+    }
+    while let Some(done) = storm.join_next().await {
+        done.unwrap();
+    }
+    daemon.expect(event_of("incident.resolved", "QTARGET0001"), "accepted").await;
+    while daemon.query("SELECT max(id) > (SELECT max(up_to) FROM folded) FROM event") == 1 {
+        daemon.get("/healthz").await;
+    }
+    let counted = daemon.get("/api/v1/failures?state=completed").await.json();
+    assert_eq!(counted["failures"].as_array().unwrap().len(), 1);
+    assert_eq!(counted["failures"][0]["merged"].as_array().unwrap().len(), SOURCES);
 }

@@ -108,5 +108,5 @@ async fn what_is_no_incident_has_a_story_too() {
     } } });
     daemon.event_api("POST", "/failure", &sent).await;
     let story = daemon.get("/api/v1/failures/sent-by-a-script-1").await.json();
-    assert_eq!(story["why"][0]["value"], "as sent");
+    assert_eq!(story["why"][0]["because"], "as it was sent to the event API");
 }

@@ -307,7 +307,13 @@ impl<'a> Model<'a> {
             (_, _, Some(_)) => "completed",
             _ => "open",
         };
-        let restore = if self.configured.active_time { active } else { end.map(|end| end - start) };
+        let restore = if is_merged {
+            None
+        } else if self.configured.active_time {
+            active
+        } else {
+            end.map(|end| end - start)
+        };
         let priority = self.last(incident, |event| event.priority).flatten();
         let acknowledged = self.events(incident).into_iter().find(|event| event.event_type == "acknowledged");
         let is_unseen = is_merged && self.went_on_as(incident).is_none();

@@ -20,7 +20,8 @@ CREATE TABLE failure (
     revision        INTEGER NOT NULL DEFAULT 0, -- 0: never forwarded
     merged_into_key INTEGER,                    -- the failure_key of the incident it was merged into
     facts           TEXT    NOT NULL,           -- JSON: what it is evaluated from
-    evaluated       TEXT                        -- JSON: the failure
+    evaluated       TEXT,                       -- JSON: the failure
+    details         TEXT                        -- JSON: the tags and the like that go along with it; NULL: none
 ) STRICT;
 
 -- Which events are about which failure.
