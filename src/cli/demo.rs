@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use glob::Pattern;
 use reqwest::Url;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -65,7 +66,7 @@ const STORY: [Chapter; 8] = [
         ],
     },
     Chapter {
-        says: "One whose events arrive in the wrong order.",
+        says: "One whose events arrive in the wrong order. Its service and team are in the software catalog.",
         webhooks: webhooks![
             "06-out-of-order-resolved",
             "07-out-of-order-acknowledged",
@@ -108,7 +109,7 @@ const STORY: [Chapter; 8] = [
     },
 ];
 
-/// What a configuration would say of the story: severities, a rule, services.
+/// What a configuration would say of the story: severities, a rule, services. Search is in the catalog.
 const CONFIGURED: &str = r#"
 [failure.severity]
 P1 = "SEV-1"
@@ -127,15 +128,12 @@ services = ["checkout"]
 team = "payments"
 
 [[service]]
-pagerduty = "https://acme.pagerduty.com/service-directory/PSVC002"
-services = ["search"]
-team = "storefront"
-
-[[service]]
 pagerduty = "Mail delivery"
 services = ["mail"]
 team = "platform"
 "#;
+
+const CATALOG: &str = include_str!("../../fixtures/catalog/datadog-v2.yaml");
 
 /// How long the backend may take to hold what it should.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -328,7 +326,10 @@ fn daemon_config(
         "[[backend]]\nname = \"metrics\"\nkind = \"datadog\"\nurl = \"http://{}\"\napi_key = {{ value = \"-\" }}",
         backend.public
     );
-    let mut config = Config::parse(&format!("{CONFIGURED}\n{entry}"))?;
+    let catalog = folder.join("catalog.yaml");
+    std::fs::write(&catalog, CATALOG)?;
+    let failure = format!("[failure]\ncatalog = [{:?}]\n", Pattern::escape(&catalog.to_string_lossy()));
+    let mut config = Config::parse(&format!("{failure}\n{CONFIGURED}\n{entry}"))?;
     for entry in &mut config.backend {
         entry.api_key = key.clone();
     }
