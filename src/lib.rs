@@ -5,7 +5,7 @@
 //! 1. [`http`] reads it (`server`, `body`) and verifies it (`webhook`, by [`pagerduty::signature`]);
 //! 2. [`pagerduty::payload`] turns its bytes into a [`domain::event::Event`];
 //! 3. [`store`] keeps the event, folds its incident ([`domain::history`]), evaluates the failure
-//!    ([`domain::failure`]), fills the outbox with what the [`backend`]s are to be told, and syncs the disk;
+//!    ([`domain::evaluate`]), fills the outbox with what the [`backend`]s are to be told, and syncs the disk;
 //! 4. it is answered 202;
 //! 5. [`forward`] sends what the outbox holds.
 //!
