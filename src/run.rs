@@ -197,6 +197,9 @@ pub struct Direct(Store);
 impl Direct {
     /// Opens it. Backends are set up, for what changes is put before them; nothing is sent.
     pub fn open(config: &Config, policy: &Arc<Policy>) -> Result<Self, RunError> {
+        if !config.store.path.exists() {
+            return Err(OpenError::Missing { path: config.store.path.clone() }.into());
+        }
         let backends = backends(config)?;
         let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
         Ok(Self(open_store(config, policy, &backends, metrics)?))

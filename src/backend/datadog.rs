@@ -53,7 +53,8 @@ impl Datadog {
 }
 
 impl Datadog {
-    /// What is not there (any more) is as good as deleted.
+    /// What is not there (any more) is as good as deleted. An application key that may not delete holds nothing else up:
+    /// the other requests need none.
     async fn delete(&self, id: Vec<u8>) -> Reply {
         let mut url = self.url.clone();
         url.set_path(&format!("{}/{}", url.path(), String::from_utf8_lossy(&id)));
@@ -63,6 +64,9 @@ impl Datadog {
         }
         match answer::reply(request.send().await).await {
             Reply { status: status @ Some(404), .. } => Reply { verdict: Verdict::Sent, status, error: None },
+            Reply { status: status @ Some(403), error, .. } => {
+                Reply { verdict: Verdict::Dead, status, error }
+            }
             reply => reply,
         }
     }

@@ -22,35 +22,31 @@ struct Document {
     kind: Option<String>,
     dd_service: Option<String>,
     team: Option<String>,
-    #[serde(default)]
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    integrations: Integrations,
+    metadata: Option<Metadata>,
+    spec: Option<Spec>,
+    integrations: Option<Integrations>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Metadata {
     name: Option<String>,
     owner: Option<String>,
-    #[serde(default)]
-    annotations: Annotations,
+    annotations: Option<Annotations>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Annotations {
     #[serde(rename = "pagerduty.com/service-id")]
     pagerduty_service_id: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Spec {
     /// Of a Backstage component. Datadog's v3 has other things under `spec`.
     owner: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Integrations {
     pagerduty: Option<PagerDuty>,
 }
@@ -69,7 +65,7 @@ enum PagerDuty {
 
 impl Document {
     fn into_entity(self) -> Option<Entity> {
-        let service_url = match self.integrations.pagerduty {
+        let service_url = match self.integrations.and_then(|integrations| integrations.pagerduty) {
             Some(PagerDuty::Url(url)) => Some(url),
             Some(PagerDuty::Service { service_url }) => service_url,
             None => None,
@@ -77,13 +73,13 @@ impl Document {
         if let Some(service) = self.dd_service {
             return Some(Entity { service, team: self.team, pagerduty: service_url });
         }
-        let Metadata { name, owner, annotations } = self.metadata;
+        let Metadata { name, owner, annotations } = self.metadata?;
         let version = self.api_version.as_deref().unwrap_or_default();
         match (self.kind.as_deref(), version) {
             (Some("Component"), version) if version.starts_with("backstage.io/") => Some(Entity {
                 service: name?,
-                team: self.spec.owner.map(|owner| owner_name(&owner)),
-                pagerduty: annotations.pagerduty_service_id,
+                team: self.spec.and_then(|spec| spec.owner).map(|owner| owner_name(&owner)),
+                pagerduty: annotations.and_then(|annotations| annotations.pagerduty_service_id),
             }),
             (Some(_), "v3") => Some(Entity { service: name?, team: owner, pagerduty: service_url }),
             _ => None,
@@ -132,6 +128,8 @@ mod tests {
     #[test]
     fn what_is_no_service_is_passed_over() {
         assert_eq!(parse("").unwrap(), []);
+        let bare = "dd-service: checkout\nintegrations:\nspec:\nmetadata:\n";
+        assert_eq!(parse(bare).unwrap(), [entity("checkout", None, None)]);
         assert_eq!(parse("---\n---\nsome: thing\n---\nkind: service\nmetadata: {}\n").unwrap(), []);
         let other = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: checkout\n";
         assert_eq!(parse(other).unwrap(), []);

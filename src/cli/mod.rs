@@ -2,9 +2,11 @@
 
 mod check;
 mod config;
+mod daemon;
 mod demo;
 mod explain;
 mod failures;
+mod outbox;
 mod reevaluate;
 mod send;
 mod serve;
@@ -58,6 +60,8 @@ enum Command {
     Failures(failures::Options),
     /// Tell one failure's whole story: its events, what decided what, and what backends were told
     Explain(explain::Options),
+    /// List what backends have still to be told, or would not take; retry or discard it
+    Outbox(outbox::Options),
     /// Evaluate past failures again, under today's configuration
     Reevaluate(reevaluate::Options),
     /// Print the example configuration, or the one that holds
@@ -143,6 +147,7 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
         Command::Send(options) => send::run(&options),
         Command::Failures(options) => failures::run(&options, &config()?),
         Command::Explain(options) => explain::run(&options, &config()?),
+        Command::Outbox(options) => outbox::run(&options, &config()?),
         Command::Reevaluate(options) => reevaluate::run(&options, &config()?),
         Command::Config(options) => config::run(&options, config),
     }

@@ -1,14 +1,13 @@
 //! `reevaluate`: the past under today's configuration.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use super::daemon::Daemon;
 use super::failures::since;
 use super::table::{Column, render, say, tell, width};
 use super::{Failed, Format, FormatName, runtime};
@@ -18,10 +17,7 @@ use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::pagerduty::payload;
 use crate::store::{Batch, Changed, Reader, Span};
-use crate::{Direct, backend, catalog};
-
-/// How long the daemon may take for a batch.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::{Direct, catalog};
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -65,13 +61,11 @@ async fn change(
     policy: &Arc<Policy>,
     since: Option<Timestamp>,
 ) -> Result<(Vec<Changed>, usize), Failed> {
-    let client = backend::client(PATIENCE).map_err(anyhow::Error::from)?;
-    let address = config.admin.listen;
-    if client.get(format!("http://{address}/healthz")).send().await.is_ok() {
+    if let Some(daemon) = Daemon::find(config).await? {
         let fingerprint = policy.fingerprint();
-        return Ok(all(since, async |span| by_daemon(&client, address, &fingerprint, span).await).await?);
+        return Ok(all(since, async |span| by_daemon(&daemon, &fingerprint, span).await).await?);
     }
-    tell(format_args!("no daemon answers at {address}: changing the store itself"));
+    tell(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
     let direct = Direct::open(config, policy)?;
     let changed = all(since, async |span| Ok(direct.store().reevaluate(span, SystemClock.now()).await?));
     let changed = changed.await;
@@ -96,15 +90,12 @@ async fn all(
     }
 }
 
-async fn by_daemon(
-    client: &reqwest::Client,
-    address: SocketAddr,
-    fingerprint: &str,
-    span: Span,
-) -> anyhow::Result<Batch> {
-    let since = span.since.map_or_else(String::new, |since| format!("&since={since}"));
-    let url = format!("http://{address}/api/v1/reevaluate?policy={fingerprint}&after={}{since}", span.after);
-    let response = client.post(url).send().await.context("the daemon did not answer")?;
+async fn by_daemon(daemon: &Daemon, fingerprint: &str, span: Span) -> anyhow::Result<Batch> {
+    // Before 2001 there is nothing, and the daemon reads no such times.
+    let since = span.since.map(|since| since.to_string()).filter(|since| Timestamp::parse(since).is_ok());
+    let since = since.map_or_else(String::new, |since| format!("&since={since}"));
+    let response =
+        daemon.post(&format!("/api/v1/reevaluate?policy={fingerprint}&after={}{since}", span.after)).await?;
     let (status, text) = (response.status(), response.text().await?);
     if status == StatusCode::CONFLICT {
         bail!("the daemon runs under another configuration than this one: restart it first");

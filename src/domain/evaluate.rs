@@ -121,7 +121,10 @@ impl<'a> View<'a> {
 
     /// Whether it counts, where it stands for itself.
     pub fn verdict(&self, policy: &Policy) -> Verdict<'a> {
-        Verdict::of(self.ruling.0, self.start().0, self.finished_at(), policy)
+        let (started_at, because) = self.start();
+        let is_known =
+            because != Because::FirstSeen && self.resolved_at().is_some_and(|end| end >= started_at);
+        Verdict::of(self.ruling.0, started_at, self.finished_at().filter(|_| is_known), policy)
     }
 
     /// The failure that it comes to.

@@ -72,8 +72,7 @@ pub fn explain_submission(submission: &Submission, policy: &Policy) -> (Evaluate
     const AS_SENT: &str = "as it was sent to the event API";
     let evaluated = submission.evaluate(policy);
     let failure = &evaluated.failure;
-    let verdict = Verdict::of(submission.ruling(policy), failure.started_at, failure.finished_at, policy);
-    let counts = match (verdict, submission.ruling(policy)) {
+    let counts = match (submission.verdict(policy), submission.ruling(policy)) {
         (Verdict::Ignored(rule), _) => {
             why("counts", "no", format!("rule {:?} is the first that matches", rule.name))
         }
@@ -184,7 +183,7 @@ fn standing(view: &View<'_>) -> Option<Why> {
 
 fn counts(view: &View<'_>, policy: &Policy) -> Why {
     if view.is_merged() {
-        return why("counts", "no", "what it was merged into counts instead");
+        return why("counts", "no", "it went on as another incident, which is asked instead");
     }
     let (ruling, decided_by) = view.ruling;
     let whose = if decided_by == view.incident { "" } else { " for what was merged into it" };

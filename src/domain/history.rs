@@ -57,7 +57,7 @@ pub struct Stretch {
 }
 
 impl History {
-    /// Adds an event that was received at `received_at`. `false`: it adds nothing.
+    /// Adds an event that was received at `received_at`. `false`: it changes no fact.
     pub fn insert(&mut self, event: &Event, received_at: Timestamp) -> bool {
         let Some(subject) = &event.subject else {
             return false;
@@ -72,11 +72,15 @@ impl History {
         else {
             return has_hint;
         };
+        let (at, rank, id) = (entry.at, kind.rank(), entry.id.clone());
+        let was_in_the_future = self.in_the_future;
         let is_ahead = |time: Timestamp| time.is_ahead_of(received_at);
         self.in_the_future |= is_ahead(entry.at) || entry.facts.created_at.is_some_and(is_ahead);
         self.entries.insert(index, entry);
         self.forget_what_cannot_decide();
-        true
+        // An entry that is forgotten at once has replaced nothing.
+        let is_kept = self.entries.binary_search_by(|other| other.position().cmp(&(at, rank, &id))).is_ok();
+        is_kept || has_hint || self.in_the_future != was_in_the_future
     }
 
     /// The deployment that somebody named as the cause, and where: a custom field before a note.

@@ -157,7 +157,7 @@ pub enum Verdict<'a> {
 
 impl<'a> Verdict<'a> {
     /// What a ruling comes to for a failure with these times. Its length is by the wall clock, whatever
-    /// `failure.reopened` says, and is only asked once it is over.
+    /// `failure.reopened` says, and is only asked once it is over; no end is given where it cannot be known.
     pub fn of(
         ruling: Ruling<'a>,
         started_at: Timestamp,

@@ -53,7 +53,7 @@ impl Submission {
             ends_before_start.then_some(Flag::EndBeforeStart),
             self.in_the_future.then_some(Flag::InTheFuture),
         ];
-        let verdict = Verdict::of(self.ruling(policy), self.started_at, finished_at, policy);
+        let verdict = self.verdict(policy);
         let failure = Failure {
             id: self.id.clone(),
             source: Source::Api,
@@ -94,6 +94,12 @@ impl Submission {
             restored_at: finished_at,
         };
         Evaluated { failure, details }
+    }
+
+    /// Whether it counts.
+    pub fn verdict<'a>(&self, policy: &'a Policy) -> Verdict<'a> {
+        let known_end = self.finished_at.filter(|end| *end >= self.started_at);
+        Verdict::of(self.ruling(policy), self.started_at, known_end, policy)
     }
 
     /// What rules say of it.

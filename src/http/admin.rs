@@ -18,7 +18,7 @@ use crate::domain::failure::State as FailureState;
 use crate::domain::moment;
 use crate::domain::policy::Policy;
 use crate::pagerduty::payload;
-use crate::store::{Filter, ReadError, Reader, Span, Store};
+use crate::store::{Filter, Obeyed, Order, OutboxFilter, ReadError, Reader, RowState, Span, Store};
 use crate::telemetry::metrics::Metrics;
 
 /// How many rows a listing has where nobody says, and at most.
@@ -128,6 +128,65 @@ pub(super) async fn failure(State(admin): State<Arc<Admin>>, Path(id): Path<Stri
     }
 }
 
+/// The options of `outbox`, by the same names.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OutboxQuery {
+    state: Option<RowState>,
+    limit: Option<usize>,
+    #[serde(default)]
+    cursor: i64,
+}
+
+/// `GET /api/v1/outbox`.
+pub(super) async fn outbox(
+    State(admin): State<Arc<Admin>>,
+    query: Result<Query<OutboxQuery>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    let OutboxQuery { state, limit, cursor } = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => return bad_query(&rejection.body_text()),
+    };
+    let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, LARGEST_LIMIT);
+    let reader = admin.reader.clone();
+    match blocking(move || reader.outbox(&OutboxFilter { state, after: cursor, limit })).await {
+        Ok(page) => Json(page).into_response(),
+        Err(response) => response,
+    }
+}
+
+/// `POST /api/v1/outbox/{id}/retry`.
+pub(super) async fn retry(State(admin): State<Arc<Admin>>, Path(row): Path<i64>) -> Response {
+    obey(&admin, row, Order::Retry).await
+}
+
+/// `POST /api/v1/outbox/{id}/discard`.
+pub(super) async fn discard(State(admin): State<Arc<Admin>>, Path(row): Path<i64>) -> Response {
+    obey(&admin, row, Order::Discard).await
+}
+
+async fn obey(admin: &Admin, row: i64, order: Order) -> Response {
+    let obeyed = match in_time(admin.store.order(row, order, admin.clock.now())).await {
+        Ok(obeyed) => obeyed,
+        Err(error) => {
+            tracing::warn!(%error, row, "a row of the outbox could not be changed");
+            return refusal(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "The store cannot be changed now.",
+            );
+        }
+    };
+    let said = obeyed.says(order);
+    match obeyed {
+        Obeyed::Done => Json(json!({ "status": "done", "detail": said })).into_response(),
+        Obeyed::NotFound => refusal(StatusCode::NOT_FOUND, "not_found", said),
+        Obeyed::Settled(_) | Obeyed::Outdated | Obeyed::UnderWay => {
+            refusal(StatusCode::CONFLICT, "conflict", said)
+        }
+    }
+}
+
 /// What `reevaluate` asks for, a batch at a time.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -160,7 +219,10 @@ pub(super) async fn reevaluate(
     }
     match admin.store.reevaluate(Span { since, after: query.after }, now).await {
         Ok(batch) => Json(batch).into_response(),
-        Err(error) => refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error),
+        Err(error) => {
+            tracing::warn!(%error, "failures could not be evaluated again");
+            refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The store cannot be changed now.")
+        }
     }
 }
 

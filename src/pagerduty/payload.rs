@@ -139,7 +139,8 @@ impl Data<'_> {
             incident: IncidentId::parse(&id?)?,
             kind,
             // A resolve remains one, also where its data has a shape that nobody has seen yet.
-            snapshot: (is_incident || kind != Kind::Mentioned)
+            // What only mentions the incident shows nothing of it, whatever shape it has.
+            snapshot: (kind != Kind::Mentioned)
                 .then(|| Box::new(if is_incident { snapshot } else { Snapshot::default() })),
             deployment,
         })

@@ -8,9 +8,11 @@ use super::failure_row::{self, Facts, FailureRow};
 use super::writer::Session;
 use crate::domain::evaluate::evaluate_group;
 use crate::domain::event::Event;
+use crate::domain::failure::Evaluated;
 use crate::domain::history::History;
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::merge::Group;
+use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 
 /// An incident, its row, and what its events said.
@@ -61,15 +63,12 @@ impl Changed {
         while let Some((_, first)) = self.0.pop_first() {
             let now = first.received_at;
             let connected = Connected::with(&session.incidents(), first, &mut self)?;
-            let mut evaluated = evaluate_group(&connected.group, &session.settings.policy);
-            let Connected { mut group, rows, changed } = connected;
-            for (incident, mut row) in rows {
-                let evaluated = evaluated.remove(&incident);
+            let changed = connected.changed.clone();
+            for (incident, (row, evaluated)) in connected.evaluate(&session.settings.policy) {
                 let is_changed = changed.contains(&incident);
                 if !is_changed && row.shows(session, evaluated.as_ref())? {
                     continue;
                 }
-                row.facts = Facts::History(group.remove(&incident).unwrap_or_default());
                 let id = row.save(session, evaluated.as_ref(), now)?;
                 if is_changed {
                     saved.insert(incident, id);
@@ -144,11 +143,18 @@ impl Connected {
         Ok(neighbours)
     }
 
-    /// The row of a member, with its facts.
-    pub(super) fn take(&mut self, incident: &IncidentId) -> Option<FailureRow> {
-        let mut row = self.rows.remove(incident)?;
-        row.facts = Facts::History(self.group.remove(incident).unwrap_or_default());
-        Some(row)
+    /// What every member comes to, with its row and its facts.
+    pub(super) fn evaluate(
+        mut self,
+        policy: &Policy,
+    ) -> BTreeMap<IncidentId, (FailureRow, Option<Evaluated>)> {
+        let mut evaluated = evaluate_group(&self.group, policy);
+        let with_facts = |(incident, mut row): (IncidentId, FailureRow)| {
+            row.facts = Facts::History(self.group.remove(&incident).unwrap_or_default());
+            let evaluated = evaluated.remove(&incident);
+            (incident, (row, evaluated))
+        };
+        self.rows.into_iter().map(with_facts).collect()
     }
 }
 

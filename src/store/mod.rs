@@ -10,6 +10,7 @@ mod fold;
 mod group;
 mod listing;
 mod outbox;
+mod outbox_rows;
 mod record;
 mod reevaluate;
 mod schema;
@@ -25,6 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use listing::{Filter, Gauges, ListedFailure, Page, ReadError, Reader};
 pub use outbox::{Claim, Claimed, ForwardState, Forwarded, Outcome};
+pub use outbox_rows::{Obeyed, Order, OutboxFilter, OutboxPage, OutboxRow, RowState};
 pub use record::{Delivery, Recorded};
 pub use reevaluate::{Batch, Change, Changed, Span};
 pub use schema::OpenError;
@@ -141,6 +143,11 @@ impl Store {
     /// Records what came of an attempt, and lets go of the claim.
     pub async fn settle(&self, row: i64, outcome: Outcome, now: Timestamp) -> Result<(), StoreError> {
         self.queue(move |session| outbox::settle(session, row, &outcome, now)).await
+    }
+
+    /// Does with a row of the outbox what a person wants.
+    pub async fn order(&self, row: i64, order: Order, now: Timestamp) -> Result<Obeyed, StoreError> {
+        self.queue(move |session| outbox_rows::obey(session, row, order, now)).await
     }
 
     /// Looks at some failures again under today's policy, and saves those that are something else.

@@ -111,6 +111,8 @@ pub enum ForwardState {
     Sent,
     /// The backend will not take it.
     Dead,
+    /// A person gave it up.
+    Discarded,
     /// The failure does not count, and the backend, which was told of it before, cannot delete it: it was told
     /// again, without an end.
     CannotBeCorrected,
@@ -157,8 +159,8 @@ fn due_at(evaluated: &Evaluated, settle: Duration, now: Timestamp) -> Timestamp 
 
 /// Whether the backend may know the failure: an attempt was made, and it did not refuse it for good.
 fn was_told(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite::Result<bool> {
-    const SQL: &str = "SELECT 1 FROM outbox
-        WHERE failure = ?1 AND backend = ?2 AND attempts > 0 AND state <> 'dead'";
+    const SQL: &str = "SELECT 1 FROM outbox WHERE failure = ?1 AND backend = ?2 AND attempts > 0
+        AND state <> 'dead' AND NOT (state = 'discarded' AND coalesce(last_status, 0) BETWEEN 400 AND 499)";
     session.prepare(SQL)?.exists(params![row.id, backend])
 }
 

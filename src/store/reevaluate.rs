@@ -2,7 +2,7 @@
 //!
 //! A failure is evaluated when a fact of it changes. Configuration alone rewrites nothing, until somebody asks for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,6 @@ use super::failure_row::{Facts, FailureRow, View, from_json};
 use super::group::{Connected, Incidents};
 use super::listing::{ReadError, Reader};
 use super::writer::Session;
-use crate::domain::evaluate::evaluate_group;
 use crate::domain::event::Event;
 use crate::domain::failure::Evaluated;
 use crate::domain::id::{FailureId, IncidentId};
@@ -90,10 +89,11 @@ fn batch(
     mut save: impl FnMut(FailureRow, Option<Evaluated>) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<Batch> {
     let mut batch = Batch::default();
+    let mut asked = Asked { incidents, policy, along: BTreeMap::new() };
     for (row, id, stored) in rows(incidents.db, span)? {
         batch.looked_at += 1;
         batch.next = Some(row);
-        let Some((failure, evaluated)) = today(incidents, policy, &id)? else { continue };
+        let Some((failure, evaluated)) = asked.today(&id)? else { continue };
         let view = View::of(evaluated.as_ref())?;
         if view != stored {
             let mut changes = changes(stored.failure.as_deref(), view.failure.as_deref())?;
@@ -118,27 +118,37 @@ fn rows(db: &Connection, span: Span) -> rusqlite::Result<Vec<(i64, String, View)
         .collect()
 }
 
-/// A failure's row, and what it comes to under this policy.
-fn today(
-    incidents: &Incidents<'_>,
-    policy: &Policy,
-    id: &str,
-) -> rusqlite::Result<Option<(FailureRow, Option<Evaluated>)>> {
-    if let Some(incident) = IncidentId::of_failure(id)
-        && let Some(member) = incidents.stored(&incident)?
-    {
-        let mut connected = Connected::of(incidents, member)?;
-        let evaluated = evaluate_group(&connected.group, policy).remove(&incident);
-        return Ok(connected.take(&incident).map(|row| (row, evaluated)));
+/// A failure's row, and what it comes to.
+type Today = (FailureRow, Option<Evaluated>);
+
+/// What failures come to under this policy.
+struct Asked<'a> {
+    incidents: &'a Incidents<'a>,
+    policy: &'a Policy,
+    /// Those that were evaluated along with another, because merges connect them.
+    along: BTreeMap<IncidentId, Today>,
+}
+
+impl Asked<'_> {
+    fn today(&mut self, id: &str) -> rusqlite::Result<Option<Today>> {
+        if let Some(incident) = IncidentId::of_failure(id) {
+            if let Some(today) = self.along.remove(&incident) {
+                return Ok(Some(today));
+            }
+            if let Some(member) = self.incidents.stored(&incident)? {
+                self.along = Connected::of(self.incidents, member)?.evaluate(self.policy);
+                return Ok(self.along.remove(&incident));
+            }
+        }
+        let Some(row) = FailureRow::load_by_id(self.incidents.db, id)? else {
+            return Ok(None);
+        };
+        let evaluated = match &row.facts {
+            Facts::Submission(submission) => submission.evaluate(self.policy),
+            Facts::History(_) | Facts::Damaged => return Ok(None),
+        };
+        Ok(Some((row, Some(evaluated))))
     }
-    let Some(row) = FailureRow::load_by_id(incidents.db, id)? else {
-        return Ok(None);
-    };
-    let evaluated = match &row.facts {
-        Facts::Submission(submission) => submission.evaluate(policy),
-        Facts::History(_) | Facts::Damaged => return Ok(None),
-    };
-    Ok(Some((row, Some(evaluated))))
 }
 
 /// The fields that differ.

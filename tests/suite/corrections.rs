@@ -11,7 +11,7 @@ use crate::forwarding::after_a_while;
 use crate::harness::{Backend, Daemon, KEY, event_of};
 
 /// An event of the fixtures, changed.
-fn changed(event_type: &str, incident: &str, id: &str, change: impl FnOnce(&mut Value)) -> String {
+pub(crate) fn changed(event_type: &str, incident: &str, id: &str, change: impl FnOnce(&mut Value)) -> String {
     let mut body: Value = serde_json::from_str(&event_of(event_type, incident)).unwrap();
     body["event"]["id"] = id.into();
     change(&mut body["event"]);
@@ -200,4 +200,20 @@ async fn rule_8_a_storm_of_merges_is_one_failure() {
     let counted = daemon.get("/api/v1/failures?state=completed").await.json();
     assert_eq!(counted["failures"].as_array().unwrap().len(), 1);
     assert_eq!(counted["failures"][0]["merged"].as_array().unwrap().len(), SOURCES);
+}
+
+#[tokio::test]
+async fn rule_13_a_refused_deletion_holds_nothing_else_up() {
+    let mut backend = Backend::start().await;
+    let entry = format!("{}application_key = {{ value = \"{KEY}-2\" }}\n", backend.entry("metrics"));
+    let daemon = Daemon::start(&entry).await;
+    daemon.expect(event_of("incident.resolved", "QSOURCE001"), "accepted").await;
+    backend.next().await;
+    forwarded(&daemon, "QSOURCE001", "sent").await;
+    backend.will_answer(&[(403, &[])]);
+    daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
+    assert!(backend.next().await.line.starts_with("DELETE"));
+    forwarded(&daemon, "QSOURCE001", "dead").await;
+    daemon.expect(event_of("incident.resolved", "QOTHER0001"), "accepted").await;
+    assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QOTHER0001");
 }

@@ -19,6 +19,7 @@ mod intake;
 mod kill;
 mod model;
 mod one_law;
+mod outbox;
 mod reevaluate;
 mod slow;
 mod systemd;

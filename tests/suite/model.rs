@@ -295,7 +295,8 @@ impl<'a> Model<'a> {
                 _ => None,
             }
         } else if !verdicts.contains(&Verdict::CountsForCertain)
-            && end.is_some_and(|end| end - start < self.configured.min_duration_millis)
+            && !is_approximate
+            && real_end.is_some_and(|end| end >= start && end - start < self.configured.min_duration_millis)
         {
             Some("min_duration")
         } else {

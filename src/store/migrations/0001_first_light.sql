@@ -43,7 +43,7 @@ CREATE TABLE outbox (
     backend         TEXT    NOT NULL,
     failure         INTEGER NOT NULL REFERENCES failure,
     revision        INTEGER NOT NULL,
-    state           TEXT    NOT NULL DEFAULT 'pending',  -- pending, sent, dead, superseded
+    state           TEXT    NOT NULL DEFAULT 'pending',  -- pending, sent, dead, superseded, discarded
     due_at_ns       INTEGER,                    -- when to send it next; NULL unless pending
     created_at_ns   INTEGER NOT NULL,
     attempts        INTEGER NOT NULL DEFAULT 0, -- begun ones; one that was refused for bad credentials is none

@@ -1,0 +1,39 @@
+//! The running daemon, for commands that change something.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use reqwest::Response;
+
+use crate::backend;
+use crate::config::Config;
+
+/// How long it may take for an answer.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A daemon that answers on the admin listener of this configuration.
+pub(super) struct Daemon {
+    client: reqwest::Client,
+    address: SocketAddr,
+}
+
+impl Daemon {
+    /// `None`: none answers.
+    pub(super) async fn find(config: &Config) -> anyhow::Result<Option<Self>> {
+        let (client, address) = (backend::client(PATIENCE)?, config.admin.listen);
+        let Ok(answer) = client.get(format!("http://{address}/healthz")).send().await else {
+            return Ok(None);
+        };
+        if answer.text().await?.trim() != r#"{"status":"ok"}"# {
+            bail!("something else than the daemon answers at {address}: is admin.listen the right address?");
+        }
+        Ok(Some(Self { client, address }))
+    }
+
+    /// Asks it to do something.
+    pub(super) async fn post(&self, path_and_query: &str) -> anyhow::Result<Response> {
+        let url = format!("http://{}{path_and_query}", self.address);
+        self.client.post(url).send().await.context("the daemon did not answer")
+    }
+}

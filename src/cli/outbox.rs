@@ -1,0 +1,177 @@
+//! `outbox`: what backends have still to be told, and what they would not take.
+
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+
+use super::daemon::Daemon;
+use super::failures::or_dash;
+use super::table::{Column, render, say, tell, width};
+use super::{Failed, Format, FormatName, runtime};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::store::{Obeyed, Order, OutboxFilter, OutboxPage, OutboxRow, Reader, RowState};
+use crate::{Direct, catalog};
+
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Options {
+    #[command(subcommand)]
+    order: Option<Do>,
+
+    /// Only rows in this state
+    #[arg(long, value_parser = state_parser())]
+    state: Option<RowState>,
+
+    /// At most that many
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Subcommand)]
+enum Do {
+    /// Try rows again, now
+    Retry {
+        /// The rows
+        #[arg(value_name = "ID", required_unless_present = "all")]
+        ids: Vec<i64>,
+        /// All that are dead
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+    },
+    /// Give rows up
+    Discard {
+        /// The rows
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<i64>,
+    },
+}
+
+/// The states, by the words that JSON and tables have for them.
+fn state_parser() -> impl TypedValueParser<Value = RowState> {
+    PossibleValuesParser::new(RowState::ALL.map(RowState::as_str)).map(|name| {
+        let is_named = |state: &RowState| state.as_str() == name;
+        RowState::ALL.into_iter().find(is_named).unwrap_or(RowState::Pending)
+    })
+}
+
+pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
+    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
+    match &options.order {
+        None => list(options, &reader),
+        Some(Do::Discard { ids }) => give(config, Order::Discard, ids),
+        Some(Do::Retry { ids, all: false }) => give(config, Order::Retry, ids),
+        Some(Do::Retry { all: true, .. }) => give(config, Order::Retry, &dead(&reader)?),
+    }
+}
+
+fn list(options: &Options, reader: &Reader) -> Result<(), Failed> {
+    let filter = OutboxFilter { state: options.state, after: 0, limit: options.limit as usize };
+    let page = reader.outbox(&filter).map_err(anyhow::Error::from)?;
+    match options.format.format {
+        FormatName::Json => say(serde_json::to_string_pretty(&page).map_err(anyhow::Error::from)?),
+        FormatName::Table => print(&page),
+    }
+    Ok(())
+}
+
+const fn column(title: &'static str, is_number: bool, may_shrink: bool) -> Column {
+    Column { title, is_number, may_shrink }
+}
+
+const COLUMNS: [Column; 9] = [
+    column("ID", true, false),
+    column("BACKEND", false, true),
+    column("FAILURE", false, false),
+    column("REVISION", true, false),
+    column("STATE", false, false),
+    column("ATTEMPTS", true, false),
+    column("NEXT ATTEMPT", false, false),
+    column("ANSWER", false, false),
+    column("ERROR", false, true),
+];
+
+fn print(page: &OutboxPage) {
+    if page.rows.is_empty() {
+        return tell("no rows");
+    }
+    let rows: Vec<Vec<String>> = page.rows.iter().map(cells).collect();
+    say(render(&COLUMNS, &rows, width()).trim_end());
+    if page.next.is_some() {
+        tell("there are more: --limit shows them");
+    }
+}
+
+fn cells(row: &OutboxRow) -> Vec<String> {
+    vec![
+        row.id.to_string(),
+        row.backend.clone(),
+        row.failure.clone(),
+        row.revision.to_string(),
+        row.state.as_str().to_owned(),
+        row.attempts.to_string(),
+        or_dash(row.next_attempt_at.map(|at| at.to_string()).as_ref()),
+        or_dash(row.last_status.map(|status| status.to_string()).as_ref()),
+        or_dash(row.last_error.as_ref()),
+    ]
+}
+
+/// All rows that are dead.
+fn dead(reader: &Reader) -> anyhow::Result<Vec<i64>> {
+    let filter = OutboxFilter { state: Some(RowState::Dead), after: 0, limit: usize::MAX };
+    Ok(reader.outbox(&filter)?.rows.iter().map(|row| row.id).collect())
+}
+
+/// By way of the daemon where it runs, and in the store where it does not. Says what came of each row.
+fn give(config: &Config, order: Order, ids: &[i64]) -> Result<(), Failed> {
+    if ids.is_empty() {
+        tell("no rows");
+    }
+    let refused = runtime()?.block_on(async {
+        match Daemon::find(config).await? {
+            Some(daemon) => Ok(by_daemon(&daemon, order, ids).await?),
+            None => directly(config, order, ids).await,
+        }
+    })?;
+    if refused > 0 {
+        return Err(Failed::Tried(anyhow!("{refused} of {} rows stay as they are", ids.len())));
+    }
+    Ok(())
+}
+
+/// Returns how many were refused.
+async fn by_daemon(daemon: &Daemon, order: Order, ids: &[i64]) -> anyhow::Result<usize> {
+    let mut refused = 0;
+    for id in ids {
+        let response = daemon.post(&format!("/api/v1/outbox/{id}/{}", order.as_str())).await?;
+        refused += usize::from(!response.status().is_success());
+        let answer: Answer = serde_json::from_str(&response.text().await?)?;
+        say(format_args!("{id}: {}", answer.detail));
+    }
+    Ok(refused)
+}
+
+async fn directly(config: &Config, order: Order, ids: &[i64]) -> Result<usize, Failed> {
+    tell(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
+    let direct = Direct::open(config, &Arc::new(catalog::policy(config)?))?;
+    let mut refused = 0;
+    for id in ids {
+        let obeyed =
+            direct.store().order(*id, order, SystemClock.now()).await.map_err(anyhow::Error::from)?;
+        refused += usize::from(obeyed != Obeyed::Done);
+        say(format_args!("{id}: {}", obeyed.says(order)));
+    }
+    direct.close().await?;
+    Ok(refused)
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    detail: String,
+}
