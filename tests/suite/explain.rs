@@ -1,11 +1,10 @@
 //! `explain` and `/api/v1/failures/{id}`: what people see when they doubt a figure.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::json;
 
-use crate::harness::{Backend, Daemon, event_of, story};
+use crate::harness::{Backend, Daemon, Program, event_of, stdout, story};
 
 const CONFIGURATION: &str = r#"
 [failure.severity]
@@ -23,20 +22,9 @@ services = ["checkout"]
 team = "payments"
 "#;
 
-/// `explain`, beside the running daemon and under a configuration of its own.
-fn explain(folder: &Path, store: &Path, configuration: &str, arguments: &[&str]) -> Output {
-    let file = folder.join("config.toml");
-    std::fs::write(&file, format!("{configuration}\n[store]\npath = \"{}\"\n", store.display())).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
-        .args(["--config", file.to_str().unwrap(), "explain"])
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap()
+/// `explain`, beside the running daemon.
+fn explain(program: &Program, configuration: &str, arguments: &[&str]) -> Output {
+    program.run(configuration, &[&["explain"], arguments].concat())
 }
 
 /// The story, each part of it told only once everything before has reached the backend.
@@ -56,7 +44,7 @@ async fn told() -> (Daemon, String) {
 #[tokio::test]
 async fn every_decision_is_told() {
     let (daemon, configuration) = told().await;
-    let folder = tempfile::tempdir().unwrap();
+    let program = Program::of(&daemon);
     let ids = [
         "Q0PLAIN0STORY1",
         "Q0AGAIN0STORY5",
@@ -65,23 +53,23 @@ async fn every_decision_is_told() {
         "Q0MERGE0STORY8",
         "Q0TARGT0STORY9",
     ];
-    let stories = ids.map(|id| stdout(&explain(folder.path(), &daemon.store, &configuration, &[id])));
+    let stories = ids.map(|id| stdout(&explain(&program, &configuration, &[id])));
     insta::assert_snapshot!(stories.join("\n----\n\n"));
 }
 
 #[tokio::test]
 async fn the_api_tells_the_same() {
     let (daemon, configuration) = told().await;
-    let folder = tempfile::tempdir().unwrap();
+    let program = Program::of(&daemon);
     for id in ["Q0AGAIN0STORY5", "pagerduty:Q0AGAIN0STORY5"] {
         let arguments = [id, "--format", "json"];
-        let told = stdout(&explain(folder.path(), &daemon.store, &configuration, &arguments));
+        let told = stdout(&explain(&program, &configuration, &arguments));
         let answer = daemon.get(&format!("/api/v1/failures/{id}")).await;
         assert_eq!(serde_json::from_str::<serde_json::Value>(&told).unwrap(), answer.json());
         assert_eq!(answer.json()["attempts"].as_array().unwrap().len(), 3);
     }
     assert_eq!(daemon.get("/api/v1/failures/QUNKNOWN").await.status, 404);
-    let unknown = explain(folder.path(), &daemon.store, &configuration, &["QUNKNOWN"]);
+    let unknown = explain(&program, &configuration, &["QUNKNOWN"]);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("QUNKNOWN"));
 }
@@ -89,10 +77,9 @@ async fn the_api_tells_the_same() {
 #[tokio::test]
 async fn another_configuration_is_told_apart() {
     let (daemon, configuration) = told().await;
-    let folder = tempfile::tempdir().unwrap();
+    let program = Program::of(&daemon);
     let other = configuration.replace("\"checkout\"", "\"cart\"");
-    let explained =
-        |configuration| stdout(&explain(folder.path(), &daemon.store, configuration, &["Q0PLAIN0STORY1"]));
+    let explained = |configuration| stdout(&explain(&program, configuration, &["Q0PLAIN0STORY1"]));
     assert!(explained(&other).contains("reevaluate"));
     assert!(!explained(&configuration).contains("reevaluate"));
 }

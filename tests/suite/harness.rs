@@ -5,6 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -211,6 +212,39 @@ impl Daemon {
         let db = rusqlite::Connection::open(&self.store).unwrap();
         db.query_row(sql, [], |row| row.get(0)).unwrap()
     }
+}
+
+/// The program, with a daemon's store and admin listener, whether that daemon still runs or not.
+pub(crate) struct Program {
+    folder: TempDir,
+    store: PathBuf,
+    admin: SocketAddr,
+}
+
+impl Program {
+    pub(crate) fn of(daemon: &Daemon) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, store: daemon.store.clone(), admin: daemon.private }
+    }
+
+    /// Runs it with this much configuration beside that.
+    pub(crate) fn run(&self, configuration: &str, arguments: &[&str]) -> Output {
+        let file = self.folder.path().join("config.toml");
+        let (store, admin) = (self.store.display(), self.admin);
+        let text = format!("{configuration}\n[store]\npath = \"{store}\"\n[admin]\nlisten = \"{admin}\"\n");
+        std::fs::write(&file, text).unwrap();
+        Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
+            .args(["--config", file.to_str().unwrap()])
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+}
+
+/// What a command printed, once it went well.
+pub(crate) fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 /// A secret in a file, as the configuration names it.

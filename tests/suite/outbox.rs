@@ -1,45 +1,14 @@
 //! `outbox`: dead letters are listed, tried again and given up, by way of the daemon and without one.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::Output;
-
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::corrections::changed;
-use crate::harness::{Backend, Daemon, event_of};
+use crate::harness::{Backend, Daemon, Program, event_of};
 
-/// The program with this daemon's store and admin listener.
-struct Program {
-    folder: TempDir,
-    store: PathBuf,
-    admin: SocketAddr,
-}
-
-impl Program {
-    fn of(daemon: &Daemon) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { folder, store: daemon.store.clone(), admin: daemon.private }
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let file = self.folder.path().join("config.toml");
-        let (store, admin) = (self.store.display(), self.admin);
-        std::fs::write(&file, format!("[store]\npath = \"{store}\"\n[admin]\nlisten = \"{admin}\"\n"))
-            .unwrap();
-        std::process::Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
-            .args(["--config", file.to_str().unwrap(), "outbox"])
-            .args(arguments)
-            .output()
-            .unwrap()
-    }
-
-    /// Standard output and the exit status.
-    fn says(&self, arguments: &[&str]) -> (String, Option<i32>) {
-        let output = self.run(arguments);
-        (String::from_utf8(output.stdout).unwrap(), output.status.code())
-    }
+/// What `outbox` prints, and its exit status.
+fn says(program: &Program, arguments: &[&str]) -> (String, Option<i32>) {
+    let output = program.run("", &[&["outbox"], arguments].concat());
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
 }
 
 /// A daemon whose backend has refused two failures for good.
@@ -65,17 +34,17 @@ async fn until(daemon: &Daemon, condition: &str) {
 async fn dead_letters_are_listed_retried_and_given_up() {
     let (daemon, mut backend) = with_dead_letters().await;
     let program = Program::of(&daemon);
-    insta::assert_snapshot!(program.says(&["--state", "dead"]).0);
-    assert_eq!(program.says(&["retry", "1"]), ("1: it is tried again now\n".to_owned(), Some(0)));
+    insta::assert_snapshot!(says(&program, &["--state", "dead"]).0);
+    assert_eq!(says(&program, &["retry", "1"]), ("1: it is tried again now\n".to_owned(), Some(0)));
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDEAD00001");
     until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
-    assert_eq!(program.says(&["retry", "1"]), ("1: the backend has it already\n".to_owned(), Some(1)));
-    assert_eq!(program.says(&["discard", "2"]), ("2: it is given up\n".to_owned(), Some(0)));
-    assert_eq!(program.says(&["retry", "2"]), ("2: it was given up before\n".to_owned(), Some(1)));
-    assert_eq!(program.says(&["discard", "99"]), ("99: there is no such row\n".to_owned(), Some(1)));
-    assert_eq!(program.says(&["retry", "--all"]), (String::new(), Some(0)));
-    assert_eq!(program.says(&["retry"]).1, Some(2));
-    let told: Value = serde_json::from_str(&program.says(&["--format", "json"]).0).unwrap();
+    assert_eq!(says(&program, &["retry", "1"]), ("1: the backend has it already\n".to_owned(), Some(1)));
+    assert_eq!(says(&program, &["discard", "2"]), ("2: it is given up\n".to_owned(), Some(0)));
+    assert_eq!(says(&program, &["retry", "2"]), ("2: it was given up before\n".to_owned(), Some(1)));
+    assert_eq!(says(&program, &["discard", "99"]), ("99: there is no such row\n".to_owned(), Some(1)));
+    assert_eq!(says(&program, &["retry", "--all"]), (String::new(), Some(0)));
+    assert_eq!(says(&program, &["retry"]).1, Some(2));
+    let told: Value = serde_json::from_str(&says(&program, &["--format", "json"]).0).unwrap();
     assert_eq!(told, daemon.get("/api/v1/outbox").await.json());
     let states: Vec<&Value> = told["rows"].as_array().unwrap().iter().map(|row| &row["state"]).collect();
     assert_eq!(states, [&json!("sent"), &json!("discarded")]);
@@ -88,7 +57,7 @@ async fn all_dead_letters_are_retried_once_a_daemon_runs_again() {
     let program = Program::of(&daemon);
     let retry = || {
         assert_eq!(
-            program.says(&["retry", "--all"]).0,
+            says(&program, &["retry", "--all"]).0,
             "1: it is tried again now\n2: it is tried again now\n"
         );
     };
@@ -113,7 +82,7 @@ async fn an_older_revision_is_not_revived() {
     let answer = daemon.client.post(format!("http://{}/api/v1/outbox/1/retry", daemon.private)).send().await;
     assert_eq!(answer.unwrap().status(), 409);
     let said = "1: there is a newer revision, which says it all\n2: it is tried again now\n";
-    assert_eq!(Program::of(&daemon).says(&["retry", "--all"]), (said.to_owned(), Some(1)));
+    assert_eq!(says(&Program::of(&daemon), &["retry", "--all"]), (said.to_owned(), Some(1)));
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDEAD00002");
     assert!(backend.is_quiet());
 }

@@ -1,13 +1,10 @@
 //! `reevaluate`: the past under today's configuration, by way of the daemon and without one.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::Output;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::harness::{Backend, Daemon, KEY, story};
+use crate::harness::{Backend, Daemon, KEY, Program, stdout, story};
 
 const BEFORE: &str = "";
 const TODAY: &str = r#"
@@ -25,35 +22,9 @@ service = ["Search"]
 action = "ignore"
 "#;
 
-/// `reevaluate` under this configuration, beside the daemon or once it has ended.
-struct Command {
-    folder: TempDir,
-    store: PathBuf,
-    admin: SocketAddr,
-}
-
-impl Command {
-    fn beside(daemon: &Daemon) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { folder, store: daemon.store.clone(), admin: daemon.private }
-    }
-
-    fn run(&self, configuration: &str, arguments: &[&str]) -> Output {
-        let file = self.folder.path().join("config.toml");
-        let (store, admin) = (self.store.display(), self.admin);
-        let text = format!("{configuration}\n[store]\npath = \"{store}\"\n[admin]\nlisten = \"{admin}\"\n");
-        std::fs::write(&file, text).unwrap();
-        std::process::Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
-            .args(["--config", file.to_str().unwrap(), "reevaluate"])
-            .args(arguments)
-            .output()
-            .unwrap()
-    }
-}
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap()
+/// `reevaluate`, beside the daemon or once it has ended.
+fn reevaluate(program: &Program, configuration: &str, arguments: &[&str]) -> Output {
+    program.run(configuration, &[&["reevaluate"], arguments].concat())
 }
 
 async fn severities(daemon: &Daemon) -> Vec<Value> {
@@ -71,26 +42,27 @@ async fn told(configuration: &str) -> Daemon {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_past_is_asked_again_only_on_demand() {
     let daemon = told(BEFORE).await.restart(TODAY).await;
-    let command = Command::beside(&daemon);
+    let program = Program::of(&daemon);
     assert!(!severities(&daemon).await.contains(&json!("SEV-1")), "configuration alone rewrites nothing");
 
-    let would = stdout(&command.run(TODAY, &["--dry-run"]));
+    let would = stdout(&reevaluate(&program, TODAY, &["--dry-run"]));
     insta::assert_snapshot!(would);
     assert!(!severities(&daemon).await.contains(&json!("SEV-1")), "a dry run changes nothing");
-    let none = stdout(&command.run(TODAY, &["--dry-run", "--since", "2026-11-03"]));
+    let none = stdout(&reevaluate(&program, TODAY, &["--dry-run", "--since", "2026-11-03"]));
     assert_eq!(none, "0 of 0 failures would change.\n");
 
-    let did = stdout(&command.run(TODAY, &[]));
+    let did = stdout(&reevaluate(&program, TODAY, &[]));
     assert_eq!(did.replace("changed.", "would change."), would);
     assert!(severities(&daemon).await.contains(&json!("SEV-1")));
-    let again: Value = serde_json::from_str(&stdout(&command.run(TODAY, &["--format", "json"]))).unwrap();
+    let again: Value =
+        serde_json::from_str(&stdout(&reevaluate(&program, TODAY, &["--format", "json"]))).unwrap();
     assert_eq!(again, json!({ "changed": [], "looked_at": 9, "dry_run": false }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_under_another_configuration_is_told_apart() {
     let daemon = told(BEFORE).await;
-    let refused = Command::beside(&daemon).run(TODAY, &[]);
+    let refused = reevaluate(&Program::of(&daemon), TODAY, &[]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("restart it first"));
     assert!(!severities(&daemon).await.contains(&json!("SEV-1")));
@@ -104,10 +76,10 @@ async fn without_a_daemon_the_store_is_changed_and_backends_hear_of_it_later() {
         daemon.get("/healthz").await;
     }
     while backend.try_next().is_some() {}
-    let command = Command::beside(&daemon);
+    let program = Program::of(&daemon);
     let today = format!("{TODAY}{}", backend.entry("metrics"));
     let change = || {
-        let output = command.run(&today, &[]);
+        let output = reevaluate(&program, &today, &[]);
         assert!(stdout(&output).ends_with("7 of 9 failures changed.\n"));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains("no daemon answers") && !said.contains(KEY), "{said}");
