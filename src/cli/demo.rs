@@ -53,7 +53,7 @@ macro_rules! webhooks {
     };
 }
 
-const STORY: [Chapter; 8] = [
+const STORY: [Chapter; 10] = [
     Chapter {
         says: "An incident from trigger to resolve. Being acknowledged does not end it, a note changes nothing,\n\
                and the resolve that is delivered twice counts once.",
@@ -105,6 +105,21 @@ const STORY: [Chapter; 8] = [
             "23-merged-target-triggered",
             "24-merged-source-merged",
             "25-merged-target-resolved"
+        ],
+    },
+    Chapter {
+        says: "One that was over in less than failure.min_duration: it does not count either.",
+        webhooks: webhooks!["26-short-triggered", "27-short-resolved"],
+    },
+    Chapter {
+        says: "One that the backend was told of before it was reopened and merged: it is deleted there.",
+        webhooks: webhooks![
+            "28-late-triggered",
+            "29-late-target-triggered",
+            "30-late-resolved",
+            "31-late-reopened",
+            "32-late-merged",
+            "33-late-target-resolved"
         ],
     },
 ];
@@ -183,6 +198,8 @@ async fn tell_story(daemon: &Instance, secret: SecretString) -> anyhow::Result<(
             let (at, event_type) = (event.occurred_at.to_string(), event.event_type);
             let line = format!("  {at:<24}  {event_type:<26} {incident:<14}  {} {status}", answer.status);
             say(line);
+            // So that the story is true: who was told before, and is told again.
+            settled(daemon).await?;
         }
         say("");
     }
@@ -328,10 +345,14 @@ fn daemon_config(
     );
     let catalog = folder.join("catalog.yaml");
     std::fs::write(&catalog, CATALOG)?;
-    let failure = format!("[failure]\ncatalog = [{:?}]\n", Pattern::escape(&catalog.to_string_lossy()));
+    let failure = format!(
+        "[failure]\nmin_duration = \"1m\"\ncatalog = [{:?}]\n",
+        Pattern::escape(&catalog.to_string_lossy())
+    );
     let mut config = Config::parse(&format!("{failure}\n{CONFIGURED}\n{entry}"))?;
     for entry in &mut config.backend {
         entry.api_key = key.clone();
+        entry.application_key = Some(key.clone());
     }
     config.server.listen = listen;
     config.admin.listen = (Ipv4Addr::LOCALHOST, 0).into();

@@ -169,7 +169,7 @@ fn time_to_restore(policy: &Policy) -> &'static str {
 fn standing(view: &View<'_>) -> Option<Why> {
     let (value, because) = match view.standing {
         Standing::Own => return None,
-        Standing::CycleCut => ("-".to_owned(), "merges lead in a circle, and it began first: it counts"),
+        Standing::CycleCut => ("-".to_owned(), "merges lead in a cycle, and it began first: it counts"),
         Standing::Into(target) => (target.to_string(), "the resolve_reason of its deciding resolve names it"),
         Standing::IntoUnseen(Some(target)) => {
             (target.to_string(), "its deciding resolve names it, but no event has shown that incident")
@@ -253,6 +253,6 @@ fn meaning(flag: Flag) -> &'static str {
         Flag::EndBeforeStart => "the end was moved to the start: left out of statistics of durations",
         Flag::InTheFuture => "an event was dated more than five minutes after it was received",
         Flag::MergeTargetUnseen => "no event has shown the incident that it was merged into",
-        Flag::MergeCycle => "merges lead in a circle",
+        Flag::MergeCycle => "merges lead in a cycle",
     }
 }

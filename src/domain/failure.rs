@@ -108,7 +108,7 @@ pub enum Flag {
     InTheFuture,
     /// It was merged into an incident that no event has shown.
     MergeTargetUnseen,
-    /// It was merged in a circle, and is the one of it that counts.
+    /// It was merged in a cycle, and is the one of it that counts.
     MergeCycle,
 }
 

@@ -16,7 +16,7 @@ pub type Group = BTreeMap<IncidentId, History>;
 pub enum Standing<'a> {
     /// It stands for itself.
     Own,
-    /// It was merged, in a circle of which it began first: it stands for itself all the same.
+    /// It was merged, in a cycle of which it began first: it stands for itself all the same.
     CycleCut,
     /// It went on as this one.
     Into(&'a IncidentId),
@@ -28,24 +28,24 @@ pub enum Standing<'a> {
 #[derive(Debug)]
 pub struct Merges<'a> {
     group: &'a Group,
-    /// Those that count although they were merged, so that no circle is left.
+    /// Those that count although they were merged, so that no cycle is left.
     cut: BTreeSet<&'a IncidentId>,
     /// Those that went on as an incident, without a step in between.
     direct: BTreeMap<&'a IncidentId, Vec<&'a IncidentId>>,
 }
 
 impl<'a> Merges<'a> {
-    /// Follows the merges of a group, and cuts its circles.
+    /// Follows the merges of a group, and cuts its cycles.
     pub fn of(group: &'a Group) -> Self {
         let mut merges = Self { group, cut: BTreeSet::new(), direct: BTreeMap::new() };
-        let circles: Vec<_> = group.keys().filter_map(|incident| merges.circle(incident)).collect();
-        for circle in circles {
+        let cycles: Vec<_> = group.keys().filter_map(|incident| merges.cycle(incident)).collect();
+        for cycle in cycles {
             // Where it is not known when one began, the others come first.
             let order = |incident: &'a IncidentId| {
                 let began_at = group.get(incident).and_then(History::created_at);
                 (began_at.is_none(), began_at, incident)
             };
-            merges.cut.extend(circle.into_iter().min_by(|a, b| order(a).cmp(&order(b))));
+            merges.cut.extend(cycle.into_iter().min_by(|a, b| order(a).cmp(&order(b))));
         }
         for incident in group.keys() {
             if let Standing::Into(target) = merges.standing(incident) {
@@ -86,19 +86,19 @@ impl<'a> Merges<'a> {
         self.group.get(incident).is_some_and(|history| !history.is_empty())
     }
 
-    /// The circle that an incident is part of, if it is.
-    fn circle(&self, incident: &'a IncidentId) -> Option<Vec<&'a IncidentId>> {
+    /// The cycle that an incident is part of, if it is.
+    fn cycle(&self, incident: &'a IncidentId) -> Option<Vec<&'a IncidentId>> {
         self.group.get(incident).and_then(History::merge_target)?;
-        let mut circle = vec![incident];
+        let mut cycle = vec![incident];
         let mut at = incident;
         while let Some(next) = self.group.get(at).and_then(History::merge_target) {
             if next == incident {
-                return Some(circle);
+                return Some(cycle);
             }
-            if circle.contains(&next) {
+            if cycle.contains(&next) {
                 return None;
             }
-            circle.push(next);
+            cycle.push(next);
             at = next;
         }
         None

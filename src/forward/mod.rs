@@ -1,6 +1,6 @@
 //! Forwarding: one loop for each backend, which sends what its outbox holds.
 //!
-//! It knows the rest of the program only through the store: what to claim, what to settle, and that the outbox
+//! It knows the rest of the program only through the store: what to claim, what came of it, and that the outbox
 //! has changed.
 
 use std::collections::VecDeque;
@@ -109,7 +109,8 @@ impl Forwarder {
         self.metrics.attempted(self.backend.name(), label(verdict));
         self.log(&claimed, &reply);
         let outcome = self.outcome(&claimed, reply);
-        while let Err(error) = self.store.settle(claimed.row, outcome.clone(), self.clock.now()).await {
+        while let Err(error) = self.store.record_attempt(claimed.row, outcome.clone(), self.clock.now()).await
+        {
             tracing::warn!(backend = self.backend.name(), %error, "what came of an attempt could not be recorded");
             if error == StoreError::Closed || *stop.borrow() {
                 // It will be sent again by the next process: the same bytes under the same id.

@@ -29,7 +29,7 @@ impl News {
     }
 }
 
-/// A revision that this process may send now. Nobody else will, until it is settled.
+/// A revision that this process may send now. Nobody else will, until what came of it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
     /// The outbox row.
@@ -267,7 +267,7 @@ pub(super) fn claim(
 }
 
 /// Records what came of an attempt.
-pub(super) fn settle(
+pub(super) fn record_attempt(
     session: &mut Session<'_>,
     row: i64,
     outcome: &Outcome,
@@ -277,7 +277,7 @@ pub(super) fn settle(
         SELECT id, attempts, ?2, ?3, ?4 FROM outbox WHERE id = ?1";
     const FORGET: &str = "DELETE FROM attempt WHERE outbox = ?1
         AND number <= (SELECT attempts FROM outbox WHERE id = ?1) - ?2";
-    const SETTLE: &str = "UPDATE outbox SET state = ?2, due_at_ns = ?3, attempts = attempts - ?4,
+    const RECORD: &str = "UPDATE outbox SET state = ?2, due_at_ns = ?3, attempts = attempts - ?4,
         last_status = coalesce(?5, last_status), last_error = ?6 WHERE id = ?1";
     let (state, due_at, not_counted, status, error) = match outcome {
         Outcome::Sent { status } => ("sent", None, 0, Some(*status), None),
@@ -288,7 +288,7 @@ pub(super) fn settle(
     session.execute(REMEMBER, params![row, now.as_nanos(), status, error])?;
     session.execute(FORGET, params![row, MOST_ATTEMPTS_KEPT])?;
     let due_at_ns = due_at.map(Timestamp::as_nanos);
-    session.execute(SETTLE, params![row, state, due_at_ns, not_counted, status, error])?;
+    session.execute(RECORD, params![row, state, due_at_ns, not_counted, status, error])?;
     session.claimed.remove(&row);
     Ok(())
 }

@@ -288,7 +288,7 @@ async fn every_order_of_every_short_story_comes_to_the_same() {
             ("A", "reopened", 6, None),
             ("C", "resolved", 9, None),
         ],
-        // A circle.
+        // A cycle.
         &[
             ("A", "triggered", 0, None),
             ("A", "resolved", 4, Some("B")),

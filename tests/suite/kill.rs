@@ -64,10 +64,14 @@ fn configuration(folder: &Path, backend: &Backend) -> std::path::PathBuf {
     file
 }
 
-/// What the backend holds at the end: the last of each id, and every body it was sent for it.
+/// The completed failures that the backend holds at the end: the last of each id.
 async fn told(backend: &mut Backend, ids: usize) -> std::collections::BTreeMap<String, Value> {
-    let mut held = std::collections::BTreeMap::new();
-    while held.values().filter(|failure: &&Value| failure["finished_at"].is_i64()).count() < ids {
+    let mut held: std::collections::BTreeMap<String, Value> = std::collections::BTreeMap::new();
+    // Told before it was merged away, unless the merge was faster.
+    let counts = |(id, failure): &(&String, &Value)| {
+        *id != "pagerduty:Q0LATER0STORYB" && failure["finished_at"].is_i64()
+    };
+    while held.iter().filter(counts).count() < ids {
         let attributes = backend.next().await.attributes();
         held.insert(attributes["id"].as_str().unwrap().to_owned(), attributes);
     }
@@ -75,7 +79,7 @@ async fn told(backend: &mut Backend, ids: usize) -> std::collections::BTreeMap<S
         let attributes = request.attributes();
         held.insert(attributes["id"].as_str().unwrap().to_owned(), attributes);
     }
-    held
+    held.into_iter().filter(|(id, failure)| counts(&(id, failure))).collect()
 }
 
 #[tokio::test]
@@ -94,7 +98,7 @@ async fn killed_between_any_two_steps_the_same_failures_reach_the_backend() {
                 process = Process::start(&config);
             }
         }
-        held.push(told(&mut backend, 7).await);
+        held.push(told(&mut backend, 9).await);
         process.terminate();
         let store = folder.path().join("pagerduty-dora.db");
         assert!(!store.with_extension("db-wal").exists(), "an orderly end leaves nothing to recover");
@@ -102,10 +106,10 @@ async fn killed_between_any_two_steps_the_same_failures_reach_the_backend() {
         let intact: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(intact, "ok");
         let events: i64 = db.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap();
-        assert_eq!(events, 24, "25 webhooks, one of them twice");
+        assert_eq!(events, 32, "33 webhooks, one of them twice");
     }
     assert_eq!(held[0], held[1]);
-    assert_eq!(held[0].len(), 7);
+    assert_eq!(held[0].len(), 9);
 }
 
 #[test]

@@ -195,34 +195,34 @@ impl<'a> Model<'a> {
         !self.events(incident).is_empty()
     }
 
-    /// The circle of merges that it is part of, if it is.
-    fn circle(&self, incident: &'a str) -> Option<Vec<&'a str>> {
-        let mut circle = vec![incident];
+    /// The cycle of merges that it is part of, if it is.
+    fn cycle(&self, incident: &'a str) -> Option<Vec<&'a str>> {
+        let mut cycle = vec![incident];
         let mut at = incident;
         for _ in self.told {
             at = self.merge(at)??;
             if at == incident {
-                return Some(circle);
+                return Some(cycle);
             }
-            circle.push(at);
+            cycle.push(at);
         }
         None
     }
 
-    fn counts_in_its_circle(&self, incident: &'a str) -> bool {
-        self.circle(incident).is_some_and(|circle| {
+    fn counts_in_its_cycle(&self, incident: &'a str) -> bool {
+        self.cycle(incident).is_some_and(|cycle| {
             let order = |incident: &&str| {
                 let created = self.last(incident, |event| event.created_at);
                 (created.is_none(), created, incident.to_string())
             };
-            circle.into_iter().min_by_key(order) == Some(incident)
+            cycle.into_iter().min_by_key(order) == Some(incident)
         })
     }
 
     /// The incident that it went on as, where that was shown.
     fn went_on_as(&self, incident: &'a str) -> Option<&'a str> {
         let target = self.merge(incident)??;
-        (!self.counts_in_its_circle(incident) && self.is_shown(target)).then_some(target)
+        (!self.counts_in_its_cycle(incident) && self.is_shown(target)).then_some(target)
     }
 
     fn went_on_through(&self, incident: &'a str, target: &str) -> bool {
@@ -287,8 +287,8 @@ impl<'a> Model<'a> {
             active = active.zip(*to).map(|(sum, to)| sum + (to - from).max(0));
         }
         let merge = self.merge(incident);
-        let in_circle = merge.is_some() && self.counts_in_its_circle(incident);
-        let is_merged = merge.is_some() && !in_circle;
+        let in_cycle = merge.is_some() && self.counts_in_its_cycle(incident);
+        let is_merged = merge.is_some() && !in_cycle;
         let reason = if verdicts.iter().all(|verdict| matches!(verdict, Verdict::Ignored(_))) {
             match verdicts[0] {
                 Verdict::Ignored(name) => Some(name),
@@ -322,7 +322,7 @@ impl<'a> Model<'a> {
             (is_approximate, "approximate"),
             (real_end.is_some_and(|end| end < start), "end_before_start"),
             (is_unseen, "merge_target_unseen"),
-            (in_circle, "merge_cycle"),
+            (in_cycle, "merge_cycle"),
         ];
         let seconds = |millis: i64| {
             #[expect(clippy::cast_precision_loss, reason = "stories last for minutes")]

@@ -116,7 +116,7 @@ fn rule_8_a_chain_begins_where_its_first_link_did() {
 }
 
 #[test]
-fn rule_8_in_a_circle_the_earliest_counts() {
+fn rule_8_in_a_cycle_the_earliest_counts() {
     let story = [triggered("QA", 11), triggered("QB", 1), merged("QA", 30, "QB"), merged("QB", 40, "QA")];
     let found = failures(&policy(), &story);
     assert_eq!((found["QB"].state, &found["QB"].flags), (State::Completed, &vec![Flag::MergeCycle]));
