@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, ORIGIN};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -126,6 +127,14 @@ pub(super) async fn failure(State(admin): State<Arc<Admin>>, Path(id): Path<Stri
         Ok(None) => refusal(StatusCode::NOT_FOUND, "not_found", "No failure with this id is known."),
         Err(response) => response,
     }
+}
+
+/// Refuses what a browser sends: any page in it could make it post here, and with every post it says `Origin`.
+pub(super) async fn no_browser(request: Request, next: Next) -> Response {
+    if request.headers().contains_key(ORIGIN) {
+        return refusal(StatusCode::FORBIDDEN, "forbidden", "Changes are not taken from browsers.");
+    }
+    next.run(request).await
 }
 
 /// The options of `outbox`, by the same names.

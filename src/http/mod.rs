@@ -10,6 +10,7 @@ mod webhook;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::{delete, get, post};
 
 pub use admin::Admin;
@@ -40,9 +41,9 @@ pub fn private(admin: Admin) -> Router {
         .route("/api/v1/failures", get(admin::failures))
         .route("/api/v1/failures/{id}", get(admin::failure))
         .route("/api/v1/outbox", get(admin::outbox))
-        .route("/api/v1/outbox/{id}/retry", post(admin::retry))
-        .route("/api/v1/outbox/{id}/discard", post(admin::discard))
-        .route("/api/v1/reevaluate", post(admin::reevaluate))
+        .route("/api/v1/outbox/{id}/retry", post(admin::retry).layer(from_fn(admin::no_browser)))
+        .route("/api/v1/outbox/{id}/discard", post(admin::discard).layer(from_fn(admin::no_browser)))
+        .route("/api/v1/reevaluate", post(admin::reevaluate).layer(from_fn(admin::no_browser)))
         .with_state(Arc::new(admin))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)

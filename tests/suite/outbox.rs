@@ -51,6 +51,17 @@ async fn dead_letters_are_listed_retried_and_given_up() {
     assert!(backend.is_quiet());
 }
 
+#[tokio::test]
+async fn a_page_in_a_browser_changes_nothing() {
+    let (daemon, _backend) = with_dead_letters().await;
+    for path in ["outbox/1/discard", "outbox/1/retry", "reevaluate?policy=0"] {
+        let url = format!("http://{}/api/v1/{path}", daemon.private);
+        let answer = daemon.client.post(url).header("origin", "https://evil.example").send().await;
+        assert_eq!(answer.unwrap().status(), 403, "{path}");
+    }
+    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'"), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn all_dead_letters_are_retried_once_a_daemon_runs_again() {
     let (daemon, mut backend) = with_dead_letters().await;
