@@ -9,7 +9,7 @@ use super::history::NamedBy;
 use super::id::IncidentId;
 use super::merge::{Group, Merges, Standing};
 use super::policy::{Policy, Reopened, Start, WhichService};
-use super::rule::{Ruling, Verdict};
+use super::rule::{Rule, Ruling, Verdict};
 use super::submission::Submission;
 
 /// One thing about a failure, and what decided it.
@@ -72,16 +72,13 @@ pub fn explain_submission(submission: &Submission, policy: &Policy) -> (Evaluate
     const AS_SENT: &str = "as it was sent to the event API";
     let evaluated = submission.evaluate(policy);
     let failure = &evaluated.failure;
-    let counts = match (submission.verdict(policy), submission.ruling(policy)) {
-        (Verdict::Ignored(rule), _) => {
-            why("counts", "no", format!("rule {:?} is the first that matches", rule.name))
-        }
-        (Verdict::TooShort, _) => why("counts", "no", "it was over sooner than failure.min_duration"),
-        (Verdict::Counts, Ruling::Counted(rule)) => {
-            why("counts", "yes", format!("rule {:?} is the first that matches", rule.name))
-        }
-        (Verdict::Counts, _) => why("counts", "yes", "no rule ignores it"),
+    let (value, because) = match (submission.verdict(policy), submission.ruling(policy)) {
+        (Verdict::Ignored(rule), _) => ("no", first_match(rule)),
+        (Verdict::TooShort, _) => ("no", TOO_SOON.to_owned()),
+        (Verdict::Counts, Ruling::Counted(rule)) => ("yes", first_match(rule)),
+        (Verdict::Counts, _) => ("yes", "no rule ignores it".to_owned()),
     };
+    let counts = why("counts", value, because);
     let mut told = vec![why("state", failure.state.as_str(), AS_SENT)];
     told.push(why("started_at", failure.started_at.to_string(), AS_SENT));
     told.extend(failure.finished_at.map(|at| why("finished_at", at.to_string(), AS_SENT)));
@@ -188,20 +185,22 @@ fn counts(view: &View<'_>, policy: &Policy) -> Why {
     let (ruling, decided_by) = view.ruling;
     let whose = if decided_by == view.incident { "" } else { " for what was merged into it" };
     let (value, because) = match (view.verdict(policy), ruling) {
-        (Verdict::Ignored(rule), _) if view.sources.is_empty() => {
-            ("no", format!("rule {:?} is the first that matches", rule.name))
-        }
+        (Verdict::Ignored(rule), _) if view.sources.is_empty() => ("no", first_match(rule)),
         (Verdict::Ignored(rule), _) => (
             "no",
             format!("rule {:?} ignores it, and all that was merged into it is ignored, too", rule.name),
         ),
-        (Verdict::TooShort, _) => ("no", "it was over sooner than failure.min_duration".to_owned()),
-        (Verdict::Counts, Ruling::Counted(rule)) => {
-            ("yes", format!("rule {:?} is the first that matches{whose}", rule.name))
-        }
+        (Verdict::TooShort, _) => ("no", TOO_SOON.to_owned()),
+        (Verdict::Counts, Ruling::Counted(rule)) => ("yes", first_match(rule) + whose),
         (Verdict::Counts, _) => ("yes", unruled(view, policy)),
     };
     why("counts", value, because)
+}
+
+const TOO_SOON: &str = "it was over sooner than failure.min_duration";
+
+fn first_match(rule: &Rule) -> String {
+    format!("rule {:?} is the first that matches", rule.name)
 }
 
 /// Why it counts where no rule says that it does.
