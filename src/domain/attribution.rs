@@ -31,15 +31,16 @@ pub struct Attribution {
 ///
 /// What the deciding step leaves open, the later ones fill in.
 pub fn attribute(policy: &Policy, service: Option<&Reference>, team: Option<&Reference>) -> Attribution {
-    let steps = [
-        service.and_then(|service| of_entry(&policy.services, service)),
-        service.and_then(|service| of_catalog_url(&policy.catalog, service)),
-        service.and_then(|service| of_catalog_name(&policy.catalog, service)),
-        catalog_team(&policy.catalog, team, "catalog team of the PagerDuty team's name"),
-        catalog_team(&policy.catalog, service, "catalog team of the PagerDuty service's name"),
-        Some(of_pagerduty(service, team)),
+    let catalog = &policy.catalog;
+    let steps: [&dyn Fn() -> Option<Found>; 6] = [
+        &|| of_entry(&policy.services, service?),
+        &|| of_catalog_url(catalog, service?),
+        &|| of_catalog_name(catalog, service?),
+        &|| catalog_team(catalog, team, "catalog team of the PagerDuty team's name"),
+        &|| catalog_team(catalog, service, "catalog team of the PagerDuty service's name"),
+        &|| Some(of_pagerduty(service, team)),
     ];
-    let mut found = steps.into_iter().flatten();
+    let mut found = steps.into_iter().filter_map(|step| step());
     let deciding = found.next().unwrap_or_default();
     let mut attribution = Attribution {
         services: deciding.services,
@@ -52,7 +53,8 @@ pub fn attribute(policy: &Policy, service: Option<&Reference>, team: Option<&Ref
         services_step: deciding.step,
         team_step: deciding.step,
     };
-    for later in found {
+    while attribution.services.is_empty() || attribution.team.is_none() {
+        let Some(later) = found.next() else { break };
         if attribution.services.is_empty() && !later.services.is_empty() {
             (attribution.services, attribution.services_step) = (later.services, later.step);
         }

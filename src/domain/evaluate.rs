@@ -24,6 +24,11 @@ pub fn evaluate_group(group: &Group, policy: &Policy) -> BTreeMap<IncidentId, Ev
         .collect()
 }
 
+/// Evaluates an incident that no merge connects with another. `None` while no event has shown it.
+pub fn evaluate_alone(incident: &IncidentId, history: &History, policy: &Policy) -> Option<Evaluated> {
+    Some(View::new(incident, history, Standing::Own, BTreeMap::new(), policy)?.evaluate(policy))
+}
+
 /// What decides about one incident.
 #[derive(Debug)]
 pub struct View<'a> {
@@ -66,9 +71,18 @@ impl<'a> View<'a> {
     /// Looks at an incident among those that merges connect it with. `None` while no event has shown it.
     pub fn of(incident: &IncidentId, merges: &Merges<'a>, policy: &'a Policy) -> Option<Self> {
         let (incident, history) = merges.get(incident)?;
+        Self::new(incident, history, merges.standing(incident), merges.sources(incident), policy)
+    }
+
+    fn new(
+        incident: &'a IncidentId,
+        history: &'a History,
+        standing: Standing<'a>,
+        sources: BTreeMap<&'a IncidentId, &'a History>,
+        policy: &'a Policy,
+    ) -> Option<Self> {
         let own_start = start(history, policy.start)?;
         let attribution = attribute(policy, service(history, policy), team(history));
-        let sources = merges.sources(incident);
         let own_ruling = ask(policy, history, &attribution);
         let mut ruling = (own_ruling, incident);
         let mut moved_by: Option<(&IncidentId, Timestamp, Because)> = None;
@@ -88,7 +102,7 @@ impl<'a> View<'a> {
         Some(Self {
             incident,
             history,
-            standing: merges.standing(incident),
+            standing,
             sources: sources.into_keys().collect(),
             own_start,
             moved_by,

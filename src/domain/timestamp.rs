@@ -33,6 +33,9 @@ const FIRST_SECOND: i64 = 978_307_200;
 const END_SECOND: i64 = 9_223_286_400;
 
 impl Timestamp {
+    /// The earliest there is.
+    pub const MIN: Self = Self(i64::MIN);
+
     /// Takes nanoseconds that are known to be good: from the clock or from the store.
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)

@@ -143,10 +143,11 @@ impl FailureRow {
         statement.raw_bind_parameter(2, failure.map(|failure| failure.started_at.as_nanos()))?;
         statement.raw_bind_parameter(3, self.revision)?;
         statement.raw_bind_parameter(4, to_json(&self.facts)?)?;
+        let merged_into_key = self.facts.target().as_ref().map(key);
         let view = View::of(evaluated)?;
         statement.raw_bind_parameter(5, view.failure)?;
         statement.raw_bind_parameter(6, view.details)?;
-        statement.raw_bind_parameter(7, self.facts.target().as_ref().map(key))?;
+        statement.raw_bind_parameter(7, merged_into_key)?;
         if let Some(id) = self.id {
             statement.raw_bind_parameter(8, id)?;
         } else {
@@ -154,6 +155,7 @@ impl FailureRow {
             statement.raw_bind_parameter(9, key(&self.failure_id))?;
         }
         statement.raw_execute()?;
+        session.merge_targets.extend(merged_into_key);
         let id = self.id.unwrap_or_else(|| session.last_insert_rowid());
         outbox::add(session, id, self.revision, news, now)?;
         Ok(id)

@@ -5,7 +5,6 @@
 //! at once, which writes the row of an incident once instead of once an event. `folded.up_to` says how far it is;
 //! what a crash leaves unfolded is folded at the next start.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::params;
@@ -143,23 +142,30 @@ fn fold_events(
     const REMEMBER: &str = "INSERT INTO folded VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET up_to = ?1";
     events.sort_unstable_by_key(|unfolded| (unfolded.failure_key, unfolded.row));
     let by_incident = || events.chunk_by(|a, b| a.incident == b.incident);
-    let mut rows = BTreeMap::new();
-    let mut changed = Changed::default();
+    let link = |session: &Session<'_>, row: i64, events: &[&Unfolded]| {
+        events.iter().try_for_each(|unfolded| session.execute(LINK, params![row, unfolded.row]).map(drop))
+    };
+    let mut merged = Changed::default();
     for events in by_incident() {
         let member = session.incidents().load(&events[0].incident)?;
-        let row = member.row.id;
         let received = events.iter().map(|unfolded| (&*unfolded.event, unfolded.received_at));
-        // Notes change nothing, and so nothing is asked again.
-        if !changed.insert(member, received) {
-            rows.extend(row.map(|row| (events[0].incident.clone(), row)));
+        let stored = member.row.id;
+        let row = match member.learn(received) {
+            None => stored,
+            Some(changed) if changed.stands_alone(session) => Some(changed.save(session)?),
+            Some(changed) => {
+                merged.insert(changed);
+                None
+            }
+        };
+        if let Some(row) = row {
+            link(session, row, events)?;
         }
     }
-    rows.extend(changed.save(session)?);
+    let rows = merged.save(session)?;
     for events in by_incident() {
         if let Some(row) = rows.get(&events[0].incident) {
-            for unfolded in events {
-                session.execute(LINK, params![row, unfolded.row])?;
-            }
+            link(session, *row, events)?;
         }
     }
     match up_to {

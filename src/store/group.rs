@@ -1,12 +1,12 @@
 //! Incidents that merges connect: they are evaluated together, because the start of one may be another's (rule 8).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rusqlite::Connection;
 
 use super::failure_row::{self, Facts, FailureRow};
 use super::writer::Session;
-use crate::domain::evaluate::evaluate_group;
+use crate::domain::evaluate::{evaluate_alone, evaluate_group};
 use crate::domain::event::Event;
 use crate::domain::failure::Evaluated;
 use crate::domain::history::History;
@@ -23,8 +23,24 @@ pub(super) struct Member {
     history: History,
 }
 
+impl Member {
+    /// Adds events, each with the moment it was received at. `None`: they change nothing, and nothing is asked again.
+    pub(super) fn learn<'a>(
+        mut self,
+        events: impl Iterator<Item = (&'a Event, Timestamp)>,
+    ) -> Option<ChangedMember> {
+        let merged_before = self.history.merge_target().cloned();
+        let (mut has_changed, mut last_received_at) = (self.row.id.is_none(), Timestamp::MIN);
+        for (event, received_at) in events {
+            has_changed |= self.history.insert(event, received_at);
+            last_received_at = last_received_at.max(received_at);
+        }
+        has_changed.then_some(ChangedMember { member: self, merged_before, received_at: last_received_at })
+    }
+}
+
 /// An incident whose facts have changed.
-struct ChangedMember {
+pub(super) struct ChangedMember {
     member: Member,
     /// What it was merged into until now.
     merged_before: Option<IncidentId>,
@@ -32,29 +48,31 @@ struct ChangedMember {
     received_at: Timestamp,
 }
 
+impl ChangedMember {
+    /// Whether no merge connects it with another, now or before.
+    pub(super) fn stands_alone(&self, session: &Session<'_>) -> bool {
+        let Member { row, history, .. } = &self.member;
+        self.merged_before.is_none()
+            && history.merge().is_none()
+            && !session.merge_targets.contains(&failure_row::key(&row.failure_id))
+    }
+
+    /// Saves one that stands alone. Returns its row.
+    pub(super) fn save(self, session: &mut Session<'_>) -> rusqlite::Result<i64> {
+        let Member { incident, mut row, history } = self.member;
+        let evaluated = evaluate_alone(&incident, &history, &session.settings.policy);
+        row.facts = Facts::History(history);
+        row.save(session, evaluated.as_ref(), self.received_at)
+    }
+}
+
 /// Incidents whose facts have changed, to be saved with all others that this changes.
 #[derive(Default)]
 pub(super) struct Changed(BTreeMap<IncidentId, ChangedMember>);
 
 impl Changed {
-    /// Adds events to an incident. `false`: they change nothing, and it need not be saved.
-    pub(super) fn insert<'a>(
-        &mut self,
-        mut member: Member,
-        events: impl Iterator<Item = (&'a Event, Timestamp)>,
-    ) -> bool {
-        let merged_before = member.history.merge_target().cloned();
-        let mut has_changed = member.row.id.is_none();
-        let mut last_received_at = None;
-        for (event, received_at) in events {
-            has_changed |= member.history.insert(event, received_at);
-            last_received_at = last_received_at.max(Some(received_at));
-        }
-        if let Some(received_at) = last_received_at.filter(|_| has_changed) {
-            let incident = member.incident.clone();
-            self.0.insert(incident, ChangedMember { member, merged_before, received_at });
-        }
-        has_changed
+    pub(super) fn insert(&mut self, changed: ChangedMember) {
+        self.0.insert(changed.member.incident.clone(), changed);
     }
 
     /// Saves them, and every other incident that this changes. Returns the rows of those that were inserted here.
@@ -223,4 +241,10 @@ impl Incidents<'_> {
         }
         Ok(history)
     }
+}
+
+/// The key of every failure that an incident was merged into.
+pub(super) fn merge_targets(db: &Connection) -> rusqlite::Result<HashSet<i64>> {
+    const SQL: &str = "SELECT DISTINCT merged_into_key FROM failure WHERE merged_into_key IS NOT NULL";
+    db.prepare(SQL)?.query_map([], |row| row.get(0))?.collect()
 }

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::checkpoint::Checkpointer;
 use super::fold::{self, Backlog, Portion};
-use super::group::Incidents;
+use super::group::{self, Incidents};
 use super::{Ended, Settings, StoreError};
 
 /// More writes than this do not join one group, so that the first of them is not kept waiting.
@@ -36,6 +36,9 @@ pub(super) struct Session<'a> {
     pub(super) claimed: &'a mut HashSet<i64>,
     /// Events kept and not folded yet.
     pub(super) backlog: &'a mut Backlog,
+    /// The key of every failure that an incident was ever merged into, and perhaps of some more: hardly any is
+    /// among them, and the others need not be asked for.
+    pub(super) merge_targets: &'a mut HashSet<i64>,
     /// Set by whoever adds to the outbox.
     pub(super) outbox_changed: bool,
 }
@@ -78,6 +81,7 @@ pub(super) struct Writer {
     checkpointer: Checkpointer,
     claimed: HashSet<i64>,
     backlog: Backlog,
+    merge_targets: HashSet<i64>,
     /// The last transaction failed: do not try again before somebody asks for something.
     is_stuck: bool,
 }
@@ -100,12 +104,14 @@ impl Writer {
             checkpointer,
             claimed: HashSet::new(),
             backlog: Backlog::default(),
+            merge_targets: HashSet::new(),
             is_stuck: false,
         }
     }
 
     /// Folds what an earlier process kept and did not come to fold.
     pub(super) fn catch_up(&mut self) -> rusqlite::Result<()> {
+        self.merge_targets = group::merge_targets(&self.db)?;
         self.backlog = fold::left_over(&self.db, &self.settings)?;
         self.transact(&mut [], Portion::All).map(drop)
     }
@@ -200,6 +206,7 @@ impl Writer {
             settings: &self.settings,
             claimed: &mut self.claimed,
             backlog: &mut self.backlog,
+            merge_targets: &mut self.merge_targets,
             outbox_changed: false,
         };
         let done = session
