@@ -2,7 +2,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::domain::timestamp::Timestamp;
 
@@ -29,5 +32,52 @@ impl Clock for SystemClock {
 
     fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(tokio::time::sleep(wait))
+    }
+}
+
+/// A clock that stands until it is told that time has passed: the tests' and the demo's.
+#[derive(Debug)]
+pub struct ManualClock(watch::Sender<Time>);
+
+#[derive(Debug)]
+struct Time {
+    of_day: Timestamp,
+    passed: Duration,
+}
+
+impl ManualClock {
+    /// A clock that shows this time of day.
+    pub fn at(of_day: Timestamp) -> Arc<Self> {
+        Arc::new(Self(watch::channel(Time { of_day, passed: Duration::ZERO }).0))
+    }
+
+    /// Sets it, as a person does. No time has passed by that: who sleeps goes on sleeping.
+    pub fn set(&self, of_day: Timestamp) {
+        self.0.send_modify(|time| time.of_day = of_day);
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, by: Duration) {
+        self.0.send_modify(|time| {
+            time.of_day = time.of_day.saturating_add(by);
+            time.passed += by;
+        });
+    }
+
+    /// Lets time pass until then; none where it is later already.
+    pub fn advance_to(&self, then: Timestamp) {
+        self.advance(then.duration_since(self.now()));
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        self.0.borrow().of_day
+    }
+
+    fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let mut time = self.0.subscribe();
+        let until = self.0.borrow().passed + wait;
+        Box::pin(async move { drop(time.wait_for(|time| time.passed >= until).await) })
     }
 }

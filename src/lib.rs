@@ -17,6 +17,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+mod embedded;
 pub mod forward;
 pub mod http;
 pub mod pagerduty;
@@ -24,4 +25,5 @@ mod run;
 pub mod store;
 pub mod telemetry;
 
+pub use embedded::Embedded;
 pub use run::{Direct, Listeners, RunError, Shutdown, run};

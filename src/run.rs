@@ -33,7 +33,7 @@ pub struct Listeners {
     /// For PagerDuty and the pipelines.
     pub public: TcpListener,
     /// For people and probes.
-    pub private: TcpListener,
+    pub admin: TcpListener,
 }
 
 impl Listeners {
@@ -44,7 +44,7 @@ impl Listeners {
                 .await
                 .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
         };
-        Ok(Self { public: bind(config.server.listen).await?, private: bind(config.admin.listen).await? })
+        Ok(Self { public: bind(config.server.listen).await?, admin: bind(config.admin.listen).await? })
     }
 }
 
@@ -154,7 +154,7 @@ impl Daemon {
         let public = http::public(config.pagerduty.path.as_str(), intake, events_api);
         let mut servers = JoinSet::new();
         servers.spawn(http::serve(listeners.public, public, Limits::default(), stop.clone()));
-        servers.spawn(http::serve(listeners.private, http::private(admin), Limits::default(), stop.clone()));
+        servers.spawn(http::serve(listeners.admin, http::admin(admin), Limits::default(), stop.clone()));
         Ok(servers)
     }
 

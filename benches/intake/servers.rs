@@ -11,13 +11,12 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
 use bytes::Bytes;
+use pagerduty_dora::Embedded;
 use pagerduty_dora::clock::SystemClock;
 use pagerduty_dora::config::Config;
-use pagerduty_dora::{Listeners, Shutdown};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::{oneshot, watch};
 
 use crate::client::{self, Run};
 use crate::cpu::{Cpu, PerEvent};
@@ -76,10 +75,8 @@ impl Bare {
 
 /// The daemon, with a store on the disk.
 pub(crate) struct Daemon {
-    address: SocketAddr,
-    stop: watch::Sender<bool>,
+    running: Embedded,
     runtime: Runtime,
-    running: tokio::task::JoinHandle<Result<(), pagerduty_dora::RunError>>,
     arrivals: mpsc::Receiver<Instant>,
     _folder: TempDir,
 }
@@ -92,23 +89,8 @@ impl Daemon {
         let (seen, arrivals) = mpsc::channel();
         let mut config = Config::parse(&configuration(load, &runtime, seen)?)?;
         config.store.path = store.map_or_else(|| folder.path().join("store.db"), Path::to_owned);
-        let listeners = runtime.block_on(Listeners::bind(&config))?;
-        let address = listeners.public.local_addr()?;
-        let (stop, mut stopped) = watch::channel(false);
-        let (ready, is_ready) = oneshot::channel();
-        let shutdown = Shutdown {
-            when: async move {
-                let _ = stopped.wait_for(|stop| *stop).await;
-            },
-            on_ready: Box::new(move || {
-                let _ = ready.send(());
-            }),
-        };
-        let running = runtime.spawn(async move {
-            pagerduty_dora::run(&config, Arc::new(SystemClock), listeners, shutdown).await
-        });
-        runtime.block_on(is_ready)?;
-        Ok(Self { address, stop, runtime, running, arrivals, _folder: folder })
+        let running = runtime.block_on(Embedded::start(config, Arc::new(SystemClock)))?;
+        Ok(Self { running, runtime, arrivals, _folder: folder })
     }
 
     pub(crate) fn measure(
@@ -117,13 +99,13 @@ impl Daemon {
         connections: usize,
         count: usize,
     ) -> anyhow::Result<(Run, PerEvent)> {
-        let measured = measure(self.address, load, connections, count)?;
+        let measured = measure(self.running.public, load, connections, count)?;
         self.stop()?;
         Ok(measured)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.running.public
     }
 
     /// When the backend got its next request.
@@ -132,9 +114,7 @@ impl Daemon {
     }
 
     pub(crate) fn stop(self) -> anyhow::Result<()> {
-        self.stop.send_replace(true);
-        self.runtime.block_on(self.running)??;
-        Ok(())
+        self.runtime.block_on(self.running.stop())
     }
 }
 

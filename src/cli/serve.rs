@@ -35,9 +35,9 @@ pub(super) fn ordered_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
 
 /// Says where it listens, and tells systemd, once everything is up.
 fn say_ready(listeners: &Listeners) -> anyhow::Result<Box<dyn FnOnce() + Send>> {
-    let (public, private) = (listeners.public.local_addr()?, listeners.private.local_addr()?);
+    let (public, admin) = (listeners.public.local_addr()?, listeners.admin.local_addr()?);
     Ok(Box::new(move || {
-        tracing::info!(%public, %private, "ready");
+        tracing::info!(%public, %admin, "ready");
         notify(NotifyState::Ready);
     }))
 }

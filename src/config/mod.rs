@@ -74,7 +74,7 @@ pub struct Server {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
-    /// The private address.
+    /// The admin address.
     #[serde(deserialize_with = "value::socket_address")]
     pub listen: SocketAddr,
 }

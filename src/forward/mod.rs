@@ -52,14 +52,17 @@ impl Forwarder {
         while !*stop.borrow() {
             let room = forwarder.room(&circuit).saturating_sub(attempts.len());
             changed.mark_unchanged();
-            let pause = if ready.is_empty() && room > 0 {
+            let look_again_at = if ready.is_empty() && room > 0 {
                 forwarder.refill(&circuit, &mut ready).await
             } else {
-                LONGEST_SLEEP
+                None
             };
             for claimed in ready.drain(..room.min(ready.len())) {
                 attempts.spawn(Arc::clone(&forwarder).attempt(claimed, stop.clone()));
             }
+            // From now on, not from when the outbox was asked: time has passed since.
+            let until_then = |then: Timestamp| then.duration_since(forwarder.clock.now());
+            let pause = look_again_at.map_or(LONGEST_SLEEP, until_then).min(LONGEST_SLEEP);
             tokio::select! {
                 biased;
                 _ = stop.changed() => {}
@@ -85,19 +88,19 @@ impl Forwarder {
         }
     }
 
-    /// Claims what is due, and says how long to sleep where there is nothing.
-    async fn refill(&self, circuit: &Circuit, ready: &mut VecDeque<Claimed>) -> Duration {
+    /// Claims what is due, and says when something else will be.
+    async fn refill(&self, circuit: &Circuit, ready: &mut VecDeque<Claimed>) -> Option<Timestamp> {
         let now = self.clock.now();
         // One claim serves several attempts; while a probe is due, one row is enough.
         let limit = if circuit.open_until.is_some() { 1 } else { 2 * self.backend.concurrency() };
         match self.store.claim(self.backend.name(), now, limit).await {
             Ok(Claim { rows, next_due_at }) => {
                 ready.extend(rows);
-                next_due_at.map_or(LONGEST_SLEEP, |due_at| due_at.duration_since(now).min(LONGEST_SLEEP))
+                next_due_at
             }
             Err(error) => {
                 tracing::warn!(backend = self.backend.name(), %error, "the outbox could not be read");
-                STORE_PAUSE
+                Some(now.saturating_add(STORE_PAUSE))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The private listener's routes.
+//! The admin listener's routes.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::telemetry::metrics::Metrics;
 const DEFAULT_LIMIT: usize = 100;
 const LARGEST_LIMIT: usize = 1_000;
 
-/// What the private listener's handlers use.
+/// What the admin listener's handlers use.
 pub struct Admin {
     /// To ask whether it can be written.
     pub store: Store,

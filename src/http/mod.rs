@@ -1,4 +1,4 @@
-//! The two listeners: the public one for webhooks and the event API, the private one for people and probes.
+//! The two listeners: the public one for webhooks and the event API, the admin one for people and probes.
 
 mod admin;
 mod answer;
@@ -33,7 +33,7 @@ pub fn public(path: &str, intake: Intake, events_api: Option<EventsApi>) -> Rout
 }
 
 /// What people and probes reach.
-pub fn private(admin: Admin) -> Router {
+pub fn admin(admin: Admin) -> Router {
     Router::new()
         .route("/healthz", get(admin::healthz))
         .route("/readyz", get(admin::readyz))

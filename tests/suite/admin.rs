@@ -1,4 +1,4 @@
-//! The private listener.
+//! The admin listener.
 
 use serde_json::json;
 
@@ -78,7 +78,7 @@ async fn metrics_count_and_carry_no_names() {
     }
     let text = daemon.get("/metrics").await.body;
     for line in [
-        "pagerduty_dora_webhooks_total{status=\"accepted\"} 31",
+        "pagerduty_dora_webhooks_total{status=\"accepted\"} 35",
         "pagerduty_dora_webhooks_total{status=\"duplicate\"} 1",
         "pagerduty_dora_webhooks_total{status=\"ignored\"} 1",
         "pagerduty_dora_open_failures 1",

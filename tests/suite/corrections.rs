@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::forwarding::after_a_while;
-use crate::harness::{Backend, Daemon, KEY, event_of};
+use crate::harness::{Backend, Daemon, KEY, event_of, time};
 
 /// An event of the fixtures, changed.
 pub(crate) fn changed(event_type: &str, incident: &str, id: &str, change: impl FnOnce(&mut Value)) -> String {
@@ -142,7 +142,7 @@ async fn rule_12_an_end_is_told_once_it_has_settled() {
     let mut backend = Backend::start().await;
     let settle = format!("[failure]\nsettle = \"10m\"\n{}", backend.entry("metrics"));
     let daemon = Daemon::start(&settle).await;
-    daemon.clock.set("2026-11-01T10:43:00Z");
+    daemon.clock.set(time("2026-11-01T10:43:00Z"));
     daemon.expect(event_of("incident.resolved", "QSETTLE001"), "accepted").await;
     daemon.expect(event_of("incident.resolved", "QSETTLE002"), "accepted").await;
     daemon.clock.advance(Duration::from_mins(8));
@@ -154,7 +154,7 @@ async fn rule_12_an_end_is_told_once_it_has_settled() {
     // Ten minutes after the end at 10:42:10.5.
     assert_eq!(after_a_while(&daemon, &mut backend).await.attributes()["id"], "pagerduty:QSETTLE001");
     // One that is heard of late has settled already.
-    daemon.clock.set("2026-11-01T12:00:00Z");
+    daemon.clock.set(time("2026-11-01T12:00:00Z"));
     daemon.expect(event_of("incident.resolved", "QSETTLE003"), "accepted").await;
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QSETTLE003");
     assert!(backend.is_quiet());

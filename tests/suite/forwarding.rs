@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Backend, Daemon, KEY, Request, event_of, fixture};
+use crate::harness::{Backend, Daemon, KEY, Request, event_of, fixture, time};
 
 #[tokio::test]
 async fn a_completed_failure_is_forwarded_with_exact_times() {
@@ -196,11 +196,11 @@ async fn a_clock_that_is_set_back_holds_nothing_up() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(503, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
-    daemon.clock.set("2036-11-20T00:00:00Z");
+    daemon.clock.set(time("2036-11-20T00:00:00Z"));
     daemon.expect(fixture("incident.resolved"), "accepted").await;
     let first = backend.next().await;
     recorded(&daemon, 1).await;
     assert!(daemon.query("SELECT max(due_at_ns) / 1000000000 FROM outbox") > 2_000_000_000, "due in 2036");
-    daemon.clock.set("2026-11-20T00:00:00Z");
+    daemon.clock.set(time("2026-11-20T00:00:00Z"));
     assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes);
 }

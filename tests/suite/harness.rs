@@ -1,10 +1,8 @@
 //! A daemon on ports of its own, a clock that is turned by hand, and a backend that does as it is told.
 
 use std::collections::VecDeque;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,17 +11,16 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::routing::{delete, post};
-use pagerduty_dora::clock::Clock;
+use pagerduty_dora::Embedded;
+use pagerduty_dora::clock::ManualClock;
 use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::pagerduty::signature::sign;
-use pagerduty_dora::{Listeners, RunError, Shutdown, run};
 use secrecy::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
 
 /// What test deliveries are signed with. Everything the daemon says is searched for it.
 pub(crate) const SECRET: &str = "canary-secret-of-the-test-suite";
@@ -32,55 +29,20 @@ pub(crate) const KEY: &str = "canary-key-of-the-test-suite";
 /// How long a test waits for something that must happen, before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A clock that stands until time passes, and can be set. What is slept is time passed, as on a real machine.
-pub(crate) struct TestClock(watch::Sender<Time>);
-
-struct Time {
-    of_day: Timestamp,
-    passed: Duration,
-}
-
-impl TestClock {
-    pub(crate) fn at(time: &str) -> Arc<Self> {
-        let of_day = Timestamp::parse(time).unwrap();
-        Arc::new(Self(watch::channel(Time { of_day, passed: Duration::ZERO }).0))
-    }
-
-    pub(crate) fn set(&self, time: &str) {
-        let of_day = Timestamp::parse(time).unwrap();
-        self.0.send_modify(|time| time.of_day = of_day);
-    }
-
-    pub(crate) fn advance(&self, by: Duration) {
-        self.0.send_modify(|time| {
-            time.of_day = time.of_day.saturating_add(by);
-            time.passed += by;
-        });
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        self.0.borrow().of_day
-    }
-
-    fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let mut time = self.0.subscribe();
-        let until = self.0.borrow().passed + wait;
-        Box::pin(async move { drop(time.wait_for(|time| time.passed >= until).await) })
-    }
+/// The time that this says.
+pub(crate) fn time(rfc3339: &str) -> Timestamp {
+    Timestamp::parse(rfc3339).unwrap()
 }
 
 /// A daemon, and the folder that its store is in.
 pub(crate) struct Daemon {
     pub(crate) public: SocketAddr,
-    pub(crate) private: SocketAddr,
-    pub(crate) clock: Arc<TestClock>,
+    pub(crate) admin: SocketAddr,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) client: reqwest::Client,
     pub(crate) store: PathBuf,
     folder: Arc<TempDir>,
-    stop: watch::Sender<bool>,
-    running: JoinHandle<Result<(), RunError>>,
+    running: Embedded,
 }
 
 /// What was answered.
@@ -108,7 +70,7 @@ impl Daemon {
         Self::start_in(
             Arc::new(tempfile::tempdir().unwrap()),
             configuration,
-            TestClock::at("2026-11-20T00:00:00Z"),
+            ManualClock::at(time("2026-11-20T00:00:00Z")),
         )
         .await
         .unwrap()
@@ -117,8 +79,8 @@ impl Daemon {
     async fn start_in(
         folder: Arc<TempDir>,
         configuration: &str,
-        clock: Arc<TestClock>,
-    ) -> Result<Self, RunError> {
+        clock: Arc<ManualClock>,
+    ) -> anyhow::Result<Self> {
         let client = client();
         let store = folder.path().join("store.db");
         let mut config = Config::parse(configuration).unwrap();
@@ -127,27 +89,14 @@ impl Daemon {
         config.store.path.clone_from(&store);
         config.pagerduty.signing_secrets = secrets(folder.path(), SECRET);
         config.events_api.keys = secrets(folder.path(), KEY);
-        let listeners = Listeners::bind(&config).await.unwrap();
-        let (public, private) =
-            (listeners.public.local_addr().unwrap(), listeners.private.local_addr().unwrap());
-        let (stop, mut stopped) = watch::channel(false);
-        let (ready, is_ready) = oneshot::channel();
-        let shutdown = Shutdown {
-            when: async move { drop(stopped.wait_for(|stop| *stop).await) },
-            on_ready: Box::new(move || ready.send(()).unwrap()),
-        };
-        let its_clock: Arc<dyn Clock> = clock.clone();
-        let running = tokio::spawn(async move { run(&config, its_clock, listeners, shutdown).await });
-        if is_ready.await.is_err() {
-            return Err(running.await.unwrap().unwrap_err());
-        }
-        Ok(Self { public, private, clock, client, store, folder, stop, running })
+        let running = Embedded::start(config, clock.clone()).await?;
+        let (public, admin) = (running.public, running.admin);
+        Ok(Self { public, admin, clock, client, store, folder, running })
     }
 
     /// Stops it in order.
-    pub(crate) async fn stop(self) -> Result<(), RunError> {
-        self.stop.send_replace(true);
-        self.running.await.unwrap()
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.running.stop().await
     }
 
     /// Stops it and starts it again with the same store.
@@ -197,9 +146,9 @@ impl Daemon {
         Answer::of(request.body(body.to_string()).send().await.unwrap()).await
     }
 
-    /// A request to the private listener.
+    /// A request to the admin listener.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.client.get(format!("http://{}{path}", self.private)).send().await.unwrap()).await
+        Answer::of(self.client.get(format!("http://{}{path}", self.admin)).send().await.unwrap()).await
     }
 
     /// The failures as the API lists them.
@@ -224,7 +173,7 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) fn of(daemon: &Daemon) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, store: daemon.store.clone(), admin: daemon.private }
+        Self { folder, store: daemon.store.clone(), admin: daemon.admin }
     }
 
     /// Runs it with this much configuration beside that.

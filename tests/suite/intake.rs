@@ -160,7 +160,7 @@ async fn other_paths_and_methods() {
     let daemon = Daemon::start("").await;
     let base = format!("http://{}", daemon.public);
     let not_found = daemon.client.get(format!("{base}/metrics")).send().await.unwrap();
-    assert_eq!(not_found.status(), 404, "the private routes are not on the public listener");
+    assert_eq!(not_found.status(), 404, "the admin routes are not on the public listener");
     let wrong_method = daemon.client.get(format!("{base}/webhooks/pagerduty")).send().await.unwrap();
     assert_eq!(
         (wrong_method.status().as_u16(), &wrong_method.headers()["allow"]),

@@ -32,7 +32,7 @@ fn any_order_any_duplicates_and_any_restart_give_the_same_failures() {
         }
         outcome(&daemon).await
     });
-    assert_eq!(expected.len(), 12);
+    assert_eq!(expected.len(), 13);
     let mut runner = TestRunner::new(Config { cases: 12, ..Config::default() });
     let arrival = (Just(story()).prop_shuffle(), any::<prop::sample::Index>(), any::<prop::sample::Index>());
     let told = runner.run(&arrival, |(webhooks, repeated, restarted)| {

@@ -55,7 +55,7 @@ async fn dead_letters_are_listed_retried_and_given_up() {
 async fn a_page_in_a_browser_changes_nothing() {
     let (daemon, _backend) = with_dead_letters().await;
     for path in ["outbox/1/discard", "outbox/1/retry", "reevaluate?policy=0"] {
-        let url = format!("http://{}/api/v1/{path}", daemon.private);
+        let url = format!("http://{}/api/v1/{path}", daemon.admin);
         let answer = daemon.client.post(url).header("origin", "https://evil.example").send().await;
         assert_eq!(answer.unwrap().status(), 403, "{path}");
     }
@@ -90,7 +90,7 @@ async fn an_older_revision_is_not_revived() {
     daemon.expect(lowered, "accepted").await;
     backend.next().await;
     until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
-    let answer = daemon.client.post(format!("http://{}/api/v1/outbox/1/retry", daemon.private)).send().await;
+    let answer = daemon.client.post(format!("http://{}/api/v1/outbox/1/retry", daemon.admin)).send().await;
     assert_eq!(answer.unwrap().status(), 409);
     let said = "1: there is a newer revision, which says it all\n2: it is tried again now\n";
     assert_eq!(says(&Program::of(&daemon), &["retry", "--all"]), (said.to_owned(), Some(1)));

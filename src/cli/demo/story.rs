@@ -1,0 +1,119 @@
+//! The story that the demo tells: one day at a made-up company.
+
+/// What PagerDuty is made to send, and what to look out for.
+pub(super) struct Chapter {
+    pub(super) says: &'static str,
+    pub(super) webhooks: &'static [&'static str],
+}
+
+macro_rules! webhooks {
+    ($($name:literal),+) => {
+        &[$(include_str!(concat!("../../../fixtures/story/", $name, ".json"))),+]
+    };
+}
+
+pub(super) const STORY: [Chapter; 11] = [
+    Chapter {
+        says: "An incident from trigger to resolve. Being acknowledged does not end it, a note changes nothing,\n\
+               and the resolve that is delivered twice counts once.",
+        webhooks: webhooks![
+            "01-plain-triggered",
+            "02-plain-acknowledged",
+            "03-plain-note",
+            "04-plain-resolved",
+            "05-plain-resolved-again"
+        ],
+    },
+    Chapter {
+        says: "One whose events arrive in the wrong order. Its service and team are in the software catalog.",
+        webhooks: webhooks![
+            "06-out-of-order-resolved",
+            "07-out-of-order-acknowledged",
+            "08-out-of-order-triggered"
+        ],
+    },
+    Chapter {
+        says: "One whose priority is raised on the way: the last one makes the severity.",
+        webhooks: webhooks!["09-raised-triggered", "10-raised-priority", "11-raised-resolved"],
+    },
+    Chapter {
+        says: "One that began before anybody listened. Its resolve alone tells it all.",
+        webhooks: webhooks!["12-resolve-alone"],
+    },
+    Chapter {
+        says: "One that is reopened: the backend is told again, and ends up with the real end.",
+        webhooks: webhooks![
+            "13-reopened-triggered",
+            "14-reopened-resolved",
+            "15-reopened-reopened",
+            "16-reopened-resolved-for-good"
+        ],
+    },
+    Chapter {
+        says: "One that lasts, so that no backend is told yet; and PagerDuty's test event.",
+        webhooks: webhooks!["17-open-triggered", "18-open-acknowledged", "19-ping"],
+    },
+    Chapter {
+        says: "Noise: a rule says that reminders of low urgency do not count. It is kept, and no backend is told.",
+        webhooks: webhooks!["20-noise-triggered", "21-noise-resolved"],
+    },
+    Chapter {
+        says: "Two for the same outage, one of them merged into the other: one failure, from the earlier start.",
+        webhooks: webhooks![
+            "22-merged-source-triggered",
+            "23-merged-target-triggered",
+            "24-merged-source-merged",
+            "25-merged-target-resolved"
+        ],
+    },
+    Chapter {
+        says: "One that was over in less than failure.min_duration: it does not count either.",
+        webhooks: webhooks!["26-short-triggered", "27-short-resolved"],
+    },
+    Chapter {
+        says: "One that the backend was told of before it was reopened and merged: it is deleted there.",
+        webhooks: webhooks![
+            "28-late-triggered",
+            "29-late-target-triggered",
+            "30-late-resolved",
+            "31-late-reopened",
+            "32-late-merged",
+            "33-late-target-resolved"
+        ],
+    },
+    Chapter {
+        says: "One that is reopened before failure.settle has passed: the backend is told once, of the real end.",
+        webhooks: webhooks![
+            "34-settle-triggered",
+            "35-settle-resolved",
+            "36-settle-reopened",
+            "37-settle-resolved-for-good"
+        ],
+    },
+];
+
+/// What a configuration would say of the story: severities, a rule, services. Search is in the catalog.
+pub(super) const CONFIGURED: &str = r#"
+[failure.severity]
+P1 = "SEV-1"
+P2 = "SEV-2"
+P3 = "SEV-3"
+
+[[rule]]
+name = "reminders are noise"
+urgency = ["low"]
+title = ['expires in \d+ days']
+action = "ignore"
+
+[[service]]
+pagerduty = "PSVC001"
+services = ["checkout"]
+team = "payments"
+
+[[service]]
+pagerduty = "Mail delivery"
+services = ["mail"]
+team = "platform"
+"#;
+
+pub(super) const CATALOG: &str = include_str!("../../../fixtures/catalog/datadog-v2.yaml");
