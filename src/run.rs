@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::backend::{self, Backend};
+use crate::backend::Backend;
 use crate::catalog;
 use crate::clock::Clock;
 use crate::config::{Config, Problem, Secret};
@@ -101,7 +101,7 @@ pub async fn run<F: Future<Output = ()>>(
 /// What servers and loops are made from. Each of them takes only what it uses.
 struct Daemon {
     secrets: Secrets,
-    backends: Vec<Arc<dyn Backend>>,
+    backends: Vec<Arc<Backend>>,
     policy: Arc<Policy>,
     metrics: Arc<Metrics>,
     store: Store,
@@ -179,7 +179,7 @@ impl Daemon {
 fn open_store(
     config: &Config,
     policy: &Arc<Policy>,
-    backends: &[Arc<dyn Backend>],
+    backends: &[Arc<Backend>],
     metrics: Arc<Metrics>,
 ) -> Result<Store, OpenError> {
     let settings = Settings {
@@ -275,17 +275,17 @@ fn fetch(key: &str, secrets: &[Secret], min_bytes: usize) -> Result<Vec<SecretSt
     secrets.iter().map(|secret| secret.fetch(min_bytes).map_err(with_key)).collect()
 }
 
-fn backends(config: &Config) -> Result<Vec<Arc<dyn Backend>>, Problem> {
+fn backends(config: &Config) -> Result<Vec<Arc<Backend>>, Problem> {
     config
         .backend
         .iter()
         .map(|entry| {
-            let keys = std::iter::once(&entry.api_key).chain(&entry.application_key);
-            for warning in keys.filter_map(Secret::warning) {
-                tracing::warn!("backend {:?}: {warning}", entry.name.get_ref());
+            for (key, warning) in entry.secrets().filter_map(|(key, secret)| Some((key, secret.warning()?))) {
+                tracing::warn!("backend {:?}: {key}: {warning}", entry.name.get_ref());
             }
             let name = entry.name.get_ref().as_str();
-            backend::from_config(entry)
+            Backend::from_config(entry)
+                .map(Arc::new)
                 .map_err(|error| Problem::with_key(&format!("backend {name:?}"), error))
         })
         .collect()

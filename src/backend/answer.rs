@@ -8,21 +8,22 @@ use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
 
 use super::Reply;
 use crate::domain::retry::Verdict;
+use crate::domain::timestamp::Timestamp;
 
 /// How much of an answer is kept: enough for an error message.
 const KEPT_BYTES: usize = 1_024;
 
-/// Judges what came of a request.
-pub(super) async fn reply(sent: Result<Response, reqwest::Error>) -> Reply {
+/// Judges what came of a request that was sent at `now`.
+pub(super) async fn reply(sent: Result<Response, reqwest::Error>, now: Timestamp) -> Reply {
     match sent {
-        Ok(response) => of_response(response).await,
+        Ok(response) => of_response(response, now).await,
         Err(error) => Reply { verdict: Verdict::Retry(None), status: None, error: Some(words(error)) },
     }
 }
 
-async fn of_response(mut response: Response) -> Reply {
+async fn of_response(mut response: Response, now: Timestamp) -> Reply {
     let status = response.status().as_u16();
-    let verdict = Verdict::of_status(status, asked_for(response.headers()));
+    let verdict = Verdict::of_status(status, asked_for(response.headers(), now));
     let text = first_bytes(&mut response).await;
     let error = (verdict != Verdict::Sent).then(|| format!("HTTP {status}: {}", text.trim()));
     Reply { verdict, status: Some(status), error }
@@ -40,11 +41,22 @@ async fn first_bytes(response: &mut Response) -> String {
     String::from_utf8_lossy(&bytes).replace(char::is_control, " ")
 }
 
-/// How long the backend asks us to wait, in seconds.
-fn asked_for(headers: &HeaderMap) -> Option<Duration> {
+/// How long the backend asks us to wait.
+fn asked_for(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
-    let seconds = |name: HeaderName| headers.get(name)?.to_str().ok()?.trim().parse().ok();
-    seconds(RETRY_AFTER).or_else(|| seconds(RESET)).map(Duration::from_secs)
+    let wait = |name: HeaderName| wait(headers.get(name)?.to_str().ok()?.trim(), now);
+    wait(RETRY_AFTER).or_else(|| wait(RESET))
+}
+
+/// Seconds from now, a Unix time in seconds, or a date (RFC 9110; RFC 3339).
+fn wait(text: &str, now: Timestamp) -> Option<Duration> {
+    if let Ok(seconds) = text.parse() {
+        // No backend asks to wait for thirty years.
+        let then = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_unix(seconds).ok());
+        return Some(then.map_or(Duration::from_secs(seconds), |then| then.duration_since(now)));
+    }
+    let http_date = || Timestamp::parse_rfc2822(text);
+    Some(Timestamp::parse(text).or_else(|_| http_date()).ok()?.duration_since(now))
 }
 
 /// The error and what is behind it, without the address, which may hold a password.
@@ -57,4 +69,39 @@ fn words(error: reqwest::Error) -> String {
         cause = error.source();
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_seconds_or_moments() {
+        let now = Timestamp::parse("2026-11-20T12:00:00Z").unwrap();
+        for (text, seconds) in [
+            ("120", Some(120)),
+            ("1795176030", Some(30)),
+            ("Fri, 20 Nov 2026 12:01:00 GMT", Some(60)),
+            ("2026-11-20T12:00:45Z", Some(45)),
+            ("Fri, 20 Nov 2026 11:00:00 GMT", Some(0)),
+            ("1", Some(1)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("soon", None),
+            ("-1", None),
+            ("", None),
+        ] {
+            assert_eq!(wait(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
+    fn retry_after_goes_before_the_rate_limit() {
+        let now = Timestamp::parse("2026-11-20T12:00:00Z").unwrap();
+        let mut headers = HeaderMap::new();
+        assert_eq!(asked_for(&headers, now), None);
+        headers.insert("x-ratelimit-reset", "7".parse().unwrap());
+        assert_eq!(asked_for(&headers, now), Some(Duration::from_secs(7)));
+        headers.insert(RETRY_AFTER, "9".parse().unwrap());
+        assert_eq!(asked_for(&headers, now), Some(Duration::from_secs(9)));
+    }
 }

@@ -1,26 +1,48 @@
 //! The metrics backends: what each is told of a failure, and how.
 //!
-//! Another kind is one file here, one line in [`from_config`], and its name in `config::Kind`.
+//! Another kind is one file here, one line in [`Backend::from_config`], and its name in `config::Kind`.
 
 mod answer;
+mod cdevents;
 mod datadog;
+mod datadog_metrics;
+mod devlake;
+mod http;
+mod text;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config;
-use crate::domain::forwarding::{Destination, Frozen};
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::config::{self, Kind, Secret};
+use crate::domain::failure::Evaluated;
+use crate::domain::forwarding::{Destination, Filter, Frozen, Telling};
 use crate::domain::retry::Verdict;
+use crate::domain::timestamp::Timestamp;
 
-/// A backend: it freezes what it is told, and later sends just that.
-pub trait Backend: Destination {
-    /// Sends a frozen request once.
-    fn send(&self, frozen: Frozen) -> Sending<'_>;
+/// What one kind of backend is told, and how.
+trait Protocol: Send + Sync {
+    /// The exact request, or requests, that tell of this failure as it stands (see [`Destination::freeze`]).
+    fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen;
 
-    /// How many attempts may be under way at once.
-    fn concurrency(&self) -> usize;
+    /// Sends what was frozen, once.
+    fn send(&self, attempt: Attempt) -> Sending<'_>;
+}
+
+/// A revision, to be sent once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The failure's id.
+    pub failure: String,
+    /// Its revision.
+    pub revision: i64,
+    /// What to send.
+    pub frozen: Frozen,
+    /// The time.
+    pub now: Timestamp,
 }
 
 /// An attempt under way.
@@ -37,24 +59,86 @@ pub struct Reply {
     pub error: Option<String>,
 }
 
+impl Reply {
+    /// There was nothing to be sent.
+    fn nothing_to_send() -> Self {
+        Self { verdict: Verdict::Sent, status: None, error: None }
+    }
+}
+
 /// Why a backend cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// Its key cannot be had.
-    #[error("{0}")]
-    Secret(#[from] config::SecretError),
-    /// Its key cannot be sent.
-    #[error("its key holds characters that no HTTP header can carry")]
-    NotAHeader,
+    /// A secret of it cannot be had.
+    #[error("{key}: {error}")]
+    Secret {
+        /// Its key in the configuration.
+        key: &'static str,
+        /// Why.
+        error: config::SecretError,
+    },
+    /// A secret that its kind needs is not configured.
+    #[error("needs {0}")]
+    Missing(&'static str),
+    /// A secret cannot be sent.
+    #[error("{0} holds characters that no HTTP header can carry")]
+    NotAHeader(&'static str),
+    /// It cannot be signed with.
+    #[error("signing_secret is not whsec_ and at least 16 bytes in base64 (Standard Webhooks)")]
+    NotASigningSecret,
     /// The HTTP client cannot be built.
     #[error("cannot set up its HTTP client: {0}")]
     Client(#[from] reqwest::Error),
 }
 
-/// The backend that an entry of the configuration describes.
-pub fn from_config(entry: &config::Backend) -> Result<Arc<dyn Backend>, SetupError> {
-    match entry.kind {
-        config::Kind::Datadog => Ok(Arc::new(datadog::Datadog::from_config(entry)?)),
+/// A backend: it freezes what it is told, and later sends just that.
+pub struct Backend {
+    name: String,
+    filter: Filter,
+    concurrency: usize,
+    protocol: Box<dyn Protocol>,
+}
+
+impl Backend {
+    /// The backend that an entry of the configuration describes.
+    pub fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
+        let protocol: Box<dyn Protocol> = match entry.kind.get_ref() {
+            Kind::Datadog => Box::new(datadog::Datadog::from_config(entry)?),
+            Kind::DatadogMetrics => Box::new(datadog_metrics::DatadogMetrics::from_config(entry)?),
+            Kind::Devlake => Box::new(devlake::Devlake::from_config(entry)?),
+            Kind::Cdevents => Box::new(cdevents::Cdevents::from_config(entry)?),
+            Kind::Http => Box::new(http::Http::from_config(entry)?),
+        };
+        Ok(Self {
+            name: entry.name.get_ref().as_str().to_owned(),
+            filter: entry.filter(),
+            concurrency: entry.concurrency.get(),
+            protocol,
+        })
+    }
+
+    /// Sends a frozen revision once.
+    pub fn send(&self, attempt: Attempt) -> Sending<'_> {
+        self.protocol.send(attempt)
+    }
+
+    /// How many attempts may be under way at once.
+    pub fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+}
+
+impl Destination for Backend {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen {
+        self.protocol.freeze(evaluated, telling)
     }
 }
 
@@ -68,4 +152,22 @@ pub(crate) fn client(timeout: Duration) -> Result<reqwest::Client, reqwest::Erro
         .timeout(timeout)
         .user_agent(concat!("pagerduty-dora/", env!("CARGO_PKG_VERSION")))
         .build()
+}
+
+/// The secret under `key`, `None` where it is left out.
+fn fetch(key: &'static str, secret: Option<&Secret>) -> Result<Option<SecretString>, SetupError> {
+    secret.map(|secret| secret.fetch(1).map_err(|error| SetupError::Secret { key, error })).transpose()
+}
+
+/// The same as the value of a header, after `scheme`; never shown.
+fn header(
+    key: &'static str,
+    scheme: &str,
+    secret: Option<&Secret>,
+) -> Result<Option<HeaderValue>, SetupError> {
+    let Some(secret) = fetch(key, secret)? else { return Ok(None) };
+    let mut value = HeaderValue::from_str(&format!("{scheme}{}", secret.expose_secret()))
+        .map_err(|_| SetupError::NotAHeader(key))?;
+    value.set_sensitive(true);
+    Ok(Some(value))
 }

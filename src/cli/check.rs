@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::Failed;
 use super::table::{say, tell};
-use crate::backend;
+use crate::backend::Backend;
 use crate::catalog;
 use crate::config::{Config, Secret};
 use crate::run::SHORTEST_SIGNING_SECRET_BYTES;
@@ -40,7 +40,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     items.push(store(config));
     items.extend(config.backend.iter().map(|entry| {
         let name = format!("backend {}", entry.name.get_ref().as_str());
-        let set_up = backend::from_config(entry).map(|_| format!("{} (not asked)", entry.url));
+        let set_up = Backend::from_config(entry).map(|_| format!("{} (not asked)", entry.url));
         (name, set_up.map_err(|error| error.to_string()))
     }));
     let wrong = items.iter().filter(|(_, found)| found.is_err()).count();

@@ -1,5 +1,6 @@
 //! The configuration file: what may stand in it, what holds where it is silent, and what is refused.
 
+mod backend;
 mod problem;
 mod rule;
 mod secret;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+pub use backend::{Backend, Kind};
 pub use problem::Problem;
 pub use rule::Rule;
 pub use secret::{Secret, SecretError};
@@ -170,65 +172,6 @@ pub struct Service {
     tags: Vec<Name>,
 }
 
-/// `[[backend]]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Backend {
-    /// Unique.
-    pub name: Spanned<Name>,
-    /// What it speaks.
-    pub kind: Kind,
-    /// Its base.
-    pub url: BackendUrl,
-    /// Its key.
-    pub api_key: Secret,
-    /// How long an attempt may take.
-    #[serde(default)]
-    pub timeout: Timeout,
-    /// How many attempts at once.
-    #[serde(default = "four")]
-    pub concurrency: Concurrency,
-    /// Allows deleting what does not count any more.
-    pub application_key: Option<Secret>,
-    change_failures: Option<NotYet>,
-    deployments: Option<NotYet>,
-    services: Option<NotYet>,
-    teams: Option<NotYet>,
-    envs: Option<NotYet>,
-}
-
-/// `backend.kind`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Datadog's DORA API, or this program's own event API.
-    Datadog,
-}
-
-/// `backend.concurrency`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "usize")]
-pub struct Concurrency(usize);
-
-impl TryFrom<usize> for Concurrency {
-    type Error = &'static str;
-
-    fn try_from(number: usize) -> Result<Self, Self::Error> {
-        (1..=64).contains(&number).then_some(Self(number)).ok_or("must be from 1 to 64")
-    }
-}
-
-impl Concurrency {
-    /// The number, from 1 to 64.
-    pub fn get(self) -> usize {
-        self.0
-    }
-}
-
-fn four() -> Concurrency {
-    Concurrency(4)
-}
-
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
@@ -309,6 +252,7 @@ impl Config {
         let of_backends = config.backend.iter().map(|backend| &backend.name);
         check_unique("backend", of_backends, text)?;
         check_unique("rule", config.rule.iter().map(|rule| &rule.name), text)?;
+        config.backend.iter().try_for_each(|backend| backend.check(text))?;
         let reserved = config.rule.iter().find(|rule| rule.name.get_ref().as_str() == TOO_SHORT);
         if let Some(rule) = reserved {
             let said = "is the reason shown for what was over too soon: choose another name";
@@ -320,15 +264,9 @@ impl Config {
     /// Relative paths start at the folder of the file that names them.
     fn resolve_paths(&mut self, folder: &Path) {
         self.store.path = folder.join(&self.store.path);
-        let backends = self
-            .backend
-            .iter_mut()
-            .flat_map(|backend| std::iter::once(&mut backend.api_key).chain(&mut backend.application_key));
-        for secret in
-            self.pagerduty.signing_secrets.iter_mut().chain(&mut self.events_api.keys).chain(backends)
-        {
-            secret.resolve_path(folder);
-        }
+        let of_backends = self.backend.iter_mut().flat_map(Backend::secrets_mut);
+        let secrets = self.pagerduty.signing_secrets.iter_mut().chain(&mut self.events_api.keys);
+        secrets.chain(of_backends).for_each(|secret| secret.resolve_path(folder));
     }
 
     /// What names the catalog files, from the folder of the configuration on.

@@ -182,6 +182,11 @@ impl From<RoutePath> for String {
 pub struct BackendUrl(reqwest::Url);
 
 impl BackendUrl {
+    /// The address itself.
+    pub fn get(&self) -> reqwest::Url {
+        self.0.clone()
+    }
+
     /// The address of `path` under this one.
     pub fn join(&self, path: &str) -> reqwest::Url {
         let mut url = self.0.clone();

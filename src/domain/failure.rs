@@ -163,3 +163,30 @@ pub fn seconds(nanos: i64) -> f64 {
     // Through whole microseconds: 2530.5 s must not come out as 2530.4999999999995.
     (nanos / 1_000) as f64 / 1e6
 }
+
+/// For the tests of everything that shows a failure.
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::Evaluated;
+    use crate::domain::evaluate::evaluate_alone;
+    use crate::domain::history::History;
+    use crate::domain::policy::{Policy, ServiceEntry};
+    use crate::pagerduty::payload;
+
+    /// The incident of the resolve among the fixtures.
+    pub(crate) fn completed() -> Evaluated {
+        let event =
+            payload::parse(include_bytes!("../../fixtures/pagerduty/incident.resolved.json")).unwrap();
+        let entry = ServiceEntry {
+            pagerduty: "PSVC001".into(),
+            services: vec!["checkout".into()],
+            team: Some("payments".into()),
+            tags: vec!["tier:1".into()],
+            ..ServiceEntry::default()
+        };
+        let policy = Policy { services: vec![entry], default_env: "production".into(), ..Policy::default() };
+        let mut history = History::default();
+        history.insert(&event, event.occurred_at);
+        evaluate_alone(&event.subject.unwrap().incident, &history, &policy).unwrap()
+    }
+}

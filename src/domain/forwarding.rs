@@ -1,8 +1,9 @@
 //! What the store needs to know of a backend: its name, and what it is told of a failure.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::failure::Evaluated;
+use super::failure::{Evaluated, Failure, State};
 
 /// A request, as it will be sent however often that takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,8 @@ pub enum Action {
     Replace,
     /// The failure does not count, and is deleted.
     Delete,
-    /// The failure does not count, but cannot be deleted: it is shown without an end.
+    /// The failure is another than the backend was told, and it has no way to take that: it is shown without an end,
+    /// or not told of at all.
     LeaveOpen,
 }
 
@@ -38,15 +40,87 @@ impl Action {
     }
 }
 
+/// Which failures a backend is told of. Keys AND, lists OR; an empty list asks for nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Failures of any of these services.
+    pub services: Vec<String>,
+    /// Failures of these teams.
+    pub teams: Vec<String>,
+    /// Failures in these envs.
+    pub envs: Vec<String>,
+}
+
+impl Filter {
+    /// Whether a failure is to be told.
+    pub fn passes(&self, failure: &Failure) -> bool {
+        let wanted = |list: &[String], name: &String| list.is_empty() || list.contains(name);
+        let service = || failure.services.iter().any(|service| self.services.contains(service));
+        let team = || failure.team.as_ref().is_some_and(|team| self.teams.contains(team));
+        (self.services.is_empty() || service())
+            && (self.teams.is_empty() || team())
+            && wanted(&self.envs, &failure.env)
+    }
+}
+
 /// A backend, as far as writing the outbox goes.
 pub trait Destination: Send + Sync {
     /// The name that the outbox keeps its rows under.
     fn name(&self) -> &str;
 
+    /// Which failures it is told of.
+    fn filter(&self) -> &Filter;
+
     /// The exact request that tells the backend of this failure as it stands: with its end where it is
     /// completed, without one where it is open, and taken back where it does not count (any more).
-    fn freeze(&self, failure: &Evaluated) -> Frozen;
+    fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen;
 }
 
-/// The backends that get a copy of every failure.
+/// What a request is frozen for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Telling {
+    /// The revision that it tells of.
+    pub revision: i64,
+    /// Whether the backend may know an earlier one.
+    pub is_correction: bool,
+}
+
+/// The backends that get a copy of every failure that passes their filter.
 pub type Destinations = Vec<Arc<dyn Destination>>;
+
+/// The reason where a failure is none of a backend's business any more.
+const FILTERED: &str = "not of this backend's services, teams and envs";
+
+/// The failure as a backend with this filter is told of it: what does not pass (any more) does not count there.
+pub fn seen_through<'a>(filter: &Filter, evaluated: &'a Evaluated) -> Cow<'a, Evaluated> {
+    if filter.passes(&evaluated.failure) {
+        return Cow::Borrowed(evaluated);
+    }
+    let mut seen = evaluated.clone();
+    seen.failure.state = State::Ignored;
+    seen.failure.reason = Some(FILTERED.to_owned());
+    Cow::Owned(seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::failure::tests::completed;
+
+    #[test]
+    fn a_filter_asks_for_all_its_keys_and_for_any_of_a_list() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let evaluated = completed();
+        let passes = |services: &[&str], teams: &[&str], envs: &[&str]| {
+            let filter = Filter { services: names(services), teams: names(teams), envs: names(envs) };
+            let seen = seen_through(&filter, &evaluated).failure.state;
+            assert_eq!(filter.passes(&evaluated.failure), seen == State::Completed);
+            seen == State::Completed
+        };
+        assert!(passes(&[], &[], &[]));
+        assert!(passes(&["search", "checkout"], &["payments"], &["production"]));
+        assert!(!passes(&["search"], &[], &[]));
+        assert!(!passes(&["checkout"], &["storefront"], &[]));
+        assert!(!passes(&["checkout"], &["payments"], &["staging"]));
+    }
+}

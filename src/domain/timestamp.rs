@@ -52,6 +52,14 @@ impl Timestamp {
         i64::try_from(parsed.as_nanosecond()).map(Self).map_err(|_| TimestampError::OutOfRange)
     }
 
+    /// Reads a date as HTTP and mail write it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+    pub fn parse_rfc2822(text: &str) -> Result<Self, TimestampError> {
+        let parsed = jiff::fmt::rfc2822::DateTimeParser::new()
+            .parse_timestamp(text)
+            .map_err(|_| TimestampError::Malformed)?;
+        Self::from_unix(parsed.as_second())
+    }
+
     /// Reads a Unix time in seconds, milliseconds or nanoseconds, told apart by size.
     ///
     /// Within the accepted range the three do not overlap: seconds stay below 10^10, milliseconds between
@@ -64,6 +72,11 @@ impl Timestamp {
             _ => None,
         };
         nanos.map(Self).ok_or(TimestampError::OutOfRange)
+    }
+
+    /// Seconds since the Unix epoch, the fraction cut.
+    pub const fn as_seconds(self) -> i64 {
+        self.0.div_euclid(NANOS_PER_SECOND)
     }
 
     /// Nanoseconds since the Unix epoch.

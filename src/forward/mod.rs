@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::backend::{Backend, Reply};
+use crate::backend::{Attempt, Backend, Reply};
 use crate::clock::Clock;
+use crate::domain::forwarding::Destination;
 use crate::domain::retry::{Verdict, wait};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Claim, Claimed, Outcome, Store, StoreError};
@@ -27,7 +28,7 @@ const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 /// Forwards to one backend.
 pub struct Forwarder {
     /// Who is told.
-    pub backend: Arc<dyn Backend>,
+    pub backend: Arc<Backend>,
     /// Where the outbox is.
     pub store: Store,
     /// The time.
@@ -107,7 +108,8 @@ impl Forwarder {
 
     /// Sends one revision and has the store record what came of it.
     async fn attempt(self: Arc<Self>, claimed: Claimed, stop: watch::Receiver<bool>) -> Verdict {
-        let reply = self.backend.send(claimed.frozen.clone()).await;
+        let Claimed { failure, revision, frozen, .. } = claimed.clone();
+        let reply = self.backend.send(Attempt { failure, revision, frozen, now: self.clock.now() }).await;
         let verdict = reply.verdict;
         self.metrics.attempted(self.backend.name(), label(verdict));
         self.log(&claimed, &reply);

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::failure_row::FailureRow;
 use super::writer::Session;
 use crate::domain::failure::{Evaluated, State};
-use crate::domain::forwarding::{Action, Frozen};
+use crate::domain::forwarding::{Action, Destination, Frozen, Telling, seen_through};
 use crate::domain::retry;
 use crate::domain::timestamp::Timestamp;
 
@@ -113,8 +113,8 @@ pub enum ForwardState {
     Dead,
     /// A person gave it up.
     Discarded,
-    /// The failure does not count, and the backend, which was told of it before, cannot delete it: it was told
-    /// again, without an end.
+    /// The failure is another than the backend was told, which has no way to take that: it was told again without
+    /// an end, or not at all.
     CannotBeCorrected,
 }
 
@@ -125,26 +125,43 @@ pub(super) fn news(
     evaluated: &Evaluated,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<News>> {
-    let is_complete = evaluated.failure.state == State::Completed;
-    if !is_complete && row.revision == 0 {
+    if evaluated.failure.state != State::Completed && row.revision == 0 {
         return Ok(Vec::new());
     }
     let due_at = due_at(evaluated, session.settings.policy.settle, now);
     let mut news = Vec::new();
     for destination in &session.settings.destinations {
         let backend = destination.name();
-        let frozen = if !is_complete && !was_told(session, row, backend)? {
+        let seen = seen_through(destination.filter(), evaluated);
+        let is_correction = row.revision > 0 && was_told(session, row, backend)?;
+        let frozen = if seen.failure.state == State::Completed || is_correction {
+            let telling = Telling { revision: row.revision + 1, is_correction };
+            match latest(session, row, backend)? {
+                Some((revision, latest)) if says_the_same(&**destination, &seen, revision, &latest) => {
+                    continue;
+                }
+                _ => Some(destination.freeze(&seen, telling)),
+            }
+        } else if row.revision > 0 {
             None
         } else {
-            let frozen = destination.freeze(evaluated);
-            if latest(session, row, backend)?.is_some_and(|latest| latest == frozen) {
-                continue;
-            }
-            Some(frozen)
+            continue;
         };
         news.push(News { backend: backend.to_owned(), due_at, frozen });
     }
     Ok(news)
+}
+
+/// Whether a request tells of just that: as something new, or as a correction.
+fn says_the_same(
+    destination: &dyn Destination,
+    evaluated: &Evaluated,
+    revision: i64,
+    frozen: &Frozen,
+) -> bool {
+    [false, true]
+        .into_iter()
+        .any(|is_correction| destination.freeze(evaluated, Telling { revision, is_correction }) == *frozen)
 }
 
 /// Rule 12: an end is told a while after it, or after it was heard of where that was earlier.
@@ -164,14 +181,18 @@ fn was_told(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite:
     session.prepare(SQL)?.exists(params![row.id, backend])
 }
 
-fn latest(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite::Result<Option<Frozen>> {
+/// The revision that the backend was told of, or will be, and how.
+fn latest(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite::Result<Option<(i64, Frozen)>> {
     const SQL: &str =
-        "SELECT action, body FROM outbox WHERE failure = ?1 AND backend = ?2 AND state <> 'superseded'
+        "SELECT revision, action, body FROM outbox WHERE failure = ?1 AND backend = ?2 AND state <> 'superseded'
         ORDER BY revision DESC LIMIT 1";
     if row.revision == 0 {
         return Ok(None);
     }
-    session.prepare(SQL)?.query_row(params![row.id, backend], |row| frozen(row, 0)).optional()
+    session
+        .prepare(SQL)?
+        .query_row(params![row.id, backend], |row| Ok((row.get(0)?, frozen(row, 1)?)))
+        .optional()
 }
 
 /// The request in these two columns.

@@ -284,7 +284,7 @@ fn daemon_config(
     let failure = format!("[failure]\nmin_duration = \"1m\"\nsettle = \"5m\"\ncatalog = [{catalog:?}]\n");
     let mut config = Config::parse(&format!("{failure}\n{CONFIGURED}\n{entry}"))?;
     for entry in &mut config.backend {
-        entry.api_key = key.clone();
+        entry.api_key = Some(key.clone());
         entry.application_key = Some(key.clone());
     }
     config.server.listen = listen;

@@ -1,0 +1,250 @@
+//! CDEvents 0.5.1 over CloudEvents HTTP, binary mode: an incident is detected, reported and resolved.
+//!
+//! There is no event for an incident that is open again, and none that takes one back: a failure that is not completed
+//! (any more) is detected again and not resolved, and the last `resolved` of a subject is the one that holds. Ids are made
+//! of the failure's and the revision, so that an attempt that is repeated says the same.
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use serde::{Deserialize, Serialize};
+
+use super::text::shown;
+use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, client, header};
+use crate::config;
+use crate::domain::failure::{Evaluated, Failure, State};
+use crate::domain::forwarding::{Action, Frozen, Telling};
+use crate::domain::id::IncidentId;
+use crate::domain::retry::Verdict;
+use crate::domain::timestamp::Timestamp;
+
+const SPECVERSION: &str = "0.5.1";
+/// What the events are from (`context.source`).
+const SOURCE: &str = "/pagerduty-dora";
+
+/// A `[[backend]]` of kind `cdevents`.
+pub(super) struct Cdevents {
+    sink: reqwest::Url,
+    authorization: Option<HeaderValue>,
+    client: reqwest::Client,
+}
+
+impl Cdevents {
+    pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
+        Ok(Self {
+            sink: entry.url.get(),
+            authorization: header("token", "Bearer ", entry.token.as_ref())?,
+            client: client(entry.timeout.get())?,
+        })
+    }
+
+    /// One after the other; the first that is not taken decides.
+    async fn send_all(&self, frozen: Frozen, now: Timestamp) -> Reply {
+        let mut last = Reply::nothing_to_send();
+        for event in frozen.body.split(|byte| *byte == b'\n') {
+            last = self.send_one(event, now).await;
+            if last.verdict != Verdict::Sent {
+                break;
+            }
+        }
+        last
+    }
+
+    async fn send_one(&self, event: &[u8], now: Timestamp) -> Reply {
+        let Ok(Envelope { context, subject }) = serde_json::from_slice(event) else {
+            return Reply::nothing_to_send();
+        };
+        let mut request = self
+            .client
+            .post(self.sink.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header("ce-specversion", "1.0")
+            .header("ce-id", context.id)
+            .header("ce-source", context.source)
+            .header("ce-type", context.r#type)
+            .header("ce-time", context.timestamp)
+            .header("ce-subject", subject.id);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        answer::reply(request.body(event.to_vec()).send().await, now).await
+    }
+}
+
+impl Protocol for Cdevents {
+    /// One event a line, in order.
+    fn freeze(&self, evaluated: &Evaluated, Telling { revision, .. }: Telling) -> Frozen {
+        let action = match evaluated.failure.state {
+            State::Open | State::Completed => Action::Replace,
+            State::Ignored | State::Merged => Action::LeaveOpen,
+        };
+        let lines: Vec<String> = events(evaluated, revision)
+            .iter()
+            .filter_map(|event| serde_json::to_string(event).ok())
+            .collect();
+        Frozen { action, body: lines.join("\n").into_bytes() }
+    }
+
+    fn send(&self, Attempt { frozen, now, .. }: Attempt) -> Sending<'_> {
+        Box::pin(self.send_all(frozen, now))
+    }
+}
+
+/// What the headers repeat of an event.
+#[derive(Deserialize)]
+struct Envelope {
+    context: ItsContext,
+    subject: ItsSubject,
+}
+
+#[derive(Deserialize)]
+struct ItsContext {
+    id: String,
+    source: String,
+    r#type: String,
+    timestamp: String,
+}
+
+#[derive(Deserialize)]
+struct ItsSubject {
+    id: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Event<'a> {
+    context: Context,
+    subject: Subject<'a>,
+    custom_data: CustomData<'a>,
+    custom_data_content_type: &'static str,
+}
+
+#[derive(Serialize)]
+struct Context {
+    specversion: &'static str,
+    id: String,
+    source: &'static str,
+    r#type: &'static str,
+    timestamp: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Subject<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    content: Content<'a>,
+}
+
+#[derive(Serialize)]
+struct Content<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    environment: Reference<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<Reference<'a>>,
+    /// Of `reported` alone, which must have it.
+    #[serde(rename = "ticketURI", skip_serializing_if = "Option::is_none")]
+    ticket_uri: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Reference<'a> {
+    id: &'a str,
+}
+
+/// What CDEvents has no field for.
+#[derive(Serialize)]
+struct CustomData<'a> {
+    state: &'static str,
+    services: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    urgency: Option<&'a str>,
+}
+
+fn events(Evaluated { failure, details }: &Evaluated, revision: i64) -> Vec<Event<'_>> {
+    let end = details.restored_at.filter(|_| failure.state == State::Completed);
+    let ticket = failure.url.as_deref().filter(|url| reqwest::Url::parse(url).is_ok());
+    let detected =
+        event(failure, revision, "detected", "dev.cdevents.incident.detected.0.3.0", failure.started_at);
+    let reported = ticket.map(|url| {
+        let mut reported =
+            event(failure, revision, "reported", "dev.cdevents.incident.reported.0.3.0", failure.started_at);
+        reported.subject.content.ticket_uri = Some(url);
+        reported
+    });
+    let resolved =
+        end.map(|end| event(failure, revision, "resolved", "dev.cdevents.incident.resolved.0.3.0", end));
+    [Some(detected), reported, resolved].into_iter().flatten().collect()
+}
+
+fn event<'a>(
+    failure: &'a Failure,
+    revision: i64,
+    predicate: &str,
+    r#type: &'static str,
+    timestamp: Timestamp,
+) -> Event<'a> {
+    let id = format!("{}:{revision}:{predicate}", failure.id);
+    let page = failure.url.as_deref().and_then(|url| reqwest::Url::parse(url).ok());
+    Event {
+        context: Context { specversion: SPECVERSION, id, source: SOURCE, r#type, timestamp },
+        subject: Subject {
+            id: failure.incident.as_ref().map_or(failure.id.as_str(), IncidentId::as_str),
+            source: page.map(|page| page.origin().ascii_serialization()),
+            content: Content {
+                description: failure.title.as_deref().map(shown),
+                environment: Reference { id: &failure.env },
+                service: failure.services.first().map(|id| Reference { id }),
+                ticket_uri: None,
+            },
+        },
+        custom_data: CustomData {
+            state: failure.state.as_str(),
+            services: &failure.services,
+            team: failure.team.as_deref(),
+            severity: failure.severity.as_deref(),
+            urgency: failure.urgency.as_deref(),
+        },
+        custom_data_content_type: "application/json",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::failure::tests::completed;
+
+    fn shown(failure: &Evaluated) -> String {
+        let events = events(failure, 1);
+        let events: Vec<String> =
+            events.iter().map(|event| serde_json::to_string_pretty(event).unwrap()).collect();
+        events.join("\n")
+    }
+
+    #[test]
+    fn a_completed_failure_as_a_sink_gets_it() {
+        insta::assert_snapshot!(shown(&completed()));
+    }
+
+    #[test]
+    fn what_has_not_completed_is_not_resolved() {
+        for state in [State::Open, State::Ignored, State::Merged] {
+            let mut failure = completed();
+            failure.failure.state = state;
+            assert_eq!(events(&failure, 2).len(), 2);
+            assert!(!shown(&failure).contains("resolved.0"));
+        }
+    }
+
+    #[test]
+    fn without_a_page_nothing_is_reported() {
+        for url in [None, Some("not a url")] {
+            let mut failure = completed();
+            failure.failure.url = url.map(str::to_owned);
+            assert_eq!(events(&failure, 1).len(), 2);
+        }
+    }
+}

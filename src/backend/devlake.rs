@@ -1,0 +1,152 @@
+//! Apache DevLake's incoming webhook: `POST {connection}/issues`, an upsert by `issueKey`.
+//!
+//! It cannot delete: what does not count (any more) is shown as an incident that was never resolved. Its `/close` is not
+//! used, because it takes the time of the request for the end.
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use serde::Serialize;
+
+use super::text::shown;
+use super::{Attempt, Protocol, Sending, SetupError, answer, client, header};
+use crate::config;
+use crate::domain::failure::{Evaluated, Failure, State};
+use crate::domain::forwarding::{Action, Frozen, Telling};
+use crate::domain::timestamp::Timestamp;
+
+/// DevLake makes an incident of this type only.
+const INCIDENT: &str = "INCIDENT";
+
+/// A `[[backend]]` of kind `devlake`.
+pub(super) struct Devlake {
+    issues: reqwest::Url,
+    authorization: HeaderValue,
+    client: reqwest::Client,
+}
+
+impl Devlake {
+    pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
+        let authorization = header("api_key", "Bearer ", entry.api_key.as_ref())?;
+        Ok(Self {
+            issues: entry.url.join("/issues"),
+            authorization: authorization.ok_or(SetupError::Missing("api_key"))?,
+            client: client(entry.timeout.get())?,
+        })
+    }
+}
+
+impl Protocol for Devlake {
+    fn freeze(&self, evaluated: &Evaluated, _: Telling) -> Frozen {
+        let action = match evaluated.failure.state {
+            State::Open | State::Completed => Action::Replace,
+            State::Ignored | State::Merged => Action::LeaveOpen,
+        };
+        Frozen { action, body: serde_json::to_vec(&issue(evaluated)).unwrap_or_default() }
+    }
+
+    fn send(&self, Attempt { frozen, now, .. }: Attempt) -> Sending<'_> {
+        let request = self.client.post(self.issues.clone()).header(AUTHORIZATION, self.authorization.clone());
+        let request = request.header(CONTENT_TYPE, "application/json").body(frozen.body);
+        Box::pin(async move { answer::reply(request.send().await, now).await })
+    }
+}
+
+/// An issue in camel case, as DevLake has taken it since May 2024.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Issue<'a> {
+    #[serde(rename = "issueKey")]
+    key: String,
+    title: String,
+    r#type: &'static str,
+    status: &'static str,
+    original_status: &'a str,
+    created_date: String,
+    updated_date: String,
+    /// Null where it is not resolved (any more): left out, the old one might stay.
+    resolution_date: Option<String>,
+    lead_time_minutes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    component: Option<String>,
+}
+
+fn issue(Evaluated { failure, details }: &Evaluated) -> Issue<'_> {
+    let (status, original_status) = match failure.state {
+        State::Completed => ("DONE", "resolved"),
+        State::Open if failure.acknowledged_at.is_some() => ("IN_PROGRESS", "acknowledged"),
+        State::Open => ("IN_PROGRESS", "triggered"),
+        State::Ignored | State::Merged => ("IN_PROGRESS", failure.state.as_str()),
+    };
+    let end = details.restored_at.filter(|_| failure.state == State::Completed);
+    Issue {
+        key: key(failure),
+        title: shown(failure.title.as_deref().unwrap_or(failure.id.as_str())),
+        r#type: INCIDENT,
+        status,
+        original_status,
+        created_date: date(failure.started_at),
+        updated_date: date(end.unwrap_or(failure.started_at)),
+        resolution_date: end.map(date),
+        lead_time_minutes: end.map(|end| end.duration_since(failure.started_at).as_secs() / 60),
+        url: failure.url.as_deref(),
+        priority: failure.priority.as_deref(),
+        severity: failure.severity.as_deref(),
+        component: failure.services.first().map(|service| shown(service)),
+    }
+}
+
+/// The same for all revisions, and never the same for two failures.
+fn key(failure: &Failure) -> String {
+    match &failure.incident {
+        Some(incident) => format!("PAGERDUTY-{incident}"),
+        None => failure.id.to_string(),
+    }
+}
+
+/// RFC 3339 with an offset in digits.
+fn date(at: Timestamp) -> String {
+    at.to_string().replace('Z', "+00:00")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::failure::tests::completed;
+
+    fn shown(failure: &Evaluated) -> String {
+        serde_json::to_string_pretty(&issue(failure)).unwrap()
+    }
+
+    #[test]
+    fn a_completed_failure_as_devlake_gets_it() {
+        insta::assert_snapshot!(shown(&completed()));
+    }
+
+    #[test]
+    fn what_is_open_or_does_not_count_has_no_resolution() {
+        for state in [State::Open, State::Ignored, State::Merged] {
+            let mut failure = completed();
+            failure.failure.state = state;
+            let issue = serde_json::to_value(issue(&failure)).unwrap();
+            assert_eq!(issue["status"], "IN_PROGRESS");
+            assert!(issue["resolutionDate"].is_null() && issue["leadTimeMinutes"].is_null(), "{issue}");
+        }
+    }
+
+    #[test]
+    fn what_devlake_requires_is_there_whatever_is_known() {
+        let mut failure = completed();
+        failure.failure.title = None;
+        failure.failure.incident = None;
+        failure.failure.services.clear();
+        let issue = serde_json::to_value(issue(&failure)).unwrap();
+        for key in ["issueKey", "title", "type", "status", "originalStatus", "createdDate"] {
+            assert!(issue[key].as_str().is_some_and(|text| !text.is_empty()), "{key} in {issue}");
+        }
+    }
+}

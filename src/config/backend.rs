@@ -1,0 +1,150 @@
+//! `[[backend]]`: who is told, and of what.
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use super::{BackendUrl, Name, NotYet, Problem, Secret, Timeout};
+use crate::domain::forwarding::Filter;
+
+/// `[[backend]]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backend {
+    /// Unique.
+    pub name: Spanned<Name>,
+    /// What it speaks.
+    pub kind: Spanned<Kind>,
+    /// Its base.
+    pub url: BackendUrl,
+    /// `datadog`, `datadog-metrics`, `devlake`: its key.
+    pub api_key: Option<Secret>,
+    /// `datadog`: allows deleting what does not count any more.
+    pub application_key: Option<Secret>,
+    /// `cdevents`: its token, if it wants one.
+    pub token: Option<Secret>,
+    /// `http`: what requests are signed with, if it wants that.
+    pub signing_secret: Option<Secret>,
+    change_failures: Option<NotYet>,
+    deployments: Option<NotYet>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    services: Vec<Name>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    teams: Vec<Name>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    envs: Vec<Name>,
+    /// How long an attempt may take.
+    #[serde(default)]
+    pub timeout: Timeout,
+    /// How many attempts at once.
+    #[serde(default = "four")]
+    pub concurrency: Concurrency,
+}
+
+/// `backend.kind`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Datadog's DORA API, or this program's own event API.
+    Datadog,
+    /// Datadog's metrics of the DORA names.
+    DatadogMetrics,
+    /// An incoming webhook of Apache DevLake.
+    Devlake,
+    /// A sink of CDEvents.
+    Cdevents,
+    /// Any receiver of signed JSON.
+    Http,
+}
+
+impl Kind {
+    /// The word for it in the file.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Datadog => "datadog",
+            Self::DatadogMetrics => "datadog-metrics",
+            Self::Devlake => "devlake",
+            Self::Cdevents => "cdevents",
+            Self::Http => "http",
+        }
+    }
+
+    /// The secrets that it must have, and those that it may.
+    const fn secrets(self) -> (&'static [&'static str], &'static [&'static str]) {
+        match self {
+            Self::Datadog => (&["api_key"], &["application_key"]),
+            Self::DatadogMetrics | Self::Devlake => (&["api_key"], &[]),
+            Self::Cdevents => (&[], &["token"]),
+            Self::Http => (&[], &["signing_secret"]),
+        }
+    }
+}
+
+impl Backend {
+    /// All its secrets, under their keys.
+    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
+        let Self { api_key, application_key, token, signing_secret, .. } = self;
+        [
+            ("api_key", api_key),
+            ("application_key", application_key),
+            ("token", token),
+            ("signing_secret", signing_secret),
+        ]
+        .into_iter()
+        .filter_map(|(key, secret)| Some((key, secret.as_ref()?)))
+    }
+
+    pub(super) fn secrets_mut(&mut self) -> impl Iterator<Item = &mut Secret> {
+        let Self { api_key, application_key, token, signing_secret, .. } = self;
+        [api_key, application_key, token, signing_secret].into_iter().flatten()
+    }
+
+    /// Which failures it is told of.
+    pub fn filter(&self) -> Filter {
+        let strings = |names: &[Name]| names.iter().map(|name| name.as_str().to_owned()).collect();
+        Filter { services: strings(&self.services), teams: strings(&self.teams), envs: strings(&self.envs) }
+    }
+
+    /// Whether it has the secrets that its kind takes, and no others.
+    pub(super) fn check(&self, text: &str) -> Result<(), Problem> {
+        let kind = *self.kind.get_ref();
+        let (required, optional) = kind.secrets();
+        let has = |key: &str| self.secrets().any(|(found, _)| found == key);
+        let complain = |said: String| Err(Problem::at(text, self.kind.span(), &said));
+        if let Some(missing) = required.iter().find(|key| !has(key)) {
+            return complain(format!("needs {missing}: a backend of kind {:?} has one", kind.as_str()));
+        }
+        let is_taken = |key: &str| required.contains(&key) || optional.contains(&key);
+        if let Some((foreign, _)) = self.secrets().find(|(key, _)| !is_taken(key)) {
+            let taken = [required, optional].concat().join(", ");
+            return complain(format!(
+                "takes no {foreign}: a backend of kind {:?} has {taken}",
+                kind.as_str()
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// `backend.concurrency`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "usize")]
+pub struct Concurrency(usize);
+
+impl TryFrom<usize> for Concurrency {
+    type Error = &'static str;
+
+    fn try_from(number: usize) -> Result<Self, Self::Error> {
+        (1..=64).contains(&number).then_some(Self(number)).ok_or("must be from 1 to 64")
+    }
+}
+
+impl Concurrency {
+    /// The number, from 1 to 64.
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+fn four() -> Concurrency {
+    Concurrency(4)
+}
