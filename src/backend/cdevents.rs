@@ -7,7 +7,7 @@
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::text::shown;
+use super::text::{page, shown};
 use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, client, header};
 use crate::config;
 use crate::domain::failure::{Evaluated, Failure, State};
@@ -143,7 +143,7 @@ struct Content<'a> {
     service: Option<Reference<'a>>,
     /// Of `reported` alone, which must have it.
     #[serde(rename = "ticketURI", skip_serializing_if = "Option::is_none")]
-    ticket_uri: Option<&'a str>,
+    ticket_uri: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -166,13 +166,12 @@ struct CustomData<'a> {
 
 fn events(Evaluated { failure, details }: &Evaluated, revision: i64) -> Vec<Event<'_>> {
     let end = details.restored_at.filter(|_| failure.state == State::Completed);
-    let ticket = failure.url.as_deref().filter(|url| reqwest::Url::parse(url).is_ok());
     let detected =
         event(failure, revision, "detected", "dev.cdevents.incident.detected.0.3.0", failure.started_at);
-    let reported = ticket.map(|url| {
+    let reported = page(failure.url.as_ref()).map(|ticket| {
         let mut reported =
             event(failure, revision, "reported", "dev.cdevents.incident.reported.0.3.0", failure.started_at);
-        reported.subject.content.ticket_uri = Some(url);
+        reported.subject.content.ticket_uri = Some(ticket.into());
         reported
     });
     let resolved =
@@ -188,12 +187,11 @@ fn event<'a>(
     timestamp: Timestamp,
 ) -> Event<'a> {
     let id = format!("{}:{revision}:{predicate}", failure.id);
-    let page = failure.url.as_deref().and_then(|url| reqwest::Url::parse(url).ok());
     Event {
         context: Context { specversion: SPECVERSION, id, source: SOURCE, r#type, timestamp },
         subject: Subject {
             id: failure.incident.as_ref().map_or(failure.id.as_str(), IncidentId::as_str),
-            source: page.map(|page| page.origin().ascii_serialization()),
+            source: page(failure.url.as_ref()).map(|page| page.origin().ascii_serialization()),
             content: Content {
                 description: failure.title.as_deref().map(shown),
                 environment: Reference { id: &failure.env },

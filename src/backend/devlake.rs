@@ -6,7 +6,7 @@
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
-use super::text::shown;
+use super::text::{page, shown};
 use super::{Attempt, Protocol, Sending, SetupError, answer, client, header};
 use crate::config;
 use crate::domain::failure::{Evaluated, Failure, State};
@@ -66,7 +66,7 @@ struct Issue<'a> {
     resolution_date: Option<String>,
     lead_time_minutes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<&'a str>,
+    url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     priority: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +93,7 @@ fn issue(Evaluated { failure, details }: &Evaluated) -> Issue<'_> {
         updated_date: date(end.unwrap_or(failure.started_at)),
         resolution_date: end.map(date),
         lead_time_minutes: end.map(|end| end.duration_since(failure.started_at).as_secs() / 60),
-        url: failure.url.as_deref(),
+        url: page(failure.url.as_ref()).map(String::from),
         priority: failure.priority.as_deref(),
         severity: failure.severity.as_deref(),
         component: failure.services.first().map(|service| shown(service)),

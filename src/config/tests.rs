@@ -66,6 +66,9 @@ fn mistakes_are_told_so_that_they_can_be_mended() {
         "[[backend]]\nname = \"a\"\nkind = \"datadog\"\nurl = \"http://x\"\napi_key = { env = \"A\" }\nconcurrency = 0",
         "[[backend]]\nname = \"a\"\nkind = \"datadog\"\nurl = \"http://x\"\napi_key = { env = \"A\" }\n\
          [[backend]]\nname = \"a\"\nkind = \"datadog\"\nurl = \"http://x\"\napi_key = { env = \"A\" }",
+        "[[backend]]\nname = \"a\"\nkind = \"devlake\"\nurl = \"http://x\"",
+        "[[backend]]\nname = \"a\"\nkind = \"http\"\nurl = \"http://x\"\ntoken = { env = \"A\" }",
+        "[[backend]]\nname = \"a\"\nkind = \"sleuth\"\nurl = \"http://x\"",
         "[server\n",
         "[store]\nretention = \"0s\"",
         "[pagerduty]\nsigning_secrets = \"canary-0123456789\"",

@@ -6,6 +6,7 @@
 
 mod admin;
 mod architecture;
+mod backends;
 mod cli;
 mod corrections;
 mod demo;

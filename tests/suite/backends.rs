@@ -1,0 +1,212 @@
+//! The five kinds of backend: what each gets over the wire, how it is corrected, and what its contract demands.
+
+use serde_json::{Value, json};
+
+use crate::corrections::changed;
+use crate::forwarding::after_a_while;
+use crate::harness::{Backend, Daemon, KEY, Request, event_of};
+
+mod contracts;
+
+/// `0123456789abcdef01234567`
+const SIGNING_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
+
+/// An entry of every kind, all of them at this address.
+fn entry(backend: &Backend, kind: &str) -> String {
+    let (path, secret) = match kind {
+        "datadog" | "datadog-metrics" => ("", format!("api_key = {{ value = \"{KEY}\" }}")),
+        "devlake" => {
+            ("/api/rest/plugins/webhook/connections/1", format!("api_key = {{ value = \"{KEY}\" }}"))
+        }
+        "cdevents" => ("/sink", format!("token = {{ value = \"{KEY}\" }}")),
+        _ => ("/hook", format!("signing_secret = {{ value = \"{SIGNING_SECRET}\" }}")),
+    };
+    let url = format!("http://{}{path}", backend.address);
+    format!("[[backend]]\nname = \"{kind}\"\nkind = \"{kind}\"\nurl = \"{url}\"\n{secret}\n")
+}
+
+/// A request in the words of HTTP, less what is the same for all or differs from run to run.
+fn shown(request: &Request) -> String {
+    const LEFT_OUT: [&str; 4] = ["host", "accept", "content-length", "user-agent"];
+    let mut headers: Vec<String> = request
+        .headers
+        .iter()
+        .filter(|(name, _)| !LEFT_OUT.contains(&name.as_str()))
+        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+        .collect();
+    headers.sort();
+    format!("{}\n{}\n\n{:#}\n", request.line, headers.join("\n"), json_of(request))
+}
+
+fn json_of(request: &Request) -> Value {
+    serde_json::from_slice(&request.bytes).unwrap()
+}
+
+async fn requests(backend: &mut Backend, count: usize) -> Vec<Request> {
+    let mut requests = Vec::new();
+    while requests.len() < count {
+        requests.push(backend.next().await);
+    }
+    requests
+}
+
+/// Where the forwarding of a failure stands at one backend, once nothing is pending.
+async fn standing(daemon: &Daemon, backend: &str) -> Value {
+    for _ in 0..2_000 {
+        let failures = daemon.failures().await;
+        let forwarded = failures[0]["forwarded"].as_array().unwrap();
+        let found = forwarded.iter().find(|forwarded| forwarded["backend"] == backend);
+        if let Some(found) = found.filter(|found| found["state"] != "pending") {
+            return found.clone();
+        }
+    }
+    panic!("{:?}", daemon.failures().await);
+}
+
+fn reopened(incident: &str) -> String {
+    changed("incident.reopened", incident, "01KB-REOPENED", |event| {
+        event["occurred_at"] = "2026-11-01T10:45:00Z".into();
+        event["data"]["reopened_at"] = "2026-11-01T10:45:00Z".into();
+        event["data"]["status"] = "triggered".into();
+    })
+}
+
+#[tokio::test]
+async fn each_kind_gets_its_own_requests() {
+    for (kind, count) in
+        [("datadog", 1), ("datadog-metrics", 2), ("devlake", 1), ("cdevents", 3), ("http", 1)]
+    {
+        let mut backend = Backend::start().await;
+        let daemon = Daemon::start(&entry(&backend, kind)).await;
+        daemon.expect(event_of("incident.resolved", "QGOLDEN001"), "accepted").await;
+        let requests = requests(&mut backend, count).await;
+        let shown: Vec<String> = requests.iter().map(shown).collect();
+        insta::assert_snapshot!(format!("{kind}"), shown.join("\n"));
+        assert_eq!(standing(&daemon, kind).await["state"], "sent");
+        assert!(backend.is_quiet());
+    }
+}
+
+#[tokio::test]
+async fn devlake_shows_an_incident_that_is_open_again_as_unresolved() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&entry(&backend, "devlake")).await;
+    daemon.expect(event_of("incident.resolved", "QDEVLAKE01"), "accepted").await;
+    assert_eq!(json_of(&backend.next().await)["status"], "DONE");
+    daemon.expect(reopened("QDEVLAKE01"), "accepted").await;
+    let issue = json_of(&backend.next().await);
+    assert_eq!(
+        (&issue["issueKey"], &issue["status"]),
+        (&json!("PAGERDUTY-QDEVLAKE01"), &json!("IN_PROGRESS"))
+    );
+    assert!(issue["resolutionDate"].is_null());
+    assert_eq!(standing(&daemon, "devlake").await["state"], "sent");
+}
+
+#[tokio::test]
+async fn cdevents_says_the_same_again_after_a_failure_in_the_middle() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(202, &[]), (503, &[])]);
+    let daemon = Daemon::start(&entry(&backend, "cdevents")).await;
+    daemon.expect(event_of("incident.resolved", "QCDEVENTS1"), "accepted").await;
+    let first = requests(&mut backend, 2).await;
+    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 503") == 0 {
+        daemon.get("/readyz").await;
+    }
+    let mut second = vec![after_a_while(&daemon, &mut backend).await];
+    second.extend(requests(&mut backend, 2).await);
+    let id = |request: &Request| request.headers["ce-id"].to_str().unwrap().to_owned();
+    assert_eq!(first.iter().map(id).collect::<Vec<_>>(), second[..2].iter().map(id).collect::<Vec<_>>());
+    assert_eq!(first[0].bytes, second[0].bytes);
+    assert_eq!(id(&second[2]), "pagerduty:QCDEVENTS1:1:resolved");
+    assert_eq!(standing(&daemon, "cdevents").await["state"], "sent");
+}
+
+#[tokio::test]
+async fn a_sample_is_counted_once_and_cannot_be_corrected() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(202, &[]), (503, &[])]);
+    let daemon = Daemon::start(&entry(&backend, "datadog-metrics")).await;
+    daemon.expect(event_of("incident.resolved", "QMETRICS01"), "accepted").await;
+    let lines = |requests: Vec<Request>| requests.into_iter().map(|request| request.line).collect::<Vec<_>>();
+    let told = lines(requests(&mut backend, 2).await);
+    assert_eq!(told, ["POST /api/v2/series", "POST /api/v1/distribution_points"]);
+    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 503") == 0 {
+        daemon.get("/readyz").await;
+    }
+    let again = after_a_while(&daemon, &mut backend).await.line;
+    assert_eq!(again, "POST /api/v1/distribution_points", "what is counted is not counted again");
+    assert_eq!(standing(&daemon, "datadog-metrics").await["state"], "sent");
+
+    daemon.expect(reopened("QMETRICS01"), "accepted").await;
+    while daemon.query("SELECT count(*) FROM outbox WHERE revision = 2 AND state = 'sent'") == 0 {
+        daemon.get("/readyz").await;
+    }
+    assert_eq!(standing(&daemon, "datadog-metrics").await["state"], "cannot_be_corrected");
+    assert!(backend.is_quiet(), "there is no request that takes a sample back");
+}
+
+#[tokio::test]
+async fn a_filter_keeps_failures_out_and_takes_back_those_that_leave() {
+    let mut backend = Backend::start().await;
+    let filtered = entry(&backend, "http") + "services = [\"Checkout API\"]\nenvs = [\"production\"]\n";
+    let daemon = Daemon::start(&filtered).await;
+    let of_another_service = |event: &mut Value| event["data"]["service"]["summary"] = "Search".into();
+    daemon
+        .expect(changed("incident.resolved", "QOTHER0001", "01KB-OTHER", of_another_service), "accepted")
+        .await;
+    daemon.expect(event_of("incident.resolved", "QFILTER001"), "accepted").await;
+    let told = json_of(&backend.next().await);
+    assert_eq!((&told["incident"], &told["state"]), (&json!("QFILTER001"), &json!("completed")));
+    let moved = changed("incident.service_updated", "QFILTER001", "01KB-MOVED", |event| {
+        event["occurred_at"] = "2026-11-01T10:50:00Z".into();
+        event["data"]["service"]["summary"] = "Search".into();
+    });
+    daemon.expect(moved, "accepted").await;
+    let taken_back = json_of(&backend.next().await);
+    assert_eq!((&taken_back["incident"], &taken_back["revision"]), (&json!("QFILTER001"), &json!(2)));
+    assert_eq!(taken_back["state"], "ignored");
+    assert!(backend.is_quiet());
+}
+
+#[tokio::test]
+async fn hostile_incidents_stay_within_every_contract() {
+    let mut backend = Backend::start().await;
+    let kinds = ["datadog", "datadog-metrics", "devlake", "cdevents", "http"];
+    let tags: Vec<String> = (0..1_000).map(|n| format!("\"tag:{n}\"")).collect();
+    let service = format!("[[service]]\npagerduty = \"Tagged\"\ntags = [{}]\n", tags.join(", "));
+    let entries: String = kinds.iter().map(|kind| entry(&backend, kind)).collect();
+    let daemon = Daemon::start(&(service + &entries)).await;
+    let hostile: [fn(&mut Value); 6] = [
+        |data| data["title"] = "\u{202e}<script>alert(1)</script>\0\r\n".repeat(200).into(),
+        |data| data["title"] = Value::Null,
+        |data| data["service"] = json!({ "id": "P1", "summary": "Tagged" }),
+        |data| (data["service"], data["teams"]) = (Value::Null, Value::Null),
+        |data| data["html_url"] = "javascript:\u{7f} not a url".into(),
+        |data| data["priority"] = json!({ "id": "P", "summary": "\u{1F525}, sev:\"0\"\n" }),
+    ];
+    for (n, change) in hostile.into_iter().enumerate() {
+        let incident = format!("QHOSTILE{n:03}");
+        let event = changed("incident.resolved", &incident, &format!("01KB-HOSTILE-{n}"), |event| {
+            change(&mut event["data"]);
+        });
+        daemon.expect(event, "accepted").await;
+    }
+    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'sent'") < 30 {
+        daemon.get("/readyz").await;
+    }
+    let mut checked = 0;
+    while let Some(request) = backend.try_next() {
+        let body = json_of(&request);
+        match request.line.as_str() {
+            "POST /api/v2/dora/failure" => contracts::datadog(&body["data"]["attributes"]),
+            "POST /api/v2/series" | "POST /api/v1/distribution_points" => contracts::datadog_series(&body),
+            "POST /api/rest/plugins/webhook/connections/1/issues" => contracts::devlake(&body),
+            "POST /sink" => contracts::cdevents(&request, &body),
+            "POST /hook" => contracts::standard_webhooks(&request),
+            other => panic!("{other}"),
+        }
+        checked += 1;
+    }
+    assert!(checked >= 6 * 7, "{checked}");
+}
