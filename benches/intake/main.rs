@@ -1,13 +1,14 @@
 //! Durable intake beside a handler that only reads the body, under the same load, in the same run.
 //!
 //! `cargo bench --bench intake` prints the ratio; `-- lives 64` chooses a load and a number of connections.
-//! `-- million` measures with a million incidents in the store, `-- memory` the memory of the program itself, and
-//! `-- latency` how soon a backend hears of an end.
+//! `-- million` measures with a million incidents in the store, `-- memory` the memory of the program itself,
+//! `-- latency` how soon a backend hears of an end, and `-- drain` how fast waiting failures leave.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
 mod client;
 mod cpu;
+mod drain;
 mod latency;
 mod load;
 mod memory;
@@ -29,6 +30,7 @@ fn main() -> anyhow::Result<()> {
         match argument.as_str() {
             "million" => return million::run(),
             "memory" => return memory::run(),
+            "drain" => return drain::run(),
             "latency" => return latency::run(),
             _ => {}
         }

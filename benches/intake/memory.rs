@@ -1,8 +1,9 @@
-//! What the program itself takes: its memory when idle and under load, and how soon a backend hears of an end.
+//! The program itself, and its memory when idle and under load.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::client;
@@ -15,41 +16,60 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let config = folder.path().join("config.toml");
     fs::write(&config, "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n")?;
-    let mut child = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
-        .arg("--config")
-        .arg(&config)
-        .arg("serve")
-        .env("PAGERDUTY_SIGNING_SECRET", SECRET)
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let measured = measure(&mut child);
-    child.kill()?;
-    child.wait()?;
-    measured
-}
-
-fn measure(child: &mut Child) -> anyhow::Result<()> {
-    let address = address(child)?;
-    println!("idle: {}", resident(child.id(), "VmRSS")?);
-    client::run(address, load::requests(Load::Triggered, CONNECTIONS, COUNT))?;
-    println!("at the most, with {CONNECTIONS} connections: {}", resident(child.id(), "VmHWM")?);
+    let process = Process::start(&config)?;
+    println!("idle: {}", process.memory("VmRSS")?);
+    client::run(process.address, load::requests(Load::Triggered, CONNECTIONS, COUNT))?;
+    println!("at the most, with {CONNECTIONS} connections: {}", process.memory("VmHWM")?);
     Ok(())
 }
 
-/// Where it listens, from what it says when it is ready.
+/// The program, in a process of its own; killed when it is dropped.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Process {
+    pub(crate) fn start(config: &Path) -> anyhow::Result<Self> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
+            .arg("--config")
+            .arg(config)
+            .arg("serve")
+            .env("PAGERDUTY_SIGNING_SECRET", SECRET)
+            .env("RUST_LOG", "info,pagerduty_dora::forward=error")
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let address = address(&mut child);
+        if address.is_err() {
+            child.kill()?;
+        }
+        Ok(Self { address: address?, child })
+    }
+
+    /// A line of `/proc/…/status`.
+    pub(crate) fn memory(&self, field: &str) -> anyhow::Result<String> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        Ok(line.unwrap_or_default().trim().to_owned())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where it listens, from what it says when it is ready. What it says later is read, too, so that it never waits.
 fn address(child: &mut Child) -> anyhow::Result<SocketAddr> {
     let output = child.stderr.take().ok_or_else(|| anyhow::anyhow!("no standard error"))?;
-    for line in BufReader::new(output).lines() {
+    let mut lines = BufReader::new(output).lines();
+    for line in lines.by_ref() {
         if let Some((_, rest)) = line?.split_once("public=") {
-            let address = rest.split_whitespace().next().unwrap_or_default();
-            return Ok(address.parse()?);
+            std::thread::spawn(move || lines.for_each(drop));
+            return Ok(rest.split_whitespace().next().unwrap_or_default().parse()?);
         }
     }
     anyhow::bail!("it ended before it was ready")
-}
-
-fn resident(pid: u32, field: &str) -> anyhow::Result<String> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-    Ok(line.unwrap_or_default().trim().to_owned())
 }

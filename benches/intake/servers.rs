@@ -22,7 +22,7 @@ use crate::client::{self, Run};
 use crate::cpu::{Cpu, PerEvent};
 use crate::load::{self, Load, SECRET};
 
-fn runtime(name: &'static str) -> anyhow::Result<Runtime> {
+pub(crate) fn runtime(name: &'static str) -> anyhow::Result<Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread()
         .worker_threads(if name == "daemon" { 1 } else { 2 })
         .enable_all()
