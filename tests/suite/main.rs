@@ -24,3 +24,4 @@ mod outbox;
 mod reevaluate;
 mod slow;
 mod systemd;
+mod torture;

@@ -1,0 +1,234 @@
+//! Backends at their worst: whatever they do, every good failure arrives, once in effect, when they are well again.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::harness::{Daemon, KEY, event_of};
+
+/// What a backend does to a request that it has read whole.
+#[derive(Debug, Clone, Copy)]
+enum Mood {
+    Takes,
+    /// Answers this status, with these lines in the head.
+    Says(u16, &'static str),
+    /// 400 for the failures whose id holds this, and takes all others.
+    RefusesThose(&'static str),
+    /// Never answers.
+    IsSilent,
+    /// Takes it, and resets the connection instead of saying so.
+    Resets,
+    /// Stops in the middle of the head of its answer.
+    StopsHalfway,
+    /// Answers something else than HTTP.
+    Babbles,
+    /// Sends a redirect to itself.
+    SendsElsewhere,
+}
+
+/// A backend with moods. It remembers the bytes of every request, under the id of its failure.
+struct Moody {
+    address: SocketAddr,
+    mood: Arc<Mutex<Mood>>,
+    seen: Arc<Mutex<BTreeMap<String, Vec<Vec<u8>>>>>,
+}
+
+impl Moody {
+    async fn start(mood: Mood) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (mood, seen) = (Arc::new(Mutex::new(mood)), Arc::default());
+        let moody = Self { address, mood: Arc::clone(&mood), seen: Arc::clone(&seen) };
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&mood), Arc::clone(&seen)));
+            }
+        });
+        moody
+    }
+
+    fn is_now(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    fn requests(&self) -> usize {
+        self.seen.lock().unwrap().values().map(Vec::len).sum()
+    }
+
+    /// An entry for it whose attempts are given up soon.
+    fn entry(&self) -> String {
+        format!(
+            "[[backend]]\nname = \"moody\"\nkind = \"datadog\"\nurl = \"http://{}\"\n\
+             api_key = {{ value = \"{KEY}\" }}\ntimeout = \"100ms\"\nconcurrency = 8\n",
+            self.address
+        )
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    mood: Arc<Mutex<Mood>>,
+    seen: Arc<Mutex<BTreeMap<String, Vec<Vec<u8>>>>>,
+) {
+    while let Some(body) = request(&mut stream).await {
+        let told: Value = serde_json::from_slice(&body).unwrap();
+        let id = told["data"]["attributes"]["id"].as_str().unwrap().to_owned();
+        let mood = *mood.lock().unwrap();
+        let status = match mood {
+            Mood::RefusesThose(word) if id.contains(word) => 400,
+            Mood::Says(status, _) => status,
+            Mood::SendsElsewhere => 307,
+            _ => 202,
+        };
+        seen.lock().unwrap().entry(id).or_default().push(body);
+        match mood {
+            Mood::IsSilent => std::future::pending().await,
+            Mood::Resets => return stream.set_zero_linger().unwrap(),
+            Mood::StopsHalfway => return drop(stream.write_all(b"HTTP/1.1 20").await),
+            Mood::Babbles => return drop(stream.write_all(b"220 mail.example ESMTP\r\n\r\n").await),
+            _ => {}
+        }
+        let lines = match mood {
+            Mood::Says(_, lines) => lines,
+            Mood::SendsElsewhere => "location: /elsewhere\r\n",
+            _ => "",
+        };
+        let answer = format!("HTTP/1.1 {status} Whatever\r\n{lines}content-length: 2\r\n\r\n{{}}");
+        if stream.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The body of the next request on a connection.
+async fn request(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).unwrap();
+    assert!(head.starts_with("POST /api/v2/dora/failure "), "a redirect was followed: {head}");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(body)
+}
+
+async fn deliver(daemon: &Daemon, count: usize) {
+    for n in 0..count {
+        daemon.expect(event_of("incident.resolved", &format!("QTORTURE{n:04}")), "accepted").await;
+    }
+}
+
+/// Lets time pass, so that waiting attempts are made.
+async fn pass(daemon: &Daemon, step: Duration, times: usize) {
+    for _ in 0..times {
+        daemon.clock.advance(step);
+        daemon.get("/healthz").await;
+    }
+}
+
+/// Lets time pass until the store says so.
+async fn until(daemon: &Daemon, condition: &str) {
+    for _ in 0..5_000 {
+        if daemon.query(condition) == 1 {
+            return;
+        }
+        daemon.clock.advance(Duration::from_mins(1));
+        daemon.get("/readyz").await;
+    }
+    panic!("it never comes to: {condition}");
+}
+
+const ALL_SENT: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state <> 'sent')";
+
+#[tokio::test]
+async fn whatever_a_backend_does_every_failure_arrives_once_in_effect() {
+    const FAILURES: usize = 12;
+    for mood in [
+        Mood::IsSilent,
+        Mood::Resets,
+        Mood::StopsHalfway,
+        Mood::Babbles,
+        Mood::SendsElsewhere,
+        Mood::Says(429, "retry-after: 7\r\n"),
+        Mood::Says(429, "x-ratelimit-reset: 99999999999\r\n"),
+        Mood::Says(503, "retry-after: Fri, 20 Nov 2026 00:10:00 GMT\r\n"),
+        Mood::Says(408, ""),
+        Mood::Says(500, "connection: close\r\n"),
+    ] {
+        let backend = Moody::start(mood).await;
+        let daemon = Daemon::start(&backend.entry()).await;
+        deliver(&daemon, FAILURES).await;
+        until(&daemon, "SELECT EXISTS (SELECT 1 FROM outbox WHERE last_error IS NOT NULL)").await;
+        assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'"), 0, "{mood:?}");
+        backend.is_now(Mood::Takes);
+        until(&daemon, ALL_SENT).await;
+        let seen = backend.seen.lock().unwrap();
+        assert_eq!(seen.len(), FAILURES, "{mood:?}");
+        for (id, bodies) in seen.iter() {
+            assert!(bodies.iter().all(|body| *body == bodies[0]), "{mood:?}: {id} was told in two ways");
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_days_of_errors_lose_nothing_and_ask_no_more_than_they_should() {
+    const FIVE_MINUTES: Duration = Duration::from_mins(5);
+    const STEPS: usize = 2 * 24 * 12;
+    let backend = Moody::start(Mood::Says(503, "")).await;
+    let daemon = Daemon::start(&backend.entry()).await;
+    deliver(&daemon, 3).await;
+    pass(&daemon, FIVE_MINUTES, STEPS).await;
+    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 3);
+    // Ten at first, while the waits double; then none waits for longer than a step, nor is asked twice in one.
+    assert!(backend.requests() <= 3 * (10 + STEPS), "{}", backend.requests());
+    assert!(backend.requests() > 3 * 10, "{}", backend.requests());
+    assert!(daemon.query("SELECT max(number) - min(number) FROM attempt GROUP BY outbox LIMIT 1") <= 20);
+    backend.is_now(Mood::Takes);
+    until(&daemon, ALL_SENT).await;
+}
+
+#[tokio::test]
+async fn two_days_of_refused_credentials_are_a_probe_a_minute() {
+    const MINUTES: usize = 2 * 24 * 60;
+    for status in [401, 403] {
+        let backend = Moody::start(Mood::Says(status, "")).await;
+        let daemon = Daemon::start(&backend.entry()).await;
+        deliver(&daemon, 20).await;
+        until(&daemon, "SELECT EXISTS (SELECT 1 FROM outbox WHERE last_status IS NOT NULL)").await;
+        let before = backend.requests();
+        assert!(before <= 20, "as many as were under way at once, and probes");
+        pass(&daemon, Duration::from_mins(1), MINUTES).await;
+        let probes = backend.requests() - before;
+        assert!((1..=MINUTES + 1).contains(&probes), "{probes} probes in {MINUTES} minutes");
+        assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 20);
+        backend.is_now(Mood::Takes);
+        until(&daemon, ALL_SENT).await;
+        assert_eq!(daemon.query("SELECT max(attempts) FROM outbox"), 1, "a probe is no attempt");
+    }
+}
+
+#[tokio::test]
+async fn one_poisonous_failure_among_a_thousand_is_dead_and_can_be_retried() {
+    let backend = Moody::start(Mood::RefusesThose("QTORTURE0500")).await;
+    let daemon = Daemon::start(&backend.entry()).await;
+    deliver(&daemon, 1_000).await;
+    until(&daemon, "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')").await;
+    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'sent'"), 999);
+    assert_eq!(backend.seen.lock().unwrap().values().map(Vec::len).max(), Some(1));
+    let dead = daemon.get("/api/v1/outbox?state=dead").await.json();
+    assert_eq!(
+        (&dead["rows"][0]["failure"], &dead["rows"][0]["last_status"]),
+        (&json!("pagerduty:QTORTURE0500"), &json!(400))
+    );
+    backend.is_now(Mood::Takes);
+    let retry = format!("http://{}/api/v1/outbox/{}/retry", daemon.admin, dead["rows"][0]["id"]);
+    assert!(daemon.client.post(retry).send().await.unwrap().status().is_success());
+    until(&daemon, ALL_SENT).await;
+}
