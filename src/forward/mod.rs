@@ -109,7 +109,15 @@ impl Forwarder {
     /// Sends one revision and has the store record what came of it.
     async fn attempt(self: Arc<Self>, claimed: Claimed, stop: watch::Receiver<bool>) -> Verdict {
         let Claimed { failure, revision, frozen, .. } = claimed.clone();
-        let reply = self.backend.send(Attempt { failure, revision, frozen, now: self.clock.now() }).await;
+        let attempt = Attempt { failure, revision, frozen, now: self.clock.now() };
+        let backend = Arc::clone(&self.backend);
+        // In a task of its own, so that a panic is no more than a failed attempt, and its claim is let go of.
+        let sent = tokio::spawn(async move { backend.send(attempt).await }).await;
+        let reply = sent.unwrap_or_else(|panicked| Reply {
+            verdict: Verdict::Retry(None),
+            status: None,
+            error: Some(panicked.to_string()),
+        });
         let verdict = reply.verdict;
         self.metrics.attempted(self.backend.name(), label(verdict));
         self.log(&claimed, &reply);

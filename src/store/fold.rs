@@ -18,7 +18,7 @@ use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::timestamp::Timestamp;
 
 /// As many events are folded together where more keep coming: the more, the fewer times a page is written.
-const BATCH: usize = 4_096;
+pub(super) const BATCH: usize = 4_096;
 /// The least that is folded at a time.
 const SMALLEST_SLICE: usize = 64;
 
@@ -72,6 +72,11 @@ impl Backlog {
 
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.batch.is_empty()
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + self.batch.len()
     }
 
     /// How many were added and are in no batch.

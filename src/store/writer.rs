@@ -19,6 +19,8 @@ use super::{Ended, Settings, StoreError};
 const LARGEST_GROUP: usize = 256;
 /// From groups of that many on, folding is put off.
 const FOLD_LATER_FROM_JOBS: usize = 12;
+/// More events than this are never kept unfolded: they take memory.
+const MOST_UNFOLDED: usize = 4 * fold::BATCH;
 
 /// Something to be done in a transaction, and somebody to be told once it is durable.
 pub(super) trait Job: Send {
@@ -159,6 +161,19 @@ impl Writer {
         if group.is_empty() {
             return Ok(());
         }
+        // Where folding fails again and again, writes are refused rather than events gathered without end.
+        if self.backlog.len() >= MOST_UNFOLDED
+            && let Err(error) = self.transact(&mut [], Portion::All)
+        {
+            return match self.roll_back(&error) {
+                NotCommitted::InDoubt(doubt) => Err(doubt),
+                NotCommitted::RolledBack(error) => {
+                    tracing::error!(error, "the store could not fold, and takes nothing more");
+                    refuse(group, &error);
+                    Ok(())
+                }
+            };
+        }
         let began = Instant::now();
         let is_quiet = group.len() < FOLD_LATER_FROM_JOBS && self.backlog.is_empty();
         let committed = self.transact(&mut group, if is_quiet { Portion::All } else { Portion::None });
@@ -173,9 +188,7 @@ impl Writer {
             Err(NotCommitted::InDoubt(doubt)) => Err(doubt),
             Err(NotCommitted::RolledBack(error)) if group.len() == 1 => {
                 tracing::error!(error, "the store could not commit");
-                for job in group {
-                    job.finish(Err(StoreError::NotCommitted(error.clone())));
-                }
+                refuse(group, &error);
                 Ok(())
             }
             Err(NotCommitted::RolledBack(_)) => group.into_iter().try_for_each(|job| self.commit(vec![job])),
@@ -239,6 +252,12 @@ impl Writer {
         } else {
             NotCommitted::RolledBack(error.to_string())
         }
+    }
+}
+
+fn refuse(group: Vec<Box<dyn Job>>, error: &str) {
+    for job in group {
+        job.finish(Err(StoreError::NotCommitted(error.to_owned())));
     }
 }
 

@@ -7,6 +7,7 @@
 mod admin;
 mod architecture;
 mod backends;
+mod backlog;
 mod cli;
 mod corrections;
 mod demo;
