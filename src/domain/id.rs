@@ -72,6 +72,29 @@ impl fmt::Display for FailureId {
     }
 }
 
+/// A deployment's id: one that was sent, or one made from the content. Of the same letters as a failure's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeploymentId(String);
+
+impl DeploymentId {
+    /// Reads an id that was sent by someone, of the same form as a failure's.
+    pub fn parse(text: &str) -> Option<Self> {
+        FailureId::parse(text).map(|FailureId(id)| Self(id))
+    }
+
+    /// The id as it is stored and sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DeploymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 
 pub mod attribution;
 pub mod catalog;
+pub mod deployment;
 pub mod evaluate;
 pub mod event;
 pub mod explain;
