@@ -132,7 +132,7 @@ impl Daemon {
             self.store.clone(),
             budget.clone(),
             Arc::clone(&self.clock),
-            config.failure.default_env.as_str().to_owned(),
+            Arc::clone(&self.policy),
         );
         let intake = Intake {
             store: self.store.clone(),
@@ -144,7 +144,7 @@ impl Daemon {
         };
         let admin = Admin {
             store: self.store.clone(),
-            reader: Reader::open(&config.store.path)?,
+            reader: Reader::open(&config.store.path, config.dora.link_window.get())?,
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
             policy: Arc::clone(&self.policy),

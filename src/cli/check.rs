@@ -83,7 +83,7 @@ fn catalog(config: &Config) -> Item {
 fn store(config: &Config) -> Item {
     let path = &config.store.path;
     let shown = path.display();
-    let found = match Reader::open(path) {
+    let found = match Reader::open(path, config.dora.link_window.get()) {
         Ok(_) => Ok(shown.to_string()),
         Err(OpenError::Empty { .. }) => Ok(format!("{shown} (will be set up)")),
         Err(OpenError::Missing { .. }) => match path.parent() {

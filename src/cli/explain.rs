@@ -22,7 +22,8 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
-    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
+    let reader =
+        Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
     let story =
         reader.story(&options.id, &catalog::policy(config)?, payload::stored).map_err(anyhow::Error::from)?;
     let story = story.ok_or_else(|| anyhow!("nothing is known of {:?}", options.id))?;

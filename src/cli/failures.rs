@@ -51,7 +51,8 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
         limit: options.limit as usize,
         cursor: None,
     };
-    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
+    let reader =
+        Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
     let page = reader.failures(&filter).map_err(anyhow::Error::from)?;
     match options.format.format {
         FormatName::Json => say(serde_json::to_string_pretty(&page).map_err(anyhow::Error::from)?),

@@ -62,7 +62,8 @@ fn state_parser() -> impl TypedValueParser<Value = RowState> {
 }
 
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
-    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
+    let reader =
+        Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
     match &options.order {
         None => list(options, &reader),
         Some(Do::Discard { ids }) => give(config, Order::Discard, ids),

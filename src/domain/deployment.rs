@@ -36,7 +36,7 @@ pub struct Deployment {
 }
 
 /// What decides which deployment a failure is linked to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Suspect<'a> {
     /// When PagerDuty created the incident, whatever `failure.start` says.
     pub created_at: Timestamp,
@@ -46,8 +46,9 @@ pub struct Suspect<'a> {
     pub team: Option<&'a str>,
     /// Its env.
     pub env: &'a str,
-    /// The deployment that somebody named: by id, full commit sha or version; or `none`.
-    pub named: Option<&'a str>,
+    /// What somebody named as the deployment: an id, a full commit sha or a version, or `none`. The first that is
+    /// known counts.
+    pub named: Vec<&'a str>,
 }
 
 /// How a link, or that there is none, came about.
@@ -128,32 +129,32 @@ impl Deployments {
     /// The deployment that a failure is linked to.
     pub fn link(&self, suspect: &Suspect<'_>, link_window: Duration) -> Linked<'_> {
         let own = self.of(suspect);
-        let Some(named) = suspect.named else {
+        if suspect.named.is_empty() {
             let earliest_end = suspect.created_at.saturating_sub(link_window);
-            let is_candidate = |deployment: &&&Deployment| {
+            let in_window = own.into_iter().find(|deployment| {
                 deployment.started_at <= suspect.created_at && deployment.finished_at >= earliest_end
-            };
-            return own
-                .iter()
-                .find(is_candidate)
-                .map_or(Linked::NoneInWindow, |deployment| Linked::Automatically(deployment));
-        };
-        if named.eq_ignore_ascii_case(NONE) {
+            });
+            return in_window.map_or(Linked::NoneInWindow, Linked::Automatically);
+        }
+        if suspect.named.iter().any(|named| named.eq_ignore_ascii_case(NONE)) {
             return Linked::Forbidden;
         }
-        let of_sha = |deployment: &&Deployment| {
+        let mut found = suspect.named.iter().filter_map(|named| self.named(named, &own, suspect.created_at));
+        found.next().map_or(Linked::NamedUnknown, Linked::Explicitly)
+    }
+
+    /// By id, then by full commit sha, then by a version among the failure's `own`. The failure's own before others of
+    /// the same commit, those begun by its start before later ones.
+    fn named<'a>(&'a self, named: &str, own: &[&'a Deployment], by: Timestamp) -> Option<&'a Deployment> {
+        let is_of_sha = |deployment: &Deployment| {
             deployment.commit_sha.as_deref().is_some_and(|sha| sha.eq_ignore_ascii_case(named))
         };
-        // The failure's own before others of the same commit, those begun by its start before later ones.
-        let own_of_sha = || best(own.iter().copied().filter(of_sha).collect(), suspect.created_at);
-        let any_of_sha = || best(self.all.iter().rev().filter(of_sha).collect(), suspect.created_at);
-        let of_version = |deployment: &&Deployment| deployment.version.as_deref() == Some(named);
-        let own_of_version = || best(own.iter().copied().filter(of_version).collect(), suspect.created_at);
+        let is_of_version = |deployment: &Deployment| deployment.version.as_deref() == Some(named);
+        let own = || own.iter().copied();
         self.get(named)
-            .or_else(own_of_sha)
-            .or_else(any_of_sha)
-            .or_else(own_of_version)
-            .map_or(Linked::NamedUnknown, Linked::Explicitly)
+            .or_else(|| best(own().filter(|deployment| is_of_sha(deployment)), by))
+            .or_else(|| best(self.all.iter().rev().filter(|deployment| is_of_sha(deployment)), by))
+            .or_else(|| best(own().filter(|deployment| is_of_version(deployment)), by))
     }
 
     /// Whether a deployment is a rollback: of a version (or commit) of its service and env that was deployed before, and is
@@ -175,9 +176,9 @@ impl Deployments {
 }
 
 /// Of these, latest first, the first that had begun by then, else the latest.
-fn best(latest_first: Vec<&Deployment>, by: Timestamp) -> Option<&Deployment> {
-    let begun = latest_first.iter().find(|deployment| deployment.started_at <= by).copied();
-    begun.or(latest_first.into_iter().next())
+fn best<'a>(latest_first: impl Iterator<Item = &'a Deployment>, by: Timestamp) -> Option<&'a Deployment> {
+    let found: Vec<&Deployment> = latest_first.collect();
+    found.iter().find(|deployment| deployment.started_at <= by).or(found.first()).copied()
 }
 
 #[cfg(test)]
@@ -211,7 +212,7 @@ pub(crate) mod tests {
             services: &services,
             team: Some("payments"),
             env: "production",
-            named,
+            named: named.into_iter().collect(),
         };
         let deployments = Deployments::new(deployments);
         match deployments.link(&suspect, Duration::from_hours(1)) {

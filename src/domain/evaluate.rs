@@ -40,6 +40,8 @@ pub struct View<'a> {
     pub standing: Standing<'a>,
     /// Those that went on as this one.
     pub sources: Vec<&'a IncidentId>,
+    /// The histories of those of them that no rule ignores.
+    pub counting_sources: Vec<&'a History>,
     /// Its own start, and what made it that.
     pub own_start: (Timestamp, Because),
     /// The source that began earlier, if one did, with its start.
@@ -86,14 +88,18 @@ impl<'a> View<'a> {
         let own_ruling = ask(policy, history, &attribution);
         let mut ruling = (own_ruling, incident);
         let mut moved_by: Option<(&IncidentId, Timestamp, Because)> = None;
+        let mut counting_sources = Vec::new();
         for (source, history) in &sources {
             let attribution = attribute(policy, service(history, policy), team(history));
             let source_ruling = ask(policy, history, &attribution);
             if source_ruling.outweighs(ruling.0) {
                 ruling = (source_ruling, source);
             }
+            if source_ruling.is_ignored() {
+                continue;
+            }
+            counting_sources.push(*history);
             if let Some((at, because)) = start(history, policy.start)
-                && !source_ruling.is_ignored()
                 && at < moved_by.map_or(own_start.0, |(_, earliest, _)| earliest)
             {
                 moved_by = Some((source, at, because));
@@ -104,6 +110,7 @@ impl<'a> View<'a> {
             history,
             standing,
             sources: sources.into_keys().collect(),
+            counting_sources,
             own_start,
             moved_by,
             own_ruling,
@@ -111,6 +118,20 @@ impl<'a> View<'a> {
             attribution,
             stretches: history.stretches(),
         })
+    }
+
+    /// When it would have begun, had it begun when it was created: links to deployments go by that.
+    fn created_at(&self, policy: &Policy) -> Timestamp {
+        if policy.start == Start::Created {
+            return self.start().0;
+        }
+        let created = |history| start(history, Start::Created).map(|(at, _)| at);
+        self.counting_sources
+            .iter()
+            .filter_map(|history| created(*history))
+            .chain(created(self.history))
+            .min()
+            .unwrap_or(self.own_start.0)
     }
 
     /// When the failure began, and why then.
@@ -195,6 +216,8 @@ impl<'a> View<'a> {
             tags: self.attribution.tags.clone(),
             repository_url: self.attribution.repository_url.clone(),
             pagerduty_service: service(history, policy).and_then(|service| service.name.clone()),
+            created_at: Some(self.created_at(policy)).filter(|created_at| *created_at != started_at),
+            named_deployment: history.named_deployment().map(|(name, _)| name.to_owned()),
             restored_at: restored_after.map(|nanos| started_at.saturating_add(Duration::from_nanos(nanos))),
             ..Details::default()
         };

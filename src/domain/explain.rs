@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::attribution::Attribution;
+use super::deployment::Linked;
 use super::evaluate::{Because, View};
 use super::failure::{Evaluated, Failure, Flag, State};
 use super::history::NamedBy;
@@ -55,16 +56,32 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
     told.push(why("severity", failure.severity.as_deref().unwrap_or("-"), severity(failure, policy)));
     told.extend(view.history.named_deployment().map(|(name, by)| {
         why(
-            "deployment",
+            "named_deployment",
             name,
             match by {
-                NamedBy::Field => "the custom field named deployment names it",
-                NamedBy::Note => "the last note that begins with \"deployment:\" names it",
+                NamedBy::Field => "the custom field named deployment says so",
+                NamedBy::Note => "the last note that begins with \"deployment:\" says so",
             },
         )
     }));
     told.extend(failure.flags.iter().map(|flag| why("flag", flag.as_str(), meaning(*flag))));
     Some((evaluated, told))
+}
+
+/// Explains which deployment a failure is linked to.
+pub fn explain_link(linked: Linked<'_>) -> Why {
+    let because = match linked {
+        Linked::Automatically(_) => {
+            "the latest of its services (or team) in its env that had started, and ended within dora.link_window"
+        }
+        Linked::Explicitly(_) => "it was named: by id, by full commit sha, or by version",
+        Linked::Forbidden => "it was named \"none\"",
+        Linked::NamedUnknown => "the one that was named is not known, so none is",
+        Linked::NoneInWindow => {
+            "no deployment of its services (or team) in its env within dora.link_window before it"
+        }
+    };
+    why("deployment", linked.deployment().map_or("-", |deployment| deployment.id.as_str()), because)
 }
 
 /// Explains a failure that came by the event API.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::deployment::Suspect;
 use super::id::{FailureId, IncidentId};
 use super::timestamp::Timestamp;
 
@@ -126,7 +127,8 @@ impl Flag {
 }
 
 /// What is told to backends beside the failure itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Details {
     /// `key:value` tags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -140,6 +142,12 @@ pub struct Details {
     /// The version at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// When it was created, where that is not its start: links to deployments go by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// The deployment that a custom field or a note names as the cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub named_deployment: Option<String>,
     /// What PagerDuty calls the service. Follows from the facts alone.
     #[serde(skip)]
     pub pagerduty_service: Option<String>,
@@ -155,6 +163,20 @@ pub struct Evaluated {
     pub failure: Failure,
     /// What goes along with it.
     pub details: Details,
+}
+
+impl Details {
+    /// What decides which deployment the failure is linked to.
+    pub fn suspect<'a>(&'a self, failure: &'a Failure) -> Suspect<'a> {
+        let named = [&self.named_deployment, &self.commit_sha, &self.version];
+        Suspect {
+            created_at: self.created_at.unwrap_or(failure.started_at),
+            services: &failure.services,
+            team: failure.team.as_deref(),
+            env: &failure.env,
+            named: named.into_iter().flatten().map(String::as_str).collect(),
+        }
+    }
 }
 
 /// Nanoseconds as seconds with a fraction.

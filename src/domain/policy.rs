@@ -35,6 +35,13 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whose a service is, by what the figures call it: as its entry says, else the catalog.
+    pub fn team_of_service(&self, service: &str) -> Option<&str> {
+        let entry = self.services.iter().find(|entry| entry.services.iter().any(|name| name == service));
+        let of_catalog = || self.catalog.service(service)?.team.as_deref();
+        entry.and_then(|entry| entry.team.as_deref()).or_else(of_catalog)
+    }
+
     /// Tells two policies apart, also those of two processes of the same version.
     pub fn fingerprint(&self) -> String {
         let hash = Sha256::digest(format!("{self:?}"));

@@ -90,8 +90,8 @@ impl Submission {
             repository_url: self.repository_url.clone(),
             commit_sha: self.commit_sha.clone(),
             version: self.version.clone(),
-            pagerduty_service: None,
             restored_at: finished_at,
+            ..Details::default()
         };
         Evaluated { failure, details }
     }

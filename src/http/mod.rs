@@ -25,6 +25,7 @@ pub fn public(path: &str, intake: Intake, events_api: Option<EventsApi>) -> Rout
     if let Some(events_api) = events_api {
         let state = Arc::new(events_api);
         router = router
+            .route("/api/v2/dora/deployment", post(events_api::deploy).with_state(Arc::clone(&state)))
             .route("/api/v2/dora/failure", post(events_api::submit).with_state(Arc::clone(&state)))
             .route("/api/v2/dora/incident", post(events_api::submit).with_state(Arc::clone(&state)))
             .route("/api/v2/dora/failure/{id}", delete(events_api::withdraw).with_state(state));

@@ -129,11 +129,11 @@ impl FailureRow {
         now: Timestamp,
     ) -> rusqlite::Result<i64> {
         const INSERT: &str = "INSERT INTO failure
-            (state, started_at_ns, revision, facts, evaluated, details, merged_into_key, failure_id, failure_key)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+            (state, started_at_ns, revision, facts, evaluated, details, merged_into_key, finished_at_ns, failure_id,
+            failure_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         const UPDATE: &str = "UPDATE failure SET
             state = ?1, started_at_ns = ?2, revision = ?3, facts = ?4, evaluated = ?5, details = ?6,
-            merged_into_key = ?7 WHERE id = ?8";
+            merged_into_key = ?7, finished_at_ns = ?8 WHERE id = ?9";
         let news =
             evaluated.map_or(Ok(Vec::new()), |evaluated| outbox::news(session, &self, evaluated, now))?;
         self.revision += i64::from(news.iter().any(News::is_revision));
@@ -148,11 +148,13 @@ impl FailureRow {
         statement.raw_bind_parameter(5, view.failure)?;
         statement.raw_bind_parameter(6, view.details)?;
         statement.raw_bind_parameter(7, merged_into_key)?;
+        let finished_at = failure.and_then(|failure| failure.finished_at);
+        statement.raw_bind_parameter(8, finished_at.map(Timestamp::as_nanos))?;
         if let Some(id) = self.id {
-            statement.raw_bind_parameter(8, id)?;
+            statement.raw_bind_parameter(9, id)?;
         } else {
-            statement.raw_bind_parameter(8, self.failure_id.as_str())?;
-            statement.raw_bind_parameter(9, key(&self.failure_id))?;
+            statement.raw_bind_parameter(9, self.failure_id.as_str())?;
+            statement.raw_bind_parameter(10, key(&self.failure_id))?;
         }
         statement.raw_execute()?;
         session.merge_targets.extend(merged_into_key);
@@ -178,7 +180,7 @@ pub(super) fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> rusqlite::R
 /// What a failure and its facts usually come to.
 const USUAL_JSON_BYTES: usize = 1_024;
 
-fn to_json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
+pub(super) fn to_json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
     let mut json = Vec::with_capacity(USUAL_JSON_BYTES);
     let not_text =
         |error: Box<dyn std::error::Error + Send + Sync>| rusqlite::Error::ToSqlConversionFailure(error);

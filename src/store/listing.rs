@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
+use super::deployment_row;
 use super::failure_row::from_json;
 use super::outbox::{ForwardState, Forwarded};
 use super::schema::{OpenError, open_to_read};
@@ -15,7 +17,12 @@ use crate::domain::timestamp::Timestamp;
 
 /// A connection that cannot write. Clones share it and take turns.
 #[derive(Clone)]
-pub struct Reader(Arc<Mutex<Connection>>);
+pub struct Reader {
+    db: Arc<Mutex<Connection>>,
+    /// `dora.link_window`: which deployment a failure is linked to is asked whenever it is shown, because deployments
+    /// may arrive late.
+    pub(super) link_window: Duration,
+}
 
 /// Which failures to list, newest start first.
 #[derive(Debug, Clone, Default)]
@@ -90,8 +97,8 @@ pub enum ReadError {
 
 impl Reader {
     /// Opens an existing store, query-only.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self(Arc::new(Mutex::new(open_to_read(path)?))))
+    pub fn open(path: &Path, link_window: Duration) -> Result<Self, OpenError> {
+        Ok(Self { db: Arc::new(Mutex::new(open_to_read(path)?)), link_window })
     }
 
     /// The failures that pass the filter.
@@ -106,7 +113,7 @@ impl Reader {
             None => "state IS NOT NULL".to_owned(),
         };
         let sql = format!(
-            "SELECT id, started_at_ns, revision, evaluated FROM failure
+            "SELECT id, started_at_ns, revision, evaluated, details FROM failure
              WHERE {state} AND started_at_ns >= ?1 AND (started_at_ns, id) < (?2, ?3)
              AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(evaluated, '$.services') WHERE value = ?4))
              ORDER BY started_at_ns DESC, id DESC LIMIT ?5"
@@ -125,8 +132,11 @@ impl Reader {
             }
             let id: i64 = row.get(0)?;
             last = (row.get(1)?, id);
+            let text = |index| row.get_ref(index)?.as_str_or_null().map_err(rusqlite::Error::from);
+            let mut failure: Failure = from_json(text(3)?.unwrap_or_default())?;
+            deployment_row::link(&db, &mut failure, text(4)?, self.link_window)?;
             page.failures.push(ListedFailure {
-                failure: from_json(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
+                failure,
                 revision: row.get(2)?,
                 forwarded: forwarded(&db, id)?,
             });
@@ -163,7 +173,7 @@ impl Reader {
 
     /// A reader that panicked left nothing half done behind: it cannot write.
     pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

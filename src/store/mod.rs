@@ -4,6 +4,7 @@
 //! nobody gets an answer before the disk has it. Readers cannot write.
 
 mod checkpoint;
+mod deployment_row;
 mod event_row;
 mod failure_row;
 mod fold;
@@ -33,6 +34,7 @@ pub use schema::OpenError;
 pub use story::{Attempt, Received, Story};
 pub use submit::Submitted;
 
+use crate::domain::deployment::Deployment;
 use crate::domain::event::Event;
 use crate::domain::forwarding::Destinations;
 use crate::domain::id::FailureId;
@@ -132,6 +134,11 @@ impl Store {
     /// Removes a failure that came by the event API.
     pub async fn delete(&self, id: FailureId, now: Timestamp) -> Result<Submitted, StoreError> {
         self.offer(move |session| submit::delete(session, &id, now)).await
+    }
+
+    /// Saves a deployment.
+    pub async fn deploy(&self, deployment: Deployment) -> Result<(), StoreError> {
+        self.offer(move |session| deployment_row::save(session, &deployment)).await
     }
 
     /// Takes up to `limit` revisions that are due for `backend`, for this process to send.

@@ -1,8 +1,11 @@
 //! Everything that is known of one failure: its events, what decided it, and what backends said.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use super::deployment_row::link;
 use super::failure_row::{Facts, FailureRow, View, from_json};
 use super::group::{Connected, Incidents};
 use super::listing::{ListedFailure, ReadError, Reader, forwarded};
@@ -72,7 +75,7 @@ impl Reader {
         let ids = incident.as_ref().map(FailureId::of_incident).into_iter().chain(FailureId::parse(id));
         for id in ids {
             if let Some(row) = FailureRow::load(&db, &id)? {
-                let story = tell(&Incidents { db: &db, parse }, row, policy)?;
+                let story = tell(&Incidents { db: &db, parse }, row, policy, self.link_window)?;
                 let is_known = story.failure.is_some() || !story.events.is_empty();
                 return Ok(Some(story).filter(|_| is_known));
             }
@@ -81,22 +84,30 @@ impl Reader {
     }
 }
 
-fn tell(incidents: &Incidents<'_>, row: FailureRow, policy: &Policy) -> rusqlite::Result<Story> {
+fn tell(
+    incidents: &Incidents<'_>,
+    row: FailureRow,
+    policy: &Policy,
+    link_window: Duration,
+) -> rusqlite::Result<Story> {
     const SQL: &str = "SELECT iif(state IS NULL, NULL, evaluated), details FROM failure WHERE id = ?1";
     let read = Read { db: incidents.db, row: row.id };
     let stored = incidents
         .db
         .prepare_cached(SQL)?
         .query_row([row.id], |columns| Ok(View { failure: columns.get(0)?, details: columns.get(1)? }))?;
+    let mut linked = None;
     let failure = match &stored.failure {
-        Some(json) => Some(ListedFailure {
-            failure: from_json::<Failure>(json)?,
-            revision: row.revision,
-            forwarded: forwarded(read.db, row.id.unwrap_or_default())?,
-        }),
+        Some(json) => {
+            let mut failure: Failure = from_json(json)?;
+            linked = Some(link(read.db, &mut failure, stored.details.as_deref(), link_window)?);
+            let forwarded = forwarded(read.db, row.id.unwrap_or_default())?;
+            Some(ListedFailure { failure, revision: row.revision, forwarded })
+        }
         None => None,
     };
-    let why = why(incidents, row, &stored, policy)?;
+    let mut why = why(incidents, row, &stored, policy)?;
+    why.extend(linked);
     Ok(Story { failure, events: read.events()?, why, attempts: read.attempts()? })
 }
 

@@ -156,7 +156,7 @@ async fn outcome(configured: Configured, bodies: Vec<Vec<u8>>, restarts: usize) 
 }
 
 fn listed(path: &Path) -> BTreeMap<String, Value> {
-    let reader = Reader::open(path).unwrap();
+    let reader = Reader::open(path, Duration::ZERO).unwrap();
     let page = reader.failures(&Filter { limit: 10_000_000, ..Filter::default() }).unwrap();
     let keyed = page.failures.iter().map(|listed| {
         let incident = listed.failure.incident.as_ref().unwrap().to_string();

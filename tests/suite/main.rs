@@ -11,6 +11,7 @@ mod backlog;
 mod cli;
 mod corrections;
 mod demo;
+mod deployments;
 mod event_api;
 mod explain;
 mod fixtures;

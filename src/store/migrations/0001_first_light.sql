@@ -17,6 +17,7 @@ CREATE TABLE failure (
     failure_key     INTEGER NOT NULL,           -- the first 8 bytes of its SHA-256
     state           TEXT,                       -- NULL: not (or no longer) a failure; never listed
     started_at_ns   INTEGER,
+    finished_at_ns  INTEGER,
     revision        INTEGER NOT NULL DEFAULT 0, -- 0: never forwarded
     merged_into_key INTEGER,                    -- the failure_key of the incident it was merged into
     facts           TEXT    NOT NULL,           -- JSON: what it is evaluated from
@@ -35,7 +36,29 @@ CREATE TABLE failure_event (
 CREATE INDEX failure_by_key ON failure (failure_key);
 CREATE INDEX failure_by_target ON failure (merged_into_key) WHERE merged_into_key IS NOT NULL;
 CREATE INDEX failure_by_start ON failure (started_at_ns) WHERE state IS NOT NULL;
+CREATE INDEX failure_by_end ON failure (finished_at_ns) WHERE finished_at_ns IS NOT NULL;
 CREATE INDEX failure_open ON failure (started_at_ns) WHERE state = 'open';
+
+-- A deployment that came by the event API; the last one committed under an id counts.
+CREATE TABLE deployment (
+    id              INTEGER PRIMARY KEY,
+    deployment_id   TEXT    NOT NULL UNIQUE,
+    service         TEXT    NOT NULL,
+    team            TEXT,
+    env             TEXT    NOT NULL,
+    started_at_ns   INTEGER NOT NULL,
+    finished_at_ns  INTEGER NOT NULL,
+    version         TEXT,
+    commit_sha      TEXT,                       -- in lower case
+    facts           TEXT    NOT NULL            -- JSON: all of it
+) STRICT;
+
+-- Each covers what decides a link, so that deployments outside the window are passed over in the index.
+CREATE INDEX deployment_by_service ON deployment (service, env, started_at_ns, finished_at_ns);
+CREATE INDEX deployment_by_team ON deployment (team, env, started_at_ns, finished_at_ns) WHERE team IS NOT NULL;
+CREATE INDEX deployment_by_end ON deployment (finished_at_ns);
+CREATE INDEX deployment_by_commit ON deployment (commit_sha) WHERE commit_sha IS NOT NULL;
+CREATE INDEX deployment_by_version ON deployment (service, env, version) WHERE version IS NOT NULL;
 
 -- One revision of one failure for one backend, with the exact bytes to send.
 CREATE TABLE outbox (

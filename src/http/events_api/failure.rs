@@ -1,0 +1,135 @@
+//! `POST /api/v2/dora/failure`: what is sent, as a failure.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::attributes::{BAD_ID, Git, Time, git, made_up_id, named, of_body, tags};
+use crate::domain::id::FailureId;
+use crate::domain::submission::Submission;
+use crate::domain::timestamp::Timestamp;
+
+#[derive(Deserialize)]
+struct Attributes {
+    id: Option<String>,
+    services: Option<Vec<String>>,
+    team: Option<String>,
+    env: Option<String>,
+    started_at: Time,
+    finished_at: Option<Time>,
+    name: Option<String>,
+    severity: Option<String>,
+    version: Option<String>,
+    git: Option<Git>,
+    custom_tags: Option<BTreeSet<String>>,
+}
+
+/// Checks what was sent against Datadog's own limits.
+pub(super) fn parse(body: &[u8], default_env: &str, received_at: Timestamp) -> Result<Submission, String> {
+    let attributes: Attributes = of_body(body)?;
+    let services: Vec<String> =
+        attributes.services.unwrap_or_default().into_iter().filter(|name| !name.trim().is_empty()).collect();
+    let team = named(attributes.team);
+    if services.is_empty() && team.is_none() {
+        return Err("one of the attributes \"services\" and \"team\" is required".to_owned());
+    }
+    let tags = tags(attributes.custom_tags)?;
+    let (commit_sha, repository_url) = git(attributes.git)?;
+    let env = named(attributes.env).unwrap_or_else(|| default_env.to_owned());
+    let started_at = attributes.started_at.at("started_at")?;
+    let id = match attributes.id {
+        Some(id) => FailureId::parse(&id).ok_or(BAD_ID)?,
+        None => id_of_content(&env, &services, team.as_deref(), started_at),
+    };
+    let finished_at = attributes.finished_at.map(|time| time.at("finished_at")).transpose()?;
+    Ok(Submission {
+        id,
+        services,
+        team,
+        env,
+        started_at,
+        finished_at,
+        name: attributes.name,
+        severity: named(attributes.severity),
+        version: named(attributes.version),
+        commit_sha,
+        repository_url,
+        tags,
+        in_the_future: started_at.max(finished_at.unwrap_or(started_at)).is_ahead_of(received_at),
+    })
+}
+
+/// Without an id, the same env, services, team and start are the same failure: the id is made of them.
+fn id_of_content(env: &str, services: &[String], team: Option<&str>, started_at: Timestamp) -> FailureId {
+    let mut sorted: Vec<&String> = services.iter().collect();
+    sorted.sort();
+    let content = json!([env, sorted, team, started_at.as_nanos()]);
+    #[expect(clippy::expect_used, reason = "36 characters of [a-f0-9:]")]
+    FailureId::parse(&made_up_id(&content)).expect("a well-formed id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::failure::Flag;
+    use crate::domain::policy::Policy;
+
+    fn sent(attributes: &serde_json::Value) -> Result<Submission, String> {
+        parse(json!({ "data": { "attributes": attributes } }).to_string().as_bytes(), "production", now())
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::parse("2026-11-20T00:00:00Z").unwrap()
+    }
+
+    #[test]
+    fn rule_14_holds_here_as_well() {
+        let flags = |started_at, finished_at| {
+            let times = json!({ "team": "a", "started_at": started_at, "finished_at": finished_at });
+            sent(&times).unwrap().evaluate(&Policy::default()).failure.flags
+        };
+        assert_eq!(flags("2026-11-19T00:00:00Z", "2026-11-20T00:04:00Z"), []);
+        assert_eq!(flags("2026-11-19T00:00:00Z", "2026-11-18T00:00:00Z"), [Flag::EndBeforeStart]);
+        assert_eq!(flags("2026-11-19T00:00:00Z", "2026-11-20T00:06:00Z"), [Flag::InTheFuture]);
+    }
+
+    #[test]
+    fn times_of_every_unit_are_the_same_failure() {
+        let started = |time: serde_json::Value| sent(&json!({ "team": "a", "started_at": time })).unwrap();
+        let id = started(json!("2026-11-01T10:00:00Z")).id;
+        for time in [1_793_527_200_i64, 1_793_527_200_000, 1_793_527_200_000_000_000] {
+            assert_eq!(started(json!(time)).id, id, "{time}");
+        }
+        assert_ne!(started(json!(1_793_527_201)).id, id);
+    }
+
+    #[test]
+    fn without_an_id_the_order_of_services_does_not_matter() {
+        let with = |services: [&str; 2]| sent(&json!({ "services": services, "started_at": 1_793_527_200 }));
+        assert_eq!(with(["a", "b"]).unwrap().id, with(["b", "a"]).unwrap().id);
+    }
+
+    #[test]
+    fn datadogs_limits_hold() {
+        let refused = [
+            json!({ "started_at": 1_793_527_200 }),
+            json!({ "services": [" "], "started_at": 1_793_527_200 }),
+            json!({ "team": "a" }),
+            json!({ "team": "a", "started_at": 17 }),
+            json!({ "team": "a", "started_at": 1.5 }),
+            json!({ "team": "a", "started_at": "today" }),
+            json!({ "team": "a", "started_at": 1_793_527_200, "finished_at": -1 }),
+            json!({ "team": "a", "started_at": 1_793_527_200, "id": "short" }),
+            json!({ "team": "a", "started_at": 1_793_527_200, "git": { "repository_url": "x", "commit_sha": "abc" } }),
+            json!({ "team": "a", "started_at": 1_793_527_200, "git": { "repository_url": "x" } }),
+            json!({ "team": "a", "started_at": 1_793_527_200,
+                    "custom_tags": (0..101).map(|n| format!("k:{n}")).collect::<Vec<_>>() }),
+        ];
+        let told: Vec<String> = refused.iter().map(|attributes| sent(attributes).unwrap_err()).collect();
+        insta::assert_snapshot!(told.join("\n"));
+        for body in ["", "{}", "[]", "{\"data\":1}", "\u{0}"] {
+            assert!(parse(body.as_bytes(), "production", now()).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The `deployment` table: what came by the event API, and what a failure may be linked to.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, Params, params};
+
+use super::failure_row::{from_json, to_json};
+use super::listing::{ReadError, Reader};
+use super::writer::Session;
+use crate::domain::deployment::{Deployment, Deployments, Suspect};
+use crate::domain::explain::{Why, explain_link};
+use crate::domain::failure::{Details, Failure};
+use crate::domain::timestamp::Timestamp;
+
+/// Saves a deployment in place of the one of its id.
+pub(super) fn save(session: &Session<'_>, deployment: &Deployment) -> rusqlite::Result<()> {
+    const SQL: &str = "INSERT INTO deployment
+        (deployment_id, service, team, env, started_at_ns, finished_at_ns, version, commit_sha, facts)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, lower(?8), ?9) ON CONFLICT (deployment_id) DO UPDATE SET
+        service = ?2, team = ?3, env = ?4, started_at_ns = ?5, finished_at_ns = ?6, version = ?7,
+        commit_sha = lower(?8), facts = ?9";
+    let parameters = params![
+        deployment.id.as_str(),
+        deployment.service,
+        deployment.team,
+        deployment.env,
+        deployment.started_at.as_nanos(),
+        deployment.finished_at.as_nanos(),
+        deployment.version,
+        deployment.commit_sha,
+        to_json(deployment)?,
+    ];
+    session.execute(SQL, parameters).map(drop)
+}
+
+fn load(db: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<Deployment>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(from_json(row.get_ref(0)?.as_str()?)?);
+    }
+    Ok(found)
+}
+
+/// All that a failure can be linked to, so that [`Deployments::link`] decides as if it knew every deployment.
+pub(super) fn candidates(
+    db: &Connection,
+    suspect: &Suspect<'_>,
+    link_window: Duration,
+) -> rusqlite::Result<Deployments> {
+    const OF_SERVICE: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
+        AND started_at_ns <= ?3 AND finished_at_ns >= ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
+    const OF_TEAM: &str = "SELECT facts FROM deployment WHERE team = ?1 AND env = ?2
+        AND started_at_ns <= ?3 AND finished_at_ns >= ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
+    const OF_ID: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1";
+    const OF_COMMIT: &str = "SELECT facts FROM deployment WHERE commit_sha = lower(?1)";
+    const OF_SERVICES_VERSION: &str =
+        "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2 AND version = ?3";
+    const OF_TEAMS_VERSION: &str =
+        "SELECT facts FROM deployment WHERE team = ?1 AND env = ?2 AND version = ?3";
+    let mut found = Vec::new();
+    for named in &suspect.named {
+        found.extend(load(db, OF_ID, [named])?);
+        found.extend(load(db, OF_COMMIT, [named])?);
+        for service in suspect.services {
+            found.extend(load(db, OF_SERVICES_VERSION, [service, suspect.env, named])?);
+        }
+        if let Some(team) = suspect.team.filter(|_| suspect.services.is_empty()) {
+            found.extend(load(db, OF_TEAMS_VERSION, [team, suspect.env, named])?);
+        }
+    }
+    if suspect.named.is_empty() {
+        let by_ns = suspect.created_at.as_nanos();
+        let since_ns = suspect.created_at.saturating_sub(link_window).as_nanos();
+        for service in suspect.services {
+            found.extend(load(db, OF_SERVICE, params![service, suspect.env, by_ns, since_ns])?);
+        }
+        if let Some(team) = suspect.team.filter(|_| suspect.services.is_empty()) {
+            found.extend(load(db, OF_TEAM, params![team, suspect.env, by_ns, since_ns])?);
+        }
+    }
+    Ok(Deployments::new(found))
+}
+
+/// Fills in which deployment a failure is linked to, and says why.
+pub(super) fn link(
+    db: &Connection,
+    failure: &mut Failure,
+    details: Option<&str>,
+    link_window: Duration,
+) -> rusqlite::Result<Why> {
+    let details: Details = details.map_or_else(|| Ok(Details::default()), from_json)?;
+    let suspect = details.suspect(failure);
+    let deployments = candidates(db, &suspect, link_window)?;
+    let linked = deployments.link(&suspect, link_window);
+    let why = explain_link(linked);
+    failure.deployment = linked.deployment().map(|deployment| deployment.id.to_string());
+    Ok(why)
+}
+
+impl Reader {
+    /// What the figures of `[since, until)` are computed from: failures, each with the deployment that it is linked to,
+    /// and deployments.
+    pub fn figures(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<(Vec<Failure>, Deployments), ReadError> {
+        const DEPLOYMENTS: &str = "SELECT facts FROM deployment WHERE finished_at_ns >= ?1";
+        const FIRST_START: &str =
+            "SELECT min(started_at_ns) FROM deployment WHERE finished_at_ns >= ?1 AND finished_at_ns < ?2";
+        // Every failure that overlaps the time from the first deployment of the period to its last possible link.
+        const FAILURES: &str = "SELECT evaluated, details FROM failure WHERE id IN (
+            SELECT id FROM failure WHERE finished_at_ns >= ?1
+            UNION SELECT id FROM failure WHERE state IS NOT NULL AND started_at_ns >= ?1
+            UNION SELECT id FROM failure WHERE state = 'open')
+            AND state IS NOT NULL AND started_at_ns < ?2";
+        let window = self.link_window;
+        let mut db = self.lock();
+        let db = db.transaction().map_err(ReadError::from)?;
+        let first: Option<i64> = db
+            .prepare_cached(FIRST_START)?
+            .query_row([since.as_nanos(), until.as_nanos()], |row| row.get(0))?;
+        let first = first.map_or(since, |first| Timestamp::from_nanos(first).min(since));
+        let deployments =
+            Deployments::new(load(&db, DEPLOYMENTS, [first.saturating_sub(window).as_nanos()])?);
+        let mut statement = db.prepare_cached(FAILURES)?;
+        let last = until.saturating_add(window).as_nanos();
+        let mut rows = statement.query([first.as_nanos(), last])?;
+        let mut failures = Vec::new();
+        while let Some(row) = rows.next()? {
+            let json = |index| row.get_ref(index)?.as_str_or_null().map_err(rusqlite::Error::from);
+            let mut failure: Failure = from_json(json(0)?.unwrap_or_default())?;
+            let details: Details = json(1)?.map_or_else(|| Ok(Details::default()), from_json)?;
+            let linked = deployments.link(&details.suspect(&failure), window).deployment();
+            failure.deployment = linked.map(|deployment| deployment.id.to_string());
+            failures.push(failure);
+        }
+        Ok((failures, deployments))
+    }
+}

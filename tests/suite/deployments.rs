@@ -1,0 +1,115 @@
+//! Deployments by the event API, and the failures that they are linked to.
+
+use serde_json::{Value, json};
+
+use crate::corrections::changed;
+use crate::harness::{Daemon, event_of};
+
+async fn deploy(daemon: &Daemon, version: &str, at: &str, more: Value) -> String {
+    let mut attributes = json!({
+        "service": "Checkout API",
+        "started_at": format!("2026-11-01T{at}:00Z"),
+        "version": version,
+    });
+    attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let answer =
+        daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
+    assert_eq!(
+        (answer.status, &answer.json()["data"]["type"]),
+        (200, &json!("dora_deployment")),
+        "{answer:?}"
+    );
+    answer.json()["data"]["id"].as_str().unwrap().to_owned()
+}
+
+/// The deployment that an incident is linked to, and why that one.
+async fn linked(daemon: &Daemon, incident: &str) -> (Value, String) {
+    let story = daemon.get(&format!("/api/v1/failures/{incident}")).await.json();
+    let why =
+        story["why"].as_array().unwrap().iter().find(|why| why["about"] == "deployment").unwrap().clone();
+    let listed = daemon.failures().await;
+    let listed = listed.iter().find(|failure| failure["incident"] == incident).unwrap();
+    assert_eq!(listed["deployment"], story["failure"]["deployment"]);
+    (listed["deployment"].clone(), why["because"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_failure_is_linked_to_the_deployment_before_it_also_to_one_that_comes_late() {
+    let daemon = Daemon::start("").await;
+    // Created at 10:00.
+    daemon.expect(event_of("incident.resolved", "QLINKED001"), "accepted").await;
+    assert_eq!(linked(&daemon, "QLINKED001").await.0, Value::Null);
+    let earlier = deploy(&daemon, "v1", "08:00", json!({})).await;
+    assert_eq!(linked(&daemon, "QLINKED001").await.0, json!(earlier));
+    deploy(&daemon, "v3", "10:01", json!({})).await;
+    deploy(&daemon, "v4", "09:59", json!({ "env": "staging" })).await;
+    assert_eq!(linked(&daemon, "QLINKED001").await.0, json!(earlier), "not a later one, nor another env's");
+    let latest = deploy(&daemon, "v2", "09:30", json!({})).await;
+    let (id, why) = linked(&daemon, "QLINKED001").await;
+    assert_eq!(id, json!(latest));
+    assert!(why.starts_with("the latest of its services"), "{why}");
+}
+
+#[tokio::test]
+async fn somebody_who_names_a_deployment_is_believed() {
+    let daemon = Daemon::start("").await;
+    let sha = "0123456789abcdef0123456789abcdef01234567";
+    let git = json!({ "git": { "commit_sha": sha, "repository_url": "https://github.com/acme/checkout" } });
+    let first = deploy(&daemon, "v1", "07:00", git).await;
+    deploy(&daemon, "v2", "09:30", json!({})).await;
+    daemon.expect(event_of("incident.resolved", "QNAMED0001"), "accepted").await;
+    for (n, (name, expected)) in [
+        ("v1", json!(first)),
+        (&*sha.to_uppercase(), json!(first)),
+        (&*first, json!(first)),
+        ("none", Value::Null),
+        ("v9", Value::Null),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let note = changed("incident.annotated", "QNAMED0001", &format!("01KB-NOTE-{n}"), |event| {
+            event["occurred_at"] = format!("2026-11-01T11:0{n}:00Z").into();
+            event["data"]["content"] = format!("deployment: {name}").into();
+        });
+        daemon.expect(note, "accepted").await;
+        let (id, why) = linked(&daemon, "QNAMED0001").await;
+        assert_eq!(id, expected, "{name}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_that_was_sent_with_its_commit_or_version_is_linked_by_it() {
+    let daemon = Daemon::start("").await;
+    let first = deploy(&daemon, "v1", "07:00", json!({})).await;
+    deploy(&daemon, "v2", "09:30", json!({})).await;
+    let failure = |more: Value| {
+        let mut attributes = json!({
+            "id": "a-failure-of-the-api", "services": ["Checkout API"], "started_at": "2026-11-01T10:00:00Z",
+        });
+        attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "data": { "attributes": attributes } })
+    };
+    daemon.event_api("POST", "/failure", &failure(json!({ "version": "v1" }))).await;
+    let deployment = async || daemon.failures().await[0]["deployment"].clone();
+    assert_eq!(deployment().await, json!(first));
+    daemon.event_api("POST", "/failure", &failure(json!({ "version": "v9" }))).await;
+    assert_eq!(deployment().await, Value::Null, "what names an unknown one is linked to none");
+}
+
+#[tokio::test]
+async fn deployments_are_replaced_whole_and_refused_as_datadog_does() {
+    let daemon = Daemon::start("").await;
+    let id = json!({ "id": "a-deployment-of-ours" });
+    deploy(&daemon, "v1", "08:00", id.clone()).await;
+    deploy(&daemon, "v2", "09:00", id).await;
+    deploy(&daemon, "v3", "09:10", json!({})).await;
+    deploy(&daemon, "v3", "09:10", json!({})).await;
+    assert_eq!(daemon.query("SELECT count(*) FROM deployment"), 2);
+    assert_eq!(daemon.query("SELECT count(*) FROM deployment WHERE version = 'v1'"), 0);
+    let refused = daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": {} } })).await;
+    assert_eq!((refused.status, &refused.json()["errors"][0]["title"]), (400, &json!("Bad Request")));
+    let url = format!("http://{}/api/v2/dora/deployment", daemon.public);
+    let forbidden = daemon.client.post(url).header("dd-api-key", "wrong").body("{}").send().await.unwrap();
+    assert_eq!(forbidden.status(), 403);
+}
