@@ -155,7 +155,8 @@ async fn outcome(configured: Configured, bodies: Vec<Vec<u8>>, restarts: usize) 
     listed(&path)
 }
 
-fn listed(path: &Path) -> BTreeMap<String, Value> {
+/// What a store comes to, by incident.
+pub(crate) fn listed(path: &Path) -> BTreeMap<String, Value> {
     let reader = Reader::open(path, Duration::ZERO).unwrap();
     let page = reader.failures(&Filter { limit: 10_000_000, ..Filter::default() }).unwrap();
     let keyed = page.failures.iter().map(|listed| {
@@ -166,7 +167,11 @@ fn listed(path: &Path) -> BTreeMap<String, Value> {
 }
 
 /// Whether what was found is what the model comes to.
-fn compare(told: &[Told], configured: Configured, found: &BTreeMap<String, Value>) -> Result<(), String> {
+pub(crate) fn compare(
+    told: &[Told],
+    configured: Configured,
+    found: &BTreeMap<String, Value>,
+) -> Result<(), String> {
     let mut incidents: Vec<&str> = told.iter().map(|told| told.incident.as_str()).collect();
     incidents.sort_unstable();
     incidents.dedup();

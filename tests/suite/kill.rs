@@ -1,58 +1,13 @@
 //! `kill -9` between any two steps of the story.
 
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::process::ExitStatusExt;
+use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use pagerduty_dora::pagerduty::signature::sign;
 use serde_json::Value;
 
-use crate::harness::{Backend, PATIENCE, SECRET, client, story};
-
-/// A daemon in a process of its own.
-struct Process {
-    child: Child,
-    public: SocketAddr,
-}
-
-impl Process {
-    /// Starts `serve`, and returns once it says that it is ready.
-    fn start(config: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
-            .args(["--config", config.to_str().unwrap(), "serve"])
-            .env("PAGERDUTY_SIGNING_SECRET", SECRET)
-            .env("RUST_LOG", "info")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let ready =
-            lines.by_ref().map(Result::unwrap).find(|line| line.contains("ready")).expect("it ended early");
-        std::thread::spawn(move || lines.for_each(drop));
-        let address = ready.split("public=").nth(1).unwrap().split(' ').next().unwrap();
-        Self { child, public: address.parse().unwrap() }
-    }
-
-    async fn deliver(&self, body: &str) -> u16 {
-        let signature = sign(&SECRET.to_owned().into(), body.as_bytes());
-        let url = format!("http://{}/webhooks/pagerduty", self.public);
-        let request = client().post(url).header("x-pagerduty-signature", signature).body(body.to_owned());
-        request.send().await.unwrap().status().as_u16()
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        assert_eq!(self.child.wait().unwrap().signal(), Some(9));
-    }
-
-    fn terminate(mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        assert!(self.child.wait().unwrap().success(), "SIGTERM drains and exits 0");
-    }
-}
+use crate::harness::{Backend, PATIENCE, SECRET, story};
+use crate::process::Process;
 
 fn configuration(folder: &Path, backend: &Backend) -> std::path::PathBuf {
     let file = folder.join("config.toml");
@@ -92,12 +47,12 @@ async fn killed_between_any_two_steps_the_same_failures_reach_the_backend() {
         let mut backend = Backend::start().await;
         let folder = tempfile::tempdir().unwrap();
         let config = configuration(folder.path(), &backend);
-        let mut process = Process::start(&config);
+        let (mut process, mut listening) = Process::start(&config);
         for webhook in &webhooks {
-            assert_eq!(process.deliver(webhook).await, 202);
+            assert_eq!(listening.deliver(webhook).await, 202);
             if kill_each_time {
                 process.kill();
-                process = Process::start(&config);
+                (process, listening) = Process::start(&config);
             }
         }
         let store = folder.path().join("pagerduty-dora.db");
