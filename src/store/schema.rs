@@ -37,6 +37,18 @@ pub enum OpenError {
         /// What SQLite says.
         error: rusqlite::Error,
     },
+    /// It cannot be switched to a write-ahead log.
+    #[error(
+        "the store {path} could not be switched to a write-ahead log and stays in SQLite's journal mode {mode:?}: \
+         start again; if that does not help, move it to a local file system",
+        path = path.display()
+    )]
+    NoWal {
+        /// The file.
+        path: PathBuf,
+        /// The mode that it is in instead.
+        mode: String,
+    },
     /// A later version of the program has written it.
     #[error(
         "the store {path} has schema {found}, and this version of pagerduty-dora knows schemas up to {known}: \
@@ -85,9 +97,13 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     }
     let mut db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     prepare_writer(&db)
-        .and_then(|()| migrate(&mut db))
         .map_err(in_file(path))?
-        .map_err(|found| OpenError::Newer { path: path.to_owned(), found, known: KNOWN_SCHEMA })?;
+        .map_err(|mode| OpenError::NoWal { path: path.to_owned(), mode })?;
+    migrate(&mut db).map_err(in_file(path))?.map_err(|found| OpenError::Newer {
+        path: path.to_owned(),
+        found,
+        known: KNOWN_SCHEMA,
+    })?;
     Ok(db)
 }
 
@@ -145,16 +161,33 @@ pub(super) fn in_file(path: &Path) -> impl Fn(rusqlite::Error) -> OpenError {
     move |error| OpenError::Sqlite { path: path.to_owned(), error }
 }
 
-fn prepare_writer(db: &Connection) -> rusqlite::Result<()> {
+/// `Ok(Err(mode))`: it stays in this journal mode instead of WAL.
+fn prepare_writer(db: &Connection) -> rusqlite::Result<Result<(), String>> {
     db.pragma_update(None, "page_size", PAGE_BYTES)?;
-    db.pragma_update(None, "journal_mode", "WAL")?;
+    let mode = switch_to_wal(db)?;
+    if mode != "wal" {
+        return Ok(Err(mode));
+    }
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "cache_size", -i64::from(WRITER_CACHE_KIB))?;
     // A page that leaves the cache before its commit is written twice.
     db.pragma_update(None, "cache_spill", false)?;
     db.set_prepared_statement_cache_capacity(64);
-    Ok(())
+    Ok(Ok(()))
+}
+
+/// Returns the mode that it is in then. Other modes do not sync the removal of their journal, which ends a commit: a
+/// power loss could bring it back, and undo what was acknowledged.
+fn switch_to_wal(db: &Connection) -> rusqlite::Result<String> {
+    let mut statement = db.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = statement.query([])?;
+    let mut mode = String::new();
+    // To the end: the switch is committed after the row, and where that fails, the connection believes in it still.
+    while let Some(row) = rows.next()? {
+        mode = row.get(0)?;
+    }
+    Ok(mode)
 }
 
 /// Applies what is missing, in one transaction. `Ok(Err(found))`: the store is newer than the program.
@@ -201,6 +234,22 @@ mod tests {
         std::fs::write(&path, "not a database, and long enough to be taken for one by its size").unwrap();
         let error = open_to_write(&path).unwrap_err().to_string();
         assert!(error.contains("notes.txt") && error.contains("not a database"), "{error}");
+    }
+
+    #[test]
+    fn a_store_that_stays_without_a_wal_is_refused() {
+        // In memory there is none, and SQLite does not call that an error.
+        let error = open_to_write(Path::new(":memory:")).map(drop).unwrap_err();
+        assert!(error.to_string().contains("memory"), "{error}");
+        assert!(matches!(error, OpenError::NoWal { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_switch_to_wal_that_is_not_committed_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut db = Connection::open(folder.path().join("store.db")).unwrap();
+        db.commit_hook(Some(|| true)).unwrap();
+        assert!(switch_to_wal(&db).is_err());
     }
 
     #[test]
