@@ -65,8 +65,8 @@ pub enum RunError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
-    /// A sync failed: the process has to end, and a new one to look at what the disk holds.
-    #[error("the store could not be synced and its state is in doubt: {0}")]
+    /// What the store holds is in doubt, or it can be written no more: it takes a new process to open it again.
+    #[error("the store has to be opened again: {0}")]
     InDoubt(String),
 }
 

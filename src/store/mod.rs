@@ -88,7 +88,8 @@ pub enum Ended {
     Running,
     /// Every handle was dropped and everything was written.
     Cleanly,
-    /// A sync failed: what the disk holds is in doubt, and only opening the store again can tell.
+    /// A sync failed, or only reading is possible any more: what the disk holds or allows is in doubt, and only opening
+    /// the store again can tell.
     InDoubt(String),
 }
 

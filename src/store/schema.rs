@@ -37,6 +37,15 @@ pub enum OpenError {
         /// What SQLite says.
         error: rusqlite::Error,
     },
+    /// It can be read, but not written.
+    #[error(
+        "the store {path} could not be opened for writing, only for reading: may this user write to it?",
+        path = path.display()
+    )]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
     /// It cannot be switched to a write-ahead log.
     #[error(
         "the store {path} could not be switched to a write-ahead log and stays in SQLite's journal mode {mode:?}: \
@@ -95,7 +104,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     if version < OLDEST_SQLITE {
         return Err(OpenError::UnsafeSqlite(rusqlite::version()));
     }
-    let mut db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let mut db = open_writable(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     prepare_writer(&db)
         .map_err(in_file(path))?
         .map_err(|mode| OpenError::NoWal { path: path.to_owned(), mode })?;
@@ -145,8 +154,17 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
 
 /// Opens a connection that does nothing but checkpoints.
 pub(super) fn open_to_checkpoint(path: &Path) -> Result<Connection, OpenError> {
-    let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let db = open_writable(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     db.pragma_update(None, "synchronous", "FULL").map_err(in_file(path))?;
+    Ok(db)
+}
+
+/// Where SQLite cannot open a file for writing, whatever the reason, it opens it for reading and does not say so.
+fn open_writable(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+    let db = open(path, flags)?;
+    if db.is_readonly("main").map_err(in_file(path))? {
+        return Err(OpenError::ReadOnly { path: path.to_owned() });
+    }
     Ok(db)
 }
 
@@ -242,6 +260,15 @@ mod tests {
         let error = open_to_write(Path::new(":memory:")).map(drop).unwrap_err();
         assert!(error.to_string().contains("memory"), "{error}");
         assert!(matches!(error, OpenError::NoWal { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_store_that_can_only_be_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        drop(open_to_write(&path).unwrap());
+        let error = open_writable(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map(drop).unwrap_err();
+        assert!(matches!(error, OpenError::ReadOnly { .. }), "{error}");
     }
 
     #[test]

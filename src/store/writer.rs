@@ -129,7 +129,10 @@ impl Writer {
             let slice = fold::slice_beside(group.len());
             let is_busy = !group.is_empty();
             if let Err(doubt) = self.commit(group).and_then(|()| self.fold_some(slice, is_busy)) {
-                tracing::error!(error = doubt, "a commit is in doubt: ending, so that a restart can tell");
+                tracing::error!(
+                    error = doubt,
+                    "the store has to be opened again: ending, so that a restart does"
+                );
                 return Ended::InDoubt(doubt);
             }
             self.checkpointer.keep_up(&self.db);
@@ -241,13 +244,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Undoes the transaction. A sync that failed cannot be undone: the kernel may have dropped the pages.
+    /// Undoes the transaction. A sync that failed cannot be undone: the kernel may have dropped the pages. And where
+    /// SQLite could open the WAL for reading only, for whatever reason, only another connection may be able to write.
     fn roll_back(&self, error: &rusqlite::Error) -> NotCommitted {
         let code = error.sqlite_error().map(|error| error.extended_code);
         let sync_failed = matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC));
         let is_corrupt = error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt);
         let is_undone = self.db.is_autocommit() || self.db.execute_batch("ROLLBACK").is_ok();
-        if sync_failed || is_corrupt || !is_undone {
+        let is_read_only = error.sqlite_error_code() == Some(ErrorCode::ReadOnly);
+        if sync_failed || is_corrupt || is_read_only || !is_undone {
             NotCommitted::InDoubt(error.to_string())
         } else {
             NotCommitted::RolledBack(error.to_string())
