@@ -70,7 +70,8 @@ impl Forwarder {
                 Some(verdict) = attempts.join_next(), if !attempts.is_empty() => {
                     circuit.note(verdict.unwrap_or(Verdict::Retry(None)), forwarder.clock.now());
                 }
-                _ = changed.changed(), if room > 0 => {}
+                // Once the store is closed this would be ready for ever, without any news.
+                Ok(()) = changed.changed(), if room > 0 => {}
                 () = forwarder.clock.sleep(pause) => {}
             }
         }
