@@ -29,7 +29,7 @@ const KILLS_IN_A_STORE: usize = 100;
 const DELIVERERS: usize = 24;
 
 /// What `failure.*` is where nothing is configured.
-const CONFIGURED: Configured = Configured {
+pub(crate) const CONFIGURED: Configured = Configured {
     start: "created",
     active_time: false,
     first_service: false,
@@ -38,7 +38,7 @@ const CONFIGURED: Configured = Configured {
 };
 
 /// A number from the environment.
-fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
@@ -153,11 +153,11 @@ fn announce(stage: &watch::Sender<Stage>, listening: Listening, is_over: bool) {
     stage.send_modify(|stage| *stage = Stage { start: stage.start + 1, listening: Some(listening), is_over });
 }
 
-fn no_panic(said: &str) {
+pub(crate) fn no_panic(said: &str) {
     assert!(!said.contains("panicked"), "{said}");
 }
 
-fn configuration(folder: &Path, backend: &Unreliable) -> std::path::PathBuf {
+pub(crate) fn configuration(folder: &Path, backend: &Unreliable) -> std::path::PathBuf {
     let file = folder.join("config.toml");
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[[backend]]\nname = \"metrics\"\n\
@@ -169,7 +169,7 @@ fn configuration(folder: &Path, backend: &Unreliable) -> std::path::PathBuf {
 }
 
 /// Waits until all is folded and told; what waits for its next attempt is tried at once.
-async fn drain(listening: Listening, store: &Path) {
+pub(crate) async fn drain(listening: Listening, store: &Path) {
     const IS_DRAINED: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')
         AND (SELECT max(id) FROM event) <= (SELECT up_to FROM folded)";
     let (db, client) = (Connection::open(store).unwrap(), client());
@@ -185,14 +185,14 @@ async fn drain(listening: Listening, store: &Path) {
 }
 
 /// A row of the outbox.
-struct Revision {
+pub(crate) struct Revision {
     state: String,
     attempts: u32,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// The revisions of each failure, in order.
-fn revisions(store: &Path) -> BTreeMap<String, Vec<Revision>> {
+pub(crate) fn revisions(store: &Path) -> BTreeMap<String, Vec<Revision>> {
     let db = Connection::open(store).unwrap();
     let mut statement = db
         .prepare(
@@ -227,7 +227,7 @@ fn told_in_order(id: &str, receipts: &[Receipt], revisions: &[Revision]) {
 }
 
 /// What the backend holds is the failure: from when, to when, and whose.
-fn told_exactly(body: &[u8], failure: &Value) {
+pub(crate) fn told_exactly(body: &[u8], failure: &Value) {
     let told: Value = serde_json::from_slice(body).unwrap();
     let told = &told["data"]["attributes"];
     let nanos = |key: &str| Timestamp::parse(failure[key].as_str().unwrap()).unwrap().as_nanos();

@@ -14,6 +14,7 @@ mod demo;
 mod deployments;
 mod event_api;
 mod explain;
+mod faults;
 mod fixtures;
 mod forwarding;
 mod harness;

@@ -4,13 +4,16 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use pagerduty_dora::pagerduty::signature::sign;
 
 use crate::harness::{PATIENCE, SECRET, client};
+
+/// The program that was just built.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_pagerduty-dora");
 
 /// A daemon's process. Dropped, it is killed: a test that fails leaves nothing behind.
 pub(crate) struct Process {
@@ -40,11 +43,11 @@ impl Listening {
 impl Process {
     /// Begins `serve`.
     pub(crate) fn spawn(config: &Path) -> Self {
-        Self::spawn_under(Command::new(env!("CARGO_BIN_EXE_pagerduty-dora")), config)
+        Self::spawn_by(Command::new(PROGRAM), config)
     }
 
-    /// The same by a command that becomes the program, in the same process.
-    pub(crate) fn spawn_under(mut command: Command, config: &Path) -> Self {
+    /// The same, by a command that ends in the program's name and becomes the program.
+    pub(crate) fn spawn_by(mut command: Command, config: &Path) -> Self {
         let mut child = command
             .args(["--config", config.to_str().unwrap(), "serve"])
             .env("PAGERDUTY_SIGNING_SECRET", SECRET)
@@ -89,31 +92,35 @@ impl Process {
     /// Kills it as `kill -9` does, and returns what it had said.
     pub(crate) fn kill(mut self) -> String {
         self.child.kill().unwrap();
-        assert_eq!(self.child.wait().unwrap().signal(), Some(9), "it ended before: {}", self.rest());
-        self.rest()
+        let (status, said) = self.wait();
+        assert_eq!(status.signal(), Some(9), "it ended before: {said}");
+        said
     }
 
     /// Ends it in order.
-    pub(crate) fn terminate(mut self) -> String {
-        self.ask_to_end();
-        let status = self.child.wait().unwrap();
-        let said = self.rest();
+    pub(crate) fn terminate(self) -> String {
+        let (status, said) = self.end();
         assert!(status.success(), "SIGTERM drains and exits 0, not {status}: {said}");
         said
     }
 
-    /// Sends it SIGTERM.
-    pub(crate) fn ask_to_end(&self) {
+    /// Sends it SIGTERM, unless it has ended, and returns how it ended and what it had said.
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let pid = self.child.id().to_string();
+        // Nobody has waited for it yet, so that the number is still its own.
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.wait()
     }
 
-    /// All that it said, once it has ended.
-    pub(crate) fn rest(&mut self) -> String {
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            self.remember(&line);
+    fn wait(&mut self) -> (ExitStatus, String) {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => self.remember(&line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end: {}", self.said),
+            }
         }
-        std::mem::take(&mut self.said)
+        (self.child.wait().unwrap(), std::mem::take(&mut self.said))
     }
 
     fn remember(&mut self, line: &str) {

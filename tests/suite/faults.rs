@@ -1,0 +1,337 @@
+//! The N-th `pwrite64`, `fdatasync` and so on of the program fails, once or from then on: no false 202, no damage, and
+//! no hand is needed afterwards.
+//!
+//! `FAULTS=all cargo test faults` tries every N until none is hit, instead of a few that `SEED=` draws. strace makes
+//! calls fail, and counts them for each thread on its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use fastrand::Rng;
+use pagerduty_dora::pagerduty::signature::sign;
+use rusqlite::Connection;
+use serde_json::Value;
+
+use crate::harness::{PATIENCE, SECRET, client};
+use crate::histories::{compare, listed};
+use crate::kill_under_load::{CONFIGURED, configuration, drain, no_panic, number, revisions, told_exactly};
+use crate::model::Told;
+use crate::process::{Listening, PROGRAM, Process};
+use crate::unreliable::Unreliable;
+
+const SYSCALLS: [&str; 5] = ["fdatasync", "fsync", "pwrite64", "ftruncate", "openat"];
+const ERRORS: [&str; 2] = ["EIO", "ENOSPC"];
+const STORE: &str = "pagerduty-dora.db";
+
+/// Where calls are counted.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// Whether the store is there already, left by a program that was killed.
+    is_grown: bool,
+    /// The store's files, by what their names end in.
+    files: &'static [&'static str],
+}
+
+const PLACES: [Place; 3] = [
+    Place { is_grown: false, files: &["", "-journal", "-wal", "-shm", ".lock"] },
+    Place { is_grown: true, files: &["", "-journal", "-wal", "-shm", ".lock"] },
+    // Its start writes to none of these, so that the count begins with the first webhook.
+    Place { is_grown: true, files: &["", "-wal"] },
+];
+
+/// What fails.
+#[derive(Debug, Clone, Copy)]
+struct Fault {
+    place: Place,
+    syscall: &'static str,
+    error: &'static str,
+    nth: usize,
+    is_for_ever: bool,
+}
+
+/// What all runs share.
+struct Bench {
+    backend: Unreliable,
+    /// The folder of the store that a killed program left.
+    grown: tempfile::TempDir,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_of_the_disk_lose_nothing() {
+    let traces = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+    if !traces(Command::new("strace").args(["-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "true"])) {
+        assert!(std::env::var_os("REQUIRE_ALL").is_none(), "strace is missing, or may not trace");
+        println!("skipped: strace is not installed, or may not trace");
+        return;
+    }
+    let bench = Bench::set_up().await;
+    if std::env::var("FAULTS").is_ok_and(|faults| faults == "all") {
+        bench.try_all().await;
+    } else {
+        let seed = number("SEED").unwrap_or_else(|| fastrand::u64(..1 << 40));
+        println!("SEED={seed}");
+        bench.try_some(Rng::with_seed(seed)).await;
+    }
+}
+
+/// Every combination of an error and of how long it lasts.
+fn kinds() -> impl Iterator<Item = (&'static str, bool)> {
+    ERRORS.into_iter().flat_map(|error| [(error, false), (error, true)])
+}
+
+impl Bench {
+    async fn set_up() -> Self {
+        let backend = Unreliable::start(Rng::with_seed(0)).await;
+        backend.becomes_reliable();
+        let grown = tempfile::tempdir().unwrap();
+        let (process, listening) = Process::start(&configuration(grown.path(), &backend));
+        for told in life("G", &["triggered", "acknowledged", "resolved"]) {
+            assert_eq!(deliver(&client(), listening, &told).await, Answer::Recorded("accepted".into()));
+        }
+        process.kill();
+        Self { backend, grown }
+    }
+
+    async fn try_all(&self) {
+        let mut runs = 0;
+        for place in PLACES {
+            for syscall in SYSCALLS {
+                for (error, is_for_ever) in kinds() {
+                    let mut nth = 1;
+                    while self.try_out(Fault { place, syscall, error, nth, is_for_ever }).await.hits > 0 {
+                        nth += 1;
+                    }
+                    runs += nth;
+                    // Past the test harness, which would keep it to the end.
+                    let fault = Fault { place, syscall, error, nth, is_for_ever };
+                    let _ = writeln!(std::io::stderr(), "{runs} runs; none is hit any more by {fault:?}");
+                }
+            }
+        }
+    }
+
+    async fn try_some(&self, mut rng: Rng) {
+        for place in PLACES {
+            for syscall in SYSCALLS {
+                // So late that it is none.
+                let never = Fault { place, syscall, error: "EIO", nth: 60_000, is_for_ever: false };
+                let calls = self.try_out(never).await.calls;
+                for (error, is_for_ever) in kinds().filter(|_| calls > 0) {
+                    let nth = rng.usize(1..=calls);
+                    self.try_out(Fault { place, syscall, error, nth, is_for_ever }).await;
+                }
+            }
+        }
+    }
+
+    /// One store, one fault, and a start without it afterwards.
+    async fn try_out(&self, fault: Fault) -> Trace {
+        // Only seen where it fails: the last one is it.
+        println!("{fault:?}");
+        let folder = tempfile::tempdir().unwrap();
+        if fault.place.is_grown {
+            for file in [STORE.to_owned(), format!("{STORE}-wal")] {
+                std::fs::copy(self.grown.path().join(&file), folder.path().join(&file)).unwrap();
+            }
+        }
+        let config = configuration(folder.path(), &self.backend);
+        let mut run = Run::new(fault, folder.path().to_owned());
+        run.with_fault(&config).await;
+        run.without_fault(&config).await;
+        run.check(&self.backend);
+        Trace::read(&run.trace())
+    }
+}
+
+/// What strace wrote.
+struct Trace {
+    /// How often the fault was hit.
+    hits: usize,
+    /// How many calls that thread made that made the most.
+    calls: usize,
+}
+
+impl Trace {
+    fn read(file: &Path) -> Self {
+        let text = std::fs::read_to_string(file).unwrap();
+        let mut by_thread = BTreeMap::<&str, usize>::new();
+        for line in text.lines().filter(|line| line.contains('(')) {
+            *by_thread.entry(line.split(' ').next().unwrap()).or_default() += 1;
+        }
+        let hits = text.lines().filter(|line| line.contains("(INJECTED)")).count();
+        Self { hits, calls: by_thread.into_values().max().unwrap_or(0) }
+    }
+}
+
+struct Run {
+    fault: Fault,
+    folder: PathBuf,
+    client: reqwest::Client,
+    /// Two incidents, webhook by webhook.
+    told: Vec<Told>,
+    /// The ids of those that were answered 202.
+    acknowledged: BTreeSet<String>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Answer {
+    /// 202, and the word in it.
+    Recorded(String),
+    Unavailable,
+    /// None at all.
+    Nothing,
+}
+
+impl Run {
+    fn new(fault: Fault, folder: PathBuf) -> Self {
+        let mut told = life("A", &["triggered", "acknowledged", "resolved"]);
+        told.extend(life("B", &["triggered", "resolved"]));
+        Self { fault, folder, client: client(), told, acknowledged: BTreeSet::new() }
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.join(STORE)
+    }
+
+    fn trace(&self) -> PathBuf {
+        self.folder.join("trace")
+    }
+
+    /// The program as it starts, works and ends while the disk fails.
+    async fn with_fault(&mut self, config: &Path) {
+        let mut process = Process::spawn_by(self.strace(), config);
+        let Some(listening) = process.ready(PATIENCE) else {
+            let (status, said) = process.end();
+            no_panic(&said);
+            assert!(matches!(status.code(), Some(1 | 74)), "{status}: {said}");
+            return;
+        };
+        // Without its WAL SQLite would keep its promises less well, and not say so.
+        assert_eq!(std::fs::read(self.store()).unwrap()[18..20], [2, 2], "ready, but not in WAL mode");
+        let mut has_ended = self.deliver_what_is_left(listening).await;
+        if !has_ended {
+            // What failed once does not fail again.
+            has_ended = self.deliver_what_is_left(listening).await;
+        }
+        let (status, said) = process.end();
+        no_panic(&said);
+        // Nothing that fails is tried again and again without a pause.
+        assert!(said.lines().count() < 200, "{} lines: {said}", said.lines().count());
+        match status.code() {
+            Some(74) => {}
+            Some(0) => {
+                assert!(!has_ended, "it lives, and does not answer: {said}");
+                let is_back = self.acknowledged.len() == self.told.len();
+                assert!(self.fault.is_for_ever || is_back, "it does not go back to work: {said}");
+            }
+            _ => panic!("{status}: {said}"),
+        }
+    }
+
+    /// The command up to the program's name. `-D`: strace is the child, and the program the process that we started.
+    fn strace(&self) -> Command {
+        let Fault { place, syscall, error, nth, is_for_ever } = self.fault;
+        let when = if is_for_ever { format!("{nth}+") } else { nth.to_string() };
+        let mut command = Command::new("strace");
+        command.args(["-D", "-f", "-q", "--seccomp-bpf", "-o"]).arg(self.trace());
+        command.args(["-e", &format!("trace={syscall}")]);
+        command.args(["-e", &format!("inject={syscall}:error={error}:when={when}")]);
+        for file in place.files {
+            command.arg("-P").arg(self.folder.join(format!("{STORE}{file}")));
+        }
+        if place.files.contains(&"-journal") {
+            // The folder itself is synced, too.
+            command.arg("-P").arg(&self.folder);
+        }
+        command.arg(PROGRAM);
+        command
+    }
+
+    /// Delivers what was not answered 202 yet; whether the program stopped answering.
+    async fn deliver_what_is_left(&mut self, listening: Listening) -> bool {
+        for told in &self.told {
+            if self.acknowledged.contains(&told.id) {
+                continue;
+            }
+            match deliver(&self.client, listening, told).await {
+                Answer::Recorded(_) => drop(self.acknowledged.insert(told.id.clone())),
+                Answer::Unavailable => {}
+                Answer::Nothing => return true,
+            }
+        }
+        false
+    }
+
+    /// The next start, when the disk works again.
+    async fn without_fault(&self, config: &Path) {
+        let (process, listening) = Process::start(config);
+        let stored = self.stored();
+        let lost: Vec<_> = self.acknowledged.difference(&stored).collect();
+        assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+        for told in &self.told {
+            let word = if stored.contains(&told.id) { "duplicate" } else { "accepted" };
+            let answer = deliver(&self.client, listening, told).await;
+            assert_eq!(answer, Answer::Recorded(word.to_owned()), "{}", told.id);
+        }
+        let drained = tokio::time::timeout(PATIENCE, drain(listening, &self.store())).await;
+        drained.expect("the outbox is never drained");
+        no_panic(&process.terminate());
+    }
+
+    /// The ids of all events that are kept.
+    fn stored(&self) -> BTreeSet<String> {
+        let db = Connection::open(self.store()).unwrap();
+        let mut statement = db.prepare("SELECT event_id FROM event").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// The store is whole, and its failures are what was told; the backend holds the same.
+    fn check(&self, backend: &Unreliable) {
+        let db = Connection::open(self.store()).unwrap();
+        let intact: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(intact, "ok");
+        let left = if self.fault.place.is_grown { 3 } else { 0 };
+        assert_eq!(self.stored().len(), self.told.len() + left);
+        let (failures, revisions) = (listed(&self.store()), revisions(&self.store()));
+        compare(&self.told, CONFIGURED, &failures).unwrap();
+        let received = backend.received();
+        for incident in self.told.iter().map(|told| &told.incident) {
+            let id = format!("pagerduty:{incident}");
+            let held = &received[&id].last().unwrap().body;
+            assert_eq!(*held, revisions[&id].last().unwrap().body, "{id}: not the latest is held");
+            told_exactly(held, &failures[incident]);
+        }
+    }
+}
+
+/// The events of an incident, a minute apart.
+fn life(incident: &str, event_types: &[&'static str]) -> Vec<Told> {
+    let told = event_types.iter().zip(1..).map(|(event_type, n)| Told {
+        id: format!("01{incident}{n}"),
+        incident: format!("Q{incident}"),
+        event_type,
+        at: n * 60_000,
+        created_at: Some(1),
+        service: Some(1),
+        ..Told::default()
+    });
+    told.collect()
+}
+
+async fn deliver(client: &reqwest::Client, listening: Listening, told: &Told) -> Answer {
+    let body = told.body();
+    let signature = sign(&SECRET.to_owned().into(), &body);
+    let url = format!("http://{}/webhooks/pagerduty", listening.public);
+    let request = client.post(url).header("x-pagerduty-signature", signature).body(body);
+    let Ok(response) = request.send().await else { return Answer::Nothing };
+    match response.status().as_u16() {
+        202 => {
+            let body: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+            Answer::Recorded(body["status"].as_str().unwrap().to_owned())
+        }
+        503 => Answer::Unavailable,
+        status => panic!("{status} to {told:?}"),
+    }
+}
