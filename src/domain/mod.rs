@@ -9,6 +9,7 @@ pub mod evaluate;
 pub mod event;
 pub mod explain;
 pub mod failure;
+pub mod figures;
 pub mod forwarding;
 pub mod history;
 pub mod id;

@@ -1,0 +1,68 @@
+//! What a period is divided into, on the calendar of a time zone.
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::{Interval, Question};
+use crate::domain::timestamp::Timestamp;
+
+/// The intervals of a period, or the period itself as the only one.
+#[derive(Debug)]
+pub(super) struct Periods {
+    /// Where each begins, the first one where the whole begins.
+    starts: Vec<Timestamp>,
+    /// Where the last one ends.
+    until: Timestamp,
+}
+
+impl Periods {
+    pub(super) fn new(question: &Question) -> Self {
+        let Question { since, until, interval, timezone, .. } = question;
+        let next = |start: &Timestamp| {
+            let next = interval.and_then(|interval| next_start(*start, interval, timezone));
+            next.filter(|next| next < until)
+        };
+        Self { starts: std::iter::successors(Some(*since), next).collect(), until: *until }
+    }
+
+    /// The number of the one that a moment lies in: its start is inside, its end is not.
+    pub(super) fn index(&self, at: Timestamp) -> Option<usize> {
+        let begun = self.starts.partition_point(|start| *start <= at);
+        begun.checked_sub(1).filter(|_| at < self.until)
+    }
+
+    /// Where this one begins.
+    pub(super) fn start(&self, index: usize) -> Timestamp {
+        self.starts[index]
+    }
+}
+
+/// Where the first interval begins after a moment. `None` where the calendar ends.
+fn next_start(after: Timestamp, interval: Interval, zone: &TimeZone) -> Option<Timestamp> {
+    let instant = jiff::Timestamp::from_nanosecond(i128::from(after.as_nanos())).ok()?;
+    let mut date = instant.to_zoned_datetime(zone.clone()).date();
+    loop {
+        date = next_date(date, interval)?;
+        let start = start_of(date, zone)?;
+        // Where clocks were put back across midnight, a day's first midnight lies before some of the day before it.
+        if start > after {
+            return Some(start);
+        }
+    }
+}
+
+fn next_date(date: Date, interval: Interval) -> Option<Date> {
+    match interval {
+        Interval::Day => date.tomorrow(),
+        Interval::Week => date.checked_add((7 - i64::from(date.weekday().to_monday_zero_offset())).days()),
+        Interval::Month => date.first_of_month().checked_add(1.month()),
+    }
+    .ok()
+}
+
+/// The first moment of a day, which is not midnight where clocks are put forward then.
+fn start_of(date: Date, zone: &TimeZone) -> Option<Timestamp> {
+    let start = date.to_zoned_datetime(zone.clone()).ok()?.timestamp();
+    i64::try_from(start.as_nanosecond()).ok().map(Timestamp::from_nanos)
+}

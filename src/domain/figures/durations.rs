@@ -1,0 +1,141 @@
+//! Statistics of durations: whole nanoseconds until the last step.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::failure::seconds;
+
+/// How long incidents took, in seconds; null where there were none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RestoreTimes {
+    /// How many there are. Incidents with doubtful times are not among them.
+    pub n: usize,
+    /// MTTR.
+    pub mean: Option<f64>,
+    /// The middle one, or the mean of the two in the middle.
+    pub median: Option<f64>,
+    /// The shortest that at least nine in ten do not exceed (nearest rank).
+    pub p90: Option<f64>,
+    /// The longest.
+    pub max: Option<f64>,
+}
+
+/// How long it took to recover from failed deployments, in seconds; null where there were none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecoveryTimes {
+    /// How many there are. Those not over yet and those with doubtful times are not among them.
+    pub n: usize,
+    /// Failed deployments that have not been recovered from.
+    pub open: usize,
+    /// The mean.
+    pub mean: Option<f64>,
+    /// The middle one, or the mean of the two in the middle.
+    pub median: Option<f64>,
+    /// The shortest that at least nine in ten do not exceed (nearest rank).
+    pub p90: Option<f64>,
+    /// The longest.
+    pub max: Option<f64>,
+}
+
+impl From<Durations> for RestoreTimes {
+    fn from(durations: Durations) -> Self {
+        let Statistic { n, mean, median, p90, max } = durations.statistic();
+        Self { n, mean, median, p90, max }
+    }
+}
+
+impl RecoveryTimes {
+    pub(super) fn new(durations: Durations, open: usize) -> Self {
+        let Statistic { n, mean, median, p90, max } = durations.statistic();
+        Self { n, open, mean, median, p90, max }
+    }
+}
+
+/// Durations in nanoseconds, none of them negative.
+#[derive(Debug, Default)]
+pub(super) struct Durations(Vec<i64>);
+
+struct Statistic {
+    n: usize,
+    mean: Option<f64>,
+    median: Option<f64>,
+    p90: Option<f64>,
+    max: Option<f64>,
+}
+
+impl Durations {
+    pub(super) fn push(&mut self, nanos: i64) {
+        self.0.push(nanos);
+    }
+
+    fn statistic(mut self) -> Statistic {
+        self.0.sort_unstable();
+        let sorted = self.0.as_slice();
+        let n = sorted.len();
+        let middle = sorted.get(n.saturating_sub(1) / 2..=n / 2).unwrap_or_default();
+        let p90 = (9 * n).div_ceil(10).checked_sub(1).map(|index| sorted[index]);
+        Statistic {
+            n,
+            mean: mean(sorted).map(seconds),
+            median: mean(middle).map(seconds),
+            p90: p90.map(seconds),
+            max: sorted.last().copied().map(seconds),
+        }
+    }
+}
+
+/// In 128 bits: the sum of a hundred incidents open for three years exceeds 64.
+fn mean(nanos: &[i64]) -> Option<i64> {
+    let sum: i128 = nanos.iter().copied().map(i128::from).sum();
+    let mean = sum.checked_div(i128::try_from(nanos.len()).ok()?)?;
+    i64::try_from(mean).ok()
+}
+
+/// Seconds with a fraction as nanoseconds, through whole microseconds, as they were made.
+#[expect(clippy::cast_possible_truncation, reason = "what exceeds the range is cut to it")]
+pub(super) fn nanos(seconds: f64) -> i64 {
+    ((seconds * 1e6).round() as i64).saturating_mul(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(seconds: impl IntoIterator<Item = i64>) -> [Option<f64>; 4] {
+        let durations = Durations(seconds.into_iter().map(|seconds| seconds * 1_000_000_000).collect());
+        let Statistic { mean, median, p90, max, .. } = durations.statistic();
+        [mean, median, p90, max]
+    }
+
+    #[test]
+    fn of_nothing_there_is_no_statistic() {
+        assert_eq!(of([]), [None; 4]);
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_is_the_mean_of_the_two_in_the_middle() {
+        assert_eq!(of([7]), [Some(7.0); 4]);
+        assert_eq!(of([9, 1, 2]), [Some(4.0), Some(2.0), Some(9.0), Some(9.0)]);
+        assert_eq!(of([9, 1, 2, 5])[1], Some(3.5));
+    }
+
+    #[test]
+    fn p90_is_of_the_nearest_rank() {
+        assert_eq!(of(1..=10)[2], Some(9.0));
+        assert_eq!(of(1..=11)[2], Some(10.0));
+        assert_eq!(of(1..=9)[2], Some(9.0));
+        assert_eq!(of(1..=100)[2], Some(90.0));
+    }
+
+    #[test]
+    fn sums_may_exceed_64_bits() {
+        let three_centuries = i64::MAX / 1_000_000_000;
+        assert_eq!(of([three_centuries; 100])[0], of([three_centuries])[0]);
+    }
+
+    #[test]
+    fn seconds_come_back_as_they_went() {
+        for text in [0.0, 0.000_001, 2530.5, 4_102_444_800.123_456] {
+            assert_eq!(seconds(nanos(text)).to_bits(), f64::to_bits(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Made-up questions, failures and deployments, few and close enough to have to do with each other.
+
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::super::*;
+use super::failure;
+use crate::domain::id::DeploymentId;
+
+/// A Thursday. Clocks are put back on the Sunday after it.
+const FIRST: &str = "2026-10-22T00:00:00Z";
+pub(super) const MINUTES: u64 = 21 * 24 * 60;
+pub(super) const SERVICES: [&str; 3] = ["checkout", "ledger", "search"];
+const TEAMS: [&str; 2] = ["payments", "discovery"];
+pub(super) const ENVS: [&str; 2] = ["production", "staging"];
+pub(super) const SEVERITIES: [&str; 2] = ["SEV-1", "SEV-2"];
+const ZONES: [&str; 3] = ["UTC0", "CET-1CEST,M3.5.0,M10.5.0/3", "XST-13"];
+
+pub(super) fn minute(minute: u64) -> Timestamp {
+    Timestamp::parse(FIRST).unwrap().saturating_add(Duration::from_mins(minute))
+}
+
+/// Half of them on the hour, so that some are at the same time, and at the start of a day.
+fn moment() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![0..MINUTES, (0..MINUTES / 60).prop_map(|hour| hour * 60)].prop_map(minute)
+}
+
+fn span() -> impl Strategy<Value = Duration> {
+    prop_oneof![0..4_u64, 0..300_u64, 0..6_000_u64].prop_map(Duration::from_mins)
+}
+
+fn deployment_id(number: usize) -> DeploymentId {
+    DeploymentId::parse(&format!("deployment:{number:0>5}")).unwrap()
+}
+
+fn word(words: &'static [&'static str]) -> impl Strategy<Value = String> {
+    select(words).prop_map(str::to_owned)
+}
+
+prop_compose! {
+    pub(super) fn deployments()(sent in vec((moment(), span(), word(&SERVICES), option::of(word(&TEAMS)), word(&ENVS)), 0..12))
+        -> Vec<Deployment> {
+        let numbered = sent.into_iter().enumerate();
+        numbered.map(|(number, (started_at, span, service, team, env))| Deployment {
+            id: deployment_id(number), service, team, env, started_at, finished_at: started_at.saturating_add(span),
+            version: None, commit_sha: None, repository_url: None, tags: BTreeSet::new(),
+        }).collect()
+    }
+}
+
+prop_compose! {
+    pub(super) fn one_failure()(
+        started in moment(),
+        span in option::weighted(0.8, span()),
+        services in vec(word(&SERVICES), 0..3),
+        (team, env, severity) in (option::of(word(&TEAMS)), word(&ENVS), option::of(word(&SEVERITIES))),
+        (apart, flag) in (0..10_u8, 0..10_u8),
+        deployment in option::weighted(0.8, 0..14_usize),
+    ) -> Failure {
+        let failure = failure("1", started, span.map(|span| started.saturating_add(span)));
+        let state = match apart { 0 => State::Ignored, 1 => State::Merged, _ => failure.state };
+        let flags = match flag {
+            0 => vec![Flag::Approximate],
+            1 => vec![Flag::InTheFuture, Flag::EndBeforeStart],
+            2 => vec![Flag::MergeCycle],
+            _ => Vec::new(),
+        };
+        let deployment = deployment.map(|number| deployment_id(number).to_string());
+        Failure { state, services, team, env, severity, flags, deployment, ..failure }
+    }
+}
+
+prop_compose! {
+    pub(super) fn question()(
+        (since, until) in (moment(), moment()),
+        by in select(&By::ALL[..]),
+        env in option::weighted(0.7, word(&ENVS)),
+        interval in option::weighted(0.7, select(&Interval::ALL[..])),
+        zone in select(&ZONES[..]),
+    ) -> Question {
+        let env = env.map_or(Env::All, Env::One);
+        let timezone = TimeZone::posix(zone).unwrap();
+        Question { since: since.min(until), until: since.max(until), by, env, interval, timezone }
+    }
+}

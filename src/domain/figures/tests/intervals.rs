@@ -1,0 +1,83 @@
+//! Where intervals begin and end.
+
+use super::super::*;
+use super::{failure, lasting, question, rows};
+use crate::domain::deployment::tests::{deployment, time};
+
+fn periods(since: &str, until: &str, interval: Interval, zone: &str) -> Vec<String> {
+    let parse = |text| Timestamp::parse(text).unwrap();
+    let question = Question {
+        since: parse(since),
+        until: parse(until),
+        interval: Some(interval),
+        timezone: TimeZone::posix(zone).unwrap(),
+        ..question()
+    };
+    // An incident every half hour: no interval is empty.
+    let times = std::iter::successors(Some(question.since), |at| {
+        Some(at.saturating_add(std::time::Duration::from_mins(30)))
+    });
+    let failures: Vec<Failure> =
+        times.take_while(|at| *at < question.until).map(|at| failure("1", at, None)).collect();
+    rows(&question, &failures, &[])
+        .iter()
+        .map(|row| format!("{} {}", row.period.unwrap(), row.incidents))
+        .collect()
+}
+
+const BERLIN: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
+
+#[test]
+fn days_begin_in_the_time_zone_and_last_as_long_as_they_do_there() {
+    assert_eq!(
+        periods("2026-10-24T12:00:00Z", "2026-10-26T12:00:00Z", Interval::Day, BERLIN),
+        ["2026-10-24T12:00:00Z 20", "2026-10-24T22:00:00Z 50", "2026-10-25T23:00:00Z 26"],
+        "clocks were put back on the 25th"
+    );
+    assert_eq!(
+        periods("2026-03-28T23:00:00Z", "2026-03-30T22:00:00Z", Interval::Day, BERLIN),
+        ["2026-03-28T23:00:00Z 46", "2026-03-29T22:00:00Z 48"],
+        "clocks were put forward on the 29th"
+    );
+}
+
+#[test]
+fn weeks_begin_on_monday_and_months_on_the_first() {
+    assert_eq!(
+        periods("2026-10-24T12:00:00Z", "2026-11-03T00:00:00Z", Interval::Week, BERLIN),
+        ["2026-10-24T12:00:00Z 70", "2026-10-25T23:00:00Z 336", "2026-11-01T23:00:00Z 50"]
+    );
+    assert_eq!(
+        periods("2026-10-31T00:00:00Z", "2026-12-02T00:00:00Z", Interval::Month, BERLIN),
+        ["2026-10-31T00:00:00Z 46", "2026-10-31T23:00:00Z 1440", "2026-11-30T23:00:00Z 50"]
+    );
+}
+
+#[test]
+fn midnight_may_be_skipped_or_come_twice() {
+    // Put forward at midnight, and back at one minute past it: to the evening before.
+    let zone = "XST3:30XDT,M3.2.0/0:00,M11.1.0/0:01";
+    assert_eq!(
+        periods("2026-03-07T12:00:00Z", "2026-03-09T12:00:00Z", Interval::Day, zone),
+        ["2026-03-07T12:00:00Z 31", "2026-03-08T03:30:00Z 46", "2026-03-09T02:30:00Z 19"]
+    );
+    assert_eq!(
+        periods("2026-11-01T03:00:00Z", "2026-11-03T03:30:00Z", Interval::Day, zone),
+        ["2026-11-01T03:00:00Z 49", "2026-11-02T03:30:00Z 48"]
+    );
+}
+
+#[test]
+fn an_interval_is_reported_as_if_it_were_the_whole_period() {
+    let failures = [lasting("1", "10:00", "10:30"), lasting("2", "12:00", "12:30")];
+    let deployments = [deployment("1", "checkout", "09:00", "09:10")];
+    let days = Question {
+        interval: Some(Interval::Day),
+        timezone: TimeZone::fixed(jiff::tz::offset(13)),
+        ..question()
+    };
+    let rows = rows(&days, &failures, &deployments);
+    assert_eq!(rows.len(), 2, "a new day begins at 11:00Z");
+    assert_eq!((rows[0].period, rows[0].unmatched_incidents), (Some(time("00:00")), 0));
+    assert_eq!((rows[1].period, rows[1].unmatched_incidents), (Some(time("11:00")), 1));
+}

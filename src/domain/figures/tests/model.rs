@@ -1,0 +1,333 @@
+//! A second, slow computation, written sentence by sentence from the definitions, and what must hold of any report.
+
+use jiff::civil::Date;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::super::*;
+use super::arbitrary::{ENVS, MINUTES, SERVICES, SEVERITIES, deployments, minute, one_failure, question};
+
+/// The first date of the interval that a moment lies in.
+fn first_date(at: Timestamp, question: &Question) -> Option<Date> {
+    let date = jiff::Timestamp::from_nanosecond(at.as_nanos().into())
+        .unwrap()
+        .to_zoned_datetime(question.timezone.clone())
+        .date();
+    Some(match question.interval? {
+        Interval::Day => date,
+        Interval::Week => monday(date),
+        Interval::Month => date.first_of_month(),
+    })
+}
+
+fn monday(mut date: Date) -> Date {
+    while date.weekday() != jiff::civil::Weekday::Monday {
+        date = date.yesterday().unwrap();
+    }
+    date
+}
+
+/// The moments of the period at which some interval begins, found by asking at every half hour.
+fn starts(question: &Question) -> Vec<Timestamp> {
+    let half_hours = (0..=MINUTES * 2 / 60).map(|half| minute(half * 30));
+    let inside = half_hours.filter(|at| question.since < *at && *at < question.until);
+    let mut starts = Vec::new();
+    let mut date = None;
+    for at in std::iter::once(question.since).chain(inside) {
+        if starts.is_empty() || first_date(at, question) != date {
+            starts.push(at);
+            date = first_date(at, question);
+        }
+    }
+    starts
+}
+
+/// The figures by their definitions, of one interval and one key.
+struct Model<'a> {
+    failures: Vec<&'a Failure>,
+    deployments: Vec<&'a Deployment>,
+}
+
+impl Model<'_> {
+    fn row(&self, question: &Question, key: Option<&str>, since: Timestamp, until: Timestamp) -> Row {
+        let within = |at: Timestamp| since <= at && at < until;
+        let is_of_key = |failure: &&&Failure| match question.by {
+            By::Service => failure.services.iter().any(|service| Some(service.as_str()) == key),
+            By::Team => failure.team.is_some() && failure.team.as_deref() == key,
+            By::Env => Some(failure.env.as_str()) == key,
+            By::Severity => failure.severity.as_deref() == key,
+            By::None => true,
+        };
+        let begun = || self.failures.iter().filter(is_of_key).filter(|failure| within(failure.started_at));
+        let incidents = || begun().filter(|failure| is_incident(failure));
+        let in_period = || self.deployments.iter().filter(|deployment| within(deployment.finished_at));
+        let deployments: Vec<_> = in_period()
+            .filter(|deployment| match question.by {
+                By::Service => Some(deployment.service.as_str()) == key,
+                By::Team => deployment.team.is_some() && deployment.team.as_deref() == key,
+                By::Env => Some(deployment.env.as_str()) == key,
+                By::Severity => false,
+                By::None => true,
+            })
+            .collect();
+        let is_matched = |failure: &&&Failure| {
+            in_period().filter(|deployment| deployment.env == failure.env).any(|deployment| {
+                match question.by {
+                    By::Service => Some(deployment.service.as_str()) == key,
+                    By::Team => deployment.team.as_deref() == key,
+                    _ if failure.services.is_empty() => {
+                        failure.team.is_some() && deployment.team == failure.team
+                    }
+                    _ => failure.services.contains(&deployment.service),
+                }
+            })
+        };
+        let restored: Vec<f64> = self
+            .failures
+            .iter()
+            .filter(is_of_key)
+            .filter(|failure| is_incident(failure) && !is_doubtful(failure))
+            .filter(|failure| failure.finished_at.is_some_and(within))
+            .map(|failure| failure.time_to_restore_seconds.unwrap())
+            .collect();
+        let failed: Vec<_> =
+            deployments.iter().filter(|deployment| !self.linked(deployment).is_empty()).collect();
+        let recoveries: Vec<_> = failed.iter().map(|deployment| self.recovery(deployment)).collect();
+        let remediations = deployments.iter().filter(|deployment| self.mended(deployment)).count();
+        let matched = incidents().filter(is_matched).count();
+        RowParts {
+            key: key.map(str::to_owned),
+            period: question.interval.map(|_| since),
+            incidents: incidents().count(),
+            open: incidents().filter(|failure| failure.state == State::Open).count(),
+            ignored: begun().filter(|failure| failure.state == State::Ignored).count(),
+            matched,
+            deployments: deployments.len(),
+            failed: failed.len(),
+            remediations,
+            restored,
+            recovered: recoveries.iter().filter_map(|recovery| recovery.ok().flatten()).collect(),
+            unrecovered: recoveries.iter().filter(|recovery| recovery.is_err()).count(),
+        }
+        .row()
+    }
+
+    fn linked(&self, deployment: &Deployment) -> Vec<&Failure> {
+        let is_linked = |failure: &&Failure| {
+            is_incident(failure)
+                && failure.env == deployment.env
+                && failure.deployment.as_deref() == Some(deployment.id.as_str())
+        };
+        self.failures.iter().copied().filter(is_linked).collect()
+    }
+
+    /// Seconds, where they can be told; an error where the stretch is open.
+    fn recovery(&self, deployment: &Deployment) -> Result<Option<f64>, ()> {
+        let linked = self.linked(deployment);
+        let first = linked.iter().map(|failure| failure.started_at).min().unwrap();
+        let end = |failure: &Failure| failure.finished_at.unwrap_or(Timestamp::from_nanos(i64::MAX));
+        let overlap = |a: &Failure, b: &Failure| a.started_at <= end(b) && b.started_at <= end(a);
+        let (mut stretch, mut others): (Vec<_>, Vec<_>) =
+            linked.into_iter().partition(|failure| failure.started_at == first);
+        while let Some(index) =
+            others.iter().position(|other| stretch.iter().any(|failure| overlap(failure, other)))
+        {
+            stretch.push(others.remove(index));
+        }
+        if stretch.iter().any(|failure| failure.finished_at.is_none()) {
+            return Err(());
+        }
+        if stretch.iter().any(|failure| is_doubtful(failure)) {
+            return Ok(None);
+        }
+        let last = stretch.iter().filter_map(|failure| failure.finished_at).max().unwrap();
+        Ok(Some(last.duration_since(deployment.finished_at).as_secs_f64()))
+    }
+
+    fn mended(&self, deployment: &Deployment) -> bool {
+        self.failures.iter().filter(|failure| is_incident(failure)).any(|failure| {
+            let could_mend = |deployment: &&&Deployment| {
+                failure.services.contains(&deployment.service)
+                    && failure.env == deployment.env
+                    && failure.started_at <= deployment.started_at
+                    && failure.finished_at.is_none_or(|end| deployment.started_at < end)
+                    && failure.deployment.as_deref() != Some(deployment.id.as_str())
+            };
+            let last = self
+                .deployments
+                .iter()
+                .filter(could_mend)
+                .max_by_key(|deployment| (deployment.started_at, deployment.id.clone()));
+            last.is_some_and(|last| last.id == deployment.id)
+        })
+    }
+}
+
+fn is_incident(failure: &Failure) -> bool {
+    failure.state == State::Open || failure.state == State::Completed
+}
+
+fn is_doubtful(failure: &Failure) -> bool {
+    failure.flags.contains(&Flag::Approximate) || failure.flags.contains(&Flag::EndBeforeStart)
+}
+
+struct RowParts {
+    key: Option<String>,
+    period: Option<Timestamp>,
+    incidents: usize,
+    open: usize,
+    ignored: usize,
+    matched: usize,
+    deployments: usize,
+    failed: usize,
+    remediations: usize,
+    restored: Vec<f64>,
+    recovered: Vec<f64>,
+    unrecovered: usize,
+}
+
+impl RowParts {
+    #[expect(clippy::cast_precision_loss, reason = "there are few")]
+    fn row(self) -> Row {
+        let rate = |part: usize| (self.deployments != 0).then(|| part as f64 / self.deployments as f64);
+        let (n, mean, median, p90, max) = statistic(self.restored);
+        let restored = RestoreTimes { n, mean, median, p90, max };
+        let (n, mean, median, p90, max) = statistic(self.recovered);
+        Row {
+            key: self.key,
+            period: self.period,
+            incidents: self.incidents,
+            open: self.open,
+            ignored: self.ignored,
+            unmatched_incidents: self.incidents - self.matched,
+            deployments: self.deployments,
+            failed_deployments: self.failed,
+            change_failure_rate: rate(self.matched),
+            change_fail_rate: rate(self.failed),
+            deployment_rework_rate: rate(self.remediations),
+            time_to_restore_seconds: restored,
+            failed_deployment_recovery_time_seconds: RecoveryTimes {
+                n,
+                open: self.unrecovered,
+                mean,
+                median,
+                p90,
+                max,
+            },
+        }
+    }
+}
+
+type Figures = (usize, Option<f64>, Option<f64>, Option<f64>, Option<f64>);
+
+/// In floating point, and without looking anything up by a computed place.
+#[expect(clippy::cast_precision_loss, reason = "there are few")]
+fn statistic(mut values: Vec<f64>) -> Figures {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    // To the microsecond, as seconds are shown.
+    let shown = |seconds: f64| (seconds * 1e6 + 1e-3).floor() / 1e6;
+    let mean = (n > 0).then(|| shown(values.iter().sum::<f64>() / n as f64));
+    let p90 = values.iter().enumerate().find(|(index, _)| (index + 1) * 10 >= n * 9).map(|(_, value)| *value);
+    let max = values.last().copied();
+    while values.len() > 2 {
+        values.pop();
+        values.remove(0);
+    }
+    let median = (n > 0).then(|| shown(values.iter().sum::<f64>() / values.len() as f64));
+    (n, mean, median, p90, max)
+}
+
+/// A row of all of these.
+fn is_empty(row: &Row) -> bool {
+    row.incidents == 0 && row.ignored == 0 && row.deployments == 0 && row.time_to_restore_seconds.n == 0
+}
+
+fn model(question: &Question, failures: &[Failure], deployments: &[Deployment]) -> Vec<Row> {
+    let is_asked_for = |env: &String| match &question.env {
+        Env::One(one) => one == env,
+        Env::All => true,
+    };
+    let model = Model {
+        failures: failures.iter().filter(|failure| is_asked_for(&failure.env)).collect(),
+        deployments: deployments.iter().filter(|deployment| is_asked_for(&deployment.env)).collect(),
+    };
+    let names = match question.by {
+        By::Service => &SERVICES[..],
+        By::Team => &["discovery", "payments"],
+        By::Env => &ENVS,
+        By::Severity => &SEVERITIES,
+        By::None => &[],
+    };
+    let nameless = matches!(question.by, By::None | By::Severity).then_some(None);
+    let keys: Vec<Option<&str>> = nameless.into_iter().chain(names.iter().copied().map(Some)).collect();
+    let starts = starts(question);
+    let ends = starts.iter().skip(1).copied().chain([question.until]);
+    let periods = starts.iter().copied().zip(ends);
+    let rows = periods.flat_map(|(since, until)| {
+        let row = |key| model.row(question, key, since, until);
+        keys.iter().copied().map(row).collect::<Vec<_>>()
+    });
+    rows.filter(|row| !is_empty(row)).collect()
+}
+
+/// What adds up.
+fn counts_of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> [usize; 8] {
+    rows.into_iter().fold([0; 8], |sum, row| {
+        let counts = [
+            row.incidents,
+            row.open,
+            row.ignored,
+            row.deployments,
+            row.failed_deployments,
+            row.time_to_restore_seconds.n,
+            row.failed_deployment_recovery_time_seconds.n,
+            row.failed_deployment_recovery_time_seconds.open,
+        ];
+        std::array::from_fn(|index| sum[index] + counts[index])
+    })
+}
+
+fn unmatched(rows: &[Row]) -> usize {
+    rows.iter().map(|row| row.unmatched_incidents).sum()
+}
+
+proptest! {
+    #[test]
+    fn figures_are_what_their_definitions_say(
+        question in question(),
+        failures in vec(one_failure(), 0..16),
+        deployments in deployments(),
+    ) {
+        let report = report(&question, &failures, &Deployments::new(deployments.clone()));
+        prop_assert_eq!(&report.rows, &model(&question, &failures, &deployments));
+    }
+
+    #[test]
+    fn figures_hold_together(
+        question in question(),
+        failures in vec(one_failure(), 0..16),
+        deployments in deployments(),
+    ) {
+        let of = |question: &Question| report(question, &failures, &Deployments::new(deployments.clone())).rows;
+        let rows = of(&question);
+        for row in &rows {
+            prop_assert!(row.change_fail_rate.is_none_or(|rate| (0.0..=1.0).contains(&rate)));
+            prop_assert!(row.deployment_rework_rate.is_none_or(|rate| (0.0..=1.0).contains(&rate)));
+            prop_assert!(row.open <= row.incidents && row.unmatched_incidents <= row.incidents);
+        }
+        prop_assert!(rows.is_sorted_by_key(|row| (row.period, row.key.clone())));
+
+        let backwards: Vec<Failure> = failures.iter().rev().cloned().collect();
+        let deployments_backwards = Deployments::new(deployments.iter().rev().cloned().collect());
+        prop_assert_eq!(&rows, &report(&question, &backwards, &deployments_backwards).rows, "order is nothing");
+
+        let undivided = of(&Question { interval: None, ..question.clone() });
+        prop_assert_eq!(counts_of(&rows), counts_of(&undivided), "intervals add up");
+
+        let every_env = of(&Question { env: Env::All, ..question.clone() });
+        let each_env = ENVS.map(|env| of(&Question { env: Env::parse(env), ..question.clone() })).concat();
+        prop_assert_eq!(counts_of(&every_env), counts_of(&each_env), "envs add up");
+        prop_assert_eq!(unmatched(&every_env), unmatched(&each_env), "each is paired with itself");
+    }
+}
