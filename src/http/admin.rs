@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, ORIGIN};
+use axum::http::header::ORIGIN;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::answer::{in_time, refusal};
+use super::figures::Cached;
 use crate::clock::Clock;
 use crate::domain::failure::State as FailureState;
 use crate::domain::moment;
@@ -38,8 +39,10 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// How failures are decided about today.
     pub policy: Arc<Policy>,
-    /// Where the dates in queries begin.
+    /// Where days begin.
     pub timezone: TimeZone,
+    /// The DORA figures that Prometheus got last.
+    pub dora: Cached,
     /// Set once the program is about to end.
     pub stop: watch::Receiver<bool>,
 }
@@ -59,22 +62,6 @@ pub(super) async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
         Err(error) => {
             let detail = format!("The store cannot be written: {error}.");
             refusal(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail)
-        }
-    }
-}
-
-/// Prometheus' text.
-pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    let reader = admin.reader.clone();
-    let text = match blocking(move || reader.gauges()).await {
-        Ok(gauges) => admin.metrics.text(&gauges, admin.clock.now()),
-        Err(response) => return response,
-    };
-    match text {
-        Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the metrics could not be written out");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
 }
@@ -235,12 +222,12 @@ pub(super) async fn reevaluate(
     }
 }
 
-fn bad_query(detail: &dyn std::fmt::Display) -> Response {
+pub(super) fn bad_query(detail: &dyn std::fmt::Display) -> Response {
     refusal(StatusCode::BAD_REQUEST, "bad_query", detail.to_string())
 }
 
 /// Reads the store where blocking is allowed. Internals stay in the log.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, Response> {
     match tokio::task::spawn_blocking(read).await {

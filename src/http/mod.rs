@@ -4,6 +4,7 @@ mod admin;
 mod answer;
 mod body;
 mod events_api;
+mod figures;
 mod server;
 mod webhook;
 
@@ -16,6 +17,7 @@ use axum::routing::{delete, get, post};
 pub use admin::Admin;
 pub use body::BodyBudget;
 pub use events_api::EventsApi;
+pub use figures::Cached;
 pub use server::{Limits, serve};
 pub use webhook::Intake;
 
@@ -38,9 +40,10 @@ pub fn admin(admin: Admin) -> Router {
     Router::new()
         .route("/healthz", get(admin::healthz))
         .route("/readyz", get(admin::readyz))
-        .route("/metrics", get(admin::metrics))
+        .route("/metrics", get(figures::metrics))
         .route("/api/v1/failures", get(admin::failures))
         .route("/api/v1/failures/{id}", get(admin::failure))
+        .route("/api/v1/report", get(figures::report))
         .route("/api/v1/outbox", get(admin::outbox))
         .route("/api/v1/outbox/{id}/retry", post(admin::retry).layer(from_fn(admin::no_browser)))
         .route("/api/v1/outbox/{id}/discard", post(admin::discard).layer(from_fn(admin::no_browser)))

@@ -10,6 +10,7 @@ use super::writer::Session;
 use crate::domain::deployment::{Deployment, Deployments, Suspect};
 use crate::domain::explain::{Why, explain_link};
 use crate::domain::failure::{Details, Failure};
+use crate::domain::figures::{Question, Report, report};
 use crate::domain::timestamp::Timestamp;
 
 /// Saves a deployment in place of the one of its id.
@@ -100,6 +101,12 @@ pub(super) fn link(
 }
 
 impl Reader {
+    /// Answers a question about the figures.
+    pub fn report(&self, question: &Question) -> Result<Report, ReadError> {
+        let (failures, deployments) = self.figures(question.since, question.until)?;
+        Ok(report(question, &failures, &deployments))
+    }
+
     /// What the figures of `[since, until)` are computed from: failures, each with the deployment that it is linked to,
     /// and deployments.
     pub fn figures(

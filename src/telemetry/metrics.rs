@@ -108,8 +108,8 @@ impl Metrics {
         self.attempts.get_or_create(&Attempt { backend: backend.to_owned(), outcome }).inc();
     }
 
-    /// The Prometheus text, with the store's figures as they are now.
-    pub fn text(&self, gauges: &Gauges, now: Timestamp) -> Result<String, std::fmt::Error> {
+    /// The Prometheus text, with the store's gauges as they are now, and the DORA figures as they were computed last.
+    pub fn text(&self, gauges: &Gauges, dora: &str, now: Timestamp) -> Result<String, std::fmt::Error> {
         self.open_failures.set(gauges.open_failures);
         self.quarantined.set(gauges.quarantined);
         let of_removed = gauges.outbox.iter().map(|outbox| &outbox.backend);
@@ -126,6 +126,7 @@ impl Metrics {
         }
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
+        text.push_str(dora);
         Ok(prometheus_text(&text))
     }
 }

@@ -1,4 +1,5 @@
 //! What the program tells about itself: logs and metrics.
 
+pub mod dora;
 pub mod logs;
 pub mod metrics;

@@ -15,6 +15,7 @@ mod deployments;
 mod event_api;
 mod explain;
 mod faults;
+mod figures;
 mod fixtures;
 mod forwarding;
 mod harness;

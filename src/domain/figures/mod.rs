@@ -18,6 +18,9 @@ use super::timestamp::Timestamp;
 
 pub use self::durations::{RecoveryTimes, RestoreTimes};
 
+/// What is said where a period ends before it begins.
+pub const NOTHING_BETWEEN: &str = "since does not lie before until";
+
 /// What rows are made by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
