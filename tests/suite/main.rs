@@ -27,6 +27,7 @@ mod load;
 mod model;
 mod one_law;
 mod outbox;
+mod power_loss;
 mod process;
 mod reevaluate;
 mod slow;

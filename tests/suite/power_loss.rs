@@ -1,0 +1,183 @@
+//! Power loss at any moment: the program's system calls are traced and replayed up to every one of them, with what
+//! was not synced kept, dropped or torn; the store is opened and has to keep what others were told.
+
+mod controls;
+mod disk;
+mod opening;
+mod recording;
+mod steps;
+mod trace;
+
+use std::fmt;
+use std::process::Command;
+use std::time::Instant;
+
+use disk::{Disk, Fate};
+use fastrand::Rng;
+use opening::{Machine, Promised};
+use pagerduty_dora::config::Config;
+use recording::{Recording, record};
+use steps::{Action, Step};
+
+/// In the environment: how many more disks are tried at every cut, with random fates.
+const VARIANTS: &str = "POWER_LOSS_VARIANTS";
+/// In the environment: what chance starts from, to see a failure again.
+const SEED: &str = "POWER_LOSS_SEED";
+/// One disk in so many is opened by the program and brought up to date, the others by SQLite alone.
+const BY_PROGRAM_ONE_IN: usize = 4;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_power_loss_takes_what_was_acknowledged() {
+    let tracing = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).status();
+    if !tracing.is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("REQUIRE_ALL").is_none(), "strace is missing, or may not trace");
+        println!("skipped: strace is not installed, or may not trace");
+        return;
+    }
+    let began = Instant::now();
+    let recording = record().await;
+    recording.assert_holds_what_it_should();
+    let Recording { steps, config, .. } = recording;
+    let (variants, seed) = (number(VARIANTS).unwrap_or(2), number(SEED).unwrap_or_else(|| fastrand::u64(..)));
+    let plan = Plan { variants, seed, enough_failures: 10 };
+    let report = plan.cut_everywhere(&steps, &config);
+    eprintln!("{} steps, {SEED}={seed}, {VARIANTS}={variants}: {report}, {:?}", steps.len(), began.elapsed());
+    assert!(report.failed.is_empty(), "{SEED}={seed} shows it again: {:#?}", report.failed);
+    assert!(report.with_unfolded > 0, "no cut left events that were kept and not folded");
+
+    // The same eyes have to see a loss where there is one.
+    let careless = [
+        ("synchronous=NORMAL", controls::as_with_synchronous_normal(&steps)),
+        ("acknowledged before the commit", controls::as_if_acknowledged_before_the_commit(&steps)),
+        ("checkpoints without a sync", controls::as_if_checkpoints_did_not_sync(&steps)),
+    ];
+    for (control, steps) in careless {
+        let report = Plan { enough_failures: 1, ..plan }.cut_everywhere(&steps, &config);
+        eprintln!("control, {control}: {report}: {:?}", report.failed);
+        assert!(!report.failed.is_empty(), "{control} does no harm: then the test sees nothing");
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|value| value.parse().unwrap())
+}
+
+impl Recording {
+    /// The trace is of all that happened, and the moments that matter are in it.
+    fn assert_holds_what_it_should(&self) {
+        let count = |is: fn(&Action) -> bool| self.steps.iter().filter(|step| is(&step.action)).count();
+        assert_eq!(count(|action| matches!(action, Action::Acknowledge(_))), self.webhooks);
+        assert_eq!(count(|action| matches!(action, Action::Tell(_))), self.failures);
+        let wal_begun =
+            count(|action| matches!(action, Action::Write { file, offset: 0, .. } if file.ends_with("-wal")));
+        assert!(wal_begun > 1, "no checkpoint was followed by a WAL begun anew");
+        let mut disk = Disk::default();
+        self.steps.iter().for_each(|step| disk.apply(step));
+        let found = disk.after_power_loss(Fate::Kept, &mut Rng::new());
+        assert_eq!(found.keys().map(|name| &**name).collect::<Vec<_>>(), ["store.db"]);
+        assert!(found["store.db"] == self.left, "replayed, it is another database file");
+    }
+}
+
+/// How to cut.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    variants: u64,
+    seed: u64,
+    /// Who has seen so many looks no further.
+    enough_failures: usize,
+}
+
+impl Plan {
+    /// Cuts after every step, and looks at the disks that may be found then.
+    fn cut_everywhere(self, steps: &[Step], config: &Config) -> Report {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        std::thread::scope(|scope| {
+            let cut = |worker| scope.spawn(move || self.cut_some(steps, config, worker, workers));
+            let running: Vec<_> = (0..workers).map(cut).collect();
+            let mut report = Report::default();
+            for worker in running {
+                report.add(worker.join().unwrap());
+            }
+            report
+        })
+    }
+
+    /// The share of one of several workers.
+    fn cut_some(self, steps: &[Step], config: &Config, worker: usize, workers: usize) -> Report {
+        let mut disk = Disk::default();
+        let mut promised = Promised::default();
+        let mut machine = Machine::new(config);
+        let mut report = Report::default();
+        for (number, step) in steps.iter().enumerate() {
+            disk.apply(step);
+            promised.add(&step.action);
+            if number % workers != worker {
+                continue;
+            }
+            report.cuts += 1;
+            let next = steps.get(number + 1).map(|step| &step.action);
+            let mut rng = Rng::with_seed(self.seed ^ number as u64);
+            for fate in self.fates(next, disk.is_in_doubt(), &mut rng) {
+                let found = disk.after_power_loss(fate, &mut rng);
+                let by_program = rng.usize(..BY_PROGRAM_ONE_IN) == 0;
+                report.disks += 1;
+                if let Err(error) = machine.check(&found, &promised, by_program) {
+                    report.failed.push(format!("after step {number}, {fate:?}: {error}"));
+                }
+            }
+            if report.failed.len() >= self.enough_failures {
+                break;
+            }
+        }
+        Report { by_program: machine.by_program, with_unfolded: machine.by_program_with_unfolded, ..report }
+    }
+
+    /// The disks worth a look. Where the next step makes no other disk possible and only adds to what was promised,
+    /// the cut after that one shows whatever this one could.
+    fn fates(self, next: Option<&Action>, is_in_doubt: bool, rng: &mut Rng) -> Vec<Fate> {
+        let mut fates = Vec::new();
+        if next.is_none_or(Action::changes_the_disk) {
+            fates.push(Fate::Kept);
+        }
+        if next.is_none_or(Action::is_sync) {
+            fates.push(Fate::Dropped);
+        }
+        if is_in_doubt && next.is_none_or(|next| next.changes_the_disk() || next.is_sync()) {
+            fates.extend(
+                (0..self.variants).map(|_| if rng.bool() { Fate::Mixed } else { Fate::TornAtTheEnd }),
+            );
+        }
+        fates
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+struct Report {
+    cuts: usize,
+    disks: usize,
+    by_program: usize,
+    /// Of these, how many with events to be folded.
+    with_unfolded: usize,
+    /// The cut, the fate, and what was wrong.
+    failed: Vec<String>,
+}
+
+impl Report {
+    fn add(&mut self, other: Self) {
+        self.cuts += other.cuts;
+        self.disks += other.disks;
+        self.by_program += other.by_program;
+        self.with_unfolded += other.with_unfolded;
+        self.failed.extend(other.failed);
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cuts, disks, by_program, with_unfolded, failed } = self;
+        write!(f, "{cuts} cuts, {disks} disks, {by_program} of them opened by the program, ")?;
+        write!(f, "{with_unfolded} with events to be folded; {} failed", failed.len())
+    }
+}

@@ -1,0 +1,122 @@
+//! What the program would have done had it been careless: the same steps, with a mistake made in them.
+
+use std::collections::HashSet;
+
+use super::steps::{Action, Step};
+
+/// The WAL begins with a header of that many bytes, which is synced on its own.
+const WAL_HEADER_BYTES: usize = 32;
+
+/// Without the syncs of commits. Those of checkpoints stay.
+pub(super) fn as_with_synchronous_normal(steps: &[Step]) -> Vec<Step> {
+    let mut commits = Commits::default();
+    steps.iter().filter(|step| !commits.is_end_of_one(step)).cloned().collect()
+}
+
+/// With each acknowledgement before the first write of the commit that it waited for.
+pub(super) fn as_if_acknowledged_before_the_commit(steps: &[Step]) -> Vec<Step> {
+    let mut commits = Commits::default();
+    let mut careless: Vec<Step> = Vec::new();
+    // Where the commit under way begins, and where the last one did.
+    let (mut begun, mut last) = (None, 0);
+    for step in steps {
+        if matches!(step.action, Action::Acknowledge(_)) {
+            careless.insert(last, step.clone());
+            begun = begun.map(|begun| begun + 1);
+            continue;
+        }
+        if commits.is_end_of_one(step) {
+            last = begun.take().unwrap_or(careless.len());
+        } else if begun.is_none() && commits.is_under_way() {
+            begun = Some(careless.len());
+        }
+        careless.push(step.clone());
+    }
+    careless
+}
+
+/// Without the syncs of checkpoints, once there is something to lose: what the WAL held is in the database file only, and
+/// nobody made sure of that before the WAL is begun anew.
+pub(super) fn as_if_checkpoints_did_not_sync(steps: &[Step]) -> Vec<Step> {
+    let first_promise = steps.iter().position(|step| matches!(step.action, Action::Acknowledge(_)));
+    let (before, after) = steps.split_at(first_promise.unwrap());
+    let is_of_the_database =
+        |step: &&Step| matches!(&step.action, Action::Sync { file, .. } if file.ends_with(".db"));
+    before.iter().chain(after.iter().filter(|step| !is_of_the_database(step))).cloned().collect()
+}
+
+/// Tells the syncs of commits from those of checkpoints and of the WAL's header: a commit's is that of a thread that has
+/// just written to the WAL.
+#[derive(Default)]
+struct Commits {
+    writing: HashSet<u32>,
+}
+
+impl Commits {
+    fn is_end_of_one(&mut self, Step { thread, action, .. }: &Step) -> bool {
+        match action {
+            Action::Write { file, offset, .. } if file.ends_with("-wal") && *offset >= WAL_HEADER_BYTES => {
+                self.writing.insert(*thread);
+                false
+            }
+            Action::Sync { file, .. } if file.ends_with("-wal") => self.writing.remove(thread),
+            _ => false,
+        }
+    }
+
+    fn is_under_way(&self) -> bool {
+        !self.writing.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(offset: usize) -> Action {
+        Action::Write { file: "a.db-wal".into(), offset, bytes: [0; 1].into() }
+    }
+
+    fn sync() -> Action {
+        Action::Sync { file: "a.db-wal".into(), entered: 0 }
+    }
+
+    fn acknowledge() -> Action {
+        Action::Acknowledge([0; 1].into())
+    }
+
+    /// One letter for each step: Header, Frame, Sync, Acknowledgement.
+    fn shown(steps: &[Step]) -> String {
+        let letter = |step: &Step| match &step.action {
+            Action::Write { offset: 0, .. } => 'H',
+            Action::Write { .. } => 'F',
+            Action::Sync { .. } => 'S',
+            Action::Acknowledge(_) => 'A',
+            other => panic!("{other:?}"),
+        };
+        steps.iter().map(letter).collect()
+    }
+
+    /// Two commits by thread 1, the first of a new WAL, and the second acknowledged while a third is under way; in
+    /// between thread 2 syncs for a checkpoint.
+    fn steps() -> Vec<Step> {
+        let by_1 = [write(0), sync(), write(32), write(56), sync(), acknowledge()];
+        let then = [write(99), sync(), write(200), acknowledge(), sync(), acknowledge()];
+        let step = |thread| move |action| Step { thread, at: 0, action };
+        let mut steps: Vec<Step> = by_1.into_iter().map(step(1)).collect();
+        steps.push(step(2)(sync()));
+        steps.extend(then.into_iter().map(step(1)));
+        assert_eq!(shown(&steps), "HSFFSASFSFASA");
+        steps
+    }
+
+    #[test]
+    fn normal_leaves_out_the_syncs_of_commits_only() {
+        assert_eq!(shown(&as_with_synchronous_normal(&steps())), "HSFFASFFAA");
+    }
+
+    #[test]
+    fn an_early_acknowledgement_comes_before_the_writes_of_its_commit() {
+        assert_eq!(shown(&as_if_acknowledged_before_the_commit(&steps())), "HSAFFSSAFSAFS");
+    }
+}

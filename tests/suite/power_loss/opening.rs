@@ -1,0 +1,185 @@
+//! A disk after a power loss, opened as the program opens it, and looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pagerduty_dora::backend;
+use pagerduty_dora::catalog;
+use pagerduty_dora::config::Config;
+use pagerduty_dora::domain::forwarding::{Destination, Destinations};
+use pagerduty_dora::domain::policy::Policy;
+use pagerduty_dora::pagerduty::payload;
+use pagerduty_dora::store::{CommitObserver, Ended, Settings, Store};
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use super::disk::Files;
+use super::steps::Action;
+
+/// What others know, so that the store has to know it too.
+#[derive(Debug, Default)]
+pub(super) struct Promised {
+    /// The bodies of webhooks that were answered 202.
+    acknowledged: BTreeSet<Arc<[u8]>>,
+    /// The requests that the backend was sent.
+    told: BTreeSet<Arc<[u8]>>,
+}
+
+impl Promised {
+    pub(super) fn add(&mut self, action: &Action) {
+        match action {
+            Action::Acknowledge(body) => self.acknowledged.insert(Arc::clone(body)),
+            Action::Tell(request) => self.told.insert(Arc::clone(request)),
+            _ => false,
+        };
+    }
+}
+
+/// A machine that is switched on again and again, each time with another disk.
+pub(super) struct Machine {
+    folder: TempDir,
+    store: PathBuf,
+    policy: Arc<Policy>,
+    destinations: Destinations,
+    runtime: Runtime,
+    /// How often the program opened the store.
+    pub(super) by_program: usize,
+    /// How often it had events to fold that were kept and not folded.
+    pub(super) by_program_with_unfolded: usize,
+}
+
+impl Machine {
+    pub(super) fn new(config: &Config) -> Self {
+        // In memory where that can be had: these disks are not to survive anything.
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let store = folder.path().join("store.db");
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let backends = config.backend.iter().map(|entry| backend::from_config(entry).unwrap());
+        Self {
+            folder,
+            store,
+            policy: Arc::new(catalog::policy(config).unwrap()),
+            destinations: backends.map(|backend| backend as Arc<dyn Destination>).collect(),
+            runtime,
+            by_program: 0,
+            by_program_with_unfolded: 0,
+        }
+    }
+
+    /// Switches it on with this on its disk. SQLite opens the store, or the program, which also brings it up to date;
+    /// where there is something to bring up to date, both.
+    pub(super) fn check(
+        &mut self,
+        disk: &Files,
+        promised: &Promised,
+        by_program: bool,
+    ) -> Result<(), String> {
+        if by_program {
+            return self.check_by_program(disk, promised);
+        }
+        self.insert(disk);
+        let kept = look(&self.store, promised)?;
+        if kept.unfolded > 0 {
+            self.by_program_with_unfolded += 1;
+            self.check_by_program(disk, promised)?;
+        }
+        Ok(())
+    }
+
+    fn check_by_program(&mut self, disk: &Files, promised: &Promised) -> Result<(), String> {
+        self.insert(disk);
+        self.by_program += 1;
+        self.open_and_close()?;
+        match look(&self.store, promised)? {
+            Kept { unfolded: 0, untold: 0 } => Ok(()),
+            kept => Err(format!("lost on the way to the backend: {kept:?}")),
+        }
+    }
+
+    fn insert(&self, disk: &Files) {
+        for entry in std::fs::read_dir(self.folder.path()).unwrap() {
+            std::fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        for (name, content) in disk {
+            std::fs::write(self.folder.path().join(&**name), content).unwrap();
+        }
+    }
+
+    /// What `run` and every command that writes begin and end with.
+    fn open_and_close(&self) -> Result<(), String> {
+        let settings = Settings {
+            policy: Arc::clone(&self.policy),
+            destinations: self.destinations.clone(),
+            parse: payload::stored,
+            observer: Arc::new(Unobserved),
+        };
+        let store = Store::open(&self.store, settings).map_err(|error| format!("broken: {error}"))?;
+        let mut ended = store.ended();
+        drop(store);
+        let ended = self.runtime.block_on(ended.wait_for(|ended| *ended != Ended::Running));
+        match &*ended.unwrap() {
+            Ended::Cleanly => Ok(()),
+            ended => Err(format!("broken: {ended:?}")),
+        }
+    }
+}
+
+struct Unobserved;
+
+impl CommitObserver for Unobserved {
+    fn committed(&self, _: usize, _: Duration) {}
+}
+
+/// What a whole store keeps that is not where it should go yet.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Events that no failure knows.
+    unfolded: i64,
+    /// Failures that are over and that no backend is to be told of.
+    untold: i64,
+}
+
+/// An error where the store is not whole, or does not keep what was promised.
+fn look(store: &Path, promised: &Promised) -> Result<Kept, String> {
+    const BODIES: &str = "SELECT body FROM event UNION ALL SELECT body FROM quarantine";
+    // That an attempt was begun is on the disk before it is sent.
+    const TOLD: &str = "SELECT body FROM outbox WHERE attempts > 0";
+    const UNFOLDED: &str = "SELECT count(*) FROM event WHERE event_type LIKE 'incident.%'
+        AND NOT EXISTS (SELECT 1 FROM failure_event WHERE event = event.id)";
+    const UNTOLD: &str = "SELECT count(*) FROM failure WHERE state = 'completed'
+        AND NOT EXISTS (SELECT 1 FROM outbox WHERE failure = failure.id)";
+    let broken = |error: rusqlite::Error| format!("broken: {error}");
+    let db = Connection::open(store).map_err(broken)?;
+    let intact: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(broken)?;
+    let schema: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(broken)?;
+    if intact != "ok" {
+        return Err(format!("broken: {intact}"));
+    }
+    if schema == 0 {
+        let nothing = promised.acknowledged.is_empty() && promised.told.is_empty();
+        return if nothing { Ok(Kept::default()) } else { Err("lost: everything".to_owned()) };
+    }
+    let (kept, told) = (bodies(&db, BODIES).map_err(broken)?, bodies(&db, TOLD).map_err(broken)?);
+    let lost = promised.acknowledged.iter().filter(|body| !kept.contains_key(&***body)).count();
+    let forgotten = promised.told.iter().filter(|request| !told.contains_key(&***request)).count();
+    let twice = kept.values().filter(|count| **count > 1).count();
+    if lost + forgotten + twice > 0 {
+        return Err(format!("lost: {lost} events, {forgotten} requests; {twice} events are there twice"));
+    }
+    let count = |sql| db.query_row(sql, [], |row| row.get(0)).map_err(broken);
+    Ok(Kept { unfolded: count(UNFOLDED)?, untold: count(UNTOLD)? })
+}
+
+/// The bodies that a query finds, and how often each.
+fn bodies(db: &Connection, sql: &str) -> rusqlite::Result<BTreeMap<Vec<u8>, usize>> {
+    let mut found = BTreeMap::new();
+    let mut statement = db.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        *found.entry(row.get(0)?).or_default() += 1;
+    }
+    Ok(found)
+}
