@@ -53,14 +53,11 @@ pub(super) struct Machine {
 
 impl Machine {
     pub(super) fn new(config: &Config) -> Self {
-        // In memory where that can be had: these disks are not to survive anything.
-        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-        let store = folder.path().join("store.db");
         let runtime = Builder::new_current_thread().build().unwrap();
         let backends = config.backend.iter().map(|entry| backend::from_config(entry).unwrap());
         Self {
-            folder,
-            store,
+            folder: new_folder(),
+            store: PathBuf::new(),
             policy: Arc::new(catalog::policy(config).unwrap()),
             destinations: backends.map(|backend| backend as Arc<dyn Destination>).collect(),
             runtime,
@@ -99,10 +96,10 @@ impl Machine {
         }
     }
 
-    fn insert(&self, disk: &Files) {
-        for entry in std::fs::read_dir(self.folder.path()).unwrap() {
-            std::fs::remove_file(entry.unwrap().path()).unwrap();
-        }
+    /// In a folder of its own: a thread of a program that could not open the last one may not have ended.
+    fn insert(&mut self, disk: &Files) {
+        self.folder = new_folder();
+        self.store = self.folder.path().join("store.db");
         for (name, content) in disk {
             std::fs::write(self.folder.path().join(&**name), content).unwrap();
         }
@@ -125,6 +122,11 @@ impl Machine {
             ended => Err(format!("broken: {ended:?}")),
         }
     }
+}
+
+/// In memory where that can be had: these disks are not to survive anything.
+fn new_folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 struct Unobserved;

@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
@@ -11,7 +10,7 @@ use std::time::Instant;
 use pagerduty_dora::config::Config;
 use pagerduty_dora::pagerduty::signature::sign;
 
-use super::steps::{Step, steps};
+use super::steps::{Action, Step, steps};
 use super::trace::calls;
 use crate::harness::{Backend, PATIENCE, SECRET, client, event_of, fixture};
 
@@ -21,45 +20,57 @@ const CALLS: &str = "trace=openat,?open,?creat,write,pwrite64,writev,pwritev,?pw
     ?sync_file_range,ftruncate,truncate,fallocate,?unlink,unlinkat,?rename,?renameat,renameat2,?link,linkat,sendfile,\
     ?copy_file_range,sendto,sendmsg,recvfrom,recvmsg,read";
 /// Lives that are delivered one after the other.
-const LIVES_IN_TURN: usize = 6;
+const LIVES_IN_TURN: usize = 3;
 /// Lives that are delivered at once: more than make a group whose folding is put off.
 const LIVES_AT_ONCE: usize = 24;
+const STORE: &str = "store.db";
 /// Where the traced process finds the configuration.
 const CONFIGURATION: &str = "POWER_LOSS_CONFIG";
 
-/// What was recorded.
+/// What was recorded, and is in a folder.
 pub(super) struct Recording {
     pub(super) steps: Vec<Step>,
     pub(super) config: Config,
     /// The database file as it was in the end.
     pub(super) left: Vec<u8>,
-    /// How many webhooks were answered 202, by the count of those who sent them.
-    pub(super) webhooks: usize,
-    /// How many failures the backend was told of, by its own count.
-    pub(super) failures: usize,
 }
 
-/// Runs the program, and sees what it does.
-pub(super) async fn record() -> Recording {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().canonicalize().unwrap();
-    let mut backend = Backend::start().await;
-    (0..100).for_each(|_| backend.will_answer(&[(202, &[])]));
-    let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{}\"\n{}",
-        root.join("store.db").display(),
-        backend.entry("metrics")
-    );
-    let config = root.join("config.toml");
-    std::fs::write(&config, &text).unwrap();
-    let mut traced = Traced::start(&root, &config);
-    let webhooks = traced.live(&mut backend).await;
-    let trace = traced.stop();
-    let steps = steps(calls(&trace), root.to_str().unwrap(), "store.db");
-    let left = std::fs::read(root.join("store.db")).unwrap();
-    assert!(!root.join("store.db-wal").exists(), "an orderly end leaves nothing to recover");
-    let config = Config::parse(&text).unwrap();
-    Recording { steps, config, left, webhooks, failures: LIVES_IN_TURN + LIVES_AT_ONCE }
+impl Recording {
+    /// Runs the program with its store in this folder, and sees what it does.
+    pub(super) async fn make(folder: &Path) -> Self {
+        let mut backend = Backend::start().await;
+        (0..1_000).for_each(|_| backend.will_answer(&[(202, &[])]));
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{}\"\n{}",
+            folder.join(STORE).display(),
+            backend.entry("metrics")
+        );
+        std::fs::write(folder.join("config.toml"), text).unwrap();
+        let mut traced = Traced::start(folder);
+        traced.live(&mut backend).await;
+        let (webhooks, failures) = (traced.webhooks, traced.lives);
+        traced.stop();
+        assert!(!folder.join("store.db-wal").exists(), "an orderly end leaves nothing to recover");
+        let recording = Self::read(folder);
+        assert_eq!(recording.count(|action| matches!(action, Action::Acknowledge(_))), webhooks);
+        assert_eq!(recording.count(|action| matches!(action, Action::Tell(_))), failures);
+        recording
+    }
+
+    /// Reads it as it was left there.
+    pub(super) fn read(folder: &Path) -> Self {
+        let trace = std::fs::read_to_string(folder.join("trace")).unwrap();
+        Self {
+            steps: steps(calls(&trace), folder.to_str().unwrap(), STORE),
+            config: Config::read(&folder.join("config.toml")).unwrap(),
+            left: std::fs::read(folder.join(STORE)).unwrap(),
+        }
+    }
+
+    /// How many of the steps are such.
+    pub(super) fn count(&self, is: fn(&Action) -> bool) -> usize {
+        self.steps.iter().filter(|step| is(&step.action)).count()
+    }
 }
 
 /// The traced processes: this program again, in the part of the neighbour, and the daemon that it starts.
@@ -68,22 +79,28 @@ struct Traced {
     orders: ChildStdin,
     /// What the neighbour says.
     said: mpsc::Receiver<String>,
-    public: SocketAddr,
+    /// What the daemon says.
+    logged: mpsc::Receiver<String>,
     store: PathBuf,
-    trace: PathBuf,
+    http: reqwest::Client,
+    /// Where webhooks go.
+    url: String,
+    metrics: String,
+    lives: usize,
+    /// How many were answered 202.
+    webhooks: usize,
 }
 
 impl Traced {
     /// Returns once the daemon says that it is ready.
-    fn start(folder: &Path, config: &Path) -> Self {
-        let trace = folder.join("trace");
+    fn start(folder: &Path) -> Self {
         let mut strace = Command::new("strace")
             .args(["-f", "-y", "-xx", "-s", "1000000", "-e", CALLS, "-o"])
-            .arg(&trace)
+            .arg(folder.join("trace"))
             .arg(std::env::current_exe().unwrap())
             .args(["--exact", "power_loss::recording::the_daemon_and_its_neighbour"])
             .args(["--ignored", "--nocapture", "--test-threads=1"])
-            .env(CONFIGURATION, config)
+            .env(CONFIGURATION, folder.join("config.toml"))
             .env("PAGERDUTY_SIGNING_SECRET", SECRET)
             .env("RUST_LOG", "info")
             .stdin(Stdio::piped())
@@ -91,82 +108,126 @@ impl Traced {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let orders = strace.stdin.take().unwrap();
-        let said = lines(strace.stdout.take().unwrap());
-        let logged = lines(strace.stderr.take().unwrap());
-        let ready = wait_for(&logged, "public=");
-        let public = ready.split("public=").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
-        Self { strace, orders, said, public, store: folder.join("store.db"), trace }
+        let mut traced = Self {
+            orders: strace.stdin.take().unwrap(),
+            said: lines(strace.stdout.take().unwrap()),
+            logged: lines(strace.stderr.take().unwrap()),
+            strace,
+            store: folder.join(STORE),
+            http: client(),
+            url: String::new(),
+            metrics: String::new(),
+            lives: 0,
+            webhooks: 0,
+        };
+        traced.wait_until_ready();
+        traced
     }
 
-    /// Webhooks in turn and at once, with the WAL moved in between and meanwhile. Returns how many were answered 202.
-    async fn live(&mut self, backend: &mut Backend) -> usize {
-        let mut webhooks = 0;
-        let deliver = Client { http: client(), url: format!("http://{}/webhooks/pagerduty", self.public) };
-        let extra = ["pagey.ping", "incident.triggered", "incident.triggered"].map(fixture);
-        for body in extra.into_iter().chain(["signed, and no JSON".to_owned()]) {
-            deliver.webhook(body).await;
-            webhooks += 1;
+    fn wait_until_ready(&mut self) {
+        let ready = wait_for(&self.logged, "public=");
+        let address = |of| ready.split(of).nth(1).unwrap().split(' ').next().unwrap();
+        self.url = format!("http://{}/webhooks/pagerduty", address("public="));
+        self.metrics = format!("http://{}/metrics", address("admin="));
+    }
+
+    /// Webhooks in turn and at once, with the WAL moved in between and meanwhile, and a crash of the daemon.
+    async fn live(&mut self, backend: &mut Backend) {
+        let odd = ["pagey.ping", "incident.triggered", "incident.triggered"].map(fixture);
+        for body in odd.into_iter().chain(["signed, and no JSON".to_owned(), longer_than_pages()]) {
+            deliver(&self.http, &self.url, body).await;
+            self.webhooks += 1;
         }
-        for life in 0..LIVES_IN_TURN {
-            for body in bodies_of(life) {
-                deliver.webhook(body).await;
-                webhooks += 1;
+        for _ in 0..2 {
+            for _ in 0..LIVES_IN_TURN {
+                self.deliver_at_once(1, backend).await;
             }
-            backend.next().await;
-            if life % 3 == 2 {
-                // With nobody writing it is moved whole, and the next commit begins the WAL anew.
-                tokio::time::timeout(PATIENCE, self.quiet()).await.expect("still writing");
-                self.order("checkpoint");
-                wait_for(&self.said, "checkpointed");
-            }
+            // With nobody writing it is moved whole, and the next commit begins the WAL anew.
+            self.wait_until_quiet().await;
+            self.order("checkpoint");
+            wait_for(&self.said, "checkpointed");
         }
+        let mut rounds = 0..5;
+        while !self.has_folded_later().await {
+            rounds.next().expect("webhooks that come at once are committed together");
+            self.deliver_at_once(LIVES_AT_ONCE, backend).await;
+        }
+        // A write that is cut off by the crash would be missing in the trace.
+        self.wait_until_quiet().await;
+        self.order("crash");
+        self.wait_until_ready();
+        self.deliver_at_once(LIVES_IN_TURN, backend).await;
+    }
+
+    /// Some lives side by side, and until the backend was told of them; meanwhile the WAL is moved now and then.
+    async fn deliver_at_once(&mut self, lives: usize, backend: &mut Backend) {
         let (count, mut counted) = tokio::sync::mpsc::unbounded_channel();
-        for life in LIVES_IN_TURN..LIVES_IN_TURN + LIVES_AT_ONCE {
-            let (deliver, count) = (deliver.clone(), count.clone());
+        for life in self.lives..self.lives + lives {
+            let (http, url, count) = (self.http.clone(), self.url.clone(), count.clone());
             tokio::spawn(async move {
                 for body in bodies_of(life) {
-                    deliver.webhook(body).await;
+                    deliver(&http, &url, body).await;
                     count.send(()).unwrap();
                 }
             });
         }
         drop(count);
+        // While somebody else has the lock, what comes in gathers; asking for the metrics takes as long as that does.
+        let lock = rusqlite::Connection::open(&self.store).unwrap();
+        lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+        for _ in 1..lives {
+            self.has_folded_later().await;
+        }
+        drop(lock);
         let mut orders = 0;
         while let Some(()) = tokio::time::timeout(PATIENCE, counted.recv()).await.expect("no answer") {
-            webhooks += 1;
-            if webhooks % 20 == 0 {
+            self.webhooks += 1;
+            if self.webhooks.is_multiple_of(20) {
                 self.order("checkpoint");
                 orders += 1;
             }
         }
         (0..orders).for_each(|_| drop(wait_for(&self.said, "checkpointed")));
-        for _ in 0..LIVES_AT_ONCE {
+        for _ in 0..lives {
             backend.next().await;
         }
-        webhooks
+        self.lives += lives;
+    }
+
+    /// Whether a group was so large that its folding was put off.
+    async fn has_folded_later(&self) -> bool {
+        let text = self.http.get(&self.metrics).send().await.unwrap().text().await.unwrap();
+        let count = |of: &str| {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("pagerduty_dora_commit_batch_size_")?.strip_prefix(of));
+            line.unwrap().trim().parse::<u64>().unwrap()
+        };
+        count("count") > count("bucket{le=\"16.0\"}")
     }
 
     /// Returns once everything is folded, and what came of every attempt is recorded.
-    async fn quiet(&self) {
+    async fn wait_until_quiet(&self) {
         const IS_QUIET: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')
             AND (SELECT max(event) FROM failure_event) <= (SELECT up_to FROM folded)";
         let db = rusqlite::Connection::open(&self.store).unwrap();
-        while !db.query_row(IS_QUIET, [], |row| row.get::<_, bool>(0)).unwrap() {
-            tokio::task::yield_now().await;
-        }
+        let quiet = async {
+            while !db.query_row(IS_QUIET, [], |row| row.get::<_, bool>(0)).unwrap() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, quiet).await.expect("still writing");
     }
 
     fn order(&mut self, order: &str) {
         writeln!(self.orders, "{order}").unwrap();
     }
 
-    /// Has the daemon end in order, and returns what was traced.
-    fn stop(mut self) -> String {
+    /// Has the daemon end in order.
+    fn stop(mut self) {
         drop(self.orders);
         wait_for_end(&self.said);
         assert!(self.strace.wait().unwrap().success(), "SIGTERM drains and exits 0");
-        std::fs::read_to_string(&self.trace).unwrap()
     }
 }
 
@@ -176,19 +237,19 @@ fn bodies_of(life: usize) -> [String; 3] {
     ["incident.triggered", "incident.acknowledged", "incident.resolved"].map(|kind| event_of(kind, &incident))
 }
 
-/// Somebody who delivers webhooks.
-#[derive(Clone)]
-struct Client {
-    http: reqwest::Client,
-    url: String,
+/// An event that does not fit into a few pages.
+fn longer_than_pages() -> String {
+    event_of("incident.triggered", "QPOWERLOSSLONG").replacen(
+        '{',
+        &format!("{{\"{}\": 1,", "x".repeat(30_000)),
+        1,
+    )
 }
 
-impl Client {
-    async fn webhook(&self, body: String) {
-        let signature = sign(&SECRET.to_owned().into(), body.as_bytes());
-        let request = self.http.post(&self.url).header("x-pagerduty-signature", signature).body(body);
-        assert_eq!(request.send().await.unwrap().status().as_u16(), 202);
-    }
+async fn deliver(http: &reqwest::Client, url: &str, body: String) {
+    let signature = sign(&SECRET.to_owned().into(), body.as_bytes());
+    let request = http.post(url).header("x-pagerduty-signature", signature).body(body);
+    assert_eq!(request.send().await.unwrap().status().as_u16(), 202);
 }
 
 /// Reads lines in a thread of its own, so that one can stop waiting for them.
@@ -225,21 +286,26 @@ fn wait_for_end(lines: &mpsc::Receiver<String>) {
     }
 }
 
-/// Runs under strace. It starts the daemon, moves the WAL into the database file when it is told to, as the daemon
-/// itself does once the WAL is larger than this test can make it, and in the end terminates the daemon.
+/// Runs under strace. It starts the daemon and does as it is told: moves the WAL into the database file, as the daemon
+/// itself does once the WAL is larger than this test can make it; kills the daemon and starts it again; and in the end
+/// terminates it.
 #[test]
 #[ignore = "a part of the power-loss test, which runs it under strace"]
 fn the_daemon_and_its_neighbour() {
     let Some(config) = std::env::var_os(CONFIGURATION) else { return };
-    let store = Path::new(&config).with_file_name("store.db");
-    let mut daemon = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
-        .arg("--config")
-        .args([&config, OsStr::new("serve")])
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
+    let store = Path::new(&config).with_file_name(STORE);
+    let serve = || {
+        let mut daemon = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"));
+        daemon.arg("--config").args([&config, OsStr::new("serve")]).stdin(Stdio::null()).spawn().unwrap()
+    };
+    let mut daemon = serve();
     for order in std::io::stdin().lines() {
-        assert_eq!(order.unwrap(), "checkpoint");
+        if order.unwrap() == "crash" {
+            daemon.kill().unwrap();
+            daemon.wait().unwrap();
+            daemon = serve();
+            continue;
+        }
         let db = rusqlite::Connection::open(&store).unwrap();
         db.pragma_update(None, "synchronous", "FULL").unwrap();
         db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();

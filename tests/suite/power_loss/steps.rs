@@ -56,20 +56,14 @@ impl Action {
 }
 
 /// The steps of a trace, for the store that is in `folder` and has this name.
-///
-/// A change counts from the end of its call: until then another cut stands for it. What was told to others counts
-/// from the beginning of the call: they may have it before it returns.
 pub(super) fn steps(mut calls: Vec<Call>, folder: &str, store: &str) -> Vec<Step> {
-    let position = |call: &Call| {
-        if matches!(call.name.as_str(), "recvfrom" | "read") { call.left } else { told_at(call) }
-    };
-    calls.sort_by_key(position);
+    calls.sort_by_key(counts_at);
     let mut files = Files { folder, store, present: Vec::new() };
     let mut conversations = HashMap::<String, Conversation>::new();
     let mut steps = Vec::new();
     for call in &calls {
-        let mut add = |action| steps.push(Step { thread: call.thread, at: position(call), action });
-        if call.file.starts_with("socket:") {
+        let mut add = |action| steps.push(Step { thread: call.thread, at: counts_at(call), action });
+        if is_of_a_socket(call) {
             conversations.entry(call.file.clone()).or_default().hear(call, &mut add);
         } else {
             files.see(call, &mut add);
@@ -78,8 +72,15 @@ pub(super) fn steps(mut calls: Vec<Call>, folder: &str, store: &str) -> Vec<Step
     steps
 }
 
-fn told_at(call: &Call) -> usize {
-    if call.file.starts_with("socket:") { call.entered } else { call.left }
+/// A change counts from the end of its call: until then another cut stands for it. What is told to others counts from
+/// the beginning of the call: they may have it before it returns.
+fn counts_at(call: &Call) -> usize {
+    let is_told = is_of_a_socket(call) && !matches!(call.name.as_str(), "recvfrom" | "read");
+    if is_told { call.entered } else { call.left }
+}
+
+fn is_of_a_socket(call: &Call) -> bool {
+    call.file.starts_with("socket:")
 }
 
 /// The store's files, as the calls name them.
