@@ -8,6 +8,7 @@ mod explain;
 mod failures;
 mod outbox;
 mod reevaluate;
+pub mod report;
 mod send;
 mod serve;
 mod table;

@@ -1,0 +1,70 @@
+//! For spreadsheets: every figure in its own column, named as in the JSON.
+
+use super::super::table::printable;
+use crate::domain::figures::{Report, Row};
+
+/// The report as CSV (RFC 4180): a header and a line for each row; what is null is empty.
+///
+/// A key that a spreadsheet would take for a formula gets an apostrophe before it (OWASP: CSV Injection).
+pub fn csv(report: &Report) -> String {
+    let header = COLUMNS.map(str::to_owned).to_vec();
+    let lines = std::iter::once(header).chain(report.rows.iter().map(cells));
+    lines.map(|cells| cells.join(",") + "\r\n").collect()
+}
+
+const COLUMNS: [&str; 22] = [
+    "key",
+    "period",
+    "incidents",
+    "open",
+    "ignored",
+    "unmatched_incidents",
+    "deployments",
+    "failed_deployments",
+    "change_failure_rate",
+    "change_fail_rate",
+    "deployment_rework_rate",
+    "time_to_restore_seconds_n",
+    "time_to_restore_seconds_mean",
+    "time_to_restore_seconds_median",
+    "time_to_restore_seconds_p90",
+    "time_to_restore_seconds_max",
+    "failed_deployment_recovery_time_seconds_n",
+    "failed_deployment_recovery_time_seconds_open",
+    "failed_deployment_recovery_time_seconds_mean",
+    "failed_deployment_recovery_time_seconds_median",
+    "failed_deployment_recovery_time_seconds_p90",
+    "failed_deployment_recovery_time_seconds_max",
+];
+
+fn cells(row: &Row) -> Vec<String> {
+    let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let restore = &row.time_to_restore_seconds;
+    let recovery = &row.failed_deployment_recovery_time_seconds;
+    let mut cells = vec![
+        row.key.as_deref().map(quoted).unwrap_or_default(),
+        row.period.map(|period| period.to_string()).unwrap_or_default(),
+    ];
+    let counts = [row.incidents, row.open, row.ignored, row.unmatched_incidents];
+    cells.extend(counts.map(|count| count.to_string()));
+    cells.extend([row.deployments, row.failed_deployments].map(|count| count.to_string()));
+    cells.extend([row.change_failure_rate, row.change_fail_rate, row.deployment_rework_rate].map(number));
+    cells.push(restore.n.to_string());
+    cells.extend([restore.mean, restore.median, restore.p90, restore.max].map(number));
+    cells.extend([recovery.n, recovery.open].map(|count| count.to_string()));
+    cells.extend([recovery.mean, recovery.median, recovery.p90, recovery.max].map(number));
+    cells
+}
+
+/// Text as a cell of one line that is text to every spreadsheet, and steers no terminal.
+fn quoted(text: &str) -> String {
+    let text = printable(text);
+    // The wide ones are taken for formulas too, where Japanese is written.
+    let is_formula = text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    let guard = if is_formula { "'" } else { "" };
+    // Semicolons part cells where commas are in numbers.
+    if is_formula || text.contains(['"', ',', ';']) || text.trim() != text {
+        return format!("\"{guard}{}\"", text.replace('"', "\"\""));
+    }
+    text
+}

@@ -1,0 +1,70 @@
+//! For pages: one table, as GitHub and GitLab show them.
+
+use super::super::table::printable;
+use super::{duration, key, percent, period, subject};
+use crate::domain::figures::{Report, Row};
+
+/// The report as a table in Markdown.
+pub fn markdown(report: &Report) -> String {
+    let period_title = report.interval.map(|_| "Period (UTC)");
+    let lead: Vec<&str> =
+        period_title.into_iter().chain(subject(report.by).map(|[_, title]| title)).collect();
+    let rules = lead.iter().map(|_| "---").chain(NUMBERS.map(|_| "---:")).map(str::to_owned).collect();
+    let titles = lead.iter().copied().chain(NUMBERS).map(str::to_owned).collect();
+    let rows = report.rows.iter().map(|row| {
+        let period = report.interval.map(|_| period(row));
+        let key = subject(report.by).map(|_| escaped(&key(row)));
+        period.into_iter().chain(key).chain(numbers(row)).collect()
+    });
+    let lines = [titles, rules].into_iter().chain(rows);
+    lines.map(|cells: Vec<String>| ["| ", &cells.join(" | "), " |\n"].concat()).collect()
+}
+
+const NUMBERS: [&str; 20] = [
+    "Incidents",
+    "Open",
+    "Ignored",
+    "Unmatched",
+    "Deployments",
+    "Failed",
+    "Change failure rate",
+    "Change fail rate",
+    "Rework rate",
+    "Restored",
+    "Mean time to restore",
+    "Median",
+    "p90",
+    "Max",
+    "Recovered deployments",
+    "Not recovered",
+    "Mean recovery time",
+    "Median",
+    "p90",
+    "Max",
+];
+
+fn numbers(row: &Row) -> Vec<String> {
+    let restore = &row.time_to_restore_seconds;
+    let recovery = &row.failed_deployment_recovery_time_seconds;
+    let counts = [row.incidents, row.open, row.ignored, row.unmatched_incidents];
+    let mut cells: Vec<String> = counts.iter().map(ToString::to_string).collect();
+    cells.extend([row.deployments, row.failed_deployments].map(|count| count.to_string()));
+    cells.extend([row.change_failure_rate, row.change_fail_rate, row.deployment_rework_rate].map(percent));
+    cells.push(restore.n.to_string());
+    cells.extend([restore.mean, restore.median, restore.p90, restore.max].map(duration));
+    cells.extend([recovery.n, recovery.open].map(|count| count.to_string()));
+    cells.extend([recovery.mean, recovery.median, recovery.p90, recovery.max].map(duration));
+    cells
+}
+
+/// Text that stays text: no other cell, line, link, image or tag.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in printable(text).chars() {
+        if matches!(c, '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '~' | '!') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}

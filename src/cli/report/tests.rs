@@ -1,0 +1,323 @@
+use super::*;
+use crate::domain::figures::{Interval, RecoveryTimes, RestoreTimes};
+
+/// A row with everything in it.
+fn busy(key: &str) -> Row {
+    Row {
+        key: Some(key.to_owned()),
+        period: None,
+        incidents: 4,
+        open: 1,
+        ignored: 2,
+        unmatched_incidents: 0,
+        deployments: 40,
+        failed_deployments: 2,
+        change_failure_rate: Some(0.1),
+        change_fail_rate: Some(0.05),
+        deployment_rework_rate: Some(1.0 / 40.0),
+        time_to_restore_seconds: RestoreTimes {
+            n: 3,
+            mean: Some(1200.0),
+            median: Some(900.0),
+            p90: Some(2400.5),
+            max: Some(2400.5),
+        },
+        failed_deployment_recovery_time_seconds: RecoveryTimes {
+            n: 1,
+            open: 1,
+            mean: Some(93_600.0),
+            median: Some(93_600.0),
+            p90: Some(93_600.0),
+            max: Some(93_600.0),
+        },
+    }
+}
+
+/// A row of an incident of something that deployed nothing.
+fn unmatched(key: Option<&str>) -> Row {
+    Row {
+        key: key.map(str::to_owned),
+        incidents: 1,
+        open: 0,
+        ignored: 0,
+        unmatched_incidents: 1,
+        deployments: 0,
+        failed_deployments: 0,
+        change_failure_rate: None,
+        change_fail_rate: None,
+        deployment_rework_rate: None,
+        time_to_restore_seconds: RestoreTimes { n: 0, mean: None, median: None, p90: None, max: None },
+        failed_deployment_recovery_time_seconds: RecoveryTimes {
+            n: 0,
+            open: 0,
+            mean: None,
+            median: None,
+            p90: None,
+            max: None,
+        },
+        ..busy("")
+    }
+}
+
+fn report(by: By, interval: Option<Interval>, rows: Vec<Row>) -> Report {
+    let time = |text| Timestamp::parse(text).unwrap();
+    Report { since: time("2026-11-01T12:30:00Z"), until: time("2026-11-30T00:00:00Z"), by, interval, rows }
+}
+
+fn undivided() -> Report {
+    report(By::Service, None, vec![busy("checkout"), unmatched(Some("search"))])
+}
+
+/// Three weeks: a bad one, one without deployments, and a good one.
+fn weekly() -> Report {
+    let on = |period: &str, row| Row { period: Some(Timestamp::parse(period).unwrap()), ..row };
+    let good = Row {
+        change_failure_rate: Some(0.025),
+        time_to_restore_seconds: RestoreTimes {
+            median: Some(300.0),
+            ..busy("checkout").time_to_restore_seconds
+        },
+        ..busy("checkout")
+    };
+    let rows = vec![
+        on("2026-11-01T12:30:00Z", busy("checkout")),
+        on("2026-11-02T00:00:00Z", unmatched(Some("checkout"))),
+        on("2026-11-02T00:00:00Z", unmatched(Some("search"))),
+        on("2026-11-09T00:00:00Z", good),
+    ];
+    report(By::Service, Some(Interval::Week), rows)
+}
+
+fn hostile() -> Report {
+    let keys = [
+        "=HYPERLINK(\"http://evil\",\"x\")",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "a|b\\|c",
+        "a,b;c",
+        "two\r\nlines",
+        "<img src=x> [x](http://evil) `*_",
+        "\u{1b}[31mred\u{202e}",
+        "",
+    ];
+    report(By::Team, None, keys.into_iter().map(|key| unmatched(Some(key))).collect())
+}
+
+/// Nobody sees ends of lines. Here they are seen.
+fn shown(csv: &str) -> String {
+    csv.replace("\r\n", "⏎\n")
+}
+
+#[test]
+fn people_see_tables() {
+    insta::assert_snapshot!(table(&undivided(), 100), @r"
+    2026-11-01T12:30:00Z to 2026-11-30T00:00:00Z
+
+    Incidents and deployments
+    SERVICE   INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED    CFR  FAIL RATE  REWORK
+    checkout          4        2          0       40       2  10.0%       5.0%    2.5%
+    search            1        0          1        0       0      -          -       -
+
+    Time to restore
+    SERVICE   N  OPEN     MEAN   MEDIAN      P90      MAX
+    checkout  3     1  20m 00s  15m 00s  40m 01s  40m 01s
+
+    Failed deployment recovery time
+    SERVICE   N  OPEN    MEAN  MEDIAN     P90     MAX
+    checkout  1     1  1d 02h  1d 02h  1d 02h  1d 02h
+    ");
+}
+
+#[test]
+fn people_see_a_trend_where_the_period_is_divided() {
+    insta::assert_snapshot!(table(&weekly(), 100), @r"
+    2026-11-01T12:30:00Z to 2026-11-30T00:00:00Z
+
+    Incidents and deployments
+    PERIOD (UTC)      SERVICE   INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED    CFR  FAIL RATE  REWORK
+    2026-11-01 12:30  checkout          4        2          0       40       2  10.0%       5.0%    2.5%
+    2026-11-02        checkout          1        0          1        0       0      -          -       -
+    2026-11-02        search            1        0          1        0       0      -          -       -
+    2026-11-09        checkout          4        2          0       40       2   2.5%       5.0%    2.5%
+
+    Time to restore
+    PERIOD (UTC)      SERVICE   N  OPEN     MEAN   MEDIAN      P90      MAX
+    2026-11-01 12:30  checkout  3     1  20m 00s  15m 00s  40m 01s  40m 01s
+    2026-11-09        checkout  3     1  20m 00s   5m 00s  40m 01s  40m 01s
+
+    Failed deployment recovery time
+    PERIOD (UTC)      SERVICE   N  OPEN    MEAN  MEDIAN     P90     MAX
+    2026-11-01 12:30  checkout  1     1  1d 02h  1d 02h  1d 02h  1d 02h
+    2026-11-09        checkout  1     1  1d 02h  1d 02h  1d 02h  1d 02h
+
+    Trend
+    SERVICE   FIGURE                  HIGHEST  OVER TIME
+    checkout  change failure rate       10.0%  █·▂
+    checkout  median time to restore  15m 00s  █·▃
+    ");
+}
+
+#[test]
+fn what_is_about_everything_has_no_key() {
+    let all = report(By::None, None, vec![Row { key: None, ..busy("") }]);
+    insta::assert_snapshot!(table(&all, 100), @r"
+    2026-11-01T12:30:00Z to 2026-11-30T00:00:00Z
+
+    Incidents and deployments
+    INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED    CFR  FAIL RATE  REWORK
+            4        2          0       40       2  10.0%       5.0%    2.5%
+
+    Time to restore
+    N  OPEN     MEAN   MEDIAN      P90      MAX
+    3     1  20m 00s  15m 00s  40m 01s  40m 01s
+
+    Failed deployment recovery time
+    N  OPEN    MEAN  MEDIAN     P90     MAX
+    1     1  1d 02h  1d 02h  1d 02h  1d 02h
+    ");
+    insta::assert_snapshot!(markdown(&all), @r"
+    | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median | p90 | Max |
+    | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | 4 | 1 | 2 | 0 | 40 | 2 | 10.0% | 5.0% | 2.5% | 3 | 20m 00s | 15m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
+    ");
+    let severities = report(By::Severity, None, vec![unmatched(None), unmatched(Some("SEV-1"))]);
+    insta::assert_snapshot!(table(&severities, 100), @r"
+    2026-11-01T12:30:00Z to 2026-11-30T00:00:00Z
+
+    Incidents and deployments
+    SEVERITY  INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED  CFR  FAIL RATE  REWORK
+    -                 1        0          1        0       0    -          -       -
+    SEV-1             1        0          1        0       0    -          -       -
+    ");
+}
+
+#[test]
+fn nothing_is_said_where_there_is_nothing() {
+    let nothing = report(By::Service, None, Vec::new());
+    insta::assert_snapshot!(table(&nothing, 100), @r"
+    2026-11-01T12:30:00Z to 2026-11-30T00:00:00Z
+
+    no failures and no deployments
+    ");
+    assert_eq!(csv(&nothing).lines().count(), 1, "the header");
+    assert_eq!(markdown(&nothing).lines().count(), 2, "the header");
+}
+
+#[test]
+fn spreadsheets_get_every_figure() {
+    insta::assert_snapshot!(shown(&csv(&undivided())), @r"
+    key,period,incidents,open,ignored,unmatched_incidents,deployments,failed_deployments,change_failure_rate,change_fail_rate,deployment_rework_rate,time_to_restore_seconds_n,time_to_restore_seconds_mean,time_to_restore_seconds_median,time_to_restore_seconds_p90,time_to_restore_seconds_max,failed_deployment_recovery_time_seconds_n,failed_deployment_recovery_time_seconds_open,failed_deployment_recovery_time_seconds_mean,failed_deployment_recovery_time_seconds_median,failed_deployment_recovery_time_seconds_p90,failed_deployment_recovery_time_seconds_max⏎
+    checkout,,4,1,2,0,40,2,0.1,0.05,0.025,3,1200,900,2400.5,2400.5,1,1,93600,93600,93600,93600⏎
+    search,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
+    ");
+    insta::assert_snapshot!(shown(&csv(&weekly())), @r"
+    key,period,incidents,open,ignored,unmatched_incidents,deployments,failed_deployments,change_failure_rate,change_fail_rate,deployment_rework_rate,time_to_restore_seconds_n,time_to_restore_seconds_mean,time_to_restore_seconds_median,time_to_restore_seconds_p90,time_to_restore_seconds_max,failed_deployment_recovery_time_seconds_n,failed_deployment_recovery_time_seconds_open,failed_deployment_recovery_time_seconds_mean,failed_deployment_recovery_time_seconds_median,failed_deployment_recovery_time_seconds_p90,failed_deployment_recovery_time_seconds_max⏎
+    checkout,2026-11-01T12:30:00Z,4,1,2,0,40,2,0.1,0.05,0.025,3,1200,900,2400.5,2400.5,1,1,93600,93600,93600,93600⏎
+    checkout,2026-11-02T00:00:00Z,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
+    search,2026-11-02T00:00:00Z,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
+    checkout,2026-11-09T00:00:00Z,4,1,2,0,40,2,0.025,0.05,0.025,3,1200,300,2400.5,2400.5,1,1,93600,93600,93600,93600⏎
+    ");
+}
+
+#[test]
+fn pages_get_one_table() {
+    insta::assert_snapshot!(markdown(&undivided()), @r"
+    | Service | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median | p90 | Max |
+    | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | checkout | 4 | 1 | 2 | 0 | 40 | 2 | 10.0% | 5.0% | 2.5% | 3 | 20m 00s | 15m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
+    | search | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | - | 0 | 0 | - | - | - | - |
+    ");
+    insta::assert_snapshot!(markdown(&weekly()), @r"
+    | Period (UTC) | Service | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median | p90 | Max |
+    | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | 2026-11-01 12:30 | checkout | 4 | 1 | 2 | 0 | 40 | 2 | 10.0% | 5.0% | 2.5% | 3 | 20m 00s | 15m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
+    | 2026-11-02 | checkout | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | - | 0 | 0 | - | - | - | - |
+    | 2026-11-02 | search | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | - | 0 | 0 | - | - | - | - |
+    | 2026-11-09 | checkout | 4 | 1 | 2 | 0 | 40 | 2 | 2.5% | 5.0% | 2.5% | 3 | 20m 00s | 5m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
+    ");
+}
+
+#[test]
+fn keys_stay_text_whatever_they_hold() {
+    insta::assert_snapshot!(table(&hostile(), 100), @r#"
+    2026-11-01T12:30:00Z to 2026-11-30T00:00:00Z
+
+    Incidents and deployments
+    TEAM                          INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED  CFR  FAIL RATE  REWORK
+    =HYPERLINK("http://evil","x…          1        0          1        0       0    -          -       -
+    +1                                    1        0          1        0       0    -          -       -
+    -1                                    1        0          1        0       0    -          -       -
+    @SUM(A1)                              1        0          1        0       0    -          -       -
+    ·=1                                   1        0          1        0       0    -          -       -
+    a|b\|c                                1        0          1        0       0    -          -       -
+    a,b;c                                 1        0          1        0       0    -          -       -
+    two··lines                            1        0          1        0       0    -          -       -
+    <img src=x> [x](http://evil…          1        0          1        0       0    -          -       -
+    ·[31mred·                             1        0          1        0       0    -          -       -
+                                          1        0          1        0       0    -          -       -
+    "#);
+    let first_cells = |text: String, cells: usize| -> String {
+        let cut = |line: &str| line.chars().take(cells).collect::<String>().trim_end().to_owned() + "\n";
+        text.lines().map(cut).collect()
+    };
+    insta::assert_snapshot!(first_cells(shown(&csv(&hostile())), 50), @r#"
+    key,period,incidents,open,ignored,unmatched_incide
+    "'=HYPERLINK(""http://evil"",""x"")",,1,0,0,1,0,0,
+    "'+1",,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
+    "'-1",,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
+    "'@SUM(A1)",,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
+    ·=1,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
+    a|b\|c,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
+    "a,b;c",,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
+    two··lines,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
+    <img src=x> [x](http://evil) `*_,,1,0,0,1,0,0,,,,0
+    ·[31mred·,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
+    ,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
+    "#);
+    insta::assert_snapshot!(first_cells(markdown(&hostile()), 60), @r#"
+    | Team | Incidents | Open | Ignored | Unmatched | Deployment
+    | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---
+    | =HYPERLINK("http://evil","x") | 1 | 0 | 0 | 1 | 0 | 0 | -
+    | +1 | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | -
+    | -1 | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | -
+    | @SUM(A1) | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - |
+    | ·=1 | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - |
+    | a\|b\\\|c | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | -
+    | a,b;c | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | -
+    | two··lines | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | -
+    | \<img src=x\> \[x\](http://evil) \`\*\_ | 1 | 0 | 0 | 1 |
+    | ·\[31mred· | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | -
+    |  | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | - |
+    "#);
+}
+
+#[test]
+fn the_latest_bars_are_shown_where_not_all_fit() {
+    let days: Vec<Row> = (0..200_u32)
+        .map(|day| Row {
+            period: Some(
+                report(By::None, None, vec![])
+                    .since
+                    .saturating_add(std::time::Duration::from_hours(24 * u64::from(day))),
+            ),
+            key: None,
+            change_failure_rate: Some(f64::from(day) / 199.0),
+            ..unmatched(None)
+        })
+        .collect();
+    let text = table(&report(By::None, Some(Interval::Day), days), 60);
+    let trend: Vec<&str> = text.lines().rev().take(2).collect();
+    assert!(trend[0].chars().count() <= 60);
+    insta::assert_snapshot!(trend[0], @r"change failure rate   100.0%  …▇▇▇▇▇▇▇▇▇▇▇▇▇█████████████");
+}
+
+#[test]
+fn all_fits_a_hundred_columns() {
+    for report in [undivided(), weekly(), hostile()] {
+        for line in table(&report, 100).lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
+}

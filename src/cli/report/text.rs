@@ -1,0 +1,163 @@
+//! For people: a few tables that fit, as all figures side by side do not.
+
+use super::super::table::{Column, render};
+use super::{duration, key, percent, period, periods, subject};
+use crate::domain::figures::{Report, Row};
+
+/// Bars, highest first, each with the part of the highest value from which on it stands for one.
+const BARS: [(f64, char); 8] = [
+    (0.9375, '█'),
+    (0.8125, '▇'),
+    (0.6875, '▆'),
+    (0.5625, '▅'),
+    (0.4375, '▄'),
+    (0.3125, '▃'),
+    (0.1875, '▂'),
+    (0.0, '▁'),
+];
+/// Where there is no figure.
+const NO_BAR: char = '·';
+/// The fewest bars that show a trend.
+const FEWEST_BARS: usize = 8;
+/// What a trend's line takes beside key and bars.
+const BESIDE_BARS: usize = "median time to restore".len() + 2 + "HIGHEST".len() + 2;
+/// More of a long key gives way to bars.
+const WIDEST_KEY: usize = 24;
+
+/// The report as tables, with a trend of each key where the period is divided.
+///
+/// `width` is the terminal's, in characters.
+pub fn table(report: &Report, width: usize) -> String {
+    let mut text = format!("{} to {}\n", report.since, report.until);
+    if report.rows.is_empty() {
+        text.push_str("\nno failures and no deployments\n");
+    }
+    let sections = [counts(report), restore_times(report), recovery_times(report), trend(report, width)];
+    for Section { title, columns, rows } in sections {
+        if !rows.is_empty() {
+            text.push_str(&["\n", title, "\n", &render(&columns, &rows, width)].concat());
+        }
+    }
+    text
+}
+
+struct Section {
+    title: &'static str,
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Section {
+    /// One with a column for each of these numbers, and a line for each row that has some.
+    fn new<'a>(
+        title: &'static str,
+        report: &'a Report,
+        numbers: &[&'static str],
+        cells: impl Fn(&'a Row) -> Option<Vec<String>>,
+    ) -> Self {
+        let mut columns = Vec::new();
+        columns.extend(report.interval.map(|_| text_column("PERIOD (UTC)", false)));
+        columns.extend(subject(report.by).map(|[title, _]| text_column(title, true)));
+        columns.extend(numbers.iter().map(|title| Column { title, is_number: true, may_shrink: false }));
+        let lead = |row: &Row| {
+            let period = report.interval.map(|_| period(row));
+            period.into_iter().chain(subject(report.by).map(|_| key(row)))
+        };
+        let rows = report.rows.iter().filter_map(|row| Some(lead(row).chain(cells(row)?).collect()));
+        Self { title, columns, rows: rows.collect() }
+    }
+}
+
+const fn text_column(title: &'static str, may_shrink: bool) -> Column {
+    Column { title, is_number: false, may_shrink }
+}
+
+fn counts(report: &Report) -> Section {
+    let titles = ["INCIDENTS", "IGNORED", "UNMATCHED", "DEPLOYS", "FAILED", "CFR", "FAIL RATE", "REWORK"];
+    Section::new("Incidents and deployments", report, &titles, |row| {
+        let counts =
+            [row.incidents, row.ignored, row.unmatched_incidents, row.deployments, row.failed_deployments];
+        let rates = [row.change_failure_rate, row.change_fail_rate, row.deployment_rework_rate];
+        Some(counts.iter().map(ToString::to_string).chain(rates.map(percent)).collect())
+    })
+}
+
+const STATISTIC: [&str; 6] = ["N", "OPEN", "MEAN", "MEDIAN", "P90", "MAX"];
+
+fn restore_times(report: &Report) -> Section {
+    Section::new("Time to restore", report, &STATISTIC, |row| {
+        let times = &row.time_to_restore_seconds;
+        statistic(times.n, row.open, [times.mean, times.median, times.p90, times.max])
+    })
+}
+
+fn recovery_times(report: &Report) -> Section {
+    Section::new("Failed deployment recovery time", report, &STATISTIC, |row| {
+        let times = &row.failed_deployment_recovery_time_seconds;
+        statistic(times.n, times.open, [times.mean, times.median, times.p90, times.max])
+    })
+}
+
+fn statistic(n: usize, open: usize, seconds: [Option<f64>; 4]) -> Option<Vec<String>> {
+    let counts = [n, open].map(|count| count.to_string());
+    (n + open > 0).then(|| counts.into_iter().chain(seconds.map(duration)).collect())
+}
+
+/// What a trend is drawn of: its name, where it stands in a row, and how it is shown.
+type Figure = (&'static str, fn(&Row) -> Option<f64>, fn(Option<f64>) -> String);
+
+const TRENDS: [Figure; 2] = [
+    ("change failure rate", |row| row.change_failure_rate, percent),
+    ("median time to restore", |row| row.time_to_restore_seconds.median, duration),
+];
+
+/// Two lines for each key. One moment is no trend.
+fn trend(report: &Report, width: usize) -> Section {
+    let mut keys: Vec<Option<&str>> = report.rows.iter().map(|row| row.key.as_deref()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let periods = periods(report);
+    let subject = subject(report.by);
+    let key_width = subject.map_or(0, |[title, _]| {
+        let widths = keys.iter().flatten().map(|key| key.chars().count());
+        2 + widths.max().unwrap_or(0).clamp(title.len(), WIDEST_KEY)
+    });
+    let bars = width.saturating_sub(key_width + BESIDE_BARS).max(FEWEST_BARS);
+
+    let mut rows = Vec::new();
+    for key in keys {
+        let own: Vec<&Row> = report.rows.iter().filter(|row| row.key.as_deref() == key).collect();
+        for (name, figure, show) in TRENDS {
+            let at = |period| own.iter().find(|row| row.period == Some(period)).and_then(|row| figure(row));
+            let values: Vec<Option<f64>> = periods.iter().map(|period| at(*period)).collect();
+            let highest = values.iter().flatten().copied().reduce(f64::max);
+            if let Some(highest) = highest.filter(|_| periods.len() > 1) {
+                let key = subject.map(|_| key.unwrap_or("-").to_owned());
+                let cells = [name.to_owned(), show(Some(highest)), sparkline(&values, highest, bars)];
+                rows.push(key.into_iter().chain(cells).collect());
+            }
+        }
+    }
+    let mut columns: Vec<Column> = subject.map(|[title, _]| text_column(title, true)).into_iter().collect();
+    columns.extend([
+        text_column("FIGURE", false),
+        Column { title: "HIGHEST", is_number: true, may_shrink: false },
+        text_column("OVER TIME", false),
+    ]);
+    Section { title: "Trend", columns, rows }
+}
+
+/// A bar for each value, from nothing up to the highest. Of too many the latest are shown.
+fn sparkline(values: &[Option<f64>], highest: f64, bars: usize) -> String {
+    let bar = |value: &Option<f64>| {
+        let Some(value) = value else { return NO_BAR };
+        // Where the highest is nothing, the lowest bar it is.
+        let part = if highest > 0.0 { value / highest } else { 0.0 };
+        BARS.iter().find(|(from, _)| part >= *from).map_or(NO_BAR, |(_, bar)| *bar)
+    };
+    if values.len() <= bars {
+        return values.iter().map(bar).collect();
+    }
+    let latest = &values[values.len() + 1 - bars..];
+    std::iter::once('…').chain(latest.iter().map(bar)).collect()
+}
