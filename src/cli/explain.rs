@@ -3,11 +3,12 @@
 use anyhow::anyhow;
 use clap::Args;
 
-use super::failures::{or_dash, span};
+use super::failures::or_dash;
 use super::table::{Column, render, say, width};
 use super::{Failed, Format, FormatName};
 use crate::catalog;
 use crate::config::Config;
+use crate::domain::span::span;
 use crate::pagerduty::payload;
 use crate::store::{Reader, Story};
 

@@ -8,7 +8,7 @@ mod explain;
 mod failures;
 mod outbox;
 mod reevaluate;
-pub mod report;
+mod report;
 mod send;
 mod serve;
 mod table;
@@ -59,6 +59,8 @@ enum Command {
     Send(send::Options),
     /// List failures, newest first
     Failures(failures::Options),
+    /// Compute the DORA figures of a period
+    Report(report::Options),
     /// Tell one failure's whole story: its events, what decided what, and what backends were told
     Explain(explain::Options),
     /// List what backends have still to be told, or would not take; retry or discard it
@@ -147,6 +149,7 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
         Command::Check(options) => check::run(&options, &config()?),
         Command::Send(options) => send::run(&options),
         Command::Failures(options) => failures::run(&options, &config()?),
+        Command::Report(options) => report::run(&options, &config()?),
         Command::Explain(options) => explain::run(&options, &config()?),
         Command::Outbox(options) => outbox::run(&options, &config()?),
         Command::Reevaluate(options) => reevaluate::run(&options, &config()?),

@@ -18,5 +18,6 @@ pub mod moment;
 pub mod policy;
 pub mod retry;
 pub mod rule;
+pub mod span;
 pub mod submission;
 pub mod timestamp;

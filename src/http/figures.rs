@@ -12,15 +12,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::admin::{Admin, bad_query, blocking};
-use crate::domain::figures::{self, By, Env, Interval, Question};
-use crate::domain::moment;
+use crate::domain::figures::{Asked, By, Interval};
 use crate::domain::timestamp::Timestamp;
 use crate::telemetry::dora;
 
 /// The gauges are not computed more often than that.
 const COMPUTED_EVERY: Duration = Duration::from_mins(1);
-/// What a report is about where nobody says.
-const DEFAULT_SINCE: &str = "30d";
 
 /// The gauges as they were computed last, and when.
 #[derive(Default)]
@@ -97,7 +94,14 @@ pub(super) async fn report(
         Ok(query) => query,
         Err(rejection) => return bad_query(&rejection.body_text()),
     };
-    let question = match question(&admin, &query) {
+    let asked = Asked {
+        since: query.since.as_deref(),
+        until: query.until.as_deref(),
+        by: query.by,
+        env: query.env.as_deref(),
+        interval: query.interval,
+    };
+    let question = match asked.question(admin.clock.now(), &admin.timezone, &admin.policy.default_env) {
         Ok(question) => question,
         Err(error) => return bad_query(&error),
     };
@@ -106,24 +110,4 @@ pub(super) async fn report(
         Ok(report) => Json(report).into_response(),
         Err(response) => response,
     }
-}
-
-fn question(admin: &Admin, query: &ReportQuery) -> Result<Question, String> {
-    let now = admin.clock.now();
-    let moment = |name: &str, text: &str| {
-        moment::parse(text, now, &admin.timezone).map_err(|error| format!("{name}: {error}"))
-    };
-    let since = moment("since", query.since.as_deref().unwrap_or(DEFAULT_SINCE))?;
-    let until = query.until.as_deref().map_or(Ok(now), |text| moment("until", text))?;
-    if since >= until {
-        return Err(figures::NOTHING_BETWEEN.to_owned());
-    }
-    Ok(Question {
-        since,
-        until,
-        by: query.by.unwrap_or(By::Service),
-        env: Env::parse(query.env.as_deref().unwrap_or(&admin.policy.default_env)),
-        interval: query.interval,
-        timezone: admin.timezone.clone(),
-    })
 }

@@ -1,6 +1,6 @@
 //! `demo`: a daemon, a metrics backend and PagerDuty, all of them here, at work on a made-up day.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,12 +12,15 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use glob::Pattern;
 use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use self::story::{CATALOG, CONFIGURED, STORY};
+use self::story::{CATALOG, CONFIGURED, DEPLOYMENTS, Deployed, STORY};
 use super::failures::table;
+use super::report;
 use super::send::Sender;
 use super::serve::ordered_to_stop;
 use super::table::{say, width};
@@ -28,6 +31,7 @@ use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::{Config, Secret};
 use crate::domain::explain::Why;
 use crate::domain::failure::{Failure, State};
+use crate::domain::figures::Report;
 use crate::domain::timestamp::Timestamp;
 use crate::pagerduty::payload;
 use crate::store::{ListedFailure, OutboxPage, OutboxRow, Page, RowState, Story};
@@ -67,14 +71,18 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     say(format_args!("the JSON API is   {}\n", daemon.api("failures")));
 
     let pagerduty = Sender::new(daemon.webhooks()?, secret.fetch(1)?)?;
-    Day { daemon: &daemon, clock: &clock, pagerduty, told: BTreeSet::new() }.tell().await?;
+    let pipeline = Pipeline { key: key.fetch(1)?, to_come: VecDeque::from_iter(DEPLOYMENTS) };
+    let mut day = Day { daemon: &daemon, clock: &clock, pagerduty, pipeline, told: BTreeSet::new() };
+    day.tell().await?;
     let listed = daemon.failures().await?;
     say(format_args!("What it came to:\n\n{}", table(&listed, width())));
     say("Why:\n");
     for failure in &listed {
         say(reason(&daemon.story(&failure.failure).await?));
     }
-    say("");
+    say("\nThe figures of the day:\n");
+    let report = daemon.get::<Report>(&format!("report?since={MORNING}")).await?;
+    say(report::table(&report, width()));
     say(verdict(&listed, &backend.failures().await?)?);
     if !options.once {
         say("\nStill up; Ctrl-C ends it.");
@@ -87,11 +95,29 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     backend.stop().await
 }
 
+/// Plays the pipeline that tells of deployments.
+struct Pipeline {
+    key: SecretString,
+    to_come: VecDeque<Deployed>,
+}
+
+impl Pipeline {
+    /// The next deployment, where it ends by then.
+    fn next_before(&mut self, then: Timestamp) -> anyhow::Result<Option<Deployed>> {
+        let is_next = match self.to_come.front() {
+            Some(deployed) => Timestamp::parse(deployed.finished_at)? <= then,
+            None => false,
+        };
+        Ok(if is_next { self.to_come.pop_front() } else { None })
+    }
+}
+
 /// The day, as the daemon lives through it.
 struct Day<'a> {
     daemon: &'a Instance,
     clock: &'a ManualClock,
     pagerduty: Sender,
+    pipeline: Pipeline,
     /// The outbox rows that were told of.
     told: BTreeSet<i64>,
 }
@@ -111,6 +137,10 @@ impl Day<'_> {
 
     async fn deliver(&mut self, webhook: &str) -> anyhow::Result<()> {
         let event = payload::parse(webhook.as_bytes())?;
+        while let Some(deployed) = self.pipeline.next_before(event.occurred_at)? {
+            self.pass(Some(Timestamp::parse(deployed.finished_at)?)).await?;
+            self.deploy(&deployed).await?;
+        }
         self.pass(Some(event.occurred_at)).await?;
         let answer = self.pagerduty.send(webhook.as_bytes().to_vec()).await?;
         ensure!(answer.status == 202, "a webhook was answered {}: {}", answer.status, answer.body);
@@ -118,6 +148,19 @@ impl Day<'_> {
         let incident = event.subject.map(|subject| subject.incident.to_string()).unwrap_or_default();
         let said = format!("{} {status}", answer.status);
         line(event.occurred_at, &event.event_type, &incident, &said);
+        Ok(())
+    }
+
+    async fn deploy(&self, deployed: &Deployed) -> anyhow::Result<()> {
+        let Deployed { service, started_at, finished_at, version } = deployed;
+        let attributes = json!({
+            "service": service, "started_at": started_at, "finished_at": finished_at, "version": version,
+        });
+        let url = format!("http://{}/api/v2/dora/deployment", self.daemon.daemon.public);
+        let request = self.daemon.client.post(url).header("dd-api-key", self.pipeline.key.expose_secret());
+        let answer = request.body(json!({ "data": { "attributes": attributes } }).to_string()).send().await?;
+        ensure!(answer.status().is_success(), "a deployment was answered {}", answer.status());
+        line(Timestamp::parse(finished_at)?, "deployment", version, answer.status().as_str());
         Ok(())
     }
 
@@ -289,6 +332,7 @@ fn daemon_config(
     }
     config.server.listen = listen;
     config.admin.listen = (Ipv4Addr::LOCALHOST, 0).into();
+    config.events_api.keys = vec![key.clone()];
     config.store.path = folder.join("daemon.db");
     config.pagerduty.signing_secrets = vec![secret.clone()];
     Ok(config)

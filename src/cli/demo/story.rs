@@ -14,8 +14,8 @@ macro_rules! webhooks {
 
 pub(super) const STORY: [Chapter; 11] = [
     Chapter {
-        says: "An incident from trigger to resolve. Being acknowledged does not end it, a note changes nothing,\n\
-               and the resolve that is delivered twice counts once.",
+        says: "An incident from trigger to resolve, just after a deployment. Being acknowledged does not end it, a note\n\
+               changes nothing, and the resolve that is delivered twice counts once. A rollback mends it.",
         webhooks: webhooks![
             "01-plain-triggered",
             "02-plain-acknowledged",
@@ -90,6 +90,34 @@ pub(super) const STORY: [Chapter; 11] = [
             "37-settle-resolved-for-good"
         ],
     },
+];
+
+/// What a pipeline tells of: a service, when its deployment began and ended, and its version.
+pub(super) struct Deployed {
+    pub(super) service: &'static str,
+    pub(super) started_at: &'static str,
+    pub(super) finished_at: &'static str,
+    pub(super) version: &'static str,
+}
+
+const fn deployed(
+    service: &'static str,
+    started_at: &'static str,
+    finished_at: &'static str,
+    version: &'static str,
+) -> Deployed {
+    Deployed { service, started_at, finished_at, version }
+}
+
+/// The deployments of the day, by their end.
+pub(super) const DEPLOYMENTS: [Deployed; 7] = [
+    deployed("checkout", "2026-11-02T08:05:00Z", "2026-11-02T08:11:30Z", "checkout-1.41.0"),
+    deployed("checkout", "2026-11-02T09:02:00Z", "2026-11-02T09:09:10Z", "checkout-1.42.0"),
+    deployed("checkout", "2026-11-02T09:48:00Z", "2026-11-02T09:53:40Z", "checkout-1.41.0"),
+    deployed("search", "2026-11-02T10:40:00Z", "2026-11-02T10:52:00Z", "search-207"),
+    deployed("mail", "2026-11-02T12:10:00Z", "2026-11-02T12:14:00Z", "mail-3.8.1"),
+    deployed("search", "2026-11-02T15:30:00Z", "2026-11-02T15:41:00Z", "search-208"),
+    deployed("checkout", "2026-11-02T19:46:00Z", "2026-11-02T19:49:10Z", "checkout-1.43.0"),
 ];
 
 /// What a configuration would say of the story: severities, a rule, services. Search is in the catalog.

@@ -6,7 +6,7 @@ use crate::domain::figures::{Report, Row};
 /// The report as CSV (RFC 4180): a header and a line for each row; what is null is empty.
 ///
 /// A key that a spreadsheet would take for a formula gets an apostrophe before it (OWASP: CSV Injection).
-pub fn csv(report: &Report) -> String {
+pub(super) fn csv(report: &Report) -> String {
     let header = COLUMNS.map(str::to_owned).to_vec();
     let lines = std::iter::once(header).chain(report.rows.iter().map(cells));
     lines.map(|cells| cells.join(",") + "\r\n").collect()

@@ -5,7 +5,7 @@ use super::{duration, key, percent, period, subject};
 use crate::domain::figures::{Report, Row};
 
 /// The report as a table in Markdown.
-pub fn markdown(report: &Report) -> String {
+pub(super) fn markdown(report: &Report) -> String {
     let period_title = report.interval.map(|_| "Period (UTC)");
     let lead: Vec<&str> =
         period_title.into_iter().chain(subject(report.by).map(|[_, title]| title)).collect();

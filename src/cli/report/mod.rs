@@ -1,16 +1,96 @@
-//! The figures as text: for people, for spreadsheets, for pages.
+//! `report`: the figures, for people, for spreadsheets, for pages.
 
 mod csv;
 mod markdown;
 mod text;
 
-pub use csv::csv;
-pub use markdown::markdown;
-pub use text::table;
+use anyhow::anyhow;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
 
-use super::failures::span;
-use crate::domain::figures::{By, Report, Row};
+use self::csv::csv;
+use self::markdown::markdown;
+pub(super) use self::text::table;
+use super::Failed;
+use super::table::{say, width};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::domain::figures::{Asked, By, Interval, Report, Row};
+use crate::domain::span::span;
 use crate::domain::timestamp::Timestamp;
+use crate::store::Reader;
+
+#[derive(Args)]
+pub(super) struct Options {
+    /// Where the period begins: RFC 3339, a date, or an age
+    #[arg(long, value_name = "T", default_value = "30d")]
+    since: String,
+
+    /// Where it ends; that moment is outside [default: now]
+    #[arg(long, value_name = "T")]
+    until: Option<String>,
+
+    /// A row for each of these; none: one row for all
+    #[arg(long, default_value = "service", value_parser = by_parser())]
+    by: By,
+
+    /// Whose failures and deployments count, or "all" [default: that of `failure.default_env`]
+    #[arg(long, value_name = "E")]
+    env: Option<String>,
+
+    /// A row for each of these, too
+    #[arg(long, value_parser = interval_parser())]
+    interval: Option<Interval>,
+
+    /// How to print
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    format: ReportFormat,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ReportFormat {
+    /// For people
+    Table,
+    /// For programs: the same as the API answers
+    Json,
+    /// For spreadsheets
+    Csv,
+    /// For pages
+    Markdown,
+}
+
+fn by_parser() -> impl TypedValueParser<Value = By> {
+    PossibleValuesParser::new(By::ALL.map(By::as_str)).map(|word| By::parse(&word).unwrap_or(By::Service))
+}
+
+fn interval_parser() -> impl TypedValueParser<Value = Interval> {
+    PossibleValuesParser::new(Interval::ALL.map(Interval::as_str))
+        .map(|word| Interval::parse(&word).unwrap_or(Interval::Day))
+}
+
+pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
+    let asked = Asked {
+        since: Some(&options.since),
+        until: options.until.as_deref(),
+        by: Some(options.by),
+        env: options.env.as_deref(),
+        interval: options.interval,
+    };
+    let question = asked
+        .question(SystemClock.now(), config.dora.timezone.zone(), config.failure.default_env.as_str())
+        .map_err(|error| Failed::Usage(anyhow!(error)))?;
+    let reader =
+        Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
+    let report = reader.report(&question).map_err(anyhow::Error::from)?;
+    let text = match options.format {
+        ReportFormat::Table => table(&report, width()),
+        ReportFormat::Json => serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?,
+        ReportFormat::Csv => csv(&report),
+        ReportFormat::Markdown => markdown(&report),
+    };
+    say(text.trim_end());
+    Ok(())
+}
 
 /// What a report's rows are about. `None` where they are about everything.
 const fn subject(by: By) -> Option<[&'static str; 2]> {

@@ -27,7 +27,7 @@ const WIDEST_KEY: usize = 24;
 /// The report as tables, with a trend of each key where the period is divided.
 ///
 /// `width` is the terminal's, in characters.
-pub fn table(report: &Report, width: usize) -> String {
+pub(in crate::cli) fn table(report: &Report, width: usize) -> String {
     let mut text = format!("{} to {}\n", report.since, report.until);
     if report.rows.is_empty() {
         text.push_str("\nno failures and no deployments\n");

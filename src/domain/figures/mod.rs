@@ -1,5 +1,6 @@
 //! The DORA figures, of both vocabularies: the older one counts incidents, the newer one deployments that failed.
 
+mod asked;
 mod calendar;
 mod consequence;
 mod durations;
@@ -16,10 +17,8 @@ use super::deployment::{Deployment, Deployments};
 use super::failure::{Failure, Flag, State};
 use super::timestamp::Timestamp;
 
+pub use self::asked::Asked;
 pub use self::durations::{RecoveryTimes, RestoreTimes};
-
-/// What is said where a period ends before it begins.
-pub const NOTHING_BETWEEN: &str = "since does not lie before until";
 
 /// What rows are made by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
