@@ -13,6 +13,8 @@ use crate::domain::id::DeploymentId;
 
 /// A Thursday. Clocks are put back on the Sunday after it.
 const FIRST: &str = "2026-10-22T00:00:00Z";
+/// Twelve hours, in minutes.
+const GRID: u64 = 12 * 60;
 pub(super) const MINUTES: u64 = 21 * 24 * 60;
 pub(super) const SERVICES: [&str; 3] = ["checkout", "ledger", "search"];
 const TEAMS: [&str; 2] = ["payments", "discovery"];
@@ -24,13 +26,19 @@ pub(super) fn minute(minute: u64) -> Timestamp {
     Timestamp::parse(FIRST).unwrap().saturating_add(Duration::from_mins(minute))
 }
 
-/// Half of them on the hour, so that some are at the same time, and at the start of a day.
+/// Most of them on a grid, so that some are at the same time, and at the start of a day.
 fn moment() -> impl Strategy<Value = Timestamp> {
-    prop_oneof![0..MINUTES, (0..MINUTES / 60).prop_map(|hour| hour * 60)].prop_map(minute)
+    prop_oneof![0..MINUTES, (0..MINUTES / 60).prop_map(|hour| hour * 60), on_grid(MINUTES / GRID)]
+        .prop_map(minute)
 }
 
+/// Most of them on the same grid, so that some begin where others end.
 fn span() -> impl Strategy<Value = Duration> {
-    prop_oneof![0..4_u64, 0..300_u64, 0..6_000_u64].prop_map(Duration::from_mins)
+    prop_oneof![0..300_u64, 0..6_000_u64, on_grid(4), on_grid(12)].prop_map(Duration::from_mins)
+}
+
+fn on_grid(end: u64) -> impl Strategy<Value = u64> {
+    (0..end).prop_map(|n| n * GRID)
 }
 
 fn deployment_id(number: usize) -> DeploymentId {
@@ -42,7 +50,7 @@ fn word(words: &'static [&'static str]) -> impl Strategy<Value = String> {
 }
 
 prop_compose! {
-    pub(super) fn deployments()(sent in vec((moment(), span(), word(&SERVICES), option::of(word(&TEAMS)), word(&ENVS)), 0..12))
+    pub(super) fn deployments()(sent in vec((moment(), span(), word(&SERVICES), option::of(word(&TEAMS)), word(&ENVS)), 0..10))
         -> Vec<Deployment> {
         let numbered = sent.into_iter().enumerate();
         numbered.map(|(number, (started_at, span, service, team, env))| Deployment {
@@ -59,7 +67,7 @@ prop_compose! {
         services in vec(word(&SERVICES), 0..3),
         (team, env, severity) in (option::of(word(&TEAMS)), word(&ENVS), option::of(word(&SEVERITIES))),
         (apart, flag) in (0..10_u8, 0..10_u8),
-        deployment in option::weighted(0.8, 0..14_usize),
+        deployment in option::weighted(0.8, 0..11_usize),
     ) -> Failure {
         let failure = failure("1", started, span.map(|span| started.saturating_add(span)));
         let state = match apart { 0 => State::Ignored, 1 => State::Merged, _ => failure.state };
@@ -76,7 +84,7 @@ prop_compose! {
 
 prop_compose! {
     pub(super) fn question()(
-        (since, until) in (moment(), moment()),
+        (since, until) in prop_oneof![Just((minute(0), minute(MINUTES))), (moment(), moment())],
         by in select(&By::ALL[..]),
         env in option::weighted(0.7, word(&ENVS)),
         interval in option::weighted(0.7, select(&Interval::ALL[..])),
