@@ -17,7 +17,7 @@ use crate::config::{Config, Problem, Secret};
 use crate::domain::forwarding::Destination;
 use crate::domain::policy::Policy;
 use crate::forward::Forwarder;
-use crate::http::{self, Admin, BodyBudget, Cached, EventsApi, Intake, Limits};
+use crate::http::{self, Admin, BodyBudget, Cached, EventsApi, Intake, Limits, Token};
 use crate::pagerduty::payload;
 use crate::pagerduty::signature::SigningSecrets;
 use crate::store::{Ended, OpenError, Reader, Settings, Store};
@@ -150,6 +150,7 @@ impl Daemon {
             policy: Arc::clone(&self.policy),
             timezone: config.dora.timezone.zone().clone(),
             dora: Cached::default(),
+            token: Token::default(),
             stop: stop.clone(),
         };
         let public = http::public(config.pagerduty.path.as_str(), intake, events_api);

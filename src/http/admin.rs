@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::answer::{in_time, refusal};
+use super::dashboard::Token;
 use super::figures::Cached;
 use crate::clock::Clock;
 use crate::domain::failure::State as FailureState;
@@ -43,6 +44,8 @@ pub struct Admin {
     pub timezone: TimeZone,
     /// The DORA figures that Prometheus got last.
     pub dora: Cached,
+    /// What the dashboard's forms send along.
+    pub token: Token,
     /// Set once the program is about to end.
     pub stop: watch::Receiver<bool>,
 }
@@ -161,7 +164,7 @@ pub(super) async fn discard(State(admin): State<Arc<Admin>>, Path(row): Path<i64
     obey(&admin, row, Order::Discard).await
 }
 
-async fn obey(admin: &Admin, row: i64, order: Order) -> Response {
+pub(super) async fn obey(admin: &Admin, row: i64, order: Order) -> Response {
     let obeyed = match in_time(admin.store.order(row, order, admin.clock.now())).await {
         Ok(obeyed) => obeyed,
         Err(error) => {

@@ -3,6 +3,7 @@
 mod admin;
 mod answer;
 mod body;
+mod dashboard;
 mod events_api;
 mod figures;
 mod server;
@@ -16,6 +17,7 @@ use axum::routing::{delete, get, post};
 
 pub use admin::Admin;
 pub use body::BodyBudget;
+pub use dashboard::Token;
 pub use events_api::EventsApi;
 pub use figures::Cached;
 pub use server::{Limits, serve};
@@ -37,7 +39,14 @@ pub fn public(path: &str, intake: Intake, events_api: Option<EventsApi>) -> Rout
 
 /// What people and probes reach.
 pub fn admin(admin: Admin) -> Router {
+    let pages = Router::new()
+        .route("/", get(dashboard::index))
+        .route("/style.css", get(dashboard::style))
+        .route("/failures/{id}", get(dashboard::failure))
+        .route("/outbox/{id}/retry", post(dashboard::retry))
+        .layer(from_fn(dashboard::guard));
     Router::new()
+        .merge(pages)
         .route("/healthz", get(admin::healthz))
         .route("/readyz", get(admin::readyz))
         .route("/metrics", get(figures::metrics))

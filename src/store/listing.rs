@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::deployment_row;
@@ -142,6 +142,14 @@ impl Reader {
             });
         }
         Ok(page)
+    }
+
+    /// When the last new event was received; `None`: there was none yet.
+    pub fn last_received_at(&self) -> Result<Option<Timestamp>, ReadError> {
+        const SQL: &str = "SELECT received_at_ns FROM event ORDER BY id DESC LIMIT 1";
+        let db = self.lock();
+        let last: Option<i64> = db.prepare_cached(SQL)?.query_row([], |row| row.get(0)).optional()?;
+        Ok(last.map(Timestamp::from_nanos))
     }
 
     /// What the metrics show.

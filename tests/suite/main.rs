@@ -10,6 +10,7 @@ mod backends;
 mod backlog;
 mod cli;
 mod corrections;
+mod dashboard;
 mod demo;
 mod deployments;
 mod event_api;

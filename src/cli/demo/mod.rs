@@ -68,7 +68,8 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     let config = daemon_config(folder.path(), &secret, &key, options.listen, &backend)?;
     let daemon = Instance::start(config, clock.clone()).await?;
     say(format_args!("webhooks go to    {}", daemon.webhooks()?));
-    say(format_args!("the JSON API is   {}\n", daemon.api("failures")));
+    say(format_args!("the JSON API is   {}", daemon.api("failures")));
+    say(format_args!("the dashboard is  http://{}/\n", daemon.daemon.admin));
 
     let pagerduty = Sender::new(daemon.webhooks()?, secret.fetch(1)?)?;
     let pipeline = Pipeline { key: key.fetch(1)?, to_come: VecDeque::from_iter(DEPLOYMENTS) };

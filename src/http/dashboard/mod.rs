@@ -1,0 +1,159 @@
+//! The dashboard at the admin listener's `/`: server-rendered, without a script and without anything from elsewhere.
+
+mod page;
+mod plot;
+mod story;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::{Form, Path, Query, Request, State};
+use axum::http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::html;
+use serde::Deserialize;
+
+use self::page::{PERIODS, Shown, dashboard, page};
+use super::admin::{Admin, blocking, obey};
+use crate::domain::failure::State as FailureState;
+use crate::domain::figures::{By, Env, Interval, Question};
+use crate::pagerduty::payload;
+use crate::store::{Filter, Order, OutboxFilter, RowState};
+
+/// How many failures and dead letters are listed.
+const LISTED: usize = 25;
+/// What is shown where nobody says, in days.
+const DEFAULT_DAYS: u64 = 30;
+/// The trend goes back that far, so that there are weeks to compare.
+const TREND: Duration = Duration::from_hours(13 * 7 * 24);
+
+/// Nothing from elsewhere, no script, no frame around it; forms go to where the page came from.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+
+/// What a form has to send along: no page from elsewhere can know it.
+pub struct Token(String);
+
+impl Default for Token {
+    fn default() -> Self {
+        Self(format!("{:032x}{:032x}", fastrand::u128(..), fastrand::u128(..)))
+    }
+}
+
+/// Headers that keep browsers from doing what the page does not need.
+pub(super) async fn guard(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// `GET /style.css`
+pub(super) async fn style() -> Response {
+    ([(CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css")).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DashboardQuery {
+    days: Option<u64>,
+}
+
+/// `GET /`
+pub(super) async fn index(
+    State(admin): State<Arc<Admin>>,
+    query: Result<Query<DashboardQuery>, QueryRejection>,
+) -> Response {
+    let days = query.ok().and_then(|Query(query)| query.days).filter(|days| PERIODS.contains(days));
+    match shown(&admin, days.unwrap_or(DEFAULT_DAYS)).await {
+        Ok(shown) => dashboard(&shown).into_response(),
+        Err(response) => response,
+    }
+}
+
+async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
+    let (reader, now) = (admin.reader.clone(), admin.clock.now());
+    let (env, timezone, token) =
+        (admin.policy.default_env.clone(), admin.timezone.clone(), admin.token.0.clone());
+    let since = now.saturating_sub(Duration::from_hours(24 * days));
+    blocking(move || {
+        let ask = |by, since, interval| {
+            let env = Env::One(env.clone());
+            reader.report(&Question { since, until: now, by, env, interval, timezone: timezone.clone() })
+        };
+        let list = |state| {
+            let filter = Filter { state, limit: LISTED, ..Filter::default() };
+            reader.failures(&filter).map(|page| page.failures)
+        };
+        let dead = OutboxFilter { state: Some(RowState::Dead), after: 0, limit: LISTED };
+        Ok(Shown {
+            days,
+            now,
+            last_received_at: reader.last_received_at()?,
+            open: list(Some(FailureState::Open))?,
+            all: ask(By::None, since, None)?,
+            trend: ask(By::None, now.saturating_sub(TREND), Some(Interval::Week))?,
+            by_service: ask(By::Service, since, None)?,
+            by_team: ask(By::Team, since, None)?,
+            recent: list(None)?,
+            gauges: reader.gauges()?,
+            dead: reader.outbox(&dead)?.rows,
+            token,
+            env,
+        })
+    })
+    .await
+}
+
+/// `GET /failures/{id}`
+pub(super) async fn failure(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Response {
+    let (reader, policy, asked) = (admin.reader.clone(), Arc::clone(&admin.policy), id.clone());
+    match blocking(move || reader.story(&asked, &policy, payload::stored)).await {
+        Ok(Some(found)) => story::story(&id, &found).into_response(),
+        Ok(None) => {
+            let content =
+                html! { main #content { h1 { "Not found" } p { "No failure with this id is known." } } };
+            (StatusCode::NOT_FOUND, page("Not found", &content)).into_response()
+        }
+        Err(response) => response,
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct RetryForm {
+    token: String,
+}
+
+/// `POST /outbox/{id}/retry`, from the form of a page that was shown here.
+pub(super) async fn retry(
+    State(admin): State<Arc<Admin>>,
+    Path(row): Path<i64>,
+    headers: HeaderMap,
+    form: Result<Form<RetryForm>, FormRejection>,
+) -> Response {
+    let is_ours = form.is_ok_and(|Form(form)| form.token == admin.token.0) && is_from_here(&headers);
+    if !is_ours {
+        let content = html! { main #content { h1 { "Refused" } p { "The form is not of a page shown by this process. "
+        a href="/" { "Load it again" } "." } } };
+        return (StatusCode::FORBIDDEN, page("Refused", &content)).into_response();
+    }
+    let response = obey(&admin, row, Order::Retry).await;
+    if response.status().is_success() { Redirect::to("/#outbox").into_response() } else { response }
+}
+
+/// Whether a browser says that a page of this very listener sent it.
+fn is_from_here(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    match (text(ORIGIN), text(HOST)) {
+        (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, from)| from == host),
+        _ => false,
+    }
+}

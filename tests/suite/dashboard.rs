@@ -1,0 +1,108 @@
+//! The dashboard, as a browser gets it.
+
+use serde_json::json;
+
+use crate::corrections::changed;
+use crate::harness::{Backend, Daemon, KEY, event_of};
+
+const HOSTILE: &str = "</title><script>alert(1)</script>\"' onload=x";
+
+/// A daemon with an open failure, a completed one that the backend would not take, and a deployment.
+async fn told(backend: &Backend) -> Daemon {
+    backend.will_answer(&[(400, &[])]);
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    let deployment = json!({ "service": "Checkout API", "started_at": "2026-11-18T09:30:00Z" });
+    daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": deployment } })).await;
+    let recent = |event: &mut serde_json::Value, day: &str| {
+        event["occurred_at"] = format!("2026-11-{day}T10:42:10.500Z").into();
+        event["data"]["created_at"] = format!("2026-11-{day}T10:00:00Z").into();
+        event["data"]["title"] = HOSTILE.into();
+    };
+    let resolved = changed("incident.resolved", "QDASHBOARD1", "01KB-D1", |event| recent(event, "18"));
+    daemon.expect(resolved, "accepted").await;
+    let triggered = changed("incident.triggered", "QDASHBOARD2", "01KB-D2", |event| recent(event, "19"));
+    daemon.expect(triggered, "accepted").await;
+    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'") == 0 {
+        daemon.get("/healthz").await;
+    }
+    daemon
+}
+
+#[tokio::test]
+async fn it_shows_what_is_and_nothing_that_was_sent_runs() {
+    let backend = Backend::start().await;
+    let daemon = told(&backend).await;
+    for path in
+        ["/", "/?days=90", "/?days=nonsense", "/failures/QDASHBOARD1", "/failures/pagerduty:QDASHBOARD2"]
+    {
+        let page = daemon.get(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert!(!page.body.contains("<script") && !page.body.contains("style="), "{path}: {}", page.body);
+        assert!(page.body.contains("&lt;script&gt;"), "{path} shows the title");
+        assert!(!page.body.contains(KEY));
+        for (_, rest) in page.body.match_indices("href=\"/").map(|(at, _)| page.body.split_at(at + 6)) {
+            let link = rest.split('"').next().unwrap();
+            assert_eq!(daemon.get(link).await.status, 200, "{link}");
+        }
+        for part in page.body.split("href=\"").skip(1) {
+            let link = part.split('"').next().unwrap();
+            assert!(
+                link.starts_with(['/', '#'])
+                    || link.starts_with("https://acme.pagerduty.com/")
+                    || link == "data:,"
+            );
+        }
+    }
+    let page = daemon.get("/").await.body;
+    for part in ["Open now: 1", "100.0 %", "42m 11s", "Refused for good", "Last event 2026-11-20 00:00"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert_eq!(daemon.get("/failures/QNOBODY001").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_retried_from_its_form_and_from_nowhere_else() {
+    let backend = Backend::start().await;
+    let daemon = told(&backend).await;
+    let page = daemon.get("/").await.body;
+    let token = page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let action = page.split("action=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let url = format!("http://{}{action}", daemon.admin);
+    let here = format!("http://{}", daemon.admin);
+    let browser =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+    let post = async |origin: Option<&str>, token: &str| {
+        let mut request = browser.post(&url).header("content-type", "application/x-www-form-urlencoded");
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        request.body(format!("token={token}")).send().await.unwrap().status().as_u16()
+    };
+    for (origin, token) in [
+        (Some("https://evil.example"), &*token),
+        (None, &*token),
+        (Some("null"), &*token),
+        (Some(&*here), "guessed"),
+        (Some(&*here), ""),
+    ] {
+        assert_eq!(post(origin, token).await, 403, "{origin:?}");
+    }
+    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'"), 1);
+    assert_eq!(post(Some(&here), &token).await, 303);
+    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'sent'") == 0 {
+        daemon.get("/healthz").await;
+    }
+}
+
+#[tokio::test]
+async fn an_empty_store_has_a_page_too() {
+    let daemon = Daemon::start("").await;
+    let page = daemon.get("/").await.body;
+    for part in ["No event yet", "No failure is open.", "Nothing waits", "nothing in this period"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    daemon.expect(event_of("pagey.ping", "QPING"), "ignored").await;
+    assert!(daemon.get("/").await.body.contains("Last event"));
+}
