@@ -17,7 +17,9 @@ const KEPT_BYTES: usize = 1_024;
 pub(super) async fn reply(sent: Result<Response, reqwest::Error>, now: Timestamp) -> Reply {
     match sent {
         Ok(response) => of_response(response, now).await,
-        Err(error) => Reply { verdict: Verdict::Retry(None), status: None, error: Some(words(error)) },
+        Err(error) => {
+            Reply { verdict: Verdict::Retry(None), status: None, error: Some(words(error)), taken: 0 }
+        }
     }
 }
 
@@ -26,7 +28,7 @@ async fn of_response(mut response: Response, now: Timestamp) -> Reply {
     let verdict = Verdict::of_status(status, asked_for(response.headers(), now));
     let text = first_bytes(&mut response).await;
     let error = (verdict != Verdict::Sent).then(|| format!("HTTP {status}: {}", text.trim()));
-    Reply { verdict, status: Some(status), error }
+    Reply { verdict, status: Some(status), error, taken: 0 }
 }
 
 /// Reads to the end where the answer is short, so that the connection can be used again.

@@ -36,21 +36,22 @@ impl Cdevents {
         })
     }
 
-    /// One after the other; the first that is not taken decides.
-    async fn send_all(&self, frozen: Frozen, now: Timestamp) -> Reply {
+    /// One after the other, from the first that the sink does not have; the first that is not taken decides.
+    async fn send_all(&self, Attempt { frozen, mut taken, now, .. }: Attempt) -> Reply {
         let mut last = Reply::nothing_to_send();
-        for event in frozen.body.split(|byte| *byte == b'\n') {
+        for event in frozen.body.split(|byte| *byte == b'\n').skip(taken as usize) {
             last = self.send_one(event, now).await;
             if last.verdict != Verdict::Sent {
                 break;
             }
+            taken += 1;
         }
-        last
+        Reply { taken, ..last }
     }
 
     async fn send_one(&self, event: &[u8], now: Timestamp) -> Reply {
         let Ok(Envelope { context, subject }) = serde_json::from_slice(event) else {
-            return Reply::nothing_to_send();
+            return Reply::unreadable();
         };
         let mut request = self
             .client
@@ -83,8 +84,8 @@ impl Protocol for Cdevents {
         Frozen { action, body: lines.join("\n").into_bytes() }
     }
 
-    fn send(&self, Attempt { frozen, now, .. }: Attempt) -> Sending<'_> {
-        Box::pin(self.send_all(frozen, now))
+    fn send(&self, attempt: Attempt) -> Sending<'_> {
+        Box::pin(self.send_all(attempt))
     }
 }
 

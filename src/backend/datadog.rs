@@ -9,14 +9,14 @@ use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, client, heade
 use crate::config;
 use crate::domain::failure::{Details, Evaluated, Failure, State};
 use crate::domain::forwarding::{Action, Frozen, Telling};
-use crate::domain::retry::Verdict;
+use crate::domain::retry::{self, Verdict};
 use crate::domain::timestamp::Timestamp;
 
 pub(super) const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
 const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key");
 
 /// Datadog: `custom_tags`, up to 100.
-const MOST_TAGS: usize = 100;
+pub(super) const MOST_TAGS: usize = 100;
 /// What is sent where neither a service nor a team is known, because one of them is required.
 const UNATTRIBUTED: &str = "unattributed";
 
@@ -39,11 +39,9 @@ impl Datadog {
             client: client(entry.timeout.get())?,
         })
     }
-}
 
-impl Datadog {
-    /// What is not there (any more) is as good as deleted. An application key that may not delete holds nothing else up:
-    /// the other requests need none.
+    /// What is not there (any more) is as good as deleted. Whether a 401 or 403 is about the application key nobody can tell
+    /// from it, and the other requests need none: it holds up nothing else, and is tried again until the keys are right.
     async fn delete(&self, id: Vec<u8>, now: Timestamp) -> Reply {
         let mut url = self.url.clone();
         url.set_path(&format!("{}/{}", url.path(), String::from_utf8_lossy(&id)));
@@ -52,9 +50,9 @@ impl Datadog {
             request = request.header(APPLICATION_KEY, key.clone());
         }
         match answer::reply(request.send().await, now).await {
-            Reply { status: status @ Some(404), .. } => Reply { verdict: Verdict::Sent, status, error: None },
-            Reply { status: status @ Some(403), error, .. } => {
-                Reply { verdict: Verdict::Dead, status, error }
+            reply @ Reply { status: Some(404), .. } => Reply { verdict: Verdict::Sent, error: None, ..reply },
+            reply @ Reply { status: Some(401 | 403), .. } => {
+                Reply { verdict: Verdict::Retry(Some(retry::LONGEST_WAIT)), ..reply }
             }
             reply => reply,
         }

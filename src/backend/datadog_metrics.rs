@@ -3,14 +3,14 @@
 //! One sample a completed failure and service, in two requests. A sample cannot be taken back: what is corrected later
 //! shows as `cannot_be_corrected`, and nothing is sent. After an unclear answer a sample may count twice.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::datadog::API_KEY;
+use super::datadog::{API_KEY, MOST_TAGS};
 use super::text::shown;
 use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, client, header};
 use crate::config;
@@ -31,8 +31,8 @@ pub(super) struct DatadogMetrics {
     distribution_points: reqwest::Url,
     api_key: HeaderValue,
     client: reqwest::Client,
-    /// Failures and revisions that are counted, and whose time to restore is still to be told. A restart forgets them.
-    counted: Mutex<HashSet<(String, i64)>>,
+    /// Which seconds are taken by counts. A restart forgets them.
+    seconds: Mutex<Seconds>,
 }
 
 impl DatadogMetrics {
@@ -43,7 +43,7 @@ impl DatadogMetrics {
             distribution_points: entry.url.join("/api/v1/distribution_points"),
             api_key: api_key.ok_or(SetupError::Missing("api_key"))?,
             client: client(entry.timeout.get())?,
-            counted: Mutex::default(),
+            seconds: Mutex::default(),
         })
     }
 
@@ -53,26 +53,30 @@ impl DatadogMetrics {
         answer::reply(request.send().await, now).await
     }
 
+    /// First the count, then the time to restore, which a failure with doubtful times has none of.
     async fn send_sample(&self, attempt: Attempt) -> Reply {
         let Ok(sample) = serde_json::from_slice::<Sample>(&attempt.frozen.body) else {
-            return Reply::nothing_to_send();
+            return Reply::unreadable();
         };
-        let counted = || self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let which = (attempt.failure, attempt.revision);
-        let is_counted = counted().contains(&which);
-        if !is_counted {
-            let reply = self.post(&self.series, &sample.count(attempt.now), attempt.now).await;
+        let now = attempt.now;
+        let mut reply = Reply::nothing_to_send();
+        if attempt.taken == 0 {
+            let whose = (attempt.failure, attempt.revision);
+            let at =
+                self.seconds.lock().unwrap_or_else(PoisonError::into_inner).reserve(&sample, &whose, now);
+            let Some(at) = at else {
+                let error = Some("every second of the last hour has a count of these tags".to_owned());
+                return Reply { verdict: Verdict::Retry(None), status: None, error, taken: 0 };
+            };
+            reply = self.post(&self.series, &sample.count(at, now), now).await;
             if reply.verdict != Verdict::Sent {
                 return reply;
             }
-            counted().insert(which.clone());
         }
-        let reply =
-            self.post(&self.distribution_points, &sample.time_to_restore(attempt.now), attempt.now).await;
-        if matches!(reply.verdict, Verdict::Sent | Verdict::Dead) {
-            counted().remove(&which);
+        if let Some(times) = sample.time_to_restore(now) {
+            reply = self.post(&self.distribution_points, &times, now).await;
         }
-        reply
+        Reply { taken: 1, ..reply }
     }
 }
 
@@ -98,7 +102,8 @@ impl Protocol for DatadogMetrics {
 #[derive(Serialize, Deserialize)]
 struct Sample {
     finished_at: Timestamp,
-    time_to_restore_seconds: f64,
+    /// `None` where its times are doubtful: it counts, and stays out of every statistic of durations (rule 14).
+    time_to_restore_seconds: Option<f64>,
     /// Empty: one point without a service.
     services: Vec<String>,
     /// Those that every point has.
@@ -116,59 +121,98 @@ impl Sample {
         ];
         Some(Self {
             finished_at,
-            time_to_restore_seconds: seconds(finished_at.nanos_since(failure.started_at)),
+            time_to_restore_seconds: failure
+                .has_good_times()
+                .then(|| seconds(finished_at.nanos_since(failure.started_at))),
             services: failure.services.iter().map(|service| shown(service)).collect(),
-            tags: tags.into_iter().flatten().chain(details.tags.iter().map(|tag| shown(tag))).collect(),
+            tags: tags
+                .into_iter()
+                .flatten()
+                .chain(details.tags.iter().map(|tag| shown(tag)))
+                .take(MOST_TAGS - 2)
+                .collect(),
         })
     }
 
-    /// The Unix time of its points, and the tags of each.
-    fn points(&self, now: Timestamp) -> (i64, Vec<Vec<String>>) {
+    /// Whether Datadog takes points of its end.
+    fn is_late(&self, now: Timestamp) -> bool {
         let (end, now) = (self.finished_at.as_seconds(), now.as_seconds());
-        let is_taken = (now - OLDEST_POINT_SECONDS..=now + NEWEST_POINT_SECONDS).contains(&end);
-        let late = (!is_taken).then(|| "late:true".to_owned());
+        !(now - OLDEST_POINT_SECONDS..=now + NEWEST_POINT_SECONDS).contains(&end)
+    }
+
+    /// The Unix time of its points.
+    fn wanted_second(&self, now: Timestamp) -> i64 {
+        if self.is_late(now) { now.as_seconds() } else { self.finished_at.as_seconds() }
+    }
+
+    /// The tags of each point, one for each service.
+    fn tags(&self, now: Timestamp) -> Vec<Vec<String>> {
+        let late = self.is_late(now).then(|| "late:true".to_owned());
         let tags = |service: Option<&String>| {
             let service = service.map(|service| format!("service:{service}"));
             service.into_iter().chain(self.tags.iter().cloned()).chain(late.clone()).collect()
         };
-        let of_services = match self.services.as_slice() {
+        match self.services.as_slice() {
             [] => vec![tags(None)],
             services => services.iter().map(|service| tags(Some(service))).collect(),
-        };
-        (if is_taken { end } else { now }, of_services)
+        }
     }
 
-    fn count(&self, now: Timestamp) -> Value {
-        let (timestamp, tags) = self.points(now);
-        let series = tags.into_iter().map(|tags| {
+    fn count(&self, second: i64, now: Timestamp) -> Value {
+        let series = self.tags(now).into_iter().map(|tags| {
             json!({
                 "metric": "dora.incidents.count",
                 "type": COUNT,
                 "interval": 1,
-                "points": [{ "timestamp": timestamp, "value": 1 }],
+                "points": [{ "timestamp": second, "value": 1 }],
                 "tags": tags,
             })
         });
         json!({ "series": series.collect::<Vec<_>>() })
     }
 
-    fn time_to_restore(&self, now: Timestamp) -> Value {
-        let (timestamp, tags) = self.points(now);
-        let series = tags.into_iter().map(|tags| {
+    fn time_to_restore(&self, now: Timestamp) -> Option<Value> {
+        let seconds = self.time_to_restore_seconds?;
+        let series = self.tags(now).into_iter().map(|tags| {
             json!({
                 "metric": "dora.time_to_restore",
                 "type": "distribution",
-                "points": [[timestamp, [self.time_to_restore_seconds]]],
+                "points": [[self.wanted_second(now), [seconds]]],
                 "tags": tags,
             })
         });
-        json!({ "series": series.collect::<Vec<_>>() })
+        Some(json!({ "series": series.collect::<Vec<_>>() }))
+    }
+}
+
+/// A failure and its revision.
+type Whose = (String, i64);
+
+/// The seconds that have a count. Of two counts of the same tags in the same second Datadog keeps the last, so each
+/// gets a second of its own: its end, or the first free one before it.
+#[derive(Default)]
+struct Seconds(BTreeMap<(i64, String), Whose>);
+
+impl Seconds {
+    /// The same for every attempt of a revision. `None`: all that Datadog takes are taken.
+    fn reserve(&mut self, sample: &Sample, whose: &Whose, now: Timestamp) -> Option<i64> {
+        let oldest = now.as_seconds() - OLDEST_POINT_SECONDS;
+        // What is older is never asked for again.
+        self.0 = self.0.split_off(&(oldest, String::new()));
+        let tags: Vec<String> = sample.tags(now).iter().map(|tags| tags.join(",")).collect();
+        let is_free = |second: &i64| {
+            tags.iter().all(|tags| self.0.get(&(*second, tags.clone())).is_none_or(|other| other == whose))
+        };
+        let second = (oldest..=sample.wanted_second(now)).rev().find(is_free)?;
+        self.0.extend(tags.into_iter().map(|tags| ((second, tags), whose.clone())));
+        Some(second)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::failure::Flag;
     use crate::domain::failure::tests::completed;
 
     fn requests(now: &str) -> String {
@@ -176,7 +220,8 @@ mod tests {
         failure.failure.services.push("cart".to_owned());
         let sample = Sample::of(&failure).unwrap();
         let now = Timestamp::parse(now).unwrap();
-        format!("{:#}\n{:#}", sample.count(now), sample.time_to_restore(now))
+        let second = Seconds::default().reserve(&sample, &("pagerduty:Q1".to_owned(), 1), now).unwrap();
+        format!("{:#}\n{:#}", sample.count(second, now), sample.time_to_restore(now).unwrap())
     }
 
     #[test]
@@ -199,5 +244,27 @@ mod tests {
             failure.failure.state = state;
             assert!(Sample::of(&failure).is_none());
         }
+    }
+
+    #[test]
+    fn counts_of_the_same_tags_have_a_second_each() {
+        let sample = Sample::of(&completed()).unwrap();
+        let now = sample.finished_at;
+        let mut seconds = Seconds::default();
+        let mut reserve = |n: i64| seconds.reserve(&sample, &("pagerduty:Q1".to_owned(), n), now);
+        let end = now.as_seconds();
+        assert_eq!([reserve(1), reserve(2), reserve(1), reserve(3)], [end, end - 1, end, end - 2].map(Some));
+        for n in 4..=3_601 {
+            reserve(n).unwrap();
+        }
+        assert_eq!(reserve(3_602), None, "it waits rather than take another's");
+    }
+
+    #[test]
+    fn rule_14_doubtful_times_count_and_have_no_duration() {
+        let mut failure = completed();
+        failure.failure.flags = vec![Flag::Approximate];
+        let sample = Sample::of(&failure).unwrap();
+        assert!(sample.time_to_restore(sample.finished_at).is_none());
     }
 }

@@ -50,7 +50,8 @@ impl Protocol for Devlake {
     }
 }
 
-/// An issue in camel case, as DevLake has taken it since May 2024.
+/// An issue in camel case, as DevLake has taken it since May 2024. What is not known (any more) is null: left out, the
+/// old value might stay.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Issue<'a> {
@@ -62,16 +63,11 @@ struct Issue<'a> {
     original_status: &'a str,
     created_date: String,
     updated_date: String,
-    /// Null where it is not resolved (any more): left out, the old one might stay.
     resolution_date: Option<String>,
     lead_time_minutes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     priority: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     severity: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     component: Option<String>,
 }
 
@@ -104,7 +100,7 @@ fn issue(Evaluated { failure, details }: &Evaluated) -> Issue<'_> {
 fn key(failure: &Failure) -> String {
     match &failure.incident {
         Some(incident) => format!("PAGERDUTY-{incident}"),
-        None => failure.id.to_string(),
+        None => format!("API-{}", failure.id),
     }
 }
 

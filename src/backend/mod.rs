@@ -41,6 +41,8 @@ pub struct Attempt {
     pub revision: i64,
     /// What to send.
     pub frozen: Frozen,
+    /// How many of its requests the backend has already, where it is several.
+    pub taken: u32,
     /// The time.
     pub now: Timestamp,
 }
@@ -57,12 +59,20 @@ pub struct Reply {
     pub status: Option<u16>,
     /// What was wrong, for people.
     pub error: Option<String>,
+    /// How many of the requests, where it is several, the backend has now.
+    pub taken: u32,
 }
 
 impl Reply {
     /// There was nothing to be sent.
     fn nothing_to_send() -> Self {
-        Self { verdict: Verdict::Sent, status: None, error: None }
+        Self { verdict: Verdict::Sent, status: None, error: None, taken: 0 }
+    }
+
+    /// What was frozen is none of ours: a damaged store, or one of another version.
+    fn unreadable() -> Self {
+        let error = Some("what was to be sent cannot be read".to_owned());
+        Self { verdict: Verdict::Dead, status: None, error, taken: 0 }
     }
 }
 

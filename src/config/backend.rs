@@ -113,6 +113,12 @@ impl Backend {
         if let Some(missing) = required.iter().find(|key| !has(key)) {
             return complain(format!("needs {missing}: a backend of kind {:?} has one", kind.as_str()));
         }
+        if self.url.has_query() && !matches!(kind, Kind::Cdevents | Kind::Http) {
+            return complain(format!(
+                "takes no query in its url: for kind {:?} a path is added to it",
+                kind.as_str()
+            ));
+        }
         let is_taken = |key: &str| required.contains(&key) || optional.contains(&key);
         if let Some((foreign, _)) = self.secrets().find(|(key, _)| !is_taken(key)) {
             let taken = [required, optional].concat().join(", ");

@@ -187,6 +187,11 @@ impl BackendUrl {
         self.0.clone()
     }
 
+    /// Whether it has a query.
+    pub(super) fn has_query(&self) -> bool {
+        self.0.query().is_some()
+    }
+
     /// The address of `path` under this one.
     pub fn join(&self, path: &str) -> reqwest::Url {
         let mut url = self.0.clone();
@@ -204,8 +209,8 @@ impl TryFrom<String> for BackendUrl {
         if !matches!(url.scheme(), "http" | "https") {
             return Err("must begin with http:// or https://".to_owned());
         }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err("must not have a query or a fragment: a path is added to it".to_owned());
+        if url.fragment().is_some() {
+            return Err("must not have a fragment: none is ever sent".to_owned());
         }
         Ok(Self(url))
     }

@@ -61,6 +61,13 @@ pub struct Failure {
     pub deployment: Option<String>,
 }
 
+impl Failure {
+    /// Whether its times are good enough for a statistic of durations (rule 14).
+    pub fn has_good_times(&self) -> bool {
+        !self.flags.iter().any(|flag| matches!(flag, Flag::Approximate | Flag::EndBeforeStart))
+    }
+}
+
 /// Where a failure came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -3,7 +3,6 @@
 //! It knows the rest of the program only through the store: what to claim, what came of it, and that the outbox
 //! has changed.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,26 +48,26 @@ impl Forwarder {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let forwarder = Arc::new(self);
         let mut changed = forwarder.store.outbox_changed();
-        let (mut circuit, mut ready, mut attempts) = (Circuit::default(), VecDeque::new(), JoinSet::new());
+        let (mut circuit, mut attempts) = (Circuit::default(), JoinSet::new());
         while !*stop.borrow() {
             let room = forwarder.room(&circuit).saturating_sub(attempts.len());
             changed.mark_unchanged();
-            let look_again_at = if ready.is_empty() && room > 0 {
-                forwarder.refill(&circuit, &mut ready).await
-            } else {
-                None
-            };
-            for claimed in ready.drain(..room.min(ready.len())) {
+            let Claim { rows, next_due_at } = forwarder.claim(room).await;
+            for claimed in rows {
                 attempts.spawn(Arc::clone(&forwarder).attempt(claimed, stop.clone()));
             }
             // From now on, not from when the outbox was asked: time has passed since.
             let until_then = |then: Timestamp| then.duration_since(forwarder.clock.now());
-            let pause = look_again_at.map_or(LONGEST_SLEEP, until_then).min(LONGEST_SLEEP);
+            let pause = next_due_at.map_or(LONGEST_SLEEP, until_then).min(LONGEST_SLEEP);
             tokio::select! {
                 biased;
                 _ = stop.changed() => {}
                 Some(verdict) = attempts.join_next(), if !attempts.is_empty() => {
                     circuit.note(verdict.unwrap_or(Verdict::Retry(None)), forwarder.clock.now());
+                    // One claim for all that ended together.
+                    while let Some(verdict) = attempts.try_join_next() {
+                        circuit.note(verdict.unwrap_or(Verdict::Retry(None)), forwarder.clock.now());
+                    }
                 }
                 // Once the store is closed this would be ready for ever, without any news.
                 Ok(()) = changed.changed(), if room > 0 => {}
@@ -90,27 +89,22 @@ impl Forwarder {
         }
     }
 
-    /// Claims what is due, and says when something else will be.
-    async fn refill(&self, circuit: &Circuit, ready: &mut VecDeque<Claimed>) -> Option<Timestamp> {
-        let now = self.clock.now();
-        // One claim serves several attempts; while a probe is due, one row is enough.
-        let limit = if circuit.open_until.is_some() { 1 } else { 2 * self.backend.concurrency() };
-        match self.store.claim(self.backend.name(), now, limit).await {
-            Ok(Claim { rows, next_due_at }) => {
-                ready.extend(rows);
-                next_due_at
-            }
-            Err(error) => {
-                tracing::warn!(backend = self.backend.name(), %error, "the outbox could not be read");
-                Some(now.saturating_add(STORE_PAUSE))
-            }
+    /// Claims as much of what is due as there is room for: what is claimed is sent at once.
+    async fn claim(&self, room: usize) -> Claim {
+        if room == 0 {
+            return Claim::default();
         }
+        let now = self.clock.now();
+        self.store.claim(self.backend.name(), now, room).await.unwrap_or_else(|error| {
+            tracing::warn!(backend = self.backend.name(), %error, "the outbox could not be read");
+            Claim { rows: Vec::new(), next_due_at: Some(now.saturating_add(STORE_PAUSE)) }
+        })
     }
 
     /// Sends one revision and has the store record what came of it.
     async fn attempt(self: Arc<Self>, claimed: Claimed, stop: watch::Receiver<bool>) -> Verdict {
-        let Claimed { failure, revision, frozen, .. } = claimed.clone();
-        let attempt = Attempt { failure, revision, frozen, now: self.clock.now() };
+        let Claimed { failure, revision, frozen, taken, .. } = claimed.clone();
+        let attempt = Attempt { failure, revision, frozen, taken, now: self.clock.now() };
         let backend = Arc::clone(&self.backend);
         // In a task of its own, so that a panic is no more than a failed attempt, and its claim is let go of.
         let sent = tokio::spawn(async move { backend.send(attempt).await }).await;
@@ -118,13 +112,14 @@ impl Forwarder {
             verdict: Verdict::Retry(None),
             status: None,
             error: Some(panicked.to_string()),
+            taken,
         });
-        let verdict = reply.verdict;
+        let (verdict, taken) = (reply.verdict, reply.taken);
         self.metrics.attempted(self.backend.name(), label(verdict));
         self.log(&claimed, &reply);
         let outcome = self.outcome(&claimed, reply);
-        while let Err(error) = self.store.record_attempt(claimed.row, outcome.clone(), self.clock.now()).await
-        {
+        let record = || self.store.record_attempt(claimed.row, outcome.clone(), taken, self.clock.now());
+        while let Err(error) = record().await {
             tracing::warn!(backend = self.backend.name(), %error, "what came of an attempt could not be recorded");
             if error == StoreError::Closed || *stop.borrow() {
                 // It will be sent again by the next process: the same bytes under the same id.
@@ -136,12 +131,12 @@ impl Forwarder {
         verdict
     }
 
-    fn outcome(&self, claimed: &Claimed, Reply { verdict, status, error }: Reply) -> Outcome {
+    fn outcome(&self, claimed: &Claimed, Reply { verdict, status, error, .. }: Reply) -> Outcome {
         let now = self.clock.now();
         let said = error.unwrap_or_default();
         match verdict {
-            Verdict::Sent => Outcome::Sent { status: status.unwrap_or_default() },
-            Verdict::Dead => Outcome::Dead { status: status.unwrap_or_default(), error: said },
+            Verdict::Sent => Outcome::Sent { status },
+            Verdict::Dead => Outcome::Dead { status, error: said },
             Verdict::Refused => Outcome::Released { due_at: now, status, error: said },
             Verdict::Retry(asked) => {
                 let pause = wait(claimed.attempts + 1, asked, fastrand::f64());
@@ -165,9 +160,15 @@ impl Forwarder {
 }
 
 impl Circuit {
-    /// Credentials that were refused open it; whatever else was answered closes it.
+    /// Credentials that were refused open it, those that were taken close it. What says nothing about them leaves it as
+    /// it is: while it is open, the next probe is a minute away.
     fn note(&mut self, verdict: Verdict, now: Timestamp) {
-        self.open_until = (verdict == Verdict::Refused).then(|| now.saturating_add(PROBE_EVERY));
+        let is_open = match verdict {
+            Verdict::Refused => true,
+            Verdict::Retry(_) => self.open_until.is_some(),
+            Verdict::Sent | Verdict::Dead => false,
+        };
+        self.open_until = is_open.then(|| now.saturating_add(PROBE_EVERY));
     }
 }
 

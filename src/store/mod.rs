@@ -149,8 +149,14 @@ impl Store {
     }
 
     /// Records what came of an attempt, and lets go of the claim.
-    pub async fn record_attempt(&self, row: i64, outcome: Outcome, now: Timestamp) -> Result<(), StoreError> {
-        self.queue(move |session| outbox::record_attempt(session, row, &outcome, now)).await
+    pub async fn record_attempt(
+        &self,
+        row: i64,
+        outcome: Outcome,
+        taken: u32,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.queue(move |session| outbox::record_attempt(session, row, &outcome, taken, now)).await
     }
 
     /// Does with a row of the outbox what a person wants.

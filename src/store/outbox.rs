@@ -11,6 +11,9 @@ use crate::domain::forwarding::{Action, Destination, Frozen, Telling, seen_throu
 use crate::domain::retry;
 use crate::domain::timestamp::Timestamp;
 
+/// The one answer to be tried again that says that nothing was taken; after a 503 of some proxy that is not certain.
+const TOO_MANY_REQUESTS: u16 = 429;
+
 /// As many attempts of a row can be looked at later; two days of an outage are six hundred.
 const MOST_ATTEMPTS_KEPT: i64 = 20;
 
@@ -40,6 +43,8 @@ pub struct Claimed {
     pub revision: i64,
     /// How often it was attempted before.
     pub attempts: u32,
+    /// How many of its requests the backend has.
+    pub taken: u32,
     /// What to send.
     pub frozen: Frozen,
 }
@@ -58,8 +63,8 @@ pub struct Claim {
 pub enum Outcome {
     /// The backend has it.
     Sent {
-        /// The answer.
-        status: u16,
+        /// The answer; `None`: there was nothing to send.
+        status: Option<u16>,
     },
     /// To be tried again.
     Retry {
@@ -72,8 +77,8 @@ pub enum Outcome {
     },
     /// Never to be tried again, unless a person says so.
     Dead {
-        /// The answer.
-        status: u16,
+        /// The answer, if there was one.
+        status: Option<u16>,
         /// What it said.
         error: String,
     },
@@ -86,6 +91,17 @@ pub enum Outcome {
         /// What it said.
         error: String,
     },
+}
+
+impl Outcome {
+    /// Whether it is certain that the backend has nothing of what was sent last.
+    fn is_clear_refusal(&self) -> bool {
+        match self {
+            Self::Sent { status } => status.is_none(),
+            Self::Retry { status, .. } => *status == Some(TOO_MANY_REQUESTS),
+            Self::Dead { .. } | Self::Released { .. } => true,
+        }
+    }
 }
 
 /// Where the forwarding of a failure stands at one backend.
@@ -174,10 +190,10 @@ fn due_at(evaluated: &Evaluated, settle: Duration, now: Timestamp) -> Timestamp 
     }
 }
 
-/// Whether the backend may know the failure: an attempt was made, and it did not refuse it for good.
+/// Whether the backend may know the failure: not all that was ever attempted was clearly refused.
 fn was_told(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite::Result<bool> {
-    const SQL: &str = "SELECT 1 FROM outbox WHERE failure = ?1 AND backend = ?2 AND attempts > 0
-        AND state <> 'dead' AND NOT (state = 'discarded' AND coalesce(last_status, 0) BETWEEN 400 AND 499)";
+    const SQL: &str =
+        "SELECT 1 FROM outbox WHERE failure = ?1 AND backend = ?2 AND (in_doubt > 0 OR taken > 0)";
     session.prepare(SQL)?.exists(params![row.id, backend])
 }
 
@@ -202,7 +218,7 @@ fn frozen(row: &Row<'_>, first_column: usize) -> rusqlite::Result<Frozen> {
     Ok(Frozen { action: action.unwrap_or(Action::Replace), body: row.get(first_column + 1)? })
 }
 
-/// Puts a revision before the backends, in place of those that were never attempted.
+/// Puts a revision before the backends, in place of those that none of them can know.
 pub(super) fn add(
     session: &mut Session<'_>,
     failure: i64,
@@ -214,7 +230,7 @@ pub(super) fn add(
         "INSERT INTO outbox (backend, failure, revision, due_at_ns, created_at_ns, action, body)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     for News { backend, due_at, frozen } in news {
-        supersede(session, failure, &backend)?;
+        supersede(session, failure, &backend, frozen.is_none())?;
         if let Some(Frozen { action, body }) = frozen {
             let (due_at_ns, now_ns) = (due_at.as_nanos(), now.as_nanos());
             let action = action.as_str();
@@ -225,13 +241,16 @@ pub(super) fn add(
     Ok(())
 }
 
-fn supersede(session: &Session<'_>, failure: i64, backend: &str) -> rusqlite::Result<()> {
-    const UNTRIED: &str = "SELECT id FROM outbox
-        WHERE failure = ?1 AND backend = ?2 AND state = 'pending' AND attempts = 0";
+/// Takes back what the backend cannot know. Where nothing new takes its place, what it refused for good must not be
+/// revived either: the failure does not count any more.
+fn supersede(session: &Session<'_>, failure: i64, backend: &str, also_dead: bool) -> rusqlite::Result<()> {
+    const UNKNOWN: &str =
+        "SELECT id FROM outbox WHERE failure = ?1 AND backend = ?2 AND in_doubt = 0 AND taken = 0
+        AND (state = 'pending' OR (state = 'dead' AND ?3))";
     const SUPERSEDE: &str = "UPDATE outbox SET state = 'superseded', due_at_ns = NULL WHERE id = ?1";
     let rows: Vec<i64> = session
-        .prepare(UNTRIED)?
-        .query_map(params![failure, backend], |row| row.get(0))?
+        .prepare(UNKNOWN)?
+        .query_map(params![failure, backend, also_dead], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for row in rows.into_iter().filter(|row| !session.claimed.contains(row)) {
         session.execute(SUPERSEDE, [row])?;
@@ -246,13 +265,13 @@ pub(super) fn claim(
     now: Timestamp,
     limit: usize,
 ) -> rusqlite::Result<Claim> {
-    const DUE: &str = "SELECT o.id, f.failure_id, o.revision, o.attempts, o.action, o.body
+    const DUE: &str = "SELECT o.id, f.failure_id, o.revision, o.attempts, o.taken, o.action, o.body
         FROM outbox o JOIN failure f ON f.id = o.failure
         WHERE o.backend = ?1 AND o.due_at_ns <= ?2 AND NOT EXISTS (
             SELECT 1 FROM outbox earlier WHERE earlier.failure = o.failure
             AND earlier.backend = o.backend AND earlier.state = 'pending' AND earlier.revision < o.revision)
         ORDER BY o.due_at_ns, o.id LIMIT ?3";
-    const ATTEMPT: &str = "UPDATE outbox SET attempts = attempts + 1 WHERE id = ?1";
+    const ATTEMPT: &str = "UPDATE outbox SET attempts = attempts + 1, in_doubt = in_doubt + 1 WHERE id = ?1";
     // No wait is that long: the clock was set back since.
     const LATEST: &str = "SELECT max(due_at_ns) FROM outbox WHERE backend = ?1 AND due_at_ns IS NOT NULL";
     const CLAMP: &str = "UPDATE outbox SET due_at_ns = ?2 WHERE backend = ?1 AND due_at_ns > ?3";
@@ -271,7 +290,8 @@ pub(super) fn claim(
             failure: row.get(1)?,
             revision: row.get(2)?,
             attempts: row.get(3)?,
-            frozen: frozen(row, 4)?,
+            taken: row.get(4)?,
+            frozen: frozen(row, 5)?,
         })
     })?;
     let mut rows = due.collect::<Result<Vec<_>, _>>()?;
@@ -287,11 +307,12 @@ pub(super) fn claim(
     Ok(Claim { rows, next_due_at: next.map(Timestamp::from_nanos) })
 }
 
-/// Records what came of an attempt.
+/// Records what came of an attempt, and how many of the row's requests the backend has.
 pub(super) fn record_attempt(
     session: &mut Session<'_>,
     row: i64,
     outcome: &Outcome,
+    taken: u32,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     const REMEMBER: &str = "INSERT OR REPLACE INTO attempt
@@ -299,17 +320,20 @@ pub(super) fn record_attempt(
     const FORGET: &str = "DELETE FROM attempt WHERE outbox = ?1
         AND number <= (SELECT attempts FROM outbox WHERE id = ?1) - ?2";
     const RECORD: &str = "UPDATE outbox SET state = ?2, due_at_ns = ?3, attempts = attempts - ?4,
-        last_status = coalesce(?5, last_status), last_error = ?6 WHERE id = ?1";
+        last_status = coalesce(?5, last_status), last_error = ?6, in_doubt = in_doubt - ?7, taken = max(taken, ?8)
+        WHERE id = ?1";
     let (state, due_at, not_counted, status, error) = match outcome {
-        Outcome::Sent { status } => ("sent", None, 0, Some(*status), None),
+        Outcome::Sent { status } => ("sent", None, 0, *status, None),
         Outcome::Retry { due_at, status, error } => ("pending", Some(*due_at), 0, *status, Some(error)),
-        Outcome::Dead { status, error } => ("dead", None, 0, Some(*status), Some(error)),
+        Outcome::Dead { status, error } => ("dead", None, 0, *status, Some(error)),
         Outcome::Released { due_at, status, error } => ("pending", Some(*due_at), 1, *status, Some(error)),
     };
     session.execute(REMEMBER, params![row, now.as_nanos(), status, error])?;
     session.execute(FORGET, params![row, MOST_ATTEMPTS_KEPT])?;
     let due_at_ns = due_at.map(Timestamp::as_nanos);
-    session.execute(RECORD, params![row, state, due_at_ns, not_counted, status, error])?;
+    let not_in_doubt = outcome.is_clear_refusal();
+    session
+        .execute(RECORD, params![row, state, due_at_ns, not_counted, status, error, not_in_doubt, taken])?;
     session.claimed.remove(&row);
     Ok(())
 }

@@ -112,6 +112,10 @@ impl Metrics {
     pub fn text(&self, gauges: &Gauges, dora: &str, now: Timestamp) -> Result<String, std::fmt::Error> {
         self.open_failures.set(gauges.open_failures);
         self.quarantined.set(gauges.quarantined);
+        // A backend that was removed is shown as long as it has rows.
+        self.outbox_pending.clear();
+        self.outbox_dead.clear();
+        self.outbox_oldest_age_seconds.clear();
         let of_removed = gauges.outbox.iter().map(|outbox| &outbox.backend);
         for backend in self.backends.iter().chain(of_removed) {
             let outbox = gauges.outbox.iter().find(|outbox| outbox.backend == *backend);

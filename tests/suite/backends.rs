@@ -104,7 +104,7 @@ async fn devlake_shows_an_incident_that_is_open_again_as_unresolved() {
 }
 
 #[tokio::test]
-async fn cdevents_says_the_same_again_after_a_failure_in_the_middle() {
+async fn cdevents_goes_on_where_it_was_interrupted() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(202, &[]), (503, &[])]);
     let daemon = Daemon::start(&entry(&backend, "cdevents")).await;
@@ -113,12 +113,14 @@ async fn cdevents_says_the_same_again_after_a_failure_in_the_middle() {
     while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 503") == 0 {
         daemon.get("/readyz").await;
     }
-    let mut second = vec![after_a_while(&daemon, &mut backend).await];
-    second.extend(requests(&mut backend, 2).await);
+    let again = after_a_while(&daemon, &mut backend).await;
     let id = |request: &Request| request.headers["ce-id"].to_str().unwrap().to_owned();
-    assert_eq!(first.iter().map(id).collect::<Vec<_>>(), second[..2].iter().map(id).collect::<Vec<_>>());
-    assert_eq!(first[0].bytes, second[0].bytes);
-    assert_eq!(id(&second[2]), "pagerduty:QCDEVENTS1:1:resolved");
+    assert_eq!(
+        (id(&again), &again.bytes),
+        (id(&first[1]), &first[1].bytes),
+        "the very event that was refused"
+    );
+    assert_eq!(id(&backend.next().await), "pagerduty:QCDEVENTS1:1:resolved");
     assert_eq!(standing(&daemon, "cdevents").await["state"], "sent");
 }
 
@@ -144,6 +146,23 @@ async fn a_sample_is_counted_once_and_cannot_be_corrected() {
     }
     assert_eq!(standing(&daemon, "datadog-metrics").await["state"], "cannot_be_corrected");
     assert!(backend.is_quiet(), "there is no request that takes a sample back");
+}
+
+#[tokio::test]
+async fn what_is_counted_stays_counted_over_a_restart_and_a_refusal() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(202, &[]), (400, &[])]);
+    let configuration = entry(&backend, "datadog-metrics");
+    let daemon = Daemon::start(&configuration).await;
+    daemon.expect(event_of("incident.resolved", "QMETRICS02"), "accepted").await;
+    requests(&mut backend, 2).await;
+    assert_eq!(standing(&daemon, "datadog-metrics").await["state"], "dead");
+    let daemon = daemon.restart(&configuration).await;
+    let retry = format!("http://{}/api/v1/outbox/1/retry", daemon.admin);
+    assert!(daemon.client.post(retry).send().await.unwrap().status().is_success());
+    assert_eq!(backend.next().await.line, "POST /api/v1/distribution_points");
+    assert_eq!(standing(&daemon, "datadog-metrics").await["state"], "sent");
+    assert!(backend.is_quiet());
 }
 
 #[tokio::test]

@@ -213,7 +213,47 @@ async fn rule_13_a_refused_deletion_holds_nothing_else_up() {
     backend.will_answer(&[(403, &[])]);
     daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
     assert!(backend.next().await.line.starts_with("DELETE"));
-    forwarded(&daemon, "QSOURCE001", "dead").await;
+    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 403") == 0 {
+        daemon.get("/readyz").await;
+    }
     daemon.expect(event_of("incident.resolved", "QOTHER0001"), "accepted").await;
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QOTHER0001");
+    // Whichever key was wrong: once it is mended, nobody has to ask for the deletion.
+    assert!(after_a_while(&daemon, &mut backend).await.line.starts_with("DELETE"));
+    forwarded(&daemon, "QSOURCE001", "sent").await;
+}
+
+#[tokio::test]
+async fn rule_13_what_was_refused_and_then_merged_is_not_revived() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(400, &[])]);
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    daemon.expect(event_of("incident.resolved", "QSOURCE001"), "accepted").await;
+    backend.next().await;
+    forwarded(&daemon, "QSOURCE001", "dead").await;
+    daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
+    let retry = format!("http://{}/api/v1/outbox/1/retry", daemon.admin);
+    let answer = daemon.client.post(retry).send().await.unwrap();
+    assert_eq!(answer.status(), 409, "it does not count any more, and the backend never had it");
+    assert!(backend.is_quiet());
+}
+
+#[tokio::test]
+async fn rule_13_what_may_have_arrived_is_corrected_whatever_was_answered_later() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(504, &[]), (404, &[])]);
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    daemon.expect(event_of("incident.resolved", "QSOURCE001"), "accepted").await;
+    backend.next().await;
+    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 504") == 0 {
+        daemon.get("/readyz").await;
+    }
+    after_a_while(&daemon, &mut backend).await;
+    forwarded(&daemon, "QSOURCE001", "dead").await;
+    daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
+    assert!(
+        backend.next().await.attributes().get("finished_at").is_none(),
+        "behind the 504 it may have been taken"
+    );
+    forwarded(&daemon, "QSOURCE001", "cannot_be_corrected").await;
 }

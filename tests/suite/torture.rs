@@ -232,6 +232,29 @@ async fn two_days_of_refused_credentials_are_a_probe_a_minute() {
 }
 
 #[tokio::test]
+async fn what_says_nothing_about_our_key_does_not_end_the_waiting() {
+    let backend = Moody::start(Mood::Says(401, "")).await;
+    let daemon = Daemon::start(&backend.entry()).await;
+    deliver(&daemon, 20).await;
+    until(&daemon, "SELECT EXISTS (SELECT 1 FROM outbox WHERE last_status IS NOT NULL)").await;
+    let mut probes = 0;
+    for mood in
+        [Mood::Resets, Mood::Says(503, ""), Mood::IsSilent, Mood::Says(401, "")].into_iter().cycle().take(40)
+    {
+        backend.is_now(mood);
+        let before = backend.requests();
+        daemon.clock.advance(Duration::from_mins(1));
+        for _ in 0..20 {
+            daemon.get("/readyz").await;
+        }
+        probes = probes.max(backend.requests() - before);
+    }
+    assert!(probes <= 2, "{probes} in a minute");
+    backend.is_now(Mood::Takes);
+    until(&daemon, ALL_SENT).await;
+}
+
+#[tokio::test]
 async fn one_poisonous_failure_among_a_thousand_is_dead_and_can_be_retried() {
     let backend = Moody::start(Mood::RefusesThose("QTORTURE0500")).await;
     let daemon = Daemon::start(&backend.entry()).await;

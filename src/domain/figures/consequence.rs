@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::has_good_times;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Failure;
 use crate::domain::timestamp::Timestamp;
@@ -96,7 +95,7 @@ fn recovery(finished_at: Timestamp, mut failures: Vec<&Failure>) -> Recovery {
         }
         let Some(failure_end) = failure.finished_at else { return Recovery::Open };
         end = end.max(Some(failure_end));
-        has_good_times_only &= has_good_times(failure);
+        has_good_times_only &= failure.has_good_times();
     }
     match end {
         Some(end) if has_good_times_only => Recovery::After(end.nanos_since(finished_at).max(0)),

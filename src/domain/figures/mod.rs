@@ -14,7 +14,7 @@ use self::calendar::Periods;
 use self::consequence::{Consequences, Recovery};
 use self::durations::Durations;
 use super::deployment::{Deployment, Deployments};
-use super::failure::{Failure, Flag, State};
+use super::failure::{Failure, State};
 use super::timestamp::Timestamp;
 
 pub use self::asked::Asked;
@@ -199,11 +199,6 @@ fn counts(failure: &Failure) -> bool {
     matches!(failure.state, State::Open | State::Completed)
 }
 
-/// Whether its times are good enough for a statistic of durations (rule 14).
-fn has_good_times(failure: &Failure) -> bool {
-    !failure.flags.iter().any(|flag| matches!(flag, Flag::Approximate | Flag::EndBeforeStart))
-}
-
 /// Computes the figures.
 ///
 /// `failures`: all that overlap the period or may be linked to a deployment in it, also ignored and merged ones, in
@@ -279,7 +274,7 @@ fn deployers_of<'a>(failure: &'a Failure, by: By, key: Option<&'a str>) -> Vec<D
 fn restored(failure: &Failure, periods: &Periods) -> Option<(usize, i64)> {
     let period = periods.index(failure.finished_at?)?;
     let seconds = failure.time_to_restore_seconds?;
-    (counts(failure) && has_good_times(failure)).then(|| (period, durations::nanos(seconds)))
+    (counts(failure) && failure.has_good_times()).then(|| (period, durations::nanos(seconds)))
 }
 
 /// What a row is made of.

@@ -70,6 +70,8 @@ CREATE TABLE outbox (
     due_at_ns       INTEGER,                    -- when to send it next; NULL unless pending
     created_at_ns   INTEGER NOT NULL,
     attempts        INTEGER NOT NULL DEFAULT 0, -- begun ones; one that was refused for bad credentials is none
+    in_doubt        INTEGER NOT NULL DEFAULT 0, -- attempts that were not clearly refused: the backend may have it
+    taken           INTEGER NOT NULL DEFAULT 0, -- how many of its requests the backend has, where it is several
     last_status     INTEGER,
     last_error      TEXT,
     action          TEXT    NOT NULL,           -- replace, delete, leave_open

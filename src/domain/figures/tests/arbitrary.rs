@@ -9,6 +9,7 @@ use proptest::sample::select;
 
 use super::super::*;
 use super::failure;
+use crate::domain::failure::Flag;
 use crate::domain::id::DeploymentId;
 
 /// A Thursday. Clocks are put back on the Sunday after it.

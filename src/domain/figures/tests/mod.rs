@@ -4,6 +4,7 @@ mod model;
 
 use super::*;
 use crate::domain::deployment::tests::{deployment, time};
+use crate::domain::failure::Flag;
 use crate::domain::failure::Source;
 use crate::domain::id::FailureId;
 

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 use super::arbitrary::{ENVS, MINUTES, SERVICES, SEVERITIES, deployments, minute, one_failure, question};
+use crate::domain::failure::Flag;
 
 /// The first date of the interval that a moment lies in.
 fn first_date(at: Timestamp, question: &Question) -> Option<Date> {
