@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::ORIGIN;
@@ -109,12 +110,17 @@ pub(super) async fn failures(
 }
 
 /// `GET /api/v1/failures/{id}`: as `explain`.
-pub(super) async fn failure(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Response {
+pub(super) async fn failure(
+    State(admin): State<Arc<Admin>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    let unknown = || refusal(StatusCode::NOT_FOUND, "not_found", "No failure with this id is known.");
+    let Ok(Path(id)) = id else { return unknown() };
     let (reader, policy) = (admin.reader.clone(), Arc::clone(&admin.policy));
     let story = blocking(move || reader.story(&id, &policy, payload::stored)).await;
     match story {
         Ok(Some(story)) => Json(story).into_response(),
-        Ok(None) => refusal(StatusCode::NOT_FOUND, "not_found", "No failure with this id is known."),
+        Ok(None) => unknown(),
         Err(response) => response,
     }
 }
@@ -155,16 +161,26 @@ pub(super) async fn outbox(
 }
 
 /// `POST /api/v1/outbox/{id}/retry`.
-pub(super) async fn retry(State(admin): State<Arc<Admin>>, Path(row): Path<i64>) -> Response {
+pub(super) async fn retry(
+    State(admin): State<Arc<Admin>>,
+    row: Result<Path<i64>, PathRejection>,
+) -> Response {
     obey(&admin, row, Order::Retry).await
 }
 
 /// `POST /api/v1/outbox/{id}/discard`.
-pub(super) async fn discard(State(admin): State<Arc<Admin>>, Path(row): Path<i64>) -> Response {
+pub(super) async fn discard(
+    State(admin): State<Arc<Admin>>,
+    row: Result<Path<i64>, PathRejection>,
+) -> Response {
     obey(&admin, row, Order::Discard).await
 }
 
-pub(super) async fn obey(admin: &Admin, row: i64, order: Order) -> Response {
+pub(super) async fn obey(admin: &Admin, row: Result<Path<i64>, PathRejection>, order: Order) -> Response {
+    // Where it is no number there is no such row either.
+    let Ok(Path(row)) = row else {
+        return refusal(StatusCode::NOT_FOUND, "not_found", Obeyed::NotFound.says(order));
+    };
     let obeyed = match in_time(admin.store.order(row, order, admin.clock.now())).await {
         Ok(obeyed) => obeyed,
         Err(error) => {

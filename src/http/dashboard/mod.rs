@@ -7,7 +7,7 @@ mod story;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
 use axum::extract::{Form, Path, Query, Request, State};
 use axum::http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -135,7 +135,7 @@ pub(super) struct RetryForm {
 /// `POST /outbox/{id}/retry`, from the form of a page that was shown here.
 pub(super) async fn retry(
     State(admin): State<Arc<Admin>>,
-    Path(row): Path<i64>,
+    row: Result<Path<i64>, PathRejection>,
     headers: HeaderMap,
     form: Result<Form<RetryForm>, FormRejection>,
 ) -> Response {

@@ -7,6 +7,7 @@ mod failure;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, StatusCode};
@@ -109,9 +110,11 @@ pub(super) async fn deploy(State(api): State<Arc<EventsApi>>, request: Request) 
 /// `DELETE /api/v2/dora/failure/{id}`: 202 as well where there is nothing (any more), so that it can be repeated.
 pub(super) async fn withdraw(
     State(api): State<Arc<EventsApi>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
+    // What is not UTF-8 is not an id, and is refused like any other text that is none.
+    let id = id.map_or_else(|_| String::new(), |Path(id)| id);
     match api.withdraw(&id, &headers).await {
         Ok(()) => StatusCode::ACCEPTED.into_response(),
         Err(refused) => refused.into_response(),
