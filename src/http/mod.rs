@@ -6,6 +6,7 @@ mod body;
 mod dashboard;
 mod events_api;
 mod figures;
+mod openapi;
 mod server;
 mod webhook;
 
@@ -50,6 +51,7 @@ pub fn admin(admin: Admin) -> Router {
         .route("/healthz", get(admin::healthz))
         .route("/readyz", get(admin::readyz))
         .route("/metrics", get(figures::metrics))
+        .route("/openapi.json", get(openapi::document))
         .route("/api/v1/failures", get(admin::failures))
         .route("/api/v1/failures/{id}", get(admin::failure))
         .route("/api/v1/report", get(figures::report))
