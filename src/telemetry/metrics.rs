@@ -30,6 +30,21 @@ struct Attempt {
     outcome: &'static str,
 }
 
+/// What a webhook can be answered, as `http::webhook` counts it. Each is there from the beginning: Prometheus sees no
+/// increase in a series that begins with 1.
+const STATUSES: [&str; 10] = [
+    "accepted",
+    "duplicate",
+    "ignored",
+    "quarantined",
+    "unverified",
+    "unverified_retry",
+    "too_large",
+    "unsupported_encoding",
+    "incomplete",
+    "unavailable",
+];
+
 /// Everything that is counted. No label ever carries an incident id, a title or a URL.
 pub struct Metrics {
     registry: Registry,
@@ -87,6 +102,9 @@ impl Metrics {
         register!(outbox_oldest_age_seconds, "outbox_oldest_age_seconds", "Age of the oldest one to be sent");
         register!(open_failures, "open_failures", "Open failures");
         register!(quarantined, "quarantined", "Signed bodies that were not understood");
+        for status in STATUSES {
+            self.webhooks.get_or_create(&Status { status }).inc_by(0);
+        }
         let version = Family::<Version, Gauge>::default();
         version.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
         self.registry.register("pagerduty_dora_build_info", "The version that runs", version);
