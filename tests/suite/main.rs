@@ -30,6 +30,7 @@ mod model;
 mod one_law;
 mod openapi;
 mod outbox;
+mod packaging;
 mod power_loss;
 mod process;
 mod reevaluate;

@@ -1,0 +1,226 @@
+//! The Grafana dashboard and the alert rules ask for nothing that `/metrics` does not say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::{Value, json};
+
+use crate::harness::{Backend, Daemon, event_of};
+
+const DASHBOARD: &str = include_str!("../../packaging/grafana/pagerduty-dora.json");
+const ALERTS: &str = include_str!("../../packaging/prometheus/alerts.yml");
+
+/// What an expression may have beside metrics.
+const WORDS: [&str; 13] = [
+    "absent",
+    "by",
+    "delta",
+    "histogram_quantile",
+    "increase",
+    "max",
+    "or",
+    "rate",
+    "sum",
+    "topk",
+    "unless",
+    "on",
+    "and",
+];
+
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).unwrap()
+}
+
+static STRING: LazyLock<Regex> = LazyLock::new(|| regex(r#""[^"]*""#));
+static SELECTOR: LazyLock<Regex> = LazyLock::new(|| regex(r"(\w+)?\{([^}]*)\}"));
+static MATCHER: LazyLock<Regex> = LazyLock::new(|| regex(r#"(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)""#));
+static RANGE: LazyLock<Regex> = LazyLock::new(|| regex(r"\[[^\]]*\]"));
+static GROUPING: LazyLock<Regex> = LazyLock::new(|| regex(r"\bby \(([^)]*)\)"));
+static IDENTIFIER: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[a-zA-Z_]\w*"));
+static LEGEND: LazyLock<Regex> = LazyLock::new(|| regex(r"\{\{\s*(?:\$labels\.)?(\w+)\s*\}\}"));
+static VARIABLE: LazyLock<Regex> = LazyLock::new(|| regex(r"^label_values\((.*), (\w+)\)$"));
+
+/// By metric and label: the values.
+struct Told(BTreeMap<String, BTreeMap<String, BTreeSet<String>>>);
+
+impl Told {
+    fn of(text: &str) -> Self {
+        let mut told = BTreeMap::<_, BTreeMap<_, BTreeSet<_>>>::new();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let name = IDENTIFIER.find(line).unwrap().as_str().to_owned();
+            let labels = told.entry(name).or_default();
+            for matcher in MATCHER.captures_iter(line) {
+                labels.entry(matcher[1].to_owned()).or_default().insert(matcher[2].to_owned());
+            }
+        }
+        Self(told)
+    }
+
+    fn label(&self, metric: &str, label: &str, expression: &str) -> &BTreeSet<String> {
+        let metric = self.0.get(metric).unwrap_or_else(|| panic!("there is no {metric}: {expression}"));
+        metric.get(label).unwrap_or_else(|| panic!("there is no label {label}: {expression}"))
+    }
+
+    /// The metrics of an expression, and the labels that come out of it, after every name in it was found.
+    fn check(&self, expression: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+        let mut metrics = BTreeSet::new();
+        for selector in SELECTOR.captures_iter(expression) {
+            let matchers: Vec<_> = MATCHER.captures_iter(&selector[2]).collect();
+            let named = selector.get(1).map(|name| name.as_str());
+            let named = named.or_else(|| {
+                let by_label = matchers.iter().find(|matcher| &matcher[1] == "__name__");
+                by_label.map(|matcher| matcher.get(2).unwrap().as_str())
+            });
+            for name in named.unwrap_or_else(|| panic!("no metric: {expression}")).split('|') {
+                for matcher in matchers.iter().filter(|matcher| &matcher[1] != "__name__") {
+                    let values = self.label(name, &matcher[1], expression);
+                    for value in matcher[2].split('|').filter(|value| !value.contains('$')) {
+                        assert!(
+                            values.contains(value),
+                            "no {name} has the {} {value}: {expression}",
+                            &matcher[1]
+                        );
+                    }
+                }
+                metrics.insert(name.to_owned());
+            }
+        }
+        let bare = SELECTOR.replace_all(expression, "$1");
+        let bare = RANGE.replace_all(&bare, "");
+        let bare = STRING.replace_all(&bare, "");
+        let groupings: Vec<String> =
+            GROUPING.captures_iter(&bare).map(|grouping| grouping[1].to_owned()).collect();
+        for name in IDENTIFIER.find_iter(&GROUPING.replace_all(&bare, "")).map(|name| name.as_str()) {
+            if !WORDS.contains(&name) {
+                assert!(self.0.contains_key(name), "{name} is neither known nor a metric: {expression}");
+                metrics.insert(name.to_owned());
+            }
+        }
+        assert!(!metrics.is_empty(), "no metric: {expression}");
+        for metric in &metrics {
+            for label in groupings.iter().flat_map(|grouping| grouping.split(", ")) {
+                self.label(metric, label, expression);
+            }
+        }
+        // What groups outermost stands first.
+        let outermost = groupings.first().map(|grouping| grouping.split(", ").map(str::to_owned).collect());
+        (metrics, outermost.unwrap_or_default())
+    }
+
+    /// The labels that a text for people puts in come out of its expression.
+    fn check_text(&self, expression: &str, text: &str) {
+        let (_, labels) = self.check(expression);
+        for label in LEGEND.captures_iter(text) {
+            assert!(labels.contains(&label[1]), "{} does not come out of {expression}: {text}", &label[1]);
+        }
+    }
+}
+
+/// `/metrics` of a daemon that has something to say of everything.
+async fn metrics() -> String {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    let attributes =
+        json!({ "service": "Checkout API", "team": "Payments", "started_at": "2026-11-01T09:30:00Z" });
+    let deployed =
+        daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
+    assert_eq!(deployed.status, 200);
+    daemon.expect(event_of("incident.resolved", "QMETRICS01"), "accepted").await;
+    backend.next().await;
+    loop {
+        let text = daemon.get("/metrics").await.body;
+        if text.contains("pagerduty_dora_forward_attempts_total{") {
+            return text;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_shows_what_there_is() {
+    let told = Told::of(&metrics().await);
+    let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
+    let mut names = BTreeSet::new();
+    for variable in dashboard["templating"]["list"].as_array().unwrap() {
+        names.insert(variable["name"].as_str().unwrap().to_owned());
+        let Some(query) = variable["query"]["query"].as_str() else { continue };
+        assert_eq!(variable["definition"], query);
+        let parts = VARIABLE.captures(query).unwrap_or_else(|| panic!("{query}"));
+        for metric in told.check(&parts[1]).0 {
+            told.label(&metric, &parts[2], query);
+        }
+    }
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["datasource", "env", "service", "team", "window"]);
+
+    let panels = dashboard["panels"].as_array().unwrap();
+    let mut shown = BTreeSet::new();
+    let (mut ids, mut places) = (BTreeSet::new(), BTreeSet::new());
+    for panel in panels {
+        assert!(ids.insert(panel["id"].to_string()), "{panel}");
+        let place = |side: &str| panel["gridPos"][side].as_u64().unwrap();
+        for x in place("x")..place("x") + place("w") {
+            for y in place("y")..place("y") + place("h") {
+                assert!(x < 24 && places.insert((x, y)), "{} lies on another", panel["title"]);
+            }
+        }
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            assert_eq!(target["datasource"], json!({ "type": "prometheus", "uid": "${datasource}" }));
+            let expression = target["expr"].as_str().unwrap();
+            told.check_text(expression, target["legendFormat"].as_str().unwrap());
+            shown.extend(told.check(expression).0);
+        }
+    }
+    let bare = |name: &str| regex("_(bucket|sum|count)$").replace(name, "").into_owned();
+    let shown: BTreeSet<String> = shown.iter().map(|name| bare(name)).collect();
+    let there_is: BTreeSet<String> = told.0.keys().map(|name| bare(name)).collect();
+    assert_eq!(shown, there_is, "every metric has its place");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_alerts_ask_for_what_there_is_and_say_what_to_do() {
+    let told = Told::of(&metrics().await);
+    let rules: Value = serde_saphyr::from_str(ALERTS).unwrap();
+    for rule in rules["groups"][0]["rules"].as_array().unwrap() {
+        let expression = rule["expr"].as_str().unwrap();
+        assert!(rule["alert"].is_string() && rule["labels"]["severity"].is_string(), "{rule}");
+        for text in ["summary", "description"] {
+            told.check_text(expression, rule["annotations"][text].as_str().unwrap());
+        }
+    }
+}
+
+/// Runs promtool with this on its standard input. `None`: it is not installed.
+fn promtool(arguments: &[&str], input: &str) -> Option<(bool, String)> {
+    let command = Command::new("promtool")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut running) = command else {
+        assert!(std::env::var_os("REQUIRE_ALL").is_none(), "promtool is missing");
+        println!("skipped: promtool is not installed");
+        return None;
+    };
+    running.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = running.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    Some((output.status.success(), String::from_utf8(said).unwrap()))
+}
+
+#[test]
+fn promtool_accepts_the_rules() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/prometheus/alerts.yml");
+    if let Some((is_good, said)) = promtool(&["check", "rules", file], "") {
+        assert!(is_good, "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promtool_accepts_the_metrics() {
+    if let Some(result) = promtool(&["check", "metrics"], &metrics().await) {
+        assert_eq!(result, (true, String::new()));
+    }
+}
