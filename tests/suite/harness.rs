@@ -98,6 +98,13 @@ impl Daemon {
         self.running.stop().await
     }
 
+    /// Stops it in order, and keeps its store as long as the folder is kept.
+    pub(crate) async fn stop_and_keep(self) -> Arc<TempDir> {
+        let folder = Arc::clone(&self.folder);
+        self.stop().await.unwrap();
+        folder
+    }
+
     /// Stops it and starts it again with the same store.
     pub(crate) async fn restart(self, configuration: &str) -> Self {
         self.restart_after(configuration, || ()).await

@@ -28,6 +28,8 @@ enum Mood {
     StopsHalfway,
     /// Answers something else than HTTP.
     Babbles,
+    /// Takes it, a while later.
+    TakesItsTime,
     /// Sends a redirect to itself.
     SendsElsewhere,
 }
@@ -88,6 +90,8 @@ async fn serve(
         };
         seen.lock().unwrap().entry(id).or_default().push(body);
         match mood {
+            // Not a wait for something that must have happened: the slowness itself is what is tried.
+            Mood::TakesItsTime => tokio::time::sleep(Duration::from_millis(300)).await,
             Mood::IsSilent => std::future::pending().await,
             Mood::Resets => return stream.set_zero_linger().unwrap(),
             Mood::StopsHalfway => return drop(stream.write_all(b"HTTP/1.1 20").await),
@@ -229,6 +233,23 @@ async fn two_days_of_refused_credentials_are_a_probe_a_minute() {
         until(&daemon, ALL_SENT).await;
         assert_eq!(daemon.query("SELECT max(attempts) FROM outbox"), 1, "a probe is no attempt");
     }
+}
+
+#[tokio::test]
+async fn what_is_in_hand_when_the_order_to_stop_comes_is_finished_and_recorded() {
+    let backend = Moody::start(Mood::TakesItsTime).await;
+    let daemon = Daemon::start(&backend.entry().replace("100ms", "10s")).await;
+    deliver(&daemon, 5).await;
+    while backend.requests() < 5 {
+        daemon.get("/healthz").await;
+    }
+    let store = daemon.store.clone();
+    let folder = daemon.stop_and_keep().await;
+    let db = rusqlite::Connection::open(store).unwrap();
+    let sent: i64 =
+        db.query_row("SELECT count(*) FROM outbox WHERE state = 'sent'", [], |row| row.get(0)).unwrap();
+    assert_eq!(sent, 5);
+    drop(folder);
 }
 
 #[tokio::test]
