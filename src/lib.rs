@@ -21,6 +21,7 @@ mod embedded;
 pub mod forward;
 pub mod http;
 pub mod pagerduty;
+mod random;
 mod run;
 pub mod store;
 pub mod telemetry;

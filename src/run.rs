@@ -68,6 +68,9 @@ pub enum RunError {
     /// What the store holds is in doubt, or it can be written no more: it takes a new process to open it again.
     #[error("the store has to be opened again: {0}")]
     InDoubt(String),
+    /// The system gives no secrets.
+    #[error("the system's source of randomness cannot be read: {0}")]
+    Random(std::io::Error),
 }
 
 /// Runs the daemon until it is told to stop, then lets it finish what is in hand.
@@ -150,7 +153,7 @@ impl Daemon {
             policy: Arc::clone(&self.policy),
             timezone: config.dora.timezone.zone().clone(),
             dora: Cached::default(),
-            token: Token::default(),
+            token: Token::new().map_err(RunError::Random)?,
             stop: stop.clone(),
         };
         let public = http::public(config.pagerduty.path.as_str(), intake, events_api);

@@ -54,6 +54,7 @@ impl From<RunError> for Failed {
         match error {
             RunError::Config(problem) => Self::Usage(problem.into()),
             RunError::Store(error) => Self::Tried(error.into()),
+            RunError::Random(_) => Self::Tried(error.into()),
             RunError::InDoubt(_) => Self::InDoubt(error.into()),
         }
     }

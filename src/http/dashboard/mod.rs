@@ -17,12 +17,14 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use self::page::{PERIODS, Shown, dashboard, page};
 use super::admin::{Admin, blocking, obey};
 use crate::domain::failure::State as FailureState;
 use crate::domain::figures::{By, Env, Interval, Question};
 use crate::pagerduty::payload;
+use crate::random;
 use crate::store::{Filter, Order, OutboxFilter, RowState};
 
 /// How many failures and dead letters are listed.
@@ -38,11 +40,23 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// What a form has to send along: no page from elsewhere can know it.
-pub struct Token(String);
+pub struct Token {
+    shown: String,
+    /// Its digest: comparing that tells nothing of how much of a guess was right.
+    digest: [u8; 32],
+}
 
-impl Default for Token {
-    fn default() -> Self {
-        Self(format!("{:032x}{:032x}", fastrand::u128(..), fastrand::u128(..)))
+impl Token {
+    /// A new one.
+    pub fn new() -> std::io::Result<Self> {
+        let shown = random::secret()?;
+        let digest = Sha256::digest(&shown).into();
+        Ok(Self { shown, digest })
+    }
+
+    fn is(&self, sent: &str) -> bool {
+        let digest: [u8; 32] = Sha256::digest(sent).into();
+        digest == self.digest
     }
 }
 
@@ -82,7 +96,7 @@ pub(super) async fn index(
 async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
     let (reader, now) = (admin.reader.clone(), admin.clock.now());
     let (env, timezone, token) =
-        (admin.policy.default_env.clone(), admin.timezone.clone(), admin.token.0.clone());
+        (admin.policy.default_env.clone(), admin.timezone.clone(), admin.token.shown.clone());
     let since = now.saturating_sub(Duration::from_hours(24 * days));
     blocking(move || {
         let ask = |by, since, interval| {
@@ -139,7 +153,7 @@ pub(super) async fn retry(
     headers: HeaderMap,
     form: Result<Form<RetryForm>, FormRejection>,
 ) -> Response {
-    let is_ours = form.is_ok_and(|Form(form)| form.token == admin.token.0) && is_from_here(&headers);
+    let is_ours = form.is_ok_and(|Form(form)| admin.token.is(&form.token)) && is_from_here(&headers);
     if !is_ours {
         let content = html! { main #content { h1 { "Refused" } p { "The form is not of a page shown by this process. "
         a href="/" { "Load it again" } "." } } };
