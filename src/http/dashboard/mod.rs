@@ -61,12 +61,15 @@ impl Token {
 }
 
 /// Headers that keep browsers from doing what the page does not need.
+///
+/// Referrers stay on this listener. `no-referrer` would have browsers say `Origin: null` with the page's own forms, which
+/// are told by it from those of others (Fetch: append a request `Origin` header).
 pub(super) async fn guard(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
 }
 
