@@ -8,6 +8,7 @@ use super::table::{Column, render, say, width};
 use super::{Failed, Format, FormatName};
 use crate::catalog;
 use crate::config::Config;
+use crate::domain::printable::printable;
 use crate::domain::span::span;
 use crate::pagerduty::payload;
 use crate::store::{Reader, Story};
@@ -55,9 +56,8 @@ fn heading(story: &Story) -> String {
     };
     let failure = &listed.failure;
     let number = failure.number.map_or_else(String::new, |number| format!("#{number} "));
-    let title = super::table::printable(failure.title.as_deref().unwrap_or("(no title)"));
-    let url =
-        failure.url.as_deref().map_or_else(String::new, |url| format!("{}\n", super::table::printable(url)));
+    let title = printable(failure.title.as_deref().unwrap_or("(no title)"));
+    let url = failure.url.as_deref().map_or_else(String::new, |url| format!("{}\n", printable(url)));
     format!("{} {number}{title}\n{url}", failure.id)
 }
 

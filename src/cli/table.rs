@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal, Write};
 
 use terminal_size::{Width, terminal_size};
 
+use crate::domain::printable::printable;
+
 /// A table's column.
 pub(super) struct Column {
     /// Its heading.
@@ -91,15 +93,6 @@ fn cut(cell: &str, width: usize) -> String {
         return cell.to_owned();
     }
     cell.chars().take(width - 1).chain(['…']).collect()
-}
-
-/// A title may hold anything; a terminal must not be steered by it.
-pub(super) fn printable(cell: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    cell.chars().map(|c| if steers(c) { '·' } else { c }).collect()
 }
 
 #[cfg(test)]

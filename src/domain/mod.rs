@@ -16,6 +16,7 @@ pub mod id;
 pub mod merge;
 pub mod moment;
 pub mod policy;
+pub mod printable;
 pub mod retry;
 pub mod rule;
 pub mod span;

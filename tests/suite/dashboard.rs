@@ -56,7 +56,14 @@ async fn it_shows_what_is_and_nothing_that_was_sent_runs() {
         }
     }
     let page = daemon.get("/").await.body;
-    for part in ["Open now: 1", "100.0 %", "42m 11s", "Refused for good", "Last event 2026-11-20 00:00"] {
+    for part in [
+        "Open now</span> <strong class=\"bad\">1<",
+        "100.0 %",
+        "42m 11s",
+        "Refused for good",
+        "Last event ",
+        "2026-11-20 00:00",
+    ] {
         assert!(page.contains(part), "{part} in {page}");
     }
     assert_eq!(daemon.get("/failures/QNOBODY001").await.status, 404);

@@ -1,7 +1,7 @@
 //! For spreadsheets: every figure in its own column, named as in the JSON.
 
-use super::super::table::printable;
 use crate::domain::figures::{Report, Row};
+use crate::domain::printable::printable;
 
 /// The report as CSV (RFC 4180): a header and a line for each row; what is null is empty.
 ///

@@ -1,8 +1,8 @@
 //! For pages: one table, as GitHub and GitLab show them.
 
-use super::super::table::printable;
 use super::{duration, key, percent, period, subject};
 use crate::domain::figures::{Report, Row};
+use crate::domain::printable::printable;
 
 /// The report as a table in Markdown.
 pub(super) fn markdown(report: &Report) -> String {

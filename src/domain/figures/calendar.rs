@@ -7,6 +7,13 @@ use jiff::tz::TimeZone;
 use super::{Interval, Question};
 use crate::domain::timestamp::Timestamp;
 
+impl Question {
+    /// Where each interval begins, also those that have no row because nothing happened in them.
+    pub fn starts(&self) -> Vec<Timestamp> {
+        Periods::new(self).starts
+    }
+}
+
 /// The intervals of a period, or the period itself as the only one.
 #[derive(Debug)]
 pub(super) struct Periods {

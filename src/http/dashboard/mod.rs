@@ -1,8 +1,12 @@
 //! The dashboard at the admin listener's `/`: server-rendered, without a script and without anything from elsewhere.
 
+mod failures;
+mod figures;
+mod outbox;
 mod page;
 mod plot;
 mod story;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,10 +106,12 @@ async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
         (admin.policy.default_env.clone(), admin.timezone.clone(), admin.token.shown.clone());
     let since = now.saturating_sub(Duration::from_hours(24 * days));
     blocking(move || {
-        let ask = |by, since, interval| {
+        let question = |by, since, interval| {
             let env = Env::One(env.clone());
-            reader.report(&Question { since, until: now, by, env, interval, timezone: timezone.clone() })
+            Question { since, until: now, by, env, interval, timezone: timezone.clone() }
         };
+        let ask = |by| reader.report(&question(by, since, None));
+        let weekly = question(By::None, now.saturating_sub(TREND), Some(Interval::Week));
         let list = |state| {
             let filter = Filter { state, limit: LISTED, ..Filter::default() };
             reader.failures(&filter).map(|page| page.failures)
@@ -116,10 +122,11 @@ async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
             now,
             last_received_at: reader.last_received_at()?,
             open: list(Some(FailureState::Open))?,
-            all: ask(By::None, since, None)?,
-            trend: ask(By::None, now.saturating_sub(TREND), Some(Interval::Week))?,
-            by_service: ask(By::Service, since, None)?,
-            by_team: ask(By::Team, since, None)?,
+            all: ask(By::None)?,
+            trend: reader.report(&weekly)?,
+            weeks: weekly.starts(),
+            by_service: ask(By::Service)?,
+            by_team: ask(By::Team)?,
             recent: list(None)?,
             gauges: reader.gauges()?,
             dead: reader.outbox(&dead)?.rows,

@@ -10,28 +10,42 @@ pub(super) struct Bar {
     pub(super) value: Option<f64>,
     /// The figure, for people.
     pub(super) shown: String,
+    /// How many it is of, for people.
+    pub(super) n: String,
 }
 
 const HEIGHT: f64 = 40.0;
 const STEP: usize = 10;
-const BAR_WIDTH: usize = 8;
+const BAR_WIDTH: usize = 7;
 /// What there is nothing of stands as a line of this height, and so does a zero.
 const LEAST: f64 = 1.0;
 
-/// The bars, highest to the top; `about` is what a screen reader says.
-pub(super) fn bars(about: &str, bars: &[Bar]) -> Markup {
-    let highest = bars.iter().filter_map(|bar| bar.value).fold(0.0, f64::max);
-    let height = |value: f64| if highest > 0.0 { (value / highest * HEIGHT).max(LEAST) } else { LEAST };
+/// The bars, highest to the top, and what their ends and their height are. `in_words` says a figure for people.
+pub(super) fn bars(about: &str, bars: &[Bar], in_words: fn(Option<f64>) -> String) -> Markup {
+    let highest = bars.iter().filter_map(|bar| bar.value).reduce(f64::max);
+    let height = |value: f64| match highest {
+        Some(highest) if highest > 0.0 => (value / highest * HEIGHT).max(LEAST),
+        _ => LEAST,
+    };
+    let (first, last) =
+        (bars.first().map_or("", |bar| &bar.period), bars.last().map_or("", |bar| &bar.period));
+    let highest = in_words(highest);
     html! {
-        svg role="img" aria-label=(about) viewBox={ "0 0 " (bars.len().max(1) * STEP) " " (HEIGHT) }
-            preserveAspectRatio="none" {
-            @for (n, bar) in bars.iter().enumerate() {
-                @let height = bar.value.map_or(LEAST, height);
-                rect class=(if bar.value.is_some() { "bar" } else { "none" }) x=(n * STEP + 1)
-                    y=(format!("{:.2}", HEIGHT - height)) width=(BAR_WIDTH) height=(format!("{height:.2}")) {
-                    title { (bar.period) ": " (bar.shown) }
+        figure {
+            svg role="img" aria-label={ (about) " by week, from " (first) " to " (last) ": highest " (highest) }
+                viewBox={ "0 0 " (bars.len().max(1) * STEP) " " (HEIGHT) } preserveAspectRatio="none" {
+                @for (n, bar) in bars.iter().enumerate() {
+                    @let height = bar.value.map_or(LEAST, height);
+                    g {
+                        title { (bar.period) ": " (bar.shown) " (" (bar.n) ")" }
+                        // The whole column can be pointed at, however low the bar is.
+                        rect.column x=(n * STEP) y="0" width=(STEP) height=(HEIGHT) {}
+                        rect class=(if bar.value.is_some() { "bar" } else { "none" }) x=(n * STEP + 1)
+                            y=(format!("{:.2}", HEIGHT - height)) width=(BAR_WIDTH) height=(format!("{height:.2}")) {}
+                    }
                 }
             }
+            figcaption { span { (first) } span { "highest " (highest) } span { (last) } }
         }
     }
 }
@@ -40,18 +54,28 @@ pub(super) fn bars(about: &str, bars: &[Bar]) -> Markup {
 mod tests {
     use super::*;
 
+    fn in_words(value: Option<f64>) -> String {
+        value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+    }
+
     fn bar(value: Option<f64>) -> Bar {
-        Bar { period: "2026-11-02".to_owned(), value, shown: value.map_or("-".to_owned(), |v| v.to_string()) }
+        Bar { period: "2026-11-02".to_owned(), value, shown: in_words(value), n: "n = 1".to_owned() }
+    }
+
+    fn drawn(values: &[Option<f64>]) -> String {
+        bars("rate", &values.iter().copied().map(bar).collect::<Vec<_>>(), in_words).into_string()
     }
 
     #[test]
     fn nothing_zero_and_the_highest_can_be_told_apart() {
-        let drawn = bars("weeks", &[bar(None), bar(Some(0.0)), bar(Some(2.0)), bar(Some(1.0))]).into_string();
-        assert!(drawn.contains("class=\"none\""), "{drawn}");
+        let drawn = drawn(&[None, Some(0.0), Some(2.0), Some(1.0)]);
         for part in [
+            "class=\"none\"",
             "y=\"39.00\"",
-            "y=\"0.00\" width=\"8\" height=\"40.00\"",
-            "y=\"20.00\" width=\"8\" height=\"20.00\"",
+            "y=\"0.00\" width=\"7\" height=\"40.00\"",
+            "y=\"20.00\" width=\"7\" height=\"20.00\"",
+            "highest 2<",
+            "2026-11-02: 1 (n = 1)",
         ] {
             assert!(drawn.contains(part), "{part} in {drawn}");
         }
@@ -59,7 +83,8 @@ mod tests {
 
     #[test]
     fn no_bars_divide_by_nothing() {
-        assert!(bars("none", &[]).into_string().contains("viewBox=\"0 0 10 40\""));
-        assert!(!bars("zeros", &[bar(Some(0.0))]).into_string().contains("NaN"));
+        assert!(drawn(&[]).contains("viewBox=\"0 0 10 40\""));
+        assert!(!drawn(&[Some(0.0)]).contains("NaN"));
+        assert!(drawn(&[None]).contains("highest -"));
     }
 }

@@ -1,69 +1,108 @@
 //! One failure's page: what `explain` tells.
 
 use axum::response::Html;
-use maud::html;
+use maud::{Markup, html};
 
-use super::page::{duration, minute, page, text};
+use super::page::{page, wide};
+use super::words::{duration, maybe, names, said, second, state};
+use crate::domain::failure::Failure;
+use crate::domain::printable::printable;
 use crate::store::Story;
 
 pub(super) fn story(id: &str, story: &Story) -> Html<String> {
-    let title = story.failure.as_ref().and_then(|listed| listed.failure.title.as_deref()).unwrap_or(id);
+    let failure = story.failure.as_ref().map(|listed| &listed.failure);
+    let title = failure.and_then(|failure| failure.title.as_deref()).unwrap_or(id);
     let content = html! {
-        nav aria-label="Back" { a href="/" { "All failures" } }
+        header { nav aria-label="Back" { a href="/" { "← All failures" } } p.quiet { "All times are UTC." } }
         main #content {
-            h1 { (title) }
-            @match &story.failure {
+            h1 { bdi { (said(title)) } }
+            @match failure {
                 None => { p { "No failure: no event has shown the incident itself." } },
-                Some(listed) => {
-                    p { (id) ": " strong { (listed.failure.state.as_str()) } ", from " (minute(listed.failure.started_at))
-                        @if let Some(end) = listed.failure.finished_at { " to " (minute(end)) } " UTC"
-                        @if listed.failure.time_to_restore_seconds.is_some() {
-                            ", restored in " (duration(listed.failure.time_to_restore_seconds)) } }
-                    @if let Some(url) = web_page(listed.failure.url.as_deref()) {
-                        p { a href=(url) rel="noreferrer" { "The incident at PagerDuty" } }
-                    }
-                },
+                Some(failure) => { (summary(id, failure)) },
             }
             h2 #why { "What decided what" }
-            div.wide tabindex="0" role="region" aria-labelledby="why" {
-                table {
-                    thead { tr { th scope="col" { "About" } th scope="col" { "Is" } th scope="col" { "Because" } } }
-                    tbody { @for why in &story.why {
-                        tr { th scope="row" { (why.about) } td { (why.value) } td { (why.because) } }
-                    } }
-                }
-            }
+            div.card { (wide("Table of what decided what", &why(story))) }
             h2 #events { "Events, as they were received" }
-            div.wide tabindex="0" role="region" aria-labelledby="events" {
-                table {
-                    thead { tr { th scope="col" { "Received" } th scope="col" { "Occurred" } th scope="col" { "Event" }
-                        th.number scope="col" { "Came again" } } }
-                    tbody { @for event in &story.events {
-                        tr { td.time { (event.received_at.to_string()) } td.time { (event.occurred_at.to_string()) }
-                            td { (event.event_type) } td.number { (event.duplicates) } }
-                    } }
-                }
-            }
+            div.card { (wide("Table of events", &events(story))) }
             h2 #attempts { "What backends were told" }
             @if story.attempts.is_empty() {
-                p.quiet { "Nothing yet." }
+                p.card.quiet { "Nothing yet." }
             } @else {
-                div.wide tabindex="0" role="region" aria-labelledby="attempts" {
-                    table {
-                        thead { tr { th scope="col" { "At" } th scope="col" { "Backend" } th.number scope="col" { "Revision" }
-                            th scope="col" { "Answer" } th scope="col" { "Error" } } }
-                        tbody { @for attempt in &story.attempts {
-                            tr { td.time { (attempt.at.to_string()) } td { (attempt.backend) }
-                                td.number { (attempt.revision) }
-                                td { (attempt.status.map_or("none".to_owned(), |status| status.to_string())) }
-                                td { (text(attempt.error.as_ref())) } }
-                        } }
-                    }
-                }
+                div.card { (wide("Table of what backends were told", &attempts(story))) }
             }
         }
     };
-    page(title, &content)
+    page(&said(title), &content)
+}
+
+fn summary(id: &str, failure: &Failure) -> Markup {
+    let title = failure.title.as_deref().map(printable).unwrap_or_default();
+    let facts = [
+        ("Id", said(id)),
+        ("Started", second(failure.started_at)),
+        ("Ended", failure.finished_at.map_or_else(|| "not yet".to_owned(), second)),
+        ("Restored in", duration(failure.time_to_restore_seconds)),
+        ("Services", names(&failure.services)),
+        ("Team", maybe(failure.team.as_ref())),
+        ("Env", said(&failure.env)),
+        ("Severity", maybe(failure.severity.as_ref())),
+        ("After deployment", maybe(failure.deployment.as_ref())),
+    ];
+    html! {
+        p { (state(failure.state)) @if let Some(reason) = &failure.reason { " by rule: " (said(reason)) } }
+        dl.card.facts { @for (what, is) in &facts { div { dt { (what) } dd { (is) } } } }
+        @if let Some(url) = web_page(failure.url.as_deref()) {
+            p { a href=(url) rel="noreferrer" { "The incident at PagerDuty" } }
+        }
+        @if said(&title) != title {
+            details {
+                summary { "The whole title" }
+                div.long tabindex="0" role="region" aria-label="The whole title" { bdi { (title) } }
+            }
+        }
+    }
+}
+
+fn why(story: &Story) -> Markup {
+    html! {
+        table {
+            thead { tr { th scope="col" { "About" } th scope="col" { "Is" } th scope="col" { "Because" } } }
+            tbody { @for why in &story.why {
+                tr {
+                    th scope="row" { (why.about.replace('_', " ")) }
+                    td.text { (said(&why.value)) }
+                    td.text { (said(&why.because)) }
+                }
+            } }
+        }
+    }
+}
+
+fn events(story: &Story) -> Markup {
+    html! {
+        table {
+            thead { tr { th scope="col" { "Received" } th scope="col" { "Occurred" } th scope="col" { "Event" }
+                th.number scope="col" { "Came again" } } }
+            tbody { @for event in &story.events {
+                tr { td.time { (second(event.received_at)) } td.time { (second(event.occurred_at)) }
+                    td { (said(&event.event_type)) } td.number { (event.duplicates) } }
+            } }
+        }
+    }
+}
+
+fn attempts(story: &Story) -> Markup {
+    html! {
+        table {
+            thead { tr { th scope="col" { "At" } th scope="col" { "Backend" } th.number scope="col" { "Revision" }
+                th.number scope="col" { "Answer" } th scope="col" { "Error" } } }
+            tbody { @for attempt in &story.attempts {
+                tr { td.time { (second(attempt.at)) } td { (said(&attempt.backend)) } td.number { (attempt.revision) }
+                    td.number { (attempt.status.map_or_else(|| "none".to_owned(), |status| status.to_string())) }
+                    td.text { (maybe(attempt.error.as_ref())) } }
+            } }
+        }
+    }
 }
 
 /// What came in a webhook is a link only where it is a page.

@@ -1,0 +1,81 @@
+//! The failures that are open, and the latest ones.
+
+use maud::{Markup, html};
+
+use super::page::{Shown, wide};
+use super::words::{ago, duration, maybe, minute, names, said, state};
+use crate::domain::failure::Failure;
+use crate::store::ListedFailure;
+
+pub(super) fn open(shown: &Shown) -> Markup {
+    let table = html! {
+        table {
+            thead { tr { th scope="col" { "Failure" } th.number scope="col" { "Open for" } th scope="col" { "Since" }
+                th scope="col" { "Services" } th scope="col" { "Team" } th scope="col" { "Severity" } } }
+            tbody {
+                @for ListedFailure { failure, .. } in &shown.open {
+                    tr {
+                        td.title { (link(failure)) }
+                        td.number.bad { (ago(shown.now, failure.started_at)) }
+                        td.time { (minute(failure.started_at)) }
+                        td { (names(&failure.services)) }
+                        td { (maybe(failure.team.as_ref())) }
+                        td { (maybe(failure.severity.as_ref())) }
+                    }
+                }
+            }
+        }
+    };
+    let listed = i64::try_from(shown.open.len()).unwrap_or(i64::MAX);
+    html! {
+        section aria-labelledby="open" {
+            h2 #open { "Open failures" }
+            @if shown.open.is_empty() {
+                p.card.quiet { "No failure is open." }
+            } @else {
+                div.card { (wide("Table of open failures", &table)) }
+                @if listed < shown.gauges.open_failures { p.quiet { "These are the latest " (listed) "." } }
+            }
+        }
+    }
+}
+
+pub(super) fn recent(failures: &[ListedFailure]) -> Markup {
+    let table = html! {
+        table {
+            thead { tr { th scope="col" { "Failure" } th scope="col" { "State" } th.number scope="col" { "Restored in" }
+                th scope="col" { "Started" } th scope="col" { "Services" } th scope="col" { "Severity" }
+                th scope="col" { "After deployment" } } }
+            tbody {
+                @for ListedFailure { failure, .. } in failures {
+                    tr {
+                        td.title { (link(failure))
+                            @if let Some(reason) = &failure.reason { div.quiet { "by rule: " (said(reason)) } } }
+                        td { (state(failure.state)) }
+                        td.number { (duration(failure.time_to_restore_seconds)) }
+                        td.time { (minute(failure.started_at)) }
+                        td { (names(&failure.services)) }
+                        td { (maybe(failure.severity.as_ref())) }
+                        td.id { (maybe(failure.deployment.as_ref())) }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        section aria-labelledby="recent" {
+            h2 #recent { "Recent failures" }
+            @if failures.is_empty() {
+                p.card.quiet { "None yet." }
+            } @else {
+                div.card { (wide("Table of recent failures", &table)) }
+            }
+        }
+    }
+}
+
+/// A failure's page, under its title or else its id.
+fn link(failure: &Failure) -> Markup {
+    let title = failure.title.as_deref().filter(|title| !title.trim().is_empty());
+    html! { a href={ "/failures/" (failure.id.as_str()) } { bdi { (said(title.unwrap_or(failure.id.as_str()))) } } }
+}

@@ -1,0 +1,171 @@
+//! The figures: each with how many it is of and how it went by week, then by service and team.
+
+use maud::{Markup, html};
+
+use super::page::{PERIODS, Shown, wide};
+use super::plot::{Bar, bars};
+use super::words::{NOTHING, count, day, duration, maybe, minute, percent};
+use crate::domain::figures::{Report, Row};
+
+pub(super) fn tiles(shown: &Shown) -> Markup {
+    let weeks = shown.weeks.first().copied().map_or_else(String::new, day);
+    html! {
+        section aria-labelledby="figures" {
+            div.heading {
+                h2 #figures { "The figures" }
+                nav aria-label="Period" {
+                    ul {
+                        @for days in PERIODS {
+                            li {
+                                @let current = (days == shown.days).then_some("page");
+                                a href={ "/?days=" (days) "#figures" } aria-current=[current] { (days) " days" }
+                            }
+                        }
+                    }
+                }
+            }
+            p.quiet {
+                (minute(shown.all.since)) " to " (minute(shown.all.until)) ", env " strong { (shown.env) }
+                ". The bars are weeks, from " (weeks) " on."
+            }
+            div.tiles { @for figure in &FIGURES { (tile(shown, figure)) } }
+        }
+    }
+}
+
+/// A figure as it is shown: beside it how many it is of, below it its trend.
+struct Figure {
+    title: &'static str,
+    what: &'static str,
+    of: fn(&Row) -> Option<f64>,
+    in_words: fn(Option<f64>) -> String,
+    n: fn(&Row) -> String,
+}
+
+const FIGURES: [Figure; 6] = [
+    Figure {
+        title: "Deployments",
+        what: "count",
+        of: |row| u32::try_from(row.deployments).ok().map(f64::from),
+        in_words: |count| count.map_or_else(|| NOTHING.to_owned(), |count| count.to_string()),
+        n: |row| format!("and {}; {} ignored", count(row.incidents, "incident"), row.ignored),
+    },
+    Figure {
+        title: "Change failure rate",
+        what: "incidents per deployment",
+        of: |row| row.change_failure_rate,
+        in_words: percent,
+        n: |row| {
+            let (matched, unmatched) = (row.incidents - row.unmatched_incidents, row.unmatched_incidents);
+            let over = format!("{}, {}", count(matched, "incident"), count(row.deployments, "deployment"));
+            if unmatched == 0 { over } else { format!("{over}; {unmatched} unmatched") }
+        },
+    },
+    Figure {
+        title: "Change fail rate",
+        what: "failed deployments per deployment",
+        of: |row| row.change_fail_rate,
+        in_words: percent,
+        n: |row| format!("{} failed of n = {}", row.failed_deployments, row.deployments),
+    },
+    Figure {
+        title: "Time to restore",
+        what: "median",
+        of: |row| row.time_to_restore_seconds.median,
+        in_words: duration,
+        n: |row| {
+            let times = &row.time_to_restore_seconds;
+            format!("n = {}, mean {}, p90 {}", times.n, duration(times.mean), duration(times.p90))
+        },
+    },
+    Figure {
+        title: "Recovery of failed deployments",
+        what: "median",
+        of: |row| row.failed_deployment_recovery_time_seconds.median,
+        in_words: duration,
+        n: |row| {
+            let times = &row.failed_deployment_recovery_time_seconds;
+            format!("n = {}, {} not over", times.n, times.open)
+        },
+    },
+    Figure {
+        title: "Rework",
+        what: "deployments that mend a failure, per deployment",
+        of: |row| row.deployment_rework_rate,
+        in_words: percent,
+        n: |row| format!("n = {}", count(row.deployments, "deployment")),
+    },
+];
+
+fn tile(shown: &Shown, Figure { title, what, of, in_words, n }: &Figure) -> Markup {
+    let row = shown.all.rows.first();
+    let week = |start| {
+        let row = shown.trend.rows.iter().find(|row| row.period == Some(start));
+        let value = row.and_then(of);
+        let n = row.map_or_else(|| "nothing happened".to_owned(), n);
+        Bar { period: day(start), value, shown: in_words(value), n }
+    };
+    let weeks: Vec<Bar> = shown.weeks.iter().copied().map(week).collect();
+    html! {
+        div.card.tile {
+            h3 { (title) }
+            p.quiet { (what) }
+            p.figure { (in_words(row.and_then(of))) }
+            p.quiet { (row.map_or_else(|| "nothing in this period".to_owned(), n)) }
+            (bars(title, &weeks, *in_words))
+            details {
+                summary { "By week, as a table" }
+                div.wide tabindex="0" role="region" aria-label={ (title) " by week" } {
+                    table {
+                        thead { tr {
+                            th scope="col" { "Week from" } th.number scope="col" { (title) } th scope="col" { "Of" }
+                        } }
+                        tbody {
+                            @for week in &weeks {
+                                tr { td.time { (week.period) } td.number { (week.shown) } td { (week.n) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn by(what: &str, title: &str, report: &Report) -> Markup {
+    let table = html! {
+        table {
+            thead { tr {
+                th scope="col" { (what) }
+                @for heading in ["Incidents", "Ignored", "Deployments", "Failed", "Change failure rate",
+                    "Change fail rate", "Time to restore, median", "Recovery, median"] {
+                    th.number scope="col" { (heading) }
+                }
+            } }
+            tbody { @for row in &report.rows {
+                @let restore = &row.time_to_restore_seconds;
+                @let recovery = &row.failed_deployment_recovery_time_seconds;
+                tr {
+                    th scope="row" { (maybe(row.key.as_ref())) }
+                    @for n in [row.incidents, row.ignored, row.deployments, row.failed_deployments] {
+                        td.number { (n) }
+                    }
+                    td.number { (percent(row.change_failure_rate)) }
+                    td.number { (percent(row.change_fail_rate)) }
+                    td.number { (duration(restore.median)) span.quiet { " n " (restore.n) } }
+                    td.number { (duration(recovery.median)) span.quiet { " n " (recovery.n) } }
+                }
+            } }
+        }
+    };
+    html! {
+        section aria-label=(title) {
+            h2 { (title) }
+            @if report.rows.is_empty() {
+                p.card.quiet { "No failures and no deployments in this period." }
+            } @else {
+                div.card { (wide(&format!("Table {}", title.to_lowercase()), &table)) }
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! How things are said on the pages.
+
+use maud::{Markup, html};
+
+use crate::domain::failure::State;
+use crate::domain::printable::printable;
+use crate::domain::span::span;
+use crate::domain::timestamp::Timestamp;
+
+/// More of a text from elsewhere is not shown among others.
+const LONGEST: usize = 160;
+/// Stands where there is nothing, which is not zero.
+pub(super) const NOTHING: &str = "–";
+
+/// A text from elsewhere, which may hold anything and have any length.
+pub(super) fn said(text: &str) -> String {
+    let printable = printable(text);
+    match printable.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}…", &printable[..cut]),
+        None => printable,
+    }
+}
+
+/// The same, where it may be missing.
+pub(super) fn maybe(text: Option<&String>) -> String {
+    text.map_or_else(|| NOTHING.to_owned(), |text| said(text))
+}
+
+/// Names, one after the other.
+pub(super) fn names(names: &[String]) -> String {
+    if names.is_empty() { NOTHING.to_owned() } else { said(&names.join(", ")) }
+}
+
+/// A failure's state, as a label.
+pub(super) fn state(state: State) -> Markup {
+    html! { span.state.(state.as_str()) { (state.as_str()) } }
+}
+
+pub(super) fn duration(seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| NOTHING.to_owned(), span)
+}
+
+pub(super) fn percent(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| NOTHING.to_owned(), |ratio| format!("{:.1} %", ratio * 100.0))
+}
+
+/// `1 incident`, `2 incidents`.
+pub(super) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// `2026-11-02 09:14`, in UTC.
+pub(super) fn minute(at: Timestamp) -> String {
+    at.to_string().chars().take(16).collect::<String>().replace('T', " ")
+}
+
+/// `2026-11-02 09:14:07`, in UTC.
+pub(super) fn second(at: Timestamp) -> String {
+    at.to_string().chars().take(19).collect::<String>().replace('T', " ")
+}
+
+/// `2026-11-02`, in UTC.
+pub(super) fn day(at: Timestamp) -> String {
+    at.to_string().chars().take(10).collect()
+}
+
+/// How long ago that was.
+pub(super) fn ago(now: Timestamp, at: Timestamp) -> String {
+    span(now.duration_since(at).as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_steers_nothing_and_stays_short() {
+        assert_eq!(said("a\0b\u{202e}c\n"), "a·b·c·");
+        assert_eq!(said(&"ä".repeat(160)), "ä".repeat(160));
+        assert_eq!(said(&"ä".repeat(10_000)), format!("{}…", "ä".repeat(160)));
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|n| count(n, "incident")), ["0 incidents", "1 incident", "2 incidents"]);
+    }
+}
