@@ -11,11 +11,11 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use glob::Pattern;
-use reqwest::Url;
+use reqwest::{StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use self::story::{CATALOG, CONFIGURED, DEPLOYMENTS, Deployed, STORY};
@@ -30,12 +30,14 @@ use crate::backend;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::{Config, Secret};
 use crate::domain::explain::Why;
-use crate::domain::failure::{Failure, State};
+use crate::domain::failure::{Failure, Source, State};
 use crate::domain::figures::Report;
 use crate::domain::timestamp::Timestamp;
 use crate::pagerduty::payload;
+use crate::random;
 use crate::store::{ListedFailure, OutboxPage, OutboxRow, Page, RowState, Story};
 
+mod past;
 mod story;
 
 #[derive(Args)]
@@ -74,8 +76,11 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     let pagerduty = Sender::new(daemon.webhooks()?, secret.fetch(1)?)?;
     let pipeline = Pipeline { key: key.fetch(1)?, to_come: VecDeque::from_iter(DEPLOYMENTS) };
     let mut day = Day { daemon: &daemon, clock: &clock, pagerduty, pipeline, told: BTreeSet::new() };
+    day.remember().await?;
     day.tell().await?;
-    let listed = daemon.failures().await?;
+    let mut listed = daemon.failures().await?;
+    let verdict = verdict(&listed, &backend.failures().await?)?;
+    listed.retain(|listed| listed.failure.source == Source::Pagerduty);
     say(format_args!("What it came to:\n\n{}", table(&listed, width())));
     say("Why:\n");
     for failure in &listed {
@@ -84,7 +89,7 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     say("\nThe figures of the day:\n");
     let report = daemon.get::<Report>(&format!("report?since={MORNING}")).await?;
     say(report::table(&report, width()));
-    say(verdict(&listed, &backend.failures().await?)?);
+    say(verdict);
     if !options.once {
         say("\nStill up; Ctrl-C ends it.");
         tokio::select! {
@@ -124,6 +129,22 @@ struct Day<'a> {
 }
 
 impl Day<'_> {
+    /// Tells of the weeks before.
+    async fn remember(&mut self) -> anyhow::Result<()> {
+        let past = past::past()?;
+        for (kind, attributes) in &past {
+            self.event_api(kind, attributes).await?;
+        }
+        // All of it is due at once, and nobody wants a line for each.
+        timeout(PATIENCE, self.forwarded(false)).await.context("the past was not forwarded in time")??;
+        let deployments = past.iter().filter(|(kind, _)| *kind == "deployment").count();
+        let failures = past.len() - deployments;
+        say(format_args!(
+            "The weeks before, from another tool by the event API: {deployments} deployments, {failures} failures.\n"
+        ));
+        Ok(())
+    }
+
     async fn tell(&mut self) -> anyhow::Result<()> {
         for chapter in STORY {
             say(chapter.says);
@@ -157,12 +178,18 @@ impl Day<'_> {
         let attributes = json!({
             "service": service, "started_at": started_at, "finished_at": finished_at, "version": version,
         });
-        let url = format!("http://{}/api/v2/dora/deployment", self.daemon.daemon.public);
+        let status = self.event_api("deployment", &attributes).await?;
+        line(Timestamp::parse(finished_at)?, "deployment", version, status.as_str());
+        Ok(())
+    }
+
+    /// Tells the event API of a `deployment` or a `failure`.
+    async fn event_api(&self, kind: &str, attributes: &Value) -> anyhow::Result<StatusCode> {
+        let url = format!("http://{}/api/v2/dora/{kind}", self.daemon.daemon.public);
         let request = self.daemon.client.post(url).header("dd-api-key", self.pipeline.key.expose_secret());
         let answer = request.body(json!({ "data": { "attributes": attributes } }).to_string()).send().await?;
-        ensure!(answer.status().is_success(), "a deployment was answered {}", answer.status());
-        line(Timestamp::parse(finished_at)?, "deployment", version, answer.status().as_str());
-        Ok(())
+        ensure!(answer.status().is_success(), "a {kind} was answered {}", answer.status());
+        Ok(answer.status())
     }
 
     /// Lets time pass until then, or until nothing is left to be forwarded; what is due on the way is forwarded.
@@ -172,7 +199,7 @@ impl Day<'_> {
                 break;
             }
             self.clock.advance_to(due_at);
-            timeout(PATIENCE, self.forwarded())
+            timeout(PATIENCE, self.forwarded(true))
                 .await
                 .context("the failures were not forwarded in time")??;
         }
@@ -186,12 +213,12 @@ impl Day<'_> {
         Ok(self.daemon.outbox().await?.iter().filter_map(|row| row.next_attempt_at).min())
     }
 
-    /// Waits until nothing is due, and tells what was forwarded meanwhile.
-    async fn forwarded(&mut self) -> anyhow::Result<()> {
+    /// Waits until nothing is due, and may tell what was forwarded meanwhile.
+    async fn forwarded(&mut self, tells: bool) -> anyhow::Result<()> {
         loop {
             let (rows, now) = (self.daemon.outbox().await?, self.clock.now());
             let sent = rows.iter().filter(|row| row.state == RowState::Sent);
-            for row in sent.filter(|row| self.told.insert(row.id)) {
+            for row in sent.filter(|row| self.told.insert(row.id) && tells) {
                 let incident = row.failure.trim_start_matches("pagerduty:");
                 line(now, "  told the backend", incident, &format!("revision {}", row.revision));
             }
@@ -203,10 +230,11 @@ impl Day<'_> {
     }
 }
 
-/// Has the story's clock show the time of day, and go on.
+/// Has the story's clock go on from the evening, so that its figures stay those of the last weeks.
 async fn go_on(clock: &ManualClock) {
+    let (evening, began) = (clock.now(), SystemClock.now());
     loop {
-        clock.advance_to(SystemClock.now());
+        clock.advance_to(evening.saturating_add(SystemClock.now().duration_since(began)));
         sleep(LOOK_EVERY).await;
     }
 }
@@ -277,7 +305,7 @@ impl Instance {
     }
 
     async fn failures(&self) -> anyhow::Result<Vec<ListedFailure>> {
-        Ok(self.get::<Page>("failures").await?.failures)
+        Ok(self.get::<Page>("failures?limit=1000").await?.failures)
     }
 
     async fn outbox(&self) -> anyhow::Result<Vec<OutboxRow>> {
@@ -297,7 +325,7 @@ impl Instance {
 fn write_secret(folder: &Path, name: &str) -> anyhow::Result<Secret> {
     let file = folder.join(name);
     let mut created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
-    created.write_all(format!("{:032x}{:032x}", fastrand::u128(..), fastrand::u128(..)).as_bytes())?;
+    created.write_all(random::secret()?.as_bytes())?;
     Ok(Secret::File { file })
 }
 
