@@ -1,6 +1,7 @@
 mod arbitrary;
 mod intervals;
 mod model;
+mod worked;
 
 use super::*;
 use crate::domain::deployment::tests::{deployment, time};
