@@ -153,6 +153,7 @@ impl Daemon {
             policy: Arc::clone(&self.policy),
             timezone: config.dora.timezone.zone().clone(),
             dora: Cached::default(),
+            backends: self.backends.iter().map(|backend| backend.name().to_owned()).collect(),
             token: Token::new().map_err(RunError::Random)?,
             stop: stop.clone(),
         };

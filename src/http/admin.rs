@@ -45,6 +45,8 @@ pub struct Admin {
     pub timezone: TimeZone,
     /// The DORA figures that Prometheus got last.
     pub dora: Cached,
+    /// The names of the backends.
+    pub backends: Vec<String>,
     /// What the dashboard's forms send along.
     pub token: Token,
     /// Set once the program is about to end.

@@ -107,7 +107,8 @@ async fn a_dead_letter_is_retried_from_its_form_and_from_nowhere_else() {
 async fn an_empty_store_has_a_page_too() {
     let daemon = Daemon::start("").await;
     let page = daemon.get("/").await.body;
-    for part in ["No event yet", "No failure is open.", "Nothing waits", "nothing in this period"] {
+    for part in ["No event yet", "No failure is open.", "No backend is configured", "nothing in this period"]
+    {
         assert!(page.contains(part), "{part} in {page}");
     }
     daemon.expect(event_of("pagey.ping", "QPING"), "ignored").await;

@@ -104,6 +104,7 @@ async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
     let (reader, now) = (admin.reader.clone(), admin.clock.now());
     let (env, timezone, token) =
         (admin.policy.default_env.clone(), admin.timezone.clone(), admin.token.shown.clone());
+    let backends = admin.backends.clone();
     let since = now.saturating_sub(Duration::from_hours(24 * days));
     blocking(move || {
         let question = |by, since, interval| {
@@ -128,6 +129,7 @@ async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
             by_service: ask(By::Service)?,
             by_team: ask(By::Team)?,
             recent: list(None)?,
+            backends,
             gauges: reader.gauges()?,
             dead: reader.outbox(&dead)?.rows,
             token,

@@ -1,36 +1,46 @@
 //! What backends have still to be told, and what they would not take.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 
 use super::page::{Shown, wide};
 use super::words::{NOTHING, ago, maybe, said};
 
 pub(super) fn outbox(shown: &Shown) -> Markup {
+    // Also those that are configured no more, as long as they have something left.
+    let left = shown.gauges.outbox.iter().map(|gauge| &gauge.backend);
+    let names: BTreeSet<&String> = shown.backends.iter().chain(left).collect();
     let table = html! {
         table {
             thead { tr { th scope="col" { "Backend" } th.number scope="col" { "Waiting" }
                 th.number scope="col" { "Oldest waits for" } th.number scope="col" { "Refused for good" } } }
-            tbody {
-                @for backend in &shown.gauges.outbox {
-                    tr {
-                        th scope="row" { (said(&backend.backend)) }
-                        td.number { (backend.pending) }
-                        td.number { (backend.oldest_at.map_or_else(|| NOTHING.to_owned(), |at| ago(shown.now, at))) }
-                        td.number { span.bad[backend.dead > 0] { (backend.dead) } }
-                    }
-                }
-            }
+            tbody { @for name in &names { (backend(shown, name)) } }
         }
     };
     html! {
         section aria-labelledby="outbox" {
             h2 #outbox { "Forwarding" }
-            @if shown.gauges.outbox.is_empty() {
-                p.card.quiet { "Nothing waits, and nothing was refused." }
+            @if names.is_empty() {
+                p.card.quiet { "No backend is configured: what is known is shown here only." }
             } @else {
                 div.card { (wide("Table of each backend's outbox", &table)) }
             }
             @if !shown.dead.is_empty() { (dead(shown)) }
+        }
+    }
+}
+
+fn backend(shown: &Shown, name: &str) -> Markup {
+    let gauge = shown.gauges.outbox.iter().find(|gauge| gauge.backend == name);
+    let (pending, dead) = gauge.map_or((0, 0), |gauge| (gauge.pending, gauge.dead));
+    let oldest_at = gauge.and_then(|gauge| gauge.oldest_at);
+    html! {
+        tr {
+            th scope="row" { (said(name)) }
+            td.number { (pending) }
+            td.number { (oldest_at.map_or_else(|| NOTHING.to_owned(), |at| ago(shown.now, at))) }
+            td.number { span.bad[dead > 0] { (dead) } }
         }
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Shown {
     pub(super) by_team: Report,
     /// The latest failures.
     pub(super) recent: Vec<ListedFailure>,
+    /// The backends that are configured.
+    pub(super) backends: Vec<String>,
     /// Where the outboxes stand.
     pub(super) gauges: Gauges,
     /// What backends would not take.
