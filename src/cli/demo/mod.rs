@@ -88,7 +88,7 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     }
     say("\nThe figures of the day:\n");
     let report = daemon.get::<Report>(&format!("report?since={MORNING}")).await?;
-    say(report::table(&report, width()));
+    say(report::table(&report, &[], width()));
     say(verdict);
     if !options.once {
         say("\nStill up; Ctrl-C ends it.");

@@ -15,9 +15,8 @@ use super::Failed;
 use super::table::{say, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::domain::figures::{Asked, By, Interval, Report, Row};
+use crate::domain::figures::{Asked, By, Interval, Row};
 use crate::domain::span::span;
-use crate::domain::timestamp::Timestamp;
 use crate::store::Reader;
 
 #[derive(Args)]
@@ -83,7 +82,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
         Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
     let report = reader.report(&question).map_err(anyhow::Error::from)?;
     let text = match options.format {
-        ReportFormat::Table => table(&report, width()),
+        ReportFormat::Table => table(&report, &question.starts(), width()),
         ReportFormat::Json => serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?,
         ReportFormat::Csv => csv(&report),
         ReportFormat::Markdown => markdown(&report),
@@ -101,14 +100,6 @@ const fn subject(by: By) -> Option<[&'static str; 2]> {
         By::Severity => Some(["SEVERITY", "Severity"]),
         By::None => None,
     }
-}
-
-/// The periods that rows have, in order. An interval in which nothing happened has no row.
-fn periods(report: &Report) -> Vec<Timestamp> {
-    let mut periods: Vec<Timestamp> = report.rows.iter().filter_map(|row| row.period).collect();
-    periods.sort_unstable();
-    periods.dedup();
-    periods
 }
 
 /// `2026-11-01` where it begins at midnight, else `2026-10-31 23:00`; UTC, like all that is printed.

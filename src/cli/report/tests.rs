@@ -1,5 +1,14 @@
 use super::*;
-use crate::domain::figures::{Interval, RecoveryTimes, RestoreTimes};
+use crate::domain::figures::{RecoveryTimes, Report, RestoreTimes};
+use crate::domain::timestamp::Timestamp;
+
+/// The table of a report that has a row for each of its periods.
+fn table(report: &Report, width: usize) -> String {
+    let mut periods: Vec<Timestamp> = report.rows.iter().filter_map(|row| row.period).collect();
+    periods.sort_unstable();
+    periods.dedup();
+    super::table(report, &periods, width)
+}
 
 /// A row with everything in it.
 fn busy(key: &str) -> Row {
@@ -157,6 +166,14 @@ fn people_see_a_trend_where_the_period_is_divided() {
     checkout  change failure rate       10.0%  █·▂
     checkout  median time to restore  15m 00s  █·▃
     ");
+}
+
+#[test]
+fn a_week_in_which_nothing_happened_has_its_place() {
+    let weeks =
+        ["2026-11-01T12:30:00Z", "2026-11-02T00:00:00Z", "2026-11-09T00:00:00Z", "2026-11-16T00:00:00Z"];
+    let text = super::table(&weekly(), &weeks.map(|week| Timestamp::parse(week).unwrap()), 100);
+    assert!(text.contains("checkout  change failure rate       10.0%  █·▂·\n"), "{text}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! For people: a few tables that fit, as all figures side by side do not.
 
 use super::super::table::{Column, render};
-use super::{duration, key, percent, period, periods, subject};
+use super::{duration, key, percent, period, subject};
 use crate::domain::figures::{Report, Row};
+use crate::domain::timestamp::Timestamp;
 
 /// Bars, highest first, each with the part of the highest value from which on it stands for one.
 const BARS: [(f64, char); 8] = [
@@ -26,13 +27,15 @@ const WIDEST_KEY: usize = 24;
 
 /// The report as tables, with a trend of each key where the period is divided.
 ///
-/// `width` is the terminal's, in characters.
-pub(in crate::cli) fn table(report: &Report, width: usize) -> String {
+/// `periods`: where each begins, also those that have no row because nothing happened in them. `width` is the terminal's,
+/// in characters.
+pub(in crate::cli) fn table(report: &Report, periods: &[Timestamp], width: usize) -> String {
     let mut text = format!("{} to {}\n", report.since, report.until);
     if report.rows.is_empty() {
         text.push_str("\nno failures and no deployments\n");
     }
-    let sections = [counts(report), restore_times(report), recovery_times(report), trend(report, width)];
+    let sections =
+        [counts(report), restore_times(report), recovery_times(report), trend(report, periods, width)];
     for Section { title, columns, rows } in sections {
         if !rows.is_empty() {
             text.push_str(&["\n", title, "\n", &render(&columns, &rows, width)].concat());
@@ -112,11 +115,10 @@ const TRENDS: [Figure; 2] = [
 ];
 
 /// Two lines for each key. One moment is no trend.
-fn trend(report: &Report, width: usize) -> Section {
+fn trend(report: &Report, periods: &[Timestamp], width: usize) -> Section {
     let mut keys: Vec<Option<&str>> = report.rows.iter().map(|row| row.key.as_deref()).collect();
     keys.sort_unstable();
     keys.dedup();
-    let periods = periods(report);
     let subject = subject(report.by);
     let key_width = subject.map_or(0, |[title, _]| {
         let widths = keys.iter().flatten().map(|key| key.chars().count());
