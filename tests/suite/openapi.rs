@@ -1,5 +1,7 @@
 //! `/openapi.json`, held to what a running daemon takes and answers.
 
+mod unable;
+
 use std::collections::BTreeSet;
 
 use pagerduty_dora::config::Config;

@@ -1,0 +1,53 @@
+//! What is answered while the store can be neither written nor read.
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::Asker;
+use crate::harness::{Answer, Daemon, KEY, fixture};
+
+/// What is asked while nothing can be written, with what the document has for it: method, path, id, and body.
+/// What `reevaluate` asks takes as long as it takes, and no longer one for each that waits before it.
+fn writes() -> Vec<(&'static str, &'static str, &'static str, Value)> {
+    let failure = json!({ "team": "a", "started_at": "2026-11-01T10:00:00Z" });
+    let deployment = json!({ "service": "a", "started_at": "2026-11-01T10:00:00Z" });
+    let of = |attributes: &Value| json!({ "data": { "attributes": attributes } });
+    let dora = |path: &'static str, body: &Value| ("POST", path, "", of(body));
+    vec![
+        ("GET", "/readyz", "", Value::Null),
+        ("POST", "/api/v1/outbox/{id}/retry", "1", Value::Null),
+        ("POST", "/api/v1/outbox/{id}/discard", "1", Value::Null),
+        dora("/api/v2/dora/failure", &failure),
+        dora("/api/v2/dora/incident", &failure),
+        dora("/api/v2/dora/deployment", &deployment),
+        ("DELETE", "/api/v2/dora/failure/{id}", "a-failure-of-the-api", Value::Null),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_store_cannot_do_is_answered_as_it_says() {
+    let daemon = Daemon::start("").await;
+    let mut asker = Asker::new(&daemon).await;
+    let db = rusqlite::Connection::open(&daemon.store).unwrap();
+    db.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut answers = JoinSet::new();
+    for (method, path, id, body) in writes() {
+        let url = format!("http://{}{}", asker.host(path), path.replace("{id}", id));
+        let request = daemon.client.request(method.parse().unwrap(), url).header("dd-api-key", KEY);
+        let answer = request.body(body.to_string()).send();
+        answers.spawn(async move { (method, path, Answer::of(answer.await.unwrap()).await) });
+    }
+    for (method, path, answer) in answers.join_all().await {
+        assert_eq!(answer.status, 503, "{method} {path}");
+        asker.holds(method, path, &answer);
+    }
+    let webhook = daemon.deliver(fixture("incident.triggered")).await;
+    assert_eq!(webhook.status, 503);
+    asker.holds("POST", "/webhooks/pagerduty", &webhook);
+    db.execute_batch("ROLLBACK; ALTER TABLE failure RENAME TO gone; ALTER TABLE outbox RENAME TO gone_too")
+        .unwrap();
+    for path in ["/metrics", "/api/v1/failures", "/api/v1/report", "/api/v1/outbox"] {
+        assert_eq!(asker.get(path, "").await.status, 500, "{path}");
+    }
+    assert_eq!(asker.ask("GET", "/api/v1/failures/{id}", "QANY", "", &[]).await.status, 500);
+}
