@@ -1,0 +1,194 @@
+// Looks at the dashboard as people do, in a real browser: in light, in dark and on a phone, by eye and by keyboard.
+//
+//   node dashboard.mjs BROWSER FOLDER ORIGIN NAME@PATH… [--retry]
+//
+// Every page is pictured into FOLDER. With --retry the first dead letter is retried by keyboard, after a page from
+// elsewhere has tried to do so. Says what is wrong, a line each, and exits 1; exits 2 where it could not look.
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { chromium } from 'playwright-core';
+
+const MODES = {
+  light: { colorScheme: 'light', viewport: { width: 1280, height: 960 } },
+  dark: { colorScheme: 'dark', viewport: { width: 1280, height: 960 } },
+  phone: { colorScheme: 'light', viewport: { width: 360, height: 740 } },
+};
+const PATIENCE_MS = 15_000;
+const LONGEST_RUN_MS = 170_000;
+const QUIET = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync'];
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const [browserPath, folder, origin, ...rest] = process.argv.slice(2);
+const pages = rest.filter((argument) => !argument.startsWith('--')).map((argument) => argument.split('@'));
+
+// Nothing here may wait for ever. What was started ends with this process.
+setTimeout(() => { console.log('it took too long'); process.exit(2); }, LONGEST_RUN_MS).unref();
+
+const wrong = [];
+const holds = (condition, what) => { if (!condition) wrong.push(what); };
+
+/** A page whose every complaint is kept. */
+async function open(browser, mode) {
+  const context = await browser.newContext(mode);
+  context.setDefaultTimeout(PATIENCE_MS);
+  const page = await context.newPage();
+  const complaints = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('requestfailed', (request) => complaints.push(`${request.url()} failed`));
+  page.on('dialog', async (dialog) => { complaints.push(`a dialog: ${dialog.message()}`); await dialog.dismiss(); });
+  page.on('request', (request) => {
+    const { protocol, origin: from } = new URL(request.url());
+    if (protocol !== 'data:' && from !== origin) complaints.push(`${request.url()} was asked for`);
+  });
+  await page.addInitScript(() => {
+    addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective}`));
+  });
+  return { context, page, complaints };
+}
+
+/** No part of the page sticks out of it to the side. */
+async function fits(page, where) {
+  const { whole, seen } = await page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    return { whole: scrollWidth, seen: clientWidth };
+  });
+  holds(whole <= seen, `${where}: ${whole} px wide in a window of ${seen} px`);
+}
+
+async function isAccessible(page, where) {
+  await page.evaluate(AXE);
+  const { violations, passes } = await page.evaluate(() => axe.run(document));
+  holds(passes.length > 0, `${where}: axe looked at nothing`);
+  for (const { id, help, nodes } of violations) {
+    const places = nodes.slice(0, 3).map((node) => node.html.slice(0, 200));
+    wrong.push(`${where}: axe ${id}: ${help}: ${places.join(' ')}`);
+  }
+}
+
+/** What was sent is text: no element was made of it, and nothing of it ran. */
+async function isHarmless(page, where) {
+  const found = await page.evaluate(() => ({
+    ran: globalThis.ran,
+    made: document.querySelectorAll('script, img, iframe, object, embed, base, [onload], [onerror]').length,
+    steers: /[\u0000-\u0008\u202a-\u202e\u2066-\u2069]/.test(document.documentElement.textContent),
+  }));
+  holds(found.ran === undefined, `${where}: what was sent ran`);
+  holds(found.made === 0, `${where}: an element was made of what was sent`);
+  holds(!found.steers, `${where}: what was sent steers the text`);
+}
+
+/** Every control gets the focus by the Tab key, and shows that it has it, where it can be seen. */
+async function worksByKeyboard(page, where) {
+  const controls = await page.evaluate(() => {
+    const kinds = 'a[href], button, summary, select, input:not([type=hidden]), [tabindex="0"]';
+    const shown = [...document.querySelectorAll(kinds)].filter((control) => control.checkVisibility());
+    shown.forEach((control, index) => { control.dataset.control = index; });
+    document.activeElement?.blur();
+    return shown.map((control) => control.outerHTML.slice(0, 120));
+  });
+  const reached = new Set();
+  for (let n = 0; n < controls.length + 5 && reached.size < controls.length; n += 1) {
+    await page.keyboard.press('Tab');
+    const focus = await page.evaluate(() => {
+      const control = document.activeElement;
+      const { outlineStyle, outlineWidth } = getComputedStyle(control);
+      const { width, height, left, right, top, bottom } = control.getBoundingClientRect();
+      const isInView = right > 0 && left < innerWidth && bottom > 0 && top < innerHeight;
+      return {
+        control: control.dataset.control,
+        isMarked: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2,
+        isInView: width > 0 && height > 0 && isInView,
+      };
+    });
+    if (focus.control === undefined) continue;
+    reached.add(Number(focus.control));
+    holds(focus.isMarked, `${where}: the focus cannot be seen on ${controls[focus.control]}`);
+    holds(focus.isInView, `${where}: the focus is outside of the window on ${controls[focus.control]}`);
+  }
+  controls.forEach((control, index) => holds(reached.has(index), `${where}: no Tab reaches ${control}`));
+}
+
+/** The part of the page that README shows: down to the first table of figures, or as much as is seen at first. */
+function top(page) {
+  return page.evaluate(() => {
+    const section = document.querySelector('[aria-label="By service"]');
+    const height = section ? section.getBoundingClientRect().bottom + scrollY + 24 : innerHeight;
+    return { x: 0, y: 0, width: innerWidth, height };
+  });
+}
+
+async function look(browser, name, mode) {
+  const { context, page, complaints } = await open(browser, mode);
+  for (const [title, path] of pages) {
+    const where = `${title}, ${name}`;
+    const response = await page.goto(origin + path);
+    holds(response.status() === 200, `${where}: ${response.status()}`);
+    await page.screenshot({ path: `${folder}/${title}-${name}.png`, fullPage: true });
+    await page.screenshot({ path: `${folder}/${title}-${name}-top.png`, fullPage: true, clip: await top(page) });
+    await fits(page, where);
+    await isHarmless(page, where);
+    await worksByKeyboard(page, where);
+    await page.evaluate(() => { for (const details of document.querySelectorAll('details')) details.open = true; });
+    await fits(page, `${where}, opened`);
+    await isAccessible(page, `${where}, opened`);
+    holds(complaints.length === 0, `${where}: ${complaints.splice(0).join('; ')}`);
+  }
+  await context.close();
+}
+
+/** A page of another site that sends the form, even with the right token, is refused. */
+async function forged(browser, action, token) {
+  const site = createServer((_, answer) => {
+    answer.setHeader('content-type', 'text/html');
+    const field = `<input name=token value="${token}">`;
+    answer.end(`<form method=post action="${origin}${action}">${field}<button>Win</button></form>`);
+  });
+  await new Promise((ready) => site.listen(0, 'localhost', ready));
+  const context = await browser.newContext();
+  context.setDefaultTimeout(PATIENCE_MS);
+  const page = await context.newPage();
+  await page.goto(`http://localhost:${site.address().port}/`);
+  const answered = page.waitForResponse((response) => response.url() === origin + action);
+  const [response] = await Promise.all([answered, page.click('button')]);
+  holds(response.status() === 403, `a forged form was answered ${response.status()}`);
+  await context.close();
+  site.close();
+}
+
+async function retries(browser) {
+  const { context, page, complaints } = await open(browser, MODES.light);
+  await page.goto(`${origin}/`);
+  const form = page.locator('form[action$="/retry"]').first();
+  const action = await form.getAttribute('action');
+  await forged(browser, action, await form.locator('[name=token]').inputValue());
+  const focused = () => page.evaluate(() => document.activeElement.form?.getAttribute('action'));
+  const isThere = async () => (await focused()) === action;
+  for (let n = 0; n < 200 && !(await isThere()); n += 1) await page.keyboard.press('Tab');
+  holds(await isThere(), 'no Tab reaches the retry');
+  const [posted] = await Promise.all([
+    page.waitForResponse((response) => response.request().method() === 'POST'),
+    page.waitForURL(`${origin}/#outbox`),
+    page.keyboard.press('Enter'),
+  ]);
+  holds(posted.status() === 303, `the retry was answered ${posted.status()}`);
+  // Loading the page again sends nothing again.
+  const again = await page.reload();
+  holds(again.request().method() === 'GET' && again.status() === 200, 'the page after a retry cannot be loaded again');
+  holds(complaints.length === 0, `retry: ${complaints.join('; ')}`);
+  await context.close();
+}
+
+const browser = await chromium.launch({ executablePath: browserPath, args: QUIET, timeout: PATIENCE_MS });
+try {
+  for (const [name, mode] of Object.entries(MODES)) await look(browser, name, mode);
+  if (rest.includes('--retry')) await retries(browser);
+} finally {
+  await browser.close();
+}
+for (const what of wrong) console.log(what);
+process.exit(wrong.length === 0 ? 0 : 1);

@@ -1,0 +1,160 @@
+//! The dashboard in a real browser, where one is installed: see `tests/node/dashboard.mjs`.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::corrections::changed;
+use crate::harness::{Backend, Daemon};
+use crate::node::{is_ready, program, script};
+
+/// What a title may hold. The script looks for `ran`, for elements and for what steers text.
+const HOSTILE: [&str; 5] = [
+    "</title></td><script>globalThis.ran = 1</script><img src=x onerror=\"globalThis.ran = 1\">",
+    "\u{202e}desrever si siht\u{202c} \u{2067}and this\u{2069}",
+    "nothing\u{0}at\u{1b}[31mall",
+    "' onload='globalThis.ran = 1' x='",
+    "",
+];
+
+const RULE: &str =
+    "[[rule]]\nname = \"<script>globalThis.ran = 1</script>\"\nurgency = [\"low\"]\naction = \"ignore\"\n";
+
+fn is_browser_ready() -> bool {
+    is_ready(&["chromium", "node"], &["playwright-core", "axe-core"])
+}
+
+/// Has the script look at these pages of a daemon, each as `name@path`.
+fn look(origin: &str, pages: &[&str]) {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("browser");
+    std::fs::create_dir_all(&folder).unwrap();
+    let output = Command::new("node")
+        .arg(script("dashboard.mjs"))
+        .args([program("chromium").unwrap(), folder])
+        .arg(origin)
+        .args(pages)
+        .output()
+        .unwrap();
+    let [said, told] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success(), "{said}{told}");
+}
+
+/// An incident's whole life, or the first part of it.
+async fn incident(daemon: &Daemon, id: &str, day: u32, event_types: &[&str], change: impl Fn(&mut Value)) {
+    for (n, event_type) in event_types.iter().enumerate() {
+        let event = changed(event_type, id, &format!("01KB-{id}-{n}"), |event| {
+            event["occurred_at"] = format!("2026-11-{day:02}T11:{n:02}:00Z").into();
+            event["data"]["created_at"] = format!("2026-11-{day:02}T10:00:00Z").into();
+            change(event);
+        });
+        daemon.expect(event, "accepted").await;
+    }
+}
+
+/// Deployments and failures of some weeks, with names that nobody would give.
+async fn past(daemon: &Daemon) {
+    for n in 0..30 {
+        let (month, day) = (9 + n / 15, 1 + 2 * (n % 15));
+        let service = ["Checkout API", "<b onload=globalThis.ran=1>", "\u{202e}search"][n % 3];
+        let at = |hour: u32| format!("2026-{month:02}-{day:02}T{hour:02}:00:00Z");
+        let version = format!("v{n}");
+        let deployment =
+            json!({ "service": service, "team": "<i>team</i>", "version": version, "started_at": at(9) });
+        let failure = json!({
+            "services": [service], "team": "<i>team</i>", "name": HOSTILE[0],
+            "started_at": at(10), "finished_at": at(11 + u32::try_from(n % 7).unwrap()),
+        });
+        for (path, attributes) in
+            [("/deployment", Some(deployment)), ("/failure", (n % 4 == 0).then_some(failure))]
+        {
+            let Some(attributes) = attributes else { continue };
+            let answer =
+                daemon.event_api("POST", path, &json!({ "data": { "attributes": attributes } })).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    }
+}
+
+/// A daemon that has something of everything, and two dead letters.
+async fn told(backend: &mut Backend) -> Daemon {
+    let daemon = Daemon::start(&format!("{RULE}{}", backend.entry("metrics"))).await;
+    past(&daemon).await;
+    let (whole, begun): (&[&str], &[&str]) =
+        (&["incident.triggered", "incident.acknowledged", "incident.resolved"], &["incident.triggered"]);
+    for (n, title) in HOSTILE.iter().enumerate() {
+        let titled = |event: &mut Value| event["data"]["title"] = (*title).into();
+        incident(&daemon, &format!("QOPEN0000{n}"), 1, begun, titled).await;
+        incident(&daemon, &format!("QDONE0000{n}"), 2, whole, titled).await;
+        incident(&daemon, &format!("QNOISE000{n}"), 3, whole, |event| {
+            titled(event);
+            event["data"]["urgency"] = "low".into();
+        })
+        .await;
+    }
+    incident(&daemon, "QLONG00000", 4, begun, |event| event["data"]["title"] = "W".repeat(10_000).into())
+        .await;
+    incident(&daemon, "QMERGED000", 2, &["incident.resolved"], |event| {
+        let target = json!({ "id": "QDONE00000", "type": "incident_reference" });
+        event["data"]["resolve_reason"] = json!({ "type": "merge_resolve_reason", "incident": target });
+    })
+    .await;
+    // All that was told so far is taken; then comes what is not.
+    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'") > 0 {
+        daemon.get("/healthz").await;
+    }
+    while backend.try_next().is_some() {}
+    backend.will_answer(&[(400, &[]), (400, &[])]);
+    for id in ["QDEAD00000", "QDEAD00001"] {
+        incident(&daemon, id, 5, &["incident.resolved"], |event| event["data"]["title"] = HOSTILE[0].into())
+            .await;
+        backend.next().await;
+    }
+    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'") < 2 {
+        daemon.get("/healthz").await;
+    }
+    daemon
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_can_use_the_dashboard_whatever_was_sent() {
+    if !is_browser_ready() {
+        return;
+    }
+    let daemon = told(&mut Backend::start().await).await;
+    let origin = format!("http://{}", daemon.admin);
+    let pages = ["dashboard@/?days=90", "explain@/failures/QDONE00000", "explain-long@/failures/QLONG00000"];
+    tokio::task::block_in_place(|| look(&origin, &[&pages[..], &["--retry"]].concat()));
+    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'") > 0 {
+        daemon.get("/healthz").await;
+    }
+    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'"), 1, "one was retried");
+}
+
+/// The demo, until it is killed.
+struct Demo(Child);
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_demo_has_a_dashboard_to_look_at() {
+    if !is_browser_ready() {
+        return;
+    }
+    let command =
+        Command::new(env!("CARGO_BIN_EXE_pagerduty-dora")).arg("demo").stdout(Stdio::piped()).spawn();
+    let mut demo = Demo(command.unwrap());
+    let said: Vec<String> = BufReader::new(demo.0.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+        .take_while(|line| !line.contains("Still up"))
+        .collect();
+    let origin = said.iter().find_map(|line| line.strip_prefix("the dashboard is  ")).unwrap();
+    look(origin.trim_end_matches('/'), &["demo@/", "demo-explain@/failures/Q0TARGT0STORY9"]);
+}

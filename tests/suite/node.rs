@@ -1,0 +1,29 @@
+//! What is driven by node: a browser, and Datadog's own client.
+
+use std::path::{Path, PathBuf};
+
+/// Where the scripts and their packages are.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/node");
+
+/// A script.
+pub(crate) fn script(name: &str) -> PathBuf {
+    Path::new(FOLDER).join(name)
+}
+
+/// Where a program is.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// Whether these programs and packages are there. Where all has to be, the test fails without them.
+pub(crate) fn is_ready(programs: &[&str], packages: &[&str]) -> bool {
+    let no_program = programs.iter().find(|name| program(name).is_none());
+    let no_package = packages.iter().find(|name| !script("node_modules").join(name).is_dir());
+    let Some(missing) = no_program.or(no_package) else { return true };
+    assert!(std::env::var_os("REQUIRE_ALL").is_none(), "{missing} is missing");
+    println!(
+        "skipped: {missing} is missing (Debian's chromium, node and openssl; `npm ci --prefix tests/node`)"
+    );
+    false
+}
