@@ -12,6 +12,7 @@ mod browser;
 mod cli;
 mod corrections;
 mod dashboard;
+mod datadog_ci;
 mod demo;
 mod deployments;
 mod event_api;

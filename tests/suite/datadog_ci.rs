@@ -1,0 +1,171 @@
+//! Datadog's own client, `datadog-ci dora deployment`, where it is installed.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::block_in_place;
+
+use crate::harness::{Daemon, KEY, Program, event_of, stdout};
+use crate::node::{is_ready, script};
+
+const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
+
+fn is_client_ready() -> bool {
+    let packages = ["@datadog/datadog-ci", "@datadog/datadog-ci-plugin-dora"];
+    is_ready(&["node", "openssl"], &packages)
+}
+
+/// Takes https for a daemon: see `tests/node/terminator.mjs`.
+struct Terminator {
+    process: Child,
+    says: BufReader<ChildStdout>,
+    port: u16,
+    certificate: PathBuf,
+    folder: TempDir,
+}
+
+impl Terminator {
+    /// One that loses this many answers.
+    fn start(daemon: SocketAddr, lost: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) = certify(folder.path());
+        let mut process = Command::new("node")
+            .arg(script("terminator.mjs"))
+            .args([&certificate, &key])
+            .args([daemon.to_string(), lost.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut says, mut line) = (BufReader::new(process.stdout.take().unwrap()), String::new());
+        says.read_line(&mut line).unwrap();
+        Self { process, says, port: line.trim().parse().unwrap(), certificate, folder }
+    }
+
+    /// What it was asked, and what the daemon answered, to the end.
+    fn asked(mut self) -> Vec<String> {
+        drop(self.process.stdin.take());
+        self.says.by_ref().lines().map(Result::unwrap).collect()
+    }
+
+    /// Tells of a deployment of the Checkout API at half past nine, as a pipeline does.
+    fn tell(&self, key: &str) -> Output {
+        let proxy = format!("http://127.0.0.1:{}", self.port);
+        Command::new(script("node_modules/.bin/datadog-ci"))
+            .args([
+                "dora",
+                "deployment",
+                "--service",
+                "Checkout API",
+                "--env",
+                "production",
+                "--team",
+                "Payments",
+            ])
+            .args(["--started-at", "2026-11-01T09:30:00Z", "--finished-at", "2026-11-01T09:36:00Z"])
+            .args(["--version", "v1", "--git-commit-sha", SHA])
+            .args(["--git-repository-url", "https://github.com/acme/checkout", "--custom-tags", "tier:1"])
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .env("HOME", self.folder.path())
+            .env("DD_API_KEY", key)
+            .env("DD_SITE", "localhost")
+            .env("HTTPS_PROXY", proxy)
+            .env("NODE_EXTRA_CA_CERTS", &self.certificate)
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for Terminator {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A certificate for the host that the client asks, and its key, for as long as the folder lives.
+fn certify(folder: &Path) -> (PathBuf, PathBuf) {
+    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+    let output = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "1",
+        ])
+        .args(["-subj", "/CN=api.localhost", "-addext", "subjectAltName=DNS:api.localhost"])
+        .args(["-out".as_ref(), certificate.as_os_str(), "-keyout".as_ref(), key.as_os_str()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    (certificate, key)
+}
+
+/// The first of November by service, from the command line.
+fn report(daemon: &Daemon) -> Value {
+    let period = ["--since", "2026-11-01", "--until", "2026-11-02", "--by", "service"];
+    let output = Program::of(daemon).run("", &[&["report", "--format", "json"], &period[..]].concat());
+    serde_json::from_str(&stdout(&output)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_it_tells_of_is_reported_and_linked_to() {
+    if !is_client_ready() {
+        return;
+    }
+    let daemon = Daemon::start("").await;
+    let terminator = Terminator::start(daemon.public, 0);
+    let output = block_in_place(|| terminator.tell(KEY));
+    assert!(stdout(&output).contains("Successfully sent"), "{output:?}");
+    // Created at 10:00, resolved at 10:42:10.5.
+    daemon.expect(event_of("incident.resolved", "QCLIENT001"), "accepted").await;
+    let failure = daemon.failures().await[0].clone();
+    let deployment = failure["deployment"].as_str().unwrap_or_else(|| panic!("not linked: {failure}"));
+    let facts = format!(
+        "SELECT count(*) FROM deployment WHERE deployment_id = '{deployment}' AND commit_sha = '{SHA}'"
+    );
+    assert_eq!(daemon.query(&facts), 1);
+    let row = block_in_place(|| report(&daemon))["rows"][0].clone();
+    assert_eq!(
+        (&row["key"], &row["deployments"], &row["failed_deployments"], &row["change_fail_rate"]),
+        (&json!("Checkout API"), &json!(1), &json!(1), &json!(1.0))
+    );
+    // From its end at 09:36 to 10:42:10.5.
+    assert_eq!(row["failed_deployment_recovery_time_seconds"]["median"], 3970.5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_it_tells_of_again_after_a_503_counts_once() {
+    if !is_client_ready() {
+        return;
+    }
+    let daemon = Daemon::start("").await;
+    let terminator = Terminator::start(daemon.public, 1);
+    let output = block_in_place(|| terminator.tell(KEY));
+    assert!(stdout(&output).contains("Successfully sent"), "{output:?}");
+    assert_eq!(block_in_place(|| report(&daemon))["rows"][0]["deployments"], 1);
+    assert_eq!(block_in_place(|| terminator.asked()), ["POST /api/v2/dora/deployment 200"; 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_fails_with_a_wrong_key() {
+    if !is_client_ready() {
+        return;
+    }
+    let daemon = Daemon::start("").await;
+    let terminator = Terminator::start(daemon.public, 0);
+    let output = block_in_place(|| terminator.tell("a-wrong-key-of-the-right-length!"));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(daemon.query("SELECT count(*) FROM deployment"), 0);
+}
