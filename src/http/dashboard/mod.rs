@@ -172,7 +172,13 @@ pub(super) async fn retry(
         return (StatusCode::FORBIDDEN, page("Refused", &content)).into_response();
     }
     let response = obey(&admin, row, Order::Retry).await;
-    if response.status().is_success() { Redirect::to("/#outbox").into_response() } else { response }
+    if response.status().is_success() {
+        return Redirect::to("/#outbox").into_response();
+    }
+    let content = html! { main #content { h1 { "Not retried" }
+    p { "It was sent, replaced or given up meanwhile, or the store cannot be changed now. "
+    a href="/#outbox" { "See what is left" } "." } } };
+    (response.status(), page("Not retried", &content)).into_response()
 }
 
 /// Whether a browser says that a page of this very listener sent it.
