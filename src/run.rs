@@ -191,6 +191,7 @@ fn open_store(
     let settings = Settings {
         policy: Arc::clone(policy),
         destinations: backends.iter().map(|backend| Arc::clone(backend) as Arc<dyn Destination>).collect(),
+        link_window: config.dora.link_window.get(),
         parse: payload::stored,
         observer: metrics,
     };

@@ -1,14 +1,18 @@
 //! Datadog's DORA API: `POST /api/v2/dora/failure`, replaced whole under the same id; with an application key,
-//! `DELETE /api/v2/dora/failure/{id}` for what does not count any more.
+//! `DELETE /api/v2/dora/failure/{id}` for what does not count any more. Deployments: `datadog_deployment`.
 
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Serialize;
 
+use super::datadog_deployment::{Deployments, deployment};
 use super::text::shown;
 use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, client, header};
 use crate::config;
+use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Details, Evaluated, Failure, State};
-use crate::domain::forwarding::{Action, Frozen, Telling};
+use crate::domain::forwarding::{Action, Frozen, Subject, Telling};
+use crate::domain::id::DeploymentId;
+use crate::domain::mark::Mark;
 use crate::domain::retry::{self, Verdict};
 use crate::domain::timestamp::Timestamp;
 
@@ -23,34 +27,49 @@ const UNATTRIBUTED: &str = "unattributed";
 /// A `[[backend]]` of kind `datadog`.
 pub(super) struct Datadog {
     url: reqwest::Url,
-    api_key: HeaderValue,
-    /// Without it nothing can be deleted.
-    application_key: Option<HeaderValue>,
-    client: reqwest::Client,
+    client: Client,
+    deployments: Deployments,
 }
 
-impl Datadog {
-    pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
-        let api_key = header("api_key", "", entry.api_key.as_ref())?;
-        Ok(Self {
-            url: entry.url.join("/api/v2/dora/failure"),
-            api_key: api_key.ok_or(SetupError::Missing("api_key"))?,
-            application_key: header("application_key", "", entry.application_key.as_ref())?,
-            client: client(entry.timeout.get())?,
-        })
+/// Requests with the keys that they need.
+#[derive(Clone)]
+pub(super) struct Client {
+    api_key: HeaderValue,
+    /// Without it nothing can be deleted or marked.
+    application_key: Option<HeaderValue>,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// Tells of something whole.
+    pub(super) async fn post(&self, url: &reqwest::Url, body: Vec<u8>, now: Timestamp) -> Reply {
+        let request = self.http.post(url.clone()).header(API_KEY, self.api_key.clone());
+        let request = request.header(CONTENT_TYPE, "application/json").body(body);
+        answer::reply(request.send().await, now).await
     }
 
-    /// What is not there (any more) is as good as deleted. Whether a 401 or 403 is about the application key nobody can tell
-    /// from it, and the other requests need none: it holds up nothing else, and is tried again until the keys are right.
-    async fn delete(&self, id: Vec<u8>, now: Timestamp) -> Reply {
-        let mut url = self.url.clone();
-        url.set_path(&format!("{}/{}", url.path(), String::from_utf8_lossy(&id)));
-        let mut request = self.client.delete(url).header(API_KEY, self.api_key.clone());
+    /// What is not there (any more) is as good as deleted.
+    pub(super) async fn delete(&self, url: &reqwest::Url, id: &str, now: Timestamp) -> Reply {
+        match self.with_both_keys(self.http.delete(below(url, id)), now).await {
+            reply @ Reply { status: Some(404), .. } => Reply { verdict: Verdict::Sent, error: None, ..reply },
+            reply => reply,
+        }
+    }
+
+    /// Changes what is there.
+    pub(super) async fn patch(&self, url: &reqwest::Url, id: &str, body: Vec<u8>, now: Timestamp) -> Reply {
+        let request = self.http.patch(below(url, id)).header(CONTENT_TYPE, "application/json");
+        self.with_both_keys(request.body(body), now).await
+    }
+
+    /// Whether a 401 or 403 is about the application key nobody can tell from it, and the other requests need none: it holds
+    /// up nothing else, and is tried again until the keys are right.
+    async fn with_both_keys(&self, request: reqwest::RequestBuilder, now: Timestamp) -> Reply {
+        let mut request = request.header(API_KEY, self.api_key.clone());
         if let Some(key) = &self.application_key {
             request = request.header(APPLICATION_KEY, key.clone());
         }
         match answer::reply(request.send().await, now).await {
-            reply @ Reply { status: Some(404), .. } => Reply { verdict: Verdict::Sent, error: None, ..reply },
             reply @ Reply { status: Some(401 | 403), .. } => {
                 Reply { verdict: Verdict::Retry(Some(retry::LONGEST_WAIT)), ..reply }
             }
@@ -59,10 +78,30 @@ impl Datadog {
     }
 }
 
+/// The address of one of them. An id has no letter that would have to be escaped.
+fn below(url: &reqwest::Url, id: &str) -> reqwest::Url {
+    let mut url = url.clone();
+    url.set_path(&format!("{}/{id}", url.path()));
+    url
+}
+
+impl Datadog {
+    pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
+        let api_key = header("api_key", "", entry.api_key.as_ref())?;
+        let client = Client {
+            api_key: api_key.ok_or(SetupError::Missing("api_key"))?,
+            application_key: header("application_key", "", entry.application_key.as_ref())?,
+            http: client(entry.timeout.get())?,
+        };
+        let url = entry.url.join("/api/v2/dora/failure");
+        Ok(Self { url, deployments: Deployments::new(&entry.url, client.clone()), client })
+    }
+}
+
 impl Protocol for Datadog {
     fn freeze(&self, evaluated: &Evaluated, _: Telling) -> Frozen {
         let counts = matches!(evaluated.failure.state, State::Open | State::Completed);
-        let action = match (&self.application_key, counts) {
+        let action = match (&self.client.application_key, counts) {
             (_, true) => Action::Replace,
             (Some(_), false) => Action::Delete,
             (None, false) => Action::LeaveOpen,
@@ -74,24 +113,43 @@ impl Protocol for Datadog {
         Frozen { action, body: serde_json::to_vec(&request).unwrap_or_default() }
     }
 
-    fn send(&self, Attempt { frozen: Frozen { action, body }, now, .. }: Attempt) -> Sending<'_> {
-        if action == Action::Delete {
-            return Box::pin(self.delete(body, now));
+    fn freeze_deployment(&self, told: &Deployment, _: Telling) -> Option<Frozen> {
+        Some(Frozen { action: Action::Replace, body: deployment(told) })
+    }
+
+    fn take_deployment_back(&self, id: &DeploymentId) -> Option<Frozen> {
+        let can_delete = self.client.application_key.is_some();
+        can_delete.then(|| Frozen { action: Action::Delete, body: id.as_str().into() })
+    }
+
+    fn freeze_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Frozen {
+        Deployments::freeze_mark(id, mark)
+    }
+
+    fn send(&self, attempt: Attempt) -> Sending<'_> {
+        if let Subject::Deployment(id) = &attempt.subject {
+            let id = id.clone();
+            return Box::pin(self.deployments.send(id, attempt));
         }
-        let request = self.client.post(self.url.clone()).header(API_KEY, self.api_key.clone());
-        let request = request.header(CONTENT_TYPE, "application/json").body(body);
-        Box::pin(async move { answer::reply(request.send().await, now).await })
+        let Attempt { frozen: Frozen { action, body }, now, .. } = attempt;
+        if action == Action::Delete {
+            return Box::pin(async move {
+                self.client.delete(&self.url, &String::from_utf8_lossy(&body), now).await
+            });
+        }
+        Box::pin(self.client.post(&self.url, body, now))
     }
 }
 
+/// What everything that is told stands in.
 #[derive(Serialize)]
-struct Request<'a> {
-    data: Data<'a>,
+pub(super) struct Request<A> {
+    pub(super) data: Data<A>,
 }
 
 #[derive(Serialize)]
-struct Data<'a> {
-    attributes: Attributes<'a>,
+pub(super) struct Data<A> {
+    pub(super) attributes: A,
 }
 
 /// Nothing null is sent, and times are nanoseconds: their unit is told by size.
@@ -118,10 +176,17 @@ struct Attributes<'a> {
     custom_tags: Vec<String>,
 }
 
+/// A commit: both or neither.
 #[derive(Serialize)]
-struct Git<'a> {
+pub(super) struct Git<'a> {
     repository_url: &'a str,
     commit_sha: &'a str,
+}
+
+impl<'a> Git<'a> {
+    pub(super) fn of(repository_url: Option<&'a String>, commit_sha: Option<&'a String>) -> Option<Self> {
+        repository_url.zip(commit_sha).map(|(repository_url, commit_sha)| Self { repository_url, commit_sha })
+    }
 }
 
 fn attributes(Evaluated { failure, details }: &Evaluated) -> Attributes<'_> {
@@ -129,7 +194,6 @@ fn attributes(Evaluated { failure, details }: &Evaluated) -> Attributes<'_> {
     if services.is_empty() && failure.team.is_none() {
         services.push(UNATTRIBUTED);
     }
-    let git = details.repository_url.as_deref().zip(details.commit_sha.as_deref());
     Attributes {
         id: failure.id.as_str(),
         started_at: failure.started_at.as_nanos(),
@@ -143,7 +207,7 @@ fn attributes(Evaluated { failure, details }: &Evaluated) -> Attributes<'_> {
         env: &failure.env,
         name: failure.title.as_deref().map(shown),
         severity: failure.severity.as_deref(),
-        git: git.map(|(repository_url, commit_sha)| Git { repository_url, commit_sha }),
+        git: Git::of(details.repository_url.as_ref(), details.commit_sha.as_ref()),
         version: details.version.as_deref(),
         custom_tags: custom_tags(failure, details),
     }
@@ -158,14 +222,19 @@ fn custom_tags(failure: &Failure, details: &Details) -> Vec<String> {
     ];
     let known =
         of_pagerduty.into_iter().filter_map(|(key, value)| Some(format!("{key}:{}", value.as_ref()?)));
-    let mut tags: Vec<String> = Vec::new();
-    for tag in details.tags.iter().cloned().chain(known) {
+    as_taken(details.tags.iter().cloned().chain(known))
+}
+
+/// No more tags than Datadog takes, and none twice.
+pub(super) fn as_taken(tags: impl Iterator<Item = String>) -> Vec<String> {
+    let mut taken: Vec<String> = Vec::new();
+    for tag in tags {
         let tag = shown(&tag);
-        if tags.len() < MOST_TAGS && !tags.contains(&tag) {
-            tags.push(tag);
+        if taken.len() < MOST_TAGS && !taken.contains(&tag) {
+            taken.push(tag);
         }
     }
-    tags
+    taken
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! Datadog's metrics `dora.incidents.count` and `dora.time_to_restore`, for accounts that take no incident events.
+//! Datadog's metrics `dora.incidents.count`, `dora.time_to_restore` and `dora.deployments.count`, for accounts that take no
+//! incident events.
 //!
-//! One sample a completed failure and service, in two requests. A sample cannot be taken back: what is corrected later
+//! One sample a completed failure and service, in two requests; one a deployment. A sample cannot be taken back: what is corrected later
 //! shows as `cannot_be_corrected`, and nothing is sent. After an unclear answer a sample may count twice.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -14,8 +16,9 @@ use super::datadog::{API_KEY, MOST_TAGS};
 use super::text::shown;
 use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, client, header};
 use crate::config;
+use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Evaluated, State, seconds};
-use crate::domain::forwarding::{Action, Frozen, Telling};
+use crate::domain::forwarding::{Action, Frozen, Subject, Telling};
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
 
@@ -61,7 +64,7 @@ impl DatadogMetrics {
         let now = attempt.now;
         let mut reply = Reply::nothing_to_send();
         if attempt.taken == 0 {
-            let whose = (attempt.failure, attempt.revision);
+            let whose = (attempt.subject, attempt.revision);
             let at =
                 self.seconds.lock().unwrap_or_else(PoisonError::into_inner).reserve(&sample, &whose, now);
             let Some(at) = at else {
@@ -81,28 +84,39 @@ impl DatadogMetrics {
 }
 
 impl Protocol for DatadogMetrics {
-    fn freeze(&self, evaluated: &Evaluated, Telling { is_correction, .. }: Telling) -> Frozen {
-        match Sample::of(evaluated) {
-            Some(sample) if !is_correction => {
-                Frozen { action: Action::Replace, body: serde_json::to_vec(&sample).unwrap_or_default() }
-            }
-            _ => Frozen { action: Action::LeaveOpen, body: Vec::new() },
-        }
+    fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen {
+        frozen(Sample::of(evaluated).as_ref(), telling)
+    }
+
+    fn freeze_deployment(&self, deployment: &Deployment, telling: Telling) -> Option<Frozen> {
+        Some(frozen(Some(&Sample::of_deployment(deployment)), telling))
     }
 
     fn send(&self, attempt: Attempt) -> Sending<'_> {
         match attempt.frozen.action {
             Action::Replace => Box::pin(self.send_sample(attempt)),
-            Action::LeaveOpen | Action::Delete => Box::pin(async { Reply::nothing_to_send() }),
+            _ => Box::pin(async { Reply::nothing_to_send() }),
         }
     }
 }
 
-/// A completed failure, less the time that its points get: that is known when they are sent.
+/// What was counted cannot be counted otherwise.
+fn frozen(sample: Option<&Sample>, Telling { is_correction, .. }: Telling) -> Frozen {
+    match sample {
+        Some(sample) if !is_correction => {
+            Frozen { action: Action::Replace, body: serde_json::to_vec(sample).unwrap_or_default() }
+        }
+        _ => Frozen { action: Action::LeaveOpen, body: Vec::new() },
+    }
+}
+
+/// A completed failure or a deployment, less the time that its points get: that is known when they are sent.
 #[derive(Serialize, Deserialize)]
 struct Sample {
+    /// What counts it.
+    metric: Cow<'static, str>,
     finished_at: Timestamp,
-    /// `None` where its times are doubtful: it counts, and stays out of every statistic of durations (rule 14).
+    /// `None` of a deployment, and where its times are doubtful: it counts, and stays out of every statistic of durations (rule 14).
     time_to_restore_seconds: Option<f64>,
     /// Empty: one point without a service.
     services: Vec<String>,
@@ -120,6 +134,7 @@ impl Sample {
             tag("severity", failure.severity.as_ref()),
         ];
         Some(Self {
+            metric: "dora.incidents.count".into(),
             finished_at,
             time_to_restore_seconds: failure
                 .has_good_times()
@@ -132,6 +147,18 @@ impl Sample {
                 .take(MOST_TAGS - 2)
                 .collect(),
         })
+    }
+
+    fn of_deployment(deployment: &Deployment) -> Self {
+        let team = deployment.team.as_ref().map(|team| format!("team:{}", shown(team)));
+        let tags = team.into_iter().chain([format!("env:{}", shown(&deployment.env))]);
+        Self {
+            metric: "dora.deployments.count".into(),
+            finished_at: deployment.finished_at,
+            time_to_restore_seconds: None,
+            services: vec![shown(&deployment.service)],
+            tags: tags.chain(deployment.tags.iter().map(|tag| shown(tag))).take(MOST_TAGS - 2).collect(),
+        }
     }
 
     /// Whether Datadog takes points of its end.
@@ -161,7 +188,7 @@ impl Sample {
     fn count(&self, second: i64, now: Timestamp) -> Value {
         let series = self.tags(now).into_iter().map(|tags| {
             json!({
-                "metric": "dora.incidents.count",
+                "metric": self.metric,
                 "type": COUNT,
                 "interval": 1,
                 "points": [{ "timestamp": second, "value": 1 }],
@@ -185,8 +212,8 @@ impl Sample {
     }
 }
 
-/// A failure and its revision.
-type Whose = (String, i64);
+/// What a count is of, and its revision.
+type Whose = (Subject, i64);
 
 /// The seconds that have a count. Of two counts of the same tags in the same second Datadog keeps the last, so each
 /// gets a second of its own: its end, or the first free one before it.
@@ -199,7 +226,8 @@ impl Seconds {
         let oldest = now.as_seconds() - OLDEST_POINT_SECONDS;
         // What is older is never asked for again.
         self.0 = self.0.split_off(&(oldest, String::new()));
-        let tags: Vec<String> = sample.tags(now).iter().map(|tags| tags.join(",")).collect();
+        let series = |tags: &Vec<String>| format!("{}:{}", sample.metric, tags.join(","));
+        let tags: Vec<String> = sample.tags(now).iter().map(series).collect();
         let is_free = |second: &i64| {
             tags.iter().all(|tags| self.0.get(&(*second, tags.clone())).is_none_or(|other| other == whose))
         };
@@ -215,12 +243,16 @@ mod tests {
     use crate::domain::failure::Flag;
     use crate::domain::failure::tests::completed;
 
+    fn whose() -> Subject {
+        Subject::Failure("pagerduty:Q1".to_owned())
+    }
+
     fn requests(now: &str) -> String {
         let mut failure = completed();
         failure.failure.services.push("cart".to_owned());
         let sample = Sample::of(&failure).unwrap();
         let now = Timestamp::parse(now).unwrap();
-        let second = Seconds::default().reserve(&sample, &("pagerduty:Q1".to_owned(), 1), now).unwrap();
+        let second = Seconds::default().reserve(&sample, &(whose(), 1), now).unwrap();
         format!("{:#}\n{:#}", sample.count(second, now), sample.time_to_restore(now).unwrap())
     }
 
@@ -251,7 +283,7 @@ mod tests {
         let sample = Sample::of(&completed()).unwrap();
         let now = sample.finished_at;
         let mut seconds = Seconds::default();
-        let mut reserve = |n: i64| seconds.reserve(&sample, &("pagerduty:Q1".to_owned(), n), now);
+        let mut reserve = |n: i64| seconds.reserve(&sample, &(whose(), n), now);
         let end = now.as_seconds();
         assert_eq!([reserve(1), reserve(2), reserve(1), reserve(3)], [end, end - 1, end, end - 2].map(Some));
         for n in 4..=3_601 {

@@ -1,16 +1,18 @@
 //! Apache DevLake's incoming webhook: `POST {connection}/issues`, an upsert by `issueKey`.
 //!
 //! It cannot delete: what does not count (any more) is shown as an incident that was never resolved. Its `/close` is not
-//! used, because it takes the time of the request for the end.
+//! used, because it takes the time of the request for the end. Deployments: `devlake_deployment`.
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
+use super::devlake_deployment::deployment;
 use super::text::{page, shown};
 use super::{Attempt, Protocol, Sending, SetupError, answer, client, header};
 use crate::config;
+use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Evaluated, Failure, State};
-use crate::domain::forwarding::{Action, Frozen, Telling};
+use crate::domain::forwarding::{Action, Frozen, Subject, Telling};
 use crate::domain::timestamp::Timestamp;
 
 /// DevLake makes an incident of this type only.
@@ -19,6 +21,7 @@ const INCIDENT: &str = "INCIDENT";
 /// A `[[backend]]` of kind `devlake`.
 pub(super) struct Devlake {
     issues: reqwest::Url,
+    deployments: reqwest::Url,
     authorization: HeaderValue,
     client: reqwest::Client,
 }
@@ -28,6 +31,7 @@ impl Devlake {
         let authorization = header("api_key", "Bearer ", entry.api_key.as_ref())?;
         Ok(Self {
             issues: entry.url.join("/issues"),
+            deployments: entry.url.join("/deployments"),
             authorization: authorization.ok_or(SetupError::Missing("api_key"))?,
             client: client(entry.timeout.get())?,
         })
@@ -43,8 +47,16 @@ impl Protocol for Devlake {
         Frozen { action, body: serde_json::to_vec(&issue(evaluated)).unwrap_or_default() }
     }
 
-    fn send(&self, Attempt { frozen, now, .. }: Attempt) -> Sending<'_> {
-        let request = self.client.post(self.issues.clone()).header(AUTHORIZATION, self.authorization.clone());
+    fn freeze_deployment(&self, told: &Deployment, _: Telling) -> Option<Frozen> {
+        Some(Frozen { action: Action::Replace, body: deployment(told)? })
+    }
+
+    fn send(&self, Attempt { subject, frozen, now, .. }: Attempt) -> Sending<'_> {
+        let url = match subject {
+            Subject::Failure(_) => &self.issues,
+            Subject::Deployment(_) => &self.deployments,
+        };
+        let request = self.client.post(url.clone()).header(AUTHORIZATION, self.authorization.clone());
         let request = request.header(CONTENT_TYPE, "application/json").body(frozen.body);
         Box::pin(async move { answer::reply(request.send().await, now).await })
     }
@@ -105,7 +117,7 @@ fn key(failure: &Failure) -> String {
 }
 
 /// RFC 3339 with an offset in digits.
-fn date(at: Timestamp) -> String {
+pub(super) fn date(at: Timestamp) -> String {
     at.to_string().replace('Z', "+00:00")
 }
 

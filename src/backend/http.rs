@@ -70,8 +70,8 @@ impl Protocol for Http {
         Frozen { action: Action::Replace, body: serde_json::to_vec(&body).unwrap_or_default() }
     }
 
-    fn send(&self, Attempt { failure, revision, frozen, now, .. }: Attempt) -> Sending<'_> {
-        let id = format!("{failure}:{revision}");
+    fn send(&self, Attempt { subject, revision, frozen, now, .. }: Attempt) -> Sending<'_> {
+        let id = format!("{}:{revision}", subject.id());
         let seconds = now.as_seconds();
         let mut request = self
             .client

@@ -1,12 +1,14 @@
-//! The metrics backends: what each is told of a failure, and how.
+//! The metrics backends: what each is told of failures and deployments, and how.
 //!
 //! Another kind is one file here, one line in [`Backend::from_config`], and its name in `config::Kind`.
 
 mod answer;
 mod cdevents;
 mod datadog;
+mod datadog_deployment;
 mod datadog_metrics;
 mod devlake;
+mod devlake_deployment;
 mod http;
 mod text;
 
@@ -18,8 +20,11 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::{self, Kind, Secret};
+use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
-use crate::domain::forwarding::{Destination, Filter, Frozen, Telling};
+use crate::domain::forwarding::{Action, Destination, Filter, Frozen, Subject, Telling};
+use crate::domain::id::DeploymentId;
+use crate::domain::mark::Mark;
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
 
@@ -28,6 +33,21 @@ trait Protocol: Send + Sync {
     /// The exact request, or requests, that tell of this failure as it stands (see [`Destination::freeze`]).
     fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen;
 
+    /// See [`Destination::freeze_deployment`]; most kinds have no place for deployments.
+    fn freeze_deployment(&self, _: &Deployment, _: Telling) -> Option<Frozen> {
+        None
+    }
+
+    /// See [`Destination::take_deployment_back`].
+    fn take_deployment_back(&self, _: &DeploymentId) -> Option<Frozen> {
+        None
+    }
+
+    /// See [`Destination::freeze_mark`]. Only one kind has marks; the configuration asks no other for them.
+    fn freeze_mark(&self, _: &DeploymentId, _: Option<&Mark>) -> Frozen {
+        Frozen { action: Action::LeaveOpen, body: Vec::new() }
+    }
+
     /// Sends what was frozen, once.
     fn send(&self, attempt: Attempt) -> Sending<'_>;
 }
@@ -35,10 +55,12 @@ trait Protocol: Send + Sync {
 /// A revision, to be sent once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// The failure's id.
-    pub failure: String,
+    /// What it is about.
+    pub subject: Subject,
     /// Its revision.
     pub revision: i64,
+    /// How often it was attempted before.
+    pub attempts: u32,
     /// What to send.
     pub frozen: Frozen,
     /// How many of its requests the backend has already, where it is several.
@@ -105,6 +127,8 @@ pub enum SetupError {
 pub struct Backend {
     name: String,
     filter: Filter,
+    takes_deployments: bool,
+    takes_marks: bool,
     concurrency: usize,
     protocol: Box<dyn Protocol>,
 }
@@ -122,6 +146,8 @@ impl Backend {
         Ok(Self {
             name: entry.name.get_ref().as_str().to_owned(),
             filter: entry.filter(),
+            takes_deployments: entry.takes_deployments(),
+            takes_marks: entry.takes_marks(),
             concurrency: entry.concurrency.get(),
             protocol,
         })
@@ -149,6 +175,26 @@ impl Destination for Backend {
 
     fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen {
         self.protocol.freeze(evaluated, telling)
+    }
+
+    fn takes_deployments(&self) -> bool {
+        self.takes_deployments
+    }
+
+    fn freeze_deployment(&self, deployment: &Deployment, telling: Telling) -> Option<Frozen> {
+        self.protocol.freeze_deployment(deployment, telling)
+    }
+
+    fn take_deployment_back(&self, id: &DeploymentId) -> Option<Frozen> {
+        self.protocol.take_deployment_back(id)
+    }
+
+    fn takes_marks(&self) -> bool {
+        self.takes_marks
+    }
+
+    fn freeze_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Frozen {
+        self.protocol.freeze_mark(id, mark)
     }
 }
 

@@ -89,7 +89,7 @@ const fn column(title: &'static str, is_number: bool, may_shrink: bool) -> Colum
 const COLUMNS: [Column; 9] = [
     column("ID", true, false),
     column("BACKEND", false, true),
-    column("FAILURE", false, false),
+    column("FAILURE OR DEPLOYMENT", false, false),
     column("REVISION", true, false),
     column("STATE", false, false),
     column("ATTEMPTS", true, false),
@@ -113,7 +113,7 @@ fn cells(row: &OutboxRow) -> Vec<String> {
     vec![
         row.id.to_string(),
         row.backend.clone(),
-        row.failure.clone(),
+        row.subject().to_owned(),
         row.revision.to_string(),
         row.state.as_str().to_owned(),
         row.attempts.to_string(),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::{BackendUrl, Name, NotYet, Problem, Secret, Timeout};
+use super::{BackendUrl, Name, Problem, Secret, Timeout};
 use crate::domain::forwarding::Filter;
 
 /// `[[backend]]`
@@ -18,14 +18,14 @@ pub struct Backend {
     pub url: BackendUrl,
     /// `datadog`, `datadog-metrics`, `devlake`: its key.
     pub api_key: Option<Secret>,
-    /// `datadog`: allows deleting what does not count any more.
+    /// `datadog`: allows deleting what does not count any more, and marking deployments as failed.
     pub application_key: Option<Secret>,
     /// `cdevents`: its token, if it wants one.
     pub token: Option<Secret>,
     /// `http`: what requests are signed with, if it wants that.
     pub signing_secret: Option<Secret>,
-    change_failures: Option<NotYet>,
-    deployments: Option<NotYet>,
+    change_failures: Option<Spanned<bool>>,
+    deployments: Option<Spanned<bool>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     services: Vec<Name>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -77,6 +77,16 @@ impl Kind {
             Self::Http => (&[], &["signing_secret"]),
         }
     }
+
+    /// Whether it has a place for deployments.
+    const fn knows_deployments(self) -> bool {
+        matches!(self, Self::Datadog | Self::DatadogMetrics | Self::Devlake)
+    }
+}
+
+/// Where a key is set to true.
+fn asked_for(key: Option<&Spanned<bool>>) -> Option<&Spanned<bool>> {
+    key.filter(|key| *key.get_ref())
 }
 
 impl Backend {
@@ -98,14 +108,53 @@ impl Backend {
         [api_key, application_key, token, signing_secret].into_iter().flatten()
     }
 
-    /// Which failures it is told of.
+    /// Whether it is told of deployments.
+    pub fn takes_deployments(&self) -> bool {
+        asked_for(self.deployments.as_ref()).is_some()
+    }
+
+    /// Whether it is told which deployments failed.
+    pub fn takes_marks(&self) -> bool {
+        asked_for(self.change_failures.as_ref()).is_some()
+    }
+
+    /// Which failures and deployments it is told of.
     pub fn filter(&self) -> Filter {
         let strings = |names: &[Name]| names.iter().map(|name| name.as_str().to_owned()).collect();
         Filter { services: strings(&self.services), teams: strings(&self.teams), envs: strings(&self.envs) }
     }
 
-    /// Whether it has the secrets that its kind takes, and no others.
+    /// Whether it has the secrets that its kind takes, and no others, and asks for nothing that its kind has no place for.
     pub(super) fn check(&self, text: &str) -> Result<(), Problem> {
+        self.check_secrets(text)?;
+        let kind = *self.kind.get_ref();
+        if let Some(key) = asked_for(self.deployments.as_ref())
+            && !kind.knows_deployments()
+        {
+            let said = format!(
+                "a backend of kind {:?} has no place for deployments: only \"datadog\", \"datadog-metrics\" and \
+                 \"devlake\" have",
+                kind.as_str()
+            );
+            return Err(Problem::at(text, key.span(), &said));
+        }
+        match asked_for(self.change_failures.as_ref()) {
+            Some(key) if kind != Kind::Datadog => {
+                let said = format!(
+                    "a backend of kind {:?} has no marks for deployments that failed: only \"datadog\" has",
+                    kind.as_str()
+                );
+                Err(Problem::at(text, key.span(), &said))
+            }
+            Some(key) if self.application_key.is_none() => {
+                let said = "needs application_key: Datadog lets nobody mark a deployment without one";
+                Err(Problem::at(text, key.span(), said))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_secrets(&self, text: &str) -> Result<(), Problem> {
         let kind = *self.kind.get_ref();
         let (required, optional) = kind.secrets();
         let has = |key: &str| self.secrets().any(|(found, _)| found == key);

@@ -27,6 +27,9 @@ name = "datadog"
 kind = "datadog"
 url = "https://user:hunter2@api.datadoghq.com"
 api_key = { value = "canary-0123456789" }
+application_key = { value = "canary-9876543210" }
+deployments = true
+change_failures = true
 "#;
 
 #[test]
@@ -68,6 +71,10 @@ fn mistakes_are_told_so_that_they_can_be_mended() {
          [[backend]]\nname = \"a\"\nkind = \"datadog\"\nurl = \"http://x\"\napi_key = { env = \"A\" }",
         "[[backend]]\nname = \"a\"\nkind = \"devlake\"\nurl = \"http://x\"",
         "[[backend]]\nname = \"a\"\nkind = \"http\"\nurl = \"http://x\"\ntoken = { env = \"A\" }",
+        "[[backend]]\nname = \"a\"\nkind = \"http\"\nurl = \"http://x\"\ndeployments = true",
+        "[[backend]]\nname = \"a\"\nkind = \"devlake\"\nurl = \"http://x\"\napi_key = { env = \"A\" }\nchange_failures = true",
+        "[[backend]]\nname = \"a\"\nkind = \"datadog\"\nurl = \"http://x\"\napi_key = { env = \"A\" }\nchange_failures = true",
+        "[[backend]]\nname = \"a\"\nkind = \"datadog\"\nurl = \"http://x\"\napi_key = { env = \"A\" }\ndeployments = 1",
         "[[backend]]\nname = \"a\"\nkind = \"sleuth\"\nurl = \"http://x\"",
         "[server\n",
         "[store]\nretention = \"0s\"",

@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::attribution::Attribution;
-use super::deployment::Linked;
+use super::deployment::{Deployment, Linked};
 use super::evaluate::{Because, View};
 use super::failure::{Evaluated, Failure, Flag, State};
+use super::forwarding::Action;
 use super::history::NamedBy;
 use super::id::IncidentId;
+use super::mark::Kind;
 use super::merge::{Group, Merges, Standing};
 use super::policy::{Policy, Reopened, Start, WhichService};
 use super::rule::{Rule, Ruling, Verdict};
@@ -82,6 +84,24 @@ pub fn explain_link(linked: Linked<'_>) -> Why {
         }
     };
     why("deployment", linked.deployment().map_or("-", |deployment| deployment.id.as_str()), because)
+}
+
+/// Explains what mended a failure.
+pub fn explain_remediation(deployment: &Deployment, kind: Kind) -> Why {
+    let because = format!(
+        "the last deployment of its services in its env that began while it was open: a {}",
+        kind.as_str()
+    );
+    why("remediation", deployment.id.as_str(), because)
+}
+
+/// Explains how a failure's deployment is marked at a backend.
+pub fn explain_mark(backend: &str, action: Action, state: &str) -> Why {
+    let because = match action {
+        Action::Unmark => "no failure is linked to its deployment any more: the mark there is taken back",
+        _ => "its deployment is marked there as a change failure",
+    };
+    why("change_failure", format!("{backend}: {state}"), because)
 }
 
 /// Explains a failure that came by the event API.

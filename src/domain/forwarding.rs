@@ -1,9 +1,29 @@
-//! What the store needs to know of a backend: its name, and what it is told of a failure.
+//! What the store needs to know of a backend: its name, and what it is told of failures and deployments.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::deployment::Deployment;
 use super::failure::{Evaluated, Failure, State};
+use super::id::DeploymentId;
+use super::mark::Mark;
+
+/// What a backend is told of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// The failure with this id.
+    Failure(String),
+    /// The deployment with this id.
+    Deployment(String),
+}
+
+impl Subject {
+    /// Its id, for people.
+    pub fn id(&self) -> &str {
+        let (Self::Failure(id) | Self::Deployment(id)) = self;
+        id
+    }
+}
 
 /// A request, as it will be sent however often that takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,18 +37,22 @@ pub struct Frozen {
 /// What a request does at the backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// The failure is shown whole, as it stands.
+    /// The failure, or the deployment, is shown whole, as it stands.
     Replace,
-    /// The failure does not count, and is deleted.
+    /// The failure does not count, and is deleted; the deployment is none of the backend's business any more.
     Delete,
     /// The failure is another than the backend was told, and it has no way to take that: it is shown without an end,
-    /// or not told of at all.
+    /// or not told of at all. The same of a deployment.
     LeaveOpen,
+    /// The deployment is marked as one that failed.
+    Mark,
+    /// That mark is taken back.
+    Unmark,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Replace, Self::Delete, Self::LeaveOpen];
+    pub const ALL: [Self; 5] = [Self::Replace, Self::Delete, Self::LeaveOpen, Self::Mark, Self::Unmark];
 
     /// The word for it in the store.
     pub const fn as_str(self) -> &'static str {
@@ -36,30 +60,39 @@ impl Action {
             Self::Replace => "replace",
             Self::Delete => "delete",
             Self::LeaveOpen => "leave_open",
+            Self::Mark => "mark",
+            Self::Unmark => "unmark",
         }
     }
 }
 
-/// Which failures a backend is told of. Keys AND, lists OR; an empty list asks for nothing.
+/// Which failures and deployments a backend is told of. Keys AND, lists OR; an empty list asks for nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Failures of any of these services.
+    /// Those of any of these services.
     pub services: Vec<String>,
-    /// Failures of these teams.
+    /// Those of these teams.
     pub teams: Vec<String>,
-    /// Failures in these envs.
+    /// Those in these envs.
     pub envs: Vec<String>,
 }
 
 impl Filter {
     /// Whether a failure is to be told.
     pub fn passes(&self, failure: &Failure) -> bool {
-        let wanted = |list: &[String], name: &String| list.is_empty() || list.contains(name);
-        let service = || failure.services.iter().any(|service| self.services.contains(service));
-        let team = || failure.team.as_ref().is_some_and(|team| self.teams.contains(team));
-        (self.services.is_empty() || service())
-            && (self.teams.is_empty() || team())
-            && wanted(&self.envs, &failure.env)
+        self.passes_all(&failure.services, failure.team.as_ref(), &failure.env)
+    }
+
+    /// Whether a deployment is to be told, or marked.
+    pub fn passes_deployment(&self, deployment: &Deployment) -> bool {
+        let service = std::slice::from_ref(&deployment.service);
+        self.passes_all(service, deployment.team.as_ref(), &deployment.env)
+    }
+
+    fn passes_all(&self, services: &[String], team: Option<&String>, env: &String) -> bool {
+        (self.services.is_empty() || services.iter().any(|service| self.services.contains(service)))
+            && (self.teams.is_empty() || team.is_some_and(|team| self.teams.contains(team)))
+            && (self.envs.is_empty() || self.envs.contains(env))
     }
 }
 
@@ -68,12 +101,28 @@ pub trait Destination: Send + Sync {
     /// The name that the outbox keeps its rows under.
     fn name(&self) -> &str;
 
-    /// Which failures it is told of.
+    /// Which failures and deployments it is told of.
     fn filter(&self) -> &Filter;
 
     /// The exact request that tells the backend of this failure as it stands: with its end where it is
     /// completed, without one where it is open, and taken back where it does not count (any more).
     fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen;
+
+    /// Whether it is told of deployments.
+    fn takes_deployments(&self) -> bool;
+
+    /// The exact request that tells the backend of this deployment. `None`: it cannot be told of one like this.
+    fn freeze_deployment(&self, deployment: &Deployment, telling: Telling) -> Option<Frozen>;
+
+    /// The exact request that takes a deployment back. `None`: the backend has no way to.
+    fn take_deployment_back(&self, id: &DeploymentId) -> Option<Frozen>;
+
+    /// Whether it is told which deployments failed.
+    fn takes_marks(&self) -> bool;
+
+    /// The exact request that marks a deployment as failed, or takes such a mark back (`None`). Asked only where
+    /// [`Destination::takes_marks`].
+    fn freeze_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Frozen;
 }
 
 /// What a request is frozen for.
@@ -85,7 +134,7 @@ pub struct Telling {
     pub is_correction: bool,
 }
 
-/// The backends that get a copy of every failure that passes their filter.
+/// The backends that get a copy of every failure (and deployment) that passes their filter.
 pub type Destinations = Vec<Arc<dyn Destination>>;
 
 /// The reason where a failure is none of a backend's business any more.
@@ -105,6 +154,7 @@ pub fn seen_through<'a>(filter: &Filter, evaluated: &'a Evaluated) -> Cow<'a, Ev
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::deployment::tests::deployment;
     use crate::domain::failure::tests::completed;
 
     #[test]
@@ -115,6 +165,8 @@ mod tests {
             let filter = Filter { services: names(services), teams: names(teams), envs: names(envs) };
             let seen = seen_through(&filter, &evaluated).failure.state;
             assert_eq!(filter.passes(&evaluated.failure), seen == State::Completed);
+            let deployment = deployment("1", "checkout", "10:00", "10:10");
+            assert_eq!(filter.passes_deployment(&deployment), seen == State::Completed);
             seen == State::Completed
         };
         assert!(passes(&[], &[], &[]));

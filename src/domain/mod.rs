@@ -13,6 +13,7 @@ pub mod figures;
 pub mod forwarding;
 pub mod history;
 pub mod id;
+pub mod mark;
 pub mod merge;
 pub mod moment;
 pub mod policy;

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::backend::{Attempt, Backend, Reply};
 use crate::clock::Clock;
-use crate::domain::forwarding::Destination;
+use crate::domain::forwarding::{Destination, Subject};
 use crate::domain::retry::{Verdict, wait};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Claim, Claimed, Outcome, Store, StoreError};
@@ -103,8 +103,8 @@ impl Forwarder {
 
     /// Sends one revision and has the store record what came of it.
     async fn attempt(self: Arc<Self>, claimed: Claimed, stop: watch::Receiver<bool>) -> Verdict {
-        let Claimed { failure, revision, frozen, taken, .. } = claimed.clone();
-        let attempt = Attempt { failure, revision, frozen, taken, now: self.clock.now() };
+        let Claimed { subject, revision, attempts, frozen, taken, .. } = claimed.clone();
+        let attempt = Attempt { subject, revision, attempts, frozen, taken, now: self.clock.now() };
         let backend = Arc::clone(&self.backend);
         // In a task of its own, so that a panic is no more than a failed attempt, and its claim is let go of.
         let sent = tokio::spawn(async move { backend.send(attempt).await }).await;
@@ -145,15 +145,30 @@ impl Forwarder {
         }
     }
 
-    fn log(&self, Claimed { failure, revision, .. }: &Claimed, reply: &Reply) {
-        let backend = self.backend.name();
+    fn log(&self, Claimed { subject, revision, .. }: &Claimed, reply: &Reply) {
+        let (backend, revision) = (self.backend.name(), *revision);
         let error = reply.error.as_deref().unwrap_or_default();
+        let (failure, deployment) = match subject {
+            Subject::Failure(id) => (Some(id.as_str()), None),
+            Subject::Deployment(id) => (None, Some(id.as_str())),
+        };
         match reply.verdict {
-            Verdict::Sent => tracing::info!(backend, failure, revision, "forwarded"),
-            Verdict::Retry(_) => tracing::warn!(backend, failure, revision, error, "to be tried again"),
-            Verdict::Refused => tracing::error!(backend, failure, revision, error, "the backend refuses us"),
+            Verdict::Sent => tracing::info!(backend, failure, deployment, revision, "forwarded"),
+            Verdict::Retry(_) => {
+                tracing::warn!(backend, failure, deployment, revision, error, "to be tried again");
+            }
+            Verdict::Refused => {
+                tracing::error!(backend, failure, deployment, revision, error, "the backend refuses us");
+            }
             Verdict::Dead => {
-                tracing::error!(backend, failure, revision, error, "the backend will not take it");
+                tracing::error!(
+                    backend,
+                    failure,
+                    deployment,
+                    revision,
+                    error,
+                    "the backend will not take it"
+                );
             }
         }
     }

@@ -2,26 +2,36 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, Params, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::failure_row::{from_json, to_json};
 use super::listing::{ReadError, Reader};
 use super::writer::Session;
+use super::{blame, told_deployment};
 use crate::domain::deployment::{Deployment, Deployments, Suspect};
 use crate::domain::explain::{Why, explain_link};
 use crate::domain::failure::{Details, Failure};
 use crate::domain::figures::{Question, Report, report};
+use crate::domain::id::DeploymentId;
 use crate::domain::timestamp::Timestamp;
 
-/// Saves a deployment in place of the one of its id.
-pub(super) fn save(session: &Session<'_>, deployment: &Deployment) -> rusqlite::Result<()> {
+/// Saves a deployment in place of the one of its id, and puts it, and what it changes, before the backends.
+pub(super) fn save(
+    session: &mut Session<'_>,
+    deployment: &Deployment,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     const SQL: &str = "INSERT INTO deployment
         (deployment_id, service, team, env, started_at_ns, finished_at_ns, version, commit_sha, facts)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, lower(?8), ?9) ON CONFLICT (deployment_id) DO UPDATE SET
         service = ?2, team = ?3, env = ?4, started_at_ns = ?5, finished_at_ns = ?6, version = ?7,
-        commit_sha = lower(?8), facts = ?9";
+        commit_sha = lower(?8), facts = ?9 RETURNING id";
+    const BEFORE: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1";
+    let id = deployment.id.as_str();
+    // Asked for only where something depends on it.
+    let before = if session.keeps_marks { load(session.db(), BEFORE, [id])?.pop() } else { None };
     let parameters = params![
-        deployment.id.as_str(),
+        id,
         deployment.service,
         deployment.team,
         deployment.env,
@@ -31,10 +41,21 @@ pub(super) fn save(session: &Session<'_>, deployment: &Deployment) -> rusqlite::
         deployment.commit_sha,
         to_json(deployment)?,
     ];
-    session.execute(SQL, parameters).map(drop)
+    let row = session.prepare(SQL)?.query_row(parameters, |columns| columns.get(0))?;
+    told_deployment::forward(session, row, deployment, now)?;
+    if session.keeps_marks {
+        blame::deployment_saved(session, row, deployment, before.as_ref(), now)?;
+    }
+    Ok(())
 }
 
-fn load(db: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<Deployment>> {
+/// The row of the deployment with this id.
+pub(super) fn row_of(db: &Connection, id: &DeploymentId) -> rusqlite::Result<Option<i64>> {
+    const SQL: &str = "SELECT id FROM deployment WHERE deployment_id = ?1";
+    db.prepare_cached(SQL)?.query_row([id.as_str()], |row| row.get(0)).optional()
+}
+
+pub(super) fn load(db: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<Deployment>> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     let mut found = Vec::new();

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::blame;
 use super::outbox::{self, News};
 use super::writer::Session;
 use crate::domain::failure::Evaluated;
@@ -160,6 +161,7 @@ impl FailureRow {
         session.merge_targets.extend(merged_into_key);
         let id = self.id.unwrap_or_else(|| session.last_insert_rowid());
         outbox::add(session, id, self.revision, news, now)?;
+        blame::failure_saved(session, id, evaluated, now)?;
         Ok(id)
     }
 }

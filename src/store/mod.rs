@@ -3,6 +3,7 @@
 //! One writer thread owns the one connection that can write; it commits whatever waits as a group, and
 //! nobody gets an answer before the disk has it. Readers cannot write.
 
+mod blame;
 mod checkpoint;
 mod deployment_row;
 mod event_row;
@@ -10,6 +11,7 @@ mod failure_row;
 mod fold;
 mod group;
 mod listing;
+mod mark;
 mod outbox;
 mod outbox_rows;
 mod record;
@@ -17,6 +19,7 @@ mod reevaluate;
 mod schema;
 mod story;
 mod submit;
+mod told_deployment;
 mod writer;
 
 use std::path::Path;
@@ -52,6 +55,8 @@ pub struct Settings {
     pub policy: Arc<Policy>,
     /// Who gets a copy.
     pub destinations: Destinations,
+    /// How long before a failure the deployment that caused it may have ended.
+    pub link_window: Duration,
     /// Reads a stored body again.
     pub parse: fn(&[u8]) -> Option<Event>,
     /// Told of every commit.
@@ -138,8 +143,8 @@ impl Store {
     }
 
     /// Saves a deployment.
-    pub async fn deploy(&self, deployment: Deployment) -> Result<(), StoreError> {
-        self.offer(move |session| deployment_row::save(session, &deployment)).await
+    pub async fn deploy(&self, deployment: Deployment, now: Timestamp) -> Result<(), StoreError> {
+        self.offer(move |session| deployment_row::save(session, &deployment, now)).await
     }
 
     /// Takes up to `limit` revisions that are due for `backend`, for this process to send.

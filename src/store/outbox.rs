@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Params, Row, params};
 
 use super::failure_row::FailureRow;
 use super::writer::Session;
 use crate::domain::failure::{Evaluated, State};
-use crate::domain::forwarding::{Action, Destination, Frozen, Telling, seen_through};
+use crate::domain::forwarding::{Action, Destination, Frozen, Subject, Telling, seen_through};
 use crate::domain::retry;
 use crate::domain::timestamp::Timestamp;
 
-/// The one answer to be tried again that says that nothing was taken; after a 503 of some proxy that is not certain.
-const TOO_MANY_REQUESTS: u16 = 429;
+/// The answers to be tried again that say that nothing was taken: keys were wrong, what is to be changed is not known (yet),
+/// too much at once. After a 503 of some proxy that is not certain.
+const CLEAR_REFUSALS: [u16; 4] = [401, 403, 404, 429];
 
 /// As many attempts of a row can be looked at later; two days of an outage are six hundred.
 const MOST_ATTEMPTS_KEPT: i64 = 20;
@@ -37,8 +38,8 @@ impl News {
 pub struct Claimed {
     /// The outbox row.
     pub row: i64,
-    /// The failure, for people.
-    pub failure: String,
+    /// What it is about.
+    pub subject: Subject,
     /// Its revision.
     pub revision: i64,
     /// How often it was attempted before.
@@ -98,7 +99,7 @@ impl Outcome {
     fn is_clear_refusal(&self) -> bool {
         match self {
             Self::Sent { status } => status.is_none(),
-            Self::Retry { status, .. } => *status == Some(TOO_MANY_REQUESTS),
+            Self::Retry { status, .. } => status.is_some_and(|status| CLEAR_REFUSALS.contains(&status)),
             Self::Dead { .. } | Self::Released { .. } => true,
         }
     }
@@ -212,10 +213,19 @@ fn latest(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite::R
 }
 
 /// The request in these two columns.
-fn frozen(row: &Row<'_>, first_column: usize) -> rusqlite::Result<Frozen> {
+pub(super) fn frozen(row: &Row<'_>, first_column: usize) -> rusqlite::Result<Frozen> {
     let word = row.get_ref(first_column)?.as_str()?;
     let action = Action::ALL.into_iter().find(|action| action.as_str() == word);
     Ok(Frozen { action: action.unwrap_or(Action::Replace), body: row.get(first_column + 1)? })
+}
+
+/// What a row is about, by the failure's id in one column and the deployment's in another.
+pub(super) fn subject(row: &Row<'_>, failure: usize, deployment: usize) -> rusqlite::Result<Subject> {
+    let failure: Option<String> = row.get(failure)?;
+    match failure {
+        Some(id) => Ok(Subject::Failure(id)),
+        None => row.get(deployment).map(Subject::Deployment),
+    }
 }
 
 /// Puts a revision before the backends, in place of those that none of them can know.
@@ -226,18 +236,54 @@ pub(super) fn add(
     news: Vec<News>,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    const INSERT: &str =
-        "INSERT INTO outbox (backend, failure, revision, due_at_ns, created_at_ns, action, body)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     for News { backend, due_at, frozen } in news {
         supersede(session, failure, &backend, frozen.is_none())?;
-        if let Some(Frozen { action, body }) = frozen {
-            let (due_at_ns, now_ns) = (due_at.as_nanos(), now.as_nanos());
-            let action = action.as_str();
-            session.execute(INSERT, params![backend, failure, revision, due_at_ns, now_ns, action, body])?;
-            session.outbox_changed = true;
+        if let Some(frozen) = frozen {
+            put(
+                session,
+                About::Failure(failure),
+                &Revision { backend: &backend, number: revision, due_at, frozen },
+                now,
+            )?;
         }
     }
+    Ok(())
+}
+
+/// The row that a revision is about.
+#[derive(Clone, Copy)]
+pub(super) enum About {
+    Failure(i64),
+    Deployment(i64),
+}
+
+/// What to put before a backend.
+pub(super) struct Revision<'a> {
+    pub(super) backend: &'a str,
+    pub(super) number: i64,
+    pub(super) due_at: Timestamp,
+    pub(super) frozen: Frozen,
+}
+
+pub(super) fn put(
+    session: &mut Session<'_>,
+    about: About,
+    Revision { backend, number, due_at, frozen }: &Revision<'_>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    const INSERT: &str =
+        "INSERT INTO outbox (backend, failure, deployment, revision, due_at_ns, created_at_ns, action, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let (failure, deployment) = match about {
+        About::Failure(row) => (Some(row), None),
+        About::Deployment(row) => (None, Some(row)),
+    };
+    let (due_at_ns, now_ns) = (due_at.as_nanos(), now.as_nanos());
+    let Frozen { action, body } = frozen;
+    let action = action.as_str();
+    session
+        .execute(INSERT, params![backend, failure, deployment, number, due_at_ns, now_ns, action, body])?;
+    session.outbox_changed = true;
     Ok(())
 }
 
@@ -247,28 +293,35 @@ fn supersede(session: &Session<'_>, failure: i64, backend: &str, also_dead: bool
     const UNKNOWN: &str =
         "SELECT id FROM outbox WHERE failure = ?1 AND backend = ?2 AND in_doubt = 0 AND taken = 0
         AND (state = 'pending' OR (state = 'dead' AND ?3))";
+    supersede_rows(session, UNKNOWN, params![failure, backend, also_dead])
+}
+
+/// Takes back the rows that a query finds, but for those that are under way.
+pub(super) fn supersede_rows(session: &Session<'_>, sql: &str, params: impl Params) -> rusqlite::Result<()> {
     const SUPERSEDE: &str = "UPDATE outbox SET state = 'superseded', due_at_ns = NULL WHERE id = ?1";
-    let rows: Vec<i64> = session
-        .prepare(UNKNOWN)?
-        .query_map(params![failure, backend, also_dead], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let rows: Vec<i64> =
+        session.prepare(sql)?.query_map(params, |row| row.get(0))?.collect::<Result<_, _>>()?;
     for row in rows.into_iter().filter(|row| !session.claimed.contains(row)) {
         session.execute(SUPERSEDE, [row])?;
     }
     Ok(())
 }
 
-/// Rows that are due, oldest first, none while an earlier revision of its failure is still to be sent.
+/// Rows that are due, oldest first, none while an earlier revision of its failure, or deployment, is still to be sent.
 pub(super) fn claim(
     session: &mut Session<'_>,
     backend: &str,
     now: Timestamp,
     limit: usize,
 ) -> rusqlite::Result<Claim> {
-    const DUE: &str = "SELECT o.id, f.failure_id, o.revision, o.attempts, o.taken, o.action, o.body
-        FROM outbox o JOIN failure f ON f.id = o.failure
+    const DUE: &str =
+        "SELECT o.id, f.failure_id, o.revision, o.attempts, o.taken, o.action, o.body, d.deployment_id
+        FROM outbox o LEFT JOIN failure f ON f.id = o.failure LEFT JOIN deployment d ON d.id = o.deployment
         WHERE o.backend = ?1 AND o.due_at_ns <= ?2 AND NOT EXISTS (
             SELECT 1 FROM outbox earlier WHERE earlier.failure = o.failure
+            AND earlier.backend = o.backend AND earlier.state = 'pending' AND earlier.revision < o.revision)
+        AND NOT EXISTS (
+            SELECT 1 FROM outbox earlier WHERE earlier.deployment = o.deployment
             AND earlier.backend = o.backend AND earlier.state = 'pending' AND earlier.revision < o.revision)
         ORDER BY o.due_at_ns, o.id LIMIT ?3";
     const ATTEMPT: &str = "UPDATE outbox SET attempts = attempts + 1, in_doubt = in_doubt + 1 WHERE id = ?1";
@@ -287,7 +340,7 @@ pub(super) fn claim(
     let due = statement.query_map(params![backend, now.as_nanos(), limit_with_claimed], |row| {
         Ok(Claimed {
             row: row.get(0)?,
-            failure: row.get(1)?,
+            subject: subject(row, 1, 7)?,
             revision: row.get(2)?,
             attempts: row.get(3)?,
             taken: row.get(4)?,

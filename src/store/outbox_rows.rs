@@ -63,15 +63,17 @@ pub struct OutboxPage {
     pub next: Option<i64>,
 }
 
-/// One revision of one failure for one backend.
+/// One revision of one failure, or of one deployment, for one backend.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct OutboxRow {
     /// The row.
     pub id: i64,
     /// The backend.
     pub backend: String,
-    /// The failure.
-    pub failure: String,
+    /// The failure that it is about; `None`: it is about a deployment.
+    pub failure: Option<String>,
+    /// The deployment that it is about, or marks; `None`: it is about a failure.
+    pub deployment: Option<String>,
     /// Its revision.
     pub revision: i64,
     /// What became of it.
@@ -84,6 +86,13 @@ pub struct OutboxRow {
     pub last_status: Option<u16>,
     /// What was wrong last.
     pub last_error: Option<String>,
+}
+
+impl OutboxRow {
+    /// The id of what it is about.
+    pub fn subject(&self) -> &str {
+        self.failure.as_deref().or(self.deployment.as_deref()).unwrap_or_default()
+    }
 }
 
 /// What a person wants done with a row.
@@ -140,7 +149,8 @@ impl Reader {
     /// The rows that pass the filter.
     pub fn outbox(&self, filter: &OutboxFilter) -> Result<OutboxPage, ReadError> {
         const SQL: &str = "SELECT o.id, backend, failure_id, o.revision, o.state, attempts, due_at_ns,
-                last_status, last_error FROM outbox o JOIN failure f ON f.id = o.failure
+                last_status, last_error, deployment_id FROM outbox o LEFT JOIN failure f ON f.id = o.failure
+                LEFT JOIN deployment d ON d.id = o.deployment
             WHERE o.id > ?1 AND (?2 IS NULL OR o.state = ?2) ORDER BY o.id LIMIT ?3";
         let one_more = i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1);
         let db = self.lock();
@@ -152,6 +162,7 @@ impl Reader {
                 id: row.get(0)?,
                 backend: row.get(1)?,
                 failure: row.get(2)?,
+                deployment: row.get(9)?,
                 revision: row.get(3)?,
                 state: RowState::parse(row.get_ref(4)?.as_str()?).unwrap_or(RowState::Dead),
                 attempts: row.get(5)?,
@@ -175,8 +186,12 @@ pub(super) fn obey(
     order: Order,
     now: Timestamp,
 ) -> rusqlite::Result<Obeyed> {
+    // A deployment's forwarding says nothing of its mark, nor the other way round.
     const FIND: &str = "SELECT state, EXISTS (SELECT 1 FROM outbox newer WHERE newer.failure = o.failure
             AND newer.backend = o.backend AND newer.revision > o.revision)
+        OR EXISTS (SELECT 1 FROM outbox newer WHERE newer.deployment = o.deployment
+            AND newer.backend = o.backend AND newer.revision > o.revision
+            AND (newer.action IN ('mark', 'unmark')) = (o.action IN ('mark', 'unmark')))
         FROM outbox o WHERE id = ?1";
     const SET: &str = "UPDATE outbox SET state = ?2, due_at_ns = ?3 WHERE id = ?1";
     let found = session.prepare(FIND)?.query_row([row], |columns| {

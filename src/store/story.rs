@@ -9,10 +9,14 @@ use super::deployment_row::link;
 use super::failure_row::{Facts, FailureRow, View, from_json};
 use super::group::{Connected, Incidents};
 use super::listing::{ListedFailure, ReadError, Reader, forwarded};
+use super::{mark, told_deployment};
 use crate::domain::event::Event;
-use crate::domain::explain::{Why, explain, explain_submission, only_mentioned, other_configuration};
+use crate::domain::explain::{
+    Why, explain, explain_remediation, explain_submission, only_mentioned, other_configuration,
+};
 use crate::domain::failure::Failure;
 use crate::domain::id::{FailureId, IncidentId};
+use crate::domain::mark::counts;
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 
@@ -96,11 +100,12 @@ fn tell(
         .db
         .prepare_cached(SQL)?
         .query_row([row.id], |columns| Ok(View { failure: columns.get(0)?, details: columns.get(1)? }))?;
-    let mut linked = None;
+    let mut linked = Vec::new();
     let failure = match &stored.failure {
         Some(json) => {
             let mut failure: Failure = from_json(json)?;
-            linked = Some(link(read.db, &mut failure, stored.details.as_deref(), link_window)?);
+            linked.push(link(read.db, &mut failure, stored.details.as_deref(), link_window)?);
+            linked.extend(consequences(read.db, &failure)?);
             let forwarded = forwarded(read.db, row.id.unwrap_or_default())?;
             Some(ListedFailure { failure, revision: row.revision, forwarded })
         }
@@ -109,6 +114,20 @@ fn tell(
     let mut why = why(incidents, row, &stored, policy)?;
     why.extend(linked);
     Ok(Story { failure, events: read.events()?, why, attempts: read.attempts()? })
+}
+
+/// What mended a failure that counts, and how the deployment that caused it is marked.
+fn consequences(db: &Connection, failure: &Failure) -> rusqlite::Result<Vec<Why>> {
+    let mut told = Vec::new();
+    if counts(failure) {
+        if let Some(deployment) = mark::remediation_of(db, failure)? {
+            told.push(explain_remediation(&deployment, mark::kind(db, &deployment)?));
+        }
+        if let Some(deployment) = &failure.deployment {
+            told.extend(told_deployment::marks(db, deployment)?);
+        }
+    }
+    Ok(told)
 }
 
 /// What decides about a failure today, and whether that is what is stored.

@@ -2,7 +2,7 @@
 //!
 //! While one group syncs, the next gathers: there is no timer and nothing to tune.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::thread;
 use std::time::Instant;
@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, watch};
 use super::checkpoint::Checkpointer;
 use super::fold::{self, Backlog, Portion};
 use super::group::{self, Incidents};
-use super::{Ended, Settings, StoreError};
+use super::{Ended, Settings, StoreError, mark};
+use crate::domain::timestamp::Timestamp;
 
 /// More writes than this do not join one group, so that the first of them is not kept waiting.
 const LARGEST_GROUP: usize = 256;
@@ -41,6 +42,10 @@ pub(super) struct Session<'a> {
     /// The key of every failure that an incident was ever merged into, and perhaps of some more: hardly any is
     /// among them, and the others need not be asked for.
     pub(super) merge_targets: &'a mut HashSet<i64>,
+    /// Whether deployments that failed are kept track of.
+    pub(super) keeps_marks: bool,
+    /// Deployments about which something changed that decides how they are marked, and when it was heard of.
+    pub(super) affected: BTreeMap<i64, Timestamp>,
     /// Set by whoever adds to the outbox.
     pub(super) outbox_changed: bool,
 }
@@ -66,6 +71,14 @@ impl<'a> Session<'a> {
         self.prepare(sql)?.execute(params)
     }
 
+    /// Has the mark of a deployment looked at before the transaction ends.
+    pub(super) fn affect(&mut self, deployment: Option<i64>, now: Timestamp) {
+        if let Some(deployment) = deployment {
+            let heard_at = self.affected.entry(deployment).or_insert(now);
+            *heard_at = now.max(*heard_at);
+        }
+    }
+
     /// The id of the row inserted last.
     pub(super) fn last_insert_rowid(&self) -> i64 {
         self.db.last_insert_rowid()
@@ -84,6 +97,8 @@ pub(super) struct Writer {
     claimed: HashSet<i64>,
     backlog: Backlog,
     merge_targets: HashSet<i64>,
+    /// Once begun for a backend, it goes on without it: what is known must stay true.
+    keeps_marks: bool,
     /// The last transaction failed: do not try again before somebody asks for something.
     is_stuck: bool,
 }
@@ -107,12 +122,16 @@ impl Writer {
             claimed: HashSet::new(),
             backlog: Backlog::default(),
             merge_targets: HashSet::new(),
+            keeps_marks: false,
             is_stuck: false,
         }
     }
 
     /// Folds what an earlier process kept and did not come to fold.
     pub(super) fn catch_up(&mut self) -> rusqlite::Result<()> {
+        const IS_BEGUN: &str = "SELECT EXISTS (SELECT 1 FROM blame)";
+        let is_wanted = self.settings.destinations.iter().any(|destination| destination.takes_marks());
+        self.keeps_marks = is_wanted || self.db.query_row(IS_BEGUN, [], |row| row.get(0))?;
         self.merge_targets = group::merge_targets(&self.db)?;
         self.backlog = fold::left_over(&self.db, &self.settings)?;
         self.transact(&mut [], Portion::All).map(drop)
@@ -223,12 +242,15 @@ impl Writer {
             claimed: &mut self.claimed,
             backlog: &mut self.backlog,
             merge_targets: &mut self.merge_targets,
+            keeps_marks: self.keeps_marks,
+            affected: BTreeMap::new(),
             outbox_changed: false,
         };
         let done = session
             .execute("BEGIN IMMEDIATE", [])
             .and_then(|_| group.iter_mut().try_for_each(|job| job.run(&mut session)))
             .and_then(|()| fold::fold(&mut session, portion))
+            .and_then(|()| mark::tell_affected(&mut session))
             .and_then(|()| session.execute("COMMIT", []));
         let outbox_changed = session.outbox_changed;
         self.is_stuck = done.is_err();

@@ -14,7 +14,7 @@ const SIGNING_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
 const HOSTILE_NAME: &str = "</title>\0\u{202e}{{7*7}}${jndi:ldap://x}' OR 1=1 --";
 
 /// An entry of every kind, all of them at this address.
-fn entry(backend: &Backend, kind: &str) -> String {
+pub(crate) fn entry(backend: &Backend, kind: &str) -> String {
     let (path, secret) = match kind {
         "datadog" | "datadog-metrics" => ("", format!("api_key = {{ value = \"{KEY}\" }}")),
         "devlake" => {
@@ -28,7 +28,7 @@ fn entry(backend: &Backend, kind: &str) -> String {
 }
 
 /// A request in the words of HTTP, less what is the same for all or differs from run to run.
-fn shown(request: &Request) -> String {
+pub(crate) fn shown(request: &Request) -> String {
     const LEFT_OUT: [&str; 4] = ["host", "accept", "content-length", "user-agent"];
     let mut headers: Vec<String> = request
         .headers
@@ -40,7 +40,7 @@ fn shown(request: &Request) -> String {
     format!("{}\n{}\n\n{:#}\n", request.line, headers.join("\n"), json_of(request))
 }
 
-fn json_of(request: &Request) -> Value {
+pub(crate) fn json_of(request: &Request) -> Value {
     serde_json::from_slice(&request.bytes).unwrap()
 }
 

@@ -40,6 +40,7 @@ async fn what_cannot_be_folded_is_refused_before_it_fills_memory() {
     let settings = || Settings {
         policy: Arc::new(Policy::default()),
         destinations: Vec::new(),
+        link_window: Duration::from_hours(24),
         parse: |body| payload::parse(body).ok(),
         observer: Arc::new(Nobody),
     };

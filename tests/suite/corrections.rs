@@ -19,7 +19,7 @@ pub(crate) fn changed(event_type: &str, incident: &str, id: &str, change: impl F
 }
 
 /// The resolve that makes an incident, ended at 10:42:10.5 before, one that was merged.
-fn merged_into(incident: &str, target: &str) -> String {
+pub(crate) fn merged_into(incident: &str, target: &str) -> String {
     changed("incident.resolved", incident, "01KB-MERGED", |event| {
         event["occurred_at"] = "2026-11-01T10:45:00Z".into();
         event["data"]["resolve_reason"] = json!({ "type": "merge_resolve_reason", "incident": { "id": target, "type": "incident_reference" } });

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::corrections::changed;
 use crate::harness::{Daemon, event_of};
 
-async fn deploy(daemon: &Daemon, version: &str, at: &str, more: Value) -> String {
+pub(crate) async fn deploy(daemon: &Daemon, version: &str, at: &str, more: Value) -> String {
     let mut attributes = json!({
         "service": "Checkout API",
         "started_at": format!("2026-11-01T{at}:00Z"),

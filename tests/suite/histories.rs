@@ -67,6 +67,7 @@ fn settings(configured: Configured) -> Settings {
     Settings {
         policy: Arc::new(Config::parse(&text).unwrap().policy()),
         destinations: Vec::new(),
+        link_window: Duration::from_hours(24),
         parse: payload::stored,
         observer: Arc::new(Nobody),
     }

@@ -219,7 +219,7 @@ impl Day<'_> {
             let (rows, now) = (self.daemon.outbox().await?, self.clock.now());
             let sent = rows.iter().filter(|row| row.state == RowState::Sent);
             for row in sent.filter(|row| self.told.insert(row.id) && tells) {
-                let incident = row.failure.trim_start_matches("pagerduty:");
+                let incident = row.subject().trim_start_matches("pagerduty:");
                 line(now, "  told the backend", incident, &format!("revision {}", row.revision));
             }
             if !rows.iter().any(|row| row.next_attempt_at.is_some_and(|due_at| due_at <= now)) {

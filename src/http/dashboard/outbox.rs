@@ -48,7 +48,7 @@ fn backend(shown: &Shown, name: &str) -> Markup {
 fn dead(shown: &Shown) -> Markup {
     let table = html! {
         table {
-            thead { tr { th scope="col" { "What to do" } th scope="col" { "Backend" } th scope="col" { "Failure" }
+            thead { tr { th scope="col" { "What to do" } th scope="col" { "Backend" } th scope="col" { "Told of" }
                 th.number scope="col" { "Revision" } th scope="col" { "Answer" } } }
             tbody {
                 @for row in &shown.dead {
@@ -56,13 +56,18 @@ fn dead(shown: &Shown) -> Markup {
                         td {
                             form method="post" action={ "/outbox/" (row.id) "/retry" } {
                                 input type="hidden" name="token" value=(shown.token);
-                                button type="submit" aria-label={ "Retry " (row.failure) " at " (said(&row.backend)) } {
+                                button type="submit" aria-label={ "Retry " (said(row.subject())) " at " (said(&row.backend)) } {
                                     "Retry"
                                 }
                             }
                         }
                         td { (said(&row.backend)) }
-                        td { a href={ "/failures/" (row.failure) } { (row.failure) } }
+                        td {
+                            @match &row.failure {
+                                Some(failure) => { a href={ "/failures/" (failure) } { (failure) } }
+                                None => { "deployment " (said(row.subject())) }
+                            }
+                        }
                         td.number { (row.revision) }
                         td.title { (maybe(row.last_error.as_ref())) }
                     }

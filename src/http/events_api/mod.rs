@@ -138,7 +138,7 @@ impl EventsApi {
         let body = self.read(request).await?;
         let deployment = deployment::parse(body.as_ref(), &self.policy).map_err(Refused::Invalid)?;
         let id = deployment.id.clone();
-        in_time(self.store.deploy(deployment)).await?;
+        in_time(self.store.deploy(deployment, self.clock.now())).await?;
         Ok(id)
     }
 

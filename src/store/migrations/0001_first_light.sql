@@ -60,11 +60,13 @@ CREATE INDEX deployment_by_end ON deployment (finished_at_ns);
 CREATE INDEX deployment_by_commit ON deployment (commit_sha) WHERE commit_sha IS NOT NULL;
 CREATE INDEX deployment_by_version ON deployment (service, env, version) WHERE version IS NOT NULL;
 
--- One revision of one failure for one backend, with the exact bytes to send.
+-- One revision of one failure, or of one deployment, for one backend, with the exact bytes to send. A deployment's own
+-- forwarding and its marks are revisions of one row of numbers, because they are sent in order.
 CREATE TABLE outbox (
     id              INTEGER PRIMARY KEY,
     backend         TEXT    NOT NULL,
-    failure         INTEGER NOT NULL REFERENCES failure,
+    failure         INTEGER REFERENCES failure,
+    deployment      INTEGER REFERENCES deployment,
     revision        INTEGER NOT NULL,
     state           TEXT    NOT NULL DEFAULT 'pending',  -- pending, sent, dead, superseded, discarded
     due_at_ns       INTEGER,                    -- when to send it next; NULL unless pending
@@ -74,8 +76,9 @@ CREATE TABLE outbox (
     taken           INTEGER NOT NULL DEFAULT 0, -- how many of its requests the backend has, where it is several
     last_status     INTEGER,
     last_error      TEXT,
-    action          TEXT    NOT NULL,           -- replace, delete, leave_open
-    body            BLOB    NOT NULL
+    action          TEXT    NOT NULL,           -- replace, delete, leave_open; of a deployment also mark, unmark
+    body            BLOB    NOT NULL,
+    CHECK ((failure IS NULL) <> (deployment IS NULL))
 ) STRICT;
 
 -- The last attempts of a row, numbered as they were begun. A probe with refused credentials keeps its number.
@@ -88,9 +91,39 @@ CREATE TABLE attempt (
     PRIMARY KEY (outbox, number)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX outbox_by_failure ON outbox (failure);
+CREATE INDEX outbox_by_failure ON outbox (failure) WHERE failure IS NOT NULL;
+CREATE INDEX outbox_by_deployment ON outbox (deployment) WHERE deployment IS NOT NULL;
 CREATE INDEX outbox_due ON outbox (backend, due_at_ns, created_at_ns) WHERE due_at_ns IS NOT NULL;
 CREATE INDEX outbox_dead ON outbox (backend) WHERE state = 'dead';
+
+-- Kept only where a backend marks the deployments that failed: each failure that counts, and the deployment that it is
+-- linked to (NULL: none). Elsewhere a link is looked for when it is shown.
+CREATE TABLE blame (
+    failure         INTEGER PRIMARY KEY REFERENCES failure,
+    deployment      INTEGER REFERENCES deployment
+) STRICT;
+
+CREATE INDEX blame_by_deployment ON blame (deployment) WHERE deployment IS NOT NULL;
+
+-- What such a failure is found by when a deployment comes that may have caused or mended it.
+CREATE TABLE clue (
+    about           TEXT    NOT NULL,           -- service, team, named: it may be the cause; mended: it may have mended it
+    name            TEXT    NOT NULL,           -- of the service or team, or what was named, in lower case
+    env             TEXT    NOT NULL,           -- empty where it was named
+    at_ns           INTEGER NOT NULL,           -- when the failure was created; mended: when it ended
+    failure         INTEGER NOT NULL REFERENCES blame,
+    PRIMARY KEY (about, name, env, at_ns, failure)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX clue_by_failure ON clue (failure);
+
+-- The deployments that failed, and what mended them (NULL: not known), as backends are to be told.
+CREATE TABLE failed (
+    deployment      INTEGER PRIMARY KEY REFERENCES deployment,
+    remediation     INTEGER REFERENCES deployment
+) STRICT;
+
+CREATE INDEX failed_by_remediation ON failed (remediation) WHERE remediation IS NOT NULL;
 
 -- Signed bodies that could not be understood, or that contradict an event with the same id.
 CREATE TABLE quarantine (

@@ -110,6 +110,7 @@ impl Machine {
         let settings = Settings {
             policy: Arc::clone(&self.policy),
             destinations: self.destinations.clone(),
+            link_window: Duration::from_hours(24),
             parse: payload::stored,
             observer: Arc::new(Unobserved),
         };

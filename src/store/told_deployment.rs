@@ -1,0 +1,171 @@
+//! What the outbox tells backends of deployments: the deployments themselves, and the marks of those that failed.
+//!
+//! Both are revisions of the deployment, sent in order: a mark never overtakes what it is a mark of.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::outbox::{About, Revision, frozen, put, supersede_rows};
+use super::writer::Session;
+use crate::domain::deployment::Deployment;
+use crate::domain::explain::{Why, explain_mark};
+use crate::domain::forwarding::{Action, Destination, Frozen, Telling};
+use crate::domain::id::DeploymentId;
+use crate::domain::mark::Mark;
+use crate::domain::timestamp::Timestamp;
+
+/// The rows of a deployment at a backend that tell of the deployment itself, or that mark it.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    deployment: i64,
+    backend: &'a str,
+    marks: bool,
+}
+
+/// A request of the outbox, and its revision.
+type Told = (i64, Frozen);
+
+impl Rows<'_> {
+    /// The latest that the backend was told, or will be.
+    fn latest(self, session: &Session<'_>) -> rusqlite::Result<Option<Told>> {
+        const SQL: &str = "SELECT revision, action, body FROM outbox WHERE deployment = ?1 AND backend = ?2
+            AND (action IN ('mark', 'unmark')) = ?3 AND state <> 'superseded' ORDER BY revision DESC LIMIT 1";
+        self.find(session, SQL)
+    }
+
+    /// The latest that the backend may have: not all of its attempts were clearly refused.
+    fn known(self, session: &Session<'_>) -> rusqlite::Result<Option<Told>> {
+        const SQL: &str = "SELECT revision, action, body FROM outbox WHERE deployment = ?1 AND backend = ?2
+            AND (action IN ('mark', 'unmark')) = ?3 AND (in_doubt > 0 OR taken > 0) ORDER BY revision DESC LIMIT 1";
+        self.find(session, SQL)
+    }
+
+    fn find(self, session: &Session<'_>, sql: &str) -> rusqlite::Result<Option<Told>> {
+        session
+            .prepare(sql)?
+            .query_row(params![self.deployment, self.backend, self.marks], |row| {
+                Ok((row.get(0)?, frozen(row, 1)?))
+            })
+            .optional()
+    }
+
+    /// Takes back what the backend cannot know; where nothing takes its place, also what it refused for good: nobody must
+    /// revive that.
+    fn supersede(self, session: &Session<'_>, also_dead: bool) -> rusqlite::Result<()> {
+        const UNKNOWN: &str = "SELECT id FROM outbox WHERE deployment = ?1 AND backend = ?2
+            AND (action IN ('mark', 'unmark')) = ?3 AND in_doubt = 0 AND taken = 0
+            AND (state = 'pending' OR (state = 'dead' AND ?4))";
+        supersede_rows(session, UNKNOWN, params![self.deployment, self.backend, self.marks, also_dead])
+    }
+
+    /// What comes next, whether it is a mark or not.
+    fn next_revision(self, session: &Session<'_>) -> rusqlite::Result<i64> {
+        const SQL: &str =
+            "SELECT coalesce(max(revision), 0) + 1 FROM outbox WHERE deployment = ?1 AND backend = ?2";
+        session.prepare(SQL)?.query_row(params![self.deployment, self.backend], |row| row.get(0))
+    }
+
+    fn put(
+        self,
+        session: &mut Session<'_>,
+        frozen: Frozen,
+        due_at: Timestamp,
+        now: Timestamp,
+    ) -> rusqlite::Result<()> {
+        let number = self.next_revision(session)?;
+        let revision = Revision { backend: self.backend, number, due_at, frozen };
+        put(session, About::Deployment(self.deployment), &revision, now)
+    }
+}
+
+/// Puts a deployment that was saved before the backends that are told of deployments, where it is new to them.
+pub(super) fn forward(
+    session: &mut Session<'_>,
+    row: i64,
+    deployment: &Deployment,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let settings = session.settings;
+    for destination in settings.destinations.iter().filter(|destination| destination.takes_deployments()) {
+        let rows = Rows { deployment: row, backend: destination.name(), marks: false };
+        let latest = rows.latest(session)?;
+        let is_correction = rows.known(session)?.is_some();
+        let telling = Telling { revision: rows.next_revision(session)?, is_correction };
+        let wanted = if destination.filter().passes_deployment(deployment) {
+            destination.freeze_deployment(deployment, telling)
+        } else if is_correction {
+            destination.take_deployment_back(&deployment.id)
+        } else {
+            None
+        };
+        if let (Some((_, latest)), Some(wanted)) = (&latest, &wanted)
+            && (latest == wanted || says_the_same(&**destination, deployment, latest))
+        {
+            continue;
+        }
+        rows.supersede(session, wanted.is_none())?;
+        if let Some(frozen) = wanted {
+            rows.put(session, frozen, now, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a request tells of just that deployment, as something new or as a correction.
+fn says_the_same(destination: &dyn Destination, deployment: &Deployment, latest: &Frozen) -> bool {
+    let says = |is_correction| {
+        destination.freeze_deployment(deployment, Telling { revision: 0, is_correction }).as_ref()
+            == Some(latest)
+    };
+    destination.filter().passes_deployment(deployment) && (says(false) || says(true))
+}
+
+/// Has a backend mark a deployment with what it came to (`None`: it did not fail), where that is not what it was told.
+pub(super) fn mark(
+    session: &mut Session<'_>,
+    destination: &dyn Destination,
+    row: i64,
+    (id, mark, due_at): (&DeploymentId, Option<&Mark>, Timestamp),
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let rows = Rows { deployment: row, backend: destination.name(), marks: true };
+    let latest = rows.latest(session)?;
+    let forwarded = Rows { marks: false, ..rows }.latest(session)?;
+    // What is told whole again may have lost its mark by that.
+    let since = forwarded.as_ref().map_or(0, |(revision, _)| *revision);
+    let stands = |told: &Option<Told>, wanted: &Frozen| {
+        told.as_ref().is_some_and(|(revision, frozen)| frozen == wanted && *revision > since)
+    };
+    let wanted = destination.freeze_mark(id, mark);
+    if mark.is_none() && latest.as_ref().is_none_or(|(_, latest)| latest.action == Action::Unmark) {
+        return Ok(());
+    }
+    if stands(&latest, &wanted) {
+        return Ok(());
+    }
+    let known = rows.known(session)?;
+    let is_deleted = forwarded.is_some_and(|(_, forwarded)| forwarded.action == Action::Delete);
+    // Only marks that were set from here are taken back, and only from what is still there.
+    let is_needed = match mark {
+        Some(_) => !stands(&known, &wanted),
+        None => !is_deleted && known.is_some_and(|(_, known)| known.action == Action::Mark),
+    };
+    rows.supersede(session, !is_needed)?;
+    if is_needed {
+        rows.put(session, wanted, due_at, now)?;
+    }
+    Ok(())
+}
+
+/// How a deployment is marked, at each backend that was told so or will be.
+pub(super) fn marks(db: &Connection, deployment: &str) -> rusqlite::Result<Vec<Why>> {
+    const SQL: &str = "SELECT backend, max(revision), action, body, o.state FROM outbox o
+        JOIN deployment d ON d.id = o.deployment
+        WHERE d.deployment_id = ?1 AND action IN ('mark', 'unmark') AND o.state <> 'superseded'
+        GROUP BY backend ORDER BY backend";
+    db.prepare_cached(SQL)?
+        .query_map([deployment], |row| {
+            let backend: String = row.get(0)?;
+            Ok(explain_mark(&backend, frozen(row, 2)?.action, row.get_ref(4)?.as_str()?))
+        })?
+        .collect()
+}

@@ -1,0 +1,310 @@
+//! Marks after random lives of failures and deployments: what a backend holds in the end is what follows from what is
+//! known in the end, whatever the order, the replacements, the deletions and the refusals on the way.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use pagerduty_dora::backend::Backend;
+use pagerduty_dora::config::Config;
+use pagerduty_dora::domain::deployment::{Deployment, Deployments};
+use pagerduty_dora::domain::failure::{Failure, State};
+use pagerduty_dora::domain::forwarding::{Action, Subject};
+use pagerduty_dora::domain::id::{DeploymentId, FailureId};
+use pagerduty_dora::domain::policy::Policy;
+use pagerduty_dora::domain::submission::Submission;
+use pagerduty_dora::domain::timestamp::Timestamp;
+use pagerduty_dora::pagerduty::payload;
+use pagerduty_dora::store::{Claimed, CommitObserver, Outcome, Settings, Store};
+use serde_json::Value;
+
+use crate::harness::time;
+
+const LIVES: u64 = 60;
+const STEPS: usize = 60;
+const WINDOW: Duration = Duration::from_mins(30);
+
+const CONFIGURATION: &str = r#"
+[[rule]]
+name = "noise"
+title = ["noise"]
+action = "ignore"
+
+[[backend]]
+name = "datadog"
+kind = "datadog"
+url = "http://127.0.0.1:9"
+api_key = { value = "a" }
+application_key = { value = "b" }
+deployments = true
+change_failures = true
+"#;
+
+struct Nobody;
+impl CommitObserver for Nobody {
+    fn committed(&self, _: usize, _: Duration) {}
+}
+
+fn settings() -> Settings {
+    let config = Config::parse(CONFIGURATION).unwrap();
+    let backend = Backend::from_config(&config.backend[0]).unwrap();
+    Settings {
+        policy: Arc::new(config.policy()),
+        destinations: vec![Arc::new(backend)],
+        link_window: WINDOW,
+        parse: payload::stored,
+        observer: Arc::new(Nobody),
+    }
+}
+
+fn minute(minute: u64) -> Timestamp {
+    time("2026-11-01T00:00:00Z").saturating_add(Duration::from_mins(minute))
+}
+
+fn any<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
+    of[rng.usize(..of.len())]
+}
+
+/// A few services, teams, envs and versions, so that they often meet.
+fn deployment(rng: &mut Rng) -> Deployment {
+    let started = rng.u64(..120);
+    Deployment {
+        id: DeploymentId::parse(&format!("deployment:{:05}", rng.u8(..12))).unwrap(),
+        service: any(rng, &["cart", "search"]).to_owned(),
+        team: any(rng, &[None, Some("payments")]).map(str::to_owned),
+        env: any(rng, &["production", "production", "staging"]).to_owned(),
+        started_at: minute(started),
+        finished_at: minute(started + rng.u64(..20)),
+        version: any(rng, &[None, Some("v1"), Some("v2"), Some("v3")]).map(str::to_owned),
+        commit_sha: any(rng, &[None, Some("a"), Some("B")]).map(|digit| digit.repeat(40)),
+        repository_url: None,
+        tags: std::collections::BTreeSet::new(),
+    }
+}
+
+fn failure(rng: &mut Rng) -> Submission {
+    let started = rng.u64(..120);
+    let services: &[&str] = any(rng, &[&["cart"], &["search"], &["cart", "search"], &[]]);
+    let is_explicit = rng.u8(..3) == 0;
+    Submission {
+        id: FailureId::parse(&format!("failure-of-api:{:05}", rng.u8(..12))).unwrap(),
+        services: services.iter().map(|service| (*service).to_owned()).collect(),
+        team: Some("payments".to_owned()),
+        env: any(rng, &["production", "production", "staging"]).to_owned(),
+        started_at: minute(started),
+        finished_at: any(rng, &[true, true, false]).then(|| minute(started + rng.u64(..60))),
+        name: any(rng, &[None, None, Some("noise")]).map(str::to_owned),
+        severity: None,
+        version: any(rng, &[None, Some("v1"), Some("v9")]).filter(|_| is_explicit).map(str::to_owned),
+        commit_sha: any(rng, &[None, Some("A"), Some("c")])
+            .filter(|_| is_explicit)
+            .map(|digit| digit.repeat(40)),
+        repository_url: None,
+        tags: std::collections::BTreeSet::new(),
+        in_the_future: false,
+    }
+}
+
+/// What is known in the end.
+#[derive(Default)]
+struct Known {
+    deployments: BTreeMap<String, Deployment>,
+    failures: BTreeMap<String, Submission>,
+}
+
+/// A mark: what mended it, and how.
+type Mark = Option<(String, &'static str)>;
+
+impl Known {
+    /// The marks that follow, all looked for in all of it.
+    fn marks(&self, policy: &Policy) -> BTreeMap<String, Mark> {
+        let deployments = Deployments::new(self.deployments.values().cloned().collect());
+        let mut linked: BTreeMap<String, Vec<Failure>> = BTreeMap::new();
+        for submission in self.failures.values() {
+            let evaluated = submission.evaluate(policy);
+            let suspect = evaluated.details.suspect(&evaluated.failure);
+            let cause = deployments.link(&suspect, WINDOW).deployment();
+            let counts = evaluated.failure.state != State::Ignored;
+            if let Some(cause) = cause.filter(|cause| counts && cause.env == evaluated.failure.env) {
+                linked.entry(cause.id.to_string()).or_default().push(evaluated.failure);
+            }
+        }
+        let mark = |(id, failures): (String, Vec<Failure>)| {
+            let mended_by = self.mended_by(&id, failures);
+            let kind = |mended_by: &Deployment| {
+                if deployments.is_rollback(mended_by) { "rollback" } else { "rollforward" }
+            };
+            (id, mended_by.map(|mended_by| (mended_by.id.to_string(), kind(mended_by))))
+        };
+        linked.into_iter().map(mark).collect()
+    }
+
+    /// The last deployment that mended one of the failures up to the first minute in the middle of which none was going on.
+    fn mended_by(&self, cause: &str, mut failures: Vec<Failure>) -> Option<&Deployment> {
+        let begin = failures.iter().map(|failure| failure.started_at).min()?;
+        let goes_on = |failure: &Failure, at: Timestamp| {
+            failure.started_at <= at && failure.finished_at.is_none_or(|end| at <= end)
+        };
+        let middle_of = |minute: u64| begin.saturating_add(Duration::from_secs(60 * minute + 30));
+        let is_quiet = |at: Timestamp| !failures.iter().any(|failure| goes_on(failure, at));
+        // Everything begins and ends on whole minutes, and is over within four hours, or never.
+        let quiet_at = (0..240).map(middle_of).find(|at| is_quiet(*at))?;
+        failures.retain(|failure| failure.started_at < quiet_at);
+        let mends = |failure: &Failure, deployment: &Deployment| {
+            failure.services.contains(&deployment.service)
+                && failure.env == deployment.env
+                && deployment.id.as_str() != cause
+                && deployment.started_at >= failure.started_at
+                && Some(deployment.started_at) < failure.finished_at
+        };
+        let latest_of = |failure: &Failure| {
+            self.deployments
+                .values()
+                .filter(|deployment| mends(failure, deployment))
+                .max_by_key(|deployment| (deployment.started_at, &deployment.id))
+        };
+        failures.iter().filter_map(latest_of).max_by_key(|deployment| (deployment.started_at, &deployment.id))
+    }
+}
+
+/// The backend, as far as deployments go.
+#[derive(Default)]
+struct Datadog {
+    deployments: BTreeMap<String, Value>,
+    marks: BTreeMap<String, Value>,
+    requests: usize,
+}
+
+impl Datadog {
+    fn takes(&mut self, claimed: &Claimed) {
+        let Subject::Deployment(id) = &claimed.subject else { return };
+        self.requests += 1;
+        let body: Value = serde_json::from_slice(&claimed.frozen.body).unwrap();
+        let attributes = body["data"]["attributes"].clone();
+        match claimed.frozen.action {
+            Action::Replace => {
+                // What is replaced whole loses its mark.
+                self.marks.remove(id);
+                self.deployments.insert(id.clone(), attributes);
+            }
+            Action::Mark => {
+                assert!(self.deployments.contains_key(id), "{id} is marked before it is known");
+                self.marks.insert(id.clone(), attributes);
+            }
+            Action::Unmark => drop(self.marks.remove(id)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn marks(&self) -> BTreeMap<String, Mark> {
+        let mark = |(id, attributes): (&String, &Value)| {
+            assert_eq!(attributes["change_failure"], true);
+            let mended_by = attributes.get("remediation").map(|remediation| {
+                let kind = if remediation["type"] == "rollback" { "rollback" } else { "rollforward" };
+                (remediation["id"].as_str().unwrap().to_owned(), kind)
+            });
+            (id.clone(), mended_by)
+        };
+        self.marks.iter().map(mark).collect()
+    }
+}
+
+struct Life {
+    store: Store,
+    now: Timestamp,
+    known: Known,
+    datadog: Datadog,
+}
+
+impl Life {
+    fn open(path: &Path) -> Self {
+        let now = time("2026-11-20T00:00:00Z");
+        let (known, datadog) = (Known::default(), Datadog::default());
+        Self { store: Store::open(path, settings()).unwrap(), now, known, datadog }
+    }
+
+    async fn step(&mut self, rng: &mut Rng) {
+        self.now = self.now.saturating_add(Duration::from_secs(1));
+        match rng.u8(..10) {
+            0..=3 => self.deploy(deployment(rng)).await,
+            4..=7 => self.submit(failure(rng)).await,
+            8 => {
+                let id = failure(rng).id;
+                self.known.failures.remove(id.as_str());
+                self.store.delete(id, self.now).await.unwrap();
+            }
+            _ => drop(self.forward(|_| rng.u8(..4)).await),
+        }
+    }
+
+    async fn deploy(&mut self, deployment: Deployment) {
+        self.known.deployments.insert(deployment.id.to_string(), deployment.clone());
+        self.store.deploy(deployment, self.now).await.unwrap();
+    }
+
+    async fn submit(&mut self, failure: Submission) {
+        self.known.failures.insert(failure.id.to_string(), failure.clone());
+        self.store.submit(failure, self.now).await.unwrap();
+    }
+
+    /// Sends what is due, with whatever luck. Returns whether there was anything.
+    async fn forward(&mut self, mut luck: impl FnMut(&Claimed) -> u8) -> bool {
+        let claim = self.store.claim("datadog", self.now, 3).await.unwrap();
+        for claimed in &claim.rows {
+            let later = |status| Outcome::Retry { due_at: self.now, status, error: String::new() };
+            let outcome = match luck(claimed) {
+                0 => later(Some(429)),
+                1 => later(Some(503)),
+                2 => {
+                    self.datadog.takes(claimed);
+                    later(None)
+                }
+                _ => {
+                    self.datadog.takes(claimed);
+                    Outcome::Sent { status: Some(202) }
+                }
+            };
+            self.store.record_attempt(claimed.row, outcome, 0, self.now).await.unwrap();
+        }
+        !claim.rows.is_empty()
+    }
+
+    async fn drain(&mut self) {
+        while self.forward(|_| 3).await {}
+    }
+}
+
+#[tokio::test]
+async fn marks_follow_from_what_is_known_in_the_end() {
+    let mut marked = 0;
+    for seed in 0..LIVES {
+        let (mut rng, folder) = (Rng::with_seed(seed), tempfile::tempdir().unwrap());
+        let path = folder.path().join("store.db");
+        let mut life = Life::open(&path);
+        for _ in 0..STEPS {
+            life.step(&mut rng).await;
+        }
+        life.drain().await;
+        let wanted = life.known.marks(&settings().policy);
+        assert_eq!(life.datadog.marks(), wanted, "seed {seed}");
+        marked += wanted.len();
+
+        // All of it once more, in any order, changes nothing.
+        let requests = life.datadog.requests;
+        let mut deployments: Vec<_> = life.known.deployments.values().cloned().collect();
+        let mut failures: Vec<_> = life.known.failures.values().cloned().collect();
+        rng.shuffle(&mut deployments);
+        rng.shuffle(&mut failures);
+        for failure in failures {
+            life.submit(failure).await;
+        }
+        for deployment in deployments {
+            life.deploy(deployment).await;
+        }
+        life.drain().await;
+        assert_eq!(life.datadog.requests, requests, "seed {seed}");
+    }
+    assert!(marked > 50, "{marked}");
+}

@@ -1,0 +1,145 @@
+//! Forwarding deployments: what each kind of backend is told, and when it is told again.
+
+use serde_json::{Value, json};
+
+use crate::backends::{entry, json_of, shown};
+use crate::deployments::deploy;
+use crate::forwarding::after_a_while;
+use crate::harness::{Backend, Daemon, KEY};
+
+const ID: &str = "deployment:checkout:42";
+
+/// What only the first request of a deployment has, and what is the same in all.
+fn details() -> Value {
+    json!({
+        "id": ID,
+        "finished_at": "2026-11-01T09:05:00.25Z",
+        "team": "payments",
+        "git": { "commit_sha": "0123456789abcdef0123456789abcdef01234567", "repository_url": "https://github.com/acme/checkout" },
+        "custom_tags": ["tier:1", "region:eu"],
+    })
+}
+
+fn telling(backend: &Backend, kind: &str) -> String {
+    entry(backend, kind) + "deployments = true\n"
+}
+
+/// Waits until nothing is left to be sent.
+async fn told(daemon: &Daemon, rows: i64) {
+    let settled = "SELECT count(*) FROM outbox WHERE state NOT IN ('pending', 'superseded')";
+    while daemon.query(settled) < rows {
+        daemon.get("/readyz").await;
+    }
+    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 0);
+}
+
+#[tokio::test]
+async fn each_kind_is_told_of_deployments_in_its_own_way() {
+    for kind in ["datadog", "datadog-metrics", "devlake"] {
+        let mut backend = Backend::start().await;
+        let daemon = Daemon::start(&telling(&backend, kind)).await;
+        daemon.clock.set(crate::harness::time("2026-11-01T09:10:00Z"));
+        deploy(&daemon, "v42", "09:00", details()).await;
+        insta::assert_snapshot!(format!("{kind}_deployment"), shown(&backend.next().await));
+        told(&daemon, 1).await;
+        assert!(backend.is_quiet());
+    }
+}
+
+#[tokio::test]
+async fn the_same_again_is_not_told_again_and_something_else_is() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&telling(&backend, "datadog")).await;
+    deploy(&daemon, "v42", "09:00", details()).await;
+    let first = backend.next().await.attributes();
+    deploy(&daemon, "v42", "09:00", details()).await;
+    deploy(&daemon, "v43", "09:00", details()).await;
+    let replaced = backend.next().await.attributes();
+    assert_eq!((&first["id"], &first["version"]), (&json!(ID), &json!("v42")));
+    assert_eq!((&replaced["id"], &replaced["version"]), (&json!(ID), &json!("v43")));
+    told(&daemon, 2).await;
+    let rows = daemon.get("/api/v1/outbox").await.json()["rows"].clone();
+    assert_eq!(
+        (&rows[1]["revision"], &rows[1]["failure"], &rows[1]["deployment"]),
+        (&json!(2), &Value::Null, &json!(ID))
+    );
+    assert!(backend.is_quiet());
+}
+
+#[tokio::test]
+async fn an_older_one_that_was_never_taken_is_replaced_also_over_a_restart() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(403, &[])]);
+    let configuration = telling(&backend, "datadog");
+    let daemon = Daemon::start(&configuration).await;
+    deploy(&daemon, "v42", "09:00", details()).await;
+    backend.next().await;
+    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 403") == 0 {
+        daemon.get("/readyz").await;
+    }
+    deploy(&daemon, "v43", "09:00", details()).await;
+    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'superseded'"), 1);
+    backend.will_answer(&[(503, &[])]);
+    let daemon = daemon.restart(&configuration).await;
+    let first = after_a_while(&daemon, &mut backend).await;
+    assert_eq!(first.attributes()["version"], "v43");
+    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 503") == 0 {
+        daemon.get("/readyz").await;
+    }
+    assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes, "the very same bytes");
+    told(&daemon, 1).await;
+}
+
+#[tokio::test]
+async fn a_backend_is_told_of_its_own_deployments_and_only_where_it_asks_for_them() {
+    let (mut filtered, mut silent) = (Backend::start().await, Backend::start().await);
+    let own = telling(&filtered, "datadog")
+        + &format!("application_key = {{ value = \"{KEY}-2\" }}\n")
+        + "services = [\"Checkout API\"]\nteams = [\"payments\"]\nenvs = [\"production\"]\n";
+    let daemon = Daemon::start(&(own + &silent.entry("silent"))).await;
+    for other in
+        [json!({ "service": "Search" }), json!({ "env": "staging" }), json!({ "team": "storefront" })]
+    {
+        let mut more = json!({ "team": "payments" });
+        more.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+        deploy(&daemon, "v1", "09:00", more).await;
+    }
+    deploy(&daemon, "v42", "09:00", details()).await;
+    assert_eq!(filtered.next().await.attributes()["id"], ID);
+    told(&daemon, 1).await;
+    let mut moved = details();
+    moved["service"] = "Search".into();
+    deploy(&daemon, "v42", "09:00", moved.clone()).await;
+    let taken_back = filtered.next().await;
+    assert_eq!(taken_back.line, format!("DELETE /api/v2/dora/deployment/{ID}"));
+    assert_eq!(taken_back.headers["dd-application-key"], format!("{KEY}-2"));
+    deploy(&daemon, "v43", "09:00", moved).await;
+    told(&daemon, 2).await;
+    assert!(filtered.is_quiet() && silent.is_quiet());
+}
+
+#[tokio::test]
+async fn devlake_is_told_of_no_deployment_without_a_commit() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&telling(&backend, "devlake")).await;
+    deploy(&daemon, "v41", "08:00", json!({})).await;
+    deploy(&daemon, "v42", "09:00", details()).await;
+    assert_eq!(json_of(&backend.next().await)["id"], ID);
+    told(&daemon, 1).await;
+    assert!(backend.is_quiet());
+}
+
+#[tokio::test]
+async fn what_was_counted_is_not_counted_again() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&telling(&backend, "datadog-metrics")).await;
+    deploy(&daemon, "v42", "09:00", details()).await;
+    backend.next().await;
+    told(&daemon, 1).await;
+    let mut later = details();
+    later["finished_at"] = "2026-11-01T09:30:00Z".into();
+    deploy(&daemon, "v42", "09:00", later.clone()).await;
+    deploy(&daemon, "v42", "09:00", later).await;
+    told(&daemon, 2).await;
+    assert!(backend.is_quiet(), "a sample cannot be taken back");
+}
