@@ -1,6 +1,6 @@
 //! `demo`: a daemon, a metrics backend and PagerDuty, all of them here, at work on a made-up day.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
@@ -74,7 +74,8 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     say(format_args!("the dashboard is  http://{}/\n", daemon.daemon.admin));
 
     let pagerduty = Sender::new(daemon.webhooks()?, secret.fetch(1)?)?;
-    let pipeline = Pipeline { key: key.fetch(1)?, to_come: VecDeque::from_iter(DEPLOYMENTS) };
+    let (to_come, known) = (VecDeque::from_iter(DEPLOYMENTS), BTreeMap::new());
+    let pipeline = Pipeline { key: key.fetch(1)?, to_come, known };
     let mut day = Day { daemon: &daemon, clock: &clock, pagerduty, pipeline, told: BTreeSet::new() };
     day.remember().await?;
     day.tell().await?;
@@ -90,6 +91,8 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     let report = daemon.get::<Report>(&format!("report?since={MORNING}")).await?;
     say(report::table(&report, &[], width()));
     say(verdict);
+    let at_backend = backend.get::<Report>(&format!("report?since={MORNING}")).await?;
+    say(verdict_on_deployments(&report, &at_backend)?);
     if !options.once {
         say("\nStill up; Ctrl-C ends it.");
         tokio::select! {
@@ -105,6 +108,8 @@ async fn show(options: &Options) -> anyhow::Result<()> {
 struct Pipeline {
     key: SecretString,
     to_come: VecDeque<Deployed>,
+    /// The versions of those that were told of, by the ids that they got.
+    known: BTreeMap<String, &'static str>,
 }
 
 impl Pipeline {
@@ -173,23 +178,24 @@ impl Day<'_> {
         Ok(())
     }
 
-    async fn deploy(&self, deployed: &Deployed) -> anyhow::Result<()> {
+    async fn deploy(&mut self, deployed: &Deployed) -> anyhow::Result<()> {
         let Deployed { service, started_at, finished_at, version } = deployed;
         let attributes = json!({
             "service": service, "started_at": started_at, "finished_at": finished_at, "version": version,
         });
-        let status = self.event_api("deployment", &attributes).await?;
+        let (status, id) = self.event_api("deployment", &attributes).await?;
         line(Timestamp::parse(finished_at)?, "deployment", version, status.as_str());
+        self.pipeline.known.insert(id, version);
         Ok(())
     }
 
     /// Tells the event API of a `deployment` or a `failure`.
-    async fn event_api(&self, kind: &str, attributes: &Value) -> anyhow::Result<StatusCode> {
+    async fn event_api(&self, kind: &str, attributes: &Value) -> anyhow::Result<(StatusCode, String)> {
         let url = format!("http://{}/api/v2/dora/{kind}", self.daemon.daemon.public);
         let request = self.daemon.client.post(url).header("dd-api-key", self.pipeline.key.expose_secret());
         let answer = request.body(json!({ "data": { "attributes": attributes } }).to_string()).send().await?;
         ensure!(answer.status().is_success(), "a {kind} was answered {}", answer.status());
-        Ok(answer.status())
+        Ok((answer.status(), serde_json::from_str::<Answer>(&answer.text().await?)?.data.id))
     }
 
     /// Lets time pass until then, or until nothing is left to be forwarded; what is due on the way is forwarded.
@@ -220,7 +226,8 @@ impl Day<'_> {
             let sent = rows.iter().filter(|row| row.state == RowState::Sent);
             for row in sent.filter(|row| self.told.insert(row.id) && tells) {
                 let incident = row.subject().trim_start_matches("pagerduty:");
-                line(now, "  told the backend", incident, &format!("revision {}", row.revision));
+                let what = self.pipeline.known.get(incident).copied().unwrap_or(incident);
+                line(now, "  told the backend", what, &format!("revision {}", row.revision));
             }
             if !rows.iter().any(|row| row.next_attempt_at.is_some_and(|due_at| due_at <= now)) {
                 return Ok(());
@@ -277,6 +284,14 @@ fn verdict(listed: &[ListedFailure], at_backend: &[ListedFailure]) -> anyhow::Re
         "The metrics backend holds {} failures: each completed one once, with the same start and end.",
         held.len()
     ))
+}
+
+/// Whether it holds every deployment of the day once, too.
+fn verdict_on_deployments(report: &Report, at_backend: &Report) -> anyhow::Result<String> {
+    let count = |report: &Report| report.rows.iter().map(|row| row.deployments).sum::<usize>();
+    let (told, held) = (count(report), count(at_backend));
+    ensure!(told == held, "the metrics backend holds {held} deployments instead of {told}");
+    Ok(format!("And {held} deployments, each once."))
 }
 
 /// A daemon in this process, and what the demo asks of it.
@@ -347,7 +362,7 @@ fn daemon_config(
     backend: &Instance,
 ) -> anyhow::Result<Config> {
     let entry = format!(
-        "[[backend]]\nname = \"metrics\"\nkind = \"datadog\"\nurl = \"http://{}\"\napi_key = {{ value = \"-\" }}",
+        "[[backend]]\nname = \"metrics\"\nkind = \"datadog\"\nurl = \"http://{}\"\napi_key = {{ value = \"-\" }}\ndeployments = true",
         backend.daemon.public
     );
     let catalog = folder.join("catalog.yaml");
@@ -365,6 +380,17 @@ fn daemon_config(
     config.store.path = folder.join("daemon.db");
     config.pagerduty.signing_secrets = vec![secret.clone()];
     Ok(config)
+}
+
+/// What the event API answers.
+#[derive(Deserialize)]
+struct Answer {
+    data: Data,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    id: String,
 }
 
 #[derive(Deserialize)]
