@@ -52,13 +52,25 @@ fn asked_for(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 
 /// Seconds from now, a Unix time in seconds, or a date (RFC 9110; RFC 3339).
 fn wait(text: &str, now: Timestamp) -> Option<Duration> {
-    if let Ok(seconds) = text.parse() {
-        // No backend asks to wait for thirty years.
-        let then = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_unix(seconds).ok());
-        return Some(then.map_or(Duration::from_secs(seconds), |then| then.duration_since(now)));
+    let Some(seconds) = whole_seconds(text) else {
+        let then = Timestamp::parse(text).ok().or_else(|| Timestamp::parse_http_date(text))?;
+        return Some(then.duration_since(now));
+    };
+    // No backend asks to wait for thirty years.
+    let then = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_unix(seconds).ok());
+    Some(then.map_or(Duration::from_secs(seconds), |then| then.duration_since(now)))
+}
+
+/// Digits, with a fraction at times, which is rounded up: nobody is asked too soon.
+fn whole_seconds(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !are_digits(whole) || !are_digits(fraction) {
+        return None;
     }
-    let http_date = || Timestamp::parse_rfc2822(text);
-    Some(Timestamp::parse(text).or_else(|_| http_date()).ok()?.duration_since(now))
+    // So many digits are for ever.
+    let seconds = whole.parse().unwrap_or(u64::MAX);
+    Some(seconds.saturating_add(fraction.bytes().any(|digit| digit != b'0').into()))
 }
 
 /// The error and what is behind it, without the address, which may hold a password.
@@ -76,6 +88,7 @@ fn words(error: reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::retry::LONGEST_WAIT;
 
     #[test]
     fn waits_are_seconds_or_moments() {
@@ -88,11 +101,32 @@ mod tests {
             ("Fri, 20 Nov 2026 11:00:00 GMT", Some(0)),
             ("1", Some(1)),
             ("18446744073709551615", Some(u64::MAX)),
+            ("99999999999999999999999999", Some(u64::MAX)),
+            ("0", Some(0)),
+            ("1.5", Some(2)),
+            ("2.000", Some(2)),
+            ("1795176029.25", Some(30)),
+            ("1795176030000", Some(30)),
+            ("Friday, 20-Nov-26 12:01:00 GMT", Some(60)),
+            ("Fri Nov 20 12:01:00 2026", Some(60)),
+            ("Sun Nov  1 12:01:00 2026", Some(0)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(0)),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("0001-01-01T00:00:00Z", Some(0)),
             ("soon", None),
             ("-1", None),
+            ("-0.5", None),
+            ("1.", None),
+            (".5", None),
+            ("1e9", None),
+            ("NaN", None),
+            ("\u{661}\u{662}", None),
             ("", None),
         ] {
             assert_eq!(wait(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
+        for for_ever in ["Fri, 31 Dec 9999 23:59:59 GMT", "9999-12-31T00:00:00Z"] {
+            assert!(wait(for_ever, now) > Some(LONGEST_WAIT), "{for_ever}");
         }
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time: nanoseconds since 1970-01-01T00:00:00Z.
@@ -52,12 +54,23 @@ impl Timestamp {
         i64::try_from(parsed.as_nanosecond()).map(Self).map_err(|_| TimestampError::OutOfRange)
     }
 
-    /// Reads a date as HTTP and mail write it: `Sun, 06 Nov 1994 08:49:37 GMT`.
-    pub fn parse_rfc2822(text: &str) -> Result<Self, TimestampError> {
-        let parsed = jiff::fmt::rfc2822::DateTimeParser::new()
-            .parse_timestamp(text)
-            .map_err(|_| TimestampError::Malformed)?;
-        Self::from_unix(parsed.as_second())
+    /// Reads a date as HTTP writes it, in the form of today or one of its two old ones (RFC 9110, 5.6.7), or RFC 3339
+    /// in UTC.
+    ///
+    /// Of any year: what lies outside all that can be told becomes the first or the last that can. The day of the week
+    /// is not looked at.
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        let without_day = |gap| text.split_once(gap).map_or("", |(_, rest)| rest.trim_start());
+        let forms = [
+            ("%d %b %Y %H:%M:%S GMT", without_day(", ")),
+            ("%d-%b-%y %H:%M:%S GMT", without_day(", ")),
+            ("%b %e %H:%M:%S %Y", without_day(" ")),
+            ("%Y-%m-%dT%H:%M:%SZ", text),
+        ];
+        let civil = forms.into_iter().find_map(|(form, text)| DateTime::strptime(form, text).ok())?;
+        let nanos = TimeZone::UTC.to_timestamp(civil).ok().map(jiff::Timestamp::as_nanosecond);
+        let nanos = nanos.and_then(|nanos| i64::try_from(nanos).ok());
+        Some(Self(nanos.unwrap_or(if civil.year() < 1970 { i64::MIN } else { i64::MAX })))
     }
 
     /// Reads a Unix time in seconds, milliseconds or nanoseconds, told apart by size.
