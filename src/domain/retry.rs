@@ -21,13 +21,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Judges an HTTP status; `retry_after` is what the answer asked for.
+    /// Judges an HTTP status; `retry_after` is what the answer asked for. One that is none of HTTP's says nothing about
+    /// the revision.
     pub fn of_status(status: u16, retry_after: Option<Duration>) -> Self {
         match status {
             200..=299 => Self::Sent,
-            408 | 425 | 429 | 500..=599 => Self::Retry(retry_after),
             300..=399 | 401 | 403 => Self::Refused,
-            _ => Self::Dead,
+            408 | 425 | 429 => Self::Retry(retry_after),
+            400..=499 => Self::Dead,
+            _ => Self::Retry(retry_after),
         }
     }
 }
@@ -50,8 +52,8 @@ mod tests {
             let expected = match status {
                 200..=299 => Verdict::Sent,
                 401 | 403 | 300..=399 => Verdict::Refused,
-                408 | 425 | 429 | 500..=599 => Verdict::Retry(None),
-                _ => Verdict::Dead,
+                400 | 402 | 404..=407 | 409..=424 | 426..=428 | 430..=499 => Verdict::Dead,
+                _ => Verdict::Retry(None),
             };
             assert_eq!(Verdict::of_status(status, None), expected, "{status}");
         }
