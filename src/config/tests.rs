@@ -41,6 +41,17 @@ fn secrets_are_not_shown() {
     assert!(config.show().unwrap().contains("[redacted]"));
 }
 
+#[test]
+fn tokens_in_the_query_of_a_backend_are_not_shown() {
+    let text =
+        "[[backend]]\nname = \"sink\"\nkind = \"http\"\nurl = \"https://sink.example/hook?code=canary\"\n";
+    let config = Config::parse(text).unwrap();
+    for shown in [config.show().unwrap(), format!("{config:?}")] {
+        assert!(!shown.contains("canary") && shown.contains("https://sink.example/hook?redacted"), "{shown}");
+    }
+    assert_eq!(config.backend[0].url.get().query(), Some("code=canary"));
+}
+
 /// Every mistake names its line, its key and what is allowed.
 #[test]
 fn mistakes_are_told_so_that_they_can_be_mended() {

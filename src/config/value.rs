@@ -176,7 +176,7 @@ impl From<RoutePath> for String {
     }
 }
 
-/// The address of a backend. Credentials in it are used, and never shown.
+/// The address of a backend. Credentials in it are used, and never shown; nor is its query, where tokens often are.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct BackendUrl(reqwest::Url);
@@ -221,6 +221,9 @@ impl fmt::Display for BackendUrl {
         let mut url = self.0.clone();
         if url.password().is_some() || !url.username().is_empty() {
             url.set_password(None).and_then(|()| url.set_username("redacted")).map_err(|()| fmt::Error)?;
+        }
+        if url.query().is_some() {
+            url.set_query(Some("redacted"));
         }
         f.write_str(url.as_str())
     }
