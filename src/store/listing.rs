@@ -193,8 +193,7 @@ pub(super) fn forwarded(db: &Connection, failure: i64) -> rusqlite::Result<Vec<F
         .query_map([failure], |row| {
             let state = match row.get_ref(2)?.as_str()? {
                 "pending" => ForwardState::Pending,
-                "dead" => ForwardState::Dead,
-                "discarded" => ForwardState::Discarded,
+                "dead" | "discarded" => ForwardState::Dead,
                 _ if row.get_ref(4)?.as_str()? == Action::LeaveOpen.as_str() => {
                     ForwardState::CannotBeCorrected
                 }

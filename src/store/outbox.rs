@@ -126,10 +126,8 @@ pub enum ForwardState {
     Pending,
     /// The backend has it.
     Sent,
-    /// The backend will not take it.
+    /// The backend will not take it, or a person gave it up.
     Dead,
-    /// A person gave it up.
-    Discarded,
     /// The failure is another than the backend was told, which has no way to take that: it was told again without
     /// an end, or not at all.
     CannotBeCorrected,
