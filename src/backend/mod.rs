@@ -4,6 +4,7 @@
 
 mod answer;
 mod cdevents;
+mod credentials;
 mod datadog;
 mod datadog_deployment;
 mod datadog_metrics;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+use self::credentials::Credentials;
 use crate::config::{self, Kind, Secret};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
@@ -70,7 +72,7 @@ pub struct Attempt {
 }
 
 /// An attempt under way.
-pub type Sending<'a> = Pin<Box<dyn Future<Output = Reply> + Send + 'a>>;
+type Sending<'a> = Pin<Box<dyn Future<Output = Reply> + Send + 'a>>;
 
 /// What came of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +133,7 @@ pub struct Backend {
     takes_marks: bool,
     concurrency: usize,
     protocol: Box<dyn Protocol>,
+    credentials: Credentials,
 }
 
 impl Backend {
@@ -150,12 +153,14 @@ impl Backend {
             takes_marks: entry.takes_marks(),
             concurrency: entry.concurrency.get(),
             protocol,
+            credentials: Credentials::of(entry)?,
         })
     }
 
     /// Sends a frozen revision once.
-    pub fn send(&self, attempt: Attempt) -> Sending<'_> {
-        self.protocol.send(attempt)
+    pub async fn send(&self, attempt: Attempt) -> Reply {
+        let reply = self.protocol.send(attempt).await;
+        Reply { error: reply.error.map(|error| self.credentials.taken_out_of(&error)), ..reply }
     }
 
     /// How many attempts may be under way at once.
@@ -226,4 +231,33 @@ fn header(
         .map_err(|_| SetupError::NotAHeader(key))?;
     value.set_sensitive(true);
     Ok(Some(value))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::domain::forwarding::Action;
+
+    struct Panics;
+
+    impl Protocol for Panics {
+        fn freeze(&self, _: &Evaluated, _: Telling) -> Frozen {
+            Frozen { action: Action::Replace, body: Vec::new() }
+        }
+
+        fn send(&self, _: Attempt) -> Sending<'_> {
+            Box::pin(async { panic!("as no backend should") })
+        }
+    }
+
+    /// A backend whose attempts panic.
+    pub(crate) fn that_panics() -> Backend {
+        Backend {
+            name: "panics".to_owned(),
+            filter: Filter::default(),
+            concurrency: 4,
+            protocol: Box::new(Panics),
+            credentials: Credentials::default(),
+        }
+    }
 }

@@ -43,3 +43,4 @@ mod systemd;
 mod told_deployments;
 mod torture;
 mod unreliable;
+mod way_out;

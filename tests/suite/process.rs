@@ -68,7 +68,12 @@ impl Process {
 
     /// Starts `serve`, and returns once it says that it is ready.
     pub(crate) fn start(config: &Path) -> (Self, Listening) {
-        let mut process = Self::spawn(config);
+        Self::start_by(Command::new(PROGRAM), config)
+    }
+
+    /// The same, by a command that ends in the program's name and becomes the program.
+    pub(crate) fn start_by(command: Command, config: &Path) -> (Self, Listening) {
+        let mut process = Self::spawn_by(command, config);
         let listening = process.ready(PATIENCE).unwrap_or_else(|| panic!("not ready: {}", process.said));
         (process, listening)
     }

@@ -1,0 +1,132 @@
+//! The way to a backend: through nobody's proxy, past no false certificate, and without showing a key to anybody else.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use std::io::{Read, Write};
+
+use crate::harness::{Daemon, KEY, event_of};
+use crate::process::{PROGRAM, Process};
+
+/// Signed by itself, for this test alone; its key opens nothing else.
+const CERTIFICATE: &[u8] = include_bytes!("way_out/certificate.pem");
+const PASSWORD: &str = "canary-password";
+
+/// Reads a request's head and answers 400 with all of it, as some do for debugging. Returns it.
+fn echo(stream: &mut (impl Read + Write)) -> std::io::Result<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    write!(stream, "HTTP/1.1 400 Bad\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{head}", head.len())?;
+    stream.flush()?;
+    Ok(head)
+}
+
+/// What a server made of each connection: the head of its request, or why there was none.
+fn serve<S: Read + Write>(
+    accept: impl Fn(TcpStream) -> S + Send + 'static,
+) -> (SocketAddr, Receiver<Result<String, String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, heads) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut stream = accept(stream);
+            if sender.send(echo(&mut stream).map_err(|error| error.to_string())).is_err() {
+                return;
+            }
+            // Until the other side has read it all.
+            let _ = stream.read(&mut [0]);
+        }
+    });
+    (address, heads)
+}
+
+fn configuration(url: &str) -> String {
+    format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[[backend]]\nname = \"echo\"\n\
+         kind = \"datadog\"\nurl = \"{url}\"\napi_key = {{ value = \"{KEY}\" }}\n"
+    )
+}
+
+/// Waits for what came of the first attempt.
+async fn last_error(daemon: &Daemon) -> String {
+    daemon.expect(event_of("incident.resolved", "QWAYOUT001"), "accepted").await;
+    for _ in 0..20_000 {
+        let row = daemon.get("/api/v1/outbox").await.json()["rows"][0].clone();
+        if let Some(error) = row["last_error"].as_str() {
+            return error.to_owned();
+        }
+    }
+    panic!("the attempt never ends");
+}
+
+#[tokio::test]
+async fn no_proxy_is_used_and_no_credential_shown() {
+    let (backend, heads) = serve(|stream| stream);
+    let (proxy, through_proxy) = serve(|stream| stream);
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let url = format!("http://me:{PASSWORD}@{backend}");
+    std::fs::write(&config, configuration(&url)).unwrap();
+    let mut program = Command::new(PROGRAM);
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
+        program.env(name, format!("http://{proxy}"));
+    }
+    let (process, listening) = Process::start_by(program, &config);
+    assert_eq!(listening.deliver(&event_of("incident.resolved", "QWAYOUT001")).await, 202);
+    let head = tokio::task::spawn_blocking(move || heads.recv().unwrap().unwrap()).await.unwrap();
+    assert!(head.contains(KEY) && head.contains("authorization: Basic "), "{head}");
+    let outbox = format!("http://{}/api/v1/outbox?state=dead", listening.admin);
+    let mut told = String::new();
+    while !told.contains("last_error") {
+        told = crate::harness::client().get(&outbox).send().await.unwrap().text().await.unwrap();
+    }
+    let metrics = format!("http://{}/metrics", listening.admin);
+    told += &crate::harness::client().get(&metrics).send().await.unwrap().text().await.unwrap();
+    told += &process.terminate();
+    for arguments in
+        [&["config", "show"][..], &["check", "--offline"], &["explain", "QWAYOUT001"], &["outbox"]]
+    {
+        let output = Command::new(PROGRAM).arg("--config").arg(&config).args(arguments).output().unwrap();
+        told += &String::from_utf8(output.stdout).unwrap();
+        told += &String::from_utf8(output.stderr).unwrap();
+    }
+    assert!(told.contains("HTTP 400: POST /api/v2/dora/failure"), "{told}");
+    for secret in [KEY, PASSWORD, "bWU6Y2FuYXJ5LXBhc3N3b3Jk"] {
+        assert!(!told.contains(secret), "{secret} is in {told}");
+    }
+    assert!(through_proxy.try_recv().is_err(), "the proxy was asked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_nobody_vouches_for_is_refused() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("way_out/key.pem")).unwrap();
+    let chain = vec![CertificateDer::from_pem_slice(CERTIFICATE).unwrap()];
+    let tls = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let tls = Arc::new(tls);
+    let (backend, heads) =
+        serve(move |stream| StreamOwned::new(ServerConnection::new(Arc::clone(&tls)).unwrap(), stream));
+    let url = format!("https://{backend}");
+    let daemon = Daemon::start(&configuration(&url)).await;
+    let said = last_error(&daemon).await;
+    assert!(said.contains("certificate"), "{said}");
+    assert!(heads.recv().unwrap().is_err(), "it was told something");
+    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 1);
+
+    // Who trusts it gets through: nothing else is wrong with it.
+    let certificate = reqwest::Certificate::from_pem(CERTIFICATE).unwrap();
+    let trusting = reqwest::Client::builder().no_proxy().tls_certs_only([certificate]).build().unwrap();
+    assert_eq!(trusting.get(url).send().await.unwrap().status(), 400);
+    assert!(heads.recv().unwrap().is_ok());
+}
