@@ -256,6 +256,8 @@ pub(crate) mod tests {
             name: "panics".to_owned(),
             filter: Filter::default(),
             concurrency: 4,
+            takes_deployments: false,
+            takes_marks: false,
             protocol: Box::new(Panics),
             credentials: Credentials::default(),
         }

@@ -23,6 +23,8 @@ const PROBE_EVERY: Duration = Duration::from_mins(1);
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// The loop looks at the outbox at least that often: the clock may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
+/// How long attempts in hand may take after the order to stop. What is cut off is sent again by the next process.
+const LONGEST_DRAIN: Duration = Duration::from_secs(20);
 
 /// Forwards to one backend.
 pub struct Forwarder {
@@ -37,7 +39,6 @@ pub struct Forwarder {
 }
 
 /// What the loop knows of its backend.
-#[derive(Default)]
 struct Circuit {
     /// While set, the backend refuses us, and this is when it is asked again.
     open_until: Option<Timestamp>,
@@ -48,7 +49,7 @@ impl Forwarder {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let forwarder = Arc::new(self);
         let mut changed = forwarder.store.outbox_changed();
-        let (mut circuit, mut attempts) = (Circuit::default(), JoinSet::new());
+        let (mut circuit, mut attempts) = (forwarder.circuit().await, JoinSet::new());
         while !*stop.borrow() {
             let room = forwarder.room(&circuit).saturating_sub(attempts.len());
             changed.mark_unchanged();
@@ -74,7 +75,20 @@ impl Forwarder {
                 () = forwarder.clock.sleep(pause) => {}
             }
         }
-        while attempts.join_next().await.is_some() {}
+        let all_done = async { while attempts.join_next().await.is_some() {} };
+        tokio::select! {
+            () = all_done => {}
+            () = forwarder.clock.sleep(LONGEST_DRAIN) => {
+                tracing::warn!(backend = forwarder.backend.name(), "attempts that did not end in time were cut off");
+            }
+        }
+    }
+
+    /// As an earlier process left it: a restart is no reason to ask sooner.
+    async fn circuit(&self) -> Circuit {
+        let last = self.store.last_answer(self.backend.name()).await.ok().flatten();
+        let refused = last.filter(|(status, _)| Verdict::of_status(*status, None) == Verdict::Refused);
+        Circuit { open_until: refused.map(|(_, at)| at.saturating_add(PROBE_EVERY)) }
     }
 
     /// How many attempts may be under way: one, as a probe, while the backend refuses us.
@@ -196,3 +210,6 @@ fn label(verdict: Verdict) -> &'static str {
         Verdict::Dead => "dead",
     }
 }
+
+#[cfg(test)]
+mod tests;

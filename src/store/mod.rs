@@ -10,6 +10,7 @@ mod event_row;
 mod failure_row;
 mod fold;
 mod group;
+mod last_answer;
 mod listing;
 mod mark;
 mod outbox;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use last_answer::LastAnswer;
 pub use listing::{Filter, Gauges, ListedFailure, Page, ReadError, Reader};
 pub use outbox::{Claim, Claimed, ForwardState, Forwarded, Outcome};
 pub use outbox_rows::{Obeyed, Order, OutboxFilter, OutboxPage, OutboxRow, RowState};
@@ -151,6 +153,12 @@ impl Store {
     pub async fn claim(&self, backend: &str, now: Timestamp, limit: usize) -> Result<Claim, StoreError> {
         let backend = backend.to_owned();
         self.queue(move |session| outbox::claim(session, &backend, now, limit)).await
+    }
+
+    /// What `backend` answered last, as far as something waits for it.
+    pub async fn last_answer(&self, backend: &str) -> Result<Option<LastAnswer>, StoreError> {
+        let backend = backend.to_owned();
+        self.queue(move |session| last_answer::last_answer(session, &backend)).await
     }
 
     /// Records what came of an attempt, and lets go of the claim.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Backend, PATIENCE, SECRET, story};
+use crate::harness::{Backend, PATIENCE, SECRET, event_of, story};
 use crate::process::Process;
 
 fn configuration(folder: &Path, backend: &Backend) -> std::path::PathBuf {
@@ -67,6 +67,31 @@ async fn killed_between_any_two_steps_the_same_failures_reach_the_backend() {
     }
     assert_eq!(held[0], held[1]);
     assert_eq!(held[0].len(), 10);
+}
+
+/// A listener that nobody accepts from takes connections and requests, and says nothing.
+#[tokio::test]
+async fn it_ends_in_order_while_a_backend_is_silent() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[[backend]]\nname = \"silent\"\n\
+         kind = \"http\"\nurl = \"http://{}\"\ntimeout = \"1s\"\n",
+        silent.local_addr().unwrap()
+    );
+    std::fs::write(&config, text).unwrap();
+    let (process, listening) = Process::start(&config);
+    assert_eq!(listening.deliver(&event_of("incident.resolved", "QSILENT001")).await, 202);
+    let db = rusqlite::Connection::open(folder.path().join("pagerduty-dora.db")).unwrap();
+    let attempts =
+        || db.query_row("SELECT sum(attempts) FROM outbox", [], |row| row.get::<_, i64>(0)).unwrap();
+    while attempts() == 0 {
+        tokio::task::yield_now().await;
+    }
+    process.terminate();
+    let is_pending = "SELECT count(*) FROM outbox WHERE state = 'pending' AND last_error IS NOT NULL";
+    assert_eq!(db.query_row(is_pending, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
 }
 
 #[test]

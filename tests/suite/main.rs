@@ -23,6 +23,7 @@ mod fixtures;
 mod forwarding;
 mod harness;
 mod histories;
+mod in_flight;
 mod intake;
 mod json_schema;
 mod kill;

@@ -173,7 +173,10 @@ async fn whatever_a_backend_does_every_failure_arrives_once_in_effect() {
         Mood::StopsHalfway,
         Mood::Babbles,
         Mood::SendsElsewhere,
+        Mood::Says(302, ""),
         Mood::Says(429, "retry-after: 7\r\n"),
+        Mood::Says(429, "retry-after: Fri, 31 Dec 9999 23:59:59 GMT\r\n"),
+        Mood::Says(503, "retry-after: -17\r\nx-ratelimit-reset: 1.5\r\n"),
         Mood::Says(429, "x-ratelimit-reset: 99999999999\r\n"),
         Mood::Says(503, "retry-after: Fri, 20 Nov 2026 00:10:00 GMT\r\n"),
         Mood::Says(408, ""),
@@ -233,6 +236,44 @@ async fn two_days_of_refused_credentials_are_a_probe_a_minute() {
         until(&daemon, ALL_SENT).await;
         assert_eq!(daemon.query("SELECT max(attempts) FROM outbox"), 1, "a probe is no attempt");
     }
+}
+
+#[tokio::test]
+async fn refused_credentials_are_one_probe_a_minute_whatever_waits_and_over_restarts() {
+    let backend = Moody::start(Mood::Says(403, "")).await;
+    let entry = backend.entry().replace("concurrency = 8", "concurrency = 16");
+    let mut daemon = Daemon::start(&entry).await;
+    deliver(&daemon, 40).await;
+    // Nothing is under way: an attempt counts until it turns out to have been none.
+    const IS_REFUSED: &str = "SELECT max(last_status) IS NOT NULL AND sum(attempts) = 0 FROM outbox";
+    while daemon.query(IS_REFUSED) == 0 {
+        daemon.get("/readyz").await;
+    }
+    let mut before = backend.requests();
+    assert!(before <= 16, "{before} before the first was refused");
+    let mut probes = 0;
+    for minute in 0..60 {
+        if minute % 3 == 0 {
+            daemon = daemon.restart(&entry).await;
+        }
+        for _ in 0..10 {
+            daemon.get("/readyz").await;
+        }
+        assert_eq!(backend.requests(), before, "no minute has passed since the last");
+        daemon.clock.advance(Duration::from_mins(1));
+        for _ in 0..20 {
+            daemon.get("/readyz").await;
+        }
+        while daemon.query(IS_REFUSED) == 0 {
+            daemon.get("/readyz").await;
+        }
+        let now = backend.requests();
+        assert!(now <= before + 1, "{} in minute {minute}", now - before);
+        (probes, before) = (probes + now - before, now);
+    }
+    assert!(probes >= 30, "{probes} in an hour");
+    backend.is_now(Mood::Takes);
+    until(&daemon, ALL_SENT).await;
 }
 
 #[tokio::test]

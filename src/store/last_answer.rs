@@ -1,0 +1,19 @@
+//! What a backend said last, for a process that has not asked it anything yet.
+
+use rusqlite::OptionalExtension;
+
+use super::writer::Session;
+use crate::domain::timestamp::Timestamp;
+
+/// An answer's status, and when it came.
+pub type LastAnswer = (u16, Timestamp);
+
+/// The last answer to anything that waits for this backend; `None`: nothing that waits has had one.
+pub(super) fn last_answer(session: &Session<'_>, backend: &str) -> rusqlite::Result<Option<LastAnswer>> {
+    const SQL: &str = "SELECT status, ended_at_ns FROM outbox JOIN attempt ON attempt.outbox = outbox.id
+        WHERE backend = ?1 AND due_at_ns IS NOT NULL AND status IS NOT NULL ORDER BY ended_at_ns DESC LIMIT 1";
+    session
+        .prepare(SQL)?
+        .query_row([backend], |row| Ok((row.get(0)?, Timestamp::from_nanos(row.get(1)?))))
+        .optional()
+}

@@ -1,0 +1,230 @@
+//! What happens while an attempt is under way: news, orders of people, the end of the program, other backends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use bytes::Bytes;
+use pagerduty_dora::domain::timestamp::Timestamp;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::corrections::changed;
+use crate::harness::{self, Daemon, KEY, PATIENCE, event_of};
+
+/// A backend that answers when the test says so.
+struct Deliberate {
+    address: SocketAddr,
+    asked: mpsc::UnboundedReceiver<Asked>,
+}
+
+/// A request that waits for its answer.
+struct Asked {
+    bytes: Bytes,
+    answer: oneshot::Sender<u16>,
+}
+
+impl Asked {
+    fn attribute(&self, name: &str) -> Value {
+        let body: Value = serde_json::from_slice(&self.bytes).unwrap();
+        body["data"]["attributes"][name].clone()
+    }
+
+    fn answer(self, status: u16) {
+        self.answer.send(status).expect("it waits");
+    }
+}
+
+impl Deliberate {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (ask, asked) = mpsc::unbounded_channel();
+        let router = Router::new().fallback(Self::answer).with_state(ask);
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, asked }
+    }
+
+    async fn answer(State(ask): State<mpsc::UnboundedSender<Asked>>, bytes: Bytes) -> StatusCode {
+        let (answer, answered) = oneshot::channel();
+        let _ = ask.send(Asked { bytes, answer });
+        match answered.await {
+            Ok(status) => StatusCode::from_u16(status).unwrap(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::time::timeout(PATIENCE, self.asked.recv()).await.expect("no request").unwrap()
+    }
+
+    /// The next request, for which time has to pass.
+    async fn after_a_while(&mut self, daemon: &Daemon) -> Asked {
+        for _ in 0..2_000 {
+            daemon.clock.advance(Duration::from_mins(1));
+            daemon.get("/readyz").await;
+            if let Ok(asked) = self.asked.try_recv() {
+                return asked;
+            }
+        }
+        panic!("the backend is never asked again");
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        self.asked.try_recv().is_err()
+    }
+
+    /// An entry whose attempts are not given up as long as a test lasts.
+    fn entry(&self, name: &str) -> String {
+        format!(
+            "[[backend]]\nname = \"{name}\"\nkind = \"datadog\"\nurl = \"http://{}\"\n\
+             api_key = {{ value = \"{KEY}\" }}\ntimeout = \"1h\"\n",
+            self.address
+        )
+    }
+}
+
+/// An event of the fixtures with an id and a time of its own.
+fn at(event_type: &str, incident: &str, time: &str) -> String {
+    changed(event_type, incident, &format!("01KB-{incident}-{time}"), |event| {
+        event["occurred_at"] = time.into();
+    })
+}
+
+async fn until(daemon: &Daemon, condition: &str) {
+    for _ in 0..5_000 {
+        if daemon.query(condition) == 1 {
+            return;
+        }
+        daemon.get("/readyz").await;
+    }
+    panic!("it never comes to: {condition}");
+}
+
+async fn order(daemon: &Daemon, order: &str) -> u16 {
+    let url = format!("http://{}/api/v1/outbox/{order}", daemon.admin);
+    daemon.client.post(url).send().await.unwrap().status().as_u16()
+}
+
+const ALL_SENT: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state NOT IN ('sent', 'superseded'))";
+
+#[tokio::test]
+async fn what_is_under_way_is_finished_before_its_failures_news_and_holds_up_no_other() {
+    let mut backend = Deliberate::start().await;
+    let daemon = Daemon::start(&backend.entry("slow")).await;
+    daemon.expect(event_of("incident.resolved", "QFIRST0001"), "accepted").await;
+    let first = backend.next().await;
+    daemon.expect(at("incident.reopened", "QFIRST0001", "2026-11-01T11:00:00Z"), "accepted").await;
+    daemon.expect(at("incident.resolved", "QFIRST0001", "2026-11-01T12:00:00Z"), "accepted").await;
+    daemon.expect(event_of("incident.resolved", "QOTHER0001"), "accepted").await;
+    let other = backend.next().await;
+    assert_eq!(other.attribute("id"), "pagerduty:QOTHER0001");
+    other.answer(202);
+    until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
+    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'superseded'"), 1, "the reopening");
+    assert!(backend.is_quiet(), "one revision of a failure at a time");
+
+    // It may have arrived: it is told again before the news, and in the same words.
+    let bytes = first.bytes.clone();
+    first.answer(503);
+    until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE last_status = 503").await;
+    let again = backend.after_a_while(&daemon).await;
+    assert_eq!(again.bytes, bytes);
+    assert!(backend.is_quiet());
+    again.answer(202);
+    let last = backend.next().await;
+    let end = Timestamp::parse("2026-11-01T12:00:00Z").unwrap().as_nanos();
+    assert_eq!(last.attribute("finished_at"), end);
+    last.answer(202);
+    until(&daemon, ALL_SENT).await;
+    assert!(backend.is_quiet());
+}
+
+#[tokio::test]
+async fn nobody_retries_or_discards_what_is_under_way() {
+    let mut backend = Deliberate::start().await;
+    let daemon = Daemon::start(&backend.entry("slow")).await;
+    daemon.expect(event_of("incident.resolved", "QFIRST0001"), "accepted").await;
+    let first = backend.next().await;
+    assert_eq!((order(&daemon, "1/retry").await, order(&daemon, "1/discard").await), (409, 409));
+    first.answer(400);
+    until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE state = 'dead'").await;
+    assert_eq!(order(&daemon, "1/discard").await, 200);
+    let told = daemon.failures().await[0]["forwarded"][0].clone();
+    assert_eq!(told["state"], "dead", "the contract has no other word for it");
+    assert_eq!(order(&daemon, "1/retry").await, 409);
+    assert!(backend.is_quiet());
+}
+
+#[tokio::test]
+async fn a_backend_that_is_silent_holds_up_no_other() {
+    let mut silent = Deliberate::start().await;
+    let mut good = harness::Backend::start().await;
+    let daemon = Daemon::start(&format!("{}{}", silent.entry("silent"), good.entry("good"))).await;
+    for n in 0..20 {
+        daemon.expect(event_of("incident.resolved", &format!("QSILENT{n:03}")), "accepted").await;
+        good.next().await;
+    }
+    until(&daemon, "SELECT count(*) = 20 FROM outbox WHERE backend = 'good' AND state = 'sent'").await;
+    let mut asked = Vec::new();
+    while let Ok(one) = silent.asked.try_recv() {
+        asked.push(one);
+    }
+    assert_eq!(asked.len(), 4, "as many at once as its concurrency");
+}
+
+#[tokio::test]
+async fn a_silent_backend_does_not_keep_the_program_from_ending() {
+    let mut backend = Deliberate::start().await;
+    let configuration = backend.entry("silent");
+    let daemon = Daemon::start(&configuration).await;
+    daemon.expect(event_of("incident.resolved", "QSILENT001"), "accepted").await;
+    let asked = backend.next().await;
+    let clock = Arc::clone(&daemon.clock);
+    let restarted = tokio::spawn(async move { daemon.restart(&configuration).await });
+    let until_it_ends = async {
+        while !restarted.is_finished() {
+            clock.advance(Duration::from_secs(1));
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, until_it_ends).await.expect("it does not end");
+    let daemon = restarted.await.unwrap();
+    let again = backend.next().await;
+    assert_eq!(again.bytes, asked.bytes, "the next process goes on with the same");
+    again.answer(202);
+    until(&daemon, ALL_SENT).await;
+    assert_eq!(daemon.query("SELECT attempts FROM outbox"), 2);
+}
+
+#[tokio::test]
+async fn a_backend_that_is_added_gets_nothing_old_and_one_that_comes_back_what_waits_for_it() {
+    let (mut first, mut second) = (Deliberate::start().await, Deliberate::start().await);
+    let daemon = Daemon::start(&first.entry("first")).await;
+    daemon.expect(event_of("incident.resolved", "QOLD000001"), "accepted").await;
+    first.next().await.answer(503);
+    until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE last_status = 503").await;
+
+    let daemon = daemon.restart(&second.entry("second")).await;
+    daemon.expect(event_of("incident.resolved", "QNEW000001"), "accepted").await;
+    let told = second.after_a_while(&daemon).await;
+    assert_eq!(told.attribute("id"), "pagerduty:QNEW000001");
+    told.answer(202);
+    until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
+    daemon.clock.advance(Duration::from_hours(1));
+    until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE state = 'pending'").await;
+    assert!(first.is_quiet() && second.is_quiet());
+    let waiting = daemon.get("/api/v1/outbox?state=pending").await.json()["rows"].clone();
+    assert_eq!((&waiting[0]["backend"], &waiting[0]["attempts"]), (&"first".into(), &1.into()));
+
+    let daemon = daemon.restart(&format!("{}{}", first.entry("first"), second.entry("second"))).await;
+    let told = first.next().await;
+    assert_eq!(told.attribute("id"), "pagerduty:QOLD000001");
+    told.answer(202);
+    until(&daemon, ALL_SENT).await;
+    assert!(first.is_quiet() && second.is_quiet());
+}
