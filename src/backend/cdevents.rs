@@ -7,7 +7,7 @@
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::text::{page, shown};
+use super::text::{page, shown, uri};
 use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, client, header};
 use crate::config;
 use crate::domain::failure::{Evaluated, Failure, State};
@@ -132,24 +132,24 @@ struct Subject<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
-    content: Content<'a>,
+    content: Content,
 }
 
 #[derive(Serialize)]
-struct Content<'a> {
+struct Content {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    environment: Reference<'a>,
+    environment: Reference,
     #[serde(skip_serializing_if = "Option::is_none")]
-    service: Option<Reference<'a>>,
+    service: Option<Reference>,
     /// Of `reported` alone, which must have it.
     #[serde(rename = "ticketURI", skip_serializing_if = "Option::is_none")]
     ticket_uri: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Reference<'a> {
-    id: &'a str,
+struct Reference {
+    id: String,
 }
 
 /// What CDEvents has no field for.
@@ -172,7 +172,7 @@ fn events(Evaluated { failure, details }: &Evaluated, revision: i64) -> Vec<Even
     let reported = page(failure.url.as_ref()).map(|ticket| {
         let mut reported =
             event(failure, revision, "reported", "dev.cdevents.incident.reported.0.3.0", failure.started_at);
-        reported.subject.content.ticket_uri = Some(ticket.into());
+        reported.subject.content.ticket_uri = Some(uri(&ticket));
         reported
     });
     let resolved =
@@ -195,8 +195,8 @@ fn event<'a>(
             source: page(failure.url.as_ref()).map(|page| page.origin().ascii_serialization()),
             content: Content {
                 description: failure.title.as_deref().map(shown),
-                environment: Reference { id: &failure.env },
-                service: failure.services.first().map(|id| Reference { id }),
+                environment: Reference { id: shown(&failure.env) },
+                service: failure.services.first().map(|service| Reference { id: shown(service) }),
                 ticket_uri: None,
             },
         },

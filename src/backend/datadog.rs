@@ -213,7 +213,8 @@ fn attributes(Evaluated { failure, details }: &Evaluated) -> Attributes<'_> {
     }
 }
 
-/// The tags that were configured or sent, then what PagerDuty says; no tag twice.
+/// The tags that were configured or sent, then what PagerDuty says; no tag twice, and none without a key: better a tag is
+/// missing there than the failure.
 fn custom_tags(failure: &Failure, details: &Details) -> Vec<String> {
     let of_pagerduty = [
         ("pagerduty_service", &details.pagerduty_service),
@@ -230,7 +231,7 @@ pub(super) fn as_taken(tags: impl Iterator<Item = String>) -> Vec<String> {
     let mut taken: Vec<String> = Vec::new();
     for tag in tags {
         let tag = shown(&tag);
-        if taken.len() < MOST_TAGS && !taken.contains(&tag) {
+        if taken.len() < MOST_TAGS && tag.contains(':') && !taken.contains(&tag) {
             taken.push(tag);
         }
     }

@@ -6,6 +6,7 @@ use crate::corrections::changed;
 use crate::forwarding::after_a_while;
 use crate::harness::{Backend, Daemon, KEY, Request, event_of};
 
+mod cdevents_schema;
 mod contracts;
 
 /// `0123456789abcdef01234567`
@@ -200,6 +201,14 @@ async fn a_filter_keeps_failures_out_and_takes_back_those_that_leave() {
     let taken_back = json_of(&backend.next().await);
     assert_eq!((&taken_back["incident"], &taken_back["revision"]), (&json!("QFILTER001"), &json!(2)));
     assert_eq!(taken_back["state"], "ignored");
+    let back = changed("incident.service_updated", "QFILTER001", "01KB-BACK", |event| {
+        event["occurred_at"] = "2026-11-01T10:55:00Z".into();
+        event["data"]["service"]["summary"] = "Checkout API".into();
+    });
+    daemon.expect(back, "accepted").await;
+    let told_again = json_of(&backend.next().await);
+    assert_eq!((&told_again["state"], &told_again["revision"]), (&json!("completed"), &json!(3)));
+    assert_eq!(told_again["finished_at"], told["finished_at"]);
     assert!(backend.is_quiet());
 }
 
@@ -211,12 +220,13 @@ async fn hostile_incidents_stay_within_every_contract() {
     let service = format!("[[service]]\npagerduty = \"Tagged\"\ntags = [{}]\n", tags.join(", "));
     let entries: String = kinds.iter().map(|kind| entry(&backend, kind)).collect();
     let daemon = Daemon::start(&(service + &entries)).await;
-    let hostile: [fn(&mut Value); 6] = [
+    let hostile: [fn(&mut Value); 7] = [
         |data| data["title"] = "\u{202e}<script>alert(1)</script>\0\r\n".repeat(200).into(),
         |data| data["title"] = Value::Null,
         |data| data["service"] = json!({ "id": "P1", "summary": "Tagged" }),
         |data| (data["service"], data["teams"]) = (Value::Null, Value::Null),
         |data| data["html_url"] = "javascript:\u{7f} not a url".into(),
+        |data| data["html_url"] = "https://x.example/[a]|{b}^`\\?q={\"|\"}[]#^{}".into(),
         |data| data["priority"] = json!({ "id": "P", "summary": "\u{1F525}, sev:\"0\"\n" }),
     ];
     for (n, change) in hostile.into_iter().enumerate() {
@@ -230,11 +240,11 @@ async fn hostile_incidents_stay_within_every_contract() {
         "id": "a-failure-of-the-api", "services": ["a\u{7f}b"], "started_at": 1_793_527_200, "finished_at": 1_793_527_260,
         "name": HOSTILE_NAME, "severity": "\u{202e}", "version": "v\n1",
         "git": { "commit_sha": "0123456789abcdef0123456789abcdef01234567", "repository_url": "https://x.example/r" },
-        "custom_tags": (0..100).map(|n| format!("key:{n}\t")).collect::<Vec<_>>(),
+        "custom_tags": (0..99).map(|n| format!("key:{n}\t")).chain(["no key".to_owned()]).collect::<Vec<_>>(),
     });
     let answer = daemon.event_api("POST", "/failure", &json!({ "data": { "attributes": sent } })).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'sent'") < 35 {
+    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'sent'") < 40 {
         daemon.get("/readyz").await;
     }
     let mut checked = 0;
@@ -250,5 +260,5 @@ async fn hostile_incidents_stay_within_every_contract() {
         }
         checked += 1;
     }
-    assert!(checked >= 7 * 7, "{checked}");
+    assert!(checked >= 8 * 7, "{checked}");
 }

@@ -1,4 +1,4 @@
-//! As much of JSON Schema as `openapi.json` uses. What it does not know it refuses, so that nothing is let by.
+//! As much of JSON Schema as `openapi.json` and the schemas of backends use. What it does not know it refuses, so that nothing is let by.
 
 use pagerduty_dora::domain::timestamp::Timestamp;
 use regex::Regex;
@@ -39,6 +39,13 @@ impl<'a> Schemas<'a> {
                 "anyOf" => rule.as_array().unwrap().iter().any(|one| self.check(one, value).is_ok()),
                 "format" if rule == "date-time" => {
                     value.as_str().is_none_or(|text| Timestamp::parse(text).is_ok())
+                }
+                "format" if rule == "uri" => {
+                    value.as_str().is_none_or(|text| is_uri(text) && text.contains(':'))
+                }
+                "format" if rule == "uri-reference" => value.as_str().is_none_or(is_uri),
+                "minLength" => {
+                    value.as_str().is_none_or(|text| text.chars().count() as u64 >= rule.as_u64().unwrap())
                 }
                 "pattern" => {
                     let pattern = Regex::new(rule.as_str().unwrap()).unwrap();
@@ -99,6 +106,12 @@ fn words(rule: &Value) -> Vec<&str> {
         Value::Array(words) => words.iter().map(|word| word.as_str().unwrap()).collect(),
         word => word.as_str().into_iter().collect(),
     }
+}
+
+/// Of the letters that RFC 3986 allows, with brackets around an address only.
+fn is_uri(text: &str) -> bool {
+    const URI: &str = r"^([A-Za-z][A-Za-z0-9+.-]*:)?(//[A-Za-z0-9._~:@!$&'()*+,;=\[\]%-]*)?([A-Za-z0-9._~:/?#@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*$";
+    Regex::new(URI).unwrap().is_match(text)
 }
 
 fn is_of_type(value: &Value, word: &str) -> bool {
