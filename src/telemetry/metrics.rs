@@ -45,6 +45,9 @@ const STATUSES: [&str; 10] = [
     "unavailable",
 ];
 
+/// What an attempt can come to, as `forward` counts it.
+const OUTCOMES: [&str; 4] = ["sent", "retry", "refused", "dead"];
+
 /// Everything that is counted. No label ever carries an incident id, a title or a URL.
 pub struct Metrics {
     registry: Registry,
@@ -104,6 +107,11 @@ impl Metrics {
         register!(quarantined, "quarantined", "Signed bodies that were not understood");
         for status in STATUSES {
             self.webhooks.get_or_create(&Status { status }).inc_by(0);
+        }
+        for backend in &self.backends {
+            for outcome in OUTCOMES {
+                self.attempts.get_or_create(&Attempt { backend: backend.clone(), outcome }).inc_by(0);
+            }
         }
         let version = Family::<Version, Gauge>::default();
         version.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);

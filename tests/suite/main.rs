@@ -32,6 +32,7 @@ mod load;
 mod marks;
 mod model;
 mod node;
+mod odd_answers;
 mod one_law;
 mod openapi;
 mod outbox;

@@ -96,3 +96,18 @@ pub(super) fn made_up_id(content: &Value) -> String {
     }
     id
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_sha_has_forty_digits_or_more() {
+        for (length, is_full) in [(0, false), (39, false), (40, true), (41, true), (64, true)] {
+            assert_eq!(is_full_sha(&"aF".repeat(32)[..length]), is_full, "{length}");
+        }
+        for text in ["g".repeat(40), "\u{661}".repeat(20), format!("{} ", "a".repeat(40))] {
+            assert!(!is_full_sha(&text), "{text}");
+        }
+    }
+}
