@@ -206,7 +206,7 @@ async fn rule_8_a_storm_of_merges_is_one_failure() {
 async fn rule_13_a_refused_deletion_holds_nothing_else_up() {
     let mut backend = Backend::start().await;
     let entry = format!("{}application_key = {{ value = \"{KEY}-2\" }}\n", backend.entry("metrics"));
-    let daemon = Daemon::start(&entry).await;
+    let mut daemon = Daemon::start(&entry).await;
     daemon.expect(event_of("incident.resolved", "QSOURCE001"), "accepted").await;
     backend.next().await;
     forwarded(&daemon, "QSOURCE001", "sent").await;
@@ -216,8 +216,12 @@ async fn rule_13_a_refused_deletion_holds_nothing_else_up() {
     while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 403") == 0 {
         daemon.get("/readyz").await;
     }
-    daemon.expect(event_of("incident.resolved", "QOTHER0001"), "accepted").await;
-    assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QOTHER0001");
+    for incident in ["QOTHER0001", "QOTHER0002"] {
+        daemon.expect(event_of("incident.resolved", incident), "accepted").await;
+        assert_eq!(backend.next().await.attributes()["id"], format!("pagerduty:{incident}"));
+        // Nor does it after a restart.
+        daemon = daemon.restart(&entry).await;
+    }
     // Whichever key was wrong: once it is mended, nobody has to ask for the deletion.
     assert!(after_a_while(&daemon, &mut backend).await.line.starts_with("DELETE"));
     forwarded(&daemon, "QSOURCE001", "sent").await;
