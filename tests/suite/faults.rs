@@ -41,6 +41,15 @@ const PLACES: [Place; 3] = [
     Place { is_grown: true, files: &["", "-wal"] },
 ];
 
+impl Place {
+    /// Faults that hit nothing show nothing: at the least, writes, syncs and the store's opening have to fail.
+    fn was_tried(self, hit: &BTreeSet<&str>) {
+        let opens = !self.files.contains(&".lock") || hit.contains("openat");
+        let syncs = hit.contains("fdatasync") || hit.contains("fsync");
+        assert!(opens && syncs && hit.contains("pwrite64"), "{self:?}: no more failed than {hit:?}");
+    }
+}
+
 /// What fails.
 #[derive(Debug, Clone, Copy)]
 struct Fault {
@@ -97,10 +106,12 @@ impl Bench {
     async fn try_all(&self) {
         let mut runs = 0;
         for place in PLACES {
+            let mut hit = BTreeSet::new();
             for syscall in SYSCALLS {
                 for (error, is_for_ever) in kinds() {
                     let mut nth = 1;
                     while self.try_out(Fault { place, syscall, error, nth, is_for_ever }).await.hits > 0 {
+                        hit.insert(syscall);
                         nth += 1;
                     }
                     runs += nth;
@@ -109,20 +120,25 @@ impl Bench {
                     let _ = writeln!(std::io::stderr(), "{runs} runs; none is hit any more by {fault:?}");
                 }
             }
+            place.was_tried(&hit);
         }
     }
 
     async fn try_some(&self, mut rng: Rng) {
         for place in PLACES {
+            let mut hit = BTreeSet::new();
             for syscall in SYSCALLS {
                 // So late that it is none.
                 let never = Fault { place, syscall, error: "EIO", nth: 60_000, is_for_ever: false };
                 let calls = self.try_out(never).await.calls;
                 for (error, is_for_ever) in kinds().filter(|_| calls > 0) {
                     let nth = rng.usize(1..=calls);
-                    self.try_out(Fault { place, syscall, error, nth, is_for_ever }).await;
+                    if self.try_out(Fault { place, syscall, error, nth, is_for_ever }).await.hits > 0 {
+                        hit.insert(syscall);
+                    }
                 }
             }
+            place.was_tried(&hit);
         }
     }
 
