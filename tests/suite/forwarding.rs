@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pagerduty_dora::clock::Clock;
 use serde_json::json;
 
 use crate::harness::{Backend, Daemon, KEY, Request, event_of, fixture, time};
@@ -192,15 +193,27 @@ async fn what_no_backend_was_told_of_needs_no_taking_back() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_back_holds_nothing_up() {
-    let mut backend = Backend::start().await;
-    backend.will_answer(&[(503, &[])]);
-    let daemon = Daemon::start(&backend.entry("metrics")).await;
-    daemon.clock.set(time("2036-11-20T00:00:00Z"));
-    daemon.expect(fixture("incident.resolved"), "accepted").await;
-    let first = backend.next().await;
-    recorded(&daemon, 1).await;
-    assert!(daemon.query("SELECT max(due_at_ns) / 1000000000 FROM outbox") > 2_000_000_000, "due in 2036");
-    daemon.clock.set(time("2026-11-20T00:00:00Z"));
-    assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes);
+async fn a_clock_that_is_set_holds_nothing_up() {
+    let years = ["2026-11-20T00:00:00Z", "2036-11-20T00:00:00Z"];
+    // One that waits for its time, and one whose backend is asked once a minute.
+    for status in [503, 403] {
+        for [at, then] in [years, [years[1], years[0]]] {
+            let mut backend = Backend::start().await;
+            backend.will_answer(&[(status, &[])]);
+            let daemon = Daemon::start(&backend.entry("metrics")).await;
+            daemon.clock.set(time(at));
+            daemon.expect(fixture("incident.resolved"), "accepted").await;
+            let first = backend.next().await;
+            let is_recorded = format!("SELECT count(*) FROM outbox WHERE last_status = {status}");
+            while daemon.query(&is_recorded) == 0 {
+                daemon.get("/readyz").await;
+            }
+            assert!(daemon.query("SELECT max(due_at_ns) FROM outbox") >= time(at).as_nanos());
+            daemon.clock.set(time(then));
+            assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes);
+            // It took minutes, not years.
+            assert!(daemon.clock.now() < time(then).saturating_add(Duration::from_hours(1)));
+            settled(&daemon, "sent").await;
+        }
+    }
 }

@@ -130,14 +130,6 @@ async fn deliver(daemon: &Daemon, count: usize) {
     }
 }
 
-/// Lets time pass, so that waiting attempts are made.
-async fn pass(daemon: &Daemon, step: Duration, times: usize) {
-    for _ in 0..times {
-        daemon.clock.advance(step);
-        daemon.get("/healthz").await;
-    }
-}
-
 /// Waits until nothing is due: all of it was attempted, and put off.
 async fn attempted(daemon: &Daemon) {
     let is_due = format!("SELECT count(*) FROM outbox WHERE due_at_ns <= {}", daemon.clock.now().as_nanos());
@@ -228,9 +220,18 @@ async fn two_days_of_refused_credentials_are_a_probe_a_minute() {
         until(&daemon, "SELECT EXISTS (SELECT 1 FROM outbox WHERE last_status IS NOT NULL)").await;
         let before = backend.requests();
         assert!(before <= 20, "as many as were under way at once, and probes");
-        pass(&daemon, Duration::from_mins(1), MINUTES).await;
+        for _ in 0..MINUTES {
+            let before = backend.requests();
+            daemon.clock.advance(Duration::from_mins(1));
+            // One that passes before the last probe is recorded, or before the loop begins to wait, has none.
+            for _ in 0..10 {
+                if backend.requests() == before {
+                    daemon.get("/healthz").await;
+                }
+            }
+        }
         let probes = backend.requests() - before;
-        assert!((1..=MINUTES + 1).contains(&probes), "{probes} probes in {MINUTES} minutes");
+        assert!((MINUTES / 3..=MINUTES + 1).contains(&probes), "{probes} probes in {MINUTES} minutes");
         assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 20);
         backend.is_now(Mood::Takes);
         until(&daemon, ALL_SENT).await;
