@@ -20,7 +20,7 @@ use crate::forward::Forwarder;
 use crate::http::{self, Admin, BodyBudget, Cached, EventsApi, Intake, Limits, Token};
 use crate::pagerduty::payload;
 use crate::pagerduty::signature::SigningSecrets;
-use crate::store::{Ended, OpenError, Reader, Settings, Store};
+use crate::store::{Ended, MOST_UNFOLDED, OpenError, Reader, Settings, Store};
 use crate::telemetry::metrics::Metrics;
 
 /// Shorter signing secrets can be guessed.
@@ -193,6 +193,7 @@ fn open_store(
         destinations: backends.iter().map(|backend| Arc::clone(backend) as Arc<dyn Destination>).collect(),
         link_window: config.dora.link_window.get(),
         parse: payload::stored,
+        most_unfolded: MOST_UNFOLDED,
         observer: metrics,
     };
     Store::open(&config.store.path, settings)

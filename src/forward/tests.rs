@@ -5,7 +5,7 @@ use crate::backend::tests::that_panics;
 use crate::clock::ManualClock;
 use crate::domain::policy::Policy;
 use crate::pagerduty::payload;
-use crate::store::{Delivery, OutboxFilter, OutboxRow, Reader, RowState, Settings};
+use crate::store::{Delivery, MOST_UNFOLDED, OutboxFilter, OutboxRow, Reader, RowState, Settings};
 
 #[tokio::test]
 async fn a_panic_is_no_more_than_a_failed_attempt() {
@@ -17,6 +17,7 @@ async fn a_panic_is_no_more_than_a_failed_attempt() {
         destinations: vec![Arc::clone(&backend) as Arc<dyn Destination>],
         link_window: Duration::from_hours(24),
         parse: payload::stored,
+        most_unfolded: MOST_UNFOLDED,
         observer: Arc::clone(&metrics) as _,
     };
     let store = Store::open(&path, settings).unwrap();

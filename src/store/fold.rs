@@ -1,13 +1,13 @@
 //! Folding: the events that were kept become failures.
 //!
 //! Events are the truth, failures follow from them; so an event may be answered before its failure is brought up
-//! to date. While little comes in, both happen in one transaction. Under load the folding of many groups is done
-//! at once, which writes the row of an incident once instead of once an event. `folded.up_to` says how far it is;
-//! what a crash leaves unfolded is folded at the next start.
+//! to date. While little comes in, both happen in one transaction. In a rush events are only kept, and folded when it
+//! is over, or when as many wait as may: then all that an incident went through costs one reading and one writing of its
+//! row. `folded.up_to` says how far it is; what a crash leaves unfolded is folded at the next start.
 
 use std::sync::Arc;
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::Settings;
 use super::failure_row;
@@ -17,18 +17,28 @@ use crate::domain::event::Event;
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::timestamp::Timestamp;
 
-/// As many events are folded together where more keep coming: the more, the fewer times a page is written.
-pub(super) const BATCH: usize = 4_096;
+/// From that many events in one transaction on, it is a rush.
+pub(super) const RUSH_FROM_EVENTS: usize = 12;
 /// The least that is folded at a time.
-const SMALLEST_SLICE: usize = 64;
+const SMALLEST_SLICE: usize = 256;
+/// What is folded at a time while nobody waits.
+pub(super) const LARGE_SLICE: usize = 4_096;
 
 /// How much to fold beside a group of writes, so that the backlog shrinks and nobody waits for long.
 pub(super) fn slice_beside(group: usize) -> usize {
     (2 * group).max(SMALLEST_SLICE)
 }
 
-/// An event that is kept, and whose failure does not know it yet.
-pub(super) struct Unfolded {
+/// An event that is kept, and whose failure does not know it yet. Small, because many may wait: the rest of it is read
+/// again when it is folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Unfolded {
+    failure_key: i64,
+    row: i64,
+}
+
+/// An event about an incident, to be folded.
+pub(super) struct Folding {
     row: i64,
     incident: IncidentId,
     failure_key: i64,
@@ -36,7 +46,7 @@ pub(super) struct Unfolded {
     received_at: Timestamp,
 }
 
-impl Unfolded {
+impl Folding {
     /// `None` for an event about no incident.
     pub(super) fn new(row: i64, event: Arc<Event>, received_at: Timestamp) -> Option<Self> {
         let incident = event.subject.as_ref()?.incident.clone();
@@ -45,31 +55,18 @@ impl Unfolded {
     }
 }
 
-/// How much of the backlog a transaction folds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Portion {
-    None,
-    /// About as many events of the batch.
-    Slice(usize),
-    All,
-}
-
 /// Events kept and not folded yet.
 #[derive(Default)]
 pub(super) struct Backlog {
     /// In order of arrival.
     waiting: Vec<Unfolded>,
-    /// Being folded, from its end. Sorted by key, so that neighbours in the index are written together.
+    /// Being folded, from its end. Sorted, so that an incident's events are together, and neighbours in the index.
     batch: Vec<Unfolded>,
     /// The last row of the batch as it was at first.
     batch_up_to: i64,
 }
 
 impl Backlog {
-    pub(super) fn push(&mut self, unfolded: Unfolded) {
-        self.waiting.push(unfolded);
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.batch.is_empty()
     }
@@ -79,81 +76,80 @@ impl Backlog {
         self.waiting.len() + self.batch.len()
     }
 
-    /// How many were added and are in no batch.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// Keeps what was committed and not folded with it.
+    pub(super) fn extend(&mut self, fresh: impl Iterator<Item = Folding>) {
+        self.waiting.extend(fresh.map(|Folding { row, failure_key, .. }| Unfolded { failure_key, row }));
     }
 
-    /// Forgets what was added in a transaction that was rolled back.
-    pub(super) fn forget_since(&mut self, waiting: usize) {
-        self.waiting.truncate(waiting);
-    }
-
-    /// Whether a slice should be folded. While more keeps coming in, a batch is not begun before it is full.
-    pub(super) fn prepare(&mut self, is_busy: bool) -> bool {
-        if self.batch.is_empty() && (!is_busy || self.waiting.len() >= BATCH) {
+    /// The next events to be folded, about as many: incidents are not split.
+    pub(super) fn slice(&mut self, wanted: usize) -> Slice {
+        if self.batch.is_empty() {
             self.batch = std::mem::take(&mut self.waiting);
             self.batch_up_to = self.batch.last().map_or(0, |last| last.row);
-            self.batch.sort_unstable_by_key(|unfolded| (unfolded.failure_key, unfolded.row));
+            self.batch.sort_unstable();
         }
-        !self.batch.is_empty()
+        let start = self.batch.len().saturating_sub(wanted);
+        let start = self.batch.get(start).map_or(start, |first| {
+            self.batch.partition_point(|unfolded| unfolded.failure_key < first.failure_key)
+        });
+        let events = self.batch.get(start..).unwrap_or_default().to_vec();
+        Slice { start, events, up_to: (start == 0).then_some(self.batch_up_to) }
     }
 
     /// Lets go of what was folded, now that it is committed.
-    pub(super) fn done(&mut self, portion: Portion) {
-        match portion {
-            Portion::None => {}
-            Portion::Slice(slice) => self.batch.truncate(self.slice_start(slice)),
-            Portion::All => *self = Self::default(),
-        }
-    }
-
-    /// Where a slice of about that many begins: not inside an incident.
-    fn slice_start(&self, slice: usize) -> usize {
-        let wanted = self.batch.len().saturating_sub(slice);
-        let Some(Unfolded { failure_key, .. }) = self.batch.get(wanted) else {
-            return wanted;
-        };
-        self.batch.partition_point(|unfolded| unfolded.failure_key < *failure_key)
+    pub(super) fn done(&mut self, slice: &Slice) {
+        self.batch.truncate(slice.start);
     }
 }
 
-/// Brings the failures of a portion of the backlog up to date.
-pub(super) fn fold(session: &mut Session<'_>, portion: Portion) -> rusqlite::Result<()> {
-    // Whether this counts is decided by the commit: until then the writer keeps them.
-    let backlog = std::mem::take(session.backlog);
-    let (events, up_to): (Vec<&Unfolded>, _) = match portion {
-        Portion::None => (Vec::new(), None),
-        Portion::Slice(slice) => {
-            let start = backlog.slice_start(slice);
-            (backlog.batch[start..].iter().collect(), (start == 0).then_some(backlog.batch_up_to))
-        }
-        Portion::All => {
-            let up_to = backlog.waiting.last().or(backlog.batch.last()).map(|last| last.row);
-            (backlog.batch.iter().chain(&backlog.waiting).collect(), up_to)
-        }
-    };
-    let folded = fold_events(session, events, up_to);
-    *session.backlog = backlog;
-    folded
-}
-
-fn fold_events(
-    session: &mut Session<'_>,
-    mut events: Vec<&Unfolded>,
+/// A part of the backlog.
+pub(super) struct Slice {
+    start: usize,
+    events: Vec<Unfolded>,
+    /// All rows up to this one are folded once it is. `None`: not all.
     up_to: Option<i64>,
-) -> rusqlite::Result<()> {
+}
+
+/// Brings the failures of some events up to date that the same transaction keeps.
+pub(super) fn fold_fresh(session: &mut Session<'_>) -> rusqlite::Result<()> {
+    let fresh = std::mem::take(&mut session.fresh);
+    let up_to = fresh.last().map(|last| last.row);
+    fold(session, fresh, up_to)
+}
+
+/// Brings the failures of a part of the backlog up to date.
+pub(super) fn fold_slice(session: &mut Session<'_>, slice: &Slice) -> rusqlite::Result<()> {
+    const SQL: &str = "SELECT received_at_ns, body FROM event WHERE id = ?1";
+    let mut statement = session.prepare(SQL)?;
+    let mut events = Vec::with_capacity(slice.events.len());
+    for unfolded in &slice.events {
+        let mut rows = statement.query([unfolded.row])?;
+        if let Some(row) = rows.next()?
+            && let Some(body) = row.get_ref(1)?.as_blob_or_null()?
+            && let Some(event) = (session.settings.parse)(body)
+        {
+            let received_at = Timestamp::from_nanos(row.get(0)?);
+            events.extend(Folding::new(unfolded.row, Arc::new(event), received_at));
+        }
+    }
+    fold(session, events, slice.up_to)
+}
+
+fn fold(session: &mut Session<'_>, mut events: Vec<Folding>, up_to: Option<i64>) -> rusqlite::Result<()> {
     const LINK: &str = "INSERT INTO failure_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     const REMEMBER: &str = "INSERT INTO folded VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET up_to = ?1";
-    events.sort_unstable_by_key(|unfolded| (unfolded.failure_key, unfolded.row));
+    // Two incidents may have one key.
+    events.sort_unstable_by(|a, b| {
+        (a.failure_key, &a.incident, a.row).cmp(&(b.failure_key, &b.incident, b.row))
+    });
     let by_incident = || events.chunk_by(|a, b| a.incident == b.incident);
-    let link = |session: &Session<'_>, row: i64, events: &[&Unfolded]| {
-        events.iter().try_for_each(|unfolded| session.execute(LINK, params![row, unfolded.row]).map(drop))
+    let link = |session: &Session<'_>, row: i64, events: &[Folding]| {
+        events.iter().try_for_each(|folding| session.execute(LINK, params![row, folding.row]).map(drop))
     };
     let mut merged = Changed::default();
     for events in by_incident() {
         let member = session.incidents().load(&events[0].incident)?;
-        let received = events.iter().map(|unfolded| (&*unfolded.event, unfolded.received_at));
+        let received = events.iter().map(|folding| (&*folding.event, folding.received_at));
         let stored = member.row.id;
         let row = match member.learn(received) {
             None => stored,
@@ -180,7 +176,7 @@ fn fold_events(
 }
 
 /// What an earlier process kept and did not come to fold.
-pub(super) fn left_over(db: &rusqlite::Connection, settings: &Settings) -> rusqlite::Result<Backlog> {
+pub(super) fn left_over(db: &Connection, settings: &Settings) -> rusqlite::Result<Backlog> {
     const SQL: &str = "SELECT id, received_at_ns, body FROM event
         WHERE id > (SELECT coalesce(max(up_to), 0) FROM folded) AND body IS NOT NULL ORDER BY id";
     let mut statement = db.prepare(SQL)?;
@@ -189,7 +185,7 @@ pub(super) fn left_over(db: &rusqlite::Connection, settings: &Settings) -> rusql
     while let Some(row) = rows.next()? {
         if let Some(event) = (settings.parse)(row.get_ref(2)?.as_blob()?) {
             let received_at = Timestamp::from_nanos(row.get(1)?);
-            left_over.waiting.extend(Unfolded::new(row.get(0)?, Arc::new(event), received_at));
+            left_over.extend(Folding::new(row.get(0)?, Arc::new(event), received_at).into_iter());
         }
     }
     Ok(left_over)

@@ -51,6 +51,10 @@ use writer::{Job, Session, Writer};
 /// How many writes may wait; one more is refused, so that what waits can always be answered in time.
 const QUEUE: usize = 1024;
 
+/// More events than this never wait to be folded: the last failures would be too late, and so would the next start after
+/// a crash.
+pub const MOST_UNFOLDED: usize = 128 * 1024;
+
 /// What the writer needs to know to turn events into failures and outbox rows.
 pub struct Settings {
     /// How an incident becomes a failure.
@@ -61,6 +65,8 @@ pub struct Settings {
     pub link_window: Duration,
     /// Reads a stored body again.
     pub parse: fn(&[u8]) -> Option<Event>,
+    /// How many events may wait to be folded; usually [`MOST_UNFOLDED`].
+    pub most_unfolded: usize,
     /// Told of every commit.
     pub observer: Arc<dyn CommitObserver>,
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rusqlite::params;
 
 use super::event_row;
-use super::fold::Unfolded;
+use super::fold::Folding;
 use super::writer::Session;
 use crate::domain::event::Event;
 use crate::domain::timestamp::Timestamp;
@@ -64,9 +64,9 @@ pub(super) fn record(
     let Some(row) = event_row::insert(session, event, delivery)? else {
         return seen_before(session, event, delivery);
     };
-    match Unfolded::new(row, Arc::clone(event), delivery.received_at) {
-        Some(unfolded) => {
-            session.backlog.push(unfolded);
+    match Folding::new(row, Arc::clone(event), delivery.received_at) {
+        Some(folding) => {
+            session.fresh.push(folding);
             Ok(Recorded::Accepted)
         }
         None => Ok(Recorded::Ignored),

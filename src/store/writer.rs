@@ -4,24 +4,24 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::thread;
-use std::time::Instant;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params, ffi};
 use tokio::sync::{mpsc, watch};
 
 use super::checkpoint::Checkpointer;
-use super::fold::{self, Backlog, Portion};
+use super::fold::{self, Backlog, Folding, Slice};
 use super::group::{self, Incidents};
 use super::{Ended, Settings, StoreError, mark};
 use crate::domain::timestamp::Timestamp;
 
 /// More writes than this do not join one group, so that the first of them is not kept waiting.
 const LARGEST_GROUP: usize = 256;
-/// From groups of that many on, folding is put off.
-const FOLD_LATER_FROM_JOBS: usize = 12;
-/// More events than this are never kept unfolded: they take memory.
-const MOST_UNFOLDED: usize = 4 * fold::BATCH;
+/// A rush is over once there was no more of it for that long.
+const CALM_AFTER: Duration = Duration::from_millis(20);
 
 /// Something to be done in a transaction, and somebody to be told once it is durable.
 pub(super) trait Job: Send {
@@ -37,8 +37,8 @@ pub(super) struct Session<'a> {
     pub(super) settings: &'a Settings,
     /// Outbox rows that this process is sending. In memory only: a crash lets go of them by itself.
     pub(super) claimed: &'a mut HashSet<i64>,
-    /// Events kept and not folded yet.
-    pub(super) backlog: &'a mut Backlog,
+    /// Events that this transaction keeps, and that are to be folded.
+    pub(super) fresh: Vec<Folding>,
     /// The key of every failure that an incident was ever merged into, and perhaps of some more: hardly any is
     /// among them, and the others need not be asked for.
     pub(super) merge_targets: &'a mut HashSet<i64>,
@@ -99,6 +99,8 @@ pub(super) struct Writer {
     merge_targets: HashSet<i64>,
     /// Once begun for a backend, it goes on without it: what is known must stay true.
     keeps_marks: bool,
+    /// When many events came in at once.
+    rushed_at: Option<Instant>,
     /// The last transaction failed: do not try again before somebody asks for something.
     is_stuck: bool,
 }
@@ -123,6 +125,7 @@ impl Writer {
             backlog: Backlog::default(),
             merge_targets: HashSet::new(),
             keeps_marks: false,
+            rushed_at: None,
             is_stuck: false,
         }
     }
@@ -134,7 +137,10 @@ impl Writer {
         self.keeps_marks = is_wanted || self.db.query_row(IS_BEGUN, [], |row| row.get(0))?;
         self.merge_targets = group::merge_targets(&self.db)?;
         self.backlog = fold::left_over(&self.db, &self.settings)?;
-        self.transact(&mut [], Portion::All).map(drop)
+        while !self.backlog.is_empty() {
+            self.fold(fold::LARGE_SLICE)?;
+        }
+        Ok(())
     }
 
     /// Starts the thread; `end` is told how it ended.
@@ -146,8 +152,7 @@ impl Writer {
     fn run(mut self) -> Ended {
         while let Some(group) = self.gather() {
             let slice = fold::slice_beside(group.len());
-            let is_busy = !group.is_empty();
-            if let Err(doubt) = self.commit(group).and_then(|()| self.fold_some(slice, is_busy)) {
+            if let Err(doubt) = self.commit(group).and_then(|()| self.fold_in_a_calm(slice)) {
                 tracing::error!(
                     error = doubt,
                     "the store has to be opened again: ending, so that a restart does"
@@ -164,11 +169,17 @@ impl Writer {
         }
     }
 
-    /// Takes all that waits; waits itself only where nothing is left to be folded. `None`: the end.
+    /// Takes all that waits. Where nothing does and nothing is left to be folded, it waits; in a rush it waits a
+    /// little all the same. `None`: the end.
     fn gather(&mut self) -> Option<Vec<Box<dyn Job>>> {
         let mut group = Vec::new();
         if self.backlog.is_empty() || self.is_stuck {
             group.push(self.queue.blocking_recv()?);
+        } else if let Some(pause) = self.calm_in() {
+            match receive_within(&mut self.queue, pause) {
+                Some(job) => group.push(job),
+                None => self.rushed_at = None,
+            }
         }
         while group.len() < LARGEST_GROUP
             && let Ok(job) = self.queue.try_recv()
@@ -178,14 +189,19 @@ impl Writer {
         Some(group)
     }
 
+    /// How long until the rush is over; `None`: there is none.
+    fn calm_in(&self) -> Option<Duration> {
+        CALM_AFTER.checked_sub(self.rushed_at?.elapsed()).filter(|pause| !pause.is_zero())
+    }
+
     /// Commits a group; one that fails is redone one by one, so that only the culprit is refused.
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) -> Result<(), String> {
         if group.is_empty() {
             return Ok(());
         }
         // Where folding fails again and again, writes are refused rather than events gathered without end.
-        if self.backlog.len() >= MOST_UNFOLDED
-            && let Err(error) = self.transact(&mut [], Portion::All)
+        if self.backlog.len() >= self.settings.most_unfolded
+            && let Err(error) = self.fold(fold::slice_beside(group.len()))
         {
             return match self.roll_back(&error) {
                 NotCommitted::InDoubt(doubt) => Err(doubt),
@@ -197,9 +213,7 @@ impl Writer {
             };
         }
         let began = Instant::now();
-        let is_quiet = group.len() < FOLD_LATER_FROM_JOBS && self.backlog.is_empty();
-        let committed = self.transact(&mut group, if is_quiet { Portion::All } else { Portion::None });
-        match committed.map_err(|error| self.roll_back(&error)) {
+        match self.keep(&mut group).map_err(|error| self.roll_back(&error)) {
             Ok(()) => {
                 self.settings.observer.committed(group.len(), began.elapsed());
                 for job in group {
@@ -217,13 +231,12 @@ impl Writer {
         }
     }
 
-    /// Folds some of what was put off.
-    fn fold_some(&mut self, slice: usize, is_busy: bool) -> Result<(), String> {
-        if self.is_stuck || !self.backlog.prepare(is_busy) {
+    /// Folds some of what was put off, unless many events come in just now.
+    fn fold_in_a_calm(&mut self, slice: usize) -> Result<(), String> {
+        if self.is_stuck || self.backlog.is_empty() || self.calm_in().is_some() {
             return Ok(());
         }
-        let folded = self.transact(&mut [], Portion::Slice(slice));
-        match folded.map_err(|error| self.roll_back(&error)) {
+        match self.fold(slice).map_err(|error| self.roll_back(&error)) {
             Ok(()) => Ok(()),
             Err(NotCommitted::InDoubt(doubt)) => Err(doubt),
             Err(NotCommitted::RolledBack(error)) => {
@@ -233,14 +246,42 @@ impl Writer {
         }
     }
 
+    /// Does what a group wants, and folds its events at once where they are few and none wait already.
+    fn keep(&mut self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+        let is_first = self.backlog.is_empty();
+        let left_for_later = self.transact(|session| {
+            group.iter_mut().try_for_each(|job| job.run(session))?;
+            if is_first && session.fresh.len() < fold::RUSH_FROM_EVENTS {
+                fold::fold_fresh(session)?;
+            }
+            Ok(std::mem::take(&mut session.fresh))
+        })?;
+        if left_for_later.len() >= fold::RUSH_FROM_EVENTS {
+            self.rushed_at = Some(Instant::now());
+        }
+        self.backlog.extend(left_for_later.into_iter());
+        Ok(())
+    }
+
+    /// Folds a part of the backlog.
+    fn fold(&mut self, wanted: usize) -> rusqlite::Result<()> {
+        let slice: Slice = self.backlog.slice(wanted);
+        self.transact(|session| fold::fold_slice(session, &slice))?;
+        self.backlog.done(&slice);
+        Ok(())
+    }
+
     /// One transaction. After an error the caller rolls back; what the writer remembers is as it was.
-    fn transact(&mut self, group: &mut [Box<dyn Job>], portion: Portion) -> rusqlite::Result<()> {
-        let (claimed_before, waiting_before) = (self.claimed.clone(), self.backlog.waiting());
+    fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&mut Session<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let claimed_before = self.claimed.clone();
         let mut session = Session {
             db: &self.db,
             settings: &self.settings,
             claimed: &mut self.claimed,
-            backlog: &mut self.backlog,
+            fresh: Vec::new(),
             merge_targets: &mut self.merge_targets,
             keeps_marks: self.keeps_marks,
             affected: BTreeMap::new(),
@@ -248,22 +289,17 @@ impl Writer {
         };
         let done = session
             .execute("BEGIN IMMEDIATE", [])
-            .and_then(|_| group.iter_mut().try_for_each(|job| job.run(&mut session)))
-            .and_then(|()| fold::fold(&mut session, portion))
-            .and_then(|()| mark::tell_affected(&mut session))
-            .and_then(|()| session.execute("COMMIT", []));
+            .and_then(|_| work(&mut session))
+            .and_then(|result| mark::tell_affected(&mut session).map(|()| result))
+            .and_then(|result| session.execute("COMMIT", []).map(|_| result));
         let outbox_changed = session.outbox_changed;
         self.is_stuck = done.is_err();
-        if let Err(error) = done {
-            self.claimed = claimed_before;
-            self.backlog.forget_since(waiting_before);
-            return Err(error);
+        match &done {
+            Err(_) => self.claimed = claimed_before,
+            Ok(_) if outbox_changed => drop(self.changed.send_replace(())),
+            Ok(_) => {}
         }
-        self.backlog.done(portion);
-        if outbox_changed {
-            self.changed.send_replace(());
-        }
-        Ok(())
+        done
     }
 
     /// Undoes the transaction. A sync that failed cannot be undone: the kernel may have dropped the pages. And where
@@ -279,6 +315,24 @@ impl Writer {
         } else {
             NotCommitted::RolledBack(error.to_string())
         }
+    }
+}
+
+/// The next job, if one comes soon.
+fn receive_within(queue: &mut mpsc::Receiver<Box<dyn Job>>, pause: Duration) -> Option<Box<dyn Job>> {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let began = Instant::now();
+    loop {
+        if let Poll::Ready(job) = queue.poll_recv(&mut Context::from_waker(&waker)) {
+            return job;
+        }
+        thread::park_timeout(pause.checked_sub(began.elapsed())?);
     }
 }
 

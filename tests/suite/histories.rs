@@ -12,7 +12,7 @@ use fastrand::Rng;
 use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::pagerduty::payload;
-use pagerduty_dora::store::{CommitObserver, Delivery, Filter, Reader, Settings, Store};
+use pagerduty_dora::store::{CommitObserver, Delivery, Filter, MOST_UNFOLDED, Reader, Settings, Store};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -69,6 +69,7 @@ fn settings(configured: Configured) -> Settings {
         destinations: Vec::new(),
         link_window: Duration::from_hours(24),
         parse: payload::stored,
+        most_unfolded: MOST_UNFOLDED,
         observer: Arc::new(Nobody),
     }
 }

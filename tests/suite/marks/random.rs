@@ -17,7 +17,7 @@ use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::domain::submission::Submission;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::pagerduty::payload;
-use pagerduty_dora::store::{Claimed, CommitObserver, Outcome, Settings, Store};
+use pagerduty_dora::store::{Claimed, CommitObserver, MOST_UNFOLDED, Outcome, Settings, Store};
 use serde_json::Value;
 
 use crate::harness::time;
@@ -55,6 +55,7 @@ fn settings() -> Settings {
         destinations: vec![Arc::new(backend)],
         link_window: WINDOW,
         parse: payload::stored,
+        most_unfolded: MOST_UNFOLDED,
         observer: Arc::new(Nobody),
     }
 }

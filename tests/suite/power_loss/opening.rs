@@ -11,7 +11,7 @@ use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::forwarding::{Destination, Destinations};
 use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::pagerduty::payload;
-use pagerduty_dora::store::{CommitObserver, Ended, Settings, Store};
+use pagerduty_dora::store::{CommitObserver, Ended, MOST_UNFOLDED, Settings, Store};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -112,6 +112,7 @@ impl Machine {
             destinations: self.destinations.clone(),
             link_window: Duration::from_hours(24),
             parse: payload::stored,
+            most_unfolded: MOST_UNFOLDED,
             observer: Arc::new(Unobserved),
         };
         let store = Store::open(&self.store, settings).map_err(|error| format!("broken: {error}"))?;
