@@ -17,6 +17,8 @@ pub(crate) struct Run {
     pub(crate) p99: Duration,
     /// How many were answered.
     pub(crate) answered: usize,
+    /// From the first request to the last answer.
+    pub(crate) took: Duration,
 }
 
 struct Connection {
@@ -70,12 +72,12 @@ pub(crate) fn run(address: SocketAddr, requests: Vec<Vec<Vec<u8>>>) -> io::Resul
             }
         }
     }
-    let seconds = began.elapsed().as_secs_f64();
+    let all_took = began.elapsed();
     took.sort_unstable();
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
-    let per_second = took.len() as f64 / seconds;
+    let per_second = took.len() as f64 / all_took.as_secs_f64();
     let at = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
-    Ok(Run { per_second, p50: at(50), p99: at(99), answered: took.len() })
+    Ok(Run { per_second, p50: at(50), p99: at(99), answered: took.len(), took: all_took })
 }
 
 impl Connection {

@@ -17,7 +17,7 @@ mod servers;
 
 use client::Run;
 use load::Load;
-use servers::{Bare, Daemon};
+use servers::{Bare, Daemon, Measured};
 
 /// Connections, and how many requests each run sends over all of them.
 const CONNECTIONS: [(usize, usize); 4] = [(1, 3_000), (16, 40_000), (64, 80_000), (256, 80_000)];
@@ -65,13 +65,20 @@ fn compare(load: Load, connections: usize, count: usize) -> anyhow::Result<()> {
     let mut pairs = Vec::new();
     for _ in 0..ROUNDS {
         let bare = Bare::start()?.measure(load, connections, count)?;
-        let (durable, cpu) = Daemon::start(load, None)?.measure(load, connections, count)?;
-        pairs.push((durable.per_second / bare.per_second, bare, durable, cpu));
+        let durable = Daemon::start(load, None)?.measure(load, connections, count)?;
+        pairs.push((durable.run.per_second / bare.per_second, bare, durable));
     }
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (ratio, bare, durable, cpu) = &pairs[ROUNDS / 2];
-    println!("{connections:>11}  {}   |   {}   |   {ratio:.2}", columns(bare), columns(durable));
+    let (ratio, bare, Measured { run, cpu, folded_in }) = &pairs[ROUNDS / 2];
+    println!("{connections:>11}  {}   |   {}   |   {ratio:.2}", columns(bare), columns(run));
     println!("             CPU of an event: {cpu}");
+    #[expect(clippy::cast_precision_loss, reason = "a few ten thousand")]
+    let per_second = run.answered as f64 / folded_in.as_secs_f64();
+    println!(
+        "             {} events in {:.2} s; with all failures up to date {per_second:.0}/s",
+        run.answered,
+        run.took.as_secs_f64()
+    );
     Ok(())
 }
 

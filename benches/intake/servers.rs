@@ -1,7 +1,7 @@
 //! The two that are compared, each started anew for a run.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
@@ -14,6 +14,7 @@ use bytes::Bytes;
 use pagerduty_dora::Embedded;
 use pagerduty_dora::clock::SystemClock;
 use pagerduty_dora::config::Config;
+use rusqlite::OpenFlags;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -22,12 +23,9 @@ use crate::client::{self, Run};
 use crate::cpu::{Cpu, PerEvent};
 use crate::load::{self, Load, SECRET};
 
+/// As the program's own: a thread for each core.
 pub(crate) fn runtime(name: &'static str) -> anyhow::Result<Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(if name == "daemon" { 1 } else { 2 })
-        .enable_all()
-        .thread_name(name)
-        .build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_name(name).build()?)
 }
 
 /// Sends the load from a thread of its own.
@@ -73,11 +71,22 @@ impl Bare {
     }
 }
 
+/// What a run against the daemon came to.
+pub(crate) struct Measured {
+    /// What the client saw.
+    pub(crate) run: Run,
+    /// Until the last answer.
+    pub(crate) cpu: PerEvent,
+    /// From the first request until every failure was up to date.
+    pub(crate) folded_in: Duration,
+}
+
 /// The daemon, with a store on the disk.
 pub(crate) struct Daemon {
     running: Embedded,
     runtime: Runtime,
     arrivals: mpsc::Receiver<Instant>,
+    store: PathBuf,
     _folder: TempDir,
 }
 
@@ -88,20 +97,29 @@ impl Daemon {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let (seen, arrivals) = mpsc::channel();
         let mut config = Config::parse(&configuration(load, &runtime, seen)?)?;
-        config.store.path = store.map_or_else(|| folder.path().join("store.db"), Path::to_owned);
+        let store = store.map_or_else(|| folder.path().join("store.db"), Path::to_owned);
+        config.store.path.clone_from(&store);
         let running = runtime.block_on(Embedded::start(config, Arc::new(SystemClock)))?;
-        Ok(Self { running, runtime, arrivals, _folder: folder })
+        Ok(Self { running, runtime, arrivals, store, _folder: folder })
     }
 
-    pub(crate) fn measure(
-        self,
-        load: Load,
-        connections: usize,
-        count: usize,
-    ) -> anyhow::Result<(Run, PerEvent)> {
-        let measured = measure(self.running.public, load, connections, count)?;
+    pub(crate) fn measure(self, load: Load, connections: usize, count: usize) -> anyhow::Result<Measured> {
+        let folded_before = self.folded_up_to()?;
+        let began = Instant::now();
+        let (run, cpu) = measure(self.running.public, load, connections, count)?;
+        let preparing = began.elapsed().saturating_sub(run.took);
+        while self.folded_up_to()? < folded_before + i64::try_from(run.answered)? {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let folded_in = began.elapsed().saturating_sub(preparing);
         self.stop()?;
-        Ok(measured)
+        Ok(Measured { run, cpu, folded_in })
+    }
+
+    /// The last event that its failure knows.
+    fn folded_up_to(&self) -> anyhow::Result<i64> {
+        let db = rusqlite::Connection::open_with_flags(&self.store, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        Ok(db.query_row("SELECT coalesce(max(up_to), 0) FROM folded", [], |row| row.get(0))?)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
