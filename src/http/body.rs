@@ -42,7 +42,7 @@ pub(super) struct HeldBody {
 
 impl HeldBody {
     /// The room, to be kept for as long as the bytes are.
-    pub(super) fn into_parts(self) -> (Bytes, Option<Box<dyn Any + Send>>) {
+    pub(super) fn into_parts(self) -> (Bytes, Option<Box<dyn Any + Send + Sync>>) {
         (self.bytes, self.reservation.map(|permit| Box::new(permit) as _))
     }
 }

@@ -131,7 +131,10 @@ impl Store {
 
     /// Records a verified event. When this returns `Ok`, the disk has it.
     pub async fn record(&self, event: Event, delivery: Delivery) -> Result<Recorded, StoreError> {
-        let event = Arc::new(event);
+        // Kept until the answer is there, so that the thread that made it frees it: an allocator has far more work with
+        // what another thread frees.
+        let kept = (Arc::new(event), Arc::new(delivery));
+        let (event, delivery) = kept.clone();
         self.offer(move |session| record::record(session, &event, &delivery)).await
     }
 
@@ -252,7 +255,9 @@ impl<T: Send + 'static, W: Work<T>> Job for Pending<T, W> {
     }
 
     fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
-        let Self { result, answer, .. } = *self;
+        let Self { work, result, answer } = *self;
+        // Before the answer: whoever waits for it is the last to hold what it works with.
+        drop(work);
         let result = committed.and_then(|()| result.ok_or(StoreError::Closed));
         // Whoever asked may have given up waiting; the work is done all the same.
         let _ = answer.send(result);

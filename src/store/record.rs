@@ -21,7 +21,7 @@ pub struct Delivery {
     /// The signed bytes.
     pub body: Bytes,
     /// What keeps the room that the body takes, until it is written.
-    pub reservation: Option<Box<dyn Any + Send>>,
+    pub reservation: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Delivery {
