@@ -70,6 +70,10 @@ impl Protocol for Http {
         Frozen { action: Action::Replace, body: serde_json::to_vec(&body).unwrap_or_default() }
     }
 
+    fn shows_links(&self) -> bool {
+        true
+    }
+
     fn send(&self, Attempt { subject, revision, frozen, now, .. }: Attempt) -> Sending<'_> {
         let id = format!("{}:{revision}", subject.id());
         let seconds = now.as_seconds();

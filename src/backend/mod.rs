@@ -50,6 +50,11 @@ trait Protocol: Send + Sync {
         Frozen { action: Action::LeaveOpen, body: Vec::new() }
     }
 
+    /// Whether what it freezes of a failure has the deployment in it that this is linked to.
+    fn shows_links(&self) -> bool {
+        false
+    }
+
     /// Sends what was frozen, once.
     fn send(&self, attempt: Attempt) -> Sending<'_>;
 }
@@ -192,6 +197,10 @@ impl Destination for Backend {
 
     fn take_deployment_back(&self, id: &DeploymentId) -> Option<Frozen> {
         self.protocol.take_deployment_back(id)
+    }
+
+    fn shows_links(&self) -> bool {
+        self.protocol.shows_links()
     }
 
     fn takes_marks(&self) -> bool {

@@ -117,6 +117,9 @@ pub trait Destination: Send + Sync {
     /// The exact request that takes a deployment back. `None`: the backend has no way to.
     fn take_deployment_back(&self, id: &DeploymentId) -> Option<Frozen>;
 
+    /// Whether it is told which deployment a failure is linked to.
+    fn shows_links(&self) -> bool;
+
     /// Whether it is told which deployments failed.
     fn takes_marks(&self) -> bool;
 

@@ -10,7 +10,7 @@ use super::writer::Session;
 use super::{blame, told_deployment};
 use crate::domain::deployment::{Deployment, Deployments, Suspect};
 use crate::domain::explain::{Why, explain_link};
-use crate::domain::failure::{Details, Failure};
+use crate::domain::failure::{Details, Evaluated, Failure};
 use crate::domain::figures::{Question, Report, report};
 use crate::domain::id::DeploymentId;
 use crate::domain::timestamp::Timestamp;
@@ -103,6 +103,16 @@ pub(super) fn candidates(
         }
     }
     Ok(Deployments::new(found))
+}
+
+/// The deployment that a failure is linked to, as far as deployments are known by now.
+pub(super) fn linked(
+    session: &Session<'_>,
+    Evaluated { failure, details }: &Evaluated,
+) -> rusqlite::Result<Option<DeploymentId>> {
+    let (suspect, link_window) = (details.suspect(failure), session.settings.link_window);
+    let deployments = candidates(session.db(), &suspect, link_window)?;
+    Ok(deployments.link(&suspect, link_window).deployment().map(|deployment| deployment.id.clone()))
 }
 
 /// Fills in which deployment a failure is linked to, and says why.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Params, Row, params};
 
+use super::deployment_row;
 use super::failure_row::FailureRow;
 use super::writer::Session;
 use crate::domain::failure::{Evaluated, State};
@@ -147,7 +148,11 @@ pub(super) fn news(
     let mut news = Vec::new();
     for destination in &session.settings.destinations {
         let backend = destination.name();
-        let seen = seen_through(destination.filter(), evaluated);
+        let mut seen = seen_through(destination.filter(), evaluated);
+        if destination.shows_links() {
+            let linked = deployment_row::linked(session, evaluated)?;
+            seen.to_mut().failure.deployment = linked.map(|id| id.to_string());
+        }
         let is_correction = row.revision > 0 && was_told(session, row, backend)?;
         let frozen = if seen.failure.state == State::Completed || is_correction {
             let telling = Telling { revision: row.revision + 1, is_correction };

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::corrections::changed;
 use crate::forwarding::after_a_while;
+use crate::deployments::deploy;
 use crate::harness::{Backend, Daemon, KEY, Request, event_of};
 
 mod cdevents_schema;
@@ -101,6 +102,15 @@ async fn each_kind_is_corrected_in_its_own_way() {
         let shown: Vec<String> = requests(&mut backend, then).await.iter().map(shown).collect();
         insta::assert_snapshot!(format!("{kind}_open_again"), shown.join("\n"));
     }
+}
+
+#[tokio::test]
+async fn any_receiver_is_told_which_deployment_a_failure_is_linked_to() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&entry(&backend, "http")).await;
+    let deployment = deploy(&daemon, "v1", "09:00", json!({})).await;
+    daemon.expect(event_of("incident.resolved", "QLINKED001"), "accepted").await;
+    assert_eq!(json_of(&backend.next().await)["deployment"], json!(deployment));
 }
 
 #[tokio::test]
