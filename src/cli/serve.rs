@@ -19,15 +19,21 @@ pub(super) fn run(config: &Config) -> Result<(), Failed> {
     })
 }
 
-/// Ready at SIGTERM or Ctrl-C.
+/// Ready at SIGTERM or Ctrl-C. SIGHUP, which asks other daemons to read their configuration again, ends nothing.
 pub(super) fn ordered_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
-    let (mut terminate, mut interrupt): (Signal, Signal) =
-        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let [mut terminate, mut interrupt, mut hang_up]: [Signal; 3] = [
+        listen(SignalKind::terminate())?,
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::hangup())?,
+    ];
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => tracing::warn!("SIGHUP: a changed configuration needs a restart; going on"),
+            }
         }
         notify(NotifyState::Stopping);
     })
