@@ -22,11 +22,8 @@ pub(super) fn run(config: &Config) -> Result<(), Failed> {
 /// Ready at SIGTERM or Ctrl-C. SIGHUP, which asks other daemons to read their configuration again, ends nothing.
 pub(super) fn ordered_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
-    let [mut terminate, mut interrupt, mut hang_up]: [Signal; 3] = [
-        listen(SignalKind::terminate())?,
-        listen(SignalKind::interrupt())?,
-        listen(SignalKind::hangup())?,
-    ];
+    let [mut terminate, mut interrupt, mut hang_up]: [Signal; 3] =
+        [listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?];
     Ok(async move {
         loop {
             tokio::select! {

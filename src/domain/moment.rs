@@ -5,6 +5,9 @@ use jiff::tz::TimeZone;
 
 use super::timestamp::{Timestamp, TimestampError};
 
+/// `2026-11-01`
+const DATE_LETTERS: usize = 10;
+
 /// Reads `2026-11-01T10:00:00Z`, `2026-11-01` (its first instant in `zone`) or `30d` (that long before `now`).
 pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
     match Timestamp::parse(text) {
@@ -12,7 +15,10 @@ pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, S
         Err(error @ TimestampError::OutOfRange) => return Err(format!("{text:?} {error}")),
         Err(TimestampError::Malformed) => {}
     }
-    if let Ok(date) = text.parse::<Date>() {
+    // A date alone: of a time without an offset nobody can say where it is meant.
+    if let Ok(date) = text.parse::<Date>()
+        && text.len() == DATE_LETTERS
+    {
         return start_of_day(date, zone).ok_or_else(|| format!("{text:?} is not a date that can be used"));
     }
     age(text, now, zone).ok_or_else(|| {
@@ -45,7 +51,17 @@ mod tests {
         assert_eq!(utc("2026-11-01").unwrap(), "2026-11-01T00:00:00Z");
         assert_eq!(utc("9d").unwrap(), "2026-11-01T12:00:00Z");
         assert_eq!(utc("12h").unwrap(), "2026-11-10T00:00:00Z");
-        for text in ["", "soon", "-3d", "2026-13-01", "1999-01-01T00:00:00Z", "9999999d"] {
+        for text in [
+            "",
+            "soon",
+            "-3d",
+            "20261101",
+            "2026-11-01T10:00:00",
+            "2026-11-01 10:00",
+            "2026-13-01",
+            "1999-01-01T00:00:00Z",
+            "9999999d",
+        ] {
             assert!(utc(text).is_err(), "{text}");
         }
     }

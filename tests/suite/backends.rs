@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::corrections::changed;
-use crate::forwarding::after_a_while;
 use crate::deployments::deploy;
+use crate::forwarding::after_a_while;
 use crate::harness::{Backend, Daemon, KEY, Request, event_of};
 
 mod cdevents_schema;

@@ -28,8 +28,10 @@ struct Attributes {
 /// Checks what was sent against Datadog's own limits.
 pub(super) fn parse(body: &[u8], default_env: &str, received_at: Timestamp) -> Result<Submission, String> {
     let attributes: Attributes = of_body(body)?;
-    let services: Vec<String> =
-        attributes.services.unwrap_or_default().into_iter().filter(|name| !name.trim().is_empty()).collect();
+    let mut services = attributes.services.unwrap_or_default();
+    let mut seen = BTreeSet::new();
+    // Once each: a service that is named twice has not failed twice.
+    services.retain(|name| !name.trim().is_empty() && seen.insert(name.clone()));
     let team = named(attributes.team);
     if services.is_empty() && team.is_none() {
         return Err("one of the attributes \"services\" and \"team\" is required".to_owned());
@@ -74,6 +76,14 @@ mod tests {
     use super::*;
     use crate::domain::failure::Flag;
     use crate::domain::policy::Policy;
+
+    #[test]
+    fn a_service_counts_once_however_often_it_is_named() {
+        let named = |services| sent(&json!({ "services": services, "started_at": 1_793_527_200 })).unwrap();
+        let twice = named(json!(["b", "a", "b", " "]));
+        assert_eq!(twice.services, ["b", "a"]);
+        assert_eq!(twice.id, named(json!(["a", "b"])).id);
+    }
 
     fn sent(attributes: &serde_json::Value) -> Result<Submission, String> {
         parse(json!({ "data": { "attributes": attributes } }).to_string().as_bytes(), "production", now())
