@@ -8,12 +8,12 @@ use crate::domain::timestamp::Timestamp;
 /// An answer's status, and when it came.
 pub type LastAnswer = (u16, Timestamp);
 
-/// The last answer to anything that waits for this backend, but for deletions: those may need a key of their own, so that a
-/// refused one says nothing about the rest. `None`: nothing that waits has had one.
+/// The last answer to anything that waits for this backend, but for deletions and marks: those need a key of their own,
+/// so that a refused one says nothing about the rest. `None`: nothing that waits has had one.
 pub(super) fn last_answer(session: &Session<'_>, backend: &str) -> rusqlite::Result<Option<LastAnswer>> {
     const SQL: &str = "SELECT status, ended_at_ns FROM outbox JOIN attempt ON attempt.outbox = outbox.id
-        WHERE backend = ?1 AND due_at_ns IS NOT NULL AND action <> 'delete' AND status IS NOT NULL
-        ORDER BY ended_at_ns DESC LIMIT 1";
+        WHERE backend = ?1 AND due_at_ns IS NOT NULL AND action NOT IN ('delete', 'mark', 'unmark')
+        AND status IS NOT NULL ORDER BY ended_at_ns DESC LIMIT 1";
     session
         .prepare(SQL)?
         .query_row([backend], |row| Ok((row.get(0)?, Timestamp::from_nanos(row.get(1)?))))

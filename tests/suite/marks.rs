@@ -196,6 +196,25 @@ async fn a_deployment_is_marked_once_it_is_known_and_a_mark_that_never_was_is_no
 }
 
 #[tokio::test]
+async fn a_refused_mark_holds_nothing_else_up() {
+    let mut backend = Backend::start().await;
+    let mut daemon = Daemon::start(&marking(&backend)).await;
+    deploy(&daemon, "v1", "08:00", json!({})).await;
+    assert_eq!(sent(&daemon, &mut backend).await.len(), 1);
+    backend.will_answer(&[(403, &[])]);
+    daemon.expect(event_of("incident.triggered", "QMARKED001"), "accepted").await;
+    assert!(backend.next().await.line.starts_with("PATCH"));
+    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 403") == 0 {
+        daemon.get("/readyz").await;
+    }
+    for id in ["deployment:before-a-restart", "deployment:after-one"] {
+        deploy(&daemon, "v1", "08:00", json!({ "service": "Search", "id": id })).await;
+        assert_eq!(backend.next().await.attributes()["id"], id);
+        daemon = daemon.restart(&marking(&backend)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_mark_does_not_overtake_its_deployment() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(503, &[])]);
