@@ -125,6 +125,14 @@ impl Timestamp {
     pub fn duration_since(self, now: Self) -> Duration {
         Duration::from_nanos(u64::try_from(self.nanos_since(now)).unwrap_or(0))
     }
+
+    /// What people call a day, week or month that begins here: `2026-11-01` where that is at midnight, else
+    /// `2026-10-31 23:00`, as it is for time zones other than UTC. In UTC, like all that is shown.
+    pub fn period_name(self) -> String {
+        let time = self.to_string();
+        let shown = time.strip_suffix("T00:00:00Z").or(time.get(..16)).unwrap_or(&time);
+        shown.replace('T', " ")
+    }
 }
 
 /// Whether `number` lies in the accepted range when a second has `per_second` units.
@@ -207,6 +215,13 @@ mod tests {
         ] {
             assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_period_that_begins_at_midnight_is_called_by_its_day() {
+        let name = |text| Timestamp::parse(text).unwrap().period_name();
+        assert_eq!(name("2026-11-01T00:00:00Z"), "2026-11-01");
+        assert_eq!(name("2026-10-31T23:00:00Z"), "2026-10-31 23:00");
     }
 
     #[test]

@@ -124,7 +124,12 @@ async fn people_can_use_the_dashboard_whatever_was_sent() {
     }
     let daemon = told(&mut Backend::start().await).await;
     let origin = format!("http://{}", daemon.admin);
-    let pages = ["dashboard@/?days=90", "explain@/failures/QDONE00000", "explain-long@/failures/QLONG00000"];
+    let pages = [
+        "dashboard@/?days=90",
+        "explain@/failures/QDONE00000",
+        "explain-long@/failures/QLONG00000",
+        "explain-untitled@/failures/QDONE00004",
+    ];
     tokio::task::block_in_place(|| look(&origin, &[&pages[..], &["--retry"]].concat()));
     while daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'") > 0 {
         daemon.get("/healthz").await;

@@ -117,3 +117,30 @@ async fn an_empty_store_has_a_page_too() {
     daemon.expect(event_of("pagey.ping", "QPING"), "ignored").await;
     assert!(daemon.get("/").await.body.contains("Last event"));
 }
+
+#[tokio::test]
+async fn a_failure_without_a_title_goes_by_its_id() {
+    let daemon = Daemon::start("").await;
+    let untitled = changed("incident.triggered", "QUNTITLED1", "01KB-U1", |event| {
+        event["data"]["title"] = "  ".into();
+    });
+    daemon.expect(untitled, "accepted").await;
+    assert!(daemon.get("/").await.body.contains("<bdi>pagerduty:QUNTITLED1</bdi></a>"));
+    let page = daemon.get("/failures/QUNTITLED1").await.body;
+    for part in ["<title>pagerduty:QUNTITLED1</title>", "<h1><bdi>pagerduty:QUNTITLED1</bdi></h1>"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+}
+
+#[tokio::test]
+async fn weeks_begin_on_mondays_in_whichever_time_zone() {
+    for (timezone, first, last) in
+        [("UTC", "2026-08-24", "2026-11-16"), ("Europe/Berlin", "2026-08-23 22:00", "2026-11-15 23:00")]
+    {
+        let daemon = Daemon::start(&format!("[dora]\ntimezone = \"{timezone}\"\n")).await;
+        let page = daemon.get("/").await.body;
+        for monday in [first, last] {
+            assert!(page.contains(&format!("<td class=\"time\">{monday}</td>")), "{monday} in {page}");
+        }
+    }
+}

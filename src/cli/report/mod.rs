@@ -17,6 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::figures::{Asked, By, Interval, Row};
 use crate::domain::span::span;
+use crate::domain::timestamp::Timestamp;
 use crate::store::Reader;
 
 #[derive(Args)]
@@ -102,12 +103,8 @@ const fn subject(by: By) -> Option<[&'static str; 2]> {
     }
 }
 
-/// `2026-11-01` where it begins at midnight, else `2026-10-31 23:00`; UTC, like all that is printed.
 fn period(row: &Row) -> String {
-    let Some(period) = row.period else { return "-".to_owned() };
-    let time = period.to_string();
-    let shown = time.strip_suffix("T00:00:00Z").or(time.get(..16)).unwrap_or(&time);
-    shown.replace('T', " ")
+    row.period.map_or_else(|| "-".to_owned(), Timestamp::period_name)
 }
 
 fn key(row: &Row) -> String {

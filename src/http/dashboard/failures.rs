@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::page::{Shown, wide};
-use super::words::{ago, duration, maybe, minute, names, said, state};
+use super::words::{ago, duration, maybe, minute, name, names, said, state};
 use crate::domain::failure::Failure;
 use crate::store::ListedFailure;
 
@@ -74,8 +74,8 @@ pub(super) fn recent(failures: &[ListedFailure]) -> Markup {
     }
 }
 
-/// A failure's page, under its title or else its id.
+/// A failure's page, under what it goes by.
 fn link(failure: &Failure) -> Markup {
-    let title = failure.title.as_deref().filter(|title| !title.trim().is_empty());
-    html! { a href={ "/failures/" (failure.id.as_str()) } { bdi { (said(title.unwrap_or(failure.id.as_str()))) } } }
+    let id = failure.id.as_str();
+    html! { a href={ "/failures/" (id) } { bdi { (name(failure.title.as_deref(), id)) } } }
 }

@@ -4,11 +4,12 @@ use maud::{Markup, html};
 
 use super::page::{PERIODS, Shown, wide};
 use super::plot::{Bar, bars};
-use super::words::{NOTHING, count, day, duration, maybe, minute, percent};
+use super::words::{NOTHING, count, duration, maybe, minute, percent};
 use crate::domain::figures::{Report, Row};
+use crate::domain::timestamp::Timestamp;
 
 pub(super) fn tiles(shown: &Shown) -> Markup {
-    let weeks = shown.weeks.first().copied().map_or_else(String::new, day);
+    let weeks = shown.weeks.first().copied().map_or_else(String::new, Timestamp::period_name);
     html! {
         section aria-labelledby="figures" {
             div.heading {
@@ -99,11 +100,11 @@ const FIGURES: [Figure; 6] = [
 
 fn tile(shown: &Shown, Figure { title, what, of, in_words, n }: &Figure) -> Markup {
     let row = shown.all.rows.first();
-    let week = |start| {
+    let week = |start: Timestamp| {
         let row = shown.trend.rows.iter().find(|row| row.period == Some(start));
         let value = row.and_then(of);
         let n = row.map_or_else(|| "nothing happened".to_owned(), n);
-        Bar { period: day(start), value, shown: in_words(value), n }
+        Bar { period: start.period_name(), value, shown: in_words(value), n }
     };
     let weeks: Vec<Bar> = shown.weeks.iter().copied().map(week).collect();
     html! {

@@ -4,18 +4,19 @@ use axum::response::Html;
 use maud::{Markup, html};
 
 use super::page::{page, wide};
-use super::words::{duration, maybe, names, said, second, state};
+use super::words::{duration, maybe, name, names, said, second, state};
 use crate::domain::failure::Failure;
 use crate::domain::printable::printable;
 use crate::store::Story;
 
 pub(super) fn story(id: &str, story: &Story) -> Html<String> {
     let failure = story.failure.as_ref().map(|listed| &listed.failure);
-    let title = failure.and_then(|failure| failure.title.as_deref()).unwrap_or(id);
+    let id = failure.map_or(id, |failure| failure.id.as_str());
+    let name = name(failure.and_then(|failure| failure.title.as_deref()), id);
     let content = html! {
         header { nav aria-label="Back" { a href="/" { "← All failures" } } p.quiet { "All times are UTC." } }
         main #content {
-            h1 { bdi { (said(title)) } }
+            h1 { bdi { (name) } }
             @match failure {
                 None => { p { "No failure: no event has shown the incident itself." } },
                 Some(failure) => { (summary(id, failure)) },
@@ -32,7 +33,7 @@ pub(super) fn story(id: &str, story: &Story) -> Html<String> {
             }
         }
     };
-    page(&said(title), &content)
+    page(&name, &content)
 }
 
 fn summary(id: &str, failure: &Failure) -> Markup {

@@ -26,6 +26,11 @@ pub(super) fn maybe(text: Option<&String>) -> String {
     text.map_or_else(|| NOTHING.to_owned(), |text| said(text))
 }
 
+/// What a failure goes by: its title or else its id.
+pub(super) fn name(title: Option<&str>, id: &str) -> String {
+    said(title.filter(|title| !title.trim().is_empty()).unwrap_or(id))
+}
+
 /// Names, one after the other.
 pub(super) fn names(names: &[String]) -> String {
     if names.is_empty() { NOTHING.to_owned() } else { said(&names.join(", ")) }
@@ -51,17 +56,17 @@ pub(super) fn count(n: usize, what: &str) -> String {
 
 /// `2026-11-02 09:14`, in UTC.
 pub(super) fn minute(at: Timestamp) -> String {
-    at.to_string().chars().take(16).collect::<String>().replace('T', " ")
+    to(at, "2026-11-02T09:14")
 }
 
 /// `2026-11-02 09:14:07`, in UTC.
 pub(super) fn second(at: Timestamp) -> String {
-    at.to_string().chars().take(19).collect::<String>().replace('T', " ")
+    to(at, "2026-11-02T09:14:07")
 }
 
-/// `2026-11-02`, in UTC.
-pub(super) fn day(at: Timestamp) -> String {
-    at.to_string().chars().take(10).collect()
+/// As much of a time as of this one.
+fn to(at: Timestamp, example: &str) -> String {
+    at.to_string().chars().take(example.len()).collect::<String>().replace('T', " ")
 }
 
 /// How long ago that was.
