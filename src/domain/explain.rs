@@ -6,7 +6,6 @@ use super::attribution::Attribution;
 use super::deployment::{Deployment, Linked};
 use super::evaluate::{Because, View};
 use super::failure::{Evaluated, Failure, Flag, State};
-use super::forwarding::Action;
 use super::history::NamedBy;
 use super::id::IncidentId;
 use super::mark::Kind;
@@ -95,11 +94,12 @@ pub fn explain_remediation(deployment: &Deployment, kind: Kind) -> Why {
     why("remediation", deployment.id.as_str(), because)
 }
 
-/// Explains how a failure's deployment is marked at a backend.
-pub fn explain_mark(backend: &str, action: Action, state: &str) -> Why {
-    let because = match action {
-        Action::Unmark => "no failure is linked to its deployment any more: the mark there is taken back",
-        _ => "its deployment is marked there as a change failure",
+/// Explains what a backend is told of a failure's deployment: that it failed, or (not `fails`) that it did not.
+pub fn explain_mark(backend: &str, fails: bool, state: &str) -> Why {
+    let because = if fails {
+        "there its deployment is to be a change failure"
+    } else {
+        "no failure is linked to its deployment any more: the mark there is to be taken back"
     };
     why("change_failure", format!("{backend}: {state}"), because)
 }

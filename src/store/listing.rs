@@ -12,7 +12,6 @@ use super::failure_row::from_json;
 use super::outbox::{ForwardState, Forwarded};
 use super::schema::{OpenError, open_to_read};
 use crate::domain::failure::{Failure, State};
-use crate::domain::forwarding::Action;
 use crate::domain::timestamp::Timestamp;
 
 /// A connection that cannot write. Clones share it and take turns.
@@ -191,14 +190,7 @@ pub(super) fn forwarded(db: &Connection, failure: i64) -> rusqlite::Result<Vec<F
         WHERE failure = ?1 AND state <> 'superseded' GROUP BY backend ORDER BY backend";
     db.prepare_cached(SQL)?
         .query_map([failure], |row| {
-            let state = match row.get_ref(2)?.as_str()? {
-                "pending" => ForwardState::Pending,
-                "dead" | "discarded" => ForwardState::Dead,
-                _ if row.get_ref(4)?.as_str()? == Action::LeaveOpen.as_str() => {
-                    ForwardState::CannotBeCorrected
-                }
-                _ => ForwardState::Sent,
-            };
+            let state = ForwardState::of(row.get_ref(2)?.as_str()?, row.get_ref(4)?.as_str()?);
             Ok(Forwarded { backend: row.get(0)?, revision: row.get(1)?, state, attempts: row.get(3)? })
         })?
         .collect()

@@ -134,6 +134,28 @@ pub enum ForwardState {
     CannotBeCorrected,
 }
 
+impl ForwardState {
+    /// What became of a row, by what its columns `state` and `action` say.
+    pub(super) fn of(state: &str, action: &str) -> Self {
+        match state {
+            "pending" => Self::Pending,
+            "dead" | "discarded" => Self::Dead,
+            _ if action == Action::LeaveOpen.as_str() => Self::CannotBeCorrected,
+            _ => Self::Sent,
+        }
+    }
+
+    /// The word for it in JSON and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+            Self::Dead => "dead",
+            Self::CannotBeCorrected => "cannot_be_corrected",
+        }
+    }
+}
+
 /// What the backends do not know yet: the first time when a failure completes, later whenever the bytes change.
 pub(super) fn news(
     session: &Session<'_>,

@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::outbox::{About, Revision, frozen, put, supersede_rows};
+use super::outbox::{About, ForwardState, Revision, frozen, put, supersede_rows};
 use super::writer::Session;
 use crate::domain::deployment::Deployment;
 use crate::domain::explain::{Why, explain_mark};
@@ -158,14 +158,15 @@ pub(super) fn mark(
 
 /// How a deployment is marked, at each backend that was told so or will be.
 pub(super) fn marks(db: &Connection, deployment: &str) -> rusqlite::Result<Vec<Why>> {
-    const SQL: &str = "SELECT backend, max(revision), action, body, o.state FROM outbox o
+    const SQL: &str = "SELECT backend, max(revision), action, o.state FROM outbox o
         JOIN deployment d ON d.id = o.deployment
         WHERE d.deployment_id = ?1 AND action IN ('mark', 'unmark') AND o.state <> 'superseded'
         GROUP BY backend ORDER BY backend";
     db.prepare_cached(SQL)?
         .query_map([deployment], |row| {
-            let backend: String = row.get(0)?;
-            Ok(explain_mark(&backend, frozen(row, 2)?.action, row.get_ref(4)?.as_str()?))
+            let action = row.get_ref(2)?.as_str()?;
+            let state = ForwardState::of(row.get_ref(3)?.as_str()?, action);
+            Ok(explain_mark(row.get_ref(0)?.as_str()?, action == Action::Mark.as_str(), state.as_str()))
         })?
         .collect()
 }

@@ -215,6 +215,27 @@ async fn a_refused_mark_holds_nothing_else_up() {
 }
 
 #[tokio::test]
+async fn explain_says_what_became_of_a_mark_in_the_words_of_the_outbox() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&marking(&backend)).await;
+    deploy(&daemon, "v1", "08:00", json!({})).await;
+    assert_eq!(sent(&daemon, &mut backend).await.len(), 1);
+    let mark = async || {
+        let story = daemon.get("/api/v1/failures/QMARKED001").await.json();
+        let whys = story["why"].as_array().unwrap();
+        whys.iter().find(|why| why["about"] == "change_failure").unwrap()["value"].clone()
+    };
+    backend.will_answer(&[(400, &[])]);
+    daemon.expect(event_of("incident.triggered", "QMARKED001"), "accepted").await;
+    assert_eq!(sent(&daemon, &mut backend).await.len(), 1);
+    assert_eq!(mark().await, "metrics: dead");
+    let row = daemon.query("SELECT id FROM outbox WHERE action = 'mark'");
+    let discard = format!("http://{}/api/v1/outbox/{row}/discard", daemon.admin);
+    assert_eq!(daemon.client.post(discard).send().await.unwrap().status(), 200);
+    assert_eq!(mark().await, "metrics: dead", "given up, it is what a failure would be");
+}
+
+#[tokio::test]
 async fn a_mark_does_not_overtake_its_deployment() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(503, &[])]);
