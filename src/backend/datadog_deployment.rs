@@ -20,7 +20,8 @@ use crate::domain::retry::Verdict;
 /// Datadog knows a deployment some 90 seconds after it took it; until then a mark is answered 404, and is tried again not
 /// sooner than after that long.
 const UNKNOWN_WAIT: Duration = Duration::from_mins(2);
-/// A deployment that is not known after so many attempts, which is an hour, never reached Datadog, or not under this id.
+/// A deployment that is not known after so many attempts, which take about an hour at the least, never reached Datadog, or
+/// not under this id.
 const MOST_ATTEMPTS_AT_UNKNOWN: u32 = 30;
 
 /// What Datadog is told of deployments.
@@ -70,10 +71,10 @@ impl Deployments {
 }
 
 /// A deployment that is not known yet may be known soon. One that never is cannot be marked, and bears no mark that would
-/// have to be taken back.
+/// have to be taken back. `attempts`: those before this one.
 fn of_patch(reply: &Reply, action: Action, attempts: u32) -> Verdict {
     match reply.status {
-        Some(404) if attempts < MOST_ATTEMPTS_AT_UNKNOWN => Verdict::Retry(Some(UNKNOWN_WAIT)),
+        Some(404) if attempts + 1 < MOST_ATTEMPTS_AT_UNKNOWN => Verdict::Retry(Some(UNKNOWN_WAIT)),
         Some(404) if action == Action::Unmark => Verdict::Sent,
         _ => reply.verdict,
     }
@@ -119,7 +120,7 @@ mod tests {
     use crate::domain::deployment::tests;
 
     #[test]
-    fn an_unknown_deployment_is_asked_for_again_for_an_hour() {
+    fn an_unknown_deployment_is_asked_for_thirty_times() {
         let reply = |status| Reply {
             verdict: Verdict::of_status(status, None),
             status: Some(status),
@@ -129,12 +130,12 @@ mod tests {
         let later = Verdict::Retry(Some(UNKNOWN_WAIT));
         for action in [Action::Mark, Action::Unmark] {
             assert_eq!(of_patch(&reply(404), action, 0), later);
-            assert_eq!(of_patch(&reply(404), action, 29), later);
+            assert_eq!(of_patch(&reply(404), action, 28), later);
             assert_eq!(of_patch(&reply(202), action, 0), Verdict::Sent);
             assert_eq!(of_patch(&reply(400), action, 0), Verdict::Dead);
         }
-        assert_eq!(of_patch(&reply(404), Action::Mark, 30), Verdict::Dead);
-        assert_eq!(of_patch(&reply(404), Action::Unmark, 30), Verdict::Sent);
+        assert_eq!(of_patch(&reply(404), Action::Mark, 29), Verdict::Dead);
+        assert_eq!(of_patch(&reply(404), Action::Unmark, 29), Verdict::Sent);
     }
 
     #[test]
