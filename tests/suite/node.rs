@@ -23,7 +23,7 @@ pub(crate) fn is_ready(programs: &[&str], packages: &[&str]) -> bool {
     let Some(missing) = no_program.or(no_package) else { return true };
     assert!(std::env::var_os("REQUIRE_ALL").is_none(), "{missing} is missing");
     println!(
-        "skipped: {missing} is missing (Debian's chromium, node and openssl; `npm ci --prefix tests/node`)"
+        "skipped: {missing} is missing (Debian's chromium, nodejs and openssl; `npm ci --prefix tests/node`)"
     );
     false
 }
