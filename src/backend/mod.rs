@@ -1,6 +1,7 @@
 //! The metrics backends: what each is told of failures and deployments, and how.
 //!
-//! Another kind is one file here, one line in [`Backend::from_config`], and its name in `config::Kind`.
+//! Another kind is one file here, one line in [`Backend::from_config`], and its name in `config::Kind`; where it has a
+//! place for deployments, a second file, as `datadog_deployment.rs`, and `Kind::knows_deployments`.
 
 mod answer;
 mod cdevents;

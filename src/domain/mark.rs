@@ -70,9 +70,9 @@ pub fn remediation<'a>(
 /// Of the failures that are linked to a deployment, those that decide what mended it: its first unbroken stretch of them,
 /// the one whose end is the end of `failed_deployment_recovery_time_seconds`. None while that is open.
 ///
-/// Where they were mended by different deployments the last of those is told, because not before it was everything
-/// mended that the deployment broke at first; and what breaks again later, after a time without a failure, does not
-/// change what is told. Both follow from the failures alone, not from the order in which they were heard of.
+/// Where different deployments mended them, the last one is told: before it, not everything was mended that the
+/// deployment first broke. What breaks again later, after a time without a failure, changes nothing. Both follow from
+/// the failures alone, not from the order in which they were heard of.
 pub fn first_stretch(mut failures: Vec<Failure>) -> Vec<Failure> {
     failures.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
     let mut end: Option<Timestamp> = None;

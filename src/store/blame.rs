@@ -1,9 +1,9 @@
 //! Which deployment each failure is linked to, kept up as failures and deployments come.
 //!
-//! Only where a backend marks the deployments that failed; elsewhere a link is looked for when it is shown. A link depends
-//! on the failure and on every deployment that may be its cause, whichever came first: so each failure that counts leaves
-//! clues, by which a deployment finds those that it may have caused or mended. They may find too many: what decides is
-//! looked at again.
+//! Only once a backend has marked deployments that failed; before, a link is looked for when it is shown. A link depends
+//! on the failure and on every deployment that may be its cause, whichever came first: so each failure that counts
+//! leaves clues, by which a deployment finds those that it may have caused or mended. They may find too many: what
+//! decides is looked at again.
 
 use std::collections::BTreeSet;
 
@@ -148,8 +148,8 @@ fn suspects(session: &Session<'_>, row: i64, deployment: &Deployment) -> rusqlit
     Ok(found)
 }
 
-/// The failed deployments that a deployment may have mended, or was told to have mended, or of whose remediation it decides
-/// whether that is a rollback.
+/// The failed deployments whose mark this one may decide: it mended them, was told to have, or decides whether what did
+/// is a rollback.
 fn mended(
     session: &Session<'_>,
     row: i64,

@@ -12,8 +12,8 @@ use crate::domain::forwarding::{Action, Destination, Frozen, Subject, Telling, s
 use crate::domain::retry;
 use crate::domain::timestamp::Timestamp;
 
-/// The answers to be tried again that say that nothing was taken: keys were wrong, what is to be changed is not known (yet),
-/// too much at once. After a 503 of some proxy that is not certain.
+/// The answers to be tried again that say that nothing was taken: keys were wrong, there is nothing (yet) to change, too
+/// much at once. After a 503 of some proxy that is not certain.
 const CLEAR_REFUSALS: [u16; 4] = [401, 403, 404, 429];
 
 /// As many attempts of a row can be looked at later; two days of an outage are six hundred.

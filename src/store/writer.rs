@@ -97,7 +97,7 @@ pub(super) struct Writer {
     claimed: HashSet<i64>,
     backlog: Backlog,
     merge_targets: HashSet<i64>,
-    /// Once begun for a backend, it goes on without it: what is known must stay true.
+    /// Whether links are kept. Once begun for a backend, that goes on without it: what is kept must stay true.
     keeps_marks: bool,
     /// When many events came in at once.
     rushed_at: Option<Instant>,

@@ -53,7 +53,7 @@ async fn incident(daemon: &Daemon, id: &str, day: u32, event_types: &[&str], cha
     }
 }
 
-/// Deployments and failures of some weeks, with names that nobody would give.
+/// Deployments and failures of some weeks, under hostile names.
 async fn past(daemon: &Daemon) {
     for n in 0..30 {
         let (month, day) = (9 + n / 15, 1 + 2 * (n % 15));

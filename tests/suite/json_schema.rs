@@ -1,4 +1,5 @@
-//! As much of JSON Schema as `openapi.json` and the schemas of backends use. What it does not know it refuses, so that nothing is let by.
+//! As much of JSON Schema as `openapi.json` and the schemas of backends use. What it does not know it refuses, so that
+//! nothing is let by.
 
 use pagerduty_dora::domain::timestamp::Timestamp;
 use regex::Regex;

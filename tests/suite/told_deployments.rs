@@ -9,7 +9,7 @@ use crate::harness::{Backend, Daemon, KEY};
 
 const ID: &str = "deployment:checkout:42";
 
-/// What only the first request of a deployment has, and what is the same in all.
+/// What a deployment can say of itself.
 fn details() -> Value {
     json!({
         "id": ID,
@@ -24,7 +24,7 @@ fn telling(backend: &Backend, kind: &str) -> String {
     entry(backend, kind) + "deployments = true\n"
 }
 
-/// Waits until nothing is left to be sent.
+/// Waits until so many rows are done with, and none waits.
 async fn told(daemon: &Daemon, rows: i64) {
     let settled = "SELECT count(*) FROM outbox WHERE state NOT IN ('pending', 'superseded')";
     while daemon.query(settled) < rows {

@@ -96,8 +96,8 @@ CREATE INDEX outbox_by_deployment ON outbox (deployment) WHERE deployment IS NOT
 CREATE INDEX outbox_due ON outbox (backend, due_at_ns, created_at_ns) WHERE due_at_ns IS NOT NULL;
 CREATE INDEX outbox_dead ON outbox (backend) WHERE state = 'dead';
 
--- Kept only where a backend marks the deployments that failed: each failure that counts, and the deployment that it is
--- linked to (NULL: none). Elsewhere a link is looked for when it is shown.
+-- Kept only once a backend has marked deployments that failed: each failure that counts, and the deployment that it is
+-- linked to (NULL: none). Before, a link is looked for when it is shown.
 CREATE TABLE blame (
     failure         INTEGER PRIMARY KEY REFERENCES failure,
     deployment      INTEGER REFERENCES deployment
