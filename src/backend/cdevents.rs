@@ -1,8 +1,8 @@
 //! CDEvents 0.5.1 over CloudEvents HTTP, binary mode: an incident is detected, reported and resolved.
 //!
 //! There is no event for an incident that is open again, and none that takes one back: a failure that is not completed
-//! (any more) is detected again and not resolved, and the last `resolved` of a subject is the one that holds. Ids are made
-//! of the failure's and the revision, so that an attempt that is repeated says the same.
+//! (any more) is detected again and not resolved, and the last `resolved` of a subject is the one that holds. Ids are
+//! made of the failure's and the revision, so that an attempt that is repeated says the same.
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
@@ -73,10 +73,7 @@ impl Cdevents {
 impl Protocol for Cdevents {
     /// One event a line, in order.
     fn freeze(&self, evaluated: &Evaluated, Telling { revision, .. }: Telling) -> Frozen {
-        let action = match evaluated.failure.state {
-            State::Open | State::Completed => Action::Replace,
-            State::Ignored | State::Merged => Action::LeaveOpen,
-        };
+        let action = if evaluated.failure.state.counts() { Action::Replace } else { Action::LeaveOpen };
         let lines: Vec<String> = events(evaluated, revision)
             .iter()
             .filter_map(|event| serde_json::to_string(event).ok())

@@ -1,7 +1,7 @@
 //! Apache DevLake's incoming webhook: `POST {connection}/issues`, an upsert by `issueKey`.
 //!
-//! It cannot delete: what does not count (any more) is shown as an incident that was never resolved. Its `/close` is not
-//! used, because it takes the time of the request for the end. Deployments: `devlake_deployment`.
+//! It cannot delete: what does not count (any more) is shown as an incident that was never resolved. Its `/close` is
+//! not used, because it takes the time of the request for the end. Deployments: `devlake_deployment`.
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
@@ -40,10 +40,7 @@ impl Devlake {
 
 impl Protocol for Devlake {
     fn freeze(&self, evaluated: &Evaluated, _: Telling) -> Frozen {
-        let action = match evaluated.failure.state {
-            State::Open | State::Completed => Action::Replace,
-            State::Ignored | State::Merged => Action::LeaveOpen,
-        };
+        let action = if evaluated.failure.state.counts() { Action::Replace } else { Action::LeaveOpen };
         Frozen { action, body: serde_json::to_vec(&issue(evaluated)).unwrap_or_default() }
     }
 

@@ -65,8 +65,8 @@ pub(super) fn deployment(deployment: &Deployment) -> Option<Vec<u8>> {
     serde_json::to_vec(&request).ok()
 }
 
-/// DevLake knows four environments, and its figures count PRODUCTION alone. What has none of the usual names is not taken
-/// for production.
+/// DevLake knows four environments, and its figures count PRODUCTION alone. What has none of the usual names is not
+/// taken for production.
 fn environment(env: &str) -> &'static str {
     const USUAL: [(&str, &[&str]); 3] = [
         ("PRODUCTION", &["prod", "prd", "live"]),

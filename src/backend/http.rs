@@ -1,7 +1,7 @@
 //! Any receiver: the failure as the API's JSON has it, signed as Standard Webhooks say.
 //!
-//! `webhook-id` is the failure's id and revision, the same on every attempt. What does not count (any more) says so by its
-//! `state`, so nothing has to be deleted.
+//! `webhook-id` is the failure's id and revision, the same on every attempt. What does not count (any more) says so by
+//! its `state`, so nothing has to be deleted.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

@@ -35,6 +35,13 @@ pub struct Deployment {
     pub tags: BTreeSet<String>,
 }
 
+impl Deployment {
+    /// By start; the id decides among equals.
+    pub const fn order(&self) -> (Timestamp, &DeploymentId) {
+        (self.started_at, &self.id)
+    }
+}
+
 /// What decides which deployment a failure is linked to.
 #[derive(Debug, Clone)]
 pub struct Suspect<'a> {
@@ -82,7 +89,7 @@ const NONE: &str = "none";
 /// Deployments, to be searched.
 #[derive(Debug, Default)]
 pub struct Deployments {
-    /// By `(started_at, id)`.
+    /// In their order.
     all: Vec<Deployment>,
     by_id: HashMap<DeploymentId, usize>,
     /// In the order of `all`.
@@ -93,7 +100,7 @@ pub struct Deployments {
 impl Deployments {
     /// Indexes them.
     pub fn new(mut all: Vec<Deployment>) -> Self {
-        all.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
+        all.sort_by(|a, b| a.order().cmp(&b.order()));
         let mut deployments = Self::default();
         for (index, deployment) in all.iter().enumerate() {
             deployments.by_id.insert(deployment.id.clone(), index);
@@ -157,17 +164,17 @@ impl Deployments {
             .or_else(|| best(own().filter(|deployment| is_of_version(deployment)), by))
     }
 
-    /// Whether a deployment is a rollback: of a version (or commit) of its service and env that was deployed before, and is
-    /// not the one just before it.
+    /// Whether a deployment is a rollback: of a version (or commit) of its service and env that was deployed before,
+    /// and is not the one just before it.
     pub fn is_rollback(&self, deployment: &Deployment) -> bool {
         let what =
             |deployment: &Deployment| deployment.version.clone().or_else(|| deployment.commit_sha.clone());
         let Some(deployed) = what(deployment) else { return false };
-        let key = |deployment: &Deployment| (deployment.started_at, deployment.id.clone());
         let earlier =
             self.by_service.get(&deployment.service).into_iter().flatten().map(|index| &self.all[*index]);
+        let is_earlier = |other: &&Deployment| other.order() < deployment.order();
         let mut earlier: Vec<_> =
-            earlier.filter(|other| other.env == deployment.env && key(other) < key(deployment)).collect();
+            earlier.filter(|other| other.env == deployment.env && is_earlier(other)).collect();
         let before = earlier.pop().and_then(what);
         before.is_some()
             && before.as_ref() != Some(&deployed)

@@ -93,6 +93,11 @@ pub enum State {
 }
 
 impl State {
+    /// Whether it counts.
+    pub const fn counts(self) -> bool {
+        matches!(self, Self::Open | Self::Completed)
+    }
+
     /// The word for it in JSON, tables and the store.
     pub const fn as_str(self) -> &'static str {
         match self {

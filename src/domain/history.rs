@@ -1,7 +1,7 @@
 //! What is remembered of an incident: the set of its events, reduced to those facts that can still decide.
 //!
-//! A history does not depend on the order in which its events arrived, nor on how often each did: the events
-//! stand sorted by their position (time, rank, id), and a fact leaves only when another event has made it irrelevant for
+//! A history does not depend on the order in which its events arrived, nor on how often each did: the events stand
+//! sorted by their position (time, rank, id), and a fact leaves only when another event has made it irrelevant for
 //! good. `history_is_a_set` in the tests holds it to that.
 
 use serde::{Deserialize, Serialize};

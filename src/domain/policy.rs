@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::catalog::Catalog;
 use super::rule::Rule;
+use super::timestamp::Timestamp;
 
 /// How an incident becomes a failure, as configured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +41,11 @@ impl Policy {
         let entry = self.services.iter().find(|entry| entry.services.iter().any(|name| name == service));
         let of_catalog = || self.catalog.service(service)?.team.as_deref();
         entry.and_then(|entry| entry.team.as_deref()).or_else(of_catalog)
+    }
+
+    /// When backends are told (rule 12): of an end a while after it, or after it was heard of where that was earlier.
+    pub fn told_at(&self, end: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        end.map_or(now, |end| end.min(now).saturating_add(self.settle).max(now))
     }
 
     /// Tells two policies apart, also those of two processes of the same version.

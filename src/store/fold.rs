@@ -1,8 +1,8 @@
 //! Folding: the events that were kept become failures.
 //!
-//! Events are the truth, failures follow from them; so an event may be answered before its failure is brought up
-//! to date. While little comes in, both happen in one transaction. In a rush events are only kept, and folded when it
-//! is over, or when as many wait as may: then all that an incident went through costs one reading and one writing of its
+//! Events are the truth, failures follow from them; so an event may be answered before its failure is brought up to
+//! date. While little comes in, both happen in one transaction. In a rush events are only kept, and folded when it is
+//! over, or when as many wait as may: then all that an incident went through costs one reading and one writing of its
 //! row. `folded.up_to` says how far it is; what a crash leaves unfolded is folded at the next start.
 
 use std::sync::Arc;

@@ -51,8 +51,8 @@ use writer::{Job, Session, Writer};
 /// How many writes may wait; one more is refused, so that what waits can always be answered in time.
 const QUEUE: usize = 1024;
 
-/// More events than this never wait to be folded: the last failures would be too late, and so would the next start after
-/// a crash.
+/// More events than this never wait to be folded: the last failures would be too late, and so would the next start
+/// after a crash.
 pub const MOST_UNFOLDED: usize = 128 * 1024;
 
 /// What the writer needs to know to turn events into failures and outbox rows.

@@ -1,7 +1,5 @@
 //! The outbox: what each backend has still to be told, and what became of what it was told.
 
-use std::time::Duration;
-
 use rusqlite::{OptionalExtension, Params, Row, params};
 
 use super::deployment_row;
@@ -12,8 +10,8 @@ use crate::domain::forwarding::{Action, Destination, Frozen, Subject, Telling, s
 use crate::domain::retry;
 use crate::domain::timestamp::Timestamp;
 
-/// The answers to be tried again that say that nothing was taken: keys were wrong, there is nothing (yet) to change, too
-/// much at once. After a 503 of some proxy that is not certain.
+/// The answers to be tried again that say that nothing was taken: keys were wrong, there is nothing (yet) to change,
+/// too much at once. After a 503 of some proxy that is not certain.
 const CLEAR_REFUSALS: [u16; 4] = [401, 403, 404, 429];
 
 /// As many attempts of a row can be looked at later; two days of an outage are six hundred.
@@ -166,7 +164,8 @@ pub(super) fn news(
     if evaluated.failure.state != State::Completed && row.revision == 0 {
         return Ok(Vec::new());
     }
-    let due_at = due_at(evaluated, session.settings.policy.settle, now);
+    let end = evaluated.failure.finished_at.filter(|_| evaluated.failure.state == State::Completed);
+    let due_at = session.settings.policy.told_at(end, now);
     let mut news = Vec::new();
     for destination in &session.settings.destinations {
         let backend = destination.name();
@@ -204,16 +203,6 @@ fn says_the_same(
     [false, true]
         .into_iter()
         .any(|is_correction| destination.freeze(evaluated, Telling { revision, is_correction }) == *frozen)
-}
-
-/// Rule 12: an end is told a while after it, or after it was heard of where that was earlier.
-fn due_at(evaluated: &Evaluated, settle: Duration, now: Timestamp) -> Timestamp {
-    match evaluated.failure.finished_at {
-        Some(end) if evaluated.failure.state == State::Completed => {
-            end.min(now).saturating_add(settle).max(now)
-        }
-        _ => now,
-    }
 }
 
 /// Whether the backend may know the failure: not all that was ever attempted was clearly refused.
@@ -350,16 +339,8 @@ pub(super) fn claim(
             AND earlier.backend = o.backend AND earlier.state = 'pending' AND earlier.revision < o.revision)
         ORDER BY o.due_at_ns, o.id LIMIT ?3";
     const ATTEMPT: &str = "UPDATE outbox SET attempts = attempts + 1, in_doubt = in_doubt + 1 WHERE id = ?1";
-    // No wait is that long: the clock was set back since.
-    const LATEST: &str = "SELECT max(due_at_ns) FROM outbox WHERE backend = ?1 AND due_at_ns IS NOT NULL";
-    const CLAMP: &str = "UPDATE outbox SET due_at_ns = ?2 WHERE backend = ?1 AND due_at_ns > ?3";
     const NEXT: &str = "SELECT min(due_at_ns) FROM outbox WHERE backend = ?1 AND due_at_ns > ?2";
-    let longest_wait = retry::LONGEST_WAIT.max(session.settings.policy.settle);
-    let horizon_ns = now.saturating_add(longest_wait).as_nanos();
-    let latest: Option<i64> = session.prepare(LATEST)?.query_row([backend], |row| row.get(0))?;
-    if latest > Some(horizon_ns) {
-        session.execute(CLAMP, params![backend, now.as_nanos(), horizon_ns])?;
-    }
+    clamp(session, backend, now)?;
     let limit_with_claimed = i64::try_from(limit + session.claimed.len()).unwrap_or(i64::MAX);
     let mut statement = session.prepare(DUE)?;
     let due = statement.query_map(params![backend, now.as_nanos(), limit_with_claimed], |row| {
@@ -383,6 +364,19 @@ pub(super) fn claim(
     let next: Option<i64> =
         session.prepare(NEXT)?.query_row(params![backend, now.as_nanos()], |row| row.get(0))?;
     Ok(Claim { rows, next_due_at: next.map(Timestamp::from_nanos) })
+}
+
+/// Has rows that are due farther ahead than any wait is long be due now: the clock was set back since.
+fn clamp(session: &Session<'_>, backend: &str, now: Timestamp) -> rusqlite::Result<()> {
+    const LATEST: &str = "SELECT max(due_at_ns) FROM outbox WHERE backend = ?1 AND due_at_ns IS NOT NULL";
+    const CLAMP: &str = "UPDATE outbox SET due_at_ns = ?2 WHERE backend = ?1 AND due_at_ns > ?3";
+    let longest_wait = retry::LONGEST_WAIT.max(session.settings.policy.settle);
+    let horizon_ns = now.saturating_add(longest_wait).as_nanos();
+    let latest: Option<i64> = session.prepare(LATEST)?.query_row([backend], |row| row.get(0))?;
+    if latest > Some(horizon_ns) {
+        session.execute(CLAMP, params![backend, now.as_nanos(), horizon_ns])?;
+    }
+    Ok(())
 }
 
 /// Records what came of an attempt, and how many of the row's requests the backend has.
