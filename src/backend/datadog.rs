@@ -16,7 +16,7 @@ use crate::domain::mark::Mark;
 use crate::domain::retry::{self, Verdict};
 use crate::domain::timestamp::Timestamp;
 
-pub(super) const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
+const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
 const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key");
 
 /// Datadog: `custom_tags`, up to 100.
@@ -41,6 +41,15 @@ pub(super) struct Client {
 }
 
 impl Client {
+    pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
+        let api_key = header("api_key", "", entry.api_key.as_ref())?;
+        Ok(Self {
+            api_key: api_key.ok_or(SetupError::Missing("api_key"))?,
+            application_key: header("application_key", "", entry.application_key.as_ref())?,
+            http: client(entry.timeout.get())?,
+        })
+    }
+
     /// Tells of something whole.
     pub(super) async fn post(&self, url: &reqwest::Url, body: Vec<u8>, now: Timestamp) -> Reply {
         let request = self.http.post(url.clone()).header(API_KEY, self.api_key.clone());
@@ -62,8 +71,8 @@ impl Client {
         self.with_both_keys(request.body(body), now).await
     }
 
-    /// Whether a 401 or 403 is about the application key nobody can tell from it, and the other requests need none: it holds
-    /// up nothing else, and is tried again until the keys are right.
+    /// Whether a 401 or 403 is about the application key nobody can tell from it, and the other requests need none: it
+    /// holds up nothing else, and is tried again until the keys are right.
     async fn with_both_keys(&self, request: reqwest::RequestBuilder, now: Timestamp) -> Reply {
         let mut request = request.header(API_KEY, self.api_key.clone());
         if let Some(key) = &self.application_key {
@@ -87,12 +96,7 @@ fn below(url: &reqwest::Url, id: &str) -> reqwest::Url {
 
 impl Datadog {
     pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
-        let api_key = header("api_key", "", entry.api_key.as_ref())?;
-        let client = Client {
-            api_key: api_key.ok_or(SetupError::Missing("api_key"))?,
-            application_key: header("application_key", "", entry.application_key.as_ref())?,
-            http: client(entry.timeout.get())?,
-        };
+        let client = Client::from_config(entry)?;
         let url = entry.url.join("/api/v2/dora/failure");
         Ok(Self { url, deployments: Deployments::new(&entry.url, client.clone()), client })
     }
@@ -100,8 +104,7 @@ impl Datadog {
 
 impl Protocol for Datadog {
     fn freeze(&self, evaluated: &Evaluated, _: Telling) -> Frozen {
-        let counts = matches!(evaluated.failure.state, State::Open | State::Completed);
-        let action = match (&self.client.application_key, counts) {
+        let action = match (&self.client.application_key, evaluated.failure.state.counts()) {
             (_, true) => Action::Replace,
             (Some(_), false) => Action::Delete,
             (None, false) => Action::LeaveOpen,
@@ -127,15 +130,12 @@ impl Protocol for Datadog {
     }
 
     fn send(&self, attempt: Attempt) -> Sending<'_> {
-        if let Subject::Deployment(id) = &attempt.subject {
-            let id = id.clone();
-            return Box::pin(self.deployments.send(id, attempt));
+        if matches!(attempt.subject, Subject::Deployment(_)) {
+            return Box::pin(self.deployments.send(attempt));
         }
-        let Attempt { frozen: Frozen { action, body }, now, .. } = attempt;
+        let Attempt { subject, frozen: Frozen { action, body }, now, .. } = attempt;
         if action == Action::Delete {
-            return Box::pin(async move {
-                self.client.delete(&self.url, &String::from_utf8_lossy(&body), now).await
-            });
+            return Box::pin(async move { self.client.delete(&self.url, subject.id(), now).await });
         }
         Box::pin(self.client.post(&self.url, body, now))
     }
@@ -213,8 +213,8 @@ fn attributes(Evaluated { failure, details }: &Evaluated) -> Attributes<'_> {
     }
 }
 
-/// The tags that were configured or sent, then what PagerDuty says; no tag twice, and none without a key: better a tag is
-/// missing there than the failure.
+/// The tags that were configured or sent, then what PagerDuty says; no tag twice, and none without a key: better a tag
+/// is missing there than the failure.
 fn custom_tags(failure: &Failure, details: &Details) -> Vec<String> {
     let of_pagerduty = [
         ("pagerduty_service", &details.pagerduty_service),

@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::datadog::{Client, Data, Git, Request, as_taken};
-use super::text::shown;
 use super::{Attempt, Reply};
 use crate::config::BackendUrl;
 use crate::domain::deployment::Deployment;
@@ -17,11 +16,11 @@ use crate::domain::id::DeploymentId;
 use crate::domain::mark::Mark;
 use crate::domain::retry::Verdict;
 
-/// Datadog knows a deployment some 90 seconds after it took it; until then a mark is answered 404, and is tried again not
-/// sooner than after that long.
+/// Datadog knows a deployment some 90 seconds after it took it; until then a mark is answered 404, and is tried again
+/// not sooner than after that long.
 const UNKNOWN_WAIT: Duration = Duration::from_mins(2);
-/// A deployment that is not known after so many attempts, which take about an hour at the least, never reached Datadog, or
-/// not under this id.
+/// A deployment that is not known after so many attempts, which take about an hour at the least, never reached Datadog,
+/// or not under this id.
 const MOST_ATTEMPTS_AT_UNKNOWN: u32 = 30;
 
 /// What Datadog is told of deployments.
@@ -41,8 +40,8 @@ impl Deployments {
         }
     }
 
-    /// `DORADeploymentPatchRequest`. Whether leaving out the remediation takes one back that was told before, Datadog does
-    /// not say; there is no other way to say it.
+    /// `DORADeploymentPatchRequest`. Whether leaving out the remediation takes one back that was told before, Datadog
+    /// does not say; there is no other way to say it.
     pub(super) fn freeze_mark(id: &DeploymentId, mark: Option<&Mark>) -> Frozen {
         let mut attributes = json!({ "change_failure": mark.is_some() });
         if let Some(remediation) = mark.and_then(|mark| mark.remediation.as_ref()) {
@@ -54,14 +53,15 @@ impl Deployments {
         Frozen { action, body: json!({ "data": data }).to_string().into_bytes() }
     }
 
-    pub(super) async fn send(&self, id: String, attempt: Attempt) -> Reply {
-        let Attempt { frozen: Frozen { action, body }, attempts, now, .. } = attempt;
+    pub(super) async fn send(&self, attempt: Attempt) -> Reply {
+        let Attempt { subject, frozen: Frozen { action, body }, attempts, now, .. } = attempt;
+        let id = subject.id();
         match action {
             Action::Replace => self.client.post(&self.url, body, now).await,
-            Action::Delete => self.client.delete(&self.url, &id, now).await,
+            Action::Delete => self.client.delete(&self.url, id, now).await,
             Action::LeaveOpen => Reply::nothing_to_send(),
             Action::Mark | Action::Unmark => {
-                let reply = self.client.patch(&self.marks, &id, body, now).await;
+                let reply = self.client.patch(&self.marks, id, body, now).await;
                 let verdict = of_patch(&reply, action, attempts);
                 let error = reply.error.filter(|_| verdict != Verdict::Sent);
                 Reply { verdict, error, ..reply }
@@ -70,8 +70,8 @@ impl Deployments {
     }
 }
 
-/// A deployment that is not known yet may be known soon. One that never is cannot be marked, and bears no mark that would
-/// have to be taken back. `attempts`: those before this one.
+/// A deployment that is not known yet may be known soon. One that never is cannot be marked, and bears no mark that
+/// would have to be taken back. `attempts`: those before this one.
 fn of_patch(reply: &Reply, action: Action, attempts: u32) -> Verdict {
     match reply.status {
         Some(404) if attempts + 1 < MOST_ATTEMPTS_AT_UNKNOWN => Verdict::Retry(Some(UNKNOWN_WAIT)),
@@ -109,7 +109,7 @@ pub(super) fn deployment(deployment: &Deployment) -> Vec<u8> {
         env: &deployment.env,
         version: deployment.version.as_deref(),
         git: Git::of(deployment.repository_url.as_ref(), deployment.commit_sha.as_ref()),
-        custom_tags: as_taken(deployment.tags.iter().map(|tag| shown(tag))),
+        custom_tags: as_taken(deployment.tags.iter().cloned()),
     };
     serde_json::to_vec(&Request { data: Data { attributes } }).unwrap_or_default()
 }

@@ -1,20 +1,20 @@
-//! Datadog's metrics `dora.incidents.count`, `dora.time_to_restore` and `dora.deployments.count`, for accounts that take no
-//! incident events.
+//! Datadog's metrics `dora.incidents.count`, `dora.time_to_restore` and `dora.deployments.count`, for accounts that
+//! take no incident events.
 //!
-//! One sample a completed failure and service, in two requests; one a deployment. A sample cannot be taken back: what is corrected later
-//! shows as `cannot_be_corrected`, and nothing is sent. After an unclear answer a sample may count twice.
+//! One sample a completed failure and service, in two requests; one a deployment. A sample cannot be taken back: what
+//! is corrected later shows as `cannot_be_corrected`, and nothing is sent. After an unclear answer a sample may count
+//! twice.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::datadog::{API_KEY, MOST_TAGS};
+use super::datadog::{Client, MOST_TAGS};
 use super::text::shown;
-use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, client, header};
+use super::{Attempt, Protocol, Reply, Sending, SetupError};
 use crate::config;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Evaluated, State, seconds};
@@ -32,28 +32,23 @@ const COUNT: u8 = 1;
 pub(super) struct DatadogMetrics {
     series: reqwest::Url,
     distribution_points: reqwest::Url,
-    api_key: HeaderValue,
-    client: reqwest::Client,
+    client: Client,
     /// Which seconds are taken by counts. A restart forgets them.
     seconds: Mutex<Seconds>,
 }
 
 impl DatadogMetrics {
     pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
-        let api_key = header("api_key", "", entry.api_key.as_ref())?;
         Ok(Self {
             series: entry.url.join("/api/v2/series"),
             distribution_points: entry.url.join("/api/v1/distribution_points"),
-            api_key: api_key.ok_or(SetupError::Missing("api_key"))?,
-            client: client(entry.timeout.get())?,
+            client: Client::from_config(entry)?,
             seconds: Mutex::default(),
         })
     }
 
     async fn post(&self, url: &reqwest::Url, body: &Value, now: Timestamp) -> Reply {
-        let request = self.client.post(url.clone()).header(API_KEY, self.api_key.clone());
-        let request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
-        answer::reply(request.send().await, now).await
+        self.client.post(url, body.to_string().into_bytes(), now).await
     }
 
     /// First the count, then the time to restore, which a failure with doubtful times has none of.
@@ -116,7 +111,8 @@ struct Sample {
     /// What counts it.
     metric: Cow<'static, str>,
     finished_at: Timestamp,
-    /// `None` of a deployment, and where its times are doubtful: it counts, and stays out of every statistic of durations (rule 14).
+    /// `None` of a deployment, and where its times are doubtful: it counts, and stays out of every statistic of
+    /// durations (rule 14).
     time_to_restore_seconds: Option<f64>,
     /// Empty: one point without a service.
     services: Vec<String>,
@@ -127,12 +123,8 @@ struct Sample {
 impl Sample {
     fn of(Evaluated { failure, details }: &Evaluated) -> Option<Self> {
         let finished_at = details.restored_at.filter(|_| failure.state == State::Completed)?;
-        let tag = |key: &str, value: Option<&String>| Some(format!("{key}:{}", shown(value?)));
-        let tags = [
-            tag("team", failure.team.as_ref()),
-            tag("env", Some(&failure.env)),
-            tag("severity", failure.severity.as_ref()),
-        ];
+        let (team, severity) = (failure.team.as_ref(), failure.severity.as_ref());
+        let known = [("team", team), ("env", Some(&failure.env)), ("severity", severity)];
         Some(Self {
             metric: "dora.incidents.count".into(),
             finished_at,
@@ -140,24 +132,18 @@ impl Sample {
                 .has_good_times()
                 .then(|| seconds(finished_at.nanos_since(failure.started_at))),
             services: failure.services.iter().map(|service| shown(service)).collect(),
-            tags: tags
-                .into_iter()
-                .flatten()
-                .chain(details.tags.iter().map(|tag| shown(tag)))
-                .take(MOST_TAGS - 2)
-                .collect(),
+            tags: tags(&known, &details.tags),
         })
     }
 
     fn of_deployment(deployment: &Deployment) -> Self {
-        let team = deployment.team.as_ref().map(|team| format!("team:{}", shown(team)));
-        let tags = team.into_iter().chain([format!("env:{}", shown(&deployment.env))]);
+        let known = [("team", deployment.team.as_ref()), ("env", Some(&deployment.env))];
         Self {
             metric: "dora.deployments.count".into(),
             finished_at: deployment.finished_at,
             time_to_restore_seconds: None,
             services: vec![shown(&deployment.service)],
-            tags: tags.chain(deployment.tags.iter().map(|tag| shown(tag))).take(MOST_TAGS - 2).collect(),
+            tags: tags(&known, &deployment.tags),
         }
     }
 
@@ -210,6 +196,12 @@ impl Sample {
         });
         Some(json!({ "series": series.collect::<Vec<_>>() }))
     }
+}
+
+/// The tags that every point has: what is known of these, and then others; a point gets two more.
+fn tags<'a>(known: &[(&str, Option<&String>)], others: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+    let known = known.iter().filter_map(|(key, value)| Some(format!("{key}:{}", shown((*value)?))));
+    known.chain(others.into_iter().map(|tag| shown(tag))).take(MOST_TAGS - 2).collect()
 }
 
 /// What a count is of, and its revision.
