@@ -125,8 +125,8 @@ impl Protocol for Datadog {
         can_delete.then(|| Frozen { action: Action::Delete, body: id.as_str().into() })
     }
 
-    fn freeze_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Frozen {
-        Deployments::freeze_mark(id, mark)
+    fn freeze_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<Frozen> {
+        Some(Deployments::freeze_mark(id, mark))
     }
 
     fn send(&self, attempt: Attempt) -> Sending<'_> {

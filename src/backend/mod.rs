@@ -25,7 +25,7 @@ use self::credentials::Credentials;
 use crate::config::{self, Kind, Secret};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
-use crate::domain::forwarding::{Action, Destination, Filter, Frozen, Subject, Telling};
+use crate::domain::forwarding::{Destination, Filter, Frozen, Subject, Telling};
 use crate::domain::id::DeploymentId;
 use crate::domain::mark::Mark;
 use crate::domain::retry::Verdict;
@@ -46,9 +46,9 @@ trait Protocol: Send + Sync {
         None
     }
 
-    /// See [`Destination::freeze_mark`]. Only one kind has marks; the configuration asks no other for them.
-    fn freeze_mark(&self, _: &DeploymentId, _: Option<&Mark>) -> Frozen {
-        Frozen { action: Action::LeaveOpen, body: Vec::new() }
+    /// See [`Destination::freeze_mark`]; only one kind has marks.
+    fn freeze_mark(&self, _: &DeploymentId, _: Option<&Mark>) -> Option<Frozen> {
+        None
     }
 
     /// Whether what it freezes of a failure has the deployment in it that this is linked to.
@@ -208,7 +208,7 @@ impl Destination for Backend {
         self.takes_marks
     }
 
-    fn freeze_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Frozen {
+    fn freeze_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<Frozen> {
         self.protocol.freeze_mark(id, mark)
     }
 }

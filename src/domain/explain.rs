@@ -8,7 +8,7 @@ use super::evaluate::{Because, View};
 use super::failure::{Evaluated, Failure, Flag, State};
 use super::history::NamedBy;
 use super::id::IncidentId;
-use super::mark::Kind;
+use super::mark::RemediationKind;
 use super::merge::{Group, Merges, Standing};
 use super::policy::{Policy, Reopened, Start, WhichService};
 use super::rule::{Rule, Ruling, Verdict};
@@ -86,7 +86,7 @@ pub fn explain_link(linked: Linked<'_>) -> Why {
 }
 
 /// Explains what mended a failure.
-pub fn explain_remediation(deployment: &Deployment, kind: Kind) -> Why {
+pub fn explain_remediation(deployment: &Deployment, kind: RemediationKind) -> Why {
     let because = format!(
         "the last deployment of its services in its env that began while it was open: a {}",
         kind.as_str()

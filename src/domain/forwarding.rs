@@ -123,9 +123,9 @@ pub trait Destination: Send + Sync {
     /// Whether it is told which deployments failed.
     fn takes_marks(&self) -> bool;
 
-    /// The exact request that marks a deployment as failed, or takes such a mark back (`None`). Asked only where
-    /// [`Destination::takes_marks`].
-    fn freeze_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Frozen;
+    /// The exact request that marks a deployment as failed, or (without a `mark`) takes that back. `None`: the backend
+    /// has no marks.
+    fn freeze_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<Frozen>;
 }
 
 /// What a request is frozen for.

@@ -18,19 +18,19 @@ pub struct Remediation {
     /// The deployment that did.
     pub deployment: DeploymentId,
     /// How.
-    pub kind: Kind,
+    pub kind: RemediationKind,
 }
 
 /// How a deployment mends another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RemediationKind {
     /// By what was deployed before.
     Rollback,
     /// By something new.
     Rollforward,
 }
 
-impl Kind {
+impl RemediationKind {
     /// Datadog's word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -43,16 +43,11 @@ impl Kind {
 /// Whether a failure that is linked to a deployment makes it a failed one. Somebody may name a deployment to another
 /// env: each env is compared with itself, as the figures do.
 pub fn blames(failure: &Failure, deployment: &Deployment) -> bool {
-    counts(failure) && failure.env == deployment.env
+    failure.state.counts() && failure.env == deployment.env
 }
 
-/// Whether a failure counts.
-pub fn counts(failure: &Failure) -> bool {
-    matches!(failure.state, State::Open | State::Completed)
-}
-
-/// What mended a failure: of these, the last one of its services and env that began while it was open, other than the one
-/// that it is linked to. Which one is the last is known only once it has ended.
+/// What mended a failure: of these, the last one of its services and env that began while it was open, other than the
+/// one that it is linked to. Which one is the last is known only once it has ended.
 pub fn remediation<'a>(
     failure: &Failure,
     deployments: impl IntoIterator<Item = &'a Deployment>,
@@ -64,11 +59,11 @@ pub fn remediation<'a>(
             && (failure.started_at..end).contains(&deployment.started_at)
             && failure.deployment.as_deref() != Some(deployment.id.as_str())
     };
-    deployments.into_iter().filter(mends).max_by_key(|deployment| (deployment.started_at, &deployment.id))
+    deployments.into_iter().filter(mends).max_by_key(|deployment| deployment.order())
 }
 
-/// Of the failures that are linked to a deployment, those that decide what mended it: its first unbroken stretch of them,
-/// the one whose end is the end of `failed_deployment_recovery_time_seconds`. None while that is open.
+/// Of the failures that are linked to a deployment, those that decide what mended it: its first unbroken stretch of
+/// them, the one whose end is the end of `failed_deployment_recovery_time_seconds`. None while that is open.
 ///
 /// Where different deployments mended them, the last one is told: before it, not everything was mended that the
 /// deployment first broke. What breaks again later, after a time without a failure, changes nothing. Both follow from

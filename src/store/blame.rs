@@ -1,20 +1,20 @@
 //! Which deployment each failure is linked to, kept up as failures and deployments come.
 //!
-//! Only once a backend has marked deployments that failed; before, a link is looked for when it is shown. A link depends
-//! on the failure and on every deployment that may be its cause, whichever came first: so each failure that counts
-//! leaves clues, by which a deployment finds those that it may have caused or mended. They may find too many: what
-//! decides is looked at again.
+//! Only once a backend has marked deployments that failed; before, a link is looked for when it is shown. A link
+//! depends on the failure and on every deployment that may be its cause, whichever came first: so each failure that
+//! counts leaves clues, by which a deployment finds those that it may have caused or mended. They may find too many:
+//! what decides is looked at again.
 
 use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, Params, params};
 
 use super::deployment_row::{candidates, row_of};
-use super::failure_row::from_json;
+use super::failure_row::{details, from_json};
 use super::writer::Session;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Details, Evaluated, Failure};
-use crate::domain::mark::{blames, counts};
+use crate::domain::mark::blames;
 use crate::domain::timestamp::Timestamp;
 
 /// Looks at what a failure that was saved is linked to. `None`: it is no failure.
@@ -27,38 +27,41 @@ pub(super) fn failure_saved(
     if !session.keeps_marks {
         return Ok(());
     }
-    let before = forget(session, row)?;
-    session.affect(before, now);
-    if let Some(Evaluated { failure, details }) = evaluated.filter(|evaluated| counts(&evaluated.failure)) {
+    let linked_before = forget(session, row)?;
+    session.affect(linked_before, now);
+    let evaluated = evaluated.filter(|evaluated| evaluated.failure.state.counts());
+    if let Some(Evaluated { failure, details }) = evaluated {
         link(session, row, failure, details, now)?;
         leave_clues(session, row, failure, details)?;
     }
     Ok(())
 }
 
-/// Looks again at all failures that a deployment which was saved, and the one that it took the place of, may have caused.
+/// Looks again at all failures that a deployment which was saved may have caused, or the one that it `replaced`.
 /// Whatever else it decides about is looked at as well: what it may have mended, and how it was mended.
 pub(super) fn deployment_saved(
     session: &mut Session<'_>,
     row: i64,
     deployment: &Deployment,
-    before: Option<&Deployment>,
+    replaced: Option<&Deployment>,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     const OF_FAILURE: &str = "SELECT evaluated, details FROM failure WHERE id = ?1";
+    if !session.keeps_marks {
+        return Ok(());
+    }
     session.affect(Some(row), now);
     for failure_row in suspects(session, row, deployment)? {
         let (failure, details): (Failure, Details) =
             session.prepare(OF_FAILURE)?.query_row([failure_row], |columns| {
-                let details = columns.get_ref(1)?.as_str_or_null()?;
-                let details = details.map_or_else(|| Ok(Details::default()), from_json)?;
+                let details = details(columns.get_ref(1)?.as_str_or_null()?)?;
                 Ok((from_json(columns.get_ref(0)?.as_str()?)?, details))
             })?;
         let linked_before = linked(session, failure_row)?;
         session.affect(linked_before, now);
         link(session, failure_row, &failure, &details, now)?;
     }
-    for affected in mended(session, row, deployment, before)? {
+    for affected in mended(session, row, deployment, replaced)? {
         session.affect(Some(affected), now);
     }
     Ok(())
@@ -72,10 +75,10 @@ fn linked(session: &Session<'_>, failure: i64) -> rusqlite::Result<Option<i64>> 
 
 /// Forgets a failure. Returns the deployment that it was linked to.
 fn forget(session: &Session<'_>, failure: i64) -> rusqlite::Result<Option<i64>> {
-    let before = linked(session, failure)?;
+    let linked_before = linked(session, failure)?;
     session.execute("DELETE FROM clue WHERE failure = ?1", [failure])?;
     session.execute("DELETE FROM blame WHERE failure = ?1", [failure])?;
-    Ok(before)
+    Ok(linked_before)
 }
 
 /// Links a failure to the deployment that caused it, as far as is known.
@@ -154,7 +157,7 @@ fn mended(
     session: &Session<'_>,
     row: i64,
     deployment: &Deployment,
-    before: Option<&Deployment>,
+    replaced: Option<&Deployment>,
 ) -> rusqlite::Result<BTreeSet<i64>> {
     const WHILE_OPEN: &str = "SELECT b.deployment FROM clue JOIN failure f ON f.id = clue.failure
         JOIN blame b ON b.failure = clue.failure
@@ -169,7 +172,7 @@ fn mended(
     let Deployment { service, env, started_at, .. } = deployment;
     found.extend(rows(session, WHILE_OPEN, params![service, env, started_at.as_nanos()])?);
     found.extend(rows(session, BY_IT, [row])?);
-    for Deployment { service, env, started_at, .. } in [Some(deployment), before].into_iter().flatten() {
+    for Deployment { service, env, started_at, .. } in [Some(deployment), replaced].into_iter().flatten() {
         found.extend(rows(session, BY_LATER_ONES, params![service, env, started_at.as_nanos()])?);
     }
     Ok(found)

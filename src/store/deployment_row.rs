@@ -7,13 +7,15 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 use super::failure_row::{from_json, to_json};
 use super::listing::{ReadError, Reader};
 use super::writer::Session;
-use super::{blame, told_deployment};
+use super::{blame, failure_row, told_deployment};
 use crate::domain::deployment::{Deployment, Deployments, Suspect};
 use crate::domain::explain::{Why, explain_link};
 use crate::domain::failure::{Details, Evaluated, Failure};
 use crate::domain::figures::{Question, Report, report};
 use crate::domain::id::DeploymentId;
 use crate::domain::timestamp::Timestamp;
+
+const OF_ID: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1";
 
 /// Saves a deployment in place of the one of its id, and puts it, and what it changes, before the backends.
 pub(super) fn save(
@@ -26,10 +28,9 @@ pub(super) fn save(
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, lower(?8), ?9) ON CONFLICT (deployment_id) DO UPDATE SET
         service = ?2, team = ?3, env = ?4, started_at_ns = ?5, finished_at_ns = ?6, version = ?7,
         commit_sha = lower(?8), facts = ?9 RETURNING id";
-    const BEFORE: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1";
     let id = deployment.id.as_str();
     // Asked for only where something depends on it.
-    let before = if session.keeps_marks { load(session.db(), BEFORE, [id])?.pop() } else { None };
+    let replaced = if session.keeps_marks { load(session.db(), OF_ID, [id])?.pop() } else { None };
     let parameters = params![
         id,
         deployment.service,
@@ -43,10 +44,7 @@ pub(super) fn save(
     ];
     let row = session.prepare(SQL)?.query_row(parameters, |columns| columns.get(0))?;
     told_deployment::forward(session, row, deployment, now)?;
-    if session.keeps_marks {
-        blame::deployment_saved(session, row, deployment, before.as_ref(), now)?;
-    }
-    Ok(())
+    blame::deployment_saved(session, row, deployment, replaced.as_ref(), now)
 }
 
 /// The row of the deployment with this id.
@@ -75,7 +73,6 @@ pub(super) fn candidates(
         AND started_at_ns <= ?3 AND finished_at_ns >= ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
     const OF_TEAM: &str = "SELECT facts FROM deployment WHERE team = ?1 AND env = ?2
         AND started_at_ns <= ?3 AND finished_at_ns >= ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
-    const OF_ID: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1";
     const OF_COMMIT: &str = "SELECT facts FROM deployment WHERE commit_sha = lower(?1)";
     const OF_SERVICES_VERSION: &str =
         "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2 AND version = ?3";
@@ -122,7 +119,7 @@ pub(super) fn link(
     details: Option<&str>,
     link_window: Duration,
 ) -> rusqlite::Result<Why> {
-    let details: Details = details.map_or_else(|| Ok(Details::default()), from_json)?;
+    let details = failure_row::details(details)?;
     let suspect = details.suspect(failure);
     let deployments = candidates(db, &suspect, link_window)?;
     let linked = deployments.link(&suspect, link_window);

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::blame;
 use super::outbox::{self, News};
 use super::writer::Session;
-use crate::domain::failure::Evaluated;
+use crate::domain::failure::{Details, Evaluated};
 use crate::domain::history::History;
 use crate::domain::id::FailureId;
 use crate::domain::submission::Submission;
@@ -177,6 +177,11 @@ pub(super) fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> rusqlite::R
     serde_json::from_str(json).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(0, Type::Text, FromSqlError::other(error).into())
     })
+}
+
+/// The details of a failure, by their column.
+pub(super) fn details(json: Option<&str>) -> rusqlite::Result<Details> {
+    json.map_or_else(|| Ok(Details::default()), from_json)
 }
 
 /// What a failure and its facts usually come to.

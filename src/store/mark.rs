@@ -6,11 +6,11 @@ use rusqlite::{Connection, params};
 
 use super::deployment_row::{load, row_of};
 use super::failure_row::from_json;
-use super::told_deployment;
+use super::told_deployment::{Marking, tell_mark};
 use super::writer::Session;
 use crate::domain::deployment::{Deployment, Deployments};
 use crate::domain::failure::Failure;
-use crate::domain::mark::{Kind, Mark, Remediation, counts, first_stretch, remediation};
+use crate::domain::mark::{Mark, Remediation, RemediationKind, first_stretch, remediation};
 use crate::domain::timestamp::Timestamp;
 
 /// What became of a deployment that failed.
@@ -20,8 +20,8 @@ struct Failed {
     ended_at: Option<Timestamp>,
 }
 
-/// Has backends mark the deployments about which something changed in this transaction; at its end, so that nobody is told
-/// of what was true in the middle of it only.
+/// Has backends mark the deployments about which something changed in this transaction; at its end, so that nobody is
+/// told of what was true in the middle of it only.
 pub(super) fn tell_affected(session: &mut Session<'_>) -> rusqlite::Result<()> {
     let affected: BTreeMap<i64, Timestamp> = std::mem::take(&mut session.affected);
     affected.into_iter().try_for_each(|(row, now)| tell(session, row, now))
@@ -32,15 +32,15 @@ fn tell(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result
     let Some(deployment) = load(session.db(), OF_ROW, [row])?.pop() else { return Ok(()) };
     let failed = failed(session.db(), row)?;
     remember(session, row, failed.as_ref())?;
-    let settle = session.settings.policy.settle;
     let ended_at = failed.as_ref().and_then(|failed| failed.ended_at);
-    let due_at = ended_at.map_or(now, |end| end.min(now).saturating_add(settle).max(now));
+    let due_at = session.settings.policy.told_at(ended_at, now);
     let settings = session.settings;
     for destination in settings.destinations.iter().filter(|destination| destination.takes_marks()) {
         // A mark is about the deployment, so the deployment's services, team and env decide whose business it is.
         let passes = destination.filter().passes_deployment(&deployment);
         let mark = failed.as_ref().map(|failed| &failed.mark).filter(|_| passes);
-        told_deployment::mark(session, &**destination, row, (&deployment.id, mark, due_at), now)?;
+        let marking = Marking { row, id: &deployment.id, mark, due_at };
+        tell_mark(session, &**destination, &marking, now)?;
     }
     Ok(())
 }
@@ -57,17 +57,17 @@ fn remember(session: &Session<'_>, row: i64, failed: Option<&Failed>) -> rusqlit
     session.execute(SAVE, params![row, remediation.flatten()]).map(drop)
 }
 
-/// What the failures that are linked to a deployment come to. `None`: there are none.
+/// What the failures that are linked to a deployment come to; all of them count. `None`: there are none.
 fn failed(db: &Connection, row: i64) -> rusqlite::Result<Option<Failed>> {
     const LINKED: &str = "SELECT evaluated, deployment_id FROM blame b JOIN failure f ON f.id = b.failure
-        JOIN deployment d ON d.id = b.deployment WHERE b.deployment = ?1 AND f.state IS NOT NULL";
+        JOIN deployment d ON d.id = b.deployment WHERE b.deployment = ?1";
     let mut statement = db.prepare_cached(LINKED)?;
     let mut rows = statement.query([row])?;
     let mut failures = Vec::new();
     while let Some(row) = rows.next()? {
         let mut failure: Failure = from_json(row.get_ref(0)?.as_str()?)?;
         failure.deployment = row.get(1)?;
-        failures.extend(Some(failure).filter(counts));
+        failures.push(failure);
     }
     if failures.is_empty() {
         return Ok(None);
@@ -76,14 +76,13 @@ fn failed(db: &Connection, row: i64) -> rusqlite::Result<Option<Failed>> {
     let mut mended_by: Option<Deployment> = None;
     for failure in &stretch {
         let found = remediation_of(db, failure)?;
-        mended_by = [mended_by, found]
-            .into_iter()
-            .flatten()
-            .max_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
+        mended_by = [mended_by, found].into_iter().flatten().max_by(|a, b| a.order().cmp(&b.order()));
     }
     let ended_at = mended_by.as_ref().and(stretch.iter().filter_map(|failure| failure.finished_at).max());
     let remediation = match mended_by {
-        Some(deployment) => Some(Remediation { kind: kind(db, &deployment)?, deployment: deployment.id }),
+        Some(deployment) => {
+            Some(Remediation { kind: remediation_kind(db, &deployment)?, deployment: deployment.id })
+        }
         None => None,
     };
     Ok(Some(Failed { mark: Mark { remediation }, ended_at }))
@@ -104,7 +103,10 @@ pub(super) fn remediation_of(db: &Connection, failure: &Failure) -> rusqlite::Re
 }
 
 /// Whether a deployment rolls back, decided as if every deployment were known.
-pub(super) fn kind(db: &Connection, deployment: &Deployment) -> rusqlite::Result<Kind> {
+pub(super) fn remediation_kind(
+    db: &Connection,
+    deployment: &Deployment,
+) -> rusqlite::Result<RemediationKind> {
     const BEFORE: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
         AND (started_at_ns, deployment_id) < (?3, ?4) ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
     // A plus keeps SQLite from looking through all of the service's deployments for the few of that version or commit.
@@ -112,13 +114,12 @@ pub(super) fn kind(db: &Connection, deployment: &Deployment) -> rusqlite::Result
         AND (+started_at_ns, deployment_id) < (?3, ?4) LIMIT 1";
     const OF_COMMIT: &str = "SELECT facts FROM deployment WHERE +service = ?1 AND +env = ?2
         AND commit_sha = lower(?5) AND version IS NULL AND (+started_at_ns, deployment_id) < (?3, ?4) LIMIT 1";
-    let mut known = vec![deployment.clone()];
     let Deployment { service, env, version, commit_sha, .. } = deployment;
     let Some(before) =
         load(db, BEFORE, params![service, env, deployment.started_at.as_nanos(), deployment.id.as_str()])?
             .pop()
     else {
-        return Ok(Kind::Rollforward);
+        return Ok(RemediationKind::Rollforward);
     };
     let key = (before.started_at.as_nanos(), before.id.as_str().to_owned());
     let same = match (version, commit_sha) {
@@ -126,8 +127,7 @@ pub(super) fn kind(db: &Connection, deployment: &Deployment) -> rusqlite::Result
         (None, Some(commit_sha)) => load(db, OF_COMMIT, params![service, env, key.0, key.1, commit_sha])?,
         (None, None) => Vec::new(),
     };
-    known.push(before);
-    known.extend(same);
+    let known = [deployment.clone(), before].into_iter().chain(same).collect();
     let is_rollback = Deployments::new(known).is_rollback(deployment);
-    Ok(if is_rollback { Kind::Rollback } else { Kind::Rollforward })
+    Ok(if is_rollback { RemediationKind::Rollback } else { RemediationKind::Rollforward })
 }

@@ -16,7 +16,6 @@ use crate::domain::explain::{
 };
 use crate::domain::failure::Failure;
 use crate::domain::id::{FailureId, IncidentId};
-use crate::domain::mark::counts;
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 
@@ -119,12 +118,12 @@ fn tell(
 /// What mended a failure that counts, and how the deployment that caused it is marked.
 fn consequences(db: &Connection, failure: &Failure) -> rusqlite::Result<Vec<Why>> {
     let mut told = Vec::new();
-    if counts(failure) {
+    if failure.state.counts() {
         if let Some(deployment) = mark::remediation_of(db, failure)? {
-            told.push(explain_remediation(&deployment, mark::kind(db, &deployment)?));
+            told.push(explain_remediation(&deployment, mark::remediation_kind(db, &deployment)?));
         }
         if let Some(deployment) = &failure.deployment {
-            told.extend(told_deployment::marks(db, deployment)?);
+            told.extend(told_deployment::explain_marks(db, deployment)?);
         }
     }
     Ok(told)

@@ -18,7 +18,7 @@ use crate::domain::timestamp::Timestamp;
 struct Rows<'a> {
     deployment: i64,
     backend: &'a str,
-    marks: bool,
+    are_marks: bool,
 }
 
 /// A request of the outbox, and its revision.
@@ -42,19 +42,19 @@ impl Rows<'_> {
     fn find(self, session: &Session<'_>, sql: &str) -> rusqlite::Result<Option<Told>> {
         session
             .prepare(sql)?
-            .query_row(params![self.deployment, self.backend, self.marks], |row| {
+            .query_row(params![self.deployment, self.backend, self.are_marks], |row| {
                 Ok((row.get(0)?, frozen(row, 1)?))
             })
             .optional()
     }
 
-    /// Takes back what the backend cannot know; where nothing takes its place, also what it refused for good: nobody must
-    /// revive that.
+    /// Takes back what the backend cannot know; where nothing takes its place, also what it refused for good: nobody
+    /// must revive that.
     fn supersede(self, session: &Session<'_>, also_dead: bool) -> rusqlite::Result<()> {
         const UNKNOWN: &str = "SELECT id FROM outbox WHERE deployment = ?1 AND backend = ?2
             AND (action IN ('mark', 'unmark')) = ?3 AND in_doubt = 0 AND taken = 0
             AND (state = 'pending' OR (state = 'dead' AND ?4))";
-        supersede_rows(session, UNKNOWN, params![self.deployment, self.backend, self.marks, also_dead])
+        supersede_rows(session, UNKNOWN, params![self.deployment, self.backend, self.are_marks, also_dead])
     }
 
     /// What comes next, whether it is a mark or not.
@@ -86,7 +86,7 @@ pub(super) fn forward(
 ) -> rusqlite::Result<()> {
     let settings = session.settings;
     for destination in settings.destinations.iter().filter(|destination| destination.takes_deployments()) {
-        let rows = Rows { deployment: row, backend: destination.name(), marks: false };
+        let rows = Rows { deployment: row, backend: destination.name(), are_marks: false };
         let latest = rows.latest(session)?;
         let is_correction = rows.known(session)?.is_some();
         let telling = Telling { revision: rows.next_revision(session)?, is_correction };
@@ -119,27 +119,36 @@ fn says_the_same(destination: &dyn Destination, deployment: &Deployment, latest:
     destination.filter().passes_deployment(deployment) && (says(false) || says(true))
 }
 
-/// Has a backend mark a deployment with what it came to (`None`: it did not fail), where that is not what it was told.
-pub(super) fn mark(
+/// How a deployment is to be marked.
+pub(super) struct Marking<'a> {
+    /// Its row.
+    pub(super) row: i64,
+    /// Its id.
+    pub(super) id: &'a DeploymentId,
+    /// What it came to; `None`: it did not fail.
+    pub(super) mark: Option<&'a Mark>,
+    /// When backends are told.
+    pub(super) due_at: Timestamp,
+}
+
+/// Has a backend mark a deployment, where that is not what it was told.
+pub(super) fn tell_mark(
     session: &mut Session<'_>,
     destination: &dyn Destination,
-    row: i64,
-    (id, mark, due_at): (&DeploymentId, Option<&Mark>, Timestamp),
+    Marking { row, id, mark, due_at }: &Marking<'_>,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let rows = Rows { deployment: row, backend: destination.name(), marks: true };
+    let Some(wanted) = destination.freeze_mark(id, *mark) else { return Ok(()) };
+    let rows = Rows { deployment: *row, backend: destination.name(), are_marks: true };
     let latest = rows.latest(session)?;
-    let forwarded = Rows { marks: false, ..rows }.latest(session)?;
+    let forwarded = Rows { are_marks: false, ..rows }.latest(session)?;
     // What is told whole again may have lost its mark by that.
     let since = forwarded.as_ref().map_or(0, |(revision, _)| *revision);
     let stands = |told: &Option<Told>, wanted: &Frozen| {
         told.as_ref().is_some_and(|(revision, frozen)| frozen == wanted && *revision > since)
     };
-    let wanted = destination.freeze_mark(id, mark);
-    if mark.is_none() && latest.as_ref().is_none_or(|(_, latest)| latest.action == Action::Unmark) {
-        return Ok(());
-    }
-    if stands(&latest, &wanted) {
+    let is_unmarked = latest.as_ref().is_none_or(|(_, latest)| latest.action == Action::Unmark);
+    if stands(&latest, &wanted) || mark.is_none() && is_unmarked {
         return Ok(());
     }
     let known = rows.known(session)?;
@@ -151,13 +160,13 @@ pub(super) fn mark(
     };
     rows.supersede(session, !is_needed)?;
     if is_needed {
-        rows.put(session, wanted, due_at, now)?;
+        rows.put(session, wanted, *due_at, now)?;
     }
     Ok(())
 }
 
-/// How a deployment is marked, at each backend that was told so or will be.
-pub(super) fn marks(db: &Connection, deployment: &str) -> rusqlite::Result<Vec<Why>> {
+/// Explains how a deployment is marked, at each backend that was told so or will be.
+pub(super) fn explain_marks(db: &Connection, deployment: &str) -> rusqlite::Result<Vec<Why>> {
     const SQL: &str = "SELECT backend, max(revision), action, o.state FROM outbox o
         JOIN deployment d ON d.id = o.deployment
         WHERE d.deployment_id = ?1 AND action IN ('mark', 'unmark') AND o.state <> 'superseded'
