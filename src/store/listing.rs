@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deployment_row;
 use super::failure_row::from_json;
-use super::outbox::{ForwardState, Forwarded};
+use super::forwarded::{Forwarded, forwarded};
 use super::schema::{OpenError, open_to_read};
 use crate::domain::failure::{Failure, State};
 use crate::domain::timestamp::Timestamp;
@@ -182,18 +182,6 @@ impl Reader {
     pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The latest revision of each backend.
-pub(super) fn forwarded(db: &Connection, failure: i64) -> rusqlite::Result<Vec<Forwarded>> {
-    const SQL: &str = "SELECT backend, max(revision), state, attempts, action FROM outbox
-        WHERE failure = ?1 AND state <> 'superseded' GROUP BY backend ORDER BY backend";
-    db.prepare_cached(SQL)?
-        .query_map([failure], |row| {
-            let state = ForwardState::of(row.get_ref(2)?.as_str()?, row.get_ref(4)?.as_str()?);
-            Ok(Forwarded { backend: row.get(0)?, revision: row.get(1)?, state, attempts: row.get(3)? })
-        })?
-        .collect()
 }
 
 fn cursor((started_at_ns, id): (i64, i64)) -> String {

@@ -9,6 +9,7 @@ mod deployment_row;
 mod event_row;
 mod failure_row;
 mod fold;
+mod forwarded;
 mod group;
 mod last_answer;
 mod listing;
@@ -29,9 +30,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use forwarded::{ForwardState, Forwarded};
 pub use last_answer::LastAnswer;
 pub use listing::{Filter, Gauges, ListedFailure, Page, ReadError, Reader};
-pub use outbox::{Claim, Claimed, ForwardState, Forwarded, Outcome};
+pub use outbox::{Claim, Claimed, Outcome};
 pub use outbox_rows::{Obeyed, Order, OutboxFilter, OutboxPage, OutboxRow, RowState};
 pub use record::{Delivery, Recorded};
 pub use reevaluate::{Batch, Change, Changed, Span};

@@ -104,56 +104,6 @@ impl Outcome {
     }
 }
 
-/// Where the forwarding of a failure stands at one backend.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Forwarded {
-    /// The backend.
-    pub backend: String,
-    /// The latest revision for it.
-    pub revision: i64,
-    /// What became of that.
-    pub state: ForwardState,
-    /// How often it was attempted.
-    pub attempts: u32,
-}
-
-/// What became of a revision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ForwardState {
-    /// To be sent.
-    Pending,
-    /// The backend has it.
-    Sent,
-    /// The backend will not take it, or a person gave it up.
-    Dead,
-    /// The failure is another than the backend was told, which has no way to take that: it was told again without
-    /// an end, or not at all.
-    CannotBeCorrected,
-}
-
-impl ForwardState {
-    /// What became of a row, by what its columns `state` and `action` say.
-    pub(super) fn of(state: &str, action: &str) -> Self {
-        match state {
-            "pending" => Self::Pending,
-            "dead" | "discarded" => Self::Dead,
-            _ if action == Action::LeaveOpen.as_str() => Self::CannotBeCorrected,
-            _ => Self::Sent,
-        }
-    }
-
-    /// The word for it in JSON and tables.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Sent => "sent",
-            Self::Dead => "dead",
-            Self::CannotBeCorrected => "cannot_be_corrected",
-        }
-    }
-}
-
 /// What the backends do not know yet: the first time when a failure completes, later whenever the bytes change.
 pub(super) fn news(
     session: &Session<'_>,

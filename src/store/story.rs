@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::deployment_row::link;
 use super::failure_row::{Facts, FailureRow, View, from_json};
+use super::forwarded::forwarded;
 use super::group::{Connected, Incidents};
-use super::listing::{ListedFailure, ReadError, Reader, forwarded};
+use super::listing::{ListedFailure, ReadError, Reader};
 use super::{mark, told_deployment};
 use crate::domain::event::Event;
 use crate::domain::explain::{

@@ -4,7 +4,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::outbox::{About, ForwardState, Revision, frozen, put, supersede_rows};
+use super::forwarded::ForwardState;
+use super::outbox::{About, Revision, frozen, put, supersede_rows};
 use super::writer::Session;
 use crate::domain::deployment::Deployment;
 use crate::domain::explain::{Why, explain_mark};
