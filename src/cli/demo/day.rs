@@ -1,0 +1,192 @@
+//! The day, as a daemon lives through it: webhooks and deployments come, and time passes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use anyhow::{Context, ensure};
+use reqwest::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use super::instance::Instance;
+use super::past;
+use super::story::{DEPLOYMENTS, Deployed, STORY};
+use super::{LOOK_EVERY, PATIENCE};
+use crate::cli::send::Sender;
+use crate::cli::table::say;
+use crate::clock::{Clock, ManualClock};
+use crate::domain::timestamp::Timestamp;
+use crate::pagerduty::payload;
+use crate::store::RowState;
+
+/// Plays the pipeline that tells of deployments.
+struct Pipeline {
+    key: SecretString,
+    to_come: VecDeque<Deployed>,
+    /// The versions of those that were told of, by the ids that they got.
+    known: BTreeMap<String, &'static str>,
+}
+
+impl Pipeline {
+    fn new(key: SecretString) -> Self {
+        Self { key, to_come: VecDeque::from_iter(DEPLOYMENTS), known: BTreeMap::new() }
+    }
+
+    /// The next deployment, where it ends by then.
+    fn next_before(&mut self, then: Timestamp) -> anyhow::Result<Option<Deployed>> {
+        let is_next = match self.to_come.front() {
+            Some(deployed) => Timestamp::parse(deployed.finished_at)? <= then,
+            None => false,
+        };
+        Ok(if is_next { self.to_come.pop_front() } else { None })
+    }
+}
+
+/// The day, as the daemon lives through it.
+pub(super) struct Day<'a> {
+    daemon: &'a Instance,
+    clock: &'a ManualClock,
+    pagerduty: Sender,
+    pipeline: Pipeline,
+    /// The outbox rows that were told of.
+    told: BTreeSet<i64>,
+}
+
+impl<'a> Day<'a> {
+    /// A day that has not begun. `key`: what the pipeline shows.
+    pub(super) fn new(
+        daemon: &'a Instance,
+        clock: &'a ManualClock,
+        pagerduty: Sender,
+        key: SecretString,
+    ) -> Self {
+        Self { daemon, clock, pagerduty, pipeline: Pipeline::new(key), told: BTreeSet::new() }
+    }
+
+    /// Tells of the weeks before.
+    pub(super) async fn remember(&mut self) -> anyhow::Result<()> {
+        let past = past::past()?;
+        for (kind, attributes) in &past {
+            self.event_api(kind, attributes).await?;
+        }
+        // All of it is due at once, and nobody wants a line for each.
+        timeout(PATIENCE, self.forwarded(false)).await.context("the past was not forwarded in time")??;
+        let deployments = past.iter().filter(|(kind, _)| *kind == "deployment").count();
+        let failures = past.len() - deployments;
+        say(format_args!(
+            "The weeks before, from another tool by the event API: {deployments} deployments, {failures} failures.\n"
+        ));
+        Ok(())
+    }
+
+    /// Tells of the day itself.
+    pub(super) async fn tell(&mut self) -> anyhow::Result<()> {
+        for chapter in STORY {
+            say(chapter.says);
+            for &webhook in chapter.webhooks {
+                self.deliver(webhook).await?;
+            }
+            self.pass(None).await?;
+            say("");
+        }
+        Ok(())
+    }
+
+    async fn deliver(&mut self, webhook: &str) -> anyhow::Result<()> {
+        let event = payload::parse(webhook.as_bytes())?;
+        while let Some(deployed) = self.pipeline.next_before(event.occurred_at)? {
+            self.pass(Some(Timestamp::parse(deployed.finished_at)?)).await?;
+            self.deploy(&deployed).await?;
+        }
+        self.pass(Some(event.occurred_at)).await?;
+        let answer = self.pagerduty.send(webhook.as_bytes().to_vec()).await?;
+        ensure!(answer.status == 202, "a webhook was answered {}: {}", answer.status, answer.body);
+        let Status { status } = serde_json::from_str(&answer.body)?;
+        let incident = event.subject.map(|subject| subject.incident.to_string()).unwrap_or_default();
+        let said = format!("{} {status}", answer.status);
+        line(event.occurred_at, &event.event_type, &incident, &said);
+        Ok(())
+    }
+
+    async fn deploy(&mut self, deployed: &Deployed) -> anyhow::Result<()> {
+        let Deployed { service, started_at, finished_at, version } = deployed;
+        let attributes = json!({
+            "service": service, "started_at": started_at, "finished_at": finished_at, "version": version,
+        });
+        let (status, id) = self.event_api("deployment", &attributes).await?;
+        line(Timestamp::parse(finished_at)?, "deployment", version, status.as_str());
+        self.pipeline.known.insert(id, version);
+        Ok(())
+    }
+
+    /// Tells the event API of a `deployment` or a `failure`.
+    async fn event_api(&self, kind: &str, attributes: &Value) -> anyhow::Result<(StatusCode, String)> {
+        let request = self
+            .daemon
+            .client
+            .post(self.daemon.event_api(kind))
+            .header("dd-api-key", self.pipeline.key.expose_secret());
+        let answer = request.body(json!({ "data": { "attributes": attributes } }).to_string()).send().await?;
+        ensure!(answer.status().is_success(), "a {kind} was answered {}", answer.status());
+        Ok((answer.status(), serde_json::from_str::<Answer>(&answer.text().await?)?.data.id))
+    }
+
+    /// Lets time pass until then, or until nothing is left to be forwarded; what is due on the way is forwarded.
+    async fn pass(&mut self, until: Option<Timestamp>) -> anyhow::Result<()> {
+        while let Some(due_at) = self.next_due_at().await? {
+            if until.is_some_and(|until| due_at > until) {
+                break;
+            }
+            self.clock.advance_to(due_at);
+            timeout(PATIENCE, self.forwarded(true))
+                .await
+                .context("the failures were not forwarded in time")??;
+        }
+        if let Some(until) = until {
+            self.clock.advance_to(until);
+        }
+        Ok(())
+    }
+
+    async fn next_due_at(&self) -> anyhow::Result<Option<Timestamp>> {
+        Ok(self.daemon.outbox().await?.iter().filter_map(|row| row.next_attempt_at).min())
+    }
+
+    /// Waits until nothing is due, and may tell what was forwarded meanwhile.
+    async fn forwarded(&mut self, tells: bool) -> anyhow::Result<()> {
+        loop {
+            let (rows, now) = (self.daemon.outbox().await?, self.clock.now());
+            let sent = rows.iter().filter(|row| row.state == RowState::Sent);
+            for row in sent.filter(|row| self.told.insert(row.id) && tells) {
+                let incident = row.subject().trim_start_matches("pagerduty:");
+                let what = self.pipeline.known.get(incident).copied().unwrap_or(incident);
+                line(now, "  told the backend", what, &format!("revision {}", row.revision));
+            }
+            if !rows.iter().any(|row| row.next_attempt_at.is_some_and(|due_at| due_at <= now)) {
+                return Ok(());
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+fn line(at: Timestamp, what: &str, incident: &str, said: &str) {
+    say(format_args!("  {:<24}  {what:<26} {incident:<14}  {said}", at.to_string()));
+}
+
+/// What the event API answers.
+#[derive(Deserialize)]
+struct Answer {
+    data: Data,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    status: String,
+}

@@ -1,0 +1,119 @@
+//! A daemon in this process, and how the two of the demo are configured.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use glob::Pattern;
+use reqwest::Url;
+use serde::de::DeserializeOwned;
+
+use super::PATIENCE;
+use super::story::{CATALOG, CONFIGURED};
+use crate::Embedded;
+use crate::backend;
+use crate::clock::Clock;
+use crate::config::{Config, Secret};
+use crate::domain::failure::Failure;
+use crate::random;
+use crate::store::{ListedFailure, OutboxPage, OutboxRow, Page, Story};
+
+/// A daemon in this process, and what the demo asks of it.
+pub(super) struct Instance {
+    daemon: Embedded,
+    pub(super) client: reqwest::Client,
+}
+
+impl Instance {
+    pub(super) async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        Ok(Self { daemon: Embedded::start(config, clock).await?, client: backend::client(PATIENCE)? })
+    }
+
+    pub(super) fn webhooks(&self) -> anyhow::Result<Url> {
+        let path = Config::default().pagerduty.path;
+        Ok(Url::parse(&format!("http://{}{}", self.daemon.public, path.as_str()))?)
+    }
+
+    pub(super) fn dashboard(&self) -> String {
+        format!("http://{}/", self.daemon.admin)
+    }
+
+    pub(super) fn event_api(&self, kind: &str) -> String {
+        format!("http://{}/api/v2/dora/{kind}", self.daemon.public)
+    }
+
+    pub(super) fn api(&self, path: &str) -> String {
+        format!("http://{}/api/v1/{path}", self.daemon.admin)
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let answer = self.client.get(self.api(path)).send().await?.text().await?;
+        Ok(serde_json::from_str(&answer)?)
+    }
+
+    pub(super) async fn failures(&self) -> anyhow::Result<Vec<ListedFailure>> {
+        Ok(self.get::<Page>("failures?limit=1000").await?.failures)
+    }
+
+    pub(super) async fn outbox(&self) -> anyhow::Result<Vec<OutboxRow>> {
+        Ok(self.get::<OutboxPage>("outbox?limit=1000").await?.rows)
+    }
+
+    pub(super) async fn story(&self, failure: &Failure) -> anyhow::Result<Story> {
+        self.get(&format!("failures/{}", failure.id)).await
+    }
+
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        self.daemon.stop().await
+    }
+}
+
+/// A random secret in a file that nobody else can read.
+pub(super) fn write_secret(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let file = folder.join(name);
+    let mut created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
+    created.write_all(random::secret()?.as_bytes())?;
+    Ok(file)
+}
+
+/// What such a file holds.
+pub(super) fn secret_of(file: &Path) -> Secret {
+    Secret::File { file: file.to_owned() }
+}
+
+pub(super) fn backend_config(folder: &Path, secret: &Path, key: &Path) -> Config {
+    let mut config = Config::default();
+    config.server.listen = (Ipv4Addr::LOCALHOST, 0).into();
+    config.admin.listen = (Ipv4Addr::LOCALHOST, 0).into();
+    config.store.path = folder.join("backend.db");
+    config.pagerduty.signing_secrets = vec![secret_of(secret)];
+    config.events_api.keys = vec![secret_of(key)];
+    config
+}
+
+pub(super) fn daemon_config(
+    folder: &Path,
+    secret: &Path,
+    key: &Path,
+    listen: SocketAddr,
+    backend: &Instance,
+) -> anyhow::Result<Config> {
+    let entry = format!(
+        "[[backend]]\nname = \"metrics\"\nkind = \"datadog\"\nurl = \"http://{}\"\ndeployments = true\n\
+         api_key = {{ file = {key:?} }}\napplication_key = {{ file = {key:?} }}\n",
+        backend.daemon.public
+    );
+    let catalog = folder.join("catalog.yaml");
+    std::fs::write(&catalog, CATALOG)?;
+    let catalog = Pattern::escape(&catalog.to_string_lossy());
+    let failure = format!("[failure]\nmin_duration = \"1m\"\nsettle = \"5m\"\ncatalog = [{catalog:?}]\n");
+    let mut config = Config::parse(&format!("{failure}\n{CONFIGURED}\n{entry}"))?;
+    config.server.listen = listen;
+    config.admin.listen = (Ipv4Addr::LOCALHOST, 0).into();
+    config.events_api.keys = vec![secret_of(key)];
+    config.store.path = folder.join("daemon.db");
+    config.pagerduty.signing_secrets = vec![secret_of(secret)];
+    Ok(config)
+}
