@@ -46,8 +46,8 @@ async fn first_bytes(response: &mut Response) -> String {
 /// How long the backend asks us to wait.
 fn asked_for(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
-    let wait = |name: HeaderName| wait(headers.get(name)?.to_str().ok()?.trim(), now);
-    wait(RETRY_AFTER).or_else(|| wait(RESET))
+    let asked_in = |name: HeaderName| wait(headers.get(name)?.to_str().ok()?.trim(), now);
+    asked_in(RETRY_AFTER).or_else(|| asked_in(RESET))
 }
 
 /// Seconds from now, a Unix time in seconds, or a date (RFC 9110; RFC 3339).

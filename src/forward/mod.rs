@@ -64,9 +64,9 @@ impl Forwarder {
                 biased;
                 _ = stop.changed() => {}
                 Some(verdict) = attempts.join_next(), if !attempts.is_empty() => {
-                    circuit.note(verdict.unwrap_or(Verdict::Retry(None)), forwarder.clock.now());
                     // One claim for all that ended together.
-                    while let Some(verdict) = attempts.try_join_next() {
+                    let others = std::iter::from_fn(|| attempts.try_join_next());
+                    for verdict in std::iter::once(verdict).chain(others) {
                         circuit.note(verdict.unwrap_or(Verdict::Retry(None)), forwarder.clock.now());
                     }
                 }
