@@ -107,6 +107,18 @@ fn tile(shown: &Shown, Figure { title, what, of, in_words, n }: &Figure) -> Mark
         Bar { period: start.period_name(), value, shown: in_words(value), n }
     };
     let weeks: Vec<Bar> = shown.weeks.iter().copied().map(week).collect();
+    let table = html! {
+        table {
+            thead { tr {
+                th scope="col" { "Week from" } th.number scope="col" { (title) } th scope="col" { "Of" }
+            } }
+            tbody {
+                @for week in &weeks {
+                    tr { td.time { (week.period) } td.number { (week.shown) } td { (week.n) } }
+                }
+            }
+        }
+    };
     html! {
         div.card.tile {
             h3 { (title) }
@@ -116,18 +128,7 @@ fn tile(shown: &Shown, Figure { title, what, of, in_words, n }: &Figure) -> Mark
             (bars(title, &weeks, *in_words))
             details {
                 summary { "By week, as a table" }
-                div.wide tabindex="0" role="region" aria-label={ (title) " by week" } {
-                    table {
-                        thead { tr {
-                            th scope="col" { "Week from" } th.number scope="col" { (title) } th scope="col" { "Of" }
-                        } }
-                        tbody {
-                            @for week in &weeks {
-                                tr { td.time { (week.period) } td.number { (week.shown) } td { (week.n) } }
-                            }
-                        }
-                    }
-                }
+                (wide(&format!("{title} by week"), &table))
             }
         }
     }
@@ -165,7 +166,7 @@ pub(super) fn by(what: &str, title: &str, report: &Report) -> Markup {
             @if report.rows.is_empty() {
                 p.card.quiet { "No failures and no deployments in this period." }
             } @else {
-                div.card { (wide(&format!("Table {}", title.to_lowercase()), &table)) }
+                div.card { (wide(&format!("Table of the figures {}", title.to_lowercase()), &table)) }
             }
         }
     }

@@ -23,7 +23,7 @@ use maud::html;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use self::page::{PERIODS, Shown, dashboard, page};
+use self::page::{PERIODS, Shown, dashboard, notice};
 use super::admin::{Admin, blocking, obey};
 use crate::domain::failure::State as FailureState;
 use crate::domain::figures::{By, Env, Interval, Question};
@@ -66,8 +66,8 @@ impl Token {
 
 /// Headers that keep browsers from doing what the page does not need.
 ///
-/// Referrers stay on this listener. `no-referrer` would have browsers say `Origin: null` with the page's own forms, which
-/// are told by it from those of others (Fetch: append a request `Origin` header).
+/// Referrers stay on this listener. `no-referrer` would have browsers say `Origin: null` with the page's own forms,
+/// which are told by it from those of others (Fetch: append a request `Origin` header).
 pub(super) async fn guard(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -145,9 +145,7 @@ pub(super) async fn failure(State(admin): State<Arc<Admin>>, Path(id): Path<Stri
     match blocking(move || reader.story(&asked, &policy, payload::stored)).await {
         Ok(Some(found)) => story::story(&id, &found).into_response(),
         Ok(None) => {
-            let content =
-                html! { main #content { h1 { "Not found" } p { "No failure with this id is known." } } };
-            (StatusCode::NOT_FOUND, page("Not found", &content)).into_response()
+            notice(StatusCode::NOT_FOUND, "Not found", &html! { "No failure with this id is known." })
         }
         Err(response) => response,
     }
@@ -167,18 +165,19 @@ pub(super) async fn retry(
 ) -> Response {
     let is_ours = form.is_ok_and(|Form(form)| admin.token.is(&form.token)) && is_from_here(&headers);
     if !is_ours {
-        let content = html! { main #content { h1 { "Refused" } p { "The form is not of a page shown by this process. "
-        a href="/" { "Load it again" } "." } } };
-        return (StatusCode::FORBIDDEN, page("Refused", &content)).into_response();
+        let text =
+            html! { "The form is not of a page shown by this process. " a href="/" { "Load it again" } "." };
+        return notice(StatusCode::FORBIDDEN, "Refused", &text);
     }
     let response = obey(&admin, row, Order::Retry).await;
     if response.status().is_success() {
         return Redirect::to("/#outbox").into_response();
     }
-    let content = html! { main #content { h1 { "Not retried" }
-    p { "It was sent, replaced or given up meanwhile, or the store cannot be changed now. "
-    a href="/#outbox" { "See what is left" } "." } } };
-    (response.status(), page("Not retried", &content)).into_response()
+    let text = html! {
+        "It was sent, replaced or given up meanwhile, or the store cannot be changed now. "
+        a href="/#outbox" { "See what is left" } "."
+    };
+    notice(response.status(), "Not retried", &text)
 }
 
 /// Whether a browser says that a page of this very listener sent it.

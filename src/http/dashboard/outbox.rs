@@ -75,8 +75,11 @@ fn dead(shown: &Shown) -> Markup {
             }
         }
     };
+    let listed = i64::try_from(shown.dead.len()).unwrap_or(i64::MAX);
+    let all: i64 = shown.gauges.outbox.iter().map(|gauge| gauge.dead).sum();
     html! {
         h3 { "Refused for good" }
         div.card { (wide("Table of what was refused for good", &table)) }
+        @if listed < all { p.quiet { "These are the first " (listed) " of " (all) "." } }
     }
 }

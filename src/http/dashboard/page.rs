@@ -1,6 +1,7 @@
 //! What stands on the dashboard, and the page around it.
 
-use axum::response::Html;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use super::words::{ago, minute};
@@ -65,6 +66,12 @@ pub(super) fn page(title: &str, content: &Markup) -> Html<String> {
         }
     };
     Html(page.into_string())
+}
+
+/// A page that says one thing only.
+pub(super) fn notice(status: StatusCode, title: &str, text: &Markup) -> Response {
+    let content = html! { main #content { h1 { (title) } p { (text) } } };
+    (status, page(title, &content)).into_response()
 }
 
 /// The dashboard.
