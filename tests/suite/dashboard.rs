@@ -107,6 +107,23 @@ async fn a_dead_letter_is_retried_from_its_form_and_from_nowhere_else() {
 }
 
 #[tokio::test]
+async fn it_says_so_where_not_every_dead_letter_is_listed() {
+    const DEAD: i64 = 26;
+    let backend = Backend::start().await;
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    for n in 0..DEAD {
+        backend.will_answer(&[(400, &[])]);
+        daemon.expect(event_of("incident.resolved", &format!("QDEAD000{n:02}")), "accepted").await;
+    }
+    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'") < DEAD {
+        daemon.get("/healthz").await;
+    }
+    let page = daemon.get("/").await.body;
+    assert_eq!(page.matches(">Retry</button>").count(), 25);
+    assert!(page.contains("These are the first 25 of 26."), "{page}");
+}
+
+#[tokio::test]
 async fn an_empty_store_has_a_page_too() {
     let daemon = Daemon::start("").await;
     let page = daemon.get("/").await.body;

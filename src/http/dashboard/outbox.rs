@@ -56,9 +56,8 @@ fn dead(shown: &Shown) -> Markup {
                         td {
                             form method="post" action={ "/outbox/" (row.id) "/retry" } {
                                 input type="hidden" name="token" value=(shown.token);
-                                button type="submit" aria-label={ "Retry " (said(row.subject())) " at " (said(&row.backend)) } {
-                                    "Retry"
-                                }
+                                @let of = format!("Retry {} at {}", said(row.subject()), said(&row.backend));
+                                button type="submit" aria-label=(of) { "Retry" }
                             }
                         }
                         td { (said(&row.backend)) }
