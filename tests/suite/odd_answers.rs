@@ -79,7 +79,7 @@ async fn serve(mut stream: TcpStream, answer: Answer, flooded: &AtomicUsize) -> 
         Answer::Floods(bytes) => {
             stream.write_all(bytes).await?;
             loop {
-                flooded.fetch_add(stream.write(&[b'1'; 65_536]).await?, Ordering::Relaxed);
+                flooded.fetch_add(stream.write(&[b'1'; 8_192]).await?, Ordering::Relaxed);
             }
         }
     }

@@ -241,12 +241,12 @@ async fn two_days_of_refused_credentials_are_a_probe_a_minute() {
 
 #[tokio::test]
 async fn refused_credentials_are_one_probe_a_minute_whatever_waits_and_over_restarts() {
+    // Nothing is under way: an attempt counts until it turns out to have been none.
+    const IS_REFUSED: &str = "SELECT max(last_status) IS NOT NULL AND sum(attempts) = 0 FROM outbox";
     let backend = Moody::start(Mood::Says(403, "")).await;
     let entry = backend.entry().replace("concurrency = 8", "concurrency = 16");
     let mut daemon = Daemon::start(&entry).await;
     deliver(&daemon, 40).await;
-    // Nothing is under way: an attempt counts until it turns out to have been none.
-    const IS_REFUSED: &str = "SELECT max(last_status) IS NOT NULL AND sum(attempts) = 0 FROM outbox";
     while daemon.query(IS_REFUSED) == 0 {
         daemon.get("/readyz").await;
     }

@@ -8,12 +8,12 @@ pub(super) fn of(predicate: &str) -> Value {
     let text = json!({ "type": "string", "minLength": 1 });
     let reference = json!({ "type": "string", "minLength": 1, "format": "uri-reference" });
     let uri = json!({ "type": "string", "minLength": 1, "format": "uri" });
-    let identified = object(&["id"], json!({ "id": text, "source": reference }));
-    let mut content = json!({ "description": { "type": "string" }, "environment": identified, "service": identified,
+    let identified = object(&["id"], &json!({ "id": text, "source": reference }));
+    let mut details = json!({ "description": { "type": "string" }, "environment": identified, "service": identified,
         "artifactId": text });
     let mut required = vec!["environment"];
     if predicate == "reported" {
-        content["ticketURI"] = uri.clone();
+        details["ticketURI"] = uri.clone();
         required.push("ticketURI");
     }
     let context = json!({
@@ -22,12 +22,12 @@ pub(super) fn of(predicate: &str) -> Value {
         "timestamp": { "type": "string", "format": "date-time" }, "schemaUri": uri, "chainId": text,
         "links": { "type": "array" },
     });
-    let subject = json!({ "id": text, "source": reference, "content": object(&required, content) });
+    let subject = json!({ "id": text, "source": reference, "content": object(&required, &details) });
     object(
         &["context", "subject"],
-        json!({
-            "context": object(&["specversion", "id", "source", "type", "timestamp"], context),
-            "subject": object(&["id", "content"], subject),
+        &json!({
+            "context": object(&["specversion", "id", "source", "type", "timestamp"], &context),
+            "subject": object(&["id", "content"], &subject),
             "customData": { "type": ["object", "string"] },
             "customDataContentType": { "type": "string" },
         }),
@@ -35,7 +35,7 @@ pub(super) fn of(predicate: &str) -> Value {
 }
 
 /// An object with no other properties than these.
-fn object(required: &[&str], properties: Value) -> Value {
+fn object(required: &[&str], properties: &Value) -> Value {
     json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
 }
 
