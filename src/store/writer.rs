@@ -296,7 +296,7 @@ impl Writer {
         self.is_stuck = done.is_err();
         match &done {
             Err(_) => self.claimed = claimed_before,
-            Ok(_) if outbox_changed => drop(self.changed.send_replace(())),
+            Ok(_) if outbox_changed => self.changed.send_replace(()),
             Ok(_) => {}
         }
         done

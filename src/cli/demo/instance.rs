@@ -100,9 +100,10 @@ pub(super) fn daemon_config(
     listen: SocketAddr,
     backend: &Instance,
 ) -> anyhow::Result<Config> {
+    let key_file = key.to_string_lossy();
     let entry = format!(
         "[[backend]]\nname = \"metrics\"\nkind = \"datadog\"\nurl = \"http://{}\"\ndeployments = true\n\
-         api_key = {{ file = {key:?} }}\napplication_key = {{ file = {key:?} }}\n",
+         api_key = {{ file = {key_file:?} }}\napplication_key = {{ file = {key_file:?} }}\n",
         backend.daemon.public
     );
     let catalog = folder.join("catalog.yaml");
