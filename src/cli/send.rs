@@ -17,6 +17,10 @@ use crate::pagerduty::signature::{SIGNATURE_HEADER, sign};
 /// PagerDuty waits that long for an answer.
 const PAGERDUTY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// That is accepted, for it is nothing that PagerDuty could mend; but nobody should take it for a failure.
+const QUARANTINED: &str =
+    "it was not understood, or its event id came before with other facts; no failure comes of it";
+
 #[derive(Args)]
 pub(super) struct Options {
     /// Payloads, each a file with the JSON body of one webhook
@@ -42,6 +46,13 @@ pub(super) struct Answer {
     pub(super) body: String,
 }
 
+impl Answer {
+    fn is_quarantined(&self) -> bool {
+        let answer: Option<serde_json::Value> = serde_json::from_str(&self.body).ok();
+        answer.is_some_and(|answer| answer["status"] == "quarantined")
+    }
+}
+
 pub(super) fn run(options: &Options) -> Result<(), Failed> {
     let secret = match &options.secret_file {
         Some(file) => Secret::File { file: file.clone() },
@@ -56,11 +67,14 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
             let body = std::fs::read(file).with_context(|| format!("cannot read {shown}"))?;
             let answer = sender.send(body).await.with_context(|| format!("cannot send {shown}"))?;
             say(format_args!("{}  {}  {shown}", answer.status, answer.body.trim()));
+            if answer.is_quarantined() {
+                tell(format_args!("{shown}: kept in quarantine: {QUARANTINED}"));
+            }
             refused += usize::from(!(200..300).contains(&answer.status));
         }
         if refused > 0 {
-            tell(format_args!("{refused} of {} were not accepted", options.files.len()));
-            return Err(Failed::Tried(anyhow::anyhow!("not everything was accepted")));
+            let all = options.files.len();
+            return Err(Failed::Tried(anyhow::anyhow!("{refused} of {all} were not accepted")));
         }
         Ok(())
     })

@@ -105,5 +105,14 @@ async fn what_is_sent_is_listed_beside_the_running_daemon() {
     let page: serde_json::Value = serde_json::from_str(&stdout(&json)).unwrap();
     assert_eq!(page, daemon.get("/api/v1/failures?state=completed").await.json());
     let wrong = url.replace("/webhooks", "/elsewhere");
-    assert_eq!(program(folder.path(), &["send", "one.json", "--url", &wrong]).status.code(), Some(1));
+    let refused = program(folder.path(), &["send", "one.json", "--url", &wrong]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(stderr(&refused), "pagerduty-dora: 1 of 1 were not accepted\n");
+    std::fs::write(folder.path().join("odd.json"), "{}").unwrap();
+    let odd = program(folder.path(), &["send", "odd.json", "--url", &url]);
+    assert_eq!(
+        (odd.status.code(), stdout(&odd)),
+        (Some(0), "202  {\"status\":\"quarantined\"}  odd.json\n".to_owned())
+    );
+    assert!(stderr(&odd).starts_with("odd.json: kept in quarantine: "), "{}", stderr(&odd));
 }
