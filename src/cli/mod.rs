@@ -63,7 +63,7 @@ enum Command {
     Report(report::Options),
     /// Tell one failure's whole story: its events, what decided what, and what backends were told
     Explain(explain::Options),
-    /// List what backends have still to be told, or would not take; retry or discard it
+    /// List all that backends are told, done or not, oldest first; retry or discard it
     Outbox(outbox::Options),
     /// Evaluate past failures again, under today's configuration
     Reevaluate(reevaluate::Options),
