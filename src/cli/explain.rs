@@ -3,8 +3,8 @@
 use anyhow::anyhow;
 use clap::Args;
 
-use super::failures::or_dash;
-use super::table::{Column, render, say, width};
+use super::failures::{or_dash, second};
+use super::table::{Column, render, say, width, wrapped};
 use super::{Failed, Format, FormatName};
 use crate::catalog;
 use crate::config::Config;
@@ -36,44 +36,43 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     Ok(())
 }
 
-const fn column(title: &'static str, may_shrink: bool) -> Column {
-    Column { title, is_number: false, may_shrink }
-}
-
-const fn number(title: &'static str) -> Column {
-    Column { title, is_number: true, may_shrink: false }
-}
-
 /// The story as people read it.
 pub(super) fn text(story: &Story, width: usize) -> String {
-    let parts = [Some(heading(story)), why(story, width), events(story, width), attempts(story, width)];
+    let parts =
+        [Some(heading(story, width)), why(story, width), events(story, width), attempts(story, width)];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
-fn heading(story: &Story) -> String {
+fn heading(story: &Story, width: usize) -> String {
     let Some(listed) = &story.failure else {
         return "No failure: no event has shown the incident itself.\n".to_owned();
     };
     let failure = &listed.failure;
     let number = failure.number.map_or_else(String::new, |number| format!("#{number} "));
     let title = printable(failure.title.as_deref().unwrap_or("(no title)"));
+    let title = wrapped(&format!("{} {number}{title}", failure.id), width).join("\n");
+    // In one piece, so that it stays a link.
     let url = failure.url.as_deref().map_or_else(String::new, |url| format!("{}\n", printable(url)));
-    format!("{} {number}{title}\n{url}", failure.id)
+    format!("{title}\n{url}")
 }
 
 fn why(story: &Story, width: usize) -> Option<String> {
-    const COLUMNS: [Column; 3] = [column("WHAT", false), column("VALUE", true), column("BECAUSE", true)];
+    const COLUMNS: [Column; 3] = [
+        Column::text("WHAT").wrapped_to(16),
+        Column::text("VALUE").wrapped_to(30),
+        Column::text("BECAUSE").wrapped_to(24),
+    ];
     let rows = story.why.iter().map(|why| vec![why.about.clone(), why.value.clone(), why.because.clone()]);
     table(&COLUMNS, rows, width)
 }
 
 fn events(story: &Story, width: usize) -> Option<String> {
     const COLUMNS: [Column; 5] = [
-        column("OCCURRED", false),
-        number("RECEIVED AFTER"),
-        column("EVENT", true),
-        column("ID", true),
-        number("DUPLICATES"),
+        Column::text("OCCURRED"),
+        Column::number("RECEIVED AFTER").wrapped_to(8),
+        Column::text("EVENT").wrapped_to(26),
+        Column::text("ID").wrapped_to(26).leaves(1),
+        Column::number("DUPLICATES"),
     ];
     let rows = story.events.iter().map(|event| {
         #[expect(clippy::cast_precision_loss, reason = "whole seconds are shown")]
@@ -91,15 +90,15 @@ fn events(story: &Story, width: usize) -> Option<String> {
 
 fn attempts(story: &Story, width: usize) -> Option<String> {
     const COLUMNS: [Column; 5] = [
-        column("TOLD", false),
-        column("BACKEND", true),
-        number("REVISION"),
-        column("ANSWER", false),
-        column("ERROR", true),
+        Column::text("TOLD"),
+        Column::text("BACKEND").wrapped_to(16),
+        Column::number("REVISION"),
+        Column::text("ANSWER"),
+        Column::text("ERROR").wrapped_to(20),
     ];
     let rows = story.attempts.iter().map(|attempt| {
         vec![
-            attempt.at.to_string(),
+            second(attempt.at),
             attempt.backend.clone(),
             attempt.revision.to_string(),
             attempt.status.map_or_else(|| "none".to_owned(), |status| status.to_string()),

@@ -80,15 +80,15 @@ fn print(page: &Page) {
 }
 
 const COLUMNS: [Column; 9] = [
-    Column { title: "STARTED", is_number: false, may_shrink: false },
-    Column { title: "FAILURE", is_number: false, may_shrink: false },
-    Column { title: "TITLE", is_number: false, may_shrink: true },
-    Column { title: "SERVICES", is_number: false, may_shrink: true },
-    Column { title: "TEAM", is_number: false, may_shrink: true },
-    Column { title: "ENV", is_number: false, may_shrink: true },
-    Column { title: "SEVERITY", is_number: false, may_shrink: true },
-    Column { title: "STATE", is_number: false, may_shrink: true },
-    Column { title: "RESTORED IN", is_number: true, may_shrink: false },
+    Column::text("STARTED"),
+    Column::text("FAILURE").wrapped_to(14),
+    Column::text("TITLE").cut_to(15),
+    Column::text("SERVICES").cut_to(8),
+    Column::text("TEAM").cut_to(8).leaves(2),
+    Column::text("ENV").cut_to(8).leaves(1),
+    Column::text("SEVERITY").cut_to(8).leaves(3),
+    Column::text("STATE").cut_to(9),
+    Column::number("RESTORED IN").wrapped_to(8),
 ];
 
 /// The table of a listing.
@@ -120,6 +120,12 @@ fn row(failure: &Failure) -> Vec<String> {
 /// What is not known is shown as a dash.
 pub(super) fn or_dash(text: Option<&String>) -> String {
     text.map_or_else(|| "-".to_owned(), Clone::clone)
+}
+
+/// A time without its fraction, which matters to nobody who reads a listing.
+pub(super) fn second(time: Timestamp) -> String {
+    let text = time.to_string();
+    text.split_once('.').map_or_else(|| text.clone(), |(whole, _)| format!("{whole}Z"))
 }
 
 /// `2026-11-02T09:14:05Z` as `2026-11-02 09:14`.

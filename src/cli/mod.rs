@@ -161,3 +161,6 @@ fn dispatch(cli: Cli) -> Result<(), Failed> {
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
+
+#[cfg(test)]
+mod tests;

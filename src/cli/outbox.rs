@@ -1,14 +1,14 @@
-//! `outbox`: what backends have still to be told, and what they would not take.
+//! `outbox`: what backends were told, have still to be told, and would not take.
 
 use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde::Deserialize;
 
 use super::daemon::Daemon;
-use super::failures::or_dash;
+use super::failures::{or_dash, second};
 use super::table::{Column, render, say, tell, width};
 use super::{Failed, Format, FormatName, runtime};
 use crate::clock::{Clock, SystemClock};
@@ -22,7 +22,7 @@ pub(super) struct Options {
     #[command(subcommand)]
     order: Option<Do>,
 
-    /// Only rows in this state
+    /// Only rows in this state: what waits to be told is pending, what was not taken is dead
     #[arg(long, value_parser = state_parser())]
     state: Option<RowState>,
 
@@ -37,12 +37,13 @@ pub(super) struct Options {
 #[derive(Subcommand)]
 enum Do {
     /// Try rows again, now
+    #[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])))]
     Retry {
         /// The rows
-        #[arg(value_name = "ID", required_unless_present = "all")]
+        #[arg(value_name = "ID")]
         ids: Vec<i64>,
         /// All that are dead
-        #[arg(long, conflicts_with = "ids")]
+        #[arg(long)]
         all: bool,
     },
     /// Give rows up
@@ -82,31 +83,31 @@ fn list(options: &Options, reader: &Reader) -> Result<(), Failed> {
     Ok(())
 }
 
-const fn column(title: &'static str, is_number: bool, may_shrink: bool) -> Column {
-    Column { title, is_number, may_shrink }
-}
-
 const COLUMNS: [Column; 9] = [
-    column("ID", true, false),
-    column("BACKEND", false, true),
-    column("FAILURE OR DEPLOYMENT", false, false),
-    column("REVISION", true, false),
-    column("STATE", false, false),
-    column("ATTEMPTS", true, false),
-    column("NEXT ATTEMPT", false, false),
-    column("ANSWER", false, false),
-    column("ERROR", false, true),
+    Column::number("ID"),
+    Column::text("BACKEND").cut_to(8),
+    Column::text("FAILURE OR DEPLOYMENT").wrapped_to(24),
+    Column::number("REVISION").leaves(1),
+    Column::text("STATE"),
+    Column::number("ATTEMPTS").leaves(2),
+    Column::text("NEXT ATTEMPT").leaves(3),
+    Column::text("ANSWER"),
+    Column::text("ERROR").cut_to(12),
 ];
 
 fn print(page: &OutboxPage) {
     if page.rows.is_empty() {
         return tell("no rows");
     }
-    let rows: Vec<Vec<String>> = page.rows.iter().map(cells).collect();
-    say(render(&COLUMNS, &rows, width()).trim_end());
+    say(table(&page.rows, width()).trim_end());
     if page.next.is_some() {
         tell("there are more: --limit shows them");
     }
+}
+
+/// The table of a listing.
+pub(super) fn table(rows: &[OutboxRow], width: usize) -> String {
+    render(&COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>(), width)
 }
 
 fn cells(row: &OutboxRow) -> Vec<String> {
@@ -117,7 +118,7 @@ fn cells(row: &OutboxRow) -> Vec<String> {
         row.revision.to_string(),
         row.state.as_str().to_owned(),
         row.attempts.to_string(),
-        or_dash(row.next_attempt_at.map(|at| at.to_string()).as_ref()),
+        or_dash(row.next_attempt_at.map(second).as_ref()),
         or_dash(row.last_status.map(|status| status.to_string()).as_ref()),
         or_dash(row.last_error.as_ref()),
     ]

@@ -108,10 +108,10 @@ async fn by_daemon(daemon: &Daemon, fingerprint: &str, span: Span) -> anyhow::Re
 }
 
 const COLUMNS: [Column; 4] = [
-    Column { title: "FAILURE", is_number: false, may_shrink: false },
-    Column { title: "WHAT", is_number: false, may_shrink: false },
-    Column { title: "BEFORE", is_number: false, may_shrink: true },
-    Column { title: "AFTER", is_number: false, may_shrink: true },
+    Column::text("FAILURE").wrapped_to(24),
+    Column::text("WHAT"),
+    Column::text("BEFORE").cut_to(12),
+    Column::text("AFTER").cut_to(12),
 ];
 
 fn print(changed: &[Changed], looked_at: usize, is_dry_run: bool) {

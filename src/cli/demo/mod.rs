@@ -74,7 +74,7 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     }
     say("\nThe figures of the day:\n");
     let report = daemon.get::<Report>(&format!("report?since={MORNING}")).await?;
-    say(report::table(&report, &[], width()));
+    say(report::table(&report, "production", &[], width()));
     say(verdict);
     let at_backend = backend.get::<Report>(&format!("report?since={MORNING}")).await?;
     say(verdict_on_deployments(&report, &at_backend)?);

@@ -1,11 +1,11 @@
 //! For pages: one table, as GitHub and GitLab show them.
 
-use super::{duration, key, percent, period, subject};
-use crate::domain::figures::{Report, Row};
+use super::{deployments, duration, heading, key, percent, period, subject};
+use crate::domain::figures::{By, Report, Row};
 use crate::domain::printable::printable;
 
-/// The report as a table in Markdown.
-pub(super) fn markdown(report: &Report) -> String {
+/// The report as a table in Markdown, below a line that says what it is of.
+pub(super) fn markdown(report: &Report, env: &str) -> String {
     let period_title = report.interval.map(|_| "Period (UTC)");
     let lead: Vec<&str> =
         period_title.into_iter().chain(subject(report.by).map(|[_, title]| title)).collect();
@@ -14,10 +14,11 @@ pub(super) fn markdown(report: &Report) -> String {
     let rows = report.rows.iter().map(|row| {
         let period = report.interval.map(|_| period(row));
         let key = subject(report.by).map(|_| escaped(&key(row)));
-        period.into_iter().chain(key).chain(numbers(row)).collect()
+        period.into_iter().chain(key).chain(numbers(report.by, row)).collect()
     });
     let lines = [titles, rules].into_iter().chain(rows);
-    lines.map(|cells: Vec<String>| ["| ", &cells.join(" | "), " |\n"].concat()).collect()
+    let table: String = lines.map(|cells: Vec<String>| ["| ", &cells.join(" | "), " |\n"].concat()).collect();
+    [escaped(&heading(report, env)), table].join("\n\n")
 }
 
 const NUMBERS: [&str; 20] = [
@@ -43,12 +44,12 @@ const NUMBERS: [&str; 20] = [
     "Max",
 ];
 
-fn numbers(row: &Row) -> Vec<String> {
+fn numbers(by: By, row: &Row) -> Vec<String> {
     let restore = &row.time_to_restore_seconds;
     let recovery = &row.failed_deployment_recovery_time_seconds;
     let counts = [row.incidents, row.open, row.ignored, row.unmatched_incidents];
     let mut cells: Vec<String> = counts.iter().map(ToString::to_string).collect();
-    cells.extend([row.deployments, row.failed_deployments].map(|count| count.to_string()));
+    cells.extend(deployments(by, row));
     cells.extend([row.change_failure_rate, row.change_fail_rate, row.deployment_rework_rate].map(percent));
     cells.push(restore.n.to_string());
     cells.extend([restore.mean, restore.median, restore.p90, restore.max].map(duration));

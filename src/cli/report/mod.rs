@@ -15,7 +15,8 @@ use super::Failed;
 use super::table::{say, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::domain::figures::{Asked, By, Interval, Row};
+use crate::domain::figures::{Asked, By, Env, Interval, Report, Row};
+use crate::domain::printable::printable;
 use crate::domain::span::span;
 use crate::domain::timestamp::Timestamp;
 use crate::store::Reader;
@@ -76,6 +77,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
         env: options.env.as_deref(),
         interval: options.interval,
     };
+    let env = options.env.as_deref().unwrap_or(config.failure.default_env.as_str());
     let question = asked
         .question(SystemClock.now(), config.dora.timezone.zone(), config.failure.default_env.as_str())
         .map_err(|error| Failed::Usage(anyhow!(error)))?;
@@ -83,10 +85,10 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
         Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
     let report = reader.report(&question).map_err(anyhow::Error::from)?;
     let text = match options.format {
-        ReportFormat::Table => table(&report, &question.starts(), width()),
+        ReportFormat::Table => table(&report, env, &question.starts(), width()),
         ReportFormat::Json => serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?,
         ReportFormat::Csv => csv(&report),
-        ReportFormat::Markdown => markdown(&report),
+        ReportFormat::Markdown => markdown(&report, env),
     };
     say(text.trim_end());
     Ok(())
@@ -103,12 +105,37 @@ const fn subject(by: By) -> Option<[&'static str; 2]> {
     }
 }
 
+/// What the figures are of: the period, in UTC, like all that is printed, and whose failures and deployments count.
+///
+/// `env`: as it was asked for, with the word for all of them.
+fn heading(report: &Report, env: &str) -> String {
+    let whose = match Env::parse(env) {
+        Env::One(env) => format!("env {}", printable(&env)),
+        Env::All => "all envs".to_owned(),
+    };
+    format!("{} to {} UTC, {whose}", minute(report.since), minute(report.until))
+}
+
+/// `2026-10-31 23:00`
+fn minute(time: Timestamp) -> String {
+    let time = time.to_string();
+    time.get(..16).unwrap_or(&time).replace('T', " ")
+}
+
 fn period(row: &Row) -> String {
     row.period.map_or_else(|| "-".to_owned(), Timestamp::period_name)
 }
 
 fn key(row: &Row) -> String {
     row.key.clone().unwrap_or_else(|| "-".to_owned())
+}
+
+/// How many deployments, and how many of them failed. A deployment has no severity, so there is nothing to count.
+fn deployments(by: By, row: &Row) -> [String; 2] {
+    match by {
+        By::Severity => ["-", "-"].map(str::to_owned),
+        _ => [row.deployments, row.failed_deployments].map(|count| count.to_string()),
+    }
 }
 
 fn percent(ratio: Option<f64>) -> String {

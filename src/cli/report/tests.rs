@@ -7,7 +7,11 @@ fn table(report: &Report, width: usize) -> String {
     let mut periods: Vec<Timestamp> = report.rows.iter().filter_map(|row| row.period).collect();
     periods.sort_unstable();
     periods.dedup();
-    super::table(report, &periods, width)
+    super::table(report, "production", &periods, width)
+}
+
+fn markdown_of(report: &Report) -> String {
+    markdown(report, "production")
 }
 
 /// A row with everything in it.
@@ -122,7 +126,7 @@ fn shown(csv: &str) -> String {
 #[test]
 fn people_see_tables() {
     insta::assert_snapshot!(table(&undivided(), 100), @r"
-    2026-11-01T12:30:00Z to 2026-11-30T00:00:00Z
+    2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
     Incidents and deployments
     SERVICE   INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED    CFR  FAIL RATE  REWORK
@@ -142,7 +146,7 @@ fn people_see_tables() {
 #[test]
 fn people_see_a_trend_where_the_period_is_divided() {
     insta::assert_snapshot!(table(&weekly(), 100), @r"
-    2026-11-01T12:30:00Z to 2026-11-30T00:00:00Z
+    2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
     Incidents and deployments
     PERIOD (UTC)      SERVICE   INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED    CFR  FAIL RATE  REWORK
@@ -165,6 +169,7 @@ fn people_see_a_trend_where_the_period_is_divided() {
     SERVICE   FIGURE                  HIGHEST  OVER TIME
     checkout  change failure rate       10.0%  █·▂
     checkout  median time to restore  15m 00s  █·▃
+    A bar for each week from 2026-11-01 12:30 to 2026-11-30 00:00 UTC; ·: nothing to count in that week.
     ");
 }
 
@@ -172,7 +177,7 @@ fn people_see_a_trend_where_the_period_is_divided() {
 fn a_week_in_which_nothing_happened_has_its_place() {
     let weeks =
         ["2026-11-01T12:30:00Z", "2026-11-02T00:00:00Z", "2026-11-09T00:00:00Z", "2026-11-16T00:00:00Z"];
-    let text = super::table(&weekly(), &weeks.map(|week| Timestamp::parse(week).unwrap()), 100);
+    let text = super::table(&weekly(), "production", &weeks.map(|week| Timestamp::parse(week).unwrap()), 100);
     assert!(text.contains("checkout  change failure rate       10.0%  █·▂·\n"), "{text}");
 }
 
@@ -180,7 +185,7 @@ fn a_week_in_which_nothing_happened_has_its_place() {
 fn what_is_about_everything_has_no_key() {
     let all = report(By::None, None, vec![Row { key: None, ..busy("") }]);
     insta::assert_snapshot!(table(&all, 100), @r"
-    2026-11-01T12:30:00Z to 2026-11-30T00:00:00Z
+    2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
     Incidents and deployments
     INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED    CFR  FAIL RATE  REWORK
@@ -194,19 +199,21 @@ fn what_is_about_everything_has_no_key() {
     N  OPEN    MEAN  MEDIAN     P90     MAX
     1     1  1d 02h  1d 02h  1d 02h  1d 02h
     ");
-    insta::assert_snapshot!(markdown(&all), @r"
+    insta::assert_snapshot!(markdown_of(&all), @r"
+    2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
+
     | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median | p90 | Max |
     | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
     | 4 | 1 | 2 | 0 | 40 | 2 | 10.0% | 5.0% | 2.5% | 3 | 20m 00s | 15m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
     ");
     let severities = report(By::Severity, None, vec![unmatched(None), unmatched(Some("SEV-1"))]);
     insta::assert_snapshot!(table(&severities, 100), @r"
-    2026-11-01T12:30:00Z to 2026-11-30T00:00:00Z
+    2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
     Incidents and deployments
     SEVERITY  INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED  CFR  FAIL RATE  REWORK
-    -                 1        0          1        0       0    -          -       -
-    SEV-1             1        0          1        0       0    -          -       -
+    -                 1        0          1        -       -    -          -       -
+    SEV-1             1        0          1        -       -    -          -       -
     ");
 }
 
@@ -214,12 +221,12 @@ fn what_is_about_everything_has_no_key() {
 fn nothing_is_said_where_there_is_nothing() {
     let nothing = report(By::Service, None, Vec::new());
     insta::assert_snapshot!(table(&nothing, 100), @r"
-    2026-11-01T12:30:00Z to 2026-11-30T00:00:00Z
+    2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
     no failures and no deployments
     ");
     assert_eq!(csv(&nothing).lines().count(), 1, "the header");
-    assert_eq!(markdown(&nothing).lines().count(), 2, "the header");
+    assert_eq!(markdown_of(&nothing).lines().count(), 4, "the heading and the header");
 }
 
 #[test]
@@ -240,13 +247,17 @@ fn spreadsheets_get_every_figure() {
 
 #[test]
 fn pages_get_one_table() {
-    insta::assert_snapshot!(markdown(&undivided()), @r"
+    insta::assert_snapshot!(markdown_of(&undivided()), @r"
+    2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
+
     | Service | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median | p90 | Max |
     | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
     | checkout | 4 | 1 | 2 | 0 | 40 | 2 | 10.0% | 5.0% | 2.5% | 3 | 20m 00s | 15m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
     | search | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | - | 0 | 0 | - | - | - | - |
     ");
-    insta::assert_snapshot!(markdown(&weekly()), @r"
+    insta::assert_snapshot!(markdown_of(&weekly()), @r"
+    2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
+
     | Period (UTC) | Service | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median | p90 | Max |
     | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
     | 2026-11-01 12:30 | checkout | 4 | 1 | 2 | 0 | 40 | 2 | 10.0% | 5.0% | 2.5% | 3 | 20m 00s | 15m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
@@ -259,7 +270,7 @@ fn pages_get_one_table() {
 #[test]
 fn keys_stay_text_whatever_they_hold() {
     insta::assert_snapshot!(table(&hostile(), 100), @r#"
-    2026-11-01T12:30:00Z to 2026-11-30T00:00:00Z
+    2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
     Incidents and deployments
     TEAM                          INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED  CFR  FAIL RATE  REWORK
@@ -293,7 +304,9 @@ fn keys_stay_text_whatever_they_hold() {
     ·[31mred·,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
     ,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
     "#);
-    insta::assert_snapshot!(first_cells(markdown(&hostile()), 60), @r#"
+    insta::assert_snapshot!(first_cells(markdown_of(&hostile()), 60), @r#"
+    2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
+
     | Team | Incidents | Open | Ignored | Unmatched | Deployment
     | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---
     | =HYPERLINK("http://evil","x") | 1 | 0 | 0 | 1 | 0 | 0 | -
@@ -324,17 +337,47 @@ fn the_latest_bars_are_shown_where_not_all_fit() {
             ..unmatched(None)
         })
         .collect();
-    let text = table(&report(By::None, Some(Interval::Day), days), 60);
-    let trend: Vec<&str> = text.lines().rev().take(2).collect();
-    assert!(trend[0].chars().count() <= 60);
-    insta::assert_snapshot!(trend[0], @r"change failure rate   100.0%  …▇▇▇▇▇▇▇▇▇▇▇▇▇█████████████");
+    let until = days[199].period.unwrap().saturating_add(std::time::Duration::from_hours(24));
+    let text = table(&Report { until, ..report(By::None, Some(Interval::Day), days) }, 60);
+    let trend: Vec<&str> = text.lines().rev().take(4).collect();
+    assert!(trend.iter().all(|line| line.chars().count() <= 60), "{trend:#?}");
+    insta::assert_snapshot!(trend.into_iter().rev().collect::<Vec<_>>().join("\n"), @r"
+    change failure rate   100.0%  …▇▇▇▇▇▇▇▇▇▇▇█████████████
+    A bar for each day from 2027-04-26 12:30 to 2027-05-20 12:30
+    UTC, 176 earlier ones left out (…); ·: nothing to count in
+    that day.
+    ");
 }
 
 #[test]
-fn all_fits_a_hundred_columns() {
-    for report in [undivided(), weekly(), hostile()] {
-        for line in table(&report, 100).lines() {
-            assert!(line.chars().count() <= 100, "{line}");
+fn a_report_says_whose_it_is() {
+    assert_eq!(heading(&undivided(), "all"), "2026-11-01 12:30 to 2026-11-30 00:00 UTC, all envs");
+    let steered = markdown(&undivided(), "<b>\u{1b}[31m");
+    assert!(
+        steered.starts_with("2026-11-01 12:30 to 2026-11-30 00:00 UTC, env \\<b\\>·\\[31m\n"),
+        "{steered}"
+    );
+}
+
+#[test]
+fn all_fits_the_terminal() {
+    for width in 80..=130 {
+        for report in [undivided(), weekly(), hostile()] {
+            for line in table(&report, width).lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
         }
     }
+}
+
+#[test]
+fn a_narrow_terminal_gets_what_matters_most() {
+    let long = "payments-and-refunds-of-the-whole-world";
+    let rename = |report: Report| {
+        let rows = report.rows.into_iter().map(|row| Row { key: Some(long.to_owned()), ..row });
+        Report { rows: rows.collect(), ..report }
+    };
+    let [whole, weeks] = [undivided(), weekly()].map(rename);
+    let shown = [80, 100].map(|width| format!("{}\n{}", table(&whole, width), table(&weeks, width)));
+    insta::assert_snapshot!(shown.join("\n----\n\n"));
 }

@@ -1,7 +1,7 @@
 //! For people: a few tables that fit, as all figures side by side do not.
 
-use super::super::table::{Column, render};
-use super::{duration, key, percent, period, subject};
+use super::super::table::{Column, render, wrapped};
+use super::{deployments, duration, heading, key, minute, percent, period, subject};
 use crate::domain::figures::{Report, Row};
 use crate::domain::timestamp::Timestamp;
 
@@ -21,24 +21,28 @@ const NO_BAR: char = '·';
 /// The fewest bars that show a trend.
 const FEWEST_BARS: usize = 8;
 /// What a trend's line takes beside key and bars.
-const BESIDE_BARS: usize = "median time to restore".len() + 2 + "HIGHEST".len() + 2;
+const BESIDE_BARS: usize = "median time to restore".len() + 2 + "9999d 23h".len() + 2;
 /// More of a long key gives way to bars.
 const WIDEST_KEY: usize = 24;
+/// No table needs more room than that leaves at 80 columns.
+const NARROWEST_KEY: usize = 8;
 
 /// The report as tables, with a trend of each key where the period is divided.
 ///
-/// `periods`: where each begins, also those that have no row because nothing happened in them. `width` is the terminal's,
+/// `env`: as it was asked for. `periods`: where each begins, also those that have no row because nothing happened in them. `width` is the terminal's,
 /// in characters.
-pub(in crate::cli) fn table(report: &Report, periods: &[Timestamp], width: usize) -> String {
-    let mut text = format!("{} to {}\n", report.since, report.until);
+pub(in crate::cli) fn table(report: &Report, env: &str, periods: &[Timestamp], width: usize) -> String {
+    let mut text = wrapped(&heading(report, env), width).join("\n") + "\n";
     if report.rows.is_empty() {
         text.push_str("\nno failures and no deployments\n");
     }
     let sections =
         [counts(report), restore_times(report), recovery_times(report), trend(report, periods, width)];
-    for Section { title, columns, rows } in sections {
+    for Section { title, columns, rows, below } in sections {
         if !rows.is_empty() {
             text.push_str(&["\n", title, "\n", &render(&columns, &rows, width)].concat());
+            let below = below.iter().flat_map(|below| wrapped(below, width));
+            text.extend(below.map(|line| line + "\n"));
         }
     }
     text
@@ -48,44 +52,58 @@ struct Section {
     title: &'static str,
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
+    /// What has to be said of it.
+    below: Option<String>,
 }
 
 impl Section {
-    /// One with a column for each of these numbers, and a line for each row that has some.
+    /// One with these columns of numbers, and a line for each row that has some.
     fn new<'a>(
         title: &'static str,
         report: &'a Report,
-        numbers: &[&'static str],
+        numbers: &[Column],
         cells: impl Fn(&'a Row) -> Option<Vec<String>>,
     ) -> Self {
         let mut columns = Vec::new();
-        columns.extend(report.interval.map(|_| text_column("PERIOD (UTC)", false)));
-        columns.extend(subject(report.by).map(|[title, _]| text_column(title, true)));
-        columns.extend(numbers.iter().map(|title| Column { title, is_number: true, may_shrink: false }));
+        columns.extend(report.interval.map(|_| Column::text("PERIOD (UTC)")));
+        columns.extend(subject(report.by).map(|[title, _]| Column::text(title).cut_to(NARROWEST_KEY)));
+        columns.extend(numbers);
         let lead = |row: &Row| {
             let period = report.interval.map(|_| period(row));
             period.into_iter().chain(subject(report.by).map(|_| key(row)))
         };
         let rows = report.rows.iter().filter_map(|row| Some(lead(row).chain(cells(row)?).collect()));
-        Self { title, columns, rows: rows.collect() }
+        Self { title, columns, rows: rows.collect(), below: None }
     }
 }
 
-const fn text_column(title: &'static str, may_shrink: bool) -> Column {
-    Column { title, is_number: false, may_shrink }
-}
+const COUNTS: [Column; 8] = [
+    Column::number("INCIDENTS"),
+    Column::number("IGNORED").leaves(1),
+    Column::number("UNMATCHED").leaves(2),
+    Column::number("DEPLOYS"),
+    Column::number("FAILED"),
+    Column::number("CFR"),
+    Column::number("FAIL RATE"),
+    Column::number("REWORK").leaves(3),
+];
 
 fn counts(report: &Report) -> Section {
-    let titles = ["INCIDENTS", "IGNORED", "UNMATCHED", "DEPLOYS", "FAILED", "CFR", "FAIL RATE", "REWORK"];
-    Section::new("Incidents and deployments", report, &titles, |row| {
-        let counts =
-            [row.incidents, row.ignored, row.unmatched_incidents, row.deployments, row.failed_deployments];
-        let rates = [row.change_failure_rate, row.change_fail_rate, row.deployment_rework_rate];
-        Some(counts.iter().map(ToString::to_string).chain(rates.map(percent)).collect())
+    Section::new("Incidents and deployments", report, &COUNTS, |row| {
+        let counts = [row.incidents, row.ignored, row.unmatched_incidents].map(|count| count.to_string());
+        let rates = [row.change_failure_rate, row.change_fail_rate, row.deployment_rework_rate].map(percent);
+        Some(counts.into_iter().chain(deployments(report.by, row)).chain(rates).collect())
     })
 }
 
-const STATISTIC: [&str; 6] = ["N", "OPEN", "MEAN", "MEDIAN", "P90", "MAX"];
+const STATISTIC: [Column; 6] = [
+    Column::number("N"),
+    Column::number("OPEN"),
+    Column::number("MEAN"),
+    Column::number("MEDIAN"),
+    Column::number("P90").leaves(1),
+    Column::number("MAX"),
+];
 
 fn restore_times(report: &Report) -> Section {
     Section::new("Time to restore", report, &STATISTIC, |row| {
@@ -140,13 +158,27 @@ fn trend(report: &Report, periods: &[Timestamp], width: usize) -> Section {
             }
         }
     }
-    let mut columns: Vec<Column> = subject.map(|[title, _]| text_column(title, true)).into_iter().collect();
-    columns.extend([
-        text_column("FIGURE", false),
-        Column { title: "HIGHEST", is_number: true, may_shrink: false },
-        text_column("OVER TIME", false),
-    ]);
-    Section { title: "Trend", columns, rows }
+    let key = subject.map(|[title, _]| Column::text(title).cut_to(NARROWEST_KEY));
+    let figures = [Column::text("FIGURE"), Column::number("HIGHEST"), Column::text("OVER TIME")];
+    let columns = key.into_iter().chain(figures).collect();
+    Section { title: "Trend", columns, rows, below: legend(report, periods, bars) }
+}
+
+/// Which periods the bars stand for, and what no bar means.
+fn legend(report: &Report, periods: &[Timestamp], bars: usize) -> Option<String> {
+    let (interval, left_out) = (report.interval?.as_str(), left_out(periods.len(), bars));
+    let earlier =
+        if left_out > 0 { format!(", {left_out} earlier ones left out (…)") } else { String::new() };
+    Some(format!(
+        "A bar for each {interval} from {} to {} UTC{earlier}; {NO_BAR}: nothing to count in that {interval}.",
+        minute(*periods.get(left_out)?),
+        minute(report.until)
+    ))
+}
+
+/// How many periods have no bar, where there is room for so many: one is taken by the sign for them.
+fn left_out(periods: usize, bars: usize) -> usize {
+    if periods <= bars { 0 } else { periods + 1 - bars }
 }
 
 /// A bar for each value, from nothing up to the highest. Of too many the latest are shown.
@@ -157,9 +189,7 @@ fn sparkline(values: &[Option<f64>], highest: f64, bars: usize) -> String {
         let part = if highest > 0.0 { value / highest } else { 0.0 };
         BARS.iter().find(|(from, _)| part >= *from).map_or(NO_BAR, |(_, bar)| *bar)
     };
-    if values.len() <= bars {
-        return values.iter().map(bar).collect();
-    }
-    let latest = &values[values.len() + 1 - bars..];
-    std::iter::once('…').chain(latest.iter().map(bar)).collect()
+    let left_out = left_out(values.len(), bars);
+    let sign = (left_out > 0).then_some('…');
+    sign.into_iter().chain(values[left_out..].iter().map(bar)).collect()
 }

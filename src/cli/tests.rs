@@ -1,0 +1,119 @@
+//! The listings, on terminals that are too narrow for them.
+
+use serde_json::{Value, json};
+
+use crate::store::{ListedFailure, OutboxRow, Story};
+
+const WIDTHS: [usize; 2] = [80, 100];
+/// Longer than any terminal is wide.
+const LONG: &str = "checkout: error rate above 5 % for ten minutes in eu-central-1, and the card payments of all other regions \
+                    are declined by the acquirer, too";
+const OWN_ID: &str = "01234567-89ab-cdef-0123-456789abcdef:eu-central-1";
+
+fn failure() -> Value {
+    json!({
+        "id": "pagerduty:Q3YON8WNWTZMRQ", "source": "pagerduty", "incident": "Q3YON8WNWTZMRQ", "number": 42,
+        "title": LONG, "url": "https://acme.pagerduty.com/incidents/Q3YON8WNWTZMRQ", "state": "ignored",
+        "reason": "low urgency is noise", "started_at": "2026-11-01T10:00:00.123456789Z",
+        "finished_at": "2026-11-11T10:42:10.500Z", "time_to_restore_seconds": 866_530.5,
+        "active_seconds": 866_530.5, "acknowledged_at": null, "reopened": 0, "merged": [], "merged_into": null,
+        "services": ["checkout-and-payments", "card-acquiring"], "team": "payments-and-refunds",
+        "env": "production-eu-central-1", "severity": "SEV-1 (customers notice)", "priority": "P1",
+        "urgency": "high", "attribution": "service entry", "flags": ["approximate"], "deployment": null,
+        "revision": 1, "forwarded": []
+    })
+}
+
+/// The same, with other values for some of its fields.
+fn with(base: &Value, changes: Value) -> Value {
+    let Value::Object(changes) = changes else { panic!("no object") };
+    let mut other = base.clone();
+    other.as_object_mut().unwrap().extend(changes);
+    other
+}
+
+fn failures() -> Vec<ListedFailure> {
+    let short = json!({"title": "search: slow", "services": ["search"], "team": "search", "env": "production",
+        "severity": "SEV-3", "state": "completed", "reason": null, "flags": [], "time_to_restore_seconds": 2530.5});
+    let submitted = json!({"id": OWN_ID, "source": "api", "incident": null, "title": null, "team": null, "severity": null,
+        "services": [], "state": "open", "reason": null, "flags": [], "time_to_restore_seconds": null});
+    let all = [failure(), with(&failure(), short), with(&failure(), submitted)];
+    all.into_iter().map(|one| serde_json::from_value(one).unwrap()).collect()
+}
+
+fn outbox() -> Vec<OutboxRow> {
+    let dead = json!({
+        "id": 123_456, "backend": "datadog-production-eu", "failure": "pagerduty:Q3YON8WNWTZMRQ",
+        "deployment": null, "revision": 3, "state": "dead", "attempts": 12, "next_attempt_at": null,
+        "last_status": 400, "last_error": format!("HTTP 400: {{\"errors\":[\"{LONG}\"]}}")
+    });
+    let pending = json!({"state": "pending", "next_attempt_at": "2026-11-02T09:14:05.123456789Z",
+        "failure": null, "deployment": OWN_ID, "last_status": null, "last_error": null});
+    [dead.clone(), with(&dead, pending)].into_iter().map(|row| serde_json::from_value(row).unwrap()).collect()
+}
+
+fn story() -> Story {
+    let why =
+        |about: &str, value: &str, because: &str| json!({"about": about, "value": value, "because": because});
+    let event = |kind: &str| {
+        json!({"id": "01KB0ST1102091405412000001", "type": kind, "occurred_at": "2026-11-02T09:14:05.412Z",
+            "received_at": "2026-11-20T00:00:00Z", "duplicates": 1})
+    };
+    let attempt = |status: Value, error: Value| {
+        json!({"backend": "datadog-production-eu", "revision": 1, "at": "2026-11-20T00:00:00.123456789Z",
+            "status": status, "error": error})
+    };
+    serde_json::from_value(json!({
+        "failure": failure(),
+        "why": [
+            why("state", "completed", "no reopen follows the resolve of 2026-11-02T09:56:15.912Z"),
+            why("started_at", "2026-11-01T10:00:00.123456789Z", "PagerDuty's created_at"),
+            why("time_to_restore_seconds", "866530.5", "from start to end (failure.reopened is \"wall_clock\")"),
+            why("services", "checkout-and-payments, card-acquiring", "service entry"),
+            why("counts", "no", &format!("rule {LONG:?} is the first that matches")),
+        ],
+        "events": [
+            event("incident.triggered"),
+            event("incident.status_update_published"),
+            event("incident.conference_bridge.updated"),
+        ],
+        "attempts": [
+            attempt(json!(400), json!(format!("HTTP 400: {LONG}"))),
+            attempt(Value::Null, json!("error sending request: operation timed out")),
+        ],
+    }))
+    .unwrap()
+}
+
+fn shown(table: impl Fn(usize) -> String) -> String {
+    WIDTHS.map(table).join("\n----\n\n")
+}
+
+#[test]
+fn failures_on_a_narrow_terminal() {
+    insta::assert_snapshot!(shown(|width| super::failures::table(&failures(), width)));
+}
+
+#[test]
+fn the_outbox_on_a_narrow_terminal() {
+    insta::assert_snapshot!(shown(|width| super::outbox::table(&outbox(), width)));
+}
+
+#[test]
+fn a_story_on_a_narrow_terminal() {
+    insta::assert_snapshot!(shown(|width| super::explain::text(&story(), width)));
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    for width in 80..=200 {
+        let listings = [
+            super::failures::table(&failures(), width),
+            super::outbox::table(&outbox(), width),
+            super::explain::text(&story(), width),
+        ];
+        for line in listings.iter().flat_map(|listing| listing.lines()) {
+            assert!(line.chars().count() <= width, "{width}: {line}");
+        }
+    }
+}
