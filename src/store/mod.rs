@@ -12,6 +12,7 @@ mod fold;
 mod forwarded;
 mod group;
 mod last_answer;
+mod late_links;
 mod listing;
 mod mark;
 mod outbox;

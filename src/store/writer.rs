@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use super::checkpoint::Checkpointer;
 use super::fold::{self, Backlog, Folding, Slice};
 use super::group::{self, Incidents};
-use super::{Ended, Settings, StoreError, mark};
+use super::{Ended, Settings, StoreError, late_links, mark};
 use crate::domain::timestamp::Timestamp;
 
 /// More writes than this do not join one group, so that the first of them is not kept waiting.
@@ -130,11 +130,13 @@ impl Writer {
         }
     }
 
-    /// Folds what an earlier process kept and did not come to fold.
+    /// Links and folds what an earlier process kept and did not come to link or fold.
     pub(super) fn catch_up(&mut self) -> rusqlite::Result<()> {
-        const IS_BEGUN: &str = "SELECT EXISTS (SELECT 1 FROM blame)";
         let is_wanted = self.settings.destinations.iter().any(|destination| destination.takes_marks());
-        self.keeps_marks = is_wanted || self.db.query_row(IS_BEGUN, [], |row| row.get(0))?;
+        self.keeps_marks = is_wanted || late_links::is_begun(&self.db)?;
+        while self.keeps_marks && !late_links::is_done(&self.db)? {
+            self.transact(late_links::link_some)?;
+        }
         self.merge_targets = group::merge_targets(&self.db)?;
         self.backlog = fold::left_over(&self.db, &self.settings)?;
         while !self.backlog.is_empty() {

@@ -10,6 +10,7 @@ use crate::deployments::deploy;
 use crate::forwarding::after_a_while;
 use crate::harness::{Backend, Daemon, KEY, Program, Request, event_of, stdout};
 
+mod later;
 mod random;
 
 /// A backend that is told of deployments and of which of them failed.

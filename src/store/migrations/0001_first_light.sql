@@ -125,6 +125,12 @@ CREATE TABLE failed (
 
 CREATE INDEX failed_by_remediation ON failed (remediation) WHERE remediation IS NOT NULL;
 
+-- One row, once links are kept: failures up to this one are linked of those that were there before; NULL: all are.
+CREATE TABLE linked (
+    id              INTEGER PRIMARY KEY CHECK (id = 1),
+    up_to           INTEGER
+) STRICT;
+
 -- Signed bodies that could not be understood, or that contradict an event with the same id.
 CREATE TABLE quarantine (
     id              INTEGER PRIMARY KEY,

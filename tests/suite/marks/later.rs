@@ -1,0 +1,69 @@
+//! Marks that are switched on later: what was before.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{marked, marking, told, unmarked};
+use crate::deployments::deploy;
+use crate::harness::{Backend, Daemon};
+
+/// The same backend while it is not told which deployments failed.
+fn without_marks(backend: &Backend) -> String {
+    marking(backend).replace("change_failures = true\n", "")
+}
+
+/// A failure that is open, and of the deployment of eight o'clock.
+async fn fail(daemon: &Daemon, id: &str) {
+    let failure = json!({ "data": { "attributes": {
+        "id": id, "services": ["Checkout API"], "started_at": "2026-11-01T08:30:00Z",
+    } } });
+    assert_eq!(daemon.event_api("POST", "/failure", &failure).await.status, 200);
+}
+
+async fn withdraw(daemon: &Daemon, id: &str) {
+    let answer = daemon.event_api("DELETE", &format!("/failure/{id}"), &Value::Null).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_failure_from_before_keeps_the_mark_and_is_not_told_of_itself() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&without_marks(&backend)).await;
+    let id = deploy(&daemon, "v1", "08:00", json!({})).await;
+    fail(&daemon, "one-failure-before").await;
+    let daemon = daemon.restart(&marking(&backend)).await;
+    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new(), "it is past");
+    fail(&daemon, "one-failure-after").await;
+    assert_eq!(told(&daemon, &mut backend).await, marked(&id));
+    withdraw(&daemon, "one-failure-after").await;
+    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new(), "the other one still links to it");
+    withdraw(&daemon, "one-failure-before").await;
+    assert_eq!(told(&daemon, &mut backend).await, unmarked(&id));
+}
+
+#[tokio::test]
+async fn all_failures_from_before_are_linked_also_where_a_crash_came_in_between() {
+    const FAILURES: i64 = 450;
+    let backend = Backend::start().await;
+    let daemon = Daemon::start(&without_marks(&backend)).await;
+    deploy(&daemon, "v1", "08:00", json!({})).await;
+    for n in 0..FAILURES {
+        fail(&daemon, &format!("a-failure-before-{n:03}")).await;
+    }
+    let linked = "SELECT count(*) FROM blame WHERE deployment = 1";
+    assert_eq!(daemon.query(linked), 0);
+    let daemon = daemon.restart(&marking(&backend)).await;
+    assert_eq!(daemon.query(linked), FAILURES);
+    let store = daemon.store.clone();
+    let lose = || {
+        let db = rusqlite::Connection::open(store).unwrap();
+        let as_a_crash_left_it = "UPDATE linked SET up_to = 200; DELETE FROM clue WHERE failure > 200;
+            DELETE FROM blame WHERE failure > 200;";
+        db.execute_batch(as_a_crash_left_it).unwrap();
+    };
+    // Once begun, that goes on without marks.
+    let daemon = daemon.restart_after(&without_marks(&backend), lose).await;
+    assert_eq!(daemon.query(linked), FAILURES);
+    assert_eq!(daemon.query("SELECT count(*) FROM clue WHERE about = 'service'"), FAILURES);
+}
