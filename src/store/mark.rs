@@ -39,7 +39,7 @@ fn tell(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result
         // A mark is about the deployment, so the deployment's services, team and env decide whose business it is.
         let passes = destination.filter().passes_deployment(&deployment);
         let mark = failed.as_ref().map(|failed| &failed.mark).filter(|_| passes);
-        let marking = Marking { row, id: &deployment.id, mark, due_at };
+        let marking = Marking { row, deployment: &deployment, mark, due_at };
         tell_mark(session, &**destination, &marking, now)?;
     }
     Ok(())

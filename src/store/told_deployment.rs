@@ -10,7 +10,6 @@ use super::writer::Session;
 use crate::domain::deployment::Deployment;
 use crate::domain::explain::{Why, explain_mark};
 use crate::domain::forwarding::{Action, Destination, Frozen, Telling};
-use crate::domain::id::DeploymentId;
 use crate::domain::mark::Mark;
 use crate::domain::timestamp::Timestamp;
 
@@ -86,29 +85,38 @@ pub(super) fn forward(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let settings = session.settings;
-    for destination in settings.destinations.iter().filter(|destination| destination.takes_deployments()) {
-        let rows = Rows { deployment: row, backend: destination.name(), are_marks: false };
-        let latest = rows.latest(session)?;
-        let is_correction = rows.known(session)?.is_some();
-        let telling = Telling { revision: rows.next_revision(session)?, is_correction };
-        let wanted = if destination.filter().passes_deployment(deployment) {
-            destination.freeze_deployment(deployment, telling)
-        } else if is_correction {
-            destination.take_deployment_back(&deployment.id)
-        } else {
-            None
-        };
-        if let (Some((_, latest)), Some(wanted)) = (&latest, &wanted)
-            && (latest == wanted || says_the_same(&**destination, deployment, latest))
-        {
-            continue;
-        }
-        rows.supersede(session, wanted.is_none())?;
-        if let Some(frozen) = wanted {
-            rows.put(session, frozen, now, now)?;
-        }
+    let mut destinations = settings.destinations.iter().filter(|destination| destination.takes_deployments());
+    destinations.try_for_each(|destination| forward_to(session, &**destination, row, deployment, now))
+}
+
+fn forward_to(
+    session: &mut Session<'_>,
+    destination: &dyn Destination,
+    row: i64,
+    deployment: &Deployment,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let rows = Rows { deployment: row, backend: destination.name(), are_marks: false };
+    let latest = rows.latest(session)?;
+    let is_correction = rows.known(session)?.is_some();
+    let telling = Telling { revision: rows.next_revision(session)?, is_correction };
+    let wanted = if destination.filter().passes_deployment(deployment) {
+        destination.freeze_deployment(deployment, telling)
+    } else if is_correction {
+        destination.take_deployment_back(&deployment.id)
+    } else {
+        None
+    };
+    if let (Some((_, latest)), Some(wanted)) = (&latest, &wanted)
+        && (latest == wanted || says_the_same(destination, deployment, latest))
+    {
+        return Ok(());
     }
-    Ok(())
+    rows.supersede(session, wanted.is_none())?;
+    match wanted {
+        Some(frozen) => rows.put(session, frozen, now, now),
+        None => Ok(()),
+    }
 }
 
 /// Whether a request tells of just that deployment, as something new or as a correction.
@@ -124,8 +132,8 @@ fn says_the_same(destination: &dyn Destination, deployment: &Deployment, latest:
 pub(super) struct Marking<'a> {
     /// Its row.
     pub(super) row: i64,
-    /// Its id.
-    pub(super) id: &'a DeploymentId,
+    /// The deployment.
+    pub(super) deployment: &'a Deployment,
     /// What it came to; `None`: it did not fail.
     pub(super) mark: Option<&'a Mark>,
     /// When backends are told.
@@ -136,10 +144,10 @@ pub(super) struct Marking<'a> {
 pub(super) fn tell_mark(
     session: &mut Session<'_>,
     destination: &dyn Destination,
-    Marking { row, id, mark, due_at }: &Marking<'_>,
+    Marking { row, deployment, mark, due_at }: &Marking<'_>,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let Some(wanted) = destination.freeze_mark(id, *mark) else { return Ok(()) };
+    let Some(wanted) = destination.freeze_mark(&deployment.id, *mark) else { return Ok(()) };
     let rows = Rows { deployment: *row, backend: destination.name(), are_marks: true };
     let latest = rows.latest(session)?;
     let forwarded = Rows { are_marks: false, ..rows }.latest(session)?;
@@ -153,6 +161,8 @@ pub(super) fn tell_mark(
         return Ok(());
     }
     let known = rows.known(session)?;
+    // It was not told of deployments when that one was saved: it cannot mark what it does not know.
+    let is_untold = forwarded.is_none() && destination.takes_deployments();
     let is_deleted = forwarded.is_some_and(|(_, forwarded)| forwarded.action == Action::Delete);
     // Only marks that were set from here are taken back, and only from what is still there.
     let is_needed = match mark {
@@ -160,6 +170,9 @@ pub(super) fn tell_mark(
         None => !is_deleted && known.is_some_and(|(_, known)| known.action == Action::Mark),
     };
     rows.supersede(session, !is_needed)?;
+    if is_needed && is_untold && mark.is_some() {
+        forward_to(session, destination, *row, deployment, now)?;
+    }
     if is_needed {
         rows.put(session, wanted, *due_at, now)?;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{marked, marking, told, unmarked};
+use super::{marked, marking, marks, sent, told, unmarked};
 use crate::deployments::deploy;
 use crate::harness::{Backend, Daemon};
 
@@ -66,4 +66,18 @@ async fn all_failures_from_before_are_linked_also_where_a_crash_came_in_between(
     let daemon = daemon.restart_after(&without_marks(&backend), lose).await;
     assert_eq!(daemon.query(linked), FAILURES);
     assert_eq!(daemon.query("SELECT count(*) FROM clue WHERE about = 'service'"), FAILURES);
+}
+
+#[tokio::test]
+async fn a_deployment_that_the_backend_was_never_told_of_goes_before_its_mark() {
+    let mut backend = Backend::start().await;
+    let untold = without_marks(&backend).replace("deployments = true\n", "");
+    let daemon = Daemon::start(&untold).await;
+    let id = deploy(&daemon, "v1", "08:00", json!({})).await;
+    let daemon = daemon.restart(&marking(&backend)).await;
+    fail(&daemon, "one-failure-after").await;
+    let requests = sent(&daemon, &mut backend).await;
+    let lines: Vec<&str> = requests.iter().map(|request| request.line.split(' ').next().unwrap()).collect();
+    assert_eq!(lines, ["POST", "PATCH"]);
+    assert_eq!((&requests[0].attributes()["id"], marks(&requests)), (&json!(id), marked(&id)));
 }
