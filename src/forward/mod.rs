@@ -49,6 +49,7 @@ impl Forwarder {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let forwarder = Arc::new(self);
         let mut changed = forwarder.store.outbox_changed();
+        forwarder.make_up_for_marks().await;
         let (mut circuit, mut attempts) = (forwarder.circuit().await, JoinSet::new());
         while !*stop.borrow() {
             let room = forwarder.room(&circuit).saturating_sub(attempts.len());
@@ -81,6 +82,18 @@ impl Forwarder {
             () = forwarder.clock.sleep(LONGEST_DRAIN) => {
                 tracing::warn!(backend = forwarder.backend.name(), "attempts that did not end in time were cut off");
             }
+        }
+    }
+
+    /// Has the outbox take in what changed about marks while this backend was not told of any.
+    async fn make_up_for_marks(&self) {
+        let name = self.backend.name();
+        let mut is_left = self.backend.takes_marks();
+        while is_left {
+            is_left = self.store.make_up_for_marks(name, self.clock.now()).await.unwrap_or_else(|error| {
+                tracing::warn!(backend = name, %error, "what changed about marks waits for the next start");
+                false
+            });
         }
     }
 

@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::deployment_row::{load, row_of};
 use super::failure_row::from_json;
+use super::owed_mark;
 use super::told_deployment::{Marking, tell_mark};
 use super::writer::Session;
 use crate::domain::deployment::{Deployment, Deployments};
@@ -32,6 +33,7 @@ fn tell(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result
     let Some(deployment) = load(session.db(), OF_ROW, [row])?.pop() else { return Ok(()) };
     let failed = failed(session.db(), row)?;
     remember(session, row, failed.as_ref())?;
+    owed_mark::owe(session, row)?;
     let ended_at = failed.as_ref().and_then(|failed| failed.ended_at);
     let due_at = session.settings.policy.told_at(ended_at, now);
     let settings = session.settings;

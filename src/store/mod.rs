@@ -17,6 +17,7 @@ mod listing;
 mod mark;
 mod outbox;
 mod outbox_rows;
+mod owed_mark;
 mod record;
 mod reevaluate;
 mod schema;
@@ -171,6 +172,12 @@ impl Store {
     pub async fn last_answer(&self, backend: &str) -> Result<Option<LastAnswer>, StoreError> {
         let backend = backend.to_owned();
         self.queue(move |session| last_answer::last_answer(session, &backend)).await
+    }
+
+    /// Puts before `backend` some of what changed about marks while it was not told of any. `false`: that was all.
+    pub async fn make_up_for_marks(&self, backend: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let backend = backend.to_owned();
+        self.queue(move |session| owed_mark::make_up(session, &backend, now)).await
     }
 
     /// Records what came of an attempt, and lets go of the claim.

@@ -131,6 +131,13 @@ CREATE TABLE linked (
     up_to           INTEGER
 ) STRICT;
 
+-- What changed about marks while a backend that knows some was not told of any.
+CREATE TABLE owed_mark (
+    backend         TEXT    NOT NULL,
+    deployment      INTEGER NOT NULL REFERENCES deployment,
+    PRIMARY KEY (backend, deployment)
+) STRICT, WITHOUT ROWID;
+
 -- Signed bodies that could not be understood, or that contradict an event with the same id.
 CREATE TABLE quarantine (
     id              INTEGER PRIMARY KEY,

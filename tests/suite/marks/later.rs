@@ -1,4 +1,4 @@
-//! Marks that are switched on later: what was before.
+//! Marks that are switched on later, or off for a while: what was before, and what changed meanwhile.
 
 use std::collections::BTreeMap;
 
@@ -80,4 +80,23 @@ async fn a_deployment_that_the_backend_was_never_told_of_goes_before_its_mark() 
     let lines: Vec<&str> = requests.iter().map(|request| request.line.split(' ').next().unwrap()).collect();
     assert_eq!(lines, ["POST", "PATCH"]);
     assert_eq!((&requests[0].attributes()["id"], marks(&requests)), (&json!(id), marked(&id)));
+}
+
+#[tokio::test]
+async fn what_changed_while_marks_were_off_is_made_up_for() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&marking(&backend)).await;
+    let id = deploy(&daemon, "v1", "08:00", json!({})).await;
+    fail(&daemon, "the-only-failure").await;
+    assert_eq!(told(&daemon, &mut backend).await, marked(&id));
+    let daemon = daemon.restart(&without_marks(&backend)).await;
+    withdraw(&daemon, "the-only-failure").await;
+    // Never marked: that is past once marks are on again.
+    deploy(&daemon, "v1", "08:00", json!({ "service": "Search", "id": "deployment:of-search" })).await;
+    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new());
+    let daemon = daemon.restart(&marking(&backend)).await;
+    assert_eq!(marks(&[backend.next().await]), unmarked(&id));
+    let daemon = daemon.restart(&marking(&backend)).await;
+    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new());
+    assert_eq!(daemon.query("SELECT count(*) FROM owed_mark"), 0);
 }
