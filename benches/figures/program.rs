@@ -1,0 +1,98 @@
+//! The program itself, as a command and as a daemon.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::load::SECRET;
+use crate::year;
+
+fn program(config: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"));
+    command.arg("--config").arg(config).env("PAGERDUTY_SIGNING_SECRET", SECRET);
+    command
+}
+
+fn configuration(store: &Path) -> anyhow::Result<PathBuf> {
+    let config = store.with_extension("toml");
+    fs::write(&config, year::configuration(store))?;
+    Ok(config)
+}
+
+/// `report` with these options, as JSON.
+pub(crate) fn report(store: &Path, options: &[&str]) -> anyhow::Result<Vec<u8>> {
+    let options = options.iter().map(|option| format!("--{option}"));
+    let output = program(&configuration(store)?).args(["report", "--format=json"]).args(options).output()?;
+    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(output.stdout)
+}
+
+/// A daemon in a process of its own; killed when it is dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+impl Daemon {
+    pub(crate) fn start(store: &Path) -> anyhow::Result<Self> {
+        let mut child = program(&configuration(store)?)
+            .arg("serve")
+            .env("RUST_LOG", "info")
+            .stderr(Stdio::piped())
+            .spawn()?;
+        match addresses(&mut child) {
+            Ok((public, admin)) => Ok(Self { child, public, admin }),
+            Err(error) => {
+                child.kill()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// What the admin listener answers to a `GET`. Anything but a 200 is an error.
+    pub(crate) fn get(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        get(self.admin, path)
+    }
+
+    /// A line of `/proc/…/status`.
+    pub(crate) fn memory(&self, field: &str) -> anyhow::Result<String> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        Ok(line.unwrap_or_default().trim().to_owned())
+    }
+}
+
+pub(crate) fn get(address: SocketAddr, path: &str) -> anyhow::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address)?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    anyhow::ensure!(answer.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&answer));
+    Ok(answer)
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where it listens, from what it says when it is ready. What it says later is read, too, so that it never waits.
+fn addresses(child: &mut Child) -> anyhow::Result<(SocketAddr, SocketAddr)> {
+    let output = child.stderr.take().ok_or_else(|| anyhow::anyhow!("no standard error"))?;
+    let mut lines = BufReader::new(output).lines();
+    for line in lines.by_ref() {
+        let line = line?;
+        let after = |word: &str| Some(line.split_once(word)?.1.split_whitespace().next()?.parse());
+        if let (Some(public), Some(admin)) = (after("public="), after("admin=")) {
+            std::thread::spawn(move || lines.for_each(drop));
+            return Ok((public?, admin?));
+        }
+    }
+    anyhow::bail!("it ended before it was ready")
+}
