@@ -17,7 +17,7 @@ use crate::config::{Config, Problem, Secret};
 use crate::domain::forwarding::Destination;
 use crate::domain::policy::Policy;
 use crate::forward::Forwarder;
-use crate::http::{self, Admin, BodyBudget, Cached, EventsApi, Intake, Limits, Token};
+use crate::http::{self, Admin, BodyBudget, EventsApi, Figures, Intake, Limits, Token};
 use crate::pagerduty::payload;
 use crate::pagerduty::signature::SigningSecrets;
 use crate::store::{Ended, MOST_UNFOLDED, OpenError, Reader, Settings, Store};
@@ -145,22 +145,25 @@ impl Daemon {
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
         };
+        let open_reader = || Reader::open(&config.store.path, config.dora.link_window.get());
         let admin = Admin {
             store: self.store.clone(),
-            reader: Reader::open(&config.store.path, config.dora.link_window.get())?,
+            reader: open_reader()?,
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
             policy: Arc::clone(&self.policy),
             timezone: config.dora.timezone.zone().clone(),
-            dora: Cached::default(),
+            figures: Figures::new(open_reader()?),
             backends: self.backends.iter().map(|backend| backend.name().to_owned()).collect(),
             token: Token::new().map_err(RunError::Random)?,
             stop: stop.clone(),
         };
         let public = http::public(config.pagerduty.path.as_str(), intake, events_api);
+        let (admin, prepare) = http::admin(admin);
         let mut servers = JoinSet::new();
+        servers.spawn(prepare);
         servers.spawn(http::serve(listeners.public, public, Limits::default(), stop.clone()));
-        servers.spawn(http::serve(listeners.admin, http::admin(admin), Limits::default(), stop.clone()));
+        servers.spawn(http::serve(listeners.admin, admin, Limits::default(), stop.clone()));
         Ok(servers)
     }
 

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::answer::{in_time, refusal};
 use super::dashboard::Token;
-use super::figures::Cached;
+use super::figures::Figures;
 use crate::clock::Clock;
 use crate::domain::failure::State as FailureState;
 use crate::domain::moment;
@@ -43,8 +43,8 @@ pub struct Admin {
     pub policy: Arc<Policy>,
     /// Where days begin.
     pub timezone: TimeZone,
-    /// The DORA figures that Prometheus got last.
-    pub dora: Cached,
+    /// The figures of Prometheus, of the dashboard and of reports.
+    pub figures: Figures,
     /// The names of the backends.
     pub backends: Vec<String>,
     /// What the dashboard's forms send along.

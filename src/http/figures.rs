@@ -1,7 +1,6 @@
 //! The figures: `/api/v1/report`, and the gauges of `/metrics`.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -9,30 +8,76 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::admin::{Admin, bad_query, blocking};
-use crate::domain::figures::{Asked, By, Interval};
+use super::dashboard::Boards;
+use super::kept::{Computed, Kept, Turns};
+use crate::domain::figures::{Asked, By, Interval, Question, Report};
 use crate::domain::timestamp::Timestamp;
+use crate::store::{ReadError, Reader};
 use crate::telemetry::dora;
 
-/// The gauges are not computed more often than that.
-const COMPUTED_EVERY: Duration = Duration::from_mins(1);
+/// What is computed from figures, by a connection of its own: who asks for something else does not wait for it.
+pub struct Figures {
+    reader: Reader,
+    gauges: Kept<String>,
+    boards: Kept<Boards>,
+    turns: Turns,
+}
 
-/// The gauges as they were computed last, and when.
-#[derive(Default)]
-pub struct Cached(Mutex<Option<(Timestamp, String)>>);
-
-impl Cached {
-    /// `None` where they are too old, or of a time to come: the clock was set back since.
-    fn get(&self, now: Timestamp) -> Option<String> {
-        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_fresh = |at: Timestamp| at <= now && now < at.saturating_add(COMPUTED_EVERY);
-        cached.as_ref().filter(|(at, _)| is_fresh(*at)).map(|(_, text)| text.clone())
+impl Figures {
+    /// From the store that this reads, which nothing else should use.
+    pub fn new(reader: Reader) -> Self {
+        let turns = Turns::default();
+        let (gauges, boards) = (Kept::new(true, turns.clone()), Kept::new(false, turns.clone()));
+        Self { reader, gauges, boards, turns }
     }
 
-    fn set(&self, now: Timestamp, text: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, text));
+    /// What Prometheus is told.
+    async fn gauges(&self, now: Timestamp) -> Result<Arc<Computed<String>>, Response> {
+        self.gauges.get(now, compute_gauges(self.reader.clone(), now)).await
+    }
+
+    /// What the dashboard shows.
+    pub(super) async fn boards(
+        &self,
+        now: Timestamp,
+        env: &str,
+        timezone: &TimeZone,
+    ) -> Result<Arc<Computed<Boards>>, Response> {
+        self.boards.get(now, Boards::compute(self.reader.clone(), now, env, timezone)).await
+    }
+
+    async fn report(&self, question: Question) -> Result<Report, Response> {
+        let (reader, turn) = (self.reader.clone(), self.turns.next().await);
+        blocking(move || {
+            let report = reader.report(&question);
+            drop(turn);
+            report
+        })
+        .await
+    }
+}
+
+/// Computes what nobody should have to wait for later, where the store is large.
+pub(super) async fn prepare(admin: Arc<Admin>) {
+    let (now, figures) = (admin.clock.now(), &admin.figures);
+    figures.gauges.prepare(compute_gauges(figures.reader.clone(), now)).await;
+    let boards = Boards::compute(figures.reader.clone(), now, &admin.policy.default_env, &admin.timezone);
+    figures.boards.prepare(boards).await;
+}
+
+fn compute_gauges(
+    reader: Reader,
+    now: Timestamp,
+) -> impl FnOnce() -> Result<Computed<String>, ReadError> + Send + 'static {
+    move || {
+        let basis = reader.figures(now.saturating_sub(dora::LONGEST_WINDOW), now)?;
+        // Writing to a text does not fail.
+        let answer = dora::text(&basis, now).unwrap_or_default();
+        Ok(Computed { at: now, rows: basis.len(), answer })
     }
 }
 
@@ -44,29 +89,14 @@ pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
         Err(response) => return response,
     };
     let now = admin.clock.now();
-    let dora = match admin.dora.get(now) {
-        Some(dora) => dora,
-        None => match dora(&admin, now).await {
-            Ok(dora) => dora,
-            Err(response) => return response,
-        },
+    let dora = match admin.figures.gauges(now).await {
+        Ok(dora) => dora,
+        Err(response) => return response,
     };
-    match admin.metrics.text(&gauges, &dora, now) {
+    match admin.metrics.text(&gauges, &dora.answer, now) {
         Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => not_written(error),
     }
-}
-
-async fn dora(admin: &Admin, now: Timestamp) -> Result<String, Response> {
-    let reader = admin.reader.clone();
-    let since = now.saturating_sub(dora::LONGEST_WINDOW);
-    let computed = blocking(move || {
-        let (failures, deployments) = reader.figures(since, now)?;
-        Ok(dora::text(&failures, &deployments, now))
-    });
-    let text = computed.await?.map_err(not_written)?;
-    admin.dora.set(now, text.clone());
-    Ok(text)
 }
 
 fn not_written(error: std::fmt::Error) -> Response {
@@ -105,8 +135,7 @@ pub(super) async fn report(
         Ok(question) => question,
         Err(error) => return bad_query(&error),
     };
-    let reader = admin.reader.clone();
-    match blocking(move || reader.report(&question)).await {
+    match admin.figures.report(question).await {
         Ok(report) => Json(report).into_response(),
         Err(response) => response,
     }

@@ -6,6 +6,7 @@ mod body;
 mod dashboard;
 mod events_api;
 mod figures;
+mod kept;
 mod openapi;
 mod server;
 mod webhook;
@@ -20,7 +21,7 @@ pub use admin::Admin;
 pub use body::BodyBudget;
 pub use dashboard::Token;
 pub use events_api::EventsApi;
-pub use figures::Cached;
+pub use figures::Figures;
 pub use server::{Limits, serve};
 pub use webhook::Intake;
 
@@ -38,8 +39,14 @@ pub fn public(path: &str, intake: Intake, events_api: Option<EventsApi>) -> Rout
     router.fallback(answer::not_found).method_not_allowed_fallback(answer::method_not_allowed)
 }
 
-/// What people and probes reach.
-pub fn admin(admin: Admin) -> Router {
+/// What people and probes reach, and what is to be done beside it so that nobody waits long for the figures.
+pub fn admin(admin: Admin) -> (Router, impl Future<Output = ()> + Send + 'static) {
+    let admin = Arc::new(admin);
+    let prepare = figures::prepare(Arc::clone(&admin));
+    (admin_router(admin), prepare)
+}
+
+fn admin_router(admin: Arc<Admin>) -> Router {
     let pages = Router::new()
         .route("/", get(dashboard::index))
         .route("/style.css", get(dashboard::style))
@@ -59,7 +66,7 @@ pub fn admin(admin: Admin) -> Router {
         .route("/api/v1/outbox/{id}/retry", post(admin::retry).layer(from_fn(admin::no_browser)))
         .route("/api/v1/outbox/{id}/discard", post(admin::discard).layer(from_fn(admin::no_browser)))
         .route("/api/v1/reevaluate", post(admin::reevaluate).layer(from_fn(admin::no_browser)))
-        .with_state(Arc::new(admin))
+        .with_state(admin)
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
 }

@@ -5,13 +5,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::failure_row::{from_json, to_json};
-use super::listing::{ReadError, Reader};
 use super::writer::Session;
 use super::{blame, failure_row, told_deployment};
 use crate::domain::deployment::{Deployment, Deployments, Suspect};
 use crate::domain::explain::{Why, explain_link};
-use crate::domain::failure::{Details, Evaluated, Failure};
-use crate::domain::figures::{Question, Report, report};
+use crate::domain::failure::{Evaluated, Failure};
 use crate::domain::id::DeploymentId;
 use crate::domain::timestamp::Timestamp;
 
@@ -126,52 +124,4 @@ pub(super) fn link(
     let why = explain_link(linked);
     failure.deployment = linked.deployment().map(|deployment| deployment.id.to_string());
     Ok(why)
-}
-
-impl Reader {
-    /// Answers a question about the figures.
-    pub fn report(&self, question: &Question) -> Result<Report, ReadError> {
-        let (failures, deployments) = self.figures(question.since, question.until)?;
-        Ok(report(question, &failures, &deployments))
-    }
-
-    /// What the figures of `[since, until)` are computed from: failures, each with the deployment that it is linked to,
-    /// and deployments.
-    pub fn figures(
-        &self,
-        since: Timestamp,
-        until: Timestamp,
-    ) -> Result<(Vec<Failure>, Deployments), ReadError> {
-        const DEPLOYMENTS: &str = "SELECT facts FROM deployment WHERE finished_at_ns >= ?1";
-        const FIRST_START: &str =
-            "SELECT min(started_at_ns) FROM deployment WHERE finished_at_ns >= ?1 AND finished_at_ns < ?2";
-        // Every failure that overlaps the time from the first deployment of the period to its last possible link.
-        const FAILURES: &str = "SELECT evaluated, details FROM failure WHERE id IN (
-            SELECT id FROM failure WHERE finished_at_ns >= ?1
-            UNION SELECT id FROM failure WHERE state IS NOT NULL AND started_at_ns >= ?1
-            UNION SELECT id FROM failure WHERE state = 'open')
-            AND state IS NOT NULL AND started_at_ns < ?2";
-        let window = self.link_window;
-        let mut db = self.lock();
-        let db = db.transaction().map_err(ReadError::from)?;
-        let first: Option<i64> = db
-            .prepare_cached(FIRST_START)?
-            .query_row([since.as_nanos(), until.as_nanos()], |row| row.get(0))?;
-        let first = first.map_or(since, |first| Timestamp::from_nanos(first).min(since));
-        let deployments =
-            Deployments::new(load(&db, DEPLOYMENTS, [first.saturating_sub(window).as_nanos()])?);
-        let mut statement = db.prepare_cached(FAILURES)?;
-        let last = until.saturating_add(window).as_nanos();
-        let mut rows = statement.query([first.as_nanos(), last])?;
-        let mut failures = Vec::new();
-        while let Some(row) = rows.next()? {
-            let json = |index| row.get_ref(index)?.as_str_or_null().map_err(rusqlite::Error::from);
-            let mut failure: Failure = from_json(json(0)?.unwrap_or_default())?;
-            let details: Details = json(1)?.map_or_else(|| Ok(Details::default()), from_json)?;
-            let linked = deployments.link(&details.suspect(&failure), window).deployment();
-            failure.deployment = linked.map(|deployment| deployment.id.to_string());
-            failures.push(failure);
-        }
-        Ok((failures, deployments))
-    }
 }

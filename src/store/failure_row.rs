@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::blame;
+use super::figures::Counted;
 use super::outbox::{self, News};
 use super::writer::Session;
 use crate::domain::failure::{Details, Evaluated};
@@ -130,11 +131,13 @@ impl FailureRow {
         now: Timestamp,
     ) -> rusqlite::Result<i64> {
         const INSERT: &str = "INSERT INTO failure
-            (state, started_at_ns, revision, facts, evaluated, details, merged_into_key, finished_at_ns, failure_id,
-            failure_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+            (state, started_at_ns, revision, facts, evaluated, details, merged_into_key, finished_at_ns, counts_for,
+            created_at_ns, restore_ns, failure_id, failure_key)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
         const UPDATE: &str = "UPDATE failure SET
             state = ?1, started_at_ns = ?2, revision = ?3, facts = ?4, evaluated = ?5, details = ?6,
-            merged_into_key = ?7, finished_at_ns = ?8 WHERE id = ?9";
+            merged_into_key = ?7, finished_at_ns = ?8, counts_for = ?9, created_at_ns = ?10, restore_ns = ?11
+            WHERE id = ?12";
         let news =
             evaluated.map_or(Ok(Vec::new()), |evaluated| outbox::news(session, &self, evaluated, now))?;
         self.revision += i64::from(news.iter().any(News::is_revision));
@@ -151,11 +154,15 @@ impl FailureRow {
         statement.raw_bind_parameter(7, merged_into_key)?;
         let finished_at = failure.and_then(|failure| failure.finished_at);
         statement.raw_bind_parameter(8, finished_at.map(Timestamp::as_nanos))?;
+        let counted = evaluated.map_or_else(|| Ok(Counted::default()), Counted::of)?;
+        statement.raw_bind_parameter(9, counted.counts_for)?;
+        statement.raw_bind_parameter(10, counted.created_at_ns)?;
+        statement.raw_bind_parameter(11, counted.restore_ns)?;
         if let Some(id) = self.id {
-            statement.raw_bind_parameter(9, id)?;
+            statement.raw_bind_parameter(12, id)?;
         } else {
-            statement.raw_bind_parameter(9, self.failure_id.as_str())?;
-            statement.raw_bind_parameter(10, key(&self.failure_id))?;
+            statement.raw_bind_parameter(12, self.failure_id.as_str())?;
+            statement.raw_bind_parameter(13, key(&self.failure_id))?;
         }
         statement.raw_execute()?;
         session.merge_targets.extend(merged_into_key);

@@ -106,8 +106,9 @@ impl Reader {
             Some(cursor) => parse_cursor(cursor).ok_or(ReadError::Cursor)?,
             None => (i64::MAX, i64::MAX),
         };
-        // The state stands in the text, not as a parameter, so that the index of open failures can be used.
+        // The state stands in the text, not as a parameter, so that the index of those without an end can be used.
         let state = match filter.state {
+            Some(State::Open) => "state = 'open' AND finished_at_ns IS NULL".to_owned(),
             Some(state) => format!("state = '{}'", state.as_str()),
             None => "state IS NOT NULL".to_owned(),
         };
@@ -153,7 +154,7 @@ impl Reader {
 
     /// What the metrics show.
     pub fn gauges(&self) -> Result<Gauges, ReadError> {
-        const OPEN: &str = "SELECT count(*) FROM failure WHERE state = 'open'";
+        const OPEN: &str = "SELECT count(*) FROM failure WHERE state = 'open' AND finished_at_ns IS NULL";
         const OUTBOX: &str = "SELECT backend, sum(pending), sum(dead), min(oldest) FROM (
                 SELECT backend, count(*) AS pending, 0 AS dead, min(created_at_ns) AS oldest
                 FROM outbox WHERE due_at_ns IS NOT NULL GROUP BY backend

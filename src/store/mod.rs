@@ -8,6 +8,7 @@ mod checkpoint;
 mod deployment_row;
 mod event_row;
 mod failure_row;
+mod figures;
 mod fold;
 mod forwarded;
 mod group;

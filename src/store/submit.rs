@@ -41,7 +41,7 @@ pub(super) fn delete(
     id: &FailureId,
     now: Timestamp,
 ) -> rusqlite::Result<Submitted> {
-    const HIDE: &str = "UPDATE failure SET state = NULL WHERE id = ?1";
+    const HIDE: &str = "UPDATE failure SET state = NULL, counts_for = NULL WHERE id = ?1";
     let Some(row) = FailureRow::load(session.db(), id)? else {
         return Ok(Submitted::NotFound);
     };

@@ -1,19 +1,16 @@
 //! The DORA figures as gauges over trailing windows: a failure that is merged or ignored later leaves the count again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::domain::deployment::Deployments;
-use crate::domain::failure::{Failure, State};
-use crate::domain::figures::{By, Env, Question, Report, report};
+use crate::domain::figures::{Basis, Durations, OfDeployments, RestoreTimes, Row, Trailing, trailing};
 use crate::domain::timestamp::Timestamp;
 
 /// The trailing windows, by the words of the label.
@@ -37,7 +34,7 @@ struct OfIncidents {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfDeployments {
+struct DeploymentLabels {
     service: String,
     team: String,
     env: String,
@@ -63,27 +60,19 @@ struct OfRates {
 #[derive(Default)]
 struct Gauges {
     incidents: Family<OfIncidents, Value>,
-    deployments: Family<OfDeployments, Value>,
+    deployments: Family<DeploymentLabels, Value>,
     time_to_restore: Family<OfTimes, Value>,
     change_failure_rate: Family<OfRates, Value>,
     change_fail_rate: Family<OfRates, Value>,
 }
 
 /// The gauges as OpenMetrics text, from what [`crate::store::Reader::figures`] has of the longest window.
-pub fn text(
-    failures: &[Failure],
-    deployments: &Deployments,
-    now: Timestamp,
-) -> Result<String, std::fmt::Error> {
-    let known = Known::of(failures, deployments);
+pub fn text(basis: &Basis, now: Timestamp) -> Result<String, std::fmt::Error> {
+    let known = Known::of(basis);
     let gauges = Gauges::default();
     for (window, days) in WINDOWS {
         let since = now.saturating_sub(Duration::from_hours(24 * days));
-        gauges.count(failures, deployments, &known, window, since, now);
-        for env in envs(failures, deployments) {
-            let of_env = ask(By::Service, &env, failures, deployments, since, now);
-            gauges.rates(&of_env, &known, &env, window);
-        }
+        gauges.add(trailing(basis, since, now), &known, window);
     }
     let mut registry = Registry::default();
     let Gauges { incidents, deployments, time_to_restore, change_failure_rate, change_fail_rate } = gauges;
@@ -96,125 +85,82 @@ pub fn text(
     );
     registry.register("dora_change_failure_rate", "Incidents per deployment", change_failure_rate);
     registry.register("dora_change_fail_rate", "Failed deployments per deployment", change_fail_rate);
+    let computed_at = Value::default();
+    computed_at.set(crate::domain::failure::seconds(now.as_nanos()));
+    registry.register(
+        "pagerduty_dora_figures_timestamp_seconds",
+        "When the dora_ gauges were computed",
+        computed_at,
+    );
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
 }
 
-fn ask(
-    by: By,
-    env: &str,
-    failures: &[Failure],
-    deployments: &Deployments,
-    since: Timestamp,
-    until: Timestamp,
-) -> Report {
-    let env = Env::One(env.to_owned());
-    report(
-        &Question { since, until, by, env, interval: None, timezone: TimeZone::UTC },
-        failures,
-        deployments,
-    )
-}
-
-fn envs(failures: &[Failure], deployments: &Deployments) -> Vec<String> {
-    let of_failures = failures.iter().map(|failure| &failure.env);
-    let of_deployments = deployments.as_slice().iter().map(|deployment| &deployment.env);
-    let mut envs: Vec<String> = of_failures.chain(of_deployments).cloned().collect();
-    envs.sort_unstable();
-    envs.dedup();
-    envs
-}
-
 /// The services that have a label of their own.
-struct Known(BTreeMap<String, usize>);
+struct Known(BTreeSet<String>);
 
 impl Known {
-    fn of(failures: &[Failure], deployments: &Deployments) -> Self {
-        let mut seen = BTreeMap::<&String, usize>::new();
-        let of_failures = failures.iter().flat_map(|failure| &failure.services);
-        let of_deployments = deployments.as_slice().iter().map(|deployment| &deployment.service);
-        for service in of_failures.chain(of_deployments) {
-            *seen.entry(service).or_default() += 1;
-        }
-        let mut most: Vec<(&String, usize)> = seen.into_iter().collect();
+    fn of(basis: &Basis) -> Self {
+        let mut most: Vec<(&str, usize)> = basis.services().into_iter().collect();
         most.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        Self(most.into_iter().take(MOST_SERVICES).map(|(name, count)| (name.clone(), count)).collect())
+        Self(most.into_iter().take(MOST_SERVICES).map(|(name, _)| name.to_owned()).collect())
     }
 
     fn label(&self, service: &str) -> String {
-        if self.0.contains_key(service) { service.to_owned() } else { OTHER.to_owned() }
+        if self.0.contains(service) { service.to_owned() } else { OTHER.to_owned() }
     }
 
     /// The labels of a failure: of each service, or none.
-    fn labels(&self, failure: &Failure) -> Vec<String> {
-        if failure.services.is_empty() {
+    fn labels(&self, services: &[&str]) -> Vec<String> {
+        if services.is_empty() {
             return vec![String::new()];
         }
-        failure.services.iter().map(|service| self.label(service)).collect()
+        services.iter().map(|service| self.label(service)).collect()
     }
 }
 
 impl Gauges {
-    fn count(
-        &self,
-        failures: &[Failure],
-        deployments: &Deployments,
-        known: &Known,
-        window: &'static str,
-        since: Timestamp,
-        until: Timestamp,
-    ) {
-        let is_within = |at: Timestamp| at >= since && at < until;
-        let mut groups = BTreeMap::<(String, String, String), Vec<Failure>>::new();
-        let counting =
-            failures.iter().filter(|failure| matches!(failure.state, State::Open | State::Completed));
-        for failure in counting {
-            for service in known.labels(failure) {
-                let (team, env) = (failure.team.clone().unwrap_or_default(), failure.env.clone());
-                if is_within(failure.started_at) {
-                    let severity = failure.severity.clone().unwrap_or_default();
-                    let labels = OfIncidents {
-                        service: service.clone(),
-                        team: team.clone(),
-                        env: env.clone(),
-                        severity,
-                        window,
-                    };
-                    self.incidents.get_or_create(&labels).inc();
+    fn add(&self, figures: Trailing<'_>, known: &Known, window: &'static str) {
+        let owned = |name: Option<&str>| name.unwrap_or_default().to_owned();
+        let mut times = BTreeMap::<(String, String, String), Durations>::new();
+        for failures in figures.failures {
+            let (team, env, severity) =
+                (owned(failures.team), failures.env.to_owned(), owned(failures.severity));
+            for service in known.labels(&failures.services) {
+                if failures.incidents > 0 {
+                    let (service, team, env, severity) =
+                        (service.clone(), team.clone(), env.clone(), severity.clone());
+                    let labels = OfIncidents { service, team, env, severity, window };
+                    self.incidents.get_or_create(&labels).inc_by(float(failures.incidents));
                 }
-                groups.entry((service, team, env)).or_default().push(failure.clone());
+                times.entry((service, team.clone(), env.clone())).or_default().extend(&failures.restored);
             }
         }
-        for deployment in deployments.as_slice().iter().filter(|deployment| is_within(deployment.finished_at))
-        {
-            let labels = OfDeployments {
-                service: known.label(&deployment.service),
-                team: deployment.team.clone().unwrap_or_default(),
-                env: deployment.env.clone(),
-                window,
-            };
-            self.deployments.get_or_create(&labels).inc();
+        for OfDeployments { service, team, env, deployments } in figures.deployments {
+            let (service, team, env) = (known.label(service), owned(team), env.to_owned());
+            let labels = DeploymentLabels { service, team, env, window };
+            self.deployments.get_or_create(&labels).inc_by(float(deployments));
         }
-        let no_deployments = Deployments::default();
-        for ((service, team, env), failures) in groups {
-            let all = ask(By::None, &env, &failures, &no_deployments, since, until);
-            let Some(times) = all.rows.first().map(|row| &row.time_to_restore_seconds) else { continue };
+        for ((service, team, env), durations) in times {
+            let times = RestoreTimes::from(durations);
             for (stat, value) in [("mean", times.mean), ("median", times.median), ("p90", times.p90)] {
                 if let Some(value) = value {
                     let (service, team, env) = (service.clone(), team.clone(), env.clone());
-                    self.time_to_restore
-                        .get_or_create(&OfTimes { service, team, env, window, stat })
-                        .set(value);
+                    let labels = OfTimes { service, team, env, window, stat };
+                    self.time_to_restore.get_or_create(&labels).set(value);
                 }
             }
+        }
+        for (env, rows) in figures.by_service {
+            self.rates(&rows, known, env, window);
         }
     }
 
     /// Services that have no label of their own have no rate: rates do not add up.
-    fn rates(&self, report: &Report, known: &Known, env: &str, window: &'static str) {
-        for row in &report.rows {
-            let Some(service) = row.key.clone().filter(|service| known.0.contains_key(service)) else {
+    fn rates(&self, rows: &[Row], known: &Known, env: &str, window: &'static str) {
+        for row in rows {
+            let Some(service) = row.key.clone().filter(|service| known.0.contains(service)) else {
                 continue;
             };
             let labels = OfRates { service, env: env.to_owned(), window };
@@ -230,11 +176,19 @@ impl Gauges {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 deployments")]
+fn float(count: usize) -> f64 {
+    count as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::deployment::Deployments;
     use crate::domain::deployment::tests::deployment;
+    use crate::domain::failure::Failure;
     use crate::domain::failure::tests::completed;
+    use crate::domain::figures::tests::basis;
 
     #[test]
     fn the_figures_as_gauges() {
@@ -245,7 +199,7 @@ mod tests {
         ];
         let linked = Failure { deployment: Some(deployed[0].id.to_string()), ..failure };
         let now = Timestamp::parse("2026-11-05T00:00:00Z").unwrap();
-        let text = text(&[linked], &Deployments::new(deployed), now).unwrap();
+        let text = text(&basis(&[linked], &Deployments::new(deployed)), now).unwrap();
         let mut lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         lines.sort_unstable();
         insta::assert_snapshot!(lines.join("\n"));
@@ -257,7 +211,7 @@ mod tests {
             .map(|n| Failure { services: vec![format!("service-{n}")], ..completed().failure })
             .collect();
         let now = Timestamp::parse("2026-11-05T00:00:00Z").unwrap();
-        let text = text(&failures, &Deployments::default(), now).unwrap();
+        let text = text(&basis(&failures, &Deployments::default()), now).unwrap();
         let seven = |line: &&str| line.starts_with("dora_incidents{") && line.contains("window=\"7d\"");
         assert_eq!(text.lines().filter(seven).count(), MOST_SERVICES + 1);
         let other = text.lines().filter(seven).find(|line| line.contains("service=\"other\"")).unwrap();

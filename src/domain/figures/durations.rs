@@ -52,7 +52,7 @@ impl RecoveryTimes {
 
 /// Durations in nanoseconds, none of them negative.
 #[derive(Debug, Default)]
-pub(super) struct Durations(Vec<i64>);
+pub struct Durations(Vec<i64>);
 
 struct Statistic {
     n: usize,
@@ -65,6 +65,11 @@ struct Statistic {
 impl Durations {
     pub(super) fn push(&mut self, nanos: i64) {
         self.0.push(nanos);
+    }
+
+    /// Adds these.
+    pub fn extend(&mut self, others: &Self) {
+        self.0.extend_from_slice(&others.0);
     }
 
     fn statistic(mut self) -> Statistic {

@@ -1,24 +1,27 @@
 //! The DORA figures, of both vocabularies: the older one counts incidents, the newer one deployments that failed.
 
 mod asked;
+mod basis;
 mod calendar;
 mod consequence;
+mod deployed;
 mod durations;
-
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod names;
+mod tally;
+mod trailing;
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use self::calendar::Periods;
-use self::consequence::{Consequences, Recovery};
-use self::durations::Durations;
-use super::deployment::{Deployment, Deployments};
-use super::failure::{Failure, State};
+use self::tally::Tally;
 use super::timestamp::Timestamp;
 
 pub use self::asked::Asked;
-pub use self::durations::{RecoveryTimes, RestoreTimes};
+pub use self::basis::{Basis, Gathering, Kind, Link, Times};
+pub use self::deployed::Deployed;
+pub use self::durations::{Durations, RecoveryTimes, RestoreTimes};
+pub use self::trailing::{OfDeployments, OfFailures, Trailing, trailing};
 
 /// What rows are made by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,26 +56,6 @@ impl By {
             Self::Env => "env",
             Self::Severity => "severity",
             Self::None => "none",
-        }
-    }
-
-    fn keys_of_failure(self, failure: &Failure) -> BTreeSet<Option<&str>> {
-        match self {
-            Self::Service => failure.services.iter().map(|service| Some(service.as_str())).collect(),
-            Self::Team => failure.team.iter().map(|team| Some(team.as_str())).collect(),
-            Self::Env => BTreeSet::from([Some(failure.env.as_str())]),
-            Self::Severity => BTreeSet::from([failure.severity.as_deref()]),
-            Self::None => BTreeSet::from([None]),
-        }
-    }
-
-    fn keys_of_deployment(self, deployment: &Deployment) -> Vec<Option<&str>> {
-        match self {
-            Self::Service => vec![Some(&deployment.service)],
-            Self::Team => deployment.team.iter().map(|team| Some(team.as_str())).collect(),
-            Self::Env => vec![Some(&deployment.env)],
-            Self::Severity => Vec::new(),
-            Self::None => vec![None],
         }
     }
 }
@@ -194,153 +177,20 @@ pub struct Row {
     pub failed_deployment_recovery_time_seconds: RecoveryTimes,
 }
 
-/// Whether it counts: neither ignored nor merged into another.
-fn counts(failure: &Failure) -> bool {
-    matches!(failure.state, State::Open | State::Completed)
-}
-
 /// Computes the figures.
-///
-/// `failures`: all that overlap the period or may be linked to a deployment in it, also ignored and merged ones, in
-/// any order, with the linked deployment's id in `deployment`. `deployments`: those that ended in the period, and
-/// those before and after it that could have mended a failure.
-pub fn report(question: &Question, failures: &[Failure], deployments: &Deployments) -> Report {
+pub fn report(question: &Question, basis: &Basis) -> Report {
+    let [report] = reports(question, [question.by], basis);
+    report
+}
+
+/// Computes the figures of one period, with rows made in several ways.
+pub fn reports<const N: usize>(question: &Question, by: [By; N], basis: &Basis) -> [Report; N] {
+    let Question { since, until, interval, .. } = *question;
     let periods = Periods::new(question);
-    let is_asked_for = |failure: &&Failure| question.env.has(&failure.env) && failure.state != State::Merged;
-    let failures: Vec<&Failure> = failures.iter().filter(is_asked_for).collect();
-    let incidents: Vec<&Failure> = failures.iter().copied().filter(|failure| counts(failure)).collect();
-    let deployments: Vec<&Deployment> =
-        deployments.as_slice().iter().filter(|deployment| question.env.has(&deployment.env)).collect();
-    let consequences = Consequences::of(&incidents, &deployments);
-
-    let mut cells: Cells<'_> = BTreeMap::new();
-    let mut deployers = HashSet::new();
-    for deployment in deployments {
-        let Some(period) = periods.index(deployment.finished_at) else { continue };
-        let env = deployment.env.as_str();
-        deployers.insert((period, env, Deployer::Service(&deployment.service)));
-        deployers.extend(deployment.team.iter().map(|team| (period, env, Deployer::Team(team))));
-        for key in question.by.keys_of_deployment(deployment) {
-            cells.entry((period, key)).or_default().add_deployment(deployment, &consequences);
-        }
-    }
-    for failure in failures {
-        for key in question.by.keys_of_failure(failure) {
-            if let Some(period) = periods.index(failure.started_at) {
-                let is_matched = deployers_of(failure, question.by, key)
-                    .into_iter()
-                    .any(|deployer| deployers.contains(&(period, failure.env.as_str(), deployer)));
-                cells.entry((period, key)).or_default().add_start(failure, is_matched);
-            }
-            if let Some((period, nanos)) = restored(failure, &periods) {
-                cells.entry((period, key)).or_default().restore_times.push(nanos);
-            }
-        }
-    }
-    let period = |index| question.interval.map(|_| periods.start(index));
-    Report {
-        since: question.since,
-        until: question.until,
-        by: question.by,
-        interval: question.interval,
-        rows: cells.into_iter().map(|((index, key), cell)| cell.row(key, period(index))).collect(),
-    }
-}
-
-/// By the number of the period, and the row's key.
-type Cells<'a> = BTreeMap<(usize, Option<&'a str>), Cell>;
-
-/// Who made a deployment.
-#[derive(Debug, PartialEq, Eq, Hash)]
-enum Deployer<'a> {
-    Service(&'a str),
-    Team(&'a str),
-}
-
-/// Whose deployments an incident is compared with in a row: those of the row's service or team. Other rows hold
-/// several of these, so there its own services decide, or its team where it has none, just as when it is linked.
-fn deployers_of<'a>(failure: &'a Failure, by: By, key: Option<&'a str>) -> Vec<Deployer<'a>> {
-    match (by, key) {
-        (By::Service, Some(service)) => vec![Deployer::Service(service)],
-        (By::Team, Some(team)) => vec![Deployer::Team(team)],
-        _ if failure.services.is_empty() => {
-            failure.team.iter().map(|team| Deployer::Team(team.as_str())).collect()
-        }
-        _ => failure.services.iter().map(|service| Deployer::Service(service.as_str())).collect(),
-    }
-}
-
-/// In which period an incident ended, and how many nanoseconds it took (rule 7), where its times are good.
-fn restored(failure: &Failure, periods: &Periods) -> Option<(usize, i64)> {
-    let period = periods.index(failure.finished_at?)?;
-    let seconds = failure.time_to_restore_seconds?;
-    (counts(failure) && failure.has_good_times()).then(|| (period, durations::nanos(seconds)))
-}
-
-/// What a row is made of.
-#[derive(Debug, Default)]
-struct Cell {
-    incidents: usize,
-    open: usize,
-    ignored: usize,
-    unmatched_incidents: usize,
-    deployments: usize,
-    failed_deployments: usize,
-    remediations: usize,
-    restore_times: Durations,
-    recovery_times: Durations,
-    open_recoveries: usize,
-}
-
-impl Cell {
-    fn add_start(&mut self, failure: &Failure, is_matched: bool) {
-        if !counts(failure) {
-            self.ignored += 1;
-            return;
-        }
-        self.incidents += 1;
-        self.open += usize::from(failure.state == State::Open);
-        self.unmatched_incidents += usize::from(!is_matched);
-    }
-
-    fn add_deployment(&mut self, deployment: &Deployment, consequences: &Consequences<'_>) {
-        self.deployments += 1;
-        self.remediations += usize::from(consequences.is_remediation(deployment));
-        let Some(recovery) = consequences.recovery(deployment) else { return };
-        self.failed_deployments += 1;
-        match recovery {
-            Recovery::After(nanos) => self.recovery_times.push(nanos),
-            Recovery::Open => self.open_recoveries += 1,
-            Recovery::Unknown => {}
-        }
-    }
-
-    fn row(self, key: Option<&str>, period: Option<Timestamp>) -> Row {
-        Row {
-            key: key.map(str::to_owned),
-            period,
-            incidents: self.incidents,
-            open: self.open,
-            ignored: self.ignored,
-            unmatched_incidents: self.unmatched_incidents,
-            deployments: self.deployments,
-            failed_deployments: self.failed_deployments,
-            change_failure_rate: ratio(self.incidents - self.unmatched_incidents, self.deployments),
-            change_fail_rate: ratio(self.failed_deployments, self.deployments),
-            deployment_rework_rate: ratio(self.remediations, self.deployments),
-            time_to_restore_seconds: self.restore_times.into(),
-            failed_deployment_recovery_time_seconds: RecoveryTimes::new(
-                self.recovery_times,
-                self.open_recoveries,
-            ),
-        }
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 deployments")]
-fn ratio(part: usize, whole: usize) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
+    let tally = Tally::of(basis, &periods, &question.env);
+    let start = |period| interval.map(|_| periods.start(period));
+    by.map(|by| Report { since, until, by, interval, rows: tally.rows(by, None, start) })
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,14 +2,16 @@
 
 use maud::{Markup, html};
 
-use super::page::{PERIODS, Shown, wide};
+use super::boards::PERIODS;
+use super::page::{Shown, wide};
 use super::plot::{Bar, bars};
-use super::words::{NOTHING, count, duration, maybe, minute, percent};
+use super::words::{NOTHING, ago, count, duration, maybe, minute, percent};
 use crate::domain::figures::{Report, Row};
 use crate::domain::timestamp::Timestamp;
 
 pub(super) fn tiles(shown: &Shown) -> Markup {
-    let weeks = shown.weeks.first().copied().map_or_else(String::new, Timestamp::period_name);
+    let (all, computed_at) = (&shown.board().all, shown.figures.at);
+    let weeks = shown.figures.answer.weeks.first().copied().map_or_else(String::new, Timestamp::period_name);
     html! {
         section aria-labelledby="figures" {
             div.heading {
@@ -26,8 +28,9 @@ pub(super) fn tiles(shown: &Shown) -> Markup {
                 }
             }
             p.quiet {
-                (minute(shown.all.since)) " to " (minute(shown.all.until)) ", env " strong { (shown.env) }
+                (minute(all.since)) " to " (minute(all.until)) ", env " strong { (shown.env) }
                 ". The bars are weeks, from " (weeks) " on."
+                @if computed_at != shown.now { " Computed " (ago(shown.now, computed_at)) " ago." }
             }
             div.tiles { @for figure in &FIGURES { (tile(shown, figure)) } }
         }
@@ -99,14 +102,14 @@ const FIGURES: [Figure; 6] = [
 ];
 
 fn tile(shown: &Shown, Figure { title, what, of, in_words, n }: &Figure) -> Markup {
-    let row = shown.all.rows.first();
+    let row = shown.board().all.rows.first();
     let week = |start: Timestamp| {
-        let row = shown.trend.rows.iter().find(|row| row.period == Some(start));
+        let row = shown.figures.answer.trend.rows.iter().find(|row| row.period == Some(start));
         let value = row.and_then(of);
         let n = row.map_or_else(|| "nothing happened".to_owned(), n);
         Bar { period: start.period_name(), value, shown: in_words(value), n }
     };
-    let weeks: Vec<Bar> = shown.weeks.iter().copied().map(week).collect();
+    let weeks: Vec<Bar> = shown.figures.answer.weeks.iter().copied().map(week).collect();
     let table = html! {
         table {
             thead { tr {

@@ -1,5 +1,6 @@
 //! The dashboard at the admin listener's `/`: server-rendered, without a script and without anything from elsewhere.
 
+mod boards;
 mod failures;
 mod figures;
 mod outbox;
@@ -9,7 +10,6 @@ mod story;
 mod words;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
 use axum::extract::{Form, Path, Query, Request, State};
@@ -23,10 +23,11 @@ use maud::html;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use self::page::{PERIODS, Shown, dashboard, notice};
+pub(super) use self::boards::Boards;
+use self::boards::PERIODS;
+use self::page::{Shown, dashboard, notice};
 use super::admin::{Admin, blocking, obey};
 use crate::domain::failure::State as FailureState;
-use crate::domain::figures::{By, Env, Interval, Question};
 use crate::pagerduty::payload;
 use crate::random;
 use crate::store::{Filter, Order, OutboxFilter, RowState};
@@ -35,9 +36,6 @@ use crate::store::{Filter, Order, OutboxFilter, RowState};
 const LISTED: usize = 25;
 /// What is shown where nobody says, in days.
 const DEFAULT_DAYS: u64 = 30;
-/// The trend goes back that far, so that there are weeks to compare.
-const TREND: Duration = Duration::from_hours(13 * 7 * 24);
-
 /// Nothing from elsewhere, no script, no frame around it; forms go to where the page came from.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -102,17 +100,10 @@ pub(super) async fn index(
 
 async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
     let (reader, now) = (admin.reader.clone(), admin.clock.now());
-    let (env, timezone, token) =
-        (admin.policy.default_env.clone(), admin.timezone.clone(), admin.token.shown.clone());
+    let (env, token) = (admin.policy.default_env.clone(), admin.token.shown.clone());
     let backends = admin.backends.clone();
-    let since = now.saturating_sub(Duration::from_hours(24 * days));
+    let figures = admin.figures.boards(now, &env, &admin.timezone).await?;
     blocking(move || {
-        let question = |by, since, interval| {
-            let env = Env::One(env.clone());
-            Question { since, until: now, by, env, interval, timezone: timezone.clone() }
-        };
-        let ask = |by| reader.report(&question(by, since, None));
-        let weekly = question(By::None, now.saturating_sub(TREND), Some(Interval::Week));
         let list = |state| {
             let filter = Filter { state, limit: LISTED, ..Filter::default() };
             reader.failures(&filter).map(|page| page.failures)
@@ -123,11 +114,7 @@ async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
             now,
             last_received_at: reader.last_received_at()?,
             open: list(Some(FailureState::Open))?,
-            all: ask(By::None)?,
-            trend: reader.report(&weekly)?,
-            weeks: weekly.starts(),
-            by_service: ask(By::Service)?,
-            by_team: ask(By::Team)?,
+            figures,
             recent: list(None)?,
             backends,
             gauges: reader.gauges()?,

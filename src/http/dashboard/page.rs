@@ -1,13 +1,16 @@
 //! What stands on the dashboard, and the page around it.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
+use super::boards::{Board, Boards};
 use super::words::{ago, minute};
 use super::{failures, figures, outbox};
-use crate::domain::figures::Report;
 use crate::domain::timestamp::Timestamp;
+use crate::http::kept::Computed;
 use crate::store::{Gauges, ListedFailure, OutboxRow};
 
 /// Everything that is shown.
@@ -22,16 +25,8 @@ pub(super) struct Shown {
     pub(super) last_received_at: Option<Timestamp>,
     /// Failures that have not ended.
     pub(super) open: Vec<ListedFailure>,
-    /// The figures of all.
-    pub(super) all: Report,
-    /// The same by week.
-    pub(super) trend: Report,
-    /// Where each week begins, also those in which nothing happened.
-    pub(super) weeks: Vec<Timestamp>,
-    /// By service.
-    pub(super) by_service: Report,
-    /// By team.
-    pub(super) by_team: Report,
+    /// The figures, as of when they were computed.
+    pub(super) figures: Arc<Computed<Boards>>,
     /// The latest failures.
     pub(super) recent: Vec<ListedFailure>,
     /// The backends that are configured.
@@ -44,8 +39,12 @@ pub(super) struct Shown {
     pub(super) token: String,
 }
 
-/// The periods that can be chosen, in days.
-pub(super) const PERIODS: [u64; 3] = [7, 30, 90];
+impl Shown {
+    /// The figures of the period that is shown.
+    pub(super) fn board(&self) -> &Board {
+        self.figures.answer.of(self.days)
+    }
+}
 
 /// A page of the dashboard.
 pub(super) fn page(title: &str, content: &Markup) -> Html<String> {
@@ -85,8 +84,8 @@ pub(super) fn dashboard(shown: &Shown) -> Html<String> {
             (standing(shown))
             (failures::open(shown))
             (figures::tiles(shown))
-            (figures::by("Service", "By service", &shown.by_service))
-            (figures::by("Team", "By team", &shown.by_team))
+            (figures::by("Service", "By service", &shown.board().by_service))
+            (figures::by("Team", "By team", &shown.board().by_team))
             (failures::recent(&shown.recent))
             (outbox::outbox(shown))
         }

@@ -20,6 +20,9 @@ CREATE TABLE failure (
     finished_at_ns  INTEGER,
     revision        INTEGER NOT NULL DEFAULT 0, -- 0: never forwarded
     merged_into_key INTEGER,                    -- the failure_key of the incident it was merged into
+    counts_for      TEXT,                       -- JSON: what figures need of it beside its times (see figures.rs)
+    created_at_ns   INTEGER,                    -- NULL: when it began
+    restore_ns      INTEGER,                    -- the time to restore; NULL: from its start to its end
     facts           TEXT    NOT NULL,           -- JSON: what it is evaluated from
     evaluated       TEXT,                       -- JSON: the failure
     details         TEXT                        -- JSON: the tags and the like that go along with it; NULL: none
@@ -36,8 +39,11 @@ CREATE TABLE failure_event (
 CREATE INDEX failure_by_key ON failure (failure_key);
 CREATE INDEX failure_by_target ON failure (merged_into_key) WHERE merged_into_key IS NOT NULL;
 CREATE INDEX failure_by_start ON failure (started_at_ns) WHERE state IS NOT NULL;
-CREATE INDEX failure_by_end ON failure (finished_at_ns) WHERE finished_at_ns IS NOT NULL;
-CREATE INDEX failure_open ON failure (started_at_ns) WHERE state = 'open';
+-- Covers what figures need. Those without an end are few, and are looked up.
+CREATE INDEX failure_by_end ON failure (finished_at_ns, started_at_ns, counts_for, created_at_ns, restore_ns)
+    WHERE finished_at_ns IS NOT NULL;
+CREATE INDEX failure_without_end ON failure (state, finished_at_ns, started_at_ns)
+    WHERE finished_at_ns IS NULL AND state IS NOT NULL;
 
 -- A deployment that came by the event API; the last one committed under an id counts.
 CREATE TABLE deployment (
@@ -56,7 +62,10 @@ CREATE TABLE deployment (
 -- Each covers what decides a link, so that deployments outside the window are passed over in the index.
 CREATE INDEX deployment_by_service ON deployment (service, env, started_at_ns, finished_at_ns);
 CREATE INDEX deployment_by_team ON deployment (team, env, started_at_ns, finished_at_ns) WHERE team IS NOT NULL;
-CREATE INDEX deployment_by_end ON deployment (finished_at_ns);
+CREATE INDEX deployment_by_end ON deployment (finished_at_ns, started_at_ns);
+-- Covers what figures need, in the order in which they need it.
+CREATE INDEX deployment_by_start ON deployment
+    (started_at_ns, deployment_id, finished_at_ns, service, team, env);
 CREATE INDEX deployment_by_commit ON deployment (commit_sha) WHERE commit_sha IS NOT NULL;
 CREATE INDEX deployment_by_version ON deployment (service, env, version) WHERE version IS NOT NULL;
 

@@ -1,5 +1,6 @@
 //! Made-up questions, failures and deployments, few and close enough to have to do with each other.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -9,7 +10,8 @@ use proptest::sample::select;
 
 use super::super::*;
 use super::failure;
-use crate::domain::failure::Flag;
+use crate::domain::deployment::Deployment;
+use crate::domain::failure::{Failure, Flag, State};
 use crate::domain::id::DeploymentId;
 
 /// A Thursday. Clocks are put back on the Sunday after it.
@@ -51,7 +53,7 @@ fn word(words: &'static [&'static str]) -> impl Strategy<Value = String> {
 }
 
 prop_compose! {
-    pub(super) fn deployments()(sent in vec((moment(), span(), word(&SERVICES), option::of(word(&TEAMS)), word(&ENVS)), 0..10))
+    pub(crate) fn deployments()(sent in vec((moment(), span(), word(&SERVICES), option::of(word(&TEAMS)), word(&ENVS)), 0..10))
         -> Vec<Deployment> {
         let numbered = sent.into_iter().enumerate();
         numbered.map(|(number, (started_at, span, service, team, env))| Deployment {
@@ -62,7 +64,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    pub(super) fn one_failure()(
+    pub(crate) fn one_failure()(
         started in moment(),
         span in option::weighted(0.8, span()),
         services in vec(word(&SERVICES), 0..3),
@@ -84,7 +86,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    pub(super) fn question()(
+    pub(crate) fn question()(
         (since, until) in prop_oneof![Just((minute(0), minute(MINUTES))), (moment(), moment())],
         by in select(&By::ALL[..]),
         env in option::weighted(0.7, word(&ENVS)),

@@ -1,8 +1,12 @@
 //! Where intervals begin and end.
 
-use super::super::*;
+use jiff::tz::TimeZone;
+
+use super::super::{Interval, Question};
 use super::{failure, lasting, question, rows};
 use crate::domain::deployment::tests::{deployment, time};
+use crate::domain::failure::Failure;
+use crate::domain::timestamp::Timestamp;
 
 fn periods(since: &str, until: &str, interval: Interval, zone: &str) -> Vec<String> {
     let parse = |text| Timestamp::parse(text).unwrap();

@@ -1,13 +1,37 @@
-mod arbitrary;
+pub(crate) mod arbitrary;
 mod intervals;
-mod model;
+pub(crate) mod model;
 mod worked;
+
+use std::collections::HashMap;
+use std::time::Duration;
 
 use super::*;
 use crate::domain::deployment::tests::{deployment, time};
-use crate::domain::failure::Flag;
-use crate::domain::failure::Source;
+use crate::domain::deployment::{Deployment, Deployments};
+use crate::domain::failure::{Failure, Flag, Source, State};
 use crate::domain::id::FailureId;
+
+/// As the store puts it together, with each failure linked to the deployment that it names.
+pub(crate) fn basis(failures: &[Failure], deployments: &Deployments) -> Basis {
+    let (mut deployed, mut numbers) = (Deployed::default(), HashMap::new());
+    for deployment in deployments.as_slice() {
+        let Deployment { service, team, env, started_at, finished_at, .. } = deployment;
+        numbers.insert(deployment.id.as_str(), u32::try_from(deployed.len()).unwrap());
+        deployed.add((service, team.as_deref(), env), *started_at, *finished_at);
+    }
+    let mut gathering = Gathering::new(deployed, Duration::ZERO);
+    for failure in failures {
+        let kind = gathering.add_kind(&Kind::from(failure));
+        let linked = failure.deployment.as_deref().and_then(|id| numbers.get(id).copied());
+        gathering.add(kind, Times::of(failure), Link::Named(linked));
+    }
+    gathering.done()
+}
+
+fn report(question: &Question, failures: &[Failure], deployments: &Deployments) -> Report {
+    super::report(question, &basis(failures, deployments))
+}
 
 /// A failure of `checkout` in production on the first of November. It is open where it has no end.
 fn failure(id: &str, started: Timestamp, finished: Option<Timestamp>) -> Failure {

@@ -4,9 +4,12 @@ use jiff::civil::Date;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::*;
+use super::super::{By, Env, Interval, Question, RecoveryTimes, RestoreTimes, Row};
 use super::arbitrary::{ENVS, MINUTES, SERVICES, SEVERITIES, deployments, minute, one_failure, question};
-use crate::domain::failure::Flag;
+use super::report;
+use crate::domain::deployment::{Deployment, Deployments};
+use crate::domain::failure::{Failure, Flag, State};
+use crate::domain::timestamp::Timestamp;
 
 /// The first date of the interval that a moment lies in.
 fn first_date(at: Timestamp, question: &Question) -> Option<Date> {
@@ -244,7 +247,7 @@ fn is_empty(row: &Row) -> bool {
     row.incidents == 0 && row.ignored == 0 && row.deployments == 0 && row.time_to_restore_seconds.n == 0
 }
 
-fn model(question: &Question, failures: &[Failure], deployments: &[Deployment]) -> Vec<Row> {
+pub(crate) fn model(question: &Question, failures: &[Failure], deployments: &[Deployment]) -> Vec<Row> {
     let is_asked_for = |env: &String| match &question.env {
         Env::One(one) => one == env,
         Env::All => true,

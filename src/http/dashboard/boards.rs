@@ -1,0 +1,70 @@
+//! The figures of the dashboard, for every period that can be chosen.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::domain::figures::{By, Env, Interval, Question, Report, report, reports};
+use crate::domain::timestamp::Timestamp;
+use crate::http::kept::Computed;
+use crate::store::{ReadError, Reader};
+
+/// The periods that can be chosen, in days.
+pub(super) const PERIODS: [u64; 3] = [7, 30, 90];
+/// The trend goes back that far, so that there are weeks to compare.
+const TREND: Duration = Duration::from_hours(13 * 7 * 24);
+
+/// The figures of every period.
+pub(in crate::http) struct Boards {
+    boards: [Board; PERIODS.len()],
+    /// Those of all by week, however long the period is.
+    pub(super) trend: Report,
+    /// Where each week begins, also those in which nothing happened.
+    pub(super) weeks: Vec<Timestamp>,
+}
+
+/// The figures of one period.
+pub(super) struct Board {
+    /// Of all.
+    pub(super) all: Report,
+    /// By service.
+    pub(super) by_service: Report,
+    /// By team.
+    pub(super) by_team: Report,
+}
+
+impl Boards {
+    /// How they are computed as of now.
+    pub(in crate::http) fn compute(
+        reader: Reader,
+        now: Timestamp,
+        env: &str,
+        timezone: &TimeZone,
+    ) -> impl FnOnce() -> Result<Computed<Self>, ReadError> + Send + 'static {
+        let question = Question {
+            since: now.saturating_sub(TREND),
+            until: now,
+            by: By::None,
+            env: Env::One(env.to_owned()),
+            interval: Some(Interval::Week),
+            timezone: timezone.clone(),
+        };
+        move || {
+            let basis = reader.figures(question.since, now)?;
+            let boards = PERIODS.map(|days| {
+                let since = now.saturating_sub(Duration::from_hours(24 * days));
+                let question = Question { since, interval: None, ..question.clone() };
+                let [all, by_service, by_team] =
+                    reports(&question, [By::None, By::Service, By::Team], &basis);
+                Board { all, by_service, by_team }
+            });
+            let answer = Self { boards, trend: report(&question, &basis), weeks: question.starts() };
+            Ok(Computed { at: now, rows: basis.len(), answer })
+        }
+    }
+
+    /// Those of so many days; of the shortest period where it cannot be chosen.
+    pub(super) fn of(&self, days: u64) -> &Board {
+        &self.boards[PERIODS.iter().position(|period| *period == days).unwrap_or_default()]
+    }
+}

@@ -1,0 +1,173 @@
+//! Answers that are computed from many rows: where that takes long, the last one is given, and the next one is computed
+//! beside the requests.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::response::Response;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+
+use super::admin::blocking;
+use crate::domain::timestamp::Timestamp;
+use crate::store::ReadError;
+
+/// Where nothing more was read, people can wait for it.
+const FEW_ROWS: usize = 100_000;
+/// What was computed from more than that is computed anew that often at the most.
+const COMPUTED_EVERY: Duration = Duration::from_mins(1);
+/// Older ones are given to nobody.
+const OLDEST: Duration = Duration::from_mins(15);
+
+/// Whose turn it is to read and compute: one at a time, because it takes memory.
+#[derive(Clone, Default)]
+pub(super) struct Turns(Arc<AsyncMutex<()>>);
+
+impl Turns {
+    pub(super) async fn next(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.0).lock_owned().await
+    }
+}
+
+/// An answer, when it was computed, and from how many rows.
+pub(super) struct Computed<T> {
+    pub(super) at: Timestamp,
+    pub(super) rows: usize,
+    pub(super) answer: T,
+}
+
+impl<T> Computed<T> {
+    /// Not of a time to come either: the clock may have been set back since.
+    fn is_younger_than(&self, age: Duration, now: Timestamp) -> bool {
+        self.at <= now && now < self.at.saturating_add(age)
+    }
+}
+
+/// The answer that was computed last.
+pub(super) struct Kept<T> {
+    last: Arc<Mutex<Option<Arc<Computed<T>>>>>,
+    /// What was computed from few rows, too, is given for a minute.
+    for_a_minute: bool,
+    turns: Turns,
+}
+
+impl<T: Send + Sync + 'static> Kept<T> {
+    pub(super) fn new(for_a_minute: bool, turns: Turns) -> Self {
+        Self { last: Arc::default(), for_a_minute, turns }
+    }
+
+    /// The answer, which is as of now where it is computed from few rows. `compute` is asked for one as of now.
+    pub(super) async fn get(
+        &self,
+        now: Timestamp,
+        compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
+    ) -> Result<Arc<Computed<T>>, Response> {
+        if let Some(last) = self.fresh(now) {
+            return Ok(last);
+        }
+        if let Some(last) = self.large(OLDEST, now) {
+            // Where somebody else computes already, that will do.
+            if let Ok(turn) = Arc::clone(&self.turns.0).try_lock_owned() {
+                tokio::spawn(self.computed(turn, compute));
+            }
+            return Ok(last);
+        }
+        let turn = self.turns.next().await;
+        if let Some(last) = self.fresh(now) {
+            return Ok(last);
+        }
+        self.computed(turn, compute).await
+    }
+
+    /// Computes an answer ahead of the first request, and keeps it where that took many rows.
+    pub(super) async fn prepare(
+        &self,
+        compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
+    ) {
+        let turn = self.turns.next().await;
+        if self.computed(turn, compute).await.is_ok_and(|computed| computed.rows <= FEW_ROWS) {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    fn computed(
+        &self,
+        turn: OwnedMutexGuard<()>,
+        compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
+    ) -> impl Future<Output = Result<Arc<Computed<T>>, Response>> + Send + 'static {
+        let last = Arc::clone(&self.last);
+        // Also where nobody waits for it any more, the turn is over when it is done.
+        blocking(move || {
+            let computed = Arc::new(compute()?);
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&computed));
+            drop(turn);
+            Ok(computed)
+        })
+    }
+
+    fn fresh(&self, now: Timestamp) -> Option<Arc<Computed<T>>> {
+        if self.for_a_minute {
+            return self.last().filter(|last| last.is_younger_than(COMPUTED_EVERY, now));
+        }
+        self.large(COMPUTED_EVERY, now)
+    }
+
+    fn large(&self, age: Duration, now: Timestamp) -> Option<Arc<Computed<T>>> {
+        self.last().filter(|last| last.rows > FEW_ROWS && last.is_younger_than(age, now))
+    }
+
+    fn last(&self) -> Option<Arc<Computed<T>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn at(minute: u64) -> Timestamp {
+        Timestamp::from_nanos(0).saturating_add(Duration::from_mins(minute))
+    }
+
+    async fn get(kept: &Kept<u64>, minute: u64, rows: usize) -> u64 {
+        let compute = move || Ok(Computed { at: at(minute), rows, answer: minute });
+        kept.get(at(minute), compute).await.map(|computed| computed.answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_computed_from_few_rows_is_computed_whenever_it_is_asked_for() {
+        let kept = Kept::new(false, Turns::default());
+        assert_eq!((get(&kept, 1, FEW_ROWS).await, get(&kept, 2, FEW_ROWS).await), (1, 2));
+        let kept = Kept::new(true, Turns::default());
+        assert_eq!((get(&kept, 1, 0).await, get(&kept, 1, 0).await, get(&kept, 2, 0).await), (1, 1, 2));
+        assert_eq!(get(&kept, 1, 0).await, 1, "the clock was set back");
+    }
+
+    #[tokio::test]
+    async fn what_is_computed_from_many_is_computed_beside_the_requests() {
+        let (kept, many) = (Kept::new(false, Turns::default()), FEW_ROWS + 1);
+        assert_eq!(get(&kept, 1, many).await, 1);
+        let (go_on, wait) = mpsc::channel::<()>();
+        let slow = move || {
+            wait.recv().unwrap();
+            Ok(Computed { at: at(3), rows: many, answer: 3 })
+        };
+        let given = kept.get(at(3), slow).await.map(|computed| computed.answer).unwrap();
+        assert_eq!(given, 1, "nobody waits");
+        assert_eq!(get(&kept, 4, many).await, 1, "one at a time");
+        go_on.send(()).unwrap();
+        drop(kept.turns.next().await);
+        assert_eq!(get(&kept, 3, many).await, 3);
+        assert_eq!(get(&kept, 40, many).await, 40, "what is too old is given to nobody");
+    }
+
+    #[tokio::test]
+    async fn only_what_took_many_rows_is_prepared() {
+        let kept = Kept::new(true, Turns::default());
+        kept.prepare(|| Ok(Computed { at: at(1), rows: 5, answer: 7 })).await;
+        assert_eq!(get(&kept, 1, 0).await, 1);
+        kept.prepare(|| Ok(Computed { at: at(1), rows: FEW_ROWS + 1, answer: 7 })).await;
+        assert_eq!(get(&kept, 1, 0).await, 7);
+    }
+}

@@ -1,0 +1,119 @@
+//! What the store reads is what the slow model says, from every failure and deployment as a whole.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::domain::deployment::{self, Deployment};
+use crate::domain::failure::Details;
+use crate::domain::figures::tests::arbitrary::{deployments, one_failure, question};
+use crate::domain::figures::tests::model::model;
+use crate::domain::id::FailureId;
+use crate::domain::policy::Policy;
+use crate::store::failure_row::{Facts, FailureRow};
+use crate::store::{CommitObserver, MOST_UNFOLDED, Settings, Store};
+
+const WINDOW: Duration = Duration::from_hours(30);
+/// What somebody may name: an id, a version, a commit, nothing that is known, and no deployment at all.
+const NAMES: [&str; 5] = ["deployment:00003", "v1", "SHA1", "v9", "None"];
+
+struct Nobody;
+
+impl CommitObserver for Nobody {
+    fn committed(&self, _: usize, _: Duration) {}
+}
+
+prop_compose! {
+    fn one_evaluated()(
+        failure in one_failure(),
+        (created_before, named) in (option::weighted(0.3, 0..3_000_u64), option::weighted(0.3, select(&NAMES[..]))),
+        (as_version, restored_in) in (any::<bool>(), option::weighted(0.3, 0..9_000_u32)),
+    ) -> Evaluated {
+        let named = named.map(str::to_owned);
+        let (version, named_deployment) = if as_version { (named, None) } else { (None, named) };
+        let created_at =
+            created_before.map(|minutes| failure.started_at.saturating_sub(Duration::from_mins(minutes)));
+        let restored_in = restored_in.filter(|_| failure.finished_at.is_some()).map(f64::from);
+        let time_to_restore_seconds = restored_in.or(failure.time_to_restore_seconds);
+        let failure = Failure { deployment: None, time_to_restore_seconds, ..failure };
+        Evaluated { failure, details: Details { created_at, version, named_deployment, ..Details::default() } }
+    }
+}
+
+/// Every third has the same version and commit.
+fn versioned(deployments: Vec<Deployment>) -> Vec<Deployment> {
+    let numbered = deployments.into_iter().enumerate();
+    let with_version = numbered.map(|(n, deployment)| Deployment {
+        version: Some(format!("v{}", n % 3)),
+        commit_sha: Some(format!("sha{}", n % 3)),
+        ..deployment
+    });
+    with_version.collect()
+}
+
+/// A reader of a store that holds just these.
+async fn stored(folder: &std::path::Path, evaluated: Vec<Evaluated>, deployments: Vec<Deployment>) -> Reader {
+    let path = folder.join("store.db");
+    let policy = Arc::new(Policy::default());
+    let settings = Settings {
+        policy,
+        destinations: Vec::new(),
+        link_window: WINDOW,
+        parse: |_| None,
+        most_unfolded: MOST_UNFOLDED,
+        observer: Arc::new(Nobody),
+    };
+    let store = Store::open(&path, settings).unwrap();
+    let save = move |session: &mut crate::store::writer::Session<'_>| {
+        for evaluated in &evaluated {
+            let row = FailureRow::new(evaluated.failure.id.clone(), Facts::default());
+            row.save(session, Some(evaluated), evaluated.failure.started_at)?;
+        }
+        let mut deployments = deployments.iter();
+        deployments.try_for_each(|deployment| {
+            crate::store::deployment_row::save(session, deployment, deployment.finished_at)
+        })
+    };
+    store.queue(save).await.unwrap();
+    Reader::open(&path, WINDOW).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    #[test]
+    fn a_report_of_the_store_is_what_the_definitions_say(
+        question in question(),
+        evaluated in vec(one_evaluated(), 0..16),
+        deployments in deployments(),
+    ) {
+        let deployments = versioned(deployments);
+        let known = deployment::Deployments::new(deployments.clone());
+        let (mut failures, mut stored_ones) = (Vec::new(), Vec::new());
+        let ended_in_it = deployments.iter().filter(|deployment| {
+            (question.since..question.until).contains(&deployment.finished_at)
+        });
+        let first = ended_in_it.map(|deployment| deployment.started_at).fold(question.since, Ord::min);
+        for (n, Evaluated { mut failure, mut details }) in evaluated.into_iter().enumerate() {
+            failure.id = FailureId::parse(&format!("failure:{n:0>10}")).unwrap();
+            // What names a deployment from farther away than links can be is not looked for.
+            let is_far_before = failure.finished_at.is_some_and(|end| end < first);
+            if is_far_before || failure.started_at >= question.until.saturating_add(WINDOW) {
+                details = Details { created_at: details.created_at, ..Details::default() };
+            }
+            let linked = known.link(&details.suspect(&failure), WINDOW).deployment();
+            let deployment = linked.map(|deployment| deployment.id.to_string());
+            failures.push(Failure { deployment, ..failure.clone() });
+            stored_ones.push(Evaluated { failure, details });
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let reader = runtime.block_on(stored(folder.path(), stored_ones, deployments.clone()));
+        let report = reader.report(&question).unwrap();
+        prop_assert_eq!(&report.rows, &model(&question, &failures, &deployments));
+    }
+}
