@@ -247,11 +247,17 @@ pub(super) fn bad_query(detail: &dyn std::fmt::Display) -> Response {
     refusal(StatusCode::BAD_REQUEST, "bad_query", detail.to_string())
 }
 
-/// Reads the store where blocking is allowed. Internals stay in the log.
+/// Reads the store where blocking is allowed.
 pub(super) async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, Response> {
-    match tokio::task::spawn_blocking(read).await {
+    answered(tokio::task::spawn_blocking(read).await)
+}
+
+/// What was read, or how it is answered that it was not. Internals stay in the log.
+#[expect(clippy::result_large_err, reason = "the answer itself, which is handed on at once")]
+pub(super) fn answered<T>(read: Result<Result<T, ReadError>, impl std::fmt::Display>) -> Result<T, Response> {
+    match read {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error @ ReadError::Cursor)) => Err(refusal(StatusCode::BAD_REQUEST, "bad_query", error)),
         Ok(Err(error)) => {

@@ -51,13 +51,8 @@ impl Figures {
     }
 
     async fn report(&self, question: Question) -> Result<Report, Response> {
-        let (reader, turn) = (self.reader.clone(), self.turns.next().await);
-        blocking(move || {
-            let report = reader.report(&question);
-            drop(turn);
-            report
-        })
-        .await
+        let reader = self.reader.clone();
+        self.turns.take(move || reader.report(&question)).await
     }
 }
 

@@ -2,12 +2,13 @@
 //! beside the requests.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use axum::response::Response;
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, oneshot};
 
-use super::admin::blocking;
+use super::admin::answered;
 use crate::domain::timestamp::Timestamp;
 use crate::store::ReadError;
 
@@ -23,8 +24,36 @@ const OLDEST: Duration = Duration::from_mins(15);
 pub(super) struct Turns(Arc<AsyncMutex<()>>);
 
 impl Turns {
-    pub(super) async fn next(&self) -> OwnedMutexGuard<()> {
+    /// Waits for a turn, takes it, and does this in it.
+    pub(super) async fn take<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, Response> {
+        let turn = self.next().await;
+        apart(turn, work).await
+    }
+
+    async fn next(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.0).lock_owned().await
+    }
+}
+
+/// Does this on a thread of its own. The allocator keeps what a thread has let go of for the next one: of many threads
+/// that compute in turn, each would keep its own. Also where nobody waits for it any more, the turn ends when it is done.
+async fn apart<T: Send + 'static>(
+    turn: OwnedMutexGuard<()>,
+    work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, Response> {
+    let (tell, told) = oneshot::channel();
+    let work = move || {
+        let done = work();
+        drop(turn);
+        // Whoever asked may be gone.
+        let _ = tell.send(done);
+    };
+    match thread::Builder::new().name("figures".into()).spawn(work) {
+        Ok(_) => answered(told.await),
+        Err(error) => answered(Err(error)),
     }
 }
 
@@ -95,11 +124,9 @@ impl<T: Send + Sync + 'static> Kept<T> {
         compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
     ) -> impl Future<Output = Result<Arc<Computed<T>>, Response>> + Send + 'static {
         let last = Arc::clone(&self.last);
-        // Also where nobody waits for it any more, the turn is over when it is done.
-        blocking(move || {
+        apart(turn, move || {
             let computed = Arc::new(compute()?);
             *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&computed));
-            drop(turn);
             Ok(computed)
         })
     }

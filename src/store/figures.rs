@@ -10,7 +10,9 @@ use super::deployment_row::link;
 use super::failure_row::{from_json, to_json};
 use super::listing::{ReadError, Reader};
 use crate::domain::failure::{Evaluated, Failure, State};
-use crate::domain::figures::{Basis, Deployed, Gathering, Kind, Link, Question, Report, Times, report};
+use crate::domain::figures::{
+    Basis, Deployed, Gathering, Kind, Link, Place, Question, Report, Times, report,
+};
 use crate::domain::timestamp::Timestamp;
 
 /// `counts_for`, an array: the state, services, team, env, severity, whether the times are good, and whether somebody
@@ -73,8 +75,8 @@ impl Reader {
 #[derive(Default)]
 struct Deployments {
     deployed: Deployed,
-    /// By number: start and row.
-    rows: Vec<(i64, i64)>,
+    /// By start: start, row, and which one it is.
+    rows: Vec<(i64, i64, Place)>,
 }
 
 impl Deployments {
@@ -96,8 +98,8 @@ impl Deployments {
                 let made = (text(row, 3)?, row.get_ref(4)?.as_str_or_null()?, text(row, 5)?);
                 let (started_at, finished_at) =
                     (Timestamp::from_nanos(started_at_ns), Timestamp::from_nanos(finished_at_ns));
-                deployments.deployed.add(made, started_at, finished_at);
-                deployments.rows.push((started_at_ns, row.get(0)?));
+                let place = deployments.deployed.add(made, started_at, finished_at);
+                deployments.rows.push((started_at_ns, row.get(0)?, place));
             }
         }
         Ok(deployments)
@@ -115,8 +117,8 @@ struct Failures<'a> {
     gathering: Gathering,
     /// By `counts_for`: the kind, and whether somebody named a deployment.
     kinds: HashMap<String, (u32, bool)>,
-    /// Start and row of the deployments, by their number.
-    deployments: Vec<(i64, i64)>,
+    /// By start: start, row, and which one it is.
+    deployments: Vec<(i64, i64, Place)>,
 }
 
 impl<'a> Failures<'a> {
@@ -178,8 +180,8 @@ impl<'a> Failures<'a> {
         Ok(known)
     }
 
-    /// The number of the deployment that a failure is linked to because somebody named one. Few do.
-    fn named(&self, failure: i64) -> rusqlite::Result<Option<u32>> {
+    /// The deployment that a failure is linked to because somebody named one. Few do.
+    fn named(&self, failure: i64) -> rusqlite::Result<Option<Place>> {
         const NAMED: &str = "SELECT evaluated, details FROM failure WHERE id = ?1";
         const ROW: &str = "SELECT started_at_ns, id FROM deployment WHERE deployment_id = ?1";
         let mut statement = self.db.prepare_cached(NAMED)?;
@@ -196,11 +198,11 @@ impl<'a> Failures<'a> {
                 .optional()?,
         };
         let Some((started_at_ns, row)) = deployment else { return Ok(None) };
-        let from = self.deployments.partition_point(|(start, _)| *start < started_at_ns);
-        let same_start = self.deployments[from..].iter().take_while(|(start, _)| *start == started_at_ns);
-        let place = same_start.map(|(_, row)| *row).position(|other| other == row);
+        let from = self.deployments.partition_point(|(start, ..)| *start < started_at_ns);
+        let mut same_start =
+            self.deployments[from..].iter().take_while(|(start, ..)| *start == started_at_ns);
         // One that was made long before the period is not among them, and counts in no figure of it.
-        Ok(place.and_then(|place| u32::try_from(from + place).ok()))
+        Ok(same_start.find(|(_, other, _)| *other == row).map(|(.., place)| *place))
     }
 }
 

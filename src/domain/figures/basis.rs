@@ -1,13 +1,11 @@
 //! What figures are computed from: a few numbers for each failure and deployment, and what they have to do with each
 //! other.
 
-use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::By;
 use super::consequence::Stretch;
-use super::deployed::{Deployed, Line};
+use super::deployed::{Deployed, Place};
 use super::durations;
 use super::names::{Name, Names, number};
 use crate::domain::failure::{Failure, State};
@@ -75,8 +73,8 @@ impl Times {
 pub enum Link {
     /// The one that is found for a failure that was created then.
     Automatic(Timestamp),
-    /// The one of this number, or none, because somebody said so.
-    Named(Option<u32>),
+    /// This one, or none, because somebody said so.
+    Named(Option<Place>),
 }
 
 /// A kind of failures, in numbers.
@@ -88,7 +86,7 @@ pub(super) struct FailureKind {
     pub(super) team: Option<Name>,
     pub(super) env: Name,
     pub(super) severity: Option<Name>,
-    has_good_times: bool,
+    pub(super) has_good_times: bool,
     /// The kinds of deployment of these services, or of the team where there is no service, in this env.
     pub(super) own: Vec<u32>,
 }
@@ -128,16 +126,6 @@ pub(super) struct FailureFacts {
     pub(super) finished_at: Option<Timestamp>,
     /// How many nanoseconds it took; of no meaning where it has not ended.
     pub(super) restored_ns: i64,
-    pub(super) kind: u32,
-    /// One more than the number of the deployment it is linked to.
-    linked: Option<NonZeroU32>,
-}
-
-/// A failure that counts, as a stretch of them sees it.
-pub(super) struct Incident {
-    pub(super) started_at: Timestamp,
-    pub(super) finished_at: Option<Timestamp>,
-    pub(super) has_good_times: bool,
 }
 
 /// Takes failures in, after all deployments, and finds out what they have to do with each other.
@@ -145,6 +133,12 @@ pub(super) struct Incident {
 pub struct Gathering {
     basis: Basis,
     link_window: Duration,
+    /// Of each kind, those to be linked, and when they were created.
+    unlinked: Vec<Vec<(FailureFacts, Timestamp)>>,
+    /// The kind, and what somebody named.
+    named: Vec<(u32, FailureFacts, Option<Place>)>,
+    /// The failures of deployments that failed: when they began, their kind, and their place in it.
+    linked: Vec<(Place, Timestamp, u32, u32)>,
 }
 
 /// What figures are computed from.
@@ -152,13 +146,15 @@ pub struct Gathering {
 pub struct Basis {
     pub(super) deployed: Deployed,
     pub(super) kinds: Vec<FailureKind>,
-    pub(super) failures: Vec<FailureFacts>,
+    /// Of each kind, in no order.
+    pub(super) failures: Vec<Vec<FailureFacts>>,
 }
 
 impl Gathering {
     /// Begins with the deployments. `link_window`: a deployment that ended so long before a failure can be its cause.
     pub fn new(deployed: Deployed, link_window: Duration) -> Self {
-        Self { basis: Basis { deployed, ..Basis::default() }, link_window }
+        let basis = Basis { deployed, ..Basis::default() };
+        Self { basis, link_window, unlinked: Vec::new(), named: Vec::new(), linked: Vec::new() }
     }
 
     /// Adds a kind of failures, and returns its number.
@@ -183,76 +179,83 @@ impl Gathering {
         let own = own.map(|(place, _)| number(place)).collect();
         let Kind { state, has_good_times, .. } = *kind;
         self.basis.kinds.push(FailureKind { state, services, team, env, severity, has_good_times, own });
+        self.basis.failures.push(Vec::new());
+        self.unlinked.push(Vec::new());
         number(self.basis.kinds.len() - 1)
     }
 
     /// Adds a failure of a kind that was added before. One that was merged into another is in no figure.
     pub fn add(&mut self, kind: u32, times: Times, link: Link) {
-        let basis = &self.basis;
-        if basis.kinds[kind as usize].state == State::Merged {
+        if self.basis.kinds[kind as usize].state == State::Merged {
             return;
         }
-        let linked = match link {
-            Link::Named(linked) => linked,
-            Link::Automatic(created_at) => {
-                let earliest_end = created_at.saturating_sub(self.link_window);
-                let own = basis.lines(kind);
-                own.filter_map(|line| line.latest(created_at, earliest_end)).max()
-            }
-        };
         let Times { started_at, finished_at, .. } = times;
-        self.basis.failures.push(FailureFacts {
-            started_at,
-            finished_at,
-            restored_ns: times.restored().unwrap_or_default(),
-            kind,
-            linked: linked.and_then(|number| NonZeroU32::MIN.checked_add(number)),
-        });
+        let facts =
+            FailureFacts { started_at, finished_at, restored_ns: times.restored().unwrap_or_default() };
+        match link {
+            Link::Automatic(created_at) => self.unlinked[kind as usize].push((facts, created_at)),
+            Link::Named(linked) => self.named.push((kind, facts, linked)),
+        }
     }
 
     /// Finds out which deployments failed, when they were recovered from, and which mended something.
-    pub fn done(self) -> Basis {
-        let Self { mut basis, .. } = self;
-        basis.failures.sort_by_key(|failure| failure.started_at);
-        let (mut stretches, mut remediations) = (HashMap::<u32, Stretch>::new(), Vec::new());
-        for failure in &basis.failures {
-            let kind = &basis.kinds[failure.kind as usize];
-            if !kind.counts() {
-                continue;
-            }
-            remediations.extend(basis.remediation(failure));
-            // Somebody may name a deployment to another env. Each env is compared with itself.
-            if let Some(linked) = failure.linked_to()
-                && basis.deployed.env(linked) == kind.env
-            {
-                let FailureFacts { started_at, finished_at, .. } = *failure;
-                let incident = Incident { started_at, finished_at, has_good_times: kind.has_good_times };
-                let known = stretches.entry(linked).and_modify(|stretch| stretch.extend(&incident));
-                known.or_insert_with(|| Stretch::of(&incident));
+    pub fn done(mut self) -> Basis {
+        // A kind at a time, and in order: what is looked for lies near what was found last.
+        for (kind, mut failures) in std::mem::take(&mut self.unlinked).into_iter().enumerate() {
+            let kind = number(kind);
+            failures.sort_unstable_by_key(|(facts, _)| facts.started_at);
+            self.basis.failures[kind as usize].reserve_exact(failures.len());
+            for (facts, created_at) in failures {
+                let linked = self.basis.cause(kind, created_at, self.link_window);
+                self.settle(kind, facts, linked);
             }
         }
-        for remediation in remediations {
-            basis.deployed.all[remediation as usize].is_remediation = true;
+        for (kind, facts, linked) in std::mem::take(&mut self.named) {
+            self.settle(kind, facts, linked);
         }
-        for (number, stretch) in stretches {
-            let deployment = &mut basis.deployed.all[number as usize];
-            deployment.recovery = Some(stretch.recovery(deployment.finished_at));
+        let Self { mut basis, mut linked, .. } = self;
+        linked.sort_unstable();
+        for of_one in linked.chunk_by(|(place, ..), (other, ..)| place == other) {
+            let failures = of_one.iter().map(|(_, _, kind, place)| {
+                let has_good_times = basis.kinds[*kind as usize].has_good_times;
+                (&basis.failures[*kind as usize][*place as usize], has_good_times)
+            });
+            let stretch =
+                failures.fold(None::<Stretch>, |stretch, (failure, has_good_times)| match stretch {
+                    None => Some(Stretch::of(failure, has_good_times)),
+                    Some(mut stretch) => {
+                        stretch.extend(failure, has_good_times);
+                        Some(stretch)
+                    }
+                });
+            if let (Some((deployment, ..)), Some(stretch)) = (of_one.first(), stretch) {
+                basis.deployed.failed(*deployment, &stretch);
+            }
         }
-        basis.deployed.lines = Vec::new();
         basis
     }
-}
 
-impl FailureFacts {
-    fn linked_to(&self) -> Option<u32> {
-        self.linked.map(|number| number.get() - 1)
+    /// Notes what a failure has to do with deployments.
+    fn settle(&mut self, kind: u32, facts: FailureFacts, linked: Option<Place>) {
+        let basis = &mut self.basis;
+        let FailureKind { env, .. } = basis.kinds[kind as usize];
+        if basis.kinds[kind as usize].counts() {
+            if let Some(remediation) = basis.remediation(kind, &facts, linked) {
+                basis.deployed.mended(remediation);
+            }
+            // Somebody may name a deployment to another env. Each env is compared with itself.
+            let linked = linked.filter(|place| basis.deployed.kinds[place.kind as usize].env == env);
+            let place = number(basis.failures[kind as usize].len());
+            self.linked.extend(linked.map(|linked| (linked, facts.started_at, kind, place)));
+        }
+        basis.failures[kind as usize].push(facts);
     }
 }
 
 impl Basis {
     /// How many failures and deployments there are.
     pub fn len(&self) -> usize {
-        self.failures.len() + self.deployed.len()
+        self.failures.iter().map(Vec::len).sum::<usize>() + self.deployed.len()
     }
 
     /// Whether there is nothing to compute from.
@@ -264,18 +267,25 @@ impl Basis {
         &self.deployed.names
     }
 
-    /// The deployments that failures of a kind may have to do with.
-    fn lines(&self, kind: u32) -> impl Iterator<Item = &Line> {
-        self.kinds[kind as usize].own.iter().map(|own| &self.deployed.lines[*own as usize])
+    /// The latest deployment that can have caused a failure which was created then.
+    fn cause(&self, kind: u32, created_at: Timestamp, link_window: Duration) -> Option<Place> {
+        let earliest_end = created_at.saturating_sub(link_window);
+        let own = self.kinds[kind as usize].own.iter();
+        let latest = |made: u32| self.deployed.lines[made as usize].latest(created_at, earliest_end);
+        self.deployed.latest(own.map(|made| (*made, latest(*made))))
     }
 
     /// The last deployment of a failure's services and env that started while it was open. What caused it is none.
-    fn remediation(&self, failure: &FailureFacts) -> Option<u32> {
-        if self.kinds[failure.kind as usize].services.is_empty() {
+    fn remediation(&self, kind: u32, failure: &FailureFacts, cause: Option<Place>) -> Option<Place> {
+        let kind = &self.kinds[kind as usize];
+        if kind.services.is_empty() {
             return None;
         }
         let FailureFacts { started_at, finished_at, .. } = *failure;
-        let last = |line: &Line| line.last_within(started_at, finished_at, failure.linked_to());
-        self.lines(failure.kind).filter_map(last).max()
+        let last = |made: u32| {
+            let except = cause.and_then(|cause| cause.among(made));
+            self.deployed.lines[made as usize].last_within(started_at, finished_at, except)
+        };
+        self.deployed.latest(kind.own.iter().map(|made| (*made, last(*made))))
     }
 }

@@ -1,6 +1,6 @@
 //! What became of a deployment that failures are linked to.
 
-use super::basis::Incident;
+use super::basis::FailureFacts;
 use crate::domain::timestamp::Timestamp;
 
 /// How long it took to recover from a failed deployment.
@@ -26,17 +26,17 @@ pub(super) struct Stretch {
 
 impl Stretch {
     /// That of the first of them.
-    pub(super) fn of(incident: &Incident) -> Self {
-        Self { end: incident.finished_at, has_good_times_only: incident.has_good_times, is_broken: false }
+    pub(super) fn of(first: &FailureFacts, has_good_times: bool) -> Self {
+        Self { end: first.finished_at, has_good_times_only: has_good_times, is_broken: false }
     }
 
     /// Goes on with the next one.
-    pub(super) fn extend(&mut self, incident: &Incident) {
+    pub(super) fn extend(&mut self, next: &FailureFacts, has_good_times: bool) {
         // One that begins at the very end of another leaves no gap.
-        self.is_broken |= self.end.is_some_and(|end| incident.started_at > end);
+        self.is_broken |= self.end.is_some_and(|end| next.started_at > end);
         if !self.is_broken {
-            self.end = self.end.and_then(|end| incident.finished_at.map(|other| end.max(other)));
-            self.has_good_times_only &= incident.has_good_times;
+            self.end = self.end.and_then(|end| next.finished_at.map(|other| end.max(other)));
+            self.has_good_times_only &= has_good_times;
         }
     }
 

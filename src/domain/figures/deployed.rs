@@ -2,19 +2,19 @@
 
 use std::collections::HashMap;
 
-use super::consequence::Recovery;
-use super::names::{Name, Names, number};
+use super::consequence::{Recovery, Stretch};
+use super::names::{Name, Names, number as to_number};
 use crate::domain::timestamp::Timestamp;
 
-/// Deployments, by their start and id: a greater number is a later deployment.
+/// Deployments, gathered by what they have in common.
 #[derive(Debug, Default)]
 pub struct Deployed {
     pub(super) names: Names,
     pub(super) kinds: Vec<DeploymentKind>,
     numbers: HashMap<DeploymentKind, u32>,
-    pub(super) all: Vec<DeploymentFacts>,
-    /// Of each kind, until every failure has found those that it has to do with.
+    /// Of each kind.
     pub(super) lines: Vec<Line>,
+    len: u32,
 }
 
 /// What deployments have in common.
@@ -25,14 +25,11 @@ pub(super) struct DeploymentKind {
     pub(super) env: Name,
 }
 
-/// What else figures need of a deployment.
-#[derive(Debug)]
-pub(super) struct DeploymentFacts {
-    pub(super) finished_at: Timestamp,
+/// One of the deployments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
     pub(super) kind: u32,
-    pub(super) is_remediation: bool,
-    /// `None`: it did not fail.
-    pub(super) recovery: Option<Recovery>,
+    in_line: u32,
 }
 
 impl Deployed {
@@ -42,7 +39,7 @@ impl Deployed {
         (service, team, env): (&str, Option<&str>, &str),
         started_at: Timestamp,
         finished_at: Timestamp,
-    ) {
+    ) -> Place {
         let kind = DeploymentKind {
             service: self.names.number(service),
             team: team.map(|team| self.names.number(team)),
@@ -51,68 +48,95 @@ impl Deployed {
         let kind = *self.numbers.entry(kind).or_insert_with(|| {
             self.kinds.push(kind);
             self.lines.push(Line::default());
-            number(self.kinds.len() - 1)
+            to_number(self.kinds.len() - 1)
         });
-        self.lines[kind as usize].add(number(self.all.len()), started_at, finished_at);
-        self.all.push(DeploymentFacts { finished_at, kind, is_remediation: false, recovery: None });
+        self.len += 1;
+        Place { kind, in_line: self.lines[kind as usize].add(self.len, started_at, finished_at) }
     }
 
-    /// The env of the one of this number.
-    pub(super) fn env(&self, number: u32) -> Name {
-        self.kinds[self.all[number as usize].kind as usize].env
-    }
-
-    /// How many there are: the number of the next one.
+    /// How many there are.
     pub fn len(&self) -> usize {
-        self.all.len()
+        self.len as usize
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.len == 0
+    }
+
+    /// Of what several lines have found, the latest.
+    pub(super) fn latest(&self, found: impl Iterator<Item = (u32, Option<u32>)>) -> Option<Place> {
+        let found = found.filter_map(|(kind, in_line)| Some(Place { kind, in_line: in_line? }));
+        found.max_by_key(|place| self.lines[place.kind as usize].stops[place.in_line as usize].number)
+    }
+
+    /// Notes that it mended a failure.
+    pub(super) fn mended(&mut self, Place { kind, in_line }: Place) {
+        self.lines[kind as usize].became[in_line as usize].is_remediation = true;
+    }
+
+    /// Notes that it failed; `stretch`: the first of its failures.
+    pub(super) fn failed(&mut self, Place { kind, in_line }: Place, stretch: &Stretch) {
+        let line = &mut self.lines[kind as usize];
+        let recovery = stretch.recovery(line.stops[in_line as usize].finished_at);
+        line.became[in_line as usize].recovery = Some(recovery);
     }
 }
 
-/// Deployments of one kind, by start and id.
+/// Deployments of one kind, by start and id, and what became of them.
 #[derive(Debug, Default)]
-pub(super) struct Line(Vec<Stop>);
+pub(super) struct Line {
+    stops: Vec<Stop>,
+    became: Vec<Became>,
+}
+
+/// What became of a deployment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Became {
+    /// Whether it mended a failure.
+    pub(super) is_remediation: bool,
+    /// How it was recovered from, where it failed.
+    pub(super) recovery: Option<Recovery>,
+}
 
 #[derive(Debug)]
 struct Stop {
     started_at: Timestamp,
     finished_at: Timestamp,
-    /// The deployment's.
+    /// Greater than that of every earlier deployment, of whatever kind.
     number: u32,
     /// The nearest before it in the line that ended later than it; its own place: there is none.
     outlasted_by: u32,
 }
 
 impl Line {
-    fn add(&mut self, number: u32, started_at: Timestamp, finished_at: Timestamp) {
-        let place = super::names::number(self.0.len());
+    fn add(&mut self, number: u32, started_at: Timestamp, finished_at: Timestamp) -> u32 {
+        let place = to_number(self.stops.len());
         let mut before = place.checked_sub(1);
-        while let Some(stop) = before.map(|place| &self.0[place as usize])
+        while let Some(stop) = before.map(|place| &self.stops[place as usize])
             && stop.finished_at <= finished_at
         {
             before = before.filter(|place| stop.outlasted_by != *place).map(|_| stop.outlasted_by);
         }
-        self.0.push(Stop { started_at, finished_at, number, outlasted_by: before.unwrap_or(place) });
+        self.stops.push(Stop { started_at, finished_at, number, outlasted_by: before.unwrap_or(place) });
+        self.became.push(Became::default());
+        place
     }
 
     /// The latest that had started by then and did not end earlier than that.
     pub(super) fn latest(&self, started_by: Timestamp, earliest_end: Timestamp) -> Option<u32> {
-        let mut place = self.0.partition_point(|stop| stop.started_at <= started_by).checked_sub(1)?;
+        let begun = self.stops.partition_point(|stop| stop.started_at <= started_by);
+        let mut place = to_number(begun).checked_sub(1)?;
         loop {
-            let stop = &self.0[place];
+            let stop = &self.stops[place as usize];
             if stop.finished_at >= earliest_end {
-                return Some(stop.number);
+                return Some(place);
             }
             // What lies between ended no later than this one.
-            let before = stop.outlasted_by as usize;
-            if before == place {
+            if stop.outlasted_by == place {
                 return None;
             }
-            place = before;
+            place = stop.outlasted_by;
         }
     }
 
@@ -123,8 +147,27 @@ impl Line {
         end: Option<Timestamp>,
         except: Option<u32>,
     ) -> Option<u32> {
-        let begun = end.map_or(self.0.len(), |end| self.0.partition_point(|stop| stop.started_at < end));
-        let latest_first = self.0[..begun].iter().rev().take_while(|stop| stop.started_at >= since);
-        latest_first.map(|stop| stop.number).find(|number| Some(*number) != except)
+        let begun =
+            end.map_or(self.stops.len(), |end| self.stops.partition_point(|stop| stop.started_at < end));
+        let latest_first = self.stops[..begun].iter().enumerate().rev();
+        let within = latest_first.take_while(|(_, stop)| stop.started_at >= since);
+        within.map(|(place, _)| to_number(place)).find(|place| Some(*place) != except)
+    }
+
+    /// When each ended, and what became of it.
+    pub(super) fn ends(&self) -> impl Iterator<Item = (Timestamp, Became)> {
+        self.stops.iter().map(|stop| stop.finished_at).zip(self.became.iter().copied())
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.stops.len()
+    }
+}
+
+impl Place {
+    /// Its place among those of a kind, if it is of that.
+    pub(super) fn among(self, kind: u32) -> Option<u32> {
+        (self.kind == kind).then_some(self.in_line)
     }
 }

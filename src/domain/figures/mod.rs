@@ -19,7 +19,7 @@ use super::timestamp::Timestamp;
 
 pub use self::asked::Asked;
 pub use self::basis::{Basis, Gathering, Kind, Link, Times};
-pub use self::deployed::Deployed;
+pub use self::deployed::{Deployed, Place};
 pub use self::durations::{Durations, RecoveryTimes, RestoreTimes};
 pub use self::trailing::{OfDeployments, OfFailures, Trailing, trailing};
 

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::basis::{Basis, FailureKind};
+use super::basis::{Basis, FailureFacts, FailureKind};
 use super::calendar::Periods;
 use super::consequence::Recovery;
-use super::deployed::DeploymentKind;
+use super::deployed::{Became, DeploymentKind, Line};
 use super::durations::{Durations, RecoveryTimes};
 use super::names::{Name, number};
 use super::{By, Env, Row};
@@ -43,33 +43,41 @@ impl<'a> Tally<'a> {
     pub(super) fn of(basis: &'a Basis, periods: &Periods, env: &Env) -> Self {
         let is_asked_for = |name: Name| env.has(basis.names().text(name));
         let mut tally = Self { basis, failures: HashMap::new(), deployments: HashMap::new() };
-        let asked: Vec<bool> = basis.deployed.kinds.iter().map(|kind| is_asked_for(kind.env)).collect();
-        for deployment in basis.deployed.all.iter().filter(|deployment| asked[deployment.kind as usize]) {
-            let Some(period) = periods.index(deployment.finished_at) else { continue };
-            let counted = tally.deployments.entry((period, deployment.kind)).or_default();
+        let lines = basis.deployed.kinds.iter().zip(&basis.deployed.lines).enumerate();
+        for (kind, (_, line)) in lines.filter(|(_, (kind, _))| is_asked_for(kind.env)) {
+            tally.add_deployments(number(kind), line, periods);
+        }
+        let kinds = basis.kinds.iter().zip(&basis.failures).enumerate();
+        for (number_of_kind, (kind, failures)) in kinds.filter(|(_, (kind, _))| is_asked_for(kind.env)) {
+            tally.add_failures(number(number_of_kind), kind.has_duration(), failures, periods);
+        }
+        tally
+    }
+
+    fn add_deployments(&mut self, kind: u32, line: &Line, periods: &Periods) {
+        for (finished_at, Became { is_remediation, recovery }) in line.ends() {
+            let Some(period) = periods.index(finished_at) else { continue };
+            let counted = self.deployments.entry((period, kind)).or_default();
             counted.made += 1;
-            counted.remediations += usize::from(deployment.is_remediation);
-            counted.failed += usize::from(deployment.recovery.is_some());
-            match deployment.recovery {
+            counted.remediations += usize::from(is_remediation);
+            counted.failed += usize::from(recovery.is_some());
+            match recovery {
                 Some(Recovery::After(nanos)) => counted.recovered.push(nanos),
                 Some(Recovery::Open) => counted.open_recoveries += 1,
                 Some(Recovery::Unknown) | None => {}
             }
         }
-        let asked: Vec<bool> = basis.kinds.iter().map(|kind| is_asked_for(kind.env)).collect();
-        let has_duration: Vec<bool> = basis.kinds.iter().map(FailureKind::has_duration).collect();
-        for failure in basis.failures.iter().filter(|failure| asked[failure.kind as usize]) {
+    }
+
+    fn add_failures(&mut self, kind: u32, have_duration: bool, failures: &[FailureFacts], periods: &Periods) {
+        for failure in failures {
             if let Some(period) = periods.index(failure.started_at) {
-                tally.failures.entry((period, failure.kind)).or_default().begun += 1;
+                self.failures.entry((period, kind)).or_default().begun += 1;
             }
-            if has_duration[failure.kind as usize]
-                && let Some(period) = failure.finished_at.and_then(|end| periods.index(end))
-            {
-                let counted = tally.failures.entry((period, failure.kind)).or_default();
-                counted.restored.push(failure.restored_ns);
+            if have_duration && let Some(period) = failure.finished_at.and_then(|end| periods.index(end)) {
+                self.failures.entry((period, kind)).or_default().restored.push(failure.restored_ns);
             }
         }
-        tally
     }
 
     /// The rows of one env, or all that was counted. `start`: where the period of this number begins.

@@ -87,12 +87,12 @@ impl Basis {
     /// How many failures and deployments each service has.
     pub fn services(&self) -> BTreeMap<&str, usize> {
         let mut counts = BTreeMap::new();
-        let mut count = |name| *counts.entry(self.names().text(name)).or_default() += 1;
-        for failure in &self.failures {
-            self.kinds[failure.kind as usize].services.iter().copied().for_each(&mut count);
+        let mut count = |name, many| *counts.entry(self.names().text(name)).or_default() += many;
+        for (kind, failures) in self.kinds.iter().zip(&self.failures) {
+            kind.services.iter().for_each(|service| count(*service, failures.len()));
         }
-        for deployment in &self.deployed.all {
-            count(self.deployed.kinds[deployment.kind as usize].service);
+        for (kind, line) in self.deployed.kinds.iter().zip(&self.deployed.lines) {
+            count(kind.service, line.len());
         }
         counts
     }

@@ -41,7 +41,7 @@ prop_compose! {
         let restored_in = restored_in.filter(|_| failure.finished_at.is_some()).map(f64::from);
         let time_to_restore_seconds = restored_in.or(failure.time_to_restore_seconds);
         let failure = Failure { deployment: None, time_to_restore_seconds, ..failure };
-        Evaluated { failure, details: Details { created_at, version, named_deployment, ..Details::default() } }
+        Evaluated { failure, details: Details { version, created_at, named_deployment, ..Details::default() } }
     }
 }
 
@@ -93,16 +93,17 @@ proptest! {
     ) {
         let deployments = versioned(deployments);
         let known = deployment::Deployments::new(deployments.clone());
+        let in_period =
+            |made: &&Deployment| question.since <= made.finished_at && made.finished_at < question.until;
+        let first = deployments.iter().filter(in_period).map(|made| made.started_at).min();
+        let first = first.map_or(question.since, |first| first.min(question.since));
         let (mut failures, mut stored_ones) = (Vec::new(), Vec::new());
-        let ended_in_it = deployments.iter().filter(|deployment| {
-            (question.since..question.until).contains(&deployment.finished_at)
-        });
-        let first = ended_in_it.map(|deployment| deployment.started_at).fold(question.since, Ord::min);
         for (n, Evaluated { mut failure, mut details }) in evaluated.into_iter().enumerate() {
             failure.id = FailureId::parse(&format!("failure:{n:0>10}")).unwrap();
             // What names a deployment from farther away than links can be is not looked for.
-            let is_far_before = failure.finished_at.is_some_and(|end| end < first);
-            if is_far_before || failure.started_at >= question.until.saturating_add(WINDOW) {
+            let is_far = failure.started_at >= question.until.saturating_add(WINDOW)
+                || failure.finished_at.is_some_and(|end| end < first);
+            if is_far {
                 details = Details { created_at: details.created_at, ..Details::default() };
             }
             let linked = known.link(&details.suspect(&failure), WINDOW).deployment();

@@ -14,16 +14,16 @@ use crate::domain::id::FailureId;
 
 /// As the store puts it together, with each failure linked to the deployment that it names.
 pub(crate) fn basis(failures: &[Failure], deployments: &Deployments) -> Basis {
-    let (mut deployed, mut numbers) = (Deployed::default(), HashMap::new());
+    let (mut deployed, mut places) = (Deployed::default(), HashMap::new());
     for deployment in deployments.as_slice() {
         let Deployment { service, team, env, started_at, finished_at, .. } = deployment;
-        numbers.insert(deployment.id.as_str(), u32::try_from(deployed.len()).unwrap());
-        deployed.add((service, team.as_deref(), env), *started_at, *finished_at);
+        let place = deployed.add((service, team.as_deref(), env), *started_at, *finished_at);
+        places.insert(deployment.id.as_str(), place);
     }
     let mut gathering = Gathering::new(deployed, Duration::ZERO);
     for failure in failures {
         let kind = gathering.add_kind(&Kind::from(failure));
-        let linked = failure.deployment.as_deref().and_then(|id| numbers.get(id).copied());
+        let linked = failure.deployment.as_deref().and_then(|id| places.get(id).copied());
         gathering.add(kind, Times::of(failure), Link::Named(linked));
     }
     gathering.done()
