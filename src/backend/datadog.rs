@@ -13,7 +13,7 @@ use crate::domain::failure::{Details, Evaluated, Failure, State};
 use crate::domain::forwarding::{Action, Frozen, Subject, Telling};
 use crate::domain::id::DeploymentId;
 use crate::domain::mark::Mark;
-use crate::domain::retry::{self, Verdict};
+use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
 
 const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
@@ -71,19 +71,13 @@ impl Client {
         self.with_both_keys(request.body(body), now).await
     }
 
-    /// Whether a 401 or 403 is about the application key nobody can tell from it, and the other requests need none: it
-    /// holds up nothing else, and is tried again until the keys are right.
+    /// Whether a 401 or 403 is about the application key nobody can tell from it: it holds up nothing that needs none.
     async fn with_both_keys(&self, request: reqwest::RequestBuilder, now: Timestamp) -> Reply {
         let mut request = request.header(API_KEY, self.api_key.clone());
         if let Some(key) = &self.application_key {
             request = request.header(APPLICATION_KEY, key.clone());
         }
-        match answer::reply(request.send().await, now).await {
-            reply @ Reply { status: Some(401 | 403), .. } => {
-                Reply { verdict: Verdict::Retry(Some(retry::LONGEST_WAIT)), ..reply }
-            }
-            reply => reply,
-        }
+        answer::reply(request.send().await, now).await
     }
 }
 
@@ -127,6 +121,10 @@ impl Protocol for Datadog {
 
     fn freeze_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<Frozen> {
         Some(Deployments::freeze_mark(id, mark))
+    }
+
+    fn needs_more(&self) -> bool {
+        true
     }
 
     fn send(&self, attempt: Attempt) -> Sending<'_> {

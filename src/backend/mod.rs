@@ -25,7 +25,7 @@ use self::credentials::Credentials;
 use crate::config::{self, Kind, Secret};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
-use crate::domain::forwarding::{Destination, Filter, Frozen, Subject, Telling};
+use crate::domain::forwarding::{Action, Destination, Filter, Frozen, Subject, Telling};
 use crate::domain::id::DeploymentId;
 use crate::domain::mark::Mark;
 use crate::domain::retry::Verdict;
@@ -53,6 +53,11 @@ trait Protocol: Send + Sync {
 
     /// Whether what it freezes of a failure has the deployment in it that this is linked to.
     fn shows_links(&self) -> bool {
+        false
+    }
+
+    /// Whether deletions and marks need credentials besides those that everything needs.
+    fn needs_more(&self) -> bool {
         false
     }
 
@@ -169,6 +174,11 @@ impl Backend {
         Reply { error: reply.error.map(|error| self.credentials.taken_out_of(&error)), ..reply }
     }
 
+    /// Whether this needs credentials besides those that everything needs, which may be refused alone.
+    pub fn needs_more(&self, action: Action) -> bool {
+        action.may_need_more() && self.protocol.needs_more()
+    }
+
     /// How many attempts may be under way at once.
     pub fn concurrency(&self) -> usize {
         self.concurrency
@@ -246,8 +256,6 @@ fn header(
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::domain::forwarding::Action;
-
     struct Panics;
 
     impl Protocol for Panics {

@@ -66,6 +66,25 @@ impl Action {
     }
 }
 
+/// Some of what waits for a backend, by the credentials that it needs. Those of one share may be refused while those of
+/// the other are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Whatever it needs.
+    All,
+    /// What needs only the usual ones.
+    Usual,
+    /// What may need more: it changes or deletes what is there.
+    WithMore,
+}
+
+impl Action {
+    /// Whether it may need more than the usual credentials.
+    pub const fn may_need_more(self) -> bool {
+        matches!(self, Self::Delete | Self::Mark | Self::Unmark)
+    }
+}
+
 /// Which failures and deployments a backend is told of. Keys AND, lists OR; an empty list asks for nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {

@@ -3,22 +3,23 @@
 //! It knows the rest of the program only through the store: what to claim, what came of it, and that the outbox
 //! has changed.
 
+mod circuit;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::circuit::{Answer, Circuit, Circuits};
 use crate::backend::{Attempt, Backend, Reply};
 use crate::clock::Clock;
-use crate::domain::forwarding::{Destination, Subject};
+use crate::domain::forwarding::{Action, Destination, Subject};
 use crate::domain::retry::{Verdict, wait};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Claim, Claimed, Outcome, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
-/// While a backend refuses our credentials it is asked once in that long, with one revision.
-const PROBE_EVERY: Duration = Duration::from_mins(1);
 /// How long to wait where the store itself is in trouble.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// The loop looks at the outbox at least that often: the clock may have been set.
@@ -38,23 +39,18 @@ pub struct Forwarder {
     pub metrics: Arc<Metrics>,
 }
 
-/// What the loop knows of its backend.
-struct Circuit {
-    /// While set, the backend refuses us, and this is when it is asked again.
-    open_until: Option<Timestamp>,
-}
-
 impl Forwarder {
     /// Forwards until `stop` is set, then finishes the attempts in hand.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let forwarder = Arc::new(self);
         let mut changed = forwarder.store.outbox_changed();
         forwarder.make_up_for_marks().await;
-        let (mut circuit, mut attempts) = (forwarder.circuit().await, JoinSet::new());
+        let (mut circuits, mut attempts) = (forwarder.circuits().await, JoinSet::new());
         while !*stop.borrow() {
-            let room = forwarder.room(&circuit).saturating_sub(attempts.len());
+            let most = circuits.room(forwarder.backend.concurrency(), forwarder.clock.now());
+            let room = most.saturating_sub(attempts.len());
             changed.mark_unchanged();
-            let Claim { rows, next_due_at } = forwarder.claim(room).await;
+            let Claim { rows, next_due_at } = forwarder.claim(&mut circuits, room).await;
             for claimed in rows {
                 attempts.spawn(Arc::clone(&forwarder).attempt(claimed, stop.clone()));
             }
@@ -64,11 +60,12 @@ impl Forwarder {
             tokio::select! {
                 biased;
                 _ = stop.changed() => {}
-                Some(verdict) = attempts.join_next(), if !attempts.is_empty() => {
+                Some(answer) = attempts.join_next(), if !attempts.is_empty() => {
                     // One claim for all that ended together.
                     let others = std::iter::from_fn(|| attempts.try_join_next());
-                    for verdict in std::iter::once(verdict).chain(others) {
-                        circuit.note(verdict.unwrap_or(Verdict::Retry(None)), forwarder.clock.now());
+                    // A task that panicked says nothing.
+                    for answer in std::iter::once(answer).chain(others).flatten() {
+                        circuits.note(answer, forwarder.clock.now());
                     }
                 }
                 // Once the store is closed this would be ready for ever, without any news.
@@ -97,39 +94,42 @@ impl Forwarder {
         }
     }
 
-    /// As an earlier process left it: a restart is no reason to ask sooner.
-    async fn circuit(&self) -> Circuit {
-        let last = self.store.last_answer(self.backend.name()).await.ok().flatten();
-        let refused = last.filter(|(status, _)| Verdict::of_status(*status, None) == Verdict::Refused);
-        Circuit { open_until: refused.map(|(_, at)| at.saturating_add(PROBE_EVERY)) }
-    }
-
-    /// How many attempts may be under way: one, as a probe, while the backend refuses us.
-    fn room(&self, circuit: &Circuit) -> usize {
-        match circuit.open_until {
-            None => self.backend.concurrency(),
-            // Farther away than it can be: the clock was set back since.
-            Some(until) => {
-                let now = self.clock.now();
-                usize::from(until <= now || until > now.saturating_add(PROBE_EVERY))
-            }
+    /// As an earlier process left them: a restart is no reason to ask sooner.
+    async fn circuits(&self) -> Circuits {
+        let name = self.backend.name();
+        let left =
+            async |needs_more| Circuit::left(self.store.last_answer(name, needs_more).await.ok().flatten());
+        let has_more = self.backend.needs_more(Action::Delete);
+        Circuits {
+            usual: left(false).await,
+            more: if has_more { left(true).await } else { Circuit::default() },
         }
     }
 
     /// Claims as much of what is due as there is room for: what is claimed is sent at once.
-    async fn claim(&self, room: usize) -> Claim {
-        if room == 0 {
-            return Claim::default();
-        }
+    async fn claim(&self, circuits: &mut Circuits, mut room: usize) -> Claim {
         let now = self.clock.now();
-        self.store.claim(self.backend.name(), now, room).await.unwrap_or_else(|error| {
-            tracing::warn!(backend = self.backend.name(), %error, "the outbox could not be read");
-            Claim { rows: Vec::new(), next_due_at: Some(now.saturating_add(STORE_PAUSE)) }
-        })
+        let mut all = Claim { rows: Vec::new(), next_due_at: circuits.next_probe_at(now) };
+        for (most, share) in circuits.shares(room, now) {
+            let limit = most.min(room);
+            if limit == 0 {
+                continue;
+            }
+            let claim = self.store.claim(self.backend.name(), now, limit, share).await;
+            let claim = claim.unwrap_or_else(|error| {
+                tracing::warn!(backend = self.backend.name(), %error, "the outbox could not be read");
+                Claim { rows: Vec::new(), next_due_at: Some(now.saturating_add(STORE_PAUSE)) }
+            });
+            circuits.claimed(share, claim.rows.len(), now);
+            room -= claim.rows.len();
+            all.rows.extend(claim.rows);
+            all.next_due_at = all.next_due_at.into_iter().chain(claim.next_due_at).min();
+        }
+        all
     }
 
     /// Sends one revision and has the store record what came of it.
-    async fn attempt(self: Arc<Self>, claimed: Claimed, stop: watch::Receiver<bool>) -> Verdict {
+    async fn attempt(self: Arc<Self>, claimed: Claimed, stop: watch::Receiver<bool>) -> Answer {
         let Claimed { subject, revision, attempts, frozen, taken, .. } = claimed.clone();
         let attempt = Attempt { subject, revision, attempts, frozen, taken, now: self.clock.now() };
         let backend = Arc::clone(&self.backend);
@@ -142,6 +142,10 @@ impl Forwarder {
             taken,
         });
         let (verdict, taken) = (reply.verdict, reply.taken);
+        let needs_more = self.backend.needs_more(claimed.frozen.action);
+        // Whoever is told that it is not there was let in.
+        let was_let_in = reply.status == Some(404);
+        let answer = Answer { verdict: if was_let_in { Verdict::Dead } else { verdict }, needs_more };
         self.metrics.attempted(self.backend.name(), label(verdict));
         self.log(&claimed, &reply);
         let outcome = self.outcome(&claimed, reply);
@@ -155,7 +159,7 @@ impl Forwarder {
             // Until it is recorded the claim stays: better one attempt too few than one too many.
             self.clock.sleep(STORE_PAUSE).await;
         }
-        verdict
+        answer
     }
 
     fn outcome(&self, claimed: &Claimed, Reply { verdict, status, error, .. }: Reply) -> Outcome {
@@ -198,19 +202,6 @@ impl Forwarder {
                 );
             }
         }
-    }
-}
-
-impl Circuit {
-    /// Credentials that were refused open it, those that were taken close it. What says nothing about them leaves it as
-    /// it is: while it is open, the next probe is a minute away.
-    fn note(&mut self, verdict: Verdict, now: Timestamp) {
-        let is_open = match verdict {
-            Verdict::Refused => true,
-            Verdict::Retry(_) => self.open_until.is_some(),
-            Verdict::Sent | Verdict::Dead => false,
-        };
-        self.open_until = is_open.then(|| now.saturating_add(PROBE_EVERY));
     }
 }
 

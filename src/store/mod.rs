@@ -5,6 +5,7 @@
 
 mod blame;
 mod checkpoint;
+mod claim;
 mod deployment_row;
 mod event_row;
 mod failure_row;
@@ -33,10 +34,11 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use claim::{Claim, Claimed};
 pub use forwarded::{ForwardState, Forwarded};
 pub use last_answer::LastAnswer;
 pub use listing::{Filter, Gauges, ListedFailure, Page, ReadError, Reader};
-pub use outbox::{Claim, Claimed, Outcome};
+pub use outbox::Outcome;
 pub use outbox_rows::{Obeyed, Order, OutboxFilter, OutboxPage, OutboxRow, RowState};
 pub use record::{Delivery, Recorded};
 pub use reevaluate::{Batch, Change, Changed, Span};
@@ -46,7 +48,7 @@ pub use submit::Submitted;
 
 use crate::domain::deployment::Deployment;
 use crate::domain::event::Event;
-use crate::domain::forwarding::Destinations;
+use crate::domain::forwarding::{Destinations, Share};
 use crate::domain::id::FailureId;
 use crate::domain::policy::Policy;
 use crate::domain::submission::Submission;
@@ -163,16 +165,27 @@ impl Store {
         self.offer(move |session| deployment_row::save(session, &deployment, now)).await
     }
 
-    /// Takes up to `limit` revisions that are due for `backend`, for this process to send.
-    pub async fn claim(&self, backend: &str, now: Timestamp, limit: usize) -> Result<Claim, StoreError> {
+    /// Takes up to `limit` revisions of a share that are due for `backend`, for this process to send.
+    pub async fn claim(
+        &self,
+        backend: &str,
+        now: Timestamp,
+        limit: usize,
+        share: Share,
+    ) -> Result<Claim, StoreError> {
         let backend = backend.to_owned();
-        self.queue(move |session| outbox::claim(session, &backend, now, limit)).await
+        self.queue(move |session| claim::claim(session, &backend, now, limit, share)).await
     }
 
-    /// What `backend` answered last, as far as something waits for it.
-    pub async fn last_answer(&self, backend: &str) -> Result<Option<LastAnswer>, StoreError> {
+    /// What `backend` answered last to what may need more than the usual credentials, or to the rest, as far as
+    /// something of that waits for it.
+    pub async fn last_answer(
+        &self,
+        backend: &str,
+        needs_more: bool,
+    ) -> Result<Option<LastAnswer>, StoreError> {
         let backend = backend.to_owned();
-        self.queue(move |session| last_answer::last_answer(session, &backend)).await
+        self.queue(move |session| last_answer::last_answer(session, &backend, needs_more)).await
     }
 
     /// Puts before `backend` some of what changed about marks while it was not told of any. `false`: that was all.

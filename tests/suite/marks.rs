@@ -12,6 +12,7 @@ use crate::harness::{Backend, Daemon, KEY, Program, Request, event_of, stdout};
 
 mod later;
 mod random;
+mod refused;
 
 /// A backend that is told of deployments and of which of them failed.
 fn marking(backend: &Backend) -> String {

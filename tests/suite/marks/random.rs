@@ -11,7 +11,7 @@ use pagerduty_dora::backend::Backend;
 use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::deployment::{Deployment, Deployments};
 use pagerduty_dora::domain::failure::{Failure, State};
-use pagerduty_dora::domain::forwarding::{Action, Subject};
+use pagerduty_dora::domain::forwarding::{Action, Share, Subject};
 use pagerduty_dora::domain::id::{DeploymentId, FailureId};
 use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::domain::submission::Submission;
@@ -252,7 +252,7 @@ impl Life {
 
     /// Sends what is due, with whatever luck. Returns whether there was anything.
     async fn forward(&mut self, mut luck: impl FnMut(&Claimed) -> u8) -> bool {
-        let claim = self.store.claim("datadog", self.now, 3).await.unwrap();
+        let claim = self.store.claim("datadog", self.now, 3, Share::All).await.unwrap();
         for claimed in &claim.rows {
             let later = |status| Outcome::Retry { due_at: self.now, status, error: String::new() };
             let outcome = match luck(claimed) {

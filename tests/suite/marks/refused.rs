@@ -1,0 +1,70 @@
+//! An application key that is refused: how often it is tried, and what goes on meanwhile.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{marking, sent};
+use crate::deployments::deploy;
+use crate::forwarding::after_a_while;
+use crate::harness::{Backend, Daemon};
+
+const DEPLOYMENTS: i64 = 8;
+
+/// As many deployments, each of a service of its own.
+async fn deploy_all(daemon: &Daemon) {
+    for n in 0..DEPLOYMENTS {
+        let more = json!({ "service": format!("Service {n}"), "id": format!("deployment:of-service-{n}") });
+        deploy(daemon, "v1", "08:00", more).await;
+    }
+}
+
+/// A failure of each.
+async fn fail_all(daemon: &Daemon) {
+    for n in 0..DEPLOYMENTS {
+        let failure = json!({ "data": { "attributes": {
+            "id": format!("failure:of-service-{n}"), "services": [format!("Service {n}")],
+            "started_at": "2026-11-01T08:30:00Z",
+        } } });
+        assert_eq!(daemon.event_api("POST", "/failure", &failure).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_application_key_is_tried_once_a_minute_with_one_mark() {
+    const REFUSED: &str = "SELECT count(*) FROM attempt WHERE status = 403";
+    const WITHIN_A_MINUTE: &str = "SELECT count(*) FROM attempt a JOIN attempt b ON a.outbox < b.outbox
+        WHERE a.status = 403 AND b.status = 403 AND abs(a.ended_at_ns - b.ended_at_ns) < 60000000000";
+    const MARKED: &str =
+        "SELECT count(*) FROM outbox WHERE action = 'mark' AND state = 'sent' AND attempts = 1";
+    let mut backend = Backend::start().await;
+    let one_at_a_time = marking(&backend) + "concurrency = 1\n";
+    let daemon = Daemon::start(&one_at_a_time).await;
+    deploy_all(&daemon).await;
+    sent(&daemon, &mut backend).await;
+    backend.will_answer(&[(403, &[])]);
+    fail_all(&daemon).await;
+    assert!(backend.next().await.line.starts_with("PATCH"));
+    while daemon.query(REFUSED) == 0 {
+        daemon.get("/readyz").await;
+    }
+    assert!(backend.is_quiet(), "no minute has passed");
+    // What needs only the other key goes on, and a restart is no reason to ask sooner.
+    deploy(&daemon, "v1", "08:00", json!({ "id": "deployment:before-a-restart" })).await;
+    assert!(backend.next().await.line.starts_with("POST"));
+    let daemon = daemon.restart(&one_at_a_time).await;
+    deploy(&daemon, "v1", "08:00", json!({ "id": "deployment:after-one" })).await;
+    assert!(backend.next().await.line.starts_with("POST"));
+    assert!(backend.is_quiet(), "still none has");
+    let refused: (u16, &[_]) = (403, &[]);
+    backend.will_answer(&[refused; 7]);
+    while daemon.query(REFUSED) < 4 {
+        assert!(after_a_while(&daemon, &mut backend).await.line.starts_with("PATCH"));
+    }
+    assert_eq!(daemon.query(WITHIN_A_MINUTE), 0);
+    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'") > 0 {
+        daemon.clock.advance(Duration::from_secs(61));
+        daemon.get("/readyz").await;
+    }
+    assert_eq!(daemon.query(MARKED), DEPLOYMENTS, "what is refused was no attempt");
+}
