@@ -33,9 +33,10 @@ const WRITERS: u64 = 512;
 /// What the program runs on.
 pub(crate) fn configuration(store: &Path) -> String {
     let mut text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\npath = {store:?}\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{store}\"\n\
          [failure.severity]\nP1 = \"SEV-1\"\nP2 = \"SEV-2\"\n\
-         [[rule]]\nname = \"low urgency is noise\"\nurgency = [\"low\"]\naction = \"ignore\"\n"
+         [[rule]]\nname = \"low urgency is noise\"\nurgency = [\"low\"]\naction = \"ignore\"\n",
+        store = store.display()
     );
     for service in 0..TEAM_ALONE_FROM {
         let second =

@@ -16,7 +16,7 @@ const TREND: Duration = Duration::from_hours(13 * 7 * 24);
 
 /// The figures of every period.
 pub(in crate::http) struct Boards {
-    boards: [Board; PERIODS.len()],
+    by_period: [Board; PERIODS.len()],
     /// Those of all by week, however long the period is.
     pub(super) trend: Report,
     /// Where each week begins, also those in which nothing happened.
@@ -51,20 +51,20 @@ impl Boards {
         };
         move || {
             let basis = reader.figures(question.since, now)?;
-            let boards = PERIODS.map(|days| {
+            let by_period = PERIODS.map(|days| {
                 let since = now.saturating_sub(Duration::from_hours(24 * days));
                 let question = Question { since, interval: None, ..question.clone() };
                 let [all, by_service, by_team] =
                     reports(&question, [By::None, By::Service, By::Team], &basis);
                 Board { all, by_service, by_team }
             });
-            let answer = Self { boards, trend: report(&question, &basis), weeks: question.starts() };
+            let answer = Self { by_period, trend: report(&question, &basis), weeks: question.starts() };
             Ok(Computed { at: now, rows: basis.len(), answer })
         }
     }
 
     /// Those of so many days; of the shortest period where it cannot be chosen.
     pub(super) fn of(&self, days: u64) -> &Board {
-        &self.boards[PERIODS.iter().position(|period| *period == days).unwrap_or_default()]
+        &self.by_period[PERIODS.iter().position(|period| *period == days).unwrap_or_default()]
     }
 }
