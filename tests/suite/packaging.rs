@@ -14,20 +14,21 @@ const DASHBOARD: &str = include_str!("../../packaging/grafana/pagerduty-dora.jso
 const ALERTS: &str = include_str!("../../packaging/prometheus/alerts.yml");
 
 /// What an expression may have beside metrics.
-const WORDS: [&str; 13] = [
+const WORDS: [&str; 14] = [
     "absent",
+    "and",
     "by",
     "delta",
     "histogram_quantile",
     "increase",
     "max",
+    "on",
     "or",
     "rate",
     "sum",
+    "time",
     "topk",
     "unless",
-    "on",
-    "and",
 ];
 
 fn regex(pattern: &str) -> Regex {
