@@ -134,14 +134,12 @@ impl<'a> Day<'a> {
 
     /// Lets time pass until then, or until nothing is left to be forwarded; what is due on the way is forwarded.
     async fn pass(&mut self, until: Option<Timestamp>) -> anyhow::Result<()> {
-        while let Some(due_at) = self.next_due_at().await? {
+        // Not only where something is due: it may have been sent before anybody looked, and is yet to be told of.
+        while let Some(due_at) = self.forwarded_in_time().await? {
             if until.is_some_and(|until| due_at > until) {
                 break;
             }
             self.clock.advance_to(due_at);
-            timeout(PATIENCE, self.forwarded(true))
-                .await
-                .context("the failures were not forwarded in time")??;
         }
         if let Some(until) = until {
             self.clock.advance_to(until);
@@ -149,12 +147,12 @@ impl<'a> Day<'a> {
         Ok(())
     }
 
-    async fn next_due_at(&self) -> anyhow::Result<Option<Timestamp>> {
-        Ok(self.daemon.outbox().await?.iter().filter_map(|row| row.next_attempt_at).min())
+    async fn forwarded_in_time(&mut self) -> anyhow::Result<Option<Timestamp>> {
+        timeout(PATIENCE, self.forwarded(true)).await.context("the failures were not forwarded in time")?
     }
 
-    /// Waits until nothing is due, and may tell what was forwarded meanwhile.
-    async fn forwarded(&mut self, tells: bool) -> anyhow::Result<()> {
+    /// Waits until nothing is due, and may tell what was forwarded meanwhile. Returns when something is due again.
+    async fn forwarded(&mut self, tells: bool) -> anyhow::Result<Option<Timestamp>> {
         loop {
             let (rows, now) = (self.daemon.outbox().await?, self.clock.now());
             let sent = rows.iter().filter(|row| row.state == RowState::Sent);
@@ -163,8 +161,9 @@ impl<'a> Day<'a> {
                 let what = self.pipeline.known.get(incident).copied().unwrap_or(incident);
                 line(now, "  told the backend", what, &format!("revision {}", row.revision));
             }
-            if !rows.iter().any(|row| row.next_attempt_at.is_some_and(|due_at| due_at <= now)) {
-                return Ok(());
+            let next_due_at = rows.iter().filter_map(|row| row.next_attempt_at).min();
+            if next_due_at.is_none_or(|due_at| due_at > now) {
+                return Ok(next_due_at);
             }
             sleep(LOOK_EVERY).await;
         }
