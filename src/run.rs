@@ -20,7 +20,7 @@ use crate::forward::Forwarder;
 use crate::http::{self, Admin, BodyBudget, EventsApi, Figures, Intake, Limits, Token};
 use crate::pagerduty::payload;
 use crate::pagerduty::signature::SigningSecrets;
-use crate::store::{Ended, MOST_UNFOLDED, OpenError, Reader, Settings, Store};
+use crate::store::{Ended, FiguresReader, MOST_UNFOLDED, OpenError, Reader, Settings, Store};
 use crate::telemetry::metrics::Metrics;
 
 /// Shorter signing secrets can be guessed.
@@ -145,15 +145,15 @@ impl Daemon {
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
         };
-        let open_reader = || Reader::open(&config.store.path, config.dora.link_window.get());
+        let (path, link_window) = (&config.store.path, config.dora.link_window.get());
         let admin = Admin {
             store: self.store.clone(),
-            reader: open_reader()?,
+            reader: Reader::open(path, link_window)?,
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
             policy: Arc::clone(&self.policy),
             timezone: config.dora.timezone.zone().clone(),
-            figures: Figures::new(open_reader()?),
+            figures: Figures::new(FiguresReader::open(path, link_window)?),
             backends: self.backends.iter().map(|backend| backend.name().to_owned()).collect(),
             token: Token::new().map_err(RunError::Random)?,
             stop: stop.clone(),

@@ -13,15 +13,17 @@ use crate::program::{self, Daemon};
 const CONNECTIONS: usize = 16;
 const COUNT: usize = 40_000;
 const ROUNDS: usize = 3;
-/// A scrape and a page as often as that: far more often than anybody looks.
+/// A scrape, a page and a report as often as that: far more often than anybody looks.
 const EVERY: Duration = Duration::from_secs(1);
+/// The first two are kept for a minute; this is computed anew each time.
+const REPORT: &str = "/api/v1/report?since=90d&by=service&interval=week";
 
 /// On a copy: what comes in stays in it.
 pub(crate) fn run(store: &Path) -> anyhow::Result<()> {
     let copy = store.with_extension("copy");
     std::fs::copy(store, &copy)?;
     let daemon = Daemon::start(&copy)?;
-    println!("{}, {CONNECTIONS} connections; a page and a scrape every {EVERY:?}", Load::Triggered.title());
+    println!("{}, {CONNECTIONS} connections; a page, a scrape and a report of 90 days every {EVERY:?}", Load::Triggered.title());
     println!("                 alone          beside the figures");
     for _ in 0..ROUNDS {
         let alone = client::run(daemon.public, load::requests(Load::Triggered, CONNECTIONS, COUNT))?;
@@ -31,6 +33,7 @@ pub(crate) fn run(store: &Path) -> anyhow::Result<()> {
             while !is_over.load(Ordering::Relaxed) {
                 program::get(admin, "/metrics")?;
                 program::get(admin, "/")?;
+                program::get(admin, REPORT)?;
                 thread::sleep(EVERY);
             }
             anyhow::Ok(())

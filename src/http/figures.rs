@@ -12,16 +12,16 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::admin::{Admin, bad_query, blocking};
-use super::dashboard::Boards;
+use super::dashboard::{Boards, TREND};
 use super::kept::{Computed, Kept, Turns};
-use crate::domain::figures::{Asked, By, Interval, Question, Report};
+use crate::domain::figures::{Asked, Basis, By, Interval, Question, Report};
 use crate::domain::timestamp::Timestamp;
-use crate::store::{ReadError, Reader};
+use crate::store::FiguresReader;
 use crate::telemetry::dora;
 
-/// What is computed from figures, by a connection of its own: who asks for something else does not wait for it.
+/// What is computed from figures, by connections of its own: who asks for something else does not wait for it.
 pub struct Figures {
-    reader: Reader,
+    reader: FiguresReader,
     gauges: Kept<String>,
     boards: Kept<Boards>,
     turns: Turns,
@@ -29,7 +29,7 @@ pub struct Figures {
 
 impl Figures {
     /// From the store that this reads, which nothing else should use.
-    pub fn new(reader: Reader) -> Self {
+    pub fn new(reader: FiguresReader) -> Self {
         let turns = Turns::default();
         let (gauges, boards) = (Kept::new(true, turns.clone()), Kept::new(false, turns.clone()));
         Self { reader, gauges, boards, turns }
@@ -37,7 +37,12 @@ impl Figures {
 
     /// What Prometheus is told.
     async fn gauges(&self, now: Timestamp) -> Result<Arc<Computed<String>>, Response> {
-        self.gauges.get(now, compute_gauges(self.reader.clone(), now)).await
+        let reader = self.reader.clone();
+        let compute = move || {
+            let basis = reader.basis(now.saturating_sub(dora::LONGEST_WINDOW), now)?;
+            Ok(gauges(&basis, now))
+        };
+        self.gauges.get(now, compute).await
     }
 
     /// What the dashboard shows.
@@ -47,7 +52,12 @@ impl Figures {
         env: &str,
         timezone: &TimeZone,
     ) -> Result<Arc<Computed<Boards>>, Response> {
-        self.boards.get(now, Boards::compute(self.reader.clone(), now, env, timezone)).await
+        let (reader, env, timezone) = (self.reader.clone(), env.to_owned(), timezone.clone());
+        let compute = move || {
+            let basis = reader.basis(now.saturating_sub(TREND), now)?;
+            Ok(boards(&basis, now, &env, &timezone))
+        };
+        self.boards.get(now, compute).await
     }
 
     async fn report(&self, question: Question) -> Result<Report, Response> {
@@ -58,22 +68,26 @@ impl Figures {
 
 /// Computes what nobody should have to wait for later, where the store is large.
 pub(super) async fn prepare(admin: Arc<Admin>) {
-    let (now, figures) = (admin.clock.now(), &admin.figures);
-    figures.gauges.prepare(compute_gauges(figures.reader.clone(), now)).await;
-    let boards = Boards::compute(figures.reader.clone(), now, &admin.policy.default_env, &admin.timezone);
-    figures.boards.prepare(boards).await;
+    let ahead = Arc::clone(&admin);
+    let compute = move || {
+        let (now, figures) = (ahead.clock.now(), &ahead.figures);
+        let basis = figures.reader.basis(now.saturating_sub(TREND.max(dora::LONGEST_WINDOW)), now)?;
+        figures.gauges.keep_ahead(gauges(&basis, now));
+        figures.boards.keep_ahead(boards(&basis, now, &ahead.policy.default_env, &ahead.timezone));
+        Ok(())
+    };
+    // Where that fails, it has been logged, and whoever asks is told.
+    let _ = admin.figures.turns.take(compute).await;
 }
 
-fn compute_gauges(
-    reader: Reader,
-    now: Timestamp,
-) -> impl FnOnce() -> Result<Computed<String>, ReadError> + Send + 'static {
-    move || {
-        let basis = reader.figures(now.saturating_sub(dora::LONGEST_WINDOW), now)?;
-        // Writing to a text does not fail.
-        let answer = dora::text(&basis, now).unwrap_or_default();
-        Ok(Computed { at: now, rows: basis.len(), answer })
-    }
+fn gauges(basis: &Basis, now: Timestamp) -> Computed<String> {
+    // Writing to a text does not fail.
+    let answer = dora::text(basis, now).unwrap_or_default();
+    Computed { at: now, rows: basis.len(), answer }
+}
+
+fn boards(basis: &Basis, now: Timestamp, env: &str, timezone: &TimeZone) -> Computed<Boards> {
+    Computed { at: now, rows: basis.len(), answer: Boards::new(basis, now, env, timezone) }
 }
 
 /// Prometheus' text.

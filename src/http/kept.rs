@@ -107,14 +107,10 @@ impl<T: Send + Sync + 'static> Kept<T> {
         self.computed(turn, compute).await
     }
 
-    /// Computes an answer ahead of the first request, and keeps it where that took many rows.
-    pub(super) async fn prepare(
-        &self,
-        compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
-    ) {
-        let turn = self.turns.next().await;
-        if self.computed(turn, compute).await.is_ok_and(|computed| computed.rows <= FEW_ROWS) {
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// Keeps an answer that was computed ahead of the first request, where that took many rows.
+    pub(super) fn keep_ahead(&self, computed: Computed<T>) {
+        if computed.rows > FEW_ROWS {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(computed));
         }
     }
 
@@ -190,11 +186,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_took_many_rows_is_prepared() {
+    async fn only_what_took_many_rows_is_kept_ahead() {
         let kept = Kept::new(true, Turns::default());
-        kept.prepare(|| Ok(Computed { at: at(1), rows: 5, answer: 7 })).await;
+        kept.keep_ahead(Computed { at: at(1), rows: 5, answer: 7 });
         assert_eq!(get(&kept, 1, 0).await, 1);
-        kept.prepare(|| Ok(Computed { at: at(1), rows: FEW_ROWS + 1, answer: 7 })).await;
+        kept.keep_ahead(Computed { at: at(1), rows: FEW_ROWS + 1, answer: 7 });
         assert_eq!(get(&kept, 1, 0).await, 7);
     }
 }

@@ -1,14 +1,19 @@
 //! What figures are computed from, read from indexes that hold nothing else.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::deployment_row::link;
 use super::failure_row::{from_json, to_json};
-use super::listing::{ReadError, Reader};
+use super::listing::ReadError;
+use super::schema::{OpenError, open_to_read};
 use crate::domain::failure::{Evaluated, Failure, State};
 use crate::domain::figures::{
     Basis, Deployed, Gathering, Kind, Link, Place, Question, Report, Times, report,
@@ -48,27 +53,53 @@ impl Counted {
     }
 }
 
-impl Reader {
+/// Reads what figures are computed from. Clones share its connections and take turns.
+#[derive(Clone)]
+pub struct FiguresReader {
+    /// Two, because failures and deployments are read at the same time.
+    connections: Arc<Mutex<[Connection; 2]>>,
+    link_window: Duration,
+}
+
+impl FiguresReader {
+    /// Opens an existing store, query-only.
+    pub fn open(path: &Path, link_window: Duration) -> Result<Self, OpenError> {
+        let connections = [open_to_read(path)?, open_to_read(path)?];
+        Ok(Self { connections: Arc::new(Mutex::new(connections)), link_window })
+    }
+
     /// Answers a question about the figures.
     pub fn report(&self, question: &Question) -> Result<Report, ReadError> {
-        Ok(report(question, &self.figures(question.since, question.until)?))
+        Ok(report(question, &self.basis(question.since, question.until)?))
     }
 
     /// What the figures of `[since, until)` are computed from.
-    pub fn figures(&self, since: Timestamp, until: Timestamp) -> Result<Basis, ReadError> {
-        const FIRST_START: &str =
-            "SELECT min(started_at_ns) FROM deployment WHERE finished_at_ns >= ?1 AND finished_at_ns < ?2";
+    pub fn basis(&self, since: Timestamp, until: Timestamp) -> Result<Basis, ReadError> {
         let window = self.link_window;
-        let mut db = self.lock();
-        let db = db.transaction()?;
-        let first: Option<i64> = db
-            .prepare_cached(FIRST_START)?
-            .query_row([since.as_nanos(), until.as_nanos()], |row| row.get(0))?;
-        let first = first.map_or(since, |first| Timestamp::from_nanos(first).min(since));
-        let deployments = Deployments::read(&db, first.saturating_sub(window))?;
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let [for_failures, for_deployments] = &mut *connections;
+        // Each is a snapshot. A moment lies between them, as if a deployment had been told of a moment sooner or later.
+        let db = for_deployments.transaction()?;
+        let first = first_start(&db, since, until)?.min(since);
         // Every failure that overlaps the time from the first deployment of the period to its last possible link.
-        Ok(Failures::new(&db, deployments, window).read(first, until.saturating_add(window))?)
+        let (failures, deployments) = thread::scope(|scope| {
+            let read = || Failures::read(for_failures, window, first, until.saturating_add(window));
+            let failures = thread::Builder::new().name("figures-beside".into()).spawn_scoped(scope, read)?;
+            let deployments = Deployments::read(&db, first.saturating_sub(window));
+            let failures = failures.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Ok::<_, ReadError>((failures?, deployments?))
+        })?;
+        Ok(failures.done(deployments, window))
     }
+}
+
+/// When the first of the deployments began that ended in the period.
+fn first_start(db: &Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<Timestamp> {
+    const FIRST_START: &str =
+        "SELECT min(started_at_ns) FROM deployment WHERE finished_at_ns >= ?1 AND finished_at_ns < ?2";
+    let first: Option<i64> =
+        db.prepare_cached(FIRST_START)?.query_row([since.as_nanos(), until.as_nanos()], |row| row.get(0))?;
+    Ok(first.map_or(since, Timestamp::from_nanos))
 }
 
 /// The deployments, and which rows they are.
@@ -104,31 +135,44 @@ impl Deployments {
         }
         Ok(deployments)
     }
+
+    /// Which one a row is. One that was made long before the period is not among them, and counts in no figure of it.
+    fn place(&self, Named { started_at_ns, row }: Named) -> Option<Place> {
+        let from = self.rows.partition_point(|(start, ..)| *start < started_at_ns);
+        let mut same_start = self.rows[from..].iter().take_while(|(start, ..)| *start == started_at_ns);
+        same_start.find(|(_, other, _)| *other == row).map(|(.., place)| *place)
+    }
 }
 
 fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&'a str> {
     Ok(row.get_ref(column)?.as_str()?)
 }
 
+/// A deployment that somebody named.
+#[derive(Clone, Copy)]
+struct Named {
+    started_at_ns: i64,
+    row: i64,
+}
+
 /// Failures, as they are read.
-struct Failures<'a> {
-    db: &'a Connection,
-    link_window: Duration,
+#[derive(Default)]
+struct Failures {
     gathering: Gathering,
     /// By `counts_for`: the kind, and whether somebody named a deployment.
     kinds: HashMap<String, (u32, bool)>,
-    /// By start: start, row, and which one it is.
-    deployments: Vec<(i64, i64, Place)>,
+    /// The kind, and the deployment that it is linked to because somebody named one. Few do.
+    named: Vec<(u32, Times, Option<Named>)>,
 }
 
-impl<'a> Failures<'a> {
-    fn new(db: &'a Connection, Deployments { deployed, rows }: Deployments, link_window: Duration) -> Self {
-        let gathering = Gathering::new(deployed, link_window);
-        Self { db, link_window, gathering, kinds: HashMap::new(), deployments: rows }
-    }
-
+impl Failures {
     /// Those that began before `until`, and had not ended by `since`.
-    fn read(mut self, since: Timestamp, until: Timestamp) -> rusqlite::Result<Basis> {
+    fn read(
+        db: &mut Connection,
+        link_window: Duration,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> rusqlite::Result<Self> {
         const ENDED: &str =
             "SELECT id, started_at_ns, finished_at_ns, counts_for, created_at_ns, restore_ns FROM failure
             WHERE finished_at_ns >= ?1 AND started_at_ns < ?2 AND counts_for IS NOT NULL";
@@ -136,28 +180,29 @@ impl<'a> Failures<'a> {
             "SELECT id, started_at_ns, finished_at_ns, counts_for, created_at_ns, restore_ns
             FROM failure WHERE state IN ('open', 'ignored') AND finished_at_ns IS NULL AND started_at_ns < ?2
             AND (state = 'open' OR started_at_ns >= ?1) AND counts_for IS NOT NULL";
+        let db = db.transaction()?;
+        let mut failures = Self::default();
         for sql in [ENDED, WITHOUT_END] {
-            let mut statement = self.db.prepare_cached(sql)?;
+            let mut statement = db.prepare_cached(sql)?;
             let mut rows = statement.query(params![since.as_nanos(), until.as_nanos()])?;
             while let Some(row) = rows.next()? {
-                self.add(row)?;
+                failures.add(&db, link_window, row)?;
             }
         }
-        Ok(self.gathering.done())
+        Ok(failures)
     }
 
-    fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+    fn add(&mut self, db: &Connection, link_window: Duration, row: &Row<'_>) -> rusqlite::Result<()> {
         let time =
             |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_nanos));
         let started_at = Timestamp::from_nanos(row.get(1)?);
         let times = Times { started_at, finished_at: time(2)?, restore_ns: row.get(5)? };
         let (kind, is_named) = self.kind(text(row, 3)?)?;
-        let link = if is_named {
-            Link::Named(self.named(row.get(0)?)?)
+        if is_named {
+            self.named.push((kind, times, named(db, link_window, row.get(0)?)?));
         } else {
-            Link::Automatic(time(4)?.unwrap_or(started_at))
-        };
-        self.gathering.add(kind, times, link);
+            self.gathering.add(kind, times, Link::Automatic(time(4)?.unwrap_or(started_at)));
+        }
         Ok(())
     }
 
@@ -175,35 +220,33 @@ impl<'a> Failures<'a> {
             severity: severity.map(Cow::into_owned),
             has_good_times,
         };
-        let known = (self.gathering.add_kind(&kind), is_named);
+        let known = (self.gathering.add_kind(kind), is_named);
         self.kinds.insert(counts_for.to_owned(), known);
         Ok(known)
     }
 
-    /// The deployment that a failure is linked to because somebody named one. Few do.
-    fn named(&self, failure: i64) -> rusqlite::Result<Option<Place>> {
-        const NAMED: &str = "SELECT evaluated, details FROM failure WHERE id = ?1";
-        const ROW: &str = "SELECT started_at_ns, id FROM deployment WHERE deployment_id = ?1";
-        let mut statement = self.db.prepare_cached(NAMED)?;
-        let mut rows = statement.query([failure])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let mut failure: Failure = from_json(text(row, 0)?)?;
-        link(self.db, &mut failure, row.get_ref(1)?.as_str_or_null()?, self.link_window)?;
-        let deployment: Option<(i64, i64)> = match failure.deployment {
-            None => None,
-            Some(id) => self
-                .db
-                .prepare_cached(ROW)?
-                .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?,
-        };
-        let Some((started_at_ns, row)) = deployment else { return Ok(None) };
-        let from = self.deployments.partition_point(|(start, ..)| *start < started_at_ns);
-        let mut same_start =
-            self.deployments[from..].iter().take_while(|(start, ..)| *start == started_at_ns);
-        // One that was made long before the period is not among them, and counts in no figure of it.
-        Ok(same_start.find(|(_, other, _)| *other == row).map(|(.., place)| *place))
+    fn done(self, deployments: Deployments, link_window: Duration) -> Basis {
+        let Self { mut gathering, named, .. } = self;
+        for (kind, times, named) in named {
+            gathering.add(kind, times, Link::Named(named.and_then(|named| deployments.place(named))));
+        }
+        gathering.done(deployments.deployed, link_window)
     }
+}
+
+/// The deployment that a failure is linked to because somebody named one.
+fn named(db: &Connection, link_window: Duration, failure: i64) -> rusqlite::Result<Option<Named>> {
+    const NAMED: &str = "SELECT evaluated, details FROM failure WHERE id = ?1";
+    const ROW: &str = "SELECT started_at_ns, id FROM deployment WHERE deployment_id = ?1";
+    let mut statement = db.prepare_cached(NAMED)?;
+    let mut rows = statement.query([failure])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut failure: Failure = from_json(text(row, 0)?)?;
+    link(db, &mut failure, row.get_ref(1)?.as_str_or_null()?, link_window)?;
+    let Some(id) = failure.deployment else { return Ok(None) };
+    let found =
+        |row: &Row<'_>| Ok::<_, rusqlite::Error>(Named { started_at_ns: row.get(0)?, row: row.get(1)? });
+    db.prepare_cached(ROW)?.query_row([id], found).optional()
 }
 
 #[cfg(test)]

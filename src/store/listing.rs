@@ -92,6 +92,9 @@ pub enum ReadError {
     /// The store.
     #[error("the store could not be read: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// No thread to read it with.
+    #[error("no thread could be started to read the store: {0}")]
+    Thread(#[from] std::io::Error),
 }
 
 impl Reader {

@@ -35,6 +35,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use claim::{Claim, Claimed};
+pub use figures::FiguresReader;
 pub use forwarded::{ForwardState, Forwarded};
 pub use last_answer::LastAnswer;
 pub use listing::{Filter, Gauges, ListedFailure, Page, ReadError, Reader};

@@ -66,7 +66,7 @@ struct Gauges {
     change_fail_rate: Family<OfRates, Value>,
 }
 
-/// The gauges as OpenMetrics text, from what [`crate::store::Reader::figures`] has of the longest window.
+/// The gauges as OpenMetrics text, from what [`crate::store::FiguresReader::basis`] has of the longest window.
 pub fn text(basis: &Basis, now: Timestamp) -> Result<String, std::fmt::Error> {
     let known = Known::of(basis);
     let gauges = Gauges::default();

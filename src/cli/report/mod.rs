@@ -19,7 +19,7 @@ use crate::domain::figures::{Asked, By, Env, Interval, Report, Row};
 use crate::domain::printable::printable;
 use crate::domain::span::span;
 use crate::domain::timestamp::Timestamp;
-use crate::store::Reader;
+use crate::store::FiguresReader;
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -81,8 +81,8 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     let question = asked
         .question(SystemClock.now(), config.dora.timezone.zone(), config.failure.default_env.as_str())
         .map_err(|error| Failed::Usage(anyhow!(error)))?;
-    let reader =
-        Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
+    let reader = FiguresReader::open(&config.store.path, config.dora.link_window.get())
+        .map_err(anyhow::Error::from)?;
     let report = reader.report(&question).map_err(anyhow::Error::from)?;
     let text = match options.format {
         ReportFormat::Table => table(&report, env, &question.starts(), width()),

@@ -128,17 +128,14 @@ pub(super) struct FailureFacts {
     pub(super) restored_ns: i64,
 }
 
-/// Takes failures in, after all deployments, and finds out what they have to do with each other.
-#[derive(Debug)]
+/// Takes failures in, and finds out what they have to do with deployments.
+#[derive(Debug, Default)]
 pub struct Gathering {
-    basis: Basis,
-    link_window: Duration,
+    kinds: Vec<Kind>,
     /// Of each kind, those to be linked, and when they were created.
     unlinked: Vec<Vec<(FailureFacts, Timestamp)>>,
     /// The kind, and what somebody named.
     named: Vec<(u32, FailureFacts, Option<Place>)>,
-    /// The failures of deployments that failed: when they began, their kind, and their place in it.
-    linked: Vec<(Place, Timestamp, u32, u32)>,
 }
 
 /// What figures are computed from.
@@ -151,42 +148,16 @@ pub struct Basis {
 }
 
 impl Gathering {
-    /// Begins with the deployments. `link_window`: a deployment that ended so long before a failure can be its cause.
-    pub fn new(deployed: Deployed, link_window: Duration) -> Self {
-        let basis = Basis { deployed, ..Basis::default() };
-        Self { basis, link_window, unlinked: Vec::new(), named: Vec::new(), linked: Vec::new() }
-    }
-
     /// Adds a kind of failures, and returns its number.
-    pub fn add_kind(&mut self, kind: &Kind) -> u32 {
-        let names = &mut self.basis.deployed.names;
-        let mut services: Vec<&String> = kind.services.iter().collect();
-        services.sort_unstable();
-        services.dedup();
-        let services: Vec<Name> = services.into_iter().map(|service| names.number(service)).collect();
-        let team = kind.team.as_deref().map(|team| names.number(team));
-        let env = names.number(&kind.env);
-        let severity = kind.severity.as_deref().map(|severity| names.number(severity));
-        let deployments = self.basis.deployed.kinds.iter().enumerate();
-        let own = deployments.filter(|(_, made)| {
-            let is_own = if services.is_empty() {
-                team.is_some() && made.team == team
-            } else {
-                services.contains(&made.service)
-            };
-            is_own && made.env == env
-        });
-        let own = own.map(|(place, _)| number(place)).collect();
-        let Kind { state, has_good_times, .. } = *kind;
-        self.basis.kinds.push(FailureKind { state, services, team, env, severity, has_good_times, own });
-        self.basis.failures.push(Vec::new());
+    pub fn add_kind(&mut self, kind: Kind) -> u32 {
+        self.kinds.push(kind);
         self.unlinked.push(Vec::new());
-        number(self.basis.kinds.len() - 1)
+        number(self.kinds.len() - 1)
     }
 
     /// Adds a failure of a kind that was added before. One that was merged into another is in no figure.
     pub fn add(&mut self, kind: u32, times: Times, link: Link) {
-        if self.basis.kinds[kind as usize].state == State::Merged {
+        if self.kinds[kind as usize].state == State::Merged {
             return;
         }
         let Times { started_at, finished_at, .. } = times;
@@ -198,22 +169,57 @@ impl Gathering {
         }
     }
 
-    /// Finds out which deployments failed, when they were recovered from, and which mended something.
-    pub fn done(mut self) -> Basis {
+    /// Finds out which deployments failed, when they were recovered from, and which mended something. `link_window`: a
+    /// deployment that ended so long before a failure can be its cause.
+    pub fn done(self, deployed: Deployed, link_window: Duration) -> Basis {
+        let mut linking = Linking { basis: Basis { deployed, ..Basis::default() }, linked: Vec::new() };
+        for kind in &self.kinds {
+            linking.basis.add_kind(kind);
+        }
         // A kind at a time, and in order: what is looked for lies near what was found last.
-        for (kind, mut failures) in std::mem::take(&mut self.unlinked).into_iter().enumerate() {
+        for (kind, mut failures) in self.unlinked.into_iter().enumerate() {
             let kind = number(kind);
             failures.sort_unstable_by_key(|(facts, _)| facts.started_at);
-            self.basis.failures[kind as usize].reserve_exact(failures.len());
+            linking.basis.failures[kind as usize].reserve_exact(failures.len());
             for (facts, created_at) in failures {
-                let linked = self.basis.cause(kind, created_at, self.link_window);
-                self.settle(kind, facts, linked);
+                let linked = linking.basis.cause(kind, created_at, link_window);
+                linking.settle(kind, facts, linked);
             }
         }
-        for (kind, facts, linked) in std::mem::take(&mut self.named) {
-            self.settle(kind, facts, linked);
+        for (kind, facts, linked) in self.named {
+            linking.settle(kind, facts, linked);
         }
-        let Self { mut basis, mut linked, .. } = self;
+        linking.done()
+    }
+}
+
+/// Brings failures and deployments together.
+struct Linking {
+    basis: Basis,
+    /// The failures of deployments that failed: when they began, their kind, and their place in it.
+    linked: Vec<(Place, Timestamp, u32, u32)>,
+}
+
+impl Linking {
+    /// Notes what a failure has to do with deployments.
+    fn settle(&mut self, kind: u32, facts: FailureFacts, linked: Option<Place>) {
+        let basis = &mut self.basis;
+        let FailureKind { env, .. } = basis.kinds[kind as usize];
+        if basis.kinds[kind as usize].counts() {
+            if let Some(remediation) = basis.remediation(kind, &facts, linked) {
+                basis.deployed.mended(remediation);
+            }
+            // Somebody may name a deployment to another env. Each env is compared with itself.
+            let linked = linked.filter(|place| basis.deployed.kinds[place.kind as usize].env == env);
+            let place = number(basis.failures[kind as usize].len());
+            self.linked.extend(linked.map(|linked| (linked, facts.started_at, kind, place)));
+        }
+        basis.failures[kind as usize].push(facts);
+    }
+
+    /// Notes how each deployment that failed was recovered from.
+    fn done(self) -> Basis {
+        let Self { mut basis, mut linked } = self;
         linked.sort_unstable();
         for of_one in linked.chunk_by(|(place, ..), (other, ..)| place == other) {
             let failures = of_one.iter().map(|(_, _, kind, place)| {
@@ -234,22 +240,6 @@ impl Gathering {
         }
         basis
     }
-
-    /// Notes what a failure has to do with deployments.
-    fn settle(&mut self, kind: u32, facts: FailureFacts, linked: Option<Place>) {
-        let basis = &mut self.basis;
-        let FailureKind { env, .. } = basis.kinds[kind as usize];
-        if basis.kinds[kind as usize].counts() {
-            if let Some(remediation) = basis.remediation(kind, &facts, linked) {
-                basis.deployed.mended(remediation);
-            }
-            // Somebody may name a deployment to another env. Each env is compared with itself.
-            let linked = linked.filter(|place| basis.deployed.kinds[place.kind as usize].env == env);
-            let place = number(basis.failures[kind as usize].len());
-            self.linked.extend(linked.map(|linked| (linked, facts.started_at, kind, place)));
-        }
-        basis.failures[kind as usize].push(facts);
-    }
 }
 
 impl Basis {
@@ -265,6 +255,29 @@ impl Basis {
 
     pub(super) fn names(&self) -> &Names {
         &self.deployed.names
+    }
+
+    fn add_kind(&mut self, kind: &Kind) {
+        let Deployed { names, kinds: deployments, .. } = &mut self.deployed;
+        let mut services: Vec<&String> = kind.services.iter().collect();
+        services.sort_unstable();
+        services.dedup();
+        let services: Vec<Name> = services.into_iter().map(|service| names.number(service)).collect();
+        let team = kind.team.as_deref().map(|team| names.number(team));
+        let env = names.number(&kind.env);
+        let severity = kind.severity.as_deref().map(|severity| names.number(severity));
+        let own = deployments.iter().enumerate().filter(|(_, made)| {
+            let is_own = if services.is_empty() {
+                team.is_some() && made.team == team
+            } else {
+                services.contains(&made.service)
+            };
+            is_own && made.env == env
+        });
+        let own = own.map(|(place, _)| number(place)).collect();
+        let Kind { state, has_good_times, .. } = *kind;
+        self.kinds.push(FailureKind { state, services, team, env, severity, has_good_times, own });
+        self.failures.push(Vec::new());
     }
 
     /// The latest deployment that can have caused a failure which was created then.

@@ -1,6 +1,6 @@
 //! The deployments that figures are computed from, and which of them a failure may have to do with.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::consequence::{Recovery, Stretch};
 use super::names::{Name, Names, number as to_number};

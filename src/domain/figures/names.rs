@@ -1,7 +1,8 @@
 //! Names as numbers: there are few of them, and a million failures and deployments that bear them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 /// The number of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

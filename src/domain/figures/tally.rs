@@ -1,6 +1,8 @@
 //! Counting: first by what failures and deployments have in common, then by the rows that are asked for.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::basis::{Basis, FailureFacts, FailureKind};
 use super::calendar::Periods;

@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::domain::figures::{By, Env, Interval, Question, Report, report, reports};
+use crate::domain::figures::{Basis, By, Env, Interval, Question, Report, report, reports};
 use crate::domain::timestamp::Timestamp;
-use crate::http::kept::Computed;
-use crate::store::{ReadError, Reader};
 
 /// The periods that can be chosen, in days.
 pub(super) const PERIODS: [u64; 3] = [7, 30, 90];
-/// The trend goes back that far, so that there are weeks to compare.
-const TREND: Duration = Duration::from_hours(13 * 7 * 24);
+/// The trend goes back that far, so that there are weeks to compare. No period is longer.
+pub(in crate::http) const TREND: Duration = Duration::from_hours(13 * 7 * 24);
 
 /// The figures of every period.
 pub(in crate::http) struct Boards {
@@ -34,13 +32,8 @@ pub(super) struct Board {
 }
 
 impl Boards {
-    /// How they are computed as of now.
-    pub(in crate::http) fn compute(
-        reader: Reader,
-        now: Timestamp,
-        env: &str,
-        timezone: &TimeZone,
-    ) -> impl FnOnce() -> Result<Computed<Self>, ReadError> + Send + 'static {
+    /// Those as of now, from what the trend is computed from.
+    pub(in crate::http) fn new(basis: &Basis, now: Timestamp, env: &str, timezone: &TimeZone) -> Self {
         let question = Question {
             since: now.saturating_sub(TREND),
             until: now,
@@ -49,18 +42,13 @@ impl Boards {
             interval: Some(Interval::Week),
             timezone: timezone.clone(),
         };
-        move || {
-            let basis = reader.figures(question.since, now)?;
-            let by_period = PERIODS.map(|days| {
-                let since = now.saturating_sub(Duration::from_hours(24 * days));
-                let question = Question { since, interval: None, ..question.clone() };
-                let [all, by_service, by_team] =
-                    reports(&question, [By::None, By::Service, By::Team], &basis);
-                Board { all, by_service, by_team }
-            });
-            let answer = Self { by_period, trend: report(&question, &basis), weeks: question.starts() };
-            Ok(Computed { at: now, rows: basis.len(), answer })
-        }
+        let by_period = PERIODS.map(|days| {
+            let since = now.saturating_sub(Duration::from_hours(24 * days));
+            let question = Question { since, interval: None, ..question.clone() };
+            let [all, by_service, by_team] = reports(&question, [By::None, By::Service, By::Team], basis);
+            Board { all, by_service, by_team }
+        });
+        Self { by_period, trend: report(&question, basis), weeks: question.starts() }
     }
 
     /// Those of so many days; of the shortest period where it cannot be chosen.

@@ -23,8 +23,8 @@ use maud::html;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-pub(super) use self::boards::Boards;
 use self::boards::PERIODS;
+pub(super) use self::boards::{Boards, TREND};
 use self::page::{Shown, dashboard, notice};
 use super::admin::{Admin, blocking, obey};
 use crate::domain::failure::State as FailureState;

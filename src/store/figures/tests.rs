@@ -57,7 +57,11 @@ fn versioned(deployments: Vec<Deployment>) -> Vec<Deployment> {
 }
 
 /// A reader of a store that holds just these.
-async fn stored(folder: &std::path::Path, evaluated: Vec<Evaluated>, deployments: Vec<Deployment>) -> Reader {
+async fn stored(
+    folder: &std::path::Path,
+    evaluated: Vec<Evaluated>,
+    deployments: Vec<Deployment>,
+) -> FiguresReader {
     let path = folder.join("store.db");
     let policy = Arc::new(Policy::default());
     let settings = Settings {
@@ -80,7 +84,7 @@ async fn stored(folder: &std::path::Path, evaluated: Vec<Evaluated>, deployments
         })
     };
     store.queue(save).await.unwrap();
-    Reader::open(&path, WINDOW).unwrap()
+    FiguresReader::open(&path, WINDOW).unwrap()
 }
 
 proptest! {

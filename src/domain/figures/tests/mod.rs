@@ -20,13 +20,13 @@ pub(crate) fn basis(failures: &[Failure], deployments: &Deployments) -> Basis {
         let place = deployed.add((service, team.as_deref(), env), *started_at, *finished_at);
         places.insert(deployment.id.as_str(), place);
     }
-    let mut gathering = Gathering::new(deployed, Duration::ZERO);
+    let mut gathering = Gathering::default();
     for failure in failures {
-        let kind = gathering.add_kind(&Kind::from(failure));
+        let kind = gathering.add_kind(Kind::from(failure));
         let linked = failure.deployment.as_deref().and_then(|id| places.get(id).copied());
         gathering.add(kind, Times::of(failure), Link::Named(linked));
     }
-    gathering.done()
+    gathering.done(deployed, Duration::ZERO)
 }
 
 fn report(question: &Question, failures: &[Failure], deployments: &Deployments) -> Report {
