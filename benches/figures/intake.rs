@@ -23,7 +23,10 @@ pub(crate) fn run(store: &Path) -> anyhow::Result<()> {
     let copy = store.with_extension("copy");
     std::fs::copy(store, &copy)?;
     let daemon = Daemon::start(&copy)?;
-    println!("{}, {CONNECTIONS} connections; a page, a scrape and a report of 90 days every {EVERY:?}", Load::Triggered.title());
+    println!(
+        "{}, {CONNECTIONS} connections; a page, a scrape and a report of 90 days every {EVERY:?}",
+        Load::Triggered.title()
+    );
     println!("                 alone          beside the figures");
     for _ in 0..ROUNDS {
         let alone = client::run(daemon.public, load::requests(Load::Triggered, CONNECTIONS, COUNT))?;

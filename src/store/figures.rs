@@ -21,7 +21,7 @@ use crate::domain::figures::{
 use crate::domain::timestamp::Timestamp;
 
 /// `counts_for`, an array: the state, services, team, env, severity, whether the times are good, and whether somebody
-/// named a deployment. Many failures have the same text.
+/// named a deployment (which an index looks for at its end). Many failures have the same text.
 type CountsFor<'a> =
     (State, Cow<'a, [String]>, Option<Cow<'a, str>>, Cow<'a, str>, Option<Cow<'a, str>>, bool, bool);
 
@@ -81,7 +81,7 @@ impl FiguresReader {
         // Each is a snapshot. A moment lies between them, as if a deployment had been told of a moment sooner or later.
         let db = for_deployments.transaction()?;
         let first = first_start(&db, since, until)?.min(since);
-        // Every failure that overlaps the time from the first deployment of the period to its last possible link.
+        // Every failure that overlaps the time from the first deployment of the period to the last link by itself.
         let (failures, deployments) = thread::scope(|scope| {
             let read = || Failures::read(for_failures, window, first, until.saturating_add(window));
             let failures = thread::Builder::new().name("figures-beside".into()).spawn_scoped(scope, read)?;
@@ -166,7 +166,8 @@ struct Failures {
 }
 
 impl Failures {
-    /// Those that began before `until`, and had not ended by `since`.
+    /// Those that began before `until`, and had not ended by `since`; and of the others those for which somebody named a
+    /// deployment: it may have been made in that time.
     fn read(
         db: &mut Connection,
         link_window: Duration,
@@ -180,9 +181,12 @@ impl Failures {
             "SELECT id, started_at_ns, finished_at_ns, counts_for, created_at_ns, restore_ns
             FROM failure WHERE state IN ('open', 'ignored') AND finished_at_ns IS NULL AND started_at_ns < ?2
             AND (state = 'open' OR started_at_ns >= ?1) AND counts_for IS NOT NULL";
+        const NAMING_FROM_AFAR: &str =
+            "SELECT id, started_at_ns, finished_at_ns, counts_for, created_at_ns, restore_ns FROM failure
+            WHERE substr(counts_for, -5) = 'true]' AND (started_at_ns >= ?2 OR finished_at_ns < ?1)";
         let db = db.transaction()?;
         let mut failures = Self::default();
-        for sql in [ENDED, WITHOUT_END] {
+        for sql in [ENDED, WITHOUT_END, NAMING_FROM_AFAR] {
             let mut statement = db.prepare_cached(sql)?;
             let mut rows = statement.query(params![since.as_nanos(), until.as_nanos()])?;
             while let Some(row) = rows.next()? {
