@@ -15,7 +15,7 @@ const COUNT: usize = 40_000;
 const ROUNDS: usize = 3;
 /// A scrape, a page and a report as often as that: far more often than anybody looks.
 const EVERY: Duration = Duration::from_secs(1);
-/// The first two are kept for a minute; this is computed anew each time.
+/// Computed anew each time, where a scrape and a page may be answered with what was kept for a minute.
 const REPORT: &str = "/api/v1/report?since=90d&by=service&interval=week";
 
 /// On a copy: what comes in stays in it.

@@ -63,8 +63,8 @@ pub struct Suspect<'a> {
 pub enum Linked<'a> {
     /// The latest before the failure, within the window.
     Automatically(&'a Deployment),
-    /// Somebody named it.
-    Explicitly(&'a Deployment),
+    /// Somebody named this of it.
+    Explicitly(&'a Deployment, KnownBy),
     /// Somebody named `none`.
     Forbidden,
     /// Somebody named one that is not known.
@@ -73,11 +73,22 @@ pub enum Linked<'a> {
     NoneInWindow,
 }
 
+/// What was named of a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KnownBy {
+    /// Its id.
+    Id,
+    /// Its full commit sha.
+    CommitSha,
+    /// Its version, which only those of the failure's own services and env (or team) are known by.
+    Version,
+}
+
 impl<'a> Linked<'a> {
     /// The deployment, if there is one.
     pub const fn deployment(self) -> Option<&'a Deployment> {
         match self {
-            Self::Automatically(deployment) | Self::Explicitly(deployment) => Some(deployment),
+            Self::Automatically(deployment) | Self::Explicitly(deployment, _) => Some(deployment),
             Self::Forbidden | Self::NamedUnknown | Self::NoneInWindow => None,
         }
     }
@@ -147,21 +158,31 @@ impl Deployments {
             return Linked::Forbidden;
         }
         let mut found = suspect.named.iter().filter_map(|named| self.named(named, &own, suspect.created_at));
-        found.next().map_or(Linked::NamedUnknown, Linked::Explicitly)
+        found.next().map_or(Linked::NamedUnknown, |(deployment, by)| Linked::Explicitly(deployment, by))
     }
 
     /// By id, then by full commit sha, then by a version among the failure's `own`. The failure's own before others of
     /// the same commit, those begun by its start before later ones.
-    fn named<'a>(&'a self, named: &str, own: &[&'a Deployment], by: Timestamp) -> Option<&'a Deployment> {
+    fn named<'a>(
+        &'a self,
+        named: &str,
+        own: &[&'a Deployment],
+        by: Timestamp,
+    ) -> Option<(&'a Deployment, KnownBy)> {
         let is_of_sha = |deployment: &Deployment| {
             deployment.commit_sha.as_deref().is_some_and(|sha| sha.eq_ignore_ascii_case(named))
         };
         let is_of_version = |deployment: &Deployment| deployment.version.as_deref() == Some(named);
         let own = || own.iter().copied();
-        self.get(named)
-            .or_else(|| best(own().filter(|deployment| is_of_sha(deployment)), by))
-            .or_else(|| best(self.all.iter().rev().filter(|deployment| is_of_sha(deployment)), by))
-            .or_else(|| best(own().filter(|deployment| is_of_version(deployment)), by))
+        let of_id = || self.get(named);
+        let of_sha = || {
+            best(own().filter(|deployment| is_of_sha(deployment)), by)
+                .or_else(|| best(self.all.iter().rev().filter(|deployment| is_of_sha(deployment)), by))
+        };
+        let of_version = || best(own().filter(|deployment| is_of_version(deployment)), by);
+        None.or_else(|| Some((of_id()?, KnownBy::Id)))
+            .or_else(|| Some((of_sha()?, KnownBy::CommitSha)))
+            .or_else(|| Some((of_version()?, KnownBy::Version)))
     }
 
     /// Whether a deployment is a rollback: of a version (or commit) of its service and env that was deployed before,
@@ -224,7 +245,9 @@ pub(crate) mod tests {
         let deployments = Deployments::new(deployments);
         match deployments.link(&suspect, Duration::from_hours(1)) {
             Linked::Automatically(deployment) => deployment.version.clone().unwrap(),
-            Linked::Explicitly(deployment) => format!("named {}", deployment.version.clone().unwrap()),
+            Linked::Explicitly(deployment, by) => {
+                format!("named {} by {by:?}", deployment.version.clone().unwrap())
+            }
             other => format!("{other:?}"),
         }
     }
@@ -266,9 +289,9 @@ pub(crate) mod tests {
     #[test]
     fn a_named_deployment_wins() {
         let named = |named: &str| linked(two(), &["checkout"], "11:10", Some(named));
-        assert_eq!(named("deployment:00001"), "named v1");
-        assert_eq!(named(&format!("{:A>40}", "1")), "named v1");
-        assert_eq!(named("v1"), "named v1");
+        assert_eq!(named("deployment:00001"), "named v1 by Id");
+        assert_eq!(named(&format!("{:A>40}", "1")), "named v1 by CommitSha");
+        assert_eq!(named("v1"), "named v1 by Version");
         assert_eq!(named("None"), "Forbidden");
         assert_eq!(named("v3"), "NamedUnknown");
         assert_eq!(

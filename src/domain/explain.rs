@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::attribution::Attribution;
-use super::deployment::{Deployment, Linked};
+use super::deployment::{Deployment, KnownBy, Linked, Suspect};
 use super::evaluate::{Because, View};
 use super::failure::{Evaluated, Failure, Flag, State};
 use super::history::NamedBy;
@@ -70,16 +70,20 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
 }
 
 /// Explains which deployment a failure is linked to.
-pub fn explain_link(linked: Linked<'_>) -> Why {
+pub fn explain_link(suspect: &Suspect<'_>, linked: Linked<'_>) -> Why {
+    let named = || suspect.named.iter().map(|named| format!("{named:?}")).collect::<Vec<_>>().join(" and ");
     let because = match linked {
         Linked::Automatically(_) => {
             "the latest of its services (or team) in its env that had started, and ended within dora.link_window"
+                .to_owned()
         }
-        Linked::Explicitly(_) => "it was named: by id, by full commit sha, or by version",
-        Linked::Forbidden => "it was named \"none\"",
-        Linked::NamedUnknown => "the one that was named is not known, so none is",
+        Linked::Explicitly(_, KnownBy::Id) => format!("{} was named, and is its id", named()),
+        Linked::Explicitly(_, KnownBy::CommitSha) => format!("{} was named, and is its commit", named()),
+        Linked::Explicitly(_, KnownBy::Version) => format!("{} was named, and is its version", named()),
+        Linked::Forbidden => "\"none\" was named".to_owned(),
+        Linked::NamedUnknown => format!("{} was named, and is not known", named()),
         Linked::NoneInWindow => {
-            "no deployment of its services (or team) in its env within dora.link_window before it"
+            "no deployment of its services (or team) in its env within dora.link_window before it".to_owned()
         }
     };
     why("deployment", linked.deployment().map_or("-", |deployment| deployment.id.as_str()), because)

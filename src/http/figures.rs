@@ -12,14 +12,14 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::admin::{Admin, bad_query, blocking};
-use super::dashboard::{Boards, TREND};
+use super::dashboard::{Boards, TREND_SPAN};
 use super::kept::{Computed, Kept, Turns};
 use crate::domain::figures::{Asked, Basis, By, Interval, Question, Report};
 use crate::domain::timestamp::Timestamp;
 use crate::store::FiguresReader;
 use crate::telemetry::dora;
 
-/// What is computed from figures, by connections of its own: who asks for something else does not wait for it.
+/// The figures, computed on connections of their own: who asks for something else does not wait for them.
 pub struct Figures {
     reader: FiguresReader,
     gauges: Kept<String>,
@@ -40,7 +40,7 @@ impl Figures {
         let reader = self.reader.clone();
         let compute = move || {
             let basis = reader.basis(now.saturating_sub(dora::LONGEST_WINDOW), now)?;
-            Ok(gauges(&basis, now))
+            Ok(computed_gauges(&basis, now))
         };
         self.gauges.get(now, compute).await
     }
@@ -54,8 +54,8 @@ impl Figures {
     ) -> Result<Arc<Computed<Boards>>, Response> {
         let (reader, env, timezone) = (self.reader.clone(), env.to_owned(), timezone.clone());
         let compute = move || {
-            let basis = reader.basis(now.saturating_sub(TREND), now)?;
-            Ok(boards(&basis, now, &env, &timezone))
+            let basis = reader.basis(now.saturating_sub(TREND_SPAN), now)?;
+            Ok(computed_boards(&basis, now, &env, &timezone))
         };
         self.boards.get(now, compute).await
     }
@@ -71,30 +71,30 @@ pub(super) async fn prepare(admin: Arc<Admin>) {
     let ahead = Arc::clone(&admin);
     let compute = move || {
         let (now, figures) = (ahead.clock.now(), &ahead.figures);
-        let basis = figures.reader.basis(now.saturating_sub(TREND.max(dora::LONGEST_WINDOW)), now)?;
-        figures.gauges.keep_ahead(gauges(&basis, now));
-        figures.boards.keep_ahead(boards(&basis, now, &ahead.policy.default_env, &ahead.timezone));
+        let basis = figures.reader.basis(now.saturating_sub(TREND_SPAN.max(dora::LONGEST_WINDOW)), now)?;
+        figures.gauges.keep_ahead(computed_gauges(&basis, now));
+        figures.boards.keep_ahead(computed_boards(&basis, now, &ahead.policy.default_env, &ahead.timezone));
         Ok(())
     };
     // Where that fails, it has been logged, and whoever asks is told.
     let _ = admin.figures.turns.take(compute).await;
 }
 
-fn gauges(basis: &Basis, now: Timestamp) -> Computed<String> {
+fn computed_gauges(basis: &Basis, now: Timestamp) -> Computed<String> {
     // Writing to a text does not fail.
     let answer = dora::text(basis, now).unwrap_or_default();
     Computed { at: now, rows: basis.len(), answer }
 }
 
-fn boards(basis: &Basis, now: Timestamp, env: &str, timezone: &TimeZone) -> Computed<Boards> {
+fn computed_boards(basis: &Basis, now: Timestamp, env: &str, timezone: &TimeZone) -> Computed<Boards> {
     Computed { at: now, rows: basis.len(), answer: Boards::new(basis, now, env, timezone) }
 }
 
 /// Prometheus' text.
 pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     let reader = admin.reader.clone();
-    let gauges = match blocking(move || reader.gauges()).await {
-        Ok(gauges) => gauges,
+    let store_gauges = match blocking(move || reader.gauges()).await {
+        Ok(store_gauges) => store_gauges,
         Err(response) => return response,
     };
     let now = admin.clock.now();
@@ -102,7 +102,7 @@ pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
         Ok(dora) => dora,
         Err(response) => return response,
     };
-    match admin.metrics.text(&gauges, &dora.answer, now) {
+    match admin.metrics.text(&store_gauges, &dora.answer, now) {
         Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => not_written(error),
     }

@@ -107,7 +107,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
         self.computed(turn, compute).await
     }
 
-    /// Keeps an answer that was computed ahead of the first request, where that took many rows.
+    /// Keeps an answer from ahead of the first request, where it took many rows. Only in a turn: it replaces any other.
     pub(super) fn keep_ahead(&self, computed: Computed<T>) {
         if computed.rows > FEW_ROWS {
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(computed));

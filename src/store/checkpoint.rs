@@ -15,10 +15,10 @@ use rusqlite::hooks::Wal;
 
 use super::schema::{OpenError, PAGE_BYTES, in_file, open_to_checkpoint};
 
-/// How much the WAL may grow before the thread moves it. Little, so that the WAL soon begins anew: a disk syncs what
-/// is written over what was there sooner than what makes a file longer.
+/// How much the WAL may grow before the thread moves it. Little, so that the WAL soon begins anew: a disk syncs faster
+/// what is written over what was there than what makes a file longer.
 const WORTHWHILE_PAGES: usize = 4 * 1024 * 1024 / PAGE_BYTES as usize;
-/// How long the WAL may get before the writer lends a hand. A start after a crash has to read it again.
+/// How long the WAL may get before the writer lends a hand: short enough to be read again soon by a start after a crash.
 const FAR_BEHIND_PAGES: usize = 12 * 1024 * 1024 / PAGE_BYTES as usize;
 
 /// The writer's side of it.

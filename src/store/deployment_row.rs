@@ -121,7 +121,7 @@ pub(super) fn link(
     let suspect = details.suspect(failure);
     let deployments = candidates(db, &suspect, link_window)?;
     let linked = deployments.link(&suspect, link_window);
-    let why = explain_link(linked);
+    let why = explain_link(&suspect, linked);
     failure.deployment = linked.deployment().map(|deployment| deployment.id.to_string());
     Ok(why)
 }

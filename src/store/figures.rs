@@ -1,4 +1,4 @@
-//! What figures are computed from, read from indexes that hold nothing else.
+//! What figures are computed from: failures and deployments, read at the same time, nearly all from indexes alone.
 
 use std::borrow::Cow;
 use std::panic::resume_unwind;
@@ -20,8 +20,9 @@ use crate::domain::figures::{
 };
 use crate::domain::timestamp::Timestamp;
 
-/// `counts_for`, an array: the state, services, team, env, severity, whether the times are good, and whether somebody
-/// named a deployment (which an index looks for at its end). Many failures have the same text.
+/// `counts_for`, an array: the state, services, team, env, severity, whether the times are good, and whether the failure
+/// names a deployment. That has to stay last: the index `failure_naming` tells by how the text ends. Many failures have
+/// the same text.
 type CountsFor<'a> =
     (State, Cow<'a, [String]>, Option<Cow<'a, str>>, Cow<'a, str>, Option<Cow<'a, str>>, bool, bool);
 
@@ -39,12 +40,19 @@ impl Counted {
         if failure.state == State::Merged {
             return Ok(Self::default());
         }
-        let is_named = !details.suspect(failure).named.is_empty();
+        let names_deployment = !details.suspect(failure).named.is_empty();
         let Failure { state, services, team, env, severity, .. } = failure;
         let (team, severity) = (team.as_deref().map(Cow::from), severity.as_deref().map(Cow::from));
         let services = Cow::from(services.as_slice());
-        let counts_for: CountsFor<'_> =
-            (*state, services, team, Cow::from(env.as_str()), severity, failure.has_good_times(), is_named);
+        let counts_for: CountsFor<'_> = (
+            *state,
+            services,
+            team,
+            Cow::from(env.as_str()),
+            severity,
+            failure.has_good_times(),
+            names_deployment,
+        );
         Ok(Self {
             counts_for: Some(to_json(&counts_for)?),
             created_at_ns: details.created_at.map(Timestamp::as_nanos),
@@ -75,31 +83,33 @@ impl FiguresReader {
 
     /// What the figures of `[since, until)` are computed from.
     pub fn basis(&self, since: Timestamp, until: Timestamp) -> Result<Basis, ReadError> {
-        let window = self.link_window;
+        let link_window = self.link_window;
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let [for_failures, for_deployments] = &mut *connections;
-        // Each is a snapshot. A moment lies between them, as if a deployment had been told of a moment sooner or later.
+        // Two snapshots, that of the deployments a moment earlier: one that comes in between is not there yet.
         let db = for_deployments.transaction()?;
-        let first = first_start(&db, since, until)?.min(since);
-        // Every failure that overlaps the time from the first deployment of the period to the last link by itself.
+        let first_start = first_start(&db, since, until)?;
+        // Later failures are linked to a deployment of the period only where they name it.
+        let last_start = until.saturating_add(link_window);
         let (failures, deployments) = thread::scope(|scope| {
-            let read = || Failures::read(for_failures, window, first, until.saturating_add(window));
-            let failures = thread::Builder::new().name("figures-beside".into()).spawn_scoped(scope, read)?;
-            let deployments = Deployments::read(&db, first.saturating_sub(window));
+            let read = || Failures::read(for_failures, link_window, first_start, last_start);
+            let failures = thread::Builder::new().name("figures-failure".into()).spawn_scoped(scope, read);
+            let failures = failures.map_err(ReadError::Thread)?;
+            let deployments = Deployments::read(&db, first_start.saturating_sub(link_window));
             let failures = failures.join().unwrap_or_else(|panic| resume_unwind(panic));
             Ok::<_, ReadError>((failures?, deployments?))
         })?;
-        Ok(failures.done(deployments, window))
+        Ok(failures.link(deployments, link_window))
     }
 }
 
-/// When the first of the deployments began that ended in the period.
+/// When the period begins, or the first deployment that ended in it, where that is earlier.
 fn first_start(db: &Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<Timestamp> {
     const FIRST_START: &str =
         "SELECT min(started_at_ns) FROM deployment WHERE finished_at_ns >= ?1 AND finished_at_ns < ?2";
     let first: Option<i64> =
         db.prepare_cached(FIRST_START)?.query_row([since.as_nanos(), until.as_nanos()], |row| row.get(0))?;
-    Ok(first.map_or(since, Timestamp::from_nanos))
+    Ok(first.map_or(since, |first| Timestamp::from_nanos(first).min(since)))
 }
 
 /// The deployments, and which rows they are.
@@ -137,10 +147,10 @@ impl Deployments {
     }
 
     /// Which one a row is. One that was made long before the period is not among them, and counts in no figure of it.
-    fn place(&self, Named { started_at_ns, row }: Named) -> Option<Place> {
+    fn place(&self, DeploymentRow { started_at_ns, id }: DeploymentRow) -> Option<Place> {
         let from = self.rows.partition_point(|(start, ..)| *start < started_at_ns);
         let mut same_start = self.rows[from..].iter().take_while(|(start, ..)| *start == started_at_ns);
-        same_start.find(|(_, other, _)| *other == row).map(|(.., place)| *place)
+        same_start.find(|(_, other, _)| *other == id).map(|(.., place)| *place)
     }
 }
 
@@ -148,26 +158,26 @@ fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&'a str> {
     Ok(row.get_ref(column)?.as_str()?)
 }
 
-/// A deployment that somebody named.
+/// Where to find a deployment among those that were read.
 #[derive(Clone, Copy)]
-struct Named {
+struct DeploymentRow {
     started_at_ns: i64,
-    row: i64,
+    id: i64,
 }
 
 /// Failures, as they are read.
 #[derive(Default)]
 struct Failures {
     gathering: Gathering,
-    /// By `counts_for`: the kind, and whether somebody named a deployment.
+    /// By `counts_for`: the kind, and whether its failures name a deployment.
     kinds: HashMap<String, (u32, bool)>,
-    /// The kind, and the deployment that it is linked to because somebody named one. Few do.
-    named: Vec<(u32, Times, Option<Named>)>,
+    /// Those that name a deployment, which are few: their kind, and what they are linked to.
+    naming: Vec<(u32, Times, Option<DeploymentRow>)>,
 }
 
 impl Failures {
-    /// Those that began before `until`, and had not ended by `since`; and of the others those for which somebody named a
-    /// deployment: it may have been made in that time.
+    /// Those that began before `until`, and had not ended by `since`; and those from any time that name a deployment,
+    /// because the deployment may be of that time.
     fn read(
         db: &mut Connection,
         link_window: Duration,
@@ -201,9 +211,9 @@ impl Failures {
             |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_nanos));
         let started_at = Timestamp::from_nanos(row.get(1)?);
         let times = Times { started_at, finished_at: time(2)?, restore_ns: row.get(5)? };
-        let (kind, is_named) = self.kind(text(row, 3)?)?;
-        if is_named {
-            self.named.push((kind, times, named(db, link_window, row.get(0)?)?));
+        let (kind, names_deployment) = self.kind(text(row, 3)?)?;
+        if names_deployment {
+            self.naming.push((kind, times, linked_row(db, link_window, row.get(0)?)?));
         } else {
             self.gathering.add(kind, times, Link::Automatic(time(4)?.unwrap_or(started_at)));
         }
@@ -214,7 +224,7 @@ impl Failures {
         if let Some(known) = self.kinds.get(counts_for) {
             return Ok(*known);
         }
-        let (state, services, team, env, severity, has_good_times, is_named): CountsFor<'_> =
+        let (state, services, team, env, severity, has_good_times, names_deployment): CountsFor<'_> =
             from_json(counts_for)?;
         let kind = Kind {
             state,
@@ -224,33 +234,37 @@ impl Failures {
             severity: severity.map(Cow::into_owned),
             has_good_times,
         };
-        let known = (self.gathering.add_kind(kind), is_named);
+        let known = (self.gathering.add_kind(kind), names_deployment);
         self.kinds.insert(counts_for.to_owned(), known);
         Ok(known)
     }
 
-    fn done(self, deployments: Deployments, link_window: Duration) -> Basis {
-        let Self { mut gathering, named, .. } = self;
-        for (kind, times, named) in named {
-            gathering.add(kind, times, Link::Named(named.and_then(|named| deployments.place(named))));
+    fn link(self, deployments: Deployments, link_window: Duration) -> Basis {
+        let Self { mut gathering, naming, .. } = self;
+        for (kind, times, linked) in naming {
+            let place = linked.and_then(|row| deployments.place(row));
+            gathering.add(kind, times, Link::Named(place));
         }
-        gathering.done(deployments.deployed, link_window)
+        gathering.link(deployments.deployed, link_window)
     }
 }
 
-/// The deployment that a failure is linked to because somebody named one.
-fn named(db: &Connection, link_window: Duration, failure: i64) -> rusqlite::Result<Option<Named>> {
-    const NAMED: &str = "SELECT evaluated, details FROM failure WHERE id = ?1";
-    const ROW: &str = "SELECT started_at_ns, id FROM deployment WHERE deployment_id = ?1";
-    let mut statement = db.prepare_cached(NAMED)?;
-    let mut rows = statement.query([failure])?;
+/// The deployment that a failure which names one is linked to.
+fn linked_row(
+    db: &Connection,
+    link_window: Duration,
+    failure_row: i64,
+) -> rusqlite::Result<Option<DeploymentRow>> {
+    const FAILURE: &str = "SELECT evaluated, details FROM failure WHERE id = ?1";
+    const DEPLOYMENT: &str = "SELECT started_at_ns, id FROM deployment WHERE deployment_id = ?1";
+    let mut statement = db.prepare_cached(FAILURE)?;
+    let mut rows = statement.query([failure_row])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut failure: Failure = from_json(text(row, 0)?)?;
     link(db, &mut failure, row.get_ref(1)?.as_str_or_null()?, link_window)?;
     let Some(id) = failure.deployment else { return Ok(None) };
-    let found =
-        |row: &Row<'_>| Ok::<_, rusqlite::Error>(Named { started_at_ns: row.get(0)?, row: row.get(1)? });
-    db.prepare_cached(ROW)?.query_row([id], found).optional()
+    let found = |row: &Row<'_>| Ok(DeploymentRow { started_at_ns: row.get(0)?, id: row.get(1)? });
+    db.prepare_cached(DEPLOYMENT)?.query_row([id], found).optional()
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ pub struct OutboxGauge {
     pub oldest_at: Option<Timestamp>,
 }
 
-/// Why a listing could not be had.
+/// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The cursor is none of ours.
@@ -92,9 +92,9 @@ pub enum ReadError {
     /// The store.
     #[error("the store could not be read: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// No thread to read it with.
+    /// There was no thread to read with.
     #[error("no thread could be started to read the store: {0}")]
-    Thread(#[from] std::io::Error),
+    Thread(#[source] std::io::Error),
 }
 
 impl Reader {

@@ -66,7 +66,8 @@ struct Gauges {
     change_fail_rate: Family<OfRates, Value>,
 }
 
-/// The gauges as OpenMetrics text, from what [`crate::store::FiguresReader::basis`] has of the longest window.
+/// The gauges as OpenMetrics text. `basis` goes back at least [`LONGEST_WINDOW`]; which services have a label of their
+/// own is decided by all that is in it.
 pub fn text(basis: &Basis, now: Timestamp) -> Result<String, std::fmt::Error> {
     let known = Known::of(basis);
     let gauges = Gauges::default();

@@ -134,7 +134,7 @@ impl<'a> Day<'a> {
 
     /// Lets time pass until then, or until nothing is left to be forwarded; what is due on the way is forwarded.
     async fn pass(&mut self, until: Option<Timestamp>) -> anyhow::Result<()> {
-        // Not only where something is due: it may have been sent before anybody looked, and is yet to be told of.
+        // Looks first, also where nothing is due: what was sent before anybody looked has yet to be told of.
         while let Some(due_at) = self.forwarded_in_time().await? {
             if until.is_some_and(|until| due_at > until) {
                 break;
@@ -147,11 +147,12 @@ impl<'a> Day<'a> {
         Ok(())
     }
 
+    /// Waits until nothing is due, but not for ever, and tells what was forwarded. `Some`: when something is due next.
     async fn forwarded_in_time(&mut self) -> anyhow::Result<Option<Timestamp>> {
         timeout(PATIENCE, self.forwarded(true)).await.context("the failures were not forwarded in time")?
     }
 
-    /// Waits until nothing is due, and may tell what was forwarded meanwhile. Returns when something is due again.
+    /// Waits until nothing is due, and may tell what was forwarded meanwhile. `Some`: when something is due next.
     async fn forwarded(&mut self, tells: bool) -> anyhow::Result<Option<Timestamp>> {
         loop {
             let (rows, now) = (self.daemon.outbox().await?, self.clock.now());

@@ -139,5 +139,5 @@ fn verdict_on_deployments(report: &Report, at_backend: &Report) -> anyhow::Resul
     let count = |report: &Report| report.rows.iter().map(|row| row.deployments).sum::<usize>();
     let (told, held) = (count(report), count(at_backend));
     ensure!(told == held, "the metrics backend holds {held} deployments instead of {told}");
-    Ok(format!("And {held} deployments, each once."))
+    Ok(format!("Of the day's deployments it holds {held}, each once."))
 }

@@ -128,7 +128,7 @@ pub(super) struct FailureFacts {
     pub(super) restored_ns: i64,
 }
 
-/// Takes failures in, and finds out what they have to do with deployments.
+/// Failures, gathered by kind until all deployments are there to be linked to.
 #[derive(Debug, Default)]
 pub struct Gathering {
     kinds: Vec<Kind>,
@@ -169,9 +169,9 @@ impl Gathering {
         }
     }
 
-    /// Finds out which deployments failed, when they were recovered from, and which mended something. `link_window`: a
-    /// deployment that ended so long before a failure can be its cause.
-    pub fn done(self, deployed: Deployed, link_window: Duration) -> Basis {
+    /// Links them to these deployments: which of those failed, when they were recovered from, and which mended
+    /// something. `link_window`: a deployment that ended so long before a failure can be its cause.
+    pub fn link(self, deployed: Deployed, link_window: Duration) -> Basis {
         let mut linking = Linking { basis: Basis { deployed, ..Basis::default() }, linked: Vec::new() };
         for kind in &self.kinds {
             linking.basis.add_kind(kind);
@@ -189,7 +189,7 @@ impl Gathering {
         for (kind, facts, linked) in self.named {
             linking.settle(kind, facts, linked);
         }
-        linking.done()
+        linking.with_recoveries()
     }
 }
 
@@ -204,27 +204,28 @@ impl Linking {
     /// Notes what a failure has to do with deployments.
     fn settle(&mut self, kind: u32, facts: FailureFacts, linked: Option<Place>) {
         let basis = &mut self.basis;
-        let FailureKind { env, .. } = basis.kinds[kind as usize];
-        if basis.kinds[kind as usize].counts() {
+        let of_kind = &basis.kinds[kind as usize];
+        let env = of_kind.env;
+        if of_kind.counts() {
             if let Some(remediation) = basis.remediation(kind, &facts, linked) {
                 basis.deployed.mended(remediation);
             }
             // Somebody may name a deployment to another env. Each env is compared with itself.
             let linked = linked.filter(|place| basis.deployed.kinds[place.kind as usize].env == env);
-            let place = number(basis.failures[kind as usize].len());
-            self.linked.extend(linked.map(|linked| (linked, facts.started_at, kind, place)));
+            let nth = number(basis.failures[kind as usize].len());
+            self.linked.extend(linked.map(|linked| (linked, facts.started_at, kind, nth)));
         }
         basis.failures[kind as usize].push(facts);
     }
 
-    /// Notes how each deployment that failed was recovered from.
-    fn done(self) -> Basis {
+    /// Notes how each deployment that failed was recovered from, once all failures are settled.
+    fn with_recoveries(self) -> Basis {
         let Self { mut basis, mut linked } = self;
         linked.sort_unstable();
         for of_one in linked.chunk_by(|(place, ..), (other, ..)| place == other) {
-            let failures = of_one.iter().map(|(_, _, kind, place)| {
+            let failures = of_one.iter().map(|(_, _, kind, nth)| {
                 let has_good_times = basis.kinds[*kind as usize].has_good_times;
-                (&basis.failures[*kind as usize][*place as usize], has_good_times)
+                (&basis.failures[*kind as usize][*nth as usize], has_good_times)
             });
             let stretch =
                 failures.fold(None::<Stretch>, |stretch, (failure, has_good_times)| match stretch {
@@ -257,6 +258,7 @@ impl Basis {
         &self.deployed.names
     }
 
+    /// Adds a kind of failures. Its own deployments are looked for here: all have to be there before.
     fn add_kind(&mut self, kind: &Kind) {
         let Deployed { names, kinds: deployments, .. } = &mut self.deployed;
         let mut services: Vec<&String> = kind.services.iter().collect();
@@ -274,7 +276,7 @@ impl Basis {
             };
             is_own && made.env == env
         });
-        let own = own.map(|(place, _)| number(place)).collect();
+        let own = own.map(|(made, _)| number(made)).collect();
         let Kind { state, has_good_times, .. } = *kind;
         self.kinds.push(FailureKind { state, services, team, env, severity, has_good_times, own });
         self.failures.push(Vec::new());

@@ -9,8 +9,8 @@ use crate::domain::timestamp::Timestamp;
 
 /// The periods that can be chosen, in days.
 pub(super) const PERIODS: [u64; 3] = [7, 30, 90];
-/// The trend goes back that far, so that there are weeks to compare. No period is longer.
-pub(in crate::http) const TREND: Duration = Duration::from_hours(13 * 7 * 24);
+/// How far the trend goes back, so that there are weeks to compare. No period that can be chosen is longer.
+pub(in crate::http) const TREND_SPAN: Duration = Duration::from_hours(13 * 7 * 24);
 
 /// The figures of every period.
 pub(in crate::http) struct Boards {
@@ -32,10 +32,10 @@ pub(super) struct Board {
 }
 
 impl Boards {
-    /// Those as of now, from what the trend is computed from.
+    /// The figures as of now. `basis` goes back at least [`TREND_SPAN`].
     pub(in crate::http) fn new(basis: &Basis, now: Timestamp, env: &str, timezone: &TimeZone) -> Self {
         let question = Question {
-            since: now.saturating_sub(TREND),
+            since: now.saturating_sub(TREND_SPAN),
             until: now,
             by: By::None,
             env: Env::One(env.to_owned()),

@@ -167,7 +167,7 @@ pub(super) fn by(what: &str, title: &str, report: &Report) -> Markup {
         section aria-label=(title) {
             h2 { (title) }
             @if report.rows.is_empty() {
-                p.card.quiet { "No failures and no deployments in this period." }
+                p.card.quiet { "No failure and no deployment of this period has a " (what.to_lowercase()) "." }
             } @else {
                 div.card { (wide(&format!("Table of the figures {}", title.to_lowercase()), &table)) }
             }

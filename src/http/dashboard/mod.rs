@@ -24,7 +24,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use self::boards::PERIODS;
-pub(super) use self::boards::{Boards, TREND};
+pub(super) use self::boards::{Boards, TREND_SPAN};
 use self::page::{Shown, dashboard, notice};
 use super::admin::{Admin, blocking, obey};
 use crate::domain::failure::State as FailureState;

@@ -26,7 +26,7 @@ pub(crate) fn basis(failures: &[Failure], deployments: &Deployments) -> Basis {
         let linked = failure.deployment.as_deref().and_then(|id| places.get(id).copied());
         gathering.add(kind, Times::of(failure), Link::Named(linked));
     }
-    gathering.done(deployed, Duration::ZERO)
+    gathering.link(deployed, Duration::ZERO)
 }
 
 fn report(question: &Question, failures: &[Failure], deployments: &Deployments) -> Report {
