@@ -161,7 +161,14 @@ impl Daemon {
         let public = http::public(config.pagerduty.path.as_str(), intake, events_api);
         let (admin, prepare) = http::admin(admin);
         let mut servers = JoinSet::new();
-        servers.spawn(prepare);
+        let mut ending = stop.clone();
+        servers.spawn(async move {
+            tokio::select! {
+                () = prepare => {}
+                // Nobody will ask any more. An error means that nobody is left to say so: as good as said.
+                _ = ending.wait_for(|ending| *ending) => {}
+            }
+        });
         servers.spawn(http::serve(listeners.public, public, Limits::default(), stop.clone()));
         servers.spawn(http::serve(listeners.admin, admin, Limits::default(), stop.clone()));
         Ok(servers)

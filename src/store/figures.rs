@@ -89,7 +89,7 @@ impl FiguresReader {
         // Two snapshots, that of the deployments a moment earlier: one that comes in between is not there yet.
         let db = for_deployments.transaction()?;
         let first_start = first_start(&db, since, until)?;
-        // Later failures are linked to a deployment of the period only where they name it.
+        // Failures that are created later are linked to a deployment of the period only where they name it.
         let last_start = until.saturating_add(link_window);
         let (failures, deployments) = thread::scope(|scope| {
             let read = || Failures::read(for_failures, link_window, first_start, last_start);
@@ -166,8 +166,9 @@ struct DeploymentRow {
 }
 
 /// Failures, as they are read.
-#[derive(Default)]
 struct Failures {
+    /// Those that began later count only for the deployment that they are linked to.
+    until: Timestamp,
     gathering: Gathering,
     /// By `counts_for`: the kind, and whether its failures name a deployment.
     kinds: HashMap<String, (u32, bool)>,
@@ -176,8 +177,8 @@ struct Failures {
 }
 
 impl Failures {
-    /// Those that began before `until`, and had not ended by `since`; and those from any time that name a deployment,
-    /// because the deployment may be of that time.
+    /// Those that began before `until`, and had not ended by `since`. Of those that began later, the ones that may be
+    /// linked to a deployment of that time all the same: they were created in it, or name a deployment.
     fn read(
         db: &mut Connection,
         link_window: Duration,
@@ -191,12 +192,17 @@ impl Failures {
             "SELECT id, started_at_ns, finished_at_ns, counts_for, created_at_ns, restore_ns
             FROM failure WHERE state IN ('open', 'ignored') AND finished_at_ns IS NULL AND started_at_ns < ?2
             AND (state = 'open' OR started_at_ns >= ?1) AND counts_for IS NOT NULL";
-        const NAMING_FROM_AFAR: &str =
+        const CREATED_EARLIER: &str =
             "SELECT id, started_at_ns, finished_at_ns, counts_for, created_at_ns, restore_ns FROM failure
-            WHERE substr(counts_for, -5) = 'true]' AND (started_at_ns >= ?2 OR finished_at_ns < ?1)";
+            WHERE created_at_ns IS NOT NULL AND started_at_ns >= ?2 AND created_at_ns < ?2
+            AND counts_for IS NOT NULL AND substr(counts_for, -5) <> 'true]'";
+        const NAMING_LATER: &str =
+            "SELECT id, started_at_ns, finished_at_ns, counts_for, created_at_ns, restore_ns FROM failure
+            WHERE substr(counts_for, -5) = 'true]' AND started_at_ns >= ?2";
         let db = db.transaction()?;
-        let mut failures = Self::default();
-        for sql in [ENDED, WITHOUT_END, NAMING_FROM_AFAR] {
+        let mut failures =
+            Self { until, gathering: Gathering::default(), kinds: HashMap::default(), naming: Vec::new() };
+        for sql in [ENDED, WITHOUT_END, CREATED_EARLIER, NAMING_LATER] {
             let mut statement = db.prepare_cached(sql)?;
             let mut rows = statement.query(params![since.as_nanos(), until.as_nanos()])?;
             while let Some(row) = rows.next()? {
@@ -240,10 +246,12 @@ impl Failures {
     }
 
     fn link(self, deployments: Deployments, link_window: Duration) -> Basis {
-        let Self { mut gathering, naming, .. } = self;
+        let Self { until, mut gathering, naming, .. } = self;
         for (kind, times, linked) in naming {
             let place = linked.and_then(|row| deployments.place(row));
-            gathering.add(kind, times, Link::Named(place));
+            if place.is_some() || times.started_at < until {
+                gathering.add(kind, times, Link::Named(place));
+            }
         }
         gathering.link(deployments.deployed, link_window)
     }

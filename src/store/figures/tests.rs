@@ -97,9 +97,17 @@ proptest! {
     ) {
         let deployments = versioned(deployments);
         let known = deployment::Deployments::new(deployments.clone());
+        let in_period =
+            |made: &&Deployment| question.since <= made.finished_at && made.finished_at < question.until;
+        let first = deployments.iter().filter(in_period).map(|made| made.started_at).min();
+        let first = first.map_or(question.since, |first| first.min(question.since));
         let (mut failures, mut stored_ones) = (Vec::new(), Vec::new());
-        for (n, Evaluated { mut failure, details }) in evaluated.into_iter().enumerate() {
+        for (n, Evaluated { mut failure, mut details }) in evaluated.into_iter().enumerate() {
             failure.id = FailureId::parse(&format!("failure:{n:0>10}")).unwrap();
+            // One that names a deployment which began after its own end is not looked for.
+            if failure.finished_at.is_some_and(|end| end < first) {
+                details = Details { created_at: details.created_at, ..Details::default() };
+            }
             let linked = known.link(&details.suspect(&failure), WINDOW).deployment();
             let deployment = linked.map(|deployment| deployment.id.to_string());
             failures.push(Failure { deployment, ..failure.clone() });

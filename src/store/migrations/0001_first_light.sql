@@ -44,8 +44,10 @@ CREATE INDEX failure_by_end ON failure (finished_at_ns, started_at_ns, counts_fo
     WHERE finished_at_ns IS NOT NULL;
 CREATE INDEX failure_without_end ON failure (state, finished_at_ns, started_at_ns)
     WHERE finished_at_ns IS NULL AND state IS NOT NULL;
--- Those that name a deployment, which may have been made long before or after them. counts_for ends with whether they do.
-CREATE INDEX failure_naming ON failure (started_at_ns, finished_at_ns) WHERE substr(counts_for, -5) = 'true]';
+-- Those that name a deployment, which may have been made long before them. counts_for ends with whether they do.
+CREATE INDEX failure_naming ON failure (started_at_ns) WHERE substr(counts_for, -5) = 'true]';
+-- Those that were created before they began, as failure.start may have it: links go by the one, figures by the other.
+CREATE INDEX failure_created_earlier ON failure (started_at_ns, created_at_ns) WHERE created_at_ns IS NOT NULL;
 
 -- A deployment that came by the event API; the last one committed under an id counts.
 CREATE TABLE deployment (
