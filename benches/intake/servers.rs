@@ -1,6 +1,7 @@
 //! The two that are compared, each started anew for a run.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -104,6 +105,7 @@ impl Daemon {
     }
 
     pub(crate) fn measure(self, load: Load, connections: usize, count: usize) -> anyhow::Result<Measured> {
+        self.wait_for_figures()?;
         let folded_before = self.folded_up_to()?;
         let began = Instant::now();
         let (run, cpu) = measure(self.running.public, load, connections, count)?;
@@ -114,6 +116,16 @@ impl Daemon {
         let folded_in = began.elapsed().saturating_sub(preparing);
         self.stop()?;
         Ok(Measured { run, cpu, folded_in })
+    }
+
+    /// What is computed once after a start is no part of what an event costs.
+    fn wait_for_figures(&self) -> anyhow::Result<()> {
+        let mut stream = TcpStream::connect(self.running.admin)?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        anyhow::ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        Ok(())
     }
 
     /// The last event that its failure knows.

@@ -26,6 +26,8 @@ pub(super) struct Checkpointer {
     wal_pages: Arc<AtomicUsize>,
     /// How long the WAL was when the thread was last woken.
     woken_at: usize,
+    /// How long it was when the writer last lent a hand.
+    helped_at: usize,
     wake: SyncSender<()>,
     thread: JoinHandle<()>,
 }
@@ -43,7 +45,7 @@ pub(super) fn start(path: &Path, writer: &mut Connection) -> Result<Checkpointer
     let (wake, woken) = sync_channel(1);
     let db = open_to_checkpoint(path)?;
     let thread = thread::Builder::new().name("store-checkpoint".into()).spawn(move || run(&db, &woken))?;
-    Ok(Checkpointer { wal_pages, woken_at: 0, wake, thread })
+    Ok(Checkpointer { wal_pages, woken_at: 0, helped_at: 0, wake, thread })
 }
 
 fn run(db: &Connection, woken: &Receiver<()>) {
@@ -64,10 +66,12 @@ impl Checkpointer {
     /// Called after every group.
     pub(super) fn keep_up(&mut self, writer: &Connection) {
         let wal_pages = self.wal_pages.load(Ordering::Relaxed);
-        if wal_pages < self.woken_at {
-            self.woken_at = 0;
+        if wal_pages < self.woken_at.max(self.helped_at) {
+            (self.woken_at, self.helped_at) = (0, 0);
         }
-        if wal_pages >= FAR_BEHIND_PAGES {
+        // Where somebody reads for long, it stays behind: then a try after every group would only take time.
+        if wal_pages >= FAR_BEHIND_PAGES.max(self.helped_at + WORTHWHILE_PAGES) {
+            self.helped_at = wal_pages;
             checkpoint(writer);
         } else if wal_pages >= self.woken_at + WORTHWHILE_PAGES {
             self.woken_at = wal_pages;
