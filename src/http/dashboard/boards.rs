@@ -48,6 +48,9 @@ impl Boards {
             let [all, by_service, by_team] = reports(&question, [By::None, By::Service, By::Team], basis);
             Board { all, by_service, by_team }
         });
+        // The first week is only a part of one: its bar would be compared with those of whole weeks.
+        let since = question.starts().get(1).copied().unwrap_or(question.since);
+        let question = Question { since, ..question };
         Self { by_period, trend: report(&question, basis), weeks: question.starts() }
     }
 
