@@ -29,8 +29,8 @@ const NARROWEST_KEY: usize = 8;
 
 /// The report as tables, with a trend of each key where the period is divided.
 ///
-/// `env`: as it was asked for. `periods`: where each begins, also those that have no row because nothing happened in them. `width` is the terminal's,
-/// in characters.
+/// `env`: as it was asked for. `periods`: where each begins, also those that have no row because nothing happened in
+/// them. `width` is the terminal's, in characters.
 pub(in crate::cli) fn table(report: &Report, env: &str, periods: &[Timestamp], width: usize) -> String {
     let mut text = wrapped(&heading(report, env), width).join("\n") + "\n";
     if report.rows.is_empty() {
