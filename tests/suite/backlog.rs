@@ -53,7 +53,8 @@ fn all_is_folded(db: &rusqlite::Connection) {
     panic!("the backlog stays");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// On one thread, so that it can be said when everything spawned has been handed to the writer.
+#[tokio::test]
 async fn what_cannot_be_folded_is_refused_before_it_fills_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
@@ -66,10 +67,18 @@ async fn what_cannot_be_folded_is_refused_before_it_fills_memory() {
     .unwrap();
     let mut accepted = 0;
     let mut waiting = JoinSet::new();
+    // The poison comes in a rush: among a few it would be folded, and refused, at once.
+    db.execute_batch("BEGIN IMMEDIATE").unwrap();
     for n in 0..MORE_THAN_FIT {
         let incident = if n == 40 { "QPOISON01".to_owned() } else { format!("QFINE{n:05}") };
         waiting.spawn(record(store.clone(), incident));
         if waiting.len() == 64 {
+            if !db.is_autocommit() {
+                for _ in 0..64 {
+                    tokio::task::yield_now().await;
+                }
+                db.execute_batch("COMMIT").unwrap();
+            }
             match waiting.join_next().await.unwrap().unwrap() {
                 Ok(()) => accepted += 1,
                 Err(StoreError::NotCommitted(_)) if accepted > 100 => break,
