@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::client::{self, Run};
 use crate::load::{self, Load};
-use crate::program::{self, Daemon};
+use crate::program::Daemon;
 
 const CONNECTIONS: usize = 16;
 const COUNT: usize = 40_000;
@@ -34,9 +34,9 @@ pub(crate) fn run(store: &Path) -> anyhow::Result<()> {
         let (admin, is_over) = (daemon.admin, Arc::clone(&stop));
         let asking = thread::spawn(move || {
             while !is_over.load(Ordering::Relaxed) {
-                program::get(admin, "/metrics")?;
-                program::get(admin, "/")?;
-                program::get(admin, REPORT)?;
+                client::get(admin, "/metrics")?;
+                client::get(admin, "/")?;
+                client::get(admin, REPORT)?;
                 thread::sleep(EVERY);
             }
             anyhow::Ok(())

@@ -1,11 +1,12 @@
 //! The program itself, as a command and as a daemon.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::client;
 use crate::load::SECRET;
 use crate::year;
 
@@ -54,7 +55,7 @@ impl Daemon {
 
     /// What the admin listener answers to a `GET`. Anything but a 200 is an error.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Vec<u8>> {
-        get(self.admin, path)
+        client::get(self.admin, path)
     }
 
     /// A line of `/proc/…/status`.
@@ -63,16 +64,6 @@ impl Daemon {
         let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
         Ok(line.unwrap_or_default().trim().to_owned())
     }
-}
-
-pub(crate) fn get(address: SocketAddr, path: &str) -> anyhow::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(address)?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    anyhow::ensure!(answer.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&answer));
-    Ok(answer)
 }
 
 impl Drop for Daemon {

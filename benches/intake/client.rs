@@ -80,6 +80,17 @@ pub(crate) fn run(address: SocketAddr, requests: Vec<Vec<Vec<u8>>>) -> io::Resul
     Ok(Run { per_second, p50: at(50), p99: at(99), answered: took.len(), took: all_took })
 }
 
+/// What is answered to one `GET`. Anything but a 200 is an error.
+pub(crate) fn get(address: SocketAddr, path: &str) -> anyhow::Result<Vec<u8>> {
+    let mut stream = std::net::TcpStream::connect(address)?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    anyhow::ensure!(answer.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&answer));
+    Ok(answer)
+}
+
 impl Connection {
     /// `false`: there is nothing more to send.
     fn send_next(&mut self) -> io::Result<bool> {

@@ -1,7 +1,6 @@
 //! The two that are compared, each started anew for a run.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -120,12 +119,7 @@ impl Daemon {
 
     /// What is computed once after a start is no part of what an event costs.
     fn wait_for_figures(&self) -> anyhow::Result<()> {
-        let mut stream = TcpStream::connect(self.running.admin)?;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        anyhow::ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        Ok(())
+        client::get(self.running.admin, "/metrics").map(drop)
     }
 
     /// The last event that its failure knows.

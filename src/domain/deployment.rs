@@ -174,15 +174,16 @@ impl Deployments {
         };
         let is_of_version = |deployment: &Deployment| deployment.version.as_deref() == Some(named);
         let own = || own.iter().copied();
-        let of_id = || self.get(named);
-        let of_sha = || {
-            best(own().filter(|deployment| is_of_sha(deployment)), by)
-                .or_else(|| best(self.all.iter().rev().filter(|deployment| is_of_sha(deployment)), by))
-        };
-        let of_version = || best(own().filter(|deployment| is_of_version(deployment)), by);
-        None.or_else(|| Some((of_id()?, KnownBy::Id)))
-            .or_else(|| Some((of_sha()?, KnownBy::CommitSha)))
-            .or_else(|| Some((of_version()?, KnownBy::Version)))
+        if let Some(deployment) = self.get(named) {
+            return Some((deployment, KnownBy::Id));
+        }
+        let of_sha = best(own().filter(|deployment| is_of_sha(deployment)), by)
+            .or_else(|| best(self.all.iter().rev().filter(|deployment| is_of_sha(deployment)), by));
+        if let Some(deployment) = of_sha {
+            return Some((deployment, KnownBy::CommitSha));
+        }
+        best(own().filter(|deployment| is_of_version(deployment)), by)
+            .map(|deployment| (deployment, KnownBy::Version))
     }
 
     /// Whether a deployment is a rollback: of a version (or commit) of its service and env that was deployed before,

@@ -71,17 +71,17 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
 
 /// Explains which deployment a failure is linked to.
 pub fn explain_link(suspect: &Suspect<'_>, linked: Linked<'_>) -> Why {
-    let named = || suspect.named.iter().map(|named| format!("{named:?}")).collect::<Vec<_>>().join(" and ");
+    let named = || suspect.named.iter().map(|named| format!("{named:?}")).collect::<Vec<_>>().join(", ");
     let because = match linked {
         Linked::Automatically(_) => {
             "the latest of its services (or team) in its env that had started, and ended within dora.link_window"
                 .to_owned()
         }
-        Linked::Explicitly(_, KnownBy::Id) => format!("{} was named, and is its id", named()),
-        Linked::Explicitly(_, KnownBy::CommitSha) => format!("{} was named, and is its commit", named()),
-        Linked::Explicitly(_, KnownBy::Version) => format!("{} was named, and is its version", named()),
+        Linked::Explicitly(_, KnownBy::Id) => format!("its id was named: {}", named()),
+        Linked::Explicitly(_, KnownBy::CommitSha) => format!("its commit was named: {}", named()),
+        Linked::Explicitly(_, KnownBy::Version) => format!("its version was named: {}", named()),
         Linked::Forbidden => "\"none\" was named".to_owned(),
-        Linked::NamedUnknown => format!("{} was named, and is not known", named()),
+        Linked::NamedUnknown => format!("what was named is not known: {}", named()),
         Linked::NoneInWindow => {
             "no deployment of its services (or team) in its env within dora.link_window before it".to_owned()
         }

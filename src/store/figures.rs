@@ -172,7 +172,7 @@ struct Failures {
     gathering: Gathering,
     /// By `counts_for`: the kind, and whether its failures name a deployment.
     kinds: HashMap<String, (u32, bool)>,
-    /// Those that name a deployment, which are few: their kind, and what they are linked to.
+    /// Those that name a deployment: their kind, and what they are linked to.
     naming: Vec<(u32, Times, Option<DeploymentRow>)>,
 }
 

@@ -117,6 +117,7 @@ async fn answer_all(mut stream: TcpStream, memory: Arc<Mutex<Memory>>) {
         let status = match mood {
             Mood::Takes => "202 Accepted\r\n",
             Mood::TakesSlowly(pause) => {
+                // Not a wait for something that must have happened: the slowness itself is what is tried.
                 tokio::time::sleep(pause).await;
                 "200 OK\r\n"
             }
