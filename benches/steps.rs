@@ -39,7 +39,8 @@ fn main() -> anyhow::Result<()> {
     measure("verify the signature", || {
         secrets.verify(std::iter::once(signature.as_bytes()), RESOLVED).is_ok()
     });
-    measure("parse the body", || payload::parse(RESOLVED).is_ok());
+    measure("parse the body's heading", || payload::heading(RESOLVED).is_ok());
+    measure("parse all of it", || payload::parse(RESOLVED).is_ok());
     measure("the same as a generic JSON value", || {
         serde_json::from_slice::<serde_json::Value>(RESOLVED).is_ok()
     });

@@ -124,10 +124,15 @@ async fn write(store: &Store, n: u64, since: Timestamp) -> anyhow::Result<()> {
         store.deploy(deployment(n, since), SystemClock.now()).await?;
     }
     for body in if n < FAILURES { bodies(n, since) } else { Vec::new() } {
-        let event = payload::parse(body.as_bytes()).map_err(|error| anyhow::anyhow!("{error}: {body}"))?;
-        let delivery =
-            Delivery { id: None, received_at: event.occurred_at, body: Bytes::from(body), reservation: None };
-        store.record(event, delivery).await?;
+        let heading =
+            payload::heading(body.as_bytes()).map_err(|error| anyhow::anyhow!("{error}: {body}"))?;
+        let delivery = Delivery {
+            id: None,
+            received_at: heading.occurred_at,
+            body: Bytes::from(body),
+            reservation: None,
+        };
+        store.record(heading, delivery).await?;
     }
     Ok(())
 }

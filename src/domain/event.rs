@@ -1,9 +1,24 @@
 //! One PagerDuty event: what it says, and where it stands in the order of an incident's events.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::id::IncidentId;
 use super::timestamp::Timestamp;
+
+/// What has to be known of an event to keep it. The rest of it is read when it is folded into its failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heading {
+    /// `event.id`.
+    pub id: String,
+    /// `event.event_type`.
+    pub event_type: Cow<'static, str>,
+    /// `event.occurred_at`.
+    pub occurred_at: Timestamp,
+    /// The incident that it is about; `None` as with [`Event::subject`].
+    pub incident: Option<IncidentId>,
+}
 
 /// A verified event, with only those facts in it that the program understands.
 ///
@@ -166,7 +181,12 @@ const KINDS: [(&str, Kind); 26] = [
 impl Kind {
     /// The kind behind an `event_type`; `None` for one that is not about an incident or not known.
     pub fn parse(event_type: &str) -> Option<Self> {
-        KINDS.iter().find(|(name, _)| *name == event_type).map(|(_, kind)| *kind)
+        Self::named(event_type).map(|(_, kind)| kind)
+    }
+
+    /// The kind, and the name that it was found by.
+    pub fn named(event_type: &str) -> Option<(&'static str, Self)> {
+        KINDS.iter().find(|(name, _)| *name == event_type).copied()
     }
 
     /// Which of two events of the same instant came first: a resolve ends what a trigger of the same

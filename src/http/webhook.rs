@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -11,7 +13,7 @@ use super::answer::{CloseConnection, in_time, refusal};
 use super::body::{BodyBudget, BodyError, LARGEST_BODY_BYTES};
 use crate::clock::Clock;
 use crate::config::Unverified;
-use crate::domain::event::Event;
+use crate::domain::event::Heading;
 use crate::pagerduty::payload::{self, NotUnderstood};
 use crate::pagerduty::signature::{SIGNATURE_HEADER, SignatureError, SigningSecrets};
 use crate::store::{Delivery, Recorded, Store, StoreError};
@@ -36,7 +38,7 @@ pub struct Intake {
 /// A delivery whose bytes were signed, and what they say. Nothing behind it sees headers or JSON.
 pub(super) struct Signed {
     delivery: Delivery,
-    event: Result<Event, NotUnderstood>,
+    heading: Result<Heading, NotUnderstood>,
 }
 
 /// Why a request is not taken, before anything was looked at that nobody has vouched for.
@@ -70,20 +72,17 @@ pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
 
 impl Intake {
     /// Has the store keep it; `Ok` means that the disk has it.
-    async fn keep(&self, Signed { delivery, event }: Signed) -> Result<Recorded, StoreError> {
+    async fn keep(&self, Signed { delivery, heading }: Signed) -> Result<Recorded, StoreError> {
         let received_at = delivery.received_at;
-        let occurred_at = event.as_ref().ok().map(|event| event.occurred_at);
-        let kept = async {
-            match event {
-                Ok(event) => self.store.record(event, delivery).await,
-                Err(reason) => {
-                    tracing::warn!(%reason, "a signed webhook was not understood and goes to quarantine");
-                    self.store.quarantine(reason.to_string(), delivery).await
-                }
+        let occurred_at = heading.as_ref().ok().map(|heading| heading.occurred_at);
+        // Where this gives up waiting, the event may be kept all the same; the resend will be a duplicate.
+        let recorded = match heading {
+            Ok(heading) => in_time(self.store.record(heading, delivery)).await?,
+            Err(reason) => {
+                tracing::warn!(%reason, "a signed webhook was not understood and goes to quarantine");
+                in_time(self.store.quarantine(reason.to_string(), delivery)).await?
             }
         };
-        // Where this gives up waiting, the event may be kept all the same; the resend will be a duplicate.
-        let recorded = in_time(kept).await?;
         if let (Recorded::Accepted, Some(occurred_at)) = (recorded, occurred_at) {
             self.metrics.lagged(occurred_at, received_at);
         }
@@ -94,26 +93,36 @@ impl Intake {
 impl FromRequest<Arc<Intake>> for Signed {
     type Rejection = Refused;
 
-    async fn from_request(request: Request, intake: &Arc<Intake>) -> Result<Self, Refused> {
-        let (parts, body) = request.into_parts();
-        if wont_be_read(&parts.headers) {
+    fn from_request(
+        request: Request,
+        intake: &Arc<Intake>,
+    ) -> impl Future<Output = Result<Self, Refused>> + Send {
+        // The rest of the request is let go of at once: a thousand connections may wait for their bodies.
+        let (Parts { headers, .. }, body) = request.into_parts();
+        Self::read(headers, body, intake)
+    }
+}
+
+impl Signed {
+    async fn read(headers: HeaderMap, body: Body, intake: &Intake) -> Result<Self, Refused> {
+        if wont_be_read(&headers) {
             return Err(Refused::Body(BodyError::TooLarge));
         }
         let body = intake.budget.read(body).await.map_err(Refused::Body)?;
-        if !is_identity(&parts.headers) {
+        if !is_identity(&headers) {
             return Err(Refused::Encoding);
         }
-        let lines = parts.headers.get_all(SIGNATURE_HEADER).iter().map(HeaderValue::as_bytes);
+        let lines = headers.get_all(SIGNATURE_HEADER).iter().map(HeaderValue::as_bytes);
         let verified = intake.secrets.verify(lines, &body).map_err(|error| Refused::Signature {
             error,
             is_legacy: error == SignatureError::Missing && crate::pagerduty::looks_like_legacy(body.as_ref()),
             may_retry: error == SignatureError::Mismatch && intake.unverified == Unverified::Retry,
         })?;
-        let event = payload::parse(verified.into_inner().as_ref());
+        let heading = payload::heading(verified.into_inner().as_ref());
         let (bytes, reservation) = body.into_parts();
-        let id = parts.headers.get("x-webhook-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let id = headers.get("x-webhook-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
         let delivery = Delivery { id, received_at: intake.clock.now(), body: bytes, reservation };
-        Ok(Self { delivery, event })
+        Ok(Self { delivery, heading })
     }
 }
 

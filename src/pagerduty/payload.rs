@@ -1,4 +1,4 @@
-//! The body of a V3 webhook, parsed into an [`Event`]: exactly one event in an envelope.
+//! The body of a V3 webhook, parsed into a [`Heading`] or a whole [`Event`]: exactly one event in an envelope.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,9 @@ use serde::de::MapAccess;
 use serde::de::value::MapAccessDeserializer;
 
 use super::lenient::{Lenient, Shape};
-use crate::domain::event::{DeploymentHint, Event, Kind, Merge, Priority, Reference, Snapshot, Subject};
+use crate::domain::event::{
+    DeploymentHint, Event, Heading, Kind, Merge, Priority, Reference, Snapshot, Subject,
+};
 use crate::domain::id::IncidentId;
 use crate::domain::timestamp::{Timestamp, TimestampError};
 
@@ -35,20 +37,51 @@ pub fn stored(body: &[u8]) -> Option<Event> {
 
 /// Reads a body whose signature was verified.
 pub fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
+    let Understood { event, occurred_at, about } = understand(body)?;
+    let subject =
+        about.map(|About { kind, incident, .. }| event.data.0.unwrap_or_default().subject(kind, incident));
+    Ok(Event { id: event.id.into_owned(), event_type: event.event_type.into_owned(), occurred_at, subject })
+}
+
+/// Reads of such a body what has to be known to keep it. It understands exactly what [`parse`] does.
+pub fn heading(body: &[u8]) -> Result<Heading, NotUnderstood> {
+    let Understood { event, occurred_at, about } = understand(body)?;
+    let (event_type, incident) = match about {
+        Some(About { name, incident, .. }) => (Cow::Borrowed(name), Some(incident)),
+        None => (Cow::Owned(event.event_type.into_owned()), None),
+    };
+    Ok(Heading { id: event.id.into_owned(), event_type, occurred_at, incident })
+}
+
+/// A body that can be counted on.
+struct Understood<'a> {
+    event: WireEvent<'a>,
+    occurred_at: Timestamp,
+    /// `None` for what is about no incident.
+    about: Option<About>,
+}
+
+struct About {
+    name: &'static str,
+    kind: Kind,
+    incident: IncidentId,
+}
+
+fn understand(body: &[u8]) -> Result<Understood<'_>, NotUnderstood> {
     let Envelope { event } = serde_json::from_slice(body)?;
     if event.id.is_empty() {
         return Err(NotUnderstood::NoId);
     }
     let occurred_at = Timestamp::parse(&event.occurred_at)?;
-    let subject = match Kind::parse(&event.event_type) {
+    let about = match Kind::named(&event.event_type) {
         None => None,
-        Some(kind) => {
-            let data = event.data.0.unwrap_or_default();
+        Some((name, kind)) => {
+            let incident = event.data.0.as_ref().and_then(Data::incident);
             let no_incident = || NotUnderstood::NoIncident(event.event_type.clone().into_owned());
-            Some(data.subject(kind).ok_or_else(no_incident)?)
+            Some(About { name, kind, incident: incident.ok_or_else(no_incident)? })
         }
     };
-    Ok(Event { id: event.id.into_owned(), event_type: event.event_type.into_owned(), occurred_at, subject })
+    Ok(Understood { event, occurred_at, about })
 }
 
 #[derive(Deserialize)]
@@ -107,11 +140,26 @@ struct Data<'a> {
 }
 
 impl Data<'_> {
+    fn is_incident(&self) -> bool {
+        self.shape.0.as_deref() == Some("incident")
+    }
+
     /// The incident it is about: `data.id` only where the data is the incident itself.
-    fn subject(self, kind: Kind) -> Option<Subject> {
-        let is_incident = self.shape.0.as_deref() == Some("incident");
-        let assignments = self.incident_role_assignments.0.unwrap_or_default();
-        let mentioned = || assignments.into_iter().find_map(|assignment| assignment.incident.0?.id.0);
+    fn incident(&self) -> Option<IncidentId> {
+        let id = if self.is_incident() {
+            self.id.0.as_deref()
+        } else {
+            let named = self.incident.0.as_ref().and_then(WireReference::id);
+            named.or_else(|| {
+                self.incident_role_assignments.0.iter().flatten().find_map(RoleAssignment::incident_id)
+            })
+        };
+        IncidentId::parse(id?)
+    }
+
+    /// What it says of that incident.
+    fn subject(self, kind: Kind, incident: IncidentId) -> Subject {
+        let is_incident = self.is_incident();
         let deployment = match self.shape.0.as_deref() {
             Some("incident_note") => {
                 self.content.0.as_deref().and_then(named_in_note).map(DeploymentHint::Note)
@@ -119,8 +167,6 @@ impl Data<'_> {
             Some("incident_field_values") => self.custom_fields.0.and_then(named_in_field),
             _ => None,
         };
-        let id =
-            if is_incident { self.id.0 } else { self.incident.0.and_then(|i| i.id.0).or_else(mentioned) };
         let snapshot = Snapshot {
             number: self.number.0,
             title: owned(self.title),
@@ -135,15 +181,15 @@ impl Data<'_> {
             incident_type: self.incident_type.0.and_then(|incident_type| owned(incident_type.name)),
             merge: self.resolve_reason.0,
         };
-        Some(Subject {
-            incident: IncidentId::parse(&id?)?,
+        Subject {
+            incident,
             kind,
             // A resolve remains one, also where its data has a shape that nobody has seen yet.
             // What only mentions the incident shows nothing of it, whatever shape it has.
             snapshot: (kind != Kind::Mentioned)
                 .then(|| Box::new(if is_incident { snapshot } else { Snapshot::default() })),
             deployment,
-        })
+        }
     }
 }
 
@@ -175,6 +221,12 @@ struct WireReference<'a> {
     html_url: Lenient<Cow<'a, str>>,
 }
 
+impl WireReference<'_> {
+    fn id(&self) -> Option<&str> {
+        self.id.0.as_deref()
+    }
+}
+
 impl From<WireReference<'_>> for Reference {
     fn from(wire: WireReference<'_>) -> Self {
         Self { id: owned(wire.id), name: owned(wire.summary), url: owned(wire.html_url) }
@@ -186,6 +238,12 @@ impl From<WireReference<'_>> for Reference {
 struct RoleAssignment<'a> {
     #[serde(borrow)]
     incident: Lenient<WireReference<'a>>,
+}
+
+impl RoleAssignment<'_> {
+    fn incident_id(&self) -> Option<&str> {
+        self.incident.0.as_ref()?.id()
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -256,8 +314,8 @@ impl<'de> Shape<'de> for Merge {
         }
         let reason = Reason::deserialize(MapAccessDeserializer::new(object))?;
         let is_merge = reason.shape.0.as_deref() == Some("merge_resolve_reason");
-        let target = reason.incident.0.and_then(|incident| incident.id.0);
-        Ok(is_merge.then(|| Self { into: target.and_then(|id| IncidentId::parse(&id)) }))
+        let target = reason.incident.0.as_ref().and_then(WireReference::id);
+        Ok(is_merge.then(|| Self { into: target.and_then(IncidentId::parse) }))
     }
 }
 
@@ -267,6 +325,17 @@ mod tests {
 
     fn deployment(body: &str) -> Option<DeploymentHint> {
         parse(body.as_bytes()).unwrap().subject.unwrap().deployment
+    }
+
+    #[test]
+    fn a_heading_says_what_the_whole_event_does() {
+        for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pagerduty")).unwrap() {
+            let body = std::fs::read(file.unwrap().path()).unwrap();
+            let (heading, event) = (heading(&body).unwrap(), parse(&body).unwrap());
+            let incident = event.subject.map(|subject| subject.incident);
+            assert_eq!((heading.id, heading.occurred_at), (event.id, event.occurred_at));
+            assert_eq!((&*heading.event_type, heading.incident), (&*event.event_type, incident));
+        }
     }
 
     #[test]

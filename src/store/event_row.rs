@@ -4,13 +4,13 @@ use rusqlite::{OptionalExtension, params};
 
 use super::record::Delivery;
 use super::writer::Session;
-use crate::domain::event::Event;
+use crate::domain::event::Heading;
 use crate::domain::timestamp::Timestamp;
 
 /// Inserts an event. `None`: its id was there before.
 pub(super) fn insert(
     session: &Session<'_>,
-    event: &Event,
+    heading: &Heading,
     delivery: &Delivery,
 ) -> rusqlite::Result<Option<i64>> {
     const SQL: &str = "INSERT INTO event
@@ -19,9 +19,9 @@ pub(super) fn insert(
     let changed = session.execute(
         SQL,
         params![
-            event.id,
-            event.event_type,
-            event.occurred_at.as_nanos(),
+            heading.id,
+            heading.event_type,
+            heading.occurred_at.as_nanos(),
             delivery.received_at.as_nanos(),
             delivery.id,
             delivery.bytes(),
@@ -35,20 +35,22 @@ pub(super) fn insert(
 /// Once the body is past its retention there is nothing to compare with, and the id alone decides.
 pub(super) fn count_duplicate(
     session: &Session<'_>,
-    event: &Event,
+    event_id: &str,
     delivery: &Delivery,
 ) -> rusqlite::Result<bool> {
     const STORED: &str = "SELECT body FROM event WHERE event_id = ?1";
     const COUNT: &str = "UPDATE event SET duplicates = duplicates + 1 WHERE event_id = ?1";
     let stored: Option<Vec<u8>> =
-        session.prepare(STORED)?.query_row([&event.id], |row| row.get(0)).optional()?.flatten();
+        session.prepare(STORED)?.query_row([event_id], |row| row.get(0)).optional()?.flatten();
+    let parse = session.settings.parse;
     let says_the_same = |stored: &[u8]| {
-        stored == delivery.bytes() || (session.settings.parse)(stored).is_some_and(|first| first == *event)
+        stored == delivery.bytes()
+            || parse(stored).is_some_and(|first| parse(delivery.bytes()).is_some_and(|again| first == again))
     };
     if stored.is_some_and(|stored| !says_the_same(&stored)) {
         return Ok(false);
     }
-    session.execute(COUNT, [&event.id])?;
+    session.execute(COUNT, [event_id])?;
     Ok(true)
 }
 

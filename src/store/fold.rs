@@ -5,8 +5,6 @@
 //! over, or when as many wait as may: then all that an incident went through costs one reading and one writing of its
 //! row. `folded.up_to` says how far it is; what a crash leaves unfolded is folded at the next start.
 
-use std::sync::Arc;
-
 use rusqlite::{Connection, params};
 
 use super::Settings;
@@ -30,29 +28,26 @@ pub(super) fn slice_beside(group: usize) -> usize {
 }
 
 /// An event that is kept, and whose failure does not know it yet. Small, because many may wait: the rest of it is read
-/// again when it is folded.
+/// from its body when it is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Unfolded {
+pub(super) struct Unfolded {
     failure_key: i64,
     row: i64,
 }
 
-/// An event about an incident, to be folded.
-pub(super) struct Folding {
-    row: i64,
-    incident: IncidentId,
-    failure_key: i64,
-    event: Arc<Event>,
-    received_at: Timestamp,
-}
-
-impl Folding {
-    /// `None` for an event about no incident.
-    pub(super) fn new(row: i64, event: Arc<Event>, received_at: Timestamp) -> Option<Self> {
-        let incident = event.subject.as_ref()?.incident.clone();
-        let failure_key = failure_row::key(&FailureId::of_incident(&incident));
-        Some(Self { row, incident, failure_key, event, received_at })
+impl Unfolded {
+    pub(super) fn new(row: i64, incident: &IncidentId) -> Self {
+        Self { failure_key: failure_row::key(&FailureId::of_incident(incident)), row }
     }
+}
+
+/// An event about an incident, being folded.
+struct Folding {
+    row: i64,
+    failure_key: i64,
+    incident: IncidentId,
+    event: Event,
+    received_at: Timestamp,
 }
 
 /// Events kept and not folded yet.
@@ -77,8 +72,8 @@ impl Backlog {
     }
 
     /// Keeps what was committed and not folded with it.
-    pub(super) fn extend(&mut self, fresh: impl Iterator<Item = Folding>) {
-        self.waiting.extend(fresh.map(|Folding { row, failure_key, .. }| Unfolded { failure_key, row }));
+    pub(super) fn extend(&mut self, fresh: impl IntoIterator<Item = Unfolded>) {
+        self.waiting.extend(fresh);
     }
 
     /// The next events to be folded, about as many: incidents are not split.
@@ -110,29 +105,36 @@ pub(super) struct Slice {
     up_to: Option<i64>,
 }
 
-/// Brings the failures of some events up to date that the same transaction keeps.
+/// Brings the failures of the events up to date that the same transaction keeps.
 pub(super) fn fold_fresh(session: &mut Session<'_>) -> rusqlite::Result<()> {
     let fresh = std::mem::take(&mut session.fresh);
-    let up_to = fresh.last().map(|last| last.row);
-    fold(session, fresh, up_to)
+    let events = read(session, &fresh)?;
+    fold(session, events, fresh.last().map(|last| last.row))
 }
 
 /// Brings the failures of a part of the backlog up to date.
 pub(super) fn fold_slice(session: &mut Session<'_>, slice: &Slice) -> rusqlite::Result<()> {
+    let events = read(session, &slice.events)?;
+    fold(session, events, slice.up_to)
+}
+
+/// Reads from their bodies what events say.
+fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Vec<Folding>> {
     const SQL: &str = "SELECT received_at_ns, body FROM event WHERE id = ?1";
     let mut statement = session.prepare(SQL)?;
-    let mut events = Vec::with_capacity(slice.events.len());
-    for unfolded in &slice.events {
-        let mut rows = statement.query([unfolded.row])?;
+    let mut events = Vec::with_capacity(unfolded.len());
+    for &Unfolded { failure_key, row: id } in unfolded {
+        let mut rows = statement.query([id])?;
         if let Some(row) = rows.next()?
             && let Some(body) = row.get_ref(1)?.as_blob_or_null()?
             && let Some(event) = (session.settings.parse)(body)
+            && let Some(incident) = event.subject.as_ref().map(|subject| subject.incident.clone())
         {
             let received_at = Timestamp::from_nanos(row.get(0)?);
-            events.extend(Folding::new(unfolded.row, Arc::new(event), received_at));
+            events.push(Folding { row: id, failure_key, incident, event, received_at });
         }
     }
-    fold(session, events, slice.up_to)
+    Ok(events)
 }
 
 fn fold(session: &mut Session<'_>, mut events: Vec<Folding>, up_to: Option<i64>) -> rusqlite::Result<()> {
@@ -149,7 +151,7 @@ fn fold(session: &mut Session<'_>, mut events: Vec<Folding>, up_to: Option<i64>)
     let mut merged = Changed::default();
     for events in by_incident() {
         let member = session.incidents().load(&events[0].incident)?;
-        let received = events.iter().map(|folding| (&*folding.event, folding.received_at));
+        let received = events.iter().map(|folding| (&folding.event, folding.received_at));
         let stored = member.row.id;
         let row = match member.learn(received) {
             None => stored,
@@ -177,15 +179,15 @@ fn fold(session: &mut Session<'_>, mut events: Vec<Folding>, up_to: Option<i64>)
 
 /// What an earlier process kept and did not come to fold.
 pub(super) fn left_over(db: &Connection, settings: &Settings) -> rusqlite::Result<Backlog> {
-    const SQL: &str = "SELECT id, received_at_ns, body FROM event
+    const SQL: &str = "SELECT id, body FROM event
         WHERE id > (SELECT coalesce(max(up_to), 0) FROM folded) AND body IS NOT NULL ORDER BY id";
     let mut statement = db.prepare(SQL)?;
     let mut rows = statement.query([])?;
     let mut left_over = Backlog::default();
     while let Some(row) = rows.next()? {
-        if let Some(event) = (settings.parse)(row.get_ref(2)?.as_blob()?) {
-            let received_at = Timestamp::from_nanos(row.get(1)?);
-            left_over.extend(Folding::new(row.get(0)?, Arc::new(event), received_at).into_iter());
+        let event = (settings.parse)(row.get_ref(1)?.as_blob()?);
+        if let Some(subject) = event.and_then(|event| event.subject) {
+            left_over.extend([Unfolded::new(row.get(0)?, &subject.incident)]);
         }
     }
     Ok(left_over)

@@ -48,7 +48,7 @@ pub use story::{Attempt, Received, Story};
 pub use submit::Submitted;
 
 use crate::domain::deployment::Deployment;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Heading};
 use crate::domain::forwarding::{Destinations, Share};
 use crate::domain::id::FailureId;
 use crate::domain::policy::Policy;
@@ -137,18 +137,23 @@ impl Store {
         Ok(Self { jobs, outbox_changed, ended })
     }
 
-    /// Records a verified event. When this returns `Ok`, the disk has it.
-    pub async fn record(&self, event: Event, delivery: Delivery) -> Result<Recorded, StoreError> {
+    /// Records a verified event. When this is `Ok`, the disk has it.
+    pub fn record(&self, heading: Heading, delivery: Delivery) -> impl Answer<Recorded> {
         // Kept until the answer is there, so that the thread that made it frees it: an allocator has far more work with
         // what another thread frees.
-        let kept = (Arc::new(event), Arc::new(delivery));
-        let (event, delivery) = kept.clone();
-        self.offer(move |session| record::record(session, &event, &delivery)).await
+        let kept = Arc::new((heading, delivery));
+        let webhook = Arc::clone(&kept);
+        let answer = self.offer(move |session| record::record(session, &webhook.0, &webhook.1));
+        async move {
+            let recorded = answer.await;
+            drop(kept);
+            recorded
+        }
     }
 
     /// Keeps a signed body that was not understood.
-    pub async fn quarantine(&self, reason: String, delivery: Delivery) -> Result<Recorded, StoreError> {
-        self.offer(move |session| record::quarantine(session, &reason, &delivery)).await
+    pub fn quarantine(&self, reason: String, delivery: Delivery) -> impl Answer<Recorded> {
+        self.offer(move |session| record::quarantine(session, &reason, &delivery))
     }
 
     /// Saves a failure that came by the event API.
@@ -237,14 +242,18 @@ impl Store {
         self.ended.clone()
     }
 
-    /// Does work in the writer if there is room for it.
-    async fn offer<T: Send + 'static>(&self, work: impl Work<T>) -> Result<T, StoreError> {
+    /// Does work in the writer if there is room for it. It is on its way before the answer is waited for, so that what
+    /// waits is small.
+    fn offer<T: Send + 'static>(&self, work: impl Work<T>) -> impl Answer<T> {
         let (job, answer) = Pending::boxed(work);
-        self.jobs.try_send(job).map_err(|refused| match refused {
+        let offered = self.jobs.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-        })?;
-        answer.await.unwrap_or(Err(StoreError::Closed))
+        });
+        async move {
+            offered?;
+            answer.await.unwrap_or(Err(StoreError::Closed))
+        }
     }
 
     /// Does work in the writer, waiting for room.
@@ -254,6 +263,11 @@ impl Store {
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 }
+
+/// What came of a write, once the disk has it.
+#[must_use = "without it nobody knows whether the disk has it"]
+pub trait Answer<T>: Future<Output = Result<T, StoreError>> + Send + 'static {}
+impl<T, F: Future<Output = Result<T, StoreError>> + Send + 'static> Answer<T> for F {}
 
 /// One closure: part of one transaction. It may run twice, because a group that fails is redone one by one.
 trait Work<T>: FnMut(&mut Session<'_>) -> rusqlite::Result<T> + Send + 'static {}

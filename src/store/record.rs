@@ -1,15 +1,13 @@
 //! A verified event on its way into the store: kept, folded, evaluated, put before the backends.
 
-use std::any::Any;
-use std::sync::Arc;
-
 use bytes::Bytes;
 use rusqlite::params;
+use std::any::Any;
 
 use super::event_row;
-use super::fold::Folding;
+use super::fold::Unfolded;
 use super::writer::Session;
-use crate::domain::event::Event;
+use crate::domain::event::Heading;
 use crate::domain::timestamp::Timestamp;
 
 /// One POST from PagerDuty, beside what it says.
@@ -58,15 +56,15 @@ impl Recorded {
 /// Keeps an event, and has it folded into its failure.
 pub(super) fn record(
     session: &mut Session<'_>,
-    event: &Arc<Event>,
+    heading: &Heading,
     delivery: &Delivery,
 ) -> rusqlite::Result<Recorded> {
-    let Some(row) = event_row::insert(session, event, delivery)? else {
-        return seen_before(session, event, delivery);
+    let Some(row) = event_row::insert(session, heading, delivery)? else {
+        return seen_before(session, heading, delivery);
     };
-    match Folding::new(row, Arc::clone(event), delivery.received_at) {
-        Some(folding) => {
-            session.fresh.push(folding);
+    match &heading.incident {
+        Some(incident) => {
+            session.fresh.push(Unfolded::new(row, incident));
             Ok(Recorded::Accepted)
         }
         None => Ok(Recorded::Ignored),
@@ -74,11 +72,11 @@ pub(super) fn record(
 }
 
 /// Rule 2: the first one stays; the same again is counted, something else under its id is quarantined.
-fn seen_before(session: &Session<'_>, event: &Event, delivery: &Delivery) -> rusqlite::Result<Recorded> {
-    if event_row::count_duplicate(session, event, delivery)? {
+fn seen_before(session: &Session<'_>, heading: &Heading, delivery: &Delivery) -> rusqlite::Result<Recorded> {
+    if event_row::count_duplicate(session, &heading.id, delivery)? {
         return Ok(Recorded::Duplicate);
     }
-    let reason = format!("event.id {} was seen before with other facts", event.id);
+    let reason = format!("event.id {} was seen before with other facts", heading.id);
     quarantine(session, &reason, delivery)
 }
 

@@ -13,7 +13,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, Params, ffi};
 use tokio::sync::{mpsc, watch};
 
 use super::checkpoint::Checkpointer;
-use super::fold::{self, Backlog, Folding, Slice};
+use super::fold::{self, Backlog, Slice, Unfolded};
 use super::group::{self, Incidents};
 use super::{Ended, Settings, StoreError, late_links, mark};
 use crate::domain::timestamp::Timestamp;
@@ -38,7 +38,7 @@ pub(super) struct Session<'a> {
     /// Outbox rows that this process is sending. In memory only: a crash lets go of them by itself.
     pub(super) claimed: &'a mut HashSet<i64>,
     /// Events that this transaction keeps, and that are to be folded.
-    pub(super) fresh: Vec<Folding>,
+    pub(super) fresh: Vec<Unfolded>,
     /// The key of every failure that an incident was ever merged into, and perhaps of some more: hardly any is
     /// among them, and the others need not be asked for.
     pub(super) merge_targets: &'a mut HashSet<i64>,
@@ -261,7 +261,7 @@ impl Writer {
         if left_for_later.len() >= fold::RUSH_FROM_EVENTS {
             self.rushed_at = Some(Instant::now());
         }
-        self.backlog.extend(left_for_later.into_iter());
+        self.backlog.extend(left_for_later);
         Ok(())
     }
 

@@ -127,10 +127,10 @@ async fn record(store: &Store, bodies: Vec<Vec<u8>>) {
     for chunk in bodies.chunks(500) {
         let mut recorded = JoinSet::new();
         for body in chunk {
-            let event = payload::parse(body).unwrap();
+            let heading = payload::heading(body).unwrap();
             let delivery = Delivery { id: None, received_at, body: body.clone().into(), reservation: None };
             let store = store.clone();
-            recorded.spawn(async move { store.record(event, delivery).await.map(drop) });
+            recorded.spawn(async move { store.record(heading, delivery).await.map(drop) });
         }
         while let Some(recorded) = recorded.join_next().await {
             recorded.unwrap().unwrap();

@@ -94,18 +94,18 @@ impl<'a> Day<'a> {
     }
 
     async fn deliver(&mut self, webhook: &str) -> anyhow::Result<()> {
-        let event = payload::parse(webhook.as_bytes())?;
-        while let Some(deployed) = self.pipeline.next_before(event.occurred_at)? {
+        let heading = payload::heading(webhook.as_bytes())?;
+        while let Some(deployed) = self.pipeline.next_before(heading.occurred_at)? {
             self.pass(Some(Timestamp::parse(deployed.finished_at)?)).await?;
             self.deploy(&deployed).await?;
         }
-        self.pass(Some(event.occurred_at)).await?;
+        self.pass(Some(heading.occurred_at)).await?;
         let answer = self.pagerduty.send(webhook.as_bytes().to_vec()).await?;
         ensure!(answer.status == 202, "a webhook was answered {}: {}", answer.status, answer.body);
         let Status { status } = serde_json::from_str(&answer.body)?;
-        let incident = event.subject.map(|subject| subject.incident.to_string()).unwrap_or_default();
+        let incident = heading.incident.map(|incident| incident.to_string()).unwrap_or_default();
         let said = format!("{} {status}", answer.status);
-        line(event.occurred_at, &event.event_type, &incident, &said);
+        line(heading.occurred_at, &heading.event_type, &incident, &said);
         Ok(())
     }
 
