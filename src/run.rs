@@ -114,7 +114,7 @@ struct Daemon {
 impl Daemon {
     /// Fetches the secrets, then opens the store, which folds what an earlier process left.
     fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
-        let secrets = Secrets::fetch(config)?;
+        let secrets = Secrets::fetch(config).map_err(|problem| config.locate(problem))?;
         let backends = backends(config)?;
         let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
         let policy = Arc::new(catalog::policy(config)?);
@@ -304,7 +304,7 @@ fn backends(config: &Config) -> Result<Vec<Arc<Backend>>, Problem> {
             let name = entry.name.get_ref().as_str();
             Backend::from_config(entry)
                 .map(Arc::new)
-                .map_err(|error| Problem::with_key(&format!("backend {name:?}"), error))
+                .map_err(|error| config.locate(Problem::with_key(&format!("backend {name:?}"), error)))
         })
         .collect()
 }

@@ -130,7 +130,7 @@ impl From<Problem> for Failed {
 /// The whole program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match dispatch(cli) {
+    match dispatch(cli).and_then(|()| Ok(table::all_said()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             table::tell(format_args!("pagerduty-dora: {failed}"));

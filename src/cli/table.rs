@@ -1,8 +1,10 @@
 //! What people see: tables that fit, colour where it is wanted, and where each kind of output goes.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 
+use anyhow::bail;
 use terminal_size::{Width, terminal_size};
 
 use crate::domain::printable::printable;
@@ -87,9 +89,26 @@ const WITHOUT_TERMINAL: usize = usize::MAX;
 /// Between two columns.
 const GAP: &str = "  ";
 
-/// Prints a line to standard output. A reader that went away (`| head`) ends it quietly.
+/// Why standard output did not take everything.
+static UNSAID: OnceLock<io::Error> = OnceLock::new();
+
+/// Prints a line to standard output. Whether everything went well is asked at the end: [`all_said`].
 pub(super) fn say(line: impl fmt::Display) {
-    let _ = writeln!(io::stdout().lock(), "{line}");
+    let said = writeln!(io::stdout().lock(), "{line}");
+    // A reader that went away (`| head`) has what it wanted.
+    if let Err(error) = said
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        UNSAID.get_or_init(|| error);
+    }
+}
+
+/// An error where something of what was to be said got lost: a file that it went to is not whole.
+pub(super) fn all_said() -> anyhow::Result<()> {
+    match UNSAID.get() {
+        None => Ok(()),
+        Some(error) => bail!("cannot write to standard output: {error}"),
+    }
 }
 
 /// Prints a line to standard error, where everything goes that is no result.

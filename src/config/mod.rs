@@ -239,11 +239,20 @@ impl Config {
     /// Reads this file.
     pub fn read(file: &Path) -> Result<Self, Problem> {
         let text = std::fs::read_to_string(file).map_err(|error| Problem::unreadable(file, &error))?;
-        let mut config = Self::parse(&text).map_err(|problem| problem.in_file(file))?;
+        let mut config = Self::parse(&text).map_err(|problem| problem.in_file(file, &text))?;
         let folder = file.parent().unwrap_or(Path::new(""));
         config.resolve_paths(folder);
         config.file = Some(file.to_owned());
         Ok(config)
+    }
+
+    /// Where a mistake stands that showed only when a value was used.
+    #[must_use]
+    pub fn locate(&self, problem: Problem) -> Problem {
+        let Some(file) = &self.file else {
+            return problem;
+        };
+        problem.in_file(file, &std::fs::read_to_string(file).unwrap_or_default())
     }
 
     /// Reads a configuration from its text.
@@ -253,6 +262,10 @@ impl Config {
         check_unique("backend", of_backends, text)?;
         check_unique("rule", config.rule.iter().map(|rule| &rule.name), text)?;
         config.backend.iter().try_for_each(|backend| backend.check(text))?;
+        if config.server.listen == config.admin.listen && config.admin.listen.port() != 0 {
+            let said = format!("must not be admin.listen, too ({})", config.admin.listen);
+            return Err(Problem::with_key("server.listen", said));
+        }
         let reserved = config.rule.iter().find(|rule| rule.name.get_ref().as_str() == TOO_SHORT);
         if let Some(rule) = reserved {
             let said = "is the reason shown for what was over too soon: choose another name";

@@ -28,7 +28,7 @@ impl Problem {
         Self { file: Some(file.to_owned()), line, key: None, said }
     }
 
-    /// A value is there and wrong for what it is used for: the key is known, its line is not looked for.
+    /// A value is there and wrong for what it is used for: the key is known, its line is still to be looked for.
     pub fn with_key(key: &str, said: impl fmt::Display) -> Self {
         Self { file: None, line: None, key: Some(key.to_owned()), said: said.to_string() }
     }
@@ -49,10 +49,13 @@ impl Problem {
         Self { file: None, line: Some(line + 1), key, said: said.trim_end().to_owned() }
     }
 
-    /// The same, in this file.
+    /// The same, in this file, whose text tells the line of a key.
     #[must_use]
-    pub fn in_file(self, file: &Path) -> Self {
-        Self { file: Some(file.to_owned()), ..self }
+    pub(super) fn in_file(self, file: &Path, text: &str) -> Self {
+        let is_key = |line: &usize| key_at(text, *line) == self.key;
+        let found = || (0..text.lines().count()).find(is_key).map(|line| line + 1);
+        let line = self.line.or_else(|| self.key.as_ref().and_then(|_| found()));
+        Self { file: Some(file.to_owned()), line, ..self }
     }
 }
 

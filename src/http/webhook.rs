@@ -78,10 +78,7 @@ impl Intake {
         // Where this gives up waiting, the event may be kept all the same; the resend will be a duplicate.
         let recorded = match heading {
             Ok(heading) => in_time(self.store.record(heading, delivery)).await?,
-            Err(reason) => {
-                tracing::warn!(%reason, "a signed webhook was not understood and goes to quarantine");
-                in_time(self.store.quarantine(reason.to_string(), delivery)).await?
-            }
+            Err(reason) => in_time(self.store.quarantine(reason.to_string(), delivery)).await?,
         };
         if let (Recorded::Accepted, Some(occurred_at)) = (recorded, occurred_at) {
             self.metrics.lagged(occurred_at, received_at);

@@ -88,6 +88,7 @@ pub(super) fn quarantine(
 ) -> rusqlite::Result<Recorded> {
     const SQL: &str =
         "INSERT INTO quarantine (received_at_ns, delivery_id, reason, body) VALUES (?1, ?2, ?3, ?4)";
+    tracing::warn!(reason, "a signed webhook goes to quarantine");
     let received_at_ns = delivery.received_at.as_nanos();
     session.execute(SQL, params![received_at_ns, delivery.id, reason, delivery.bytes()])?;
     Ok(Recorded::Quarantined)

@@ -93,9 +93,17 @@ pub enum OpenError {
     /// The SQLite that was linked is not safe.
     #[error("SQLite {0} can corrupt a store; 3.51.3 or later is needed")]
     UnsafeSqlite(&'static str),
-    /// Its lock cannot be made, or no thread can be started.
-    #[error("cannot set up the store: {0}")]
-    Io(#[from] std::io::Error),
+    /// Its lock cannot be made.
+    #[error("cannot create {path}, which keeps a second process off the store: {error}", path = path.display())]
+    NoLock {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The system has no room for a thread.
+    #[error("cannot start a thread of the store")]
+    NoThread(#[from] std::io::Error),
 }
 
 /// Opens the store for writing, creating and migrating it as needed.
@@ -144,11 +152,12 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
 pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let mut lock_path = path.as_os_str().to_owned();
     lock_path.push(".lock");
-    let file = File::create(&lock_path)?;
+    let no_lock = |error| OpenError::NoLock { path: PathBuf::from(&lock_path), error };
+    let file = File::create(&lock_path).map_err(no_lock)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(error.into()),
+        Err(TryLockError::Error(error)) => Err(no_lock(error)),
     }
 }
 

@@ -58,6 +58,51 @@ fn usage_and_configuration_mistakes_exit_2() {
 }
 
 #[test]
+fn what_shows_only_when_it_is_used_is_told_with_its_place_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let loopback = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+    let signed = "[pagerduty]\nsigning_secrets = [{ env = \"PAGERDUTY_SIGNING_SECRET\" }]\n";
+    let cases = [
+        (
+            format!("{loopback}[pagerduty]\nsigning_secrets = [{{ env = \"UNSET_SURELY\" }}]\n"),
+            2,
+            "c.toml:6: pagerduty.signing_secrets: the environment variable UNSET_SURELY is not set\n",
+        ),
+        (
+            format!("[pagerduty]\nsigning_secrets = []\n{loopback}"),
+            2,
+            "c.toml:2: pagerduty.signing_secrets: at least one is needed\n",
+        ),
+        (
+            "[server]\nlisten = \"127.0.0.1:8081\"\n".to_owned(),
+            2,
+            "c.toml:2: server.listen: must not be admin.listen, too (127.0.0.1:8081)\n",
+        ),
+        (
+            format!("{loopback}{signed}[store]\npath = \"no/store.db\"\n"),
+            1,
+            "cannot create no/store.db.lock, which keeps a second process off the store: No such file or directory (os error 2)\n",
+        ),
+    ];
+    for (config, status, said) in cases {
+        std::fs::write(folder.path().join("c.toml"), &config).unwrap();
+        let output = program(folder.path(), &["--config", "c.toml", "serve"]);
+        assert_eq!(output.status.code(), Some(status), "{config}: {}", stderr(&output));
+        assert!(stderr(&output).ends_with(&format!("pagerduty-dora: {said}")), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn what_does_not_fit_on_the_disk_is_no_success() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"));
+    let output = command.args(["config", "example"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = "pagerduty-dora: cannot write to standard output: No space left on device (os error 28)\n";
+    assert_eq!(stderr(&output), said);
+}
+
+#[test]
 fn the_example_is_printed_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let example = stdout(&program(folder.path(), &["config", "example"]));
