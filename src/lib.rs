@@ -3,10 +3,11 @@
 //! The way of one webhook, file by file:
 //!
 //! 1. [`http`] reads it (`server`, `body`) and verifies it (`webhook`, by [`pagerduty::signature`]);
-//! 2. [`pagerduty::payload`] turns its bytes into a [`domain::event::Event`];
-//! 3. [`store`] keeps the event, folds its incident ([`domain::history`]), evaluates the failure
-//!    ([`domain::evaluate`]), fills the outbox with what the [`backend`]s are to be told, and syncs the disk;
-//! 4. it is answered 202;
+//! 2. [`pagerduty::payload`] reads its [`domain::event::Heading`], what has to be known to keep it;
+//! 3. [`store`] keeps the event and syncs the disk; then it is answered 202;
+//! 4. in the same transaction, or after a rush, [`store`] reads the whole event from its body, folds it into its
+//!    incident ([`domain::history`]), evaluates the failure ([`domain::evaluate`]), and fills the outbox with what the
+//!    [`backend`]s are to be told;
 //! 5. [`forward`] sends what the outbox holds.
 //!
 //! [`run()`] is the seam that the program, its demo and its tests go through.

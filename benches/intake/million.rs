@@ -1,4 +1,4 @@
-//! The same with a million incidents in the store: what a start takes, and what intake still does.
+//! Intake with a million incidents in the store: what a start takes, and what intake still does.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -34,7 +34,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The store, built by the daemon itself, and kept for the next time.
+/// The store, built by the daemon itself, and kept for the next time. Every run adds 180,000 incidents to it: figures that
+/// are quoted come from a new one.
 fn built() -> anyhow::Result<PathBuf> {
     let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("million.db");
     if !store.exists() {

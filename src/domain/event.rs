@@ -179,13 +179,8 @@ const KINDS: [(&str, Kind); 26] = [
 ];
 
 impl Kind {
-    /// The kind behind an `event_type`; `None` for one that is not about an incident or not known.
-    pub fn parse(event_type: &str) -> Option<Self> {
-        Self::named(event_type).map(|(_, kind)| kind)
-    }
-
-    /// The kind, and the name that it was found by.
-    pub fn named(event_type: &str) -> Option<(&'static str, Self)> {
+    /// The kind behind an `event_type`, and its name; `None` for one that is not about an incident or not known.
+    pub fn parse(event_type: &str) -> Option<(&'static str, Self)> {
         KINDS.iter().find(|(name, _)| *name == event_type).copied()
     }
 
@@ -209,7 +204,8 @@ mod tests {
     #[test]
     fn rule_3_ranks_within_an_instant() {
         let order = ["triggered", "acknowledged", "priority_updated", "resolved", "reopened"];
-        let ranks: Vec<_> = order.map(|name| Kind::parse(&format!("incident.{name}")).unwrap().rank()).into();
+        let ranks: Vec<_> =
+            order.map(|name| Kind::parse(&format!("incident.{name}")).unwrap().1.rank()).into();
         assert!(ranks.is_sorted_by(|a, b| a < b), "{ranks:?}");
     }
 

@@ -17,8 +17,8 @@ const DISCARDED_BYTES: usize = 4 * 1024 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the rest of a body that is too large is waited for.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(3);
-/// That much of every body is not counted: PagerDuty's fit into it, so large ones cannot keep them out. The
-/// number of connections bounds it.
+/// So much of every body is not counted. PagerDuty's usual ones fit into it, so large ones cannot keep them out; what is
+/// free is bounded by the number of connections and the length of the writer's queue.
 const FREE_BYTES: usize = 16 * 1024;
 /// All bodies together, beyond what is free.
 const BUDGET_BYTES: usize = 8 * 1024 * 1024;
@@ -66,8 +66,7 @@ pub(super) enum BodyError {
 
 impl BodyBudget {
     /// Reads a body to its end.
-    pub(super) async fn read(&self, body: Body) -> Result<HeldBody, BodyError> {
-        let mut body = body;
+    pub(super) async fn read(&self, mut body: Body) -> Result<HeldBody, BodyError> {
         let read = tokio::time::timeout(BODY_TIMEOUT, self.read_all(&mut body)).await;
         let read = read.unwrap_or(Err(BodyError::Incomplete));
         if matches!(read, Err(BodyError::TooLarge)) {

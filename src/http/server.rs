@@ -53,7 +53,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut st
         let accepted = tokio::select! {
             biased;
             () = stopped(&mut stop) => break,
-            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            Some(_) = connections.join_next() => continue,
             accepted = accept(&listener, &room) => accepted,
         };
         let (stream, place) = accepted;

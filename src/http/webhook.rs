@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -35,13 +35,13 @@ pub struct Intake {
     pub metrics: Arc<Metrics>,
 }
 
-/// A delivery whose bytes were signed, and what they say. Nothing behind it sees headers or JSON.
+/// A delivery whose bytes were signed, and its heading. Behind it nobody sees the request.
 pub(super) struct Signed {
     delivery: Delivery,
     heading: Result<Heading, NotUnderstood>,
 }
 
-/// Why a request is not taken, before anything was looked at that nobody has vouched for.
+/// Why a request is refused, before its body is parsed.
 pub(super) enum Refused {
     Body(BodyError),
     Encoding,
@@ -49,10 +49,12 @@ pub(super) enum Refused {
 }
 
 pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Response {
-    let signed = match Signed::from_request(request, &intake).await {
+    // The rest of the request is let go of at once: a thousand connections may wait for their bodies.
+    let (Parts { headers, .. }, body) = request.into_parts();
+    let signed = match Signed::read(headers, body, &intake).await {
         Ok(signed) => signed,
         Err(refused) => {
-            intake.metrics.answered(refused.status_label());
+            intake.metrics.answered(refused.as_str());
             return refused.into_response();
         }
     };
@@ -84,19 +86,6 @@ impl Intake {
             self.metrics.lagged(occurred_at, received_at);
         }
         Ok(recorded)
-    }
-}
-
-impl FromRequest<Arc<Intake>> for Signed {
-    type Rejection = Refused;
-
-    fn from_request(
-        request: Request,
-        intake: &Arc<Intake>,
-    ) -> impl Future<Output = Result<Self, Refused>> + Send {
-        // The rest of the request is let go of at once: a thousand connections may wait for their bodies.
-        let (Parts { headers, .. }, body) = request.into_parts();
-        Self::read(headers, body, intake)
     }
 }
 
@@ -148,7 +137,7 @@ fn is_identity(headers: &HeaderMap) -> bool {
 }
 
 impl Refused {
-    fn status_label(&self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         match self {
             Self::Body(BodyError::TooLarge) => "too_large",
             Self::Body(BodyError::Incomplete) => "incomplete",
@@ -162,7 +151,7 @@ impl Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let label = self.status_label();
+        let label = self.as_str();
         match self {
             Self::Body(BodyError::Incomplete) => CloseConnection.into_response(),
             Self::Body(BodyError::TooLarge) => {

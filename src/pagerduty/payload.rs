@@ -19,7 +19,7 @@ pub enum NotUnderstood {
     /// Not JSON, or not the envelope.
     #[error("not a V3 webhook: {0}")]
     Envelope(#[from] serde_json::Error),
-    /// The envelope's time is none.
+    /// `occurred_at` is no time, or one that cannot be.
     #[error("event.occurred_at {0}")]
     OccurredAt(#[from] TimestampError),
     /// The id is empty.
@@ -30,12 +30,12 @@ pub enum NotUnderstood {
     NoIncident(String),
 }
 
-/// Reads a body that was understood when it was stored. `None`: it is damaged.
+/// Reads a body that was understood before. `None`: it is damaged.
 pub fn stored(body: &[u8]) -> Option<Event> {
     parse(body).ok()
 }
 
-/// Reads a body whose signature was verified.
+/// Reads all that a body says.
 pub fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
     let Understood { event, occurred_at, about } = understand(body)?;
     let subject =
@@ -43,17 +43,17 @@ pub fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
     Ok(Event { id: event.id.into_owned(), event_type: event.event_type.into_owned(), occurred_at, subject })
 }
 
-/// Reads of such a body what has to be known to keep it. It understands exactly what [`parse`] does.
+/// Reads of a body what has to be known to keep it. It understands exactly those that [`parse`] does.
 pub fn heading(body: &[u8]) -> Result<Heading, NotUnderstood> {
     let Understood { event, occurred_at, about } = understand(body)?;
     let (event_type, incident) = match about {
-        Some(About { name, incident, .. }) => (Cow::Borrowed(name), Some(incident)),
+        Some(About { event_type, incident, .. }) => (Cow::Borrowed(event_type), Some(incident)),
         None => (Cow::Owned(event.event_type.into_owned()), None),
     };
     Ok(Heading { id: event.id.into_owned(), event_type, occurred_at, incident })
 }
 
-/// A body that can be counted on.
+/// A body that was understood.
 struct Understood<'a> {
     event: WireEvent<'a>,
     occurred_at: Timestamp,
@@ -62,7 +62,7 @@ struct Understood<'a> {
 }
 
 struct About {
-    name: &'static str,
+    event_type: &'static str,
     kind: Kind,
     incident: IncidentId,
 }
@@ -73,12 +73,12 @@ fn understand(body: &[u8]) -> Result<Understood<'_>, NotUnderstood> {
         return Err(NotUnderstood::NoId);
     }
     let occurred_at = Timestamp::parse(&event.occurred_at)?;
-    let about = match Kind::named(&event.event_type) {
+    let about = match Kind::parse(&event.event_type) {
         None => None,
-        Some((name, kind)) => {
+        Some((event_type, kind)) => {
             let incident = event.data.0.as_ref().and_then(Data::incident);
             let no_incident = || NotUnderstood::NoIncident(event.event_type.clone().into_owned());
-            Some(About { name, kind, incident: incident.ok_or_else(no_incident)? })
+            Some(About { event_type, kind, incident: incident.ok_or_else(no_incident)? })
         }
     };
     Ok(Understood { event, occurred_at, about })

@@ -63,10 +63,11 @@ impl Checkpointer {
         }
     }
 
-    /// Called after every group.
+    /// Called after every turn of the writer, also one that only folds.
     pub(super) fn keep_up(&mut self, writer: &Connection) {
         let wal_pages = self.wal_pages.load(Ordering::Relaxed);
         if wal_pages < self.woken_at.max(self.helped_at) {
+            // It has begun anew.
             (self.woken_at, self.helped_at) = (0, 0);
         }
         // Where somebody reads for long, it stays behind: then a try after every group would only take time.

@@ -24,7 +24,7 @@ pub(super) fn insert(
             heading.occurred_at.as_nanos(),
             delivery.received_at.as_nanos(),
             delivery.id,
-            delivery.bytes(),
+            &*delivery.body,
         ],
     )?;
     Ok((changed == 1).then(|| session.last_insert_rowid()))
@@ -44,8 +44,8 @@ pub(super) fn count_duplicate(
         session.prepare(STORED)?.query_row([event_id], |row| row.get(0)).optional()?.flatten();
     let parse = session.settings.parse;
     let says_the_same = |stored: &[u8]| {
-        stored == delivery.bytes()
-            || parse(stored).is_some_and(|first| parse(delivery.bytes()).is_some_and(|again| first == again))
+        *stored == *delivery.body
+            || parse(stored).is_some_and(|first| parse(&delivery.body).is_some_and(|again| first == again))
     };
     if stored.is_some_and(|stored| !says_the_same(&stored)) {
         return Ok(false);

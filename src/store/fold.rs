@@ -8,8 +8,8 @@
 use rusqlite::{Connection, params};
 
 use super::Settings;
+use super::connected::ChangedMembers;
 use super::failure_row;
-use super::group::Changed;
 use super::writer::Session;
 use crate::domain::event::Event;
 use crate::domain::id::{FailureId, IncidentId};
@@ -76,7 +76,7 @@ impl Backlog {
         self.waiting.extend(fresh);
     }
 
-    /// The next events to be folded, about as many: incidents are not split.
+    /// About `wanted` of the events to be folded next. An incident's are not split.
     pub(super) fn slice(&mut self, wanted: usize) -> Slice {
         if self.batch.is_empty() {
             self.batch = std::mem::take(&mut self.waiting);
@@ -148,7 +148,7 @@ fn fold(session: &mut Session<'_>, mut events: Vec<Folding>, up_to: Option<i64>)
     let link = |session: &Session<'_>, row: i64, events: &[Folding]| {
         events.iter().try_for_each(|folding| session.execute(LINK, params![row, folding.row]).map(drop))
     };
-    let mut merged = Changed::default();
+    let mut connected = ChangedMembers::default();
     for events in by_incident() {
         let member = session.incidents().load(&events[0].incident)?;
         let received = events.iter().map(|folding| (&folding.event, folding.received_at));
@@ -157,7 +157,7 @@ fn fold(session: &mut Session<'_>, mut events: Vec<Folding>, up_to: Option<i64>)
             None => stored,
             Some(changed) if changed.stands_alone(session) => Some(changed.save(session)?),
             Some(changed) => {
-                merged.insert(changed);
+                connected.insert(changed);
                 None
             }
         };
@@ -165,7 +165,7 @@ fn fold(session: &mut Session<'_>, mut events: Vec<Folding>, up_to: Option<i64>)
             link(session, row, events)?;
         }
     }
-    let rows = merged.save(session)?;
+    let rows = connected.save(session)?;
     for events in by_incident() {
         if let Some(row) = rows.get(&events[0].incident) {
             link(session, *row, events)?;

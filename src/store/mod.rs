@@ -6,13 +6,13 @@
 mod blame;
 mod checkpoint;
 mod claim;
+mod connected;
 mod deployment_row;
 mod event_row;
 mod failure_row;
 mod figures;
 mod fold;
 mod forwarded;
-mod group;
 mod last_answer;
 mod late_links;
 mod listing;
@@ -56,7 +56,8 @@ use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
 use writer::{Job, Session, Writer};
 
-/// How many writes may wait; one more is refused, so that what waits can always be answered in time.
+/// How many writes may wait. One more is refused where somebody waits for the answer (`offer`), so that those who wait are
+/// answered in time; all others wait for room (`queue`).
 const QUEUE: usize = 1024;
 
 /// More events than this never wait to be folded: the last failures would be too late, and so would the next start
@@ -71,7 +72,7 @@ pub struct Settings {
     pub destinations: Destinations,
     /// How long before a failure the deployment that caused it may have ended.
     pub link_window: Duration,
-    /// Reads a stored body again.
+    /// Reads a body that was understood before. `None`: it is damaged.
     pub parse: fn(&[u8]) -> Option<Event>,
     /// How many events may wait to be folded; usually [`MOST_UNFOLDED`].
     pub most_unfolded: usize,
@@ -109,8 +110,8 @@ pub enum Ended {
     Running,
     /// Every handle was dropped and everything was written.
     Cleanly,
-    /// A sync failed, or only reading is possible any more: what the disk holds or allows is in doubt, and only opening
-    /// the store again can tell.
+    /// A sync failed, the store is damaged or can only be read, or a transaction could not be rolled back: what the disk
+    /// holds or allows is in doubt, and only opening the store again can tell.
     InDoubt(String),
 }
 

@@ -1,4 +1,4 @@
-//! A verified event on its way into the store: kept, folded, evaluated, put before the backends.
+//! A delivery on its way into the store: kept as an event, counted as a duplicate, or put in quarantine.
 
 use bytes::Bytes;
 use rusqlite::params;
@@ -22,13 +22,7 @@ pub struct Delivery {
     pub reservation: Option<Box<dyn Any + Send + Sync>>,
 }
 
-impl Delivery {
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.body
-    }
-}
-
-/// What became of a delivery. Whatever it was, it is kept.
+/// What became of a delivery. Whatever it was, the disk has it: its body, or one more on the count of duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     /// A new event about an incident.
@@ -53,7 +47,7 @@ impl Recorded {
     }
 }
 
-/// Keeps an event, and has it folded into its failure.
+/// Keeps an event, and leaves it in `session.fresh` to be folded.
 pub(super) fn record(
     session: &mut Session<'_>,
     heading: &Heading,
@@ -90,6 +84,6 @@ pub(super) fn quarantine(
         "INSERT INTO quarantine (received_at_ns, delivery_id, reason, body) VALUES (?1, ?2, ?3, ?4)";
     tracing::warn!(reason, "a signed webhook goes to quarantine");
     let received_at_ns = delivery.received_at.as_nanos();
-    session.execute(SQL, params![received_at_ns, delivery.id, reason, delivery.bytes()])?;
+    session.execute(SQL, params![received_at_ns, delivery.id, reason, &*delivery.body])?;
     Ok(Recorded::Quarantined)
 }

@@ -8,8 +8,8 @@ use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::connected::{Connected, Incidents};
 use super::failure_row::{Facts, FailureRow, View, from_json};
-use super::group::{Connected, Incidents};
 use super::listing::{ReadError, Reader};
 use super::writer::Session;
 use crate::domain::event::Event;

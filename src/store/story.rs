@@ -5,10 +5,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use super::connected::{Connected, Incidents};
 use super::deployment_row::link;
 use super::failure_row::{Facts, FailureRow, View, from_json};
 use super::forwarded::forwarded;
-use super::group::{Connected, Incidents};
 use super::listing::{ListedFailure, ReadError, Reader};
 use super::{mark, told_deployment};
 use crate::domain::event::Event;

@@ -1,6 +1,6 @@
 //! The writer thread and its group commit.
 //!
-//! While one group syncs, the next gathers: there is no timer and nothing to tune.
+//! While one group syncs, the next gathers: no commit waits for a timer. The only one, `CALM_AFTER`, puts off folding.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -13,8 +13,8 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, Params, ffi};
 use tokio::sync::{mpsc, watch};
 
 use super::checkpoint::Checkpointer;
+use super::connected::{self, Incidents};
 use super::fold::{self, Backlog, Slice, Unfolded};
-use super::group::{self, Incidents};
 use super::{Ended, Settings, StoreError, late_links, mark};
 use crate::domain::timestamp::Timestamp;
 
@@ -99,7 +99,7 @@ pub(super) struct Writer {
     merge_targets: HashSet<i64>,
     /// Whether links are kept. Once begun for a backend, that goes on without it: what is kept must stay true.
     keeps_marks: bool,
-    /// When many events came in at once.
+    /// When many events last came in at once. `None`: no rush since, or it is over.
     rushed_at: Option<Instant>,
     /// The last transaction failed: do not try again before somebody asks for something.
     is_stuck: bool,
@@ -137,7 +137,7 @@ impl Writer {
         while self.keeps_marks && !late_links::is_done(&self.db)? {
             self.transact(late_links::link_some)?;
         }
-        self.merge_targets = group::merge_targets(&self.db)?;
+        self.merge_targets = connected::merge_targets(&self.db)?;
         self.backlog = fold::left_over(&self.db, &self.settings)?;
         while !self.backlog.is_empty() {
             self.fold(fold::LARGE_SLICE)?;
@@ -201,7 +201,8 @@ impl Writer {
         if group.is_empty() {
             return Ok(());
         }
-        // Where folding fails again and again, writes are refused rather than events gathered without end.
+        // As many wait as may: some are folded first. Where that fails, writes are refused rather than events gathered
+        // without end.
         if self.backlog.len() >= self.settings.most_unfolded
             && let Err(error) = self.fold(fold::slice_beside(group.len()))
         {
@@ -273,7 +274,8 @@ impl Writer {
         Ok(())
     }
 
-    /// One transaction. After an error the caller rolls back; what the writer remembers is as it was.
+    /// One transaction. After an error the caller rolls back, or gives the connection up. `claimed` is as it was;
+    /// `merge_targets` may hold more, which does no harm.
     fn transact<T>(
         &mut self,
         work: impl FnOnce(&mut Session<'_>) -> rusqlite::Result<T>,
@@ -304,7 +306,7 @@ impl Writer {
         done
     }
 
-    /// Undoes the transaction. A sync that failed cannot be undone: the kernel may have dropped the pages. And where
+    /// Undoes the transaction. A damaged store cannot be trusted with the next one. A sync that failed cannot be undone: the kernel may have dropped the pages. And where
     /// SQLite could open the WAL for reading only, for whatever reason, only another connection may be able to write.
     fn roll_back(&self, error: &rusqlite::Error) -> NotCommitted {
         let code = error.sqlite_error().map(|error| error.extended_code);

@@ -68,14 +68,14 @@ impl ChangedMember {
 
 /// Incidents whose facts have changed, to be saved with all others that this changes.
 #[derive(Default)]
-pub(super) struct Changed(BTreeMap<IncidentId, ChangedMember>);
+pub(super) struct ChangedMembers(BTreeMap<IncidentId, ChangedMember>);
 
-impl Changed {
+impl ChangedMembers {
     pub(super) fn insert(&mut self, changed: ChangedMember) {
         self.0.insert(changed.member.incident.clone(), changed);
     }
 
-    /// Saves them, and every other incident that this changes. Returns the rows of those that were inserted here.
+    /// Saves them, and every other incident that this changes. Returns the rows of those it held.
     pub(super) fn save(mut self, session: &mut Session<'_>) -> rusqlite::Result<BTreeMap<IncidentId, i64>> {
         let mut saved = BTreeMap::new();
         while let Some((_, first)) = self.0.pop_first() {
@@ -110,12 +110,16 @@ impl Connected {
     pub(super) fn of(incidents: &Incidents<'_>, member: Member) -> rusqlite::Result<Self> {
         let mut connected = Self { group: Group::new(), rows: BTreeMap::new(), changed: BTreeSet::new() };
         let to_visit = connected.add(incidents, member)?;
-        connected.follow(incidents, to_visit, &mut Changed::default())?;
+        connected.follow(incidents, to_visit, &mut ChangedMembers::default())?;
         Ok(connected)
     }
 
     /// Follows the merges from one that is, and takes those it meets from the `others` that are.
-    fn with(incidents: &Incidents<'_>, first: ChangedMember, others: &mut Changed) -> rusqlite::Result<Self> {
+    fn with(
+        incidents: &Incidents<'_>,
+        first: ChangedMember,
+        others: &mut ChangedMembers,
+    ) -> rusqlite::Result<Self> {
         let mut connected = Self { group: Group::new(), rows: BTreeMap::new(), changed: BTreeSet::new() };
         let to_visit = connected.add_changed(incidents, first)?;
         connected.follow(incidents, to_visit, others)?;
@@ -126,7 +130,7 @@ impl Connected {
         &mut self,
         incidents: &Incidents<'_>,
         mut to_visit: Vec<IncidentId>,
-        others: &mut Changed,
+        others: &mut ChangedMembers,
     ) -> rusqlite::Result<()> {
         while let Some(incident) = to_visit.pop() {
             if self.group.contains_key(&incident) {
@@ -179,7 +183,7 @@ impl Connected {
 /// The incidents that are stored.
 pub(super) struct Incidents<'a> {
     pub(super) db: &'a Connection,
-    /// Reads a stored body again.
+    /// Reads a body that was understood before.
     pub(super) parse: fn(&[u8]) -> Option<Event>,
 }
 
