@@ -100,6 +100,8 @@ async fn connection(stream: TcpStream, router: Router, head: Duration, mut stop:
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(BUFFER_BYTES);
+    // A sender may have said all that it will, and still read its answer.
+    http.half_close(true);
     let connection = http.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let served = tokio::select! {

@@ -1,6 +1,7 @@
 //! The body of a V3 webhook, parsed into a [`Heading`] or a whole [`Event`]: exactly one event in an envelope.
 
 use std::borrow::Cow;
+use std::str::Utf8Error;
 
 use serde::Deserialize;
 use serde::de::MapAccess;
@@ -16,9 +17,15 @@ use crate::domain::timestamp::{Timestamp, TimestampError};
 /// Why a signed body is not an event that can be counted on. It goes to quarantine with these words.
 #[derive(Debug, thiserror::Error)]
 pub enum NotUnderstood {
+    /// Not UTF-8, so not JSON either.
+    #[error("not a V3 webhook: {0}")]
+    NoText(#[from] Utf8Error),
     /// Not JSON, or not the envelope.
     #[error("not a V3 webhook: {0}")]
     Envelope(#[from] serde_json::Error),
+    /// JSON, without an object `event` in an object.
+    #[error("not a V3 webhook: it holds no event")]
+    NoEvent,
     /// `occurred_at` is no time, or one that cannot be.
     #[error("event.occurred_at {0}")]
     OccurredAt(#[from] TimestampError),
@@ -68,7 +75,9 @@ struct About {
 }
 
 fn understand(body: &[u8]) -> Result<Understood<'_>, NotUnderstood> {
-    let Envelope { event } = serde_json::from_slice(body)?;
+    // All of it, for what is passed over is not looked at so closely.
+    let Lenient(envelope) = serde_json::from_str::<Lenient<Envelope<'_>>>(str::from_utf8(body)?)?;
+    let event = envelope.and_then(|envelope| envelope.event.0).ok_or(NotUnderstood::NoEvent)?;
     if event.id.is_empty() {
         return Err(NotUnderstood::NoId);
     }
@@ -86,8 +95,8 @@ fn understand(body: &[u8]) -> Result<Understood<'_>, NotUnderstood> {
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
-    #[serde(borrow)]
-    event: WireEvent<'a>,
+    #[serde(borrow, default)]
+    event: Lenient<WireEvent<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -273,7 +282,7 @@ macro_rules! object_shapes {
         }
     )+};
 }
-object_shapes!(Data, WireReference, RoleAssignment, IncidentType, CustomField);
+object_shapes!(Envelope, WireEvent, Data, WireReference, RoleAssignment, IncidentType, CustomField);
 
 impl Shape<'_> for Timestamp {
     /// What is no time is unknown; a time that cannot be is worth a person's look.

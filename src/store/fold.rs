@@ -109,7 +109,8 @@ pub(super) struct Slice {
 pub(super) fn fold_fresh(session: &mut Session<'_>) -> rusqlite::Result<()> {
     let fresh = std::mem::take(&mut session.fresh);
     let events = read(session, &fresh)?;
-    fold(session, events, fresh.last().map(|last| last.row))
+    // Also past those that are about no incident: nothing of them is to be folded.
+    fold(session, events, session.kept)
 }
 
 /// Brings the failures of a part of the backlog up to date.

@@ -56,6 +56,7 @@ pub(super) fn record(
     let Some(row) = event_row::insert(session, heading, delivery)? else {
         return seen_before(session, heading, delivery);
     };
+    session.kept = Some(row);
     match &heading.incident {
         Some(incident) => {
             session.fresh.push(Unfolded::new(row, incident));

@@ -37,7 +37,9 @@ pub(super) struct Session<'a> {
     pub(super) settings: &'a Settings,
     /// Outbox rows that this process is sending. In memory only: a crash lets go of them by itself.
     pub(super) claimed: &'a mut HashSet<i64>,
-    /// Events that this transaction keeps, and that are to be folded.
+    /// The last event that this transaction keeps.
+    pub(super) kept: Option<i64>,
+    /// Those of them that are to be folded.
     pub(super) fresh: Vec<Unfolded>,
     /// The key of every failure that an incident was ever merged into, and perhaps of some more: hardly any is
     /// among them, and the others need not be asked for.
@@ -285,6 +287,7 @@ impl Writer {
             db: &self.db,
             settings: &self.settings,
             claimed: &mut self.claimed,
+            kept: None,
             fresh: Vec::new(),
             merge_targets: &mut self.merge_targets,
             keeps_marks: self.keeps_marks,

@@ -1,6 +1,8 @@
 //! The webhook route: every row of its table of answers, and what an attacker would send.
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::harness::{Daemon, SECRET, event_of, fixture};
 use pagerduty_dora::pagerduty::signature::sign;
@@ -60,6 +62,8 @@ async fn what_is_signed_and_not_understood_is_quarantined() {
         "{\"event\":{}}".to_owned(),
         "{\"event\":{\"id\":\"1\",\"id\":\"2\",\"event_type\":\"x\",\"occurred_at\":\"2026-11-01T00:00:00Z\"}}".to_owned(),
         "{\"event\":{\"id\":\"\\ud800\",\"event_type\":\"x\",\"occurred_at\":\"2026-11-01T00:00:00Z\"}}".to_owned(),
+        "[[\"1\",\"pagey.ping\",\"2026-11-01T00:00:00Z\",null]]".to_owned(),
+        "{\"event\":[\"1\",\"pagey.ping\",\"2026-11-01T00:00:00Z\",null]}".to_owned(),
         with("/event/id", json!("")),
         with("/event/id", json!(7)),
         with("/event/event_type", Value::Null),
@@ -76,6 +80,40 @@ async fn what_is_signed_and_not_understood_is_quarantined() {
     }
     assert_eq!(daemon.query("SELECT count(*) FROM quarantine"), i64::try_from(bodies.len()).unwrap());
     assert!(daemon.failures().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_text_is_quarantined_wherever_that_shows() {
+    let daemon = Daemon::start("").await;
+    let text = fixture("incident.resolved").replacen("\"event\"", "\"unheard_of\": \"?\", \"event\"", 1);
+    let bytes: Vec<u8> = text.bytes().map(|byte| if byte == b'?' { 0xff } else { byte }).collect();
+    daemon.expect(bytes, "quarantined").await;
+    daemon.expect(text, "accepted").await;
+}
+
+#[tokio::test]
+async fn an_event_about_no_incident_leaves_nothing_to_be_folded() {
+    const UNFOLDED: &str = "SELECT max(id) - (SELECT coalesce(max(up_to), 0) FROM folded) FROM event";
+    let daemon = Daemon::start("").await;
+    daemon.expect(fixture("pagey.ping"), "ignored").await;
+    assert_eq!(daemon.query(UNFOLDED), 0, "its body could never be forgotten");
+}
+
+#[tokio::test]
+async fn a_sender_that_has_said_all_it_will_is_answered() {
+    let daemon = Daemon::start("").await;
+    let body = event_of("incident.triggered", "QHALFCLOSED");
+    let signed = signature(SECRET, &body);
+    let request = format!(
+        "POST /webhooks/pagerduty HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\nx-pagerduty-signature: {signed}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(daemon.public).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer:?}");
 }
 
 #[tokio::test]
