@@ -45,7 +45,7 @@ impl Timestamp {
 
     /// Reads an RFC 3339 time of any offset.
     ///
-    /// A leap second counts as the second before it, digits beyond nanoseconds are cut.
+    /// A leap second counts as the second before it. A fraction of more than nine digits is no time.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
         let parsed: jiff::Timestamp = text.parse().map_err(|_| TimestampError::Malformed)?;
         if !(FIRST_SECOND..END_SECOND).contains(&parsed.as_second()) {
