@@ -49,12 +49,17 @@ impl Problem {
         Self { file: None, line: Some(line + 1), key, said: said.trim_end().to_owned() }
     }
 
-    /// The same, in this file, whose text tells the line of a key.
+    /// The same, in this file, whose text tells the line of a key; unless it is known to be in another.
     #[must_use]
     pub(super) fn in_file(self, file: &Path, text: &str) -> Self {
-        let is_key = |line: &usize| key_at(text, *line) == self.key;
-        let found = || (0..text.lines().count()).find(is_key).map(|line| line + 1);
-        let line = self.line.or_else(|| self.key.as_ref().and_then(|_| found()));
+        if self.file.is_some() {
+            return self;
+        }
+        let line_of = |key: &String| {
+            let is_set_at = |line: &usize| key_at(text, *line).as_ref() == Some(key);
+            (0..text.lines().count()).find(is_set_at).map(|line| line + 1)
+        };
+        let line = self.line.or_else(|| self.key.as_ref().and_then(line_of));
         Self { file: Some(file.to_owned()), line, ..self }
     }
 }

@@ -11,6 +11,14 @@ fn signature(secret: &str, body: &str) -> String {
     sign(&secret.to_owned().into(), body.as_bytes())
 }
 
+/// The head of a signed webhook, for tests that write it themselves.
+fn head(body: &str, fields: &str) -> String {
+    let signed = signature(SECRET, body);
+    format!(
+        "POST /webhooks/pagerduty HTTP/1.1\r\nhost: x\r\nx-pagerduty-signature: {signed}\r\n{fields}\r\n\r\n"
+    )
+}
+
 #[tokio::test]
 async fn a_new_event_is_accepted_and_on_the_disk() {
     let daemon = Daemon::start("").await;
@@ -103,11 +111,7 @@ async fn an_event_about_no_incident_leaves_nothing_to_be_folded() {
 async fn a_sender_that_has_said_all_it_will_is_answered() {
     let daemon = Daemon::start("").await;
     let body = event_of("incident.triggered", "QHALFCLOSED");
-    let signed = signature(SECRET, &body);
-    let request = format!(
-        "POST /webhooks/pagerduty HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\nx-pagerduty-signature: {signed}\r\n\r\n{body}",
-        body.len()
-    );
+    let request = head(&body, &format!("content-length: {}", body.len())) + &body;
     let mut stream = TcpStream::connect(daemon.public).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
@@ -210,15 +214,9 @@ async fn other_paths_and_methods() {
 async fn a_chunked_body_is_as_good_as_any() {
     let daemon = Daemon::start("").await;
     let body = event_of("incident.triggered", "QCHUNKED");
-    let signed = signature(SECRET, &body);
-    let raw = format!(
-        "POST /webhooks/pagerduty HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\
-         x-pagerduty-signature: {signed}\r\n\r\n{:x}\r\n{}\r\n{:x}\r\n{}\r\n0\r\n\r\n",
-        100,
-        &body[..100],
-        body.len() - 100,
-        &body[100..]
-    );
+    let (first, rest) = body.split_at(100);
+    let chunks = format!("{:x}\r\n{first}\r\n{:x}\r\n{rest}\r\n0\r\n\r\n", first.len(), rest.len());
+    let raw = head(&body, "connection: close\r\ntransfer-encoding: chunked") + &chunks;
     let answer = crate::slow::exchange(daemon.public, raw.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
 }
