@@ -1,5 +1,6 @@
 //! What the program tells about itself: logs and metrics.
 
 pub mod dora;
+pub mod log_limit;
 pub mod logs;
 pub mod metrics;

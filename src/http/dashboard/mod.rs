@@ -3,6 +3,7 @@
 mod boards;
 mod failures;
 mod figures;
+mod health;
 mod outbox;
 mod page;
 mod plot;

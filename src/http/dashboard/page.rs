@@ -8,7 +8,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::boards::{Board, Boards};
 use super::words::{ago, minute};
-use super::{failures, figures, outbox};
+use super::{failures, figures, health, outbox};
 use crate::domain::timestamp::Timestamp;
 use crate::http::kept::Computed;
 use crate::store::{Gauges, ListedFailure, OutboxRow};
@@ -88,6 +88,7 @@ pub(super) fn dashboard(shown: &Shown) -> Html<String> {
             (figures::by("Team", "By team", &shown.board().by_team))
             (failures::recent(&shown.recent))
             (outbox::outbox(shown))
+            (health::health(shown))
         }
     };
     page("pagerduty-dora", &content)

@@ -1,0 +1,47 @@
+//! A limit for log lines that a peer, a backend or a full disk could cause thousands of times a second.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The same line is written at most this often.
+const EVERY: Duration = Duration::from_mins(1);
+
+/// Lets one line through in a minute and counts those held back. One value stands for one kind of line.
+#[derive(Debug, Default)]
+pub struct LogLimit(Mutex<Lines>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    last_at: Option<Instant>,
+    held_back: u64,
+}
+
+impl LogLimit {
+    /// The number of lines held back since the last one that was written, if a line may be written now.
+    pub fn pass(&self, now: Instant) -> Option<u64> {
+        // A panic elsewhere leaves two plain values behind, which are whole at every moment.
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.last_at.is_some_and(|last_at| now.saturating_duration_since(last_at) < EVERY) {
+            lines.held_back += 1;
+            return None;
+        }
+        lines.last_at = Some(now);
+        Some(std::mem::take(&mut lines.held_back))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_a_minute_says_how_many_were_held_back() {
+        let (limit, start) = (LogLimit::default(), Instant::now());
+        let after = |seconds| limit.pass(start + Duration::from_secs(seconds));
+        assert_eq!(
+            [after(0), after(1), after(59), after(60), after(61)],
+            [Some(0), None, None, Some(2), None]
+        );
+        assert_eq!([after(500), after(600)], [Some(1), Some(0)]);
+    }
+}
