@@ -1,6 +1,8 @@
 //! The configuration file: what may stand in it, what holds where it is silent, and what is refused.
 
 mod backend;
+mod host;
+mod log;
 mod problem;
 mod rule;
 mod secret;
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 pub use backend::{Backend, Kind};
+pub use host::HostName;
+pub use log::{Log, LogFormat, LogLevel};
 pub use problem::Problem;
 pub use rule::Rule;
 pub use secret::{Secret, SecretError};
@@ -40,6 +44,8 @@ pub struct Config {
     pub server: Server,
     /// Health, metrics, JSON API.
     pub admin: Admin,
+    /// What is written to standard error.
+    pub log: Log,
     /// Where everything is kept.
     pub store: Store,
     /// The webhooks.
@@ -79,6 +85,8 @@ pub struct Admin {
     /// The admin address.
     #[serde(deserialize_with = "value::socket_address")]
     pub listen: SocketAddr,
+    /// Host names that it answers to beside loopback and its own address.
+    pub hosts: Vec<HostName>,
 }
 
 /// `[store]`
@@ -184,7 +192,7 @@ impl Default for Server {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: loopback(8081) }
+        Self { listen: loopback(8081), hosts: Vec::new() }
     }
 }
 
