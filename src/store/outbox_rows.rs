@@ -28,7 +28,8 @@ pub enum RowState {
     Sent,
     /// The backend will not take it.
     Dead,
-    /// A newer revision took its place before it was ever attempted.
+    /// A newer revision replaced it. The backend has nothing of it: it was never attempted, or every attempt was clearly
+    /// refused (with a 429, for example).
     Superseded,
     /// A person gave it up.
     Discarded,

@@ -16,9 +16,10 @@ use serde_json::Value;
 
 use crate::harness::{PATIENCE, SECRET, client};
 use crate::histories::{compare, listed};
-use crate::kill_under_load::{CONFIGURED, configuration, drain, no_panic, number, revisions, told_exactly};
+use crate::kill_under_load::{CONFIGURED, configuration, no_panic, number};
 use crate::model::Told;
 use crate::process::{Listening, PROGRAM, Process};
+use crate::told::{drain, held, revisions, told_exactly, told_in_order};
 use crate::unreliable::Unreliable;
 
 const SYSCALLS: [&str; 5] = ["fdatasync", "fsync", "pwrite64", "ftruncate", "openat"];
@@ -315,9 +316,8 @@ impl Run {
         let received = backend.received();
         for incident in self.told.iter().map(|told| &told.incident) {
             let id = format!("pagerduty:{incident}");
-            let held = &received[&id].last().unwrap().body;
-            assert_eq!(*held, revisions[&id].last().unwrap().body, "{id}: not the latest is held");
-            told_exactly(held, &failures[incident]);
+            told_in_order(&id, &received[&id], &revisions[&id]);
+            told_exactly(held(&received[&id]), &failures[incident]);
         }
     }
 }

@@ -42,6 +42,7 @@ mod process;
 mod reevaluate;
 mod slow;
 mod systemd;
+mod told;
 mod told_deployments;
 mod torture;
 mod unreliable;
