@@ -2,6 +2,7 @@
 //!
 //! Nothing in here knows HTTP, SQL, threads, the clock or the configuration file.
 
+pub mod address;
 pub mod attribution;
 pub mod catalog;
 pub mod deployment;
@@ -16,6 +17,7 @@ pub mod id;
 pub mod mark;
 pub mod merge;
 pub mod moment;
+pub mod name;
 pub mod policy;
 pub mod printable;
 pub mod retry;

@@ -1,0 +1,72 @@
+//! Names from elsewhere: blanks around one do not belong to it, and a blank one is none.
+
+/// The name in a text: without the blanks around it. `None`: there is nothing to see, so nothing is named.
+///
+/// Holds for every text that something is called by or found by: services, teams, envs, versions, titles, priorities.
+pub fn name(text: &str) -> Option<&str> {
+    let name = text.trim_matches(is_blank);
+    name.chars().any(|c| !is_invisible(c)).then_some(name)
+}
+
+/// The same for a text that may be missing.
+pub fn named(text: Option<String>) -> Option<String> {
+    let text = text?;
+    let name = name(&text)?;
+    if name.len() == text.len() { Some(text) } else { Some(name.to_owned()) }
+}
+
+/// Letters that no name begins or ends with. Joiners are not among them: some scripts end words with one.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
+}
+
+/// Letters that nobody sees where they stand alone (Unicode: `Default_Ignorable_Code_Point`, and the blanks among the
+/// letters and symbols).
+fn is_invisible(c: char) -> bool {
+    is_blank(c)
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_are_no_name() {
+        for blank in [
+            "",
+            " ",
+            "\t\r\n",
+            "\0\u{7f}\u{85}",
+            "\u{a0}",
+            "\u{3000}\u{2003}",
+            "\u{200b}",
+            "\u{200c}\u{200d}",
+            "\u{feff}",
+            "\u{2060}\u{ad}",
+            "\u{202e}\u{2066}",
+            "\u{2800}",
+            "\u{3164}",
+            "\u{fe0f}",
+        ] {
+            assert_eq!(name(blank), None, "{blank:?}");
+            assert_eq!(named(Some(blank.to_owned())), None, "{blank:?}");
+        }
+    }
+
+    #[test]
+    fn blanks_around_a_name_do_not_belong_to_it() {
+        for text in [" Checkout API\n", "\u{feff}Checkout API\u{a0}", "\u{200b}\tChe\u{200b}ckout API"] {
+            let expected = text.trim_matches(|c| "\u{feff}\u{200b}\u{a0} \t\n".contains(c));
+            assert_eq!(name(text), Some(expected));
+            assert_eq!(named(Some(text.to_owned())).as_deref(), Some(expected));
+        }
+        assert_eq!(name("0"), Some("0"));
+        assert_eq!(name("\u{1f469}\u{200d}\u{1f4bb}"), Some("\u{1f469}\u{200d}\u{1f4bb}"));
+        assert_eq!(name("-"), Some("-"));
+    }
+}
