@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
 use crate::domain::timestamp::Timestamp;
@@ -33,6 +34,13 @@ impl Clock for SystemClock {
     fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(tokio::time::sleep(wait))
     }
+}
+
+/// The time of day at which the machine was started.
+pub fn booted_at() -> Timestamp {
+    let up = clock_gettime(ClockId::Boottime);
+    let (seconds, nanos) = (u64::try_from(up.tv_sec).unwrap_or(0), u32::try_from(up.tv_nsec).unwrap_or(0));
+    SystemClock.now().saturating_sub(Duration::new(seconds, nanos))
 }
 
 /// A clock that stands until it is told that time has passed: the tests' and the demo's.

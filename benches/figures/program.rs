@@ -79,8 +79,8 @@ fn addresses(child: &mut Child) -> anyhow::Result<(SocketAddr, SocketAddr)> {
     let mut lines = BufReader::new(output).lines();
     for line in lines.by_ref() {
         let line = line?;
-        let after = |word: &str| Some(line.split_once(word)?.1.split_whitespace().next()?.parse());
-        if let (Some(public), Some(admin)) = (after("public="), after("admin=")) {
+        let after = |word: &str| Some(line.split_once(word)?.1.split('"').next()?.parse());
+        if let (Some(public), Some(admin)) = (after("\"public\":\""), after("\"admin\":\"")) {
             std::thread::spawn(move || lines.for_each(drop));
             return Ok((public?, admin?));
         }

@@ -66,9 +66,9 @@ fn address(child: &mut Child) -> anyhow::Result<SocketAddr> {
     let output = child.stderr.take().ok_or_else(|| anyhow::anyhow!("no standard error"))?;
     let mut lines = BufReader::new(output).lines();
     for line in lines.by_ref() {
-        if let Some((_, rest)) = line?.split_once("public=") {
+        if let Some((_, rest)) = line?.split_once("\"public\":\"") {
             std::thread::spawn(move || lines.for_each(drop));
-            return Ok(rest.split_whitespace().next().unwrap_or_default().parse()?);
+            return Ok(rest.split('"').next().unwrap_or_default().parse()?);
         }
     }
     anyhow::bail!("it ended before it was ready")

@@ -18,10 +18,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{Config, Problem};
-use crate::telemetry::logs;
+use crate::telemetry::logs::Logs;
 
 /// Turns PagerDuty incidents into DORA failure events.
 ///
@@ -130,21 +129,39 @@ impl From<Problem> for Failed {
 /// The whole program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match dispatch(cli).and_then(|()| Ok(table::all_said()?)) {
+    let is_daemon = matches!(cli.command, Command::Serve);
+    let logs = match start_logging(is_daemon) {
+        Ok(logs) => logs,
+        Err(error) => {
+            table::tell(format_args!("pagerduty-dora: cannot start the thread that writes the log: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let status = match dispatch(cli, &logs).and_then(|()| Ok(table::all_said()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
-            table::tell(format_args!("pagerduty-dora: {failed}"));
+            // A wrong configuration is for the person who wrote it, also where the log is for programs.
+            if is_daemon && !matches!(failed, Failed::Usage(_)) {
+                tracing::error!(status = failed.exit_code(), "{failed}");
+            } else {
+                logs.print(format_args!("pagerduty-dora: {failed}"));
+            }
             ExitCode::from(failed.exit_code())
         }
-    }
+    };
+    logs.finish();
+    status
 }
 
-fn dispatch(cli: Cli) -> Result<(), Failed> {
-    let level = if matches!(cli.command, Command::Serve) { LevelFilter::INFO } else { LevelFilter::WARN };
-    logs::start(level, table::may_color());
+fn start_logging(is_daemon: bool) -> std::io::Result<Logs> {
+    let color = table::may_color();
+    if is_daemon { Logs::of_daemon(color) } else { Ok(Logs::of_command(color)) }
+}
+
+fn dispatch(cli: Cli, logs: &Logs) -> Result<(), Failed> {
     let config = || Config::load(cli.config.as_deref());
     match cli.command {
-        Command::Serve => serve::run(&config()?),
+        Command::Serve => serve::run(&config()?, logs),
         Command::Demo(options) => demo::run(&options),
         Command::Check(options) => check::run(&options, &config()?),
         Command::Send(options) => send::run(&options),

@@ -1,6 +1,8 @@
 //! `serve`: the daemon.
 
+use std::path::absolute;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context;
 use sd_notify::NotifyState;
@@ -8,15 +10,47 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Failed, runtime};
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Backend, Config};
+use crate::domain::span::span;
+use crate::store;
+use crate::telemetry::logs::Logs;
 use crate::{Listeners, RunError, Shutdown};
 
-pub(super) fn run(config: &Config) -> Result<(), Failed> {
-    runtime()?.block_on(async {
+pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), Failed> {
+    logs.configure(&config.log);
+    let began = Instant::now();
+    let ended = runtime()?.block_on(async {
         let listeners = Listeners::bind(config).await.map_err(anyhow::Error::from)?;
+        say_what_starts(config, &listeners)?;
         let shutdown = Shutdown { when: ordered_to_stop()?, on_ready: say_ready(&listeners)? };
         crate::run(config, Arc::new(SystemClock), listeners, shutdown).await.map_err(Failed::from)
-    })
+    });
+    tracing::info!("stopped after {}", span(began.elapsed().as_secs_f64()));
+    ended
+}
+
+/// Says which program starts, with what.
+fn say_what_starts(config: &Config, listeners: &Listeners) -> anyhow::Result<()> {
+    let configuration = config.file.as_ref().map_or_else(
+        || "built-in defaults".to_owned(),
+        |file| absolute(file).unwrap_or_else(|_| file.clone()).display().to_string(),
+    );
+    let store = absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone());
+    let named = |backend: &Backend| {
+        format!("{} ({})", backend.name.get_ref().as_str(), backend.kind.get_ref().as_str())
+    };
+    let backends = config.backend.iter().map(named).collect::<Vec<_>>().join(", ");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        configuration,
+        store = %store.display(),
+        schema = store::SCHEMA,
+        webhooks = %listeners.public.local_addr()?,
+        admin = %listeners.admin.local_addr()?,
+        backends = if backends.is_empty() { "none" } else { &backends },
+        "starting"
+    );
+    Ok(())
 }
 
 /// Ready at SIGTERM or Ctrl-C. SIGHUP, which asks other daemons to read their configuration again, ends nothing.

@@ -58,7 +58,7 @@ pub enum Kind {
 
 impl Kind {
     /// The word for it in the file.
-    const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Datadog => "datadog",
             Self::DatadogMetrics => "datadog-metrics",

@@ -43,7 +43,7 @@ pub use outbox::Outcome;
 pub use outbox_rows::{Obeyed, Order, OutboxFilter, OutboxPage, OutboxRow, RowState};
 pub use record::{Delivery, Recorded};
 pub use reevaluate::{Batch, Change, Changed, Span};
-pub use schema::OpenError;
+pub use schema::{OpenError, SCHEMA};
 pub use story::{Attempt, Received, Story};
 pub use submit::Submitted;
 

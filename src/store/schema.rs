@@ -9,9 +9,9 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 /// Numbered, in order, never changed once released; `PRAGMA user_version` counts those applied.
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first_light.sql")];
 
-/// The schema after all of them.
+/// The schema of a store that this version of the program has opened for writing.
 #[expect(clippy::cast_possible_truncation, reason = "there are a handful of them")]
-const KNOWN_SCHEMA: u32 = MIGRATIONS.len() as u32;
+pub const SCHEMA: u32 = MIGRATIONS.len() as u32;
 
 /// SQLite 3.51.3: older ones can corrupt a WAL that two connections checkpoint at once.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -119,7 +119,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     migrate(&mut db).map_err(in_file(path))?.map_err(|found| OpenError::Newer {
         path: path.to_owned(),
         found,
-        known: KNOWN_SCHEMA,
+        known: SCHEMA,
     })?;
     Ok(db)
 }
@@ -139,9 +139,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     .map_err(in_file(path))?;
     match found {
         0 => Err(OpenError::Empty { path: path.to_owned() }),
-        found if found > KNOWN_SCHEMA => {
-            Err(OpenError::Newer { path: path.to_owned(), found, known: KNOWN_SCHEMA })
-        }
+        found if found > SCHEMA => Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA }),
         _ => Ok(db),
     }
 }
@@ -228,7 +226,7 @@ fn migrate(db: &mut Connection) -> rusqlite::Result<Result<(), u32>> {
         transaction.execute_batch(migration)?;
     }
     if !missing.is_empty() {
-        transaction.pragma_update(None, "user_version", KNOWN_SCHEMA)?;
+        transaction.pragma_update(None, "user_version", SCHEMA)?;
     }
     transaction.commit().map(Ok)
 }

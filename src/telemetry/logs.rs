@@ -1,19 +1,150 @@
-//! Logs: lines to standard error, by `RUST_LOG`.
+//! Logs: lines to standard error, as `[log]` and `RUST_LOG` want them.
 
-use std::io::IsTerminal;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
-/// Starts logging; `RUST_LOG` overrides `level`. Colour only on a terminal, and never with `NO_COLOR`.
-pub fn start(level: LevelFilter, color: bool) {
-    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
-    let to_terminal = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .with_ansi(color && to_terminal);
-    // A second call, as tests make it, changes nothing.
-    let _ = lines.try_init();
+use super::log_queue::LogQueue;
+use crate::config::{Log, LogFormat, LogLevel};
+
+/// How long the last lines may take to be written at the end.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+type Lines = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// The program's logging. It is started once.
+pub struct Logs {
+    /// `None`: lines are written by whoever logs.
+    queue: Option<LogQueue>,
+    color: bool,
+    lines: reload::Handle<Lines, Registry>,
+}
+
+impl Logs {
+    /// Logging of a daemon: nobody waits for a line to be written, and lines that cannot be written are dropped and
+    /// counted. Lines are text of level `info` until [`Logs::configure`] is called.
+    ///
+    /// # Errors
+    /// The system has no room for the thread that writes.
+    pub fn of_daemon(color: bool) -> io::Result<Self> {
+        let queue = LogQueue::start(io::stderr(), |dropped| {
+            tracing::warn!(
+                "{dropped} log lines were dropped: standard error was not read fast enough, or could not be written"
+            );
+        })?;
+        // The usual hook writes to standard error itself, and waits there.
+        std::panic::set_hook(Box::new(|panic| {
+            tracing::error!("a thread of the program {}", panic.to_string().replace('\n', " "));
+        }));
+        Ok(Self::start(Some(queue), LevelFilter::INFO, color))
+    }
+
+    /// Logging of a command that ends by itself: text, of level `warn`.
+    pub fn of_command(color: bool) -> Self {
+        Self::start(None, LevelFilter::WARN, color)
+    }
+
+    fn start(queue: Option<LogQueue>, level: LevelFilter, color: bool) -> Self {
+        let (filter, ignored) = filter(level);
+        let (layer, handle) = reload::Layer::new(lines(queue.clone(), filter, false, color));
+        // A second call, as tests make it, changes nothing.
+        let _ = tracing_subscriber::registry().with(layer).try_init();
+        if let Some(ignored) = ignored {
+            tracing::warn!("RUST_LOG is not understood and is ignored: {ignored}");
+        }
+        Self { queue, color, lines: handle }
+    }
+
+    /// Logs as the configuration says from now on. `RUST_LOG` overrides the level.
+    pub fn configure(&self, log: &Log) {
+        let level = match log.level {
+            LogLevel::Error => LevelFilter::ERROR,
+            LogLevel::Warn => LevelFilter::WARN,
+            LogLevel::Info => LevelFilter::INFO,
+            LogLevel::Debug => LevelFilter::DEBUG,
+        };
+        let is_json = match log.format {
+            LogFormat::Auto => !io::stderr().is_terminal(),
+            LogFormat::Text => false,
+            LogFormat::Json => true,
+        };
+        let lines = lines(self.queue.clone(), filter(level).0, is_json, self.color);
+        if let Err(error) = self.lines.reload(lines) {
+            tracing::warn!(%error, "the log goes on as it was, and not as [log] says");
+        }
+    }
+
+    /// Writes a plain line, in its turn among those of the log.
+    pub fn print(&self, line: impl fmt::Display) {
+        let line = format!("{line}\n");
+        match &self.queue {
+            Some(queue) => queue.push(line.as_bytes()),
+            None => drop(io::stderr().lock().write_all(line.as_bytes())),
+        }
+    }
+
+    /// Gives the last lines some time to be written.
+    pub fn finish(&self) {
+        if let Some(queue) = &self.queue {
+            queue.flush(PATIENCE);
+        }
+    }
+}
+
+/// What `RUST_LOG` lets through, or else this level; and why `RUST_LOG` is ignored, if it is.
+fn filter(level: LevelFilter) -> (EnvFilter, Option<String>) {
+    let builder = || EnvFilter::builder().with_default_directive(level.into());
+    match builder().from_env() {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::default().add_directive(level.into()), Some(error.to_string())),
+    }
+}
+
+fn lines(queue: Option<LogQueue>, filter: EnvFilter, is_json: bool, color: bool) -> Lines {
+    match queue {
+        Some(queue) => written(move || queue.clone(), filter, is_json, color),
+        None => written(Direct, filter, is_json, color),
+    }
+}
+
+fn written<W>(writer: W, filter: EnvFilter, is_json: bool, color: bool) -> Lines
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    // What goes wrong with a line would be printed to standard error, where it panics or waits.
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
+    if is_json {
+        lines.json().flatten_event(true).with_target(false).and_then(filter).boxed()
+    } else {
+        let is_colored = color && io::stderr().is_terminal();
+        lines.with_target(false).with_ansi(is_colored).and_then(filter).boxed()
+    }
+}
+
+/// Standard error, whose errors are nobody's business.
+struct Direct;
+
+impl MakeWriter<'_> for Direct {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        Self
+    }
+}
+
+impl Write for Direct {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let _ = io::stderr().lock().write_all(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

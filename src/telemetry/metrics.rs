@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::process::Process;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{CommitObserver, Gauges};
 
@@ -86,6 +87,7 @@ impl Metrics {
             backends: backends.into_iter().collect(),
         };
         metrics.register();
+        metrics.registry.register_collector(Box::new(Process::default()));
         Arc::new(metrics)
     }
 

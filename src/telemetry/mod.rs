@@ -2,5 +2,7 @@
 
 pub mod dora;
 pub mod log_limit;
+pub mod log_queue;
 pub mod logs;
 pub mod metrics;
+pub mod process;

@@ -95,3 +95,25 @@ async fn metrics_count_and_carry_no_names() {
         assert!(!text.contains(secret), "{secret} is in\n{text}");
     }
 }
+
+#[tokio::test]
+async fn the_process_is_measured_under_the_names_that_prometheus_knows() {
+    let daemon = Daemon::start("").await;
+    let text = daemon.get("/metrics").await.body;
+    for (name, kind) in [
+        ("process_cpu_seconds_total", "counter"),
+        ("process_resident_memory_bytes", "gauge"),
+        ("process_virtual_memory_bytes", "gauge"),
+        ("process_open_fds", "gauge"),
+        ("process_max_fds", "gauge"),
+        ("process_threads", "gauge"),
+        ("process_start_time_seconds", "gauge"),
+    ] {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let value: f64 = value.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap();
+        assert!(value > 0.0, "{name} {value}");
+        assert!(text.contains(&format!("# TYPE {name} {kind}\n")), "{name} is no {kind}");
+    }
+    let dropped = "pagerduty_dora_log_lines_dropped_total ";
+    assert!(text.lines().any(|line| line.starts_with(dropped)), "{text}");
+}

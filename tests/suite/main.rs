@@ -45,5 +45,6 @@ mod systemd;
 mod told;
 mod told_deployments;
 mod torture;
+mod unread_log;
 mod unreliable;
 mod way_out;

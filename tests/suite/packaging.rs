@@ -14,13 +14,15 @@ const DASHBOARD: &str = include_str!("../../packaging/grafana/pagerduty-dora.jso
 const ALERTS: &str = include_str!("../../packaging/prometheus/alerts.yml");
 
 /// What an expression may have beside metrics.
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 15] = [
     "absent",
     "and",
     "by",
     "delta",
     "histogram_quantile",
     "increase",
+    // A label that Prometheus itself adds.
+    "instance",
     "max",
     "on",
     "or",

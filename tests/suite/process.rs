@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use pagerduty_dora::pagerduty::signature::sign;
+use serde_json::Value;
 
 use crate::harness::{PATIENCE, SECRET, client};
 
@@ -31,6 +32,13 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
+    /// Read from the line that says that the program is ready, as JSON.
+    pub(crate) fn said(line: &str) -> Option<Self> {
+        let line: Value = serde_json::from_str(line).ok()?;
+        let address = |key: &str| line.get(key)?.as_str()?.parse().ok();
+        (line["message"] == "ready").then_some(Self { public: address("public")?, admin: address("admin")? })
+    }
+
     /// Delivers a webhook, signed.
     pub(crate) async fn deliver(self, body: &str) -> u16 {
         let signature = sign(&SECRET.to_owned().into(), body.as_bytes());
@@ -87,9 +95,8 @@ impl Process {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
             };
             self.remember(&line);
-            if line.contains("ready") {
-                let address = |key| line.split(key).nth(1)?.split(' ').next()?.parse().ok();
-                return Some(Listening { public: address("public=")?, admin: address("admin=")? });
+            if let Some(listening) = Listening::said(&line) {
+                return Some(listening);
             }
         }
     }
@@ -117,7 +124,8 @@ impl Process {
         self.wait()
     }
 
-    fn wait(&mut self) -> (ExitStatus, String) {
+    /// Waits until it has ended by itself, and returns how, and what it had said.
+    pub(crate) fn wait(&mut self) -> (ExitStatus, String) {
         loop {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => self.remember(&line),

@@ -13,6 +13,7 @@ use pagerduty_dora::pagerduty::signature::sign;
 use super::steps::{Action, Step, steps};
 use super::trace::calls;
 use crate::harness::{Backend, PATIENCE, SECRET, client, event_of, fixture};
+use crate::process::Listening;
 
 /// Everything that can change a file or tell somebody something, and what asks for it. One that concerns the store and
 /// is not modelled fails the test. `?`: not every machine has it.
@@ -125,10 +126,10 @@ impl Traced {
     }
 
     fn wait_until_ready(&mut self) {
-        let ready = wait_for(&self.logged, "public=");
-        let address = |of| ready.split(of).nth(1).unwrap().split(' ').next().unwrap();
-        self.url = format!("http://{}/webhooks/pagerduty", address("public="));
-        self.metrics = format!("http://{}/metrics", address("admin="));
+        let ready = wait_for(&self.logged, "\"message\":\"ready\"");
+        let listening = Listening::said(&ready).unwrap();
+        self.url = format!("http://{}/webhooks/pagerduty", listening.public);
+        self.metrics = format!("http://{}/metrics", listening.admin);
     }
 
     /// Webhooks in turn and at once, with the WAL moved in between and meanwhile, and a crash of the daemon.

@@ -1,0 +1,280 @@
+//! A log that nobody reads, that cannot be written, or that is read by programs: the service goes on.
+
+use std::fs::{File, OpenOptions};
+use std::io::{PipeReader, Read, Write, pipe};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::{Backend, PATIENCE, SECRET, client, event_of};
+use crate::process::{Listening, PROGRAM, Process};
+
+/// The bytes that a pipe holds before a writer has to wait (pipe(7)).
+const PIPE_BYTES: usize = 64 * 1024;
+
+/// A daemon whose standard error is not ours to read.
+struct Unread {
+    child: Child,
+    listening: Listening,
+    folder: TempDir,
+    backend: Backend,
+}
+
+impl Unread {
+    async fn start(stderr: impl Into<Stdio>) -> Self {
+        let (folder, backend) = (tempfile::tempdir().unwrap(), Backend::start().await);
+        let [public, admin] = [free_address(), free_address()];
+        let listening = Listening { public: public.parse().unwrap(), admin: admin.parse().unwrap() };
+        let text = format!("[server]\nlisten = \"{public}\"\n[admin]\nlisten = \"{admin}\"\n");
+        let config = configured(folder.path(), &(text + &backend.entry("metrics")));
+        let child = serve(&config).env("RUST_LOG", "debug").stderr(stderr).spawn().unwrap();
+        let mut daemon = Self { child, listening, folder, backend };
+        daemon.wait_until_ready().await;
+        daemon
+    }
+
+    async fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while !client().get(self.url("/readyz")).send().await.is_ok_and(|answer| answer.status() == 200) {
+            assert!(Instant::now() < deadline, "it is not ready");
+            assert_eq!(self.child.try_wait().unwrap(), None, "it has ended");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.listening.admin)
+    }
+
+    /// The whole way of some failures: received, forwarded, recorded as sent.
+    async fn works(&mut self) {
+        for n in 0..5 {
+            assert_eq!(self.listening.deliver("signed, and no JSON").await, 202);
+            assert_eq!(
+                self.listening.deliver(&event_of("incident.resolved", &format!("QUNREAD{n:04}"))).await,
+                202
+            );
+            self.backend.next().await;
+        }
+        let db = rusqlite::Connection::open(self.store()).unwrap();
+        let unsent = "SELECT count(*) FROM outbox WHERE state <> 'sent'";
+        let deadline = Instant::now() + PATIENCE;
+        while db.query_row(unsent, [], |row| row.get::<_, i64>(0)).unwrap() > 0 {
+            assert!(Instant::now() < deadline, "the backend accepted it, and it is not recorded");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.path().join("pagerduty-dora.db")
+    }
+
+    /// The value of a metric without labels.
+    async fn metric(&self, name: &str) -> f64 {
+        let text = client().get(self.url("/metrics")).send().await.unwrap().text().await.unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+    }
+
+    /// Ends it by SIGTERM, in order.
+    fn ends(&mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert_eq!(exit_status(&mut self.child), Some(0));
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn exit_status(child: &mut Child) -> Option<i32> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        assert!(Instant::now() < deadline, "it does not end");
+        std::thread::yield_now();
+    }
+}
+
+/// An address whose port nobody uses just now.
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+fn configured(folder: &Path, text: &str) -> PathBuf {
+    let config = folder.join("config.toml");
+    std::fs::write(&config, text).unwrap();
+    config
+}
+
+fn serve(config: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(["--config", config.to_str().unwrap(), "serve"]).env("PAGERDUTY_SIGNING_SECRET", SECRET);
+    command
+}
+
+fn full() -> File {
+    OpenOptions::new().write(true).open("/dev/full").unwrap()
+}
+
+/// A pipe that nobody reads, and that has no room for a single byte.
+fn stalled() -> (PipeReader, Stdio) {
+    let (reader, mut writer) = pipe().unwrap();
+    writer.write_all(&vec![b'x'; PIPE_BYTES]).unwrap();
+    (reader, writer.into())
+}
+
+#[tokio::test]
+async fn a_closed_pipe_as_the_log_stops_nothing() {
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+    let mut daemon = Unread::start(writer).await;
+    daemon.works().await;
+    assert!(daemon.metric("pagerduty_dora_log_lines_dropped_total").await > 0.0);
+    daemon.ends();
+}
+
+#[tokio::test]
+async fn a_log_on_a_full_disk_stops_nothing() {
+    let mut daemon = Unread::start(full()).await;
+    daemon.works().await;
+    assert!(daemon.metric("pagerduty_dora_log_lines_dropped_total").await > 0.0);
+    daemon.ends();
+}
+
+#[tokio::test]
+async fn a_pipe_that_nobody_reads_stops_nothing_and_its_lines_are_not_lost() {
+    let (mut reader, writer) = stalled();
+    let mut daemon = Unread::start(writer).await;
+    daemon.works().await;
+    assert!(daemon.metric("pagerduty_dora_log_lines_dropped_total").await < 1.0, "they wait");
+    // Somebody reads again.
+    let read = std::thread::spawn(move || {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        text
+    });
+    daemon.ends();
+    let text = read.join().unwrap();
+    assert!(text.contains("\"message\":\"ready\"") && text.contains("stopped after"), "{text}");
+}
+
+#[tokio::test]
+async fn a_pipe_that_nobody_reads_does_not_keep_the_program_from_ending() {
+    let (_reader, writer) = stalled();
+    let mut daemon = Unread::start(writer).await;
+    daemon.ends();
+}
+
+#[test]
+fn a_start_that_fails_keeps_its_status_whatever_becomes_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = configured(folder.path(), "[serve]\n");
+    let status =
+        |config: &Path, stderr: Stdio| exit_status(&mut serve(config).stderr(stderr).spawn().unwrap());
+    assert_eq!(status(&wrong, full().into()), Some(2));
+    let (_reader, writer) = stalled();
+    assert_eq!(status(&wrong, writer), Some(2));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken =
+        configured(folder.path(), &format!("[server]\nlisten = \"{}\"\n", taken.local_addr().unwrap()));
+    let (_reader, writer) = stalled();
+    assert_eq!(status(&taken, writer), Some(1));
+}
+
+#[test]
+fn commands_survive_outputs_that_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configured(folder.path(), "");
+    let run = |arguments: &[&str], stdout: Stdio, stderr: Stdio| {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--config", config.to_str().unwrap()]).args(arguments);
+        exit_status(&mut command.stdout(stdout).stderr(stderr).spawn().unwrap())
+    };
+    let closed = || Stdio::from(pipe().unwrap().1);
+    assert_eq!(run(&["config", "show"], closed(), closed()), Some(0));
+    assert_eq!(run(&["config", "show"], full().into(), full().into()), Some(1), "the result got lost");
+    assert_eq!(run(&["failures"], closed(), closed()), Some(1));
+    assert_eq!(run(&["failures"], full().into(), full().into()), Some(1));
+}
+
+/// Starts it, ends it, and returns the lines of its log.
+fn lines(configuration: &str, rust_log: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        format!("[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n{configuration}");
+    let config = configured(folder.path(), &text);
+    let mut child = serve(&config).env("RUST_LOG", rust_log).stderr(Stdio::piped()).spawn().unwrap();
+    let (pid, mut said) = (child.id().to_string(), String::new());
+    let mut stderr = child.stderr.take().unwrap();
+    let mut buffer = [0; 4096];
+    loop {
+        let length = stderr.read(&mut buffer).unwrap();
+        said.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+        if length == 0 {
+            break;
+        }
+        if said.contains("ready") {
+            assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+            stderr.read_to_string(&mut said).unwrap();
+        }
+    }
+    assert_eq!(exit_status(&mut child), Some(0), "{said}");
+    said.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn json_lines_name_what_starts_and_say_that_it_stopped() {
+    let lines: Vec<Value> = lines("", "")
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
+        .collect();
+    for line in &lines {
+        assert!(["timestamp", "level", "message"].iter().all(|key| line[key].is_string()), "{line}");
+    }
+    let first = &lines[0];
+    assert_eq!((&first["message"], &first["level"]), (&"starting".into(), &"INFO".into()));
+    assert_eq!((&first["version"], &first["backends"]), (&env!("CARGO_PKG_VERSION").into(), &"none".into()));
+    assert_eq!(first["schema"], 1);
+    for key in ["configuration", "store", "webhooks", "admin"] {
+        assert!(first[key].is_string(), "{key}: {first}");
+    }
+    let last = lines.last().unwrap();
+    assert!(last["message"].as_str().unwrap().starts_with("stopped after "), "{last}");
+}
+
+#[test]
+fn the_log_has_the_level_and_the_form_that_the_configuration_says() {
+    let text = lines("[log]\nformat = \"text\"\n", "");
+    assert!(text[0].contains(" INFO starting version=\""), "{text:?}");
+    assert!(lines("[log]\nlevel = \"debug\"\n", "").len() >= text.len());
+    // Lines of level `info` only through RUST_LOG, which overrides the configuration.
+    assert!(!lines("[log]\nlevel = \"error\"\n", "info").is_empty());
+}
+
+#[test]
+fn a_wrong_configuration_is_told_in_plain_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configured(folder.path(), "[log]\nformat = \"json\"\nlevel = \"loud\"\n");
+    let output = serve(&config).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.starts_with("pagerduty-dora: ") && said.contains("config.toml:3"), "{said}");
+    let mut process = Process::spawn(&configured(
+        folder.path(),
+        "[log]\nformat = \"json\"\n[pagerduty]\nsigning_secrets = []\n",
+    ));
+    let (status, said) = process.wait();
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(said.contains("pagerduty-dora: "), "{said}");
+}
