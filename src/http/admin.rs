@@ -63,13 +63,14 @@ pub(super) async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     if *admin.stop.borrow() {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The program is shutting down.");
     }
-    match in_time(admin.store.prove_writable(admin.clock.now())).await {
-        Ok(()) => Json(json!({ "status": "ready" })).into_response(),
-        Err(error) => {
-            let detail = format!("The store cannot be written: {error}.");
-            refusal(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail)
-        }
-    }
+    let proof = in_time(admin.store.prove_writable(admin.clock.now())).await;
+    // A small write may succeed where larger ones fail.
+    let detail = match (proof, admin.store.trouble()) {
+        (Ok(()), None) => return Json(json!({ "status": "ready" })).into_response(),
+        (Err(error), _) => format!("The store cannot be written: {error}."),
+        (Ok(()), Some(trouble)) => format!("The store cannot commit: {}.", trouble.error),
+    };
+    refusal(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail)
 }
 
 /// The options of `failures`, by the same names.

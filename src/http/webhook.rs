@@ -1,6 +1,7 @@
 //! `POST {pagerduty.path}`: what is signed is kept, and answered once the disk has it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -17,6 +18,7 @@ use crate::domain::event::Heading;
 use crate::pagerduty::payload::{self, NotUnderstood};
 use crate::pagerduty::signature::{SIGNATURE_HEADER, SignatureError, SigningSecrets};
 use crate::store::{Delivery, Recorded, Store, StoreError};
+use crate::telemetry::log_limit::LogLimit;
 use crate::telemetry::metrics::Metrics;
 
 /// What the webhook's handler uses.
@@ -65,10 +67,21 @@ pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
         }
         Err(error) => {
             intake.metrics.answered("unavailable");
-            tracing::warn!(%error, "a webhook could not be kept; PagerDuty will send it again");
+            say_that_put_off(&error);
             let detail = "The event could not be stored just now; send it again.";
             refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
         }
+    }
+}
+
+/// The store itself says that it cannot commit, and how many webhooks that concerns.
+fn say_that_put_off(error: &StoreError) {
+    static LINES: LazyLock<LogLimit> = LazyLock::new(LogLimit::default);
+    if matches!(error, StoreError::NotCommitted(_)) {
+        return;
+    }
+    if let Some(held_back) = LINES.pass(Instant::now()) {
+        tracing::warn!(%error, held_back, "a webhook could not be kept: PagerDuty sends it again for 48 hours");
     }
 }
 

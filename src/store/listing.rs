@@ -11,6 +11,7 @@ use super::deployment_row;
 use super::failure_row::from_json;
 use super::forwarded::{Forwarded, forwarded};
 use super::schema::{OpenError, open_to_read};
+use super::sizes::Sizes;
 use crate::domain::failure::{Failure, State};
 use crate::domain::timestamp::Timestamp;
 
@@ -66,6 +67,8 @@ pub struct Gauges {
     pub open_failures: i64,
     /// Bodies in quarantine.
     pub quarantined: i64,
+    /// Sizes of the store's files.
+    pub sizes: Sizes,
     /// Of each backend that has rows which are not done: its name, pending, dead, and the oldest pending one.
     pub outbox: Vec<OutboxGauge>,
 }
@@ -178,6 +181,7 @@ impl Reader {
         Ok(Gauges {
             open_failures: count(OPEN)?,
             quarantined: count("SELECT count(*) FROM quarantine")?,
+            sizes: Sizes::of(&db),
             outbox: db.prepare_cached(OUTBOX)?.query_map([], outbox)?.collect::<Result<_, _>>()?,
         })
     }

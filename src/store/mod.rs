@@ -11,8 +11,11 @@ mod deployment_row;
 mod event_row;
 mod failure_row;
 mod figures;
+mod files;
 mod fold;
 mod forwarded;
+mod health;
+mod job;
 mod last_answer;
 mod late_links;
 mod listing;
@@ -23,6 +26,7 @@ mod owed_mark;
 mod record;
 mod reevaluate;
 mod schema;
+mod sizes;
 mod story;
 mod submit;
 mod told_deployment;
@@ -30,13 +34,14 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use claim::{Claim, Claimed};
 pub use figures::FiguresReader;
 pub use forwarded::{ForwardState, Forwarded};
+pub use health::Trouble;
 pub use last_answer::LastAnswer;
 pub use listing::{Filter, Gauges, ListedFailure, Page, ReadError, Reader};
 pub use outbox::Outcome;
@@ -44,6 +49,7 @@ pub use outbox_rows::{Obeyed, Order, OutboxFilter, OutboxPage, OutboxRow, RowSta
 pub use record::{Delivery, Recorded};
 pub use reevaluate::{Batch, Change, Changed, Span};
 pub use schema::{OpenError, SCHEMA};
+pub use sizes::{LITTLE_ROOM_BYTES, Sizes};
 pub use story::{Attempt, Received, Story};
 pub use submit::Submitted;
 
@@ -54,7 +60,10 @@ use crate::domain::id::FailureId;
 use crate::domain::policy::Policy;
 use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
-use writer::{Job, Session, Writer};
+use files::{Files, Lock};
+use health::Health;
+use job::{Job, Kind};
+use writer::{Place, Session, Writer};
 
 /// How many writes may wait. One more is refused where somebody waits for the answer (`offer`), so that those who wait are
 /// answered in time; all others wait for room (`queue`).
@@ -84,6 +93,9 @@ pub struct Settings {
 pub trait CommitObserver: Send + Sync {
     /// A group of `writes` became durable in `took`.
     fn committed(&self, writes: usize, took: Duration);
+
+    /// So many `writes` were not done, because the store could not commit.
+    fn refused(&self, _writes: usize) {}
 }
 
 /// Why a write was not done. Whatever it was, nothing of it may be acknowledged.
@@ -121,21 +133,24 @@ pub struct Store {
     jobs: mpsc::Sender<Box<dyn Job>>,
     outbox_changed: watch::Receiver<()>,
     ended: watch::Receiver<Ended>,
+    health: Health,
 }
 
 impl Store {
     /// Opens the store, migrates it, and starts its writer.
     pub fn open(path: &Path, settings: Settings) -> Result<Self, OpenError> {
-        let lock = schema::lock(path)?;
+        let lock = Lock::take(path)?;
         let mut db = schema::open_to_write(path)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (changed, outbox_changed) = watch::channel(());
         let (end, ended) = watch::channel(Ended::Running);
-        let checkpointer = checkpoint::start(path, &mut db)?;
-        let mut writer = Writer::new(db, lock, settings, queue, changed, checkpointer);
+        let (checkpointer, health) = (checkpoint::start(path, &mut db)?, Health::default());
+        let files = Files::of(path).map_err(|error| OpenError::NoFile { path: path.to_owned(), error })?;
+        let place = Place { db, lock, files, checkpointer };
+        let mut writer = Writer::new(place, settings, queue, changed, health.clone());
         writer.catch_up().map_err(schema::in_file(path))?;
         writer.start(end)?;
-        Ok(Self { jobs, outbox_changed, ended })
+        Ok(Self { jobs, outbox_changed, ended, health })
     }
 
     /// Records a verified event. When this is `Ok`, the disk has it.
@@ -144,7 +159,8 @@ impl Store {
         // what another thread frees.
         let kept = Arc::new((heading, delivery));
         let webhook = Arc::clone(&kept);
-        let answer = self.offer(move |session| record::record(session, &webhook.0, &webhook.1));
+        let answer =
+            self.offer(Kind::Webhook, move |session| record::record(session, &webhook.0, &webhook.1));
         async move {
             let recorded = answer.await;
             drop(kept);
@@ -154,22 +170,22 @@ impl Store {
 
     /// Keeps a signed body that was not understood.
     pub fn quarantine(&self, reason: String, delivery: Delivery) -> impl Answer<Recorded> {
-        self.offer(move |session| record::quarantine(session, &reason, &delivery))
+        self.offer(Kind::Webhook, move |session| record::quarantine(session, &reason, &delivery))
     }
 
     /// Saves a failure that came by the event API.
     pub async fn submit(&self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
-        self.offer(move |session| submit::save(session, &submission, now)).await
+        self.offer(Kind::Other, move |session| submit::save(session, &submission, now)).await
     }
 
     /// Removes a failure that came by the event API.
     pub async fn delete(&self, id: FailureId, now: Timestamp) -> Result<Submitted, StoreError> {
-        self.offer(move |session| submit::delete(session, &id, now)).await
+        self.offer(Kind::Other, move |session| submit::delete(session, &id, now)).await
     }
 
     /// Saves a deployment.
     pub async fn deploy(&self, deployment: Deployment, now: Timestamp) -> Result<(), StoreError> {
-        self.offer(move |session| deployment_row::save(session, &deployment, now)).await
+        self.offer(Kind::Other, move |session| deployment_row::save(session, &deployment, now)).await
     }
 
     /// Takes up to `limit` revisions of a share that are due for `backend`, for this process to send.
@@ -230,7 +246,12 @@ impl Store {
     /// Proves that the store can be written.
     pub async fn prove_writable(&self, now: Timestamp) -> Result<(), StoreError> {
         const PULSE: &str = "INSERT INTO pulse VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET at_ns = ?1";
-        self.offer(move |session| session.execute(PULSE, [now.as_nanos()]).map(drop)).await
+        self.offer(Kind::Other, move |session| session.execute(PULSE, [now.as_nanos()]).map(drop)).await
+    }
+
+    /// The trouble that the store is in. `None`: no commit has failed in the last ten seconds.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.health.trouble(Instant::now())
     }
 
     /// Ready whenever the outbox may hold something new.
@@ -245,8 +266,8 @@ impl Store {
 
     /// Does work in the writer if there is room for it. It is on its way before the answer is waited for, so that what
     /// waits is small.
-    fn offer<T: Send + 'static>(&self, work: impl Work<T>) -> impl Answer<T> {
-        let (job, answer) = Pending::boxed(work);
+    fn offer<T: Send + 'static>(&self, kind: Kind, work: impl Work<T>) -> impl Answer<T> {
+        let (job, answer) = Pending::boxed(kind, work);
         let offered = self.jobs.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
@@ -259,7 +280,7 @@ impl Store {
 
     /// Does work in the writer, waiting for room.
     async fn queue<T: Send + 'static>(&self, work: impl Work<T>) -> Result<T, StoreError> {
-        let (job, answer) = Pending::boxed(work);
+        let (job, answer) = Pending::boxed(Kind::Other, work);
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
@@ -276,26 +297,31 @@ impl<T, F: FnMut(&mut Session<'_>) -> rusqlite::Result<T> + Send + 'static> Work
 
 /// Work that waits for its commit, and somebody who waits for the result.
 struct Pending<T, W> {
+    kind: Kind,
     work: W,
     result: Option<T>,
     answer: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<T: Send + 'static, W: Work<T>> Pending<T, W> {
-    fn boxed(work: W) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>) {
+    fn boxed(kind: Kind, work: W) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>) {
         let (answer, receiver) = oneshot::channel();
-        (Box::new(Self { work, result: None, answer }), receiver)
+        (Box::new(Self { kind, work, result: None, answer }), receiver)
     }
 }
 
 impl<T: Send + 'static, W: Work<T>> Job for Pending<T, W> {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
     fn run(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()> {
         self.result = Some((self.work)(session)?);
         Ok(())
     }
 
     fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
-        let Self { work, result, answer } = *self;
+        let Self { work, result, answer, .. } = *self;
         // Before the answer: whoever waits for it is the last to hold what it works with.
         drop(work);
         let result = committed.and_then(|()| result.ok_or(StoreError::Closed));

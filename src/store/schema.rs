@@ -1,6 +1,5 @@
 //! Opening the store: its settings, its migrations, and who may not open it.
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,7 +72,11 @@ pub enum OpenError {
         known: u32,
     },
     /// Another process writes to it.
-    #[error("the store {path} is in use by another process", path = path.display())]
+    #[error(
+        "the store {path} is in use by another process: is a pagerduty-dora running on it already, perhaps under another name \
+         of the file?",
+        path = path.display()
+    )]
     InUse {
         /// The file.
         path: PathBuf,
@@ -93,12 +96,15 @@ pub enum OpenError {
     /// The SQLite that was linked is not safe.
     #[error("SQLite {0} can corrupt a store; 3.51.3 or later is needed")]
     UnsafeSqlite(&'static str),
-    /// Its lock cannot be made.
-    #[error("cannot create {path}, which keeps a second process off the store: {error}", path = path.display())]
-    NoLock {
-        /// The lock file.
+    /// The file cannot be opened, created or locked.
+    #[error(
+        "cannot open the store {path}: {error}: does its folder exist, and may this user write there?",
+        path = path.display()
+    )]
+    NoFile {
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         error: std::io::Error,
     },
     /// The system has no room for a thread.
@@ -141,21 +147,6 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
         0 => Err(OpenError::Empty { path: path.to_owned() }),
         found if found > SCHEMA => Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA }),
         _ => Ok(db),
-    }
-}
-
-/// Makes sure that no other process writes to the store. Held until the file is dropped, or the process dies.
-///
-/// A file of its own: opening and closing the store by other means would drop SQLite's own locks.
-pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut lock_path = path.as_os_str().to_owned();
-    lock_path.push(".lock");
-    let no_lock = |error| OpenError::NoLock { path: PathBuf::from(&lock_path), error };
-    let file = File::create(&lock_path).map_err(no_lock)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(no_lock(error)),
     }
 }
 

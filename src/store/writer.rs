@@ -3,10 +3,7 @@
 //! While one group syncs, the next gathers: no commit waits for a timer. The only one, `CALM_AFTER`, puts off folding.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params, ffi};
@@ -14,22 +11,21 @@ use tokio::sync::{mpsc, watch};
 
 use super::checkpoint::Checkpointer;
 use super::connected::{self, Incidents};
+use super::files::{Files, Lock};
 use super::fold::{self, Backlog, Slice, Unfolded};
+use super::health::Health;
+use super::job::{Job, Kind, Received, receive_within};
 use super::{Ended, Settings, StoreError, late_links, mark};
 use crate::domain::timestamp::Timestamp;
+use crate::telemetry::log_limit::LogLimit;
 
 /// More writes than this do not join one group, so that the first of them is not kept waiting.
 const LARGEST_GROUP: usize = 256;
 /// A rush is over once there was no more of it for that long.
 const CALM_AFTER: Duration = Duration::from_millis(20);
 
-/// Something to be done in a transaction, and somebody to be told once it is durable.
-pub(super) trait Job: Send {
-    /// Does it. After an error it may be called again, in a transaction of its own.
-    fn run(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()>;
-    /// Tells the outcome.
-    fn finish(self: Box<Self>, committed: Result<(), StoreError>);
-}
+/// How often the store's files are looked after while nothing is written.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What a job works with: the open transaction, and what the writer knows.
 pub(super) struct Session<'a> {
@@ -87,15 +83,26 @@ impl<'a> Session<'a> {
     }
 }
 
+/// The open store: its connection to write, and what watches over its files.
+pub(super) struct Place {
+    pub(super) db: Connection,
+    /// Keeps other processes from writing. Dropped after the connection.
+    pub(super) lock: Lock,
+    pub(super) files: Files,
+    pub(super) checkpointer: Checkpointer,
+}
+
 /// The thread's belongings.
 pub(super) struct Writer {
     db: Connection,
-    /// Keeps other processes from writing.
-    _lock: File,
+    files: Files,
     settings: Settings,
     queue: mpsc::Receiver<Box<dyn Job>>,
     changed: watch::Sender<()>,
     checkpointer: Checkpointer,
+    health: Health,
+    /// Lines that say that something could not be folded.
+    unfolded_lines: LogLimit,
     claimed: HashSet<i64>,
     backlog: Backlog,
     merge_targets: HashSet<i64>,
@@ -105,20 +112,24 @@ pub(super) struct Writer {
     rushed_at: Option<Instant>,
     /// The last transaction failed: do not try again before somebody asks for something.
     is_stuck: bool,
+    /// Keeps other processes from writing. Last, so that it is dropped after the connection.
+    _lock: Lock,
 }
 
 impl Writer {
     pub(super) fn new(
-        db: Connection,
-        lock: File,
+        Place { db, lock, files, checkpointer }: Place,
         settings: Settings,
         queue: mpsc::Receiver<Box<dyn Job>>,
         changed: watch::Sender<()>,
-        checkpointer: Checkpointer,
+        health: Health,
     ) -> Self {
         Self {
             db,
             _lock: lock,
+            files,
+            health,
+            unfolded_lines: LogLimit::default(),
             settings,
             queue,
             changed,
@@ -155,15 +166,12 @@ impl Writer {
 
     fn run(mut self) -> Ended {
         while let Some(group) = self.gather() {
-            let slice = fold::slice_beside(group.len());
-            if let Err(doubt) = self.commit(group).and_then(|()| self.fold_in_a_calm(slice)) {
+            if let Err(doubt) = self.turn(group) {
                 tracing::error!(
-                    error = doubt,
-                    "the store has to be opened again: ending, so that a restart does"
+                    "{doubt}; the program ends with status 74, so that a restart opens the store again"
                 );
                 return Ended::InDoubt(doubt);
             }
-            self.checkpointer.keep_up(&self.db);
         }
         // Nobody else writes now: leave the store in one piece, with nothing for the next start to recover.
         self.checkpointer.stop();
@@ -173,16 +181,44 @@ impl Writer {
         }
     }
 
-    /// Takes all that waits. Where nothing does and nothing is left to be folded, it waits; in a rush it waits a
-    /// little all the same. `None`: the end.
+    /// What follows on a group, which may be empty. An error where the store has to be opened again.
+    fn turn(&mut self, group: Vec<Box<dyn Job>>) -> Result<(), String> {
+        let slice = fold::slice_beside(group.len());
+        if group.is_empty() {
+            self.files_are_in_place()?;
+        }
+        self.commit(group)?;
+        self.fold_in_a_calm(slice)?;
+        self.checkpointer.keep_up(&self.db);
+        self.health.look(Instant::now());
+        Ok(())
+    }
+
+    /// An error where a file of the store is not where it was: what is written there may be gone later.
+    fn files_are_in_place(&self) -> Result<(), String> {
+        match self.files.moved() {
+            None => Ok(()),
+            Some(path) => Err(format!(
+                "{} was moved, removed or replaced while the program was running: put the store's files back, or leave it to the next start to create new ones",
+                path.display()
+            )),
+        }
+    }
+
+    /// Takes all that waits. Where nothing does and nothing is left to be folded, it waits, and returns nothing now and
+    /// then; in a rush it waits a little all the same. `None`: the end.
     fn gather(&mut self) -> Option<Vec<Box<dyn Job>>> {
         let mut group = Vec::new();
         if self.backlog.is_empty() || self.is_stuck {
-            group.push(self.queue.blocking_recv()?);
+            match receive_within(&mut self.queue, LOOK_EVERY) {
+                Received::Job(job) => group.push(job),
+                Received::Nothing => return Some(group),
+                Received::End => return None,
+            }
         } else if let Some(pause) = self.calm_in() {
             match receive_within(&mut self.queue, pause) {
-                Some(job) => group.push(job),
-                None => self.rushed_at = None,
+                Received::Job(job) => group.push(job),
+                Received::Nothing | Received::End => self.rushed_at = None,
             }
         }
         while group.len() < LARGEST_GROUP
@@ -211,8 +247,8 @@ impl Writer {
             return match self.roll_back(&error) {
                 NotCommitted::InDoubt(doubt) => Err(doubt),
                 NotCommitted::RolledBack(error) => {
-                    tracing::error!(error, "the store could not fold, and takes nothing more");
-                    refuse(group, &error);
+                    let error = format!("too many events wait to become failures, and that fails: {error}");
+                    self.refuse(group, &error);
                     Ok(())
                 }
             };
@@ -220,7 +256,10 @@ impl Writer {
         let began = Instant::now();
         match self.keep(&mut group).map_err(|error| self.roll_back(&error)) {
             Ok(()) => {
+                // Before anybody is answered: what has just been written may be in a file that is gone.
+                self.files_are_in_place()?;
                 self.settings.observer.committed(group.len(), began.elapsed());
+                self.health.committed(Instant::now());
                 for job in group {
                     job.finish(Ok(()));
                 }
@@ -228,8 +267,7 @@ impl Writer {
             }
             Err(NotCommitted::InDoubt(doubt)) => Err(doubt),
             Err(NotCommitted::RolledBack(error)) if group.len() == 1 => {
-                tracing::error!(error, "the store could not commit");
-                refuse(group, &error);
+                self.refuse(group, &error);
                 Ok(())
             }
             Err(NotCommitted::RolledBack(_)) => group.into_iter().try_for_each(|job| self.commit(vec![job])),
@@ -245,7 +283,13 @@ impl Writer {
             Ok(()) => Ok(()),
             Err(NotCommitted::InDoubt(doubt)) => Err(doubt),
             Err(NotCommitted::RolledBack(error)) => {
-                tracing::error!(error, "the store could not fold");
+                if let Some(held_back) = self.unfolded_lines.pass(Instant::now()) {
+                    tracing::error!(
+                        error,
+                        held_back,
+                        "events are kept, but do not become failures: this is tried again with the next write"
+                    );
+                }
                 Ok(())
             }
         }
@@ -309,6 +353,17 @@ impl Writer {
         done
     }
 
+    /// Tells everybody in a group that nothing of it was done.
+    fn refuse(&self, group: Vec<Box<dyn Job>>, error: &str) {
+        let webhooks = group.iter().filter(|job| job.kind() == Kind::Webhook).count();
+        let writes = group.len();
+        for job in group {
+            job.finish(Err(StoreError::NotCommitted(error.to_owned())));
+        }
+        self.settings.observer.refused(writes);
+        self.health.failed(Instant::now(), error, writes, webhooks);
+    }
+
     /// Undoes the transaction. A damaged store cannot be trusted with the next one. A sync that failed cannot be undone: the kernel may have dropped the pages. And where
     /// SQLite could open the WAL for reading only, for whatever reason, only another connection may be able to write.
     fn roll_back(&self, error: &rusqlite::Error) -> NotCommitted {
@@ -322,30 +377,6 @@ impl Writer {
         } else {
             NotCommitted::RolledBack(error.to_string())
         }
-    }
-}
-
-/// The next job, if one comes soon.
-fn receive_within(queue: &mut mpsc::Receiver<Box<dyn Job>>, pause: Duration) -> Option<Box<dyn Job>> {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let began = Instant::now();
-    loop {
-        if let Poll::Ready(job) = queue.poll_recv(&mut Context::from_waker(&waker)) {
-            return job;
-        }
-        thread::park_timeout(pause.checked_sub(began.elapsed())?);
-    }
-}
-
-fn refuse(group: Vec<Box<dyn Job>>, error: &str) {
-    for job in group {
-        job.finish(Err(StoreError::NotCommitted(error.to_owned())));
     }
 }
 

@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::process::Process;
+use super::store::StoreMetrics;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{CommitObserver, Gauges};
 
@@ -62,6 +63,7 @@ pub struct Metrics {
     outbox_oldest_age_seconds: Family<Backend, Gauge<f64, std::sync::atomic::AtomicU64>>,
     open_failures: Gauge,
     quarantined: Gauge,
+    store: StoreMetrics,
     backends: Vec<String>,
 }
 
@@ -84,9 +86,11 @@ impl Metrics {
             outbox_oldest_age_seconds: Family::default(),
             open_failures: Gauge::default(),
             quarantined: Gauge::default(),
+            store: StoreMetrics::default(),
             backends: backends.into_iter().collect(),
         };
         metrics.register();
+        metrics.store.register(&mut metrics.registry);
         metrics.registry.register_collector(Box::new(Process::default()));
         Arc::new(metrics)
     }
@@ -140,6 +144,7 @@ impl Metrics {
     pub fn text(&self, gauges: &Gauges, dora: &str, now: Timestamp) -> Result<String, std::fmt::Error> {
         self.open_failures.set(gauges.open_failures);
         self.quarantined.set(gauges.quarantined);
+        self.store.note(&gauges.sizes);
         // A backend that was removed is shown as long as it has rows.
         self.outbox_pending.clear();
         self.outbox_dead.clear();
@@ -173,6 +178,10 @@ impl CommitObserver for Metrics {
     fn committed(&self, writes: usize, took: Duration) {
         self.commit_seconds.observe(took.as_secs_f64());
         self.commit_batch_size.observe(writes as f64);
+    }
+
+    fn refused(&self, writes: usize) {
+        self.store.writes_refused.inc_by(u64::try_from(writes).unwrap_or(u64::MAX));
     }
 }
 

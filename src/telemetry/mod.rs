@@ -6,3 +6,4 @@ pub mod log_queue;
 pub mod logs;
 pub mod metrics;
 pub mod process;
+pub mod store;

@@ -81,7 +81,7 @@ fn what_shows_only_when_it_is_used_is_told_with_its_place_too() {
         (
             format!("{loopback}{signed}[store]\npath = \"no/store.db\"\n"),
             1,
-            "cannot create no/store.db.lock, which keeps a second process off the store: No such file or directory (os error 2)",
+            "cannot open the store no/store.db: No such file or directory (os error 2): does its folder exist, and may this user write there?",
         ),
     ];
     for (config, status, said) in cases {

@@ -41,6 +41,8 @@ mod power_loss;
 mod process;
 mod reevaluate;
 mod slow;
+mod store_files;
+mod store_trouble;
 mod systemd;
 mod told;
 mod told_deployments;

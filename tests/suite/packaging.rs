@@ -14,7 +14,7 @@ const DASHBOARD: &str = include_str!("../../packaging/grafana/pagerduty-dora.jso
 const ALERTS: &str = include_str!("../../packaging/prometheus/alerts.yml");
 
 /// What an expression may have beside metrics.
-const WORDS: [&str; 15] = [
+const WORDS: [&str; 16] = [
     "absent",
     "and",
     "by",
@@ -24,6 +24,7 @@ const WORDS: [&str; 15] = [
     // A label that Prometheus itself adds.
     "instance",
     "max",
+    "min",
     "on",
     "or",
     "rate",

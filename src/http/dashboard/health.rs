@@ -3,7 +3,9 @@
 use maud::{Markup, html};
 
 use super::page::{Shown, wide};
-use super::words::count;
+use super::words::{bytes, count, said};
+use crate::domain::span::span;
+use crate::store::{Sizes, Trouble};
 
 /// One row.
 pub(super) struct Condition {
@@ -40,7 +42,25 @@ pub(super) fn health(shown: &Shown) -> Markup {
 
 /// All rows, in the order of a webhook's way.
 fn conditions(shown: &Shown) -> Vec<Condition> {
-    vec![quarantine(shown)]
+    vec![store(shown), quarantine(shown)]
+}
+
+fn store(shown: &Shown) -> Condition {
+    let Sizes { database, wal, free } = shown.gauges.sizes;
+    let free = free.map(|free| format!(", {} free on its disk", bytes(free))).unwrap_or_default();
+    let sizes = format!("The database has {}, its write-ahead log {}{free}.", bytes(database), bytes(wal));
+    let is_nearly_full = shown.gauges.sizes.is_nearly_full();
+    let says = match &shown.trouble {
+        Some(Trouble { error, since, refused_webhooks }) => format!(
+            "It cannot commit since {} ({}). {} answered 503; PagerDuty sends them again for 48 hours. {sizes}",
+            span(since.as_secs_f64()),
+            said(error),
+            count(*refused_webhooks, "webhook"),
+        ),
+        None if is_nearly_full => format!("Its disk is nearly full: make room. {sizes}"),
+        None => sizes,
+    };
+    Condition { about: "Store".to_owned(), says, must_act: shown.trouble.is_some() || is_nearly_full }
 }
 
 fn quarantine(shown: &Shown) -> Condition {

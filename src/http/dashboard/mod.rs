@@ -102,7 +102,7 @@ pub(super) async fn index(
 async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
     let (reader, now) = (admin.reader.clone(), admin.clock.now());
     let (env, token) = (admin.policy.default_env.clone(), admin.token.shown.clone());
-    let backends = admin.backends.clone();
+    let (backends, trouble) = (admin.backends.clone(), admin.store.trouble());
     let figures = admin.figures.boards(now, &env, &admin.timezone).await?;
     blocking(move || {
         let list = |state| {
@@ -119,6 +119,7 @@ async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
             recent: list(None)?,
             backends,
             gauges: reader.gauges()?,
+            trouble,
             dead: reader.outbox(&dead)?.rows,
             token,
             env,

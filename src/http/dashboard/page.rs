@@ -11,7 +11,7 @@ use super::words::{ago, minute};
 use super::{failures, figures, health, outbox};
 use crate::domain::timestamp::Timestamp;
 use crate::http::kept::Computed;
-use crate::store::{Gauges, ListedFailure, OutboxRow};
+use crate::store::{Gauges, ListedFailure, OutboxRow, Trouble};
 
 /// Everything that is shown.
 pub(super) struct Shown {
@@ -33,6 +33,8 @@ pub(super) struct Shown {
     pub(super) backends: Vec<String>,
     /// Where the outboxes stand.
     pub(super) gauges: Gauges,
+    /// Why the store cannot commit; `None`: it can.
+    pub(super) trouble: Option<Trouble>,
     /// What backends would not take.
     pub(super) dead: Vec<OutboxRow>,
     /// What a form has to send along.

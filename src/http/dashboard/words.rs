@@ -54,6 +54,22 @@ pub(super) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
+/// `812 B`, `4.2 MiB`.
+#[expect(clippy::cast_precision_loss, reason = "one place after the point is shown")]
+pub(super) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut shown = format!("{bytes} B");
+    let mut size = bytes as f64;
+    for unit in UNITS {
+        size /= 1024.0;
+        if size < 1.0 {
+            break;
+        }
+        shown = format!("{size:.1} {unit}");
+    }
+    shown
+}
+
 /// `2026-11-02 09:14`, in UTC.
 pub(super) fn minute(at: Timestamp) -> String {
     to(at, "2026-11-02T09:14")
@@ -83,6 +99,12 @@ mod tests {
         assert_eq!(said("a\0b\u{202e}c\n"), "a·b·c·");
         assert_eq!(said(&"ä".repeat(160)), "ä".repeat(160));
         assert_eq!(said(&"ä".repeat(10_000)), format!("{}…", "ä".repeat(160)));
+    }
+
+    #[test]
+    fn sizes_have_the_unit_that_fits() {
+        let sizes = [0, 1023, 1024, 4_404_019, 1 << 40, 1 << 60].map(bytes);
+        assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "4.2 MiB", "1.0 TiB", "1048576.0 TiB"]);
     }
 
     #[test]

@@ -125,11 +125,11 @@ impl Files<'_> {
         }
     }
 
-    /// The file's name in the folder. The shared memory and the lock mean nothing after a crash.
+    /// The file's name in the folder. The shared memory means nothing after a crash.
     fn of_the_store(&self, path: &str) -> Option<Arc<str>> {
         let name = path.strip_prefix(self.folder)?.strip_prefix('/')?;
         let suffix = name.strip_prefix(self.store)?;
-        (!matches!(suffix, "-shm" | ".lock")).then(|| name.into())
+        (suffix != "-shm").then(|| name.into())
     }
 }
 

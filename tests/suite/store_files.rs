@@ -1,0 +1,130 @@
+//! One process writes to a store, whatever the file is called, and nothing is answered 2xx that is gone later.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pagerduty_dora::pagerduty::signature::sign;
+use tempfile::TempDir;
+
+use crate::harness::{SECRET, client, event_of};
+use crate::process::{Listening, PROGRAM, Process};
+
+const STORE: &str = "pagerduty-dora.db";
+
+/// A configuration for the store of this name.
+fn configured(folder: &Path, store: &str) -> PathBuf {
+    let config = folder.join(format!("{store}.toml"));
+    let listen = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+    fs::write(&config, format!("{listen}[store]\npath = \"{store}\"\n")).unwrap();
+    config
+}
+
+fn started() -> (TempDir, Process, Listening) {
+    let folder = tempfile::tempdir().unwrap();
+    let (process, listening) = Process::start(&configured(folder.path(), STORE));
+    (folder, process, listening)
+}
+
+/// Delivers one; `None`: nobody answers.
+async fn delivered(listening: Listening, n: usize) -> Option<u16> {
+    let body = event_of("incident.triggered", &format!("QFILES{n:04}"));
+    let signature = sign(&SECRET.to_owned().into(), body.as_bytes());
+    let url = format!("http://{}/webhooks/pagerduty", listening.public);
+    let request = client().post(url).header("x-pagerduty-signature", signature).body(body);
+    Some(request.send().await.ok()?.status().as_u16())
+}
+
+fn events(store: &Path) -> i64 {
+    let db = rusqlite::Connection::open(store).unwrap();
+    db.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap()
+}
+
+/// The daemon ends by itself, and says why.
+fn ends_in_doubt(mut process: Process, file: &str) {
+    let (status, said) = process.wait();
+    assert_eq!(status.code(), Some(74), "{said}");
+    assert!(said.contains(&format!("{file} was moved, removed or replaced")), "{said}");
+}
+
+#[tokio::test]
+async fn a_second_daemon_is_refused_by_whatever_name_it_comes_to_the_store() {
+    let (folder, process, listening) = started();
+    let at = |name: &str| folder.path().join(name);
+    symlink(at(STORE), at("symbolic.db")).unwrap();
+    fs::hard_link(at(STORE), at("hard.db")).unwrap();
+    for store in [STORE, "symbolic.db", "hard.db"] {
+        // Whatever else is removed beside it.
+        let _ = fs::remove_file(at(&format!("{STORE}.lock")));
+        let (status, said) = Process::spawn(&configured(folder.path(), store)).wait();
+        assert_eq!(status.code(), Some(1), "{store}: {said}");
+        assert!(said.contains("is in use by another process"), "{store}: {said}");
+        assert_eq!(delivered(listening, 0).await, Some(202));
+    }
+    process.terminate();
+    assert_eq!(events(&at(STORE)), 1);
+}
+
+#[tokio::test]
+async fn commands_that_read_work_beside_the_daemon() {
+    let (folder, process, listening) = started();
+    assert_eq!(delivered(listening, 0).await, Some(202));
+    symlink(folder.path().join(STORE), folder.path().join("symbolic.db")).unwrap();
+    for store in [STORE, "symbolic.db"] {
+        let config = configured(folder.path(), store);
+        let listed =
+            Command::new(PROGRAM).arg("--config").arg(config).args(["failures", "--format=json"]).output();
+        let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+        assert!(listed.contains("QFILES0000"), "{store}: {listed}");
+    }
+    assert_eq!(delivered(listening, 1).await, Some(202));
+    process.terminate();
+}
+
+#[tokio::test]
+async fn a_store_that_was_removed_is_never_acknowledged_into() {
+    let (folder, process, listening) = started();
+    assert_eq!(delivered(listening, 0).await, Some(202));
+    for file in [STORE.to_owned(), format!("{STORE}-wal"), format!("{STORE}-shm")] {
+        fs::remove_file(folder.path().join(file)).unwrap();
+    }
+    assert_ne!(delivered(listening, 1).await, Some(202));
+    ends_in_doubt(process, STORE);
+}
+
+#[tokio::test]
+async fn a_store_that_was_replaced_is_noticed_while_nothing_comes_in() {
+    let (folder, process, _) = started();
+    let other = folder.path().join("other.db");
+    fs::copy(folder.path().join(STORE), &other).unwrap();
+    fs::rename(other, folder.path().join(STORE)).unwrap();
+    ends_in_doubt(process, STORE);
+}
+
+#[tokio::test]
+async fn a_log_that_was_removed_loses_nothing_that_was_acknowledged() {
+    let (folder, process, listening) = started();
+    for n in 0..3 {
+        assert_eq!(delivered(listening, n).await, Some(202));
+    }
+    fs::remove_file(folder.path().join(format!("{STORE}-wal"))).unwrap();
+    assert_ne!(delivered(listening, 3).await, Some(202));
+    ends_in_doubt(process, &format!("{STORE}-wal"));
+    assert!(events(&folder.path().join(STORE)) >= 3);
+}
+
+#[test]
+fn the_files_are_private_whatever_the_umask() {
+    for umask in ["000", "022", "777"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\""), PROGRAM]);
+        let (process, _) = Process::start_by(command, &configured(folder.path(), STORE));
+        for suffix in ["", "-wal", "-shm"] {
+            let file = folder.path().join(format!("{STORE}{suffix}"));
+            assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600, "{umask} {suffix}");
+        }
+        process.terminate();
+    }
+}

@@ -1,0 +1,59 @@
+//! A store that cannot commit: everybody who should know does, and the log stays short.
+
+use crate::harness::{Daemon, event_of};
+use crate::process::Process;
+
+/// Has the store refuse every event, as a full disk does, and take small writes.
+const FULL: &str =
+    "CREATE TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no room for it'); END";
+
+#[tokio::test]
+async fn a_store_that_cannot_commit_is_seen_everywhere() {
+    let daemon = Daemon::start("").await;
+    assert_eq!(daemon.get("/readyz").await.status, 200);
+    rusqlite::Connection::open(&daemon.store).unwrap().execute_batch(FULL).unwrap();
+    for n in 0..3 {
+        assert_eq!(daemon.deliver(event_of("incident.triggered", &format!("QFULL{n}"))).await.status, 503);
+    }
+    let ready = daemon.get("/readyz").await;
+    assert_eq!(ready.status, 503);
+    assert!(ready.json()["detail"].as_str().unwrap().contains("no room for it"), "{ready:?}");
+    let page = daemon.get("/").await.body;
+    assert!(page.contains("It cannot commit since") && page.contains("3 webhooks answered 503"), "{page}");
+    let metrics = daemon.get("/metrics").await.body;
+    assert!(metrics.contains("\npagerduty_dora_writes_refused_total 3\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn the_sizes_of_the_store_are_told() {
+    let daemon = Daemon::start("").await;
+    daemon.expect(event_of("incident.triggered", "QSIZES"), "accepted").await;
+    let metrics = daemon.get("/metrics").await.body;
+    for name in ["store_bytes{file=\"database\"}", "store_bytes{file=\"wal\"}", "store_free_bytes"] {
+        let name = format!("pagerduty_dora_{name} ");
+        let value =
+            metrics.lines().find_map(|line| line.strip_prefix(&*name)).unwrap_or_else(|| panic!("{metrics}"));
+        assert!(value.parse::<u64>().unwrap() > 0, "{name} {value}");
+    }
+    let page = daemon.get("/").await.body;
+    assert!(page.contains("The database has ") && page.contains(" free on its disk"), "{page}");
+}
+
+#[tokio::test]
+async fn many_webhooks_that_cannot_be_kept_are_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n")
+        .unwrap();
+    let (process, listening) = Process::start(&config);
+    let db = rusqlite::Connection::open(folder.path().join("pagerduty-dora.db")).unwrap();
+    db.execute_batch(FULL).unwrap();
+    for n in 0..100 {
+        assert_eq!(listening.deliver(&event_of("incident.triggered", &format!("QFULL{n}"))).await, 503);
+    }
+    drop(db);
+    let said = process.terminate();
+    let about: Vec<&str> = said.lines().filter(|line| line.contains("no room for it")).collect();
+    assert_eq!(about.len(), 1, "{said}");
+    assert!(said.lines().count() < 10, "{said}");
+}
