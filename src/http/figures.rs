@@ -1,6 +1,7 @@
 //! The figures: `/api/v1/report`, and the gauges of `/metrics`.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -18,6 +19,11 @@ use crate::domain::figures::{Asked, Basis, By, Interval, Question, Report};
 use crate::domain::timestamp::Timestamp;
 use crate::store::FiguresReader;
 use crate::telemetry::dora;
+use crate::telemetry::log_limit::LogLimit;
+
+/// The longest that a scrape waits for the figures. Prometheus gives up after ten seconds, and the program's own metrics
+/// are what operators need most while the figures are slow.
+const SCRAPE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The figures, computed on connections of their own: who asks for something else does not wait for them.
 pub struct Figures {
@@ -25,6 +31,7 @@ pub struct Figures {
     gauges: Kept<String>,
     boards: Kept<Boards>,
     turns: Turns,
+    late: LogLimit,
 }
 
 impl Figures {
@@ -32,17 +39,28 @@ impl Figures {
     pub fn new(reader: FiguresReader) -> Self {
         let turns = Turns::default();
         let (gauges, boards) = (Kept::new(true, turns.clone()), Kept::new(false, turns.clone()));
-        Self { reader, gauges, boards, turns }
+        Self { reader, gauges, boards, turns, late: LogLimit::default() }
     }
 
-    /// What Prometheus is told.
-    async fn gauges(&self, now: Timestamp) -> Result<Arc<Computed<String>>, Response> {
-        let reader = self.reader.clone();
+    /// The figures for Prometheus, where they are there in time.
+    async fn gauges(&self, now: Timestamp, default_env: &str) -> Option<Arc<Computed<String>>> {
+        let (reader, default_env) = (self.reader.clone(), default_env.to_owned());
         let compute = move || {
             let basis = reader.basis(now.saturating_sub(dora::LONGEST_WINDOW), now)?;
-            Ok(computed_gauges(&basis, now))
+            Ok(computed_gauges(&basis, now, &default_env))
         };
-        self.gauges.get(now, compute).await
+        let gauges = self.gauges.within(SCRAPE_PATIENCE, now, compute).await;
+        if gauges.is_none()
+            && let Some(held_back) = self.late.pass(Instant::now())
+        {
+            tracing::warn!(held_back, "the figures are not computed yet: /metrics was answered without them");
+        }
+        gauges
+    }
+
+    /// The time at which the figures for Prometheus were computed.
+    pub(super) fn gauges_computed_at(&self) -> Option<Timestamp> {
+        self.gauges.computed_at()
     }
 
     /// What the dashboard shows.
@@ -72,7 +90,7 @@ pub(super) async fn prepare(admin: Arc<Admin>) {
     let compute = move || {
         let (now, figures) = (ahead.clock.now(), &ahead.figures);
         let basis = figures.reader.basis(now.saturating_sub(TREND_SPAN.max(dora::LONGEST_WINDOW)), now)?;
-        figures.gauges.keep_ahead(computed_gauges(&basis, now));
+        figures.gauges.keep_ahead(computed_gauges(&basis, now, &ahead.policy.default_env));
         figures.boards.keep_ahead(computed_boards(&basis, now, &ahead.policy.default_env, &ahead.timezone));
         Ok(())
     };
@@ -80,9 +98,9 @@ pub(super) async fn prepare(admin: Arc<Admin>) {
     let _ = admin.figures.turns.take(compute).await;
 }
 
-fn computed_gauges(basis: &Basis, now: Timestamp) -> Computed<String> {
+fn computed_gauges(basis: &Basis, now: Timestamp, default_env: &str) -> Computed<String> {
     // Writing to a text does not fail.
-    let answer = dora::text(basis, now).unwrap_or_default();
+    let answer = dora::text(basis, now, default_env).unwrap_or_default();
     Computed { at: now, rows: basis.len(), answer }
 }
 
@@ -90,7 +108,7 @@ fn computed_boards(basis: &Basis, now: Timestamp, env: &str, timezone: &TimeZone
     Computed { at: now, rows: basis.len(), answer: Boards::new(basis, now, env, timezone) }
 }
 
-/// Prometheus' text.
+/// Prometheus' text. The program's own metrics are there at once, the figures where they are computed in time.
 pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     let reader = admin.reader.clone();
     let store_gauges = match blocking(move || reader.gauges()).await {
@@ -98,11 +116,9 @@ pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
         Err(response) => return response,
     };
     let now = admin.clock.now();
-    let dora = match admin.figures.gauges(now).await {
-        Ok(dora) => dora,
-        Err(response) => return response,
-    };
-    match admin.metrics.text(&store_gauges, &dora.answer, now) {
+    let dora = admin.figures.gauges(now, &admin.policy.default_env).await;
+    let dora = dora.as_ref().map_or("", |dora| dora.answer.as_str());
+    match admin.metrics.text(&store_gauges, dora, now) {
         Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => not_written(error),
     }
@@ -140,7 +156,7 @@ pub(super) async fn report(
         env: query.env.as_deref(),
         interval: query.interval,
     };
-    let question = match asked.question(admin.clock.now(), &admin.timezone, &admin.policy.default_env) {
+    let question = match asked.question(admin.clock.now(), &admin.timezone, &admin.policy.default_env, "") {
         Ok(question) => question,
         Err(error) => return bad_query(&error),
     };

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use axum::response::Response;
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, oneshot, watch};
+use tokio::time::timeout;
 
 use super::admin::answered;
 use crate::domain::timestamp::Timestamp;
@@ -77,11 +78,16 @@ pub(super) struct Kept<T> {
     /// What was computed from few rows, too, is given for a minute.
     for_a_minute: bool,
     turns: Turns,
+    /// Held from the moment that [`Kept::within`] asks for a new answer until that was computed, or could not be.
+    asked: Arc<AsyncMutex<()>>,
+    /// Told each time that this ends.
+    news: watch::Sender<()>,
 }
 
 impl<T: Send + Sync + 'static> Kept<T> {
     pub(super) fn new(for_a_minute: bool, turns: Turns) -> Self {
-        Self { last: Arc::default(), for_a_minute, turns }
+        let (asked, news) = (Arc::default(), watch::Sender::new(()));
+        Self { last: Arc::default(), for_a_minute, turns, asked, news }
     }
 
     /// The answer, which is as of now where it is computed from few rows. `compute` is asked for one as of now.
@@ -107,6 +113,41 @@ impl<T: Send + Sync + 'static> Kept<T> {
         self.computed(turn, compute).await
     }
 
+    /// The answer, if there is one by the end of `patience`: a new one, else the last one. A new one that comes later is
+    /// kept for the next request. One is computed at a time, however many ask.
+    pub(super) async fn within(
+        &self,
+        patience: Duration,
+        now: Timestamp,
+        compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
+    ) -> Option<Arc<Computed<T>>> {
+        if let Some(last) = self.fresh(now) {
+            return Some(last);
+        }
+        let mut news = self.news.subscribe();
+        if let Ok(asked) = Arc::clone(&self.asked).try_lock_owned() {
+            let (turns, last, tell) = (self.turns.clone(), Arc::clone(&self.last), self.news.clone());
+            tokio::spawn(async move {
+                // Where that fails, it has been logged.
+                let _ = keep(turns.next().await, last, compute).await;
+                drop(asked);
+                tell.send_replace(());
+            });
+        }
+        let last = self.large(OLDEST, now);
+        if last.is_some() {
+            return last;
+        }
+        // What ended between the look at the last answer and the subscription tells nothing: the patience ends that.
+        let _ = timeout(patience, news.changed()).await;
+        self.last().filter(|last| last.is_younger_than(OLDEST, now))
+    }
+
+    /// The time of the last answer.
+    pub(super) fn computed_at(&self) -> Option<Timestamp> {
+        self.last().map(|last| last.at)
+    }
+
     /// Keeps an answer from ahead of the first request, where it took many rows. Only in a turn: it replaces any other.
     pub(super) fn keep_ahead(&self, computed: Computed<T>) {
         if computed.rows > FEW_ROWS {
@@ -119,12 +160,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
         turn: OwnedMutexGuard<()>,
         compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
     ) -> impl Future<Output = Result<Arc<Computed<T>>, Response>> + Send + 'static {
-        let last = Arc::clone(&self.last);
-        apart(turn, move || {
-            let computed = Arc::new(compute()?);
-            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&computed));
-            Ok(computed)
-        })
+        keep(turn, Arc::clone(&self.last), compute)
     }
 
     fn fresh(&self, now: Timestamp) -> Option<Arc<Computed<T>>> {
@@ -141,6 +177,19 @@ impl<T: Send + Sync + 'static> Kept<T> {
     fn last(&self) -> Option<Arc<Computed<T>>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// Computes an answer in a turn, and keeps it as the last one.
+fn keep<T: Send + Sync + 'static>(
+    turn: OwnedMutexGuard<()>,
+    last: Arc<Mutex<Option<Arc<Computed<T>>>>>,
+    compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
+) -> impl Future<Output = Result<Arc<Computed<T>>, Response>> + Send + 'static {
+    apart(turn, move || {
+        let computed = Arc::new(compute()?);
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&computed));
+        Ok(computed)
+    })
 }
 
 #[cfg(test)]
@@ -183,6 +232,45 @@ mod tests {
         drop(kept.turns.next().await);
         assert_eq!(get(&kept, 3, many).await, 3);
         assert_eq!(get(&kept, 40, many).await, 40, "what is too old is given to nobody");
+    }
+
+    async fn within(
+        kept: &Kept<u64>,
+        patience: Duration,
+        minute: u64,
+        compute: impl FnOnce() -> u64 + Send + 'static,
+    ) -> Option<u64> {
+        let compute = move || Ok(Computed { at: at(minute), rows: 0, answer: compute() });
+        kept.within(patience, at(minute), compute).await.map(|computed| computed.answer)
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_longer_than_the_patience() {
+        let (kept, none) = (Kept::new(true, Turns::default()), Duration::ZERO);
+        let (go_on, wait) = mpsc::channel::<()>();
+        let slow = move || {
+            wait.recv().unwrap();
+            1
+        };
+        assert_eq!(within(&kept, none, 1, slow).await, None, "there is no answer yet");
+        assert_eq!(within(&kept, none, 1, || unreachable!()).await, None, "one is computed at a time");
+        go_on.send(()).unwrap();
+        drop(kept.asked.lock().await);
+        assert_eq!(within(&kept, none, 1, || unreachable!()).await, Some(1), "it came later");
+
+        let busy = kept.turns.next().await;
+        assert_eq!(within(&kept, none, 5, || 5).await, Some(1), "the last one, while others compute");
+        assert_eq!(within(&kept, none, 20, || 20).await, None, "what is too old is given to nobody");
+        drop(busy);
+        drop(kept.asked.lock().await);
+        assert_eq!(within(&kept, Duration::MAX, 20, || 20).await, Some(20), "it is waited for");
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_an_answer_that_failed() {
+        let kept = Kept::<u64>::new(true, Turns::default());
+        let answer = kept.within(Duration::MAX, at(1), || Err(ReadError::Cursor)).await;
+        assert!(answer.is_none());
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! The DORA figures as gauges over trailing windows: a failure that is merged or ignored later leaves the count again.
 
+mod labels;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -10,17 +12,16 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::domain::figures::{Basis, Durations, OfDeployments, RestoreTimes, Row, Trailing, trailing};
+use self::labels::{Bounds, Labels, most_series, services};
+use crate::domain::figures::{Basis, Durations, OfDeployments, OfService, RestoreTimes, Trailing, trailing};
 use crate::domain::timestamp::Timestamp;
 
-/// The trailing windows, by the words of the label.
-const WINDOWS: [(&str, u64); 4] = [("1d", 1), ("7d", 7), ("30d", 30), ("90d", 90)];
+/// The trailing windows, the longest first, by the words of the label.
+const WINDOWS: [(&str, u64); 4] = [("90d", 90), ("30d", 30), ("7d", 7), ("1d", 1)];
 /// The longest of them.
 pub const LONGEST_WINDOW: Duration = Duration::from_hours(90 * 24);
-/// Every service is four windows of a dozen series. Those beyond count as one, so that Prometheus stays well.
-const MOST_SERVICES: usize = 500;
-/// What those are called together.
-const OTHER: &str = "other";
+/// The most series that the figures can have, whatever names come in.
+pub const MOST_SERIES: usize = most_series(WINDOWS.len());
 
 type Value = Gauge<f64, AtomicU64>;
 
@@ -51,10 +52,26 @@ struct OfTimes {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfRates {
+struct ServiceLabels {
     service: String,
     env: String,
     window: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRecovery {
+    service: String,
+    env: String,
+    window: &'static str,
+    stat: &'static str,
+}
+
+/// What the longest window has in it: its counts are shown in every window, as zero where nothing happened.
+#[derive(Default)]
+struct Seen {
+    places: BTreeSet<Labels>,
+    severities: BTreeSet<(Labels, String)>,
+    services: BTreeSet<(String, String)>,
 }
 
 #[derive(Default)]
@@ -62,30 +79,35 @@ struct Gauges {
     incidents: Family<OfIncidents, Value>,
     deployments: Family<DeploymentLabels, Value>,
     time_to_restore: Family<OfTimes, Value>,
-    change_failure_rate: Family<OfRates, Value>,
-    change_fail_rate: Family<OfRates, Value>,
+    failed_deployments: Family<ServiceLabels, Value>,
+    matched_incidents: Family<ServiceLabels, Value>,
+    unmatched_incidents: Family<ServiceLabels, Value>,
+    change_failure_rate: Family<ServiceLabels, Value>,
+    change_fail_rate: Family<ServiceLabels, Value>,
+    rework_rate: Family<ServiceLabels, Value>,
+    recovery: Family<OfRecovery, Value>,
 }
 
-/// The gauges as OpenMetrics text. `basis` goes back at least [`LONGEST_WINDOW`]; which services have a label of their
-/// own is decided by all that is in it.
-pub fn text(basis: &Basis, now: Timestamp) -> Result<String, std::fmt::Error> {
-    let known = Known::of(basis);
+/// The gauges as OpenMetrics text. `basis` goes back at least [`LONGEST_WINDOW`]. The busiest services, teams, envs and
+/// severities of that window have labels of their own, and so has `default_env`.
+pub fn text(basis: &Basis, now: Timestamp, default_env: &str) -> Result<String, std::fmt::Error> {
+    let windows = WINDOWS.map(|(window, days)| {
+        let length = Duration::from_hours(24 * days);
+        // In a window as short as the link window, failures of its last deployments are still to come.
+        let has_rates = length > basis.link_window();
+        (window, has_rates, trailing(basis, now.saturating_sub(length), now))
+    });
+    let [(.., longest), ..] = &windows;
+    let bounds = Bounds::of(longest, default_env);
+    let seen = Seen::of(longest, &bounds);
     let gauges = Gauges::default();
-    for (window, days) in WINDOWS {
-        let since = now.saturating_sub(Duration::from_hours(24 * days));
-        gauges.add(trailing(basis, since, now), &known, window);
+    for (window, has_rates, figures) in windows {
+        gauges.add_zeros(&seen, window);
+        gauges.add(&figures, &bounds, window);
+        gauges.add_services(figures.by_service, &bounds, window, has_rates);
     }
     let mut registry = Registry::default();
-    let Gauges { incidents, deployments, time_to_restore, change_failure_rate, change_fail_rate } = gauges;
-    registry.register("dora_incidents", "Failures that began in the window", incidents);
-    registry.register("dora_deployments", "Deployments that ended in the window", deployments);
-    registry.register(
-        "dora_time_to_restore_seconds",
-        "Of failures that ended in the window",
-        time_to_restore,
-    );
-    registry.register("dora_change_failure_rate", "Incidents per deployment", change_failure_rate);
-    registry.register("dora_change_fail_rate", "Failed deployments per deployment", change_fail_rate);
+    gauges.register(&mut registry);
     let computed_at = Value::default();
     computed_at.set(crate::domain::failure::seconds(now.as_nanos()));
     registry.register(
@@ -98,83 +120,191 @@ pub fn text(basis: &Basis, now: Timestamp) -> Result<String, std::fmt::Error> {
     Ok(text)
 }
 
-/// The services that have a label of their own.
-struct Known(BTreeSet<String>);
-
-impl Known {
-    fn of(basis: &Basis) -> Self {
-        let mut most: Vec<(&str, usize)> = basis.services().into_iter().collect();
-        most.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        Self(most.into_iter().take(MOST_SERVICES).map(|(name, _)| name.to_owned()).collect())
-    }
-
-    fn label(&self, service: &str) -> String {
-        if self.0.contains(service) { service.to_owned() } else { OTHER.to_owned() }
-    }
-
-    /// The labels of a failure: of each service, or none.
-    fn labels(&self, services: &[&str]) -> Vec<String> {
-        if services.is_empty() {
-            return vec![String::new()];
+impl Seen {
+    fn of(longest: &Trailing<'_>, bounds: &Bounds) -> Self {
+        let mut seen = Self::default();
+        for made in &longest.deployments {
+            seen.places.insert(bounds.labels(made.service, made.team.unwrap_or_default(), made.env));
         }
-        services.iter().map(|service| self.label(service)).collect()
+        for failures in &longest.failures {
+            for service in services(&failures.services) {
+                let labels = bounds.labels(service, failures.team.unwrap_or_default(), failures.env);
+                let severity = bounds.severity(failures.severity.unwrap_or_default());
+                seen.places.insert(labels.clone());
+                seen.severities.insert((labels, severity));
+            }
+        }
+        let services = longest.by_service.iter();
+        seen.services = services.map(|of| bounds.pair(of.service.unwrap_or_default(), of.env)).collect();
+        // A place without a failure has incidents, too: none, of no severity.
+        let with_failures: BTreeSet<&Labels> = seen.severities.iter().map(|(labels, _)| labels).collect();
+        let without = seen.places.iter().filter(|labels| !with_failures.contains(labels));
+        let without: Vec<_> = without.map(|labels| (labels.clone(), String::new())).collect();
+        seen.severities.extend(without);
+        seen
     }
 }
 
 impl Gauges {
-    fn add(&self, figures: Trailing<'_>, known: &Known, window: &'static str) {
-        let owned = |name: Option<&str>| name.unwrap_or_default().to_owned();
-        let mut times = BTreeMap::<(String, String, String), Durations>::new();
-        for failures in figures.failures {
-            let (team, env, severity) =
-                (owned(failures.team), failures.env.to_owned(), owned(failures.severity));
-            for service in known.labels(&failures.services) {
-                if failures.incidents > 0 {
-                    let (service, team, env, severity) =
-                        (service.clone(), team.clone(), env.clone(), severity.clone());
-                    let labels = OfIncidents { service, team, env, severity, window };
-                    self.incidents.get_or_create(&labels).inc_by(float(failures.incidents));
-                }
-                times.entry((service, team.clone(), env.clone())).or_default().extend(&failures.restored);
+    fn register(self, registry: &mut Registry) {
+        let by_service = [
+            ("dora_failed_deployments", "Deployments that failures are linked to", self.failed_deployments),
+            (
+                "dora_matched_incidents",
+                "Failures that began in the window and had a deployment in it",
+                self.matched_incidents,
+            ),
+            (
+                "dora_unmatched_incidents",
+                "Failures that began in the window and had no deployment in it",
+                self.unmatched_incidents,
+            ),
+            ("dora_change_failure_rate", "Matched incidents per deployment", self.change_failure_rate),
+            ("dora_change_fail_rate", "Failed deployments per deployment", self.change_fail_rate),
+            ("dora_rework_rate", "Deployments that remedied a failure, per deployment", self.rework_rate),
+        ];
+        registry.register("dora_incidents", "Failures that began in the window", self.incidents);
+        registry.register("dora_deployments", "Deployments that ended in the window", self.deployments);
+        registry.register(
+            "dora_time_to_restore_seconds",
+            "Time from start to end of failures that ended in the window",
+            self.time_to_restore,
+        );
+        for (name, help, family) in by_service {
+            registry.register(name, help, family);
+        }
+        registry.register(
+            "dora_failed_deployment_recovery_seconds",
+            "Time from the end of a failed deployment to the end of its failures",
+            self.recovery,
+        );
+    }
+
+    fn add_zeros(&self, seen: &Seen, window: &'static str) {
+        for (labels, severity) in &seen.severities {
+            self.incidents.get_or_create(&incident_labels(labels.clone(), severity.clone(), window)).set(0.0);
+        }
+        for labels in &seen.places {
+            self.deployments.get_or_create(&deployment_labels(labels.clone(), window)).set(0.0);
+        }
+        for (service, env) in &seen.services {
+            let labels = ServiceLabels { service: service.clone(), env: env.clone(), window };
+            for family in [&self.failed_deployments, &self.matched_incidents, &self.unmatched_incidents] {
+                family.get_or_create(&labels).set(0.0);
             }
-        }
-        for OfDeployments { service, team, env, deployments } in figures.deployments {
-            let (service, team, env) = (known.label(service), owned(team), env.to_owned());
-            let labels = DeploymentLabels { service, team, env, window };
-            self.deployments.get_or_create(&labels).inc_by(float(deployments));
-        }
-        for ((service, team, env), durations) in times {
-            let times = RestoreTimes::from(durations);
-            for (stat, value) in [("mean", times.mean), ("median", times.median), ("p90", times.p90)] {
-                if let Some(value) = value {
-                    let (service, team, env) = (service.clone(), team.clone(), env.clone());
-                    let labels = OfTimes { service, team, env, window, stat };
-                    self.time_to_restore.get_or_create(&labels).set(value);
-                }
-            }
-        }
-        for (env, rows) in figures.by_service {
-            self.rates(&rows, known, env, window);
         }
     }
 
-    /// Services that have no label of their own have no rate: rates do not add up.
-    fn rates(&self, rows: &[Row], known: &Known, env: &str, window: &'static str) {
-        for row in rows {
-            let Some(service) = row.key.clone().filter(|service| known.0.contains(service)) else {
-                continue;
-            };
-            let labels = OfRates { service, env: env.to_owned(), window };
-            for (family, rate) in [
-                (&self.change_failure_rate, row.change_failure_rate),
-                (&self.change_fail_rate, row.change_fail_rate),
+    fn add(&self, figures: &Trailing<'_>, bounds: &Bounds, window: &'static str) {
+        let mut times = BTreeMap::<Labels, Durations>::new();
+        for failures in &figures.failures {
+            for service in services(&failures.services) {
+                let labels = bounds.labels(service, failures.team.unwrap_or_default(), failures.env);
+                let severity = bounds.severity(failures.severity.unwrap_or_default());
+                let of = incident_labels(labels.clone(), severity, window);
+                self.incidents.get_or_create(&of).inc_by(float(failures.incidents));
+                times.entry(labels).or_default().extend(&failures.restored);
+            }
+        }
+        for OfDeployments { service, team, env, deployments } in &figures.deployments {
+            let labels = bounds.labels(service, team.unwrap_or_default(), env);
+            let of = deployment_labels(labels, window);
+            self.deployments.get_or_create(&of).inc_by(float(*deployments));
+        }
+        for (Labels { service, team, env }, durations) in times {
+            for (stat, value) in statistics(durations) {
+                let (service, team, env) = (service.clone(), team.clone(), env.clone());
+                let labels = OfTimes { service, team, env, window, stat };
+                self.time_to_restore.get_or_create(&labels).set(value);
+            }
+        }
+    }
+
+    /// Adds up what has the same labels before it divides, because rates cannot be added up.
+    fn add_services(
+        &self,
+        figures: Vec<OfService<'_>>,
+        bounds: &Bounds,
+        window: &'static str,
+        has_rates: bool,
+    ) {
+        let mut sums = BTreeMap::<(String, String), Sum>::new();
+        for of in figures {
+            let pair = bounds.pair(of.service.unwrap_or_default(), of.env);
+            sums.entry(pair).or_default().add(&of);
+        }
+        for ((service, env), sum) in sums {
+            let labels = ServiceLabels { service, env, window };
+            for (family, count) in [
+                (&self.failed_deployments, sum.failed),
+                (&self.matched_incidents, sum.matched),
+                (&self.unmatched_incidents, sum.unmatched),
             ] {
+                family.get_or_create(&labels).set(float(count));
+            }
+            let rates = [
+                (&self.change_failure_rate, sum.change_failure_rate()),
+                (&self.change_fail_rate, sum.per_deployment(sum.failed)),
+                (&self.rework_rate, sum.per_deployment(sum.remediations)),
+            ];
+            for (family, rate) in rates.into_iter().filter(|_| has_rates) {
                 if let Some(rate) = rate {
                     family.get_or_create(&labels).set(rate);
                 }
             }
+            for (stat, value) in statistics(sum.recovered) {
+                let (service, env) = (labels.service.clone(), labels.env.clone());
+                self.recovery.get_or_create(&OfRecovery { service, env, window, stat }).set(value);
+            }
         }
     }
+}
+
+/// The counts of all services that have the same labels.
+#[derive(Default)]
+struct Sum {
+    matched: usize,
+    unmatched: usize,
+    deployments: usize,
+    failed: usize,
+    remediations: usize,
+    recovered: Durations,
+}
+
+impl Sum {
+    fn add(&mut self, of: &OfService<'_>) {
+        self.matched += of.matched_incidents;
+        self.unmatched += of.unmatched_incidents;
+        self.deployments += of.deployments;
+        self.failed += of.failed_deployments;
+        self.remediations += of.remediations;
+        self.recovered.extend(&of.recovered);
+    }
+
+    fn per_deployment(&self, count: usize) -> Option<f64> {
+        (self.deployments > 0).then(|| float(count) / float(self.deployments))
+    }
+
+    /// Nothing where incidents are there and none is matched: zero would say that nothing failed.
+    fn change_failure_rate(&self) -> Option<f64> {
+        self.per_deployment(self.matched).filter(|_| self.matched > 0 || self.unmatched == 0)
+    }
+}
+
+fn statistics(durations: Durations) -> impl Iterator<Item = (&'static str, f64)> {
+    let RestoreTimes { mean, median, p90, .. } = durations.into();
+    let all = [("mean", mean), ("median", median), ("p90", p90)];
+    all.into_iter().filter_map(|(stat, value)| Some((stat, value?)))
+}
+
+fn incident_labels(labels: Labels, severity: String, window: &'static str) -> OfIncidents {
+    let Labels { service, team, env } = labels;
+    OfIncidents { service, team, env, severity, window }
+}
+
+fn deployment_labels(labels: Labels, window: &'static str) -> DeploymentLabels {
+    let Labels { service, team, env } = labels;
+    DeploymentLabels { service, team, env, window }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 deployments")]
@@ -183,39 +313,4 @@ fn float(count: usize) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::deployment::Deployments;
-    use crate::domain::deployment::tests::deployment;
-    use crate::domain::failure::Failure;
-    use crate::domain::failure::tests::completed;
-    use crate::domain::figures::tests::basis;
-
-    #[test]
-    fn the_figures_as_gauges() {
-        let failure = completed().failure;
-        let deployed = vec![
-            deployment("1", "checkout", "09:00", "09:10"),
-            deployment("2", "checkout", "12:00", "12:10"),
-        ];
-        let linked = Failure { deployment: Some(deployed[0].id.to_string()), ..failure };
-        let now = Timestamp::parse("2026-11-05T00:00:00Z").unwrap();
-        let text = text(&basis(&[linked], &Deployments::new(deployed)), now).unwrap();
-        let mut lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
-        lines.sort_unstable();
-        insta::assert_snapshot!(lines.join("\n"));
-    }
-
-    #[test]
-    fn services_beyond_the_most_count_as_one() {
-        let failures: Vec<Failure> = (0..MOST_SERVICES + 50)
-            .map(|n| Failure { services: vec![format!("service-{n}")], ..completed().failure })
-            .collect();
-        let now = Timestamp::parse("2026-11-05T00:00:00Z").unwrap();
-        let text = text(&basis(&failures, &Deployments::default()), now).unwrap();
-        let seven = |line: &&str| line.starts_with("dora_incidents{") && line.contains("window=\"7d\"");
-        assert_eq!(text.lines().filter(seven).count(), MOST_SERVICES + 1);
-        let other = text.lines().filter(seven).find(|line| line.contains("service=\"other\"")).unwrap();
-        assert!(other.ends_with(" 50.0"), "{other}");
-    }
-}
+mod tests;

@@ -1,10 +1,14 @@
 //! The figures, from webhooks and deployments to the report and the gauges.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use pagerduty_dora::clock::Clock;
+use pagerduty_dora::domain::timestamp::Timestamp;
+use pagerduty_dora::telemetry::dora::MOST_SERIES;
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, event_of, time};
+use crate::harness::{Daemon, PATIENCE, event_of, time};
 
 async fn deploy(daemon: &Daemon, service: &str, started_at: &str) {
     let attributes = json!({ "service": service, "started_at": started_at });
@@ -47,17 +51,31 @@ async fn a_question_that_makes_no_sense_is_refused() {
     }
 }
 
+/// The figures of `/metrics`, once they are as of the daemon's time. A scrape that they are late for has older ones or
+/// none.
+async fn gauges(daemon: &Daemon, as_of: Timestamp) -> Vec<String> {
+    let computed = format!("pagerduty_dora_figures_timestamp_seconds {}.0", as_of.as_nanos() / 1_000_000_000);
+    let scrape = async {
+        loop {
+            let text = daemon.get("/metrics").await.body;
+            assert!(text.contains("pagerduty_dora_build_info"), "its own metrics are always there: {text}");
+            if text.lines().any(|line| line == computed) {
+                return text;
+            }
+        }
+    };
+    let text = tokio::time::timeout(PATIENCE, scrape).await.expect("the figures never came");
+    let mut lines: Vec<String> =
+        text.lines().filter(|line| line.starts_with("dora_")).map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
+
 #[tokio::test]
 async fn gauges_are_computed_once_a_minute() {
     let daemon = told().await;
-    let gauges = async || -> Vec<String> {
-        let text = daemon.get("/metrics").await.body;
-        let mut lines: Vec<String> =
-            text.lines().filter(|line| line.starts_with("dora_")).map(str::to_owned).collect();
-        lines.sort_unstable();
-        lines
-    };
-    let first = gauges().await;
+    let begin = daemon.clock.now();
+    let first = gauges(&daemon, begin).await;
     let of_checkout =
         "{service=\"Checkout API\",team=\"Payments\",env=\"production\",severity=\"P1\",window=\"7d\"}";
     assert!(first.contains(&format!("dora_incidents{of_checkout} 1.0")), "{first:#?}");
@@ -65,9 +83,66 @@ async fn gauges_are_computed_once_a_minute() {
     let rate = first.iter().find_map(|line| line.strip_prefix(rate)).unwrap();
     assert!((rate.parse::<f64>().unwrap() - 1.0 / 3.0).abs() < 1e-9, "{rate}");
     deploy(&daemon, "Checkout API", "2026-11-02T12:00:00Z").await;
-    assert_eq!(gauges().await, first);
+    assert_eq!(gauges(&daemon, begin).await, first);
     daemon.clock.advance(Duration::from_mins(1));
-    assert_ne!(gauges().await, first);
+    assert_ne!(gauges(&daemon, daemon.clock.now()).await, first);
     let names: Vec<Value> = daemon.failures().await;
     assert!(!first.iter().any(|line| line.contains(names[0]["incident"].as_str().unwrap())));
+}
+
+#[tokio::test]
+async fn the_longest_windows_services_have_counts_in_every_window() {
+    let daemon = told().await;
+    let lines = gauges(&daemon, daemon.clock.now()).await;
+    for line in [
+        "dora_failed_deployments{service=\"Checkout API\",env=\"production\",window=\"7d\"} 1.0",
+        "dora_failed_deployments{service=\"Checkout API\",env=\"production\",window=\"1d\"} 0.0",
+        "dora_matched_incidents{service=\"Checkout API\",env=\"production\",window=\"7d\"} 1.0",
+        "dora_unmatched_incidents{service=\"Checkout API\",env=\"production\",window=\"7d\"} 0.0",
+        "dora_failed_deployments{service=\"Search\",env=\"production\",window=\"90d\"} 0.0",
+        "dora_rework_rate{service=\"Search\",env=\"production\",window=\"7d\"} 0.0",
+    ] {
+        assert!(lines.iter().any(|found| found == line), "{line} is not in {lines:#?}");
+    }
+    let recovery = "dora_failed_deployment_recovery_seconds{service=\"Checkout API\",env=\"production\",\
+                    window=\"7d\",stat=\"median\"} 4330.5";
+    assert!(lines.iter().any(|line| line == recovery), "{lines:#?}");
+    let is_rate_of_a_day = |line: &&String| line.contains("rate{") && line.contains("window=\"1d\"");
+    assert_eq!(lines.iter().find(is_rate_of_a_day), None, "the link window is as long");
+}
+
+#[tokio::test]
+async fn ten_thousand_envs_neither_delay_nor_flood_a_scrape() {
+    const ENVS: i64 = 10_000;
+    let daemon = told().await;
+    let db = rusqlite::Connection::open(&daemon.store).unwrap();
+    let deployments = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+        INSERT INTO deployment (deployment_id, service, env, started_at_ns, finished_at_ns, facts)
+        SELECT 'many:' || i, 'service-' || (i % 7), 'preview-' || i, ?2, ?2, '{}' FROM n";
+    db.execute(deployments, rusqlite::params![ENVS, time("2026-11-03T00:00:00Z").as_nanos()]).unwrap();
+    let lines = gauges(&daemon, daemon.clock.now()).await;
+    assert!(lines.len() <= MOST_SERIES, "{}", lines.len());
+    let envs: HashSet<&str> =
+        lines.iter().filter_map(|line| line.split("env=\"").nth(1)?.split('"').next()).collect();
+    assert!(envs.contains("other") && envs.contains("production") && envs.len() <= 52, "{}", envs.len());
+    let of_week =
+        lines.iter().filter(|line| line.starts_with("dora_deployments{") && line.contains("\"7d\""));
+    let all: f64 = of_week.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum();
+    assert!((all - 10_004.0).abs() < 1e-6, "{all}: the others are in `other`");
+}
+
+#[tokio::test]
+async fn an_env_without_data_names_those_that_have_some() {
+    let daemon = told().await;
+    let asked = daemon.get("/api/v1/report?env=prod").await.json();
+    assert_eq!((&asked["rows"], &asked["other_envs"]), (&json!([]), &json!(["production"])));
+    let there = daemon.get("/api/v1/report").await.json();
+    assert_eq!(there.get("other_envs"), None, "nothing is missing");
+
+    let daemon = Daemon::start("[failure]\ndefault_env = \"prod\"\n").await;
+    let attributes =
+        json!({ "service": "Search", "env": "production", "started_at": "2026-11-18T00:00:00Z" });
+    daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
+    let page = daemon.get("/").await.body;
+    assert!(page.contains("Envs that were seen: <strong>production</strong>"), "{page}");
 }

@@ -237,6 +237,8 @@ async fn the_admin_api_answers_as_it_says() {
         assert!(report["rows"][0].is_object(), "{report}");
         asker.get("/api/v1/report", &format!("?since=2026-10-01&by={by}&interval=week")).await;
     }
+    let of_nothing = asker.get("/api/v1/report", "?env=nowhere").await.json();
+    assert_eq!(of_nothing["other_envs"], json!(["production"]));
     assert!(asker.get("/api/v1/outbox", "?limit=1").await.json()["next"].is_i64());
     let dead = asker.get("/api/v1/outbox", "?state=dead").await.json()["rows"].clone();
     let (first, second) = (dead[0]["id"].to_string(), dead[1]["id"].to_string());

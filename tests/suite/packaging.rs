@@ -47,6 +47,20 @@ static IDENTIFIER: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[a-zA-Z_]\w*"));
 static LEGEND: LazyLock<Regex> = LazyLock::new(|| regex(r"\{\{\s*(?:\$labels\.)?(\w+)\s*\}\}"));
 static VARIABLE: LazyLock<Regex> = LazyLock::new(|| regex(r"^label_values\((.*), (\w+)\)$"));
 
+/// The text up to the bracket that closes the first one.
+fn argument(text: &str) -> &str {
+    let mut depth = 0;
+    let end = text.find(|letter| {
+        depth += match letter {
+            '(' => 1,
+            ')' => -1,
+            _ => 0,
+        };
+        letter == ')' && depth == 0
+    });
+    &text[..end.unwrap_or(text.len())]
+}
+
 /// By metric and label: the values.
 struct Told(BTreeMap<String, BTreeMap<String, BTreeSet<String>>>);
 
@@ -104,9 +118,13 @@ impl Told {
             }
         }
         assert!(!metrics.is_empty(), "no metric: {expression}");
-        for metric in &metrics {
-            for label in groupings.iter().flat_map(|grouping| grouping.split(", ")) {
-                self.label(metric, label, expression);
+        for grouping in GROUPING.captures_iter(&bare) {
+            let rest = &bare[grouping.get(0).unwrap().end()..];
+            for metric in IDENTIFIER.find_iter(argument(rest)).filter(|name| metrics.contains(name.as_str()))
+            {
+                for label in grouping[1].split(", ") {
+                    self.label(metric.as_str(), label, expression);
+                }
             }
         }
         // What groups outermost stands first.
@@ -136,7 +154,7 @@ async fn metrics() -> String {
     backend.next().await;
     loop {
         let text = daemon.get("/metrics").await.body;
-        if text.contains("pagerduty_dora_forward_attempts_total{") {
+        if text.contains("pagerduty_dora_forward_attempts_total{") && text.contains("dora_incidents{") {
             return text;
         }
     }

@@ -1,6 +1,6 @@
 //! For pages: one table, as GitHub and GitLab show them.
 
-use super::{deployments, duration, heading, key, percent, period, subject};
+use super::{deployments, duration, heading, key, other_envs, percent, period, subject};
 use crate::domain::figures::{By, Report, Row};
 use crate::domain::printable::printable;
 
@@ -18,7 +18,8 @@ pub(super) fn markdown(report: &Report, env: &str) -> String {
     });
     let lines = [titles, rules].into_iter().chain(rows);
     let table: String = lines.map(|cells: Vec<String>| ["| ", &cells.join(" | "), " |\n"].concat()).collect();
-    [escaped(&heading(report, env)), table].join("\n\n")
+    let hint = other_envs(report, env).map(|hint| escaped(&hint) + "\n");
+    [escaped(&heading(report, env)), table].into_iter().chain(hint).collect::<Vec<_>>().join("\n\n")
 }
 
 const NUMBERS: [&str; 20] = [

@@ -2,6 +2,7 @@
 
 mod csv;
 mod markdown;
+mod other_envs;
 mod text;
 
 use anyhow::anyhow;
@@ -10,9 +11,10 @@ use clap::{Args, ValueEnum};
 
 use self::csv::csv;
 use self::markdown::markdown;
+use self::other_envs::other_envs;
 pub(super) use self::text::table;
 use super::Failed;
-use super::table::{say, width};
+use super::table::{say, tell, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::figures::{Asked, By, Env, Interval, Report, Row};
@@ -79,7 +81,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     };
     let env = options.env.as_deref().unwrap_or(config.failure.default_env.as_str());
     let question = asked
-        .question(SystemClock.now(), config.dora.timezone.zone(), config.failure.default_env.as_str())
+        .question(SystemClock.now(), config.dora.timezone.zone(), config.failure.default_env.as_str(), "--")
         .map_err(|error| Failed::Usage(anyhow!(error)))?;
     let reader = FiguresReader::open(&config.store.path, config.dora.link_window.get())
         .map_err(anyhow::Error::from)?;
@@ -87,7 +89,12 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     let text = match options.format {
         ReportFormat::Table => table(&report, env, &question.starts(), width()),
         ReportFormat::Json => serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?,
-        ReportFormat::Csv => csv(&report),
+        ReportFormat::Csv => {
+            if let Some(hint) = other_envs(&report, env) {
+                tell(hint);
+            }
+            csv(&report)
+        }
         ReportFormat::Markdown => markdown(&report, env),
     };
     say(text.trim_end());

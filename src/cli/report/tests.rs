@@ -72,9 +72,16 @@ fn unmatched(key: Option<&str>) -> Row {
     }
 }
 
-fn report(by: By, interval: Option<Interval>, rows: Vec<Row>) -> Report {
+pub(super) fn report(by: By, interval: Option<Interval>, rows: Vec<Row>) -> Report {
     let time = |text| Timestamp::parse(text).unwrap();
-    Report { since: time("2026-11-01T12:30:00Z"), until: time("2026-11-30T00:00:00Z"), by, interval, rows }
+    Report {
+        since: time("2026-11-01T12:30:00Z"),
+        until: time("2026-11-30T00:00:00Z"),
+        by,
+        interval,
+        rows,
+        other_envs: Vec::new(),
+    }
 }
 
 fn undivided() -> Report {

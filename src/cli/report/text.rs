@@ -1,7 +1,7 @@
 //! For people: a few tables that fit, as all figures side by side do not.
 
 use super::super::table::{Column, render, wrapped};
-use super::{deployments, duration, heading, key, minute, percent, period, subject};
+use super::{deployments, duration, heading, key, minute, other_envs, percent, period, subject};
 use crate::domain::figures::{Report, Row};
 use crate::domain::timestamp::Timestamp;
 
@@ -35,6 +35,8 @@ pub(in crate::cli) fn table(report: &Report, env: &str, periods: &[Timestamp], w
     let mut text = wrapped(&heading(report, env), width).join("\n") + "\n";
     if report.rows.is_empty() {
         text.push_str("\nno failures and no deployments\n");
+        let hint = other_envs(report, env).map(|hint| wrapped(&hint, width)).unwrap_or_default();
+        text.extend(hint.into_iter().map(|line| line + "\n"));
     }
     let sections =
         [counts(report), restore_times(report), recovery_times(report), trend(report, periods, width)];

@@ -25,20 +25,24 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The question that is meant. The error names the option at fault.
+    /// The question that is meant. The error names the option at fault, with `prefix` before its name: `--` on a command
+    /// line, nothing in a query.
     pub fn question(
         self,
         now: Timestamp,
         timezone: &TimeZone,
         default_env: &str,
+        prefix: &str,
     ) -> Result<Question, String> {
         let moment = |name: &str, text: &str| {
-            moment::parse(text, now, timezone).map_err(|error| format!("{name}: {error}"))
+            moment::parse(text, now, timezone).map_err(|error| format!("{prefix}{name}: {error}"))
         };
         let since = moment("since", self.since.unwrap_or(DEFAULT_SINCE))?;
         let until = self.until.map_or(Ok(now), |text| moment("until", text))?;
         if since >= until {
-            return Err("since does not lie before until".to_owned());
+            return Err(format!(
+                "{prefix}since must be earlier than {prefix}until: {since} is not before {until}"
+            ));
         }
         Ok(Question {
             since,

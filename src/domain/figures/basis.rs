@@ -145,6 +145,7 @@ pub struct Basis {
     pub(super) kinds: Vec<FailureKind>,
     /// Of each kind, in no order.
     pub(super) failures: Vec<Vec<FailureFacts>>,
+    link_window: Duration,
 }
 
 impl Gathering {
@@ -172,7 +173,8 @@ impl Gathering {
     /// Links them to these deployments: which of those failed, when they were recovered from, and which mended
     /// something. `link_window`: a deployment that ended so long before a failure can be its cause.
     pub fn link(self, deployed: Deployed, link_window: Duration) -> Basis {
-        let mut linking = Linking { basis: Basis { deployed, ..Basis::default() }, linked: Vec::new() };
+        let mut linking =
+            Linking { basis: Basis { deployed, link_window, ..Basis::default() }, linked: Vec::new() };
         for kind in &self.kinds {
             linking.basis.add_kind(kind);
         }
@@ -254,13 +256,18 @@ impl Basis {
         self.len() == 0
     }
 
+    /// The longest time from the end of a deployment to a failure that it can have caused.
+    pub fn link_window(&self) -> Duration {
+        self.link_window
+    }
+
     pub(super) fn names(&self) -> &Names {
         &self.deployed.names
     }
 
     /// Adds a kind of failures. Its own deployments are looked for here: all have to be there before.
     fn add_kind(&mut self, kind: &Kind) {
-        let Deployed { names, kinds: deployments, .. } = &mut self.deployed;
+        let names = &mut self.deployed.names;
         let mut services: Vec<&String> = kind.services.iter().collect();
         services.sort_unstable();
         services.dedup();
@@ -268,15 +275,12 @@ impl Basis {
         let team = kind.team.as_deref().map(|team| names.number(team));
         let env = names.number(&kind.env);
         let severity = kind.severity.as_deref().map(|severity| names.number(severity));
-        let own = deployments.iter().enumerate().filter(|(_, made)| {
-            let is_own = if services.is_empty() {
-                team.is_some() && made.team == team
-            } else {
-                services.contains(&made.service)
-            };
-            is_own && made.env == env
-        });
-        let own = own.map(|(made, _)| number(made)).collect();
+        let deployed = &self.deployed;
+        let own = if services.is_empty() {
+            team.map_or_else(Vec::new, |team| deployed.of_team(env, team).to_vec())
+        } else {
+            services.iter().flat_map(|service| deployed.of_service(env, *service)).copied().collect()
+        };
         let Kind { state, has_good_times, .. } = *kind;
         self.kinds.push(FailureKind { state, services, team, env, severity, has_good_times, own });
         self.failures.push(Vec::new());

@@ -12,6 +12,10 @@ pub struct Deployed {
     pub(super) names: Names,
     pub(super) kinds: Vec<DeploymentKind>,
     numbers: HashMap<DeploymentKind, u32>,
+    /// The kinds of each env and service. Lookups keep the cost linear where there are thousands of envs.
+    by_service: HashMap<(Name, Name), Vec<u32>>,
+    /// The kinds of each env and team.
+    by_team: HashMap<(Name, Name), Vec<u32>>,
     /// Of each kind.
     pub(super) lines: Vec<Line>,
     len: u32,
@@ -45,13 +49,35 @@ impl Deployed {
             team: team.map(|team| self.names.number(team)),
             env: self.names.number(env),
         };
-        let kind = *self.numbers.entry(kind).or_insert_with(|| {
-            self.kinds.push(kind);
-            self.lines.push(Line::default());
-            to_number(self.kinds.len() - 1)
-        });
+        let kind = match self.numbers.get(&kind) {
+            Some(number) => *number,
+            None => self.add_kind(kind),
+        };
         self.len += 1;
         Place { kind, in_line: self.lines[kind as usize].add(self.len, started_at, finished_at) }
+    }
+
+    fn add_kind(&mut self, kind: DeploymentKind) -> u32 {
+        let number = to_number(self.kinds.len());
+        let DeploymentKind { service, team, env } = kind;
+        self.by_service.entry((env, service)).or_default().push(number);
+        if let Some(team) = team {
+            self.by_team.entry((env, team)).or_default().push(number);
+        }
+        self.kinds.push(kind);
+        self.lines.push(Line::default());
+        self.numbers.insert(kind, number);
+        number
+    }
+
+    /// The kinds of deployment of a service to an env.
+    pub(super) fn of_service(&self, env: Name, service: Name) -> &[u32] {
+        self.by_service.get(&(env, service)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The kinds of deployment of a team to an env.
+    pub(super) fn of_team(&self, env: Name, team: Name) -> &[u32] {
+        self.by_team.get(&(env, team)).map_or(&[], Vec::as_slice)
     }
 
     /// How many there are.
@@ -157,11 +183,6 @@ impl Line {
     /// When each ended, and what became of it.
     pub(super) fn ends(&self) -> impl Iterator<Item = (Timestamp, Became)> {
         self.stops.iter().map(|stop| stop.finished_at).zip(self.became.iter().copied())
-    }
-
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.stops.len()
     }
 }
 

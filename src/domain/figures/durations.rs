@@ -67,6 +67,16 @@ impl Durations {
         self.0.push(nanos);
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Adds these.
     pub fn extend(&mut self, others: &Self) {
         self.0.extend_from_slice(&others.0);

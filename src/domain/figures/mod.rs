@@ -21,7 +21,7 @@ pub use self::asked::Asked;
 pub use self::basis::{Basis, Gathering, Kind, Link, Times};
 pub use self::deployed::{Deployed, Place};
 pub use self::durations::{Durations, RecoveryTimes, RestoreTimes};
-pub use self::trailing::{OfDeployments, OfFailures, Trailing, trailing};
+pub use self::trailing::{OfDeployments, OfFailures, OfService, Trailing, trailing};
 
 /// What rows are made by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +144,10 @@ pub struct Report {
     pub interval: Option<Interval>,
     /// By period, then key. There are none that have nothing in them.
     pub rows: Vec<Row>,
+    /// Where there is no row: the envs that have failures or deployments in the period, the busiest first, at most ten.
+    /// Most often the name of an env is misspelt then, or `failure.default_env` is another than that of the pipelines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_envs: Vec<String>,
 }
 
 /// The figures of one service, team, env or severity (or of all), in one interval (or the whole period).
@@ -177,6 +181,9 @@ pub struct Row {
     pub failed_deployment_recovery_time_seconds: RecoveryTimes,
 }
 
+/// More names help nobody to find the right one.
+const MOST_OTHER_ENVS: usize = 10;
+
 /// Computes the figures.
 pub fn report(question: &Question, basis: &Basis) -> Report {
     let [report] = reports(question, [question.by], basis);
@@ -189,7 +196,20 @@ pub fn reports<const N: usize>(question: &Question, by: [By; N], basis: &Basis) 
     let periods = Periods::new(question);
     let tally = Tally::of(basis, &periods, &question.env);
     let start = |period| interval.map(|_| periods.start(period));
-    by.map(|by| Report { since, until, by, interval, rows: tally.rows(by, None, start) })
+    let other_envs = if tally.is_empty() { other_envs(basis, &periods) } else { Vec::new() };
+    by.map(|by| Report {
+        since,
+        until,
+        by,
+        interval,
+        rows: tally.rows(by, start),
+        other_envs: other_envs.clone(),
+    })
+}
+
+fn other_envs(basis: &Basis, periods: &Periods) -> Vec<String> {
+    let all = Tally::of(basis, periods, &Env::All);
+    all.envs().into_iter().take(MOST_OTHER_ENVS).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Counting: first by what failures and deployments have in common, then by the rows that are asked for.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashMapExt};
 
@@ -34,9 +34,9 @@ pub(super) struct FailureTally {
 pub(super) struct DeploymentTally {
     /// Those that ended in the period.
     pub(super) made: usize,
-    failed: usize,
-    remediations: usize,
-    recovered: Durations,
+    pub(super) failed: usize,
+    pub(super) remediations: usize,
+    pub(super) recovered: Durations,
     open_recoveries: usize,
 }
 
@@ -82,58 +82,68 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// The rows of one env, or all that was counted. `start`: where the period of this number begins.
-    pub(super) fn rows(
-        &self,
-        by: By,
-        env: Option<Name>,
-        start: impl Fn(usize) -> Option<Timestamp>,
-    ) -> Vec<Row> {
-        let basis = self.basis;
-        let is_asked_for = |name: Name| env.is_none_or(|env| env == name);
-        let text = |key: Option<Name>| key.map(|name| basis.names().text(name));
-        let mut cells: BTreeMap<(usize, Option<&str>), Cell> = BTreeMap::new();
-        for ((period, kind), counted) in &self.deployments {
-            let kind = &basis.deployed.kinds[*kind as usize];
-            for key in kind.keys(by).filter(|_| is_asked_for(kind.env)) {
-                cells.entry((*period, text(key))).or_default().add_deployments(counted);
-            }
-        }
-        let rows = self.rows_of_kinds(by);
-        for ((period, number), counted) in &self.failures {
-            let kind = &basis.kinds[*number as usize];
-            for (key, deployers) in rows[*number as usize].iter().filter(|_| is_asked_for(kind.env)) {
-                let is_matched =
-                    deployers.iter().any(|made| self.deployments.contains_key(&(*period, *made)));
-                cells.entry((*period, text(*key))).or_default().add_failures(kind, counted, is_matched);
-            }
-        }
-        cells.into_iter().map(|((period, key), cell)| cell.row(key, start(period))).collect()
+    /// The rows of all that was counted. `start`: where the period of this number begins.
+    pub(super) fn rows(&self, by: By, start: impl Fn(usize) -> Option<Timestamp>) -> Vec<Row> {
+        let cells = self.cells(by, |_| (), |kind| kind.keys(by));
+        cells.into_iter().map(|(((), period, key), cell)| cell.row(key, start(period))).collect()
     }
 
-    /// The rows that each kind of failures is in, with the kinds of deployment that it is compared with there.
-    fn rows_of_kinds(&self, by: By) -> Vec<Vec<(Option<Name>, Vec<u32>)>> {
-        let present: HashSet<u32> = self.failures.keys().map(|(_, kind)| *kind).collect();
-        let kinds = self.basis.kinds.iter().enumerate();
-        let rows = kinds.map(|(place, kind)| {
-            let keys = if present.contains(&number(place)) { kind.keys(by) } else { Vec::new() };
-            keys.into_iter().map(|key| (key, self.deployers(kind, by, key))).collect()
-        });
-        rows.collect()
+    /// The cells by group, period and key. `group`: the group of an env. `keys`: the rows of a kind of failures.
+    pub(super) fn cells<G: Ord>(
+        &self,
+        by: By,
+        group: impl Fn(Name) -> G,
+        keys: impl Fn(&FailureKind) -> Vec<Option<Name>>,
+    ) -> BTreeMap<(G, usize, Option<&'a str>), Cell> {
+        let basis = self.basis;
+        let text = |key: Option<Name>| key.map(|name| basis.names().text(name));
+        let mut cells: BTreeMap<(G, usize, Option<&str>), Cell> = BTreeMap::new();
+        for ((period, kind), counted) in &self.deployments {
+            let kind = &basis.deployed.kinds[*kind as usize];
+            for key in kind.keys(by) {
+                let place = (group(kind.env), *period, text(key));
+                cells.entry(place).or_default().add_deployments(counted);
+            }
+        }
+        for ((period, kind), counted) in &self.failures {
+            let kind = &basis.kinds[*kind as usize];
+            for key in keys(kind) {
+                let mut deployers = self.deployers(kind, by, key).iter();
+                let is_matched = deployers.any(|made| self.deployments.contains_key(&(*period, *made)));
+                let place = (group(kind.env), *period, text(key));
+                cells.entry(place).or_default().add_failures(kind, counted, is_matched);
+            }
+        }
+        cells
+    }
+
+    /// Whether nothing was counted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.failures.is_empty() && self.deployments.is_empty()
+    }
+
+    /// The envs of everything that was counted, the busiest first.
+    pub(super) fn envs(&self) -> Vec<&'a str> {
+        let mut counts: HashMap<Name, usize> = HashMap::new();
+        for ((_, kind), counted) in &self.deployments {
+            *counts.entry(self.basis.deployed.kinds[*kind as usize].env).or_default() += counted.made;
+        }
+        for ((_, kind), counted) in &self.failures {
+            *counts.entry(self.basis.kinds[*kind as usize].env).or_default() += counted.begun;
+        }
+        let mut envs: Vec<(&str, usize)> =
+            counts.into_iter().map(|(env, count)| (self.basis.names().text(env), count)).collect();
+        envs.sort_unstable_by_key(|(env, count)| (std::cmp::Reverse(*count), *env));
+        envs.into_iter().map(|(env, _)| env).collect()
     }
 
     /// Whose deployments an incident is compared with in a row: those of the row's service or team. Other rows hold
     /// several of these, so there its own services decide, or its team where it has none, just as when it is linked.
-    fn deployers(&self, kind: &FailureKind, by: By, key: Option<Name>) -> Vec<u32> {
-        let in_env = |is_deployer: &dyn Fn(&DeploymentKind) -> bool| {
-            let all = self.basis.deployed.kinds.iter().enumerate();
-            let found = all.filter(|(_, made)| made.env == kind.env && is_deployer(made));
-            found.map(|(place, _)| number(place)).collect()
-        };
+    fn deployers<'k>(&'k self, kind: &'k FailureKind, by: By, key: Option<Name>) -> &'k [u32] {
         match (by, key) {
-            (By::Service, Some(service)) => in_env(&|made| made.service == service),
-            (By::Team, Some(_)) => in_env(&|made| made.team == key),
-            _ => kind.own.clone(),
+            (By::Service, Some(service)) => self.basis.deployed.of_service(kind.env, service),
+            (By::Team, Some(team)) => self.basis.deployed.of_team(kind.env, team),
+            _ => &kind.own,
         }
     }
 }
@@ -153,13 +163,13 @@ impl DeploymentKind {
 
 /// What a row is made of.
 #[derive(Debug, Default)]
-struct Cell {
-    incidents: usize,
+pub(super) struct Cell {
+    pub(super) incidents: usize,
     open: usize,
     ignored: usize,
-    unmatched_incidents: usize,
-    restore_times: Durations,
-    deployments: DeploymentTally,
+    pub(super) unmatched_incidents: usize,
+    pub(super) restore_times: Durations,
+    pub(super) deployments: DeploymentTally,
 }
 
 impl Cell {
@@ -181,6 +191,11 @@ impl Cell {
         sum.remediations += counted.remediations;
         sum.open_recoveries += counted.open_recoveries;
         sum.recovered.extend(&counted.recovered);
+    }
+
+    /// Whether there is anything in it beside failures that a rule ignores.
+    pub(super) fn counts_something(&self) -> bool {
+        self.incidents + self.deployments.made + self.restore_times.len() > 0
     }
 
     fn row(self, key: Option<&str>, period: Option<Timestamp>) -> Row {

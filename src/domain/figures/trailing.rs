@@ -1,15 +1,13 @@
 //! The figures of one period in small parts, as gauges have them: what they show is added up from these.
 
-use std::collections::BTreeMap;
-
 use jiff::tz::TimeZone;
 
-use super::basis::Basis;
+use super::basis::{Basis, FailureKind};
 use super::calendar::Periods;
 use super::durations::Durations;
 use super::names::Name;
 use super::tally::Tally;
-use super::{By, Env, Question, Row};
+use super::{By, Env, Question};
 use crate::domain::timestamp::Timestamp;
 
 /// Failures that count, and have all of this in common.
@@ -42,6 +40,27 @@ pub struct OfDeployments<'a> {
     pub deployments: usize,
 }
 
+/// The figures of one service and env.
+#[derive(Debug)]
+pub struct OfService<'a> {
+    /// The service; none for the failures that count for no service.
+    pub service: Option<&'a str>,
+    /// The env.
+    pub env: &'a str,
+    /// Failures that began in the period, where a deployment of their own ended in it.
+    pub matched_incidents: usize,
+    /// The other failures that began in the period.
+    pub unmatched_incidents: usize,
+    /// Deployments that ended in the period.
+    pub deployments: usize,
+    /// Those of them that a failure is linked to.
+    pub failed_deployments: usize,
+    /// Those of them that remedied a failure.
+    pub remediations: usize,
+    /// Time to recover from each failed deployment that was recovered from.
+    pub recovered: Durations,
+}
+
 /// The figures of one period.
 #[derive(Debug)]
 pub struct Trailing<'a> {
@@ -49,22 +68,33 @@ pub struct Trailing<'a> {
     pub failures: Vec<OfFailures<'a>>,
     /// Each has other names.
     pub deployments: Vec<OfDeployments<'a>>,
-    /// The rows of each env, by service.
-    pub by_service: Vec<(&'a str, Vec<Row>)>,
+    /// One for each service and env.
+    pub by_service: Vec<OfService<'a>>,
 }
 
-/// Computes the figures of `[since, until)`.
+/// Computes the figures of `[since, until)`. The cost grows with the number of failures and deployments, and with the
+/// number of different names that they have, but not with the product of the two.
 pub fn trailing(basis: &Basis, since: Timestamp, until: Timestamp) -> Trailing<'_> {
     let (by, env, interval, timezone) = (By::Service, Env::All, None, TimeZone::UTC);
     let periods = Periods::new(&Question { since, until, by, env, interval, timezone });
     let mut tally = Tally::of(basis, &periods, &Env::All);
     let text = |name: Name| basis.names().text(name);
-    let mut envs: Vec<Name> =
-        tally.failures.keys().map(|(_, kind)| basis.kinds[*kind as usize].env).collect();
-    envs.extend(tally.deployments.keys().map(|(_, kind)| basis.deployed.kinds[*kind as usize].env));
-    envs.sort_unstable_by_key(|name| text(*name));
-    envs.dedup();
-    let by_service = envs.into_iter().map(|env| (text(env), tally.rows(By::Service, Some(env), |_| None)));
+    let keys = |kind: &FailureKind| match kind.keys(By::Service) {
+        services if services.is_empty() => vec![None],
+        services => services,
+    };
+    let cells = tally.cells(By::Service, text, keys);
+    let by_service = cells.into_iter().filter(|(_, cell)| cell.counts_something());
+    let by_service = by_service.map(|((env, _, service), cell)| OfService {
+        service,
+        env,
+        matched_incidents: cell.incidents - cell.unmatched_incidents,
+        unmatched_incidents: cell.unmatched_incidents,
+        deployments: cell.deployments.made,
+        failed_deployments: cell.deployments.failed,
+        remediations: cell.deployments.remediations,
+        recovered: cell.deployments.recovered,
+    });
     let by_service = by_service.collect();
     let failures = tally.failures.drain().map(|((_, kind), counted)| (&basis.kinds[kind as usize], counted));
     let failures = failures.filter(|(kind, _)| kind.counts()).map(|(kind, counted)| OfFailures {
@@ -81,19 +111,4 @@ pub fn trailing(basis: &Basis, since: Timestamp, until: Timestamp) -> Trailing<'
         OfDeployments { service, team, env, deployments: counted.made }
     });
     Trailing { failures: failures.collect(), deployments: deployments.collect(), by_service }
-}
-
-impl Basis {
-    /// How many failures and deployments each service has.
-    pub fn services(&self) -> BTreeMap<&str, usize> {
-        let mut counts = BTreeMap::new();
-        let mut count = |name, many| *counts.entry(self.names().text(name)).or_default() += many;
-        for (kind, failures) in self.kinds.iter().zip(&self.failures) {
-            kind.services.iter().for_each(|service| count(*service, failures.len()));
-        }
-        for (kind, line) in self.deployed.kinds.iter().zip(&self.deployed.lines) {
-            count(kind.service, line.len());
-        }
-        counts
-    }
 }

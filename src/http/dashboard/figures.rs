@@ -32,6 +32,13 @@ pub(super) fn tiles(shown: &Shown) -> Markup {
                 ". The bars are weeks, from " (weeks) " on."
                 @if computed_at != shown.now { " Computed " (ago(shown.now, computed_at)) " ago." }
             }
+            @if !all.other_envs.is_empty() {
+                p.card {
+                    "Nothing happened in env " strong { (shown.env) } " in this period. Envs that were seen: "
+                    strong { (all.other_envs.join(", ")) } ". To show another one here, set "
+                    code { "failure.default_env" } "."
+                }
+            }
             div.tiles { @for figure in &FIGURES { (tile(shown, figure)) } }
         }
     }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::page::{Shown, wide};
-use super::words::{bytes, count, said};
+use super::words::{ago, bytes, count, said};
 use crate::domain::span::span;
 use crate::store::{Sizes, Trouble};
 
@@ -42,7 +42,7 @@ pub(super) fn health(shown: &Shown) -> Markup {
 
 /// All rows, in the order of a webhook's way.
 fn conditions(shown: &Shown) -> Vec<Condition> {
-    vec![store(shown), quarantine(shown)]
+    vec![store(shown), quarantine(shown), figures(shown)]
 }
 
 fn store(shown: &Shown) -> Condition {
@@ -73,4 +73,14 @@ fn quarantine(shown: &Shown) -> Condition {
         ),
     };
     Condition { about: "Quarantine".to_owned(), says, must_act: quarantined > 0 }
+}
+
+/// The figures of `/metrics`. Nobody has to act where nothing scrapes.
+fn figures(shown: &Shown) -> Condition {
+    let says = match shown.gauges_computed_at {
+        None => "Not computed since the start: nothing has scraped /metrics, or the first answer is still computed."
+            .to_owned(),
+        Some(at) => format!("Computed {} ago.", ago(shown.now, at)),
+    };
+    Condition { about: "Figures in /metrics".to_owned(), says, must_act: false }
 }

@@ -104,6 +104,7 @@ async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
     let (env, token) = (admin.policy.default_env.clone(), admin.token.shown.clone());
     let (backends, trouble) = (admin.backends.clone(), admin.store.trouble());
     let figures = admin.figures.boards(now, &env, &admin.timezone).await?;
+    let gauges_computed_at = admin.figures.gauges_computed_at();
     blocking(move || {
         let list = |state| {
             let filter = Filter { state, limit: LISTED, ..Filter::default() };
@@ -116,6 +117,7 @@ async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
             last_received_at: reader.last_received_at()?,
             open: list(Some(FailureState::Open))?,
             figures,
+            gauges_computed_at,
             recent: list(None)?,
             backends,
             gauges: reader.gauges()?,

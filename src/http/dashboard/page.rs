@@ -27,6 +27,8 @@ pub(super) struct Shown {
     pub(super) open: Vec<ListedFailure>,
     /// The figures, as of when they were computed.
     pub(super) figures: Arc<Computed<Boards>>,
+    /// The time at which the figures for Prometheus were computed.
+    pub(super) gauges_computed_at: Option<Timestamp>,
     /// The latest failures.
     pub(super) recent: Vec<ListedFailure>,
     /// The backends that are configured.

@@ -1,0 +1,154 @@
+//! Bounds on the labels of the figures: the busiest names keep labels of their own, the rest counts as `other`.
+//!
+//! Services, teams, envs and severities come from outside. A pipeline that makes an env for each pull request would
+//! otherwise fill Prometheus with series.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::figures::Trailing;
+
+/// The label of all names that have none of their own.
+pub(super) const OTHER: &str = "other";
+/// The most services with a label of their own.
+pub(super) const MOST_SERVICES: usize = 500;
+const MOST_TEAMS: usize = 200;
+/// The most envs with a label of their own, beside the default one.
+pub(super) const MOST_ENVS: usize = 50;
+const MOST_SEVERITIES: usize = 10;
+/// The most combinations of service, team and env with labels of their own.
+const MOST_PLACES: usize = 1_000;
+/// The most combinations that there can be: those, and one of [`OTHER`] for each env, for the default env, and for all
+/// other envs.
+const ALL_PLACES: usize = MOST_PLACES + MOST_ENVS + 2;
+/// The most series in one window: incidents by severity (with `other` and none), deployments, three statistics of the time
+/// to restore, six figures of each service and env, and three statistics of the recovery time.
+const SERIES_OF_WINDOW: usize = ALL_PLACES * (MOST_SEVERITIES + 2 + 1 + 3 + 6 + 3);
+
+/// The most series of figures in this many windows.
+pub(super) const fn most_series(windows: usize) -> usize {
+    windows * SERIES_OF_WINDOW
+}
+
+/// A service, team and env, as labels. Empty: it has none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Labels {
+    pub(super) service: String,
+    pub(super) team: String,
+    pub(super) env: String,
+}
+
+/// The names that have labels of their own.
+pub(super) struct Bounds {
+    services: BTreeSet<String>,
+    teams: BTreeSet<String>,
+    envs: BTreeSet<String>,
+    severities: BTreeSet<String>,
+    places: BTreeSet<Labels>,
+    /// Services and envs of `places`.
+    pairs: BTreeSet<(String, String)>,
+}
+
+impl Bounds {
+    /// The busiest names of the longest window. `default_env` always has a label of its own.
+    pub(super) fn of(longest: &Trailing<'_>, default_env: &str) -> Self {
+        let mut busy = Busy::default();
+        busy.add(longest);
+        let mut envs = busiest(busy.envs, MOST_ENVS);
+        envs.insert(default_env.to_owned());
+        let mut bounds = Self {
+            services: busiest(busy.services, MOST_SERVICES),
+            teams: busiest(busy.teams, MOST_TEAMS),
+            envs,
+            severities: busiest(busy.severities, MOST_SEVERITIES),
+            places: BTreeSet::new(),
+            pairs: BTreeSet::new(),
+        };
+        let mut places = BTreeMap::<Labels, usize>::new();
+        for ((service, team, env), count) in busy.places {
+            *places.entry(bounds.each(service, team, env)).or_default() += count;
+        }
+        let mut places: Vec<(Labels, usize)> = places.into_iter().collect();
+        places.sort_by_key(|(_, count)| Reverse(*count));
+        bounds.places = places.into_iter().take(MOST_PLACES).map(|(labels, _)| labels).collect();
+        let pairs = bounds.places.iter().map(|Labels { service, env, .. }| (service.clone(), env.clone()));
+        bounds.pairs = pairs.collect();
+        bounds
+    }
+
+    /// The labels of a service, team and env.
+    pub(super) fn labels(&self, service: &str, team: &str, env: &str) -> Labels {
+        let labels = self.each(service, team, env);
+        if self.places.contains(&labels) {
+            return labels;
+        }
+        Labels { service: OTHER.to_owned(), team: OTHER.to_owned(), env: labels.env }
+    }
+
+    /// The labels of a service and env.
+    pub(super) fn pair(&self, service: &str, env: &str) -> (String, String) {
+        let pair = (own_or_other(&self.services, service), own_or_other(&self.envs, env));
+        if self.pairs.contains(&pair) { pair } else { (OTHER.to_owned(), pair.1) }
+    }
+
+    /// The label of a severity.
+    pub(super) fn severity(&self, severity: &str) -> String {
+        own_or_other(&self.severities, severity)
+    }
+
+    fn each(&self, service: &str, team: &str, env: &str) -> Labels {
+        Labels {
+            service: own_or_other(&self.services, service),
+            team: own_or_other(&self.teams, team),
+            env: own_or_other(&self.envs, env),
+        }
+    }
+}
+
+fn own_or_other(own: &BTreeSet<String>, name: &str) -> String {
+    let is_own = name.is_empty() || own.contains(name);
+    if is_own { name.to_owned() } else { OTHER.to_owned() }
+}
+
+fn busiest(counts: BTreeMap<&str, usize>, most: usize) -> BTreeSet<String> {
+    let mut names: Vec<(&str, usize)> = counts.into_iter().collect();
+    names.sort_by_key(|(_, count)| Reverse(*count));
+    names.into_iter().take(most).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Failures and deployments of each name.
+#[derive(Default)]
+struct Busy<'a> {
+    services: BTreeMap<&'a str, usize>,
+    teams: BTreeMap<&'a str, usize>,
+    envs: BTreeMap<&'a str, usize>,
+    severities: BTreeMap<&'a str, usize>,
+    places: BTreeMap<(&'a str, &'a str, &'a str), usize>,
+}
+
+impl<'a> Busy<'a> {
+    fn add(&mut self, figures: &Trailing<'a>) {
+        for failures in &figures.failures {
+            let count = failures.incidents + failures.restored.len();
+            *self.severities.entry(failures.severity.unwrap_or_default()).or_default() += count;
+            for service in services(&failures.services) {
+                self.add_place(service, failures.team.unwrap_or_default(), failures.env, count);
+            }
+        }
+        for made in &figures.deployments {
+            self.add_place(made.service, made.team.unwrap_or_default(), made.env, made.deployments);
+        }
+    }
+
+    fn add_place(&mut self, service: &'a str, team: &'a str, env: &'a str, count: usize) {
+        *self.services.entry(service).or_default() += count;
+        *self.teams.entry(team).or_default() += count;
+        *self.envs.entry(env).or_default() += count;
+        *self.places.entry((service, team, env)).or_default() += count;
+    }
+}
+
+/// The services of failures, or the empty label where they have none.
+pub(super) fn services<'a>(services: &[&'a str]) -> Vec<&'a str> {
+    if services.is_empty() { vec![""] } else { services.to_vec() }
+}
