@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::Failed;
 use super::table::say;
+use super::{Failed, examples};
 use crate::config::{Config, EXAMPLE, Problem};
 
 #[derive(Args)]
@@ -14,9 +14,11 @@ pub(super) struct Options {
 
 #[derive(Subcommand)]
 enum Which {
-    /// Print an example with every key, its default and what it means
+    /// Print an example with every key, its default and its meaning
+    #[command(after_help = examples::CONFIG_EXAMPLE)]
     Example,
-    /// Print the configuration that holds, defaults included and secrets left out
+    /// Print the effective configuration, with defaults and without secrets
+    #[command(after_help = examples::CONFIG_SHOW)]
     Show,
 }
 

@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod daemon;
 mod demo;
+mod examples;
 mod explain;
 mod failures;
 mod outbox;
@@ -30,7 +31,6 @@ use crate::telemetry::logs::Logs;
 #[command(
     version,
     max_term_width = 110,
-    disable_help_subcommand = true,
     after_help = "\
 To see it at work:       pagerduty-dora demo
 To set it up:            pagerduty-dora config example > config.toml
@@ -49,24 +49,34 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the daemon
+    #[command(after_help = examples::SERVE)]
     Serve,
-    /// Show it at work, with made-up incidents and a metrics backend of its own; nothing to configure
+    /// Show the program at work, with made-up incidents and a metrics backend of its own; needs no configuration
+    #[command(after_help = examples::DEMO)]
     Demo(demo::Options),
     /// Check the configuration, the secrets and the store
+    #[command(after_help = examples::CHECK)]
     Check(check::Options),
     /// Sign payloads and send them as PagerDuty does
+    #[command(after_help = examples::SEND)]
     Send(send::Options),
     /// List failures, newest first
+    #[command(after_help = examples::FAILURES)]
     Failures(failures::Options),
     /// Compute the DORA figures of a period
+    #[command(after_help = examples::REPORT)]
     Report(report::Options),
-    /// Tell one failure's whole story: its events, what decided what, and what backends were told
+    /// Show the whole story of one failure: its events, the reasons for each decision, and what was sent to backends
+    #[command(after_help = examples::EXPLAIN)]
     Explain(explain::Options),
-    /// List all that backends are told, done or not, oldest first; retry or discard it
+    /// List what is forwarded to backends, done or not, oldest first; retry or discard rows
+    #[command(after_help = examples::OUTBOX)]
     Outbox(outbox::Options),
-    /// Evaluate past failures again, under today's configuration
+    /// Evaluate past failures again under today's configuration
+    #[command(after_help = examples::REEVALUATE)]
     Reevaluate(reevaluate::Options),
-    /// Print the example configuration, or the one that holds
+    /// Print the example configuration, or the effective one
+    #[command(after_help = examples::CONFIG)]
     Config(config::Options),
 }
 

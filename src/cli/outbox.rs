@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::daemon::Daemon;
 use super::failures::{or_dash, second};
 use super::table::{Column, render, say, tell, width};
-use super::{Failed, Format, FormatName, runtime};
+use super::{Failed, Format, FormatName, examples, runtime};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::store::{Obeyed, Order, OutboxFilter, OutboxPage, OutboxRow, Reader, RowState};
@@ -37,7 +37,7 @@ pub(super) struct Options {
 #[derive(Subcommand)]
 enum Do {
     /// Try rows again, now
-    #[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])))]
+    #[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])), after_help = examples::OUTBOX_RETRY)]
     Retry {
         /// The rows
         #[arg(value_name = "ID")]
@@ -47,6 +47,7 @@ enum Do {
         all: bool,
     },
     /// Give rows up
+    #[command(after_help = examples::OUTBOX_DISCARD)]
     Discard {
         /// The rows
         #[arg(value_name = "ID", required = true)]

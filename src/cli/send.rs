@@ -1,9 +1,11 @@
 //! `send`: signs payloads and posts them as PagerDuty does.
 
+mod shift;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use reqwest::Url;
 use secrecy::SecretString;
@@ -11,6 +13,7 @@ use secrecy::SecretString;
 use super::table::{say, tell};
 use super::{Failed, runtime};
 use crate::backend;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Secret;
 use crate::pagerduty::signature::{SIGNATURE_HEADER, sign};
 
@@ -27,8 +30,8 @@ pub(super) struct Options {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Where the webhooks are received
-    #[arg(long, value_name = "URL")]
+    /// Address that the webhooks are posted to
+    #[arg(long, value_name = "URL", value_parser = http_url)]
     url: Url,
 
     /// Sign with the secret in this file
@@ -38,6 +41,16 @@ pub(super) struct Options {
     /// Sign with the secret in this environment variable
     #[arg(long, value_name = "NAME", default_value = "PAGERDUTY_SIGNING_SECRET")]
     secret_env: String,
+
+    /// Move all times so that the last event happened just now, and give each event a new id
+    #[arg(long)]
+    now: bool,
+}
+
+fn http_url(text: &str) -> Result<Url, String> {
+    let url: Url = text.parse().map_err(|error| format!("{error}"))?;
+    let is_http = matches!(url.scheme(), "http" | "https");
+    if is_http { Ok(url) } else { Err("it must begin with http:// or https://".to_owned()) }
 }
 
 /// What was answered.
@@ -54,17 +67,24 @@ impl Answer {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failed> {
-    let secret = match &options.secret_file {
-        Some(file) => Secret::File { file: file.clone() },
-        None => Secret::Env { env: options.secret_env.clone() },
+    let (option, secret) = match &options.secret_file {
+        Some(file) => ("--secret-file", Secret::File { file: file.clone() }),
+        None => ("--secret-env", Secret::Env { env: options.secret_env.clone() }),
     };
-    let secret = secret.fetch(1).map_err(|error| Failed::Usage(error.into()))?;
+    let secret = secret.fetch(1);
+    let secret = secret.map_err(|error| Failed::Usage(anyhow::Error::from(error).context(option)))?;
+    // All are read before the first is sent: a misspelt name sends nothing.
+    let read =
+        |file: &PathBuf| std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+    let mut bodies = options.files.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    if options.now {
+        bodies = shift::to_now(&bodies, SystemClock.now())?;
+    }
     runtime()?.block_on(async {
         let sender = Sender::new(options.url.clone(), secret)?;
         let mut refused = 0;
-        for file in &options.files {
+        for (file, body) in options.files.iter().zip(bodies) {
             let shown = file.display();
-            let body = std::fs::read(file).with_context(|| format!("cannot read {shown}"))?;
             let answer = sender.send(body).await.with_context(|| format!("cannot send {shown}"))?;
             say(format_args!("{}  {}  {shown}", answer.status, answer.body.trim()));
             if answer.is_quarantined() {
@@ -89,9 +109,6 @@ pub(super) struct Sender {
 
 impl Sender {
     pub(super) fn new(url: Url, secret: SecretString) -> anyhow::Result<Self> {
-        if !matches!(url.scheme(), "http" | "https") {
-            bail!("--url does not begin with http:// or https://");
-        }
         Ok(Self { client: backend::client(PAGERDUTY_TIMEOUT)?, url, secret })
     }
 

@@ -1,5 +1,6 @@
 //! The listings, on terminals that are too narrow for them.
 
+use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 
 use crate::store::{ListedFailure, OutboxRow, Story};
@@ -116,4 +117,25 @@ fn no_line_is_wider_than_the_terminal() {
             assert!(line.chars().count() <= width, "{width}: {line}");
         }
     }
+}
+
+#[test]
+fn the_help_of_every_command_has_an_example_that_can_be_typed() {
+    fn look(command: &clap::Command, path: &str) {
+        for inner in command.get_subcommands() {
+            let path = format!("{path} {}", inner.get_name());
+            let help = inner.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let help = help.replace("\\\n    ", "");
+            let examples: Vec<&str> = help.lines().filter(|line| line.contains("pagerduty-dora ")).collect();
+            assert!(help.starts_with("Example") && !examples.is_empty(), "{path} has no example");
+            for example in examples {
+                // A redirection, or what the command does, may follow.
+                let typed = example.trim_start().split("  ").next().unwrap().split('>').next().unwrap();
+                let parsed = super::Cli::try_parse_from(typed.split_whitespace());
+                assert!(parsed.is_ok(), "{example}: {}", parsed.err().unwrap());
+            }
+            look(inner, &path);
+        }
+    }
+    look(&super::Cli::command(), "pagerduty-dora");
 }

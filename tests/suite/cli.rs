@@ -39,15 +39,47 @@ fn help_is_for_newcomers() {
 }
 
 #[test]
+fn help_takes_the_name_of_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["report", "outbox", "send"] {
+        let help = program(folder.path(), &["help", command]);
+        assert_eq!(help.status.code(), Some(0), "{}", stderr(&help));
+        assert_eq!(stdout(&help), stdout(&program(folder.path(), &[command, "--help"])));
+    }
+    assert_eq!(program(folder.path(), &["help", "serv"]).status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_webhooks_can_be_sent_as_of_now() {
+    let daemon = Daemon::start("").await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("1.json"), event_of("incident.triggered", "QNOW00000001")).unwrap();
+    std::fs::write(folder.path().join("2.json"), event_of("incident.resolved", "QNOW00000001")).unwrap();
+    let url = format!("http://{}/webhooks/pagerduty", daemon.public);
+    for _ in 0..2 {
+        let sent = program(folder.path(), &["send", "--now", "1.json", "2.json", "--url", &url]);
+        assert_eq!(stdout(&sent).matches("accepted").count(), 2, "{}", stderr(&sent));
+    }
+    let failures = daemon.failures().await;
+    assert_eq!((failures.len(), failures[0]["state"].as_str()), (1, Some("completed")));
+}
+
+#[test]
 fn usage_and_configuration_mistakes_exit_2() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bad.toml"), "[server]\nlisen = \"x\"\n").unwrap();
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["serv"], "unrecognized subcommand"),
         (&["--config", "bad.toml", "serve"], "bad.toml:2: server.lisen"),
         (&["--config", "missing.toml", "check", "--offline"], "missing.toml"),
         (&["failures", "--since", "soon"], "--since"),
-        (&["send", "x.json", "--url", "http://127.0.0.1:1", "--secret-env", "UNSET_SURELY"], "UNSET_SURELY"),
+        (&["report", "--since", "soon"], "--since: \"soon\" is not a time"),
+        (&["report", "--since", "1d", "--until", "2d"], "--since must be earlier than --until"),
+        (&["send", "x.json", "--url", "ftp://127.0.0.1"], "'--url <URL>': it must begin with http://"),
+        (
+            &["send", "x.json", "--url", "http://127.0.0.1:1", "--secret-env", "UNSET_SURELY"],
+            "--secret-env: ",
+        ),
     ];
     for (arguments, word) in cases {
         let output = program(folder.path(), arguments);

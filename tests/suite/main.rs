@@ -39,6 +39,7 @@ mod outbox;
 mod packaging;
 mod power_loss;
 mod process;
+mod readme;
 mod reevaluate;
 mod slow;
 mod store_files;

@@ -1,0 +1,70 @@
+//! Examples below the help of each command.
+
+pub(super) const SERVE: &str = "\
+Example:
+  pagerduty-dora --config /etc/pagerduty-dora/config.toml serve";
+
+pub(super) const DEMO: &str = "\
+Examples:
+  pagerduty-dora demo
+  pagerduty-dora demo --once        exits after the story";
+
+pub(super) const CHECK: &str = "\
+Example:
+  pagerduty-dora check --offline";
+
+pub(super) const SEND: &str = "\
+Examples:
+  pagerduty-dora send fixtures/pagerduty/pagey.ping.json \\
+    --url http://127.0.0.1:8080/webhooks/pagerduty
+  pagerduty-dora send --now triggered.json resolved.json --secret-file secret \\
+    --url http://127.0.0.1:8080/webhooks/pagerduty";
+
+pub(super) const FAILURES: &str = "\
+Examples:
+  pagerduty-dora failures --state open
+  pagerduty-dora failures --service checkout --since 7d --format json";
+
+pub(super) const REPORT: &str = "\
+Examples:
+  pagerduty-dora report
+  pagerduty-dora report --since 90d --by team --interval month
+  pagerduty-dora report --since 2026-10-01 --until 2026-11-01 --env all --format csv > october.csv";
+
+pub(super) const EXPLAIN: &str = "\
+Examples:
+  pagerduty-dora explain Q3YON8WNWTZMRQ
+  pagerduty-dora explain pagerduty:Q3YON8WNWTZMRQ --format json";
+
+pub(super) const OUTBOX: &str = "\
+Examples:
+  pagerduty-dora outbox --state dead
+  pagerduty-dora outbox retry --all
+  pagerduty-dora outbox discard 17";
+
+pub(super) const OUTBOX_RETRY: &str = "\
+Examples:
+  pagerduty-dora outbox retry 17 18
+  pagerduty-dora outbox retry --all";
+
+pub(super) const OUTBOX_DISCARD: &str = "\
+Example:
+  pagerduty-dora outbox discard 17";
+
+pub(super) const REEVALUATE: &str = "\
+Examples:
+  pagerduty-dora reevaluate --dry-run
+  pagerduty-dora reevaluate --since 90d";
+
+pub(super) const CONFIG: &str = "\
+Examples:
+  pagerduty-dora config example > config.toml
+  pagerduty-dora config show";
+
+pub(super) const CONFIG_EXAMPLE: &str = "\
+Example:
+  pagerduty-dora config example > config.toml";
+
+pub(super) const CONFIG_SHOW: &str = "\
+Example:
+  pagerduty-dora --config config.toml config show";

@@ -1,0 +1,46 @@
+//! The configuration that a newcomer copies fits the webhooks that a newcomer sends.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Daemon, fixture};
+
+const README: &str = include_str!("../../README.md");
+const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+/// The text between two marks.
+fn between(text: &'static str, begin: &str, end: &str) -> &'static str {
+    let (_, rest) = text.split_once(begin).unwrap_or_else(|| panic!("{begin} is missing"));
+    rest.split_once(end).unwrap_or_else(|| panic!("{end} is missing")).0
+}
+
+#[tokio::test]
+async fn the_first_webhooks_and_the_first_deployment_come_to_a_rate() {
+    let added = between(README, "cat >> config.toml <<'END'\n", "\nEND\n");
+    let daemon = Daemon::start(added).await;
+    let sent = between(README, "send --now ", "--url").split_whitespace().filter(|word| *word != "\\");
+    for file in sent {
+        let event_type = file.strip_prefix("fixtures/pagerduty/").and_then(|file| file.strip_suffix(".json"));
+        daemon.expect(fixture(event_type.unwrap()), "accepted").await;
+    }
+    // The one in the README has the time of the day.
+    let attributes = between(README, "-d '", "\n}}}'").split_once("\"attributes\": {").unwrap().1;
+    let service = attributes.split('"').nth(3).unwrap();
+    let deployed = json!({ "service": service, "started_at": "2026-11-01T09:42:00Z" });
+    let answer =
+        daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": deployed } })).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+
+    let failures = daemon.failures().await;
+    assert_eq!((&failures[0]["state"], failures.len()), (&json!("completed"), 1));
+    assert_eq!(failures[0]["attribution"], "service entry");
+    let report = daemon.get("/api/v1/report?since=30d").await.json();
+    let rate = &report["rows"][0]["change_failure_rate"];
+    assert_eq!((rate, &report["rows"][0]["unmatched_incidents"]), (&json!(1.0), &json!(0)));
+}
+
+#[test]
+fn the_examples_service_is_that_of_the_recorded_webhooks() {
+    let example = between(EXAMPLE, "# pagerduty = \"", "\"");
+    let recorded: Value = serde_json::from_str(&fixture("incident.triggered")).unwrap();
+    assert_eq!(recorded["event"]["data"]["service"]["id"], example);
+}
