@@ -25,7 +25,7 @@ pub struct Embedded {
 impl Embedded {
     /// Starts one and waits until it is ready. Fails with why it is not.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let listeners = Listeners::bind(&config).await?;
+        let listeners = Listeners::bind(&config)?;
         let (public, admin) = (listeners.public.local_addr()?, listeners.admin.local_addr()?);
         let (stop, mut stopped) = watch::channel(false);
         let (ready, is_ready) = oneshot::channel();

@@ -2,29 +2,35 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use secrecy::SecretString;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::backend::Backend;
 use crate::catalog;
 use crate::clock::Clock;
-use crate::config::{Config, Problem, Secret};
+use crate::config::{Config, HostName, Problem, Secret};
 use crate::domain::forwarding::Destination;
 use crate::domain::policy::Policy;
 use crate::forward::Forwarder;
-use crate::http::{self, Admin, BodyBudget, EventsApi, Figures, Intake, Limits, Token};
+use crate::http::{
+    self, Admin, BodyBudget, EventsApi, Figures, Hosts, Intake, Keys, Limits, Requests, Token,
+};
 use crate::pagerduty::payload;
 use crate::pagerduty::signature::SigningSecrets;
-use crate::store::{Ended, FiguresReader, MOST_UNFOLDED, OpenError, Reader, Settings, Store};
+use crate::store::{Ended, FiguresReader, MOST_UNFOLDED, OpenError, ReadError, Reader, Settings, Store};
 use crate::telemetry::metrics::Metrics;
 
 /// Shorter signing secrets can be guessed.
 pub(crate) const SHORTEST_SIGNING_SECRET_BYTES: usize = 16;
+/// How many connections may wait to be accepted. Where the system allows fewer (`net.core.somaxconn`), those.
+const BACKLOG: u32 = 1_024;
 /// How often bodies past their retention are looked for.
 const RETENTION_EVERY: Duration = Duration::from_hours(1);
 
@@ -37,15 +43,22 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Binds the configured addresses.
-    pub async fn bind(config: &Config) -> io::Result<Self> {
-        let bind = async |address| {
-            TcpListener::bind(address)
-                .await
+    /// Binds the configured addresses. A runtime must be there.
+    pub fn bind(config: &Config) -> io::Result<Self> {
+        let bind = |address| {
+            listen(address)
                 .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
         };
-        Ok(Self { public: bind(config.server.listen).await?, admin: bind(config.admin.listen).await? })
+        Ok(Self { public: bind(config.server.listen)?, admin: bind(config.admin.listen)? })
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart does not have to wait until the last connections of the process before it are forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The order to stop, and the news that everything runs.
@@ -68,6 +81,12 @@ pub enum RunError {
     /// What the store holds is in doubt, or it can be written no more: it takes a new process to open it again.
     #[error("the store has to be opened again: {0}")]
     InDoubt(String),
+    /// The store was opened, and cannot be read.
+    #[error("the store cannot be read: {0}")]
+    Unreadable(ReadError),
+    /// A listener does not say where it listens.
+    #[error("the admin listener's own address cannot be read: {0}")]
+    Listener(std::io::Error),
     /// The system gives no secrets.
     #[error("the system's source of randomness cannot be read: {0}")]
     Random(std::io::Error),
@@ -129,37 +148,19 @@ impl Daemon {
         listeners: Listeners,
         stop: &watch::Receiver<bool>,
     ) -> Result<JoinSet<()>, RunError> {
-        let budget = BodyBudget::default();
-        let events_api = EventsApi::new(
-            &self.secrets.events_api,
-            self.store.clone(),
-            budget.clone(),
-            Arc::clone(&self.clock),
-            Arc::clone(&self.policy),
+        let hosts = Hosts::new(
+            listeners.admin.local_addr().map_err(RunError::Listener)?.ip(),
+            config.admin.hosts.iter().map(HostName::as_str),
         );
-        let intake = Intake {
-            store: self.store.clone(),
-            secrets: SigningSecrets::new(&self.secrets.signing),
-            unverified: config.pagerduty.unverified,
-            budget,
-            clock: Arc::clone(&self.clock),
-            metrics: Arc::clone(&self.metrics),
-        };
-        let (path, link_window) = (&config.store.path, config.dora.link_window.get());
-        let admin = Admin {
-            store: self.store.clone(),
-            reader: Reader::open(path, link_window)?,
-            clock: Arc::clone(&self.clock),
-            metrics: Arc::clone(&self.metrics),
-            policy: Arc::clone(&self.policy),
-            timezone: config.dora.timezone.zone().clone(),
-            figures: Figures::new(FiguresReader::open(path, link_window)?),
-            backends: self.backends.iter().map(|backend| backend.name().to_owned()).collect(),
-            token: Token::new().map_err(RunError::Random)?,
-            stop: stop.clone(),
-        };
-        let public = http::public(config.pagerduty.path.as_str(), intake, events_api);
-        let (admin, prepare) = http::admin(admin);
+        let reader = Reader::open(&config.store.path, config.dora.link_window.get())?;
+        let requests = Requests::new(
+            Arc::clone(&self.metrics),
+            Arc::clone(&self.clock),
+            config.pagerduty.path.as_str(),
+            reader.last_received_at().map_err(RunError::Unreadable)?,
+        );
+        let public = self.public(config, &requests);
+        let (admin, prepare) = http::admin(self.admin(config, requests, reader, stop)?, hosts);
         let mut servers = JoinSet::new();
         let mut ending = stop.clone();
         servers.spawn(async move {
@@ -172,6 +173,53 @@ impl Daemon {
         servers.spawn(http::serve(listeners.public, public, Limits::default(), stop.clone()));
         servers.spawn(http::serve(listeners.admin, admin, Limits::default(), stop.clone()));
         Ok(servers)
+    }
+
+    /// What PagerDuty and the pipelines reach.
+    fn public(&self, config: &Config, requests: &Arc<Requests>) -> Router {
+        let budget = BodyBudget::default();
+        let events_api = EventsApi {
+            store: self.store.clone(),
+            budget: budget.clone(),
+            clock: Arc::clone(&self.clock),
+            policy: Arc::clone(&self.policy),
+            requests: Arc::clone(requests),
+            keys: Keys::new(&self.secrets.events_api),
+        };
+        let intake = Intake {
+            store: self.store.clone(),
+            secrets: SigningSecrets::new(&self.secrets.signing),
+            unverified: config.pagerduty.unverified,
+            budget,
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+            requests: Arc::clone(requests),
+        };
+        http::public(config.pagerduty.path.as_str(), intake, events_api, Arc::clone(requests))
+    }
+
+    /// What the handlers of the admin listener use.
+    fn admin(
+        &self,
+        config: &Config,
+        requests: Arc<Requests>,
+        reader: Reader,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Admin, RunError> {
+        let link_window = config.dora.link_window.get();
+        Ok(Admin {
+            store: self.store.clone(),
+            reader,
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+            policy: Arc::clone(&self.policy),
+            timezone: config.dora.timezone.zone().clone(),
+            figures: Figures::new(FiguresReader::open(&config.store.path, link_window)?),
+            backends: self.backends.iter().map(|backend| backend.name().to_owned()).collect(),
+            requests,
+            token: Token::new().map_err(RunError::Random)?,
+            stop: stop.clone(),
+        })
     }
 
     /// Forwards to every backend, and keeps to the retention.

@@ -20,7 +20,7 @@ pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), Failed> {
     logs.configure(&config.log);
     let began = Instant::now();
     let ended = runtime()?.block_on(async {
-        let listeners = Listeners::bind(config).await.map_err(anyhow::Error::from)?;
+        let listeners = Listeners::bind(config).map_err(anyhow::Error::from)?;
         say_what_starts(config, &listeners)?;
         let shutdown = Shutdown { when: ordered_to_stop()?, on_ready: say_ready(&listeners)? };
         crate::run(config, Arc::new(SystemClock), listeners, shutdown).await.map_err(Failed::from)
@@ -91,7 +91,9 @@ impl From<RunError> for Failed {
         match error {
             RunError::Config(problem) => Self::Usage(problem.into()),
             RunError::Store(error) => Self::Tried(error.into()),
-            RunError::Random(_) => Self::Tried(error.into()),
+            RunError::Random(_) | RunError::Unreadable(_) | RunError::Listener(_) => {
+                Self::Tried(error.into())
+            }
             RunError::InDoubt(_) => Self::InDoubt(error.into()),
         }
     }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::answer::{in_time, refusal};
 use super::dashboard::Token;
 use super::figures::Figures;
+use super::requests::Requests;
 use crate::clock::Clock;
 use crate::domain::failure::State as FailureState;
 use crate::domain::moment;
@@ -47,6 +48,8 @@ pub struct Admin {
     pub figures: Figures,
     /// The names of the backends.
     pub backends: Vec<String>,
+    /// What came to the public listener.
+    pub requests: Arc<Requests>,
     /// What the dashboard's forms send along.
     pub token: Token,
     /// Set once the program is about to end.

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{CONNECTION, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::store::StoreError;
 
-/// Instead of an answer: the connection is to be closed. See `server`.
+/// Instead of an answer: the connection is to be closed. See `connection`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CloseConnection;
 
@@ -40,6 +40,13 @@ pub(super) fn refusal(status: StatusCode, error: &str, detail: impl std::fmt::Di
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
     }
+    response
+}
+
+/// The same answer, after which the connection is closed. See `connection`, which closes it after every refusal that has
+/// a status of its own.
+pub(super) fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

@@ -1,13 +1,14 @@
-//! Reading a request's body: how long it may be, how long it may take, and how much all of them may hold.
+//! Reading a request's body: how long it may be, and how long it may take.
 
 use std::any::Any;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until};
+
+use super::budget::{BodyBudget, FREE_BYTES, NoRoom, Reservation};
 
 /// PagerDuty sends at most 256 KiB; anything over twice that is not its.
 pub(super) const LARGEST_BODY_BYTES: usize = 512 * 1024;
@@ -17,33 +18,23 @@ const DISCARDED_BYTES: usize = 4 * 1024 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the rest of a body that is too large is waited for.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(3);
-/// So much of every body is not counted. PagerDuty's usual ones fit into it, so large ones cannot keep them out; what is
-/// free is bounded by the number of connections and the length of the writer's queue.
-const FREE_BYTES: usize = 16 * 1024;
-/// All bodies together, beyond what is free.
-const BUDGET_BYTES: usize = 8 * 1024 * 1024;
-
-/// The bytes that all bodies being read and written may hold together.
-#[derive(Clone)]
-pub struct BodyBudget(Arc<Semaphore>);
-
-impl Default for BodyBudget {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(BUDGET_BYTES)))
-    }
-}
+/// How fast a body must come that is longer than what is free of the budget, once it has had [`GRACE`]. One of 256 KiB
+/// that needs all of its ten seconds comes twice as fast.
+const SLOWEST_BYTES_PER_SECOND: u64 = 12 * 1024;
+/// How long a long body may come more slowly than that.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// A body, and the room that it takes.
 #[derive(Debug)]
 pub(super) struct HeldBody {
     pub(super) bytes: Bytes,
-    reservation: Option<OwnedSemaphorePermit>,
+    reservation: Option<Reservation>,
 }
 
 impl HeldBody {
     /// The room, to be kept for as long as the bytes are.
     pub(super) fn into_parts(self) -> (Bytes, Option<Box<dyn Any + Send + Sync>>) {
-        (self.bytes, self.reservation.map(|permit| Box::new(permit) as _))
+        (self.bytes, self.reservation.map(|reservation| Box::new(reservation) as _))
     }
 }
 
@@ -58,10 +49,19 @@ impl AsRef<[u8]> for HeldBody {
 pub(super) enum BodyError {
     /// It is longer than 512 KiB.
     TooLarge,
-    /// It was not complete in time, or the sender went away.
+    /// It was not complete in time, gave way to others, or the sender went away.
     Incomplete,
-    /// Too many large bodies are being read.
+    /// Too many large bodies are being kept.
     NoRoom,
+}
+
+impl From<NoRoom> for BodyError {
+    fn from(no_room: NoRoom) -> Self {
+        match no_room {
+            NoRoom::GaveWay => Self::Incomplete,
+            NoRoom::Full => Self::NoRoom,
+        }
+    }
 }
 
 impl BodyBudget {
@@ -77,14 +77,15 @@ impl BodyBudget {
     }
 
     async fn read_all(&self, body: &mut Body) -> Result<HeldBody, BodyError> {
+        let began = Instant::now();
         let Some(first) = next_chunk(body).await? else {
             return Ok(HeldBody { bytes: Bytes::new(), reservation: None });
         };
         let mut reservation = None;
-        let Some(second) = next_chunk(body).await? else {
+        self.reserve(&mut reservation, first.len())?;
+        let Some(second) = in_pace(body, reservation.as_ref(), began, first.len()).await? else {
             // The usual case: the whole body lies in one piece, and is taken as it is.
-            self.reserve(&mut reservation, first.len())?;
-            return Ok(HeldBody { bytes: first, reservation });
+            return complete(first, reservation);
         };
         let mut whole = BytesMut::from(first);
         let mut chunk = Some(second);
@@ -94,30 +95,50 @@ impl BodyBudget {
             }
             whole.extend_from_slice(&more);
             self.reserve(&mut reservation, whole.len())?;
-            chunk = next_chunk(body).await?;
+            chunk = in_pace(body, reservation.as_ref(), began, whole.len()).await?;
         }
-        Ok(HeldBody { bytes: whole.freeze(), reservation })
+        complete(whole.freeze(), reservation)
     }
 
     /// Makes `reservation` cover a body of `length` bytes.
-    fn reserve(
-        &self,
-        reservation: &mut Option<OwnedSemaphorePermit>,
-        length: usize,
-    ) -> Result<(), BodyError> {
-        let held = reservation.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let missing = length.saturating_sub(FREE_BYTES + held);
-        if missing == 0 {
-            return Ok(());
-        }
-        let missing = u32::try_from(missing).map_err(|_| BodyError::TooLarge)?;
-        let more = Arc::clone(&self.0).try_acquire_many_owned(missing).map_err(|_| BodyError::NoRoom)?;
-        match reservation {
-            Some(held) => held.merge(more),
-            None => *reservation = Some(more),
+    fn reserve(&self, reservation: &mut Option<Reservation>, length: usize) -> Result<(), BodyError> {
+        if length > FREE_BYTES {
+            reservation.get_or_insert_with(|| self.begin()).cover(length)?;
         }
         Ok(())
     }
+}
+
+fn complete(bytes: Bytes, mut reservation: Option<Reservation>) -> Result<HeldBody, BodyError> {
+    if let Some(reservation) = &mut reservation {
+        reservation.complete()?;
+    }
+    Ok(HeldBody { bytes, reservation })
+}
+
+/// The next bytes of a body of which `length` have come since it began. One that takes room must come fast enough, and
+/// may have to give way.
+async fn in_pace(
+    body: &mut Body,
+    reservation: Option<&Reservation>,
+    began: Instant,
+    length: usize,
+) -> Result<Option<Bytes>, BodyError> {
+    let Some(reservation) = reservation else {
+        return next_chunk(body).await;
+    };
+    tokio::select! {
+        biased;
+        () = reservation.gives_way() => Err(BodyError::Incomplete),
+        chunk = next_chunk(body) => chunk,
+        () = sleep_until(began + allowed(length)) => Err(BodyError::Incomplete),
+    }
+}
+
+/// How long a long body may take to send its first `length` bytes and one more.
+fn allowed(length: usize) -> Duration {
+    let millis = u64::try_from(length).unwrap_or(u64::MAX).saturating_mul(1_000) / SLOWEST_BYTES_PER_SECOND;
+    GRACE + Duration::from_millis(millis)
 }
 
 /// The next bytes; `None` at the end.
@@ -144,5 +165,20 @@ async fn discard(mut body: Body) {
         && let Ok(Some(chunk)) = next_chunk(&mut body).await
     {
         discarded += chunk.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_body_has_to_come_fast_enough() {
+        assert_eq!(allowed(12 * 1024), Duration::from_secs(3));
+        // PagerDuty's longest body may use all of its time.
+        let evenly = |length: usize| BODY_TIMEOUT * u32::try_from(length / 1024).unwrap() / 256;
+        assert!((0..=256).all(|kib| evenly(kib * 1024) <= allowed(kib * 1024)));
+        // 60 KB, spread over ten seconds, may not.
+        assert!((1..60).any(|kib| BODY_TIMEOUT * kib / 60 > allowed(kib as usize * 1024)));
     }
 }

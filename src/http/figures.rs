@@ -111,8 +111,12 @@ fn computed_boards(basis: &Basis, now: Timestamp, env: &str, timezone: &TimeZone
 /// Prometheus' text. The program's own metrics are there at once, the figures where they are computed in time.
 pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     let reader = admin.reader.clone();
-    let store_gauges = match blocking(move || reader.gauges()).await {
-        Ok(store_gauges) => store_gauges,
+    let read = move || Ok((reader.gauges()?, reader.last_deployment_at()?));
+    let store_gauges = match blocking(read).await {
+        Ok((store_gauges, last_deployment_at)) => {
+            admin.metrics.intake.last_deployment_at(last_deployment_at);
+            store_gauges
+        }
         Err(response) => return response,
     };
     let now = admin.clock.now();

@@ -3,47 +3,72 @@
 mod admin;
 mod answer;
 mod body;
+mod budget;
+mod connection;
 mod dashboard;
 mod events_api;
 mod figures;
+mod hosts;
 mod kept;
 mod openapi;
+mod progress;
+mod refused;
+mod requests;
 mod server;
 mod webhook;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
-use axum::routing::{delete, get, post};
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::response::Response;
+use axum::routing::{any, delete, get, post};
 
 pub use admin::Admin;
-pub use body::BodyBudget;
+pub use budget::BodyBudget;
 pub use dashboard::Token;
-pub use events_api::EventsApi;
+pub use events_api::{EventsApi, Keys};
 pub use figures::Figures;
+pub use hosts::Hosts;
+pub use requests::Requests;
 pub use server::{Limits, serve};
 pub use webhook::Intake;
 
 /// What PagerDuty and the pipelines reach.
-pub fn public(path: &str, intake: Intake, events_api: Option<EventsApi>) -> Router {
-    let mut router = Router::new().route(path, post(webhook::receive).with_state(Arc::new(intake)));
-    if let Some(events_api) = events_api {
-        let state = Arc::new(events_api);
-        router = router
-            .route("/api/v2/dora/deployment", post(events_api::deploy).with_state(Arc::clone(&state)))
-            .route("/api/v2/dora/failure", post(events_api::submit).with_state(Arc::clone(&state)))
-            .route("/api/v2/dora/incident", post(events_api::submit).with_state(Arc::clone(&state)))
-            .route("/api/v2/dora/failure/{id}", delete(events_api::withdraw).with_state(state));
+pub fn public(path: &str, intake: Intake, events_api: EventsApi, requests: Arc<Requests>) -> Router {
+    let intake = Arc::new(intake);
+    // People write a slash behind the path, and proxies add or remove one.
+    let other = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
+    let mut router = Router::new();
+    for path in [path, &other].into_iter().filter(|path| !path.is_empty()) {
+        router = router.route(path, post(webhook::receive).with_state(Arc::clone(&intake)));
     }
-    router.fallback(answer::not_found).method_not_allowed_fallback(answer::method_not_allowed)
+    let state = Arc::new(events_api);
+    router
+        .route("/api/v2/dora/deployment", post(events_api::deploy).with_state(Arc::clone(&state)))
+        .route("/api/v2/dora/failure", post(events_api::submit).with_state(Arc::clone(&state)))
+        .route("/api/v2/dora/incident", post(events_api::submit).with_state(Arc::clone(&state)))
+        .route("/api/v2/dora/failure/{id}", delete(events_api::withdraw).with_state(state))
+        .fallback_service(any(requests::no_such_path).with_state(requests))
+        .method_not_allowed_fallback(answer::method_not_allowed)
 }
 
 /// What people and probes reach, and what is to be done beside it so that nobody waits long for the figures.
-pub fn admin(admin: Admin) -> (Router, impl Future<Output = ()> + Send + 'static) {
+pub fn admin(admin: Admin, hosts: Hosts) -> (Router, impl Future<Output = ()> + Send + 'static) {
     let admin = Arc::new(admin);
     let prepare = figures::prepare(Arc::clone(&admin));
-    (admin_router(admin), prepare)
+    let router = admin_router(admin)
+        .layer(from_fn_with_state(Arc::new(hosts), hosts::guard))
+        .layer(map_response(not_stored));
+    (router, prepare)
+}
+
+/// Answers tell of failures as they are now, and of nobody's business but the asker's.
+async fn not_stored(mut response: Response) -> Response {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn admin_router(admin: Arc<Admin>) -> Router {

@@ -1,39 +1,34 @@
-//! Connections: accepted, timed, limited, and drained at the end.
-//!
-//! Built on hyper itself because `axum::serve` sets no timeout for a request's head.
+//! Connections: accepted, limited, and drained at the end.
 
-use std::convert::Infallible;
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
-use tower_service::Service;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::Instant;
 
-use super::answer::CloseConnection;
+use super::connection::{self, stopped};
+use super::progress::Progress;
+use crate::telemetry::log_limit::LogLimit;
 
-/// A connection's read buffer. A head that does not fit is refused.
-const BUFFER_BYTES: usize = 32 * 1024;
 /// How long an answer may lie unread.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long to let things settle where a connection cannot be accepted (out of file descriptors, mostly).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long to let things settle where a connection cannot be accepted and none gives way.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long no connection may be turned away before the log says that all is well again.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// What a listener puts up with.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How long a request's head may take, and how long a connection may idle.
+    /// How long a request's head may take, and how long a connection may idle that has sent no accepted request.
     pub head: Duration,
-    /// How many connections at once; more wait to be accepted.
+    /// How many connections at once. Beyond that the oldest that nobody vouches for gives way to a new one.
     pub connections: usize,
     /// How long requests in hand may take after the order to stop.
     pub drain: Duration,
@@ -47,90 +42,142 @@ impl Default for Limits {
 
 /// Serves until `stop` is set, then lets the requests in hand finish.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
-    let room = Arc::new(Semaphore::new(limits.connections));
-    let mut connections = JoinSet::new();
+    let (mut open, mut failing) = (Open::default(), Failing::default());
     loop {
         let accepted = tokio::select! {
             biased;
             () = stopped(&mut stop) => break,
-            Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &room) => accepted,
+            Some(ended) = open.tasks.join_next_with_id() => {
+                open.forget(ended);
+                continue;
+            }
+            accepted = listener.accept() => accepted,
         };
-        let (stream, place) = accepted;
-        let (router, stop) = (router.clone(), stop.clone());
-        connections.spawn(async move {
-            connection(stream, router, limits.head, stop).await;
-            drop(place);
-        });
+        let room = match accepted {
+            Ok((stream, peer)) => {
+                failing.no_more();
+                open.until_below(limits.connections, &mut stop).await.then_some((stream, peer))
+            }
+            Err(error) => {
+                failing.again(&error);
+                // Mostly the process is out of file descriptors. Another connection may spare its own.
+                open.one_less(&mut stop).await;
+                continue;
+            }
+        };
+        let Some((stream, peer)) = room else { break };
+        open.serve(stream, peer, router.clone(), limits.head, stop.clone());
     }
     drop(listener);
-    let all_done = async { while connections.join_next().await.is_some() {} };
+    let all_done = async { while open.tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.drain, all_done).await.is_err() {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
 }
 
-/// The next connection, once there is room for it.
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> (TcpStream, Option<tokio::sync::OwnedSemaphorePermit>) {
-    let place = Arc::clone(room).acquire_owned().await.ok();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                // Answers are small and complete: waiting for more of them gains nothing.
-                let _ = stream.set_nodelay(true);
-                // A peer that does not read its answers is cut off, and does not keep its place for ever.
-                let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIMEOUT));
-                return (stream, place);
+/// The connections that are open.
+#[derive(Default)]
+struct Open {
+    tasks: JoinSet<()>,
+    /// By task: those that did not give way.
+    connections: HashMap<Id, (Arc<Progress>, AbortHandle)>,
+}
+
+impl Open {
+    fn serve(
+        &mut self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        router: Router,
+        head: Duration,
+        stop: watch::Receiver<bool>,
+    ) {
+        // Answers are small and complete: waiting for more of them gains nothing.
+        let _ = stream.set_nodelay(true);
+        // A peer that does not read its answers is cut off, and does not keep its place for ever.
+        let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIMEOUT));
+        let progress = Progress::new(head);
+        let task = self.tasks.spawn(connection::serve(stream, peer, router, Arc::clone(&progress), stop));
+        self.connections.insert(task.id(), (progress, task));
+    }
+
+    fn forget(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+        self.connections.remove(&id);
+    }
+
+    /// Ready once fewer than `limit` are open; `false` once the order to stop has come.
+    async fn until_below(&mut self, limit: usize, stop: &mut watch::Receiver<bool>) -> bool {
+        while self.connections.len() >= limit {
+            if !self.gives_way() && !self.settle(stop).await {
+                return false;
             }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+        }
+        true
+    }
+
+    /// Has one connection give way, and lets its descriptor be closed.
+    async fn one_less(&mut self, stop: &mut watch::Receiver<bool>) {
+        self.gives_way();
+        self.settle(stop).await;
+    }
+
+    /// Closes the connection that is the first to give way. `false`: every one is being answered.
+    fn gives_way(&mut self) -> bool {
+        let ranked = self.connections.iter().filter_map(|(id, (progress, _))| Some((progress.rank()?, *id)));
+        let first = ranked.min_by_key(|(rank, _)| *rank);
+        let Some((progress, task)) = first.and_then(|(_, id)| self.connections.get(&id)) else {
+            return false;
+        };
+        if progress.gives_way() {
+            task.abort();
+            let id = task.id();
+            self.connections.remove(&id);
+        }
+        true
+    }
+
+    /// Waits until a connection has ended, or a moment; `false` once the order to stop has come.
+    async fn settle(&mut self, stop: &mut watch::Receiver<bool>) -> bool {
+        tokio::select! {
+            biased;
+            () = stopped(stop) => return false,
+            Some(ended) = self.tasks.join_next_with_id() => self.forget(ended),
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+        true
+    }
+}
+
+/// Connections that the system would not give, as the log tells of them.
+#[derive(Default)]
+struct Failing {
+    lines: LogLimit,
+    last_at: Option<Instant>,
+    /// The log says that connections fail, and not yet that they are accepted again.
+    is_told: bool,
+}
+
+impl Failing {
+    fn again(&mut self, error: &std::io::Error) {
+        let now = Instant::now();
+        self.last_at = Some(now);
+        if let Some(held_back) = self.lines.pass(now.into_std()) {
+            self.is_told = true;
+            tracing::warn!(
+                %error, held_back,
+                "a connection could not be accepted; where too many files are open, raise the limit (systemd: LimitNOFILE=)"
+            );
+        }
+    }
+
+    fn no_more(&mut self) {
+        if self.is_told && self.last_at.is_some_and(|last_at| last_at.elapsed() >= SETTLED) {
+            self.is_told = false;
+            tracing::info!("connections are accepted again");
         }
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, head: Duration, mut stop: watch::Receiver<bool>) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut router = router.clone();
-        async move { unless_closed(router.call(request.map(Body::new)).await) }
-    });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(BUFFER_BYTES);
-    // A sender may have said all that it will, and still read its answer.
-    http.half_close(true);
-    let connection = http.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection ended early");
-    }
-}
-
-/// Ready once the order to stop has come.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that nobody is left to give the order: as good as given.
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// The handler's answer, or an error, which makes hyper close the connection without one.
-fn unless_closed(answer: Result<Response<Body>, Infallible>) -> Result<Response<Body>, Closed> {
-    let Ok(answer) = answer;
-    match answer.extensions().get::<CloseConnection>() {
-        Some(_) => Err(Closed),
-        None => Ok(answer),
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the request was not complete in time")]
-struct Closed;
+#[cfg(test)]
+mod tests;

@@ -10,11 +10,16 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::answer::{CloseConnection, in_time, refusal};
-use super::body::{BodyBudget, BodyError, LARGEST_BODY_BYTES};
+use super::answer::{CloseConnection, closing, in_time, refusal};
+use super::body::{BodyError, LARGEST_BODY_BYTES};
+use super::budget::BodyBudget;
+use super::connection::Peer;
+use super::refused::Reason;
+use super::requests::Requests;
 use crate::clock::Clock;
 use crate::config::Unverified;
 use crate::domain::event::Heading;
+use crate::domain::printable::printable;
 use crate::pagerduty::payload::{self, NotUnderstood};
 use crate::pagerduty::signature::{SIGNATURE_HEADER, SignatureError, SigningSecrets};
 use crate::store::{Delivery, Recorded, Store, StoreError};
@@ -33,8 +38,10 @@ pub struct Intake {
     pub budget: BodyBudget,
     /// When they are received.
     pub clock: Arc<dyn Clock>,
-    /// Who counts them.
+    /// Counts the time from an event to its receipt.
     pub metrics: Arc<Metrics>,
+    /// Counts and remembers what was answered.
+    pub requests: Arc<Requests>,
 }
 
 /// A delivery whose bytes were signed, and its heading. Behind it nobody sees the request.
@@ -43,30 +50,49 @@ pub(super) struct Signed {
     heading: Result<Heading, NotUnderstood>,
 }
 
-/// Why a request is refused, before its body is parsed.
+/// Why a request is not kept, before its body is parsed.
 pub(super) enum Refused {
-    Body(BodyError),
-    Encoding,
-    Signature { error: SignatureError, is_legacy: bool, may_retry: bool },
+    For(Reason),
+    /// The body was not complete in time: nobody is answered.
+    Incomplete,
+    /// Too many large bodies are being kept.
+    NoRoom,
 }
 
 pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Response {
     // The rest of the request is let go of at once: a thousand connections may wait for their bodies.
-    let (Parts { headers, .. }, body) = request.into_parts();
+    let (Parts { headers, extensions, .. }, body) = request.into_parts();
+    let peer = extensions.get::<Peer>().copied();
+    drop(extensions);
     let signed = match Signed::read(headers, body, &intake).await {
         Ok(signed) => signed,
         Err(refused) => {
-            intake.metrics.answered(refused.as_str());
+            match refused {
+                Refused::For(reason) => intake.requests.webhook_refused(reason, peer),
+                Refused::Incomplete => intake.requests.webhook_not_kept("incomplete"),
+                Refused::NoRoom => intake.requests.webhook_not_kept("unavailable"),
+            }
             return refused.into_response();
         }
     };
+    let received_at = signed.delivery.received_at;
+    let debugged = tracing::enabled!(tracing::Level::DEBUG).then(|| signed.names());
     match intake.keep(signed).await {
         Ok(recorded) => {
-            intake.metrics.answered(recorded.as_str());
+            intake.requests.webhook_accepted(recorded.as_str(), received_at);
+            if let Some((event, event_type, incident)) = debugged {
+                tracing::debug!(
+                    event,
+                    event_type,
+                    incident,
+                    status = recorded.as_str(),
+                    "a webhook was accepted"
+                );
+            }
             accepted(recorded)
         }
         Err(error) => {
-            intake.metrics.answered("unavailable");
+            intake.requests.webhook_not_kept("unavailable");
             say_that_put_off(&error);
             let detail = "The event could not be stored just now; send it again.";
             refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
@@ -105,23 +131,40 @@ impl Intake {
 impl Signed {
     async fn read(headers: HeaderMap, body: Body, intake: &Intake) -> Result<Self, Refused> {
         if wont_be_read(&headers) {
-            return Err(Refused::Body(BodyError::TooLarge));
+            return Err(Refused::For(Reason::TooLarge));
         }
-        let body = intake.budget.read(body).await.map_err(Refused::Body)?;
+        let body = intake.budget.read(body).await?;
         if !is_identity(&headers) {
-            return Err(Refused::Encoding);
+            return Err(Refused::For(Reason::Encoding));
         }
         let lines = headers.get_all(SIGNATURE_HEADER).iter().map(HeaderValue::as_bytes);
-        let verified = intake.secrets.verify(lines, &body).map_err(|error| Refused::Signature {
-            error,
-            is_legacy: error == SignatureError::Missing && crate::pagerduty::looks_like_legacy(body.as_ref()),
-            may_retry: error == SignatureError::Mismatch && intake.unverified == Unverified::Retry,
+        let verified = intake.secrets.verify(lines, &body).map_err(|error| {
+            let is_legacy = || crate::pagerduty::looks_like_legacy(body.as_ref());
+            Refused::For(match error {
+                SignatureError::Missing if is_legacy() => Reason::Legacy,
+                SignatureError::Missing => Reason::NoSignature,
+                SignatureError::Malformed => Reason::MalformedSignature,
+                SignatureError::Mismatch if intake.unverified == Unverified::Retry => Reason::UnverifiedRetry,
+                SignatureError::Mismatch => Reason::WrongSignature,
+            })
         })?;
         let heading = payload::heading(verified.into_inner().as_ref());
         let (bytes, reservation) = body.into_parts();
         let id = headers.get("x-webhook-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
         let delivery = Delivery { id, received_at: intake.clock.now(), body: bytes, reservation };
         Ok(Self { delivery, heading })
+    }
+
+    /// The event's id, its type and its incident, for the log.
+    fn names(&self) -> (String, String, Option<String>) {
+        let text = |text: &str| printable(text);
+        match &self.heading {
+            Ok(heading) => {
+                let incident = heading.incident.as_ref().map(|incident| text(incident.as_str()));
+                (text(&heading.id), text(&heading.event_type), incident)
+            }
+            Err(_) => (String::new(), String::new(), None),
+        }
     }
 }
 
@@ -149,52 +192,43 @@ fn is_identity(headers: &HeaderMap) -> bool {
         .all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-impl Refused {
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Body(BodyError::TooLarge) => "too_large",
-            Self::Body(BodyError::Incomplete) => "incomplete",
-            Self::Body(BodyError::NoRoom) => "unavailable",
-            Self::Encoding => "unsupported_encoding",
-            Self::Signature { may_retry: true, .. } => "unverified_retry",
-            Self::Signature { .. } => "unverified",
+impl From<BodyError> for Refused {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::For(Reason::TooLarge),
+            BodyError::Incomplete => Self::Incomplete,
+            BodyError::NoRoom => Self::NoRoom,
         }
     }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let label = self.as_str();
-        match self {
-            Self::Body(BodyError::Incomplete) => CloseConnection.into_response(),
-            Self::Body(BodyError::TooLarge) => {
-                refusal(StatusCode::PAYLOAD_TOO_LARGE, label, "A body may have at most 512 KiB.")
-            }
-            Self::Body(BodyError::NoRoom) => {
+        let reason = match self {
+            Self::For(reason) => reason,
+            Self::Incomplete => return CloseConnection.into_response(),
+            Self::NoRoom => {
                 let detail = "Too many large bodies are being received; send it again.";
-                refusal(StatusCode::SERVICE_UNAVAILABLE, label, detail)
+                return refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
             }
-            Self::Encoding => {
+        };
+        let (status, detail) = match reason {
+            Reason::TooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "A body may have at most 512 KiB.".to_owned())
+            }
+            Reason::Encoding => {
                 let detail = "The body must be sent as it is, without a Content-Encoding.";
-                refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, label, detail)
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, detail.to_owned())
             }
-            Self::Signature { is_legacy: true, .. } => {
-                let detail =
-                    "This is a V1 or V2 webhook, which is not signed: create a V3 webhook subscription.";
-                refusal(StatusCode::UNAUTHORIZED, label, detail)
+            Reason::NoSuchPath => (StatusCode::NOT_FOUND, reason.why() + "."),
+            Reason::UnverifiedRetry => (StatusCode::SERVICE_UNAVAILABLE, reason.why() + "."),
+            Reason::Legacy => {
+                (StatusCode::UNAUTHORIZED, format!("{}: create a V3 webhook subscription.", reason.why()))
             }
-            Self::Signature { error, may_retry, .. } => {
-                let status =
-                    if may_retry { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::UNAUTHORIZED };
-                refusal(status, label, sentence(error))
+            Reason::NoSignature | Reason::MalformedSignature | Reason::WrongSignature => {
+                (StatusCode::UNAUTHORIZED, reason.why() + ".")
             }
-        }
+        };
+        closing(refusal(status, reason.error(), detail))
     }
-}
-
-/// An error's words as a sentence.
-fn sentence(error: SignatureError) -> String {
-    let words = error.to_string();
-    let mut letters = words.chars();
-    letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or_default()
 }

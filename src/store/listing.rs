@@ -158,6 +158,14 @@ impl Reader {
         Ok(last.map(Timestamp::from_nanos))
     }
 
+    /// When the last deployment finished; `None`: there was none yet.
+    pub fn last_deployment_at(&self) -> Result<Option<Timestamp>, ReadError> {
+        const SQL: &str = "SELECT finished_at_ns FROM deployment ORDER BY finished_at_ns DESC LIMIT 1";
+        let db = self.lock();
+        let last: Option<i64> = db.prepare_cached(SQL)?.query_row([], |row| row.get(0)).optional()?;
+        Ok(last.map(Timestamp::from_nanos))
+    }
+
     /// What the metrics show.
     pub fn gauges(&self) -> Result<Gauges, ReadError> {
         const OPEN: &str = "SELECT count(*) FROM failure WHERE state = 'open' AND finished_at_ns IS NULL";

@@ -11,15 +11,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::intake::Intake;
 use super::process::Process;
 use super::store::StoreMetrics;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{CommitObserver, Gauges};
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Status {
-    status: &'static str,
-}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Backend {
@@ -32,28 +28,14 @@ struct Attempt {
     outcome: &'static str,
 }
 
-/// What a webhook can be answered, as `http::webhook` counts it. Each is there from the beginning: Prometheus sees no
-/// increase in a series that begins with 1.
-const STATUSES: [&str; 10] = [
-    "accepted",
-    "duplicate",
-    "ignored",
-    "quarantined",
-    "unverified",
-    "unverified_retry",
-    "too_large",
-    "unsupported_encoding",
-    "incomplete",
-    "unavailable",
-];
-
 /// What an attempt can come to, as `forward` counts it.
 const OUTCOMES: [&str; 4] = ["sent", "retry", "refused", "dead"];
 
 /// Everything that is counted. No label ever carries an incident id, a title or a URL.
 pub struct Metrics {
     registry: Registry,
-    webhooks: Family<Status, Counter>,
+    /// What comes to the public listener.
+    pub intake: Intake,
     webhook_lag_seconds: Histogram,
     commit_seconds: Histogram,
     commit_batch_size: Histogram,
@@ -70,9 +52,10 @@ pub struct Metrics {
 impl Metrics {
     /// Registers everything, with a row for each of these backends from the beginning.
     pub fn new(backends: impl IntoIterator<Item = String>) -> Arc<Self> {
+        let mut registry = Registry::default();
         let mut metrics = Self {
-            registry: Registry::default(),
-            webhooks: Family::default(),
+            intake: Intake::new(&mut registry),
+            registry,
             webhook_lag_seconds: Histogram::new([
                 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3_600.0, 86_400.0,
             ]),
@@ -101,7 +84,6 @@ impl Metrics {
                 self.registry.register(concat!("pagerduty_dora_", $name), $help, self.$field.clone())
             };
         }
-        register!(webhooks, "webhooks", "Webhook requests, by what was answered");
         register!(webhook_lag_seconds, "webhook_lag_seconds", "Time from an event to its receipt");
         register!(commit_seconds, "commit_seconds", "Time to write a group and have the disk synced");
         register!(commit_batch_size, "commit_batch_size", "Writes that became durable together");
@@ -111,9 +93,6 @@ impl Metrics {
         register!(outbox_oldest_age_seconds, "outbox_oldest_age_seconds", "Age of the oldest one to be sent");
         register!(open_failures, "open_failures", "Open failures");
         register!(quarantined, "quarantined", "Signed bodies that were not understood");
-        for status in STATUSES {
-            self.webhooks.get_or_create(&Status { status }).inc_by(0);
-        }
         for backend in &self.backends {
             for outcome in OUTCOMES {
                 self.attempts.get_or_create(&Attempt { backend: backend.clone(), outcome }).inc_by(0);
@@ -122,11 +101,6 @@ impl Metrics {
         let version = Family::<Version, Gauge>::default();
         version.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
         self.registry.register("pagerduty_dora_build_info", "The version that runs", version);
-    }
-
-    /// Counts an answer to a webhook.
-    pub fn answered(&self, status: &'static str) {
-        self.webhooks.get_or_create(&Status { status }).inc();
     }
 
     /// Notes how late an event came.

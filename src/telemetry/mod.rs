@@ -1,6 +1,7 @@
 //! What the program tells about itself: logs and metrics.
 
 pub mod dora;
+pub mod intake;
 pub mod log_limit;
 pub mod log_queue;
 pub mod logs;

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::harness::{Daemon, KEY, SECRET, event_of, fixture, story};
+use crate::harness::{Answer, Daemon, KEY, SECRET, event_of, fixture, story};
+use crate::slow::exchange;
 
 #[tokio::test]
 async fn it_lives_and_is_ready() {
@@ -78,9 +79,9 @@ async fn metrics_count_and_carry_no_names() {
     }
     let text = daemon.get("/metrics").await.body;
     for line in [
-        "pagerduty_dora_webhooks_total{status=\"accepted\"} 35",
-        "pagerduty_dora_webhooks_total{status=\"duplicate\"} 1",
-        "pagerduty_dora_webhooks_total{status=\"ignored\"} 1",
+        "pagerduty_dora_webhooks_total{source=\"pagerduty\",status=\"accepted\"} 35",
+        "pagerduty_dora_webhooks_total{source=\"pagerduty\",status=\"duplicate\"} 1",
+        "pagerduty_dora_webhooks_total{source=\"pagerduty\",status=\"ignored\"} 1",
         "pagerduty_dora_open_failures 1",
         "pagerduty_dora_quarantined 0",
         "pagerduty_dora_outbox_dead{backend=\"m\"} 0",
@@ -116,4 +117,41 @@ async fn the_process_is_measured_under_the_names_that_prometheus_knows() {
     }
     let dropped = "pagerduty_dora_log_lines_dropped_total ";
     assert!(text.lines().any(|line| line.starts_with(dropped)), "{text}");
+}
+
+#[tokio::test]
+async fn only_known_hosts_are_answered() {
+    let daemon = Daemon::start("[admin]\nhosts = [\"dora.internal\"]").await;
+    let ask = async |method: &str, path: &str, host: &str| {
+        let url = format!("http://{}{path}", daemon.admin);
+        let request = daemon.client.request(method.parse().unwrap(), url).header("host", host);
+        Answer::of(request.send().await.unwrap()).await
+    };
+    let paths =
+        ["/", "/metrics", "/style.css", "/openapi.json", "/api/v1/failures", "/api/v1/report", "/nothing"];
+    for path in paths {
+        let refused = ask("GET", path, "evil.example:8081").await;
+        assert_eq!((refused.status, &refused.json()["error"]), (421, &json!("unknown_host")), "{path}");
+        assert!(refused.body.contains("[admin] hosts"), "{refused:?}");
+        assert_eq!(refused.headers["cache-control"], "no-store", "{path}");
+        for host in ["localhost:8081", "127.0.0.1", "[::1]:1", "dora.internal", "DORA.INTERNAL:443"] {
+            let answer = ask("GET", path, host).await;
+            assert_eq!(answer.status, if path == "/nothing" { 404 } else { 200 }, "{path} of {host}");
+            assert_eq!(answer.headers["cache-control"], "no-store", "{path}");
+        }
+    }
+    for path in ["/api/v1/outbox/1/retry", "/outbox/1/retry", "/api/v1/reevaluate"] {
+        assert_eq!(ask("POST", path, "evil.example").await.status, 421, "{path}");
+    }
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(ask("GET", path, "whoever.asks").await.status, 200, "{path}");
+    }
+    let whole_url = "GET http://evil.example/api/v1/failures HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    assert!(exchange(daemon.admin, whole_url.as_bytes()).await.starts_with("HTTP/1.1 421"));
+    for hosts in ["", "host: localhost\r\nhost: evil.example\r\n"] {
+        let request = format!("GET /healthz HTTP/1.1\r\n{hosts}\r\n");
+        for address in [daemon.admin, daemon.public] {
+            assert!(exchange(address, request.as_bytes()).await.starts_with("HTTP/1.1 400"), "{hosts:?}");
+        }
+    }
 }

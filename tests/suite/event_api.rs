@@ -70,3 +70,62 @@ async fn an_incidents_own_failure_cannot_be_written_over() {
     let failures = daemon.failures().await;
     assert!(failures.iter().all(|failure| failure["source"] == "pagerduty"), "{failures:?}");
 }
+
+#[tokio::test]
+async fn requests_are_counted_and_a_refused_key_is_shown() {
+    let daemon = Daemon::start("").await;
+    let deployment = json!({ "data": { "attributes": { "service": "a", "started_at": 1_793_527_200 } } });
+    let failure = json!({ "data": { "attributes": { "team": "a", "started_at": 1_793_527_200 } } });
+    assert_eq!(daemon.event_api("POST", "/deployment", &deployment).await.status, 200);
+    assert_eq!(daemon.event_api("POST", "/incident", &failure).await.status, 200);
+    assert_eq!(daemon.event_api("POST", "/failure", &json!({})).await.status, 400);
+    assert_eq!(daemon.event_api("DELETE", "/failure/an-id-of-16-chars", &json!(null)).await.status, 202);
+    daemon.clock.advance(std::time::Duration::from_secs(1));
+    let url = format!("http://{}/api/v2/dora/deployment", daemon.public);
+    let refused = client().post(&url).header("dd-api-key", "wrong").body("{}").send().await.unwrap();
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["connection"]),
+        (403, &"close".parse().unwrap())
+    );
+    let text = daemon.get("/metrics").await.body;
+    for (kind, status, count) in [
+        ("deployment", "accepted", 1),
+        ("failure", "accepted", 1),
+        ("failure", "invalid", 1),
+        ("withdrawal", "accepted", 1),
+        ("deployment", "forbidden", 1),
+        ("failure", "forbidden", 0),
+    ] {
+        let labels = format!("{{kind=\"{kind}\",status=\"{status}\"}}");
+        let line = format!("pagerduty_dora_events_api_requests_total{labels} {count}");
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert!(text.contains("pagerduty_dora_last_deployment_timestamp_seconds 1793527200.0\n"), "{text}");
+    let page = daemon.get("/").await.body;
+    assert!(page.contains("<span class=\"bad\">A request was refused"), "{page}");
+    daemon.clock.advance(std::time::Duration::from_secs(1));
+    daemon.event_api("POST", "/deployment", &deployment).await;
+    let page = daemon.get("/").await.body;
+    assert!(
+        !page.contains("A request was refused") && page.contains("The last deployment finished"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn an_api_that_is_off_says_so() {
+    let daemon = Daemon::start("[events_api]\nkeys = []").await;
+    let off = json!({ "errors": ["the event API is off: set [events_api] keys"] });
+    for (method, path) in [
+        ("POST", "/deployment"),
+        ("POST", "/failure"),
+        ("POST", "/incident"),
+        ("DELETE", "/failure/an-id-of-16-chars"),
+    ] {
+        let answer = daemon.event_api(method, path, &json!({})).await;
+        assert_eq!((answer.status, answer.json()), (404, off.clone()), "{method} {path}");
+    }
+    assert_eq!(daemon.event_api("POST", "/nothing", &json!({})).await.json()["error"], "not_found");
+    let page = daemon.get("/").await.body;
+    assert!(page.contains("<span class=\"bad\">Off, but a request came"), "{page}");
+}

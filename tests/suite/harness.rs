@@ -87,7 +87,9 @@ impl Daemon {
         config.admin.listen = "127.0.0.1:0".parse().unwrap();
         config.store.path.clone_from(&store);
         config.pagerduty.signing_secrets = secrets(folder.path(), SECRET);
-        config.events_api.keys = secrets(folder.path(), KEY);
+        if !configuration.contains("[events_api]") {
+            config.events_api.keys = secrets(folder.path(), KEY);
+        }
         let running = Embedded::start(config, clock.clone()).await?;
         let (public, admin) = (running.public, running.admin);
         Ok(Self { public, admin, clock, client, store, folder, running })

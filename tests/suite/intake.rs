@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use crate::harness::{Daemon, SECRET, event_of, fixture};
 use pagerduty_dora::pagerduty::signature::sign;
 
-fn signature(secret: &str, body: &str) -> String {
+pub(crate) fn signature(secret: &str, body: &str) -> String {
     sign(&secret.to_owned().into(), body.as_bytes())
 }
 
@@ -208,6 +208,21 @@ async fn other_paths_and_methods() {
         (wrong_method.status().as_u16(), &wrong_method.headers()["allow"]),
         (405, &"POST".parse().unwrap())
     );
+}
+
+#[tokio::test]
+async fn a_slash_more_or_less_behind_the_path_does_not_matter() {
+    for (configuration, path) in [
+        ("", "/webhooks/pagerduty/"),
+        ("[pagerduty]\npath = \"/hook/\"", "/hook"),
+        ("[pagerduty]\npath = \"/hook\"", "/hook/"),
+    ] {
+        let daemon = Daemon::start(configuration).await;
+        let body = fixture("incident.triggered");
+        let request = daemon.client.post(format!("http://{}{path}", daemon.public));
+        let request = request.header("x-pagerduty-signature", signature(SECRET, &body)).body(body);
+        assert_eq!(request.send().await.unwrap().status(), 202, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ mod power_loss;
 mod process;
 mod readme;
 mod reevaluate;
+mod refused;
 mod slow;
 mod store_files;
 mod store_trouble;

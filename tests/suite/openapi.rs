@@ -324,6 +324,13 @@ async fn the_event_api_takes_and_answers_what_it_says() {
         let large = daemon.client.post(url).header("dd-api-key", KEY).body(vec![b' '; 600_000]);
         asker.holds("POST", &path, &Answer::of(large.send().await.unwrap()).await);
     }
+    let Asker { document, seen, .. } = asker;
+    let daemon = daemon.restart("[events_api]\nkeys = []").await;
+    let mut asker = Asker { daemon: &daemon, document, seen };
+    assert_eq!(asker.ask("DELETE", failure, "a-failure-of-the-api", "", &key).await.status, 404);
+    for path in ["/deployment", "/failure", "/incident"] {
+        assert_eq!(asker.ask("POST", &format!("/api/v2/dora{path}"), "", "", &key).await.status, 404);
+    }
     asker.all_seen_but("/api/v2", &["503"]);
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::{Daemon, PATIENCE, fixture};
+use crate::harness::{Daemon, PATIENCE, event_of, fixture};
 
 /// Sends raw bytes and reads until the connection is closed.
 pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
@@ -66,4 +66,40 @@ async fn no_request_is_no_harm() {
         assert!(!String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 2"));
     }
     daemon.expect(fixture("incident.triggered"), "accepted").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eleven_hundred_connections_that_send_nothing_whole_keep_no_webhook_out() {
+    let daemon = Daemon::start("").await;
+    let half_head = "POST /webhooks/pagerduty HTTP/1.1\r\nhost: x\r\n";
+    let half_body = format!("{half_head}content-length: 1000\r\n\r\n{{");
+    let refused = "GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut hostile = Vec::new();
+    for bytes in ["", half_head, &half_body, refused].into_iter().cycle().take(1_150) {
+        let mut stream = TcpStream::connect(daemon.public).await.unwrap();
+        // Those that gave way already may have been reset.
+        let _ = stream.write_all(bytes.as_bytes()).await;
+        hostile.push(stream);
+    }
+    for n in 0..20 {
+        let answer = daemon.deliver(event_of("incident.triggered", &format!("QCROWD{n:04}"))).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_unsigned_bodies_take_no_room_from_signed_ones() {
+    let daemon = Daemon::start("").await;
+    let head = "POST /webhooks/pagerduty HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n";
+    let most_of_it = format!("{head}{}", " ".repeat(59_999));
+    let mut slow = Vec::new();
+    for n in 0..260 {
+        let mut stream = TcpStream::connect(daemon.public).await.unwrap();
+        stream.write_all(most_of_it.as_bytes()).await.unwrap();
+        slow.push(stream);
+        let event = event_of("incident.triggered", &format!("QROOM{n:05}"));
+        let signed = format!("{event}{}", " ".repeat(60_000));
+        let answer = daemon.deliver(signed).await;
+        assert_eq!(answer.status, 202, "beside {n} slow ones: {answer:?}");
+    }
 }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::page::{Shown, wide};
+use super::received::{events_api, webhooks};
 use super::words::{ago, bytes, count, said};
 use crate::domain::span::span;
 use crate::store::{Sizes, Trouble};
@@ -42,7 +43,7 @@ pub(super) fn health(shown: &Shown) -> Markup {
 
 /// All rows, in the order of a webhook's way.
 fn conditions(shown: &Shown) -> Vec<Condition> {
-    vec![store(shown), quarantine(shown), figures(shown)]
+    vec![webhooks(shown), events_api(shown), store(shown), quarantine(shown), figures(shown)]
 }
 
 fn store(shown: &Shown) -> Condition {

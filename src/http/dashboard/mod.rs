@@ -7,6 +7,7 @@ mod health;
 mod outbox;
 mod page;
 mod plot;
+mod received;
 mod story;
 mod words;
 
@@ -103,6 +104,7 @@ async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
     let (reader, now) = (admin.reader.clone(), admin.clock.now());
     let (env, token) = (admin.policy.default_env.clone(), admin.token.shown.clone());
     let (backends, trouble) = (admin.backends.clone(), admin.store.trouble());
+    let received = admin.requests.standing();
     let figures = admin.figures.boards(now, &env, &admin.timezone).await?;
     let gauges_computed_at = admin.figures.gauges_computed_at();
     blocking(move || {
@@ -115,6 +117,8 @@ async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
             days,
             now,
             last_received_at: reader.last_received_at()?,
+            received,
+            last_deployment_at: reader.last_deployment_at()?,
             open: list(Some(FailureState::Open))?,
             figures,
             gauges_computed_at,

@@ -11,6 +11,7 @@ use super::words::{ago, minute};
 use super::{failures, figures, health, outbox};
 use crate::domain::timestamp::Timestamp;
 use crate::http::kept::Computed;
+use crate::http::requests::Standing;
 use crate::store::{Gauges, ListedFailure, OutboxRow, Trouble};
 
 /// Everything that is shown.
@@ -23,6 +24,10 @@ pub(super) struct Shown {
     pub(super) now: Timestamp,
     /// When the last event was received.
     pub(super) last_received_at: Option<Timestamp>,
+    /// What came to the public listener last.
+    pub(super) received: Standing,
+    /// When the last deployment finished.
+    pub(super) last_deployment_at: Option<Timestamp>,
     /// Failures that have not ended.
     pub(super) open: Vec<ListedFailure>,
     /// The figures, as of when they were computed.

@@ -17,7 +17,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::answer::{CloseConnection, RETRY_AFTER_SECONDS, in_time};
-use super::body::{BodyBudget, BodyError, HeldBody};
+use super::body::{BodyError, HeldBody};
+use super::budget::BodyBudget;
+use super::connection::Peer;
+use super::requests::Requests;
 use crate::clock::Clock;
 use crate::domain::id::{DeploymentId, FailureId};
 use crate::domain::policy::Policy;
@@ -25,38 +28,58 @@ use crate::store::{Store, StoreError, Submitted};
 
 /// What the event API's handlers use.
 pub struct EventsApi {
-    store: Store,
-    budget: BodyBudget,
-    clock: Arc<dyn Clock>,
-    policy: Arc<Policy>,
-    /// Digests of the keys: comparing those tells nothing of how much of a key was right.
-    keys: Vec<[u8; 32]>,
+    /// Where failures and deployments go.
+    pub store: Store,
+    /// The room for bodies.
+    pub budget: BodyBudget,
+    /// When they are received.
+    pub clock: Arc<dyn Clock>,
+    /// The usual env, and the teams of services.
+    pub policy: Arc<Policy>,
+    /// Counts and remembers what was answered.
+    pub requests: Arc<Requests>,
+    /// What a request has to hold one of. Without any the API is off.
+    pub keys: Keys,
+}
+
+/// Digests of the keys: comparing those tells nothing of how much of a key was right.
+pub struct Keys(Vec<[u8; 32]>);
+
+impl Keys {
+    /// These keys.
+    pub fn new<'a>(keys: impl IntoIterator<Item = &'a SecretString>) -> Self {
+        Self(keys.into_iter().map(|key| Sha256::digest(key.expose_secret()).into()).collect())
+    }
 }
 
 impl EventsApi {
-    /// `None` without keys: the API is off.
-    pub fn new(
-        keys: &[SecretString],
-        store: Store,
-        budget: BodyBudget,
-        clock: Arc<dyn Clock>,
-        policy: Arc<Policy>,
-    ) -> Option<Self> {
-        let keys: Vec<_> = keys.iter().map(|key| Sha256::digest(key.expose_secret()).into()).collect();
-        (!keys.is_empty()).then_some(Self { store, budget, clock, policy, keys })
+    /// Lets those pass that send a key that is known.
+    fn admit(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        if self.keys.0.is_empty() {
+            return Err(Refused::Off);
+        }
+        let key = headers.get("dd-api-key").ok_or(Refused::Forbidden)?;
+        let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+        let matching = self.keys.0.iter().filter(|known| **known == digest).count();
+        if matching > 0 { Ok(()) } else { Err(Refused::Forbidden) }
     }
 
-    fn admits(&self, headers: &HeaderMap) -> bool {
-        let Some(key) = headers.get("dd-api-key") else {
-            return false;
-        };
-        let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
-        self.keys.iter().filter(|known| **known == digest).count() > 0
+    /// Counts an answer, and gives it.
+    fn answer(
+        &self,
+        kind: &'static str,
+        peer: Option<Peer>,
+        answer: Result<impl IntoResponse, Refused>,
+    ) -> Response {
+        let status = answer.as_ref().map_or_else(Refused::status, |_| "accepted");
+        self.requests.event(kind, status, peer);
+        answer.into_response()
     }
 }
 
 /// Why a request is refused, in Datadog's words.
 enum Refused {
+    Off,
     Forbidden,
     Incomplete,
     TooLarge,
@@ -64,11 +87,26 @@ enum Refused {
     Invalid(String),
 }
 
+impl Refused {
+    /// The value of the metric's label.
+    fn status(&self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Forbidden => "forbidden",
+            Self::Incomplete => "incomplete",
+            Self::TooLarge => "too_large",
+            Self::Unavailable => "unavailable",
+            Self::Invalid(_) => "invalid",
+        }
+    }
+}
+
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let plain = |status, error: &str| (status, Json(json!({ "errors": [error] }))).into_response();
         match self {
             Self::Incomplete => CloseConnection.into_response(),
+            Self::Off => plain(StatusCode::NOT_FOUND, "the event API is off: set [events_api] keys"),
             Self::Forbidden => plain(StatusCode::FORBIDDEN, "Forbidden"),
             Self::TooLarge => plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large"),
             Self::Unavailable => {
@@ -93,40 +131,39 @@ impl From<StoreError> for Refused {
 
 /// `POST /api/v2/dora/failure`, and `/incident`, its older name.
 pub(super) async fn submit(State(api): State<Arc<EventsApi>>, request: Request) -> Response {
-    match api.submit(request).await {
-        Ok(id) => Json(json!({ "data": { "id": id, "type": "dora_failure" } })).into_response(),
-        Err(refused) => refused.into_response(),
-    }
+    let peer = request.extensions().get::<Peer>().copied();
+    let submitted = api.submit(request).await.inspect(|id| tracing::debug!(%id, "a failure was accepted"));
+    let said = submitted.map(|id| Json(json!({ "data": { "id": id, "type": "dora_failure" } })));
+    api.answer("failure", peer, said)
 }
 
 /// `POST /api/v2/dora/deployment`.
 pub(super) async fn deploy(State(api): State<Arc<EventsApi>>, request: Request) -> Response {
-    match api.deploy(request).await {
-        Ok(id) => Json(json!({ "data": { "id": id, "type": "dora_deployment" } })).into_response(),
-        Err(refused) => refused.into_response(),
-    }
+    let peer = request.extensions().get::<Peer>().copied();
+    let deployed = api.deploy(request).await.inspect(|id| tracing::debug!(%id, "a deployment was accepted"));
+    let said = deployed.map(|id| Json(json!({ "data": { "id": id, "type": "dora_deployment" } })));
+    api.answer("deployment", peer, said)
 }
 
 /// `DELETE /api/v2/dora/failure/{id}`: 202 as well where there is nothing (any more), so that it can be repeated.
 pub(super) async fn withdraw(
     State(api): State<Arc<EventsApi>>,
     id: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
     // What is not UTF-8 is not an id, and is refused like any other text that is none.
     let id = id.map_or_else(|_| String::new(), |Path(id)| id);
-    match api.withdraw(&id, &headers).await {
-        Ok(()) => StatusCode::ACCEPTED.into_response(),
-        Err(refused) => refused.into_response(),
-    }
+    let withdrawn = api.withdraw(&id, request.headers()).await;
+    let said =
+        withdrawn.inspect(|()| tracing::debug!(id, "a failure was withdrawn")).map(|()| StatusCode::ACCEPTED);
+    api.answer("withdrawal", peer, said)
 }
 
 impl EventsApi {
     /// The body of a request with a key that is known.
     async fn read(&self, request: Request) -> Result<HeldBody, Refused> {
-        if !self.admits(request.headers()) {
-            return Err(Refused::Forbidden);
-        }
+        self.admit(request.headers())?;
         self.budget.read(request.into_body()).await.map_err(|error| match error {
             BodyError::TooLarge => Refused::TooLarge,
             BodyError::Incomplete => Refused::Incomplete,
@@ -154,9 +191,7 @@ impl EventsApi {
     }
 
     async fn withdraw(&self, id: &str, headers: &HeaderMap) -> Result<(), Refused> {
-        if !self.admits(headers) {
-            return Err(Refused::Forbidden);
-        }
+        self.admit(headers)?;
         let id = FailureId::parse(id).ok_or_else(|| Refused::Invalid(attributes::BAD_ID.to_owned()))?;
         match in_time(self.store.delete(id.clone(), self.clock.now())).await? {
             Submitted::IncidentsOwn => Err(incidents_own(&id)),

@@ -1,0 +1,58 @@
+//! The rows of what comes to the public listener: webhooks, and the event API.
+
+use super::health::Condition;
+use super::page::Shown;
+use super::words::{ago, minute};
+use crate::domain::timestamp::Timestamp;
+use crate::http::requests::Refusal;
+
+/// Red while the last webhook was refused.
+pub(super) fn webhooks(shown: &Shown) -> Condition {
+    let received = &shown.received;
+    let accepted = match received.accepted_at {
+        Some(at) => format!("The last one was accepted {} ago ({}).", ago(shown.now, at), minute(at)),
+        None => "None was accepted yet.".to_owned(),
+    };
+    let must_act = received.last_was_refused;
+    let says = match &received.refused {
+        Some(last) if must_act => format!(
+            "The last one was refused {}: {}. {}. {accepted}",
+            of(shown.now, &last.refusal),
+            last.reason.why(),
+            last.reason.todo()
+        ),
+        Some(last) => {
+            format!("{accepted} One was refused {}: {}.", of(shown.now, &last.refusal), last.reason.why())
+        }
+        None => accepted,
+    };
+    Condition { about: "Webhooks".to_owned(), says, must_act }
+}
+
+/// Red while a request that was refused is newer than any that was accepted.
+pub(super) fn events_api(shown: &Shown) -> Condition {
+    let received = &shown.received;
+    let last = match shown.last_deployment_at {
+        Some(at) => format!("The last deployment finished {} ago ({}).", ago(shown.now, at), minute(at)),
+        None => "There is no deployment yet.".to_owned(),
+    };
+    let is_news = |refusal: &&Refusal| received.event_accepted_at.is_none_or(|at| at < refusal.at);
+    let (says, must_act) = if let Some(refusal) = &received.event_off {
+        let says =
+            format!("Off, but a request came {}: set [events_api] keys. {last}", of(shown.now, refusal));
+        (says, true)
+    } else if let Some(refusal) = received.event_forbidden.as_ref().filter(is_news) {
+        let says = format!(
+            "A request was refused {}: it sent none of the keys in [events_api] keys. Give its sender one of those. {last}",
+            of(shown.now, refusal)
+        );
+        (says, true)
+    } else {
+        (last, false)
+    };
+    Condition { about: "Event API".to_owned(), says, must_act }
+}
+
+fn of(now: Timestamp, refusal: &Refusal) -> String {
+    format!("{} ago, from {}", ago(now, refusal.at), refusal.peer)
+}

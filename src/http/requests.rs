@@ -1,0 +1,214 @@
+//! Requests to the public listener: counted, logged where they were refused, and remembered for the dashboard.
+//!
+//! PagerDuty drops an event that is refused, and disables a subscription after a few. So whoever looks for a webhook that
+//! does not arrive has to find the reason in each of these three places.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::extract::{Request, State};
+use axum::http::header::USER_AGENT;
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::response::Response;
+
+use super::answer::not_found;
+use super::connection::Peer;
+use super::refused::Reason;
+use crate::clock::Clock;
+use crate::domain::printable::printable;
+use crate::domain::timestamp::Timestamp;
+use crate::pagerduty::signature::SIGNATURE_HEADER;
+use crate::telemetry::intake::Source;
+use crate::telemetry::log_limit::LogLimit;
+use crate::telemetry::metrics::Metrics;
+
+/// How much of a path where there is nothing is shown.
+const SHOWN_CHARACTERS: usize = 100;
+
+/// What came to the public listener.
+pub struct Requests {
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+    webhook_path: String,
+    standing: Mutex<Standing>,
+    lines: Lines,
+}
+
+/// The last of each sort of request.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Standing {
+    /// When the last webhook was answered 202. It outlasts a restart.
+    pub(super) accepted_at: Option<Timestamp>,
+    /// The last webhook that was refused since the start.
+    pub(super) refused: Option<RefusedWebhook>,
+    /// The last webhook of all is that one.
+    pub(super) last_was_refused: bool,
+    /// When the event API last answered 200 or 202, since the start.
+    pub(super) event_accepted_at: Option<Timestamp>,
+    /// The last request to the event API without a key that is known, since the start.
+    pub(super) event_forbidden: Option<Refusal>,
+    /// The last request to the event API while it was off.
+    pub(super) event_off: Option<Refusal>,
+}
+
+/// A refused webhook.
+#[derive(Debug, Clone)]
+pub(super) struct RefusedWebhook {
+    pub(super) reason: Reason,
+    pub(super) refusal: Refusal,
+}
+
+/// When a request was refused, and whose.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    pub(super) at: Timestamp,
+    pub(super) peer: String,
+}
+
+/// One limit for each kind of line.
+#[derive(Default)]
+struct Lines {
+    webhooks: [LogLimit; Reason::ALL.len()],
+    nobodys: LogLimit,
+    forbidden: LogLimit,
+    off: LogLimit,
+}
+
+impl Requests {
+    /// Begins with when the last webhook was accepted, as the store has it.
+    pub fn new(
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+        webhook_path: &str,
+        accepted_at: Option<Timestamp>,
+    ) -> Arc<Self> {
+        if let Some(at) = accepted_at {
+            metrics.intake.accepted_at(Source::PagerDuty, at);
+        }
+        let standing = Mutex::new(Standing { accepted_at, ..Standing::default() });
+        let (webhook_path, lines) = (webhook_path.to_owned(), Lines::default());
+        Arc::new(Self { metrics, clock, webhook_path, standing, lines })
+    }
+
+    /// The last of each sort.
+    pub(super) fn standing(&self) -> Standing {
+        self.lock().clone()
+    }
+
+    /// A panic elsewhere leaves values behind that are whole at every moment.
+    fn lock(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A webhook was answered 202.
+    pub(super) fn webhook_accepted(&self, status: &'static str, at: Timestamp) {
+        self.metrics.intake.webhook(Source::PagerDuty, status);
+        self.metrics.intake.accepted_at(Source::PagerDuty, at);
+        let mut standing = self.lock();
+        standing.accepted_at = Some(at);
+        standing.last_was_refused = false;
+    }
+
+    /// A webhook was not kept, by no fault of its own or by an accident on its way. PagerDuty sends it again.
+    pub(super) fn webhook_not_kept(&self, status: &'static str) {
+        self.metrics.intake.webhook(Source::PagerDuty, status);
+    }
+
+    /// A webhook was refused.
+    pub(super) fn webhook_refused(&self, reason: Reason, peer: Option<Peer>) {
+        let refusal = self.refusal(peer);
+        self.metrics.intake.webhook(Source::PagerDuty, reason.status());
+        self.metrics.intake.refused_at(Source::PagerDuty, refusal.at);
+        if let Some(held_back) = self.lines.webhooks[reason.index()].pass(std::time::Instant::now()) {
+            let (peer, why, todo) = (&refusal.peer, reason.why(), reason.todo());
+            tracing::warn!(peer, reason = reason.status(), held_back, "a webhook was refused: {why}. {todo}");
+        }
+        self.remember(RefusedWebhook { reason, refusal });
+    }
+
+    fn remember(&self, refused: RefusedWebhook) {
+        let mut standing = self.lock();
+        standing.refused = Some(refused);
+        standing.last_was_refused = true;
+    }
+
+    /// A request to the event API was answered.
+    pub(super) fn event(&self, kind: &'static str, status: &'static str, peer: Option<Peer>) {
+        self.metrics.intake.event(kind, status);
+        match status {
+            "accepted" => self.lock().event_accepted_at = Some(self.clock.now()),
+            "forbidden" => {
+                let refusal = self.refusal(peer);
+                if let Some(held_back) = self.lines.forbidden.pass(std::time::Instant::now()) {
+                    let peer = &refusal.peer;
+                    tracing::warn!(
+                        peer,
+                        kind,
+                        held_back,
+                        "the event API refused a request: its DD-API-KEY header holds none of the keys in [events_api] \
+                         keys. Give the sender one of those"
+                    );
+                }
+                self.lock().event_forbidden = Some(refusal);
+            }
+            "off" => {
+                let refusal = self.refusal(peer);
+                if let Some(held_back) = self.lines.off.pass(std::time::Instant::now()) {
+                    let peer = &refusal.peer;
+                    tracing::warn!(peer, kind, held_back, "the event API is off: set [events_api] keys");
+                }
+                self.lock().event_off = Some(refusal);
+            }
+            _ => {}
+        }
+    }
+
+    fn refusal(&self, peer: Option<Peer>) -> Refusal {
+        // The server names the peer of every request.
+        let peer = peer.map_or_else(|| "unknown".to_owned(), |Peer(peer)| peer.to_string());
+        Refusal { at: self.clock.now(), peer }
+    }
+
+    /// A webhook came to a path where there is nothing.
+    fn lost(&self, path: &str, headers: &HeaderMap, peer: Option<Peer>) {
+        let path: String = printable(path).chars().take(SHOWN_CHARACTERS).collect();
+        let (right, is_pagerdutys) = (&self.webhook_path, looks_like_pagerdutys(headers));
+        let (source, lines) = if is_pagerdutys {
+            (Source::PagerDuty, &self.lines.webhooks[Reason::NoSuchPath.index()])
+        } else {
+            (Source::Unknown, &self.lines.nobodys)
+        };
+        let refusal = self.refusal(peer);
+        let status = Reason::NoSuchPath.status();
+        self.metrics.intake.webhook(source, status);
+        self.metrics.intake.refused_at(source, refusal.at);
+        if let Some(held_back) = lines.pass(std::time::Instant::now()) {
+            let (peer, todo) = (&refusal.peer, Reason::NoSuchPath.todo());
+            tracing::warn!(
+                peer,
+                reason = status,
+                path,
+                held_back,
+                "a webhook was refused: there is nothing at {path}; PagerDuty's webhooks go to {right}. {todo}"
+            );
+        }
+        if is_pagerdutys {
+            self.remember(RefusedWebhook { reason: Reason::NoSuchPath, refusal });
+        }
+    }
+}
+
+/// Scanners post to all sorts of paths; what nobody would take for a webhook must not alarm anybody.
+fn looks_like_pagerdutys(headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
+    headers.contains_key(SIGNATURE_HEADER)
+        || agent.is_some_and(|agent| agent.to_ascii_lowercase().starts_with(b"pagerduty"))
+}
+
+/// Answers what came to a path of the public listener where there is nothing.
+pub(super) async fn no_such_path(State(requests): State<Arc<Requests>>, request: Request) -> Response {
+    if request.method() == Method::POST {
+        let peer = request.extensions().get::<Peer>().copied();
+        requests.lost(request.uri().path(), request.headers(), peer);
+    }
+    not_found().await
+}

@@ -1,0 +1,169 @@
+//! Metrics of the public listener: what came in, and what was refused.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::domain::timestamp::Timestamp;
+
+/// Who sent a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// It came to PagerDuty's path, or looks like one of PagerDuty's.
+    PagerDuty,
+    /// It came to a path where there is nothing, and looks like nobody's.
+    Unknown,
+}
+
+impl Source {
+    /// The label's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PagerDuty => "pagerduty",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What a webhook can be answered. Each is there from the beginning: Prometheus sees no increase in a series that begins
+/// with 1.
+const STATUSES: [&str; 14] = [
+    "accepted",
+    "duplicate",
+    "ignored",
+    "quarantined",
+    "no_signature",
+    "malformed_signature",
+    "wrong_signature",
+    "unverified_retry",
+    "legacy",
+    "too_large",
+    "unsupported_encoding",
+    "no_such_path",
+    "incomplete",
+    "unavailable",
+];
+
+/// What a request to the event API can be about.
+const KINDS: [&str; 3] = ["deployment", "failure", "withdrawal"];
+
+/// What a request to the event API can be answered.
+const OUTCOMES: [&str; 7] =
+    ["accepted", "invalid", "forbidden", "off", "too_large", "incomplete", "unavailable"];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Webhook {
+    source: &'static str,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    kind: &'static str,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Of {
+    source: &'static str,
+}
+
+type Seconds = Gauge<f64, AtomicU64>;
+
+/// What is counted of the public listener's requests.
+pub struct Intake {
+    webhooks: Family<Webhook, Counter>,
+    last_accepted: Family<Of, Seconds>,
+    last_refused: Family<Of, Seconds>,
+    events_api: Family<Request, Counter>,
+    last_deployment: Seconds,
+}
+
+impl Intake {
+    /// Registers everything.
+    pub fn new(registry: &mut Registry) -> Self {
+        let intake = Self {
+            webhooks: Family::default(),
+            last_accepted: Family::default(),
+            last_refused: Family::default(),
+            events_api: Family::default(),
+            last_deployment: Gauge::default(),
+        };
+        registry.register(
+            "pagerduty_dora_webhooks",
+            "Webhook requests, by what was answered",
+            intake.webhooks.clone(),
+        );
+        registry.register(
+            "pagerduty_dora_last_accepted_timestamp_seconds",
+            "Time of the last webhook that was answered 202; 0: none yet",
+            intake.last_accepted.clone(),
+        );
+        registry.register(
+            "pagerduty_dora_last_refused_timestamp_seconds",
+            "Time of the last webhook that was refused since the start; 0: none",
+            intake.last_refused.clone(),
+        );
+        registry.register(
+            "pagerduty_dora_events_api_requests",
+            "Requests to the event API, by what was answered",
+            intake.events_api.clone(),
+        );
+        registry.register(
+            "pagerduty_dora_last_deployment_timestamp_seconds",
+            "Time at which the last deployment finished; 0: none yet",
+            intake.last_deployment.clone(),
+        );
+        intake.begin();
+        intake
+    }
+
+    fn begin(&self) {
+        let source = Source::PagerDuty.as_str();
+        for status in STATUSES {
+            self.webhooks.get_or_create(&Webhook { source, status }).inc_by(0);
+        }
+        let unknown = Webhook { source: Source::Unknown.as_str(), status: "no_such_path" };
+        self.webhooks.get_or_create(&unknown).inc_by(0);
+        self.last_accepted.get_or_create(&Of { source }).set(0.0);
+        for source in [source, unknown.source] {
+            self.last_refused.get_or_create(&Of { source }).set(0.0);
+        }
+        for (kind, status) in KINDS.iter().flat_map(|kind| OUTCOMES.map(|status| (*kind, status))) {
+            self.events_api.get_or_create(&Request { kind, status }).inc_by(0);
+        }
+    }
+
+    /// Counts an answer to a webhook.
+    pub fn webhook(&self, source: Source, status: &'static str) {
+        self.webhooks.get_or_create(&Webhook { source: source.as_str(), status }).inc();
+    }
+
+    /// Notes when the last webhook was accepted.
+    pub fn accepted_at(&self, source: Source, at: Timestamp) {
+        self.last_accepted.get_or_create(&Of { source: source.as_str() }).set(seconds(at));
+    }
+
+    /// Notes when the last webhook was refused.
+    pub fn refused_at(&self, source: Source, at: Timestamp) {
+        self.last_refused.get_or_create(&Of { source: source.as_str() }).set(seconds(at));
+    }
+
+    /// Counts an answer of the event API.
+    pub fn event(&self, kind: &'static str, status: &'static str) {
+        self.events_api.get_or_create(&Request { kind, status }).inc();
+    }
+
+    /// Notes when the last deployment finished.
+    pub fn last_deployment_at(&self, at: Option<Timestamp>) {
+        self.last_deployment.set(at.map_or(0.0, seconds));
+    }
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    crate::domain::failure::seconds(at.as_nanos())
+}

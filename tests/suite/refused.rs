@@ -1,0 +1,120 @@
+//! Webhooks that are refused: in the metrics, on the dashboard and in the log.
+
+use crate::harness::{Daemon, client, event_of, fixture};
+use crate::intake::signature;
+use crate::process::Process;
+
+/// A webhook that is refused: the headers, the body, the path, and the status in the metrics.
+type Refused = (Vec<(&'static str, String)>, String, &'static str, &'static str);
+
+/// One for each reason.
+fn refused() -> Vec<Refused> {
+    let body = fixture("incident.triggered");
+    let path = "/webhooks/pagerduty";
+    let signed = |signature: String| vec![("x-pagerduty-signature", signature)];
+    let wrong = signed(signature("another-secret-of-16", &body));
+    vec![
+        (vec![], body.clone(), path, "no_signature"),
+        (signed("v1=nonsense".to_owned()), body.clone(), path, "malformed_signature"),
+        (wrong.clone(), body.clone(), path, "wrong_signature"),
+        (vec![], "{\"messages\":[]}".to_owned(), path, "legacy"),
+        (vec![], " ".repeat(600_000), path, "too_large"),
+        (vec![("content-encoding", "gzip".to_owned())], body.clone(), path, "unsupported_encoding"),
+        (wrong, body, "/webhooks/pagerdut", "no_such_path"),
+    ]
+}
+
+async fn post(client: &reqwest::Client, url: String, headers: &[(&str, String)], body: String) -> u16 {
+    let mut request = client.post(url).body(body);
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    let response = request.send().await.unwrap();
+    assert_eq!(response.headers()["connection"], "close", "{response:?}");
+    response.status().as_u16()
+}
+
+#[tokio::test]
+async fn a_refused_webhook_is_counted_by_its_reason_and_shown_until_one_is_accepted() {
+    const ACCEPTED: &str = "pagerduty_dora_last_accepted_timestamp_seconds{source=\"pagerduty\"} ";
+    const REFUSED: &str = "pagerduty_dora_last_refused_timestamp_seconds{source=\"pagerduty\"} ";
+    let daemon = Daemon::start("").await;
+    let at = async |daemon: &Daemon, metric: &str| -> f64 {
+        let text = daemon.get("/metrics").await.body;
+        text.lines().find_map(|line| line.strip_prefix(metric)).unwrap().parse().unwrap()
+    };
+    assert_eq!((at(&daemon, ACCEPTED).await, at(&daemon, REFUSED).await), (0.0, 0.0));
+    for (headers, body, path, status) in refused() {
+        daemon.clock.advance(std::time::Duration::from_mins(20));
+        let answered = post(&daemon.client, format!("http://{}{path}", daemon.public), &headers, body).await;
+        assert!((401..=415).contains(&answered), "{status}: {answered}");
+        let counter = format!("pagerduty_dora_webhooks_total{{source=\"pagerduty\",status=\"{status}\"}} ");
+        assert!((at(&daemon, &counter).await - 1.0).abs() < 0.1, "{status}");
+        assert!(at(&daemon, REFUSED).await > at(&daemon, ACCEPTED).await, "{status}");
+        let page = daemon.get("/").await.body;
+        assert!(page.contains("<span class=\"bad\">The last one was refused"), "{status}: {page}");
+        daemon.clock.advance(std::time::Duration::from_secs(1));
+        daemon
+            .expect(event_of("incident.triggered", &format!("Q{}", status.to_uppercase())), "accepted")
+            .await;
+        assert!(at(&daemon, ACCEPTED).await > at(&daemon, REFUSED).await, "{status}");
+        assert!(!daemon.get("/").await.body.contains("<span class=\"bad\">The last one was refused"));
+    }
+    let accepted_at = at(&daemon, ACCEPTED).await;
+    let daemon = daemon.restart("").await;
+    assert_eq!((at(&daemon, ACCEPTED).await, at(&daemon, REFUSED).await), (accepted_at, 0.0));
+}
+
+#[tokio::test]
+async fn a_post_that_nobody_would_take_for_a_webhook_is_counted_and_alarms_nobody() {
+    let daemon = Daemon::start("").await;
+    let url = format!("http://{}/cgi-bin/\u{202e}luci", daemon.public);
+    assert_eq!(post(&daemon.client, url, &[], String::new()).await, 404);
+    let text = daemon.get("/metrics").await.body;
+    for line in [
+        "pagerduty_dora_webhooks_total{source=\"unknown\",status=\"no_such_path\"} 1",
+        "pagerduty_dora_last_refused_timestamp_seconds{source=\"pagerduty\"} 0.0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert!(!daemon.get("/").await.body.contains("was refused"));
+}
+
+#[tokio::test]
+async fn a_wrong_signature_that_may_be_sent_again_is_shown_too() {
+    let daemon = Daemon::start("[pagerduty]\nunverified = \"retry\"").await;
+    let wrong = signature("another-secret-of-16", "{}");
+    let answer = daemon.deliver_with(&[("x-pagerduty-signature", &wrong)], "{}").await;
+    assert_eq!((answer.status, &answer.headers["connection"]), (503, &"close".parse().unwrap()));
+    let page = daemon.get("/").await.body;
+    assert!(
+        page.contains("<span class=\"bad\">The last one was refused") && page.contains("48 hours"),
+        "{page}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_reason_is_one_line_in_the_log_that_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n")
+        .unwrap();
+    let (process, listening) = Process::start(&config);
+    for _ in 0..3 {
+        for (headers, body, path, _) in refused() {
+            post(&client(), format!("http://{}{path}", listening.public), &headers, body).await;
+        }
+        let key = [("dd-api-key", "unknown".to_owned())];
+        let url = format!("http://{}/api/v2/dora/deployment", listening.public);
+        assert_eq!(post(&client(), url, &key, "{}".to_owned()).await, 404);
+    }
+    let said = process.terminate();
+    for (_, _, _, status) in refused() {
+        let lines: Vec<&str> = said.lines().filter(|line| line.contains(&format!("\"{status}\""))).collect();
+        assert_eq!(lines.len(), 1, "{status}: {said}");
+        assert!(lines[0].contains("127.0.0.1:") && lines[0].contains("a webhook was refused"), "{said}");
+    }
+    for words in ["/webhooks/pagerdut;", "V1 or V2", "the event API is off: set [events_api] keys"] {
+        assert_eq!(said.matches(words).count(), 1, "{words}: {said}");
+    }
+}
