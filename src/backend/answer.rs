@@ -1,12 +1,12 @@
 //! What an HTTP backend's answer, or its silence, comes to.
 
-use std::error::Error;
 use std::time::Duration;
 
 use reqwest::Response;
 use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
 
 use super::Reply;
+use super::client::words;
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
 
@@ -17,9 +17,12 @@ const KEPT_BYTES: usize = 1_024;
 pub(super) async fn reply(sent: Result<Response, reqwest::Error>, now: Timestamp) -> Reply {
     match sent {
         Ok(response) => of_response(response, now).await,
-        Err(error) => {
-            Reply { verdict: Verdict::Retry(None), status: None, error: Some(words(error)), taken: 0 }
-        }
+        Err(error) => Reply {
+            verdict: Verdict::Retry(None),
+            status: None,
+            error: Some(words(&error.without_url())),
+            taken: 0,
+        },
     }
 }
 
@@ -71,18 +74,6 @@ fn whole_seconds(text: &str) -> Option<u64> {
     // So many digits are for ever.
     let seconds = whole.parse().unwrap_or(u64::MAX);
     Some(seconds.saturating_add(fraction.bytes().any(|digit| digit != b'0').into()))
-}
-
-/// The error and what is behind it, without the address, which may hold a password.
-fn words(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }
 
 #[cfg(test)]

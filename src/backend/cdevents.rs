@@ -7,7 +7,7 @@
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::text::{page, shown, uri};
+use super::text::{page, shown, title, unique_within, uri, within};
 use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, client, header};
 use crate::config;
 use crate::domain::failure::{Evaluated, Failure, State};
@@ -19,6 +19,12 @@ use crate::domain::timestamp::Timestamp;
 const SPECVERSION: &str = "0.5.1";
 /// What the events are from (`context.source`).
 const SOURCE: &str = "/pagerduty-dora";
+
+/// CloudEvents: "consumers SHOULD accept events of a size of at least 64 KiB", and intermediaries forward them. These
+/// limits keep an event below that whatever is in it.
+const LONGEST_NAME_CHARS: usize = 255;
+const LONGEST_URI_CHARS: usize = 2_048;
+const MOST_SERVICES: usize = 40;
 
 /// A `[[backend]]` of kind `cdevents`.
 pub(super) struct Cdevents {
@@ -32,7 +38,7 @@ impl Cdevents {
         Ok(Self {
             sink: entry.url.get(),
             authorization: header("token", "Bearer ", entry.token.as_ref())?,
-            client: client(entry.timeout.get())?,
+            client: client(entry.timeout.get(), &entry.url.get())?,
         })
     }
 
@@ -111,7 +117,7 @@ struct ItsSubject {
 struct Event<'a> {
     context: Context,
     subject: Subject<'a>,
-    custom_data: CustomData<'a>,
+    custom_data: CustomData,
     custom_data_content_type: &'static str,
 }
 
@@ -151,30 +157,36 @@ struct Reference {
 
 /// What CDEvents has no field for.
 #[derive(Serialize)]
-struct CustomData<'a> {
+struct CustomData {
     state: &'static str,
-    services: &'a [String],
+    services: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    team: Option<&'a str>,
+    team: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    severity: Option<&'a str>,
+    severity: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    urgency: Option<&'a str>,
+    urgency: Option<String>,
 }
 
 fn events(Evaluated { failure, details }: &Evaluated, revision: i64) -> Vec<Event<'_>> {
     let end = details.restored_at.filter(|_| failure.state == State::Completed);
     let detected =
         event(failure, revision, "detected", "dev.cdevents.incident.detected.0.3.0", failure.started_at);
-    let reported = page(failure.url.as_ref()).map(|ticket| {
+    let ticket = page(failure.url.as_ref()).map(|page| uri(&page));
+    let reported = ticket.filter(|ticket| ticket.len() <= LONGEST_URI_CHARS).map(|ticket| {
         let mut reported =
             event(failure, revision, "reported", "dev.cdevents.incident.reported.0.3.0", failure.started_at);
-        reported.subject.content.ticket_uri = Some(uri(&ticket));
+        reported.subject.content.ticket_uri = Some(ticket);
         reported
     });
     let resolved =
         end.map(|end| event(failure, revision, "resolved", "dev.cdevents.incident.resolved.0.3.0", end));
     [Some(detected), reported, resolved].into_iter().flatten().collect()
+}
+
+/// A name that something goes by.
+fn name(name: &str) -> String {
+    unique_within(name, LONGEST_NAME_CHARS)
 }
 
 fn event<'a>(
@@ -189,20 +201,22 @@ fn event<'a>(
         context: Context { specversion: SPECVERSION, id, source: SOURCE, r#type, timestamp },
         subject: Subject {
             id: failure.incident.as_ref().map_or(failure.id.as_str(), IncidentId::as_str),
-            source: page(failure.url.as_ref()).map(|page| page.origin().ascii_serialization()),
+            source: page(failure.url.as_ref())
+                .map(|page| page.origin().ascii_serialization())
+                .filter(|origin| origin.len() <= LONGEST_URI_CHARS),
             content: Content {
-                description: failure.title.as_deref().map(shown),
-                environment: Reference { id: shown(&failure.env) },
-                service: failure.services.first().map(|service| Reference { id: shown(service) }),
+                description: title(failure.title.as_ref()).map(shown),
+                environment: Reference { id: name(&failure.env) },
+                service: failure.services.first().map(|service| Reference { id: name(service) }),
                 ticket_uri: None,
             },
         },
         custom_data: CustomData {
             state: failure.state.as_str(),
-            services: &failure.services,
-            team: failure.team.as_deref(),
-            severity: failure.severity.as_deref(),
-            urgency: failure.urgency.as_deref(),
+            services: failure.services.iter().take(MOST_SERVICES).map(|service| name(service)).collect(),
+            team: failure.team.as_deref().map(name),
+            severity: failure.severity.as_deref().map(|severity| within(severity, LONGEST_NAME_CHARS)),
+            urgency: failure.urgency.as_deref().map(|urgency| within(urgency, LONGEST_NAME_CHARS)),
         },
         custom_data_content_type: "application/json",
     }

@@ -1,11 +1,19 @@
-//! What is never shown, not even where a backend says back to us what we sent it.
+//! Credentials are never shown, not even where a backend repeats in its answer a part of what we sent.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{SetupError, fetch};
 use crate::config;
+
+/// A part of a credential that is so long is taken out wherever it stands in an answer.
+const SHORTEST_PART_CHARS: usize = 8;
+/// A shorter value in a URL's query is no secret. Taking it out would spoil the answer (`v=1`).
+const SHORTEST_VALUE_CHARS: usize = 4;
+/// Stands in place of a credential.
+const REDACTED: &str = "[redacted]";
 
 /// Everything of a backend's entry that lets somebody in, in each form in which it is sent.
 #[derive(Default)]
@@ -17,22 +25,113 @@ impl Credentials {
         for (key, secret) in entry.secrets() {
             all.extend(fetch(key, Some(secret))?);
         }
-        let url = entry.url.get();
-        let (user, password) = (url.username(), url.password().unwrap_or_default());
-        let basic = BASE64_STANDARD.encode(format!("{user}:{password}"));
-        // A name that needs a password is no secret; one that needs none is all there is.
-        let alone = if password.is_empty() { user } else { password };
-        if !alone.is_empty() {
-            all.extend([basic.into(), alone.into()]);
-        }
-        all.extend(url.query().filter(|query| !query.is_empty()).map(SecretString::from));
+        all.extend(of_url(&entry.url.get()));
         Ok(Self(all))
     }
 
-    /// The text without any of them.
+    /// The text without any of them, and without any longer part of one.
     pub(super) fn taken_out_of(&self, text: &str) -> String {
-        let take_out =
-            |text: String, secret: &SecretString| text.replace(secret.expose_secret(), "[redacted]");
-        self.0.iter().fold(text.to_owned(), take_out)
+        let letters: Vec<char> = text.chars().collect();
+        let mut is_secret = vec![false; letters.len()];
+        for secret in &self.0 {
+            let secret: Vec<char> = secret.expose_secret().chars().collect();
+            mark(&letters, &secret, &mut is_secret);
+        }
+        let mut shown = String::with_capacity(text.len());
+        for (at, letter) in letters.iter().enumerate() {
+            if !is_secret[at] {
+                shown.push(*letter);
+            } else if at == 0 || !is_secret[at - 1] {
+                shown.push_str(REDACTED);
+            }
+        }
+        shown
+    }
+}
+
+/// The credentials in a URL: user information, and the query, whole and in its parts, encoded and decoded.
+fn of_url(url: &reqwest::Url) -> Vec<SecretString> {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (user, password) = (url.username(), url.password().unwrap_or_default());
+    let mut all = Vec::new();
+    // With a password, only the password is secret. Without one, the user name is the credential.
+    let alone = if password.is_empty() { user } else { password };
+    if !alone.is_empty() {
+        let [user, password] = [user, password].map(decoded);
+        all.push(BASE64_STANDARD.encode(format!("{user}:{password}")));
+        all.extend([alone.to_owned(), decoded(alone)]);
+    }
+    let query = url.query().unwrap_or_default();
+    all.push(query.to_owned());
+    for pair in query.split('&') {
+        let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+        all.extend([value.to_owned(), decoded(value), decoded(&value.replace('+', " "))]);
+    }
+    // A password may be short; it lets somebody in all the same.
+    all.retain(|text| text == alone || text.chars().count() >= SHORTEST_VALUE_CHARS);
+    all.retain(|text| !text.is_empty());
+    all.into_iter().map(SecretString::from).collect()
+}
+
+/// Marks each run of letters that the text shares with the secret, and that is the whole of it or long.
+fn mark(text: &[char], secret: &[char], is_secret: &mut [bool]) {
+    let shortest = secret.len().min(SHORTEST_PART_CHARS);
+    if shortest == 0 {
+        return;
+    }
+    for (at, window) in text.windows(shortest).enumerate() {
+        if secret.windows(shortest).any(|part| part == window) {
+            is_secret[at..at + shortest].fill(true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redacted(url: &str, answer: &str) -> String {
+        Credentials(of_url(&reqwest::Url::parse(url).unwrap())).taken_out_of(answer)
+    }
+
+    #[test]
+    fn what_an_answer_repeats_of_our_query_is_taken_out() {
+        let url = "https://x.example/in?token=abcdefgh12345678&v=1&sig=a%2Fb%2Bc%3D%3D";
+        for (answer, shown) in [
+            ("HTTP 401: bad token abcdefgh12345678", "HTTP 401: bad token [redacted]"),
+            ("no route /in?token=abcdefgh12345678&v=1&sig=a%2Fb%2Bc%3D%3D", "no route /in?[redacted]"),
+            ("{\"token\":\"abcdefgh12345678\",\"v\":\"1\"}", "{\"token\":\"[redacted]\",\"v\":\"1\"}"),
+            ("token abcdefgh1234… is unknown", "token [redacted]… is unknown"),
+            ("…gh12345678 is unknown", "…[redacted] is unknown"),
+            ("signature a/b+c== is wrong", "signature [redacted] is wrong"),
+            ("?token=abcdefgh12345678\\u0026v=1", "?[redacted]\\u0026v=1"),
+            ("HTTP 400: v must be 1 or 2", "HTTP 400: v must be 1 or 2"),
+        ] {
+            assert_eq!(redacted(url, answer), shown);
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_the_whole_query_is_taken_out() {
+        assert_eq!(redacted("https://x.example/?s3cr3tt0k3n", "no s3cr3tt0k3n"), "no [redacted]");
+    }
+
+    #[test]
+    fn user_information_is_taken_out_encoded_and_decoded() {
+        let url = "https://me:p%40ss@x.example/";
+        for (answer, shown) in [
+            ("p%40ss", "[redacted]"),
+            ("p@ss", "[redacted]"),
+            ("Basic bWU6cEBzcw==", "Basic [redacted]"),
+            ("hello me", "hello me"),
+        ] {
+            assert_eq!(redacted(url, answer), shown);
+        }
+        assert_eq!(redacted("https://tkn@x.example/", "no tkn here"), "no [redacted] here");
+    }
+
+    #[test]
+    fn without_credentials_nothing_changes() {
+        assert_eq!(redacted("https://x.example/in", "HTTP 500: oh no"), "HTTP 500: oh no");
     }
 }

@@ -5,7 +5,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use super::datadog_deployment::{Deployments, deployment};
-use super::text::shown;
+use super::text::{page, shown, title, unique_within};
 use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, client, header};
 use crate::config;
 use crate::domain::deployment::Deployment;
@@ -21,6 +21,8 @@ const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key"
 
 /// Datadog: `custom_tags`, up to 100.
 pub(super) const MOST_TAGS: usize = 100;
+/// Datadog: a tag has up to 200 characters, with its key. What it shows as tags is held to that, too.
+const LONGEST_TAG_CHARS: usize = 200;
 /// What is sent where neither a service nor a team is known, because one of them is required.
 const UNATTRIBUTED: &str = "unattributed";
 
@@ -46,7 +48,7 @@ impl Client {
         Ok(Self {
             api_key: api_key.ok_or(SetupError::Missing("api_key"))?,
             application_key: header("application_key", "", entry.application_key.as_ref())?,
-            http: client(entry.timeout.get())?,
+            http: client(entry.timeout.get(), &entry.url.get())?,
         })
     }
 
@@ -158,39 +160,42 @@ struct Attributes<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     finished_at: Option<i64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    services: Vec<&'a str>,
+    services: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    team: Option<&'a str>,
-    env: &'a str,
+    team: Option<String>,
+    env: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    severity: Option<&'a str>,
+    severity: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     git: Option<Git<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<&'a str>,
+    version: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     custom_tags: Vec<String>,
 }
 
-/// A commit: both or neither.
+/// A full commit and its repository: both or neither. Datadog: `^[a-fA-F0-9]{40,}$`.
 #[derive(Serialize)]
 pub(super) struct Git<'a> {
-    repository_url: &'a str,
+    repository_url: String,
     commit_sha: &'a str,
 }
 
 impl<'a> Git<'a> {
     pub(super) fn of(repository_url: Option<&'a String>, commit_sha: Option<&'a String>) -> Option<Self> {
-        repository_url.zip(commit_sha).map(|(repository_url, commit_sha)| Self { repository_url, commit_sha })
+        let is_full = |sha: &&String| sha.len() >= 40 && sha.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let (repository_url, commit_sha) = repository_url.zip(commit_sha.filter(is_full))?;
+        Some(Self { repository_url: shown(repository_url), commit_sha })
     }
 }
 
 fn attributes(Evaluated { failure, details }: &Evaluated) -> Attributes<'_> {
-    let mut services: Vec<&str> = failure.services.iter().map(String::as_str).collect();
+    let mut services: Vec<String> =
+        failure.services.iter().map(|service| tag_value("service", service)).collect();
     if services.is_empty() && failure.team.is_none() {
-        services.push(UNATTRIBUTED);
+        services.push(UNATTRIBUTED.to_owned());
     }
     Attributes {
         id: failure.id.as_str(),
@@ -201,12 +206,12 @@ fn attributes(Evaluated { failure, details }: &Evaluated) -> Attributes<'_> {
             .filter(|_| failure.state == State::Completed)
             .map(Timestamp::as_nanos),
         services,
-        team: failure.team.as_deref(),
-        env: &failure.env,
-        name: failure.title.as_deref().map(shown),
-        severity: failure.severity.as_deref(),
+        team: failure.team.as_deref().map(|team| tag_value("team", team)),
+        env: tag_value("env", &failure.env),
+        name: title(failure.title.as_ref()).map(shown),
+        severity: failure.severity.as_deref().map(|severity| tag_value("severity", severity)),
         git: Git::of(details.repository_url.as_ref(), details.commit_sha.as_ref()),
-        version: details.version.as_deref(),
+        version: details.version.as_deref().map(|version| tag_value("version", version)),
         custom_tags: custom_tags(failure, details),
     }
 }
@@ -214,21 +219,34 @@ fn attributes(Evaluated { failure, details }: &Evaluated) -> Attributes<'_> {
 /// The tags that were configured or sent, then what PagerDuty says; no tag twice, and none without a key: better a tag
 /// is missing there than the failure.
 fn custom_tags(failure: &Failure, details: &Details) -> Vec<String> {
+    // An address that is cut leads nowhere.
+    let page = page(failure.url.as_ref())
+        .map(|page| format!("pagerduty_url:{page}"))
+        .filter(|tag| tag.len() <= LONGEST_TAG_CHARS);
+    let tag = |key: &str, value: &String| format!("{key}:{value}");
     let of_pagerduty = [
-        ("pagerduty_service", &details.pagerduty_service),
-        ("pagerduty_urgency", &failure.urgency),
-        ("pagerduty_url", &failure.url),
+        details.pagerduty_service.as_ref().map(|service| tag("pagerduty_service", service)),
+        failure.urgency.as_ref().map(|urgency| tag("pagerduty_urgency", urgency)),
+        page,
     ];
-    let known =
-        of_pagerduty.into_iter().filter_map(|(key, value)| Some(format!("{key}:{}", value.as_ref()?)));
-    as_taken(details.tags.iter().cloned().chain(known))
+    as_taken(details.tags.iter().cloned().chain(of_pagerduty.into_iter().flatten()))
+}
+
+/// A tag as long as Datadog takes it. One that is cut still differs from all others.
+pub(super) fn tag(tag: &str) -> String {
+    unique_within(tag, LONGEST_TAG_CHARS)
+}
+
+/// The value of a tag of this key.
+pub(super) fn tag_value(key: &str, value: &str) -> String {
+    unique_within(value, LONGEST_TAG_CHARS - key.len() - ":".len())
 }
 
 /// No more tags than Datadog takes, and none twice.
 pub(super) fn as_taken(tags: impl Iterator<Item = String>) -> Vec<String> {
     let mut taken: Vec<String> = Vec::new();
-    for tag in tags {
-        let tag = shown(&tag);
+    for sent in tags {
+        let tag = tag(&sent);
         if taken.len() < MOST_TAGS && tag.contains(':') && !taken.contains(&tag) {
             taken.push(tag);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
-use super::datadog::{Client, Data, Git, Request, as_taken};
+use super::datadog::{Client, Data, Git, Request, as_taken, tag_value};
 use super::{Attempt, Reply};
 use crate::config::BackendUrl;
 use crate::domain::deployment::Deployment;
@@ -86,12 +86,12 @@ struct Attributes<'a> {
     id: &'a str,
     started_at: i64,
     finished_at: i64,
-    service: &'a str,
+    service: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    team: Option<&'a str>,
-    env: &'a str,
+    team: Option<String>,
+    env: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<&'a str>,
+    version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     git: Option<Git<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -104,10 +104,10 @@ pub(super) fn deployment(deployment: &Deployment) -> Vec<u8> {
         id: deployment.id.as_str(),
         started_at: deployment.started_at.as_nanos(),
         finished_at: deployment.finished_at.as_nanos(),
-        service: &deployment.service,
-        team: deployment.team.as_deref(),
-        env: &deployment.env,
-        version: deployment.version.as_deref(),
+        service: tag_value("service", &deployment.service),
+        team: deployment.team.as_deref().map(|team| tag_value("team", team)),
+        env: tag_value("env", &deployment.env),
+        version: deployment.version.as_deref().map(|version| tag_value("version", version)),
         git: Git::of(deployment.repository_url.as_ref(), deployment.commit_sha.as_ref()),
         custom_tags: as_taken(deployment.tags.iter().cloned()),
     };

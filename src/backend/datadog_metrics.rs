@@ -12,8 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::datadog::{Client, MOST_TAGS};
-use super::text::shown;
+use super::datadog::{Client, MOST_TAGS, tag, tag_value};
 use super::{Attempt, Protocol, Reply, Sending, SetupError};
 use crate::config;
 use crate::domain::deployment::Deployment;
@@ -131,7 +130,7 @@ impl Sample {
             time_to_restore_seconds: failure
                 .has_good_times()
                 .then(|| seconds(finished_at.nanos_since(failure.started_at))),
-            services: failure.services.iter().map(|service| shown(service)).collect(),
+            services: failure.services.iter().map(|service| tag_value("service", service)).collect(),
             tags: tags(&known, &details.tags),
         })
     }
@@ -142,7 +141,7 @@ impl Sample {
             metric: "dora.deployments.count".into(),
             finished_at: deployment.finished_at,
             time_to_restore_seconds: None,
-            services: vec![shown(&deployment.service)],
+            services: vec![tag_value("service", &deployment.service)],
             tags: tags(&known, &deployment.tags),
         }
     }
@@ -200,8 +199,8 @@ impl Sample {
 
 /// The tags that every point has: what is known of these, and then others; a point gets two more.
 fn tags<'a>(known: &[(&str, Option<&String>)], others: impl IntoIterator<Item = &'a String>) -> Vec<String> {
-    let known = known.iter().filter_map(|(key, value)| Some(format!("{key}:{}", shown((*value)?))));
-    known.chain(others.into_iter().map(|tag| shown(tag))).take(MOST_TAGS - 2).collect()
+    let known = known.iter().filter_map(|(key, value)| Some(format!("{key}:{}", tag_value(key, (*value)?))));
+    known.chain(others.into_iter().map(|other| tag(other))).take(MOST_TAGS - 2).collect()
 }
 
 /// What a count is of, and its revision.

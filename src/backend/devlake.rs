@@ -7,7 +7,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
 use super::devlake_deployment::deployment;
-use super::text::{page, shown};
+use super::text::{page, title, unique_within, within};
 use super::{Attempt, Protocol, Sending, SetupError, answer, client, header};
 use crate::config;
 use crate::domain::deployment::Deployment;
@@ -15,6 +15,9 @@ use crate::domain::failure::{Evaluated, Failure, State};
 use crate::domain::forwarding::{Action, Frozen, Subject, Telling};
 use crate::domain::timestamp::Timestamp;
 
+/// DevLake: its columns `issue_key`, `url`, `priority`, `severity` and `component` are `varchar(255)`, and a longer text
+/// gets 500 for ever. Its titles have no limit; they are cut alike, because they are shown in one line.
+pub(super) const LONGEST_CHARS: usize = 255;
 /// DevLake makes an incident of this type only.
 const INCIDENT: &str = "INCIDENT";
 
@@ -33,7 +36,7 @@ impl Devlake {
             issues: entry.url.join("/issues"),
             deployments: entry.url.join("/deployments"),
             authorization: authorization.ok_or(SetupError::Missing("api_key"))?,
-            client: client(entry.timeout.get())?,
+            client: client(entry.timeout.get(), &entry.url.get())?,
         })
     }
 }
@@ -75,8 +78,8 @@ struct Issue<'a> {
     resolution_date: Option<String>,
     lead_time_minutes: Option<u64>,
     url: Option<String>,
-    priority: Option<&'a str>,
-    severity: Option<&'a str>,
+    priority: Option<String>,
+    severity: Option<String>,
     component: Option<String>,
 }
 
@@ -90,7 +93,7 @@ fn issue(Evaluated { failure, details }: &Evaluated) -> Issue<'_> {
     let end = details.restored_at.filter(|_| failure.state == State::Completed);
     Issue {
         key: key(failure),
-        title: shown(failure.title.as_deref().unwrap_or(failure.id.as_str())),
+        title: within(title(failure.title.as_ref()).unwrap_or(failure.id.as_str()), LONGEST_CHARS),
         r#type: INCIDENT,
         status,
         original_status,
@@ -98,10 +101,11 @@ fn issue(Evaluated { failure, details }: &Evaluated) -> Issue<'_> {
         updated_date: date(end.unwrap_or(failure.started_at)),
         resolution_date: end.map(date),
         lead_time_minutes: end.map(|end| end.duration_since(failure.started_at).as_secs() / 60),
-        url: page(failure.url.as_ref()).map(String::from),
-        priority: failure.priority.as_deref(),
-        severity: failure.severity.as_deref(),
-        component: failure.services.first().map(|service| shown(service)),
+        // An address that is cut leads nowhere.
+        url: page(failure.url.as_ref()).map(String::from).filter(|url| url.len() <= LONGEST_CHARS),
+        priority: failure.priority.as_deref().map(|priority| within(priority, LONGEST_CHARS)),
+        severity: failure.severity.as_deref().map(|severity| within(severity, LONGEST_CHARS)),
+        component: failure.services.first().map(|service| unique_within(service, LONGEST_CHARS)),
     }
 }
 
@@ -146,12 +150,15 @@ mod tests {
     #[test]
     fn what_devlake_requires_is_there_whatever_is_known() {
         let mut failure = completed();
-        failure.failure.title = None;
         failure.failure.incident = None;
         failure.failure.services.clear();
-        let issue = serde_json::to_value(issue(&failure)).unwrap();
-        for key in ["issueKey", "title", "type", "status", "originalStatus", "createdDate"] {
-            assert!(issue[key].as_str().is_some_and(|text| !text.is_empty()), "{key} in {issue}");
+        for title in [None, Some(""), Some(" \n"), Some("\u{200b}")] {
+            failure.failure.title = title.map(str::to_owned);
+            let issue = serde_json::to_value(issue(&failure)).unwrap();
+            assert_eq!(issue["title"], failure.failure.id.as_str());
+            for key in ["issueKey", "type", "status", "originalStatus", "createdDate"] {
+                assert!(issue[key].as_str().is_some_and(|text| !text.is_empty()), "{key} in {issue}");
+            }
         }
     }
 }

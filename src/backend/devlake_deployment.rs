@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::devlake::date;
-use super::text::shown;
+use super::devlake::{LONGEST_CHARS, date};
+use super::devlake_environment::environment;
+use super::text::{unique_within, within};
 use crate::domain::deployment::Deployment;
 
 #[derive(Serialize)]
@@ -17,14 +18,14 @@ struct Request<'a> {
     created_date: String,
     started_date: String,
     finished_date: String,
-    deployment_commits: [Deployed<'a>; 1],
+    deployment_commits: [Deployed; 1],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Deployed<'a> {
-    repo_url: &'a str,
-    commit_sha: &'a str,
+struct Deployed {
+    repo_url: String,
+    commit_sha: String,
     started_date: String,
     finished_date: String,
     result: &'static str,
@@ -33,6 +34,12 @@ struct Deployed<'a> {
     ref_name: Option<String>,
 }
 
+/// DevLake: `repo_url` is a string with an index, which in `MySQL` is a `varchar(191)`.
+const LONGEST_REPOSITORY_URL_CHARS: usize = 191;
+/// DevLake: `commit_sha` is a `varchar(255)`, and so is the id of its row, which is `webhook:`, the connection's number,
+/// 16 digits and the commit.
+const LONGEST_COMMIT_SHA_CHARS: usize = 200;
+
 /// What is told of here has ended, and well: a pipeline that failed deployed nothing.
 const SUCCESS: &str = "SUCCESS";
 
@@ -40,16 +47,16 @@ const SUCCESS: &str = "SUCCESS";
 pub(super) fn deployment(deployment: &Deployment) -> Option<Vec<u8>> {
     let (started_date, finished_date) = (date(deployment.started_at), date(deployment.finished_at));
     let name = match &deployment.version {
-        Some(version) => shown(&format!("{} {version}", deployment.service)),
-        None => shown(&deployment.service),
+        Some(version) => within(&format!("{} {version}", deployment.service), LONGEST_CHARS),
+        None => within(&deployment.service, LONGEST_CHARS),
     };
     let commit = Deployed {
-        repo_url: deployment.repository_url.as_deref()?,
-        commit_sha: deployment.commit_sha.as_deref()?,
+        repo_url: unique_within(deployment.repository_url.as_deref()?, LONGEST_REPOSITORY_URL_CHARS),
+        commit_sha: unique_within(deployment.commit_sha.as_deref()?, LONGEST_COMMIT_SHA_CHARS),
         started_date: started_date.clone(),
         finished_date: finished_date.clone(),
         result: SUCCESS,
-        ref_name: deployment.version.as_deref().map(shown),
+        ref_name: deployment.version.as_deref().map(|version| within(version, LONGEST_CHARS)),
     };
     let request = Request {
         id: deployment.id.as_str(),
@@ -65,40 +72,10 @@ pub(super) fn deployment(deployment: &Deployment) -> Option<Vec<u8>> {
     serde_json::to_vec(&request).ok()
 }
 
-/// DevLake knows four environments, and its figures count PRODUCTION alone. What has none of the usual names is not
-/// taken for production.
-fn environment(env: &str) -> &'static str {
-    const USUAL: [(&str, &[&str]); 3] = [
-        ("PRODUCTION", &["prod", "prd", "live"]),
-        ("STAGING", &["stag", "stg", "preprod", "pre-prod", "uat"]),
-        ("TESTING", &["test", "qa"]),
-    ];
-    let env = env.to_ascii_lowercase();
-    let is_one = |(_, beginnings): &&(&str, &[&str])| beginnings.iter().any(|begin| env.starts_with(begin));
-    USUAL.iter().find(is_one).map_or("DEVELOPMENT", |(environment, _)| environment)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::deployment::tests;
-
-    #[test]
-    fn envs_go_by_how_their_names_begin() {
-        for (env, expected) in [
-            ("production", "PRODUCTION"),
-            ("Prod-EU", "PRODUCTION"),
-            ("live", "PRODUCTION"),
-            ("staging", "STAGING"),
-            ("preprod", "STAGING"),
-            ("test", "TESTING"),
-            ("qa2", "TESTING"),
-            ("dev", "DEVELOPMENT"),
-            ("eu-1", "DEVELOPMENT"),
-        ] {
-            assert_eq!(environment(env), expected, "{env}");
-        }
-    }
 
     #[test]
     fn without_a_commit_and_its_repository_it_cannot_be_told() {

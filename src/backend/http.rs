@@ -34,7 +34,7 @@ impl Http {
         Ok(Self {
             url: entry.url.get(),
             signing_key: secret.map(|secret| key(secret.expose_secret())).transpose()?,
-            client: client(entry.timeout.get())?,
+            client: client(entry.timeout.get(), &entry.url.get())?,
         })
     }
 }

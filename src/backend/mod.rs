@@ -5,22 +5,25 @@
 
 mod answer;
 mod cdevents;
+mod client;
 mod credentials;
 mod datadog;
 mod datadog_deployment;
 mod datadog_metrics;
 mod devlake;
 mod devlake_deployment;
+mod devlake_environment;
 mod http;
 mod text;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+pub use self::client::ClientError;
+pub(crate) use self::client::client;
 use self::credentials::Credentials;
 use crate::config::{self, Kind, Secret};
 use crate::domain::deployment::Deployment;
@@ -132,8 +135,8 @@ pub enum SetupError {
     #[error("signing_secret is not whsec_ and at least 16 bytes in base64 (Standard Webhooks)")]
     NotASigningSecret,
     /// The HTTP client cannot be built.
-    #[error("cannot set up its HTTP client: {0}")]
-    Client(#[from] reqwest::Error),
+    #[error(transparent)]
+    Client(#[from] ClientError),
 }
 
 /// A backend: it freezes what it is told, and later sends just that.
@@ -223,18 +226,6 @@ impl Destination for Backend {
     }
 }
 
-/// A client as every backend needs it: it follows no redirect, uses no proxy, and gives up in time.
-pub(crate) fn client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
-    // Fails only where it was done before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .timeout(timeout)
-        .user_agent(concat!("pagerduty-dora/", env!("CARGO_PKG_VERSION")))
-        .build()
-}
-
 /// The secret under `key`, `None` where it is left out.
 fn fetch(key: &'static str, secret: Option<&Secret>) -> Result<Option<SecretString>, SetupError> {
     secret.map(|secret| secret.fetch(1).map_err(|error| SetupError::Secret { key, error })).transpose()
@@ -252,6 +243,9 @@ fn header(
     value.set_sensitive(true);
     Ok(Some(value))
 }
+
+#[cfg(test)]
+mod limits;
 
 #[cfg(test)]
 pub(crate) mod tests {

@@ -1,15 +1,66 @@
-//! Texts as backends take them.
+//! Texts as backends take them: clean, and no longer than a backend can hold.
 
 use std::fmt::Write;
 
 use reqwest::Url;
+use sha2::{Digest, Sha256};
+use unicode_segmentation::UnicodeSegmentation;
 
-/// Longer texts are cut at a character boundary.
+use crate::domain::printable::is_blank;
+
+/// Texts for people are cut here where a backend holds more.
 pub(super) const LONGEST_CHARS: usize = 1_000;
+/// Digits of a hash at the end of an id that is cut.
+const HASH_BYTES: usize = 8;
 
-/// Without control characters, and cut where it is too long.
+/// A text for people: cut at [`LONGEST_CHARS`].
 pub(super) fn shown(text: &str) -> String {
-    text.chars().take(LONGEST_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    within(text, LONGEST_CHARS)
+}
+
+/// A title that has something to show.
+pub(super) fn title(title: Option<&String>) -> Option<&str> {
+    title.map(String::as_str).filter(|title| !is_blank(title))
+}
+
+/// A text without control characters, of `most` characters at most. Cut between the characters that people see; one
+/// that is too long alone, as a letter with a thousand accents, is cut itself.
+pub(super) fn within(text: &str, most: usize) -> String {
+    let clean = cleaned(text);
+    if clean.chars().count() <= most {
+        return clean;
+    }
+    let clean = clean.trim_start();
+    let mut end = 0;
+    let mut taken = 0;
+    for grapheme in clean.graphemes(true) {
+        taken += grapheme.chars().count();
+        if taken > most {
+            break;
+        }
+        end += grapheme.len();
+    }
+    if end == 0 { clean.chars().take(most).collect() } else { clean[..end].to_owned() }
+}
+
+/// A text that something goes by, of `most` characters at most: two that differ still differ where they are cut,
+/// because a hash of the whole takes the place of the rest.
+pub(super) fn unique_within(text: &str, most: usize) -> String {
+    let clean = cleaned(text);
+    if clean.chars().count() <= most {
+        return clean;
+    }
+    let mut cut = within(&clean, most.saturating_sub(2 * HASH_BYTES + 1));
+    cut.push('~');
+    for byte in &Sha256::digest(text)[..HASH_BYTES] {
+        let _ = write!(cut, "{byte:02x}");
+    }
+    cut
+}
+
+/// No backend takes control characters everywhere: `PostgreSQL` refuses NUL, headers refuse all of them.
+fn cleaned(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A page's address, where it is one that a browser may be sent to.
@@ -38,6 +89,8 @@ pub(super) fn uri(page: &Url) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -45,6 +98,32 @@ mod tests {
         let text = shown(&"\u{202e}<script>\0\n".repeat(500));
         assert_eq!(text.chars().count(), LONGEST_CHARS);
         assert!(!text.chars().any(char::is_control));
+    }
+
+    #[test]
+    fn a_text_is_cut_between_the_characters_that_people_see() {
+        assert_eq!(within("down 👩‍🚒 now", 7), "down ", "not in the middle of an emoji");
+        assert_eq!(within("cafe\u{301} au lait", 4), "caf", "nor between a letter and its accent");
+        assert_eq!(within("ä", 0), "");
+        assert_eq!(within(&format!("e{}", "\u{301}".repeat(50)), 10).chars().count(), 10);
+        assert_eq!(within(&format!("{}name", " ".repeat(50)), 10), "name", "blanks are the first to go");
+    }
+
+    #[test]
+    fn ids_that_are_cut_still_differ() {
+        let [one, other] = ["1", "2"].map(|end| unique_within(&format!("{}{end}", "x".repeat(300)), 255));
+        assert_ne!(one, other);
+        assert_eq!([one.len(), other.len()], [255, 255]);
+        assert_eq!(unique_within("short", 255), "short");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_longer_than_it_may_be(text in "(.|[\u{300}-\u{36f}\u{0}\u{200d}😀]){0,60}", most in 18_usize..40) {
+            for cut in [within(&text, most), unique_within(&text, most)] {
+                prop_assert!(cut.chars().count() <= most && !cut.chars().any(char::is_control));
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use reqwest::Response;
+use reqwest::{Response, Url};
 
 use crate::backend;
 use crate::config::Config;
@@ -21,8 +21,10 @@ pub(super) struct Daemon {
 impl Daemon {
     /// `None`: none answers.
     pub(super) async fn find(config: &Config) -> anyhow::Result<Option<Self>> {
-        let (client, address) = (backend::client(PATIENCE)?, config.admin.listen);
-        let Ok(answer) = client.get(format!("http://{address}/healthz")).send().await else {
+        let address = config.admin.listen;
+        let url = Url::parse(&format!("http://{address}/healthz"))?;
+        let client = backend::client(PATIENCE, &url)?;
+        let Ok(answer) = client.get(url).send().await else {
             return Ok(None);
         };
         if answer.text().await?.trim() != r#"{"status":"ok"}"# {

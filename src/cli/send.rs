@@ -109,7 +109,7 @@ pub(super) struct Sender {
 
 impl Sender {
     pub(super) fn new(url: Url, secret: SecretString) -> anyhow::Result<Self> {
-        Ok(Self { client: backend::client(PAGERDUTY_TIMEOUT)?, url, secret })
+        Ok(Self { client: backend::client(PAGERDUTY_TIMEOUT, &url)?, url, secret })
     }
 
     /// Sends one payload, with PagerDuty's headers and an `X-Webhook-Id` of its own.
@@ -125,8 +125,11 @@ impl Sender {
             .header(SIGNATURE_HEADER, sign(&self.secret, &body))
             .body(body)
             .send()
-            .await?;
-        Ok(Answer { status: response.status().as_u16(), body: response.text().await? })
+            .await
+            // The address may hold credentials.
+            .map_err(reqwest::Error::without_url)?;
+        let status = response.status().as_u16();
+        Ok(Answer { status, body: response.text().await.map_err(reqwest::Error::without_url)? })
     }
 }
 

@@ -1,27 +1,156 @@
 //! Text from elsewhere, as it may be shown.
 
-/// A title may hold anything; neither a terminal nor a page must be steered by it. What is shown as a dot: controls, what
-/// begins a line, and what nobody sees (Unicode: General Category Cf, but for the tags of flags).
+use std::fmt::Write;
+
+/// A title may hold anything; neither a terminal nor a page must be steered by it.
+///
+/// Controls, characters that begin a line, and format characters that hide or reorder text are shown as a dot. What a
+/// script or an emoji is written with stays: combining marks, variation selectors, joiners (U+200C, U+200D), the
+/// invisible word breaks of scripts without spaces, and the tags of flags.
 pub fn printable(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
+    let mut before = None;
+    let mut is_in_flag = false;
+    text.chars()
+        .map(|c| {
+            is_in_flag = c == BLACK_FLAG || (is_in_flag && is_tag(c));
+            let stays = if is_tag(c) { is_in_flag } else { !steers(c) || belongs_after(before, c) };
+            before = Some(c);
+            if stays { c } else { '·' }
+        })
+        .collect()
+}
+
+/// Tells whether nobody would see anything of a text: it is no name.
+pub fn is_blank(text: &str) -> bool {
+    let is_unseen = |c: char| {
+        c.is_whitespace()
+            || steers(c)
+            || is_tag(c)
+            // Joiners, variation selectors, and letters that are made to be empty.
             || matches!(c,
-                '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+                '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+                | '\u{200c}' | '\u{200d}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}'
+                | '\u{e0100}'..='\u{e01ef}')
     };
-    text.chars().map(|c| if steers(c) { '·' } else { c }).collect()
+    text.chars().all(is_unseen)
+}
+
+/// JSON as a terminal may be given it: what would steer the terminal is written as `\u` and four digits, which every
+/// reader of JSON takes for the same character. Nothing of it stands outside of strings.
+pub fn escaped_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        // The line breaks between the values stay; those within are escaped already.
+        if c >= '\u{7f}' && (steers(c) || is_tag(c)) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // A String takes everything.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+/// The flags of regions, such as Scotland's, are this and then tags.
+const BLACK_FLAG: char = '\u{1f3f4}';
+
+/// Characters that nobody sees, and that a flag is told apart by.
+fn is_tag(c: char) -> bool {
+    matches!(c, '\u{e0000}'..='\u{e007f}')
+}
+
+/// Controls (C0, C1), line and paragraph separators, and of the format characters (General Category Cf) those that hide
+/// or reorder text.
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}')
+}
+
+/// Format characters that are a part of how some scripts are written: the zero width space between the words of Thai,
+/// Lao, Tibetan, Burmese and Khmer, and the vowel separator of Mongolian.
+fn belongs_after(before: Option<char>, c: char) -> bool {
+    match c {
+        '\u{200b}' => matches!(before, Some('\u{e00}'..='\u{109f}' | '\u{1780}'..='\u{17ff}')),
+        '\u{180e}' => matches!(before, Some('\u{1800}'..='\u{18af}')),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn what_steers_is_shown_as_a_dot() {
         assert_eq!(printable("caf\u{e9} \u{1f525} 5 %"), "caf\u{e9} \u{1f525} 5 %");
-        for c in ['\0', '\n', '\u{1b}', '\u{61c}', '\u{2028}', '\u{2029}', '\u{202e}', '\u{2060}', '\u{feff}']
-        {
+        for c in [
+            '\0',
+            '\n',
+            '\u{1b}',
+            '\u{7f}',
+            '\u{9b}',
+            '\u{ad}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200e}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{feff}',
+            '\u{e0041}',
+        ] {
             assert_eq!(printable(&format!("a{c}b")), "a·b", "{c:?}");
+        }
+    }
+
+    #[test]
+    fn what_scripts_and_emoji_are_written_with_stays() {
+        for text in [
+            "پرداخت‌ها کار نمی‌کند",
+            "👩‍🚒 ❤️ 👍🏽 🇩🇪 1️⃣",
+            "क्‍ष",
+            "e\u{301}",
+            "葛\u{e0100}",
+            "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f} up",
+            "ភាសា\u{200b}ខ្មែរ",
+            "ᠠ\u{180e}ᠠ",
+            "שָׁלוֹם",
+        ] {
+            assert_eq!(printable(text), text);
+        }
+    }
+
+    #[test]
+    fn what_nobody_sees_is_blank() {
+        for text in
+            ["", " ", "\t\n", "\u{a0}\u{3000}", "\u{200b}\u{feff}", "\u{200d}", "\u{3164}", "\u{2800}"]
+        {
+            assert!(is_blank(text), "{text:?}");
+        }
+        for text in [".", "0", "\u{fffd}", " a ", "👩‍🚒"] {
+            assert!(!is_blank(text), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn json_is_escaped_and_stays_the_same(text in ".*", key in "[\u{1}-\u{2fff}]{0,8}", tag in "[\u{e0000}-\u{e007f}]{0,3}") {
+            let value = serde_json::json!({ key: [text, tag, "\u{9b}\u{7f}\u{202e}\u{200d}"] });
+            let escaped = escaped_json(&serde_json::to_string_pretty(&value).unwrap());
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
+            prop_assert!(!escaped.chars().any(|c| c != '\n' && (steers(c) || is_tag(c))), "{}", escaped);
         }
     }
 }

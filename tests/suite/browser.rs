@@ -155,11 +155,8 @@ fn the_demo_has_a_dashboard_to_look_at() {
     let command =
         Command::new(env!("CARGO_BIN_EXE_pagerduty-dora")).arg("demo").stdout(Stdio::piped()).spawn();
     let mut demo = Demo(command.unwrap());
-    let said: Vec<String> = BufReader::new(demo.0.stdout.take().unwrap())
-        .lines()
-        .map_while(Result::ok)
-        .take_while(|line| !line.contains("Still up"))
-        .collect();
-    let origin = said.iter().find_map(|line| line.strip_prefix("the dashboard is  ")).unwrap();
+    let mut said = BufReader::new(demo.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let address = |line: String| line.strip_prefix("the dashboard is  ").map(str::to_owned);
+    let origin = said.find_map(address).unwrap();
     look(origin.trim_end_matches('/'), &["demo@/", "demo-explain@/failures/Q0TARGT0STORY9"]);
 }

@@ -31,6 +31,7 @@ mod kill_under_load;
 mod load;
 mod marks;
 mod model;
+mod no_certificates;
 mod node;
 mod odd_answers;
 mod one_law;

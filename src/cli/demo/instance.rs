@@ -1,7 +1,7 @@
 //! A daemon in this process, and how the two of the demo are configured.
 
-use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +28,9 @@ pub(super) struct Instance {
 
 impl Instance {
     pub(super) async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        Ok(Self { daemon: Embedded::start(config, clock).await?, client: backend::client(PATIENCE)? })
+        let daemon = Embedded::start(config, clock).await?;
+        let client = backend::client(PATIENCE, &Url::parse(&format!("http://{}", daemon.admin))?)?;
+        Ok(Self { daemon, client })
     }
 
     pub(super) fn webhooks(&self) -> anyhow::Result<Url> {
@@ -70,6 +72,37 @@ impl Instance {
     }
 }
 
+/// Where a daemon listens.
+#[derive(Clone, Copy)]
+pub(super) struct Listen {
+    public: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Listen {
+    /// The usual ports, but for one that is asked for. One that is taken is replaced by a free one.
+    pub(super) fn usual(public: Option<SocketAddr>) -> Self {
+        let usual = Config::default();
+        Self { public: public.unwrap_or_else(|| free(usual.server.listen)), admin: free(usual.admin.listen) }
+    }
+
+    /// Ports that the system chooses, but for one that is asked for.
+    pub(super) fn any(public: Option<SocketAddr>) -> Self {
+        Self { public: public.unwrap_or(ANY), admin: ANY }
+    }
+}
+
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+fn free(usual: SocketAddr) -> SocketAddr {
+    if TcpListener::bind(usual).is_ok() { usual } else { ANY }
+}
+
+/// Tells whether a daemon did not start because somebody has its port.
+pub(super) fn is_taken(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+}
+
 /// A random secret in a file that nobody else can read.
 pub(super) fn write_secret(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let file = folder.join(name);
@@ -85,8 +118,8 @@ pub(super) fn secret_of(file: &Path) -> Secret {
 
 pub(super) fn backend_config(folder: &Path, secret: &Path, key: &Path) -> Config {
     let mut config = Config::default();
-    config.server.listen = (Ipv4Addr::LOCALHOST, 0).into();
-    config.admin.listen = (Ipv4Addr::LOCALHOST, 0).into();
+    config.server.listen = ANY;
+    config.admin.listen = ANY;
     config.store.path = folder.join("backend.db");
     config.pagerduty.signing_secrets = vec![secret_of(secret)];
     config.events_api.keys = vec![secret_of(key)];
@@ -97,7 +130,7 @@ pub(super) fn daemon_config(
     folder: &Path,
     secret: &Path,
     key: &Path,
-    listen: SocketAddr,
+    listen: Listen,
     backend: &Instance,
 ) -> anyhow::Result<Config> {
     let key_file = key.to_string_lossy();
@@ -111,8 +144,8 @@ pub(super) fn daemon_config(
     let catalog = Pattern::escape(&catalog.to_string_lossy());
     let failure = format!("[failure]\nmin_duration = \"1m\"\nsettle = \"5m\"\ncatalog = [{catalog:?}]\n");
     let mut config = Config::parse(&format!("{failure}\n{CONFIGURED}\n{entry}"))?;
-    config.server.listen = listen;
-    config.admin.listen = (Ipv4Addr::LOCALHOST, 0).into();
+    config.server.listen = listen.public;
+    config.admin.listen = listen.admin;
     config.events_api.keys = vec![secret_of(key)];
     config.store.path = folder.join("daemon.db");
     config.pagerduty.signing_secrets = vec![secret_of(secret)];

@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::time::sleep;
 
 use self::day::Day;
-use self::instance::{Instance, backend_config, daemon_config, secret_of, write_secret};
+use self::instance::{Instance, Listen, backend_config, daemon_config, is_taken, secret_of, write_secret};
 use super::failures::table;
 use super::report;
 use super::send::Sender;
@@ -33,9 +33,9 @@ pub(super) struct Options {
     #[arg(long)]
     once: bool,
 
-    /// Where the daemon takes webhooks
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-    listen: SocketAddr,
+    /// Where the daemon takes webhooks [default: 127.0.0.1:8080, or a free port where that is taken]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
 }
 
 /// How long the backend may take to hold what it should.
@@ -54,16 +54,37 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     // The day has passed long ago: its clock is turned by hand, so that five minutes take no time.
     let clock = ManualClock::at(Timestamp::parse(MORNING)?);
     let backend = Instance::start(backend_config(folder.path(), &secret, &key), clock.clone()).await?;
-    let config = daemon_config(folder.path(), &secret, &key, options.listen, &backend)?;
-    let daemon = Instance::start(config, clock.clone()).await?;
+    let start = async |listen| {
+        Instance::start(daemon_config(folder.path(), &secret, &key, listen, &backend)?, clock.clone()).await
+    };
+    let daemon = match start(Listen::usual(options.listen)).await {
+        Err(error) if is_taken(&error) => start(Listen::any(options.listen)).await?,
+        started => started?,
+    };
     say(format_args!("webhooks go to    {}", daemon.webhooks()?));
-    say(format_args!("the JSON API is   {}", daemon.api("failures")));
-    say(format_args!("the dashboard is  {}\n", daemon.dashboard()));
+    say(format_args!("the JSON API is   {}\n", daemon.api("failures")));
 
     let pagerduty = Sender::new(daemon.webhooks()?, secret_of(&secret).fetch(1)?)?;
     let mut day = Day::new(&daemon, &clock, pagerduty, secret_of(&key).fetch(1)?);
     day.remember().await?;
     day.tell().await?;
+    say_result(&daemon, &backend).await?;
+    let dashboard = daemon.dashboard();
+    if options.once {
+        say(format_args!("\nthe dashboard was  {dashboard} (it stays up without --once)"));
+    } else {
+        say(format_args!("\nStill up; Ctrl-C ends it.\nthe dashboard is  {dashboard}"));
+        tokio::select! {
+            () = ordered_to_stop()? => {}
+            () = go_on(&clock) => {}
+        }
+    }
+    daemon.stop().await?;
+    backend.stop().await
+}
+
+/// Prints what the day came to, here and at the backend.
+async fn say_result(daemon: &Instance, backend: &Instance) -> anyhow::Result<()> {
     let mut listed = daemon.failures().await?;
     let verdict = verdict(&listed, &backend.failures().await?)?;
     listed.retain(|listed| listed.failure.source == Source::Pagerduty);
@@ -78,15 +99,7 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     say(verdict);
     let at_backend = backend.get::<Report>(&format!("report?since={MORNING}")).await?;
     say(verdict_on_deployments(&report, &at_backend)?);
-    if !options.once {
-        say("\nStill up; Ctrl-C ends it.");
-        tokio::select! {
-            () = ordered_to_stop()? => {}
-            () = go_on(&clock) => {}
-        }
-    }
-    daemon.stop().await?;
-    backend.stop().await
+    Ok(())
 }
 
 /// Has the story's clock go on from the evening, so that its figures stay those of the last weeks.

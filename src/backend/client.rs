@@ -1,0 +1,55 @@
+//! The HTTP client of backends and commands.
+
+use std::error::Error;
+use std::time::Duration;
+
+use reqwest::Url;
+
+/// Why an HTTP client cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The system has no certificate to verify an https server with.
+    #[error(
+        "no CA certificates found on this machine, and https needs some: install the package ca-certificates, \
+         or set SSL_CERT_FILE to a file of trusted certificates"
+    )]
+    NoCertificates,
+    /// Anything else, with its causes.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Other(String),
+}
+
+/// A client for requests to `url`: it follows no redirect, uses no proxy, and gives up after `timeout`.
+///
+/// Only https needs the CA certificates of the machine. Slim containers have none, and http works there.
+pub(crate) fn client(timeout: Duration, url: &Url) -> Result<reqwest::Client, ClientError> {
+    // Fails only where it was done before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(timeout)
+        .user_agent(concat!("pagerduty-dora/", env!("CARGO_PKG_VERSION")));
+    if url.scheme() == "http" {
+        // Trusting nobody, it does not ask the machine for certificates.
+        builder = builder.tls_certs_only([]);
+    }
+    builder.build().map_err(|error| of_building(&error))
+}
+
+fn of_building(error: &reqwest::Error) -> ClientError {
+    // rustls-platform-verifier has no type for it: "No CA certificates were loaded from the system".
+    let words = words(error);
+    if words.contains("CA certificates") { ClientError::NoCertificates } else { ClientError::Other(words) }
+}
+
+/// An error with all its causes.
+pub(super) fn words(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}

@@ -1,0 +1,54 @@
+//! A machine without CA certificates, as slim containers are.
+
+use std::process::{Command, Output};
+
+use crate::harness::SECRET;
+
+fn program(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
+        .args(arguments)
+        .env("SSL_CERT_FILE", "/dev/null")
+        .env("SSL_CERT_DIR", "/nonexistent")
+        .env("PAGERDUTY_SIGNING_SECRET", SECRET)
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap()
+}
+
+/// What `check --offline` says of a backend at `url`.
+fn checked(url: &str) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let configuration = format!(
+        "[pagerduty]\nsigning_secrets = [{{ env = \"PAGERDUTY_SIGNING_SECRET\" }}]\n\
+         [[backend]]\nname = \"metrics\"\nkind = \"http\"\nurl = \"{url}\"\n"
+    );
+    std::fs::write(&file, configuration).unwrap();
+    let output = program(&["--config", file.to_str().unwrap(), "check", "--offline"]);
+    (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+#[test]
+fn only_https_needs_certificates() {
+    let (status, said) = checked("http://127.0.0.1:1");
+    assert_eq!(status, Some(0), "{said}");
+    let (status, said) = checked("https://127.0.0.1:1");
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("backend metrics: no CA certificates found on this machine"), "{said}");
+    assert!(said.contains("ca-certificates"), "{said}");
+}
+
+#[test]
+fn payloads_are_sent_without_certificates() {
+    let payload = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pagerduty/incident.resolved.json");
+    for (url, cause) in [
+        // Nobody listens there.
+        ("http://127.0.0.1:1/webhooks/pagerduty?token=canary-0123456789", "Connection refused"),
+        ("https://127.0.0.1:1/", "no CA certificates found"),
+    ] {
+        let output = program(&["send", payload, "--url", url]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains(cause) && !told.contains("canary"), "{told}");
+    }
+}
