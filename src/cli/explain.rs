@@ -2,20 +2,23 @@
 
 use anyhow::anyhow;
 use clap::Args;
+use serde_json::json;
 
+use super::cells::wrapped;
 use super::failures::{or_dash, second};
-use super::table::{Column, render, say, width, wrapped};
+use super::table::{Column, render, say, say_json, width};
 use super::{Failed, Format, FormatName};
 use crate::catalog;
 use crate::config::Config;
-use crate::domain::printable::printable;
+use crate::domain::deployment::Deployment;
+use crate::domain::printable::{is_blank, printable};
 use crate::domain::span::span;
 use crate::pagerduty::payload;
-use crate::store::{Reader, Story};
+use crate::store::{Found, FoundKind, Reader, Story};
 
 #[derive(Args)]
 pub(super) struct Options {
-    /// The PagerDuty incident's id, or a failure's
+    /// A failure, a PagerDuty incident or a deployment: its id or a unique beginning of it, in any case
     #[arg(value_name = "ID")]
     id: String,
 
@@ -26,20 +29,90 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     let reader =
         Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
-    let story =
-        reader.story(&options.id, &catalog::policy(config)?, payload::stored).map_err(anyhow::Error::from)?;
-    let story = story.ok_or_else(|| anyhow!("nothing is known of {:?}", options.id))?;
+    let found = only_one(&reader, &options.id)?;
+    match found.kind {
+        FoundKind::Failure => explain_failure(options, config, &reader, &found.id)?,
+        FoundKind::Deployment => explain_deployment(options, &reader, &found.id)?,
+    }
+    Ok(())
+}
+
+/// How many ids are named where several are meant.
+const MOST_NAMED: u32 = 10;
+
+/// What an id, or a part of one, names: one failure or one deployment.
+pub(super) fn only_one(reader: &Reader, id: &str) -> anyhow::Result<Found> {
+    let mut found = reader.find(id, MOST_NAMED + 1)?;
+    match found.len() {
+        0 => Err(nothing_known(id)),
+        1 => Ok(found.remove(0)),
+        _ => Err(several(id, &found)),
+    }
+}
+
+fn nothing_known(id: &str) -> anyhow::Error {
+    anyhow!("nothing is known of {id:?}: `failures` lists the ids of failures")
+}
+
+fn several(id: &str, found: &[Found]) -> anyhow::Error {
+    let named = found.iter().take(MOST_NAMED as usize).map(|found| match found.kind {
+        FoundKind::Failure => format!("\n  {}", found.id),
+        FoundKind::Deployment => format!("\n  {} (a deployment)", found.id),
+    });
+    let named: String = named.collect();
+    let more = if found.len() > MOST_NAMED as usize { "\n  and more" } else { "" };
+    anyhow!("{id:?} may be any of these, give more of the id:{named}{more}")
+}
+
+fn explain_failure(options: &Options, config: &Config, reader: &Reader, id: &str) -> Result<(), Failed> {
+    let story = reader.story(id, &catalog::policy(config)?, payload::stored).map_err(anyhow::Error::from)?;
+    let story = story.ok_or_else(|| nothing_known(&options.id))?;
     match options.format.format {
-        FormatName::Json => say(serde_json::to_string_pretty(&story).map_err(anyhow::Error::from)?),
+        FormatName::Json => say_json(&story)?,
         FormatName::Table => say(text(&story, width()).trim_end()),
     }
     Ok(())
 }
 
+/// Says what is known of a deployment.
+fn explain_deployment(options: &Options, reader: &Reader, id: &str) -> anyhow::Result<()> {
+    const COLUMNS: [Column; 2] = [Column::text("WHAT"), Column::text("VALUE").wrapped_to(30)];
+    let deployment = reader.deployment(id)?.ok_or_else(|| nothing_known(&options.id))?;
+    let Deployment { id, service, team, env, started_at, finished_at, version, commit_sha, .. } = &deployment;
+    let (repository_url, tags) = (&deployment.repository_url, &deployment.tags);
+    if options.format.format == FormatName::Json {
+        let known = json!({
+            "id": id, "service": service, "team": team, "env": env, "version": version,
+            "commit_sha": commit_sha, "repository_url": repository_url, "started_at": started_at,
+            "finished_at": finished_at, "tags": tags,
+        });
+        return say_json(&json!({ "deployment": known }));
+    }
+    let known = [
+        ("service", Some(service.clone())),
+        ("team", team.clone()),
+        ("env", Some(env.clone())),
+        ("version", version.clone()),
+        ("commit", commit_sha.clone()),
+        ("repository", repository_url.clone()),
+        ("started_at", Some(started_at.to_string())),
+        ("finished_at", Some(finished_at.to_string())),
+        ("tags", Some(tags.iter().cloned().collect::<Vec<_>>().join(", "))),
+    ];
+    let rows: Vec<_> = known
+        .into_iter()
+        .filter_map(|(what, value)| Some(vec![what.to_owned(), value.filter(|value| !value.is_empty())?]))
+        .collect();
+    let heading = wrapped(&format!("{id} is a deployment, not a failure."), width()).join("\n");
+    say(format_args!("{heading}\n\n{}", render(&COLUMNS, &rows, width()).trim_end()));
+    Ok(())
+}
+
 /// The story as people read it.
 pub(super) fn text(story: &Story, width: usize) -> String {
-    let parts =
-        [Some(heading(story, width)), why(story, width), events(story, width), attempts(story, width)];
+    let told =
+        attempts(story, width).unwrap_or_else(|| wrapped(&story.nothing_told(), width).join("\n") + "\n");
+    let parts = [Some(heading(story, width)), why(story, width), events(story, width), Some(told)];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
@@ -49,7 +122,8 @@ fn heading(story: &Story, width: usize) -> String {
     };
     let failure = &listed.failure;
     let number = failure.number.map_or_else(String::new, |number| format!("#{number} "));
-    let title = printable(failure.title.as_deref().unwrap_or("(no title)"));
+    let title = failure.title.as_deref().filter(|title| !is_blank(title)).unwrap_or("(no title)");
+    let title = printable(title);
     let title = wrapped(&format!("{} {number}{title}", failure.id), width).join("\n");
     // In one piece, so that it stays a link.
     let url = failure.url.as_deref().map_or_else(String::new, |url| format!("{}\n", printable(url)));

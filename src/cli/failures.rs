@@ -3,7 +3,7 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::table::{Column, render, say, tell, width};
+use super::table::{Column, render, say, say_json, tell, width};
 use super::{Failed, Format, FormatName};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -56,7 +56,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
         Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
     let page = reader.failures(&filter).map_err(anyhow::Error::from)?;
     match options.format.format {
-        FormatName::Json => say(serde_json::to_string_pretty(&page).map_err(anyhow::Error::from)?),
+        FormatName::Json => say_json(&page)?,
         FormatName::Table => print(&page),
     }
     Ok(())
@@ -81,8 +81,8 @@ fn print(page: &Page) {
 
 const COLUMNS: [Column; 9] = [
     Column::text("STARTED"),
-    Column::text("FAILURE").wrapped_to(14),
-    Column::text("TITLE").cut_to(15),
+    Column::text("FAILURE").id_of(14),
+    Column::text("TITLE").cut_to(15).favoured(),
     Column::text("SERVICES").cut_to(8),
     Column::text("TEAM").cut_to(8).leaves(2),
     Column::text("ENV").cut_to(8).leaves(1),

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod cells;
 mod check;
 mod config;
 mod daemon;

@@ -8,8 +8,9 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde::Deserialize;
 
 use super::daemon::Daemon;
+use super::explain::only_one;
 use super::failures::{or_dash, second};
-use super::table::{Column, render, say, tell, width};
+use super::table::{Column, render, say, say_json, tell, width};
 use super::{Failed, Format, FormatName, examples, runtime};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -39,9 +40,9 @@ enum Do {
     /// Try rows again, now
     #[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])), after_help = examples::OUTBOX_RETRY)]
     Retry {
-        /// The rows
+        /// Rows, or a failure or deployment for all its rows: its id or a unique beginning of it
         #[arg(value_name = "ID")]
-        ids: Vec<i64>,
+        ids: Vec<String>,
         /// All that are dead
         #[arg(long)]
         all: bool,
@@ -49,9 +50,9 @@ enum Do {
     /// Give rows up
     #[command(after_help = examples::OUTBOX_DISCARD)]
     Discard {
-        /// The rows
+        /// Rows, or a failure or deployment for all its rows: its id or a unique beginning of it
         #[arg(value_name = "ID", required = true)]
-        ids: Vec<i64>,
+        ids: Vec<String>,
     },
 }
 
@@ -68,8 +69,8 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
         Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
     match &options.order {
         None => list(options, &reader),
-        Some(Do::Discard { ids }) => give(config, Order::Discard, ids),
-        Some(Do::Retry { ids, all: false }) => give(config, Order::Retry, ids),
+        Some(Do::Discard { ids }) => give(config, Order::Discard, &rows(&reader, ids)?),
+        Some(Do::Retry { ids, all: false }) => give(config, Order::Retry, &rows(&reader, ids)?),
         Some(Do::Retry { all: true, .. }) => give(config, Order::Retry, &dead(&reader)?),
     }
 }
@@ -78,7 +79,7 @@ fn list(options: &Options, reader: &Reader) -> Result<(), Failed> {
     let filter = OutboxFilter { state: options.state, after: 0, limit: options.limit as usize };
     let page = reader.outbox(&filter).map_err(anyhow::Error::from)?;
     match options.format.format {
-        FormatName::Json => say(serde_json::to_string_pretty(&page).map_err(anyhow::Error::from)?),
+        FormatName::Json => say_json(&page)?,
         FormatName::Table => print(&page),
     }
     Ok(())
@@ -87,13 +88,13 @@ fn list(options: &Options, reader: &Reader) -> Result<(), Failed> {
 const COLUMNS: [Column; 9] = [
     Column::number("ID"),
     Column::text("BACKEND").cut_to(8),
-    Column::text("FAILURE OR DEPLOYMENT").wrapped_to(24),
+    Column::text("SUBJECT").id_of(14),
     Column::number("REVISION").leaves(1),
     Column::text("STATE"),
     Column::number("ATTEMPTS").leaves(2),
     Column::text("NEXT ATTEMPT").leaves(3),
     Column::text("ANSWER"),
-    Column::text("ERROR").cut_to(12),
+    Column::text("ERROR").cut_to(12).favoured(),
 ];
 
 fn print(page: &OutboxPage) {
@@ -111,11 +112,16 @@ pub(super) fn table(rows: &[OutboxRow], width: usize) -> String {
     render(&COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>(), width)
 }
 
+/// A PagerDuty incident by its own id, which is all that differs.
+fn short(subject: &str) -> &str {
+    subject.strip_prefix("pagerduty:").unwrap_or(subject)
+}
+
 fn cells(row: &OutboxRow) -> Vec<String> {
     vec![
         row.id.to_string(),
         row.backend.clone(),
-        row.subject().to_owned(),
+        short(row.subject()).to_owned(),
         row.revision.to_string(),
         row.state.as_str().to_owned(),
         row.attempts.to_string(),
@@ -123,6 +129,18 @@ fn cells(row: &OutboxRow) -> Vec<String> {
         or_dash(row.last_status.map(|status| status.to_string()).as_ref()),
         or_dash(row.last_error.as_ref()),
     ]
+}
+
+/// The rows that are named: by their numbers, or by what they are about.
+fn rows(reader: &Reader, ids: &[String]) -> anyhow::Result<Vec<i64>> {
+    let mut rows = Vec::new();
+    for id in ids {
+        match id.trim().parse() {
+            Ok(row) => rows.push(row),
+            Err(_) => rows.extend(reader.rows_of(&only_one(reader, id)?)?),
+        }
+    }
+    Ok(rows)
 }
 
 /// All rows that are dead.

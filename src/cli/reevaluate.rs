@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::daemon::Daemon;
 use super::failures::since;
-use super::table::{Column, render, say, tell, width};
+use super::table::{Column, render, say, say_json, tell, width};
 use super::{Failed, Format, FormatName, runtime};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -49,7 +49,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     match options.format.format {
         FormatName::Json => {
             let result = json!({ "changed": changed, "looked_at": looked_at, "dry_run": options.dry_run });
-            say(serde_json::to_string_pretty(&result).map_err(anyhow::Error::from)?);
+            say_json(&result)?;
         }
         FormatName::Table => print(&changed, looked_at, options.dry_run),
     }

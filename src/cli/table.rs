@@ -5,9 +5,11 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use anyhow::bail;
+use serde::Serialize;
 use terminal_size::{Width, terminal_size};
 
-use crate::domain::printable::printable;
+use super::cells::{columns as columns_of, cut, cut_in_the_middle, padded, wrapped};
+use crate::domain::printable::{escaped_json, printable};
 
 /// A table's column, and how it gives way where the terminal is too narrow: never, by narrower cells, or by leaving.
 #[derive(Clone, Copy)]
@@ -18,6 +20,8 @@ pub(super) struct Column {
     cells: Cells,
     /// What it is worth, where it may leave.
     worth: Option<u8>,
+    /// Whether it gets the width that others can do without.
+    is_favoured: bool,
 }
 
 /// What becomes of cells that are too long.
@@ -27,22 +31,35 @@ enum Cells {
     Whole,
     /// They end early, but no earlier than here.
     Cut(usize),
+    /// They are ids, and are left out in the middle, but are not shorter than this.
+    Id(usize),
     /// They go on in further lines, each no shorter than this.
     Wrapped(usize),
 }
 
 impl Column {
     pub(super) const fn text(title: &'static str) -> Self {
-        Self { title, is_number: false, cells: Cells::Whole, worth: None }
+        Self { title, is_number: false, cells: Cells::Whole, worth: None, is_favoured: false }
     }
 
     pub(super) const fn number(title: &'static str) -> Self {
-        Self { title, is_number: true, cells: Cells::Whole, worth: None }
+        Self { title, is_number: true, cells: Cells::Whole, worth: None, is_favoured: false }
     }
 
     /// Long cells are cut, at the least to that many characters. These columns are the first to get narrower.
     pub(super) const fn cut_to(self, narrowest: usize) -> Self {
         Self { cells: Cells::Cut(narrowest), ..self }
+    }
+
+    /// Long ids are cut in the middle, at the least to that many characters. They are the first to get narrower: commands
+    /// find them by a part.
+    pub(super) const fn id_of(self, narrowest: usize) -> Self {
+        Self { cells: Cells::Id(narrowest), ..self }
+    }
+
+    /// The others get narrower first.
+    pub(super) const fn favoured(self) -> Self {
+        Self { is_favoured: true, ..self }
     }
 
     /// Long cells go on in further lines, of that many characters at the least: nothing of them is lost.
@@ -59,7 +76,9 @@ impl Column {
     fn narrowest(&self, longest: usize) -> usize {
         match self.cells {
             Cells::Whole => longest,
-            Cells::Cut(narrowest) | Cells::Wrapped(narrowest) => longest.min(narrowest),
+            Cells::Cut(narrowest) | Cells::Id(narrowest) | Cells::Wrapped(narrowest) => {
+                longest.min(narrowest)
+            }
         }
     }
 
@@ -67,7 +86,7 @@ impl Column {
     fn modest(&self, longest: usize) -> usize {
         match self.cells {
             Cells::Cut(narrowest) => longest.min(narrowest + narrowest / 2),
-            Cells::Whole | Cells::Wrapped(_) => self.narrowest(longest),
+            Cells::Whole | Cells::Id(_) | Cells::Wrapped(_) => self.narrowest(longest),
         }
     }
 
@@ -77,7 +96,24 @@ impl Column {
     }
 
     fn lines(&self, cell: &str, width: usize) -> Vec<String> {
-        if matches!(self.cells, Cells::Wrapped(_)) { wrapped(cell, width) } else { vec![cut(cell, width)] }
+        match self.cells {
+            Cells::Wrapped(_) => wrapped(cell, width),
+            Cells::Id(_) => vec![cut_in_the_middle(cell, width)],
+            Cells::Whole | Cells::Cut(_) => vec![cut(cell, width)],
+        }
+    }
+
+    /// The order in which columns get narrower: the greatest first.
+    fn gives_way(&self, longest: usize, width: usize) -> u8 {
+        let is_ample = width > self.modest(longest);
+        match (self.cells, is_ample, self.is_favoured) {
+            (Cells::Id(_), ..) => 5,
+            (Cells::Cut(_), true, false) => 4,
+            (Cells::Wrapped(_), ..) => 3,
+            (_, true, true) => 2,
+            (_, _, false) => 1,
+            (_, false, true) => 0,
+        }
     }
 }
 
@@ -111,6 +147,12 @@ pub(super) fn all_said() -> anyhow::Result<()> {
     }
 }
 
+/// Prints a value as JSON to standard output: every reader of JSON gets the same value, and no terminal is steered by it.
+pub(super) fn say_json(value: &impl Serialize) -> anyhow::Result<()> {
+    say(escaped_json(&serde_json::to_string_pretty(value)?));
+    Ok(())
+}
+
 /// Prints a line to standard error, where everything goes that is no result.
 pub(super) fn tell(line: impl fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
@@ -123,9 +165,14 @@ pub(super) fn may_color() -> bool {
     !forbidden
 }
 
+/// Tells whether people read standard output as it is.
+pub(super) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// How wide standard output is.
 pub(super) fn width() -> usize {
-    if !io::stdout().is_terminal() {
+    if !is_terminal() {
         return WITHOUT_TERMINAL;
     }
     terminal_size().map_or(80, |(Width(width), _)| usize::from(width))
@@ -135,10 +182,10 @@ pub(super) fn width() -> usize {
 pub(super) fn render(columns: &[Column], rows: &[Vec<String>], width: usize) -> String {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
-    let mut longest: Vec<usize> = columns.iter().map(|column| column.title.chars().count()).collect();
+    let mut longest: Vec<usize> = columns.iter().map(|column| columns_of(column.title)).collect();
     for row in &rows {
         for (longest, cell) in longest.iter_mut().zip(row) {
-            *longest = (*longest).max(cell.chars().count());
+            *longest = (*longest).max(columns_of(cell));
         }
     }
     let mut shown = chosen(columns, &longest, width);
@@ -177,18 +224,16 @@ fn chosen<'a>(columns: &'a [Column], longest: &[usize], width: usize) -> Vec<Sho
     kept.into_iter().map(shown).collect()
 }
 
-/// Takes from the widest, as long as that helps: first from what is cut, as far as it is ample, for what is wrapped are
-/// ids and answers; then from these; then from what is cut again.
+/// Takes from the widest of those that give way first, as long as that helps.
 fn shrink(shown: &mut [Shown<'_>], width: usize) {
     let total = shown.iter().map(|shown| shown.width + GAP.len()).sum::<usize>();
     let excess = total.saturating_sub(width.saturating_add(GAP.len()));
     for _ in 0..excess {
         let can_give = |shown: &&mut Shown<'_>| shown.width > shown.column.narrowest(shown.longest);
-        let widest = shown.iter_mut().filter(can_give).max_by_key(|shown| {
-            let is_ample = shown.width > shown.column.modest(shown.longest);
-            let is_wrapped = matches!(shown.column.cells, Cells::Wrapped(_));
-            (is_ample && !is_wrapped, is_wrapped, shown.width)
-        });
+        let widest = shown
+            .iter_mut()
+            .filter(can_give)
+            .max_by_key(|shown| (shown.column.gives_way(shown.longest, shown.width), shown.width));
         let Some(widest) = widest else { return };
         widest.width -= 1;
     }
@@ -202,38 +247,11 @@ fn lines(shown: &[Shown<'_>], cells: &[String]) -> String {
     let height = cells.iter().map(Vec::len).max().unwrap_or(0);
     let line = |at: usize| {
         let padded = shown.iter().zip(&cells).map(|(shown, cell)| {
-            let (cell, width) = (cell.get(at).map_or("", String::as_str), shown.width);
-            if shown.column.is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+            padded(cell.get(at).map_or("", String::as_str), shown.width, shown.column.is_number)
         });
         padded.collect::<Vec<_>>().join(GAP).trim_end().to_owned() + "\n"
     };
     (0..height).map(line).collect()
-}
-
-fn cut(cell: &str, width: usize) -> String {
-    if cell.chars().count() <= width {
-        return cell.to_owned();
-    }
-    cell.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-}
-
-/// The text in lines of `width` at most, parted at spaces, else within names, else anywhere.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let (text, width): (Vec<char>, usize) = (text.chars().collect(), width.max(1));
-    let mut rest = text.as_slice();
-    let mut lines = Vec::new();
-    while rest.len() > width {
-        let space = rest[..=width].iter().rposition(|c| *c == ' ').filter(|at| *at > 0);
-        let within = || rest[..width].iter().rposition(|c| matches!(c, '.' | '_' | '-' | ':' | '/' | ','));
-        let (end, next) = match space {
-            Some(at) => (at, at + 1),
-            None => within().map_or((width, width), |at| (at + 1, at + 1)),
-        };
-        lines.push(rest[..end].iter().collect());
-        rest = &rest[next..];
-    }
-    lines.push(rest.iter().collect());
-    lines
 }
 
 #[cfg(test)]
@@ -296,12 +314,36 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_where_text_is_wrapped() {
-        let text = "a bb  ccc dddd.eeeee_ffffff-ggggggg";
-        for width in 0..40 {
-            let lines = wrapped(text, width);
-            assert!(lines.iter().all(|line| line.chars().count() <= width.max(1)), "{lines:?}");
-            assert_eq!(lines.concat().replace(' ', ""), text.replace(' ', ""));
+    fn ids_give_way_first_and_titles_last() {
+        let columns = [
+            Column::text("id").id_of(9),
+            Column::text("team").cut_to(4),
+            Column::text("title").cut_to(8).favoured(),
+        ];
+        let rows = [["01234567-89ab-cdef-0123", "payments", "checkout: errors"].map(str::to_owned).to_vec()];
+        insta::assert_snapshot!(render(&columns, &rows, 40), @r"
+        id            team      title
+        012345…-0123  payments  checkout: errors
+        ");
+        insta::assert_snapshot!(render(&columns, &rows, 31), @r"
+        id         team    title
+        0123…0123  payme…  checkout: e…
+        ");
+    }
+
+    #[test]
+    fn what_follows_wide_characters_stands_below_each_other() {
+        let rows = ["決済サービスで障害", "plain", "결제 서비스", "a 👩‍🚒 b", "می‌کند"];
+        let rows: Vec<Vec<String>> =
+            rows.iter().map(|title| vec![(*title).to_owned(), "7".to_owned()]).collect();
+        for width in [12, 16, 40] {
+            for line in render(&COLUMNS, &rows, width).lines().skip(1) {
+                let before = line.strip_suffix("  7").unwrap();
+                assert_eq!(
+                    columns_of(before),
+                    columns_of(render(&COLUMNS, &rows, width).lines().next().unwrap()) - 3
+                );
+            }
         }
     }
 

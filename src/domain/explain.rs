@@ -145,6 +145,21 @@ pub fn other_configuration() -> Why {
     )
 }
 
+/// Explains why no backend has been told of a failure. `waits`: something is to be sent.
+pub fn nothing_told(failure: Option<&Failure>, waits: bool) -> String {
+    const COUNTS_INSTEAD: &str = "which counts instead";
+    let because = match failure.map(|failure| (failure.state, &failure.merged_into)) {
+        _ if waits => return "No backend was told yet: it waits to be sent.".to_owned(),
+        Some((State::Open, _)) => return "No backend was told yet: it has not ended.".to_owned(),
+        None => "there is no failure".to_owned(),
+        Some((State::Ignored, _)) => "an ignored failure does not count".to_owned(),
+        Some((State::Merged, Some(target))) => format!("it went on as {target}, {COUNTS_INSTEAD}"),
+        Some((State::Merged, None)) => format!("it went on as another incident, {COUNTS_INSTEAD}"),
+        Some((State::Completed, _)) => "none takes it, or failure.settle has not passed".to_owned(),
+    };
+    format!("No backend was told: {because}.")
+}
+
 fn names(names: &[String]) -> String {
     if names.is_empty() { "-".to_owned() } else { names.join(", ") }
 }

@@ -13,7 +13,7 @@ use crate::domain::failure::{Evaluated, Failure};
 use crate::domain::id::DeploymentId;
 use crate::domain::timestamp::Timestamp;
 
-const OF_ID: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1";
+pub(super) const OF_ID: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1";
 
 /// Saves a deployment in place of the one of its id, and puts it, and what it changes, before the backends.
 pub(super) fn save(

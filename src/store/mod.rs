@@ -12,6 +12,7 @@ mod event_row;
 mod failure_row;
 mod figures;
 mod files;
+mod find;
 mod fold;
 mod forwarded;
 mod health;
@@ -40,6 +41,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use claim::{Claim, Claimed};
 pub use figures::FiguresReader;
+pub use find::{Found, FoundKind};
 pub use forwarded::{ForwardState, Forwarded};
 pub use health::Trouble;
 pub use last_answer::LastAnswer;

@@ -13,7 +13,7 @@ use super::listing::{ListedFailure, ReadError, Reader};
 use super::{mark, told_deployment};
 use crate::domain::event::Event;
 use crate::domain::explain::{
-    Why, explain, explain_remediation, explain_submission, only_mentioned, other_configuration,
+    Why, explain, explain_remediation, explain_submission, nothing_told, only_mentioned, other_configuration,
 };
 use crate::domain::failure::Failure;
 use crate::domain::id::{FailureId, IncidentId};
@@ -62,6 +62,14 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// What was wrong.
     pub error: Option<String>,
+}
+
+impl Story {
+    /// What to say where no attempt was made to tell a backend of it.
+    pub fn nothing_told(&self) -> String {
+        let waits = self.failure.as_ref().is_some_and(|listed| !listed.forwarded.is_empty());
+        nothing_told(self.failure.as_ref().map(|listed| &listed.failure), waits)
+    }
 }
 
 impl Reader {

@@ -97,3 +97,32 @@ async fn what_is_no_incident_has_a_story_too() {
     let story = daemon.get("/api/v1/failures/sent-by-a-script-1").await.json();
     assert_eq!(story["why"][0]["because"], "as it was sent to the event API");
 }
+
+#[tokio::test]
+async fn a_unique_beginning_of_an_id_is_enough_in_any_case() {
+    let (daemon, configuration) = told().await;
+    let deployment = json!({ "data": { "attributes": {
+        "id": "Release-checkout-2026-11-02", "service": "checkout", "started_at": 1_793_491_200_u64,
+        "version": "1.42.0",
+    } } });
+    daemon.event_api("POST", "/deployment", &deployment).await;
+    let program = Program::of(&daemon);
+    let told = |id: &str| explain(&program, &configuration, &[id]);
+    let whole = stdout(&told("Q0NOISE0STORY7"));
+    for id in ["q0noise0story7", "Q0NOI", "PagerDuty:q0noise", " Q0NOISE ", "Q0NO…ORY7", "q0no...y7"] {
+        assert_eq!(stdout(&told(id)), whole, "{id}");
+    }
+    assert!(whole.contains("No backend was told: an ignored failure does not count."), "{whole}");
+
+    let ambiguous = told("Q0M");
+    let said = String::from_utf8_lossy(&ambiguous.stderr);
+    assert_eq!(ambiguous.status.code(), Some(1), "{said}");
+    assert!(said.contains("pagerduty:Q0MERGE0STORY8") && !said.contains("Q0NOISE"), "{said}");
+
+    let release = stdout(&told("release-"));
+    assert!(release.starts_with("Release-checkout-2026-11-02 is a deployment, not a failure."), "{release}");
+    assert!(release.contains("1.42.0"), "{release}");
+    for nothing in ["", "%", "Q_", "0STORY7"] {
+        assert_eq!(told(nothing).status.code(), Some(1), "{nothing:?}");
+    }
+}

@@ -99,3 +99,15 @@ async fn an_older_revision_is_not_revived() {
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDEAD00002");
     assert!(backend.is_quiet());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_named_by_what_they_are_about() {
+    let (daemon, backend) = with_dead_letters().await;
+    let program = Program::of(&daemon);
+    let discard = |id: &str| says(&program, &["discard", id]);
+    assert_eq!(discard("qdead").1, Some(1), "it may be either");
+    assert_eq!(discard("qdead00002"), ("2: it is given up\n".to_owned(), Some(0)));
+    assert_eq!(discard("QDE…1"), ("1: it is given up\n".to_owned(), Some(0)), "as a table has cut it");
+    assert_eq!(discard("QNOBODY").1, Some(1));
+    drop(backend);
+}

@@ -3,12 +3,13 @@
 use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 
-/// The report as CSV (RFC 4180): a header and a line for each row; what is null is empty.
+/// The report as CSV (RFC 4180): a header and a line for each row; what is null is empty. Keys are written as they are.
 ///
-/// A key that a spreadsheet would take for a formula gets an apostrophe before it (OWASP: CSV Injection).
-pub(super) fn csv(report: &Report) -> String {
+/// Only a key that a spreadsheet would take for a formula gets an apostrophe before it (OWASP: CSV Injection).
+/// `is_terminal`: people read it, and no key may steer the terminal.
+pub(super) fn csv(report: &Report, is_terminal: bool) -> String {
     let header = COLUMNS.map(str::to_owned).to_vec();
-    let lines = std::iter::once(header).chain(report.rows.iter().map(cells));
+    let lines = std::iter::once(header).chain(report.rows.iter().map(|row| cells(row, is_terminal)));
     lines.map(|cells| cells.join(",") + "\r\n").collect()
 }
 
@@ -37,12 +38,15 @@ const COLUMNS: [&str; 22] = [
     "failed_deployment_recovery_time_seconds_max",
 ];
 
-fn cells(row: &Row) -> Vec<String> {
+fn cells(row: &Row, is_terminal: bool) -> Vec<String> {
     let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
     let restore = &row.time_to_restore_seconds;
     let recovery = &row.failed_deployment_recovery_time_seconds;
     let mut cells = vec![
-        row.key.as_deref().map(quoted).unwrap_or_default(),
+        row.key
+            .as_deref()
+            .map(|key| if is_terminal { quoted(&printable(key)) } else { quoted(key) })
+            .unwrap_or_default(),
         row.period.map(|period| period.to_string()).unwrap_or_default(),
     ];
     let counts = [row.incidents, row.open, row.ignored, row.unmatched_incidents];
@@ -56,15 +60,47 @@ fn cells(row: &Row) -> Vec<String> {
     cells
 }
 
-/// Text as a cell of one line that is text to every spreadsheet, and steers no terminal.
+/// Text as a cell that is text to every spreadsheet.
 fn quoted(text: &str) -> String {
-    let text = printable(text);
     // The wide ones are taken for formulas too, where Japanese is written.
-    let is_formula = text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
     let guard = if is_formula { "'" } else { "" };
     // Semicolons part cells where commas are in numbers.
-    if is_formula || text.contains(['"', ',', ';']) || text.trim() != text {
+    if is_formula || text.contains(['"', ',', ';', '\r', '\n']) || text.trim() != text {
         return format!("\"{guard}{}\"", text.replace('"', "\"\""));
     }
-    text
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::hostile;
+    use super::*;
+
+    #[test]
+    fn a_program_gets_every_key_as_it_is() {
+        let keys = [
+            "par\u{200c}daxt",
+            "two\r\nlines",
+            "a\u{202e}b",
+            "\u{1b}[31mred",
+            "say \"hi\", you",
+            "\t=1",
+            "決済",
+        ];
+        let rows = keys.map(|key| Row { key: Some(key.to_owned()), ..hostile().rows[0].clone() });
+        let csv = csv(&Report { rows: rows.to_vec(), ..hostile() }, false);
+        for (key, cell) in keys.iter().zip([
+            "par\u{200c}daxt,",
+            "\"two\r\nlines\",",
+            "a\u{202e}b,",
+            "\u{1b}[31mred,",
+            "\"say \"\"hi\"\", you\",",
+            // All that is added, and only there, is what makes it text to a spreadsheet.
+            "\"'\t=1\",",
+            "決済,",
+        ]) {
+            assert!(csv.contains(&format!("\r\n{cell}")), "{key:?} in {csv:?}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ use self::markdown::markdown;
 use self::other_envs::other_envs;
 pub(super) use self::text::table;
 use super::Failed;
-use super::table::{say, tell, width};
+use super::table::{is_terminal, say, say_json, tell, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::figures::{Asked, By, Env, Interval, Report, Row};
@@ -88,12 +88,12 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     let report = reader.report(&question).map_err(anyhow::Error::from)?;
     let text = match options.format {
         ReportFormat::Table => table(&report, env, &question.starts(), width()),
-        ReportFormat::Json => serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?,
+        ReportFormat::Json => return Ok(say_json(&report)?),
         ReportFormat::Csv => {
             if let Some(hint) = other_envs(&report, env) {
                 tell(hint);
             }
-            csv(&report)
+            csv(&report, is_terminal())
         }
         ReportFormat::Markdown => markdown(&report, env),
     };

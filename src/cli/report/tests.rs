@@ -108,7 +108,7 @@ fn weekly() -> Report {
     report(By::Service, Some(Interval::Week), rows)
 }
 
-fn hostile() -> Report {
+pub(super) fn hostile() -> Report {
     let keys = [
         "=HYPERLINK(\"http://evil\",\"x\")",
         "+1",
@@ -232,18 +232,18 @@ fn nothing_is_said_where_there_is_nothing() {
 
     no failures and no deployments
     ");
-    assert_eq!(csv(&nothing).lines().count(), 1, "the header");
+    assert_eq!(csv(&nothing, true).lines().count(), 1, "the header");
     assert_eq!(markdown_of(&nothing).lines().count(), 4, "the heading and the header");
 }
 
 #[test]
 fn spreadsheets_get_every_figure() {
-    insta::assert_snapshot!(shown(&csv(&undivided())), @r"
+    insta::assert_snapshot!(shown(&csv(&undivided(), true)), @r"
     key,period,incidents,open,ignored,unmatched_incidents,deployments,failed_deployments,change_failure_rate,change_fail_rate,deployment_rework_rate,time_to_restore_seconds_n,time_to_restore_seconds_mean,time_to_restore_seconds_median,time_to_restore_seconds_p90,time_to_restore_seconds_max,failed_deployment_recovery_time_seconds_n,failed_deployment_recovery_time_seconds_open,failed_deployment_recovery_time_seconds_mean,failed_deployment_recovery_time_seconds_median,failed_deployment_recovery_time_seconds_p90,failed_deployment_recovery_time_seconds_max⏎
     checkout,,4,1,2,0,40,2,0.1,0.05,0.025,3,1200,900,2400.5,2400.5,1,1,93600,93600,93600,93600⏎
     search,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
     ");
-    insta::assert_snapshot!(shown(&csv(&weekly())), @r"
+    insta::assert_snapshot!(shown(&csv(&weekly(), true)), @r"
     key,period,incidents,open,ignored,unmatched_incidents,deployments,failed_deployments,change_failure_rate,change_fail_rate,deployment_rework_rate,time_to_restore_seconds_n,time_to_restore_seconds_mean,time_to_restore_seconds_median,time_to_restore_seconds_p90,time_to_restore_seconds_max,failed_deployment_recovery_time_seconds_n,failed_deployment_recovery_time_seconds_open,failed_deployment_recovery_time_seconds_mean,failed_deployment_recovery_time_seconds_median,failed_deployment_recovery_time_seconds_p90,failed_deployment_recovery_time_seconds_max⏎
     checkout,2026-11-01T12:30:00Z,4,1,2,0,40,2,0.1,0.05,0.025,3,1200,900,2400.5,2400.5,1,1,93600,93600,93600,93600⏎
     checkout,2026-11-02T00:00:00Z,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
@@ -297,7 +297,7 @@ fn keys_stay_text_whatever_they_hold() {
         let cut = |line: &str| line.chars().take(cells).collect::<String>().trim_end().to_owned() + "\n";
         text.lines().map(cut).collect()
     };
-    insta::assert_snapshot!(first_cells(shown(&csv(&hostile())), 50), @r#"
+    insta::assert_snapshot!(first_cells(shown(&csv(&hostile(), true)), 50), @r#"
     key,period,incidents,open,ignored,unmatched_incide
     "'=HYPERLINK(""http://evil"",""x"")",,1,0,0,1,0,0,
     "'+1",,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎

@@ -1,6 +1,7 @@
 //! For people: a few tables that fit, as all figures side by side do not.
 
-use super::super::table::{Column, render, wrapped};
+use super::super::cells::wrapped;
+use super::super::table::{Column, render};
 use super::{deployments, duration, heading, key, minute, other_envs, percent, period, subject};
 use crate::domain::figures::{Report, Row};
 use crate::domain::timestamp::Timestamp;

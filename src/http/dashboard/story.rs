@@ -27,7 +27,7 @@ pub(super) fn story(id: &str, story: &Story) -> Html<String> {
             div.card { (wide("Table of events", &events(story))) }
             h2 #attempts { "What backends were told" }
             @if story.attempts.is_empty() {
-                p.card.quiet { "Nothing yet." }
+                p.card.quiet { (story.nothing_told()) }
             } @else {
                 div.card { (wide("Table of what backends were told", &attempts(story))) }
             }

@@ -1,0 +1,111 @@
+//! Finding failures and deployments by a part of their ids.
+
+use rusqlite::{Connection, params};
+
+use super::deployment_row;
+use super::listing::{ReadError, Reader};
+use crate::domain::deployment::Deployment;
+
+/// Stands for letters that were left out of an id, as tables do.
+const LEFT_OUT: [&str; 2] = ["…", "..."];
+
+/// A failure or a deployment that an id, or a part of one, names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its whole id.
+    pub id: String,
+    /// Its kind.
+    pub kind: FoundKind,
+}
+
+/// The kinds of ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FoundKind {
+    /// A failure; its incident's id names it, too.
+    Failure,
+    /// A deployment.
+    Deployment,
+}
+
+impl Reader {
+    /// The failures and deployments, at most `limit`, whose id or incident's id is `text`, or else begins with it, in any
+    /// case. An id that a table has cut (`0123…cdef`) names all that begin and end like it.
+    pub fn find(&self, text: &str, limit: u32) -> Result<Vec<Found>, ReadError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut db = self.lock();
+        // One view of the store for all that is read.
+        let db = db.transaction()?;
+        for pattern in patterns(text) {
+            let found = matching(&db, &pattern, limit)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The outbox rows of a failure or a deployment that are not done, oldest first.
+    pub fn rows_of(&self, found: &Found) -> Result<Vec<i64>, ReadError> {
+        const FAILURE: &str = "SELECT outbox.id FROM failure JOIN outbox ON outbox.failure = failure.id
+            WHERE failure_id = ?1 AND outbox.state IN ('pending', 'dead') ORDER BY outbox.id";
+        const DEPLOYMENT: &str =
+            "SELECT outbox.id FROM deployment JOIN outbox ON outbox.deployment = deployment.id
+            WHERE deployment_id = ?1 AND outbox.state IN ('pending', 'dead') ORDER BY outbox.id";
+        let db = self.lock();
+        let mut statement = db.prepare_cached(match found.kind {
+            FoundKind::Failure => FAILURE,
+            FoundKind::Deployment => DEPLOYMENT,
+        })?;
+        let rows = statement.query_map([&found.id], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The deployment of this id.
+    pub fn deployment(&self, id: &str) -> Result<Option<Deployment>, ReadError> {
+        Ok(deployment_row::load(&self.lock(), deployment_row::OF_ID, [id])?.pop())
+    }
+}
+
+/// What `LIKE` is asked for, which knows no case: the id itself, then its beginning.
+fn patterns(text: &str) -> Vec<String> {
+    let cut = LEFT_OUT.into_iter().find_map(|left_out| text.split_once(left_out));
+    match cut {
+        Some((beginning, end)) => vec![format!("{}%{}", literal(beginning), literal(end))],
+        None => vec![literal(text), format!("{}%", literal(text))],
+    }
+}
+
+/// Text that `LIKE` takes for itself.
+fn literal(text: &str) -> String {
+    let mut literal = String::new();
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            literal.push('\\');
+        }
+        literal.push(c);
+    }
+    literal
+}
+
+fn matching(db: &Connection, pattern: &str, limit: u32) -> rusqlite::Result<Vec<Found>> {
+    // Of a mere target of merges nothing is known.
+    const FAILURES: &str = r"SELECT failure_id FROM failure
+        WHERE (failure_id LIKE ?1 ESCAPE '\' OR failure_id LIKE 'pagerduty:' || ?1 ESCAPE '\')
+            AND (state IS NOT NULL OR EXISTS (SELECT 1 FROM failure_event WHERE failure = failure.id))
+        ORDER BY failure_id LIMIT ?2";
+    const DEPLOYMENTS: &str =
+        r"SELECT deployment_id FROM deployment WHERE deployment_id LIKE ?1 ESCAPE '\' ORDER BY 1 LIMIT ?2";
+    let mut found = Vec::new();
+    for (kind, sql) in [(FoundKind::Failure, FAILURES), (FoundKind::Deployment, DEPLOYMENTS)] {
+        let mut statement = db.prepare_cached(sql)?;
+        let ids = statement.query_map(params![pattern, limit], |row| row.get(0))?;
+        for id in ids {
+            found.push(Found { id: id?, kind });
+        }
+    }
+    found.truncate(limit as usize);
+    Ok(found)
+}
