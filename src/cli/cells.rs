@@ -10,18 +10,18 @@ const CUT: &str = "…";
 ///
 /// Terminals do not agree on joined emoji and flags: some draw one sign, others each part of it. The wider one counts, so
 /// that no line is wider than the terminal.
-pub(super) fn columns(text: &str) -> usize {
-    text.graphemes(true).map(columns_of_one).sum()
+pub(super) fn display_width(text: &str) -> usize {
+    text.graphemes(true).map(width_of_one).sum()
 }
 
-fn columns_of_one(grapheme: &str) -> usize {
+fn width_of_one(grapheme: &str) -> usize {
     let in_parts: usize = grapheme.chars().map(|c| c.width().unwrap_or(0)).sum();
     in_parts.max(grapheme.width())
 }
 
 /// The text in `width` columns: its beginning, where it is wider.
 pub(super) fn cut(text: &str, width: usize) -> String {
-    if columns(text) <= width {
+    if display_width(text) <= width {
         return text.to_owned();
     }
     if width == 0 {
@@ -32,18 +32,18 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 
 /// An id in `width` columns: its beginning and its end, where it is wider, for ids differ at both.
 pub(super) fn cut_in_the_middle(text: &str, width: usize) -> String {
-    if columns(text) <= width {
+    if display_width(text) <= width {
         return text.to_owned();
     }
     if width == 0 {
         return String::new();
     }
     let beginning = first(text, width / 2);
-    let left = width - 1 - columns(beginning);
+    let left = width - 1 - display_width(beginning);
     let mut end = text.len();
     let mut used = 0;
     for (at, grapheme) in text.grapheme_indices(true).rev() {
-        used += columns_of_one(grapheme);
+        used += width_of_one(grapheme);
         if used > left {
             break;
         }
@@ -56,7 +56,7 @@ pub(super) fn cut_in_the_middle(text: &str, width: usize) -> String {
 fn first(text: &str, width: usize) -> &str {
     let mut used = 0;
     for (at, grapheme) in text.grapheme_indices(true) {
-        used += columns_of_one(grapheme);
+        used += width_of_one(grapheme);
         if used > width {
             return &text[..at];
         }
@@ -66,14 +66,14 @@ fn first(text: &str, width: usize) -> &str {
 
 /// The text and blanks, `width` columns in all; the blanks come first where it stands at the right edge.
 pub(super) fn padded(text: &str, width: usize, is_right: bool) -> String {
-    let blanks = " ".repeat(width.saturating_sub(columns(text)));
+    let blanks = " ".repeat(width.saturating_sub(display_width(text)));
     if is_right { blanks + text } else { text.to_owned() + &blanks }
 }
 
 /// The text in lines of `width` at most, parted at spaces, else within names, else anywhere but within a character.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let all: Vec<(&str, usize)> =
-        text.graphemes(true).map(|grapheme| (grapheme, columns_of_one(grapheme))).collect();
+        text.graphemes(true).map(|grapheme| (grapheme, width_of_one(grapheme))).collect();
     let mut rest = all.as_slice();
     let mut lines = Vec::new();
     while let Some(fit) = more_than_fits(rest, width) {
@@ -140,7 +140,7 @@ mod tests {
             ("👩‍🚒", 4),
             ("🇩🇪", 2),
         ] {
-            assert_eq!(columns(text), expected, "{text}");
+            assert_eq!(display_width(text), expected, "{text}");
         }
     }
 
@@ -167,13 +167,13 @@ mod tests {
     proptest! {
         #[test]
         fn no_cell_is_wider_than_its_column(text in text(), width in 4_usize..30) {
-            prop_assert!(columns(&cut(&text, width)) <= width);
-            prop_assert!(columns(&cut_in_the_middle(&text, width)) <= width);
+            prop_assert!(display_width(&cut(&text, width)) <= width);
+            prop_assert!(display_width(&cut_in_the_middle(&text, width)) <= width);
             let lines = wrapped(&text, width);
-            prop_assert!(lines.iter().all(|line| columns(line) <= width), "{lines:?}");
+            prop_assert!(lines.iter().all(|line| display_width(line) <= width), "{lines:?}");
             prop_assert_eq!(lines.concat().replace(' ', ""), text.replace(' ', ""));
             let beside = [padded(&cut(&text, width), width, false), padded("x", width, true)];
-            prop_assert!(beside.iter().all(|cell| columns(cell) == width));
+            prop_assert!(beside.iter().all(|cell| display_width(cell) == width));
         }
     }
 }

@@ -8,7 +8,7 @@ use anyhow::bail;
 use serde::Serialize;
 use terminal_size::{Width, terminal_size};
 
-use super::cells::{columns as columns_of, cut, cut_in_the_middle, padded, wrapped};
+use super::cells::{cut, cut_in_the_middle, display_width, padded, wrapped};
 use crate::domain::printable::{escaped_json, printable};
 
 /// A table's column, and how it gives way where the terminal is too narrow: never, by narrower cells, or by leaving.
@@ -182,10 +182,10 @@ pub(super) fn width() -> usize {
 pub(super) fn render(columns: &[Column], rows: &[Vec<String>], width: usize) -> String {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
-    let mut longest: Vec<usize> = columns.iter().map(|column| columns_of(column.title)).collect();
+    let mut longest: Vec<usize> = columns.iter().map(|column| display_width(column.title)).collect();
     for row in &rows {
         for (longest, cell) in longest.iter_mut().zip(row) {
-            *longest = (*longest).max(columns_of(cell));
+            *longest = (*longest).max(display_width(cell));
         }
     }
     let mut shown = chosen(columns, &longest, width);
@@ -340,8 +340,8 @@ mod tests {
             for line in render(&COLUMNS, &rows, width).lines().skip(1) {
                 let before = line.strip_suffix("  7").unwrap();
                 assert_eq!(
-                    columns_of(before),
-                    columns_of(render(&COLUMNS, &rows, width).lines().next().unwrap()) - 3
+                    display_width(before),
+                    display_width(render(&COLUMNS, &rows, width).lines().next().unwrap()) - 3
                 );
             }
         }

@@ -89,7 +89,7 @@ fn undivided() -> Report {
 }
 
 /// Three weeks: a bad one, one without deployments, and a good one.
-fn weekly() -> Report {
+pub(super) fn weekly() -> Report {
     let on = |period: &str, row| Row { period: Some(Timestamp::parse(period).unwrap()), ..row };
     let good = Row {
         change_failure_rate: Some(0.025),

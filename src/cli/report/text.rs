@@ -1,9 +1,10 @@
 //! For people: a few tables that fit, as all figures side by side do not.
 
-use super::super::cells::wrapped;
+use super::super::cells::{display_width, wrapped};
 use super::super::table::{Column, render};
 use super::{deployments, duration, heading, key, minute, other_envs, percent, period, subject};
 use crate::domain::figures::{Report, Row};
+use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 
 /// Bars, highest first, each with the part of the highest value from which on it stands for one.
@@ -142,7 +143,7 @@ fn trend(report: &Report, periods: &[Timestamp], width: usize) -> Section {
     keys.dedup();
     let subject = subject(report.by);
     let key_width = subject.map_or(0, |[title, _]| {
-        let widths = keys.iter().flatten().map(|key| key.chars().count());
+        let widths = keys.iter().flatten().map(|key| display_width(&printable(key)));
         2 + widths.max().unwrap_or(0).clamp(title.len(), WIDEST_KEY)
     });
     let bars = width.saturating_sub(key_width + BESIDE_BARS).max(FEWEST_BARS);
@@ -195,4 +196,24 @@ fn sparkline(values: &[Option<f64>], highest: f64, bars: usize) -> String {
     let left_out = left_out(values.len(), bars);
     let sign = (left_out > 0).then_some('…');
     sign.into_iter().chain(values[left_out..].iter().map(bar)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::weekly;
+    use super::*;
+
+    #[test]
+    fn no_line_of_wide_keys_is_wider_than_the_terminal() {
+        let mut report = weekly();
+        for row in &mut report.rows {
+            row.key = row.key.as_ref().map(|key| format!("決済サービス 👩‍🚒 {key}"));
+        }
+        let periods: Vec<Timestamp> = report.rows.iter().filter_map(|row| row.period).collect();
+        for width in 90..160 {
+            for line in table(&report, "production", &periods, width).lines() {
+                assert!(display_width(line) <= width, "{width}: {line}");
+            }
+        }
+    }
 }
