@@ -51,6 +51,21 @@ pub(super) const OUTBOX_DISCARD: &str = "\
 Example:
   pagerduty-dora outbox discard 17";
 
+pub(super) const QUARANTINE: &str = "\
+Examples:
+  pagerduty-dora quarantine
+  pagerduty-dora quarantine show 7
+  pagerduty-dora quarantine retry --all";
+
+pub(super) const QUARANTINE_SHOW: &str = "\
+Example:
+  pagerduty-dora quarantine show 7";
+
+pub(super) const QUARANTINE_RETRY: &str = "\
+Examples:
+  pagerduty-dora quarantine retry 7 8
+  pagerduty-dora quarantine retry --all";
+
 pub(super) const REEVALUATE: &str = "\
 Examples:
   pagerduty-dora reevaluate --dry-run

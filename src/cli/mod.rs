@@ -9,6 +9,7 @@ mod examples;
 mod explain;
 mod failures;
 mod outbox;
+mod quarantine;
 mod reevaluate;
 mod report;
 mod send;
@@ -73,6 +74,9 @@ enum Command {
     /// List what is forwarded to backends, done or not, oldest first; retry or discard rows
     #[command(after_help = examples::OUTBOX)]
     Outbox(outbox::Options),
+    /// List signed webhooks that were not understood; print one, or read them again
+    #[command(after_help = examples::QUARANTINE)]
+    Quarantine(quarantine::Options),
     /// Evaluate past failures again under today's configuration
     #[command(after_help = examples::REEVALUATE)]
     Reevaluate(reevaluate::Options),
@@ -180,6 +184,7 @@ fn dispatch(cli: Cli, logs: &Logs) -> Result<(), Failed> {
         Command::Report(options) => report::run(&options, &config()?),
         Command::Explain(options) => explain::run(&options, &config()?),
         Command::Outbox(options) => outbox::run(&options, &config()?),
+        Command::Quarantine(options) => quarantine::run(&options, &config()?),
         Command::Reevaluate(options) => reevaluate::run(&options, &config()?),
         Command::Config(options) => config::run(&options, config),
     }

@@ -27,8 +27,8 @@ use crate::store::{Filter, Obeyed, Order, OutboxFilter, ReadError, Reader, RowSt
 use crate::telemetry::metrics::Metrics;
 
 /// How many rows a listing has where nobody says, and at most.
-const DEFAULT_LIMIT: usize = 100;
-const LARGEST_LIMIT: usize = 1_000;
+pub(super) const DEFAULT_LIMIT: usize = 100;
+pub(super) const LARGEST_LIMIT: usize = 1_000;
 
 /// What the admin listener's handlers use.
 pub struct Admin {

@@ -12,6 +12,7 @@ mod hosts;
 mod kept;
 mod openapi;
 mod progress;
+mod quarantine;
 mod refused;
 mod requests;
 mod server;
@@ -77,6 +78,9 @@ fn admin_router(admin: Arc<Admin>) -> Router {
         .route("/style.css", get(dashboard::style))
         .route("/failures/{id}", get(dashboard::failure))
         .route("/outbox/{id}/retry", post(dashboard::retry))
+        .route("/quarantine", get(dashboard::quarantine::list))
+        .route("/quarantine/{id}", get(dashboard::quarantine::one))
+        .route("/quarantine/{id}/retry", post(dashboard::quarantine::retry))
         .layer(from_fn(dashboard::guard));
     Router::new()
         .merge(pages)
@@ -90,6 +94,8 @@ fn admin_router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/outbox", get(admin::outbox))
         .route("/api/v1/outbox/{id}/retry", post(admin::retry).layer(from_fn(admin::no_browser)))
         .route("/api/v1/outbox/{id}/discard", post(admin::discard).layer(from_fn(admin::no_browser)))
+        .route("/api/v1/quarantine", get(quarantine::list))
+        .route("/api/v1/quarantine/{id}/retry", post(quarantine::retry).layer(from_fn(admin::no_browser)))
         .route("/api/v1/reevaluate", post(admin::reevaluate).layer(from_fn(admin::no_browser)))
         .with_state(admin)
         .fallback(answer::not_found)

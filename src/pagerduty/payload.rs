@@ -60,6 +60,11 @@ pub fn heading(body: &[u8]) -> Result<Heading, NotUnderstood> {
     Ok(Heading { id: event.id.into_owned(), event_type, occurred_at, incident })
 }
 
+/// The same, with the reason in words where the body is not understood.
+pub fn heading_or_reason(body: &[u8]) -> Result<Heading, String> {
+    heading(body).map_err(|error| error.to_string())
+}
+
 /// A body that was understood.
 struct Understood<'a> {
     event: WireEvent<'a>,

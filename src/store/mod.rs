@@ -24,6 +24,7 @@ mod mark;
 mod outbox;
 mod outbox_rows;
 mod owed_mark;
+mod quarantine;
 mod record;
 mod reevaluate;
 mod schema;
@@ -48,6 +49,7 @@ pub use last_answer::LastAnswer;
 pub use listing::{Filter, Gauges, ListedFailure, Page, ReadError, Reader};
 pub use outbox::Outcome;
 pub use outbox_rows::{Obeyed, Order, OutboxFilter, OutboxPage, OutboxRow, RowState};
+pub use quarantine::{QuarantinePage, QuarantineRow, Quarantined, ReadHeading, Retried};
 pub use record::{Delivery, Recorded};
 pub use reevaluate::{Batch, Change, Changed, Span};
 pub use schema::{OpenError, SCHEMA};
@@ -233,6 +235,11 @@ impl Store {
     /// Does with a row of the outbox what a person wants.
     pub async fn order(&self, row: i64, order: Order, now: Timestamp) -> Result<Obeyed, StoreError> {
         self.queue(move |session| outbox_rows::obey(session, row, order, now)).await
+    }
+
+    /// Reads a body in quarantine again.
+    pub async fn retry_quarantined(&self, id: i64, read: ReadHeading) -> Result<Retried, StoreError> {
+        self.queue(move |session| quarantine::retry(session, id, read)).await
     }
 
     /// Looks at some failures again under today's policy, and saves those that are something else.

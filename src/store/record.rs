@@ -3,12 +3,14 @@
 use bytes::Bytes;
 use rusqlite::params;
 use std::any::Any;
+use std::time::Instant;
 
 use super::event_row;
 use super::fold::Unfolded;
 use super::writer::Session;
 use crate::domain::event::Heading;
 use crate::domain::timestamp::Timestamp;
+use crate::telemetry::log_limit::LogLimit;
 
 /// One POST from PagerDuty, beside what it says.
 pub struct Delivery {
@@ -47,44 +49,64 @@ impl Recorded {
     }
 }
 
-/// Keeps an event, and leaves it in `session.fresh` to be folded.
+/// Keeps an event, counts a duplicate, or puts in quarantine what contradicts an event with the same id.
 pub(super) fn record(
     session: &mut Session<'_>,
     heading: &Heading,
     delivery: &Delivery,
 ) -> rusqlite::Result<Recorded> {
-    let Some(row) = event_row::insert(session, heading, delivery)? else {
-        return seen_before(session, heading, delivery);
-    };
-    session.kept = Some(row);
-    match &heading.incident {
-        Some(incident) => {
-            session.fresh.push(Unfolded::new(row, incident));
-            Ok(Recorded::Accepted)
-        }
-        None => Ok(Recorded::Ignored),
-    }
-}
-
-/// Rule 2: the first one stays; the same again is counted, something else under its id is quarantined.
-fn seen_before(session: &Session<'_>, heading: &Heading, delivery: &Delivery) -> rusqlite::Result<Recorded> {
-    if event_row::count_duplicate(session, &heading.id, delivery)? {
-        return Ok(Recorded::Duplicate);
+    if let Some(recorded) = keep(session, heading, delivery)? {
+        return Ok(recorded);
     }
     let reason = format!("event.id {} was seen before with other facts", heading.id);
     quarantine(session, &reason, delivery)
 }
 
+/// Keeps an event, and leaves it in `session.fresh` to be folded; or counts a duplicate. `None`: the first event with
+/// this id said something else. It stays, and nothing was done.
+pub(super) fn keep(
+    session: &mut Session<'_>,
+    heading: &Heading,
+    delivery: &Delivery,
+) -> rusqlite::Result<Option<Recorded>> {
+    let Some(row) = event_row::insert(session, heading, delivery)? else {
+        let is_duplicate = event_row::count_duplicate(session, &heading.id, delivery)?;
+        return Ok(is_duplicate.then_some(Recorded::Duplicate));
+    };
+    session.kept = Some(row);
+    match &heading.incident {
+        Some(incident) => {
+            session.fresh.push(Unfolded::new(row, incident));
+            Ok(Some(Recorded::Accepted))
+        }
+        None => Ok(Some(Recorded::Ignored)),
+    }
+}
+
 /// Keeps a signed body for a person to look at.
 pub(super) fn quarantine(
-    session: &Session<'_>,
+    session: &mut Session<'_>,
     reason: &str,
     delivery: &Delivery,
 ) -> rusqlite::Result<Recorded> {
     const SQL: &str =
         "INSERT INTO quarantine (received_at_ns, delivery_id, reason, body) VALUES (?1, ?2, ?3, ?4)";
-    tracing::warn!(reason, "a signed webhook goes to quarantine");
     let received_at_ns = delivery.received_at.as_nanos();
     session.execute(SQL, params![received_at_ns, delivery.id, reason, &*delivery.body])?;
+    session.quarantined.push((session.last_insert_rowid(), reason.to_owned()));
     Ok(Recorded::Quarantined)
+}
+
+/// Says which bodies went to quarantine, once they are there and whoever sent them is answered.
+pub(super) fn tell_quarantined(quarantined: Vec<(i64, String)>, lines: &LogLimit) {
+    for (id, reason) in quarantined {
+        if let Some(held_back) = lines.pass(Instant::now()) {
+            tracing::warn!(
+                id,
+                reason,
+                held_back,
+                "a signed webhook was not understood and is in quarantine: `pagerduty-dora quarantine show {id}` prints it"
+            );
+        }
+    }
 }

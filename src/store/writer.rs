@@ -15,7 +15,7 @@ use super::files::{Files, Lock};
 use super::fold::{self, Backlog, Slice, Unfolded};
 use super::health::Health;
 use super::job::{Job, Kind, Received, receive_within};
-use super::{Ended, Settings, StoreError, late_links, mark};
+use super::{Ended, Settings, StoreError, late_links, mark, record};
 use crate::domain::timestamp::Timestamp;
 use crate::telemetry::log_limit::LogLimit;
 
@@ -37,6 +37,8 @@ pub(super) struct Session<'a> {
     pub(super) kept: Option<i64>,
     /// Those of them that are to be folded.
     pub(super) fresh: Vec<Unfolded>,
+    /// Bodies that this transaction puts in quarantine, and why.
+    pub(super) quarantined: Vec<(i64, String)>,
     /// The key of every failure that an incident was ever merged into, and perhaps of some more: hardly any is
     /// among them, and the others need not be asked for.
     pub(super) merge_targets: &'a mut HashSet<i64>,
@@ -103,6 +105,8 @@ pub(super) struct Writer {
     health: Health,
     /// Lines that say that something could not be folded.
     unfolded_lines: LogLimit,
+    /// Lines that say that something is in quarantine.
+    quarantine_lines: LogLimit,
     claimed: HashSet<i64>,
     backlog: Backlog,
     merge_targets: HashSet<i64>,
@@ -130,6 +134,7 @@ impl Writer {
             files,
             health,
             unfolded_lines: LogLimit::default(),
+            quarantine_lines: LogLimit::default(),
             settings,
             queue,
             changed,
@@ -255,7 +260,7 @@ impl Writer {
         }
         let began = Instant::now();
         match self.keep(&mut group).map_err(|error| self.roll_back(&error)) {
-            Ok(()) => {
+            Ok(quarantined) => {
                 // Before anybody is answered: what has just been written may be in a file that is gone.
                 self.files_are_in_place()?;
                 self.settings.observer.committed(group.len(), began.elapsed());
@@ -263,6 +268,7 @@ impl Writer {
                 for job in group {
                     job.finish(Ok(()));
                 }
+                record::tell_quarantined(quarantined, &self.quarantine_lines);
                 Ok(())
             }
             Err(NotCommitted::InDoubt(doubt)) => Err(doubt),
@@ -296,20 +302,21 @@ impl Writer {
     }
 
     /// Does what a group wants, and folds its events at once where they are few and none wait already.
-    fn keep(&mut self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    /// Returns what went to quarantine.
+    fn keep(&mut self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<Vec<(i64, String)>> {
         let is_first = self.backlog.is_empty();
-        let left_for_later = self.transact(|session| {
+        let (left_for_later, quarantined) = self.transact(|session| {
             group.iter_mut().try_for_each(|job| job.run(session))?;
             if is_first && session.fresh.len() < fold::RUSH_FROM_EVENTS {
                 fold::fold_fresh(session)?;
             }
-            Ok(std::mem::take(&mut session.fresh))
+            Ok((std::mem::take(&mut session.fresh), std::mem::take(&mut session.quarantined)))
         })?;
         if left_for_later.len() >= fold::RUSH_FROM_EVENTS {
             self.rushed_at = Some(Instant::now());
         }
         self.backlog.extend(left_for_later);
-        Ok(())
+        Ok(quarantined)
     }
 
     /// Folds a part of the backlog.
@@ -333,6 +340,7 @@ impl Writer {
             claimed: &mut self.claimed,
             kept: None,
             fresh: Vec::new(),
+            quarantined: Vec::new(),
             merge_targets: &mut self.merge_targets,
             keeps_marks: self.keeps_marks,
             affected: BTreeMap::new(),

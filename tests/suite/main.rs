@@ -40,6 +40,7 @@ mod outbox;
 mod packaging;
 mod power_loss;
 mod process;
+mod quarantine;
 mod readme;
 mod reevaluate;
 mod refused;

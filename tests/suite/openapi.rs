@@ -11,7 +11,15 @@ use crate::harness::{Answer, Backend, Daemon, KEY, SECRET, event_of, fixture, st
 use crate::json_schema::{Schemas, resolved};
 
 /// The routes of the pages for people, which are no part of the API.
-const PAGES: [&str; 4] = ["/", "/failures/{id}", "/style.css", "/outbox/{id}/retry"];
+const PAGES: [&str; 7] = [
+    "/",
+    "/failures/{id}",
+    "/style.css",
+    "/outbox/{id}/retry",
+    "/quarantine",
+    "/quarantine/{id}",
+    "/quarantine/{id}/retry",
+];
 /// What is answered where there is no route.
 const NO_ROUTE: &str = "There is nothing at this path.";
 
@@ -85,6 +93,24 @@ impl<'a> Asker<'a> {
         let told = Schemas::of_requests(&self.document).check(&content["schema"], &body);
         assert_eq!(told.is_ok(), answer.status == 200, "{body}: {told:?} and {answer:?}");
         answer
+    }
+
+    /// Two bodies in quarantine, of which one can be read again.
+    async fn quarantine(&mut self) {
+        for body in ["nothing", "nothing else"] {
+            self.daemon.expect(body, "quarantined").await;
+        }
+        let listed = self.get("/api/v1/quarantine", "?limit=1").await.json();
+        assert!(listed["next"].is_i64(), "{listed}");
+        let readable = rusqlite::Connection::open(&self.daemon.store).unwrap();
+        let body = event_of("incident.triggered", "QREADABLE1");
+        readable.execute("UPDATE quarantine SET body = ?1 WHERE id = 1", [body.as_bytes()]).unwrap();
+        let retry = "/api/v1/quarantine/{id}/retry";
+        let browser = [("origin", "https://evil.example")];
+        assert_eq!(self.ask("POST", retry, "1", "", &browser).await.status, 403);
+        for (row, status) in [("1", 200), ("1", 404), ("first", 404), ("2", 409)] {
+            assert_eq!(self.ask("POST", retry, row, "", &[]).await.status, status, "{row}");
+        }
     }
 
     /// The listener that the document names: the one it is from, unless the path says otherwise.
@@ -264,7 +290,8 @@ async fn the_admin_api_answers_as_it_says() {
     let mut asker = Asker { daemon: &daemon, document, seen };
     let batch = asker.ask("POST", reevaluate, "", &format!("?policy={policy}"), &[]).await.json();
     assert!(batch["changed"][0]["changes"][0].is_object(), "{batch}");
-    for path in ["failures", "report", "outbox"] {
+    asker.quarantine().await;
+    for path in ["failures", "report", "outbox", "quarantine"] {
         assert_eq!(asker.get(&format!("/api/v1/{path}"), "?no_such_option=1").await.status, 400);
     }
     assert_eq!(asker.ask("POST", reevaluate, "", "", &[]).await.status, 400);

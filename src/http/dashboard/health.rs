@@ -8,6 +8,9 @@ use super::words::{ago, bytes, count, said};
 use crate::domain::span::span;
 use crate::store::{Sizes, Trouble};
 
+/// The row that leads to a page of its own.
+const QUARANTINE: &str = "Quarantine";
+
 /// One row.
 pub(super) struct Condition {
     /// What the row is about.
@@ -27,7 +30,10 @@ pub(super) fn health(shown: &Shown) -> Markup {
                 @for condition in conditions(shown) {
                     tr {
                         th scope="row" { (condition.about) }
-                        td.title { span.bad[condition.must_act] { (condition.says) } }
+                        td.title {
+                            span.bad[condition.must_act] { (condition.says) }
+                            @if condition.about == QUARANTINE { " " a href="/quarantine" { "All of them" } }
+                        }
                     }
                 }
             }
@@ -69,11 +75,11 @@ fn quarantine(shown: &Shown) -> Condition {
     let says = match quarantined {
         0 => "Empty: every signed webhook was understood.".to_owned(),
         n => format!(
-            "{} not understood. They are kept and change no failure: see `pagerduty-dora quarantine`.",
+            "{} not understood. They are kept and change no failure.",
             count(usize::try_from(n).unwrap_or(usize::MAX), "signed webhook")
         ),
     };
-    Condition { about: "Quarantine".to_owned(), says, must_act: quarantined > 0 }
+    Condition { about: QUARANTINE.to_owned(), says, must_act: quarantined > 0 }
 }
 
 /// The figures of `/metrics`. Nobody has to act where nothing scrapes.

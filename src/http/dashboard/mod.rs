@@ -7,6 +7,7 @@ mod health;
 mod outbox;
 mod page;
 mod plot;
+pub(super) mod quarantine;
 mod received;
 mod story;
 mod words;
@@ -158,11 +159,8 @@ pub(super) async fn retry(
     headers: HeaderMap,
     form: Result<Form<RetryForm>, FormRejection>,
 ) -> Response {
-    let is_ours = form.is_ok_and(|Form(form)| admin.token.is(&form.token)) && is_from_here(&headers);
-    if !is_ours {
-        let text =
-            html! { "The form is not of a page shown by this process. " a href="/" { "Load it again" } "." };
-        return notice(StatusCode::FORBIDDEN, "Refused", &text);
+    if !is_ours(&admin, form, &headers) {
+        return not_ours();
     }
     let response = obey(&admin, row, Order::Retry).await;
     if response.status().is_success() {
@@ -173,6 +171,17 @@ pub(super) async fn retry(
         a href="/#outbox" { "See what is left" } "."
     };
     notice(response.status(), "Not retried", &text)
+}
+
+/// Whether a form is of a page shown by this process.
+fn is_ours(admin: &Admin, form: Result<Form<RetryForm>, FormRejection>, headers: &HeaderMap) -> bool {
+    form.is_ok_and(|Form(form)| admin.token.is(&form.token)) && is_from_here(headers)
+}
+
+fn not_ours() -> Response {
+    let text =
+        html! { "The form is not of a page shown by this process. " a href="/" { "Load it again" } "." };
+    notice(StatusCode::FORBIDDEN, "Refused", &text)
 }
 
 /// Whether a browser says that a page of this very listener sent it.

@@ -153,7 +153,7 @@ CREATE TABLE owed_mark (
 
 -- Signed bodies that could not be understood, or that contradict an event with the same id.
 CREATE TABLE quarantine (
-    id              INTEGER PRIMARY KEY,
+    id              INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: people and logs name it
     received_at_ns  INTEGER NOT NULL,
     delivery_id     TEXT,
     reason          TEXT    NOT NULL,

@@ -1,0 +1,152 @@
+//! Signed bodies that were not understood: a listing, and one of them whole.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
+use axum::extract::{Form, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::page::{notice, page, wide};
+use super::words::{bytes, maybe, said, second};
+use super::{RetryForm, is_ours, not_ours};
+use crate::domain::printable::printable;
+use crate::http::admin::{Admin, blocking};
+use crate::http::quarantine::read_again;
+use crate::store::{QuarantinePage, QuarantineRow, Quarantined};
+
+/// How many are listed on a page.
+const LISTED: usize = 100;
+/// A body's beginning that is shown.
+const SHOWN_CHARS: usize = 100_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct QuarantineQuery {
+    #[serde(default)]
+    cursor: i64,
+}
+
+/// `GET /quarantine`
+pub(in crate::http) async fn list(
+    State(admin): State<Arc<Admin>>,
+    query: Result<Query<QuarantineQuery>, QueryRejection>,
+) -> Response {
+    let after = query.map_or(0, |Query(query)| query.cursor);
+    let reader = admin.reader.clone();
+    match blocking(move || reader.quarantine(after, LISTED)).await {
+        Ok(found) => listing(&found).into_response(),
+        Err(response) => response,
+    }
+}
+
+/// `GET /quarantine/{id}`
+pub(in crate::http) async fn one(
+    State(admin): State<Arc<Admin>>,
+    id: Result<Path<i64>, PathRejection>,
+) -> Response {
+    let unknown = || {
+        let text = html! { "There is no such body in quarantine. " a href="/quarantine" { "See all" } "." };
+        notice(StatusCode::NOT_FOUND, "Not found", &text)
+    };
+    let Ok(Path(id)) = id else { return unknown() };
+    let reader = admin.reader.clone();
+    match blocking(move || reader.quarantined(id)).await {
+        Ok(Some(found)) => whole(&found, &admin.token.shown).into_response(),
+        Ok(None) => unknown(),
+        Err(response) => response,
+    }
+}
+
+/// `POST /quarantine/{id}/retry`, from the form of a page that was shown here.
+pub(in crate::http) async fn retry(
+    State(admin): State<Arc<Admin>>,
+    id: Result<Path<i64>, PathRejection>,
+    headers: HeaderMap,
+    form: Result<Form<RetryForm>, FormRejection>,
+) -> Response {
+    if !is_ours(&admin, form, &headers) {
+        return not_ours();
+    }
+    let response = read_again(&admin, id).await;
+    if response.status().is_success() {
+        return Redirect::to("/quarantine").into_response();
+    }
+    let text = html! {
+        "It is still not understood, it contradicts an event that was kept before, it has left the quarantine meanwhile, "
+        "or the store cannot be changed now. " a href="/quarantine" { "See what is left" } "."
+    };
+    notice(response.status(), "Not read", &text)
+}
+
+fn listing(found: &QuarantinePage) -> Html<String> {
+    let table = html! {
+        table {
+            thead { tr { th scope="col" { "Received" } th scope="col" { "Reason" } th.number scope="col" { "Size" } } }
+            tbody { @for row in &found.rows { (listed(row)) } }
+        }
+    };
+    let content = html! {
+        header { nav aria-label="Back" { a href="/" { "← Dashboard" } } p.quiet { "All times are UTC." } }
+        main #content {
+            h1 { "Quarantine" }
+            p { "Signed webhooks that were not understood, oldest first. They change no failure. A newer version of the "
+                "program may read them: " code { "pagerduty-dora quarantine retry --all" } "." }
+            @if found.rows.is_empty() {
+                p.card.quiet { "Empty: every signed webhook was understood." }
+            } @else {
+                div.card { (wide("Table of the quarantine", &table)) }
+            }
+            @if let Some(next) = found.next {
+                p { a href={ "/quarantine?cursor=" (next) } { "More" } }
+            }
+        }
+    };
+    page("Quarantine", &content)
+}
+
+fn listed(row: &QuarantineRow) -> Markup {
+    html! {
+        tr {
+            td { a href={ "/quarantine/" (row.id) } { (second(row.received_at)) } }
+            td.title { (said(&row.reason)) }
+            td.number { (bytes(u64::try_from(row.bytes).unwrap_or(0))) }
+        }
+    }
+}
+
+fn whole(Quarantined { row, body, body_base64 }: &Quarantined, token: &str) -> Html<String> {
+    let facts = [
+        ("Received", second(row.received_at)),
+        ("Reason", said(&row.reason)),
+        ("Delivery", maybe(row.delivery_id.as_ref())),
+        ("Size", bytes(u64::try_from(row.bytes).unwrap_or(0))),
+    ];
+    let text = body.as_deref().or(body_base64.as_deref()).unwrap_or_default();
+    let content = html! {
+        header { nav aria-label="Back" { a href="/quarantine" { "← Quarantine" } } p.quiet { "All times are UTC." } }
+        main #content {
+            h1 { "Quarantine " (row.id) }
+            dl.card.facts { @for (what, is) in &facts { div { dt { (what) } dd { (is) } } } }
+            form method="post" action={ "/quarantine/" (row.id) "/retry" } {
+                input type="hidden" name="token" value=(token);
+                button type="submit" { "Read it again" }
+            }
+            h2 { @if body.is_some() { "Body" } @else { "Body, in base64: it is not UTF-8" } }
+            div.card { div.wide tabindex="0" role="region" aria-label="Body" { pre { (lines(text)) } } }
+        }
+    };
+    page(&format!("Quarantine {}", row.id), &content)
+}
+
+/// A long text whose line ends are kept, and whose other control characters steer nothing.
+fn lines(text: &str) -> String {
+    let shown: String = text.chars().take(SHOWN_CHARS).collect();
+    let mut lines = shown.split('\n').map(printable).collect::<Vec<_>>().join("\n");
+    if shown.len() < text.len() {
+        lines.push('…');
+    }
+    lines
+}

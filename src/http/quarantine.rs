@@ -1,0 +1,73 @@
+//! The quarantine in the admin API.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::admin::{Admin, DEFAULT_LIMIT, LARGEST_LIMIT, bad_query, blocking};
+use super::answer::{in_time, refusal};
+use crate::pagerduty::payload;
+use crate::store::Retried;
+
+/// Which part of the listing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QuarantineQuery {
+    limit: Option<usize>,
+    #[serde(default)]
+    cursor: i64,
+}
+
+/// `GET /api/v1/quarantine`.
+pub(super) async fn list(
+    State(admin): State<Arc<Admin>>,
+    query: Result<Query<QuarantineQuery>, QueryRejection>,
+) -> Response {
+    let QuarantineQuery { limit, cursor } = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => return bad_query(&rejection.body_text()),
+    };
+    let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, LARGEST_LIMIT);
+    let reader = admin.reader.clone();
+    match blocking(move || reader.quarantine(cursor, limit)).await {
+        Ok(page) => Json(page).into_response(),
+        Err(response) => response,
+    }
+}
+
+/// `POST /api/v1/quarantine/{id}/retry`.
+pub(super) async fn retry(State(admin): State<Arc<Admin>>, id: Result<Path<i64>, PathRejection>) -> Response {
+    read_again(&admin, id).await
+}
+
+/// Has today's program read a body again.
+pub(super) async fn read_again(admin: &Admin, id: Result<Path<i64>, PathRejection>) -> Response {
+    // Where the id is no number there is no such row either.
+    let Ok(Path(id)) = id else {
+        return refusal(StatusCode::NOT_FOUND, "not_found", Retried::NotFound.says());
+    };
+    match in_time(admin.store.retry_quarantined(id, payload::heading_or_reason)).await {
+        Ok(retried) => answer(&retried),
+        Err(error) => {
+            tracing::warn!(%error, id, "a body in quarantine could not be read again");
+            refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The store cannot be changed now.")
+        }
+    }
+}
+
+fn answer(retried: &Retried) -> Response {
+    let said = retried.says();
+    match retried {
+        Retried::Recorded(recorded) => {
+            Json(json!({ "status": recorded.as_str(), "detail": said })).into_response()
+        }
+        Retried::NotFound => refusal(StatusCode::NOT_FOUND, "not_found", said),
+        Retried::NotUnderstood(_) | Retried::Contradicts => refusal(StatusCode::CONFLICT, "conflict", said),
+    }
+}

@@ -1,0 +1,160 @@
+//! Quarantine: signed bodies that were not understood, or that contradict an event with the same id. A person can look
+//! at them, and have them read again by a newer version of the program.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use rusqlite::{OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::listing::{ReadError, Reader};
+use super::record::{self, Delivery, Recorded};
+use super::writer::Session;
+use crate::domain::event::Heading;
+use crate::domain::timestamp::Timestamp;
+
+/// A part of the listing, oldest first, as the API's JSON has it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct QuarantinePage {
+    /// The bodies.
+    pub rows: Vec<QuarantineRow>,
+    /// The cursor of the next part, where there is one.
+    pub next: Option<i64>,
+}
+
+/// A body in quarantine, without its bytes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct QuarantineRow {
+    /// Its id, which is never used again.
+    pub id: i64,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// `X-Webhook-Id`.
+    pub delivery_id: Option<String>,
+    /// Why it is here.
+    pub reason: String,
+    /// Length of the body in bytes.
+    pub bytes: i64,
+}
+
+/// A body in quarantine, whole.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// All but the body.
+    #[serde(flatten)]
+    pub row: QuarantineRow,
+    /// The body; `None`: it is not UTF-8.
+    pub body: Option<String>,
+    /// The body in base64, where it is not UTF-8.
+    pub body_base64: Option<String>,
+}
+
+/// Reads of a body what has to be known to keep it, or says why that cannot be read.
+pub type ReadHeading = fn(&[u8]) -> Result<Heading, String>;
+
+/// What came of reading a body again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Retried {
+    /// It is an event, which was recorded so, and has left the quarantine.
+    Recorded(Recorded),
+    /// There is no such row.
+    NotFound,
+    /// It is still not understood, for this reason, and stays.
+    NotUnderstood(String),
+    /// An event with its id was seen before and says something else. It stays.
+    Contradicts,
+}
+
+impl Retried {
+    /// What came of it, for people.
+    pub fn says(&self) -> String {
+        match self {
+            Self::Recorded(Recorded::Accepted) => {
+                "it is an event now, and its failure follows from it".to_owned()
+            }
+            Self::Recorded(Recorded::Duplicate) => {
+                "the same event was there already; it has left the quarantine".to_owned()
+            }
+            Self::Recorded(_) => {
+                "it is an event about no incident; it is kept, and changes no failure".to_owned()
+            }
+            Self::NotFound => "there is no such row".to_owned(),
+            Self::NotUnderstood(reason) => format!("it is still not understood, and stays: {reason}"),
+            Self::Contradicts => "another event with the same id was kept before; it stays".to_owned(),
+        }
+    }
+}
+
+impl Reader {
+    /// Bodies in quarantine after the row `after`, at most `limit`.
+    pub fn quarantine(&self, after: i64, limit: usize) -> Result<QuarantinePage, ReadError> {
+        const SQL: &str = "SELECT id, received_at_ns, delivery_id, reason, length(body) FROM quarantine
+            WHERE id > ?1 ORDER BY id LIMIT ?2";
+        let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let db = self.lock();
+        let mut statement = db.prepare_cached(SQL)?;
+        let mut rows = statement.query_map([after, one_more], listed)?.collect::<Result<Vec<_>, _>>()?;
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| has_more).map(|row| row.id);
+        Ok(QuarantinePage { rows, next })
+    }
+
+    /// One of them, whole. `None`: there is no such row.
+    pub fn quarantined(&self, id: i64) -> Result<Option<Quarantined>, ReadError> {
+        const SQL: &str = "SELECT id, received_at_ns, delivery_id, reason, length(body), body FROM quarantine
+            WHERE id = ?1";
+        let db = self.lock();
+        let whole = |columns: &Row<'_>| {
+            let (body, body_base64) = match String::from_utf8(columns.get(5)?) {
+                Ok(text) => (Some(text), None),
+                Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
+            };
+            Ok(Quarantined { row: listed(columns)?, body, body_base64 })
+        };
+        Ok(db.prepare_cached(SQL)?.query_row([id], whole).optional()?)
+    }
+}
+
+fn listed(columns: &Row<'_>) -> rusqlite::Result<QuarantineRow> {
+    Ok(QuarantineRow {
+        id: columns.get(0)?,
+        received_at: Timestamp::from_nanos(columns.get(1)?),
+        delivery_id: columns.get(2)?,
+        reason: columns.get(3)?,
+        bytes: columns.get(4)?,
+    })
+}
+
+/// Reads a body again. What is understood is kept as a webhook is, with the time at which it was received.
+pub(super) fn retry(session: &mut Session<'_>, id: i64, read: ReadHeading) -> rusqlite::Result<Retried> {
+    const FIND: &str = "SELECT received_at_ns, delivery_id, body FROM quarantine WHERE id = ?1";
+    const REMOVE: &str = "DELETE FROM quarantine WHERE id = ?1";
+    const EXPLAIN: &str = "UPDATE quarantine SET reason = ?2 WHERE id = ?1";
+    let delivery = |columns: &Row<'_>| {
+        let body: Vec<u8> = columns.get(2)?;
+        Ok(Delivery {
+            id: columns.get(1)?,
+            received_at: Timestamp::from_nanos(columns.get(0)?),
+            body: Bytes::from(body),
+            reservation: None,
+        })
+    };
+    let Some(delivery) = session.prepare(FIND)?.query_row([id], delivery).optional()? else {
+        return Ok(Retried::NotFound);
+    };
+    let heading = match read(&delivery.body) {
+        Ok(heading) => heading,
+        Err(reason) => {
+            session.execute(EXPLAIN, params![id, reason])?;
+            return Ok(Retried::NotUnderstood(reason));
+        }
+    };
+    match record::keep(session, &heading, &delivery)? {
+        None => Ok(Retried::Contradicts),
+        Some(recorded) => {
+            session.execute(REMOVE, [id])?;
+            Ok(Retried::Recorded(recorded))
+        }
+    }
+}

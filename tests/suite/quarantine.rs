@@ -1,0 +1,134 @@
+//! Quarantine: what was not understood is listed, shown, and read again, by way of the daemon and without one.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Daemon, Program, event_of, fixture, stdout};
+
+/// Puts a body under a row that is there, as if an older program had not understood it.
+fn put(daemon: &Daemon, row: i64, body: &str) {
+    let db = rusqlite::Connection::open(&daemon.store).unwrap();
+    let changed =
+        db.execute("UPDATE quarantine SET body = ?2 WHERE id = ?1", (row, body.as_bytes())).unwrap();
+    assert_eq!(changed, 1);
+}
+
+/// A daemon with as many rows in quarantine.
+async fn with_rows(rows: i64) -> Daemon {
+    let daemon = Daemon::start("").await;
+    for n in 0..rows {
+        daemon.expect(format!("<b>not</b> understood {n}"), "quarantined").await;
+    }
+    daemon
+}
+
+/// What a retry printed, and its exit status.
+fn retried(program: &Program, arguments: &[&str]) -> (String, Option<i32>) {
+    let output = program.run("", &[&["quarantine", "retry"], arguments].concat());
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_quarantine_is_listed_and_shown_whole() {
+    let daemon = with_rows(2).await;
+    let program = Program::of(&daemon);
+    let listed: Value =
+        serde_json::from_str(&stdout(&program.run("", &["quarantine", "--format=json"]))).unwrap();
+    assert_eq!(listed, daemon.get("/api/v1/quarantine").await.json());
+    let row = &listed["rows"][0];
+    assert_eq!((&row["id"], &row["delivery_id"], &row["bytes"]), (&json!(1), &json!("w-1"), &json!(23)));
+    assert!(row["reason"].as_str().unwrap().contains("not a V3 webhook"), "{row}");
+    let table = stdout(&program.run("", &["quarantine"]));
+    assert!(table.contains("REASON") && table.contains("not a V3 webhook"), "{table}");
+    let shown = stdout(&program.run("", &["quarantine", "show", "2"]));
+    assert!(shown.contains("<b>not</b> understood 1") && shown.contains("w-1"), "{shown}");
+    let shown = stdout(&program.run("", &["quarantine", "show", "2", "--format=json"]));
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&shown["body"], &shown["body_base64"]), (&json!("<b>not</b> understood 1"), &Value::Null));
+    assert_eq!(program.run("", &["quarantine", "show", "99"]).status.code(), Some(1));
+    assert_eq!(program.run("", &["quarantine", "retry"]).status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_understood_today_becomes_an_event_with_the_time_at_which_it_came() {
+    let daemon = with_rows(5).await;
+    let received_at = daemon.get("/api/v1/quarantine").await.json()["rows"][0]["received_at"].clone();
+    daemon.clock.advance(std::time::Duration::from_hours(1));
+    let known = fixture("incident.triggered");
+    daemon.expect(known.clone(), "accepted").await;
+    put(&daemon, 1, &event_of("incident.resolved", "QAGAIN0001"));
+    put(&daemon, 2, &known);
+    put(&daemon, 3, &fixture("pagey.ping"));
+    put(&daemon, 4, &known.replace("incident.triggered", "incident.resolved"));
+    let program = Program::of(&daemon);
+    let (said, status) = retried(&program, &["1", "99"]);
+    assert!(said.starts_with("1: it is an event now") && said.contains("99: there is no such row"), "{said}");
+    assert_eq!(status, Some(1));
+    let story = daemon.get("/api/v1/failures/QAGAIN0001").await.json();
+    assert_eq!(story["events"][0]["received_at"], received_at);
+    assert_eq!(story["failure"]["state"], "completed");
+
+    let (said, status) = retried(&program, &["--all"]);
+    assert_eq!(status, Some(1));
+    assert_eq!(
+        said.lines().map(|line| line.split(", and stays:").next().unwrap()).collect::<Vec<_>>(),
+        [
+            "4: another event with the same id was kept before; it stays",
+            "5: it is still not understood",
+            "2 of 4 have left the quarantine",
+        ]
+    );
+    assert_eq!(daemon.query("SELECT duplicates FROM event WHERE event_type = 'incident.triggered'"), 1);
+    assert_eq!(daemon.query("SELECT count(*) FROM event WHERE event_type = 'pagey.ping'"), 1);
+    let left = daemon.get("/api/v1/quarantine").await.json();
+    let left: Vec<_> = left["rows"].as_array().unwrap().iter().map(|row| row["id"].as_i64()).collect();
+    assert_eq!(left, [Some(4), Some(5)]);
+    assert!(daemon.get("/metrics").await.body.contains("\npagerduty_dora_quarantined 2\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_daemon_the_store_is_changed_itself_and_ids_are_never_used_again() {
+    let daemon = with_rows(2).await;
+    put(&daemon, 2, &event_of("incident.resolved", "QAGAIN0002"));
+    let program = Program::of(&daemon);
+    let daemon = daemon
+        .restart_after("", || {
+            let output = program.run("", &["quarantine", "retry", "2"]);
+            assert!(String::from_utf8_lossy(&output.stderr).contains("no daemon answers"), "{output:?}");
+            assert!(stdout(&output).contains("2: it is an event now"), "{output:?}");
+        })
+        .await;
+    assert_eq!(daemon.failures().await[0]["incident"], "QAGAIN0002");
+    daemon.expect("not understood either", "quarantined").await;
+    assert_eq!(daemon.query("SELECT max(id) FROM quarantine"), 3);
+}
+
+#[tokio::test]
+async fn the_dashboard_shows_the_quarantine_and_reads_it_again() {
+    let daemon = with_rows(1).await;
+    let page = daemon.get("/").await.body;
+    assert!(
+        page.contains("1 signed webhook not understood") && page.contains("href=\"/quarantine\""),
+        "{page}"
+    );
+    let page = daemon.get("/quarantine").await.body;
+    assert!(page.contains("href=\"/quarantine/1\"") && page.contains("not a V3 webhook"), "{page}");
+    let page = daemon.get("/quarantine/1").await.body;
+    assert!(page.contains("&lt;b&gt;not&lt;/b&gt; understood 0") && !page.contains("<b>not"), "{page}");
+    for path in ["/quarantine/2", "/quarantine/x"] {
+        assert_eq!(daemon.get(path).await.status, 404);
+    }
+    put(&daemon, 1, &event_of("incident.resolved", "QAGAIN0003"));
+    let token = page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let url = format!("http://{}/quarantine/1/retry", daemon.admin);
+    let post = async |token: &str, origin: String| {
+        let request = daemon.client.post(&url).header("origin", origin);
+        let form = request.header("content-type", "application/x-www-form-urlencoded");
+        form.body(format!("token={token}")).send().await.unwrap().status().as_u16()
+    };
+    let ours = format!("http://{}", daemon.admin);
+    assert_eq!(post("guessed", ours.clone()).await, 403);
+    assert_eq!(post(token, "http://evil.example".to_owned()).await, 403);
+    assert_eq!(post(token, ours).await, 200, "after a redirect to what is left");
+    assert!(daemon.get("/quarantine").await.body.contains("Empty"));
+    assert_eq!(daemon.failures().await[0]["incident"], "QAGAIN0003");
+}
