@@ -29,6 +29,8 @@ pub(super) struct Progress {
 struct State {
     stage: Stage,
     since: Instant,
+    /// When the connection was accepted, or sent its last answer.
+    waiting_since: Instant,
     /// It has sent a request that was answered 2xx.
     is_trusted: bool,
     /// The answer was sent before the request's body was read.
@@ -51,24 +53,25 @@ enum Stage {
     GaveWay,
 }
 
-/// Which connections give way first: the smallest, by the class and then by the age.
+/// Which connections give way first: those that have sent no accepted request, and among them the one that has been
+/// without an answer for the longest. How far its request has come does not matter: a hostile peer could otherwise outlast
+/// a newcomer by one more byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Rank(Class, Instant);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
-    /// Has sent no whole head.
-    Waiting,
-    /// Has sent a head, and not the whole body.
-    Sending,
-    /// Has sent an accepted request before.
-    Trusted,
+pub(super) struct Rank {
+    is_trusted: bool,
+    waiting_since: Instant,
 }
 
 impl Progress {
     pub(super) fn new(head: Duration) -> Arc<Self> {
-        let state =
-            State { stage: Stage::Idle, since: Instant::now(), is_trusted: false, leaves_unread: false };
+        let now = Instant::now();
+        let state = State {
+            stage: Stage::Idle,
+            since: now,
+            waiting_since: now,
+            is_trusted: false,
+            leaves_unread: false,
+        };
         Arc::new(Self { head, state: Mutex::new(state) })
     }
 
@@ -92,13 +95,12 @@ impl Progress {
     /// The place in the order of giving way. `None`: the connection does not give way, for its request is being answered.
     pub(super) fn rank(&self) -> Option<Rank> {
         let state = self.lock();
-        let class = match state.stage {
-            Stage::Answer | Stage::GaveWay => return None,
-            Stage::Idle | Stage::Head | Stage::Body if state.is_trusted => Class::Trusted,
-            Stage::Body => Class::Sending,
-            Stage::Idle | Stage::Head | Stage::Closing => Class::Waiting,
-        };
-        Some(Rank(class, state.since))
+        match state.stage {
+            Stage::Answer | Stage::GaveWay => None,
+            Stage::Idle | Stage::Head | Stage::Body | Stage::Closing => {
+                Some(Rank { is_trusted: state.is_trusted, waiting_since: state.waiting_since })
+            }
+        }
     }
 
     /// Has the connection give way. `false`: meanwhile its request is being answered.
@@ -143,6 +145,7 @@ impl Progress {
         state.is_trusted |= is_accepted;
         if state.stage != Stage::GaveWay {
             (state.stage, state.since) = (Stage::Idle, Instant::now());
+            state.waiting_since = state.since;
         }
     }
 
@@ -246,20 +249,21 @@ mod tests {
     }
 
     #[test]
-    fn those_that_sent_nothing_yet_give_way_first_and_trusted_ones_last() {
-        let [idle, younger, sending, trusted, answering] = [(); 5].map(|()| Progress::new(HEAD));
-        idle.lock().since -= HEAD;
-        younger.read();
+    fn the_one_that_waits_longest_gives_way_first_and_trusted_ones_last() {
+        let [sending, half, newest, trusted, answering] = [(); 5].map(|()| Progress::new(HEAD));
+        // What a connection sends does not make it younger.
+        for (progress, age) in [(&sending, 3), (&half, 2), (&trusted, 4)] {
+            progress.lock().waiting_since -= Duration::from_secs(age);
+        }
         sending.request();
-        trusted.request();
-        trusted.answered(true, false);
-        trusted.request();
+        half.read();
+        trusted.lock().is_trusted = true;
         answering.request();
         answering.whole();
-        let ranks = [&idle, &younger, &sending, &trusted].map(|progress| progress.rank().unwrap());
-        assert!(ranks.is_sorted() && ranks[0] < ranks[1], "{ranks:?}");
+        let ranks = [&sending, &half, &newest, &trusted].map(|progress| progress.rank().unwrap());
+        assert!(ranks.is_sorted_by(|one, next| one < next), "{ranks:?}");
         assert_eq!((answering.rank(), answering.gives_way()), (None, false));
-        assert!(idle.gives_way() && !idle.request(), "its request is not begun any more");
-        assert_eq!(idle.rank(), None);
+        assert!(sending.gives_way() && !sending.request(), "its request is not begun any more");
+        assert_eq!(sending.rank(), None);
     }
 }

@@ -105,6 +105,26 @@ async fn at_the_limit_a_new_connection_is_served_and_another_gives_way() {
 }
 
 #[tokio::test]
+async fn a_newcomer_outlasts_older_connections_whatever_those_have_sent() {
+    let served = served(4, PATIENCE).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(served.sends(HALF_BODY).await);
+    }
+    let mut newcomer = served.sends(HALF_HEAD).await;
+    // Each takes the place of one of those that were there before the newcomer.
+    let mut later = Vec::new();
+    for _ in 0..3 {
+        later.push(served.sends(HALF_HEAD).await);
+    }
+    for stream in &mut held {
+        assert_eq!(to_the_end(stream).await, "");
+    }
+    newcomer.write_all(b"content-length: 2\r\n\r\n{}").await.unwrap();
+    assert!(answer(&mut newcomer).await.starts_with("HTTP/1.1 202"));
+}
+
+#[tokio::test]
 async fn a_request_that_is_being_answered_does_not_give_way() {
     let mut served = served(1, PATIENCE).await;
     let mut waiting = served.sends("GET /wait HTTP/1.1\r\nhost: x\r\n\r\n").await;
