@@ -3,10 +3,11 @@
 use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 
-/// The report as CSV (RFC 4180): a header and a line for each row; what is null is empty. Keys are written as they are.
+/// The report as CSV (RFC 4180): a header and a line for each row. A figure without data is an empty cell.
 ///
-/// Only a key that a spreadsheet would take for a formula gets an apostrophe before it (OWASP: CSV Injection).
-/// `is_terminal`: people read it, and no key may steer the terminal.
+/// Keys are written as they are, because programs compare them with names from elsewhere. A key such as `=1+1` is
+/// quoted, but a spreadsheet may still take it for a formula: import the column as text there. On a terminal
+/// (`is_terminal`) control characters in keys are shown as dots, because they could steer it.
 pub(super) fn csv(report: &Report, is_terminal: bool) -> String {
     let header = COLUMNS.map(str::to_owned).to_vec();
     let lines = std::iter::once(header).chain(report.rows.iter().map(|row| cells(row, is_terminal)));
@@ -60,14 +61,10 @@ fn cells(row: &Row, is_terminal: bool) -> Vec<String> {
     cells
 }
 
-/// Text as a cell that is text to every spreadsheet.
+/// Text as a cell. Quotes hold together whatever a reader could split or trim; some split at semicolons.
 fn quoted(text: &str) -> String {
-    // The wide ones are taken for formulas too, where Japanese is written.
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
-    let guard = if is_formula { "'" } else { "" };
-    // Semicolons part cells where commas are in numbers.
-    if is_formula || text.contains(['"', ',', ';', '\r', '\n']) || text.trim() != text {
-        return format!("\"{guard}{}\"", text.replace('"', "\"\""));
+    if text.contains(['"', ',', ';', '\r', '\n']) || text.starts_with('=') || text.trim() != text {
+        return format!("\"{}\"", text.replace('"', "\"\""));
     }
     text.to_owned()
 }
@@ -86,6 +83,9 @@ mod tests {
             "\u{1b}[31mred",
             "say \"hi\", you",
             "\t=1",
+            "=1+1",
+            "-checkout",
+            "@home",
             "決済",
         ];
         let rows = keys.map(|key| Row { key: Some(key.to_owned()), ..hostile().rows[0].clone() });
@@ -96,8 +96,10 @@ mod tests {
             "a\u{202e}b,",
             "\u{1b}[31mred,",
             "\"say \"\"hi\"\", you\",",
-            // All that is added, and only there, is what makes it text to a spreadsheet.
-            "\"'\t=1\",",
+            "\"\t=1\",",
+            "\"=1+1\",",
+            "-checkout,",
+            "@home,",
             "決済,",
         ]) {
             assert!(csv.contains(&format!("\r\n{cell}")), "{key:?} in {csv:?}");
