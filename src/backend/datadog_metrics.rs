@@ -121,7 +121,9 @@ struct Sample {
 
 impl Sample {
     fn of(Evaluated { failure, details }: &Evaluated) -> Option<Self> {
-        let finished_at = details.restored_at.filter(|_| failure.state == State::Completed)?;
+        // It counts also where nobody knows how long it was open.
+        let finished_at =
+            details.restored_at.or(failure.finished_at).filter(|_| failure.state == State::Completed)?;
         let (team, severity) = (failure.team.as_ref(), failure.severity.as_ref());
         let known = [("team", team), ("env", Some(&failure.env)), ("severity", severity)];
         Some(Self {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::id::DeploymentId;
+use super::named::{begins_commit, is_none, readings, version_key};
 use super::timestamp::{Timestamp, nanos};
 
 /// The attributes of `POST /api/v2/dora/deployment`, checked.
@@ -53,9 +54,48 @@ pub struct Suspect<'a> {
     pub team: Option<&'a str>,
     /// Its env.
     pub env: &'a str,
-    /// What somebody named as the deployment: an id, a full commit sha or a version, or `none`. The first that is
-    /// known counts.
+    /// When it ended; `None` while it lasts.
+    pub ended_at: Option<Timestamp>,
+    /// What somebody named as the deployment: an id, a commit sha or the beginning of one, a version, or `none`. The
+    /// first that can be used counts.
     pub named: Vec<&'a str>,
+}
+
+impl Suspect<'_> {
+    /// Whether somebody said that no deployment is the cause.
+    pub fn forbids_link(&self) -> bool {
+        self.named.iter().any(|named| is_none(named))
+    }
+
+    /// Whether a deployment is of one of its services, or of its team, where it has no service.
+    fn is_of(&self, deployment: &Deployment) -> bool {
+        if self.services.is_empty() {
+            self.team.is_some() && self.team == deployment.team.as_deref()
+        } else {
+            self.services.contains(&deployment.service)
+        }
+    }
+
+    /// Why a deployment that was named cannot be the cause. `None`: it can.
+    fn objection(&self, deployment: &Deployment) -> Option<NotUsed> {
+        if deployment.env != self.env {
+            return Some(NotUsed::OtherEnv(deployment.env.clone()));
+        }
+        self.ended_at.is_some_and(|end| deployment.started_at > end).then_some(NotUsed::StartedLater)
+    }
+}
+
+/// Why a failure is not linked to the deployment that somebody named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotUsed {
+    /// No deployment is known by this name.
+    Unknown,
+    /// Several commits begin with these digits.
+    NotUnique,
+    /// It is a deployment to this env, which is not the failure's.
+    OtherEnv(String),
+    /// It started after the failure had ended.
+    StartedLater,
 }
 
 /// How a link, or that there is none, came about.
@@ -67,8 +107,6 @@ pub enum Linked<'a> {
     Explicitly(&'a Deployment, KnownBy),
     /// Somebody named `none`.
     Forbidden,
-    /// Somebody named one that is not known.
-    NamedUnknown,
     /// None was made in the window.
     NoneInWindow,
 }
@@ -78,10 +116,35 @@ pub enum Linked<'a> {
 pub enum KnownBy {
     /// Its id.
     Id,
-    /// Its full commit sha.
+    /// Its commit sha, or a beginning of it that no other commit has.
     CommitSha,
-    /// Its version, which only those of the failure's own services and env (or team) are known by.
+    /// Its version, which only those of the failure's own services (or team) are known by.
     Version,
+}
+
+impl KnownBy {
+    /// In the order in which they are tried.
+    const ALL: [Self; 3] = [Self::Id, Self::CommitSha, Self::Version];
+
+    /// How loosely a name fits a deployment: 0 is to the letter. `None`: it does not.
+    fn fits(self, name: &str, deployment: &Deployment, suspect: &Suspect<'_>) -> Option<u8> {
+        let by_case = |known: &str| {
+            if known == name { Some(0) } else { (known.to_lowercase() == name.to_lowercase()).then_some(1) }
+        };
+        match self {
+            Self::Id => by_case(deployment.id.as_str()),
+            Self::CommitSha => {
+                let commit_sha = deployment.commit_sha.as_deref()?;
+                let is_whole = commit_sha.eq_ignore_ascii_case(name);
+                if is_whole { Some(0) } else { begins_commit(commit_sha, name).then_some(1) }
+            }
+            Self::Version if suspect.is_of(deployment) => {
+                let version = deployment.version.as_deref()?;
+                by_case(version).or_else(|| (version_key(version) == version_key(name)).then_some(2))
+            }
+            Self::Version => None,
+        }
+    }
 }
 
 impl<'a> Linked<'a> {
@@ -89,13 +152,10 @@ impl<'a> Linked<'a> {
     pub const fn deployment(self) -> Option<&'a Deployment> {
         match self {
             Self::Automatically(deployment) | Self::Explicitly(deployment, _) => Some(deployment),
-            Self::Forbidden | Self::NamedUnknown | Self::NoneInWindow => None,
+            Self::Forbidden | Self::NoneInWindow => None,
         }
     }
 }
-
-/// What forbids a link.
-const NONE: &str = "none";
 
 /// Deployments, to be searched.
 #[derive(Debug, Default)]
@@ -144,46 +204,73 @@ impl Deployments {
         latest_first.filter(|deployment| deployment.env == suspect.env).collect()
     }
 
-    /// The deployment that a failure is linked to.
+    /// The deployment that a failure is linked to: the one that was named, else the latest in the window.
     pub fn link(&self, suspect: &Suspect<'_>, link_window: Duration) -> Linked<'_> {
-        let own = self.of(suspect);
-        if suspect.named.is_empty() {
-            let earliest_end = suspect.created_at.saturating_sub(link_window);
-            let in_window = own.into_iter().find(|deployment| {
-                deployment.started_at <= suspect.created_at && deployment.finished_at >= earliest_end
-            });
-            return in_window.map_or(Linked::NoneInWindow, Linked::Automatically);
-        }
-        if suspect.named.iter().any(|named| named.eq_ignore_ascii_case(NONE)) {
+        if suspect.forbids_link() {
             return Linked::Forbidden;
         }
-        let mut found = suspect.named.iter().filter_map(|named| self.named(named, &own, suspect.created_at));
-        found.next().map_or(Linked::NamedUnknown, |(deployment, by)| Linked::Explicitly(deployment, by))
+        if let Some((deployment, by)) = suspect.named.iter().find_map(|named| self.named(named, suspect).ok())
+        {
+            return Linked::Explicitly(deployment, by);
+        }
+        let earliest_end = suspect.created_at.saturating_sub(link_window);
+        let in_window = self.of(suspect).into_iter().find(|deployment| {
+            deployment.started_at <= suspect.created_at && deployment.finished_at >= earliest_end
+        });
+        in_window.map_or(Linked::NoneInWindow, Linked::Automatically)
     }
 
-    /// By id, then by full commit sha, then by a version among the failure's `own`. The failure's own before others of
-    /// the same commit, those begun by its start before later ones.
-    fn named<'a>(
-        &'a self,
-        named: &str,
-        own: &[&'a Deployment],
-        by: Timestamp,
-    ) -> Option<(&'a Deployment, KnownBy)> {
-        let is_of_sha = |deployment: &Deployment| {
-            deployment.commit_sha.as_deref().is_some_and(|sha| sha.eq_ignore_ascii_case(named))
+    /// The names that are not used, and why; not those after one that is.
+    pub fn not_used<'s>(&self, suspect: &Suspect<'s>) -> Vec<(&'s str, NotUsed)> {
+        if suspect.forbids_link() {
+            return Vec::new();
+        }
+        suspect.named.iter().map_while(|named| Some((*named, self.named(named, suspect).err()?))).collect()
+    }
+
+    /// By id, then by commit, then by version; as it is written, then as it may be meant.
+    fn named(&self, named: &str, suspect: &Suspect<'_>) -> Result<(&Deployment, KnownBy), NotUsed> {
+        let mut not_used = NotUsed::Unknown;
+        for by in KnownBy::ALL {
+            for reading in readings(named) {
+                match self.known_by(by, reading, suspect) {
+                    Ok(deployment) => return Ok((deployment, by)),
+                    Err(because) if not_used == NotUsed::Unknown => not_used = because,
+                    Err(_) => {}
+                }
+            }
+        }
+        Err(not_used)
+    }
+
+    /// Of those that a name fits and that can be the cause: one that it fits best, of the failure's own before others,
+    /// begun by its creation before later ones, the latest.
+    fn known_by(&self, by: KnownBy, name: &str, suspect: &Suspect<'_>) -> Result<&Deployment, NotUsed> {
+        let fitting = self.all.iter().filter_map(|deployment| {
+            by.fits(name, deployment, suspect).map(|looseness| (looseness, deployment))
+        });
+        let (mut usable, mut not_used) = (Vec::new(), NotUsed::Unknown);
+        for (looseness, deployment) in fitting {
+            match suspect.objection(deployment) {
+                None => usable.push((looseness, deployment)),
+                Some(objection) => not_used = objection,
+            }
+        }
+        let order = |(looseness, deployment): &(u8, &Deployment)| {
+            let began_later = deployment.started_at > suspect.created_at;
+            (*looseness, !suspect.is_of(deployment), began_later)
         };
-        let is_of_version = |deployment: &Deployment| deployment.version.as_deref() == Some(named);
-        let own = || own.iter().copied();
-        if let Some(deployment) = self.get(named) {
-            return Some((deployment, KnownBy::Id));
+        // Of equals the last, which is the latest.
+        let best = usable.iter().rev().min_by_key(|fitting| order(fitting)).ok_or(not_used)?;
+        let is_other = |(looseness, deployment): &(u8, &Deployment)| {
+            let of_same_kind = suspect.is_of(deployment) == suspect.is_of(best.1);
+            *looseness > 0 && of_same_kind && !same_commit(deployment, best.1)
+        };
+        // What is the beginning of several commits names none of them.
+        if by == KnownBy::CommitSha && best.0 > 0 && usable.iter().any(is_other) {
+            return Err(NotUsed::NotUnique);
         }
-        let of_sha = best(own().filter(|deployment| is_of_sha(deployment)), by)
-            .or_else(|| best(self.all.iter().rev().filter(|deployment| is_of_sha(deployment)), by));
-        if let Some(deployment) = of_sha {
-            return Some((deployment, KnownBy::CommitSha));
-        }
-        best(own().filter(|deployment| is_of_version(deployment)), by)
-            .map(|deployment| (deployment, KnownBy::Version))
+        Ok(best.1)
     }
 
     /// Whether a deployment is a rollback: of a version (or commit) of its service and env that was deployed before,
@@ -204,117 +291,10 @@ impl Deployments {
     }
 }
 
-/// Of these, latest first, the first that had begun by then, else the latest.
-fn best<'a>(latest_first: impl Iterator<Item = &'a Deployment>, by: Timestamp) -> Option<&'a Deployment> {
-    let found: Vec<&Deployment> = latest_first.collect();
-    found.iter().find(|deployment| deployment.started_at <= by).or(found.first()).copied()
+fn same_commit(a: &Deployment, b: &Deployment) -> bool {
+    let lower = |deployment: &Deployment| deployment.commit_sha.as_deref().map(str::to_ascii_lowercase);
+    lower(a) == lower(b)
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    pub(crate) fn time(text: &str) -> Timestamp {
-        Timestamp::parse(&format!("2026-11-01T{text}:00Z")).unwrap()
-    }
-
-    /// A deployment of `service` to production, from `started` to `finished` on the first of November.
-    pub(crate) fn deployment(id: &str, service: &str, started: &str, finished: &str) -> Deployment {
-        Deployment {
-            id: DeploymentId::parse(&format!("deployment:{id:0>5}")).unwrap(),
-            service: service.to_owned(),
-            team: Some("payments".to_owned()),
-            env: "production".to_owned(),
-            started_at: time(started),
-            finished_at: time(finished),
-            version: Some(format!("v{id}")),
-            commit_sha: Some(format!("{id:a>40}")),
-            repository_url: None,
-            tags: BTreeSet::new(),
-        }
-    }
-
-    fn linked(deployments: Vec<Deployment>, services: &[&str], at: &str, named: Option<&str>) -> String {
-        let services: Vec<String> = services.iter().map(|service| (*service).to_owned()).collect();
-        let suspect = Suspect {
-            created_at: time(at),
-            services: &services,
-            team: Some("payments"),
-            env: "production",
-            named: named.into_iter().collect(),
-        };
-        let deployments = Deployments::new(deployments);
-        match deployments.link(&suspect, Duration::from_hours(1)) {
-            Linked::Automatically(deployment) => deployment.version.clone().unwrap(),
-            Linked::Explicitly(deployment, by) => {
-                format!("named {} by {by:?}", deployment.version.clone().unwrap())
-            }
-            other => format!("{other:?}"),
-        }
-    }
-
-    fn two() -> Vec<Deployment> {
-        vec![deployment("1", "checkout", "10:00", "10:10"), deployment("2", "checkout", "11:00", "11:30")]
-    }
-
-    #[test]
-    fn the_latest_that_had_started_within_the_window_is_linked() {
-        let at = |at: &str| linked(two(), &["checkout"], at, None);
-        assert_eq!(at("09:59"), "NoneInWindow");
-        assert_eq!(at("10:00"), "v1", "one still running counts");
-        assert_eq!(at("10:59"), "v1");
-        assert_eq!(at("11:00"), "v2");
-        assert_eq!(at("12:30"), "v2", "it ended just an hour ago");
-        assert_eq!(at("12:31"), "NoneInWindow");
-    }
-
-    #[test]
-    fn only_the_failures_services_env_and_team_count() {
-        assert_eq!(linked(two(), &["search"], "11:10", None), "NoneInWindow");
-        assert_eq!(linked(two(), &["search", "checkout"], "11:10", None), "v2");
-        assert_eq!(linked(two(), &[], "11:10", None), "v2", "the team stands in for services");
-        let mut staging = two();
-        staging[1].env = "staging".to_owned();
-        assert_eq!(linked(staging, &["checkout"], "11:05", None), "v1");
-    }
-
-    #[test]
-    fn the_greater_id_wins_a_tie() {
-        let tie = vec![
-            deployment("2", "checkout", "10:00", "10:10"),
-            deployment("1", "checkout", "10:00", "10:20"),
-        ];
-        assert_eq!(linked(tie, &["checkout"], "10:05", None), "v2");
-    }
-
-    #[test]
-    fn a_named_deployment_wins() {
-        let named = |named: &str| linked(two(), &["checkout"], "11:10", Some(named));
-        assert_eq!(named("deployment:00001"), "named v1 by Id");
-        assert_eq!(named(&format!("{:A>40}", "1")), "named v1 by CommitSha");
-        assert_eq!(named("v1"), "named v1 by Version");
-        assert_eq!(named("None"), "Forbidden");
-        assert_eq!(named("v3"), "NamedUnknown");
-        assert_eq!(
-            linked(two(), &["search"], "11:10", Some("v1")),
-            "NamedUnknown",
-            "versions are of a service"
-        );
-    }
-
-    #[test]
-    fn a_rollback_brings_back_an_earlier_version() {
-        let versions = ["v1", "v2", "v3", "v1", "v1"];
-        let all: Vec<Deployment> = versions
-            .iter()
-            .enumerate()
-            .map(|(n, version)| Deployment {
-                version: Some((*version).to_owned()),
-                ..deployment(&n.to_string(), "checkout", &format!("1{n}:00"), &format!("1{n}:05"))
-            })
-            .collect();
-        let deployments = Deployments::new(all.clone());
-        let rollbacks: Vec<bool> = all.iter().map(|deployment| deployments.is_rollback(deployment)).collect();
-        assert_eq!(rollbacks, [false, false, false, true, false]);
-    }
-}
+pub(crate) mod tests;

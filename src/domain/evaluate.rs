@@ -144,6 +144,11 @@ impl<'a> View<'a> {
         self.stretches.last().and_then(|stretch| stretch.resolved_at)
     }
 
+    /// Whether it was reopened after a resolve that never came: nobody knows how long it was open before.
+    fn lacks_a_resolve(&self) -> bool {
+        self.stretches.iter().rev().skip(1).any(|stretch| stretch.resolved_at.is_none())
+    }
+
     /// Whether it went on as another incident.
     pub fn is_merged(&self) -> bool {
         matches!(self.standing, Standing::Into(_) | Standing::IntoUnseen(_))
@@ -217,7 +222,7 @@ impl<'a> View<'a> {
             repository_url: self.attribution.repository_url.clone(),
             pagerduty_service: service(history, policy).and_then(|service| service.name.clone()),
             created_at: Some(self.created_at(policy)).filter(|created_at| *created_at != started_at),
-            named_deployment: history.named_deployment().map(|(name, _)| name.to_owned()),
+            named_deployments: history.named_deployments().map_or_else(Vec::new, |(names, _)| names.to_vec()),
             restored_at: restored_after.map(|nanos| started_at.saturating_add(Duration::from_nanos(nanos))),
             ..Details::default()
         };
@@ -227,7 +232,7 @@ impl<'a> View<'a> {
     fn flags(&self) -> Vec<Flag> {
         let (started_at, because) = self.start();
         let flags = [
-            (because == Because::FirstSeen).then_some(Flag::Approximate),
+            (because == Because::FirstSeen || self.lacks_a_resolve()).then_some(Flag::Approximate),
             self.resolved_at().is_some_and(|end| end < started_at).then_some(Flag::EndBeforeStart),
             self.history.in_the_future().then_some(Flag::InTheFuture),
             matches!(self.standing, Standing::IntoUnseen(_)).then_some(Flag::MergeTargetUnseen),
@@ -296,7 +301,8 @@ fn traits<'a>(history: &'a History, attribution: &'a Attribution, policy: &Polic
     }
 }
 
-/// The sum of the stretches, none of them counted negative; `None` while one lasts.
+/// The sum of the stretches, none of them counted negative; `None` while one lasts, or where it is not known how long one
+/// lasted.
 fn active_nanos(stretches: &[Stretch], started_at: Timestamp) -> Option<i64> {
     stretches.iter().try_fold(0_i64, |sum, stretch| {
         let from = stretch.reopened_at.unwrap_or(started_at);

@@ -18,6 +18,8 @@ pub struct Heading {
     pub occurred_at: Timestamp,
     /// The incident that it is about; `None` as with [`Event::subject`].
     pub incident: Option<IncidentId>,
+    /// Whether a time of the incident lies in the year 9999, which counts as absent (rule 4).
+    pub tells_never: bool,
 }
 
 /// A verified event, with only those facts in it that the program understands.
@@ -53,8 +55,8 @@ pub struct Subject {
 pub enum DeploymentHint {
     /// A note that begins with `deployment:`, and what follows.
     Note(String),
-    /// What the custom field named `deployment` holds; `None`: it was emptied.
-    Field(Option<String>),
+    /// The values of the custom field named `deployment`; none: it was emptied.
+    Field(Vec<String>),
 }
 
 /// The incident object inside an event. A `None` means unknown, whatever PagerDuty meant by its null.
@@ -110,6 +112,13 @@ pub struct Reference {
     /// `html_url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+}
+
+impl Reference {
+    /// Whether it says anything.
+    pub const fn is_known(&self) -> bool {
+        self.id.is_some() || self.name.is_some() || self.url.is_some()
+    }
 }
 
 /// What a snapshot says of the priority.

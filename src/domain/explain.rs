@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::attribution::Attribution;
-use super::deployment::{Deployment, KnownBy, Linked, Suspect};
+use super::deployment::{Deployment, Deployments, KnownBy, Linked, NotUsed, Suspect};
 use super::evaluate::{Because, View};
 use super::failure::{Evaluated, Failure, Flag, State};
 use super::history::NamedBy;
@@ -44,10 +44,7 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
             .time_to_restore_seconds
             .map(|seconds| why("time_to_restore_seconds", seconds.to_string(), time_to_restore(policy))),
     );
-    let reopenings = view.stretches.iter().filter_map(|stretch| stretch.reopened_at);
-    told.extend(reopenings.map(|at| {
-        why("reopened", at.to_string(), "after it was resolved, an event says that it was reopened then")
-    }));
+    told.extend(reopenings(&view));
     told.extend(view.sources.iter().map(|source| {
         why("merged", source.to_string(), "the resolve that ended it is a merge that leads here")
     }));
@@ -55,10 +52,10 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
     told.push(counts(&view, policy));
     told.extend(attribution(&view, policy));
     told.push(why("severity", failure.severity.as_deref().unwrap_or("-"), severity(failure, policy)));
-    told.extend(view.history.named_deployment().map(|(name, by)| {
+    told.extend(view.history.named_deployments().map(|(names, by)| {
         why(
             "named_deployment",
-            name,
+            names.join(", "),
             match by {
                 NamedBy::Field => "the custom field named deployment says so",
                 NamedBy::Note => "the last note that begins with \"deployment:\" says so",
@@ -69,9 +66,9 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
     Some((evaluated, told))
 }
 
-/// Explains which deployment a failure is linked to.
-pub fn explain_link(suspect: &Suspect<'_>, linked: Linked<'_>) -> Why {
-    let named = || suspect.named.iter().map(|named| format!("{named:?}")).collect::<Vec<_>>().join(", ");
+/// Explains which deployment a failure is linked to, and why it is not the one that was named.
+pub fn explain_link(suspect: &Suspect<'_>, deployments: &Deployments, linked: Linked<'_>) -> Why {
+    let named = || suspect.named.join(", ");
     let because = match linked {
         Linked::Automatically(_) => {
             "the latest of its services (or team) in its env that had started, and ended within dora.link_window"
@@ -81,11 +78,17 @@ pub fn explain_link(suspect: &Suspect<'_>, linked: Linked<'_>) -> Why {
         Linked::Explicitly(_, KnownBy::CommitSha) => format!("its commit was named: {}", named()),
         Linked::Explicitly(_, KnownBy::Version) => format!("its version was named: {}", named()),
         Linked::Forbidden => "\"none\" was named".to_owned(),
-        Linked::NamedUnknown => format!("what was named is not known: {}", named()),
         Linked::NoneInWindow => {
             "no deployment of its services (or team) in its env within dora.link_window before it".to_owned()
         }
     };
+    let not_used = deployments.not_used(suspect).into_iter().map(|(name, not_used)| match not_used {
+        NotUsed::Unknown => format!("named, but not known: {name}"),
+        NotUsed::NotUnique => format!("named, but several commits begin so: {name}"),
+        NotUsed::OtherEnv(env) => format!("named, but deployed to {env}: {name}"),
+        NotUsed::StartedLater => format!("named, but started after the failure had ended: {name}"),
+    });
+    let because = std::iter::once(because).chain(not_used).collect::<Vec<_>>().join("; ");
     why("deployment", linked.deployment().map_or("-", |deployment| deployment.id.as_str()), because)
 }
 
@@ -212,6 +215,19 @@ fn end(view: &View<'_>) -> String {
     }
 }
 
+/// When it was reopened, and what tells of it.
+fn reopenings(view: &View<'_>) -> Vec<Why> {
+    let pairs = view.stretches.iter().zip(view.stretches.iter().skip(1));
+    let told = pairs.filter_map(|(before, stretch)| {
+        let because = match before.resolved_at {
+            Some(_) => "after it was resolved, an event says that it was reopened then",
+            None => "an event says that it was reopened then, and the resolve before that never came",
+        };
+        stretch.reopened_at.map(|at| why("reopened", at.to_string(), because))
+    });
+    told.collect()
+}
+
 fn time_to_restore(policy: &Policy) -> &'static str {
     match policy.reopened {
         Reopened::WallClock => "from start to end (failure.reopened is \"wall_clock\")",
@@ -304,7 +320,10 @@ fn severity(failure: &Failure, policy: &Policy) -> String {
 
 fn meaning(flag: Flag) -> &'static str {
     match flag {
-        Flag::Approximate => "the start is the earliest event seen: left out of statistics of durations",
+        Flag::Approximate => {
+            "the start is the earliest event seen, or a resolve before a reopen never came: left out of statistics of \
+             durations"
+        }
         Flag::EndBeforeStart => "the end was moved to the start: left out of statistics of durations",
         Flag::InTheFuture => "an event was dated more than five minutes after it was received",
         Flag::MergeTargetUnseen => "no event has shown the incident that it was merged into",

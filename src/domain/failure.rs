@@ -113,7 +113,8 @@ impl State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flag {
-    /// Neither `created_at` nor the trigger is known: the start is the earliest event seen.
+    /// The start is the earliest event seen, because neither `created_at` nor the trigger is known; or a resolve before
+    /// a reopen never came, so that the time between them is not known.
     Approximate,
     /// The end lay before the start and was moved to it.
     EndBeforeStart,
@@ -157,9 +158,9 @@ pub struct Details {
     /// When it was created, where that is not its start: links to deployments go by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// The deployment that a custom field or a note names as the cause.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub named_deployment: Option<String>,
+    /// What a custom field or a note names as the deployment that is the cause.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub named_deployments: Vec<String>,
     /// What PagerDuty calls the service. Follows from the facts alone.
     #[serde(skip)]
     pub pagerduty_service: Option<String>,
@@ -180,13 +181,14 @@ pub struct Evaluated {
 impl Details {
     /// What decides which deployment the failure is linked to.
     pub fn suspect<'a>(&'a self, failure: &'a Failure) -> Suspect<'a> {
-        let named = [&self.named_deployment, &self.commit_sha, &self.version];
+        let named = self.named_deployments.iter().chain(&self.commit_sha).chain(&self.version);
         Suspect {
             created_at: self.created_at.unwrap_or(failure.started_at),
             services: &failure.services,
             team: failure.team.as_deref(),
             env: &failure.env,
-            named: named.into_iter().flatten().map(String::as_str).collect(),
+            ended_at: failure.finished_at,
+            named: named.map(String::as_str).collect(),
         }
     }
 }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{DeploymentHint, Event, Kind, Merge, Snapshot};
 use super::id::IncidentId;
+pub use super::stretch::Stretch;
+use super::stretch::{Reopening, Stretches};
 use super::timestamp::{Timestamp, nanos};
 
 /// Where an event stands among those of its incident: time, then rank, then id; never arrival.
@@ -28,10 +30,25 @@ impl Entry {
         (self.at, self.kind.rank(), &self.id)
     }
 
-    /// The reopening that this event shows without being one: its incident is open, and was reopened before.
-    fn witnessed_reopening(&self) -> Option<Timestamp> {
-        let open = matches!(self.facts.status.as_deref(), Some("triggered" | "acknowledged"));
-        self.facts.reopened_at.filter(|reopened_at| open && *reopened_at <= self.at)
+    /// When the incident was last reopened, as this event shows it.
+    fn shown_reopening(&self) -> Option<Timestamp> {
+        self.facts.reopened_at.filter(|reopened_at| *reopened_at <= self.at)
+    }
+
+    /// Whether it shows the incident open, without being the reopening itself.
+    fn shows_open(&self) -> bool {
+        self.kind != Kind::Reopened
+            && matches!(self.facts.status.as_deref(), Some("triggered" | "acknowledged"))
+    }
+
+    /// The reopening that it tells of.
+    fn reopening(&self) -> Option<Reopening> {
+        match self.kind {
+            Kind::Reopened => Some(Reopening::Event { at: self.at, reopened_at: self.facts.reopened_at }),
+            _ if self.shows_open() => Some(Reopening::Shown { at: self.shown_reopening()?, is_open: true }),
+            Kind::Resolved => Some(Reopening::Shown { at: self.shown_reopening()?, is_open: false }),
+            _ => None,
+        }
     }
 }
 
@@ -45,15 +62,6 @@ pub struct History {
     /// Whether any event was dated after the moment it was received.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     in_the_future: bool,
-}
-
-/// A stretch of time in which the incident was open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
-    /// `None` for the first one: it begins where the failure starts, which is a matter of policy.
-    pub reopened_at: Option<Timestamp>,
-    /// The resolve that ended it; `None` while it lasts.
-    pub resolved_at: Option<Timestamp>,
 }
 
 impl History {
@@ -83,11 +91,16 @@ impl History {
         is_kept || has_hint || self.in_the_future != was_in_the_future
     }
 
-    /// The deployment that somebody named as the cause, and where: a custom field before a note.
-    pub fn named_deployment(&self) -> Option<(&str, NamedBy)> {
-        let field = self.hints.field.as_ref().and_then(|hint| Some((hint.value.as_deref()?, NamedBy::Field)));
-        let note = || Some((self.hints.note.as_ref()?.value.as_deref()?, NamedBy::Note));
-        field.or_else(note)
+    /// What somebody named as the deployment that is the cause, and where: a custom field before a note. Several, where
+    /// the field holds a list.
+    pub fn named_deployments(&self) -> Option<(&[String], NamedBy)> {
+        let said = |hint: &'_ Option<Hint>| hint.as_ref().is_some_and(|hint| !hint.values.is_empty());
+        let (hint, by) = if said(&self.hints.field) {
+            (&self.hints.field, NamedBy::Field)
+        } else {
+            (&self.hints.note, NamedBy::Note)
+        };
+        hint.as_ref().map(|hint| (hint.values.as_slice(), by))
     }
 
     /// Whether no event has shown the incident yet.
@@ -158,23 +171,18 @@ impl History {
 
     /// The stretches in which it was open, in order. There is always one.
     ///
-    /// A resolve of what is resolved already moves the end; a reopen of what is open says nothing.
+    /// A resolve of what is resolved already moves the end. A reopen of what is open shows that a resolve never came.
     pub fn stretches(&self) -> Vec<Stretch> {
-        let mut closed = Vec::new();
-        let mut current = Stretch { reopened_at: None, resolved_at: None };
+        let mut stretches = Stretches::default();
         for entry in &self.entries {
-            if let (Some(resolved_at), Some(reopened_at)) = (current.resolved_at, reopening(entry))
-                && reopened_at.is_after(resolved_at)
-            {
-                closed.push(current);
-                current = Stretch { reopened_at: Some(reopened_at.time()), resolved_at: None };
+            if let Some(reopening) = entry.reopening() {
+                stretches.reopened(reopening);
             }
             if entry.kind == Kind::Resolved {
-                current.resolved_at = Some(entry.at);
+                stretches.resolved(entry.at);
             }
         }
-        closed.push(current);
-        closed
+        stretches.finish()
     }
 
     fn first(&self, kind: Kind) -> Option<&Entry> {
@@ -191,11 +199,15 @@ impl History {
         let (mut triggered, mut acknowledged, mut reopenings) = (false, false, Vec::new());
         let mut index = 0;
         self.entries.retain_mut(|entry| {
-            let witnessed = entry.witnessed_reopening().filter(|time| !reopenings.contains(time));
-            reopenings.extend(witnessed);
-            if witnessed.is_none() {
+            let shown = entry.shown_reopening().filter(|_| entry.shows_open());
+            let is_new = shown.is_some_and(|shown| !reopenings.contains(&shown));
+            reopenings.extend(shown);
+            if !is_new {
                 entry.facts.status = None;
-                entry.facts.reopened_at = None;
+                // A resolve and a reopen are kept anyway, and each says for itself which reopening it knows of.
+                if !matches!(entry.kind, Kind::Resolved | Kind::Reopened) {
+                    entry.facts.reopened_at = None;
+                }
             }
             if entry.kind != Kind::Resolved {
                 entry.facts.merge = None;
@@ -236,7 +248,7 @@ struct Hint {
     #[serde(with = "nanos")]
     at: Timestamp,
     id: String,
-    value: Option<String>,
+    values: Vec<String>,
 }
 
 impl Hints {
@@ -246,46 +258,17 @@ impl Hints {
 
     /// Whether this is the latest word.
     fn insert(&mut self, event: &Event, hint: Option<&DeploymentHint>) -> bool {
-        let (kept, value) = match hint {
+        let (kept, values) = match hint {
             None => return false,
-            Some(DeploymentHint::Field(value)) => (&mut self.field, value.clone()),
-            Some(DeploymentHint::Note(value)) => (&mut self.note, Some(value.clone())),
+            Some(DeploymentHint::Field(values)) => (&mut self.field, values.clone()),
+            Some(DeploymentHint::Note(value)) => (&mut self.note, vec![value.clone()]),
         };
-        let hint = Some(Hint { at: event.occurred_at, id: event.id.clone(), value });
+        let hint = Some(Hint { at: event.occurred_at, id: event.id.clone(), values });
         let is_latest = hint > *kept;
         if is_latest {
             *kept = hint;
         }
         is_latest
-    }
-}
-
-/// A reopening that an entry tells of: as the event itself, or as something it witnessed.
-enum Reopening {
-    Event(Timestamp),
-    Witnessed(Timestamp),
-}
-
-fn reopening(entry: &Entry) -> Option<Reopening> {
-    if entry.kind == Kind::Reopened {
-        return Some(Reopening::Event(entry.at));
-    }
-    entry.witnessed_reopening().map(Reopening::Witnessed)
-}
-
-impl Reopening {
-    /// An event stands after the resolve by its position; `reopened_at` has to lie after the end.
-    fn is_after(&self, resolved_at: Timestamp) -> bool {
-        match self {
-            Self::Event(_) => true,
-            Self::Witnessed(time) => *time > resolved_at,
-        }
-    }
-
-    fn time(&self) -> Timestamp {
-        match self {
-            Self::Event(time) | Self::Witnessed(time) => *time,
-        }
     }
 }
 

@@ -47,7 +47,10 @@ impl Timestamp {
     ///
     /// A leap second counts as the second before it. A fraction of more than nine digits is no time.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
-        let parsed: jiff::Timestamp = text.parse().map_err(|_| TimestampError::Malformed)?;
+        let parsed: jiff::Timestamp = text.parse().map_err(|_| {
+            // The last days of 9999, which the library does not know, are times all the same.
+            if text.starts_with("9999-12-3") { TimestampError::OutOfRange } else { TimestampError::Malformed }
+        })?;
         if !(FIRST_SECOND..END_SECOND).contains(&parsed.as_second()) {
             return Err(TimestampError::OutOfRange);
         }
@@ -238,6 +241,7 @@ mod tests {
             ("2000-12-31T23:59:59.999Z", OutOfRange),
             ("2262-04-11T00:00:00Z", OutOfRange),
             ("9999-12-30T00:00:00Z", OutOfRange),
+            ("9999-12-31T23:59:59Z", OutOfRange),
             ("-009999-01-03T00:00:00Z", OutOfRange),
             ("yesterday", Malformed),
             ("", Malformed),

@@ -121,7 +121,9 @@ impl Intake {
             Ok(heading) => in_time(self.store.record(heading, delivery)).await?,
             Err(reason) => in_time(self.store.quarantine(reason.to_string(), delivery)).await?,
         };
-        if let (Recorded::Accepted, Some(occurred_at)) = (recorded, occurred_at) {
+        if let (Recorded::Accepted | Recorded::AcceptedWithoutTime, Some(occurred_at)) =
+            (recorded, occurred_at)
+        {
             self.metrics.lagged(occurred_at, received_at);
         }
         Ok(recorded)
@@ -168,10 +170,13 @@ impl Signed {
     }
 }
 
-/// The answer once the disk has it: there are four, so none has to be put together.
+/// The answer once the disk has it: there are five, so none has to be put together.
 fn accepted(recorded: Recorded) -> Response {
     let body = match recorded {
         Recorded::Accepted => r#"{"status":"accepted"}"#,
+        Recorded::AcceptedWithoutTime => {
+            r#"{"status":"accepted","detail":"A time in the year 9999 counts as absent; a copy of the event is quarantined."}"#
+        }
         Recorded::Duplicate => r#"{"status":"duplicate"}"#,
         Recorded::Ignored => r#"{"status":"ignored"}"#,
         Recorded::Quarantined => r#"{"status":"quarantined"}"#,

@@ -1,8 +1,11 @@
 //! PagerDuty's side of the wire: signatures and the payload of V3 webhooks.
 
+mod custom_field;
 mod lenient;
+mod moment;
 pub mod payload;
 pub mod signature;
+pub mod surrogates;
 
 /// Whether an unsigned body looks like a V1 or V2 webhook: those have `"messages"` at their top.
 ///

@@ -15,6 +15,7 @@ use super::writer::Session;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Details, Evaluated, Failure};
 use crate::domain::mark::blames;
+use crate::domain::named::{readings, version_key};
 use crate::domain::timestamp::Timestamp;
 
 /// Looks at what a failure that was saved is linked to. `None`: it is no failure.
@@ -51,7 +52,7 @@ pub(super) fn deployment_saved(
         return Ok(());
     }
     session.affect(Some(row), now);
-    for failure_row in suspects(session, row, deployment)? {
+    for failure_row in suspects(session, row, deployment, replaced)? {
         let (failure, details): (Failure, Details) =
             session.prepare(OF_FAILURE)?.query_row([failure_row], |columns| {
                 let details = details(columns.get_ref(1)?.as_str_or_null()?)?;
@@ -114,10 +115,11 @@ fn leave_clues(
     let leave = |about: &str, name: &str, env: &str, at: Timestamp| {
         session.execute(LEAVE, params![about, name, env, at.as_nanos(), row]).map(drop)
     };
-    for named in &suspect.named {
-        leave("named", &named.to_ascii_lowercase(), "", suspect.created_at)?;
-    }
-    if suspect.named.is_empty() {
+    if !suspect.forbids_link() {
+        for reading in suspect.named.iter().flat_map(|named| readings(named)) {
+            leave("named", &reading.to_ascii_lowercase(), "", suspect.created_at)?;
+            leave("named", &version_key(reading), "", suspect.created_at)?;
+        }
         for service in suspect.services {
             leave("service", service, suspect.env, suspect.created_at)?;
         }
@@ -129,12 +131,20 @@ fn leave_clues(
     failure.services.iter().try_for_each(|service| leave("mended", service, &failure.env, end))
 }
 
-/// The failures that a deployment may be the cause of, or was until now.
-fn suspects(session: &Session<'_>, row: i64, deployment: &Deployment) -> rusqlite::Result<BTreeSet<i64>> {
+/// The failures that a deployment may be the cause of, or was until now; and those for which the one that it `replaced`
+/// made the beginning of a commit ambiguous.
+fn suspects(
+    session: &Session<'_>,
+    row: i64,
+    deployment: &Deployment,
+    replaced: Option<&Deployment>,
+) -> rusqlite::Result<BTreeSet<i64>> {
     const LINKED: &str = "SELECT failure FROM blame WHERE deployment = ?1";
     const IN_WINDOW: &str = "SELECT failure FROM clue
         WHERE about = ?1 AND name = ?2 AND env = ?3 AND at_ns BETWEEN ?4 AND ?5";
     const NAMED: &str = "SELECT failure FROM clue WHERE about = 'named' AND name = ?1 AND env = ''";
+    const NAMED_COMMIT: &str = "SELECT failure FROM clue WHERE about = 'named'
+        AND name BETWEEN substr(?1, 1, 7) AND ?1 AND instr(?1, name) = 1 AND env = ''";
     let mut found = BTreeSet::new();
     found.extend(rows(session, LINKED, [row])?);
     let from_ns = deployment.started_at.as_nanos();
@@ -144,9 +154,14 @@ fn suspects(session: &Session<'_>, row: i64, deployment: &Deployment) -> rusqlit
         found.extend(rows(session, IN_WINDOW, params![about, name, deployment.env, from_ns, until_ns])?);
     }
     let names =
-        [Some(deployment.id.as_str()), deployment.commit_sha.as_deref(), deployment.version.as_deref()];
+        [Some(deployment.id.as_str().to_ascii_lowercase()), deployment.version.as_deref().map(version_key)];
     for name in names.into_iter().flatten() {
-        found.extend(rows(session, NAMED, [name.to_ascii_lowercase()])?);
+        found.extend(rows(session, NAMED, [name])?);
+    }
+    let commits =
+        [Some(deployment), replaced].into_iter().flatten().filter_map(|made| made.commit_sha.as_ref());
+    for commit_sha in commits {
+        found.extend(rows(session, NAMED_COMMIT, [commit_sha.to_ascii_lowercase()])?);
     }
     Ok(found)
 }

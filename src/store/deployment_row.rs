@@ -1,5 +1,6 @@
 //! The `deployment` table: what came by the event API, and what a failure may be linked to.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Params, params};
@@ -11,6 +12,7 @@ use crate::domain::deployment::{Deployment, Deployments, Suspect};
 use crate::domain::explain::{Why, explain_link};
 use crate::domain::failure::{Evaluated, Failure};
 use crate::domain::id::DeploymentId;
+use crate::domain::named::{is_short_commit, readings, version_key};
 use crate::domain::timestamp::Timestamp;
 
 pub(super) const OF_ID: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1";
@@ -22,10 +24,10 @@ pub(super) fn save(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     const SQL: &str = "INSERT INTO deployment
-        (deployment_id, service, team, env, started_at_ns, finished_at_ns, version, commit_sha, facts)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, lower(?8), ?9) ON CONFLICT (deployment_id) DO UPDATE SET
+        (deployment_id, service, team, env, started_at_ns, finished_at_ns, version, commit_sha, facts, version_key)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, lower(?8), ?9, ?10) ON CONFLICT (deployment_id) DO UPDATE SET
         service = ?2, team = ?3, env = ?4, started_at_ns = ?5, finished_at_ns = ?6, version = ?7,
-        commit_sha = lower(?8), facts = ?9 RETURNING id";
+        commit_sha = lower(?8), facts = ?9, version_key = ?10 RETURNING id";
     let id = deployment.id.as_str();
     // Asked for only where something depends on it.
     let replaced = if session.keeps_marks { load(session.db(), OF_ID, [id])?.pop() } else { None };
@@ -39,6 +41,7 @@ pub(super) fn save(
         deployment.version,
         deployment.commit_sha,
         to_json(deployment)?,
+        deployment.version.as_deref().map(version_key),
     ];
     let row = session.prepare(SQL)?.query_row(parameters, |columns| columns.get(0))?;
     told_deployment::forward(session, row, deployment, now)?;
@@ -71,33 +74,44 @@ pub(super) fn candidates(
         AND started_at_ns <= ?3 AND finished_at_ns >= ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
     const OF_TEAM: &str = "SELECT facts FROM deployment WHERE team = ?1 AND env = ?2
         AND started_at_ns <= ?3 AND finished_at_ns >= ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
+    let mut found = named(db, suspect)?;
+    let by_ns = suspect.created_at.as_nanos();
+    let since_ns = suspect.created_at.saturating_sub(link_window).as_nanos();
+    for service in suspect.services {
+        found.extend(load(db, OF_SERVICE, params![service, suspect.env, by_ns, since_ns])?);
+    }
+    if let Some(team) = suspect.team.filter(|_| suspect.services.is_empty()) {
+        found.extend(load(db, OF_TEAM, params![team, suspect.env, by_ns, since_ns])?);
+    }
+    // One may be found in several ways.
+    let found: BTreeMap<_, _> =
+        found.into_iter().map(|deployment| (deployment.id.clone(), deployment)).collect();
+    Ok(Deployments::new(found.into_values().collect()))
+}
+
+/// Those that a failure names, in every way in which the name may be meant.
+fn named(db: &Connection, suspect: &Suspect<'_>) -> rusqlite::Result<Vec<Deployment>> {
+    const OF_NAME: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1 COLLATE NOCASE";
     const OF_COMMIT: &str = "SELECT facts FROM deployment WHERE commit_sha = lower(?1)";
-    const OF_SERVICES_VERSION: &str =
-        "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2 AND version = ?3";
-    const OF_TEAMS_VERSION: &str =
-        "SELECT facts FROM deployment WHERE team = ?1 AND env = ?2 AND version = ?3";
+    // Behind every digit comes a g.
+    const OF_SHORT_COMMIT: &str =
+        "SELECT facts FROM deployment WHERE commit_sha >= lower(?1) AND commit_sha < lower(?1) || 'g'";
+    const OF_SERVICES_VERSION: &str = "SELECT facts FROM deployment WHERE service = ?1 AND version_key = ?2";
+    const OF_TEAMS_VERSION: &str = "SELECT facts FROM deployment WHERE team = ?1 AND version_key = ?2";
     let mut found = Vec::new();
-    for named in &suspect.named {
-        found.extend(load(db, OF_ID, [named])?);
-        found.extend(load(db, OF_COMMIT, [named])?);
+    for reading in suspect.named.iter().flat_map(|named| readings(named)) {
+        found.extend(load(db, OF_NAME, [reading])?);
+        let of_commit = if is_short_commit(reading) { OF_SHORT_COMMIT } else { OF_COMMIT };
+        found.extend(load(db, of_commit, [reading])?);
+        let version_key = version_key(reading);
         for service in suspect.services {
-            found.extend(load(db, OF_SERVICES_VERSION, [service, suspect.env, named])?);
+            found.extend(load(db, OF_SERVICES_VERSION, [service, &version_key])?);
         }
         if let Some(team) = suspect.team.filter(|_| suspect.services.is_empty()) {
-            found.extend(load(db, OF_TEAMS_VERSION, [team, suspect.env, named])?);
+            found.extend(load(db, OF_TEAMS_VERSION, [team, &version_key])?);
         }
     }
-    if suspect.named.is_empty() {
-        let by_ns = suspect.created_at.as_nanos();
-        let since_ns = suspect.created_at.saturating_sub(link_window).as_nanos();
-        for service in suspect.services {
-            found.extend(load(db, OF_SERVICE, params![service, suspect.env, by_ns, since_ns])?);
-        }
-        if let Some(team) = suspect.team.filter(|_| suspect.services.is_empty()) {
-            found.extend(load(db, OF_TEAM, params![team, suspect.env, by_ns, since_ns])?);
-        }
-    }
-    Ok(Deployments::new(found))
+    Ok(found)
 }
 
 /// The deployment that a failure is linked to, as far as deployments are known by now.
@@ -121,7 +135,7 @@ pub(super) fn link(
     let suspect = details.suspect(failure);
     let deployments = candidates(db, &suspect, link_window)?;
     let linked = deployments.link(&suspect, link_window);
-    let why = explain_link(&suspect, linked);
+    let why = explain_link(&suspect, &deployments, linked);
     failure.deployment = linked.deployment().map(|deployment| deployment.id.to_string());
     Ok(why)
 }

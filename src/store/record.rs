@@ -29,6 +29,8 @@ pub struct Delivery {
 pub enum Recorded {
     /// A new event about an incident.
     Accepted,
+    /// The same, with a time that means never: it counts, and a copy is in quarantine for a person to look at.
+    AcceptedWithoutTime,
     /// An event that was there before.
     Duplicate,
     /// A new event about no incident.
@@ -41,13 +43,17 @@ impl Recorded {
     /// The word for it in answers and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Accepted => "accepted",
+            Self::Accepted | Self::AcceptedWithoutTime => "accepted",
             Self::Duplicate => "duplicate",
             Self::Ignored => "ignored",
             Self::Quarantined => "quarantined",
         }
     }
 }
+
+/// Why a copy of an event that counts is in quarantine.
+const TELLS_NEVER: &str =
+    "a time of the incident lies in the year 9999: the event counts as if it had none, and this is a copy";
 
 /// Keeps an event, counts a duplicate, or puts in quarantine what contradicts an event with the same id.
 pub(super) fn record(
@@ -56,6 +62,10 @@ pub(super) fn record(
     delivery: &Delivery,
 ) -> rusqlite::Result<Recorded> {
     if let Some(recorded) = keep(session, heading, delivery)? {
+        if recorded == Recorded::Accepted && heading.tells_never {
+            quarantine(session, TELLS_NEVER, delivery)?;
+            return Ok(Recorded::AcceptedWithoutTime);
+        }
         return Ok(recorded);
     }
     let reason = format!("event.id {} was seen before with other facts", heading.id);

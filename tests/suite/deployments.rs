@@ -56,25 +56,34 @@ async fn somebody_who_names_a_deployment_is_believed() {
     let sha = "0123456789abcdef0123456789abcdef01234567";
     let git = json!({ "git": { "commit_sha": sha, "repository_url": "https://github.com/acme/checkout" } });
     let first = deploy(&daemon, "v1", "07:00", git).await;
-    deploy(&daemon, "v2", "09:30", json!({})).await;
+    let latest = deploy(&daemon, "v2", "09:30", json!({})).await;
+    deploy(&daemon, "v3", "09:00", json!({ "env": "staging" })).await;
+    deploy(&daemon, "v4", "23:00", json!({})).await;
     daemon.expect(event_of("incident.resolved", "QNAMED0001"), "accepted").await;
-    for (n, (name, expected)) in [
-        ("v1", json!(first)),
-        (&*sha.to_uppercase(), json!(first)),
-        (&*first, json!(first)),
-        ("none", Value::Null),
-        ("v9", Value::Null),
+    for (n, (name, expected, because)) in [
+        ("v1", json!(first), "its version was named"),
+        ("`V1`. (rolled back)", json!(first), "its version was named"),
+        ("1", json!(first), "its version was named"),
+        (&*sha.to_uppercase(), json!(first), "its commit was named"),
+        (&sha[..7], json!(first), "its commit was named"),
+        (&*first.to_uppercase(), json!(first), "its id was named"),
+        ("none", Value::Null, "\"none\" was named"),
+        ("v9", json!(latest), "named, but not known: v9"),
+        (&sha[..6], json!(latest), "named, but not known: 012345"),
+        ("v3", json!(latest), "named, but deployed to staging: v3"),
+        ("v4", json!(latest), "named, but started after the failure had ended: v4"),
     ]
     .into_iter()
     .enumerate()
     {
         let note = changed("incident.annotated", "QNAMED0001", &format!("01KB-NOTE-{n}"), |event| {
-            event["occurred_at"] = format!("2026-11-01T11:0{n}:00Z").into();
+            event["occurred_at"] = format!("2026-11-01T11:{n:02}:00Z").into();
             event["data"]["content"] = format!("deployment: {name}").into();
         });
         daemon.expect(note, "accepted").await;
         let (id, why) = linked(&daemon, "QNAMED0001").await;
         assert_eq!(id, expected, "{name}: {why}");
+        assert!(why.contains(because), "{name}: {why}");
     }
 }
 
@@ -82,7 +91,7 @@ async fn somebody_who_names_a_deployment_is_believed() {
 async fn a_failure_that_was_sent_with_its_commit_or_version_is_linked_by_it() {
     let daemon = Daemon::start("").await;
     let first = deploy(&daemon, "v1", "07:00", json!({})).await;
-    deploy(&daemon, "v2", "09:30", json!({})).await;
+    let latest = deploy(&daemon, "v2", "09:30", json!({})).await;
     let failure = |more: Value| {
         let mut attributes = json!({
             "id": "a-failure-of-the-api", "services": ["Checkout API"], "started_at": "2026-11-01T10:00:00Z",
@@ -94,7 +103,7 @@ async fn a_failure_that_was_sent_with_its_commit_or_version_is_linked_by_it() {
     let deployment = async || daemon.failures().await[0]["deployment"].clone();
     assert_eq!(deployment().await, json!(first));
     daemon.event_api("POST", "/failure", &failure(json!({ "version": "v9" }))).await;
-    assert_eq!(deployment().await, Value::Null, "what names an unknown one is linked to none");
+    assert_eq!(deployment().await, json!(latest), "what names an unknown one is linked automatically");
 }
 
 #[tokio::test]

@@ -54,6 +54,31 @@ async fn rule_2_other_facts_under_a_seen_id_are_quarantined() {
 }
 
 #[tokio::test]
+async fn rule_4_a_creation_in_the_year_9999_counts_as_absent_and_leaves_a_copy_for_a_person() {
+    let daemon = Daemon::start("").await;
+    let mut body: Value = serde_json::from_str(&fixture("incident.triggered")).unwrap();
+    body["event"]["data"]["created_at"] = "9999-12-31T23:59:59Z".into();
+    let answer = daemon.deliver(body.to_string()).await;
+    assert_eq!((answer.status, &answer.json()["status"]), (202, &json!("accepted")));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("quarantined"));
+    let failure = &daemon.failures().await[0];
+    assert_eq!(failure["started_at"], body["event"]["occurred_at"]);
+    assert_eq!(failure["flags"], json!([]));
+    assert_eq!(daemon.query("SELECT count(*) FROM quarantine WHERE reason LIKE '%9999%'"), 1);
+    daemon.expect(body.to_string(), "duplicate").await;
+    assert_eq!(daemon.query("SELECT count(*) FROM quarantine"), 1);
+}
+
+#[tokio::test]
+async fn a_title_that_was_cut_in_the_middle_of_a_character_counts() {
+    let daemon = Daemon::start("").await;
+    let body = fixture("incident.triggered").replace("above 5 %", "above 5 % \\ud83d");
+    daemon.expect(body.clone(), "accepted").await;
+    assert_eq!(daemon.failures().await[0]["title"], "checkout: error rate above 5 % \u{fffd}");
+    daemon.expect(body, "duplicate").await;
+}
+
+#[tokio::test]
 async fn what_is_signed_and_not_understood_is_quarantined() {
     let daemon = Daemon::start("").await;
     let with = |pointer: &str, value: Value| {

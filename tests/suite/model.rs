@@ -136,20 +136,32 @@ impl<'a> Model<'a> {
         self.events(incident).into_iter().rev().find_map(fact)
     }
 
-    /// The stretches in which it was open: from (none for the first), to (none while it lasts).
+    /// The stretches in which it was open: from (none for the first), to (none while it lasts, and where the resolve
+    /// never came).
     fn stretches(&self, incident: &str) -> Vec<(Option<i64>, Option<i64>)> {
         let mut stretches = vec![(None, None)];
+        // The latest reopening that is known of, and whether its own event was seen.
+        let (mut known, mut is_confirmed) = (None, true);
         for event in self.events(incident) {
             let (_, end) = stretches[stretches.len() - 1];
-            if let Some(end) = end {
-                if event.event_type == "reopened" {
-                    stretches.push((Some(event.at), None));
-                } else if let Some(reopened_at) = event.reopened_at
-                    && event.status() != "resolved"
-                    && reopened_at > end
-                {
-                    stretches.push((Some(reopened_at), None));
-                }
+            let is_event = event.event_type == "reopened";
+            let shown = event.reopened_at.filter(|reopened_at| *reopened_at <= event.at);
+            let is_new = |at: i64| known.is_none_or(|known| at > known);
+            let reopened = match end {
+                Some(_) if is_event => Some(event.at),
+                Some(end) => shown.filter(|at| event.status() != "resolved" && *at > end),
+                None if is_event => match event.reopened_at {
+                    Some(reopened_at) => is_new(reopened_at).then_some(event.at),
+                    None => (is_confirmed && is_new(event.at)).then_some(event.at),
+                },
+                None => shown.filter(|at| is_new(*at)),
+            };
+            if let Some(at) = reopened {
+                stretches.push((Some(at), None));
+                known = Some(at).max(event.reopened_at.filter(|_| is_event));
+            }
+            if reopened.is_some() || is_event {
+                is_confirmed = is_event;
             }
             if event.event_type == "resolved" {
                 let last = stretches.len() - 1;
@@ -279,6 +291,7 @@ impl<'a> Model<'a> {
             }
         }
         let stretches = self.stretches(incident);
+        let lacks_resolve = stretches[..stretches.len() - 1].iter().any(|(_, to)| to.is_none());
         let real_end = self.end(incident);
         let end = real_end.map(|end| end.max(start));
         let mut active = Some(0);
@@ -319,7 +332,7 @@ impl<'a> Model<'a> {
         let acknowledged = self.events(incident).into_iter().find(|event| event.event_type == "acknowledged");
         let is_unseen = is_merged && self.went_on_as(incident).is_none();
         let flags = [
-            (is_approximate, "approximate"),
+            (is_approximate || lacks_resolve, "approximate"),
             (real_end.is_some_and(|end| end < start), "end_before_start"),
             (is_unseen, "merge_target_unseen"),
             (in_cycle, "merge_cycle"),

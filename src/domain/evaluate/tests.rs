@@ -190,3 +190,18 @@ fn rule_14_an_end_before_the_start_is_moved_to_it() {
     assert_eq!((failure.started_at, failure.finished_at), (second(99), Some(second(99))));
     assert_eq!((failure.time_to_restore_seconds, failure.flags), (Some(0.0), vec![Flag::EndBeforeStart]));
 }
+
+#[test]
+fn rule_7_what_was_not_measured_is_not_told_as_measured() {
+    let events =
+        [triggered("Q1", 1), event("Q1", Kind::Reopened, 500, Snapshot::default()), resolved("Q1", 600)];
+    let wall_clock = failure(&policy(), &events);
+    assert_eq!((wall_clock.reopened, wall_clock.flags), (1, vec![Flag::Approximate]));
+    assert_eq!((wall_clock.active_seconds, wall_clock.time_to_restore_seconds), (None, Some(600.0)));
+    let by_active_time = Policy { reopened: Reopened::ActiveTime, ..policy() };
+    let active_time = failure(&by_active_time, &events);
+    assert_eq!((active_time.active_seconds, active_time.time_to_restore_seconds), (None, None));
+    assert_eq!((active_time.state, active_time.finished_at), (State::Completed, Some(second(600))));
+    let still_open = failure(&by_active_time, &events[..2]);
+    assert_eq!((still_open.state, still_open.flags), (State::Open, vec![Flag::Approximate]));
+}

@@ -141,6 +141,61 @@ fn rule_7_a_lost_reopen_is_seen_in_a_later_event() {
     assert_eq!(history(&events).stretches(), expected);
 }
 
+fn reopened_at(time: i64, status: &str) -> Snapshot {
+    Snapshot { status: Some(status.into()), reopened_at: Some(second(time)), ..Snapshot::default() }
+}
+
+#[test]
+fn rule_7_a_reopen_whose_resolve_never_came_counts() {
+    let none = Snapshot::default;
+    let expected = [stretch(None, None), stretch(Some(7), Some(12))];
+    let resolved = || event("Z", Kind::Resolved, 12, none());
+    for (told, events) in [
+        (
+            "by its own event",
+            vec![event("A", Kind::Triggered, 0, none()), event("B", Kind::Reopened, 7, none())],
+        ),
+        ("alone", vec![event("B", Kind::Reopened, 7, none())]),
+        (
+            "by a later event",
+            vec![
+                event("A", Kind::Triggered, 0, none()),
+                event("C", Kind::Acknowledged, 9, reopened_at(7, "acknowledged")),
+            ],
+        ),
+        (
+            "by all of them, once",
+            vec![
+                event("A", Kind::Triggered, 0, none()),
+                event("B", Kind::Reopened, 7, reopened_at(7, "triggered")),
+                event("C", Kind::Acknowledged, 9, reopened_at(7, "acknowledged")),
+                event("D", Kind::Resolved, 11, reopened_at(7, "resolved")),
+            ],
+        ),
+        (
+            "by two events of one moment",
+            vec![event("B", Kind::Reopened, 7, none()), event("C", Kind::Reopened, 7, none())],
+        ),
+    ] {
+        let events = [events, vec![resolved()]].concat();
+        assert_eq!(history(&events).stretches(), expected, "{told}");
+    }
+    let by_the_resolve =
+        [event("A", Kind::Triggered, 0, none()), event("D", Kind::Resolved, 12, reopened_at(7, "resolved"))];
+    assert_eq!(history(&by_the_resolve).stretches(), expected);
+}
+
+#[test]
+fn rule_7_a_reopen_that_was_seen_before_its_event_counts_once() {
+    let events = [
+        event("A", Kind::Resolved, 5, Snapshot::default()),
+        event("B", Kind::Routed, 8, reopened_at(7, "triggered")),
+        event("C", Kind::Reopened, 9, Snapshot::default()),
+        event("D", Kind::Resolved, 12, Snapshot::default()),
+    ];
+    assert_eq!(history(&events).stretches(), [stretch(None, Some(5)), stretch(Some(7), Some(12))]);
+}
+
 #[test]
 fn a_storm_of_events_is_not_kept() {
     let title = |n: i64| Snapshot { title: Some(format!("title {n}")), ..Snapshot::default() };
@@ -159,13 +214,13 @@ fn hint(id: &str, at: i64, deployment: DeploymentHint) -> Event {
 #[test]
 fn the_last_word_on_the_deployment_stays_in_any_order() {
     let note = |text: &str| DeploymentHint::Note(text.to_owned());
-    let field = |value: Option<&str>| DeploymentHint::Field(value.map(str::to_owned));
+    let field = |value: Option<&str>| DeploymentHint::Field(value.map(str::to_owned).into_iter().collect());
     let notes = [hint("1", 0, note("v1")), hint("2", 5, note("v2"))];
     let fields = [hint("3", 1, field(Some("v3"))), hint("4", 9, field(None))];
     let told = |events: &[&Event]| {
         let mut history = History::default();
         let changed: Vec<bool> = events.iter().map(|event| history.insert(event, second(100))).collect();
-        (history.named_deployment().map(|(name, by)| (name.to_owned(), by)), changed)
+        (history.named_deployments().map(|(names, by)| (names.join(","), by)), changed)
     };
     let [v1, v2] = &notes;
     let [v3, emptied] = &fields;

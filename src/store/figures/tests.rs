@@ -20,7 +20,17 @@ use crate::store::{CommitObserver, MOST_UNFOLDED, Settings, Store};
 
 const WINDOW: Duration = Duration::from_hours(30);
 /// What somebody may name: an id, a version, a commit, nothing that is known, and no deployment at all.
-const NAMES: [&str; 5] = ["deployment:00003", "v1", "SHA1", "v9", "None"];
+const NAMES: [&str; 9] = [
+    "deployment:00003",
+    "Deployment:00004.",
+    "v1",
+    "1",
+    "ABCDEF1",
+    "abcdef12 (a comment)",
+    "abcdef",
+    "v9",
+    "None",
+];
 
 struct Nobody;
 
@@ -35,13 +45,14 @@ prop_compose! {
         (as_version, restored_in) in (any::<bool>(), option::weighted(0.3, 0..9_000_u32)),
     ) -> Evaluated {
         let named = named.map(str::to_owned);
-        let (version, named_deployment) = if as_version { (named, None) } else { (None, named) };
+        let (version, named_deployments) = if as_version { (named, None) } else { (None, named) };
+        let named_deployments = named_deployments.into_iter().collect();
         let created_at =
             created_before.map(|minutes| failure.started_at.saturating_sub(Duration::from_mins(minutes)));
         let restored_in = restored_in.filter(|_| failure.finished_at.is_some()).map(f64::from);
         let time_to_restore_seconds = restored_in.or(failure.time_to_restore_seconds);
         let failure = Failure { deployment: None, time_to_restore_seconds, ..failure };
-        Evaluated { failure, details: Details { version, created_at, named_deployment, ..Details::default() } }
+        Evaluated { failure, details: Details { version, created_at, named_deployments, ..Details::default() } }
     }
 }
 
@@ -50,7 +61,7 @@ fn versioned(deployments: Vec<Deployment>) -> Vec<Deployment> {
     let numbered = deployments.into_iter().enumerate();
     let with_version = numbered.map(|(n, deployment)| Deployment {
         version: Some(format!("v{}", n % 3)),
-        commit_sha: Some(format!("sha{}", n % 3)),
+        commit_sha: Some(format!("abcdef1{:0<33}", n % 3)),
         ..deployment
     });
     with_version.collect()
@@ -97,17 +108,9 @@ proptest! {
     ) {
         let deployments = versioned(deployments);
         let known = deployment::Deployments::new(deployments.clone());
-        let in_period =
-            |made: &&Deployment| question.since <= made.finished_at && made.finished_at < question.until;
-        let first = deployments.iter().filter(in_period).map(|made| made.started_at).min();
-        let first = first.map_or(question.since, |first| first.min(question.since));
         let (mut failures, mut stored_ones) = (Vec::new(), Vec::new());
-        for (n, Evaluated { mut failure, mut details }) in evaluated.into_iter().enumerate() {
+        for (n, Evaluated { mut failure, details }) in evaluated.into_iter().enumerate() {
             failure.id = FailureId::parse(&format!("failure:{n:0>10}")).unwrap();
-            // One that names a deployment which began after its own end is not looked for.
-            if failure.finished_at.is_some_and(|end| end < first) {
-                details = Details { created_at: details.created_at, ..Details::default() };
-            }
             let linked = known.link(&details.suspect(&failure), WINDOW).deployment();
             let deployment = linked.map(|deployment| deployment.id.to_string());
             failures.push(Failure { deployment, ..failure.clone() });

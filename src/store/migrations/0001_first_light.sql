@@ -60,6 +60,7 @@ CREATE TABLE deployment (
     finished_at_ns  INTEGER NOT NULL,
     version         TEXT,
     commit_sha      TEXT,                       -- in lower case
+    version_key     TEXT,                       -- the version in lower case, without a leading v
     facts           TEXT    NOT NULL            -- JSON: all of it
 ) STRICT;
 
@@ -72,6 +73,11 @@ CREATE INDEX deployment_by_start ON deployment
     (started_at_ns, deployment_id, finished_at_ns, service, team, env);
 CREATE INDEX deployment_by_commit ON deployment (commit_sha) WHERE commit_sha IS NOT NULL;
 CREATE INDEX deployment_by_version ON deployment (service, env, version) WHERE version IS NOT NULL;
+-- What people name they do not always write to the letter.
+CREATE INDEX deployment_by_name ON deployment (deployment_id COLLATE NOCASE);
+CREATE INDEX deployment_by_version_key ON deployment (service, version_key) WHERE version_key IS NOT NULL;
+CREATE INDEX deployment_by_teams_version_key ON deployment (team, version_key)
+    WHERE team IS NOT NULL AND version_key IS NOT NULL;
 
 -- One revision of one failure, or of one deployment, for one backend, with the exact bytes to send. A deployment's own
 -- forwarding and its marks are revisions of one row of numbers, because they are sent in order.

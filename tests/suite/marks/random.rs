@@ -78,8 +78,9 @@ fn deployment(rng: &mut Rng) -> Deployment {
         env: any(rng, &["production", "production", "staging"]).to_owned(),
         started_at: minute(started),
         finished_at: minute(started + rng.u64(..20)),
-        version: any(rng, &[None, Some("v1"), Some("v2"), Some("v3")]).map(str::to_owned),
-        commit_sha: any(rng, &[None, Some("a"), Some("B")]).map(|digit| digit.repeat(40)),
+        version: any(rng, &[None, Some("v1"), Some("v2"), Some("3")]).map(str::to_owned),
+        commit_sha: any(rng, &[None, Some("a"), Some("aaaaaaab"), Some("B")])
+            .map(|digits| format!("{digits:a<40}")),
         repository_url: None,
         tags: std::collections::BTreeSet::new(),
     }
@@ -98,10 +99,15 @@ fn failure(rng: &mut Rng) -> Submission {
         finished_at: any(rng, &[true, true, false]).then(|| minute(started + rng.u64(..60))),
         name: any(rng, &[None, None, Some("noise")]).map(str::to_owned),
         severity: None,
-        version: any(rng, &[None, Some("v1"), Some("v9")]).filter(|_| is_explicit).map(str::to_owned),
-        commit_sha: any(rng, &[None, Some("A"), Some("c")])
+        version: any(
+            rng,
+            &[None, Some("v1"), Some("V2"), Some("`v3`."), Some("v9"), Some("deployment:00003")],
+        )
+        .filter(|_| is_explicit)
+        .map(str::to_owned),
+        commit_sha: any(rng, &[None, Some("AAAAAAA"), Some("aaaaaaab"), Some("Baaaaaaaaa"), Some("c")])
             .filter(|_| is_explicit)
-            .map(|digit| digit.repeat(40)),
+            .map(str::to_owned),
         repository_url: None,
         tags: std::collections::BTreeSet::new(),
         in_the_future: false,

@@ -1,0 +1,187 @@
+//! What people write as the deployment that caused a failure, and how it is read.
+//!
+//! They write it into notes and custom fields, in a hurry: in quotes, with a full stop or a comment behind it. The text
+//! is kept as it was written, for it may be a name as it stands, and read in every way that makes sense.
+
+use super::address::text_without_credentials;
+use super::name::name;
+
+/// What PagerDuty writes before a note that is typed while resolving.
+const RESOLUTION_NOTE: &str = "resolution note:";
+const DEPLOYMENT: &str = "deployment";
+/// What forbids a link.
+const NONE: &str = "none";
+/// The longest text that is kept of a name, in letters: no version, commit or id is longer.
+const LONGEST: usize = 200;
+/// The fewest digits of a commit that name it (git: `core.abbrev`).
+const SHORTEST_COMMIT: usize = 7;
+
+/// What a note names: what follows `deployment:` at its beginning, to the end of the line.
+pub fn in_note(content: &str) -> Option<String> {
+    let mut rest = content.trim_start_matches(is_quote_or_blank);
+    while let Some(after) = strip_prefix_ignoring_case(rest, RESOLUTION_NOTE) {
+        rest = after.trim_start_matches(is_quote_or_blank);
+    }
+    let rest = strip_prefix_ignoring_case(rest, DEPLOYMENT)?.trim_start_matches([' ', '\t']);
+    kept(rest.strip_prefix(':')?.lines().next()?)
+}
+
+/// A name as it is kept: of one line, and without credentials, for it may be the address of a build. `None`: blank.
+pub fn kept(text: &str) -> Option<String> {
+    let line = name(text)?.lines().next().and_then(name)?;
+    let line: String = text_without_credentials(line).chars().take(LONGEST).collect();
+    name(&line.replace(|c: char| c.is_control(), " ")).map(str::to_owned)
+}
+
+/// The ways to read a name: as it is written, then without quotes, a full stop or a comment in brackets.
+pub fn readings(written: &str) -> Vec<&str> {
+    let mut plain = written.trim();
+    loop {
+        let without = plain.trim_matches(is_quote_or_blank).trim_end_matches(['.', ',', ';', '!']);
+        let without = without_comment(without.trim());
+        if without == plain {
+            break;
+        }
+        plain = without;
+    }
+    let mut readings = vec![written.trim(), plain];
+    readings.dedup();
+    readings.retain(|reading| !reading.is_empty());
+    readings
+}
+
+/// Whether a name says that no deployment is the cause.
+pub fn is_none(written: &str) -> bool {
+    readings(written).iter().any(|reading| reading.eq_ignore_ascii_case(NONE))
+}
+
+/// What versions have in common that differ in case or a leading `v` only: `V1.2` and `1.2`.
+pub fn version_key(version: &str) -> String {
+    let lower = version.to_lowercase();
+    let number = lower.strip_prefix('v').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    number.map(str::to_owned).unwrap_or(lower)
+}
+
+/// Whether a text can be the beginning of a commit sha.
+pub fn is_short_commit(text: &str) -> bool {
+    text.len() >= SHORTEST_COMMIT && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a name names this commit: its sha, or the beginning of it.
+pub fn begins_commit(commit_sha: &str, text: &str) -> bool {
+    is_short_commit(text)
+        && commit_sha.get(..text.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(text))
+}
+
+fn is_quote_or_blank(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c,
+            '"' | '\'' | '`' | '\u{b4}' | '\u{ab}' | '\u{bb}' | '\u{2018}'..='\u{201f}'
+            | '\u{2039}' | '\u{203a}' | '\u{300c}'..='\u{300f}' | '\u{ff02}' | '\u{ff07}')
+}
+
+fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// A text without the comment in brackets that it ends with.
+fn without_comment(text: &str) -> &str {
+    let (open, close) = match text.chars().next_back() {
+        Some(')') => ('(', ')'),
+        Some(']') => ('[', ']'),
+        _ => return text,
+    };
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices().rev() {
+        depth += usize::from(c == close);
+        depth -= usize::from(c == open);
+        if depth == 0 {
+            let before = text[..at].trim_end();
+            return if before.is_empty() { text } else { before };
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_names_what_follows_its_beginning() {
+        for (note, expected) in [
+            ("deployment: 1.42.0", "1.42.0"),
+            ("deployment:none\nsure of it", "none"),
+            ("Deployment: 1.42.0", "1.42.0"),
+            ("DEPLOYMENT : 1.42.0", "1.42.0"),
+            ("\n deployment: 1.42.0", "1.42.0"),
+            ("`deployment: 1.42.0`", "1.42.0`"),
+            ("Resolution Note: deployment: 1.41.2", "1.41.2"),
+            ("resolution note:deployment: 1.41.2", "1.41.2"),
+            ("Resolution Note: Resolution Note: deployment: 1.41.2", "1.41.2"),
+            ("Resolution Note: \ndeployment: 1.41.2\nthanks", "1.41.2"),
+            ("deployment: https://ci:S3CR3T@host/1", "https://host/1"),
+        ] {
+            assert_eq!(in_note(note).as_deref(), Some(expected), "{note}");
+        }
+        for note in [
+            "the deployment: 1.42.0",
+            "deployment:",
+            "deployment: \n1.42.0",
+            "deployment: \u{a0}\u{200b}",
+            "Deployment 1.42.0",
+            "Resolution Note: rolled back to 1.41.2",
+            "deployments: 1.42.0",
+            "",
+            "\u{1f525}",
+        ] {
+            assert_eq!(in_note(note), None, "{note}");
+        }
+    }
+
+    #[test]
+    fn what_stands_around_a_name_does_not_matter() {
+        for written in [
+            "1.41.2",
+            "\"1.41.2\"",
+            "'1.41.2'",
+            "`1.41.2`",
+            "\u{201c}1.41.2\u{201d}",
+            "\u{201e}1.41.2\u{201c}",
+            "\u{ab} 1.41.2 \u{bb}",
+            "1.41.2.",
+            "`1.41.2`.",
+            "1.41.2 (rolled back)",
+            "1.41.2 (rolled back (twice)).",
+            "\"1.41.2\" [see the ticket]",
+            "`1.41.2",
+            "1.41.2 (a) (b)",
+        ] {
+            assert_eq!(readings(written).last(), Some(&"1.41.2"), "{written}");
+        }
+        assert_eq!(readings("1.0 (5)"), ["1.0 (5)", "1.0"], "it may be a name as it stands");
+        assert_eq!(readings("(all of it)"), ["(all of it)"]);
+        assert_eq!(readings("\"\""), ["\"\""]);
+        assert_eq!(readings(")("), [")("]);
+        for written in ["none", "None", "\"none\".", "NONE (a config change)"] {
+            assert!(is_none(written), "{written}");
+        }
+        assert!(!is_none("none-1") && !is_none(""));
+    }
+
+    #[test]
+    fn a_leading_v_is_one_only_before_a_digit() {
+        assert_eq!(version_key("V1.2"), version_key("1.2"));
+        assert_ne!(version_key("vega"), version_key("ega"));
+        assert_ne!(version_key("1.10"), version_key("1.1"));
+    }
+
+    #[test]
+    fn seven_digits_name_a_commit() {
+        let sha = "0123456789abcdef0123456789abcdef01234567";
+        assert!(begins_commit(sha, sha) && begins_commit(sha, "0123456789ABCDEF"));
+        assert!(!begins_commit(sha, "012345") && !begins_commit(sha, "1234567"));
+        assert!(!begins_commit("0123", "0123456"));
+    }
+}

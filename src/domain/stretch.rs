@@ -1,0 +1,106 @@
+//! Rule 7: the stretches of time in which an incident was open.
+
+use super::timestamp::Timestamp;
+
+/// A stretch of time in which the incident was open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// `None` for the first one: it begins where the failure starts, which is a matter of policy.
+    pub reopened_at: Option<Timestamp>,
+    /// The resolve that ended it; `None` while it lasts, and where that resolve never came: then another stretch follows.
+    pub resolved_at: Option<Timestamp>,
+}
+
+/// A reopening, as an event tells of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reopening {
+    /// The event is the reopening, and may say which one.
+    Event {
+        /// When the event occurred.
+        at: Timestamp,
+        /// PagerDuty's `reopened_at`, in whole seconds.
+        reopened_at: Option<Timestamp>,
+    },
+    /// The event only shows that the incident was reopened before.
+    Shown {
+        /// PagerDuty's `reopened_at`, in whole seconds.
+        at: Timestamp,
+        /// Whether it shows the incident open; it is a resolve otherwise.
+        is_open: bool,
+    },
+}
+
+/// The stretches, as they follow from the events in their order.
+#[derive(Debug)]
+pub(super) struct Stretches {
+    closed: Vec<Stretch>,
+    current: Stretch,
+    /// The last reopening that the current stretch is known to come after: reopenings up to then say nothing new.
+    known_until: Option<Timestamp>,
+    /// Whether the event that is the current stretch's reopening may still come: only its effect was seen.
+    expects_event: bool,
+}
+
+impl Default for Stretches {
+    fn default() -> Self {
+        Self {
+            closed: Vec::new(),
+            current: Stretch { reopened_at: None, resolved_at: None },
+            known_until: None,
+            expects_event: false,
+        }
+    }
+}
+
+impl Stretches {
+    /// Takes in a reopening. While the incident is open, a new one shows that it was resolved in between, nobody knows
+    /// when.
+    pub(super) fn reopened(&mut self, reopening: Reopening) {
+        let is_new_to_open =
+            |reopened_at| self.known_until.is_none_or(|known_until| reopened_at > known_until);
+        match (self.current.resolved_at, reopening) {
+            (Some(_), Reopening::Event { at, reopened_at }) => self.begin(at, reopened_at, false),
+            (Some(resolved_at), Reopening::Shown { at, is_open }) => {
+                // A resolve of what is resolved only moves the end.
+                if is_open && at > resolved_at {
+                    self.begin(at, None, true);
+                }
+            }
+            (None, Reopening::Event { at, reopened_at }) => {
+                let is_new = match reopened_at {
+                    Some(reopened_at) => is_new_to_open(reopened_at),
+                    None => !self.expects_event && is_new_to_open(at),
+                };
+                if is_new {
+                    self.begin(at, reopened_at, false);
+                } else {
+                    self.expects_event = false;
+                }
+            }
+            (None, Reopening::Shown { at, .. }) => {
+                if is_new_to_open(at) {
+                    self.begin(at, None, true);
+                }
+            }
+        }
+    }
+
+    /// Takes in a resolve.
+    pub(super) const fn resolved(&mut self, at: Timestamp) {
+        self.current.resolved_at = Some(at);
+    }
+
+    /// All of them, the current one last.
+    pub(super) fn finish(mut self) -> Vec<Stretch> {
+        self.closed.push(self.current);
+        self.closed
+    }
+
+    fn begin(&mut self, at: Timestamp, reopened_at: Option<Timestamp>, expects_event: bool) {
+        self.closed.push(self.current);
+        self.current = Stretch { reopened_at: Some(at), resolved_at: None };
+        // PagerDuty's whole seconds may lie a moment after the event.
+        self.known_until = Some(reopened_at.map_or(at, |reopened_at| reopened_at.max(at)));
+        self.expects_event = expects_event;
+    }
+}

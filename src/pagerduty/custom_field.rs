@@ -1,0 +1,97 @@
+//! The custom field named `deployment`: PagerDuty has fields of texts, of numbers and of several values.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::lenient::Lenient;
+use super::surrogates;
+use crate::domain::event::DeploymentHint;
+use crate::domain::name::name;
+use crate::domain::named;
+
+/// What the field is called.
+const DEPLOYMENT: &str = "deployment";
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct CustomField<'a> {
+    #[serde(borrow)]
+    name: Lenient<Cow<'a, str>>,
+    /// As it stands in the JSON: a number is a name as it is written, and 1.10 is not 1.1.
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+}
+
+/// What the field named `deployment` holds, where it is among the incident's fields.
+pub(super) fn named_in_field(fields: &[CustomField<'_>]) -> Option<DeploymentHint> {
+    let field = fields.iter().find(|field| field.name.0.as_deref().and_then(name) == Some(DEPLOYMENT))?;
+    Some(DeploymentHint::Field(field.value.map_or_else(Vec::new, |value| values(value.get()))))
+}
+
+/// The names in a value: the text itself, or those in a list. What is neither text nor number names nothing that is
+/// known, and is kept as it stands, so that it can be told.
+fn values(json: &str) -> Vec<String> {
+    let value = match json.as_bytes().first() {
+        Some(b'"') => text(json).and_then(|text| named::kept(&text)),
+        Some(b'[') => {
+            let items: Vec<Option<&RawValue>> = serde_json::from_str(json).unwrap_or_default();
+            return items.into_iter().flatten().flat_map(|item| values(item.get())).collect();
+        }
+        Some(b'n') => None,
+        _ => named::kept(json),
+    };
+    value.into_iter().collect()
+}
+
+/// A text, in which half a character may stand.
+fn text(json: &str) -> Option<String> {
+    let whole = || serde_json::from_slice(&surrogates::replaced(json.as_bytes())?).ok();
+    serde_json::from_str(json).ok().or_else(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pagerduty::payload;
+
+    fn deployment(body: &str) -> Option<DeploymentHint> {
+        payload::parse(body.as_bytes()).unwrap().subject.unwrap().deployment
+    }
+
+    #[test]
+    fn a_custom_field_names_a_deployment() {
+        let fixture = include_str!("../../fixtures/pagerduty/incident.custom_field_values.updated.json");
+        let held = |names: &[&str]| {
+            Some(DeploymentHint::Field(names.iter().map(|name| (*name).to_owned()).collect()))
+        };
+        assert_eq!(deployment(fixture), held(&["checkout-1.42.0"]));
+        for (value, names) in [
+            ("null", &[][..]),
+            ("\"\"", &[]),
+            ("\" \\u00a0\\u200b\"", &[]),
+            ("[]", &[]),
+            ("[null, \"\"]", &[]),
+            ("\" v2 \"", &["v2"]),
+            ("\"v2\\nand more\"", &["v2"]),
+            ("\"v2 \\ud83d\"", &["v2 \u{fffd}"]),
+            ("1412", &["1412"]),
+            ("1.10", &["1.10"]),
+            ("-1e5", &["-1e5"]),
+            ("12345678901234567890123", &["12345678901234567890123"]),
+            ("[\"1.41.2\"]", &["1.41.2"]),
+            ("[1.10]", &["1.10"]),
+            ("[\"a\", 2, [\"c\"]]", &["a", "2", "c"]),
+            ("true", &["true"]),
+            ("{\"id\": 1}", &["{\"id\": 1}"]),
+            ("\"https://ci:S3CR3T@host/1\"", &["https://host/1"]),
+        ] {
+            let other = fixture.replacen("\"checkout-1.42.0\"", value, 1);
+            assert_eq!(deployment(&other), held(names), "{value}");
+        }
+        let without_value = fixture.replacen("\"value\"", "\"values\"", 1);
+        assert_eq!(deployment(&without_value), held(&[]));
+        assert_eq!(deployment(&fixture.replace("\"deployment\"", "\"region\"")), None);
+    }
+}

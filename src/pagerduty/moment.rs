@@ -1,0 +1,86 @@
+//! The times of an incident, of which one in the year 9999 means never (rule 4).
+
+use std::borrow::Cow;
+
+use super::lenient::Shape;
+use crate::domain::timestamp::{Timestamp, TimestampError};
+
+/// How times begin by which many systems mean that there is none: `9999-12-31T23:59:59Z`.
+const NEVER: &str = "9999-";
+
+/// A point in time, or one so far ahead that many systems mean by it that there is none.
+pub(super) enum Moment {
+    At(Timestamp),
+    Never,
+}
+
+impl Moment {
+    /// The time; `None`: never.
+    pub(super) const fn time(self) -> Option<Timestamp> {
+        match self {
+            Self::At(time) => Some(time),
+            Self::Never => None,
+        }
+    }
+}
+
+impl Shape<'_> for Moment {
+    /// What is no time is unknown; a time that cannot be is worth a person's look.
+    fn from_text(text: Cow<'_, str>) -> Result<Option<Self>, String> {
+        match Timestamp::parse(&text) {
+            Ok(time) => Ok(Some(Self::At(time))),
+            Err(_) if text.trim_start().starts_with(NEVER) => Ok(Some(Self::Never)),
+            Err(TimestampError::Malformed) => Ok(None),
+            Err(error) => Err(format!("the time {text} {error}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::pagerduty::payload::{heading, parse};
+
+    /// A triggered incident with this `created_at` and no `reopened_at`, or the other way round.
+    fn bodies(time: &str) -> [String; 2] {
+        let fixture = include_str!("../../fixtures/pagerduty/incident.triggered.json");
+        let mut body: serde_json::Value = serde_json::from_str(fixture).unwrap();
+        ["created_at", "reopened_at"].map(|key| {
+            body["event"]["data"]["created_at"] = serde_json::Value::Null;
+            body["event"]["data"]["reopened_at"] = serde_json::Value::Null;
+            body["event"]["data"][key] = time.into();
+            body.to_string()
+        })
+    }
+
+    #[test]
+    fn rule_4_a_time_in_the_year_9999_is_none() {
+        for time in [
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59.999Z",
+            "9999-12-31T23:59:59+00:00",
+            "9999-12-31T00:00:00-05:00",
+            "9999-12-31",
+            "9999-01-01T00:00:00Z",
+        ] {
+            for body in bodies(time) {
+                let facts = parse(body.as_bytes()).unwrap().subject.unwrap().snapshot.unwrap();
+                assert_eq!((facts.created_at, facts.reopened_at), (None, None), "{time}");
+                assert!(heading(body.as_bytes()).unwrap().tells_never, "{time}");
+            }
+        }
+    }
+
+    #[test]
+    fn rule_14_another_time_that_cannot_be_is_not_understood() {
+        for time in
+            ["2262-04-12T00:00:00Z", "9000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"]
+        {
+            for body in bodies(time) {
+                assert!(parse(body.as_bytes()).is_err() && heading(body.as_bytes()).is_err(), "{time}");
+            }
+        }
+        for body in bodies("soon") {
+            assert!(!heading(body.as_bytes()).unwrap().tells_never);
+        }
+    }
+}
