@@ -21,8 +21,11 @@ pub use log::{Log, LogFormat, LogLevel};
 pub use problem::Problem;
 pub use rule::Rule;
 pub use secret::{Secret, SecretError};
-pub use value::{BackendUrl, Name, NotYet, Pause, Retention, RoutePath, TimeZoneName, Timeout};
+pub use value::{
+    BackendUrl, Name, NotYet, Pause, RepositoryUrl, Retention, RoutePath, TimeZoneName, Timeout,
+};
 
+use crate::domain::address::text_without_credentials;
 use crate::domain::catalog::Catalog;
 use crate::domain::policy::{Policy, Reopened, ServiceEntry, Start, WhichService};
 use crate::domain::rule::TOO_SHORT;
@@ -175,7 +178,7 @@ pub struct Service {
     services: Vec<Name>,
     team: Option<Name>,
     env: Option<Name>,
-    repository_url: Option<Name>,
+    repository_url: Option<RepositoryUrl>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<Name>,
 }
@@ -313,8 +316,12 @@ impl Config {
             services: strings(&service.services),
             team: string(&service.team),
             env: string(&service.env),
-            repository_url: string(&service.repository_url),
-            tags: strings(&service.tags),
+            repository_url: service.repository_url.as_ref().map(|url| url.as_str().to_owned()),
+            tags: service
+                .tags
+                .iter()
+                .map(|tag| text_without_credentials(tag.as_str()).into_owned())
+                .collect(),
         };
         let severity =
             |(priority, severity): (&String, &Name)| (priority.clone(), severity.as_str().to_owned());

@@ -129,3 +129,11 @@ fn secrets_that_are_none_are_refused() {
     let unset = Secret::Env { env: "PAGERDUTY_DORA_SURELY_NOT_SET".into() };
     assert!(matches!(unset.fetch(1), Err(SecretError::NotSet(_))));
 }
+
+#[test]
+fn credentials_in_the_address_of_a_repository_are_not_kept() {
+    let text = "[[service]]\npagerduty = \"P1\"\nrepository_url = \"https://ci:S3CR3T@host/a\"\n";
+    let config = Config::parse(text).unwrap();
+    assert_eq!(config.policy().services[0].repository_url.as_deref(), Some("https://host/a"));
+    assert!(!config.show().unwrap().contains("S3CR3T"));
+}

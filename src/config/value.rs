@@ -9,6 +9,9 @@ use jiff::SpanRelativeTo;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::domain::address::without_credentials;
+use crate::domain::name::name;
+
 /// An address to listen on.
 pub(super) fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -134,6 +137,34 @@ impl TryFrom<String> for Name {
 impl From<Name> for String {
     fn from(name: Name) -> Self {
         name.0.into_owned()
+    }
+}
+
+/// The address of a repository, without the credentials that were written into it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RepositoryUrl(String);
+
+impl RepositoryUrl {
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for RepositoryUrl {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let address = name(&text).filter(|address| !address.contains(char::is_control));
+        let address = address.ok_or("must not be empty or hold control characters")?;
+        Ok(Self(without_credentials(address).into_owned()))
+    }
+}
+
+impl From<RepositoryUrl> for String {
+    fn from(url: RepositoryUrl) -> Self {
+        url.0
     }
 }
 

@@ -21,6 +21,10 @@ pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, S
     {
         return start_of_day(date, zone).ok_or_else(|| format!("{text:?} is not a date that can be used"));
     }
+    // A + in the query of a URL means a blank.
+    if Timestamp::parse(&text.replacen(' ', "+", 1)).is_ok() {
+        return Err(format!("{text:?} has a blank where its offset begins: write + as %2B in a URL"));
+    }
     age(text, now, zone).ok_or_else(|| {
         format!("{text:?} is not a time: use RFC 3339 (2026-11-01T10:00:00Z), a date (2026-11-01) or an age (30d, 12h)")
     })
@@ -51,6 +55,8 @@ mod tests {
         assert_eq!(utc("2026-11-01").unwrap(), "2026-11-01T00:00:00Z");
         assert_eq!(utc("9d").unwrap(), "2026-11-01T12:00:00Z");
         assert_eq!(utc("12h").unwrap(), "2026-11-10T00:00:00Z");
+        let of_query = utc("2026-11-01T00:00:00 01:00").unwrap_err();
+        assert!(of_query.contains("%2B"), "{of_query}");
         for text in [
             "",
             "soon",

@@ -37,6 +37,27 @@ async fn forwarded(daemon: &Daemon, incident: &str, wanted: &str) -> Value {
 }
 
 #[tokio::test]
+async fn rule_7_a_time_that_was_not_measured_is_not_sent() {
+    let mut backend = Backend::start().await;
+    let settings = "[failure]\nreopened = \"active_time\"\n";
+    let daemon = Daemon::start(&format!("{settings}{}", backend.entry("metrics"))).await;
+    // Created at 10:00; the resolve before the reopen is lost.
+    daemon.expect(event_of("incident.reopened", "QLOST00001"), "accepted").await;
+    let resolved = changed("incident.resolved", "QLOST00001", "01KB-LATER", |event| {
+        event["occurred_at"] = "2026-11-01T20:30:00Z".into();
+    });
+    daemon.expect(resolved, "accepted").await;
+    let sent = backend.next().await.attributes();
+    assert_eq!((sent["id"].clone(), sent.get("finished_at")), (json!("pagerduty:QLOST00001"), None));
+    let failure = &daemon.failures().await[0];
+    assert_eq!((&failure["reopened"], &failure["flags"]), (&json!(1), &json!(["approximate"])));
+    assert_eq!(
+        (&failure["finished_at"], &failure["time_to_restore_seconds"]),
+        (&json!("2026-11-01T20:30:00Z"), &Value::Null)
+    );
+}
+
+#[tokio::test]
 async fn rule_13_what_was_told_and_merged_away_is_deleted() {
     let mut backend = Backend::start().await;
     let entry = format!("{}application_key = {{ value = \"{KEY}-2\" }}\n", backend.entry("metrics"));

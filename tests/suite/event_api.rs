@@ -129,3 +129,59 @@ async fn an_api_that_is_off_says_so() {
     let page = daemon.get("/").await.body;
     assert!(page.contains("<span class=\"bad\">Off, but a request came"), "{page}");
 }
+
+#[tokio::test]
+async fn credentials_in_addresses_are_neither_kept_nor_sent() {
+    let mut backend = Backend::start().await;
+    let configuration = format!(
+        "{}deployments = true\n[[service]]\npagerduty = \"PSVC001\"\nservices = [\"checkout\"]\n\
+         repository_url = \"https://ci:S3CR3T@host/a\"\ntags = [\"repo:https://S3CR3T@host/a\"]\n",
+        backend.entry("metrics")
+    );
+    let daemon = Daemon::start(&configuration).await;
+    let attributes = |more: serde_json::Value| {
+        let mut attributes = json!({
+            "id": "credentials-in-here", "started_at": 1_793_527_200, "finished_at": 1_793_527_300,
+            "custom_tags": ["repo:https://S3CR3T@host/a"], "team": "https://S3CR3T@host/a",
+            "version": "https://host/a?private_token=S3CR3T",
+            "git": { "repository_url": "S3CR3T:x@host/a", "commit_sha": "a".repeat(40) },
+        });
+        attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "data": { "attributes": attributes } })
+    };
+    let deployment = attributes(json!({ "service": "checkout" }));
+    assert_eq!(daemon.event_api("POST", "/deployment", &deployment).await.status, 200);
+    let failure = attributes(json!({ "services": "checkout", "name": "cannot clone https://S3CR3T@host/a" }));
+    assert_eq!(daemon.event_api("POST", "/failure", &failure).await.status, 200);
+    daemon.expect(event_of("incident.resolved", "QSECRETS01"), "accepted").await;
+    for _ in 0..3 {
+        let sent = backend.next().await;
+        assert!(!String::from_utf8_lossy(&sent.bytes).contains("S3CR3T"), "{:?}", sent.attributes());
+    }
+    for file in ["", "-wal"] {
+        let stored = std::fs::read(format!("{}{file}", daemon.store.display())).unwrap_or_default();
+        assert!(!stored.windows(6).any(|bytes| bytes == b"S3CR3T"), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn every_mistake_is_told_with_its_attribute() {
+    let daemon = Daemon::start("").await;
+    for (path, attributes, attribute, hint) in [
+        ("/failure", json!({ "team": "a" }), "started_at", "missing"),
+        ("/failure", json!({ "team": "a", "started_at": "1793527200" }), "started_at", "without quotes"),
+        (
+            "/incident",
+            json!({ "team": "a", "started_at": 1_793_527_200, "finished_at": "9" }),
+            "finished_at",
+            "quotes",
+        ),
+        ("/deployment", json!({ "service": "", "started_at": 1_793_527_200 }), "service", "missing"),
+        ("/deployment", json!({ "service": "a", "started_at": 2_793_527_200_i64 }), "started_at", "future"),
+    ] {
+        let answer = daemon.event_api("POST", path, &json!({ "data": { "attributes": attributes } })).await;
+        let detail = answer.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
+        assert_eq!(answer.status, 400, "{detail}");
+        assert!(detail.contains(&format!("\"{attribute}\"")) && detail.contains(hint), "{detail}");
+    }
+}

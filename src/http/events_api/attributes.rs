@@ -1,14 +1,17 @@
 //! What the attributes of failures and deployments have in common, with Datadog's limits.
+//!
+//! Every complaint names the attribute: who reads it writes a pipeline, and sees no more of this program than that.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::domain::address::{text_without_credentials, without_credentials};
+use crate::domain::name::name;
 use crate::domain::timestamp::Timestamp;
+use crate::pagerduty::surrogates;
 
 /// Datadog: `custom_tags`, up to 100.
 const MOST_TAGS: usize = 100;
@@ -16,76 +19,151 @@ const MOST_TAGS: usize = 100;
 pub(super) const BAD_ID: &str = "attribute \"id\" must be 16-128 characters and contain only alphanumeric \
                                  characters, hyphens, underscores, periods, and colons";
 
-#[derive(Deserialize)]
-struct Envelope<A> {
-    data: Data<A>,
-}
+/// `data.attributes` of a body. Null and blank ones count as missing.
+#[derive(Debug)]
+pub(super) struct Attributes(Map<String, Value>);
 
-#[derive(Deserialize)]
-struct Data<A> {
-    attributes: A,
-}
+impl Attributes {
+    /// Reads a body.
+    pub(super) fn of_body(body: &[u8]) -> Result<Self, String> {
+        if body.trim_ascii().is_empty() {
+            return Err("attribute \"data\" is missing: the body is empty".to_owned());
+        }
+        let mut body = object("attribute \"data\" is missing: the body", json(body)?)?;
+        let mut data = object("attribute \"data\"", required(&mut body, "data")?)?;
+        let attributes = data.remove("attributes").filter(|value| !value.is_null());
+        let attributes = attributes.ok_or_else(|| missing("data.attributes"))?;
+        object("attribute \"data.attributes\"", attributes).map(Self)
+    }
 
-/// `data.attributes` of a body.
-pub(super) fn of_body<A: DeserializeOwned>(body: &[u8]) -> Result<A, String> {
-    let Envelope { data } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    Ok(data.attributes)
-}
+    /// A text that something is called by.
+    pub(super) fn text(&mut self, attribute: &str) -> Result<Option<String>, String> {
+        self.0.remove(attribute).map_or(Ok(None), |value| text(attribute, value))
+    }
 
-/// Seconds, milliseconds or nanoseconds, or RFC 3339.
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected a time: an integer of seconds, milliseconds or nanoseconds, or RFC 3339"
-)]
-pub(super) enum Time {
-    Unix(i64),
-    Text(String),
-}
-
-impl Time {
-    pub(super) fn at(&self, attribute: &str) -> Result<Timestamp, String> {
-        let time = match self {
-            Self::Unix(number) => Timestamp::from_unix(*number),
-            Self::Text(text) => Timestamp::parse(text),
+    /// Texts, each once, in their order. A single one need not stand in a list.
+    pub(super) fn texts(&mut self, attribute: &str) -> Result<Vec<String>, String> {
+        let values = match self.0.remove(attribute) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(values)) => values,
+            Some(single @ Value::String(_)) => vec![single],
+            Some(_) => return Err(format!("attribute \"{attribute}\" must be a list of texts")),
         };
-        time.map_err(|error| format!("attribute \"{attribute}\" {error}"))
+        let (mut seen, mut texts) = (BTreeSet::new(), Vec::new());
+        for value in values {
+            let Some(text) = text(attribute, value)? else { continue };
+            if seen.insert(text.clone()) {
+                texts.push(text);
+            }
+        }
+        Ok(texts)
+    }
+
+    /// A time: seconds, milliseconds or nanoseconds, or RFC 3339.
+    pub(super) fn time(&mut self, attribute: &str) -> Result<Option<Timestamp>, String> {
+        const EXPECTED: &str = "an integer of seconds, milliseconds or nanoseconds, or RFC 3339";
+        let time = match self.0.remove(attribute) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(text)) => {
+                let text = text.trim();
+                if text.is_empty() {
+                    return Ok(None);
+                }
+                if text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) && text.parse::<f64>().is_ok() {
+                    return Err(format!(
+                        "attribute \"{attribute}\" is a number in quotes: write it without quotes"
+                    ));
+                }
+                Timestamp::parse(text)
+            }
+            Some(Value::Number(number)) if number.is_f64() => {
+                return Err(format!("attribute \"{attribute}\" must be {EXPECTED}, and has a fraction"));
+            }
+            // What is no i64 lies beyond every time that there is.
+            Some(Value::Number(number)) => Timestamp::from_unix(number.as_i64().unwrap_or(i64::MAX)),
+            Some(_) => return Err(format!("attribute \"{attribute}\" must be {EXPECTED}")),
+        };
+        time.map(Some).map_err(|error| format!("attribute \"{attribute}\" {error}"))
+    }
+
+    /// The same for one that has to be there.
+    pub(super) fn required_time(&mut self, attribute: &str) -> Result<Timestamp, String> {
+        self.time(attribute)?.ok_or_else(|| missing(attribute))
+    }
+
+    /// The full commit sha, and its repository.
+    pub(super) fn git(&mut self) -> Result<(Option<String>, Option<String>), String> {
+        let Some(git) = self.0.remove("git").filter(|value| !value.is_null()) else {
+            return Ok((None, None));
+        };
+        let mut git = object("attribute \"git\"", git)?;
+        let is_told = git.contains_key("commit_sha");
+        let mut part =
+            |key: &str, attribute: &str| git.remove(key).map_or(Ok(None), |value| text(attribute, value));
+        let commit_sha = part("commit_sha", "git.commit_sha")?;
+        let repository_url = part("repository_url", "git.repository_url")?;
+        match (commit_sha, repository_url) {
+            // A pipeline outside of git sends both, and nothing in them.
+            (None, None) if is_told => Ok((None, None)),
+            (None, _) => Err(missing("git.commit_sha")),
+            (Some(_), None) => Err(missing("git.repository_url")),
+            (Some(commit_sha), Some(_)) if !is_full_sha(&commit_sha) => {
+                Err("attribute \"git.commit_sha\" must be a full commit SHA".to_owned())
+            }
+            (commit_sha, Some(address)) => Ok((commit_sha, Some(without_credentials(&address).into_owned()))),
+        }
+    }
+
+    /// No more tags than Datadog takes.
+    pub(super) fn tags(&mut self) -> Result<BTreeSet<String>, String> {
+        let tags: BTreeSet<String> = self.texts("custom_tags")?.into_iter().collect();
+        if tags.len() > MOST_TAGS {
+            return Err("attribute \"custom_tags\" must have at most 100 tags".to_owned());
+        }
+        Ok(tags)
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct Git {
-    repository_url: String,
-    commit_sha: String,
+/// Reads JSON, in which half a character may stand.
+fn json(body: &[u8]) -> Result<Value, String> {
+    let read = serde_json::from_slice(body);
+    let read = read.or_else(|error| match surrogates::replaced(body) {
+        Some(whole) => serde_json::from_slice(&whole),
+        None => Err(error),
+    });
+    read.map_err(|error| format!("attribute \"data\" cannot be read: the body is not JSON: {error}"))
 }
 
-/// The full commit sha, and its repository.
-pub(super) fn git(git: Option<Git>) -> Result<(Option<String>, Option<String>), String> {
-    match git {
-        Some(git) if !is_full_sha(&git.commit_sha) => {
-            Err("attribute \"git.commit_sha\" must be a full commit SHA".to_owned())
+fn object(what: &str, value: Value) -> Result<Map<String, Value>, String> {
+    match value {
+        Value::Object(object) => Ok(object),
+        _ => Err(format!("{what} must be an object")),
+    }
+}
+
+fn required(object: &mut Map<String, Value>, attribute: &str) -> Result<Value, String> {
+    object.remove(attribute).filter(|value| !value.is_null()).ok_or_else(|| missing(attribute))
+}
+
+pub(super) fn missing(attribute: &str) -> String {
+    format!("attribute \"{attribute}\" is missing or empty")
+}
+
+/// A text without what does not belong to it: blanks around it, and the credentials of addresses in it.
+fn text(attribute: &str, value: Value) -> Result<Option<String>, String> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(name(&text).map(|name| text_without_credentials(name).into_owned())),
+        Value::Number(_) => {
+            Err(format!("attribute \"{attribute}\" must be a text: write the number in quotes"))
         }
-        git => Ok(git.map(|git| (git.commit_sha, git.repository_url)).unzip()),
+        _ => Err(format!("attribute \"{attribute}\" must be a text")),
     }
 }
 
 /// Datadog: `^[a-fA-F0-9]{40,}$`.
 fn is_full_sha(text: &str) -> bool {
     text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// A name that is not blank.
-pub(super) fn named(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.trim().is_empty())
-}
-
-/// No more tags than Datadog takes.
-pub(super) fn tags(tags: Option<BTreeSet<String>>) -> Result<BTreeSet<String>, String> {
-    let tags = tags.unwrap_or_default();
-    if tags.len() > MOST_TAGS {
-        return Err("attribute \"custom_tags\" must have at most 100 tags".to_owned());
-    }
-    Ok(tags)
 }
 
 /// An id for what was sent without one: the same content has the same.
@@ -99,7 +177,14 @@ pub(super) fn made_up_id(content: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn attributes(attributes: &Value) -> Attributes {
+        let body = json!({ "data": { "attributes": attributes } }).to_string();
+        Attributes::of_body(body.as_bytes()).unwrap()
+    }
 
     #[test]
     fn a_full_sha_has_forty_digits_or_more() {
@@ -109,5 +194,69 @@ mod tests {
         for text in ["g".repeat(40), "\u{661}".repeat(20), format!("{} ", "a".repeat(40))] {
             assert!(!is_full_sha(&text), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_the_attribute() {
+        let bodies = [
+            "",
+            " \n",
+            "{",
+            "{\"data\": {\"attributes\": {\"team\": }}}",
+            "[]",
+            "{}",
+            "{\"data\": null}",
+            "{\"data\": 1}",
+            "{\"data\": {}}",
+            "{\"data\": {\"attributes\": []}}",
+        ];
+        let told: Vec<String> =
+            bodies.iter().map(|body| Attributes::of_body(body.as_bytes()).unwrap_err()).collect();
+        let values = json!({ "a": 1, "b": true, "c": {}, "d": ["x", 1], "e": "1793527200", "f": 1.5,
+            "g": u64::MAX, "h": "soon", "i": [], "j": "9999-12-31T23:59:59Z", "git": "main" });
+        let mut values = attributes(&values);
+        let wrong = [
+            values.text("a").unwrap_err(),
+            values.text("b").unwrap_err(),
+            values.texts("c").unwrap_err(),
+            values.texts("d").unwrap_err(),
+            values.time("e").unwrap_err(),
+            values.time("f").unwrap_err(),
+            values.time("g").unwrap_err(),
+            values.time("h").unwrap_err(),
+            values.time("i").unwrap_err(),
+            values.time("j").unwrap_err(),
+            values.required_time("k").unwrap_err(),
+            values.git().unwrap_err(),
+        ];
+        insta::assert_snapshot!([&told[..], &wrong].concat().join("\n"));
+    }
+
+    #[test]
+    fn blank_ones_count_as_missing() {
+        let mut values =
+            attributes(&json!({ "text": " \u{a0}\u{200b}", "time": " ", "texts": ["", null, " a "],
+            "git": { "commit_sha": "", "repository_url": " " } }));
+        assert_eq!(values.text("text"), Ok(None));
+        assert_eq!(values.time("time"), Ok(None));
+        assert_eq!(values.texts("texts"), Ok(vec!["a".to_owned()]));
+        assert_eq!(values.git(), Ok((None, None)));
+    }
+
+    #[test]
+    fn credentials_are_cut() {
+        let git = json!({ "repository_url": "https://ci:S3CR3T@host/a", "commit_sha": "a".repeat(40) });
+        let mut values = attributes(&json!({ "git": git, "custom_tags": ["repo:https://S3CR3T@host/a"] }));
+        assert_eq!(values.git().unwrap().1.as_deref(), Some("https://host/a"));
+        assert_eq!(values.tags().unwrap().first().map(String::as_str), Some("repo:https://host/a"));
+    }
+
+    #[test]
+    fn half_a_character_is_replaced() {
+        let body = br#"{"data": {"attributes": {"name": "down \ud83d"}}}"#;
+        assert_eq!(
+            Attributes::of_body(body).unwrap().text("name").unwrap().as_deref(),
+            Some("down \u{fffd}")
+        );
     }
 }

@@ -1,46 +1,39 @@
 //! `POST /api/v2/dora/deployment`: what is sent, as a deployment.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::json;
 
-use super::attributes::{BAD_ID, Git, Time, git, made_up_id, named, of_body, tags};
+use super::attributes::{Attributes, BAD_ID, made_up_id, missing};
 use crate::domain::deployment::Deployment;
 use crate::domain::id::DeploymentId;
 use crate::domain::policy::Policy;
+use crate::domain::timestamp::Timestamp;
 
 /// `datadog-ci` sends nanoseconds that went through a double.
 const ROUNDING: Duration = Duration::from_nanos(256);
-
-#[derive(Deserialize)]
-struct Attributes {
-    id: Option<String>,
-    service: String,
-    team: Option<String>,
-    env: Option<String>,
-    started_at: Time,
-    finished_at: Option<Time>,
-    version: Option<String>,
-    git: Option<Git>,
-    custom_tags: Option<BTreeSet<String>>,
-}
+/// How far ahead a time may lie: clocks differ, and nobody tells of tomorrow's deployments.
+const FARTHEST_AHEAD: Duration = Duration::from_hours(24);
 
 /// Checks what was sent against Datadog's own limits, and fills in what was left out.
-pub(super) fn parse(body: &[u8], policy: &Policy) -> Result<Deployment, String> {
-    let attributes: Attributes = of_body(body)?;
-    let service = named(Some(attributes.service)).ok_or("attribute \"service\" must not be empty")?;
-    let started_at = attributes.started_at.at("started_at")?;
-    let finished_at = attributes.finished_at.map_or(Ok(started_at), |time| time.at("finished_at"))?;
+pub(super) fn parse(body: &[u8], policy: &Policy, received_at: Timestamp) -> Result<Deployment, String> {
+    let mut attributes = Attributes::of_body(body)?;
+    let service = attributes.text("service")?.ok_or_else(|| missing("service"))?;
+    let started_at = attributes.required_time("started_at")?;
+    let finished_at = attributes.time("finished_at")?.unwrap_or(started_at);
+    for (attribute, time) in [("started_at", started_at), ("finished_at", finished_at)] {
+        if time > received_at.saturating_add(FARTHEST_AHEAD) {
+            return Err(format!("attribute \"{attribute}\" lies more than a day in the future"));
+        }
+    }
     if finished_at.saturating_add(ROUNDING) < started_at {
         return Err("attribute \"finished_at\" must not lie before \"started_at\"".to_owned());
     }
-    let (commit_sha, repository_url) = git(attributes.git)?;
-    let env = named(attributes.env).unwrap_or_else(|| policy.default_env.clone());
-    let team = named(attributes.team).or_else(|| policy.team_of_service(&service).map(str::to_owned));
-    let version = named(attributes.version);
-    let tags = tags(attributes.custom_tags)?;
+    let (commit_sha, repository_url) = attributes.git()?;
+    let env = attributes.text("env")?.unwrap_or_else(|| policy.default_env.clone());
+    let team = attributes.text("team")?.or_else(|| policy.team_of_service(&service).map(str::to_owned));
+    let version = attributes.text("version")?;
+    let tags = attributes.tags()?;
     let content = || {
         json!([
             "deployment",
@@ -55,7 +48,7 @@ pub(super) fn parse(body: &[u8], policy: &Policy) -> Result<Deployment, String> 
             tags
         ])
     };
-    let id = attributes.id.unwrap_or_else(|| made_up_id(&content()));
+    let id = attributes.text("id")?.unwrap_or_else(|| made_up_id(&content()));
     let id = DeploymentId::parse(&id).ok_or(BAD_ID)?;
     Ok(Deployment {
         id,
@@ -86,7 +79,22 @@ mod tests {
         };
         let policy =
             Policy { services: vec![entry], default_env: "production".to_owned(), ..Policy::default() };
-        parse(json!({ "data": { "attributes": attributes } }).to_string().as_bytes(), &policy)
+        let now = Timestamp::parse("2026-11-20T00:00:00Z").unwrap();
+        parse(json!({ "data": { "attributes": attributes } }).to_string().as_bytes(), &policy, now)
+    }
+
+    #[test]
+    fn what_starts_tomorrow_is_refused() {
+        let at = |started_at: &str| sent(&json!({ "service": "a", "started_at": started_at }));
+        assert!(at("2026-11-21T00:00:00Z").is_ok());
+        let refused = at("2026-11-21T00:00:01Z").unwrap_err();
+        assert_eq!(refused, "attribute \"started_at\" lies more than a day in the future");
+        let until = |finished_at: &str| {
+            let started_at = "2026-11-19T00:00:00Z";
+            sent(&json!({ "service": "a", "started_at": started_at, "finished_at": finished_at }))
+        };
+        assert!(until("2026-11-21T00:00:00Z").is_ok());
+        assert!(until("2126-11-19T00:00:00Z").unwrap_err().starts_with("attribute \"finished_at\""));
     }
 
     #[test]
@@ -116,6 +124,9 @@ mod tests {
             json!({ "service": " ", "started_at": 1_793_527_200 }),
             json!({ "service": "a" }),
             json!({ "service": "a", "started_at": "now" }),
+            json!({ "service": 7, "started_at": 1_793_527_200 }),
+            json!({ "service": "a", "started_at": "1793527200" }),
+            json!({ "service": "a", "started_at": 1_793_527_200, "version": 1.1 }),
             json!({ "service": "a", "started_at": 1_793_527_200, "finished_at": 1_793_527_199 }),
             json!({ "service": "a", "started_at": 1_793_527_200, "id": "short" }),
             json!({ "service": "a", "started_at": 1_793_527_200, "git": { "repository_url": "x", "commit_sha": "abc" } }),

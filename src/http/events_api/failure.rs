@@ -1,50 +1,30 @@
 //! `POST /api/v2/dora/failure`: what is sent, as a failure.
 
-use std::collections::BTreeSet;
-
-use serde::Deserialize;
 use serde_json::json;
 
-use super::attributes::{BAD_ID, Git, Time, git, made_up_id, named, of_body, tags};
+use super::attributes::{Attributes, BAD_ID, made_up_id};
 use crate::domain::id::FailureId;
 use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
 
-#[derive(Deserialize)]
-struct Attributes {
-    id: Option<String>,
-    services: Option<Vec<String>>,
-    team: Option<String>,
-    env: Option<String>,
-    started_at: Time,
-    finished_at: Option<Time>,
-    name: Option<String>,
-    severity: Option<String>,
-    version: Option<String>,
-    git: Option<Git>,
-    custom_tags: Option<BTreeSet<String>>,
-}
-
 /// Checks what was sent against Datadog's own limits.
 pub(super) fn parse(body: &[u8], default_env: &str, received_at: Timestamp) -> Result<Submission, String> {
-    let attributes: Attributes = of_body(body)?;
-    let mut services = attributes.services.unwrap_or_default();
-    let mut seen = BTreeSet::new();
+    let mut attributes = Attributes::of_body(body)?;
     // Once each: a service that is named twice has not failed twice.
-    services.retain(|name| !name.trim().is_empty() && seen.insert(name.clone()));
-    let team = named(attributes.team);
+    let services = attributes.texts("services")?;
+    let team = attributes.text("team")?;
     if services.is_empty() && team.is_none() {
         return Err("one of the attributes \"services\" and \"team\" is required".to_owned());
     }
-    let tags = tags(attributes.custom_tags)?;
-    let (commit_sha, repository_url) = git(attributes.git)?;
-    let env = named(attributes.env).unwrap_or_else(|| default_env.to_owned());
-    let started_at = attributes.started_at.at("started_at")?;
-    let id = match attributes.id {
+    let tags = attributes.tags()?;
+    let (commit_sha, repository_url) = attributes.git()?;
+    let env = attributes.text("env")?.unwrap_or_else(|| default_env.to_owned());
+    let started_at = attributes.required_time("started_at")?;
+    let id = match attributes.text("id")? {
         Some(id) => FailureId::parse(&id).ok_or(BAD_ID)?,
         None => id_of_content(&env, &services, team.as_deref(), started_at),
     };
-    let finished_at = attributes.finished_at.map(|time| time.at("finished_at")).transpose()?;
+    let finished_at = attributes.time("finished_at")?;
     Ok(Submission {
         id,
         services,
@@ -52,9 +32,9 @@ pub(super) fn parse(body: &[u8], default_env: &str, received_at: Timestamp) -> R
         env,
         started_at,
         finished_at,
-        name: attributes.name,
-        severity: named(attributes.severity),
-        version: named(attributes.version),
+        name: attributes.text("name")?,
+        severity: attributes.text("severity")?,
+        version: attributes.text("version")?,
         commit_sha,
         repository_url,
         tags,
@@ -83,6 +63,8 @@ mod tests {
         let twice = named(json!(["b", "a", "b", " "]));
         assert_eq!(twice.services, ["b", "a"]);
         assert_eq!(twice.id, named(json!(["a", "b"])).id);
+        assert_eq!(named(json!(" a ")).services, ["a"], "a single one need not stand in a list");
+        assert_eq!(named(json!("a")).id, named(json!(["a"])).id);
     }
 
     fn sent(attributes: &serde_json::Value) -> Result<Submission, String> {
@@ -128,6 +110,9 @@ mod tests {
             json!({ "team": "a" }),
             json!({ "team": "a", "started_at": 17 }),
             json!({ "team": "a", "started_at": 1.5 }),
+            json!({ "team": "a", "started_at": "1793527200000" }),
+            json!({ "team": 1, "started_at": 1_793_527_200 }),
+            json!({ "services": { "a": 1 }, "started_at": 1_793_527_200 }),
             json!({ "team": "a", "started_at": "today" }),
             json!({ "team": "a", "started_at": 1_793_527_200, "finished_at": -1 }),
             json!({ "team": "a", "started_at": 1_793_527_200, "id": "short" }),

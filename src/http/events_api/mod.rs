@@ -173,7 +173,8 @@ impl EventsApi {
 
     async fn deploy(&self, request: Request) -> Result<DeploymentId, Refused> {
         let body = self.read(request).await?;
-        let deployment = deployment::parse(body.as_ref(), &self.policy).map_err(Refused::Invalid)?;
+        let deployment =
+            deployment::parse(body.as_ref(), &self.policy, self.clock.now()).map_err(Refused::Invalid)?;
         let id = deployment.id.clone();
         in_time(self.store.deploy(deployment, self.clock.now())).await?;
         Ok(id)
