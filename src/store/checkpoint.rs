@@ -5,15 +5,17 @@
 //! writer itself moves the last few pages.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, LazyLock};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
 use super::schema::{OpenError, PAGE_BYTES, in_file, open_to_checkpoint};
+use crate::telemetry::log_limit::LogLimit;
 
 /// How much the WAL may grow before the thread moves it. Little, so that the WAL soon begins anew: a disk syncs faster
 /// what is written over what was there than what makes a file longer.
@@ -82,11 +84,16 @@ impl Checkpointer {
     }
 }
 
+/// Lines that say that the WAL could not be moved.
+static LINES: LazyLock<LogLimit> = LazyLock::new(LogLimit::default);
+
 /// Moves what can be moved without making anybody wait.
 fn checkpoint(db: &Connection) {
     let outcome = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     if let Err(error) = outcome {
         // Nothing is lost: the WAL keeps it, and the next commit or checkpoint meets the same trouble.
-        tracing::warn!(%error, "the WAL could not be moved into the database file");
+        if let Some(held_back) = LINES.pass(Instant::now()) {
+            tracing::warn!(%error, held_back, "the WAL could not be moved into the database file");
+        }
     }
 }

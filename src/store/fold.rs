@@ -50,25 +50,43 @@ struct Folding {
     received_at: Timestamp,
 }
 
+/// A batch is this part of all events that may wait. Only when all of it is folded does the disk know that any of it is,
+/// so a smaller batch leaves less to a start after a crash; a larger one brings more of an incident's events together.
+const BATCHES: usize = 16;
+/// How many events that an earlier process left are read at a time.
+const LEFT_OVER_AT_A_TIME: i64 = 8_192;
+
 /// Events kept and not folded yet.
-#[derive(Default)]
 pub(super) struct Backlog {
+    /// The largest batch.
+    most_in_batch: usize,
     /// In order of arrival.
     waiting: Vec<Unfolded>,
     /// Being folded, from its end. Sorted, so that an incident's events are together, and neighbours in the index.
     batch: Vec<Unfolded>,
-    /// The last row of the batch as it was at first.
+    /// The last row of the batch as it was at first, and how many there were.
     batch_up_to: i64,
+    batch_events: usize,
 }
 
 impl Backlog {
+    pub(super) fn new(most_unfolded: usize) -> Self {
+        Self {
+            most_in_batch: (most_unfolded / BATCHES).max(SMALLEST_SLICE),
+            waiting: Vec::new(),
+            batch: Vec::new(),
+            batch_up_to: 0,
+            batch_events: 0,
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.batch.is_empty()
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.waiting.len() + self.batch.len()
+    /// How many events a start after a crash would find unfolded: also those of a batch that is folded in part.
+    pub(super) fn len_after_a_crash(&self) -> usize {
+        self.waiting.len() + if self.batch.is_empty() { 0 } else { self.batch_events }
     }
 
     /// Keeps what was committed and not folded with it.
@@ -79,8 +97,10 @@ impl Backlog {
     /// About `wanted` of the events to be folded next. An incident's are not split.
     pub(super) fn slice(&mut self, wanted: usize) -> Slice {
         if self.batch.is_empty() {
-            self.batch = std::mem::take(&mut self.waiting);
+            let events = self.waiting.len().min(self.most_in_batch);
+            self.batch = self.waiting.drain(..events).collect();
             self.batch_up_to = self.batch.last().map_or(0, |last| last.row);
+            self.batch_events = events;
             self.batch.sort_unstable();
         }
         let start = self.batch.len().saturating_sub(wanted);
@@ -178,18 +198,26 @@ fn fold(session: &mut Session<'_>, mut events: Vec<Folding>, up_to: Option<i64>)
     }
 }
 
-/// What an earlier process kept and did not come to fold.
-pub(super) fn left_over(db: &Connection, settings: &Settings) -> rusqlite::Result<Backlog> {
+/// Adds to the backlog some of what an earlier process kept after the row `after`, and did not come to fold. Returns the
+/// last row that was looked at; `None`: there are no more.
+pub(super) fn left_over(
+    db: &Connection,
+    settings: &Settings,
+    after: i64,
+    backlog: &mut Backlog,
+) -> rusqlite::Result<Option<i64>> {
     const SQL: &str = "SELECT id, body FROM event
-        WHERE id > (SELECT coalesce(max(up_to), 0) FROM folded) AND body IS NOT NULL ORDER BY id";
+        WHERE id > max(?1, (SELECT coalesce(max(up_to), 0) FROM folded)) AND body IS NOT NULL ORDER BY id LIMIT ?2";
     let mut statement = db.prepare(SQL)?;
-    let mut rows = statement.query([])?;
-    let mut left_over = Backlog::default();
+    let mut rows = statement.query(params![after, LEFT_OVER_AT_A_TIME])?;
+    let mut last = None;
     while let Some(row) = rows.next()? {
+        let id = row.get(0)?;
+        last = Some(id);
         let event = (settings.parse)(row.get_ref(1)?.as_blob()?);
         if let Some(subject) = event.and_then(|event| event.subject) {
-            left_over.extend([Unfolded::new(row.get(0)?, &subject.incident)]);
+            backlog.extend([Unfolded::new(id, &subject.incident)]);
         }
     }
-    Ok(left_over)
+    Ok(last)
 }

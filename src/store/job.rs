@@ -5,9 +5,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use rusqlite::{ErrorCode, ffi};
 use tokio::sync::mpsc;
 
 use super::StoreError;
+use super::schema::advice;
 use super::writer::Session;
 
 /// What a write is for.
@@ -55,5 +57,26 @@ pub(super) fn receive_within(queue: &mut mpsc::Receiver<Box<dyn Job>>, pause: Du
             Some(left) => thread::park_timeout(left),
             None => return Received::Nothing,
         }
+    }
+}
+
+/// Why a transaction is not durable.
+pub(super) enum NotCommitted {
+    RolledBack(String),
+    /// Only opening the store again can tell what it holds or allows.
+    InDoubt(String),
+}
+
+impl NotCommitted {
+    /// A damaged store cannot be trusted with the next transaction. A sync that failed cannot be undone: the kernel may
+    /// have dropped the pages. And where SQLite could open the WAL for reading only, for whatever reason, only another
+    /// connection may be able to write.
+    pub(super) fn of(error: &rusqlite::Error, is_undone: bool) -> Self {
+        let code = error.sqlite_error().map(|error| error.extended_code);
+        let sync_failed = matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC));
+        let is_lost =
+            matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::ReadOnly));
+        let said = format!("{error}{}", advice(error));
+        if sync_failed || is_lost || !is_undone { Self::InDoubt(said) } else { Self::RolledBack(said) }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::deployment_row;
 use super::failure_row::from_json;
 use super::forwarded::{Forwarded, forwarded};
-use super::schema::{OpenError, open_to_read};
+use super::schema::{OpenError, advice, open_to_read};
 use super::sizes::Sizes;
 use crate::domain::failure::{Failure, State};
 use crate::domain::timestamp::Timestamp;
@@ -93,7 +93,7 @@ pub enum ReadError {
     #[error("cursor: not one that `next` has said")]
     Cursor,
     /// The store.
-    #[error("the store could not be read: {0}")]
+    #[error("the store could not be read: {0}{advice}", advice = advice(.0))]
     Sqlite(#[from] rusqlite::Error),
     /// There was no thread to read with.
     #[error("no thread could be started to read the store: {0}")]

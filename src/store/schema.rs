@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 /// Numbered, in order, never changed once released; `PRAGMA user_version` counts those applied.
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first_light.sql")];
@@ -22,6 +22,10 @@ pub(super) const PAGE_BYTES: u32 = 8 * 1024;
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
 const READER_CACHE_KIB: u32 = 1024;
 
+/// What is left of a write-ahead log that grew while somebody read for long. More than it grows to otherwise
+/// (`checkpoint.rs`), because a disk syncs faster what is written over what was there.
+const WAL_LIMIT_BYTES: u32 = 16 * 1024 * 1024;
+
 /// How long a connection waits for another one's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -29,7 +33,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// It cannot be opened, or is no SQLite file.
-    #[error("cannot open the store {path}: {error}", path = path.display())]
+    #[error("cannot open the store {path}: {error}{}", advice(error), path = path.display())]
     Sqlite {
         /// The file.
         path: PathBuf,
@@ -112,6 +116,23 @@ pub enum OpenError {
     NoThread(#[from] std::io::Error),
 }
 
+/// What a person can do about an error of SQLite, as the rest of a sentence that ends with the error.
+pub(super) fn advice(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt) => {
+            "; the store is damaged: stop the daemon, copy the store's files aside, and restore a backup. Without one, \
+             rescue what can be read: `sqlite3 pagerduty-dora.db .recover | sqlite3 rescued.db`, and put rescued.db in the \
+             store's place. Check the disk"
+        }
+        Some(ErrorCode::NotADatabase) => {
+            "; the file is no store, or its beginning is damaged: does store.path name the right file? If it does, restore a \
+             backup"
+        }
+        Some(ErrorCode::DiskFull) => "; make room on the disk that the store is on",
+        _ => "",
+    }
+}
+
 /// Opens the store for writing, creating and migrating it as needed.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     let version = rusqlite::version_number();
@@ -185,6 +206,7 @@ fn prepare_writer(db: &Connection) -> rusqlite::Result<Result<(), String>> {
         return Ok(Err(mode));
     }
     db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "journal_size_limit", WAL_LIMIT_BYTES)?;
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "cache_size", -i64::from(WRITER_CACHE_KIB))?;
     // A page that leaves the cache before its commit is written twice.
@@ -286,6 +308,38 @@ mod tests {
         assert_eq!(db.query_row(loose, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
         let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!((pragma("synchronous"), pragma("foreign_keys")), (2, 1));
+    }
+
+    #[test]
+    fn a_wal_that_grew_while_somebody_read_shrinks_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let writer = open_to_write(&path).unwrap();
+        let wal_bytes = || std::fs::metadata(folder.path().join("store.db-wal")).unwrap().len();
+        let reader = open_to_read(&path).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM pulse").unwrap();
+        let insert =
+            "INSERT INTO quarantine (received_at_ns, reason, body) VALUES (0, '', zeroblob(1000000))";
+        for _ in 0..30 {
+            writer.execute(insert, []).unwrap();
+        }
+        assert!(wal_bytes() > u64::from(WAL_LIMIT_BYTES));
+        reader.execute_batch("COMMIT").unwrap();
+        writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+        writer.execute(insert, []).unwrap();
+        assert_eq!(wal_bytes(), u64::from(WAL_LIMIT_BYTES));
+    }
+
+    #[test]
+    fn a_damaged_store_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        drop(open_to_write(&path).unwrap());
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[100..2 * PAGE_BYTES as usize].fill(0xff);
+        std::fs::write(&path, bytes).unwrap();
+        let error = open_to_write(&path).unwrap_err().to_string();
+        assert!(error.contains(".recover") && error.contains("restore a backup"), "{error}");
     }
 
     #[test]

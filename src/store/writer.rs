@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{CachedStatement, Connection, ErrorCode, Params, ffi};
+use rusqlite::{CachedStatement, Connection, Params};
 use tokio::sync::{mpsc, watch};
 
 use super::checkpoint::Checkpointer;
@@ -14,7 +14,7 @@ use super::connected::{self, Incidents};
 use super::files::{Files, Lock};
 use super::fold::{self, Backlog, Slice, Unfolded};
 use super::health::Health;
-use super::job::{Job, Kind, Received, receive_within};
+use super::job::{Job, Kind, NotCommitted, Received, receive_within};
 use super::{Ended, Settings, StoreError, late_links, mark, record};
 use crate::domain::timestamp::Timestamp;
 use crate::telemetry::log_limit::LogLimit;
@@ -128,6 +128,7 @@ impl Writer {
         changed: watch::Sender<()>,
         health: Health,
     ) -> Self {
+        let most_unfolded = settings.most_unfolded;
         Self {
             db,
             _lock: lock,
@@ -140,7 +141,7 @@ impl Writer {
             changed,
             checkpointer,
             claimed: HashSet::new(),
-            backlog: Backlog::default(),
+            backlog: Backlog::new(most_unfolded),
             merge_targets: HashSet::new(),
             keeps_marks: false,
             rushed_at: None,
@@ -156,9 +157,12 @@ impl Writer {
             self.transact(late_links::link_some)?;
         }
         self.merge_targets = connected::merge_targets(&self.db)?;
-        self.backlog = fold::left_over(&self.db, &self.settings)?;
-        while !self.backlog.is_empty() {
-            self.fold(fold::LARGE_SLICE)?;
+        let mut after = 0;
+        while let Some(last) = fold::left_over(&self.db, &self.settings, after, &mut self.backlog)? {
+            while !self.backlog.is_empty() {
+                self.fold(fold::LARGE_SLICE)?;
+            }
+            after = last;
         }
         Ok(())
     }
@@ -244,11 +248,9 @@ impl Writer {
         if group.is_empty() {
             return Ok(());
         }
-        // As many wait as may: some are folded first. Where that fails, writes are refused rather than events gathered
-        // without end.
-        if self.backlog.len() >= self.settings.most_unfolded
-            && let Err(error) = self.fold(fold::slice_beside(group.len()))
-        {
+        // No more than may wait for a start after a crash: some are folded first. Where that fails, writes are refused
+        // rather than events gathered without end.
+        if let Err(error) = self.make_room(group.len()) {
             return match self.roll_back(&error) {
                 NotCommitted::InDoubt(doubt) => Err(doubt),
                 NotCommitted::RolledBack(error) => {
@@ -278,6 +280,15 @@ impl Writer {
             }
             Err(NotCommitted::RolledBack(_)) => group.into_iter().try_for_each(|job| self.commit(vec![job])),
         }
+    }
+
+    /// Folds until a group of events may wait beside the others.
+    fn make_room(&mut self, group: usize) -> rusqlite::Result<()> {
+        let most = self.settings.most_unfolded;
+        while !self.backlog.is_empty() && self.backlog.len_after_a_crash() + group > most {
+            self.fold(fold::LARGE_SLICE)?;
+        }
+        Ok(())
     }
 
     /// Folds some of what was put off, unless many events come in just now.
@@ -372,24 +383,9 @@ impl Writer {
         self.health.failed(Instant::now(), error, writes, webhooks);
     }
 
-    /// Undoes the transaction. A damaged store cannot be trusted with the next one. A sync that failed cannot be undone: the kernel may have dropped the pages. And where
-    /// SQLite could open the WAL for reading only, for whatever reason, only another connection may be able to write.
+    /// Undoes the transaction.
     fn roll_back(&self, error: &rusqlite::Error) -> NotCommitted {
-        let code = error.sqlite_error().map(|error| error.extended_code);
-        let sync_failed = matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC));
-        let is_corrupt = error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt);
         let is_undone = self.db.is_autocommit() || self.db.execute_batch("ROLLBACK").is_ok();
-        let is_read_only = error.sqlite_error_code() == Some(ErrorCode::ReadOnly);
-        if sync_failed || is_corrupt || is_read_only || !is_undone {
-            NotCommitted::InDoubt(error.to_string())
-        } else {
-            NotCommitted::RolledBack(error.to_string())
-        }
+        NotCommitted::of(error, is_undone)
     }
-}
-
-/// Why a transaction is not durable.
-enum NotCommitted {
-    RolledBack(String),
-    InDoubt(String),
 }

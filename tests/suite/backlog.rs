@@ -99,15 +99,19 @@ async fn in_a_rush_of_more_than_may_wait_everything_is_folded_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = open(&path, 100);
+    let db = rusqlite::Connection::open(&path).unwrap();
+    // What a start after a crash would have to fold.
+    let unfolded = "SELECT (SELECT count(*) FROM event) - (SELECT coalesce(max(up_to), 0) FROM folded)";
     let mut waiting = JoinSet::new();
     for n in 0..1_000 {
         waiting.spawn(record(store.clone(), format!("QRUSH{n:05}")));
         if waiting.len() == 64 {
             waiting.join_next().await.unwrap().unwrap().unwrap();
+            let unfolded: i64 = db.query_row(unfolded, [], |row| row.get(0)).unwrap();
+            assert!(unfolded <= 100, "{unfolded}");
         }
     }
     waiting.join_all().await.into_iter().for_each(Result::unwrap);
-    let db = rusqlite::Connection::open(&path).unwrap();
     all_is_folded(&db);
     let failures: i64 = db.query_row("SELECT count(*) FROM failure", [], |row| row.get(0)).unwrap();
     assert_eq!(failures, 1_000);
