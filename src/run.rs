@@ -136,7 +136,7 @@ impl Daemon {
         let secrets = Secrets::fetch(config).map_err(|problem| config.locate(problem))?;
         let backends = backends(config)?;
         let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
-        let policy = Arc::new(catalog::policy(config)?);
+        let policy = Arc::new(policy(config)?);
         let store = open_store(config, &policy, &backends, Arc::clone(&metrics))?;
         Ok(Self { secrets, backends, policy, metrics, store, clock })
     }
@@ -238,6 +238,15 @@ impl Daemon {
         loops.spawn(forget_old_bodies(store, clock, config.store.retention.get(), stop.clone()));
         loops
     }
+}
+
+/// What was decided about failures. What has no effect in it is said once, here.
+fn policy(config: &Config) -> Result<Policy, Problem> {
+    let loaded = catalog::load(config)?;
+    for warning in config.warnings().iter().chain(&loaded.warnings) {
+        tracing::warn!("configuration: {warning}");
+    }
+    Ok(Policy { catalog: loaded.catalog, ..config.policy() })
 }
 
 fn open_store(

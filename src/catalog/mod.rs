@@ -1,6 +1,8 @@
 //! Catalog files: who owns which service, and what PagerDuty calls it.
 
+mod document;
 mod entity;
+mod loose;
 
 use std::path::{Path, PathBuf};
 
@@ -8,47 +10,66 @@ use crate::config::{Config, Problem};
 use crate::domain::catalog::{Catalog, Entity};
 use crate::domain::policy::Policy;
 
+/// What the files of the catalog say, and what in them has no effect.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The services.
+    pub catalog: Catalog,
+    /// Patterns that match no file, and descriptions that can never match a service.
+    pub warnings: Vec<Problem>,
+}
+
 /// What the configuration decides about failures, with the catalog files that it names.
 pub fn policy(config: &Config) -> Result<Policy, Problem> {
-    Ok(Policy { catalog: load(config)?, ..config.policy() })
+    Ok(Policy { catalog: load(config)?.catalog, ..config.policy() })
 }
 
 /// Reads the files that `failure.catalog` names, in the order of their names under each pattern.
-pub fn load(config: &Config) -> Result<Catalog, Problem> {
-    let mut entities = Vec::new();
+///
+/// # Errors
+/// A file that cannot be read, or is no YAML, or holds a service in a form that is not known.
+pub fn load(config: &Config) -> Result<Loaded, Problem> {
+    let (mut entities, mut warnings) = (Vec::new(), Vec::new());
     for pattern in config.catalog_patterns() {
-        for file in files(&pattern)? {
-            entities.extend(read(&file)?);
+        let wrong = |said: String| config.problem_with_pattern(&pattern, &said);
+        let files = files(&pattern.path).map_err(wrong)?;
+        if files.is_empty() {
+            let said = format!("no file matches {:?}", pattern.path);
+            // A plain name has to be there; a pattern may match nothing yet.
+            if !is_pattern(&pattern.path) {
+                return Err(wrong(format!("there is no file {:?}", pattern.path)));
+            }
+            warnings.push(wrong(said));
+        }
+        for file in files {
+            entities.extend(read(&file, &mut warnings)?);
         }
     }
-    Ok(Catalog::new(entities))
+    Ok(Loaded { catalog: Catalog::new(entities), warnings })
 }
 
-/// The files of a pattern. A plain name has to be there; a pattern may match nothing.
-fn files(pattern: &str) -> Result<Vec<PathBuf>, Problem> {
-    const KEY: &str = "failure.catalog";
-    let wrong = |said: String| Problem::with_key(KEY, format!("{pattern:?}: {said}"));
-    let found = glob::glob(pattern).map_err(|error| wrong(error.to_string()))?;
-    let files: Vec<PathBuf> = found.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))?;
-    if files.is_empty() {
-        if !pattern.contains(['*', '?', '[']) {
-            return Err(wrong("there is no such file".to_owned()));
-        }
-        tracing::warn!(pattern, "failure.catalog: no file matches");
-    }
-    Ok(files)
+fn files(pattern: &str) -> Result<Vec<PathBuf>, String> {
+    let said = |error: &dyn std::error::Error| format!("{pattern:?}: {error}");
+    let found = glob::glob(pattern).map_err(|error| said(&error))?;
+    found.collect::<Result<_, _>>().map_err(|error| said(&error))
 }
 
-fn read(file: &Path) -> Result<Vec<Entity>, Problem> {
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
+fn read(file: &Path, warnings: &mut Vec<Problem>) -> Result<Vec<Entity>, Problem> {
     let text = std::fs::read_to_string(file).map_err(|error| Problem::unreadable(file, &error))?;
-    entity::parse(&text).map_err(|(line, said)| Problem::at_line(file, line, said))
+    let described = entity::parse(&text).map_err(|(line, said)| Problem::at_line(file, line, said))?;
+    warnings.extend(described.warnings.into_iter().map(|(line, said)| Problem::at_line(file, line, said)));
+    Ok(described.entities)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn loaded(files: &[(&str, &str)], patterns: &str) -> Result<Catalog, Problem> {
+    fn loaded(files: &[(&str, &str)], patterns: &str) -> Result<Loaded, Problem> {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();
@@ -64,8 +85,18 @@ mod tests {
             &[("b.yaml", "dd-service: search\n"), ("a.yaml", "dd-service: checkout\n"), ("x.txt", ":")],
             "[\"*.yaml\"]",
         );
-        assert_eq!(catalog.unwrap().len(), 2);
-        assert!(loaded(&[], "[\"catalog/*.yaml\"]").unwrap().is_empty());
+        assert_eq!(catalog.unwrap().catalog.len(), 2);
+    }
+
+    #[test]
+    fn a_pattern_that_matches_nothing_is_warned_about_with_its_line() {
+        let loaded =
+            loaded(&[("a.yaml", "dd-service: checkout\n")], "[\n\"*.yaml\",\n\"catalog/*.yaml\",\n]")
+                .unwrap();
+        assert_eq!(loaded.catalog.len(), 1);
+        let [warning] = loaded.warnings.as_slice() else { panic!("{:?}", loaded.warnings) };
+        let warning = warning.to_string();
+        assert!(warning.contains("config.toml:4: failure.catalog: no file matches"), "{warning}");
     }
 
     #[test]
@@ -74,6 +105,6 @@ mod tests {
         let said = said.unwrap_err().to_string();
         assert!(said.contains("bad.yaml:3") || said.contains("bad.yaml:4"), "{said}");
         let said = loaded(&[], "[\"missing.yaml\"]").unwrap_err().to_string();
-        assert!(said.contains("failure.catalog") && said.contains("missing.yaml"), "{said}");
+        assert!(said.contains("config.toml:2: failure.catalog:") && said.contains("missing.yaml"), "{said}");
     }
 }

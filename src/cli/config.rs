@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::table::say;
 use super::{Failed, examples};
-use crate::config::{Config, EXAMPLE, Problem};
+use crate::config::{Config, EXAMPLE, Problems};
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -22,7 +22,10 @@ enum Which {
     Show,
 }
 
-pub(super) fn run(options: &Options, config: impl FnOnce() -> Result<Config, Problem>) -> Result<(), Failed> {
+pub(super) fn run(
+    options: &Options,
+    config: impl FnOnce() -> Result<Config, Problems>,
+) -> Result<(), Failed> {
     let text = match options.which {
         Which::Example => EXAMPLE.to_owned(),
         Which::Show => config()?.show().map_err(anyhow::Error::from)?,

@@ -22,8 +22,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, Problem};
+use crate::config::{Config, Problem, Problems};
 use crate::telemetry::logs::Logs;
+
+/// Where the configuration is found. An empty variable counts as none, which clap's own reading of it would refuse.
+const CONFIG_HELP: &str = "The configuration [default: $PAGERDUTY_DORA_CONFIG, else /etc/pagerduty-dora/config.toml, else \
+                           ./config.toml, else built-in defaults]";
 
 /// Turns PagerDuty incidents into DORA failure events.
 ///
@@ -40,8 +44,8 @@ To set it up:            pagerduty-dora config example > config.toml
                          pagerduty-dora serve"
 )]
 struct Cli {
-    /// The configuration [default: /etc/pagerduty-dora/config.toml, else ./config.toml, else built-in defaults]
-    #[arg(long, global = true, value_name = "FILE", env = "PAGERDUTY_DORA_CONFIG", hide_env_values = true)]
+    /// The configuration
+    #[arg(long, global = true, value_name = "FILE", help = CONFIG_HELP)]
     config: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -138,6 +142,12 @@ impl From<anyhow::Error> for Failed {
 impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
         Self::Usage(problem.into())
+    }
+}
+
+impl From<Problems> for Failed {
+    fn from(problems: Problems) -> Self {
+        Self::Usage(problems.into())
     }
 }
 

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::{BackendUrl, Name, Problem, Secret, Timeout};
+use super::findings::Findings;
+use super::list::List;
+use super::{BackendUrl, Name, Secret, Timeout};
 use crate::domain::forwarding::Filter;
 
 /// `[[backend]]`
@@ -26,12 +28,12 @@ pub struct Backend {
     pub signing_secret: Option<Secret>,
     change_failures: Option<Spanned<bool>>,
     deployments: Option<Spanned<bool>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    services: Vec<Name>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    teams: Vec<Name>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    envs: Vec<Name>,
+    #[serde(default, skip_serializing_if = "List::is_left_out")]
+    services: List<Name>,
+    #[serde(default, skip_serializing_if = "List::is_left_out")]
+    teams: List<Name>,
+    #[serde(default, skip_serializing_if = "List::is_left_out")]
+    envs: List<Name>,
     /// How long an attempt may take.
     #[serde(default)]
     pub timeout: Timeout,
@@ -120,13 +122,15 @@ impl Backend {
 
     /// Which failures and deployments it is told of.
     pub fn filter(&self) -> Filter {
-        let strings = |names: &[Name]| names.iter().map(|name| name.as_str().to_owned()).collect();
+        let strings =
+            |names: &List<Name>| names.values().iter().map(|name| name.as_str().to_owned()).collect();
         Filter { services: strings(&self.services), teams: strings(&self.teams), envs: strings(&self.envs) }
     }
 
     /// Whether it has the secrets that its kind takes, and no others, and asks for nothing that its kind has no place for.
-    pub(super) fn check(&self, text: &str) -> Result<(), Problem> {
-        self.check_secrets(text)?;
+    pub(super) fn check(&self, findings: &mut Findings<'_>) {
+        self.check_secrets(findings);
+        self.check_url(findings);
         let kind = *self.kind.get_ref();
         if let Some(key) = asked_for(self.deployments.as_ref())
             && !kind.knows_deployments()
@@ -136,7 +140,7 @@ impl Backend {
                  \"devlake\" have",
                 kind.as_str()
             );
-            return Err(Problem::at(text, key.span(), &said));
+            findings.at(key.span(), said);
         }
         match asked_for(self.change_failures.as_ref()) {
             Some(key) if kind != Kind::Datadog => {
@@ -144,39 +148,59 @@ impl Backend {
                     "a backend of kind {:?} has no marks for deployments that failed: only \"datadog\" has",
                     kind.as_str()
                 );
-                Err(Problem::at(text, key.span(), &said))
+                findings.at(key.span(), said);
             }
             Some(key) if self.application_key.is_none() => {
                 let said = "needs application_key: Datadog lets nobody mark a deployment without one";
-                Err(Problem::at(text, key.span(), said))
+                findings.at(key.span(), said);
             }
-            _ => Ok(()),
+            _ => {}
         }
     }
 
-    fn check_secrets(&self, text: &str) -> Result<(), Problem> {
+    fn check_secrets(&self, findings: &mut Findings<'_>) {
         let kind = *self.kind.get_ref();
         let (required, optional) = kind.secrets();
         let has = |key: &str| self.secrets().any(|(found, _)| found == key);
-        let complain = |said: String| Err(Problem::at(text, self.kind.span(), &said));
-        if let Some(missing) = required.iter().find(|key| !has(key)) {
-            return complain(format!("needs {missing}: a backend of kind {:?} has one", kind.as_str()));
-        }
-        if self.url.has_query() && !matches!(kind, Kind::Cdevents | Kind::Http) {
-            return complain(format!(
-                "takes no query in its url: for kind {:?} a path is added to it",
-                kind.as_str()
-            ));
+        for missing in required.iter().filter(|key| !has(key)) {
+            let said = format!("needs {missing}: a backend of kind {:?} has one", kind.as_str());
+            findings.at(self.kind.span(), said);
         }
         let is_taken = |key: &str| required.contains(&key) || optional.contains(&key);
-        if let Some((foreign, _)) = self.secrets().find(|(key, _)| !is_taken(key)) {
+        for (foreign, _) in self.secrets().filter(|(key, _)| !is_taken(key)) {
             let taken = [required, optional].concat().join(", ");
-            return complain(format!(
-                "takes no {foreign}: a backend of kind {:?} has {taken}",
-                kind.as_str()
-            ));
+            let said = format!("takes no {foreign}: a backend of kind {:?} has {taken}", kind.as_str());
+            findings.at(self.kind.span(), said);
         }
-        Ok(())
+    }
+
+    fn check_url(&self, findings: &mut Findings<'_>) {
+        let kind = *self.kind.get_ref();
+        if self.url.has_query() && !matches!(kind, Kind::Cdevents | Kind::Http) {
+            let said =
+                format!("must not have a query: for kind {:?} a path is added to the address", kind.as_str());
+            findings.at(self.url.place(), said);
+        }
+        let complaint = match kind {
+            Kind::Datadog | Kind::DatadogMetrics => self.url.complaint_as_datadogs(),
+            Kind::Devlake => self.url.complaint_as_devlakes().map(str::to_owned),
+            Kind::Cdevents | Kind::Http => None,
+        };
+        if let Some(complaint) = complaint {
+            findings.at(self.url.place(), format!("{} {complaint}", self.url));
+        }
+    }
+
+    /// What is probably not meant.
+    pub(super) fn warn(&self, findings: &mut Findings<'_>) {
+        let doubt = match self.kind.get_ref() {
+            Kind::Datadog | Kind::DatadogMetrics => self.url.doubt_as_datadogs(),
+            Kind::Devlake => self.url.doubt_as_devlakes(),
+            Kind::Cdevents | Kind::Http => None,
+        };
+        if let Some(doubt) = doubt {
+            findings.at(self.url.place(), format!("{} {doubt}", self.url));
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! What is wrong with a configuration: the file, the line, the key, and what is allowed.
 
 use std::fmt;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::source::Source;
+
 /// A mistake, told so that it can be mended.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     file: Option<PathBuf>,
     line: Option<usize>,
@@ -33,70 +34,25 @@ impl Problem {
         Self { file: None, line: None, key: Some(key.to_owned()), said: said.to_string() }
     }
 
-    /// What the TOML parser or one of our own values refused.
-    pub(super) fn from_toml(error: &toml::de::Error, text: &str) -> Self {
-        match error.span() {
-            Some(span) => Self::at(text, span, &without_value(error.message())),
-            None => Self { file: None, line: None, key: None, said: without_value(error.message()) },
-        }
+    /// Something at this line (from 1) of the configuration itself.
+    pub(super) fn at(line: usize, key: Option<String>, said: impl fmt::Display) -> Self {
+        Self { file: None, line: Some(line), key, said: said.to_string().trim_end().to_owned() }
     }
 
-    /// Something at these bytes of the text.
-    pub(super) fn at(text: &str, span: Range<usize>, said: &str) -> Self {
-        let before = &text[..span.start.min(text.len())];
-        let line = before.matches('\n').count();
-        let key = key_at(text, line);
-        Self { file: None, line: Some(line + 1), key, said: said.trim_end().to_owned() }
+    /// Where in the file it is; for sorting.
+    fn place(&self) -> Option<usize> {
+        self.line
     }
 
     /// The same, in this file, whose text tells the line of a key; unless it is known to be in another.
     #[must_use]
-    pub(super) fn in_file(self, file: &Path, text: &str) -> Self {
+    pub(super) fn in_file(self, file: Option<&Path>, source: &Source) -> Self {
         if self.file.is_some() {
             return self;
         }
-        let line_of = |key: &String| {
-            let is_set_at = |line: &usize| key_at(text, *line).as_ref() == Some(key);
-            (0..text.lines().count()).find(is_set_at).map(|line| line + 1)
-        };
-        let line = self.line.or_else(|| self.key.as_ref().and_then(line_of));
-        Self { file: Some(file.to_owned()), line, ..self }
+        let line = self.line.or_else(|| source.line_of(self.key.as_deref()?));
+        Self { file: file.map(Path::to_owned), line, ..self }
     }
-}
-
-/// What was refused may be a secret in the wrong place: its kind is told, not what it is.
-fn without_value(message: &str) -> String {
-    match message.split_once("string \"") {
-        Some((before, rest)) => match rest.rsplit_once('"') {
-            Some((_, after)) => format!("{before}string{after}"),
-            None => format!("{before}string"),
-        },
-        None => message.to_owned(),
-    }
-}
-
-/// The dotted key that is set at the line (from 0): the last one at or above it, under the last table's header.
-fn key_at(text: &str, line: usize) -> Option<String> {
-    let lines: Vec<&str> = text.lines().take(line + 1).collect();
-    let header = |line: &&str| {
-        let inner = line.trim().strip_prefix('[')?.split(']').next()?;
-        let name = inner.trim_start_matches('[').trim();
-        is_bare(name).then(|| name.to_owned())
-    };
-    if let Some(table) = lines.last().and_then(header) {
-        return Some(table);
-    }
-    let assigned =
-        |line: &&str| line.split_once('=').map(|(key, _)| key.trim().to_owned()).filter(|key| is_bare(key));
-    let key = lines.iter().rev().find_map(assigned)?;
-    match lines.iter().rev().find_map(header) {
-        Some(table) => Some(format!("{table}.{key}")),
-        None => Some(key),
-    }
-}
-
-fn is_bare(key: &str) -> bool {
-    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 impl fmt::Display for Problem {
@@ -114,5 +70,44 @@ impl fmt::Display for Problem {
             write!(f, "{key}: ")?;
         }
         f.write_str(&self.said)
+    }
+}
+
+/// All that is wrong with a configuration, as far as it could be read. At least one mistake; shown one a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl std::error::Error for Problems {}
+
+impl Problems {
+    /// All of them, in the order of the file; `None`: there are none.
+    pub(super) fn of(mut problems: Vec<Problem>) -> Option<Self> {
+        problems.sort_by_key(Problem::place);
+        problems.dedup();
+        (!problems.is_empty()).then_some(Self(problems))
+    }
+
+    /// The same, in this file.
+    #[must_use]
+    pub(super) fn in_file(self, file: Option<&Path>, source: &Source) -> Self {
+        Self(self.0.into_iter().map(|problem| problem.in_file(file, source)).collect())
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
     }
 }

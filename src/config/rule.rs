@@ -1,10 +1,15 @@
 //! `[[rule]]`: which failures count.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use super::findings::Findings;
 use super::value::Name;
-use crate::domain::rule::{self, Action, Pattern};
+use crate::domain::cover;
+use crate::domain::pagerduty_ref::PagerDutyRef;
+use crate::domain::rule::{self, Action, Pattern, TOO_SHORT};
 
 /// `[[rule]]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -12,23 +17,33 @@ use crate::domain::rule::{self, Action, Pattern};
 pub struct Rule {
     /// Unique: the reason shown for what the rule ignores.
     pub name: Spanned<Name>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    urgency: Vec<Urgency>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    priority: Vec<Name>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    service: Vec<Name>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    team: Vec<Name>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    title: Vec<Regex>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    incident_type: Vec<Name>,
+    /// Says that the rule is meant to match every failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    all: Option<Spanned<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    urgency: Condition<Urgency>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Condition<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Condition<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team: Condition<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Condition<Regex>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident_type: Condition<Name>,
     action: Action,
 }
 
+/// Any of these values; `None`: whatever the value is.
+type Condition<T> = Option<Spanned<Vec<T>>>;
+
+fn values<T>(condition: Option<&Spanned<Vec<T>>>) -> &[T] {
+    condition.map_or(&[], |values| values.get_ref())
+}
+
 /// The two urgencies that PagerDuty has.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Urgency {
     High,
@@ -67,18 +82,115 @@ impl From<Regex> for String {
     }
 }
 
+const MEANT: &str = "if every failure is meant, leave it out and write all = true";
+
+/// How much a condition lets pass.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Width {
+    /// It lists nothing.
+    Empty,
+    /// Every value there is.
+    Everything,
+    /// Some values.
+    Some,
+}
+
 impl Rule {
-    /// The rule as failures are asked about it.
+    /// Whether it matches by accident what nobody meant: everything.
+    pub(super) fn check(&self, findings: &mut Findings<'_>) {
+        if self.name.get_ref().as_str() == TOO_SHORT {
+            let said = "is the reason shown for what was over too soon: choose another name";
+            findings.at(self.name.span(), format!("{:?} {said}", self.name.get_ref()));
+        }
+        let widths = self.widths();
+        if let Some(all) = self.all.as_ref().filter(|all| *all.get_ref()) {
+            for (key, ..) in widths.iter().filter(|(_, _, width)| *width == Width::Some) {
+                let said =
+                    format!("contradicts {key}, which lets only some failures pass: leave one of them out");
+                findings.at(all.span(), said);
+            }
+            return;
+        }
+        for (_, span, width) in &widths {
+            let said = match width {
+                Width::Empty => "must not be an empty list: list at least one value, or leave the key out;",
+                Width::Everything => "matches every failure: narrow it;",
+                Width::Some => continue,
+            };
+            findings.at(span.clone(), format!("{said} {MEANT}"));
+        }
+        if widths.is_empty() {
+            let said = format!(
+                "rule {:?} has no condition and so matches every failure: add one, or write all = true",
+                self.name.get_ref()
+            );
+            findings.at(self.name.span(), said);
+        }
+    }
+
+    /// The conditions that are set: key, place, and how wide they are.
+    fn widths(&self) -> Vec<(&'static str, Range<usize>, Width)> {
+        fn width<T>(
+            key: &'static str,
+            condition: Option<&Spanned<Vec<T>>>,
+            is_everything: impl Fn(&[T]) -> bool,
+        ) -> Option<(&'static str, Range<usize>, Width)> {
+            let condition = condition?;
+            let width = match condition.get_ref().as_slice() {
+                [] => Width::Empty,
+                values if is_everything(values) => Width::Everything,
+                _ => Width::Some,
+            };
+            Some((key, condition.span(), width))
+        }
+        let both = |values: &[Urgency]| [Urgency::High, Urgency::Low].iter().all(|one| values.contains(one));
+        let every_title = |regexes: &[Regex]| {
+            let patterns: Vec<Pattern> = regexes.iter().map(|regex| regex.0.clone()).collect();
+            cover::match_every_title(&patterns)
+        };
+        [
+            width("urgency", self.urgency.as_ref(), both),
+            width("priority", self.priority.as_ref(), |_| false),
+            width("service", self.service.as_ref(), |_| false),
+            width("team", self.team.as_ref(), |_| false),
+            width("title", self.title.as_ref(), every_title),
+            width("incident_type", self.incident_type.as_ref(), |_| false),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// What in it can never match: addresses without an id.
+    pub(super) fn warn(&self, findings: &mut Findings<'_>) {
+        for condition in [&self.service, &self.team].into_iter().flatten() {
+            for name in condition.get_ref() {
+                if PagerDutyRef::parse(name.as_str()).names_nothing() {
+                    findings
+                        .at(condition.span(), format!("{name:?} has no id in it, so that it never matches"));
+                }
+            }
+        }
+    }
+
+    /// The rule as failures are asked about it. A rule for all failures has no conditions.
     pub(super) fn to_domain(&self) -> rule::Rule {
-        let strings = |names: &[Name]| names.iter().map(|name| name.as_str().to_owned()).collect();
+        let is_for_all = self.all.as_ref().is_some_and(|all| *all.get_ref());
+        let strings = |condition: Option<&Spanned<Vec<Name>>>| {
+            let values = if is_for_all { &[] } else { values(condition) };
+            values.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        let references = |condition| strings(condition).into_iter().map(PagerDutyRef::from).collect();
+        let urgency = if is_for_all { &[] } else { values(self.urgency.as_ref()) };
+        let title = if is_for_all { &[] } else { values(self.title.as_ref()) };
         rule::Rule {
             name: self.name.get_ref().as_str().to_owned(),
-            urgency: self.urgency.iter().map(|urgency| urgency.as_str().to_owned()).collect(),
-            priority: strings(&self.priority),
-            service: strings(&self.service),
-            team: strings(&self.team),
-            title: self.title.iter().map(|regex| regex.0.clone()).collect(),
-            incident_type: strings(&self.incident_type),
+            urgency: urgency.iter().map(|urgency| urgency.as_str().to_owned()).collect(),
+            priority: strings(self.priority.as_ref()),
+            service: references(self.service.as_ref()),
+            team: references(self.team.as_ref()),
+            title: title.iter().map(|regex| regex.0.clone()).collect(),
+            incident_type: strings(self.incident_type.as_ref()),
             action: self.action,
         }
     }

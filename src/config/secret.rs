@@ -1,11 +1,20 @@
 //! Secrets: named in the file, fetched only where they are used, shown nowhere.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
+
+use super::clean::{self, Unclean};
+use super::environment;
+
+/// No secret is that long: the file is another one.
+const LONGEST_BYTES: u64 = 64 * 1024;
 
 /// Where a secret is to be had.
 #[derive(Clone, Deserialize)]
@@ -21,7 +30,7 @@ pub enum Secret {
         /// Its name.
         env: String,
     },
-    /// A file; one newline at its end is not part of the secret.
+    /// A file; what is only around the secret by accident, such as a newline at its end, is not part of it.
     File {
         /// Its path.
         file: PathBuf,
@@ -44,20 +53,37 @@ pub enum SecretError {
     /// Nobody set it.
     #[error("the environment variable {0} is not set")]
     NotSet(String),
+    /// No name at all: it may be the secret itself, so it is not repeated.
+    #[error("{{ {0} = … }} takes the name of {1}, and what stands there is none")]
+    NoName(&'static str, &'static str),
     /// The file cannot be read.
     #[error("cannot read {path}: {error}", path = path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why.
-        error: std::io::Error,
+        error: io::Error,
     },
+    /// A folder, a pipe or a device.
+    #[error("{path} is not a file", path = .0.display())]
+    NotAFile(PathBuf),
+    /// Too long for a secret.
+    #[error("{path} is longer than 64 KiB: is it the right file?", path = .0.display())]
+    TooLong(PathBuf),
     /// Not started by systemd, or without this credential.
     #[error("no credential {0}: $CREDENTIALS_DIRECTORY is not set (systemd sets it: LoadCredential=)")]
     NoCredentials(String),
     /// It is there, and empty.
     #[error("{0} is empty")]
     Empty(String),
+    /// It holds what no secret has, so that nothing would ever match it.
+    #[error("{place} {unclean}")]
+    Unclean {
+        /// Which.
+        place: String,
+        /// What it holds.
+        unclean: Unclean,
+    },
     /// So short that it can be guessed.
     #[error("{place} is {length} bytes long: a signing secret has at least {min}")]
     TooShort {
@@ -71,18 +97,21 @@ pub enum SecretError {
 }
 
 impl Secret {
-    /// Fetches it; shorter than `min_bytes` is refused.
+    /// Fetches it, from wherever it comes in the same way: without what is around it by accident, and refused where
+    /// something odd is in it or it is shorter than `min_bytes`.
+    ///
+    /// # Errors
+    /// It cannot be had, is empty, or cannot be meant.
     pub fn fetch(&self, min_bytes: usize) -> Result<SecretString, SecretError> {
         use secrecy::ExposeSecret;
-        let secret: SecretString = match self {
-            Self::Env { env } => environment(env).ok_or_else(|| SecretError::NotSet(env.clone()))?.into(),
+        let bytes = match self {
+            Self::Env { env } => from_environment(env)?,
             Self::File { file } => read(file)?,
-            Self::Credential { credential } => match environment("CREDENTIALS_DIRECTORY") {
-                Some(folder) => read(&Path::new(&folder).join(credential))?,
-                None => return Err(SecretError::NoCredentials(credential.clone())),
-            },
-            Self::Value { value } => value.clone(),
+            Self::Credential { credential } => read(&credential_file(credential)?)?,
+            Self::Value { value } => value.expose_secret().as_bytes().to_vec(),
         };
+        let unclean = |unclean| SecretError::Unclean { place: self.to_string(), unclean };
+        let secret = clean::clean(bytes).map_err(unclean)?;
         match secret.expose_secret().len() {
             0 => Err(SecretError::Empty(self.to_string())),
             length if length < min_bytes => {
@@ -114,22 +143,41 @@ impl Secret {
     }
 }
 
-/// The one place outside `main` that reads the environment.
-#[expect(clippy::disallowed_methods, reason = "this is config")]
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+/// POSIX: letters, digits and underscores, no digit first. What is none may be the secret itself.
+fn from_environment(name: &str) -> Result<Vec<u8>, SecretError> {
+    let is_name = !name.is_empty()
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !is_name {
+        return Err(SecretError::NoName("env", "an environment variable"));
+    }
+    let value = environment::variable(name).ok_or_else(|| SecretError::NotSet(name.to_owned()))?;
+    Ok(value.into_vec())
 }
 
-fn read(file: &Path) -> Result<SecretString, SecretError> {
-    let unreadable = |error| SecretError::Unreadable { path: file.to_owned(), error };
-    let mut text = std::fs::read_to_string(file).map_err(unreadable)?;
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
+fn credential_file(name: &str) -> Result<PathBuf, SecretError> {
+    if name.is_empty() || name.starts_with('.') || name.contains('/') {
+        return Err(SecretError::NoName("credential", "a systemd credential"));
     }
-    Ok(text.into())
+    match environment::variable("CREDENTIALS_DIRECTORY") {
+        Some(folder) => Ok(Path::new(&folder).join(name)),
+        None => Err(SecretError::NoCredentials(name.to_owned())),
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, SecretError> {
+    let unreadable = |error| SecretError::Unreadable { path: file.to_owned(), error };
+    // Asked first: to open a pipe that nobody writes to takes for ever.
+    if !std::fs::metadata(file).map_err(unreadable)?.is_file() {
+        return Err(SecretError::NotAFile(file.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let opened = File::open(file).map_err(unreadable)?;
+    opened.take(LONGEST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LONGEST_BYTES {
+        return Err(SecretError::TooLong(file.to_owned()));
+    }
+    Ok(bytes)
 }
 
 impl fmt::Display for Secret {

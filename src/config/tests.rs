@@ -88,6 +88,31 @@ fn mistakes_are_told_so_that_they_can_be_mended() {
         "[[backend]]\nname = \"a\"\nkind = \"datadog\"\nurl = \"http://x\"\napi_key = { env = \"A\" }\ndeployments = 1",
         "[[backend]]\nname = \"a\"\nkind = \"sleuth\"\nurl = \"http://x\"",
         "[server\n",
+        "[[rule]]\nname = \"a\"\naction = \"ignore\"\nservice = []",
+        "[[rule]]\nname = \"a\"\naction = \"ignore\"\ntitle = [\n\"disk\",\n\".*\"]",
+        "[[rule]]\nname = \"a\"\naction = \"ignore\"\nurgency = [\"low\", \"high\"]",
+        "[[rule]]\nname = \"a\"\naction = \"ignore\"\nteam = [\" \"]",
+        "[[rule]]\nname = \"a\"\naction = \"ignore\"\nservice = [\"*\"]",
+        "[[rule]]\nname = \"a\"\naction = \"ignore\"\nall = true\nurgency = [\"low\"]",
+        "[[service]]\npagerduty = \"PSVC001\"\nservices = []",
+        "[[service]]\npagerduty = \"PSVC001\"\nservices = [\"a\", \"a \"]",
+        "[[service]]\npagerduty = \"PSVC001\"\nenv = \" \"",
+        "[service]\npagerduty = \"PSVC001\"",
+        "[[service]]\npagerduty = \"PSVC001\"\nservics = [\"a\"]",
+        "[[backend]]\nname = \"a\"\nkind = \"http\"\nurl = \"http://x\"\nenvs = []",
+        "[[backend]]\nname = \"a\"\nkind = \"datadog\"\nurl = \"https://app.datadoghq.com\"\napi_key = { env = \"A\" }",
+        "[[backend]]\nname = \"a\"\nkind = \"datadog\"\nurl = \"http://u:canary@x/api/v2\"\napi_key = { env = \"A\" }",
+        "[[backend]]\nname = \"a\"\nkind = \"devlake\"\nurl = \"http://x/connections/1/issues\"\napi_key = { env = \"A\" }",
+        "[failure]\ncatalog = []",
+        "[failure]\ncatalog = [\n\"a/*.yaml\",\n\"***\"]",
+        "[failure.severity]\nP1 = \"SEV-1\"\n\"p1 \" = \"SEV-2\"",
+        "[failure.severity]\n\" \" = \"SEV-1\"",
+        "[store]\npath = \":memory:\"",
+        "[store]\npath = \"\"",
+        "[pagerduty]\npath = \"/a/../b\"",
+        "[server]\nlisten = \"0.0.0.0:8081\"",
+        "[log]\nlevel = \"warning\"",
+        "[admin]\nhosts = [\"https://dora.internal\"]",
         "[store]\nretention = \"0s\"",
         "[pagerduty]\nsigning_secrets = \"canary-0123456789\"",
         "[pagerduty]\nsigning_secrets = [\n\"Y2FuYXJ5LTAxMjM0NTY3ODk==\",\n]",
@@ -136,4 +161,133 @@ fn credentials_in_the_address_of_a_repository_are_not_kept() {
     let config = Config::parse(text).unwrap();
     assert_eq!(config.policy().services[0].repository_url.as_deref(), Some("https://host/a"));
     assert!(!config.show().unwrap().contains("S3CR3T"));
+}
+
+/// All that can be told apart is told at once: each value by itself first, then those that have to fit each other.
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let values = "[server]\nlisen = \"x\"\nlisten = \"y\"\n[store]\nretention = \"1d\"\n[pagerduty]\nunverified = \"no\"\n\
+                  signing_secrets = [\"canary\"]\n[[rule]]\nname = \"a\"\naction = \"drop\"\ntitle = [\"(\", \"ok\"]\n\
+                  [[rule]]\naction = \"count\"\n[[backend]]\nname = \"b\"\nkind = \"sleuth\"\nurl = \"y\"\n\
+                  concurrency = 900\n[nonsense]\nx = 1\n";
+    let together = "[[rule]]\nname = \"a\"\naction = \"count\"\n[[rule]]\nname = \"a\"\naction = \"ignore\"\n\
+                    urgency = []\n[[backend]]\nname = \"b\"\nkind = \"datadog\"\n\
+                    url = \"https://app.datadoghq.com/?canary\"\ndeployments = true\nchange_failures = true\n";
+    let told = [values, together].map(|text| Config::parse(text).unwrap_err().to_string()).join("\n\n");
+    assert!(!told.contains("canary"), "{told}");
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_rule_for_all_failures_says_so() {
+    let config = |rule: &str| Config::parse(&format!("[[rule]]\nname = \"a\"\naction = \"ignore\"\n{rule}"));
+    for rule in ["all = true", "all = true\nservice = []", "all = true\ntitle = [\".*\"]"] {
+        let policy = config(rule).unwrap().policy();
+        assert!(policy.rules[0].title.is_empty() && policy.rules[0].service.is_empty(), "{rule}");
+    }
+    for rule in ["", "all = false", "title = [\"^$\", \"\"]", "title = [\"(a|)\"]"] {
+        assert!(config(rule).is_err(), "{rule}");
+    }
+    for rule in ["title = [\"^$\"]", "urgency = [\"high\"]", "service = [\"Payments, Europe\"]"] {
+        assert!(config(rule).is_ok(), "{rule}");
+    }
+}
+
+#[test]
+fn what_has_no_effect_is_warned_about() {
+    let text = r#"
+[failure]
+settle = "15d"
+[dora]
+link_window = "0s"
+[[rule]]
+name = "low"
+urgency = ["low"]
+action = "ignore"
+[[rule]]
+name = "low disks"
+urgency = ["low"]
+title = ["disk"]
+action = "count"
+[[rule]]
+name = "elsewhere"
+service = ["https://acme.pagerduty.com/services"]
+action = "count"
+[[service]]
+pagerduty = "PSVC001"
+env = "prod"
+[[service]]
+pagerduty = " psvc001 "
+env = "staging"
+[[service]]
+pagerduty = "https://acme.pagerduty.com/service-directory/PSVC002/settings"
+[[service]]
+pagerduty = "PSVC002"
+[[service]]
+pagerduty = "https://acme.pagerduty.com/service-directory"
+[[service]]
+pagerduty = "Checkout API"
+[[service]]
+pagerduty = "Checkout API "
+[[backend]]
+name = "devlake"
+kind = "devlake"
+url = "http://127.0.0.1:1"
+api_key = { env = "A" }
+"#;
+    let said: Vec<String> = Config::parse(text).unwrap().warnings().iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(said.join("\n"));
+    assert!(Config::parse(EXAMPLE).unwrap().warnings().is_empty());
+    assert!(Config::parse(FULL).unwrap().warnings().is_empty());
+    let spelled = "[[service]]\npagerduty = \"PSVC001\"\nenv = \"Production\"\n";
+    assert_eq!(Config::parse(spelled).unwrap().warnings().len(), 1);
+}
+
+#[test]
+fn blanks_around_names_do_not_count() {
+    let text = "[[service]]\npagerduty = \" PSVC001\"\nservices = [\" checkout \"]\nteam = \"pay\\u00a0\"\n\
+                [failure.severity]\n\" P1 \" = \" SEV-1\"\n";
+    let policy = Config::parse(text).unwrap().policy();
+    assert_eq!(
+        (policy.services[0].services.clone(), policy.services[0].team.as_deref()),
+        (vec!["checkout".to_owned()], Some("pay"))
+    );
+    assert_eq!(policy.severity_of("P1 ").map(String::as_str), Some("SEV-1"));
+}
+
+/// Every source gives the same secret, with whatever stands around it.
+#[test]
+fn secrets_are_cleaned_or_refused_whatever_they_come_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    for (text, expected) in [
+        ("0123456789abcdef", Some("0123456789abcdef")),
+        ("\u{feff}0123456789abcdef\r\n\n", Some("0123456789abcdef")),
+        ("\"0123456789abcdef\"", None),
+        ("0123456789\nabcdef", None),
+        ("         short          ", None),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        for secret in [Secret::File { file: path.clone() }, Secret::Value { value: text.into() }] {
+            let fetched = secret.fetch(16);
+            assert_eq!(
+                fetched.as_ref().ok().map(ExposeSecret::expose_secret),
+                expected,
+                "{text:?} {fetched:?}"
+            );
+            assert!(fetched.err().is_none_or(|error| !error.to_string().contains("0123456789")));
+        }
+    }
+    std::fs::write(&path, "x".repeat(70_000)).unwrap();
+    assert!(matches!(Secret::File { file: path }.fetch(1), Err(SecretError::TooLong(_))));
+    let here = Secret::File { file: folder.path().to_owned() };
+    assert!(matches!(here.fetch(1), Err(SecretError::NotAFile(_))));
+    for name in ["", "canary-0123456789==", "A B", "A=B", "1A"] {
+        let error = Secret::Env { env: name.into() }.fetch(1).unwrap_err().to_string();
+        assert!(!error.contains("canary"), "{error}");
+    }
+    assert!(matches!(
+        Secret::Credential { credential: "../x".into() }.fetch(1),
+        Err(SecretError::NoName(..))
+    ));
 }

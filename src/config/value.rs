@@ -3,21 +3,35 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SpanRelativeTo;
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::domain::address::without_credentials;
-use crate::domain::name::name;
+use crate::domain::name::{name, trimmed};
 
 /// An address to listen on.
 pub(super) fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|_| {
+    trimmed(&text).parse().map_err(|_| {
         serde::de::Error::custom("is not an address such as \"127.0.0.1:8080\" or \"[::]:8080\"")
     })
+}
+
+/// The path of a file on a disk. SQLite takes some texts for something else: a store in memory, which is gone at the
+/// end, or an address with options in it.
+pub(super) fn store_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let said = match text.as_str() {
+        blank if trimmed(blank).is_empty() => "must not be empty: name the file of the store",
+        ":memory:" => "must be a file: what is kept in memory only is lost with the process",
+        uri if uri.starts_with("file:") => "must be a path, without file: before it",
+        _ => return Ok(text.into()),
+    };
+    Err(serde::de::Error::custom(said))
 }
 
 /// A length of time: `"90s"`, `"15m"`, `"12h"`, `"730d"`. Keeps the words it was written in.
@@ -101,7 +115,7 @@ bounded_pauses! {
     Timeout, "10s" = 10, Duration::from_millis(100), "must be at least 100ms";
 }
 
-/// Names that are not empty and hold no control characters.
+/// Names that are not blank and hold no control characters, without the blanks around them.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(Cow<'static, str>);
@@ -127,10 +141,14 @@ impl TryFrom<String> for Name {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.trim().is_empty() || text.chars().any(char::is_control) {
+        let name = trimmed(&text);
+        if name.is_empty() || name.chars().any(char::is_control) {
             return Err("must not be empty or hold control characters");
         }
-        Ok(Self(Cow::Owned(text)))
+        if name == "*" {
+            return Err("is no pattern here: names are compared as they are; to take all, leave the key out");
+        }
+        Ok(Self(Cow::Owned(name.to_owned())))
     }
 }
 
@@ -194,6 +212,9 @@ impl TryFrom<String> for RoutePath {
         if !text.starts_with('/') || !text.bytes().all(plain) {
             return Err("must begin with / and hold only letters, digits and / - _ . ~");
         }
+        if text.contains("//") || text.split('/').any(|segment| matches!(segment, "." | "..")) {
+            return Err("must not hold // or the segments . and ..: clients take them out before they send");
+        }
         if text.starts_with("/api/v2/dora/") {
             return Err("must not lie under /api/v2/dora/, where the event API is");
         }
@@ -204,71 +225,6 @@ impl TryFrom<String> for RoutePath {
 impl From<RoutePath> for String {
     fn from(path: RoutePath) -> Self {
         path.0
-    }
-}
-
-/// The address of a backend. Credentials in it are used, and never shown; nor is its query, where tokens often are.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct BackendUrl(reqwest::Url);
-
-impl BackendUrl {
-    /// The address itself.
-    pub fn get(&self) -> reqwest::Url {
-        self.0.clone()
-    }
-
-    /// Whether it has a query.
-    pub(super) fn has_query(&self) -> bool {
-        self.0.query().is_some()
-    }
-
-    /// The address of `path` under this one.
-    pub fn join(&self, path: &str) -> reqwest::Url {
-        let mut url = self.0.clone();
-        let base = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{base}{path}"));
-        url
-    }
-}
-
-impl TryFrom<String> for BackendUrl {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let url = reqwest::Url::parse(&text).map_err(|error| format!("is not a URL: {error}"))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err("must begin with http:// or https://".to_owned());
-        }
-        if url.fragment().is_some() {
-            return Err("must not have a fragment: none is ever sent".to_owned());
-        }
-        Ok(Self(url))
-    }
-}
-
-impl fmt::Display for BackendUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut url = self.0.clone();
-        if url.password().is_some() || !url.username().is_empty() {
-            url.set_password(None).and_then(|()| url.set_username("redacted")).map_err(|()| fmt::Error)?;
-        }
-        if url.query().is_some() {
-            url.set_query(Some("redacted"));
-        }
-        f.write_str(url.as_str())
-    }
-}
-
-impl fmt::Debug for BackendUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for BackendUrl {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 
@@ -297,7 +253,9 @@ impl TryFrom<String> for TimeZoneName {
     type Error = &'static str;
 
     fn try_from(name: String) -> Result<Self, Self::Error> {
-        let zone = if name == "UTC" { Ok(TimeZone::UTC) } else { TimeZone::get(&name) };
+        let name = trimmed(&name).to_owned();
+        let is_utc = ["UTC", "Etc/UTC", "Z"].iter().any(|utc| name.eq_ignore_ascii_case(utc));
+        let zone = if is_utc { Ok(TimeZone::UTC) } else { TimeZone::get(&name) };
         let zone = zone.map_err(
             |_| "is not a time zone that this machine knows: use UTC or a name such as \"Europe/Berlin\"",
         )?;

@@ -2,6 +2,8 @@
 
 use super::catalog::{Catalog, Entity};
 use super::event::Reference;
+use super::name::trimmed;
+use super::pagerduty_ref::id_in_address;
 use super::policy::{Policy, ServiceEntry};
 
 /// What a failure counts for, and which step of rule 9 decided it.
@@ -90,9 +92,9 @@ fn of_entry(entries: &[ServiceEntry], service: &Reference) -> Option<Found> {
 
 /// One match names service and team; several name the team alone, if they agree on it.
 fn of_catalog_url(catalog: &Catalog, service: &Reference) -> Option<Found> {
-    let id = service.url.as_deref().and_then(url_id).or(service.id.as_deref())?;
     let step = "catalog, by PagerDuty's URL";
-    match catalog.of_pagerduty(id) {
+    let described = ids(service).map(|id| catalog.of_pagerduty(id)).find(|entities| !entities.is_empty())?;
+    match described {
         [] => None,
         [entity] => Some(of_entity(entity, step)),
         [first, others @ ..] => {
@@ -118,12 +120,16 @@ fn of_entity(entity: &Entity, step: &'static str) -> Found {
 
 /// A team of the catalog by the name of something at PagerDuty.
 fn catalog_team(catalog: &Catalog, named: Option<&Reference>, step: &'static str) -> Option<Found> {
-    let name = named?.name.as_ref().filter(|name| catalog.has_team(name))?;
-    Some(Found { team: Some(name.clone()), step, ..Found::default() })
+    let name = trimmed(named?.name.as_deref()?);
+    catalog.has_team(name).then(|| Found { team: Some(name.to_owned()), step, ..Found::default() })
 }
 
 fn of_pagerduty(service: Option<&Reference>, team: Option<&Reference>) -> Found {
-    let name = |reference: &Reference| reference.name.clone().or_else(|| reference.id.clone());
+    let known = |text: Option<&String>| {
+        text.map(|text| trimmed(text)).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let name =
+        |reference: &Reference| known(reference.name.as_ref()).or_else(|| known(reference.id.as_ref()));
     Found {
         services: service.and_then(name).into_iter().collect(),
         team: team.and_then(name),
@@ -134,13 +140,11 @@ fn of_pagerduty(service: Option<&Reference>, team: Option<&Reference>) -> Found 
 
 /// The entry that names the service: by id before URL before name, the first in the file among equals.
 fn matching_entry<'a>(entries: &'a [ServiceEntry], service: &Reference) -> Option<&'a ServiceEntry> {
-    let by_id = |entry: &&ServiceEntry| service.id.as_deref() == Some(&entry.pagerduty);
-    let by_url = |entry: &&ServiceEntry| {
-        let named = url_id(&entry.pagerduty);
-        named.is_some()
-            && (named == service.url.as_deref().and_then(url_id) || named == service.id.as_deref())
-    };
-    let by_name = |entry: &&ServiceEntry| service.name.as_deref() == Some(&entry.pagerduty);
+    let ids: Vec<&str> = ids(service).collect();
+    let by_id = |entry: &&ServiceEntry| ids.iter().any(|id| entry.pagerduty.is_id(id));
+    let by_url = |entry: &&ServiceEntry| ids.iter().any(|id| entry.pagerduty.is_address_of(id));
+    let by_name =
+        |entry: &&ServiceEntry| service.name.as_deref().is_some_and(|name| entry.pagerduty.is_name(name));
     entries
         .iter()
         .find(by_id)
@@ -148,11 +152,9 @@ fn matching_entry<'a>(entries: &'a [ServiceEntry], service: &Reference) -> Optio
         .or_else(|| entries.iter().find(by_name))
 }
 
-/// The last path segment of a URL: catalogs write `/service-directory/P…`, webhooks `/services/P…`.
-pub(super) fn url_id(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("://")?;
-    let path = rest.split(['?', '#']).next()?.trim_end_matches('/');
-    path.rsplit_once('/').map(|(_, id)| id)
+/// The id that PagerDuty gives, and the one in the address that it gives.
+fn ids(service: &Reference) -> impl Iterator<Item = &str> {
+    service.id.as_deref().into_iter().chain(service.url.as_deref().and_then(id_in_address))
 }
 
 #[cfg(test)]
@@ -212,7 +214,8 @@ mod tests {
         let entities = entities.iter().map(|(service, team, pagerduty)| Entity {
             service: (*service).to_owned(),
             team: Some((*team).to_owned()),
-            pagerduty: pagerduty.map(|url| format!("https://acme.pagerduty.com/service-directory/{url}")),
+            pagerduty: pagerduty
+                .map(|url| format!("https://acme.pagerduty.com/service-directory/{url}").into()),
         });
         Policy { catalog: Catalog::new(entities), ..policy(vec![]) }
     }
@@ -260,5 +263,35 @@ mod tests {
         let found = attribute(&policy, Some(&checkout()), None);
         assert_eq!((found.services, found.team.as_deref()), (vec!["cart".to_owned()], Some("shop")));
         assert_eq!(found.step, "service entry");
+    }
+
+    #[test]
+    fn rule_9_blanks_and_the_case_of_ids_do_not_matter() {
+        let found = |pagerduty: &str, service: &Reference| {
+            attribute(&policy(vec![entry(pagerduty, "checkout")]), Some(service), None).services
+        };
+        let blanks =
+            Reference { id: Some(" PSVC001 ".into()), name: Some(" Checkout API\u{a0}".into()), url: None };
+        for pagerduty in [
+            "psvc001",
+            " PSVC001",
+            "Checkout API ",
+            "https://acme.pagerduty.com/service-directory/PSVC001/settings",
+            "acme.pagerduty.com/services/psvc001?tab=x",
+            "PSVC009, PSVC001",
+        ] {
+            assert_eq!(found(pagerduty, &blanks), ["checkout"], "{pagerduty}");
+            assert_eq!(found(pagerduty, &checkout()), ["checkout"], "{pagerduty}");
+        }
+        assert_eq!(found("other", &blanks), ["Checkout API"]);
+        let nameless = Reference { name: Some(" ".into()), ..checkout() };
+        assert_eq!(found("other", &nameless), ["PSVC001"]);
+    }
+
+    #[test]
+    fn rule_9_an_annotation_with_several_ids_is_each_of_them() {
+        let both = Entity { service: "shop".into(), team: None, pagerduty: Some("PSVC009,psvc001".into()) };
+        let policy = Policy { catalog: Catalog::new([both]), ..policy(vec![]) };
+        assert_eq!(attribute(&policy, Some(&checkout()), None).services, ["shop"]);
     }
 }

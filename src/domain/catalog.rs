@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::attribution::url_id;
+use super::name::trimmed;
+use super::pagerduty_ref::PagerDutyRef;
 
 /// One service of the catalog.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,8 +12,8 @@ pub struct Entity {
     pub service: String,
     /// Who owns it.
     pub team: Option<String>,
-    /// The PagerDuty service that it is: its URL, or its id.
-    pub pagerduty: Option<String>,
+    /// The PagerDuty services that it is: a URL or an id, or several.
+    pub pagerduty: Option<PagerDutyRef>,
 }
 
 /// The services of all catalog files, to be found by what PagerDuty calls them.
@@ -32,9 +33,8 @@ impl Catalog {
         for entity in entities {
             catalog.entities += 1;
             catalog.teams.extend(entity.team.clone());
-            if let Some(pagerduty) = &entity.pagerduty {
-                let id = url_id(pagerduty).unwrap_or(pagerduty);
-                let same = catalog.by_pagerduty_id.entry(id.to_owned()).or_default();
+            for id in entity.pagerduty.iter().flat_map(PagerDutyRef::ids) {
+                let same = catalog.by_pagerduty_id.entry(id).or_default();
                 if !same.iter().any(|other| other.service == entity.service) {
                     same.push(entity.clone());
                 }
@@ -56,16 +56,16 @@ impl Catalog {
 
     /// The services that say that they are this PagerDuty service.
     pub(super) fn of_pagerduty(&self, id: &str) -> &[Entity] {
-        self.by_pagerduty_id.get(id).map_or(&[], Vec::as_slice)
+        self.by_pagerduty_id.get(&trimmed(id).to_ascii_uppercase()).map_or(&[], Vec::as_slice)
     }
 
     /// The service of this name.
     pub(super) fn service(&self, name: &str) -> Option<&Entity> {
-        self.by_service.get(name)
+        self.by_service.get(trimmed(name))
     }
 
     /// Whether anything is owned by a team of this name.
     pub(super) fn has_team(&self, name: &str) -> bool {
-        self.teams.contains(name)
+        self.teams.contains(trimmed(name))
     }
 }

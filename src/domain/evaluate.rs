@@ -209,7 +209,7 @@ impl<'a> View<'a> {
             services: self.attribution.services.clone(),
             team: self.attribution.team.clone(),
             env: self.attribution.env.clone(),
-            severity: priority.map(|name| policy.severities.get(name).unwrap_or(name).clone()),
+            severity: priority.map(|name| policy.severity_of(name).unwrap_or(name).clone()),
             priority: priority.cloned(),
             urgency: history.latest(|facts| facts.urgency.as_ref()).cloned(),
             attribution: self.attribution.step.to_owned(),

@@ -311,7 +311,7 @@ fn attribution(view: &View<'_>, policy: &Policy) -> [Why; 3] {
 fn severity(failure: &Failure, policy: &Policy) -> String {
     match &failure.priority {
         None => "it has no priority".to_owned(),
-        Some(priority) if policy.severities.contains_key(priority) => {
+        Some(priority) if policy.severity_of(priority).is_some() => {
             format!("its last priority, {priority}, through [failure.severity]")
         }
         Some(priority) => format!("its last priority, {priority}, which [failure.severity] does not list"),

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod attribution;
 pub mod catalog;
+pub mod cover;
 pub mod deployment;
 pub mod evaluate;
 pub mod event;
@@ -19,6 +20,7 @@ pub mod merge;
 pub mod moment;
 pub mod name;
 pub mod named;
+pub mod pagerduty_ref;
 pub mod policy;
 pub mod printable;
 pub mod retry;

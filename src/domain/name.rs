@@ -8,6 +8,11 @@ pub fn name(text: &str) -> Option<&str> {
     name.chars().any(|c| !is_invisible(c)).then_some(name)
 }
 
+/// The same where texts are compared: empty where nothing is named.
+pub fn trimmed(text: &str) -> &str {
+    name(text).unwrap_or_default()
+}
+
 /// The same for a text that may be missing.
 pub fn named(text: Option<String>) -> Option<String> {
     let text = text?;

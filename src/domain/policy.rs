@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::catalog::Catalog;
+use super::name::trimmed;
+use super::pagerduty_ref::PagerDutyRef;
 use super::rule::Rule;
 use super::timestamp::Timestamp;
 
@@ -38,9 +40,15 @@ pub struct Policy {
 impl Policy {
     /// Whose a service is, by what the figures call it: as its entry says, else the catalog.
     pub fn team_of_service(&self, service: &str) -> Option<&str> {
+        let service = trimmed(service);
         let entry = self.services.iter().find(|entry| entry.services.iter().any(|name| name == service));
         let of_catalog = || self.catalog.service(service)?.team.as_deref();
         entry.and_then(|entry| entry.team.as_deref()).or_else(of_catalog)
+    }
+
+    /// What `[failure.severity]` says of a priority; `None`: it is not listed, and keeps its own name.
+    pub fn severity_of(&self, priority: &str) -> Option<&String> {
+        self.severities.get(trimmed(priority))
     }
 
     /// When backends are told (rule 12): of an end a while after it, or after it was heard of where that was earlier.
@@ -95,7 +103,7 @@ pub enum WhichService {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceEntry {
     /// The PagerDuty service: its id, its exact name, or its URL.
-    pub pagerduty: String,
+    pub pagerduty: PagerDutyRef,
     /// The services that it stands for; empty: the catalog's, else PagerDuty's own name.
     pub services: Vec<String>,
     /// The team; `None`: the catalog's, else PagerDuty's first team.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::name::trimmed;
+use super::pagerduty_ref::PagerDutyRef;
 use super::policy::Policy;
 use super::timestamp::Timestamp;
 
@@ -14,10 +16,10 @@ pub struct Rule {
     pub urgency: Vec<String>,
     /// The priority's name.
     pub priority: Vec<String>,
-    /// PagerDuty's id or name of the service, or what it is called here.
-    pub service: Vec<String>,
-    /// PagerDuty's id or name of the team, or what it is called here.
-    pub team: Vec<String>,
+    /// PagerDuty's id, name or address of the service, or what it is called here.
+    pub service: Vec<PagerDutyRef>,
+    /// PagerDuty's id, name or address of the team, or what it is called here.
+    pub team: Vec<PagerDutyRef>,
     /// Searched for in the title.
     pub title: Vec<Pattern>,
     /// PagerDuty's name of the incident's type.
@@ -48,6 +50,11 @@ impl Pattern {
 
     fn is_in(&self, text: &str) -> bool {
         self.0.is_match(text)
+    }
+
+    /// The expression.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
     }
 }
 
@@ -89,10 +96,13 @@ pub fn first_match<'a>(rules: &'a [Rule], traits: &Traits<'_>) -> Option<&'a Rul
 
 impl Rule {
     fn matches(&self, traits: &Traits<'_>) -> bool {
-        let any = |wanted: &[String], known: &[&str]| {
-            wanted.is_empty() || wanted.iter().any(|wanted| known.contains(&wanted.as_str()))
+        let any = |wanted: &[PagerDutyRef], known: &[&str]| {
+            wanted.is_empty() || wanted.iter().any(|wanted| known.iter().any(|known| wanted.is(known)))
         };
-        let one = |wanted: &[String], known: Option<&str>| any(wanted, known.as_slice());
+        let one = |wanted: &[String], known: Option<&str>| {
+            wanted.is_empty()
+                || known.is_some_and(|known| wanted.iter().any(|wanted| wanted == trimmed(known)))
+        };
         let in_title = |pattern: &Pattern| traits.title.is_some_and(|title| pattern.is_in(title));
         one(&self.urgency, traits.urgency)
             && one(&self.priority, traits.priority)
@@ -215,7 +225,13 @@ mod tests {
         assert!(low.matches(&traits()));
         let on_search = Rule { service: vec!["search".into()], ..low.clone() };
         assert!(!on_search.matches(&traits()));
-        for name in ["PSVC001", "Checkout API", "checkout"] {
+        for name in [
+            "PSVC001",
+            "psvc001",
+            "https://acme.pagerduty.com/services/PSVC001/settings",
+            "Checkout API",
+            " checkout ",
+        ] {
             assert!(Rule { service: vec![name.into()], ..low.clone() }.matches(&traits()), "{name}");
         }
         let by_priority = Rule { priority: vec!["P5".into()], ..low };

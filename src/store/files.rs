@@ -89,6 +89,12 @@ impl Lock {
     }
 }
 
+/// Whether another process writes to the store now. For programs that have no store open: closing the file drops
+/// SQLite's locks on it.
+pub fn is_in_use(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         for it in opened().iter_mut().filter(|it| it.is_locked && it.id == self.0) {

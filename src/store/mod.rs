@@ -42,6 +42,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use claim::{Claim, Claimed};
 pub use figures::FiguresReader;
+pub use files::is_in_use;
 pub use find::{Found, FoundKind};
 pub use forwarded::{ForwardState, Forwarded};
 pub use health::Trouble;

@@ -140,6 +140,19 @@ fn what_does_not_fit_on_the_disk_is_no_success() {
 }
 
 #[test]
+fn an_empty_variable_names_no_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("config.toml"), "[dora]\ntimezone = \"Europe/Berlin\"\n").unwrap();
+    std::fs::write(folder.path().join("other.toml"), "[dora]\ntimezone = \"Asia/Tokyo\"\n").unwrap();
+    for (variable, zone) in [("", "Europe/Berlin"), ("other.toml", "Asia/Tokyo")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"));
+        command.args(["config", "show"]).current_dir(folder.path()).env("PAGERDUTY_DORA_CONFIG", variable);
+        let shown = stdout(&command.output().unwrap());
+        assert!(shown.contains(zone), "{variable:?}: {shown}");
+    }
+}
+
+#[test]
 fn the_example_is_printed_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let example = stdout(&program(folder.path(), &["config", "example"]));
@@ -153,14 +166,16 @@ fn the_example_is_printed_as_it_is() {
 #[test]
 fn check_says_a_line_an_item() {
     let folder = tempfile::tempdir().unwrap();
-    let config = "[[backend]]\nname = \"datadog\"\nkind = \"datadog\"\nurl = \"https://me:canary@api.datadoghq.com\"\n\
+    let config = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+                  [[backend]]\nname = \"datadog\"\nkind = \"datadog\"\nurl = \"https://me:canary@api.datadoghq.com\"\n\
                   api_key = { env = \"UNSET_SURELY\" }\n[events_api]\nkeys = [{ file = \"key\" }]\n";
     std::fs::write(folder.path().join("config.toml"), config).unwrap();
     std::fs::write(folder.path().join("key"), "canary").unwrap();
     let output = program(folder.path(), &["check", "--offline"]);
     assert_eq!(output.status.code(), Some(2));
     insta::assert_snapshot!(format!("{}---\n{}", stdout(&output), stderr(&output)));
-    std::fs::write(folder.path().join("config.toml"), "").unwrap();
+    let bare = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+    std::fs::write(folder.path().join("config.toml"), bare).unwrap();
     assert!(program(folder.path(), &["check", "--offline"]).status.success());
 }
 

@@ -9,6 +9,7 @@ mod architecture;
 mod backends;
 mod backlog;
 mod browser;
+mod check;
 mod cli;
 mod corrections;
 mod dashboard;

@@ -1,0 +1,155 @@
+//! `check`: what would keep the daemon from running, or from doing what is meant; one line an item.
+
+mod listeners;
+mod store;
+
+use std::fmt;
+
+use anyhow::anyhow;
+use clap::Args;
+
+use self::store::Open;
+use super::Failed;
+use super::table::say;
+use crate::backend::Backend;
+use crate::catalog;
+use crate::config::{self, Config, Secret};
+use crate::run::SHORTEST_SIGNING_SECRET_BYTES;
+use crate::store::is_in_use;
+
+#[derive(Args)]
+pub(super) struct Options {
+    /// Ask nothing of the backends; for now, this is required
+    #[arg(long)]
+    offline: bool,
+}
+
+/// How an item was found.
+enum Finding {
+    /// As it should be.
+    Ok(String),
+    /// The daemon runs, but hardly as it is meant to.
+    Warn(String),
+    /// The daemon does not run.
+    Wrong(String),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Ok(detail) | Self::Warn(detail) | Self::Wrong(detail)) = self;
+        f.write_str(detail)
+    }
+}
+
+/// What was looked at, and what was found.
+struct Item {
+    name: String,
+    finding: Finding,
+}
+
+impl Item {
+    fn new(name: impl Into<String>, finding: Finding) -> Self {
+        Self { name: name.into(), finding }
+    }
+
+    /// Something that either works or does not.
+    fn tried(name: impl Into<String>, result: Result<String, String>) -> Self {
+        Self::new(name, result.map_or_else(Finding::Wrong, Finding::Ok))
+    }
+}
+
+pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
+    if !options.offline {
+        return Err(Failed::Usage(anyhow!(
+            "this version does not ask the backends yet: use `check --offline`"
+        )));
+    }
+    let mut items = vec![Item::new("configuration", Finding::Ok(place(config)))];
+    let warned = config.warnings();
+    items.extend(warned.iter().map(|said| Item::new("configuration", Finding::Warn(said.to_string()))));
+    items.extend(secrets(config));
+    items.extend(catalog(config));
+    let running = super::runtime()?.block_on(listeners::running(config));
+    let is_open = match is_in_use(&config.store.path) {
+        false => Open::Nowhere,
+        true if running.admin => Open::InOurDaemon,
+        true => Open::Elsewhere,
+    };
+    items.extend(listeners::check(config, running, is_open));
+    items.extend(store::check(config, is_open));
+    items.extend(config.backend.iter().flat_map(backend));
+    tell(&items)
+}
+
+/// Prints the items.
+fn tell(items: &[Item]) -> Result<(), Failed> {
+    let mut wrong = 0_usize;
+    for Item { name, finding } in items {
+        match finding {
+            Finding::Ok(_) => say(format_args!("ok     {name}: {finding}")),
+            Finding::Warn(_) => say(format_args!("warn   {name}: {finding}")),
+            Finding::Wrong(_) => {
+                wrong += 1;
+                say(format_args!("wrong  {name}: {finding}"));
+            }
+        }
+    }
+    if wrong > 0 {
+        return Err(Failed::Usage(anyhow!("{wrong} of the items above must be mended first")));
+    }
+    Ok(())
+}
+
+fn place(config: &Config) -> String {
+    match &config.file {
+        Some(file) => file.display().to_string(),
+        None => "built-in defaults (no file found)".to_owned(),
+    }
+}
+
+/// The secrets of both listeners.
+fn secrets(config: &Config) -> Vec<Item> {
+    const SIGNING: &str = "pagerduty.signing_secrets";
+    let signing = &config.pagerduty.signing_secrets;
+    let mut items = Vec::new();
+    if signing.is_empty() {
+        items.push(Item::new(SIGNING, Finding::Wrong("at least one is needed".to_owned())));
+    }
+    items.extend(signing.iter().flat_map(|one| secret(SIGNING, one, SHORTEST_SIGNING_SECRET_BYTES)));
+    items.extend(config.events_api.keys.iter().flat_map(|key| secret("events_api.keys", key, 1)));
+    items
+}
+
+/// A secret, and what is unwise about it.
+fn secret(key: &str, secret: &Secret, min_bytes: usize) -> Vec<Item> {
+    let fetched = secret.fetch(min_bytes).map(|_| secret.to_string()).map_err(|error| error.to_string());
+    let mut items = vec![Item::tried(key, fetched)];
+    items.extend(secret.warning().map(|warning| Item::new(key, Finding::Warn(warning))));
+    items
+}
+
+fn catalog(config: &Config) -> Vec<Item> {
+    const KEY: &str = "failure.catalog";
+    let loaded = match catalog::load(config) {
+        Ok(loaded) => loaded,
+        Err(problem) => return vec![Item::new(KEY, Finding::Wrong(problem.to_string()))],
+    };
+    let found = match loaded.catalog.len() {
+        0 => "no entities".to_owned(),
+        1 => "1 entity".to_owned(),
+        n => format!("{n} entities"),
+    };
+    let mut items = vec![Item::new(KEY, Finding::Ok(found))];
+    items.extend(loaded.warnings.iter().map(|said| Item::new(KEY, Finding::Warn(said.to_string()))));
+    items
+}
+
+/// A backend, and what is unwise about its secrets.
+fn backend(entry: &config::Backend) -> Vec<Item> {
+    let name = format!("backend {}", entry.name.get_ref().as_str());
+    let set_up = Backend::from_config(entry).map(|_| format!("{} (not asked)", entry.url));
+    let mut items = vec![Item::tried(&name, set_up.map_err(|error| error.to_string()))];
+    let warnings = entry.secrets().filter_map(|(key, secret)| Some(format!("{key}: {}", secret.warning()?)));
+    items.extend(warnings.map(|warning| Item::new(&name, Finding::Warn(warning))));
+    items
+}

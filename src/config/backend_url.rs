@@ -1,0 +1,209 @@
+//! The addresses of backends.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use toml::Spanned;
+
+/// The address of a backend. Credentials in it are used, and never shown; nor is its query, where tokens often are.
+#[derive(Clone)]
+pub struct BackendUrl {
+    url: reqwest::Url,
+    place: Range<usize>,
+}
+
+impl BackendUrl {
+    /// The address itself.
+    pub fn get(&self) -> reqwest::Url {
+        self.url.clone()
+    }
+
+    /// Whether it has a query.
+    pub(super) fn has_query(&self) -> bool {
+        self.url.query().is_some()
+    }
+
+    /// The address of `path` under this one.
+    pub fn join(&self, path: &str) -> reqwest::Url {
+        let mut url = self.url.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}{path}"));
+        url
+    }
+}
+
+/// Reads an address; the complaint does not repeat it.
+fn parse(text: &str) -> Result<reqwest::Url, String> {
+    let url = reqwest::Url::parse(text.trim()).map_err(|error| format!("is not a URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("must begin with http:// or https://".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("must not have a fragment: none is ever sent".to_owned());
+    }
+    Ok(url)
+}
+
+impl<'de> Deserialize<'de> for BackendUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Spanned::<String>::deserialize(deserializer)?;
+        let url = parse(text.get_ref()).map_err(serde::de::Error::custom)?;
+        Ok(Self { url, place: text.span() })
+    }
+}
+
+/// What is wrong with an address for what the program does with it: it adds a path, and sends a key along.
+impl BackendUrl {
+    /// Where in the text it stands.
+    pub(super) fn place(&self) -> Range<usize> {
+        self.place.clone()
+    }
+
+    /// The complaint about the address of an API of Datadog.
+    pub(super) fn complaint_as_datadogs(&self) -> Option<String> {
+        let host = self.url.host_str().unwrap_or_default().to_ascii_lowercase();
+        let api = datadogs_api(&host);
+        if let Some(api) = api.as_ref().filter(|api| **api != host) {
+            return Some(format!("is not the address of Datadog's API, which is https://{api}"));
+        }
+        if api.is_some() && self.url.scheme() == "http" {
+            return Some(format!(
+                "must begin with https://: Datadog takes nothing over http (https://{host})"
+            ));
+        }
+        let segments = self.segments();
+        let has_version = segments.windows(2).any(|pair| matches!(pair, ["api", "v1" | "v2"]));
+        let ends_in_api = segments.last() == Some(&"api");
+        (has_version || (ends_in_api && api.is_some())).then(|| {
+            "must not have the API's path in it, for it is added (/api/v2/…): leave out all from /api on"
+                .to_owned()
+        })
+    }
+
+    /// The complaint about the address of a connection of DevLake.
+    pub(super) fn complaint_as_devlakes(&self) -> Option<&'static str> {
+        let is_too_long =
+            matches!(self.segments().last(), Some(&("issues" | "issue" | "deployments" | "close")));
+        is_too_long.then_some(
+            "must end with the connection (…/connections/1): /issues and /deployments are added, so leave them out",
+        )
+    }
+
+    /// What is doubtful about the address of an API of Datadog.
+    pub(super) fn doubt_as_datadogs(&self) -> Option<&'static str> {
+        let ends_in_api = self.segments().last() == Some(&"api");
+        ends_in_api.then_some("ends in /api, and /api/v2/… is added to it: is that meant?")
+    }
+
+    /// What is doubtful about the address of a connection of DevLake.
+    pub(super) fn doubt_as_devlakes(&self) -> Option<&'static str> {
+        let segments = self.segments();
+        let is_connection = segments.windows(2).any(|pair| pair == ["plugins", "webhook"]);
+        (!is_connection).then_some(
+            "is not the address of a webhook connection of DevLake, which is …/api/rest/plugins/webhook/connections/1",
+        )
+    }
+
+    fn segments(&self) -> Vec<&str> {
+        self.url.path().split('/').filter(|segment| !segment.is_empty()).collect()
+    }
+}
+
+/// The API's host of the Datadog site that a host belongs to (Datadog: Getting Started, Sites); `None`: to none.
+fn datadogs_api(host: &str) -> Option<String> {
+    let domain = ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"].into_iter().find(|domain| {
+        host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    })?;
+    let labels = host.strip_suffix(domain).unwrap_or_default().trim_end_matches('.');
+    let is_site = |label: &&str| {
+        ["us", "ap", "eu"].iter().any(|continent| {
+            let number = label.strip_prefix(continent);
+            number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+        })
+    };
+    Some(match labels.rsplit('.').next().filter(is_site) {
+        Some(site) => format!("api.{site}.{domain}"),
+        None => format!("api.{domain}"),
+    })
+}
+
+impl fmt::Display for BackendUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut url = self.url.clone();
+        if url.password().is_some() || !url.username().is_empty() {
+            url.set_password(None).and_then(|()| url.set_username("redacted")).map_err(|()| fmt::Error)?;
+        }
+        if url.query().is_some() {
+            url.set_query(Some("redacted"));
+        }
+        f.write_str(url.as_str())
+    }
+}
+
+impl fmt::Debug for BackendUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for BackendUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> BackendUrl {
+        BackendUrl { url: parse(text).unwrap(), place: 0..0 }
+    }
+
+    #[test]
+    fn the_web_site_of_datadog_is_not_its_api() {
+        for (written, api) in [
+            ("https://app.datadoghq.com", "https://api.datadoghq.com"),
+            ("https://datadoghq.com/", "https://api.datadoghq.com"),
+            ("https://www.datadoghq.eu", "https://api.datadoghq.eu"),
+            ("https://us3.datadoghq.com", "https://api.us3.datadoghq.com"),
+            ("https://app.us5.datadoghq.com/account", "https://api.us5.datadoghq.com"),
+            ("https://acme.datadoghq.com", "https://api.datadoghq.com"),
+            ("https://APP.ddog-gov.com", "https://api.ddog-gov.com"),
+            ("https://event-management-intake.ap1.datadoghq.com", "https://api.ap1.datadoghq.com"),
+        ] {
+            let said = url(written).complaint_as_datadogs().unwrap();
+            assert!(said.ends_with(api), "{written}: {said}");
+        }
+        for right in [
+            "https://api.datadoghq.com",
+            "https://api.us3.datadoghq.com/",
+            "http://127.0.0.1:1",
+            "https://proxy/dd",
+        ] {
+            assert_eq!(url(right).complaint_as_datadogs(), None, "{right}");
+        }
+    }
+
+    #[test]
+    fn the_path_that_is_added_must_not_be_there_already() {
+        for wrong in [
+            "https://api.datadoghq.com/api",
+            "https://api.datadoghq.com/api/v2/dora/failure",
+            "https://api.datadoghq.com/api/v2",
+            "http://127.0.0.1:1/api/v1/",
+            "http://api.datadoghq.com",
+        ] {
+            assert!(url(wrong).complaint_as_datadogs().is_some(), "{wrong}");
+        }
+        assert!(url("http://proxy/api").doubt_as_datadogs().is_some());
+        let connection = "http://devlake/api/rest/plugins/webhook/connections/1";
+        assert_eq!(url(connection).complaint_as_devlakes(), None);
+        assert_eq!(url(connection).doubt_as_devlakes(), None);
+        for wrong in ["/issues", "/issues/", "/deployments"] {
+            assert!(url(&format!("{connection}{wrong}")).complaint_as_devlakes().is_some(), "{wrong}");
+        }
+        assert!(url("http://devlake").doubt_as_devlakes().is_some());
+    }
+}

@@ -1,0 +1,220 @@
+//! The tables that stand once.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use super::findings::Findings;
+use super::host::HostName;
+use super::list::List;
+use super::secret::Secret;
+use super::value::{self, Name, NotYet, Pause, Retention, RoutePath, TimeZoneName};
+use crate::domain::name::trimmed;
+use crate::domain::policy::{Reopened, Start, WhichService};
+
+/// `[server]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// The public address.
+    #[serde(deserialize_with = "value::socket_address")]
+    pub listen: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<NotYet>,
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// The admin address.
+    #[serde(deserialize_with = "value::socket_address")]
+    pub listen: SocketAddr,
+    /// Host names that it answers to beside loopback and its own address.
+    pub hosts: Vec<HostName>,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The SQLite file.
+    #[serde(deserialize_with = "value::store_path")]
+    pub path: PathBuf,
+    /// How long raw bodies are kept.
+    pub retention: Retention,
+}
+
+/// `[pagerduty]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PagerDuty {
+    /// The webhook's route.
+    pub path: RoutePath,
+    /// Any of them may have signed.
+    pub signing_secrets: Vec<Secret>,
+    /// What is answered to a wrong signature.
+    pub unverified: Unverified,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api: Option<NotYet>,
+}
+
+/// `pagerduty.unverified`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unverified {
+    /// 401: PagerDuty drops the event.
+    #[default]
+    Refuse,
+    /// 503: PagerDuty keeps trying for 48 hours.
+    Retry,
+}
+
+/// `[failure]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Failure {
+    /// What counts as the start.
+    pub start: Start,
+    /// How reopened incidents are timed.
+    pub reopened: Reopened,
+    /// How long after its end a failure is told.
+    pub settle: Pause,
+    /// What ended sooner does not count.
+    pub min_duration: Pause,
+    /// The env where nothing else says one.
+    pub default_env: Name,
+    /// Which service counts.
+    pub service: WhichService,
+    #[serde(skip_serializing_if = "List::is_left_out")]
+    catalog: List<Spanned<Glob>>,
+    /// Priority → severity.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    severity: BTreeMap<String, Name>,
+}
+
+/// `[events_api]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventsApi {
+    /// What `DD-API-KEY` may hold; none: the API is off.
+    pub keys: Vec<Secret>,
+}
+
+/// `[dora]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dora {
+    /// How long before a failure a deployment may have caused it; for the figures to come.
+    pub link_window: Pause,
+    /// Where days begin.
+    pub timezone: TimeZoneName,
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: loopback(8080), tls: None }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: loopback(8081), hosts: Vec::new() }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { path: "pagerduty-dora.db".into(), retention: Retention::default() }
+    }
+}
+
+impl Default for PagerDuty {
+    fn default() -> Self {
+        Self {
+            path: RoutePath::default(),
+            signing_secrets: vec![Secret::Env { env: "PAGERDUTY_SIGNING_SECRET".into() }],
+            unverified: Unverified::Refuse,
+            api: None,
+        }
+    }
+}
+
+impl Default for Failure {
+    fn default() -> Self {
+        Self {
+            start: Start::default(),
+            reopened: Reopened::default(),
+            settle: Pause::written("0s", 0),
+            min_duration: Pause::written("0s", 0),
+            default_env: Name::from_static("production"),
+            service: WhichService::default(),
+            catalog: List::default(),
+            severity: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Dora {
+    fn default() -> Self {
+        Self { link_window: Pause::written("24h", 86_400), timezone: TimeZoneName::default() }
+    }
+}
+
+impl Failure {
+    /// The patterns of the catalog's files, as they were written, and their places.
+    pub(super) fn catalog(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
+        self.catalog.values().iter().map(|pattern| (pattern.get_ref().0.as_str(), pattern.span()))
+    }
+
+    /// Priority and severity, without the blanks around them.
+    pub fn severities(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.severity.iter().map(|(priority, severity)| (trimmed(priority), severity.as_str()))
+    }
+
+    /// Whether each priority is a name, and there once.
+    pub(super) fn check(&self, findings: &mut Findings<'_>) {
+        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+        for (priority, _) in self.severities() {
+            if priority.is_empty() {
+                findings.about("failure.severity", "has a blank key: it takes the name of a priority");
+            } else if let Some(other) = seen.insert(priority.to_lowercase(), priority) {
+                let said = format!(
+                    "{other:?} and {priority:?} are the same priority: keep the one that PagerDuty has"
+                );
+                findings.about("failure.severity", said);
+            }
+        }
+    }
+}
+
+/// A pattern of file names that can be read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+struct Glob(String);
+
+impl TryFrom<String> for Glob {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if trimmed(&text).is_empty() {
+            return Err("must not be empty: name a file, or a pattern such as \"catalog/*.yaml\"".to_owned());
+        }
+        glob::Pattern::new(&text).map_err(|error| format!("is not a pattern of file names: {error}"))?;
+        Ok(Self(text))
+    }
+}
+
+impl From<Glob> for String {
+    fn from(glob: Glob) -> Self {
+        glob.0
+    }
+}

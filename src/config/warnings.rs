@@ -1,0 +1,74 @@
+//! What a configuration may hold, and hardly anybody means.
+
+use std::time::Duration;
+
+use super::findings::Findings;
+use super::{Config, Problem, Rule, service};
+use crate::domain::cover;
+
+/// Longer waits and shortest durations are probably mistakes in the unit.
+const LONG: Duration = Duration::from_hours(24);
+
+impl Config {
+    /// What has no effect, or probably not the one that was meant; each with its place. Nothing of it keeps the daemon
+    /// from running. Files are not looked at.
+    pub fn warnings(&self) -> Vec<Problem> {
+        let mut findings = Findings::in_text(&self.source);
+        self.rule.iter().for_each(|rule| rule.warn(&mut findings));
+        self.warn_of_shadowed_rules(&mut findings);
+        service::warn(&self.service, &mut findings);
+        self.backend.iter().for_each(|backend| backend.warn(&mut findings));
+        self.warn_of_envs(&mut findings);
+        self.warn_of_durations(&mut findings);
+        findings.into_problems().into_iter().map(|problem| self.locate(problem)).collect()
+    }
+
+    fn warn_of_shadowed_rules(&self, findings: &mut Findings<'_>) {
+        let rules: Vec<_> = self.rule.iter().map(Rule::to_domain).collect();
+        for (index, later) in rules.iter().enumerate() {
+            let earlier = rules.iter().take(index).find(|earlier| cover::shadows(earlier, later));
+            if let (Some(earlier), Some(rule)) = (earlier, self.rule.get(index)) {
+                let said = format!(
+                    "rule {:?} never matches: rule {:?} stands before it and matches all that it would",
+                    later.name, earlier.name
+                );
+                findings.at(rule.name.span(), said);
+            }
+        }
+    }
+
+    /// Figures are asked of `default_env` where nobody says another.
+    fn warn_of_envs(&self, findings: &mut Findings<'_>) {
+        let default = self.failure.default_env.as_str();
+        let mut envs: Vec<&str> = self.service.iter().filter_map(|service| service.env()).collect();
+        envs.sort_unstable();
+        envs.dedup();
+        let spelled =
+            envs.iter().find(|env| **env != default && env.to_lowercase() == default.to_lowercase());
+        if let Some(env) = spelled {
+            let said = format!(
+                "{default:?} and the {env:?} of a [[service]] entry are two environments: write one way"
+            );
+            findings.about("failure.default_env", said);
+        } else if !envs.is_empty() && !envs.contains(&default) {
+            let said = format!(
+                "{default:?} is the env of no [[service]] entry, and figures are asked of it where no env is named: the \
+                 entries have {}",
+                envs.join(", ")
+            );
+            findings.about("failure.default_env", said);
+        }
+    }
+
+    fn warn_of_durations(&self, findings: &mut Findings<'_>) {
+        if self.dora.link_window.get().is_zero() {
+            findings.about("dora.link_window", "is zero, so that no deployment is ever linked to a failure");
+        }
+        if self.failure.settle.get() > LONG {
+            findings.about("failure.settle", "is more than a day, and backends are told that much later");
+        }
+        if self.failure.min_duration.get() > LONG {
+            findings.about("failure.min_duration", "is more than a day, and what was over sooner is ignored");
+        }
+    }
+}
