@@ -129,6 +129,10 @@ impl Protocol for Datadog {
         true
     }
 
+    fn replaces_whole(&self) -> bool {
+        true
+    }
+
     fn send(&self, attempt: Attempt) -> Sending<'_> {
         if matches!(attempt.subject, Subject::Deployment(_)) {
             return Box::pin(self.deployments.send(attempt));

@@ -76,6 +76,7 @@ fn of_patch(reply: &Reply, action: Action, attempts: u32) -> Verdict {
     match reply.status {
         Some(404) if attempts + 1 < MOST_ATTEMPTS_AT_UNKNOWN => Verdict::Retry(Some(UNKNOWN_WAIT)),
         Some(404) if action == Action::Unmark => Verdict::Sent,
+        Some(404) => Verdict::Dead,
         _ => reply.verdict,
     }
 }

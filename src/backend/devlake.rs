@@ -51,6 +51,10 @@ impl Protocol for Devlake {
         Some(Frozen { action: Action::Replace, body: deployment(told)? })
     }
 
+    fn replaces_whole(&self) -> bool {
+        true
+    }
+
     fn send(&self, Attempt { subject, frozen, now, .. }: Attempt) -> Sending<'_> {
         let url = match subject {
             Subject::Failure(_) => &self.issues,

@@ -30,6 +30,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
 use crate::domain::forwarding::{Action, Destination, Filter, Frozen, Subject, Telling};
 use crate::domain::id::DeploymentId;
+use crate::domain::lane::Lane;
 use crate::domain::mark::Mark;
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
@@ -61,6 +62,11 @@ trait Protocol: Send + Sync {
 
     /// Whether deletions and marks need credentials besides those that everything needs.
     fn needs_more(&self) -> bool {
+        false
+    }
+
+    /// See [`Destination::replaces_whole`].
+    fn replaces_whole(&self) -> bool {
         false
     }
 
@@ -177,9 +183,9 @@ impl Backend {
         Reply { error: reply.error.map(|error| self.credentials.taken_out_of(&error)), ..reply }
     }
 
-    /// Whether this needs credentials besides those that everything needs, which may be refused alone.
-    pub fn needs_more(&self, action: Action) -> bool {
-        action.may_need_more() && self.protocol.needs_more()
+    /// The credentials that it is asked with.
+    pub fn lanes(&self) -> &'static [Lane] {
+        if self.protocol.needs_more() { &Lane::ALL } else { &[Lane::Main] }
     }
 
     /// How many attempts may be under way at once.
@@ -199,6 +205,14 @@ impl Destination for Backend {
 
     fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen {
         self.protocol.freeze(evaluated, telling)
+    }
+
+    fn lane(&self, action: Action) -> Lane {
+        if action.may_need_more() && self.protocol.needs_more() { Lane::ApplicationKey } else { Lane::Main }
+    }
+
+    fn replaces_whole(&self) -> bool {
+        self.protocol.replaces_whole()
     }
 
     fn takes_deployments(&self) -> bool {

@@ -45,11 +45,13 @@ Examples:
 pub(super) const OUTBOX_RETRY: &str = "\
 Examples:
   pagerduty-dora outbox retry 17 18
-  pagerduty-dora outbox retry --all";
+  pagerduty-dora outbox retry --all
+  pagerduty-dora outbox retry --all --backend datadog";
 
 pub(super) const OUTBOX_DISCARD: &str = "\
-Example:
-  pagerduty-dora outbox discard 17";
+Examples:
+  pagerduty-dora outbox discard 17
+  pagerduty-dora outbox discard --all --backend datadog";
 
 pub(super) const QUARANTINE: &str = "\
 Examples:

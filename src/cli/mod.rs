@@ -9,6 +9,7 @@ mod examples;
 mod explain;
 mod failures;
 mod outbox;
+mod outbox_orders;
 mod quarantine;
 mod reevaluate;
 mod report;

@@ -1,21 +1,17 @@
 //! `outbox`: what backends were told, have still to be told, and would not take.
 
-use std::sync::Arc;
-
-use anyhow::anyhow;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{ArgGroup, Args, Subcommand};
-use serde::Deserialize;
+use clap::{Args, Subcommand};
 
-use super::daemon::Daemon;
-use super::explain::only_one;
 use super::failures::{or_dash, second};
+use super::outbox_orders::{Which, give};
 use super::table::{Column, render, say, say_json, tell, width};
-use super::{Failed, Format, FormatName, examples, runtime};
-use crate::clock::{Clock, SystemClock};
+use super::{Failed, Format, FormatName, examples};
 use crate::config::Config;
-use crate::store::{Obeyed, Order, OutboxFilter, OutboxPage, OutboxRow, Reader, RowState};
-use crate::{Direct, catalog};
+use crate::domain::lane::{Condition, Lane};
+use crate::domain::printable::printable;
+use crate::domain::timestamp::Timestamp;
+use crate::store::{Order, OutboxFilter, OutboxPage, OutboxRow, Reader, RowState, Standing};
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -27,6 +23,10 @@ pub(super) struct Options {
     #[arg(long, value_parser = state_parser())]
     state: Option<RowState>,
 
+    /// Only rows for this backend
+    #[arg(long, value_name = "B")]
+    backend: Option<String>,
+
     /// At most that many
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -37,23 +37,12 @@ pub(super) struct Options {
 
 #[derive(Subcommand)]
 enum Do {
-    /// Try rows again, now
-    #[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])), after_help = examples::OUTBOX_RETRY)]
-    Retry {
-        /// Rows, or a failure or deployment for all its rows: its id or a unique beginning of it
-        #[arg(value_name = "ID")]
-        ids: Vec<String>,
-        /// All that are dead
-        #[arg(long)]
-        all: bool,
-    },
+    /// Try rows again, now, also where their backend asked to wait
+    #[command(after_help = examples::OUTBOX_RETRY)]
+    Retry(Which),
     /// Give rows up
     #[command(after_help = examples::OUTBOX_DISCARD)]
-    Discard {
-        /// Rows, or a failure or deployment for all its rows: its id or a unique beginning of it
-        #[arg(value_name = "ID", required = true)]
-        ids: Vec<String>,
-    },
+    Discard(Which),
 }
 
 /// The states, by the words that JSON and tables have for them.
@@ -69,14 +58,14 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
         Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
     match &options.order {
         None => list(options, &reader),
-        Some(Do::Discard { ids }) => give(config, Order::Discard, &rows(&reader, ids)?),
-        Some(Do::Retry { ids, all: false }) => give(config, Order::Retry, &rows(&reader, ids)?),
-        Some(Do::Retry { all: true, .. }) => give(config, Order::Retry, &dead(&reader)?),
+        Some(Do::Discard(which)) => give(config, &reader, Order::Discard, which),
+        Some(Do::Retry(which)) => give(config, &reader, Order::Retry, which),
     }
 }
 
 fn list(options: &Options, reader: &Reader) -> Result<(), Failed> {
-    let filter = OutboxFilter { state: options.state, after: 0, limit: options.limit as usize };
+    let (state, backend) = (options.state, options.backend.clone());
+    let filter = OutboxFilter { state, backend, after: 0, limit: options.limit as usize };
     let page = reader.outbox(&filter).map_err(anyhow::Error::from)?;
     match options.format.format {
         FormatName::Json => say_json(&page)?,
@@ -98,6 +87,9 @@ const COLUMNS: [Column; 9] = [
 ];
 
 fn print(page: &OutboxPage) {
+    for backend in &page.backends {
+        say(standing(backend));
+    }
     if page.rows.is_empty() {
         return tell("no rows");
     }
@@ -123,76 +115,38 @@ fn cells(row: &OutboxRow) -> Vec<String> {
         row.backend.clone(),
         short(row.subject()).to_owned(),
         row.revision.to_string(),
-        row.state.as_str().to_owned(),
-        row.attempts.to_string(),
+        if row.suspect { format!("{}, suspect", row.state.as_str()) } else { row.state.as_str().to_owned() },
+        // Nobody is to wonder about a 403 beside no attempt.
+        if row.refusals > 0 {
+            format!("{}, {} refused", row.attempts, row.refusals)
+        } else {
+            row.attempts.to_string()
+        },
         or_dash(row.next_attempt_at.map(second).as_ref()),
         or_dash(row.last_status.map(|status| status.to_string()).as_ref()),
         or_dash(row.last_error.as_ref()),
     ]
 }
 
-/// The rows that are named: by their numbers, or by what they are about.
-fn rows(reader: &Reader, ids: &[String]) -> anyhow::Result<Vec<i64>> {
-    let mut rows = Vec::new();
-    for id in ids {
-        match id.trim().parse() {
-            Ok(row) => rows.push(row),
-            Err(_) => rows.extend(reader.rows_of(&only_one(reader, id)?)?),
-        }
-    }
-    Ok(rows)
-}
-
-/// All rows that are dead.
-fn dead(reader: &Reader) -> anyhow::Result<Vec<i64>> {
-    let filter = OutboxFilter { state: Some(RowState::Dead), after: 0, limit: usize::MAX };
-    Ok(reader.outbox(&filter)?.rows.iter().map(|row| row.id).collect())
-}
-
-/// By way of the daemon where it runs, and in the store where it does not. Says what came of each row.
-fn give(config: &Config, order: Order, ids: &[i64]) -> Result<(), Failed> {
-    if ids.is_empty() {
-        tell("no rows");
-    }
-    let refused = runtime()?.block_on(async {
-        match Daemon::find(config).await? {
-            Some(daemon) => Ok(by_daemon(&daemon, order, ids).await?),
-            None => directly(config, order, ids).await,
-        }
-    })?;
-    if refused > 0 {
-        return Err(Failed::Tried(anyhow!("{refused} of {} rows stay as they are", ids.len())));
-    }
-    Ok(())
-}
-
-/// Returns how many were refused.
-async fn by_daemon(daemon: &Daemon, order: Order, ids: &[i64]) -> anyhow::Result<usize> {
-    let mut refused = 0;
-    for id in ids {
-        let response = daemon.post(&format!("/api/v1/outbox/{id}/{}", order.as_str())).await?;
-        refused += usize::from(!response.status().is_success());
-        let answer: Answer = serde_json::from_str(&response.text().await?)?;
-        say(format_args!("{id}: {}", answer.detail));
-    }
-    Ok(refused)
-}
-
-async fn directly(config: &Config, order: Order, ids: &[i64]) -> Result<usize, Failed> {
-    tell(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
-    let direct = Direct::open(config, &Arc::new(catalog::policy(config)?))?;
-    let mut refused = 0;
-    for id in ids {
-        let obeyed =
-            direct.store().order(*id, order, SystemClock.now()).await.map_err(anyhow::Error::from)?;
-        refused += usize::from(obeyed != Obeyed::Done);
-        say(format_args!("{id}: {}", obeyed.says(order)));
-    }
-    direct.close().await?;
-    Ok(refused)
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    detail: String,
+/// How a backend stands, in a line.
+fn standing(standing: &Standing) -> String {
+    let Standing { backend, lane, state, waiting, last_status, .. } = standing;
+    let mut line = match lane {
+        Lane::Main => format!("{backend}: {}", state.words()),
+        Lane::ApplicationKey => format!("{backend} (application key): {}", state.words()),
+    };
+    let is_down = !matches!(state, Condition::Idle | Condition::Delivering);
+    let mut add = |what: &str, at: Option<Timestamp>| {
+        line += &at.map(|at| format!("{what}{}", second(at))).unwrap_or_default();
+    };
+    add(" since ", standing.since.filter(|_| is_down));
+    add(&format!(", {waiting} waiting since "), standing.oldest_waiting_at);
+    add(", next try ", standing.next_attempt_at);
+    add(", last success ", standing.last_success_at);
+    let answer = match (last_status, &standing.last_error) {
+        (_, Some(error)) => format!("; last answer: {error}"),
+        (Some(status), None) => format!("; last answer: HTTP {status}"),
+        (None, None) => String::new(),
+    };
+    printable(&(line + &answer))
 }

@@ -45,7 +45,7 @@ fn failures() -> Vec<ListedFailure> {
 fn outbox() -> Vec<OutboxRow> {
     let dead = json!({
         "id": 123_456, "backend": "datadog-production-eu", "failure": "pagerduty:Q3YON8WNWTZMRQ",
-        "deployment": null, "revision": 3, "state": "dead", "attempts": 12, "next_attempt_at": null,
+        "deployment": null, "revision": 3, "state": "dead", "attempts": 12, "refusals": 0, "suspect": false, "next_attempt_at": null,
         "last_status": 400, "last_error": format!("HTTP 400: {{\"errors\":[\"{LONG}\"]}}")
     });
     let pending = json!({"state": "pending", "next_attempt_at": "2026-11-02T09:14:05.123456789Z",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::deployment::Deployment;
 use super::failure::{Evaluated, Failure, State};
 use super::id::DeploymentId;
+use super::lane::Lane;
 use super::mark::Mark;
 
 /// What a backend is told of.
@@ -66,18 +67,6 @@ impl Action {
     }
 }
 
-/// Some of what waits for a backend, by the credentials that it needs. Those of one share may be refused while those of
-/// the other are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Share {
-    /// Whatever it needs.
-    All,
-    /// What needs only the usual ones.
-    Usual,
-    /// What may need more: it changes or deletes what is there.
-    WithMore,
-}
-
 impl Action {
     /// Whether it may need more than the usual credentials.
     pub const fn may_need_more(self) -> bool {
@@ -122,6 +111,13 @@ pub trait Destination: Send + Sync {
 
     /// Which failures and deployments it is told of.
     fn filter(&self) -> &Filter;
+
+    /// The credential that a request of this kind needs.
+    fn lane(&self, action: Action) -> Lane;
+
+    /// Whether a request replaces all that the backend knew of its subject, so that the same request can be sent again
+    /// without any effect, and an older one that arrives late undoes a newer one.
+    fn replaces_whole(&self) -> bool;
 
     /// The exact request that tells the backend of this failure as it stands: with its end where it is
     /// completed, without one where it is open, and taken back where it does not count (any more).

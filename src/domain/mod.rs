@@ -15,6 +15,7 @@ pub mod figures;
 pub mod forwarding;
 pub mod history;
 pub mod id;
+pub mod lane;
 pub mod mark;
 pub mod merge;
 pub mod moment;

@@ -2,10 +2,18 @@
 
 use std::time::Duration;
 
+use super::timestamp::Timestamp;
+
 /// The first wait is up to this long, and each one after it up to twice the one before.
 const BASE: Duration = Duration::from_secs(1);
-/// No wait is longer, whatever was answered.
-pub const LONGEST_WAIT: Duration = Duration::from_mins(5);
+/// Longest wait that this program chooses by itself.
+pub const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
+/// Longest wait at all: a backend that asks for more is asked again after this long.
+pub const LONGEST_WAIT: Duration = Duration::from_hours(1);
+/// Longest wait for the next probe of a backend that does not answer: one request a minute costs nobody anything.
+const LONGEST_PROBE_WAIT: Duration = Duration::from_mins(1);
+/// Time during which a row that is answered 404 or 405 is tried again. It is dead after that.
+const LONGEST_NOT_FOUND: Duration = Duration::from_hours(1);
 
 /// What becomes of a revision after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +24,8 @@ pub enum Verdict {
     Retry(Option<Duration>),
     /// It takes nothing from us: wrong credentials or wrong address. Not the revision's fault.
     Refused,
+    /// 404 or 405: perhaps a proxy in between said so, for a while. Tried again for an hour, see [`is_lost`].
+    NotFound,
     /// It will never take this one.
     Dead,
 }
@@ -27,6 +37,7 @@ impl Verdict {
         match status {
             200..=299 => Self::Sent,
             300..=399 | 401 | 403 => Self::Refused,
+            404 | 405 => Self::NotFound,
             408 | 425 | 429 => Self::Retry(retry_after),
             400..=499 => Self::Dead,
             _ => Self::Retry(retry_after),
@@ -37,9 +48,23 @@ impl Verdict {
 /// How long to wait after the `attempts`-th attempt: full jitter, `share` being drawn from 0 to 1.
 pub fn wait(attempts: u32, asked: Option<Duration>, share: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
-    let ceiling = BASE.saturating_mul(1 << doublings).min(LONGEST_WAIT);
+    let ceiling = BASE.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
     let jittered = ceiling.mul_f64(share.clamp(0.0, 1.0));
     jittered.max(asked.unwrap_or_default().min(LONGEST_WAIT))
+}
+
+/// How long to wait for the next probe of a backend after `failed` probes in a row; `share` is drawn from 0 to 1. The
+/// first probe goes out at once: most often a single request failed, and the backend takes the next one.
+pub fn probe_wait(failed: u32, asked: Option<Duration>, share: f64) -> Duration {
+    let asked = asked.unwrap_or_default().min(LONGEST_WAIT);
+    let Some(doublings) = failed.checked_sub(1) else { return asked };
+    let ceiling = BASE.saturating_mul(1 << doublings.min(16)).min(LONGEST_PROBE_WAIT);
+    ceiling.mul_f64(0.5 + share.clamp(0.0, 1.0) / 2.0).max(asked)
+}
+
+/// Whether a row that is answered 404 or 405 since `since` is dead.
+pub fn is_lost(since: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(since) >= LONGEST_NOT_FOUND
 }
 
 #[cfg(test)]
@@ -52,7 +77,8 @@ mod tests {
             let expected = match status {
                 200..=299 => Verdict::Sent,
                 401 | 403 | 300..=399 => Verdict::Refused,
-                400 | 402 | 404..=407 | 409..=424 | 426..=428 | 430..=499 => Verdict::Dead,
+                404 | 405 => Verdict::NotFound,
+                400 | 402 | 406 | 407 | 409..=424 | 426..=428 | 430..=499 => Verdict::Dead,
                 _ => Verdict::Retry(None),
             };
             assert_eq!(Verdict::of_status(status, None), expected, "{status}");
@@ -63,14 +89,33 @@ mod tests {
     fn waits_double_up_to_five_minutes() {
         let longest: Vec<u64> = (1..=11).map(|n| wait(n, None, 1.0).as_secs()).collect();
         assert_eq!(longest, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert_eq!(wait(u32::MAX, None, 1.0), LONGEST_WAIT);
+        assert_eq!(wait(u32::MAX, None, 1.0), LONGEST_BACKOFF);
         assert_eq!(wait(5, None, 0.0), Duration::ZERO);
     }
 
     #[test]
-    fn what_the_backend_asks_for_is_kept_and_clamped() {
-        let minute = Duration::from_mins(1);
+    fn what_the_backend_asks_for_is_kept_up_to_an_hour() {
+        let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
         assert_eq!(wait(1, Some(minute), 0.5), minute);
-        assert_eq!(wait(1, Some(Duration::MAX), 0.5), LONGEST_WAIT);
+        assert_eq!(wait(1, Some(Duration::from_mins(59)), 0.5), Duration::from_mins(59));
+        assert_eq!(wait(1, Some(Duration::MAX), 0.5), hour);
+        assert_eq!(
+            (probe_wait(0, Some(minute), 0.5), probe_wait(9, Some(Duration::MAX), 0.5)),
+            (minute, hour)
+        );
+    }
+
+    #[test]
+    fn probes_begin_at_once_and_end_at_one_a_minute() {
+        let longest: Vec<u64> = (0..=9).map(|n| probe_wait(n, None, 1.0).as_secs()).collect();
+        assert_eq!(longest, [0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(probe_wait(u32::MAX, None, 0.0), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_row_is_lost_after_an_hour_of_404() {
+        let since = Timestamp::from_nanos(0);
+        let after = |minutes| is_lost(since, since.saturating_add(Duration::from_mins(minutes)));
+        assert_eq!([after(0), after(59), after(60)], [false, false, true]);
     }
 }

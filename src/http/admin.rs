@@ -144,6 +144,7 @@ pub(super) async fn no_browser(request: Request, next: Next) -> Response {
 #[serde(deny_unknown_fields)]
 pub(super) struct OutboxQuery {
     state: Option<RowState>,
+    backend: Option<String>,
     limit: Option<usize>,
     #[serde(default)]
     cursor: i64,
@@ -154,13 +155,13 @@ pub(super) async fn outbox(
     State(admin): State<Arc<Admin>>,
     query: Result<Query<OutboxQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
-    let OutboxQuery { state, limit, cursor } = match query {
+    let OutboxQuery { state, backend, limit, cursor } = match query {
         Ok(Query(query)) => query,
         Err(rejection) => return bad_query(&rejection.body_text()),
     };
     let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, LARGEST_LIMIT);
     let reader = admin.reader.clone();
-    match blocking(move || reader.outbox(&OutboxFilter { state, after: cursor, limit })).await {
+    match blocking(move || reader.outbox(&OutboxFilter { state, backend, after: cursor, limit })).await {
         Ok(page) => Json(page).into_response(),
         Err(response) => response,
     }

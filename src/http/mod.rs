@@ -11,6 +11,7 @@ mod figures;
 mod hosts;
 mod kept;
 mod openapi;
+mod outbox_orders;
 mod progress;
 mod quarantine;
 mod refused;
@@ -92,6 +93,8 @@ fn admin_router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/failures/{id}", get(admin::failure))
         .route("/api/v1/report", get(figures::report))
         .route("/api/v1/outbox", get(admin::outbox))
+        .route("/api/v1/outbox/retry", post(outbox_orders::retry).layer(from_fn(admin::no_browser)))
+        .route("/api/v1/outbox/discard", post(outbox_orders::discard).layer(from_fn(admin::no_browser)))
         .route("/api/v1/outbox/{id}/retry", post(admin::retry).layer(from_fn(admin::no_browser)))
         .route("/api/v1/outbox/{id}/discard", post(admin::discard).layer(from_fn(admin::no_browser)))
         .route("/api/v1/quarantine", get(quarantine::list))

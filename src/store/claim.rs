@@ -3,8 +3,10 @@
 use rusqlite::params;
 
 use super::outbox::{frozen, subject};
+use super::resend;
 use super::writer::Session;
-use crate::domain::forwarding::{Frozen, Share, Subject};
+use crate::domain::forwarding::{Frozen, Subject};
+use crate::domain::lane::Lane;
 use crate::domain::retry;
 use crate::domain::timestamp::Timestamp;
 
@@ -23,6 +25,8 @@ pub struct Claimed {
     pub taken: u32,
     /// What to send.
     pub frozen: Frozen,
+    /// When it was first answered 404 or 405; `None`: never.
+    pub not_found_since: Option<Timestamp>,
 }
 
 /// What is due, and when to ask again where nothing changes before.
@@ -34,47 +38,25 @@ pub struct Claim {
     pub next_due_at: Option<Timestamp>,
 }
 
-/// Rows that are due, oldest first, none while an earlier revision of its failure, or deployment, is still to be sent.
+/// Rows of a lane that are due, oldest first, none while an earlier revision of its failure, or deployment, is still to
+/// be sent.
 pub(super) fn claim(
     session: &mut Session<'_>,
     backend: &str,
-    now: Timestamp,
+    lane: Lane,
     limit: usize,
-    share: Share,
+    now: Timestamp,
 ) -> rusqlite::Result<Claim> {
-    const DUE: &str =
-        "SELECT o.id, f.failure_id, o.revision, o.attempts, o.taken, o.action, o.body, d.deployment_id
-        FROM outbox o LEFT JOIN failure f ON f.id = o.failure LEFT JOIN deployment d ON d.id = o.deployment
-        WHERE o.backend = ?1 AND o.due_at_ns <= ?2
-        AND (?4 IS NULL OR (o.action IN ('delete', 'mark', 'unmark')) = ?4) AND NOT EXISTS (
-            SELECT 1 FROM outbox earlier WHERE earlier.failure = o.failure
-            AND earlier.backend = o.backend AND earlier.state = 'pending' AND earlier.revision < o.revision)
-        AND NOT EXISTS (
-            SELECT 1 FROM outbox earlier WHERE earlier.deployment = o.deployment
-            AND earlier.backend = o.backend AND earlier.state = 'pending' AND earlier.revision < o.revision)
-        ORDER BY o.due_at_ns, o.id LIMIT ?3";
-    const ATTEMPT: &str = "UPDATE outbox SET attempts = attempts + 1, in_doubt = in_doubt + 1 WHERE id = ?1";
-    const NEXT: &str = "SELECT min(due_at_ns) FROM outbox WHERE backend = ?1 AND due_at_ns > ?2";
-    clamp(session, backend, now)?;
-    let limit_with_claimed = i64::try_from(limit + session.claimed.len()).unwrap_or(i64::MAX);
-    let needs_more = match share {
-        Share::All => None,
-        Share::Usual => Some(false),
-        Share::WithMore => Some(true),
-    };
-    let mut statement = session.prepare(DUE)?;
-    let due =
-        statement.query_map(params![backend, now.as_nanos(), limit_with_claimed, needs_more], |row| {
-            Ok(Claimed {
-                row: row.get(0)?,
-                subject: subject(row, 1, 7)?,
-                revision: row.get(2)?,
-                attempts: row.get(3)?,
-                taken: row.get(4)?,
-                frozen: frozen(row, 5)?,
-            })
-        })?;
-    let mut rows = due.collect::<Result<Vec<_>, _>>()?;
+    const ATTEMPT: &str = "UPDATE outbox SET attempts = attempts + 1, in_doubt = in_doubt + 1,
+        unknown = unknown + 1 WHERE id = ?1";
+    const NEXT: &str =
+        "SELECT min(due_at_ns) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3";
+    clamp(session, backend, lane, now)?;
+    let limit_with_claimed = limit + session.claimed.len();
+    let mut rows = due(session, backend, lane, now, limit_with_claimed)?;
+    if rows.len() < limit_with_claimed {
+        rows.extend(resend::due(session, backend, lane, now, limit_with_claimed - rows.len())?);
+    }
     rows.retain(|claimed| !session.claimed.contains(&claimed.row));
     rows.truncate(limit);
     for claimed in &rows {
@@ -82,20 +64,80 @@ pub(super) fn claim(
         session.execute(ATTEMPT, [claimed.row])?;
         session.claimed.insert(claimed.row);
     }
-    let next: Option<i64> =
-        session.prepare(NEXT)?.query_row(params![backend, now.as_nanos()], |row| row.get(0))?;
+    let params = params![backend, lane.as_str(), now.as_nanos()];
+    let next: Option<i64> = session.prepare(NEXT)?.query_row(params, |row| row.get(0))?;
+    let next_again = resend::next_due_at(session, backend, lane, now)?;
+    let next = next.into_iter().chain(next_again).min();
     Ok(Claim { rows, next_due_at: next.map(Timestamp::from_nanos) })
 }
 
+/// Rows whose time has come and that nothing holds back.
+fn due(
+    session: &Session<'_>,
+    backend: &str,
+    lane: Lane,
+    now: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<Vec<Claimed>> {
+    const DUE: &str =
+        "SELECT o.id, f.failure_id, o.revision, o.attempts, o.taken, o.action, o.body, d.deployment_id,
+            o.missing_since_ns, coalesce(
+            (SELECT max(id) FROM outbox earlier WHERE earlier.failure = o.failure
+                AND earlier.backend = o.backend AND earlier.again_at_ns IS NOT NULL),
+            (SELECT max(id) FROM outbox earlier WHERE earlier.deployment = o.deployment
+                AND earlier.backend = o.backend AND earlier.again_at_ns IS NOT NULL))
+        FROM outbox o LEFT JOIN failure f ON f.id = o.failure LEFT JOIN deployment d ON d.id = o.deployment
+        WHERE o.backend = ?1 AND o.lane = ?2 AND o.due_at_ns <= ?3 AND NOT EXISTS (
+            SELECT 1 FROM outbox earlier WHERE earlier.failure = o.failure
+            AND earlier.backend = o.backend AND earlier.state = 'pending' AND earlier.revision < o.revision)
+        AND NOT EXISTS (
+            SELECT 1 FROM outbox earlier WHERE earlier.deployment = o.deployment
+            AND earlier.backend = o.backend AND earlier.state = 'pending' AND earlier.revision < o.revision)
+        ORDER BY o.due_at_ns, o.id LIMIT ?4";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = session.prepare(DUE)?;
+    let mut due = statement.query(params![backend, lane.as_str(), now.as_nanos(), limit])?;
+    let mut rows = Vec::new();
+    while let Some(row) = due.next()? {
+        // One request of a subject at a time, also of those that are sent once more.
+        let sent_again: Option<i64> = row.get(9)?;
+        if sent_again.is_some_and(|row| session.claimed.contains(&row)) {
+            continue;
+        }
+        let not_found_since: Option<i64> = row.get(8)?;
+        rows.push(Claimed {
+            row: row.get(0)?,
+            subject: subject(row, 1, 7)?,
+            revision: row.get(2)?,
+            attempts: row.get(3)?,
+            taken: row.get(4)?,
+            frozen: frozen(row, 5)?,
+            not_found_since: not_found_since.map(Timestamp::from_nanos),
+        });
+    }
+    Ok(rows)
+}
+
 /// Has rows that are due farther ahead than any wait is long be due now: the clock was set back since.
-fn clamp(session: &Session<'_>, backend: &str, now: Timestamp) -> rusqlite::Result<()> {
-    const LATEST: &str = "SELECT max(due_at_ns) FROM outbox WHERE backend = ?1 AND due_at_ns IS NOT NULL";
-    const CLAMP: &str = "UPDATE outbox SET due_at_ns = ?2 WHERE backend = ?1 AND due_at_ns > ?3";
+fn clamp(session: &Session<'_>, backend: &str, lane: Lane, now: Timestamp) -> rusqlite::Result<()> {
+    const COLUMNS: [(&str, &str); 2] = [
+        (
+            "SELECT max(due_at_ns) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns IS NOT NULL",
+            "UPDATE outbox SET due_at_ns = ?3 WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?4",
+        ),
+        (
+            "SELECT max(again_at_ns) FROM outbox WHERE backend = ?1 AND lane = ?2 AND again_at_ns IS NOT NULL",
+            "UPDATE outbox SET again_at_ns = ?3 WHERE backend = ?1 AND lane = ?2 AND again_at_ns > ?4",
+        ),
+    ];
     let longest_wait = retry::LONGEST_WAIT.max(session.settings.policy.settle);
     let horizon_ns = now.saturating_add(longest_wait).as_nanos();
-    let latest: Option<i64> = session.prepare(LATEST)?.query_row([backend], |row| row.get(0))?;
-    if latest > Some(horizon_ns) {
-        session.execute(CLAMP, params![backend, now.as_nanos(), horizon_ns])?;
+    for (latest, clamp) in COLUMNS {
+        let latest: Option<i64> =
+            session.prepare(latest)?.query_row(params![backend, lane.as_str()], |row| row.get(0))?;
+        if latest > Some(horizon_ns) {
+            session.execute(clamp, params![backend, lane.as_str(), now.as_nanos(), horizon_ns])?;
+        }
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::deployment_row;
 use super::failure_row::from_json;
 use super::forwarded::{Forwarded, forwarded};
+use super::lane::{Standing, standings};
 use super::schema::{OpenError, advice, open_to_read};
 use super::sizes::Sizes;
 use crate::domain::failure::{Failure, State};
@@ -71,6 +72,8 @@ pub struct Gauges {
     pub sizes: Sizes,
     /// Of each backend that has rows which are not done: its name, pending, dead, and the oldest pending one.
     pub outbox: Vec<OutboxGauge>,
+    /// How the backends stand that were ever asked, or for which something waits.
+    pub standings: Vec<Standing>,
 }
 
 /// One backend's outbox.
@@ -82,6 +85,8 @@ pub struct OutboxGauge {
     pub pending: i64,
     /// Rows given up.
     pub dead: i64,
+    /// Rows that fail again and again while others are accepted.
+    pub suspect: i64,
     /// When the oldest row to be sent was put there.
     pub oldest_at: Option<Timestamp>,
 }
@@ -169,11 +174,13 @@ impl Reader {
     /// What the metrics show.
     pub fn gauges(&self) -> Result<Gauges, ReadError> {
         const OPEN: &str = "SELECT count(*) FROM failure WHERE state = 'open' AND finished_at_ns IS NULL";
-        const OUTBOX: &str = "SELECT backend, sum(pending), sum(dead), min(oldest) FROM (
-                SELECT backend, count(*) AS pending, 0 AS dead, min(created_at_ns) AS oldest
+        const OUTBOX: &str = "SELECT backend, sum(pending), sum(dead), min(oldest), sum(suspect) FROM (
+                SELECT backend, count(*) AS pending, 0 AS dead, min(created_at_ns) AS oldest, 0 AS suspect
                 FROM outbox WHERE due_at_ns IS NOT NULL GROUP BY backend
                 UNION ALL
-                SELECT backend, 0, count(*), NULL FROM outbox WHERE state = 'dead' GROUP BY backend
+                SELECT backend, 0, count(*), NULL, 0 FROM outbox WHERE state = 'dead' GROUP BY backend
+                UNION ALL
+                SELECT backend, 0, 0, NULL, count(*) FROM outbox WHERE suspect = 1 GROUP BY backend
             ) GROUP BY backend";
         let db = self.lock();
         let count = |sql| db.prepare_cached(sql)?.query_row([], |row| row.get(0));
@@ -183,6 +190,7 @@ impl Reader {
                 backend: row.get(0)?,
                 pending: row.get(1)?,
                 dead: row.get(2)?,
+                suspect: row.get(4)?,
                 oldest_at: oldest.map(Timestamp::from_nanos),
             })
         };
@@ -191,6 +199,7 @@ impl Reader {
             quarantined: count("SELECT count(*) FROM quarantine")?,
             sizes: Sizes::of(&db),
             outbox: db.prepare_cached(OUTBOX)?.query_map([], outbox)?.collect::<Result<_, _>>()?,
+            standings: standings(&db)?,
         })
     }
 

@@ -15,18 +15,22 @@ mod files;
 mod find;
 mod fold;
 mod forwarded;
+mod forwarding;
 mod health;
 mod job;
-mod last_answer;
+mod lane;
 mod late_links;
 mod listing;
 mod mark;
+mod news;
+mod orders;
 mod outbox;
 mod outbox_rows;
 mod owed_mark;
 mod quarantine;
 mod record;
 mod reevaluate;
+mod resend;
 mod schema;
 mod sizes;
 mod story;
@@ -46,10 +50,12 @@ pub use files::is_in_use;
 pub use find::{Found, FoundKind};
 pub use forwarded::{ForwardState, Forwarded};
 pub use health::Trouble;
-pub use last_answer::LastAnswer;
+pub use lane::Standing;
 pub use listing::{Filter, Gauges, ListedFailure, Page, ReadError, Reader};
+pub use news::Hurried;
+pub use orders::{After, Obeyed, Order, Total};
 pub use outbox::Outcome;
-pub use outbox_rows::{Obeyed, Order, OutboxFilter, OutboxPage, OutboxRow, RowState};
+pub use outbox_rows::{OutboxFilter, OutboxPage, OutboxRow, RowState};
 pub use quarantine::{QuarantinePage, QuarantineRow, Quarantined, ReadHeading, Retried};
 pub use record::{Delivery, Recorded};
 pub use reevaluate::{Batch, Change, Changed, Span};
@@ -60,7 +66,7 @@ pub use submit::Submitted;
 
 use crate::domain::deployment::Deployment;
 use crate::domain::event::{Event, Heading};
-use crate::domain::forwarding::{Destinations, Share};
+use crate::domain::forwarding::Destinations;
 use crate::domain::id::FailureId;
 use crate::domain::policy::Policy;
 use crate::domain::submission::Submission;
@@ -68,6 +74,7 @@ use crate::domain::timestamp::Timestamp;
 use files::{Files, Lock};
 use health::Health;
 use job::{Job, Kind};
+use news::News;
 use writer::{Place, Session, Writer};
 
 /// How many writes may wait. One more is refused where somebody waits for the answer (`offer`), so that those who wait are
@@ -137,6 +144,7 @@ pub enum Ended {
 pub struct Store {
     jobs: mpsc::Sender<Box<dyn Job>>,
     outbox_changed: watch::Receiver<()>,
+    hurried: watch::Receiver<Hurried>,
     ended: watch::Receiver<Ended>,
     health: Health,
 }
@@ -148,14 +156,15 @@ impl Store {
         let mut db = schema::open_to_write(path)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (changed, outbox_changed) = watch::channel(());
+        let (hurry, hurried) = watch::channel(Hurried::new());
         let (end, ended) = watch::channel(Ended::Running);
         let (checkpointer, health) = (checkpoint::start(path, &mut db)?, Health::default());
         let files = Files::of(path).map_err(|error| OpenError::NoFile { path: path.to_owned(), error })?;
         let place = Place { db, lock, files, checkpointer };
-        let mut writer = Writer::new(place, settings, queue, changed, health.clone());
+        let mut writer = Writer::new(place, settings, queue, News { changed, hurry }, health.clone());
         writer.catch_up().map_err(schema::in_file(path))?;
         writer.start(end)?;
-        Ok(Self { jobs, outbox_changed, ended, health })
+        Ok(Self { jobs, outbox_changed, hurried, ended, health })
     }
 
     /// Records a verified event. When this is `Ok`, the disk has it.
@@ -193,51 +202,6 @@ impl Store {
         self.offer(Kind::Other, move |session| deployment_row::save(session, &deployment, now)).await
     }
 
-    /// Takes up to `limit` revisions of a share that are due for `backend`, for this process to send.
-    pub async fn claim(
-        &self,
-        backend: &str,
-        now: Timestamp,
-        limit: usize,
-        share: Share,
-    ) -> Result<Claim, StoreError> {
-        let backend = backend.to_owned();
-        self.queue(move |session| claim::claim(session, &backend, now, limit, share)).await
-    }
-
-    /// What `backend` answered last to what may need more than the usual credentials, or to the rest, as far as
-    /// something of that waits for it.
-    pub async fn last_answer(
-        &self,
-        backend: &str,
-        needs_more: bool,
-    ) -> Result<Option<LastAnswer>, StoreError> {
-        let backend = backend.to_owned();
-        self.queue(move |session| last_answer::last_answer(session, &backend, needs_more)).await
-    }
-
-    /// Puts before `backend` some of what changed about marks while it was not told of any. `false`: that was all.
-    pub async fn make_up_for_marks(&self, backend: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let backend = backend.to_owned();
-        self.queue(move |session| owed_mark::make_up(session, &backend, now)).await
-    }
-
-    /// Records what came of an attempt, and lets go of the claim.
-    pub async fn record_attempt(
-        &self,
-        row: i64,
-        outcome: Outcome,
-        taken: u32,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.queue(move |session| outbox::record_attempt(session, row, &outcome, taken, now)).await
-    }
-
-    /// Does with a row of the outbox what a person wants.
-    pub async fn order(&self, row: i64, order: Order, now: Timestamp) -> Result<Obeyed, StoreError> {
-        self.queue(move |session| outbox_rows::obey(session, row, order, now)).await
-    }
-
     /// Reads a body in quarantine again.
     pub async fn retry_quarantined(&self, id: i64, read: ReadHeading) -> Result<Retried, StoreError> {
         self.queue(move |session| quarantine::retry(session, id, read)).await
@@ -262,11 +226,6 @@ impl Store {
     /// The trouble that the store is in. `None`: no commit has failed in the last ten seconds.
     pub fn trouble(&self) -> Option<Trouble> {
         self.health.trouble(Instant::now())
-    }
-
-    /// Ready whenever the outbox may hold something new.
-    pub fn outbox_changed(&self) -> watch::Receiver<()> {
-        self.outbox_changed.clone()
     }
 
     /// How the writer ended, once it has.

@@ -1,17 +1,22 @@
 //! The outbox: what each backend has still to be told, and what became of what it was told.
 
+use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Params, Row, params};
 
 use super::deployment_row;
 use super::failure_row::FailureRow;
+use super::resend;
 use super::writer::Session;
 use crate::domain::failure::{Evaluated, State};
 use crate::domain::forwarding::{Action, Destination, Frozen, Subject, Telling, seen_through};
+use crate::domain::lane::Lane;
 use crate::domain::timestamp::Timestamp;
 
 /// The answers to be tried again that say that nothing was taken: keys were wrong, there is nothing (yet) to change,
 /// too much at once. After a 503 of some proxy that is not certain.
-const CLEAR_REFUSALS: [u16; 4] = [401, 403, 404, 429];
+const CLEAR_REFUSALS: [u16; 5] = [401, 403, 404, 405, 429];
+/// A row is suspect from so many failed attempts on, while other rows are accepted.
+const SUSPECT_FROM_ATTEMPTS: u32 = 3;
 
 /// As many attempts of a row can be looked at later; two days of an outage are six hundred.
 const MOST_ATTEMPTS_KEPT: i64 = 20;
@@ -67,6 +72,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether the request was answered by the backend itself, so that it cannot arrive there any more: a proxy that
+    /// gave up on it may still pass it on.
+    fn is_answered(&self) -> bool {
+        match self {
+            Self::Retry { status, .. } => {
+                status.is_some_and(|status| (200..=501).contains(&status) && status != 408)
+            }
+            Self::Sent { .. } | Self::Dead { .. } | Self::Released { .. } => true,
+        }
+    }
+
     /// Whether it is certain that the backend has nothing of what was sent last.
     fn is_clear_refusal(&self) -> bool {
         match self {
@@ -153,7 +169,14 @@ fn latest(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite::R
 pub(super) fn frozen(row: &Row<'_>, first_column: usize) -> rusqlite::Result<Frozen> {
     let word = row.get_ref(first_column)?.as_str()?;
     let action = Action::ALL.into_iter().find(|action| action.as_str() == word);
-    Ok(Frozen { action: action.unwrap_or(Action::Replace), body: row.get(first_column + 1)? })
+    let action = action.ok_or_else(|| unknown_word(first_column, word))?;
+    Ok(Frozen { action, body: row.get(first_column + 1)? })
+}
+
+/// A word that this program never writes there: the store is damaged.
+pub(super) fn unknown_word(column: usize, word: &str) -> rusqlite::Error {
+    let error = format!("the store holds an unknown word: {word:?}");
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
 }
 
 /// What a row is about, by the failure's id in one column and the deployment's in another.
@@ -209,17 +232,20 @@ pub(super) fn put(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     const INSERT: &str =
-        "INSERT INTO outbox (backend, failure, deployment, revision, due_at_ns, created_at_ns, action, body)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        "INSERT INTO outbox (backend, failure, deployment, revision, due_at_ns, created_at_ns, lane, action, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let (failure, deployment) = match about {
         About::Failure(row) => (Some(row), None),
         About::Deployment(row) => (None, Some(row)),
     };
     let (due_at_ns, now_ns) = (due_at.as_nanos(), now.as_nanos());
     let Frozen { action, body } = frozen;
-    let action = action.as_str();
-    session
-        .execute(INSERT, params![backend, failure, deployment, number, due_at_ns, now_ns, action, body])?;
+    let lane = destination(session, backend).map_or(Lane::Main, |destination| destination.lane(*action));
+    let (lane, action) = (lane.as_str(), action.as_str());
+    session.execute(
+        INSERT,
+        params![backend, failure, deployment, number, due_at_ns, now_ns, lane, action, body],
+    )?;
     session.outbox_changed = true;
     Ok(())
 }
@@ -244,33 +270,89 @@ pub(super) fn supersede_rows(session: &Session<'_>, sql: &str, params: impl Para
     Ok(())
 }
 
-/// Records what came of an attempt, and how many of the row's requests the backend has.
+/// The backend of this name, where it is configured.
+pub(super) fn destination<'a>(session: &Session<'a>, backend: &str) -> Option<&'a dyn Destination> {
+    let settings = session.settings;
+    settings.destinations.iter().find(|destination| destination.name() == backend).map(|found| &**found)
+}
+
+/// An attempt that ended.
+pub(super) struct Attempted {
+    /// The row.
+    pub(super) row: i64,
+    /// What came of the attempt.
+    pub(super) outcome: Outcome,
+    /// How many of the row's requests the backend has.
+    pub(super) taken: u32,
+}
+
+/// Records what came of an attempt.
 pub(super) fn record_attempt(
     session: &mut Session<'_>,
-    row: i64,
-    outcome: &Outcome,
-    taken: u32,
+    Attempted { row, outcome, taken }: &Attempted,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     const REMEMBER: &str = "INSERT OR REPLACE INTO attempt
         SELECT id, attempts, ?2, ?3, ?4 FROM outbox WHERE id = ?1";
     const FORGET: &str = "DELETE FROM attempt WHERE outbox = ?1
         AND number <= (SELECT attempts FROM outbox WHERE id = ?1) - ?2";
-    const RECORD: &str = "UPDATE outbox SET state = ?2, due_at_ns = ?3, attempts = attempts - ?4,
-        last_status = coalesce(?5, last_status), last_error = ?6, in_doubt = in_doubt - ?7, taken = max(taken, ?8)
-        WHERE id = ?1";
-    let (state, due_at, not_counted, status, error) = match outcome {
-        Outcome::Sent { status } => ("sent", None, 0, *status, None),
-        Outcome::Retry { due_at, status, error } => ("pending", Some(*due_at), 0, *status, Some(error)),
-        Outcome::Dead { status, error } => ("dead", None, 0, *status, Some(error)),
-        Outcome::Released { due_at, status, error } => ("pending", Some(*due_at), 1, *status, Some(error)),
+    const STATE: &str = "SELECT state FROM outbox WHERE id = ?1";
+    const RECORD: &str =
+        "UPDATE outbox SET state = ?2, due_at_ns = ?3, again_at_ns = ?4, attempts = attempts - ?5,
+        refusals = refusals + ?5, last_status = coalesce(?6, last_status), last_error = ?7,
+        in_doubt = in_doubt - ?8, unknown = unknown - ?9, taken = max(taken, ?10) WHERE id = ?1";
+    let state: String = session.prepare(STATE)?.query_row([row], |columns| columns.get(0))?;
+    let (new_state, later, status, error) = match outcome {
+        Outcome::Sent { status } => ("sent", None, *status, None),
+        Outcome::Retry { due_at, status, error } | Outcome::Released { due_at, status, error } => {
+            ("pending", Some(due_at.as_nanos()), *status, Some(error))
+        }
+        Outcome::Dead { status, error } => ("dead", None, *status, Some(error)),
     };
+    // What is sent once more stays sent, whatever comes of that.
+    let is_sent_again = state == "sent";
+    let (state, due_at_ns, again_at_ns) =
+        if is_sent_again { ("sent", None, later) } else { (new_state, later, None) };
     session.execute(REMEMBER, params![row, now.as_nanos(), status, error])?;
     session.execute(FORGET, params![row, MOST_ATTEMPTS_KEPT])?;
-    let due_at_ns = due_at.map(Timestamp::as_nanos);
-    let not_in_doubt = outcome.is_clear_refusal();
-    session
-        .execute(RECORD, params![row, state, due_at_ns, not_counted, status, error, not_in_doubt, taken])?;
-    session.claimed.remove(&row);
+    let not_counted = matches!(outcome, Outcome::Released { .. });
+    let (not_in_doubt, is_answered) = (outcome.is_clear_refusal(), outcome.is_answered());
+    session.execute(
+        RECORD,
+        params![
+            row,
+            state,
+            due_at_ns,
+            again_at_ns,
+            not_counted,
+            status,
+            error,
+            not_in_doubt,
+            is_answered,
+            taken
+        ],
+    )?;
+    judge(session, *row, outcome, now)?;
+    if let Outcome::Sent { status: Some(_) } = outcome {
+        resend::accepted(session, *row, is_sent_again, now)?;
+    }
+    session.claimed.remove(row);
     Ok(())
+}
+
+/// Notes since when a row fails, and whether it is at fault itself: others of its backend were accepted since.
+fn judge(session: &Session<'_>, row: i64, outcome: &Outcome, now: Timestamp) -> rusqlite::Result<()> {
+    const WELL: &str = "UPDATE outbox SET failing_since_ns = NULL, suspect = 0
+        WHERE id = ?1 AND failing_since_ns IS NOT NULL";
+    const FAILS: &str = "UPDATE outbox SET failing_since_ns = coalesce(failing_since_ns, ?2),
+        missing_since_ns = iif(?3, coalesce(missing_since_ns, ?2), missing_since_ns),
+        suspect = attempts >= ?4 AND EXISTS (SELECT 1 FROM lane WHERE lane.backend = outbox.backend
+            AND lane.lane = outbox.lane AND lane.succeeded_at_ns >= coalesce(outbox.failing_since_ns, ?2 + 1))
+        WHERE id = ?1";
+    let Outcome::Retry { status, .. } = outcome else { return session.execute(WELL, [row]).map(drop) };
+    if *status == Some(429) {
+        return Ok(());
+    }
+    let is_missing = matches!(status, Some(404 | 405));
+    session.execute(FAILS, params![row, now.as_nanos(), is_missing, SUSPECT_FROM_ATTEMPTS]).map(drop)
 }

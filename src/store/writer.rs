@@ -2,7 +2,7 @@
 //!
 //! While one group syncs, the next gathers: no commit waits for a timer. The only one, `CALM_AFTER`, puts off folding.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use super::files::{Files, Lock};
 use super::fold::{self, Backlog, Slice, Unfolded};
 use super::health::Health;
 use super::job::{Job, Kind, NotCommitted, Received, receive_within};
+use super::news::News;
 use super::{Ended, Settings, StoreError, late_links, mark, record};
 use crate::domain::timestamp::Timestamp;
 use crate::telemetry::log_limit::LogLimit;
@@ -48,6 +49,8 @@ pub(super) struct Session<'a> {
     pub(super) affected: BTreeMap<i64, Timestamp>,
     /// Set by whoever adds to the outbox.
     pub(super) outbox_changed: bool,
+    /// The backends whose rows a person wants tried again at once.
+    pub(super) hurried: BTreeSet<String>,
 }
 
 impl<'a> Session<'a> {
@@ -100,7 +103,7 @@ pub(super) struct Writer {
     files: Files,
     settings: Settings,
     queue: mpsc::Receiver<Box<dyn Job>>,
-    changed: watch::Sender<()>,
+    news: News,
     checkpointer: Checkpointer,
     health: Health,
     /// Lines that say that something could not be folded.
@@ -125,7 +128,7 @@ impl Writer {
         Place { db, lock, files, checkpointer }: Place,
         settings: Settings,
         queue: mpsc::Receiver<Box<dyn Job>>,
-        changed: watch::Sender<()>,
+        news: News,
         health: Health,
     ) -> Self {
         let most_unfolded = settings.most_unfolded;
@@ -138,7 +141,7 @@ impl Writer {
             quarantine_lines: LogLimit::default(),
             settings,
             queue,
-            changed,
+            news,
             checkpointer,
             claimed: HashSet::new(),
             backlog: Backlog::new(most_unfolded),
@@ -356,19 +359,20 @@ impl Writer {
             keeps_marks: self.keeps_marks,
             affected: BTreeMap::new(),
             outbox_changed: false,
+            hurried: BTreeSet::new(),
         };
         let done = session
             .execute("BEGIN IMMEDIATE", [])
             .and_then(|_| work(&mut session))
             .and_then(|result| mark::tell_affected(&mut session).map(|()| result))
             .and_then(|result| session.execute("COMMIT", []).map(|_| result));
-        let outbox_changed = session.outbox_changed;
+        let (outbox_changed, hurried) = (session.outbox_changed, session.hurried);
         self.is_stuck = done.is_err();
-        match &done {
-            Err(_) => self.claimed = claimed_before,
-            Ok(_) if outbox_changed => self.changed.send_replace(()),
-            Ok(_) => {}
+        if done.is_err() {
+            self.claimed = claimed_before;
+            return done;
         }
+        self.news.tell(outbox_changed, hurried);
         done
     }
 

@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::backends::Backends;
 use super::intake::Intake;
 use super::process::Process;
 use super::store::StoreMetrics;
@@ -46,6 +47,7 @@ pub struct Metrics {
     open_failures: Gauge,
     quarantined: Gauge,
     store: StoreMetrics,
+    of_backends: Backends,
     backends: Vec<String>,
 }
 
@@ -70,6 +72,7 @@ impl Metrics {
             open_failures: Gauge::default(),
             quarantined: Gauge::default(),
             store: StoreMetrics::default(),
+            of_backends: Backends::default(),
             backends: backends.into_iter().collect(),
         };
         metrics.register();
@@ -98,6 +101,7 @@ impl Metrics {
                 self.attempts.get_or_create(&Attempt { backend: backend.clone(), outcome }).inc_by(0);
             }
         }
+        self.of_backends.register(&mut self.registry);
         let version = Family::<Version, Gauge>::default();
         version.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
         self.registry.register("pagerduty_dora_build_info", "The version that runs", version);
@@ -135,6 +139,7 @@ impl Metrics {
                 .get_or_create(&label)
                 .set(crate::domain::failure::seconds(age.max(0)));
         }
+        self.of_backends.set(&self.backends, gauges);
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         text.push_str(dora);

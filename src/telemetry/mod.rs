@@ -1,5 +1,6 @@
 //! What the program tells about itself: logs and metrics.
 
+mod backends;
 pub mod dora;
 pub mod intake;
 pub mod log_limit;

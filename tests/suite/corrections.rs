@@ -266,7 +266,7 @@ async fn rule_13_what_was_refused_and_then_merged_is_not_revived() {
 #[tokio::test]
 async fn rule_13_what_may_have_arrived_is_corrected_whatever_was_answered_later() {
     let mut backend = Backend::start().await;
-    backend.will_answer(&[(504, &[]), (404, &[])]);
+    backend.will_answer(&[(504, &[]), (400, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     daemon.expect(event_of("incident.resolved", "QSOURCE001"), "accepted").await;
     backend.next().await;

@@ -6,6 +6,7 @@
 
 mod admin;
 mod architecture;
+mod backend_down;
 mod backends;
 mod backlog;
 mod browser;
@@ -29,6 +30,7 @@ mod intake;
 mod json_schema;
 mod kill;
 mod kill_under_load;
+mod late;
 mod load;
 mod marks;
 mod model;

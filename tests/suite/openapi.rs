@@ -280,6 +280,11 @@ async fn the_admin_api_answers_as_it_says() {
             assert_eq!(asker.ask("POST", order, row, "", &[]).await.status, status, "{order} {row}");
         }
     }
+    for order in ["/api/v1/outbox/retry", "/api/v1/outbox/discard"] {
+        assert_eq!(asker.ask("POST", order, "", "?backend=metrics", &[]).await.status, 200);
+        assert_eq!(asker.ask("POST", order, "", "?no_such_option=1", &[]).await.status, 400);
+        assert_eq!(asker.ask("POST", order, "", "", &browser).await.status, 403);
+    }
     let today = "[failure.severity]\nP1 = \"SEV-1\"";
     let policy = Config::parse(today).unwrap().policy().fingerprint();
     let reevaluate = "/api/v1/reevaluate";

@@ -42,7 +42,7 @@ async fn dead_letters_are_listed_retried_and_given_up() {
     assert_eq!(says(&program, &["discard", "2"]), ("2: it is given up\n".to_owned(), Some(0)));
     assert_eq!(says(&program, &["retry", "2"]), ("2: it was given up before\n".to_owned(), Some(1)));
     assert_eq!(says(&program, &["discard", "99"]), ("99: there is no such row\n".to_owned(), Some(1)));
-    assert_eq!(says(&program, &["retry", "--all"]), (String::new(), Some(0)));
+    assert_eq!(says(&program, &["retry", "--all"]), ("0 dead rows tried again now\n".to_owned(), Some(0)));
     let without_id = program.run("", &["outbox", "retry"]);
     assert_eq!(without_id.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&without_id.stderr).contains("--all"), "{without_id:?}");
@@ -69,10 +69,7 @@ async fn all_dead_letters_are_retried_once_a_daemon_runs_again() {
     let (daemon, mut backend) = with_dead_letters().await;
     let program = Program::of(&daemon);
     let retry = || {
-        assert_eq!(
-            says(&program, &["retry", "--all"]).0,
-            "1: it is tried again now\n2: it is tried again now\n"
-        );
+        assert_eq!(says(&program, &["retry", "--all"]).0, "2 dead rows tried again now\n");
     };
     let daemon = daemon.restart_after(&backend.entry("metrics"), retry).await;
     let mut ids =
@@ -94,8 +91,8 @@ async fn an_older_revision_is_not_revived() {
     until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
     let answer = daemon.client.post(format!("http://{}/api/v1/outbox/1/retry", daemon.admin)).send().await;
     assert_eq!(answer.unwrap().status(), 409);
-    let said = "1: there is a newer revision, which says it all\n2: it is tried again now\n";
-    assert_eq!(says(&Program::of(&daemon), &["retry", "--all"]), (said.to_owned(), Some(1)));
+    let said = "1 dead row tried again now; 1 dead row left: a newer revision has replaced it\n";
+    assert_eq!(says(&Program::of(&daemon), &["retry", "--all"]), (said.to_owned(), Some(0)));
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDEAD00002");
     assert!(backend.is_quiet());
 }
@@ -110,4 +107,33 @@ async fn rows_are_named_by_what_they_are_about() {
     assert_eq!(discard("QDE…1"), ("1: it is given up\n".to_owned(), Some(0)), "as a table has cut it");
     assert_eq!(discard("QNOBODY").1, Some(1));
     drop(backend);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_dead_letters_of_one_backend_are_given_up_with_one_line() {
+    const DEAD: i64 = 2_500;
+    let (daemon, _backend) = with_dead_letters().await;
+    let db = rusqlite::Connection::open(&daemon.store).unwrap();
+    let failures = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+        INSERT INTO failure (id, failure_id, failure_key, facts) SELECT 1000 + i, 'f' || i, -i, '{}' FROM n";
+    db.execute(failures, [DEAD]).unwrap();
+    let dead = "INSERT INTO outbox (backend, failure, revision, state, created_at_ns, lane, action, body)
+        SELECT 'gone', id, ?1, 'dead', 0, 'main', 'replace', x'' FROM failure WHERE id > ?2";
+    db.execute(dead, [1, 1_000]).unwrap();
+    // Only the newest revision of a failure may be tried again.
+    db.execute(dead, [2, 1_000 + DEAD - 1]).unwrap();
+    let program = Program::of(&daemon);
+    let left = "1 dead row left: a newer revision has replaced it";
+    let retried = format!("{DEAD} dead rows tried again now; {left}\n");
+    assert_eq!(says(&program, &["retry", "--all", "--backend", "gone"]), (retried, Some(0)));
+    let given_up = "1 dead row given up\n".to_owned();
+    assert_eq!(says(&program, &["discard", "--all", "--backend", "gone"]), (given_up, Some(0)));
+    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE backend = 'metrics' AND state = 'dead'"), 2);
+    for wrong in [&["discard"][..], &["discard", "1", "--all"], &["discard", "1", "--backend", "gone"]] {
+        assert_eq!(says(&program, wrong).1, Some(2), "{wrong:?}");
+    }
+    let listed = says(&program, &["--backend", "gone", "--state", "pending", "--format", "json"]).0;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed["rows"].as_array().unwrap().len(), 100);
+    assert_eq!(listed, daemon.get("/api/v1/outbox?backend=gone&state=pending").await.json());
 }

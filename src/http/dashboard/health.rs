@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::backends;
 use super::page::{Shown, wide};
 use super::received::{events_api, webhooks};
 use super::words::{ago, bytes, count, said};
@@ -49,7 +50,10 @@ pub(super) fn health(shown: &Shown) -> Markup {
 
 /// All rows, in the order of a webhook's way.
 fn conditions(shown: &Shown) -> Vec<Condition> {
-    vec![webhooks(shown), events_api(shown), store(shown), quarantine(shown), figures(shown)]
+    let mut conditions = vec![webhooks(shown), events_api(shown), store(shown), quarantine(shown)];
+    conditions.extend(backends::conditions(shown));
+    conditions.push(figures(shown));
+    conditions
 }
 
 fn store(shown: &Shown) -> Condition {

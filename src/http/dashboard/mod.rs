@@ -1,5 +1,6 @@
 //! The dashboard at the admin listener's `/`: server-rendered, without a script and without anything from elsewhere.
 
+mod backends;
 mod boards;
 mod failures;
 mod figures;
@@ -113,7 +114,7 @@ async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
             let filter = Filter { state, limit: LISTED, ..Filter::default() };
             reader.failures(&filter).map(|page| page.failures)
         };
-        let dead = OutboxFilter { state: Some(RowState::Dead), after: 0, limit: LISTED };
+        let dead = OutboxFilter { state: Some(RowState::Dead), limit: LISTED, ..OutboxFilter::default() };
         Ok(Shown {
             days,
             now,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
+use super::backends;
 use super::page::{Shown, wide};
 use super::words::{NOTHING, ago, maybe, said};
 
@@ -13,7 +14,8 @@ pub(super) fn outbox(shown: &Shown) -> Markup {
     let names: BTreeSet<&String> = shown.backends.iter().chain(left).collect();
     let table = html! {
         table {
-            thead { tr { th scope="col" { "Backend" } th.number scope="col" { "Waiting" }
+            thead { tr { th scope="col" { "Backend" } th scope="col" { "Condition" }
+                th.number scope="col" { "Last success" } th.number scope="col" { "Waiting" }
                 th.number scope="col" { "Oldest waits for" } th.number scope="col" { "Refused for good" } } }
             tbody { @for name in &names { (backend(shown, name)) } }
         }
@@ -38,6 +40,7 @@ fn backend(shown: &Shown, name: &str) -> Markup {
     html! {
         tr {
             th scope="row" { (said(name)) }
+            (backends::cells(shown, name))
             td.number { (pending) }
             td.number { (oldest_at.map_or_else(|| NOTHING.to_owned(), |at| ago(shown.now, at))) }
             td.number { span.bad[dead > 0] { (dead) } }

@@ -91,10 +91,17 @@ CREATE TABLE outbox (
     due_at_ns       INTEGER,                    -- when to send it next; NULL unless pending
     created_at_ns   INTEGER NOT NULL,
     attempts        INTEGER NOT NULL DEFAULT 0, -- begun ones; one that was refused for bad credentials is none
+    refusals        INTEGER NOT NULL DEFAULT 0, -- those that were refused for bad credentials
     in_doubt        INTEGER NOT NULL DEFAULT 0, -- attempts that were not clearly refused: the backend may have it
+    unknown         INTEGER NOT NULL DEFAULT 0, -- attempts without a clear answer: their requests may arrive late
     taken           INTEGER NOT NULL DEFAULT 0, -- how many of its requests the backend has, where it is several
+    again_at_ns     INTEGER,                    -- a sent one: when it is sent once more (see resend.rs); else NULL
+    missing_since_ns INTEGER,                   -- when it was first answered 404 or 405; NULL: never
+    failing_since_ns INTEGER,                   -- when the first of its present run of failures was; NULL: none
+    suspect         INTEGER NOT NULL DEFAULT 0, -- 1: it fails again and again while other rows are accepted
     last_status     INTEGER,
     last_error      TEXT,
+    lane            TEXT    NOT NULL,           -- the credential that it needs: main, application_key
     action          TEXT    NOT NULL,           -- replace, delete, leave_open; of a deployment also mark, unmark
     body            BLOB    NOT NULL,
     CHECK ((failure IS NULL) <> (deployment IS NULL))
@@ -112,8 +119,26 @@ CREATE TABLE attempt (
 
 CREATE INDEX outbox_by_failure ON outbox (failure) WHERE failure IS NOT NULL;
 CREATE INDEX outbox_by_deployment ON outbox (deployment) WHERE deployment IS NOT NULL;
-CREATE INDEX outbox_due ON outbox (backend, due_at_ns, created_at_ns) WHERE due_at_ns IS NOT NULL;
+CREATE INDEX outbox_due ON outbox (backend, lane, due_at_ns, created_at_ns) WHERE due_at_ns IS NOT NULL;
+CREATE INDEX outbox_again ON outbox (backend, lane, again_at_ns) WHERE again_at_ns IS NOT NULL;
 CREATE INDEX outbox_dead ON outbox (backend) WHERE state = 'dead';
+CREATE INDEX outbox_suspect ON outbox (backend) WHERE suspect = 1;
+
+-- How each backend answers, for each credential that it is asked with. Kept over restarts: a restart is no reason to
+-- ask a backend sooner.
+CREATE TABLE lane (
+    backend         TEXT    NOT NULL,
+    lane            TEXT    NOT NULL,           -- main, application_key
+    condition       TEXT    NOT NULL,           -- delivering, unreachable, refusing, rate_limited
+    since_ns        INTEGER,                    -- when that condition began; NULL: it was always so
+    not_before_ns   INTEGER,                    -- when the next probe may go out; NULL: rows go out as they are due
+    failed_probes   INTEGER NOT NULL,           -- in a row
+    answered_at_ns  INTEGER,                    -- when the last attempt ended; NULL: there was none
+    status          INTEGER,                    -- its answer; NULL: there was none
+    error           TEXT,                       -- what was wrong with it; NULL: nothing
+    succeeded_at_ns INTEGER,                    -- when a request was last accepted; NULL: never
+    PRIMARY KEY (backend, lane)
+) STRICT, WITHOUT ROWID;
 
 -- Kept only once a backend has marked deployments that failed: each failure that counts, and the deployment that it is
 -- linked to (NULL: none). Before, a link is looked for when it is shown.

@@ -11,8 +11,9 @@ use pagerduty_dora::backend::Backend;
 use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::deployment::{Deployment, Deployments};
 use pagerduty_dora::domain::failure::{Failure, State};
-use pagerduty_dora::domain::forwarding::{Action, Share, Subject};
+use pagerduty_dora::domain::forwarding::{Action, Subject};
 use pagerduty_dora::domain::id::{DeploymentId, FailureId};
+use pagerduty_dora::domain::lane::{Lane, LaneHealth};
 use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::domain::submission::Submission;
 use pagerduty_dora::domain::timestamp::Timestamp;
@@ -258,8 +259,12 @@ impl Life {
 
     /// Sends what is due, with whatever luck. Returns whether there was anything.
     async fn forward(&mut self, mut luck: impl FnMut(&Claimed) -> u8) -> bool {
-        let claim = self.store.claim("datadog", self.now, 3, Share::All).await.unwrap();
-        for claimed in &claim.rows {
+        let mut rows = Vec::new();
+        for lane in Lane::ALL {
+            let claim = self.store.claim("datadog", lane, 3, self.now).await.unwrap();
+            rows.extend(claim.rows.into_iter().map(|claimed| (lane, claimed)));
+        }
+        for (lane, claimed) in &rows {
             let later = |status| Outcome::Retry { due_at: self.now, status, error: String::new() };
             let outcome = match luck(claimed) {
                 0 => later(Some(429)),
@@ -273,9 +278,11 @@ impl Life {
                     Outcome::Sent { status: Some(202) }
                 }
             };
-            self.store.record_attempt(claimed.row, outcome, 0, self.now).await.unwrap();
+            let attempted = (claimed.row, outcome, 0);
+            let lane = ("datadog", *lane);
+            self.store.record_attempt(lane, attempted, LaneHealth::default, self.now).await.unwrap();
         }
-        !claim.rows.is_empty()
+        !rows.is_empty()
     }
 
     async fn drain(&mut self) {

@@ -15,6 +15,8 @@ fn writes() -> Vec<(&'static str, &'static str, &'static str, Value)> {
     let dora = |path: &'static str, body: &Value| ("POST", path, "", of(body));
     vec![
         ("GET", "/readyz", "", Value::Null),
+        ("POST", "/api/v1/outbox/retry", "", Value::Null),
+        ("POST", "/api/v1/outbox/discard", "", Value::Null),
         ("POST", "/api/v1/outbox/{id}/retry", "1", Value::Null),
         ("POST", "/api/v1/outbox/{id}/discard", "1", Value::Null),
         dora("/api/v2/dora/failure", &failure),

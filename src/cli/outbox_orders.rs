@@ -1,0 +1,144 @@
+//! `outbox retry` and `outbox discard`: by way of the daemon where it runs, and in the store where it does not.
+
+use std::sync::Arc;
+
+use anyhow::{anyhow, bail};
+use clap::{ArgGroup, Args};
+use serde::Deserialize;
+
+use super::daemon::Daemon;
+use super::explain::only_one;
+use super::table::{say, tell};
+use super::{Failed, runtime};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::store::{After, Obeyed, Order, Reader, Total};
+use crate::{Direct, catalog};
+
+/// Which rows.
+#[derive(Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])))]
+pub(super) struct Which {
+    /// Rows, or a failure or deployment for all its rows: its id or a unique beginning of it
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// All that are dead
+    #[arg(long)]
+    all: bool,
+    /// With --all: only those for this backend
+    #[arg(long, value_name = "B", conflicts_with = "ids")]
+    backend: Option<String>,
+}
+
+/// Does it, and says what came of it: a line for each row that was named, or one with the total.
+pub(super) fn give(config: &Config, reader: &Reader, order: Order, which: &Which) -> Result<(), Failed> {
+    let ids = rows(reader, &which.ids)?;
+    runtime()?.block_on(async {
+        let daemon = Daemon::find(config).await?;
+        if daemon.is_none() {
+            tell(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
+        }
+        match (daemon, which.all) {
+            (Some(daemon), true) => say_total(order, all_by_daemon(&daemon, order, which).await?),
+            (Some(daemon), false) => refused(by_daemon(&daemon, order, &ids).await?, ids.len())?,
+            (None, true) => say_total(order, all_directly(config, order, which).await?),
+            (None, false) => refused(directly(config, order, &ids).await?, ids.len())?,
+        }
+        Ok(())
+    })
+}
+
+fn say_total(order: Order, Total { done, outdated }: Total) {
+    let is_done = match order {
+        Order::Retry => "tried again now",
+        Order::Discard => "given up",
+    };
+    let left = match outdated {
+        0 => String::new(),
+        1 => "; 1 dead row left: a newer revision has replaced it".to_owned(),
+        n => format!("; {} left: newer revisions have replaced them", dead_rows(n)),
+    };
+    say(format_args!("{} {is_done}{left}", dead_rows(done)));
+}
+
+/// The rows that are named: by their numbers, or by what they are about.
+fn rows(reader: &Reader, ids: &[String]) -> anyhow::Result<Vec<i64>> {
+    let mut rows = Vec::new();
+    for id in ids {
+        match id.trim().parse() {
+            Ok(row) => rows.push(row),
+            Err(_) => rows.extend(reader.rows_of(&only_one(reader, id)?)?),
+        }
+    }
+    Ok(rows)
+}
+
+fn dead_rows(n: u64) -> String {
+    format!("{n} dead {}", if n == 1 { "row" } else { "rows" })
+}
+
+fn refused(refused: usize, all: usize) -> Result<(), Failed> {
+    match refused {
+        0 => Ok(()),
+        n => Err(Failed::Tried(anyhow!("{n} of {all} rows stay as they are"))),
+    }
+}
+
+async fn all_by_daemon(daemon: &Daemon, order: Order, which: &Which) -> anyhow::Result<Total> {
+    let backend = which.backend.iter().map(|backend| ("backend", backend));
+    // Only its query is of use: the daemon knows its own address.
+    let url = reqwest::Url::parse_with_params("http://daemon/", backend)?;
+    let path = format!("/api/v1/outbox/{}?{}", order.as_str(), url.query().unwrap_or_default());
+    let response = daemon.post(&path).await?;
+    let (is_done, text) = (response.status().is_success(), response.text().await?);
+    if !is_done {
+        bail!("the daemon did not do it: {}", serde_json::from_str::<Answer>(&text)?.detail);
+    }
+    Ok(serde_json::from_str(&text)?)
+}
+
+async fn all_directly(config: &Config, order: Order, which: &Which) -> Result<Total, Failed> {
+    let direct = Direct::open(config, &Arc::new(catalog::policy(config)?))?;
+    let (mut total, mut after, now) = (Total::default(), Some(After::default()), SystemClock.now());
+    while let Some(last) = after {
+        let some = direct.store().order_some(which.backend.clone(), order, last, now);
+        let (part, next) = some.await.map_err(anyhow::Error::from)?;
+        total += part;
+        after = next;
+    }
+    if order == Order::Retry {
+        direct.store().hurry(which.backend.clone(), now).await.map_err(anyhow::Error::from)?;
+    }
+    direct.close().await?;
+    Ok(total)
+}
+
+/// Returns how many were refused.
+async fn by_daemon(daemon: &Daemon, order: Order, ids: &[i64]) -> anyhow::Result<usize> {
+    let mut refused = 0;
+    for id in ids {
+        let response = daemon.post(&format!("/api/v1/outbox/{id}/{}", order.as_str())).await?;
+        refused += usize::from(!response.status().is_success());
+        let answer: Answer = serde_json::from_str(&response.text().await?)?;
+        say(format_args!("{id}: {}", answer.detail));
+    }
+    Ok(refused)
+}
+
+async fn directly(config: &Config, order: Order, ids: &[i64]) -> Result<usize, Failed> {
+    let direct = Direct::open(config, &Arc::new(catalog::policy(config)?))?;
+    let mut refused = 0;
+    for id in ids {
+        let obeyed =
+            direct.store().order(*id, order, SystemClock.now()).await.map_err(anyhow::Error::from)?;
+        refused += usize::from(obeyed != Obeyed::Done);
+        say(format_args!("{id}: {}", obeyed.says(order)));
+    }
+    direct.close().await?;
+    Ok(refused)
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    detail: String,
+}

@@ -1,0 +1,120 @@
+//! Lanes: how a backend answers the requests that need one of its credentials.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::retry::LONGEST_WAIT;
+use super::timestamp::Timestamp;
+
+/// Two tasks that ask the clock at the same moment get times closer together than this.
+const SAME_TIME: Duration = Duration::from_secs(1);
+
+/// The credential that a request needs. One may be refused while the other is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// The one that every request needs.
+    Main,
+    /// Datadog's application key, which deletions and marks need besides.
+    ApplicationKey,
+}
+
+impl Lane {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Main, Self::ApplicationKey];
+
+    /// The word for it in the store and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::ApplicationKey => "application_key",
+        }
+    }
+
+    /// The lane that this word stands for.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| lane.as_str() == word)
+    }
+}
+
+/// How a backend answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// Nothing waits for it.
+    Idle,
+    /// It accepts what it is sent.
+    #[default]
+    Delivering,
+    /// It asks to wait (429).
+    RateLimited,
+    /// It does not answer, or answers every request with an error of its own.
+    Unreachable,
+    /// It refuses our credentials.
+    Refusing,
+}
+
+impl Condition {
+    /// All of them, the worst last.
+    pub const ALL: [Self; 5] =
+        [Self::Idle, Self::Delivering, Self::RateLimited, Self::Unreachable, Self::Refusing];
+
+    /// The word for it in the store, in JSON and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Delivering => "delivering",
+            Self::RateLimited => "rate_limited",
+            Self::Unreachable => "unreachable",
+            Self::Refusing => "refusing",
+        }
+    }
+
+    /// The words for it in sentences.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Delivering => "delivering",
+            Self::RateLimited => "rate limited",
+            Self::Unreachable => "unreachable",
+            Self::Refusing => "refuses our credentials",
+        }
+    }
+
+    /// The condition that this word stands for.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|condition| condition.as_str() == word)
+    }
+}
+
+/// What is known of a lane.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LaneHealth {
+    /// How the backend answers. Never [`Condition::Idle`], which depends on what waits.
+    pub condition: Condition,
+    /// When that began; `None`: it was always so.
+    pub since: Option<Timestamp>,
+    /// While set, one probe at a time is sent and nothing else, and no probe before this time.
+    pub not_before: Option<Timestamp>,
+    /// Probes that failed, in a row.
+    pub failed_probes: u32,
+    /// When the last attempt ended; `None`: there was none.
+    pub answered_at: Option<Timestamp>,
+    /// The status of its answer, if there was one.
+    pub status: Option<u16>,
+    /// What was wrong with it.
+    pub error: Option<String>,
+    /// When a request was last accepted.
+    pub succeeded_at: Option<Timestamp>,
+}
+
+impl LaneHealth {
+    /// When the next probe may go out, where only probes may and it is not yet time. A time that no wait explains is
+    /// left by a clock that was set back since, and counts as past.
+    pub fn next_probe_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let was_set_back = self.answered_at.is_some_and(|at| at.duration_since(now) > SAME_TIME);
+        self.not_before
+            .filter(|then| *then > now && *then <= now.saturating_add(LONGEST_WAIT) && !was_set_back)
+    }
+}

@@ -1,0 +1,104 @@
+//! One attempt: a row is sent once, what came of it is recorded, and only then it is told.
+
+use std::sync::Arc;
+
+use super::lane::{Change, Evidence, Tried};
+use super::{Running, STORE_PAUSE};
+use crate::backend::{Attempt, Reply};
+use crate::domain::forwarding::Destination;
+use crate::domain::lane::{Condition, Lane};
+use crate::domain::retry::{Verdict, is_lost, wait};
+use crate::store::{Claimed, Outcome, StoreError};
+
+impl Running {
+    /// Sends one row and has the store record what came of it.
+    pub(super) async fn attempt(self: Arc<Self>, lane: Lane, tried: Tried, claimed: Claimed) {
+        let reply = self.send(&claimed).await;
+        let evidence = Evidence::of(reply.verdict, reply.status, claimed.frozen.action);
+        let outcome = self.outcome(&claimed, &reply);
+        let now = self.clock.now();
+        let change = self.lanes.with(lane, |watched| {
+            if evidence != Evidence::None {
+                watched.heard(reply.status, reply.error.clone(), now);
+            }
+            watched.note(tried, evidence, now, fastrand::f64())
+        });
+        self.metrics.attempted(self.backend.name(), label(&outcome));
+        self.record(lane, &claimed, &outcome, reply.taken).await;
+        self.report.changed(lane, change, now);
+        self.report.attempted(lane, &claimed, &outcome);
+        self.follow(lane, change).await;
+    }
+
+    async fn send(&self, claimed: &Claimed) -> Reply {
+        let Claimed { subject, revision, attempts, frozen, taken, .. } = claimed.clone();
+        let attempt = Attempt { subject, revision, attempts, frozen, taken, now: self.clock.now() };
+        let backend = Arc::clone(&self.backend);
+        // In a task of its own, so that a panic is no more than a failed attempt, and its claim is let go of.
+        let sent = tokio::spawn(async move { backend.send(attempt).await }).await;
+        sent.unwrap_or_else(|panicked| Reply {
+            verdict: Verdict::Retry(None),
+            status: None,
+            error: Some(panicked.to_string()),
+            taken,
+        })
+    }
+
+    fn outcome(&self, claimed: &Claimed, reply: &Reply) -> Outcome {
+        let now = self.clock.now();
+        let (status, error) = (reply.status, reply.error.clone().unwrap_or_default());
+        let again = |asked| {
+            let pause = wait(claimed.attempts + 1, asked, fastrand::f64());
+            Outcome::Retry { due_at: now.saturating_add(pause), status, error: error.clone() }
+        };
+        match reply.verdict {
+            Verdict::Sent => Outcome::Sent { status },
+            Verdict::Refused => Outcome::Released { due_at: now, status, error },
+            Verdict::Retry(asked) => again(asked),
+            Verdict::NotFound if !is_lost(claimed.not_found_since.unwrap_or(now), now) => again(None),
+            Verdict::NotFound | Verdict::Dead => Outcome::Dead { status, error },
+        }
+    }
+
+    async fn record(&self, lane: Lane, claimed: &Claimed, outcome: &Outcome, taken: u32) {
+        let name = self.backend.name();
+        let record = || {
+            let attempted = (claimed.row, outcome.clone(), taken);
+            self.store.record_attempt((name, lane), attempted, self.lanes.health(lane), self.clock.now())
+        };
+        while let Err(error) = record().await {
+            self.report.store_trouble("what came of an attempt could not be recorded", &error);
+            if error == StoreError::Closed || *self.stop.borrow() {
+                // It will be sent again by the next process: the same bytes under the same id.
+                break;
+            }
+            // Until it is recorded the claim stays: better one attempt too few than one too many.
+            self.clock.sleep(STORE_PAUSE).await;
+        }
+    }
+
+    /// Does and says what follows from an answer for the rest of the lane.
+    async fn follow(&self, lane: Lane, change: Option<Change>) {
+        let name = self.backend.name();
+        if let Some(Change { from: Condition::Unreachable, to: Condition::Delivering, .. }) = change
+            && let Err(error) = self.store.release(name, lane, self.clock.now()).await
+        {
+            self.report.store_trouble("rows of a backend that answers again wait longer than needed", &error);
+        }
+        let health = self.lanes.with(lane, |watched| watched.health().clone());
+        if self.report.may_say(lane, health.condition) {
+            let waiting = self.store.waiting(name, lane).await.ok();
+            self.report.is_down(lane, &health, waiting, self.clock.now());
+        }
+    }
+}
+
+/// The word for it in metrics.
+fn label(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Sent { .. } => "sent",
+        Outcome::Retry { .. } => "retry",
+        Outcome::Released { .. } => "refused",
+        Outcome::Dead { .. } => "dead",
+    }
+}

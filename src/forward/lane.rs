@@ -1,0 +1,229 @@
+//! The decision whether a backend is down, and what may be sent to it meanwhile. Pure: the loop tells it every answer.
+//!
+//! One request that fails says little: its row may be at fault. So the first failure only has the next row sent alone,
+//! at once, as a probe. If the probe is accepted, all rows go on, and the row that failed waits by itself. If the probe
+//! fails too, the backend is down: one probe at a time is sent, with longer and longer waits, and nothing else.
+//!
+//! - No answer, or 503: the next request is a probe, unless the backend accepted another row meanwhile.
+//! - Another 5xx, 404, 405, 408 or an odd status: the same, once a second row is answered so in a row.
+//! - 429: the backend asks to wait.
+//! - 401, 403 and redirects: the credentials are refused; one probe a minute.
+//! - Everything else, also 400: the backend answers.
+
+use std::time::Duration;
+
+use crate::domain::forwarding::Action;
+use crate::domain::lane::{Condition, LaneHealth};
+use crate::domain::retry::{Verdict, probe_wait};
+use crate::domain::timestamp::Timestamp;
+
+/// While a backend refuses our credentials it is asked once in this time, with one row.
+const REFUSED_WAIT: Duration = Duration::from_mins(1);
+/// Wait after a 429 that does not say how long.
+const RATE_LIMIT_WAIT: Duration = Duration::from_secs(1);
+
+/// What an attempt says of the backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// Nothing: no request was sent.
+    None,
+    /// The backend accepted a request.
+    Accepted,
+    /// The backend answered, and the answer is about the row.
+    Answered,
+    /// The backend does not answer.
+    Down(Option<Duration>),
+    /// Either the backend is down, or it cannot take this row.
+    Doubtful(Option<Duration>),
+    /// The backend asks to wait.
+    RateLimited(Option<Duration>),
+    /// The backend refuses our credentials.
+    Refused,
+}
+
+impl Evidence {
+    /// What this answer says.
+    pub(super) fn of(verdict: Verdict, status: Option<u16>, action: Action) -> Self {
+        match (verdict, status) {
+            (Verdict::Sent | Verdict::Dead, None) => Self::None,
+            (Verdict::Sent, _) => Self::Accepted,
+            (Verdict::Dead, _) => Self::Answered,
+            (Verdict::Refused, _) => Self::Refused,
+            // Datadog does not know the deployment yet.
+            (_, Some(404)) if matches!(action, Action::Mark | Action::Unmark) => Self::Answered,
+            (Verdict::Retry(asked), Some(429)) => Self::RateLimited(asked),
+            (Verdict::Retry(asked), None | Some(503)) => Self::Down(asked),
+            (Verdict::Retry(asked), _) => Self::Doubtful(asked),
+            (Verdict::NotFound, _) => Self::Doubtful(None),
+        }
+    }
+}
+
+/// An attempt, as the lane remembers it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tried {
+    row: i64,
+    /// How many good answers there were when it began.
+    answers_before: u64,
+    is_probe: bool,
+}
+
+/// A change of condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) from: Condition,
+    pub(super) to: Condition,
+    /// How long the condition before it lasted.
+    pub(super) lasted: Duration,
+}
+
+/// A lane as one loop sees it.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    health: LaneHealth,
+    /// Good answers so far.
+    answers: u64,
+    /// The row that was answered doubtfully last, with no good answer since.
+    doubtful: Option<i64>,
+    /// The probe under way.
+    probe: Option<i64>,
+    /// Attempts under way.
+    in_flight: usize,
+}
+
+impl Watched {
+    /// As an earlier process left it.
+    pub(super) fn left(health: LaneHealth) -> Self {
+        Self { health, ..Self::default() }
+    }
+
+    /// What is known.
+    pub(super) fn health(&self) -> &LaneHealth {
+        &self.health
+    }
+
+    /// Attempts under way.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// How many attempts may begin, if `most` may be under way besides.
+    pub(super) fn room(&self, most: usize, now: Timestamp) -> usize {
+        match self.health.not_before {
+            None => most,
+            Some(_) if self.probe.is_some() || self.health.next_probe_at(now).is_some() => 0,
+            Some(_) => most.min(1),
+        }
+    }
+
+    /// Notes that an attempt begins.
+    pub(super) fn begin(&mut self, row: i64) -> Tried {
+        let is_probe = self.health.not_before.is_some();
+        if is_probe {
+            self.probe = Some(row);
+        }
+        self.in_flight += 1;
+        Tried { row, answers_before: self.answers, is_probe }
+    }
+
+    /// Notes that an attempt ended, whatever came of it. One that panicked is noted by this alone.
+    pub(super) fn end(&mut self, tried: Tried) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if self.probe == Some(tried.row) {
+            self.probe = None;
+        }
+    }
+
+    /// Has the next probe go out now.
+    pub(super) fn hurry(&mut self, now: Timestamp) {
+        self.health.not_before = self.health.not_before.map(|then| then.min(now));
+    }
+
+    /// Notes what an attempt says of the backend; `share` is drawn from 0 to 1.
+    pub(super) fn note(
+        &mut self,
+        tried: Tried,
+        evidence: Evidence,
+        now: Timestamp,
+        share: f64,
+    ) -> Option<Change> {
+        // While other rows are accepted, the row is at fault, or bad luck.
+        let others_go_on = self.answers > tried.answers_before;
+        match evidence {
+            Evidence::None => None,
+            Evidence::Accepted => {
+                self.health.succeeded_at = Some(now);
+                self.answers_well(now)
+            }
+            Evidence::Answered => self.answers_well(now),
+            Evidence::Refused => self.block(tried, Condition::Refusing, now, REFUSED_WAIT),
+            Evidence::RateLimited(asked) => {
+                let pause = probe_wait(self.failed(tried), asked.or(Some(RATE_LIMIT_WAIT)), share);
+                self.block(tried, Condition::RateLimited, now, pause)
+            }
+            Evidence::Down(_) | Evidence::Doubtful(_) if others_go_on => None,
+            Evidence::Doubtful(asked) if !tried.is_probe => {
+                let is_second = self.doubtful.replace(tried.row);
+                match is_second {
+                    None => None,
+                    // Nothing else waits: what is down cannot be told from a row at fault, and holds up nobody.
+                    Some(row) if row == tried.row => self.change(Condition::Unreachable, now),
+                    Some(_) => self.fail(tried, asked, now, share),
+                }
+            }
+            Evidence::Doubtful(asked) | Evidence::Down(asked) => self.fail(tried, asked, now, share),
+        }
+    }
+
+    fn answers_well(&mut self, now: Timestamp) -> Option<Change> {
+        self.answers += 1;
+        (self.doubtful, self.health.not_before, self.health.failed_probes) = (None, None, 0);
+        self.change(Condition::Delivering, now)
+    }
+
+    /// Failed probes in a row, this attempt included.
+    fn failed(&self, tried: Tried) -> u32 {
+        self.health.failed_probes + u32::from(tried.is_probe)
+    }
+
+    fn fail(&mut self, tried: Tried, asked: Option<Duration>, now: Timestamp, share: f64) -> Option<Change> {
+        let pause = probe_wait(self.failed(tried), asked, share);
+        let is_certain = tried.is_probe || asked.is_some();
+        let condition = if is_certain { Condition::Unreachable } else { self.health.condition };
+        self.block(tried, condition, now, pause)
+    }
+
+    /// Lets only probes through from now on.
+    fn block(
+        &mut self,
+        tried: Tried,
+        condition: Condition,
+        now: Timestamp,
+        pause: Duration,
+    ) -> Option<Change> {
+        self.health.failed_probes = self.failed(tried).min(u32::MAX - 1);
+        let then = now.saturating_add(pause);
+        // Attempts that were under way when the first one failed do not shorten the wait.
+        let longest =
+            self.health.not_before.filter(|_| !tried.is_probe).map_or(then, |before| before.max(then));
+        self.health.not_before = Some(longest);
+        self.change(condition, now)
+    }
+
+    fn change(&mut self, to: Condition, now: Timestamp) -> Option<Change> {
+        let from = std::mem::replace(&mut self.health.condition, to);
+        if from == to {
+            return None;
+        }
+        let since = self.health.since.replace(now);
+        Some(Change { from, to, lasted: since.map(|since| now.duration_since(since)).unwrap_or_default() })
+    }
+
+    /// Notes the words of an answer.
+    pub(super) fn heard(&mut self, status: Option<u16>, error: Option<String>, now: Timestamp) {
+        (self.health.answered_at, self.health.status, self.health.error) = (Some(now), status, error);
+    }
+}
+
+#[cfg(test)]
+mod tests;

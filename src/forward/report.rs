@@ -1,0 +1,200 @@
+//! The log of a backend: a line where its condition changes, a few for what a person has to decide about, and none for
+//! each row.
+
+use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::lane::Change;
+use super::lanes::Lanes;
+use crate::domain::forwarding::Subject;
+use crate::domain::lane::{Condition, Lane, LaneHealth};
+use crate::domain::timestamp::Timestamp;
+use crate::store::{Claimed, Outcome};
+use crate::telemetry::log_limit::LogLimit;
+
+/// Time after which a backlog that is still being sent is told of all the same.
+const LONGEST_CATCHING_UP: Duration = Duration::from_mins(1);
+
+/// What one backend's log needs to remember.
+pub(super) struct Report {
+    backend: String,
+    lanes: [OfLane; 2],
+    dead: LogLimit,
+    store: LogLimit,
+}
+
+#[derive(Default)]
+struct OfLane {
+    /// Lines that say that the backend is down, one limit for each condition.
+    down: [LogLimit; Condition::ALL.len()],
+    up: LogLimit,
+    catching_up: Mutex<Option<CatchingUp>>,
+}
+
+/// A backend that answers again, and has not been sent all that waited.
+struct CatchingUp {
+    since: Timestamp,
+    was: Condition,
+    lasted: Duration,
+    sent: u64,
+}
+
+impl Report {
+    pub(super) fn new(backend: &str) -> Self {
+        Self {
+            backend: backend.to_owned(),
+            lanes: Default::default(),
+            dead: LogLimit::default(),
+            store: LogLimit::default(),
+        }
+    }
+
+    fn of(&self, lane: Lane) -> &OfLane {
+        match lane {
+            Lane::Main => &self.lanes[0],
+            Lane::ApplicationKey => &self.lanes[1],
+        }
+    }
+
+    /// The backend, and the credential where it is not the usual one.
+    fn name(&self, lane: Lane) -> String {
+        match lane {
+            Lane::Main => format!("backend {}", self.backend),
+            Lane::ApplicationKey => format!("backend {} (application key)", self.backend),
+        }
+    }
+
+    /// An attempt, once what came of it is recorded.
+    pub(super) fn attempted(&self, lane: Lane, claimed: &Claimed, outcome: &Outcome) {
+        let (backend, revision) = (self.backend.as_str(), claimed.revision);
+        let (failure, deployment) = match &claimed.subject {
+            Subject::Failure(id) => (Some(id.as_str()), None),
+            Subject::Deployment(id) => (None, Some(id.as_str())),
+        };
+        match outcome {
+            Outcome::Sent { .. } => {
+                tracing::debug!(backend, failure, deployment, revision, "sent");
+                if let Some(catching_up) = &mut *lock(&self.of(lane).catching_up) {
+                    catching_up.sent += 1;
+                }
+            }
+            Outcome::Retry { error, .. } => {
+                tracing::debug!(
+                    backend,
+                    failure,
+                    deployment,
+                    revision,
+                    error,
+                    "not accepted: to be tried again"
+                );
+            }
+            Outcome::Released { error, .. } => {
+                tracing::debug!(backend, failure, deployment, revision, error, "our credentials are refused");
+            }
+            Outcome::Dead { error, .. } => {
+                let Some(more) = self.dead.pass(Instant::now()) else { return };
+                tracing::error!(
+                    backend,
+                    failure,
+                    deployment,
+                    revision,
+                    error,
+                    not_shown = more,
+                    "backend {backend}: it will not take this row, which is dead now: see `pagerduty-dora outbox \
+                     --state dead`"
+                );
+            }
+        }
+    }
+
+    /// A change of condition. To be called before [`Self::attempted`] is for the answer that brought it.
+    pub(super) fn changed(&self, lane: Lane, change: Option<Change>, now: Timestamp) {
+        let Some(Change { from: was, to, lasted }) = change else { return };
+        let catching_up = CatchingUp { since: now, was, lasted, sent: 0 };
+        *lock(&self.of(lane).catching_up) = Some(catching_up).filter(|_| to == Condition::Delivering);
+    }
+
+    /// Whether a line may be written that the backend is down: one a minute for each condition.
+    pub(super) fn may_say(&self, lane: Lane, condition: Condition) -> bool {
+        let limit = Condition::ALL.iter().zip(&self.of(lane).down).find(|(known, _)| **known == condition);
+        condition != Condition::Delivering
+            && limit.is_some_and(|(_, limit)| limit.pass(Instant::now()).is_some())
+    }
+
+    /// A backend that takes nothing: how many rows wait, and until when.
+    pub(super) fn is_down(&self, lane: Lane, health: &LaneHealth, waiting: Option<i64>, now: Timestamp) {
+        let next = health.not_before.map_or(Duration::ZERO, |then| then.duration_since(now));
+        let lasts = health.since.map_or(Duration::ZERO, |since| now.duration_since(since));
+        let since =
+            if lasts < Duration::from_secs(1) { String::new() } else { format!(" for {}", words(lasts)) };
+        let waiting = waiting.map(|waiting| format!(", {waiting} waiting")).unwrap_or_default();
+        let text = format!(
+            "{}: {}{since}{waiting}, next try in {}",
+            self.name(lane),
+            health.condition.words(),
+            words(next)
+        );
+        let error = health.error.as_deref();
+        if health.condition == Condition::Refusing {
+            tracing::error!(error, "{text}");
+        } else {
+            tracing::warn!(error, "{text}");
+        }
+    }
+
+    /// A claim: where nothing was due any more, a backend that answers again has been sent all that waited.
+    pub(super) fn claimed(&self, lane: Lane, is_empty: bool, lanes: &Lanes, now: Timestamp) {
+        let of = self.of(lane);
+        let mut catching_up = lock(&of.catching_up);
+        let Some(CatchingUp { since, was, lasted, sent }) = &mut *catching_up else { return };
+        let is_done = is_empty && lanes.with(lane, |watched| watched.in_flight()) == 0;
+        if !is_done && now.duration_since(*since) < LONGEST_CATCHING_UP {
+            return;
+        }
+        if of.up.pass(Instant::now()).is_some() {
+            let again = match was {
+                Condition::Refusing => "accepts our credentials again",
+                Condition::RateLimited => "takes requests again",
+                _ => "reachable again",
+            };
+            let so_far = if is_done { "" } else { " so far" };
+            tracing::info!("{}: {again} after {}, {sent} sent{so_far}", self.name(lane), words(*lasted));
+        }
+        *catching_up = None;
+    }
+
+    /// Trouble with the store.
+    pub(super) fn store_trouble(&self, trouble: &str, error: &dyn Display) {
+        if let Some(not_shown) = self.store.pass(Instant::now()) {
+            tracing::warn!(backend = self.backend, %error, not_shown, "{trouble}");
+        }
+    }
+}
+
+/// A panic elsewhere leaves a plain value behind, which is whole at every moment.
+fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A length of time, as people say it.
+fn words(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_said_in_one_unit() {
+        let said: Vec<String> =
+            [0, 30, 119, 720, 7_200, 200_000].map(|seconds| words(Duration::from_secs(seconds))).into();
+        assert_eq!(said, ["0 s", "30 s", "119 s", "12 min", "2 h", "2 days"]);
+    }
+}

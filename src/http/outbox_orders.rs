@@ -1,0 +1,66 @@
+//! `POST /api/v1/outbox/retry` and `/discard`: what a person wants done with all dead rows.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::admin::{Admin, bad_query};
+use super::answer::{in_time, refusal};
+use crate::store::{After, Order, StoreError, Total};
+
+/// Whose rows.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Whose {
+    /// Left out: those of all backends.
+    backend: Option<String>,
+}
+
+/// `POST /api/v1/outbox/retry`.
+pub(super) async fn retry(
+    State(admin): State<Arc<Admin>>,
+    query: Result<Query<Whose>, QueryRejection>,
+) -> Response {
+    obey_all(&admin, query, Order::Retry).await
+}
+
+/// `POST /api/v1/outbox/discard`.
+pub(super) async fn discard(
+    State(admin): State<Arc<Admin>>,
+    query: Result<Query<Whose>, QueryRejection>,
+) -> Response {
+    obey_all(&admin, query, Order::Discard).await
+}
+
+/// Each part in time, however many there are.
+async fn some_at_a_time(admin: &Admin, backend: Option<String>, order: Order) -> Result<Total, StoreError> {
+    let (mut total, mut after, now) = (Total::default(), Some(After::default()), admin.clock.now());
+    while let Some(last) = after {
+        let (part, next) = in_time(admin.store.order_some(backend.clone(), order, last, now)).await?;
+        total += part;
+        after = next;
+    }
+    if order == Order::Retry {
+        in_time(admin.store.hurry(backend, now)).await?;
+    }
+    Ok(total)
+}
+
+async fn obey_all(admin: &Admin, query: Result<Query<Whose>, QueryRejection>, order: Order) -> Response {
+    let backend = match query {
+        Ok(Query(Whose { backend })) => backend,
+        Err(rejection) => return bad_query(&rejection.body_text()),
+    };
+    match some_at_a_time(admin, backend, order).await {
+        Ok(total) => Json(total).into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "rows of the outbox could not be changed");
+            refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The store cannot be changed now.")
+        }
+    }
+}

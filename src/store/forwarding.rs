@@ -1,0 +1,97 @@
+//! What the loops that forward, and people who look after the outbox, have the writer do.
+
+use tokio::sync::watch;
+
+use super::claim::{self, Claim};
+use super::orders::{self, After, Obeyed, Order, Total};
+use super::outbox::{self, Outcome};
+use super::{Hurried, Store, StoreError, lane, owed_mark};
+use crate::domain::lane::{Lane, LaneHealth};
+use crate::domain::timestamp::Timestamp;
+
+impl Store {
+    /// Takes up to `limit` rows of a lane that are due for `backend`, for this process to send.
+    pub async fn claim(
+        &self,
+        backend: &str,
+        lane: Lane,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Claim, StoreError> {
+        let backend = backend.to_owned();
+        self.queue(move |session| claim::claim(session, &backend, lane, limit, now)).await
+    }
+
+    /// What an earlier process learned of a lane of `backend`.
+    pub async fn lane_health(&self, backend: &str, lane: Lane) -> Result<LaneHealth, StoreError> {
+        let backend = backend.to_owned();
+        self.queue(move |session| lane::load(session, &backend, lane)).await
+    }
+
+    /// The number of rows that wait in a lane of `backend`.
+    pub async fn waiting(&self, backend: &str, lane: Lane) -> Result<i64, StoreError> {
+        let backend = backend.to_owned();
+        self.queue(move |session| lane::waiting(session, &backend, lane)).await
+    }
+
+    /// Has the rows of a lane that wait because attempts failed be due now: `backend` answers again.
+    pub async fn release(&self, backend: &str, lane: Lane, now: Timestamp) -> Result<(), StoreError> {
+        let backend = backend.to_owned();
+        self.queue(move |session| lane::release(session, &backend, lane, now)).await
+    }
+
+    /// Puts before `backend` some of what changed about marks while it was not told of any. `false`: that was all.
+    pub async fn make_up_for_marks(&self, backend: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let backend = backend.to_owned();
+        self.queue(move |session| owed_mark::make_up(session, &backend, now)).await
+    }
+
+    /// Records what came of an attempt on a row of a lane of `backend`, and lets go of the claim. `health` is asked when
+    /// the record is written, so that of several attempts the last one to be written has the latest.
+    pub async fn record_attempt(
+        &self,
+        (backend, lane): (&str, Lane),
+        (row, outcome, taken): (i64, Outcome, u32),
+        health: impl Fn() -> LaneHealth + Send + 'static,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (backend, attempted) = (backend.to_owned(), outbox::Attempted { row, outcome, taken });
+        self.queue(move |session| {
+            lane::save(session, &backend, lane, &health())?;
+            outbox::record_attempt(session, &attempted, now)
+        })
+        .await
+    }
+
+    /// Does with a row of the outbox what a person wants.
+    pub async fn order(&self, row: i64, order: Order, now: Timestamp) -> Result<Obeyed, StoreError> {
+        self.queue(move |session| orders::obey(session, row, order, now)).await
+    }
+
+    /// Does with some dead rows, of one backend or of all, what a person wants. Returns what to go on after; `None`: there
+    /// are no more. A part at a time, so that webhooks are answered meanwhile.
+    pub async fn order_some(
+        &self,
+        backend: Option<String>,
+        order: Order,
+        after: After,
+        now: Timestamp,
+    ) -> Result<(Total, Option<After>), StoreError> {
+        self.queue(move |session| orders::obey_some(session, backend.as_deref(), order, &after, now)).await
+    }
+
+    /// Has what waits for one backend, or for all, because attempts failed tried again at once.
+    pub async fn hurry(&self, backend: Option<String>, now: Timestamp) -> Result<(), StoreError> {
+        self.queue(move |session| orders::hurry_all(session, backend.as_deref(), now)).await
+    }
+
+    /// Ready whenever the outbox may hold something new.
+    pub fn outbox_changed(&self) -> watch::Receiver<()> {
+        self.outbox_changed.clone()
+    }
+
+    /// How often a person had the rows of each backend tried again at once.
+    pub fn hurried(&self) -> watch::Receiver<Hurried> {
+        self.hurried.clone()
+    }
+}

@@ -1,0 +1,71 @@
+//! How each backend stands, as gauges.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::domain::failure::seconds;
+use crate::domain::lane::Condition;
+use crate::store::{Gauges, Standing};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Backend {
+    backend: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    backend: String,
+    state: &'static str,
+}
+
+/// The gauges. A backend that is asked with two credentials shows the worse of their conditions.
+#[derive(Default)]
+pub(super) struct Backends {
+    state: Family<State, Gauge>,
+    last_success: Family<Backend, Gauge<f64, AtomicU64>>,
+    suspect: Family<Backend, Gauge>,
+}
+
+impl Backends {
+    /// Adds them to the registry.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "pagerduty_dora_backend_state",
+            "1 for the present condition of a backend, 0 for the others",
+            self.state.clone(),
+        );
+        registry.register(
+            "pagerduty_dora_backend_last_success_timestamp_seconds",
+            "When a backend last accepted a request; 0: never",
+            self.last_success.clone(),
+        );
+        registry.register(
+            "pagerduty_dora_outbox_suspect",
+            "Rows that fail again and again while other rows of their backend are accepted",
+            self.suspect.clone(),
+        );
+    }
+
+    /// Shows the configured backends as they stand.
+    pub(super) fn set(&self, backends: &[String], gauges: &Gauges) {
+        for backend in backends {
+            let own: Vec<&Standing> =
+                gauges.standings.iter().filter(|standing| standing.backend == *backend).collect();
+            let now = own.iter().map(|standing| standing.state).max().unwrap_or(Condition::Idle);
+            for state in Condition::ALL {
+                let label = State { backend: backend.clone(), state: state.as_str() };
+                self.state.get_or_create(&label).set(i64::from(state == now));
+            }
+            let label = Backend { backend: backend.clone() };
+            let last_success = own.iter().filter_map(|standing| standing.last_success_at).max();
+            let at = last_success.map_or(0.0, |at| seconds(at.as_nanos()));
+            self.last_success.get_or_create(&label).set(at);
+            let suspect = gauges.outbox.iter().find(|outbox| outbox.backend == *backend);
+            self.suspect.get_or_create(&label).set(suspect.map_or(0, |outbox| outbox.suspect));
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What a backend that is down, asks to wait or cannot take a row costs, and how it is shown.
+
+use std::time::Duration;
+
+use pagerduty_dora::clock::Clock;
+use serde_json::{Value, json};
+
+use crate::forwarding::after_a_while;
+use crate::harness::{Backend, Daemon, Program, client, event_of, stdout};
+use crate::process::Process;
+
+const REFUSED: (u16, &[(&str, &str)]) = (500, &[]);
+
+async fn deliver(daemon: &Daemon, count: usize) {
+    for n in 0..count {
+        daemon.expect(event_of("incident.resolved", &format!("QDOWN{n:05}")), "accepted").await;
+    }
+}
+
+async fn until(daemon: &Daemon, condition: &str) {
+    for _ in 0..20_000 {
+        if daemon.query(condition) == 1 {
+            return;
+        }
+        daemon.get("/healthz").await;
+    }
+    panic!("it never comes to: {condition}");
+}
+
+/// The only backend, as the API shows it.
+async fn standing(daemon: &Daemon) -> Value {
+    daemon.get("/api/v1/outbox").await.json()["backends"][0].clone()
+}
+
+async fn state(daemon: &Daemon) -> String {
+    let metrics = daemon.get("/metrics").await.body;
+    let states = metrics.lines().filter(|line| line.starts_with("pagerduty_dora_backend_state{"));
+    let present: Vec<&str> = states.filter(|line| line.ends_with(" 1")).collect();
+    assert_eq!(present.len(), 1, "{metrics}");
+    present[0].split("state=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_that_asks_to_wait_an_hour_is_asked_by_nobody_until_then() {
+    const ALL_SENT: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state <> 'sent')";
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(429, &[("retry-after", "3600")])]);
+    let entry = format!("{}concurrency = 1\n", backend.entry("metrics"));
+    let daemon = Daemon::start(&entry).await;
+    deliver(&daemon, 1).await;
+    backend.next().await;
+    until(&daemon, "SELECT count(*) FROM lane WHERE condition = 'rate_limited'").await;
+    for n in 1..30 {
+        daemon.expect(event_of("incident.resolved", &format!("QDOWN{n:05}")), "accepted").await;
+    }
+    assert_eq!(state(&daemon).await, "rate_limited");
+    let asked_at = daemon.clock.now();
+    let next = asked_at.saturating_add(Duration::from_hours(1)).to_string();
+    let rows = daemon.get("/api/v1/outbox").await.json()["rows"].clone();
+    assert!(rows.as_array().unwrap().iter().all(|row| row["next_attempt_at"] == next), "{rows}");
+    // A restart is no reason to ask sooner.
+    let daemon = daemon.restart(&entry).await;
+    for _ in 0..59 {
+        daemon.clock.advance(Duration::from_mins(1));
+        daemon.get("/readyz").await;
+    }
+    assert!(backend.is_quiet());
+    assert_eq!(daemon.query("SELECT sum(attempts) FROM outbox"), 1, "nothing was written of those that wait");
+    after_a_while(&daemon, &mut backend).await;
+    for _ in 0..29 {
+        backend.next().await;
+    }
+    until(&daemon, ALL_SENT).await;
+    assert_eq!(
+        (state(&daemon).await.as_str(), standing(&daemon).await["last_status"].clone()),
+        ("idle", json!(200))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_has_a_backend_asked_at_once() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(429, &[("retry-after", "3600")])]);
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    deliver(&daemon, 1).await;
+    backend.next().await;
+    until(&daemon, "SELECT count(*) FROM lane WHERE condition = 'rate_limited'").await;
+    for n in 1..=3 {
+        daemon.expect(event_of("incident.resolved", &format!("QDOWN{n:05}")), "accepted").await;
+    }
+    assert!(backend.is_quiet());
+    let said = stdout(&Program::of(&daemon).run("", &["outbox", "retry", "--all", "--backend", "metrics"]));
+    assert_eq!(said, "0 dead rows tried again now\n");
+    for _ in 0..3 {
+        backend.next().await;
+    }
+    until(&daemon, "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state <> 'sent')").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_that_answers_nothing_well_is_shown_as_unreachable_and_as_reachable_again() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[REFUSED; 8]);
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    assert_eq!(state(&daemon).await, "idle");
+    deliver(&daemon, 5).await;
+    until(&daemon, "SELECT count(*) FROM lane WHERE condition = 'unreachable'").await;
+    assert_eq!(state(&daemon).await, "unreachable");
+    let found = standing(&daemon).await;
+    assert_eq!((&found["waiting"], &found["last_success_at"]), (&json!(5), &Value::Null));
+    assert!(found["last_error"].as_str().unwrap().starts_with("HTTP 500"), "{found}");
+    let page = daemon.get("/").await.body;
+    assert!(page.contains("<span class=\"bad\">unreachable</span>"), "{page}");
+    assert!(page.contains("5 rows to be sent, next try at 2026-11-20 "), "{page}");
+    let listed = stdout(&Program::of(&daemon).run("", &["outbox"]));
+    assert!(listed.starts_with("metrics: unreachable since 2026-11-20"), "{listed}");
+    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'sent'") < 5 {
+        daemon.clock.advance(Duration::from_mins(1));
+        daemon.get("/readyz").await;
+    }
+    assert_eq!(state(&daemon).await, "idle");
+    assert!(
+        daemon
+            .get("/metrics")
+            .await
+            .body
+            .contains("pagerduty_dora_backend_last_success_timestamp_seconds{backend=\"metrics\"} 179")
+    );
+    drop(backend.next().await);
+}
+
+#[tokio::test]
+async fn a_refused_key_is_shown_with_what_it_refused() {
+    let mut backend = Backend::start().await;
+    backend.will_answer(&[(403, &[])]);
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    deliver(&daemon, 1).await;
+    backend.next().await;
+    until(&daemon, "SELECT count(*) FROM lane WHERE condition = 'refusing'").await;
+    let row = daemon.get("/api/v1/outbox").await.json()["rows"][0].clone();
+    let shown = (&row["attempts"], &row["refusals"], &row["last_status"]);
+    assert_eq!(shown, (&json!(0), &json!(1), &json!(403)));
+    let next = daemon.clock.now().saturating_add(Duration::from_mins(1)).to_string();
+    assert_eq!(row["next_attempt_at"], next);
+    assert_eq!(state(&daemon).await, "refusing");
+}
+
+#[tokio::test]
+async fn a_row_that_only_ever_gets_500_is_shown_as_suspect() {
+    let mut backend = Backend::start().await;
+    let daemon = Daemon::start(&format!("{}concurrency = 1\n", backend.entry("metrics"))).await;
+    backend.will_answer(&[REFUSED]);
+    daemon.expect(event_of("incident.resolved", "QSUSPECT01"), "accepted").await;
+    backend.next().await;
+    until(&daemon, "SELECT count(*) FROM outbox WHERE last_status = 500").await;
+    deliver(&daemon, 1).await;
+    assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDOWN00000");
+    until(&daemon, "SELECT count(*) FROM outbox WHERE state = 'sent'").await;
+    for attempts in 2..=3 {
+        assert_eq!(daemon.query("SELECT sum(suspect) FROM outbox"), 0);
+        backend.will_answer(&[REFUSED]);
+        after_a_while(&daemon, &mut backend).await;
+        let recorded = format!("SELECT count(*) FROM attempt WHERE number = {attempts} AND status = 500");
+        until(&daemon, &recorded).await;
+    }
+    let rows = daemon.get("/api/v1/outbox").await.json()["rows"].clone();
+    assert_eq!((&rows[0]["suspect"], &rows[1]["suspect"]), (&json!(true), &json!(false)));
+    let metrics = daemon.get("/metrics").await.body;
+    assert!(metrics.contains("pagerduty_dora_outbox_suspect{backend=\"metrics\"} 1"), "{metrics}");
+    assert!(daemon.get("/").await.body.contains("Suspect rows of metrics"));
+    after_a_while(&daemon, &mut backend).await;
+    until(&daemon, "SELECT count(*) = 2 FROM outbox WHERE state = 'sent'").await;
+    assert_eq!(daemon.query("SELECT sum(suspect) FROM outbox"), 0, "it was taken after all");
+}
+
+#[tokio::test]
+async fn a_404_is_tried_again_for_an_hour_and_is_dead_then() {
+    for status in [404, 405] {
+        let mut backend = Backend::start().await;
+        let gone: (u16, &[_]) = (status, &[]);
+        backend.will_answer(&vec![gone; 1_000]);
+        let daemon = Daemon::start(&backend.entry("metrics")).await;
+        deliver(&daemon, 1).await;
+        let first_at = daemon.clock.now();
+        backend.next().await;
+        while daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'") == 0 {
+            daemon.clock.advance(Duration::from_secs(30));
+            daemon.get("/readyz").await;
+        }
+        let lasted = daemon.clock.now().duration_since(first_at);
+        assert!(lasted >= Duration::from_hours(1) && lasted < Duration::from_hours(2), "{lasted:?}");
+        // A person gives it another hour.
+        let retry = format!("http://{}/api/v1/outbox/1/retry", daemon.admin);
+        let attempts = daemon.query("SELECT attempts FROM outbox");
+        assert_eq!(daemon.client.post(retry).send().await.unwrap().status(), 200);
+        until(&daemon, &format!("SELECT count(*) FROM attempt WHERE number = {}", attempts + 1)).await;
+        assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_has_a_line_where_a_backend_changes_and_none_for_each_row() {
+    const ROWS: usize = 40;
+    // Nobody listens there any more.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[[backend]]\nname = \"metrics\"\n\
+         kind = \"http\"\nurl = \"http://{address}/\"\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let (process, listening) = Process::start(&config);
+    let outbox = format!("http://{}/api/v1/outbox", listening.admin);
+    let client = client();
+    let found = async || -> Value {
+        let text = client.get(&outbox).send().await.unwrap().text().await.unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    for n in 0..ROWS {
+        assert_eq!(listening.deliver(&event_of("incident.resolved", &format!("QDOWN{n:05}"))).await, 202);
+    }
+    let has = async |state: &str, rows: &str| {
+        let found = found().await;
+        let sent = found["rows"].as_array().unwrap().iter().filter(|row| row["state"] == rows);
+        found["backends"][0]["state"] == state && sent.count() == ROWS
+    };
+    while !has("unreachable", "pending").await {}
+    let up = axum::Router::new().fallback(|| async { "ok" });
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    tokio::spawn(async move { axum::serve(listener, up).await.unwrap() });
+    client.post(format!("{outbox}/retry")).send().await.unwrap();
+    while !has("idle", "sent").await {}
+    let said = process.terminate();
+    let with = |words: &str| said.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(with("backend metrics: unreachable"), 1, "{said}");
+    assert_eq!(with("backend metrics: reachable again after"), 1, "{said}");
+    assert_eq!(with(&format!(", {ROWS} sent")), 1, "{said}");
+    assert!(said.lines().count() < 12, "{said}");
+}

@@ -1,0 +1,214 @@
+//! A request that timed out here and reaches the backend later, behind newer ones: in the end the backend holds the
+//! newest all the same.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{Method, StatusCode, Uri};
+use bytes::Bytes;
+use pagerduty_dora::clock::Clock;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::corrections::{changed, merged_into};
+use crate::harness::{Daemon, KEY, PATIENCE, event_of};
+
+/// A backend behind a proxy that keeps the first request to itself, and passes it on when the test says so.
+struct Delaying {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    arrived: mpsc::UnboundedReceiver<()>,
+}
+
+struct Shared {
+    arrives: mpsc::UnboundedSender<()>,
+    state: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    /// The request that is kept, once it is there.
+    late: Option<(Method, String, Bytes)>,
+    /// By the failure's id: what the backend holds.
+    failures: BTreeMap<String, Value>,
+}
+
+impl Held {
+    fn apply(&mut self, method: &Method, path: &str, bytes: &Bytes) {
+        if method == Method::DELETE {
+            self.failures.remove(path.rsplit('/').next().unwrap());
+            return;
+        }
+        let body: Value = serde_json::from_slice(bytes).unwrap();
+        let attributes = body["data"]["attributes"].clone();
+        // Only Datadog's requests have one there.
+        if let Some(id) = attributes["id"].as_str() {
+            self.failures.insert(id.to_owned(), attributes.clone());
+        }
+    }
+}
+
+impl Delaying {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, arrived) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared { arrives: sender, state: Mutex::default() });
+        let router = Router::new().fallback(Self::answer).with_state(Arc::clone(&shared));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, shared, arrived }
+    }
+
+    async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, bytes: Bytes) -> StatusCode {
+        let is_first = {
+            let mut held = shared.state.lock().unwrap();
+            let is_first = held.late.is_none();
+            if is_first {
+                held.late = Some((method, uri.path().to_owned(), bytes));
+            } else {
+                held.apply(&method, uri.path(), &bytes);
+            }
+            is_first
+        };
+        let _ = shared.arrives.send(());
+        if is_first {
+            std::future::pending::<()>().await;
+        }
+        StatusCode::ACCEPTED
+    }
+
+    fn entry(&self) -> String {
+        format!(
+            "[[backend]]\nname = \"metrics\"\nkind = \"datadog\"\nurl = \"http://{}\"\ntimeout = \"300ms\"\n\
+             api_key = {{ value = \"{KEY}\" }}\napplication_key = {{ value = \"{KEY}-2\" }}\n",
+            self.address
+        )
+    }
+
+    /// Waits for the next request, for which time has to pass.
+    async fn next(&mut self, daemon: &Daemon) {
+        let next = async {
+            while self.arrived.try_recv().is_err() {
+                daemon.clock.advance(Duration::from_secs(1));
+                daemon.get("/readyz").await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, next).await.expect("no request");
+    }
+
+    /// The proxy lets go of what it kept.
+    fn pass_the_late_one_on(&self) {
+        let mut held = self.shared.state.lock().unwrap();
+        let (method, path, bytes) = held.late.clone().unwrap();
+        held.apply(&method, &path, &bytes);
+    }
+
+    fn holds(&self, id: &str) -> Option<Value> {
+        self.shared.state.lock().unwrap().failures.get(id).cloned()
+    }
+}
+
+/// Waits until everything is sent, and nothing is to be sent once more.
+async fn until_sent(daemon: &Daemon) {
+    const SENT: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')";
+    let sent = async {
+        while daemon.query(SENT) == 0 {
+            daemon.clock.advance(Duration::from_millis(100));
+            daemon.get("/readyz").await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, sent).await.expect("it is never sent");
+}
+
+#[tokio::test]
+async fn a_reopened_incident_does_not_keep_its_old_end() {
+    let mut backend = Delaying::start().await;
+    let daemon = Daemon::start(&backend.entry()).await;
+    daemon.expect(event_of("incident.resolved", "QLATE00001"), "accepted").await;
+    backend.next(&daemon).await;
+    backend.next(&daemon).await;
+    let reopened = changed("incident.reopened", "QLATE00001", "01KB-LATE", |event| {
+        event["occurred_at"] = "2026-11-01T11:00:00Z".into();
+    });
+    daemon.expect(reopened, "accepted").await;
+    backend.next(&daemon).await;
+    until_sent(&daemon).await;
+    assert!(backend.holds("pagerduty:QLATE00001").unwrap().get("finished_at").is_none());
+    backend.pass_the_late_one_on();
+    assert!(backend.holds("pagerduty:QLATE00001").unwrap().get("finished_at").is_some(), "the fault");
+    let before = daemon.clock.now();
+    backend.next(&daemon).await;
+    assert!(daemon.clock.now().duration_since(before) <= Duration::from_mins(2));
+    assert!(backend.holds("pagerduty:QLATE00001").unwrap().get("finished_at").is_none());
+    // That was all: nothing is in doubt any more.
+    while daemon.query("SELECT count(*) FROM outbox WHERE again_at_ns IS NOT NULL OR unknown > 0") > 0 {
+        daemon.get("/readyz").await;
+    }
+    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'sent'"), 2);
+    assert_eq!(daemon.query("SELECT max(attempts) FROM outbox"), 2);
+}
+
+#[tokio::test]
+async fn a_merged_incident_does_not_come_back_after_its_deletion() {
+    let mut backend = Delaying::start().await;
+    let daemon = Daemon::start(&backend.entry()).await;
+    daemon.expect(event_of("incident.resolved", "QLATE00001"), "accepted").await;
+    backend.next(&daemon).await;
+    daemon.expect(merged_into("QLATE00001", "QTARGET001"), "accepted").await;
+    // The first is told again, then deleted.
+    backend.next(&daemon).await;
+    backend.next(&daemon).await;
+    until_sent(&daemon).await;
+    assert_eq!(backend.holds("pagerduty:QLATE00001"), None);
+    backend.pass_the_late_one_on();
+    backend.next(&daemon).await;
+    assert_eq!(backend.holds("pagerduty:QLATE00001"), None);
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_is_sent_once_more_after_a_restart_too() {
+    let mut backend = Delaying::start().await;
+    let daemon = Daemon::start(&backend.entry()).await;
+    daemon.expect(event_of("incident.resolved", "QLATE00001"), "accepted").await;
+    backend.next(&daemon).await;
+    daemon.expect(merged_into("QLATE00001", "QTARGET001"), "accepted").await;
+    backend.next(&daemon).await;
+    backend.next(&daemon).await;
+    until_sent(&daemon).await;
+    let daemon = daemon.restart(&backend.entry()).await;
+    backend.pass_the_late_one_on();
+    backend.next(&daemon).await;
+    assert_eq!(backend.holds("pagerduty:QLATE00001"), None);
+}
+
+#[tokio::test]
+async fn a_backend_that_keeps_samples_or_every_revision_is_told_once() {
+    for kind in ["http", "cdevents"] {
+        let mut backend = Delaying::start().await;
+        let entry = format!(
+            "[[backend]]\nname = \"metrics\"\nkind = \"{kind}\"\nurl = \"http://{}/\"\ntimeout = \"300ms\"\n",
+            backend.address
+        );
+        let daemon = Daemon::start(&entry).await;
+        daemon.expect(event_of("incident.resolved", "QLATE00001"), "accepted").await;
+        backend.next(&daemon).await;
+        let doubt = "SELECT count(*) FROM outbox WHERE unknown = 1 AND last_error IS NOT NULL";
+        while daemon.query(doubt) == 0 {
+            daemon.get("/readyz").await;
+        }
+        let db = rusqlite::Connection::open(&daemon.store).unwrap();
+        // The first is given up, so that the next revision is the next request.
+        db.execute("UPDATE outbox SET state = 'discarded', due_at_ns = NULL", []).unwrap();
+        let reopened = changed("incident.reopened", "QLATE00001", "01KB-LATE", |event| {
+            event["occurred_at"] = "2026-11-01T11:00:00Z".into();
+        });
+        daemon.expect(reopened, "accepted").await;
+        until_sent(&daemon).await;
+        assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE again_at_ns IS NOT NULL"), 0, "{kind}");
+    }
+}
