@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, fixture};
+use crate::harness::{Daemon, KEY, fixture};
 
 const README: &str = include_str!("../../README.md");
 const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -16,7 +16,10 @@ fn between(text: &'static str, begin: &str, end: &str) -> &'static str {
 #[tokio::test]
 async fn the_first_webhooks_and_the_first_deployment_come_to_a_rate() {
     let added = between(README, "cat >> config.toml <<'END'\n", "\nEND\n");
-    let daemon = Daemon::start(added).await;
+    // The shell of a newcomer has the key in its environment.
+    let key = "{ env = \"EVENTS_API_KEY\" }";
+    assert!(added.contains(key), "{added}");
+    let daemon = Daemon::start(&added.replace(key, &format!("{{ value = \"{KEY}\" }}"))).await;
     let sent = between(README, "send --now ", "--url").split_whitespace().filter(|word| *word != "\\");
     for file in sent {
         let event_type = file.strip_prefix("fixtures/pagerduty/").and_then(|file| file.strip_suffix(".json"));
