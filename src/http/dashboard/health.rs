@@ -48,6 +48,11 @@ pub(super) fn health(shown: &Shown) -> Markup {
     }
 }
 
+/// Number of conditions that somebody must act on.
+pub(super) fn alarms(shown: &Shown) -> usize {
+    conditions(shown).iter().filter(|condition| condition.must_act).count()
+}
+
 /// All rows, in the order of a webhook's way.
 fn conditions(shown: &Shown) -> Vec<Condition> {
     let mut conditions = vec![webhooks(shown), events_api(shown), store(shown), quarantine(shown)];

@@ -111,6 +111,7 @@ fn standing(shown: &Shown) -> Markup {
         ("#open", "Open now", shown.gauges.open_failures, "bad"),
         ("#outbox", "Waiting to be forwarded", waiting, ""),
         ("#outbox", "Refused for good", refused, "bad"),
+        ("#health", "Needs attention", i64::try_from(health::alarms(shown)).unwrap_or(i64::MAX), "bad"),
     ];
     html! {
         section aria-label="At a glance" {
