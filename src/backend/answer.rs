@@ -1,4 +1,4 @@
-//! What an HTTP backend's answer, or its silence, comes to.
+//! Verdict on an HTTP backend's answer, or on its silence.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::client::words;
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
 
-/// How much of an answer is kept: enough for an error message.
+/// Bytes of an answer that are kept: enough for an error message.
 const KEPT_BYTES: usize = 1_024;
 
 /// Judges what came of a request that was sent at `now`.
@@ -46,7 +46,7 @@ async fn first_bytes(response: &mut Response) -> String {
     String::from_utf8_lossy(&bytes).replace(char::is_control, " ")
 }
 
-/// How long the backend asks us to wait.
+/// Time that the backend asks us to wait.
 fn asked_for(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
     let asked_in = |name: HeaderName| wait(headers.get(name)?.to_str().ok()?.trim(), now);

@@ -17,7 +17,7 @@ use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
 
 const SPECVERSION: &str = "0.5.1";
-/// What the events are from (`context.source`).
+/// Origin of the events (`context.source`).
 const SOURCE: &str = "/pagerduty-dora";
 
 /// CloudEvents: "consumers SHOULD accept events of a size of at least 64 KiB", and intermediaries forward them. These
@@ -92,7 +92,7 @@ impl Protocol for Cdevents {
     }
 }
 
-/// What the headers repeat of an event.
+/// Fields of an event that the headers repeat.
 #[derive(Deserialize)]
 struct Envelope {
     context: ItsContext,
@@ -155,7 +155,7 @@ struct Reference {
     id: String,
 }
 
-/// What CDEvents has no field for.
+/// Facts that CDEvents has no field for.
 #[derive(Serialize)]
 struct CustomData {
     state: &'static str,

@@ -23,7 +23,7 @@ const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key"
 pub(super) const MOST_TAGS: usize = 100;
 /// Datadog: a tag has up to 200 characters, with its key. What it shows as tags is held to that, too.
 const LONGEST_TAG_CHARS: usize = 200;
-/// What is sent where neither a service nor a team is known, because one of them is required.
+/// Name that is sent if neither a service nor a team is known, because one of them is required.
 const UNATTRIBUTED: &str = "unattributed";
 
 /// A `[[backend]]` of kind `datadog`.
@@ -59,7 +59,7 @@ impl Client {
         answer::reply(request.send().await, now).await
     }
 
-    /// What is not there (any more) is as good as deleted.
+    /// Deletes a record. A 404 counts as success: the record is gone.
     pub(super) async fn delete(&self, url: &reqwest::Url, id: &str, now: Timestamp) -> Reply {
         match self.with_both_keys(self.http.delete(below(url, id)), now).await {
             reply @ Reply { status: Some(404), .. } => Reply { verdict: Verdict::Sent, error: None, ..reply },
@@ -73,7 +73,8 @@ impl Client {
         self.with_both_keys(request.body(body), now).await
     }
 
-    /// Whether a 401 or 403 is about the application key nobody can tell from it: it holds up nothing that needs none.
+    /// Sends both keys. A 401 or 403 does not say which one is refused, so it holds up only requests that need the
+    /// application key.
     async fn with_both_keys(&self, request: reqwest::RequestBuilder, now: Timestamp) -> Reply {
         let mut request = request.header(API_KEY, self.api_key.clone());
         if let Some(key) = &self.application_key {
@@ -145,7 +146,7 @@ impl Protocol for Datadog {
     }
 }
 
-/// What everything that is told stands in.
+/// Envelope of every request body.
 #[derive(Serialize)]
 pub(super) struct Request<A> {
     pub(super) data: Data<A>,

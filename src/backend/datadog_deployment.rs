@@ -23,7 +23,7 @@ const UNKNOWN_WAIT: Duration = Duration::from_mins(2);
 /// or not under this id.
 const MOST_ATTEMPTS_AT_UNKNOWN: u32 = 30;
 
-/// What Datadog is told of deployments.
+/// Tells Datadog of deployments.
 pub(super) struct Deployments {
     url: reqwest::Url,
     /// Datadog has the plural here, and only here.

@@ -94,7 +94,7 @@ impl Protocol for DatadogMetrics {
     }
 }
 
-/// What was counted cannot be counted otherwise.
+/// Freezes a sample for its first telling only: Datadog cannot change a count that it has.
 fn frozen(sample: Option<&Sample>, Telling { is_correction, .. }: Telling) -> Frozen {
     match sample {
         Some(sample) if !is_correction => {
@@ -107,7 +107,7 @@ fn frozen(sample: Option<&Sample>, Telling { is_correction, .. }: Telling) -> Fr
 /// A completed failure or a deployment, less the time that its points get: that is known when they are sent.
 #[derive(Serialize, Deserialize)]
 struct Sample {
-    /// What counts it.
+    /// Name of the metric that counts it.
     metric: Cow<'static, str>,
     finished_at: Timestamp,
     /// `None` of a deployment, and where its times are doubtful: it counts, and stays out of every statistic of
@@ -115,7 +115,7 @@ struct Sample {
     time_to_restore_seconds: Option<f64>,
     /// Empty: one point without a service.
     services: Vec<String>,
-    /// Those that every point has.
+    /// Tags that every point has.
     tags: Vec<String>,
 }
 
@@ -148,7 +148,7 @@ impl Sample {
         }
     }
 
-    /// Whether Datadog takes points of its end.
+    /// `true` if Datadog takes no points with the time of its end.
     fn is_late(&self, now: Timestamp) -> bool {
         let (end, now) = (self.finished_at.as_seconds(), now.as_seconds());
         !(now - OLDEST_POINT_SECONDS..=now + NEWEST_POINT_SECONDS).contains(&end)
@@ -205,7 +205,7 @@ fn tags<'a>(known: &[(&str, Option<&String>)], others: impl IntoIterator<Item = 
     known.chain(others.into_iter().map(|other| tag(other))).take(MOST_TAGS - 2).collect()
 }
 
-/// What a count is of, and its revision.
+/// Subject of a count, and its revision.
 type Whose = (Subject, i64);
 
 /// The seconds that have a count. Of two counts of the same tags in the same second Datadog keeps the last, so each

@@ -40,7 +40,7 @@ const LONGEST_REPOSITORY_URL_CHARS: usize = 191;
 /// 16 digits and the commit.
 const LONGEST_COMMIT_SHA_CHARS: usize = 200;
 
-/// What is told of here has ended, and well: a pipeline that failed deployed nothing.
+/// Result of every deployment that is told: one that failed in the pipeline deployed nothing, so it is not told.
 const SUCCESS: &str = "SUCCESS";
 
 /// `None` without a commit and its repository, both of which DevLake requires: it counts deployments by their commits.

@@ -74,7 +74,7 @@ fn split_off_production(word: &str) -> Vec<String> {
     vec![word.to_owned()]
 }
 
-/// What a word says about the environment, if anything.
+/// Environment that a word stands for, if any.
 fn meaning(word: &str) -> Option<Environment> {
     match word {
         "prod" | "production" | "prd" | "live" | "produktion" | "produktiv" => Some(Production),

@@ -16,7 +16,7 @@ use crate::config;
 use crate::domain::failure::{Evaluated, Failure};
 use crate::domain::forwarding::{Action, Frozen, Telling};
 
-/// What a signing secret begins with.
+/// Prefix of a signing secret.
 const PREFIX: &str = "whsec_";
 /// Shorter ones can be guessed.
 const SHORTEST_KEY_BYTES: usize = 16;

@@ -119,7 +119,7 @@ fn fit(tags: &Value) -> bool {
     tags.len() <= 100 && tags.iter().all(|tag| chars(tag) <= 200)
 }
 
-/// What Datadog shows as tags.
+/// `true` if the attributes that Datadog shows as tags fit its limits.
 fn tags_fit(attributes: &Value) -> bool {
     let fits = |key: &str, value: &Value| key.len() + 1 + chars(value) <= 200;
     let alone = ["team", "env", "severity", "version", "service"];

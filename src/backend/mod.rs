@@ -35,7 +35,7 @@ use crate::domain::mark::Mark;
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
 
-/// What one kind of backend is told, and how.
+/// Protocol of one kind of backend: the requests, and how to send them.
 trait Protocol: Send + Sync {
     /// The exact request, or requests, that tell of this failure as it stands (see [`Destination::freeze`]).
     fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen;
@@ -55,12 +55,12 @@ trait Protocol: Send + Sync {
         None
     }
 
-    /// Whether what it freezes of a failure has the deployment in it that this is linked to.
+    /// `true` if a frozen failure names the deployment that the failure is linked to.
     fn shows_links(&self) -> bool {
         false
     }
 
-    /// Whether deletions and marks need credentials besides those that everything needs.
+    /// `true` if deletions and marks need credentials that other requests do not need.
     fn needs_more(&self) -> bool {
         false
     }
@@ -77,15 +77,15 @@ trait Protocol: Send + Sync {
 /// A revision, to be sent once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// What it is about.
+    /// Failure or deployment that the request is about.
     pub subject: Subject,
     /// Its revision.
     pub revision: i64,
-    /// How often it was attempted before.
+    /// Number of earlier attempts.
     pub attempts: u32,
-    /// What to send.
+    /// Content to send.
     pub frozen: Frozen,
-    /// How many of its requests the backend has already, where it is several.
+    /// Number of its requests that the backend has already, if there are several.
     pub taken: u32,
     /// The time.
     pub now: Timestamp,
@@ -94,16 +94,16 @@ pub struct Attempt {
 /// An attempt under way.
 type Sending<'a> = Pin<Box<dyn Future<Output = Reply> + Send + 'a>>;
 
-/// What came of an attempt.
+/// Result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// What it means.
+    /// Meaning of the answer.
     pub verdict: Verdict,
     /// The HTTP status, if there was an answer.
     pub status: Option<u16>,
-    /// What was wrong, for people.
+    /// Error, in words for people.
     pub error: Option<String>,
-    /// How many of the requests, where it is several, the backend has now.
+    /// Number of its requests that the backend has now, if there are several.
     pub taken: u32,
 }
 
@@ -113,7 +113,7 @@ impl Reply {
         Self { verdict: Verdict::Sent, status: None, error: None, taken: 0 }
     }
 
-    /// What was frozen is none of ours: a damaged store, or one of another version.
+    /// Reply for frozen content that cannot be read: the store is damaged, or another version wrote it.
     fn unreadable() -> Self {
         let error = Some("what was to be sent cannot be read".to_owned());
         Self { verdict: Verdict::Dead, status: None, error, taken: 0 }
@@ -188,7 +188,7 @@ impl Backend {
         if self.protocol.needs_more() { &Lane::ALL } else { &[Lane::Main] }
     }
 
-    /// How many attempts may be under way at once.
+    /// Number of attempts that may be under way at once.
     pub fn concurrency(&self) -> usize {
         self.concurrency
     }
