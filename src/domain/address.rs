@@ -23,7 +23,7 @@ const SECRET_NAMES: [&str; 11] = [
     "sig",
 ];
 
-/// What login names do not begin with, and tokens of GitHub and GitLab do.
+/// Prefixes of tokens of GitHub and GitLab. Login names do not begin with them.
 const TOKEN_PREFIXES: [&str; 8] = ["ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "gldt-"];
 
 /// The longest login name (Linux: `useradd`).
@@ -91,7 +91,7 @@ const fn is_slash(c: char) -> bool {
     matches!(c, '/' | '\\')
 }
 
-/// What follows a scheme, without its user and password.
+/// Text after a scheme, without its user and password.
 fn without_user<'a>(scheme: &str, address: &'a str) -> &'a str {
     let address_after_slashes = address.trim_start_matches(is_slash);
     let Some(at) = user_end(address_after_slashes) else { return address };
@@ -100,7 +100,7 @@ fn without_user<'a>(scheme: &str, address: &'a str) -> &'a str {
     if is_login && is_login_name(user) { address } else { &rest[at.length..] }
 }
 
-/// Where a user ends, and how long the sign is that ends it: `@`, or `%40`.
+/// End of a user: the place of the sign that ends it (`@` or `%40`), and the sign's length.
 struct UserEnd {
     start: usize,
     length: usize,
@@ -124,7 +124,7 @@ fn last_at(text: &str) -> Option<UserEnd> {
     text.rfind('@').map(|start| UserEnd { start, length: 1 })
 }
 
-/// Where the credentials of an address without a scheme end.
+/// End of the credentials of an address without a scheme.
 fn credentials_end(address: &str, may_be_ssh: bool) -> Option<usize> {
     let path = address.find(is_slash).unwrap_or(address.len());
     let encoded = || address[..path].rfind("%40").map(|start| UserEnd { start, length: 3 });
@@ -140,7 +140,7 @@ fn credentials_end(address: &str, may_be_ssh: bool) -> Option<usize> {
     (!is_ssh).then_some(end.start + end.length)
 }
 
-/// Whether this can be the name that somebody logs in by, and is no password or token.
+/// `true` if this can be the name that somebody logs in with, and not a password or token.
 fn is_login_name(user: &str) -> bool {
     user.len() <= LONGEST_LOGIN_NAME
         && !user.contains(':')
@@ -172,7 +172,7 @@ fn without_secret_parameters(address: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// Whether a parameter's name says that its value is a credential. An encoded name hides something.
+/// `true` if a parameter's name says that its value is a credential. An encoded name hides something.
 fn is_secret_parameter(parameter: &str) -> bool {
     let Some((name, _)) = parameter.split_once('=') else { return false };
     let plain: String =

@@ -6,7 +6,7 @@ use super::name::trimmed;
 use super::pagerduty_ref::id_in_address;
 use super::policy::{Policy, ServiceEntry};
 
-/// What a failure counts for, and which step of rule 9 decided it.
+/// Services, team and env that a failure counts for, with the step of rule 9 that decided each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attribution {
     /// The services, at least one wherever PagerDuty named one.
@@ -25,13 +25,13 @@ pub struct Attribution {
     pub services_step: &'static str,
     /// The step that the team is from.
     pub team_step: &'static str,
-    /// Whether the env is the service entry's own.
+    /// `true` if the env is the service entry's own.
     pub env_is_entrys: bool,
 }
 
 /// Attributes an incident on `service` whose first team is `team`.
 ///
-/// What the deciding step leaves open, the later ones fill in.
+/// Later steps fill in the fields that the deciding step leaves open.
 pub fn attribute(policy: &Policy, service: Option<&Reference>, team: Option<&Reference>) -> Attribution {
     let catalog = &policy.catalog;
     let steps: [&dyn Fn() -> Option<Found>; 6] = [
@@ -67,7 +67,7 @@ pub fn attribute(policy: &Policy, service: Option<&Reference>, team: Option<&Ref
     attribution
 }
 
-/// What one step knows.
+/// Facts that one step knows.
 #[derive(Default)]
 struct Found {
     services: Vec<String>,

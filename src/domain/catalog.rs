@@ -1,4 +1,4 @@
-//! What the software catalog says of services: rule 9's steps between the service entries and PagerDuty's own names.
+//! Services of the software catalog: rule 9's steps between the service entries and PagerDuty's own names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::pagerduty_ref::PagerDutyRef;
 /// One service of the catalog.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entity {
-    /// What the catalog calls it.
+    /// Name of the service in the catalog.
     pub service: String,
     /// Who owns it.
     pub team: Option<String>,
@@ -26,8 +26,8 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Where a service is described twice, the first description counts; where a PagerDuty service stands for
-    /// several, all of them do.
+    /// Builds the catalog. If a service is described twice, the first description counts. If a PagerDuty service
+    /// stands for several services, all of them count.
     pub fn new(entities: impl IntoIterator<Item = Entity>) -> Self {
         let mut catalog = Self::default();
         for entity in entities {
@@ -44,12 +44,12 @@ impl Catalog {
         catalog
     }
 
-    /// How many descriptions it was made from.
+    /// Number of descriptions that it was made from.
     pub fn len(&self) -> usize {
         self.entities
     }
 
-    /// Whether it was made from none.
+    /// `true` if it was made from no description.
     pub fn is_empty(&self) -> bool {
         self.entities == 0
     }
@@ -64,7 +64,7 @@ impl Catalog {
         self.by_service.get(trimmed(name))
     }
 
-    /// Whether anything is owned by a team of this name.
+    /// `true` if a team of this name owns anything.
     pub(super) fn has_team(&self, name: &str) -> bool {
         self.teams.contains(trimmed(name))
     }

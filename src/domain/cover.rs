@@ -15,14 +15,15 @@ const TITLE: &str = r"\A[^\p{Cc}]*[^\p{Cc}\s][^\p{Cc}]*\z";
 const LARGEST_AUTOMATON_BYTES: usize = 2 << 20;
 const MOST_STATES: usize = 4_000;
 
-/// Whether every title has a match of one of the patterns in it. Said only where it is proved.
+/// `true` if it is proved that every title has a match of one of the patterns.
 pub fn match_every_title(patterns: &[Pattern]) -> bool {
     let anything = [String::new()];
     let patterns: Vec<String> = patterns.iter().map(|pattern| pattern.as_str().to_owned()).collect();
     includes(&patterns, &anything).unwrap_or(false)
 }
 
-/// Whether the earlier rule matches whatever the later one would, which then never matches. Said only where it is proved.
+/// `true` if it is proved that the earlier rule matches whenever the later one would, so that the later one never
+/// matches.
 pub fn shadows(earlier: &Rule, later: &Rule) -> bool {
     fn is_wider<T: PartialEq>(earlier: &[T], later: &[T]) -> bool {
         earlier.is_empty() || (!later.is_empty() && later.iter().all(|value| earlier.contains(value)))
@@ -35,16 +36,18 @@ pub fn shadows(earlier: &Rule, later: &Rule) -> bool {
         && has_wider_titles(&earlier.title, &later.title)
 }
 
-/// What has no title matches no pattern, so a rule without patterns is wider than one whose patterns match every title.
+/// `true` if the earlier patterns match every title that the later ones match. A failure without a title matches
+/// no pattern, so a rule without patterns is wider than one whose patterns match every title.
 fn has_wider_titles(earlier: &[Pattern], later: &[Pattern]) -> bool {
     let texts = |patterns: &[Pattern]| patterns.iter().map(|p| p.as_str().to_owned()).collect::<Vec<_>>();
     earlier.is_empty() || (!later.is_empty() && includes(&texts(earlier), &texts(later)).unwrap_or(false))
 }
 
-/// Whether every title in which one of `narrow` is found has one of `wide` in it as well. `None`: too large to tell.
+/// Tells if every title with a match of one of `narrow` has a match of one of `wide` as well. `None`: too large to
+/// tell.
 ///
-/// All three automata read the same bytes side by side. A title that ends where `narrow` is found and `wide` is not is
-/// a counterexample; where no reachable state has one, there is none.
+/// All three automata read the same bytes side by side. A title that ends in a match of `narrow` but not of `wide`
+/// is a counterexample. If no reachable state has one, there is none.
 fn includes(wide: &[String], narrow: &[String]) -> Option<bool> {
     let titles = automaton(&[TITLE.to_owned()])?;
     let (wide, narrow) = (automaton(wide)?, automaton(narrow)?);
@@ -74,7 +77,7 @@ fn includes(wide: &[String], narrow: &[String]) -> Option<bool> {
     Some(true)
 }
 
-/// How far the search for some patterns has come.
+/// State of the search for some patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Run {
     Searching(StateID),
@@ -97,7 +100,7 @@ impl Run {
         }
     }
 
-    /// Whether something is found where the text ends here; `unknown` where that cannot be told.
+    /// `true` if the text has a match when it ends here; `unknown` if the automaton cannot tell.
     fn ends_found(self, automaton: &Dfa, unknown: bool) -> bool {
         match self {
             Self::Found => true,

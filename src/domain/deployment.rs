@@ -14,11 +14,11 @@ use super::timestamp::{Timestamp, nanos};
 pub struct Deployment {
     /// The id that was sent, or the one made from the content.
     pub id: DeploymentId,
-    /// What was deployed.
+    /// Service that was deployed.
     pub service: String,
     /// Whose it is; where none was sent, the service's.
     pub team: Option<String>,
-    /// Where to; where none was sent, the one configured.
+    /// Env that it was deployed to. If none was sent, the configured one.
     pub env: String,
     /// When it began.
     #[serde(with = "nanos")]
@@ -43,7 +43,7 @@ impl Deployment {
     }
 }
 
-/// What decides which deployment a failure is linked to.
+/// Facts of a failure that decide which deployment it is linked to.
 #[derive(Debug, Clone)]
 pub struct Suspect<'a> {
     /// When PagerDuty created the incident, whatever `failure.start` says.
@@ -56,18 +56,18 @@ pub struct Suspect<'a> {
     pub env: &'a str,
     /// When it ended; `None` while it lasts.
     pub ended_at: Option<Timestamp>,
-    /// What somebody named as the deployment: an id, a commit sha or the beginning of one, a version, or `none`. The
-    /// first that can be used counts.
+    /// Names that somebody gave for the deployment: an id, a commit sha or the beginning of one, a version, or
+    /// `none`. The first that can be used counts.
     pub named: Vec<&'a str>,
 }
 
 impl Suspect<'_> {
-    /// Whether somebody said that no deployment is the cause.
+    /// `true` if somebody said that no deployment is the cause.
     pub fn forbids_link(&self) -> bool {
         self.named.iter().any(|named| is_none(named))
     }
 
-    /// Whether a deployment is of one of its services, or of its team, where it has no service.
+    /// `true` if a deployment is of one of its services, or of its team if it has no service.
     fn is_of(&self, deployment: &Deployment) -> bool {
         if self.services.is_empty() {
             self.team.is_some() && self.team == deployment.team.as_deref()
@@ -98,7 +98,7 @@ pub enum NotUsed {
     StartedLater,
 }
 
-/// How a link, or that there is none, came about.
+/// Origin of a link, or the reason why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Linked<'a> {
     /// The latest before the failure, within the window.
@@ -111,7 +111,7 @@ pub enum Linked<'a> {
     NoneInWindow,
 }
 
-/// What was named of a deployment.
+/// Property by which a deployment was named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KnownBy {
     /// Its id.
@@ -126,7 +126,7 @@ impl KnownBy {
     /// In the order in which they are tried.
     const ALL: [Self; 3] = [Self::Id, Self::CommitSha, Self::Version];
 
-    /// How loosely a name fits a deployment: 0 is to the letter. `None`: it does not.
+    /// Looseness of the match between a name and a deployment: 0 is an exact match. `None`: the name does not fit.
     fn fits(self, name: &str, deployment: &Deployment, suspect: &Suspect<'_>) -> Option<u8> {
         let by_case = |known: &str| {
             if known == name { Some(0) } else { (known.to_lowercase() == name.to_lowercase()).then_some(1) }
@@ -193,7 +193,8 @@ impl Deployments {
         self.by_id.get(&DeploymentId::parse(id)?).map(|index| &self.all[*index])
     }
 
-    /// Those of any of the failure's services (or of its team, where it has no service), in its env; latest first.
+    /// Deployments of any of the failure's services (or of its team, if it has no service) in its env; latest
+    /// first.
     fn of(&self, suspect: &Suspect<'_>) -> Vec<&Deployment> {
         let indexes: BTreeSet<usize> = if suspect.services.is_empty() {
             suspect.team.and_then(|team| self.by_team.get(team)).into_iter().flatten().copied().collect()
@@ -273,8 +274,8 @@ impl Deployments {
         Ok(best.1)
     }
 
-    /// Whether a deployment is a rollback: of a version (or commit) of its service and env that was deployed before,
-    /// and is not the one just before it.
+    /// `true` if a deployment is a rollback: its version (or commit) was deployed before to its service and env,
+    /// and not just before it.
     pub fn is_rollback(&self, deployment: &Deployment) -> bool {
         let what =
             |deployment: &Deployment| deployment.version.clone().or_else(|| deployment.commit_sha.clone());

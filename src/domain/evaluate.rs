@@ -1,4 +1,4 @@
-//! What an incident's history comes to under a policy.
+//! Evaluation of an incident's history under a policy.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,16 +29,16 @@ pub fn evaluate_alone(incident: &IncidentId, history: &History, policy: &Policy)
     Some(View::new(incident, history, Standing::Own, BTreeMap::new(), policy)?.evaluate(policy))
 }
 
-/// What decides about one incident.
+/// Facts that decide about one incident.
 #[derive(Debug)]
 pub struct View<'a> {
     /// Which incident it is.
     pub incident: &'a IncidentId,
-    /// What its events said.
+    /// Facts from its events.
     pub history: &'a History,
-    /// What its merge did to it.
+    /// Effect of merges on it.
     pub standing: Standing<'a>,
-    /// Those that went on as this one.
+    /// Incidents that were merged into it.
     pub sources: Vec<&'a IncidentId>,
     /// The histories of those of them that no rule ignores.
     pub counting_sources: Vec<&'a History>,
@@ -46,9 +46,9 @@ pub struct View<'a> {
     pub own_start: (Timestamp, Because),
     /// The source that began earlier, if one did, with its start.
     pub moved_by: Option<(&'a IncidentId, Timestamp, Because)>,
-    /// What rules say of it alone.
+    /// Ruling on it alone.
     pub own_ruling: Ruling<'a>,
-    /// What they say of it and its sources together, and which of these decided that.
+    /// Ruling on it and its sources together, and the incident that decided it.
     pub ruling: (Ruling<'a>, &'a IncidentId),
     /// Whose it is.
     pub attribution: Attribution,
@@ -56,7 +56,7 @@ pub struct View<'a> {
     pub stretches: Vec<Stretch>,
 }
 
-/// What made a moment the start (rule 4).
+/// Source of the start (rule 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Because {
     /// PagerDuty's `created_at`.
@@ -120,7 +120,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// When it would have begun, had it begun when it was created: links to deployments go by that.
+    /// Start by PagerDuty's creation time. Links to deployments use it, whatever `failure.start` says.
     fn created_at(&self, policy: &Policy) -> Timestamp {
         if policy.start == Start::Created {
             return self.start().0;
@@ -144,12 +144,12 @@ impl<'a> View<'a> {
         self.stretches.last().and_then(|stretch| stretch.resolved_at)
     }
 
-    /// Whether it was reopened after a resolve that never came: nobody knows how long it was open before.
+    /// `true` if it was reopened after a resolve that never came: nobody knows how long it was open before.
     fn lacks_a_resolve(&self) -> bool {
         self.stretches.iter().rev().skip(1).any(|stretch| stretch.resolved_at.is_none())
     }
 
-    /// Whether it went on as another incident.
+    /// `true` if it was merged into another incident.
     pub fn is_merged(&self) -> bool {
         matches!(self.standing, Standing::Into(_) | Standing::IntoUnseen(_))
     }
@@ -159,7 +159,7 @@ impl<'a> View<'a> {
         self.resolved_at().map(|resolved_at| resolved_at.max(self.start().0))
     }
 
-    /// Whether it counts, where it stands for itself.
+    /// Verdict on it as an incident of its own: merges into others are left aside.
     pub fn verdict(&self, policy: &Policy) -> Verdict<'a> {
         let (started_at, because) = self.start();
         let is_known =

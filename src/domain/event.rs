@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::id::IncidentId;
 use super::timestamp::Timestamp;
 
-/// What has to be known of an event to keep it. The rest of it is read when it is folded into its failure.
+/// Fields of an event that are needed to keep it. The rest is read when the event is folded into its failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading {
     /// `event.id`.
@@ -18,7 +18,7 @@ pub struct Heading {
     pub occurred_at: Timestamp,
     /// The incident that it is about; `None` as with [`Event::subject`].
     pub incident: Option<IncidentId>,
-    /// Whether a time of the incident lies in the year 9999, which counts as absent (rule 4).
+    /// `true` if a time of the incident lies in the year 9999, which counts as absent (rule 4).
     pub tells_never: bool,
 }
 
@@ -33,7 +33,7 @@ pub struct Event {
     pub event_type: String,
     /// `event.occurred_at`.
     pub occurred_at: Timestamp,
-    /// What it is about; `None` for pings, service events and types not known yet.
+    /// Incident that the event is about; `None` for pings, service events and types not known yet.
     pub subject: Option<Subject>,
 }
 
@@ -46,7 +46,7 @@ pub struct Subject {
     pub kind: Kind,
     /// The incident as the event shows it; `None` where the event only mentions it (notes, responders, …).
     pub snapshot: Option<Box<Snapshot>>,
-    /// What it says of the deployment at fault.
+    /// Deployment that the event names as the cause.
     pub deployment: Option<DeploymentHint>,
 }
 
@@ -115,13 +115,13 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Whether it says anything.
+    /// `true` if an id, a name or an address is known.
     pub const fn is_known(&self) -> bool {
         self.id.is_some() || self.name.is_some() || self.url.is_some()
     }
 }
 
-/// What a snapshot says of the priority.
+/// Priority in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {

@@ -17,11 +17,11 @@ use super::submission::Submission;
 /// One thing about a failure, and what decided it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
-    /// What it is about: a field of the failure.
+    /// Field of the failure that the decision is about.
     pub about: String,
-    /// What it came to.
+    /// Value of the field.
     pub value: String,
-    /// What decided that.
+    /// Reason for that value.
     pub because: String,
 }
 
@@ -133,12 +133,12 @@ pub fn explain_submission(submission: &Submission, policy: &Policy) -> (Evaluate
     (evaluated, told)
 }
 
-/// What there is to say of an incident that was only mentioned.
+/// Explanation for an incident that was only mentioned.
 pub fn only_mentioned() -> Why {
     why("failure", "none", "only notes and the like were seen, and none of them shows the incident itself")
 }
 
-/// What there is to say where a failure was evaluated under another configuration than today's.
+/// Explanation for a failure that was evaluated under another configuration than today's.
 pub fn other_configuration() -> Why {
     why(
         "configuration",

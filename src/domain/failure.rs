@@ -11,17 +11,17 @@ use super::timestamp::Timestamp;
 pub struct Failure {
     /// `pagerduty:<incident>`, or the id that came by the event API.
     pub id: FailureId,
-    /// Where it came from.
+    /// Origin of the failure.
     pub source: Source,
     /// The PagerDuty incident.
     pub incident: Option<IncidentId>,
     /// The incident's number, as people see it.
     pub number: Option<i64>,
-    /// What it was called last.
+    /// Last title.
     pub title: Option<String>,
     /// The incident's page.
     pub url: Option<String>,
-    /// Whether and how it counts.
+    /// State, which tells if the failure counts.
     pub state: State,
     /// The rule that made it `ignored`.
     pub reason: Option<String>,
@@ -35,7 +35,7 @@ pub struct Failure {
     pub active_seconds: Option<f64>,
     /// The first acknowledgement.
     pub acknowledged_at: Option<Timestamp>,
-    /// How often it was reopened.
+    /// Number of times that it was reopened.
     pub reopened: usize,
     /// The incidents that were merged into it.
     pub merged: Vec<IncidentId>,
@@ -55,20 +55,20 @@ pub struct Failure {
     pub urgency: Option<String>,
     /// Which step of rule 9 decided services, team and env.
     pub attribution: String,
-    /// What is odd about it.
+    /// Doubts about it.
     pub flags: Vec<Flag>,
     /// The deployment that it is linked to.
     pub deployment: Option<String>,
 }
 
 impl Failure {
-    /// Whether its times are good enough for a statistic of durations (rule 14).
+    /// `true` if its times are good enough for a statistic of durations (rule 14).
     pub fn has_good_times(&self) -> bool {
         !self.flags.iter().any(|flag| matches!(flag, Flag::Approximate | Flag::EndBeforeStart))
     }
 }
 
-/// Where a failure came from.
+/// Origin of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
@@ -78,7 +78,7 @@ pub enum Source {
     Api,
 }
 
-/// Whether and how a failure counts.
+/// State of a failure, which tells if it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -93,7 +93,7 @@ pub enum State {
 }
 
 impl State {
-    /// Whether it counts.
+    /// `true` if the failure counts.
     pub const fn counts(self) -> bool {
         matches!(self, Self::Open | Self::Completed)
     }
@@ -139,7 +139,7 @@ impl Flag {
     }
 }
 
-/// What is told to backends beside the failure itself.
+/// Facts that backends are told beside the failure itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Details {
@@ -158,10 +158,10 @@ pub struct Details {
     /// When it was created, where that is not its start: links to deployments go by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// What a custom field or a note names as the deployment that is the cause.
+    /// Deployments that a custom field or a note names as the cause.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub named_deployments: Vec<String>,
-    /// What PagerDuty calls the service. Follows from the facts alone.
+    /// Name of the service in PagerDuty. Follows from the facts alone.
     #[serde(skip)]
     pub pagerduty_service: Option<String>,
     /// The end, for backends that take only a start and an end: start and time to restore added up.
@@ -174,12 +174,12 @@ pub struct Details {
 pub struct Evaluated {
     /// The failure.
     pub failure: Failure,
-    /// What goes along with it.
+    /// Details that go with it.
     pub details: Details,
 }
 
 impl Details {
-    /// What decides which deployment the failure is linked to.
+    /// Facts that decide which deployment the failure is linked to.
     pub fn suspect<'a>(&'a self, failure: &'a Failure) -> Suspect<'a> {
         let named = self.named_deployments.iter().chain(&self.commit_sha).chain(&self.version);
         Suspect {

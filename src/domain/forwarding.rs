@@ -1,4 +1,5 @@
-//! What the store needs to know of a backend: its name, and what it is told of failures and deployments.
+//! Interface between the store and a backend: the backend's name, and the requests that tell it of failures and
+//! deployments.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use super::id::DeploymentId;
 use super::lane::Lane;
 use super::mark::Mark;
 
-/// What a backend is told of.
+/// Failure or deployment that a backend is told of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// The failure with this id.
@@ -29,13 +30,13 @@ impl Subject {
 /// A request, as it will be sent however often that takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frozen {
-    /// What it does there.
+    /// Action of the request at the backend.
     pub action: Action,
     /// Its bytes, which only the backend reads.
     pub body: Vec<u8>,
 }
 
-/// What a request does at the backend.
+/// Action of a request at the backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// The failure, or the deployment, is shown whole, as it stands.
@@ -47,7 +48,7 @@ pub enum Action {
     LeaveOpen,
     /// The deployment is marked as one that failed.
     Mark,
-    /// That mark is taken back.
+    /// Takes the mark back.
     Unmark,
 }
 
@@ -68,7 +69,7 @@ impl Action {
 }
 
 impl Action {
-    /// Whether it may need more than the usual credentials.
+    /// `true` if it may need more than the usual credentials.
     pub const fn may_need_more(self) -> bool {
         matches!(self, Self::Delete | Self::Mark | Self::Unmark)
     }
@@ -77,21 +78,21 @@ impl Action {
 /// Which failures and deployments a backend is told of. Keys AND, lists OR; an empty list asks for nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Those of any of these services.
+    /// Services that pass.
     pub services: Vec<String>,
-    /// Those of these teams.
+    /// Teams that pass.
     pub teams: Vec<String>,
-    /// Those in these envs.
+    /// Envs that pass.
     pub envs: Vec<String>,
 }
 
 impl Filter {
-    /// Whether a failure is to be told.
+    /// `true` if the backend is told of the failure.
     pub fn passes(&self, failure: &Failure) -> bool {
         self.passes_all(&failure.services, failure.team.as_ref(), &failure.env)
     }
 
-    /// Whether a deployment is to be told, or marked.
+    /// `true` if the backend is told of the deployment, and of its mark.
     pub fn passes_deployment(&self, deployment: &Deployment) -> bool {
         let service = std::slice::from_ref(&deployment.service);
         self.passes_all(service, deployment.team.as_ref(), &deployment.env)
@@ -115,15 +116,15 @@ pub trait Destination: Send + Sync {
     /// The credential that a request of this kind needs.
     fn lane(&self, action: Action) -> Lane;
 
-    /// Whether a request replaces all that the backend knew of its subject, so that the same request can be sent again
-    /// without any effect, and an older one that arrives late undoes a newer one.
+    /// `true` if a request replaces everything that the backend knew of its subject. The same request can then be
+    /// sent again without any effect, and an older one that arrives late undoes a newer one.
     fn replaces_whole(&self) -> bool;
 
     /// The exact request that tells the backend of this failure as it stands: with its end where it is
     /// completed, without one where it is open, and taken back where it does not count (any more).
     fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen;
 
-    /// Whether it is told of deployments.
+    /// `true` if it is told of deployments.
     fn takes_deployments(&self) -> bool;
 
     /// The exact request that tells the backend of this deployment. `None`: it cannot be told of one like this.
@@ -132,10 +133,10 @@ pub trait Destination: Send + Sync {
     /// The exact request that takes a deployment back. `None`: the backend has no way to.
     fn take_deployment_back(&self, id: &DeploymentId) -> Option<Frozen>;
 
-    /// Whether it is told which deployment a failure is linked to.
+    /// `true` if it is told which deployment a failure is linked to.
     fn shows_links(&self) -> bool;
 
-    /// Whether it is told which deployments failed.
+    /// `true` if it is told which deployments failed.
     fn takes_marks(&self) -> bool;
 
     /// The exact request that marks a deployment as failed, or (without a `mark`) takes that back. `None`: the backend
@@ -143,12 +144,12 @@ pub trait Destination: Send + Sync {
     fn freeze_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<Frozen>;
 }
 
-/// What a request is frozen for.
+/// Revision that a request is frozen for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Telling {
     /// The revision that it tells of.
     pub revision: i64,
-    /// Whether the backend may know an earlier one.
+    /// `true` if the backend may know an earlier revision.
     pub is_correction: bool,
 }
 

@@ -1,6 +1,6 @@
-//! What is remembered of an incident: the set of its events, reduced to those facts that can still decide.
+//! Facts of an incident that are remembered: the set of its events, reduced to the facts that can still decide.
 //!
-//! A history does not depend on the order in which its events arrived, nor on how often each did: the events stand
+//! A history does not depend on the order in which its events arrived, nor on how often each did: the events are
 //! sorted by their position (time, rank, id), and a fact leaves only when another event has made it irrelevant for
 //! good. `history_is_a_set` in the tests holds it to that.
 
@@ -12,7 +12,7 @@ pub use super::stretch::Stretch;
 use super::stretch::{Reopening, Stretches};
 use super::timestamp::{Timestamp, nanos};
 
-/// Where an event stands among those of its incident: time, then rank, then id; never arrival.
+/// Position of an event among those of its incident: time, then rank, then id; never arrival.
 type Position<'a> = (Timestamp, u8, &'a str);
 
 /// An event, less what a later one has replaced.
@@ -35,7 +35,7 @@ impl Entry {
         self.facts.reopened_at.filter(|reopened_at| *reopened_at <= self.at)
     }
 
-    /// Whether it shows the incident open, without being the reopening itself.
+    /// `true` if it shows the incident open, but is not the reopening itself.
     fn shows_open(&self) -> bool {
         self.kind != Kind::Reopened
             && matches!(self.facts.status.as_deref(), Some("triggered" | "acknowledged"))
@@ -56,10 +56,10 @@ impl Entry {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     entries: Vec<Entry>,
-    /// What notes and custom fields say of the deployment at fault.
+    /// Deployments that notes and custom fields name as the cause.
     #[serde(default, skip_serializing_if = "Hints::is_empty")]
     hints: Hints,
-    /// Whether any event was dated after the moment it was received.
+    /// `true` if any event was dated after the moment it was received.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     in_the_future: bool,
 }
@@ -91,8 +91,8 @@ impl History {
         is_kept || has_hint || self.in_the_future != was_in_the_future
     }
 
-    /// What somebody named as the deployment that is the cause, and where: a custom field before a note. Several, where
-    /// the field holds a list.
+    /// Deployments that somebody named as the cause, and the place where: a custom field comes before a note.
+    /// Several, if the field holds a list.
     pub fn named_deployments(&self) -> Option<(&[String], NamedBy)> {
         let said = |hint: &'_ Option<Hint>| hint.as_ref().is_some_and(|hint| !hint.values.is_empty());
         let (hint, by) = if said(&self.hints.field) {
@@ -103,12 +103,12 @@ impl History {
         hint.as_ref().map(|hint| (hint.values.as_slice(), by))
     }
 
-    /// Whether no event has shown the incident yet.
+    /// `true` if no event has shown the incident yet.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Whether any event was dated more than five minutes after it was received.
+    /// `true` if any event was dated more than five minutes after it was received.
     pub fn in_the_future(&self) -> bool {
         self.in_the_future
     }
@@ -224,7 +224,7 @@ impl History {
     }
 }
 
-/// Where a deployment was named.
+/// Place where a deployment was named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NamedBy {
     /// The custom field named `deployment`.
@@ -256,7 +256,7 @@ impl Hints {
         self.field.is_none() && self.note.is_none()
     }
 
-    /// Whether this is the latest word.
+    /// Keeps the hint if it is the latest, and returns `true` then.
     fn insert(&mut self, event: &Event, hint: Option<&DeploymentHint>) -> bool {
         let (kept, values) = match hint {
             None => return false,

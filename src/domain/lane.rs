@@ -38,7 +38,7 @@ impl Lane {
     }
 }
 
-/// How a backend answers.
+/// Condition of a backend, as its answers show it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
@@ -88,10 +88,10 @@ impl Condition {
     }
 }
 
-/// What is known of a lane.
+/// Facts that are known of a lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LaneHealth {
-    /// How the backend answers. Never [`Condition::Idle`], which depends on what waits.
+    /// Condition of the backend. Never [`Condition::Idle`], which depends on the rows that wait.
     pub condition: Condition,
     /// When that began; `None`: it was always so.
     pub since: Option<Timestamp>,
@@ -103,15 +103,15 @@ pub struct LaneHealth {
     pub answered_at: Option<Timestamp>,
     /// The status of its answer, if there was one.
     pub status: Option<u16>,
-    /// What was wrong with it.
+    /// Last error.
     pub error: Option<String>,
     /// When a request was last accepted.
     pub succeeded_at: Option<Timestamp>,
 }
 
 impl LaneHealth {
-    /// When the next probe may go out, where only probes may and it is not yet time. A time that no wait explains is
-    /// left by a clock that was set back since, and counts as past.
+    /// Time before which no probe may be sent. `None`: rows or a probe may be sent now. A time that is too far ahead was
+    /// left by a clock that was set back; it is ignored.
     pub fn next_probe_at(&self, now: Timestamp) -> Option<Timestamp> {
         let was_set_back = self.answered_at.is_some_and(|at| at.duration_since(now) > SAME_TIME);
         self.not_before

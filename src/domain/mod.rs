@@ -1,4 +1,4 @@
-//! What an incident, a failure and their times are: pure functions over plain values.
+//! Incidents, failures and their times: pure functions over plain values.
 //!
 //! Nothing in here knows HTTP, SQL, threads, the clock or the configuration file.
 

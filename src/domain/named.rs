@@ -1,22 +1,23 @@
-//! What people write as the deployment that caused a failure, and how it is read.
+//! Names that people write for the deployment that caused a failure, and the ways to read them.
 //!
-//! They write it into notes and custom fields, in a hurry: in quotes, with a full stop or a comment behind it. The text
-//! is kept as it was written, for it may be a name as it stands, and read in every way that makes sense.
+//! People write them into notes and custom fields, in a hurry: in quotes, with a full stop or a comment behind.
+//! The text is kept as it was written, because the whole of it may be a name, and it is read in every way that
+//! makes sense.
 
 use super::address::text_without_credentials;
 use super::name::name;
 
-/// What PagerDuty writes before a note that is typed while resolving.
+/// Prefix that PagerDuty adds to a note that is typed while resolving.
 const RESOLUTION_NOTE: &str = "resolution note:";
 const DEPLOYMENT: &str = "deployment";
-/// What forbids a link.
+/// Name that forbids a link.
 const NONE: &str = "none";
 /// The longest text that is kept of a name, in letters: no version, commit or id is longer.
 const LONGEST: usize = 200;
 /// The fewest digits of a commit that name it (git: `core.abbrev`).
 const SHORTEST_COMMIT: usize = 7;
 
-/// What a note names: what follows `deployment:` at its beginning, to the end of the line.
+/// Name in a note: the rest of the line after `deployment:` at its beginning.
 pub fn in_note(content: &str) -> Option<String> {
     let mut rest = content.trim_start_matches(is_quote_or_blank);
     while let Some(after) = strip_prefix_ignoring_case(rest, RESOLUTION_NOTE) {
@@ -50,24 +51,24 @@ pub fn readings(written: &str) -> Vec<&str> {
     readings
 }
 
-/// Whether a name says that no deployment is the cause.
+/// `true` if a name says that no deployment is the cause.
 pub fn is_none(written: &str) -> bool {
     readings(written).iter().any(|reading| reading.eq_ignore_ascii_case(NONE))
 }
 
-/// What versions have in common that differ in case or a leading `v` only: `V1.2` and `1.2`.
+/// Key that is the same for versions that differ only in case or a leading `v`: `V1.2` and `1.2`.
 pub fn version_key(version: &str) -> String {
     let lower = version.to_lowercase();
     let number = lower.strip_prefix('v').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     number.map(str::to_owned).unwrap_or(lower)
 }
 
-/// Whether a text can be the beginning of a commit sha.
+/// `true` if a text can be the beginning of a commit sha.
 pub fn is_short_commit(text: &str) -> bool {
     text.len() >= SHORTEST_COMMIT && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether a name names this commit: its sha, or the beginning of it.
+/// `true` if a name names this commit: its sha, or the beginning of it.
 pub fn begins_commit(commit_sha: &str, text: &str) -> bool {
     is_short_commit(text)
         && commit_sha.get(..text.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(text))

@@ -42,37 +42,37 @@ impl PagerDutyRef {
         self.ids.clone()
     }
 
-    /// Whether it is this id, written as an id.
+    /// `true` if it is this id, written as an id.
     pub fn is_id(&self, id: &str) -> bool {
         !self.is_address && self.stands_for(id)
     }
 
-    /// Whether it is an address of this id.
+    /// `true` if it is an address of this id.
     pub fn is_address_of(&self, id: &str) -> bool {
         self.is_address && self.stands_for(id)
     }
 
-    /// Whether it is this name.
+    /// `true` if it is this name.
     pub fn is_name(&self, name: &str) -> bool {
         !self.is_address && !self.text.is_empty() && self.text == trimmed(name)
     }
 
-    /// Whether it is this id or this name.
+    /// `true` if it is this id or this name.
     pub fn is(&self, id_or_name: &str) -> bool {
         self.is_name(id_or_name) || self.stands_for(id_or_name)
     }
 
-    /// Whether it is an address without an id, which no service matches.
+    /// `true` if it is an address without an id, which no service matches.
     pub fn names_nothing(&self) -> bool {
         self.is_address && self.ids.is_empty()
     }
 
-    /// Whether it is an address.
+    /// `true` if it is an address.
     pub fn is_address(&self) -> bool {
         self.is_address
     }
 
-    /// Whether it stands for all that the other stands for.
+    /// `true` if it matches everything that the other matches.
     pub fn includes(&self, other: &Self) -> bool {
         let is_same = !self.is_address && !other.is_address && self.text == other.text;
         let has_all = !other.ids.is_empty() && other.ids.iter().all(|id| self.stands_for(id));
@@ -132,8 +132,8 @@ fn is_pagerdutys(host: &str) -> bool {
     name == "pagerduty.com" || name.ends_with(".pagerduty.com")
 }
 
-/// The id behind the name of a collection: pages have `/service-directory/P…`, the API `/services/P…`; a tab may follow.
-/// Where the collection has another name, only what cannot be anything but an id is taken for one.
+/// Finds the id behind the name of a collection: pages have `/service-directory/P…`, the API `/services/P…`; a tab
+/// may follow. Behind any other name, only a text that can be nothing but an id is taken for one.
 fn id_in_path(path: &str) -> Option<&str> {
     const HOLDS_ONE: [&str; 4] = ["service-directory", "services", "service_directory", "teams"];
     const HOLDS_OTHERS: [&str; 7] = [
@@ -162,7 +162,7 @@ fn id_in_path(path: &str) -> Option<&str> {
     named.or_else(unmistakable).map(|(_, id)| id)
 }
 
-/// Whether a text behind the name of a collection is an id, and no page such as `new`.
+/// `true` if a text behind the name of a collection is an id, and not a page such as `new`.
 fn may_be_id(text: &str) -> bool {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
@@ -170,8 +170,8 @@ fn may_be_id(text: &str) -> bool {
     is_plain && (has_digit || is_upper || is_id(text))
 }
 
-/// Whether a text looks as PagerDuty's ids do: `P` or `Q` and at least six more letters and digits, in any case. In
-/// lower case without a digit it is a word.
+/// `true` if a text has the form of PagerDuty's ids: `P` or `Q` and at least six more letters and digits, in any
+/// case. In lower case without a digit it is a word.
 fn is_id(text: &str) -> bool {
     let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
     let is_upper = !text.bytes().any(|byte| byte.is_ascii_lowercase());

@@ -1,4 +1,4 @@
-//! What the people who run the program decided about failures.
+//! Decisions about failures, made by the people who run the program.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,28 +12,28 @@ use super::pagerduty_ref::PagerDutyRef;
 use super::rule::Rule;
 use super::timestamp::Timestamp;
 
-/// How an incident becomes a failure, as configured.
+/// Rules by which an incident becomes a failure, as configured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// What counts as the start.
+    /// Event that counts as the start.
     pub start: Start,
-    /// How the time to restore of a reopened incident is counted.
+    /// Way of counting the time to restore of a reopened incident.
     pub reopened: Reopened,
     /// Which service counts when an incident was moved.
     pub service: WhichService,
     /// The env of a failure whose service entry names none.
     pub default_env: String,
-    /// What ended sooner does not count.
+    /// Least duration: an incident that ended sooner does not count.
     pub min_duration: Duration,
-    /// How long after its end a failure is told to backends.
+    /// Time between a failure's end and its first request to backends.
     pub settle: Duration,
     /// Which failures count: the first rule that matches decides.
     pub rules: Vec<Rule>,
     /// PagerDuty priority → severity; a priority that is not listed keeps its name.
     pub severities: BTreeMap<String, String>,
-    /// What PagerDuty services are called here, in the order of the file.
+    /// Service entries (`[[service]]`), in the order of the file.
     pub services: Vec<ServiceEntry>,
-    /// What the software catalog says of services.
+    /// Services of the software catalog.
     pub catalog: Catalog,
 }
 
@@ -46,7 +46,8 @@ impl Policy {
         entry.and_then(|entry| entry.team.as_deref()).or_else(of_catalog)
     }
 
-    /// What `[failure.severity]` says of a priority; `None`: it is not listed, and keeps its own name.
+    /// Severity that `[failure.severity]` gives to a priority. `None`: the priority is not listed, and keeps its
+    /// own name.
     pub fn severity_of(&self, priority: &str) -> Option<&String> {
         self.severities.get(trimmed(priority))
     }
@@ -92,10 +93,10 @@ pub enum Reopened {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhichService {
-    /// Where the incident was last.
+    /// Last service of the incident.
     #[default]
     Last,
-    /// Where it began.
+    /// First service of the incident.
     First,
 }
 

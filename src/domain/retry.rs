@@ -1,4 +1,4 @@
-//! What an attempt's answer means, and how long to wait before the next one.
+//! Meaning of an attempt's answer, and the wait before the next attempt.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const LONGEST_PROBE_WAIT: Duration = Duration::from_mins(1);
 /// Time during which a row that is answered 404 or 405 is tried again. It is dead after that.
 const LONGEST_NOT_FOUND: Duration = Duration::from_hours(1);
 
-/// What becomes of a revision after an attempt.
+/// Result of an attempt for its revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The backend has it.
@@ -45,7 +45,7 @@ impl Verdict {
     }
 }
 
-/// How long to wait after the `attempts`-th attempt: full jitter, `share` being drawn from 0 to 1.
+/// Wait after the `attempts`-th attempt: full jitter, `share` being drawn from 0 to 1.
 pub fn wait(attempts: u32, asked: Option<Duration>, share: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
     let ceiling = BASE.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
@@ -53,8 +53,8 @@ pub fn wait(attempts: u32, asked: Option<Duration>, share: f64) -> Duration {
     jittered.max(asked.unwrap_or_default().min(LONGEST_WAIT))
 }
 
-/// How long to wait for the next probe of a backend after `failed` probes in a row; `share` is drawn from 0 to 1. The
-/// first probe goes out at once: most often a single request failed, and the backend takes the next one.
+/// Wait for the next probe of a backend after `failed` probes in a row; `share` is drawn from 0 to 1. The first
+/// probe goes out at once: most often a single request failed, and the backend takes the next one.
 pub fn probe_wait(failed: u32, asked: Option<Duration>, share: f64) -> Duration {
     let asked = asked.unwrap_or_default().min(LONGEST_WAIT);
     let Some(doublings) = failed.checked_sub(1) else { return asked };
@@ -62,7 +62,7 @@ pub fn probe_wait(failed: u32, asked: Option<Duration>, share: f64) -> Duration 
     ceiling.mul_f64(0.5 + share.clamp(0.0, 1.0) / 2.0).max(asked)
 }
 
-/// Whether a row that is answered 404 or 405 since `since` is dead.
+/// `true` if a row that is answered 404 or 405 since `since` is dead.
 pub fn is_lost(since: Timestamp, now: Timestamp) -> bool {
     now.duration_since(since) >= LONGEST_NOT_FOUND
 }

@@ -10,7 +10,7 @@ use super::timestamp::Timestamp;
 /// One `[[rule]]`. Every key that is set has to match, each by any of its values; a rule without keys matches all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// What it is called: the reason shown for what it ignores.
+    /// Name of the rule: the reason shown for incidents that it ignores.
     pub name: String,
     /// `high`, `low`.
     pub urgency: Vec<String>,
@@ -24,7 +24,7 @@ pub struct Rule {
     pub title: Vec<Pattern>,
     /// PagerDuty's name of the incident's type.
     pub incident_type: Vec<String>,
-    /// What is done with what matches.
+    /// Action for incidents that match.
     pub action: Action,
 }
 
@@ -72,7 +72,7 @@ impl PartialEq for Pattern {
 
 impl Eq for Pattern {}
 
-/// What rules are asked about. What is not known matches nothing.
+/// Properties of an incident that rules match. A property that is not known matches nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Traits<'a> {
     /// The last urgency.
@@ -113,7 +113,7 @@ impl Rule {
     }
 }
 
-/// What rules say of a failure and of those that were merged into it.
+/// Ruling on a failure and on those that were merged into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ruling<'a> {
     /// This rule makes it not count.
@@ -134,13 +134,13 @@ impl<'a> Ruling<'a> {
         }
     }
 
-    /// Whether it makes a failure not count.
+    /// `true` if it makes a failure not count.
     pub fn is_ignored(self) -> bool {
         matches!(self, Self::Ignored(_))
     }
 
-    /// Whether it decides about a group that the other belongs to as well: what counts for certain before what
-    /// counts, and that before what is ignored.
+    /// `true` if it decides about a group that both belong to: a rule that counts comes first, then no rule at
+    /// all, then a rule that ignores.
     pub fn outweighs(self, other: Self) -> bool {
         let weight = |ruling| match ruling {
             Self::Ignored(_) => 0,
@@ -154,7 +154,7 @@ impl<'a> Ruling<'a> {
 /// The reason shown for what was over too soon. No rule may be called that.
 pub const TOO_SHORT: &str = "min_duration";
 
-/// Whether a failure counts.
+/// Verdict on a failure: it counts, or the reason why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict<'a> {
     /// It does.
@@ -166,8 +166,9 @@ pub enum Verdict<'a> {
 }
 
 impl<'a> Verdict<'a> {
-    /// What a ruling comes to for a failure with these times. Its length is by the wall clock, whatever
-    /// `failure.reopened` says, and is only asked once it is over; no end is given where it cannot be known.
+    /// Verdict that follows from a ruling for a failure with these times. Its length is by the wall clock,
+    /// whatever `failure.reopened` says, and matters only once the failure has ended. An end that cannot be known
+    /// is not given.
     pub fn of(
         ruling: Ruling<'a>,
         started_at: Timestamp,

@@ -25,7 +25,7 @@ pub(super) enum Reopening {
     Shown {
         /// PagerDuty's `reopened_at`, in whole seconds.
         at: Timestamp,
-        /// Whether it shows the incident open; it is a resolve otherwise.
+        /// `true` if it shows the incident open; otherwise it is a resolve.
         is_open: bool,
     },
 }
@@ -37,7 +37,7 @@ pub(super) struct Stretches {
     current: Stretch,
     /// The last reopening that the current stretch is known to come after: reopenings up to then say nothing new.
     known_until: Option<Timestamp>,
-    /// Whether the event that is the current stretch's reopening may still come: only its effect was seen.
+    /// `true` if the event of the current stretch's reopening may still come: only its effect was seen.
     expects_event: bool,
 }
 

@@ -25,7 +25,7 @@ pub enum TimestampError {
     OutOfRange,
 }
 
-/// How far ahead of this machine's clock a time may lie before it is flagged.
+/// Distance ahead of this machine's clock beyond which a time is flagged.
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const NANOS_PER_MILLI: i64 = 1_000_000;
@@ -105,7 +105,7 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Whether it lies farther ahead of `received_at` than clocks usually differ (rule 14).
+    /// `true` if it lies farther ahead of `received_at` than clocks usually differ (rule 14).
     pub fn is_ahead_of(self, received_at: Self) -> bool {
         self > received_at.saturating_add(CLOCK_TOLERANCE)
     }
@@ -124,13 +124,13 @@ impl Timestamp {
         Self(self.0.saturating_sub(nanos))
     }
 
-    /// How long from `now` until `self`; zero where it has passed.
+    /// Time from `now` until `self`; zero if `self` has passed.
     pub fn duration_since(self, now: Self) -> Duration {
         Duration::from_nanos(u64::try_from(self.nanos_since(now)).unwrap_or(0))
     }
 
-    /// What people call a day, week or month that begins here: `2026-11-01` where that is at midnight, else
-    /// `2026-10-31 23:00`, as it is for time zones other than UTC. In UTC, like all that is shown.
+    /// Name of a day, week or month that begins here: `2026-11-01` if that is at midnight, else `2026-10-31
+    /// 23:00`, as it is for time zones other than UTC. In UTC, like all times that are shown.
     pub fn period_name(self) -> String {
         let time = self.to_string();
         let shown = time.strip_suffix("T00:00:00Z").or(time.get(..16)).unwrap_or(&time);
@@ -138,7 +138,7 @@ impl Timestamp {
     }
 }
 
-/// Whether `number` lies in the accepted range when a second has `per_second` units.
+/// `true` if `number` lies in the accepted range when a second has `per_second` units.
 const fn in_range(number: i64, per_second: i64) -> bool {
     FIRST_SECOND * per_second <= number && number / per_second < END_SECOND
 }

@@ -36,7 +36,7 @@ fn policy() -> Policy {
     Policy { default_env: "production".into(), ..Policy::default() }
 }
 
-/// What the incidents of these events come to.
+/// Failures that follow from these events.
 fn failures(policy: &Policy, events: &[Event]) -> BTreeMap<String, Failure> {
     let mut group = Group::new();
     for event in events {
@@ -47,7 +47,7 @@ fn failures(policy: &Policy, events: &[Event]) -> BTreeMap<String, Failure> {
     evaluated.into_iter().map(|(incident, evaluated)| (incident.to_string(), evaluated.failure)).collect()
 }
 
-/// What the one incident of these events comes to.
+/// Failure of the one incident of these events.
 fn failure(policy: &Policy, events: &[Event]) -> Failure {
     failures(policy, events).into_values().next().unwrap()
 }

@@ -6,21 +6,21 @@ use super::{By, Env, Interval, Question};
 use crate::domain::moment;
 use crate::domain::timestamp::Timestamp;
 
-/// What the period is where nobody says.
+/// Default start of the period.
 const DEFAULT_SINCE: &str = "30d";
 
 /// The options of `report`, as far as they were given.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asked<'a> {
-    /// Where the period begins; left out: thirty days ago.
+    /// Start of the period; if left out, thirty days ago.
     pub since: Option<&'a str>,
-    /// Where it ends; left out: now.
+    /// End of the period; if left out, now.
     pub until: Option<&'a str>,
-    /// What rows are made by; left out: the service.
+    /// Grouping of the rows; if left out, by service.
     pub by: Option<By>,
     /// An env's name or `all`; left out: `failure.default_env`.
     pub env: Option<&'a str>,
-    /// What the period is divided into; left out: nothing.
+    /// Intervals that the period is divided into; if left out, none.
     pub interval: Option<Interval>,
 }
 

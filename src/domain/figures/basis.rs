@@ -1,5 +1,4 @@
-//! What figures are computed from: a few numbers for each failure and deployment, and what they have to do with each
-//! other.
+//! Input of the figures: a few numbers for each failure and deployment, and the links between them.
 
 use std::time::Duration;
 
@@ -11,10 +10,10 @@ use super::names::{Name, Names, number};
 use crate::domain::failure::{Failure, State};
 use crate::domain::timestamp::Timestamp;
 
-/// What failures have in common: there are far fewer of these than failures.
+/// Properties that failures share: there are far fewer kinds than failures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kind {
-    /// Whether and how they count.
+    /// State, which tells if they count.
     pub state: State,
     /// The services they count for.
     pub services: Vec<String>,
@@ -24,7 +23,7 @@ pub struct Kind {
     pub env: String,
     /// The severity.
     pub severity: Option<String>,
-    /// Whether their times are good enough for a statistic of durations.
+    /// `true` if their times are good enough for a statistic of durations.
     pub has_good_times: bool,
 }
 
@@ -53,7 +52,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// Those of a failure.
+    /// Times of a failure.
     pub fn of(failure: &Failure) -> Self {
         let Failure { started_at, finished_at, .. } = *failure;
         let whole = Self { started_at, finished_at, restore_ns: None };
@@ -61,7 +60,7 @@ impl Times {
         Self { restore_ns: restore_ns.filter(|nanos| Some(*nanos) != whole.restored()), ..whole }
     }
 
-    /// How many nanoseconds it took. `None`: it has not ended.
+    /// Time to restore in nanoseconds. `None`: the failure has not ended.
     fn restored(self) -> Option<i64> {
         let from_start_to_end = || Some(self.finished_at?.nanos_since(self.started_at) / 1_000 * 1_000);
         self.restore_ns.or_else(from_start_to_end)
@@ -92,17 +91,17 @@ pub(super) struct FailureKind {
 }
 
 impl FailureKind {
-    /// Whether they count: neither ignored nor merged into another.
+    /// `true` if they count: neither ignored nor merged into another.
     pub(super) fn counts(&self) -> bool {
         matches!(self.state, State::Open | State::Completed)
     }
 
-    /// Whether they have not ended.
+    /// `true` if they have not ended.
     pub(super) fn is_open(&self) -> bool {
         self.state == State::Open
     }
 
-    /// Whether they are in a statistic of durations.
+    /// `true` if they are in a statistic of durations.
     pub(super) fn has_duration(&self) -> bool {
         self.counts() && self.has_good_times
     }
@@ -119,12 +118,12 @@ impl FailureKind {
     }
 }
 
-/// What else figures need of a failure.
+/// Other facts of a failure that figures need.
 #[derive(Debug)]
 pub(super) struct FailureFacts {
     pub(super) started_at: Timestamp,
     pub(super) finished_at: Option<Timestamp>,
-    /// How many nanoseconds it took; of no meaning where it has not ended.
+    /// Time to restore in nanoseconds; without meaning while the failure is open.
     pub(super) restored_ns: i64,
 }
 
@@ -138,7 +137,7 @@ pub struct Gathering {
     named: Vec<(u32, FailureFacts, Option<Place>)>,
 }
 
-/// What figures are computed from.
+/// Input of the figures.
 #[derive(Debug, Default)]
 pub struct Basis {
     pub(super) deployed: Deployed,
@@ -246,12 +245,12 @@ impl Linking {
 }
 
 impl Basis {
-    /// How many failures and deployments there are.
+    /// Number of failures and deployments.
     pub fn len(&self) -> usize {
         self.failures.iter().map(Vec::len).sum::<usize>() + self.deployed.len()
     }
 
-    /// Whether there is nothing to compute from.
+    /// `true` if there is no failure and no deployment.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

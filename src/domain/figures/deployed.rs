@@ -21,7 +21,7 @@ pub struct Deployed {
     len: u32,
 }
 
-/// What deployments have in common.
+/// Properties that deployments share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct DeploymentKind {
     pub(super) service: Name,
@@ -80,12 +80,12 @@ impl Deployed {
         self.by_team.get(&(env, team)).map_or(&[], Vec::as_slice)
     }
 
-    /// How many there are.
+    /// Number of deployments.
     pub fn len(&self) -> usize {
         self.len as usize
     }
 
-    /// Whether there are none.
+    /// `true` if there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -116,12 +116,12 @@ pub(super) struct Line {
     became: Vec<Became>,
 }
 
-/// What became of a deployment.
+/// Outcome of a deployment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Became {
-    /// Whether it mended a failure.
+    /// `true` if it remedied a failure.
     pub(super) is_remediation: bool,
-    /// How it was recovered from, where it failed.
+    /// Recovery from it, if it failed.
     pub(super) recovery: Option<Recovery>,
 }
 

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::failure::seconds;
 
-/// How long incidents took, in seconds; null where there were none.
+/// Times to restore of incidents, in seconds; null if there are none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RestoreTimes {
-    /// How many there are. Incidents with doubtful times are not among them.
+    /// Sample size. Incidents with doubtful times are left out.
     pub n: usize,
     /// MTTR.
     pub mean: Option<f64>,
@@ -19,10 +19,10 @@ pub struct RestoreTimes {
     pub max: Option<f64>,
 }
 
-/// How long it took to recover from failed deployments, in seconds; null where there were none.
+/// Times to recover from failed deployments, in seconds; null if there are none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecoveryTimes {
-    /// How many there are. Those not over yet and those with doubtful times are not among them.
+    /// Sample size. Recoveries that have not ended, and those with doubtful times, are left out.
     pub n: usize,
     /// Failed deployments that have not been recovered from.
     pub open: usize,
@@ -67,12 +67,12 @@ impl Durations {
         self.0.push(nanos);
     }
 
-    /// How many there are.
+    /// Number of durations.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// `true` if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

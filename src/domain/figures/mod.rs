@@ -23,13 +23,13 @@ pub use self::deployed::{Deployed, Place};
 pub use self::durations::{Durations, RecoveryTimes, RestoreTimes};
 pub use self::trailing::{OfDeployments, OfFailures, OfService, Trailing, trailing};
 
-/// What rows are made by.
+/// Grouping of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
     /// A failure of several services counts in each; one without counts in none.
     Service,
-    /// What has no team is in no row.
+    /// Failures and deployments without a team are in no row.
     Team,
     /// Of use with all envs.
     Env,
@@ -60,7 +60,7 @@ impl By {
     }
 }
 
-/// What a period is divided into. Each begins where the time zone says.
+/// Intervals that a period is divided into. Each begins at the local time of the time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interval {
@@ -94,9 +94,9 @@ impl Interval {
 /// Whose failures and deployments count. A failure is never held against a deployment to another env.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Env {
-    /// Those of this env.
+    /// This env only.
     One(String),
-    /// Those of all: each env is paired with itself, and the figures are added up.
+    /// All envs: each env is paired with itself, and the figures are added up.
     All,
 }
 
@@ -114,38 +114,39 @@ impl Env {
     }
 }
 
-/// What is asked.
+/// Question that figures answer.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// Where the period begins.
+    /// Start of the period.
     pub since: Timestamp,
-    /// Where it ends; that moment is outside.
+    /// End of the period; that moment is outside.
     pub until: Timestamp,
-    /// What rows are made by.
+    /// Grouping of the rows.
     pub by: By,
     /// Whose failures and deployments count.
     pub env: Env,
-    /// What the period is divided into. Each interval is reported as if it were the whole period.
+    /// Intervals that the period is divided into. Each interval is reported as if it were the whole period.
     pub interval: Option<Interval>,
-    /// Where days, weeks and months begin (`dora.timezone`).
+    /// Time zone in which days, weeks and months begin (`dora.timezone`).
     pub timezone: TimeZone,
 }
 
 /// The figures, as the API and `--format json` show them. What there is nothing to compute from is null, never 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Where the period begins.
+    /// Start of the period.
     pub since: Timestamp,
-    /// Where it ends; that moment is outside.
+    /// End of the period; that moment is outside.
     pub until: Timestamp,
-    /// What rows are made by.
+    /// Grouping of the rows.
     pub by: By,
-    /// What the period is divided into.
+    /// Intervals that the period is divided into.
     pub interval: Option<Interval>,
     /// By period, then key. There are none that have nothing in them.
     pub rows: Vec<Row>,
-    /// Where there is no row: the envs that have failures or deployments in the period, the busiest first, at most ten.
-    /// Most often the name of an env is misspelt then, or `failure.default_env` is another than that of the pipelines.
+    /// Envs that have failures or deployments in the period, if there is no row: the busiest first, at most ten.
+    /// The usual reasons are a misspelt env, and a `failure.default_env` that differs from the env of the
+    /// pipelines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_envs: Vec<String>,
 }
@@ -155,11 +156,11 @@ pub struct Report {
 pub struct Row {
     /// Which service, team, env or severity; null where rows are made by nothing, or there is no severity.
     pub key: Option<String>,
-    /// Where the row's interval begins: the first one where the whole period does. Null without intervals.
+    /// Start of the row's interval: the first interval begins with the period. Null without intervals.
     pub period: Option<Timestamp>,
     /// Failures, completed or open, that began in the period.
     pub incidents: usize,
-    /// Those of them that have not ended.
+    /// Incidents of these that have not ended.
     pub open: usize,
     /// Failures that began in the period and do not count, by some rule. They are in no other figure.
     pub ignored: usize,
@@ -167,7 +168,7 @@ pub struct Row {
     pub unmatched_incidents: usize,
     /// Deployments that ended in the period.
     pub deployments: usize,
-    /// Those of them that an incident is linked to, whenever it began.
+    /// Deployments of these that an incident is linked to, whenever the incident began.
     pub failed_deployments: usize,
     /// Incidents, without the unmatched ones, per deployment. May exceed 1 (Datadog until 2025).
     pub change_failure_rate: Option<f64>,
@@ -175,7 +176,7 @@ pub struct Row {
     pub change_fail_rate: Option<f64>,
     /// Deployments that were made to mend an incident, per deployment (dora.dev).
     pub deployment_rework_rate: Option<f64>,
-    /// How long the incidents took that ended in the period. The mean is MTTR.
+    /// Times to restore of the incidents that ended in the period. The mean is MTTR.
     pub time_to_restore_seconds: RestoreTimes,
     /// From a failed deployment's end to the end of the first unbroken stretch of its incidents (dora.dev).
     pub failed_deployment_recovery_time_seconds: RecoveryTimes,

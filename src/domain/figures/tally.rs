@@ -13,7 +13,7 @@ use super::names::{Name, number};
 use super::{By, Env, Row};
 use crate::domain::timestamp::Timestamp;
 
-/// What there is of each kind in each period.
+/// Counts of each kind in each period.
 #[derive(Debug)]
 pub(super) struct Tally<'a> {
     basis: &'a Basis,
@@ -24,15 +24,15 @@ pub(super) struct Tally<'a> {
 
 #[derive(Debug, Default)]
 pub(super) struct FailureTally {
-    /// Those that began in the period.
+    /// Failures that began in the period.
     pub(super) begun: usize,
-    /// How long those took that ended in it, where that is in a statistic.
+    /// Times to restore of the failures that ended in the period, if they are in a statistic.
     pub(super) restored: Durations,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct DeploymentTally {
-    /// Those that ended in the period.
+    /// Deployments that ended in the period.
     pub(super) made: usize,
     pub(super) failed: usize,
     pub(super) remediations: usize,
@@ -117,7 +117,7 @@ impl<'a> Tally<'a> {
         cells
     }
 
-    /// Whether nothing was counted.
+    /// `true` if nothing was counted.
     pub(super) fn is_empty(&self) -> bool {
         self.failures.is_empty() && self.deployments.is_empty()
     }
@@ -161,7 +161,7 @@ impl DeploymentKind {
     }
 }
 
-/// What a row is made of.
+/// Sums that a row is made of.
 #[derive(Debug, Default)]
 pub(super) struct Cell {
     pub(super) incidents: usize,
@@ -193,7 +193,7 @@ impl Cell {
         sum.recovered.extend(&counted.recovered);
     }
 
-    /// Whether there is anything in it beside failures that a rule ignores.
+    /// `true` if it has anything beside failures that a rule ignores.
     pub(super) fn counts_something(&self) -> bool {
         self.incidents + self.deployments.made + self.restore_times.len() > 0
     }

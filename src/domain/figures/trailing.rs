@@ -21,22 +21,22 @@ pub struct OfFailures<'a> {
     pub env: &'a str,
     /// The severity.
     pub severity: Option<&'a str>,
-    /// How many began in the period.
+    /// Incidents that began in the period.
     pub incidents: usize,
-    /// How long those took that ended in it.
+    /// Times to restore of the incidents that ended in it.
     pub restored: Durations,
 }
 
 /// Deployments that ended in the period, and have all of this in common.
 #[derive(Debug)]
 pub struct OfDeployments<'a> {
-    /// What was deployed.
+    /// Service that was deployed.
     pub service: &'a str,
     /// Whose it is.
     pub team: Option<&'a str>,
-    /// Where to.
+    /// Env that it was deployed to.
     pub env: &'a str,
-    /// How many there are.
+    /// Number of deployments.
     pub deployments: usize,
 }
 
@@ -53,9 +53,9 @@ pub struct OfService<'a> {
     pub unmatched_incidents: usize,
     /// Deployments that ended in the period.
     pub deployments: usize,
-    /// Those of them that a failure is linked to.
+    /// Deployments of these that a failure is linked to.
     pub failed_deployments: usize,
-    /// Those of them that remedied a failure.
+    /// Deployments of these that remedied a failure.
     pub remediations: usize,
     /// Time to recover from each failed deployment that was recovered from.
     pub recovered: Durations,
