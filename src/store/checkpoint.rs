@@ -17,18 +17,18 @@ use rusqlite::hooks::Wal;
 use super::schema::{OpenError, PAGE_BYTES, in_file, open_to_checkpoint};
 use crate::telemetry::log_limit::LogLimit;
 
-/// How much the WAL may grow before the thread moves it. Little, so that the WAL soon begins anew: a disk syncs faster
-/// what is written over what was there than what makes a file longer.
+/// Growth of the WAL at which the thread moves it. Little, so that the WAL soon begins anew: a disk syncs
+/// overwritten blocks faster than blocks that make a file longer.
 const WORTHWHILE_PAGES: usize = 4 * 1024 * 1024 / PAGE_BYTES as usize;
-/// How long the WAL may get before the writer lends a hand: short enough to be read again soon by a start after a crash.
+/// Length of the WAL at which the writer helps: short enough for a start after a crash to read it quickly.
 const FAR_BEHIND_PAGES: usize = 12 * 1024 * 1024 / PAGE_BYTES as usize;
 
 /// The writer's side of it.
 pub(super) struct Checkpointer {
     wal_pages: Arc<AtomicUsize>,
-    /// How long the WAL was when the thread was last woken.
+    /// Length of the WAL when the thread was last woken.
     woken_at: usize,
-    /// How long it was when the writer last lent a hand.
+    /// Length of the WAL when the writer last helped.
     helped_at: usize,
     wake: SyncSender<()>,
     thread: JoinHandle<()>,

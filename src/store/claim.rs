@@ -15,24 +15,24 @@ use crate::domain::timestamp::Timestamp;
 pub struct Claimed {
     /// The outbox row.
     pub row: i64,
-    /// What it is about.
+    /// Failure or deployment that the row is about.
     pub subject: Subject,
     /// Its revision.
     pub revision: i64,
-    /// How often it was attempted before.
+    /// Number of earlier attempts.
     pub attempts: u32,
-    /// How many of its requests the backend has.
+    /// Number of its requests that the backend has.
     pub taken: u32,
-    /// What to send.
+    /// Content to send.
     pub frozen: Frozen,
     /// When it was first answered 404 or 405; `None`: never.
     pub not_found_since: Option<Timestamp>,
 }
 
-/// What is due, and when to ask again where nothing changes before.
+/// Rows that are due, and the time to ask again if nothing changes before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claim {
-    /// What to send now.
+    /// Rows to send now.
     pub rows: Vec<Claimed>,
     /// When the next one that waits for its time is due.
     pub next_due_at: Option<Timestamp>,

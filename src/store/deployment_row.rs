@@ -89,7 +89,7 @@ pub(super) fn candidates(
     Ok(Deployments::new(found.into_values().collect()))
 }
 
-/// Those that a failure names, in every way in which the name may be meant.
+/// Deployments that a failure names, in every way in which the name may be meant.
 fn named(db: &Connection, suspect: &Suspect<'_>) -> rusqlite::Result<Vec<Deployment>> {
     const OF_NAME: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1 COLLATE NOCASE";
     const OF_COMMIT: &str = "SELECT facts FROM deployment WHERE commit_sha = lower(?1)";

@@ -89,7 +89,7 @@ impl Lock {
     }
 }
 
-/// Whether another process writes to the store now. For programs that have no store open: closing the file drops
+/// `true` if another process writes to the store now. For programs that have no store open: closing the file drops
 /// SQLite's locks on it.
 pub fn is_in_use(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
@@ -128,7 +128,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Those that are there now that the store is open.
+    /// Files that are there now that the store is open.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         // SQLite puts the others beside the file that symbolic links lead to.
         let real = fs::canonicalize(path)?;

@@ -69,7 +69,7 @@ impl Reader {
     }
 }
 
-/// What `LIKE` is asked for, which knows no case: the id itself, then its beginning.
+/// Patterns for `LIKE`, which ignores case: the id itself, then its beginning.
 fn patterns(text: &str) -> Vec<String> {
     let cut = LEFT_OUT.into_iter().find_map(|left_out| text.split_once(left_out));
     match cut {
@@ -91,7 +91,7 @@ fn literal(text: &str) -> String {
 }
 
 fn matching(db: &Connection, pattern: &str, limit: u32) -> rusqlite::Result<Vec<Found>> {
-    // Of a mere target of merges nothing is known.
+    // Skip incidents that are known only as merge targets.
     const FAILURES: &str = r"SELECT failure_id FROM failure
         WHERE (failure_id LIKE ?1 ESCAPE '\' OR failure_id LIKE 'pagerduty:' || ?1 ESCAPE '\')
             AND (state IS NOT NULL OR EXISTS (SELECT 1 FROM failure_event WHERE failure = failure.id))

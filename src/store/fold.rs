@@ -19,10 +19,10 @@ use crate::domain::timestamp::Timestamp;
 pub(super) const RUSH_FROM_EVENTS: usize = 12;
 /// The least that is folded at a time.
 const SMALLEST_SLICE: usize = 256;
-/// What is folded at a time while nobody waits.
+/// Number of events that are folded at a time while nobody waits.
 pub(super) const LARGE_SLICE: usize = 4_096;
 
-/// How much to fold beside a group of writes, so that the backlog shrinks and nobody waits for long.
+/// Number of events to fold beside a group of writes, so that the backlog shrinks and nobody waits for long.
 pub(super) fn slice_beside(group: usize) -> usize {
     (2 * group).max(SMALLEST_SLICE)
 }
@@ -53,7 +53,7 @@ struct Folding {
 /// A batch is this part of all events that may wait. Only when all of it is folded does the disk know that any of it is,
 /// so a smaller batch leaves less to a start after a crash; a larger one brings more of an incident's events together.
 const BATCHES: usize = 16;
-/// How many events that an earlier process left are read at a time.
+/// Number of events left by an earlier process that are read at a time.
 const LEFT_OVER_AT_A_TIME: i64 = 8_192;
 
 /// Events kept and not folded yet.
@@ -84,7 +84,8 @@ impl Backlog {
         self.waiting.is_empty() && self.batch.is_empty()
     }
 
-    /// How many events a start after a crash would find unfolded: also those of a batch that is folded in part.
+    /// Number of events that a start after a crash would find unfolded, including those of a batch that is folded
+    /// in part.
     pub(super) fn len_after_a_crash(&self) -> usize {
         self.waiting.len() + if self.batch.is_empty() { 0 } else { self.batch_events }
     }

@@ -1,4 +1,4 @@
-//! What the loops that forward, and people who look after the outbox, have the writer do.
+//! Writes for the forwarding loops, and for people who look after the outbox.
 
 use tokio::sync::watch;
 
@@ -22,7 +22,7 @@ impl Store {
         self.queue(move |session| claim::claim(session, &backend, lane, limit, now)).await
     }
 
-    /// What an earlier process learned of a lane of `backend`.
+    /// Health of a lane of `backend`, as an earlier process left it.
     pub async fn lane_health(&self, backend: &str, lane: Lane) -> Result<LaneHealth, StoreError> {
         let backend = backend.to_owned();
         self.queue(move |session| lane::load(session, &backend, lane)).await
@@ -90,7 +90,7 @@ impl Store {
         self.outbox_changed.clone()
     }
 
-    /// How often a person had the rows of each backend tried again at once.
+    /// Receiver of the number of times that a person had the rows of each backend tried again at once.
     pub fn hurried(&self) -> watch::Receiver<Hurried> {
         self.hurried.clone()
     }

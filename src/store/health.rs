@@ -21,7 +21,7 @@ pub struct Trouble {
     pub refused_webhooks: usize,
 }
 
-/// What is known of it. Clones share it: the writer notes, and others ask.
+/// Health of the store. Clones share it: the writer sets it, and others ask.
 #[derive(Clone, Default)]
 pub(super) struct Health(Arc<Shared>);
 

@@ -1,4 +1,4 @@
-//! What the writer is asked to do, and how it waits for more.
+//! Jobs for the writer, and its wait for more.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -12,7 +12,7 @@ use super::StoreError;
 use super::schema::advice;
 use super::writer::Session;
 
-/// What a write is for.
+/// Purpose of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A webhook, whose sender is answered 503 where it is refused.
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 
 /// Something to be done in a transaction, and somebody to be told once it is durable.
 pub(super) trait Job: Send {
-    /// What it is for.
+    /// Purpose of the job.
     fn kind(&self) -> Kind;
     /// Does it. After an error it may be called again, in a transaction of its own.
     fn run(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()>;
@@ -31,7 +31,7 @@ pub(super) trait Job: Send {
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-/// What came of waiting for a job.
+/// Result of waiting for a job.
 pub(super) enum Received {
     Job(Box<dyn Job>),
     Nothing,

@@ -1,4 +1,4 @@
-//! How each backend answers, as it is kept and shown.
+//! Condition of each backend, as it is kept and shown.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -9,14 +9,14 @@ use super::writer::Session;
 use crate::domain::lane::{Condition, Lane, LaneHealth};
 use crate::domain::timestamp::Timestamp;
 
-/// How one backend answers the requests that need one of its credentials, and what waits for it.
+/// Condition of one backend for the requests that need one of its credentials, and the rows that wait for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// The backend.
     pub backend: String,
     /// The credential.
     pub lane: Lane,
-    /// How the backend answers.
+    /// Condition of the backend.
     pub state: Condition,
     /// When that began; `None`: it was always so.
     pub since: Option<Timestamp>,
@@ -30,7 +30,7 @@ pub struct Standing {
     pub last_answer_at: Option<Timestamp>,
     /// The status of its answer, if there was one.
     pub last_status: Option<u16>,
-    /// What was wrong with it.
+    /// Last error.
     pub last_error: Option<String>,
     /// When a request was last accepted.
     pub last_success_at: Option<Timestamp>,
@@ -60,7 +60,7 @@ fn lane(row: &Row<'_>, column: usize) -> rusqlite::Result<Lane> {
     Lane::parse(word).ok_or_else(|| unknown_word(column, word))
 }
 
-/// What an earlier process learned of a lane.
+/// Health of a lane, as an earlier process left it.
 pub(super) fn load(session: &Session<'_>, backend: &str, lane: Lane) -> rusqlite::Result<LaneHealth> {
     let sql = format!("SELECT {COLUMNS} FROM lane WHERE backend = ?1 AND lane = ?2");
     let found =
@@ -132,7 +132,7 @@ pub(super) fn waiting(session: &Session<'_>, backend: &str, lane: Lane) -> rusql
 }
 
 impl Reader {
-    /// How every backend stands that was ever asked, or for which something waits.
+    /// Standing of every backend that was ever asked, or that rows wait for.
     pub fn standings(&self) -> Result<Vec<Standing>, ReadError> {
         Ok(standings(&self.lock())?)
     }

@@ -36,7 +36,7 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// At most that many.
     pub limit: usize,
-    /// What [`Page::next`] said before.
+    /// Cursor from [`Page::next`] of the previous page.
     pub cursor: Option<String>,
 }
 
@@ -52,16 +52,16 @@ pub struct Page {
 /// A failure, and where its forwarding stands.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ListedFailure {
-    /// What it is.
+    /// The failure itself.
     #[serde(flatten)]
     pub failure: Failure,
-    /// How often the view of it that backends have has changed; 0: never told.
+    /// Number of times that the failure, as backends see it, has changed; 0: never told.
     pub revision: i64,
-    /// Where each backend stands.
+    /// Progress at each backend.
     pub forwarded: Vec<Forwarded>,
 }
 
-/// What the metrics show of the store.
+/// Gauges of the store.
 #[derive(Debug, Default)]
 pub struct Gauges {
     /// Open failures.
@@ -72,7 +72,7 @@ pub struct Gauges {
     pub sizes: Sizes,
     /// Of each backend that has rows which are not done: its name, pending, dead, and the oldest pending one.
     pub outbox: Vec<OutboxGauge>,
-    /// How the backends stand that were ever asked, or for which something waits.
+    /// Standing of every backend that was ever asked, or that rows wait for.
     pub standings: Vec<Standing>,
 }
 
@@ -171,7 +171,7 @@ impl Reader {
         Ok(last.map(Timestamp::from_nanos))
     }
 
-    /// What the metrics show.
+    /// Reads the gauges.
     pub fn gauges(&self) -> Result<Gauges, ReadError> {
         const OPEN: &str = "SELECT count(*) FROM failure WHERE state = 'open' AND finished_at_ns IS NULL";
         const OUTBOX: &str = "SELECT backend, sum(pending), sum(dead), min(oldest), sum(suspect) FROM (

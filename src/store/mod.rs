@@ -77,25 +77,25 @@ use job::{Job, Kind};
 use news::News;
 use writer::{Place, Session, Writer};
 
-/// How many writes may wait. One more is refused where somebody waits for the answer (`offer`), so that those who wait are
-/// answered in time; all others wait for room (`queue`).
+/// Number of writes that may wait. `offer` refuses one more, so that senders are answered in time; `queue` waits
+/// for room.
 const QUEUE: usize = 1024;
 
 /// More events than this never wait to be folded: the last failures would be too late, and so would the next start
 /// after a crash.
 pub const MOST_UNFOLDED: usize = 128 * 1024;
 
-/// What the writer needs to know to turn events into failures and outbox rows.
+/// Settings by which the writer turns events into failures and outbox rows.
 pub struct Settings {
-    /// How an incident becomes a failure.
+    /// Rules by which an incident becomes a failure.
     pub policy: Arc<Policy>,
     /// Who gets a copy.
     pub destinations: Destinations,
-    /// How long before a failure the deployment that caused it may have ended.
+    /// Longest time between the end of a deployment and a failure that it caused.
     pub link_window: Duration,
     /// Reads a body that was understood before. `None`: it is damaged.
     pub parse: fn(&[u8]) -> Option<Event>,
-    /// How many events may wait to be folded; usually [`MOST_UNFOLDED`].
+    /// Number of events that may wait to be folded; usually [`MOST_UNFOLDED`].
     pub most_unfolded: usize,
     /// Told of every commit.
     pub observer: Arc<dyn CommitObserver>,
@@ -113,7 +113,7 @@ pub trait CommitObserver: Send + Sync {
 /// Why a write was not done. Whatever it was, nothing of it may be acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// As many writes wait as may wait.
+    /// The queue of writes is full.
     #[error("too many writes are waiting for the disk")]
     Busy,
     /// It was rolled back.
@@ -127,7 +127,7 @@ pub enum StoreError {
     Closed,
 }
 
-/// How the writer ended.
+/// End of the writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
     /// It still runs.
@@ -228,7 +228,7 @@ impl Store {
         self.health.trouble(Instant::now())
     }
 
-    /// How the writer ended, once it has.
+    /// Receiver of the writer's state, which changes when the writer ends.
     pub fn ended(&self) -> watch::Receiver<Ended> {
         self.ended.clone()
     }
@@ -255,7 +255,7 @@ impl Store {
     }
 }
 
-/// What came of a write, once the disk has it.
+/// Result of a write, once the disk has it.
 #[must_use = "without it nobody knows whether the disk has it"]
 pub trait Answer<T>: Future<Output = Result<T, StoreError>> + Send + 'static {}
 impl<T, F: Future<Output = Result<T, StoreError>> + Send + 'static> Answer<T> for F {}

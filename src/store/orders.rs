@@ -1,4 +1,4 @@
-//! What people may do with rows of the outbox.
+//! Orders of people for rows of the outbox.
 
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::domain::timestamp::Timestamp;
 /// Rows that one transaction changes: webhooks wait no longer than that takes.
 const AT_A_TIME: i64 = 1_000;
 
-/// What a person wants done with a row.
+/// Order for a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// Try it again, now.
@@ -22,7 +22,7 @@ pub enum Order {
     Discard,
 }
 
-/// What came of that.
+/// Result of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obeyed {
     /// It is done.
@@ -48,7 +48,7 @@ impl Order {
 }
 
 impl Obeyed {
-    /// What came of an order, for people.
+    /// Result of an order, for people.
     pub const fn says(self, order: Order) -> &'static str {
         match (self, order) {
             (Self::Done, Order::Retry) => "it is tried again now",
@@ -107,7 +107,7 @@ pub(super) fn obey(
     Ok(Obeyed::Done)
 }
 
-/// What came of an order for all dead rows, or for a part of them.
+/// Result of an order for all dead rows, or for a part of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Total {
     /// Rows for which it is done.
@@ -123,7 +123,7 @@ impl std::ops::AddAssign for Total {
     }
 }
 
-/// How far an order for all dead rows has come: the backend and the id of the last row.
+/// Progress of an order for all dead rows: the backend and the id of the last row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct After(String, i64);
 

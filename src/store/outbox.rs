@@ -18,7 +18,7 @@ const CLEAR_REFUSALS: [u16; 5] = [401, 403, 404, 405, 429];
 /// A row is suspect from so many failed attempts on, while other rows are accepted.
 const SUSPECT_FROM_ATTEMPTS: u32 = 3;
 
-/// As many attempts of a row can be looked at later; two days of an outage are six hundred.
+/// Number of a row's attempts that are kept; two days of an outage are six hundred.
 const MOST_ATTEMPTS_KEPT: i64 = 20;
 
 /// Something new for one backend.
@@ -30,13 +30,13 @@ pub(super) struct News {
 }
 
 impl News {
-    /// Whether there is something to be sent.
+    /// `true` if there is a request to send.
     pub(super) fn is_revision(&self) -> bool {
         self.frozen.is_some()
     }
 }
 
-/// What came of an attempt.
+/// Result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The backend has it.
@@ -57,7 +57,7 @@ pub enum Outcome {
     Dead {
         /// The answer, if there was one.
         status: Option<u16>,
-        /// What it said.
+        /// Error of the attempt.
         error: String,
     },
     /// Refused for reasons that are not its own: it was no attempt.
@@ -66,13 +66,13 @@ pub enum Outcome {
         due_at: Timestamp,
         /// The answer, if there was one.
         status: Option<u16>,
-        /// What it said.
+        /// Error of the attempt.
         error: String,
     },
 }
 
 impl Outcome {
-    /// Whether the request was answered by the backend itself, so that it cannot arrive there any more: a proxy that
+    /// `true` if the backend itself answered the request, so that the request cannot arrive later: a proxy that
     /// gave up on it may still pass it on.
     fn is_answered(&self) -> bool {
         match self {
@@ -83,7 +83,7 @@ impl Outcome {
         }
     }
 
-    /// Whether it is certain that the backend has nothing of what was sent last.
+    /// `true` if the backend certainly has nothing of the last request.
     fn is_clear_refusal(&self) -> bool {
         match self {
             Self::Sent { status } => status.is_none(),
@@ -93,7 +93,8 @@ impl Outcome {
     }
 }
 
-/// What the backends do not know yet: the first time when a failure completes, later whenever the bytes change.
+/// Revisions that the backends do not know yet: the first when a failure completes, later ones whenever the bytes
+/// change.
 pub(super) fn news(
     session: &Session<'_>,
     row: &FailureRow,
@@ -132,7 +133,7 @@ pub(super) fn news(
     Ok(news)
 }
 
-/// Whether a request tells of just that: as something new, or as a correction.
+/// `true` if a request tells exactly this evaluation, as a first message or as a correction.
 fn says_the_same(
     destination: &dyn Destination,
     evaluated: &Evaluated,
@@ -144,7 +145,7 @@ fn says_the_same(
         .any(|is_correction| destination.freeze(evaluated, Telling { revision, is_correction }) == *frozen)
 }
 
-/// Whether the backend may know the failure: not all that was ever attempted was clearly refused.
+/// `true` if the backend may know the failure: at least one attempt was not clearly refused.
 fn was_told(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite::Result<bool> {
     const SQL: &str =
         "SELECT 1 FROM outbox WHERE failure = ?1 AND backend = ?2 AND (in_doubt > 0 OR taken > 0)";
@@ -179,7 +180,7 @@ pub(super) fn unknown_word(column: usize, word: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
 }
 
-/// What a row is about, by the failure's id in one column and the deployment's in another.
+/// Subject of a row: the failure's id is in one column, the deployment's in another.
 pub(super) fn subject(row: &Row<'_>, failure: usize, deployment: usize) -> rusqlite::Result<Subject> {
     let failure: Option<String> = row.get(failure)?;
     match failure {
@@ -217,7 +218,7 @@ pub(super) enum About {
     Deployment(i64),
 }
 
-/// What to put before a backend.
+/// Revision for a backend.
 pub(super) struct Revision<'a> {
     pub(super) backend: &'a str,
     pub(super) number: i64,
@@ -280,9 +281,9 @@ pub(super) fn destination<'a>(session: &Session<'a>, backend: &str) -> Option<&'
 pub(super) struct Attempted {
     /// The row.
     pub(super) row: i64,
-    /// What came of the attempt.
+    /// Result of the attempt.
     pub(super) outcome: Outcome,
-    /// How many of the row's requests the backend has.
+    /// Number of the row's requests that the backend has.
     pub(super) taken: u32,
 }
 

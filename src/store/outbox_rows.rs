@@ -21,7 +21,7 @@ pub struct OutboxFilter {
     pub limit: usize,
 }
 
-/// What became of a row.
+/// State of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowState {
@@ -63,9 +63,9 @@ impl RowState {
 pub struct OutboxPage {
     /// The rows.
     pub rows: Vec<OutboxRow>,
-    /// Where the next part begins, where there is one.
+    /// Cursor of the next part, if there is one.
     pub next: Option<i64>,
-    /// How the backends stand that were ever asked, or for which something waits.
+    /// Standing of every backend that was ever asked, or that rows wait for.
     pub backends: Vec<Standing>,
 }
 
@@ -82,19 +82,19 @@ pub struct OutboxRow {
     pub deployment: Option<String>,
     /// Its revision.
     pub revision: i64,
-    /// What became of it.
+    /// State of the row.
     pub state: RowState,
-    /// How often it was attempted, without attempts for which our credentials were refused.
+    /// Number of attempts, without those for which our credentials were refused.
     pub attempts: u32,
-    /// How often our credentials were refused with it.
+    /// Number of attempts for which our credentials were refused.
     pub refusals: u32,
-    /// Whether it fails again and again while other rows of its backend are accepted.
+    /// `true` if it fails again and again while other rows of its backend are accepted.
     pub suspect: bool,
     /// When it is tried next, or sent once more because an older revision may arrive late.
     pub next_attempt_at: Option<Timestamp>,
     /// The last answer, if there was one.
     pub last_status: Option<u16>,
-    /// What was wrong last.
+    /// Last error.
     pub last_error: Option<String>,
 }
 

@@ -52,7 +52,7 @@ pub struct Quarantined {
 /// Reads of a body what has to be known to keep it, or says why that cannot be read.
 pub type ReadHeading = fn(&[u8]) -> Result<Heading, String>;
 
-/// What came of reading a body again.
+/// Result of reading a body again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Retried {
     /// It is an event, which was recorded so, and has left the quarantine.
@@ -66,7 +66,7 @@ pub enum Retried {
 }
 
 impl Retried {
-    /// What came of it, for people.
+    /// Result, for people.
     pub fn says(&self) -> String {
         match self {
             Self::Recorded(Recorded::Accepted) => {

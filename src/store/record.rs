@@ -20,11 +20,11 @@ pub struct Delivery {
     pub received_at: Timestamp,
     /// The signed bytes.
     pub body: Bytes,
-    /// What keeps the room that the body takes, until it is written.
+    /// Reservation of room for the body, until it is written.
     pub reservation: Option<Box<dyn Any + Send + Sync>>,
 }
 
-/// What became of a delivery. Whatever it was, the disk has it: its body, or one more on the count of duplicates.
+/// Result of recording a delivery. In each case the disk has it: its body, or one more duplicate in the count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     /// A new event about an incident.

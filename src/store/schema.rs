@@ -22,11 +22,11 @@ pub(super) const PAGE_BYTES: u32 = 8 * 1024;
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
 const READER_CACHE_KIB: u32 = 1024;
 
-/// What is left of a write-ahead log that grew while somebody read for long. More than it grows to otherwise
-/// (`checkpoint.rs`), because a disk syncs faster what is written over what was there.
+/// Length that a write-ahead log keeps after it grew during a long read. More than it grows to otherwise
+/// (`checkpoint.rs`), because a disk syncs overwritten blocks faster than blocks that make a file longer.
 const WAL_LIMIT_BYTES: u32 = 16 * 1024 * 1024;
 
-/// How long a connection waits for another one's lock.
+/// Wait of a connection for another one's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a store could not be opened.
@@ -37,7 +37,7 @@ pub enum OpenError {
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// What SQLite says.
+        /// Error of SQLite.
         error: rusqlite::Error,
     },
     /// It can be read, but not written.
@@ -108,7 +108,7 @@ pub enum OpenError {
     NoFile {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         error: std::io::Error,
     },
     /// The system has no room for a thread.
@@ -116,7 +116,7 @@ pub enum OpenError {
     NoThread(#[from] std::io::Error),
 }
 
-/// What a person can do about an error of SQLite, as the rest of a sentence that ends with the error.
+/// Advice on an error of SQLite, as the rest of a sentence that ends with the error.
 pub(super) fn advice(error: &rusqlite::Error) -> &'static str {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt) => {
@@ -178,7 +178,8 @@ pub(super) fn open_to_checkpoint(path: &Path) -> Result<Connection, OpenError> {
     Ok(db)
 }
 
-/// Where SQLite cannot open a file for writing, whatever the reason, it opens it for reading and does not say so.
+/// Opens a file for writing, or fails. SQLite alone opens a file that it cannot write for reading, and does not
+/// say so.
 fn open_writable(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     let db = open(path, flags)?;
     if db.is_readonly("main").map_err(in_file(path))? {

@@ -20,7 +20,7 @@ pub struct Sizes {
 pub const LITTLE_ROOM_BYTES: u64 = 512 * 1024 * 1024;
 
 impl Sizes {
-    /// Those of the store that a connection has open.
+    /// Sizes of the store that a connection has open.
     pub(super) fn of(db: &Connection) -> Self {
         let Some(path) = db.path().map(Path::new) else { return Self::default() };
         let mut wal = path.as_os_str().to_owned();

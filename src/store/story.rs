@@ -23,13 +23,13 @@ use crate::domain::timestamp::Timestamp;
 /// A failure's whole story, as the API's JSON has it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Story {
-    /// What it came to; `None` while no event has shown the incident.
+    /// The failure; `None` while no event has shown the incident.
     pub failure: Option<ListedFailure>,
     /// The events about it, in the order in which they were received.
     pub events: Vec<Received>,
-    /// What decided what.
+    /// Reasons for its fields.
     pub why: Vec<Why>,
-    /// What backends were told, oldest first.
+    /// Attempts to tell backends, oldest first.
     pub attempts: Vec<Attempt>,
 }
 
@@ -45,7 +45,7 @@ pub struct Received {
     pub occurred_at: Timestamp,
     /// When it was received first.
     pub received_at: Timestamp,
-    /// How often it came again.
+    /// Number of times that the event came again.
     pub duplicates: i64,
 }
 
@@ -54,18 +54,18 @@ pub struct Received {
 pub struct Attempt {
     /// The backend.
     pub backend: String,
-    /// What it was told.
+    /// Revision that was sent.
     pub revision: i64,
     /// When the attempt ended.
     pub at: Timestamp,
     /// The answer, if there was one.
     pub status: Option<u16>,
-    /// What was wrong.
+    /// Error of the attempt.
     pub error: Option<String>,
 }
 
 impl Story {
-    /// What to say where no attempt was made to tell a backend of it.
+    /// Text for a story without any attempt to tell a backend.
     pub fn nothing_told(&self) -> String {
         let waits = self.failure.as_ref().is_some_and(|listed| !listed.forwarded.is_empty());
         nothing_told(self.failure.as_ref().map(|listed| &listed.failure), waits)
@@ -124,7 +124,7 @@ fn tell(
     Ok(Story { failure, events: read.events()?, why, attempts: read.attempts()? })
 }
 
-/// What mended a failure that counts, and how the deployment that caused it is marked.
+/// Reasons that follow from a failure that counts: its remediation, and the mark of the deployment that caused it.
 fn consequences(db: &Connection, failure: &Failure) -> rusqlite::Result<Vec<Why>> {
     let mut told = Vec::new();
     if failure.state.counts() {
@@ -138,7 +138,7 @@ fn consequences(db: &Connection, failure: &Failure) -> rusqlite::Result<Vec<Why>
     Ok(told)
 }
 
-/// What decides about a failure today, and whether that is what is stored.
+/// Explains the decisions about a failure today, and says so if they differ from the stored result.
 fn why(
     incidents: &Incidents<'_>,
     row: FailureRow,
@@ -162,7 +162,7 @@ fn why(
     Ok(why)
 }
 
-/// What is read beside the failure itself.
+/// Rows that are read beside the failure itself.
 struct Read<'a> {
     db: &'a Connection,
     row: Option<i64>,

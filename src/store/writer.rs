@@ -25,10 +25,10 @@ const LARGEST_GROUP: usize = 256;
 /// A rush is over once there was no more of it for that long.
 const CALM_AFTER: Duration = Duration::from_millis(20);
 
-/// How often the store's files are looked after while nothing is written.
+/// Time between two looks at the store's files while nothing is written.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// What a job works with: the open transaction, and what the writer knows.
+/// State that a job works with: the open transaction, and the writer's knowledge.
 pub(super) struct Session<'a> {
     db: &'a Connection,
     pub(super) settings: &'a Settings,
@@ -36,14 +36,14 @@ pub(super) struct Session<'a> {
     pub(super) claimed: &'a mut HashSet<i64>,
     /// The last event that this transaction keeps.
     pub(super) kept: Option<i64>,
-    /// Those of them that are to be folded.
+    /// Events of these that are to be folded.
     pub(super) fresh: Vec<Unfolded>,
     /// Bodies that this transaction puts in quarantine, and why.
     pub(super) quarantined: Vec<(i64, String)>,
     /// The key of every failure that an incident was ever merged into, and perhaps of some more: hardly any is
     /// among them, and the others need not be asked for.
     pub(super) merge_targets: &'a mut HashSet<i64>,
-    /// Whether deployments that failed are kept track of.
+    /// `true` if failed deployments are kept track of.
     pub(super) keeps_marks: bool,
     /// Deployments about which something changed that decides how they are marked, and when it was heard of.
     pub(super) affected: BTreeMap<i64, Timestamp>,
@@ -54,7 +54,7 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Where incidents are read from.
+    /// Source of incidents.
     pub(super) fn incidents(&self) -> Incidents<'a> {
         Incidents { db: self.db, parse: self.settings.parse }
     }
@@ -113,7 +113,8 @@ pub(super) struct Writer {
     claimed: HashSet<i64>,
     backlog: Backlog,
     merge_targets: HashSet<i64>,
-    /// Whether links are kept. Once begun for a backend, that goes on without it: what is kept must stay true.
+    /// `true` if links are kept. Once begun for a backend, this goes on without the backend: the links that are
+    /// kept must stay true.
     keeps_marks: bool,
     /// When many events last came in at once. `None`: no rush since, or it is over.
     rushed_at: Option<Instant>,
@@ -193,7 +194,8 @@ impl Writer {
         }
     }
 
-    /// What follows on a group, which may be empty. An error where the store has to be opened again.
+    /// Commits a group, which may be empty, and does the work that is due after it. An error if the store has to
+    /// be opened again.
     fn turn(&mut self, group: Vec<Box<dyn Job>>) -> Result<(), String> {
         let slice = fold::slice_beside(group.len());
         if group.is_empty() {
@@ -241,7 +243,7 @@ impl Writer {
         Some(group)
     }
 
-    /// How long until the rush is over; `None`: there is none.
+    /// Time until the rush is over; `None`: there is none.
     fn calm_in(&self) -> Option<Duration> {
         CALM_AFTER.checked_sub(self.rushed_at?.elapsed()).filter(|pause| !pause.is_zero())
     }

@@ -1,4 +1,5 @@
-//! What the store reads is what the slow model says, from every failure and deployment as a whole.
+//! Compares the figures from the store with those of the slow model, which reads every failure and deployment
+//! whole.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::store::failure_row::{Facts, FailureRow};
 use crate::store::{CommitObserver, MOST_UNFOLDED, Settings, Store};
 
 const WINDOW: Duration = Duration::from_hours(30);
-/// What somebody may name: an id, a version, a commit, nothing that is known, and no deployment at all.
+/// Names that somebody may give: an id, a version, a commit, an unknown name, and `none`.
 const NAMES: [&str; 9] = [
     "deployment:00003",
     "Deployment:00004.",
