@@ -26,11 +26,11 @@ use crate::pagerduty::payload;
 use crate::store::{Filter, Obeyed, Order, OutboxFilter, ReadError, Reader, RowState, Span, Store};
 use crate::telemetry::metrics::Metrics;
 
-/// How many rows a listing has where nobody says, and at most.
+/// Default and highest number of rows in a listing.
 pub(super) const DEFAULT_LIMIT: usize = 100;
 pub(super) const LARGEST_LIMIT: usize = 1_000;
 
-/// What the admin listener's handlers use.
+/// State of the admin listener's handlers.
 pub struct Admin {
     /// To ask whether it can be written.
     pub store: Store,
@@ -38,19 +38,19 @@ pub struct Admin {
     pub reader: Reader,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// What is counted.
+    /// Counters and gauges.
     pub metrics: Arc<Metrics>,
-    /// How failures are decided about today.
+    /// Policy by which failures are decided today.
     pub policy: Arc<Policy>,
-    /// Where days begin.
+    /// Time zone in which days begin.
     pub timezone: TimeZone,
     /// The figures of Prometheus, of the dashboard and of reports.
     pub figures: Figures,
     /// The names of the backends.
     pub backends: Vec<String>,
-    /// What came to the public listener.
+    /// Requests to the public listener.
     pub requests: Arc<Requests>,
-    /// What the dashboard's forms send along.
+    /// Token that the dashboard's forms send along.
     pub token: Token,
     /// Set once the program is about to end.
     pub stop: watch::Receiver<bool>,
@@ -131,7 +131,7 @@ pub(super) async fn failure(
     }
 }
 
-/// Refuses what a browser sends: any page in it could make it post here, and with every post it says `Origin`.
+/// Refuses requests with `Origin`: browsers send it with every POST, and a foreign page must not change anything here.
 pub(super) async fn no_browser(request: Request, next: Next) -> Response {
     if request.headers().contains_key(ORIGIN) {
         return refusal(StatusCode::FORBIDDEN, "forbidden", "Changes are not taken from browsers.");
@@ -209,7 +209,7 @@ pub(super) async fn obey(admin: &Admin, row: Result<Path<i64>, PathRejection>, o
     }
 }
 
-/// What `reevaluate` asks for, a batch at a time.
+/// Query of `reevaluate`, for one batch.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReevaluateQuery {
@@ -259,7 +259,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     answered(tokio::task::spawn_blocking(read).await)
 }
 
-/// What was read, or how it is answered that it was not. Internals stay in the log.
+/// Returns the value that was read, or the answer that it could not be read. Internals stay in the log.
 #[expect(clippy::result_large_err, reason = "the answer itself, which is handed on at once")]
 pub(super) fn answered<T>(read: Result<Result<T, ReadError>, impl std::fmt::Display>) -> Result<T, Response> {
     match read {

@@ -30,7 +30,7 @@ pub(super) async fn in_time<T>(write: impl Future<Output = Result<T, StoreError>
     tokio::time::timeout(ANSWER_TIMEOUT, write).await.unwrap_or(Err(StoreError::TimedOut))
 }
 
-/// How long a sender is asked to wait after a 503.
+/// Time that a sender is asked to wait after a 503.
 pub(super) const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 /// A refusal: what it is, and one sentence on it.

@@ -12,16 +12,17 @@ use super::budget::{BodyBudget, FREE_BYTES, NoRoom, Reservation};
 
 /// PagerDuty sends at most 256 KiB; anything over twice that is not its.
 pub(super) const LARGEST_BODY_BYTES: usize = 512 * 1024;
-/// How much more of a body that is too large is read and thrown away, so that its sender gets to see the answer.
+/// Bytes of a body that is too large that are read beyond the limit and thrown away, so that its sender gets to
+/// see the answer.
 const DISCARDED_BYTES: usize = 4 * 1024 * 1024;
-/// How long a body may take.
+/// Time that a body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the rest of a body that is too large is waited for.
+/// Wait for the rest of a body that is too large.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(3);
-/// How fast a body must come that is longer than what is free of the budget, once it has had [`GRACE`]. One of 256 KiB
-/// that needs all of its ten seconds comes twice as fast.
+/// Lowest speed of a body that is longer than the free part of the budget, once it has had [`GRACE`]. A body of
+/// 256 KiB that needs all of its ten seconds comes twice as fast.
 const SLOWEST_BYTES_PER_SECOND: u64 = 12 * 1024;
-/// How long a long body may come more slowly than that.
+/// Time that a long body may come more slowly than that.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A body, and the room that it takes.
@@ -135,7 +136,7 @@ async fn in_pace(
     }
 }
 
-/// How long a long body may take to send its first `length` bytes and one more.
+/// Time that a long body may take to send its first `length` bytes and one more.
 fn allowed(length: usize) -> Duration {
     let millis = u64::try_from(length).unwrap_or(u64::MAX).saturating_mul(1_000) / SLOWEST_BYTES_PER_SECOND;
     GRACE + Duration::from_millis(millis)

@@ -28,7 +28,7 @@ impl Default for BodyBudget {
 struct Held {
     free: usize,
     next: u64,
-    /// Those that are still being read, in the order in which they were begun.
+    /// Bodies that are still being read, in the order in which they were begun.
     incomplete: BTreeMap<u64, Incomplete>,
 }
 

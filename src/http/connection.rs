@@ -29,7 +29,7 @@ use super::progress::{Progress, Watched};
 
 /// A connection's read buffer. A head that does not fit is refused.
 const BUFFER_BYTES: usize = 32 * 1024;
-/// How much of the rest of a refused request is read and thrown away.
+/// Bytes of the rest of a refused request that are read and thrown away.
 const DISCARDED_BYTES: usize = 4 * 1024 * 1024;
 
 /// The address that a request came from: the peer's, or a proxy's.

@@ -63,7 +63,7 @@ impl Figures {
         self.gauges.computed_at()
     }
 
-    /// What the dashboard shows.
+    /// Figures for the dashboard.
     pub(super) async fn boards(
         &self,
         now: Timestamp,

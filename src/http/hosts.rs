@@ -22,7 +22,7 @@ use crate::telemetry::log_limit::LogLimit;
 
 /// Routes that tell nothing but that the program lives: probes may ask them under any name.
 const FOR_ANY_HOST: [&str; 2] = ["/healthz", "/readyz"];
-/// How much of a host that is refused is shown.
+/// Number of characters of a refused host that are shown.
 const SHOWN_CHARACTERS: usize = 100;
 
 /// Names and addresses.

@@ -13,9 +13,9 @@ use super::admin::answered;
 use crate::domain::timestamp::Timestamp;
 use crate::store::ReadError;
 
-/// Where nothing more was read, people can wait for it.
+/// Number of rows that can be read while people wait.
 const FEW_ROWS: usize = 100_000;
-/// What was computed from more than that is computed anew that often at the most.
+/// Shortest time between two computations from more rows than that.
 const COMPUTED_EVERY: Duration = Duration::from_mins(1);
 /// Older ones are given to nobody.
 const OLDEST: Duration = Duration::from_mins(15);
@@ -39,8 +39,9 @@ impl Turns {
     }
 }
 
-/// Does this on a thread of its own. The allocator keeps what a thread has let go of for the next one: of many threads
-/// that compute in turn, each would keep its own. Also where nobody waits for it any more, the turn ends when it is done.
+/// Runs the work on its own thread. The turn ends when the work ends, even if nobody waits for the result.
+/// The thread ends with the work: the allocator passes its freed memory to the next one, while each thread of a pool
+/// would keep its own.
 async fn apart<T: Send + 'static>(
     turn: OwnedMutexGuard<()>,
     work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
@@ -75,7 +76,7 @@ impl<T> Computed<T> {
 /// The answer that was computed last.
 pub(super) struct Kept<T> {
     last: Arc<Mutex<Option<Arc<Computed<T>>>>>,
-    /// What was computed from few rows, too, is given for a minute.
+    /// Keeps answers from few rows for a minute, too.
     for_a_minute: bool,
     turns: Turns,
     /// Held from the moment that [`Kept::within`] asks for a new answer until that was computed, or could not be.

@@ -38,7 +38,7 @@ pub use requests::Requests;
 pub use server::{Limits, serve};
 pub use webhook::Intake;
 
-/// What PagerDuty and the pipelines reach.
+/// Routes for PagerDuty and the pipelines.
 pub fn public(path: &str, intake: Intake, events_api: EventsApi, requests: Arc<Requests>) -> Router {
     let intake = Arc::new(intake);
     // People write a slash behind the path, and proxies add or remove one.
@@ -57,7 +57,7 @@ pub fn public(path: &str, intake: Intake, events_api: EventsApi, requests: Arc<R
         .method_not_allowed_fallback(answer::method_not_allowed)
 }
 
-/// What people and probes reach, and what is to be done beside it so that nobody waits long for the figures.
+/// Routes for people and probes, and the work beside them by which nobody waits long for the figures.
 pub fn admin(admin: Admin, hosts: Hosts) -> (Router, impl Future<Output = ()> + Send + 'static) {
     let admin = Arc::new(admin);
     let prepare = figures::prepare(Arc::clone(&admin));

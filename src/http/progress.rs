@@ -12,15 +12,16 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
-/// How long a connection that has sent an accepted request may idle: proxies reuse one for 60 s.
+/// Time that a connection may idle after an accepted request: proxies reuse one for 60 s.
 const TRUSTED_IDLE: Duration = Duration::from_secs(75);
-/// How long the rest of a refused request is read and thrown away, so that its sender gets to see the answer.
+/// Time during which the rest of a refused request is read and thrown away, so that its sender gets to see the
+/// answer.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The state, shared by the task that serves the connection and the accept loop.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// How long a request's head may take, and how long a connection that is not trusted may idle.
+    /// Time that a request's head may take, and that a connection without trust may idle.
     head: Duration,
     state: Mutex<State>,
 }

@@ -79,7 +79,7 @@ impl Reason {
         }
     }
 
-    /// What somebody has to do, in a sentence or two without the last full stop.
+    /// Advice for the operator, in a sentence or two without the last full stop.
     pub(super) const fn todo(self) -> &'static str {
         match self {
             Self::NoSignature | Self::MalformedSignature => {

@@ -21,10 +21,10 @@ use crate::telemetry::intake::Source;
 use crate::telemetry::log_limit::LogLimit;
 use crate::telemetry::metrics::Metrics;
 
-/// How much of a path where there is nothing is shown.
+/// Number of characters that are shown of a path without a route.
 const SHOWN_CHARACTERS: usize = 100;
 
-/// What came to the public listener.
+/// Requests to the public listener.
 pub struct Requests {
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,

@@ -16,21 +16,21 @@ use super::connection::{self, stopped};
 use super::progress::Progress;
 use crate::telemetry::log_limit::LogLimit;
 
-/// How long an answer may lie unread.
+/// Time that an answer may lie unread.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long to let things settle where a connection cannot be accepted and none gives way.
+/// Pause before the next try, if a connection cannot be accepted and none gives way.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long no connection may be turned away before the log says that all is well again.
+/// Time without a connection turned away, after which the log says that all is well again.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// What a listener puts up with.
+/// Limits of a listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How long a request's head may take, and how long a connection may idle that has sent no accepted request.
+    /// Time that a request's head may take, and that a connection may idle that has sent no accepted request.
     pub head: Duration,
-    /// How many connections at once. Beyond that the oldest that nobody vouches for gives way to a new one.
+    /// Number of connections at once. Beyond that, the oldest connection without trust gives way to a new one.
     pub connections: usize,
-    /// How long requests in hand may take after the order to stop.
+    /// Time that requests in hand may take after the order to stop.
     pub drain: Duration,
 }
 

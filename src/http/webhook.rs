@@ -26,13 +26,13 @@ use crate::store::{Delivery, Recorded, Store, StoreError};
 use crate::telemetry::log_limit::LogLimit;
 use crate::telemetry::metrics::Metrics;
 
-/// What the webhook's handler uses.
+/// State of the webhook's handler.
 pub struct Intake {
-    /// Where events go.
+    /// Store of events.
     pub store: Store,
-    /// What they may be signed with.
+    /// Secrets that they may be signed with.
     pub secrets: SigningSecrets,
-    /// What is answered where they are not.
+    /// Answer to a delivery that no secret verifies.
     pub unverified: Unverified,
     /// The room for bodies.
     pub budget: BodyBudget,

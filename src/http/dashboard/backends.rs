@@ -1,4 +1,4 @@
-//! How each backend stands, in sentences.
+//! Standing of each backend, in sentences.
 
 use maud::{Markup, html};
 

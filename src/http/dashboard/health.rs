@@ -14,11 +14,11 @@ const QUARANTINE: &str = "Quarantine";
 
 /// One row.
 pub(super) struct Condition {
-    /// What the row is about.
+    /// Subject of the row.
     pub(super) about: String,
-    /// How it stands, in a sentence or two. Where somebody must act it also says what to do.
+    /// State of the subject, in a sentence or two. If somebody must act, it also says what to do.
     pub(super) says: String,
-    /// Whether somebody must act: the row is red then.
+    /// `true` if somebody must act: the row is red then.
     pub(super) must_act: bool,
 }
 

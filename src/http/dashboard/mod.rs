@@ -36,16 +36,16 @@ use crate::pagerduty::payload;
 use crate::random;
 use crate::store::{Filter, Order, OutboxFilter, RowState};
 
-/// How many failures and dead letters are listed.
+/// Number of failures and dead letters that are listed.
 const LISTED: usize = 25;
-/// What is shown where nobody says, in days.
+/// Default period, in days.
 const DEFAULT_DAYS: u64 = 30;
 /// Nothing from elsewhere, no script, no frame around it; forms go to where the page came from.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// What a form has to send along: no page from elsewhere can know it.
+/// Token that a form has to send along: no page from elsewhere can know it.
 pub struct Token {
     shown: String,
     /// Its digest: comparing that tells nothing of how much of a guess was right.
@@ -174,7 +174,7 @@ pub(super) async fn retry(
     notice(response.status(), "Not retried", &text)
 }
 
-/// Whether a form is of a page shown by this process.
+/// `true` if a form comes from a page shown by this process.
 fn is_ours(admin: &Admin, form: Result<Form<RetryForm>, FormRejection>, headers: &HeaderMap) -> bool {
     form.is_ok_and(|Form(form)| admin.token.is(&form.token)) && is_from_here(headers)
 }
@@ -185,7 +185,7 @@ fn not_ours() -> Response {
     notice(StatusCode::FORBIDDEN, "Refused", &text)
 }
 
-/// Whether a browser says that a page of this very listener sent it.
+/// `true` if a browser says that a page of this very listener sent it.
 fn is_from_here(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     match (text(ORIGIN), text(HOST)) {

@@ -1,4 +1,4 @@
-//! What backends have still to be told, and what they would not take.
+//! Rows that wait for backends, and rows that backends refused.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What stands on the dashboard, and the page around it.
+//! Content of the dashboard, and the page around it.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use crate::store::{Gauges, ListedFailure, OutboxRow, Trouble};
 pub(super) struct Shown {
     /// Which env the figures are of.
     pub(super) env: String,
-    /// How many days back they go.
+    /// Number of days that the figures go back.
     pub(super) days: u64,
     /// Now.
     pub(super) now: Timestamp,
     /// When the last event was received.
     pub(super) last_received_at: Option<Timestamp>,
-    /// What came to the public listener last.
+    /// Last requests to the public listener.
     pub(super) received: Standing,
     /// When the last deployment finished.
     pub(super) last_deployment_at: Option<Timestamp>,
@@ -38,13 +38,13 @@ pub(super) struct Shown {
     pub(super) recent: Vec<ListedFailure>,
     /// The backends that are configured.
     pub(super) backends: Vec<String>,
-    /// Where the outboxes stand.
+    /// Gauges of the outboxes.
     pub(super) gauges: Gauges,
     /// Why the store cannot commit; `None`: it can.
     pub(super) trouble: Option<Trouble>,
-    /// What backends would not take.
+    /// Rows that backends refused.
     pub(super) dead: Vec<OutboxRow>,
-    /// What a form has to send along.
+    /// Token that a form has to send along.
     pub(super) token: String,
 }
 
@@ -103,7 +103,7 @@ pub(super) fn dashboard(shown: &Shown) -> Html<String> {
     page("pagerduty-dora", &content)
 }
 
-/// What somebody who has three seconds wants to know.
+/// Summary for somebody who has three seconds.
 fn standing(shown: &Shown) -> Markup {
     let waiting: i64 = shown.gauges.outbox.iter().map(|backend| backend.pending).sum();
     let refused: i64 = shown.gauges.outbox.iter().map(|backend| backend.dead).sum();

@@ -17,7 +17,7 @@ use crate::http::admin::{Admin, blocking};
 use crate::http::quarantine::read_again;
 use crate::store::{QuarantinePage, QuarantineRow, Quarantined};
 
-/// How many are listed on a page.
+/// Number of bodies listed on a page.
 const LISTED: usize = 100;
 /// A body's beginning that is shown.
 const SHOWN_CHARS: usize = 100_000;

@@ -106,7 +106,7 @@ fn attempts(story: &Story) -> Markup {
     }
 }
 
-/// What came in a webhook is a link only where it is a page.
+/// Returns an address from a webhook only if it is a web page: nothing else becomes a link.
 fn web_page(url: Option<&str>) -> Option<&str> {
     url.filter(|url| url.starts_with("https://") || url.starts_with("http://"))
 }

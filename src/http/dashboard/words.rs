@@ -1,4 +1,4 @@
-//! How things are said on the pages.
+//! Wording of the pages.
 
 use maud::{Markup, html};
 
@@ -26,7 +26,7 @@ pub(super) fn maybe(text: Option<&String>) -> String {
     text.map_or_else(|| NOTHING.to_owned(), |text| said(text))
 }
 
-/// What a failure goes by: its title or else its id.
+/// Name of a failure on the pages: its title, or else its id.
 pub(super) fn name(title: Option<&str>, id: &str) -> String {
     said(title.filter(|title| !title.trim().is_empty()).unwrap_or(id))
 }
@@ -80,12 +80,12 @@ pub(super) fn second(at: Timestamp) -> String {
     to(at, "2026-11-02T09:14:07")
 }
 
-/// As much of a time as of this one.
+/// Beginning of a time, as long as the example.
 fn to(at: Timestamp, example: &str) -> String {
     at.to_string().chars().take(example.len()).collect::<String>().replace('T', " ")
 }
 
-/// How long ago that was.
+/// Time since that moment.
 pub(super) fn ago(now: Timestamp, at: Timestamp) -> String {
     span(now.duration_since(at).as_secs_f64())
 }

@@ -1,6 +1,7 @@
-//! What the attributes of failures and deployments have in common, with Datadog's limits.
+//! Checks that the attributes of failures and deployments share, with Datadog's limits.
 //!
-//! Every complaint names the attribute: who reads it writes a pipeline, and sees no more of this program than that.
+//! Every complaint names the attribute: its reader writes a pipeline, and sees no more of this program than the
+//! complaint.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;

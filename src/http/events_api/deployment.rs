@@ -12,7 +12,7 @@ use crate::domain::timestamp::Timestamp;
 
 /// `datadog-ci` sends nanoseconds that went through a double.
 const ROUNDING: Duration = Duration::from_nanos(256);
-/// How far ahead a time may lie: clocks differ, and nobody tells of tomorrow's deployments.
+/// Longest time that a deployment's time may lie ahead: clocks differ, and nobody tells of tomorrow's deployments.
 const FARTHEST_AHEAD: Duration = Duration::from_hours(24);
 
 /// Checks what was sent against Datadog's own limits, and fills in what was left out.

@@ -26,9 +26,9 @@ use crate::domain::id::{DeploymentId, FailureId};
 use crate::domain::policy::Policy;
 use crate::store::{Store, StoreError, Submitted};
 
-/// What the event API's handlers use.
+/// State of the event API's handlers.
 pub struct EventsApi {
-    /// Where failures and deployments go.
+    /// Store of failures and deployments.
     pub store: Store,
     /// The room for bodies.
     pub budget: BodyBudget,
@@ -38,7 +38,7 @@ pub struct EventsApi {
     pub policy: Arc<Policy>,
     /// Counts and remembers what was answered.
     pub requests: Arc<Requests>,
-    /// What a request has to hold one of. Without any the API is off.
+    /// Keys, of which a request has to hold one. Without any, the API is off.
     pub keys: Keys,
 }
 

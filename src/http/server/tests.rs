@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 
-/// How long a test waits for something that must happen, before it fails.
+/// Time that a test waits for something that must happen, before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Served {
@@ -68,7 +68,7 @@ async fn answer(stream: &mut TcpStream) -> String {
     text
 }
 
-/// What comes until the connection is closed.
+/// Reads until the connection is closed.
 async fn to_the_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     // A reset is an end, too.
