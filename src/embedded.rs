@@ -14,9 +14,9 @@ use crate::{Listeners, RunError, Shutdown};
 /// A daemon that runs on this runtime, and takes requests.
 #[derive(Debug)]
 pub struct Embedded {
-    /// Where webhooks and the event API are.
+    /// Address of webhooks and the event API.
     pub public: SocketAddr,
-    /// Where the admin API is.
+    /// Address of the admin API.
     pub admin: SocketAddr,
     stop: watch::Sender<bool>,
     running: JoinHandle<Result<(), RunError>>,

@@ -29,9 +29,10 @@ use crate::telemetry::metrics::Metrics;
 
 /// Shorter signing secrets can be guessed.
 pub(crate) const SHORTEST_SIGNING_SECRET_BYTES: usize = 16;
-/// How many connections may wait to be accepted. Where the system allows fewer (`net.core.somaxconn`), those.
+/// Number of connections that may wait to be accepted. If the system allows fewer (`net.core.somaxconn`), that
+/// many.
 const BACKLOG: u32 = 1_024;
-/// How often bodies past their retention are looked for.
+/// Time between two looks for bodies past their retention.
 const RETENTION_EVERY: Duration = Duration::from_hours(1);
 
 /// The two sockets, already listening.
@@ -78,7 +79,8 @@ pub enum RunError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
-    /// What the store holds is in doubt, or it can be written no more: it takes a new process to open it again.
+    /// The content of the store is in doubt, or the store can be written no more: only a new process can open it
+    /// again.
     #[error("the store has to be opened again: {0}")]
     InDoubt(String),
     /// The store was opened, and cannot be read.
@@ -120,7 +122,7 @@ pub async fn run<F: Future<Output = ()>>(
     orderly(&mut ended).await
 }
 
-/// What servers and loops are made from. Each of them takes only what it uses.
+/// Parts that servers and loops are made from. Each of them takes only the parts that it uses.
 struct Daemon {
     secrets: Secrets,
     backends: Vec<Arc<Backend>>,
@@ -175,7 +177,7 @@ impl Daemon {
         Ok(servers)
     }
 
-    /// What PagerDuty and the pipelines reach.
+    /// Routes for PagerDuty and the pipelines.
     fn public(&self, config: &Config, requests: &Arc<Requests>) -> Router {
         let budget = BodyBudget::default();
         let events_api = EventsApi {
@@ -198,7 +200,7 @@ impl Daemon {
         http::public(config.pagerduty.path.as_str(), intake, events_api, Arc::clone(requests))
     }
 
-    /// What the handlers of the admin listener use.
+    /// State of the admin listener's handlers.
     fn admin(
         &self,
         config: &Config,
@@ -240,7 +242,7 @@ impl Daemon {
     }
 }
 
-/// What was decided about failures. What has no effect in it is said once, here.
+/// Policy of the configuration and the catalog. Logs, once, every entry that has no effect.
 fn policy(config: &Config) -> Result<Policy, Problem> {
     let loaded = catalog::load(config)?;
     for warning in config.warnings().iter().chain(&loaded.warnings) {
@@ -293,7 +295,7 @@ impl Direct {
     }
 }
 
-/// How the writer ended, once every handle is gone.
+/// Waits for the writer's end, once every handle is gone.
 async fn orderly(ended: &mut watch::Receiver<Ended>) -> Result<(), RunError> {
     match ended.wait_for(|ended| *ended != Ended::Running).await.map(|ended| ended.clone()) {
         Ok(Ended::InDoubt(doubt)) => Err(RunError::InDoubt(doubt)),
@@ -323,7 +325,7 @@ async fn forget_old_bodies(
     }
 }
 
-/// What the configuration only names.
+/// Secrets that the configuration only names.
 struct Secrets {
     signing: Vec<SecretString>,
     events_api: Vec<SecretString>,

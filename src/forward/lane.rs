@@ -22,7 +22,7 @@ const REFUSED_WAIT: Duration = Duration::from_mins(1);
 /// Wait after a 429 that does not say how long.
 const RATE_LIMIT_WAIT: Duration = Duration::from_secs(1);
 
-/// What an attempt says of the backend.
+/// Evidence that an attempt gives about the backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Evidence {
     /// Nothing: no request was sent.
@@ -42,7 +42,7 @@ pub(super) enum Evidence {
 }
 
 impl Evidence {
-    /// What this answer says.
+    /// Evidence of this answer.
     pub(super) fn of(verdict: Verdict, status: Option<u16>, action: Action) -> Self {
         match (verdict, status) {
             (Verdict::Sent | Verdict::Dead, None) => Self::None,
@@ -63,7 +63,7 @@ impl Evidence {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tried {
     row: i64,
-    /// How many good answers there were when it began.
+    /// Number of good answers when the attempt began.
     answers_before: u64,
     is_probe: bool,
 }
@@ -73,7 +73,7 @@ pub(super) struct Tried {
 pub(super) struct Change {
     pub(super) from: Condition,
     pub(super) to: Condition,
-    /// How long the condition before it lasted.
+    /// Duration of the condition before.
     pub(super) lasted: Duration,
 }
 
@@ -92,12 +92,12 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// As an earlier process left it.
+    /// Lane as an earlier process left it.
     pub(super) fn left(health: LaneHealth) -> Self {
         Self { health, ..Self::default() }
     }
 
-    /// What is known.
+    /// Health of the lane.
     pub(super) fn health(&self) -> &LaneHealth {
         &self.health
     }
@@ -107,7 +107,7 @@ impl Watched {
         self.in_flight
     }
 
-    /// How many attempts may begin, if `most` may be under way besides.
+    /// Number of attempts that may begin, if `most` may be added to those under way.
     pub(super) fn room(&self, most: usize, now: Timestamp) -> usize {
         match self.health.not_before {
             None => most,

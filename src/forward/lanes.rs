@@ -14,12 +14,12 @@ pub(super) struct Lanes {
     all: Vec<(Lane, Arc<Mutex<Watched>>)>,
     /// Takes turns, so that no lane waits for another one's backlog.
     is_reversed: AtomicBool,
-    /// How often a person had rows tried again, as far as the lanes know.
+    /// Number of times that a person had rows tried again, as far as the lanes know.
     hurried: AtomicU64,
 }
 
 impl Lanes {
-    /// As an earlier process left them: a restart is no reason to ask sooner.
+    /// Loads the lanes as an earlier process left them: a restart is no reason to ask sooner.
     pub(super) async fn load(backend: &Backend, store: &Store) -> Self {
         let mut all = Vec::new();
         for lane in backend.lanes() {
@@ -51,13 +51,13 @@ impl Lanes {
         self.all.iter().for_each(|(_, watched)| work(&mut lock(watched)));
     }
 
-    /// What is known of a lane whenever it is asked.
+    /// Function that returns the current health of a lane.
     pub(super) fn health(&self, lane: Lane) -> impl Fn() -> LaneHealth + Send + 'static {
         let watched = Arc::clone(self.shared(lane));
         move || lock(&watched).health().clone()
     }
 
-    /// Whether a person had rows tried again since the last call.
+    /// `true` if a person had rows tried again since the last call.
     pub(super) fn is_news(&self, hurried: u64) -> bool {
         self.hurried.swap(hurried, Ordering::Relaxed) != hurried
     }

@@ -26,18 +26,19 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::{Claim, Store};
 use crate::telemetry::metrics::Metrics;
 
-/// How long to wait where the store itself is in trouble.
+/// Wait while the store itself is in trouble.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// The loop looks at the outbox at least that often: the clock may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
-/// How long attempts in hand may take after the order to stop. What is cut off is sent again by the next process.
+/// Time that attempts in hand may take after the order to stop. The next process sends the ones that are cut off
+/// again.
 const LONGEST_DRAIN: Duration = Duration::from_secs(20);
 
 /// Forwards to one backend.
 pub struct Forwarder {
     /// Who is told.
     pub backend: Arc<Backend>,
-    /// Where the outbox is.
+    /// The store, which holds the outbox.
     pub store: Store,
     /// The time.
     pub clock: Arc<dyn Clock>,

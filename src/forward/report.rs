@@ -16,7 +16,7 @@ use crate::telemetry::log_limit::LogLimit;
 /// Time after which a backlog that is still being sent is told of all the same.
 const LONGEST_CATCHING_UP: Duration = Duration::from_mins(1);
 
-/// What one backend's log needs to remember.
+/// State of one backend's log lines.
 pub(super) struct Report {
     backend: String,
     lanes: [OfLane; 2],
@@ -115,7 +115,7 @@ impl Report {
         *lock(&self.of(lane).catching_up) = Some(catching_up).filter(|_| to == Condition::Delivering);
     }
 
-    /// Whether a line may be written that the backend is down: one a minute for each condition.
+    /// `true` if a line may be written that the backend is down: one a minute for each condition.
     pub(super) fn may_say(&self, lane: Lane, condition: Condition) -> bool {
         let limit = Condition::ALL.iter().zip(&self.of(lane).down).find(|(known, _)| **known == condition);
         condition != Condition::Delivering

@@ -1,4 +1,4 @@
-//! How each backend stands, as gauges.
+//! Standing of each backend, as gauges.
 
 use std::sync::atomic::AtomicU64;
 

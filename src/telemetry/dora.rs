@@ -66,7 +66,7 @@ struct OfRecovery {
     stat: &'static str,
 }
 
-/// What the longest window has in it: its counts are shown in every window, as zero where nothing happened.
+/// Labels in the longest window: their counts are shown in every window, as zero if nothing happened.
 #[derive(Default)]
 struct Seen {
     places: BTreeSet<Labels>,

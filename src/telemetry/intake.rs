@@ -29,7 +29,7 @@ impl Source {
     }
 }
 
-/// What a webhook can be answered. Each is there from the beginning: Prometheus sees no increase in a series that begins
+/// Answers to a webhook. Each is there from the beginning: Prometheus sees no increase in a series that begins
 /// with 1.
 const STATUSES: [&str; 14] = [
     "accepted",
@@ -48,10 +48,10 @@ const STATUSES: [&str; 14] = [
     "unavailable",
 ];
 
-/// What a request to the event API can be about.
+/// Kinds of requests to the event API.
 const KINDS: [&str; 3] = ["deployment", "failure", "withdrawal"];
 
-/// What a request to the event API can be answered.
+/// Outcomes of a request to the event API.
 const OUTCOMES: [&str; 7] =
     ["accepted", "invalid", "forbidden", "off", "too_large", "incomplete", "unavailable"];
 
@@ -74,7 +74,7 @@ struct Of {
 
 type Seconds = Gauge<f64, AtomicU64>;
 
-/// What is counted of the public listener's requests.
+/// Counters of the public listener's requests.
 pub struct Intake {
     webhooks: Family<Webhook, Counter>,
     last_accepted: Family<Of, Seconds>,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::log_limit::LogLimit;
 
-/// How many bytes of lines may wait to be written.
+/// Bytes of lines that may wait to be written.
 const MOST_BYTES: usize = 1024 * 1024;
 
 /// All lines dropped by this process, for `/metrics`.

@@ -13,7 +13,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 use super::log_queue::LogQueue;
 use crate::config::{Log, LogFormat, LogLevel};
 
-/// How long the last lines may take to be written at the end.
+/// Time that the last lines may take to be written at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 type Lines = Box<dyn Layer<Registry> + Send + Sync>;
@@ -97,7 +97,7 @@ impl Logs {
     }
 }
 
-/// What `RUST_LOG` lets through, or else this level; and why `RUST_LOG` is ignored, if it is.
+/// Filter of `RUST_LOG`, or else of this level, and the reason why `RUST_LOG` is ignored, if it is.
 fn filter(level: LevelFilter) -> (EnvFilter, Option<String>) {
     let builder = || EnvFilter::builder().with_default_directive(level.into());
     match builder().from_env() {

@@ -29,13 +29,13 @@ struct Attempt {
     outcome: &'static str,
 }
 
-/// What an attempt can come to, as `forward` counts it.
+/// Outcomes of an attempt, as `forward` counts them.
 const OUTCOMES: [&str; 4] = ["sent", "retry", "refused", "dead"];
 
 /// Everything that is counted. No label ever carries an incident id, a title or a URL.
 pub struct Metrics {
     registry: Registry,
-    /// What comes to the public listener.
+    /// Requests to the public listener.
     pub intake: Intake,
     webhook_lag_seconds: Histogram,
     commit_seconds: Histogram,

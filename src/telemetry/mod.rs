@@ -1,4 +1,4 @@
-//! What the program tells about itself: logs and metrics.
+//! Logs and metrics of the program itself.
 
 mod backends;
 pub mod dora;

@@ -13,7 +13,7 @@ struct File {
     file: &'static str,
 }
 
-/// What is told of the store beside its rows.
+/// Metrics of the store beside its rows.
 #[derive(Default)]
 pub struct StoreMetrics {
     bytes: Family<File, Gauge>,

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What a backend answers to a row at a time.
+/// Answers of a backend, one row at a time.
 type Script<'a> = dyn Fn(i64, u64) -> (Verdict, Option<u16>) + 'a;
 
 const TAKEN: (Verdict, Option<u16>) = (Verdict::Sent, Some(202));
