@@ -1,4 +1,5 @@
-//! What catalog files hold: Datadog's service definitions (v2 to v2.2) and entities (v3), and Backstage components.
+//! Descriptions of services in catalog files: Datadog's service definitions (v2 to v2.2) and entities (v3), and
+//! Backstage components.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -10,15 +11,15 @@ use crate::domain::catalog::Entity;
 use crate::domain::name::trimmed;
 use crate::domain::pagerduty_ref::PagerDutyRef;
 
-/// What is wrong in a file, and at which line (from 1) where that is known.
+/// Mistake in a file, and its line (from 1) if the line is known.
 pub(super) type Mistake = (Option<u64>, String);
 
-/// What a file holds of services.
+/// Services that a file describes.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Described {
     /// Its services, in its order.
     pub(super) entities: Vec<Entity>,
-    /// What has no effect.
+    /// Descriptions that have no effect.
     pub(super) warnings: Vec<Mistake>,
 }
 
@@ -95,12 +96,12 @@ fn told((line, refused): (Option<u64>, Refused)) -> Mistake {
     (line, said)
 }
 
-/// Whether a document that cannot be read may be one of ours.
+/// `true` if a document that cannot be read may be one that this program reads.
 fn has_our_keys(text: &str) -> bool {
     text.contains("dd-service") || text.contains(BACKSTAGE) || text.contains("v3")
 }
 
-/// How the versions of Backstage's entities begin.
+/// Prefix of the versions of Backstage's entities.
 pub(super) const BACKSTAGE: &str = "backstage.io/";
 
 /// Any of the kinds: keys that are not known are passed over.

@@ -16,7 +16,7 @@ pub(super) struct Heading {
 }
 
 impl Heading {
-    /// Whether it is a service definition or an entity of Datadog, or a component of Backstage.
+    /// `true` for a service definition or an entity of Datadog, and for a component of Backstage.
     pub(super) fn is_of_a_service(&self) -> bool {
         let version = self.api_version.as_deref().unwrap_or_default();
         let is_component = self.kind.as_deref() == Some("Component") && version.starts_with(BACKSTAGE);

@@ -10,7 +10,7 @@ use crate::config::{Config, Problem};
 use crate::domain::catalog::{Catalog, Entity};
 use crate::domain::policy::Policy;
 
-/// What the files of the catalog say, and what in them has no effect.
+/// Services of the catalog's files, and the entries in them that have no effect.
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// The services.
@@ -19,7 +19,7 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
 }
 
-/// What the configuration decides about failures, with the catalog files that it names.
+/// Policy of the configuration, with the catalog files that it names.
 pub fn policy(config: &Config) -> Result<Policy, Problem> {
     Ok(Policy { catalog: load(config)?.catalog, ..config.policy() })
 }

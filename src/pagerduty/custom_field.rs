@@ -11,7 +11,7 @@ use crate::domain::event::DeploymentHint;
 use crate::domain::name::name;
 use crate::domain::named;
 
-/// What the field is called.
+/// Name of the field.
 const DEPLOYMENT: &str = "deployment";
 
 #[derive(Deserialize, Default)]
@@ -19,12 +19,12 @@ const DEPLOYMENT: &str = "deployment";
 pub(super) struct CustomField<'a> {
     #[serde(borrow)]
     name: Lenient<Cow<'a, str>>,
-    /// As it stands in the JSON: a number is a name as it is written, and 1.10 is not 1.1.
+    /// Text as it stands in the JSON: a number is a name as it is written, and 1.10 is not 1.1.
     #[serde(borrow)]
     value: Option<&'a RawValue>,
 }
 
-/// What the field named `deployment` holds, where it is among the incident's fields.
+/// Content of the field named `deployment`, if the incident has that field.
 pub(super) fn named_in_field(fields: &[CustomField<'_>]) -> Option<DeploymentHint> {
     let field = fields.iter().find(|field| field.name.0.as_deref().and_then(name) == Some(DEPLOYMENT))?;
     Some(DeploymentHint::Field(field.value.map_or_else(Vec::new, |value| values(value.get()))))

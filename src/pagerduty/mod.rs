@@ -7,7 +7,7 @@ pub mod payload;
 pub mod signature;
 pub mod surrogates;
 
-/// Whether an unsigned body looks like a V1 or V2 webhook: those have `"messages"` at their top.
+/// `true` if an unsigned body looks like a V1 or V2 webhook: those have `"messages"` at their top.
 ///
 /// Looked for, not parsed: nobody has vouched for the body.
 pub fn looks_like_legacy(body: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::lenient::Shape;
 use crate::domain::timestamp::{Timestamp, TimestampError};
 
-/// How times begin by which many systems mean that there is none: `9999-12-31T23:59:59Z`.
+/// Prefix of the times that many systems use for "never": `9999-12-31T23:59:59Z`.
 const NEVER: &str = "9999-";
 
 /// A point in time, or one so far ahead that many systems mean by it that there is none.
@@ -25,7 +25,8 @@ impl Moment {
 }
 
 impl Shape<'_> for Moment {
-    /// What is no time is unknown; a time that cannot be is worth a person's look.
+    /// Parses a time. Text that is no time counts as unknown; a time that cannot be is an error, for a person to
+    /// look at.
     fn from_text(text: Cow<'_, str>) -> Result<Option<Self>, String> {
         match Timestamp::parse(&text) {
             Ok(time) => Ok(Some(Self::At(time))),

@@ -89,7 +89,7 @@ fn read<T>(body: &[u8], of: impl Fn(Understood<'_>) -> T) -> Result<T, NotUnders
     }
 }
 
-/// The same, with the reason in words where the body is not understood.
+/// Reads the heading; the error is in words.
 pub fn heading_or_reason(body: &[u8]) -> Result<Heading, String> {
     heading(body).map_err(|error| error.to_string())
 }
@@ -109,7 +109,7 @@ struct About {
 }
 
 fn understand(body: &[u8]) -> Result<Understood<'_>, NotUnderstood> {
-    // All of it, for what is passed over is not looked at so closely.
+    // Check the whole body: serde_json does not check the UTF-8 of strings that it skips.
     let Lenient(envelope) = serde_json::from_str::<Lenient<Envelope<'_>>>(str::from_utf8(body)?)?;
     let event = envelope.and_then(|envelope| envelope.event.0).ok_or(NotUnderstood::NoEvent)?;
     if name(&event.id).is_none() {
@@ -200,12 +200,12 @@ impl Data<'_> {
         IncidentId::parse(id?)
     }
 
-    /// Whether a time of it means never.
+    /// `true` if a time of it means never.
     fn tells_never(&self) -> bool {
         [&self.created_at, &self.reopened_at].iter().any(|time| matches!(time.0, Some(Moment::Never)))
     }
 
-    /// What it says of that incident.
+    /// Subject of the event: the facts that it has of that incident.
     fn subject(self, kind: Kind, incident: IncidentId) -> Subject {
         let is_incident = self.is_incident();
         let deployment = match self.shape.0.as_deref() {

@@ -3,7 +3,7 @@
 //! JSON can write half of a surrogate pair (`\ud83d` without its second half); a Rust text cannot hold it, and no
 //! parser takes it. Whoever cuts a title to a length in UTF-16 sends it, and the incident counts all the same.
 
-/// How JSON writes U+FFFD, in as many bytes as the half that it stands for.
+/// U+FFFD as JSON writes it, in as many bytes as the half that it stands for.
 const REPLACEMENT: &[u8; 6] = b"\\ufffd";
 
 /// The JSON with U+FFFD in place of every half of a pair. `None`: there is none.
