@@ -52,7 +52,7 @@ pub(super) fn cut_in_the_middle(text: &str, width: usize) -> String {
     [beginning, CUT, &text[end..]].concat()
 }
 
-/// As much of the beginning as has room.
+/// Longest beginning that fits the width.
 fn first(text: &str, width: usize) -> &str {
     let mut used = 0;
     for (at, grapheme) in text.grapheme_indices(true) {
@@ -91,7 +91,7 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// How many fit in a line, where not all do. One does in any case.
+/// Number of entries that fit in a line, if not all do. At least one.
 fn more_than_fits(rest: &[(&str, usize)], width: usize) -> Option<usize> {
     let mut used = 0;
     let too_much = rest.iter().position(|(_, columns)| {

@@ -9,7 +9,7 @@ use reqwest::{Response, Url};
 use crate::backend;
 use crate::config::Config;
 
-/// How long it may take for an answer.
+/// Time that it may take for an answer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A daemon that answers on the admin listener of this configuration.

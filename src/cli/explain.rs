@@ -37,10 +37,10 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     Ok(())
 }
 
-/// How many ids are named where several are meant.
+/// Number of ids that are listed if an id is ambiguous.
 const MOST_NAMED: u32 = 10;
 
-/// What an id, or a part of one, names: one failure or one deployment.
+/// Failure or deployment that an id, or a part of one, names. An error if there is not exactly one.
 pub(super) fn only_one(reader: &Reader, id: &str) -> anyhow::Result<Found> {
     let mut found = reader.find(id, MOST_NAMED + 1)?;
     match found.len() {
@@ -182,7 +182,7 @@ fn attempts(story: &Story, width: usize) -> Option<String> {
     table(&COLUMNS, rows, width)
 }
 
-/// Nothing for nothing.
+/// Renders a table. `None` if there are no rows.
 fn table(columns: &[Column], rows: impl Iterator<Item = Vec<String>>, width: usize) -> Option<String> {
     let rows: Vec<_> = rows.collect();
     (!rows.is_empty()).then(|| render(columns, &rows, width))

@@ -62,7 +62,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What `--since` says.
+/// Value of `--since`.
 pub(super) fn since(text: Option<&str>, config: &Config) -> Result<Option<Timestamp>, Failed> {
     let zone = config.dora.timezone.zone();
     let since = text.map(|text| moment::parse(text, SystemClock.now(), zone)).transpose();
@@ -117,7 +117,7 @@ fn row(failure: &Failure) -> Vec<String> {
     ]
 }
 
-/// What is not known is shown as a dash.
+/// A value that is not known is shown as a dash.
 pub(super) fn or_dash(text: Option<&String>) -> String {
     text.map_or_else(|| "-".to_owned(), Clone::clone)
 }

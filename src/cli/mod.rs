@@ -26,7 +26,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Config, Problem, Problems};
 use crate::telemetry::logs::Logs;
 
-/// Where the configuration is found. An empty variable counts as none, which clap's own reading of it would refuse.
+/// Help of `--config`. Clap's `env` is not used: it refuses an empty variable, which counts as unset here.
 const CONFIG_HELP: &str = "The configuration [default: $PAGERDUTY_DORA_CONFIG, else /etc/pagerduty-dora/config.toml, else \
                            ./config.toml, else built-in defaults]";
 
@@ -106,7 +106,7 @@ enum FormatName {
     Json,
 }
 
-/// Why a command ends otherwise than well.
+/// Reason that a command failed, with its exit status.
 enum Failed {
     /// It was tried, and did not work.
     Tried(anyhow::Error),

@@ -116,7 +116,7 @@ fn cells(row: &OutboxRow) -> Vec<String> {
         short(row.subject()).to_owned(),
         row.revision.to_string(),
         if row.suspect { format!("{}, suspect", row.state.as_str()) } else { row.state.as_str().to_owned() },
-        // Nobody is to wonder about a 403 beside no attempt.
+        // Refusals are shown, so that a 403 beside 0 attempts makes sense.
         if row.refusals > 0 {
             format!("{}, {} refused", row.attempts, row.refusals)
         } else {
@@ -128,7 +128,7 @@ fn cells(row: &OutboxRow) -> Vec<String> {
     ]
 }
 
-/// How a backend stands, in a line.
+/// Standing of a backend, in a line.
 fn standing(standing: &Standing) -> String {
     let Standing { backend, lane, state, waiting, last_status, .. } = standing;
     let mut line = match lane {

@@ -20,7 +20,7 @@ use crate::pagerduty::signature::{SIGNATURE_HEADER, sign};
 /// PagerDuty waits that long for an answer.
 const PAGERDUTY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// That is accepted, for it is nothing that PagerDuty could mend; but nobody should take it for a failure.
+/// Note on a webhook that was quarantined: its 202 looks like success, but no failure comes of it.
 const QUARANTINED: &str =
     "it was not understood, or its event id came before with other facts; no failure comes of it";
 
@@ -53,7 +53,7 @@ fn http_url(text: &str) -> Result<Url, String> {
     if is_http { Ok(url) } else { Err("it must begin with http:// or https://".to_owned()) }
 }
 
-/// What was answered.
+/// Answer to a webhook.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: String,

@@ -1,4 +1,4 @@
-//! What people see: tables that fit, colour where it is wanted, and where each kind of output goes.
+//! Output for people: tables that fit, colour if it is wanted, and the stream of each kind of output.
 
 use std::fmt;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -15,16 +15,16 @@ use crate::domain::printable::{escaped_json, printable};
 #[derive(Clone, Copy)]
 pub(super) struct Column {
     title: &'static str,
-    /// Whether its cells stand at its right edge.
+    /// `true` if its cells are aligned to the right.
     is_number: bool,
     cells: Cells,
-    /// What it is worth, where it may leave.
+    /// Rank among the columns that may be left out; `None`: it stays.
     worth: Option<u8>,
-    /// Whether it gets the width that others can do without.
+    /// `true` if it gets the width that others can do without.
     is_favoured: bool,
 }
 
-/// What becomes of cells that are too long.
+/// Treatment of cells that are too long.
 #[derive(Clone, Copy)]
 enum Cells {
     /// There are none: the column is as wide as the longest.
@@ -72,7 +72,7 @@ impl Column {
         Self { worth: Some(worth), ..self }
     }
 
-    /// How wide it has to be, where the longest of its cells is that long.
+    /// Least width, if the longest of its cells is `longest` wide.
     fn narrowest(&self, longest: usize) -> usize {
         match self.cells {
             Cells::Whole => longest,
@@ -82,7 +82,7 @@ impl Column {
         }
     }
 
-    /// How wide it wants to be before ids are wrapped for it, and before others may be shown that could leave.
+    /// Width wanted before ids are wrapped to make room, and before columns that may be left out are added.
     fn modest(&self, longest: usize) -> usize {
         match self.cells {
             Cells::Cut(narrowest) => longest.min(narrowest + narrowest / 2),
@@ -90,7 +90,7 @@ impl Column {
         }
     }
 
-    /// How wide it is where there is room, so that one long title does not pad every row.
+    /// Greatest width, so that one long title does not pad every row.
     fn widest(&self, longest: usize) -> usize {
         if matches!(self.cells, Cells::Whole) { longest } else { longest.min(WIDEST) }
     }
@@ -120,7 +120,7 @@ impl Column {
 /// A column whose cells can give way never gets wider than that, also where output goes to no terminal. The longest id
 /// of a failure is just as long.
 const WIDEST: usize = 128;
-/// Where output goes to no terminal there is no need to shrink.
+/// Width if output goes to no terminal: there is no need to shrink.
 const WITHOUT_TERMINAL: usize = usize::MAX;
 /// Between two columns.
 const GAP: &str = "  ";
@@ -170,7 +170,7 @@ pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// How wide standard output is.
+/// Width of standard output.
 pub(super) fn width() -> usize {
     if !is_terminal() {
         return WITHOUT_TERMINAL;

@@ -101,7 +101,7 @@ pub fn explain_remediation(deployment: &Deployment, kind: RemediationKind) -> Wh
     why("remediation", deployment.id.as_str(), because)
 }
 
-/// Explains what a backend is told of a failure's deployment: that it failed, or (not `fails`) that it did not.
+/// Explains the mark of a failure's deployment at a backend: set (`fails`) or taken back.
 pub fn explain_mark(backend: &str, fails: bool, state: &str) -> Why {
     let because = if fails {
         "there its deployment is to be a change failure"

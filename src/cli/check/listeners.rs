@@ -11,15 +11,15 @@ use super::{Finding, Item};
 use crate::backend;
 use crate::config::Config;
 
-/// How long an answer of a daemon on this machine may take.
+/// Time that an answer of a daemon on this machine may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What answers at the two addresses already.
+/// Listeners that answer at the two addresses already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Running {
     /// A pagerduty-dora answers at `admin.listen`.
     pub(super) admin: bool,
-    /// What answers at `server.listen` takes webhooks.
+    /// `true` if the listener at `server.listen` takes webhooks.
     pub(super) webhooks: bool,
 }
 

@@ -24,9 +24,9 @@ pub(super) struct Options {
     offline: bool,
 }
 
-/// How an item was found.
+/// Result of checking an item.
 enum Finding {
-    /// As it should be.
+    /// The item is in order.
     Ok(String),
     /// The daemon runs, but hardly as it is meant to.
     Warn(String),
@@ -41,7 +41,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What was looked at, and what was found.
+/// Item that was checked, and the result.
 struct Item {
     name: String,
     finding: Finding,

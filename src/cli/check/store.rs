@@ -11,7 +11,7 @@ use crate::store::{LITTLE_ROOM_BYTES, OpenError, Reader};
 /// With less room the store cannot even be set up.
 const NO_ROOM_BYTES: u64 = 8 << 20;
 
-/// Where the store is open for writing now.
+/// Process that has the store open for writing now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Open {
     /// In no process.
@@ -60,7 +60,7 @@ fn folder(path: &Path) -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// What is there already.
+/// Describes the store that is there already.
 fn state(config: &Config, is_open: Open) -> Result<String, String> {
     let path = &config.store.path;
     let shown = path.display();

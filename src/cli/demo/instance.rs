@@ -72,7 +72,7 @@ impl Instance {
     }
 }
 
-/// Where a daemon listens.
+/// Addresses that a daemon listens on.
 #[derive(Clone, Copy)]
 pub(super) struct Listen {
     public: SocketAddr,
@@ -111,7 +111,7 @@ pub(super) fn write_secret(folder: &Path, name: &str) -> anyhow::Result<PathBuf>
     Ok(file)
 }
 
-/// What such a file holds.
+/// Secret in a file that was made here.
 pub(super) fn secret_of(file: &Path) -> Secret {
     Secret::File { file: file.to_owned() }
 }

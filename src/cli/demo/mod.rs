@@ -38,7 +38,7 @@ pub(super) struct Options {
     listen: Option<SocketAddr>,
 }
 
-/// How long the backend may take to hold what it should.
+/// Time that the backend may take to hold every failure.
 const PATIENCE: Duration = Duration::from_secs(10);
 const MORNING: &str = "2026-11-02T08:00:00Z";
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -111,7 +111,7 @@ async fn go_on(clock: &ManualClock) {
     }
 }
 
-/// What tells most about a failure, in a line; `explain` has all of it.
+/// Decision that tells most about a failure, in a line; `explain` has all of them.
 fn reason(story: &Story) -> String {
     let about = |about: &str| story.why.iter().find(|why| why.about == about);
     let telling = about("merged_into")
@@ -127,7 +127,7 @@ fn reason(story: &Story) -> String {
     }
 }
 
-/// Whether the backend holds what it should: each completed failure once, with the same start and end.
+/// Checks that the backend holds each completed failure once, with the same start and end.
 fn verdict(listed: &[ListedFailure], at_backend: &[ListedFailure]) -> anyhow::Result<String> {
     let facts = |failures: &[ListedFailure]| -> Vec<_> {
         let completed = failures.iter().filter(|listed| listed.failure.state == State::Completed);
@@ -147,7 +147,7 @@ fn verdict(listed: &[ListedFailure], at_backend: &[ListedFailure]) -> anyhow::Re
     ))
 }
 
-/// Whether it holds every deployment of the day once, too.
+/// Checks that the backend also holds every deployment of the day once.
 fn verdict_on_deployments(report: &Report, at_backend: &Report) -> anyhow::Result<String> {
     let count = |report: &Report| report.rows.iter().map(|row| row.deployments).sum::<usize>();
     let (told, held) = (count(report), count(at_backend));

@@ -101,7 +101,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What a report's rows are about. `None` where they are about everything.
+/// Heading of the column that names a report's rows. `None`: the rows are about everything.
 const fn subject(by: By) -> Option<[&'static str; 2]> {
     match by {
         By::Service => Some(["SERVICE", "Service"]),
@@ -112,7 +112,8 @@ const fn subject(by: By) -> Option<[&'static str; 2]> {
     }
 }
 
-/// What the figures are of: the period, in UTC, like all that is printed, and whose failures and deployments count.
+/// Heading of a report: the period, in UTC, like all times that are printed, and the envs whose failures and
+/// deployments count.
 ///
 /// `env`: as it was asked for, with the word for all of them.
 fn heading(report: &Report, env: &str) -> String {
@@ -137,7 +138,8 @@ fn key(row: &Row) -> String {
     row.key.clone().unwrap_or_else(|| "-".to_owned())
 }
 
-/// How many deployments, and how many of them failed. A deployment has no severity, so there is nothing to count.
+/// Counts of deployments, and of failed ones. A deployment has no severity, so there is nothing to count by
+/// severity.
 fn deployments(by: By, row: &Row) -> [String; 2] {
     match by {
         By::Severity => ["-", "-"].map(str::to_owned),

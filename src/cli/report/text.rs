@@ -18,11 +18,11 @@ const BARS: [(f64, char); 8] = [
     (0.1875, '▂'),
     (0.0, '▁'),
 ];
-/// Where there is no figure.
+/// Sign for a missing figure.
 const NO_BAR: char = '·';
 /// The fewest bars that show a trend.
 const FEWEST_BARS: usize = 8;
-/// What a trend's line takes beside key and bars.
+/// Columns that a trend's line takes beside key and bars.
 const BESIDE_BARS: usize = "median time to restore".len() + 2 + "9999d 23h".len() + 2;
 /// More of a long key gives way to bars.
 const WIDEST_KEY: usize = 24;
@@ -56,7 +56,7 @@ struct Section {
     title: &'static str,
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
-    /// What has to be said of it.
+    /// Remark below the table.
     below: Option<String>,
 }
 
@@ -128,7 +128,7 @@ fn statistic(n: usize, open: usize, seconds: [Option<f64>; 4]) -> Option<Vec<Str
     (n + open > 0).then(|| counts.into_iter().chain(seconds.map(duration)).collect())
 }
 
-/// What a trend is drawn of: its name, where it stands in a row, and how it is shown.
+/// Figure that a trend is drawn of: its name, its value in a row, and its format.
 type Figure = (&'static str, fn(&Row) -> Option<f64>, fn(Option<f64>) -> String);
 
 const TRENDS: [Figure; 2] = [
@@ -180,7 +180,7 @@ fn legend(report: &Report, periods: &[Timestamp], bars: usize) -> Option<String>
     ))
 }
 
-/// How many periods have no bar, where there is room for so many: one is taken by the sign for them.
+/// Number of periods that have no bar in this room: the sign for them takes the room of one bar.
 fn left_out(periods: usize, bars: usize) -> usize {
     if periods <= bars { 0 } else { periods + 1 - bars }
 }
@@ -189,7 +189,7 @@ fn left_out(periods: usize, bars: usize) -> usize {
 fn sparkline(values: &[Option<f64>], highest: f64, bars: usize) -> String {
     let bar = |value: &Option<f64>| {
         let Some(value) = value else { return NO_BAR };
-        // Where the highest is nothing, the lowest bar it is.
+        // All values are 0: draw the lowest bar.
         let part = if highest > 0.0 { value / highest } else { 0.0 };
         BARS.iter().find(|(from, _)| part >= *from).map_or(NO_BAR, |(_, bar)| *bar)
     };
