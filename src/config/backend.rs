@@ -14,7 +14,7 @@ use crate::domain::forwarding::Filter;
 pub struct Backend {
     /// Unique.
     pub name: Spanned<Name>,
-    /// What it speaks.
+    /// Protocol of the backend.
     pub kind: Spanned<Kind>,
     /// Its base.
     pub url: BackendUrl,
@@ -34,10 +34,10 @@ pub struct Backend {
     teams: List<Name>,
     #[serde(default, skip_serializing_if = "List::is_left_out")]
     envs: List<Name>,
-    /// How long an attempt may take.
+    /// Time that an attempt may take.
     #[serde(default)]
     pub timeout: Timeout,
-    /// How many attempts at once.
+    /// Number of attempts at once.
     #[serde(default = "four")]
     pub concurrency: Concurrency,
 }
@@ -80,13 +80,13 @@ impl Kind {
         }
     }
 
-    /// Whether it has a place for deployments.
+    /// `true` if it has a place for deployments.
     const fn knows_deployments(self) -> bool {
         matches!(self, Self::Datadog | Self::DatadogMetrics | Self::Devlake)
     }
 }
 
-/// Where a key is set to true.
+/// Returns a key that is set to true.
 fn asked_for(key: Option<&Spanned<bool>>) -> Option<&Spanned<bool>> {
     key.filter(|key| *key.get_ref())
 }
@@ -110,12 +110,12 @@ impl Backend {
         [api_key, application_key, token, signing_secret].into_iter().flatten()
     }
 
-    /// Whether it is told of deployments.
+    /// `true` if it is told of deployments.
     pub fn takes_deployments(&self) -> bool {
         asked_for(self.deployments.as_ref()).is_some()
     }
 
-    /// Whether it is told which deployments failed.
+    /// `true` if it is told which deployments failed.
     pub fn takes_marks(&self) -> bool {
         asked_for(self.change_failures.as_ref()).is_some()
     }
@@ -127,7 +127,8 @@ impl Backend {
         Filter { services: strings(&self.services), teams: strings(&self.teams), envs: strings(&self.envs) }
     }
 
-    /// Whether it has the secrets that its kind takes, and no others, and asks for nothing that its kind has no place for.
+    /// Checks that it has the secrets that its kind takes, and no others, and asks for nothing that its kind has
+    /// no place for.
     pub(super) fn check(&self, findings: &mut Findings<'_>) {
         self.check_secrets(findings);
         self.check_url(findings);
@@ -191,7 +192,7 @@ impl Backend {
         }
     }
 
-    /// What is probably not meant.
+    /// Warns of an address that is probably not meant.
     pub(super) fn warn(&self, findings: &mut Findings<'_>) {
         let doubt = match self.kind.get_ref() {
             Kind::Datadog | Kind::DatadogMetrics => self.url.doubt_as_datadogs(),

@@ -19,7 +19,7 @@ impl BackendUrl {
         self.url.clone()
     }
 
-    /// Whether it has a query.
+    /// `true` if it has a query.
     pub(super) fn has_query(&self) -> bool {
         self.url.query().is_some()
     }
@@ -53,9 +53,9 @@ impl<'de> Deserialize<'de> for BackendUrl {
     }
 }
 
-/// What is wrong with an address for what the program does with it: it adds a path, and sends a key along.
+/// Complaints about an address, from the program's use of it: it adds a path, and sends a key along.
 impl BackendUrl {
-    /// Where in the text it stands.
+    /// Place in the text.
     pub(super) fn place(&self) -> Range<usize> {
         self.place.clone()
     }
@@ -90,13 +90,13 @@ impl BackendUrl {
         )
     }
 
-    /// What is doubtful about the address of an API of Datadog.
+    /// Doubt about the address of an API of Datadog.
     pub(super) fn doubt_as_datadogs(&self) -> Option<&'static str> {
         let ends_in_api = self.segments().last() == Some(&"api");
         ends_in_api.then_some("ends in /api, and /api/v2/… is added to it: is that meant?")
     }
 
-    /// What is doubtful about the address of a connection of DevLake.
+    /// Doubt about the address of a connection of DevLake.
     pub(super) fn doubt_as_devlakes(&self) -> Option<&'static str> {
         let segments = self.segments();
         let is_connection = segments.windows(2).any(|pair| pair == ["plugins", "webhook"]);

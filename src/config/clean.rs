@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::domain::name::trimmed;
 
-/// What no secret holds. Tells the kind and the place, never the text.
+/// Reason why a text is no secret. Tells the kind and the place, never the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unclean {
     /// Bytes that are no text, as in a file that another program wrote in UTF-16.

@@ -1,4 +1,4 @@
-//! What is found while the values of a configuration are compared with each other.
+//! Mistakes and warnings that are found while the values of a configuration are compared with each other.
 
 use std::fmt;
 use std::ops::Range;

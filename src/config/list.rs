@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct List<T>(Vec<T>);
 
 impl<T> List<T> {
-    /// Whether the list was left out.
+    /// `true` if the list was left out.
     pub(super) fn is_left_out(&self) -> bool {
         self.0.is_empty()
     }

@@ -47,7 +47,7 @@ use crate::domain::policy::Policy;
 /// `config.example.toml`, which is also what the program does without a file.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 
-/// Where the file is looked for when nobody names one.
+/// Places where the file is looked for if nobody names one.
 const PLACES: [&str; 2] = ["/etc/pagerduty-dora/config.toml", "config.toml"];
 
 /// The whole configuration, as it holds.
@@ -60,17 +60,17 @@ pub struct Config {
     /// Its text, which tells the line of a key.
     #[serde(skip)]
     source: Source,
-    /// What PagerDuty and the deployment pipelines reach.
+    /// Listener for PagerDuty and the deployment pipelines.
     pub server: Server,
     /// Health, metrics, JSON API.
     pub admin: Admin,
-    /// What is written to standard error.
+    /// Log on standard error.
     pub log: Log,
-    /// Where everything is kept.
+    /// The store, which keeps everything.
     pub store: Store,
     /// The webhooks.
     pub pagerduty: PagerDuty,
-    /// How an incident becomes a failure.
+    /// Rules by which an incident becomes a failure.
     pub failure: Failure,
     /// The event API.
     pub events_api: EventsApi,
@@ -79,7 +79,7 @@ pub struct Config {
     /// Which incidents count.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rule: Vec<Rule>,
-    /// What PagerDuty's services are called here.
+    /// Names of PagerDuty's services here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub service: Vec<Service>,
     /// Who is told.
@@ -142,7 +142,7 @@ impl Config {
         }
     }
 
-    /// Whether the values fit each other.
+    /// Checks that the values fit each other.
     fn check(&self, findings: &mut Findings<'_>) {
         check_unique("backend", self.backend.iter().map(|backend| &backend.name), findings);
         check_unique("rule", self.rule.iter().map(|rule| &rule.name), findings);
@@ -166,7 +166,7 @@ impl Config {
         secrets.chain(of_backends).for_each(|secret| secret.resolve_path(folder));
     }
 
-    /// What names the catalog files, from the folder of the configuration on.
+    /// Patterns of the catalog files, from the folder of the configuration on.
     pub fn catalog_patterns(&self) -> impl Iterator<Item = CatalogPattern> {
         // The folder is no pattern, whatever it is called.
         let folder = match self.file.as_deref().and_then(Path::parent).map(Path::to_string_lossy) {
@@ -180,12 +180,12 @@ impl Config {
         })
     }
 
-    /// What is wrong with a pattern of the catalog, with its place.
+    /// Problem with a pattern of the catalog, with its place.
     pub(crate) fn problem_with_pattern(&self, pattern: &CatalogPattern, said: &str) -> Problem {
         self.locate(self.source.problem(pattern.place.clone(), said))
     }
 
-    /// What was decided about failures; the catalog is read by `catalog`.
+    /// Policy of the configuration; the catalog is read by `catalog`.
     pub fn policy(&self) -> Policy {
         let owned = |(priority, severity): (&str, &str)| (priority.to_owned(), severity.to_owned());
         Policy {

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: the file, the line, the key, and what is allowed.
+//! Problem with a configuration: the file, the line, the key, and the values that are allowed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ impl Problem {
         Self { file: None, line: Some(line), key, said: said.to_string().trim_end().to_owned() }
     }
 
-    /// Where in the file it is; for sorting.
+    /// Place in the file, for sorting.
     fn place(&self) -> Option<usize> {
         self.line
     }

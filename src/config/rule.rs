@@ -84,7 +84,7 @@ impl From<Regex> for String {
 
 const MEANT: &str = "if every failure is meant, leave it out and write all = true";
 
-/// How much a condition lets pass.
+/// Part of all values that a condition lets pass.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Width {
     /// It lists nothing.
@@ -96,7 +96,7 @@ enum Width {
 }
 
 impl Rule {
-    /// Whether it matches by accident what nobody meant: everything.
+    /// Refuses a rule that matches everything by accident.
     pub(super) fn check(&self, findings: &mut Findings<'_>) {
         if self.name.get_ref().as_str() == TOO_SHORT {
             let said = "is the reason shown for what was over too soon: choose another name";
@@ -161,7 +161,7 @@ impl Rule {
         .collect()
     }
 
-    /// What in it can never match: addresses without an id.
+    /// Warns of addresses without an id, which can never match.
     pub(super) fn warn(&self, findings: &mut Findings<'_>) {
         for condition in [&self.service, &self.team].into_iter().flatten() {
             for name in condition.get_ref() {

@@ -16,7 +16,7 @@ use super::environment;
 /// No secret is that long: the file is another one.
 const LONGEST_BYTES: u64 = 64 * 1024;
 
-/// Where a secret is to be had.
+/// Source of a secret.
 #[derive(Clone, Deserialize)]
 #[serde(
     untagged,
@@ -81,7 +81,7 @@ pub enum SecretError {
     Unclean {
         /// Which.
         place: String,
-        /// What it holds.
+        /// Reason why it is no secret.
         unclean: Unclean,
     },
     /// So short that it can be guessed.
@@ -89,9 +89,9 @@ pub enum SecretError {
     TooShort {
         /// Which.
         place: String,
-        /// How long it is.
+        /// Length of the secret.
         length: usize,
-        /// How long it has to be.
+        /// Least length.
         min: usize,
     },
 }
@@ -121,7 +121,7 @@ impl Secret {
         }
     }
 
-    /// What about it is unwise, if anything.
+    /// Warning about an unwise secret.
     pub fn warning(&self) -> Option<String> {
         match self {
             Self::Value { .. } => Some(
@@ -181,7 +181,7 @@ fn read(file: &Path) -> Result<Vec<u8>, SecretError> {
 }
 
 impl fmt::Display for Secret {
-    /// Where it is, never what it is.
+    /// Shows the source, never the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Env { env } => write!(f, "the environment variable {env}"),

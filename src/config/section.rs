@@ -45,7 +45,7 @@ pub struct Store {
     /// The SQLite file.
     #[serde(deserialize_with = "value::store_path")]
     pub path: PathBuf,
-    /// How long raw bodies are kept.
+    /// Time that raw bodies are kept.
     pub retention: Retention,
 }
 
@@ -57,7 +57,7 @@ pub struct PagerDuty {
     pub path: RoutePath,
     /// Any of them may have signed.
     pub signing_secrets: Vec<Secret>,
-    /// What is answered to a wrong signature.
+    /// Answer to a wrong signature.
     pub unverified: Unverified,
     #[serde(skip_serializing_if = "Option::is_none")]
     api: Option<NotYet>,
@@ -78,13 +78,13 @@ pub enum Unverified {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Failure {
-    /// What counts as the start.
+    /// Event that counts as the start.
     pub start: Start,
-    /// How reopened incidents are timed.
+    /// Way of timing reopened incidents.
     pub reopened: Reopened,
-    /// How long after its end a failure is told.
+    /// Time between a failure's end and its first request to backends.
     pub settle: Pause,
-    /// What ended sooner does not count.
+    /// Least duration: an incident that ended sooner does not count.
     pub min_duration: Pause,
     /// The env where nothing else says one.
     pub default_env: Name,
@@ -101,7 +101,7 @@ pub struct Failure {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventsApi {
-    /// What `DD-API-KEY` may hold; none: the API is off.
+    /// Keys that `DD-API-KEY` may hold; none: the API is off.
     pub keys: Vec<Secret>,
 }
 
@@ -109,9 +109,9 @@ pub struct EventsApi {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dora {
-    /// How long before a failure a deployment may have caused it; for the figures to come.
+    /// Longest time between the end of a deployment and a failure that it caused.
     pub link_window: Pause,
-    /// Where days begin.
+    /// Time zone in which days begin.
     pub timezone: TimeZoneName,
 }
 
@@ -180,7 +180,7 @@ impl Failure {
         self.severity.iter().map(|(priority, severity)| (trimmed(priority), severity.as_str()))
     }
 
-    /// Whether each priority is a name, and there once.
+    /// Checks that each priority is a name, and listed once.
     pub(super) fn check(&self, findings: &mut Findings<'_>) {
         let mut seen: BTreeMap<String, &str> = BTreeMap::new();
         for (priority, _) in self.severities() {

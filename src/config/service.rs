@@ -32,12 +32,12 @@ impl Service {
         self.env.as_ref().map(Name::as_str)
     }
 
-    /// What it is about.
+    /// Service of PagerDuty that the entry is about.
     fn pagerduty(&self) -> PagerDutyRef {
         PagerDutyRef::parse(self.pagerduty.get_ref().as_str())
     }
 
-    /// Whether it names a service once: a failure would count for it twice.
+    /// Checks that it names a service once: a failure would count for it twice.
     pub(super) fn check(&self, findings: &mut Findings<'_>) {
         let mut seen = BTreeSet::new();
         for name in self.services.values().iter().filter(|name| !seen.insert(name.as_str())) {

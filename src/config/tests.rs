@@ -8,7 +8,7 @@ fn the_example_says_what_holds_without_a_file() {
     assert_eq!(example, Config::default().show().unwrap());
 }
 
-/// What is shown may be read again.
+/// The configuration that is shown can be read again.
 #[test]
 fn what_is_shown_is_a_configuration() {
     let shown = Config::parse(FULL).unwrap().show().unwrap();

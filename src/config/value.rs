@@ -48,7 +48,7 @@ impl Pause {
         Self { text: text.to_owned(), duration: Duration::from_secs(seconds) }
     }
 
-    /// How long it is.
+    /// Length of the pause.
     pub fn get(&self) -> Duration {
         self.duration
     }
@@ -80,7 +80,7 @@ macro_rules! bounded_pauses {
         pub struct $name(Pause);
 
         impl $name {
-            /// How long it is.
+            /// Length of the duration.
             pub fn get(&self) -> Duration {
                 self.0.get()
             }
@@ -109,9 +109,9 @@ macro_rules! bounded_pauses {
 }
 
 bounded_pauses! {
-    /// How long raw bodies are kept: PagerDuty may resend for two days.
+    /// Time that raw bodies are kept: PagerDuty may resend for two days.
     Retention, "730d" = 730 * 86_400, Duration::from_hours(72), "must be at least 3d";
-    /// How long an attempt may take.
+    /// Time that an attempt may take.
     Timeout, "10s" = 10, Duration::from_millis(100), "must be at least 100ms";
 }
 

@@ -1,4 +1,4 @@
-//! What a configuration may hold, and hardly anybody means.
+//! Values that a configuration may hold, but that hardly anybody means.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::domain::cover;
 const LONG: Duration = Duration::from_hours(24);
 
 impl Config {
-    /// What has no effect, or probably not the one that was meant; each with its place. Nothing of it keeps the daemon
-    /// from running. Files are not looked at.
+    /// Warns of values that have no effect, or probably not the one that was meant; each with its place. No
+    /// warning keeps the daemon from running. Files are not looked at.
     pub fn warnings(&self) -> Vec<Problem> {
         let mut findings = Findings::in_text(&self.source);
         self.rule.iter().for_each(|rule| rule.warn(&mut findings));

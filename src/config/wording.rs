@@ -1,6 +1,6 @@
 //! The parser's messages, in the words of this program.
 
-/// What was refused while a value was read.
+/// Reason why a value was refused while it was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// A key that the table does not have, and those that it has.
@@ -101,7 +101,7 @@ fn shown(value: &str) -> Option<&str> {
     (is_plain && !is_table && !may_hold_credentials && !value.is_empty()).then_some(value)
 }
 
-/// What somebody probably meant.
+/// Word that somebody probably meant.
 fn nearest(word: &str, known: &[String]) -> String {
     const LEAST_LIKENESS: f64 = 0.6;
     let likeness = |known: &String| strsim::normalized_damerau_levenshtein(&word.to_lowercase(), known);
