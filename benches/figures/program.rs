@@ -53,7 +53,7 @@ impl Daemon {
         }
     }
 
-    /// What the admin listener answers to a `GET`. Anything but a 200 is an error.
+    /// Answer of the admin listener to a `GET`. Any answer but a 200 is an error.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Vec<u8>> {
         client::get(self.admin, path)
     }
@@ -73,7 +73,8 @@ impl Drop for Daemon {
     }
 }
 
-/// Where it listens, from what it says when it is ready. What it says later is read, too, so that it never waits.
+/// Addresses that it listens on, from its log lines. Later lines are read, too, so that it never waits for a
+/// reader.
 fn addresses(child: &mut Child) -> anyhow::Result<(SocketAddr, SocketAddr)> {
     let output = child.stderr.take().ok_or_else(|| anyhow::anyhow!("no standard error"))?;
     let mut lines = BufReader::new(output).lines();

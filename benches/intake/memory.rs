@@ -61,7 +61,7 @@ impl Drop for Process {
     }
 }
 
-/// Where it listens, from what it says when it is ready. What it says later is read, too, so that it never waits.
+/// Address that it listens on, from its log lines. Later lines are read, too, so that it never waits for a reader.
 fn address(child: &mut Child) -> anyhow::Result<SocketAddr> {
     let output = child.stderr.take().ok_or_else(|| anyhow::anyhow!("no standard error"))?;
     let mut lines = BufReader::new(output).lines();

@@ -1,4 +1,4 @@
-//! What a backend that is down, asks to wait or cannot take a row costs, and how it is shown.
+//! Tests of a backend that is down, asks to wait or cannot take a row: the cost, and the standing that is shown.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What happens to events whose failures cannot be brought up to date.
+//! Tests of events whose failures cannot be brought up to date.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::harness::{event_of, time};
 
 const MOST_UNFOLDED: usize = 2_048;
-/// What fits, as much again that was folded before the poison was met, and a group more.
+/// Events that fit, as many again that were folded before the poison was met, and a group more.
 const MORE_THAN_FIT: usize = 2 * MOST_UNFOLDED + 512;
 
 struct Nobody;

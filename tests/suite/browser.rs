@@ -10,7 +10,8 @@ use crate::corrections::changed;
 use crate::harness::{Backend, Daemon};
 use crate::node::{is_ready, program, script};
 
-/// What a title may hold. The script looks for `ran`, for elements and for what steers text.
+/// Titles that the page must show harmlessly. The script looks for `ran`, for elements and for characters that
+/// steer text.
 const HOSTILE: [&str; 5] = [
     "</title></td><script>globalThis.ran = 1</script><img src=x onerror=\"globalThis.ran = 1\">",
     "\u{202e}desrever si siht\u{202c} \u{2067}and this\u{2069}",

@@ -1,4 +1,4 @@
-//! What a backend is told when a failure that it knows turns out otherwise, and when it is told at all.
+//! Tests of the requests to a backend when a failure that it knows turns out otherwise.
 
 use std::sync::Arc;
 use std::time::Duration;

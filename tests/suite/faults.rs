@@ -26,10 +26,10 @@ const SYSCALLS: [&str; 5] = ["fdatasync", "fsync", "pwrite64", "ftruncate", "ope
 const ERRORS: [&str; 2] = ["EIO", "ENOSPC"];
 const STORE: &str = "pagerduty-dora.db";
 
-/// Where calls are counted.
+/// Place where calls are counted.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// Whether the store is there already, left by a program that was killed.
+    /// `true` if the store is there already, left by a program that was killed.
     is_grown: bool,
     /// The store's files, by what their names end in.
     files: &'static [&'static str],
@@ -51,7 +51,7 @@ impl Place {
     }
 }
 
-/// What fails.
+/// Call that fails, and its error.
 #[derive(Debug, Clone, Copy)]
 struct Fault {
     place: Place,
@@ -61,7 +61,7 @@ struct Fault {
     is_for_ever: bool,
 }
 
-/// What all runs share.
+/// State that all runs share.
 struct Bench {
     backend: Unreliable,
     /// The folder of the store that a killed program left.
@@ -162,11 +162,11 @@ impl Bench {
     }
 }
 
-/// What strace wrote.
+/// Output of strace.
 struct Trace {
-    /// How often the fault was hit.
+    /// Number of times that the fault was hit.
     hits: usize,
-    /// How many calls that thread made that made the most.
+    /// Number of calls of the thread that made the most.
     calls: usize,
 }
 

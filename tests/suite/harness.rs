@@ -21,11 +21,11 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-/// What test deliveries are signed with. Everything the daemon says is searched for it.
+/// Signing secret of test deliveries. The tests search everything that the daemon says for it.
 pub(crate) const SECRET: &str = "canary-secret-of-the-test-suite";
-/// What the event API of test daemons takes.
+/// Key of the event API of test daemons.
 pub(crate) const KEY: &str = "canary-key-of-the-test-suite";
-/// How long a test waits for something that must happen, before it fails.
+/// Time that a test waits for something that must happen, before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The time that this says.
@@ -44,7 +44,7 @@ pub(crate) struct Daemon {
     running: Embedded,
 }
 
-/// What was answered.
+/// Answer of a daemon.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -198,7 +198,7 @@ impl Program {
     }
 }
 
-/// What a command printed, once it went well.
+/// Standard output of a command that must succeed.
 pub(crate) fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -286,7 +286,7 @@ impl Backend {
         self.requests.try_recv().ok()
     }
 
-    /// Whether there was no request that `next` has not returned.
+    /// `true` if there was no request that `next` has not returned.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.requests.try_recv().is_err()
     }

@@ -1,11 +1,11 @@
-//! As much of JSON Schema as `openapi.json` and the schemas of backends use. What it does not know it refuses, so that
-//! nothing is let by.
+//! Part of JSON Schema that `openapi.json` and the schemas of backends use. Any other keyword is refused, so that
+//! no rule is passed over.
 
 use pagerduty_dora::domain::timestamp::Timestamp;
 use regex::Regex;
 use serde_json::Value;
 
-/// What a `$ref` stands for, or the value itself.
+/// Target of a `$ref`, or the value itself.
 pub(crate) fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     let Some(reference) = value["$ref"].as_str() else { return value };
     let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} is elsewhere"));

@@ -22,13 +22,14 @@ use crate::process::{Listening, Process};
 use crate::told::{drain, held, revisions, told_exactly, told_in_order};
 use crate::unreliable::{Receipt, TIMEOUT_MILLIS, Unreliable};
 
-/// As many kills share a store, so that a long run needs no more room than a short one.
+/// Kills that share a store, so that a long run needs no more room than a short one.
 const KILLS_IN_A_STORE: usize = 100;
-/// How many deliver to a store at once. Many make groups that are folded later, so that nearly every failure is sent
-/// once, as it is in the end. A few leave time to send each revision, so that their order is tried.
+/// Numbers of clients that deliver to a store at once. Many make groups that are folded later, so that nearly
+/// every failure is sent once, as it is in the end. A few leave time to send each revision, so that their order is
+/// tried.
 const DELIVERERS: [usize; 2] = [2, 24];
 
-/// What `failure.*` is where nothing is configured.
+/// Values of `failure.*` if nothing is configured.
 pub(crate) const CONFIGURED: Configured = Configured {
     start: "created",
     active_time: false,

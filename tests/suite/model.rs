@@ -26,7 +26,7 @@ pub(crate) struct Told {
     pub(crate) merged_into: Option<Option<String>>,
 }
 
-/// Where the stories begin: 2026-11-01T00:00:00Z.
+/// Start of the stories: 2026-11-01T00:00:00Z.
 const BEGINNING_SECONDS: i64 = 1_793_491_200;
 
 fn rfc3339(millis: i64) -> String {
@@ -99,7 +99,7 @@ impl Told {
     }
 }
 
-/// What is configured in a run.
+/// Configuration of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Configured {
     pub(crate) start: &'static str,
@@ -109,7 +109,7 @@ pub(crate) struct Configured {
     pub(crate) rules: bool,
 }
 
-/// What rules make of an incident: see `RULES` in `histories.rs`.
+/// Verdict of the rules on an incident: see `RULES` in `histories.rs`.
 #[derive(Clone, Copy, PartialEq)]
 enum Verdict {
     CountsForCertain,
@@ -272,7 +272,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What the incident comes to; null for one that no event has shown.
+    /// Failure that follows from the incident; null for one that no event has shown.
     pub(crate) fn failure(&self, incident: &'a str, incidents: &[&'a str]) -> Value {
         if !self.is_shown(incident) {
             return Value::Null;

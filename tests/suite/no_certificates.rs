@@ -15,7 +15,7 @@ fn program(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What `check --offline` says of a backend at `url`.
+/// Output of `check --offline` on a backend at `url`.
 fn checked(url: &str) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");

@@ -20,7 +20,7 @@ const PAGES: [&str; 7] = [
     "/quarantine/{id}",
     "/quarantine/{id}/retry",
 ];
-/// What is answered where there is no route.
+/// Message for a path without a route.
 const NO_ROUTE: &str = "There is nothing at this path.";
 
 async fn document(daemon: &Daemon) -> Value {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::corrections::changed;
 use crate::harness::{Backend, Daemon, Program, event_of};
 
-/// What `outbox` prints, and its exit status.
+/// Output of `outbox`, and its exit status.
 fn says(program: &Program, arguments: &[&str]) -> (String, Option<i32>) {
     let output = program.run("", &[&["outbox"], arguments].concat());
     (String::from_utf8(output.stdout).unwrap(), output.status.code())

@@ -13,7 +13,7 @@ use crate::harness::{Backend, Daemon, event_of};
 const DASHBOARD: &str = include_str!("../../packaging/grafana/pagerduty-dora.json");
 const ALERTS: &str = include_str!("../../packaging/prometheus/alerts.yml");
 
-/// What an expression may have beside metrics.
+/// Words that an expression may have beside metrics.
 const WORDS: [&str; 16] = [
     "absent",
     "and",

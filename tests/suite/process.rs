@@ -20,11 +20,11 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_pagerduty-dora");
 pub(crate) struct Process {
     child: Child,
     lines: Receiver<String>,
-    /// What it said on standard error, as far as that was read.
+    /// Standard error of the program, as far as it was read.
     said: String,
 }
 
-/// Where a daemon that is ready listens.
+/// Addresses of a daemon that is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Listening {
     pub(crate) public: SocketAddr,

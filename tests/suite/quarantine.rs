@@ -21,7 +21,7 @@ async fn with_rows(rows: i64) -> Daemon {
     daemon
 }
 
-/// What a retry printed, and its exit status.
+/// Output of a retry, and its exit status.
 fn retried(program: &Program, arguments: &[&str]) -> (String, Option<i32>) {
     let output = program.run("", &[&["quarantine", "retry"], arguments].concat());
     (String::from_utf8(output.stdout).unwrap(), output.status.code())

@@ -1,4 +1,4 @@
-//! What a backend was sent, held against the rows of the outbox.
+//! Compares the requests that a backend received with the rows of the outbox.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{Daemon, KEY, event_of};
 
-/// What a backend does to a request that it has read whole.
+/// Reaction of a backend to a request that it has read whole.
 #[derive(Debug, Clone, Copy)]
 enum Mood {
     Takes,

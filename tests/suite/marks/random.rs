@@ -115,7 +115,7 @@ fn failure(rng: &mut Rng) -> Submission {
     }
 }
 
-/// What is known in the end.
+/// Facts that are known in the end.
 #[derive(Default)]
 struct Known {
     deployments: BTreeMap<String, Deployment>,

@@ -1,4 +1,4 @@
-//! What is answered while the store can be neither written nor read.
+//! Answers while the store can be neither written nor read.
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -6,8 +6,8 @@ use tokio::task::JoinSet;
 use super::Asker;
 use crate::harness::{Answer, Daemon, KEY, fixture};
 
-/// What is asked while nothing can be written, with what the document has for it: method, path, id, and body.
-/// What `reevaluate` asks takes as long as it takes, and no longer one for each that waits before it.
+/// Requests that are made while nothing can be written, with their entries in the document: method, path, id, and
+/// body. A request of `reevaluate` takes as long as any other; those that wait before it add nothing.
 fn writes() -> Vec<(&'static str, &'static str, &'static str, Value)> {
     let failure = json!({ "team": "a", "started_at": "2026-11-01T10:00:00Z" });
     let deployment = json!({ "service": "a", "started_at": "2026-11-01T10:00:00Z" });

@@ -25,10 +25,10 @@ const LIVES_IN_TURN: usize = 3;
 /// Lives that are delivered at once: more than make a group whose folding is put off.
 const LIVES_AT_ONCE: usize = 24;
 const STORE: &str = "store.db";
-/// Where the traced process finds the configuration.
+/// Variable with the path of the traced process's configuration.
 const CONFIGURATION: &str = "POWER_LOSS_CONFIG";
 
-/// What was recorded, and is in a folder.
+/// Recording in a folder.
 pub(super) struct Recording {
     pub(super) steps: Vec<Step>,
     pub(super) config: Config,
@@ -68,7 +68,7 @@ impl Recording {
         }
     }
 
-    /// How many of the steps are such.
+    /// Number of steps of a kind.
     pub(super) fn count(&self, is: fn(&Action) -> bool) -> usize {
         self.steps.iter().filter(|step| is(&step.action)).count()
     }
@@ -78,17 +78,17 @@ impl Recording {
 struct Traced {
     strace: Child,
     orders: ChildStdin,
-    /// What the neighbour says.
+    /// Lines that the neighbour prints.
     said: mpsc::Receiver<String>,
-    /// What the daemon says.
+    /// Lines that the daemon logs.
     logged: mpsc::Receiver<String>,
     store: PathBuf,
     http: reqwest::Client,
-    /// Where webhooks go.
+    /// Address for webhooks.
     url: String,
     metrics: String,
     lives: usize,
-    /// How many were answered 202.
+    /// Number of webhooks that were answered 202.
     webhooks: usize,
 }
 
@@ -195,7 +195,7 @@ impl Traced {
         self.lives += lives;
     }
 
-    /// Whether a group was so large that its folding was put off.
+    /// `true` if a group was so large that its folding was put off.
     async fn has_folded_later(&self) -> bool {
         let text = self.http.get(&self.metrics).send().await.unwrap().text().await.unwrap();
         let count = |of: &str| {

@@ -1,4 +1,4 @@
-//! What matters of the system calls: what was changed on the disk, what was synced, and what others were told.
+//! System calls that matter: changes of the disk, syncs, and messages to others.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -44,12 +44,12 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// Whether a running system would see another disk now.
+    /// `true` if a running system would see another disk now.
     pub(super) fn changes_the_disk(&self) -> bool {
         matches!(self, Self::Create(_) | Self::Write { .. } | Self::Truncate { .. } | Self::Remove(_))
     }
 
-    /// Whether fewer disks are possible now.
+    /// `true` if fewer disks are possible now.
     pub(super) fn is_sync(&self) -> bool {
         matches!(self, Self::Sync { .. } | Self::SyncFolder { .. })
     }
