@@ -1,4 +1,4 @@
-//! The one place outside `main` that reads the environment.
+//! Reads the environment for the configuration.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -34,7 +34,7 @@ pub struct Admin {
     /// The admin address.
     #[serde(deserialize_with = "value::socket_address")]
     pub listen: SocketAddr,
-    /// Host names that it answers to beside loopback and its own address.
+    /// Host names that it answers to besides loopback and its own address.
     pub hosts: Vec<HostName>,
 }
 
@@ -109,7 +109,7 @@ pub struct EventsApi {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dora {
-    /// Longest time between the end of a deployment and a failure that it caused.
+    /// Longest time from the end of a deployment to a failure that it can have caused.
     pub link_window: Pause,
     /// Time zone in which days begin.
     pub timezone: TimeZoneName,

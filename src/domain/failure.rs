@@ -139,7 +139,7 @@ impl Flag {
     }
 }
 
-/// Facts that backends are told beside the failure itself.
+/// Facts that backends are told besides the failure itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Details {

@@ -26,7 +26,7 @@ use crate::domain::timestamp::Timestamp;
 type CountsFor<'a> =
     (State, Cow<'a, [String]>, Option<Cow<'a, str>>, Cow<'a, str>, Option<Cow<'a, str>>, bool, bool);
 
-/// What is stored of a failure for figures, beside its start and end.
+/// What is stored of a failure for figures, besides its start and end.
 #[derive(Default)]
 pub(super) struct Counted {
     /// `None`: it is in no figure.

@@ -12,7 +12,7 @@ use crate::domain::event::Heading;
 use crate::domain::timestamp::Timestamp;
 use crate::telemetry::log_limit::LogLimit;
 
-/// One POST from PagerDuty, beside what it says.
+/// One POST from PagerDuty, besides what it says.
 pub struct Delivery {
     /// `X-Webhook-Id`: the same on every attempt.
     pub id: Option<String>,

@@ -162,7 +162,7 @@ fn why(
     Ok(why)
 }
 
-/// Rows that are read beside the failure itself.
+/// Rows that are read besides the failure itself.
 struct Read<'a> {
     db: &'a Connection,
     row: Option<i64>,

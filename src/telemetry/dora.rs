@@ -175,7 +175,7 @@ impl Gauges {
         }
         registry.register(
             "dora_failed_deployment_recovery_seconds",
-            "Time from the end of a failed deployment to the end of its failures",
+            "Time from the end of a failed deployment to the end of the first unbroken stretch of its failures",
             self.recovery,
         );
     }

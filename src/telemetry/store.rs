@@ -13,7 +13,7 @@ struct File {
     file: &'static str,
 }
 
-/// Metrics of the store beside its rows.
+/// Metrics of the store besides its rows.
 #[derive(Default)]
 pub struct StoreMetrics {
     bytes: Family<File, Gauge>,

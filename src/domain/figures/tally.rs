@@ -193,7 +193,7 @@ impl Cell {
         sum.recovered.extend(&counted.recovered);
     }
 
-    /// `true` if it has anything beside failures that a rule ignores.
+    /// `true` if it has anything besides failures that a rule ignores.
     pub(super) fn counts_something(&self) -> bool {
         self.incidents + self.deployments.made + self.restore_times.len() > 0
     }

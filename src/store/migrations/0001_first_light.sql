@@ -20,7 +20,7 @@ CREATE TABLE failure (
     finished_at_ns  INTEGER,
     revision        INTEGER NOT NULL DEFAULT 0, -- 0: never forwarded
     merged_into_key INTEGER,                    -- the failure_key of the incident it was merged into
-    counts_for      TEXT,                       -- JSON: what figures need of it beside its times (see figures.rs)
+    counts_for      TEXT,                       -- JSON: what figures need of it besides its times (see figures.rs)
     created_at_ns   INTEGER,                    -- NULL: when it began
     restore_ns      INTEGER,                    -- the time to restore; NULL: from its start to its end
     facts           TEXT    NOT NULL,           -- JSON: what it is evaluated from

@@ -13,7 +13,7 @@ pub(super) const OTHER: &str = "other";
 /// The most services with a label of their own.
 pub(super) const MOST_SERVICES: usize = 500;
 const MOST_TEAMS: usize = 200;
-/// The most envs with a label of their own, beside the default one.
+/// The most envs with a label of their own, besides the default one.
 pub(super) const MOST_ENVS: usize = 50;
 const MOST_SEVERITIES: usize = 10;
 /// The most combinations of service, team and env with labels of their own.
