@@ -81,7 +81,7 @@ pub enum RunError {
     Store(#[from] OpenError),
     /// The content of the store is in doubt, or the store can be written no more: only a new process can open it
     /// again.
-    #[error("the store has to be opened again: {0}")]
+    #[error("the store must be reopened: restart the program ({0})")]
     InDoubt(String),
     /// The store was opened, and cannot be read.
     #[error("the store cannot be read: {0}")]

@@ -115,7 +115,7 @@ impl Reply {
 
     /// Reply for frozen content that cannot be read: the store is damaged, or another version wrote it.
     fn unreadable() -> Self {
-        let error = Some("what was to be sent cannot be read".to_owned());
+        let error = Some("the stored request cannot be read: discard this row".to_owned());
         Self { verdict: Verdict::Dead, status: None, error, taken: 0 }
     }
 }

@@ -28,7 +28,9 @@ impl Daemon {
             return Ok(None);
         };
         if answer.text().await?.trim() != r#"{"status":"ok"}"# {
-            bail!("something else than the daemon answers at {address}: is admin.listen the right address?");
+            bail!(
+                "another program answers at {address} (admin.listen): correct admin.listen, or stop that program"
+            );
         }
         Ok(Some(Self { client, address }))
     }

@@ -164,13 +164,13 @@ impl Backend {
         let (required, optional) = kind.secrets();
         let has = |key: &str| self.secrets().any(|(found, _)| found == key);
         for missing in required.iter().filter(|key| !has(key)) {
-            let said = format!("needs {missing}: a backend of kind {:?} has one", kind.as_str());
+            let said = format!("kind {:?} needs {missing}", kind.as_str());
             findings.at(self.kind.span(), said);
         }
         let is_taken = |key: &str| required.contains(&key) || optional.contains(&key);
         for (foreign, _) in self.secrets().filter(|(key, _)| !is_taken(key)) {
             let taken = [required, optional].concat().join(", ");
-            let said = format!("takes no {foreign}: a backend of kind {:?} has {taken}", kind.as_str());
+            let said = format!("kind {:?} takes no {foreign}; it takes {taken}", kind.as_str());
             findings.at(self.kind.span(), said);
         }
     }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// Refusal of an empty list.
+pub(super) const EMPTY: &str = "must not be an empty list: list at least one value, or leave the key out";
+
 /// A list that is left out, or has at least one value. An empty one that is written down is refused: some readers take
 /// it for "all", others for "none".
 #[derive(Clone)]
@@ -37,8 +40,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let values = Vec::deserialize(deserializer)?;
         if values.is_empty() {
-            let said = "must not be an empty list: list at least one value, or leave the key out";
-            return Err(serde::de::Error::custom(said));
+            return Err(serde::de::Error::custom(EMPTY));
         }
         Ok(Self(values))
     }

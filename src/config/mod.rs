@@ -154,7 +154,10 @@ impl Config {
         let share_hosts =
             public.ip() == admin.ip() || public.ip().is_unspecified() || admin.ip().is_unspecified();
         if share_hosts && public.port() == admin.port() && admin.port() != 0 {
-            findings.about("server.listen", format!("must not be admin.listen, too ({admin})"));
+            findings.about(
+                "server.listen",
+                format!("uses the same port as admin.listen ({admin}): choose another port"),
+            );
         }
     }
 

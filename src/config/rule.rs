@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::findings::Findings;
+use super::list::EMPTY;
 use super::value::Name;
 use crate::domain::cover;
 use crate::domain::pagerduty_ref::PagerDutyRef;
@@ -113,11 +114,11 @@ impl Rule {
         }
         for (_, span, width) in &widths {
             let said = match width {
-                Width::Empty => "must not be an empty list: list at least one value, or leave the key out;",
-                Width::Everything => "matches every failure: narrow it;",
+                Width::Empty => EMPTY.to_owned(),
+                Width::Everything => format!("matches every failure: narrow it; {MEANT}"),
                 Width::Some => continue,
             };
-            findings.at(span.clone(), format!("{said} {MEANT}"));
+            findings.at(span.clone(), said);
         }
         if widths.is_empty() {
             let said = format!(

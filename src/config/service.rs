@@ -81,9 +81,13 @@ pub(super) fn warn(entries: &[Service], findings: &mut Findings<'_>) {
         });
         if let Some((_, by)) = stronger {
             let line = findings.line(&by.pagerduty.span());
-            let said = format!(
-                "{name:?} is the service of the entry at line {line}, which is asked first: this entry never matches"
-            );
+            let wins = if by.pagerduty.span().start < entry.pagerduty.span().start {
+                "comes first"
+            } else {
+                "gives its id, which wins over an address"
+            };
+            let said =
+                format!("{name:?} never matches: the entry at line {line} names the same service and {wins}");
             findings.at(entry.pagerduty.span(), said);
         }
     }

@@ -67,7 +67,7 @@ impl Running {
             self.store.record_attempt((name, lane), attempted, self.lanes.health(lane), self.clock.now())
         };
         while let Err(error) = record().await {
-            self.report.store_trouble("what came of an attempt could not be recorded", &error);
+            self.report.store_trouble("the result of an attempt could not be recorded", &error);
             if error == StoreError::Closed || *self.stop.borrow() {
                 // It will be sent again by the next process: the same bytes under the same id.
                 break;

@@ -101,8 +101,7 @@ impl Report {
                     revision,
                     error,
                     not_shown = more,
-                    "backend {backend}: it will not take this row, which is dead now: see `pagerduty-dora outbox \
-                     --state dead`"
+                    "backend {backend} refused a row for good: see `pagerduty-dora outbox --state dead`"
                 );
             }
         }

@@ -236,7 +236,7 @@ pub(super) async fn reevaluate(
         Err(error) => return bad_query(&format!("since: {error}")),
     };
     if query.policy != admin.policy.fingerprint() {
-        let detail = "The daemon runs under another configuration than the one that was meant.";
+        let detail = "The daemon runs with another configuration: restart it, then try again.";
         return refusal(StatusCode::CONFLICT, "other_configuration", detail);
     }
     match admin.store.reevaluate(Span { since, after: query.after }, now).await {

@@ -57,7 +57,7 @@ impl Obeyed {
             (Self::Settled(RowState::Superseded), _) => "a newer revision has superseded it",
             (Self::Settled(RowState::Discarded), _) => "it was given up before",
             (Self::Settled(_), _) => "the backend has it already",
-            (Self::Outdated, _) => "there is a newer revision, which says it all",
+            (Self::Outdated, _) => "a newer revision exists; retry that one",
             (Self::UnderWay, _) => "it is being sent just now",
         }
     }

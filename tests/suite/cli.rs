@@ -108,7 +108,7 @@ fn what_shows_only_when_it_is_used_is_told_with_its_place_too() {
         (
             "[server]\nlisten = \"127.0.0.1:8081\"\n".to_owned(),
             2,
-            "c.toml:2: server.listen: must not be admin.listen, too (127.0.0.1:8081)\n",
+            "c.toml:2: server.listen: uses the same port as admin.listen (127.0.0.1:8081): choose another port\n",
         ),
         (
             format!("{loopback}{signed}[store]\npath = \"no/store.db\"\n"),
