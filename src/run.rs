@@ -70,7 +70,7 @@ pub struct Shutdown<F> {
     pub on_ready: Box<dyn FnOnce() + Send>,
 }
 
-/// Why it does not run, or does not run any more.
+/// Reason why the program does not run, or does not run any more.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The configuration is wrong.

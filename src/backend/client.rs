@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-/// Why an HTTP client cannot be set up.
+/// Reason why an HTTP client cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The system has no certificate to verify an https server with.

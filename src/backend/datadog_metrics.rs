@@ -32,7 +32,7 @@ pub(super) struct DatadogMetrics {
     series: reqwest::Url,
     distribution_points: reqwest::Url,
     client: Client,
-    /// Which seconds are taken by counts. A restart forgets them.
+    /// Seconds that are taken by counts. A restart forgets them.
     seconds: Mutex<Seconds>,
 }
 

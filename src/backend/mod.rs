@@ -120,7 +120,7 @@ impl Reply {
     }
 }
 
-/// Why a backend cannot be set up.
+/// Reason why a backend cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// A secret of it cannot be had.
@@ -128,7 +128,7 @@ pub enum SetupError {
     Secret {
         /// Its key in the configuration.
         key: &'static str,
-        /// Why.
+        /// The reason.
         error: config::SecretError,
     },
     /// A secret that its kind needs is not configured.

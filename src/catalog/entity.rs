@@ -74,7 +74,7 @@ fn read<T: DeserializeOwned>(
     Ok(documents.into_iter().next())
 }
 
-/// Why a document cannot be read.
+/// Reason why a document cannot be read.
 enum Refused {
     /// One of its values is not of the type that it says itself.
     Value(String),

@@ -125,7 +125,7 @@ const WITHOUT_TERMINAL: usize = usize::MAX;
 /// Between two columns.
 const GAP: &str = "  ";
 
-/// Why standard output did not take everything.
+/// Error that kept standard output from taking everything.
 static UNSAID: OnceLock<io::Error> = OnceLock::new();
 
 /// Prints a line to standard output. Whether everything went well is asked at the end: [`all_said`].

@@ -120,7 +120,7 @@ impl Backend {
         asked_for(self.change_failures.as_ref()).is_some()
     }
 
-    /// Which failures and deployments it is told of.
+    /// Filter of the failures and deployments that it is told of.
     pub fn filter(&self) -> Filter {
         let strings =
             |names: &List<Name>| names.values().iter().map(|name| name.as_str().to_owned()).collect();

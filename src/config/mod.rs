@@ -76,13 +76,13 @@ pub struct Config {
     pub events_api: EventsApi,
     /// The figures.
     pub dora: Dora,
-    /// Which incidents count.
+    /// Rules that decide which incidents count.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rule: Vec<Rule>,
     /// Names of PagerDuty's services here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub service: Vec<Service>,
-    /// Who is told.
+    /// Backends that are told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub backend: Vec<Backend>,
 }

@@ -47,7 +47,7 @@ pub enum Secret {
     },
 }
 
-/// Why a secret could not be had.
+/// Reason why a secret could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// Nobody set it.
@@ -61,7 +61,7 @@ pub enum SecretError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Error of the system.
         error: io::Error,
     },
     /// A folder, a pipe or a device.
@@ -79,7 +79,7 @@ pub enum SecretError {
     /// It holds what no secret has, so that nothing would ever match it.
     #[error("{place} {unclean}")]
     Unclean {
-        /// Which.
+        /// Source of the secret.
         place: String,
         /// Reason why it is no secret.
         unclean: Unclean,
@@ -87,7 +87,7 @@ pub enum SecretError {
     /// So short that it can be guessed.
     #[error("{place} is {length} bytes long: a signing secret has at least {min}")]
     TooShort {
-        /// Which.
+        /// Source of the secret.
         place: String,
         /// Length of the secret.
         length: usize,

@@ -88,7 +88,7 @@ pub struct Failure {
     pub min_duration: Pause,
     /// The env where nothing else says one.
     pub default_env: Name,
-    /// Which service counts.
+    /// Service that counts when an incident was moved.
     pub service: WhichService,
     #[serde(skip_serializing_if = "List::is_left_out")]
     catalog: List<Spanned<Glob>>,

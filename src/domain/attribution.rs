@@ -1,4 +1,4 @@
-//! Whose failure it is: services, team and env, from what PagerDuty says and what was configured.
+//! Attribution of a failure: services, team and env, from PagerDuty's facts and the configuration.
 
 use super::catalog::{Catalog, Entity};
 use super::event::Reference;

@@ -10,7 +10,7 @@ use super::pagerduty_ref::PagerDutyRef;
 pub struct Entity {
     /// Name of the service in the catalog.
     pub service: String,
-    /// Who owns it.
+    /// Team that owns it.
     pub team: Option<String>,
     /// The PagerDuty services that it is: a URL or an id, or several.
     pub pagerduty: Option<PagerDutyRef>,

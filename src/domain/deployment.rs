@@ -16,14 +16,14 @@ pub struct Deployment {
     pub id: DeploymentId,
     /// Service that was deployed.
     pub service: String,
-    /// Whose it is; where none was sent, the service's.
+    /// Team that it belongs to. If none was sent, the service's.
     pub team: Option<String>,
     /// Env that it was deployed to. If none was sent, the configured one.
     pub env: String,
-    /// When it began.
+    /// Start of the deployment.
     #[serde(with = "nanos")]
     pub started_at: Timestamp,
-    /// When it ended; where none was sent, when it began.
+    /// End of the deployment. If none was sent, its start.
     #[serde(with = "nanos")]
     pub finished_at: Timestamp,
     /// Its version.
@@ -46,7 +46,7 @@ impl Deployment {
 /// Facts of a failure that decide which deployment it is linked to.
 #[derive(Debug, Clone)]
 pub struct Suspect<'a> {
-    /// When PagerDuty created the incident, whatever `failure.start` says.
+    /// Creation time of the incident in PagerDuty, whatever `failure.start` says.
     pub created_at: Timestamp,
     /// Its services.
     pub services: &'a [String],
@@ -54,7 +54,7 @@ pub struct Suspect<'a> {
     pub team: Option<&'a str>,
     /// Its env.
     pub env: &'a str,
-    /// When it ended; `None` while it lasts.
+    /// End of the failure; `None` while it lasts.
     pub ended_at: Option<Timestamp>,
     /// Names that somebody gave for the deployment: an id, a commit sha or the beginning of one, a version, or
     /// `none`. The first that can be used counts.
@@ -76,7 +76,7 @@ impl Suspect<'_> {
         }
     }
 
-    /// Why a deployment that was named cannot be the cause. `None`: it can.
+    /// Reason why a deployment that was named cannot be the cause. `None`: it can.
     fn objection(&self, deployment: &Deployment) -> Option<NotUsed> {
         if deployment.env != self.env {
             return Some(NotUsed::OtherEnv(deployment.env.clone()));
@@ -85,7 +85,7 @@ impl Suspect<'_> {
     }
 }
 
-/// Why a failure is not linked to the deployment that somebody named.
+/// Reason why a failure is not linked to the deployment that somebody named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotUsed {
     /// No deployment is known by this name.

@@ -32,7 +32,7 @@ pub fn evaluate_alone(incident: &IncidentId, history: &History, policy: &Policy)
 /// Facts that decide about one incident.
 #[derive(Debug)]
 pub struct View<'a> {
-    /// Which incident it is.
+    /// Incident that the view is of.
     pub incident: &'a IncidentId,
     /// Facts from its events.
     pub history: &'a History,
@@ -50,9 +50,9 @@ pub struct View<'a> {
     pub own_ruling: Ruling<'a>,
     /// Ruling on it and its sources together, and the incident that decided it.
     pub ruling: (Ruling<'a>, &'a IncidentId),
-    /// Whose it is.
+    /// Services, team and env that it counts for.
     pub attribution: Attribution,
-    /// When it was open.
+    /// Stretches of time in which it was open.
     pub stretches: Vec<Stretch>,
 }
 
@@ -134,7 +134,7 @@ impl<'a> View<'a> {
             .unwrap_or(self.own_start.0)
     }
 
-    /// When the failure began, and why then.
+    /// Start of the failure, and its source.
     pub fn start(&self) -> (Timestamp, Because) {
         self.moved_by.map_or(self.own_start, |(_, at, because)| (at, because))
     }
@@ -154,7 +154,7 @@ impl<'a> View<'a> {
         matches!(self.standing, Standing::Into(_) | Standing::IntoUnseen(_))
     }
 
-    /// When the failure ended: not before it began.
+    /// End of the failure: not before its start.
     pub fn finished_at(&self) -> Option<Timestamp> {
         self.resolved_at().map(|resolved_at| resolved_at.max(self.start().0))
     }

@@ -74,10 +74,10 @@ pub struct Snapshot {
     /// `triggered`, `acknowledged`, `resolved`, or one that is not known yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// When the incident began, in whole seconds.
+    /// Creation time of the incident, in whole seconds.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::timestamp::nanos::option")]
     pub created_at: Option<Timestamp>,
-    /// When it was last reopened, in whole seconds.
+    /// Time of the last reopening, in whole seconds.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::timestamp::nanos::option")]
     pub reopened_at: Option<Timestamp>,
     /// The service it is on.
@@ -193,8 +193,8 @@ impl Kind {
         KINDS.iter().find(|(name, _)| *name == event_type).copied()
     }
 
-    /// Which of two events of the same instant came first: a resolve ends what a trigger of the same
-    /// millisecond began, and a reopen undoes that resolve.
+    /// Order of two events of the same instant: a resolve ends the state that a trigger of the same millisecond
+    /// began, and a reopen undoes that resolve.
     pub const fn rank(self) -> u8 {
         match self {
             Self::Triggered => 0,

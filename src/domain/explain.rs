@@ -1,4 +1,4 @@
-//! Why a failure is what it is, in words that somebody who doubts the figure can check.
+//! Reasons for a failure's fields, in words that somebody who doubts the figure can check.
 
 use serde::{Deserialize, Serialize};
 
@@ -215,7 +215,7 @@ fn end(view: &View<'_>) -> String {
     }
 }
 
-/// When it was reopened, and what tells of it.
+/// Times of the reopenings, and the events that tell of them.
 fn reopenings(view: &View<'_>) -> Vec<Why> {
     let pairs = view.stretches.iter().zip(view.stretches.iter().skip(1));
     let told = pairs.filter_map(|(before, stretch)| {
@@ -275,7 +275,7 @@ fn first_match(rule: &Rule) -> String {
     format!("rule {:?} is the first that matches", rule.name)
 }
 
-/// Why it counts where no rule says that it does.
+/// Reason why a failure counts although no rule says so.
 fn unruled(view: &View<'_>, policy: &Policy) -> String {
     match view.own_ruling {
         Ruling::Ignored(rule) => {

@@ -25,9 +25,9 @@ pub struct Failure {
     pub state: State,
     /// The rule that made it `ignored`.
     pub reason: Option<String>,
-    /// When it began (rule 4).
+    /// Start of the failure (rule 4).
     pub started_at: Timestamp,
-    /// When it really ended (rule 5).
+    /// End of the failure (rule 5).
     pub finished_at: Option<Timestamp>,
     /// From start to end, or the time it was open, by `failure.reopened` (rule 7).
     pub time_to_restore_seconds: Option<f64>,
@@ -53,7 +53,7 @@ pub struct Failure {
     pub priority: Option<String>,
     /// The incident's last urgency.
     pub urgency: Option<String>,
-    /// Which step of rule 9 decided services, team and env.
+    /// Step of rule 9 that decided services, team and env.
     pub attribution: String,
     /// Doubts about it.
     pub flags: Vec<Flag>,
@@ -155,7 +155,7 @@ pub struct Details {
     /// The version at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// When it was created, where that is not its start: links to deployments go by it.
+    /// Creation time, if it is not the start: links to deployments use it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// Deployments that a custom field or a note names as the cause.

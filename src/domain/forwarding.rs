@@ -75,7 +75,8 @@ impl Action {
     }
 }
 
-/// Which failures and deployments a backend is told of. Keys AND, lists OR; an empty list asks for nothing.
+/// Filter of the failures and deployments that a backend is told of. Keys AND, lists OR; an empty list asks for
+/// nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Services that pass.
@@ -110,7 +111,7 @@ pub trait Destination: Send + Sync {
     /// The name that the outbox keeps its rows under.
     fn name(&self) -> &str;
 
-    /// Which failures and deployments it is told of.
+    /// Filter of the failures and deployments that it is told of.
     fn filter(&self) -> &Filter;
 
     /// The credential that a request of this kind needs.

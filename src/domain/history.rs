@@ -30,7 +30,7 @@ impl Entry {
         (self.at, self.kind.rank(), &self.id)
     }
 
-    /// When the incident was last reopened, as this event shows it.
+    /// Time of the incident's last reopening, as this event shows it.
     fn shown_reopening(&self) -> Option<Timestamp> {
         self.facts.reopened_at.filter(|reopened_at| *reopened_at <= self.at)
     }
@@ -123,22 +123,22 @@ impl History {
         self.entries.iter().find_map(|entry| fact(&entry.facts))
     }
 
-    /// When the earliest of all its events occurred.
+    /// Time of the earliest of all its events.
     pub fn first_seen_at(&self) -> Option<Timestamp> {
         self.entries.first().map(|entry| entry.at)
     }
 
-    /// When it was triggered.
+    /// Time of the trigger.
     pub fn triggered_at(&self) -> Option<Timestamp> {
         self.first(Kind::Triggered).map(|entry| entry.at)
     }
 
-    /// When it was first acknowledged.
+    /// Time of the first acknowledgement.
     pub fn acknowledged_at(&self) -> Option<Timestamp> {
         self.first(Kind::Acknowledged).map(|entry| entry.at)
     }
 
-    /// When it was first acknowledged, where that was before it was first resolved.
+    /// Time of the first acknowledgement, if that was before the first resolve.
     pub fn acknowledged_before_first_end(&self) -> Option<Timestamp> {
         let acknowledged = self.first(Kind::Acknowledged)?;
         let resolved_earlier =
@@ -164,7 +164,7 @@ impl History {
         self.merge()?.into.as_ref()
     }
 
-    /// When PagerDuty says that it began, in whole seconds.
+    /// Creation time by PagerDuty, in whole seconds.
     pub fn created_at(&self) -> Option<Timestamp> {
         self.latest(|facts| facts.created_at.as_ref()).copied()
     }
@@ -272,7 +272,7 @@ impl Hints {
     }
 }
 
-/// Which of the facts that a later event replaces are known from later events.
+/// Facts that are known from later events, among those that a later event replaces.
 type Known = [bool; 9];
 
 /// Clears in `facts` whatever later events know already, and notes the rest as known.

@@ -93,19 +93,19 @@ impl Condition {
 pub struct LaneHealth {
     /// Condition of the backend. Never [`Condition::Idle`], which depends on the rows that wait.
     pub condition: Condition,
-    /// When that began; `None`: it was always so.
+    /// Start of the condition; `None`: it was always so.
     pub since: Option<Timestamp>,
     /// While set, one probe at a time is sent and nothing else, and no probe before this time.
     pub not_before: Option<Timestamp>,
     /// Probes that failed, in a row.
     pub failed_probes: u32,
-    /// When the last attempt ended; `None`: there was none.
+    /// End of the last attempt; `None`: there was none.
     pub answered_at: Option<Timestamp>,
     /// The status of its answer, if there was one.
     pub status: Option<u16>,
     /// Last error.
     pub error: Option<String>,
-    /// When a request was last accepted.
+    /// Time of the last accepted request.
     pub succeeded_at: Option<Timestamp>,
 }
 

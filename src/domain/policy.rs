@@ -19,7 +19,7 @@ pub struct Policy {
     pub start: Start,
     /// Way of counting the time to restore of a reopened incident.
     pub reopened: Reopened,
-    /// Which service counts when an incident was moved.
+    /// Service that counts when an incident was moved.
     pub service: WhichService,
     /// The env of a failure whose service entry names none.
     pub default_env: String,
@@ -27,7 +27,7 @@ pub struct Policy {
     pub min_duration: Duration,
     /// Time between a failure's end and its first request to backends.
     pub settle: Duration,
-    /// Which failures count: the first rule that matches decides.
+    /// Rules that decide which failures count: the first that matches decides.
     pub rules: Vec<Rule>,
     /// PagerDuty priority → severity; a priority that is not listed keeps its name.
     pub severities: BTreeMap<String, String>,
@@ -38,7 +38,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Whose a service is, by what the figures call it: as its entry says, else the catalog.
+    /// Team of a service, by the service's name in the figures: the team of its entry, else of the catalog.
     pub fn team_of_service(&self, service: &str) -> Option<&str> {
         let service = trimmed(service);
         let entry = self.services.iter().find(|entry| entry.services.iter().any(|name| name == service));
@@ -52,7 +52,8 @@ impl Policy {
         self.severities.get(trimmed(priority))
     }
 
-    /// When backends are told (rule 12): of an end a while after it, or after it was heard of where that was earlier.
+    /// Time at which backends are told (rule 12): a while after the end, or after the end was heard of if that was
+    /// earlier; without an end, at once.
     pub fn told_at(&self, end: Option<Timestamp>, now: Timestamp) -> Timestamp {
         end.map_or(now, |end| end.min(now).saturating_add(self.settle).max(now))
     }
@@ -72,7 +73,7 @@ pub enum Start {
     /// PagerDuty's `created_at`: whole seconds.
     #[default]
     Created,
-    /// When the trigger occurred: milliseconds.
+    /// Time of the trigger, in milliseconds.
     Triggered,
     /// The first acknowledgement before the first end.
     Acknowledged,

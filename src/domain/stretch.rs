@@ -16,7 +16,7 @@ pub struct Stretch {
 pub(super) enum Reopening {
     /// The event is the reopening, and may say which one.
     Event {
-        /// When the event occurred.
+        /// Time of the event.
         at: Timestamp,
         /// PagerDuty's `reopened_at`, in whole seconds.
         reopened_at: Option<Timestamp>,

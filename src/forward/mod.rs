@@ -36,13 +36,13 @@ const LONGEST_DRAIN: Duration = Duration::from_secs(20);
 
 /// Forwards to one backend.
 pub struct Forwarder {
-    /// Who is told.
+    /// Backend that is told.
     pub backend: Arc<Backend>,
     /// The store, which holds the outbox.
     pub store: Store,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Who counts.
+    /// Metrics that count attempts.
     pub metrics: Arc<Metrics>,
 }
 

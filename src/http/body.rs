@@ -45,7 +45,7 @@ impl AsRef<[u8]> for HeldBody {
     }
 }
 
-/// Why there is no body.
+/// Reason why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyError {
     /// It is longer than 512 KiB.

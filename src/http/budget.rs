@@ -38,7 +38,7 @@ struct Incomplete {
     gives_way: Arc<Notify>,
 }
 
-/// Why a body gets no more room.
+/// Reason why a body gets no more room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoRoom {
     /// It was the one to give way.

@@ -20,7 +20,7 @@ const COMPUTED_EVERY: Duration = Duration::from_mins(1);
 /// Older ones are given to nobody.
 const OLDEST: Duration = Duration::from_mins(15);
 
-/// Whose turn it is to read and compute: one at a time, because it takes memory.
+/// Turns to read and compute: one at a time, because it takes memory.
 #[derive(Clone, Default)]
 pub(super) struct Turns(Arc<AsyncMutex<()>>);
 

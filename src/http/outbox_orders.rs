@@ -13,7 +13,7 @@ use super::admin::{Admin, bad_query};
 use super::answer::{in_time, refusal};
 use crate::store::{After, Order, StoreError, Total};
 
-/// Whose rows.
+/// Backend whose rows an order is for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Whose {

@@ -30,7 +30,7 @@ pub(super) struct Progress {
 struct State {
     stage: Stage,
     since: Instant,
-    /// When the connection was accepted, or sent its last answer.
+    /// Time at which the connection was accepted, or sent its last answer.
     waiting_since: Instant,
     /// It has sent a request that was answered 2xx.
     is_trusted: bool,
@@ -54,9 +54,9 @@ enum Stage {
     GaveWay,
 }
 
-/// Which connections give way first: those that have sent no accepted request, and among them the one that has been
-/// without an answer for the longest. How far its request has come does not matter: a hostile peer could otherwise outlast
-/// a newcomer by one more byte.
+/// Order in which connections give way: first those that have sent no accepted request, and among them the one
+/// that has been without an answer for the longest. The progress of its request does not matter: a hostile peer
+/// could otherwise outlast a newcomer by one more byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     is_trusted: bool,
@@ -81,7 +81,8 @@ impl Progress {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When the connection is closed if nothing happens until then. `None`: what it waits for has a limit of its own.
+    /// Time at which the connection is closed if nothing happens until then. `None`: the current stage has a limit
+    /// of its own.
     pub(super) fn due(&self) -> Option<Instant> {
         let state = self.lock();
         let allowed = match state.stage {

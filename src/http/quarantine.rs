@@ -15,7 +15,7 @@ use super::answer::{in_time, refusal};
 use crate::pagerduty::payload;
 use crate::store::Retried;
 
-/// Which part of the listing.
+/// Part of the listing.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct QuarantineQuery {

@@ -36,13 +36,13 @@ pub struct Requests {
 /// The last of each sort of request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Standing {
-    /// When the last webhook was answered 202. It outlasts a restart.
+    /// Time at which the last webhook was answered 202. It outlasts a restart.
     pub(super) accepted_at: Option<Timestamp>,
     /// The last webhook that was refused since the start.
     pub(super) refused: Option<RefusedWebhook>,
     /// The last webhook of all is that one.
     pub(super) last_was_refused: bool,
-    /// When the event API last answered 200 or 202, since the start.
+    /// Time at which the event API last answered 200 or 202, since the start.
     pub(super) event_accepted_at: Option<Timestamp>,
     /// The last request to the event API without a key that is known, since the start.
     pub(super) event_forbidden: Option<Refusal>,
@@ -57,7 +57,7 @@ pub(super) struct RefusedWebhook {
     pub(super) refusal: Refusal,
 }
 
-/// When a request was refused, and whose.
+/// Refusal of a request: its time and its sender.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub(super) at: Timestamp,

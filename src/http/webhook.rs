@@ -36,7 +36,7 @@ pub struct Intake {
     pub unverified: Unverified,
     /// The room for bodies.
     pub budget: BodyBudget,
-    /// When they are received.
+    /// Clock that tells when events are received.
     pub clock: Arc<dyn Clock>,
     /// Counts the time from an event to its receipt.
     pub metrics: Arc<Metrics>,
@@ -50,7 +50,7 @@ pub(super) struct Signed {
     heading: Result<Heading, NotUnderstood>,
 }
 
-/// Why a request is not kept, before its body is parsed.
+/// Reason why a request is not kept, before its body is parsed.
 pub(super) enum Refused {
     For(Reason),
     /// The body was not complete in time: nobody is answered.

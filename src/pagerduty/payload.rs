@@ -20,7 +20,7 @@ use crate::domain::name::name;
 use crate::domain::named::in_note;
 use crate::domain::timestamp::{Timestamp, TimestampError};
 
-/// Why a signed body is not an event that can be counted on. It goes to quarantine with these words.
+/// Reason why a signed body is not an event that can be counted on. It goes to quarantine with these words.
 #[derive(Debug, thiserror::Error)]
 pub enum NotUnderstood {
     /// Not UTF-8, so not JSON either.

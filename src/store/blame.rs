@@ -1,9 +1,9 @@
-//! Which deployment each failure is linked to, kept up as failures and deployments come.
+//! Links from failures to deployments, kept up as failures and deployments come.
 //!
 //! Only once a backend has marked deployments that failed; before, a link is looked for when it is shown. A link
-//! depends on the failure and on every deployment that may be its cause, whichever came first: so each failure that
-//! counts leaves clues, by which a deployment finds those that it may have caused or mended. They may find too many:
-//! what decides is looked at again.
+//! depends on the failure and on every deployment that may be its cause, whichever came first: so each failure
+//! that counts leaves clues, by which a deployment finds those that it may have caused or remedied. They may find
+//! too many: the facts that decide are looked at again.
 
 use std::collections::BTreeSet;
 

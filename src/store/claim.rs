@@ -25,7 +25,7 @@ pub struct Claimed {
     pub taken: u32,
     /// Content to send.
     pub frozen: Frozen,
-    /// When it was first answered 404 or 405; `None`: never.
+    /// Time of the first 404 or 405; `None`: there was none.
     pub not_found_since: Option<Timestamp>,
 }
 
@@ -34,7 +34,7 @@ pub struct Claimed {
 pub struct Claim {
     /// Rows to send now.
     pub rows: Vec<Claimed>,
-    /// When the next one that waits for its time is due.
+    /// Time at which the next row that waits is due.
     pub next_due_at: Option<Timestamp>,
 }
 

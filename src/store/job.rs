@@ -60,7 +60,7 @@ pub(super) fn receive_within(queue: &mut mpsc::Receiver<Box<dyn Job>>, pause: Du
     }
 }
 
-/// Why a transaction is not durable.
+/// Reason why a transaction is not durable.
 pub(super) enum NotCommitted {
     RolledBack(String),
     /// Only opening the store again can tell what it holds or allows.

@@ -18,21 +18,21 @@ pub struct Standing {
     pub lane: Lane,
     /// Condition of the backend.
     pub state: Condition,
-    /// When that began; `None`: it was always so.
+    /// Start of the condition; `None`: it was always so.
     pub since: Option<Timestamp>,
     /// Rows to be sent.
     pub waiting: i64,
-    /// When the oldest of them was put there.
+    /// Time at which the oldest of them was put there.
     pub oldest_waiting_at: Option<Timestamp>,
-    /// When something is sent next; past while it is being sent.
+    /// Time of the next request; past while it is being sent.
     pub next_attempt_at: Option<Timestamp>,
-    /// When the last attempt ended.
+    /// End of the last attempt.
     pub last_answer_at: Option<Timestamp>,
     /// The status of its answer, if there was one.
     pub last_status: Option<u16>,
     /// Last error.
     pub last_error: Option<String>,
-    /// When a request was last accepted.
+    /// Time of the last accepted request.
     pub last_success_at: Option<Timestamp>,
 }
 

@@ -25,7 +25,7 @@ pub struct Reader {
     pub(super) link_window: Duration,
 }
 
-/// Which failures to list, newest start first.
+/// Failures to list, newest start first.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Only those in this state.
@@ -87,11 +87,11 @@ pub struct OutboxGauge {
     pub dead: i64,
     /// Rows that fail again and again while others are accepted.
     pub suspect: i64,
-    /// When the oldest row to be sent was put there.
+    /// Time at which the oldest row to be sent was put there.
     pub oldest_at: Option<Timestamp>,
 }
 
-/// Why something could not be read.
+/// Reason why something could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The cursor is none of ours.
@@ -155,7 +155,7 @@ impl Reader {
         Ok(page)
     }
 
-    /// When the last new event was received; `None`: there was none yet.
+    /// Time at which the last new event was received; `None`: there was none yet.
     pub fn last_received_at(&self) -> Result<Option<Timestamp>, ReadError> {
         const SQL: &str = "SELECT received_at_ns FROM event ORDER BY id DESC LIMIT 1";
         let db = self.lock();
@@ -163,7 +163,7 @@ impl Reader {
         Ok(last.map(Timestamp::from_nanos))
     }
 
-    /// When the last deployment finished; `None`: there was none yet.
+    /// End of the last deployment; `None`: there was none yet.
     pub fn last_deployment_at(&self) -> Result<Option<Timestamp>, ReadError> {
         const SQL: &str = "SELECT finished_at_ns FROM deployment ORDER BY finished_at_ns DESC LIMIT 1";
         let db = self.lock();

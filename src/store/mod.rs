@@ -89,7 +89,7 @@ pub const MOST_UNFOLDED: usize = 128 * 1024;
 pub struct Settings {
     /// Rules by which an incident becomes a failure.
     pub policy: Arc<Policy>,
-    /// Who gets a copy.
+    /// Backends that get a copy.
     pub destinations: Destinations,
     /// Longest time between the end of a deployment and a failure that it caused.
     pub link_window: Duration,
@@ -110,7 +110,7 @@ pub trait CommitObserver: Send + Sync {
     fn refused(&self, _writes: usize) {}
 }
 
-/// Why a write was not done. Whatever it was, nothing of it may be acknowledged.
+/// Reason why a write was not done. In each case, nothing of it may be acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The queue of writes is full.

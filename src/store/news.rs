@@ -7,7 +7,7 @@ use tokio::sync::watch;
 /// By the name of a backend: how often a person had its rows tried again at once.
 pub type Hurried = BTreeMap<String, u64>;
 
-/// Who is told what transactions changed.
+/// Channels that tell others what transactions changed.
 pub(super) struct News {
     /// The outbox may hold something new.
     pub(super) changed: watch::Sender<()>,

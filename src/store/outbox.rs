@@ -46,11 +46,11 @@ pub enum Outcome {
     },
     /// To be tried again.
     Retry {
-        /// When.
+        /// Time of the next attempt.
         due_at: Timestamp,
         /// The answer, if there was one.
         status: Option<u16>,
-        /// Why.
+        /// Error of the attempt.
         error: String,
     },
     /// Never to be tried again, unless a person says so.
@@ -62,7 +62,7 @@ pub enum Outcome {
     },
     /// Refused for reasons that are not its own: it was no attempt.
     Released {
-        /// When to look at it again.
+        /// Time to look at it again.
         due_at: Timestamp,
         /// The answer, if there was one.
         status: Option<u16>,

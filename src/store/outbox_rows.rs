@@ -8,7 +8,7 @@ use super::listing::{ReadError, Reader};
 use super::outbox::unknown_word;
 use crate::domain::timestamp::Timestamp;
 
-/// Which rows to list, oldest first.
+/// Rows to list, oldest first.
 #[derive(Debug, Clone, Default)]
 pub struct OutboxFilter {
     /// Only those in this state.
@@ -90,7 +90,7 @@ pub struct OutboxRow {
     pub refusals: u32,
     /// `true` if it fails again and again while other rows of its backend are accepted.
     pub suspect: bool,
-    /// When it is tried next, or sent once more because an older revision may arrive late.
+    /// Time of the next attempt, or of sending it once more because an older revision may arrive late.
     pub next_attempt_at: Option<Timestamp>,
     /// The last answer, if there was one.
     pub last_status: Option<u16>,

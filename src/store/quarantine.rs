@@ -27,11 +27,11 @@ pub struct QuarantinePage {
 pub struct QuarantineRow {
     /// Its id, which is never used again.
     pub id: i64,
-    /// When it was received.
+    /// Time at which it was received.
     pub received_at: Timestamp,
     /// `X-Webhook-Id`.
     pub delivery_id: Option<String>,
-    /// Why it is here.
+    /// Reason why it is here.
     pub reason: String,
     /// Length of the body in bytes.
     pub bytes: i64,

@@ -16,7 +16,7 @@ use crate::telemetry::log_limit::LogLimit;
 pub struct Delivery {
     /// `X-Webhook-Id`: the same on every attempt.
     pub id: Option<String>,
-    /// When it was received.
+    /// Time at which it was received.
     pub received_at: Timestamp,
     /// The signed bytes.
     pub body: Bytes,
@@ -51,7 +51,7 @@ impl Recorded {
     }
 }
 
-/// Why a copy of an event that counts is in quarantine.
+/// Reason why a copy of an event that counts is in quarantine.
 const TELLS_NEVER: &str =
     "a time of the incident lies in the year 9999: the event counts as if it had none, and this is a copy";
 

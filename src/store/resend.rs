@@ -91,7 +91,7 @@ pub(super) fn due(
         .collect()
 }
 
-/// When the next row of a lane is to be sent once more.
+/// Time at which the next row of a lane is to be sent once more.
 pub(super) fn next_due_at(
     session: &Session<'_>,
     backend: &str,

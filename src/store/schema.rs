@@ -29,7 +29,7 @@ const WAL_LIMIT_BYTES: u32 = 16 * 1024 * 1024;
 /// Wait of a connection for another one's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why a store could not be opened.
+/// Reason why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// It cannot be opened, or is no SQLite file.

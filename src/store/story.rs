@@ -41,9 +41,9 @@ pub struct Received {
     /// `event_type`.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// When it occurred.
+    /// Time of the event.
     pub occurred_at: Timestamp,
-    /// When it was received first.
+    /// Time at which it was first received.
     pub received_at: Timestamp,
     /// Number of times that the event came again.
     pub duplicates: i64,
@@ -56,7 +56,7 @@ pub struct Attempt {
     pub backend: String,
     /// Revision that was sent.
     pub revision: i64,
-    /// When the attempt ended.
+    /// End of the attempt.
     pub at: Timestamp,
     /// The answer, if there was one.
     pub status: Option<u16>,

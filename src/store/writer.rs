@@ -116,7 +116,7 @@ pub(super) struct Writer {
     /// `true` if links are kept. Once begun for a backend, this goes on without the backend: the links that are
     /// kept must stay true.
     keeps_marks: bool,
-    /// When many events last came in at once. `None`: no rush since, or it is over.
+    /// Time at which many events last came in at once. `None`: no rush since, or it is over.
     rushed_at: Option<Instant>,
     /// The last transaction failed: do not try again before somebody asks for something.
     is_stuck: bool,

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 
 use crate::domain::timestamp::Timestamp;
 
-/// Who sent a webhook.
+/// Sender of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// It came to PagerDuty's path, or looks like one of PagerDuty's.

@@ -168,7 +168,7 @@ fn trend(report: &Report, periods: &[Timestamp], width: usize) -> Section {
     Section { title: "Trend", columns, rows, below: legend(report, periods, bars) }
 }
 
-/// Which periods the bars stand for, and what no bar means.
+/// Legend of the bars: the periods that they stand for, and the meaning of a missing bar.
 fn legend(report: &Report, periods: &[Timestamp], bars: usize) -> Option<String> {
     let (interval, left_out) = (report.interval?.as_str(), left_out(periods.len(), bars));
     let earlier =

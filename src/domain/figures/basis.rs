@@ -40,12 +40,12 @@ impl From<&Failure> for Kind {
     }
 }
 
-/// When a failure was.
+/// Start, end and time to restore of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
-    /// When it began.
+    /// Start of the failure.
     pub started_at: Timestamp,
-    /// When it really ended.
+    /// End of the failure.
     pub finished_at: Option<Timestamp>,
     /// Its time to restore in whole microseconds, where that is not the time from start to end.
     pub restore_ns: Option<i64>,
@@ -67,7 +67,7 @@ impl Times {
     }
 }
 
-/// Which deployment a failure is linked to.
+/// Link from a failure to a deployment.
 #[derive(Debug, Clone, Copy)]
 pub enum Link {
     /// The one that is found for a failure that was created then.

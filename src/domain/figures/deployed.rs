@@ -180,7 +180,7 @@ impl Line {
         within.map(|(place, _)| to_number(place)).find(|place| Some(*place) != except)
     }
 
-    /// When each ended, and what became of it.
+    /// End and outcome of each deployment.
     pub(super) fn ends(&self) -> impl Iterator<Item = (Timestamp, Became)> {
         self.stops.iter().map(|stop| stop.finished_at).zip(self.became.iter().copied())
     }

@@ -91,7 +91,7 @@ impl Interval {
     }
 }
 
-/// Whose failures and deployments count. A failure is never held against a deployment to another env.
+/// Envs whose failures and deployments count. A failure is never held against a deployment to another env.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Env {
     /// This env only.
@@ -123,7 +123,7 @@ pub struct Question {
     pub until: Timestamp,
     /// Grouping of the rows.
     pub by: By,
-    /// Whose failures and deployments count.
+    /// Envs whose failures and deployments count.
     pub env: Env,
     /// Intervals that the period is divided into. Each interval is reported as if it were the whole period.
     pub interval: Option<Interval>,
@@ -154,7 +154,7 @@ pub struct Report {
 /// The figures of one service, team, env or severity (or of all), in one interval (or the whole period).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// Which service, team, env or severity; null where rows are made by nothing, or there is no severity.
+    /// Service, team, env or severity; null if rows have no grouping, or if there is no severity.
     pub key: Option<String>,
     /// Start of the row's interval: the first interval begins with the period. Null without intervals.
     pub period: Option<Timestamp>,

@@ -137,8 +137,8 @@ impl<'a> Tally<'a> {
         envs.into_iter().map(|(env, _)| env).collect()
     }
 
-    /// Whose deployments an incident is compared with in a row: those of the row's service or team. Other rows hold
-    /// several of these, so there its own services decide, or its team where it has none, just as when it is linked.
+    /// Deployments that an incident is compared with in a row: those of the row's service or team. Other rows hold
+    /// several of these, so there its own services decide, or its team if it has none, just as when it is linked.
     fn deployers<'k>(&'k self, kind: &'k FailureKind, by: By, key: Option<Name>) -> &'k [u32] {
         match (by, key) {
             (By::Service, Some(service)) => self.basis.deployed.of_service(kind.env, service),

@@ -32,7 +32,7 @@ pub struct OfFailures<'a> {
 pub struct OfDeployments<'a> {
     /// Service that was deployed.
     pub service: &'a str,
-    /// Whose it is.
+    /// Team that it belongs to.
     pub team: Option<&'a str>,
     /// Env that it was deployed to.
     pub env: &'a str,

@@ -16,17 +16,17 @@ use crate::store::{Gauges, ListedFailure, OutboxRow, Trouble};
 
 /// Everything that is shown.
 pub(super) struct Shown {
-    /// Which env the figures are of.
+    /// Env of the figures.
     pub(super) env: String,
     /// Number of days that the figures go back.
     pub(super) days: u64,
     /// Now.
     pub(super) now: Timestamp,
-    /// When the last event was received.
+    /// Time at which the last event was received.
     pub(super) last_received_at: Option<Timestamp>,
     /// Last requests to the public listener.
     pub(super) received: Standing,
-    /// When the last deployment finished.
+    /// End of the last deployment.
     pub(super) last_deployment_at: Option<Timestamp>,
     /// Failures that have not ended.
     pub(super) open: Vec<ListedFailure>,
@@ -40,7 +40,7 @@ pub(super) struct Shown {
     pub(super) backends: Vec<String>,
     /// Gauges of the outboxes.
     pub(super) gauges: Gauges,
-    /// Why the store cannot commit; `None`: it can.
+    /// Reason why the store cannot commit; `None`: it can.
     pub(super) trouble: Option<Trouble>,
     /// Rows that backends refused.
     pub(super) dead: Vec<OutboxRow>,

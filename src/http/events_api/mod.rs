@@ -32,7 +32,7 @@ pub struct EventsApi {
     pub store: Store,
     /// The room for bodies.
     pub budget: BodyBudget,
-    /// When they are received.
+    /// Clock that tells when requests are received.
     pub clock: Arc<dyn Clock>,
     /// The usual env, and the teams of services.
     pub policy: Arc<Policy>,
@@ -77,7 +77,7 @@ impl EventsApi {
     }
 }
 
-/// Why a request is refused, in Datadog's words.
+/// Reason why a request is refused, in Datadog's words.
 enum Refused {
     Off,
     Forbidden,

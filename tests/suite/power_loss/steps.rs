@@ -9,7 +9,7 @@ use super::trace::Call;
 #[derive(Debug, Clone)]
 pub(super) struct Step {
     pub(super) thread: u32,
-    /// When: a line of the trace.
+    /// Time of the step: a line of the trace.
     pub(super) at: usize,
     pub(super) action: Action,
 }
