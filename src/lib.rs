@@ -21,6 +21,8 @@ pub mod domain;
 mod embedded;
 pub mod forward;
 pub mod http;
+mod http_client;
+mod log_limit;
 pub mod pagerduty;
 mod random;
 mod run;

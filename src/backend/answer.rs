@@ -6,9 +6,9 @@ use reqwest::Response;
 use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
 
 use super::Reply;
-use super::client::words;
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
+use crate::http_client::words;
 
 /// Bytes of an answer that are kept: enough for an error message.
 const KEPT_BYTES: usize = 1_024;

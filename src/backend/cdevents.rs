@@ -8,13 +8,14 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use super::text::{page, shown, title, unique_within, uri, within};
-use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, client, header};
+use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, header};
 use crate::config;
 use crate::domain::failure::{Evaluated, Failure, State};
 use crate::domain::forwarding::{Action, Frozen, Telling};
 use crate::domain::id::IncidentId;
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
+use crate::http_client;
 
 const SPECVERSION: &str = "0.5.1";
 /// Origin of the events (`context.source`).
@@ -38,7 +39,7 @@ impl Cdevents {
         Ok(Self {
             sink: entry.url.get(),
             authorization: header("token", "Bearer ", entry.token.as_ref())?,
-            client: client(entry.timeout.get(), &entry.url.get())?,
+            client: http_client::client(entry.timeout.get(), &entry.url.get())?,
         })
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::datadog_deployment::{Deployments, deployment};
 use super::text::{page, shown, title, unique_within};
-use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, client, header};
+use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, header};
 use crate::config;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Details, Evaluated, Failure, State};
@@ -15,6 +15,7 @@ use crate::domain::id::DeploymentId;
 use crate::domain::mark::Mark;
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
+use crate::http_client;
 
 const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
 const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key");
@@ -48,7 +49,7 @@ impl Client {
         Ok(Self {
             api_key: api_key.ok_or(SetupError::Missing("api_key"))?,
             application_key: header("application_key", "", entry.application_key.as_ref())?,
-            http: client(entry.timeout.get(), &entry.url.get())?,
+            http: http_client::client(entry.timeout.get(), &entry.url.get())?,
         })
     }
 

@@ -8,12 +8,13 @@ use serde::Serialize;
 
 use super::devlake_deployment::deployment;
 use super::text::{page, title, unique_within, within};
-use super::{Attempt, Protocol, Sending, SetupError, answer, client, header};
+use super::{Attempt, Protocol, Sending, SetupError, answer, header};
 use crate::config;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Evaluated, Failure, State};
 use crate::domain::forwarding::{Action, Frozen, Subject, Telling};
 use crate::domain::timestamp::Timestamp;
+use crate::http_client;
 
 /// DevLake: its columns `issue_key`, `url`, `priority`, `severity` and `component` are `varchar(255)`, and a longer text
 /// gets 500 for ever. Its titles have no limit; they are cut alike, because they are shown in one line.
@@ -36,7 +37,7 @@ impl Devlake {
             issues: entry.url.join("/issues"),
             deployments: entry.url.join("/deployments"),
             authorization: authorization.ok_or(SetupError::Missing("api_key"))?,
-            client: client(entry.timeout.get(), &entry.url.get())?,
+            client: http_client::client(entry.timeout.get(), &entry.url.get())?,
         })
     }
 }

@@ -11,10 +11,11 @@ use secrecy::{ExposeSecret, SecretSlice};
 use serde::Serialize;
 use sha2::Sha256;
 
-use super::{Attempt, Protocol, Sending, SetupError, answer, client, fetch};
+use super::{Attempt, Protocol, Sending, SetupError, answer, fetch};
 use crate::config;
 use crate::domain::failure::{Evaluated, Failure};
 use crate::domain::forwarding::{Action, Frozen, Telling};
+use crate::http_client;
 
 /// Prefix of a signing secret.
 const PREFIX: &str = "whsec_";
@@ -34,7 +35,7 @@ impl Http {
         Ok(Self {
             url: entry.url.get(),
             signing_key: secret.map(|secret| key(secret.expose_secret())).transpose()?,
-            client: client(entry.timeout.get(), &entry.url.get())?,
+            client: http_client::client(entry.timeout.get(), &entry.url.get())?,
         })
     }
 }

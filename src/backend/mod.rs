@@ -5,7 +5,6 @@
 
 mod answer;
 mod cdevents;
-mod client;
 mod credentials;
 mod datadog;
 mod datadog_deployment;
@@ -22,8 +21,6 @@ use std::pin::Pin;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-pub use self::client::ClientError;
-pub(crate) use self::client::client;
 use self::credentials::Credentials;
 use crate::config::{self, Kind, Secret};
 use crate::domain::deployment::Deployment;
@@ -34,6 +31,7 @@ use crate::domain::lane::Lane;
 use crate::domain::mark::Mark;
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
+pub use crate::http_client::ClientError;
 
 /// Protocol of one kind of backend: the requests, and how to send them.
 trait Protocol: Send + Sync {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use reqwest::{Response, Url};
 
-use crate::backend;
 use crate::config::Config;
+use crate::http_client;
 
 /// Time that it may take for an answer.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -23,7 +23,7 @@ impl Daemon {
     pub(super) async fn find(config: &Config) -> anyhow::Result<Option<Self>> {
         let address = config.admin.listen;
         let url = Url::parse(&format!("http://{address}/healthz"))?;
-        let client = backend::client(PATIENCE, &url)?;
+        let client = http_client::client(PATIENCE, &url)?;
         let Ok(answer) = client.get(url).send().await else {
             return Ok(None);
         };

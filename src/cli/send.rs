@@ -12,9 +12,9 @@ use secrecy::SecretString;
 
 use super::table::{say, tell};
 use super::{Failed, runtime};
-use crate::backend;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Secret;
+use crate::http_client;
 use crate::pagerduty::signature::{SIGNATURE_HEADER, sign};
 
 /// PagerDuty waits that long for an answer.
@@ -109,7 +109,7 @@ pub(super) struct Sender {
 
 impl Sender {
     pub(super) fn new(url: Url, secret: SecretString) -> anyhow::Result<Self> {
-        Ok(Self { client: backend::client(PAGERDUTY_TIMEOUT, &url)?, url, secret })
+        Ok(Self { client: http_client::client(PAGERDUTY_TIMEOUT, &url)?, url, secret })
     }
 
     /// Sends one payload, with PagerDuty's headers and an `X-Webhook-Id` of its own.

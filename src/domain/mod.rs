@@ -29,4 +29,5 @@ pub mod rule;
 pub mod span;
 mod stretch;
 pub mod submission;
+pub mod surrogates;
 pub mod timestamp;

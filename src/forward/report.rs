@@ -10,8 +10,8 @@ use super::lanes::Lanes;
 use crate::domain::forwarding::Subject;
 use crate::domain::lane::{Condition, Lane, LaneHealth};
 use crate::domain::timestamp::Timestamp;
+use crate::log_limit::LogLimit;
 use crate::store::{Claimed, Outcome};
-use crate::telemetry::log_limit::LogLimit;
 
 /// Time after which a backlog that is still being sent is told of all the same.
 const LONGEST_CATCHING_UP: Duration = Duration::from_mins(1);

@@ -17,9 +17,9 @@ use super::dashboard::{Boards, TREND_SPAN};
 use super::kept::{Computed, Kept, Turns};
 use crate::domain::figures::{Asked, Basis, By, Interval, Question, Report};
 use crate::domain::timestamp::Timestamp;
+use crate::log_limit::LogLimit;
 use crate::store::FiguresReader;
 use crate::telemetry::dora;
-use crate::telemetry::log_limit::LogLimit;
 
 /// The longest that a scrape waits for the figures. Prometheus gives up after ten seconds, and the program's own metrics
 /// are what operators need most while the figures are slow.

@@ -18,7 +18,7 @@ use axum::response::Response;
 use super::answer::refusal;
 use super::connection::Peer;
 use crate::domain::printable::printable;
-use crate::telemetry::log_limit::LogLimit;
+use crate::log_limit::LogLimit;
 
 /// Routes that tell nothing but that the program lives: probes may ask them under any name.
 const FOR_ANY_HOST: [&str; 2] = ["/healthz", "/readyz"];

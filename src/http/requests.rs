@@ -16,9 +16,9 @@ use super::refused::Reason;
 use crate::clock::Clock;
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
+use crate::log_limit::LogLimit;
 use crate::pagerduty::signature::SIGNATURE_HEADER;
 use crate::telemetry::intake::Source;
-use crate::telemetry::log_limit::LogLimit;
 use crate::telemetry::metrics::Metrics;
 
 /// Number of characters that are shown of a path without a route.

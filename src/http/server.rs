@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::connection::{self, stopped};
 use super::progress::Progress;
-use crate::telemetry::log_limit::LogLimit;
+use crate::log_limit::LogLimit;
 
 /// Time that an answer may lie unread.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(10);

@@ -20,10 +20,10 @@ use crate::clock::Clock;
 use crate::config::Unverified;
 use crate::domain::event::Heading;
 use crate::domain::printable::printable;
+use crate::log_limit::LogLimit;
 use crate::pagerduty::payload::{self, NotUnderstood};
 use crate::pagerduty::signature::{SIGNATURE_HEADER, SignatureError, SigningSecrets};
 use crate::store::{Delivery, Recorded, Store, StoreError};
-use crate::telemetry::log_limit::LogLimit;
 use crate::telemetry::metrics::Metrics;
 
 /// State of the webhook's handler.

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::lenient::Lenient;
-use super::surrogates;
 use crate::domain::event::DeploymentHint;
 use crate::domain::name::name;
 use crate::domain::named;
+use crate::domain::surrogates;
 
 /// Name of the field.
 const DEPLOYMENT: &str = "deployment";

@@ -5,7 +5,6 @@ mod lenient;
 mod moment;
 pub mod payload;
 pub mod signature;
-pub mod surrogates;
 
 /// `true` if an unsigned body looks like a V1 or V2 webhook: those have `"messages"` at their top.
 ///

@@ -10,7 +10,6 @@ use serde::de::value::MapAccessDeserializer;
 use super::custom_field::{CustomField, named_in_field};
 use super::lenient::{Lenient, Shape};
 use super::moment::Moment;
-use super::surrogates;
 use crate::domain::address::{text_without_credentials, without_credentials};
 use crate::domain::event::{
     DeploymentHint, Event, Heading, Kind, Merge, Priority, Reference, Snapshot, Subject,
@@ -18,6 +17,7 @@ use crate::domain::event::{
 use crate::domain::id::IncidentId;
 use crate::domain::name::name;
 use crate::domain::named::in_note;
+use crate::domain::surrogates;
 use crate::domain::timestamp::{Timestamp, TimestampError};
 
 /// Reason why a signed body is not an event that can be counted on. It goes to quarantine with these words.

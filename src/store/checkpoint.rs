@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
 use super::schema::{OpenError, PAGE_BYTES, in_file, open_to_checkpoint};
-use crate::telemetry::log_limit::LogLimit;
+use crate::log_limit::LogLimit;
 
 /// Growth of the WAL at which the thread moves it. Little, so that the WAL soon begins anew: a disk syncs
 /// overwritten blocks faster than blocks that make a file longer.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::span::span;
-use crate::telemetry::log_limit::LogLimit;
+use crate::log_limit::LogLimit;
 
 /// A store counts as unable to commit for that long after a commit that failed. Some may succeed in between, as small
 /// ones do on a disk that is nearly full.

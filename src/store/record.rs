@@ -10,7 +10,7 @@ use super::fold::Unfolded;
 use super::writer::Session;
 use crate::domain::event::Heading;
 use crate::domain::timestamp::Timestamp;
-use crate::telemetry::log_limit::LogLimit;
+use crate::log_limit::LogLimit;
 
 /// One POST from PagerDuty, besides what it says.
 pub struct Delivery {

@@ -18,7 +18,7 @@ use super::job::{Job, Kind, NotCommitted, Received, receive_within};
 use super::news::News;
 use super::{Ended, Settings, StoreError, late_links, mark, record};
 use crate::domain::timestamp::Timestamp;
-use crate::telemetry::log_limit::LogLimit;
+use crate::log_limit::LogLimit;
 
 /// More writes than this do not join one group, so that the first of them is not kept waiting.
 const LARGEST_GROUP: usize = 256;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::log_limit::LogLimit;
+use crate::log_limit::LogLimit;
 
 /// Bytes of lines that may wait to be written.
 const MOST_BYTES: usize = 1024 * 1024;

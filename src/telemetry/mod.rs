@@ -3,7 +3,6 @@
 mod backends;
 pub mod dora;
 pub mod intake;
-pub mod log_limit;
 pub mod log_queue;
 pub mod logs;
 pub mod metrics;

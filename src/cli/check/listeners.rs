@@ -8,8 +8,8 @@ use reqwest::{StatusCode, Url};
 
 use super::store::Open;
 use super::{Finding, Item};
-use crate::backend;
 use crate::config::Config;
+use crate::http_client;
 
 /// Time that an answer of a daemon on this machine may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -30,7 +30,7 @@ pub(super) async fn running(config: &Config) -> Running {
             return None;
         }
         let url = Url::parse(&format!("http://{address}{path}")).ok()?;
-        backend::client(PATIENCE, &url).ok()?.get(url).send().await.ok()
+        http_client::client(PATIENCE, &url).ok()?.get(url).send().await.ok()
     };
     let health = ask(config.admin.listen, "/healthz").await;
     let admin = match health {

@@ -13,10 +13,10 @@ use serde::de::DeserializeOwned;
 use super::PATIENCE;
 use super::story::{CATALOG, CONFIGURED};
 use crate::Embedded;
-use crate::backend;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::domain::failure::Failure;
+use crate::http_client;
 use crate::random;
 use crate::store::{ListedFailure, OutboxPage, OutboxRow, Page, Story};
 
@@ -29,7 +29,7 @@ pub(super) struct Instance {
 impl Instance {
     pub(super) async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let daemon = Embedded::start(config, clock).await?;
-        let client = backend::client(PATIENCE, &Url::parse(&format!("http://{}", daemon.admin))?)?;
+        let client = http_client::client(PATIENCE, &Url::parse(&format!("http://{}", daemon.admin))?)?;
         Ok(Self { daemon, client })
     }
 

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::address::{text_without_credentials, without_credentials};
 use crate::domain::name::name;
+use crate::domain::surrogates;
 use crate::domain::timestamp::Timestamp;
-use crate::pagerduty::surrogates;
 
 /// Datadog: `custom_tags`, up to 100.
 const MOST_TAGS: usize = 100;

@@ -8,7 +8,7 @@ const EVERY: Duration = Duration::from_mins(1);
 
 /// Lets one line through in a minute and counts those held back. One value stands for one kind of line.
 #[derive(Debug, Default)]
-pub struct LogLimit(Mutex<Lines>);
+pub(crate) struct LogLimit(Mutex<Lines>);
 
 #[derive(Debug, Default)]
 struct Lines {
@@ -18,7 +18,7 @@ struct Lines {
 
 impl LogLimit {
     /// The number of lines held back since the last one that was written, if a line may be written now.
-    pub fn pass(&self, now: Instant) -> Option<u64> {
+    pub(crate) fn pass(&self, now: Instant) -> Option<u64> {
         // A panic elsewhere leaves two plain values behind, which are whole at every moment.
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.last_at.is_some_and(|last_at| now.saturating_duration_since(last_at) < EVERY) {

@@ -1,4 +1,4 @@
-//! The HTTP client of backends and commands.
+//! The HTTP client that backends and commands use.
 
 use std::error::Error;
 use std::time::Duration;
@@ -44,7 +44,7 @@ fn of_building(error: &reqwest::Error) -> ClientError {
 }
 
 /// An error with all its causes.
-pub(super) fn words(error: &dyn Error) -> String {
+pub(crate) fn words(error: &dyn Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
