@@ -22,7 +22,7 @@ const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key"
 
 /// Datadog: `custom_tags`, up to 100.
 pub(super) const MOST_TAGS: usize = 100;
-/// Datadog: a tag has up to 200 characters, with its key. What it shows as tags is held to that, too.
+/// Datadog: a tag has up to 200 characters, with its key. Attributes that it shows as tags are held to that, too.
 const LONGEST_TAG_CHARS: usize = 200;
 /// Name that is sent if neither a service nor a team is known, because one of them is required.
 const UNATTRIBUTED: &str = "unattributed";

@@ -181,7 +181,7 @@ impl Document {
     }
 }
 
-/// A name without the blanks around it. What is blank is no name.
+/// A name without the blanks around it. `None` if nothing is left.
 fn name(text: Option<String>) -> Option<String> {
     text.map(|text| trimmed(&text).to_owned()).filter(|text| !text.is_empty())
 }

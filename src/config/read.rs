@@ -31,7 +31,7 @@ pub(super) fn read(text: &str) -> Result<Config, Vec<Problem>> {
     let source = Source::new(text);
     let (mut tree, broken) = DeTable::parse_recoverable(text);
     if let Some(error) = broken.first() {
-        // What follows a text that is no TOML is guesswork.
+        // Text that is no TOML has no keys to check: report this error alone.
         let said = error.message();
         return Err(vec![source.problem(error.span().unwrap_or_default(), said)]);
     }

@@ -143,7 +143,8 @@ impl Secret {
     }
 }
 
-/// POSIX: letters, digits and underscores, no digit first. What is none may be the secret itself.
+/// POSIX: letters, digits and underscores, no digit first. A text that is no name may be the secret itself, so it is not
+/// shown.
 fn from_environment(name: &str) -> Result<Vec<u8>, SecretError> {
     let is_name = !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit())

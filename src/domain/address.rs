@@ -1,7 +1,7 @@
 //! Addresses without the credentials that people write into them.
 //!
-//! A pipeline clones by `https://token@host`, and tells of the repository by the same address. What stands before the
-//! `@`, and tokens in the query, must not be stored, shown or sent.
+//! A pipeline clones by `https://token@host`, and tells of the repository by the same address. The credentials
+//! before the `@`, and tokens in the query, must not be stored, shown or sent.
 
 use std::borrow::Cow;
 

@@ -267,7 +267,7 @@ impl Deployments {
             let of_same_kind = suspect.is_of(deployment) == suspect.is_of(best.1);
             *looseness > 0 && of_same_kind && !same_commit(deployment, best.1)
         };
-        // What is the beginning of several commits names none of them.
+        // A text that several commits begin with names none of them.
         if by == KnownBy::CommitSha && best.0 > 0 && usable.iter().any(is_other) {
             return Err(NotUsed::NotUnique);
         }

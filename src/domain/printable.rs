@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 /// A title may hold anything; neither a terminal nor a page must be steered by it.
 ///
-/// Controls, characters that begin a line, and format characters that hide or reorder text are shown as a dot. What a
-/// script or an emoji is written with stays: combining marks, variation selectors, joiners (U+200C, U+200D), the
+/// Controls, characters that begin a line, and format characters that hide or reorder text are shown as a dot.
+/// Characters that scripts and emojis need stay: combining marks, variation selectors, joiners (U+200C, U+200D), the
 /// invisible word breaks of scripts without spaces, and the tags of flags.
 pub fn printable(text: &str) -> String {
     let mut before = None;

@@ -94,7 +94,7 @@ pub(super) async fn prepare(admin: Arc<Admin>) {
         figures.boards.keep_ahead(computed_boards(&basis, now, &ahead.policy.default_env, &ahead.timezone));
         Ok(())
     };
-    // Where that fails, it has been logged, and whoever asks is told.
+    // A failure has been logged, and whoever asks is told.
     let _ = admin.figures.turns.take(compute).await;
 }
 

@@ -129,7 +129,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
         if let Ok(asked) = Arc::clone(&self.asked).try_lock_owned() {
             let (turns, last, tell) = (self.turns.clone(), Arc::clone(&self.last), self.news.clone());
             tokio::spawn(async move {
-                // Where that fails, it has been logged.
+                // A failure has been logged.
                 let _ = keep(turns.next().await, last, compute).await;
                 drop(asked);
                 tell.send_replace(());
@@ -139,7 +139,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
         if last.is_some() {
             return last;
         }
-        // What ended between the look at the last answer and the subscription tells nothing: the patience ends that.
+        // A computation that ended before the subscription sends no news: the timeout ends the wait.
         let _ = timeout(patience, news.changed()).await;
         self.last().filter(|last| last.is_younger_than(OLDEST, now))
     }

@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn the_one_that_waits_longest_gives_way_first_and_trusted_ones_last() {
         let [sending, half, newest, trusted, answering] = [(); 5].map(|()| Progress::new(HEAD));
-        // What a connection sends does not make it younger.
+        // A connection does not become younger by sending.
         for (progress, age) in [(&sending, 3), (&half, 2), (&trusted, 4)] {
             progress.lock().waiting_since -= Duration::from_secs(age);
         }

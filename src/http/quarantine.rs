@@ -48,7 +48,7 @@ pub(super) async fn retry(State(admin): State<Arc<Admin>>, id: Result<Path<i64>,
 
 /// Has today's program read a body again.
 pub(super) async fn read_again(admin: &Admin, id: Result<Path<i64>, PathRejection>) -> Response {
-    // Where the id is no number there is no such row either.
+    // No row has an id that is no number.
     let Ok(Path(id)) = id else {
         return refusal(StatusCode::NOT_FOUND, "not_found", Retried::NotFound.says());
     };

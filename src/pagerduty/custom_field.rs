@@ -30,8 +30,8 @@ pub(super) fn named_in_field(fields: &[CustomField<'_>]) -> Option<DeploymentHin
     Some(DeploymentHint::Field(field.value.map_or_else(Vec::new, |value| values(value.get()))))
 }
 
-/// The names in a value: the text itself, or those in a list. What is neither text nor number names nothing that is
-/// known, and is kept as it stands, so that it can be told.
+/// The names in a value: the text itself, or those in a list. A value that is neither text nor number names no known
+/// deployment; it is kept as it stands, so that it can be shown.
 fn values(json: &str) -> Vec<String> {
     let value = match json.as_bytes().first() {
         Some(b'"') => text(json).and_then(|text| named::kept(&text)),

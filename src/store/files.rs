@@ -121,8 +121,8 @@ fn open_or_create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The files of an open store, to find out whether they were moved, removed or replaced. What is written then is gone
-/// once the process ends, or lands in a file that nobody looks for.
+/// The files of an open store, to find out whether they were moved, removed or replaced. Data written
+/// after that is lost when the process ends, or is in a file that nobody looks for.
 pub(super) struct Files {
     known: Vec<(PathBuf, FileId)>,
 }

@@ -95,7 +95,7 @@ pub(super) fn obey(
         (RowState::Pending | RowState::Dead, Order::Discard) => {
             session.execute(DISCARD, [row])?;
         }
-        // What is newer says it all: an older one behind it would undo that.
+        // A newer revision says everything: an older one sent after it would undo it.
         (RowState::Dead, Order::Retry) if has_newer => return Ok(Obeyed::Outdated),
         (RowState::Pending | RowState::Dead, Order::Retry) => {
             session.execute(RETRY, params![row, now.as_nanos()])?;

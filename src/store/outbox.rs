@@ -310,7 +310,7 @@ pub(super) fn record_attempt(
         }
         Outcome::Dead { status, error } => ("dead", None, *status, Some(error)),
     };
-    // What is sent once more stays sent, whatever comes of that.
+    // A row that is sent once more stays sent, whatever the result.
     let is_sent_again = state == "sent";
     let (state, due_at_ns, again_at_ns) =
         if is_sent_again { ("sent", None, later) } else { (new_state, later, None) };

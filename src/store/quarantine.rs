@@ -126,7 +126,7 @@ fn listed(columns: &Row<'_>) -> rusqlite::Result<QuarantineRow> {
     })
 }
 
-/// Reads a body again. What is understood is kept as a webhook is, with the time at which it was received.
+/// Reads a body again. An event that is understood is recorded like a webhook, with the time at which it was received.
 pub(super) fn retry(session: &mut Session<'_>, id: i64, read: ReadHeading) -> rusqlite::Result<Retried> {
     const FIND: &str = "SELECT received_at_ns, delivery_id, body FROM quarantine WHERE id = ?1";
     const REMOVE: &str = "DELETE FROM quarantine WHERE id = ?1";

@@ -117,7 +117,7 @@ fn written<W>(writer: W, filter: EnvFilter, is_json: bool, color: bool) -> Lines
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // What goes wrong with a line would be printed to standard error, where it panics or waits.
+    // An error of writing a line would be printed to standard error, which may panic or block.
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
     if is_json {
         lines.json().flatten_event(true).with_target(false).and_then(filter).boxed()

@@ -100,7 +100,7 @@ async fn in_a_rush_of_more_than_may_wait_everything_is_folded_all_the_same() {
     let path = folder.path().join("store.db");
     let store = open(&path, 100);
     let db = rusqlite::Connection::open(&path).unwrap();
-    // What a start after a crash would have to fold.
+    // Events that a start after a crash would have to fold.
     let unfolded = "SELECT (SELECT count(*) FROM event) - (SELECT coalesce(max(up_to), 0) FROM folded)";
     let mut waiting = JoinSet::new();
     for n in 0..1_000 {

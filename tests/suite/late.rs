@@ -145,7 +145,7 @@ async fn a_reopened_incident_does_not_keep_its_old_end() {
     backend.next(&daemon).await;
     assert!(daemon.clock.now().duration_since(before) <= Duration::from_mins(2));
     assert!(backend.holds("pagerduty:QLATE00001").unwrap().get("finished_at").is_none());
-    // That was all: nothing is in doubt any more.
+    // Nothing is in doubt any more.
     while daemon.query("SELECT count(*) FROM outbox WHERE again_at_ns IS NOT NULL OR unknown > 0") > 0 {
         daemon.get("/readyz").await;
     }

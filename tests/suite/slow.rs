@@ -77,7 +77,7 @@ async fn eleven_hundred_connections_that_send_nothing_whole_keep_no_webhook_out(
     let mut hostile = Vec::new();
     for bytes in ["", half_head, &half_body, refused].into_iter().cycle().take(1_150) {
         let mut stream = TcpStream::connect(daemon.public).await.unwrap();
-        // Those that gave way already may have been reset.
+        // Connections that gave way already may have been reset.
         let _ = stream.write_all(bytes.as_bytes()).await;
         hostile.push(stream);
     }

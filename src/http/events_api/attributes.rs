@@ -80,7 +80,7 @@ impl Attributes {
             Some(Value::Number(number)) if number.is_f64() => {
                 return Err(format!("attribute \"{attribute}\" must be {EXPECTED}, and has a fraction"));
             }
-            // What is no i64 lies beyond every time that there is.
+            // A number that is no i64 lies beyond every valid time.
             Some(Value::Number(number)) => Timestamp::from_unix(number.as_i64().unwrap_or(i64::MAX)),
             Some(_) => return Err(format!("attribute \"{attribute}\" must be {EXPECTED}")),
         };
