@@ -1,27 +1,27 @@
-//! What a deployment that failed is marked with: that it failed, and what mended it.
+//! Mark of a deployment that failed, with its remediation.
 
 use super::deployment::Deployment;
 use super::failure::{Failure, State};
 use super::id::DeploymentId;
 use super::timestamp::Timestamp;
 
-/// That a deployment failed.
+/// Mark that says that a deployment failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// What mended it, once that is known.
+    /// Remediation, once it is known.
     pub remediation: Option<Remediation>,
 }
 
-/// What mended a deployment that failed.
+/// Deployment that remedied one that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remediation {
     /// The deployment that did.
     pub deployment: DeploymentId,
-    /// How.
+    /// Kind of remediation.
     pub kind: RemediationKind,
 }
 
-/// How a deployment mends another.
+/// Way in which a deployment remedies another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemediationKind {
     /// By what was deployed before.
@@ -40,14 +40,14 @@ impl RemediationKind {
     }
 }
 
-/// Whether a failure that is linked to a deployment makes it a failed one. Somebody may name a deployment to another
-/// env: each env is compared with itself, as the figures do.
+/// `true` if a failure that is linked to a deployment makes it a failed one. Somebody may name a deployment to
+/// another env: each env is compared with itself, as the figures do.
 pub fn blames(failure: &Failure, deployment: &Deployment) -> bool {
     failure.state.counts() && failure.env == deployment.env
 }
 
-/// What mended a failure: of these, the last one of its services and env that began while it was open, other than the
-/// one that it is linked to. Which one is the last is known only once it has ended.
+/// Finds the remediation of a failure: of these deployments, the last one of its services and env that began while
+/// it was open, other than the one that it is linked to. The last one is known only once the failure has ended.
 pub fn remediation<'a>(
     failure: &Failure,
     deployments: impl IntoIterator<Item = &'a Deployment>,
@@ -62,12 +62,12 @@ pub fn remediation<'a>(
     deployments.into_iter().filter(mends).max_by_key(|deployment| deployment.order())
 }
 
-/// Of the failures that are linked to a deployment, those that decide what mended it: its first unbroken stretch of
-/// them, the one whose end is the end of `failed_deployment_recovery_time_seconds`. None while that is open.
+/// Selects the failures that decide the remediation of a deployment: its first unbroken stretch of them, the one
+/// whose end is the end of `failed_deployment_recovery_time_seconds`. None while that is open.
 ///
-/// Where different deployments mended them, the last one is told: before it, not everything was mended that the
-/// deployment first broke. What breaks again later, after a time without a failure, changes nothing. Both follow from
-/// the failures alone, not from the order in which they were heard of.
+/// If different deployments remedied them, the last one is told: before it, a part of the damage was left. Damage
+/// that comes later, after a time without a failure, changes nothing. Both follow from the failures alone, not
+/// from the order in which they were heard of.
 pub fn first_stretch(mut failures: Vec<Failure>) -> Vec<Failure> {
     failures.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
     let mut end: Option<Timestamp> = None;

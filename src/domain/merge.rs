@@ -11,7 +11,7 @@ use super::id::IncidentId;
 /// Incidents that merges connect, and the history of each.
 pub type Group = BTreeMap<IncidentId, History>;
 
-/// What a merge did to an incident.
+/// Effect of a merge on an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing<'a> {
     /// It stands for itself.
@@ -24,13 +24,13 @@ pub enum Standing<'a> {
     IntoUnseen(Option<&'a IncidentId>),
 }
 
-/// Who stands where in a group.
+/// Standing of each incident in a group.
 #[derive(Debug)]
 pub struct Merges<'a> {
     group: &'a Group,
-    /// Those that count although they were merged, so that no cycle is left.
+    /// Incidents that count although they were merged, so that no cycle is left.
     cut: BTreeSet<&'a IncidentId>,
-    /// Those that went on as an incident, without a step in between.
+    /// Incidents that were merged into an incident, without a step in between.
     direct: BTreeMap<&'a IncidentId, Vec<&'a IncidentId>>,
 }
 
@@ -60,7 +60,7 @@ impl<'a> Merges<'a> {
         self.group.get_key_value(incident)
     }
 
-    /// What its merge, if there was one, did to an incident.
+    /// Effect of an incident's merge on it, if there was one.
     pub fn standing(&self, incident: &'a IncidentId) -> Standing<'a> {
         let merge = self.group.get(incident).and_then(History::merge);
         match merge.map(|merge| merge.into.as_ref()) {
@@ -71,7 +71,7 @@ impl<'a> Merges<'a> {
         }
     }
 
-    /// Those that went on as this one, directly or by way of others, in the order of their ids.
+    /// Incidents that were merged into this one, directly or by way of others, in the order of their ids.
     pub fn sources(&self, target: &IncidentId) -> BTreeMap<&'a IncidentId, &'a History> {
         let mut found = BTreeMap::new();
         let mut to_visit: Vec<&IncidentId> = self.direct.get(target).cloned().unwrap_or_default();

@@ -21,13 +21,13 @@ pub struct Submission {
     pub team: Option<String>,
     /// The env; where none was sent, the one configured.
     pub env: String,
-    /// When it began.
+    /// Start of the failure.
     #[serde(with = "nanos")]
     pub started_at: Timestamp,
-    /// When it ended; `None` while it lasts.
+    /// End of the failure; `None` while it lasts.
     #[serde(with = "nanos::option")]
     pub finished_at: Option<Timestamp>,
-    /// What it is called.
+    /// Name of the failure.
     pub name: Option<String>,
     /// Its severity.
     pub severity: Option<String>,
@@ -39,7 +39,7 @@ pub struct Submission {
     pub repository_url: Option<String>,
     /// `key:value` tags.
     pub tags: BTreeSet<String>,
-    /// Whether it was dated more than five minutes after it was received.
+    /// `true` if it was dated more than five minutes after it was received.
     pub in_the_future: bool,
 }
 
@@ -96,13 +96,13 @@ impl Submission {
         Evaluated { failure, details }
     }
 
-    /// Whether it counts.
+    /// Verdict on the failure.
     pub fn verdict<'a>(&self, policy: &'a Policy) -> Verdict<'a> {
         let known_end = self.finished_at.filter(|end| *end >= self.started_at);
         Verdict::of(self.ruling(policy), self.started_at, known_end, policy)
     }
 
-    /// What rules say of it.
+    /// Ruling on the failure.
     pub fn ruling<'a>(&self, policy: &'a Policy) -> Ruling<'a> {
         let traits = Traits {
             services: self.services.iter().map(String::as_str).collect(),

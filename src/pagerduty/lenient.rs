@@ -19,7 +19,7 @@ impl<T> Default for Lenient<T> {
     }
 }
 
-/// What each shape of JSON means for a `T`; what is not overridden is unknown.
+/// Meaning of each shape of JSON for a `T`; a shape that is not overridden is unknown.
 pub(super) trait Shape<'de>: Sized {
     fn from_null() -> Option<Self> {
         None

@@ -29,7 +29,7 @@ impl<T> Verified<T> {
     }
 }
 
-/// Why bytes could not be vouched for.
+/// Reason why bytes could not be vouched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// There is no such header.

@@ -42,14 +42,14 @@ impl Member {
 /// An incident whose facts have changed.
 pub(super) struct ChangedMember {
     member: Member,
-    /// What it was merged into until now.
+    /// Incident that it was merged into until now.
     merged_before: Option<IncidentId>,
-    /// When the last event about it was received.
+    /// Time at which the last event about it was received.
     received_at: Timestamp,
 }
 
 impl ChangedMember {
-    /// Whether no merge connects it with another, now or before.
+    /// `true` if no merge connects it with another, now or before.
     pub(super) fn stands_alone(&self, session: &Session<'_>) -> bool {
         let Member { row, history, .. } = &self.member;
         self.merged_before.is_none()
@@ -101,7 +101,7 @@ impl ChangedMembers {
 pub(super) struct Connected {
     pub(super) group: Group,
     rows: BTreeMap<IncidentId, FailureRow>,
-    /// Those of them whose facts have changed.
+    /// Members whose facts have changed.
     changed: BTreeSet<IncidentId>,
 }
 
@@ -165,7 +165,7 @@ impl Connected {
         Ok(neighbours)
     }
 
-    /// What every member comes to, with its row and its facts.
+    /// Evaluates every member, with its row and its facts.
     pub(super) fn evaluate(
         mut self,
         policy: &Policy,

@@ -54,7 +54,7 @@ pub(super) fn count_duplicate(
     Ok(true)
 }
 
-/// How many bodies are removed at a time, so that nobody waits long for the writer.
+/// Number of bodies that are removed at a time, so that nobody waits long for the writer.
 const FORGOTTEN_AT_A_TIME: i64 = 200;
 
 /// Removes bodies received before `before`, oldest first, and old quarantine. The events themselves stay.

@@ -15,13 +15,13 @@ use crate::domain::id::FailureId;
 use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
 
-/// What a failure is evaluated from.
+/// Facts that a failure is evaluated from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Facts {
     /// The events of a PagerDuty incident.
     History(History),
-    /// What the event API was sent.
+    /// Submission to the event API.
     Submission(Box<Submission>),
     /// Something that cannot be read; never written.
     #[serde(skip)]
@@ -35,7 +35,7 @@ impl Default for Facts {
 }
 
 impl Facts {
-    /// What the failure went on as.
+    /// Failure that this one was merged into.
     fn target(&self) -> Option<FailureId> {
         match self {
             Self::History(history) => history.merge_target().map(FailureId::of_incident),
@@ -44,12 +44,12 @@ impl Facts {
     }
 }
 
-/// What is stored of an evaluated failure, as text: two are the same if they are written the same.
+/// Stored form of an evaluated failure, as text: two are the same if they are written the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct View {
     /// The failure, as JSON; `None`: it is none.
     pub(super) failure: Option<String>,
-    /// What configuration adds to it for backends, as JSON; `None`: nothing.
+    /// Details that the configuration adds for backends, as JSON; `None`: nothing.
     pub(super) details: Option<String>,
 }
 
@@ -108,7 +108,7 @@ impl FailureRow {
         }
     }
 
-    /// Whether the stored row shows just that.
+    /// `true` if the stored row shows exactly this.
     pub(super) fn shows(
         &self,
         session: &Session<'_>,
@@ -173,13 +173,13 @@ impl FailureRow {
     }
 }
 
-/// What a failure is found by: short, and so is its index.
+/// Key that a failure is found by: short, and so is its index.
 pub(super) fn key(failure_id: &FailureId) -> i64 {
     let hash = Sha256::digest(failure_id.as_str());
     hash.iter().take(8).fold(0, |key, byte| key << 8 | i64::from(*byte))
 }
 
-/// What the store itself wrote is read back; anything else is a damaged store.
+/// Reads JSON that the store itself wrote; anything else is a damaged store.
 pub(super) fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> rusqlite::Result<T> {
     serde_json::from_str(json).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(0, Type::Text, FromSqlError::other(error).into())
@@ -191,7 +191,7 @@ pub(super) fn details(json: Option<&str>) -> rusqlite::Result<Details> {
     json.map_or_else(|| Ok(Details::default()), from_json)
 }
 
-/// What a failure and its facts usually come to.
+/// Usual size of a failure and its facts.
 const USUAL_JSON_BYTES: usize = 1_024;
 
 pub(super) fn to_json<T: Serialize>(value: &T) -> rusqlite::Result<String> {

@@ -1,4 +1,4 @@
-//! What figures are computed from: failures and deployments, read at the same time, nearly all from indexes alone.
+//! Input of the figures: failures and deployments, read at the same time, nearly all from indexes alone.
 
 use std::borrow::Cow;
 use std::panic::resume_unwind;
@@ -26,7 +26,7 @@ use crate::domain::timestamp::Timestamp;
 type CountsFor<'a> =
     (State, Cow<'a, [String]>, Option<Cow<'a, str>>, Cow<'a, str>, Option<Cow<'a, str>>, bool, bool);
 
-/// What is stored of a failure for figures, besides its start and end.
+/// Facts of a failure that are stored for figures, besides its start and end.
 #[derive(Default)]
 pub(super) struct Counted {
     /// `None`: it is in no figure.
@@ -81,7 +81,7 @@ impl FiguresReader {
         Ok(report(question, &self.basis(question.since, question.until)?))
     }
 
-    /// What the figures of `[since, until)` are computed from.
+    /// Input of the figures of `[since, until)`.
     pub fn basis(&self, since: Timestamp, until: Timestamp) -> Result<Basis, ReadError> {
         let link_window = self.link_window;
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl FiguresReader {
     }
 }
 
-/// When the period begins, or the first deployment that ended in it, where that is earlier.
+/// Start of the period, or of the first deployment that ended in it, if that is earlier.
 fn first_start(db: &Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<Timestamp> {
     const FIRST_START: &str =
         "SELECT min(started_at_ns) FROM deployment WHERE finished_at_ns >= ?1 AND finished_at_ns < ?2";
@@ -121,7 +121,7 @@ struct Deployments {
 }
 
 impl Deployments {
-    /// Those that ended then or later.
+    /// Reads the deployments that ended then or later.
     fn read(db: &Connection, since: Timestamp) -> rusqlite::Result<Self> {
         const BEGUN_BEFORE: &str =
             "SELECT id, started_at_ns, finished_at_ns, service, team, env FROM deployment
@@ -146,7 +146,8 @@ impl Deployments {
         Ok(deployments)
     }
 
-    /// Which one a row is. One that was made long before the period is not among them, and counts in no figure of it.
+    /// Place of a row's deployment. A deployment that was made long before the period has none, and counts in no
+    /// figure of it.
     fn place(&self, DeploymentRow { started_at_ns, id }: DeploymentRow) -> Option<Place> {
         let from = self.rows.partition_point(|(start, ..)| *start < started_at_ns);
         let mut same_start = self.rows[from..].iter().take_while(|(start, ..)| *start == started_at_ns);
@@ -158,7 +159,7 @@ fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&'a str> {
     Ok(row.get_ref(column)?.as_str()?)
 }
 
-/// Where to find a deployment among those that were read.
+/// Key of a deployment among those that were read.
 #[derive(Clone, Copy)]
 struct DeploymentRow {
     started_at_ns: i64,
@@ -167,18 +168,19 @@ struct DeploymentRow {
 
 /// Failures, as they are read.
 struct Failures {
-    /// Those that began later count only for the deployment that they are linked to.
+    /// End of the period: failures that began later count only for the deployment that they are linked to.
     until: Timestamp,
     gathering: Gathering,
     /// By `counts_for`: the kind, and whether its failures name a deployment.
     kinds: HashMap<String, (u32, bool)>,
-    /// Those that name a deployment: their kind, and what they are linked to.
+    /// Failures that name a deployment: their kind, their times and their link.
     naming: Vec<(u32, Times, Option<DeploymentRow>)>,
 }
 
 impl Failures {
-    /// Those that began before `until`, and had not ended by `since`. Of those that began later, the ones that may be
-    /// linked to a deployment of that time all the same: they were created in it, or name a deployment.
+    /// Reads the failures that began before `until`, and had not ended by `since`. Of those that began later,
+    /// reads the ones that may still be linked to a deployment of that time: they were created in it, or name a
+    /// deployment.
     fn read(
         db: &mut Connection,
         link_window: Duration,

@@ -1,24 +1,24 @@
-//! Where the forwarding of failures stands, as it is shown.
+//! Progress of forwarding failures, as it is shown.
 
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::forwarding::Action;
 
-/// Where the forwarding of a failure stands at one backend.
+/// Progress of forwarding a failure to one backend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forwarded {
     /// The backend.
     pub backend: String,
     /// The latest revision for it.
     pub revision: i64,
-    /// What became of that.
+    /// State of the revision.
     pub state: ForwardState,
-    /// How often it was attempted.
+    /// Number of attempts.
     pub attempts: u32,
 }
 
-/// What became of a revision.
+/// State of a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ForwardState {
@@ -34,7 +34,7 @@ pub enum ForwardState {
 }
 
 impl ForwardState {
-    /// What became of a row, by what its columns `state` and `action` say.
+    /// State of a row, from its columns `state` and `action`.
     pub(super) fn of(state: &str, action: &str) -> Self {
         match state {
             "pending" => Self::Pending,

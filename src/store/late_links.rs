@@ -13,12 +13,13 @@ use crate::domain::failure::Evaluated;
 /// So many failures in one transaction, so that memory stays small and a crash loses little.
 const AT_A_TIME: u32 = 200;
 
-/// Whether that has begun. If so it goes on, also without a backend that is told of marks: what is kept must stay true.
+/// `true` if linking has begun. Then it goes on, also without a backend that is told of marks: the links that are
+/// kept must stay true.
 pub(super) fn is_begun(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row("SELECT EXISTS (SELECT 1 FROM linked)", [], |row| row.get(0))
 }
 
-/// Whether every failure from before is linked.
+/// `true` if every failure from before is linked.
 pub(super) fn is_done(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row("SELECT EXISTS (SELECT 1 FROM linked WHERE up_to IS NULL)", [], |row| row.get(0))
 }

@@ -14,10 +14,10 @@ use crate::domain::failure::Failure;
 use crate::domain::mark::{Mark, Remediation, RemediationKind, first_stretch, remediation};
 use crate::domain::timestamp::Timestamp;
 
-/// What became of a deployment that failed.
+/// Outcome of a deployment that failed.
 struct Failed {
     mark: Mark,
-    /// When it was over, where that is known: backends are told `failure.settle` later.
+    /// End of the failure, if it is known: backends are told `failure.settle` later.
     ended_at: Option<Timestamp>,
 }
 
@@ -59,7 +59,7 @@ fn remember(session: &Session<'_>, row: i64, failed: Option<&Failed>) -> rusqlit
     session.execute(SAVE, params![row, remediation.flatten()]).map(drop)
 }
 
-/// What the failures that are linked to a deployment come to; all of them count. `None`: there are none.
+/// Outcome of the failures that are linked to a deployment; all of them count. `None`: there are none.
 fn failed(db: &Connection, row: i64) -> rusqlite::Result<Option<Failed>> {
     const LINKED: &str = "SELECT evaluated, deployment_id FROM blame b JOIN failure f ON f.id = b.failure
         JOIN deployment d ON d.id = b.deployment WHERE b.deployment = ?1";
@@ -90,7 +90,7 @@ fn failed(db: &Connection, row: i64) -> rusqlite::Result<Option<Failed>> {
     Ok(Some(Failed { mark: Mark { remediation }, ended_at }))
 }
 
-/// What mended a failure, whose link is known.
+/// Remediation of a failure whose link is known.
 pub(super) fn remediation_of(db: &Connection, failure: &Failure) -> rusqlite::Result<Option<Deployment>> {
     // The last but one, too: the last may be the one that it is linked to.
     const LAST: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
@@ -104,7 +104,7 @@ pub(super) fn remediation_of(db: &Connection, failure: &Failure) -> rusqlite::Re
     Ok(remediation(failure, &found).cloned())
 }
 
-/// Whether a deployment rolls back, decided as if every deployment were known.
+/// Kind of a remediation: tells if the deployment rolls back, as if every deployment were known.
 pub(super) fn remediation_kind(
     db: &Connection,
     deployment: &Deployment,

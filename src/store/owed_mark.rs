@@ -1,6 +1,7 @@
-//! What changed about the marks of deployments while a backend that knows some was not told of any.
+//! Changes of deployments' marks while a backend that knows some was not told of any.
 //!
-//! It is told once it is again, because it would keep a mark that is not true any more. What it knows no mark of is past.
+//! The backend is told once it is told of marks again, because it would keep a mark that is not true any more.
+//! Marks that it does not know are past.
 
 use rusqlite::params;
 

@@ -21,32 +21,32 @@ use crate::domain::timestamp::Timestamp;
 /// So many failures are looked at in one transaction, so that nobody waits long for the writer.
 const AT_A_TIME: u32 = 200;
 
-/// Which failures to look at.
+/// Failures to look at.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Span {
-    /// Those that began then or later.
+    /// Failures that began then or later.
     pub since: Option<Timestamp>,
-    /// Those after this one: what [`Batch::next`] said before.
+    /// Failures after this one: the value of [`Batch::next`] before.
     pub after: i64,
 }
 
-/// What some of them come to.
+/// Result of evaluating some of them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Batch {
-    /// Those that are something else today.
+    /// Failures that come out differently today.
     pub changed: Vec<Changed>,
-    /// How many were looked at.
+    /// Number of failures that were looked at.
     pub looked_at: usize,
-    /// Where the next batch begins; `None`: that was all.
+    /// Start of the next batch; `None`: that was all.
     pub next: Option<i64>,
 }
 
 /// A failure that is something else today.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Changed {
-    /// Which one.
+    /// Failure that changes.
     pub id: FailureId,
-    /// What about it.
+    /// Its changes.
     pub changes: Vec<Change>,
 }
 
@@ -55,14 +55,14 @@ pub struct Changed {
 pub struct Change {
     /// The field, as the failure's JSON has it.
     pub field: String,
-    /// What is stored.
+    /// Stored value.
     pub before: Value,
-    /// What it comes to today.
+    /// Value of today.
     pub after: Value,
 }
 
 impl Reader {
-    /// What would change; nothing does.
+    /// Finds the changes that a reevaluation would make, and makes none.
     pub fn would_change(
         &self,
         span: Span,
@@ -121,11 +121,11 @@ fn rows(db: &Connection, span: Span) -> rusqlite::Result<Vec<(i64, String, View)
 /// A failure's row, and what it comes to.
 type Today = (FailureRow, Option<Evaluated>);
 
-/// What failures come to under this policy.
+/// Evaluation of failures under this policy.
 struct Asked<'a> {
     incidents: &'a Incidents<'a>,
     policy: &'a Policy,
-    /// Those that were evaluated along with another, because merges connect them.
+    /// Failures that were evaluated along with another, because merges connect them.
     along: BTreeMap<IncidentId, Today>,
 }
 

@@ -7,7 +7,7 @@ use crate::domain::id::FailureId;
 use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
 
-/// What became of it.
+/// Result of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Submitted {
     /// It is done.

@@ -1,6 +1,6 @@
-//! What the outbox tells backends of deployments: the deployments themselves, and the marks of those that failed.
+//! Revisions of deployments for backends: the deployments themselves, and the marks of those that failed.
 //!
-//! Both are revisions of the deployment, sent in order: a mark never overtakes what it is a mark of.
+//! Both are revisions of the deployment, sent in order: a mark never overtakes the deployment that it is for.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -57,7 +57,7 @@ impl Rows<'_> {
         supersede_rows(session, UNKNOWN, params![self.deployment, self.backend, self.are_marks, also_dead])
     }
 
-    /// What comes next, whether it is a mark or not.
+    /// Number of the next revision, of a mark or not.
     fn next_revision(self, session: &Session<'_>) -> rusqlite::Result<i64> {
         const SQL: &str =
             "SELECT coalesce(max(revision), 0) + 1 FROM outbox WHERE deployment = ?1 AND backend = ?2";
@@ -119,7 +119,7 @@ fn forward_to(
     }
 }
 
-/// Whether a request tells of just that deployment, as something new or as a correction.
+/// `true` if a request tells exactly this deployment, as something new or as a correction.
 fn says_the_same(destination: &dyn Destination, deployment: &Deployment, latest: &Frozen) -> bool {
     let says = |is_correction| {
         destination.freeze_deployment(deployment, Telling { revision: 0, is_correction }).as_ref()
@@ -128,15 +128,15 @@ fn says_the_same(destination: &dyn Destination, deployment: &Deployment, latest:
     destination.filter().passes_deployment(deployment) && (says(false) || says(true))
 }
 
-/// How a deployment is to be marked.
+/// Mark that a deployment is to have.
 pub(super) struct Marking<'a> {
     /// Its row.
     pub(super) row: i64,
     /// The deployment.
     pub(super) deployment: &'a Deployment,
-    /// What it came to; `None`: it did not fail.
+    /// The mark; `None`: it did not fail.
     pub(super) mark: Option<&'a Mark>,
-    /// When backends are told.
+    /// Time at which backends are told.
     pub(super) due_at: Timestamp,
 }
 

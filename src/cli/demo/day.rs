@@ -175,7 +175,7 @@ fn line(at: Timestamp, what: &str, incident: &str, said: &str) {
     say(format_args!("  {:<24}  {what:<26} {incident:<14}  {said}", at.to_string()));
 }
 
-/// What the event API answers.
+/// Answer of the event API.
 #[derive(Deserialize)]
 struct Answer {
     data: Data,

@@ -85,7 +85,7 @@ const WEEKS: [([u64; SERVICES.len()], &[Failed]); 12] = [
     ([5, 4, 1], &[Failed(1, 3, 27, "search: shard 1 is down", false)]),
 ];
 
-/// What the event API is told: the end of its path, and the attributes.
+/// Request to the event API: the end of its path, and the attributes.
 pub(super) type Told = (&'static str, Value);
 
 /// All of it, week by week.

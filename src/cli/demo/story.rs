@@ -1,6 +1,6 @@
 //! The story that the demo tells: one day at a made-up company.
 
-/// What PagerDuty is made to send, and what to look out for.
+/// Webhooks that PagerDuty is made to send, and a note on their effect.
 pub(super) struct Chapter {
     pub(super) says: &'static str,
     pub(super) webhooks: &'static [&'static str],
@@ -92,7 +92,7 @@ pub(super) const STORY: [Chapter; 11] = [
     },
 ];
 
-/// What a pipeline tells of: a service, when its deployment began and ended, and its version.
+/// Deployment that a pipeline tells of: a service, its start and end, and its version.
 pub(super) struct Deployed {
     pub(super) service: &'static str,
     pub(super) started_at: &'static str,
@@ -120,7 +120,7 @@ pub(super) const DEPLOYMENTS: [Deployed; 7] = [
     deployed("checkout", "2026-11-02T19:46:00Z", "2026-11-02T19:49:10Z", "checkout-1.43.0"),
 ];
 
-/// What a configuration would say of the story: severities, a rule, services. Search is in the catalog.
+/// Configuration of the story: severities, a rule, services. Search is in the catalog.
 pub(super) const CONFIGURED: &str = r#"
 [failure.severity]
 P1 = "SEV-1"

@@ -1,4 +1,4 @@
-//! What a period is divided into, on the calendar of a time zone.
+//! Intervals of a period, on the calendar of a time zone.
 
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -8,7 +8,7 @@ use super::{Interval, Question};
 use crate::domain::timestamp::Timestamp;
 
 impl Question {
-    /// Where each interval begins, also those that have no row because nothing happened in them.
+    /// Start of each interval, also of those that have no row because nothing happened in them.
     pub fn starts(&self) -> Vec<Timestamp> {
         Periods::new(self).starts
     }
@@ -17,9 +17,9 @@ impl Question {
 /// The intervals of a period, or the period itself as the only one.
 #[derive(Debug)]
 pub(super) struct Periods {
-    /// Where each begins, the first one where the whole begins.
+    /// Start of each interval; the first one starts with the period.
     starts: Vec<Timestamp>,
-    /// Where the last one ends.
+    /// End of the last interval.
     until: Timestamp,
 }
 
@@ -39,13 +39,13 @@ impl Periods {
         begun.checked_sub(1).filter(|_| at < self.until)
     }
 
-    /// Where this one begins.
+    /// Start of this interval.
     pub(super) fn start(&self, index: usize) -> Timestamp {
         self.starts[index]
     }
 }
 
-/// Where the first interval begins after a moment. `None` where the calendar ends.
+/// Start of the first interval after a moment. `None` if the calendar ends.
 fn next_start(after: Timestamp, interval: Interval, zone: &TimeZone) -> Option<Timestamp> {
     let instant = jiff::Timestamp::from_nanosecond(i128::from(after.as_nanos())).ok()?;
     let mut date = instant.to_zoned_datetime(zone.clone()).date();

@@ -1,12 +1,12 @@
-//! What became of a deployment that failures are linked to.
+//! Outcome of a deployment that failures are linked to.
 
 use super::basis::FailureFacts;
 use crate::domain::timestamp::Timestamp;
 
-/// How long it took to recover from a failed deployment.
+/// Time to recover from a failed deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recovery {
-    /// That many nanoseconds from its end on: zero where the failures were over by then.
+    /// Nanoseconds from its end on: zero if the failures were over by then.
     After(i64),
     /// The first unbroken stretch of its failures is not over.
     Open,
@@ -25,7 +25,7 @@ pub(super) struct Stretch {
 }
 
 impl Stretch {
-    /// That of the first of them.
+    /// Stretch that begins with the first failure.
     pub(super) fn of(first: &FailureFacts, has_good_times: bool) -> Self {
         Self { end: first.finished_at, has_good_times_only: has_good_times, is_broken: false }
     }

@@ -27,7 +27,7 @@ impl Names {
         name
     }
 
-    /// What it stands for.
+    /// Text that a name stands for.
     pub(super) fn text(&self, Name(number): Name) -> &str {
         &self.texts[number as usize]
     }

@@ -9,15 +9,15 @@ use crate::domain::timestamp::Timestamp;
 
 /// The periods that can be chosen, in days.
 pub(super) const PERIODS: [u64; 3] = [7, 30, 90];
-/// How far the trend goes back, so that there are weeks to compare. No period that can be chosen is longer.
+/// Time that the trend goes back, so that there are weeks to compare. No period that can be chosen is longer.
 pub(in crate::http) const TREND_SPAN: Duration = Duration::from_hours(13 * 7 * 24);
 
 /// The figures of every period.
 pub(in crate::http) struct Boards {
     by_period: [Board; PERIODS.len()],
-    /// Those of all by week, however long the period is.
+    /// Figures of all by week, however long the period is.
     pub(super) trend: Report,
-    /// Where each week begins, also those in which nothing happened.
+    /// Start of each week, also of those in which nothing happened.
     pub(super) weeks: Vec<Timestamp>,
 }
 
@@ -54,7 +54,7 @@ impl Boards {
         Self { by_period, trend: report(&question, basis), weeks: question.starts() }
     }
 
-    /// Those of so many days; of the shortest period where it cannot be chosen.
+    /// Board of so many days; of the shortest period if no board has so many.
     pub(super) fn of(&self, days: u64) -> &Board {
         &self.by_period[PERIODS.iter().position(|period| *period == days).unwrap_or_default()]
     }

@@ -10,14 +10,14 @@ pub(super) struct Bar {
     pub(super) value: Option<f64>,
     /// The figure, for people.
     pub(super) shown: String,
-    /// How many it is of, for people.
+    /// Sample size, for people.
     pub(super) n: String,
 }
 
 const HEIGHT: f64 = 40.0;
 const STEP: usize = 10;
 const BAR_WIDTH: usize = 7;
-/// What there is nothing of stands as a line of this height, and so does a zero.
+/// Height of the line for a missing value and for a zero.
 const LEAST: f64 = 1.0;
 
 /// The bars, highest to the top, and what their ends and their height are. `in_words` says a figure for people.

@@ -1,4 +1,4 @@
-//! Where intervals begin and end.
+//! Tests of the starts and ends of intervals.
 
 use jiff::tz::TimeZone;
 

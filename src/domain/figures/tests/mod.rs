@@ -12,7 +12,7 @@ use crate::domain::deployment::{Deployment, Deployments};
 use crate::domain::failure::{Failure, Flag, Source, State};
 use crate::domain::id::FailureId;
 
-/// As the store puts it together, with each failure linked to the deployment that it names.
+/// Basis as the store builds it, with each failure linked to the deployment that it names.
 pub(crate) fn basis(failures: &[Failure], deployments: &Deployments) -> Basis {
     let (mut deployed, mut places) = (Deployed::default(), HashMap::new());
     for deployment in deployments.as_slice() {

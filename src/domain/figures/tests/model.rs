@@ -275,7 +275,7 @@ pub(crate) fn model(question: &Question, failures: &[Failure], deployments: &[De
     rows.filter(|row| !is_empty(row)).collect()
 }
 
-/// What adds up.
+/// Counts that add up over rows.
 fn counts_of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> [usize; 8] {
     rows.into_iter().fold([0; 8], |sum, row| {
         let counts = [

@@ -6,7 +6,7 @@ use super::{
     time,
 };
 
-/// What was deployed: 1, 2 and 3 of checkout, 4 of it to staging, 5 and 6 of search.
+/// Deployments: 1, 2 and 3 of checkout, 4 of it to staging, 5 and 6 of search.
 fn deployments() -> [Deployment; 6] {
     [
         deployment("1", "checkout", "08:00", "08:10"),
@@ -18,7 +18,7 @@ fn deployments() -> [Deployment; 6] {
     ]
 }
 
-/// What failed, each after what deployment.
+/// Failures, each after a deployment.
 fn failures() -> [Failure; 8] {
     let [_, second, _, of_staging, fifth, sixth] = deployments();
     let of_search = |failure| of_services(&["search"], failure);
