@@ -1,4 +1,4 @@
-//! What intake notices of somebody who keeps asking for the figures.
+//! Effect on intake of somebody who keeps asking for the figures.
 
 use std::path::Path;
 use std::sync::Arc;

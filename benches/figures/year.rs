@@ -27,10 +27,10 @@ const YEAR: Duration = Duration::from_hours(365 * 24);
 const SERVICES: u64 = 200;
 const TWO_SERVICES_FROM: u64 = 190;
 const TEAM_ALONE_FROM: u64 = 196;
-/// How many writes wait for the disk together.
+/// Number of writes that wait for the disk together.
 const WRITERS: u64 = 512;
 
-/// What the program runs on.
+/// Configuration that the program runs on.
 pub(crate) fn configuration(store: &Path) -> String {
     let mut text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{store}\"\n\

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-/// What came of a run.
+/// Result of a run.
 pub(crate) struct Run {
     /// Answered requests a second.
     pub(crate) per_second: f64,
@@ -15,7 +15,7 @@ pub(crate) struct Run {
     pub(crate) p50: Duration,
     /// All but one in a hundred took no longer.
     pub(crate) p99: Duration,
-    /// How many were answered.
+    /// Number of events that were answered.
     pub(crate) answered: usize,
     /// From the first request to the last answer.
     pub(crate) took: Duration,
@@ -24,7 +24,7 @@ pub(crate) struct Run {
 struct Connection {
     stream: TcpStream,
     requests: std::vec::IntoIter<Vec<u8>>,
-    /// What is being sent, and how much of it is.
+    /// Request that is being sent, and the number of its bytes that are sent.
     sending: (Vec<u8>, usize),
     began: Instant,
     answer: Vec<u8>,
@@ -80,7 +80,7 @@ pub(crate) fn run(address: SocketAddr, requests: Vec<Vec<Vec<u8>>>) -> io::Resul
     Ok(Run { per_second, p50: at(50), p99: at(99), answered: took.len(), took: all_took })
 }
 
-/// What is answered to one `GET`. Anything but a 200 is an error.
+/// Answer to one `GET`. Any answer but a 200 is an error.
 pub(crate) fn get(address: SocketAddr, path: &str) -> anyhow::Result<Vec<u8>> {
     let mut stream = std::net::TcpStream::connect(address)?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
@@ -116,7 +116,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether the answer is complete. Anything but a 202 is an error.
+    /// `true` if the answer is complete. Any answer but a 202 is an error.
     fn receive(&mut self) -> io::Result<bool> {
         let mut bytes = [0; 1024];
         loop {

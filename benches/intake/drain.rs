@@ -1,4 +1,4 @@
-//! How fast waiting failures leave once their backend takes them again, and what intake notices of it.
+//! Speed at which waiting failures leave once their backend takes them again, and the effect on intake.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use crate::servers::runtime;
 /// Failures that wait.
 const WAITING: usize = 9_984;
 const CONNECTIONS: usize = 16;
-/// What comes in meanwhile.
+/// Number of events that come in meanwhile.
 const MEANWHILE: usize = 16_000;
 /// A backend that refused our key is probed once a minute.
 const PATIENCE: Duration = Duration::from_secs(100);

@@ -1,4 +1,4 @@
-//! How long after the 202 to a resolve the request is at an idle backend.
+//! Time from the 202 to a resolve until the request is at an idle backend.
 
 use std::time::{Duration, Instant};
 

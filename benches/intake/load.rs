@@ -1,4 +1,4 @@
-//! What is sent: signed webhooks, no two alike, prepared before the clock runs.
+//! Load of the benchmark: signed webhooks, no two alike, prepared before the clock runs.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use pagerduty_dora::pagerduty::signature::sign;
 use secrecy::SecretString;
 
-/// What the bodies are signed with.
+/// Signing secret of the bodies.
 pub(crate) const SECRET: &str = "a-signing-secret-for-the-benchmark";
 
 /// The two sizes of body: usual, and with many assignees.
 pub(crate) const BODY_BYTES: [usize; 2] = [1_700, 3_700];
 
-/// Which events are sent.
+/// Events that are sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Load {
     /// `incident.triggered`, each of an incident of its own.

@@ -23,7 +23,7 @@ use crate::client::{self, Run};
 use crate::cpu::{Cpu, PerEvent};
 use crate::load::{self, Load, SECRET};
 
-/// As the program's own: a thread for each core.
+/// Runtime like the program's own: a thread for each core.
 pub(crate) fn runtime(name: &'static str) -> anyhow::Result<Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_name(name).build()?)
 }
@@ -71,9 +71,9 @@ impl Bare {
     }
 }
 
-/// What a run against the daemon came to.
+/// Measurements of a run against the daemon.
 pub(crate) struct Measured {
-    /// What the client saw.
+    /// The run, as the client saw it.
     pub(crate) run: Run,
     /// Until the last answer.
     pub(crate) cpu: PerEvent,
@@ -117,7 +117,7 @@ impl Daemon {
         Ok(Measured { run, cpu, folded_in })
     }
 
-    /// What is computed once after a start is no part of what an event costs.
+    /// Waits for the figures that are computed once after a start: their cost is no part of an event's.
     fn wait_for_figures(&self) -> anyhow::Result<()> {
         client::get(self.running.admin, "/metrics").map(drop)
     }
@@ -132,7 +132,7 @@ impl Daemon {
         self.running.public
     }
 
-    /// When the backend got its next request.
+    /// Time of the next request at the backend.
     pub(crate) fn next_arrival(&self) -> anyhow::Result<Instant> {
         Ok(self.arrivals.recv_timeout(Duration::from_secs(10))?)
     }

@@ -54,7 +54,7 @@ async fn requests(backend: &mut Backend, count: usize) -> Vec<Request> {
     requests
 }
 
-/// Where the forwarding of a failure stands at one backend, once nothing is pending.
+/// Progress of a failure at one backend, once nothing is pending.
 async fn standing(daemon: &Daemon, backend: &str) -> Value {
     for _ in 0..2_000 {
         let failures = daemon.failures().await;

@@ -46,7 +46,7 @@ impl Terminator {
         Self { process, says, port: line.trim().parse().unwrap(), certificate, folder }
     }
 
-    /// What it was asked, and what the daemon answered, to the end.
+    /// Requests that it got, and the daemon's answers, to the end.
     fn asked(mut self) -> Vec<String> {
         drop(self.process.stdin.take());
         self.says.by_ref().lines().map(Result::unwrap).collect()

@@ -21,7 +21,7 @@ use crate::model::{Configured, Model, Told};
 /// Seeds that once failed: of their store, and of their history.
 const ONCE_WRONG: [(u64, u64); 1] = [(909_346_968_762, 909_346_968_964)];
 
-/// As many histories share a store and a configuration.
+/// Histories that share a store and a configuration.
 const HISTORIES_IN_A_STORE: usize = 250;
 
 const RULES: &str = r#"
@@ -157,7 +157,7 @@ async fn outcome(configured: Configured, bodies: Vec<Vec<u8>>, restarts: usize) 
     listed(&path)
 }
 
-/// What a store comes to, by incident.
+/// Failures of a store, by incident.
 pub(crate) fn listed(path: &Path) -> BTreeMap<String, Value> {
     let reader = Reader::open(path, Duration::ZERO).unwrap();
     let page = reader.failures(&Filter { limit: 10_000_000, ..Filter::default() }).unwrap();
@@ -168,7 +168,7 @@ pub(crate) fn listed(path: &Path) -> BTreeMap<String, Value> {
     keyed.collect()
 }
 
-/// Whether what was found is what the model comes to.
+/// Compares the result with the model's.
 pub(crate) fn compare(
     told: &[Told],
     configured: Configured,

@@ -1,4 +1,4 @@
-//! What happens while an attempt is under way: news, orders of people, the end of the program, other backends.
+//! Tests of changes while an attempt is under way: news, orders of people, the end of the program, other backends.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -11,10 +11,10 @@ use crate::harness::SECRET;
 use crate::model::Told;
 use crate::process::Listening;
 
-/// What the deliverers are told, and tell.
+/// Orders and reports of the deliverers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Stage {
-    /// How many daemons there were.
+    /// Number of the daemon's start.
     pub(crate) start: usize,
     /// The one that runs now.
     pub(crate) listening: Option<Listening>,
@@ -118,7 +118,7 @@ impl Deliverer {
         (self.rng.u8(..10) == 0).then_some(webhook)
     }
 
-    /// What it was answered in a 202; `None`: nothing, or that it could not be kept.
+    /// Status in a 202; `None`: no answer, or one that it could not be kept.
     async fn post(&self, listening: Listening, webhook: &Webhook) -> Option<String> {
         let url = format!("http://{}/webhooks/pagerduty", listening.public);
         let signature = sign(&SecretString::from(SECRET), &webhook.body);

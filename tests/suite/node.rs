@@ -1,8 +1,8 @@
-//! What is driven by node: a browser, and Datadog's own client.
+//! Clients that node drives: a browser, and Datadog's own client.
 
 use std::path::{Path, PathBuf};
 
-/// Where the scripts and their packages are.
+/// Folder of the scripts and their packages.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/node");
 
 /// A script.
@@ -10,13 +10,14 @@ pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(FOLDER).join(name)
 }
 
-/// Where a program is.
+/// Path of a program.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
-/// Whether these programs and packages are there. Where all has to be, the test fails without them.
+/// `true` if these programs and packages are there. In a run that must have all of them, the test fails without
+/// them.
 pub(crate) fn is_ready(programs: &[&str], packages: &[&str]) -> bool {
     let no_program = programs.iter().find(|name| program(name).is_none());
     let no_package = packages.iter().find(|name| !script("node_modules").join(name).is_dir());

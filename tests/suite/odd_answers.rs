@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{Daemon, KEY, event_of};
 
-/// What follows a request's head.
+/// Answer after a request's head.
 #[derive(Debug, Clone, Copy)]
 enum Answer {
     /// Just these bytes; then the connection stays open.
@@ -26,7 +26,7 @@ enum Answer {
 /// A backend that answers each connection's first request in this way.
 struct Odd {
     address: SocketAddr,
-    /// How much was taken of a flood.
+    /// Bytes of a flood that were taken.
     flooded: Arc<AtomicUsize>,
 }
 

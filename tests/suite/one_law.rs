@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::harness::{Daemon, event_of, story};
 
-/// What the story comes to, less what depends on the way it was told.
+/// Outcome of the story, less the parts that depend on the way it was told.
 async fn outcome(daemon: &Daemon) -> Vec<Value> {
     let mut failures = daemon.failures().await;
     for failure in &mut failures {

@@ -88,12 +88,12 @@ impl Recording {
     }
 }
 
-/// How to cut.
+/// Way of cutting.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     variants: u64,
     seed: u64,
-    /// Who has seen so many looks no further.
+    /// Number of failures after which the search ends.
     enough_failures: usize,
 }
 
@@ -161,7 +161,7 @@ impl Plan {
     }
 }
 
-/// What came of it.
+/// Result of the cuts.
 #[derive(Debug, Default)]
 struct Report {
     cuts: usize,

@@ -9,7 +9,7 @@ use crate::harness::{Backend, Daemon, KEY};
 
 const ID: &str = "deployment:checkout:42";
 
-/// What a deployment can say of itself.
+/// Attributes that a deployment can have.
 fn details() -> Value {
     json!({
         "id": ID,

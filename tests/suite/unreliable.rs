@@ -32,11 +32,11 @@ struct Memory {
 pub(crate) struct Receipt {
     pub(crate) body: Vec<u8>,
     pub(crate) times: u32,
-    /// Whether it was taken at least once; the others were answered with an error.
+    /// `true` if it was taken at least once; the others were answered with an error.
     pub(crate) is_taken: bool,
 }
 
-/// What it does with a request that it has read.
+/// Reaction to a request that it has read.
 enum Mood {
     Takes,
     TakesSlowly(Duration),

@@ -31,7 +31,7 @@ fn echo(stream: &mut (impl Read + Write)) -> std::io::Result<String> {
     Ok(head)
 }
 
-/// What a server made of each connection: the head of its request, or why there was none.
+/// Serves connections. Returns the head of each request, or the reason why there was none.
 fn serve<S: Read + Write>(
     accept: impl Fn(TcpStream) -> S + Send + 'static,
 ) -> (SocketAddr, Receiver<Result<String, String>>) {

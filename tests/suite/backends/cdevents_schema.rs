@@ -43,7 +43,7 @@ mod tests {
     use super::*;
     use crate::json_schema::Schemas;
 
-    /// What is wrong with an event of this predicate.
+    /// Checks an event of this predicate.
     fn check(predicate: &str, event: &Value) -> Result<(), String> {
         Schemas::of_requests(&Value::Null).check(&of(predicate), event)
     }

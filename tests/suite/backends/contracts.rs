@@ -1,4 +1,4 @@
-//! What each backend demands of a request, written from its documentation and schemas.
+//! Demands of each backend on a request, written from its documentation and schemas.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

@@ -11,7 +11,7 @@ use crate::harness::{Backend, Daemon};
 
 const DEPLOYMENTS: i64 = 8;
 
-/// As many deployments, each of a service of its own.
+/// Deploys once for each of several services.
 async fn deploy_all(daemon: &Daemon) {
     for n in 0..DEPLOYMENTS {
         let more = json!({ "service": format!("Service {n}"), "id": format!("deployment:of-service-{n}") });

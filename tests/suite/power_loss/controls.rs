@@ -1,4 +1,4 @@
-//! What the program would have done had it been careless: the same steps, with a mistake made in them.
+//! Steps of a careless program: the same steps, with a mistake made in them.
 
 use std::collections::HashSet;
 

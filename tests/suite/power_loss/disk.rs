@@ -15,7 +15,7 @@ const PAGE: usize = 4_096;
 /// The files of a folder, by name.
 pub(super) type Files = BTreeMap<Arc<str>, Vec<u8>>;
 
-/// What became of the changes that were not synced.
+/// Fate of the changes that were not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// All of them reached the disk.
@@ -97,7 +97,7 @@ impl Disk {
         &mut self.inodes[inode]
     }
 
-    /// Whether there is anything whose fate is open.
+    /// `true` if any change has an open fate.
     pub(super) fn is_in_doubt(&self) -> bool {
         !self.renamed.is_empty()
             || self.present.values().any(|inode| !self.inodes[*inode].unsynced.is_empty())
@@ -179,7 +179,7 @@ fn grow(content: &mut Vec<u8>, length: usize) {
 struct Dice<'a> {
     fate: Fate,
     rng: &'a mut Rng,
-    /// How likely it is in a mixed fate that a change is kept whole, and how likely that it is not lost altogether.
+    /// Probability in a mixed fate that a change is kept whole. `not_lost`: that it is not lost altogether.
     whole: f64,
     not_lost: f64,
 }
@@ -255,7 +255,7 @@ mod tests {
         disk.after_power_loss(fate, &mut Rng::with_seed(1)).remove("a.db-wal")
     }
 
-    /// What may be found, by chance.
+    /// Contents that may be found, by chance.
     fn looks(disk: &Disk, fate: Fate) -> BTreeSet<Vec<u8>> {
         let mut rng = Rng::with_seed(1);
         (0..400).map(|_| disk.after_power_loss(fate, &mut rng).remove("a.db-wal").unwrap()).collect()

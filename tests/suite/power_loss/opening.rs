@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::disk::Files;
 use super::steps::Action;
 
-/// What others know, so that the store has to know it too.
+/// Facts that others know, so that the store has to know them too.
 #[derive(Debug, Default)]
 pub(super) struct Promised {
     /// The bodies of webhooks that were answered 202.
@@ -45,9 +45,9 @@ pub(super) struct Machine {
     policy: Arc<Policy>,
     destinations: Destinations,
     runtime: Runtime,
-    /// How often the program opened the store.
+    /// Number of times that the program opened the store.
     pub(super) by_program: usize,
-    /// How often it had events to fold that were kept and not folded.
+    /// Number of times that it had events to fold that were kept and not folded.
     pub(super) by_program_with_unfolded: usize,
 }
 
@@ -105,7 +105,7 @@ impl Machine {
         }
     }
 
-    /// What `run` and every command that writes begin and end with.
+    /// Opens and closes the store, as `run` and every command that writes do.
     fn open_and_close(&self) -> Result<(), String> {
         let settings = Settings {
             policy: Arc::clone(&self.policy),
@@ -137,7 +137,7 @@ impl CommitObserver for Unobserved {
     fn committed(&self, _: usize, _: Duration) {}
 }
 
-/// What a whole store keeps that is not where it should go yet.
+/// Content of a whole store that is not where it should go yet.
 #[derive(Debug, Default)]
 struct Kept {
     /// Events that no failure knows.

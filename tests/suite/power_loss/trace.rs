@@ -1,4 +1,4 @@
-//! What strace wrote (`-f -y -xx`), read back: the system calls, their bytes, and where each began and ended.
+//! Reads back the output of strace (`-f -y -xx`): the system calls, their bytes, and the start and end of each.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,14 @@ pub(super) struct Call {
     pub(super) entered: usize,
     /// The line on which it returned: the same one, unless others came in between.
     pub(super) left: usize,
-    /// What its first file descriptor is open on.
+    /// File of its first file descriptor.
     pub(super) file: String,
     /// All strings that it was given or gave, in one.
     pub(super) bytes: Vec<u8>,
     /// The arguments without the strings and descriptors.
     pub(super) plain: String,
     pub(super) result: i64,
-    /// What the descriptor that it returned is open on.
+    /// File of the descriptor that it returned.
     pub(super) opened: String,
 }
 
