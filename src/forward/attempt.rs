@@ -9,6 +9,7 @@ use crate::domain::forwarding::Destination;
 use crate::domain::lane::{Condition, Lane};
 use crate::domain::retry::{Verdict, is_lost, wait};
 use crate::store::{Claimed, Outcome, StoreError};
+use crate::telemetry::metrics::Attempted;
 
 impl Running {
     /// Sends one row and has the store record what came of it.
@@ -23,7 +24,7 @@ impl Running {
             }
             watched.note(tried, evidence, now, fastrand::f64())
         });
-        self.metrics.attempted(self.backend.name(), label(&outcome));
+        self.metrics.attempted(self.backend.name(), attempted(&outcome));
         self.record(lane, &claimed, &outcome, reply.taken).await;
         self.report.changed(lane, change, now);
         self.report.attempted(lane, &claimed, &outcome);
@@ -93,12 +94,12 @@ impl Running {
     }
 }
 
-/// The word for it in metrics.
-fn label(outcome: &Outcome) -> &'static str {
+/// Result of an attempt, for metrics.
+fn attempted(outcome: &Outcome) -> Attempted {
     match outcome {
-        Outcome::Sent { .. } => "sent",
-        Outcome::Retry { .. } => "retry",
-        Outcome::Released { .. } => "refused",
-        Outcome::Dead { .. } => "dead",
+        Outcome::Sent { .. } => Attempted::Sent,
+        Outcome::Retry { .. } => Attempted::Retry,
+        Outcome::Released { .. } => Attempted::Refused,
+        Outcome::Dead { .. } => Attempted::Dead,
     }
 }

@@ -23,6 +23,12 @@ pub(super) enum Reason {
     NoSuchPath,
 }
 
+/// Status of a webhook whose body did not come to its end.
+pub(super) const INCOMPLETE: &str = "incomplete";
+
+/// Status of a webhook that could not be kept just now.
+pub(super) const UNAVAILABLE: &str = "unavailable";
+
 impl Reason {
     /// All of them.
     pub(super) const ALL: [Self; 8] = [
@@ -117,6 +123,8 @@ fn capitalized(error: SignatureError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Recorded;
+    use crate::telemetry::intake::STATUSES;
 
     #[test]
     fn every_reason_has_its_own_place_and_label() {
@@ -125,5 +133,22 @@ mod tests {
         }
         let labels: std::collections::BTreeSet<_> = Reason::ALL.into_iter().map(Reason::status).collect();
         assert_eq!(labels.len(), Reason::ALL.len());
+    }
+
+    /// Prometheus sees no increase in a series that begins with 1.
+    #[test]
+    fn every_status_of_a_webhook_begins_with_zero() {
+        let recorded = [
+            Recorded::Accepted,
+            Recorded::AcceptedWithoutTime,
+            Recorded::Duplicate,
+            Recorded::Ignored,
+            Recorded::Quarantined,
+        ];
+        let reasons = Reason::ALL.into_iter().map(Reason::status);
+        let answered =
+            recorded.into_iter().map(Recorded::as_str).chain(reasons).chain([INCOMPLETE, UNAVAILABLE]);
+        let known: std::collections::BTreeSet<_> = STATUSES.into_iter().collect();
+        assert_eq!(answered.collect::<std::collections::BTreeSet<_>>(), known);
     }
 }

@@ -18,7 +18,7 @@ use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
 use crate::pagerduty::signature::SIGNATURE_HEADER;
-use crate::telemetry::intake::Source;
+use crate::telemetry::intake::{EventKind, EventStatus, Source};
 use crate::telemetry::metrics::Metrics;
 
 /// Number of characters that are shown of a path without a route.
@@ -132,17 +132,17 @@ impl Requests {
     }
 
     /// A request to the event API was answered.
-    pub(super) fn event(&self, kind: &'static str, status: &'static str, peer: Option<Peer>) {
+    pub(super) fn event(&self, kind: EventKind, status: EventStatus, peer: Option<Peer>) {
         self.metrics.intake.event(kind, status);
         match status {
-            "accepted" => self.lock().event_accepted_at = Some(self.clock.now()),
-            "forbidden" => {
+            EventStatus::Accepted => self.lock().event_accepted_at = Some(self.clock.now()),
+            EventStatus::Forbidden => {
                 let refusal = self.refusal(peer);
                 if let Some(held_back) = self.lines.forbidden.pass(std::time::Instant::now()) {
                     let peer = &refusal.peer;
                     tracing::warn!(
                         peer,
-                        kind,
+                        kind = kind.as_str(),
                         held_back,
                         "the event API refused a request: its DD-API-KEY header holds none of the keys in [events_api] \
                          keys. Give the sender one of those"
@@ -150,15 +150,23 @@ impl Requests {
                 }
                 self.lock().event_forbidden = Some(refusal);
             }
-            "off" => {
+            EventStatus::Off => {
                 let refusal = self.refusal(peer);
                 if let Some(held_back) = self.lines.off.pass(std::time::Instant::now()) {
                     let peer = &refusal.peer;
-                    tracing::warn!(peer, kind, held_back, "the event API is off: set [events_api] keys");
+                    tracing::warn!(
+                        peer,
+                        kind = kind.as_str(),
+                        held_back,
+                        "the event API is off: set [events_api] keys"
+                    );
                 }
                 self.lock().event_off = Some(refusal);
             }
-            _ => {}
+            EventStatus::Invalid
+            | EventStatus::TooLarge
+            | EventStatus::Incomplete
+            | EventStatus::Unavailable => {}
         }
     }
 

@@ -14,7 +14,7 @@ use super::answer::{CloseConnection, closing, in_time, refusal};
 use super::body::{BodyError, LARGEST_BODY_BYTES};
 use super::budget::BodyBudget;
 use super::connection::Peer;
-use super::refused::Reason;
+use super::refused::{INCOMPLETE, Reason, UNAVAILABLE};
 use super::requests::Requests;
 use crate::clock::Clock;
 use crate::config::Unverified;
@@ -69,8 +69,8 @@ pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
         Err(refused) => {
             match refused {
                 Refused::For(reason) => intake.requests.webhook_refused(reason, peer),
-                Refused::Incomplete => intake.requests.webhook_not_kept("incomplete"),
-                Refused::NoRoom => intake.requests.webhook_not_kept("unavailable"),
+                Refused::Incomplete => intake.requests.webhook_not_kept(INCOMPLETE),
+                Refused::NoRoom => intake.requests.webhook_not_kept(UNAVAILABLE),
             }
             return refused.into_response();
         }
@@ -92,7 +92,7 @@ pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
             accepted(recorded)
         }
         Err(error) => {
-            intake.requests.webhook_not_kept("unavailable");
+            intake.requests.webhook_not_kept(UNAVAILABLE);
             say_that_put_off(&error);
             let detail = "The event could not be stored just now; send it again.";
             refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)

@@ -31,7 +31,7 @@ impl Source {
 
 /// Answers to a webhook. Each is there from the beginning: Prometheus sees no increase in a series that begins
 /// with 1.
-const STATUSES: [&str; 14] = [
+pub(crate) const STATUSES: [&str; 14] = [
     "accepted",
     "duplicate",
     "ignored",
@@ -48,12 +48,75 @@ const STATUSES: [&str; 14] = [
     "unavailable",
 ];
 
-/// Kinds of requests to the event API.
-const KINDS: [&str; 3] = ["deployment", "failure", "withdrawal"];
+/// Subject of a request to the event API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// A deployment is sent.
+    Deployment,
+    /// A failure is sent.
+    Failure,
+    /// A failure is deleted.
+    Withdrawal,
+}
 
-/// Outcomes of a request to the event API.
-const OUTCOMES: [&str; 7] =
-    ["accepted", "invalid", "forbidden", "off", "too_large", "incomplete", "unavailable"];
+impl EventKind {
+    /// All of them. The length is that of the enum as long as its last variant stays the last.
+    const ALL: [Self; Self::Withdrawal as usize + 1] = [Self::Deployment, Self::Failure, Self::Withdrawal];
+
+    /// Value of the label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployment => "deployment",
+            Self::Failure => "failure",
+            Self::Withdrawal => "withdrawal",
+        }
+    }
+}
+
+/// Answer to a request to the event API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventStatus {
+    /// 200 or 202.
+    Accepted,
+    /// 400.
+    Invalid,
+    /// 403: without a key that is known.
+    Forbidden,
+    /// 404: no keys are configured.
+    Off,
+    /// 413.
+    TooLarge,
+    /// None: the body did not come to its end.
+    Incomplete,
+    /// 503.
+    Unavailable,
+}
+
+impl EventStatus {
+    /// All of them. The length is that of the enum as long as its last variant stays the last.
+    const ALL: [Self; Self::Unavailable as usize + 1] = [
+        Self::Accepted,
+        Self::Invalid,
+        Self::Forbidden,
+        Self::Off,
+        Self::TooLarge,
+        Self::Incomplete,
+        Self::Unavailable,
+    ];
+
+    /// Value of the label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Invalid => "invalid",
+            Self::Forbidden => "forbidden",
+            Self::Off => "off",
+            Self::TooLarge => "too_large",
+            Self::Incomplete => "incomplete",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Webhook {
@@ -65,6 +128,12 @@ struct Webhook {
 struct Request {
     kind: &'static str,
     status: &'static str,
+}
+
+impl Request {
+    const fn of(kind: EventKind, status: EventStatus) -> Self {
+        Self { kind: kind.as_str(), status: status.as_str() }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -133,8 +202,10 @@ impl Intake {
         for source in [source, unknown.source] {
             self.last_refused.get_or_create(&Of { source }).set(0.0);
         }
-        for (kind, status) in KINDS.iter().flat_map(|kind| OUTCOMES.map(|status| (*kind, status))) {
-            self.events_api.get_or_create(&Request { kind, status }).inc_by(0);
+        for (kind, status) in
+            EventKind::ALL.iter().flat_map(|kind| EventStatus::ALL.map(|status| (*kind, status)))
+        {
+            self.events_api.get_or_create(&Request::of(kind, status)).inc_by(0);
         }
     }
 
@@ -154,8 +225,8 @@ impl Intake {
     }
 
     /// Counts an answer of the event API.
-    pub fn event(&self, kind: &'static str, status: &'static str) {
-        self.events_api.get_or_create(&Request { kind, status }).inc();
+    pub fn event(&self, kind: EventKind, status: EventStatus) {
+        self.events_api.get_or_create(&Request::of(kind, status)).inc();
     }
 
     /// Notes when the last deployment finished.

@@ -29,8 +29,33 @@ struct Attempt {
     outcome: &'static str,
 }
 
-/// Outcomes of an attempt, as `forward` counts them.
-const OUTCOMES: [&str; 4] = ["sent", "retry", "refused", "dead"];
+/// Result of an attempt to forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempted {
+    /// The backend took it.
+    Sent,
+    /// To be tried again.
+    Retry,
+    /// Our credentials were refused.
+    Refused,
+    /// The backend will not take it.
+    Dead,
+}
+
+impl Attempted {
+    /// All of them. The length is that of the enum as long as its last variant stays the last.
+    const ALL: [Self; Self::Dead as usize + 1] = [Self::Sent, Self::Retry, Self::Refused, Self::Dead];
+
+    /// Value of the label.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Retry => "retry",
+            Self::Refused => "refused",
+            Self::Dead => "dead",
+        }
+    }
+}
 
 /// Everything that is counted. No label ever carries an incident id, a title or a URL.
 pub struct Metrics {
@@ -97,7 +122,7 @@ impl Metrics {
         register!(open_failures, "open_failures", "Open failures");
         register!(quarantined, "quarantined", "Signed bodies that were not understood");
         for backend in &self.backends {
-            for outcome in OUTCOMES {
+            for outcome in Attempted::ALL.map(Attempted::as_str) {
                 self.attempts.get_or_create(&Attempt { backend: backend.clone(), outcome }).inc_by(0);
             }
         }
@@ -114,7 +139,8 @@ impl Metrics {
     }
 
     /// Counts an attempt to forward.
-    pub fn attempted(&self, backend: &str, outcome: &'static str) {
+    pub fn attempted(&self, backend: &str, attempted: Attempted) {
+        let outcome = attempted.as_str();
         self.attempts.get_or_create(&Attempt { backend: backend.to_owned(), outcome }).inc();
     }
 

@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::domain::id::{DeploymentId, FailureId};
 use crate::domain::policy::Policy;
 use crate::store::{Store, StoreError, Submitted};
+use crate::telemetry::intake::{EventKind, EventStatus};
 
 /// State of the event API's handlers.
 pub struct EventsApi {
@@ -67,11 +68,11 @@ impl EventsApi {
     /// Counts an answer, and gives it.
     fn answer(
         &self,
-        kind: &'static str,
+        kind: EventKind,
         peer: Option<Peer>,
         answer: Result<impl IntoResponse, Refused>,
     ) -> Response {
-        let status = answer.as_ref().map_or_else(Refused::status, |_| "accepted");
+        let status = answer.as_ref().map_or_else(Refused::status, |_| EventStatus::Accepted);
         self.requests.event(kind, status, peer);
         answer.into_response()
     }
@@ -89,14 +90,14 @@ enum Refused {
 
 impl Refused {
     /// The value of the metric's label.
-    fn status(&self) -> &'static str {
+    fn status(&self) -> EventStatus {
         match self {
-            Self::Off => "off",
-            Self::Forbidden => "forbidden",
-            Self::Incomplete => "incomplete",
-            Self::TooLarge => "too_large",
-            Self::Unavailable => "unavailable",
-            Self::Invalid(_) => "invalid",
+            Self::Off => EventStatus::Off,
+            Self::Forbidden => EventStatus::Forbidden,
+            Self::Incomplete => EventStatus::Incomplete,
+            Self::TooLarge => EventStatus::TooLarge,
+            Self::Unavailable => EventStatus::Unavailable,
+            Self::Invalid(_) => EventStatus::Invalid,
         }
     }
 }
@@ -134,7 +135,7 @@ pub(super) async fn submit(State(api): State<Arc<EventsApi>>, request: Request) 
     let peer = request.extensions().get::<Peer>().copied();
     let submitted = api.submit(request).await.inspect(|id| tracing::debug!(%id, "a failure was accepted"));
     let said = submitted.map(|id| Json(json!({ "data": { "id": id, "type": "dora_failure" } })));
-    api.answer("failure", peer, said)
+    api.answer(EventKind::Failure, peer, said)
 }
 
 /// `POST /api/v2/dora/deployment`.
@@ -142,7 +143,7 @@ pub(super) async fn deploy(State(api): State<Arc<EventsApi>>, request: Request) 
     let peer = request.extensions().get::<Peer>().copied();
     let deployed = api.deploy(request).await.inspect(|id| tracing::debug!(%id, "a deployment was accepted"));
     let said = deployed.map(|id| Json(json!({ "data": { "id": id, "type": "dora_deployment" } })));
-    api.answer("deployment", peer, said)
+    api.answer(EventKind::Deployment, peer, said)
 }
 
 /// `DELETE /api/v2/dora/failure/{id}`: 202 as well where there is nothing (any more), so that it can be repeated.
@@ -157,7 +158,7 @@ pub(super) async fn withdraw(
     let withdrawn = api.withdraw(&id, request.headers()).await;
     let said =
         withdrawn.inspect(|()| tracing::debug!(id, "a failure was withdrawn")).map(|()| StatusCode::ACCEPTED);
-    api.answer("withdrawal", peer, said)
+    api.answer(EventKind::Withdrawal, peer, said)
 }
 
 impl EventsApi {
