@@ -173,7 +173,7 @@ impl Daemon {
             }
         });
         servers.spawn(http::serve(listeners.public, public, Limits::default(), stop.clone()));
-        servers.spawn(http::serve(listeners.admin, admin, Limits::default(), stop.clone()));
+        servers.spawn(http::serve(listeners.admin, admin, Limits::of_admin(), stop.clone()));
         Ok(servers)
     }
 

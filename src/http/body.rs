@@ -50,18 +50,16 @@ impl AsRef<[u8]> for HeldBody {
 pub(super) enum BodyError {
     /// It is longer than 512 KiB.
     TooLarge,
-    /// It was not complete in time, gave way to others, or the sender went away.
+    /// It was not complete in time, or the sender went away.
     Incomplete,
-    /// Too many large bodies are being kept.
+    /// Too many large bodies are being received or kept.
     NoRoom,
 }
 
 impl From<NoRoom> for BodyError {
-    fn from(no_room: NoRoom) -> Self {
-        match no_room {
-            NoRoom::GaveWay => Self::Incomplete,
-            NoRoom::Full => Self::NoRoom,
-        }
+    /// A sender that had to give way is told to send again, like one that found no room.
+    fn from(_: NoRoom) -> Self {
+        Self::NoRoom
     }
 }
 
@@ -130,7 +128,7 @@ async fn in_pace(
     };
     tokio::select! {
         biased;
-        () = reservation.gives_way() => Err(BodyError::Incomplete),
+        () = reservation.gives_way() => Err(BodyError::NoRoom),
         chunk = next_chunk(body) => chunk,
         () = sleep_until(began + allowed(length)) => Err(BodyError::Incomplete),
     }

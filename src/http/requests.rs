@@ -12,12 +12,13 @@ use axum::response::Response;
 
 use super::answer::not_found;
 use super::connection::Peer;
-use super::refused::Reason;
+use super::refused::{INCOMPLETE, Reason, UNAVAILABLE};
 use crate::clock::Clock;
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
 use crate::pagerduty::signature::SIGNATURE_HEADER;
+use crate::store::StoreError;
 use crate::telemetry::intake::{EventKind, EventStatus, Source};
 use crate::telemetry::metrics::Metrics;
 
@@ -69,6 +70,9 @@ pub(super) struct Refusal {
 struct Lines {
     webhooks: [LogLimit; Reason::ALL.len()],
     nobodys: LogLimit,
+    cut_off: LogLimit,
+    without_room: LogLimit,
+    not_kept: LogLimit,
     forbidden: LogLimit,
     off: LogLimit,
 }
@@ -111,6 +115,41 @@ impl Requests {
     /// A webhook was not kept, by no fault of its own or by an accident on its way. PagerDuty sends it again.
     pub(super) fn webhook_not_kept(&self, status: &'static str) {
         self.metrics.intake.webhook(Source::PagerDuty, status);
+    }
+
+    /// Says that the store did not keep a webhook in time.
+    pub(super) fn log_not_kept(&self, error: &StoreError) {
+        if let Some(held_back) = self.lines.not_kept.pass(std::time::Instant::now()) {
+            tracing::warn!(%error, held_back, "a webhook could not be kept: PagerDuty sends it again for 48 hours");
+        }
+    }
+
+    /// A webhook was cut off without an answer, because its body did not come in time. PagerDuty sends it again.
+    pub(super) fn webhook_cut_off(&self, peer: Option<Peer>) {
+        self.webhook_not_kept(INCOMPLETE);
+        if let Some(held_back) = self.lines.cut_off.pass(std::time::Instant::now()) {
+            let peer = self.refusal(peer).peer;
+            tracing::warn!(
+                peer,
+                held_back,
+                "a webhook was cut off: its body did not come in 10 s, or too slowly. If PagerDuty sent it, look at the \
+                 proxy and the network. Else somebody else posts here"
+            );
+        }
+    }
+
+    /// A webhook was answered 503, because too many large bodies were being received. PagerDuty sends it again.
+    pub(super) fn webhook_without_room(&self, peer: Option<Peer>) {
+        self.webhook_not_kept(UNAVAILABLE);
+        if let Some(held_back) = self.lines.without_room.pass(std::time::Instant::now()) {
+            let peer = self.refusal(peer).peer;
+            tracing::warn!(
+                peer,
+                held_back,
+                "a webhook was answered 503: too many large bodies are being received at once. PagerDuty sends it again \
+                 for 48 hours"
+            );
+        }
     }
 
     /// A webhook was refused.

@@ -40,6 +40,13 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Limits of the admin listener. People and probes need few connections, and must leave the descriptors to webhooks.
+    pub fn of_admin() -> Self {
+        Self { connections: 128, ..Self::default() }
+    }
+}
+
 /// Serves until `stop` is set, then lets the requests in hand finish.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
     let (mut open, mut failing) = (Open::default(), Failing::default());

@@ -1,7 +1,6 @@
 //! `POST {pagerduty.path}`: what is signed is kept, and answered once the disk has it.
 
-use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -14,13 +13,12 @@ use super::answer::{CloseConnection, closing, in_time, refusal};
 use super::body::{BodyError, LARGEST_BODY_BYTES};
 use super::budget::BodyBudget;
 use super::connection::Peer;
-use super::refused::{INCOMPLETE, Reason, UNAVAILABLE};
+use super::refused::{Reason, UNAVAILABLE};
 use super::requests::Requests;
 use crate::clock::Clock;
 use crate::config::Unverified;
 use crate::domain::event::Heading;
 use crate::domain::printable::printable;
-use crate::log_limit::LogLimit;
 use crate::pagerduty::payload::{self, NotUnderstood};
 use crate::pagerduty::signature::{SIGNATURE_HEADER, SignatureError, SigningSecrets};
 use crate::store::{Delivery, Recorded, Store, StoreError};
@@ -69,8 +67,8 @@ pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
         Err(refused) => {
             match refused {
                 Refused::For(reason) => intake.requests.webhook_refused(reason, peer),
-                Refused::Incomplete => intake.requests.webhook_not_kept(INCOMPLETE),
-                Refused::NoRoom => intake.requests.webhook_not_kept(UNAVAILABLE),
+                Refused::Incomplete => intake.requests.webhook_cut_off(peer),
+                Refused::NoRoom => intake.requests.webhook_without_room(peer),
             }
             return refused.into_response();
         }
@@ -93,21 +91,14 @@ pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
         }
         Err(error) => {
             intake.requests.webhook_not_kept(UNAVAILABLE);
-            say_that_put_off(&error);
+            if !matches!(error, StoreError::NotCommitted(_)) {
+                // The store itself says that it cannot commit, and how many webhooks that concerns.
+                intake.store.put_off();
+                intake.requests.log_not_kept(&error);
+            }
             let detail = "The event could not be stored just now; send it again.";
             refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
         }
-    }
-}
-
-/// The store itself says that it cannot commit, and how many webhooks that concerns.
-fn say_that_put_off(error: &StoreError) {
-    static LINES: LazyLock<LogLimit> = LazyLock::new(LogLimit::default);
-    if matches!(error, StoreError::NotCommitted(_)) {
-        return;
-    }
-    if let Some(held_back) = LINES.pass(Instant::now()) {
-        tracing::warn!(%error, held_back, "a webhook could not be kept: PagerDuty sends it again for 48 hours");
     }
 }
 
@@ -214,7 +205,7 @@ impl IntoResponse for Refused {
             Self::Incomplete => return CloseConnection.into_response(),
             Self::NoRoom => {
                 let detail = "Too many large bodies are being received; send it again.";
-                return refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+                return closing(refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail));
             }
         };
         let (status, detail) = match reason {

@@ -1,5 +1,6 @@
 //! The store's health: since when it cannot commit, and when it commits again.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ pub(super) struct Health(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     outage: Mutex<Option<Outage>>,
+    /// Webhooks that the writer did not come to in time since the last commit.
+    put_off: AtomicUsize,
     lines: LogLimit,
 }
 
@@ -56,7 +59,7 @@ impl Health {
         (outage.failed_last, outage.committed_at) = (now, None);
         error.clone_into(&mut outage.error);
         outage.refused_writes += writes;
-        outage.refused_webhooks += webhooks;
+        outage.refused_webhooks += webhooks + self.0.put_off.swap(0, Ordering::Relaxed);
         if self.0.lines.pass(now).is_some() {
             tracing::error!(
                 error,
@@ -68,10 +71,17 @@ impl Health {
         }
     }
 
+    /// Notes a webhook that the writer did not come to in time.
+    pub(super) fn put_off(&self) {
+        self.0.put_off.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Notes a commit.
     pub(super) fn committed(&self, now: Instant) {
+        let put_off = self.0.put_off.swap(0, Ordering::Relaxed);
         if let Some(outage) = &mut *self.lock() {
             outage.committed_at.get_or_insert(now);
+            outage.refused_webhooks += put_off;
         }
     }
 

@@ -25,6 +25,8 @@ pub(super) enum Kind {
 pub(super) trait Job: Send {
     /// Purpose of the job.
     fn kind(&self) -> Kind;
+    /// `true` while somebody waits for the outcome.
+    fn is_awaited(&self) -> bool;
     /// Does it. After an error it may be called again, in a transaction of its own.
     fn run(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()>;
     /// Tells the outcome.

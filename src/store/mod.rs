@@ -228,6 +228,12 @@ impl Store {
         self.health.trouble(Instant::now())
     }
 
+    /// Notes a webhook that was answered 503 because the writer did not come to it in time. If the store turns out to be
+    /// unable to commit, the webhook is counted as put off by that.
+    pub fn put_off(&self) {
+        self.health.put_off();
+    }
+
     /// Receiver of the writer's state, which changes when the writer ends.
     pub fn ended(&self) -> watch::Receiver<Ended> {
         self.ended.clone()
@@ -282,6 +288,10 @@ impl<T: Send + 'static, W: Work<T>> Pending<T, W> {
 impl<T: Send + 'static, W: Work<T>> Job for Pending<T, W> {
     fn kind(&self) -> Kind {
         self.kind
+    }
+
+    fn is_awaited(&self) -> bool {
+        !self.answer.is_closed()
     }
 
     fn run(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()> {

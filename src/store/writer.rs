@@ -380,7 +380,8 @@ impl Writer {
 
     /// Tells everybody in a group that nothing of it was done.
     fn refuse(&self, group: Vec<Box<dyn Job>>, error: &str) {
-        let webhooks = group.iter().filter(|job| job.kind() == Kind::Webhook).count();
+        // Those that nobody waits for any more were answered 503 before, and counted then.
+        let webhooks = group.iter().filter(|job| job.kind() == Kind::Webhook && job.is_awaited()).count();
         let writes = group.len();
         for job in group {
             job.finish(Err(StoreError::NotCommitted(error.to_owned())));
