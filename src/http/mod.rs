@@ -48,11 +48,15 @@ pub fn public(path: &str, intake: Intake, events_api: EventsApi, requests: Arc<R
         router = router.route(path, post(webhook::receive).with_state(Arc::clone(&intake)));
     }
     let state = Arc::new(events_api);
+    for slash in ["", "/"] {
+        let path = |kind: &str| format!("/api/v2/dora/{kind}{slash}");
+        router = router
+            .route(&path("deployment"), post(events_api::deploy).with_state(Arc::clone(&state)))
+            .route(&path("failure"), post(events_api::submit).with_state(Arc::clone(&state)))
+            .route(&path("incident"), post(events_api::submit).with_state(Arc::clone(&state)))
+            .route(&path("failure/{id}"), delete(events_api::withdraw).with_state(Arc::clone(&state)));
+    }
     router
-        .route("/api/v2/dora/deployment", post(events_api::deploy).with_state(Arc::clone(&state)))
-        .route("/api/v2/dora/failure", post(events_api::submit).with_state(Arc::clone(&state)))
-        .route("/api/v2/dora/incident", post(events_api::submit).with_state(Arc::clone(&state)))
-        .route("/api/v2/dora/failure/{id}", delete(events_api::withdraw).with_state(state))
         .fallback_service(any(requests::no_such_path).with_state(requests))
         .method_not_allowed_fallback(answer::method_not_allowed)
 }

@@ -25,6 +25,9 @@ use crate::telemetry::metrics::Metrics;
 /// Number of characters that are shown of a path without a route.
 const SHOWN_CHARACTERS: usize = 100;
 
+/// Route for deployments.
+const DEPLOYMENTS: &str = "/api/v2/dora/deployment";
+
 /// Requests to the public listener.
 pub struct Requests {
     metrics: Arc<Metrics>,
@@ -215,7 +218,7 @@ impl Requests {
         Refusal { at: self.clock.now(), peer }
     }
 
-    /// A webhook came to a path where there is nothing.
+    /// A POST request came to a path where there is nothing.
     fn lost(&self, path: &str, headers: &HeaderMap, peer: Option<Peer>) {
         let path: String = printable(path).chars().take(SHOWN_CHARACTERS).collect();
         let (right, is_pagerdutys) = (&self.webhook_path, looks_like_pagerdutys(headers));
@@ -229,14 +232,19 @@ impl Requests {
         self.metrics.intake.webhook(source, status);
         self.metrics.intake.refused_at(source, refusal.at);
         if let Some(held_back) = lines.pass(std::time::Instant::now()) {
-            let (peer, todo) = (&refusal.peer, Reason::NoSuchPath.todo());
-            tracing::warn!(
-                peer,
-                reason = status,
-                path,
-                held_back,
-                "a webhook was refused: there is nothing at {path}; PagerDuty's webhooks go to {right}. {todo}"
-            );
+            let peer = &refusal.peer;
+            let said = if is_pagerdutys {
+                let todo = Reason::NoSuchPath.todo();
+                format!(
+                    "a webhook was refused: there is nothing at {path}; PagerDuty's webhooks go to {right}. {todo}"
+                )
+            } else {
+                format!(
+                    "a POST request was refused: there is nothing at {path}. PagerDuty's webhooks go to {right}, \
+                     deployments to {DEPLOYMENTS}. If the sender is yours, correct its address"
+                )
+            };
+            tracing::warn!(peer, reason = status, path, held_back, "{said}");
         }
         if is_pagerdutys {
             self.remember(RefusedWebhook { reason: Reason::NoSuchPath, refusal });

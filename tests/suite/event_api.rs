@@ -33,6 +33,21 @@ async fn a_failure_is_kept_replaced_and_forwarded() {
 }
 
 #[tokio::test]
+async fn a_slash_behind_a_route_changes_nothing() {
+    let daemon = Daemon::start("").await;
+    let failure = json!({ "data": { "attributes": {
+        "id": "deploy-1234567890", "services": ["checkout"], "started_at": 1_793_527_200 } } });
+    for path in ["/failure/", "/incident/"] {
+        assert_eq!(daemon.event_api("POST", path, &failure).await.status, 200, "{path}");
+    }
+    let deployment = json!({ "data": { "attributes": {
+        "service": "checkout", "started_at": 1_793_527_200, "finished_at": 1_793_527_300 } } });
+    assert_eq!(daemon.event_api("POST", "/deployment/", &deployment).await.status, 200);
+    assert_eq!(daemon.event_api("DELETE", "/failure/deploy-1234567890/", &json!(null)).await.status, 202);
+    assert!(daemon.failures().await.is_empty());
+}
+
+#[tokio::test]
 async fn without_the_key_nothing_happens() {
     let daemon = Daemon::start("").await;
     let url = format!("http://{}/api/v2/dora/failure", daemon.public);

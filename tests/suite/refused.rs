@@ -104,17 +104,25 @@ async fn each_reason_is_one_line_in_the_log_that_says_what_to_do() {
         for (headers, body, path, _) in refused() {
             post(&client(), format!("http://{}{path}", listening.public), &headers, body).await;
         }
+        post(&client(), format!("http://{}/api/v2/dora/deploy", listening.public), &[], "{}".to_owned())
+            .await;
         let key = [("dd-api-key", "unknown".to_owned())];
         let url = format!("http://{}/api/v2/dora/deployment", listening.public);
         assert_eq!(post(&client(), url, &key, "{}".to_owned()).await, 404);
     }
     let said = process.terminate();
     for (_, _, _, status) in refused() {
-        let lines: Vec<&str> = said.lines().filter(|line| line.contains(&format!("\"{status}\""))).collect();
+        let is_its = |line: &&str| line.contains(&format!("\"{status}\"")) && !line.contains("a POST request");
+        let lines: Vec<&str> = said.lines().filter(is_its).collect();
         assert_eq!(lines.len(), 1, "{status}: {said}");
         assert!(lines[0].contains("127.0.0.1:") && lines[0].contains("a webhook was refused"), "{said}");
     }
-    for words in ["/webhooks/pagerdut;", "V1 or V2", "the event API is off: set [events_api] keys"] {
+    for words in [
+        "a POST request was refused: there is nothing at /api/v2/dora/deploy.",
+        "/webhooks/pagerdut;",
+        "V1 or V2",
+        "the event API is off: set [events_api] keys",
+    ] {
         assert_eq!(said.matches(words).count(), 1, "{words}: {said}");
     }
 }
