@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::table::{Column, render, say, say_json, tell, width};
-use super::{Failed, Format, FormatName};
+use super::{Failed, Format, FormatName, limit, name};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::failure::{Failure, State};
@@ -20,15 +20,15 @@ pub(super) struct Options {
     state: Option<State>,
 
     /// Only those that count for this service
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = name)]
     service: Option<String>,
 
     /// Only those that began then or later: RFC 3339, a date, or an age such as 30d
     #[arg(long, value_name = "T")]
     since: Option<String>,
 
-    /// At most that many
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Show no more rows than this
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = limit)]
     limit: u32,
 
     #[command(flatten)]

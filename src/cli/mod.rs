@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, Problem, Problems};
+use crate::domain::name::trimmed;
 use crate::telemetry::logs::Logs;
 
 /// Help of `--config`. Clap's `env` is not used: it refuses an empty variable, which counts as unset here.
@@ -93,17 +94,31 @@ enum Command {
 /// For commands that list.
 #[derive(Args)]
 struct Format {
-    /// How to print
+    /// Form of the output
     #[arg(long, value_enum, default_value_t = FormatName::Table)]
     format: FormatName,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FormatName {
-    /// For people
+    /// A table, for reading
     Table,
-    /// For programs: the same as the API answers
+    /// JSON, the same as the API answers
     Json,
+}
+
+/// Reads the value of `--limit`.
+fn limit(text: &str) -> Result<u32, String> {
+    let number = text.trim().parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("a whole number from 1 to {} is needed", u32::MAX))
+}
+
+/// Reads a name to look for.
+fn name(text: &str) -> Result<String, String> {
+    if trimmed(text).is_empty() {
+        return Err("it is blank: write a name, or leave the option out".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Reason that a command failed, with its exit status.

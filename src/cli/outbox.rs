@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use super::failures::{or_dash, second};
 use super::outbox_orders::{Which, give};
 use super::table::{Column, render, say, say_json, tell, width};
-use super::{Failed, Format, FormatName, examples};
+use super::{Failed, Format, FormatName, examples, limit};
 use crate::config::Config;
 use crate::domain::lane::{Condition, Lane};
 use crate::domain::printable::printable;
@@ -19,7 +19,9 @@ pub(super) struct Options {
     #[command(subcommand)]
     order: Option<Do>,
 
-    /// Only rows in this state: what waits to be told is pending, what was not taken is dead
+    /// Only rows in this state. pending: still to be sent; sent: the backend accepted it; dead: the backend refused it,
+    /// and it is not sent again; superseded: replaced by a newer revision before it was sent; discarded: given up by
+    /// `outbox discard`
     #[arg(long, value_parser = state_parser())]
     state: Option<RowState>,
 
@@ -27,8 +29,8 @@ pub(super) struct Options {
     #[arg(long, value_name = "B")]
     backend: Option<String>,
 
-    /// At most that many
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Show no more rows than this
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit)]
     limit: u32,
 
     #[command(flatten)]
@@ -40,7 +42,7 @@ enum Do {
     /// Try rows again, now, also where their backend asked to wait
     #[command(after_help = examples::OUTBOX_RETRY)]
     Retry(Which),
-    /// Give rows up
+    /// Stop sending rows: their backend is not told, and they are no longer counted as dead
     #[command(after_help = examples::OUTBOX_DISCARD)]
     Discard(Which),
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::daemon::Daemon;
 use super::failures::{or_dash, second};
 use super::table::{Column, render, say, tell, width};
-use super::{Failed, Format, FormatName, examples, runtime};
+use super::{Failed, Format, FormatName, examples, limit, runtime};
 use crate::config::Config;
 use crate::domain::printable::printable;
 use crate::pagerduty::payload;
@@ -22,8 +22,8 @@ pub(super) struct Options {
     #[command(subcommand)]
     order: Option<Do>,
 
-    /// At most that many
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Show no more rows than this
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit)]
     limit: u32,
 
     #[command(flatten)]
@@ -32,29 +32,34 @@ pub(super) struct Options {
 
 #[derive(Subcommand)]
 enum Do {
-    /// Print one of them whole
+    /// Print one webhook with its whole body
     #[command(after_help = examples::QUARANTINE_SHOW)]
     Show {
-        /// The row
-        #[arg(value_name = "ID")]
+        /// Number of the row, as `quarantine` lists it
+        #[arg(value_name = "ID", value_parser = row)]
         id: i64,
 
         #[command(flatten)]
         format: Format,
     },
-    /// Read them again with this version of the program; what is understood becomes an event
+    /// Read webhooks again with this version of the program; what is understood becomes an event
     #[command(
         group(ArgGroup::new("which").required(true).args(["ids", "all"])),
         after_help = examples::QUARANTINE_RETRY
     )]
     Retry {
-        /// The rows
-        #[arg(value_name = "ID")]
+        /// Numbers of the rows, as `quarantine` lists them
+        #[arg(value_name = "ID", value_parser = row)]
         ids: Vec<i64>,
-        /// All of them
+        /// Every row in quarantine
         #[arg(long)]
         all: bool,
     },
+}
+
+/// The number of a row.
+fn row(text: &str) -> Result<i64, String> {
+    text.trim().parse().map_err(|_| "a number is needed: `pagerduty-dora quarantine` lists them".to_owned())
 }
 
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {

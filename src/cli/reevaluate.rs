@@ -66,8 +66,9 @@ async fn change(
         let fingerprint = policy.fingerprint();
         return Ok(all(since, async |span| by_daemon(&daemon, &fingerprint, span).await).await?);
     }
-    tell(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
+    // Opened first: where there is no store, nothing is said of changing it.
     let direct = Direct::open(config, policy)?;
+    tell(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
     let changed = all(since, async |span| Ok(direct.store().reevaluate(span, SystemClock.now()).await?));
     let changed = changed.await;
     direct.close().await?;

@@ -5,7 +5,7 @@ mod shift;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use reqwest::Url;
 use secrecy::SecretString;
@@ -13,9 +13,12 @@ use secrecy::SecretString;
 use super::table::{say, tell};
 use super::{Failed, runtime};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Secret;
+use crate::config::{Secret, SecretError};
 use crate::http_client;
 use crate::pagerduty::signature::{SIGNATURE_HEADER, sign};
+
+/// Variable of the secret, where no other source is named.
+const USUAL_VARIABLE: &str = "PAGERDUTY_SIGNING_SECRET";
 
 /// PagerDuty waits that long for an answer.
 const PAGERDUTY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,9 +41,9 @@ pub(super) struct Options {
     #[arg(long, value_name = "F", conflicts_with = "secret_env")]
     secret_file: Option<PathBuf>,
 
-    /// Sign with the secret in this environment variable
-    #[arg(long, value_name = "NAME", default_value = "PAGERDUTY_SIGNING_SECRET")]
-    secret_env: String,
+    /// Sign with the secret in this environment variable [default: PAGERDUTY_SIGNING_SECRET]
+    #[arg(long, value_name = "NAME")]
+    secret_env: Option<String>,
 
     /// Move all times so that the last event happened just now, and give each event a new id
     #[arg(long)]
@@ -48,9 +51,27 @@ pub(super) struct Options {
 }
 
 fn http_url(text: &str) -> Result<Url, String> {
-    let url: Url = text.parse().map_err(|error| format!("{error}"))?;
-    let is_http = matches!(url.scheme(), "http" | "https");
-    if is_http { Ok(url) } else { Err("it must begin with http:// or https://".to_owned()) }
+    let lower = text.trim().to_ascii_lowercase();
+    if !["http://", "https://"].iter().any(|scheme| lower.starts_with(scheme)) {
+        return Err("it must begin with http:// or https://".to_owned());
+    }
+    text.parse().map_err(|error| format!("{error}"))
+}
+
+/// Fetches the secret that is named, else the one in the usual variable.
+fn secret(options: &Options) -> anyhow::Result<SecretString> {
+    if let Some(file) = &options.secret_file {
+        return Secret::File { file: file.clone() }.fetch(1).context("--secret-file");
+    }
+    if let Some(env) = &options.secret_env {
+        return Secret::Env { env: env.clone() }.fetch(1).context("--secret-env");
+    }
+    Secret::Env { env: USUAL_VARIABLE.to_owned() }.fetch(1).map_err(|error| match error {
+        SecretError::NotSet(_) | SecretError::Empty(_) => {
+            anyhow!("{error}: set it to the subscription's signing secret, or name a file with --secret-file")
+        }
+        error => error.into(),
+    })
 }
 
 /// Answer to a webhook.
@@ -67,12 +88,7 @@ impl Answer {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failed> {
-    let (option, secret) = match &options.secret_file {
-        Some(file) => ("--secret-file", Secret::File { file: file.clone() }),
-        None => ("--secret-env", Secret::Env { env: options.secret_env.clone() }),
-    };
-    let secret = secret.fetch(1);
-    let secret = secret.map_err(|error| Failed::Usage(anyhow::Error::from(error).context(option)))?;
+    let secret = secret(options).map_err(Failed::Usage)?;
     // All are read before the first is sent: a misspelt name sends nothing.
     let read =
         |file: &PathBuf| std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
@@ -85,7 +101,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
         let mut refused = 0;
         for (file, body) in options.files.iter().zip(bodies) {
             let shown = file.display();
-            let answer = sender.send(body).await.with_context(|| format!("cannot send {shown}"))?;
+            let sent = sender.send(body).await.map_err(|error| sender.explained(error));
+            let answer = sent.with_context(|| format!("cannot send {shown}"))?;
             say(format_args!("{}  {}  {shown}", answer.status, answer.body.trim()));
             if answer.is_quarantined() {
                 tell(format_args!("{shown}: kept in quarantine: {QUARANTINED}"));
@@ -113,7 +130,7 @@ impl Sender {
     }
 
     /// Sends one payload, with PagerDuty's headers and an `X-Webhook-Id` of its own.
-    pub(super) async fn send(&self, body: Vec<u8>) -> anyhow::Result<Answer> {
+    pub(super) async fn send(&self, body: Vec<u8>) -> reqwest::Result<Answer> {
         let response = self
             .client
             .post(self.url.clone())
@@ -130,6 +147,23 @@ impl Sender {
             .map_err(reqwest::Error::without_url)?;
         let status = response.status().as_u16();
         Ok(Answer { status, body: response.text().await.map_err(reqwest::Error::without_url)? })
+    }
+
+    /// Error with the address, and with what to look for where nobody answers.
+    fn explained(&self, error: reqwest::Error) -> anyhow::Error {
+        let host = self.url.host_str().unwrap_or_default();
+        let address = match self.url.port_or_known_default() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let said = if error.is_connect() {
+            format!("cannot connect to {address}: is `pagerduty-dora serve` running there?")
+        } else if error.is_timeout() {
+            format!("{address} did not answer within {} s", PAGERDUTY_TIMEOUT.as_secs())
+        } else {
+            format!("no whole answer came from {address}")
+        };
+        anyhow::Error::from(error).context(said)
     }
 }
 

@@ -13,8 +13,8 @@ use self::csv::csv;
 use self::markdown::markdown;
 use self::other_envs::other_envs;
 pub(super) use self::text::table;
-use super::Failed;
 use super::table::{is_terminal, say, say_json, tell, width};
+use super::{Failed, name};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::figures::{Asked, By, Env, Interval, Report, Row};
@@ -25,40 +25,40 @@ use crate::store::FiguresReader;
 
 #[derive(Args)]
 pub(super) struct Options {
-    /// Where the period begins: RFC 3339, a date, or an age
+    /// Start of the period: RFC 3339, a date, or an age such as 30d
     #[arg(long, value_name = "T", default_value = "30d")]
     since: String,
 
-    /// Where it ends; that moment is outside [default: now]
+    /// End of the period, itself not included: RFC 3339, a date, or an age [default: now]
     #[arg(long, value_name = "T")]
     until: Option<String>,
 
-    /// A row for each of these; none: one row for all
+    /// One row for each service, team, env or severity; with none, a single row
     #[arg(long, default_value = "service", value_parser = by_parser())]
     by: By,
 
-    /// Whose failures and deployments count, or "all" [default: that of `failure.default_env`]
-    #[arg(long, value_name = "E")]
+    /// Env whose failures and deployments are counted, or "all" for every env [default: `failure.default_env`]
+    #[arg(long, value_name = "E", value_parser = name)]
     env: Option<String>,
 
-    /// A row for each of these, too
+    /// Divide the period: one row for each day, week or month, too
     #[arg(long, value_parser = interval_parser())]
     interval: Option<Interval>,
 
-    /// How to print
+    /// Form of the output
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     format: ReportFormat,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum ReportFormat {
-    /// For people
+    /// A table, for reading
     Table,
-    /// For programs: the same as the API answers
+    /// JSON, the same as the API answers
     Json,
-    /// For spreadsheets
+    /// CSV, for spreadsheets
     Csv,
-    /// For pages
+    /// A table in Markdown, for web pages and issues
     Markdown,
 }
 
