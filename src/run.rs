@@ -1,5 +1,7 @@
 //! The wiring: everything that runs, from the opened store to the last attempt.
 
+mod secrets;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -7,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use secrecy::SecretString;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -15,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::backend::Backend;
 use crate::catalog;
 use crate::clock::Clock;
-use crate::config::{Config, HostName, Problem, Secret};
+use crate::config::{Config, HostName, Problem, Problems};
 use crate::domain::forwarding::Destination;
 use crate::domain::policy::Policy;
 use crate::forward::Forwarder;
@@ -27,8 +28,9 @@ use crate::pagerduty::signature::SigningSecrets;
 use crate::store::{Ended, FiguresReader, MOST_UNFOLDED, OpenError, ReadError, Reader, Settings, Store};
 use crate::telemetry::metrics::Metrics;
 
-/// Shorter signing secrets can be guessed.
-pub(crate) const SHORTEST_SIGNING_SECRET_BYTES: usize = 16;
+pub(crate) use self::secrets::{SHORTEST_SIGNING_SECRET_BYTES, backend, problems as problems_of_secrets};
+use self::secrets::{Secrets, backends, set_up};
+
 /// Number of connections that may wait to be accepted. If the system allows fewer (`net.core.somaxconn`), that
 /// many.
 const BACKLOG: u32 = 1_024;
@@ -46,11 +48,26 @@ pub struct Listeners {
 impl Listeners {
     /// Binds the configured addresses. A runtime must be there.
     pub fn bind(config: &Config) -> io::Result<Self> {
-        let bind = |address| {
-            listen(address)
-                .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+        let bind = |key, address| {
+            listen(address).map_err(|error| io::Error::new(error.kind(), not_bound(key, address, &error)))
         };
-        Ok(Self { public: bind(config.server.listen)?, admin: bind(config.admin.listen)? })
+        Ok(Self {
+            public: bind("server.listen", config.server.listen)?,
+            admin: bind("admin.listen", config.admin.listen)?,
+        })
+    }
+}
+
+/// The reason why the daemon cannot listen at the address under this key, and what to do.
+fn not_bound(key: &str, address: SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("another program is listening on {address} ({key}): stop it, or change {key}")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("cannot listen on {address} ({key}): this machine has no such address: change {key}")
+        }
+        _ => format!("cannot listen on {address} ({key}): {error}"),
     }
 }
 
@@ -75,7 +92,7 @@ pub struct Shutdown<F> {
 pub enum RunError {
     /// The configuration is wrong.
     #[error(transparent)]
-    Config(#[from] Problem),
+    Config(#[from] Problems),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -92,6 +109,12 @@ pub enum RunError {
     /// The system gives no secrets.
     #[error("the system's source of randomness cannot be read: {0}")]
     Random(std::io::Error),
+}
+
+impl From<Problem> for RunError {
+    fn from(problem: Problem) -> Self {
+        Self::Config(problem.into())
+    }
 }
 
 /// Runs the daemon until it is told to stop, then lets it finish what is in hand.
@@ -135,8 +158,7 @@ struct Daemon {
 impl Daemon {
     /// Fetches the secrets, then opens the store, which folds what an earlier process left.
     fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
-        let secrets = Secrets::fetch(config).map_err(|problem| config.locate(problem))?;
-        let backends = backends(config)?;
+        let (secrets, backends) = set_up(config)?;
         let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
         let policy = Arc::new(policy(config)?);
         let store = open_store(config, &policy, &backends, Arc::clone(&metrics))?;
@@ -277,7 +299,7 @@ impl Direct {
         if !config.store.path.exists() {
             return Err(OpenError::Missing { path: config.store.path.clone() }.into());
         }
-        let backends = backends(config)?;
+        let backends = backends(config).map_err(Problems::from_all)?;
         let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
         Ok(Self(open_store(config, policy, &backends, metrics)?))
     }
@@ -323,47 +345,4 @@ async fn forget_old_bodies(
             () = clock.sleep(RETENTION_EVERY) => {}
         }
     }
-}
-
-/// Secrets that the configuration only names.
-struct Secrets {
-    signing: Vec<SecretString>,
-    events_api: Vec<SecretString>,
-}
-
-impl Secrets {
-    fn fetch(config: &Config) -> Result<Self, Problem> {
-        let signing = &config.pagerduty.signing_secrets;
-        if signing.is_empty() {
-            return Err(Problem::with_key("pagerduty.signing_secrets", "at least one is needed"));
-        }
-        Ok(Self {
-            signing: fetch("pagerduty.signing_secrets", signing, SHORTEST_SIGNING_SECRET_BYTES)?,
-            events_api: fetch("events_api.keys", &config.events_api.keys, 1)?,
-        })
-    }
-}
-
-fn fetch(key: &str, secrets: &[Secret], min_bytes: usize) -> Result<Vec<SecretString>, Problem> {
-    let with_key = |error| Problem::with_key(key, error);
-    for warning in secrets.iter().filter_map(Secret::warning) {
-        tracing::warn!("{key}: {warning}");
-    }
-    secrets.iter().map(|secret| secret.fetch(min_bytes).map_err(with_key)).collect()
-}
-
-fn backends(config: &Config) -> Result<Vec<Arc<Backend>>, Problem> {
-    config
-        .backend
-        .iter()
-        .map(|entry| {
-            for (key, warning) in entry.secrets().filter_map(|(key, secret)| Some((key, secret.warning()?))) {
-                tracing::warn!("backend {:?}: {key}: {warning}", entry.name.get_ref());
-            }
-            let name = entry.name.get_ref().as_str();
-            Backend::from_config(entry)
-                .map(Arc::new)
-                .map_err(|error| config.locate(Problem::with_key(&format!("backend {name:?}"), error)))
-        })
-        .collect()
 }

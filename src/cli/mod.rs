@@ -25,6 +25,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, Problem, Problems};
 use crate::domain::name::trimmed;
+use crate::run::problems_of_secrets;
 use crate::telemetry::logs::Logs;
 
 /// Help of `--config`. Clap's `env` is not used: it refuses an empty variable, which counts as unset here.
@@ -185,7 +186,9 @@ pub fn main() -> ExitCode {
             if is_daemon && !matches!(failed, Failed::Usage(_)) {
                 tracing::error!(status = failed.exit_code(), "{failed}");
             } else {
-                logs.print(format_args!("pagerduty-dora: {failed}"));
+                for line in failed.to_string().lines() {
+                    logs.print(format_args!("pagerduty-dora: {line}"));
+                }
             }
             ExitCode::from(failed.exit_code())
         }
@@ -201,10 +204,12 @@ fn start_logging(is_daemon: bool) -> std::io::Result<Logs> {
 
 fn dispatch(cli: Cli, logs: &Logs) -> Result<(), Failed> {
     let config = || Config::load(cli.config.as_deref());
+    // For the commands that use the secrets: what is wrong with those is reported together with the rest.
+    let with_secrets = || Config::load_and(cli.config.as_deref(), problems_of_secrets);
     match cli.command {
-        Command::Serve => serve::run(&config()?, logs),
+        Command::Serve => serve::run(&with_secrets()?, logs),
         Command::Demo(options) => demo::run(&options),
-        Command::Check(options) => check::run(&options, &config()?),
+        Command::Check(options) => check::run(&options, &with_secrets()?),
         Command::Send(options) => send::run(&options),
         Command::Failures(options) => failures::run(&options, &config()?),
         Command::Report(options) => report::run(&options, &config()?),

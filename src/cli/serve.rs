@@ -10,23 +10,29 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Failed, runtime};
 use crate::clock::SystemClock;
-use crate::config::{Backend, Config};
+use crate::config::{Backend, Config, Problems};
 use crate::domain::span::span;
+use crate::run::problems_of_secrets;
 use crate::store;
 use crate::telemetry::logs::Logs;
 use crate::{Listeners, RunError, Shutdown};
 
 pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), Failed> {
+    // Before anything is opened: a wrong secret is reported also where an address is taken.
+    if let Some(problems) = Problems::of(problems_of_secrets(config)) {
+        return Err(problems.into());
+    }
     logs.configure(&config.log);
     let began = Instant::now();
-    let ended = runtime()?.block_on(async {
+    runtime()?.block_on(async {
         let listeners = Listeners::bind(config).map_err(anyhow::Error::from)?;
         say_what_starts(config, &listeners)?;
         let shutdown = Shutdown { when: ordered_to_stop()?, on_ready: say_ready(&listeners)? };
         crate::run(config, Arc::new(SystemClock), listeners, shutdown).await.map_err(Failed::from)
-    });
+    })?;
+    // A failure is not followed by this line: its reason comes last.
     tracing::info!("stopped after {}", span(began.elapsed().as_secs_f64()));
-    ended
+    Ok(())
 }
 
 /// Says which program starts, with what.
@@ -89,7 +95,7 @@ fn notify(state: NotifyState<'_>) {
 impl From<RunError> for Failed {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::Config(problem) => Self::Usage(problem.into()),
+            RunError::Config(problems) => problems.into(),
             RunError::Store(error) => Self::Tried(error.into()),
             RunError::Random(_) | RunError::Unreadable(_) | RunError::Listener(_) => {
                 Self::Tried(error.into())

@@ -71,7 +71,7 @@ impl Kind {
     }
 
     /// The secrets that it must have, and those that it may.
-    const fn secrets(self) -> (&'static [&'static str], &'static [&'static str]) {
+    pub(super) const fn secrets(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
             Self::Datadog => (&["api_key"], &["application_key"]),
             Self::DatadogMetrics | Self::Devlake => (&["api_key"], &[]),

@@ -12,14 +12,18 @@ mod problem;
 mod read;
 mod rule;
 mod secret;
+mod secret_form;
 mod section;
 mod service;
 mod source;
+mod syntax;
+mod tree;
 mod value;
 mod warnings;
 mod wording;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -37,10 +41,11 @@ pub use rule::Rule;
 pub use secret::{Secret, SecretError};
 pub use section::{Admin, Dora, EventsApi, Failure, PagerDuty, Server, Store, Unverified};
 pub use service::Service;
-pub use value::{Name, NotYet, Pause, RepositoryUrl, Retention, RoutePath, TimeZoneName, Timeout};
+pub use value::{Name, Pause, RepositoryUrl, Retention, RoutePath, TimeZoneName, Timeout};
 
 use self::findings::Findings;
 use self::source::Source;
+use self::tree::Refused;
 use crate::domain::catalog::Catalog;
 use crate::domain::policy::Policy;
 
@@ -60,6 +65,9 @@ pub struct Config {
     /// Its text, which tells the line of a key.
     #[serde(skip)]
     source: Source,
+    /// Keys whose values were refused. Everything else is checked all the same.
+    #[serde(skip)]
+    refused: Refused,
     /// Listener for PagerDuty and the deployment pipelines.
     pub server: Server,
     /// Health, metrics, JSON API.
@@ -94,9 +102,23 @@ impl Config {
     /// # Errors
     /// The file cannot be read, or something in it is wrong: all of it at once.
     pub fn load(named: Option<&Path>) -> Result<Self, Problems> {
+        Self::load_and(named, |_| Vec::new())
+    }
+
+    /// The same. Where something is wrong, `also` looks at what could be read, for more that is.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_and(named: Option<&Path>, also: impl Fn(&Self) -> Vec<Problem>) -> Result<Self, Problems> {
         let found = || PLACES.iter().map(PathBuf::from).find(|place| place.exists());
-        match named.map(Path::to_owned).or_else(environment::configuration).or_else(found) {
-            Some(file) => Self::read(&file),
+        let by_variable = || environment::configuration().filter(|_| named.is_none());
+        if let Some(file) = by_variable() {
+            let text = std::fs::read_to_string(&file)
+                .map_err(|error| Problem::unreadable(&file, &error).named_by("$PAGERDUTY_DORA_CONFIG"))?;
+            return Self::read_text(&file, &text, also);
+        }
+        match named.map(Path::to_owned).or_else(found) {
+            Some(file) => Self::read_and(&file, also),
             None => Ok(Self::default()),
         }
     }
@@ -106,40 +128,66 @@ impl Config {
     /// # Errors
     /// The file cannot be read, or something in it is wrong: all of it at once.
     pub fn read(file: &Path) -> Result<Self, Problems> {
+        Self::read_and(file, |_| Vec::new())
+    }
+
+    fn read_and(file: &Path, also: impl Fn(&Self) -> Vec<Problem>) -> Result<Self, Problems> {
         let text = std::fs::read_to_string(file).map_err(|error| Problem::unreadable(file, &error))?;
-        let located = |problems: Problems| problems.in_file(Some(file), &Source::new(&text));
-        let mut config = Self::parse(&text).map_err(located)?;
-        let folder = file.parent().unwrap_or(Path::new(""));
-        config.resolve_paths(folder);
+        Self::read_text(file, &text, also)
+    }
+
+    fn read_text(file: &Path, text: &str, also: impl Fn(&Self) -> Vec<Problem>) -> Result<Self, Problems> {
+        let (config, problems) = Self::as_far_as_possible(text);
+        let source = Source::new(text);
+        let located = |problem: Problem| problem.in_file(Some(file), &source);
+        let mut problems: Vec<Problem> = problems.into_iter().map(located).collect();
+        let Some(mut config) = config else {
+            return Err(Problems::of(problems).unwrap_or_else(|| not_read().into()));
+        };
+        config.resolve_paths(file.parent().unwrap_or(Path::new("")));
         config.file = Some(file.to_owned());
-        Ok(config)
+        if !problems.is_empty() {
+            problems.extend(also(&config));
+        }
+        Problems::of(problems).map_or(Ok(config), Err)
     }
 
     /// The same mistake with its place, where it showed only when a value was used.
     #[must_use]
     pub fn locate(&self, problem: Problem) -> Problem {
-        if self.file.is_none() {
-            return problem;
-        }
         problem.in_file(self.file.as_deref(), &self.source)
     }
 
-    /// Reads a configuration from its text: first each value by itself, then those that have to fit each other.
+    /// Reads a configuration from its text.
     ///
     /// # Errors
     /// Something in it is wrong: all of it at once.
     pub fn parse(text: &str) -> Result<Self, Problems> {
-        let source = Source::new(text);
-        let config = match read::read(text) {
-            Ok(config) => Self { source, ..config },
-            Err(problems) => return Err(Problems::of(problems).unwrap_or_else(|| not_read().into())),
-        };
-        let mut findings = Findings::in_text(&config.source);
-        config.check(&mut findings);
-        match Problems::of(findings.into_problems()) {
-            Some(problems) => Err(problems.in_file(None, &config.source)),
-            None => Ok(config),
+        let (config, problems) = Self::as_far_as_possible(text);
+        match (config, Problems::of(problems)) {
+            (Some(config), None) => Ok(config),
+            (_, Some(problems)) => Err(problems),
+            (None, None) => Err(not_read().into()),
         }
+    }
+
+    /// Reads as much of a text as can be read, and finds all mistakes: in each value by itself, and in how values fit
+    /// each other. The rest of a `[[…]]` table with a wrong value is left out.
+    fn as_far_as_possible(text: &str) -> (Option<Self>, Vec<Problem>) {
+        let source = Source::new(text);
+        let (config, mut problems) = read::read(text);
+        let config = config.map(|config| Self { source: source.clone(), ..config });
+        if let Some(config) = &config {
+            let mut findings = Findings::in_text(&source);
+            config.check(&mut findings);
+            problems.extend(findings.into_problems());
+        }
+        (config, problems.into_iter().map(|problem| problem.in_file(None, &source)).collect())
+    }
+
+    /// Tells whether the value of this key was refused, so that nothing can be said about it.
+    pub(crate) fn is_refused(&self, key: &str) -> bool {
+        self.refused.holds(key)
     }
 
     /// Checks that the values fit each other.
@@ -150,6 +198,14 @@ impl Config {
         self.rule.iter().for_each(|rule| rule.check(findings));
         self.service.iter().for_each(|service| service.check(findings));
         self.failure.check(findings);
+        self.check_listeners(findings);
+    }
+
+    /// Checks that both listeners can be there at once.
+    fn check_listeners(&self, findings: &mut Findings<'_>) {
+        if self.is_refused("server.listen") || self.is_refused("admin.listen") {
+            return;
+        }
         let (public, admin) = (self.server.listen, self.admin.listen);
         let share_hosts =
             public.ip() == admin.ip() || public.ip().is_unspecified() || admin.ip().is_unspecified();
@@ -186,6 +242,18 @@ impl Config {
     /// Problem with a pattern of the catalog, with its place.
     pub(crate) fn problem_with_pattern(&self, pattern: &CatalogPattern, said: &str) -> Problem {
         self.locate(self.source.problem(pattern.place.clone(), said))
+    }
+
+    /// Mistake in a backend as a whole, with its place.
+    pub(crate) fn problem_with_backend(&self, entry: &Backend, said: impl fmt::Display) -> Problem {
+        let key = format!("backend {:?}", entry.name.get_ref());
+        match self.file {
+            Some(_) => {
+                let line = self.source.line(entry.name.span().start);
+                self.locate(Problem::at(line, Some(key), said))
+            }
+            None => Problem::with_key(&key, said),
+        }
     }
 
     /// Policy of the configuration; the catalog is read by `catalog`.

@@ -23,6 +23,12 @@ impl Problem {
         Self { file: Some(file.to_owned()), line: None, key: None, said }
     }
 
+    /// The same, with what named the file.
+    pub(super) fn named_by(mut self, what: &str) -> Self {
+        self.said = format!("{} ({what} names this file)", self.said);
+        self
+    }
+
     /// Something at this line of another file that the configuration names.
     pub(crate) fn at_line(file: &Path, line: Option<u64>, said: String) -> Self {
         let line = line.and_then(|line| usize::try_from(line).ok());
@@ -81,16 +87,17 @@ impl std::error::Error for Problems {}
 
 impl Problems {
     /// All of them, in the order of the file; `None`: there are none.
-    pub(super) fn of(mut problems: Vec<Problem>) -> Option<Self> {
+    pub(crate) fn of(mut problems: Vec<Problem>) -> Option<Self> {
         problems.sort_by_key(Problem::place);
         problems.dedup();
         (!problems.is_empty()).then_some(Self(problems))
     }
 
-    /// The same, in this file.
-    #[must_use]
-    pub(super) fn in_file(self, file: Option<&Path>, source: &Source) -> Self {
-        Self(self.0.into_iter().map(|problem| problem.in_file(file, source)).collect())
+    /// All of them, in the order of the file. There is at least one.
+    pub(crate) fn from_all(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(Problem::place);
+        problems.dedup();
+        Self(problems)
     }
 }
 

@@ -3,18 +3,20 @@
 use std::ops::Range;
 
 use serde::Deserialize;
+use serde::de::IntoDeserializer;
 use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue, Deserializer};
+use toml::de::{DeTable, DeValue, Deserializer, Error};
 
 use super::source::Source;
+use super::tree::{self, Removed};
 use super::wording::{self, Refusal};
-use super::{Config, Problem};
+use super::{Config, Kind, Problem, secret_form, syntax};
 
 /// Nobody reads more mistakes than that at once.
 const MOST_MISTAKES: usize = 50;
 
 /// Keys whose values are secrets, or hold some: what is written there is never repeated.
-const SECRET: [&str; 9] = [
+pub(super) const SECRET: [&str; 9] = [
     "signing_secrets",
     "signing_secret",
     "keys",
@@ -26,99 +28,200 @@ const SECRET: [&str; 9] = [
     "value",
 ];
 
-/// The configuration of a text, or all the values in it that cannot be.
-pub(super) fn read(text: &str) -> Result<Config, Vec<Problem>> {
+/// Keys that a later version will know. Ignoring them would change what is counted, or who can read it.
+const NOT_YET: [&str; 2] = ["server.tls", "pagerduty.api"];
+
+/// The keys that each `[[…]]` table needs.
+const NEEDED: [(&str, &[&str]); 3] =
+    [("rule", &["name", "action"]), ("service", &["pagerduty"]), ("backend", &["name", "kind", "url"])];
+
+/// Reads as much of a text as can be read (`None`: nothing), and finds all the values that cannot be.
+pub(super) fn read(text: &str) -> (Option<Config>, Vec<Problem>) {
     let source = Source::new(text);
-    let (mut tree, broken) = DeTable::parse_recoverable(text);
-    if let Some(error) = broken.first() {
-        // Text that is no TOML has no keys to check: report this error alone.
-        let said = error.message();
-        return Err(vec![source.problem(error.span().unwrap_or_default(), said)]);
+    let (tree, broken) = DeTable::parse_recoverable(text);
+    if !broken.is_empty() {
+        // A text that is no TOML has no keys to check.
+        return (None, syntax::problems(text, &source, &broken));
     }
-    let mut problems = Vec::new();
-    let mut removed: Vec<Removed> = Vec::new();
+    let mut reading =
+        Reading { source, written: tree.clone(), tree, problems: Vec::new(), removed: Vec::new() };
     loop {
-        let error = match Config::deserialize(Deserializer::from(tree.clone())) {
-            Ok(config) if problems.is_empty() => return Ok(config),
-            Ok(_) => return Err(problems),
-            Err(error) => error,
-        };
-        let refusal = Refusal::of(error.message());
-        let span = error.span().unwrap_or_default();
-        let is_consequence = matches!(&refusal, Refusal::Missing(key)
-            if removed.iter().any(|removed| removed.key == *key && removed.table == span));
-        if !is_consequence {
-            problems.push(problem(&source, span.clone(), &refusal));
-        }
-        match remove(&mut tree, &span) {
-            Some(gone) if problems.len() < MOST_MISTAKES => removed.push(gone),
-            _ => return Err(problems),
+        match deserialize(&reading.tree) {
+            Ok(config) if reading.problems.is_empty() => return (Some(config), Vec::new()),
+            Ok(_) => return (remainder(reading.written.get_ref(), reading.tree), reading.problems),
+            Err(error) if reading.refuse(&error) => {}
+            Err(_) => return (None, reading.problems),
         }
     }
 }
 
-fn problem(source: &Source, span: Range<usize>, refusal: &Refusal) -> Problem {
-    let key = source.key_at(span.start).unwrap_or_default();
-    let is_secret = key.split('.').any(|part| SECRET.contains(&part));
-    let value = source.slice(span.clone()).filter(|_| !is_secret);
-    source.problem(span, wording::said(refusal, value))
+fn deserialize(tree: &Spanned<DeTable<'_>>) -> Result<Config, Error> {
+    Config::deserialize(Deserializer::from(tree.clone()))
 }
 
-/// A key that was taken out of the table at this place.
-struct Removed {
-    key: String,
-    table: Range<usize>,
+/// The tables without a mistake.
+fn remainder(written: &DeTable<'_>, mut left: Spanned<DeTable<'_>>) -> Option<Config> {
+    let refused = tree::leave_out_damaged(written, left.get_mut());
+    let is_signing_left = matches!(
+        left.get_ref().get("pagerduty").map(Spanned::get_ref),
+        Some(DeValue::Table(table)) if table.contains_key("signing_secrets")
+    );
+    let mut config = Config { refused, ..deserialize(&left).ok()? };
+    if config.is_refused("pagerduty.signing_secrets") && !is_signing_left {
+        // Not the default, which nobody asked for.
+        config.pagerduty.signing_secrets.clear();
+    }
+    Some(config)
 }
 
-/// Takes out of the tree what was refused: the innermost value at this place, or the table.
-fn remove(tree: &mut Spanned<DeTable<'_>>, refused: &Range<usize>) -> Option<Removed> {
-    let place = tree.span();
-    remove_from(tree.get_mut(), &place, refused)
+/// The text, as far as it was read.
+struct Reading<'i> {
+    source: Source,
+    written: Spanned<DeTable<'i>>,
+    /// Rest of it, without the mistakes.
+    tree: Spanned<DeTable<'i>>,
+    problems: Vec<Problem>,
+    removed: Vec<Removed>,
 }
 
-fn remove_from(table: &mut DeTable<'_>, place: &Range<usize>, refused: &Range<usize>) -> Option<Removed> {
-    let mut refused_key = None;
-    for (key, value) in table.iter_mut() {
-        let (key_at, at) = (key.span(), value.span());
-        let is_empty = |value: &DeValue<'_>| matches!(value, DeValue::Array(items) if items.is_empty());
-        let was_empty = is_empty(value.get_ref());
-        let inner = match value.get_mut() {
-            DeValue::Table(inner) => remove_from(inner, &at, refused),
-            DeValue::Array(items) => remove_from_items(items, &at, refused),
+impl Reading<'_> {
+    /// Notes the mistake, and takes it out. `false`: it is not to be found, or is one too many.
+    fn refuse(&mut self, error: &Error) -> bool {
+        let place = error.span().unwrap_or_default();
+        let entries = self.wrong_entries(&place);
+        if entries.is_empty() {
+            let refusal = Refusal::of(error.message());
+            self.note(&place, &refusal);
+            return self.remove(&place);
+        }
+        for (place, refusal) in &entries {
+            self.note(place, refusal);
+        }
+        entries.iter().all(|(place, _)| self.remove(place))
+    }
+
+    fn remove(&mut self, place: &Range<usize>) -> bool {
+        match tree::remove(&mut self.tree, place) {
+            Some(gone) if self.problems.len() < MOST_MISTAKES => {
+                self.removed.push(gone);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The entries of a list that are refused, where the list was refused because of them: each is tried alone.
+    fn wrong_entries(&self, place: &Range<usize>) -> Vec<(Range<usize>, Refusal)> {
+        let found = tree::find(self.tree.get_ref(), place).and_then(|found| found.value);
+        let Some(DeValue::Array(items)) = found else { return Vec::new() };
+        let refused = |(index, item): (usize, &Spanned<DeValue<'_>>)| {
+            let alone = tree::with_one_entry(&self.tree, place, index);
+            let error = deserialize(&alone).err().filter(|error| error.span().as_ref() == Some(place))?;
+            Some((item.span(), Refusal::of(error.message())))
+        };
+        // A list that is no list of such values is refused as a whole, and each entry with it.
+        let entries: Vec<_> = items.iter().enumerate().filter_map(refused).collect();
+        let is_about_the_list = |(_, refusal): &(_, Refusal)| matches!(refusal, Refusal::Type { .. });
+        if entries.iter().any(is_about_the_list) { Vec::new() } else { entries }
+    }
+
+    fn note(&mut self, place: &Range<usize>, refusal: &Refusal) {
+        let said = match refusal {
+            Refusal::Missing(key) => self.missing(place, key),
+            refusal => Some(self.said(place, refusal)),
+        };
+        if let Some(said) = said {
+            self.problems.push(self.source.problem(place.clone(), said));
+        }
+    }
+
+    /// All keys that a table needs and does not have. `None`: it had them, and they were taken out.
+    fn missing(&self, place: &Range<usize>, first: &str) -> Option<String> {
+        let table = self.source.key_at(place.start).unwrap_or_default();
+        let found = tree::find(self.tree.get_ref(), place).and_then(|found| found.value);
+        let has = |key: &str| {
+            let is_removed = |removed: &Removed| removed.key == key && removed.table == *place;
+            matches!(found, Some(DeValue::Table(table)) if table.contains_key(key))
+                || self.removed.iter().any(is_removed)
+        };
+        let needed = NEEDED.iter().find(|(name, _)| *name == table).map_or(&[][..], |(_, keys)| *keys);
+        let mut missing: Vec<&str> = needed.iter().copied().filter(|key| !has(key)).collect();
+        if missing.is_empty() && !has(first) {
+            missing.push(first);
+        }
+        let by_kind = match found {
+            Some(DeValue::Table(entry)) if table == "backend" => kind(entry),
             _ => None,
         };
-        if inner.is_some() {
-            return inner;
-        }
-        let is_emptied = !was_empty && is_empty(value.get_ref());
-        if at == *refused || key_at == *refused || is_emptied {
-            refused_key = Some(key.get_ref().to_string());
-            break;
+        let secrets = by_kind.map_or(&[][..], |kind| kind.secrets().0);
+        missing.extend(secrets.iter().filter(|key| !has(key)));
+        match missing.as_slice() {
+            [] => None,
+            [one] => Some(format!("needs the key {one}")),
+            [all @ .., last] => {
+                let said = format!("needs the keys {} and {last}", all.join(", "));
+                let also = "; all kinds but cdevents and http need api_key, too";
+                let is_open = missing.contains(&"kind") && !has("api_key");
+                Some(if is_open { said + also } else { said })
+            }
         }
     }
-    let key = refused_key?;
-    table.remove(key.as_str());
-    Some(Removed { key, table: place.clone() })
+
+    fn said(&self, place: &Range<usize>, refusal: &Refusal) -> String {
+        let key = self.source.key_at(place.start).unwrap_or_default();
+        let is_secret = key.split('.').any(|part| SECRET.contains(&part));
+        // Entries are counted as they were written.
+        let found = tree::find(self.written.get_ref(), place);
+        let is_table = |value: &DeValue<'_>| value.is_table();
+        let table = found.as_ref().and_then(|found| found.value).filter(|value| is_table(value));
+        let is_value = found.as_ref().is_some_and(|found| found.value.is_some());
+        let value = self.source.slice(place.clone()).filter(|_| !is_secret && table.is_none());
+        let said = match (refusal, table) {
+            (Refusal::UnknownKey(..), _) if NOT_YET.contains(&key.as_str()) => {
+                "not supported by this version of pagerduty-dora: leave it out".to_owned()
+            }
+            (Refusal::UnknownKey(name, known), _) => {
+                let above = key.rsplit_once('.').map_or("", |(above, _)| above);
+                let is_later = |known: &String| NOT_YET.contains(&format!("{above}.{known}").as_str());
+                let known = known.iter().filter(|known| !is_later(known)).cloned().collect();
+                wording::said(&Refusal::UnknownKey(name.clone(), known), value)
+            }
+            (Refusal::Type { expected, .. }, Some(DeValue::Table(table)))
+                if is_secret && expected == "a list" =>
+            {
+                let form =
+                    secret_form::KEYS.into_iter().find(|key| table.contains_key(*key)).unwrap_or("env");
+                format!("is a list of secrets: put this one in brackets, [{{ {form} = \"…\" }}]")
+            }
+            (Refusal::Type { found, expected }, _) if is_secret && expected.starts_with("{ env") => {
+                let mistake = match found.as_str() {
+                    "a list" => "is one secret, without square brackets",
+                    _ => "names the place where the secret is",
+                };
+                format!("{mistake}: write {}", secret_form::FORMS)
+            }
+            (Refusal::NoWord, _) => wording::no_word(value, &self.words(place).unwrap_or_default()),
+            _ => wording::said(refusal, value.filter(|_| is_value)),
+        };
+        match found.and_then(|found| found.entry) {
+            Some(entry) => format!("entry {entry}: {said}"),
+            None => said,
+        }
+    }
+
+    /// The words that a key takes, which are asked for with one that it does not.
+    fn words(&self, place: &Range<usize>) -> Option<Vec<String>> {
+        let error = deserialize(&tree::with_text(&self.tree, place, "?")).err()?;
+        match Refusal::of(error.message()) {
+            Refusal::UnknownWord(_, known) => Some(known),
+            _ => None,
+        }
+    }
 }
 
-/// Takes it out of a list. `None`: it is not in there, or was all that was.
-fn remove_from_items(
-    items: &mut DeArray<'_>,
-    place: &Range<usize>,
-    refused: &Range<usize>,
-) -> Option<Removed> {
-    for item in items.iter_mut() {
-        let at = item.span();
-        let DeValue::Table(inner) = item.get_mut() else { continue };
-        let removed = remove_from(inner, &at, refused);
-        if removed.is_some() {
-            return removed;
-        }
-    }
-    let mut kept = DeArray::new();
-    let before = items.len();
-    items.iter().filter(|item| item.span() != *refused).for_each(|item| kept.push(item.clone()));
-    let is_gone = kept.len() < before;
-    *items = kept;
-    (is_gone && !items.is_empty()).then(|| Removed { key: String::new(), table: place.clone() })
+/// The kind of a backend, where it is a known one.
+fn kind(entry: &DeTable<'_>) -> Option<Kind> {
+    let text = entry.get("kind")?.get_ref().as_str()?;
+    let kind: Result<Kind, serde::de::value::Error> = Kind::deserialize(text.into_deserializer());
+    kind.ok()
 }

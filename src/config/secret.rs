@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use super::clean::{self, Unclean};
 use super::environment;
@@ -17,13 +17,7 @@ use super::environment;
 const LONGEST_BYTES: u64 = 64 * 1024;
 
 /// Source of a secret.
-#[derive(Clone, Deserialize)]
-#[serde(
-    untagged,
-    deny_unknown_fields,
-    expecting = "expected { env = NAME }, { file = PATH }, \
-    { credential = NAME } or { value = \"…\" }"
-)]
+#[derive(Clone)]
 pub enum Secret {
     /// An environment variable.
     Env {
@@ -54,7 +48,10 @@ pub enum SecretError {
     #[error("the environment variable {0} is not set")]
     NotSet(String),
     /// No name at all: it may be the secret itself, so it is not repeated.
-    #[error("{{ {0} = … }} takes the name of {1}, and what stands there is none")]
+    #[error(
+        "{{ {0} = … }} takes the name of {1}. What stands there is not such a name (it is not repeated here: it may be \
+         the secret itself)"
+    )]
     NoName(&'static str, &'static str),
     /// The file cannot be read.
     #[error("cannot read {path}: {error}", path = path.display())]

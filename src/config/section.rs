@@ -12,7 +12,7 @@ use super::findings::Findings;
 use super::host::HostName;
 use super::list::List;
 use super::secret::Secret;
-use super::value::{self, Name, NotYet, Pause, Retention, RoutePath, TimeZoneName};
+use super::value::{self, Name, Pause, Retention, RoutePath, TimeZoneName};
 use crate::domain::name::trimmed;
 use crate::domain::policy::{Reopened, Start, WhichService};
 
@@ -23,8 +23,6 @@ pub struct Server {
     /// The public address.
     #[serde(deserialize_with = "value::socket_address")]
     pub listen: SocketAddr,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tls: Option<NotYet>,
 }
 
 /// `[admin]`
@@ -59,8 +57,6 @@ pub struct PagerDuty {
     pub signing_secrets: Vec<Secret>,
     /// Answer to a wrong signature.
     pub unverified: Unverified,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    api: Option<NotYet>,
 }
 
 /// `pagerduty.unverified`
@@ -121,7 +117,7 @@ const fn loopback(port: u16) -> SocketAddr {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: loopback(8080), tls: None }
+        Self { listen: loopback(8080) }
     }
 }
 
@@ -143,7 +139,6 @@ impl Default for PagerDuty {
             path: RoutePath::default(),
             signing_secrets: vec![Secret::Env { env: "PAGERDUTY_SIGNING_SECRET".into() }],
             unverified: Unverified::Refuse,
-            api: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `[[service]]`: what the metrics call a service of PagerDuty.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -20,16 +21,16 @@ pub struct Service {
     #[serde(default, skip_serializing_if = "List::is_left_out")]
     services: List<Name>,
     team: Option<Name>,
-    env: Option<Name>,
+    env: Option<Spanned<Name>>,
     repository_url: Option<RepositoryUrl>,
     #[serde(default, skip_serializing_if = "List::is_left_out")]
     tags: List<Name>,
 }
 
 impl Service {
-    /// The env, if the entry names one.
-    pub(super) fn env(&self) -> Option<&str> {
-        self.env.as_ref().map(Name::as_str)
+    /// The env and its place, if the entry names one.
+    pub(super) fn env(&self) -> Option<(&str, Range<usize>)> {
+        self.env.as_ref().map(|env| (env.get_ref().as_str(), env.span()))
     }
 
     /// Service of PagerDuty that the entry is about.
@@ -55,7 +56,7 @@ impl Service {
             pagerduty: self.pagerduty(),
             services: strings(&self.services),
             team: string(&self.team),
-            env: string(&self.env),
+            env: self.env().map(|(env, _)| env.to_owned()),
             repository_url: self.repository_url.as_ref().map(|url| url.as_str().to_owned()),
             tags: self.tags.values().iter().map(without_credentials).collect(),
         }

@@ -116,6 +116,25 @@ fn mistakes_are_told_so_that_they_can_be_mended() {
         "[store]\nretention = \"0s\"",
         "[pagerduty]\nsigning_secrets = \"canary-0123456789\"",
         "[pagerduty]\nsigning_secrets = [\n\"Y2FuYXJ5LTAxMjM0NTY3ODk==\",\n]",
+        "[pagerduty]\nsigning_secrets = { env = \"CANARY\" }",
+        "[pagerduty]\nsigning_secrets = [\n{ env = \"A\" },\n{ envv = \"CANARY\" }]",
+        "[pagerduty]\nsigning_secrets = [{ env = \"\" }, { file = \" \" }, { env = \"A\", file = \"b\" }, {}, { env = 1 }]",
+        "[pagerduty.signing_secrets]\nfile = \"canary\"",
+        "[[backend]]\nname = \"a\"\nkind = \"devlake\"\nurl = \"http://x\"\napi_key = [{ env = \"A\" }]",
+        "[[backend]]\nname = \"a\"\nkind = \"devlake\"\nurl = \"http://x\"\napi_key = \"canary\"",
+        "[[backend]]\nname = \"a\"\nkind = \"devlake\"\nurl = \"http://x\"\napi_key = { env = canary }",
+        "[[backend]]\nname = \"a\"\nkind = \"devlake\"\nurl = \"http://x\"\napi_key = canary",
+        "[server]\nlisten = 127.0.0.1:8080\n[failure]\nsettle = 5m # or more\n[[rule]]\nname = noise",
+        "[log]\nlevel = true",
+        "[log]\nlevel = [\"info\"]",
+        "[[backend]]\nname = \"a\"\nkind = \"http\"\nurl = \"http://x\"\nconcurrency = \"4\"",
+        "[[service]]\npagerduty = \"PSVC001\"\nservices = [\"a\", \"b\",\n\"\", 5]",
+        "[[service]]\npagerduty = \"PSVC001\"\nservices = \"checkout\"",
+        "[pagerduty.api]\nurl = \"x\"",
+        "[server]\ntls = { key = \"x\" }",
+        "[server]\ntls2 = 1",
+        "[[backend]]\n[[rule]]\n[[service]]",
+        "[[backend]]\nkind = \"datadog\"",
     ];
     let told: Vec<String> =
         mistakes.iter().map(|text| format!("{text}\n=> {}\n", Config::parse(text).unwrap_err())).collect();
@@ -169,7 +188,9 @@ fn all_mistakes_are_told_at_once() {
     let values = "[server]\nlisen = \"x\"\nlisten = \"y\"\n[store]\nretention = \"1d\"\n[pagerduty]\nunverified = \"no\"\n\
                   signing_secrets = [\"canary\"]\n[[rule]]\nname = \"a\"\naction = \"drop\"\ntitle = [\"(\", \"ok\"]\n\
                   [[rule]]\naction = \"count\"\n[[backend]]\nname = \"b\"\nkind = \"sleuth\"\nurl = \"y\"\n\
-                  concurrency = 900\n[nonsense]\nx = 1\n";
+                  concurrency = 900\n[nonsense]\nx = 1\n[[rule]]\nname = \"c\"\naction = \"count\"\nurgency = []\n\
+                  [[rule]]\nname = \"c\"\naction = \"count\"\ntitle = [\".*\"]\n[[backend]]\nname = \"d\"\n\
+                  kind = \"datadog\"\nurl = \"https://app.datadoghq.com\"\n";
     let together = "[[rule]]\nname = \"a\"\naction = \"count\"\n[[rule]]\nname = \"a\"\naction = \"ignore\"\n\
                     urgency = []\n[[backend]]\nname = \"b\"\nkind = \"datadog\"\n\
                     url = \"https://app.datadoghq.com/?canary\"\ndeployments = true\nchange_failures = true\n";
@@ -221,14 +242,19 @@ pagerduty = " psvc001 "
 env = "staging"
 [[service]]
 pagerduty = "https://acme.pagerduty.com/service-directory/PSVC002/settings"
+env = "prod"
 [[service]]
 pagerduty = "PSVC002"
+env = "prod"
 [[service]]
 pagerduty = "https://acme.pagerduty.com/service-directory"
+env = "prod"
 [[service]]
 pagerduty = "Checkout API"
+env = "prod"
 [[service]]
 pagerduty = "Checkout API "
+env = "prod"
 [[backend]]
 name = "devlake"
 kind = "devlake"
@@ -241,6 +267,9 @@ api_key = { env = "A" }
     assert!(Config::parse(FULL).unwrap().warnings().is_empty());
     let spelled = "[[service]]\npagerduty = \"PSVC001\"\nenv = \"Production\"\n";
     assert_eq!(Config::parse(spelled).unwrap().warnings().len(), 1);
+    let by_default =
+        "[[service]]\npagerduty = \"PSVC001\"\nenv = \"staging\"\n[[service]]\npagerduty = \"PSVC002\"\n";
+    assert!(Config::parse(by_default).unwrap().warnings().is_empty());
 }
 
 #[test]

@@ -115,6 +115,9 @@ bounded_pauses! {
     Timeout, "10s" = 10, Duration::from_millis(100), "must be at least 100ms";
 }
 
+const BLANK: &str = "is blank: write a name, or leave it out";
+const CONTROL: &str = "holds a control character, such as a tab or a line end: take it out";
+
 /// Names that are not blank and hold no control characters, without the blanks around them.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -142,8 +145,11 @@ impl TryFrom<String> for Name {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let name = trimmed(&text);
-        if name.is_empty() || name.chars().any(char::is_control) {
-            return Err("must not be empty or hold control characters");
+        if name.is_empty() {
+            return Err(BLANK);
+        }
+        if name.chars().any(char::is_control) {
+            return Err(CONTROL);
         }
         if name == "*" {
             return Err("is no pattern here: names are compared as they are; to take all, leave the key out");
@@ -174,8 +180,10 @@ impl TryFrom<String> for RepositoryUrl {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let address = name(&text).filter(|address| !address.contains(char::is_control));
-        let address = address.ok_or("must not be empty or hold control characters")?;
+        let address = name(&text).ok_or(BLANK)?;
+        if address.contains(char::is_control) {
+            return Err(CONTROL);
+        }
         Ok(Self(without_credentials(address).into_owned()))
     }
 }
@@ -266,15 +274,5 @@ impl TryFrom<String> for TimeZoneName {
 impl From<TimeZoneName> for String {
     fn from(zone: TimeZoneName) -> Self {
         zone.name
-    }
-}
-
-/// A key that a later version will know. Refused, because ignoring it would change what is counted.
-#[derive(Debug, Clone, Serialize)]
-pub enum NotYet {}
-
-impl<'de> Deserialize<'de> for NotYet {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(serde::de::Error::custom("is not supported by this version of pagerduty-dora: leave it out"))
     }
 }

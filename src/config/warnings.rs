@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::findings::Findings;
-use super::{Config, Problem, Rule, service};
+use super::{Config, Problem, Rule, Service, service};
 use crate::domain::cover;
 
 /// Longer waits and shortest durations are probably mistakes in the unit.
@@ -37,26 +37,27 @@ impl Config {
         }
     }
 
-    /// Figures are asked of `default_env` where nobody says another.
+    /// Figures are computed for `default_env` where nobody names another env. Entries without an env have that one.
     fn warn_of_envs(&self, findings: &mut Findings<'_>) {
         let default = self.failure.default_env.as_str();
-        let mut envs: Vec<&str> = self.service.iter().filter_map(|service| service.env()).collect();
-        envs.sort_unstable();
-        envs.dedup();
+        let envs: Vec<_> = self.service.iter().filter_map(Service::env).collect();
+        let Some((_, first_place)) = envs.first().cloned() else { return };
         let spelled =
-            envs.iter().find(|env| **env != default && env.to_lowercase() == default.to_lowercase());
-        if let Some(env) = spelled {
+            envs.iter().find(|(env, _)| *env != default && env.to_lowercase() == default.to_lowercase());
+        if let Some((env, place)) = spelled {
+            let said =
+                format!("{env:?} and failure.default_env {default:?} are two envs: spell both the same");
+            findings.at(place.clone(), said);
+        } else if envs.len() == self.service.len() && envs.iter().all(|(env, _)| *env != default) {
+            let mut names: Vec<&str> = envs.iter().map(|(env, _)| *env).collect();
+            names.sort_unstable();
+            names.dedup();
             let said = format!(
-                "{default:?} and the {env:?} of a [[service]] entry are two environments: write one way"
+                "every [[service]] entry sets an env, and none of them is failure.default_env, {default:?} (they are: \
+                 {}). `report` shows {default:?} unless --env is given",
+                names.join(", ")
             );
-            findings.about("failure.default_env", said);
-        } else if !envs.is_empty() && !envs.contains(&default) {
-            let said = format!(
-                "{default:?} is the env of no [[service]] entry, and figures are asked of it where no env is named: the \
-                 entries have {}",
-                envs.join(", ")
-            );
-            findings.about("failure.default_env", said);
+            findings.at(first_place, said);
         }
     }
 

@@ -11,6 +11,8 @@ pub(super) enum Refusal {
     Missing(String),
     /// A value of this type, where that one is expected.
     Type { found: String, expected: String },
+    /// A value that is no text, where one of a few words is expected.
+    NoWord,
     /// Whatever a value says about itself.
     Other(String),
 }
@@ -25,6 +27,9 @@ impl Refusal {
         }
         if let Some((name, known)) = named(message, "unknown variant `") {
             return Self::UnknownWord(name, quoted(known));
+        }
+        if message == "wanted string or table" {
+            return Self::NoWord;
         }
         if let Some((name, _)) = named(message, "missing field `") {
             return Self::Missing(name);
@@ -55,6 +60,7 @@ fn type_name(text: &str) -> String {
         "string" => "a text",
         "a string" => "a text in quotes",
         "integer" => "a number",
+        "usize" | "u64" | "u32" | "u16" | "i64" => "a number without quotes",
         "floating point" => "a number with a point",
         "boolean" | "a boolean" => "true or false",
         word if word.starts_with("struct ") => "a table",
@@ -67,14 +73,21 @@ fn type_name(text: &str) -> String {
 pub(super) fn said(refusal: &Refusal, value: Option<&str>) -> String {
     match refusal {
         Refusal::UnknownKey(name, known) => {
-            format!("is not a known key{}{}", nearest(name, known), list("Known here", known))
+            format!("unknown key{}{}", nearest(name, known), list("Known here", known))
         }
         Refusal::UnknownWord(word, known) => {
             format!("{word:?} is not known{}{}", nearest(word, known), list("Allowed", known))
         }
+        Refusal::NoWord => no_word(value, &[]),
         Refusal::Missing(key) => format!("needs the key {key}"),
         Refusal::Type { found, expected } if found == "a table" && expected == "a list" => {
             "is one table, and there may be several: write its heading in double brackets, [[…]]".to_owned()
+        }
+        Refusal::Type { found, expected } if found == "a text" && expected == "a list" => {
+            match value.and_then(shown) {
+                Some(value) => format!("takes a list: put {value} in square brackets, [{value}]"),
+                None => "is a text: expected a list".to_owned(),
+            }
         }
         Refusal::Type { found, expected } => {
             let value = value.and_then(shown).map(|value| format!("{value} ")).unwrap_or_default();
@@ -87,13 +100,19 @@ pub(super) fn said(refusal: &Refusal, value: Option<&str>) -> String {
     }
 }
 
+/// The message about a value that is no text, for a key that takes one of these words.
+pub(super) fn no_word(value: Option<&str>, known: &[String]) -> String {
+    let value = value.and_then(shown).unwrap_or("the value");
+    format!("{value} is not a word in quotes.{}", list("Allowed", known))
+}
+
 /// Our own values speak of themselves without their names: "must be at least 3d".
 fn is_about_its_value(said: &str) -> bool {
     ["is ", "must ", "holds ", "has "].iter().any(|verb| said.starts_with(verb))
 }
 
 /// A value that is short, on one line, and certainly has no credentials in it.
-fn shown(value: &str) -> Option<&str> {
+pub(super) fn shown(value: &str) -> Option<&str> {
     const LONGEST_CHARS: usize = 80;
     let may_hold_credentials = value.contains('@') || (value.contains("://") && value.contains(['?', '#']));
     let is_plain = !value.chars().any(char::is_control) && value.chars().count() <= LONGEST_CHARS;
@@ -102,7 +121,7 @@ fn shown(value: &str) -> Option<&str> {
 }
 
 /// Word that somebody probably meant.
-fn nearest(word: &str, known: &[String]) -> String {
+pub(super) fn nearest(word: &str, known: &[String]) -> String {
     const LEAST_LIKENESS: f64 = 0.6;
     let likeness = |known: &String| strsim::normalized_damerau_levenshtein(&word.to_lowercase(), known);
     let best = known.iter().map(|known| (likeness(known), known)).max_by(|a, b| a.0.total_cmp(&b.0));
@@ -129,12 +148,9 @@ mod tests {
         let message = "unknown field `servics`, expected one of `pagerduty`, `services`, `team`";
         assert_eq!(
             told(message, "servics"),
-            "is not a known key: did you mean \"services\"? Known here: pagerduty, services, team"
+            "unknown key: did you mean \"services\"? Known here: pagerduty, services, team"
         );
-        assert_eq!(
-            told("unknown field `xyz`, expected `team`", "xyz"),
-            "is not a known key. Known here: team"
-        );
+        assert_eq!(told("unknown field `xyz`, expected `team`", "xyz"), "unknown key. Known here: team");
         assert_eq!(
             told("unknown variant `ignroe`, expected `ignore` or `count`", "\"ignroe\""),
             "\"ignroe\" is not known: did you mean \"ignore\"? Allowed: ignore, count"

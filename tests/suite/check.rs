@@ -90,6 +90,7 @@ fn what_is_only_unwise_is_a_warning() {
     let configuration = format!(
         "{ANY_PORT}[failure]\ncatalog = [\"catalog/*.yaml\"]\n[events_api]\nkeys = [{{ file = \"key\" }}]\n\
          [[service]]\npagerduty = \"PSVC001\"\nenv = \"prod\"\n[[service]]\npagerduty = \"psvc001\"\n\
+         env = \"staging\"\n\
          [[backend]]\nname = \"sink\"\nkind = \"cdevents\"\nurl = \"http://127.0.0.1:1\"\ntoken = {{ file = \"key\" }}\n"
     );
     let (status, told) = check(folder.path(), &configuration);
@@ -97,7 +98,7 @@ fn what_is_only_unwise_is_a_warning() {
     let warned: Vec<&str> = told.lines().filter(|line| line.starts_with("warn   ")).collect();
     for said in [
         "configuration: config.toml:13: service.pagerduty: ",
-        "configuration: config.toml: failure.default_env: \"production\" is the env of no [[service]] entry",
+        "configuration: config.toml:11: service.env: every [[service]] entry sets an env",
         "failure.catalog: config.toml:6: failure.catalog: no file matches \"catalog/*.yaml\"",
         "events_api.keys: key can be read by everybody",
         "backend sink: token: key can be read by everybody",

@@ -68,7 +68,13 @@ async fn recorded_webhooks_can_be_sent_as_of_now() {
 fn usage_and_configuration_mistakes_exit_2() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bad.toml"), "[server]\nlisen = \"x\"\n").unwrap();
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 14] = [
+        (&["send", "x.json", "--url", "127.0.0.1:8080/x"], "'--url <URL>': it must begin with http://"),
+        (&["quarantine", "show", "abc"], "a number is needed"),
+        (&["quarantine", "retry", "abc"], "a number is needed"),
+        (&["failures", "--limit", "x"], "a whole number from 1"),
+        (&["outbox", "--limit", "0"], "a whole number from 1"),
+        (&["report", "--env", ""], "it is blank: write a name"),
         (&["serv"], "unrecognized subcommand"),
         (&["--config", "bad.toml", "serve"], "bad.toml:2: server.lisen"),
         (&["--config", "missing.toml", "check", "--offline"], "missing.toml"),
@@ -127,6 +133,85 @@ fn what_shows_only_when_it_is_used_is_told_with_its_place_too() {
         };
         assert!(is_told, "{}", stderr(&output));
     }
+}
+
+/// One start tells the mistakes in values, in how they fit each other, and in secrets.
+#[test]
+fn a_start_tells_all_mistakes_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = "kind = \"datadog\"\nurl = \"http://127.0.0.1:1\"\napi_key = { env = \"NOT_SET_3\" }\n\
+                   application_key = { file = \"none\" }\n";
+    let secrets = format!(
+        "[pagerduty]\nsigning_secrets = [{{ env = \"NOT_SET_1\" }}, {{ value = \"short\" }}]\n[events_api]\n\
+         keys = [{{ env = \"NOT_SET_2\" }}, {{ credential = \"none\" }}]\n[[backend]]\nname = \"a\"\n{backend}"
+    );
+    let of_secrets = [
+        "c.toml:2: pagerduty.signing_secrets: the environment variable NOT_SET_1 is not set",
+        "c.toml:2: pagerduty.signing_secrets: the value in the configuration is 5 bytes long",
+        "c.toml:4: events_api.keys: the environment variable NOT_SET_2 is not set",
+        "c.toml:4: events_api.keys: no credential none",
+        "c.toml:6: backend \"a\": api_key: the environment variable NOT_SET_3 is not set",
+        "c.toml:6: backend \"a\": application_key: cannot read none",
+    ];
+    let others = [
+        "c.toml:12: server.listen: uses the same port as admin.listen (127.0.0.1:9)",
+        "c.toml:16: store.retention: \"1d\" must be at least 3d",
+        "c.toml:19: rule.action: \"drop\" is not known",
+    ];
+    let wrong = "[server]\nlisten = \"127.0.0.1:9\"\n[admin]\nlisten = \"127.0.0.1:9\"\n[store]\nretention = \"1d\"\n\
+                 [[rule]]\nname = \"x\"\naction = \"drop\"\n";
+    let cases = [
+        (secrets.clone(), "serve", of_secrets.to_vec()),
+        (format!("{secrets}{wrong}"), "serve", [&of_secrets[..], &others].concat()),
+        (format!("{secrets}{wrong}"), "check", [&of_secrets[..], &others].concat()),
+    ];
+    for (text, command, expected) in cases {
+        std::fs::write(folder.path().join("c.toml"), text).unwrap();
+        let offline: &[&str] = if command == "check" { &["--offline"] } else { &[] };
+        let output = program(folder.path(), &[&["--config", "c.toml", command], offline].concat());
+        let said = stderr(&output);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), expected.len()), "{said}");
+        for message in expected {
+            assert!(said.contains(&format!("pagerduty-dora: {message}")), "{message}\n{said}");
+        }
+    }
+}
+
+#[test]
+fn a_taken_address_is_the_last_thing_said() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("[server]\nlisten = \"{address}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n");
+    std::fs::write(folder.path().join("c.toml"), text).unwrap();
+    let output = program(folder.path(), &["--config", "c.toml", "serve"]);
+    let said = stderr(&output);
+    let expected = format!("another program is listening on {address} (server.listen)");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.lines().last().unwrap().contains(&expected) && !said.contains("stopped"), "{said}");
+}
+
+#[test]
+fn what_is_missing_around_a_command_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("x.json"), "{}").unwrap();
+    let run = |arguments: &[&str], change: fn(&mut Command) -> &mut Command| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"));
+        command.args(arguments).current_dir(folder.path()).env_remove("PAGERDUTY_DORA_CONFIG");
+        stderr(&change(command.env("PAGERDUTY_SIGNING_SECRET", SECRET)).output().unwrap())
+    };
+    let send = ["send", "x.json", "--url", "http://127.0.0.1:1/webhooks/pagerduty"];
+    let unset = run(&send, |command| command.env_remove("PAGERDUTY_SIGNING_SECRET"));
+    assert!(
+        unset.contains("PAGERDUTY_SIGNING_SECRET is not set: set it") && !unset.contains("--secret-env"),
+        "{unset}"
+    );
+    let stopped = run(&send, |command| command);
+    assert!(stopped.contains("127.0.0.1:1: is `pagerduty-dora serve` running there?"), "{stopped}");
+    let gone = run(&["failures"], |command| command.env("PAGERDUTY_DORA_CONFIG", "gone.toml"));
+    assert!(gone.contains("gone.toml: cannot be read") && gone.contains("$PAGERDUTY_DORA_CONFIG"), "{gone}");
+    let no_store = run(&["reevaluate"], |command| command);
+    assert!(!no_store.contains("changing the store"), "{no_store}");
 }
 
 #[test]

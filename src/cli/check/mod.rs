@@ -11,10 +11,10 @@ use clap::Args;
 use self::store::Open;
 use super::Failed;
 use super::table::say;
-use crate::backend::Backend;
+use crate::backend::SetupError;
 use crate::catalog;
 use crate::config::{self, Config, Secret};
-use crate::run::SHORTEST_SIGNING_SECRET_BYTES;
+use crate::run::{self, SHORTEST_SIGNING_SECRET_BYTES};
 use crate::store::is_in_use;
 
 #[derive(Args)]
@@ -147,8 +147,11 @@ fn catalog(config: &Config) -> Vec<Item> {
 /// A backend, and what is unwise about its secrets.
 fn backend(entry: &config::Backend) -> Vec<Item> {
     let name = format!("backend {}", entry.name.get_ref().as_str());
-    let set_up = Backend::from_config(entry).map(|_| format!("{} (not asked)", entry.url));
-    let mut items = vec![Item::tried(&name, set_up.map_err(|error| error.to_string()))];
+    let wrong = |error: &SetupError| Item::new(&name, Finding::Wrong(error.to_string()));
+    let mut items = match run::backend(entry) {
+        Ok(_) => vec![Item::new(&name, Finding::Ok(format!("{} (not asked)", entry.url)))],
+        Err(errors) => errors.iter().map(wrong).collect(),
+    };
     let warnings = entry.secrets().filter_map(|(key, secret)| Some(format!("{key}: {}", secret.warning()?)));
     items.extend(warnings.map(|warning| Item::new(&name, Finding::Warn(warning))));
     items

@@ -1,0 +1,53 @@
+//! Texts that are no TOML. Most often somebody left the quotes out.
+
+use std::ops::Range;
+
+use toml::de::Error;
+
+use super::Problem;
+use super::read::SECRET;
+use super::source::Source;
+use super::wording::shown;
+
+/// Every value without quotes, a line each; else the first mistake, for what follows that one is guesswork.
+pub(super) fn problems(text: &str, source: &Source, broken: &[Error]) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = Vec::new();
+    for (index, error) in broken.iter().enumerate() {
+        let place = error.span().unwrap_or_default();
+        let unquoted = unquoted(text, source, &place);
+        let other = || (index == 0).then(|| source.problem(place.clone(), in_our_words(error.message())));
+        let problem = unquoted.or_else(other);
+        problems.extend(problem.filter(|problem| !problems.contains(problem)));
+    }
+    problems
+}
+
+/// The parser's message, or a plainer one.
+fn in_our_words(message: &str) -> &str {
+    if message.contains("must be quoted") { "a text must stand in quotes" } else { message }
+}
+
+/// The mistake, if this line is `key = value` with a value that begins as a text without quotes.
+fn unquoted(text: &str, source: &Source, place: &Range<usize>) -> Option<Problem> {
+    let begin = text.get(..place.start)?.rfind('\n').map_or(0, |at| at + 1);
+    let line = text.get(begin..)?.lines().next()?;
+    let (key, value) = line.split_once('=')?;
+    let (key, value) = (key.trim(), value.split(" #").next()?.trim());
+    let is_key =
+        !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    let is_bare = value.starts_with(|first: char| first.is_alphanumeric() || "/.$~-:".contains(first));
+    // A quotation mark within is another mistake.
+    if !is_key || !is_bare || value.contains(['"', '\'', '\\']) {
+        return None;
+    }
+    let heading = text.get(..begin)?.lines().rev().map(str::trim).find(|line| line.starts_with('['));
+    let table =
+        heading.map(|heading| heading.trim_matches(['[', ']', ' '])).filter(|table| !table.contains(']'));
+    let path = table.map_or_else(|| key.to_owned(), |table| format!("{table}.{key}"));
+    let may_be_shown = !key.split('.').any(|part| SECRET.contains(&part));
+    let said = match shown(value).filter(|_| may_be_shown) {
+        Some(value) => format!("{value} must stand in quotes: {key} = \"{value}\""),
+        None => format!("its value must stand in quotes: {key} = \"…\""),
+    };
+    Some(Problem::at(source.line(begin), Some(path), said))
+}
