@@ -1,10 +1,12 @@
 //! Host names that the admin listener answers to.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use super::value::read_from_text;
 
 /// A host name as the `Host` header has it, in lower case and without a port.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct HostName(String);
 
 impl HostName {
@@ -13,6 +15,8 @@ impl HostName {
         &self.0
     }
 }
+
+read_from_text!(HostName);
 
 impl TryFrom<String> for HostName {
     type Error = &'static str;

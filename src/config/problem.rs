@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::read::MOST_MISTAKES;
 use super::source::Source;
 
 /// A mistake, told so that it can be mended.
@@ -79,9 +80,13 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong with a configuration, as far as it could be read. At least one mistake; shown one a line.
+/// All that is wrong with a configuration, as far as it could be read. At least one mistake; shown one a line, the first
+/// fifty of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
+
+/// Nobody reads more mistakes than that at once.
+const MOST_SHOWN: usize = 50;
 
 impl std::error::Error for Problems {}
 
@@ -109,12 +114,17 @@ impl From<Problem> for Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
+        for (index, problem) in self.0.iter().take(MOST_SHOWN).enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
             problem.fmt(f)?;
         }
-        Ok(())
+        let at_least = if self.0.len() < MOST_MISTAKES { "" } else { "at least " };
+        match self.0.len().saturating_sub(MOST_SHOWN) {
+            0 => Ok(()),
+            1 => f.write_str("\n… 1 further mistake is not shown"),
+            n => write!(f, "\n… {at_least}{n} further mistakes are not shown"),
+        }
     }
 }

@@ -12,8 +12,8 @@ use super::tree::{self, Removed};
 use super::wording::{self, Refusal};
 use super::{Config, Kind, Problem, secret_form, syntax};
 
-/// Nobody reads more mistakes than that at once.
-const MOST_MISTAKES: usize = 50;
+/// Looking for one more takes as long as all that the text has, so that there has to be an end.
+pub(super) const MOST_MISTAKES: usize = 500;
 
 /// Keys whose values are secrets, or hold some: what is written there is never repeated.
 pub(super) const SECRET: [&str; 9] = [

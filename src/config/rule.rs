@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::findings::Findings;
 use super::list::EMPTY;
-use super::value::Name;
+use super::value::{Name, read_from_text};
 use crate::domain::cover;
 use crate::domain::pagerduty_ref::PagerDutyRef;
 use crate::domain::rule::{self, Action, Pattern, TOO_SHORT};
@@ -61,9 +61,11 @@ impl Urgency {
 }
 
 /// A regular expression that can be read.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Serialize)]
+#[serde(into = "String")]
 struct Regex(Pattern);
+
+read_from_text!(Regex);
 
 impl TryFrom<String> for Regex {
     type Error = String;

@@ -12,7 +12,7 @@ use super::findings::Findings;
 use super::host::HostName;
 use super::list::List;
 use super::secret::Secret;
-use super::value::{self, Name, Pause, Retention, RoutePath, TimeZoneName};
+use super::value::{self, Name, Pause, Retention, RoutePath, TimeZoneName, read_from_text};
 use crate::domain::name::trimmed;
 use crate::domain::policy::{Reopened, Start, WhichService};
 
@@ -192,9 +192,11 @@ impl Failure {
 }
 
 /// A pattern of file names that can be read.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Serialize)]
+#[serde(into = "String")]
 struct Glob(String);
+
+read_from_text!(Glob);
 
 impl TryFrom<String> for Glob {
     type Error = String;

@@ -200,6 +200,55 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
+fn a_wrong_value_in_a_list_is_named_with_its_own_line() {
+    let rule = "[[rule]]\nname = \"a\"\naction = \"ignore\"\n";
+    for (text, said) in [
+        (
+            format!("{rule}title = [\n\"disk\",\n\"mem (\",\n]\n"),
+            "line 6: rule.title: \"mem (\" is not a regular expression: unclosed group",
+        ),
+        (
+            format!("{rule}team = [\"a\",\n\"*\"]\n"),
+            "line 5: rule.team: \"*\" is no pattern here: names are compared as they are; to take all, leave the key out",
+        ),
+        (
+            "[failure]\ncatalog = [\"a.yaml\",\n\"***\"]\n".to_owned(),
+            "line 3: failure.catalog: \"***\" is not a pattern of file names: ",
+        ),
+        (
+            "[admin]\nhosts = [\n\"dora.internal\",\n\"http://dora\"]\n".to_owned(),
+            "line 4: admin.hosts: \"http://dora\" is not a host name such as \"dora.internal\": ",
+        ),
+        (
+            "[[service]]\npagerduty = \"PSVC001\"\nservices = [\"a\",\n\" \"]\n".to_owned(),
+            "line 4: service.services: \" \" must not be empty or hold control characters",
+        ),
+    ] {
+        let told = Config::parse(&text).unwrap_err().to_string();
+        assert!(told.starts_with(said) && told.lines().count() == 1, "{told}");
+    }
+    let both = Config::parse(&format!("{rule}title = [\"(\",\n\"ok\",\n\"[\"]\n")).unwrap_err().to_string();
+    assert!(
+        both.contains("line 4: rule.title: \"(\"") && both.contains("line 6: rule.title: \"[\""),
+        "{both}"
+    );
+}
+
+#[test]
+fn the_mistakes_that_are_not_shown_are_counted() {
+    let told = |mistakes: usize| {
+        let text: String = (0..mistakes).map(|n| format!("x{n} = 1\n")).collect();
+        Config::parse(&text).unwrap_err().to_string()
+    };
+    assert_eq!(told(50).lines().count(), 50);
+    assert!(told(51).ends_with("\n… 1 further mistake is not shown"), "{}", told(51));
+    let told = told(60);
+    assert_eq!(told.lines().count(), 51, "{told}");
+    assert!(told.ends_with("\n… 10 further mistakes are not shown"), "{told}");
+    assert!(told.starts_with("line 1: x0: "), "{told}");
+}
+
+#[test]
 fn a_rule_for_all_failures_says_so() {
     let config = |rule: &str| Config::parse(&format!("[[rule]]\nname = \"a\"\naction = \"ignore\"\n{rule}"));
     for rule in ["all = true", "all = true\nservice = []", "all = true\ntitle = [\".*\"]"] {

@@ -2,16 +2,56 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SpanRelativeTo;
 use jiff::tz::TimeZone;
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::domain::address::without_credentials;
 use crate::domain::name::{name, trimmed};
+
+/// Reads a text as a value. A refusal has the place of that very text, also where it is one of a list.
+pub(super) fn text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<String, Error: fmt::Display>,
+{
+    struct Text<T>(PhantomData<T>);
+
+    impl<'de, T: TryFrom<String, Error: fmt::Display>> Visitor<'de> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+            T::try_from(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        }
+    }
+
+    // TOML's reader gives its place to an error that comes out of a newtype, and to none that comes after a text.
+    deserializer.deserialize_newtype_struct("Text", Text(PhantomData))
+}
+
+/// Types that are read by [`text`].
+macro_rules! read_from_text {
+    ($($name:ty),+) => {$(
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::config::value::text(deserializer)
+            }
+        }
+    )+};
+}
+pub(super) use read_from_text;
+
+read_from_text!(Pause, Name, RepositoryUrl, RoutePath, TimeZoneName);
 
 /// An address to listen on.
 pub(super) fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
@@ -35,8 +75,8 @@ pub(super) fn store_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<P
 }
 
 /// A length of time: `"90s"`, `"15m"`, `"12h"`, `"730d"`. Keeps the words it was written in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct Pause {
     text: String,
     duration: Duration,
@@ -119,8 +159,8 @@ const BLANK: &str = "is blank: write a name, or leave it out";
 const CONTROL: &str = "holds a control character, such as a tab or a line end: take it out";
 
 /// Names that are not blank and hold no control characters, without the blanks around them.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct Name(Cow<'static, str>);
 
 impl Name {
@@ -165,8 +205,8 @@ impl From<Name> for String {
 }
 
 /// The address of a repository, without the credentials that were written into it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct RepositoryUrl(String);
 
 impl RepositoryUrl {
@@ -195,8 +235,8 @@ impl From<RepositoryUrl> for String {
 }
 
 /// The path of a route: `/…` of plain characters, and none that is taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct RoutePath(String);
 
 impl RoutePath {
@@ -237,8 +277,8 @@ impl From<RoutePath> for String {
 }
 
 /// A time zone by its IANA name.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Serialize)]
+#[serde(into = "String")]
 pub struct TimeZoneName {
     name: String,
     zone: TimeZone,
