@@ -96,9 +96,33 @@ fn told((line, refused): (Option<u64>, Refused)) -> Mistake {
     (line, said)
 }
 
-/// `true` if a document that cannot be read may be one that this program reads.
+/// `true` if a document that cannot be read may be one that this program reads, by the lines of its outermost map.
 fn has_our_keys(text: &str) -> bool {
-    text.contains("dd-service") || text.contains(BACKSTAGE) || text.contains("v3")
+    let mut lines = text.lines().filter(|line| {
+        let content = line.trim_start();
+        !content.is_empty() && !content.starts_with('#') && !line.starts_with(['%', '-'])
+    });
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let Some(first) = lines.next() else { return false };
+    if first.trim_start().starts_with('{') || text.starts_with("--- {") {
+        // One map on however many lines: told apart from those within it only by a parser, which refused it.
+        return text.split(['{', ',', '\n']).any(is_our_key);
+    }
+    std::iter::once(first).chain(lines).filter(|line| depth(line) == depth(first)).any(is_our_key)
+}
+
+/// `true` if such a `key: value` is only in documents that this program reads.
+fn is_our_key(line: &str) -> bool {
+    let bare = |text: &str| text.trim().trim_matches(['"', '\'', '}']).to_owned();
+    let Some((key, value)) = line.split_once(':') else { return false };
+    let value = value.split(" #").next().unwrap_or_default();
+    // Behind a tag, where there is one.
+    let value = value.split_whitespace().next_back().map(bare).unwrap_or_default();
+    match bare(key).as_str() {
+        "dd-service" => true,
+        "apiVersion" => value == "v3" || value.starts_with(BACKSTAGE),
+        _ => false,
+    }
 }
 
 /// Prefix of the versions of Backstage's entities.
@@ -288,6 +312,30 @@ mod tests {
                 let found = parse(&text).unwrap_or_else(|error| panic!("{text}: {error:?}")).entities;
                 assert_eq!(found, [entity("checkout", Some("payments"), None)], "{text}");
             }
+        }
+    }
+
+    /// YAML whose values are not what their own tags say, which nothing more can be read of.
+    #[test]
+    fn documents_that_cannot_be_read_are_ours_by_their_outermost_keys_only() {
+        for foreign in [
+            "port: !!int http\nimage: registry/v3/app\n",
+            "apiVersion: apps/v3\nport: !!int http\n",
+            "port: !!int http\nspec:\n  apiVersion: v3\n  dd-service: inner\n",
+            "port: !!int http\nlabels:\n  backstage.io/kubernetes-id: x\ntext: |\n  dd-service: inner\n",
+            "# dd-service: x\nport: !!int http\n",
+            "{port: !!int http, image: registry/v3/app}",
+        ] {
+            assert_eq!(entities(foreign), [], "{foreign}");
+        }
+        for ours in [
+            "dd-service: a\nport: !!int http\n",
+            "---\n  \"dd-service\": a\n  port: !!int http\n",
+            "apiVersion: !!str 'v3' # ours\nkind: service\nport: !!int http\n",
+            "port: !!int http\napiVersion: backstage.io/v1alpha1\nkind: Component\n",
+            "{\"apiVersion\": \"v3\", port: !!int http}",
+        ] {
+            parse(ours).expect_err(ours);
         }
     }
 
