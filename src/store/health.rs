@@ -1,4 +1,4 @@
-//! The store's health: since when it cannot commit, and when it commits again.
+//! The store's health: how long it has not been able to commit, and when it commits again.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,8 +16,8 @@ const TROUBLE_LASTS: Duration = Duration::from_secs(10);
 pub struct Trouble {
     /// SQLite's words.
     pub error: String,
-    /// Time since the first commit that failed.
-    pub since: Duration,
+    /// How long ago the first commit failed.
+    pub lasts: Duration,
     /// Webhooks that were answered 503 because of it.
     pub refused_webhooks: usize,
 }
@@ -65,7 +65,7 @@ impl Health {
                 error,
                 refused_writes = outage.refused_writes,
                 refused_webhooks = outage.refused_webhooks,
-                "the store cannot commit since {}: webhooks are answered 503, and PagerDuty sends them again for 48 hours",
+                "the store has not been able to commit for {}: webhooks are answered 503, and PagerDuty sends them again for 48 hours",
                 span(now.saturating_duration_since(outage.began).as_secs_f64())
             );
         }
@@ -104,7 +104,7 @@ impl Health {
         let outage = outage.as_ref().filter(|outage| outage.is_recent(now))?;
         Some(Trouble {
             error: outage.error.clone(),
-            since: now.saturating_duration_since(outage.began),
+            lasts: now.saturating_duration_since(outage.began),
             refused_webhooks: outage.refused_webhooks,
         })
     }
@@ -133,9 +133,9 @@ mod tests {
         health.failed(at(0), "full", 3, 2);
         health.committed(at(1));
         health.failed(at(5), "disk full", 1, 1);
-        let trouble = |since| Trouble {
+        let trouble = |seconds| Trouble {
             error: "disk full".to_owned(),
-            since: Duration::from_secs(since),
+            lasts: Duration::from_secs(seconds),
             refused_webhooks: 3,
         };
         assert_eq!(health.trouble(at(14)), Some(trouble(14)), "commits in between do not end it");
@@ -147,6 +147,6 @@ mod tests {
         health.committed(at(23));
         health.look(at(40));
         health.failed(at(50), "again", 1, 0);
-        assert_eq!(health.trouble(at(50)).map(|trouble| trouble.since), Some(Duration::ZERO), "a new one");
+        assert_eq!(health.trouble(at(50)).map(|trouble| trouble.lasts), Some(Duration::ZERO), "a new one");
     }
 }

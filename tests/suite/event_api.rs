@@ -118,7 +118,9 @@ async fn requests_are_counted_and_a_refused_key_is_shown() {
     assert!(text.contains("pagerduty_dora_last_deployment_timestamp_seconds 1793527200.0\n"), "{text}");
     let page = daemon.get("/").await.body;
     assert!(page.contains("<span class=\"bad\">A request was refused"), "{page}");
-    daemon.clock.advance(std::time::Duration::from_secs(1));
+    daemon.clock.advance(std::time::Duration::from_hours(25));
+    let page = daemon.get("/").await.body;
+    assert!(page.contains("<span>A request was refused"), "whoever it was has stopped: {page}");
     daemon.event_api("POST", "/deployment", &deployment).await;
     let page = daemon.get("/").await.body;
     assert!(
@@ -143,6 +145,9 @@ async fn an_api_that_is_off_says_so() {
     assert_eq!(daemon.event_api("POST", "/nothing", &json!({})).await.json()["error"], "not_found");
     let page = daemon.get("/").await.body;
     assert!(page.contains("<span class=\"bad\">Off, but a request came"), "{page}");
+    daemon.clock.advance(std::time::Duration::from_hours(25));
+    let page = daemon.get("/").await.body;
+    assert!(page.contains("<span>Off, but a request came"), "whoever it was has stopped: {page}");
 }
 
 #[tokio::test]

@@ -19,7 +19,10 @@ async fn a_store_that_cannot_commit_is_seen_everywhere() {
     assert_eq!(ready.status, 503);
     assert!(ready.json()["detail"].as_str().unwrap().contains("no room for it"), "{ready:?}");
     let page = daemon.get("/").await.body;
-    assert!(page.contains("It cannot commit since") && page.contains("3 webhooks answered 503"), "{page}");
+    assert!(
+        page.contains("It has not been able to commit for") && page.contains("3 webhooks answered 503"),
+        "{page}"
+    );
     let metrics = daemon.get("/metrics").await.body;
     assert!(metrics.contains("\npagerduty_dora_writes_refused_total 3\n"), "{metrics}");
 }

@@ -67,9 +67,9 @@ fn store(shown: &Shown) -> Condition {
     let sizes = format!("The database has {}, its write-ahead log {}{free}.", bytes(database), bytes(wal));
     let is_nearly_full = shown.gauges.sizes.is_nearly_full();
     let says = match &shown.trouble {
-        Some(Trouble { error, since, refused_webhooks }) => format!(
-            "It cannot commit since {} ({}). {} answered 503; PagerDuty sends them again for 48 hours. {sizes}",
-            span(since.as_secs_f64()),
+        Some(Trouble { error, lasts, refused_webhooks }) => format!(
+            "It has not been able to commit for {} ({}). {} answered 503; PagerDuty sends them again for 48 hours. {sizes}",
+            span(lasts.as_secs_f64()),
             said(error),
             count(*refused_webhooks, "webhook"),
         ),

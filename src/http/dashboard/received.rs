@@ -1,5 +1,7 @@
 //! The rows of what comes to the public listener: webhooks, and the event API.
 
+use std::time::Duration;
+
 use super::health::Condition;
 use super::page::Shown;
 use super::words::{ago, minute};
@@ -29,7 +31,10 @@ pub(super) fn webhooks(shown: &Shown) -> Condition {
     Condition { about: "Webhooks".to_owned(), says, must_act }
 }
 
-/// Red while a request that was refused is newer than any that was accepted.
+/// How long a refused request to the event API is news. Nobody may ever send another one, and a scanner may have sent it.
+const NEWS: Duration = Duration::from_hours(24);
+
+/// Red for a day after a request that was refused, unless one was accepted later.
 pub(super) fn events_api(shown: &Shown) -> Condition {
     let received = &shown.received;
     let last = match shown.last_deployment_at {
@@ -37,16 +42,17 @@ pub(super) fn events_api(shown: &Shown) -> Condition {
         None => "There is no deployment yet.".to_owned(),
     };
     let is_news = |refusal: &&Refusal| received.event_accepted_at.is_none_or(|at| at < refusal.at);
+    let must_act = |refusal: &Refusal| shown.now.duration_since(refusal.at) < NEWS;
     let (says, must_act) = if let Some(refusal) = &received.event_off {
         let says =
             format!("Off, but a request came {}: set [events_api] keys. {last}", of(shown.now, refusal));
-        (says, true)
+        (says, must_act(refusal))
     } else if let Some(refusal) = received.event_forbidden.as_ref().filter(is_news) {
         let says = format!(
             "A request was refused {}: it sent none of the keys in [events_api] keys. Give its sender one of those. {last}",
             of(shown.now, refusal)
         );
-        (says, true)
+        (says, must_act(refusal))
     } else {
         (last, false)
     };
