@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::daemon::Daemon;
 use super::failures::{or_dash, second};
-use super::table::{Column, render, say, tell, width};
+use super::table::{Column, render, say, say_json, tell, width};
 use super::{Failed, Format, FormatName, examples, limit, runtime};
 use crate::config::Config;
 use crate::domain::printable::printable;
@@ -76,7 +76,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
 fn list(options: &Options, reader: &Reader) -> Result<(), Failed> {
     let page = reader.quarantine(0, options.limit as usize).map_err(anyhow::Error::from)?;
     match options.format.format {
-        FormatName::Json => say(serde_json::to_string_pretty(&page).map_err(anyhow::Error::from)?),
+        FormatName::Json => say_json(&page)?,
         FormatName::Table => print(&page),
     }
     Ok(())
@@ -118,8 +118,7 @@ fn show(id: i64, format: FormatName, reader: &Reader) -> Result<(), Failed> {
         return Err(Failed::Tried(anyhow!("there is no row {id} in quarantine")));
     };
     if matches!(format, FormatName::Json) {
-        say(serde_json::to_string_pretty(&found).map_err(anyhow::Error::from)?);
-        return Ok(());
+        return Ok(say_json(&found)?);
     }
     let Quarantined { row, body, body_base64 } = found;
     say(format_args!("id        {}", row.id));
@@ -140,53 +139,76 @@ fn all(reader: &Reader) -> anyhow::Result<Vec<i64>> {
     Ok(reader.quarantine(0, usize::MAX)?.rows.iter().map(|row| row.id).collect())
 }
 
-/// By way of the daemon where it runs, and in the store where it does not. Says what came of each row that was named,
-/// or that stays, and the total.
+/// By way of the daemon where it runs, and in the store where it does not.
 fn retry(config: &Config, ids: &[i64], is_each_told: bool) -> Result<(), Failed> {
-    let told = runtime()?.block_on(async {
+    if ids.is_empty() {
+        tell("the quarantine is empty: there is nothing to read again");
+        return Ok(());
+    }
+    let mut told = Told { rows: ids.len(), is_each_told, gone: 0, staying: 0 };
+    let tried = runtime()?.block_on(async {
         match Daemon::find(config).await? {
-            Some(daemon) => Ok(by_daemon(&daemon, ids).await?),
-            None => directly(config, ids).await,
+            Some(daemon) => Ok(by_daemon(&daemon, ids, &mut told).await?),
+            None => directly(config, ids, &mut told).await,
         }
-    })?;
-    let left = told.iter().filter(|(_, is_done, _)| !is_done).count();
-    for (id, is_done, said) in &told {
-        if is_each_told || !is_done {
+    });
+    told.close(tried)
+}
+
+/// What came of the rows so far. Each is told as it comes, because a later one may fail.
+struct Told {
+    rows: usize,
+    /// Those that have left the quarantine are named, too.
+    is_each_told: bool,
+    gone: usize,
+    staying: usize,
+}
+
+impl Told {
+    fn row(&mut self, id: i64, is_gone: bool, said: &str) {
+        (self.gone, self.staying) = (self.gone + usize::from(is_gone), self.staying + usize::from(!is_gone));
+        if self.is_each_told || !is_gone {
             say(format_args!("{id}: {}", printable(said)));
         }
     }
-    say(format_args!("{} of {} have left the quarantine", told.len() - left, told.len()));
-    if left > 0 {
-        return Err(Failed::Tried(anyhow!("{left} of {} rows stay as they are", told.len())));
+
+    /// One line with the total.
+    fn close(&self, tried: Result<(), Failed>) -> Result<(), Failed> {
+        let Self { rows, gone, staying, .. } = self;
+        match tried {
+            Ok(()) if *staying == 0 => {
+                say(format_args!("{gone} of {rows} rows have left the quarantine"));
+                Ok(())
+            }
+            Ok(()) => Err(Failed::Tried(anyhow!("{staying} of {rows} rows stay as they are"))),
+            Err(Failed::Tried(error)) if gone + staying > 0 => Err(Failed::Tried(error.context(format!(
+                "stopped after {} of {rows} rows; {gone} have left the quarantine",
+                gone + staying
+            )))),
+            Err(failed) => Err(failed),
+        }
+    }
+}
+
+async fn by_daemon(daemon: &Daemon, ids: &[i64], told: &mut Told) -> anyhow::Result<()> {
+    for id in ids {
+        let response = daemon.post(&format!("/api/v1/quarantine/{id}/retry")).await?;
+        let is_gone = response.status().is_success();
+        let answer: Answer = serde_json::from_str(&response.text().await?)?;
+        told.row(*id, is_gone, &answer.detail);
     }
     Ok(())
 }
 
-/// A row, whether it has left the quarantine, and what came of it in words.
-type Told = (i64, bool, String);
-
-async fn by_daemon(daemon: &Daemon, ids: &[i64]) -> anyhow::Result<Vec<Told>> {
-    let mut told = Vec::new();
-    for id in ids {
-        let response = daemon.post(&format!("/api/v1/quarantine/{id}/retry")).await?;
-        let is_done = response.status().is_success();
-        let answer: Answer = serde_json::from_str(&response.text().await?)?;
-        told.push((*id, is_done, answer.detail));
-    }
-    Ok(told)
-}
-
-async fn directly(config: &Config, ids: &[i64]) -> Result<Vec<Told>, Failed> {
+async fn directly(config: &Config, ids: &[i64], told: &mut Told) -> Result<(), Failed> {
     tell(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
     let direct = Direct::open(config, &Arc::new(catalog::policy(config)?))?;
-    let mut told = Vec::new();
     for id in ids {
         let retried = direct.store().retry_quarantined(*id, payload::heading_or_reason).await;
         let retried = retried.map_err(anyhow::Error::from)?;
-        told.push((*id, matches!(retried, Retried::Recorded(_)), retried.says()));
+        told.row(*id, matches!(retried, Retried::Recorded(_)), &retried.says());
     }
-    direct.close().await?;
-    Ok(told)
+    Ok(direct.close().await?)
 }
 
 #[derive(Deserialize)]

@@ -137,6 +137,20 @@ fn only_the_store_knows_sql() {
     }
 }
 
+/// JSON goes to a terminal too: `say_json` writes the controls that a terminal would obey as escapes.
+#[test]
+fn one_function_prints_json_for_all_commands() {
+    let calls: Vec<String> = sources()
+        .into_iter()
+        .filter(|(path, _)| module(path) == "cli")
+        .flat_map(|(path, text)| {
+            let calls = shipped(&text).matches("serde_json::to_").count();
+            std::iter::repeat_n(path.display().to_string(), calls)
+        })
+        .collect();
+    assert_eq!(calls, ["cli/table.rs"], "print JSON with `say_json`");
+}
+
 #[test]
 fn files_stay_readable() {
     for (path, text) in sources() {
