@@ -17,6 +17,11 @@ pub trait Clock: Send + Sync {
 
     /// Ready once `wait` has passed, measured so that setting the clock does not change it.
     fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// Ready once the time that is left until `then` has passed, or `longest` where that is shorter.
+    fn sleep_until(&self, then: Timestamp, longest: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.sleep(then.duration_since(self.now()).min(longest))
+    }
 }
 
 /// The machine's clock.
@@ -87,5 +92,48 @@ impl Clock for ManualClock {
         let mut time = self.0.subscribe();
         let until = self.0.borrow().passed + wait;
         Box::pin(async move { drop(time.wait_for(|time| time.passed >= until).await) })
+    }
+
+    fn sleep_until(&self, then: Timestamp, longest: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let mut time = self.0.subscribe();
+        // One look at both: a clock that is turned between two looks would have this wait for ever.
+        let until = {
+            let now = self.0.borrow();
+            now.passed + then.duration_since(now.of_day).min(longest)
+        };
+        Box::pin(async move { drop(time.wait_for(|time| time.passed >= until).await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[test]
+    fn who_sleeps_until_then_is_awake_then_whoever_turns_the_clock_meanwhile() {
+        const NANO: Duration = Duration::from_nanos(1);
+        let clock = ManualClock::at(Timestamp::from_nanos(0));
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    clock.advance(NANO);
+                }
+            });
+            let late = (0..20_000).filter(|_| {
+                let then = clock.now().saturating_add(100 * NANO);
+                let mut asleep = clock.sleep_until(then, Duration::from_secs(1));
+                while clock.now() < then {
+                    std::hint::spin_loop();
+                }
+                asleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending()
+            });
+            let late = late.count();
+            is_done.store(true, Ordering::Relaxed);
+            assert_eq!(late, 0);
+        });
     }
 }

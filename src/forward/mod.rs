@@ -78,9 +78,10 @@ impl Forwarder {
         while !*stop.borrow() {
             outbox_changed.mark_unchanged();
             let (has_room, next_due_at) = running.send_due(&mut attempts).await;
-            // From now on, not from when the outbox was asked: time has passed since.
-            let until_then = |then: Timestamp| then.duration_since(running.clock.now());
-            let pause = next_due_at.map_or(LONGEST_SLEEP, until_then).min(LONGEST_SLEEP);
+            let pause = match next_due_at {
+                Some(then) => running.clock.sleep_until(then, LONGEST_SLEEP),
+                None => running.clock.sleep(LONGEST_SLEEP),
+            };
             tokio::select! {
                 biased;
                 _ = stop.changed() => {}
@@ -90,7 +91,7 @@ impl Forwarder {
                 // Once the store is closed these would be ready for ever, without any news.
                 Ok(()) = outbox_changed.changed(), if has_room => {}
                 Ok(()) = hurried.changed() => running.hurry(&hurried.borrow_and_update()),
-                () = running.clock.sleep(pause) => {}
+                () = pause => {}
             }
         }
         let all_done = async {

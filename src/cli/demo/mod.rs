@@ -38,8 +38,8 @@ pub(super) struct Options {
     listen: Option<SocketAddr>,
 }
 
-/// Time that the backend may take to hold every failure.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time that the backend may take to hold every failure, and a daemon to answer. A busy machine needs more than seconds.
+const PATIENCE: Duration = Duration::from_mins(1);
 const MORNING: &str = "2026-11-02T08:00:00Z";
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
