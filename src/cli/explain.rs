@@ -38,7 +38,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
 }
 
 /// Number of ids that are listed if an id is ambiguous.
-const MOST_NAMED: u32 = 10;
+pub(super) const MOST_NAMED: u32 = 10;
 
 /// Failure or deployment that an id, or a part of one, names. An error if there is not exactly one.
 pub(super) fn only_one(reader: &Reader, id: &str) -> anyhow::Result<Found> {
@@ -54,7 +54,7 @@ fn nothing_known(id: &str) -> anyhow::Error {
     anyhow!("nothing is known of {id:?}: `failures` lists the ids of failures")
 }
 
-fn several(id: &str, found: &[Found]) -> anyhow::Error {
+pub(super) fn several(id: &str, found: &[Found]) -> anyhow::Error {
     let named = found.iter().take(MOST_NAMED as usize).map(|found| match found.kind {
         FoundKind::Failure => format!("\n  {}", found.id),
         FoundKind::Deployment => format!("\n  {} (a deployment)", found.id),

@@ -7,12 +7,12 @@ use clap::{ArgGroup, Args};
 use serde::Deserialize;
 
 use super::daemon::Daemon;
-use super::explain::only_one;
+use super::explain::{MOST_NAMED, only_one, several};
 use super::table::{say, tell};
 use super::{Failed, runtime};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::store::{After, Obeyed, Order, Reader, Total};
+use crate::store::{After, Obeyed, Order, OutboxFilter, Reader, Total};
 use crate::{Direct, catalog};
 
 /// Which rows.
@@ -61,16 +61,42 @@ fn say_total(order: Order, Total { done, outdated }: Total) {
     say(format_args!("{} {is_done}{left}", dead_rows(done)));
 }
 
+/// A name that can only be the number of a row.
+const ROW: &str = "row:";
+/// Digits shorter than that are always the number of a row: nobody copies so little of an id.
+const SHORTEST_BEGINNING: usize = 4;
+
 /// The rows that are named: by their numbers, or by what they are about.
 fn rows(reader: &Reader, ids: &[String]) -> anyhow::Result<Vec<i64>> {
     let mut rows = Vec::new();
     for id in ids {
-        match id.trim().parse() {
-            Ok(row) => rows.push(row),
-            Err(_) => rows.extend(reader.rows_of(&only_one(reader, id)?)?),
+        match row(reader, id.trim())? {
+            Some(row) => rows.push(row),
+            None => rows.extend(reader.rows_of(&only_one(reader, id)?)?),
         }
     }
     Ok(rows)
+}
+
+/// The row that has this number. `None`: the text is the beginning of the id of something else.
+fn row(reader: &Reader, text: &str) -> anyhow::Result<Option<i64>> {
+    if let Some(number) = text.strip_prefix(ROW) {
+        return match number.parse() {
+            Ok(row) => Ok(Some(row)),
+            Err(_) => bail!("{text:?} names no row: give a number behind {ROW}"),
+        };
+    }
+    let Ok(row) = text.parse::<i64>() else { return Ok(None) };
+    let others =
+        if text.len() < SHORTEST_BEGINNING { Vec::new() } else { reader.find(text, MOST_NAMED + 1)? };
+    if others.is_empty() {
+        return Ok(Some(row));
+    }
+    let filter = OutboxFilter { after: row.saturating_sub(1), limit: 1, ..OutboxFilter::default() };
+    if reader.outbox(&filter)?.rows.first().is_some_and(|found| found.id == row) {
+        bail!("{:#}\n  {ROW}{row} (that row of the outbox)", several(text, &others));
+    }
+    Ok(None)
 }
 
 fn dead_rows(n: u64) -> String {

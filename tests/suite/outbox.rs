@@ -20,14 +20,8 @@ async fn with_dead_letters() -> (Daemon, Backend) {
         daemon.expect(event_of("incident.resolved", incident), "accepted").await;
         backend.next().await;
     }
-    until(&daemon, "SELECT count(*) = 2 FROM outbox WHERE state = 'dead'").await;
+    daemon.until("SELECT count(*) = 2 FROM outbox WHERE state = 'dead'").await;
     (daemon, backend)
-}
-
-async fn until(daemon: &Daemon, condition: &str) {
-    while daemon.query(condition) == 0 {
-        daemon.get("/healthz").await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,7 +31,7 @@ async fn dead_letters_are_listed_retried_and_given_up() {
     insta::assert_snapshot!(says(&program, &["--state", "dead"]).0);
     assert_eq!(says(&program, &["retry", "1"]), ("1: it is tried again now\n".to_owned(), Some(0)));
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDEAD00001");
-    until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
+    daemon.until("SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
     assert_eq!(says(&program, &["retry", "1"]), ("1: the backend has it already\n".to_owned(), Some(1)));
     assert_eq!(says(&program, &["discard", "2"]), ("2: it is given up\n".to_owned(), Some(0)));
     assert_eq!(says(&program, &["retry", "2"]), ("2: it was given up before\n".to_owned(), Some(1)));
@@ -76,7 +70,7 @@ async fn all_dead_letters_are_retried_once_a_daemon_runs_again() {
         [backend.next().await, backend.next().await].map(|request| request.attributes()["id"].to_string());
     ids.sort();
     assert_eq!(ids, ["\"pagerduty:QDEAD00001\"", "\"pagerduty:QDEAD00002\""]);
-    until(&daemon, "SELECT count(*) = 2 FROM outbox WHERE state = 'sent'").await;
+    daemon.until("SELECT count(*) = 2 FROM outbox WHERE state = 'sent'").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +82,7 @@ async fn an_older_revision_is_not_revived() {
     });
     daemon.expect(lowered, "accepted").await;
     backend.next().await;
-    until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
+    daemon.until("SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
     let answer = daemon.client.post(format!("http://{}/api/v1/outbox/1/retry", daemon.admin)).send().await;
     assert_eq!(answer.unwrap().status(), 409);
     let said = "1 dead row tried again now; 1 dead row left: a newer revision has replaced it\n";
@@ -107,6 +101,31 @@ async fn rows_are_named_by_what_they_are_about() {
     assert_eq!(discard("QDE…1"), ("1: it is given up\n".to_owned(), Some(0)), "as a table has cut it");
     assert_eq!(discard("QNOBODY").1, Some(1));
     drop(backend);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn digits_are_a_row_or_the_beginning_of_an_id_and_never_either_in_silence() {
+    let (daemon, _backend) = with_dead_letters().await;
+    let program = Program::of(&daemon);
+    let db = rusqlite::Connection::open(&daemon.store).unwrap();
+    let named = |id: &str| {
+        db.execute("UPDATE failure SET failure_id = ?1 WHERE failure_id LIKE '%QDEAD00002%' OR failure_id LIKE '4200%'", [id])
+            .unwrap();
+    };
+    named("4200aaaa-id-of-a-failure");
+    let refused = |arguments: &[&str]| {
+        let output = program.run("", &[&["outbox"], arguments].concat());
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    db.execute_batch("PRAGMA foreign_keys = OFF; UPDATE outbox SET id = 4200 WHERE id = 1").unwrap();
+    let said = refused(&["discard", "4200"]);
+    assert!(said.contains("4200aaaa-id-of-a-failure") && said.contains("row:4200 (that row"), "{said}");
+    assert_eq!(says(&program, &["discard", "row:4200"]), ("4200: it is given up\n".to_owned(), Some(0)));
+    assert!(refused(&["discard", "row:x"]).contains("give a number"));
+    db.execute("UPDATE outbox SET id = 7 WHERE id = 4200", []).unwrap();
+    assert_eq!(says(&program, &["discard", "4200"]), ("2: it is given up\n".to_owned(), Some(0)));
+    assert_eq!(says(&program, &["discard", "420"]), ("420: there is no such row\n".to_owned(), Some(1)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
