@@ -17,16 +17,6 @@ async fn deliver(daemon: &Daemon, count: usize) {
     }
 }
 
-async fn until(daemon: &Daemon, condition: &str) {
-    for _ in 0..20_000 {
-        if daemon.query(condition) == 1 {
-            return;
-        }
-        daemon.get("/healthz").await;
-    }
-    panic!("it never comes to: {condition}");
-}
-
 /// The only backend, as the API shows it.
 async fn standing(daemon: &Daemon) -> Value {
     daemon.get("/api/v1/outbox").await.json()["backends"][0].clone()
@@ -49,7 +39,7 @@ async fn a_backend_that_asks_to_wait_an_hour_is_asked_by_nobody_until_then() {
     let daemon = Daemon::start(&entry).await;
     deliver(&daemon, 1).await;
     backend.next().await;
-    until(&daemon, "SELECT count(*) FROM lane WHERE condition = 'rate_limited'").await;
+    daemon.until("SELECT count(*) FROM lane WHERE condition = 'rate_limited'").await;
     for n in 1..30 {
         daemon.expect(event_of("incident.resolved", &format!("QDOWN{n:05}")), "accepted").await;
     }
@@ -70,7 +60,7 @@ async fn a_backend_that_asks_to_wait_an_hour_is_asked_by_nobody_until_then() {
     for _ in 0..29 {
         backend.next().await;
     }
-    until(&daemon, ALL_SENT).await;
+    daemon.until(ALL_SENT).await;
     assert_eq!(
         (state(&daemon).await.as_str(), standing(&daemon).await["last_status"].clone()),
         ("idle", json!(200))
@@ -84,7 +74,7 @@ async fn a_person_has_a_backend_asked_at_once() {
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     deliver(&daemon, 1).await;
     backend.next().await;
-    until(&daemon, "SELECT count(*) FROM lane WHERE condition = 'rate_limited'").await;
+    daemon.until("SELECT count(*) FROM lane WHERE condition = 'rate_limited'").await;
     for n in 1..=3 {
         daemon.expect(event_of("incident.resolved", &format!("QDOWN{n:05}")), "accepted").await;
     }
@@ -94,7 +84,7 @@ async fn a_person_has_a_backend_asked_at_once() {
     for _ in 0..3 {
         backend.next().await;
     }
-    until(&daemon, "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state <> 'sent')").await;
+    daemon.until("SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state <> 'sent')").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +94,7 @@ async fn a_backend_that_answers_nothing_well_is_shown_as_unreachable_and_as_reac
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     assert_eq!(state(&daemon).await, "idle");
     deliver(&daemon, 5).await;
-    until(&daemon, "SELECT count(*) FROM lane WHERE condition = 'unreachable'").await;
+    daemon.until("SELECT count(*) FROM lane WHERE condition = 'unreachable'").await;
     assert_eq!(state(&daemon).await, "unreachable");
     let found = standing(&daemon).await;
     assert_eq!((&found["waiting"], &found["last_success_at"]), (&json!(5), &Value::Null));
@@ -114,10 +104,9 @@ async fn a_backend_that_answers_nothing_well_is_shown_as_unreachable_and_as_reac
     assert!(page.contains("5 rows to be sent, next try at 2026-11-20 "), "{page}");
     let listed = stdout(&Program::of(&daemon).run("", &["outbox"]));
     assert!(listed.starts_with("metrics: unreachable since 2026-11-20"), "{listed}");
-    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'sent'") < 5 {
-        daemon.clock.advance(Duration::from_mins(1));
-        daemon.get("/readyz").await;
-    }
+    daemon
+        .until_as_time_passes("SELECT count(*) >= 5 FROM outbox WHERE state = 'sent'", Duration::from_mins(1))
+        .await;
     assert_eq!(state(&daemon).await, "idle");
     assert!(
         daemon
@@ -136,7 +125,7 @@ async fn a_refused_key_is_shown_with_what_it_refused() {
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     deliver(&daemon, 1).await;
     backend.next().await;
-    until(&daemon, "SELECT count(*) FROM lane WHERE condition = 'refusing'").await;
+    daemon.until("SELECT count(*) FROM lane WHERE condition = 'refusing'").await;
     let row = daemon.get("/api/v1/outbox").await.json()["rows"][0].clone();
     let shown = (&row["attempts"], &row["refusals"], &row["last_status"]);
     assert_eq!(shown, (&json!(0), &json!(1), &json!(403)));
@@ -152,16 +141,16 @@ async fn a_row_that_only_ever_gets_500_is_shown_as_suspect() {
     backend.will_answer(&[REFUSED]);
     daemon.expect(event_of("incident.resolved", "QSUSPECT01"), "accepted").await;
     backend.next().await;
-    until(&daemon, "SELECT count(*) FROM outbox WHERE last_status = 500").await;
+    daemon.until("SELECT count(*) FROM outbox WHERE last_status = 500").await;
     deliver(&daemon, 1).await;
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDOWN00000");
-    until(&daemon, "SELECT count(*) FROM outbox WHERE state = 'sent'").await;
+    daemon.until("SELECT count(*) FROM outbox WHERE state = 'sent'").await;
     for attempts in 2..=3 {
         assert_eq!(daemon.query("SELECT sum(suspect) FROM outbox"), 0);
         backend.will_answer(&[REFUSED]);
         after_a_while(&daemon, &mut backend).await;
         let recorded = format!("SELECT count(*) FROM attempt WHERE number = {attempts} AND status = 500");
-        until(&daemon, &recorded).await;
+        daemon.until(&recorded).await;
     }
     let rows = daemon.get("/api/v1/outbox").await.json()["rows"].clone();
     assert_eq!((&rows[0]["suspect"], &rows[1]["suspect"]), (&json!(true), &json!(false)));
@@ -169,7 +158,7 @@ async fn a_row_that_only_ever_gets_500_is_shown_as_suspect() {
     assert!(metrics.contains("pagerduty_dora_outbox_suspect{backend=\"metrics\"} 1"), "{metrics}");
     assert!(daemon.get("/").await.body.contains("Suspect rows of metrics"));
     after_a_while(&daemon, &mut backend).await;
-    until(&daemon, "SELECT count(*) = 2 FROM outbox WHERE state = 'sent'").await;
+    daemon.until("SELECT count(*) = 2 FROM outbox WHERE state = 'sent'").await;
     assert_eq!(daemon.query("SELECT sum(suspect) FROM outbox"), 0, "it was taken after all");
 }
 
@@ -183,17 +172,19 @@ async fn a_404_is_tried_again_for_an_hour_and_is_dead_then() {
         deliver(&daemon, 1).await;
         let first_at = daemon.clock.now();
         backend.next().await;
-        while daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'") == 0 {
-            daemon.clock.advance(Duration::from_secs(30));
-            daemon.get("/readyz").await;
-        }
+        daemon
+            .until_as_time_passes(
+                "SELECT count(*) > 0 FROM outbox WHERE state = 'dead'",
+                Duration::from_secs(30),
+            )
+            .await;
         let lasted = daemon.clock.now().duration_since(first_at);
         assert!(lasted >= Duration::from_hours(1) && lasted < Duration::from_hours(2), "{lasted:?}");
         // A person gives it another hour.
         let retry = format!("http://{}/api/v1/outbox/1/retry", daemon.admin);
         let attempts = daemon.query("SELECT attempts FROM outbox");
         assert_eq!(daemon.client.post(retry).send().await.unwrap().status(), 200);
-        until(&daemon, &format!("SELECT count(*) FROM attempt WHERE number = {}", attempts + 1)).await;
+        daemon.until(&format!("SELECT count(*) FROM attempt WHERE number = {}", attempts + 1)).await;
         assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 1);
     }
 }
@@ -220,17 +211,22 @@ async fn the_log_has_a_line_where_a_backend_changes_and_none_for_each_row() {
     for n in 0..ROWS {
         assert_eq!(listening.deliver(&event_of("incident.resolved", &format!("QDOWN{n:05}"))).await, 202);
     }
-    let has = async |state: &str, rows: &str| {
-        let found = found().await;
-        let sent = found["rows"].as_array().unwrap().iter().filter(|row| row["state"] == rows);
-        found["backends"][0]["state"] == state && sent.count() == ROWS
+    let comes_to = async |state: &str, rows: &str| {
+        for _ in 0..20_000 {
+            let found = found().await;
+            let of_rows = found["rows"].as_array().unwrap().iter().filter(|row| row["state"] == rows);
+            if found["backends"][0]["state"] == state && of_rows.count() == ROWS {
+                return;
+            }
+        }
+        panic!("the backend is never {state} with {ROWS} rows {rows}");
     };
-    while !has("unreachable", "pending").await {}
+    comes_to("unreachable", "pending").await;
     let up = axum::Router::new().fallback(|| async { "ok" });
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move { axum::serve(listener, up).await.unwrap() });
     client.post(format!("{outbox}/retry")).send().await.unwrap();
-    while !has("idle", "sent").await {}
+    comes_to("idle", "sent").await;
     let said = process.terminate();
     let with = |words: &str| said.lines().filter(|line| line.contains(words)).count();
     assert_eq!(with("backend metrics: unreachable"), 1, "{said}");

@@ -136,9 +136,7 @@ async fn cdevents_goes_on_where_it_was_interrupted() {
     let daemon = Daemon::start(&entry(&backend, "cdevents")).await;
     daemon.expect(event_of("incident.resolved", "QCDEVENTS1"), "accepted").await;
     let first = requests(&mut backend, 2).await;
-    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 503") == 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 503").await;
     let again = after_a_while(&daemon, &mut backend).await;
     let id = |request: &Request| request.headers["ce-id"].to_str().unwrap().to_owned();
     assert_eq!(
@@ -159,17 +157,13 @@ async fn a_sample_is_counted_once_and_cannot_be_corrected() {
     let lines = |requests: Vec<Request>| requests.into_iter().map(|request| request.line).collect::<Vec<_>>();
     let told = lines(requests(&mut backend, 2).await);
     assert_eq!(told, ["POST /api/v2/series", "POST /api/v1/distribution_points"]);
-    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 503") == 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 503").await;
     let again = after_a_while(&daemon, &mut backend).await.line;
     assert_eq!(again, "POST /api/v1/distribution_points", "what is counted is not counted again");
     assert_eq!(standing(&daemon, "datadog-metrics").await["state"], "sent");
 
     daemon.expect(reopened("QMETRICS01"), "accepted").await;
-    while daemon.query("SELECT count(*) FROM outbox WHERE revision = 2 AND state = 'sent'") == 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM outbox WHERE revision = 2 AND state = 'sent'").await;
     assert_eq!(standing(&daemon, "datadog-metrics").await["state"], "cannot_be_corrected");
     assert!(backend.is_quiet(), "there is no request that takes a sample back");
 }
@@ -254,9 +248,7 @@ async fn hostile_incidents_stay_within_every_contract() {
     });
     let answer = daemon.event_api("POST", "/failure", &json!({ "data": { "attributes": sent } })).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'sent'") < 40 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) >= 40 FROM outbox WHERE state = 'sent'").await;
     let mut checked = 0;
     while let Some(request) = backend.try_next() {
         let body = json_of(&request);

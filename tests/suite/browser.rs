@@ -102,9 +102,7 @@ async fn told(backend: &mut Backend) -> Daemon {
     })
     .await;
     // All that was told so far is taken; then comes what is not.
-    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'") > 0 {
-        daemon.get("/healthz").await;
-    }
+    daemon.until("SELECT count(*) = 0 FROM outbox WHERE state = 'pending'").await;
     while backend.try_next().is_some() {}
     backend.will_answer(&[(400, &[]), (400, &[])]);
     for id in ["QDEAD00000", "QDEAD00001"] {
@@ -112,9 +110,7 @@ async fn told(backend: &mut Backend) -> Daemon {
             .await;
         backend.next().await;
     }
-    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'") < 2 {
-        daemon.get("/healthz").await;
-    }
+    daemon.until("SELECT count(*) >= 2 FROM outbox WHERE state = 'dead'").await;
     daemon
 }
 
@@ -132,9 +128,7 @@ async fn people_can_use_the_dashboard_whatever_was_sent() {
         "explain-untitled@/failures/QDONE00004",
     ];
     tokio::task::block_in_place(|| look(&origin, &[&pages[..], &["--retry"]].concat()));
-    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'") > 0 {
-        daemon.get("/healthz").await;
-    }
+    daemon.until("SELECT count(*) = 0 FROM outbox WHERE state = 'pending'").await;
     assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'"), 1, "one was retried");
 }
 

@@ -73,9 +73,7 @@ async fn rule_13_what_was_told_and_merged_away_is_deleted() {
     assert_eq!(deleted.headers["dd-api-key"], KEY);
     assert_eq!(deleted.headers["dd-application-key"], format!("{KEY}-2"));
     assert!(deleted.bytes.is_empty());
-    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 503") == 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 503").await;
     assert_eq!(after_a_while(&daemon, &mut backend).await.line, deleted.line);
     let failure = forwarded(&daemon, "QSOURCE001", "sent").await;
     assert_eq!((&failure["state"], &failure["revision"]), (&json!("merged"), &json!(2)));
@@ -215,9 +213,7 @@ async fn rule_8_a_storm_of_merges_is_one_failure() {
         done.unwrap();
     }
     daemon.expect(event_of("incident.resolved", "QTARGET0001"), "accepted").await;
-    while daemon.query("SELECT max(id) > (SELECT max(up_to) FROM folded) FROM event") == 1 {
-        daemon.get("/healthz").await;
-    }
+    daemon.until("SELECT max(id) <= (SELECT max(up_to) FROM folded) FROM event").await;
     let counted = daemon.get("/api/v1/failures?state=completed").await.json();
     assert_eq!(counted["failures"].as_array().unwrap().len(), 1);
     assert_eq!(counted["failures"][0]["merged"].as_array().unwrap().len(), SOURCES);
@@ -234,9 +230,7 @@ async fn rule_13_a_refused_deletion_holds_nothing_else_up() {
     backend.will_answer(&[(403, &[])]);
     daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
     assert!(backend.next().await.line.starts_with("DELETE"));
-    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 403") == 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 403").await;
     for incident in ["QOTHER0001", "QOTHER0002"] {
         daemon.expect(event_of("incident.resolved", incident), "accepted").await;
         assert_eq!(backend.next().await.attributes()["id"], format!("pagerduty:{incident}"));
@@ -270,9 +264,7 @@ async fn rule_13_what_may_have_arrived_is_corrected_whatever_was_answered_later(
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     daemon.expect(event_of("incident.resolved", "QSOURCE001"), "accepted").await;
     backend.next().await;
-    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 504") == 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 504").await;
     after_a_while(&daemon, &mut backend).await;
     forwarded(&daemon, "QSOURCE001", "dead").await;
     daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;

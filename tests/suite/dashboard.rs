@@ -22,9 +22,7 @@ async fn told(backend: &Backend) -> Daemon {
     daemon.expect(resolved, "accepted").await;
     let triggered = changed("incident.triggered", "QDASHBOARD2", "01KB-D2", |event| recent(event, "19"));
     daemon.expect(triggered, "accepted").await;
-    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'") == 0 {
-        daemon.get("/healthz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM outbox WHERE state = 'dead'").await;
     daemon
 }
 
@@ -100,9 +98,7 @@ async fn a_dead_letter_is_retried_from_its_form_and_from_nowhere_else() {
     }
     assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'"), 1);
     assert_eq!(post(Some(&here), &token).await, 303);
-    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'sent'") == 0 {
-        daemon.get("/healthz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM outbox WHERE state = 'sent'").await;
     assert_eq!(post(Some(&here), &token).await, 409, "it was sent meanwhile");
 }
 
@@ -115,9 +111,7 @@ async fn it_says_so_where_not_every_dead_letter_is_listed() {
         backend.will_answer(&[(400, &[])]);
         daemon.expect(event_of("incident.resolved", &format!("QDEAD000{n:02}")), "accepted").await;
     }
-    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'") < DEAD {
-        daemon.get("/healthz").await;
-    }
+    daemon.until(&format!("SELECT count(*) >= {DEAD} FROM outbox WHERE state = 'dead'")).await;
     let page = daemon.get("/").await.body;
     assert_eq!(page.matches(">Retry</button>").count(), 25);
     assert!(page.contains("These are the first 25 of 26."), "{page}");

@@ -34,9 +34,7 @@ async fn told() -> (Daemon, String) {
     let daemon = Daemon::start(&configuration).await;
     for webhook in story() {
         daemon.deliver(webhook).await;
-        while daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'") > 0 {
-            daemon.get("/healthz").await;
-        }
+        daemon.until("SELECT count(*) = 0 FROM outbox WHERE state = 'pending'").await;
     }
     (daemon, configuration)
 }

@@ -114,9 +114,7 @@ async fn refused_credentials_are_tried_once_a_minute_with_one_failure() {
         daemon.expect(event_of("incident.resolved", &format!("QREFUSED{n}")), "accepted").await;
     }
     backend.next().await;
-    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 403") == 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 403").await;
     assert!(backend.is_quiet(), "no minute has passed");
     after_a_while(&daemon, &mut backend).await;
     for _ in 0..5 {
@@ -181,9 +179,7 @@ async fn what_no_backend_was_told_of_needs_no_taking_back() {
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     daemon.expect(event_of("incident.resolved", "QNEVER01"), "accepted").await;
     backend.next().await;
-    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 403") == 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 403").await;
     // Refused for its credentials, it was never taken; then it turns out not to count.
     daemon.expect(event_of("incident.reopened", "QNEVER01"), "accepted").await;
     assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 0);
@@ -204,10 +200,8 @@ async fn a_clock_that_is_set_holds_nothing_up() {
             daemon.clock.set(time(at));
             daemon.expect(fixture("incident.resolved"), "accepted").await;
             let first = backend.next().await;
-            let is_recorded = format!("SELECT count(*) FROM outbox WHERE last_status = {status}");
-            while daemon.query(&is_recorded) == 0 {
-                daemon.get("/readyz").await;
-            }
+            let is_recorded = format!("SELECT count(*) > 0 FROM outbox WHERE last_status = {status}");
+            daemon.until(&is_recorded).await;
             assert!(daemon.query("SELECT max(due_at_ns) FROM outbox") >= time(at).as_nanos());
             daemon.clock.set(time(then));
             assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes);

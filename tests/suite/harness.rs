@@ -164,6 +164,24 @@ impl Daemon {
         self.get("/api/v1/failures?limit=1000").await.json()["failures"].as_array().unwrap().clone()
     }
 
+    /// Waits until this query of the store says 1.
+    pub(crate) async fn until(&self, condition: &str) {
+        self.until_as_time_passes(condition, Duration::ZERO).await;
+    }
+
+    /// Lets time pass, step by step, until this query of the store says 1.
+    pub(crate) async fn until_as_time_passes(&self, condition: &str, step: Duration) {
+        // Requests, not seconds: a busy machine takes longer for each of them, too.
+        for _ in 0..20_000 {
+            if self.query(condition) == 1 {
+                return;
+            }
+            self.clock.advance(step);
+            self.get("/healthz").await;
+        }
+        panic!("it never comes to: {condition}");
+    }
+
     /// The first column of the first row of a query of the store.
     pub(crate) fn query(&self, sql: &str) -> i64 {
         let db = rusqlite::Connection::open(&self.store).unwrap();

@@ -95,16 +95,6 @@ fn at(event_type: &str, incident: &str, time: &str) -> String {
     })
 }
 
-async fn until(daemon: &Daemon, condition: &str) {
-    for _ in 0..5_000 {
-        if daemon.query(condition) == 1 {
-            return;
-        }
-        daemon.get("/readyz").await;
-    }
-    panic!("it never comes to: {condition}");
-}
-
 async fn order(daemon: &Daemon, order: &str) -> u16 {
     let url = format!("http://{}/api/v1/outbox/{order}", daemon.admin);
     daemon.client.post(url).send().await.unwrap().status().as_u16()
@@ -124,14 +114,14 @@ async fn what_is_under_way_is_finished_before_its_failures_news_and_holds_up_no_
     let other = backend.next().await;
     assert_eq!(other.attribute("id"), "pagerduty:QOTHER0001");
     other.answer(202);
-    until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
+    daemon.until("SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
     assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'superseded'"), 1, "the reopening");
     assert!(backend.is_quiet(), "one revision of a failure at a time");
 
     // It may have arrived: it is told again before the news, and in the same words.
     let bytes = first.bytes.clone();
     first.answer(503);
-    until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE last_status = 503").await;
+    daemon.until("SELECT count(*) = 1 FROM outbox WHERE last_status = 503").await;
     let again = backend.after_a_while(&daemon).await;
     assert_eq!(again.bytes, bytes);
     assert!(backend.is_quiet());
@@ -140,7 +130,7 @@ async fn what_is_under_way_is_finished_before_its_failures_news_and_holds_up_no_
     let end = Timestamp::parse("2026-11-01T12:00:00Z").unwrap().as_nanos();
     assert_eq!(last.attribute("finished_at"), end);
     last.answer(202);
-    until(&daemon, ALL_SENT).await;
+    daemon.until(ALL_SENT).await;
     assert!(backend.is_quiet());
 }
 
@@ -152,7 +142,7 @@ async fn nobody_retries_or_discards_what_is_under_way() {
     let first = backend.next().await;
     assert_eq!((order(&daemon, "1/retry").await, order(&daemon, "1/discard").await), (409, 409));
     first.answer(400);
-    until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE state = 'dead'").await;
+    daemon.until("SELECT count(*) = 1 FROM outbox WHERE state = 'dead'").await;
     assert_eq!(order(&daemon, "1/discard").await, 200);
     let told = daemon.failures().await[0]["forwarded"][0].clone();
     assert_eq!(told["state"], "dead", "the contract has no other word for it");
@@ -169,7 +159,7 @@ async fn a_backend_that_is_silent_holds_up_no_other() {
         daemon.expect(event_of("incident.resolved", &format!("QSILENT{n:03}")), "accepted").await;
         good.next().await;
     }
-    until(&daemon, "SELECT count(*) = 20 FROM outbox WHERE backend = 'good' AND state = 'sent'").await;
+    daemon.until("SELECT count(*) = 20 FROM outbox WHERE backend = 'good' AND state = 'sent'").await;
     let mut asked = Vec::new();
     while let Ok(one) = silent.asked.try_recv() {
         asked.push(one);
@@ -197,7 +187,7 @@ async fn a_silent_backend_does_not_keep_the_program_from_ending() {
     let again = backend.next().await;
     assert_eq!(again.bytes, asked.bytes, "the next process goes on with the same");
     again.answer(202);
-    until(&daemon, ALL_SENT).await;
+    daemon.until(ALL_SENT).await;
     assert_eq!(daemon.query("SELECT attempts FROM outbox"), 2);
 }
 
@@ -207,16 +197,16 @@ async fn a_backend_that_is_added_gets_nothing_old_and_one_that_comes_back_what_w
     let daemon = Daemon::start(&first.entry("first")).await;
     daemon.expect(event_of("incident.resolved", "QOLD000001"), "accepted").await;
     first.next().await.answer(503);
-    until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE last_status = 503").await;
+    daemon.until("SELECT count(*) = 1 FROM outbox WHERE last_status = 503").await;
 
     let daemon = daemon.restart(&second.entry("second")).await;
     daemon.expect(event_of("incident.resolved", "QNEW000001"), "accepted").await;
     let told = second.after_a_while(&daemon).await;
     assert_eq!(told.attribute("id"), "pagerduty:QNEW000001");
     told.answer(202);
-    until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
+    daemon.until("SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
     daemon.clock.advance(Duration::from_hours(1));
-    until(&daemon, "SELECT count(*) = 1 FROM outbox WHERE state = 'pending'").await;
+    daemon.until("SELECT count(*) = 1 FROM outbox WHERE state = 'pending'").await;
     assert!(first.is_quiet() && second.is_quiet());
     let waiting = daemon.get("/api/v1/outbox?state=pending").await.json()["rows"].clone();
     assert_eq!((&waiting[0]["backend"], &waiting[0]["attempts"]), (&"first".into(), &1.into()));
@@ -225,6 +215,6 @@ async fn a_backend_that_is_added_gets_nothing_old_and_one_that_comes_back_what_w
     let told = first.next().await;
     assert_eq!(told.attribute("id"), "pagerduty:QOLD000001");
     told.answer(202);
-    until(&daemon, ALL_SENT).await;
+    daemon.until(ALL_SENT).await;
     assert!(first.is_quiet() && second.is_quiet());
 }

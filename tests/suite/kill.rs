@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::harness::{Backend, PATIENCE, SECRET, event_of, story};
-use crate::process::Process;
+use crate::process::{Process, until};
 
 fn configuration(folder: &Path, backend: &Backend) -> std::path::PathBuf {
     let file = folder.join("config.toml");
@@ -25,9 +25,7 @@ async fn held_by(backend: &mut Backend, store: &Path) -> std::collections::BTree
     let is_told = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')
         AND (SELECT max(id) FROM event WHERE event_type <> 'pagey.ping') <= (SELECT up_to FROM folded)";
     let mut held = std::collections::BTreeMap::new();
-    while !db.query_row(is_told, [], |row| row.get::<_, bool>(0)).unwrap() {
-        tokio::task::yield_now().await;
-    }
+    until(&db, is_told).await;
     while let Some(request) = backend.try_next() {
         let attributes = request.attributes();
         held.insert(attributes["id"].as_str().unwrap().to_owned(), attributes);
@@ -84,11 +82,7 @@ async fn it_ends_in_order_while_a_backend_is_silent() {
     let (process, listening) = Process::start(&config);
     assert_eq!(listening.deliver(&event_of("incident.resolved", "QSILENT001")).await, 202);
     let db = rusqlite::Connection::open(folder.path().join("pagerduty-dora.db")).unwrap();
-    let attempts =
-        || db.query_row("SELECT sum(attempts) FROM outbox", [], |row| row.get::<_, i64>(0)).unwrap();
-    while attempts() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until(&db, "SELECT coalesce(sum(attempts), 0) > 0 FROM outbox").await;
     process.terminate();
     let is_pending = "SELECT count(*) FROM outbox WHERE state = 'pending' AND last_error IS NOT NULL";
     assert_eq!(db.query_row(is_pending, [], |row| row.get::<_, i64>(0)).unwrap(), 1);

@@ -1,4 +1,4 @@
-//! A request that timed out here and reaches the backend later, behind newer ones: in the end the backend holds the
+//! A request that got no answer here and reaches the backend later, behind newer ones: in the end the backend holds the
 //! newest all the same.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::corrections::{changed, merged_into};
 use crate::harness::{Daemon, KEY, PATIENCE, event_of};
 
-/// A backend behind a proxy that keeps the first request to itself, and passes it on when the test says so.
+/// A backend behind a proxy that keeps the first request to itself and hangs up, and passes it on when the test says so.
 struct Delaying {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -77,14 +77,15 @@ impl Delaying {
         };
         let _ = shared.arrives.send(());
         if is_first {
-            std::future::pending::<()>().await;
+            // Ends the connection, without a word.
+            std::panic::resume_unwind(Box::new("hung up"));
         }
         StatusCode::ACCEPTED
     }
 
     fn entry(&self) -> String {
         format!(
-            "[[backend]]\nname = \"metrics\"\nkind = \"datadog\"\nurl = \"http://{}\"\ntimeout = \"300ms\"\n\
+            "[[backend]]\nname = \"metrics\"\nkind = \"datadog\"\nurl = \"http://{}\"\ntimeout = \"20s\"\n\
              api_key = {{ value = \"{KEY}\" }}\napplication_key = {{ value = \"{KEY}-2\" }}\n",
             self.address
         )
@@ -116,13 +117,7 @@ impl Delaying {
 /// Waits until everything is sent, and nothing is to be sent once more.
 async fn until_sent(daemon: &Daemon) {
     const SENT: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')";
-    let sent = async {
-        while daemon.query(SENT) == 0 {
-            daemon.clock.advance(Duration::from_millis(100));
-            daemon.get("/readyz").await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, sent).await.expect("it is never sent");
+    daemon.until_as_time_passes(SENT, Duration::from_millis(100)).await;
 }
 
 #[tokio::test]
@@ -146,9 +141,7 @@ async fn a_reopened_incident_does_not_keep_its_old_end() {
     assert!(daemon.clock.now().duration_since(before) <= Duration::from_mins(2));
     assert!(backend.holds("pagerduty:QLATE00001").unwrap().get("finished_at").is_none());
     // Nothing is in doubt any more.
-    while daemon.query("SELECT count(*) FROM outbox WHERE again_at_ns IS NOT NULL OR unknown > 0") > 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) = 0 FROM outbox WHERE again_at_ns IS NOT NULL OR unknown > 0").await;
     assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'sent'"), 2);
     assert_eq!(daemon.query("SELECT max(attempts) FROM outbox"), 2);
 }
@@ -191,16 +184,14 @@ async fn a_backend_that_keeps_samples_or_every_revision_is_told_once() {
     for kind in ["http", "cdevents"] {
         let mut backend = Delaying::start().await;
         let entry = format!(
-            "[[backend]]\nname = \"metrics\"\nkind = \"{kind}\"\nurl = \"http://{}/\"\ntimeout = \"300ms\"\n",
+            "[[backend]]\nname = \"metrics\"\nkind = \"{kind}\"\nurl = \"http://{}/\"\ntimeout = \"20s\"\n",
             backend.address
         );
         let daemon = Daemon::start(&entry).await;
         daemon.expect(event_of("incident.resolved", "QLATE00001"), "accepted").await;
         backend.next(&daemon).await;
-        let doubt = "SELECT count(*) FROM outbox WHERE unknown = 1 AND last_error IS NOT NULL";
-        while daemon.query(doubt) == 0 {
-            daemon.get("/readyz").await;
-        }
+        let doubt = "SELECT count(*) > 0 FROM outbox WHERE unknown = 1 AND last_error IS NOT NULL";
+        daemon.until(doubt).await;
         let db = rusqlite::Connection::open(&daemon.store).unwrap();
         // The first is given up, so that the next revision is the next request.
         db.execute("UPDATE outbox SET state = 'discarded', due_at_ns = NULL", []).unwrap();

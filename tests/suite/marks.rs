@@ -25,9 +25,7 @@ fn marking(backend: &Backend) -> String {
 /// Waits until nothing is left to be sent, and returns what was sent meanwhile.
 async fn sent(daemon: &Daemon, backend: &mut Backend) -> Vec<Request> {
     const IS_TOLD: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')";
-    while daemon.query(IS_TOLD) == 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until(IS_TOLD).await;
     std::iter::from_fn(|| backend.try_next()).collect()
 }
 
@@ -173,12 +171,10 @@ async fn a_deployment_is_marked_once_it_is_known_and_a_mark_that_never_was_is_no
     daemon.expect(event_of("incident.triggered", "QMARKED001"), "accepted").await;
     assert!(backend.next().await.line.starts_with("PATCH"));
     let refused = async |attempts: i64| {
-        while daemon
-            .query("SELECT coalesce(max(attempts), 0) FROM outbox WHERE last_status = 404 AND in_doubt = 0")
-            < attempts
-        {
-            daemon.get("/readyz").await;
-        }
+        let recorded = format!(
+            "SELECT coalesce(max(attempts), 0) >= {attempts} FROM outbox WHERE last_status = 404 AND in_doubt = 0"
+        );
+        daemon.until(&recorded).await;
     };
     refused(1).await;
     assert!(after_a_while(&daemon, &mut backend).await.line.starts_with("PATCH"));
@@ -206,9 +202,7 @@ async fn a_refused_mark_holds_nothing_else_up() {
     backend.will_answer(&[(403, &[])]);
     daemon.expect(event_of("incident.triggered", "QMARKED001"), "accepted").await;
     assert!(backend.next().await.line.starts_with("PATCH"));
-    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 403") == 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 403").await;
     for id in ["deployment:before-a-restart", "deployment:after-one"] {
         deploy(&daemon, "v1", "08:00", json!({ "service": "Search", "id": id })).await;
         assert_eq!(backend.next().await.attributes()["id"], id);
@@ -244,9 +238,7 @@ async fn a_mark_does_not_overtake_its_deployment() {
     let daemon = Daemon::start(&marking(&backend)).await;
     let id = deploy(&daemon, "v1", "08:00", json!({})).await;
     assert_eq!(backend.next().await.line, "POST /api/v2/dora/deployment");
-    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 503") == 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 503").await;
     daemon.expect(event_of("incident.triggered", "QMARKED001"), "accepted").await;
     assert!(backend.is_quiet());
     assert_eq!(after_a_while(&daemon, &mut backend).await.line, "POST /api/v2/dora/deployment");

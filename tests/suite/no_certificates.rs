@@ -20,7 +20,8 @@ fn checked(url: &str) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
     let configuration = format!(
-        "[pagerduty]\nsigning_secrets = [{{ env = \"PAGERDUTY_SIGNING_SECRET\" }}]\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+         [pagerduty]\nsigning_secrets = [{{ env = \"PAGERDUTY_SIGNING_SECRET\" }}]\n\
          [[backend]]\nname = \"metrics\"\nkind = \"http\"\nurl = \"{url}\"\n"
     );
     std::fs::write(&file, configuration).unwrap();

@@ -72,9 +72,7 @@ async fn a_rush_of_whole_lives_is_folded_completely() {
     }
     let daemon = Arc::into_inner(daemon).unwrap();
     // Under load folding follows the answers.
-    while daemon.query("SELECT max(id) > (SELECT max(up_to) FROM folded) FROM event") == 1 {
-        daemon.get("/healthz").await;
-    }
+    daemon.until("SELECT max(id) <= (SELECT max(up_to) FROM folded) FROM event").await;
     let failures = daemon.failures().await;
     assert_eq!(failures.len(), LIVES);
     assert!(failures.iter().all(|failure| failure["time_to_restore_seconds"] == 2530.5), "{failures:?}");

@@ -238,9 +238,7 @@ async fn the_admin_api_answers_as_it_says() {
     let deployed =
         json!({ "data": { "attributes": { "service": "Search", "started_at": "2026-11-01T09:30:00Z" } } });
     assert_eq!(daemon.event_api("POST", "/deployment", &deployed).await.status, 200);
-    while daemon.query("SELECT count(*) = 2 FROM outbox WHERE state = 'dead'") == 0 {
-        daemon.get("/healthz").await;
-    }
+    daemon.until("SELECT count(*) = 2 FROM outbox WHERE state = 'dead'").await;
 
     let mut asker = Asker::new(&daemon).await;
     for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {

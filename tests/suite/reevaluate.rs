@@ -72,9 +72,7 @@ async fn a_daemon_under_another_configuration_is_told_apart() {
 async fn without_a_daemon_the_store_is_changed_and_backends_hear_of_it_later() {
     let mut backend = Backend::start().await;
     let daemon = told(&backend.entry("metrics")).await;
-    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'") > 0 {
-        daemon.get("/healthz").await;
-    }
+    daemon.until("SELECT count(*) = 0 FROM outbox WHERE state = 'pending'").await;
     while backend.try_next().is_some() {}
     let program = Program::of(&daemon);
     let today = format!("{TODAY}{}", backend.entry("metrics"));

@@ -4,8 +4,8 @@ use crate::harness::{Daemon, client, event_of, fixture};
 use crate::intake::signature;
 use crate::process::Process;
 
-/// A webhook that is refused: the headers, the body, the path, and the status in the metrics.
-type Refused = (Vec<(&'static str, String)>, String, &'static str, &'static str);
+/// A webhook that is refused: the headers, the body, the path, the status in the metrics, and that of the answer.
+type Refused = (Vec<(&'static str, String)>, String, &'static str, &'static str, u16);
 
 /// One for each reason.
 fn refused() -> Vec<Refused> {
@@ -14,13 +14,13 @@ fn refused() -> Vec<Refused> {
     let signed = |signature: String| vec![("x-pagerduty-signature", signature)];
     let wrong = signed(signature("another-secret-of-16", &body));
     vec![
-        (vec![], body.clone(), path, "no_signature"),
-        (signed("v1=nonsense".to_owned()), body.clone(), path, "malformed_signature"),
-        (wrong.clone(), body.clone(), path, "wrong_signature"),
-        (vec![], "{\"messages\":[]}".to_owned(), path, "legacy"),
-        (vec![], " ".repeat(600_000), path, "too_large"),
-        (vec![("content-encoding", "gzip".to_owned())], body.clone(), path, "unsupported_encoding"),
-        (wrong, body, "/webhooks/pagerdut", "no_such_path"),
+        (vec![], body.clone(), path, "no_signature", 401),
+        (signed("v1=nonsense".to_owned()), body.clone(), path, "malformed_signature", 401),
+        (wrong.clone(), body.clone(), path, "wrong_signature", 401),
+        (vec![], "{\"messages\":[]}".to_owned(), path, "legacy", 401),
+        (vec![], " ".repeat(600_000), path, "too_large", 413),
+        (vec![("content-encoding", "gzip".to_owned())], body.clone(), path, "unsupported_encoding", 415),
+        (wrong, body, "/webhooks/pagerdut", "no_such_path", 404),
     ]
 }
 
@@ -44,10 +44,10 @@ async fn a_refused_webhook_is_counted_by_its_reason_and_shown_until_one_is_accep
         text.lines().find_map(|line| line.strip_prefix(metric)).unwrap().parse().unwrap()
     };
     assert_eq!((at(&daemon, ACCEPTED).await, at(&daemon, REFUSED).await), (0.0, 0.0));
-    for (headers, body, path, status) in refused() {
+    for (headers, body, path, status, expected) in refused() {
         daemon.clock.advance(std::time::Duration::from_mins(20));
         let answered = post(&daemon.client, format!("http://{}{path}", daemon.public), &headers, body).await;
-        assert!((401..=415).contains(&answered), "{status}: {answered}");
+        assert_eq!(answered, expected, "{status}");
         let counter = format!("pagerduty_dora_webhooks_total{{source=\"pagerduty\",status=\"{status}\"}} ");
         assert!((at(&daemon, &counter).await - 1.0).abs() < 0.1, "{status}");
         assert!(at(&daemon, REFUSED).await > at(&daemon, ACCEPTED).await, "{status}");
@@ -101,8 +101,10 @@ async fn each_reason_is_one_line_in_the_log_that_says_what_to_do() {
         .unwrap();
     let (process, listening) = Process::start(&config);
     for _ in 0..3 {
-        for (headers, body, path, _) in refused() {
-            post(&client(), format!("http://{}{path}", listening.public), &headers, body).await;
+        for (headers, body, path, _, expected) in refused() {
+            let answered =
+                post(&client(), format!("http://{}{path}", listening.public), &headers, body).await;
+            assert_eq!(answered, expected, "{path}");
         }
         post(&client(), format!("http://{}/api/v2/dora/deploy", listening.public), &[], "{}".to_owned())
             .await;
@@ -111,9 +113,9 @@ async fn each_reason_is_one_line_in_the_log_that_says_what_to_do() {
         assert_eq!(post(&client(), url, &key, "{}".to_owned()).await, 404);
     }
     let said = process.terminate();
-    for (_, _, _, status) in refused() {
+    for (_, _, _, status, _) in refused() {
         let is_its =
-            |line: &&str| line.contains(&format!("\"{status}\"")) && !line.contains("a POST request");
+            |line: &&str| line.contains(&format!("\\"{status}\\"")) && !line.contains("a POST request");
         let lines: Vec<&str> = said.lines().filter(is_its).collect();
         assert_eq!(lines.len(), 1, "{status}: {said}");
         assert!(lines[0].contains("127.0.0.1:") && lines[0].contains("a webhook was refused"), "{said}");

@@ -55,8 +55,6 @@ async fn a_second_daemon_is_refused_by_whatever_name_it_comes_to_the_store() {
     symlink(at(STORE), at("symbolic.db")).unwrap();
     fs::hard_link(at(STORE), at("hard.db")).unwrap();
     for store in [STORE, "symbolic.db", "hard.db"] {
-        // Whatever else is removed beside it.
-        let _ = fs::remove_file(at(&format!("{STORE}.lock")));
         let (status, said) = Process::spawn(&configured(folder.path(), store)).wait();
         assert_eq!(status.code(), Some(1), "{store}: {said}");
         assert!(said.contains("is in use by another process"), "{store}: {said}");

@@ -26,10 +26,9 @@ fn telling(backend: &Backend, kind: &str) -> String {
 
 /// Waits until so many rows are done with, and none waits.
 async fn told(daemon: &Daemon, rows: i64) {
-    let settled = "SELECT count(*) FROM outbox WHERE state NOT IN ('pending', 'superseded')";
-    while daemon.query(settled) < rows {
-        daemon.get("/readyz").await;
-    }
+    daemon
+        .until(&format!("SELECT count(*) >= {rows} FROM outbox WHERE state NOT IN ('pending', 'superseded')"))
+        .await;
     assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 0);
 }
 
@@ -74,18 +73,14 @@ async fn an_older_one_that_was_never_taken_is_replaced_also_over_a_restart() {
     let daemon = Daemon::start(&configuration).await;
     deploy(&daemon, "v42", "09:00", details()).await;
     backend.next().await;
-    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 403") == 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 403").await;
     deploy(&daemon, "v43", "09:00", details()).await;
     assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'superseded'"), 1);
     backend.will_answer(&[(503, &[])]);
     let daemon = daemon.restart(&configuration).await;
     let first = after_a_while(&daemon, &mut backend).await;
     assert_eq!(first.attributes()["version"], "v43");
-    while daemon.query("SELECT count(*) FROM outbox WHERE last_status = 503") == 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 503").await;
     assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes, "the very same bytes");
     told(&daemon, 1).await;
 }

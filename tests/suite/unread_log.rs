@@ -1,8 +1,8 @@
 //! A log that nobody reads, that cannot be written, or that is read by programs: the service goes on.
 
 use std::fs::{File, OpenOptions};
-use std::io::{PipeReader, Read, Write, pipe};
-use std::net::TcpListener;
+use std::io::{ErrorKind, PipeReader, Read, Write, pipe};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,10 +11,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::{Backend, PATIENCE, SECRET, client, event_of};
-use crate::process::{Listening, PROGRAM, Process};
+use crate::process::{Listening, PROGRAM, Process, until};
 
-/// The bytes that a pipe holds before a writer has to wait (pipe(7)).
-const PIPE_BYTES: usize = 64 * 1024;
+const ANY_PORTS: &str = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
 
 /// A daemon whose standard error is not ours to read.
 struct Unread {
@@ -26,24 +25,16 @@ struct Unread {
 
 impl Unread {
     async fn start(stderr: impl Into<Stdio>) -> Self {
-        let (folder, backend) = (tempfile::tempdir().unwrap(), Backend::start().await);
-        let [public, admin] = [free_address(), free_address()];
-        let listening = Listening { public: public.parse().unwrap(), admin: admin.parse().unwrap() };
-        let text = format!("[server]\nlisten = \"{public}\"\n[admin]\nlisten = \"{admin}\"\n");
-        let config = configured(folder.path(), &(text + &backend.entry("metrics")));
-        let child = serve(&config).env("RUST_LOG", "debug").stderr(stderr).spawn().unwrap();
-        let mut daemon = Self { child, listening, folder, backend };
-        daemon.wait_until_ready().await;
-        daemon
+        Self::start_with("[log]\nlevel = \"debug\"\n", stderr).await
     }
 
-    async fn wait_until_ready(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        while !client().get(self.url("/readyz")).send().await.is_ok_and(|answer| answer.status() == 200) {
-            assert!(Instant::now() < deadline, "it is not ready");
-            assert_eq!(self.child.try_wait().unwrap(), None, "it has ended");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    async fn start_with(configuration: &str, stderr: impl Into<Stdio>) -> Self {
+        let (folder, backend) = (tempfile::tempdir().unwrap(), Backend::start().await);
+        let config =
+            configured(folder.path(), &format!("{ANY_PORTS}{configuration}{}", backend.entry("metrics")));
+        let mut child = serve(&config).env_remove("RUST_LOG").stderr(stderr).spawn().unwrap();
+        let listening = listening(&mut child).await;
+        Self { child, listening, folder, backend }
     }
 
     fn url(&self, path: &str) -> String {
@@ -61,12 +52,7 @@ impl Unread {
             self.backend.next().await;
         }
         let db = rusqlite::Connection::open(self.store()).unwrap();
-        let unsent = "SELECT count(*) FROM outbox WHERE state <> 'sent'";
-        let deadline = Instant::now() + PATIENCE;
-        while db.query_row(unsent, [], |row| row.get::<_, i64>(0)).unwrap() > 0 {
-            assert!(Instant::now() < deadline, "the backend accepted it, and it is not recorded");
-            tokio::task::yield_now().await;
-        }
+        until(&db, "SELECT count(*) = 0 FROM outbox WHERE state <> 'sent'").await;
     }
 
     fn store(&self) -> PathBuf {
@@ -106,9 +92,42 @@ fn exit_status(child: &mut Child) -> Option<i32> {
     }
 }
 
-/// An address whose port nobody uses just now.
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+/// Where a program listens that cannot say so, once it is ready.
+async fn listening(child: &mut Child) -> Listening {
+    let client = client();
+    let is_ready = async |address: SocketAddr| {
+        let answer = client.get(format!("http://{address}/readyz")).send().await;
+        answer.is_ok_and(|answer| answer.status() == 200)
+    };
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let [one, other] = sockets(child.id())[..] {
+            for (public, admin) in [(one, other), (other, one)] {
+                if is_ready(admin).await {
+                    return Listening { public, admin };
+                }
+            }
+        }
+        assert!(Instant::now() < deadline, "it is not ready");
+        assert_eq!(child.try_wait().unwrap(), None, "it has ended");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The addresses of 127.0.0.1 that a process listens on (proc_pid_fd(5), proc_pid_net(5)).
+fn sockets(pid: u32) -> Vec<SocketAddr> {
+    const IS_LISTENING: &str = "0A";
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let links = files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok());
+    let own: Vec<String> = links.map(|link| link.display().to_string()).collect();
+    let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap();
+    let socket = |line: &str| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let is_own = own.contains(&format!("socket:[{}]", columns.get(9)?));
+        let port = u16::from_str_radix(columns[1].rsplit(':').next()?, 16).ok()?;
+        (is_own && columns[3] == IS_LISTENING).then(|| SocketAddr::from(([127, 0, 0, 1], port)))
+    };
+    table.lines().skip(1).filter_map(socket).collect()
 }
 
 fn configured(folder: &Path, text: &str) -> PathBuf {
@@ -130,7 +149,14 @@ fn full() -> File {
 /// A pipe that nobody reads, and that has no room for a single byte.
 fn stalled() -> (PipeReader, Stdio) {
     let (reader, mut writer) = pipe().unwrap();
-    writer.write_all(&vec![b'x'; PIPE_BYTES]).unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    for bytes in [4096, 1] {
+        let error =
+            std::iter::repeat_with(|| writer.write(&vec![b'x'; bytes])).find_map(Result::err).unwrap();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    }
+    // Whoever gets it writes as everybody does.
+    rustix::io::ioctl_fionbio(&writer, false).unwrap();
     (reader, writer.into())
 }
 
@@ -211,9 +237,7 @@ fn commands_survive_outputs_that_cannot_be_written() {
 /// Starts it, ends it, and returns the lines of its log.
 fn lines(configuration: &str, rust_log: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
-    let text =
-        format!("[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n{configuration}");
-    let config = configured(folder.path(), &text);
+    let config = configured(folder.path(), &format!("{ANY_PORTS}{configuration}"));
     let mut child = serve(&config).env("RUST_LOG", rust_log).stderr(Stdio::piped()).spawn().unwrap();
     let (pid, mut said) = (child.id().to_string(), String::new());
     let mut stderr = child.stderr.take().unwrap();
@@ -257,9 +281,27 @@ fn json_lines_name_what_starts_and_say_that_it_stopped() {
 fn the_log_has_the_level_and_the_form_that_the_configuration_says() {
     let text = lines("[log]\nformat = \"text\"\n", "");
     assert!(text[0].contains(" INFO starting version=\""), "{text:?}");
-    assert!(lines("[log]\nlevel = \"debug\"\n", "").len() >= text.len());
     // Lines of level `info` only through RUST_LOG, which overrides the configuration.
     assert!(!lines("[log]\nlevel = \"error\"\n", "info").is_empty());
+}
+
+#[tokio::test]
+async fn the_log_has_the_lines_of_its_level_and_of_the_graver_ones() {
+    for (level, expected, forbidden) in [
+        ("debug", &["DEBUG", "INFO"][..], &["TRACE"][..]),
+        ("info", &["INFO"], &["DEBUG"]),
+        ("error", &[], &["DEBUG", "INFO", "WARN"]),
+    ] {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let configuration = format!("[log]\nlevel = \"{level}\"\n");
+        let mut daemon = Unread::start_with(&configuration, log.reopen().unwrap()).await;
+        daemon.works().await;
+        daemon.ends();
+        let said = std::fs::read_to_string(log.path()).unwrap();
+        let has = |level: &&&str| said.contains(&format!("\"level\":\"{level}\""));
+        assert!(expected.iter().all(|level| has(&level)), "{level}: {said}");
+        assert!(!forbidden.iter().any(|level| has(&level)), "{level}: {said}");
+    }
 }
 
 #[test]

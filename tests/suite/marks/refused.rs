@@ -45,9 +45,7 @@ async fn a_refused_application_key_is_tried_once_a_minute_with_one_mark() {
     backend.will_answer(&[(403, &[])]);
     fail_all(&daemon).await;
     assert!(backend.next().await.line.starts_with("PATCH"));
-    while daemon.query(REFUSED) == 0 {
-        daemon.get("/readyz").await;
-    }
+    daemon.until("SELECT count(*) > 0 FROM attempt WHERE status = 403").await;
     assert!(backend.is_quiet(), "no minute has passed");
     // What needs only the other key goes on, and a restart is no reason to ask sooner.
     deploy(&daemon, "v1", "08:00", json!({ "id": "deployment:before-a-restart" })).await;
@@ -62,9 +60,11 @@ async fn a_refused_application_key_is_tried_once_a_minute_with_one_mark() {
         assert!(after_a_while(&daemon, &mut backend).await.line.starts_with("PATCH"));
     }
     assert_eq!(daemon.query(WITHIN_A_MINUTE), 0);
-    while daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'") > 0 {
-        daemon.clock.advance(Duration::from_secs(61));
-        daemon.get("/readyz").await;
-    }
+    daemon
+        .until_as_time_passes(
+            "SELECT count(*) = 0 FROM outbox WHERE state = 'pending'",
+            Duration::from_secs(61),
+        )
+        .await;
     assert_eq!(daemon.query(MARKED), DEPLOYMENTS, "what is refused was no attempt");
 }

@@ -13,7 +13,7 @@ use pagerduty_dora::pagerduty::signature::sign;
 use super::steps::{Action, Step, steps};
 use super::trace::calls;
 use crate::harness::{Backend, PATIENCE, SECRET, client, event_of, fixture};
-use crate::process::Listening;
+use crate::process::{Listening, until};
 
 /// Everything that can change a file or tell somebody something, and what asks for it. One that concerns the store and
 /// is not modelled fails the test. `?`: not every machine has it.
@@ -212,12 +212,7 @@ impl Traced {
         const IS_QUIET: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')
             AND (SELECT max(event) FROM failure_event) <= (SELECT up_to FROM folded)";
         let db = rusqlite::Connection::open(&self.store).unwrap();
-        let quiet = async {
-            while !db.query_row(IS_QUIET, [], |row| row.get::<_, bool>(0)).unwrap() {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, quiet).await.expect("still writing");
+        until(&db, IS_QUIET).await;
     }
 
     fn order(&mut self, order: &str) {
