@@ -2,12 +2,14 @@
 
 mod document;
 mod entity;
-mod loose;
+mod tree;
+mod twice;
 
 use std::path::{Path, PathBuf};
 
+use self::entity::Placed;
 use crate::config::{Config, Problem};
-use crate::domain::catalog::{Catalog, Entity};
+use crate::domain::catalog::Catalog;
 use crate::domain::policy::Policy;
 
 /// Services of the catalog's files, and the entries in them that have no effect.
@@ -15,7 +17,7 @@ use crate::domain::policy::Policy;
 pub struct Loaded {
     /// The services.
     pub catalog: Catalog,
-    /// Patterns that match no file, and descriptions that can never match a service.
+    /// Patterns that match no file, descriptions that can never match a service, and services described twice.
     pub warnings: Vec<Problem>,
 }
 
@@ -27,9 +29,9 @@ pub fn policy(config: &Config) -> Result<Policy, Problem> {
 /// Reads the files that `failure.catalog` names, in the order of their names under each pattern.
 ///
 /// # Errors
-/// A file that cannot be read, or is no YAML, or holds a service in a form that is not known.
+/// A file that cannot be read, or a service in it that is described in a form that is not known.
 pub fn load(config: &Config) -> Result<Loaded, Problem> {
-    let (mut entities, mut warnings) = (Vec::new(), Vec::new());
+    let (mut described, mut warnings) = (Vec::new(), Vec::new());
     for pattern in config.catalog_patterns() {
         let wrong = |said: String| config.problem_with_pattern(&pattern, &said);
         let files = files(&pattern.path).map_err(wrong)?;
@@ -42,10 +44,13 @@ pub fn load(config: &Config) -> Result<Loaded, Problem> {
             warnings.push(wrong(said));
         }
         for file in files {
-            entities.extend(read(&file, &mut warnings)?);
+            let entities = read(&file, &mut warnings)?;
+            described.extend(entities.into_iter().map(|(line, entity)| (file.clone(), line, entity)));
         }
     }
-    Ok(Loaded { catalog: Catalog::new(entities), warnings })
+    warnings.extend(twice::warnings(&described));
+    let catalog = Catalog::new(described.into_iter().map(|(.., entity)| entity));
+    Ok(Loaded { catalog, warnings })
 }
 
 fn files(pattern: &str) -> Result<Vec<PathBuf>, String> {
@@ -58,7 +63,7 @@ fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
-fn read(file: &Path, warnings: &mut Vec<Problem>) -> Result<Vec<Entity>, Problem> {
+fn read(file: &Path, warnings: &mut Vec<Problem>) -> Result<Vec<Placed>, Problem> {
     let text = std::fs::read_to_string(file).map_err(|error| Problem::unreadable(file, &error))?;
     let described = entity::parse(&text).map_err(|(line, said)| Problem::at_line(file, line, said))?;
     warnings.extend(described.warnings.into_iter().map(|(line, said)| Problem::at_line(file, line, said)));
@@ -101,10 +106,34 @@ mod tests {
 
     #[test]
     fn mistakes_name_the_file_and_the_line() {
-        let said = loaded(&[("bad.yaml", "dd-service: checkout\n---\nteam: [unclosed\n")], "[\"bad.yaml\"]");
+        let said = loaded(
+            &[("bad.yaml", "dd-service: checkout\n---\ndd-service: a\nteam: [unclosed\n")],
+            "[\"bad.yaml\"]",
+        );
         let said = said.unwrap_err().to_string();
-        assert!(said.contains("bad.yaml:3") || said.contains("bad.yaml:4"), "{said}");
+        assert!(said.contains("bad.yaml:4") || said.contains("bad.yaml:5"), "{said}");
         let said = loaded(&[], "[\"missing.yaml\"]").unwrap_err().to_string();
         assert!(said.contains("config.toml:2: failure.catalog:") && said.contains("missing.yaml"), "{said}");
+    }
+
+    #[test]
+    fn services_described_twice_are_warned_about() {
+        let url = "integrations: {pagerduty: 'https://acme.pagerduty.com/services/PSVC001'}\n";
+        let first = format!("dd-service: a\nteam: x\n{url}");
+        let said = |text: &str| {
+            let loaded = loaded(&[("a.yaml", &first), ("b.yaml", text)], "[\"*.yaml\"]").unwrap();
+            loaded.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let [twice] = &said("---\ndd-service: a\n")[..] else { panic!() };
+        assert!(
+            twice.contains("b.yaml:2") && twice.contains("a.yaml:1") && twice.contains("\"a\""),
+            "{twice}"
+        );
+        let [shared] = &said(&format!("dd-service: b\n{url}"))[..] else { panic!() };
+        assert!(
+            shared.contains("b.yaml:1") && shared.contains("PSVC001") && shared.contains("\"a\""),
+            "{shared}"
+        );
+        assert!(said("dd-service: b\n").is_empty());
     }
 }

@@ -72,13 +72,24 @@ impl BackendUrl {
                 "must begin with https://: Datadog takes nothing over http (https://{host})"
             ));
         }
-        let segments = self.segments();
-        let has_version = segments.windows(2).any(|pair| matches!(pair, ["api", "v1" | "v2"]));
-        let ends_in_api = segments.last() == Some(&"api");
-        (has_version || (ends_in_api && api.is_some())).then(|| {
+        // Datadog's own hosts have nothing else; a proxy may have any path of its own before that.
+        let is_wrong = if api.is_some() { !self.segments().is_empty() } else { self.has_version() };
+        is_wrong.then(|| {
             "must not have the API's path in it, for it is added (/api/v2/…): leave out all from /api on"
                 .to_owned()
         })
+    }
+
+    /// `true` if the path goes down to a version of an API of Datadog.
+    fn has_version(&self) -> bool {
+        let path = self.plain_path();
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        segments.windows(2).any(|pair| matches!(pair, ["api", "v1" | "v2"]))
+    }
+
+    /// The path in lower case, without `%`.
+    fn plain_path(&self) -> String {
+        percent_encoding::percent_decode_str(self.url.path()).decode_utf8_lossy().to_lowercase()
     }
 
     /// The complaint about the address of a connection of DevLake.
@@ -92,16 +103,37 @@ impl BackendUrl {
 
     /// Doubt about the address of an API of Datadog.
     pub(super) fn doubt_as_datadogs(&self) -> Option<&'static str> {
-        let ends_in_api = self.segments().last() == Some(&"api");
-        ends_in_api.then_some("ends in /api, and /api/v2/… is added to it: is that meant?")
+        const ENDS: [&str; 10] = [
+            "api",
+            "v1",
+            "v2",
+            "dora",
+            "failure",
+            "deployment",
+            "incident",
+            "deployments",
+            "series",
+            "distribution_points",
+        ];
+        let path = self.plain_path();
+        let last = path.rsplit('/').find(|segment| !segment.is_empty())?;
+        ENDS.contains(&last)
+            .then_some("ends like the API's own path, and /api/v2/… is added to it: is that meant?")
     }
 
     /// Doubt about the address of a connection of DevLake.
     pub(super) fn doubt_as_devlakes(&self) -> Option<&'static str> {
         let segments = self.segments();
-        let is_connection = segments.windows(2).any(|pair| pair == ["plugins", "webhook"]);
+        let plugin = segments.windows(2).position(|pair| pair == ["plugins", "webhook"]);
+        let connection = plugin.and_then(|at| segments.get(at + 2..)).unwrap_or_default();
+        let is_connection = match connection {
+            ["connections", number] => number.bytes().all(|byte| byte.is_ascii_digit()),
+            ["connections", "by-name", _] => true,
+            _ => false,
+        };
         (!is_connection).then_some(
-            "is not the address of a webhook connection of DevLake, which is …/api/rest/plugins/webhook/connections/1",
+            "is not the address of a webhook connection of DevLake, which is …/api/rest/plugins/webhook/connections/1, or \
+             …/connections/by-name/NAME",
         )
     }
 
@@ -112,20 +144,28 @@ impl BackendUrl {
 
 /// The API's host of the Datadog site that a host belongs to (Datadog: Getting Started, Sites); `None`: to none.
 fn datadogs_api(host: &str) -> Option<String> {
+    let host = host.trim_end_matches('.');
     let domain = ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"].into_iter().find(|domain| {
         host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
     })?;
     let labels = host.strip_suffix(domain).unwrap_or_default().trim_end_matches('.');
-    let is_site = |label: &&str| {
-        ["us", "ap", "eu"].iter().any(|continent| {
-            let number = label.strip_prefix(continent);
-            number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
-        })
-    };
-    Some(match labels.rsplit('.').next().filter(is_site) {
-        Some(site) => format!("api.{site}.{domain}"),
-        None => format!("api.{domain}"),
+    let site = labels.rsplit('.').next().filter(|label| is_site(label));
+    Some(match (site, domain) {
+        // Sites whose names are not in their hosts.
+        (Some("us1"), "datadoghq.com") => "api.datadoghq.com".to_owned(),
+        (Some("eu1"), "datadoghq.com" | "datadoghq.eu") => "api.datadoghq.eu".to_owned(),
+        // Newer sites may have names of any form.
+        _ if labels.starts_with("api.") => host.to_owned(),
+        (Some(site), _) => format!("api.{site}.{domain}"),
+        (None, _) => format!("api.{domain}"),
     })
+}
+
+/// `true` for the names of Datadog's sites: letters, and a number behind them.
+fn is_site(label: &str) -> bool {
+    let number = label.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let has_both = !number.is_empty() && number.len() < label.len();
+    has_both && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl fmt::Display for BackendUrl {
@@ -172,6 +212,12 @@ mod tests {
             ("https://acme.datadoghq.com", "https://api.datadoghq.com"),
             ("https://APP.ddog-gov.com", "https://api.ddog-gov.com"),
             ("https://event-management-intake.ap1.datadoghq.com", "https://api.ap1.datadoghq.com"),
+            ("https://app.uk1.datadoghq.com", "https://api.uk1.datadoghq.com"),
+            ("https://us2.ddog-gov.com", "https://api.us2.ddog-gov.com"),
+            ("https://us1.datadoghq.com", "https://api.datadoghq.com"),
+            ("https://api.us1.datadoghq.com", "https://api.datadoghq.com"),
+            ("https://eu1.datadoghq.com", "https://api.datadoghq.eu"),
+            ("https://api.datadoghq.com.", "https://api.datadoghq.com"),
         ] {
             let said = url(written).complaint_as_datadogs().unwrap();
             assert!(said.ends_with(api), "{written}: {said}");
@@ -179,6 +225,9 @@ mod tests {
         for right in [
             "https://api.datadoghq.com",
             "https://api.us3.datadoghq.com/",
+            "https://api.uk1.datadoghq.com",
+            "https://api.us2.ddog-gov.com",
+            "https://api.newer-site.datadoghq.com",
             "http://127.0.0.1:1",
             "https://proxy/dd",
         ] {
@@ -193,16 +242,36 @@ mod tests {
             "https://api.datadoghq.com/api/v2/dora/failure",
             "https://api.datadoghq.com/api/v2",
             "http://127.0.0.1:1/api/v1/",
+            "https://api.datadoghq.com/API/V2",
+            "https://api.datadoghq.com/api%2Fv2",
+            "https://api.datadoghq.com/v2",
+            "https://api.datadoghq.com/dora/failure",
+            "http://proxy/API/v2",
             "http://api.datadoghq.com",
         ] {
             assert!(url(wrong).complaint_as_datadogs().is_some(), "{wrong}");
         }
-        assert!(url("http://proxy/api").doubt_as_datadogs().is_some());
+        for doubtful in
+            ["http://proxy/api", "http://proxy/v2", "http://proxy/dora/failure", "http://proxy/x%2Fapi/"]
+        {
+            assert!(url(doubtful).doubt_as_datadogs().is_some(), "{doubtful}");
+        }
+        assert_eq!(url("http://proxy/dd").doubt_as_datadogs(), None);
         let connection = "http://devlake/api/rest/plugins/webhook/connections/1";
         assert_eq!(url(connection).complaint_as_devlakes(), None);
         assert_eq!(url(connection).doubt_as_devlakes(), None);
         for wrong in ["/issues", "/issues/", "/deployments"] {
             assert!(url(&format!("{connection}{wrong}")).complaint_as_devlakes().is_some(), "{wrong}");
+        }
+        assert_eq!(
+            url("http://devlake/api/rest/plugins/webhook/connections/by-name/pagerduty").doubt_as_devlakes(),
+            None
+        );
+        for doubtful in
+            ["", "/connections/", "/1", "/connections/abc", "/connections/1/x", "/connections/by-name/"]
+        {
+            let doubtful = format!("http://devlake/api/rest/plugins/webhook{doubtful}");
+            assert!(url(&doubtful).doubt_as_devlakes().is_some(), "{doubtful}");
         }
         assert!(url("http://devlake").doubt_as_devlakes().is_some());
     }

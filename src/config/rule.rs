@@ -85,6 +85,10 @@ impl From<Regex> for String {
     }
 }
 
+fn patterns(regexes: &[Regex]) -> Vec<Pattern> {
+    regexes.iter().map(|regex| regex.0.clone()).collect()
+}
+
 const MEANT: &str = "if every failure is meant, leave it out and write all = true";
 
 /// Part of all values that a condition lets pass.
@@ -147,10 +151,7 @@ impl Rule {
             Some((key, condition.span(), width))
         }
         let both = |values: &[Urgency]| [Urgency::High, Urgency::Low].iter().all(|one| values.contains(one));
-        let every_title = |regexes: &[Regex]| {
-            let patterns: Vec<Pattern> = regexes.iter().map(|regex| regex.0.clone()).collect();
-            cover::match_every_title(&patterns)
-        };
+        let every_title = |regexes: &[Regex]| cover::match_every_title(&patterns(regexes)) == Some(true);
         [
             width("urgency", self.urgency.as_ref(), both),
             width("priority", self.priority.as_ref(), |_| false),
@@ -164,8 +165,18 @@ impl Rule {
         .collect()
     }
 
-    /// Warns of addresses without an id, which can never match.
+    /// Warns of addresses without an id and of expressions that no title has, which can never match.
     pub(super) fn warn(&self, findings: &mut Findings<'_>) {
+        if let Some(title) = &self.title {
+            let regexes = title.get_ref();
+            for regex in regexes.iter().filter(|regex| cover::matches_no_title(&regex.0)) {
+                findings.at(title.span(), format!("{:?} matches no title", regex.0.as_str()));
+            }
+            if cover::match_every_title(&patterns(regexes)).is_none() {
+                let said = "is too large to tell if it matches every title: write a shorter expression if it is not meant to";
+                findings.at(title.span(), said);
+            }
+        }
         for condition in [&self.service, &self.team].into_iter().flatten() {
             for name in condition.get_ref() {
                 if PagerDutyRef::parse(name.as_str()).names_nothing() {

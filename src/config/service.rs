@@ -90,6 +90,18 @@ pub(super) fn warn(entries: &[Service], findings: &mut Findings<'_>) {
             let said =
                 format!("{name:?} never matches: the entry at line {line} names the same service and {wins}");
             findings.at(entry.pagerduty.span(), said);
+            continue;
+        }
+        let before: Vec<&PagerDutyRef> = references
+            .iter()
+            .enumerate()
+            .filter(|(other, wider)| *other != index && rank(*other, wider) < rank(index, reference))
+            .map(|(_, wider)| wider)
+            .collect();
+        if reference.is_included_in(&before) {
+            let said =
+                format!("{name:?} never matches: other entries name each of its services and come first");
+            findings.at(entry.pagerduty.span(), said);
         }
     }
 }

@@ -26,14 +26,17 @@ impl Config {
     fn warn_of_shadowed_rules(&self, findings: &mut Findings<'_>) {
         let rules: Vec<_> = self.rule.iter().map(Rule::to_domain).collect();
         for (index, later) in rules.iter().enumerate() {
-            let earlier = rules.iter().take(index).find(|earlier| cover::shadows(earlier, later));
-            if let (Some(earlier), Some(rule)) = (earlier, self.rule.get(index)) {
-                let said = format!(
-                    "rule {:?} never matches: rule {:?} stands before it and matches all that it would",
-                    later.name, earlier.name
-                );
-                findings.at(rule.name.span(), said);
-            }
+            let earlier = cover::shadowing(rules.get(..index).unwrap_or_default(), later);
+            let Some(rule) = self.rule.get(index) else { continue };
+            let said = match earlier.as_slice() {
+                [] => continue,
+                [one] => format!("rule {:?} stands before it and matches all that it would", one.name),
+                several => {
+                    let names: Vec<String> = several.iter().map(|rule| format!("{:?}", rule.name)).collect();
+                    format!("rules {} stand before it and together match all that it would", names.join(", "))
+                }
+            };
+            findings.at(rule.name.span(), format!("rule {:?} never matches: {said}", later.name));
         }
     }
 

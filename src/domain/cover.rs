@@ -7,40 +7,124 @@ use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
 use regex_automata::{Anchored, MatchKind};
 
+use super::loose_pattern as loose;
+use super::pagerduty_ref::PagerDutyRef;
 use super::rule::{Pattern, Rule};
 
 /// Titles: one line, not blank. The others are no titles.
 const TITLE: &str = r"\A[^\p{Cc}]*[^\p{Cc}\s][^\p{Cc}]*\z";
+/// Titles of ASCII alone, for which word boundaries can be told.
+const ASCII_TITLE: &str = r"\A[\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*\z";
+/// Titles of every sort, which refute most claims about all titles at once.
+const SOME_TITLES: [&str; 10] =
+    ["a", "A", "7", "-", "_", "\u{e9}", "\u{65e5}\u{672c}", "\u{2192}", "disk 91 % full", "(-)"];
+/// Text that no title has a match of.
+const NOTHING: &str = r"[a&&b]";
 /// Larger automata, and larger products of them, are not looked at: nothing is claimed about them.
 const LARGEST_AUTOMATON_BYTES: usize = 2 << 20;
 const MOST_STATES: usize = 4_000;
 
-/// `true` if it is proved that every title has a match of one of the patterns.
-pub fn match_every_title(patterns: &[Pattern]) -> bool {
+/// Tells if every title has a match of one of the patterns; `None`: that cannot be told.
+pub fn match_every_title(patterns: &[Pattern]) -> Option<bool> {
+    let is_missed = |title: &&str| !patterns.iter().any(|pattern| pattern.is_in(title));
+    if SOME_TITLES.iter().any(is_missed) {
+        return Some(false);
+    }
+    if patterns.iter().any(|pattern| loose::is_in_every_text(pattern.as_str())) {
+        return Some(true);
+    }
+    let patterns: Vec<String> =
+        patterns.iter().map(|pattern| loose::without_large_bounds(pattern.as_str())).collect();
     let anything = [String::new()];
-    let patterns: Vec<String> = patterns.iter().map(|pattern| pattern.as_str().to_owned()).collect();
-    includes(&patterns, &anything).unwrap_or(false)
+    let found = includes(TITLE, &patterns, &anything);
+    if found != Some(true) && patterns.iter().any(|pattern| loose::has_word_boundary(pattern)) {
+        return includes(ASCII_TITLE, &patterns, &anything);
+    }
+    found
 }
 
-/// `true` if it is proved that the earlier rule matches whenever the later one would, so that the later one never
-/// matches.
-pub fn shadows(earlier: &Rule, later: &Rule) -> bool {
-    fn is_wider<T: PartialEq>(earlier: &[T], later: &[T]) -> bool {
-        earlier.is_empty() || (!later.is_empty() && later.iter().all(|value| earlier.contains(value)))
+/// `true` if it is proved that no title has a match of the pattern.
+pub fn matches_no_title(pattern: &Pattern) -> bool {
+    !SOME_TITLES.iter().any(|title| pattern.is_in(title))
+        && includes(TITLE, &[NOTHING.to_owned()], &[pattern.as_str().to_owned()]) == Some(true)
+}
+
+/// Condition of a rule.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Urgency,
+    Priority,
+    Service,
+    Team,
+    IncidentType,
+    Title,
+}
+
+const KEYS: [Key; 6] = [Key::Urgency, Key::Priority, Key::Service, Key::Team, Key::IncidentType, Key::Title];
+
+/// The earlier rules for which it is proved that one of them matches whenever the later one would, so that the later
+/// one never matches; empty: there are none. Several of them differ in one condition only.
+pub fn shadowing<'a>(earlier: &'a [Rule], later: &Rule) -> Vec<&'a Rule> {
+    let is_wide = |rule: &Rule, but: Option<Key>| {
+        KEYS.into_iter().filter(|key| Some(*key) != but).all(|key| is_wider(key, &[rule], later))
+    };
+    if let Some(rule) = earlier.iter().find(|rule| is_wide(rule, None)) {
+        return vec![rule];
     }
-    is_wider(&earlier.urgency, &later.urgency)
-        && is_wider(&earlier.priority, &later.priority)
-        && is_wider(&earlier.service, &later.service)
-        && is_wider(&earlier.team, &later.team)
-        && is_wider(&earlier.incident_type, &later.incident_type)
-        && has_wider_titles(&earlier.title, &later.title)
+    for key in KEYS {
+        let mut together: Vec<&Rule> = earlier.iter().filter(|rule| is_wide(rule, Some(key))).collect();
+        if together.len() < 2 || !is_wider(key, &together, later) {
+            continue;
+        }
+        // Only those that are needed for it.
+        for rule in together.clone() {
+            let others: Vec<&Rule> =
+                together.iter().copied().filter(|other| !std::ptr::eq(*other, rule)).collect();
+            if is_wider(key, &others, later) {
+                together = others;
+            }
+        }
+        return together;
+    }
+    Vec::new()
+}
+
+/// `true` if one of the earlier conditions lets pass whatever the later one does.
+fn is_wider(key: Key, earlier: &[&Rule], later: &Rule) -> bool {
+    fn texts(earlier: &[&Rule], later: &Rule, of: impl Fn(&Rule) -> &[String], all: &[&str]) -> bool {
+        let has = |wanted: &str| earlier.iter().any(|rule| of(rule).iter().any(|text| text == wanted));
+        earlier.iter().any(|rule| of(rule).is_empty())
+            || (!all.is_empty() && all.iter().all(|text| has(text)))
+            || (!of(later).is_empty() && of(later).iter().all(|text| has(text)))
+    }
+    fn references(earlier: &[&Rule], later: &Rule, of: impl Fn(&Rule) -> &[PagerDutyRef]) -> bool {
+        let known: Vec<&PagerDutyRef> = earlier.iter().flat_map(|rule| of(rule)).collect();
+        earlier.iter().any(|rule| of(rule).is_empty())
+            || (!of(later).is_empty() && of(later).iter().all(|one| one.is_included_in(&known)))
+    }
+    match key {
+        Key::Urgency => texts(earlier, later, |rule| &rule.urgency, &["high", "low"]),
+        Key::Priority => texts(earlier, later, |rule| &rule.priority, &[]),
+        Key::IncidentType => texts(earlier, later, |rule| &rule.incident_type, &[]),
+        Key::Service => references(earlier, later, |rule| &rule.service),
+        Key::Team => references(earlier, later, |rule| &rule.team),
+        Key::Title => {
+            earlier.iter().any(|rule| rule.title.is_empty()) || {
+                let patterns: Vec<&Pattern> = earlier.iter().flat_map(|rule| &rule.title).collect();
+                has_wider_titles(&patterns, &later.title)
+            }
+        }
+    }
 }
 
 /// `true` if the earlier patterns match every title that the later ones match. A failure without a title matches
 /// no pattern, so a rule without patterns is wider than one whose patterns match every title.
-fn has_wider_titles(earlier: &[Pattern], later: &[Pattern]) -> bool {
-    let texts = |patterns: &[Pattern]| patterns.iter().map(|p| p.as_str().to_owned()).collect::<Vec<_>>();
-    earlier.is_empty() || (!later.is_empty() && includes(&texts(earlier), &texts(later)).unwrap_or(false))
+fn has_wider_titles(earlier: &[&Pattern], later: &[Pattern]) -> bool {
+    let text = |pattern: &Pattern| pattern.as_str().to_owned();
+    let wide: Vec<String> = earlier.iter().map(|pattern| text(pattern)).collect();
+    let narrow: Vec<String> = later.iter().map(text).collect();
+    let is_same = !narrow.is_empty() && narrow.iter().all(|pattern| wide.contains(pattern));
+    is_same || (!narrow.is_empty() && includes(TITLE, &wide, &narrow).unwrap_or(false))
 }
 
 /// Tells if every title with a match of one of `narrow` has a match of one of `wide` as well. `None`: too large to
@@ -48,8 +132,8 @@ fn has_wider_titles(earlier: &[Pattern], later: &[Pattern]) -> bool {
 ///
 /// All three automata read the same bytes side by side. A title that ends in a match of `narrow` but not of `wide`
 /// is a counterexample. If no reachable state has one, there is none.
-fn includes(wide: &[String], narrow: &[String]) -> Option<bool> {
-    let titles = automaton(&[TITLE.to_owned()])?;
+fn includes(titles: &str, wide: &[String], narrow: &[String]) -> Option<bool> {
+    let titles = automaton(&[titles.to_owned()])?;
     let (wide, narrow) = (automaton(wide)?, automaton(narrow)?);
     let first = (start_of(&titles)?, Run::start(&narrow)?, Run::start(&wide)?);
     let mut seen = BTreeSet::from([first]);
@@ -160,10 +244,19 @@ mod tests {
             r"\A",
             r"[\s\S]",
             "^.",
+            "^.{0,5000}",
+            ".{0,2000}",
+            "^.{1,3000}",
+            r"\b|\B",
+            r"^|\b",
+            r"\B|\w",
+            r"\W|\w+\b",
+            r"x|(y|\b|z{0,9})",
         ] {
-            assert!(match_every_title(&patterns(&[everything])), "{everything}");
+            assert_eq!(match_every_title(&patterns(&[everything])), Some(true), "{everything}");
         }
-        assert!(match_every_title(&patterns(&["^a", "^[^a]"])), "together they match everything");
+        let both = patterns(&["^a", "^[^a]"]);
+        assert_eq!(match_every_title(&both), Some(true), "together they match everything");
     }
 
     #[test]
@@ -180,11 +273,29 @@ mod tests {
             "(?i)test",
             r"\b",
             "[[:ascii:]]",
+            "^.{2,3000}",
+            "^.{1,3000}x",
+            r"\B",
         ] {
-            assert!(!match_every_title(&patterns(&[some])), "{some}");
+            assert_eq!(match_every_title(&patterns(&[some])), Some(false), "{some}");
         }
-        assert!(!match_every_title(&[]));
-        assert!(!match_every_title(&patterns(&["high", "low"])));
+        assert_eq!(match_every_title(&[]), Some(false));
+        assert_eq!(match_every_title(&patterns(&["high", "low"])), Some(false));
+    }
+
+    #[test]
+    fn what_no_title_has_is_found_out() {
+        for never in ["$^", "[a&&b]", r"\n", r"a\nb", "^$", r"x\by", "^ *$"] {
+            assert!(matches_no_title(&patterns(&[never])[0]), "{never}");
+        }
+        for some in ["a", "zzz", r"\bdisk\b", "\u{e9}t\u{e9}", "x{300}", "$"] {
+            assert!(!matches_no_title(&patterns(&[some])[0]), "{some}");
+        }
+    }
+
+    #[test]
+    fn large_expressions_are_left_in_doubt() {
+        assert_eq!(match_every_title(&patterns(&[r"\S(.{0,900}|x.{0,950})$"])), None);
     }
 
     #[test]
@@ -199,6 +310,8 @@ mod tests {
             incident_type: Vec::new(),
             action: Action::Ignore,
         };
+        let shadows =
+            |earlier: &Rule, later: &Rule| !shadowing(std::slice::from_ref(earlier), later).is_empty();
         let low = rule(&["low"], &[], &[]);
         assert!(shadows(&low, &low) && shadows(&rule(&[], &[], &[]), &low));
         assert!(shadows(&low, &rule(&["low"], &["search"], &["disk"])));
@@ -212,5 +325,18 @@ mod tests {
         assert!(shadows(&titles(&["(?i)disk"]), &titles(&["DISK", "Disk"])));
         assert!(!shadows(&titles(&["^disk full"]), &titles(&["disk"])));
         assert!(!shadows(&titles(&["disk"]), &titles(&["memory"])));
+        for wide in ["psvc002", "https://acme.pagerduty.com/services/PSVC002", "PSVC001,PSVC002"] {
+            for narrow in ["PSVC002", "https://acme.pagerduty.com/service-directory/psvc002/settings"] {
+                assert!(shadows(&rule(&[], &[wide], &[]), &rule(&[], &[narrow], &[])), "{wide} {narrow}");
+            }
+        }
+        let several = |rules: &[Rule], later: &Rule| shadowing(rules, later).len();
+        let both = [low.clone(), search.clone(), rule(&["high"], &[], &[])];
+        assert_eq!(several(&both, &rule(&[], &["mail"], &[])), 2);
+        assert_eq!(several(&both[..2], &rule(&[], &["mail"], &[])), 0);
+        let one_each = [rule(&[], &["PSVC001"], &[]), rule(&[], &["psvc002"], &[])];
+        assert_eq!(several(&one_each, &rule(&["low"], &["PSVC002", "PSVC001"], &[])), 2);
+        assert_eq!(several(&one_each, &rule(&[], &["PSVC001,PSVC002"], &[])), 2);
+        assert_eq!(several(&one_each, &rule(&[], &["PSVC001,PSVC003"], &[])), 0);
     }
 }

@@ -16,6 +16,7 @@ pub mod forwarding;
 pub mod history;
 pub mod id;
 pub mod lane;
+mod loose_pattern;
 pub mod mark;
 pub mod merge;
 pub mod moment;

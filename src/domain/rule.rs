@@ -48,7 +48,7 @@ impl Pattern {
         regex::Regex::new(text).map(Self).map_err(|error| error.to_string())
     }
 
-    fn is_in(&self, text: &str) -> bool {
+    pub(super) fn is_in(&self, text: &str) -> bool {
         self.0.is_match(text)
     }
 

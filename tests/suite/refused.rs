@@ -115,7 +115,7 @@ async fn each_reason_is_one_line_in_the_log_that_says_what_to_do() {
     let said = process.terminate();
     for (_, _, _, status, _) in refused() {
         let is_its =
-            |line: &&str| line.contains(&format!("\\"{status}\\"")) && !line.contains("a POST request");
+            |line: &&str| line.contains(&format!("\"{status}\"")) && !line.contains("a POST request");
         let lines: Vec<&str> = said.lines().filter(is_its).collect();
         assert_eq!(lines.len(), 1, "{status}: {said}");
         assert!(lines[0].contains("127.0.0.1:") && lines[0].contains("a webhook was refused"), "{said}");

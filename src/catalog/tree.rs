@@ -1,0 +1,237 @@
+//! One YAML document as a tree in which nothing can be wrong: tags are passed over, and every value is the text that
+//! stands there. Types are a matter of the keys that somebody reads.
+
+use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
+
+use super::document::Document;
+use super::entity::Mistake;
+
+/// A map may take its keys from others, and those from others again, so many times.
+const MOST_MERGES: u8 = 8;
+
+/// One value.
+#[derive(Debug)]
+enum Node {
+    /// A text, a number or a truth value, as it is written.
+    Text(String),
+    List {
+        values: Vec<usize>,
+        is_flow: bool,
+    },
+    /// Keys and values, in their order.
+    Map(Vec<(usize, usize)>),
+    /// Null, or an alias of no anchor.
+    Nothing,
+}
+
+/// All values of a document.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    /// The values, each with its line in the file.
+    nodes: Vec<(Node, u64)>,
+    root: Option<usize>,
+}
+
+/// List or map that is being read.
+struct Open {
+    node: usize,
+    children: Vec<usize>,
+}
+
+impl Tree {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// It is no YAML.
+    pub(super) fn read(document: &Document<'_>) -> Result<Self, Mistake> {
+        let mut options = granit_parser::options! { emit_unresolved_aliases: true };
+        options.set_emit_comments(false);
+        let line = |line: usize| u64::try_from(line).unwrap_or(u64::MAX).saturating_add(document.line - 1);
+        let mut tree = Self::default();
+        let (mut open, mut anchors) = (Vec::<Open>::new(), std::collections::BTreeMap::new());
+        for event in Parser::new_from_str_with_options(document.text, options) {
+            let (event, span): (Event<'_>, Span) =
+                event.map_err(|error| (Some(line(error.marker().line())), error.info()))?;
+            let (node, anchor, opens) = match event {
+                Event::Scalar(text, style, anchor, _) => (scalar(&text, style), anchor, false),
+                Event::SequenceStart(style, anchor, _) => {
+                    let is_flow = style == StructureStyle::Flow;
+                    (Node::List { values: Vec::new(), is_flow }, anchor, true)
+                }
+                Event::MappingStart(_, anchor, _) => (Node::Map(Vec::new()), anchor, true),
+                Event::UnresolvedAlias(_) => (Node::Nothing, 0, false),
+                Event::Alias(anchor) => {
+                    let known = anchors.get(&anchor).copied();
+                    let node = known.unwrap_or_else(|| tree.push(Node::Nothing, line(span.start.line())));
+                    tree.place(&mut open, node);
+                    continue;
+                }
+                Event::SequenceEnd | Event::MappingEnd => {
+                    tree.close(open.pop());
+                    continue;
+                }
+                _ => continue,
+            };
+            let node = tree.push(node, line(span.start.line()));
+            tree.place(&mut open, node);
+            if anchor != 0 {
+                anchors.insert(anchor, node);
+            }
+            if opens {
+                open.push(Open { node, children: Vec::new() });
+            }
+        }
+        Ok(tree)
+    }
+
+    fn push(&mut self, node: Node, line: u64) -> usize {
+        self.nodes.push((node, line));
+        self.nodes.len() - 1
+    }
+
+    /// Puts a value where it stands. Of several outermost ones, the first counts.
+    fn place(&mut self, open: &mut [Open], node: usize) {
+        match open.last_mut() {
+            Some(parent) => parent.children.push(node),
+            None => self.root = self.root.or(Some(node)),
+        }
+    }
+
+    fn close(&mut self, closed: Option<Open>) {
+        let Some(Open { node, children }) = closed else { return };
+        match self.nodes.get_mut(node) {
+            Some((Node::List { values, .. }, _)) => *values = children,
+            Some((Node::Map(pairs), _)) => {
+                let (pairs_of, _) = children.as_chunks::<2>();
+                *pairs = pairs_of.iter().map(|[key, value]| (*key, *value)).collect();
+            }
+            _ => {}
+        }
+    }
+
+    /// The outermost value, or the elements of an array of JSON.
+    pub(super) fn roots(&self) -> Vec<Value<'_>> {
+        let Some(root) = self.root else { return Vec::new() };
+        let root = Value { tree: self, node: root };
+        match root.node() {
+            Some(Node::List { values, is_flow: true }) => root.all(values).collect(),
+            _ => vec![root],
+        }
+    }
+}
+
+/// The YAML core schema's null; everything else is kept as the text that it is.
+fn scalar(text: &str, style: ScalarStyle) -> Node {
+    let is_null = style == ScalarStyle::Plain && matches!(text, "" | "~" | "null" | "Null" | "NULL");
+    if is_null { Node::Nothing } else { Node::Text(text.to_owned()) }
+}
+
+/// Value of a tree.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Value<'a> {
+    tree: &'a Tree,
+    node: usize,
+}
+
+impl<'a> Value<'a> {
+    fn node(self) -> Option<&'a Node> {
+        self.tree.nodes.get(self.node).map(|(node, _)| node)
+    }
+
+    fn all(self, nodes: &'a [usize]) -> impl Iterator<Item = Value<'a>> {
+        nodes.iter().map(move |node| Value { tree: self.tree, node: *node })
+    }
+
+    /// Its line in the file, from 1.
+    pub(super) fn line(self) -> u64 {
+        self.tree.nodes.get(self.node).map_or(1, |(_, line)| *line)
+    }
+
+    /// The text, if it is one.
+    pub(super) fn text(self) -> Option<&'a str> {
+        if let Some(Node::Text(text)) = self.node() { Some(text) } else { None }
+    }
+
+    /// The values, if it is a list.
+    pub(super) fn list(self) -> Option<Vec<Value<'a>>> {
+        if let Some(Node::List { values, .. }) = self.node() {
+            Some(self.all(values).collect())
+        } else {
+            None
+        }
+    }
+
+    /// `true` for a map.
+    pub(super) fn is_map(self) -> bool {
+        matches!(self.node(), Some(Node::Map(_)))
+    }
+
+    /// All values of a key of a map, its own before those that it takes from others (`<<`). Null is no value.
+    pub(super) fn every(self, key: &str) -> Vec<Value<'a>> {
+        let own = self.own(key);
+        if own.is_empty() { self.merged(key, MOST_MERGES).into_iter().collect() } else { own }
+    }
+
+    /// The first value of a key of a map.
+    pub(super) fn get(self, key: &str) -> Option<Value<'a>> {
+        self.every(key).into_iter().next()
+    }
+
+    fn own(self, key: &str) -> Vec<Value<'a>> {
+        let Some(Node::Map(pairs)) = self.node() else { return Vec::new() };
+        let value = |node: usize| Value { tree: self.tree, node };
+        let of_key = pairs.iter().filter(|(name, _)| value(*name).text() == Some(key));
+        of_key
+            .map(|(_, node)| value(*node))
+            .filter(|value| !matches!(value.node(), Some(Node::Nothing)))
+            .collect()
+    }
+
+    fn merged(self, key: &str, most: u8) -> Option<Value<'a>> {
+        let most = most.checked_sub(1)?;
+        let sources =
+            self.own("<<").into_iter().flat_map(|source| source.list().unwrap_or_else(|| vec![source]));
+        sources
+            .filter_map(|source| source.own(key).into_iter().next().or_else(|| source.merged(key, most)))
+            .next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(text: &str, key: &str) -> Option<String> {
+        let tree = Tree::read(&Document { text, line: 1 }).unwrap();
+        tree.roots().first().and_then(|root| root.get(key)?.text().map(str::to_owned))
+    }
+
+    #[test]
+    fn values_are_the_texts_that_stand_there() {
+        for (text, expected) in [
+            ("a: 007", Some("007")),
+            ("a: 1.10", Some("1.10")),
+            ("a: !!int abc", Some("abc")),
+            ("a: ~", None),
+            ("a: '~'", Some("~")),
+            ("a: [b]", None),
+            ("b: &b {a: c}\n<<: *b", Some("c")),
+            ("b: &b {a: c}\n<<: [*b, *b]\na: d", Some("d")),
+            ("a: *nowhere", None),
+            ("[{a: b}]", Some("b")),
+            ("- a: b", None),
+            ("&x\n<<: *x", None),
+        ] {
+            assert_eq!(first(text, "a").as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_are_those_of_the_file() {
+        let text = "a: b\nc: [d\n";
+        let (line, said) = Tree::read(&Document { text, line: 11 }).unwrap_err();
+        assert!(line.is_some_and(|line| line >= 12) && !said.contains('\n'), "{line:?} {said}");
+        let tree = Tree::read(&Document { text: "a: b\nc: d\n", line: 11 }).unwrap();
+        assert_eq!(tree.roots()[0].get("c").unwrap().line(), 12);
+    }
+}

@@ -1,0 +1,54 @@
+//! Facts about a regular expression that can be read off its parts, however large it is.
+
+use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
+
+/// PagerDuty's titles are no longer, so that a larger bound is none.
+const LONGEST_TITLE: u32 = 1024;
+
+/// `true` if an expression matches the empty text somewhere in every text.
+pub(super) fn is_in_every_text(pattern: &str) -> bool {
+    regex_syntax::parse(pattern)
+        .is_ok_and(|hir| [true, false].into_iter().any(|is_start| is_empty(&hir, is_start)))
+}
+
+/// `true` if the expression matches the empty text at the start of every text, or else at its end.
+fn is_empty(hir: &Hir, is_start: bool) -> bool {
+    match hir.kind() {
+        HirKind::Empty => true,
+        HirKind::Literal(_) | HirKind::Class(_) => false,
+        HirKind::Look(Look::Start | Look::StartLF | Look::StartCRLF) => is_start,
+        HirKind::Look(Look::End | Look::EndLF | Look::EndCRLF) => !is_start,
+        HirKind::Look(_) => false,
+        HirKind::Repetition(repetition) => repetition.min == 0 || is_empty(&repetition.sub, is_start),
+        HirKind::Capture(capture) => is_empty(&capture.sub, is_start),
+        HirKind::Concat(parts) => parts.iter().all(|part| is_empty(part, is_start)),
+        HirKind::Alternation(parts) => parts.iter().any(|part| is_empty(part, is_start)),
+    }
+}
+
+/// `true` if an expression asks for word boundaries, or for places that are none.
+pub(super) fn has_word_boundary(pattern: &str) -> bool {
+    regex_syntax::parse(pattern).is_ok_and(|hir| hir.properties().look_set().contains_word())
+}
+
+/// The same expression, with `*` or `+` for repetitions up to a number that no title reaches.
+pub(super) fn without_large_bounds(pattern: &str) -> String {
+    match regex_syntax::parse(pattern) {
+        Ok(hir) => unbounded(&hir).to_string(),
+        Err(_) => pattern.to_owned(),
+    }
+}
+
+fn unbounded(hir: &Hir) -> Hir {
+    match hir.kind() {
+        HirKind::Repetition(Repetition { min, max, greedy, sub }) => {
+            let is_large = *min <= 1 && max.is_some_and(|max| max >= LONGEST_TITLE);
+            let max = if is_large { None } else { *max };
+            Hir::repetition(Repetition { min: *min, max, greedy: *greedy, sub: Box::new(unbounded(sub)) })
+        }
+        HirKind::Capture(capture) => unbounded(&capture.sub),
+        HirKind::Concat(parts) => Hir::concat(parts.iter().map(unbounded).collect()),
+        HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(unbounded).collect()),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => hir.clone(),
+    }
+}
