@@ -3,28 +3,38 @@
 //! A pipeline clones by `https://token@host`, and tells of the repository by the same address. The credentials
 //! before the `@`, and tokens in the query, must not be stored, shown or sent.
 
+mod parameters;
+
 use std::borrow::Cow;
+
+use parameters::without_secret_parameters;
 
 /// Schemes whose user is a login name (`ssh://git@host`): a credential only together with a password.
 const LOGIN_SCHEMES: [&str; 7] = ["ssh", "git+ssh", "ssh+git", "svn+ssh", "sftp", "scp", "rsync"];
 
-/// Parts of the names of parameters that hold credentials.
-const SECRET_NAMES: [&str; 11] = [
-    "token",
-    "secret",
-    "password",
-    "passwd",
-    "pwd",
-    "signature",
-    "credential",
-    "auth",
-    "apikey",
-    "jwt",
-    "sig",
+/// Prefixes of tokens (GitHub, GitLab, Atlassian, Amazon, JWT). Login names do not begin with them.
+const TOKEN_PREFIXES: [&str; 17] = [
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "ghu_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "gldt-",
+    "glcbt-",
+    "glptt-",
+    "glrt-",
+    "ATBB",
+    "ATCTT",
+    "ATATT",
+    "AKIA",
+    "ASIA",
+    "eyJ",
 ];
 
-/// Prefixes of tokens of GitHub and GitLab. Login names do not begin with them.
-const TOKEN_PREFIXES: [&str; 8] = ["ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "gldt-"];
+/// Schemes whose `://` somebody may have typed wrongly.
+const WEB_SCHEMES: [&str; 6] = ["http", "https", "ftp", "git", "git+http", "git+https"];
 
 /// The longest login name (Linux: `useradd`).
 const LONGEST_LOGIN_NAME: usize = 32;
@@ -32,7 +42,15 @@ const LONGEST_LOGIN_NAME: usize = 32;
 /// An address without its credentials. `git@host:path` and `ssh://git@host` have none.
 pub fn without_credentials(address: &str) -> Cow<'_, str> {
     if has_scheme(address) {
-        return text_without_credentials(address);
+        // The whole text is one address: its user may hold signs that end an address elsewhere.
+        let whole = next_address(address).and_then(|(before, scheme_length, after)| {
+            let clean = without_user(&before[before.len() - scheme_length..], after);
+            (clean.len() < after.len()).then(|| format!("{}{clean}", &address[..address.len() - after.len()]))
+        });
+        return match whole {
+            Some(whole) => Cow::Owned(text_without_credentials(&whole).into_owned()),
+            None => text_without_credentials(address),
+        };
     }
     // Without a scheme: `user:password@host/path`, `token@host/path`, or what git reads as ssh, `user@host:path`.
     let without_slashes = address.trim_start_matches(is_slash);
@@ -120,21 +138,29 @@ fn user_end(address: &str) -> Option<UserEnd> {
     if is_port { None } else { last_at(address) }
 }
 
+/// The last `@`, also the one of full width, which browsers and resolvers read in the same way.
 fn last_at(text: &str) -> Option<UserEnd> {
-    text.rfind('@').map(|start| UserEnd { start, length: 1 })
+    let (start, at) = text.rmatch_indices(['@', '\u{ff20}', '\u{fe6b}']).next()?;
+    Some(UserEnd { start, length: at.len() })
 }
 
 /// End of the credentials of an address without a scheme.
 fn credentials_end(address: &str, may_be_ssh: bool) -> Option<usize> {
     let path = address.find(is_slash).unwrap_or(address.len());
     let encoded = || address[..path].rfind("%40").map(|start| UserEnd { start, length: 3 });
-    // `https:/user:password@host` lacks a slash.
-    let lacks_slash = || {
-        let scheme = address.get(..path)?.strip_suffix(':')?;
-        let is_web = ["http", "https", "ftp"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
-        is_web.then(|| last_at(address)).flatten()
+    // `https:/user:password@host` lacks a slash, `https//…` the colon; another address may stand behind `//`.
+    let mistyped = || {
+        let (word, rest) = address.split_at(path);
+        let word = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let is_web = WEB_SCHEMES.iter().any(|web| word.eq_ignore_ascii_case(web));
+        if !is_web && !rest.starts_with("//") {
+            return None;
+        }
+        let behind = rest.trim_start_matches(|c: char| is_slash(c) || c.is_whitespace());
+        let end = user_end(behind)?;
+        Some(UserEnd { start: address.len() - behind.len() + end.start, ..end })
     };
-    let end = last_at(&address[..path]).or_else(encoded).or_else(lacks_slash)?;
+    let end = last_at(&address[..path]).or_else(encoded).or_else(mistyped)?;
     let (user, host) = (&address[..end.start], &address[end.start + end.length..]);
     let is_ssh = may_be_ssh && is_login_name(user) && (user == "git" || host.contains(':'));
     (!is_ssh).then_some(end.start + end.length)
@@ -143,146 +169,20 @@ fn credentials_end(address: &str, may_be_ssh: bool) -> Option<usize> {
 /// `true` if this can be the name that somebody logs in with, and not a password or token.
 fn is_login_name(user: &str) -> bool {
     user.len() <= LONGEST_LOGIN_NAME
-        && !user.contains(':')
-        && !user.contains('%')
+        && !user.contains([':', '%', '@'])
         && !TOKEN_PREFIXES.iter().any(|prefix| user.starts_with(prefix))
+        && !looks_made_up(user)
 }
 
-/// An address without the parameters of its query and fragment that hold credentials.
-fn without_secret_parameters(address: &str) -> Cow<'_, str> {
-    let Some(at) = address.find(['?', '#']) else { return Cow::Borrowed(address) };
-    let (path, parameters) = address.split_at(at);
-    if !parameters.split(['?', '#', '&', ';']).any(is_secret_parameter) {
-        return Cow::Borrowed(address);
-    }
-    let mut clean = path.to_owned();
-    let mut separator = '?';
-    for parameter in parameters.split_inclusive(['?', '#', '&', ';']) {
-        let next = parameter.chars().next_back().filter(|c| matches!(c, '?' | '#' | '&' | ';'));
-        let parameter = next.map_or(parameter, |next| parameter.strip_suffix(next).unwrap_or(parameter));
-        if !parameter.is_empty() && !is_secret_parameter(parameter) {
-            clean.push(separator);
-            clean.push_str(parameter);
-            separator = '&';
-        }
-        if let Some(next @ ('?' | '#')) = next {
-            separator = next;
-        }
-    }
-    Cow::Owned(clean)
-}
-
-/// `true` if a parameter's name says that its value is a credential. An encoded name hides something.
-fn is_secret_parameter(parameter: &str) -> bool {
-    let Some((name, _)) = parameter.split_once('=') else { return false };
-    let plain: String =
-        name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    name.contains('%') || plain.ends_with("key") || SECRET_NAMES.iter().any(|secret| plain.contains(secret))
+/// `true` if nobody chose this as a name: long, of letters and digits alone, and with capital letters or many digits.
+fn looks_made_up(user: &str) -> bool {
+    let count = |is: fn(&u8) -> bool| user.bytes().filter(is).count();
+    let digits = count(u8::is_ascii_digit);
+    user.len() >= 16
+        && user.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && digits > 0
+        && (count(u8::is_ascii_uppercase) > 0 || digits >= 4)
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn credentials_are_cut() {
-        for (address, expected) in [
-            ("https://ci:S3CR3T@git.example.org/acme/a.git", "https://git.example.org/acme/a.git"),
-            ("https://S3CR3T@git.example.org/acme/a.git", "https://git.example.org/acme/a.git"),
-            ("HTTPS://S3CR3T@Git.Example.org/a", "HTTPS://Git.Example.org/a"),
-            ("git+https://x-token-auth:S3CR3T@host/a", "git+https://host/a"),
-            ("https://ci:S3%40CR3T@host:8443/a", "https://host:8443/a"),
-            ("https://ci:S3@CR3T@host/a", "https://host/a"),
-            ("https://ci:S3/CR3T@host/a", "https://host/a"),
-            ("https://ci:S3#CR3T@host/a", "https://host/a"),
-            ("https://ci%3AS3CR3T%40host/a", "https://host/a"),
-            ("https:\\\\ci:S3CR3T@host/a", "https:\\\\host/a"),
-            ("https:///ci:S3CR3T@host/a", "https://host/a"),
-            ("https:/ci:S3CR3T@host/a", "host/a"),
-            ("//ci:S3CR3T@host/a", "//host/a"),
-            ("ci:S3CR3T@host/a", "host/a"),
-            ("ci:S3CR3T@host:a", "host:a"),
-            ("S3CR3T@host/a", "host/a"),
-            ("ghp_S3CR3T@github.com:acme/a", "github.com:acme/a"),
-            ("ssh://git:S3CR3T@host/a", "ssh://host/a"),
-            ("ssh://ghp_S3CR3T@host/a", "ssh://host/a"),
-            ("https://host/a?private_token=S3CR3T", "https://host/a"),
-            ("https://host/a?a=1&access_token=S3CR3T&b=2#c", "https://host/a?a=1&b=2#c"),
-            ("https://host/a?X-Amz-Signature=S3CR3T&v=1", "https://host/a?v=1"),
-            ("https://host/a?private%5Ftoken=S3CR3T", "https://host/a"),
-            ("https://host/a#access_token=S3CR3T", "https://host/a"),
-            ("host/a?token=S3CR3T", "host/a"),
-            ("https://host/?to=https://ci:S3CR3T@other/a", "https://host/?to=https://other/a"),
-        ] {
-            assert_eq!(without_credentials(address), expected, "{address}");
-            assert_eq!(without_credentials(expected), expected, "{address}: once is enough");
-        }
-    }
-
-    #[test]
-    fn what_holds_no_credentials_stays() {
-        for address in [
-            "git@github.com:acme/checkout.git",
-            "deploy@git.example.org:acme/checkout.git",
-            "ssh://git@github.com/acme/checkout.git",
-            "ssh://git@github.com:2222/acme/checkout.git",
-            "GIT+SSH://git@host/a",
-            "https://github.com/acme/checkout",
-            "https://host:8443/a?b=c#d",
-            "https://[::1]:8443/@acme/checkout",
-            "https://host/@acme/checkout@1.2",
-            "https://acme.pagerduty.com/incidents/Q1?utm_source=webhook",
-            "file:///srv/git/checkout.git",
-            "/srv/git/checkout.git",
-            "acme/checkout",
-            "ghcr.io/acme/checkout:1.2@sha256:0123",
-            "",
-        ] {
-            assert!(
-                matches!(without_credentials(address), Cow::Borrowed(same) if same == address),
-                "{address}"
-            );
-        }
-    }
-
-    #[test]
-    fn addresses_within_a_text_are_cleaned() {
-        for (text, expected) in [
-            (
-                "no route to postgres://app:S3CR3T@db:5432/shop (5 tries)",
-                "no route to postgres://db:5432/shop (5 tries)",
-            ),
-            ("\"https://S3CR3T@a/b\", <https://c:S3CR3T@d>", "\"https://a/b\", <https://d>"),
-            ("repo:https://S3CR3T@a/b", "repo:https://a/b"),
-            ("ask ops@acme.org about https://a/b", "ask ops@acme.org about https://a/b"),
-            ("5 % of checkouts fail: a@b", "5 % of checkouts fail: a@b"),
-        ] {
-            assert_eq!(text_without_credentials(text), expected, "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_password_survives(
-            scheme in "(https?|HTTPS|git\\+https|ftp|ssh|postgres)",
-            user in "[a-z]{0,6}",
-            password in "[!-~&&[^\"<>`|^]]{0,8}S3CR3T[!-~&&[^\"<>`|^]]{0,8}",
-            path in "[a-z/]{0,9}",
-        ) {
-            let address = format!("{scheme}://{user}:{password}@host/{path}");
-            let clean = without_credentials(&address);
-            // A `?` or `#` in a password that is not encoded may make the host end there: nobody can tell.
-            let is_plain = !password.contains(['/', '\\', '?', '#']) && !password.contains("://");
-            prop_assert!(!is_plain || !clean.contains("S3CR3T"), "{address} -> {clean}");
-            let in_text = text_without_credentials(&address);
-            prop_assert!(!is_plain || !in_text.contains("S3CR3T"), "{address} -> {in_text}");
-        }
-
-        #[test]
-        fn any_text_can_be_cleaned(text in "[\\PC@:/?#&=%\\\\]{0,40}") {
-            let _ = (without_credentials(&text), text_without_credentials(&text));
-        }
-    }
-}
+mod tests;

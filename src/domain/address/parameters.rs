@@ -1,0 +1,115 @@
+//! Parameters of an address that hold credentials.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::{credentials_end, is_slash, next_address, without_user};
+
+/// Parts of the names of parameters that hold credentials.
+const SECRET_NAMES: [&str; 16] = [
+    "token",
+    "secret",
+    "password",
+    "passphrase",
+    "passwd",
+    "pwd",
+    "signature",
+    "credential",
+    "auth",
+    "apikey",
+    "accesskey",
+    "bearer",
+    "session",
+    "jwt",
+    "sig",
+    "sessid",
+];
+
+/// Whole names of such parameters: as parts of others they mean something else (`path`, `country_code`).
+const WHOLE_SECRET_NAMES: [&str; 8] = ["pass", "pat", "code", "otp", "totp", "sas", "sid", "pin"];
+
+/// Signs that stand between parameters.
+const SEPARATORS: [char; 4] = ['?', '#', '&', ';'];
+
+/// How often a parameter is decoded at most: each address within an address encodes it once more.
+const DEEPEST: usize = 4;
+
+/// An address without its parameters that hold credentials: those of the path (`;jsessionid=`), of the query and of
+/// the fragment.
+pub(super) fn without_secret_parameters(address: &str) -> Cow<'_, str> {
+    let Some(at) = address.find(SEPARATORS) else { return Cow::Borrowed(address) };
+    let query = address.find(['?', '#']).unwrap_or(address.len());
+    let (path, parameters) = address.split_at(query);
+    let is_hidden = |parameter: &str| is_secret_parameter(parameter);
+    let is_secret_path = path[at.min(path.len())..].split(['/', ';', '&']).any(is_hidden);
+    if !is_secret_path && !parameters.split(SEPARATORS).any(is_hidden) {
+        return Cow::Borrowed(address);
+    }
+    let mut clean = if is_secret_path { clean_path(path) } else { path.to_owned() };
+    let mut separator = '?';
+    for parameter in parameters.split_inclusive(SEPARATORS) {
+        let next = parameter.chars().next_back().filter(|c| SEPARATORS.contains(c));
+        let parameter = next.map_or(parameter, |next| parameter.strip_suffix(next).unwrap_or(parameter));
+        if !parameter.is_empty() && !is_secret_parameter(parameter) {
+            clean.push(separator);
+            clean.push_str(parameter);
+            separator = '&';
+        }
+        if let Some(next @ ('?' | '#')) = next {
+            separator = next;
+        }
+    }
+    Cow::Owned(clean)
+}
+
+fn clean_path(path: &str) -> String {
+    let clean = |segment: &str| {
+        let mut parts = segment.split([';', '&']);
+        let name = parts.next().unwrap_or_default().to_owned();
+        parts.filter(|part| !is_secret_parameter(part)).fold(name, |all, part| format!("{all};{part}"))
+    };
+    path.split('/').map(clean).collect::<Vec<_>>().join("/")
+}
+
+/// `true` if a parameter's name says that its value is a credential, or its value holds one. An encoded name hides
+/// something.
+fn is_secret_parameter(parameter: &str) -> bool {
+    is_secret(parameter, DEEPEST)
+}
+
+fn is_secret(parameter: &str, deepest: usize) -> bool {
+    let Some((name, value)) = parameter.split_once(['=', ':']) else {
+        return hides_something(parameter, deepest);
+    };
+    let plain: String =
+        name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    name.contains('%')
+        || plain.ends_with("key")
+        || WHOLE_SECRET_NAMES.contains(&plain.as_str())
+        || SECRET_NAMES.iter().any(|secret| plain.contains(secret))
+        || has_user(value)
+        || hides_something(value, deepest)
+}
+
+/// `true` if an encoded value is an address with credentials, or has parameters that are.
+fn hides_something(value: &str, deepest: usize) -> bool {
+    let decoded = percent_decode_str(value).decode_utf8_lossy();
+    if decoded == value {
+        return false;
+    }
+    // Nobody encodes a value that often for a good reason.
+    let Some(deepest) = deepest.checked_sub(1) else { return true };
+    has_user(&decoded) || decoded.split(SEPARATORS).any(|part| part != value && is_secret(part, deepest))
+}
+
+/// `true` if a value is an address with a user and a password, or with a user behind `//`. An address of mail is none.
+/// Does not look into its parameters: each is looked at on its own, so that the work stays in proportion to the length.
+fn has_user(value: &str) -> bool {
+    if let Some((before, scheme_length, after)) = next_address(value) {
+        return without_user(&before[before.len() - scheme_length..], after).len() < after.len();
+    }
+    let host = value.trim_start_matches(is_slash);
+    let has_password = || host.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
+    (value.contains("//") || has_password()) && credentials_end(host, host.len() == value.len()).is_some()
+}
