@@ -27,7 +27,7 @@ fn is_blank(c: char) -> bool {
 
 /// Letters that nobody sees where they stand alone (Unicode: `Default_Ignorable_Code_Point`, and the blanks among the
 /// letters and symbols).
-fn is_invisible(c: char) -> bool {
+pub(super) fn is_invisible(c: char) -> bool {
     is_blank(c)
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

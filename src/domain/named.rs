@@ -5,7 +5,7 @@
 //! makes sense.
 
 use super::address::text_without_credentials;
-use super::name::name;
+use super::name::{is_invisible, name};
 
 /// Prefix that PagerDuty adds to a note that is typed while resolving.
 const RESOLUTION_NOTE: &str = "resolution note:";
@@ -14,6 +14,8 @@ const DEPLOYMENT: &str = "deployment";
 const NONE: &str = "none";
 /// The longest text that is kept of a name, in letters: no version, commit or id is longer.
 const LONGEST: usize = 200;
+/// The most readings of a name: each is looked up.
+const MOST_READINGS: usize = 16;
 /// The fewest digits of a commit that name it (git: `core.abbrev`).
 const SHORTEST_COMMIT: usize = 7;
 
@@ -23,8 +25,8 @@ pub fn in_note(content: &str) -> Option<String> {
     while let Some(after) = strip_prefix_ignoring_case(rest, RESOLUTION_NOTE) {
         rest = after.trim_start_matches(is_quote_or_blank);
     }
-    let rest = strip_prefix_ignoring_case(rest, DEPLOYMENT)?.trim_start_matches([' ', '\t']);
-    kept(rest.strip_prefix(':')?.lines().next()?)
+    let rest = strip_prefix_ignoring_case(rest, DEPLOYMENT)?.trim_start_matches(is_blank_in_line);
+    kept(rest.strip_prefix([':', '\u{ff1a}', '\u{fe55}'])?.lines().next()?)
 }
 
 /// A name as it is kept: of one line, and without credentials, for it may be the address of a build. `None`: blank.
@@ -34,20 +36,18 @@ pub fn kept(text: &str) -> Option<String> {
     name(&line.replace(|c: char| c.is_control(), " ")).map(str::to_owned)
 }
 
-/// The ways to read a name: as it is written, then without quotes, a full stop or a comment in brackets.
+/// The ways to read a name: as it is written, then each time with less around it, for a version may itself end in
+/// brackets, a quotation mark or a full stop. The last is without all of it.
 pub fn readings(written: &str) -> Vec<&str> {
-    let mut plain = written.trim();
-    loop {
-        let without = plain.trim_matches(is_quote_or_blank).trim_end_matches(['.', ',', ';', '!']);
-        let without = without_comment(without.trim());
-        if without == plain {
-            break;
-        }
-        plain = without;
+    let mut readings = Vec::new();
+    let mut reading = written.trim_matches(is_invisible);
+    while !reading.is_empty() {
+        // Of very many, the last is the one that is meant.
+        readings.truncate(MOST_READINGS - 1);
+        readings.push(reading);
+        let Some(less) = with_less_around(reading) else { break };
+        reading = less.trim_matches(is_invisible);
     }
-    let mut readings = vec![written.trim(), plain];
-    readings.dedup();
-    readings.retain(|reading| !reading.is_empty());
     readings
 }
 
@@ -75,10 +75,40 @@ pub fn begins_commit(commit_sha: &str, text: &str) -> bool {
 }
 
 fn is_quote_or_blank(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(c,
-            '"' | '\'' | '`' | '\u{b4}' | '\u{ab}' | '\u{bb}' | '\u{2018}'..='\u{201f}'
-            | '\u{2039}' | '\u{203a}' | '\u{300c}'..='\u{300f}' | '\u{ff02}' | '\u{ff07}')
+    is_invisible(c) || is_quote(c)
+}
+
+fn is_blank_in_line(c: char) -> bool {
+    is_invisible(c) && !matches!(c, '\n' | '\r')
+}
+
+/// Quotation marks, and the asterisks of emphasis.
+fn is_quote(c: char) -> bool {
+    matches!(c,
+        '"' | '\'' | '`' | '*' | '\u{b4}' | '\u{ab}' | '\u{bb}' | '\u{2018}'..='\u{201f}'
+        | '\u{2039}' | '\u{203a}' | '\u{300c}'..='\u{300f}' | '\u{ff02}' | '\u{ff07}')
+}
+
+/// Signs that end a sentence or a part of it, also those of East Asia.
+fn ends_sentence(c: char) -> bool {
+    matches!(
+        c,
+        '.' | ','
+            | ';'
+            | '!'
+            | '?'
+            | ':'
+            | '\u{2026}'
+            | '\u{3001}'
+            | '\u{3002}'
+            | '\u{ff01}'
+            | '\u{ff0c}'
+            | '\u{ff0e}'
+            | '\u{ff1a}'
+            | '\u{ff1b}'
+            | '\u{ff1f}'
+            | '\u{ff61}'
+    )
 }
 
 fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -86,23 +116,37 @@ fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str
     start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// A text without the comment in brackets that it ends with.
-fn without_comment(text: &str) -> &str {
-    let (open, close) = match text.chars().next_back() {
-        Some(')') => ('(', ')'),
-        Some(']') => ('[', ']'),
-        _ => return text,
+/// A text less one thing around it: quotation marks at both ends, a sign that ends a sentence, brackets around all of
+/// it, a comment in brackets at its end, or a quotation mark at one end.
+fn with_less_around(text: &str) -> Option<&str> {
+    let (first, last) = (text.chars().next()?, text.chars().next_back()?);
+    let (without_first, without_last) = (&text[first.len_utf8()..], &text[..text.len() - last.len_utf8()]);
+    match (is_quote(first), is_quote(last)) {
+        (true, true) => Some(without_first.strip_suffix(last).unwrap_or_default()),
+        _ if ends_sentence(last) => Some(without_last),
+        (false, false) => without_brackets(text),
+        (true, false) => without_brackets(text).or(Some(without_first)),
+        (false, true) => Some(without_last),
+    }
+}
+
+/// A text without the comment in brackets that it ends with; what is in the brackets, if they are around all of it.
+fn without_brackets(text: &str) -> Option<&str> {
+    let (open, close) = match text.chars().next_back()? {
+        ')' => ('(', ')'),
+        ']' => ('[', ']'),
+        _ => return None,
     };
     let mut depth = 0_usize;
     for (at, c) in text.char_indices().rev() {
         depth += usize::from(c == close);
         depth -= usize::from(c == open);
         if depth == 0 {
-            let before = text[..at].trim_end();
-            return if before.is_empty() { text } else { before };
+            let before = text[..at].trim_end_matches(is_invisible);
+            return Some(if before.is_empty() { &text[at + 1..text.len() - 1] } else { before });
         }
     }
-    text
+    None
 }
 
 #[cfg(test)]
@@ -122,6 +166,10 @@ mod tests {
             ("resolution note:deployment: 1.41.2", "1.41.2"),
             ("Resolution Note: Resolution Note: deployment: 1.41.2", "1.41.2"),
             ("Resolution Note: \ndeployment: 1.41.2\nthanks", "1.41.2"),
+            ("\u{feff}deployment: 1.41.2", "1.41.2"),
+            ("\u{200b}deployment\u{a0}:\u{200b}1.41.2", "1.41.2"),
+            ("deployment\u{ff1a}1.41.2", "1.41.2"),
+            ("**deployment:** 1.41.2", "** 1.41.2"),
             ("deployment: https://ci:S3CR3T@host/1", "https://host/1"),
         ] {
             assert_eq!(in_note(note).as_deref(), Some(expected), "{note}");
@@ -158,14 +206,33 @@ mod tests {
             "\"1.41.2\" [see the ticket]",
             "`1.41.2",
             "1.41.2 (a) (b)",
+            "1.41.2\u{2026}",
+            "1.41.2...",
+            "1.41.2\u{3002}",
+            "1.41.2?",
+            "1.41.2:",
+            "(1.41.2)",
+            "[1.41.2]",
+            "*1.41.2*",
+            "**1.41.2**",
+            "** 1.41.2",
+            "[\"1.41.2\"]",
+            "(\u{200b}1.41.2.)",
         ] {
             assert_eq!(readings(written).last(), Some(&"1.41.2"), "{written}");
         }
         assert_eq!(readings("1.0 (5)"), ["1.0 (5)", "1.0"], "it may be a name as it stands");
-        assert_eq!(readings("(all of it)"), ["(all of it)"]);
+        assert_eq!(readings("(all of it)"), ["(all of it)", "all of it"]);
+        assert_eq!(
+            readings("\"release 7 (b).\"!"),
+            ["\"release 7 (b).\"!", "\"release 7 (b).\"", "release 7 (b).", "release 7 (b)", "release 7"],
+        );
+        let many = "1.41.2".to_owned() + &".".repeat(150);
+        assert_eq!((readings(&many).len(), readings(&many).last()), (MOST_READINGS, Some(&"1.41.2")));
+        assert_eq!(readings("\""), ["\""]);
         assert_eq!(readings("\"\""), ["\"\""]);
         assert_eq!(readings(")("), [")("]);
-        for written in ["none", "None", "\"none\".", "NONE (a config change)"] {
+        for written in ["none", "None", "\"none\".", "NONE (a config change)", "(none)", "none?"] {
             assert!(is_none(written), "{written}");
         }
         assert!(!is_none("none-1") && !is_none(""));

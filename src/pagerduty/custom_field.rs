@@ -30,19 +30,36 @@ pub(super) fn named_in_field(fields: &[CustomField<'_>]) -> Option<DeploymentHin
     Some(DeploymentHint::Field(field.value.map_or_else(Vec::new, |value| values(value.get()))))
 }
 
-/// The names in a value: the text itself, or those in a list. A value that is neither text nor number names no known
-/// deployment; it is kept as it stands, so that it can be shown.
+/// The names in a value: the text itself, or those in a list, also in one that was written as a text. A value that is
+/// neither text nor number names no known deployment; it is kept as it stands, so that it can be shown.
 fn values(json: &str) -> Vec<String> {
     let value = match json.as_bytes().first() {
-        Some(b'"') => text(json).and_then(|text| named::kept(&text)),
-        Some(b'[') => {
-            let items: Vec<Option<&RawValue>> = serde_json::from_str(json).unwrap_or_default();
-            return items.into_iter().flatten().flat_map(|item| values(item.get())).collect();
+        Some(b'"') => {
+            let Some(text) = text(json) else { return Vec::new() };
+            match items(text.trim()) {
+                Some(names) => return names,
+                None => named::kept(&text),
+            }
         }
+        Some(b'[') => return items(json).unwrap_or_default(),
         Some(b'n') => None,
-        _ => named::kept(json),
+        // A field of decimal numbers writes 1412 as 1412.0. The name as it is written comes first.
+        _ => return [Some(json), whole_number(json)].into_iter().flatten().filter_map(named::kept).collect(),
     };
     value.into_iter().collect()
+}
+
+/// The names in a list. `None`: it is none.
+fn items(json: &str) -> Option<Vec<String>> {
+    let items: Vec<Option<&RawValue>> = json.starts_with('[').then(|| serde_json::from_str(json).ok())??;
+    Some(items.into_iter().flatten().flat_map(|item| values(item.get())).collect())
+}
+
+/// The digits of a number before a fraction that is zero.
+fn whole_number(json: &str) -> Option<&str> {
+    let (whole, fraction) = json.split_once('.')?;
+    let is_zero = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
+    (is_zero && whole.bytes().all(|digit| digit.is_ascii_digit())).then_some(whole)
 }
 
 /// A text, in which half a character may stand.
@@ -78,6 +95,11 @@ mod tests {
             ("\"v2 \\ud83d\"", &["v2 \u{fffd}"]),
             ("1412", &["1412"]),
             ("1.10", &["1.10"]),
+            ("1412.0", &["1412.0", "1412"]),
+            ("[2.00]", &["2.00", "2"]),
+            ("\"1412.0\"", &["1412.0"]),
+            ("\"[\\\"1.41.2\\\", \\\"1.42.0\\\"]\"", &["1.41.2", "1.42.0"]),
+            ("\"[1.41.2]\"", &["[1.41.2]"]),
             ("-1e5", &["-1e5"]),
             ("12345678901234567890123", &["12345678901234567890123"]),
             ("[\"1.41.2\"]", &["1.41.2"]),
