@@ -58,16 +58,46 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// The word, parted where "production" is written together with another one (`prodeu`, `useastprod`, `nonprod`).
+/// Regions that people write together with "live" (`liveeu`). Any other letters make another word of it (`olive`).
+const REGIONS: [&str; 22] = [
+    "eu",
+    "us",
+    "uk",
+    "gb",
+    "de",
+    "fr",
+    "ca",
+    "au",
+    "jp",
+    "sg",
+    "br",
+    "ap",
+    "na",
+    "apac",
+    "emea",
+    "east",
+    "west",
+    "central",
+    "useast",
+    "uswest",
+    "euwest",
+    "eucentral",
+];
+
+/// The word, parted where "production" or the like is written together with another one (`prodeu`, `useastprod`,
+/// `nonprod`, `euprd`).
 fn split_off_production(word: &str) -> Vec<String> {
-    // Longest first. A product is no environment, and neither is what is produced.
-    for production in ["production", "prod"] {
-        let is_other_word =
-            |rest: &str| production == "prod" && (rest.starts_with("uc") || rest.starts_with("uk"));
+    // Longest first. A product is no environment, and neither is what is produced. Other words hold "live", too.
+    for production in ["production", "prod", "prd", "live"] {
+        let is_other_word = |rest: &str| match production {
+            "prod" => rest.starts_with("uc") || rest.starts_with("uk"),
+            "live" => !REGIONS.contains(&rest) && meaning(rest).is_none(),
+            _ => false,
+        };
         if let Some(rest) = word.strip_prefix(production).filter(|rest| !is_other_word(rest)) {
             return [production, rest].map(str::to_owned).to_vec();
         }
-        if let Some(rest) = word.strip_suffix(production) {
+        if let Some(rest) = word.strip_suffix(production).filter(|rest| !is_other_word(rest)) {
             return [rest, production].map(str::to_owned).to_vec();
         }
     }
@@ -123,6 +153,12 @@ mod tests {
                     "product-api-prod",
                     "prod-no",
                     "testimonials-prod",
+                    "euprd",
+                    "prdeu",
+                    "PRD01",
+                    "liveeu",
+                    "eulive",
+                    "uswestlive",
                 ],
             ),
             (
@@ -145,11 +181,25 @@ mod tests {
                     "prod-stage",
                     "prod-uat",
                     "pre-live",
+                    "preprd",
+                    "prelive",
                 ],
             ),
             (
                 "TESTING",
-                &["test", "testing", "qa", "qa2", "eu-test", "prod-test", "testprod", "test-live", "TEST1"],
+                &[
+                    "test",
+                    "testing",
+                    "qa",
+                    "qa2",
+                    "eu-test",
+                    "prod-test",
+                    "testprod",
+                    "test-live",
+                    "TEST1",
+                    "testlive",
+                    "prdtest",
+                ],
             ),
             (
                 "DEVELOPMENT",
@@ -170,6 +220,14 @@ mod tests {
                     "product-catalog",
                     "producer",
                     "reproduce",
+                    "nonprd",
+                    "nonlive",
+                    "devprd",
+                    "olive",
+                    "oliver",
+                    "lively",
+                    "relive",
+                    "liverpool",
                     "alive",
                     "livestock",
                     "delivery",
