@@ -29,6 +29,11 @@ pub fn replaced(json: &[u8]) -> Option<Vec<u8>> {
     copy
 }
 
+/// The JSON without the byte order mark of UTF-8, which some programs write before it and no parser takes.
+pub fn without_mark(json: &[u8]) -> &[u8] {
+    json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
+}
+
 /// The code unit that is escaped here as `\uXXXX`.
 fn unit(json: &[u8], at: usize) -> Option<u16> {
     let digits = json.get(at..at.checked_add(6)?)?.strip_prefix(b"\\u")?;

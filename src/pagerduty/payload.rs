@@ -15,7 +15,7 @@ use crate::domain::event::{
     DeploymentHint, Event, Heading, Kind, Merge, Priority, Reference, Snapshot, Subject,
 };
 use crate::domain::id::IncidentId;
-use crate::domain::name::name;
+use crate::domain::name::{name, trimmed};
 use crate::domain::named::in_note;
 use crate::domain::surrogates;
 use crate::domain::timestamp::{Timestamp, TimestampError};
@@ -74,6 +74,7 @@ pub fn heading(body: &[u8]) -> Result<Heading, NotUnderstood> {
 
 /// Understands a body; where it is no JSON, once more with whole characters in place of halves.
 fn read<T>(body: &[u8], of: impl Fn(Understood<'_>) -> T) -> Result<T, NotUnderstood> {
+    let body = surrogates::without_mark(body);
     match understand(body) {
         Ok(understood) => Ok(of(understood)),
         Err(error @ NotUnderstood::Envelope(_)) => {
@@ -328,9 +329,11 @@ impl<'de> Shape<'de> for Priority {
 }
 
 impl<'de> Shape<'de> for Merge {
-    /// PagerDuty's older documents say that the reason is the text `merged`.
+    /// PagerDuty's older documents say that the reason is the text `merged`. The case is not what tells a merge from a
+    /// restoration.
     fn from_text(text: Cow<'de, str>) -> Result<Option<Self>, String> {
-        Ok((text == "merged" || text == "merge").then_some(Self { into: None }))
+        let is_merge = ["merged", "merge"].iter().any(|merge| trimmed(&text).eq_ignore_ascii_case(merge));
+        Ok(is_merge.then_some(Self { into: None }))
     }
 
     fn from_object<A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
@@ -343,7 +346,8 @@ impl<'de> Shape<'de> for Merge {
             incident: Lenient<WireReference<'a>>,
         }
         let reason = Reason::deserialize(MapAccessDeserializer::new(object))?;
-        let is_merge = reason.shape.0.as_deref() == Some("merge_resolve_reason");
+        let shape = reason.shape.0.as_deref().map(trimmed);
+        let is_merge = shape.is_some_and(|shape| shape.eq_ignore_ascii_case("merge_resolve_reason"));
         let target = reason.incident.0.as_ref().and_then(WireReference::id);
         Ok(is_merge.then(|| Self { into: target.and_then(IncidentId::parse) }))
     }

@@ -111,3 +111,28 @@ fn credentials_in_addresses_are_cut() {
     assert!(!format!("{snapshot:?}").contains("S3CR3T"), "{snapshot:?}");
     assert_eq!(snapshot.url.as_deref(), Some("https://acme.pagerduty.com/incidents/Q1"));
 }
+
+#[test]
+fn a_merge_is_one_in_any_case() {
+    for reason in [
+        serde_json::json!("merged"),
+        serde_json::json!("Merged"),
+        serde_json::json!(" MERGE "),
+        serde_json::json!({ "type": "merge_resolve_reason" }),
+        serde_json::json!({ "type": "MERGE_RESOLVE_REASON" }),
+    ] {
+        let snapshot = shown(|data| data["resolve_reason"] = reason.clone());
+        assert_eq!(snapshot.merge, Some(Merge { into: None }), "{reason}");
+    }
+    for reason in ["resolved", "emerged", ""] {
+        assert_eq!(shown(|data| data["resolve_reason"] = reason.into()).merge, None, "{reason}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    let body = include_bytes!("../../../fixtures/pagerduty/incident.resolved.json");
+    let marked = [b"\xef\xbb\xbf", body.as_slice()].concat();
+    assert_eq!(parse(&marked).unwrap(), parse(body).unwrap());
+    assert!(heading(&marked).is_ok());
+}
