@@ -77,8 +77,11 @@ impl Attributes {
                 }
                 Timestamp::parse(text)
             }
-            Some(Value::Number(number)) if number.is_f64() => {
-                return Err(format!("attribute \"{attribute}\" must be {EXPECTED}, and has a fraction"));
+            // One that is too long for an integer is read as another kind of number.
+            Some(Value::Number(number)) if is_within_integers(&number) => {
+                return Err(format!(
+                    "attribute \"{attribute}\" must be {EXPECTED}: write the number without a fraction or exponent"
+                ));
             }
             // A number that is no i64 lies beyond every valid time.
             Some(Value::Number(number)) => Timestamp::from_unix(number.as_i64().unwrap_or(i64::MAX)),
@@ -127,6 +130,7 @@ impl Attributes {
 
 /// Reads JSON, in which half a character may stand.
 fn json(body: &[u8]) -> Result<Value, String> {
+    let body = surrogates::without_mark(body);
     let read = serde_json::from_slice(body);
     let read = read.or_else(|error| match surrogates::replaced(body) {
         Some(whole) => serde_json::from_slice(&whole),
@@ -160,6 +164,12 @@ fn text(attribute: &str, value: Value) -> Result<Option<String>, String> {
         }
         _ => Err(format!("attribute \"{attribute}\" must be a text")),
     }
+}
+
+/// `true` of a number with a fraction or an exponent that an integer of 64 bits could hold without it.
+fn is_within_integers(number: &serde_json::Number) -> bool {
+    const END: f64 = 18_446_744_073_709_551_616.0;
+    number.is_f64() && number.as_f64().is_some_and(|number| number.abs() < END)
 }
 
 /// Datadog: `^[a-fA-F0-9]{40,}$`.
@@ -214,7 +224,7 @@ mod tests {
         let told: Vec<String> =
             bodies.iter().map(|body| Attributes::of_body(body.as_bytes()).unwrap_err()).collect();
         let values = json!({ "a": 1, "b": true, "c": {}, "d": ["x", 1], "e": "1793527200", "f": 1.5,
-            "g": u64::MAX, "h": "soon", "i": [], "j": "9999-12-31T23:59:59Z", "git": "main" });
+            "g": u64::MAX, "g2": 1e30, "g3": 1e9, "h": "soon", "i": [], "j": "9999-12-31T23:59:59Z", "git": "main" });
         let mut values = attributes(&values);
         let wrong = [
             values.text("a").unwrap_err(),
@@ -224,6 +234,8 @@ mod tests {
             values.time("e").unwrap_err(),
             values.time("f").unwrap_err(),
             values.time("g").unwrap_err(),
+            values.time("g2").unwrap_err(),
+            values.time("g3").unwrap_err(),
             values.time("h").unwrap_err(),
             values.time("i").unwrap_err(),
             values.time("j").unwrap_err(),
@@ -250,6 +262,13 @@ mod tests {
         let mut values = attributes(&json!({ "git": git, "custom_tags": ["repo:https://S3CR3T@host/a"] }));
         assert_eq!(values.git().unwrap().1.as_deref(), Some("https://host/a"));
         assert_eq!(values.tags().unwrap().first().map(String::as_str), Some("repo:https://host/a"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        let mut values =
+            Attributes::of_body(b"\xef\xbb\xbf{\"data\": {\"attributes\": {\"name\": \"a\"}}}").unwrap();
+        assert_eq!(values.text("name").unwrap().as_deref(), Some("a"));
     }
 
     #[test]
