@@ -9,6 +9,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::failure::{Failure, State};
 use crate::domain::moment;
+use crate::domain::name::{name, named};
 use crate::domain::span::span;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Filter, ListedFailure, Page, Reader};
@@ -47,8 +48,8 @@ fn state_parser() -> impl TypedValueParser<Value = State> {
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     let filter = Filter {
         state: options.state,
-        service: options.service.clone(),
-        since: since(options.since.as_deref(), config)?,
+        service: named(options.service.clone()),
+        since: since(options.since.as_deref().and_then(name), config)?,
         limit: options.limit as usize,
         cursor: None,
     };

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::name::trimmed;
 use super::timestamp::{Timestamp, TimestampError};
 
 /// `2026-11-01`
@@ -10,6 +11,7 @@ const DATE_LETTERS: usize = 10;
 
 /// Reads `2026-11-01T10:00:00Z`, `2026-11-01` (its first instant in `zone`) or `30d` (that long before `now`).
 pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
+    let text = trimmed(text);
     match Timestamp::parse(text) {
         Ok(time) => return Ok(time),
         Err(error @ TimestampError::OutOfRange) => return Err(format!("{text:?} {error}")),
@@ -53,6 +55,7 @@ mod tests {
         let utc = |text| parse(text, now, &TimeZone::UTC).map(|time| time.to_string());
         assert_eq!(utc("2026-11-01T10:00:00+01:00").unwrap(), "2026-11-01T09:00:00Z");
         assert_eq!(utc("2026-11-01").unwrap(), "2026-11-01T00:00:00Z");
+        assert_eq!(utc(" 2026-11-01\n").unwrap(), "2026-11-01T00:00:00Z");
         assert_eq!(utc("9d").unwrap(), "2026-11-01T12:00:00Z");
         assert_eq!(utc("12h").unwrap(), "2026-11-10T00:00:00Z");
         let of_query = utc("2026-11-01T00:00:00 01:00").unwrap_err();

@@ -21,6 +21,7 @@ use super::requests::Requests;
 use crate::clock::Clock;
 use crate::domain::failure::State as FailureState;
 use crate::domain::moment;
+use crate::domain::name::{name, named};
 use crate::domain::policy::Policy;
 use crate::pagerduty::payload;
 use crate::store::{Filter, Obeyed, Order, OutboxFilter, ReadError, Reader, RowState, Span, Store};
@@ -96,17 +97,18 @@ pub(super) async fn failures(
         Ok(query) => query,
         Err(rejection) => return bad_query(&rejection.body_text()),
     };
-    let since = query.since.as_deref().map(|text| moment::parse(text, admin.clock.now(), &admin.timezone));
+    let since = query.since.as_deref().and_then(name);
+    let since = since.map(|text| moment::parse(text, admin.clock.now(), &admin.timezone));
     let since = match since.transpose() {
         Ok(since) => since,
         Err(error) => return bad_query(&format!("since: {error}")),
     };
     let filter = Filter {
         state: query.state,
-        service: query.service,
+        service: named(query.service),
         since,
         limit: query.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, LARGEST_LIMIT),
-        cursor: query.cursor,
+        cursor: named(query.cursor),
     };
     let reader = admin.reader.clone();
     match blocking(move || reader.failures(&filter)).await {
@@ -159,7 +161,7 @@ pub(super) async fn outbox(
         Ok(Query(query)) => query,
         Err(rejection) => return bad_query(&rejection.body_text()),
     };
-    let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, LARGEST_LIMIT);
+    let (limit, backend) = (limit.unwrap_or(DEFAULT_LIMIT).clamp(1, LARGEST_LIMIT), named(backend));
     let reader = admin.reader.clone();
     match blocking(move || reader.outbox(&OutboxFilter { state, backend, after: cursor, limit })).await {
         Ok(page) => Json(page).into_response(),

@@ -44,6 +44,8 @@ async fn listings_are_filtered_and_paged() {
     assert_eq!(count("?state=completed").await, 1);
     assert_eq!(count("?service=Checkout%20API").await, 8);
     assert_eq!(count("?service=nobody").await, 0);
+    assert_eq!(count("?service=%20Checkout%20API%20").await, 8, "blanks around a name do not count");
+    assert_eq!(count("?service=%20&since=&cursor=").await, count("").await, "a blank one is not given");
     assert_eq!(count("?since=2026-11-01").await, 8);
     assert_eq!(count("?since=2026-11-02").await, 0);
     assert_eq!(count("?since=30d").await, 8);

@@ -4,12 +4,13 @@ use jiff::tz::TimeZone;
 
 use super::{By, Env, Interval, Question};
 use crate::domain::moment;
+use crate::domain::name::name;
 use crate::domain::timestamp::Timestamp;
 
 /// Default start of the period.
 const DEFAULT_SINCE: &str = "30d";
 
-/// The options of `report`, as far as they were given.
+/// The options of `report`, as far as they were given. Blanks around them do not count; a blank one was not given.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asked<'a> {
     /// Start of the period; if left out, thirty days ago.
@@ -37,8 +38,10 @@ impl Asked<'_> {
         let moment = |name: &str, text: &str| {
             moment::parse(text, now, timezone).map_err(|error| format!("{prefix}{name}: {error}"))
         };
-        let since = moment("since", self.since.unwrap_or(DEFAULT_SINCE))?;
-        let until = self.until.map_or(Ok(now), |text| moment("until", text))?;
+        // A variable of a script that is empty means that nothing was asked.
+        let [since, until, env] = [self.since, self.until, self.env].map(|text| text.and_then(name));
+        let since = moment("since", since.unwrap_or(DEFAULT_SINCE))?;
+        let until = until.map_or(Ok(now), |text| moment("until", text))?;
         if since >= until {
             return Err(format!(
                 "{prefix}since must be earlier than {prefix}until: {since} is not before {until}"
@@ -48,7 +51,7 @@ impl Asked<'_> {
             since,
             until,
             by: self.by.unwrap_or(By::Service),
-            env: Env::parse(self.env.unwrap_or(default_env)),
+            env: Env::parse(env.unwrap_or(default_env)),
             interval: self.interval,
             timezone: timezone.clone(),
         })
