@@ -22,6 +22,9 @@ const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key"
 
 /// Datadog: `custom_tags`, up to 100.
 pub(super) const MOST_TAGS: usize = 100;
+/// Services of a failure that Datadog is told of: it names no limit, but takes a bounded request. The others are left
+/// out, rather than the failure.
+const MOST_SERVICES: usize = 100;
 /// Datadog: a tag has up to 200 characters, with its key. Attributes that it shows as tags are held to that, too.
 const LONGEST_TAG_CHARS: usize = 200;
 /// Name that is sent if neither a service nor a team is known, because one of them is required.
@@ -199,7 +202,7 @@ impl<'a> Git<'a> {
 
 fn attributes(Evaluated { failure, details }: &Evaluated) -> Attributes<'_> {
     let mut services: Vec<String> =
-        failure.services.iter().map(|service| tag_value("service", service)).collect();
+        failure.services.iter().take(MOST_SERVICES).map(|service| tag_value("service", service)).collect();
     if services.is_empty() && failure.team.is_none() {
         services.push(UNATTRIBUTED.to_owned());
     }

@@ -1,7 +1,7 @@
 //! Datadog's metrics `dora.incidents.count`, `dora.time_to_restore` and `dora.deployments.count`, for accounts that
 //! take no incident events.
 //!
-//! One sample a completed failure and service, in two requests; one a deployment. A sample cannot be taken back: what
+//! One sample a completed failure and service, in two requests, or in more where one would be too long; one a deployment. A sample cannot be taken back: what
 //! is corrected later shows as `cannot_be_corrected`, and nothing is sent. After an unclear answer a sample may count
 //! twice.
 
@@ -26,6 +26,10 @@ const OLDEST_POINT_SECONDS: i64 = 60 * 60;
 const NEWEST_POINT_SECONDS: i64 = 10 * 60;
 /// Datadog: `type` of a count in `/api/v2/series`.
 const COUNT: u8 = 1;
+/// Datadog takes 512,000 bytes in a request.
+const LARGEST_REQUEST_BYTES: usize = 500_000;
+/// Bytes of a point around its tags, at most.
+const POINT_BYTES: usize = 300;
 
 /// A `[[backend]]` of kind `datadog-metrics`.
 pub(super) struct DatadogMetrics {
@@ -50,31 +54,52 @@ impl DatadogMetrics {
         self.client.post(url, body.to_string().into_bytes(), now).await
     }
 
-    /// First the count, then the time to restore, which a failure with doubtful times has none of.
+    /// First the counts, then the times to restore, which a failure with doubtful times has none of; both in as many
+    /// requests as it takes. Those that Datadog has already are not sent again.
     async fn send_sample(&self, attempt: Attempt) -> Reply {
         let Ok(sample) = serde_json::from_slice::<Sample>(&attempt.frozen.body) else {
             return Reply::unreadable();
         };
-        let now = attempt.now;
+        let (now, parts) = (attempt.now, sample.parts());
+        let counts = parts.iter().map(|part| (Metric::Count, *part));
+        let times = parts.iter().map(|part| (Metric::TimeToRestore, *part));
+        let requests = counts.chain(times.filter(|_| sample.time_to_restore_seconds.is_some()));
         let mut reply = Reply::nothing_to_send();
-        if attempt.taken == 0 {
-            let whose = (attempt.subject, attempt.revision);
-            let at =
-                self.seconds.lock().unwrap_or_else(PoisonError::into_inner).reserve(&sample, &whose, now);
-            let Some(at) = at else {
-                let error = Some("every second of the last hour has a count of these tags".to_owned());
-                return Reply { verdict: Verdict::Retry(None), status: None, error, taken: 0 };
+        let mut taken = attempt.taken;
+        for (metric, part) in requests.skip(usize::try_from(taken).unwrap_or(usize::MAX)) {
+            reply = match metric {
+                Metric::TimeToRestore => {
+                    self.post(&self.distribution_points, &sample.time_to_restore(part, now), now).await
+                }
+                Metric::Count => {
+                    let whose = (attempt.subject.clone(), attempt.revision);
+                    let Some(at) = self.second(&sample, &whose, now) else {
+                        let error =
+                            Some("every second of the last hour has a count of these tags".to_owned());
+                        return Reply { verdict: Verdict::Retry(None), status: None, error, taken };
+                    };
+                    self.post(&self.series, &sample.count(part, at, now), now).await
+                }
             };
-            reply = self.post(&self.series, &sample.count(at, now), now).await;
             if reply.verdict != Verdict::Sent {
-                return reply;
+                return Reply { taken, ..reply };
             }
+            taken = taken.saturating_add(1);
         }
-        if let Some(times) = sample.time_to_restore(now) {
-            reply = self.post(&self.distribution_points, &times, now).await;
-        }
-        Reply { taken: 1, ..reply }
+        Reply { taken, ..reply }
     }
+
+    /// The second of its counts, the same for all of them.
+    fn second(&self, sample: &Sample, whose: &Whose, now: Timestamp) -> Option<i64> {
+        self.seconds.lock().unwrap_or_else(PoisonError::into_inner).reserve(sample, whose, now)
+    }
+}
+
+/// The two metrics of a sample.
+#[derive(Clone, Copy)]
+enum Metric {
+    Count,
+    TimeToRestore,
 }
 
 impl Protocol for DatadogMetrics {
@@ -159,21 +184,32 @@ impl Sample {
         if self.is_late(now) { now.as_seconds() } else { self.finished_at.as_seconds() }
     }
 
-    /// The tags of each point, one for each service.
-    fn tags(&self, now: Timestamp) -> Vec<Vec<String>> {
+    /// Its services in parts whose points fit into one request each; the same for each attempt.
+    fn parts(&self) -> Vec<&[String]> {
+        if self.services.is_empty() {
+            return vec![&[]];
+        }
+        let bytes = |text: &String| serde_json::to_string(text).map_or(0, |json| json.len() + 1);
+        let tags: usize = self.tags.iter().map(bytes).sum();
+        let longest = self.services.iter().map(bytes).max().unwrap_or_default();
+        self.services.chunks((LARGEST_REQUEST_BYTES / (POINT_BYTES + tags + longest)).max(1)).collect()
+    }
+
+    /// The tags of each point, one for each of these services.
+    fn tags(&self, services: &[String], now: Timestamp) -> Vec<Vec<String>> {
         let late = self.is_late(now).then(|| "late:true".to_owned());
         let tags = |service: Option<&String>| {
             let service = service.map(|service| format!("service:{service}"));
             service.into_iter().chain(self.tags.iter().cloned()).chain(late.clone()).collect()
         };
-        match self.services.as_slice() {
+        match services {
             [] => vec![tags(None)],
             services => services.iter().map(|service| tags(Some(service))).collect(),
         }
     }
 
-    fn count(&self, second: i64, now: Timestamp) -> Value {
-        let series = self.tags(now).into_iter().map(|tags| {
+    fn count(&self, services: &[String], second: i64, now: Timestamp) -> Value {
+        let series = self.tags(services, now).into_iter().map(|tags| {
             json!({
                 "metric": self.metric,
                 "type": COUNT,
@@ -185,17 +221,16 @@ impl Sample {
         json!({ "series": series.collect::<Vec<_>>() })
     }
 
-    fn time_to_restore(&self, now: Timestamp) -> Option<Value> {
-        let seconds = self.time_to_restore_seconds?;
-        let series = self.tags(now).into_iter().map(|tags| {
+    fn time_to_restore(&self, services: &[String], now: Timestamp) -> Value {
+        let series = self.tags(services, now).into_iter().map(|tags| {
             json!({
                 "metric": "dora.time_to_restore",
                 "type": "distribution",
-                "points": [[self.wanted_second(now), [seconds]]],
+                "points": [[self.wanted_second(now), [self.time_to_restore_seconds]]],
                 "tags": tags,
             })
         });
-        Some(json!({ "series": series.collect::<Vec<_>>() }))
+        json!({ "series": series.collect::<Vec<_>>() })
     }
 }
 
@@ -220,7 +255,7 @@ impl Seconds {
         // What is older is never asked for again.
         self.0 = self.0.split_off(&(oldest, String::new()));
         let series = |tags: &Vec<String>| format!("{}:{}", sample.metric, tags.join(","));
-        let tags: Vec<String> = sample.tags(now).iter().map(series).collect();
+        let tags: Vec<String> = sample.tags(&sample.services, now).iter().map(series).collect();
         let is_free = |second: &i64| {
             tags.iter().all(|tags| self.0.get(&(*second, tags.clone())).is_none_or(|other| other == whose))
         };
@@ -246,7 +281,8 @@ mod tests {
         let sample = Sample::of(&failure).unwrap();
         let now = Timestamp::parse(now).unwrap();
         let second = Seconds::default().reserve(&sample, &(whose(), 1), now).unwrap();
-        format!("{:#}\n{:#}", sample.count(second, now), sample.time_to_restore(now).unwrap())
+        let [part] = sample.parts()[..] else { panic!("one request is enough") };
+        format!("{:#}\n{:#}", sample.count(part, second, now), sample.time_to_restore(part, now))
     }
 
     #[test]
@@ -260,6 +296,22 @@ mod tests {
         let late = requests("2027-01-01T00:00:00Z");
         assert_eq!(late.matches("late:true").count(), 4, "{late}");
         assert!(late.contains("1798761600"), "{late}");
+    }
+
+    #[test]
+    fn each_request_is_as_long_as_datadog_takes_at_most() {
+        let mut failure = completed();
+        failure.failure.services = (0..1_000).map(|n| format!("{n}-{}", "\u{1f525}".repeat(150))).collect();
+        failure.details.tags = (0..100).map(|n| format!("{n}:{}", "\u{1f525}".repeat(150))).collect();
+        let sample = Sample::of(&failure).unwrap();
+        let (now, parts) = (sample.finished_at, sample.parts());
+        assert!(parts.len() > 1 && parts.concat() == sample.services, "{}", parts.len());
+        for part in parts {
+            for request in [sample.count(part, 1_793_527_200, now), sample.time_to_restore(part, now)] {
+                let bytes = request.to_string().len();
+                assert!(bytes <= 512_000, "{bytes}");
+            }
+        }
     }
 
     #[test]
@@ -290,6 +342,6 @@ mod tests {
         let mut failure = completed();
         failure.failure.flags = vec![Flag::Approximate];
         let sample = Sample::of(&failure).unwrap();
-        assert!(sample.time_to_restore(sample.finished_at).is_none());
+        assert_eq!(sample.time_to_restore_seconds, None);
     }
 }

@@ -125,6 +125,7 @@ fn tags_fit(attributes: &Value) -> bool {
     let alone = ["team", "env", "severity", "version", "service"];
     let services = attributes["services"].as_array().map(Vec::as_slice).unwrap_or_default();
     alone.iter().all(|key| fits(key, &attributes[key]))
+        && services.len() <= 100
         && services.iter().all(|service| fits("service", service))
         && fit(&attributes["custom_tags"])
 }
