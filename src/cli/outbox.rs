@@ -3,12 +3,14 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
+use super::cells::wrapped;
 use super::failures::{or_dash, second};
 use super::outbox_orders::{Which, give};
-use super::table::{Column, render, say, say_json, tell, width};
+use super::table::{Column, is_terminal, render, say, say_json, tell, width};
 use super::{Failed, Format, FormatName, examples, limit};
 use crate::config::Config;
 use crate::domain::lane::{Condition, Lane};
+use crate::domain::name::named;
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Order, OutboxFilter, OutboxPage, OutboxRow, Reader, RowState, Standing};
@@ -66,7 +68,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
 }
 
 fn list(options: &Options, reader: &Reader) -> Result<(), Failed> {
-    let (state, backend) = (options.state, options.backend.clone());
+    let (state, backend) = (options.state, named(options.backend.clone()));
     let filter = OutboxFilter { state, backend, after: 0, limit: options.limit as usize };
     let page = reader.outbox(&filter).map_err(anyhow::Error::from)?;
     match options.format.format {
@@ -90,7 +92,7 @@ const COLUMNS: [Column; 9] = [
 
 fn print(page: &OutboxPage) {
     for backend in &page.backends {
-        say(standing(backend));
+        say(folded(&standing(backend), is_terminal().then(width)));
     }
     if page.rows.is_empty() {
         return tell("no rows");
@@ -99,6 +101,13 @@ fn print(page: &OutboxPage) {
     if page.next.is_some() {
         tell("there are more: --limit shows them");
     }
+}
+
+/// A line in as many of this width as it takes, those behind the first indented. Programs get it whole.
+fn folded(line: &str, width: Option<usize>) -> String {
+    const INDENT: &str = "    ";
+    let Some(width) = width else { return line.to_owned() };
+    wrapped(line, width.saturating_sub(INDENT.len()).max(1)).join(&format!("\n{INDENT}"))
 }
 
 /// The table of a listing.
@@ -151,4 +160,19 @@ fn standing(standing: &Standing) -> String {
         (None, None) => String::new(),
     };
     printable(&(line + &answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_folded_for_a_terminal_alone() {
+        let line = "datadog: down since 2026-11-28T22:00:00Z, 3 waiting since 2026-11-28T21:00:00Z; last answer: HTTP 403";
+        let shown = folded(line, Some(60));
+        assert!(shown.lines().count() > 1 && shown.lines().all(|line| line.chars().count() <= 60), "{shown}");
+        assert_eq!(shown.split_whitespace().collect::<Vec<_>>(), line.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(folded(line, None), line);
+        assert_eq!(folded("datadog: idle", Some(60)), "datadog: idle");
+    }
 }
