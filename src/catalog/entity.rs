@@ -3,6 +3,7 @@
 
 use super::document;
 use super::tree::{Tree, Value};
+use crate::domain::address::text_without_credentials;
 use crate::domain::catalog::Entity;
 use crate::domain::name::trimmed;
 use crate::domain::pagerduty_ref::PagerDutyRef;
@@ -214,9 +215,9 @@ fn texts(parent: Value<'_>, key: &str) -> Result<Option<String>, Mistake> {
     Ok(Some(texts?.join(",")))
 }
 
-/// A name without the blanks around it. `None` if nothing is left.
+/// A name without the blanks around it and without the credentials of an address. `None` if nothing is left.
 fn name(text: &str) -> Option<String> {
-    Some(trimmed(text).to_owned()).filter(|text| !text.is_empty())
+    Some(text_without_credentials(trimmed(text)).into_owned()).filter(|text| !text.is_empty())
 }
 
 /// Backstage: `[kind:][namespace/]name`.

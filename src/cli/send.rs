@@ -14,6 +14,8 @@ use super::table::{say, tell};
 use super::{Failed, runtime};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Secret, SecretError};
+use crate::domain::address::without_credentials;
+use crate::domain::name::trimmed;
 use crate::http_client;
 use crate::pagerduty::signature::{SIGNATURE_HEADER, sign};
 
@@ -34,8 +36,8 @@ pub(super) struct Options {
     files: Vec<PathBuf>,
 
     /// Address that the webhooks are posted to
-    #[arg(long, value_name = "URL", value_parser = http_url)]
-    url: Url,
+    #[arg(long, value_name = "URL")]
+    url: String,
 
     /// Sign with the secret in this file
     #[arg(long, value_name = "F", conflicts_with = "secret_env")]
@@ -50,12 +52,17 @@ pub(super) struct Options {
     now: bool,
 }
 
-fn http_url(text: &str) -> Result<Url, String> {
-    let lower = text.trim().to_ascii_lowercase();
+/// The address in `--url`. It is not checked while the options are read, because messages about those repeat the value,
+/// and it may hold credentials.
+fn http_url(text: &str) -> Result<Url, Failed> {
+    let wrong = |said: &str| {
+        Failed::Usage(anyhow!("--url: cannot post to {:?}: {said}", without_credentials(text)))
+    };
+    let lower = trimmed(text).to_ascii_lowercase();
     if !["http://", "https://"].iter().any(|scheme| lower.starts_with(scheme)) {
-        return Err("it must begin with http:// or https://".to_owned());
+        return Err(wrong("it must begin with http:// or https://"));
     }
-    text.parse().map_err(|error| format!("{error}"))
+    trimmed(text).parse().map_err(|error| wrong(&format!("{error}")))
 }
 
 /// Fetches the secret that is named, else the one in the usual variable.
@@ -88,6 +95,7 @@ impl Answer {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failed> {
+    let url = http_url(&options.url)?;
     let secret = secret(options).map_err(Failed::Usage)?;
     // All are read before the first is sent: a misspelt name sends nothing.
     let read =
@@ -97,7 +105,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
         bodies = shift::to_now(&bodies, SystemClock.now())?;
     }
     runtime()?.block_on(async {
-        let sender = Sender::new(options.url.clone(), secret)?;
+        let sender = Sender::new(url, secret)?;
         let mut refused = 0;
         for (file, body) in options.files.iter().zip(bodies) {
             let shown = file.display();

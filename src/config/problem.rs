@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::read::MOST_MISTAKES;
 use super::source::Source;
+use crate::domain::address::text_without_credentials;
 
 /// A mistake, told so that it can be mended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +77,8 @@ impl fmt::Display for Problem {
         if let Some(key) = &self.key {
             write!(f, "{key}: ")?;
         }
-        f.write_str(&self.said)
+        // Many repeat a value, and a value may be an address.
+        f.write_str(&text_without_credentials(&self.said))
     }
 }
 

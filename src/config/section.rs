@@ -205,6 +205,9 @@ impl TryFrom<String> for Glob {
         if trimmed(&text).is_empty() {
             return Err("must not be empty: name a file, or a pattern such as \"catalog/*.yaml\"".to_owned());
         }
+        if text.contains("://") {
+            return Err("must be the path of a file or a pattern of paths, and no address".to_owned());
+        }
         glob::Pattern::new(&text).map_err(|error| format!("is not a pattern of file names: {error}"))?;
         Ok(Self(text))
     }

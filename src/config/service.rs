@@ -9,7 +9,6 @@ use toml::Spanned;
 use super::findings::Findings;
 use super::list::List;
 use super::value::{Name, RepositoryUrl};
-use crate::domain::address::text_without_credentials;
 use crate::domain::pagerduty_ref::PagerDutyRef;
 use crate::domain::policy::ServiceEntry;
 
@@ -48,7 +47,6 @@ impl Service {
 
     /// The entry as failures are asked about it.
     pub(super) fn to_domain(&self) -> ServiceEntry {
-        let without_credentials = |tag: &Name| text_without_credentials(tag.as_str()).into_owned();
         let strings =
             |names: &List<Name>| names.values().iter().map(|name| name.as_str().to_owned()).collect();
         let string = |name: &Option<Name>| name.as_ref().map(|name| name.as_str().to_owned());
@@ -58,7 +56,7 @@ impl Service {
             team: string(&self.team),
             env: self.env().map(|(env, _)| env.to_owned()),
             repository_url: self.repository_url.as_ref().map(|url| url.as_str().to_owned()),
-            tags: self.tags.values().iter().map(without_credentials).collect(),
+            tags: self.tags.values().iter().map(|tag| tag.as_str().to_owned()).collect(),
         }
     }
 }

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::domain::address::without_credentials;
+use crate::domain::address::{text_without_credentials, without_credentials};
 use crate::domain::name::{name, trimmed};
 
 /// Reads a text as a value. A refusal has the place of that very text, also where it is one of a list.
@@ -69,6 +69,7 @@ pub(super) fn store_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<P
         blank if trimmed(blank).is_empty() => "must not be empty: name the file of the store",
         ":memory:" => "must be a file: what is kept in memory only is lost with the process",
         uri if uri.starts_with("file:") => "must be a path, without file: before it",
+        uri if uri.contains("://") => "must be the path of a file, and no address",
         _ => return Ok(text.into()),
     };
     Err(serde::de::Error::custom(said))
@@ -158,7 +159,8 @@ bounded_pauses! {
 const BLANK: &str = "is blank: write a name, or leave it out";
 const CONTROL: &str = "holds a control character, such as a tab or a line end: take it out";
 
-/// Names that are not blank and hold no control characters, without the blanks around them.
+/// Names that are not blank and hold no control characters, without the blanks around them and without the credentials
+/// of an address that is taken for a name.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub struct Name(Cow<'static, str>);
@@ -194,7 +196,7 @@ impl TryFrom<String> for Name {
         if name == "*" {
             return Err("is no pattern here: names are compared as they are; to take all, leave the key out");
         }
-        Ok(Self(Cow::Owned(name.to_owned())))
+        Ok(Self(Cow::Owned(text_without_credentials(name).into_owned())))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The parser's messages, in the words of this program.
 
+use crate::domain::address::without_credentials;
+
 /// Reason why a value was refused while it was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
@@ -114,7 +116,9 @@ fn is_about_its_value(said: &str) -> bool {
 /// A value that is short, on one line, and certainly has no credentials in it.
 pub(super) fn shown(value: &str) -> Option<&str> {
     const LONGEST_CHARS: usize = 80;
-    let may_hold_credentials = value.contains('@') || (value.contains("://") && value.contains(['?', '#']));
+    let may_hold_credentials = value.contains(['@', '\u{ff20}'])
+        || (value.contains("://") && value.contains(['?', '#']))
+        || without_credentials(value) != value;
     let is_plain = !value.chars().any(char::is_control) && value.chars().count() <= LONGEST_CHARS;
     let is_table = value.starts_with('{');
     (is_plain && !is_table && !may_hold_credentials && !value.is_empty()).then_some(value)

@@ -9,11 +9,13 @@ use axum::extract::{Request, State};
 use axum::http::header::USER_AGENT;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::Response;
+use percent_encoding::percent_decode_str;
 
 use super::answer::not_found;
 use super::connection::Peer;
 use super::refused::{INCOMPLETE, Reason, UNAVAILABLE};
 use crate::clock::Clock;
+use crate::domain::address::without_credentials;
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
@@ -220,7 +222,7 @@ impl Requests {
 
     /// A POST request came to a path where there is nothing.
     fn lost(&self, path: &str, headers: &HeaderMap, peer: Option<Peer>) {
-        let path: String = printable(path).chars().take(SHOWN_CHARACTERS).collect();
+        let path: String = printable(&shown_path(path)).chars().take(SHOWN_CHARACTERS).collect();
         let (right, is_pagerdutys) = (&self.webhook_path, looks_like_pagerdutys(headers));
         let (source, lines) = if is_pagerdutys {
             (Source::PagerDuty, &self.lines.webhooks[Reason::NoSuchPath.index()])
@@ -250,6 +252,11 @@ impl Requests {
             self.remember(RefusedWebhook { reason: Reason::NoSuchPath, refusal });
         }
     }
+}
+
+/// A path for the log: an address that was put behind the host's may hold credentials, encoded or not.
+fn shown_path(path: &str) -> String {
+    without_credentials(&percent_decode_str(path).decode_utf8_lossy()).into_owned()
 }
 
 /// Scanners post to all sorts of paths; what nobody would take for a webhook must not alarm anybody.

@@ -68,8 +68,11 @@ async fn recorded_webhooks_can_be_sent_as_of_now() {
 fn usage_and_configuration_mistakes_exit_2() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bad.toml"), "[server]\nlisen = \"x\"\n").unwrap();
-    let cases: [(&[&str], &str); 14] = [
-        (&["send", "x.json", "--url", "127.0.0.1:8080/x"], "'--url <URL>': it must begin with http://"),
+    let cases: [(&[&str], &str); 15] = [
+        (
+            &["send", "x.json", "--url", "127.0.0.1:8080/x"],
+            "--url: cannot post to \"127.0.0.1:8080/x\": it must begin with http://",
+        ),
         (&["quarantine", "show", "abc"], "a number is needed"),
         (&["quarantine", "retry", "abc"], "a number is needed"),
         (&["failures", "--limit", "x"], "a whole number from 1"),
@@ -81,7 +84,14 @@ fn usage_and_configuration_mistakes_exit_2() {
         (&["failures", "--since", "soon"], "--since"),
         (&["report", "--since", "soon"], "--since: \"soon\" is not a time"),
         (&["report", "--since", "1d", "--until", "2d"], "--since must be earlier than --until"),
-        (&["send", "x.json", "--url", "ftp://127.0.0.1"], "'--url <URL>': it must begin with http://"),
+        (
+            &["send", "x.json", "--url", "ftp://127.0.0.1"],
+            "--url: cannot post to \"ftp://127.0.0.1\": it must begin with http://",
+        ),
+        (
+            &["send", "x.json", "--url", "htp://me:S3CR3T@127.0.0.1"],
+            "\"htp://127.0.0.1\": it must begin with http://",
+        ),
         (
             &["send", "x.json", "--url", "http://127.0.0.1:1", "--secret-env", "UNSET_SURELY"],
             "--secret-env: ",
