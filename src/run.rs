@@ -239,7 +239,7 @@ impl Daemon {
             policy: Arc::clone(&self.policy),
             timezone: config.dora.timezone.zone().clone(),
             figures: Figures::new(FiguresReader::open(&config.store.path, link_window)?),
-            backends: self.backends.iter().map(|backend| backend.name().to_owned()).collect(),
+            recipients: config.recipients().into(),
             requests,
             token: Token::new().map_err(RunError::Random)?,
             stop: stop.clone(),

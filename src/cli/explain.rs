@@ -9,12 +9,13 @@ use super::failures::{or_dash, second};
 use super::table::{Column, render, say, say_json, width};
 use super::{Failed, Format, FormatName};
 use crate::catalog;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::deployment::Deployment;
 use crate::domain::printable::{is_blank, printable};
 use crate::domain::span::span;
 use crate::pagerduty::payload;
-use crate::store::{Found, FoundKind, Reader, Story};
+use crate::store::{Found, FoundKind, Reader, Story, Today};
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -29,7 +30,7 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     let reader =
         Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
-    let found = only_one(&reader, &options.id)?;
+    let found = only_one(&reader, &options.id, LISTINGS)?;
     match found.kind {
         FoundKind::Failure => explain_failure(options, config, &reader, &found.id)?,
         FoundKind::Deployment => explain_deployment(options, &reader, &found.id)?,
@@ -40,18 +41,23 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
 /// Number of ids that are listed if an id is ambiguous.
 pub(super) const MOST_NAMED: u32 = 10;
 
-/// Failure or deployment that an id, or a part of one, names. An error if there is not exactly one.
-pub(super) fn only_one(reader: &Reader, id: &str) -> anyhow::Result<Found> {
+/// Listings that have the ids that `explain` takes.
+const LISTINGS: &str =
+    "`failures` lists the ids of failures; the event API's answer has that of a deployment";
+
+/// Failure or deployment that an id, or a part of one, names. An error, which names `listings`, if there is not exactly
+/// one.
+pub(super) fn only_one(reader: &Reader, id: &str, listings: &str) -> anyhow::Result<Found> {
     let mut found = reader.find(id, MOST_NAMED + 1)?;
     match found.len() {
-        0 => Err(nothing_known(id)),
+        0 => Err(nothing_known(id, listings)),
         1 => Ok(found.remove(0)),
         _ => Err(several(id, &found)),
     }
 }
 
-fn nothing_known(id: &str) -> anyhow::Error {
-    anyhow!("nothing is known of {id:?}: `failures` lists the ids of failures")
+fn nothing_known(id: &str, listings: &str) -> anyhow::Error {
+    anyhow!("nothing is known of {id:?}: {listings}")
 }
 
 pub(super) fn several(id: &str, found: &[Found]) -> anyhow::Error {
@@ -65,8 +71,12 @@ pub(super) fn several(id: &str, found: &[Found]) -> anyhow::Error {
 }
 
 fn explain_failure(options: &Options, config: &Config, reader: &Reader, id: &str) -> Result<(), Failed> {
-    let story = reader.story(id, &catalog::policy(config)?, payload::stored).map_err(anyhow::Error::from)?;
-    let story = story.ok_or_else(|| nothing_known(&options.id))?;
+    let policy = catalog::policy(config)?;
+    let recipients = config.recipients();
+    let now = SystemClock.now();
+    let today = Today { policy: &policy, recipients: &recipients, now, parse: payload::stored };
+    let story = reader.story(id, today).map_err(anyhow::Error::from)?;
+    let story = story.ok_or_else(|| nothing_known(&options.id, LISTINGS))?;
     match options.format.format {
         FormatName::Json => say_json(&story)?,
         FormatName::Table => say(text(&story, width()).trim_end()),
@@ -77,7 +87,7 @@ fn explain_failure(options: &Options, config: &Config, reader: &Reader, id: &str
 /// Says what is known of a deployment.
 fn explain_deployment(options: &Options, reader: &Reader, id: &str) -> anyhow::Result<()> {
     const COLUMNS: [Column; 2] = [Column::text("WHAT"), Column::text("VALUE").wrapped_to(30)];
-    let deployment = reader.deployment(id)?.ok_or_else(|| nothing_known(&options.id))?;
+    let deployment = reader.deployment(id)?.ok_or_else(|| nothing_known(&options.id, LISTINGS))?;
     let Deployment { id, service, team, env, started_at, finished_at, version, commit_sha, .. } = &deployment;
     let (repository_url, tags) = (&deployment.repository_url, &deployment.tags);
     if options.format.format == FormatName::Json {
@@ -110,9 +120,20 @@ fn explain_deployment(options: &Options, reader: &Reader, id: &str) -> anyhow::R
 
 /// The story as people read it.
 pub(super) fn text(story: &Story, width: usize) -> String {
-    let told =
-        attempts(story, width).unwrap_or_else(|| wrapped(&story.nothing_told(), width).join("\n") + "\n");
-    let parts = [Some(heading(story, width)), why(story, width), events(story, width), Some(told)];
+    let not_told: String = story
+        .not_told
+        .iter()
+        .flat_map(|sentence| wrapped(&printable(sentence), width))
+        .map(|line| line + "\n")
+        .collect();
+    let not_told = Some(not_told).filter(|not_told| !not_told.is_empty());
+    let parts = [
+        Some(heading(story, width)),
+        why(story, width),
+        events(story, width),
+        attempts(story, width),
+        not_told,
+    ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 

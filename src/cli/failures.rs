@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::table::{Column, render, say, say_json, tell, width};
-use super::{Failed, Format, FormatName, limit, name};
+use super::{Failed, Format, FormatName, limit};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::failure::{Failure, State};
@@ -21,7 +21,7 @@ pub(super) struct Options {
     state: Option<State>,
 
     /// Only those that count for this service
-    #[arg(long, value_name = "S", value_parser = name)]
+    #[arg(long, value_name = "S")]
     service: Option<String>,
 
     /// Only those that began then or later: RFC 3339, a date, or an age such as 30d
@@ -38,10 +38,9 @@ pub(super) struct Options {
 
 /// The states, by the words that JSON and tables have for them.
 fn state_parser() -> impl TypedValueParser<Value = State> {
-    const STATES: [State; 4] = [State::Open, State::Completed, State::Ignored, State::Merged];
-    PossibleValuesParser::new(STATES.map(State::as_str)).map(|name| {
+    PossibleValuesParser::new(State::ALL.map(State::as_str)).map(|name| {
         let is_named = |state: &State| state.as_str() == name;
-        STATES.into_iter().find(is_named).unwrap_or(State::Open)
+        State::ALL.into_iter().find(is_named).unwrap_or(State::Open)
     })
 }
 
@@ -89,7 +88,7 @@ const COLUMNS: [Column; 9] = [
     Column::text("ENV").cut_to(8).leaves(1),
     Column::text("SEVERITY").cut_to(8).leaves(3),
     Column::text("STATE").cut_to(9),
-    Column::number("RESTORED IN").wrapped_to(8),
+    Column::number("RESTORED"),
 ];
 
 /// The table of a listing.

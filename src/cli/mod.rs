@@ -24,7 +24,6 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, Problem, Problems};
-use crate::domain::name::trimmed;
 use crate::run::problems_of_secrets;
 use crate::telemetry::logs::Logs;
 
@@ -112,14 +111,6 @@ enum FormatName {
 fn limit(text: &str) -> Result<u32, String> {
     let number = text.trim().parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| format!("a whole number from 1 to {} is needed", u32::MAX))
-}
-
-/// Reads a name to look for.
-fn name(text: &str) -> Result<String, String> {
-    if trimmed(text).is_empty() {
-        return Err("it is blank: write a name, or leave the option out".to_owned());
-    }
-    Ok(text.to_owned())
 }
 
 /// Reason that a command failed, with its exit status.

@@ -1,5 +1,6 @@
 //! `outbox`: what backends were told, have still to be told, and would not take.
 
+use anyhow::anyhow;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
@@ -61,10 +62,20 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     let reader =
         Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
     match &options.order {
-        None => list(options, &reader),
+        None => {
+            refuse_unknown(&reader, config, options.backend.as_deref())?;
+            list(options, &reader)
+        }
         Some(Do::Discard(which)) => give(config, &reader, Order::Discard, which),
         Some(Do::Retry(which)) => give(config, &reader, Order::Retry, which),
     }
+}
+
+/// Refuses a backend that is neither configured nor in the outbox: most often it is misspelt.
+pub(super) fn refuse_unknown(reader: &Reader, config: &Config, backend: Option<&str>) -> Result<(), Failed> {
+    let Some(backend) = backend else { return Ok(()) };
+    let unknown = reader.unknown_backend(backend, &config.recipients()).map_err(anyhow::Error::from)?;
+    unknown.map_or(Ok(()), |unknown| Err(Failed::Usage(anyhow!("--backend: {unknown}"))))
 }
 
 fn list(options: &Options, reader: &Reader) -> Result<(), Failed> {
@@ -155,7 +166,8 @@ fn standing(standing: &Standing) -> String {
     add(", next try ", standing.next_attempt_at);
     add(", last success ", standing.last_success_at);
     let answer = match (last_status, &standing.last_error) {
-        (_, Some(error)) => format!("; last answer: {error}"),
+        (None, Some(error)) => format!("; last error: {error}"),
+        (Some(_), Some(error)) => format!("; last answer: {error}"),
         (Some(status), None) => format!("; last answer: HTTP {status}"),
         (None, None) => String::new(),
     };

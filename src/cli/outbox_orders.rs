@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::daemon::Daemon;
 use super::explain::{MOST_NAMED, only_one, several};
+use super::outbox::refuse_unknown;
 use super::table::{say, tell};
 use super::{Failed, runtime};
 use crate::clock::{Clock, SystemClock};
@@ -32,7 +33,8 @@ pub(super) struct Which {
 
 /// Does it, and says what came of it: a line for each row that was named, or one with the total.
 pub(super) fn give(config: &Config, reader: &Reader, order: Order, which: &Which) -> Result<(), Failed> {
-    let ids = rows(reader, &which.ids)?;
+    refuse_unknown(reader, config, which.backend.as_deref())?;
+    let Named { rows: ids, without_rows } = rows(reader, order, &which.ids)?;
     runtime()?.block_on(async {
         let daemon = Daemon::find(config).await?;
         if daemon.is_none() {
@@ -44,8 +46,12 @@ pub(super) fn give(config: &Config, reader: &Reader, order: Order, which: &Which
             (None, true) => say_total(order, all_directly(config, order, which).await?),
             (None, false) => refused(directly(config, order, &ids).await?, ids.len())?,
         }
-        Ok(())
-    })
+        Ok::<_, Failed>(())
+    })?;
+    match without_rows.as_slice() {
+        [] => Ok(()),
+        sentences => Err(Failed::Tried(anyhow!(sentences.join("\n")))),
+    }
 }
 
 fn say_total(order: Order, Total { done, outdated }: Total) {
@@ -66,16 +72,12 @@ const ROW: &str = "row:";
 /// Digits shorter than that are always the number of a row: nobody copies so little of an id.
 const SHORTEST_BEGINNING: usize = 4;
 
-/// The rows that are named: by their numbers, or by what they are about.
-fn rows(reader: &Reader, ids: &[String]) -> anyhow::Result<Vec<i64>> {
-    let mut rows = Vec::new();
-    for id in ids {
-        match row(reader, id.trim())? {
-            Some(row) => rows.push(row),
-            None => rows.extend(reader.rows_of(&only_one(reader, id)?)?),
-        }
-    }
-    Ok(rows)
+/// Rows that ids name.
+#[derive(Default)]
+struct Named {
+    rows: Vec<i64>,
+    /// A sentence for each failure and deployment without a row that anything can be done with.
+    without_rows: Vec<String>,
 }
 
 /// The row that has this number. `None`: the text is the beginning of the id of something else.
@@ -98,6 +100,31 @@ fn row(reader: &Reader, text: &str) -> anyhow::Result<Option<i64>> {
     }
     Ok(None)
 }
+
+/// The rows that are named: by their numbers, or by what they are about.
+fn rows(reader: &Reader, order: Order, ids: &[String]) -> anyhow::Result<Named> {
+    let mut named = Named::default();
+    for id in ids {
+        if let Some(row) = row(reader, id.trim())? {
+            named.rows.push(row);
+            continue;
+        }
+        let found = only_one(reader, id, LISTINGS)?;
+        let rows = reader.rows_of(&found)?;
+        if rows.is_empty() {
+            named.without_rows.push(format!(
+                "{} has no rows to {}: none is pending or dead; `explain {0}` tells what backends were told",
+                found.id,
+                order.as_str()
+            ));
+        }
+        named.rows.extend(rows);
+    }
+    Ok(named)
+}
+
+/// Listing that has the ids that orders take.
+const LISTINGS: &str = "`outbox` lists the rows, and what each is about";
 
 fn dead_rows(n: u64) -> String {
     format!("{n} dead {}", if n == 1 { "row" } else { "rows" })

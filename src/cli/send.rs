@@ -55,9 +55,8 @@ pub(super) struct Options {
 /// The address in `--url`. It is not checked while the options are read, because messages about those repeat the value,
 /// and it may hold credentials.
 fn http_url(text: &str) -> Result<Url, Failed> {
-    let wrong = |said: &str| {
-        Failed::Usage(anyhow!("--url: cannot post to {:?}: {said}", without_credentials(text)))
-    };
+    let wrong =
+        |said: &str| Failed::Usage(anyhow!("--url: cannot post to {:?}: {said}", without_credentials(text)));
     let lower = trimmed(text).to_ascii_lowercase();
     if !["http://", "https://"].iter().any(|scheme| lower.starts_with(scheme)) {
         return Err(wrong("it must begin with http:// or https://"));

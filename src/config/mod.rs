@@ -47,6 +47,7 @@ use self::findings::Findings;
 use self::source::Source;
 use self::tree::Refused;
 use crate::domain::catalog::Catalog;
+use crate::domain::forwarding::Recipient;
 use crate::domain::policy::Policy;
 
 /// `config.example.toml`, which is also what the program does without a file.
@@ -150,6 +151,16 @@ impl Config {
             problems.extend(also(&config));
         }
         Problems::of(problems).map_or(Ok(config), Err)
+    }
+
+    /// The backends that are configured, and what each is told of.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<Recipient> {
+        let recipient = |entry: &Backend| Recipient {
+            name: entry.name.get_ref().as_str().to_owned(),
+            filter: entry.filter(),
+        };
+        self.backend.iter().map(recipient).collect()
     }
 
     /// The same mistake with its place, where it showed only when a value was used.

@@ -6,6 +6,7 @@ use super::attribution::Attribution;
 use super::deployment::{Deployment, Deployments, KnownBy, Linked, NotUsed, Suspect};
 use super::evaluate::{Because, View};
 use super::failure::{Evaluated, Failure, Flag, State};
+use super::figures::Elsewhere;
 use super::history::NamedBy;
 use super::id::IncidentId;
 use super::mark::RemediationKind;
@@ -67,11 +68,19 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
 }
 
 /// Explains which deployment a failure is linked to, and why it is not the one that was named.
-pub fn explain_link(suspect: &Suspect<'_>, deployments: &Deployments, linked: Linked<'_>) -> Why {
+///
+/// `elsewhere`: what is deployed in other envs only, in the window before the failure.
+pub fn explain_link(
+    suspect: &Suspect<'_>,
+    deployments: &Deployments,
+    linked: Linked<'_>,
+    elsewhere: &[Elsewhere],
+) -> Why {
     let named = || suspect.named.join(", ");
     let because = match linked {
         Linked::Automatically(_) => {
-            "the latest of its services (or team) in its env that had started, and ended within dora.link_window"
+            "the latest deployment of its services (or team) to its env that had started before the failure began, and had \
+             ended at most dora.link_window before that"
                 .to_owned()
         }
         Linked::Explicitly(_, KnownBy::Id) => format!("its id was named: {}", named()),
@@ -79,7 +88,9 @@ pub fn explain_link(suspect: &Suspect<'_>, deployments: &Deployments, linked: Li
         Linked::Explicitly(_, KnownBy::Version) => format!("its version was named: {}", named()),
         Linked::Forbidden => "\"none\" was named".to_owned(),
         Linked::NoneInWindow => {
-            "no deployment of its services (or team) in its env within dora.link_window before it".to_owned()
+            let others = elsewhere.iter().map(|elsewhere| format!("; {}", elsewhere.sentence()));
+            let others: String = others.collect();
+            format!("no deployment of its services (or team) in its env within dora.link_window before it{others}")
         }
     };
     let not_used = deployments.not_used(suspect).into_iter().map(|(name, not_used)| match not_used {
@@ -146,21 +157,6 @@ pub fn other_configuration() -> Why {
         "this is how today's configuration decides; the failure was evaluated under another one, and \
          `reevaluate` would apply this",
     )
-}
-
-/// Explains why no backend has been told of a failure. `waits`: something is to be sent.
-pub fn nothing_told(failure: Option<&Failure>, waits: bool) -> String {
-    const COUNTS_INSTEAD: &str = "which counts instead";
-    let because = match failure.map(|failure| (failure.state, &failure.merged_into)) {
-        _ if waits => return "No backend was told yet: it waits to be sent.".to_owned(),
-        Some((State::Open, _)) => return "No backend was told yet: it has not ended.".to_owned(),
-        None => "there is no failure".to_owned(),
-        Some((State::Ignored, _)) => "an ignored failure does not count".to_owned(),
-        Some((State::Merged, Some(target))) => format!("it went on as {target}, {COUNTS_INSTEAD}"),
-        Some((State::Merged, None)) => format!("it went on as another incident, {COUNTS_INSTEAD}"),
-        Some((State::Completed, _)) => "none takes it, or failure.settle has not passed".to_owned(),
-    };
-    format!("No backend was told: {because}.")
 }
 
 fn names(names: &[String]) -> String {

@@ -93,6 +93,9 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Open, Self::Completed, Self::Ignored, Self::Merged];
+
     /// `true` if the failure counts.
     pub const fn counts(self) -> bool {
         matches!(self, Self::Open | Self::Completed)

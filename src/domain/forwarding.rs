@@ -100,10 +100,32 @@ impl Filter {
     }
 
     fn passes_all(&self, services: &[String], team: Option<&String>, env: &String) -> bool {
-        (self.services.is_empty() || services.iter().any(|service| self.services.contains(service)))
-            && (self.teams.is_empty() || team.is_some_and(|team| self.teams.contains(team)))
-            && (self.envs.is_empty() || self.envs.contains(env))
+        self.passes_services(services) && self.passes_team(team) && self.passes_env(env)
     }
+
+    /// `true` if `services` is empty or names one of these.
+    pub fn passes_services(&self, services: &[String]) -> bool {
+        self.services.is_empty() || services.iter().any(|service| self.services.contains(service))
+    }
+
+    /// `true` if `teams` is empty or names this one.
+    pub fn passes_team(&self, team: Option<&String>) -> bool {
+        self.teams.is_empty() || team.is_some_and(|team| self.teams.contains(team))
+    }
+
+    /// `true` if `envs` is empty or names this one.
+    pub fn passes_env(&self, env: &String) -> bool {
+        self.envs.is_empty() || self.envs.contains(env)
+    }
+}
+
+/// A configured backend, and its filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// Its name.
+    pub name: String,
+    /// Which failures and deployments it is told of.
+    pub filter: Filter,
 }
 
 /// A backend, as far as writing the outbox goes.

@@ -22,6 +22,7 @@ pub mod merge;
 pub mod moment;
 pub mod name;
 pub mod named;
+pub mod not_told;
 pub mod pagerduty_ref;
 pub mod policy;
 pub mod printable;

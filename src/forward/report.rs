@@ -129,10 +129,10 @@ impl Report {
             if lasts < Duration::from_secs(1) { String::new() } else { format!(" for {}", words(lasts)) };
         let waiting = waiting.map(|waiting| format!(", {waiting} waiting")).unwrap_or_default();
         let text = format!(
-            "{}: {}{since}{waiting}, next try in {}",
+            "{}: {}{since}{waiting}, next try {}",
             self.name(lane),
             health.condition.words(),
-            words(next)
+            if next < Duration::from_secs(1) { "now".to_owned() } else { format!("in {}", words(next)) }
         );
         let error = health.error.as_deref();
         if health.condition == Condition::Refusing {

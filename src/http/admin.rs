@@ -4,32 +4,31 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::ORIGIN;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
-use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::answer::{in_time, refusal};
 use super::dashboard::Token;
 use super::figures::Figures;
+use super::query::{Asked, FromQuery, Parameters, bad_query};
 use super::requests::Requests;
 use crate::clock::Clock;
 use crate::domain::failure::State as FailureState;
+use crate::domain::forwarding::Recipient;
 use crate::domain::moment;
 use crate::domain::name::{name, named};
 use crate::domain::policy::Policy;
 use crate::pagerduty::payload;
-use crate::store::{Filter, Obeyed, Order, OutboxFilter, ReadError, Reader, RowState, Span, Store};
+use crate::store::{
+    Filter, FoundKind, Obeyed, Order, OutboxFilter, ReadError, Reader, RowState, Span, Store, Story, Today,
+};
 use crate::telemetry::metrics::Metrics;
-
-/// Default and highest number of rows in a listing.
-pub(super) const DEFAULT_LIMIT: usize = 100;
-pub(super) const LARGEST_LIMIT: usize = 1_000;
 
 /// State of the admin listener's handlers.
 pub struct Admin {
@@ -47,8 +46,8 @@ pub struct Admin {
     pub timezone: TimeZone,
     /// The figures of Prometheus, of the dashboard and of reports.
     pub figures: Figures,
-    /// The names of the backends.
-    pub backends: Vec<String>,
+    /// The backends that are configured.
+    pub recipients: Arc<[Recipient]>,
     /// Requests to the public listener.
     pub requests: Arc<Requests>,
     /// Token that the dashboard's forms send along.
@@ -78,36 +77,44 @@ pub(super) async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 /// The options of `failures`, by the same names.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct FailuresQuery {
     state: Option<FailureState>,
     service: Option<String>,
     since: Option<String>,
-    limit: Option<usize>,
+    limit: usize,
     cursor: Option<String>,
+}
+
+impl FromQuery for FailuresQuery {
+    const NAMES: &'static [&'static str] = &["state", "service", "since", "limit", "cursor"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, String> {
+        Ok(Self {
+            state: parameters.word("state", &FailureState::ALL, FailureState::as_str)?,
+            service: parameters.text("service"),
+            since: parameters.text("since"),
+            limit: parameters.limit()?,
+            cursor: parameters.text("cursor"),
+        })
+    }
 }
 
 /// `GET /api/v1/failures`.
 pub(super) async fn failures(
     State(admin): State<Arc<Admin>>,
-    query: Result<Query<FailuresQuery>, axum::extract::rejection::QueryRejection>,
+    Asked(query): Asked<FailuresQuery>,
 ) -> Response {
-    let Query(query) = match query {
-        Ok(query) => query,
-        Err(rejection) => return bad_query(&rejection.body_text()),
-    };
     let since = query.since.as_deref().and_then(name);
     let since = since.map(|text| moment::parse(text, admin.clock.now(), &admin.timezone));
     let since = match since.transpose() {
         Ok(since) => since,
-        Err(error) => return bad_query(&format!("since: {error}")),
+        Err(error) => return bad_query(format_args!("since: {error}")),
     };
     let filter = Filter {
         state: query.state,
         service: named(query.service),
         since,
-        limit: query.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, LARGEST_LIMIT),
+        limit: query.limit,
         cursor: named(query.cursor),
     };
     let reader = admin.reader.clone();
@@ -122,15 +129,52 @@ pub(super) async fn failure(
     State(admin): State<Arc<Admin>>,
     id: Result<Path<String>, PathRejection>,
 ) -> Response {
-    let unknown = || refusal(StatusCode::NOT_FOUND, "not_found", "No failure with this id is known.");
-    let Ok(Path(id)) = id else { return unknown() };
-    let (reader, policy) = (admin.reader.clone(), Arc::clone(&admin.policy));
-    let story = blocking(move || reader.story(&id, &policy, payload::stored)).await;
-    match story {
-        Ok(Some(story)) => Json(story).into_response(),
-        Ok(None) => unknown(),
+    let not_found = |detail: &dyn std::fmt::Display| refusal(StatusCode::NOT_FOUND, "not_found", detail);
+    let Ok(Path(id)) = id else { return not_found(&UNKNOWN_FAILURE) };
+    match story(&admin, id).await {
+        Ok(Told::Story(story)) => Json(story).into_response(),
+        Ok(Told::Unknown) => not_found(&UNKNOWN_FAILURE),
+        Ok(Told::Several(ids)) => {
+            not_found(&format_args!("Several failures have an id like this: {}.", ids.join(", ")))
+        }
         Err(response) => response,
     }
+}
+
+/// Answer to an id that names no failure.
+pub(super) const UNKNOWN_FAILURE: &str = "No failure with this id is known.";
+
+/// Story of the failure that an id, or a part of one, names.
+pub(super) enum Told {
+    /// One failure.
+    Story(Box<Story>),
+    /// None.
+    Unknown,
+    /// One of these, at most ten.
+    Several(Vec<String>),
+}
+
+/// The story of a failure, by its id, its incident's, or a unique beginning of these, in any case, as `explain` takes it.
+pub(super) async fn story(admin: &Admin, id: String) -> Result<Told, Response> {
+    const MOST_NAMED: u32 = 10;
+    let (reader, policy, now) = (admin.reader.clone(), Arc::clone(&admin.policy), admin.clock.now());
+    let recipients = Arc::clone(&admin.recipients);
+    blocking(move || {
+        let today = Today { policy: &policy, recipients: &recipients, now, parse: payload::stored };
+        // The whole id is found without looking at all others.
+        if let Some(story) = reader.story(&id, today)? {
+            return Ok(Told::Story(Box::new(story)));
+        }
+        let mut found = reader.find(&id, MOST_NAMED)?;
+        found.retain(|found| found.kind == FoundKind::Failure);
+        let story = match found.as_slice() {
+            [only] => reader.story(&only.id, today)?,
+            [] => None,
+            _ => return Ok(Told::Several(found.into_iter().map(|found| found.id).collect())),
+        };
+        Ok(story.map_or(Told::Unknown, |story| Told::Story(Box::new(story))))
+    })
+    .await
 }
 
 /// Refuses requests with `Origin`: browsers send it with every POST, and a foreign page must not change anything here.
@@ -142,30 +186,49 @@ pub(super) async fn no_browser(request: Request, next: Next) -> Response {
 }
 
 /// The options of `outbox`, by the same names.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct OutboxQuery {
     state: Option<RowState>,
     backend: Option<String>,
-    limit: Option<usize>,
-    #[serde(default)]
+    limit: usize,
     cursor: i64,
+}
+
+impl FromQuery for OutboxQuery {
+    const NAMES: &'static [&'static str] = &["state", "backend", "limit", "cursor"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, String> {
+        Ok(Self {
+            state: parameters.word("state", &RowState::ALL, RowState::as_str)?,
+            backend: parameters.text("backend"),
+            limit: parameters.limit()?,
+            cursor: parameters.row("cursor")?,
+        })
+    }
 }
 
 /// `GET /api/v1/outbox`.
 pub(super) async fn outbox(
     State(admin): State<Arc<Admin>>,
-    query: Result<Query<OutboxQuery>, axum::extract::rejection::QueryRejection>,
+    Asked(OutboxQuery { state, backend, limit, cursor }): Asked<OutboxQuery>,
 ) -> Response {
-    let OutboxQuery { state, backend, limit, cursor } = match query {
-        Ok(Query(query)) => query,
-        Err(rejection) => return bad_query(&rejection.body_text()),
-    };
-    let (limit, backend) = (limit.unwrap_or(DEFAULT_LIMIT).clamp(1, LARGEST_LIMIT), named(backend));
+    let backend = named(backend);
+    if let Err(response) = known_backend(&admin, backend.clone()).await {
+        return response;
+    }
     let reader = admin.reader.clone();
     match blocking(move || reader.outbox(&OutboxFilter { state, backend, after: cursor, limit })).await {
         Ok(page) => Json(page).into_response(),
         Err(response) => response,
+    }
+}
+
+/// Answers 400 where a backend is neither configured nor in the outbox: most often it is misspelt.
+pub(super) async fn known_backend(admin: &Admin, backend: Option<String>) -> Result<(), Response> {
+    let Some(backend) = backend else { return Ok(()) };
+    let (reader, recipients) = (admin.reader.clone(), Arc::clone(&admin.recipients));
+    match blocking(move || reader.unknown_backend(&backend, &recipients)).await? {
+        Some(unknown) => Err(bad_query(format_args!("backend: {unknown}"))),
+        None => Ok(()),
     }
 }
 
@@ -212,30 +275,35 @@ pub(super) async fn obey(admin: &Admin, row: Result<Path<i64>, PathRejection>, o
 }
 
 /// Query of `reevaluate`, for one batch.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct ReevaluateQuery {
     /// The fingerprint of the policy that is meant.
     policy: String,
     since: Option<String>,
-    #[serde(default)]
     after: i64,
+}
+
+impl FromQuery for ReevaluateQuery {
+    const NAMES: &'static [&'static str] = &["policy", "since", "after"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, String> {
+        Ok(Self {
+            policy: parameters.text("policy").ok_or("policy: is missing")?,
+            since: parameters.text("since"),
+            after: parameters.row("after")?,
+        })
+    }
 }
 
 /// `POST /api/v1/reevaluate`: refused where the daemon runs under another configuration than was meant.
 pub(super) async fn reevaluate(
     State(admin): State<Arc<Admin>>,
-    query: Result<Query<ReevaluateQuery>, axum::extract::rejection::QueryRejection>,
+    Asked(query): Asked<ReevaluateQuery>,
 ) -> Response {
-    let query = match query {
-        Ok(Query(query)) => query,
-        Err(rejection) => return bad_query(&rejection.body_text()),
-    };
     let now = admin.clock.now();
     let since = query.since.as_deref().map(|text| moment::parse(text, now, &admin.timezone));
     let since = match since.transpose() {
         Ok(since) => since,
-        Err(error) => return bad_query(&format!("since: {error}")),
+        Err(error) => return bad_query(format_args!("since: {error}")),
     };
     if query.policy != admin.policy.fingerprint() {
         let detail = "The daemon runs with another configuration: restart it, then try again.";
@@ -250,10 +318,6 @@ pub(super) async fn reevaluate(
     }
 }
 
-pub(super) fn bad_query(detail: &dyn std::fmt::Display) -> Response {
-    refusal(StatusCode::BAD_REQUEST, "bad_query", detail.to_string())
-}
-
 /// Reads the store where blocking is allowed.
 pub(super) async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
@@ -266,7 +330,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 pub(super) fn answered<T>(read: Result<Result<T, ReadError>, impl std::fmt::Display>) -> Result<T, Response> {
     match read {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error @ ReadError::Cursor)) => Err(refusal(StatusCode::BAD_REQUEST, "bad_query", error)),
+        Ok(Err(error @ ReadError::Cursor)) => Err(bad_query(error)),
         Ok(Err(error)) => {
             tracing::error!(%error, "the store could not be read");
             Err(refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The store could not be read."))

@@ -4,17 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
-use serde::Deserialize;
 
-use super::admin::{Admin, bad_query, blocking};
+use super::admin::{Admin, blocking};
 use super::dashboard::{Boards, TREND_SPAN};
 use super::kept::{Computed, Kept, Turns};
+use super::query::{self, FromQuery, Parameters, bad_query};
 use crate::domain::figures::{Asked, Basis, By, Interval, Question, Report};
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
@@ -134,8 +133,6 @@ fn not_written(error: std::fmt::Error) -> Response {
 }
 
 /// The options of `report`, by the same names.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct ReportQuery {
     since: Option<String>,
     until: Option<String>,
@@ -144,15 +141,25 @@ pub(super) struct ReportQuery {
     interval: Option<Interval>,
 }
 
+impl FromQuery for ReportQuery {
+    const NAMES: &'static [&'static str] = &["since", "until", "by", "env", "interval"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, String> {
+        Ok(Self {
+            since: parameters.text("since"),
+            until: parameters.text("until"),
+            by: parameters.word("by", &By::ALL, By::as_str)?,
+            env: parameters.text("env"),
+            interval: parameters.word("interval", &Interval::ALL, Interval::as_str)?,
+        })
+    }
+}
+
 /// `GET /api/v1/report`.
 pub(super) async fn report(
     State(admin): State<Arc<Admin>>,
-    query: Result<Query<ReportQuery>, QueryRejection>,
+    query::Asked(query): query::Asked<ReportQuery>,
 ) -> Response {
-    let Query(query) = match query {
-        Ok(query) => query,
-        Err(rejection) => return bad_query(&rejection.body_text()),
-    };
     let asked = Asked {
         since: query.since.as_deref(),
         until: query.until.as_deref(),
@@ -162,7 +169,7 @@ pub(super) async fn report(
     };
     let question = match asked.question(admin.clock.now(), &admin.timezone, &admin.policy.default_env, "") {
         Ok(question) => question,
-        Err(error) => return bad_query(&error),
+        Err(error) => return bad_query(error),
     };
     match admin.figures.report(question).await {
         Ok(report) => Json(report).into_response(),

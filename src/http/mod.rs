@@ -14,6 +14,7 @@ mod openapi;
 mod outbox_orders;
 mod progress;
 mod quarantine;
+mod query;
 mod refused;
 mod requests;
 mod server;

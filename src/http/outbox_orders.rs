@@ -3,38 +3,43 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 
-use super::admin::{Admin, bad_query};
+use super::admin::{Admin, known_backend};
 use super::answer::{in_time, refusal};
+use super::query::{Asked, FromQuery, Parameters};
 use crate::store::{After, Order, StoreError, Total};
 
 /// Backend whose rows an order is for.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Whose {
     /// Left out: those of all backends.
     backend: Option<String>,
 }
 
+impl FromQuery for Whose {
+    const NAMES: &'static [&'static str] = &["backend"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, String> {
+        Ok(Self { backend: parameters.text("backend") })
+    }
+}
+
 /// `POST /api/v1/outbox/retry`.
 pub(super) async fn retry(
     State(admin): State<Arc<Admin>>,
-    query: Result<Query<Whose>, QueryRejection>,
+    Asked(Whose { backend }): Asked<Whose>,
 ) -> Response {
-    obey_all(&admin, query, Order::Retry).await
+    obey_all(&admin, backend, Order::Retry).await
 }
 
 /// `POST /api/v1/outbox/discard`.
 pub(super) async fn discard(
     State(admin): State<Arc<Admin>>,
-    query: Result<Query<Whose>, QueryRejection>,
+    Asked(Whose { backend }): Asked<Whose>,
 ) -> Response {
-    obey_all(&admin, query, Order::Discard).await
+    obey_all(&admin, backend, Order::Discard).await
 }
 
 /// Each part in time, however many there are.
@@ -51,11 +56,10 @@ async fn some_at_a_time(admin: &Admin, backend: Option<String>, order: Order) ->
     Ok(total)
 }
 
-async fn obey_all(admin: &Admin, query: Result<Query<Whose>, QueryRejection>, order: Order) -> Response {
-    let backend = match query {
-        Ok(Query(Whose { backend })) => backend,
-        Err(rejection) => return bad_query(&rejection.body_text()),
-    };
+async fn obey_all(admin: &Admin, backend: Option<String>, order: Order) -> Response {
+    if let Err(response) = known_backend(admin, backend.clone()).await {
+        return response;
+    }
     match some_at_a_time(admin, backend, order).await {
         Ok(total) => Json(total).into_response(),
         Err(error) => {

@@ -3,37 +3,37 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 use serde_json::json;
 
-use super::admin::{Admin, DEFAULT_LIMIT, LARGEST_LIMIT, bad_query, blocking};
+use super::admin::{Admin, blocking};
 use super::answer::{in_time, refusal};
+use super::query::{Asked, FromQuery, Parameters};
 use crate::pagerduty::payload;
 use crate::store::Retried;
 
 /// Part of the listing.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct QuarantineQuery {
-    limit: Option<usize>,
-    #[serde(default)]
+    limit: usize,
     cursor: i64,
+}
+
+impl FromQuery for QuarantineQuery {
+    const NAMES: &'static [&'static str] = &["limit", "cursor"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, String> {
+        Ok(Self { limit: parameters.limit()?, cursor: parameters.row("cursor")? })
+    }
 }
 
 /// `GET /api/v1/quarantine`.
 pub(super) async fn list(
     State(admin): State<Arc<Admin>>,
-    query: Result<Query<QuarantineQuery>, QueryRejection>,
+    Asked(QuarantineQuery { limit, cursor }): Asked<QuarantineQuery>,
 ) -> Response {
-    let QuarantineQuery { limit, cursor } = match query {
-        Ok(Query(query)) => query,
-        Err(rejection) => return bad_query(&rejection.body_text()),
-    };
-    let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, LARGEST_LIMIT);
     let reader = admin.reader.clone();
     match blocking(move || reader.quarantine(cursor, limit)).await {
         Ok(page) => Json(page).into_response(),

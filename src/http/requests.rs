@@ -44,6 +44,8 @@ pub struct Requests {
 pub(super) struct Standing {
     /// Time at which the last webhook was answered 202. It outlasts a restart.
     pub(super) accepted_at: Option<Timestamp>,
+    /// `true` if that was one of PagerDuty's test events, which no listing shows.
+    pub(super) accepted_a_test: bool,
     /// The last webhook that was refused since the start.
     pub(super) refused: Option<RefusedWebhook>,
     /// The last webhook of all is that one.
@@ -109,11 +111,12 @@ impl Requests {
     }
 
     /// A webhook was answered 202.
-    pub(super) fn webhook_accepted(&self, status: &'static str, at: Timestamp) {
+    pub(super) fn webhook_accepted(&self, status: &'static str, is_test: bool, at: Timestamp) {
         self.metrics.intake.webhook(Source::PagerDuty, status);
         self.metrics.intake.accepted_at(Source::PagerDuty, at);
         let mut standing = self.lock();
         standing.accepted_at = Some(at);
+        standing.accepted_a_test = is_test;
         standing.last_was_refused = false;
     }
 

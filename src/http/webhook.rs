@@ -74,10 +74,11 @@ pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
         }
     };
     let received_at = signed.delivery.received_at;
+    let is_test = signed.heading.as_ref().is_ok_and(|heading| heading.event_type == "pagey.ping");
     let debugged = tracing::enabled!(tracing::Level::DEBUG).then(|| signed.names());
     match intake.keep(signed).await {
         Ok(recorded) => {
-            intake.requests.webhook_accepted(recorded.as_str(), received_at);
+            intake.requests.webhook_accepted(recorded.as_str(), is_test, received_at);
             if let Some((event, event_type, incident)) = debugged {
                 tracing::debug!(
                     event,

@@ -8,9 +8,10 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 use super::failure_row::{from_json, to_json};
 use super::writer::Session;
 use super::{blame, failure_row, told_deployment};
-use crate::domain::deployment::{Deployment, Deployments, Suspect};
+use crate::domain::deployment::{Deployment, Deployments, Linked, Suspect};
 use crate::domain::explain::{Why, explain_link};
 use crate::domain::failure::{Evaluated, Failure};
+use crate::domain::figures::Elsewhere;
 use crate::domain::id::DeploymentId;
 use crate::domain::named::{is_short_commit, readings, version_key};
 use crate::domain::timestamp::Timestamp;
@@ -124,8 +125,23 @@ pub(super) fn linked(
     Ok(deployments.link(&suspect, link_window).deployment().map(|deployment| deployment.id.clone()))
 }
 
-/// Fills in which deployment a failure is linked to, and says why.
+/// Fills in which deployment a failure is linked to.
 pub(super) fn link(
+    db: &Connection,
+    failure: &mut Failure,
+    details: Option<&str>,
+    link_window: Duration,
+) -> rusqlite::Result<()> {
+    let details = failure_row::details(details)?;
+    let suspect = details.suspect(failure);
+    let deployments = candidates(db, &suspect, link_window)?;
+    let linked = deployments.link(&suspect, link_window);
+    failure.deployment = linked.deployment().map(|deployment| deployment.id.to_string());
+    Ok(())
+}
+
+/// The same, and says why.
+pub(super) fn explained_link(
     db: &Connection,
     failure: &mut Failure,
     details: Option<&str>,
@@ -135,7 +151,39 @@ pub(super) fn link(
     let suspect = details.suspect(failure);
     let deployments = candidates(db, &suspect, link_window)?;
     let linked = deployments.link(&suspect, link_window);
-    let why = explain_link(&suspect, &deployments, linked);
+    let elsewhere = if linked == Linked::NoneInWindow {
+        deployed_elsewhere(db, &suspect, link_window)?
+    } else {
+        Vec::new()
+    };
+    let why = explain_link(&suspect, &deployments, linked, &elsewhere);
     failure.deployment = linked.deployment().map(|deployment| deployment.id.to_string());
     Ok(why)
+}
+
+/// The services of a failure without a deployment in its env (or its team, where it has no services) that were deployed to
+/// other envs in the time in which a cause is looked for. It reads all deployments of the services.
+fn deployed_elsewhere(
+    db: &Connection,
+    suspect: &Suspect<'_>,
+    link_window: Duration,
+) -> rusqlite::Result<Vec<Elsewhere>> {
+    const OF_SERVICE: &str = "SELECT env FROM deployment WHERE service = ?1 AND env <> ?2
+        AND started_at_ns <= ?3 AND finished_at_ns >= ?4 GROUP BY env ORDER BY count(*) DESC, env LIMIT 10";
+    const OF_TEAM: &str = "SELECT env FROM deployment WHERE team = ?1 AND env <> ?2
+        AND started_at_ns <= ?3 AND finished_at_ns >= ?4 GROUP BY env ORDER BY count(*) DESC, env LIMIT 10";
+    let by_ns = suspect.created_at.as_nanos();
+    let since_ns = suspect.created_at.saturating_sub(link_window).as_nanos();
+    let team = suspect.team.filter(|_| suspect.services.is_empty());
+    let names = suspect.services.iter().map(|service| (OF_SERVICE, service.as_str()));
+    let mut elsewhere = Vec::new();
+    for (sql, name) in names.chain(team.map(|team| (OF_TEAM, team))) {
+        let mut statement = db.prepare_cached(sql)?;
+        let envs = statement.query_map(params![name, suspect.env, by_ns, since_ns], |row| row.get(0))?;
+        let other_envs: Vec<String> = envs.collect::<Result<_, _>>()?;
+        if !other_envs.is_empty() {
+            elsewhere.push(Elsewhere { name: name.to_owned(), env: suspect.env.to_owned(), other_envs });
+        }
+    }
+    Ok(elsewhere)
 }

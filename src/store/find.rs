@@ -1,10 +1,13 @@
 //! Finding failures and deployments by a part of their ids.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, params};
 
 use super::deployment_row;
 use super::listing::{ReadError, Reader};
 use crate::domain::deployment::Deployment;
+use crate::domain::forwarding::Recipient;
 
 /// Stands for letters that were left out of an id, as tables do.
 const LEFT_OUT: [&str; 2] = ["…", "..."];
@@ -66,6 +69,44 @@ impl Reader {
     /// The deployment of this id.
     pub fn deployment(&self, id: &str) -> Result<Option<Deployment>, ReadError> {
         Ok(deployment_row::load(&self.lock(), deployment_row::OF_ID, [id])?.pop())
+    }
+}
+
+/// A backend that is neither configured nor in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no backend or row is called {name:?}; known: {}", listed(.known))]
+pub struct UnknownBackend {
+    name: String,
+    known: Vec<String>,
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+impl Reader {
+    /// Error for a name that is neither that of a configured backend nor in the outbox. `None`: the name is known.
+    pub fn unknown_backend(
+        &self,
+        name: &str,
+        configured: &[Recipient],
+    ) -> Result<Option<UnknownBackend>, ReadError> {
+        // Each is read from an index, or from a table that has a row for each backend.
+        const NAMES: &str = "SELECT backend FROM lane
+            UNION SELECT backend FROM outbox WHERE due_at_ns IS NOT NULL
+            UNION SELECT backend FROM outbox WHERE state = 'dead'";
+        const HAS_ROWS: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE backend = ?1)";
+        if configured.iter().any(|recipient| recipient.name == name) {
+            return Ok(None);
+        }
+        let db = self.lock();
+        let names = db.prepare_cached(NAMES)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let mut known: BTreeSet<String> = names;
+        if known.contains(name) || db.prepare_cached(HAS_ROWS)?.query_row([name], |row| row.get(0))? {
+            return Ok(None);
+        }
+        known.extend(configured.iter().map(|recipient| recipient.name.clone()));
+        Ok(Some(UnknownBackend { name: name.to_owned(), known: known.into_iter().collect() }))
     }
 }
 

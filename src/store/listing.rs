@@ -95,7 +95,7 @@ pub struct OutboxGauge {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The cursor is none of ours.
-    #[error("cursor: not one that `next` has said")]
+    #[error("invalid cursor: use the `next` value of a previous page")]
     Cursor,
     /// The store.
     #[error("the store could not be read: {0}{advice}", advice = advice(.0))]

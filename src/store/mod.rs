@@ -47,7 +47,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use claim::{Claim, Claimed};
 pub use figures::FiguresReader;
 pub use files::is_in_use;
-pub use find::{Found, FoundKind};
+pub use find::{Found, FoundKind, UnknownBackend};
 pub use forwarded::{ForwardState, Forwarded};
 pub use health::Trouble;
 pub use lane::Standing;
@@ -61,7 +61,7 @@ pub use record::{Delivery, Recorded};
 pub use reevaluate::{Batch, Change, Changed, Span};
 pub use schema::{OpenError, SCHEMA};
 pub use sizes::{LITTLE_ROOM_BYTES, Sizes};
-pub use story::{Attempt, Received, Story};
+pub use story::{Attempt, Received, Story, Today};
 pub use submit::Submitted;
 
 use crate::domain::deployment::Deployment;

@@ -6,17 +6,19 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::connected::{Connected, Incidents};
-use super::deployment_row::link;
+use super::deployment_row::explained_link;
 use super::failure_row::{Facts, FailureRow, View, from_json};
 use super::forwarded::forwarded;
 use super::listing::{ListedFailure, ReadError, Reader};
 use super::{mark, told_deployment};
 use crate::domain::event::Event;
 use crate::domain::explain::{
-    Why, explain, explain_remediation, explain_submission, nothing_told, only_mentioned, other_configuration,
+    Why, explain, explain_remediation, explain_submission, only_mentioned, other_configuration,
 };
 use crate::domain::failure::Failure;
+use crate::domain::forwarding::Recipient;
 use crate::domain::id::{FailureId, IncidentId};
+use crate::domain::not_told::{Known, Waiting, not_told};
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 
@@ -31,6 +33,22 @@ pub struct Story {
     pub why: Vec<Why>,
     /// Attempts to tell backends, oldest first.
     pub attempts: Vec<Attempt>,
+    /// Reasons for which backends have been told nothing, a sentence for each.
+    #[serde(default)]
+    pub not_told: Vec<String>,
+}
+
+/// Configuration of whoever asks, and the time.
+#[derive(Clone, Copy)]
+pub struct Today<'a> {
+    /// Rules by which an incident becomes a failure.
+    pub policy: &'a Policy,
+    /// The backends that are configured.
+    pub recipients: &'a [Recipient],
+    /// Now.
+    pub now: Timestamp,
+    /// Reads a body that was understood before.
+    pub parse: fn(&[u8]) -> Option<Event>,
 }
 
 /// An event, as it was received.
@@ -64,22 +82,9 @@ pub struct Attempt {
     pub error: Option<String>,
 }
 
-impl Story {
-    /// Text for a story without any attempt to tell a backend.
-    pub fn nothing_told(&self) -> String {
-        let waits = self.failure.as_ref().is_some_and(|listed| !listed.forwarded.is_empty());
-        nothing_told(self.failure.as_ref().map(|listed| &listed.failure), waits)
-    }
-}
-
 impl Reader {
     /// The story of a failure, by its id or its incident's. `None`: it is not known.
-    pub fn story(
-        &self,
-        id: &str,
-        policy: &Policy,
-        parse: fn(&[u8]) -> Option<Event>,
-    ) -> Result<Option<Story>, ReadError> {
+    pub fn story(&self, id: &str, today: Today<'_>) -> Result<Option<Story>, ReadError> {
         let mut db = self.lock();
         // One view of the store for all that is read.
         let db = db.transaction()?;
@@ -87,7 +92,7 @@ impl Reader {
         let ids = incident.as_ref().map(FailureId::of_incident).into_iter().chain(FailureId::parse(id));
         for id in ids {
             if let Some(row) = FailureRow::load(&db, &id)? {
-                let story = tell(&Incidents { db: &db, parse }, row, policy, self.link_window)?;
+                let story = tell(&db, row, today, self.link_window)?;
                 let is_known = story.failure.is_some() || !story.events.is_empty();
                 return Ok(Some(story).filter(|_| is_known));
             }
@@ -97,31 +102,31 @@ impl Reader {
 }
 
 fn tell(
-    incidents: &Incidents<'_>,
+    db: &Connection,
     row: FailureRow,
-    policy: &Policy,
+    today: Today<'_>,
     link_window: Duration,
 ) -> rusqlite::Result<Story> {
     const SQL: &str = "SELECT iif(state IS NULL, NULL, evaluated), details FROM failure WHERE id = ?1";
-    let read = Read { db: incidents.db, row: row.id };
-    let stored = incidents
-        .db
+    let read = Read { db, row: row.id };
+    let stored = db
         .prepare_cached(SQL)?
         .query_row([row.id], |columns| Ok(View { failure: columns.get(0)?, details: columns.get(1)? }))?;
     let mut linked = Vec::new();
     let failure = match &stored.failure {
         Some(json) => {
             let mut failure: Failure = from_json(json)?;
-            linked.push(link(read.db, &mut failure, stored.details.as_deref(), link_window)?);
+            linked.push(explained_link(read.db, &mut failure, stored.details.as_deref(), link_window)?);
             linked.extend(consequences(read.db, &failure)?);
             let forwarded = forwarded(read.db, row.id.unwrap_or_default())?;
             Some(ListedFailure { failure, revision: row.revision, forwarded })
         }
         None => None,
     };
-    let mut why = why(incidents, row, &stored, policy)?;
+    let mut why = why(&Incidents { db, parse: today.parse }, row, &stored, today.policy)?;
     why.extend(linked);
-    Ok(Story { failure, events: read.events()?, why, attempts: read.attempts()? })
+    let not_told = read.not_told(failure.as_ref(), today)?;
+    Ok(Story { failure, events: read.events()?, why, attempts: read.attempts()?, not_told })
 }
 
 /// Reasons that follow from a failure that counts: its remediation, and the mark of the deployment that caused it.
@@ -184,6 +189,23 @@ impl Read<'_> {
                 })
             })?
             .collect()
+    }
+
+    fn not_told(&self, listed: Option<&ListedFailure>, today: Today<'_>) -> rusqlite::Result<Vec<String>> {
+        const SQL: &str = "SELECT backend, due_at_ns FROM outbox
+            WHERE failure = ?1 AND due_at_ns IS NOT NULL AND attempts = 0 AND refusals = 0 ORDER BY backend, id";
+        let waiting: Vec<Waiting> = self
+            .db
+            .prepare_cached(SQL)?
+            .query_map([self.row], |row| {
+                Ok(Waiting { backend: row.get(0)?, due_at: Timestamp::from_nanos(row.get(1)?) })
+            })?
+            .collect::<Result<_, _>>()?;
+        let forwarded = listed.iter().flat_map(|listed| &listed.forwarded);
+        let in_outbox: Vec<String> = forwarded.map(|forwarded| forwarded.backend.clone()).collect();
+        let failure = listed.map(|listed| &listed.failure);
+        let Today { recipients, now, .. } = today;
+        Ok(not_told(Known { failure, in_outbox: &in_outbox, waiting: &waiting, recipients }, now))
     }
 
     fn attempts(&self) -> rusqlite::Result<Vec<Attempt>> {

@@ -71,6 +71,24 @@ async fn bad_queries_say_what_is_wrong() {
         assert_eq!((answer.status, answer.json()["error"].as_str()), (400, Some("bad_query")));
         assert!(answer.json()["detail"].as_str().unwrap().contains(word), "{answer:?}");
     }
+    let states = "Allowed: open, completed, ignored, merged";
+    let next = "cursor: use the `next` value of a previous page";
+    for (path, detail) in [
+        ("failures?state=shut", format!("state: \"shut\" is not known. {states}")),
+        ("failures?cursor=x", format!("invalid {next}")),
+        ("failures?limit=0", "limit: \"0\" is not a number from 1 to 1000".to_owned()),
+        ("report?by=foo", "by: \"foo\" is not known. Allowed: service, team, env, severity, none".to_owned()),
+        ("report?interval=year", "interval: \"year\" is not known. Allowed: day, week, month".to_owned()),
+        ("outbox?cursor=x", format!("invalid {next}")),
+        ("outbox?limit=0", "limit: \"0\" is not a number from 1 to 1000".to_owned()),
+        ("outbox?backend=nope", "backend: no backend or row is called \"nope\"; known: none".to_owned()),
+        ("quarantine?cursor=x", format!("invalid {next}")),
+        ("quarantine?page=2", "\"page\" is not a known parameter. Known: limit, cursor".to_owned()),
+    ] {
+        let answer = daemon.get(&format!("/api/v1/{path}")).await;
+        assert_eq!((answer.status, answer.json()["error"].as_str()), (400, Some("bad_query")), "{path}");
+        assert_eq!(answer.json()["detail"], detail, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -126,6 +126,8 @@ async fn an_empty_store_has_a_page_too() {
         assert!(page.contains(part), "{part} in {page}");
     }
     daemon.expect(event_of("pagey.ping", "QPING"), "ignored").await;
+    let page = daemon.get("/").await.body;
+    assert!(page.contains("a test event, pagey.ping") && !page.contains("href=\"/quarantine\""), "{page}");
     assert!(daemon.get("/").await.body.contains("Last event"));
 }
 

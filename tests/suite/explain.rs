@@ -112,6 +112,17 @@ async fn a_unique_beginning_of_an_id_is_enough_in_any_case() {
     }
     assert!(whole.contains("No backend was told: an ignored failure does not count."), "{whole}");
 
+    for id in ["q0noise0story7", "Q0NOI", "Q0NO%E2%80%A6ORY7"] {
+        let answer = daemon.get(&format!("/api/v1/failures/{id}")).await;
+        assert_eq!(answer.json()["failure"]["id"], "pagerduty:Q0NOISE0STORY7", "{id}");
+        assert_eq!(daemon.get(&format!("/failures/{id}")).await.status, 200, "{id}");
+    }
+    for (id, word) in [("Q0M", "pagerduty:Q0MERGE0STORY8"), ("release-", "No failure")] {
+        let answer = daemon.get(&format!("/api/v1/failures/{id}")).await;
+        assert_eq!(answer.status, 404, "{id}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains(word), "{answer:?}");
+    }
+
     let ambiguous = told("Q0M");
     let said = String::from_utf8_lossy(&ambiguous.stderr);
     assert_eq!(ambiguous.status.code(), Some(1), "{said}");
@@ -123,4 +134,39 @@ async fn a_unique_beginning_of_an_id_is_enough_in_any_case() {
     for nothing in ["", "%", "Q_", "0STORY7"] {
         assert_eq!(told(nothing).status.code(), Some(1), "{nothing:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_backend_that_was_not_told_has_a_reason() {
+    let daemon = Daemon::start("[failure]\nsettle = \"1h\"\n").await;
+    daemon.expect(event_of("incident.resolved", "QBEFORE00001"), "accepted").await;
+    let not_told = async |daemon: &Daemon, id: &str| {
+        daemon.get(&format!("/api/v1/failures/{id}")).await.json()["not_told"].clone()
+    };
+    let none = json!(["No backend was told: no [[backend]] is configured."]);
+    assert_eq!(not_told(&daemon, "QBEFORE00001").await, none);
+
+    let backend = Backend::start().await;
+    let other = backend.entry("other");
+    let configuration = format!(
+        "[failure]\nsettle = \"100d\"\n{}\n{other}\nservices = [\"search\"]\n",
+        backend.entry("metrics")
+    );
+    let daemon = daemon.restart_after(&configuration, || {}).await;
+    let told = not_told(&daemon, "QBEFORE00001").await;
+    let told: Vec<&str> = told.as_array().unwrap().iter().map(|told| told.as_str().unwrap()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].starts_with("Backend metrics was not told: the failure was completed before"),
+        "{told:?}"
+    );
+    assert!(told[1].starts_with("Backend other was not told: its `services` do not name "), "{told:?}");
+
+    daemon.expect(event_of("incident.resolved", "QSETTLES0001"), "accepted").await;
+    let told = not_told(&daemon, "QSETTLES0001").await;
+    let waits = "Backend metrics was not told yet: it waits for failure.settle, until ";
+    assert!(told[0].as_str().unwrap().starts_with(waits), "{told}");
+    let program = Program::of(&daemon);
+    let printed = stdout(&explain(&program, &configuration, &["QSETTLES0001"]));
+    assert!(printed.contains(waits), "{printed}");
 }

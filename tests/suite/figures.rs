@@ -146,3 +146,35 @@ async fn an_env_without_data_names_those_that_have_some() {
     let page = daemon.get("/").await.body;
     assert!(page.contains("Envs that were seen: <strong>production</strong>"), "{page}");
 }
+
+#[tokio::test]
+async fn deployments_in_another_env_than_the_incidents_are_told() {
+    let daemon = Daemon::start("").await;
+    daemon.expect(event_of("incident.resolved", "QELSEWHERE001"), "accepted").await;
+    let service = daemon.failures().await[0]["services"][0].as_str().unwrap().to_owned();
+    let deploy = async |env: &str, at: &str| {
+        let attributes = json!({ "service": service, "env": env, "started_at": at });
+        daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
+    };
+    for at in ["2026-11-01T09:40:00Z", "2026-11-01T09:45:00Z"] {
+        deploy("prod", at).await;
+    }
+    deploy("staging", "2026-11-01T09:50:00Z").await;
+    let report = daemon.get("/api/v1/report").await.json();
+    let elsewhere = json!([{ "name": service, "env": "production", "other_envs": ["prod", "staging"] }]);
+    assert_eq!(report["rows"][0]["unmatched_incidents"], 1);
+    assert_eq!(
+        (&report["deployed_elsewhere"], &report["other_envs"]),
+        (&elsewhere, &json!(["prod", "staging"]))
+    );
+    let sentence = format!("{service} has deployments in envs prod, staging, none in production");
+    let story = daemon.get("/api/v1/failures/QELSEWHERE001").await.json();
+    let why = story["why"].as_array().unwrap().iter().find(|why| why["about"] == "deployment").unwrap();
+    assert!(why["because"].as_str().unwrap().ends_with(&sentence), "{why}");
+    let page = daemon.get("/").await.body;
+    assert!(page.contains(&sentence), "{page}");
+
+    deploy("production", "2026-11-01T09:55:00Z").await;
+    let report = daemon.get("/api/v1/report").await.json();
+    assert_eq!((report.get("deployed_elsewhere"), report.get("other_envs")), (None, None));
+}

@@ -99,7 +99,15 @@ async fn rows_are_named_by_what_they_are_about() {
     assert_eq!(discard("qdead").1, Some(1), "it may be either");
     assert_eq!(discard("qdead00002"), ("2: it is given up\n".to_owned(), Some(0)));
     assert_eq!(discard("QDE…1"), ("1: it is given up\n".to_owned(), Some(0)), "as a table has cut it");
-    assert_eq!(discard("QNOBODY").1, Some(1));
+    let nobody = program.run("", &["outbox", "discard", "QNOBODY"]);
+    let said = String::from_utf8_lossy(&nobody.stderr);
+    assert_eq!((nobody.status.code(), said.contains("`outbox` lists")), (Some(1), true), "{said}");
+    daemon.expect(event_of("incident.triggered", "QOPEN00001"), "accepted").await;
+    for (id, order) in [("QOPEN00001", "retry"), ("qdead00001", "retry"), ("QOPEN", "discard")] {
+        let without = program.run("", &["outbox", order, id]);
+        let said = String::from_utf8_lossy(&without.stderr);
+        assert_eq!((without.status.code(), said.contains(" has no rows to ")), (Some(1), true), "{said}");
+    }
     drop(backend);
 }
 
@@ -126,6 +134,25 @@ async fn digits_are_a_row_or_the_beginning_of_an_id_and_never_either_in_silence(
     db.execute("UPDATE outbox SET id = 7 WHERE id = 4200", []).unwrap();
     assert_eq!(says(&program, &["discard", "4200"]), ("2: it is given up\n".to_owned(), Some(0)));
     assert_eq!(says(&program, &["discard", "420"]), ("420: there is no such row\n".to_owned(), Some(1)));
+}
+
+#[tokio::test]
+async fn a_backend_that_nobody_knows_is_told() {
+    let (daemon, _backend) = with_dead_letters().await;
+    let program = Program::of(&daemon);
+    let told = "no backend or row is called \"nope\"; known: metrics";
+    for arguments in [&["--backend", "nope"][..], &["retry", "--all", "--backend", "nope"]] {
+        let output = program.run("", &[&["outbox"], arguments].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), said.contains(told)), (Some(2), true), "{said}");
+    }
+    let answer = daemon.get("/api/v1/outbox?backend=nope").await;
+    assert_eq!((answer.status, answer.json()["detail"].as_str().unwrap().contains(told)), (400, true));
+    for order in ["retry", "discard"] {
+        let url = format!("http://{}/api/v1/outbox/{order}?backend=nope", daemon.admin);
+        assert_eq!(daemon.client.post(url).send().await.unwrap().status(), 400, "{order}");
+    }
+    assert_eq!(says(&program, &["--backend", "metrics"]).1, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

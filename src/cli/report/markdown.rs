@@ -1,6 +1,7 @@
 //! For pages: one table, as GitHub and GitLab show them.
 
-use super::{deployments, duration, heading, key, other_envs, percent, period, subject};
+use super::other_envs::{deployed_elsewhere, other_envs};
+use super::{deployments, duration, heading, key, percent, period, subject};
 use crate::domain::figures::{By, Report, Row};
 use crate::domain::printable::printable;
 
@@ -18,7 +19,8 @@ pub(super) fn markdown(report: &Report, env: &str) -> String {
     });
     let lines = [titles, rules].into_iter().chain(rows);
     let table: String = lines.map(|cells: Vec<String>| ["| ", &cells.join(" | "), " |\n"].concat()).collect();
-    let hint = other_envs(report, env).map(|hint| escaped(&hint) + "\n");
+    let hint =
+        other_envs(report, env).or_else(|| deployed_elsewhere(report)).map(|hint| escaped(&hint) + "\n");
     [escaped(&heading(report, env)), table].into_iter().chain(hint).collect::<Vec<_>>().join("\n\n")
 }
 

@@ -11,10 +11,10 @@ use clap::{Args, ValueEnum};
 
 use self::csv::csv;
 use self::markdown::markdown;
-use self::other_envs::other_envs;
+use self::other_envs::{deployed_elsewhere, other_envs};
 pub(super) use self::text::table;
+use super::Failed;
 use super::table::{is_terminal, say, say_json, tell, width};
-use super::{Failed, name};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::figures::{Asked, By, Env, Interval, Report, Row};
@@ -38,7 +38,7 @@ pub(super) struct Options {
     by: By,
 
     /// Env whose failures and deployments are counted, or "all" for every env [default: `failure.default_env`]
-    #[arg(long, value_name = "E", value_parser = name)]
+    #[arg(long, value_name = "E")]
     env: Option<String>,
 
     /// Divide the period: one row for each day, week or month, too
@@ -90,7 +90,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
         ReportFormat::Table => table(&report, env, &question.starts(), width()),
         ReportFormat::Json => return Ok(say_json(&report)?),
         ReportFormat::Csv => {
-            if let Some(hint) = other_envs(&report, env) {
+            if let Some(hint) = other_envs(&report, env).or_else(|| deployed_elsewhere(&report)) {
                 tell(hint);
             }
             csv(&report, is_terminal())

@@ -5,7 +5,7 @@ use crate::domain::printable::printable;
 
 /// The envs that have something in the period, where the one asked for has nothing.
 pub(super) fn other_envs(report: &Report, env: &str) -> Option<String> {
-    if report.other_envs.is_empty() {
+    if report.other_envs.is_empty() || !report.rows.is_empty() {
         return None;
     }
     let others: Vec<String> = report.other_envs.iter().map(|env| printable(env)).collect();
@@ -16,13 +16,49 @@ pub(super) fn other_envs(report: &Report, env: &str) -> Option<String> {
     ))
 }
 
+/// The services whose deployments are in another env than their incidents, and what to do about that.
+pub(super) fn deployed_elsewhere(report: &Report) -> Option<String> {
+    if report.deployed_elsewhere.is_empty() {
+        return None;
+    }
+    let sentences: Vec<String> =
+        report.deployed_elsewhere.iter().map(|elsewhere| printable(&elsewhere.sentence())).collect();
+    Some(format!(
+        "Incidents are unmatched: {}. Give both the same env: `env` of the [[service]] entry, failure.default_env, or \
+         \"env\" in what the pipeline sends.",
+        sentences.join("; ")
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::markdown::markdown;
-    use super::super::tests::report;
+    use super::super::tests::{report, unmatched};
     use super::super::text::table;
     use super::*;
-    use crate::domain::figures::By;
+    use crate::domain::figures::{By, Elsewhere};
+
+    #[test]
+    fn deployments_in_another_env_than_the_incidents_are_told() {
+        let elsewhere = |name: &str, env: &str, other_envs: &[&str]| Elsewhere {
+            name: name.to_owned(),
+            env: env.to_owned(),
+            other_envs: other_envs.iter().map(|env| (*env).to_owned()).collect(),
+        };
+        let deployed_elsewhere = vec![
+            elsewhere("checkout", "production", &["prod"]),
+            elsewhere("se|arch", "production", &["prod", "prd"]),
+        ];
+        let rows = vec![unmatched(Some("checkout"))];
+        let report = Report { deployed_elsewhere, ..report(By::Service, None, rows) };
+        let hint = "checkout has deployments in env prod, none in production; se|arch has deployments in envs prod, prd, \
+                    none in production.";
+        assert!(table(&report, "production", &[], 1_000).contains(hint));
+        assert!(markdown(&report, "production").contains("se\\|arch has deployments in envs prod"));
+        for line in table(&report, "production", &[], 80).lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
 
     #[test]
     fn an_env_without_data_names_those_that_have_some() {

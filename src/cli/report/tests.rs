@@ -47,7 +47,7 @@ fn busy(key: &str) -> Row {
 }
 
 /// A row of an incident of something that deployed nothing.
-fn unmatched(key: Option<&str>) -> Row {
+pub(super) fn unmatched(key: Option<&str>) -> Row {
     Row {
         key: key.map(str::to_owned),
         incidents: 1,
@@ -81,6 +81,7 @@ pub(super) fn report(by: By, interval: Option<Interval>, rows: Vec<Row>) -> Repo
         interval,
         rows,
         other_envs: Vec::new(),
+        deployed_elsewhere: Vec::new(),
     }
 }
 

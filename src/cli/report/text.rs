@@ -2,7 +2,8 @@
 
 use super::super::cells::{display_width, wrapped};
 use super::super::table::{Column, render};
-use super::{deployments, duration, heading, key, minute, other_envs, percent, period, subject};
+use super::other_envs::{deployed_elsewhere, other_envs};
+use super::{deployments, duration, heading, key, minute, percent, period, subject};
 use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
@@ -79,6 +80,10 @@ impl Section {
         let rows = report.rows.iter().filter_map(|row| Some(lead(row).chain(cells(row)?).collect()));
         Self { title, columns, rows: rows.collect(), below: None }
     }
+
+    fn with_below(self, below: Option<String>) -> Self {
+        Self { below, ..self }
+    }
 }
 
 const COUNTS: [Column; 8] = [
@@ -98,6 +103,7 @@ fn counts(report: &Report) -> Section {
         let rates = [row.change_failure_rate, row.change_fail_rate, row.deployment_rework_rate].map(percent);
         Some(counts.into_iter().chain(deployments(report.by, row)).chain(rates).collect())
     })
+    .with_below(deployed_elsewhere(report))
 }
 
 const STATISTIC: [Column; 6] = [

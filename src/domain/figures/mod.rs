@@ -6,6 +6,7 @@ mod calendar;
 mod consequence;
 mod deployed;
 mod durations;
+mod elsewhere;
 mod names;
 mod tally;
 mod trailing;
@@ -21,6 +22,7 @@ pub use self::asked::Asked;
 pub use self::basis::{Basis, Gathering, Kind, Link, Times};
 pub use self::deployed::{Deployed, Place};
 pub use self::durations::{Durations, RecoveryTimes, RestoreTimes};
+pub use self::elsewhere::Elsewhere;
 pub use self::trailing::{OfDeployments, OfFailures, OfService, Trailing, trailing};
 
 /// Grouping of the rows.
@@ -146,9 +148,12 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Envs that have failures or deployments in the period, if there is no row: the busiest first, at most ten.
     /// The usual reasons are a misspelt env, and a `failure.default_env` that differs from the env of the
-    /// pipelines.
+    /// pipelines. If there are rows: the envs in `deployed_elsewhere`, in the order of their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_envs: Vec<String>,
+    /// Services and teams whose incidents are unmatched because they are deployed in other envs only. At most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deployed_elsewhere: Vec<Elsewhere>,
 }
 
 /// The figures of one service, team, env or severity (or of all), in one interval (or the whole period).
@@ -197,7 +202,9 @@ pub fn reports<const N: usize>(question: &Question, by: [By; N], basis: &Basis) 
     let periods = Periods::new(question);
     let tally = Tally::of(basis, &periods, &question.env);
     let start = |period| interval.map(|_| periods.start(period));
-    let other_envs = if tally.is_empty() { other_envs(basis, &periods) } else { Vec::new() };
+    let deployed_elsewhere = elsewhere::elsewhere(basis, &tally, &periods);
+    let other_envs =
+        if tally.is_empty() { other_envs(basis, &periods) } else { elsewhere::envs(&deployed_elsewhere) };
     by.map(|by| Report {
         since,
         until,
@@ -205,6 +212,7 @@ pub fn reports<const N: usize>(question: &Question, by: [By; N], basis: &Basis) 
         interval,
         rows: tally.rows(by, start),
         other_envs: other_envs.clone(),
+        deployed_elsewhere: deployed_elsewhere.clone(),
     })
 }
 

@@ -47,11 +47,10 @@ fn condition(shown: &Shown, standing: &Standing) -> Condition {
         ),
     };
     let must_act = matches!(standing.state, State::Unreachable | State::Refusing);
-    let last = standing
-        .last_error
-        .as_ref()
-        .filter(|_| must_act)
-        .map(|error| format!(" Last answer: {}.", said(error)));
+    let last = standing.last_error.as_ref().filter(|_| must_act).map(|error| {
+        let what = if standing.last_status.is_some() { "answer" } else { "error" };
+        format!(" Last {what}: {}.", said(error))
+    });
     Condition { about: name(standing), says: says + &last.unwrap_or_default(), must_act }
 }
 

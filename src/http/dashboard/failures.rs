@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::page::{Shown, wide};
-use super::words::{ago, duration, maybe, minute, name, names, said, state};
+use super::words::{NOTHING, ago, cut_in_the_middle, duration, maybe, minute, name, names, said, state};
 use crate::domain::failure::Failure;
 use crate::store::ListedFailure;
 
@@ -56,7 +56,7 @@ pub(super) fn recent(failures: &[ListedFailure]) -> Markup {
                         td.time { (minute(failure.started_at)) }
                         td { (names(&failure.services)) }
                         td { (maybe(failure.severity.as_ref())) }
-                        td.id { (maybe(failure.deployment.as_ref())) }
+                        (id(failure.deployment.as_deref()))
                     }
                 }
             }
@@ -72,6 +72,13 @@ pub(super) fn recent(failures: &[ListedFailure]) -> Markup {
             }
         }
     }
+}
+
+/// An id: short ones whole, others cut in the middle, because ids differ at both ends.
+fn id(id: Option<&str>) -> Markup {
+    let Some(id) = id else { return html! { td.id { (NOTHING) } } };
+    let (whole, shown) = (said(id), cut_in_the_middle(id));
+    html! { td.id title=[(whole != shown).then_some(&whole)] { (shown) } }
 }
 
 /// A failure's page, under what it goes by.

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::boards::PERIODS;
 use super::page::{Shown, wide};
 use super::plot::{Bar, bars};
-use super::words::{NOTHING, ago, count, duration, maybe, minute, percent};
+use super::words::{NOTHING, ago, count, duration, maybe, minute, percent, said};
 use crate::domain::figures::{Report, Row};
 use crate::domain::timestamp::Timestamp;
 
@@ -32,16 +32,34 @@ pub(super) fn tiles(shown: &Shown) -> Markup {
                 ". The bars are weeks, from " (weeks) " on."
                 @if computed_at != shown.now { " Computed " (ago(shown.now, computed_at)) " ago." }
             }
-            @if !all.other_envs.is_empty() {
+            @if !all.other_envs.is_empty() && all.rows.is_empty() {
                 p.card {
                     "Nothing happened in env " strong { (shown.env) } " in this period. Envs that were seen: "
                     strong { (all.other_envs.join(", ")) } ". To show another one here, set "
                     code { "failure.default_env" } "."
                 }
             }
+            @if !all.deployed_elsewhere.is_empty() {
+                p.card {
+                    "Incidents are unmatched: "
+                    strong { (sentences(all)) }
+                    ". Give both the same env: " code { "env" } " of the " code { "[[service]]" } " entry, "
+                    code { "failure.default_env" } ", or " code { "\"env\"" } " in what the pipeline sends."
+                }
+            }
             div.tiles { @for figure in &FIGURES { (tile(shown, figure)) } }
         }
     }
+}
+
+/// The services whose deployments are in another env than their incidents.
+fn sentences(report: &Report) -> String {
+    report
+        .deployed_elsewhere
+        .iter()
+        .map(|elsewhere| said(&elsewhere.sentence()))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// A figure as it is shown: beside it how many it is of, below it its trend.

@@ -33,7 +33,9 @@ pub(super) fn health(shown: &Shown) -> Markup {
                         th scope="row" { (condition.about) }
                         td.title {
                             span.bad[condition.must_act] { (condition.says) }
-                            @if condition.about == QUARANTINE { " " a href="/quarantine" { "All of them" } }
+                            @if condition.about == QUARANTINE && shown.gauges.quarantined > 0 {
+                                " " a href="/quarantine" { "All of them" }
+                            }
                         }
                     }
                 }
@@ -84,7 +86,8 @@ fn quarantine(shown: &Shown) -> Condition {
     let says = match quarantined {
         0 => "Empty: every signed webhook was understood.".to_owned(),
         n => format!(
-            "{} not understood. They are kept and change no failure.",
+            "{} not understood: kept, and part of no failure. A newer version of the program may read them: \
+             `pagerduty-dora quarantine retry --all` reads them again.",
             count(usize::try_from(n).unwrap_or(usize::MAX), "signed webhook")
         ),
     };

@@ -30,9 +30,8 @@ use sha2::{Digest, Sha256};
 use self::boards::PERIODS;
 pub(super) use self::boards::{Boards, TREND_SPAN};
 use self::page::{Shown, dashboard, notice};
-use super::admin::{Admin, blocking, obey};
+use super::admin::{Admin, Told, UNKNOWN_FAILURE, blocking, obey, story as told};
 use crate::domain::failure::State as FailureState;
-use crate::pagerduty::payload;
 use crate::random;
 use crate::store::{Filter, Order, OutboxFilter, RowState};
 
@@ -105,7 +104,8 @@ pub(super) async fn index(
 async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
     let (reader, now) = (admin.reader.clone(), admin.clock.now());
     let (env, token) = (admin.policy.default_env.clone(), admin.token.shown.clone());
-    let (backends, trouble) = (admin.backends.clone(), admin.store.trouble());
+    let backends = admin.recipients.iter().map(|recipient| recipient.name.clone()).collect();
+    let trouble = admin.store.trouble();
     let received = admin.requests.standing();
     let figures = admin.figures.boards(now, &env, &admin.timezone).await?;
     let gauges_computed_at = admin.figures.gauges_computed_at();
@@ -138,11 +138,15 @@ async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
 
 /// `GET /failures/{id}`
 pub(super) async fn failure(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Response {
-    let (reader, policy, asked) = (admin.reader.clone(), Arc::clone(&admin.policy), id.clone());
-    match blocking(move || reader.story(&asked, &policy, payload::stored)).await {
-        Ok(Some(found)) => story::story(&id, &found).into_response(),
-        Ok(None) => {
-            notice(StatusCode::NOT_FOUND, "Not found", &html! { "No failure with this id is known." })
+    match told(&admin, id.clone()).await {
+        Ok(Told::Story(found)) => story::story(&id, &found).into_response(),
+        Ok(Told::Unknown) => notice(StatusCode::NOT_FOUND, "Not found", &html! { (UNKNOWN_FAILURE) }),
+        Ok(Told::Several(ids)) => {
+            let text = html! {
+                "Several failures have an id like this:"
+                @for id in &ids { " " a href={ "/failures/" (id) } { (id) } }
+            };
+            notice(StatusCode::NOT_FOUND, "Not found", &text)
         }
         Err(response) => response,
     }

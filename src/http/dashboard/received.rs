@@ -12,7 +12,10 @@ use crate::http::requests::Refusal;
 pub(super) fn webhooks(shown: &Shown) -> Condition {
     let received = &shown.received;
     let accepted = match received.accepted_at {
-        Some(at) => format!("The last one was accepted {} ago ({}).", ago(shown.now, at), minute(at)),
+        Some(at) => {
+            let test = if received.accepted_a_test { ", a test event, pagey.ping" } else { "" };
+            format!("The last one was accepted {} ago ({}{test}).", ago(shown.now, at), minute(at))
+        }
         None => "None was accepted yet.".to_owned(),
     };
     let must_act = received.last_was_refused;
@@ -38,6 +41,9 @@ const NEWS: Duration = Duration::from_hours(24);
 pub(super) fn events_api(shown: &Shown) -> Condition {
     let received = &shown.received;
     let last = match shown.last_deployment_at {
+        Some(at) if at > shown.now => {
+            format!("The last deployment finishes in the future, at {}.", minute(at))
+        }
         Some(at) => format!("The last deployment finished {} ago ({}).", ago(shown.now, at), minute(at)),
         None => "There is no deployment yet.".to_owned(),
     };

@@ -14,21 +14,20 @@ pub(super) fn story(id: &str, story: &Story) -> Html<String> {
     let id = failure.map_or(id, |failure| failure.id.as_str());
     let name = name(failure.and_then(|failure| failure.title.as_deref()), id);
     let content = html! {
-        header { nav aria-label="Back" { a href="/" { "← All failures" } } p.quiet { "All times are UTC." } }
+        header { nav aria-label="Back" { a href="/" { "← Dashboard" } } p.quiet { "All times are UTC." } }
         main #content {
             h1 { bdi { (name) } }
             @match failure {
                 None => { p { "No failure: no event has shown the incident itself." } },
                 Some(failure) => { (summary(id, failure)) },
             }
-            h2 #why { "What decided what" }
-            div.card { (wide("Table of what decided what", &why(story))) }
+            h2 #why { "Reasons" }
+            div.card { (wide("Table of reasons", &why(story))) }
             h2 #events { "Events, as they were received" }
             div.card { (wide("Table of events", &events(story))) }
             h2 #attempts { "What backends were told" }
-            @if story.attempts.is_empty() {
-                p.card.quiet { (story.nothing_told()) }
-            } @else {
+            @for sentence in &story.not_told { p.card.quiet { (said(sentence)) } }
+            @if !story.attempts.is_empty() {
                 div.card { (wide("Table of what backends were told", &attempts(story))) }
             }
         }
@@ -67,7 +66,7 @@ fn summary(id: &str, failure: &Failure) -> Markup {
 fn why(story: &Story) -> Markup {
     html! {
         table {
-            thead { tr { th scope="col" { "About" } th scope="col" { "Is" } th scope="col" { "Because" } } }
+            thead { tr { th scope="col" { "Field" } th scope="col" { "Value" } th scope="col" { "Reason" } } }
             tbody { @for why in &story.why {
                 tr {
                     th scope="row" { (why.about.replace('_', " ")) }
@@ -83,7 +82,7 @@ fn events(story: &Story) -> Markup {
     html! {
         table {
             thead { tr { th scope="col" { "Received" } th scope="col" { "Occurred" } th scope="col" { "Event" }
-                th.number scope="col" { "Came again" } } }
+                th.number scope="col" { "Duplicates" } } }
             tbody { @for event in &story.events {
                 tr { td.time { (second(event.received_at)) } td.time { (second(event.occurred_at)) }
                     td { (said(&event.event_type)) } td.number { (event.duplicates) } }

@@ -9,6 +9,8 @@ use crate::domain::timestamp::Timestamp;
 
 /// More of a text from elsewhere is not shown among others.
 const LONGEST: usize = 160;
+/// A longer id is cut in the middle where it stands in a table.
+const LONGEST_ID: usize = 18;
 /// Stands where there is nothing, which is not zero.
 pub(super) const NOTHING: &str = "–";
 
@@ -24,6 +26,16 @@ pub(super) fn said(text: &str) -> String {
 /// The same, where it may be missing.
 pub(super) fn maybe(text: Option<&String>) -> String {
     text.map_or_else(|| NOTHING.to_owned(), |text| said(text))
+}
+
+/// Beginning and end of an id, if it is too long for a cell of a table.
+pub(super) fn cut_in_the_middle(id: &str) -> String {
+    let printable: Vec<char> = printable(id).chars().collect();
+    if printable.len() <= LONGEST_ID {
+        return printable.into_iter().collect();
+    }
+    let (beginning, end) = (LONGEST_ID / 2, printable.len() - (LONGEST_ID - 1) / 2);
+    printable[..beginning].iter().chain(&['…']).chain(&printable[end..]).collect()
 }
 
 /// Name of a failure on the pages: its title, or else its id.
@@ -99,6 +111,13 @@ mod tests {
         assert_eq!(said("a\0b\u{202e}c\n"), "a·b·c·");
         assert_eq!(said(&"ä".repeat(160)), "ä".repeat(160));
         assert_eq!(said(&"ä".repeat(10_000)), format!("{}…", "ä".repeat(160)));
+    }
+
+    #[test]
+    fn ids_are_cut_in_the_middle() {
+        assert_eq!(cut_in_the_middle("release-2026-11-02"), "release-2026-11-02");
+        assert_eq!(cut_in_the_middle("release-checkout-2026-11-02"), "release-c…26-11-02");
+        assert_eq!(cut_in_the_middle(&"ä".repeat(40)).chars().count(), 18);
     }
 
     #[test]
