@@ -12,8 +12,10 @@ pub const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 pub const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// Longest wait for the next probe of a backend that does not answer: one request a minute costs nobody anything.
 const LONGEST_PROBE_WAIT: Duration = Duration::from_mins(1);
-/// Time during which a row that is answered 404 or 405 is tried again. It is dead after that.
+/// Time during which a row that is answered 404 or 405 is tried again. It may be dead after that.
 const LONGEST_NOT_FOUND: Duration = Duration::from_hours(1);
+/// Number of such answers without which a row is not dead: two that are an hour apart say little.
+const LEAST_NOT_FOUND: u32 = 10;
 
 /// Result of an attempt for its revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub enum Verdict {
     Retry(Option<Duration>),
     /// It takes nothing from us: wrong credentials or wrong address. Not the revision's fault.
     Refused,
-    /// 404 or 405: perhaps a proxy in between said so, for a while. Tried again for an hour, see [`is_lost`].
+    /// 404 or 405: perhaps a proxy in between said so, for a while. Tried again for an hour, see [`NotFound`].
     NotFound,
     /// It will never take this one.
     Dead,
@@ -62,9 +64,21 @@ pub fn probe_wait(failed: u32, asked: Option<Duration>, share: f64) -> Duration 
     ceiling.mul_f64(0.5 + share.clamp(0.0, 1.0) / 2.0).max(asked)
 }
 
-/// `true` if a row that is answered 404 or 405 since `since` is dead.
-pub fn is_lost(since: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(since) >= LONGEST_NOT_FOUND
+/// The last answers of a row, as far as they were all 404 or 405. Any other answer ends the count; no answer does not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NotFound {
+    /// Time of the first of them; `None`: there was none.
+    pub since: Option<Timestamp>,
+    /// Number of them.
+    pub times: u32,
+}
+
+impl NotFound {
+    /// `true` if one more now makes the row dead.
+    pub fn is_lost(self, now: Timestamp) -> bool {
+        self.times + 1 >= LEAST_NOT_FOUND
+            && self.since.is_some_and(|since| now.duration_since(since) >= LONGEST_NOT_FOUND)
+    }
 }
 
 #[cfg(test)]
@@ -113,9 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_lost_after_an_hour_of_404() {
+    fn a_row_is_lost_after_an_hour_of_404_and_ten_of_them() {
         let since = Timestamp::from_nanos(0);
-        let after = |minutes| is_lost(since, since.saturating_add(Duration::from_mins(minutes)));
-        assert_eq!([after(0), after(59), after(60)], [false, false, true]);
+        let after = |minutes, times| {
+            NotFound { since: Some(since), times }.is_lost(since.saturating_add(Duration::from_mins(minutes)))
+        };
+        assert_eq!([after(0, 99), after(59, 99), after(60, 9)], [false, false, true]);
+        assert!(!after(60, 8), "two answers an hour apart are not enough");
+        assert!(!NotFound::default().is_lost(since));
     }
 }

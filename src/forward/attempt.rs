@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::lane::{Change, Evidence, Tried};
+use super::lane::{Change, Evidence, REFUSED_WAIT, Tried};
 use super::{Running, STORE_PAUSE};
 use crate::backend::{Attempt, Reply};
 use crate::domain::forwarding::Destination;
 use crate::domain::lane::{Condition, Lane};
-use crate::domain::retry::{Verdict, is_lost, wait};
+use crate::domain::retry::{Verdict, wait};
 use crate::store::{Claimed, Outcome, StoreError};
 use crate::telemetry::metrics::Attempted;
 
@@ -16,7 +16,8 @@ impl Running {
     pub(super) async fn attempt(self: Arc<Self>, lane: Lane, tried: Tried, claimed: Claimed) {
         let reply = self.send(&claimed).await;
         let evidence = Evidence::of(reply.verdict, reply.status, claimed.frozen.action);
-        let outcome = self.outcome(&claimed, &reply);
+        let is_own_fault = self.lanes.with(lane, |watched| watched.is_own_fault(&tried));
+        let outcome = self.outcome(&claimed, &reply, is_own_fault);
         let now = self.clock.now();
         let change = self.lanes.with(lane, |watched| {
             if evidence != Evidence::None {
@@ -45,7 +46,7 @@ impl Running {
         })
     }
 
-    fn outcome(&self, claimed: &Claimed, reply: &Reply) -> Outcome {
+    fn outcome(&self, claimed: &Claimed, reply: &Reply, is_own_fault: bool) -> Outcome {
         let now = self.clock.now();
         let (status, error) = (reply.status, reply.error.clone().unwrap_or_default());
         let again = |asked| {
@@ -54,9 +55,10 @@ impl Running {
         };
         match reply.verdict {
             Verdict::Sent => Outcome::Sent { status },
-            Verdict::Refused => Outcome::Released { due_at: now, status, error },
+            Verdict::Refused if is_own_fault => again(None),
+            Verdict::Refused => Outcome::Released { due_at: now.saturating_add(REFUSED_WAIT), status, error },
             Verdict::Retry(asked) => again(asked),
-            Verdict::NotFound if !is_lost(claimed.not_found_since.unwrap_or(now), now) => again(None),
+            Verdict::NotFound if !claimed.not_found.is_lost(now) => again(None),
             Verdict::NotFound | Verdict::Dead => Outcome::Dead { status, error },
         }
     }
@@ -81,8 +83,10 @@ impl Running {
     /// Does and says what follows from an answer for the rest of the lane.
     async fn follow(&self, lane: Lane, change: Option<Change>) {
         let name = self.backend.name();
-        if let Some(Change { from: Condition::Unreachable, to: Condition::Delivering, .. }) = change
-            && let Err(error) = self.store.release(name, lane, self.clock.now()).await
+        if change.is_some_and(|change| {
+            matches!(change.from, Condition::Unreachable | Condition::Refusing)
+                && change.to == Condition::Delivering
+        }) && let Err(error) = self.store.release(name, lane, self.clock.now()).await
         {
             self.report.store_trouble("rows of a backend that answers again wait longer than needed", &error);
         }

@@ -7,8 +7,13 @@
 //! - No answer, or 503: the next request is a probe, unless the backend accepted another row meanwhile.
 //! - Another 5xx, 404, 405, 408 or an odd status: the same, once a second row is answered so in a row.
 //! - 429: the backend asks to wait.
-//! - 401, 403 and redirects: the credentials are refused; one probe a minute.
+//! - 401, 403 and redirects: the credentials are refused; the next request is a probe, then there is one a minute.
 //! - Everything else, also 400: the backend answers.
+//!
+//! A row that failed before, while others were accepted since, is at fault itself: no answer to it takes the backend
+//! down, and it waits alone. So each row at fault can stop the others once at most, and only until a probe is accepted.
+//! Probes take turns between the newest row that has not failed and the one that is due longest, and take a suspect
+//! row, or that of the last probe, only where no other is due.
 
 use std::time::Duration;
 
@@ -16,9 +21,10 @@ use crate::domain::forwarding::Action;
 use crate::domain::lane::{Condition, LaneHealth};
 use crate::domain::retry::{Verdict, probe_wait};
 use crate::domain::timestamp::Timestamp;
+use crate::store::Choice;
 
 /// While a backend refuses our credentials it is asked once in this time, with one row.
-const REFUSED_WAIT: Duration = Duration::from_mins(1);
+pub(super) const REFUSED_WAIT: Duration = Duration::from_mins(1);
 /// Wait after a 429 that does not say how long.
 const RATE_LIMIT_WAIT: Duration = Duration::from_secs(1);
 
@@ -63,6 +69,8 @@ impl Evidence {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tried {
     row: i64,
+    /// Start of the row's present run of failures.
+    failing_since: Option<Timestamp>,
     /// Number of good answers when the attempt began.
     answers_before: u64,
     is_probe: bool,
@@ -87,6 +95,8 @@ pub(super) struct Watched {
     doubtful: Option<i64>,
     /// The probe under way.
     probe: Option<i64>,
+    /// The row that failed last, with no good answer since.
+    failed: Option<i64>,
     /// Attempts under way.
     in_flight: usize,
 }
@@ -116,14 +126,31 @@ impl Watched {
         }
     }
 
+    /// Rows to be sent now. Probes take turns: the newest row may be one that the backend takes, where older ones are
+    /// at fault, and in the end each row that waits is tried.
+    pub(super) fn choice(&self) -> Choice {
+        match self.health.not_before {
+            None => Choice::All,
+            Some(_) => {
+                Choice::Probe { newest: self.health.failed_probes.is_multiple_of(2), last: self.failed }
+            }
+        }
+    }
+
+    /// `true` if a failure of this attempt is the fault of its row: it failed before, and the backend accepted others
+    /// since.
+    pub(super) fn is_own_fault(&self, tried: &Tried) -> bool {
+        tried.failing_since.is_some_and(|since| self.health.succeeded_at >= Some(since))
+    }
+
     /// Notes that an attempt begins.
-    pub(super) fn begin(&mut self, row: i64) -> Tried {
+    pub(super) fn begin(&mut self, row: i64, failing_since: Option<Timestamp>) -> Tried {
         let is_probe = self.health.not_before.is_some();
         if is_probe {
             self.probe = Some(row);
         }
         self.in_flight += 1;
-        Tried { row, answers_before: self.answers, is_probe }
+        Tried { row, failing_since, answers_before: self.answers, is_probe }
     }
 
     /// Notes that an attempt ended, whatever came of it. One that panicked is noted by this alone.
@@ -156,12 +183,17 @@ impl Watched {
                 self.answers_well(now)
             }
             Evidence::Answered => self.answers_well(now),
-            Evidence::Refused => self.block(tried, Condition::Refusing, now, REFUSED_WAIT),
             Evidence::RateLimited(asked) => {
                 let pause = probe_wait(self.failed(tried), asked.or(Some(RATE_LIMIT_WAIT)), share);
                 self.block(tried, Condition::RateLimited, now, pause)
             }
-            Evidence::Down(_) | Evidence::Doubtful(_) if others_go_on => None,
+            _ if others_go_on => None,
+            _ if self.is_own_fault(&tried) => self.fails_by_itself(tried, now, share),
+            Evidence::Refused => {
+                // Another row shows at once if the first was refused for its own sake.
+                let pause = if tried.is_probe { REFUSED_WAIT } else { Duration::ZERO };
+                self.block(tried, Condition::Refusing, now, pause)
+            }
             Evidence::Doubtful(asked) if !tried.is_probe => {
                 let is_second = self.doubtful.replace(tried.row);
                 match is_second {
@@ -177,13 +209,27 @@ impl Watched {
 
     fn answers_well(&mut self, now: Timestamp) -> Option<Change> {
         self.answers += 1;
-        (self.doubtful, self.health.not_before, self.health.failed_probes) = (None, None, 0);
+        (self.doubtful, self.failed) = (None, None);
+        (self.health.not_before, self.health.failed_probes) = (None, 0);
         self.change(Condition::Delivering, now)
     }
 
     /// Failed probes in a row, this attempt included.
     fn failed(&self, tried: Tried) -> u32 {
         self.health.failed_probes + u32::from(tried.is_probe)
+    }
+
+    /// Says nothing of the backend, but that a probe of another row has to follow.
+    fn fails_by_itself(&mut self, tried: Tried, now: Timestamp, share: f64) -> Option<Change> {
+        if !tried.is_probe {
+            return None;
+        }
+        let condition = self.health.condition;
+        let pause = match condition {
+            Condition::Refusing => REFUSED_WAIT,
+            _ => probe_wait(self.failed(tried), None, share),
+        };
+        self.block(tried, condition, now, pause)
     }
 
     fn fail(&mut self, tried: Tried, asked: Option<Duration>, now: Timestamp, share: f64) -> Option<Change> {
@@ -201,6 +247,7 @@ impl Watched {
         now: Timestamp,
         pause: Duration,
     ) -> Option<Change> {
+        self.failed = Some(tried.row);
         self.health.failed_probes = self.failed(tried).min(u32::MAX - 1);
         let then = now.saturating_add(pause);
         // Attempts that were under way when the first one failed do not shorten the wait.

@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::domain::forwarding::Destination;
 use crate::domain::lane::Lane;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{Claim, Store};
+use crate::store::{Choice, Claim, Store};
 use crate::telemetry::metrics::Metrics;
 
 /// Wait while the store itself is in trouble.
@@ -121,20 +121,21 @@ impl Running {
         let mut room = self.backend.concurrency().saturating_sub(attempts.tasks.len());
         let (mut has_room, mut next) = (false, None);
         for lane in self.lanes.in_turn() {
-            let (limit, next_probe_at) = self
-                .lanes
-                .with(lane, |watched| (watched.room(room, now), watched.health().next_probe_at(now)));
+            let (choice, limit, next_probe_at) = self.lanes.with(lane, |watched| {
+                (watched.choice(), watched.room(room, now), watched.health().next_probe_at(now))
+            });
             next = earlier(next, next_probe_at);
             if limit == 0 {
                 continue;
             }
-            let Claim { rows, next_due_at } = self.claim(lane, limit, now).await;
+            let Claim { rows, next_due_at } = self.claim(lane, (choice, limit), now).await;
             has_room |= rows.len() < limit;
             next = earlier(next, next_due_at);
             room -= rows.len();
             self.report.claimed(lane, rows.is_empty(), &self.lanes, now);
             for claimed in rows {
-                let tried = self.lanes.with(lane, |watched| watched.begin(claimed.row));
+                let tried =
+                    self.lanes.with(lane, |watched| watched.begin(claimed.row, claimed.failing_since));
                 let attempt = Arc::clone(self).attempt(lane, tried, claimed);
                 attempts.begun.insert(attempts.tasks.spawn(attempt).id(), (lane, tried));
             }
@@ -142,8 +143,8 @@ impl Running {
         (has_room, next)
     }
 
-    async fn claim(&self, lane: Lane, limit: usize, now: Timestamp) -> Claim {
-        self.store.claim(self.backend.name(), lane, limit, now).await.unwrap_or_else(|error| {
+    async fn claim(&self, lane: Lane, which: (Choice, usize), now: Timestamp) -> Claim {
+        self.store.claim(self.backend.name(), lane, which, now).await.unwrap_or_else(|error| {
             self.report.store_trouble("the outbox could not be read", &error);
             Claim { rows: Vec::new(), next_due_at: Some(now.saturating_add(STORE_PAUSE)) }
         })

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use super::claim::{self, Claim};
+use super::claim::{self, Choice, Claim};
 use super::orders::{self, After, Obeyed, Order, Total};
 use super::outbox::{self, Outcome};
 use super::{Hurried, Store, StoreError, lane, owed_mark};
@@ -15,11 +15,11 @@ impl Store {
         &self,
         backend: &str,
         lane: Lane,
-        limit: usize,
+        (choice, limit): (Choice, usize),
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
         let backend = backend.to_owned();
-        self.queue(move |session| claim::claim(session, &backend, lane, limit, now)).await
+        self.queue(move |session| claim::claim(session, &backend, lane, (choice, limit), now)).await
     }
 
     /// Health of a lane of `backend`, as an earlier process left it.
@@ -37,7 +37,7 @@ impl Store {
     /// Has the rows of a lane that wait because attempts failed be due now: `backend` answers again.
     pub async fn release(&self, backend: &str, lane: Lane, now: Timestamp) -> Result<(), StoreError> {
         let backend = backend.to_owned();
-        self.queue(move |session| lane::release(session, &backend, lane, now)).await
+        self.queue(move |session| lane::release(session, &backend, (lane, false), now)).await
     }
 
     /// Puts before `backend` some of what changed about marks while it was not told of any. `false`: that was all.

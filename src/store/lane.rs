@@ -109,16 +109,16 @@ pub(super) fn hurry(session: &mut Session<'_>, backend: &str, now: Timestamp) ->
 }
 
 /// Has the rows of a lane that wait because attempts failed be due now: the backend answers again. Rows that were not
-/// attempted wait for a reason of their own.
+/// attempted wait for a reason of their own, and so do suspect ones, but for a person's wish.
 pub(super) fn release(
     session: &mut Session<'_>,
     backend: &str,
-    lane: Lane,
+    (lane, also_suspect): (Lane, bool),
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     const SQL: &str = "UPDATE outbox SET due_at_ns = ?3
-        WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3 AND attempts > 0";
-    if session.execute(SQL, params![backend, lane.as_str(), now.as_nanos()])? > 0 {
+        WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3 AND attempts + refusals > 0 AND suspect <= ?4";
+    if session.execute(SQL, params![backend, lane.as_str(), now.as_nanos(), also_suspect])? > 0 {
         session.outbox_changed = true;
     }
     Ok(())

@@ -44,7 +44,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use claim::{Claim, Claimed};
+pub use claim::{Choice, Claim, Claimed};
 pub use figures::FiguresReader;
 pub use files::is_in_use;
 pub use find::{Found, FoundKind, UnknownBackend};

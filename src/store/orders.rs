@@ -81,7 +81,8 @@ pub(super) fn obey(
     const DISCARD: &str =
         "UPDATE outbox SET state = 'discarded', due_at_ns = NULL, suspect = 0 WHERE id = ?1";
     const RETRY: &str =
-        "UPDATE outbox SET state = 'pending', due_at_ns = ?2, missing_since_ns = NULL WHERE id = ?1";
+        "UPDATE outbox SET state = 'pending', due_at_ns = ?2, missing_since_ns = NULL, missing = 0
+        WHERE id = ?1";
     let found = session.prepare(FIND)?.query_row([row], |columns| {
         let word = columns.get_ref(1)?.as_str()?;
         let state = RowState::parse(word).ok_or_else(|| unknown_word(1, word))?;
@@ -166,7 +167,7 @@ pub(super) fn hurry_all(
         statement.query_map([backend], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     for (backend, word) in lanes {
         let lane = Lane::parse(&word).ok_or_else(|| unknown_word(1, &word))?;
-        lane::release(session, &backend, lane, now)?;
+        lane::release(session, &backend, (lane, true), now)?;
         lane::hurry(session, &backend, now)?;
     }
     Ok(())

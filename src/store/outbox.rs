@@ -14,7 +14,10 @@ use crate::domain::timestamp::Timestamp;
 
 /// The answers to be tried again that say that nothing was taken: keys were wrong, there is nothing (yet) to change,
 /// too much at once. After a 503 of some proxy that is not certain.
-const CLEAR_REFUSALS: [u16; 5] = [401, 403, 404, 405, 429];
+fn is_clear(status: u16) -> bool {
+    matches!(status, 300..=399 | 401 | 403 | 404 | 405 | 429)
+}
+
 /// A row is suspect from so many failed attempts on, while other rows are accepted.
 const SUSPECT_FROM_ATTEMPTS: u32 = 3;
 
@@ -87,7 +90,7 @@ impl Outcome {
     fn is_clear_refusal(&self) -> bool {
         match self {
             Self::Sent { status } => status.is_none(),
-            Self::Retry { status, .. } => status.is_some_and(|status| CLEAR_REFUSALS.contains(&status)),
+            Self::Retry { status, .. } => status.is_some_and(is_clear),
             Self::Dead { .. } | Self::Released { .. } => true,
         }
     }
@@ -343,17 +346,28 @@ pub(super) fn record_attempt(
 
 /// Notes since when a row fails, and whether it is at fault itself: others of its backend were accepted since.
 fn judge(session: &Session<'_>, row: i64, outcome: &Outcome, now: Timestamp) -> rusqlite::Result<()> {
-    const WELL: &str = "UPDATE outbox SET failing_since_ns = NULL, suspect = 0
-        WHERE id = ?1 AND failing_since_ns IS NOT NULL";
+    const WELL: &str =
+        "UPDATE outbox SET failing_since_ns = NULL, missing_since_ns = NULL, missing = 0, suspect = 0
+        WHERE id = ?1 AND (failing_since_ns IS NOT NULL OR suspect = 1)";
+    const MISSING: &str =
+        "UPDATE outbox SET missing_since_ns = coalesce(missing_since_ns, ?2), missing = missing + 1
+        WHERE id = ?1";
+    const NOT_MISSING: &str = "UPDATE outbox SET missing_since_ns = NULL, missing = 0
+        WHERE id = ?1 AND missing > 0";
     const FAILS: &str = "UPDATE outbox SET failing_since_ns = coalesce(failing_since_ns, ?2),
-        missing_since_ns = iif(?3, coalesce(missing_since_ns, ?2), missing_since_ns),
-        suspect = attempts >= ?4 AND EXISTS (SELECT 1 FROM lane WHERE lane.backend = outbox.backend
+        suspect = attempts >= ?3 AND EXISTS (SELECT 1 FROM lane WHERE lane.backend = outbox.backend
             AND lane.lane = outbox.lane AND lane.succeeded_at_ns >= coalesce(outbox.failing_since_ns, ?2 + 1))
         WHERE id = ?1";
-    let Outcome::Retry { status, .. } = outcome else { return session.execute(WELL, [row]).map(drop) };
+    let (Outcome::Retry { status, .. } | Outcome::Released { status, .. }) = outcome else {
+        return session.execute(WELL, [row]).map(drop);
+    };
+    match status {
+        Some(404 | 405) => drop(session.execute(MISSING, params![row, now.as_nanos()])?),
+        Some(_) => drop(session.execute(NOT_MISSING, [row])?),
+        None => {}
+    }
     if *status == Some(429) {
         return Ok(());
     }
-    let is_missing = matches!(status, Some(404 | 405));
-    session.execute(FAILS, params![row, now.as_nanos(), is_missing, SUSPECT_FROM_ATTEMPTS]).map(drop)
+    session.execute(FAILS, params![row, now.as_nanos(), SUSPECT_FROM_ATTEMPTS]).map(drop)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::params;
 
-use super::claim::Claimed;
+use super::claim::{Claimed, not_found, time};
 use super::outbox::{destination, frozen, subject};
 use super::writer::Session;
 use crate::domain::forwarding::Destination;
@@ -62,7 +62,8 @@ pub(super) fn due(
     limit: usize,
 ) -> rusqlite::Result<Vec<Claimed>> {
     const DUE: &str =
-        "SELECT o.id, f.failure_id, o.revision, o.attempts, o.taken, o.action, o.body, d.deployment_id
+        "SELECT o.id, f.failure_id, o.revision, o.attempts, o.taken, o.action, o.body, d.deployment_id,
+            o.missing_since_ns, o.missing, o.failing_since_ns
         FROM outbox o LEFT JOIN failure f ON f.id = o.failure LEFT JOIN deployment d ON d.id = o.deployment
         WHERE o.backend = ?1 AND o.lane = ?2 AND o.again_at_ns <= ?3 AND NOT EXISTS (
             SELECT 1 FROM outbox other WHERE other.failure = o.failure AND other.backend = o.backend
@@ -85,7 +86,9 @@ pub(super) fn due(
                 attempts: row.get(3)?,
                 taken: row.get(4)?,
                 frozen: frozen(row, 5)?,
-                not_found_since: None,
+                not_found: not_found(row, 8)?,
+                failing_since: time(row, 10)?,
+                is_again: true,
             })
         })?
         .collect()

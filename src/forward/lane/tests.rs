@@ -12,12 +12,21 @@ fn error(status: u16) -> (Verdict, Option<u16>) {
     (Verdict::of_status(status, None), Some(status))
 }
 
+/// A row that waits.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    /// The second that it is due at.
+    due: u64,
+    row: i64,
+    attempts: u32,
+    failing_since: Option<Timestamp>,
+    is_suspect: bool,
+}
+
 /// A loop in small: rows that wait, each until its time, and a lane that lets some of them through.
 struct Loop<'a> {
     watched: Watched,
-    /// By the second that each is due at.
-    waiting: Vec<(u64, i64)>,
-    attempts: std::collections::HashMap<i64, u32>,
+    waiting: Vec<Waiting>,
     script: &'a Script<'a>,
     requests: Vec<(u64, i64)>,
     most: usize,
@@ -25,39 +34,75 @@ struct Loop<'a> {
 
 impl<'a> Loop<'a> {
     fn new(rows: i64, most: usize, script: &'a Script<'a>) -> Self {
-        let waiting = (0..rows).map(|row| (0, row)).collect();
-        let (attempts, requests) = (std::collections::HashMap::new(), Vec::new());
-        Self { watched: Watched::default(), waiting, attempts, script, requests, most }
+        let mut forwarding =
+            Self { watched: Watched::default(), waiting: Vec::new(), script, requests: Vec::new(), most };
+        (0..rows).for_each(|row| forwarding.comes(row, 0));
+        forwarding
+    }
+
+    fn comes(&mut self, row: i64, due: u64) {
+        self.waiting.push(Waiting { due, row, attempts: 0, failing_since: None, is_suspect: false });
+    }
+
+    /// Takes the row that the store would choose.
+    fn choose(&mut self, choice: Choice, second: u64) -> Option<Waiting> {
+        let rank = |waiting: &Waiting| match choice {
+            Choice::All => (usize::from(waiting.is_suspect), waiting.due.cast_signed(), waiting.row),
+            Choice::Probe { last, .. } if last == Some(waiting.row) => (3, 0, 0),
+            Choice::Probe { newest: true, .. } if !waiting.is_suspect && waiting.failing_since.is_none() => {
+                (0, -waiting.due.cast_signed(), -waiting.row)
+            }
+            Choice::Probe { .. } => {
+                (1 + usize::from(waiting.is_suspect), waiting.due.cast_signed(), waiting.row)
+            }
+        };
+        let due = self.waiting.iter().enumerate().filter(|(_, waiting)| waiting.due <= second);
+        let (found, _) = due.min_by_key(|(_, waiting)| rank(waiting))?;
+        Some(self.waiting.swap_remove(found))
     }
 
     /// Sends what is due at a second, round by round, until nothing more may be sent in it.
     fn second(&mut self, second: u64) {
-        let now = Timestamp::from_nanos(0).saturating_add(Duration::from_secs(second));
+        let now = now(second);
         loop {
-            self.waiting.sort_unstable();
-            let due = self.waiting.iter().take_while(|(at, _)| *at <= second).count();
-            let begun = due.min(self.watched.room(self.most, now));
-            if begun == 0 {
+            let (choice, room) = (self.watched.choice(), self.watched.room(self.most, now));
+            let rows: Vec<Waiting> = (0..room).map_while(|_| self.choose(choice, second)).collect();
+            if rows.is_empty() {
                 return;
             }
-            let rows: Vec<i64> = self.waiting.drain(..begun).map(|(_, row)| row).collect();
-            let tried: Vec<Tried> = rows.iter().map(|row| self.watched.begin(*row)).collect();
-            for (row, tried) in rows.into_iter().zip(tried) {
-                self.requests.push((second, row));
-                let (verdict, status) = (self.script)(row, second);
-                let change =
-                    self.watched.note(tried, Evidence::of(verdict, status, Action::Replace), now, 1.0);
-                self.watched.end(tried);
-                if verdict != Verdict::Sent && verdict != Verdict::Dead {
-                    let attempts = self.attempts.entry(row).or_default();
-                    *attempts += 1;
-                    let pause = crate::domain::retry::wait(*attempts, None, 1.0).as_secs();
-                    self.waiting.push((second + pause.max(1), row));
-                }
-                if change.is_some_and(|change| change.to == Condition::Delivering) {
-                    self.waiting.iter_mut().for_each(|(at, _)| *at = (*at).min(second + 1));
-                }
+            let begun: Vec<(Waiting, Tried)> = rows
+                .into_iter()
+                .map(|waiting| (waiting, self.watched.begin(waiting.row, waiting.failing_since)))
+                .collect();
+            for (waiting, tried) in begun {
+                self.ends(waiting, tried, second);
             }
+        }
+    }
+
+    fn ends(&mut self, mut waiting: Waiting, tried: Tried, second: u64) {
+        let now = now(second);
+        self.requests.push((second, waiting.row));
+        let (verdict, status) = (self.script)(waiting.row, second);
+        let is_own_fault = self.watched.is_own_fault(&tried);
+        let change = self.watched.note(tried, Evidence::of(verdict, status, Action::Replace), now, 1.0);
+        self.watched.end(tried);
+        if verdict == Verdict::Refused && !is_own_fault {
+            waiting.due = second + REFUSED_WAIT.as_secs();
+            waiting.failing_since.get_or_insert(now);
+            self.waiting.push(waiting);
+        } else if verdict != Verdict::Sent && verdict != Verdict::Dead {
+            waiting.attempts += 1;
+            let pause = crate::domain::retry::wait(waiting.attempts, None, 1.0).as_secs();
+            waiting.due = second + pause.max(1);
+            waiting.is_suspect = waiting.attempts >= 3 && is_own_fault;
+            waiting.failing_since.get_or_insert(now);
+            self.waiting.push(waiting);
+        }
+        if change.is_some_and(|change| change.to == Condition::Delivering) {
+            let released =
+                self.waiting.iter_mut().filter(|row| row.failing_since.is_some() && !row.is_suspect);
+            released.for_each(|row| row.due = row.due.min(second + 1));
         }
     }
 }
@@ -68,7 +113,7 @@ proptest! {
     #[test]
     fn poisonous_rows_hold_up_no_other(
         poison in prop::collection::btree_set(0_i64..60, 0..20),
-        status in prop::sample::select(vec![500_u16, 502, 503, 404, 400, 0]),
+        status in prop::sample::select(vec![500_u16, 502, 503, 404, 403, 400, 0]),
         most in 1_usize..6,
     ) {
         let script = |row: i64, _: u64| match (poison.contains(&row), status) {
@@ -78,10 +123,47 @@ proptest! {
         };
         let mut forwarding = Loop::new(60, most, &script);
         (0..1_200).for_each(|second| forwarding.second(second));
-        let left: Vec<i64> = forwarding.waiting.iter().map(|(_, row)| *row).collect();
+        let left: Vec<i64> = forwarding.waiting.iter().map(|waiting| waiting.row).collect();
         prop_assert!(left.iter().all(|row| poison.contains(row)), "{left:?} wait");
         let good = forwarding.requests.iter().filter(|(_, row)| !poison.contains(row));
         prop_assert_eq!(good.count(), 60 - poison.len(), "each good row is sent once");
+    }
+
+    /// Good rows that come later, behind any number of poisonous ones, are sent soon: after few requests, in minutes, and
+    /// once all poisonous rows have failed, at once.
+    #[test]
+    fn poisonous_rows_delay_later_ones_by_little(
+        statuses in prop::collection::vec(prop::sample::select(vec![500_u16, 502, 503, 404, 403, 301, 0]), 1..60),
+        every in 5_u64..40,
+        most in 1_usize..6,
+    ) {
+        let poison = i64::try_from(statuses.len()).unwrap();
+        let script = |row: i64, _: u64| match usize::try_from(row - 1).ok().and_then(|at| statuses.get(at)) {
+            Some(0) => SILENT,
+            Some(status) => error(*status),
+            None => TAKEN,
+        };
+        // Row 0 is good, too: the backend is known to accept some.
+        let mut forwarding = Loop::new(1 + poison, most, &script);
+        let mut came = Vec::new();
+        for second in 0..7_200 {
+            if second % every == 0 && second < 7_000 {
+                let row = 1 + poison + i64::try_from(came.len()).unwrap();
+                came.push((second, row));
+                forwarding.comes(row, second);
+            }
+            forwarding.second(second);
+        }
+        for (came_at, row) in came {
+            let sent = forwarding.requests.iter().position(|(_, sent)| *sent == row);
+            prop_assert!(sent.is_some(), "row {row} is never sent");
+            let sent = sent.unwrap();
+            let late = forwarding.requests[sent].0 - came_at;
+            let before = forwarding.requests[..sent].iter().filter(|(at, _)| *at >= came_at).count();
+            prop_assert!(late <= 121, "row {row} is sent {late} s late");
+            prop_assert!(before <= 2 * statuses.len() + 20, "{before} requests before row {row}");
+            prop_assert!(came_at < 3_600 || late <= 1, "row {row} is sent {late} s late in the second hour");
+        }
     }
 
     /// While a backend is down, at most a few rows and then one probe a minute are sent; once it is up again, all are.
@@ -113,17 +195,17 @@ fn now(second: u64) -> Timestamp {
 #[test]
 fn the_first_failure_makes_the_next_row_a_probe_and_the_second_the_backend_down() {
     let mut watched = Watched::default();
-    let first = watched.begin(1);
+    let first = watched.begin(1, None);
     assert_eq!(watched.note(first, Evidence::Down(None), now(0), 1.0), None);
     watched.end(first);
     assert_eq!((watched.room(4, now(0)), watched.health().condition), (1, Condition::Delivering));
-    let probe = watched.begin(2);
+    let probe = watched.begin(2, None);
     assert_eq!(watched.room(4, now(0)), 0, "one at a time");
     let change = watched.note(probe, Evidence::Down(None), now(0), 1.0).unwrap();
     watched.end(probe);
     assert_eq!((change.from, change.to), (Condition::Delivering, Condition::Unreachable));
     assert_eq!((watched.room(4, now(0)), watched.room(4, now(1))), (0, 1));
-    let probe = watched.begin(3);
+    let probe = watched.begin(3, None);
     let change = watched.note(probe, Evidence::Accepted, now(61), 1.0).unwrap();
     assert_eq!(
         (change.to, change.lasted),
@@ -135,10 +217,45 @@ fn the_first_failure_makes_the_next_row_a_probe_and_the_second_the_backend_down(
 #[test]
 fn a_row_that_fails_while_others_are_accepted_says_nothing_of_the_backend() {
     let mut watched = Watched::default();
-    let (slow, quick) = (watched.begin(1), watched.begin(2));
+    let (slow, quick) = (watched.begin(1, None), watched.begin(2, None));
     watched.note(quick, Evidence::Accepted, now(0), 1.0);
     assert_eq!(watched.note(slow, Evidence::Down(None), now(9), 1.0), None);
     assert_eq!(watched.room(4, now(9)), 4);
+}
+
+#[test]
+fn a_row_that_fails_again_although_others_were_accepted_since_stops_nobody() {
+    for evidence in [Evidence::Down(None), Evidence::Doubtful(None), Evidence::Refused] {
+        let mut watched = Watched::default();
+        let first = watched.begin(1, None);
+        watched.note(first, evidence, now(0), 1.0);
+        watched.end(first);
+        let other = watched.begin(2, None);
+        watched.note(other, Evidence::Accepted, now(0), 1.0);
+        watched.end(other);
+        for second in 1..5 {
+            let again = watched.begin(1, Some(now(0)));
+            assert!(watched.is_own_fault(&again));
+            assert_eq!(watched.note(again, evidence, now(second), 1.0), None);
+            watched.end(again);
+            assert_eq!(watched.room(4, now(second)), 4);
+        }
+    }
+}
+
+#[test]
+fn a_first_refusal_has_another_row_sent_at_once_and_a_second_one_none_for_a_minute() {
+    let mut watched = Watched::default();
+    let first = watched.begin(1, None);
+    watched.note(first, Evidence::Refused, now(0), 1.0);
+    watched.end(first);
+    assert_eq!(watched.choice(), Choice::Probe { newest: true, last: Some(1) });
+    assert_eq!((watched.room(4, now(0)), watched.health().condition), (1, Condition::Refusing));
+    let probe = watched.begin(2, None);
+    watched.note(probe, Evidence::Refused, now(0), 1.0);
+    watched.end(probe);
+    assert_eq!(watched.choice(), Choice::Probe { newest: false, last: Some(2) });
+    assert_eq!((watched.room(4, now(59)), watched.room(4, now(60))), (0, 1));
 }
 
 #[test]
@@ -149,7 +266,7 @@ fn a_wait_that_a_backend_asks_for_holds_back_the_whole_lane() {
         (Evidence::Down(Some(hour)), Condition::Unreachable),
     ] {
         let mut watched = Watched::default();
-        let (first, other) = (watched.begin(1), watched.begin(2));
+        let (first, other) = (watched.begin(1, None), watched.begin(2, None));
         watched.note(first, evidence, now(0), 1.0);
         // It was under way already: its short wait does not end the long one.
         watched.note(other, Evidence::Down(None), now(1), 1.0);
@@ -164,7 +281,7 @@ fn a_wait_that_a_backend_asks_for_holds_back_the_whole_lane() {
 fn one_row_alone_that_is_answered_500_holds_back_nothing() {
     let mut watched = Watched::default();
     for second in 0..5 {
-        let tried = watched.begin(1);
+        let tried = watched.begin(1, None);
         watched.note(tried, Evidence::Doubtful(None), now(second), 1.0);
         watched.end(tried);
         assert_eq!(watched.room(4, now(second)), 4);
@@ -175,9 +292,13 @@ fn one_row_alone_that_is_answered_500_holds_back_nothing() {
 #[test]
 fn a_clock_that_is_set_back_ends_every_wait() {
     let mut watched = Watched::default();
-    let tried = watched.begin(1);
+    let tried = watched.begin(1, None);
     watched.heard(Some(403), None, now(10_000));
     watched.note(tried, Evidence::Refused, now(10_000), 1.0);
+    watched.end(tried);
+    watched.begin(1, None);
+    watched.heard(Some(403), None, now(10_000));
+    watched.note(Tried { is_probe: true, ..tried }, Evidence::Refused, now(10_000), 1.0);
     watched.end(tried);
     assert_eq!((watched.room(4, now(10_001)), watched.room(4, now(60))), (0, 1));
 }

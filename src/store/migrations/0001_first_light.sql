@@ -96,7 +96,8 @@ CREATE TABLE outbox (
     unknown         INTEGER NOT NULL DEFAULT 0, -- attempts without a clear answer: their requests may arrive late
     taken           INTEGER NOT NULL DEFAULT 0, -- how many of its requests the backend has, where it is several
     again_at_ns     INTEGER,                    -- a sent one: when it is sent once more (see resend.rs); else NULL
-    missing_since_ns INTEGER,                   -- when it was first answered 404 or 405; NULL: never
+    missing_since_ns INTEGER,                   -- first of its last answers, all 404 or 405; NULL: the last is another
+    missing         INTEGER NOT NULL DEFAULT 0, -- how many those are
     failing_since_ns INTEGER,                   -- when the first of its present run of failures was; NULL: none
     suspect         INTEGER NOT NULL DEFAULT 0, -- 1: it fails again and again while other rows are accepted
     last_status     INTEGER,

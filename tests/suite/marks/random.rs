@@ -18,7 +18,7 @@ use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::domain::submission::Submission;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::pagerduty::payload;
-use pagerduty_dora::store::{Claimed, CommitObserver, MOST_UNFOLDED, Outcome, Settings, Store};
+use pagerduty_dora::store::{Choice, Claimed, CommitObserver, MOST_UNFOLDED, Outcome, Settings, Store};
 use serde_json::Value;
 
 use crate::harness::time;
@@ -261,7 +261,7 @@ impl Life {
     async fn forward(&mut self, mut luck: impl FnMut(&Claimed) -> u8) -> bool {
         let mut rows = Vec::new();
         for lane in Lane::ALL {
-            let claim = self.store.claim("datadog", lane, 3, self.now).await.unwrap();
+            let claim = self.store.claim("datadog", lane, (Choice::All, 3), self.now).await.unwrap();
             rows.extend(claim.rows.into_iter().map(|claimed| (lane, claimed)));
         }
         for (lane, claimed) in &rows {
