@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
 
-use super::cells::wrapped;
+use super::cells::{cut_in_the_middle, display_width, wrapped};
 use super::failures::{or_dash, second};
 use super::table::{Column, render, say, say_json, width};
 use super::{Failed, Format, FormatName};
@@ -12,6 +12,7 @@ use crate::catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::deployment::Deployment;
+use crate::domain::explain::Why;
 use crate::domain::printable::{is_blank, printable};
 use crate::domain::span::span;
 use crate::pagerduty::payload;
@@ -151,14 +152,37 @@ fn heading(story: &Story, width: usize) -> String {
     format!("{title}\n{url}")
 }
 
+/// Values that are the ids of deployments.
+const IDS: [&str; 2] = ["deployment", "remediation"];
+/// Narrowest columns of the table of reasons.
+const NARROWEST_WHAT: usize = 16;
+const NARROWEST_VALUE: usize = 30;
+const NARROWEST_BECAUSE: usize = 24;
+
+/// Table of reasons. Ids stay whole, so that they can be copied: one for which the terminal is too narrow is cut in the
+/// middle, and stands whole in a line above the table.
 fn why(story: &Story, width: usize) -> Option<String> {
-    const COLUMNS: [Column; 3] = [
-        Column::text("WHAT").wrapped_to(16),
-        Column::text("VALUE").wrapped_to(30),
-        Column::text("BECAUSE").wrapped_to(24),
+    let room = width.saturating_sub(NARROWEST_WHAT + NARROWEST_BECAUSE + 4).max(NARROWEST_VALUE);
+    let is_id = |why: &Why| IDS.contains(&why.about.as_str());
+    let ids = story.why.iter().filter(|why| is_id(why)).map(|why| display_width(&printable(&why.value)));
+    let value = ids.filter(|wide| *wide <= room).max().unwrap_or_default().max(NARROWEST_VALUE);
+    let columns = [
+        Column::text("WHAT").wrapped_to(NARROWEST_WHAT),
+        Column::text("VALUE").wrapped_to(value),
+        Column::text("BECAUSE").wrapped_to(NARROWEST_BECAUSE),
     ];
-    let rows = story.why.iter().map(|why| vec![why.about.clone(), why.value.clone(), why.because.clone()]);
-    table(&COLUMNS, rows, width)
+    let mut whole = String::new();
+    let rows = story.why.iter().map(|why| {
+        let shown = printable(&why.value);
+        let is_cut = is_id(why) && display_width(&shown) > room;
+        if is_cut {
+            whole += &format!("{}: {shown}\n", why.about);
+        }
+        let shown = if is_cut { cut_in_the_middle(&shown, value) } else { shown };
+        vec![why.about.clone(), shown, why.because.clone()]
+    });
+    let table = table(&columns, rows, width)?;
+    Some(if whole.is_empty() { table } else { [&whole, "\n", &table].concat() })
 }
 
 fn events(story: &Story, width: usize) -> Option<String> {

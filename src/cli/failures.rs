@@ -87,7 +87,7 @@ const COLUMNS: [Column; 9] = [
     Column::text("TEAM").cut_to(8).leaves(2),
     Column::text("ENV").cut_to(8).leaves(1),
     Column::text("SEVERITY").cut_to(8).leaves(3),
-    Column::text("STATE").cut_to(9),
+    Column::text("STATE").wrapped_to(9),
     Column::number("RESTORED"),
 ];
 

@@ -3,6 +3,7 @@
 use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 
+use crate::domain::explain::Why;
 use crate::store::{ListedFailure, OutboxRow, Story};
 
 const WIDTHS: [usize; 2] = [80, 100];
@@ -103,6 +104,21 @@ fn the_outbox_on_a_narrow_terminal() {
 #[test]
 fn a_story_on_a_narrow_terminal() {
     insta::assert_snapshot!(shown(|width| super::explain::text(&story(), width)));
+}
+
+#[test]
+fn the_id_of_a_deployment_stays_whole() {
+    for digits in [36, 64] {
+        let id = "0123456789abcdef".repeat(4)[..digits].to_owned();
+        let mut story = story();
+        let because = "the latest deployment".to_owned();
+        story.why.push(Why { about: "deployment".to_owned(), value: id.clone(), because });
+        for width in [80, 100, 120, 200] {
+            let text = super::explain::text(&story, width);
+            assert!(text.contains(&id), "{width}: {text}");
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}: {text}");
+        }
+    }
 }
 
 #[test]

@@ -132,7 +132,15 @@ mod tests {
             waiting: &waiting,
             recipients: &recipients,
         };
-        insta::assert_snapshot!(not_told(known, NOW).join("\n"), @"");
+        insta::assert_snapshot!(not_told(known, NOW).join("\n"), @r"
+        Backend settles was not told yet: it waits for failure.settle, until 2027-01-15T08:05:00Z.
+        Backend due was not told yet: it waits to be sent.
+        Backend removed was not told yet: no [[backend]] of this configuration has that name.
+        Backend new was not told: the failure was completed before the daemon ran with this backend as it is configured now. Failures that are completed from then on are sent.
+        Backend search was not told: its `services` do not name checkout.
+        Backend web was not told: its `teams` do not name payments.
+        Backend eu was not told: its `envs` do not name production.
+        ");
         let nobody = Known { in_outbox: &[], waiting: &[], recipients: &[], ..known };
         assert_eq!(not_told(nobody, NOW), ["No backend was told: no [[backend]] is configured."]);
         let told = Known { waiting: &[], recipients: &recipients[..1], ..known };

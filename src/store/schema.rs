@@ -97,6 +97,15 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// It is a database of another program.
+    #[error(
+        "{path} is a database of another program, and nothing was changed in it: have store.path name a file of its own",
+        path = path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// The SQLite that was linked is not safe.
     #[error("SQLite {0} can corrupt a store; 3.51.3 or later is needed")]
     UnsafeSqlite(&'static str),
@@ -140,6 +149,10 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
         return Err(OpenError::UnsafeSqlite(rusqlite::version()));
     }
     let mut db = open_writable(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    // Before anything is set: the journal mode stays in the file.
+    if is_foreign(&db).map_err(in_file(path))? {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
     prepare_writer(&db)
         .map_err(in_file(path))?
         .map_err(|mode| OpenError::NoWal { path: path.to_owned(), mode })?;
@@ -158,13 +171,14 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     }
     // Read-write and then query-only: a read-only connection cannot recover the WAL of a killed writer.
     let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let found = (|| {
+    let (found, is_foreign) = (|| {
         db.pragma_update(None, "query_only", true)?;
         db.pragma_update(None, "cache_size", -i64::from(READER_CACHE_KIB))?;
-        schema_version(&db)
+        Ok((schema_version(&db)?, is_foreign(&db)?))
     })()
     .map_err(in_file(path))?;
     match found {
+        _ if is_foreign => Err(OpenError::Foreign { path: path.to_owned() }),
         0 => Err(OpenError::Empty { path: path.to_owned() }),
         found if found > SCHEMA => Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA }),
         _ => Ok(db),
@@ -249,9 +263,38 @@ fn schema_version(db: &Connection) -> rusqlite::Result<u32> {
     db.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
+/// `true` if there is something in the database, and it is not a store's: this program writes the version of the schema
+/// together with the first tables.
+fn is_foreign(db: &Connection) -> rusqlite::Result<bool> {
+    let count = |sql| db.query_row(sql, [], |row| row.get::<_, u32>(0));
+    let ours = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('event', 'failure')";
+    Ok(match schema_version(db)? {
+        0 => count("SELECT count(*) FROM sqlite_schema")? > 0,
+        _ => count(ours)? < 2,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_of_another_program_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, sql) in [
+            ("no version", "CREATE TABLE notes (text TEXT)"),
+            ("a version", "CREATE TABLE notes (text TEXT); PRAGMA user_version = 1"),
+            ("a late version", "CREATE TABLE event (text TEXT); PRAGMA user_version = 99"),
+        ] {
+            let path = folder.path().join(name);
+            Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+            let before = std::fs::read(&path).unwrap();
+            for refusal in [open_to_write(&path).unwrap_err(), open_to_read(&path).unwrap_err()] {
+                assert!(matches!(refusal, OpenError::Foreign { .. }), "{name}: {refusal}");
+            }
+            assert_eq!(std::fs::read(&path).unwrap(), before, "{name}");
+        }
+    }
 
     #[test]
     fn a_newer_store_is_refused() {

@@ -47,7 +47,7 @@ async fn a_failure_is_linked_to_the_deployment_before_it_also_to_one_that_comes_
     let latest = deploy(&daemon, "v2", "09:30", json!({})).await;
     let (id, why) = linked(&daemon, "QLINKED001").await;
     assert_eq!(id, json!(latest));
-    assert!(why.starts_with("the latest of its services"), "{why}");
+    assert!(why.starts_with("the latest deployment of its services"), "{why}");
 }
 
 #[tokio::test]
