@@ -67,9 +67,9 @@ fn say_total(order: Order, Total { done, outdated }: Total) {
     say(format_args!("{} {is_done}{left}", dead_rows(done)));
 }
 
-/// A name that can only be the number of a row.
+/// Prefix of the number of a row, which no id has.
 const ROW: &str = "row:";
-/// Digits shorter than that are always the number of a row: nobody copies so little of an id.
+/// Number of digits from which on they may be the beginning of an id. Fewer are always the number of a row.
 const SHORTEST_BEGINNING: usize = 4;
 
 /// Rows that ids name.
@@ -80,7 +80,7 @@ struct Named {
     without_rows: Vec<String>,
 }
 
-/// The row that has this number. `None`: the text is the beginning of the id of something else.
+/// Row that has this number. `None`: the text is the beginning of another id.
 fn row(reader: &Reader, text: &str) -> anyhow::Result<Option<i64>> {
     if let Some(number) = text.strip_prefix(ROW) {
         return match number.parse() {

@@ -155,7 +155,7 @@ fn retry(config: &Config, ids: &[i64], is_each_told: bool) -> Result<(), Failed>
     told.close(tried)
 }
 
-/// What came of the rows so far. Each is told as it comes, because a later one may fail.
+/// Outcome of the rows so far. Each is printed as it comes, because a later one may fail.
 struct Told {
     rows: usize,
     /// Those that have left the quarantine are named, too.

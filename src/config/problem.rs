@@ -87,7 +87,7 @@ impl fmt::Display for Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
-/// Nobody reads more mistakes than that at once.
+/// Number of mistakes that are shown at most.
 const MOST_SHOWN: usize = 50;
 
 impl std::error::Error for Problems {}

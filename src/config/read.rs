@@ -12,7 +12,7 @@ use super::tree::{self, Removed};
 use super::wording::{self, Refusal};
 use super::{Config, Kind, Problem, secret_form, syntax};
 
-/// Looking for one more takes as long as all that the text has, so that there has to be an end.
+/// Number of mistakes after which the search ends: each further one takes as long as reading the whole text.
 pub(super) const MOST_MISTAKES: usize = 500;
 
 /// Keys whose values are secrets, or hold some: what is written there is never repeated.

@@ -16,7 +16,7 @@ const TROUBLE_LASTS: Duration = Duration::from_secs(10);
 pub struct Trouble {
     /// SQLite's words.
     pub error: String,
-    /// How long ago the first commit failed.
+    /// Time since the first commit that failed.
     pub lasts: Duration,
     /// Webhooks that were answered 503 because of it.
     pub refused_webhooks: usize,

@@ -34,7 +34,8 @@ pub(super) fn webhooks(shown: &Shown) -> Condition {
     Condition { about: "Webhooks".to_owned(), says, must_act }
 }
 
-/// How long a refused request to the event API is news. Nobody may ever send another one, and a scanner may have sent it.
+/// Time for which a refused request to the event API is an alarm. There may never be another one: a scanner may have sent
+/// it.
 const NEWS: Duration = Duration::from_hours(24);
 
 /// Red for a day after a request that was refused, unless one was accepted later.
