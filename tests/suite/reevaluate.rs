@@ -64,7 +64,7 @@ async fn a_daemon_under_another_configuration_is_told_apart() {
     let daemon = told(BEFORE).await;
     let refused = reevaluate(&Program::of(&daemon), TODAY, &[]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("restart it first"));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("restart it, then try again"));
     assert!(!severities(&daemon).await.contains(&json!("SEV-1")));
 }
 
