@@ -189,11 +189,9 @@ impl<'a> Value<'a> {
 
     fn merged(self, key: &str, most: u8) -> Option<Value<'a>> {
         let most = most.checked_sub(1)?;
-        let sources =
-            self.own("<<").into_iter().flat_map(|source| source.list().unwrap_or_else(|| vec![source]));
-        sources
-            .filter_map(|source| source.own(key).into_iter().next().or_else(|| source.merged(key, most)))
-            .next()
+        let own = self.own("<<").into_iter();
+        own.flat_map(|source| source.list().unwrap_or_else(|| vec![source]))
+            .find_map(|source| source.own(key).into_iter().next().or_else(|| source.merged(key, most)))
     }
 }
 

@@ -15,14 +15,13 @@ pub(super) fn is_in_every_text(pattern: &str) -> bool {
 fn is_empty(hir: &Hir, is_start: bool) -> bool {
     match hir.kind() {
         HirKind::Empty => true,
-        HirKind::Literal(_) | HirKind::Class(_) => false,
         HirKind::Look(Look::Start | Look::StartLF | Look::StartCRLF) => is_start,
         HirKind::Look(Look::End | Look::EndLF | Look::EndCRLF) => !is_start,
-        HirKind::Look(_) => false,
         HirKind::Repetition(repetition) => repetition.min == 0 || is_empty(&repetition.sub, is_start),
         HirKind::Capture(capture) => is_empty(&capture.sub, is_start),
         HirKind::Concat(parts) => parts.iter().all(|part| is_empty(part, is_start)),
         HirKind::Alternation(parts) => parts.iter().any(|part| is_empty(part, is_start)),
+        HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => false,
     }
 }
 

@@ -197,13 +197,13 @@ async fn two_404s_an_hour_apart_make_no_row_dead_and_another_answer_ends_their_c
     deliver(&daemon, 1).await;
     for (attempts, missing) in [(1, 1), (2, 2), (3, 0)] {
         backend.next().await;
-        until(&daemon, &format!("SELECT count(*) FROM attempt WHERE number = {attempts}")).await;
+        daemon.until(&format!("SELECT count(*) FROM attempt WHERE number = {attempts}")).await;
         assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 1);
         assert_eq!(daemon.query("SELECT missing FROM outbox"), missing);
         daemon.clock.advance(Duration::from_hours(2));
     }
     backend.next().await;
-    until(&daemon, "SELECT count(*) FROM outbox WHERE state = 'sent'").await;
+    daemon.until("SELECT count(*) FROM outbox WHERE state = 'sent'").await;
 }
 
 #[tokio::test]
@@ -214,15 +214,15 @@ async fn a_row_that_is_refused_for_its_own_sake_is_suspect_and_stops_no_other() 
         backend.will_answer(&[(status, &[])]);
         daemon.expect(event_of("incident.resolved", "QSUSPECT01"), "accepted").await;
         backend.next().await;
-        until(&daemon, &format!("SELECT count(*) FROM outbox WHERE last_status = {status}")).await;
+        daemon.until(&format!("SELECT count(*) FROM outbox WHERE last_status = {status}")).await;
         // Another row goes at once, and shows that the backend accepts others.
         deliver(&daemon, 1).await;
         assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDOWN00000");
-        until(&daemon, "SELECT count(*) FROM lane WHERE condition = 'delivering'").await;
+        daemon.until("SELECT count(*) FROM lane WHERE condition = 'delivering'").await;
         while daemon.query("SELECT sum(suspect) FROM outbox") == 0 {
             backend.will_answer(&[(status, &[])]);
             after_a_while(&daemon, &mut backend).await;
-            until(&daemon, "SELECT count(*) FROM outbox WHERE due_at_ns > 0").await;
+            daemon.until("SELECT count(*) FROM outbox WHERE due_at_ns > 0").await;
             assert_eq!(daemon.query("SELECT count(*) FROM lane WHERE condition = 'delivering'"), 1);
         }
         assert!(daemon.query("SELECT max(attempts) FROM outbox") >= 3);
