@@ -176,7 +176,7 @@ fn why(story: &Story, width: usize) -> Option<String> {
         let shown = printable(&why.value);
         let is_cut = is_id(why) && display_width(&shown) > room;
         if is_cut {
-            whole += &format!("{}: {shown}\n", why.about);
+            whole.extend([&why.about, ": ", &shown, "\n"]);
         }
         let shown = if is_cut { cut_in_the_middle(&shown, value) } else { shown };
         vec![why.about.clone(), shown, why.because.clone()]

@@ -54,7 +54,7 @@ pub(super) fn give(config: &Config, reader: &Reader, order: Order, which: &Which
     }
 }
 
-fn say_total(order: Order, Total { done, outdated }: Total) {
+fn say_total(order: Order, Total { done, outdated, waiting }: Total) {
     let is_done = match order {
         Order::Retry => "tried again now",
         Order::Discard => "given up",
@@ -64,7 +64,12 @@ fn say_total(order: Order, Total { done, outdated }: Total) {
         1 => "; 1 dead row left: a newer revision has replaced it".to_owned(),
         n => format!("; {} left: newer revisions have replaced them", dead_rows(n)),
     };
-    say(format_args!("{} {is_done}{left}", dead_rows(done)));
+    let tried = match waiting {
+        0 => String::new(),
+        1 => "; 1 waiting row is tried now".to_owned(),
+        n => format!("; {n} waiting rows are tried now"),
+    };
+    say(format_args!("{} {is_done}{left}{tried}", dead_rows(done)));
 }
 
 /// Prefix of the number of a row, which no id has.
@@ -153,14 +158,15 @@ async fn all_by_daemon(daemon: &Daemon, order: Order, which: &Which) -> anyhow::
 async fn all_directly(config: &Config, order: Order, which: &Which) -> Result<Total, Failed> {
     let direct = Direct::open(config, &Arc::new(catalog::policy(config)?))?;
     let (mut total, mut after, now) = (Total::default(), Some(After::default()), SystemClock.now());
+    // Before dead rows join those that wait.
+    if order == Order::Retry {
+        total += direct.store().hurry(which.backend.clone(), now).await.map_err(anyhow::Error::from)?;
+    }
     while let Some(last) = after {
         let some = direct.store().order_some(which.backend.clone(), order, last, now);
         let (part, next) = some.await.map_err(anyhow::Error::from)?;
         total += part;
         after = next;
-    }
-    if order == Order::Retry {
-        direct.store().hurry(which.backend.clone(), now).await.map_err(anyhow::Error::from)?;
     }
     direct.close().await?;
     Ok(total)

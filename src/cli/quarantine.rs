@@ -140,12 +140,12 @@ fn all(reader: &Reader) -> anyhow::Result<Vec<i64>> {
 }
 
 /// By way of the daemon where it runs, and in the store where it does not.
-fn retry(config: &Config, ids: &[i64], is_each_told: bool) -> Result<(), Failed> {
+fn retry(config: &Config, ids: &[i64], names_each: bool) -> Result<(), Failed> {
     if ids.is_empty() {
         tell("the quarantine is empty: there is nothing to read again");
         return Ok(());
     }
-    let mut told = Told { rows: ids.len(), is_each_told, gone: 0, staying: 0 };
+    let mut told = Told { rows: ids.len(), names_each, gone: 0, staying: 0 };
     let tried = runtime()?.block_on(async {
         match Daemon::find(config).await? {
             Some(daemon) => Ok(by_daemon(&daemon, ids, &mut told).await?),
@@ -159,7 +159,7 @@ fn retry(config: &Config, ids: &[i64], is_each_told: bool) -> Result<(), Failed>
 struct Told {
     rows: usize,
     /// Those that have left the quarantine are named, too.
-    is_each_told: bool,
+    names_each: bool,
     gone: usize,
     staying: usize,
 }
@@ -167,7 +167,7 @@ struct Told {
 impl Told {
     fn row(&mut self, id: i64, is_gone: bool, said: &str) {
         (self.gone, self.staying) = (self.gone + usize::from(is_gone), self.staying + usize::from(!is_gone));
-        if self.is_each_told || !is_gone {
+        if self.names_each || !is_gone {
             say(format_args!("{id}: {}", printable(said)));
         }
     }

@@ -43,8 +43,12 @@ pub(super) struct Options {
     #[arg(long, value_name = "F", conflicts_with = "secret_env")]
     secret_file: Option<PathBuf>,
 
-    /// Sign with the secret in this environment variable [default: PAGERDUTY_SIGNING_SECRET]
-    #[arg(long, value_name = "NAME")]
+    /// Variable of the secret
+    #[arg(
+        long,
+        value_name = "NAME",
+        help = "Sign with the secret in this environment variable [default: PAGERDUTY_SIGNING_SECRET]"
+    )]
     secret_env: Option<String>,
 
     /// Move all times so that the last event happened just now, and give each event a new id

@@ -185,9 +185,8 @@ pub(super) fn leave_out_damaged(written: &DeTable<'_>, left: &mut DeTable<'_>) -
                 refused.insert(name.to_owned());
             }
             (DeValue::Array(before), Some(DeValue::Array(after))) => {
-                if keep_whole(before, after) {
-                    refused.insert(name.to_owned());
-                }
+                let is_damaged = keep_whole(before, after);
+                refused.extend(is_damaged.then(|| name.to_owned()));
             }
             (DeValue::Table(before), Some(DeValue::Table(after))) => {
                 let is_damaged = |key: &str, value| after.get(key).is_none_or(|left| !is_same(value, left));

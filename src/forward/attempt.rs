@@ -91,7 +91,7 @@ impl Running {
             self.report.store_trouble("rows of a backend that answers again wait longer than needed", &error);
         }
         let health = self.lanes.with(lane, |watched| watched.health().clone());
-        if self.report.may_say(lane, health.condition) {
+        if health.condition != Condition::Delivering {
             let waiting = self.store.waiting(name, lane).await.ok();
             self.report.is_down(lane, &health, waiting, self.clock.now());
         }

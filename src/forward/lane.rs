@@ -7,7 +7,8 @@
 //! - No answer, or 503: the next request is a probe, unless the backend accepted another row meanwhile.
 //! - Another 5xx, 404, 405, 408 or an odd status: the same, once a second row is answered so in a row.
 //! - 429: the backend asks to wait.
-//! - 401, 403 and redirects: the credentials are refused; the next request is a probe, then there is one a minute.
+//! - 401, 403 and redirects: the credentials are refused; one probe a minute, and the first at once where the backend
+//!   accepted a request before.
 //! - Everything else, also 400: the backend answers.
 //!
 //! A row that failed before, while others were accepted since, is at fault itself: no answer to it takes the backend
@@ -190,8 +191,9 @@ impl Watched {
             _ if others_go_on => None,
             _ if self.is_own_fault(&tried) => self.fails_by_itself(tried, now, share),
             Evidence::Refused => {
-                // Another row shows at once if the first was refused for its own sake.
-                let pause = if tried.is_probe { REFUSED_WAIT } else { Duration::ZERO };
+                // Where rows were accepted before, another one shows at once if this is refused for its own sake.
+                let may_be_own = !tried.is_probe && self.health.succeeded_at.is_some();
+                let pause = if may_be_own { Duration::ZERO } else { REFUSED_WAIT };
                 self.block(tried, Condition::Refusing, now, pause)
             }
             Evidence::Doubtful(asked) if !tried.is_probe => {

@@ -2,6 +2,7 @@
 //! each row.
 
 use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,9 @@ use crate::store::{Claimed, Outcome};
 /// Time after which a backlog that is still being sent is told of all the same.
 const LONGEST_CATCHING_UP: Duration = Duration::from_mins(1);
 
+/// A backend that is asked again sooner than that may well answer then.
+const SHORTEST_TOLD: Duration = Duration::from_secs(2);
+
 /// State of one backend's log lines.
 pub(super) struct Report {
     backend: String,
@@ -28,7 +32,8 @@ pub(super) struct Report {
 struct OfLane {
     /// Lines that say that the backend is down, one limit for each condition.
     down: [LogLimit; Condition::ALL.len()],
-    up: LogLimit,
+    /// `true` once such a line was written, until the line that says that it is over.
+    is_told: AtomicBool,
     catching_up: Mutex<Option<CatchingUp>>,
 }
 
@@ -114,26 +119,26 @@ impl Report {
         *lock(&self.of(lane).catching_up) = Some(catching_up).filter(|_| to == Condition::Delivering);
     }
 
-    /// `true` if a line may be written that the backend is down: one a minute for each condition.
-    pub(super) fn may_say(&self, lane: Lane, condition: Condition) -> bool {
-        let limit = Condition::ALL.iter().zip(&self.of(lane).down).find(|(known, _)| **known == condition);
-        condition != Condition::Delivering
-            && limit.is_some_and(|(_, limit)| limit.pass(Instant::now()).is_some())
-    }
-
-    /// A backend that takes nothing: how many rows wait, and until when.
+    /// A backend that takes nothing: how many rows wait, and until when. One line a minute for each condition; the first
+    /// one once the next request is not at hand: before, it may be over at once, and more rows may come. Where a row is
+    /// alone, no other is sent at once to see.
     pub(super) fn is_down(&self, lane: Lane, health: &LaneHealth, waiting: Option<i64>, now: Timestamp) {
-        let next = health.not_before.map_or(Duration::ZERO, |then| then.duration_since(now));
+        let (of, answered_at) = (self.of(lane), health.answered_at.unwrap_or(now));
+        let is_at_hand = |then: Timestamp| then.duration_since(answered_at) < SHORTEST_TOLD;
+        let may_be_over = health.not_before.is_some_and(is_at_hand) && waiting != Some(1);
+        let mut limits = Condition::ALL.iter().zip(&of.down);
+        let limit = limits.find(|(known, _)| **known == health.condition).map(|(_, limit)| limit);
+        if may_be_over || limit.is_none_or(|limit| limit.pass(Instant::now()).is_none()) {
+            return;
+        }
+        of.is_told.store(true, Ordering::Relaxed);
+        let next = health.not_before.map(|then| then.duration_since(now)).filter(|next| next.as_secs() > 0);
+        let next = next.map(|next| format!(", next try in {}", words(next))).unwrap_or_default();
         let lasts = health.since.map_or(Duration::ZERO, |since| now.duration_since(since));
         let since =
             if lasts < Duration::from_secs(1) { String::new() } else { format!(" for {}", words(lasts)) };
         let waiting = waiting.map(|waiting| format!(", {waiting} waiting")).unwrap_or_default();
-        let text = format!(
-            "{}: {}{since}{waiting}, next try {}",
-            self.name(lane),
-            health.condition.words(),
-            if next < Duration::from_secs(1) { "now".to_owned() } else { format!("in {}", words(next)) }
-        );
+        let text = format!("{}: {}{since}{waiting}{next}", self.name(lane), health.condition.words());
         let error = health.error.as_deref();
         if health.condition == Condition::Refusing {
             tracing::error!(error, "{text}");
@@ -151,7 +156,8 @@ impl Report {
         if !is_done && now.duration_since(*since) < LONGEST_CATCHING_UP {
             return;
         }
-        if of.up.pass(Instant::now()).is_some() {
+        // Always, where a line said that it was down; else only after a while, as of a time before a restart.
+        if of.is_told.swap(false, Ordering::Relaxed) || *lasted >= LONGEST_CATCHING_UP {
             let again = match was {
                 Condition::Refusing => "accepts our credentials again",
                 Condition::RateLimited => "takes requests again",

@@ -45,13 +45,14 @@ pub(super) async fn discard(
 /// Each part in time, however many there are.
 async fn some_at_a_time(admin: &Admin, backend: Option<String>, order: Order) -> Result<Total, StoreError> {
     let (mut total, mut after, now) = (Total::default(), Some(After::default()), admin.clock.now());
+    // Before dead rows join those that wait.
+    if order == Order::Retry {
+        total += in_time(admin.store.hurry(backend.clone(), now)).await?;
+    }
     while let Some(last) = after {
         let (part, next) = in_time(admin.store.order_some(backend.clone(), order, last, now)).await?;
         total += part;
         after = next;
-    }
-    if order == Order::Retry {
-        in_time(admin.store.hurry(backend, now)).await?;
     }
     Ok(total)
 }

@@ -37,7 +37,7 @@ impl Store {
     /// Has the rows of a lane that wait because attempts failed be due now: `backend` answers again.
     pub async fn release(&self, backend: &str, lane: Lane, now: Timestamp) -> Result<(), StoreError> {
         let backend = backend.to_owned();
-        self.queue(move |session| lane::release(session, &backend, (lane, false), now)).await
+        self.queue(move |session| lane::release(session, &backend, (lane, false), now).map(drop)).await
     }
 
     /// Puts before `backend` some of what changed about marks while it was not told of any. `false`: that was all.
@@ -80,8 +80,8 @@ impl Store {
         self.queue(move |session| orders::obey_some(session, backend.as_deref(), order, &after, now)).await
     }
 
-    /// Has what waits for one backend, or for all, because attempts failed tried again at once.
-    pub async fn hurry(&self, backend: Option<String>, now: Timestamp) -> Result<(), StoreError> {
+    /// Has what waits for one backend, or for all, because attempts failed tried again at once. Returns how much waits.
+    pub async fn hurry(&self, backend: Option<String>, now: Timestamp) -> Result<Total, StoreError> {
         self.queue(move |session| orders::hurry_all(session, backend.as_deref(), now)).await
     }
 

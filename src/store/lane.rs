@@ -108,20 +108,31 @@ pub(super) fn hurry(session: &mut Session<'_>, backend: &str, now: Timestamp) ->
     Ok(())
 }
 
-/// Has the rows of a lane that wait because attempts failed be due now: the backend answers again. Rows that were not
+/// Has the rows of a lane that wait because attempts failed be due now, and returns their number: the backend answers again. Rows that were not
 /// attempted wait for a reason of their own, and so do suspect ones, but for a person's wish.
 pub(super) fn release(
     session: &mut Session<'_>,
     backend: &str,
     (lane, also_suspect): (Lane, bool),
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<usize> {
     const SQL: &str = "UPDATE outbox SET due_at_ns = ?3
         WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3 AND attempts + refusals > 0 AND suspect <= ?4";
-    if session.execute(SQL, params![backend, lane.as_str(), now.as_nanos(), also_suspect])? > 0 {
-        session.outbox_changed = true;
-    }
-    Ok(())
+    let released = session.execute(SQL, params![backend, lane.as_str(), now.as_nanos(), also_suspect])?;
+    session.outbox_changed |= released > 0;
+    Ok(released)
+}
+
+/// The number of rows that are due in a lane, and wait for a probe.
+pub(super) fn held_back(
+    session: &Session<'_>,
+    backend: &str,
+    lane: Lane,
+    now: Timestamp,
+) -> rusqlite::Result<u32> {
+    const SQL: &str = "SELECT count(*) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns <= ?3
+        AND EXISTS (SELECT 1 FROM lane WHERE lane.backend = ?1 AND lane.lane = ?2 AND not_before_ns IS NOT NULL)";
+    session.prepare(SQL)?.query_row(params![backend, lane.as_str(), now.as_nanos()], |row| row.get(0))
 }
 
 /// The number of rows that wait in a lane.

@@ -115,12 +115,15 @@ pub struct Total {
     pub done: u64,
     /// Rows that stay dead, because a newer revision says it all.
     pub outdated: u64,
+    /// Rows that were not dead, and waited because the backend did not take them: they are tried now.
+    pub waiting: u64,
 }
 
 impl std::ops::AddAssign for Total {
     fn add_assign(&mut self, part: Self) {
         self.done += part.done;
         self.outdated += part.outdated;
+        self.waiting += part.waiting;
     }
 }
 
@@ -155,20 +158,23 @@ pub(super) fn obey_some(
     Ok((total, rows.last().cloned()))
 }
 
-/// Has the waiting rows of a backend, or of all, tried again at once: those that wait because attempts failed.
+/// Has the waiting rows of a backend, or of all, tried again at once: those that wait because the backend did not take
+/// them, or others before them. Returns their number.
 pub(super) fn hurry_all(
     session: &mut Session<'_>,
     backend: Option<&str>,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Total> {
     const LANES: &str = "SELECT backend, lane FROM lane WHERE ?1 IS NULL OR backend = ?1";
     let mut statement = session.prepare(LANES)?;
     let lanes: Vec<(String, String)> =
         statement.query_map([backend], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let mut waiting = 0;
     for (backend, word) in lanes {
         let lane = Lane::parse(&word).ok_or_else(|| unknown_word(1, &word))?;
-        lane::release(session, &backend, (lane, true), now)?;
+        let released = lane::release(session, &backend, (lane, true), now)?;
+        waiting += u64::from(lane::held_back(session, &backend, lane, now)?).max(released as u64);
         lane::hurry(session, &backend, now)?;
     }
-    Ok(())
+    Ok(Total { waiting, ..Total::default() })
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pagerduty_dora::clock::Clock;
+use pagerduty_dora::domain::timestamp::Timestamp;
 use serde_json::{Value, json};
 
 use crate::forwarding::after_a_while;
@@ -80,7 +81,7 @@ async fn a_person_has_a_backend_asked_at_once() {
     }
     assert!(backend.is_quiet());
     let said = stdout(&Program::of(&daemon).run("", &["outbox", "retry", "--all", "--backend", "metrics"]));
-    assert_eq!(said, "0 dead rows tried again now\n");
+    assert_eq!(said, "0 dead rows tried again now; 4 waiting rows are tried now\n");
     for _ in 0..3 {
         backend.next().await;
     }
@@ -211,6 +212,9 @@ async fn a_row_that_is_refused_for_its_own_sake_is_suspect_and_stops_no_other() 
     for status in [403, 500] {
         let mut backend = Backend::start().await;
         let daemon = Daemon::start(&format!("{}concurrency = 1\n", backend.entry("metrics"))).await;
+        daemon.expect(event_of("incident.resolved", "QGOOD00001"), "accepted").await;
+        backend.next().await;
+        daemon.until("SELECT count(*) FROM outbox WHERE state = 'sent'").await;
         backend.will_answer(&[(status, &[])]);
         daemon.expect(event_of("incident.resolved", "QSUSPECT01"), "accepted").await;
         backend.next().await;
@@ -263,6 +267,18 @@ async fn the_log_has_a_line_where_a_backend_changes_and_none_for_each_row() {
         panic!("the backend is never {state} with {ROWS} rows {rows}");
     };
     comes_to("unreachable", "pending").await;
+    // The log tells of it once the next request is two seconds away.
+    let is_told = async || {
+        let found = found().await["backends"][0].clone();
+        let at = |key: &str| found[key].as_str().map(|at| Timestamp::parse(at).unwrap());
+        let (next, last) = (at("next_attempt_at"), at("last_answer_at"));
+        next.zip(last).is_some_and(|(next, last)| next.duration_since(last) >= Duration::from_secs(2))
+    };
+    let mut tries = 0;
+    while !is_told().await {
+        tries += 1;
+        assert!(tries < 20_000, "the next request never moves two seconds away");
+    }
     let up = axum::Router::new().fallback(|| async { "ok" });
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move { axum::serve(listener, up).await.unwrap() });
@@ -271,6 +287,7 @@ async fn the_log_has_a_line_where_a_backend_changes_and_none_for_each_row() {
     let said = process.terminate();
     let with = |words: &str| said.lines().filter(|line| line.contains(words)).count();
     assert_eq!(with("backend metrics: unreachable"), 1, "{said}");
+    assert_eq!(with(&format!(", {ROWS} waiting, next try in ")), 1, "{said}");
     assert_eq!(with("backend metrics: reachable again after"), 1, "{said}");
     assert_eq!(with(&format!(", {ROWS} sent")), 1, "{said}");
     assert!(said.lines().count() < 12, "{said}");
