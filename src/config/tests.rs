@@ -205,11 +205,11 @@ fn a_wrong_value_in_a_list_is_named_with_its_own_line() {
     for (text, said) in [
         (
             format!("{rule}title = [\n\"disk\",\n\"mem (\",\n]\n"),
-            "line 6: rule.title: \"mem (\" is not a regular expression: unclosed group",
+            "line 6: rule.title: entry 2: \"mem (\" is not a regular expression: unclosed group",
         ),
         (
             format!("{rule}team = [\"a\",\n\"*\"]\n"),
-            "line 5: rule.team: \"*\" is no pattern here: names are compared as they are; to take all, leave the key out",
+            "line 5: rule.team: entry 2: \"*\" is no pattern here: names are compared as they are; to take all, leave the key out",
         ),
         (
             "[failure]\ncatalog = [\"a.yaml\",\n\"***\"]\n".to_owned(),
@@ -217,11 +217,11 @@ fn a_wrong_value_in_a_list_is_named_with_its_own_line() {
         ),
         (
             "[admin]\nhosts = [\n\"dora.internal\",\n\"http://dora\"]\n".to_owned(),
-            "line 4: admin.hosts: \"http://dora\" is not a host name such as \"dora.internal\": ",
+            "line 4: admin.hosts: entry 2: \"http://dora\" is not a host name such as \"dora.internal\": ",
         ),
         (
             "[[service]]\npagerduty = \"PSVC001\"\nservices = [\"a\",\n\" \"]\n".to_owned(),
-            "line 4: service.services: \" \" is blank: write a name, or leave it out",
+            "line 4: service.services: entry 2: \" \" is blank: write a name, or leave it out",
         ),
     ] {
         let told = Config::parse(&text).unwrap_err().to_string();
@@ -229,7 +229,8 @@ fn a_wrong_value_in_a_list_is_named_with_its_own_line() {
     }
     let both = Config::parse(&format!("{rule}title = [\"(\",\n\"ok\",\n\"[\"]\n")).unwrap_err().to_string();
     assert!(
-        both.contains("line 4: rule.title: \"(\"") && both.contains("line 6: rule.title: \"[\""),
+        both.contains("line 4: rule.title: entry 1: \"(\"")
+            && both.contains("line 6: rule.title: entry 3: \"[\""),
         "{both}"
     );
 }

@@ -99,16 +99,21 @@ impl Report {
             }
             Outcome::Dead { error, .. } => {
                 let Some(more) = self.dead.pass(Instant::now()) else { return };
-                tracing::error!(
-                    backend,
-                    failure,
-                    deployment,
-                    revision,
-                    error,
-                    not_shown = more,
-                    "backend {backend} refused a row for good: see `pagerduty-dora outbox --state dead`"
-                );
+                let text = self.refused(claimed);
+                tracing::error!(backend, failure, deployment, revision, error, not_shown = more, "{text}");
             }
+        }
+    }
+
+    fn refused(&self, claimed: &Claimed) -> String {
+        let (backend, row) = (self.backend.as_str(), claimed.row);
+        if claimed.is_again {
+            format!(
+                "backend {backend} may show an older state, which arrived late, and refused to be sent the newest one \
+                 once more: mend that, then `pagerduty-dora outbox retry {row}`"
+            )
+        } else {
+            format!("backend {backend} refused a row for good: see `pagerduty-dora outbox --state dead`")
         }
     }
 

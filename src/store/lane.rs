@@ -20,7 +20,7 @@ pub struct Standing {
     pub state: Condition,
     /// Start of the condition; `None`: it was always so.
     pub since: Option<Timestamp>,
-    /// Rows to be sent.
+    /// Rows to be sent, also once more.
     pub waiting: i64,
     /// Time at which the oldest of them was put there.
     pub oldest_waiting_at: Option<Timestamp>,
@@ -135,10 +135,11 @@ pub(super) fn held_back(
     session.prepare(SQL)?.query_row(params![backend, lane.as_str(), now.as_nanos()], |row| row.get(0))
 }
 
-/// The number of rows that wait in a lane.
+/// The number of rows that wait in a lane, also to be sent once more.
 pub(super) fn waiting(session: &Session<'_>, backend: &str, lane: Lane) -> rusqlite::Result<i64> {
     const SQL: &str =
-        "SELECT count(*) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns IS NOT NULL";
+        "SELECT (SELECT count(*) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns IS NOT NULL)
+            + (SELECT count(*) FROM outbox WHERE backend = ?1 AND lane = ?2 AND again_at_ns IS NOT NULL)";
     session.prepare(SQL)?.query_row(params![backend, lane.as_str()], |row| row.get(0))
 }
 
@@ -154,8 +155,13 @@ pub(super) fn standings(db: &Connection) -> rusqlite::Result<Vec<Standing>> {
     const SQL: &str = "SELECT coalesce(l.backend, w.backend), coalesce(l.lane, w.lane), coalesce(w.waiting, 0), w.oldest, w.due,
             coalesce(condition, 'delivering'), since_ns, not_before_ns, coalesce(failed_probes, 0), answered_at_ns,
             status, error, succeeded_at_ns FROM lane l FULL JOIN (
-            SELECT backend, lane, count(*) AS waiting, min(created_at_ns) AS oldest, min(due_at_ns) AS due
-            FROM outbox WHERE due_at_ns IS NOT NULL GROUP BY backend, lane
+            SELECT backend, lane, sum(waiting) AS waiting, min(oldest) AS oldest, min(due) AS due FROM (
+                SELECT backend, lane, count(*) AS waiting, min(created_at_ns) AS oldest, min(due_at_ns) AS due
+                FROM outbox WHERE due_at_ns IS NOT NULL GROUP BY backend, lane
+                UNION ALL
+                SELECT backend, lane, count(*), min(created_at_ns), min(again_at_ns)
+                FROM outbox WHERE again_at_ns IS NOT NULL GROUP BY backend, lane
+            ) GROUP BY backend, lane
         ) w ON w.backend = l.backend AND w.lane = l.lane ORDER BY 1, 2 DESC";
     db.prepare_cached(SQL)?
         .query_map([], |row| {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::lane;
 use super::outbox::unknown_word;
 use super::outbox_rows::RowState;
+use super::resend;
 use super::writer::Session;
 use crate::domain::lane::Lane;
 use crate::domain::timestamp::Timestamp;
@@ -76,19 +77,22 @@ pub(super) fn obey(
             AND newer.backend = o.backend AND newer.revision > o.revision)
         OR EXISTS (SELECT 1 FROM outbox newer WHERE newer.deployment = o.deployment
             AND newer.backend = o.backend AND newer.revision > o.revision
-            AND (newer.action IN ('mark', 'unmark')) = (o.action IN ('mark', 'unmark')))
+            AND (newer.action IN ('mark', 'unmark')) = (o.action IN ('mark', 'unmark'))), suspect
         FROM outbox o WHERE id = ?1";
     const DISCARD: &str =
         "UPDATE outbox SET state = 'discarded', due_at_ns = NULL, suspect = 0 WHERE id = ?1";
+    const LET_BE: &str = "UPDATE outbox SET suspect = 0, again_at_ns = NULL WHERE id = ?1";
     const RETRY: &str =
         "UPDATE outbox SET state = 'pending', due_at_ns = ?2, missing_since_ns = NULL, missing = 0
         WHERE id = ?1";
     let found = session.prepare(FIND)?.query_row([row], |columns| {
         let word = columns.get_ref(1)?.as_str()?;
         let state = RowState::parse(word).ok_or_else(|| unknown_word(1, word))?;
-        Ok((columns.get(0)?, state, columns.get(2)?))
+        Ok((columns.get(0)?, state, columns.get(2)?, columns.get(3)?))
     });
-    let Some((backend, state, has_newer)): Option<(String, RowState, bool)> = found.optional()? else {
+    let Some((backend, state, has_newer, is_suspect)): Option<(String, RowState, bool, bool)> =
+        found.optional()?
+    else {
         return Ok(Obeyed::NotFound);
     };
     match (state, order) {
@@ -98,6 +102,14 @@ pub(super) fn obey(
         }
         // A newer revision says everything: an older one sent after it would undo it.
         (RowState::Dead, Order::Retry) if has_newer => return Ok(Obeyed::Outdated),
+        // The backend has it, but may show an older state, and refused to be sent it once more.
+        (RowState::Sent, Order::Retry) if is_suspect && !has_newer => {
+            resend::again(session, row, now)?;
+            lane::hurry(session, &backend, now)?;
+        }
+        (RowState::Sent, Order::Discard) if is_suspect => {
+            session.execute(LET_BE, [row])?;
+        }
         (RowState::Pending | RowState::Dead, Order::Retry) => {
             session.execute(RETRY, params![row, now.as_nanos()])?;
             lane::hurry(session, &backend, now)?;

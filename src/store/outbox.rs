@@ -337,8 +337,10 @@ pub(super) fn record_attempt(
         ],
     )?;
     judge(session, *row, outcome, now)?;
-    if let Outcome::Sent { status: Some(_) } = outcome {
-        resend::accepted(session, *row, is_sent_again, now)?;
+    match outcome {
+        Outcome::Sent { status: Some(_) } => resend::accepted(session, *row, is_sent_again, now)?,
+        Outcome::Dead { .. } if is_sent_again => resend::refused(session, *row)?,
+        _ => {}
     }
     session.claimed.remove(row);
     Ok(())

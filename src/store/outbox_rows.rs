@@ -88,7 +88,8 @@ pub struct OutboxRow {
     pub attempts: u32,
     /// Number of attempts for which our credentials were refused.
     pub refusals: u32,
-    /// `true` if it fails again and again while other rows of its backend are accepted.
+    /// `true` if it fails again and again while other rows of its backend are accepted; or, of a sent one, if the backend
+    /// may show an older state and refused to be sent it once more.
     pub suspect: bool,
     /// Time of the next attempt, or of sending it once more because an older revision may arrive late.
     pub next_attempt_at: Option<Timestamp>,

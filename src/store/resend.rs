@@ -26,9 +26,9 @@ pub(super) fn accepted(session: &Session<'_>, row: i64, again: bool, now: Timest
             older.action IN ('mark', 'unmark')
         FROM outbox o JOIN outbox older ON older.backend = o.backend AND older.revision < o.revision
             AND (older.failure = o.failure OR older.deployment = o.deployment)
-        WHERE o.id = ?1 AND (older.unknown > 0 OR older.again_at_ns IS NOT NULL)";
+        WHERE o.id = ?1 AND (older.unknown > 0 OR older.again_at_ns IS NOT NULL OR older.suspect = 1)";
     const KNOWN: &str = "UPDATE outbox SET unknown = 0 WHERE id = ?1";
-    const REPLACED: &str = "UPDATE outbox SET again_at_ns = NULL WHERE id = ?1";
+    const REPLACED: &str = "UPDATE outbox SET again_at_ns = NULL, suspect = 0 WHERE id = ?1";
     const AGAIN: &str = "UPDATE outbox SET again_at_ns = ?2 WHERE id = ?1";
     let mut statement = session.prepare(OLDER)?;
     let mut older = statement.query([row])?;
@@ -51,6 +51,21 @@ pub(super) fn accepted(session: &Session<'_>, row: i64, again: bool, now: Timest
         session.execute(AGAIN, params![row, now.saturating_add(AGAIN_AFTER).as_nanos()])?;
     }
     Ok(())
+}
+
+/// Notes that a backend refused for good to be sent once more what it had accepted: it may show an older state, and a
+/// person has to look. The doubt stays, so a newer revision that is accepted is sent once more in its turn.
+pub(super) fn refused(session: &Session<'_>, row: i64) -> rusqlite::Result<()> {
+    const SQL: &str = "UPDATE outbox SET suspect = 1, last_error = 'could not be sent once more, so the backend may show \
+        an older state: ' || coalesce(last_error, '') WHERE id = ?1";
+    session.execute(SQL, [row]).map(drop)
+}
+
+/// Has a row that the backend accepted sent once more, now.
+pub(super) fn again(session: &Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
+    const SQL: &str =
+        "UPDATE outbox SET again_at_ns = ?2, missing_since_ns = NULL, missing = 0 WHERE id = ?1";
+    session.execute(SQL, params![row, now.as_nanos()]).map(drop)
 }
 
 /// Rows of a lane to be sent once more: in order for each subject, and only while nothing newer is to be sent.

@@ -30,7 +30,7 @@ fn a_place_where_the_store_cannot_be_is_wrong() {
     for (path, said) in [
         ("missing/store.db", "missing does not exist"),
         ("file/store.db", "file is not a folder"),
-        (".", "is a folder: store.path names a file"),
+        (".", "names no file"),
     ] {
         let (status, told) = check(folder.path(), &format!("{ANY_PORT}[store]\npath = {path:?}\n"));
         assert_eq!(status, 2, "{path}: {told}");

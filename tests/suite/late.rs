@@ -64,6 +64,7 @@ impl Delaying {
         Self { address, shared, arrived }
     }
 
+    #[expect(clippy::unused_async, reason = "a handler is asynchronous")]
     async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, bytes: Bytes) -> StatusCode {
         let is_first = {
             let mut held = shared.state.lock().unwrap();

@@ -163,11 +163,15 @@ fn routes() -> BTreeSet<(String, String)> {
     let calls = source.split(".route(").skip(1);
     let routes = calls.map(|call| {
         let (path, rest) = call.split_once(',').unwrap();
-        // The only path that is no literal.
-        let path = if path.trim() == "path" { "/webhooks/pagerduty" } else { path.trim().trim_matches('"') };
+        // Those of the public listener are no literals: each is there with a slash behind it, too.
+        let path = match path.trim().strip_prefix("&path(").and_then(|kind| kind.strip_suffix(')')) {
+            Some(kind) => format!("/api/v2/dora/{}", kind.trim_matches('"')),
+            None if path.trim() == "path" => "/webhooks/pagerduty".to_owned(),
+            None => path.trim().trim_matches('"').to_owned(),
+        };
         let method = rest.trim_start().split('(').next().unwrap();
         assert!(["get", "post", "delete"].contains(&method), "{method} of {path} is not read by this test");
-        (method.to_uppercase(), path.to_owned())
+        (method.to_uppercase(), path)
     });
     routes.filter(|(_, path)| !PAGES.contains(&path.as_str())).collect()
 }

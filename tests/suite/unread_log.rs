@@ -114,7 +114,7 @@ async fn listening(child: &mut Child) -> Listening {
     }
 }
 
-/// The addresses of 127.0.0.1 that a process listens on (proc_pid_fd(5), proc_pid_net(5)).
+/// The addresses of 127.0.0.1 that a process listens on (`proc_pid_fd(5)`, `proc_pid_net(5)`).
 fn sockets(pid: u32) -> Vec<SocketAddr> {
     const IS_LISTENING: &str = "0A";
     let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();

@@ -18,8 +18,9 @@ pub(super) fn conditions(shown: &Shown) -> Vec<Condition> {
     conditions.extend(shown.gauges.outbox.iter().filter(|outbox| outbox.suspect > 0).map(|outbox| Condition {
         about: format!("Suspect rows of {}", said(&outbox.backend)),
         says: format!(
-            "{} not accepted in several attempts, while the backend accepts others: it may never accept them. See \
-             `pagerduty-dora outbox --state pending`; `outbox discard ID` gives one up.",
+            "{} not accepted in several attempts, while the backend accepts others: it may never accept them (or it shows \
+             an older state, and refused to be sent the newest one once more). See `pagerduty-dora outbox`, where they \
+             are marked as suspect; `outbox retry ID` tries one now, `outbox discard ID` gives one up.",
             count(usize::try_from(outbox.suspect).unwrap_or(usize::MAX), "row")
         ),
         must_act: true,
