@@ -1,6 +1,7 @@
 //! The admin listener's routes.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -24,6 +25,7 @@ use crate::domain::forwarding::Recipient;
 use crate::domain::moment;
 use crate::domain::name::{name, named};
 use crate::domain::policy::Policy;
+use crate::log_limit::LogLimit;
 use crate::pagerduty::payload;
 use crate::store::{
     Filter, FoundKind, Obeyed, Order, OutboxFilter, ReadError, Reader, RowState, Span, Store, Story, Today,
@@ -67,8 +69,11 @@ pub(super) async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The program is shutting down.");
     }
     let proof = in_time(admin.store.prove_writable(admin.clock.now())).await;
+    let reader = admin.reader.clone();
+    let is_readable = blocking(move || reader.last_received_at()).await.is_ok();
     // A small write may succeed where larger ones fail.
     let detail = match (proof, admin.store.trouble()) {
+        (Ok(()), None) if !is_readable => "The store cannot be read: the log says why.".to_owned(),
         (Ok(()), None) => return Json(json!({ "status": "ready" })).into_response(),
         (Err(error), _) => format!("The store cannot be written: {error}."),
         (Ok(()), Some(trouble)) => format!("The store cannot commit: {}.", trouble.error),
@@ -332,7 +337,14 @@ pub(super) fn answered<T>(read: Result<Result<T, ReadError>, impl std::fmt::Disp
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error @ ReadError::Cursor)) => Err(bad_query(error)),
         Ok(Err(error)) => {
-            tracing::error!(%error, "the store could not be read");
+            static LINES: LazyLock<LogLimit> = LazyLock::new(LogLimit::default);
+            if let Some(held_back) = LINES.pass(Instant::now()) {
+                tracing::error!(
+                    %error,
+                    held_back,
+                    "the store could not be read; if it is damaged, stop the program and restore a backup"
+                );
+            }
             Err(refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The store could not be read."))
         }
         Err(error) => {

@@ -111,17 +111,18 @@ fn computed_boards(basis: &Basis, now: Timestamp, env: &str, timezone: &TimeZone
 pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     let reader = admin.reader.clone();
     let read = move || Ok((reader.gauges()?, reader.last_deployment_at()?));
-    let store_gauges = match blocking(read).await {
-        Ok((store_gauges, last_deployment_at)) => {
-            admin.metrics.intake.last_deployment_at(last_deployment_at);
-            store_gauges
-        }
-        Err(response) => return response,
-    };
     let now = admin.clock.now();
+    match blocking(read).await {
+        Ok((gauges, last_deployment_at)) => {
+            admin.metrics.intake.last_deployment_at(last_deployment_at);
+            admin.metrics.note(&gauges, now);
+        }
+        // A damaged store must not hide the metrics that tell of it.
+        Err(_) => drop(admin.metrics.store.read_failures.inc()),
+    }
     let dora = admin.figures.gauges(now, &admin.policy.default_env).await;
     let dora = dora.as_ref().map_or("", |dora| dora.answer.as_str());
-    match admin.metrics.text(&store_gauges, dora, now) {
+    match admin.metrics.text(dora) {
         Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => not_written(error),
     }

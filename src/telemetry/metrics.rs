@@ -71,7 +71,8 @@ pub struct Metrics {
     outbox_oldest_age_seconds: Family<Backend, Gauge<f64, std::sync::atomic::AtomicU64>>,
     open_failures: Gauge,
     quarantined: Gauge,
-    store: StoreMetrics,
+    /// The store's files, and what it refused.
+    pub store: StoreMetrics,
     of_backends: Backends,
     backends: Vec<String>,
 }
@@ -144,8 +145,8 @@ impl Metrics {
         self.attempts.get_or_create(&Attempt { backend: backend.to_owned(), outcome }).inc();
     }
 
-    /// The Prometheus text, with the store's gauges as they are now, and the DORA figures as they were computed last.
-    pub fn text(&self, gauges: &Gauges, dora: &str, now: Timestamp) -> Result<String, std::fmt::Error> {
+    /// Notes the store's gauges as they are now. They stay as they were noted last while the store cannot be read.
+    pub fn note(&self, gauges: &Gauges, now: Timestamp) {
         self.open_failures.set(gauges.open_failures);
         self.quarantined.set(gauges.quarantined);
         self.store.note(&gauges.sizes);
@@ -166,6 +167,10 @@ impl Metrics {
                 .set(crate::domain::failure::seconds(age.max(0)));
         }
         self.of_backends.set(&self.backends, gauges);
+    }
+
+    /// The Prometheus text, with the DORA figures as they were computed last.
+    pub fn text(&self, dora: &str) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         text.push_str(dora);

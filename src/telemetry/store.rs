@@ -20,6 +20,8 @@ pub struct StoreMetrics {
     free_bytes: Gauge,
     /// Writes that were not done, because the store could not commit.
     pub writes_refused: Counter,
+    /// Scrapes for which the store could not be read.
+    pub read_failures: Counter,
 }
 
 impl StoreMetrics {
@@ -35,6 +37,11 @@ impl StoreMetrics {
             "pagerduty_dora_writes_refused",
             "Writes that the store could not commit",
             self.writes_refused.clone(),
+        );
+        registry.register(
+            "pagerduty_dora_store_read_failures",
+            "Scrapes for which the store could not be read",
+            self.read_failures.clone(),
         );
     }
 

@@ -60,3 +60,23 @@ async fn many_webhooks_that_cannot_be_kept_are_one_line() {
     assert_eq!(about.len(), 1, "{said}");
     assert!(said.lines().count() < 10, "{said}");
 }
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_hides_no_metric_of_the_program() {
+    let daemon = Daemon::start("").await;
+    let failures = async || {
+        let answer = daemon.get("/metrics").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(answer.body.contains("pagerduty_dora_build_info{"), "{}", answer.body);
+        let line =
+            answer.body.lines().find(|line| line.starts_with("pagerduty_dora_store_read_failures_total"));
+        line.unwrap().rsplit(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(failures().await, "0");
+    // As good as damage: the reader finds what it cannot read.
+    let db = rusqlite::Connection::open(&daemon.store).unwrap();
+    db.execute_batch("ALTER TABLE quarantine RENAME TO gone; ALTER TABLE event RENAME TO away").unwrap();
+    assert_eq!(failures().await, "1");
+    let ready = daemon.get("/readyz").await;
+    assert_eq!((ready.status, ready.body.contains("cannot be read")), (503, true), "{ready:?}");
+}
