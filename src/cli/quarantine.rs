@@ -158,7 +158,7 @@ fn retry(config: &Config, ids: &[i64], names_each: bool) -> Result<(), Failed> {
 /// Outcome of the rows so far. Each is printed as it comes, because a later one may fail.
 struct Told {
     rows: usize,
-    /// Those that have left the quarantine are named, too.
+    /// Names also the rows that have left the quarantine.
     names_each: bool,
     gone: usize,
     staying: usize,

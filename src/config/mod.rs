@@ -109,7 +109,7 @@ impl Config {
     /// The same. Where something is wrong, `also` looks at what could be read, for more that is.
     ///
     /// # Errors
-    /// As [`Config::load`].
+    /// The errors of [`Config::load`].
     pub fn load_and(named: Option<&Path>, also: impl Fn(&Self) -> Vec<Problem>) -> Result<Self, Problems> {
         let found = || PLACES.iter().map(PathBuf::from).find(|place| place.exists());
         let by_variable = || environment::configuration().filter(|_| named.is_none());

@@ -37,7 +37,7 @@ pub struct Claimed {
 /// Rows to choose from those that are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// Those that are due longest; suspect ones only where no other is due.
+    /// Rows that are due longest; suspect ones only if no other is due.
     All,
     /// One that shows how the backend does: never a suspect row, or the row of the last probe, while another is due.
     Probe {

@@ -92,7 +92,7 @@ fn exit_status(child: &mut Child) -> Option<i32> {
     }
 }
 
-/// Where a program listens that cannot say so, once it is ready.
+/// Address of a program that cannot tell it, once the program is ready.
 async fn listening(child: &mut Child) -> Listening {
     let client = client();
     let is_ready = async |address: SocketAddr| {

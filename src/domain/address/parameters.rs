@@ -32,7 +32,7 @@ const WHOLE_SECRET_NAMES: [&str; 8] = ["pass", "pat", "code", "otp", "totp", "sa
 /// Signs that stand between parameters.
 const SEPARATORS: [char; 4] = ['?', '#', '&', ';'];
 
-/// How often a parameter is decoded at most: each address within an address encodes it once more.
+/// Most times that a parameter is decoded: each address within an address encodes it once more.
 const DEEPEST: usize = 4;
 
 /// An address without its parameters that hold credentials: those of the path (`;jsessionid=`), of the query and of
