@@ -26,6 +26,10 @@ const READER_CACHE_KIB: u32 = 1024;
 /// (`checkpoint.rs`), because a disk syncs overwritten blocks faster than blocks that make a file longer.
 const WAL_LIMIT_BYTES: u32 = 16 * 1024 * 1024;
 
+/// Statements that a connection keeps prepared: more than there are, for each one too many would be prepared anew for
+/// every event.
+const STATEMENTS: usize = 512;
+
 /// Wait of a connection for another one's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -174,6 +178,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     let (found, is_foreign) = (|| {
         db.pragma_update(None, "query_only", true)?;
         db.pragma_update(None, "cache_size", -i64::from(READER_CACHE_KIB))?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok((schema_version(&db)?, is_foreign(&db)?))
     })()
     .map_err(in_file(path))?;
@@ -226,7 +231,7 @@ fn prepare_writer(db: &Connection) -> rusqlite::Result<Result<(), String>> {
     db.pragma_update(None, "cache_size", -i64::from(WRITER_CACHE_KIB))?;
     // A page that leaves the cache before its commit is written twice.
     db.pragma_update(None, "cache_spill", false)?;
-    db.set_prepared_statement_cache_capacity(64);
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(Ok(()))
 }
 
