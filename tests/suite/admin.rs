@@ -51,7 +51,8 @@ async fn listings_are_filtered_and_paged() {
     assert_eq!(count("?since=30d").await, 8);
 
     let (mut seen, mut query) = (Vec::new(), "?limit=3".to_owned());
-    loop {
+    // Three pages, and some more in case that the last one has a successor.
+    for _ in 0..5 {
         let page = daemon.get(&format!("/api/v1/failures{query}")).await.json();
         seen.extend(page["failures"].as_array().unwrap().iter().map(|failure| failure["id"].clone()));
         let Some(next) = page["next"].as_str() else { break };

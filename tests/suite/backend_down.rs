@@ -7,8 +7,9 @@ use pagerduty_dora::domain::timestamp::Timestamp;
 use serde_json::{Value, json};
 
 use crate::forwarding::after_a_while;
-use crate::harness::{Backend, Daemon, Program, client, event_of, stdout};
+use crate::harness::{Backend, Daemon, Program, client, event_of, eventually, stdout};
 use crate::process::Process;
+use crate::store_probe::Probe;
 
 const REFUSED: (u16, &[(&str, &str)]) = (500, &[]);
 
@@ -33,14 +34,13 @@ async fn state(daemon: &Daemon) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_asks_to_wait_an_hour_is_asked_by_nobody_until_then() {
-    const ALL_SENT: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state <> 'sent')";
     let mut backend = Backend::start().await;
     backend.will_answer(&[(429, &[("retry-after", "3600")])]);
     let entry = format!("{}concurrency = 1\n", backend.entry("metrics"));
     let daemon = Daemon::start(&entry).await;
     deliver(&daemon, 1).await;
     backend.next().await;
-    daemon.until("SELECT count(*) FROM lane WHERE condition = 'rate_limited'").await;
+    daemon.until(|store| store.is_lane("rate_limited")).await;
     for n in 1..30 {
         daemon.expect(event_of("incident.resolved", &format!("QDOWN{n:05}")), "accepted").await;
     }
@@ -56,12 +56,12 @@ async fn a_backend_that_asks_to_wait_an_hour_is_asked_by_nobody_until_then() {
         daemon.get("/readyz").await;
     }
     assert!(backend.is_quiet());
-    assert_eq!(daemon.query("SELECT sum(attempts) FROM outbox"), 1, "nothing was written of those that wait");
+    assert_eq!(daemon.probe().attempts(), 1, "nothing was written of those that wait");
     after_a_while(&daemon, &mut backend).await;
     for _ in 0..29 {
         backend.next().await;
     }
-    daemon.until(ALL_SENT).await;
+    daemon.until(Probe::is_all_sent).await;
     assert_eq!(
         (state(&daemon).await.as_str(), standing(&daemon).await["last_status"].clone()),
         ("idle", json!(200))
@@ -75,7 +75,7 @@ async fn a_person_has_a_backend_asked_at_once() {
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     deliver(&daemon, 1).await;
     backend.next().await;
-    daemon.until("SELECT count(*) FROM lane WHERE condition = 'rate_limited'").await;
+    daemon.until(|store| store.is_lane("rate_limited")).await;
     for n in 1..=3 {
         daemon.expect(event_of("incident.resolved", &format!("QDOWN{n:05}")), "accepted").await;
     }
@@ -85,7 +85,7 @@ async fn a_person_has_a_backend_asked_at_once() {
     for _ in 0..3 {
         backend.next().await;
     }
-    daemon.until("SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state <> 'sent')").await;
+    daemon.until(Probe::is_all_sent).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +95,7 @@ async fn a_backend_that_answers_nothing_well_is_shown_as_unreachable_and_as_reac
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     assert_eq!(state(&daemon).await, "idle");
     deliver(&daemon, 5).await;
-    daemon.until("SELECT count(*) FROM lane WHERE condition = 'unreachable'").await;
+    daemon.until(|store| store.is_lane("unreachable")).await;
     assert_eq!(state(&daemon).await, "unreachable");
     let found = standing(&daemon).await;
     assert_eq!((&found["waiting"], &found["last_success_at"]), (&json!(5), &Value::Null));
@@ -105,9 +105,7 @@ async fn a_backend_that_answers_nothing_well_is_shown_as_unreachable_and_as_reac
     assert!(page.contains("5 rows to be sent, next try at 2026-11-20 "), "{page}");
     let listed = stdout(&Program::of(&daemon).run("", &["outbox"]));
     assert!(listed.starts_with("metrics: unreachable since 2026-11-20"), "{listed}");
-    daemon
-        .until_as_time_passes("SELECT count(*) >= 5 FROM outbox WHERE state = 'sent'", Duration::from_mins(1))
-        .await;
+    daemon.until_as_time_passes(Duration::from_mins(1), |store| store.sent() >= 5).await;
     assert_eq!(state(&daemon).await, "idle");
     assert!(
         daemon
@@ -126,7 +124,7 @@ async fn a_refused_key_is_shown_with_what_it_refused() {
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     deliver(&daemon, 1).await;
     backend.next().await;
-    daemon.until("SELECT count(*) FROM lane WHERE condition = 'refusing'").await;
+    daemon.until(|store| store.is_lane("refusing")).await;
     let row = daemon.get("/api/v1/outbox").await.json()["rows"][0].clone();
     let shown = (&row["attempts"], &row["refusals"], &row["last_status"]);
     assert_eq!(shown, (&json!(0), &json!(1), &json!(403)));
@@ -142,16 +140,15 @@ async fn a_row_that_only_ever_gets_500_is_shown_as_suspect() {
     backend.will_answer(&[REFUSED]);
     daemon.expect(event_of("incident.resolved", "QSUSPECT01"), "accepted").await;
     backend.next().await;
-    daemon.until("SELECT count(*) FROM outbox WHERE last_status = 500").await;
+    daemon.until(|store| store.answered_with(500) == 1).await;
     deliver(&daemon, 1).await;
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDOWN00000");
-    daemon.until("SELECT count(*) FROM outbox WHERE state = 'sent'").await;
+    daemon.until(|store| store.sent() == 1).await;
     for attempts in 2..=3 {
-        assert_eq!(daemon.query("SELECT sum(suspect) FROM outbox"), 0);
+        assert_eq!(daemon.probe().suspects(), 0);
         backend.will_answer(&[REFUSED]);
         after_a_while(&daemon, &mut backend).await;
-        let recorded = format!("SELECT count(*) FROM attempt WHERE number = {attempts} AND status = 500");
-        daemon.until(&recorded).await;
+        daemon.until(|store| store.recorded_attempts_numbered(attempts) == 1).await;
     }
     let rows = daemon.get("/api/v1/outbox").await.json()["rows"].clone();
     assert_eq!((&rows[0]["suspect"], &rows[1]["suspect"]), (&json!(true), &json!(false)));
@@ -159,8 +156,8 @@ async fn a_row_that_only_ever_gets_500_is_shown_as_suspect() {
     assert!(metrics.contains("pagerduty_dora_outbox_suspect{backend=\"metrics\"} 1"), "{metrics}");
     assert!(daemon.get("/").await.body.contains("Suspect rows of metrics"));
     after_a_while(&daemon, &mut backend).await;
-    daemon.until("SELECT count(*) = 2 FROM outbox WHERE state = 'sent'").await;
-    assert_eq!(daemon.query("SELECT sum(suspect) FROM outbox"), 0, "it was taken after all");
+    daemon.until(|store| store.sent() == 2).await;
+    assert_eq!(daemon.probe().suspects(), 0, "it was taken after all");
 }
 
 #[tokio::test]
@@ -173,20 +170,15 @@ async fn a_404_is_tried_again_for_an_hour_and_is_dead_then() {
         deliver(&daemon, 1).await;
         let first_at = daemon.clock.now();
         backend.next().await;
-        daemon
-            .until_as_time_passes(
-                "SELECT count(*) > 0 FROM outbox WHERE state = 'dead'",
-                Duration::from_secs(30),
-            )
-            .await;
+        daemon.until_as_time_passes(Duration::from_secs(30), |store| store.dead() > 0).await;
         let lasted = daemon.clock.now().duration_since(first_at);
         assert!(lasted >= Duration::from_hours(1) && lasted < Duration::from_hours(2), "{lasted:?}");
         // A person gives it another hour.
         let retry = format!("http://{}/api/v1/outbox/1/retry", daemon.admin);
-        let attempts = daemon.query("SELECT attempts FROM outbox");
+        let attempts = daemon.probe().most_attempts();
         assert_eq!(daemon.client.post(retry).send().await.unwrap().status(), 200);
-        daemon.until(&format!("SELECT count(*) FROM attempt WHERE number = {}", attempts + 1)).await;
-        assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 1);
+        daemon.until(|store| store.recorded_attempts_numbered(attempts + 1) == 1).await;
+        assert_eq!(daemon.probe().pending(), 1);
     }
 }
 
@@ -198,13 +190,13 @@ async fn two_404s_an_hour_apart_make_no_row_dead_and_another_answer_ends_their_c
     deliver(&daemon, 1).await;
     for (attempts, missing) in [(1, 1), (2, 2), (3, 0)] {
         backend.next().await;
-        daemon.until(&format!("SELECT count(*) FROM attempt WHERE number = {attempts}")).await;
-        assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 1);
-        assert_eq!(daemon.query("SELECT missing FROM outbox"), missing);
+        daemon.until(|store| store.recorded_attempts_numbered(attempts) == 1).await;
+        assert_eq!(daemon.probe().pending(), 1);
+        assert_eq!(daemon.probe().answers_missing(), missing);
         daemon.clock.advance(Duration::from_hours(2));
     }
     backend.next().await;
-    daemon.until("SELECT count(*) FROM outbox WHERE state = 'sent'").await;
+    daemon.until(|store| store.sent() == 1).await;
 }
 
 #[tokio::test]
@@ -214,23 +206,25 @@ async fn a_row_that_is_refused_for_its_own_sake_is_suspect_and_stops_no_other() 
         let daemon = Daemon::start(&format!("{}concurrency = 1\n", backend.entry("metrics"))).await;
         daemon.expect(event_of("incident.resolved", "QGOOD00001"), "accepted").await;
         backend.next().await;
-        daemon.until("SELECT count(*) FROM outbox WHERE state = 'sent'").await;
+        daemon.until(|store| store.sent() == 1).await;
         backend.will_answer(&[(status, &[])]);
         daemon.expect(event_of("incident.resolved", "QSUSPECT01"), "accepted").await;
         backend.next().await;
-        daemon.until(&format!("SELECT count(*) FROM outbox WHERE last_status = {status}")).await;
+        daemon.until(|store| store.answered_with(status) == 1).await;
         // Another row goes at once, and shows that the backend accepts others.
         deliver(&daemon, 1).await;
         assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDOWN00000");
-        daemon.until("SELECT count(*) FROM lane WHERE condition = 'delivering'").await;
-        while daemon.query("SELECT sum(suspect) FROM outbox") == 0 {
+        daemon.until(|store| store.is_lane("delivering")).await;
+        eventually("a suspect row", async || {
             backend.will_answer(&[(status, &[])]);
             after_a_while(&daemon, &mut backend).await;
-            daemon.until("SELECT count(*) FROM outbox WHERE due_at_ns > 0").await;
-            assert_eq!(daemon.query("SELECT count(*) FROM lane WHERE condition = 'delivering'"), 1);
-        }
-        assert!(daemon.query("SELECT max(attempts) FROM outbox") >= 3);
-        assert_eq!(daemon.query("SELECT not_before_ns IS NULL FROM lane"), 1, "others go at once");
+            daemon.until(|store| store.pending_until_later() == 1).await;
+            assert!(daemon.probe().is_lane("delivering"));
+            (daemon.probe().suspects() > 0).then_some(())
+        })
+        .await;
+        assert!(daemon.probe().most_attempts() >= 3);
+        assert!(daemon.probe().is_lane_free(), "others go at once");
     }
 }
 
@@ -257,28 +251,22 @@ async fn the_log_has_a_line_where_a_backend_changes_and_none_for_each_row() {
         assert_eq!(listening.deliver(&event_of("incident.resolved", &format!("QDOWN{n:05}"))).await, 202);
     }
     let comes_to = async |state: &str, rows: &str| {
-        for _ in 0..20_000 {
+        eventually(format!("a backend that is {state}, with {ROWS} rows {rows}"), async || {
             let found = found().await;
             let of_rows = found["rows"].as_array().unwrap().iter().filter(|row| row["state"] == rows);
-            if found["backends"][0]["state"] == state && of_rows.count() == ROWS {
-                return;
-            }
-        }
-        panic!("the backend is never {state} with {ROWS} rows {rows}");
+            (found["backends"][0]["state"] == state && of_rows.count() == ROWS).then_some(())
+        })
+        .await;
     };
     comes_to("unreachable", "pending").await;
     // The log tells of it once the next request is two seconds away.
-    let is_told = async || {
+    eventually("a request that is two seconds away", async || {
         let found = found().await["backends"][0].clone();
         let at = |key: &str| found[key].as_str().map(|at| Timestamp::parse(at).unwrap());
-        let (next, last) = (at("next_attempt_at"), at("last_answer_at"));
-        next.zip(last).is_some_and(|(next, last)| next.duration_since(last) >= Duration::from_secs(2))
-    };
-    let mut tries = 0;
-    while !is_told().await {
-        tries += 1;
-        assert!(tries < 20_000, "the next request never moves two seconds away");
-    }
+        let (next, last) = (at("next_attempt_at")?, at("last_answer_at")?);
+        (next.duration_since(last) >= Duration::from_secs(2)).then_some(())
+    })
+    .await;
     let up = axum::Router::new().fallback(|| async { "ok" });
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move { axum::serve(listener, up).await.unwrap() });

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::corrections::changed;
 use crate::deployments::deploy;
 use crate::forwarding::after_a_while;
-use crate::harness::{Backend, Daemon, KEY, Request, event_of};
+use crate::harness::{Backend, Daemon, KEY, Request, event_of, eventually};
 
 mod cdevents_schema;
 mod contracts;
@@ -56,15 +56,13 @@ async fn requests(backend: &mut Backend, count: usize) -> Vec<Request> {
 
 /// Progress of a failure at one backend, once nothing is pending.
 async fn standing(daemon: &Daemon, backend: &str) -> Value {
-    for _ in 0..2_000 {
+    eventually(format!("backend {backend} to be done with the failure"), async || {
         let failures = daemon.failures().await;
-        let forwarded = failures[0]["forwarded"].as_array().unwrap();
-        let found = forwarded.iter().find(|forwarded| forwarded["backend"] == backend);
-        if let Some(found) = found.filter(|found| found["state"] != "pending") {
-            return found.clone();
-        }
-    }
-    panic!("{:?}", daemon.failures().await);
+        let mut forwarded = failures[0]["forwarded"].as_array().unwrap().iter();
+        let found = forwarded.find(|forwarded| forwarded["backend"] == backend);
+        found.filter(|found| found["state"] != "pending").cloned()
+    })
+    .await
 }
 
 fn reopened(incident: &str) -> String {
@@ -136,7 +134,7 @@ async fn cdevents_goes_on_where_it_was_interrupted() {
     let daemon = Daemon::start(&entry(&backend, "cdevents")).await;
     daemon.expect(event_of("incident.resolved", "QCDEVENTS1"), "accepted").await;
     let first = requests(&mut backend, 2).await;
-    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 503").await;
+    daemon.until(|store| store.answered_with(503) > 0).await;
     let again = after_a_while(&daemon, &mut backend).await;
     let id = |request: &Request| request.headers["ce-id"].to_str().unwrap().to_owned();
     assert_eq!(
@@ -157,13 +155,13 @@ async fn a_sample_is_counted_once_and_cannot_be_corrected() {
     let lines = |requests: Vec<Request>| requests.into_iter().map(|request| request.line).collect::<Vec<_>>();
     let told = lines(requests(&mut backend, 2).await);
     assert_eq!(told, ["POST /api/v2/series", "POST /api/v1/distribution_points"]);
-    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 503").await;
+    daemon.until(|store| store.answered_with(503) > 0).await;
     let again = after_a_while(&daemon, &mut backend).await.line;
     assert_eq!(again, "POST /api/v1/distribution_points", "what is counted is not counted again");
     assert_eq!(standing(&daemon, "datadog-metrics").await["state"], "sent");
 
     daemon.expect(reopened("QMETRICS01"), "accepted").await;
-    daemon.until("SELECT count(*) > 0 FROM outbox WHERE revision = 2 AND state = 'sent'").await;
+    daemon.until(|store| store.sent_of_revision(2) > 0).await;
     assert_eq!(standing(&daemon, "datadog-metrics").await["state"], "cannot_be_corrected");
     assert!(backend.is_quiet(), "there is no request that takes a sample back");
 }
@@ -248,7 +246,7 @@ async fn hostile_incidents_stay_within_every_contract() {
     });
     let answer = daemon.event_api("POST", "/failure", &json!({ "data": { "attributes": sent } })).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    daemon.until("SELECT count(*) >= 40 FROM outbox WHERE state = 'sent'").await;
+    daemon.until(|store| store.sent() >= 40).await;
     let mut checked = 0;
     while let Some(request) = backend.try_next() {
         let body = json_of(&request);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::corrections::changed;
 use crate::harness::{Backend, Daemon};
 use crate::node::{is_ready, program, script};
+use crate::store_probe::Probe;
 
 /// Titles that the page must show harmlessly. The script looks for `ran`, for elements and for characters that
 /// steer text.
@@ -102,7 +103,7 @@ async fn told(backend: &mut Backend) -> Daemon {
     })
     .await;
     // All that was told so far is taken; then comes what is not.
-    daemon.until("SELECT count(*) = 0 FROM outbox WHERE state = 'pending'").await;
+    daemon.until(Probe::is_nothing_pending).await;
     while backend.try_next().is_some() {}
     backend.will_answer(&[(400, &[]), (400, &[])]);
     for id in ["QDEAD00000", "QDEAD00001"] {
@@ -110,7 +111,7 @@ async fn told(backend: &mut Backend) -> Daemon {
             .await;
         backend.next().await;
     }
-    daemon.until("SELECT count(*) >= 2 FROM outbox WHERE state = 'dead'").await;
+    daemon.until(|store| store.dead() >= 2).await;
     daemon
 }
 
@@ -128,8 +129,8 @@ async fn people_can_use_the_dashboard_whatever_was_sent() {
         "explain-untitled@/failures/QDONE00004",
     ];
     tokio::task::block_in_place(|| look(&origin, &[&pages[..], &["--retry"]].concat()));
-    daemon.until("SELECT count(*) = 0 FROM outbox WHERE state = 'pending'").await;
-    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'"), 1, "one was retried");
+    daemon.until(Probe::is_nothing_pending).await;
+    assert_eq!(daemon.probe().dead(), 1, "one was retried");
 }
 
 /// The demo, until it is killed.

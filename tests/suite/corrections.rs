@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::forwarding::after_a_while;
-use crate::harness::{Backend, Daemon, KEY, event_of, time};
+use crate::harness::{Backend, Daemon, KEY, event_of, eventually, time};
+use crate::store_probe::Probe;
 
 /// An event of the fixtures, changed.
 pub(crate) fn changed(event_type: &str, incident: &str, id: &str, change: impl FnOnce(&mut Value)) -> String {
@@ -27,13 +28,12 @@ pub(crate) fn merged_into(incident: &str, target: &str) -> String {
 }
 
 async fn forwarded(daemon: &Daemon, incident: &str, wanted: &str) -> Value {
-    for _ in 0..2_000 {
+    eventually(format!("{incident} to be {wanted}"), async || {
         let story = daemon.get(&format!("/api/v1/failures/{incident}")).await.json();
-        if story["failure"]["forwarded"][0]["state"] == wanted {
-            return story["failure"].clone();
-        }
-    }
-    panic!("{incident} never was {wanted}: {:?}", daemon.failures().await);
+        let is_there = story["failure"]["forwarded"][0]["state"] == wanted;
+        is_there.then(|| story["failure"].clone())
+    })
+    .await
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn rule_13_what_was_told_and_merged_away_is_deleted() {
     assert_eq!(deleted.headers["dd-api-key"], KEY);
     assert_eq!(deleted.headers["dd-application-key"], format!("{KEY}-2"));
     assert!(deleted.bytes.is_empty());
-    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 503").await;
+    daemon.until(|store| store.answered_with(503) > 0).await;
     assert_eq!(after_a_while(&daemon, &mut backend).await.line, deleted.line);
     let failure = forwarded(&daemon, "QSOURCE001", "sent").await;
     assert_eq!((&failure["state"], &failure["revision"]), (&json!("merged"), &json!(2)));
@@ -213,7 +213,7 @@ async fn rule_8_a_storm_of_merges_is_one_failure() {
         done.unwrap();
     }
     daemon.expect(event_of("incident.resolved", "QTARGET0001"), "accepted").await;
-    daemon.until("SELECT max(id) <= (SELECT max(up_to) FROM folded) FROM event").await;
+    daemon.until(Probe::is_folded).await;
     let counted = daemon.get("/api/v1/failures?state=completed").await.json();
     assert_eq!(counted["failures"].as_array().unwrap().len(), 1);
     assert_eq!(counted["failures"][0]["merged"].as_array().unwrap().len(), SOURCES);
@@ -230,7 +230,7 @@ async fn rule_13_a_refused_deletion_holds_nothing_else_up() {
     backend.will_answer(&[(403, &[])]);
     daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
     assert!(backend.next().await.line.starts_with("DELETE"));
-    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 403").await;
+    daemon.until(|store| store.answered_with(403) > 0).await;
     for incident in ["QOTHER0001", "QOTHER0002"] {
         daemon.expect(event_of("incident.resolved", incident), "accepted").await;
         assert_eq!(backend.next().await.attributes()["id"], format!("pagerduty:{incident}"));
@@ -264,7 +264,7 @@ async fn rule_13_what_may_have_arrived_is_corrected_whatever_was_answered_later(
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     daemon.expect(event_of("incident.resolved", "QSOURCE001"), "accepted").await;
     backend.next().await;
-    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 504").await;
+    daemon.until(|store| store.answered_with(504) > 0).await;
     after_a_while(&daemon, &mut backend).await;
     forwarded(&daemon, "QSOURCE001", "dead").await;
     daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;

@@ -22,7 +22,7 @@ async fn told(backend: &Backend) -> Daemon {
     daemon.expect(resolved, "accepted").await;
     let triggered = changed("incident.triggered", "QDASHBOARD2", "01KB-D2", |event| recent(event, "19"));
     daemon.expect(triggered, "accepted").await;
-    daemon.until("SELECT count(*) > 0 FROM outbox WHERE state = 'dead'").await;
+    daemon.until(|store| store.dead() > 0).await;
     daemon
 }
 
@@ -96,9 +96,9 @@ async fn a_dead_letter_is_retried_from_its_form_and_from_nowhere_else() {
     ] {
         assert_eq!(post(origin, token).await, 403, "{origin:?}");
     }
-    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'"), 1);
+    assert_eq!(daemon.probe().dead(), 1);
     assert_eq!(post(Some(&here), &token).await, 303);
-    daemon.until("SELECT count(*) > 0 FROM outbox WHERE state = 'sent'").await;
+    daemon.until(|store| store.sent() > 0).await;
     assert_eq!(post(Some(&here), &token).await, 409, "it was sent meanwhile");
 }
 
@@ -111,7 +111,7 @@ async fn it_says_so_where_not_every_dead_letter_is_listed() {
         backend.will_answer(&[(400, &[])]);
         daemon.expect(event_of("incident.resolved", &format!("QDEAD000{n:02}")), "accepted").await;
     }
-    daemon.until(&format!("SELECT count(*) >= {DEAD} FROM outbox WHERE state = 'dead'")).await;
+    daemon.until(|store| store.dead() >= DEAD).await;
     let page = daemon.get("/").await.body;
     assert_eq!(page.matches(">Retry</button>").count(), 25);
     assert!(page.contains("These are the first 25 of 26."), "{page}");

@@ -132,10 +132,7 @@ async fn a_deployment_that_it_tells_of_is_reported_and_linked_to() {
     daemon.expect(event_of("incident.resolved", "QCLIENT001"), "accepted").await;
     let failure = daemon.failures().await[0].clone();
     let deployment = failure["deployment"].as_str().unwrap_or_else(|| panic!("not linked: {failure}"));
-    let facts = format!(
-        "SELECT count(*) FROM deployment WHERE deployment_id = '{deployment}' AND commit_sha = '{SHA}'"
-    );
-    assert_eq!(daemon.query(&facts), 1);
+    assert_eq!(daemon.probe().commit_of_deployment(deployment).as_deref(), Some(SHA));
     let row = block_in_place(|| report(&daemon))["rows"][0].clone();
     assert_eq!(
         (&row["key"], &row["deployments"], &row["failed_deployments"], &row["change_fail_rate"]),
@@ -167,5 +164,5 @@ async fn it_fails_with_a_wrong_key() {
     let terminator = Terminator::start(daemon.public, 0);
     let output = block_in_place(|| terminator.tell("a-wrong-key-of-the-right-length!"));
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert_eq!(daemon.query("SELECT count(*) FROM deployment"), 0);
+    assert_eq!(daemon.probe().deployments(), 0);
 }

@@ -114,8 +114,8 @@ async fn deployments_are_replaced_whole_and_refused_as_datadog_does() {
     deploy(&daemon, "v2", "09:00", id).await;
     deploy(&daemon, "v3", "09:10", json!({})).await;
     deploy(&daemon, "v3", "09:10", json!({})).await;
-    assert_eq!(daemon.query("SELECT count(*) FROM deployment"), 2);
-    assert_eq!(daemon.query("SELECT count(*) FROM deployment WHERE version = 'v1'"), 0);
+    assert_eq!(daemon.probe().deployments(), 2);
+    assert_eq!(daemon.probe().deployments_of_version("v1"), 0);
     let refused = daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": {} } })).await;
     assert_eq!((refused.status, &refused.json()["errors"][0]["title"]), (400, &json!("Bad Request")));
     let url = format!("http://{}/api/v2/dora/deployment", daemon.public);

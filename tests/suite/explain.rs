@@ -5,6 +5,7 @@ use std::process::Output;
 use serde_json::json;
 
 use crate::harness::{Backend, Daemon, Program, event_of, stdout, story};
+use crate::store_probe::Probe;
 
 const CONFIGURATION: &str = r#"
 [failure.severity]
@@ -34,7 +35,7 @@ async fn told() -> (Daemon, String) {
     let daemon = Daemon::start(&configuration).await;
     for webhook in story() {
         daemon.deliver(webhook).await;
-        daemon.until("SELECT count(*) = 0 FROM outbox WHERE state = 'pending'").await;
+        daemon.until(Probe::is_nothing_pending).await;
     }
     (daemon, configuration)
 }

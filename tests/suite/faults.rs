@@ -11,7 +11,6 @@ use std::process::Command;
 
 use fastrand::Rng;
 use pagerduty_dora::pagerduty::signature::sign;
-use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::harness::{PATIENCE, SECRET, client};
@@ -19,7 +18,8 @@ use crate::histories::{compare, listed};
 use crate::kill_under_load::{CONFIGURED, configuration, no_panic, number};
 use crate::model::Told;
 use crate::process::{Listening, PROGRAM, Process};
-use crate::told::{drain, held, revisions, told_exactly, told_in_order};
+use crate::store_probe::Probe;
+use crate::told::{drain, held, told_exactly, told_in_order};
 use crate::unreliable::Unreliable;
 
 const SYSCALLS: [&str; 5] = ["fdatasync", "fsync", "pwrite64", "ftruncate", "openat"];
@@ -292,26 +292,21 @@ impl Run {
             let answer = deliver(&self.client, listening, told).await;
             assert_eq!(answer, Answer::Recorded(word.to_owned()), "{}", told.id);
         }
-        let drained = tokio::time::timeout(PATIENCE, drain(listening, &self.store())).await;
-        drained.expect("the outbox is never drained");
+        drain(listening, &self.store()).await;
         no_panic(&process.terminate());
     }
 
     /// The ids of all events that are kept.
     fn stored(&self) -> BTreeSet<String> {
-        let db = Connection::open(self.store()).unwrap();
-        let mut statement = db.prepare("SELECT event_id FROM event").unwrap();
-        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        Probe::open(&self.store()).event_ids()
     }
 
     /// The store is whole, and its failures are what was told; the backend holds the same.
     fn check(&self, backend: &Unreliable) {
-        let db = Connection::open(self.store()).unwrap();
-        let intact: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-        assert_eq!(intact, "ok");
+        Probe::open(&self.store()).assert_intact();
         let left = if self.fault.place.is_grown { 3 } else { 0 };
         assert_eq!(self.stored().len(), self.told.len() + left);
-        let (failures, revisions) = (listed(&self.store()), revisions(&self.store()));
+        let (failures, revisions) = (listed(&self.store()), Probe::open(&self.store()).revisions());
         compare(&self.told, CONFIGURED, &failures).unwrap();
         let received = backend.received();
         for incident in self.told.iter().map(|told| &told.incident) {

@@ -8,7 +8,8 @@ use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::telemetry::dora::MOST_SERIES;
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, PATIENCE, event_of, time};
+use crate::harness::{Daemon, event_of, eventually, time};
+use crate::store_edit;
 
 async fn deploy(daemon: &Daemon, service: &str, started_at: &str) {
     let attributes = json!({ "service": service, "started_at": started_at });
@@ -55,16 +56,12 @@ async fn a_question_that_makes_no_sense_is_refused() {
 /// none.
 async fn gauges(daemon: &Daemon, as_of: Timestamp) -> Vec<String> {
     let computed = format!("pagerduty_dora_figures_timestamp_seconds {}.0", as_of.as_nanos() / 1_000_000_000);
-    let scrape = async {
-        loop {
-            let text = daemon.get("/metrics").await.body;
-            assert!(text.contains("pagerduty_dora_build_info"), "its own metrics are always there: {text}");
-            if text.lines().any(|line| line == computed) {
-                return text;
-            }
-        }
-    };
-    let text = tokio::time::timeout(PATIENCE, scrape).await.expect("the figures never came");
+    let text = eventually("the figures", async || {
+        let text = daemon.get("/metrics").await.body;
+        assert!(text.contains("pagerduty_dora_build_info"), "its own metrics are always there: {text}");
+        text.lines().any(|line| line == computed).then_some(text)
+    })
+    .await;
     let mut lines: Vec<String> =
         text.lines().filter(|line| line.starts_with("dora_")).map(str::to_owned).collect();
     lines.sort_unstable();
@@ -115,11 +112,7 @@ async fn the_longest_windows_services_have_counts_in_every_window() {
 async fn ten_thousand_envs_neither_delay_nor_flood_a_scrape() {
     const ENVS: i64 = 10_000;
     let daemon = told().await;
-    let db = rusqlite::Connection::open(&daemon.store).unwrap();
-    let deployments = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-        INSERT INTO deployment (deployment_id, service, env, started_at_ns, finished_at_ns, facts)
-        SELECT 'many:' || i, 'service-' || (i % 7), 'preview-' || i, ?2, ?2, '{}' FROM n";
-    db.execute(deployments, rusqlite::params![ENVS, time("2026-11-03T00:00:00Z").as_nanos()]).unwrap();
+    store_edit::add_deployments(&daemon.store, ENVS, time("2026-11-03T00:00:00Z").as_nanos());
     let lines = gauges(&daemon, daemon.clock.now()).await;
     assert!(lines.len() <= MOST_SERIES, "{}", lines.len());
     let envs: HashSet<&str> =

@@ -51,8 +51,8 @@ async fn every_event_type_is_understood() {
     }
     let failures = daemon.failures().await;
     assert_eq!(failures.len(), 1, "all fixtures are about one incident");
-    assert_eq!(daemon.query("SELECT count(*) FROM event"), 31);
-    assert_eq!(daemon.query("SELECT count(*) FROM failure_event"), 26);
+    assert_eq!(daemon.probe().events(), 31);
+    assert_eq!(daemon.probe().events_of_failures(), 26);
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn rule_15_a_type_not_known_yet_is_kept_and_changes_nothing() {
     let unknown = fixture("incident.triggered").replace("incident.triggered", "incident.teleported");
     daemon.expect(unknown, "ignored").await;
     assert!(daemon.failures().await.is_empty());
-    assert_eq!(daemon.query("SELECT count(*) FROM event WHERE event_type = 'incident.teleported'"), 1);
+    assert_eq!(daemon.probe().events_of_type("incident.teleported"), 1);
 }
 
 #[tokio::test]

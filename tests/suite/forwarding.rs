@@ -5,7 +5,7 @@ use std::time::Duration;
 use pagerduty_dora::clock::Clock;
 use serde_json::json;
 
-use crate::harness::{Backend, Daemon, KEY, Request, event_of, fixture, time};
+use crate::harness::{Backend, Daemon, KEY, Request, event_of, eventually, fixture, time};
 
 #[tokio::test]
 async fn a_completed_failure_is_forwarded_with_exact_times() {
@@ -25,15 +25,14 @@ async fn a_completed_failure_is_forwarded_with_exact_times() {
 
 /// Waits until every row of the outbox is in this state. Every look waits for the writer's next commit.
 async fn settled(daemon: &Daemon, state: &str) -> serde_json::Value {
-    for _ in 0..2_000 {
-        let failures = daemon.failures().await;
-        let forwarded: Vec<_> = failures.iter().flat_map(|f| f["forwarded"].as_array().unwrap()).collect();
-        if !forwarded.is_empty() && forwarded.iter().all(|row| row["state"] == state) {
-            return failures[0]["forwarded"].clone();
-        }
+    eventually(format!("a row of the outbox, and all of them {state}"), async || {
         assert_eq!(daemon.get("/readyz").await.status, 200);
-    }
-    panic!("never {state}: {:?}", daemon.failures().await);
+        let failures = daemon.failures().await;
+        let mut forwarded = failures.iter().flat_map(|f| f["forwarded"].as_array().unwrap()).peekable();
+        let is_settled = forwarded.peek().is_some() && forwarded.all(|row| row["state"] == state);
+        is_settled.then(|| failures[0]["forwarded"].clone())
+    })
+    .await
 }
 
 #[tokio::test]
@@ -43,14 +42,9 @@ async fn each_backend_gets_its_own_copy() {
     let daemon = Daemon::start(&format!("{}{}", first.entry("first"), second.entry("second"))).await;
     daemon.expect(fixture("incident.resolved"), "accepted").await;
     assert_eq!(first.next().await.bytes, second.next().await.bytes);
-    for _ in 0..2_000 {
-        let forwarded = daemon.failures().await[0]["forwarded"].clone();
-        if forwarded[0]["state"] == "sent" && forwarded[1]["state"] == "dead" {
-            return;
-        }
-        daemon.get("/readyz").await;
-    }
-    panic!("{:?}", daemon.failures().await);
+    daemon.until(|store| store.sent_to("first") == 1 && store.dead_of("second") == 1).await;
+    let forwarded = daemon.failures().await[0]["forwarded"].clone();
+    assert_eq!((&forwarded[0]["state"], &forwarded[1]["state"]), (&json!("sent"), &json!("dead")));
 }
 
 #[tokio::test]
@@ -70,15 +64,8 @@ async fn the_same_bytes_are_sent_until_they_are_taken() {
 
 /// Waits until that many attempts are recorded.
 async fn recorded(daemon: &Daemon, attempts: i64) {
-    for _ in 0..2_000 {
-        // An attempt is counted when it begins, and has an answer once it is recorded.
-        let answered = "SELECT count(*) FROM outbox WHERE last_error IS NOT NULL AND due_at_ns IS NOT NULL";
-        if daemon.query("SELECT max(attempts) FROM outbox") == attempts && daemon.query(answered) == 1 {
-            return;
-        }
-        daemon.get("/readyz").await;
-    }
-    panic!("attempt {attempts} is never recorded");
+    // An attempt is counted when it begins, and has an answer once it is recorded.
+    daemon.until(|store| store.most_attempts() == attempts && store.failed_and_pending() == 1).await;
 }
 
 #[tokio::test]
@@ -114,7 +101,7 @@ async fn refused_credentials_are_tried_once_a_minute_with_one_failure() {
         daemon.expect(event_of("incident.resolved", &format!("QREFUSED{n}")), "accepted").await;
     }
     backend.next().await;
-    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 403").await;
+    daemon.until(|store| store.answered_with(403) > 0).await;
     assert!(backend.is_quiet(), "no minute has passed");
     after_a_while(&daemon, &mut backend).await;
     for _ in 0..5 {
@@ -128,14 +115,12 @@ async fn refused_credentials_are_tried_once_a_minute_with_one_failure() {
 /// The next request, for which time has to pass. The clock may be turned just before the loop begins to wait, so
 /// it is turned until the request comes.
 pub(crate) async fn after_a_while(daemon: &Daemon, backend: &mut Backend) -> Request {
-    for _ in 0..2_000 {
+    eventually("another request", async || {
         daemon.clock.advance(Duration::from_secs(61));
         daemon.get("/readyz").await;
-        if let Some(request) = backend.try_next() {
-            return request;
-        }
-    }
-    panic!("the backend is never asked again");
+        backend.try_next()
+    })
+    .await
 }
 
 #[tokio::test]
@@ -179,10 +164,10 @@ async fn what_no_backend_was_told_of_needs_no_taking_back() {
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     daemon.expect(event_of("incident.resolved", "QNEVER01"), "accepted").await;
     backend.next().await;
-    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 403").await;
+    daemon.until(|store| store.answered_with(403) > 0).await;
     // Refused for its credentials, it was never taken; then it turns out not to count.
     daemon.expect(event_of("incident.reopened", "QNEVER01"), "accepted").await;
-    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 0);
+    assert_eq!(daemon.probe().pending(), 0);
     daemon.expect(event_of("incident.resolved", "QOTHER01"), "accepted").await;
     assert_eq!(after_a_while(&daemon, &mut backend).await.attributes()["id"], "pagerduty:QOTHER01");
     assert!(backend.is_quiet());
@@ -200,9 +185,8 @@ async fn a_clock_that_is_set_holds_nothing_up() {
             daemon.clock.set(time(at));
             daemon.expect(fixture("incident.resolved"), "accepted").await;
             let first = backend.next().await;
-            let is_recorded = format!("SELECT count(*) > 0 FROM outbox WHERE last_status = {status}");
-            daemon.until(&is_recorded).await;
-            assert!(daemon.query("SELECT max(due_at_ns) FROM outbox") >= time(at).as_nanos());
+            daemon.until(|store| store.answered_with(status) > 0).await;
+            assert!(daemon.probe().last_due_at_ns() >= time(at).as_nanos());
             daemon.clock.set(time(then));
             assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes);
             // It took minutes, not years.

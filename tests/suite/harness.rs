@@ -1,11 +1,13 @@
 //! A daemon on ports of its own, a clock that is turned by hand, and a backend that does as it is told.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
@@ -21,12 +23,37 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use crate::store_probe::Probe;
+
 /// Signing secret of test deliveries. The tests search everything that the daemon says for it.
 pub(crate) const SECRET: &str = "canary-secret-of-the-test-suite";
 /// Key of the event API of test daemons.
 pub(crate) const KEY: &str = "canary-key-of-the-test-suite";
 /// Time that a test waits for something that must happen, before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Number of tries before `eventually` gives up. On a busy machine each of them takes longer.
+const TRIES: usize = 20_000;
+
+/// Tries until there is a result. Fails once both PATIENCE and the number of tries are used up.
+///
+/// An attempt gives another side time to act, by a request for example.
+pub(crate) async fn eventually<T>(
+    wanted: impl fmt::Display,
+    mut attempt: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let begin = Instant::now();
+    let mut tries = 0;
+    loop {
+        if let Some(result) = attempt().await {
+            return result;
+        }
+        tries += 1;
+        let is_over = tries >= TRIES && begin.elapsed() >= PATIENCE;
+        assert!(!is_over, "waited {tries} tries and {:?} in vain for {wanted}", begin.elapsed());
+        tokio::task::yield_now().await;
+    }
+}
 
 /// The time that this says.
 pub(crate) fn time(rfc3339: &str) -> Timestamp {
@@ -164,28 +191,36 @@ impl Daemon {
         self.get("/api/v1/failures?limit=1000").await.json()["failures"].as_array().unwrap().clone()
     }
 
-    /// Waits until this query of the store says 1.
-    pub(crate) async fn until(&self, condition: &str) {
-        self.until_as_time_passes(condition, Duration::ZERO).await;
+    /// Its store, to be asked questions.
+    pub(crate) fn probe(&self) -> Probe {
+        Probe::open(&self.store)
     }
 
-    /// Lets time pass, step by step, until this query of the store says 1.
-    pub(crate) async fn until_as_time_passes(&self, condition: &str, step: Duration) {
-        // Requests, not seconds: a busy machine takes longer for each of them, too.
-        for _ in 0..20_000 {
-            if self.query(condition) == 1 {
-                return;
-            }
-            self.clock.advance(step);
-            self.get("/healthz").await;
+    /// Waits until the store meets a condition.
+    #[track_caller]
+    pub(crate) fn until(&self, is_met: impl Fn(&Probe) -> bool) -> impl Future<Output = ()> {
+        self.until_as_time_passes(Duration::ZERO, is_met)
+    }
+
+    /// Lets time pass, step by step, until the store meets a condition.
+    #[track_caller]
+    pub(crate) fn until_as_time_passes(
+        &self,
+        step: Duration,
+        is_met: impl Fn(&Probe) -> bool,
+    ) -> impl Future<Output = ()> {
+        let (at, probe) = (Location::caller(), self.probe());
+        async move {
+            let look = async || {
+                if is_met(&probe) {
+                    return Some(());
+                }
+                self.clock.advance(step);
+                self.get("/healthz").await;
+                None
+            };
+            eventually(probe.as_wanted_at(at), look).await;
         }
-        panic!("it never comes to: {condition}");
-    }
-
-    /// The first column of the first row of a query of the store.
-    pub(crate) fn query(&self, sql: &str) -> i64 {
-        let db = rusqlite::Connection::open(&self.store).unwrap();
-        db.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 }
 

@@ -14,7 +14,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::corrections::changed;
-use crate::harness::{self, Daemon, KEY, PATIENCE, event_of};
+use crate::harness::{self, Daemon, KEY, PATIENCE, event_of, eventually};
+use crate::store_probe::Probe;
 
 /// A backend that answers when the test says so.
 struct Deliberate {
@@ -64,14 +65,12 @@ impl Deliberate {
 
     /// The next request, for which time has to pass.
     async fn after_a_while(&mut self, daemon: &Daemon) -> Asked {
-        for _ in 0..2_000 {
+        eventually("another request", async || {
             daemon.clock.advance(Duration::from_mins(1));
             daemon.get("/readyz").await;
-            if let Ok(asked) = self.asked.try_recv() {
-                return asked;
-            }
-        }
-        panic!("the backend is never asked again");
+            self.asked.try_recv().ok()
+        })
+        .await
     }
 
     fn is_quiet(&mut self) -> bool {
@@ -100,8 +99,6 @@ async fn order(daemon: &Daemon, order: &str) -> u16 {
     daemon.client.post(url).send().await.unwrap().status().as_u16()
 }
 
-const ALL_SENT: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state NOT IN ('sent', 'superseded'))";
-
 #[tokio::test]
 async fn what_is_under_way_is_finished_before_its_failures_news_and_holds_up_no_other() {
     let mut backend = Deliberate::start().await;
@@ -114,14 +111,14 @@ async fn what_is_under_way_is_finished_before_its_failures_news_and_holds_up_no_
     let other = backend.next().await;
     assert_eq!(other.attribute("id"), "pagerduty:QOTHER0001");
     other.answer(202);
-    daemon.until("SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
-    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'superseded'"), 1, "the reopening");
+    daemon.until(|store| store.sent() == 1).await;
+    assert_eq!(daemon.probe().superseded(), 1, "the reopening");
     assert!(backend.is_quiet(), "one revision of a failure at a time");
 
     // It may have arrived: it is told again before the news, and in the same words.
     let bytes = first.bytes.clone();
     first.answer(503);
-    daemon.until("SELECT count(*) = 1 FROM outbox WHERE last_status = 503").await;
+    daemon.until(|store| store.answered_with(503) == 1).await;
     let again = backend.after_a_while(&daemon).await;
     assert_eq!(again.bytes, bytes);
     assert!(backend.is_quiet());
@@ -130,7 +127,7 @@ async fn what_is_under_way_is_finished_before_its_failures_news_and_holds_up_no_
     let end = Timestamp::parse("2026-11-01T12:00:00Z").unwrap().as_nanos();
     assert_eq!(last.attribute("finished_at"), end);
     last.answer(202);
-    daemon.until(ALL_SENT).await;
+    daemon.until(Probe::is_all_sent).await;
     assert!(backend.is_quiet());
 }
 
@@ -142,7 +139,7 @@ async fn nobody_retries_or_discards_what_is_under_way() {
     let first = backend.next().await;
     assert_eq!((order(&daemon, "1/retry").await, order(&daemon, "1/discard").await), (409, 409));
     first.answer(400);
-    daemon.until("SELECT count(*) = 1 FROM outbox WHERE state = 'dead'").await;
+    daemon.until(|store| store.dead() == 1).await;
     assert_eq!(order(&daemon, "1/discard").await, 200);
     let told = daemon.failures().await[0]["forwarded"][0].clone();
     assert_eq!(told["state"], "dead", "the contract has no other word for it");
@@ -159,7 +156,7 @@ async fn a_backend_that_is_silent_holds_up_no_other() {
         daemon.expect(event_of("incident.resolved", &format!("QSILENT{n:03}")), "accepted").await;
         good.next().await;
     }
-    daemon.until("SELECT count(*) = 20 FROM outbox WHERE backend = 'good' AND state = 'sent'").await;
+    daemon.until(|store| store.sent_to("good") == 20).await;
     let mut asked = Vec::new();
     while let Ok(one) = silent.asked.try_recv() {
         asked.push(one);
@@ -176,19 +173,17 @@ async fn a_silent_backend_does_not_keep_the_program_from_ending() {
     let asked = backend.next().await;
     let clock = Arc::clone(&daemon.clock);
     let restarted = tokio::spawn(async move { daemon.restart(&configuration).await });
-    let until_it_ends = async {
-        while !restarted.is_finished() {
-            clock.advance(Duration::from_secs(1));
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, until_it_ends).await.expect("it does not end");
+    eventually("the end of the program", async || {
+        clock.advance(Duration::from_secs(1));
+        restarted.is_finished().then_some(())
+    })
+    .await;
     let daemon = restarted.await.unwrap();
     let again = backend.next().await;
     assert_eq!(again.bytes, asked.bytes, "the next process goes on with the same");
     again.answer(202);
-    daemon.until(ALL_SENT).await;
-    assert_eq!(daemon.query("SELECT attempts FROM outbox"), 2);
+    daemon.until(Probe::is_all_sent).await;
+    assert_eq!(daemon.probe().most_attempts(), 2);
 }
 
 #[tokio::test]
@@ -197,16 +192,16 @@ async fn a_backend_that_is_added_gets_nothing_old_and_one_that_comes_back_what_w
     let daemon = Daemon::start(&first.entry("first")).await;
     daemon.expect(event_of("incident.resolved", "QOLD000001"), "accepted").await;
     first.next().await.answer(503);
-    daemon.until("SELECT count(*) = 1 FROM outbox WHERE last_status = 503").await;
+    daemon.until(|store| store.answered_with(503) == 1).await;
 
     let daemon = daemon.restart(&second.entry("second")).await;
     daemon.expect(event_of("incident.resolved", "QNEW000001"), "accepted").await;
     let told = second.after_a_while(&daemon).await;
     assert_eq!(told.attribute("id"), "pagerduty:QNEW000001");
     told.answer(202);
-    daemon.until("SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
+    daemon.until(|store| store.sent() == 1).await;
     daemon.clock.advance(Duration::from_hours(1));
-    daemon.until("SELECT count(*) = 1 FROM outbox WHERE state = 'pending'").await;
+    daemon.until(|store| store.pending() == 1).await;
     assert!(first.is_quiet() && second.is_quiet());
     let waiting = daemon.get("/api/v1/outbox?state=pending").await.json()["rows"].clone();
     assert_eq!((&waiting[0]["backend"], &waiting[0]["attempts"]), (&"first".into(), &1.into()));
@@ -215,6 +210,6 @@ async fn a_backend_that_is_added_gets_nothing_old_and_one_that_comes_back_what_w
     let told = first.next().await;
     assert_eq!(told.attribute("id"), "pagerduty:QOLD000001");
     told.answer(202);
-    daemon.until(ALL_SENT).await;
+    daemon.until(Probe::is_all_sent).await;
     assert!(first.is_quiet() && second.is_quiet());
 }

@@ -23,8 +23,8 @@ fn head(body: &str, fields: &str) -> String {
 async fn a_new_event_is_accepted_and_on_the_disk() {
     let daemon = Daemon::start("").await;
     daemon.expect(fixture("incident.triggered"), "accepted").await;
-    assert_eq!(daemon.query("SELECT count(*) FROM event"), 1);
-    assert_eq!(daemon.query("SELECT received_at_ns FROM event"), 1_795_132_800_000_000_000);
+    assert_eq!(daemon.probe().events(), 1);
+    assert_eq!(daemon.probe().last_received_at_ns(), 1_795_132_800_000_000_000);
 }
 
 #[tokio::test]
@@ -38,8 +38,8 @@ async fn rule_2_the_same_event_again_is_a_duplicate_whatever_its_spacing() {
     let mut unknown_field = value.clone();
     unknown_field["event"]["data"]["colour"] = json!("red");
     daemon.expect(unknown_field.to_string(), "duplicate").await;
-    assert_eq!(daemon.query("SELECT duplicates FROM event"), 3);
-    assert_eq!(daemon.query("SELECT count(*) FROM event"), 1);
+    assert_eq!(daemon.probe().duplicates_of_type("incident.triggered"), 3);
+    assert_eq!(daemon.probe().events(), 1);
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn rule_2_other_facts_under_a_seen_id_are_quarantined() {
     daemon.expect(other, "quarantined").await;
     let failures = daemon.failures().await;
     assert_eq!(failures[0]["title"], "checkout: error rate above 5 %");
-    assert_eq!(daemon.query("SELECT count(*) FROM quarantine WHERE reason LIKE '%seen before%'"), 1);
+    assert_eq!(daemon.probe().quarantined_because("seen before"), 1);
 }
 
 #[tokio::test]
@@ -64,9 +64,9 @@ async fn rule_4_a_creation_in_the_year_9999_counts_as_absent_and_leaves_a_copy_f
     let failure = &daemon.failures().await[0];
     assert_eq!(failure["started_at"], body["event"]["occurred_at"]);
     assert_eq!(failure["flags"], json!([]));
-    assert_eq!(daemon.query("SELECT count(*) FROM quarantine WHERE reason LIKE '%9999%'"), 1);
+    assert_eq!(daemon.probe().quarantined_because("9999"), 1);
     daemon.expect(body.to_string(), "duplicate").await;
-    assert_eq!(daemon.query("SELECT count(*) FROM quarantine"), 1);
+    assert_eq!(daemon.probe().quarantined(), 1);
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn what_is_signed_and_not_understood_is_quarantined() {
     for body in &bodies {
         daemon.expect(body.clone(), "quarantined").await;
     }
-    assert_eq!(daemon.query("SELECT count(*) FROM quarantine"), i64::try_from(bodies.len()).unwrap());
+    assert_eq!(daemon.probe().quarantined(), i64::try_from(bodies.len()).unwrap());
     assert!(daemon.failures().await.is_empty());
 }
 
@@ -126,10 +126,9 @@ async fn what_is_no_text_is_quarantined_wherever_that_shows() {
 
 #[tokio::test]
 async fn an_event_about_no_incident_leaves_nothing_to_be_folded() {
-    const UNFOLDED: &str = "SELECT max(id) - (SELECT coalesce(max(up_to), 0) FROM folded) FROM event";
     let daemon = Daemon::start("").await;
     daemon.expect(fixture("pagey.ping"), "ignored").await;
-    assert_eq!(daemon.query(UNFOLDED), 0, "its body could never be forgotten");
+    assert_eq!(daemon.probe().unfolded(), 0, "its body could never be forgotten");
 }
 
 #[tokio::test]
@@ -181,7 +180,7 @@ async fn what_is_not_signed_is_refused() {
         assert_eq!((answer.status, answer.json()["error"].as_str()), (401, Some("unverified")), "{answer:?}");
         assert!(answer.json()["detail"].as_str().unwrap().ends_with('.'));
     }
-    assert_eq!(daemon.query("SELECT count(*) FROM event"), 0);
+    assert_eq!(daemon.probe().events(), 0);
 }
 
 #[tokio::test]

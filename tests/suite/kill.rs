@@ -6,8 +6,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Backend, PATIENCE, SECRET, event_of, story};
-use crate::process::{Process, until};
+use crate::harness::{Backend, SECRET, event_of, story};
+use crate::process::Process;
+use crate::store_probe::Probe;
 
 fn configuration(folder: &Path, backend: &Backend) -> std::path::PathBuf {
     let file = folder.join("config.toml");
@@ -21,11 +22,8 @@ fn configuration(folder: &Path, backend: &Backend) -> std::path::PathBuf {
 
 /// The completed failures that the backend holds once nothing is left to be told: the last of each id.
 async fn held_by(backend: &mut Backend, store: &Path) -> std::collections::BTreeMap<String, Value> {
-    let db = rusqlite::Connection::open(store).unwrap();
-    let is_told = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')
-        AND (SELECT max(id) FROM event WHERE event_type <> 'pagey.ping') <= (SELECT up_to FROM folded)";
     let mut held = std::collections::BTreeMap::new();
-    until(&db, is_told).await;
+    Probe::open(store).until(Probe::is_drained).await;
     while let Some(request) = backend.try_next() {
         let attributes = request.attributes();
         held.insert(attributes["id"].as_str().unwrap().to_owned(), attributes);
@@ -54,14 +52,12 @@ async fn killed_between_any_two_steps_the_same_failures_reach_the_backend() {
             }
         }
         let store = folder.path().join("pagerduty-dora.db");
-        held.push(tokio::time::timeout(PATIENCE, held_by(&mut backend, &store)).await.unwrap());
+        held.push(held_by(&mut backend, &store).await);
         process.terminate();
         assert!(!store.with_extension("db-wal").exists(), "an orderly end leaves nothing to recover");
-        let db = rusqlite::Connection::open(store).unwrap();
-        let intact: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-        assert_eq!(intact, "ok");
-        let events: i64 = db.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap();
-        assert_eq!(events, 36, "37 webhooks, one of them twice");
+        let probe = Probe::open(&store);
+        probe.assert_intact();
+        assert_eq!(probe.events(), 36, "37 webhooks, one of them twice");
     }
     assert_eq!(held[0], held[1]);
     assert_eq!(held[0].len(), 10);
@@ -81,11 +77,10 @@ async fn it_ends_in_order_while_a_backend_is_silent() {
     std::fs::write(&config, text).unwrap();
     let (process, listening) = Process::start(&config);
     assert_eq!(listening.deliver(&event_of("incident.resolved", "QSILENT001")).await, 202);
-    let db = rusqlite::Connection::open(folder.path().join("pagerduty-dora.db")).unwrap();
-    until(&db, "SELECT coalesce(sum(attempts), 0) > 0 FROM outbox").await;
+    let probe = Probe::open(&folder.path().join("pagerduty-dora.db"));
+    probe.until(|store| store.attempts() > 0).await;
     process.terminate();
-    let is_pending = "SELECT count(*) FROM outbox WHERE state = 'pending' AND last_error IS NOT NULL";
-    assert_eq!(db.query_row(is_pending, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    assert_eq!(probe.failed_and_pending(), 1);
 }
 
 #[test]

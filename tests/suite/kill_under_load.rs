@@ -10,7 +10,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use fastrand::Rng;
-use rusqlite::Connection;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -19,7 +18,8 @@ use crate::histories::{compare, listed};
 use crate::load::{Deliverer, Stage};
 use crate::model::{Configured, Told};
 use crate::process::{Listening, Process};
-use crate::told::{drain, held, revisions, told_exactly, told_in_order};
+use crate::store_probe::Probe;
+use crate::told::{drain, held, told_exactly, told_in_order};
 use crate::unreliable::{Receipt, TIMEOUT_MILLIS, Unreliable};
 
 /// Kills that share a store, so that a long run needs no more room than a short one.
@@ -112,14 +112,10 @@ impl Round {
 
     /// Every event is there once, with the bytes that were sent, and nothing else is.
     fn check_events(&self, store: &Path) {
-        let db = Connection::open(store).unwrap();
-        let intact: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-        assert_eq!(intact, "ok");
-        let quarantined: i64 = db.query_row("SELECT count(*) FROM quarantine", [], |row| row.get(0)).unwrap();
-        assert_eq!(quarantined, 0);
-        let mut statement = db.prepare("SELECT event_id, body FROM event").unwrap();
-        let stored = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        let mut stored: Vec<(String, Vec<u8>)> = stored.map(Result::unwrap).collect();
+        let probe = Probe::open(store);
+        probe.assert_intact();
+        assert_eq!(probe.quarantined(), 0);
+        let mut stored = probe.event_bodies();
         let mut told: Vec<_> =
             self.lives.iter().flatten().map(|told| (told.id.clone(), told.body())).collect();
         stored.sort_unstable();
@@ -130,7 +126,7 @@ impl Round {
     /// Every failure is what its life comes to, and the backend was told just that.
     fn check_failures(&self, store: &Path) -> String {
         let failures = listed(store);
-        let revisions = revisions(store);
+        let revisions = Probe::open(store).revisions();
         assert_eq!(failures.len(), self.lives.len());
         assert_eq!(self.received.len(), self.lives.len(), "failures that the backend knows");
         let mut requests = 0;

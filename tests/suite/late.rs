@@ -16,7 +16,9 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::corrections::{changed, merged_into};
-use crate::harness::{Daemon, KEY, PATIENCE, event_of};
+use crate::harness::{Daemon, KEY, event_of, eventually};
+use crate::store_edit;
+use crate::store_probe::Probe;
 
 /// A backend behind a proxy that keeps the first request to itself and hangs up, and passes it on when the test says so.
 struct Delaying {
@@ -94,13 +96,15 @@ impl Delaying {
 
     /// Waits for the next request, for which time has to pass.
     async fn next(&mut self, daemon: &Daemon) {
-        let next = async {
-            while self.arrived.try_recv().is_err() {
+        eventually("another request", async || {
+            let arrived = self.arrived.try_recv().ok();
+            if arrived.is_none() {
                 daemon.clock.advance(Duration::from_secs(1));
                 daemon.get("/readyz").await;
             }
-        };
-        tokio::time::timeout(PATIENCE, next).await.expect("no request");
+            arrived
+        })
+        .await;
     }
 
     /// The proxy lets go of what it kept.
@@ -115,10 +119,29 @@ impl Delaying {
     }
 }
 
+/// The event that reopens an incident of these tests.
+fn reopened() -> String {
+    changed("incident.reopened", "QLATE00001", "01KB-LATE", |event| {
+        event["occurred_at"] = "2026-11-01T11:00:00Z".into();
+    })
+}
+
+/// A daemon whose failure was deleted, because of a merge, while the proxy kept the request that tells of it.
+async fn deleted_before_the_late_one(backend: &mut Delaying) -> Daemon {
+    let daemon = Daemon::start(&backend.entry()).await;
+    daemon.expect(event_of("incident.resolved", "QLATE00001"), "accepted").await;
+    backend.next(&daemon).await;
+    daemon.expect(merged_into("QLATE00001", "QTARGET001"), "accepted").await;
+    // The first is told again, then deleted.
+    backend.next(&daemon).await;
+    backend.next(&daemon).await;
+    until_sent(&daemon).await;
+    daemon
+}
+
 /// Waits until everything is sent, and nothing is to be sent once more.
 async fn until_sent(daemon: &Daemon) {
-    const SENT: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')";
-    daemon.until_as_time_passes(SENT, Duration::from_millis(100)).await;
+    daemon.until_as_time_passes(Duration::from_millis(100), Probe::is_nothing_pending).await;
 }
 
 #[tokio::test]
@@ -128,10 +151,7 @@ async fn a_reopened_incident_does_not_keep_its_old_end() {
     daemon.expect(event_of("incident.resolved", "QLATE00001"), "accepted").await;
     backend.next(&daemon).await;
     backend.next(&daemon).await;
-    let reopened = changed("incident.reopened", "QLATE00001", "01KB-LATE", |event| {
-        event["occurred_at"] = "2026-11-01T11:00:00Z".into();
-    });
-    daemon.expect(reopened, "accepted").await;
+    daemon.expect(reopened(), "accepted").await;
     backend.next(&daemon).await;
     until_sent(&daemon).await;
     assert!(backend.holds("pagerduty:QLATE00001").unwrap().get("finished_at").is_none());
@@ -142,22 +162,15 @@ async fn a_reopened_incident_does_not_keep_its_old_end() {
     assert!(daemon.clock.now().duration_since(before) <= Duration::from_mins(2));
     assert!(backend.holds("pagerduty:QLATE00001").unwrap().get("finished_at").is_none());
     // Nothing is in doubt any more.
-    daemon.until("SELECT count(*) = 0 FROM outbox WHERE again_at_ns IS NOT NULL OR unknown > 0").await;
-    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'sent'"), 2);
-    assert_eq!(daemon.query("SELECT max(attempts) FROM outbox"), 2);
+    daemon.until(|store| store.in_doubt() == 0).await;
+    assert_eq!(daemon.probe().sent(), 2);
+    assert_eq!(daemon.probe().most_attempts(), 2);
 }
 
 #[tokio::test]
 async fn a_merged_incident_does_not_come_back_after_its_deletion() {
     let mut backend = Delaying::start().await;
-    let daemon = Daemon::start(&backend.entry()).await;
-    daemon.expect(event_of("incident.resolved", "QLATE00001"), "accepted").await;
-    backend.next(&daemon).await;
-    daemon.expect(merged_into("QLATE00001", "QTARGET001"), "accepted").await;
-    // The first is told again, then deleted.
-    backend.next(&daemon).await;
-    backend.next(&daemon).await;
-    until_sent(&daemon).await;
+    let daemon = deleted_before_the_late_one(&mut backend).await;
     assert_eq!(backend.holds("pagerduty:QLATE00001"), None);
     backend.pass_the_late_one_on();
     backend.next(&daemon).await;
@@ -167,13 +180,7 @@ async fn a_merged_incident_does_not_come_back_after_its_deletion() {
 #[tokio::test]
 async fn what_is_in_doubt_is_sent_once_more_after_a_restart_too() {
     let mut backend = Delaying::start().await;
-    let daemon = Daemon::start(&backend.entry()).await;
-    daemon.expect(event_of("incident.resolved", "QLATE00001"), "accepted").await;
-    backend.next(&daemon).await;
-    daemon.expect(merged_into("QLATE00001", "QTARGET001"), "accepted").await;
-    backend.next(&daemon).await;
-    backend.next(&daemon).await;
-    until_sent(&daemon).await;
+    let daemon = deleted_before_the_late_one(&mut backend).await;
     let daemon = daemon.restart(&backend.entry()).await;
     backend.pass_the_late_one_on();
     backend.next(&daemon).await;
@@ -191,16 +198,11 @@ async fn a_backend_that_keeps_samples_or_every_revision_is_told_once() {
         let daemon = Daemon::start(&entry).await;
         daemon.expect(event_of("incident.resolved", "QLATE00001"), "accepted").await;
         backend.next(&daemon).await;
-        let doubt = "SELECT count(*) > 0 FROM outbox WHERE unknown = 1 AND last_error IS NOT NULL";
-        daemon.until(doubt).await;
-        let db = rusqlite::Connection::open(&daemon.store).unwrap();
+        daemon.until(|store| store.failed_with_unknown_outcome() > 0).await;
         // The first is given up, so that the next revision is the next request.
-        db.execute("UPDATE outbox SET state = 'discarded', due_at_ns = NULL", []).unwrap();
-        let reopened = changed("incident.reopened", "QLATE00001", "01KB-LATE", |event| {
-            event["occurred_at"] = "2026-11-01T11:00:00Z".into();
-        });
-        daemon.expect(reopened, "accepted").await;
+        store_edit::discard_all(&daemon.store);
+        daemon.expect(reopened(), "accepted").await;
         until_sent(&daemon).await;
-        assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE again_at_ns IS NOT NULL"), 0, "{kind}");
+        assert_eq!(daemon.probe().to_be_sent_again(), 0, "{kind}");
     }
 }

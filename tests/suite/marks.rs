@@ -9,6 +9,7 @@ use crate::corrections::{changed, merged_into};
 use crate::deployments::deploy;
 use crate::forwarding::after_a_while;
 use crate::harness::{Backend, Daemon, KEY, Program, Request, event_of, stdout};
+use crate::store_probe::Probe;
 
 mod later;
 mod random;
@@ -24,8 +25,7 @@ fn marking(backend: &Backend) -> String {
 
 /// Waits until nothing is left to be sent, and returns what was sent meanwhile.
 async fn sent(daemon: &Daemon, backend: &mut Backend) -> Vec<Request> {
-    const IS_TOLD: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')";
-    daemon.until(IS_TOLD).await;
+    daemon.until(Probe::is_nothing_pending).await;
     std::iter::from_fn(|| backend.try_next()).collect()
 }
 
@@ -171,10 +171,7 @@ async fn a_deployment_is_marked_once_it_is_known_and_a_mark_that_never_was_is_no
     daemon.expect(event_of("incident.triggered", "QMARKED001"), "accepted").await;
     assert!(backend.next().await.line.starts_with("PATCH"));
     let refused = async |attempts: i64| {
-        let recorded = format!(
-            "SELECT coalesce(max(attempts), 0) >= {attempts} FROM outbox WHERE last_status = 404 AND in_doubt = 0"
-        );
-        daemon.until(&recorded).await;
+        daemon.until(|store| store.most_attempts_refused_with(404) >= attempts).await;
     };
     refused(1).await;
     assert!(after_a_while(&daemon, &mut backend).await.line.starts_with("PATCH"));
@@ -202,7 +199,7 @@ async fn a_refused_mark_holds_nothing_else_up() {
     backend.will_answer(&[(403, &[])]);
     daemon.expect(event_of("incident.triggered", "QMARKED001"), "accepted").await;
     assert!(backend.next().await.line.starts_with("PATCH"));
-    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 403").await;
+    daemon.until(|store| store.answered_with(403) > 0).await;
     for id in ["deployment:before-a-restart", "deployment:after-one"] {
         deploy(&daemon, "v1", "08:00", json!({ "service": "Search", "id": id })).await;
         assert_eq!(backend.next().await.attributes()["id"], id);
@@ -225,7 +222,7 @@ async fn explain_says_what_became_of_a_mark_in_the_words_of_the_outbox() {
     daemon.expect(event_of("incident.triggered", "QMARKED001"), "accepted").await;
     assert_eq!(sent(&daemon, &mut backend).await.len(), 1);
     assert_eq!(mark().await, "metrics: dead");
-    let row = daemon.query("SELECT id FROM outbox WHERE action = 'mark'");
+    let row = daemon.probe().mark_id();
     let discard = format!("http://{}/api/v1/outbox/{row}/discard", daemon.admin);
     assert_eq!(daemon.client.post(discard).send().await.unwrap().status(), 200);
     assert_eq!(mark().await, "metrics: dead", "given up, it is what a failure would be");
@@ -238,7 +235,7 @@ async fn a_mark_does_not_overtake_its_deployment() {
     let daemon = Daemon::start(&marking(&backend)).await;
     let id = deploy(&daemon, "v1", "08:00", json!({})).await;
     assert_eq!(backend.next().await.line, "POST /api/v2/dora/deployment");
-    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 503").await;
+    daemon.until(|store| store.answered_with(503) > 0).await;
     daemon.expect(event_of("incident.triggered", "QMARKED001"), "accepted").await;
     assert!(backend.is_quiet());
     assert_eq!(after_a_while(&daemon, &mut backend).await.line, "POST /api/v2/dora/deployment");
@@ -279,5 +276,5 @@ async fn a_backend_that_did_not_ask_for_marks_gets_none() {
     deploy(&daemon, "v1", "08:00", json!({})).await;
     daemon.expect(event_of("incident.resolved", "QMARKED001"), "accepted").await;
     assert_eq!(sent(&daemon, &mut backend).await.len(), 2);
-    assert_eq!(daemon.query("SELECT count(*) FROM blame"), 0);
+    assert_eq!(daemon.probe().failures_with_kept_link(), 0);
 }

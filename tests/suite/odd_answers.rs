@@ -90,15 +90,10 @@ async fn serve(mut stream: TcpStream, answer: Answer, flooded: &AtomicUsize) -> 
 /// The row's state, the answer's status (0: none) and the error once an attempt is recorded.
 async fn outcome(daemon: &Daemon) -> (String, i64, String) {
     daemon.expect(event_of("incident.resolved", "QODDANSWER"), "accepted").await;
-    for _ in 0..20_000 {
-        if daemon.query("SELECT count(*) FROM attempt") == 1 {
-            let row = daemon.get("/api/v1/outbox").await.json()["rows"][0].clone();
-            let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
-            return (text("state"), row["last_status"].as_i64().unwrap_or_default(), text("last_error"));
-        }
-        daemon.get("/healthz").await;
-    }
-    panic!("the attempt never ends");
+    daemon.until(|store| store.recorded_attempts() == 1).await;
+    let row = daemon.get("/api/v1/outbox").await.json()["rows"][0].clone();
+    let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    (text("state"), row["last_status"].as_i64().unwrap_or_default(), text("last_error"))
 }
 
 #[tokio::test]

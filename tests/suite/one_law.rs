@@ -8,6 +8,8 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::harness::{Daemon, event_of, story};
+use crate::store_edit;
+use crate::store_probe::Probe;
 
 /// Outcome of the story, less the parts that depend on the way it was told.
 async fn outcome(daemon: &Daemon) -> Vec<Value> {
@@ -72,11 +74,11 @@ async fn a_rush_of_whole_lives_is_folded_completely() {
     }
     let daemon = Arc::into_inner(daemon).unwrap();
     // Under load folding follows the answers.
-    daemon.until("SELECT max(id) <= (SELECT max(up_to) FROM folded) FROM event").await;
+    daemon.until(Probe::is_folded).await;
     let failures = daemon.failures().await;
     assert_eq!(failures.len(), LIVES);
     assert!(failures.iter().all(|failure| failure["time_to_restore_seconds"] == 2530.5), "{failures:?}");
-    assert_eq!(daemon.query("SELECT count(*) FROM failure_event"), 3 * 120);
+    assert_eq!(daemon.probe().events_of_failures(), 3 * 120);
     let daemon = daemon.restart("").await;
     assert_eq!(daemon.failures().await, failures);
 }
@@ -89,11 +91,7 @@ async fn a_crash_before_folding_is_made_up_for_at_the_next_start() {
     }
     let expected = outcome(&daemon).await;
     let store = daemon.store.clone();
-    let unfold = move || {
-        let db = rusqlite::Connection::open(&store).unwrap();
-        db.execute_batch("DELETE FROM failure_event; DELETE FROM failure; DELETE FROM folded;").unwrap();
-    };
-    let daemon = daemon.restart_after("", unfold).await;
+    let daemon = daemon.restart_after("", || store_edit::unfold(&store)).await;
     assert_eq!(outcome(&daemon).await, expected);
 }
 
@@ -104,9 +102,7 @@ async fn a_damaged_failure_is_put_together_again_from_its_events() {
         daemon.deliver(webhook).await;
     }
     let expected = outcome(&daemon).await;
-    let db = rusqlite::Connection::open(&daemon.store).unwrap();
-    db.execute("UPDATE failure SET facts = '{', evaluated = '{}' WHERE failure_id LIKE '%STILL%'", [])
-        .unwrap();
+    store_edit::damage_failures(&daemon.store, "STILL");
     let again = story()
         .remove(17)
         .replace("incident.acknowledged", "incident.escalated")

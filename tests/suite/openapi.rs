@@ -1,13 +1,15 @@
 //! `/openapi.json`, held to what a running daemon takes and answers.
 
+mod admin;
+mod asker;
 mod unable;
 
 use std::collections::BTreeSet;
 
-use pagerduty_dora::config::Config;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Backend, Daemon, KEY, SECRET, event_of, fixture, story};
+use self::asker::Asker;
+use crate::harness::{Answer, Daemon, KEY, SECRET, fixture, story};
 use crate::json_schema::{Schemas, resolved};
 
 /// The routes of the pages for people, which are no part of the API.
@@ -45,116 +47,6 @@ fn parameters(document: &Value, operation: &Value, place: &str) -> Vec<Value> {
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
     let parameters = parameters.iter().map(|parameter| resolved(document, parameter).clone());
     parameters.filter(|parameter| parameter["in"] == place).collect()
-}
-
-/// Asks, and requires that the document has the answer: its status, its type, its shape.
-struct Asker<'a> {
-    daemon: &'a Daemon,
-    document: Value,
-    seen: BTreeSet<String>,
-}
-
-impl<'a> Asker<'a> {
-    async fn new(daemon: &'a Daemon) -> Self {
-        Self { daemon, document: document(daemon).await, seen: BTreeSet::new() }
-    }
-
-    /// `path` as the document has it, with `{id}` and the query to be put in.
-    async fn ask(
-        &mut self,
-        method: &str,
-        path: &str,
-        id: &str,
-        query: &str,
-        headers: &[(&str, &str)],
-    ) -> Answer {
-        let url = format!("http://{}{}{query}", self.host(path), path.replace("{id}", id));
-        let mut request = self.daemon.client.request(method.parse().unwrap(), url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let answer = Answer::of(request.send().await.unwrap()).await;
-        self.holds(method, path, &answer);
-        answer
-    }
-
-    async fn get(&mut self, path: &str, query: &str) -> Answer {
-        self.ask("GET", path, "", query, &[]).await
-    }
-
-    /// Sends a body to the event API, and requires that the document allows it just where the daemon does.
-    async fn send(&mut self, path: &str, attributes: &Value) -> Answer {
-        let body = json!({ "data": { "attributes": attributes } });
-        let answer = self.daemon.event_api("POST", path, &body).await;
-        let path = format!("/api/v2/dora{path}");
-        self.holds("POST", &path, &answer);
-        let operation = &self.document["paths"][path]["post"];
-        let content = &resolved(&self.document, &operation["requestBody"])["content"]["application/json"];
-        let told = Schemas::of_requests(&self.document).check(&content["schema"], &body);
-        assert_eq!(told.is_ok(), answer.status == 200, "{body}: {told:?} and {answer:?}");
-        answer
-    }
-
-    /// Two bodies in quarantine, of which one can be read again.
-    async fn quarantine(&mut self) {
-        for body in ["nothing", "nothing else"] {
-            self.daemon.expect(body, "quarantined").await;
-        }
-        let listed = self.get("/api/v1/quarantine", "?limit=1").await.json();
-        assert!(listed["next"].is_i64(), "{listed}");
-        let readable = rusqlite::Connection::open(&self.daemon.store).unwrap();
-        let body = event_of("incident.triggered", "QREADABLE1");
-        readable.execute("UPDATE quarantine SET body = ?1 WHERE id = 1", [body.as_bytes()]).unwrap();
-        let retry = "/api/v1/quarantine/{id}/retry";
-        let browser = [("origin", "https://evil.example")];
-        assert_eq!(self.ask("POST", retry, "1", "", &browser).await.status, 403);
-        for (row, status) in [("1", 200), ("1", 404), ("first", 404), ("2", 409)] {
-            assert_eq!(self.ask("POST", retry, row, "", &[]).await.status, status, "{row}");
-        }
-    }
-
-    /// The listener that the document names: the one it is from, unless the path says otherwise.
-    fn host(&self, path: &str) -> std::net::SocketAddr {
-        let is_public = self.document["paths"][path].get("servers").is_some();
-        if is_public { self.daemon.public } else { self.daemon.admin }
-    }
-
-    fn holds(&mut self, method: &str, path: &str, answer: &Answer) {
-        let operation = &self.document["paths"][path][method.to_lowercase()];
-        let status = answer.status.to_string();
-        let response = resolved(&self.document, &operation["responses"][&status]);
-        assert!(response.is_object(), "{method} {path} says nothing of {answer:?}");
-        for (header, _) in response["headers"].as_object().into_iter().flatten() {
-            assert!(
-                answer.headers.contains_key(header),
-                "{method} {path}: {header} is missing in {answer:?}"
-            );
-        }
-        match response["content"].as_object() {
-            None => assert_eq!(answer.body, "", "{method} {path}"),
-            Some(content) => {
-                let (media_type, content) = content.iter().next().unwrap();
-                let said = answer.headers["content-type"].to_str().unwrap();
-                assert_eq!(said.split(';').next(), Some(media_type.as_str()), "{method} {path}");
-                let body = if media_type == "application/json" { answer.json() } else { json!(answer.body) };
-                let told = Schemas::of_answers(&self.document).check(&content["schema"], &body);
-                assert_eq!(told, Ok(()), "{method} {path} {status}");
-            }
-        }
-        self.seen.insert(format!("{method} {path} {status}"));
-    }
-
-    /// Every answer that the document has of these paths was seen, but for those that end so.
-    fn all_seen_but(&self, paths: &str, endings: &[&str]) {
-        for (method, path, operation) in operations(&self.document) {
-            for status in operation["responses"].as_object().unwrap().keys() {
-                let answer = format!("{method} {path} {status}");
-                let is_left_out =
-                    !path.starts_with(paths) || endings.iter().any(|ending| answer.ends_with(ending));
-                assert!(is_left_out || self.seen.contains(&answer), "{answer} was never seen");
-            }
-        }
-    }
 }
 
 /// Each route of the routers, and its method, from their source.
@@ -224,92 +116,6 @@ fn expected(refused: &Answer) -> Vec<String> {
     let known = detail.split_once("Known: ").or_else(|| detail.split_once("Allowed: "));
     let (_, expected) = known.unwrap_or_else(|| panic!("{detail}"));
     expected.split(", ").map(str::to_owned).collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_admin_api_answers_as_it_says() {
-    let mut backend = Backend::start().await;
-    backend.will_answer(&[(400, &[]), (400, &[])]);
-    let daemon = Daemon::start(&backend.entry("metrics")).await;
-    for incident in ["QDEAD00001", "QDEAD00002"] {
-        daemon.expect(event_of("incident.resolved", incident), "accepted").await;
-        backend.next().await;
-    }
-    for webhook in story() {
-        daemon.deliver(webhook).await;
-    }
-    // Of this one nothing is known but a note about it.
-    daemon.expect(event_of("incident.annotated", "QNOTED0001"), "accepted").await;
-    let deployed =
-        json!({ "data": { "attributes": { "service": "Search", "started_at": "2026-11-01T09:30:00Z" } } });
-    assert_eq!(daemon.event_api("POST", "/deployment", &deployed).await.status, 200);
-    daemon.until("SELECT count(*) = 2 FROM outbox WHERE state = 'dead'").await;
-
-    let mut asker = Asker::new(&daemon).await;
-    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
-        assert_eq!(asker.get(path, "").await.status, 200);
-    }
-    let failures = asker.get("/api/v1/failures", "?limit=3").await.json();
-    assert_eq!(asker.get("/api/v1/failures", "?state=open&since=60d").await.status, 200);
-    assert!(failures["next"].is_string());
-    for failure in daemon.failures().await {
-        let id = failure["incident"].as_str().unwrap().to_owned();
-        assert_eq!(asker.ask("GET", "/api/v1/failures/{id}", &id, "", &[]).await.status, 200);
-    }
-    let noted = asker.ask("GET", "/api/v1/failures/{id}", "QNOTED0001", "", &[]).await.json();
-    assert!(noted["failure"].is_null() && noted["events"][0].is_object(), "{noted}");
-    for unknown in ["QUNKNOWN01", "%ff"] {
-        assert_eq!(asker.ask("GET", "/api/v1/failures/{id}", unknown, "", &[]).await.status, 404);
-    }
-    for by in ["service", "team", "env", "severity", "none"] {
-        let report = asker.get("/api/v1/report", &format!("?since=30d&by={by}&env=all")).await.json();
-        assert!(report["rows"][0].is_object(), "{report}");
-        asker.get("/api/v1/report", &format!("?since=2026-10-01&by={by}&interval=week")).await;
-    }
-    let elsewhere = json!({ "data": { "attributes": {
-        "service": "Mail delivery", "env": "prod", "started_at": "2026-11-01T09:30:00Z",
-    } } });
-    assert_eq!(daemon.event_api("POST", "/deployment", &elsewhere).await.status, 200);
-    let elsewhere = asker.get("/api/v1/report", "").await.json();
-    assert_eq!(elsewhere["deployed_elsewhere"][0]["name"], "Mail delivery");
-    let of_nothing = asker.get("/api/v1/report", "?env=nowhere").await.json();
-    assert_eq!(of_nothing["other_envs"], json!(["production", "prod"]));
-    assert!(asker.get("/api/v1/outbox", "?limit=1").await.json()["next"].is_i64());
-    let dead = asker.get("/api/v1/outbox", "?state=dead").await.json()["rows"].clone();
-    let (first, second) = (dead[0]["id"].to_string(), dead[1]["id"].to_string());
-    let (retry, discard) = ("/api/v1/outbox/{id}/retry", "/api/v1/outbox/{id}/discard");
-    let browser = [("origin", "https://evil.example")];
-    for order in [retry, discard] {
-        assert_eq!(asker.ask("POST", order, &first, "", &browser).await.status, 403);
-    }
-    assert_eq!(asker.ask("POST", discard, &first, "", &[]).await.status, 200);
-    assert_eq!(asker.ask("POST", retry, &second, "", &[]).await.status, 200);
-    for order in [retry, discard] {
-        for (row, status) in [(first.as_str(), 409), ("999", 404), ("first", 404)] {
-            assert_eq!(asker.ask("POST", order, row, "", &[]).await.status, status, "{order} {row}");
-        }
-    }
-    for order in ["/api/v1/outbox/retry", "/api/v1/outbox/discard"] {
-        assert_eq!(asker.ask("POST", order, "", "?backend=metrics", &[]).await.status, 200);
-        assert_eq!(asker.ask("POST", order, "", "?no_such_option=1", &[]).await.status, 400);
-        assert_eq!(asker.ask("POST", order, "", "", &browser).await.status, 403);
-    }
-    let today = "[failure.severity]\nP1 = \"SEV-1\"";
-    let policy = Config::parse(today).unwrap().policy().fingerprint();
-    let reevaluate = "/api/v1/reevaluate";
-    assert_eq!(asker.ask("POST", reevaluate, "", "?policy=another", &[]).await.status, 409);
-    assert_eq!(asker.ask("POST", reevaluate, "", "?policy=another", &browser).await.status, 403);
-    let Asker { document, seen, .. } = asker;
-    let daemon = daemon.restart(today).await;
-    let mut asker = Asker { daemon: &daemon, document, seen };
-    let batch = asker.ask("POST", reevaluate, "", &format!("?policy={policy}"), &[]).await.json();
-    assert!(batch["changed"][0]["changes"][0].is_object(), "{batch}");
-    asker.quarantine().await;
-    for path in ["failures", "report", "outbox", "quarantine"] {
-        assert_eq!(asker.get(&format!("/api/v1/{path}"), "?no_such_option=1").await.status, 400);
-    }
-    assert_eq!(asker.ask("POST", reevaluate, "", "", &[]).await.status, 400);
-    asker.all_seen_but("/api/v1", &["500", "503"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

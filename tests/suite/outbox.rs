@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::corrections::changed;
 use crate::harness::{Backend, Daemon, Program, event_of};
+use crate::store_edit;
 
 /// Output of `outbox`, and its exit status.
 fn says(program: &Program, arguments: &[&str]) -> (String, Option<i32>) {
@@ -20,7 +21,7 @@ async fn with_dead_letters() -> (Daemon, Backend) {
         daemon.expect(event_of("incident.resolved", incident), "accepted").await;
         backend.next().await;
     }
-    daemon.until("SELECT count(*) = 2 FROM outbox WHERE state = 'dead'").await;
+    daemon.until(|store| store.dead() == 2).await;
     (daemon, backend)
 }
 
@@ -31,7 +32,7 @@ async fn dead_letters_are_listed_retried_and_given_up() {
     insta::assert_snapshot!(says(&program, &["--state", "dead"]).0);
     assert_eq!(says(&program, &["retry", "1"]), ("1: it is tried again now\n".to_owned(), Some(0)));
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDEAD00001");
-    daemon.until("SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
+    daemon.until(|store| store.sent() == 1).await;
     assert_eq!(says(&program, &["retry", "1"]), ("1: the backend has it already\n".to_owned(), Some(1)));
     assert_eq!(says(&program, &["discard", "2"]), ("2: it is given up\n".to_owned(), Some(0)));
     assert_eq!(says(&program, &["retry", "2"]), ("2: it was given up before\n".to_owned(), Some(1)));
@@ -55,7 +56,7 @@ async fn a_page_in_a_browser_changes_nothing() {
         let answer = daemon.client.post(url).header("origin", "https://evil.example").send().await;
         assert_eq!(answer.unwrap().status(), 403, "{path}");
     }
-    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'"), 2);
+    assert_eq!(daemon.probe().dead(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,7 +71,7 @@ async fn all_dead_letters_are_retried_once_a_daemon_runs_again() {
         [backend.next().await, backend.next().await].map(|request| request.attributes()["id"].to_string());
     ids.sort();
     assert_eq!(ids, ["\"pagerduty:QDEAD00001\"", "\"pagerduty:QDEAD00002\""]);
-    daemon.until("SELECT count(*) = 2 FROM outbox WHERE state = 'sent'").await;
+    daemon.until(|store| store.sent() == 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +83,7 @@ async fn an_older_revision_is_not_revived() {
     });
     daemon.expect(lowered, "accepted").await;
     backend.next().await;
-    daemon.until("SELECT count(*) = 1 FROM outbox WHERE state = 'sent'").await;
+    daemon.until(|store| store.sent() == 1).await;
     let answer = daemon.client.post(format!("http://{}/api/v1/outbox/1/retry", daemon.admin)).send().await;
     assert_eq!(answer.unwrap().status(), 409);
     let said = "1 dead row tried again now; 1 dead row left: a newer revision has replaced it\n";
@@ -115,23 +116,18 @@ async fn rows_are_named_by_what_they_are_about() {
 async fn digits_are_a_row_or_the_beginning_of_an_id_and_never_either_in_silence() {
     let (daemon, _backend) = with_dead_letters().await;
     let program = Program::of(&daemon);
-    let db = rusqlite::Connection::open(&daemon.store).unwrap();
-    let named = |id: &str| {
-        db.execute("UPDATE failure SET failure_id = ?1 WHERE failure_id LIKE '%QDEAD00002%' OR failure_id LIKE '4200%'", [id])
-            .unwrap();
-    };
-    named("4200aaaa-id-of-a-failure");
+    store_edit::rename_failure(&daemon.store, "QDEAD00002", "4200aaaa-id-of-a-failure");
     let refused = |arguments: &[&str]| {
         let output = program.run("", &[&["outbox"], arguments].concat());
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{output:?}");
         String::from_utf8(output.stderr).unwrap()
     };
-    db.execute_batch("PRAGMA foreign_keys = OFF; UPDATE outbox SET id = 4200 WHERE id = 1").unwrap();
+    store_edit::renumber_row(&daemon.store, 1, 4_200);
     let said = refused(&["discard", "4200"]);
     assert!(said.contains("4200aaaa-id-of-a-failure") && said.contains("row:4200 (that row"), "{said}");
     assert_eq!(says(&program, &["discard", "row:4200"]), ("4200: it is given up\n".to_owned(), Some(0)));
     assert!(refused(&["discard", "row:x"]).contains("give a number"));
-    db.execute("UPDATE outbox SET id = 7 WHERE id = 4200", []).unwrap();
+    store_edit::renumber_row(&daemon.store, 4_200, 7);
     assert_eq!(says(&program, &["discard", "4200"]), ("2: it is given up\n".to_owned(), Some(0)));
     assert_eq!(says(&program, &["discard", "420"]), ("420: there is no such row\n".to_owned(), Some(1)));
 }
@@ -159,22 +155,15 @@ async fn a_backend_that_nobody_knows_is_told() {
 async fn all_dead_letters_of_one_backend_are_given_up_with_one_line() {
     const DEAD: i64 = 2_500;
     let (daemon, _backend) = with_dead_letters().await;
-    let db = rusqlite::Connection::open(&daemon.store).unwrap();
-    let failures = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-        INSERT INTO failure (id, failure_id, failure_key, facts) SELECT 1000 + i, 'f' || i, -i, '{}' FROM n";
-    db.execute(failures, [DEAD]).unwrap();
-    let dead = "INSERT INTO outbox (backend, failure, revision, state, created_at_ns, lane, action, body)
-        SELECT 'gone', id, ?1, 'dead', 0, 'main', 'replace', x'' FROM failure WHERE id > ?2";
-    db.execute(dead, [1, 1_000]).unwrap();
     // Only the newest revision of a failure may be tried again.
-    db.execute(dead, [2, 1_000 + DEAD - 1]).unwrap();
+    store_edit::add_dead_rows(&daemon.store, "gone", DEAD);
     let program = Program::of(&daemon);
     let left = "1 dead row left: a newer revision has replaced it";
     let retried = format!("{DEAD} dead rows tried again now; {left}\n");
     assert_eq!(says(&program, &["retry", "--all", "--backend", "gone"]), (retried, Some(0)));
     let given_up = "1 dead row given up\n".to_owned();
     assert_eq!(says(&program, &["discard", "--all", "--backend", "gone"]), (given_up, Some(0)));
-    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE backend = 'metrics' AND state = 'dead'"), 2);
+    assert_eq!(daemon.probe().dead_of("metrics"), 2);
     for wrong in [&["discard"][..], &["discard", "1", "--all"], &["discard", "1", "--backend", "gone"]] {
         assert_eq!(says(&program, wrong).1, Some(2), "{wrong:?}");
     }

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::harness::{Backend, Daemon, event_of};
+use crate::harness::{Backend, Daemon, event_of, eventually};
 
 const DASHBOARD: &str = include_str!("../../packaging/grafana/pagerduty-dora.json");
 const ALERTS: &str = include_str!("../../packaging/prometheus/alerts.yml");
@@ -152,12 +152,13 @@ async fn metrics() -> String {
     assert_eq!(deployed.status, 200);
     daemon.expect(event_of("incident.resolved", "QMETRICS01"), "accepted").await;
     backend.next().await;
-    loop {
+    eventually("metrics of attempts and of incidents", async || {
         let text = daemon.get("/metrics").await.body;
-        if text.contains("pagerduty_dora_forward_attempts_total{") && text.contains("dora_incidents{") {
-            return text;
-        }
-    }
+        let is_whole =
+            text.contains("pagerduty_dora_forward_attempts_total{") && text.contains("dora_incidents{");
+        is_whole.then_some(text)
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

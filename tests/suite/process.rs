@@ -48,17 +48,6 @@ impl Listening {
     }
 }
 
-/// Waits until a query of a store, which another process changes, says 1.
-pub(crate) async fn until(db: &rusqlite::Connection, condition: &str) {
-    let comes_to = async {
-        while db.query_row(condition, [], |row| row.get::<_, i64>(0)).unwrap() != 1 {
-            tokio::task::yield_now().await;
-        }
-    };
-    let came = tokio::time::timeout(PATIENCE, comes_to).await;
-    assert!(came.is_ok(), "it never comes to: {condition}");
-}
-
 impl Process {
     /// Begins `serve`.
     pub(crate) fn spawn(config: &Path) -> Self {

@@ -3,14 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{Daemon, Program, event_of, fixture, stdout};
-
-/// Puts a body under a row that is there, as if an older program had not understood it.
-fn put(daemon: &Daemon, row: i64, body: &str) {
-    let db = rusqlite::Connection::open(&daemon.store).unwrap();
-    let changed =
-        db.execute("UPDATE quarantine SET body = ?2 WHERE id = ?1", (row, body.as_bytes())).unwrap();
-    assert_eq!(changed, 1);
-}
+use crate::store_edit::{self, put_in_quarantine};
 
 /// A daemon with as many rows in quarantine.
 async fn with_rows(rows: i64) -> Daemon {
@@ -57,10 +50,7 @@ async fn what_is_printed_as_json_steers_no_terminal() {
     let shown = stdout(&program.run("", &["quarantine", "show", "1", "--format=json"]));
     assert!(shown.is_ascii(), "{shown:?}");
     assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["body"], body);
-    rusqlite::Connection::open(&daemon.store)
-        .unwrap()
-        .execute("UPDATE quarantine SET reason = ?1", [body])
-        .unwrap();
+    store_edit::put_reason_in_quarantine(&daemon.store, body);
     let listed = stdout(&program.run("", &["quarantine", "--format=json"]));
     assert!(listed.is_ascii(), "{listed:?}");
     assert_eq!(serde_json::from_str::<Value>(&listed).unwrap()["rows"][0]["reason"], body);
@@ -73,10 +63,10 @@ async fn what_is_understood_today_becomes_an_event_with_the_time_at_which_it_cam
     daemon.clock.advance(std::time::Duration::from_hours(1));
     let known = fixture("incident.triggered");
     daemon.expect(known.clone(), "accepted").await;
-    put(&daemon, 1, &event_of("incident.resolved", "QAGAIN0001"));
-    put(&daemon, 2, &known);
-    put(&daemon, 3, &fixture("pagey.ping"));
-    put(&daemon, 4, &known.replace("incident.triggered", "incident.resolved"));
+    put_in_quarantine(&daemon.store, 1, &event_of("incident.resolved", "QAGAIN0001"));
+    put_in_quarantine(&daemon.store, 2, &known);
+    put_in_quarantine(&daemon.store, 3, &fixture("pagey.ping"));
+    put_in_quarantine(&daemon.store, 4, &known.replace("incident.triggered", "incident.resolved"));
     let program = Program::of(&daemon);
     let (said, status) = retried(&program, &["1", "99"]);
     assert!(said.starts_with("1: it is an event now") && said.contains("99: there is no such row"), "{said}");
@@ -93,8 +83,8 @@ async fn what_is_understood_today_becomes_an_event_with_the_time_at_which_it_cam
         said.lines().map(|line| line.split(", and stays:").next().unwrap()).collect::<Vec<_>>(),
         ["4: another event with the same id was kept before; it stays", "5: it is still not understood",]
     );
-    assert_eq!(daemon.query("SELECT duplicates FROM event WHERE event_type = 'incident.triggered'"), 1);
-    assert_eq!(daemon.query("SELECT count(*) FROM event WHERE event_type = 'pagey.ping'"), 1);
+    assert_eq!(daemon.probe().duplicates_of_type("incident.triggered"), 1);
+    assert_eq!(daemon.probe().events_of_type("pagey.ping"), 1);
     let left = daemon.get("/api/v1/quarantine").await.json();
     let left: Vec<_> = left["rows"].as_array().unwrap().iter().map(|row| row["id"].as_i64()).collect();
     assert_eq!(left, [Some(4), Some(5)]);
@@ -104,7 +94,7 @@ async fn what_is_understood_today_becomes_an_event_with_the_time_at_which_it_cam
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_daemon_the_store_is_changed_itself_and_ids_are_never_used_again() {
     let daemon = with_rows(2).await;
-    put(&daemon, 2, &event_of("incident.resolved", "QAGAIN0002"));
+    put_in_quarantine(&daemon.store, 2, &event_of("incident.resolved", "QAGAIN0002"));
     let program = Program::of(&daemon);
     let daemon = daemon
         .restart_after("", || {
@@ -117,7 +107,7 @@ async fn without_a_daemon_the_store_is_changed_itself_and_ids_are_never_used_aga
         .await;
     assert_eq!(daemon.failures().await[0]["incident"], "QAGAIN0002");
     daemon.expect("not understood either", "quarantined").await;
-    assert_eq!(daemon.query("SELECT max(id) FROM quarantine"), 3);
+    assert_eq!(daemon.probe().last_quarantine_id(), 3);
 }
 
 #[tokio::test]
@@ -135,7 +125,7 @@ async fn the_dashboard_shows_the_quarantine_and_reads_it_again() {
     for path in ["/quarantine/2", "/quarantine/x"] {
         assert_eq!(daemon.get(path).await.status, 404);
     }
-    put(&daemon, 1, &event_of("incident.resolved", "QAGAIN0003"));
+    put_in_quarantine(&daemon.store, 1, &event_of("incident.resolved", "QAGAIN0003"));
     let token = page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let url = format!("http://{}/quarantine/1/retry", daemon.admin);
     let post = async |token: &str, origin: String| {

@@ -5,6 +5,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 
 use crate::harness::{Backend, Daemon, KEY, Program, stdout, story};
+use crate::store_probe::Probe;
 
 const BEFORE: &str = "";
 const TODAY: &str = r#"
@@ -72,7 +73,7 @@ async fn a_daemon_under_another_configuration_is_told_apart() {
 async fn without_a_daemon_the_store_is_changed_and_backends_hear_of_it_later() {
     let mut backend = Backend::start().await;
     let daemon = told(&backend.entry("metrics")).await;
-    daemon.until("SELECT count(*) = 0 FROM outbox WHERE state = 'pending'").await;
+    daemon.until(Probe::is_nothing_pending).await;
     while backend.try_next().is_some() {}
     let program = Program::of(&daemon);
     let today = format!("{TODAY}{}", backend.entry("metrics"));

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::harness::{SECRET, client, event_of};
 use crate::process::{Listening, PROGRAM, Process};
+use crate::store_probe::Probe;
 
 const STORE: &str = "pagerduty-dora.db";
 
@@ -37,8 +38,7 @@ async fn delivered(listening: Listening, n: usize) -> Option<u16> {
 }
 
 fn events(store: &Path) -> i64 {
-    let db = rusqlite::Connection::open(store).unwrap();
-    db.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap()
+    Probe::open(store).events()
 }
 
 /// The daemon ends by itself, and says why.

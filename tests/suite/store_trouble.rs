@@ -2,16 +2,13 @@
 
 use crate::harness::{Daemon, event_of};
 use crate::process::Process;
-
-/// Has the store refuse every event, as a full disk does, and take small writes.
-const FULL: &str =
-    "CREATE TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no room for it'); END";
+use crate::store_edit;
 
 #[tokio::test]
 async fn a_store_that_cannot_commit_is_seen_everywhere() {
     let daemon = Daemon::start("").await;
     assert_eq!(daemon.get("/readyz").await.status, 200);
-    rusqlite::Connection::open(&daemon.store).unwrap().execute_batch(FULL).unwrap();
+    store_edit::refuse_events(&daemon.store);
     for n in 0..3 {
         assert_eq!(daemon.deliver(event_of("incident.triggered", &format!("QFULL{n}"))).await.status, 503);
     }
@@ -49,12 +46,10 @@ async fn many_webhooks_that_cannot_be_kept_are_one_line() {
     std::fs::write(&config, "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n")
         .unwrap();
     let (process, listening) = Process::start(&config);
-    let db = rusqlite::Connection::open(folder.path().join("pagerduty-dora.db")).unwrap();
-    db.execute_batch(FULL).unwrap();
+    store_edit::refuse_events(&folder.path().join("pagerduty-dora.db"));
     for n in 0..100 {
         assert_eq!(listening.deliver(&event_of("incident.triggered", &format!("QFULL{n}"))).await, 503);
     }
-    drop(db);
     let said = process.terminate();
     let about: Vec<&str> = said.lines().filter(|line| line.contains("no room for it")).collect();
     assert_eq!(about.len(), 1, "{said}");
@@ -74,8 +69,7 @@ async fn a_store_that_cannot_be_read_hides_no_metric_of_the_program() {
     };
     assert_eq!(failures().await, "0");
     // As good as damage: the reader finds what it cannot read.
-    let db = rusqlite::Connection::open(&daemon.store).unwrap();
-    db.execute_batch("ALTER TABLE quarantine RENAME TO gone; ALTER TABLE event RENAME TO away").unwrap();
+    store_edit::hide_events(&daemon.store);
     assert_eq!(failures().await, "1");
     let ready = daemon.get("/readyz").await;
     assert_eq!((ready.status, ready.body.contains("cannot be read")), (503, true), "{ready:?}");

@@ -1,53 +1,22 @@
 //! Compares the requests that a backend received with the rows of the outbox.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use pagerduty_dora::domain::timestamp::Timestamp;
-use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::harness::client;
+use crate::harness::{client, eventually};
 use crate::process::Listening;
+use crate::store_probe::{Probe, Revision};
 use crate::unreliable::Receipt;
-
-/// A row of the outbox.
-pub(crate) struct Revision {
-    state: String,
-    attempts: u32,
-    /// Attempts that the process did not learn the outcome of: a request of theirs may arrive at any later time.
-    of_unknown_outcome: u32,
-    pub(crate) body: Vec<u8>,
-}
-
-/// The revisions of each failure, in order.
-pub(crate) fn revisions(store: &Path) -> BTreeMap<String, Vec<Revision>> {
-    // An attempt that a kill interrupted was begun and has no outcome.
-    const SQL: &str = "SELECT failure_id, o.state, attempts, body,
-        attempts - (SELECT count(*) FROM attempt WHERE outbox = o.id AND status IS NOT NULL)
-        FROM outbox o JOIN failure f ON f.id = o.failure ORDER BY o.failure, o.revision";
-    let db = Connection::open(store).unwrap();
-    let mut statement = db.prepare(SQL).unwrap();
-    let rows = statement.query_map([], |row| {
-        let (state, attempts, body) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        Ok((row.get(0)?, Revision { state, attempts, of_unknown_outcome: row.get(4)?, body }))
-    });
-    let mut revisions = BTreeMap::<String, Vec<Revision>>::new();
-    for (id, revision) in rows.unwrap().map(Result::unwrap) {
-        revisions.entry(id).or_default().push(revision);
-    }
-    revisions
-}
 
 /// Waits until everything is folded and sent. Rows that wait for their next attempt are tried at once.
 pub(crate) async fn drain(listening: Listening, store: &Path) {
-    const IS_DRAINED: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')
-        AND (SELECT max(id) FROM event) <= (SELECT up_to FROM folded)";
-    let (db, client) = (Connection::open(store).unwrap(), client());
+    let (probe, client) = (Probe::open(store), client());
     let outbox = format!("http://{}/api/v1/outbox", listening.admin);
-    for _ in 0..20_000 {
-        if db.query_row(IS_DRAINED, [], |row| row.get(0)).unwrap() {
-            return;
+    eventually("the outbox to be drained", async || {
+        if probe.is_drained() {
+            return Some(());
         }
         let page = client.get(format!("{outbox}?state=pending&limit=1000")).send().await.unwrap();
         let page: Value = serde_json::from_slice(&page.bytes().await.unwrap()).unwrap();
@@ -55,8 +24,9 @@ pub(crate) async fn drain(listening: Listening, store: &Path) {
             // Refused where the row is being sent, or has been sent meanwhile.
             client.post(format!("{outbox}/{}/retry", row["id"])).send().await.unwrap();
         }
-    }
-    panic!("it never comes to: {IS_DRAINED}");
+        None
+    })
+    .await;
 }
 
 /// Checks what a backend received about one failure against its revisions:

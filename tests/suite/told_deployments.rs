@@ -26,10 +26,8 @@ fn telling(backend: &Backend, kind: &str) -> String {
 
 /// Waits until so many rows are done with, and none waits.
 async fn told(daemon: &Daemon, rows: i64) {
-    daemon
-        .until(&format!("SELECT count(*) >= {rows} FROM outbox WHERE state NOT IN ('pending', 'superseded')"))
-        .await;
-    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 0);
+    daemon.until(|store| store.finished() >= rows).await;
+    assert_eq!(daemon.probe().pending(), 0);
 }
 
 #[tokio::test]
@@ -73,14 +71,14 @@ async fn an_older_one_that_was_never_taken_is_replaced_also_over_a_restart() {
     let daemon = Daemon::start(&configuration).await;
     deploy(&daemon, "v42", "09:00", details()).await;
     backend.next().await;
-    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 403").await;
+    daemon.until(|store| store.answered_with(403) > 0).await;
     deploy(&daemon, "v43", "09:00", details()).await;
-    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'superseded'"), 1);
+    assert_eq!(daemon.probe().superseded(), 1);
     backend.will_answer(&[(503, &[])]);
     let daemon = daemon.restart(&configuration).await;
     let first = after_a_while(&daemon, &mut backend).await;
     assert_eq!(first.attributes()["version"], "v43");
-    daemon.until("SELECT count(*) > 0 FROM outbox WHERE last_status = 503").await;
+    daemon.until(|store| store.answered_with(503) > 0).await;
     assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes, "the very same bytes");
     told(&daemon, 1).await;
 }

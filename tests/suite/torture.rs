@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{Daemon, KEY, event_of};
+use crate::store_probe::Probe;
 
 /// Reaction of a backend to a request that it has read whole.
 #[derive(Debug, Clone, Copy)]
@@ -134,12 +135,29 @@ async fn deliver(daemon: &Daemon, count: usize) {
     }
 }
 
-/// Lets time pass until the store says so.
-async fn until(daemon: &Daemon, condition: &str) {
-    daemon.until_as_time_passes(condition, Duration::from_mins(1)).await;
+/// Lets time pass until the store meets a condition.
+#[track_caller]
+fn until(daemon: &Daemon, is_met: impl Fn(&Probe) -> bool) -> impl Future<Output = ()> {
+    daemon.until_as_time_passes(Duration::from_mins(1), is_met)
 }
 
-const ALL_SENT: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state <> 'sent')";
+/// Lets minutes pass one by one, and returns the number of requests that came meanwhile, at least one of them.
+async fn probes_within(daemon: &Daemon, backend: &Moody, minutes: usize) -> usize {
+    let before_all = backend.requests();
+    for _ in 0..minutes {
+        let before = backend.requests();
+        daemon.clock.advance(Duration::from_mins(1));
+        // A minute that passes before the last probe is recorded, or before the loop begins to wait, has none.
+        for _ in 0..10 {
+            if backend.requests() == before {
+                daemon.get("/healthz").await;
+            }
+        }
+    }
+    let probes = backend.requests() - before_all;
+    assert!(probes > 0, "it is asked again and again");
+    probes
+}
 
 #[tokio::test]
 async fn whatever_a_backend_does_every_failure_arrives_once_in_effect() {
@@ -162,10 +180,10 @@ async fn whatever_a_backend_does_every_failure_arrives_once_in_effect() {
         let backend = Moody::start(mood).await;
         let daemon = Daemon::start(&backend.entry()).await;
         deliver(&daemon, FAILURES).await;
-        until(&daemon, "SELECT EXISTS (SELECT 1 FROM outbox WHERE last_error IS NOT NULL)").await;
-        assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'dead'"), 0, "{mood:?}");
+        until(&daemon, |store| store.failed() > 0).await;
+        assert_eq!(daemon.probe().dead(), 0, "{mood:?}");
         backend.is_now(Mood::Takes);
-        until(&daemon, ALL_SENT).await;
+        until(&daemon, Probe::is_all_sent).await;
         let seen = backend.seen.lock().unwrap();
         assert_eq!(seen.len(), FAILURES, "{mood:?}");
         for (id, bodies) in seen.iter() {
@@ -177,32 +195,19 @@ async fn whatever_a_backend_does_every_failure_arrives_once_in_effect() {
 #[tokio::test]
 async fn half_a_day_without_an_answer_are_one_probe_at_a_time_whatever_waits() {
     const MINUTES: usize = 12 * 60;
-    const MOST_KEPT: &str = "SELECT max(last - first) FROM
-        (SELECT min(number) AS first, max(number) AS last FROM attempt GROUP BY outbox)";
     for mood in [Mood::Says(503, ""), Mood::Says(500, ""), Mood::Resets] {
         let backend = Moody::start(mood).await;
         let daemon = Daemon::start(&backend.patient_entry()).await;
         deliver(&daemon, 20).await;
-        until(&daemon, "SELECT EXISTS (SELECT 1 FROM lane WHERE condition = 'unreachable')").await;
+        until(&daemon, |store| store.is_lane("unreachable")).await;
         let before = backend.requests();
         assert!(before <= 40, "those that were under way at once, and probes: {before}");
-        for _ in 0..MINUTES {
-            let before = backend.requests();
-            daemon.clock.advance(Duration::from_mins(1));
-            // One that passes before the last probe is recorded, or before the loop begins to wait, has none.
-            for _ in 0..10 {
-                if backend.requests() == before {
-                    daemon.get("/healthz").await;
-                }
-            }
-        }
-        let probes = backend.requests() - before;
+        let probes = probes_within(&daemon, &backend, MINUTES).await;
         assert!(probes <= MINUTES + 10, "{probes} probes in {MINUTES} minutes");
-        assert!(probes > 0, "it is asked again and again");
-        assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 20);
-        assert!(daemon.query(MOST_KEPT) <= 20);
+        assert_eq!(daemon.probe().pending(), 20);
+        assert!(daemon.probe().longest_history() <= 20);
         backend.is_now(Mood::Takes);
-        until(&daemon, ALL_SENT).await;
+        until(&daemon, Probe::is_all_sent).await;
     }
 }
 
@@ -213,38 +218,26 @@ async fn two_days_of_refused_credentials_are_a_probe_a_minute() {
         let backend = Moody::start(Mood::Says(status, "")).await;
         let daemon = Daemon::start(&backend.patient_entry()).await;
         deliver(&daemon, 20).await;
-        until(&daemon, "SELECT EXISTS (SELECT 1 FROM outbox WHERE last_status IS NOT NULL)").await;
-        let before = backend.requests();
-        assert!(before <= 20, "as many as were under way at once, and probes");
-        for _ in 0..MINUTES {
-            let before = backend.requests();
-            daemon.clock.advance(Duration::from_mins(1));
-            // One that passes before the last probe is recorded, or before the loop begins to wait, has none.
-            for _ in 0..10 {
-                if backend.requests() == before {
-                    daemon.get("/healthz").await;
-                }
-            }
-        }
-        let probes = backend.requests() - before;
+        until(&daemon, |store| store.answered() > 0).await;
+        assert!(backend.requests() <= 20, "as many as were under way at once, and probes");
+        let probes = probes_within(&daemon, &backend, MINUTES).await;
         assert!(probes <= MINUTES + 1, "{probes} probes in {MINUTES} minutes");
-        assert!(probes > 0, "it is asked again and again");
-        assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 20);
+        assert_eq!(daemon.probe().pending(), 20);
         backend.is_now(Mood::Takes);
-        until(&daemon, ALL_SENT).await;
-        assert_eq!(daemon.query("SELECT max(attempts) FROM outbox"), 1, "a probe is no attempt");
+        until(&daemon, Probe::is_all_sent).await;
+        assert_eq!(daemon.probe().most_attempts(), 1, "a probe is no attempt");
     }
 }
 
 #[tokio::test]
 async fn refused_credentials_are_one_probe_a_minute_whatever_waits_and_over_restarts() {
     // Nothing is under way: an attempt counts until it turns out to have been none.
-    const IS_REFUSED: &str = "SELECT max(last_status) IS NOT NULL AND sum(attempts) = 0 FROM outbox";
+    let is_refused = |store: &Probe| store.answered() > 0 && store.attempts() == 0;
     let backend = Moody::start(Mood::Says(403, "")).await;
     let entry = backend.patient_entry().replace("concurrency = 8", "concurrency = 16");
     let mut daemon = Daemon::start(&entry).await;
     deliver(&daemon, 40).await;
-    daemon.until(IS_REFUSED).await;
+    daemon.until(is_refused).await;
     let mut before = backend.requests();
     assert!(before <= 16, "{before} before the first was refused");
     let mut probes = 0;
@@ -260,14 +253,14 @@ async fn refused_credentials_are_one_probe_a_minute_whatever_waits_and_over_rest
         for _ in 0..20 {
             daemon.get("/readyz").await;
         }
-        daemon.until(IS_REFUSED).await;
+        daemon.until(is_refused).await;
         let now = backend.requests();
         assert!(now <= before + 1, "{} in minute {minute}", now - before);
         (probes, before) = (probes + now - before, now);
     }
     assert!(probes > 0, "it is asked again and again");
     backend.is_now(Mood::Takes);
-    until(&daemon, ALL_SENT).await;
+    until(&daemon, Probe::is_all_sent).await;
 }
 
 #[tokio::test]
@@ -275,13 +268,10 @@ async fn what_is_in_hand_when_the_order_to_stop_comes_is_finished_and_recorded()
     let backend = Moody::start(Mood::TakesItsTime).await;
     let daemon = Daemon::start(&backend.patient_entry()).await;
     deliver(&daemon, 5).await;
-    daemon.until("SELECT sum(attempts) = 5 FROM outbox").await;
+    daemon.until(|store| store.attempts() == 5).await;
     let store = daemon.store.clone();
     let folder = daemon.stop_and_keep().await;
-    let db = rusqlite::Connection::open(store).unwrap();
-    let sent: i64 =
-        db.query_row("SELECT count(*) FROM outbox WHERE state = 'sent'", [], |row| row.get(0)).unwrap();
-    assert_eq!(sent, 5);
+    assert_eq!(Probe::open(&store).sent(), 5);
     drop(folder);
 }
 
@@ -290,7 +280,7 @@ async fn what_says_nothing_about_our_key_does_not_end_the_waiting() {
     let backend = Moody::start(Mood::Says(401, "")).await;
     let daemon = Daemon::start(&backend.entry()).await;
     deliver(&daemon, 20).await;
-    until(&daemon, "SELECT EXISTS (SELECT 1 FROM outbox WHERE last_status IS NOT NULL)").await;
+    until(&daemon, |store| store.answered() > 0).await;
     let mut probes = 0;
     for mood in
         [Mood::Resets, Mood::Says(503, ""), Mood::IsSilent, Mood::Says(401, "")].into_iter().cycle().take(40)
@@ -305,7 +295,7 @@ async fn what_says_nothing_about_our_key_does_not_end_the_waiting() {
     }
     assert!(probes <= 2, "{probes} in a minute");
     backend.is_now(Mood::Takes);
-    until(&daemon, ALL_SENT).await;
+    until(&daemon, Probe::is_all_sent).await;
 }
 
 #[tokio::test]
@@ -313,8 +303,8 @@ async fn one_poisonous_failure_among_a_thousand_is_dead_and_can_be_retried() {
     let backend = Moody::start(Mood::RefusesThose("QTORTURE0500")).await;
     let daemon = Daemon::start(&backend.patient_entry()).await;
     deliver(&daemon, 1_000).await;
-    until(&daemon, "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')").await;
-    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'sent'"), 999);
+    until(&daemon, Probe::is_nothing_pending).await;
+    assert_eq!(daemon.probe().sent(), 999);
     assert_eq!(backend.seen.lock().unwrap().values().map(Vec::len).max(), Some(1));
     let dead = daemon.get("/api/v1/outbox?state=dead").await.json();
     assert_eq!(
@@ -324,5 +314,5 @@ async fn one_poisonous_failure_among_a_thousand_is_dead_and_can_be_retried() {
     backend.is_now(Mood::Takes);
     let retry = format!("http://{}/api/v1/outbox/{}/retry", daemon.admin, dead["rows"][0]["id"]);
     assert!(daemon.client.post(retry).send().await.unwrap().status().is_success());
-    until(&daemon, ALL_SENT).await;
+    until(&daemon, Probe::is_all_sent).await;
 }

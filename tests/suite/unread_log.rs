@@ -5,13 +5,14 @@ use std::io::{ErrorKind, PipeReader, Read, Write, pipe};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Backend, PATIENCE, SECRET, client, event_of};
-use crate::process::{Listening, PROGRAM, Process, until};
+use crate::harness::{Backend, PATIENCE, SECRET, client, event_of, eventually};
+use crate::process::{Listening, PROGRAM, Process};
+use crate::store_probe::Probe;
 
 const ANY_PORTS: &str = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
 
@@ -51,8 +52,7 @@ impl Unread {
             );
             self.backend.next().await;
         }
-        let db = rusqlite::Connection::open(self.store()).unwrap();
-        until(&db, "SELECT count(*) = 0 FROM outbox WHERE state <> 'sent'").await;
+        Probe::open(&self.store()).until(Probe::is_all_sent).await;
     }
 
     fn store(&self) -> PathBuf {
@@ -99,19 +99,17 @@ async fn listening(child: &mut Child) -> Listening {
         let answer = client.get(format!("http://{address}/readyz")).send().await;
         answer.is_ok_and(|answer| answer.status() == 200)
     };
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let [one, other] = sockets(child.id())[..] {
-            for (public, admin) in [(one, other), (other, one)] {
-                if is_ready(admin).await {
-                    return Listening { public, admin };
-                }
+    eventually("a program that is ready", async || {
+        assert_eq!(child.try_wait().unwrap(), None, "it has ended");
+        let [one, other] = sockets(child.id())[..] else { return None };
+        for (public, admin) in [(one, other), (other, one)] {
+            if is_ready(admin).await {
+                return Some(Listening { public, admin });
             }
         }
-        assert!(Instant::now() < deadline, "it is not ready");
-        assert_eq!(child.try_wait().unwrap(), None, "it has ended");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        None
+    })
+    .await
 }
 
 /// The addresses of 127.0.0.1 that a process listens on (`proc_pid_fd(5)`, `proc_pid_net(5)`).

@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{Read, Write};
 
-use crate::harness::{Daemon, KEY, event_of};
+use crate::harness::{Daemon, KEY, client, event_of, eventually};
 use crate::process::{PROGRAM, Process};
 
 /// Signed by itself, for this test alone; its key opens nothing else.
@@ -61,13 +61,11 @@ fn configuration(url: &str) -> String {
 /// Waits for what came of the first attempt.
 async fn last_error(daemon: &Daemon) -> String {
     daemon.expect(event_of("incident.resolved", "QWAYOUT001"), "accepted").await;
-    for _ in 0..20_000 {
+    eventually("the end of the attempt", async || {
         let row = daemon.get("/api/v1/outbox").await.json()["rows"][0].clone();
-        if let Some(error) = row["last_error"].as_str() {
-            return error.to_owned();
-        }
-    }
-    panic!("the attempt never ends");
+        row["last_error"].as_str().map(str::to_owned)
+    })
+    .await
 }
 
 #[tokio::test]
@@ -87,12 +85,14 @@ async fn no_proxy_is_used_and_no_credential_shown() {
     let head = tokio::task::spawn_blocking(move || heads.recv().unwrap().unwrap()).await.unwrap();
     assert!(head.contains(KEY) && head.contains("authorization: Basic "), "{head}");
     let outbox = format!("http://{}/api/v1/outbox?state=dead", listening.admin);
-    let mut told = String::new();
-    while !told.contains("last_error") {
-        told = crate::harness::client().get(&outbox).send().await.unwrap().text().await.unwrap();
-    }
+    let client = client();
+    let mut told = eventually("a dead letter", async || {
+        let told = client.get(&outbox).send().await.unwrap().text().await.unwrap();
+        told.contains("last_error").then_some(told)
+    })
+    .await;
     let metrics = format!("http://{}/metrics", listening.admin);
-    told += &crate::harness::client().get(&metrics).send().await.unwrap().text().await.unwrap();
+    told += &client.get(&metrics).send().await.unwrap().text().await.unwrap();
     told += &process.terminate();
     for arguments in
         [&["config", "show"][..], &["check", "--offline"], &["explain", "QWAYOUT001"], &["outbox"]]
@@ -122,7 +122,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
     let said = last_error(&daemon).await;
     assert!(said.contains("certificate"), "{said}");
     assert!(heads.recv().unwrap().is_err(), "it was told something");
-    assert_eq!(daemon.query("SELECT count(*) FROM outbox WHERE state = 'pending'"), 1);
+    assert_eq!(daemon.probe().pending(), 1);
 
     // Who trusts it gets through: nothing else is wrong with it.
     let certificate = reqwest::Certificate::from_pem(CERTIFICATE).unwrap();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{marked, marking, marks, sent, told, unmarked};
 use crate::deployments::deploy;
 use crate::harness::{Backend, Daemon};
+use crate::store_edit;
 
 /// The same backend while it is not told which deployments failed.
 fn without_marks(backend: &Backend) -> String {
@@ -51,21 +52,15 @@ async fn all_failures_from_before_are_linked_also_where_a_crash_came_in_between(
     for n in 0..FAILURES {
         fail(&daemon, &format!("a-failure-before-{n:03}")).await;
     }
-    let linked = "SELECT count(*) FROM blame WHERE deployment = 1";
-    assert_eq!(daemon.query(linked), 0);
+    assert_eq!(daemon.probe().failures_with_cause(), 0);
     let daemon = daemon.restart(&marking(&backend)).await;
-    assert_eq!(daemon.query(linked), FAILURES);
+    assert_eq!(daemon.probe().failures_with_cause(), FAILURES);
     let store = daemon.store.clone();
-    let lose = || {
-        let db = rusqlite::Connection::open(store).unwrap();
-        let as_a_crash_left_it = "UPDATE linked SET up_to = 200; DELETE FROM clue WHERE failure > 200;
-            DELETE FROM blame WHERE failure > 200;";
-        db.execute_batch(as_a_crash_left_it).unwrap();
-    };
+    let crash = || store_edit::lose_links_after_200(&store);
     // Once begun, that goes on without marks.
-    let daemon = daemon.restart_after(&without_marks(&backend), lose).await;
-    assert_eq!(daemon.query(linked), FAILURES);
-    assert_eq!(daemon.query("SELECT count(*) FROM clue WHERE about = 'service'"), FAILURES);
+    let daemon = daemon.restart_after(&without_marks(&backend), crash).await;
+    assert_eq!(daemon.probe().failures_with_cause(), FAILURES);
+    assert_eq!(daemon.probe().failures_found_by_service(), FAILURES);
 }
 
 #[tokio::test]
@@ -98,5 +93,5 @@ async fn what_changed_while_marks_were_off_is_made_up_for() {
     assert_eq!(marks(&[backend.next().await]), unmarked(&id));
     let daemon = daemon.restart(&marking(&backend)).await;
     assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new());
-    assert_eq!(daemon.query("SELECT count(*) FROM owed_mark"), 0);
+    assert_eq!(daemon.probe().owed_marks(), 0);
 }

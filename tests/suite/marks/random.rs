@@ -25,6 +25,8 @@ use crate::harness::time;
 
 const LIVES: u64 = 60;
 const STEPS: usize = 60;
+/// Rounds of sending after which nothing may be left: each sends three rows of each lane.
+const MOST_ROUNDS: usize = 1_000;
 const WINDOW: Duration = Duration::from_mins(30);
 
 const CONFIGURATION: &str = r#"
@@ -286,7 +288,12 @@ impl Life {
     }
 
     async fn drain(&mut self) {
-        while self.forward(|_| 3).await {}
+        for _ in 0..MOST_ROUNDS {
+            if !self.forward(|_| 3).await {
+                return;
+            }
+        }
+        panic!("there is something to send after {MOST_ROUNDS} rounds of sending everything");
     }
 }
 

@@ -7,7 +7,8 @@ use serde_json::json;
 use super::{marking, sent};
 use crate::deployments::deploy;
 use crate::forwarding::after_a_while;
-use crate::harness::{Backend, Daemon};
+use crate::harness::{Backend, Daemon, eventually};
+use crate::store_probe::Probe;
 
 const DEPLOYMENTS: i64 = 8;
 
@@ -32,11 +33,6 @@ async fn fail_all(daemon: &Daemon) {
 
 #[tokio::test]
 async fn a_refused_application_key_is_tried_once_a_minute_with_one_mark() {
-    const REFUSED: &str = "SELECT count(*) FROM attempt WHERE status = 403";
-    const WITHIN_A_MINUTE: &str = "SELECT count(*) FROM attempt a JOIN attempt b ON a.outbox < b.outbox
-        WHERE a.status = 403 AND b.status = 403 AND abs(a.ended_at_ns - b.ended_at_ns) < 60000000000";
-    const MARKED: &str =
-        "SELECT count(*) FROM outbox WHERE action = 'mark' AND state = 'sent' AND attempts = 1";
     let mut backend = Backend::start().await;
     let one_at_a_time = marking(&backend) + "concurrency = 1\n";
     let daemon = Daemon::start(&one_at_a_time).await;
@@ -45,7 +41,7 @@ async fn a_refused_application_key_is_tried_once_a_minute_with_one_mark() {
     backend.will_answer(&[(403, &[])]);
     fail_all(&daemon).await;
     assert!(backend.next().await.line.starts_with("PATCH"));
-    daemon.until("SELECT count(*) > 0 FROM attempt WHERE status = 403").await;
+    daemon.until(|store| store.recorded_answers(403) > 0).await;
     assert!(backend.is_quiet(), "no minute has passed");
     // What needs only the other key goes on, and a restart is no reason to ask sooner.
     deploy(&daemon, "v1", "08:00", json!({ "id": "deployment:before-a-restart" })).await;
@@ -56,15 +52,12 @@ async fn a_refused_application_key_is_tried_once_a_minute_with_one_mark() {
     assert!(backend.is_quiet(), "still none has");
     let refused: (u16, &[_]) = (403, &[]);
     backend.will_answer(&[refused; 7]);
-    while daemon.query(REFUSED) < 4 {
+    eventually("a fourth refusal", async || {
         assert!(after_a_while(&daemon, &mut backend).await.line.starts_with("PATCH"));
-    }
-    assert_eq!(daemon.query(WITHIN_A_MINUTE), 0);
-    daemon
-        .until_as_time_passes(
-            "SELECT count(*) = 0 FROM outbox WHERE state = 'pending'",
-            Duration::from_secs(61),
-        )
-        .await;
-    assert_eq!(daemon.query(MARKED), DEPLOYMENTS, "what is refused was no attempt");
+        (daemon.probe().recorded_answers(403) >= 4).then_some(())
+    })
+    .await;
+    assert_eq!(daemon.probe().refusals_within_a_minute(), 0);
+    daemon.until_as_time_passes(Duration::from_secs(61), Probe::is_nothing_pending).await;
+    assert_eq!(daemon.probe().marks_sent_at_once(), DEPLOYMENTS, "what is refused was no attempt");
 }

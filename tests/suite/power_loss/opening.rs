@@ -1,6 +1,6 @@
 //! A disk after a power loss, opened as the program opens it, and looked at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use pagerduty_dora::domain::forwarding::{Destination, Destinations};
 use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::pagerduty::payload;
 use pagerduty_dora::store::{CommitObserver, Ended, MOST_UNFOLDED, Settings, Store};
-use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use super::disk::Files;
 use super::steps::Action;
+use crate::store_probe::Found;
 
 /// Facts that others know, so that the store has to know them too.
 #[derive(Debug, Default)]
@@ -148,42 +148,20 @@ struct Kept {
 
 /// An error where the store is not whole, or does not keep what was promised.
 fn look(store: &Path, promised: &Promised) -> Result<Kept, String> {
-    const BODIES: &str = "SELECT body FROM event UNION ALL SELECT body FROM quarantine";
-    // That an attempt was begun is on the disk before it is sent.
-    const TOLD: &str = "SELECT body FROM outbox WHERE attempts > 0";
-    const UNFOLDED: &str = "SELECT count(*) FROM event WHERE event_type LIKE 'incident.%'
-        AND NOT EXISTS (SELECT 1 FROM failure_event WHERE event = event.id)";
-    const UNTOLD: &str = "SELECT count(*) FROM failure WHERE state = 'completed'
-        AND NOT EXISTS (SELECT 1 FROM outbox WHERE failure = failure.id)";
-    let broken = |error: rusqlite::Error| format!("broken: {error}");
-    let db = Connection::open(store).map_err(broken)?;
-    let intact: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(broken)?;
-    let schema: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(broken)?;
-    if intact != "ok" {
-        return Err(format!("broken: {intact}"));
+    let found = Found::read(store).map_err(|error| format!("broken: {error}"))?;
+    if found.integrity != "ok" {
+        return Err(format!("broken: {}", found.integrity));
     }
-    if schema == 0 {
+    if found.schema == 0 {
         let nothing = promised.acknowledged.is_empty() && promised.told.is_empty();
         return if nothing { Ok(Kept::default()) } else { Err("lost: everything".to_owned()) };
     }
-    let (kept, told) = (bodies(&db, BODIES).map_err(broken)?, bodies(&db, TOLD).map_err(broken)?);
+    let Found { kept, told, unfolded, untold, .. } = found;
     let lost = promised.acknowledged.iter().filter(|body| !kept.contains_key(&***body)).count();
     let forgotten = promised.told.iter().filter(|request| !told.contains_key(&***request)).count();
     let twice = kept.values().filter(|count| **count > 1).count();
     if lost + forgotten + twice > 0 {
         return Err(format!("lost: {lost} events, {forgotten} requests; {twice} events are there twice"));
     }
-    let count = |sql| db.query_row(sql, [], |row| row.get(0)).map_err(broken);
-    Ok(Kept { unfolded: count(UNFOLDED)?, untold: count(UNTOLD)? })
-}
-
-/// The bodies that a query finds, and how often each.
-fn bodies(db: &Connection, sql: &str) -> rusqlite::Result<BTreeMap<Vec<u8>, usize>> {
-    let mut found = BTreeMap::new();
-    let mut statement = db.prepare(sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        *found.entry(row.get(0)?).or_default() += 1;
-    }
-    Ok(found)
+    Ok(Kept { unfolded, untold })
 }

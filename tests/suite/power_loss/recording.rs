@@ -13,7 +13,9 @@ use pagerduty_dora::pagerduty::signature::sign;
 use super::steps::{Action, Step, steps};
 use super::trace::calls;
 use crate::harness::{Backend, PATIENCE, SECRET, client, event_of, fixture};
-use crate::process::{Listening, until};
+use crate::process::Listening;
+use crate::store_edit::{self, Lock};
+use crate::store_probe::Probe;
 
 /// Everything that can change a file or tell somebody something, and what asks for it. One that concerns the store and
 /// is not modelled fails the test. `?`: not every machine has it.
@@ -174,8 +176,7 @@ impl Traced {
         }
         drop(count);
         // While somebody else has the lock, what comes in gathers; asking for the metrics takes as long as that does.
-        let lock = rusqlite::Connection::open(&self.store).unwrap();
-        lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let lock = Lock::take(&self.store);
         for _ in 1..lives {
             self.has_folded_later().await;
         }
@@ -209,10 +210,7 @@ impl Traced {
 
     /// Returns once everything is folded, and what came of every attempt is recorded.
     async fn wait_until_quiet(&self) {
-        const IS_QUIET: &str = "SELECT NOT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending')
-            AND (SELECT max(event) FROM failure_event) <= (SELECT up_to FROM folded)";
-        let db = rusqlite::Connection::open(&self.store).unwrap();
-        until(&db, IS_QUIET).await;
+        Probe::open(&self.store).until(Probe::is_drained).await;
     }
 
     fn order(&mut self, order: &str) {
@@ -302,9 +300,7 @@ fn the_daemon_and_its_neighbour() {
             daemon = serve();
             continue;
         }
-        let db = rusqlite::Connection::open(&store).unwrap();
-        db.pragma_update(None, "synchronous", "FULL").unwrap();
-        db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+        store_edit::checkpoint(&store);
         println!("checkpointed");
     }
     let pid = daemon.id().to_string();

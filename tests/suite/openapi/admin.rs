@@ -1,0 +1,133 @@
+//! The admin API, asked for everything that the document says of it.
+
+use pagerduty_dora::config::Config;
+use serde_json::{Value, json};
+
+use super::asker::Asker;
+use crate::harness::{Backend, Daemon, event_of, story};
+use crate::store_edit;
+
+/// Header of a request that a page of somebody else has a browser send.
+const FOREIGN: [(&str, &str); 1] = [("origin", "https://evil.example")];
+
+async fn deploy(daemon: &Daemon, attributes: Value) {
+    let body = json!({ "data": { "attributes": attributes } });
+    assert_eq!(daemon.event_api("POST", "/deployment", &body).await.status, 200);
+}
+
+/// A daemon with failures of every state, a deployment, and two dead letters.
+async fn with_something_of_everything(backend: &mut Backend) -> Daemon {
+    backend.will_answer(&[(400, &[]), (400, &[])]);
+    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    for incident in ["QDEAD00001", "QDEAD00002"] {
+        daemon.expect(event_of("incident.resolved", incident), "accepted").await;
+        backend.next().await;
+    }
+    for webhook in story() {
+        daemon.deliver(webhook).await;
+    }
+    // Of this one nothing is known but a note about it.
+    daemon.expect(event_of("incident.annotated", "QNOTED0001"), "accepted").await;
+    deploy(&daemon, json!({ "service": "Search", "started_at": "2026-11-01T09:30:00Z" })).await;
+    daemon.until(|store| store.dead() == 2).await;
+    daemon
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_admin_api_answers_as_it_says() {
+    let mut backend = Backend::start().await;
+    let daemon = with_something_of_everything(&mut backend).await;
+    let mut asker = Asker::new(&daemon).await;
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
+        assert_eq!(asker.get(path, "").await.status, 200);
+    }
+    ask_for_failures(&mut asker).await;
+    ask_for_reports(&mut asker).await;
+    order_about_the_outbox(&mut asker).await;
+    let reevaluate = "/api/v1/reevaluate";
+    assert_eq!(asker.ask("POST", reevaluate, "", "?policy=another", &[]).await.status, 409);
+    assert_eq!(asker.ask("POST", reevaluate, "", "?policy=another", &FOREIGN).await.status, 403);
+
+    let today = "[failure.severity]\nP1 = \"SEV-1\"";
+    let policy = Config::parse(today).unwrap().policy().fingerprint();
+    let Asker { document, seen, .. } = asker;
+    let daemon = daemon.restart(today).await;
+    let mut asker = Asker { daemon: &daemon, document, seen };
+    let batch = asker.ask("POST", reevaluate, "", &format!("?policy={policy}"), &[]).await.json();
+    assert!(batch["changed"][0]["changes"][0].is_object(), "{batch}");
+    assert_eq!(asker.ask("POST", reevaluate, "", "", &[]).await.status, 400);
+    order_about_the_quarantine(&mut asker).await;
+    for path in ["failures", "report", "outbox", "quarantine"] {
+        assert_eq!(asker.get(&format!("/api/v1/{path}"), "?no_such_option=1").await.status, 400);
+    }
+    asker.all_seen_but("/api/v1", &["500", "503"]);
+}
+
+async fn ask_for_failures(asker: &mut Asker<'_>) {
+    let failures = asker.get("/api/v1/failures", "?limit=3").await.json();
+    assert_eq!(asker.get("/api/v1/failures", "?state=open&since=60d").await.status, 200);
+    assert!(failures["next"].is_string());
+    for failure in asker.daemon.failures().await {
+        let id = failure["incident"].as_str().unwrap().to_owned();
+        assert_eq!(asker.ask("GET", "/api/v1/failures/{id}", &id, "", &[]).await.status, 200);
+    }
+    let noted = asker.ask("GET", "/api/v1/failures/{id}", "QNOTED0001", "", &[]).await.json();
+    assert!(noted["failure"].is_null() && noted["events"][0].is_object(), "{noted}");
+    for unknown in ["QUNKNOWN01", "%ff"] {
+        assert_eq!(asker.ask("GET", "/api/v1/failures/{id}", unknown, "", &[]).await.status, 404);
+    }
+}
+
+async fn ask_for_reports(asker: &mut Asker<'_>) {
+    for by in ["service", "team", "env", "severity", "none"] {
+        let report = asker.get("/api/v1/report", &format!("?since=30d&by={by}&env=all")).await.json();
+        assert!(report["rows"][0].is_object(), "{report}");
+        asker.get("/api/v1/report", &format!("?since=2026-10-01&by={by}&interval=week")).await;
+    }
+    let elsewhere =
+        json!({ "service": "Mail delivery", "env": "prod", "started_at": "2026-11-01T09:30:00Z" });
+    deploy(asker.daemon, elsewhere).await;
+    let elsewhere = asker.get("/api/v1/report", "").await.json();
+    assert_eq!(elsewhere["deployed_elsewhere"][0]["name"], "Mail delivery");
+    let of_nothing = asker.get("/api/v1/report", "?env=nowhere").await.json();
+    assert_eq!(of_nothing["other_envs"], json!(["production", "prod"]));
+}
+
+/// Gives orders about the two dead letters.
+async fn order_about_the_outbox(asker: &mut Asker<'_>) {
+    assert!(asker.get("/api/v1/outbox", "?limit=1").await.json()["next"].is_i64());
+    let dead = asker.get("/api/v1/outbox", "?state=dead").await.json()["rows"].clone();
+    let (first, second) = (dead[0]["id"].to_string(), dead[1]["id"].to_string());
+    let (retry, discard) = ("/api/v1/outbox/{id}/retry", "/api/v1/outbox/{id}/discard");
+    for order in [retry, discard] {
+        assert_eq!(asker.ask("POST", order, &first, "", &FOREIGN).await.status, 403);
+    }
+    assert_eq!(asker.ask("POST", discard, &first, "", &[]).await.status, 200);
+    assert_eq!(asker.ask("POST", retry, &second, "", &[]).await.status, 200);
+    for order in [retry, discard] {
+        for (row, status) in [(first.as_str(), 409), ("999", 404), ("first", 404)] {
+            assert_eq!(asker.ask("POST", order, row, "", &[]).await.status, status, "{order} {row}");
+        }
+    }
+    for order in ["/api/v1/outbox/retry", "/api/v1/outbox/discard"] {
+        assert_eq!(asker.ask("POST", order, "", "?backend=metrics", &[]).await.status, 200);
+        assert_eq!(asker.ask("POST", order, "", "?no_such_option=1", &[]).await.status, 400);
+        assert_eq!(asker.ask("POST", order, "", "", &FOREIGN).await.status, 403);
+    }
+}
+
+/// Gives orders about two bodies in quarantine, of which one can be read again.
+async fn order_about_the_quarantine(asker: &mut Asker<'_>) {
+    for body in ["nothing", "nothing else"] {
+        asker.daemon.expect(body, "quarantined").await;
+    }
+    let listed = asker.get("/api/v1/quarantine", "?limit=1").await.json();
+    assert!(listed["next"].is_i64(), "{listed}");
+    let readable = event_of("incident.triggered", "QREADABLE1");
+    store_edit::put_in_quarantine(&asker.daemon.store, 1, &readable);
+    let retry = "/api/v1/quarantine/{id}/retry";
+    assert_eq!(asker.ask("POST", retry, "1", "", &FOREIGN).await.status, 403);
+    for (row, status) in [("1", 200), ("1", 404), ("first", 404), ("2", 409)] {
+        assert_eq!(asker.ask("POST", retry, row, "", &[]).await.status, status, "{row}");
+    }
+}

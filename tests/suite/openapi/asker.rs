@@ -1,0 +1,102 @@
+//! Requests to a daemon whose answers are compared with the document.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{document, operations};
+use crate::harness::{Answer, Daemon};
+use crate::json_schema::{Schemas, resolved};
+
+/// Asks, and requires that the document has the answer: its status, its type, its shape.
+pub(super) struct Asker<'a> {
+    pub(super) daemon: &'a Daemon,
+    pub(super) document: Value,
+    /// Answers that were seen: their method, their path as the document has it, and their status.
+    pub(super) seen: BTreeSet<String>,
+}
+
+impl<'a> Asker<'a> {
+    pub(super) async fn new(daemon: &'a Daemon) -> Self {
+        Self { daemon, document: document(daemon).await, seen: BTreeSet::new() }
+    }
+
+    /// `path` as the document has it, with `{id}` and the query to be put in.
+    pub(super) async fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        id: &str,
+        query: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let url = format!("http://{}{}{query}", self.host(path), path.replace("{id}", id));
+        let mut request = self.daemon.client.request(method.parse().unwrap(), url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = Answer::of(request.send().await.unwrap()).await;
+        self.holds(method, path, &answer);
+        answer
+    }
+
+    pub(super) async fn get(&mut self, path: &str, query: &str) -> Answer {
+        self.ask("GET", path, "", query, &[]).await
+    }
+
+    /// Sends a body to the event API, and requires that the document allows it just where the daemon does.
+    pub(super) async fn send(&mut self, path: &str, attributes: &Value) -> Answer {
+        let body = json!({ "data": { "attributes": attributes } });
+        let answer = self.daemon.event_api("POST", path, &body).await;
+        let path = format!("/api/v2/dora{path}");
+        self.holds("POST", &path, &answer);
+        let operation = &self.document["paths"][path]["post"];
+        let content = &resolved(&self.document, &operation["requestBody"])["content"]["application/json"];
+        let told = Schemas::of_requests(&self.document).check(&content["schema"], &body);
+        assert_eq!(told.is_ok(), answer.status == 200, "{body}: {told:?} and {answer:?}");
+        answer
+    }
+
+    /// The listener that the document names: the one it is from, unless the path says otherwise.
+    pub(super) fn host(&self, path: &str) -> std::net::SocketAddr {
+        let is_public = self.document["paths"][path].get("servers").is_some();
+        if is_public { self.daemon.public } else { self.daemon.admin }
+    }
+
+    pub(super) fn holds(&mut self, method: &str, path: &str, answer: &Answer) {
+        let operation = &self.document["paths"][path][method.to_lowercase()];
+        let status = answer.status.to_string();
+        let response = resolved(&self.document, &operation["responses"][&status]);
+        assert!(response.is_object(), "{method} {path} says nothing of {answer:?}");
+        for (header, _) in response["headers"].as_object().into_iter().flatten() {
+            assert!(
+                answer.headers.contains_key(header),
+                "{method} {path}: {header} is missing in {answer:?}"
+            );
+        }
+        match response["content"].as_object() {
+            None => assert_eq!(answer.body, "", "{method} {path}"),
+            Some(content) => {
+                let (media_type, content) = content.iter().next().unwrap();
+                let said = answer.headers["content-type"].to_str().unwrap();
+                assert_eq!(said.split(';').next(), Some(media_type.as_str()), "{method} {path}");
+                let body = if media_type == "application/json" { answer.json() } else { json!(answer.body) };
+                let told = Schemas::of_answers(&self.document).check(&content["schema"], &body);
+                assert_eq!(told, Ok(()), "{method} {path} {status}");
+            }
+        }
+        self.seen.insert(format!("{method} {path} {status}"));
+    }
+
+    /// Every answer that the document has of these paths was seen, but for those that end so.
+    pub(super) fn all_seen_but(&self, paths: &str, endings: &[&str]) {
+        for (method, path, operation) in operations(&self.document) {
+            for status in operation["responses"].as_object().unwrap().keys() {
+                let answer = format!("{method} {path} {status}");
+                let is_left_out =
+                    !path.starts_with(paths) || endings.iter().any(|ending| answer.ends_with(ending));
+                assert!(is_left_out || self.seen.contains(&answer), "{answer} was never seen");
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Content of a store after a power loss, which may have damaged it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+/// Parts of a store that a power loss must leave as they were.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// `ok`, or the damage.
+    pub(crate) integrity: String,
+    /// 0: the store is still empty, and nothing else was read.
+    pub(crate) schema: i64,
+    /// Bodies of events and of the quarantine, and how often each is there.
+    pub(crate) kept: BTreeMap<Vec<u8>, usize>,
+    /// Requests that an attempt was begun with, and how often each is there.
+    pub(crate) told: BTreeMap<Vec<u8>, usize>,
+    /// Events that no failure knows.
+    pub(crate) unfolded: i64,
+    /// Failures that are over and that no backend is to be told of.
+    pub(crate) untold: i64,
+}
+
+impl Found {
+    /// Reads all of it. Damage is an error, or shows in `integrity`.
+    pub(crate) fn read(store: &Path) -> rusqlite::Result<Self> {
+        const KEPT: &str = "SELECT body FROM event UNION ALL SELECT body FROM quarantine";
+        // The disk has the beginning of an attempt before the request is sent.
+        const TOLD: &str = "SELECT body FROM outbox WHERE attempts > 0";
+        const UNFOLDED: &str = "SELECT count(*) FROM event WHERE event_type LIKE 'incident.%'
+            AND NOT EXISTS (SELECT 1 FROM failure_event WHERE event = event.id)";
+        const UNTOLD: &str = "SELECT count(*) FROM failure WHERE state = 'completed'
+            AND NOT EXISTS (SELECT 1 FROM outbox WHERE failure = failure.id)";
+        let db = Connection::open(store)?;
+        let integrity: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
+        let schema: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if integrity != "ok" || schema == 0 {
+            return Ok(Self { integrity, schema, ..Self::default() });
+        }
+        let number = |sql| db.query_row(sql, [], |row| row.get(0));
+        let (kept, told) = (bodies(&db, KEPT)?, bodies(&db, TOLD)?);
+        let (unfolded, untold) = (number(UNFOLDED)?, number(UNTOLD)?);
+        Ok(Self { integrity, schema, kept, told, unfolded, untold })
+    }
+}
+
+/// Bodies that a query finds, and how often each.
+fn bodies(db: &Connection, sql: &str) -> rusqlite::Result<BTreeMap<Vec<u8>, usize>> {
+    let mut found = BTreeMap::new();
+    let mut statement = db.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        *found.entry(row.get(0)?).or_default() += 1;
+    }
+    Ok(found)
+}

@@ -1,0 +1,212 @@
+//! Questions about the outbox.
+
+use std::collections::BTreeMap;
+
+use super::Probe;
+
+/// A row of the outbox about a failure.
+pub(crate) struct Revision {
+    pub(crate) state: String,
+    pub(crate) attempts: u32,
+    /// Attempts whose outcome the process did not learn: their requests may arrive at any later time.
+    pub(crate) of_unknown_outcome: u32,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Rows of the outbox, by their state.
+impl Probe {
+    fn rows_in(&self, state: &str) -> i64 {
+        self.number("SELECT count(*) FROM outbox WHERE state = ?1", [state])
+    }
+
+    pub(crate) fn pending(&self) -> i64 {
+        self.rows_in("pending")
+    }
+
+    pub(crate) fn sent(&self) -> i64 {
+        self.rows_in("sent")
+    }
+
+    pub(crate) fn dead(&self) -> i64 {
+        self.rows_in("dead")
+    }
+
+    pub(crate) fn superseded(&self) -> i64 {
+        self.rows_in("superseded")
+    }
+
+    /// `true` if no row waits to be sent.
+    pub(crate) fn is_nothing_pending(&self) -> bool {
+        self.pending() == 0
+    }
+
+    /// `true` if everything is folded, and no row waits to be sent.
+    pub(crate) fn is_drained(&self) -> bool {
+        // Folding adds rows, so it is asked for first.
+        self.is_folded() && self.is_nothing_pending()
+    }
+
+    /// `true` if every row was sent, or replaced by a newer one.
+    pub(crate) fn is_all_sent(&self) -> bool {
+        self.number("SELECT count(*) FROM outbox WHERE state NOT IN ('sent', 'superseded')", []) == 0
+    }
+
+    /// Rows that were sent or given up.
+    pub(crate) fn finished(&self) -> i64 {
+        self.number("SELECT count(*) FROM outbox WHERE state NOT IN ('pending', 'superseded')", [])
+    }
+
+    pub(crate) fn sent_to(&self, backend: &str) -> i64 {
+        self.number("SELECT count(*) FROM outbox WHERE backend = ?1 AND state = 'sent'", [backend])
+    }
+
+    pub(crate) fn dead_of(&self, backend: &str) -> i64 {
+        self.number("SELECT count(*) FROM outbox WHERE backend = ?1 AND state = 'dead'", [backend])
+    }
+
+    pub(crate) fn sent_of_revision(&self, revision: i64) -> i64 {
+        self.number("SELECT count(*) FROM outbox WHERE revision = ?1 AND state = 'sent'", [revision])
+    }
+
+    pub(crate) fn suspects(&self) -> i64 {
+        self.number("SELECT count(*) FROM outbox WHERE suspect = 1", [])
+    }
+
+    /// Marks that were sent at the first attempt.
+    pub(crate) fn marks_sent_at_once(&self) -> i64 {
+        let sql = "SELECT count(*) FROM outbox WHERE action = 'mark' AND state = 'sent' AND attempts = 1";
+        self.number(sql, [])
+    }
+
+    /// Id of the only row that is a mark.
+    pub(crate) fn mark_id(&self) -> i64 {
+        self.number("SELECT id FROM outbox WHERE action = 'mark'", [])
+    }
+
+    /// The revisions of each failure, in order.
+    pub(crate) fn revisions(&self) -> BTreeMap<String, Vec<Revision>> {
+        // An attempt that a kill interrupted was begun and has no outcome.
+        const SQL: &str = "SELECT failure_id, o.state, attempts, body,
+            attempts - (SELECT count(*) FROM attempt WHERE outbox = o.id AND status IS NOT NULL)
+            FROM outbox o JOIN failure f ON f.id = o.failure ORDER BY o.failure, o.revision";
+        let mut statement = self.db.prepare(SQL).unwrap();
+        let rows = statement.query_map([], |row| {
+            let (state, attempts, body) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok((row.get(0)?, Revision { state, attempts, of_unknown_outcome: row.get(4)?, body }))
+        });
+        let mut revisions = BTreeMap::<String, Vec<Revision>>::new();
+        for (id, revision) in rows.unwrap().map(Result::unwrap) {
+            revisions.entry(id).or_default().push(revision);
+        }
+        revisions
+    }
+}
+
+/// Attempts and their answers.
+impl Probe {
+    /// Attempts of all rows that were begun.
+    pub(crate) fn attempts(&self) -> i64 {
+        self.number("SELECT coalesce(sum(attempts), 0) FROM outbox", [])
+    }
+
+    /// Attempts of the row that has most of them.
+    pub(crate) fn most_attempts(&self) -> i64 {
+        self.number("SELECT coalesce(max(attempts), 0) FROM outbox", [])
+    }
+
+    /// Rows whose last answer had a status.
+    pub(crate) fn answered(&self) -> i64 {
+        self.number("SELECT count(*) FROM outbox WHERE last_status IS NOT NULL", [])
+    }
+
+    /// Rows whose last answer had this status.
+    pub(crate) fn answered_with(&self, status: u16) -> i64 {
+        self.number("SELECT count(*) FROM outbox WHERE last_status = ?1", [status])
+    }
+
+    /// Rows whose last attempt failed.
+    pub(crate) fn failed(&self) -> i64 {
+        self.number("SELECT count(*) FROM outbox WHERE last_error IS NOT NULL", [])
+    }
+
+    /// Rows whose last attempt failed, and which will be tried again.
+    pub(crate) fn failed_and_pending(&self) -> i64 {
+        let sql = "SELECT count(*) FROM outbox WHERE last_error IS NOT NULL AND due_at_ns IS NOT NULL";
+        self.number(sql, [])
+    }
+
+    /// Attempts of the row that has most of them, among those that were clearly refused with this status.
+    pub(crate) fn most_attempts_refused_with(&self, status: u16) -> i64 {
+        let sql = "SELECT coalesce(max(attempts), 0) FROM outbox WHERE last_status = ?1 AND in_doubt = 0";
+        self.number(sql, [status])
+    }
+
+    /// The last answers of the only row, as many as were all 404 or 405.
+    pub(crate) fn answers_missing(&self) -> i64 {
+        self.number("SELECT missing FROM outbox", [])
+    }
+
+    /// Rows that will be tried again at a later time.
+    pub(crate) fn pending_until_later(&self) -> i64 {
+        self.number("SELECT count(*) FROM outbox WHERE due_at_ns > 0", [])
+    }
+
+    /// Time of the attempt that is due last.
+    pub(crate) fn last_due_at_ns(&self) -> i64 {
+        self.number("SELECT max(due_at_ns) FROM outbox", [])
+    }
+
+    /// Rows that have failed, and one of whose requests may still arrive late.
+    pub(crate) fn failed_with_unknown_outcome(&self) -> i64 {
+        self.number("SELECT count(*) FROM outbox WHERE unknown > 0 AND last_error IS NOT NULL", [])
+    }
+
+    /// Rows that will be sent once more, because an older request may arrive late.
+    pub(crate) fn to_be_sent_again(&self) -> i64 {
+        self.number("SELECT count(*) FROM outbox WHERE again_at_ns IS NOT NULL", [])
+    }
+
+    /// Rows that will be sent once more, or may be followed by a late request of their own.
+    pub(crate) fn in_doubt(&self) -> i64 {
+        self.number("SELECT count(*) FROM outbox WHERE again_at_ns IS NOT NULL OR unknown > 0", [])
+    }
+
+    /// Attempts whose end is recorded.
+    pub(crate) fn recorded_attempts(&self) -> i64 {
+        self.number("SELECT count(*) FROM attempt", [])
+    }
+
+    /// Recorded attempts with this number, counted from the first one of their row.
+    pub(crate) fn recorded_attempts_numbered(&self, number: i64) -> i64 {
+        self.number("SELECT count(*) FROM attempt WHERE number = ?1", [number])
+    }
+
+    /// Recorded attempts that were answered with this status.
+    pub(crate) fn recorded_answers(&self, status: u16) -> i64 {
+        self.number("SELECT count(*) FROM attempt WHERE status = ?1", [status])
+    }
+
+    /// Pairs of rows that were both answered 403 within a minute.
+    pub(crate) fn refusals_within_a_minute(&self) -> i64 {
+        let sql = "SELECT count(*) FROM attempt a JOIN attempt b ON a.outbox < b.outbox
+            WHERE a.status = 403 AND b.status = 403 AND abs(a.ended_at_ns - b.ended_at_ns) < 60000000000";
+        self.number(sql, [])
+    }
+
+    /// Distance between the first and the last attempt that are kept of a row, where that is longest.
+    pub(crate) fn longest_history(&self) -> i64 {
+        let sql = "SELECT coalesce(max(last - first), 0) FROM
+            (SELECT min(number) AS first, max(number) AS last FROM attempt GROUP BY outbox)";
+        self.number(sql, [])
+    }
+
+    /// `true` if the only lane is in this condition.
+    pub(crate) fn is_lane(&self, condition: &str) -> bool {
+        self.number("SELECT count(*) FROM lane WHERE condition = ?1", [condition]) == 1
+    }
+
+    /// `true` if the only lane waits for no probe.
+    pub(crate) fn is_lane_free(&self) -> bool {
+        self.number("SELECT not_before_ns IS NULL FROM lane", []) == 1
+    }
+}
