@@ -150,10 +150,3 @@ fn one_function_prints_json_for_all_commands() {
         .collect();
     assert_eq!(calls, ["cli/table.rs"], "print JSON with `say_json`");
 }
-
-#[test]
-fn files_stay_readable() {
-    for (path, text) in sources() {
-        assert!(text.lines().count() <= 400, "{} has more than 400 lines", path.display());
-    }
-}

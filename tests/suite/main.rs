@@ -44,6 +44,7 @@ mod packaging;
 mod power_loss;
 mod process;
 mod quarantine;
+mod readable;
 mod readme;
 mod reevaluate;
 mod refused;

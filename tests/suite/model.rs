@@ -272,6 +272,36 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// The earliest start of an incident and of those that went on as it and count, and whether it is approximate.
+    fn start_of_all(&self, incident: &str, sources: &[&str]) -> (i64, bool) {
+        let (mut start, mut is_approximate) = self.start(incident);
+        for source in sources {
+            let (began, approximate) = self.start(source);
+            if !matches!(self.verdict(source), Verdict::Ignored(_)) && began < start {
+                (start, is_approximate) = (began, approximate);
+            }
+        }
+        (start, is_approximate)
+    }
+
+    /// The reason why an incident and those that went on as it do not count, if they do not. `duration`: from the start
+    /// to the end, where both are known.
+    fn reason(&self, incident: &str, sources: &[&str], duration: Option<i64>) -> Option<&'static str> {
+        let is_ignored = |verdict: &Verdict| matches!(verdict, Verdict::Ignored(_));
+        let own = self.verdict(incident);
+        let mut verdicts = vec![own];
+        verdicts.extend(sources.iter().map(|source| self.verdict(source)));
+        if verdicts.iter().all(is_ignored) {
+            return match own {
+                Verdict::Ignored(name) => Some(name),
+                _ => None,
+            };
+        }
+        let shortest = 0..self.configured.min_duration_millis;
+        let is_too_short = duration.is_some_and(|duration| shortest.contains(&duration));
+        (is_too_short && !verdicts.contains(&Verdict::CountsForCertain)).then_some("min_duration")
+    }
+
     /// Failure that follows from the incident; null for one that no event has shown.
     pub(crate) fn failure(&self, incident: &'a str, incidents: &[&'a str]) -> Value {
         if !self.is_shown(incident) {
@@ -280,16 +310,7 @@ impl<'a> Model<'a> {
         let mut sources: Vec<&str> =
             incidents.iter().copied().filter(|source| self.went_on_through(source, incident)).collect();
         sources.sort_unstable();
-        let (mut start, mut is_approximate) = self.start(incident);
-        let mut verdicts = vec![self.verdict(incident)];
-        for source in &sources {
-            let verdict = self.verdict(source);
-            verdicts.push(verdict);
-            let (began, approximate) = self.start(source);
-            if !matches!(verdict, Verdict::Ignored(_)) && began < start {
-                (start, is_approximate) = (began, approximate);
-            }
-        }
+        let (start, is_approximate) = self.start_of_all(incident, &sources);
         let stretches = self.stretches(incident);
         let lacks_resolve = stretches[..stretches.len() - 1].iter().any(|(_, to)| to.is_none());
         let real_end = self.end(incident);
@@ -302,19 +323,8 @@ impl<'a> Model<'a> {
         let merge = self.merge(incident);
         let in_cycle = merge.is_some() && self.counts_in_its_cycle(incident);
         let is_merged = merge.is_some() && !in_cycle;
-        let reason = if verdicts.iter().all(|verdict| matches!(verdict, Verdict::Ignored(_))) {
-            match verdicts[0] {
-                Verdict::Ignored(name) => Some(name),
-                _ => None,
-            }
-        } else if !verdicts.contains(&Verdict::CountsForCertain)
-            && !is_approximate
-            && real_end.is_some_and(|end| end >= start && end - start < self.configured.min_duration_millis)
-        {
-            Some("min_duration")
-        } else {
-            None
-        };
+        let duration = real_end.filter(|_| !is_approximate).map(|end| end - start);
+        let reason = self.reason(incident, &sources, duration);
         let state = match (is_merged, reason, end) {
             (true, _, _) => "merged",
             (_, Some(_), _) => "ignored",
