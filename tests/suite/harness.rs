@@ -1,13 +1,14 @@
 //! A daemon on ports of its own, a clock that is turned by hand, and a backend that does as it is told.
 
+mod eventually;
+
 use std::collections::VecDeque;
-use std::fmt;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -23,6 +24,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+pub(crate) use self::eventually::eventually;
 use crate::store_probe::Probe;
 
 /// Signing secret of test deliveries. The tests search everything that the daemon says for it.
@@ -31,29 +33,6 @@ pub(crate) const SECRET: &str = "canary-secret-of-the-test-suite";
 pub(crate) const KEY: &str = "canary-key-of-the-test-suite";
 /// Time that a test waits for something that must happen, before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Number of tries before `eventually` gives up. On a busy machine each of them takes longer.
-const TRIES: usize = 20_000;
-
-/// Tries until there is a result. Fails once both PATIENCE and the number of tries are used up.
-///
-/// An attempt gives another side time to act, by a request for example.
-pub(crate) async fn eventually<T>(
-    wanted: impl fmt::Display,
-    mut attempt: impl AsyncFnMut() -> Option<T>,
-) -> T {
-    let begin = Instant::now();
-    let mut tries = 0;
-    loop {
-        if let Some(result) = attempt().await {
-            return result;
-        }
-        tries += 1;
-        let is_over = tries >= TRIES && begin.elapsed() >= PATIENCE;
-        assert!(!is_over, "waited {tries} tries and {:?} in vain for {wanted}", begin.elapsed());
-        tokio::task::yield_now().await;
-    }
-}
 
 /// The time that this says.
 pub(crate) fn time(rfc3339: &str) -> Timestamp {
