@@ -130,7 +130,7 @@ impl Protocol for Datadog {
         Some(Deployments::freeze_mark(id, mark))
     }
 
-    fn needs_more(&self) -> bool {
+    fn needs_application_key(&self) -> bool {
         true
     }
 

@@ -59,7 +59,7 @@ trait Protocol: Send + Sync {
     }
 
     /// `true` if deletions and marks need credentials that other requests do not need.
-    fn needs_more(&self) -> bool {
+    fn needs_application_key(&self) -> bool {
         false
     }
 
@@ -183,7 +183,7 @@ impl Backend {
 
     /// The credentials that it is asked with.
     pub fn lanes(&self) -> &'static [Lane] {
-        if self.protocol.needs_more() { &Lane::ALL } else { &[Lane::Main] }
+        if self.protocol.needs_application_key() { &Lane::ALL } else { &[Lane::Main] }
     }
 
     /// Number of attempts that may be under way at once.
@@ -206,7 +206,7 @@ impl Destination for Backend {
     }
 
     fn lane(&self, action: Action) -> Lane {
-        if action.may_need_more() && self.protocol.needs_more() { Lane::ApplicationKey } else { Lane::Main }
+        if action.needs_application_key() && self.protocol.needs_application_key() { Lane::ApplicationKey } else { Lane::Main }
     }
 
     fn replaces_whole(&self) -> bool {

@@ -10,7 +10,7 @@ use super::outbox_orders::{Which, give};
 use super::table::{Column, is_terminal, render, say, say_json, tell, width};
 use super::{Failed, Format, FormatName, examples, limit};
 use crate::config::Config;
-use crate::domain::lane::{Condition, Lane};
+use crate::domain::lane::{BackendState, Lane};
 use crate::domain::name::named;
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
@@ -157,7 +157,7 @@ fn standing(standing: &Standing) -> String {
         Lane::Main => format!("{backend}: {}", state.words()),
         Lane::ApplicationKey => format!("{backend} (application key): {}", state.words()),
     };
-    let is_down = !matches!(state, Condition::Idle | Condition::Delivering);
+    let is_down = !matches!(state, BackendState::Idle | BackendState::Delivering);
     let mut add = |what: &str, at: Option<Timestamp>| {
         line += &at.map(|at| format!("{what}{}", second(at))).unwrap_or_default();
     };

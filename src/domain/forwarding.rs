@@ -70,7 +70,7 @@ impl Action {
 
 impl Action {
     /// `true` if it may need more than the usual credentials.
-    pub const fn may_need_more(self) -> bool {
+    pub const fn needs_application_key(self) -> bool {
         matches!(self, Self::Delete | Self::Mark | Self::Unmark)
     }
 }

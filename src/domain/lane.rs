@@ -38,10 +38,10 @@ impl Lane {
     }
 }
 
-/// Condition of a backend, as its answers show it.
+/// State of a backend, as its answers show it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Condition {
+pub enum BackendState {
     /// Nothing waits for it.
     Idle,
     /// It accepts what it is sent.
@@ -55,7 +55,7 @@ pub enum Condition {
     Refusing,
 }
 
-impl Condition {
+impl BackendState {
     /// All of them, the worst last.
     pub const ALL: [Self; 5] =
         [Self::Idle, Self::Delivering, Self::RateLimited, Self::Unreachable, Self::Refusing];
@@ -82,18 +82,18 @@ impl Condition {
         }
     }
 
-    /// The condition that this word stands for.
+    /// The state that this word stands for.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|condition| condition.as_str() == word)
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 }
 
 /// Facts that are known of a lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LaneHealth {
-    /// Condition of the backend. Never [`Condition::Idle`], which depends on the rows that wait.
-    pub condition: Condition,
-    /// Start of the condition; `None`: it was always so.
+    /// State of the backend. Never [`BackendState::Idle`], which depends on the rows that wait.
+    pub state: BackendState,
+    /// Start of the state; `None`: it was always so.
     pub since: Option<Timestamp>,
     /// While set, one probe at a time is sent and nothing else, and no probe before this time.
     pub not_before: Option<Timestamp>,

@@ -3,33 +3,34 @@
 use std::sync::Arc;
 
 use super::lane::{Change, Evidence, REFUSED_WAIT, Tried};
+use super::lanes::SharedLane;
 use super::{Running, STORE_PAUSE};
 use crate::backend::{Attempt, Reply};
 use crate::domain::forwarding::Destination;
-use crate::domain::lane::{Condition, Lane};
+use crate::domain::lane::BackendState;
 use crate::domain::retry::{Verdict, wait};
 use crate::store::{Claimed, Outcome, StoreError};
 use crate::telemetry::metrics::Attempted;
 
 impl Running {
     /// Sends one row and has the store record what came of it.
-    pub(super) async fn attempt(self: Arc<Self>, lane: Lane, tried: Tried, claimed: Claimed) {
+    pub(super) async fn attempt(self: Arc<Self>, lane: SharedLane, tried: Tried, claimed: Claimed) {
         let reply = self.send(&claimed).await;
         let evidence = Evidence::of(reply.verdict, reply.status, claimed.frozen.action);
-        let is_own_fault = self.lanes.with(lane, |watched| watched.is_own_fault(&tried));
+        let is_own_fault = lane.with(|state| state.is_own_fault(&tried));
         let outcome = self.outcome(&claimed, &reply, is_own_fault);
         let now = self.clock.now();
-        let change = self.lanes.with(lane, |watched| {
+        let change = lane.with(|state| {
             if evidence != Evidence::None {
-                watched.heard(reply.status, reply.error.clone(), now);
+                state.heard(reply.status, reply.error.clone(), now);
             }
-            watched.note(tried, evidence, now, fastrand::f64())
+            state.note(tried, evidence, now, fastrand::f64())
         });
         self.metrics.attempted(self.backend.name(), attempted(&outcome));
-        self.record(lane, &claimed, &outcome, reply.taken).await;
-        self.report.changed(lane, change, now);
-        self.report.attempted(lane, &claimed, &outcome);
-        self.follow(lane, change).await;
+        self.record(&lane, &claimed, &outcome, reply.taken).await;
+        self.log.changed(lane.lane, change, now);
+        self.log.attempted(lane.lane, &claimed, &outcome);
+        self.follow(&lane, change).await;
     }
 
     async fn send(&self, claimed: &Claimed) -> Reply {
@@ -63,14 +64,14 @@ impl Running {
         }
     }
 
-    async fn record(&self, lane: Lane, claimed: &Claimed, outcome: &Outcome, taken: u32) {
+    async fn record(&self, lane: &SharedLane, claimed: &Claimed, outcome: &Outcome, taken: u32) {
         let name = self.backend.name();
         let record = || {
             let attempted = (claimed.row, outcome.clone(), taken);
-            self.store.record_attempt((name, lane), attempted, self.lanes.health(lane), self.clock.now())
+            self.store.record_attempt((name, lane.lane), attempted, lane.health(), self.clock.now())
         };
         while let Err(error) = record().await {
-            self.report.store_trouble("the result of an attempt could not be recorded", &error);
+            self.log.store_trouble("the result of an attempt could not be recorded", &error);
             if error == StoreError::Closed || *self.stop.borrow() {
                 // It will be sent again by the next process: the same bytes under the same id.
                 break;
@@ -81,19 +82,19 @@ impl Running {
     }
 
     /// Does and says what follows from an answer for the rest of the lane.
-    async fn follow(&self, lane: Lane, change: Option<Change>) {
+    async fn follow(&self, lane: &SharedLane, change: Option<Change>) {
         let name = self.backend.name();
         if change.is_some_and(|change| {
-            matches!(change.from, Condition::Unreachable | Condition::Refusing)
-                && change.to == Condition::Delivering
-        }) && let Err(error) = self.store.release(name, lane, self.clock.now()).await
+            matches!(change.from, BackendState::Unreachable | BackendState::Refusing)
+                && change.to == BackendState::Delivering
+        }) && let Err(error) = self.store.release(name, lane.lane, self.clock.now()).await
         {
-            self.report.store_trouble("rows of a backend that answers again wait longer than needed", &error);
+            self.log.store_trouble("rows of a backend that answers again wait longer than needed", &error);
         }
-        let health = self.lanes.with(lane, |watched| watched.health().clone());
-        if health.condition != Condition::Delivering {
-            let waiting = self.store.waiting(name, lane).await.ok();
-            self.report.is_down(lane, &health, waiting, self.clock.now());
+        let health = lane.with(|state| state.health().clone());
+        if health.state != BackendState::Delivering {
+            let waiting = self.store.waiting(name, lane.lane).await.ok();
+            self.log.is_down(lane.lane, &health, waiting, self.clock.now());
         }
     }
 }

@@ -19,7 +19,7 @@
 use std::time::Duration;
 
 use crate::domain::forwarding::Action;
-use crate::domain::lane::{Condition, LaneHealth};
+use crate::domain::lane::{BackendState, LaneHealth};
 use crate::domain::retry::{Verdict, probe_wait};
 use crate::domain::timestamp::Timestamp;
 use crate::store::Choice;
@@ -77,18 +77,18 @@ pub(super) struct Tried {
     is_probe: bool,
 }
 
-/// A change of condition.
+/// A change of state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Change {
-    pub(super) from: Condition,
-    pub(super) to: Condition,
-    /// Duration of the condition before.
+    pub(super) from: BackendState,
+    pub(super) to: BackendState,
+    /// Duration of the state before.
     pub(super) lasted: Duration,
 }
 
 /// A lane as one loop sees it.
 #[derive(Debug, Default)]
-pub(super) struct Watched {
+pub(super) struct LaneState {
     health: LaneHealth,
     /// Good answers so far.
     answers: u64,
@@ -102,7 +102,7 @@ pub(super) struct Watched {
     in_flight: usize,
 }
 
-impl Watched {
+impl LaneState {
     /// Lane as an earlier process left it.
     pub(super) fn left(health: LaneHealth) -> Self {
         Self { health, ..Self::default() }
@@ -163,7 +163,7 @@ impl Watched {
     }
 
     /// Has the next probe go out now.
-    pub(super) fn hurry(&mut self, now: Timestamp) {
+    pub(super) fn probe_now(&mut self, now: Timestamp) {
         self.health.not_before = self.health.not_before.map(|then| then.min(now));
     }
 
@@ -186,7 +186,7 @@ impl Watched {
             Evidence::Answered => self.answers_well(now),
             Evidence::RateLimited(asked) => {
                 let pause = probe_wait(self.failed(tried), asked.or(Some(RATE_LIMIT_WAIT)), share);
-                self.block(tried, Condition::RateLimited, now, pause)
+                self.block(tried, BackendState::RateLimited, now, pause)
             }
             _ if others_go_on => None,
             _ if self.is_own_fault(&tried) => self.fails_by_itself(tried, now, share),
@@ -194,14 +194,14 @@ impl Watched {
                 // Where rows were accepted before, another one shows at once if this is refused for its own sake.
                 let may_be_own = !tried.is_probe && self.health.succeeded_at.is_some();
                 let pause = if may_be_own { Duration::ZERO } else { REFUSED_WAIT };
-                self.block(tried, Condition::Refusing, now, pause)
+                self.block(tried, BackendState::Refusing, now, pause)
             }
             Evidence::Doubtful(asked) if !tried.is_probe => {
                 let is_second = self.doubtful.replace(tried.row);
                 match is_second {
                     None => None,
                     // Nothing else waits: what is down cannot be told from a row at fault, and holds up nobody.
-                    Some(row) if row == tried.row => self.change(Condition::Unreachable, now),
+                    Some(row) if row == tried.row => self.change(BackendState::Unreachable, now),
                     Some(_) => self.fail(tried, asked, now, share),
                 }
             }
@@ -213,7 +213,7 @@ impl Watched {
         self.answers += 1;
         (self.doubtful, self.failed) = (None, None);
         (self.health.not_before, self.health.failed_probes) = (None, 0);
-        self.change(Condition::Delivering, now)
+        self.change(BackendState::Delivering, now)
     }
 
     /// Failed probes in a row, this attempt included.
@@ -226,26 +226,26 @@ impl Watched {
         if !tried.is_probe {
             return None;
         }
-        let condition = self.health.condition;
-        let pause = match condition {
-            Condition::Refusing => REFUSED_WAIT,
+        let state = self.health.state;
+        let pause = match state {
+            BackendState::Refusing => REFUSED_WAIT,
             _ => probe_wait(self.failed(tried), None, share),
         };
-        self.block(tried, condition, now, pause)
+        self.block(tried, state, now, pause)
     }
 
     fn fail(&mut self, tried: Tried, asked: Option<Duration>, now: Timestamp, share: f64) -> Option<Change> {
         let pause = probe_wait(self.failed(tried), asked, share);
         let is_certain = tried.is_probe || asked.is_some();
-        let condition = if is_certain { Condition::Unreachable } else { self.health.condition };
-        self.block(tried, condition, now, pause)
+        let state = if is_certain { BackendState::Unreachable } else { self.health.state };
+        self.block(tried, state, now, pause)
     }
 
     /// Lets only probes through from now on.
     fn block(
         &mut self,
         tried: Tried,
-        condition: Condition,
+        state: BackendState,
         now: Timestamp,
         pause: Duration,
     ) -> Option<Change> {
@@ -256,11 +256,11 @@ impl Watched {
         let longest =
             self.health.not_before.filter(|_| !tried.is_probe).map_or(then, |before| before.max(then));
         self.health.not_before = Some(longest);
-        self.change(condition, now)
+        self.change(state, now)
     }
 
-    fn change(&mut self, to: Condition, now: Timestamp) -> Option<Change> {
-        let from = std::mem::replace(&mut self.health.condition, to);
+    fn change(&mut self, to: BackendState, now: Timestamp) -> Option<Change> {
+        let from = std::mem::replace(&mut self.health.state, to);
         if from == to {
             return None;
         }

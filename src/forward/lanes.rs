@@ -1,21 +1,47 @@
 //! The lanes of one backend, shared by its loop and its attempts.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::lane::Watched;
+use super::lane::LaneState;
 use crate::backend::Backend;
 use crate::domain::forwarding::Destination;
 use crate::domain::lane::{Lane, LaneHealth};
 use crate::store::Store;
 
-/// One [`Watched`] for each credential.
+/// One lane of the backend. Its copies share one state.
+#[derive(Debug, Clone)]
+pub(super) struct SharedLane {
+    /// The credential that it stands for.
+    pub(super) lane: Lane,
+    state: Arc<Mutex<LaneState>>,
+}
+
+impl SharedLane {
+    /// Works with the state.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut LaneState) -> T) -> T {
+        work(&mut self.lock())
+    }
+
+    /// Function that returns the current health.
+    pub(super) fn health(&self) -> impl Fn() -> LaneHealth + Send + 'static {
+        let shared = self.clone();
+        move || shared.lock().health().clone()
+    }
+
+    /// A panic elsewhere leaves plain values behind, which are whole at every moment.
+    fn lock(&self) -> MutexGuard<'_, LaneState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One [`SharedLane`] for each credential.
 pub(super) struct Lanes {
-    all: Vec<(Lane, Arc<Mutex<Watched>>)>,
+    all: Vec<SharedLane>,
     /// Takes turns, so that no lane waits for another one's backlog.
     is_reversed: AtomicBool,
-    /// Number of times that a person had rows tried again, as far as the lanes know.
-    hurried: AtomicU64,
+    /// Number of times that a person asked for a probe, as far as the lanes know.
+    probes_asked_for: AtomicU64,
 }
 
 impl Lanes {
@@ -27,49 +53,27 @@ impl Lanes {
                 tracing::warn!(backend = backend.name(), %error, "how the backend answered last is not known");
                 LaneHealth::default()
             });
-            all.push((*lane, Arc::new(Mutex::new(Watched::left(health)))));
+            all.push(SharedLane { lane: *lane, state: Arc::new(Mutex::new(LaneState::left(health))) });
         }
-        Self { all, is_reversed: AtomicBool::default(), hurried: AtomicU64::default() }
+        Self { all, is_reversed: AtomicBool::default(), probes_asked_for: AtomicU64::default() }
     }
 
     /// All of them, another one first each time.
-    pub(super) fn in_turn(&self) -> Vec<Lane> {
-        let mut lanes: Vec<Lane> = self.all.iter().map(|(lane, _)| *lane).collect();
+    pub(super) fn in_turn(&self) -> Vec<SharedLane> {
+        let mut lanes = self.all.clone();
         if self.is_reversed.fetch_xor(true, Ordering::Relaxed) {
             lanes.reverse();
         }
         lanes
     }
 
-    /// Works with one of them.
-    pub(super) fn with<T>(&self, lane: Lane, work: impl FnOnce(&mut Watched) -> T) -> T {
-        work(&mut lock(self.shared(lane)))
-    }
-
     /// Works with all of them.
-    pub(super) fn each(&self, mut work: impl FnMut(&mut Watched)) {
-        self.all.iter().for_each(|(_, watched)| work(&mut lock(watched)));
+    pub(super) fn each(&self, mut work: impl FnMut(&mut LaneState)) {
+        self.all.iter().for_each(|lane| lane.with(&mut work));
     }
 
-    /// Function that returns the current health of a lane.
-    pub(super) fn health(&self, lane: Lane) -> impl Fn() -> LaneHealth + Send + 'static {
-        let watched = Arc::clone(self.shared(lane));
-        move || lock(&watched).health().clone()
+    /// `true` if a person asked for a probe since the last call.
+    pub(super) fn is_news(&self, probes_asked_for: u64) -> bool {
+        self.probes_asked_for.swap(probes_asked_for, Ordering::Relaxed) != probes_asked_for
     }
-
-    /// `true` if a person had rows tried again since the last call.
-    pub(super) fn is_news(&self, hurried: u64) -> bool {
-        self.hurried.swap(hurried, Ordering::Relaxed) != hurried
-    }
-
-    fn shared(&self, lane: Lane) -> &Arc<Mutex<Watched>> {
-        let found = self.all.iter().find(|(known, _)| *known == lane);
-        // Rows of a lane are claimed only for lanes that are there.
-        &found.unwrap_or(&self.all[0]).1
-    }
-}
-
-/// A panic elsewhere leaves plain values behind, which are whole at every moment.
-fn lock(watched: &Mutex<Watched>) -> std::sync::MutexGuard<'_, Watched> {
-    watched.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,9 +4,9 @@
 //! has changed.
 
 mod attempt;
+mod backend_log;
 mod lane;
 mod lanes;
-mod report;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
+use self::backend_log::BackendLog;
 use self::lane::Tried;
-use self::lanes::Lanes;
-use self::report::Report;
+use self::lanes::{Lanes, SharedLane};
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::domain::forwarding::Destination;
@@ -53,7 +53,7 @@ struct Running {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     lanes: Lanes,
-    report: Report,
+    log: BackendLog,
     stop: watch::Receiver<bool>,
 }
 
@@ -61,7 +61,21 @@ struct Running {
 #[derive(Default)]
 struct Attempts {
     tasks: JoinSet<()>,
-    begun: HashMap<Id, (Lane, Tried)>,
+    begun: HashMap<Id, (SharedLane, Tried)>,
+}
+
+impl Attempts {
+    /// Notes all attempts that ended together, so that one claim is made for them.
+    fn ended(&mut self, first: Result<(Id, ()), JoinError>) {
+        let mut next = Some(first);
+        while let Some(ended) = next {
+            let id = ended.map_or_else(|panicked| panicked.id(), |(id, ())| id);
+            if let Some((lane, tried)) = self.begun.remove(&id) {
+                lane.with(|state| state.end(tried));
+            }
+            next = self.tasks.try_join_next_with_id();
+        }
+    }
 }
 
 impl Forwarder {
@@ -69,11 +83,11 @@ impl Forwarder {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let Self { backend, store, clock, metrics } = self;
         let mut outbox_changed = store.outbox_changed();
-        let mut hurried = store.hurried();
+        let mut probes_asked_for = store.hurried();
         make_up_for_marks(&backend, &store, &*clock).await;
         let lanes = Lanes::load(&backend, &store).await;
-        let report = Report::new(backend.name());
-        let running = Arc::new(Running { backend, store, clock, metrics, lanes, report, stop: stop.clone() });
+        let log = BackendLog::new(backend.name());
+        let running = Arc::new(Running { backend, store, clock, metrics, lanes, log, stop: stop.clone() });
         let mut attempts = Attempts::default();
         while !*stop.borrow() {
             outbox_changed.mark_unchanged();
@@ -86,17 +100,17 @@ impl Forwarder {
                 biased;
                 _ = stop.changed() => {}
                 Some(ended) = attempts.tasks.join_next_with_id(), if !attempts.tasks.is_empty() => {
-                    running.ended(&mut attempts, ended);
+                    attempts.ended(ended);
                 }
                 // Once the store is closed these would be ready for ever, without any news.
                 Ok(()) = outbox_changed.changed(), if has_room => {}
-                Ok(()) = hurried.changed() => running.hurry(&hurried.borrow_and_update()),
+                Ok(()) = probes_asked_for.changed() => running.probe_now(&probes_asked_for.borrow_and_update()),
                 () = pause => {}
             }
         }
         let all_done = async {
             while let Some(ended) = attempts.tasks.join_next_with_id().await {
-                running.ended(&mut attempts, ended);
+                attempts.ended(ended);
             }
         };
         tokio::select! {
@@ -106,11 +120,7 @@ impl Forwarder {
             }
         }
         let now = running.clock.now();
-        running
-            .lanes
-            .in_turn()
-            .into_iter()
-            .for_each(|lane| running.report.claimed(lane, true, &running.lanes, now));
+        running.lanes.in_turn().iter().for_each(|lane| running.log.claimed(lane, true, now));
     }
 }
 
@@ -121,23 +131,21 @@ impl Running {
         let mut room = self.backend.concurrency().saturating_sub(attempts.tasks.len());
         let (mut has_room, mut next) = (false, None);
         for lane in self.lanes.in_turn() {
-            let (choice, limit, next_probe_at) = self.lanes.with(lane, |watched| {
-                (watched.choice(), watched.room(room, now), watched.health().next_probe_at(now))
-            });
+            let (choice, limit, next_probe_at) =
+                lane.with(|state| (state.choice(), state.room(room, now), state.health().next_probe_at(now)));
             next = earlier(next, next_probe_at);
             if limit == 0 {
                 continue;
             }
-            let Claim { rows, next_due_at } = self.claim(lane, (choice, limit), now).await;
+            let Claim { rows, next_due_at } = self.claim(lane.lane, (choice, limit), now).await;
             has_room |= rows.len() < limit;
             next = earlier(next, next_due_at);
             room -= rows.len();
-            self.report.claimed(lane, rows.is_empty(), &self.lanes, now);
+            self.log.claimed(&lane, rows.is_empty(), now);
             for claimed in rows {
-                let tried =
-                    self.lanes.with(lane, |watched| watched.begin(claimed.row, claimed.failing_since));
-                let attempt = Arc::clone(self).attempt(lane, tried, claimed);
-                attempts.begun.insert(attempts.tasks.spawn(attempt).id(), (lane, tried));
+                let tried = lane.with(|state| state.begin(claimed.row, claimed.failing_since));
+                let attempt = Arc::clone(self).attempt(lane.clone(), tried, claimed);
+                attempts.begun.insert(attempts.tasks.spawn(attempt).id(), (lane.clone(), tried));
             }
         }
         (has_room, next)
@@ -145,28 +153,16 @@ impl Running {
 
     async fn claim(&self, lane: Lane, which: (Choice, usize), now: Timestamp) -> Claim {
         self.store.claim(self.backend.name(), lane, which, now).await.unwrap_or_else(|error| {
-            self.report.store_trouble("the outbox could not be read", &error);
+            self.log.store_trouble("the outbox could not be read", &error);
             Claim { rows: Vec::new(), next_due_at: Some(now.saturating_add(STORE_PAUSE)) }
         })
     }
 
-    /// Notes all attempts that ended together, so that one claim is made for them.
-    fn ended(&self, attempts: &mut Attempts, first: Result<(Id, ()), JoinError>) {
-        let mut next = Some(first);
-        while let Some(ended) = next {
-            let id = ended.map_or_else(|panicked| panicked.id(), |(id, ())| id);
-            if let Some((lane, tried)) = attempts.begun.remove(&id) {
-                self.lanes.with(lane, |watched| watched.end(tried));
-            }
-            next = attempts.tasks.try_join_next_with_id();
-        }
-    }
-
     /// Has the next probes go out at once, where a person wants it.
-    fn hurry(&self, hurried: &crate::store::Hurried) {
-        if self.lanes.is_news(hurried.get(self.backend.name()).copied().unwrap_or_default()) {
+    fn probe_now(&self, asked_for: &crate::store::Hurried) {
+        if self.lanes.is_news(asked_for.get(self.backend.name()).copied().unwrap_or_default()) {
             let now = self.clock.now();
-            self.lanes.each(|watched| watched.hurry(now));
+            self.lanes.each(|state| state.probe_now(now));
         }
     }
 }

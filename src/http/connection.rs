@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep_until};
 use tower_service::Service;
 
 use super::answer::{CloseConnection, closing, refusal};
-use super::progress::{Progress, Watched};
+use super::progress::{Progress, TrackedBody};
 
 /// A connection's read buffer. A head that does not fit is refused.
 const BUFFER_BYTES: usize = 32 * 1024;
@@ -104,7 +104,7 @@ async fn answer(
         return Err(Closed);
     }
     let of_body = Arc::clone(&progress);
-    let mut request = request.map(|body| Body::new(Watched::new(body, of_body)));
+    let mut request = request.map(|body| Body::new(TrackedBody::new(body, of_body)));
     request.extensions_mut().insert(Peer(peer));
     let answered: Result<_, Infallible> = match one_host(&request) {
         Ok(()) => router.call(request).await,

@@ -169,12 +169,12 @@ impl Progress {
 }
 
 /// A request's body, which tells when it is whole.
-pub(super) struct Watched {
+pub(super) struct TrackedBody {
     body: Incoming,
     progress: Arc<Progress>,
 }
 
-impl Watched {
+impl TrackedBody {
     pub(super) fn new(body: Incoming, progress: Arc<Progress>) -> Self {
         if body.is_end_stream() {
             progress.whole();
@@ -183,7 +183,7 @@ impl Watched {
     }
 }
 
-impl Body for Watched {
+impl Body for TrackedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 

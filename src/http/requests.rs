@@ -35,13 +35,13 @@ pub struct Requests {
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
     webhook_path: String,
-    standing: Mutex<Standing>,
+    last: Mutex<LastRequests>,
     lines: Lines,
 }
 
-/// The last of each sort of request.
+/// The last request of each sort.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Standing {
+pub(super) struct LastRequests {
     /// Time at which the last webhook was answered 202. It outlasts a restart.
     pub(super) accepted_at: Option<Timestamp>,
     /// `true` if that was one of PagerDuty's test events, which no listing shows.
@@ -95,29 +95,29 @@ impl Requests {
         if let Some(at) = accepted_at {
             metrics.intake.accepted_at(Source::PagerDuty, at);
         }
-        let standing = Mutex::new(Standing { accepted_at, ..Standing::default() });
+        let last = Mutex::new(LastRequests { accepted_at, ..LastRequests::default() });
         let (webhook_path, lines) = (webhook_path.to_owned(), Lines::default());
-        Arc::new(Self { metrics, clock, webhook_path, standing, lines })
+        Arc::new(Self { metrics, clock, webhook_path, last, lines })
     }
 
-    /// The last of each sort.
-    pub(super) fn standing(&self) -> Standing {
+    /// The last request of each sort.
+    pub(super) fn last(&self) -> LastRequests {
         self.lock().clone()
     }
 
     /// A panic elsewhere leaves values behind that are whole at every moment.
-    fn lock(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, LastRequests> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A webhook was answered 202.
     pub(super) fn webhook_accepted(&self, status: &'static str, is_test: bool, at: Timestamp) {
         self.metrics.intake.webhook(Source::PagerDuty, status);
         self.metrics.intake.accepted_at(Source::PagerDuty, at);
-        let mut standing = self.lock();
-        standing.accepted_at = Some(at);
-        standing.accepted_a_test = is_test;
-        standing.last_was_refused = false;
+        let mut last = self.lock();
+        last.accepted_at = Some(at);
+        last.accepted_a_test = is_test;
+        last.last_was_refused = false;
     }
 
     /// A webhook was not kept, by no fault of its own or by an accident on its way. PagerDuty sends it again.
@@ -173,9 +173,9 @@ impl Requests {
     }
 
     fn remember(&self, refused: RefusedWebhook) {
-        let mut standing = self.lock();
-        standing.refused = Some(refused);
-        standing.last_was_refused = true;
+        let mut last = self.lock();
+        last.refused = Some(refused);
+        last.last_was_refused = true;
     }
 
     /// A request to the event API was answered.

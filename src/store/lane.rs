@@ -1,4 +1,4 @@
-//! Condition of each backend, as it is kept and shown.
+//! State of each backend, as it is kept and shown.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 use super::listing::{ReadError, Reader};
 use super::outbox::unknown_word;
 use super::writer::Session;
-use crate::domain::lane::{Condition, Lane, LaneHealth};
+use crate::domain::lane::{BackendState, Lane, LaneHealth};
 use crate::domain::timestamp::Timestamp;
 
-/// Condition of one backend for the requests that need one of its credentials, and the rows that wait for it.
+/// State of one backend for the requests that need one of its credentials, and the rows that wait for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// The backend.
     pub backend: String,
     /// The credential.
     pub lane: Lane,
-    /// Condition of the backend.
-    pub state: Condition,
-    /// Start of the condition; `None`: it was always so.
+    /// State of the backend.
+    pub state: BackendState,
+    /// Start of the state; `None`: it was always so.
     pub since: Option<Timestamp>,
     /// Rows to be sent, also once more.
     pub waiting: i64,
@@ -44,7 +44,7 @@ fn health(row: &Row<'_>, first: usize) -> rusqlite::Result<LaneHealth> {
         |index: usize| row.get::<_, Option<i64>>(first + index).map(|ns| ns.map(Timestamp::from_nanos));
     let word = row.get_ref(first)?.as_str()?;
     Ok(LaneHealth {
-        condition: Condition::parse(word).ok_or_else(|| unknown_word(first, word))?,
+        state: BackendState::parse(word).ok_or_else(|| unknown_word(first, word))?,
         since: time(1)?,
         not_before: time(2)?,
         failed_probes: row.get(first + 3)?,
@@ -79,7 +79,7 @@ pub(super) fn save(
         ON CONFLICT (backend, lane) DO UPDATE SET condition = ?3, since_ns = ?4, not_before_ns = ?5,
         failed_probes = ?6, answered_at_ns = ?7, status = ?8, error = ?9, succeeded_at_ns = ?10";
     let ns = |time: Option<Timestamp>| time.map(Timestamp::as_nanos);
-    let LaneHealth { condition, since, not_before, failed_probes, answered_at, status, error, succeeded_at } =
+    let LaneHealth { state, since, not_before, failed_probes, answered_at, status, error, succeeded_at } =
         health;
     session
         .execute(
@@ -87,7 +87,7 @@ pub(super) fn save(
             params![
                 backend,
                 lane.as_str(),
-                condition.as_str(),
+                state.as_str(),
                 ns(*since),
                 ns(*not_before),
                 failed_probes,
@@ -171,7 +171,7 @@ pub(super) fn standings(db: &Connection) -> rusqlite::Result<Vec<Standing>> {
             Ok(Standing {
                 backend: row.get(0)?,
                 lane: lane(row, 1)?,
-                state: if waiting == 0 { Condition::Idle } else { health.condition },
+                state: if waiting == 0 { BackendState::Idle } else { health.state },
                 since: health.since,
                 waiting,
                 oldest_waiting_at: time(3)?,

@@ -8,7 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::domain::failure::seconds;
-use crate::domain::lane::Condition;
+use crate::domain::lane::BackendState;
 use crate::store::{Gauges, Standing};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -22,7 +22,7 @@ struct State {
     state: &'static str,
 }
 
-/// The gauges. A backend that is asked with two credentials shows the worse of their conditions.
+/// The gauges. A backend that is asked with two credentials shows the worse of their states.
 #[derive(Default)]
 pub(super) struct Backends {
     state: Family<State, Gauge>,
@@ -55,8 +55,8 @@ impl Backends {
         for backend in backends {
             let own: Vec<&Standing> =
                 gauges.standings.iter().filter(|standing| standing.backend == *backend).collect();
-            let now = own.iter().map(|standing| standing.state).max().unwrap_or(Condition::Idle);
-            for state in Condition::ALL {
+            let now = own.iter().map(|standing| standing.state).max().unwrap_or(BackendState::Idle);
+            for state in BackendState::ALL {
                 let label = State { backend: backend.clone(), state: state.as_str() };
                 self.state.get_or_create(&label).set(i64::from(state == now));
             }

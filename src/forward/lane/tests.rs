@@ -25,7 +25,7 @@ struct Waiting {
 
 /// A loop in small: rows that wait, each until its time, and a lane that lets some of them through.
 struct Loop<'a> {
-    watched: Watched,
+    lane: LaneState,
     waiting: Vec<Waiting>,
     script: &'a Script<'a>,
     requests: Vec<(u64, i64)>,
@@ -35,7 +35,7 @@ struct Loop<'a> {
 impl<'a> Loop<'a> {
     fn new(rows: i64, most: usize, script: &'a Script<'a>) -> Self {
         let mut forwarding =
-            Self { watched: Watched::default(), waiting: Vec::new(), script, requests: Vec::new(), most };
+            Self { lane: LaneState::default(), waiting: Vec::new(), script, requests: Vec::new(), most };
         (0..rows).for_each(|row| forwarding.comes(row, 0));
         forwarding
     }
@@ -65,14 +65,14 @@ impl<'a> Loop<'a> {
     fn second(&mut self, second: u64) {
         let now = now(second);
         loop {
-            let (choice, room) = (self.watched.choice(), self.watched.room(self.most, now));
+            let (choice, room) = (self.lane.choice(), self.lane.room(self.most, now));
             let rows: Vec<Waiting> = (0..room).map_while(|_| self.choose(choice, second)).collect();
             if rows.is_empty() {
                 return;
             }
             let begun: Vec<(Waiting, Tried)> = rows
                 .into_iter()
-                .map(|waiting| (waiting, self.watched.begin(waiting.row, waiting.failing_since)))
+                .map(|waiting| (waiting, self.lane.begin(waiting.row, waiting.failing_since)))
                 .collect();
             for (waiting, tried) in begun {
                 self.ends(waiting, tried, second);
@@ -84,9 +84,9 @@ impl<'a> Loop<'a> {
         let now = now(second);
         self.requests.push((second, waiting.row));
         let (verdict, status) = (self.script)(waiting.row, second);
-        let is_own_fault = self.watched.is_own_fault(&tried);
-        let change = self.watched.note(tried, Evidence::of(verdict, status, Action::Replace), now, 1.0);
-        self.watched.end(tried);
+        let is_own_fault = self.lane.is_own_fault(&tried);
+        let change = self.lane.note(tried, Evidence::of(verdict, status, Action::Replace), now, 1.0);
+        self.lane.end(tried);
         if verdict == Verdict::Refused && !is_own_fault {
             waiting.due = second + REFUSED_WAIT.as_secs();
             waiting.failing_since.get_or_insert(now);
@@ -99,7 +99,7 @@ impl<'a> Loop<'a> {
             waiting.failing_since.get_or_insert(now);
             self.waiting.push(waiting);
         }
-        if change.is_some_and(|change| change.to == Condition::Delivering) {
+        if change.is_some_and(|change| change.to == BackendState::Delivering) {
             let released =
                 self.waiting.iter_mut().filter(|row| row.failing_since.is_some() && !row.is_suspect);
             released.for_each(|row| row.due = row.due.min(second + 1));
@@ -194,107 +194,107 @@ fn now(second: u64) -> Timestamp {
 
 #[test]
 fn the_first_failure_makes_the_next_row_a_probe_and_the_second_the_backend_down() {
-    let mut watched = Watched::default();
-    let first = watched.begin(1, None);
-    assert_eq!(watched.note(first, Evidence::Down(None), now(0), 1.0), None);
-    watched.end(first);
-    assert_eq!((watched.room(4, now(0)), watched.health().condition), (1, Condition::Delivering));
-    let probe = watched.begin(2, None);
-    assert_eq!(watched.room(4, now(0)), 0, "one at a time");
-    let change = watched.note(probe, Evidence::Down(None), now(0), 1.0).unwrap();
-    watched.end(probe);
-    assert_eq!((change.from, change.to), (Condition::Delivering, Condition::Unreachable));
-    assert_eq!((watched.room(4, now(0)), watched.room(4, now(1))), (0, 1));
-    let probe = watched.begin(3, None);
-    let change = watched.note(probe, Evidence::Accepted, now(61), 1.0).unwrap();
+    let mut lane = LaneState::default();
+    let first = lane.begin(1, None);
+    assert_eq!(lane.note(first, Evidence::Down(None), now(0), 1.0), None);
+    lane.end(first);
+    assert_eq!((lane.room(4, now(0)), lane.health().state), (1, BackendState::Delivering));
+    let probe = lane.begin(2, None);
+    assert_eq!(lane.room(4, now(0)), 0, "one at a time");
+    let change = lane.note(probe, Evidence::Down(None), now(0), 1.0).unwrap();
+    lane.end(probe);
+    assert_eq!((change.from, change.to), (BackendState::Delivering, BackendState::Unreachable));
+    assert_eq!((lane.room(4, now(0)), lane.room(4, now(1))), (0, 1));
+    let probe = lane.begin(3, None);
+    let change = lane.note(probe, Evidence::Accepted, now(61), 1.0).unwrap();
     assert_eq!(
         (change.to, change.lasted),
-        (Condition::Delivering, Duration::from_mins(1) + Duration::from_secs(1))
+        (BackendState::Delivering, Duration::from_mins(1) + Duration::from_secs(1))
     );
-    assert_eq!(watched.room(4, now(61)), 4);
+    assert_eq!(lane.room(4, now(61)), 4);
 }
 
 #[test]
 fn a_row_that_fails_while_others_are_accepted_says_nothing_of_the_backend() {
-    let mut watched = Watched::default();
-    let (slow, quick) = (watched.begin(1, None), watched.begin(2, None));
-    watched.note(quick, Evidence::Accepted, now(0), 1.0);
-    assert_eq!(watched.note(slow, Evidence::Down(None), now(9), 1.0), None);
-    assert_eq!(watched.room(4, now(9)), 4);
+    let mut lane = LaneState::default();
+    let (slow, quick) = (lane.begin(1, None), lane.begin(2, None));
+    lane.note(quick, Evidence::Accepted, now(0), 1.0);
+    assert_eq!(lane.note(slow, Evidence::Down(None), now(9), 1.0), None);
+    assert_eq!(lane.room(4, now(9)), 4);
 }
 
 #[test]
 fn a_row_that_fails_again_although_others_were_accepted_since_stops_nobody() {
     for evidence in [Evidence::Down(None), Evidence::Doubtful(None), Evidence::Refused] {
-        let mut watched = Watched::default();
-        let first = watched.begin(1, None);
-        watched.note(first, evidence, now(0), 1.0);
-        watched.end(first);
-        let other = watched.begin(2, None);
-        watched.note(other, Evidence::Accepted, now(0), 1.0);
-        watched.end(other);
+        let mut lane = LaneState::default();
+        let first = lane.begin(1, None);
+        lane.note(first, evidence, now(0), 1.0);
+        lane.end(first);
+        let other = lane.begin(2, None);
+        lane.note(other, Evidence::Accepted, now(0), 1.0);
+        lane.end(other);
         for second in 1..5 {
-            let again = watched.begin(1, Some(now(0)));
-            assert!(watched.is_own_fault(&again));
-            assert_eq!(watched.note(again, evidence, now(second), 1.0), None);
-            watched.end(again);
-            assert_eq!(watched.room(4, now(second)), 4);
+            let again = lane.begin(1, Some(now(0)));
+            assert!(lane.is_own_fault(&again));
+            assert_eq!(lane.note(again, evidence, now(second), 1.0), None);
+            lane.end(again);
+            assert_eq!(lane.room(4, now(second)), 4);
         }
     }
 }
 
 #[test]
 fn a_first_refusal_has_another_row_sent_at_once_and_a_second_one_none_for_a_minute() {
-    let mut watched = Watched::left(LaneHealth { succeeded_at: Some(now(0)), ..LaneHealth::default() });
-    let first = watched.begin(1, None);
-    watched.note(first, Evidence::Refused, now(0), 1.0);
-    watched.end(first);
-    assert_eq!(watched.choice(), Choice::Probe { newest: true, last: Some(1) });
-    assert_eq!((watched.room(4, now(0)), watched.health().condition), (1, Condition::Refusing));
-    let probe = watched.begin(2, None);
-    watched.note(probe, Evidence::Refused, now(0), 1.0);
-    watched.end(probe);
-    assert_eq!(watched.choice(), Choice::Probe { newest: false, last: Some(2) });
-    assert_eq!((watched.room(4, now(59)), watched.room(4, now(60))), (0, 1));
+    let mut lane = LaneState::left(LaneHealth { succeeded_at: Some(now(0)), ..LaneHealth::default() });
+    let first = lane.begin(1, None);
+    lane.note(first, Evidence::Refused, now(0), 1.0);
+    lane.end(first);
+    assert_eq!(lane.choice(), Choice::Probe { newest: true, last: Some(1) });
+    assert_eq!((lane.room(4, now(0)), lane.health().state), (1, BackendState::Refusing));
+    let probe = lane.begin(2, None);
+    lane.note(probe, Evidence::Refused, now(0), 1.0);
+    lane.end(probe);
+    assert_eq!(lane.choice(), Choice::Probe { newest: false, last: Some(2) });
+    assert_eq!((lane.room(4, now(59)), lane.room(4, now(60))), (0, 1));
 }
 
 #[test]
 fn a_wait_that_a_backend_asks_for_holds_back_the_whole_lane() {
     let hour = Duration::from_hours(1);
-    for (evidence, condition) in [
-        (Evidence::RateLimited(Some(hour)), Condition::RateLimited),
-        (Evidence::Down(Some(hour)), Condition::Unreachable),
+    for (evidence, state) in [
+        (Evidence::RateLimited(Some(hour)), BackendState::RateLimited),
+        (Evidence::Down(Some(hour)), BackendState::Unreachable),
     ] {
-        let mut watched = Watched::default();
-        let (first, other) = (watched.begin(1, None), watched.begin(2, None));
-        watched.note(first, evidence, now(0), 1.0);
+        let mut lane = LaneState::default();
+        let (first, other) = (lane.begin(1, None), lane.begin(2, None));
+        lane.note(first, evidence, now(0), 1.0);
         // It was under way already: its short wait does not end the long one.
-        watched.note(other, Evidence::Down(None), now(1), 1.0);
-        assert_eq!(watched.health().condition, condition);
-        assert_eq!((watched.room(4, now(3_599)), watched.room(4, now(3_600))), (0, 1));
-        watched.hurry(now(5));
-        assert_eq!(watched.room(4, now(5)), 1, "a person does not wait");
+        lane.note(other, Evidence::Down(None), now(1), 1.0);
+        assert_eq!(lane.health().state, state);
+        assert_eq!((lane.room(4, now(3_599)), lane.room(4, now(3_600))), (0, 1));
+        lane.probe_now(now(5));
+        assert_eq!(lane.room(4, now(5)), 1, "a person does not wait");
     }
 }
 
 #[test]
 fn one_row_alone_that_is_answered_500_holds_back_nothing() {
-    let mut watched = Watched::default();
+    let mut lane = LaneState::default();
     for second in 0..5 {
-        let tried = watched.begin(1, None);
-        watched.note(tried, Evidence::Doubtful(None), now(second), 1.0);
-        watched.end(tried);
-        assert_eq!(watched.room(4, now(second)), 4);
+        let tried = lane.begin(1, None);
+        lane.note(tried, Evidence::Doubtful(None), now(second), 1.0);
+        lane.end(tried);
+        assert_eq!(lane.room(4, now(second)), 4);
     }
-    assert_eq!(watched.health().condition, Condition::Unreachable, "as far as anybody can tell");
+    assert_eq!(lane.health().state, BackendState::Unreachable, "as far as anybody can tell");
 }
 
 #[test]
 fn a_clock_that_is_set_back_ends_every_wait() {
-    let mut watched = Watched::default();
-    let tried = watched.begin(1, None);
-    watched.heard(Some(403), None, now(10_000));
-    watched.note(tried, Evidence::Refused, now(10_000), 1.0);
-    watched.end(tried);
-    assert_eq!((watched.room(4, now(10_001)), watched.room(4, now(60))), (0, 1));
+    let mut lane = LaneState::default();
+    let tried = lane.begin(1, None);
+    lane.heard(Some(403), None, now(10_000));
+    lane.note(tried, Evidence::Refused, now(10_000), 1.0);
+    lane.end(tried);
+    assert_eq!((lane.room(4, now(10_001)), lane.room(4, now(60))), (0, 1));
 }

@@ -2,20 +2,20 @@
 
 use maud::{Markup, html};
 
-use super::health::Condition;
+use super::health::HealthRow;
 use super::page::Shown;
 use super::words::{NOTHING, ago, count, said, second};
-use crate::domain::lane::{Condition as State, Lane};
+use crate::domain::lane::{BackendState, Lane};
 use crate::store::Standing;
 
 /// A row for each backend and credential, and one for the rows that only their backend's errors hold back.
-pub(super) fn conditions(shown: &Shown) -> Vec<Condition> {
+pub(super) fn rows(shown: &Shown) -> Vec<HealthRow> {
     let standings = shown.gauges.standings.iter();
-    let mut conditions: Vec<Condition> = standings
+    let mut rows: Vec<HealthRow> = standings
         .filter(|standing| shown.backends.contains(&standing.backend))
-        .map(|standing| condition(shown, standing))
+        .map(|standing| row(shown, standing))
         .collect();
-    conditions.extend(shown.gauges.outbox.iter().filter(|outbox| outbox.suspect > 0).map(|outbox| Condition {
+    rows.extend(shown.gauges.outbox.iter().filter(|outbox| outbox.suspect > 0).map(|outbox| HealthRow {
         about: format!("Suspect rows of {}", said(&outbox.backend)),
         says: format!(
             "{} not accepted in several attempts, while the backend accepts others: it may never accept them (or it shows \
@@ -25,34 +25,34 @@ pub(super) fn conditions(shown: &Shown) -> Vec<Condition> {
         ),
         must_act: true,
     }));
-    conditions
+    rows
 }
 
-fn condition(shown: &Shown, standing: &Standing) -> Condition {
+fn row(shown: &Shown, standing: &Standing) -> HealthRow {
     let waiting = count(usize::try_from(standing.waiting).unwrap_or_default(), "row");
     let since = standing.since.map(|at| format!(" for {}", ago(shown.now, at))).unwrap_or_default();
     let next = standing.next_attempt_at.map_or_else(|| NOTHING.to_owned(), second);
     let says = match standing.state {
-        State::Idle => "Nothing waits for it.".to_owned(),
-        State::Delivering => format!("It accepts what it is sent. {waiting} to be sent."),
-        State::RateLimited => {
+        BackendState::Idle => "Nothing waits for it.".to_owned(),
+        BackendState::Delivering => format!("It accepts what it is sent. {waiting} to be sent."),
+        BackendState::RateLimited => {
             format!("It asks us to wait{since}. {waiting} to be sent, the next one at {next}.")
         }
-        State::Unreachable => format!(
+        BackendState::Unreachable => format!(
             "It does not answer, or only with errors{since}. {waiting} to be sent, next try at {next}: see whether \
              the backend is up and its `url` is right."
         ),
-        State::Refusing => format!(
+        BackendState::Refusing => format!(
             "It refuses our credentials{since}. {waiting} to be sent, next try at {next}: put the right key where \
              its entry in the configuration says."
         ),
     };
-    let must_act = matches!(standing.state, State::Unreachable | State::Refusing);
+    let must_act = matches!(standing.state, BackendState::Unreachable | BackendState::Refusing);
     let last = standing.last_error.as_ref().filter(|_| must_act).map(|error| {
         let what = if standing.last_status.is_some() { "answer" } else { "error" };
         format!(" Last {what}: {}.", said(error))
     });
-    Condition { about: name(standing), says: says + &last.unwrap_or_default(), must_act }
+    HealthRow { about: name(standing), says: says + &last.unwrap_or_default(), must_act }
 }
 
 fn name(standing: &Standing) -> String {
@@ -62,13 +62,13 @@ fn name(standing: &Standing) -> String {
     }
 }
 
-/// The condition of a backend, the worse one where it has two credentials, and when it last accepted a request.
+/// The state of a backend, the worse one where it has two credentials, and when it last accepted a request.
 pub(super) fn cells(shown: &Shown, backend: &str) -> Markup {
     let own = || shown.gauges.standings.iter().filter(|standing| standing.backend == backend);
-    let state = own().map(|standing| standing.state).max().unwrap_or(State::Idle);
+    let state = own().map(|standing| standing.state).max().unwrap_or(BackendState::Idle);
     let last = own().filter_map(|standing| standing.last_success_at).max();
     html! {
-        td { span.bad[matches!(state, State::Unreachable | State::Refusing)] { (state.words()) } }
+        td { span.bad[matches!(state, BackendState::Unreachable | BackendState::Refusing)] { (state.words()) } }
         td.number {
             @match last {
                 Some(at) => { (ago(shown.now, at)) " ago" }

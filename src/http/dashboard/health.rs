@@ -12,8 +12,8 @@ use crate::store::{Sizes, Trouble};
 /// The row that leads to a page of its own.
 const QUARANTINE: &str = "Quarantine";
 
-/// One row.
-pub(super) struct Condition {
+/// One row of the table.
+pub(super) struct HealthRow {
     /// Subject of the row.
     pub(super) about: String,
     /// State of the subject, in a sentence or two. If somebody must act, it also says what to do.
@@ -28,12 +28,12 @@ pub(super) fn health(shown: &Shown) -> Markup {
         table {
             thead { tr { th scope="col" { "Part" } th scope="col" { "Condition" } } }
             tbody {
-                @for condition in conditions(shown) {
+                @for row in rows(shown) {
                     tr {
-                        th scope="row" { (condition.about) }
+                        th scope="row" { (row.about) }
                         td.title {
-                            span.bad[condition.must_act] { (condition.says) }
-                            @if condition.about == QUARANTINE && shown.gauges.quarantined > 0 {
+                            span.bad[row.must_act] { (row.says) }
+                            @if row.about == QUARANTINE && shown.gauges.quarantined > 0 {
                                 " " a href="/quarantine" { "All of them" }
                             }
                         }
@@ -50,20 +50,20 @@ pub(super) fn health(shown: &Shown) -> Markup {
     }
 }
 
-/// Number of conditions that somebody must act on.
+/// Number of rows that somebody must act on.
 pub(super) fn alarms(shown: &Shown) -> usize {
-    conditions(shown).iter().filter(|condition| condition.must_act).count()
+    rows(shown).iter().filter(|row| row.must_act).count()
 }
 
 /// All rows, in the order of a webhook's way.
-fn conditions(shown: &Shown) -> Vec<Condition> {
-    let mut conditions = vec![webhooks(shown), events_api(shown), store(shown), quarantine(shown)];
-    conditions.extend(backends::conditions(shown));
-    conditions.push(figures(shown));
-    conditions
+fn rows(shown: &Shown) -> Vec<HealthRow> {
+    let mut rows = vec![webhooks(shown), events_api(shown), store(shown), quarantine(shown)];
+    rows.extend(backends::rows(shown));
+    rows.push(figures(shown));
+    rows
 }
 
-fn store(shown: &Shown) -> Condition {
+fn store(shown: &Shown) -> HealthRow {
     let Sizes { database, wal, free } = shown.gauges.sizes;
     let free = free.map(|free| format!(", {} free on its disk", bytes(free))).unwrap_or_default();
     let sizes = format!("The database has {}, its write-ahead log {}{free}.", bytes(database), bytes(wal));
@@ -78,10 +78,10 @@ fn store(shown: &Shown) -> Condition {
         None if is_nearly_full => format!("Its disk is nearly full: make room. {sizes}"),
         None => sizes,
     };
-    Condition { about: "Store".to_owned(), says, must_act: shown.trouble.is_some() || is_nearly_full }
+    HealthRow { about: "Store".to_owned(), says, must_act: shown.trouble.is_some() || is_nearly_full }
 }
 
-fn quarantine(shown: &Shown) -> Condition {
+fn quarantine(shown: &Shown) -> HealthRow {
     let quarantined = shown.gauges.quarantined;
     let says = match quarantined {
         0 => "Empty: every signed webhook was understood.".to_owned(),
@@ -91,15 +91,15 @@ fn quarantine(shown: &Shown) -> Condition {
             count(usize::try_from(n).unwrap_or(usize::MAX), "signed webhook")
         ),
     };
-    Condition { about: QUARANTINE.to_owned(), says, must_act: quarantined > 0 }
+    HealthRow { about: QUARANTINE.to_owned(), says, must_act: quarantined > 0 }
 }
 
 /// The figures of `/metrics`. Nobody has to act where nothing scrapes.
-fn figures(shown: &Shown) -> Condition {
+fn figures(shown: &Shown) -> HealthRow {
     let says = match shown.gauges_computed_at {
         None => "Not computed since the start: nothing has scraped /metrics, or the first answer is still computed."
             .to_owned(),
         Some(at) => format!("Computed {} ago.", ago(shown.now, at)),
     };
-    Condition { about: "Figures in /metrics".to_owned(), says, must_act: false }
+    HealthRow { about: "Figures in /metrics".to_owned(), says, must_act: false }
 }

@@ -106,7 +106,7 @@ async fn shown(admin: &Admin, days: u64) -> Result<Shown, Response> {
     let (env, token) = (admin.policy.default_env.clone(), admin.token.shown.clone());
     let backends = admin.recipients.iter().map(|recipient| recipient.name.clone()).collect();
     let trouble = admin.store.trouble();
-    let received = admin.requests.standing();
+    let received = admin.requests.last();
     let figures = admin.figures.boards(now, &env, &admin.timezone).await?;
     let gauges_computed_at = admin.figures.gauges_computed_at();
     blocking(move || {

@@ -11,7 +11,7 @@ use super::words::{ago, minute};
 use super::{failures, figures, health, outbox};
 use crate::domain::timestamp::Timestamp;
 use crate::http::kept::Computed;
-use crate::http::requests::Standing;
+use crate::http::requests::LastRequests;
 use crate::store::{Gauges, ListedFailure, OutboxRow, Trouble};
 
 /// Everything that is shown.
@@ -25,7 +25,7 @@ pub(super) struct Shown {
     /// Time at which the last event was received.
     pub(super) last_received_at: Option<Timestamp>,
     /// Last requests to the public listener.
-    pub(super) received: Standing,
+    pub(super) received: LastRequests,
     /// End of the last deployment.
     pub(super) last_deployment_at: Option<Timestamp>,
     /// Failures that have not ended.
@@ -90,7 +90,7 @@ pub(super) fn dashboard(shown: &Shown) -> Html<String> {
             p.quiet { "DORA failures and figures. All times are UTC." }
         }
         main #content {
-            (standing(shown))
+            (at_a_glance(shown))
             (failures::open(shown))
             (figures::tiles(shown))
             (figures::by("Service", "By service", &shown.board().by_service))
@@ -104,7 +104,7 @@ pub(super) fn dashboard(shown: &Shown) -> Html<String> {
 }
 
 /// Summary for somebody who has three seconds.
-fn standing(shown: &Shown) -> Markup {
+fn at_a_glance(shown: &Shown) -> Markup {
     let waiting: i64 = shown.gauges.outbox.iter().map(|backend| backend.pending).sum();
     let refused: i64 = shown.gauges.outbox.iter().map(|backend| backend.dead).sum();
     let cards = [

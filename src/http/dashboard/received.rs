@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::health::Condition;
+use super::health::HealthRow;
 use super::page::Shown;
 use super::words::{ago, minute};
 use crate::domain::timestamp::Timestamp;
 use crate::http::requests::Refusal;
 
 /// Red while the last webhook was refused.
-pub(super) fn webhooks(shown: &Shown) -> Condition {
+pub(super) fn webhooks(shown: &Shown) -> HealthRow {
     let received = &shown.received;
     let accepted = match received.accepted_at {
         Some(at) => {
@@ -31,7 +31,7 @@ pub(super) fn webhooks(shown: &Shown) -> Condition {
         }
         None => accepted,
     };
-    Condition { about: "Webhooks".to_owned(), says, must_act }
+    HealthRow { about: "Webhooks".to_owned(), says, must_act }
 }
 
 /// Time for which a refused request to the event API is an alarm. There may never be another one: a scanner may have sent
@@ -39,7 +39,7 @@ pub(super) fn webhooks(shown: &Shown) -> Condition {
 const NEWS: Duration = Duration::from_hours(24);
 
 /// Red for a day after a request that was refused, unless one was accepted later.
-pub(super) fn events_api(shown: &Shown) -> Condition {
+pub(super) fn events_api(shown: &Shown) -> HealthRow {
     let received = &shown.received;
     let last = match shown.last_deployment_at {
         Some(at) if at > shown.now => {
@@ -63,7 +63,7 @@ pub(super) fn events_api(shown: &Shown) -> Condition {
     } else {
         (last, false)
     };
-    Condition { about: "Event API".to_owned(), says, must_act }
+    HealthRow { about: "Event API".to_owned(), says, must_act }
 }
 
 fn of(now: Timestamp, refusal: &Refusal) -> String {

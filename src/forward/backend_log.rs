@@ -1,4 +1,4 @@
-//! The log of a backend: a line where its condition changes, a few for what a person has to decide about, and none for
+//! The log of a backend: a line where its state changes, a few for what a person has to decide about, and none for
 //! each row.
 
 use std::fmt::Display;
@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::lane::Change;
-use super::lanes::Lanes;
+use super::lanes::SharedLane;
 use crate::domain::forwarding::Subject;
-use crate::domain::lane::{Condition, Lane, LaneHealth};
+use crate::domain::lane::{BackendState, Lane, LaneHealth};
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
 use crate::store::{Claimed, Outcome};
@@ -21,7 +21,7 @@ const LONGEST_CATCHING_UP: Duration = Duration::from_mins(1);
 const SHORTEST_TOLD: Duration = Duration::from_secs(2);
 
 /// State of one backend's log lines.
-pub(super) struct Report {
+pub(super) struct BackendLog {
     backend: String,
     lanes: [OfLane; 2],
     dead: LogLimit,
@@ -30,8 +30,8 @@ pub(super) struct Report {
 
 #[derive(Default)]
 struct OfLane {
-    /// Lines that say that the backend is down, one limit for each condition.
-    down: [LogLimit; Condition::ALL.len()],
+    /// Lines that say that the backend is down, one limit for each state.
+    down: [LogLimit; BackendState::ALL.len()],
     /// `true` once such a line was written, until the line that says that it is over.
     is_told: AtomicBool,
     catching_up: Mutex<Option<CatchingUp>>,
@@ -40,12 +40,12 @@ struct OfLane {
 /// A backend that answers again, and has not been sent all that waited.
 struct CatchingUp {
     since: Timestamp,
-    was: Condition,
+    was: BackendState,
     lasted: Duration,
     sent: u64,
 }
 
-impl Report {
+impl BackendLog {
     pub(super) fn new(backend: &str) -> Self {
         Self {
             backend: backend.to_owned(),
@@ -117,23 +117,21 @@ impl Report {
         }
     }
 
-    /// A change of condition. To be called before [`Self::attempted`] is for the answer that brought it.
+    /// A change of state. To be called before [`Self::attempted`] is for the answer that brought it.
     pub(super) fn changed(&self, lane: Lane, change: Option<Change>, now: Timestamp) {
         let Some(Change { from: was, to, lasted }) = change else { return };
         let catching_up = CatchingUp { since: now, was, lasted, sent: 0 };
-        *lock(&self.of(lane).catching_up) = Some(catching_up).filter(|_| to == Condition::Delivering);
+        *lock(&self.of(lane).catching_up) = Some(catching_up).filter(|_| to == BackendState::Delivering);
     }
 
-    /// A backend that takes nothing: how many rows wait, and until when. One line a minute for each condition; the first
+    /// A backend that takes nothing: how many rows wait, and until when. One line a minute for each state; the first
     /// one once the next request is not at hand: before, it may be over at once, and more rows may come. Where a row is
     /// alone, no other is sent at once to see.
     pub(super) fn is_down(&self, lane: Lane, health: &LaneHealth, waiting: Option<i64>, now: Timestamp) {
         let (of, answered_at) = (self.of(lane), health.answered_at.unwrap_or(now));
         let is_at_hand = |then: Timestamp| then.duration_since(answered_at) < SHORTEST_TOLD;
         let may_be_over = health.not_before.is_some_and(is_at_hand) && waiting != Some(1);
-        let mut limits = Condition::ALL.iter().zip(&of.down);
-        let limit = limits.find(|(known, _)| **known == health.condition).map(|(_, limit)| limit);
-        if may_be_over || limit.is_none_or(|limit| limit.pass(Instant::now()).is_none()) {
+        if may_be_over || of.down[health.state as usize].pass(Instant::now()).is_none() {
             return;
         }
         of.is_told.store(true, Ordering::Relaxed);
@@ -143,9 +141,9 @@ impl Report {
         let since =
             if lasts < Duration::from_secs(1) { String::new() } else { format!(" for {}", words(lasts)) };
         let waiting = waiting.map(|waiting| format!(", {waiting} waiting")).unwrap_or_default();
-        let text = format!("{}: {}{since}{waiting}{next}", self.name(lane), health.condition.words());
+        let text = format!("{}: {}{since}{waiting}{next}", self.name(lane), health.state.words());
         let error = health.error.as_deref();
-        if health.condition == Condition::Refusing {
+        if health.state == BackendState::Refusing {
             tracing::error!(error, "{text}");
         } else {
             tracing::warn!(error, "{text}");
@@ -153,23 +151,23 @@ impl Report {
     }
 
     /// A claim: where nothing was due any more, a backend that answers again has been sent all that waited.
-    pub(super) fn claimed(&self, lane: Lane, is_empty: bool, lanes: &Lanes, now: Timestamp) {
-        let of = self.of(lane);
+    pub(super) fn claimed(&self, lane: &SharedLane, is_empty: bool, now: Timestamp) {
+        let of = self.of(lane.lane);
         let mut catching_up = lock(&of.catching_up);
         let Some(CatchingUp { since, was, lasted, sent }) = &mut *catching_up else { return };
-        let is_done = is_empty && lanes.with(lane, |watched| watched.in_flight()) == 0;
+        let is_done = is_empty && lane.with(|state| state.in_flight()) == 0;
         if !is_done && now.duration_since(*since) < LONGEST_CATCHING_UP {
             return;
         }
         // Always, where a line said that it was down; else only after a while, as of a time before a restart.
         if of.is_told.swap(false, Ordering::Relaxed) || *lasted >= LONGEST_CATCHING_UP {
             let again = match was {
-                Condition::Refusing => "accepts our credentials again",
-                Condition::RateLimited => "takes requests again",
+                BackendState::Refusing => "accepts our credentials again",
+                BackendState::RateLimited => "takes requests again",
                 _ => "reachable again",
             };
             let so_far = if is_done { "" } else { " so far" };
-            tracing::info!("{}: {again} after {}, {sent} sent{so_far}", self.name(lane), words(*lasted));
+            tracing::info!("{}: {again} after {}, {sent} sent{so_far}", self.name(lane.lane), words(*lasted));
         }
         *catching_up = None;
     }
