@@ -20,9 +20,7 @@ use crate::config::{Config, HostName, Problem, Problems};
 use crate::domain::forwarding::Destination;
 use crate::domain::policy::Policy;
 use crate::forward::Forwarder;
-use crate::http::{
-    self, Admin, BodyBudget, EventsApi, Figures, Hosts, Intake, Keys, Limits, Requests, Token,
-};
+use crate::http::{self, Admin, BodyBudget, EventsApi, Hosts, Intake, Keys, Limits, Requests, Token};
 use crate::pagerduty::payload;
 use crate::pagerduty::signature::SigningSecrets;
 use crate::store::{Ended, FiguresReader, MOST_UNFOLDED, OpenError, ReadError, Reader, Settings, Store};
@@ -238,7 +236,7 @@ impl Daemon {
             metrics: Arc::clone(&self.metrics),
             policy: Arc::clone(&self.policy),
             timezone: config.dora.timezone.zone().clone(),
-            figures: Figures::new(FiguresReader::open(&config.store.path, link_window)?),
+            figures: FiguresReader::open(&config.store.path, link_window)?,
             recipients: config.recipients().into(),
             requests,
             token: Token::new().map_err(RunError::Random)?,

@@ -1,13 +1,11 @@
-//! Answers, in JSON.
+//! Answers that several routes share.
 
 use std::time::Duration;
 
-use axum::Json;
-use axum::http::header::{CONNECTION, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
+use super::api_error::ApiError;
 use crate::store::StoreError;
 
 /// Instead of an answer: the connection is to be closed. See `connection`.
@@ -30,31 +28,15 @@ pub(super) async fn in_time<T>(write: impl Future<Output = Result<T, StoreError>
     tokio::time::timeout(ANSWER_TIMEOUT, write).await.unwrap_or(Err(StoreError::TimedOut))
 }
 
-/// Time that a sender is asked to wait after a 503.
-pub(super) const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
-
-/// A refusal: what it is, and one sentence on it.
-pub(super) fn refusal(status: StatusCode, error: &str, detail: impl std::fmt::Display) -> Response {
-    let body = Json(json!({ "error": error, "detail": detail.to_string() }));
-    let mut response = (status, body).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
-    }
-    response
-}
-
-/// The same answer, after which the connection is closed. See `connection`, which closes it after every refusal that has
-/// a status of its own.
-pub(super) fn closing(mut response: Response) -> Response {
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
-pub(super) async fn not_found() -> Response {
-    refusal(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path.")
+pub(super) async fn not_found() -> ApiError {
+    ApiError::not_found("There is nothing at this path.")
 }
 
 /// axum adds `Allow`.
-pub(super) async fn method_not_allowed() -> Response {
-    refusal(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not take that method.")
+pub(super) async fn method_not_allowed() -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "This path does not take that method.",
+    )
 }

@@ -14,6 +14,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, HOST};
 use axum::http::{HeaderValue, Request, Response, StatusCode, Version};
+use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -24,7 +25,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tower_service::Service;
 
-use super::answer::{CloseConnection, closing, refusal};
+use super::answer::CloseConnection;
+use super::api_error::ApiError;
 use super::progress::{Progress, TrackedBody};
 
 /// A connection's read buffer. A head that does not fit is refused.
@@ -108,7 +110,9 @@ async fn answer(
     request.extensions_mut().insert(Peer(peer));
     let answered: Result<_, Infallible> = match one_host(&request) {
         Ok(()) => router.call(request).await,
-        Err(detail) => Ok(closing(refusal(StatusCode::BAD_REQUEST, "bad_request", detail))),
+        Err(detail) => {
+            Ok(ApiError::new(StatusCode::BAD_REQUEST, "bad_request", detail).closing().into_response())
+        }
     };
     let Ok(mut answer) = answered;
     if answer.extensions().get::<CloseConnection>().is_some() {

@@ -1,20 +1,20 @@
-//! The figures: `/api/v1/report`, and the gauges of `/metrics`.
+//! The figures: for `/api/v1/report`, for `/metrics`, and for the dashboard.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
 
-use super::admin::{Admin, blocking};
-use super::dashboard::{Boards, TREND_SPAN};
+use super::api_error::ApiError;
+use super::boards::{Boards, TREND_SPAN};
 use super::kept::{Computed, Kept, Turns};
-use super::query::{self, FromQuery, Parameters, bad_query};
-use crate::domain::figures::{Asked, Basis, By, Interval, Question, Report};
+use super::query::{FromQuery, Parameters, QueryError, TypedQuery};
+use super::reads::ReadLog;
+use crate::clock::Clock;
+use crate::domain::figures::{Asked, Basis, By, Interval, Report};
+use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
 use crate::store::FiguresReader;
@@ -25,28 +25,53 @@ use crate::telemetry::dora;
 const SCRAPE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The figures, computed on connections of their own: who asks for something else does not wait for them.
-pub struct Figures {
-    reader: FiguresReader,
+pub(super) struct Figures {
+    source: Source,
+    clock: Arc<dyn Clock>,
     gauges: Kept<String>,
     boards: Kept<Boards>,
     turns: Turns,
     late: LogLimit,
 }
 
+/// Reader of the rows, and the settings that figures depend on.
+#[derive(Clone)]
+pub(super) struct Source {
+    /// Reads from the store; nothing else should use it.
+    pub(super) reader: FiguresReader,
+    /// Policy, which names the usual env.
+    pub(super) policy: Arc<Policy>,
+    /// Time zone in which days begin.
+    pub(super) timezone: TimeZone,
+}
+
+impl Source {
+    fn gauges(&self, basis: &Basis, now: Timestamp) -> Computed<String> {
+        #[expect(clippy::expect_used, reason = "writing to a String does not fail")]
+        let answer = dora::text(basis, now, &self.policy.default_env).expect("a String takes all text");
+        Computed { at: now, rows: basis.len(), answer }
+    }
+
+    fn boards(&self, basis: &Basis, now: Timestamp) -> Computed<Boards> {
+        let answer = Boards::new(basis, now, &self.policy.default_env, &self.timezone);
+        Computed { at: now, rows: basis.len(), answer }
+    }
+}
+
 impl Figures {
-    /// From the store that this reads, which nothing else should use.
-    pub fn new(reader: FiguresReader) -> Self {
-        let turns = Turns::default();
+    /// Figures of this source. Reads that fail go to `log`.
+    pub(super) fn new(source: Source, clock: Arc<dyn Clock>, log: ReadLog) -> Self {
+        let turns = Turns::new(log);
         let (gauges, boards) = (Kept::new(true, turns.clone()), Kept::new(false, turns.clone()));
-        Self { reader, gauges, boards, turns, late: LogLimit::default() }
+        Self { source, clock, gauges, boards, turns, late: LogLimit::default() }
     }
 
     /// The figures for Prometheus, where they are there in time.
-    async fn gauges(&self, now: Timestamp, default_env: &str) -> Option<Arc<Computed<String>>> {
-        let (reader, default_env) = (self.reader.clone(), default_env.to_owned());
+    pub(super) async fn gauges(&self, now: Timestamp) -> Option<Arc<Computed<String>>> {
+        let source = self.source.clone();
         let compute = move || {
-            let basis = reader.basis(now.saturating_sub(dora::LONGEST_WINDOW), now)?;
-            Ok(computed_gauges(&basis, now, &default_env))
+            let basis = source.reader.basis(now.saturating_sub(dora::LONGEST_WINDOW), now)?;
+            Ok(source.gauges(&basis, now))
         };
         let gauges = self.gauges.within(SCRAPE_PATIENCE, now, compute).await;
         if gauges.is_none()
@@ -63,74 +88,28 @@ impl Figures {
     }
 
     /// Figures for the dashboard.
-    pub(super) async fn boards(
-        &self,
-        now: Timestamp,
-        env: &str,
-        timezone: &TimeZone,
-    ) -> Result<Arc<Computed<Boards>>, Response> {
-        let (reader, env, timezone) = (self.reader.clone(), env.to_owned(), timezone.clone());
+    pub(super) async fn boards(&self, now: Timestamp) -> Result<Arc<Computed<Boards>>, ApiError> {
+        let source = self.source.clone();
         let compute = move || {
-            let basis = reader.basis(now.saturating_sub(TREND_SPAN), now)?;
-            Ok(computed_boards(&basis, now, &env, &timezone))
+            let basis = source.reader.basis(now.saturating_sub(TREND_SPAN), now)?;
+            Ok(source.boards(&basis, now))
         };
         self.boards.get(now, compute).await
-    }
-
-    async fn report(&self, question: Question) -> Result<Report, Response> {
-        let reader = self.reader.clone();
-        self.turns.take(move || reader.report(&question)).await
     }
 }
 
 /// Computes what nobody should have to wait for later, where the store is large.
-pub(super) async fn prepare(admin: Arc<Admin>) {
-    let ahead = Arc::clone(&admin);
+pub(super) async fn prepare(figures: Arc<Figures>) {
+    let ahead = Arc::clone(&figures);
     let compute = move || {
-        let (now, figures) = (ahead.clock.now(), &ahead.figures);
-        let basis = figures.reader.basis(now.saturating_sub(TREND_SPAN.max(dora::LONGEST_WINDOW)), now)?;
-        figures.gauges.keep_ahead(computed_gauges(&basis, now, &ahead.policy.default_env));
-        figures.boards.keep_ahead(computed_boards(&basis, now, &ahead.policy.default_env, &ahead.timezone));
+        let (now, source) = (ahead.clock.now(), &ahead.source);
+        let basis = source.reader.basis(now.saturating_sub(TREND_SPAN.max(dora::LONGEST_WINDOW)), now)?;
+        ahead.gauges.keep_ahead(source.gauges(&basis, now));
+        ahead.boards.keep_ahead(source.boards(&basis, now));
         Ok(())
     };
     // A failure has been logged, and whoever asks is told.
-    let _ = admin.figures.turns.take(compute).await;
-}
-
-fn computed_gauges(basis: &Basis, now: Timestamp, default_env: &str) -> Computed<String> {
-    // Writing to a text does not fail.
-    let answer = dora::text(basis, now, default_env).unwrap_or_default();
-    Computed { at: now, rows: basis.len(), answer }
-}
-
-fn computed_boards(basis: &Basis, now: Timestamp, env: &str, timezone: &TimeZone) -> Computed<Boards> {
-    Computed { at: now, rows: basis.len(), answer: Boards::new(basis, now, env, timezone) }
-}
-
-/// Prometheus' text. The program's own metrics are there at once, the figures where they are computed in time.
-pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    let reader = admin.reader.clone();
-    let read = move || Ok((reader.gauges()?, reader.last_deployment_at()?));
-    let now = admin.clock.now();
-    match blocking(read).await {
-        Ok((gauges, last_deployment_at)) => {
-            admin.metrics.intake.last_deployment_at(last_deployment_at);
-            admin.metrics.note(&gauges, now);
-        }
-        // A damaged store must not hide the metrics that tell of it.
-        Err(_) => drop(admin.metrics.store.read_failures.inc()),
-    }
-    let dora = admin.figures.gauges(now, &admin.policy.default_env).await;
-    let dora = dora.as_ref().map_or("", |dora| dora.answer.as_str());
-    match admin.metrics.text(dora) {
-        Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
-        Err(error) => not_written(error),
-    }
-}
-
-fn not_written(error: std::fmt::Error) -> Response {
-    tracing::error!(%error, "the metrics could not be written out");
-    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    let _ = figures.turns.take(compute).await;
 }
 
 /// The options of `report`, by the same names.
@@ -145,7 +124,7 @@ pub(super) struct ReportQuery {
 impl FromQuery for ReportQuery {
     const NAMES: &'static [&'static str] = &["since", "until", "by", "env", "interval"];
 
-    fn from_query(parameters: &Parameters) -> Result<Self, String> {
+    fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
         Ok(Self {
             since: parameters.text("since"),
             until: parameters.text("until"),
@@ -158,9 +137,9 @@ impl FromQuery for ReportQuery {
 
 /// `GET /api/v1/report`.
 pub(super) async fn report(
-    State(admin): State<Arc<Admin>>,
-    query::Asked(query): query::Asked<ReportQuery>,
-) -> Response {
+    State(figures): State<Arc<Figures>>,
+    TypedQuery(query): TypedQuery<ReportQuery>,
+) -> Result<Json<Report>, ApiError> {
     let asked = Asked {
         since: query.since.as_deref(),
         until: query.until.as_deref(),
@@ -168,12 +147,8 @@ pub(super) async fn report(
         env: query.env.as_deref(),
         interval: query.interval,
     };
-    let question = match asked.question(admin.clock.now(), &admin.timezone, &admin.policy.default_env, "") {
-        Ok(question) => question,
-        Err(error) => return bad_query(error),
-    };
-    match admin.figures.report(question).await {
-        Ok(report) => Json(report).into_response(),
-        Err(response) => response,
-    }
+    let Source { reader, policy, timezone } = figures.source.clone();
+    let question = asked.question(figures.clock.now(), &timezone, &policy.default_env, "");
+    let question = question.map_err(ApiError::bad_query)?;
+    figures.turns.take(move || reader.report(&question)).await.map(Json)
 }

@@ -13,9 +13,9 @@ use axum::http::StatusCode;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
-use super::answer::refusal;
+use super::api_error::ApiError;
 use super::connection::Peer;
 use crate::domain::printable::printable;
 use crate::log_limit::LogLimit;
@@ -61,7 +61,7 @@ impl Hosts {
             || self.names.contains(&name)
     }
 
-    fn refuse(&self, host: &str, peer: Option<Peer>) -> Response {
+    fn refuse(&self, host: &str, peer: Option<Peer>) -> ApiError {
         let host: String = printable(host).chars().take(SHOWN_CHARACTERS).collect();
         if let Some(held_back) = self.lines.pass(std::time::Instant::now()) {
             let peer = peer.map(|Peer(peer)| peer.to_string()).unwrap_or_default();
@@ -76,7 +76,7 @@ impl Hosts {
             "The admin listener does not answer to the host {host:?}. Use its address, or add the name to [admin] hosts \
              in the configuration."
         );
-        refusal(StatusCode::MISDIRECTED_REQUEST, "unknown_host", detail)
+        ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", detail)
     }
 }
 
@@ -98,7 +98,7 @@ pub(super) async fn guard(State(hosts): State<Arc<Hosts>>, request: Request, nex
     let refused = [named, of_header].into_iter().flatten().find(|host| !hosts.know(host));
     let answer = refused.map(|host| hosts.refuse(host, request.extensions().get::<Peer>().copied()));
     match answer {
-        Some(answer) => answer,
+        Some(answer) => answer.into_response(),
         None => next.run(request).await,
     }
 }

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use axum::response::Response;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, oneshot, watch};
 use tokio::time::timeout;
 
-use super::admin::answered;
+use super::api_error::ApiError;
+use super::reads::ReadLog;
 use crate::domain::timestamp::Timestamp;
 use crate::store::ReadError;
 
@@ -22,20 +22,28 @@ const OLDEST: Duration = Duration::from_mins(15);
 
 /// Turns to read and compute: one at a time, because it takes memory.
 #[derive(Clone, Default)]
-pub(super) struct Turns(Arc<AsyncMutex<()>>);
+pub(super) struct Turns {
+    turn: Arc<AsyncMutex<()>>,
+    log: ReadLog,
+}
 
 impl Turns {
+    /// Turns whose failures go to this log.
+    pub(super) fn new(log: ReadLog) -> Self {
+        Self { turn: Arc::default(), log }
+    }
+
     /// Waits for a turn, takes it, and does this in it.
     pub(super) async fn take<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
-    ) -> Result<T, Response> {
+    ) -> Result<T, ApiError> {
         let turn = self.next().await;
-        apart(turn, work).await
+        apart(turn, self.log.clone(), work).await
     }
 
     async fn next(&self) -> OwnedMutexGuard<()> {
-        Arc::clone(&self.0).lock_owned().await
+        Arc::clone(&self.turn).lock_owned().await
     }
 }
 
@@ -44,8 +52,9 @@ impl Turns {
 /// would keep its own.
 async fn apart<T: Send + 'static>(
     turn: OwnedMutexGuard<()>,
+    log: ReadLog,
     work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
-) -> Result<T, Response> {
+) -> Result<T, ApiError> {
     let (tell, told) = oneshot::channel();
     let work = move || {
         let done = work();
@@ -54,8 +63,8 @@ async fn apart<T: Send + 'static>(
         let _ = tell.send(done);
     };
     match thread::Builder::new().name("figures".into()).spawn(work) {
-        Ok(_) => answered(told.await),
-        Err(error) => answered(Err(error)),
+        Ok(_) => log.answered(told.await),
+        Err(error) => log.answered(Err(error)),
     }
 }
 
@@ -96,13 +105,13 @@ impl<T: Send + Sync + 'static> Kept<T> {
         &self,
         now: Timestamp,
         compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
-    ) -> Result<Arc<Computed<T>>, Response> {
+    ) -> Result<Arc<Computed<T>>, ApiError> {
         if let Some(last) = self.fresh(now) {
             return Ok(last);
         }
         if let Some(last) = self.large(OLDEST, now) {
             // Where somebody else computes already, that will do.
-            if let Ok(turn) = Arc::clone(&self.turns.0).try_lock_owned() {
+            if let Ok(turn) = Arc::clone(&self.turns.turn).try_lock_owned() {
                 tokio::spawn(self.computed(turn, compute));
             }
             return Ok(last);
@@ -130,7 +139,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
             let (turns, last, tell) = (self.turns.clone(), Arc::clone(&self.last), self.news.clone());
             tokio::spawn(async move {
                 // A failure has been logged.
-                let _ = keep(turns.next().await, last, compute).await;
+                let _ = keep(turns.next().await, turns.log, last, compute).await;
                 drop(asked);
                 tell.send_replace(());
             });
@@ -160,8 +169,8 @@ impl<T: Send + Sync + 'static> Kept<T> {
         &self,
         turn: OwnedMutexGuard<()>,
         compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
-    ) -> impl Future<Output = Result<Arc<Computed<T>>, Response>> + Send + 'static {
-        keep(turn, Arc::clone(&self.last), compute)
+    ) -> impl Future<Output = Result<Arc<Computed<T>>, ApiError>> + Send + 'static {
+        keep(turn, self.turns.log.clone(), Arc::clone(&self.last), compute)
     }
 
     fn fresh(&self, now: Timestamp) -> Option<Arc<Computed<T>>> {
@@ -183,10 +192,11 @@ impl<T: Send + Sync + 'static> Kept<T> {
 /// Computes an answer in a turn, and keeps it as the last one.
 fn keep<T: Send + Sync + 'static>(
     turn: OwnedMutexGuard<()>,
+    log: ReadLog,
     last: Arc<Mutex<Option<Arc<Computed<T>>>>>,
     compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
-) -> impl Future<Output = Result<Arc<Computed<T>>, Response>> + Send + 'static {
-    apart(turn, move || {
+) -> impl Future<Output = Result<Arc<Computed<T>>, ApiError>> + Send + 'static {
+    apart(turn, log, move || {
         let computed = Arc::new(compute()?);
         *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&computed));
         Ok(computed)

@@ -2,22 +2,31 @@
 
 mod admin;
 mod answer;
+mod api_error;
+mod boards;
 mod body;
 mod budget;
 mod connection;
 mod dashboard;
 mod events_api;
+mod failures;
 mod figures;
 mod hosts;
 mod kept;
+mod metrics;
 mod openapi;
-mod outbox_orders;
+mod origin;
+mod outbox;
+mod probes;
 mod progress;
 mod quarantine;
 mod query;
+mod reads;
+mod reevaluate;
 mod refused;
 mod requests;
 mod server;
+mod token;
 mod webhook;
 
 use std::sync::Arc;
@@ -29,14 +38,15 @@ use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{any, delete, get, post};
 
+use self::admin::Parts;
+
 pub use admin::Admin;
 pub use budget::BodyBudget;
-pub use dashboard::Token;
 pub use events_api::{EventsApi, Keys};
-pub use figures::Figures;
 pub use hosts::Hosts;
 pub use requests::Requests;
 pub use server::{Limits, serve};
+pub use token::Token;
 pub use webhook::Intake;
 
 /// Routes for PagerDuty and the pipelines.
@@ -64,9 +74,9 @@ pub fn public(path: &str, intake: Intake, events_api: EventsApi, requests: Arc<R
 
 /// Routes for people and probes, and the work beside them by which nobody waits long for the figures.
 pub fn admin(admin: Admin, hosts: Hosts) -> (Router, impl Future<Output = ()> + Send + 'static) {
-    let admin = Arc::new(admin);
-    let prepare = figures::prepare(Arc::clone(&admin));
-    let router = admin_router(admin)
+    let parts = Parts::from(admin);
+    let prepare = figures::prepare(Arc::clone(&parts.figures));
+    let router = admin_router(parts)
         .layer(from_fn_with_state(Arc::new(hosts), hosts::guard))
         .layer(map_response(not_stored));
     (router, prepare)
@@ -78,7 +88,7 @@ async fn not_stored(mut response: Response) -> Response {
     response
 }
 
-fn admin_router(admin: Arc<Admin>) -> Router {
+fn admin_router(parts: Parts) -> Router {
     let pages = Router::new()
         .route("/", get(dashboard::index))
         .route("/style.css", get(dashboard::style))
@@ -90,22 +100,22 @@ fn admin_router(admin: Arc<Admin>) -> Router {
         .layer(from_fn(dashboard::guard));
     Router::new()
         .merge(pages)
-        .route("/healthz", get(admin::healthz))
-        .route("/readyz", get(admin::readyz))
-        .route("/metrics", get(figures::metrics))
+        .route("/healthz", get(probes::healthz))
+        .route("/readyz", get(probes::readyz))
+        .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document))
-        .route("/api/v1/failures", get(admin::failures))
-        .route("/api/v1/failures/{id}", get(admin::failure))
+        .route("/api/v1/failures", get(failures::list))
+        .route("/api/v1/failures/{id}", get(failures::one))
         .route("/api/v1/report", get(figures::report))
-        .route("/api/v1/outbox", get(admin::outbox))
-        .route("/api/v1/outbox/retry", post(outbox_orders::retry).layer(from_fn(admin::no_browser)))
-        .route("/api/v1/outbox/discard", post(outbox_orders::discard).layer(from_fn(admin::no_browser)))
-        .route("/api/v1/outbox/{id}/retry", post(admin::retry).layer(from_fn(admin::no_browser)))
-        .route("/api/v1/outbox/{id}/discard", post(admin::discard).layer(from_fn(admin::no_browser)))
+        .route("/api/v1/outbox", get(outbox::list))
+        .route("/api/v1/outbox/retry", post(outbox::retry_all).layer(from_fn(origin::no_browser)))
+        .route("/api/v1/outbox/discard", post(outbox::discard_all).layer(from_fn(origin::no_browser)))
+        .route("/api/v1/outbox/{id}/retry", post(outbox::retry).layer(from_fn(origin::no_browser)))
+        .route("/api/v1/outbox/{id}/discard", post(outbox::discard).layer(from_fn(origin::no_browser)))
         .route("/api/v1/quarantine", get(quarantine::list))
-        .route("/api/v1/quarantine/{id}/retry", post(quarantine::retry).layer(from_fn(admin::no_browser)))
-        .route("/api/v1/reevaluate", post(admin::reevaluate).layer(from_fn(admin::no_browser)))
-        .with_state(admin)
+        .route("/api/v1/quarantine/{id}/retry", post(quarantine::retry).layer(from_fn(origin::no_browser)))
+        .route("/api/v1/reevaluate", post(reevaluate::reevaluate).layer(from_fn(origin::no_browser)))
+        .with_state(parts)
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
 }

@@ -5,15 +5,22 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::admin::{Admin, blocking};
-use super::answer::{in_time, refusal};
-use super::query::{Asked, FromQuery, Parameters};
+use super::answer::in_time;
+use super::api_error::ApiError;
+use super::query::{FromQuery, Parameters, QueryError, TypedQuery};
+use super::reads::StoreReads;
 use crate::pagerduty::payload;
-use crate::store::Retried;
+use crate::store::{QuarantinePage, Retried, Store};
+
+/// Parts that bodies in quarantine are listed and read again with.
+pub(super) struct Quarantine {
+    /// To read bodies again.
+    pub(super) store: Store,
+    /// To list bodies.
+    pub(super) reads: StoreReads,
+}
 
 /// Part of the listing.
 pub(super) struct QuarantineQuery {
@@ -24,50 +31,45 @@ pub(super) struct QuarantineQuery {
 impl FromQuery for QuarantineQuery {
     const NAMES: &'static [&'static str] = &["limit", "cursor"];
 
-    fn from_query(parameters: &Parameters) -> Result<Self, String> {
+    fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
         Ok(Self { limit: parameters.limit()?, cursor: parameters.row("cursor")? })
     }
 }
 
 /// `GET /api/v1/quarantine`.
 pub(super) async fn list(
-    State(admin): State<Arc<Admin>>,
-    Asked(QuarantineQuery { limit, cursor }): Asked<QuarantineQuery>,
-) -> Response {
-    let reader = admin.reader.clone();
-    match blocking(move || reader.quarantine(cursor, limit)).await {
-        Ok(page) => Json(page).into_response(),
-        Err(response) => response,
-    }
+    State(quarantine): State<Arc<Quarantine>>,
+    TypedQuery(QuarantineQuery { limit, cursor }): TypedQuery<QuarantineQuery>,
+) -> Result<Json<QuarantinePage>, ApiError> {
+    quarantine.reads.read(move |reader| reader.quarantine(cursor, limit)).await.map(Json)
 }
 
 /// `POST /api/v1/quarantine/{id}/retry`.
-pub(super) async fn retry(State(admin): State<Arc<Admin>>, id: Result<Path<i64>, PathRejection>) -> Response {
-    read_again(&admin, id).await
+pub(super) async fn retry(
+    State(quarantine): State<Arc<Quarantine>>,
+    id: Result<Path<i64>, PathRejection>,
+) -> Result<Json<Value>, ApiError> {
+    quarantine.read_again(id).await
 }
 
-/// Has today's program read a body again.
-pub(super) async fn read_again(admin: &Admin, id: Result<Path<i64>, PathRejection>) -> Response {
-    // No row has an id that is no number.
-    let Ok(Path(id)) = id else {
-        return refusal(StatusCode::NOT_FOUND, "not_found", Retried::NotFound.says());
-    };
-    match in_time(admin.store.retry_quarantined(id, payload::heading_or_reason)).await {
-        Ok(retried) => answer(&retried),
-        Err(error) => {
+impl Quarantine {
+    /// Has today's program read a body again.
+    pub(super) async fn read_again(
+        &self,
+        id: Result<Path<i64>, PathRejection>,
+    ) -> Result<Json<Value>, ApiError> {
+        // No row has an id that is no number.
+        let Ok(Path(id)) = id else { return Err(ApiError::not_found(Retried::NotFound.says())) };
+        let retried = in_time(self.store.retry_quarantined(id, payload::heading_or_reason)).await;
+        let retried = retried.map_err(|error| {
             tracing::warn!(%error, id, "a body in quarantine could not be read again");
-            refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The store cannot be changed now.")
+            ApiError::store_unavailable()
+        })?;
+        let said = retried.says();
+        match retried {
+            Retried::Recorded(recorded) => Ok(Json(json!({ "status": recorded.as_str(), "detail": said }))),
+            Retried::NotFound => Err(ApiError::not_found(said)),
+            Retried::NotUnderstood(_) | Retried::Contradicts => Err(ApiError::conflict(said)),
         }
-    }
-}
-
-fn answer(retried: &Retried) -> Response {
-    let said = retried.says();
-    match retried {
-        Retried::Recorded(recorded) => {
-            Json(json!({ "status": recorded.as_str(), "detail": said })).into_response()
-        }
-        Retried::NotFound => refusal(StatusCode::NOT_FOUND, "not_found", said),
-        Retried::NotUnderstood(_) | Retried::Contradicts => refusal(StatusCode::CONFLICT, "conflict", said),
     }
 }

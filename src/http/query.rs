@@ -2,61 +2,120 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{FromRequestParts, Query};
-use axum::http::StatusCode;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, Query};
 use axum::http::request::Parts;
-use axum::response::Response;
+use jiff::tz::TimeZone;
 
-use super::answer::refusal;
+use super::api_error::ApiError;
+use crate::domain::moment;
+use crate::domain::timestamp::Timestamp;
 
 /// Default and highest number of rows in a listing.
 const DEFAULT_LIMIT: usize = 100;
 const LARGEST_LIMIT: usize = 1_000;
+
+/// Mistake in a query.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum QueryError {
+    /// The query has no parameters that could be told apart.
+    #[error("{0}")]
+    Malformed(String),
+    /// The route has no parameter of this name.
+    #[error("{name:?} is not a known parameter{}", listed(.known))]
+    Unknown {
+        /// The name that was sent.
+        name: String,
+        /// The parameters that the route has.
+        known: &'static [&'static str],
+    },
+    /// The parameter of this name was sent twice.
+    #[error("{0}: given twice")]
+    Twice(String),
+    /// The parameter of this name is needed.
+    #[error("{0}: is missing")]
+    Missing(&'static str),
+    /// A parameter has a wrong value.
+    #[error("{name}: {problem}")]
+    Invalid {
+        /// Its name.
+        name: &'static str,
+        /// Reason why the value is wrong.
+        problem: String,
+    },
+    /// The parameter of this name holds no place in a listing.
+    #[error("invalid {0}: use the `next` value of a previous page")]
+    NotAPlace(&'static str),
+}
+
+fn listed(known: &[&str]) -> String {
+    match known {
+        [] => ": there are none".to_owned(),
+        known => format!(". Known: {}", known.join(", ")),
+    }
+}
+
+impl QueryError {
+    /// A wrong value of this parameter.
+    pub(super) fn invalid(name: &'static str, problem: impl std::fmt::Display) -> Self {
+        Self::Invalid { name, problem: problem.to_string() }
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        Self::bad_query(error)
+    }
+}
 
 /// Parameters of a route.
 pub(super) trait FromQuery: Sized {
     /// The names of its parameters.
     const NAMES: &'static [&'static str];
 
-    /// Reads them. An error names the parameter.
-    fn from_query(parameters: &Parameters) -> Result<Self, String>;
+    /// Reads them.
+    fn from_query(parameters: &Parameters) -> Result<Self, QueryError>;
 }
 
-/// Extractor of the parameters of a route; it answers 400 where that is wrong.
-pub(super) struct Asked<T>(pub(super) T);
+/// Extractor of the parameters of a route. A wrong query is answered 400; where the handler asks for an `Option`, a
+/// wrong query is none.
+pub(super) struct TypedQuery<T>(pub(super) T);
 
-impl<T: FromQuery, S: Send + Sync> FromRequestParts<S> for Asked<T> {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        let asked = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-            .map_err(|rejection| rejection.body_text())
-            .and_then(|Query(pairs)| Parameters::new(pairs, T::NAMES))
-            .and_then(|parameters| T::from_query(&parameters));
-        asked.map(Self).map_err(bad_query)
+impl<T: FromQuery> TypedQuery<T> {
+    fn of(parts: &Parts) -> Result<Self, QueryError> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|rejection| QueryError::Malformed(rejection.body_text()))?;
+        T::from_query(&Parameters::new(pairs, T::NAMES)?).map(Self)
     }
 }
 
-/// The answer to a query that is wrong.
-pub(super) fn bad_query(detail: impl std::fmt::Display) -> Response {
-    refusal(StatusCode::BAD_REQUEST, "bad_query", detail)
+impl<T: FromQuery, S: Send + Sync> FromRequestParts<S> for TypedQuery<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Self::of(parts).map_err(ApiError::from)
+    }
+}
+
+impl<T: FromQuery, S: Send + Sync> OptionalFromRequestParts<S> for TypedQuery<T> {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
+        Ok(Self::of(parts).ok())
+    }
 }
 
 /// The parameters of a query, all of them known.
 pub(super) struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
-    fn new(pairs: Vec<(String, String)>, names: &[&str]) -> Result<Self, String> {
+    fn new(pairs: Vec<(String, String)>, known: &'static [&'static str]) -> Result<Self, QueryError> {
         let mut parameters = BTreeMap::new();
         for (name, value) in pairs {
-            if !names.contains(&name.as_str()) {
-                return Err(match names {
-                    [] => format!("{name:?} is not a known parameter: there are none"),
-                    names => format!("{name:?} is not a known parameter. Known: {}", names.join(", ")),
-                });
+            if !known.contains(&name.as_str()) {
+                return Err(QueryError::Unknown { name, known });
             }
             if parameters.contains_key(&name) {
-                return Err(format!("{name}: given twice"));
+                return Err(QueryError::Twice(name));
             }
             parameters.insert(name, value);
         }
@@ -68,35 +127,61 @@ impl Parameters {
         self.0.get(name).cloned()
     }
 
+    /// A text that must be there.
+    pub(super) fn required(&self, name: &'static str) -> Result<String, QueryError> {
+        self.text(name).ok_or(QueryError::Missing(name))
+    }
+
     /// One of several words.
     pub(super) fn word<T: Copy>(
         &self,
-        name: &str,
+        name: &'static str,
         all: &[T],
         as_str: fn(T) -> &'static str,
-    ) -> Result<Option<T>, String> {
+    ) -> Result<Option<T>, QueryError> {
         let Some(text) = self.0.get(name) else { return Ok(None) };
         let found = all.iter().find(|one| as_str(**one) == text);
         found.copied().map(Some).ok_or_else(|| {
             let allowed: Vec<&str> = all.iter().map(|one| as_str(*one)).collect();
-            format!("{name}: {text:?} is not known. Allowed: {}", allowed.join(", "))
+            QueryError::invalid(name, format_args!("{text:?} is not known. Allowed: {}", allowed.join(", ")))
         })
     }
 
     /// `limit`, the number of rows to list.
-    pub(super) fn limit(&self) -> Result<usize, String> {
+    pub(super) fn limit(&self) -> Result<usize, QueryError> {
         let Some(text) = self.0.get("limit") else { return Ok(DEFAULT_LIMIT) };
         match text.parse::<usize>() {
             Ok(limit) if limit > 0 => Ok(limit.min(LARGEST_LIMIT)),
-            _ => Err(format!("limit: {text:?} is not a number from 1 to {LARGEST_LIMIT}")),
+            _ => Err(QueryError::invalid(
+                "limit",
+                format_args!("{text:?} is not a number from 1 to {LARGEST_LIMIT}"),
+            )),
         }
     }
 
-    /// A row's number, after which to go on; 0 where it is left out.
-    pub(super) fn row(&self, name: &str) -> Result<i64, String> {
-        let Some(text) = self.0.get(name) else { return Ok(0) };
-        text.parse().map_err(|_| format!("invalid {name}: use the `next` value of a previous page"))
+    /// A number.
+    pub(super) fn number(&self, name: &'static str) -> Result<Option<u64>, QueryError> {
+        let Some(text) = self.0.get(name) else { return Ok(None) };
+        let number = text.parse().map(Some);
+        number.map_err(|_| QueryError::invalid(name, format_args!("{text:?} is not a number")))
     }
+
+    /// A row's number, after which to go on; 0 where it is left out.
+    pub(super) fn row(&self, name: &'static str) -> Result<i64, QueryError> {
+        let Some(text) = self.0.get(name) else { return Ok(0) };
+        text.parse().map_err(|_| QueryError::NotAPlace(name))
+    }
+}
+
+/// The moment that the text of a parameter stands for: a time, a date, or an age.
+pub(super) fn parse_moment(
+    name: &'static str,
+    text: Option<&str>,
+    now: Timestamp,
+    timezone: &TimeZone,
+) -> Result<Option<Timestamp>, QueryError> {
+    let moment = text.map(|text| moment::parse(text, now, timezone));
+    moment.transpose().map_err(|error| QueryError::invalid(name, error))
 }
 
 #[cfg(test)]
@@ -104,7 +189,7 @@ mod tests {
     use super::*;
     use crate::domain::figures::By;
 
-    fn parameters(query: &str, names: &[&str]) -> Result<Parameters, String> {
+    fn parameters(query: &str, names: &'static [&'static str]) -> Result<Parameters, QueryError> {
         let uri = format!("http://localhost/?{query}").parse().unwrap();
         let Query(pairs) = Query::try_from_uri(&uri).unwrap();
         Parameters::new(pairs, names)
@@ -112,9 +197,9 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_by_the_parameters_name() {
-        let names = ["by", "limit", "cursor"];
+        const NAMES: &[&str] = &["by", "limit", "cursor"];
         let told = |query: &str| {
-            let parameters = parameters(query, &names)?;
+            let parameters = parameters(query, NAMES)?;
             parameters.word("by", &By::ALL, By::as_str)?;
             parameters.limit()?;
             parameters.row("cursor").map(drop)
@@ -128,9 +213,9 @@ mod tests {
             ("limit=x", "limit: \"x\" is not a number from 1 to 1000"),
             ("cursor=x", "invalid cursor: use the `next` value of a previous page"),
         ] {
-            assert_eq!(told(query), Err(detail.to_owned()), "{query}");
+            assert_eq!(told(query).unwrap_err().to_string(), detail, "{query}");
         }
         assert_eq!(told("by=team&limit=9999&cursor=3"), Ok(()));
-        assert_eq!(parameters("limit=9999", &names).and_then(|parameters| parameters.limit()), Ok(1_000));
+        assert_eq!(parameters("limit=9999", NAMES).and_then(|parameters| parameters.limit()), Ok(1_000));
     }
 }

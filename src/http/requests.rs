@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::extract::{Request, State};
 use axum::http::header::USER_AGENT;
 use axum::http::{HeaderMap, HeaderValue, Method};
-use axum::response::Response;
 use percent_encoding::percent_decode_str;
 
 use super::answer::not_found;
+use super::api_error::ApiError;
 use super::connection::Peer;
 use super::refused::{INCOMPLETE, Reason, UNAVAILABLE};
 use crate::clock::Clock;
@@ -270,7 +270,7 @@ fn looks_like_pagerdutys(headers: &HeaderMap) -> bool {
 }
 
 /// Answers what came to a path of the public listener where there is nothing.
-pub(super) async fn no_such_path(State(requests): State<Arc<Requests>>, request: Request) -> Response {
+pub(super) async fn no_such_path(State(requests): State<Arc<Requests>>, request: Request) -> ApiError {
     if request.method() == Method::POST {
         let peer = request.extensions().get::<Peer>().copied();
         requests.lost(request.uri().path(), request.headers(), peer);

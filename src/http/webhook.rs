@@ -9,7 +9,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::answer::{CloseConnection, closing, in_time, refusal};
+use super::answer::{CloseConnection, in_time};
+use super::api_error::ApiError;
 use super::body::{BodyError, LARGEST_BODY_BYTES};
 use super::budget::BodyBudget;
 use super::connection::Peer;
@@ -98,7 +99,7 @@ pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
                 intake.requests.log_not_kept(&error);
             }
             let detail = "The event could not be stored just now; send it again.";
-            refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+            ApiError::unavailable(detail).into_response()
         }
     }
 }
@@ -206,7 +207,7 @@ impl IntoResponse for Refused {
             Self::Incomplete => return CloseConnection.into_response(),
             Self::NoRoom => {
                 let detail = "Too many large bodies are being received; send it again.";
-                return closing(refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail));
+                return ApiError::unavailable(detail).closing().into_response();
             }
         };
         let (status, detail) = match reason {
@@ -226,6 +227,6 @@ impl IntoResponse for Refused {
                 (StatusCode::UNAUTHORIZED, reason.why() + ".")
             }
         };
-        closing(refusal(status, reason.error(), detail))
+        ApiError::new(status, reason.error(), detail).closing().into_response()
     }
 }

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::health::HealthRow;
-use super::page::Shown;
+use super::health_row::HealthRow;
+use super::shown::Shown;
 use super::words::{NOTHING, ago, count, said, second};
 use crate::domain::lane::{BackendState, Lane};
 use crate::store::Standing;

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::page::{Shown, wide};
+use super::page::wide;
+use super::shown::Shown;
 use super::words::{NOTHING, ago, cut_in_the_middle, duration, maybe, minute, name, names, said, state};
 use crate::domain::failure::Failure;
 use crate::store::ListedFailure;

@@ -2,12 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::boards::PERIODS;
-use super::page::{Shown, wide};
+use super::page::wide;
 use super::plot::{Bar, bars};
+use super::shown::Shown;
 use super::words::{NOTHING, ago, count, duration, maybe, minute, percent, said};
 use crate::domain::figures::{Report, Row};
 use crate::domain::timestamp::Timestamp;
+use crate::http::boards::PERIODS;
 
 pub(super) fn tiles(shown: &Shown) -> Markup {
     let (all, computed_at) = (&shown.board().all, shown.figures.at);

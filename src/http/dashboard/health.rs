@@ -3,24 +3,16 @@
 use maud::{Markup, html};
 
 use super::backends;
-use super::page::{Shown, wide};
+use super::health_row::HealthRow;
+use super::page::wide;
 use super::received::{events_api, webhooks};
+use super::shown::Shown;
 use super::words::{ago, bytes, count, said};
 use crate::domain::span::span;
 use crate::store::{Sizes, Trouble};
 
 /// The row that leads to a page of its own.
 const QUARANTINE: &str = "Quarantine";
-
-/// One row of the table.
-pub(super) struct HealthRow {
-    /// Subject of the row.
-    pub(super) about: String,
-    /// State of the subject, in a sentence or two. If somebody must act, it also says what to do.
-    pub(super) says: String,
-    /// `true` if somebody must act: the row is red then.
-    pub(super) must_act: bool,
-}
 
 /// The section.
 pub(super) fn health(shown: &Shown) -> Markup {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use super::backends;
-use super::page::{Shown, wide};
+use super::page::wide;
+use super::shown::Shown;
 use super::words::{NOTHING, ago, maybe, said};
 
 pub(super) fn outbox(shown: &Shown) -> Markup {

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::rejection::{FormRejection, PathRejection};
+use axum::extract::{Form, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use serde::Deserialize;
 
+use super::form::{RetryForm, is_ours, not_ours};
 use super::page::{notice, page, wide};
 use super::words::{bytes, maybe, said, second};
-use super::{RetryForm, is_ours, not_ours};
 use crate::domain::printable::printable;
-use crate::http::admin::{Admin, blocking};
-use crate::http::quarantine::read_again;
+use crate::http::api_error::ApiError;
+use crate::http::quarantine::Quarantine;
+use crate::http::query::{FromQuery, Parameters, QueryError, TypedQuery};
+use crate::http::token::Token;
 use crate::store::{QuarantinePage, QuarantineRow, Quarantined};
 
 /// Number of bodies listed on a page.
@@ -22,63 +23,63 @@ const LISTED: usize = 100;
 /// A body's beginning that is shown.
 const SHOWN_CHARS: usize = 100_000;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::http) struct QuarantineQuery {
-    #[serde(default)]
+/// Place in the listing.
+pub(in crate::http) struct PageQuery {
     cursor: i64,
+}
+
+impl FromQuery for PageQuery {
+    const NAMES: &'static [&'static str] = &["cursor"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
+        Ok(Self { cursor: parameters.row("cursor")? })
+    }
 }
 
 /// `GET /quarantine`
 pub(in crate::http) async fn list(
-    State(admin): State<Arc<Admin>>,
-    query: Result<Query<QuarantineQuery>, QueryRejection>,
-) -> Response {
-    let after = query.map_or(0, |Query(query)| query.cursor);
-    let reader = admin.reader.clone();
-    match blocking(move || reader.quarantine(after, LISTED)).await {
-        Ok(found) => listing(&found).into_response(),
-        Err(response) => response,
-    }
+    State(quarantine): State<Arc<Quarantine>>,
+    query: Option<TypedQuery<PageQuery>>,
+) -> Result<Html<String>, ApiError> {
+    let after = query.map_or(0, |TypedQuery(query)| query.cursor);
+    let found = quarantine.reads.read(move |reader| reader.quarantine(after, LISTED)).await?;
+    Ok(listing(&found))
 }
 
 /// `GET /quarantine/{id}`
 pub(in crate::http) async fn one(
-    State(admin): State<Arc<Admin>>,
+    State(quarantine): State<Arc<Quarantine>>,
+    State(token): State<Arc<Token>>,
     id: Result<Path<i64>, PathRejection>,
-) -> Response {
+) -> Result<Response, ApiError> {
     let unknown = || {
         let text = html! { "There is no such body in quarantine. " a href="/quarantine" { "See all" } "." };
         notice(StatusCode::NOT_FOUND, "Not found", &text)
     };
-    let Ok(Path(id)) = id else { return unknown() };
-    let reader = admin.reader.clone();
-    match blocking(move || reader.quarantined(id)).await {
-        Ok(Some(found)) => whole(&found, &admin.token.shown).into_response(),
-        Ok(None) => unknown(),
-        Err(response) => response,
-    }
+    let Ok(Path(id)) = id else { return Ok(unknown()) };
+    let found = quarantine.reads.read(move |reader| reader.quarantined(id)).await?;
+    Ok(found.map_or_else(unknown, |found| whole(&found, token.shown()).into_response()))
 }
 
 /// `POST /quarantine/{id}/retry`, from the form of a page that was shown here.
 pub(in crate::http) async fn retry(
-    State(admin): State<Arc<Admin>>,
+    State(quarantine): State<Arc<Quarantine>>,
+    State(token): State<Arc<Token>>,
     id: Result<Path<i64>, PathRejection>,
     headers: HeaderMap,
     form: Result<Form<RetryForm>, FormRejection>,
 ) -> Response {
-    if !is_ours(&admin, form, &headers) {
+    if !is_ours(&token, form, &headers) {
         return not_ours();
     }
-    let response = read_again(&admin, id).await;
-    if response.status().is_success() {
+    let Err(refused) = quarantine.read_again(id).await else {
         return Redirect::to("/quarantine").into_response();
-    }
+    };
     let text = html! {
         "It is still not understood, it contradicts an event that was kept before, it has left the quarantine meanwhile, "
         "or the store cannot be changed now. " a href="/quarantine" { "See what is left" } "."
     };
-    notice(response.status(), "Not read", &text)
+    notice(refused.status(), "Not read", &text)
 }
 
 fn listing(found: &QuarantinePage) -> Html<String> {

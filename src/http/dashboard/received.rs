@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::health::HealthRow;
-use super::page::Shown;
+use super::health_row::HealthRow;
+use super::shown::Shown;
 use super::words::{ago, minute};
 use crate::domain::timestamp::Timestamp;
 use crate::http::requests::Refusal;

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::answer::{CloseConnection, RETRY_AFTER_SECONDS, in_time};
+use super::answer::{CloseConnection, in_time};
+use super::api_error::ApiError;
 use super::body::{BodyError, HeldBody};
 use super::budget::BodyBudget;
 use super::connection::Peer;
@@ -104,22 +104,18 @@ impl Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let plain = |status, error: &str| (status, Json(json!({ "errors": [error] }))).into_response();
-        match self {
-            Self::Incomplete => CloseConnection.into_response(),
-            Self::Off => plain(StatusCode::NOT_FOUND, "the event API is off: set [events_api] keys"),
-            Self::Forbidden => plain(StatusCode::FORBIDDEN, "Forbidden"),
-            Self::TooLarge => plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large"),
-            Self::Unavailable => {
-                let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
-                response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
-                response
-            }
+        let (status, error) = match self {
+            Self::Incomplete => return CloseConnection.into_response(),
+            Self::Off => (StatusCode::NOT_FOUND, json!("the event API is off: set [events_api] keys")),
+            Self::Forbidden => (StatusCode::FORBIDDEN, json!("Forbidden")),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, json!("Payload Too Large")),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, json!("Service Unavailable")),
             Self::Invalid(detail) => {
                 let error = json!({ "status": "400", "title": "Bad Request", "detail": detail });
-                (StatusCode::BAD_REQUEST, Json(json!({ "errors": [error] }))).into_response()
+                (StatusCode::BAD_REQUEST, error)
             }
-        }
+        };
+        ApiError::of_datadog(status, error).into_response()
     }
 }
 

@@ -10,10 +10,10 @@ use crate::domain::timestamp::Timestamp;
 /// The periods that can be chosen, in days.
 pub(super) const PERIODS: [u64; 3] = [7, 30, 90];
 /// Time that the trend goes back, so that there are weeks to compare. No period that can be chosen is longer.
-pub(in crate::http) const TREND_SPAN: Duration = Duration::from_hours(13 * 7 * 24);
+pub(super) const TREND_SPAN: Duration = Duration::from_hours(13 * 7 * 24);
 
 /// The figures of every period.
-pub(in crate::http) struct Boards {
+pub(super) struct Boards {
     by_period: [Board; PERIODS.len()],
     /// Figures of all by week, however long the period is.
     pub(super) trend: Report,
@@ -33,7 +33,7 @@ pub(super) struct Board {
 
 impl Boards {
     /// The figures as of now. `basis` goes back at least [`TREND_SPAN`].
-    pub(in crate::http) fn new(basis: &Basis, now: Timestamp, env: &str, timezone: &TimeZone) -> Self {
+    pub(super) fn new(basis: &Basis, now: Timestamp, env: &str, timezone: &TimeZone) -> Self {
         let question = Question {
             since: now.saturating_sub(TREND_SPAN),
             until: now,

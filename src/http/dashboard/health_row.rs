@@ -1,0 +1,11 @@
+//! One row of the table of the program's condition.
+
+/// One row: a thing that an operator may have to act on.
+pub(super) struct HealthRow {
+    /// Subject of the row.
+    pub(super) about: String,
+    /// State of the subject, in a sentence or two. If somebody must act, it also says what to do.
+    pub(super) says: String,
+    /// `true` if somebody must act: the row is red then.
+    pub(super) must_act: bool,
+}

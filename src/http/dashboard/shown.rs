@@ -1,0 +1,50 @@
+//! Content of the dashboard.
+
+use std::sync::Arc;
+
+use crate::domain::timestamp::Timestamp;
+use crate::http::boards::{Board, Boards};
+use crate::http::kept::Computed;
+use crate::http::requests::LastRequests;
+use crate::store::{Gauges, ListedFailure, OutboxRow, Trouble};
+
+/// Everything that is shown.
+pub(super) struct Shown {
+    /// Env of the figures.
+    pub(super) env: String,
+    /// Number of days that the figures go back.
+    pub(super) days: u64,
+    /// Now.
+    pub(super) now: Timestamp,
+    /// Time at which the last event was received.
+    pub(super) last_received_at: Option<Timestamp>,
+    /// Last requests to the public listener.
+    pub(super) received: LastRequests,
+    /// End of the last deployment.
+    pub(super) last_deployment_at: Option<Timestamp>,
+    /// Failures that have not ended.
+    pub(super) open: Vec<ListedFailure>,
+    /// The figures, as of when they were computed.
+    pub(super) figures: Arc<Computed<Boards>>,
+    /// The time at which the figures for Prometheus were computed.
+    pub(super) gauges_computed_at: Option<Timestamp>,
+    /// The latest failures.
+    pub(super) recent: Vec<ListedFailure>,
+    /// The backends that are configured.
+    pub(super) backends: Vec<String>,
+    /// Gauges of the outboxes.
+    pub(super) gauges: Gauges,
+    /// Reason why the store cannot commit; `None`: it can.
+    pub(super) trouble: Option<Trouble>,
+    /// Rows that backends refused.
+    pub(super) dead: Vec<OutboxRow>,
+    /// Token that a form has to send along.
+    pub(super) token: String,
+}
+
+impl Shown {
+    /// The figures of the period that is shown.
+    pub(super) fn board(&self) -> &Board {
+        self.figures.answer.of(self.days)
+    }
+}

@@ -1,0 +1,128 @@
+//! `GET /api/v1/failures`, and the story of one failure.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use jiff::tz::TimeZone;
+
+use super::api_error::ApiError;
+use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_moment};
+use super::reads::StoreReads;
+use crate::clock::Clock;
+use crate::domain::failure::State as FailureState;
+use crate::domain::forwarding::Recipient;
+use crate::domain::name::{name, named};
+use crate::domain::policy::Policy;
+use crate::pagerduty::payload;
+use crate::store::{Filter, FoundKind, Page, Story, Today};
+
+/// Answer to an id that names no failure.
+pub(super) const UNKNOWN_FAILURE: &str = "No failure with this id is known.";
+/// Number of failures that are named where an id stands for several.
+const MOST_NAMED: u32 = 10;
+
+/// Parts that failures are looked up with.
+pub(super) struct Failures {
+    /// To list failures, and to tell their stories.
+    pub(super) reads: StoreReads,
+    /// The time.
+    pub(super) clock: Arc<dyn Clock>,
+    /// Time zone in which days begin.
+    pub(super) timezone: TimeZone,
+    /// Policy by which failures are decided today.
+    pub(super) policy: Arc<Policy>,
+    /// The backends that are configured.
+    pub(super) recipients: Arc<[Recipient]>,
+}
+
+/// The options of `failures`, by the same names.
+pub(super) struct FailuresQuery {
+    state: Option<FailureState>,
+    service: Option<String>,
+    since: Option<String>,
+    limit: usize,
+    cursor: Option<String>,
+}
+
+impl FromQuery for FailuresQuery {
+    const NAMES: &'static [&'static str] = &["state", "service", "since", "limit", "cursor"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
+        Ok(Self {
+            state: parameters.word("state", &FailureState::ALL, FailureState::as_str)?,
+            service: parameters.text("service"),
+            since: parameters.text("since"),
+            limit: parameters.limit()?,
+            cursor: parameters.text("cursor"),
+        })
+    }
+}
+
+/// `GET /api/v1/failures`.
+pub(super) async fn list(
+    State(failures): State<Arc<Failures>>,
+    TypedQuery(query): TypedQuery<FailuresQuery>,
+) -> Result<Json<Page>, ApiError> {
+    let since = query.since.as_deref().and_then(name);
+    let filter = Filter {
+        state: query.state,
+        service: named(query.service),
+        since: parse_moment("since", since, failures.clock.now(), &failures.timezone)?,
+        limit: query.limit,
+        cursor: named(query.cursor),
+    };
+    failures.reads.read(move |reader| reader.failures(&filter)).await.map(Json)
+}
+
+/// `GET /api/v1/failures/{id}`: as `explain`.
+pub(super) async fn one(
+    State(failures): State<Arc<Failures>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Story>, ApiError> {
+    let Ok(Path(id)) = id else { return Err(ApiError::not_found(UNKNOWN_FAILURE)) };
+    match failures.story(id).await? {
+        Told::Story(story) => Ok(Json(*story)),
+        Told::Unknown => Err(ApiError::not_found(UNKNOWN_FAILURE)),
+        Told::Several(ids) => {
+            let ids = ids.join(", ");
+            Err(ApiError::not_found(format_args!("Several failures have an id like this: {ids}.")))
+        }
+    }
+}
+
+/// Story of the failure that an id, or a part of one, names.
+pub(super) enum Told {
+    /// One failure.
+    Story(Box<Story>),
+    /// None.
+    Unknown,
+    /// One of these, at most ten.
+    Several(Vec<String>),
+}
+
+impl Failures {
+    /// The story of a failure, by its id, its incident's, or a unique beginning of these, in any case, as `explain`
+    /// takes it.
+    pub(super) async fn story(&self, id: String) -> Result<Told, ApiError> {
+        let (policy, recipients) = (Arc::clone(&self.policy), Arc::clone(&self.recipients));
+        let now = self.clock.now();
+        let read = self.reads.read(move |reader| {
+            let today = Today { policy: &policy, recipients: &recipients, now, parse: payload::stored };
+            // The whole id is found without looking at all others.
+            if let Some(story) = reader.story(&id, today)? {
+                return Ok(Told::Story(Box::new(story)));
+            }
+            let mut found = reader.find(&id, MOST_NAMED)?;
+            found.retain(|found| found.kind == FoundKind::Failure);
+            let story = match found.as_slice() {
+                [only] => reader.story(&only.id, today)?,
+                [] => None,
+                _ => return Ok(Told::Several(found.into_iter().map(|found| found.id).collect())),
+            };
+            Ok(story.map_or(Told::Unknown, |story| Told::Story(Box::new(story))))
+        });
+        read.await
+    }
+}

@@ -1,0 +1,66 @@
+//! Reading the store for an answer.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::http::StatusCode;
+
+use super::api_error::ApiError;
+use crate::log_limit::LogLimit;
+use crate::store::{ReadError, Reader};
+
+/// Log of reads that failed. Its copies share one limit.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ReadLog(Arc<LogLimit>);
+
+impl ReadLog {
+    /// Returns the value that was read, or the answer that it could not be read. Internals stay in the log.
+    pub(super) fn answered<T>(
+        &self,
+        read: Result<Result<T, ReadError>, impl Display>,
+    ) -> Result<T, ApiError> {
+        match read {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error @ ReadError::Cursor)) => Err(ApiError::bad_query(error)),
+            Ok(Err(error)) => {
+                if let Some(held_back) = self.0.pass(Instant::now()) {
+                    tracing::error!(
+                        %error,
+                        held_back,
+                        "the store could not be read; if it is damaged, stop the program and restore a backup"
+                    );
+                }
+                let detail = "The store could not be read.";
+                Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail))
+            }
+            Err(error) => {
+                tracing::error!(%error, "reading the store was cut short");
+                Err(ApiError::internal())
+            }
+        }
+    }
+}
+
+/// Reader of the store for tasks that must not block.
+#[derive(Clone)]
+pub(super) struct StoreReads {
+    reader: Reader,
+    log: ReadLog,
+}
+
+impl StoreReads {
+    /// Reads with this reader.
+    pub(super) fn new(reader: Reader, log: ReadLog) -> Self {
+        Self { reader, log }
+    }
+
+    /// Reads on a thread that may block.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let reader = self.reader.clone();
+        self.log.answered(tokio::task::spawn_blocking(move || read(&reader)).await)
+    }
+}

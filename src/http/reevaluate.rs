@@ -1,0 +1,64 @@
+//! `POST /api/v1/reevaluate`: has failures evaluated again under today's policy.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::tz::TimeZone;
+
+use super::api_error::ApiError;
+use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_moment};
+use crate::clock::Clock;
+use crate::domain::policy::Policy;
+use crate::store::{Batch, Span, Store};
+
+/// Parts that failures are evaluated again with.
+pub(super) struct Reevaluation {
+    /// Store of the failures.
+    pub(super) store: Store,
+    /// The time.
+    pub(super) clock: Arc<dyn Clock>,
+    /// Time zone in which days begin.
+    pub(super) timezone: TimeZone,
+    /// Policy by which failures are decided today.
+    pub(super) policy: Arc<Policy>,
+}
+
+/// Query of `reevaluate`, for one batch.
+pub(super) struct ReevaluateQuery {
+    /// The fingerprint of the policy that is meant.
+    policy: String,
+    since: Option<String>,
+    after: i64,
+}
+
+impl FromQuery for ReevaluateQuery {
+    const NAMES: &'static [&'static str] = &["policy", "since", "after"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
+        Ok(Self {
+            policy: parameters.required("policy")?,
+            since: parameters.text("since"),
+            after: parameters.row("after")?,
+        })
+    }
+}
+
+/// `POST /api/v1/reevaluate`: refused where the daemon runs under another configuration than was meant.
+pub(super) async fn reevaluate(
+    State(reevaluation): State<Arc<Reevaluation>>,
+    TypedQuery(query): TypedQuery<ReevaluateQuery>,
+) -> Result<Json<Batch>, ApiError> {
+    let Reevaluation { store, clock, timezone, policy } = &*reevaluation;
+    let now = clock.now();
+    let since = parse_moment("since", query.since.as_deref(), now, timezone)?;
+    if query.policy != policy.fingerprint() {
+        let detail = "The daemon runs with another configuration: restart it, then try again.";
+        return Err(ApiError::new(StatusCode::CONFLICT, "other_configuration", detail));
+    }
+    store.reevaluate(Span { since, after: query.after }, now).await.map(Json).map_err(|error| {
+        tracing::warn!(%error, "failures could not be evaluated again");
+        ApiError::store_unavailable()
+    })
+}
