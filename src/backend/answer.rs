@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Response;
 use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
 
-use super::Reply;
+use super::protocol::Reply;
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
 use crate::http_client::words;

@@ -7,8 +7,9 @@
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
 
+use super::answer;
+use super::protocol::{Attempt, Protocol, Reply, Sending, SetupError, header};
 use super::text::{page, shown, title, unique_within, uri, within};
-use super::{Attempt, Protocol, Reply, Sending, SetupError, answer, header};
 use crate::config;
 use crate::domain::failure::{Evaluated, Failure, State};
 use crate::domain::forwarding::{Action, Frozen, Telling};

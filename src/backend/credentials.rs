@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{SetupError, fetch};
+use super::protocol::{SetupError, fetch};
 use crate::config;
 
 /// A part of a credential that is so long is taken out wherever it stands in an answer.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
-use super::datadog::{Client, Data, Git, Request, as_taken, tag_value};
-use super::{Attempt, Reply};
+use super::datadog_client::{Client, Data, Git, Request, as_taken, tag_value};
+use super::protocol::{Attempt, Reply};
 use crate::config::BackendUrl;
 use crate::domain::deployment::Deployment;
 use crate::domain::forwarding::{Action, Frozen};

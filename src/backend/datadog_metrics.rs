@@ -12,8 +12,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::datadog::{Client, MOST_TAGS, tag, tag_value};
-use super::{Attempt, Protocol, Reply, Sending, SetupError};
+use super::datadog_client::{Client, MOST_TAGS, tag, tag_value};
+use super::protocol::{Attempt, Protocol, Reply, Sending, SetupError};
 use crate::config;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Evaluated, State, seconds};

@@ -6,19 +6,17 @@
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
+use super::answer;
 use super::devlake_deployment::deployment;
+use super::devlake_text::{LONGEST_CHARS, date};
+use super::protocol::{Attempt, Protocol, Sending, SetupError, header};
 use super::text::{page, title, unique_within, within};
-use super::{Attempt, Protocol, Sending, SetupError, answer, header};
 use crate::config;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Evaluated, Failure, State};
 use crate::domain::forwarding::{Action, Frozen, Subject, Telling};
-use crate::domain::timestamp::Timestamp;
 use crate::http_client;
 
-/// DevLake: its columns `issue_key`, `url`, `priority`, `severity` and `component` are `varchar(255)`, and a longer text
-/// gets 500 for ever. Its titles have no limit; they are cut alike, because they are shown in one line.
-pub(super) const LONGEST_CHARS: usize = 255;
 /// DevLake makes an incident of this type only.
 const INCIDENT: &str = "INCIDENT";
 
@@ -120,11 +118,6 @@ fn key(failure: &Failure) -> String {
         Some(incident) => format!("PAGERDUTY-{incident}"),
         None => format!("API-{}", failure.id),
     }
-}
-
-/// RFC 3339 with an offset in digits.
-pub(super) fn date(at: Timestamp) -> String {
-    at.to_string().replace('Z', "+00:00")
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::devlake::{LONGEST_CHARS, date};
 use super::devlake_environment::environment;
+use super::devlake_text::{LONGEST_CHARS, date};
 use super::text::{unique_within, within};
 use crate::domain::deployment::Deployment;
 

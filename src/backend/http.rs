@@ -11,7 +11,8 @@ use secrecy::{ExposeSecret, SecretSlice};
 use serde::Serialize;
 use sha2::Sha256;
 
-use super::{Attempt, Protocol, Sending, SetupError, answer, fetch};
+use super::answer;
+use super::protocol::{Attempt, Protocol, Sending, SetupError, fetch};
 use crate::config;
 use crate::domain::failure::{Evaluated, Failure};
 use crate::domain::forwarding::{Action, Frozen, Telling};

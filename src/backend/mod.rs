@@ -7,141 +7,29 @@ mod answer;
 mod cdevents;
 mod credentials;
 mod datadog;
+mod datadog_client;
 mod datadog_deployment;
 mod datadog_metrics;
 mod devlake;
 mod devlake_deployment;
 mod devlake_environment;
+mod devlake_text;
 mod http;
+mod protocol;
 mod text;
 
-use std::future::Future;
-use std::pin::Pin;
-
-use reqwest::header::HeaderValue;
-use secrecy::{ExposeSecret, SecretString};
-
 use self::credentials::Credentials;
-use crate::config::{self, Kind, Secret};
+use self::protocol::Protocol;
+use crate::config::{self, Kind};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
-use crate::domain::forwarding::{Action, Destination, Filter, Frozen, Subject, Telling};
+use crate::domain::forwarding::{Action, Destination, Filter, Frozen, Telling};
 use crate::domain::id::DeploymentId;
 use crate::domain::lane::Lane;
 use crate::domain::mark::Mark;
-use crate::domain::retry::Verdict;
-use crate::domain::timestamp::Timestamp;
 pub use crate::http_client::ClientError;
 
-/// Protocol of one kind of backend: the requests, and how to send them.
-trait Protocol: Send + Sync {
-    /// The exact request, or requests, that tell of this failure as it stands (see [`Destination::freeze`]).
-    fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen;
-
-    /// See [`Destination::freeze_deployment`]; most kinds have no place for deployments.
-    fn freeze_deployment(&self, _: &Deployment, _: Telling) -> Option<Frozen> {
-        None
-    }
-
-    /// See [`Destination::take_deployment_back`].
-    fn take_deployment_back(&self, _: &DeploymentId) -> Option<Frozen> {
-        None
-    }
-
-    /// See [`Destination::freeze_mark`]; only one kind has marks.
-    fn freeze_mark(&self, _: &DeploymentId, _: Option<&Mark>) -> Option<Frozen> {
-        None
-    }
-
-    /// `true` if a frozen failure names the deployment that the failure is linked to.
-    fn shows_links(&self) -> bool {
-        false
-    }
-
-    /// `true` if deletions and marks need credentials that other requests do not need.
-    fn needs_application_key(&self) -> bool {
-        false
-    }
-
-    /// See [`Destination::replaces_whole`].
-    fn replaces_whole(&self) -> bool {
-        false
-    }
-
-    /// Sends what was frozen, once.
-    fn send(&self, attempt: Attempt) -> Sending<'_>;
-}
-
-/// A revision, to be sent once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    /// Failure or deployment that the request is about.
-    pub subject: Subject,
-    /// Its revision.
-    pub revision: i64,
-    /// Number of earlier attempts.
-    pub attempts: u32,
-    /// Content to send.
-    pub frozen: Frozen,
-    /// Number of its requests that the backend has already, if there are several.
-    pub taken: u32,
-    /// The time.
-    pub now: Timestamp,
-}
-
-/// An attempt under way.
-type Sending<'a> = Pin<Box<dyn Future<Output = Reply> + Send + 'a>>;
-
-/// Result of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// Meaning of the answer.
-    pub verdict: Verdict,
-    /// The HTTP status, if there was an answer.
-    pub status: Option<u16>,
-    /// Error, in words for people.
-    pub error: Option<String>,
-    /// Number of its requests that the backend has now, if there are several.
-    pub taken: u32,
-}
-
-impl Reply {
-    /// There was nothing to be sent.
-    fn nothing_to_send() -> Self {
-        Self { verdict: Verdict::Sent, status: None, error: None, taken: 0 }
-    }
-
-    /// Reply for frozen content that cannot be read: the store is damaged, or another version wrote it.
-    fn unreadable() -> Self {
-        let error = Some("the stored request cannot be read: discard this row".to_owned());
-        Self { verdict: Verdict::Dead, status: None, error, taken: 0 }
-    }
-}
-
-/// Reason why a backend cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// A secret of it cannot be had.
-    #[error("{key}: {error}")]
-    Secret {
-        /// Its key in the configuration.
-        key: &'static str,
-        /// The reason.
-        error: config::SecretError,
-    },
-    /// A secret that its kind needs is not configured.
-    #[error("needs {0}")]
-    Missing(&'static str),
-    /// A secret cannot be sent.
-    #[error("{0} holds characters that no HTTP header can carry")]
-    NotAHeader(&'static str),
-    /// It cannot be signed with.
-    #[error("signing_secret is not whsec_ and at least 16 bytes in base64 (Standard Webhooks)")]
-    NotASigningSecret,
-    /// The HTTP client cannot be built.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-}
+pub use self::protocol::{Attempt, Reply, SetupError};
 
 /// A backend: it freezes what it is told, and later sends just that.
 pub struct Backend {
@@ -206,7 +94,11 @@ impl Destination for Backend {
     }
 
     fn lane(&self, action: Action) -> Lane {
-        if action.needs_application_key() && self.protocol.needs_application_key() { Lane::ApplicationKey } else { Lane::Main }
+        if action.needs_application_key() && self.protocol.needs_application_key() {
+            Lane::ApplicationKey
+        } else {
+            Lane::Main
+        }
     }
 
     fn replaces_whole(&self) -> bool {
@@ -238,30 +130,14 @@ impl Destination for Backend {
     }
 }
 
-/// The secret under `key`, `None` where it is left out.
-fn fetch(key: &'static str, secret: Option<&Secret>) -> Result<Option<SecretString>, SetupError> {
-    secret.map(|secret| secret.fetch(1).map_err(|error| SetupError::Secret { key, error })).transpose()
-}
-
-/// The same as the value of a header, after `scheme`; never shown.
-fn header(
-    key: &'static str,
-    scheme: &str,
-    secret: Option<&Secret>,
-) -> Result<Option<HeaderValue>, SetupError> {
-    let Some(secret) = fetch(key, secret)? else { return Ok(None) };
-    let mut value = HeaderValue::from_str(&format!("{scheme}{}", secret.expose_secret()))
-        .map_err(|_| SetupError::NotAHeader(key))?;
-    value.set_sensitive(true);
-    Ok(Some(value))
-}
-
 #[cfg(test)]
 mod limits;
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::protocol::Sending;
     use super::*;
+    use crate::domain::forwarding::Action;
     struct Panics;
 
     impl Protocol for Panics {

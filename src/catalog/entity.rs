@@ -2,14 +2,11 @@
 //! Backstage components.
 
 use super::document;
-use super::tree::{Tree, Value};
+use super::tree::{Mistake, Tree, Value};
 use crate::domain::address::text_without_credentials;
 use crate::domain::catalog::Entity;
 use crate::domain::name::trimmed;
 use crate::domain::pagerduty_ref::PagerDutyRef;
-
-/// Mistake in a file, and its line (from 1) if the line is known.
-pub(super) type Mistake = (Option<u64>, String);
 
 /// Service, and the line (from 1) of its name.
 pub(super) type Placed = (u64, Entity);

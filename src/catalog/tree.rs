@@ -4,10 +4,12 @@
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
 
 use super::document::Document;
-use super::entity::Mistake;
 
 /// A map may take its keys from others, and those from others again, so many times.
 const MOST_MERGES: u8 = 8;
+
+/// Mistake in a file, and its line (from 1) if the line is known.
+pub(super) type Mistake = (Option<u64>, String);
 
 /// One value.
 #[derive(Debug)]

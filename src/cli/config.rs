@@ -2,8 +2,9 @@
 
 use clap::{Args, Subcommand};
 
+use super::examples;
+use super::failed::Failed;
 use super::table::say;
-use super::{Failed, examples};
 use crate::config::{Config, EXAMPLE, Problems};
 
 #[derive(Args)]

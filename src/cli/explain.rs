@@ -5,9 +5,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::cells::{cut_in_the_middle, display_width, wrapped};
+use super::failed::Failed;
 use super::failures::{or_dash, second};
+use super::options::{Format, FormatName};
 use super::table::{Column, render, say, say_json, width};
-use super::{Failed, Format, FormatName};
 use crate::catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;

@@ -3,8 +3,9 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use super::failed::Failed;
+use super::options::{Format, FormatName, limit};
 use super::table::{Column, render, say, say_json, tell, width};
-use super::{Failed, Format, FormatName, limit};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::failure::{Failure, State};

@@ -7,23 +7,26 @@ mod daemon;
 mod demo;
 mod examples;
 mod explain;
+mod failed;
 mod failures;
+mod options;
 mod outbox;
 mod outbox_orders;
 mod quarantine;
 mod reevaluate;
 mod report;
+mod runtime;
 mod send;
 mod serve;
 mod table;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
-use crate::config::{Config, Problem, Problems};
+use self::failed::Failed;
+use crate::config::Config;
 use crate::run::problems_of_secrets;
 use crate::telemetry::logs::Logs;
 
@@ -91,74 +94,6 @@ enum Command {
     Config(config::Options),
 }
 
-/// For commands that list.
-#[derive(Args)]
-struct Format {
-    /// Form of the output
-    #[arg(long, value_enum, default_value_t = FormatName::Table)]
-    format: FormatName,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormatName {
-    /// A table, for reading
-    Table,
-    /// JSON, the same as the API answers
-    Json,
-}
-
-/// Reads the value of `--limit`.
-fn limit(text: &str) -> Result<u32, String> {
-    let number = text.trim().parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| format!("a whole number from 1 to {} is needed", u32::MAX))
-}
-
-/// Reason that a command failed, with its exit status.
-enum Failed {
-    /// It was tried, and did not work.
-    Tried(anyhow::Error),
-    /// The usage or the configuration is wrong.
-    Usage(anyhow::Error),
-    /// The store is in doubt: start again.
-    InDoubt(anyhow::Error),
-}
-
-impl Failed {
-    /// 1: tried and failed. 2: usage or configuration. 74 (`EX_IOERR`): the disk; to be restarted.
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Tried(_) => 1,
-            Self::Usage(_) => 2,
-            Self::InDoubt(_) => 74,
-        }
-    }
-}
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Tried(error) | Self::Usage(error) | Self::InDoubt(error)) = self;
-        write!(f, "{error:#}")
-    }
-}
-
-impl From<anyhow::Error> for Failed {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Tried(error)
-    }
-}
-
-impl From<Problem> for Failed {
-    fn from(problem: Problem) -> Self {
-        Self::Usage(problem.into())
-    }
-}
-
-impl From<Problems> for Failed {
-    fn from(problems: Problems) -> Self {
-        Self::Usage(problems.into())
-    }
-}
-
 /// The whole program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -210,11 +145,6 @@ fn dispatch(cli: Cli, logs: &Logs) -> Result<(), Failed> {
         Command::Reevaluate(options) => reevaluate::run(&options, &config()?),
         Command::Config(options) => config::run(&options, config),
     }
-}
-
-/// The runtime that everything asynchronous runs on.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
 #[cfg(test)]

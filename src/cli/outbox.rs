@@ -1,14 +1,15 @@
 //! `outbox`: what backends were told, have still to be told, and would not take.
 
-use anyhow::anyhow;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
 use super::cells::wrapped;
+use super::examples;
+use super::failed::Failed;
 use super::failures::{or_dash, second};
-use super::outbox_orders::{Which, give};
+use super::options::{Format, FormatName, limit};
+use super::outbox_orders::{Which, give, refuse_unknown};
 use super::table::{Column, is_terminal, render, say, say_json, tell, width};
-use super::{Failed, Format, FormatName, examples, limit};
 use crate::config::Config;
 use crate::domain::lane::{BackendState, Lane};
 use crate::domain::name::named;
@@ -69,13 +70,6 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
         Some(Do::Discard(which)) => give(config, &reader, Order::Discard, which),
         Some(Do::Retry(which)) => give(config, &reader, Order::Retry, which),
     }
-}
-
-/// Refuses a backend that is neither configured nor in the outbox: most often it is misspelt.
-pub(super) fn refuse_unknown(reader: &Reader, config: &Config, backend: Option<&str>) -> Result<(), Failed> {
-    let Some(backend) = backend else { return Ok(()) };
-    let unknown = reader.unknown_backend(backend, &config.recipients()).map_err(anyhow::Error::from)?;
-    unknown.map_or(Ok(()), |unknown| Err(Failed::Usage(anyhow!("--backend: {unknown}"))))
 }
 
 fn list(options: &Options, reader: &Reader) -> Result<(), Failed> {

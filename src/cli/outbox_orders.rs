@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::daemon::Daemon;
 use super::explain::{MOST_NAMED, only_one, several};
-use super::outbox::refuse_unknown;
+use super::failed::Failed;
+use super::runtime::runtime;
 use super::table::{say, tell};
-use super::{Failed, runtime};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::store::{After, Obeyed, Order, OutboxFilter, Reader, Total};
@@ -29,6 +29,13 @@ pub(super) struct Which {
     /// With --all: only those for this backend
     #[arg(long, value_name = "B", conflicts_with = "ids")]
     backend: Option<String>,
+}
+
+/// Refuses a backend that is neither configured nor in the outbox: most often it is misspelt.
+pub(super) fn refuse_unknown(reader: &Reader, config: &Config, backend: Option<&str>) -> Result<(), Failed> {
+    let Some(backend) = backend else { return Ok(()) };
+    let unknown = reader.unknown_backend(backend, &config.recipients()).map_err(anyhow::Error::from)?;
+    unknown.map_or(Ok(()), |unknown| Err(Failed::Usage(anyhow!("--backend: {unknown}"))))
 }
 
 /// Does it, and says what came of it: a line for each row that was named, or one with the total.

@@ -7,9 +7,12 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde::Deserialize;
 
 use super::daemon::Daemon;
+use super::examples;
+use super::failed::Failed;
 use super::failures::{or_dash, second};
+use super::options::{Format, FormatName, limit};
+use super::runtime::runtime;
 use super::table::{Column, render, say, say_json, tell, width};
-use super::{Failed, Format, FormatName, examples, limit, runtime};
 use crate::config::Config;
 use crate::domain::printable::printable;
 use crate::pagerduty::payload;

@@ -8,9 +8,11 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::daemon::Daemon;
+use super::failed::Failed;
 use super::failures::since;
+use super::options::{Format, FormatName};
+use super::runtime::runtime;
 use super::table::{Column, render, say, say_json, tell, width};
-use super::{Failed, Format, FormatName, runtime};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::policy::Policy;

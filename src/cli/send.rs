@@ -10,8 +10,9 @@ use clap::Args;
 use reqwest::Url;
 use secrecy::SecretString;
 
+use super::failed::Failed;
+use super::runtime::runtime;
 use super::table::{say, tell};
-use super::{Failed, runtime};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Secret, SecretError};
 use crate::domain::address::without_credentials;

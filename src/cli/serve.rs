@@ -8,7 +8,8 @@ use anyhow::Context;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Failed, runtime};
+use super::failed::Failed;
+use super::runtime::runtime;
 use crate::clock::SystemClock;
 use crate::config::{Backend, Config, Problems};
 use crate::domain::span::span;

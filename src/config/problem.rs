@@ -3,8 +3,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::read::MOST_MISTAKES;
-use super::source::Source;
 use crate::domain::address::text_without_credentials;
 
 /// A mistake, told so that it can be mended.
@@ -52,13 +50,13 @@ impl Problem {
         self.line
     }
 
-    /// The same, in this file, whose text tells the line of a key; unless it is known to be in another.
+    /// The same, in this file, where `line_of` finds the line of a key; unless it is known to be in another.
     #[must_use]
-    pub(super) fn in_file(self, file: Option<&Path>, source: &Source) -> Self {
+    pub(super) fn in_file(self, file: Option<&Path>, line_of: impl FnOnce(&str) -> Option<usize>) -> Self {
         if self.file.is_some() {
             return self;
         }
-        let line = self.line.or_else(|| source.line_of(self.key.as_deref()?));
+        let line = self.line.or_else(|| line_of(self.key.as_deref()?));
         Self { file: file.map(Path::to_owned), line, ..self }
     }
 }
@@ -87,6 +85,8 @@ impl fmt::Display for Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
+/// Number of mistakes after which the search ends: each further one takes as long as reading the whole text.
+pub(super) const MOST_MISTAKES: usize = 500;
 /// Number of mistakes that are shown at most.
 const MOST_SHOWN: usize = 50;
 

@@ -7,26 +7,11 @@ use serde::de::IntoDeserializer;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer, Error};
 
+use super::problem::MOST_MISTAKES;
 use super::source::Source;
 use super::tree::{self, Removed};
 use super::wording::{self, Refusal};
 use super::{Config, Kind, Problem, secret_form, syntax};
-
-/// Number of mistakes after which the search ends: each further one takes as long as reading the whole text.
-pub(super) const MOST_MISTAKES: usize = 500;
-
-/// Keys whose values are secrets, or hold some: what is written there is never repeated.
-pub(super) const SECRET: [&str; 9] = [
-    "signing_secrets",
-    "signing_secret",
-    "keys",
-    "api_key",
-    "application_key",
-    "token",
-    "tokens",
-    "password",
-    "value",
-];
 
 /// Keys that a later version will know. Ignoring them would change what is counted, or who can read it.
 const NOT_YET: [&str; 2] = ["server.tls", "pagerduty.api"];
@@ -169,7 +154,7 @@ impl Reading<'_> {
 
     fn said(&self, place: &Range<usize>, refusal: &Refusal) -> String {
         let key = self.source.key_at(place.start).unwrap_or_default();
-        let is_secret = key.split('.').any(|part| SECRET.contains(&part));
+        let is_secret = key.split('.').any(|part| secret_form::SECRET_KEYS.contains(&part));
         // Entries are counted as they were written.
         let found = tree::find(self.written.get_ref(), place);
         let is_table = |value: &DeValue<'_>| value.is_table();

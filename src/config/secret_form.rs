@@ -10,6 +10,19 @@ use super::wording::nearest;
 /// The keys, one of which a secret has.
 pub(super) const KEYS: [&str; 4] = ["env", "file", "credential", "value"];
 
+/// Keys whose values are secrets, or hold some: what is written there is never repeated.
+pub(super) const SECRET_KEYS: [&str; 9] = [
+    "signing_secrets",
+    "signing_secret",
+    "keys",
+    "api_key",
+    "application_key",
+    "token",
+    "tokens",
+    "password",
+    "value",
+];
+
 /// All forms.
 pub(super) const FORMS: &str =
     "{ env = \"NAME\" }, { file = \"PATH\" }, { credential = \"NAME\" } or { value = \"…\" }";

@@ -164,7 +164,7 @@ impl<'a> View<'a> {
         let (started_at, because) = self.start();
         let is_known =
             because != Because::FirstSeen && self.resolved_at().is_some_and(|end| end >= started_at);
-        Verdict::of(self.ruling.0, started_at, self.finished_at().filter(|_| is_known), policy)
+        Verdict::of(self.ruling.0, started_at, self.finished_at().filter(|_| is_known), policy.min_duration)
     }
 
     /// The failure that it comes to.
@@ -281,7 +281,7 @@ fn ask<'a>(policy: &'a Policy, history: &History, attribution: &Attribution) -> 
     if policy.rules.is_empty() {
         return Ruling::Unruled;
     }
-    Ruling::of(policy, &traits(history, attribution, policy))
+    Ruling::of(&policy.rules, &traits(history, attribution, policy))
 }
 
 fn traits<'a>(history: &'a History, attribution: &'a Attribution, policy: &Policy) -> Traits<'a> {

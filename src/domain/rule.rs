@@ -1,10 +1,10 @@
 //! Rule 11: which failures count, by rules that people write.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::name::trimmed;
 use super::pagerduty_ref::PagerDutyRef;
-use super::policy::Policy;
 use super::timestamp::Timestamp;
 
 /// One `[[rule]]`. Every key that is set has to match, each by any of its values; a rule without keys matches all.
@@ -126,8 +126,8 @@ pub enum Ruling<'a> {
 
 impl<'a> Ruling<'a> {
     /// Asks the rules.
-    pub fn of(policy: &'a Policy, traits: &Traits<'_>) -> Self {
-        match first_match(&policy.rules, traits) {
+    pub fn of(rules: &'a [Rule], traits: &Traits<'_>) -> Self {
+        match first_match(rules, traits) {
             Some(rule) if rule.action == Action::Ignore => Self::Ignored(rule),
             Some(rule) => Self::Counted(rule),
             None => Self::Unruled,
@@ -173,9 +173,9 @@ impl<'a> Verdict<'a> {
         ruling: Ruling<'a>,
         started_at: Timestamp,
         finished_at: Option<Timestamp>,
-        policy: &Policy,
+        min_duration: Duration,
     ) -> Self {
-        let least = i64::try_from(policy.min_duration.as_nanos()).unwrap_or(i64::MAX);
+        let least = i64::try_from(min_duration.as_nanos()).unwrap_or(i64::MAX);
         let is_too_short = || finished_at.is_some_and(|end| end.nanos_since(started_at) < least);
         match ruling {
             Ruling::Ignored(rule) => Self::Ignored(rule),

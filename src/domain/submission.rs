@@ -99,7 +99,7 @@ impl Submission {
     /// Verdict on the failure.
     pub fn verdict<'a>(&self, policy: &'a Policy) -> Verdict<'a> {
         let known_end = self.finished_at.filter(|end| *end >= self.started_at);
-        Verdict::of(self.ruling(policy), self.started_at, known_end, policy)
+        Verdict::of(self.ruling(policy), self.started_at, known_end, policy.min_duration)
     }
 
     /// Ruling on the failure.
@@ -110,6 +110,6 @@ impl Submission {
             title: self.name.as_deref(),
             ..Traits::default()
         };
-        Ruling::of(policy, &traits)
+        Ruling::of(&policy.rules, &traits)
     }
 }

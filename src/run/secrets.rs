@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::RunError;
 use crate::backend::{Backend, SetupError};
 use crate::config::{self, Config, Problem, Problems, Secret};
 
@@ -25,13 +24,13 @@ pub(super) struct Secrets {
 ///
 /// # Errors
 /// Something in them is wrong: all of it at once.
-pub(super) fn set_up(config: &Config) -> Result<(Secrets, Vec<Arc<Backend>>), RunError> {
+pub(super) fn set_up(config: &Config) -> Result<(Secrets, Vec<Arc<Backend>>), Problems> {
     warn(config);
     match (Secrets::fetch(config), backends(config)) {
         (Ok(secrets), Ok(backends)) => Ok((secrets, backends)),
         (secrets, backends) => {
             let of_both = [secrets.err(), backends.err()].into_iter().flatten().flatten();
-            Err(Problems::from_all(of_both.collect()).into())
+            Err(Problems::from_all(of_both.collect()))
         }
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use reqwest::{StatusCode, Url};
 
+use super::item::{Finding, Item};
 use super::store::Open;
-use super::{Finding, Item};
 use crate::config::Config;
 use crate::http_client;
 

@@ -1,15 +1,16 @@
 //! `check`: what would keep the daemon from running, or from doing what is meant; one line an item.
 
+mod item;
 mod listeners;
 mod store;
-
-use std::fmt;
 
 use anyhow::anyhow;
 use clap::Args;
 
+use self::item::{Finding, Item};
 use self::store::Open;
-use super::Failed;
+use super::failed::Failed;
+use super::runtime::runtime;
 use super::table::say;
 use crate::backend::SetupError;
 use crate::catalog;
@@ -24,40 +25,6 @@ pub(super) struct Options {
     offline: bool,
 }
 
-/// Result of checking an item.
-enum Finding {
-    /// The item is in order.
-    Ok(String),
-    /// The daemon runs, but hardly as it is meant to.
-    Warn(String),
-    /// The daemon does not run.
-    Wrong(String),
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Ok(detail) | Self::Warn(detail) | Self::Wrong(detail)) = self;
-        f.write_str(detail)
-    }
-}
-
-/// Item that was checked, and the result.
-struct Item {
-    name: String,
-    finding: Finding,
-}
-
-impl Item {
-    fn new(name: impl Into<String>, finding: Finding) -> Self {
-        Self { name: name.into(), finding }
-    }
-
-    /// Something that either works or does not.
-    fn tried(name: impl Into<String>, result: Result<String, String>) -> Self {
-        Self::new(name, result.map_or_else(Finding::Wrong, Finding::Ok))
-    }
-}
-
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     if !options.offline {
         return Err(Failed::Usage(anyhow!(
@@ -69,7 +36,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     items.extend(warned.iter().map(|said| Item::new("configuration", Finding::Warn(said.to_string()))));
     items.extend(secrets(config));
     items.extend(catalog(config));
-    let running = super::runtime()?.block_on(listeners::running(config));
+    let running = runtime()?.block_on(listeners::running(config));
     let is_open = match is_in_use(&config.store.path) {
         false => Open::Nowhere,
         true if running.admin => Open::InOurDaemon,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access, statvfs};
 
-use super::{Finding, Item};
+use super::item::{Finding, Item};
 use crate::config::Config;
 use crate::store::{LITTLE_ROOM_BYTES, OpenError, Reader};
 

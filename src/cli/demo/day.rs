@@ -9,10 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::instance::Instance;
+use super::instance::{Instance, LOOK_EVERY, PATIENCE};
 use super::past;
 use super::story::{DEPLOYMENTS, Deployed, STORY};
-use super::{LOOK_EVERY, PATIENCE};
 use crate::cli::send::Sender;
 use crate::cli::table::say;
 use crate::clock::{Clock, ManualClock};

@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use glob::Pattern;
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 
-use super::PATIENCE;
 use super::story::{CATALOG, CONFIGURED};
 use crate::Embedded;
 use crate::clock::Clock;
@@ -19,6 +19,11 @@ use crate::domain::failure::Failure;
 use crate::http_client;
 use crate::random;
 use crate::store::{ListedFailure, OutboxPage, OutboxRow, Page, Story};
+
+/// Time that the backend may take to hold every failure, and a daemon to answer. A busy machine needs more than seconds.
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+/// Pause between two looks at what another program has done meanwhile.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A daemon in this process, and what the demo asks of it.
 pub(super) struct Instance {

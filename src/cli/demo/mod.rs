@@ -1,20 +1,22 @@
 //! `demo`: a daemon, a metrics backend and PagerDuty, all of them here, at work on a made-up day.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use tokio::time::sleep;
 
 use self::day::Day;
-use self::instance::{Instance, Listen, backend_config, daemon_config, is_taken, secret_of, write_secret};
+use self::instance::{
+    Instance, LOOK_EVERY, Listen, backend_config, daemon_config, is_taken, secret_of, write_secret,
+};
+use super::failed::Failed;
 use super::failures::table;
 use super::report;
+use super::runtime::runtime;
 use super::send::Sender;
 use super::serve::ordered_to_stop;
 use super::table::{say, width};
-use super::{Failed, runtime};
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::domain::explain::Why;
 use crate::domain::failure::{Source, State};
@@ -38,10 +40,7 @@ pub(super) struct Options {
     listen: Option<SocketAddr>,
 }
 
-/// Time that the backend may take to hold every failure, and a daemon to answer. A busy machine needs more than seconds.
-const PATIENCE: Duration = Duration::from_mins(1);
 const MORNING: &str = "2026-11-02T08:00:00Z";
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 pub(super) fn run(options: &Options) -> Result<(), Failed> {
     Ok(runtime()?.block_on(show(options))?)

@@ -1,7 +1,7 @@
 //! For pages: one table, as GitHub and GitLab show them.
 
 use super::other_envs::{deployed_elsewhere, other_envs};
-use super::{deployments, duration, heading, key, percent, period, subject};
+use super::words::{deployments, duration, heading, key, percent, period, subject};
 use crate::domain::figures::{By, Report, Row};
 use crate::domain::printable::printable;
 

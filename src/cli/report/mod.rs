@@ -4,6 +4,7 @@ mod csv;
 mod markdown;
 mod other_envs;
 mod text;
+mod words;
 
 use anyhow::anyhow;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -13,14 +14,11 @@ use self::csv::csv;
 use self::markdown::markdown;
 use self::other_envs::{deployed_elsewhere, other_envs};
 pub(super) use self::text::table;
-use super::Failed;
+use super::failed::Failed;
 use super::table::{is_terminal, say, say_json, tell, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::domain::figures::{Asked, By, Env, Interval, Report, Row};
-use crate::domain::printable::printable;
-use crate::domain::span::span;
-use crate::domain::timestamp::Timestamp;
+use crate::domain::figures::{Asked, By, Interval};
 use crate::store::FiguresReader;
 
 #[derive(Args)]
@@ -99,60 +97,6 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     };
     say(text.trim_end());
     Ok(())
-}
-
-/// Heading of the column that names a report's rows. `None`: the rows are about everything.
-const fn subject(by: By) -> Option<[&'static str; 2]> {
-    match by {
-        By::Service => Some(["SERVICE", "Service"]),
-        By::Team => Some(["TEAM", "Team"]),
-        By::Env => Some(["ENV", "Env"]),
-        By::Severity => Some(["SEVERITY", "Severity"]),
-        By::None => None,
-    }
-}
-
-/// Heading of a report: the period, in UTC, like all times that are printed, and the envs whose failures and
-/// deployments count.
-///
-/// `env`: as it was asked for, with the word for all of them.
-fn heading(report: &Report, env: &str) -> String {
-    let whose = match Env::parse(env) {
-        Env::One(env) => format!("env {}", printable(&env)),
-        Env::All => "all envs".to_owned(),
-    };
-    format!("{} to {} UTC, {whose}", minute(report.since), minute(report.until))
-}
-
-/// `2026-10-31 23:00`
-fn minute(time: Timestamp) -> String {
-    let time = time.to_string();
-    time.get(..16).unwrap_or(&time).replace('T', " ")
-}
-
-fn period(row: &Row) -> String {
-    row.period.map_or_else(|| "-".to_owned(), Timestamp::period_name)
-}
-
-fn key(row: &Row) -> String {
-    row.key.clone().unwrap_or_else(|| "-".to_owned())
-}
-
-/// Counts of deployments, and of failed ones. A deployment has no severity, so there is nothing to count by
-/// severity.
-fn deployments(by: By, row: &Row) -> [String; 2] {
-    match by {
-        By::Severity => ["-", "-"].map(str::to_owned),
-        _ => [row.deployments, row.failed_deployments].map(|count| count.to_string()),
-    }
-}
-
-fn percent(ratio: Option<f64>) -> String {
-    ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:.1}%", ratio * 100.0))
-}
-
-fn duration(seconds: Option<f64>) -> String {
-    seconds.map_or_else(|| "-".to_owned(), span)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
+use super::words::heading;
 use super::*;
-use crate::domain::figures::{RecoveryTimes, Report, RestoreTimes};
+use crate::domain::figures::{RecoveryTimes, Report, RestoreTimes, Row};
 use crate::domain::timestamp::Timestamp;
 
 /// The table of a report that has a row for each of its periods.

@@ -3,7 +3,7 @@
 use super::super::cells::{display_width, wrapped};
 use super::super::table::{Column, render};
 use super::other_envs::{deployed_elsewhere, other_envs};
-use super::{deployments, duration, heading, key, minute, percent, period, subject};
+use super::words::{deployments, duration, heading, key, minute, percent, period, subject};
 use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;

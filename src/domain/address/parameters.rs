@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::{credentials_end, is_slash, next_address, without_user};
+use super::user::{credentials_end, is_slash, next_address, without_user};
 
 /// Parts of the names of parameters that hold credentials.
 const SECRET_NAMES: [&str; 16] = [

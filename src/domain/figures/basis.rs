@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::By;
-use super::consequence::Stretch;
+use super::consequence::{FailureFacts, Stretch};
 use super::deployed::{Deployed, Place};
 use super::durations;
 use super::names::{Name, Names, number};
@@ -116,15 +116,6 @@ impl FailureKind {
             By::None => vec![None],
         }
     }
-}
-
-/// Other facts of a failure that figures need.
-#[derive(Debug)]
-pub(super) struct FailureFacts {
-    pub(super) started_at: Timestamp,
-    pub(super) finished_at: Option<Timestamp>,
-    /// Time to restore in nanoseconds; without meaning while the failure is open.
-    pub(super) restored_ns: i64,
 }
 
 /// Failures, gathered by kind until all deployments are there to be linked to.

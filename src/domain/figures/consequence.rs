@@ -1,7 +1,15 @@
-//! Outcome of a deployment that failures are linked to.
+//! Outcome of a deployment that failures are linked to, from the facts of these.
 
-use super::basis::FailureFacts;
 use crate::domain::timestamp::Timestamp;
+
+/// Other facts of a failure that figures need.
+#[derive(Debug)]
+pub(super) struct FailureFacts {
+    pub(super) started_at: Timestamp,
+    pub(super) finished_at: Option<Timestamp>,
+    /// Time to restore in nanoseconds; without meaning while the failure is open.
+    pub(super) restored_ns: i64,
+}
 
 /// Time to recover from a failed deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::{HashMap, HashSet};
-use serde::{Deserialize, Serialize};
 
+use super::answer::Elsewhere;
 use super::basis::Basis;
 use super::calendar::Periods;
 use super::names::Name;
@@ -13,26 +13,6 @@ use super::tally::Tally;
 
 /// More lines help nobody to find the mistake.
 const MOST_NAMED: usize = 10;
-
-/// A service, or the team of incidents without one, that has incidents in an env and deployments in others only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Elsewhere {
-    /// The service, or the team.
-    pub name: String,
-    /// The env of the incidents, in which it has no deployment in the period.
-    pub env: String,
-    /// The envs in which it has deployments in the period, the busiest first, at most ten.
-    pub other_envs: Vec<String>,
-}
-
-impl Elsewhere {
-    /// A sentence for people.
-    pub fn sentence(&self) -> String {
-        let Self { name, env, other_envs } = self;
-        let envs = if other_envs.len() == 1 { "env" } else { "envs" };
-        format!("{name} has deployments in {envs} {}, none in {env}", other_envs.join(", "))
-    }
-}
 
 /// Owner of an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

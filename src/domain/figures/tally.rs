@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::basis::{Basis, FailureFacts, FailureKind};
+use super::basis::{Basis, FailureKind};
 use super::calendar::Periods;
-use super::consequence::Recovery;
+use super::consequence::{FailureFacts, Recovery};
 use super::deployed::{Became, DeploymentKind, Line};
 use super::durations::{Durations, RecoveryTimes};
 use super::names::{Name, number};

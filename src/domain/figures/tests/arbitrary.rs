@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -13,6 +14,7 @@ use super::failure;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Failure, Flag, State};
 use crate::domain::id::DeploymentId;
+use crate::domain::timestamp::Timestamp;
 
 /// A Thursday. Clocks are put back on the Sunday after it.
 const FIRST: &str = "2026-10-22T00:00:00Z";

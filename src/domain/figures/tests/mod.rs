@@ -6,11 +6,14 @@ mod worked;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::*;
 use crate::domain::deployment::tests::{deployment, time};
 use crate::domain::deployment::{Deployment, Deployments};
 use crate::domain::failure::{Failure, Flag, Source, State};
 use crate::domain::id::FailureId;
+use crate::domain::timestamp::Timestamp;
 
 /// Basis as the store builds it, with each failure linked to the deployment that it names.
 pub(crate) fn basis(failures: &[Failure], deployments: &Deployments) -> Basis {

@@ -1,10 +1,13 @@
 //! A day and the end of a month, computed by hand.
 
+use jiff::tz::TimeZone;
+
 use super::super::*;
 use super::{
     Deployment, Failure, State, deployment, failure, lasting, linked_to, of_services, open, question, rows,
     time,
 };
+use crate::domain::timestamp::Timestamp;
 
 /// Deployments: 1, 2 and 3 of checkout, 4 of it to staging, 5 and 6 of search.
 fn deployments() -> [Deployment; 6] {

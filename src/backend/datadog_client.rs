@@ -1,0 +1,131 @@
+//! What all requests to Datadog have in common: the keys, the envelope, and the limits of tags.
+
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use serde::Serialize;
+
+use super::answer;
+use super::protocol::{Reply, SetupError, header};
+use super::text::{shown, unique_within};
+use crate::config;
+use crate::domain::retry::Verdict;
+use crate::domain::timestamp::Timestamp;
+use crate::http_client;
+
+const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
+const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key");
+
+/// Datadog: `custom_tags`, up to 100.
+pub(super) const MOST_TAGS: usize = 100;
+/// Datadog: a tag has up to 200 characters, with its key. Attributes that it shows as tags are held to that, too.
+pub(super) const LONGEST_TAG_CHARS: usize = 200;
+
+/// Requests with the keys that they need.
+#[derive(Clone)]
+pub(super) struct Client {
+    api_key: HeaderValue,
+    /// Without it nothing can be deleted or marked.
+    application_key: Option<HeaderValue>,
+    http: reqwest::Client,
+}
+
+impl Client {
+    pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
+        let api_key = header("api_key", "", entry.api_key.as_ref())?;
+        Ok(Self {
+            api_key: api_key.ok_or(SetupError::Missing("api_key"))?,
+            application_key: header("application_key", "", entry.application_key.as_ref())?,
+            http: http_client::client(entry.timeout.get(), &entry.url.get())?,
+        })
+    }
+
+    /// `true` if records can be deleted and marked.
+    pub(super) fn has_application_key(&self) -> bool {
+        self.application_key.is_some()
+    }
+
+    /// Tells of something whole.
+    pub(super) async fn post(&self, url: &reqwest::Url, body: Vec<u8>, now: Timestamp) -> Reply {
+        let request = self.http.post(url.clone()).header(API_KEY, self.api_key.clone());
+        let request = request.header(CONTENT_TYPE, "application/json").body(body);
+        answer::reply(request.send().await, now).await
+    }
+
+    /// Deletes a record. A 404 counts as success: the record is gone.
+    pub(super) async fn delete(&self, url: &reqwest::Url, id: &str, now: Timestamp) -> Reply {
+        match self.with_both_keys(self.http.delete(below(url, id)), now).await {
+            reply @ Reply { status: Some(404), .. } => Reply { verdict: Verdict::Sent, error: None, ..reply },
+            reply => reply,
+        }
+    }
+
+    /// Changes what is there.
+    pub(super) async fn patch(&self, url: &reqwest::Url, id: &str, body: Vec<u8>, now: Timestamp) -> Reply {
+        let request = self.http.patch(below(url, id)).header(CONTENT_TYPE, "application/json");
+        self.with_both_keys(request.body(body), now).await
+    }
+
+    /// Sends both keys. A 401 or 403 does not say which one is refused, so it holds up only requests that need the
+    /// application key.
+    async fn with_both_keys(&self, request: reqwest::RequestBuilder, now: Timestamp) -> Reply {
+        let mut request = request.header(API_KEY, self.api_key.clone());
+        if let Some(key) = &self.application_key {
+            request = request.header(APPLICATION_KEY, key.clone());
+        }
+        answer::reply(request.send().await, now).await
+    }
+}
+
+/// The address of one of them. An id has no letter that would have to be escaped.
+fn below(url: &reqwest::Url, id: &str) -> reqwest::Url {
+    let mut url = url.clone();
+    url.set_path(&format!("{}/{id}", url.path()));
+    url
+}
+
+/// Envelope of every request body.
+#[derive(Serialize)]
+pub(super) struct Request<A> {
+    pub(super) data: Data<A>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Data<A> {
+    pub(super) attributes: A,
+}
+
+/// A full commit and its repository: both or neither. Datadog: `^[a-fA-F0-9]{40,}$`.
+#[derive(Serialize)]
+pub(super) struct Git<'a> {
+    repository_url: String,
+    commit_sha: &'a str,
+}
+
+impl<'a> Git<'a> {
+    pub(super) fn of(repository_url: Option<&'a String>, commit_sha: Option<&'a String>) -> Option<Self> {
+        let is_full = |sha: &&String| sha.len() >= 40 && sha.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let (repository_url, commit_sha) = repository_url.zip(commit_sha.filter(is_full))?;
+        Some(Self { repository_url: shown(repository_url), commit_sha })
+    }
+}
+
+/// A tag as long as Datadog takes it. One that is cut still differs from all others.
+pub(super) fn tag(tag: &str) -> String {
+    unique_within(tag, LONGEST_TAG_CHARS)
+}
+
+/// The value of a tag of this key.
+pub(super) fn tag_value(key: &str, value: &str) -> String {
+    unique_within(value, LONGEST_TAG_CHARS - key.len() - ":".len())
+}
+
+/// No more tags than Datadog takes, and none twice.
+pub(super) fn as_taken(tags: impl Iterator<Item = String>) -> Vec<String> {
+    let mut taken: Vec<String> = Vec::new();
+    for sent in tags {
+        let tag = tag(&sent);
+        if taken.len() < MOST_TAGS && tag.contains(':') && !taken.contains(&tag) {
+            taken.push(tag);
+        }
+    }
+    taken
+}

@@ -1,0 +1,12 @@
+//! Texts as DevLake takes them.
+
+use crate::domain::timestamp::Timestamp;
+
+/// DevLake: its columns `issue_key`, `url`, `priority`, `severity` and `component` are `varchar(255)`, and a longer text
+/// gets 500 for ever. Its titles have no limit; they are cut alike, because they are shown in one line.
+pub(super) const LONGEST_CHARS: usize = 255;
+
+/// RFC 3339 with an offset in digits.
+pub(super) fn date(at: Timestamp) -> String {
+    at.to_string().replace('Z', "+00:00")
+}

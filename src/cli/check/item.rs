@@ -1,0 +1,37 @@
+//! Items that are checked.
+
+use std::fmt;
+
+/// Result of checking an item.
+pub(super) enum Finding {
+    /// The item is in order.
+    Ok(String),
+    /// The daemon runs, but hardly as it is meant to.
+    Warn(String),
+    /// The daemon does not run.
+    Wrong(String),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Ok(detail) | Self::Warn(detail) | Self::Wrong(detail)) = self;
+        f.write_str(detail)
+    }
+}
+
+/// Item that was checked, and the result.
+pub(super) struct Item {
+    pub(super) name: String,
+    pub(super) finding: Finding,
+}
+
+impl Item {
+    pub(super) fn new(name: impl Into<String>, finding: Finding) -> Self {
+        Self { name: name.into(), finding }
+    }
+
+    /// Something that either works or does not.
+    pub(super) fn tried(name: impl Into<String>, result: Result<String, String>) -> Self {
+        Self::new(name, result.map_or_else(Finding::Wrong, Finding::Ok))
+    }
+}

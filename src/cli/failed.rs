@@ -1,0 +1,51 @@
+//! The ways in which a command fails.
+
+use std::fmt;
+
+use crate::config::{Problem, Problems};
+
+/// Reason that a command failed, with its exit status.
+pub(super) enum Failed {
+    /// It was tried, and did not work.
+    Tried(anyhow::Error),
+    /// The usage or the configuration is wrong.
+    Usage(anyhow::Error),
+    /// The store is in doubt: start again.
+    InDoubt(anyhow::Error),
+}
+
+impl Failed {
+    /// 1: tried and failed. 2: usage or configuration. 74 (`EX_IOERR`): the disk; to be restarted.
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Tried(_) => 1,
+            Self::Usage(_) => 2,
+            Self::InDoubt(_) => 74,
+        }
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Tried(error) | Self::Usage(error) | Self::InDoubt(error)) = self;
+        write!(f, "{error:#}")
+    }
+}
+
+impl From<anyhow::Error> for Failed {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Tried(error)
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::Usage(problem.into())
+    }
+}
+
+impl From<Problems> for Failed {
+    fn from(problems: Problems) -> Self {
+        Self::Usage(problems.into())
+    }
+}
