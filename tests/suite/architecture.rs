@@ -1,13 +1,17 @@
 //! The rules that ARCHITECTURE.md states, held to.
 
+mod imports;
+
 use std::path::{Path, PathBuf};
+
+use self::imports::{Crate, Module, circles};
 
 /// The floors, bottom first. A module may use its own floor's and lower ones.
 const FLOORS: [&[&str]; 4] = [
     &["domain"],
     &["pagerduty", "backend", "catalog", "store"],
     &["http", "forward"],
-    &["cli", "run", "embedded", "main"],
+    &["cli", "run", "embedded", "lib", "main"],
 ];
 
 /// The side, for floor 1 and up. It uses the domain and itself only.
@@ -49,12 +53,24 @@ fn shipped(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap_or_default()
 }
 
-/// The modules that the file names by `crate::`; a name that the crate exports is its module's (`Embedded`).
-fn used(text: &str) -> impl Iterator<Item = String> {
-    shipped(text).split("crate::").skip(1).map(|used| {
-        let name: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-        name.to_lowercase()
-    })
+/// The crate's files, and which uses which.
+fn imports() -> Crate {
+    Crate::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+}
+
+/// Calls `check` with the file, its module of the top level, and that of a file that it uses, for each such pair.
+fn each_import(check: impl Fn(&Path, &str, &str)) {
+    let imports = imports();
+    for (from, uses) in imports.arrows() {
+        for to in uses {
+            check(imports.file(from), top(from), top(to));
+        }
+    }
+}
+
+/// The module of the top level that a module is, or is in.
+fn top(module: &Module) -> &str {
+    module.first().map_or("lib", String::as_str)
 }
 
 fn module(path: &Path) -> String {
@@ -67,36 +83,46 @@ fn floor(module: &str) -> Option<usize> {
 
 #[test]
 fn imports_point_down_only() {
-    for (path, text) in sources() {
-        let from = module(&path);
-        let Some(from_floor) = floor(&from) else { continue };
-        for to in used(&text) {
-            let to_floor = floor(&to).unwrap_or(0);
-            assert!(to_floor <= from_floor, "{}: {from} must not know {to}", path.display());
-            assert!(!STRANGERS.contains(&(&from, &to)), "{}: {from} and {to} are strangers", path.display());
-            assert!(
-                from != "domain" || to == "domain",
-                "{}: the domain knows nothing but itself",
-                path.display()
-            );
-        }
-    }
+    each_import(|file, from, to| {
+        let (Some(from_floor), Some(to_floor)) = (floor(from), floor(to)) else { return };
+        assert!(to_floor <= from_floor, "{}: {from} must not know {to}", file.display());
+        assert!(!STRANGERS.contains(&(from, to)), "{}: {from} and {to} are strangers", file.display());
+    });
+}
+
+#[test]
+fn the_domain_knows_nothing_but_itself() {
+    each_import(|file, from, to| {
+        assert!(from != "domain" || to == "domain", "{}: the domain must not know {to}", file.display());
+    });
 }
 
 #[test]
 fn the_side_knows_the_domain_and_itself() {
-    for (path, text) in sources() {
-        let from = module(&path);
-        if !SIDE.contains(&from.as_str()) {
-            continue;
-        }
-        for to in used(&text) {
-            let is_fine = to == "domain"
-                || SIDE.contains(&to.as_str())
-                || (from.as_str(), to.as_str()) == SIDE_TO_FLOOR;
-            assert!(is_fine, "{}: the side must not know {to}", path.display());
-        }
-    }
+    each_import(|file, from, to| {
+        let is_fine =
+            !SIDE.contains(&from) || to == "domain" || SIDE.contains(&to) || (from, to) == SIDE_TO_FLOOR;
+        assert!(is_fine, "{}: the side must not know {to}", file.display());
+    });
+}
+
+/// Still has circles of its own.
+const NOT_YET_UNTIED: &str = "store";
+
+/// Files that use each other, directly or around, can only be understood, tested and changed together.
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let imports = imports();
+    let shown = |circle: Vec<&Module>| {
+        circle.into_iter().map(|module| imports.file(module).display().to_string()).collect::<Vec<_>>()
+    };
+    let is_tied = |circle: &Vec<&Module>| circle.iter().any(|module| top(module) != NOT_YET_UNTIED);
+    let circles: Vec<String> = circles(&imports.arrows())
+        .into_iter()
+        .filter(is_tied)
+        .map(|circle| shown(circle).join(" -> "))
+        .collect();
+    assert!(circles.is_empty(), "files use each other in a circle:\n{}", circles.join("\n"));
 }
 
 #[test]
@@ -104,7 +130,7 @@ fn every_module_has_its_place() {
     for (path, _) in sources() {
         let module = module(&path);
         assert!(
-            module == "lib" || floor(&module).is_some() || SIDE.contains(&module.as_str()),
+            floor(&module).is_some() || SIDE.contains(&module.as_str()),
             "{}: on no floor, and not on the side",
             path.display()
         );
