@@ -7,14 +7,42 @@ use jiff::tz::TimeZone;
 use crate::domain::figures::{Basis, By, Env, Interval, Question, Report, report, reports};
 use crate::domain::timestamp::Timestamp;
 
-/// The periods that can be chosen, in days.
-pub(super) const PERIODS: [u64; 3] = [7, 30, 90];
+/// Period that can be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Period {
+    /// 7 days.
+    Week,
+    /// 30 days.
+    Month,
+    /// 90 days.
+    Quarter,
+}
+
+impl Period {
+    /// All of them, in the order of the enum.
+    pub(super) const ALL: [Self; 3] = [Self::Week, Self::Month, Self::Quarter];
+
+    /// Number of days.
+    pub(super) const fn days(self) -> u64 {
+        match self {
+            Self::Week => 7,
+            Self::Month => 30,
+            Self::Quarter => 90,
+        }
+    }
+
+    /// The period of so many days.
+    pub(super) fn of_days(days: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|period| period.days() == days)
+    }
+}
+
 /// Time that the trend goes back, so that there are weeks to compare. No period that can be chosen is longer.
 pub(super) const TREND_SPAN: Duration = Duration::from_hours(13 * 7 * 24);
 
 /// The figures of every period.
 pub(super) struct Boards {
-    by_period: [Board; PERIODS.len()],
+    by_period: [Board; Period::ALL.len()],
     /// Figures of all by week, however long the period is.
     pub(super) trend: Report,
     /// Start of each week, also of those in which nothing happened.
@@ -42,8 +70,8 @@ impl Boards {
             interval: Some(Interval::Week),
             timezone: timezone.clone(),
         };
-        let by_period = PERIODS.map(|days| {
-            let since = now.saturating_sub(Duration::from_hours(24 * days));
+        let by_period = Period::ALL.map(|period| {
+            let since = now.saturating_sub(Duration::from_hours(24 * period.days()));
             let question = Question { since, interval: None, ..question.clone() };
             let [all, by_service, by_team] = reports(&question, [By::None, By::Service, By::Team], basis);
             Board { all, by_service, by_team }
@@ -54,8 +82,8 @@ impl Boards {
         Self { by_period, trend: report(&question, basis), weeks: question.starts() }
     }
 
-    /// Board of so many days; of the shortest period if no board has so many.
-    pub(super) fn of(&self, days: u64) -> &Board {
-        &self.by_period[PERIODS.iter().position(|period| *period == days).unwrap_or_default()]
+    /// Board of a period.
+    pub(super) fn of(&self, period: Period) -> &Board {
+        &self.by_period[period as usize]
     }
 }

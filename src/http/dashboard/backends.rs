@@ -21,7 +21,7 @@ pub(super) fn rows(shown: &Shown) -> Vec<HealthRow> {
             "{} not accepted in several attempts, while the backend accepts others: it may never accept them (or it shows \
              an older state, and refused to be sent the newest one once more). See `pagerduty-dora outbox`, where they \
              are marked as suspect; `outbox retry ID` tries one now, `outbox discard ID` gives one up.",
-            count(usize::try_from(outbox.suspect).unwrap_or(usize::MAX), "row")
+            count(outbox.suspect, "row")
         ),
         must_act: true,
     }));
@@ -29,7 +29,7 @@ pub(super) fn rows(shown: &Shown) -> Vec<HealthRow> {
 }
 
 fn row(shown: &Shown, standing: &Standing) -> HealthRow {
-    let waiting = count(usize::try_from(standing.waiting).unwrap_or_default(), "row");
+    let waiting = count(standing.waiting, "row");
     let since = standing.since.map(|at| format!(" for {}", ago(shown.now, at))).unwrap_or_default();
     let next = standing.next_attempt_at.map_or_else(|| NOTHING.to_owned(), second);
     let says = match standing.state {

@@ -8,7 +8,7 @@ use super::shown::Shown;
 use super::words::{NOTHING, ago, count, duration, maybe, minute, percent, said};
 use crate::domain::figures::{Report, Row};
 use crate::domain::timestamp::Timestamp;
-use crate::http::boards::PERIODS;
+use crate::http::boards::Period;
 
 pub(super) fn tiles(shown: &Shown) -> Markup {
     let (all, computed_at) = (&shown.board().all, shown.figures.at);
@@ -19,9 +19,9 @@ pub(super) fn tiles(shown: &Shown) -> Markup {
                 h2 #figures { "The figures" }
                 nav aria-label="Period" {
                     ul {
-                        @for days in PERIODS {
+                        @for period in Period::ALL {
                             li {
-                                @let current = (days == shown.days).then_some("page");
+                                @let (days, current) = (period.days(), (period == shown.period).then_some("page"));
                                 a href={ "/?days=" (days) "#figures" } aria-current=[current] { (days) " days" }
                             }
                         }

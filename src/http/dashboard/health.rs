@@ -80,7 +80,7 @@ fn quarantine(shown: &Shown) -> HealthRow {
         n => format!(
             "{} not understood: kept, and part of no failure. A newer version of the program may read them: \
              `pagerduty-dora quarantine retry --all` reads them again.",
-            count(usize::try_from(n).unwrap_or(usize::MAX), "signed webhook")
+            count(n, "signed webhook")
         ),
     };
     HealthRow { about: QUARANTINE.to_owned(), says, must_act: quarantined > 0 }

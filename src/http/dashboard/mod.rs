@@ -30,7 +30,7 @@ use self::form::{RetryForm, is_ours, not_ours};
 use self::page::notice;
 use self::shown::Shown;
 use super::api_error::ApiError;
-use super::boards::PERIODS;
+use super::boards::Period;
 use super::failures::{Failures, Told, UNKNOWN_FAILURE};
 use super::figures::Figures;
 use super::outbox::Outbox;
@@ -46,8 +46,8 @@ use crate::store::{Filter, Order, OutboxFilter, RowState, Store};
 
 /// Number of failures and dead letters that are listed.
 const LISTED: usize = 25;
-/// Default period, in days.
-const DEFAULT_DAYS: u64 = 30;
+/// Period that is shown where none is chosen.
+const DEFAULT_PERIOD: Period = Period::Month;
 /// Nothing from elsewhere, no script, no frame around it; forms go to where the page came from.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -93,14 +93,14 @@ pub(super) struct Dashboard {
 
 /// Period of the figures.
 pub(super) struct DashboardQuery {
-    days: Option<u64>,
+    days: Option<Period>,
 }
 
 impl FromQuery for DashboardQuery {
     const NAMES: &'static [&'static str] = &["days"];
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
-        Ok(Self { days: parameters.number("days")? })
+        Ok(Self { days: parameters.number("days")?.and_then(Period::of_days) })
     }
 }
 
@@ -109,12 +109,12 @@ pub(super) async fn index(
     State(dashboard): State<Arc<Dashboard>>,
     query: Option<TypedQuery<DashboardQuery>>,
 ) -> Result<Html<String>, ApiError> {
-    let days = query.and_then(|TypedQuery(query)| query.days).filter(|days| PERIODS.contains(days));
-    dashboard.shown(days.unwrap_or(DEFAULT_DAYS)).await.map(|shown| overview::overview(&shown))
+    let period = query.and_then(|TypedQuery(query)| query.days).unwrap_or(DEFAULT_PERIOD);
+    dashboard.shown(period).await.map(|shown| overview::overview(&shown))
 }
 
 impl Dashboard {
-    async fn shown(&self, days: u64) -> Result<Shown, ApiError> {
+    async fn shown(&self, period: Period) -> Result<Shown, ApiError> {
         let (now, env, token) =
             (self.clock.now(), self.policy.default_env.clone(), self.token.shown().to_owned());
         let backends = self.recipients.iter().map(|recipient| recipient.name.clone()).collect();
@@ -129,7 +129,7 @@ impl Dashboard {
             };
             let dead = OutboxFilter { state: Some(RowState::Dead), limit: LISTED, ..OutboxFilter::default() };
             Ok(Shown {
-                days,
+                period,
                 now,
                 last_received_at: reader.last_received_at()?,
                 received,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::timestamp::Timestamp;
-use crate::http::boards::{Board, Boards};
+use crate::http::boards::{Board, Boards, Period};
 use crate::http::kept::Computed;
 use crate::http::requests::LastRequests;
 use crate::store::{Gauges, ListedFailure, OutboxRow, Trouble};
@@ -12,8 +12,8 @@ use crate::store::{Gauges, ListedFailure, OutboxRow, Trouble};
 pub(super) struct Shown {
     /// Env of the figures.
     pub(super) env: String,
-    /// Number of days that the figures go back.
-    pub(super) days: u64,
+    /// Period of the figures.
+    pub(super) period: Period,
     /// Now.
     pub(super) now: Timestamp,
     /// Time at which the last event was received.
@@ -45,6 +45,6 @@ pub(super) struct Shown {
 impl Shown {
     /// The figures of the period that is shown.
     pub(super) fn board(&self) -> &Board {
-        self.figures.answer.of(self.days)
+        self.figures.answer.of(self.period)
     }
 }

@@ -1,5 +1,7 @@
 //! Wording of the pages.
 
+use std::fmt::Display;
+
 use maud::{Markup, html};
 
 use crate::domain::failure::State;
@@ -62,8 +64,9 @@ pub(super) fn percent(ratio: Option<f64>) -> String {
 }
 
 /// `1 incident`, `2 incidents`.
-pub(super) fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+pub(super) fn count<N: Copy + Display + PartialEq + From<u8>>(n: N, what: &str) -> String {
+    let plural = if n == N::from(1) { "" } else { "s" };
+    format!("{n} {what}{plural}")
 }
 
 /// `812 B`, `4.2 MiB`.
