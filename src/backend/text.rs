@@ -6,7 +6,7 @@ use reqwest::Url;
 use sha2::{Digest, Sha256};
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::domain::printable::is_blank;
+use crate::domain::name::is_blank;
 
 /// Texts for people are cut here where a backend holds more.
 pub(super) const LONGEST_CHARS: usize = 1_000;

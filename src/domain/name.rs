@@ -4,13 +4,18 @@
 ///
 /// Holds for every text that something is called by or found by: services, teams, envs, versions, titles, priorities.
 pub fn name(text: &str) -> Option<&str> {
-    let name = text.trim_matches(is_blank);
-    name.chars().any(|c| !is_invisible(c)).then_some(name)
+    let name = text.trim_matches(surrounds);
+    (!is_blank(name)).then_some(name)
 }
 
 /// The same where texts are compared: empty where nothing is named.
 pub fn trimmed(text: &str) -> &str {
     name(text).unwrap_or_default()
+}
+
+/// `true` if nobody would see anything of a text.
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(is_invisible)
 }
 
 /// The same for a text that may be missing.
@@ -21,23 +26,26 @@ pub fn named(text: Option<String>) -> Option<String> {
 }
 
 /// Letters that no name begins or ends with. Joiners are not among them: some scripts end words with one.
-fn is_blank(c: char) -> bool {
+fn surrounds(c: char) -> bool {
     c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
 /// Letters that nobody sees where they stand alone (Unicode: `Default_Ignorable_Code_Point`, and the blanks among the
 /// letters and symbols).
 pub(super) fn is_invisible(c: char) -> bool {
-    is_blank(c)
+    surrounds(c)
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -57,7 +65,10 @@ mod tests {
             "\u{2800}",
             "\u{3164}",
             "\u{fe0f}",
+            "\u{1bca0}\u{1d173}",
+            "\u{e0041}\u{e0100}",
         ] {
+            assert!(is_blank(blank), "{blank:?}");
             assert_eq!(name(blank), None, "{blank:?}");
             assert_eq!(named(Some(blank.to_owned())), None, "{blank:?}");
         }
@@ -73,5 +84,20 @@ mod tests {
         assert_eq!(name("0"), Some("0"));
         assert_eq!(name("\u{1f469}\u{200d}\u{1f4bb}"), Some("\u{1f469}\u{200d}\u{1f4bb}"));
         assert_eq!(name("-"), Some("-"));
+    }
+
+    #[test]
+    fn whatever_can_be_seen_is_not_blank() {
+        for text in [".", "0", "\u{fffd}", " a ", "\u{1f469}\u{200d}\u{1f692}"] {
+            assert!(!is_blank(text), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_missing_exactly_where_the_text_is_blank(text in "[\u{0}-\u{20}\u{a0}\u{200b}-\u{200f}\u{e0000}-\u{e0fff}a.]{0,6}") {
+            prop_assert_eq!(name(&text).is_none(), is_blank(&text));
+            prop_assert!(is_blank(&text) || trimmed(&text).chars().any(|c| !is_invisible(c)));
+        }
     }
 }

@@ -20,21 +20,6 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Tells whether nobody would see anything of a text: it is no name.
-pub fn is_blank(text: &str) -> bool {
-    let is_unseen = |c: char| {
-        c.is_whitespace()
-            || steers(c)
-            || is_tag(c)
-            // Joiners, variation selectors, and letters that are made to be empty.
-            || matches!(c,
-                '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-                | '\u{200c}' | '\u{200d}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}'
-                | '\u{e0100}'..='\u{e01ef}')
-    };
-    text.chars().all(is_unseen)
-}
-
 /// JSON as a terminal may be given it: what would steer the terminal is written as `\u` and four digits, which every
 /// reader of JSON takes for the same character. Nothing of it stands outside of strings.
 pub fn escaped_json(json: &str) -> String {
@@ -129,18 +114,6 @@ mod tests {
             "שָׁלוֹם",
         ] {
             assert_eq!(printable(text), text);
-        }
-    }
-
-    #[test]
-    fn what_nobody_sees_is_blank() {
-        for text in
-            ["", " ", "\t\n", "\u{a0}\u{3000}", "\u{200b}\u{feff}", "\u{200d}", "\u{3164}", "\u{2800}"]
-        {
-            assert!(is_blank(text), "{text:?}");
-        }
-        for text in [".", "0", "\u{fffd}", " a ", "👩‍🚒"] {
-            assert!(!is_blank(text), "{text:?}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use maud::{Markup, html};
 
 use crate::domain::failure::State;
+use crate::domain::name::is_blank;
 use crate::domain::printable::printable;
 use crate::domain::span::span;
 use crate::domain::timestamp::Timestamp;
@@ -42,7 +43,7 @@ pub(super) fn cut_in_the_middle(id: &str) -> String {
 
 /// Name of a failure on the pages: its title, or else its id.
 pub(super) fn name(title: Option<&str>, id: &str) -> String {
-    said(title.filter(|title| !title.trim().is_empty()).unwrap_or(id))
+    said(title.filter(|title| !is_blank(title)).unwrap_or(id))
 }
 
 /// Names, one after the other.
