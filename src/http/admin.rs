@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::dashboard::Dashboard;
 use super::failures::Failures;
-use super::figures::{Figures, Source};
+use super::figures::{FigureInputs, Figures};
 use super::metrics::Scrapes;
 use super::outbox::Outbox;
 use super::probes::Readiness;
@@ -51,7 +51,7 @@ pub struct Admin {
 
 /// One part for each group of handlers.
 #[derive(Clone)]
-pub(super) struct Parts {
+pub(super) struct AdminParts {
     readiness: Arc<Readiness>,
     failures: Arc<Failures>,
     pub(super) figures: Arc<Figures>,
@@ -63,14 +63,14 @@ pub(super) struct Parts {
     token: Arc<Token>,
 }
 
-impl From<Admin> for Parts {
+impl From<Admin> for AdminParts {
     fn from(admin: Admin) -> Self {
         let Admin { store, clock, policy, timezone, recipients, .. } = admin;
         let log = ReadLog::default();
         let reads = StoreReads::new(admin.reader, log.clone());
-        let source =
-            Source { reader: admin.figures, policy: Arc::clone(&policy), timezone: timezone.clone() };
-        let figures = Arc::new(Figures::new(source, Arc::clone(&clock), log));
+        let inputs =
+            FigureInputs { reader: admin.figures, policy: Arc::clone(&policy), timezone: timezone.clone() };
+        let figures = Arc::new(Figures::new(inputs, Arc::clone(&clock), log));
         let token = Arc::new(admin.token);
         Self {
             readiness: Arc::new(Readiness {
@@ -119,8 +119,8 @@ impl From<Admin> for Parts {
 /// Gives a handler that asks for one part just that one.
 macro_rules! part {
     ($($field:ident: $part:ty),+ $(,)?) => {
-        $(impl FromRef<Parts> for Arc<$part> {
-            fn from_ref(parts: &Parts) -> Self {
+        $(impl FromRef<AdminParts> for Arc<$part> {
+            fn from_ref(parts: &AdminParts) -> Self {
                 Self::clone(&parts.$field)
             }
         })+

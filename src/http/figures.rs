@@ -26,7 +26,7 @@ const SCRAPE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The figures, computed on connections of their own: who asks for something else does not wait for them.
 pub(super) struct Figures {
-    source: Source,
+    inputs: FigureInputs,
     clock: Arc<dyn Clock>,
     gauges: Kept<String>,
     boards: Kept<Boards>,
@@ -36,7 +36,7 @@ pub(super) struct Figures {
 
 /// Reader of the rows, and the settings that figures depend on.
 #[derive(Clone)]
-pub(super) struct Source {
+pub(super) struct FigureInputs {
     /// Reads from the store; nothing else should use it.
     pub(super) reader: FiguresReader,
     /// Policy, which names the usual env.
@@ -45,7 +45,7 @@ pub(super) struct Source {
     pub(super) timezone: TimeZone,
 }
 
-impl Source {
+impl FigureInputs {
     fn gauges(&self, basis: &Basis, now: Timestamp) -> Computed<String> {
         #[expect(clippy::expect_used, reason = "writing to a String does not fail")]
         let answer = dora::text(basis, now, &self.policy.default_env).expect("a String takes all text");
@@ -59,19 +59,19 @@ impl Source {
 }
 
 impl Figures {
-    /// Figures of this source. Reads that fail go to `log`.
-    pub(super) fn new(source: Source, clock: Arc<dyn Clock>, log: ReadLog) -> Self {
+    /// Figures of these inputs. Reads that fail go to `log`.
+    pub(super) fn new(inputs: FigureInputs, clock: Arc<dyn Clock>, log: ReadLog) -> Self {
         let turns = Turns::new(log);
         let (gauges, boards) = (Kept::new(true, turns.clone()), Kept::new(false, turns.clone()));
-        Self { source, clock, gauges, boards, turns, late: LogLimit::default() }
+        Self { inputs, clock, gauges, boards, turns, late: LogLimit::default() }
     }
 
     /// The figures for Prometheus, where they are there in time.
     pub(super) async fn gauges(&self, now: Timestamp) -> Option<Arc<Computed<String>>> {
-        let source = self.source.clone();
+        let inputs = self.inputs.clone();
         let compute = move || {
-            let basis = source.reader.basis(now.saturating_sub(dora::LONGEST_WINDOW), now)?;
-            Ok(source.gauges(&basis, now))
+            let basis = inputs.reader.basis(now.saturating_sub(dora::LONGEST_WINDOW), now)?;
+            Ok(inputs.gauges(&basis, now))
         };
         let gauges = self.gauges.within(SCRAPE_PATIENCE, now, compute).await;
         if gauges.is_none()
@@ -89,10 +89,10 @@ impl Figures {
 
     /// Figures for the dashboard.
     pub(super) async fn boards(&self, now: Timestamp) -> Result<Arc<Computed<Boards>>, ApiError> {
-        let source = self.source.clone();
+        let inputs = self.inputs.clone();
         let compute = move || {
-            let basis = source.reader.basis(now.saturating_sub(TREND_SPAN), now)?;
-            Ok(source.boards(&basis, now))
+            let basis = inputs.reader.basis(now.saturating_sub(TREND_SPAN), now)?;
+            Ok(inputs.boards(&basis, now))
         };
         self.boards.get(now, compute).await
     }
@@ -102,10 +102,10 @@ impl Figures {
 pub(super) async fn prepare(figures: Arc<Figures>) {
     let ahead = Arc::clone(&figures);
     let compute = move || {
-        let (now, source) = (ahead.clock.now(), &ahead.source);
-        let basis = source.reader.basis(now.saturating_sub(TREND_SPAN.max(dora::LONGEST_WINDOW)), now)?;
-        ahead.gauges.keep_ahead(source.gauges(&basis, now));
-        ahead.boards.keep_ahead(source.boards(&basis, now));
+        let (now, inputs) = (ahead.clock.now(), &ahead.inputs);
+        let basis = inputs.reader.basis(now.saturating_sub(TREND_SPAN.max(dora::LONGEST_WINDOW)), now)?;
+        ahead.gauges.keep_ahead(inputs.gauges(&basis, now));
+        ahead.boards.keep_ahead(inputs.boards(&basis, now));
         Ok(())
     };
     // A failure has been logged, and whoever asks is told.
@@ -147,7 +147,7 @@ pub(super) async fn report(
         env: query.env.as_deref(),
         interval: query.interval,
     };
-    let Source { reader, policy, timezone } = figures.source.clone();
+    let FigureInputs { reader, policy, timezone } = figures.inputs.clone();
     let question = asked.question(figures.clock.now(), &timezone, &policy.default_env, "");
     let question = question.map_err(ApiError::bad_query)?;
     figures.turns.take(move || reader.report(&question)).await.map(Json)

@@ -38,7 +38,7 @@ use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{any, delete, get, post};
 
-use self::admin::Parts;
+use self::admin::AdminParts;
 
 pub use admin::Admin;
 pub use budget::BodyBudget;
@@ -74,7 +74,7 @@ pub fn public(path: &str, intake: Intake, events_api: EventsApi, requests: Arc<R
 
 /// Routes for people and probes, and the work beside them by which nobody waits long for the figures.
 pub fn admin(admin: Admin, hosts: Hosts) -> (Router, impl Future<Output = ()> + Send + 'static) {
-    let parts = Parts::from(admin);
+    let parts = AdminParts::from(admin);
     let prepare = figures::prepare(Arc::clone(&parts.figures));
     let router = admin_router(parts)
         .layer(from_fn_with_state(Arc::new(hosts), hosts::guard))
@@ -88,7 +88,7 @@ async fn not_stored(mut response: Response) -> Response {
     response
 }
 
-fn admin_router(parts: Parts) -> Router {
+fn admin_router(parts: AdminParts) -> Router {
     let pages = Router::new()
         .route("/", get(dashboard::index))
         .route("/style.css", get(dashboard::style))
