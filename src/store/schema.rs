@@ -26,8 +26,7 @@ const READER_CACHE_KIB: u32 = 1024;
 /// (`checkpoint.rs`), because a disk syncs overwritten blocks faster than blocks that make a file longer.
 const WAL_LIMIT_BYTES: u32 = 16 * 1024 * 1024;
 
-/// Statements that a connection keeps prepared: more than there are, for each one too many would be prepared anew for
-/// every event.
+/// Statements that a connection keeps prepared: more than there are, so that none is prepared anew for each event.
 const STATEMENTS: usize = 512;
 
 /// Wait of a connection for another one's lock.
