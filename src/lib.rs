@@ -2,8 +2,8 @@
 //!
 //! The way of one webhook, file by file:
 //!
-//! 1. [`http`] reads it (`server`, `body`) and verifies it (`webhook`, by [`pagerduty::signature`]);
-//! 2. [`pagerduty::payload`] reads its [`domain::event::Heading`], what has to be known to keep it;
+//! 1. [`http`] reads it (`server`, `body`), and its source verifies it ([`sources::pagerduty::signature`]);
+//! 2. the source reads its [`domain::event::Heading`], what has to be known to keep it ([`sources::pagerduty::payload`]);
 //! 3. [`store`] keeps the event and syncs the disk; then it is answered 202;
 //! 4. in the same transaction, or after a rush, [`store`] reads the whole event from its body, folds it into its
 //!    incident ([`domain::history`]), evaluates the failure ([`domain::evaluate`]), and fills the outbox with what the
@@ -23,9 +23,9 @@ pub mod forward;
 pub mod http;
 mod http_client;
 mod log_limit;
-pub mod pagerduty;
 mod random;
 mod run;
+pub mod sources;
 pub mod store;
 pub mod telemetry;
 

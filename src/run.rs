@@ -20,9 +20,10 @@ use crate::config::{Config, HostName, Problem, Problems};
 use crate::domain::forwarding::Destination;
 use crate::domain::policy::Policy;
 use crate::forward::Forwarder;
-use crate::http::{self, Admin, BodyBudget, EventsApi, Hosts, Intake, Keys, Limits, Requests, Token};
-use crate::pagerduty::payload;
-use crate::pagerduty::signature::SigningSecrets;
+use crate::http::{
+    self, Admin, BodyBudget, EventsApi, Hosts, Intake, Keys, Limits, Requests, SourceRequests, Token,
+};
+use crate::sources::{self, Webhooks, pagerduty};
 use crate::store::{Ended, FiguresReader, MOST_UNFOLDED, OpenError, ReadError, Reader, Settings, Store};
 use crate::telemetry::metrics::Metrics;
 
@@ -37,7 +38,7 @@ const RETENTION_EVERY: Duration = Duration::from_hours(1);
 
 /// The two sockets, already listening.
 pub struct Listeners {
-    /// For PagerDuty and the pipelines.
+    /// For the sources of webhooks and the pipelines.
     pub public: TcpListener,
     /// For people and probes.
     pub admin: TcpListener,
@@ -175,13 +176,14 @@ impl Daemon {
             config.admin.hosts.iter().map(HostName::as_str),
         );
         let reader = Reader::open(&config.store.path, config.dora.link_window.get())?;
-        let requests = Requests::new(
-            Arc::clone(&self.metrics),
-            Arc::clone(&self.clock),
-            config.pagerduty.path.as_str(),
-            reader.last_received_at().map_err(RunError::Unreadable)?,
-        );
-        let public = self.public(config, &requests);
+        let sources = self.webhooks(config).into_iter().map(|webhooks| {
+            let accepted_at = reader.last_received_from(&webhooks.source.name)?;
+            let (metrics, clock) = (Arc::clone(&self.metrics), Arc::clone(&self.clock));
+            Ok(SourceRequests::new(webhooks, metrics, clock, accepted_at))
+        });
+        let sources = sources.collect::<Result<_, _>>().map_err(RunError::Unreadable)?;
+        let requests = Requests::new(Arc::clone(&self.metrics), Arc::clone(&self.clock), sources);
+        let public = self.public(&requests);
         let (admin, prepare) = http::admin(self.admin(config, requests, reader, stop)?, hosts);
         let mut servers = JoinSet::new();
         let mut ending = stop.clone();
@@ -197,8 +199,13 @@ impl Daemon {
         Ok(servers)
     }
 
-    /// Routes for PagerDuty and the pipelines.
-    fn public(&self, config: &Config, requests: &Arc<Requests>) -> Router {
+    /// Webhooks of every source that is configured. A new source adds its line here.
+    fn webhooks(&self, config: &Config) -> Vec<Webhooks> {
+        vec![pagerduty::webhooks(&config.pagerduty, &self.secrets.signing)]
+    }
+
+    /// Routes for the sources of webhooks and the pipelines.
+    fn public(&self, requests: &Arc<Requests>) -> Router {
         let budget = BodyBudget::default();
         let events_api = EventsApi {
             store: self.store.clone(),
@@ -208,16 +215,15 @@ impl Daemon {
             requests: Arc::clone(requests),
             keys: Keys::new(&self.secrets.events_api),
         };
-        let intake = Intake {
+        let intake = |source: &Arc<SourceRequests>| Intake {
             store: self.store.clone(),
-            secrets: SigningSecrets::new(&self.secrets.signing),
-            unverified: config.pagerduty.unverified,
-            budget,
+            budget: budget.clone(),
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
-            requests: Arc::clone(requests),
+            source: Arc::clone(source),
         };
-        http::public(config.pagerduty.path.as_str(), intake, events_api, Arc::clone(requests))
+        let intakes = requests.sources().iter().map(intake).collect();
+        http::public(intakes, events_api, Arc::clone(requests))
     }
 
     /// State of the admin listener's handlers.
@@ -281,7 +287,7 @@ fn open_store(
         policy: Arc::clone(policy),
         destinations: backends.iter().map(|backend| Arc::clone(backend) as Arc<dyn Destination>).collect(),
         link_window: config.dora.link_window.get(),
-        parse: payload::stored,
+        sources: sources::ALL,
         most_unfolded: MOST_UNFOLDED,
         observer: metrics,
     };

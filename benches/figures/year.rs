@@ -15,7 +15,8 @@ use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::deployment::Deployment;
 use pagerduty_dora::domain::id::DeploymentId;
 use pagerduty_dora::domain::timestamp::Timestamp;
-use pagerduty_dora::pagerduty::payload;
+use pagerduty_dora::sources;
+use pagerduty_dora::sources::pagerduty::{SOURCE, payload};
 use pagerduty_dora::store::{Delivery, MOST_UNFOLDED, Settings, Store};
 use pagerduty_dora::telemetry::metrics::Metrics;
 use tokio::task::JoinSet;
@@ -85,7 +86,7 @@ async fn build(path: &Path) -> anyhow::Result<()> {
         policy: Arc::new(catalog::policy(&config)?),
         destinations: Vec::new(),
         link_window: config.dora.link_window.get(),
-        parse: payload::stored,
+        sources: sources::ALL,
         most_unfolded: MOST_UNFOLDED,
         observer: Metrics::new([]),
     };
@@ -127,6 +128,7 @@ async fn write(store: &Store, n: u64, since: Timestamp) -> anyhow::Result<()> {
         let heading =
             payload::heading(body.as_bytes()).map_err(|error| anyhow::anyhow!("{error}: {body}"))?;
         let delivery = Delivery {
+            source: &SOURCE,
             id: None,
             received_at: heading.occurred_at,
             body: Bytes::from(body),

@@ -13,7 +13,6 @@ use super::text::{page, shown, title, unique_within, uri, within};
 use crate::config;
 use crate::domain::failure::{Evaluated, Failure, State};
 use crate::domain::forwarding::{Action, Frozen, Telling};
-use crate::domain::id::IncidentId;
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
 use crate::http_client;
@@ -202,7 +201,7 @@ fn event<'a>(
     Event {
         context: Context { specversion: SPECVERSION, id, source: SOURCE, r#type, timestamp },
         subject: Subject {
-            id: failure.incident.as_ref().map_or(failure.id.as_str(), IncidentId::as_str),
+            id: failure.incident.as_deref().unwrap_or(failure.id.as_str()),
             source: page(failure.url.as_ref())
                 .map(|page| page.origin().ascii_serialization())
                 .filter(|origin| origin.len() <= LONGEST_URI_CHARS),

@@ -115,7 +115,7 @@ fn issue(Evaluated { failure, details }: &Evaluated) -> Issue<'_> {
 /// The same for all revisions, and never the same for two failures.
 fn key(failure: &Failure) -> String {
     match &failure.incident {
-        Some(incident) => format!("PAGERDUTY-{incident}"),
+        Some(incident) => format!("{}-{incident}", failure.source.as_str().to_uppercase()),
         None => format!("API-{}", failure.id),
     }
 }

@@ -17,7 +17,7 @@ use crate::domain::explain::Why;
 use crate::domain::name::is_blank;
 use crate::domain::printable::printable;
 use crate::domain::span::span;
-use crate::pagerduty::payload;
+use crate::sources;
 use crate::store::{Found, FoundKind, Reader, Story, Today};
 
 #[derive(Args)]
@@ -51,7 +51,7 @@ const LISTINGS: &str =
 /// Failure or deployment that an id, or a part of one, names. An error, which names `listings`, if there is not exactly
 /// one.
 pub(super) fn only_one(reader: &Reader, id: &str, listings: &str) -> anyhow::Result<Found> {
-    let mut found = reader.find(id, MOST_NAMED + 1)?;
+    let mut found = reader.find(id, sources::ALL, MOST_NAMED + 1)?;
     match found.len() {
         0 => Err(nothing_known(id, listings)),
         1 => Ok(found.remove(0)),
@@ -77,7 +77,7 @@ fn explain_failure(options: &Options, config: &Config, reader: &Reader, id: &str
     let policy = catalog::policy(config)?;
     let recipients = config.recipients();
     let now = SystemClock.now();
-    let today = Today { policy: &policy, recipients: &recipients, now, parse: payload::stored };
+    let today = Today { policy: &policy, recipients: &recipients, now, sources: sources::ALL };
     let story = reader.story(id, today).map_err(anyhow::Error::from)?;
     let story = story.ok_or_else(|| nothing_known(&options.id, LISTINGS))?;
     match options.format.format {

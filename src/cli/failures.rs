@@ -107,7 +107,7 @@ fn row(failure: &Failure) -> Vec<String> {
     };
     vec![
         minute(&failure.started_at.to_string()),
-        failure.incident.as_ref().map_or_else(|| failure.id.to_string(), ToString::to_string),
+        failure.incident.clone().unwrap_or_else(|| failure.id.to_string()),
         or_dash(failure.title.as_ref()),
         if failure.services.is_empty() { "-".to_owned() } else { failure.services.join(", ") },
         or_dash(failure.team.as_ref()),

@@ -15,6 +15,7 @@ use crate::domain::lane::{BackendState, Lane};
 use crate::domain::name::named;
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
+use crate::sources;
 use crate::store::{Order, OutboxFilter, OutboxPage, OutboxRow, Reader, RowState, Standing};
 
 #[derive(Args)]
@@ -120,9 +121,9 @@ pub(super) fn table(rows: &[OutboxRow], width: usize) -> String {
     render(&COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>(), width)
 }
 
-/// A PagerDuty incident by its own id, which is all that differs.
+/// An incident by its own id, which is nearly all that differs.
 fn short(subject: &str) -> &str {
-    subject.strip_prefix("pagerduty:").unwrap_or(subject)
+    sources::ALL.of_failure(subject).map_or(subject, |(_, incident)| incident)
 }
 
 fn cells(row: &OutboxRow) -> Vec<String> {

@@ -13,6 +13,7 @@ use super::runtime::runtime;
 use super::table::{say, tell};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::sources;
 use crate::store::{After, Obeyed, Order, OutboxFilter, Reader, Total};
 use crate::{Direct, catalog};
 
@@ -101,8 +102,11 @@ fn row(reader: &Reader, text: &str) -> anyhow::Result<Option<i64>> {
         };
     }
     let Ok(row) = text.parse::<i64>() else { return Ok(None) };
-    let others =
-        if text.len() < SHORTEST_BEGINNING { Vec::new() } else { reader.find(text, MOST_NAMED + 1)? };
+    let others = if text.len() < SHORTEST_BEGINNING {
+        Vec::new()
+    } else {
+        reader.find(text, sources::ALL, MOST_NAMED + 1)?
+    };
     if others.is_empty() {
         return Ok(Some(row));
     }

@@ -15,7 +15,6 @@ use super::runtime::runtime;
 use super::table::{Column, render, say, say_json, tell, width};
 use crate::config::Config;
 use crate::domain::printable::printable;
-use crate::pagerduty::payload;
 use crate::store::{QuarantinePage, Quarantined, Reader, Retried};
 use crate::{Direct, catalog};
 
@@ -207,7 +206,7 @@ async fn directly(config: &Config, ids: &[i64], told: &mut Told) -> Result<(), F
     tell(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
     let direct = Direct::open(config, &Arc::new(catalog::policy(config)?))?;
     for id in ids {
-        let retried = direct.store().retry_quarantined(*id, payload::heading_or_reason).await;
+        let retried = direct.store().retry_quarantined(*id).await;
         let retried = retried.map_err(anyhow::Error::from)?;
         told.row(*id, matches!(retried, Retried::Recorded(_)), &retried.says());
     }

@@ -17,7 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
-use crate::pagerduty::payload;
+use crate::sources;
 use crate::store::{Batch, Changed, Reader, Span};
 use crate::{Direct, catalog};
 
@@ -42,7 +42,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
         if options.dry_run {
             let reader = Reader::open(&config.store.path, config.dora.link_window.get())
                 .map_err(anyhow::Error::from)?;
-            let would = async |span| Ok(reader.would_change(span, &policy, payload::stored)?);
+            let would = async |span| Ok(reader.would_change(span, &policy, sources::ALL)?);
             Ok(all(since, would).await?)
         } else {
             change(config, &policy, since).await

@@ -18,7 +18,7 @@ use crate::config::{Secret, SecretError};
 use crate::domain::address::without_credentials;
 use crate::domain::name::trimmed;
 use crate::http_client;
-use crate::pagerduty::signature::{SIGNATURE_HEADER, sign};
+use crate::sources::pagerduty::signature::{SIGNATURE_HEADER, sign};
 
 /// Variable of the secret, where no other source is named.
 const USUAL_VARIABLE: &str = "PAGERDUTY_SIGNING_SECRET";

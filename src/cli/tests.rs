@@ -69,7 +69,7 @@ fn story() -> Story {
         "failure": failure(),
         "why": [
             why("state", "completed", "no reopen follows the resolve of 2026-11-02T09:56:15.912Z"),
-            why("started_at", "2026-11-01T10:00:00.123456789Z", "PagerDuty's created_at"),
+            why("started_at", "2026-11-01T10:00:00.123456789Z", "its creation time"),
             why("time_to_restore_seconds", "866530.5", "from start to end (failure.reopened is \"wall_clock\")"),
             why("services", "checkout-and-payments, card-acquiring", "service entry"),
             why("counts", "no", &format!("rule {LONG:?} is the first that matches")),

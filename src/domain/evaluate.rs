@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::attribution::{Attribution, attribute};
 use super::event::{Priority, Reference, Snapshot};
-use super::failure::{Details, Evaluated, Failure, Flag, Source, State, seconds};
+use super::failure::{Details, Evaluated, Failure, Flag, State, seconds};
 use super::history::{History, Stretch};
 use super::id::{FailureId, IncidentId};
 use super::merge::{Group, Merges, Standing};
@@ -183,8 +183,8 @@ impl<'a> View<'a> {
         let verdict = self.verdict(policy);
         let failure = Failure {
             id: FailureId::of_incident(self.incident),
-            source: Source::Pagerduty,
-            incident: Some(self.incident.clone()),
+            source: self.incident.source().clone(),
+            incident: Some(self.incident.to_string()),
             number: history.latest(|facts| facts.number.as_ref()).copied(),
             title: history.latest(|facts| facts.title.as_ref()).cloned(),
             url: history.latest(|facts| facts.url.as_ref()).cloned(),
@@ -201,9 +201,9 @@ impl<'a> View<'a> {
             active_seconds: active_nanos.map(seconds),
             acknowledged_at: history.acknowledged_at(),
             reopened: self.stretches.len() - 1,
-            merged: self.sources.iter().map(|source| (*source).clone()).collect(),
+            merged: self.sources.iter().map(ToString::to_string).collect(),
             merged_into: match self.standing {
-                Standing::Into(target) | Standing::IntoUnseen(Some(target)) => Some(target.clone()),
+                Standing::Into(target) | Standing::IntoUnseen(Some(target)) => Some(target.to_string()),
                 _ => None,
             },
             services: self.attribution.services.clone(),

@@ -1,4 +1,4 @@
-//! One PagerDuty event: what it says, and where it stands in the order of an incident's events.
+//! One event of a source: what it says, and where it stands in the order of an incident's events.
 
 use std::borrow::Cow;
 
@@ -10,30 +10,32 @@ use super::timestamp::Timestamp;
 /// Fields of an event that are needed to keep it. The rest is read when the event is folded into its failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading {
-    /// `event.id`.
+    /// Id of the event, unique within its source.
     pub id: String,
-    /// `event.event_type`.
+    /// Type of the event, in the source's words.
     pub event_type: Cow<'static, str>,
-    /// `event.occurred_at`.
+    /// Time of the event.
     pub occurred_at: Timestamp,
     /// The incident that it is about; `None` as with [`Event::subject`].
     pub incident: Option<IncidentId>,
     /// `true` if a time of the incident lies in the year 9999, which counts as absent (rule 4).
     pub tells_never: bool,
+    /// `true` if the source sends it to try the connection.
+    pub is_test: bool,
 }
 
 /// A verified event, with only those facts in it that the program understands.
 ///
-/// Two events are the same event when their ids are; they *say* the same when they are equal.
+/// Two events of a source are the same event when their ids are; they *say* the same when they are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// `event.id`: opaque, grows with time (PagerDuty: ULIDs, sometimes 38 digits or a UUID).
+    /// Id of the event, opaque and unique within its source.
     pub id: String,
-    /// `event.event_type` as it was sent, also where it is not known.
+    /// Type of the event as it was sent, also where it is not known.
     pub event_type: String,
-    /// `event.occurred_at`.
+    /// Time of the event.
     pub occurred_at: Timestamp,
-    /// Incident that the event is about; `None` for pings, service events and types not known yet.
+    /// Incident that the event is about; `None` for test events, other subjects and types not known yet.
     pub subject: Option<Subject>,
 }
 
@@ -59,7 +61,7 @@ pub enum DeploymentHint {
     Field(Vec<String>),
 }
 
-/// The incident object inside an event. A `None` means unknown, whatever PagerDuty meant by its null.
+/// The incident as an event shows it. A `None` means unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The number people see.
@@ -68,7 +70,7 @@ pub struct Snapshot {
     /// The title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// `html_url`.
+    /// The incident's page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// `triggered`, `acknowledged`, `resolved`, or one that is not known yet.
@@ -92,7 +94,7 @@ pub struct Snapshot {
     /// `high` or `low`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub urgency: Option<String>,
-    /// `incident_type.name`.
+    /// Name of the incident's type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident_type: Option<String>,
     /// Set where the incident was resolved by being merged into another.
@@ -100,16 +102,16 @@ pub struct Snapshot {
     pub merge: Option<Merge>,
 }
 
-/// A PagerDuty resource reference: its id, its name (`summary`) and its address (`html_url`).
+/// A service or a team as its source refers to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reference {
-    /// The resource's id.
+    /// Id at the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// `summary`: the name people know it by.
+    /// Name that people know it by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// `html_url`.
+    /// Address of its page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
@@ -125,23 +127,23 @@ impl Reference {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
-    /// The priority was taken away (PagerDuty sends null).
+    /// The priority was taken away.
     Erased,
     /// The name of the priority, as people see it: `P1`.
     Named(String),
 }
 
-/// A `resolve_reason` that is a merge.
+/// An end of an incident by being merged into another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merge {
-    /// The incident it was merged into, where PagerDuty says so.
+    /// The incident it was merged into, where the source says so.
     pub into: Option<IncidentId>,
 }
 
-/// The known types of events about incidents (PagerDuty: Webhooks, Event Types).
+/// Kind of an event about an incident. Each source maps its own event types to kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names are PagerDuty's own")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Kind {
     Triggered,
     Acknowledged,
@@ -157,42 +159,7 @@ pub enum Kind {
     Mentioned,
 }
 
-/// Every known event type that names an incident.
-const KINDS: [(&str, Kind); 26] = [
-    ("incident.triggered", Kind::Triggered),
-    ("incident.acknowledged", Kind::Acknowledged),
-    ("incident.unacknowledged", Kind::Unacknowledged),
-    ("incident.resolved", Kind::Resolved),
-    ("incident.reopened", Kind::Reopened),
-    ("incident.priority_updated", Kind::PriorityUpdated),
-    ("incident.service_updated", Kind::ServiceUpdated),
-    ("incident.incident_type.changed", Kind::TypeChanged),
-    ("incident.delegated", Kind::Routed),
-    ("incident.escalated", Kind::Routed),
-    ("incident.reassigned", Kind::Routed),
-    ("incident.annotated", Kind::Mentioned),
-    ("incident.conference_bridge.updated", Kind::Mentioned),
-    ("incident.custom_field_values.updated", Kind::Mentioned),
-    ("incident.responder.added", Kind::Mentioned),
-    ("incident.responder.replied", Kind::Mentioned),
-    ("incident.role.assigned", Kind::Mentioned),
-    ("incident.status_update_published", Kind::Mentioned),
-    ("incident.task.created", Kind::Mentioned),
-    ("incident.task.updated", Kind::Mentioned),
-    ("incident.task.completed", Kind::Mentioned),
-    ("incident.action_invocation.created", Kind::Mentioned),
-    ("incident.action_invocation.updated", Kind::Mentioned),
-    ("incident.action_invocation.terminated", Kind::Mentioned),
-    ("incident.workflow.started", Kind::Mentioned),
-    ("incident.workflow.completed", Kind::Mentioned),
-];
-
 impl Kind {
-    /// The kind behind an `event_type`, and its name; `None` for one that is not about an incident or not known.
-    pub fn parse(event_type: &str) -> Option<(&'static str, Self)> {
-        KINDS.iter().find(|(name, _)| *name == event_type).copied()
-    }
-
     /// Order of two events of the same instant: a resolve ends the state that a trigger of the same millisecond
     /// began, and a reopen undoes that resolve.
     pub const fn rank(self) -> u8 {
@@ -212,16 +179,9 @@ mod tests {
 
     #[test]
     fn rule_3_ranks_within_an_instant() {
-        let order = ["triggered", "acknowledged", "priority_updated", "resolved", "reopened"];
-        let ranks: Vec<_> =
-            order.map(|name| Kind::parse(&format!("incident.{name}")).unwrap().1.rank()).into();
+        let order =
+            [Kind::Triggered, Kind::Acknowledged, Kind::PriorityUpdated, Kind::Resolved, Kind::Reopened];
+        let ranks = order.map(Kind::rank);
         assert!(ranks.is_sorted_by(|a, b| a < b), "{ranks:?}");
-    }
-
-    #[test]
-    fn rule_15_other_types_have_no_kind() {
-        for name in ["pagey.ping", "service.created", "incident.teleported", "incident", ""] {
-            assert_eq!(Kind::parse(name), None, "{name}");
-        }
     }
 }

@@ -186,10 +186,10 @@ fn start(view: &View<'_>, policy: &Policy) -> String {
         _ => "",
     };
     let found = |because| match because {
-        Because::Created => "PagerDuty's created_at",
-        Because::Triggered => "when incident.triggered occurred",
+        Because::Created => "its creation time",
+        Because::Triggered => "the time of its trigger",
         Because::Acknowledged => "when it was first acknowledged, which was before its first end",
-        Because::FirstSeen => "the earliest event seen, for neither created_at nor the trigger is known",
+        Because::FirstSeen => "the earliest event seen, for neither its creation nor its trigger is known",
     };
     match view.moved_by {
         None => format!("{wished}{}", found(because)),
@@ -207,7 +207,7 @@ fn end(view: &View<'_>) -> String {
         Some(at) if at < view.start().0 => {
             format!("the last resolve was at {at}, before the start: moved to it")
         }
-        _ => "the last incident.resolved that no reopen follows".to_owned(),
+        _ => "the last resolve that no reopen follows".to_owned(),
     }
 }
 

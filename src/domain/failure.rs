@@ -3,18 +3,19 @@
 use serde::{Deserialize, Serialize};
 
 use super::deployment::Suspect;
-use super::id::{FailureId, IncidentId};
+use super::id::FailureId;
+use super::source_name::SourceName;
 use super::timestamp::Timestamp;
 
 /// A failure as the JSON of the API, the listings and the store shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
-    /// `pagerduty:<incident>`, or the id that came by the event API.
+    /// `<source>:<incident>`, or the id that came by the event API.
     pub id: FailureId,
-    /// Origin of the failure.
-    pub source: Source,
-    /// The PagerDuty incident.
-    pub incident: Option<IncidentId>,
+    /// Source of its events, or [`SourceName::API`].
+    pub source: SourceName,
+    /// The incident's id at the source.
+    pub incident: Option<String>,
     /// The incident's number, as people see it.
     pub number: Option<i64>,
     /// Last title.
@@ -37,10 +38,10 @@ pub struct Failure {
     pub acknowledged_at: Option<Timestamp>,
     /// Number of times that it was reopened.
     pub reopened: usize,
-    /// The incidents that were merged into it.
-    pub merged: Vec<IncidentId>,
-    /// The incident it was merged into.
-    pub merged_into: Option<IncidentId>,
+    /// The incidents that were merged into it, by their ids at the source.
+    pub merged: Vec<String>,
+    /// The incident it was merged into, by its id at the source.
+    pub merged_into: Option<String>,
     /// The services it counts for.
     pub services: Vec<String>,
     /// The team it counts for.
@@ -66,16 +67,6 @@ impl Failure {
     pub fn has_good_times(&self) -> bool {
         !self.flags.iter().any(|flag| matches!(flag, Flag::Approximate | Flag::EndBeforeStart))
     }
-}
-
-/// Origin of a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Source {
-    /// PagerDuty's webhooks.
-    Pagerduty,
-    /// The event API.
-    Api,
 }
 
 /// State of a failure, which tells if it counts.
@@ -210,7 +201,7 @@ pub(crate) mod tests {
     use crate::domain::evaluate::evaluate_alone;
     use crate::domain::history::History;
     use crate::domain::policy::{Policy, ServiceEntry};
-    use crate::pagerduty::payload;
+    use crate::sources::pagerduty::payload;
 
     /// The incident of the resolve among the fixtures.
     pub(crate) fn completed() -> Evaluated {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::source_name::SourceName;
+
 /// The letters that Datadog allows in a failure's id, and so the only ones an id may have here.
 fn is_id_character(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')
@@ -11,38 +13,71 @@ fn is_id_character(byte: u8) -> bool {
 
 const FAILURE_ID_MAX: usize = 128;
 const FAILURE_ID_MIN: usize = 16;
-const PAGERDUTY_PREFIX: &str = "pagerduty:";
+/// Stands between the name of a source and an incident's id in the id of a failure.
+pub(super) const AFTER_SOURCE: char = ':';
 
-/// A PagerDuty incident's id: `P…` of 7 or `Q…` of 14 characters today, any that fit a failure's id here.
+/// An incident of a source. Its id is unique within that source (PagerDuty: `P…` of 7 or `Q…` of 14 characters today;
+/// any that fit a failure's id here).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct IncidentId(String);
+#[serde(try_from = "String", into = "String")]
+pub struct IncidentId {
+    source: SourceName,
+    id: String,
+}
 
 impl IncidentId {
     /// `None` where the text cannot be part of a failure's id: empty, too long or with other characters.
-    pub fn parse(text: &str) -> Option<Self> {
-        let length_fits = (1..=FAILURE_ID_MAX - PAGERDUTY_PREFIX.len()).contains(&text.len());
-        (length_fits && text.bytes().all(is_id_character)).then(|| Self(text.to_owned()))
+    pub fn parse(source: &SourceName, text: &str) -> Option<Self> {
+        let longest = FAILURE_ID_MAX - source.as_str().len() - AFTER_SOURCE.len_utf8();
+        let is_id = (1..=longest).contains(&text.len()) && text.bytes().all(is_id_character);
+        is_id.then(|| Self { source: source.clone(), id: text.to_owned() })
     }
 
-    /// The incident whose failure has this id.
+    /// The incident whose failure would have this id. A failure that came by the event API may have such an id too.
     pub fn of_failure(id: &str) -> Option<Self> {
-        id.strip_prefix(PAGERDUTY_PREFIX).and_then(Self::parse)
+        let (source, text) = id.split_once(AFTER_SOURCE)?;
+        Self::parse(&SourceName::parse(source)?, text)
     }
 
-    /// The id as PagerDuty writes it.
+    /// Name of the source.
+    pub const fn source(&self) -> &SourceName {
+        &self.source
+    }
+
+    /// The id as the source writes it.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.id
     }
 }
 
+/// Shows the id as the source writes it.
 impl fmt::Display for IncidentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.id)
     }
 }
 
-/// A failure's id: `pagerduty:` and the incident's id, or the one that came by the event API.
+/// Text that is not the id of an incident's failure.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the id of an incident's failure")]
+pub struct NotOfIncident(String);
+
+/// Reads the id of the incident's failure, which is the incident's stored form.
+impl TryFrom<String> for IncidentId {
+    type Error = NotOfIncident;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::of_failure(&text).ok_or(NotOfIncident(text))
+    }
+}
+
+impl From<IncidentId> for String {
+    fn from(incident: IncidentId) -> Self {
+        FailureId::of_incident(&incident).0
+    }
+}
+
+/// A failure's id: the source's name, a colon and the incident's id, or the one that came by the event API.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FailureId(String);
@@ -50,7 +85,7 @@ pub struct FailureId(String);
 impl FailureId {
     /// The id of the failure that is this incident.
     pub fn of_incident(incident: &IncidentId) -> Self {
-        Self(format!("{PAGERDUTY_PREFIX}{incident}"))
+        Self(format!("{}{AFTER_SOURCE}{}", incident.source, incident.id))
     }
 
     /// Reads an id that was sent by someone: 16 to 128 characters of `[A-Za-z0-9-_.:]`
@@ -101,10 +136,27 @@ mod tests {
 
     #[test]
     fn incident_ids_always_fit_a_failure_id() {
-        let longest = "x".repeat(118);
-        assert_eq!(FailureId::of_incident(&IncidentId::parse(&longest).unwrap()).as_str().len(), 128);
+        let source = SourceName::new("pagerduty");
+        let longest = IncidentId::parse(&source, &"x".repeat(118)).unwrap();
+        assert_eq!(FailureId::of_incident(&longest).as_str().len(), 128);
         for text in ["", &"x".repeat(119), "a b", "a/b", "ä", "a\0"] {
-            assert_eq!(IncidentId::parse(text), None, "{text:?}");
+            assert_eq!(IncidentId::parse(&source, text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_incident_is_found_again_by_its_failures_id() {
+        let source = SourceName::new("pagerduty");
+        for text in ["Q3YON8WNWTZMRQ", "a:b", ":"] {
+            let incident = IncidentId::parse(&source, text).unwrap();
+            let failure = FailureId::of_incident(&incident);
+            assert_eq!(IncidentId::of_failure(failure.as_str()).as_ref(), Some(&incident));
+            let json = serde_json::to_string(&incident).unwrap();
+            assert_eq!(json, format!("\"{failure}\""));
+            assert_eq!(serde_json::from_str::<IncidentId>(&json).unwrap(), incident);
+        }
+        for id in ["Q3YON8WNWTZMRQ", "pagerduty:", "Pager Duty:Q1", ":Q1"] {
+            assert_eq!(IncidentId::of_failure(id), None, "{id}");
         }
     }
 

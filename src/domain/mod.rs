@@ -1,6 +1,6 @@
 //! Incidents, failures and their times: pure functions over plain values.
 //!
-//! Nothing in here knows HTTP, SQL, threads, the clock or the configuration file.
+//! Nothing in here knows HTTP, SQL, threads, the clock, the configuration file or the words of a source's wire format.
 
 pub mod address;
 pub mod attribution;
@@ -28,6 +28,8 @@ pub mod policy;
 pub mod printable;
 pub mod retry;
 pub mod rule;
+pub mod source;
+pub mod source_name;
 pub mod span;
 mod stretch;
 pub mod submission;

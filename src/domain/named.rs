@@ -7,8 +7,6 @@
 use super::address::text_without_credentials;
 use super::name::{is_invisible, name};
 
-/// Prefix that PagerDuty adds to a note that is typed while resolving.
-const RESOLUTION_NOTE: &str = "resolution note:";
 const DEPLOYMENT: &str = "deployment";
 /// Name that forbids a link.
 const NONE: &str = "none";
@@ -19,10 +17,11 @@ const MOST_READINGS: usize = 16;
 /// The fewest digits of a commit that name it (git: `core.abbrev`).
 const SHORTEST_COMMIT: usize = 7;
 
-/// Name in a note: the rest of the line after `deployment:` at its beginning.
-pub fn in_note(content: &str) -> Option<String> {
+/// Name in a note: the rest of the line after `deployment:` at its beginning. The note may begin with `added`, once or
+/// several times, in any case: a text that the source itself puts before notes.
+pub fn in_note(content: &str, added: &str) -> Option<String> {
     let mut rest = content.trim_start_matches(is_quote_or_blank);
-    while let Some(after) = strip_prefix_ignoring_case(rest, RESOLUTION_NOTE) {
+    while let Some(after) = strip_prefix_ignoring_case(rest, added) {
         rest = after.trim_start_matches(is_quote_or_blank);
     }
     let rest = strip_prefix_ignoring_case(rest, DEPLOYMENT)?.trim_start_matches(is_blank_in_line);
@@ -172,7 +171,7 @@ mod tests {
             ("**deployment:** 1.41.2", "** 1.41.2"),
             ("deployment: https://ci:S3CR3T@host/1", "https://host/1"),
         ] {
-            assert_eq!(in_note(note).as_deref(), Some(expected), "{note}");
+            assert_eq!(in_note(note, "resolution note:").as_deref(), Some(expected), "{note}");
         }
         for note in [
             "the deployment: 1.42.0",
@@ -185,7 +184,7 @@ mod tests {
             "",
             "\u{1f525}",
         ] {
-            assert_eq!(in_note(note), None, "{note}");
+            assert_eq!(in_note(note, "resolution note:"), None, "{note}");
         }
     }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::failure::{Details, Evaluated, Failure, Flag, Source, State, seconds};
+use super::failure::{Details, Evaluated, Failure, Flag, State, seconds};
 use super::id::FailureId;
 use super::policy::Policy;
 use super::rule::{Ruling, Traits, Verdict};
+use super::source_name::SourceName;
 use super::timestamp::{Timestamp, nanos};
 
 /// The attributes of `POST /api/v2/dora/failure`, checked.
@@ -56,7 +57,7 @@ impl Submission {
         let verdict = self.verdict(policy);
         let failure = Failure {
             id: self.id.clone(),
-            source: Source::Api,
+            source: SourceName::API,
             incident: None,
             number: None,
             title: self.name.clone(),

@@ -4,7 +4,8 @@ use super::*;
 use crate::backend::tests::that_panics;
 use crate::clock::ManualClock;
 use crate::domain::policy::Policy;
-use crate::pagerduty::payload;
+use crate::sources;
+use crate::sources::pagerduty::{SOURCE, payload};
 use crate::store::{Delivery, MOST_UNFOLDED, OutboxFilter, OutboxRow, Reader, RowState, Settings};
 
 #[tokio::test]
@@ -16,15 +17,20 @@ async fn a_panic_is_no_more_than_a_failed_attempt() {
         policy: Arc::new(Policy::default()),
         destinations: vec![Arc::clone(&backend) as Arc<dyn Destination>],
         link_window: Duration::from_hours(24),
-        parse: payload::stored,
+        sources: sources::ALL,
         most_unfolded: MOST_UNFOLDED,
         observer: Arc::clone(&metrics) as _,
     };
     let store = Store::open(&path, settings).unwrap();
     let clock = ManualClock::at(Timestamp::parse("2026-11-20T00:00:00Z").unwrap());
     let body = include_bytes!("../../fixtures/pagerduty/incident.resolved.json");
-    let delivery =
-        Delivery { id: None, received_at: clock.now(), body: Bytes::from_static(body), reservation: None };
+    let delivery = Delivery {
+        source: &SOURCE,
+        id: None,
+        received_at: clock.now(),
+        body: Bytes::from_static(body),
+        reservation: None,
+    };
     store.record(payload::heading(body).unwrap(), delivery).await.unwrap();
 
     let forwarder = Forwarder { backend, store, clock: Arc::clone(&clock) as _, metrics };

@@ -15,7 +15,7 @@ use crate::domain::failure::State as FailureState;
 use crate::domain::forwarding::Recipient;
 use crate::domain::name::{name, named};
 use crate::domain::policy::Policy;
-use crate::pagerduty::payload;
+use crate::sources;
 use crate::store::{Filter, FoundKind, Page, Story, Today};
 
 /// Answer to an id that names no failure.
@@ -109,12 +109,12 @@ impl Failures {
         let (policy, recipients) = (Arc::clone(&self.policy), Arc::clone(&self.recipients));
         let now = self.clock.now();
         let read = self.reads.read(move |reader| {
-            let today = Today { policy: &policy, recipients: &recipients, now, parse: payload::stored };
+            let today = Today { policy: &policy, recipients: &recipients, now, sources: sources::ALL };
             // The whole id is found without looking at all others.
             if let Some(story) = reader.story(&id, today)? {
                 return Ok(Told::Story(Box::new(story)));
             }
-            let mut found = reader.find(&id, MOST_NAMED)?;
+            let mut found = reader.find(&id, sources::ALL, MOST_NAMED)?;
             found.retain(|found| found.kind == FoundKind::Failure);
             let story = match found.as_slice() {
                 [only] => reader.story(&only.id, today)?,

@@ -26,6 +26,7 @@ mod reevaluate;
 mod refused;
 mod requests;
 mod server;
+mod source_requests;
 mod token;
 mod webhook;
 
@@ -46,17 +47,20 @@ pub use events_api::{EventsApi, Keys};
 pub use hosts::Hosts;
 pub use requests::Requests;
 pub use server::{Limits, serve};
+pub use source_requests::SourceRequests;
 pub use token::Token;
 pub use webhook::Intake;
 
-/// Routes for PagerDuty and the pipelines.
-pub fn public(path: &str, intake: Intake, events_api: EventsApi, requests: Arc<Requests>) -> Router {
-    let intake = Arc::new(intake);
-    // People write a slash behind the path, and proxies add or remove one.
-    let other = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
+/// Routes for the sources of webhooks and the pipelines.
+pub fn public(intakes: Vec<Intake>, events_api: EventsApi, requests: Arc<Requests>) -> Router {
     let mut router = Router::new();
-    for path in [path, &other].into_iter().filter(|path| !path.is_empty()) {
-        router = router.route(path, post(webhook::receive).with_state(Arc::clone(&intake)));
+    for intake in intakes.into_iter().map(Arc::new) {
+        let path = &intake.source.webhooks.path;
+        // People write a slash behind the path, and proxies add or remove one.
+        let other = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
+        for path in [path, &other].into_iter().filter(|path| !path.is_empty()) {
+            router = router.route(path, post(webhook::receive).with_state(Arc::clone(&intake)));
+        }
     }
     let state = Arc::new(events_api);
     for slash in ["", "/"] {

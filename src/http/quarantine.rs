@@ -11,7 +11,6 @@ use super::answer::in_time;
 use super::api_error::ApiError;
 use super::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use super::reads::StoreReads;
-use crate::pagerduty::payload;
 use crate::store::{QuarantinePage, Retried, Store};
 
 /// Parts that bodies in quarantine are listed and read again with.
@@ -60,7 +59,7 @@ impl Quarantine {
     ) -> Result<Json<Value>, ApiError> {
         // No row has an id that is no number.
         let Ok(Path(id)) = id else { return Err(ApiError::not_found(Retried::NotFound.says())) };
-        let retried = in_time(self.store.retry_quarantined(id, payload::heading_or_reason)).await;
+        let retried = in_time(self.store.retry_quarantined(id)).await;
         let retried = retried.map_err(|error| {
             tracing::warn!(%error, id, "a body in quarantine could not be read again");
             ApiError::store_unavailable()

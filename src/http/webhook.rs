@@ -1,4 +1,4 @@
-//! `POST {pagerduty.path}`: what is signed is kept, and answered once the disk has it.
+//! `POST` to the path of a source: what is signed is kept, and answered once the disk has it.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::answer::{CloseConnection, in_time};
@@ -14,39 +14,33 @@ use super::api_error::ApiError;
 use super::body::{BodyError, LARGEST_BODY_BYTES};
 use super::budget::BodyBudget;
 use super::connection::Peer;
-use super::refused::{Reason, UNAVAILABLE};
-use super::requests::Requests;
+use super::refused::{UNAVAILABLE, error};
+use super::source_requests::SourceRequests;
 use crate::clock::Clock;
-use crate::config::Unverified;
 use crate::domain::event::Heading;
 use crate::domain::printable::printable;
-use crate::pagerduty::payload::{self, NotUnderstood};
-use crate::pagerduty::signature::{SIGNATURE_HEADER, SignatureError, SigningSecrets};
+use crate::sources::{Reason, Unverified, Webhooks, Words};
 use crate::store::{Delivery, Recorded, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
-/// State of the webhook's handler.
+/// State of the handler of a source's webhooks.
 pub struct Intake {
     /// Store of events.
     pub store: Store,
-    /// Secrets that they may be signed with.
-    pub secrets: SigningSecrets,
-    /// Answer to a delivery that no secret verifies.
-    pub unverified: Unverified,
     /// The room for bodies.
     pub budget: BodyBudget,
     /// Clock that tells when events are received.
     pub clock: Arc<dyn Clock>,
     /// Counts the time from an event to its receipt.
     pub metrics: Arc<Metrics>,
-    /// Counts and remembers what was answered.
-    pub requests: Arc<Requests>,
+    /// The source, which also counts and remembers what was answered.
+    pub source: Arc<SourceRequests>,
 }
 
 /// A delivery whose bytes were signed, and its heading. Behind it nobody sees the request.
 pub(super) struct Signed {
     delivery: Delivery,
-    heading: Result<Heading, NotUnderstood>,
+    heading: Result<Heading, String>,
 }
 
 /// Reason why a request is not kept, before its body is parsed.
@@ -67,19 +61,20 @@ pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
         Ok(signed) => signed,
         Err(refused) => {
             match refused {
-                Refused::For(reason) => intake.requests.webhook_refused(reason, peer),
-                Refused::Incomplete => intake.requests.webhook_cut_off(peer),
-                Refused::NoRoom => intake.requests.webhook_without_room(peer),
+                Refused::For(reason) => intake.source.refused(reason, peer),
+                Refused::Incomplete => intake.source.cut_off(peer),
+                Refused::NoRoom => intake.source.without_room(peer),
             }
-            return refused.into_response();
+            return refused.answer(&intake.source.webhooks);
         }
     };
     let received_at = signed.delivery.received_at;
-    let is_test = signed.heading.as_ref().is_ok_and(|heading| heading.event_type == "pagey.ping");
+    let test = signed.heading.as_ref().ok().filter(|heading| heading.is_test);
+    let test = test.map(|heading| heading.event_type.to_string());
     let debugged = tracing::enabled!(tracing::Level::DEBUG).then(|| signed.names());
     match intake.keep(signed).await {
         Ok(recorded) => {
-            intake.requests.webhook_accepted(recorded.as_str(), is_test, received_at);
+            intake.source.accepted(recorded.as_str(), test, received_at);
             if let Some((event, event_type, incident)) = debugged {
                 tracing::debug!(
                     event,
@@ -92,11 +87,11 @@ pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
             accepted(recorded)
         }
         Err(error) => {
-            intake.requests.webhook_not_kept(UNAVAILABLE);
+            intake.source.not_kept(UNAVAILABLE);
             if !matches!(error, StoreError::NotCommitted(_)) {
                 // The store itself says that it cannot commit, and how many webhooks that concerns.
                 intake.store.put_off();
-                intake.requests.log_not_kept(&error);
+                intake.source.log_not_kept(&error);
             }
             let detail = "The event could not be stored just now; send it again.";
             ApiError::unavailable(detail).into_response()
@@ -112,7 +107,7 @@ impl Intake {
         // Where this gives up waiting, the event may be kept all the same; the resend will be a duplicate.
         let recorded = match heading {
             Ok(heading) => in_time(self.store.record(heading, delivery)).await?,
-            Err(reason) => in_time(self.store.quarantine(reason.to_string(), delivery)).await?,
+            Err(reason) => in_time(self.store.quarantine(reason, delivery)).await?,
         };
         if let (Recorded::Accepted | Recorded::AcceptedWithoutTime, Some(occurred_at)) =
             (recorded, occurred_at)
@@ -132,21 +127,21 @@ impl Signed {
         if !is_identity(&headers) {
             return Err(Refused::For(Reason::Encoding));
         }
-        let lines = headers.get_all(SIGNATURE_HEADER).iter().map(HeaderValue::as_bytes);
-        let verified = intake.secrets.verify(lines, &body).map_err(|error| {
-            let is_legacy = || crate::pagerduty::looks_like_legacy(body.as_ref());
-            Refused::For(match error {
-                SignatureError::Missing if is_legacy() => Reason::Legacy,
-                SignatureError::Missing => Reason::NoSignature,
-                SignatureError::Malformed => Reason::MalformedSignature,
-                SignatureError::Mismatch if intake.unverified == Unverified::Retry => Reason::UnverifiedRetry,
-                SignatureError::Mismatch => Reason::WrongSignature,
+        let webhooks = &intake.source.webhooks;
+        let verified = webhooks.verify(&headers, &body).map_err(|unverified| {
+            Refused::For(match unverified {
+                Unverified::Missing => Reason::NoSignature,
+                Unverified::Legacy => Reason::Legacy,
+                Unverified::Malformed => Reason::MalformedSignature,
+                Unverified::Mismatch if webhooks.retry_unverified => Reason::UnverifiedRetry,
+                Unverified::Mismatch => Reason::WrongSignature,
             })
         })?;
-        let heading = payload::heading(verified.into_inner().as_ref());
+        let heading = webhooks.heading(&verified);
         let (bytes, reservation) = body.into_parts();
-        let id = headers.get("x-webhook-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-        let delivery = Delivery { id, received_at: intake.clock.now(), body: bytes, reservation };
+        let id = headers.get(webhooks.delivery_id_header).and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let (source, received_at) = (webhooks.source, intake.clock.now());
+        let delivery = Delivery { source, id, received_at, body: bytes, reservation };
         Ok(Self { delivery, heading })
     }
 
@@ -200,8 +195,9 @@ impl From<BodyError> for Refused {
     }
 }
 
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
+impl Refused {
+    /// Answer to the sender, in the words of the source.
+    fn answer(self, webhooks: &Webhooks) -> Response {
         let reason = match self {
             Self::For(reason) => reason,
             Self::Incomplete => return CloseConnection.into_response(),
@@ -210,6 +206,8 @@ impl IntoResponse for Refused {
                 return ApiError::unavailable(detail).closing().into_response();
             }
         };
+        let Words { why, to_sender, .. } = (webhooks.words)(reason);
+        let why = format!("{why}{to_sender}.");
         let (status, detail) = match reason {
             Reason::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "A body may have at most 512 KiB.".to_owned())
@@ -218,15 +216,12 @@ impl IntoResponse for Refused {
                 let detail = "The body must be sent as it is, without a Content-Encoding.";
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, detail.to_owned())
             }
-            Reason::NoSuchPath => (StatusCode::NOT_FOUND, reason.why() + "."),
-            Reason::UnverifiedRetry => (StatusCode::SERVICE_UNAVAILABLE, reason.why() + "."),
-            Reason::Legacy => {
-                (StatusCode::UNAUTHORIZED, format!("{}: create a V3 webhook subscription.", reason.why()))
-            }
-            Reason::NoSignature | Reason::MalformedSignature | Reason::WrongSignature => {
-                (StatusCode::UNAUTHORIZED, reason.why() + ".")
+            Reason::NoSuchPath => (StatusCode::NOT_FOUND, why),
+            Reason::UnverifiedRetry => (StatusCode::SERVICE_UNAVAILABLE, why),
+            Reason::Legacy | Reason::NoSignature | Reason::MalformedSignature | Reason::WrongSignature => {
+                (StatusCode::UNAUTHORIZED, why)
             }
         };
-        ApiError::new(status, reason.error(), detail).closing().into_response()
+        ApiError::new(status, error(reason), detail).closing().into_response()
     }
 }

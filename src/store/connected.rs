@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rusqlite::Connection;
 
+use super::event_row::source;
 use super::failure_row::{self, Facts, FailureRow};
 use super::writer::Session;
 use crate::domain::evaluate::{evaluate_alone, evaluate_group};
@@ -13,6 +14,7 @@ use crate::domain::history::History;
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::merge::Group;
 use crate::domain::policy::Policy;
+use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
 
 /// An incident, its row, and what its events said.
@@ -183,8 +185,8 @@ impl Connected {
 /// The incidents that are stored.
 pub(super) struct Incidents<'a> {
     pub(super) db: &'a Connection,
-    /// Reads a body that was understood before.
-    pub(super) parse: fn(&[u8]) -> Option<Event>,
+    /// Sources that read the bodies of their events.
+    pub(super) sources: Sources,
 }
 
 impl Incidents<'_> {
@@ -233,13 +235,14 @@ impl Incidents<'_> {
 
     /// A history put together again from the events themselves, where the row that held it is damaged.
     fn remembered(&self, failure: Option<i64>) -> rusqlite::Result<History> {
-        const SQL: &str = "SELECT received_at_ns, body FROM failure_event JOIN event ON event.id = event
+        const SQL: &str =
+            "SELECT received_at_ns, body, source FROM failure_event JOIN event ON event.id = event
             WHERE failure = ?1 AND body IS NOT NULL";
         let mut history = History::default();
         let mut statement = self.db.prepare_cached(SQL)?;
         let mut rows = statement.query([failure])?;
         while let Some(row) = rows.next()? {
-            if let Some(event) = (self.parse)(row.get_ref(1)?.as_blob()?) {
+            if let Some(event) = (source(self.sources, row, 2)?.parse)(row.get_ref(1)?.as_blob()?) {
                 history.insert(&event, Timestamp::from_nanos(row.get(0)?));
             }
         }

@@ -1,24 +1,33 @@
-//! The `event` table: every event once, found again by its id.
+//! The `event` table: every event once, found again by its source and its id.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
+use super::outbox::unknown_word;
 use super::record::Delivery;
 use super::writer::Session;
 use crate::domain::event::Heading;
+use crate::domain::source::{Source, Sources};
 use crate::domain::timestamp::Timestamp;
 
-/// Inserts an event. `None`: its id was there before.
+/// The source in a column. A name that is no known source's is an error: the store is damaged, or of a newer program.
+pub(super) fn source(sources: Sources, row: &Row<'_>, column: usize) -> rusqlite::Result<&'static Source> {
+    let name = row.get_ref(column)?.as_str()?;
+    sources.named(name).ok_or_else(|| unknown_word(column, name))
+}
+
+/// Inserts an event. `None`: its source sent one with its id before.
 pub(super) fn insert(
     session: &Session<'_>,
     heading: &Heading,
     delivery: &Delivery,
 ) -> rusqlite::Result<Option<i64>> {
     const SQL: &str = "INSERT INTO event
-        (event_id, event_type, occurred_at_ns, received_at_ns, delivery_id, body)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (event_id) DO NOTHING";
+        (source, event_id, event_type, occurred_at_ns, received_at_ns, delivery_id, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (source, event_id) DO NOTHING";
     let changed = session.execute(
         SQL,
         params![
+            delivery.source.name.as_str(),
             heading.id,
             heading.event_type,
             heading.occurred_at.as_nanos(),
@@ -38,11 +47,12 @@ pub(super) fn count_duplicate(
     event_id: &str,
     delivery: &Delivery,
 ) -> rusqlite::Result<bool> {
-    const STORED: &str = "SELECT body FROM event WHERE event_id = ?1";
-    const COUNT: &str = "UPDATE event SET duplicates = duplicates + 1 WHERE event_id = ?1";
+    const STORED: &str = "SELECT body FROM event WHERE source = ?1 AND event_id = ?2";
+    const COUNT: &str = "UPDATE event SET duplicates = duplicates + 1 WHERE source = ?1 AND event_id = ?2";
+    let key = [delivery.source.name.as_str(), event_id];
     let stored: Option<Vec<u8>> =
-        session.prepare(STORED)?.query_row([event_id], |row| row.get(0)).optional()?.flatten();
-    let parse = session.settings.parse;
+        session.prepare(STORED)?.query_row(key, |row| row.get(0)).optional()?.flatten();
+    let parse = delivery.source.parse;
     let says_the_same = |stored: &[u8]| {
         *stored == *delivery.body
             || parse(stored).is_some_and(|first| parse(&delivery.body).is_some_and(|again| first == again))
@@ -50,7 +60,7 @@ pub(super) fn count_duplicate(
     if stored.is_some_and(|stored| !says_the_same(&stored)) {
         return Ok(false);
     }
-    session.execute(COUNT, [event_id])?;
+    session.execute(COUNT, key)?;
     Ok(true)
 }
 

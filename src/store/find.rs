@@ -8,6 +8,7 @@ use super::deployment_row;
 use super::listing::{ReadError, Reader};
 use crate::domain::deployment::Deployment;
 use crate::domain::forwarding::Recipient;
+use crate::domain::source::{Source, Sources};
 
 /// Stands for letters that were left out of an id, as tables do.
 const LEFT_OUT: [&str; 2] = ["…", "..."];
@@ -33,7 +34,7 @@ pub enum FoundKind {
 impl Reader {
     /// The failures and deployments, at most `limit`, whose id or incident's id is `text`, or else begins with it, in any
     /// case. An id that a table has cut (`0123…cdef`) names all that begin and end like it.
-    pub fn find(&self, text: &str, limit: u32) -> Result<Vec<Found>, ReadError> {
+    pub fn find(&self, text: &str, sources: Sources, limit: u32) -> Result<Vec<Found>, ReadError> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(Vec::new());
@@ -42,7 +43,7 @@ impl Reader {
         // One view of the store for all that is read.
         let db = db.transaction()?;
         for pattern in patterns(text) {
-            let found = matching(&db, &pattern, limit)?;
+            let found = matching(&db, &pattern, sources, limit)?;
             if !found.is_empty() {
                 return Ok(found);
             }
@@ -131,16 +132,25 @@ fn literal(text: &str) -> String {
     literal
 }
 
-fn matching(db: &Connection, pattern: &str, limit: u32) -> rusqlite::Result<Vec<Found>> {
+/// Statement that finds failures by their ids, or by those of their incidents at these sources.
+fn failures_sql(sources: Sources) -> String {
+    let of_incident = |source: &Source| format!(r"OR failure_id LIKE '{}:' || ?1 ESCAPE '\' ", source.name);
+    let or_of_incidents: String = sources.iter().map(of_incident).collect();
     // Skip incidents that are known only as merge targets.
-    const FAILURES: &str = r"SELECT failure_id FROM failure
-        WHERE (failure_id LIKE ?1 ESCAPE '\' OR failure_id LIKE 'pagerduty:' || ?1 ESCAPE '\')
+    format!(
+        r"SELECT failure_id FROM failure
+        WHERE (failure_id LIKE ?1 ESCAPE '\' {or_of_incidents})
             AND (state IS NOT NULL OR EXISTS (SELECT 1 FROM failure_event WHERE failure = failure.id))
-        ORDER BY failure_id LIMIT ?2";
+        ORDER BY failure_id LIMIT ?2"
+    )
+}
+
+fn matching(db: &Connection, pattern: &str, sources: Sources, limit: u32) -> rusqlite::Result<Vec<Found>> {
     const DEPLOYMENTS: &str =
         r"SELECT deployment_id FROM deployment WHERE deployment_id LIKE ?1 ESCAPE '\' ORDER BY 1 LIMIT ?2";
+    let failures = failures_sql(sources);
     let mut found = Vec::new();
-    for (kind, sql) in [(FoundKind::Failure, FAILURES), (FoundKind::Deployment, DEPLOYMENTS)] {
+    for (kind, sql) in [(FoundKind::Failure, failures.as_str()), (FoundKind::Deployment, DEPLOYMENTS)] {
         let mut statement = db.prepare_cached(sql)?;
         let ids = statement.query_map(params![pattern, limit], |row| row.get(0))?;
         for id in ids {

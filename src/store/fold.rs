@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::Settings;
 use super::connected::ChangedMembers;
+use super::event_row::source;
 use super::failure_row;
 use super::writer::Session;
 use crate::domain::event::Event;
@@ -142,14 +143,14 @@ pub(super) fn fold_slice(session: &mut Session<'_>, slice: &Slice) -> rusqlite::
 
 /// Reads from their bodies what events say.
 fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Vec<Folding>> {
-    const SQL: &str = "SELECT received_at_ns, body FROM event WHERE id = ?1";
+    const SQL: &str = "SELECT received_at_ns, body, source FROM event WHERE id = ?1";
     let mut statement = session.prepare(SQL)?;
     let mut events = Vec::with_capacity(unfolded.len());
     for &Unfolded { failure_key, row: id } in unfolded {
         let mut rows = statement.query([id])?;
         if let Some(row) = rows.next()?
             && let Some(body) = row.get_ref(1)?.as_blob_or_null()?
-            && let Some(event) = (session.settings.parse)(body)
+            && let Some(event) = (source(session.settings.sources, row, 2)?.parse)(body)
             && let Some(incident) = event.subject.as_ref().map(|subject| subject.incident.clone())
         {
             let received_at = Timestamp::from_nanos(row.get(0)?);
@@ -207,7 +208,7 @@ pub(super) fn left_over(
     after: i64,
     backlog: &mut Backlog,
 ) -> rusqlite::Result<Option<i64>> {
-    const SQL: &str = "SELECT id, body FROM event
+    const SQL: &str = "SELECT id, body, source FROM event
         WHERE id > max(?1, (SELECT coalesce(max(up_to), 0) FROM folded)) AND body IS NOT NULL ORDER BY id LIMIT ?2";
     let mut statement = db.prepare(SQL)?;
     let mut rows = statement.query(params![after, LEFT_OVER_AT_A_TIME])?;
@@ -215,7 +216,7 @@ pub(super) fn left_over(
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
         last = Some(id);
-        let event = (settings.parse)(row.get_ref(1)?.as_blob()?);
+        let event = (source(settings.sources, row, 2)?.parse)(row.get_ref(1)?.as_blob()?);
         if let Some(subject) = event.and_then(|event| event.subject) {
             backlog.extend([Unfolded::new(id, &subject.incident)]);
         }

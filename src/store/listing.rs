@@ -14,6 +14,7 @@ use super::lane::{Standing, standings};
 use super::schema::{OpenError, advice, open_to_read};
 use super::sizes::Sizes;
 use crate::domain::failure::{Failure, State};
+use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 
 /// A connection that cannot write. Clones share it and take turns.
@@ -161,6 +162,25 @@ impl Reader {
         let db = self.lock();
         let last: Option<i64> = db.prepare_cached(SQL)?.query_row([], |row| row.get(0)).optional()?;
         Ok(last.map(Timestamp::from_nanos))
+    }
+
+    /// Time at which the last new event of a source was received; `None`: there was none yet.
+    pub fn last_received_from(&self, source: &SourceName) -> Result<Option<Timestamp>, ReadError> {
+        const HAS_ANY: &str = "SELECT EXISTS (SELECT 1 FROM event WHERE source = ?1)";
+        // Read until one is found: there is no index by source and time of arrival, which each new event would pay for.
+        const NEWEST_FIRST: &str = "SELECT source, received_at_ns FROM event ORDER BY id DESC";
+        let db = self.lock();
+        if !db.prepare_cached(HAS_ANY)?.query_row([source.as_str()], |row| row.get(0))? {
+            return Ok(None);
+        }
+        let mut statement = db.prepare_cached(NEWEST_FIRST)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)? == source.as_str() {
+                return Ok(Some(Timestamp::from_nanos(row.get(1)?)));
+            }
+        }
+        Ok(None)
     }
 
     /// End of the last deployment; `None`: there was none yet.

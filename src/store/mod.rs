@@ -56,7 +56,7 @@ pub use news::Hurried;
 pub use orders::{After, Obeyed, Order, Total};
 pub use outbox::Outcome;
 pub use outbox_rows::{OutboxFilter, OutboxPage, OutboxRow, RowState};
-pub use quarantine::{QuarantinePage, QuarantineRow, Quarantined, ReadHeading, Retried};
+pub use quarantine::{QuarantinePage, QuarantineRow, Quarantined, Retried};
 pub use record::{Delivery, Recorded};
 pub use reevaluate::{Batch, Change, Changed, Span};
 pub use schema::{OpenError, SCHEMA};
@@ -65,10 +65,11 @@ pub use story::{Attempt, Received, Story, Today};
 pub use submit::Submitted;
 
 use crate::domain::deployment::Deployment;
-use crate::domain::event::{Event, Heading};
+use crate::domain::event::Heading;
 use crate::domain::forwarding::Destinations;
 use crate::domain::id::FailureId;
 use crate::domain::policy::Policy;
+use crate::domain::source::Sources;
 use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
 use files::{Files, Lock};
@@ -93,8 +94,8 @@ pub struct Settings {
     pub destinations: Destinations,
     /// Longest time between the end of a deployment and a failure that it caused.
     pub link_window: Duration,
-    /// Reads a body that was understood before. `None`: it is damaged.
-    pub parse: fn(&[u8]) -> Option<Event>,
+    /// Sources of events, each of which reads the bodies of its own.
+    pub sources: Sources,
     /// Number of events that may wait to be folded; usually [`MOST_UNFOLDED`].
     pub most_unfolded: usize,
     /// Told of every commit.
@@ -202,9 +203,9 @@ impl Store {
         self.offer(Kind::Other, move |session| deployment_row::save(session, &deployment, now)).await
     }
 
-    /// Reads a body in quarantine again.
-    pub async fn retry_quarantined(&self, id: i64, read: ReadHeading) -> Result<Retried, StoreError> {
-        self.queue(move |session| quarantine::retry(session, id, read)).await
+    /// Has a body in quarantine read again by its source.
+    pub async fn retry_quarantined(&self, id: i64) -> Result<Retried, StoreError> {
+        self.queue(move |session| quarantine::retry(session, id)).await
     }
 
     /// Looks at some failures again under today's policy, and saves those that are something else.

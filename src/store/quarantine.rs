@@ -7,10 +7,10 @@ use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
+use super::event_row::source;
 use super::listing::{ReadError, Reader};
 use super::record::{self, Delivery, Recorded};
 use super::writer::Session;
-use crate::domain::event::Heading;
 use crate::domain::timestamp::Timestamp;
 
 /// A part of the listing, oldest first, as the API's JSON has it.
@@ -29,7 +29,7 @@ pub struct QuarantineRow {
     pub id: i64,
     /// Time at which it was received.
     pub received_at: Timestamp,
-    /// `X-Webhook-Id`.
+    /// Id of the POST.
     pub delivery_id: Option<String>,
     /// Reason why it is here.
     pub reason: String,
@@ -48,9 +48,6 @@ pub struct Quarantined {
     /// The body in base64, where it is not UTF-8.
     pub body_base64: Option<String>,
 }
-
-/// Reads of a body what has to be known to keep it, or says why that cannot be read.
-pub type ReadHeading = fn(&[u8]) -> Result<Heading, String>;
 
 /// Result of reading a body again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,14 +123,15 @@ fn listed(columns: &Row<'_>) -> rusqlite::Result<QuarantineRow> {
     })
 }
 
-/// Reads a body again. An event that is understood is recorded like a webhook, with the time at which it was received.
-pub(super) fn retry(session: &mut Session<'_>, id: i64, read: ReadHeading) -> rusqlite::Result<Retried> {
-    const FIND: &str = "SELECT received_at_ns, delivery_id, body FROM quarantine WHERE id = ?1";
+/// Has a body read again by its source. An event that is understood is recorded like a webhook, with the time at which it was received.
+pub(super) fn retry(session: &mut Session<'_>, id: i64) -> rusqlite::Result<Retried> {
+    const FIND: &str = "SELECT received_at_ns, delivery_id, body, source FROM quarantine WHERE id = ?1";
     const REMOVE: &str = "DELETE FROM quarantine WHERE id = ?1";
     const EXPLAIN: &str = "UPDATE quarantine SET reason = ?2 WHERE id = ?1";
     let delivery = |columns: &Row<'_>| {
         let body: Vec<u8> = columns.get(2)?;
         Ok(Delivery {
+            source: source(session.settings.sources, columns, 3)?,
             id: columns.get(1)?,
             received_at: Timestamp::from_nanos(columns.get(0)?),
             body: Bytes::from(body),
@@ -143,7 +141,7 @@ pub(super) fn retry(session: &mut Session<'_>, id: i64, read: ReadHeading) -> ru
     let Some(delivery) = session.prepare(FIND)?.query_row([id], delivery).optional()? else {
         return Ok(Retried::NotFound);
     };
-    let heading = match read(&delivery.body) {
+    let heading = match (delivery.source.heading)(&delivery.body) {
         Ok(heading) => heading,
         Err(reason) => {
             session.execute(EXPLAIN, params![id, reason])?;

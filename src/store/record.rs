@@ -9,12 +9,15 @@ use super::event_row;
 use super::fold::Unfolded;
 use super::writer::Session;
 use crate::domain::event::Heading;
+use crate::domain::source::Source;
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
 
-/// One POST from PagerDuty, besides what it says.
+/// One POST from a source, besides what it says.
 pub struct Delivery {
-    /// `X-Webhook-Id`: the same on every attempt.
+    /// The source whose signature was verified.
+    pub source: &'static Source,
+    /// Id of the POST, the same on every attempt.
     pub id: Option<String>,
     /// Time at which it was received.
     pub received_at: Timestamp,
@@ -99,10 +102,12 @@ pub(super) fn quarantine(
     reason: &str,
     delivery: &Delivery,
 ) -> rusqlite::Result<Recorded> {
-    const SQL: &str =
-        "INSERT INTO quarantine (received_at_ns, delivery_id, reason, body) VALUES (?1, ?2, ?3, ?4)";
+    const SQL: &str = "INSERT INTO quarantine (source, received_at_ns, delivery_id, reason, body) VALUES (?1, ?2, ?3, ?4, ?5)";
     let received_at_ns = delivery.received_at.as_nanos();
-    session.execute(SQL, params![received_at_ns, delivery.id, reason, &*delivery.body])?;
+    session.execute(
+        SQL,
+        params![delivery.source.name.as_str(), received_at_ns, delivery.id, reason, &*delivery.body],
+    )?;
     session.quarantined.push((session.last_insert_rowid(), reason.to_owned()));
     Ok(Recorded::Quarantined)
 }

@@ -12,10 +12,10 @@ use super::connected::{Connected, Incidents};
 use super::failure_row::{Facts, FailureRow, View, from_json};
 use super::listing::{ReadError, Reader};
 use super::writer::Session;
-use crate::domain::event::Event;
 use crate::domain::failure::Evaluated;
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::policy::Policy;
+use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
 
 /// So many failures are looked at in one transaction, so that nobody waits long for the writer.
@@ -63,15 +63,10 @@ pub struct Change {
 
 impl Reader {
     /// Finds the changes that a reevaluation would make, and makes none.
-    pub fn would_change(
-        &self,
-        span: Span,
-        policy: &Policy,
-        parse: fn(&[u8]) -> Option<Event>,
-    ) -> Result<Batch, ReadError> {
+    pub fn would_change(&self, span: Span, policy: &Policy, sources: Sources) -> Result<Batch, ReadError> {
         let mut db = self.lock();
         let db = db.transaction()?;
-        Ok(batch(&Incidents { db: &db, parse }, policy, span, |_, _| Ok(()))?)
+        Ok(batch(&Incidents { db: &db, sources }, policy, span, |_, _| Ok(()))?)
     }
 }
 

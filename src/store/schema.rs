@@ -366,8 +366,7 @@ mod tests {
         let wal_bytes = || std::fs::metadata(folder.path().join("store.db-wal")).unwrap().len();
         let reader = open_to_read(&path).unwrap();
         reader.execute_batch("BEGIN; SELECT count(*) FROM pulse").unwrap();
-        let insert =
-            "INSERT INTO quarantine (received_at_ns, reason, body) VALUES (0, '', zeroblob(1000000))";
+        let insert = "INSERT INTO quarantine (source, received_at_ns, reason, body) VALUES ('', 0, '', zeroblob(1000000))";
         for _ in 0..30 {
             writer.execute(insert, []).unwrap();
         }

@@ -11,7 +11,6 @@ use super::failure_row::{Facts, FailureRow, View, from_json};
 use super::forwarded::forwarded;
 use super::listing::{ListedFailure, ReadError, Reader};
 use super::{mark, told_deployment};
-use crate::domain::event::Event;
 use crate::domain::explain::{
     Why, explain, explain_remediation, explain_submission, only_mentioned, other_configuration,
 };
@@ -20,6 +19,7 @@ use crate::domain::forwarding::Recipient;
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::not_told::{Known, Waiting, not_told};
 use crate::domain::policy::Policy;
+use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
 
 /// A failure's whole story, as the API's JSON has it.
@@ -47,14 +47,14 @@ pub struct Today<'a> {
     pub recipients: &'a [Recipient],
     /// Now.
     pub now: Timestamp,
-    /// Reads a body that was understood before.
-    pub parse: fn(&[u8]) -> Option<Event>,
+    /// Sources that read the bodies of their events.
+    pub sources: Sources,
 }
 
 /// An event, as it was received.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Received {
-    /// PagerDuty's id.
+    /// Id that the source gave it.
     pub id: String,
     /// `event_type`.
     #[serde(rename = "type")]
@@ -88,8 +88,8 @@ impl Reader {
         let mut db = self.lock();
         // One view of the store for all that is read.
         let db = db.transaction()?;
-        let incident = IncidentId::of_failure(id).or_else(|| IncidentId::parse(id));
-        let ids = incident.as_ref().map(FailureId::of_incident).into_iter().chain(FailureId::parse(id));
+        let incidents = today.sources.incidents(id);
+        let ids = incidents.iter().map(FailureId::of_incident).chain(FailureId::parse(id));
         for id in ids {
             if let Some(row) = FailureRow::load(&db, &id)? {
                 let story = tell(&db, row, today, self.link_window)?;
@@ -123,7 +123,7 @@ fn tell(
         }
         None => None,
     };
-    let mut why = why(&Incidents { db, parse: today.parse }, row, &stored, today.policy)?;
+    let mut why = why(&Incidents { db, sources: today.sources }, row, &stored, today.policy)?;
     why.extend(linked);
     let not_told = read.not_told(failure.as_ref(), today)?;
     Ok(Story { failure, events: read.events()?, why, attempts: read.attempts()?, not_told })

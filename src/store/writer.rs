@@ -56,7 +56,7 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     /// Source of incidents.
     pub(super) fn incidents(&self) -> Incidents<'a> {
-        Incidents { db: self.db, parse: self.settings.parse }
+        Incidents { db: self.db, sources: self.settings.sources }
     }
 
     /// The connection, for reading.

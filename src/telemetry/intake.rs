@@ -8,26 +8,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 
-/// Sender of a webhook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// It came to PagerDuty's path, or looks like one of PagerDuty's.
-    PagerDuty,
-    /// It came to a path where there is nothing, and looks like nobody's.
-    Unknown,
-}
-
-impl Source {
-    /// The label's value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PagerDuty => "pagerduty",
-            Self::Unknown => "unknown",
-        }
-    }
-}
+/// Label of a POST request to a path where there is nothing, that looks like no source's.
+const UNKNOWN: &str = "unknown";
 
 /// Answers to a webhook. Each is there from the beginning: Prometheus sees no increase in a series that begins
 /// with 1.
@@ -153,7 +138,7 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Registers everything.
+    /// Registers everything. [`Self::begin_source`] adds the series of each source.
     pub fn new(registry: &mut Registry) -> Self {
         let intake = Self {
             webhooks: Family::default(),
@@ -191,17 +176,11 @@ impl Intake {
         intake
     }
 
+    /// Begins with zero each series that is of no source of webhooks.
     fn begin(&self) {
-        let source = Source::PagerDuty.as_str();
-        for status in STATUSES {
-            self.webhooks.get_or_create(&Webhook { source, status }).inc_by(0);
-        }
-        let unknown = Webhook { source: Source::Unknown.as_str(), status: "no_such_path" };
+        let unknown = Webhook { source: UNKNOWN, status: "no_such_path" };
         self.webhooks.get_or_create(&unknown).inc_by(0);
-        self.last_accepted.get_or_create(&Of { source }).set(0.0);
-        for source in [source, unknown.source] {
-            self.last_refused.get_or_create(&Of { source }).set(0.0);
-        }
+        self.last_refused.get_or_create(&Of { source: UNKNOWN }).set(0.0);
         for (kind, status) in
             EventKind::ALL.iter().flat_map(|kind| EventStatus::ALL.map(|status| (*kind, status)))
         {
@@ -209,19 +188,29 @@ impl Intake {
         }
     }
 
-    /// Counts an answer to a webhook.
-    pub fn webhook(&self, source: Source, status: &'static str) {
-        self.webhooks.get_or_create(&Webhook { source: source.as_str(), status }).inc();
+    /// Begins with zero each series of a source of webhooks.
+    pub fn begin_source(&self, source: &'static SourceName) {
+        let source = source.as_str();
+        for status in STATUSES {
+            self.webhooks.get_or_create(&Webhook { source, status }).inc_by(0);
+        }
+        self.last_accepted.get_or_create(&Of { source }).set(0.0);
+        self.last_refused.get_or_create(&Of { source }).set(0.0);
+    }
+
+    /// Counts an answer to a webhook. `None`: it looks like no source's.
+    pub fn webhook(&self, source: Option<&'static SourceName>, status: &'static str) {
+        self.webhooks.get_or_create(&Webhook { source: label(source), status }).inc();
     }
 
     /// Notes when the last webhook was accepted.
-    pub fn accepted_at(&self, source: Source, at: Timestamp) {
+    pub fn accepted_at(&self, source: &'static SourceName, at: Timestamp) {
         self.last_accepted.get_or_create(&Of { source: source.as_str() }).set(seconds(at));
     }
 
-    /// Notes when the last webhook was refused.
-    pub fn refused_at(&self, source: Source, at: Timestamp) {
-        self.last_refused.get_or_create(&Of { source: source.as_str() }).set(seconds(at));
+    /// Notes when the last webhook was refused. `None`: it looks like no source's.
+    pub fn refused_at(&self, source: Option<&'static SourceName>, at: Timestamp) {
+        self.last_refused.get_or_create(&Of { source: label(source) }).set(seconds(at));
     }
 
     /// Counts an answer of the event API.
@@ -233,6 +222,10 @@ impl Intake {
     pub fn last_deployment_at(&self, at: Option<Timestamp>) {
         self.last_deployment.set(at.map_or(0.0, seconds));
     }
+}
+
+fn label(source: Option<&'static SourceName>) -> &'static str {
+    source.map_or(UNKNOWN, SourceName::as_str)
 }
 
 fn seconds(at: Timestamp) -> f64 {

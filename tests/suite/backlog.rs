@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pagerduty_dora::domain::policy::Policy;
-use pagerduty_dora::pagerduty::payload;
+use pagerduty_dora::sources;
+use pagerduty_dora::sources::pagerduty::{SOURCE, payload};
 use pagerduty_dora::store::{CommitObserver, Delivery, Settings, Store, StoreError};
 use tokio::task::JoinSet;
 
@@ -28,7 +29,10 @@ async fn record(store: Store, incident: String) -> Result<(), StoreError> {
     let body = Bytes::from(event_of("incident.triggered", &incident));
     let heading = payload::heading(&body).unwrap();
     let received_at = time("2026-11-20T00:00:00Z");
-    store.record(heading, Delivery { id: None, received_at, body, reservation: None }).await.map(drop)
+    store
+        .record(heading, Delivery { source: &SOURCE, id: None, received_at, body, reservation: None })
+        .await
+        .map(drop)
 }
 
 fn open(path: &Path, most_unfolded: usize) -> Store {
@@ -36,7 +40,7 @@ fn open(path: &Path, most_unfolded: usize) -> Store {
         policy: Arc::new(Policy::default()),
         destinations: Vec::new(),
         link_window: Duration::from_hours(24),
-        parse: payload::stored,
+        sources: sources::ALL,
         most_unfolded,
         observer: Arc::new(Nobody),
     };

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fastrand::Rng;
-use pagerduty_dora::pagerduty::signature::sign;
+use pagerduty_dora::sources::pagerduty::signature::sign;
 use serde_json::Value;
 
 use crate::harness::{PATIENCE, SECRET, client};

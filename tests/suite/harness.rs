@@ -17,7 +17,7 @@ use pagerduty_dora::Embedded;
 use pagerduty_dora::clock::ManualClock;
 use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::timestamp::Timestamp;
-use pagerduty_dora::pagerduty::signature::sign;
+use pagerduty_dora::sources::pagerduty::signature::sign;
 use secrecy::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;

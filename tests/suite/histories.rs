@@ -11,7 +11,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::timestamp::Timestamp;
-use pagerduty_dora::pagerduty::payload;
+use pagerduty_dora::sources;
+use pagerduty_dora::sources::pagerduty::{SOURCE, payload};
 use pagerduty_dora::store::{CommitObserver, Delivery, Filter, MOST_UNFOLDED, Reader, Settings, Store};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -68,7 +69,7 @@ fn settings(configured: Configured) -> Settings {
         policy: Arc::new(Config::parse(&text).unwrap().policy()),
         destinations: Vec::new(),
         link_window: Duration::from_hours(24),
-        parse: payload::stored,
+        sources: sources::ALL,
         most_unfolded: MOST_UNFOLDED,
         observer: Arc::new(Nobody),
     }
@@ -128,7 +129,13 @@ async fn record(store: &Store, bodies: Vec<Vec<u8>>) {
         let mut recorded = JoinSet::new();
         for body in chunk {
             let heading = payload::heading(body).unwrap();
-            let delivery = Delivery { id: None, received_at, body: body.clone().into(), reservation: None };
+            let delivery = Delivery {
+                source: &SOURCE,
+                id: None,
+                received_at,
+                body: body.clone().into(),
+                reservation: None,
+            };
             let store = store.clone();
             recorded.spawn(async move { store.record(heading, delivery).await.map(drop) });
         }
@@ -162,7 +169,7 @@ pub(crate) fn listed(path: &Path) -> BTreeMap<String, Value> {
     let reader = Reader::open(path, Duration::ZERO).unwrap();
     let page = reader.failures(&Filter { limit: 10_000_000, ..Filter::default() }).unwrap();
     let keyed = page.failures.iter().map(|listed| {
-        let incident = listed.failure.incident.as_ref().unwrap().to_string();
+        let incident = listed.failure.incident.clone().unwrap();
         (incident, serde_json::to_value(&listed.failure).unwrap())
     });
     keyed.collect()

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::harness::{Daemon, SECRET, event_of, fixture};
-use pagerduty_dora::pagerduty::signature::sign;
+use pagerduty_dora::sources::pagerduty::signature::sign;
 
 pub(crate) fn signature(secret: &str, body: &str) -> String {
     sign(&secret.to_owned().into(), body.as_bytes())

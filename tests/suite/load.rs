@@ -2,7 +2,7 @@
 //! as PagerDuty does.
 
 use fastrand::Rng;
-use pagerduty_dora::pagerduty::signature::sign;
+use pagerduty_dora::sources::pagerduty::signature::sign;
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::watch;

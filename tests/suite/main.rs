@@ -49,6 +49,7 @@ mod readme;
 mod reevaluate;
 mod refused;
 mod slow;
+mod sources;
 mod store_edit;
 mod store_files;
 mod store_probe;

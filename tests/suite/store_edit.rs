@@ -42,6 +42,11 @@ pub(crate) fn unfold(store: &Path) {
     run(store, "DELETE FROM failure_event; DELETE FROM failure; DELETE FROM folded");
 }
 
+/// Gives every event to this source.
+pub(crate) fn attribute_events_to(store: &Path, source: &str) {
+    Connection::open(store).unwrap().execute("UPDATE event SET source = ?1", [source]).unwrap();
+}
+
 /// Damages the facts of the failures whose id contains this text.
 pub(crate) fn damage_failures(store: &Path, text: &str) {
     let sql = "UPDATE failure SET facts = '{', evaluated = '{}' WHERE instr(failure_id, ?1) > 0";

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pagerduty_dora::pagerduty::signature::sign;
+use pagerduty_dora::sources::pagerduty::signature::sign;
 use tempfile::TempDir;
 
 use crate::harness::{SECRET, client, event_of};

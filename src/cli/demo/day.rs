@@ -16,7 +16,7 @@ use crate::cli::send::Sender;
 use crate::cli::table::say;
 use crate::clock::{Clock, ManualClock};
 use crate::domain::timestamp::Timestamp;
-use crate::pagerduty::payload;
+use crate::sources::pagerduty::payload;
 use crate::store::RowState;
 
 /// Plays the pipeline that tells of deployments.

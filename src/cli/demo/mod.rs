@@ -19,8 +19,9 @@ use super::serve::ordered_to_stop;
 use super::table::{say, width};
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::domain::explain::Why;
-use crate::domain::failure::{Source, State};
+use crate::domain::failure::State;
 use crate::domain::figures::Report;
+use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{ListedFailure, Story};
 
@@ -86,7 +87,7 @@ async fn show(options: &Options) -> anyhow::Result<()> {
 async fn say_result(daemon: &Instance, backend: &Instance) -> anyhow::Result<()> {
     let mut listed = daemon.failures().await?;
     let verdict = verdict(&listed, &backend.failures().await?)?;
-    listed.retain(|listed| listed.failure.source == Source::Pagerduty);
+    listed.retain(|listed| listed.failure.source != SourceName::API);
     say(format_args!("What it came to:\n\n{}", table(&listed, width())));
     say("Why:\n");
     for failure in &listed {

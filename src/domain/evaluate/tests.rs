@@ -1,13 +1,14 @@
 use super::*;
 use crate::domain::event::{Event, Kind, Merge, Snapshot, Subject};
 use crate::domain::rule::{Action, Rule};
+use crate::domain::source_name::SourceName;
 
 fn second(n: i64) -> Timestamp {
     Timestamp::from_unix(1_800_000_000 + n).unwrap()
 }
 
 fn id(incident: &str) -> IncidentId {
-    IncidentId::parse(incident).unwrap()
+    IncidentId::parse(&SourceName::new("pagerduty"), incident).unwrap()
 }
 
 /// An event of an incident at a second, as it shows the incident.
@@ -56,7 +57,7 @@ fn failure(policy: &Policy, events: &[Event]) -> Failure {
 fn rule_1_the_id_is_the_incidents_with_a_prefix() {
     let failure = failure(&policy(), &[triggered("Q3YON8WNWTZMRQ", 0)]);
     assert_eq!(failure.id.as_str(), "pagerduty:Q3YON8WNWTZMRQ");
-    assert_eq!(failure.incident, Some(id("Q3YON8WNWTZMRQ")));
+    assert_eq!((failure.source.as_str(), failure.incident.as_deref()), ("pagerduty", Some("Q3YON8WNWTZMRQ")));
 }
 
 #[test]
@@ -109,9 +110,15 @@ fn rule_8_a_chain_begins_where_its_first_link_did() {
     ];
     let found = failures(&policy(), &story);
     assert_eq!(found["QC"].started_at, second(0));
-    assert_eq!((found["QC"].merged.clone(), found["QC"].state), (vec![id("QA"), id("QB")], State::Completed));
+    assert_eq!(
+        (found["QC"].merged.clone(), found["QC"].state),
+        (vec!["QA".into(), "QB".into()], State::Completed)
+    );
     for (source, target) in [("QA", "QB"), ("QB", "QC")] {
-        assert_eq!((found[source].state, &found[source].merged_into), (State::Merged, &Some(id(target))));
+        assert_eq!(
+            (found[source].state, &found[source].merged_into),
+            (State::Merged, &Some(target.to_owned()))
+        );
     }
 }
 
@@ -120,7 +127,7 @@ fn rule_8_in_a_cycle_the_earliest_counts() {
     let story = [triggered("QA", 11), triggered("QB", 1), merged("QA", 30, "QB"), merged("QB", 40, "QA")];
     let found = failures(&policy(), &story);
     assert_eq!((found["QB"].state, &found["QB"].flags), (State::Completed, &vec![Flag::MergeCycle]));
-    assert_eq!((found["QB"].merged.clone(), &found["QB"].merged_into), (vec![id("QA")], &None));
+    assert_eq!((found["QB"].merged.clone(), &found["QB"].merged_into), (vec!["QA".into()], &None));
     assert_eq!(found["QA"].state, State::Merged);
     let into_itself = [triggered("QA", 1), merged("QA", 30, "QA")];
     assert_eq!(failure(&policy(), &into_itself).state, State::Completed);

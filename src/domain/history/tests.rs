@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::event::{Reference, Subject};
 use crate::domain::id::IncidentId;
+use crate::domain::source_name::SourceName;
 use proptest::prelude::*;
 
 const KINDS: [Kind; 9] = [
@@ -20,7 +21,7 @@ fn second(n: i64) -> Timestamp {
 }
 
 fn event(id: &str, kind: Kind, at: i64, facts: Snapshot) -> Event {
-    let incident = IncidentId::parse("Q1").unwrap();
+    let incident = IncidentId::parse(&SourceName::new("pagerduty"), "Q1").unwrap();
     let subject = Subject { incident, kind, snapshot: Some(Box::new(facts)), deployment: None };
     Event { id: id.into(), event_type: String::new(), occurred_at: second(at), subject: Some(subject) }
 }
@@ -206,7 +207,7 @@ fn a_storm_of_events_is_not_kept() {
 }
 
 fn hint(id: &str, at: i64, deployment: DeploymentHint) -> Event {
-    let incident = IncidentId::parse("Q1").unwrap();
+    let incident = IncidentId::parse(&SourceName::new("pagerduty"), "Q1").unwrap();
     let subject = Subject { incident, kind: Kind::Mentioned, snapshot: None, deployment: Some(deployment) };
     Event { id: id.into(), event_type: String::new(), occurred_at: second(at), subject: Some(subject) }
 }

@@ -49,7 +49,8 @@ pub(super) fn alarms(shown: &Shown) -> usize {
 
 /// All rows, in the order of a webhook's way.
 fn rows(shown: &Shown) -> Vec<HealthRow> {
-    let mut rows = vec![webhooks(shown), events_api(shown), store(shown), quarantine(shown)];
+    let mut rows: Vec<HealthRow> = webhooks(shown).collect();
+    rows.extend([events_api(shown), store(shown), quarantine(shown)]);
     rows.extend(backends::rows(shown));
     rows.push(figures(shown));
     rows

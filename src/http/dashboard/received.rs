@@ -6,32 +6,39 @@ use super::health_row::HealthRow;
 use super::shown::Shown;
 use super::words::{ago, minute};
 use crate::domain::timestamp::Timestamp;
-use crate::http::requests::Refusal;
+use crate::http::source_requests::{LastWebhooks, Refusal, RefusedWebhook};
+use crate::sources::Words;
 
-/// Red while the last webhook was refused.
-pub(super) fn webhooks(shown: &Shown) -> HealthRow {
-    let received = &shown.received;
-    let accepted = match received.accepted_at {
+/// A row for each source, red while the last of its webhooks was refused.
+pub(super) fn webhooks(shown: &Shown) -> impl Iterator<Item = HealthRow> {
+    let sources = &shown.received.webhooks;
+    sources.iter().map(|last| {
+        let about =
+            if sources.len() == 1 { "Webhooks".to_owned() } else { format!("Webhooks of {}", last.title) };
+        webhooks_of(last, about, shown.now)
+    })
+}
+
+fn webhooks_of(last: &LastWebhooks, about: String, now: Timestamp) -> HealthRow {
+    let accepted = match last.accepted_at {
         Some(at) => {
-            let test = if received.accepted_a_test { ", a test event, pagey.ping" } else { "" };
-            format!("The last one was accepted {} ago ({}{test}).", ago(shown.now, at), minute(at))
+            let test = last.accepted_test.as_ref();
+            let test = test.map(|event_type| format!(", a test event, {event_type}")).unwrap_or_default();
+            format!("The last one was accepted {} ago ({}{test}).", ago(now, at), minute(at))
         }
         None => "None was accepted yet.".to_owned(),
     };
-    let must_act = received.last_was_refused;
-    let says = match &received.refused {
-        Some(last) if must_act => format!(
-            "The last one was refused {}: {}. {}. {accepted}",
-            of(shown.now, &last.refusal),
-            last.reason.why(),
-            last.reason.todo()
-        ),
-        Some(last) => {
-            format!("{accepted} One was refused {}: {}.", of(shown.now, &last.refusal), last.reason.why())
+    let must_act = last.last_was_refused;
+    let says = match &last.refused {
+        Some(RefusedWebhook { words: Words { why, todo, .. }, refusal }) if must_act => {
+            format!("The last one was refused {}: {why}. {todo}. {accepted}", of(now, refusal))
+        }
+        Some(RefusedWebhook { words, refusal }) => {
+            format!("{accepted} One was refused {}: {}.", of(now, refusal), words.why)
         }
         None => accepted,
     };
-    HealthRow { about: "Webhooks".to_owned(), says, must_act }
+    HealthRow { about, says, must_act }
 }
 
 /// Time for which a refused request to the event API is an alarm. There may never be another one: a scanner may have sent

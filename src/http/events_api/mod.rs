@@ -24,6 +24,7 @@ use super::requests::Requests;
 use crate::clock::Clock;
 use crate::domain::id::{DeploymentId, FailureId};
 use crate::domain::policy::Policy;
+use crate::sources;
 use crate::store::{Store, StoreError, Submitted};
 use crate::telemetry::intake::{EventKind, EventStatus};
 
@@ -199,5 +200,8 @@ impl EventsApi {
 }
 
 fn incidents_own(id: &FailureId) -> Refused {
-    Refused::Invalid(format!("attribute \"id\": {id} is a PagerDuty incident that is followed here"))
+    let source = sources::ALL.of_failure(id.as_str());
+    let incident =
+        source.map_or_else(|| "an".to_owned(), |(source, _)| format!("a {}", source.title)) + " incident";
+    Refused::Invalid(format!("attribute \"id\": {id} is {incident} that is followed here"))
 }

@@ -16,6 +16,7 @@ use crate::domain::figures::tests::arbitrary::{deployments, one_failure, questio
 use crate::domain::figures::tests::model::model;
 use crate::domain::id::FailureId;
 use crate::domain::policy::Policy;
+use crate::domain::source::Sources;
 use crate::store::failure_row::{Facts, FailureRow};
 use crate::store::{CommitObserver, MOST_UNFOLDED, Settings, Store};
 
@@ -80,7 +81,7 @@ async fn stored(
         policy,
         destinations: Vec::new(),
         link_window: WINDOW,
-        parse: |_| None,
+        sources: Sources::new(&[]),
         most_unfolded: MOST_UNFOLDED,
         observer: Arc::new(Nobody),
     };

@@ -1,13 +1,15 @@
 -- Every event ever answered 2xx, in order of arrival. Ids stay for ever, bodies until store.retention.
 CREATE TABLE event (
     id              INTEGER PRIMARY KEY,
-    event_id        TEXT    NOT NULL UNIQUE,    -- PagerDuty's; they grow with time, so the index grows at its end
+    source          TEXT    NOT NULL,           -- the name of the source that sent it
+    event_id        TEXT    NOT NULL,           -- the source's; most grow with time, so the index grows at few places
     event_type      TEXT    NOT NULL,
     occurred_at_ns  INTEGER NOT NULL,
     received_at_ns  INTEGER NOT NULL,
-    delivery_id     TEXT,                       -- X-Webhook-Id, for the record only: no index
+    delivery_id     TEXT,                       -- of the POST, for the record only: no index
     duplicates      INTEGER NOT NULL DEFAULT 0,
-    body            BLOB                        -- as received; last, because it is long
+    body            BLOB,                       -- as received; last, because it is long
+    UNIQUE (source, event_id)
 ) STRICT;
 
 -- A failure: what its events (or the event API) said, and what that came to when it was last evaluated.
@@ -186,6 +188,7 @@ CREATE TABLE owed_mark (
 -- Signed bodies that could not be understood, or that contradict an event with the same id.
 CREATE TABLE quarantine (
     id              INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: people and logs name it
+    source          TEXT    NOT NULL,           -- the name of the source that sent it, and that can read it
     received_at_ns  INTEGER NOT NULL,
     delivery_id     TEXT,
     reason          TEXT    NOT NULL,

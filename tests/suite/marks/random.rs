@@ -17,7 +17,7 @@ use pagerduty_dora::domain::lane::{Lane, LaneHealth};
 use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::domain::submission::Submission;
 use pagerduty_dora::domain::timestamp::Timestamp;
-use pagerduty_dora::pagerduty::payload;
+use pagerduty_dora::sources;
 use pagerduty_dora::store::{Choice, Claimed, CommitObserver, MOST_UNFOLDED, Outcome, Settings, Store};
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ fn settings() -> Settings {
         policy: Arc::new(config.policy()),
         destinations: vec![Arc::new(backend)],
         link_window: WINDOW,
-        parse: payload::stored,
+        sources: sources::ALL,
         most_unfolded: MOST_UNFOLDED,
         observer: Arc::new(Nobody),
     }

@@ -10,7 +10,7 @@ use pagerduty_dora::catalog;
 use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::forwarding::{Destination, Destinations};
 use pagerduty_dora::domain::policy::Policy;
-use pagerduty_dora::pagerduty::payload;
+use pagerduty_dora::sources;
 use pagerduty_dora::store::{CommitObserver, Ended, MOST_UNFOLDED, Settings, Store};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -111,7 +111,7 @@ impl Machine {
             policy: Arc::clone(&self.policy),
             destinations: self.destinations.clone(),
             link_window: Duration::from_hours(24),
-            parse: payload::stored,
+            sources: sources::ALL,
             most_unfolded: MOST_UNFOLDED,
             observer: Arc::new(Unobserved),
         };

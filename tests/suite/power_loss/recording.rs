@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use pagerduty_dora::config::Config;
-use pagerduty_dora::pagerduty::signature::sign;
+use pagerduty_dora::sources::pagerduty::signature::sign;
 
 use super::steps::{Action, Step, steps};
 use super::trace::calls;

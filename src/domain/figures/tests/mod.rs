@@ -11,8 +11,9 @@ use jiff::tz::TimeZone;
 use super::*;
 use crate::domain::deployment::tests::{deployment, time};
 use crate::domain::deployment::{Deployment, Deployments};
-use crate::domain::failure::{Failure, Flag, Source, State};
+use crate::domain::failure::{Failure, Flag, State};
 use crate::domain::id::FailureId;
+use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 
 /// Basis as the store builds it, with each failure linked to the deployment that it names.
@@ -41,7 +42,7 @@ fn failure(id: &str, started: Timestamp, finished: Option<Timestamp>) -> Failure
     let seconds = finished.map(|end| crate::domain::failure::seconds(end.nanos_since(started)));
     Failure {
         id: FailureId::parse(&format!("failure:{id:0>10}")).unwrap(),
-        source: Source::Api,
+        source: SourceName::API,
         incident: None,
         number: None,
         title: None,

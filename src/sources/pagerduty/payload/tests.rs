@@ -24,7 +24,7 @@ fn rule_1_the_incident_is_found_wherever_its_id_stands() {
 
 #[test]
 fn rule_16_a_test_event_is_about_no_incident() {
-    let ping = parse(include_bytes!("../../../fixtures/pagerduty/pagey.ping.json")).unwrap();
+    let ping = parse(include_bytes!("../../../../fixtures/pagerduty/pagey.ping.json")).unwrap();
     assert_eq!(ping.subject, None);
 }
 
@@ -58,7 +58,7 @@ fn half_a_character_counts_like_the_one_that_replaces_it() {
 
 /// The snapshot of a resolve in which some fields are other than usual.
 fn shown(change: impl Fn(&mut serde_json::Value)) -> Snapshot {
-    let fixture = include_str!("../../../fixtures/pagerduty/incident.resolved.json");
+    let fixture = include_str!("../../../../fixtures/pagerduty/incident.resolved.json");
     let mut body: serde_json::Value = serde_json::from_str(fixture).unwrap();
     change(&mut body["event"]["data"]);
     *parse(body.to_string().as_bytes()).unwrap().subject.unwrap().snapshot.unwrap()
@@ -131,7 +131,7 @@ fn a_merge_is_one_in_any_case() {
 
 #[test]
 fn a_byte_order_mark_is_passed_over() {
-    let body = include_bytes!("../../../fixtures/pagerduty/incident.resolved.json");
+    let body = include_bytes!("../../../../fixtures/pagerduty/incident.resolved.json");
     let marked = [b"\xef\xbb\xbf", body.as_slice()].concat();
     assert_eq!(parse(&marked).unwrap(), parse(body).unwrap());
     assert!(heading(&marked).is_ok());

@@ -8,8 +8,10 @@ use serde::de::MapAccess;
 use serde::de::value::MapAccessDeserializer;
 
 use super::custom_field::{CustomField, named_in_field};
+use super::event_type;
 use super::lenient::{Lenient, Shape};
 use super::moment::Moment;
+use super::name::NAME;
 use crate::domain::address::{text_without_credentials, without_credentials};
 use crate::domain::event::{
     DeploymentHint, Event, Heading, Kind, Merge, Priority, Reference, Snapshot, Subject,
@@ -19,6 +21,9 @@ use crate::domain::name::{name, trimmed};
 use crate::domain::named::in_note;
 use crate::domain::surrogates;
 use crate::domain::timestamp::{Timestamp, TimestampError};
+
+/// Prefix that PagerDuty adds to a note that is typed while resolving.
+const RESOLUTION_NOTE: &str = "resolution note:";
 
 /// Reason why a signed body is not an event that can be counted on. It goes to quarantine with these words.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +68,13 @@ pub fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
 /// Reads of a body what has to be known to keep it. It understands exactly those that [`parse`] does.
 pub fn heading(body: &[u8]) -> Result<Heading, NotUnderstood> {
     read(body, |Understood { event, occurred_at, about }| {
+        let is_test = event.event_type == event_type::TEST;
         let tells_never = event.data.0.as_ref().is_some_and(Data::tells_never);
         let (event_type, incident) = match about {
             Some(About { event_type, incident, .. }) => (Cow::Borrowed(event_type), Some(incident)),
             None => (Cow::Owned(event.event_type.into_owned()), None),
         };
-        Heading { id: event.id.into_owned(), event_type, occurred_at, incident, tells_never }
+        Heading { id: event.id.into_owned(), event_type, occurred_at, incident, tells_never, is_test }
     })
 }
 
@@ -117,7 +123,7 @@ fn understand(body: &[u8]) -> Result<Understood<'_>, NotUnderstood> {
         return Err(NotUnderstood::NoId);
     }
     let occurred_at = Timestamp::parse(&event.occurred_at)?;
-    let about = match Kind::parse(&event.event_type) {
+    let about = match event_type::kind(&event.event_type) {
         None => None,
         Some((event_type, kind)) => {
             let incident = event.data.0.as_ref().and_then(Data::incident);
@@ -198,7 +204,7 @@ impl Data<'_> {
                 self.incident_role_assignments.0.iter().flatten().find_map(RoleAssignment::incident_id)
             })
         };
-        IncidentId::parse(id?)
+        IncidentId::parse(&NAME, id?)
     }
 
     /// `true` if a time of it means never.
@@ -210,7 +216,10 @@ impl Data<'_> {
     fn subject(self, kind: Kind, incident: IncidentId) -> Subject {
         let is_incident = self.is_incident();
         let deployment = match self.shape.0.as_deref() {
-            Some("incident_note") => self.content.0.as_deref().and_then(in_note).map(DeploymentHint::Note),
+            Some("incident_note") => {
+                let content = self.content.0.as_deref();
+                content.and_then(|note| in_note(note, RESOLUTION_NOTE)).map(DeploymentHint::Note)
+            }
             Some("incident_field_values") => self.custom_fields.0.as_deref().and_then(named_in_field),
             _ => None,
         };
@@ -349,7 +358,7 @@ impl<'de> Shape<'de> for Merge {
         let shape = reason.shape.0.as_deref().map(trimmed);
         let is_merge = shape.is_some_and(|shape| shape.eq_ignore_ascii_case("merge_resolve_reason"));
         let target = reason.incident.0.as_ref().and_then(WireReference::id);
-        Ok(is_merge.then(|| Self { into: target.and_then(IncidentId::parse) }))
+        Ok(is_merge.then(|| Self { into: target.and_then(|id| IncidentId::parse(&NAME, id)) }))
     }
 }
 

@@ -39,11 +39,11 @@ impl Shape<'_> for Moment {
 
 #[cfg(test)]
 mod tests {
-    use crate::pagerduty::payload::{heading, parse};
+    use crate::sources::pagerduty::payload::{heading, parse};
 
     /// A triggered incident with this `created_at` and no `reopened_at`, or the other way round.
     fn bodies(time: &str) -> [String; 2] {
-        let fixture = include_str!("../../fixtures/pagerduty/incident.triggered.json");
+        let fixture = include_str!("../../../fixtures/pagerduty/incident.triggered.json");
         let mut body: serde_json::Value = serde_json::from_str(fixture).unwrap();
         ["created_at", "reopened_at"].map(|key| {
             body["event"]["data"]["created_at"] = serde_json::Value::Null;

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use axum::http::{HeaderMap, HeaderValue};
 use hmac::digest::CtOutput;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
+
+use crate::sources::{Unverified, Verify};
 
 /// The header's name.
 pub const SIGNATURE_HEADER: &str = "x-pagerduty-signature";
@@ -18,31 +21,6 @@ type Digest = CtOutput<Hmac<Sha256>>;
 /// The secrets that a delivery may be signed with: two generations of them make a rotation a non-event.
 pub struct SigningSecrets(Vec<Hmac<Sha256>>);
 
-/// Something whose bytes were signed with one of our secrets. Only [`SigningSecrets::verify`] makes one.
-#[derive(Debug)]
-pub struct Verified<T>(T);
-
-impl<T> Verified<T> {
-    /// The signed bytes.
-    pub fn into_inner(self) -> T {
-        self.0
-    }
-}
-
-/// Reason why bytes could not be vouched for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureError {
-    /// There is no such header.
-    #[error("the request has no X-PagerDuty-Signature header")]
-    Missing,
-    /// There is no `v1=` with 64 hexadecimal digits in it.
-    #[error("the X-PagerDuty-Signature header holds no v1 signature")]
-    Malformed,
-    /// None of the signatures is of one of our secrets.
-    #[error("the signature was not made with a signing secret that is configured here")]
-    Mismatch,
-}
-
 impl SigningSecrets {
     /// Prepares the secrets: the bytes as PagerDuty shows them, not decoded.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
@@ -52,14 +30,14 @@ impl SigningSecrets {
     /// Vouches for `body` if any signature in any of the header lines is of any of the secrets.
     ///
     /// Every secret is compared with every candidate, in constant time and to the end.
-    pub fn verify<'a, T: AsRef<[u8]>>(
+    pub fn check<'a>(
         &self,
         header_lines: impl Iterator<Item = &'a [u8]>,
-        body: T,
-    ) -> Result<Verified<T>, SignatureError> {
+        body: &[u8],
+    ) -> Result<(), Unverified> {
         let mut lines = header_lines.peekable();
         if lines.peek().is_none() {
-            return Err(SignatureError::Missing);
+            return Err(if looks_like_legacy(body) { Unverified::Legacy } else { Unverified::Missing });
         }
         let candidates: Vec<Digest> = lines
             .flat_map(|line| line.split(|b| *b == b','))
@@ -67,17 +45,31 @@ impl SigningSecrets {
             .take(MAX_CANDIDATES)
             .collect();
         if candidates.is_empty() {
-            return Err(SignatureError::Malformed);
+            return Err(Unverified::Malformed);
         }
         let mut is_signed = false;
         for secret in &self.0 {
-            let digest = secret.clone().chain_update(body.as_ref()).finalize();
+            let digest = secret.clone().chain_update(body).finalize();
             for candidate in &candidates {
                 is_signed |= *candidate == digest;
             }
         }
-        if is_signed { Ok(Verified(body)) } else { Err(SignatureError::Mismatch) }
+        if is_signed { Ok(()) } else { Err(Unverified::Mismatch) }
     }
+}
+
+impl Verify for SigningSecrets {
+    fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Unverified> {
+        self.check(headers.get_all(SIGNATURE_HEADER).iter().map(HeaderValue::as_bytes), body)
+    }
+}
+
+/// `true` if an unsigned body looks like a V1 or V2 webhook: those have `"messages"` at their top.
+///
+/// Looked for, not parsed: nobody has vouched for the body.
+fn looks_like_legacy(body: &[u8]) -> bool {
+    const KEY: &[u8] = b"\"messages\"";
+    body.windows(KEY.len()).any(|window| window == KEY)
 }
 
 impl fmt::Debug for SigningSecrets {
@@ -130,10 +122,10 @@ mod tests {
         text.to_owned().into()
     }
 
-    fn check(secrets: &[&str], lines: &[&str], body: &[u8]) -> Result<(), SignatureError> {
+    fn check(secrets: &[&str], lines: &[&str], body: &[u8]) -> Result<(), Unverified> {
         let secrets: Vec<_> = secrets.iter().map(|text| secret(text)).collect();
         let lines = lines.iter().map(|line| line.as_bytes());
-        SigningSecrets::new(&secrets).verify(lines, body).map(drop)
+        SigningSecrets::new(&secrets).check(lines, body)
     }
 
     /// `fixtures/signatures.json`: vectors that `openssl dgst -sha256 -hmac SECRET` gives as well.
@@ -146,7 +138,7 @@ mod tests {
             signature: String,
         }
         let vectors: Vec<Vector> =
-            serde_json::from_str(include_str!("../../fixtures/signatures.json")).unwrap();
+            serde_json::from_str(include_str!("../../../fixtures/signatures.json")).unwrap();
         assert!(vectors.len() >= 3);
         for Vector { secret: text, body, signature } in vectors {
             assert_eq!(sign(&secret(&text), body.as_bytes()), signature);
@@ -164,19 +156,19 @@ mod tests {
             assert_eq!(check(&[FIRST, SECOND], &[&line], BODY), Ok(()), "{line}");
         }
         assert_eq!(check(&[FIRST, SECOND], &["v2=x", &good], BODY), Ok(()));
-        assert_eq!(check(&[FIRST], &[&good], BODY), Err(SignatureError::Mismatch));
+        assert_eq!(check(&[FIRST], &[&good], BODY), Err(Unverified::Mismatch));
     }
 
     #[test]
     fn a_changed_body_does_not_verify() {
         let good = sign(&secret(FIRST), BODY);
-        assert_eq!(check(&[FIRST], &[&good], br#"{"event":{"id":"2"}}"#), Err(SignatureError::Mismatch));
+        assert_eq!(check(&[FIRST], &[&good], br#"{"event":{"id":"2"}}"#), Err(Unverified::Mismatch));
     }
 
     #[test]
     fn malformed_headers_are_told_from_wrong_ones() {
         let hex = "0".repeat(64);
-        assert_eq!(check(&[FIRST], &[], BODY), Err(SignatureError::Missing));
+        assert_eq!(check(&[FIRST], &[], BODY), Err(Unverified::Missing));
         for line in [
             "",
             ",,,",
@@ -189,9 +181,9 @@ mod tests {
             &format!("V1={hex}"),
             &format!("v1={}g", &hex[1..]),
         ] {
-            assert_eq!(check(&[FIRST], &[line], BODY), Err(SignatureError::Malformed), "{line}");
+            assert_eq!(check(&[FIRST], &[line], BODY), Err(Unverified::Malformed), "{line}");
         }
-        assert_eq!(check(&[FIRST], &[&format!("v1={hex}")], BODY), Err(SignatureError::Mismatch));
+        assert_eq!(check(&[FIRST], &[&format!("v1={hex}")], BODY), Err(Unverified::Mismatch));
     }
 
     #[test]
@@ -200,7 +192,7 @@ mod tests {
         let others = |n| vec![format!("v1={}", "0".repeat(64)); n].join(",");
         assert_eq!(check(&[FIRST], &[&format!("{},{good}", others(15))], BODY), Ok(()));
         let buried = format!("{},{good}", others(16));
-        assert_eq!(check(&[FIRST], &[&buried], BODY), Err(SignatureError::Mismatch));
+        assert_eq!(check(&[FIRST], &[&buried], BODY), Err(Unverified::Mismatch));
     }
 
     #[test]

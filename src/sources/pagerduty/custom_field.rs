@@ -71,7 +71,7 @@ fn text(json: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pagerduty::payload;
+    use crate::sources::pagerduty::payload;
 
     fn deployment(body: &str) -> Option<DeploymentHint> {
         payload::parse(body.as_bytes()).unwrap().subject.unwrap().deployment
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_custom_field_names_a_deployment() {
-        let fixture = include_str!("../../fixtures/pagerduty/incident.custom_field_values.updated.json");
+        let fixture = include_str!("../../../fixtures/pagerduty/incident.custom_field_values.updated.json");
         let held = |names: &[&str]| {
             Some(DeploymentHint::Field(names.iter().map(|name| (*name).to_owned()).collect()))
         };

@@ -1,0 +1,90 @@
+//! Sources: the systems whose events become incidents and failures.
+
+use super::event::{Event, Heading};
+use super::id::{AFTER_SOURCE, IncidentId};
+use super::source_name::SourceName;
+
+/// A source, as everything behind its signature knows it: its name, and how its bodies are read.
+#[derive(Debug)]
+pub struct Source {
+    /// Name of the source.
+    pub name: SourceName,
+    /// Name of the source for people: `PagerDuty`.
+    pub title: &'static str,
+    /// Reads of a body what has to be known to keep it. The error says in words why it was not understood.
+    pub heading: fn(&[u8]) -> Result<Heading, String>,
+    /// Reads all that a body says which was understood before. `None`: the body is damaged.
+    pub parse: fn(&[u8]) -> Option<Event>,
+}
+
+/// Every source that the program knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources(&'static [&'static Source]);
+
+impl Sources {
+    /// The table of these sources.
+    pub const fn new(all: &'static [&'static Source]) -> Self {
+        Self(all)
+    }
+
+    /// The source of this name.
+    pub fn named(self, name: &str) -> Option<&'static Source> {
+        self.iter().find(|source| source.name.as_str() == name)
+    }
+
+    /// The source whose incident has a failure of this id, and the incident's id there.
+    pub fn of_failure(self, id: &str) -> Option<(&'static Source, &str)> {
+        let (name, incident) = id.split_once(AFTER_SOURCE)?;
+        Some((self.named(name)?, incident))
+    }
+
+    /// All of them.
+    pub fn iter(self) -> impl Iterator<Item = &'static Source> {
+        self.0.iter().copied()
+    }
+
+    /// The incidents that a text may mean: the one whose failure has this id, else the one of this id at each source.
+    pub fn incidents(self, text: &str) -> Vec<IncidentId> {
+        let of_failure =
+            self.of_failure(text).and_then(|(source, incident)| IncidentId::parse(&source.name, incident));
+        match of_failure {
+            Some(incident) => vec![incident],
+            None => self.iter().filter_map(|source| IncidentId::parse(&source.name, text)).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::FailureId;
+
+    static FIRST: Source = source(SourceName::new("first"));
+    static SECOND: Source = source(SourceName::new("second"));
+    static TABLE: &[&Source] = &[&FIRST, &SECOND];
+    const BOTH: Sources = Sources::new(TABLE);
+
+    const fn source(name: SourceName) -> Source {
+        Source { name, title: "A source", heading: no_heading, parse: no_event }
+    }
+
+    fn no_heading(_: &[u8]) -> Result<Heading, String> {
+        Err("unreadable".to_owned())
+    }
+
+    fn no_event(_: &[u8]) -> Option<Event> {
+        None
+    }
+
+    #[test]
+    fn an_incident_is_meant_by_its_own_id_or_its_failures() {
+        let meant = |text| {
+            let incidents = BOTH.incidents(text);
+            incidents.iter().map(|incident| FailureId::of_incident(incident).to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(meant("second:Q1"), ["second:Q1"]);
+        assert_eq!(meant("Q1"), ["first:Q1", "second:Q1"]);
+        assert_eq!(meant("third:Q1"), ["first:third:Q1", "second:third:Q1"]);
+        assert!(meant("no id").is_empty());
+    }
+}

@@ -1,0 +1,83 @@
+//! Names of sources.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Name of a source: one to sixteen small letters, such as `pagerduty`.
+///
+/// Events are stored under it, and the ids of its failures begin with it. So it stays the same for ever.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SourceName(Cow<'static, str>);
+
+/// Number of letters of the longest name.
+const LONGEST_NAME: usize = 16;
+
+impl SourceName {
+    /// Name of what came by the event API, which is no source of webhooks.
+    pub const API: Self = Self::new("api");
+
+    /// Names a source in the program's own text. A malformed name does not compile where it makes a constant.
+    pub const fn new(name: &'static str) -> Self {
+        assert!(is_name(name), "a source's name has one to sixteen small letters");
+        Self(Cow::Borrowed(name))
+    }
+
+    /// Reads a name. `None`: no source can have it.
+    pub fn parse(text: &str) -> Option<Self> {
+        is_name(text).then(|| Self(Cow::Owned(text.to_owned())))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `true` for one to sixteen small letters.
+const fn is_name(text: &str) -> bool {
+    let letters = text.as_bytes();
+    let mut n = 0;
+    while n < letters.len() {
+        if !letters[n].is_ascii_lowercase() {
+            return false;
+        }
+        n += 1;
+    }
+    1 <= n && n <= LONGEST_NAME
+}
+
+/// Text that is no name of a source.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no name of a source")]
+pub struct NoSourceName(String);
+
+impl TryFrom<String> for SourceName {
+    type Error = NoSourceName;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if is_name(&text) { Ok(Self(Cow::Owned(text))) } else { Err(NoSourceName(text)) }
+    }
+}
+
+impl fmt::Display for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_small_letters() {
+        for text in ["", "Pager", "pager-duty", "a:b", "ä", "seventeenletterss"] {
+            assert_eq!(SourceName::parse(text), None, "{text}");
+            assert!(SourceName::try_from(text.to_owned()).is_err(), "{text}");
+        }
+        assert_eq!(SourceName::parse("first").as_ref(), Some(&SourceName::new("first")));
+    }
+}

@@ -1,0 +1,202 @@
+//! Webhooks of one source: counted, logged where they were refused, and remembered for the dashboard.
+//!
+//! A source may drop an event that is refused, and disable the subscription after a few. So whoever looks for a webhook
+//! that does not arrive has to find the reason in each of these three places.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::connection::Peer;
+use super::refused::{INCOMPLETE, UNAVAILABLE};
+use crate::clock::Clock;
+use crate::domain::source_name::SourceName;
+use crate::domain::timestamp::Timestamp;
+use crate::log_limit::LogLimit;
+use crate::sources::{Reason, Webhooks, Words};
+use crate::store::StoreError;
+use crate::telemetry::metrics::Metrics;
+
+/// Requests with the webhooks of one source.
+pub struct SourceRequests {
+    /// The source's webhooks, as they are configured.
+    pub(super) webhooks: Webhooks,
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+    last: Mutex<LastWebhooks>,
+    lines: Lines,
+}
+
+/// The last webhooks of a source, of each sort.
+#[derive(Debug, Clone)]
+pub(super) struct LastWebhooks {
+    /// Name of the source for people.
+    pub(super) title: &'static str,
+    /// Time at which the last webhook was answered 202. It outlasts a restart.
+    pub(super) accepted_at: Option<Timestamp>,
+    /// Type of that event, if it was a test event, which no listing shows.
+    pub(super) accepted_test: Option<String>,
+    /// The last webhook that was refused since the start.
+    pub(super) refused: Option<RefusedWebhook>,
+    /// The last webhook of all is that one.
+    pub(super) last_was_refused: bool,
+}
+
+/// A refused webhook.
+#[derive(Debug, Clone)]
+pub(super) struct RefusedWebhook {
+    pub(super) words: Words,
+    pub(super) refusal: Refusal,
+}
+
+/// Refusal of a request: its time and its sender.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    pub(super) at: Timestamp,
+    pub(super) peer: String,
+}
+
+impl Refusal {
+    pub(super) fn new(at: Timestamp, peer: Option<Peer>) -> Self {
+        // The server names the peer of every request.
+        let peer = peer.map_or_else(|| "unknown".to_owned(), |Peer(peer)| peer.to_string());
+        Self { at, peer }
+    }
+}
+
+/// One limit for each kind of line.
+#[derive(Default)]
+struct Lines {
+    refused: [LogLimit; Reason::ALL.len()],
+    cut_off: LogLimit,
+    without_room: LogLimit,
+    not_kept: LogLimit,
+}
+
+impl SourceRequests {
+    /// Begins with the time at which the last webhook was accepted, as the store has it.
+    pub fn new(
+        webhooks: Webhooks,
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+        accepted_at: Option<Timestamp>,
+    ) -> Arc<Self> {
+        metrics.intake.begin_source(&webhooks.source.name);
+        if let Some(at) = accepted_at {
+            metrics.intake.accepted_at(&webhooks.source.name, at);
+        }
+        let last = LastWebhooks {
+            title: webhooks.source.title,
+            accepted_at,
+            accepted_test: None,
+            refused: None,
+            last_was_refused: false,
+        };
+        Arc::new(Self { webhooks, metrics, clock, last: Mutex::new(last), lines: Lines::default() })
+    }
+
+    /// The last of each sort.
+    pub(super) fn last(&self) -> LastWebhooks {
+        self.lock().clone()
+    }
+
+    /// Name of the source.
+    pub(super) fn name(&self) -> &'static SourceName {
+        &self.webhooks.source.name
+    }
+
+    /// A panic elsewhere leaves values behind that are whole at every moment.
+    fn lock(&self) -> MutexGuard<'_, LastWebhooks> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A webhook was answered 202; `test` is the type of a test event.
+    pub(super) fn accepted(&self, status: &'static str, test: Option<String>, at: Timestamp) {
+        self.metrics.intake.webhook(Some(self.name()), status);
+        self.metrics.intake.accepted_at(self.name(), at);
+        let mut last = self.lock();
+        last.accepted_at = Some(at);
+        last.accepted_test = test;
+        last.last_was_refused = false;
+    }
+
+    /// A webhook was not kept, by no fault of its own or by an accident on its way. The source sends it again.
+    pub(super) fn not_kept(&self, status: &'static str) {
+        self.metrics.intake.webhook(Some(self.name()), status);
+    }
+
+    /// Says that the store did not keep a webhook in time.
+    pub(super) fn log_not_kept(&self, error: &StoreError) {
+        if let Some(held_back) = self.lines.not_kept.pass(Instant::now()) {
+            let sends_again = self.webhooks.sends_again;
+            tracing::warn!(%error, held_back, "a webhook could not be kept: {sends_again}");
+        }
+    }
+
+    /// A webhook was cut off without an answer, because its body did not come in time. The source sends it again.
+    pub(super) fn cut_off(&self, peer: Option<Peer>) {
+        self.not_kept(INCOMPLETE);
+        if let Some(held_back) = self.lines.cut_off.pass(Instant::now()) {
+            let (peer, title) = (self.refusal(peer).peer, self.webhooks.source.title);
+            tracing::warn!(
+                peer,
+                held_back,
+                "a webhook was cut off: its body did not come in 10 s, or too slowly. If {title} sent it, look at the \
+                 proxy and the network. Else somebody else posts here"
+            );
+        }
+    }
+
+    /// A webhook was answered 503, because too many large bodies were being received. The source sends it again.
+    pub(super) fn without_room(&self, peer: Option<Peer>) {
+        self.not_kept(UNAVAILABLE);
+        if let Some(held_back) = self.lines.without_room.pass(Instant::now()) {
+            let (peer, sends_again) = (self.refusal(peer).peer, self.webhooks.sends_again);
+            tracing::warn!(
+                peer,
+                held_back,
+                "a webhook was answered 503: too many large bodies are being received at once. {sends_again}"
+            );
+        }
+    }
+
+    /// A webhook was refused.
+    pub(super) fn refused(&self, reason: Reason, peer: Option<Peer>) {
+        let Words { why, todo, .. } = (self.webhooks.words)(reason);
+        self.refused_saying(reason, peer, |held_back, peer| {
+            tracing::warn!(peer, reason = reason.status(), held_back, "a webhook was refused: {why}. {todo}");
+        });
+    }
+
+    /// A webhook came to a path where there is nothing.
+    pub(super) fn lost(&self, path: &str, peer: Option<Peer>) {
+        let Words { todo, .. } = (self.webhooks.words)(Reason::NoSuchPath);
+        let Webhooks { source, path: right, .. } = &self.webhooks;
+        let title = source.title;
+        self.refused_saying(Reason::NoSuchPath, peer, |held_back, peer| {
+            let reason = Reason::NoSuchPath.status();
+            tracing::warn!(
+                peer,
+                reason,
+                path,
+                held_back,
+                "a webhook was refused: there is nothing at {path}; {title}'s webhooks go to {right}. {todo}"
+            );
+        });
+    }
+
+    fn refused_saying(&self, reason: Reason, peer: Option<Peer>, say: impl FnOnce(u64, &str)) {
+        let refusal = self.refusal(peer);
+        self.metrics.intake.webhook(Some(self.name()), reason.status());
+        self.metrics.intake.refused_at(Some(self.name()), refusal.at);
+        if let Some(held_back) = self.lines.refused[reason.index()].pass(Instant::now()) {
+            say(held_back, &refusal.peer);
+        }
+        let mut last = self.lock();
+        last.refused = Some(RefusedWebhook { words: (self.webhooks.words)(reason), refusal });
+        last.last_was_refused = true;
+    }
+
+    fn refusal(&self, peer: Option<Peer>) -> Refusal {
+        Refusal::new(self.clock.now(), peer)
+    }
+}

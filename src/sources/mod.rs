@@ -1,0 +1,16 @@
+//! Sources: the systems that send signed webhooks.
+//!
+//! A source is a module with a name and three functions. `verify` vouches for the bytes of a request, `heading` reads of
+//! them what has to be known to keep them, and `parse` reads all that they say. Sources know nothing of each other.
+
+pub mod pagerduty;
+mod webhooks;
+
+pub use webhooks::{Reason, Unverified, Verified, Verify, Webhooks, Words};
+
+use crate::domain::source::{Source, Sources};
+
+/// Every source. Each event in the store is of one of these, also where that source is not configured any more.
+pub const ALL: Sources = Sources::new(TABLE);
+
+static TABLE: &[&Source] = &[&pagerduty::SOURCE];

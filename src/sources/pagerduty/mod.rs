@@ -1,0 +1,45 @@
+//! PagerDuty: signatures and the payload of V3 webhooks.
+
+mod custom_field;
+mod event_type;
+mod lenient;
+mod moment;
+mod name;
+pub mod payload;
+mod refusal;
+pub mod signature;
+
+use axum::http::header::USER_AGENT;
+use axum::http::{HeaderMap, HeaderValue};
+use secrecy::SecretString;
+
+use self::name::NAME;
+use self::signature::{SIGNATURE_HEADER, SigningSecrets};
+use super::Webhooks;
+use crate::config;
+use crate::domain::source::Source;
+
+/// PagerDuty, with the functions that read its bodies.
+pub static SOURCE: Source =
+    Source { name: NAME, title: "PagerDuty", heading: payload::heading_or_reason, parse: payload::stored };
+
+/// PagerDuty's webhooks, as they are configured.
+pub fn webhooks(config: &config::PagerDuty, secrets: &[SecretString]) -> Webhooks {
+    Webhooks {
+        source: &SOURCE,
+        path: config.path.as_str().to_owned(),
+        delivery_id_header: "x-webhook-id",
+        retry_unverified: config.unverified == config::Unverified::Retry,
+        verifier: Box::new(SigningSecrets::new(secrets)),
+        recognizes,
+        words: refusal::words,
+        sends_again: "PagerDuty sends it again for 48 hours",
+    }
+}
+
+/// PagerDuty's requests are signed, and name PagerDuty as their agent.
+fn recognizes(headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
+    headers.contains_key(SIGNATURE_HEADER)
+        || agent.is_some_and(|agent| agent.to_ascii_lowercase().starts_with(b"pagerduty"))
+}
