@@ -8,6 +8,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use super::answer;
+use super::body::json;
 use super::protocol::{Attempt, Protocol, Reply, Sending, SetupError, header};
 use super::text::{page, shown, title, unique_within, uri, within};
 use crate::config;
@@ -81,11 +82,8 @@ impl Protocol for Cdevents {
     /// One event a line, in order.
     fn freeze(&self, evaluated: &Evaluated, Telling { revision, .. }: Telling) -> Frozen {
         let action = if evaluated.failure.state.counts() { Action::Replace } else { Action::LeaveOpen };
-        let lines: Vec<String> = events(evaluated, revision)
-            .iter()
-            .filter_map(|event| serde_json::to_string(event).ok())
-            .collect();
-        Frozen { action, body: lines.join("\n").into_bytes() }
+        let lines: Vec<Vec<u8>> = events(evaluated, revision).iter().map(json).collect();
+        Frozen { action, body: lines.join(&b'\n') }
     }
 
     fn send(&self, attempt: Attempt) -> Sending<'_> {

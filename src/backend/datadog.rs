@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::body::json;
 use super::datadog_client::{Client, Data, Git, LONGEST_TAG_CHARS, Request, as_taken, tag_value};
 use super::datadog_deployment::{Deployments, deployment};
 use super::protocol::{Attempt, Protocol, Sending, SetupError};
@@ -47,7 +48,7 @@ impl Protocol for Datadog {
             return Frozen { action, body: evaluated.failure.id.as_str().into() };
         }
         let request = Request { data: Data { attributes: attributes(evaluated) } };
-        Frozen { action, body: serde_json::to_vec(&request).unwrap_or_default() }
+        Frozen { action, body: json(&request) }
     }
 
     fn freeze_deployment(&self, told: &Deployment, _: Telling) -> Option<Frozen> {

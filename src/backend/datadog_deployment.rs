@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
+use super::body;
 use super::datadog_client::{Client, Data, Git, Request, as_taken, tag_value};
 use super::protocol::{Attempt, Reply};
 use crate::config::BackendUrl;
@@ -112,7 +113,7 @@ pub(super) fn deployment(deployment: &Deployment) -> Vec<u8> {
         git: Git::of(deployment.repository_url.as_ref(), deployment.commit_sha.as_ref()),
         custom_tags: as_taken(deployment.tags.iter().cloned()),
     };
-    serde_json::to_vec(&Request { data: Data { attributes } }).unwrap_or_default()
+    body::json(&Request { data: Data { attributes } })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::body;
 use super::datadog_client::{Client, MOST_TAGS, tag, tag_value};
 use super::protocol::{Attempt, Protocol, Reply, Sending, SetupError};
 use crate::config;
@@ -66,7 +67,7 @@ impl DatadogMetrics {
         let requests = counts.chain(times.filter(|_| sample.time_to_restore_seconds.is_some()));
         let mut reply = Reply::nothing_to_send();
         let mut taken = attempt.taken;
-        for (metric, part) in requests.skip(usize::try_from(taken).unwrap_or(usize::MAX)) {
+        for (metric, part) in requests.skip(taken as usize) {
             reply = match metric {
                 Metric::TimeToRestore => {
                     self.post(&self.distribution_points, &sample.time_to_restore(part, now), now).await
@@ -122,9 +123,7 @@ impl Protocol for DatadogMetrics {
 /// Freezes a sample for its first telling only: Datadog cannot change a count that it has.
 fn frozen(sample: Option<&Sample>, Telling { is_correction, .. }: Telling) -> Frozen {
     match sample {
-        Some(sample) if !is_correction => {
-            Frozen { action: Action::Replace, body: serde_json::to_vec(sample).unwrap_or_default() }
-        }
+        Some(sample) if !is_correction => Frozen { action: Action::Replace, body: body::json(sample) },
         _ => Frozen { action: Action::LeaveOpen, body: Vec::new() },
     }
 }
@@ -189,9 +188,9 @@ impl Sample {
         if self.services.is_empty() {
             return vec![&[]];
         }
-        let bytes = |text: &String| serde_json::to_string(text).map_or(0, |json| json.len() + 1);
+        let bytes = |text: &String| body::json(text).len() + 1;
         let tags: usize = self.tags.iter().map(bytes).sum();
-        let longest = self.services.iter().map(bytes).max().unwrap_or_default();
+        let longest = self.services.iter().map(bytes).fold(0, usize::max);
         self.services.chunks((LARGEST_REQUEST_BYTES / (POINT_BYTES + tags + longest)).max(1)).collect()
     }
 

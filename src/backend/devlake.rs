@@ -7,6 +7,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
 use super::answer;
+use super::body::json;
 use super::devlake_deployment::deployment;
 use super::devlake_text::{LONGEST_CHARS, date};
 use super::protocol::{Attempt, Protocol, Sending, SetupError, header};
@@ -43,7 +44,7 @@ impl Devlake {
 impl Protocol for Devlake {
     fn freeze(&self, evaluated: &Evaluated, _: Telling) -> Frozen {
         let action = if evaluated.failure.state.counts() { Action::Replace } else { Action::LeaveOpen };
-        Frozen { action, body: serde_json::to_vec(&issue(evaluated)).unwrap_or_default() }
+        Frozen { action, body: json(&issue(evaluated)) }
     }
 
     fn freeze_deployment(&self, told: &Deployment, _: Telling) -> Option<Frozen> {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::body::json;
 use super::devlake_environment::environment;
 use super::devlake_text::{LONGEST_CHARS, date};
 use super::text::{unique_within, within};
@@ -69,7 +70,7 @@ pub(super) fn deployment(deployment: &Deployment) -> Option<Vec<u8>> {
         finished_date,
         deployment_commits: [commit],
     };
-    serde_json::to_vec(&request).ok()
+    Some(json(&request))
 }
 
 #[cfg(test)]

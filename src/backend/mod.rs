@@ -4,6 +4,7 @@
 //! place for deployments, a second file, as `datadog_deployment.rs`, and `Kind::knows_deployments`.
 
 mod answer;
+mod body;
 mod cdevents;
 mod credentials;
 mod datadog;
