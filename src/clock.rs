@@ -43,9 +43,10 @@ impl Clock for SystemClock {
 
 /// The time of day at which the machine was started.
 pub fn booted_at() -> Timestamp {
-    let up = clock_gettime(ClockId::Boottime);
-    let (seconds, nanos) = (u64::try_from(up.tv_sec).unwrap_or(0), u32::try_from(up.tv_nsec).unwrap_or(0));
-    SystemClock.now().saturating_sub(Duration::new(seconds, nanos))
+    #[expect(clippy::expect_used, reason = "this clock begins at zero when the machine is started")]
+    let up =
+        Duration::try_from(clock_gettime(ClockId::Boottime)).expect("the machine was started in the past");
+    SystemClock.now().saturating_sub(up)
 }
 
 /// A clock that stands until it is told that time has passed: the tests' and the demo's.

@@ -79,7 +79,7 @@ fn has_our_keys(text: &str) -> bool {
 fn is_our_key(line: &str) -> bool {
     let bare = |text: &str| text.trim().trim_matches(['"', '\'', '}']).to_owned();
     let Some((key, value)) = line.split_once(':') else { return false };
-    let value = value.split(" #").next().unwrap_or_default();
+    let value = value.split_once(" #").map_or(value, |(value, _)| value);
     // Behind a tag, where there is one.
     let value = value.split_whitespace().next_back().map(bare).unwrap_or_default();
     match bare(key).as_str() {
@@ -219,7 +219,7 @@ fn name(text: &str) -> Option<String> {
 
 /// Backstage: `[kind:][namespace/]name`.
 fn owner_name(owner: &str) -> &str {
-    owner.rsplit(['/', ':']).next().unwrap_or(owner)
+    owner.rsplit_once(['/', ':']).map_or(owner, |(_, name)| name)
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! `failures`: what the store holds.
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::failed::Failed;
-use super::options::{Format, FormatName, limit};
+use super::options::{Format, FormatName, limit, one_of};
 use super::table::{Column, render, say, say_json, tell, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -18,7 +17,7 @@ use crate::store::{Filter, ListedFailure, Page, Reader};
 #[derive(Args)]
 pub(super) struct Options {
     /// Only those in this state
-    #[arg(long, value_parser = state_parser())]
+    #[arg(long, value_parser = one_of(State::ALL, State::as_str))]
     state: Option<State>,
 
     /// Only those that count for this service
@@ -35,14 +34,6 @@ pub(super) struct Options {
 
     #[command(flatten)]
     format: Format,
-}
-
-/// The states, by the words that JSON and tables have for them.
-fn state_parser() -> impl TypedValueParser<Value = State> {
-    PossibleValuesParser::new(State::ALL.map(State::as_str)).map(|name| {
-        let is_named = |state: &State| state.as_str() == name;
-        State::ALL.into_iter().find(is_named).unwrap_or(State::Open)
-    })
 }
 
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
@@ -106,7 +97,7 @@ fn row(failure: &Failure) -> Vec<String> {
         remarks => format!("{} ({})", failure.state.as_str(), remarks.join(", ")),
     };
     vec![
-        minute(&failure.started_at.to_string()),
+        failure.started_at.minute(),
         failure.incident.clone().unwrap_or_else(|| failure.id.to_string()),
         or_dash(failure.title.as_ref()),
         if failure.services.is_empty() { "-".to_owned() } else { failure.services.join(", ") },
@@ -127,9 +118,4 @@ pub(super) fn or_dash(text: Option<&String>) -> String {
 pub(super) fn second(time: Timestamp) -> String {
     let text = time.to_string();
     text.split_once('.').map_or_else(|| text.clone(), |(whole, _)| format!("{whole}Z"))
-}
-
-/// `2026-11-02T09:14:05Z` as `2026-11-02 09:14`.
-fn minute(time: &str) -> String {
-    time.get(..16).unwrap_or(time).replace('T', " ")
 }

@@ -1,5 +1,6 @@
 //! Options that several commands have.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 /// For commands that list.
@@ -16,6 +17,20 @@ pub(super) enum FormatName {
     Table,
     /// JSON, the same as the API answers
     Json,
+}
+
+/// Parser of an option that takes one of these, by the word for each in JSON and tables.
+pub(super) fn one_of<T, const N: usize>(
+    all: [T; N],
+    word: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T>
+where
+    T: Copy + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(all.map(word)).try_map(move |said| {
+        let named = all.into_iter().find(|one| word(*one) == said);
+        named.ok_or_else(|| format!("none of the values is called {said}"))
+    })
 }
 
 /// Reads the value of `--limit`.

@@ -1,13 +1,12 @@
 //! `outbox`: what backends were told, have still to be told, and would not take.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
 use super::cells::wrapped;
 use super::examples;
 use super::failed::Failed;
 use super::failures::{or_dash, second};
-use super::options::{Format, FormatName, limit};
+use super::options::{Format, FormatName, limit, one_of};
 use super::outbox_orders::{Which, give, refuse_unknown};
 use super::table::{Column, is_terminal, render, say, say_json, tell, width};
 use crate::config::Config;
@@ -27,7 +26,7 @@ pub(super) struct Options {
     /// Only rows in this state. pending: still to be sent; sent: the backend accepted it; dead: the backend refused it,
     /// and it is not sent again; superseded: replaced by a newer revision before it was sent; discarded: given up by
     /// `outbox discard`
-    #[arg(long, value_parser = state_parser())]
+    #[arg(long, value_parser = one_of(RowState::ALL, RowState::as_str))]
     state: Option<RowState>,
 
     /// Only rows for this backend
@@ -50,14 +49,6 @@ enum Do {
     /// Stop sending rows: their backend is not told, and they are no longer counted as dead
     #[command(after_help = examples::OUTBOX_DISCARD)]
     Discard(Which),
-}
-
-/// The states, by the words that JSON and tables have for them.
-fn state_parser() -> impl TypedValueParser<Value = RowState> {
-    PossibleValuesParser::new(RowState::ALL.map(RowState::as_str)).map(|name| {
-        let is_named = |state: &RowState| state.as_str() == name;
-        RowState::ALL.into_iter().find(is_named).unwrap_or(RowState::Pending)
-    })
 }
 
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
@@ -130,7 +121,7 @@ fn cells(row: &OutboxRow) -> Vec<String> {
     vec![
         row.id.to_string(),
         row.backend.clone(),
-        short(row.subject()).to_owned(),
+        short(row.subject.id()).to_owned(),
         row.revision.to_string(),
         if row.suspect { format!("{}, suspect", row.state.as_str()) } else { row.state.as_str().to_owned() },
         // Refusals are shown, so that a 403 beside 0 attempts makes sense.

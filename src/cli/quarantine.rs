@@ -15,7 +15,7 @@ use super::runtime::runtime;
 use super::table::{Column, render, say, say_json, tell, width};
 use crate::config::Config;
 use crate::domain::printable::printable;
-use crate::store::{QuarantinePage, Quarantined, Reader, Retried};
+use crate::store::{Body, QuarantinePage, Quarantined, Reader, Retried};
 use crate::{Direct, catalog};
 
 #[derive(Args)]
@@ -122,14 +122,14 @@ fn show(id: i64, format: FormatName, reader: &Reader) -> Result<(), Failed> {
     if matches!(format, FormatName::Json) {
         return Ok(say_json(&found)?);
     }
-    let Quarantined { row, body, body_base64 } = found;
+    let Quarantined { row, body } = found;
     say(format_args!("id        {}", row.id));
     say(format_args!("received  {}", second(row.received_at)));
     say(format_args!("delivery  {}", printable(row.delivery_id.as_deref().unwrap_or("–"))));
     say(format_args!("reason    {}", printable(&row.reason)));
-    let (title, text) = match (body, body_base64) {
-        (Some(text), _) => ("body", text),
-        (None, base64) => ("body, in base64, because it is not UTF-8", base64.unwrap_or_default()),
+    let (title, text) = match body {
+        Body::Text(text) => ("body", text),
+        Body::Base64(text) => ("body, in base64, because it is not UTF-8", text),
     };
     say(format_args!("{title} ({} bytes):\n", row.bytes));
     text.split('\n').for_each(|line| say(printable(line)));

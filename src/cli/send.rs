@@ -163,10 +163,9 @@ impl Sender {
 
     /// Error with the address, and with what to look for where nobody answers.
     fn explained(&self, error: reqwest::Error) -> anyhow::Error {
-        let host = self.url.host_str().unwrap_or_default();
-        let address = match self.url.port_or_known_default() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
+        let address = match (self.url.host_str(), self.url.port_or_known_default()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            _ => "the address".to_owned(),
         };
         let said = if error.is_connect() {
             format!("cannot connect to {address}: is `pagerduty-dora serve` running there?")

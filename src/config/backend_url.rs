@@ -19,6 +19,11 @@ impl BackendUrl {
         self.url.clone()
     }
 
+    #[expect(clippy::expect_used, reason = "an address of http or https has a host")]
+    fn host(&self) -> &str {
+        self.url.host_str().expect("an address of http or https has a host")
+    }
+
     /// `true` if it has a query.
     pub(super) fn has_query(&self) -> bool {
         self.url.query().is_some()
@@ -62,7 +67,7 @@ impl BackendUrl {
 
     /// The complaint about the address of an API of Datadog.
     pub(super) fn complaint_as_datadogs(&self) -> Option<String> {
-        let host = self.url.host_str().unwrap_or_default().to_ascii_lowercase();
+        let host = self.host().to_ascii_lowercase();
         let api = datadogs_api(&host);
         if let Some(api) = api.as_ref().filter(|api| **api != host) {
             return Some(format!("is not the address of Datadog's API, which is https://{api}"));
@@ -145,10 +150,11 @@ impl BackendUrl {
 /// The API's host of the Datadog site that a host belongs to (Datadog: Getting Started, Sites); `None`: to none.
 fn datadogs_api(host: &str) -> Option<String> {
     let host = host.trim_end_matches('.');
-    let domain = ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"].into_iter().find(|domain| {
-        host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
-    })?;
-    let labels = host.strip_suffix(domain).unwrap_or_default().trim_end_matches('.');
+    let (labels, domain) =
+        ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"].into_iter().find_map(|domain| {
+            let before = host.strip_suffix(domain)?;
+            (before.is_empty() || before.ends_with('.')).then(|| (before.trim_end_matches('.'), domain))
+        })?;
     let site = labels.rsplit('.').next().filter(|label| is_site(label));
     Some(match (site, domain) {
         // Sites whose names are not in their hosts.

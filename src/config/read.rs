@@ -72,7 +72,11 @@ struct Reading<'i> {
 impl Reading<'_> {
     /// Notes the mistake, and takes it out. `false`: it is not to be found, or is one too many.
     fn refuse(&mut self, error: &Error) -> bool {
-        let place = error.span().unwrap_or_default();
+        let Some(place) = error.span() else {
+            let said = wording::said(&Refusal::of(error.message()), None);
+            self.problems.push(Problem::with_key("configuration", said));
+            return false;
+        };
         let entries = self.wrong_entries(&place);
         if entries.is_empty() {
             let refusal = Refusal::of(error.message());

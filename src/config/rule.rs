@@ -73,7 +73,7 @@ impl TryFrom<String> for Regex {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         Pattern::parse(&text).map(Self).map_err(|error| {
             // The last line says what is wrong; those before it show where.
-            let said = error.lines().last().unwrap_or_default();
+            let said = error.lines().last().unwrap_or(&error);
             format!("is not a regular expression: {}", said.trim_start_matches("error: "))
         })
     }

@@ -13,10 +13,13 @@ use super::wording::shown;
 pub(super) fn problems(text: &str, source: &Source, broken: &[Error]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     for (index, error) in broken.iter().enumerate() {
-        let place = error.span().unwrap_or_default();
-        let unquoted = unquoted(text, source, &place);
-        let other = || (index == 0).then(|| source.problem(place.clone(), in_our_words(error.message())));
-        let problem = unquoted.or_else(other);
+        let (place, said) = (error.span(), in_our_words(error.message()));
+        let unquoted = place.as_ref().and_then(|place| unquoted(text, source, place));
+        let other = || match place.clone() {
+            Some(place) => source.problem(place, said),
+            None => Problem::with_key("configuration", said),
+        };
+        let problem = unquoted.or_else(|| (index == 0).then(other));
         problems.extend(problem.filter(|problem| !problems.contains(problem)));
     }
     problems

@@ -25,9 +25,8 @@ impl Config {
 
     fn warn_of_shadowed_rules(&self, findings: &mut Findings<'_>) {
         let rules: Vec<_> = self.rule.iter().map(Rule::to_domain).collect();
-        for (index, later) in rules.iter().enumerate() {
-            let earlier = cover::shadowing(rules.get(..index).unwrap_or_default(), later);
-            let Some(rule) = self.rule.get(index) else { continue };
+        for (index, (rule, later)) in self.rule.iter().zip(&rules).enumerate() {
+            let earlier = cover::shadowing(&rules[..index], later);
             let said = match earlier.as_slice() {
                 [] => continue,
                 [one] => format!("rule {:?} stands before it and matches all that it would", one.name),

@@ -55,7 +55,7 @@ fn named<'a>(message: &'a str, prefix: &str) -> Option<(String, &'a str)> {
 
 /// The type, in the words of the file's format, and without the value that serde puts behind it: it may be a secret.
 fn type_name(text: &str) -> String {
-    let word = text.split(['`', '"']).next().unwrap_or_default().trim();
+    let word = text.split_once(['`', '"']).map_or(text, |(word, _)| word).trim();
     let name = match word {
         "map" | "a map" => "a table",
         "sequence" | "a sequence" => "a list",

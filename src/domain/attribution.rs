@@ -34,16 +34,17 @@ pub struct Attribution {
 /// Later steps fill in the fields that the deciding step leaves open.
 pub fn attribute(policy: &Policy, service: Option<&Reference>, team: Option<&Reference>) -> Attribution {
     let catalog = &policy.catalog;
-    let steps: [&dyn Fn() -> Option<Found>; 6] = [
+    let steps: [&dyn Fn() -> Option<Found>; 5] = [
         &|| of_entry(&policy.services, service?),
         &|| of_catalog_url(catalog, service?),
         &|| of_catalog_name(catalog, service?),
         &|| catalog_team(catalog, team, "catalog team of the PagerDuty team's name"),
         &|| catalog_team(catalog, service, "catalog team of the PagerDuty service's name"),
-        &|| Some(of_pagerduty(service, team)),
     ];
+    let last = || of_pagerduty(service, team);
     let mut found = steps.into_iter().filter_map(|step| step());
-    let deciding = found.next().unwrap_or_default();
+    let deciding = found.next().unwrap_or_else(last);
+    let mut found = found.chain(std::iter::once_with(last));
     let mut attribution = Attribution {
         services: deciding.services,
         team: deciding.team,

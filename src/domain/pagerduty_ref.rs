@@ -185,11 +185,11 @@ fn id_in_query(query: &str) -> Option<&str> {
 
 /// A part of a path without the marks behind it: a full stop, parameters, a blank.
 fn bare(segment: &str) -> &str {
-    segment.split(['.', ';', '%', ')', '"', '\'']).next().unwrap_or(segment)
+    segment.split_once(['.', ';', '%', ')', '"', '\'']).map_or(segment, |(bare, _)| bare)
 }
 
 fn is_pagerdutys(host: &str) -> bool {
-    let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let name = host.split_once(':').map_or(host, |(name, _)| name).to_ascii_lowercase();
     name == "pagerduty.com" || name.ends_with(".pagerduty.com")
 }
 

@@ -29,6 +29,7 @@ pub enum TimestampError {
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const NANOS_PER_MILLI: i64 = 1_000_000;
+const NANOS_PER_DAY: i64 = 86_400 * NANOS_PER_SECOND;
 /// 2001-01-01T00:00:00Z in seconds.
 const FIRST_SECOND: i64 = 978_307_200;
 /// 2262-04-11T00:00:00Z in seconds; `i64` nanoseconds end later on that day.
@@ -132,9 +133,22 @@ impl Timestamp {
     /// Name of a day, week or month that begins here: `2026-11-01` if that is at midnight, else `2026-10-31
     /// 23:00`, as it is for time zones other than UTC. In UTC, like all times that are shown.
     pub fn period_name(self) -> String {
-        let time = self.to_string();
-        let shown = time.strip_suffix("T00:00:00Z").or(time.get(..16)).unwrap_or(&time);
-        shown.replace('T', " ")
+        let is_midnight = self.0.rem_euclid(NANOS_PER_DAY) == 0;
+        if is_midnight { self.in_utc().strftime("%Y-%m-%d").to_string() } else { self.minute() }
+    }
+
+    /// `2026-11-02 09:14`, in UTC: the seconds are cut.
+    pub fn minute(self) -> String {
+        self.in_utc().strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "jiff has the years -9999 to 9999, an i64 of nanoseconds 1677 to 2262"
+    )]
+    fn in_utc(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_nanosecond(i128::from(self.0))
+            .expect("jiff has all times of an i64 of nanoseconds")
     }
 }
 
@@ -152,8 +166,7 @@ impl fmt::Display for Timestamp {
             n if n % 1_000 == 0 => 6,
             _ => 9,
         };
-        let time = jiff::Timestamp::from_nanosecond(i128::from(self.0)).map_err(|_| fmt::Error)?;
-        write!(f, "{time:.digits$}")
+        write!(f, "{:.digits$}", self.in_utc())
     }
 }
 
@@ -225,6 +238,12 @@ mod tests {
         let name = |text| Timestamp::parse(text).unwrap().period_name();
         assert_eq!(name("2026-11-01T00:00:00Z"), "2026-11-01");
         assert_eq!(name("2026-10-31T23:00:00Z"), "2026-10-31 23:00");
+    }
+
+    #[test]
+    fn every_time_can_be_shown() {
+        assert_eq!(Timestamp(i64::MIN).to_string(), "1677-09-21T00:12:43.145224192Z");
+        assert_eq!(Timestamp(i64::MAX).minute(), "2262-04-11 23:47");
     }
 
     #[test]

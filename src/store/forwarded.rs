@@ -3,6 +3,8 @@
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use super::outbox::action;
+use super::outbox_rows::{RowState, row_state};
 use crate::domain::forwarding::Action;
 
 /// Progress of forwarding a failure to one backend.
@@ -34,13 +36,13 @@ pub enum ForwardState {
 }
 
 impl ForwardState {
-    /// State of a row, from its columns `state` and `action`.
-    pub(super) fn of(state: &str, action: &str) -> Self {
+    /// State of a row.
+    pub(super) fn of(state: RowState, action: Action) -> Self {
         match state {
-            "pending" => Self::Pending,
-            "dead" | "discarded" => Self::Dead,
-            _ if action == Action::LeaveOpen.as_str() => Self::CannotBeCorrected,
-            _ => Self::Sent,
+            RowState::Pending => Self::Pending,
+            RowState::Dead | RowState::Discarded => Self::Dead,
+            RowState::Sent | RowState::Superseded if action == Action::LeaveOpen => Self::CannotBeCorrected,
+            RowState::Sent | RowState::Superseded => Self::Sent,
         }
     }
 
@@ -61,7 +63,7 @@ pub(super) fn forwarded(db: &Connection, failure: i64) -> rusqlite::Result<Vec<F
         WHERE failure = ?1 AND state <> 'superseded' GROUP BY backend ORDER BY backend";
     db.prepare_cached(SQL)?
         .query_map([failure], |row| {
-            let state = ForwardState::of(row.get_ref(2)?.as_str()?, row.get_ref(4)?.as_str()?);
+            let state = ForwardState::of(row_state(row, 2)?, action(row, 4)?);
             Ok(Forwarded { backend: row.get(0)?, revision: row.get(1)?, state, attempts: row.get(3)? })
         })?
         .collect()

@@ -56,7 +56,7 @@ pub use news::Hurried;
 pub use orders::{After, Obeyed, Order, Total};
 pub use outbox::Outcome;
 pub use outbox_rows::{OutboxFilter, OutboxPage, OutboxRow, RowState};
-pub use quarantine::{QuarantinePage, QuarantineRow, Quarantined, Retried};
+pub use quarantine::{Body, QuarantinePage, QuarantineRow, Quarantined, Retried};
 pub use record::{Delivery, Recorded};
 pub use reevaluate::{Batch, Change, Changed, Span};
 pub use schema::{OpenError, SCHEMA};

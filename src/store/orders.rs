@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lane;
 use super::outbox::unknown_word;
-use super::outbox_rows::RowState;
+use super::outbox_rows::{RowState, row_state};
 use super::resend;
 use super::writer::Session;
 use crate::domain::lane::Lane;
@@ -86,8 +86,7 @@ pub(super) fn obey(
         "UPDATE outbox SET state = 'pending', due_at_ns = ?2, missing_since_ns = NULL, missing = 0
         WHERE id = ?1";
     let found = session.prepare(FIND)?.query_row([row], |columns| {
-        let word = columns.get_ref(1)?.as_str()?;
-        let state = RowState::parse(word).ok_or_else(|| unknown_word(1, word))?;
+        let state = row_state(columns, 1)?;
         Ok((columns.get(0)?, state, columns.get(2)?, columns.get(3)?))
     });
     let Some((backend, state, has_newer, is_suspect)): Option<(String, RowState, bool, bool)> =

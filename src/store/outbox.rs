@@ -171,10 +171,14 @@ fn latest(session: &Session<'_>, row: &FailureRow, backend: &str) -> rusqlite::R
 
 /// The request in these two columns.
 pub(super) fn frozen(row: &Row<'_>, first_column: usize) -> rusqlite::Result<Frozen> {
-    let word = row.get_ref(first_column)?.as_str()?;
+    Ok(Frozen { action: action(row, first_column)?, body: row.get(first_column + 1)? })
+}
+
+/// The action in this column.
+pub(super) fn action(row: &Row<'_>, column: usize) -> rusqlite::Result<Action> {
+    let word = row.get_ref(column)?.as_str()?;
     let action = Action::ALL.into_iter().find(|action| action.as_str() == word);
-    let action = action.ok_or_else(|| unknown_word(first_column, word))?;
-    Ok(Frozen { action, body: row.get(first_column + 1)? })
+    action.ok_or_else(|| unknown_word(column, word))
 }
 
 /// A word that this program never writes there: the store is damaged.

@@ -1,11 +1,12 @@
 //! The outbox as people see it.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::lane::{Standing, standings};
 use super::listing::{ReadError, Reader};
-use super::outbox::unknown_word;
+use super::outbox::{subject, unknown_word};
+use crate::domain::forwarding::Subject;
 use crate::domain::timestamp::Timestamp;
 
 /// Rows to list, oldest first.
@@ -53,9 +54,15 @@ impl RowState {
         }
     }
 
-    pub(super) fn parse(word: &str) -> Option<Self> {
+    fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
+}
+
+/// The state in this column.
+pub(super) fn row_state(row: &Row<'_>, column: usize) -> rusqlite::Result<RowState> {
+    let word = row.get_ref(column)?.as_str()?;
+    RowState::parse(word).ok_or_else(|| unknown_word(column, word))
 }
 
 /// A part of the outbox, as the API's JSON has it.
@@ -76,10 +83,9 @@ pub struct OutboxRow {
     pub id: i64,
     /// The backend.
     pub backend: String,
-    /// The failure that it is about; `None`: it is about a deployment.
-    pub failure: Option<String>,
-    /// The deployment that it is about, or marks; `None`: it is about a failure.
-    pub deployment: Option<String>,
+    /// The failure that it is about, or the deployment that it is about or marks.
+    #[serde(flatten, with = "about")]
+    pub subject: Subject,
     /// Its revision.
     pub revision: i64,
     /// State of the row.
@@ -99,10 +105,35 @@ pub struct OutboxRow {
     pub last_error: Option<String>,
 }
 
-impl OutboxRow {
-    /// The id of what it is about.
-    pub fn subject(&self) -> &str {
-        self.failure.as_deref().or(self.deployment.as_deref()).unwrap_or_default()
+/// The fields `failure` and `deployment`, of which one is null.
+mod about {
+    use std::borrow::Cow;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::domain::forwarding::Subject;
+
+    #[derive(Serialize, Deserialize)]
+    struct Fields<'a> {
+        failure: Option<Cow<'a, str>>,
+        deployment: Option<Cow<'a, str>>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(subject: &Subject, serializer: S) -> Result<S::Ok, S::Error> {
+        let fields = match subject {
+            Subject::Failure(id) => Fields { failure: Some(Cow::Borrowed(id)), deployment: None },
+            Subject::Deployment(id) => Fields { failure: None, deployment: Some(Cow::Borrowed(id)) },
+        };
+        fields.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Subject, D::Error> {
+        match Fields::deserialize(deserializer)? {
+            Fields { failure: Some(id), deployment: None } => Ok(Subject::Failure(id.into_owned())),
+            Fields { failure: None, deployment: Some(id) } => Ok(Subject::Deployment(id.into_owned())),
+            _ => Err(Error::custom("a row must be about either a failure or a deployment")),
+        }
     }
 }
 
@@ -123,14 +154,12 @@ impl Reader {
         let state = filter.state.map(RowState::as_str);
         let rows = statement.query_map(params![filter.after, state, one_more, filter.backend], |row| {
             let next_ns: Option<i64> = row.get(6)?;
-            let state = row.get_ref(4)?.as_str()?;
             Ok(OutboxRow {
                 id: row.get(0)?,
                 backend: row.get(1)?,
-                failure: row.get(2)?,
-                deployment: row.get(9)?,
+                subject: subject(row, 2, 9)?,
                 revision: row.get(3)?,
-                state: RowState::parse(state).ok_or_else(|| unknown_word(4, state))?,
+                state: row_state(row, 4)?,
                 attempts: row.get(5)?,
                 refusals: row.get(10)?,
                 suspect: row.get(11)?,

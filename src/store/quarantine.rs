@@ -34,19 +34,44 @@ pub struct QuarantineRow {
     /// Reason why it is here.
     pub reason: String,
     /// Length of the body in bytes.
-    pub bytes: i64,
+    pub bytes: u32,
 }
 
 /// A body in quarantine, whole.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Quarantined {
     /// All but the body.
     #[serde(flatten)]
     pub row: QuarantineRow,
-    /// The body; `None`: it is not UTF-8.
-    pub body: Option<String>,
-    /// The body in base64, where it is not UTF-8.
-    pub body_base64: Option<String>,
+    /// The body.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// A body as JSON can hold it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(into = "BodyFields")]
+pub enum Body {
+    /// The body itself.
+    Text(String),
+    /// Base64 of a body that is not UTF-8.
+    Base64(String),
+}
+
+/// Both fields are always there, and one of them is null.
+#[derive(Serialize)]
+struct BodyFields {
+    body: Option<String>,
+    body_base64: Option<String>,
+}
+
+impl From<Body> for BodyFields {
+    fn from(body: Body) -> Self {
+        match body {
+            Body::Text(text) => Self { body: Some(text), body_base64: None },
+            Body::Base64(text) => Self { body: None, body_base64: Some(text) },
+        }
+    }
 }
 
 /// Result of reading a body again.
@@ -103,11 +128,11 @@ impl Reader {
             WHERE id = ?1";
         let db = self.lock();
         let whole = |columns: &Row<'_>| {
-            let (body, body_base64) = match String::from_utf8(columns.get(5)?) {
-                Ok(text) => (Some(text), None),
-                Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
+            let body = match String::from_utf8(columns.get(5)?) {
+                Ok(text) => Body::Text(text),
+                Err(error) => Body::Base64(STANDARD.encode(error.as_bytes())),
             };
-            Ok(Quarantined { row: listed(columns)?, body, body_base64 })
+            Ok(Quarantined { row: listed(columns)?, body })
         };
         Ok(db.prepare_cached(SQL)?.query_row([id], whole).optional()?)
     }

@@ -5,7 +5,8 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::forwarded::ForwardState;
-use super::outbox::{About, Revision, frozen, put, supersede_rows};
+use super::outbox::{self, About, Revision, frozen, put, supersede_rows};
+use super::outbox_rows::row_state;
 use super::writer::Session;
 use crate::domain::deployment::Deployment;
 use crate::domain::explain::{Why, explain_mark};
@@ -187,9 +188,9 @@ pub(super) fn explain_marks(db: &Connection, deployment: &str) -> rusqlite::Resu
         GROUP BY backend ORDER BY backend";
     db.prepare_cached(SQL)?
         .query_map([deployment], |row| {
-            let action = row.get_ref(2)?.as_str()?;
-            let state = ForwardState::of(row.get_ref(3)?.as_str()?, action);
-            Ok(explain_mark(row.get_ref(0)?.as_str()?, action == Action::Mark.as_str(), state.as_str()))
+            let action = outbox::action(row, 2)?;
+            let state = ForwardState::of(row_state(row, 3)?, action);
+            Ok(explain_mark(row.get_ref(0)?.as_str()?, action == Action::Mark, state.as_str()))
         })?
         .collect()
 }

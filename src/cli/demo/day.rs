@@ -157,7 +157,7 @@ impl<'a> Day<'a> {
             let (rows, now) = (self.daemon.outbox().await?, self.clock.now());
             let sent = rows.iter().filter(|row| row.state == RowState::Sent);
             for row in sent.filter(|row| self.told.insert(row.id) && tells) {
-                let incident = row.subject().trim_start_matches("pagerduty:");
+                let incident = row.subject.id().trim_start_matches("pagerduty:");
                 let what = self.pipeline.known.get(incident).copied().unwrap_or(incident);
                 line(now, "  told the backend", what, &format!("revision {}", row.revision));
             }

@@ -7,7 +7,6 @@ mod text;
 mod words;
 
 use anyhow::anyhow;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use self::csv::csv;
@@ -15,6 +14,7 @@ use self::markdown::markdown;
 use self::other_envs::{deployed_elsewhere, other_envs};
 pub(super) use self::text::table;
 use super::failed::Failed;
+use super::options::one_of;
 use super::table::{is_terminal, say, say_json, tell, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -32,7 +32,7 @@ pub(super) struct Options {
     until: Option<String>,
 
     /// One row for each service, team, env or severity; with none, a single row
-    #[arg(long, default_value = "service", value_parser = by_parser())]
+    #[arg(long, default_value = "service", value_parser = one_of(By::ALL, By::as_str))]
     by: By,
 
     /// Env whose failures and deployments are counted, or "all" for every env [default: `failure.default_env`]
@@ -40,7 +40,7 @@ pub(super) struct Options {
     env: Option<String>,
 
     /// Divide the period: one row for each day, week or month, too
-    #[arg(long, value_parser = interval_parser())]
+    #[arg(long, value_parser = one_of(Interval::ALL, Interval::as_str))]
     interval: Option<Interval>,
 
     /// Form of the output
@@ -58,15 +58,6 @@ enum ReportFormat {
     Csv,
     /// A table in Markdown, for web pages and issues
     Markdown,
-}
-
-fn by_parser() -> impl TypedValueParser<Value = By> {
-    PossibleValuesParser::new(By::ALL.map(By::as_str)).map(|word| By::parse(&word).unwrap_or(By::Service))
-}
-
-fn interval_parser() -> impl TypedValueParser<Value = Interval> {
-    PossibleValuesParser::new(Interval::ALL.map(Interval::as_str))
-        .map(|word| Interval::parse(&word).unwrap_or(Interval::Day))
 }
 
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {

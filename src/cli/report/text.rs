@@ -3,7 +3,7 @@
 use super::super::cells::{display_width, wrapped};
 use super::super::table::{Column, render};
 use super::other_envs::{deployed_elsewhere, other_envs};
-use super::words::{deployments, duration, heading, key, minute, percent, period, subject};
+use super::words::{deployments, duration, heading, key, percent, period, subject};
 use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
@@ -181,8 +181,8 @@ fn legend(report: &Report, periods: &[Timestamp], bars: usize) -> Option<String>
         if left_out > 0 { format!(", {left_out} earlier ones left out (…)") } else { String::new() };
     Some(format!(
         "A bar for each {interval} from {} to {} UTC{earlier}; {NO_BAR}: nothing to count in that {interval}.",
-        minute(*periods.get(left_out)?),
-        minute(report.until)
+        periods.get(left_out)?.minute(),
+        report.until.minute()
     ))
 }
 

@@ -25,13 +25,7 @@ pub(super) fn heading(report: &Report, env: &str) -> String {
         Env::One(env) => format!("env {}", printable(&env)),
         Env::All => "all envs".to_owned(),
     };
-    format!("{} to {} UTC, {whose}", minute(report.since), minute(report.until))
-}
-
-/// `2026-10-31 23:00`
-pub(super) fn minute(time: Timestamp) -> String {
-    let time = time.to_string();
-    time.get(..16).unwrap_or(&time).replace('T', " ")
+    format!("{} to {} UTC, {whose}", report.since.minute(), report.until.minute())
 }
 
 pub(super) fn period(row: &Row) -> String {

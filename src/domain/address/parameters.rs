@@ -50,7 +50,7 @@ pub(super) fn without_secret_parameters(address: &str) -> Cow<'_, str> {
     let mut separator = '?';
     for parameter in parameters.split_inclusive(SEPARATORS) {
         let next = parameter.chars().next_back().filter(|c| SEPARATORS.contains(c));
-        let parameter = next.map_or(parameter, |next| parameter.strip_suffix(next).unwrap_or(parameter));
+        let parameter = parameter.trim_end_matches(SEPARATORS);
         if !parameter.is_empty() && !is_secret_parameter(parameter) {
             clean.push(separator);
             clean.push_str(parameter);
@@ -65,9 +65,9 @@ pub(super) fn without_secret_parameters(address: &str) -> Cow<'_, str> {
 
 fn clean_path(path: &str) -> String {
     let clean = |segment: &str| {
-        let mut parts = segment.split([';', '&']);
-        let name = parts.next().unwrap_or_default().to_owned();
-        parts.filter(|part| !is_secret_parameter(part)).fold(name, |all, part| format!("{all};{part}"))
+        let parts = segment.split([';', '&']).enumerate();
+        let kept = parts.filter(|(index, part)| *index == 0 || !is_secret_parameter(part));
+        kept.map(|(_, part)| part).collect::<Vec<_>>().join(";")
     };
     path.split('/').map(clean).collect::<Vec<_>>().join("/")
 }

@@ -25,11 +25,6 @@ impl By {
     /// All there are.
     pub const ALL: [Self; 5] = [Self::Service, Self::Team, Self::Env, Self::Severity, Self::None];
 
-    /// Reads the word for it.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|by| by.as_str() == text)
-    }
-
     /// The word for it in options and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -57,11 +52,6 @@ pub enum Interval {
 impl Interval {
     /// All there are.
     pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
-
-    /// Reads the word for it.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|interval| interval.as_str() == text)
-    }
 
     /// The word for it in options and JSON.
     pub const fn as_str(self) -> &'static str {

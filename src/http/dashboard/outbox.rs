@@ -8,6 +8,7 @@ use super::backends;
 use super::page::wide;
 use super::shown::Shown;
 use super::words::{NOTHING, ago, maybe, said};
+use crate::domain::forwarding::Subject;
 
 pub(super) fn outbox(shown: &Shown) -> Markup {
     // Also those that are configured no more, as long as they have something left.
@@ -60,15 +61,15 @@ fn dead(shown: &Shown) -> Markup {
                         td {
                             form method="post" action={ "/outbox/" (row.id) "/retry" } {
                                 input type="hidden" name="token" value=(shown.token);
-                                @let of = format!("Retry {} at {}", said(row.subject()), said(&row.backend));
+                                @let of = format!("Retry {} at {}", said(row.subject.id()), said(&row.backend));
                                 button type="submit" aria-label=(of) { "Retry" }
                             }
                         }
                         td { (said(&row.backend)) }
                         td {
-                            @match &row.failure {
-                                Some(failure) => { a href={ "/failures/" (failure) } { (failure) } }
-                                None => { "deployment " (said(row.subject())) }
+                            @match &row.subject {
+                                Subject::Failure(id) => { a href={ "/failures/" (id) } { (id) } }
+                                Subject::Deployment(id) => { "deployment " (said(id)) }
                             }
                         }
                         td.number { (row.revision) }

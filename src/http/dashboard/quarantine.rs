@@ -16,7 +16,7 @@ use crate::http::api_error::ApiError;
 use crate::http::quarantine::Quarantine;
 use crate::http::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use crate::http::token::Token;
-use crate::store::{QuarantinePage, QuarantineRow, Quarantined};
+use crate::store::{Body, QuarantinePage, QuarantineRow, Quarantined};
 
 /// Number of bodies listed on a page.
 const LISTED: usize = 100;
@@ -113,19 +113,22 @@ fn listed(row: &QuarantineRow) -> Markup {
         tr {
             td { a href={ "/quarantine/" (row.id) } { (second(row.received_at)) } }
             td.title { (said(&row.reason)) }
-            td.number { (bytes(u64::try_from(row.bytes).unwrap_or(0))) }
+            td.number { (bytes(row.bytes.into())) }
         }
     }
 }
 
-fn whole(Quarantined { row, body, body_base64 }: &Quarantined, token: &str) -> Html<String> {
+fn whole(Quarantined { row, body }: &Quarantined, token: &str) -> Html<String> {
     let facts = [
         ("Received", second(row.received_at)),
         ("Reason", said(&row.reason)),
         ("Delivery", maybe(row.delivery_id.as_ref())),
-        ("Size", bytes(u64::try_from(row.bytes).unwrap_or(0))),
+        ("Size", bytes(row.bytes.into())),
     ];
-    let text = body.as_deref().or(body_base64.as_deref()).unwrap_or_default();
+    let (title, text) = match body {
+        Body::Text(text) => ("Body", text),
+        Body::Base64(text) => ("Body, in base64: it is not UTF-8", text),
+    };
     let content = html! {
         header { nav aria-label="Back" { a href="/quarantine" { "← Quarantine" } } p.quiet { "All times are UTC." } }
         main #content {
@@ -135,7 +138,7 @@ fn whole(Quarantined { row, body, body_base64 }: &Quarantined, token: &str) -> H
                 input type="hidden" name="token" value=(token);
                 button type="submit" { "Read it again" }
             }
-            h2 { @if body.is_some() { "Body" } @else { "Body, in base64: it is not UTF-8" } }
+            h2 { (title) }
             div.card { div.wide tabindex="0" role="region" aria-label="Body" { pre { (lines(text)) } } }
         }
     };

@@ -35,13 +35,16 @@ pub(super) fn named_in_field(fields: &[CustomField<'_>]) -> Option<DeploymentHin
 fn values(json: &str) -> Vec<String> {
     let value = match json.as_bytes().first() {
         Some(b'"') => {
-            let Some(text) = text(json) else { return Vec::new() };
+            let Some(text) = text(json) else { return named::kept(json).into_iter().collect() };
             match items(text.trim()) {
                 Some(names) => return names,
                 None => named::kept(&text),
             }
         }
-        Some(b'[') => return items(json).unwrap_or_default(),
+        Some(b'[') => match items(json) {
+            Some(names) => return names,
+            None => named::kept(json),
+        },
         Some(b'n') => None,
         // A field of decimal numbers writes 1412 as 1412.0. The name as it is written comes first.
         _ => return [Some(json), whole_number(json)].into_iter().flatten().filter_map(named::kept).collect(),

@@ -59,8 +59,7 @@ pub fn stored(body: &[u8]) -> Option<Event> {
 /// Reads all that a body says.
 pub fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
     read(body, |Understood { event, occurred_at, about }| {
-        let subject = about
-            .map(|About { kind, incident, .. }| event.data.0.unwrap_or_default().subject(kind, incident));
+        let subject = about.map(|About { kind, incident, data, .. }| data.subject(kind, incident));
         Event { id: event.id.into_owned(), event_type: event.event_type.into_owned(), occurred_at, subject }
     })
 }
@@ -69,11 +68,13 @@ pub fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
 pub fn heading(body: &[u8]) -> Result<Heading, NotUnderstood> {
     read(body, |Understood { event, occurred_at, about }| {
         let is_test = event.event_type == event_type::TEST;
-        let tells_never = event.data.0.as_ref().is_some_and(Data::tells_never);
-        let (event_type, incident) = match about {
-            Some(About { event_type, incident, .. }) => (Cow::Borrowed(event_type), Some(incident)),
-            None => (Cow::Owned(event.event_type.into_owned()), None),
+        let (event_type, incident, data) = match about {
+            Some(About { event_type, incident, data, .. }) => {
+                (Cow::Borrowed(event_type), Some(incident), Some(data))
+            }
+            None => (Cow::Owned(event.event_type.into_owned()), None, event.data.0),
         };
+        let tells_never = data.as_ref().is_some_and(Data::tells_never);
         Heading { id: event.id.into_owned(), event_type, occurred_at, incident, tells_never, is_test }
     })
 }
@@ -106,19 +107,21 @@ struct Understood<'a> {
     event: WireEvent<'a>,
     occurred_at: Timestamp,
     /// `None` for what is about no incident.
-    about: Option<About>,
+    about: Option<About<'a>>,
 }
 
-struct About {
+struct About<'a> {
     event_type: &'static str,
     kind: Kind,
     incident: IncidentId,
+    /// Taken out of the event.
+    data: Data<'a>,
 }
 
 fn understand(body: &[u8]) -> Result<Understood<'_>, NotUnderstood> {
     // Check the whole body: serde_json does not check the UTF-8 of strings that it skips.
     let Lenient(envelope) = serde_json::from_str::<Lenient<Envelope<'_>>>(str::from_utf8(body)?)?;
-    let event = envelope.and_then(|envelope| envelope.event.0).ok_or(NotUnderstood::NoEvent)?;
+    let mut event = envelope.and_then(|envelope| envelope.event.0).ok_or(NotUnderstood::NoEvent)?;
     if name(&event.id).is_none() {
         return Err(NotUnderstood::NoId);
     }
@@ -126,9 +129,10 @@ fn understand(body: &[u8]) -> Result<Understood<'_>, NotUnderstood> {
     let about = match event_type::kind(&event.event_type) {
         None => None,
         Some((event_type, kind)) => {
-            let incident = event.data.0.as_ref().and_then(Data::incident);
+            let named = event.data.0.take().and_then(|data| Some((data.incident()?, data)));
             let no_incident = || NotUnderstood::NoIncident(event.event_type.clone().into_owned());
-            Some(About { event_type, kind, incident: incident.ok_or_else(no_incident)? })
+            let (incident, data) = named.ok_or_else(no_incident)?;
+            Some(About { event_type, kind, incident, data })
         }
     };
     Ok(Understood { event, occurred_at, about })

@@ -328,16 +328,13 @@ fn what_caused_a_failure_did_not_mend_it() {
 }
 
 #[test]
-fn words_come_back_as_they_went() {
+fn words_are_the_same_in_options_and_json() {
     for by in By::ALL {
-        assert_eq!(By::parse(by.as_str()), Some(by));
         assert_eq!(serde_json::to_value(by).unwrap(), by.as_str());
     }
     for interval in Interval::ALL {
-        assert_eq!(Interval::parse(interval.as_str()), Some(interval));
         assert_eq!(serde_json::to_value(interval).unwrap(), interval.as_str());
     }
-    assert_eq!((By::parse("env "), Interval::parse("year")), (None, None));
     assert_eq!([Env::parse("all"), Env::parse("qa")], [Env::All, Env::One("qa".to_owned())]);
 }
 
