@@ -1,4 +1,4 @@
-//! Any receiver: the failure as the API's JSON has it, signed as Standard Webhooks say.
+//! Any receiver: the failure as JSON, signed as Standard Webhooks say.
 //!
 //! `webhook-id` is the failure's id and revision, the same on every attempt. What does not count (any more) says so by
 //! its `state`, so nothing has to be deleted.
@@ -12,10 +12,14 @@ use serde::Serialize;
 use sha2::Sha256;
 
 use super::answer;
+use super::body::json;
 use super::protocol::{Attempt, Protocol, Sending, SetupError, fetch};
 use crate::config;
-use crate::domain::failure::{Evaluated, Failure};
+use crate::domain::failure::{Evaluated, Failure, Flag, State};
 use crate::domain::forwarding::{Action, Frozen, Telling};
+use crate::domain::id::FailureId;
+use crate::domain::source_name::SourceName;
+use crate::domain::timestamp::Timestamp;
 use crate::http_client;
 
 /// Prefix of a signing secret.
@@ -51,25 +55,109 @@ fn key(secret: &str) -> Result<SecretSlice<u8>, SetupError> {
 }
 
 /// `webhook-signature` over the id, the Unix time in seconds and the body.
-fn signature(key: &[u8], id: &str, seconds: i64, body: &[u8]) -> Option<String> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+#[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
+fn signature(key: &[u8], id: &str, seconds: i64, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
     mac.update(format!("{id}.{seconds}.").as_bytes());
     mac.update(body);
-    Some(format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes())))
+    format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-/// The failure, with its revision.
+/// A failure as any receiver gets it. This form is the receivers' own: the API and the store have theirs.
 #[derive(Serialize)]
 struct Body<'a> {
-    #[serde(flatten)]
-    failure: &'a Failure,
+    id: &'a FailureId,
+    source: &'a SourceName,
+    incident: Option<&'a str>,
+    number: Option<i64>,
+    title: Option<&'a str>,
+    url: Option<&'a str>,
+    state: State,
+    reason: Option<&'a str>,
+    started_at: Timestamp,
+    finished_at: Option<Timestamp>,
+    time_to_restore_seconds: Option<f64>,
+    active_seconds: Option<f64>,
+    acknowledged_at: Option<Timestamp>,
+    reopened: usize,
+    merged: &'a [String],
+    merged_into: Option<&'a str>,
+    services: &'a [String],
+    team: Option<&'a str>,
+    env: &'a str,
+    severity: Option<&'a str>,
+    priority: Option<&'a str>,
+    urgency: Option<&'a str>,
+    attribution: &'a str,
+    flags: &'a [Flag],
+    deployment: Option<&'a str>,
     revision: i64,
+}
+
+impl<'a> Body<'a> {
+    fn of(failure: &'a Failure, revision: i64) -> Self {
+        // Every field is named, so that a new one is either told or left out deliberately.
+        let Failure {
+            id,
+            source,
+            incident,
+            number,
+            title,
+            url,
+            state,
+            reason,
+            started_at,
+            finished_at,
+            time_to_restore_seconds,
+            active_seconds,
+            acknowledged_at,
+            reopened,
+            merged,
+            merged_into,
+            services,
+            team,
+            env,
+            severity,
+            priority,
+            urgency,
+            attribution,
+            flags,
+            deployment,
+        } = failure;
+        Self {
+            id,
+            source,
+            incident: incident.as_deref(),
+            number: *number,
+            title: title.as_deref(),
+            url: url.as_deref(),
+            state: *state,
+            reason: reason.as_deref(),
+            started_at: *started_at,
+            finished_at: *finished_at,
+            time_to_restore_seconds: *time_to_restore_seconds,
+            active_seconds: *active_seconds,
+            acknowledged_at: *acknowledged_at,
+            reopened: *reopened,
+            merged,
+            merged_into: merged_into.as_deref(),
+            services,
+            team: team.as_deref(),
+            env,
+            severity: severity.as_deref(),
+            priority: priority.as_deref(),
+            urgency: urgency.as_deref(),
+            attribution,
+            flags,
+            deployment: deployment.as_deref(),
+            revision,
+        }
+    }
 }
 
 impl Protocol for Http {
     fn freeze(&self, evaluated: &Evaluated, Telling { revision, .. }: Telling) -> Frozen {
-        let body = Body { failure: &evaluated.failure, revision };
-        Frozen { action: Action::Replace, body: serde_json::to_vec(&body).unwrap_or_default() }
+        Frozen { action: Action::Replace, body: json(&Body::of(&evaluated.failure, revision)) }
     }
 
     fn shows_links(&self) -> bool {
@@ -84,9 +172,8 @@ impl Protocol for Http {
             .post(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-timestamp", seconds);
-        if let Some(key) = &self.signing_key
-            && let Some(signature) = signature(key.expose_secret(), &id, seconds, &frozen.body)
-        {
+        if let Some(key) = &self.signing_key {
+            let signature = signature(key.expose_secret(), &id, seconds, &frozen.body);
             request = request.header("webhook-signature", signature);
         }
         let request = request.header("webhook-id", id).body(frozen.body);
@@ -102,9 +189,7 @@ mod tests {
     #[test]
     fn a_completed_failure_as_any_receiver_gets_it() {
         let Evaluated { failure, .. } = completed();
-        insta::assert_snapshot!(
-            serde_json::to_string_pretty(&Body { failure: &failure, revision: 2 }).unwrap()
-        );
+        insta::assert_snapshot!(serde_json::to_string_pretty(&Body::of(&failure, 2)).unwrap());
     }
 
     /// Computed with Python's hmac and base64 from the same values.
@@ -113,7 +198,7 @@ mod tests {
         let key = key("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3").unwrap();
         assert_eq!(key.expose_secret(), b"0123456789abcdef01234567");
         let signature = signature(key.expose_secret(), "pagerduty:Q1:2", 1_793_527_200, b"{\"a\":1}");
-        assert_eq!(signature.unwrap(), "v1,1mTtMPuKr9k/JCWX0V0EIDcowAbnoGE6lQxyxwTGq2Q=");
+        assert_eq!(signature, "v1,1mTtMPuKr9k/JCWX0V0EIDcowAbnoGE6lQxyxwTGq2Q=");
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! Each kind of backend is told hostile texts, and gets no more than it can hold.
 
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Backend;
 use crate::config::Config;
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::tests::deployment;
 use crate::domain::failure::tests::completed;
-use crate::domain::failure::{Evaluated, State};
+use crate::domain::failure::{Evaluated, Failure, State};
 use crate::domain::forwarding::{Destination, Telling};
 
 const TELLING: Telling = Telling { revision: 1, is_correction: false };
@@ -62,7 +62,7 @@ prop_compose! {
     ) -> Evaluated {
         let mut evaluated = completed();
         let [team, severity, priority, urgency, version, repository_url] =
-            texts.try_into().unwrap_or([const { None }; 6]);
+            texts.try_into().unwrap();
         if let Some(url) = &mut url {
             url.insert_str(0, "https://acme.example/");
         }
@@ -85,7 +85,7 @@ prop_compose! {
         texts in proptest::collection::vec(proptest::option::of(text()), 4),
         tags in proptest::collection::btree_set(text(), 0..120),
     ) -> Deployment {
-        let [team, version, commit_sha, repository_url] = texts.try_into().unwrap_or([const { None }; 4]);
+        let [team, version, commit_sha, repository_url] = texts.try_into().unwrap();
         let known = deployment("1", "x", "10:00", "10:10");
         Deployment { service, team, env, version, commit_sha, repository_url, tags, ..known }
     }
@@ -200,8 +200,13 @@ proptest! {
     fn http_gets_everything(mut failure in failure()) {
         failure.failure.state = State::Completed;
         let told = json(&backend("http").freeze(&failure, TELLING).body);
-        let mut known = serde_json::to_value(&failure.failure).unwrap();
-        known["revision"] = 1.into();
-        prop_assert_eq!(told, known);
+        let Failure { title, url, services, team, env, severity, priority, urgency, .. } = &failure.failure;
+        let sent = json!({
+            "title": title, "url": url, "services": services, "team": team, "env": env, "severity": severity,
+            "priority": priority, "urgency": urgency,
+        });
+        for (field, text) in sent.as_object().unwrap() {
+            prop_assert_eq!(&told[field], text, "{}", field);
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::domain::explain::Why;
 use crate::domain::name::is_blank;
 use crate::domain::printable::printable;
 use crate::domain::span::span;
+use crate::http::StoryJson;
 use crate::sources;
 use crate::store::{Found, FoundKind, Reader, Story, Today};
 
@@ -81,7 +82,7 @@ fn explain_failure(options: &Options, config: &Config, reader: &Reader, id: &str
     let story = reader.story(id, today).map_err(anyhow::Error::from)?;
     let story = story.ok_or_else(|| nothing_known(&options.id, LISTINGS))?;
     match options.format.format {
-        FormatName::Json => say_json(&story)?,
+        FormatName::Json => say_json(&StoryJson::from(&story))?,
         FormatName::Table => say(text(&story, width()).trim_end()),
     }
     Ok(())

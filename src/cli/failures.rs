@@ -12,6 +12,7 @@ use crate::domain::moment;
 use crate::domain::name::{name, named};
 use crate::domain::span::span;
 use crate::domain::timestamp::Timestamp;
+use crate::http::FailurePageJson;
 use crate::store::{Filter, ListedFailure, Page, Reader};
 
 #[derive(Args)]
@@ -48,7 +49,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
         Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
     let page = reader.failures(&filter).map_err(anyhow::Error::from)?;
     match options.format.format {
-        FormatName::Json => say_json(&page)?,
+        FormatName::Json => say_json(&FailurePageJson::from(&page))?,
         FormatName::Table => print(&page),
     }
     Ok(())

@@ -4,6 +4,7 @@ use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 
 use crate::domain::explain::Why;
+use crate::http::{FailureJson, StoryJson};
 use crate::store::{ListedFailure, OutboxRow, Story};
 
 const WIDTHS: [usize; 2] = [80, 100];
@@ -40,7 +41,7 @@ fn failures() -> Vec<ListedFailure> {
     let submitted = json!({"id": OWN_ID, "source": "api", "incident": null, "title": null, "team": null, "severity": null,
         "services": [], "state": "open", "reason": null, "flags": [], "time_to_restore_seconds": null});
     let all = [failure(), with(&failure(), short), with(&failure(), submitted)];
-    all.into_iter().map(|one| serde_json::from_value(one).unwrap()).collect()
+    all.into_iter().map(|one| serde_json::from_value::<FailureJson<'_>>(one).unwrap().into()).collect()
 }
 
 fn outbox() -> Vec<OutboxRow> {
@@ -65,7 +66,7 @@ fn story() -> Story {
         json!({"backend": "datadog-production-eu", "revision": 1, "at": "2026-11-20T00:00:00.123456789Z",
             "status": status, "error": error})
     };
-    serde_json::from_value(json!({
+    serde_json::from_value::<StoryJson<'_>>(json!({
         "failure": failure(),
         "why": [
             why("state", "completed", "no reopen follows the resolve of 2026-11-02T09:56:15.912Z"),
@@ -85,6 +86,7 @@ fn story() -> Story {
         ],
     }))
     .unwrap()
+    .into()
 }
 
 fn shown(table: impl Fn(usize) -> String) -> String {

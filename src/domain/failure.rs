@@ -1,4 +1,4 @@
-//! The failure event, as it is shown, kept and told.
+//! The failure event.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,8 +7,10 @@ use super::id::FailureId;
 use super::source_name::SourceName;
 use super::timestamp::Timestamp;
 
-/// A failure as the JSON of the API, the listings and the store shows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A failure.
+///
+/// It has no JSON of its own: the store, the API and each backend have forms of theirs.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
     /// `<source>:<incident>`, or the id that came by the event API.
     pub id: FailureId,
@@ -134,32 +136,23 @@ impl Flag {
 }
 
 /// Facts that backends are told besides the failure itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
     /// `key:value` tags.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// The repository.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub repository_url: Option<String>,
     /// The commit at fault, in full.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub commit_sha: Option<String>,
     /// The version at fault.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Creation time, if it is not the start: links to deployments use it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// Deployments that a custom field or a note names as the cause.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub named_deployments: Vec<String>,
     /// Name of the service in PagerDuty. Follows from the facts alone.
-    #[serde(skip)]
     pub pagerduty_service: Option<String>,
     /// The end, for backends that take only a start and an end: start and time to restore added up.
-    #[serde(skip)]
     pub restored_at: Option<Timestamp>,
 }
 

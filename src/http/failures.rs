@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
 
 use super::api_error::ApiError;
+use super::failure_json::{FailurePageJson, StoryJson};
 use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_moment};
 use super::reads::StoreReads;
 use crate::clock::Clock;
@@ -16,7 +18,7 @@ use crate::domain::forwarding::Recipient;
 use crate::domain::name::{name, named};
 use crate::domain::policy::Policy;
 use crate::sources;
-use crate::store::{Filter, FoundKind, Page, Story, Today};
+use crate::store::{Filter, FoundKind, Story, Today};
 
 /// Answer to an id that names no failure.
 pub(super) const UNKNOWN_FAILURE: &str = "No failure with this id is known.";
@@ -64,7 +66,7 @@ impl FromQuery for FailuresQuery {
 pub(super) async fn list(
     State(failures): State<Arc<Failures>>,
     TypedQuery(query): TypedQuery<FailuresQuery>,
-) -> Result<Json<Page>, ApiError> {
+) -> Result<Response, ApiError> {
     let since = query.since.as_deref().and_then(name);
     let filter = Filter {
         state: query.state,
@@ -73,17 +75,18 @@ pub(super) async fn list(
         limit: query.limit,
         cursor: named(query.cursor),
     };
-    failures.reads.read(move |reader| reader.failures(&filter)).await.map(Json)
+    let page = failures.reads.read(move |reader| reader.failures(&filter)).await?;
+    Ok(Json(FailurePageJson::from(&page)).into_response())
 }
 
 /// `GET /api/v1/failures/{id}`: as `explain`.
 pub(super) async fn one(
     State(failures): State<Arc<Failures>>,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Json<Story>, ApiError> {
+) -> Result<Response, ApiError> {
     let Ok(Path(id)) = id else { return Err(ApiError::not_found(UNKNOWN_FAILURE)) };
     match failures.story(id).await? {
-        Told::Story(story) => Ok(Json(*story)),
+        Told::Story(story) => Ok(Json(StoryJson::from(&*story)).into_response()),
         Told::Unknown => Err(ApiError::not_found(UNKNOWN_FAILURE)),
         Told::Several(ids) => {
             let ids = ids.join(", ");

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use rusqlite::{OptionalExtension, Params, params};
 
 use super::deployment_row::{candidates, row_of};
-use super::failure_row::{details, from_json};
+use super::stored_failure::{self, details};
 use super::writer::Session;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Details, Evaluated, Failure};
@@ -56,7 +56,7 @@ pub(super) fn deployment_saved(
         let (failure, details): (Failure, Details) =
             session.prepare(OF_FAILURE)?.query_row([failure_row], |columns| {
                 let details = details(columns.get_ref(1)?.as_str_or_null()?)?;
-                Ok((from_json(columns.get_ref(0)?.as_str()?)?, details))
+                Ok((stored_failure::failure(columns.get_ref(0)?.as_str()?)?, details))
             })?;
         let linked_before = linked(session, failure_row)?;
         session.affect(linked_before, now);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
-use super::failure_row::{from_json, to_json};
+use super::json::{from_json, to_json};
 use super::writer::Session;
-use super::{blame, failure_row, told_deployment};
+use super::{blame, stored_failure, told_deployment};
 use crate::domain::deployment::{Deployment, Deployments, Linked, Suspect};
 use crate::domain::explain::{Why, explain_link};
 use crate::domain::failure::{Evaluated, Failure};
@@ -132,7 +132,7 @@ pub(super) fn link(
     details: Option<&str>,
     link_window: Duration,
 ) -> rusqlite::Result<()> {
-    let details = failure_row::details(details)?;
+    let details = stored_failure::details(details)?;
     let suspect = details.suspect(failure);
     let deployments = candidates(db, &suspect, link_window)?;
     let linked = deployments.link(&suspect, link_window);
@@ -147,7 +147,7 @@ pub(super) fn explained_link(
     details: Option<&str>,
     link_window: Duration,
 ) -> rusqlite::Result<Why> {
-    let details = failure_row::details(details)?;
+    let details = stored_failure::details(details)?;
     let suspect = details.suspect(failure);
     let deployments = candidates(db, &suspect, link_window)?;
     let linked = deployments.link(&suspect, link_window);

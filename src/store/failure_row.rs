@@ -1,15 +1,15 @@
 //! The `failure` table: what a failure is evaluated from, and what it came to.
 
-use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::blame;
 use super::figures::Counted;
+use super::json::{from_json, to_json};
 use super::outbox::{self, News};
 use super::writer::Session;
-use crate::domain::failure::{Details, Evaluated};
+use super::{blame, stored_failure};
+use crate::domain::failure::Evaluated;
 use crate::domain::history::History;
 use crate::domain::id::FailureId;
 use crate::domain::submission::Submission;
@@ -59,8 +59,8 @@ impl View {
             return Ok(Self { failure: None, details: None });
         };
         Ok(Self {
-            failure: Some(to_json(failure)?),
-            details: Some(to_json(details)?).filter(|json| json != "{}"),
+            failure: Some(stored_failure::failure_text(failure)?),
+            details: stored_failure::details_text(details)?,
         })
     }
 }
@@ -177,27 +177,4 @@ impl FailureRow {
 pub(super) fn key(failure_id: &FailureId) -> i64 {
     let hash = Sha256::digest(failure_id.as_str());
     hash.iter().take(8).fold(0, |key, byte| key << 8 | i64::from(*byte))
-}
-
-/// Reads JSON that the store itself wrote; anything else is a damaged store.
-pub(super) fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> rusqlite::Result<T> {
-    serde_json::from_str(json).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(0, Type::Text, FromSqlError::other(error).into())
-    })
-}
-
-/// The details of a failure, by their column.
-pub(super) fn details(json: Option<&str>) -> rusqlite::Result<Details> {
-    json.map_or_else(|| Ok(Details::default()), from_json)
-}
-
-/// Usual size of a failure and its facts.
-const USUAL_JSON_BYTES: usize = 1_024;
-
-pub(super) fn to_json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
-    let mut json = Vec::with_capacity(USUAL_JSON_BYTES);
-    let not_text =
-        |error: Box<dyn std::error::Error + Send + Sync>| rusqlite::Error::ToSqlConversionFailure(error);
-    serde_json::to_writer(&mut json, value).map_err(|error| not_text(error.into()))?;
-    String::from_utf8(json).map_err(|error| not_text(error.into()))
 }

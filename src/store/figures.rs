@@ -11,9 +11,10 @@ use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::deployment_row::link;
-use super::failure_row::{from_json, to_json};
+use super::json::{from_json, to_json};
 use super::listing::ReadError;
 use super::schema::{OpenError, open_to_read};
+use super::stored_failure;
 use crate::domain::failure::{Evaluated, Failure, State};
 use crate::domain::figures::{
     Basis, Deployed, Gathering, Kind, Link, Place, Question, Report, Times, report,
@@ -270,7 +271,7 @@ fn linked_row(
     let mut statement = db.prepare_cached(FAILURE)?;
     let mut rows = statement.query([failure_row])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let mut failure: Failure = from_json(text(row, 0)?)?;
+    let mut failure = stored_failure::failure(text(row, 0)?)?;
     link(db, &mut failure, row.get_ref(1)?.as_str_or_null()?, link_window)?;
     let Some(id) = failure.deployment else { return Ok(None) };
     let found = |row: &Row<'_>| Ok(DeploymentRow { started_at_ns: row.get(0)?, id: row.get(1)? });

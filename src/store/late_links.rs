@@ -6,7 +6,7 @@
 use rusqlite::{Connection, params};
 
 use super::blame;
-use super::failure_row::{details, from_json};
+use super::stored_failure::{self, details};
 use super::writer::Session;
 use crate::domain::failure::Evaluated;
 
@@ -33,7 +33,7 @@ pub(super) fn link_some(session: &mut Session<'_>) -> rusqlite::Result<()> {
     let up_to: i64 = session.prepare(UP_TO)?.query_row([], |row| row.get(0))?;
     let mut statement = session.prepare(NEXT)?;
     let failures = statement.query_map(params![up_to, AT_A_TIME], |row| {
-        let failure = from_json(row.get_ref(1)?.as_str()?)?;
+        let failure = stored_failure::failure(row.get_ref(1)?.as_str()?)?;
         Ok((row.get(0)?, Evaluated { failure, details: details(row.get_ref(2)?.as_str_or_null()?)? }))
     })?;
     let failures: Vec<(i64, Evaluated)> = failures.collect::<Result<_, _>>()?;

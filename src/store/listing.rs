@@ -5,14 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::{Deserialize, Serialize};
 
-use super::deployment_row;
-use super::failure_row::from_json;
 use super::forwarded::{Forwarded, forwarded};
 use super::lane::{Standing, standings};
 use super::schema::{OpenError, advice, open_to_read};
 use super::sizes::Sizes;
+use super::{deployment_row, stored_failure};
 use crate::domain::failure::{Failure, State};
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
@@ -41,8 +39,8 @@ pub struct Filter {
     pub cursor: Option<String>,
 }
 
-/// A part of a listing, as the API's JSON has it.
-#[derive(Debug, Serialize, Deserialize)]
+/// A part of a listing.
+#[derive(Debug)]
 pub struct Page {
     /// The failures.
     pub failures: Vec<ListedFailure>,
@@ -51,10 +49,9 @@ pub struct Page {
 }
 
 /// A failure, and where its forwarding stands.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub struct ListedFailure {
     /// The failure itself.
-    #[serde(flatten)]
     pub failure: Failure,
     /// Number of times that the failure, as backends see it, has changed; 0: never told.
     pub revision: i64,
@@ -144,9 +141,10 @@ impl Reader {
             }
             let id: i64 = row.get(0)?;
             last = (row.get(1)?, id);
-            let text = |index| row.get_ref(index)?.as_str_or_null().map_err(rusqlite::Error::from);
-            let mut failure: Failure = from_json(text(3)?.unwrap_or_default())?;
-            deployment_row::link(&db, &mut failure, text(4)?, self.link_window)?;
+            let evaluated = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+            let details = row.get_ref(4)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+            let mut failure = stored_failure::failure(evaluated)?;
+            deployment_row::link(&db, &mut failure, details, self.link_window)?;
             page.failures.push(ListedFailure {
                 failure,
                 revision: row.get(2)?,

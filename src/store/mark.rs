@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use super::deployment_row::{load, row_of};
-use super::failure_row::from_json;
 use super::owed_mark;
+use super::stored_failure;
 use super::told_deployment::{Marking, tell_mark};
 use super::writer::Session;
 use crate::domain::deployment::{Deployment, Deployments};
@@ -67,7 +67,7 @@ fn failed(db: &Connection, row: i64) -> rusqlite::Result<Option<Failed>> {
     let mut rows = statement.query([row])?;
     let mut failures = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut failure: Failure = from_json(row.get_ref(0)?.as_str()?)?;
+        let mut failure = stored_failure::failure(row.get_ref(0)?.as_str()?)?;
         failure.deployment = row.get(1)?;
         failures.push(failure);
     }

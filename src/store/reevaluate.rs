@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::connected::{Connected, Incidents};
-use super::failure_row::{Facts, FailureRow, View, from_json};
+use super::failure_row::{Facts, FailureRow, View};
+use super::json::from_json;
 use super::listing::{ReadError, Reader};
 use super::writer::Session;
 use crate::domain::failure::Evaluated;

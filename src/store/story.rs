@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::connected::{Connected, Incidents};
 use super::deployment_row::explained_link;
-use super::failure_row::{Facts, FailureRow, View, from_json};
+use super::failure_row::{Facts, FailureRow, View};
 use super::forwarded::forwarded;
 use super::listing::{ListedFailure, ReadError, Reader};
-use super::{mark, told_deployment};
+use super::{mark, stored_failure, told_deployment};
 use crate::domain::explain::{
     Why, explain, explain_remediation, explain_submission, only_mentioned, other_configuration,
 };
@@ -22,8 +22,8 @@ use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
 
-/// A failure's whole story, as the API's JSON has it.
-#[derive(Debug, Serialize, Deserialize)]
+/// A failure's whole story.
+#[derive(Debug)]
 pub struct Story {
     /// The failure; `None` while no event has shown the incident.
     pub failure: Option<ListedFailure>,
@@ -34,7 +34,6 @@ pub struct Story {
     /// Attempts to tell backends, oldest first.
     pub attempts: Vec<Attempt>,
     /// Reasons for which backends have been told nothing, a sentence for each.
-    #[serde(default)]
     pub not_told: Vec<String>,
 }
 
@@ -52,7 +51,7 @@ pub struct Today<'a> {
 }
 
 /// An event, as it was received.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Received {
     /// Id that the source gave it.
     pub id: String,
@@ -68,7 +67,7 @@ pub struct Received {
 }
 
 /// One attempt to tell a backend.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Attempt {
     /// The backend.
     pub backend: String,
@@ -108,17 +107,19 @@ fn tell(
     link_window: Duration,
 ) -> rusqlite::Result<Story> {
     const SQL: &str = "SELECT iif(state IS NULL, NULL, evaluated), details FROM failure WHERE id = ?1";
-    let read = Read { db, row: row.id };
+    // Every row that was loaded has one.
+    let id = row.id.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let read = Read { db, row: id };
     let stored = db
         .prepare_cached(SQL)?
-        .query_row([row.id], |columns| Ok(View { failure: columns.get(0)?, details: columns.get(1)? }))?;
+        .query_row([id], |columns| Ok(View { failure: columns.get(0)?, details: columns.get(1)? }))?;
     let mut linked = Vec::new();
     let failure = match &stored.failure {
         Some(json) => {
-            let mut failure: Failure = from_json(json)?;
+            let mut failure = stored_failure::failure(json)?;
             linked.push(explained_link(read.db, &mut failure, stored.details.as_deref(), link_window)?);
             linked.extend(consequences(read.db, &failure)?);
-            let forwarded = forwarded(read.db, row.id.unwrap_or_default())?;
+            let forwarded = forwarded(read.db, id)?;
             Some(ListedFailure { failure, revision: row.revision, forwarded })
         }
         None => None,
@@ -170,7 +171,7 @@ fn why(
 /// Rows that are read besides the failure itself.
 struct Read<'a> {
     db: &'a Connection,
-    row: Option<i64>,
+    row: i64,
 }
 
 impl Read<'_> {

@@ -16,6 +16,7 @@ use crate::Embedded;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::domain::failure::Failure;
+use crate::http::{FailurePageJson, StoryJson};
 use crate::http_client;
 use crate::random;
 use crate::store::{ListedFailure, OutboxPage, OutboxRow, Page, Story};
@@ -61,7 +62,7 @@ impl Instance {
     }
 
     pub(super) async fn failures(&self) -> anyhow::Result<Vec<ListedFailure>> {
-        Ok(self.get::<Page>("failures?limit=1000").await?.failures)
+        Ok(Page::from(self.get::<FailurePageJson<'_>>("failures?limit=1000").await?).failures)
     }
 
     pub(super) async fn outbox(&self) -> anyhow::Result<Vec<OutboxRow>> {
@@ -69,7 +70,7 @@ impl Instance {
     }
 
     pub(super) async fn story(&self, failure: &Failure) -> anyhow::Result<Story> {
-        self.get(&format!("failures/{}", failure.id)).await
+        Ok(self.get::<StoryJson<'_>>(&format!("failures/{}", failure.id)).await?.into())
     }
 
     pub(super) async fn stop(self) -> anyhow::Result<()> {
