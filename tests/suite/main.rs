@@ -21,6 +21,7 @@ mod event_api;
 mod explain;
 mod faults;
 mod figures;
+mod fixture_store;
 mod fixtures;
 mod forwarding;
 mod harness;

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+pub(crate) mod sql;
+
 fn run(store: &Path, sql: &str) {
     Connection::open(store).unwrap().execute_batch(sql).unwrap();
 }
