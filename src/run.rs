@@ -175,7 +175,7 @@ impl Daemon {
             listeners.admin.local_addr().map_err(RunError::Listener)?.ip(),
             config.admin.hosts.iter().map(HostName::as_str),
         );
-        let reader = Reader::open(&config.store.path, config.dora.link_window.get())?;
+        let reader = Reader::open(&config.store.path)?;
         let sources = self.webhooks(config).into_iter().map(|webhooks| {
             let accepted_at = reader.last_received_from(&webhooks.source.name)?;
             let (metrics, clock) = (Arc::clone(&self.metrics), Arc::clone(&self.clock));
@@ -234,7 +234,6 @@ impl Daemon {
         reader: Reader,
         stop: &watch::Receiver<bool>,
     ) -> Result<Admin, RunError> {
-        let link_window = config.dora.link_window.get();
         Ok(Admin {
             store: self.store.clone(),
             reader,
@@ -242,7 +241,7 @@ impl Daemon {
             metrics: Arc::clone(&self.metrics),
             policy: Arc::clone(&self.policy),
             timezone: config.dora.timezone.zone().clone(),
-            figures: FiguresReader::open(&config.store.path, link_window)?,
+            figures: FiguresReader::open(&config.store.path)?,
             recipients: config.recipients().into(),
             requests,
             token: Token::new().map_err(RunError::Random)?,
@@ -286,7 +285,6 @@ fn open_store(
     let settings = Settings {
         policy: Arc::clone(policy),
         destinations: backends.iter().map(|backend| Arc::clone(backend) as Arc<dyn Destination>).collect(),
-        link_window: config.dora.link_window.get(),
         sources: sources::ALL,
         most_unfolded: MOST_UNFOLDED,
         observer: metrics,

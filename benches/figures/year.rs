@@ -64,7 +64,7 @@ fn team(service: u64) -> String {
 /// The store, kept for the next time, as long as the schema is the same.
 pub(crate) fn built() -> anyhow::Result<PathBuf> {
     let mut hasher = DefaultHasher::new();
-    include_str!("../../src/store/migrations/0001_first_light.sql").hash(&mut hasher);
+    include_str!("../../src/store/engine/migrations/0001_first_light.sql").hash(&mut hasher);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let store = folder.join(format!("figures-{:016x}.db", hasher.finish()));
     if !store.exists() {
@@ -85,7 +85,6 @@ async fn build(path: &Path) -> anyhow::Result<()> {
     let settings = Settings {
         policy: Arc::new(catalog::policy(&config)?),
         destinations: Vec::new(),
-        link_window: config.dora.link_window.get(),
         sources: sources::ALL,
         most_unfolded: MOST_UNFOLDED,
         observer: Metrics::new([]),

@@ -125,7 +125,11 @@ impl Daemon {
     /// The last event that its failure knows.
     fn folded_up_to(&self) -> anyhow::Result<i64> {
         let db = rusqlite::Connection::open_with_flags(&self.store, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        Ok(db.query_row("SELECT coalesce(max(up_to), 0) FROM folded", [], |row| row.get(0))?)
+        Ok(db.query_row(
+            "SELECT coalesce(max(value), 0) FROM progress WHERE name = 'folded_up_to'",
+            [],
+            |row| row.get(0),
+        )?)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -12,7 +12,7 @@ use super::body::json;
 use super::protocol::{Attempt, Protocol, Reply, Sending, SetupError, header};
 use super::text::{page, shown, title, unique_within, uri, within};
 use crate::config;
-use crate::domain::failure::{Evaluated, Failure, State};
+use crate::domain::failure::{Evaluated, Failure};
 use crate::domain::forwarding::{Action, Frozen, Telling};
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
@@ -167,8 +167,8 @@ struct CustomData {
     urgency: Option<String>,
 }
 
-fn events(Evaluated { failure, details }: &Evaluated, revision: i64) -> Vec<Event<'_>> {
-    let end = details.restored_at.filter(|_| failure.state == State::Completed);
+fn events(evaluated: &Evaluated, revision: i64) -> Vec<Event<'_>> {
+    let (failure, end) = (&evaluated.failure, evaluated.restored_at());
     let detected =
         event(failure, revision, "detected", "dev.cdevents.incident.detected.0.3.0", failure.started_at);
     let ticket = page(failure.url.as_ref()).map(|page| uri(&page));
@@ -224,6 +224,7 @@ fn event<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::failure::State;
     use crate::domain::failure::tests::completed;
 
     fn shown(failure: &Evaluated) -> String {

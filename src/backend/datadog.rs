@@ -10,7 +10,7 @@ use super::protocol::{Attempt, Protocol, Sending, SetupError};
 use super::text::{page, shown, title};
 use crate::config;
 use crate::domain::deployment::Deployment;
-use crate::domain::failure::{Details, Evaluated, Failure, State};
+use crate::domain::failure::{Details, Evaluated, Failure};
 use crate::domain::forwarding::{Action, Frozen, Subject, Telling};
 use crate::domain::id::DeploymentId;
 use crate::domain::mark::Mark;
@@ -107,7 +107,8 @@ struct Attributes<'a> {
     custom_tags: Vec<String>,
 }
 
-fn attributes(Evaluated { failure, details }: &Evaluated) -> Attributes<'_> {
+fn attributes(evaluated: &Evaluated) -> Attributes<'_> {
+    let Evaluated { failure, details } = evaluated;
     let mut services: Vec<String> =
         failure.services.iter().take(MOST_SERVICES).map(|service| tag_value("service", service)).collect();
     if services.is_empty() && failure.team.is_none() {
@@ -117,10 +118,7 @@ fn attributes(Evaluated { failure, details }: &Evaluated) -> Attributes<'_> {
         id: failure.id.as_str(),
         started_at: failure.started_at.as_nanos(),
         // A failure that does not count (any more) is shown as one that never ended.
-        finished_at: details
-            .restored_at
-            .filter(|_| failure.state == State::Completed)
-            .map(Timestamp::as_nanos),
+        finished_at: evaluated.restored_at().map(Timestamp::as_nanos),
         services,
         team: failure.team.as_deref().map(|team| tag_value("team", team)),
         env: tag_value("env", &failure.env),
@@ -153,6 +151,7 @@ mod tests {
     use super::*;
     use crate::backend::datadog_client::MOST_TAGS;
     use crate::backend::text::LONGEST_CHARS;
+    use crate::domain::failure::State;
     use crate::domain::failure::tests::completed;
 
     fn request(failure: &Evaluated) -> String {

@@ -144,10 +144,11 @@ struct Sample {
 }
 
 impl Sample {
-    fn of(Evaluated { failure, details }: &Evaluated) -> Option<Self> {
+    fn of(evaluated: &Evaluated) -> Option<Self> {
+        let Evaluated { failure, details } = evaluated;
         // It counts also where nobody knows how long it was open.
-        let finished_at =
-            details.restored_at.or(failure.finished_at).filter(|_| failure.state == State::Completed)?;
+        let end = failure.finished_at.filter(|_| failure.state == State::Completed);
+        let finished_at = evaluated.restored_at().or(end)?;
         let (team, severity) = (failure.team.as_ref(), failure.severity.as_ref());
         let known = [("team", team), ("env", Some(&failure.env)), ("severity", severity)];
         Some(Self {

@@ -87,14 +87,15 @@ struct Issue<'a> {
     component: Option<String>,
 }
 
-fn issue(Evaluated { failure, details }: &Evaluated) -> Issue<'_> {
+fn issue(evaluated: &Evaluated) -> Issue<'_> {
+    let failure = &evaluated.failure;
     let (status, original_status) = match failure.state {
         State::Completed => ("DONE", "resolved"),
         State::Open if failure.acknowledged_at.is_some() => ("IN_PROGRESS", "acknowledged"),
         State::Open => ("IN_PROGRESS", "triggered"),
         State::Ignored | State::Merged => ("IN_PROGRESS", failure.state.as_str()),
     };
-    let end = details.restored_at.filter(|_| failure.state == State::Completed);
+    let end = evaluated.restored_at();
     Issue {
         key: key(failure),
         title: within(title(failure.title.as_ref()).unwrap_or(failure.id.as_str()), LONGEST_CHARS),

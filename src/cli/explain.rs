@@ -32,8 +32,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
-    let reader =
-        Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
+    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
     let found = only_one(&reader, &options.id, LISTINGS)?;
     match found.kind {
         FoundKind::Failure => explain_failure(options, config, &reader, &found.id)?,

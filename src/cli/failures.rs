@@ -45,8 +45,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
         limit: options.limit as usize,
         cursor: None,
     };
-    let reader =
-        Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
+    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
     let page = reader.failures(&filter).map_err(anyhow::Error::from)?;
     match options.format.format {
         FormatName::Json => say_json(&FailurePageJson::from(&page))?,

@@ -15,7 +15,7 @@ use crate::domain::name::named;
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 use crate::sources;
-use crate::store::{Order, OutboxFilter, OutboxPage, OutboxRow, Reader, RowState, Standing};
+use crate::store::{BackendStatus, Order, OutboxFilter, OutboxPage, OutboxRow, Reader, RowState};
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -52,8 +52,7 @@ enum Do {
 }
 
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
-    let reader =
-        Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
+    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
     match &options.order {
         None => {
             refuse_unknown(&reader, config, options.backend.as_deref())?;
@@ -136,9 +135,9 @@ fn cells(row: &OutboxRow) -> Vec<String> {
     ]
 }
 
-/// Standing of a backend, in a line.
-fn standing(standing: &Standing) -> String {
-    let Standing { backend, lane, state, waiting, last_status, .. } = standing;
+/// State of a backend, in a line.
+fn standing(standing: &BackendStatus) -> String {
+    let BackendStatus { backend, lane, state, waiting, last_status, .. } = standing;
     let mut line = match lane {
         Lane::Main => format!("{backend}: {}", state.words()),
         Lane::ApplicationKey => format!("{backend} (application key): {}", state.words()),

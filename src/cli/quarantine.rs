@@ -65,8 +65,7 @@ fn row(text: &str) -> Result<i64, String> {
 }
 
 pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
-    let reader =
-        Reader::open(&config.store.path, config.dora.link_window.get()).map_err(anyhow::Error::from)?;
+    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
     match &options.order {
         None => list(options, &reader),
         Some(Do::Show { id, format }) => show(*id, format.format, &reader),

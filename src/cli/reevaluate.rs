@@ -40,8 +40,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     let policy = Arc::new(catalog::policy(config)?);
     let (changed, looked_at) = runtime()?.block_on(async {
         if options.dry_run {
-            let reader = Reader::open(&config.store.path, config.dora.link_window.get())
-                .map_err(anyhow::Error::from)?;
+            let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
             let would = async |span| Ok(reader.would_change(span, &policy, sources::ALL)?);
             Ok(all(since, would).await?)
         } else {

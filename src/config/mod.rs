@@ -190,6 +190,7 @@ impl Config {
             reopened: self.failure.reopened,
             min_duration: self.failure.min_duration.get(),
             settle: self.failure.settle.get(),
+            link_window: self.dora.link_window.get(),
             rules: self.rule.iter().map(Rule::to_domain).collect(),
             service: self.failure.service,
             default_env: self.failure.default_env.as_str().to_owned(),

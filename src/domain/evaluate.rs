@@ -11,6 +11,7 @@ use super::id::{FailureId, IncidentId};
 use super::merge::{Group, Merges, Standing};
 use super::policy::{Policy, Reopened, Start, WhichService};
 use super::rule::{Ruling, Traits, Verdict};
+use super::stretch::pauses;
 use super::timestamp::Timestamp;
 
 /// Evaluates incidents that merges connect. Those that no event has shown yet are not in the answer.
@@ -217,13 +218,15 @@ impl<'a> View<'a> {
             deployment: None,
         };
         let restored_after = time_to_restore_nanos.and_then(|nanos| u64::try_from(nanos).ok());
+        let restored_at = restored_after.map(|nanos| started_at.saturating_add(Duration::from_nanos(nanos)));
         let details = Details {
             tags: self.attribution.tags.clone(),
             repository_url: self.attribution.repository_url.clone(),
             pagerduty_service: service(history, policy).and_then(|service| service.name.clone()),
             created_at: Some(self.created_at(policy)).filter(|created_at| *created_at != started_at),
             named_deployments: history.named_deployments().map_or_else(Vec::new, |(names, _)| names.to_vec()),
-            restored_at: restored_after.map(|nanos| started_at.saturating_add(Duration::from_nanos(nanos))),
+            restored_at: restored_at.filter(|restored_at| Some(*restored_at) != finished_at),
+            pauses: pauses(&self.stretches),
             ..Details::default()
         };
         Evaluated { failure, details }

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::attribution::Attribution;
-use super::deployment::{Deployment, Deployments, KnownBy, Linked, NotUsed, Suspect};
+use super::deployment::{Deployment, Deployments};
 use super::evaluate::{Because, View};
 use super::failure::{Evaluated, Failure, Flag, State};
 use super::figures::Elsewhere;
 use super::history::NamedBy;
 use super::id::IncidentId;
+use super::link::{Cause, KnownBy, LinkQuery, NotUsed};
 use super::mark::RemediationKind;
 use super::merge::{Group, Merges, Standing};
 use super::policy::{Policy, Reopened, Start, WhichService};
@@ -70,43 +71,52 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
 /// Explains which deployment a failure is linked to, and why it is not the one that was named.
 ///
 /// `elsewhere`: what is deployed in other envs only, in the window before the failure.
-pub fn explain_link(
-    suspect: &Suspect<'_>,
+pub fn explain_cause(
+    query: &LinkQuery<'_>,
     deployments: &Deployments,
-    linked: Linked<'_>,
+    cause: Cause<'_>,
     elsewhere: &[Elsewhere],
 ) -> Why {
-    let named = || suspect.named.join(", ");
-    let because = match linked {
-        Linked::Automatically(_) => {
+    let named = || query.named.join(", ");
+    let because = match cause {
+        Cause::Automatic(_) => {
             "the latest deployment of its services (or team) to its env that had started before the failure began, and had \
              ended at most dora.link_window before that"
                 .to_owned()
         }
-        Linked::Explicitly(_, KnownBy::Id) => format!("its id was named: {}", named()),
-        Linked::Explicitly(_, KnownBy::CommitSha) => format!("its commit was named: {}", named()),
-        Linked::Explicitly(_, KnownBy::Version) => format!("its version was named: {}", named()),
-        Linked::Forbidden => "\"none\" was named".to_owned(),
-        Linked::NoneInWindow => {
+        Cause::Named(_, KnownBy::Id) => format!("its id was named: {}", named()),
+        Cause::Named(_, KnownBy::CommitSha) => format!("its commit was named: {}", named()),
+        Cause::Named(_, KnownBy::Version) => format!("its version was named: {}", named()),
+        Cause::Forbidden => "\"none\" was named".to_owned(),
+        Cause::NoneInWindow => {
             let others = elsewhere.iter().map(|elsewhere| format!("; {}", elsewhere.sentence()));
             let others: String = others.collect();
             format!("no deployment of its services (or team) in its env within dora.link_window before it{others}")
         }
     };
-    let not_used = deployments.not_used(suspect).into_iter().map(|(name, not_used)| match not_used {
+    let not_used = deployments.not_used(query).into_iter().map(|(name, not_used)| match not_used {
         NotUsed::Unknown => format!("named, but not known: {name}"),
         NotUsed::NotUnique => format!("named, but several commits begin so: {name}"),
         NotUsed::OtherEnv(env) => format!("named, but deployed to {env}: {name}"),
         NotUsed::StartedLater => format!("named, but started after the failure had ended: {name}"),
     });
     let because = std::iter::once(because).chain(not_used).collect::<Vec<_>>().join("; ");
-    why("deployment", linked.deployment().map_or("-", |deployment| deployment.id.as_str()), because)
+    why("deployment", cause.deployment().map_or("-", |deployment| deployment.id.as_str()), because)
+}
+
+/// Explanation for links that were decided under another configuration than today's.
+pub fn other_link_window(deployment: Option<&str>) -> Why {
+    why(
+        "deployment",
+        deployment.unwrap_or("-"),
+        "decided under another configuration than today's; `reevaluate` would decide anew",
+    )
 }
 
 /// Explains what mended a failure.
 pub fn explain_remediation(deployment: &Deployment, kind: RemediationKind) -> Why {
     let because = format!(
-        "the last deployment of its services in its env that began while it was open: a {}",
+        "the last deployment of its services (or team) in its env that started while it was open: a {}",
         kind.as_str()
     );
     why("remediation", deployment.id.as_str(), because)

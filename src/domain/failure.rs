@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::deployment::Suspect;
 use super::id::FailureId;
+use super::link::LinkQuery;
 use super::source_name::SourceName;
+use super::stretch::Pause;
 use super::timestamp::Timestamp;
 
 /// A failure.
@@ -150,9 +151,11 @@ pub struct Details {
     pub created_at: Option<Timestamp>,
     /// Deployments that a custom field or a note names as the cause.
     pub named_deployments: Vec<String>,
-    /// Name of the service in PagerDuty. Follows from the facts alone.
+    /// Times between start and end in which the incident was not open: no deployment of these mended it.
+    pub pauses: Vec<Pause>,
+    /// Name of the service in PagerDuty.
     pub pagerduty_service: Option<String>,
-    /// The end, for backends that take only a start and an end: start and time to restore added up.
+    /// Start and time to restore added up, where that is not the end.
     pub restored_at: Option<Timestamp>,
 }
 
@@ -165,16 +168,34 @@ pub struct Evaluated {
     pub details: Details,
 }
 
+impl Evaluated {
+    /// The end, for backends that take only a start and an end: the time between them is the time to restore. `None`
+    /// where the failure is not restored, and where nobody knows how long it was open.
+    pub fn restored_at(&self) -> Option<Timestamp> {
+        let Self { failure, details } = self;
+        let end = || failure.time_to_restore_seconds.and(failure.finished_at);
+        details.restored_at.or_else(end).filter(|_| failure.state == State::Completed)
+    }
+}
+
 impl Details {
-    /// Facts that decide which deployment the failure is linked to.
-    pub fn suspect<'a>(&'a self, failure: &'a Failure) -> Suspect<'a> {
+    /// `true` if somebody named the deployment that caused the failure, or said that none did.
+    pub fn names_deployment(&self) -> bool {
+        !self.named_deployments.is_empty() || self.commit_sha.is_some() || self.version.is_some()
+    }
+
+    /// Facts that decide the failure's links to deployments.
+    pub fn link_query<'a>(&'a self, failure: &'a Failure) -> LinkQuery<'a> {
         let named = self.named_deployments.iter().chain(&self.commit_sha).chain(&self.version);
-        Suspect {
+        LinkQuery {
             created_at: self.created_at.unwrap_or(failure.started_at),
+            started_at: failure.started_at,
+            ended_at: failure.finished_at,
+            is_restored: failure.state == State::Completed,
+            pauses: &self.pauses,
             services: &failure.services,
             team: failure.team.as_deref(),
             env: &failure.env,
-            ended_at: failure.finished_at,
             named: named.map(String::as_str).collect(),
         }
     }

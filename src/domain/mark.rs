@@ -1,7 +1,6 @@
 //! Mark of a deployment that failed, with its remediation.
 
 use super::deployment::Deployment;
-use super::failure::{Failure, State};
 use super::id::DeploymentId;
 use super::timestamp::Timestamp;
 
@@ -40,36 +39,52 @@ impl RemediationKind {
     }
 }
 
-/// `true` if a failure that is linked to a deployment makes it a failed one. Somebody may name a deployment to
-/// another env: each env is compared with itself, as the figures do.
-pub fn blames(failure: &Failure, deployment: &Deployment) -> bool {
-    failure.state.counts() && failure.env == deployment.env
+/// A failure that counts, of the deployment that caused it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CausedFailure {
+    /// Key that tells failures of the same start apart, always in the same way.
+    pub key: i64,
+    /// Start of the failure.
+    pub started_at: Timestamp,
+    /// End of the failure; `None` while it is open.
+    pub finished_at: Option<Timestamp>,
+    /// Its remediation.
+    pub remediation: Option<Deployment>,
 }
 
-/// Finds the remediation of a failure: of these deployments, the last one of its services and env that began while
-/// it was open, other than the one that it is linked to. The last one is known only once the failure has ended.
-pub fn remediation<'a>(
-    failure: &Failure,
-    deployments: impl IntoIterator<Item = &'a Deployment>,
-) -> Option<&'a Deployment> {
-    let end = failure.finished_at.filter(|_| failure.state == State::Completed)?;
-    let mends = |deployment: &&Deployment| {
-        failure.services.contains(&deployment.service)
-            && failure.env == deployment.env
-            && (failure.started_at..end).contains(&deployment.started_at)
-            && failure.deployment.as_deref() != Some(deployment.id.as_str())
-    };
-    deployments.into_iter().filter(mends).max_by_key(|deployment| deployment.order())
+/// A deployment that failed, and how it was recovered from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedDeployment {
+    /// The deployment that mended it in the end.
+    pub remediation: Option<Deployment>,
+    /// End of the failures, where the remediation is known.
+    pub ended_at: Option<Timestamp>,
+}
+
+impl FailedDeployment {
+    /// Looks at all failures that a deployment caused. `None`: it caused none, and did not fail.
+    ///
+    /// If different deployments mended its failures, the last one is told: before it, a part of the damage was left.
+    pub fn of(failures: Vec<CausedFailure>) -> Option<Self> {
+        if failures.is_empty() {
+            return None;
+        }
+        let stretch = first_stretch(failures);
+        let end = stretch.iter().filter_map(|failure| failure.finished_at).max();
+        let remediations = stretch.into_iter().filter_map(|failure| failure.remediation);
+        let remediation = remediations.max_by(|a, b| a.order().cmp(&b.order()));
+        let ended_at = remediation.as_ref().and(end);
+        Some(Self { remediation, ended_at })
+    }
 }
 
 /// Selects the failures that decide the remediation of a deployment: its first unbroken stretch of them, the one
 /// whose end is the end of `failed_deployment_recovery_time_seconds`. None while that is open.
 ///
-/// If different deployments remedied them, the last one is told: before it, a part of the damage was left. Damage
-/// that comes later, after a time without a failure, changes nothing. Both follow from the failures alone, not
+/// Damage that comes later, after a time without a failure, changes nothing. That follows from the failures alone, not
 /// from the order in which they were heard of.
-pub fn first_stretch(mut failures: Vec<Failure>) -> Vec<Failure> {
-    failures.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
+fn first_stretch(mut failures: Vec<CausedFailure>) -> Vec<CausedFailure> {
+    failures.sort_by_key(|failure| (failure.started_at, failure.key));
     let mut end: Option<Timestamp> = None;
     let mut stretch = Vec::new();
     for failure in failures {
@@ -77,9 +92,7 @@ pub fn first_stretch(mut failures: Vec<Failure>) -> Vec<Failure> {
         if end.is_some_and(|end| failure.started_at > end) {
             break;
         }
-        let Some(failure_end) = failure.finished_at.filter(|_| failure.state == State::Completed) else {
-            return Vec::new();
-        };
+        let Some(failure_end) = failure.finished_at else { return Vec::new() };
         end = end.max(Some(failure_end));
         stretch.push(failure);
     }
@@ -90,42 +103,21 @@ pub fn first_stretch(mut failures: Vec<Failure>) -> Vec<Failure> {
 mod tests {
     use super::*;
     use crate::domain::deployment::tests::{deployment, time};
-    use crate::domain::failure::tests::completed;
 
-    fn failure(started: &str, finished: Option<&str>) -> Failure {
-        let mut failure = completed().failure;
-        failure.started_at = time(started);
-        failure.finished_at = finished.map(time);
-        failure.state = if finished.is_some() { State::Completed } else { State::Open };
-        failure.deployment = Some("deployment:00001".to_owned());
-        failure
-    }
-
-    #[test]
-    fn the_last_deployment_while_it_was_open_mended_a_failure() {
-        let deployments = [
-            deployment("1", "checkout", "10:10", "10:15"),
-            deployment("2", "checkout", "10:20", "10:25"),
-            deployment("3", "checkout", "10:30", "11:30"),
-            deployment("4", "search", "10:40", "10:45"),
-            deployment("5", "checkout", "11:00", "11:05"),
-        ];
-        let mended_by = |failure: &Failure| {
-            remediation(failure, &deployments).map(|deployment| deployment.version.clone().unwrap())
-        };
-        assert_eq!(mended_by(&failure("10:05", Some("11:00"))).as_deref(), Some("v3"));
-        assert_eq!(mended_by(&failure("10:20", Some("10:30"))).as_deref(), Some("v2"));
-        assert_eq!(mended_by(&failure("10:05", Some("10:20"))), None, "what caused it mends nothing");
-        assert_eq!(mended_by(&failure("10:05", None)), None, "another one may still come");
-        let mut of_both = failure("10:05", Some("11:00"));
-        of_both.services.push("search".to_owned());
-        assert_eq!(mended_by(&of_both).as_deref(), Some("v4"));
+    fn failure(started: &str, finished: Option<&str>, mended_by: Option<&str>) -> CausedFailure {
+        CausedFailure {
+            key: 0,
+            started_at: time(started),
+            finished_at: finished.map(time),
+            remediation: mended_by.map(|started| deployment(&started[..2], "checkout", started, "23:59")),
+        }
     }
 
     #[test]
     fn the_first_unbroken_stretch_decides() {
         let stretch = |failures: &[(&str, Option<&str>)]| {
-            first_stretch(failures.iter().map(|(start, end)| failure(start, *end)).collect()).len()
+            let failures = failures.iter().map(|(start, end)| failure(start, *end, None));
+            first_stretch(failures.collect()).len()
         };
         assert_eq!(
             stretch(&[("10:00", Some("11:00")), ("10:30", Some("12:00")), ("12:01", Some("12:05"))]),
@@ -135,5 +127,20 @@ mod tests {
         assert_eq!(stretch(&[("10:00", Some("11:00")), ("10:59", None)]), 0);
         assert_eq!(stretch(&[("10:00", Some("11:00")), ("11:01", None)]), 1);
         assert_eq!(stretch(&[]), 0);
+    }
+
+    #[test]
+    fn the_last_remediation_of_the_stretch_is_told() {
+        let outcome = |failures: Vec<CausedFailure>| {
+            FailedDeployment::of(failures)
+                .map(|failed| (failed.remediation.map(|deployment| deployment.started_at), failed.ended_at))
+        };
+        assert_eq!(outcome(Vec::new()), None);
+        assert_eq!(outcome(vec![failure("10:00", None, None)]), Some((None, None)));
+        assert_eq!(outcome(vec![failure("10:00", Some("11:00"), None)]), Some((None, None)));
+        let one = failure("10:00", Some("11:00"), Some("10:40"));
+        let other = failure("10:30", Some("12:00"), Some("10:20"));
+        let later = failure("13:00", Some("14:00"), Some("13:30"));
+        assert_eq!(outcome(vec![later, other, one]), Some((Some(time("10:40")), Some(time("12:00")))));
     }
 }

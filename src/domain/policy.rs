@@ -27,6 +27,8 @@ pub struct Policy {
     pub min_duration: Duration,
     /// Time between a failure's end and its first request to backends.
     pub settle: Duration,
+    /// Longest time from the end of a deployment to a failure that it caused.
+    pub link_window: Duration,
     /// Rules that decide which failures count: the first that matches decides.
     pub rules: Vec<Rule>,
     /// PagerDuty priority → severity; a priority that is not listed keeps its name.

@@ -1,5 +1,7 @@
 //! Rule 7: the stretches of time in which an incident was open.
 
+use serde::{Deserialize, Serialize};
+
 use super::timestamp::Timestamp;
 
 /// A stretch of time in which the incident was open.
@@ -9,6 +11,32 @@ pub struct Stretch {
     pub reopened_at: Option<Timestamp>,
     /// The resolve that ended it; `None` while it lasts, and where that resolve never came: then another stretch follows.
     pub resolved_at: Option<Timestamp>,
+}
+
+/// Time between a resolve and the reopening after it, in which the incident was not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// The resolve.
+    pub resolved_at: Timestamp,
+    /// The reopening; that moment is outside.
+    pub reopened_at: Timestamp,
+}
+
+impl Pause {
+    /// `true` if a moment lies in it.
+    pub fn contains(&self, at: Timestamp) -> bool {
+        (self.resolved_at..self.reopened_at).contains(&at)
+    }
+}
+
+/// The pauses between stretches, as far as it is known when they began.
+pub(super) fn pauses(stretches: &[Stretch]) -> Vec<Pause> {
+    let pairs = stretches.iter().zip(stretches.iter().skip(1));
+    let pause = |(before, after): (&Stretch, &Stretch)| {
+        let (resolved_at, reopened_at) = (before.resolved_at?, after.reopened_at?);
+        (resolved_at < reopened_at).then_some(Pause { resolved_at, reopened_at })
+    };
+    pairs.filter_map(pause).collect()
 }
 
 /// A reopening, as an event tells of it.

@@ -91,7 +91,6 @@ impl Submission {
             repository_url: self.repository_url.clone(),
             commit_sha: self.commit_sha.clone(),
             version: self.version.clone(),
-            restored_at: finished_at,
             ..Details::default()
         };
         Evaluated { failure, details }

@@ -107,7 +107,7 @@ impl BackendLog {
 
     fn refused(&self, claimed: &Claimed) -> String {
         let (backend, row) = (self.backend.as_str(), claimed.row);
-        if claimed.is_again {
+        if claimed.repeats {
             format!(
                 "backend {backend} may show an older state, which arrived late, and refused to be sent the newest one \
                  once more: mend that, then `pagerduty-dora outbox retry {row}`"

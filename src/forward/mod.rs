@@ -84,7 +84,7 @@ impl Forwarder {
         let Self { backend, store, clock, metrics } = self;
         let mut outbox_changed = store.outbox_changed();
         let mut probes_asked_for = store.hurried();
-        make_up_for_marks(&backend, &store, &*clock).await;
+        reconcile_marks(&backend, &store, &*clock).await;
         let lanes = Lanes::load(&backend, &store).await;
         let log = BackendLog::new(backend.name());
         let running = Arc::new(Running { backend, store, clock, metrics, lanes, log, stop: stop.clone() });
@@ -172,13 +172,13 @@ fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp
 }
 
 /// Has the outbox take in what changed about marks while this backend was not told of any.
-async fn make_up_for_marks(backend: &Backend, store: &Store, clock: &dyn Clock) {
+async fn reconcile_marks(backend: &Backend, store: &Store, clock: &dyn Clock) {
     let name = backend.name();
-    let mut is_left = backend.takes_marks();
-    while is_left {
-        is_left = store.make_up_for_marks(name, clock.now()).await.unwrap_or_else(|error| {
+    let mut after = backend.takes_marks().then_some(0);
+    while let Some(deployment) = after {
+        after = store.reconcile_marks(name, deployment, clock.now()).await.unwrap_or_else(|error| {
             tracing::warn!(backend = name, %error, "what changed about marks waits for the next start");
-            false
+            None
         });
     }
 }

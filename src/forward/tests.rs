@@ -16,7 +16,6 @@ async fn a_panic_is_no_more_than_a_failed_attempt() {
     let settings = Settings {
         policy: Arc::new(Policy::default()),
         destinations: vec![Arc::clone(&backend) as Arc<dyn Destination>],
-        link_window: Duration::from_hours(24),
         sources: sources::ALL,
         most_unfolded: MOST_UNFOLDED,
         observer: Arc::clone(&metrics) as _,
@@ -32,11 +31,12 @@ async fn a_panic_is_no_more_than_a_failed_attempt() {
         reservation: None,
     };
     store.record(payload::heading(body).unwrap(), delivery).await.unwrap();
+    store.folded(Duration::from_secs(20)).await;
 
     let forwarder = Forwarder { backend, store, clock: Arc::clone(&clock) as _, metrics };
     let (stop, stopped) = watch::channel(false);
     let running = tokio::spawn(forwarder.run(stopped));
-    let reader = Reader::open(&path, Duration::ZERO).unwrap();
+    let reader = Reader::open(&path).unwrap();
     let row = || -> OutboxRow {
         reader.outbox(&OutboxFilter { limit: 1, ..OutboxFilter::default() }).unwrap().rows.remove(0)
     };

@@ -48,7 +48,8 @@ pub(super) struct FigureInputs {
 impl FigureInputs {
     fn gauges(&self, basis: &Basis, now: Timestamp) -> Computed<String> {
         #[expect(clippy::expect_used, reason = "writing to a String does not fail")]
-        let answer = dora::text(basis, now, &self.policy.default_env).expect("a String takes all text");
+        let answer = dora::text(basis, now, (&self.policy.default_env, self.policy.link_window))
+            .expect("a String takes all text");
         Computed { at: now, rows: basis.len(), answer }
     }
 

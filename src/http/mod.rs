@@ -29,6 +29,7 @@ mod requests;
 mod server;
 mod source_requests;
 mod token;
+mod up_to_date;
 mod webhook;
 
 use std::sync::Arc;
@@ -80,9 +81,11 @@ pub fn public(intakes: Vec<Intake>, events_api: EventsApi, requests: Arc<Request
 
 /// Routes for people and probes, and the work beside them by which nobody waits long for the figures.
 pub fn admin(admin: Admin, hosts: Hosts) -> (Router, impl Future<Output = ()> + Send + 'static) {
+    let store = admin.store.clone();
     let parts = AdminParts::from(admin);
     let prepare = figures::prepare(Arc::clone(&parts.figures));
     let router = admin_router(parts)
+        .layer(from_fn_with_state(store, up_to_date::wait))
         .layer(from_fn_with_state(Arc::new(hosts), hosts::guard))
         .layer(map_response(not_stored));
     (router, prepare)

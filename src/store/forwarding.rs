@@ -2,10 +2,11 @@
 
 use tokio::sync::watch;
 
-use super::claim::{self, Choice, Claim};
-use super::orders::{self, After, Obeyed, Order, Total};
-use super::outbox::{self, Outcome};
-use super::{Hurried, Store, StoreError, lane, owed_mark};
+use super::outbox::attempts::{self, Attempted, Outcome};
+use super::outbox::claim::{self, Choice, Claim};
+use super::outbox::orders::{self, After, Obeyed, Order, Total};
+use super::outbox::{lane, reconcile};
+use super::{Hurried, Store, StoreError};
 use crate::domain::lane::{Lane, LaneHealth};
 use crate::domain::timestamp::Timestamp;
 
@@ -40,10 +41,16 @@ impl Store {
         self.queue(move |session| lane::release(session, &backend, (lane, false), now).map(drop)).await
     }
 
-    /// Puts before `backend` some of what changed about marks while it was not told of any. `false`: that was all.
-    pub async fn make_up_for_marks(&self, backend: &str, now: Timestamp) -> Result<bool, StoreError> {
+    /// Looks again at some of the marks that `backend` knows, after this deployment, where it is told of marks since this
+    /// start. Returns the last deployment that was looked at; `None`: that was all.
+    pub async fn reconcile_marks(
+        &self,
+        backend: &str,
+        after: i64,
+        now: Timestamp,
+    ) -> Result<Option<i64>, StoreError> {
         let backend = backend.to_owned();
-        self.queue(move |session| owed_mark::make_up(session, &backend, now)).await
+        self.queue(move |session| reconcile::known_marks(session, &backend, after, now)).await
     }
 
     /// Records what came of an attempt on a row of a lane of `backend`, and lets go of the claim. `health` is asked when
@@ -55,10 +62,10 @@ impl Store {
         health: impl Fn() -> LaneHealth + Send + 'static,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (backend, attempted) = (backend.to_owned(), outbox::Attempted { row, outcome, taken });
+        let (backend, attempted) = (backend.to_owned(), Attempted { row, outcome, taken });
         self.queue(move |session| {
             lane::save(session, &backend, lane, &health())?;
-            outbox::record_attempt(session, &attempted, now)
+            attempts::record(session, &attempted, now)
         })
         .await
     }

@@ -2,43 +2,16 @@
 //!
 //! One writer thread owns the one connection that can write; it commits whatever waits as a group, and
 //! nobody gets an answer before the disk has it. Readers cannot write.
+//!
+//! Folders import downwards only: `engine` (connections, the writer, migrations) < `facts` (what is kept as it came) <
+//! `state` (failures and their links) < `outbox` (what backends are told) < `read`.
 
-mod blame;
-mod checkpoint;
-mod claim;
-mod connected;
-mod deployment_row;
-mod event_row;
-mod failure_row;
-mod figures;
-mod files;
-mod find;
-mod fold;
-mod forwarded;
+mod engine;
+mod facts;
 mod forwarding;
-mod health;
-mod job;
-mod json;
-mod lane;
-mod late_links;
-mod listing;
-mod mark;
-mod news;
-mod orders;
 mod outbox;
-mod outbox_rows;
-mod owed_mark;
-mod quarantine;
-mod record;
-mod reevaluate;
-mod resend;
-mod schema;
-mod sizes;
-mod stored_failure;
-mod story;
-mod submit;
-mod told_deployment;
-mod writer;
+mod read;
+mod state;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -46,101 +19,63 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use claim::{Choice, Claim, Claimed};
-pub use figures::FiguresReader;
-pub use files::is_in_use;
-pub use find::{Found, FoundKind, UnknownBackend};
-pub use forwarded::{ForwardState, Forwarded};
-pub use health::Trouble;
-pub use lane::Standing;
-pub use listing::{Filter, Gauges, ListedFailure, Page, ReadError, Reader};
-pub use news::Hurried;
-pub use orders::{After, Obeyed, Order, Total};
-pub use outbox::Outcome;
-pub use outbox_rows::{OutboxFilter, OutboxPage, OutboxRow, RowState};
-pub use quarantine::{Body, QuarantinePage, QuarantineRow, Quarantined, Retried};
-pub use record::{Delivery, Recorded};
-pub use reevaluate::{Batch, Change, Changed, Span};
-pub use schema::{OpenError, SCHEMA};
-pub use sizes::{LITTLE_ROOM_BYTES, Sizes};
-pub use story::{Attempt, Received, Story, Today};
-pub use submit::Submitted;
+pub use engine::error::{DatabaseError, ReadError};
+pub use engine::files::is_in_use;
+pub use engine::health::Trouble;
+pub use engine::job::{Ended, StoreError};
+pub use engine::news::Hurried;
+pub use engine::schema::{OpenError, SCHEMA};
+pub use engine::settings::{CommitObserver, MOST_UNFOLDED, Settings};
+pub use engine::sizes::{LITTLE_ROOM_BYTES, Sizes};
+pub use facts::delivery::Delivery;
+pub use facts::quarantine::Retried;
+pub use facts::record::Recorded;
+pub use outbox::attempts::Outcome;
+pub use outbox::claim::{Choice, Claim, Claimed};
+pub use outbox::orders::{After, Obeyed, Order, Total};
+pub use outbox::rows::RowState;
+pub use read::{
+    Attempt, BackendStatus, Body, FiguresReader, Filter, ForwardState, Forwarded, Found, FoundKind, Gauges,
+    ListedFailure, OutboxFilter, OutboxGauge, OutboxPage, OutboxRow, Page, QuarantinePage, QuarantineRow,
+    Quarantined, Reader, Received, Story, Today, UnknownBackend,
+};
+pub use state::reevaluate::{Batch, Change, Changed, Span};
+pub use state::submission::Submitted;
 
 use crate::domain::deployment::Deployment;
 use crate::domain::event::Heading;
-use crate::domain::forwarding::Destinations;
 use crate::domain::id::FailureId;
-use crate::domain::policy::Policy;
-use crate::domain::source::Sources;
 use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
-use files::{Files, Lock};
-use health::Health;
-use job::{Job, Kind};
-use news::News;
-use writer::{Place, Session, Writer};
+use engine::checkpoint;
+use engine::files::{Files, Lock};
+use engine::health::Health;
+use engine::job::{Job, Kind};
+use engine::news::News;
+use engine::progress::{self, WRITTEN_AT};
+use engine::schema;
+use engine::session::Session;
+use engine::writer::{Hooks, Place, Writer};
+use facts::{deployment, event, quarantine, record};
+use outbox::reconcile;
+use state::{fold, merge_group, reevaluate, renew, submission};
+
+/// What the writer does with events that are kept, and at the end of a transaction.
+const HOOKS: Hooks = Hooks {
+    begin: |session| reconcile::forget_unmarked(session),
+    fold: fold::slice,
+    finish: |session| {
+        renew::links(session)?;
+        reconcile::all(session)
+    },
+    left_over: fold::left_over,
+    merge_targets: merge_group::merge_targets,
+    tell_quarantined: record::tell_quarantined,
+};
 
 /// Number of writes that may wait. `offer` refuses one more, so that senders are answered in time; `queue` waits
 /// for room.
 const QUEUE: usize = 1024;
-
-/// More events than this never wait to be folded: the last failures would be too late, and so would the next start
-/// after a crash.
-pub const MOST_UNFOLDED: usize = 128 * 1024;
-
-/// Settings by which the writer turns events into failures and outbox rows.
-pub struct Settings {
-    /// Rules by which an incident becomes a failure.
-    pub policy: Arc<Policy>,
-    /// Backends that get a copy.
-    pub destinations: Destinations,
-    /// Longest time between the end of a deployment and a failure that it caused.
-    pub link_window: Duration,
-    /// Sources of events, each of which reads the bodies of its own.
-    pub sources: Sources,
-    /// Number of events that may wait to be folded; usually [`MOST_UNFOLDED`].
-    pub most_unfolded: usize,
-    /// Told of every commit.
-    pub observer: Arc<dyn CommitObserver>,
-}
-
-/// Somebody who counts commits.
-pub trait CommitObserver: Send + Sync {
-    /// A group of `writes` became durable in `took`.
-    fn committed(&self, writes: usize, took: Duration);
-
-    /// So many `writes` were not done, because the store could not commit.
-    fn refused(&self, _writes: usize) {}
-}
-
-/// Reason why a write was not done. In each case, nothing of it may be acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// The queue of writes is full.
-    #[error("too many writes are waiting for the disk")]
-    Busy,
-    /// It was rolled back.
-    #[error("the store could not commit: {0}")]
-    NotCommitted(String),
-    /// It took too long; it may still be done.
-    #[error("the disk took too long")]
-    TimedOut,
-    /// The writer has ended; the process is about to.
-    #[error("the store is closed")]
-    Closed,
-}
-
-/// End of the writer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
-    /// It still runs.
-    Running,
-    /// Every handle was dropped and everything was written.
-    Cleanly,
-    /// A sync failed, the store is damaged or can only be read, or a transaction could not be rolled back: what the disk
-    /// holds or allows is in doubt, and only opening the store again can tell.
-    InDoubt(String),
-}
 
 /// A handle to the writer. Clones share it; the writer ends when the last one is dropped.
 #[derive(Clone)]
@@ -148,6 +83,7 @@ pub struct Store {
     jobs: mpsc::Sender<Box<dyn Job>>,
     outbox_changed: watch::Receiver<()>,
     hurried: watch::Receiver<Hurried>,
+    is_folded: watch::Receiver<bool>,
     ended: watch::Receiver<Ended>,
     health: Health,
 }
@@ -160,14 +96,16 @@ impl Store {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (changed, outbox_changed) = watch::channel(());
         let (hurry, hurried) = watch::channel(Hurried::new());
+        let (fold, is_folded) = watch::channel(true);
         let (end, ended) = watch::channel(Ended::Running);
         let (checkpointer, health) = (checkpoint::start(path, &mut db)?, Health::default());
         let files = Files::of(path).map_err(|error| OpenError::NoFile { path: path.to_owned(), error })?;
         let place = Place { db, lock, files, checkpointer };
-        let mut writer = Writer::new(place, settings, queue, News { changed, hurry }, health.clone());
+        let news = News { changed, hurry, is_folded: fold };
+        let mut writer = Writer::new(place, (settings, HOOKS), queue, news, health.clone());
         writer.catch_up().map_err(schema::in_file(path))?;
         writer.start(end)?;
-        Ok(Self { jobs, outbox_changed, hurried, ended, health })
+        Ok(Self { jobs, outbox_changed, hurried, is_folded, ended, health })
     }
 
     /// Records a verified event. When this is `Ok`, the disk has it.
@@ -192,17 +130,17 @@ impl Store {
 
     /// Saves a failure that came by the event API.
     pub async fn submit(&self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
-        self.offer(Kind::Other, move |session| submit::save(session, &submission, now)).await
+        self.offer(Kind::Other, move |session| submission::save(session, &submission, now)).await
     }
 
     /// Removes a failure that came by the event API.
     pub async fn delete(&self, id: FailureId, now: Timestamp) -> Result<Submitted, StoreError> {
-        self.offer(Kind::Other, move |session| submit::delete(session, &id, now)).await
+        self.offer(Kind::Other, move |session| submission::delete(session, &id, now)).await
     }
 
     /// Saves a deployment.
     pub async fn deploy(&self, deployment: Deployment, now: Timestamp) -> Result<(), StoreError> {
-        self.offer(Kind::Other, move |session| deployment_row::save(session, &deployment, now)).await
+        self.offer(Kind::Other, move |session| deployment::save(session, &deployment, now)).await
     }
 
     /// Has a body in quarantine read again by its source.
@@ -217,13 +155,20 @@ impl Store {
 
     /// Removes some of the raw bodies received before `before`, and says how many; none: there are no more.
     pub async fn forget_bodies(&self, before: Timestamp) -> Result<usize, StoreError> {
-        self.queue(move |session| event_row::forget_bodies(session, before)).await
+        self.queue(move |session| event::forget_bodies(session, before)).await
     }
 
     /// Proves that the store can be written.
     pub async fn prove_writable(&self, now: Timestamp) -> Result<(), StoreError> {
-        const PULSE: &str = "INSERT INTO pulse VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET at_ns = ?1";
-        self.offer(Kind::Other, move |session| session.execute(PULSE, [now.as_nanos()]).map(drop)).await
+        self.offer(Kind::Other, move |session| progress::set(session.db(), WRITTEN_AT, now.as_nanos())).await
+    }
+
+    /// Waits until all failures know the events that were answered before, but no longer than `limit`: in a rush they may
+    /// not for a while.
+    pub async fn folded(&self, limit: Duration) {
+        let mut is_folded = self.is_folded.clone();
+        // An error means that the writer has ended: there is nothing to wait for.
+        let _ = tokio::time::timeout(limit, is_folded.wait_for(|is_folded| *is_folded)).await;
     }
 
     /// The trouble that the store is in. `None`: no commit has failed in the last ten seconds.

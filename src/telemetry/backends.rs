@@ -1,4 +1,4 @@
-//! Standing of each backend, as gauges.
+//! State of each backend, as gauges.
 
 use std::sync::atomic::AtomicU64;
 
@@ -9,7 +9,7 @@ use prometheus_client::registry::Registry;
 
 use crate::domain::failure::seconds;
 use crate::domain::lane::BackendState;
-use crate::store::{Gauges, Standing};
+use crate::store::{BackendStatus, Gauges};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Backend {
@@ -53,8 +53,8 @@ impl Backends {
     /// Shows the configured backends as they stand.
     pub(super) fn set(&self, backends: &[String], gauges: &Gauges) {
         for backend in backends {
-            let own: Vec<&Standing> =
-                gauges.standings.iter().filter(|standing| standing.backend == *backend).collect();
+            let own: Vec<&BackendStatus> =
+                gauges.backends.iter().filter(|standing| standing.backend == *backend).collect();
             let now = own.iter().map(|standing| standing.state).max().unwrap_or(BackendState::Idle);
             for state in BackendState::ALL {
                 let label = State { backend: backend.clone(), state: state.as_str() };

@@ -90,11 +90,15 @@ struct Gauges {
 
 /// The gauges as OpenMetrics text. `basis` goes back at least [`LONGEST_WINDOW`]. The busiest services, teams, envs and
 /// severities of that window have labels of their own, and so has `default_env`.
-pub fn text(basis: &Basis, now: Timestamp, default_env: &str) -> Result<String, std::fmt::Error> {
+pub fn text(
+    basis: &Basis,
+    now: Timestamp,
+    (default_env, link_window): (&str, Duration),
+) -> Result<String, std::fmt::Error> {
     let windows = WINDOWS.map(|(window, days)| {
         let length = Duration::from_hours(24 * days);
         // In a window as short as the link window, failures of its last deployments are still to come.
-        let has_rates = length > basis.link_window();
+        let has_rates = length > link_window;
         (window, has_rates, trailing(basis, now.saturating_sub(length), now))
     });
     let [(.., longest), ..] = &windows;

@@ -170,7 +170,13 @@ async fn a_404_is_tried_again_for_an_hour_and_is_dead_then() {
         deliver(&daemon, 1).await;
         let first_at = daemon.clock.now();
         backend.next().await;
-        daemon.until_as_time_passes(Duration::from_secs(30), |store| store.dead() > 0).await;
+        let mut requests = 1;
+        daemon.until(|store| store.recorded_attempts_numbered(requests) == 1).await;
+        while daemon.probe().dead() == 0 {
+            after_a_while(&daemon, &mut backend).await;
+            requests += 1;
+            daemon.until(|store| store.recorded_attempts_numbered(requests) == 1).await;
+        }
         let lasted = daemon.clock.now().duration_since(first_at);
         assert!(lasted >= Duration::from_hours(1) && lasted < Duration::from_hours(2), "{lasted:?}");
         // A person gives it another hour.

@@ -39,7 +39,6 @@ fn open(path: &Path, most_unfolded: usize) -> Store {
     let settings = Settings {
         policy: Arc::new(Policy::default()),
         destinations: Vec::new(),
-        link_window: Duration::from_hours(24),
         sources: sources::ALL,
         most_unfolded,
         observer: Arc::new(Nobody),

@@ -103,7 +103,7 @@ async fn told(backend: &mut Backend) -> Daemon {
     })
     .await;
     // All that was told so far is taken; then comes what is not.
-    daemon.until(Probe::is_nothing_pending).await;
+    daemon.until(Probe::is_drained).await;
     while backend.try_next().is_some() {}
     backend.will_answer(&[(400, &[]), (400, &[])]);
     for id in ["QDEAD00000", "QDEAD00001"] {
@@ -129,7 +129,7 @@ async fn people_can_use_the_dashboard_whatever_was_sent() {
         "explain-untitled@/failures/QDONE00004",
     ];
     tokio::task::block_in_place(|| look(&origin, &[&pages[..], &["--retry"]].concat()));
-    daemon.until(Probe::is_nothing_pending).await;
+    daemon.until(Probe::is_drained).await;
     assert_eq!(daemon.probe().dead(), 1, "one was retried");
 }
 

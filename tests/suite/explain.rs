@@ -35,7 +35,7 @@ async fn told() -> (Daemon, String) {
     let daemon = Daemon::start(&configuration).await;
     for webhook in story() {
         daemon.deliver(webhook).await;
-        daemon.until(Probe::is_nothing_pending).await;
+        daemon.until(Probe::is_drained).await;
     }
     (daemon, configuration)
 }

@@ -78,7 +78,7 @@ async fn filled() -> Daemon {
     });
     let answer = daemon.event_api("POST", "/failure", &json!({ "data": { "attributes": attributes } })).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    daemon.until(Probe::is_nothing_pending).await;
+    daemon.until(Probe::is_drained).await;
     daemon
 }
 

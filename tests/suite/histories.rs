@@ -69,7 +69,6 @@ fn settings(configured: Configured) -> Settings {
     Settings {
         policy: Arc::new(Config::parse(&text).unwrap().policy()),
         destinations: Vec::new(),
-        link_window: Duration::from_hours(24),
         sources: sources::ALL,
         most_unfolded: MOST_UNFOLDED,
         observer: Arc::new(Nobody),
@@ -167,7 +166,7 @@ async fn outcome(configured: Configured, bodies: Vec<Vec<u8>>, restarts: usize) 
 
 /// Failures of a store, by incident.
 pub(crate) fn listed(path: &Path) -> BTreeMap<String, Value> {
-    let reader = Reader::open(path, Duration::ZERO).unwrap();
+    let reader = Reader::open(path).unwrap();
     let page = reader.failures(&Filter { limit: 10_000_000, ..Filter::default() }).unwrap();
     let keyed = page.failures.iter().map(|listed| {
         let incident = listed.failure.incident.clone().unwrap();

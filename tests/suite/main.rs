@@ -62,3 +62,10 @@ mod torture;
 mod unread_log;
 mod unreliable;
 mod way_out;
+
+/// The slow decision of links, as the domain's own tests have it.
+#[path = "../../src/domain/link/tests/model.rs"]
+#[expect(dead_code, reason = "marks need causes only")]
+mod link_model;
+// For that model, which names the domain as the crate does.
+pub(crate) use pagerduty_dora::domain;

@@ -73,7 +73,7 @@ async fn a_daemon_under_another_configuration_is_told_apart() {
 async fn without_a_daemon_the_store_is_changed_and_backends_hear_of_it_later() {
     let mut backend = Backend::start().await;
     let daemon = told(&backend.entry("metrics")).await;
-    daemon.until(Probe::is_nothing_pending).await;
+    daemon.until(Probe::is_drained).await;
     while backend.try_next().is_some() {}
     let program = Program::of(&daemon);
     let today = format!("{TODAY}{}", backend.entry("metrics"));

@@ -72,7 +72,6 @@ fn settings() -> Settings {
     Settings {
         policy: Arc::new(Policy::default()),
         destinations: Vec::new(),
-        link_window: Duration::from_hours(24),
         sources: SOURCES,
         most_unfolded: MOST_UNFOLDED,
         observer: Arc::new(Nobody),
@@ -110,7 +109,7 @@ async fn ids_are_unique_within_their_source() {
         assert_eq!(record(&store, &MADE_UP, &ours).await, expected);
     }
 
-    let reader = Reader::open(&path, Duration::ZERO).unwrap();
+    let reader = Reader::open(&path).unwrap();
     let listed = reader.failures(&pagerduty_dora::store::Filter { limit: 10, ..Default::default() }).unwrap();
     let mut shown: Vec<_> = listed.failures.iter().map(|listed| &listed.failure).collect();
     shown.sort_by_key(|failure| failure.id.to_string());
@@ -134,7 +133,7 @@ async fn an_incident_is_found_by_its_id_alone() {
     let path = folder.path().join("store.db");
     let store = open(&path);
     record(&store, &MADE_UP, "1 began ALONE 2026-11-19T10:00:00Z").await;
-    let reader = Reader::open(&path, Duration::ZERO).unwrap();
+    let reader = Reader::open(&path).unwrap();
     let policy = Policy::default();
     let now = time("2026-11-20T00:00:00Z");
     let today = Today { policy: &policy, recipients: &[], now, sources: SOURCES };

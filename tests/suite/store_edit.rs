@@ -41,7 +41,10 @@ pub(crate) fn hide_failures(store: &Path) {
 
 /// Undoes all folding, as a crash before it leaves the store.
 pub(crate) fn unfold(store: &Path) {
-    run(store, "DELETE FROM failure_event; DELETE FROM failure; DELETE FROM folded");
+    run(
+        store,
+        "DELETE FROM failure_event; DELETE FROM named_deployment; DELETE FROM failure; DELETE FROM progress WHERE name = 'folded_up_to'",
+    );
 }
 
 /// Gives every event to this source.
@@ -53,13 +56,6 @@ pub(crate) fn attribute_events_to(store: &Path, source: &str) {
 pub(crate) fn damage_failures(store: &Path, text: &str) {
     let sql = "UPDATE failure SET facts = '{', evaluated = '{}' WHERE instr(failure_id, ?1) > 0";
     assert!(Connection::open(store).unwrap().execute(sql, [text]).unwrap() > 0);
-}
-
-/// Leaves the store as a crash does that comes while failures from before marks are linked, after the first 200.
-pub(crate) fn lose_links_after_200(store: &Path) {
-    let sql = "UPDATE linked SET up_to = 200; DELETE FROM clue WHERE failure > 200;
-        DELETE FROM blame WHERE failure > 200";
-    run(store, sql);
 }
 
 /// Replaces the body of a quarantined row, as if an older program had not understood it.
@@ -99,8 +95,9 @@ pub(crate) fn add_dead_rows(store: &Path, backend: &str, count: i64) {
     let failures = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
         INSERT INTO failure (id, failure_id, failure_key, facts) SELECT 1000 + i, 'f' || i, -i, '{}' FROM n";
     db.execute(failures, [count]).unwrap();
-    let dead = "INSERT INTO outbox (backend, failure, revision, state, created_at_ns, lane, action, body)
-        SELECT ?3, id, ?1, 'dead', 0, 'main', 'replace', x'' FROM failure WHERE id > ?2";
+    let dead =
+        "INSERT INTO outbox (backend, topic, failure, revision, state, created_at_ns, lane, action, body)
+        SELECT ?3, 'failure', id, ?1, 'dead', 0, 'main', 'replace', x'' FROM failure WHERE id > ?2";
     db.execute(dead, (1, 1_000, backend)).unwrap();
     db.execute(dead, (2, 1_000 + count - 1, backend)).unwrap();
 }

@@ -99,8 +99,8 @@ impl Probe {
 impl Probe {
     /// Events that are not folded into their failures yet, with those that are about no incident.
     pub(crate) fn unfolded(&self) -> i64 {
-        let sql =
-            "SELECT coalesce((SELECT max(id) FROM event), 0) - coalesce((SELECT max(up_to) FROM folded), 0)";
+        let sql = "SELECT coalesce((SELECT max(id) FROM event), 0)
+            - coalesce((SELECT value FROM progress WHERE name = 'folded_up_to'), 0)";
         self.number(sql, [])
     }
 
@@ -131,26 +131,11 @@ impl Probe {
     }
 }
 
-/// Links that are kept, and what follows from them.
+/// Links to deployments.
 impl Probe {
-    /// Failures whose link, or absence of one, is kept.
-    pub(crate) fn failures_with_kept_link(&self) -> i64 {
-        self.number("SELECT count(*) FROM blame", [])
-    }
-
     /// Failures that are linked to a deployment.
     pub(crate) fn failures_with_cause(&self) -> i64 {
-        self.number("SELECT count(*) FROM blame WHERE deployment IS NOT NULL", [])
-    }
-
-    /// Failures that a later deployment of their service finds.
-    pub(crate) fn failures_found_by_service(&self) -> i64 {
-        self.number("SELECT count(*) FROM clue WHERE about = 'service'", [])
-    }
-
-    /// Changes of marks that a backend is still to be told of.
-    pub(crate) fn owed_marks(&self) -> i64 {
-        self.number("SELECT count(*) FROM owed_mark", [])
+        self.number("SELECT count(*) FROM failure WHERE cause IS NOT NULL", [])
     }
 }
 

@@ -303,7 +303,7 @@ async fn one_poisonous_failure_among_a_thousand_is_dead_and_can_be_retried() {
     let backend = Moody::start(Mood::RefusesThose("QTORTURE0500")).await;
     let daemon = Daemon::start(&backend.patient_entry()).await;
     deliver(&daemon, 1_000).await;
-    until(&daemon, Probe::is_nothing_pending).await;
+    until(&daemon, Probe::is_drained).await;
     assert_eq!(daemon.probe().sent(), 999);
     assert_eq!(backend.seen.lock().unwrap().values().map(Vec::len).max(), Some(1));
     let dead = daemon.get("/api/v1/outbox?state=dead").await.json();

@@ -114,7 +114,7 @@ fn state(config: &Config, is_open: Open) -> Result<String, String> {
             return Err(format!("this user cannot write to {}", file.display()));
         }
     }
-    match Reader::open(path, config.dora.link_window.get()) {
+    match Reader::open(path) {
         Ok(_) if is_open == Open::InOurDaemon => Ok(format!("{shown} (in use by a running pagerduty-dora)")),
         Ok(_) => Ok(shown.to_string()),
         Err(OpenError::Empty { .. }) => Ok(format!("{shown} (will be set up)")),

@@ -72,8 +72,7 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     let question = asked
         .question(SystemClock.now(), config.dora.timezone.zone(), config.failure.default_env.as_str(), "--")
         .map_err(|error| Failed::Usage(anyhow!(error)))?;
-    let reader = FiguresReader::open(&config.store.path, config.dora.link_window.get())
-        .map_err(anyhow::Error::from)?;
+    let reader = FiguresReader::open(&config.store.path).map_err(anyhow::Error::from)?;
     let report = reader.report(&question).map_err(anyhow::Error::from)?;
     let text = match options.format {
         ReportFormat::Table => table(&report, env, &question.starts(), width()),

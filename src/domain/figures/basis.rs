@@ -1,6 +1,6 @@
 //! Input of the figures: a few numbers for each failure and deployment, and the links between them.
 
-use std::time::Duration;
+use std::num::NonZeroI64;
 
 use super::By;
 use super::consequence::{FailureFacts, Stretch};
@@ -67,13 +67,13 @@ impl Times {
     }
 }
 
-/// Link from a failure to a deployment.
-#[derive(Debug, Clone, Copy)]
-pub enum Link {
-    /// The one that is found for a failure that was created then.
-    Automatic(Timestamp),
-    /// This one, or none, because somebody said so.
-    Named(Option<Place>),
+/// The deployments that a failure is linked to, by their keys.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LinkedKeys {
+    /// The one that caused it.
+    pub cause: Option<NonZeroI64>,
+    /// The one that mended it.
+    pub remediation: Option<NonZeroI64>,
 }
 
 /// A kind of failures, in numbers.
@@ -118,14 +118,12 @@ impl FailureKind {
     }
 }
 
-/// Failures, gathered by kind until all deployments are there to be linked to.
+/// Failures, gathered by kind until all deployments are there.
 #[derive(Debug, Default)]
 pub struct Gathering {
     kinds: Vec<Kind>,
-    /// Of each kind, those to be linked, and when they were created.
-    unlinked: Vec<Vec<(FailureFacts, Timestamp)>>,
-    /// The kind, and what somebody named.
-    named: Vec<(u32, FailureFacts, Option<Place>)>,
+    /// Of each kind.
+    failures: Vec<Vec<(FailureFacts, LinkedKeys)>>,
 }
 
 /// Input of the figures.
@@ -135,51 +133,39 @@ pub struct Basis {
     pub(super) kinds: Vec<FailureKind>,
     /// Of each kind, in no order.
     pub(super) failures: Vec<Vec<FailureFacts>>,
-    link_window: Duration,
 }
 
 impl Gathering {
     /// Adds a kind of failures, and returns its number.
     pub fn add_kind(&mut self, kind: Kind) -> u32 {
         self.kinds.push(kind);
-        self.unlinked.push(Vec::new());
+        self.failures.push(Vec::new());
         number(self.kinds.len() - 1)
     }
 
     /// Adds a failure of a kind that was added before. One that was merged into another is in no figure.
-    pub fn add(&mut self, kind: u32, times: Times, link: Link) {
+    pub fn add(&mut self, kind: u32, times: Times, linked: LinkedKeys) {
         if self.kinds[kind as usize].state == State::Merged {
             return;
         }
         let Times { started_at, finished_at, .. } = times;
         let facts =
             FailureFacts { started_at, finished_at, restored_ns: times.restored().unwrap_or_default() };
-        match link {
-            Link::Automatic(created_at) => self.unlinked[kind as usize].push((facts, created_at)),
-            Link::Named(linked) => self.named.push((kind, facts, linked)),
-        }
+        self.failures[kind as usize].push((facts, linked));
     }
 
-    /// Links them to these deployments: which of those failed, when they were recovered from, and which mended
-    /// something. `link_window`: a deployment that ended so long before a failure can be its cause.
-    pub fn link(self, deployed: Deployed, link_window: Duration) -> Basis {
-        let mut linking =
-            Linking { basis: Basis { deployed, link_window, ..Basis::default() }, linked: Vec::new() };
+    /// Brings them together with the deployments: which of these failed, when they were recovered from, and which
+    /// mended something.
+    pub fn with(self, deployed: Deployed) -> Basis {
+        let mut linking = Linking { basis: Basis { deployed, ..Basis::default() }, linked: Vec::new() };
         for kind in &self.kinds {
             linking.basis.add_kind(kind);
         }
-        // A kind at a time, and in order: what is looked for lies near what was found last.
-        for (kind, mut failures) in self.unlinked.into_iter().enumerate() {
-            let kind = number(kind);
-            failures.sort_unstable_by_key(|(facts, _)| facts.started_at);
-            linking.basis.failures[kind as usize].reserve_exact(failures.len());
-            for (facts, created_at) in failures {
-                let linked = linking.basis.cause(kind, created_at, link_window);
-                linking.settle(kind, facts, linked);
+        for (kind, failures) in self.failures.into_iter().enumerate() {
+            linking.basis.failures[kind].reserve_exact(failures.len());
+            for (facts, linked) in failures {
+                linking.add(number(kind), facts, linked);
             }
-        }
-        for (kind, facts, linked) in self.named {
-            linking.settle(kind, facts, linked);
         }
         linking.with_recoveries()
     }
@@ -194,18 +180,19 @@ struct Linking {
 
 impl Linking {
     /// Notes what a failure has to do with deployments.
-    fn settle(&mut self, kind: u32, facts: FailureFacts, linked: Option<Place>) {
+    fn add(&mut self, kind: u32, facts: FailureFacts, LinkedKeys { cause, remediation }: LinkedKeys) {
         let basis = &mut self.basis;
-        let of_kind = &basis.kinds[kind as usize];
-        let env = of_kind.env;
-        if of_kind.counts() {
-            if let Some(remediation) = basis.remediation(kind, &facts, linked) {
+        if basis.kinds[kind as usize].counts() {
+            let place = |deployed: &Deployed, key: Option<NonZeroI64>| deployed.place(key?.get());
+            if let Some(remediation) = place(&basis.deployed, remediation) {
                 basis.deployed.mended(remediation);
             }
-            // Somebody may name a deployment to another env. Each env is compared with itself.
-            let linked = linked.filter(|place| basis.deployed.kinds[place.kind as usize].env == env);
             let nth = number(basis.failures[kind as usize].len());
-            self.linked.extend(linked.map(|linked| (linked, facts.started_at, kind, nth)));
+            // Each env is compared with itself.
+            let env = basis.kinds[kind as usize].env;
+            let cause = place(&basis.deployed, cause)
+                .filter(|cause| basis.deployed.kinds[cause.kind as usize].env == env);
+            self.linked.extend(cause.map(|cause| (cause, facts.started_at, kind, nth)));
         }
         basis.failures[kind as usize].push(facts);
     }
@@ -246,11 +233,6 @@ impl Basis {
         self.len() == 0
     }
 
-    /// The longest time from the end of a deployment to a failure that it can have caused.
-    pub fn link_window(&self) -> Duration {
-        self.link_window
-    }
-
     pub(super) fn names(&self) -> &Names {
         &self.deployed.names
     }
@@ -274,27 +256,5 @@ impl Basis {
         let Kind { state, has_good_times, .. } = *kind;
         self.kinds.push(FailureKind { state, services, team, env, severity, has_good_times, own });
         self.failures.push(Vec::new());
-    }
-
-    /// The latest deployment that can have caused a failure which was created then.
-    fn cause(&self, kind: u32, created_at: Timestamp, link_window: Duration) -> Option<Place> {
-        let earliest_end = created_at.saturating_sub(link_window);
-        let own = self.kinds[kind as usize].own.iter();
-        let latest = |made: u32| self.deployed.lines[made as usize].latest(created_at, earliest_end);
-        self.deployed.latest(own.map(|made| (*made, latest(*made))))
-    }
-
-    /// The last deployment of a failure's services and env that started while it was open. What caused it is none.
-    fn remediation(&self, kind: u32, failure: &FailureFacts, cause: Option<Place>) -> Option<Place> {
-        let kind = &self.kinds[kind as usize];
-        if kind.services.is_empty() {
-            return None;
-        }
-        let FailureFacts { started_at, finished_at, .. } = *failure;
-        let last = |made: u32| {
-            let except = cause.and_then(|cause| cause.among(made));
-            self.deployed.lines[made as usize].last_within(started_at, finished_at, except)
-        };
-        self.deployed.latest(kind.own.iter().map(|made| (*made, last(*made))))
     }
 }

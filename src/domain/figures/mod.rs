@@ -18,8 +18,8 @@ use self::tally::Tally;
 
 pub use self::answer::{Elsewhere, Report, Row};
 pub use self::asked::Asked;
-pub use self::basis::{Basis, Gathering, Kind, Link, Times};
-pub use self::deployed::{Deployed, Place};
+pub use self::basis::{Basis, Gathering, Kind, LinkedKeys, Times};
+pub use self::deployed::Deployed;
 pub use self::durations::{Durations, RecoveryTimes, RestoreTimes};
 pub use self::question::{By, Env, Interval, Question};
 pub use self::trailing::{OfDeployments, OfFailures, OfService, Trailing, trailing};

@@ -1,4 +1,4 @@
-//! Standing of each backend, in sentences.
+//! State of each backend, in sentences.
 
 use maud::{Markup, html};
 
@@ -6,14 +6,14 @@ use super::health_row::HealthRow;
 use super::shown::Shown;
 use super::words::{NOTHING, ago, count, said, second};
 use crate::domain::lane::{BackendState, Lane};
-use crate::store::Standing;
+use crate::store::BackendStatus;
 
 /// A row for each backend and credential, and one for the rows that only their backend's errors hold back.
 pub(super) fn rows(shown: &Shown) -> Vec<HealthRow> {
-    let standings = shown.gauges.standings.iter();
-    let mut rows: Vec<HealthRow> = standings
-        .filter(|standing| shown.backends.contains(&standing.backend))
-        .map(|standing| row(shown, standing))
+    let statuses = shown.gauges.backends.iter();
+    let mut rows: Vec<HealthRow> = statuses
+        .filter(|status| shown.backends.contains(&status.backend))
+        .map(|status| row(shown, status))
         .collect();
     rows.extend(shown.gauges.outbox.iter().filter(|outbox| outbox.suspect > 0).map(|outbox| HealthRow {
         about: format!("Suspect rows of {}", said(&outbox.backend)),
@@ -28,11 +28,11 @@ pub(super) fn rows(shown: &Shown) -> Vec<HealthRow> {
     rows
 }
 
-fn row(shown: &Shown, standing: &Standing) -> HealthRow {
-    let waiting = count(standing.waiting, "row");
-    let since = standing.since.map(|at| format!(" for {}", ago(shown.now, at))).unwrap_or_default();
-    let next = standing.next_attempt_at.map_or_else(|| NOTHING.to_owned(), second);
-    let says = match standing.state {
+fn row(shown: &Shown, status: &BackendStatus) -> HealthRow {
+    let waiting = count(status.waiting, "row");
+    let since = status.since.map(|at| format!(" for {}", ago(shown.now, at))).unwrap_or_default();
+    let next = status.next_attempt_at.map_or_else(|| NOTHING.to_owned(), second);
+    let says = match status.state {
         BackendState::Idle => "Nothing waits for it.".to_owned(),
         BackendState::Delivering => format!("It accepts what it is sent. {waiting} to be sent."),
         BackendState::RateLimited => {
@@ -47,26 +47,26 @@ fn row(shown: &Shown, standing: &Standing) -> HealthRow {
              its entry in the configuration says."
         ),
     };
-    let must_act = matches!(standing.state, BackendState::Unreachable | BackendState::Refusing);
-    let last = standing.last_error.as_ref().filter(|_| must_act).map(|error| {
-        let what = if standing.last_status.is_some() { "answer" } else { "error" };
+    let must_act = matches!(status.state, BackendState::Unreachable | BackendState::Refusing);
+    let last = status.last_error.as_ref().filter(|_| must_act).map(|error| {
+        let what = if status.last_status.is_some() { "answer" } else { "error" };
         format!(" Last {what}: {}.", said(error))
     });
-    HealthRow { about: name(standing), says: says + &last.unwrap_or_default(), must_act }
+    HealthRow { about: name(status), says: says + &last.unwrap_or_default(), must_act }
 }
 
-fn name(standing: &Standing) -> String {
-    match standing.lane {
-        Lane::Main => format!("Backend {}", said(&standing.backend)),
-        Lane::ApplicationKey => format!("Backend {}, application key", said(&standing.backend)),
+fn name(status: &BackendStatus) -> String {
+    match status.lane {
+        Lane::Main => format!("Backend {}", said(&status.backend)),
+        Lane::ApplicationKey => format!("Backend {}, application key", said(&status.backend)),
     }
 }
 
 /// The state of a backend, the worse one where it has two credentials, and when it last accepted a request.
 pub(super) fn cells(shown: &Shown, backend: &str) -> Markup {
-    let own = || shown.gauges.standings.iter().filter(|standing| standing.backend == backend);
-    let state = own().map(|standing| standing.state).max().unwrap_or(BackendState::Idle);
-    let last = own().filter_map(|standing| standing.last_success_at).max();
+    let own = || shown.gauges.backends.iter().filter(|status| status.backend == backend);
+    let state = own().map(|status| status.state).max().unwrap_or(BackendState::Idle);
+    let last = own().filter_map(|status| status.last_success_at).max();
     html! {
         td { span.bad[matches!(state, BackendState::Unreachable | BackendState::Refusing)] { (state.words()) } }
         td.number {

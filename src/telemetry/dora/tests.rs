@@ -6,6 +6,8 @@ use crate::domain::failure::Failure;
 use crate::domain::failure::tests::completed;
 use crate::domain::figures::tests::basis;
 
+const LINK_WINDOW: Duration = Duration::from_hours(24);
+
 #[test]
 fn the_figures_as_gauges() {
     let failure = completed().failure;
@@ -13,7 +15,8 @@ fn the_figures_as_gauges() {
         vec![deployment("1", "checkout", "09:00", "09:10"), deployment("2", "checkout", "12:00", "12:10")];
     let linked = Failure { deployment: Some(deployed[0].id.to_string()), ..failure };
     let now = Timestamp::parse("2026-11-05T00:00:00Z").unwrap();
-    let text = text(&basis(&[linked], &Deployments::new(deployed)), now, "production").unwrap();
+    let text =
+        text(&basis(&[linked], &Deployments::new(deployed)), now, ("production", LINK_WINDOW)).unwrap();
     let mut lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     lines.sort_unstable();
     insta::assert_snapshot!(lines.join("\n"));
@@ -25,7 +28,7 @@ fn services_beyond_the_most_count_as_one() {
         .map(|n| Failure { services: vec![format!("service-{n}")], ..completed().failure })
         .collect();
     let now = Timestamp::parse("2026-11-05T00:00:00Z").unwrap();
-    let text = text(&basis(&failures, &Deployments::default()), now, "production").unwrap();
+    let text = text(&basis(&failures, &Deployments::default()), now, ("production", LINK_WINDOW)).unwrap();
     let seven = |line: &&str| line.starts_with("dora_incidents{") && line.contains("window=\"7d\"");
     assert_eq!(text.lines().filter(seven).count(), MOST_SERVICES + 1);
     let other = text.lines().filter(seven).find(|line| line.contains("service=\"other\"")).unwrap();
@@ -53,7 +56,7 @@ fn with_many_names(n: usize) -> Basis {
 #[test]
 fn series_are_bounded_whatever_names_come_in() {
     let now = Timestamp::parse("2026-11-05T00:00:00Z").unwrap();
-    let text = text(&with_many_names(10_000), now, "preview-9999").unwrap();
+    let text = text(&with_many_names(10_000), now, ("preview-9999", LINK_WINDOW)).unwrap();
     let series = text.lines().filter(|line| line.starts_with("dora_"));
     assert!(series.clone().count() <= MOST_SERIES, "{}", series.count());
     let values = |label: &str| -> BTreeSet<&str> {
@@ -78,7 +81,7 @@ fn counts_are_zero_where_nothing_happened_lately() {
     let made = vec![deployment("1", "checkout", "09:00", "09:10")];
     let alone = Failure { services: vec!["search".to_owned()], ..completed().failure };
     let now = Timestamp::parse("2026-11-25T00:00:00Z").unwrap();
-    let text = text(&basis(&[alone], &Deployments::new(made)), now, "production").unwrap();
+    let text = text(&basis(&[alone], &Deployments::new(made)), now, ("production", LINK_WINDOW)).unwrap();
     for line in [
         r#"dora_incidents{service="checkout",team="payments",env="production",severity="",window="7d"} 0.0"#,
         r#"dora_deployments{service="checkout",team="payments",env="production",window="7d"} 0.0"#,

@@ -22,6 +22,7 @@ use pagerduty_dora::store::{Choice, Claimed, CommitObserver, MOST_UNFOLDED, Outc
 use serde_json::Value;
 
 use crate::harness::time;
+use crate::link_model;
 
 const LIVES: u64 = 60;
 const STEPS: usize = 60;
@@ -54,9 +55,8 @@ fn settings() -> Settings {
     let config = Config::parse(CONFIGURATION).unwrap();
     let backend = Backend::from_config(&config.backend[0]).unwrap();
     Settings {
-        policy: Arc::new(config.policy()),
+        policy: Arc::new(Policy { link_window: WINDOW, ..config.policy() }),
         destinations: vec![Arc::new(backend)],
-        link_window: WINDOW,
         sources: sources::ALL,
         most_unfolded: MOST_UNFOLDED,
         observer: Arc::new(Nobody),
@@ -134,10 +134,9 @@ impl Known {
         let mut linked: BTreeMap<String, Vec<Failure>> = BTreeMap::new();
         for submission in self.failures.values() {
             let evaluated = submission.evaluate(policy);
-            let suspect = evaluated.details.suspect(&evaluated.failure);
-            let cause = deployments.link(&suspect, WINDOW).deployment();
+            let cause = link_model::cause(&evaluated, deployments.as_slice(), WINDOW);
             let counts = evaluated.failure.state != State::Ignored;
-            if let Some(cause) = cause.filter(|cause| counts && cause.env == evaluated.failure.env) {
+            if let Some(cause) = cause.filter(|_| counts) {
                 linked.entry(cause.id.to_string()).or_default().push(evaluated.failure);
             }
         }
@@ -163,10 +162,15 @@ impl Known {
         let quiet_at = (0..240).map(middle_of).find(|at| is_quiet(*at))?;
         failures.retain(|failure| failure.started_at < quiet_at);
         let mends = |failure: &Failure, deployment: &Deployment| {
-            failure.services.contains(&deployment.service)
+            let is_own = if failure.services.is_empty() {
+                failure.team.is_some() && failure.team == deployment.team
+            } else {
+                failure.services.contains(&deployment.service)
+            };
+            is_own
                 && failure.env == deployment.env
                 && deployment.id.as_str() != cause
-                && deployment.started_at >= failure.started_at
+                && deployment.started_at > failure.started_at
                 && Some(deployment.started_at) < failure.finished_at
         };
         let latest_of = |failure: &Failure| {
@@ -287,10 +291,17 @@ impl Life {
         !rows.is_empty()
     }
 
+    /// Sends everything, also what is sent once more a while later.
     async fn drain(&mut self) {
+        let mut is_quiet = false;
         for _ in 0..MOST_ROUNDS {
-            if !self.forward(|_| 3).await {
+            if self.forward(|_| 3).await {
+                is_quiet = false;
+            } else if is_quiet {
                 return;
+            } else {
+                is_quiet = true;
+                self.now = self.now.saturating_add(Duration::from_mins(2));
             }
         }
         panic!("there is something to send after {MOST_ROUNDS} rounds of sending everything");

@@ -58,6 +58,6 @@ async fn a_refused_application_key_is_tried_once_a_minute_with_one_mark() {
     })
     .await;
     assert_eq!(daemon.probe().refusals_within_a_minute(), 0);
-    daemon.until_as_time_passes(Duration::from_secs(61), Probe::is_nothing_pending).await;
+    daemon.until_as_time_passes(Duration::from_secs(61), Probe::is_drained).await;
     assert_eq!(daemon.probe().marks_sent_at_once(), DEPLOYMENTS, "what is refused was no attempt");
 }

@@ -110,7 +110,6 @@ impl Machine {
         let settings = Settings {
             policy: Arc::clone(&self.policy),
             destinations: self.destinations.clone(),
-            link_window: Duration::from_hours(24),
             sources: sources::ALL,
             most_unfolded: MOST_UNFOLDED,
             observer: Arc::new(Unobserved),

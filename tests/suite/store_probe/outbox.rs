@@ -19,8 +19,9 @@ impl Probe {
         self.number("SELECT count(*) FROM outbox WHERE state = ?1", [state])
     }
 
+    /// Rows that wait to be sent, without those that wait to be sent once more.
     pub(crate) fn pending(&self) -> i64 {
-        self.rows_in("pending")
+        self.number("SELECT count(*) FROM outbox WHERE state = 'pending' AND repeats = 0", [])
     }
 
     pub(crate) fn sent(&self) -> i64 {
@@ -35,20 +36,16 @@ impl Probe {
         self.rows_in("superseded")
     }
 
-    /// `true` if no row waits to be sent.
-    pub(crate) fn is_nothing_pending(&self) -> bool {
-        self.pending() == 0
-    }
-
     /// `true` if everything is folded, and no row waits to be sent.
     pub(crate) fn is_drained(&self) -> bool {
         // Folding adds rows, so it is asked for first.
-        self.is_folded() && self.is_nothing_pending()
+        self.is_folded() && self.pending() == 0
     }
 
-    /// `true` if every row was sent, or replaced by a newer one.
+    /// `true` if everything is folded, and every row was sent, or replaced by a newer one.
     pub(crate) fn is_all_sent(&self) -> bool {
-        self.number("SELECT count(*) FROM outbox WHERE state NOT IN ('sent', 'superseded')", []) == 0
+        let unsent = "SELECT count(*) FROM outbox WHERE state NOT IN ('sent', 'superseded') AND repeats = 0";
+        self.is_folded() && self.number(unsent, []) == 0
     }
 
     /// Rows that were sent or given up.
@@ -88,7 +85,7 @@ impl Probe {
         // An attempt that a kill interrupted was begun and has no outcome.
         const SQL: &str = "SELECT failure_id, o.state, attempts, body,
             attempts - (SELECT count(*) FROM attempt WHERE outbox = o.id AND status IS NOT NULL)
-            FROM outbox o JOIN failure f ON f.id = o.failure ORDER BY o.failure, o.revision";
+            FROM outbox o JOIN failure f ON f.id = o.failure ORDER BY o.failure, o.revision, o.id";
         let mut statement = self.db.prepare(SQL).unwrap();
         let rows = statement.query_map([], |row| {
             let (state, attempts, body) = (row.get(1)?, row.get(2)?, row.get(3)?);
@@ -163,12 +160,15 @@ impl Probe {
 
     /// Rows that will be sent once more, because an older request may arrive late.
     pub(crate) fn to_be_sent_again(&self) -> i64 {
-        self.number("SELECT count(*) FROM outbox WHERE again_at_ns IS NOT NULL", [])
+        self.number("SELECT count(*) FROM outbox WHERE repeats = 1 AND state = 'pending'", [])
     }
 
     /// Rows that will be sent once more, or may be followed by a late request of their own.
     pub(crate) fn in_doubt(&self) -> i64 {
-        self.number("SELECT count(*) FROM outbox WHERE again_at_ns IS NOT NULL OR unknown > 0", [])
+        self.number(
+            "SELECT count(*) FROM outbox WHERE (repeats = 1 AND state = 'pending') OR unknown > 0",
+            [],
+        )
     }
 
     /// Attempts whose end is recorded.

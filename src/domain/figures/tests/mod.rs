@@ -1,36 +1,46 @@
 pub(crate) mod arbitrary;
 mod intervals;
+mod json;
 pub(crate) mod model;
 mod worked;
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::num::NonZeroI64;
 
 use jiff::tz::TimeZone;
 
 use super::*;
 use crate::domain::deployment::tests::{deployment, time};
 use crate::domain::deployment::{Deployment, Deployments};
-use crate::domain::failure::{Failure, Flag, State};
+use crate::domain::failure::{Details, Evaluated, Failure, Flag, State};
 use crate::domain::id::FailureId;
+use crate::domain::link::tests::model as links;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 
 /// Basis as the store builds it, with each failure linked to the deployment that it names.
 pub(crate) fn basis(failures: &[Failure], deployments: &Deployments) -> Basis {
-    let (mut deployed, mut places) = (Deployed::default(), HashMap::new());
-    for deployment in deployments.as_slice() {
-        let Deployment { service, team, env, started_at, finished_at, .. } = deployment;
-        let place = deployed.add((service, team.as_deref(), env), *started_at, *finished_at);
-        places.insert(deployment.id.as_str(), place);
+    let (mut deployed, mut keys) = (Deployed::default(), HashMap::new());
+    for (key, deployment) in (1..).zip(deployments.as_slice()) {
+        let Deployment { service, team, env, finished_at, .. } = deployment;
+        deployed.add(key, (service, team.as_deref(), env), *finished_at);
+        keys.insert(deployment.id.as_str(), key);
     }
     let mut gathering = Gathering::default();
     for failure in failures {
         let kind = gathering.add_kind(Kind::from(failure));
-        let linked = failure.deployment.as_deref().and_then(|id| places.get(id).copied());
-        gathering.add(kind, Times::of(failure), Link::Named(linked));
+        let key = |id: Option<&str>| keys.get(id?).copied().and_then(NonZeroI64::new);
+        let cause = failure.deployment.as_deref();
+        let evaluated = Evaluated { failure: failure.clone(), details: Details::default() };
+        let remediation = links::remediation(&evaluated, cause, deployments.as_slice());
+        let remediation = remediation.map(|deployment| deployment.id.as_str());
+        gathering.add(
+            kind,
+            Times::of(failure),
+            LinkedKeys { cause: key(cause), remediation: key(remediation) },
+        );
     }
-    gathering.link(deployed, Duration::ZERO)
+    gathering.with(deployed)
 }
 
 fn report(question: &Question, failures: &[Failure], deployments: &Deployments) -> Report {
@@ -317,75 +327,18 @@ fn the_last_deployment_begun_while_a_failure_was_open_is_rework() {
     assert_eq!(rework(&[lasting("1", "10:30", "14:00"), open("2", "09:00")]), Some(0.25), "each once");
     assert_eq!(rework(&[lasting("1", "10:30", "11:00")]), Some(0.0), "it was over");
     assert_eq!(rework(&[lasting("1", "13:00", "14:00")]), Some(0.0), "of another service");
-    assert_eq!(rework(&[of_services(&["checkout", "search"], open("1", "09:00"))]), Some(0.25));
+    assert_eq!(rework(&[of_services(&["checkout", "search"], lasting("1", "09:00", "14:00"))]), Some(0.25));
+    assert_eq!(rework(&[open("1", "09:00")]), Some(0.0), "another one may still come");
+    assert_eq!(
+        rework(&[lasting("1", "12:00", "12:30")]),
+        Some(0.0),
+        "it started with the failure, not after it"
+    );
 }
 
 #[test]
 fn what_caused_a_failure_did_not_mend_it() {
     let cause = deployment("2", "checkout", "11:00", "11:10");
-    assert_eq!(rework(&[linked_to(&cause, lasting("1", "11:00", "11:30"))]), Some(0.0));
+    assert_eq!(rework(&[linked_to(&cause, lasting("1", "10:59", "11:30"))]), Some(0.0));
     assert_eq!(rework(&[linked_to(&cause, lasting("1", "11:00", "12:30"))]), Some(0.25));
-}
-
-#[test]
-fn words_are_the_same_in_options_and_json() {
-    for by in By::ALL {
-        assert_eq!(serde_json::to_value(by).unwrap(), by.as_str());
-    }
-    for interval in Interval::ALL {
-        assert_eq!(serde_json::to_value(interval).unwrap(), interval.as_str());
-    }
-    assert_eq!([Env::parse("all"), Env::parse("qa")], [Env::All, Env::One("qa".to_owned())]);
-}
-
-#[test]
-fn the_json_is_the_contracts() {
-    let deployments =
-        [deployment("1", "checkout", "09:00", "09:10"), deployment("2", "checkout", "12:00", "12:10")];
-    let failures = [
-        linked_to(&deployments[0], lasting("1", "10:00", "10:30")),
-        linked_to(&deployments[1], open("2", "13:00")),
-    ];
-    let question = Question { by: By::Service, ..question() };
-    let report = report(&question, &failures, &Deployments::new(deployments.into()));
-    let json = serde_json::to_string_pretty(&report).unwrap();
-    insta::assert_snapshot!(json, @r#"
-    {
-      "since": "2026-11-01T00:00:00Z",
-      "until": "2026-11-01T23:00:00Z",
-      "by": "service",
-      "interval": null,
-      "rows": [
-        {
-          "key": "checkout",
-          "period": null,
-          "incidents": 2,
-          "open": 1,
-          "ignored": 0,
-          "unmatched_incidents": 0,
-          "deployments": 2,
-          "failed_deployments": 2,
-          "change_failure_rate": 1.0,
-          "change_fail_rate": 1.0,
-          "deployment_rework_rate": 0.0,
-          "time_to_restore_seconds": {
-            "n": 1,
-            "mean": 1800.0,
-            "median": 1800.0,
-            "p90": 1800.0,
-            "max": 1800.0
-          },
-          "failed_deployment_recovery_time_seconds": {
-            "n": 1,
-            "open": 1,
-            "mean": 4800.0,
-            "median": 4800.0,
-            "p90": 4800.0,
-            "max": 4800.0
-          }
-        }
-      ]
-    }
-    "#);
-    assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
 }

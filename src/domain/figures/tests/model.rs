@@ -151,10 +151,15 @@ impl Model<'_> {
     fn mended(&self, deployment: &Deployment) -> bool {
         self.failures.iter().filter(|failure| is_incident(failure)).any(|failure| {
             let could_mend = |deployment: &&&Deployment| {
-                failure.services.contains(&deployment.service)
+                let is_own = if failure.services.is_empty() {
+                    failure.team.is_some() && deployment.team == failure.team
+                } else {
+                    failure.services.contains(&deployment.service)
+                };
+                is_own
                     && failure.env == deployment.env
-                    && failure.started_at <= deployment.started_at
-                    && failure.finished_at.is_none_or(|end| deployment.started_at < end)
+                    && failure.started_at < deployment.started_at
+                    && failure.finished_at.is_some_and(|end| deployment.started_at < end)
                     && failure.deployment.as_deref() != Some(deployment.id.as_str())
             };
             let last = self

@@ -1,0 +1,66 @@
+//! The words and the JSON of reports.
+
+use super::*;
+
+#[test]
+fn words_are_the_same_in_options_and_json() {
+    for by in By::ALL {
+        assert_eq!(serde_json::to_value(by).unwrap(), by.as_str());
+    }
+    for interval in Interval::ALL {
+        assert_eq!(serde_json::to_value(interval).unwrap(), interval.as_str());
+    }
+    assert_eq!([Env::parse("all"), Env::parse("qa")], [Env::All, Env::One("qa".to_owned())]);
+}
+
+#[test]
+fn the_json_is_the_contracts() {
+    let deployments =
+        [deployment("1", "checkout", "09:00", "09:10"), deployment("2", "checkout", "12:00", "12:10")];
+    let failures = [
+        linked_to(&deployments[0], lasting("1", "10:00", "10:30")),
+        linked_to(&deployments[1], open("2", "13:00")),
+    ];
+    let question = Question { by: By::Service, ..question() };
+    let report = report(&question, &failures, &Deployments::new(deployments.into()));
+    let json = serde_json::to_string_pretty(&report).unwrap();
+    insta::assert_snapshot!(json, @r#"
+    {
+      "since": "2026-11-01T00:00:00Z",
+      "until": "2026-11-01T23:00:00Z",
+      "by": "service",
+      "interval": null,
+      "rows": [
+        {
+          "key": "checkout",
+          "period": null,
+          "incidents": 2,
+          "open": 1,
+          "ignored": 0,
+          "unmatched_incidents": 0,
+          "deployments": 2,
+          "failed_deployments": 2,
+          "change_failure_rate": 1.0,
+          "change_fail_rate": 1.0,
+          "deployment_rework_rate": 0.0,
+          "time_to_restore_seconds": {
+            "n": 1,
+            "mean": 1800.0,
+            "median": 1800.0,
+            "p90": 1800.0,
+            "max": 1800.0
+          },
+          "failed_deployment_recovery_time_seconds": {
+            "n": 1,
+            "open": 1,
+            "mean": 4800.0,
+            "median": 4800.0,
+            "p90": 4800.0,
+            "max": 4800.0
+          }
+        }
+      ]
+    }
+    "#);
+    assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+}

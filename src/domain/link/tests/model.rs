@@ -1,0 +1,125 @@
+//! A second, slow decision of links, written sentence by sentence from the definitions, over all deployments.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use crate::domain::deployment::Deployment;
+use crate::domain::failure::{Evaluated, State};
+use crate::domain::named::{begins_commit, is_none, readings, version_key};
+
+/// The deployment that caused a failure.
+pub(crate) fn cause<'a>(
+    evaluated: &Evaluated,
+    deployments: &'a [Deployment],
+    link_window: Duration,
+) -> Option<&'a Deployment> {
+    let Evaluated { failure, details } = evaluated;
+    let created_at = details.created_at.unwrap_or(failure.started_at);
+    let names: Vec<&String> =
+        details.named_deployments.iter().chain(&details.commit_sha).chain(&details.version).collect();
+    if names.iter().any(|name| is_none(name)) {
+        return None;
+    }
+    let by_name = names.iter().find_map(|name| named(evaluated, name, deployments));
+    by_name.or_else(|| {
+        let before = deployments.iter().filter(|deployment| {
+            is_own(evaluated, deployment)
+                && deployment.env == failure.env
+                && deployment.started_at <= created_at
+                && created_at <= deployment.finished_at.saturating_add(link_window)
+        });
+        before.max_by_key(|deployment| (deployment.started_at, deployment.id.clone()))
+    })
+}
+
+/// The deployment that mended a failure, if this one caused it.
+pub(crate) fn remediation<'a>(
+    evaluated: &Evaluated,
+    cause: Option<&str>,
+    deployments: &'a [Deployment],
+) -> Option<&'a Deployment> {
+    let Evaluated { failure, details } = evaluated;
+    let end = failure.finished_at.filter(|_| failure.state == State::Completed)?;
+    let while_open = deployments.iter().filter(|deployment| {
+        let at = deployment.started_at;
+        let in_pause = |resolved, reopened| resolved <= at && at < reopened;
+        is_own(evaluated, deployment)
+            && deployment.env == failure.env
+            && failure.started_at < at
+            && at < end
+            && details.pauses.iter().all(|pause| !in_pause(pause.resolved_at, pause.reopened_at))
+            && cause != Some(deployment.id.as_str())
+    });
+    while_open.max_by_key(|deployment| (deployment.started_at, deployment.id.clone()))
+}
+
+fn is_own(Evaluated { failure, .. }: &Evaluated, deployment: &Deployment) -> bool {
+    match (failure.services.as_slice(), &failure.team) {
+        ([], Some(team)) => deployment.team.as_ref() == Some(team),
+        ([], None) => false,
+        (services, _) => services.contains(&deployment.service),
+    }
+}
+
+/// The deployment that a name means: an id before a commit before a version, each as it is written before as it may be
+/// meant.
+fn named<'a>(evaluated: &Evaluated, name: &str, deployments: &'a [Deployment]) -> Option<&'a Deployment> {
+    let all = || readings(name).into_iter();
+    let by_id =
+        || all().find_map(|reading| best(evaluated, deployments, |made| same(made.id.as_str(), reading)));
+    let by_commit = || all().find_map(|reading| commit(evaluated, reading, deployments));
+    let by_version = || {
+        all().find_map(|reading| {
+            best(evaluated, deployments, |made| {
+                let version = made.version.as_ref().filter(|_| is_own(evaluated, made))?;
+                let loosely = (version_key(version) == version_key(reading)).then_some(2);
+                same(version, reading).or(loosely)
+            })
+        })
+    };
+    by_id().or_else(by_commit).or_else(by_version)
+}
+
+fn same(known: &str, name: &str) -> Option<u8> {
+    if known == name { Some(0) } else { (known.to_lowercase() == name.to_lowercase()).then_some(1) }
+}
+
+fn commit<'a>(evaluated: &Evaluated, name: &str, deployments: &'a [Deployment]) -> Option<&'a Deployment> {
+    let lower = |made: &Deployment| made.commit_sha.as_ref().map(|sha| sha.to_lowercase());
+    let looseness = |made: &Deployment| {
+        let sha = made.commit_sha.as_ref()?;
+        let is_whole = sha.to_lowercase() == name.to_lowercase();
+        if is_whole { Some(0) } else { begins_commit(sha, name).then_some(1) }
+    };
+    let found = best(evaluated, deployments, looseness)?;
+    let others = deployments.iter().filter(|made| {
+        can_be_named(evaluated, made)
+            && looseness(made) == Some(1)
+            && is_own(evaluated, made) == is_own(evaluated, found)
+            && lower(made) != lower(found)
+    });
+    let is_ambiguous = looseness(found) == Some(1) && others.count() > 0;
+    (!is_ambiguous).then_some(found)
+}
+
+fn can_be_named(Evaluated { failure, .. }: &Evaluated, made: &Deployment) -> bool {
+    made.env == failure.env && failure.finished_at.is_none_or(|end| made.started_at <= end)
+}
+
+/// Of those that fit: the one that fits best, of the failure's own before others, started by its creation before later
+/// ones, the latest.
+fn best<'a>(
+    evaluated: &Evaluated,
+    deployments: &'a [Deployment],
+    looseness: impl Fn(&Deployment) -> Option<u8>,
+) -> Option<&'a Deployment> {
+    let created_at = evaluated.details.created_at.unwrap_or(evaluated.failure.started_at);
+    let fitting = deployments.iter().filter(|made| can_be_named(evaluated, made));
+    let fitting = fitting.filter_map(|made| Some((looseness(made)?, made)));
+    let best = fitting.min_by_key(|(looseness, made)| {
+        let began_later = made.started_at > created_at;
+        let latest = Reverse((made.started_at, made.id.clone()));
+        (*looseness, !is_own(evaluated, made), began_later, latest)
+    });
+    best.map(|(_, made)| made)
+}

@@ -1,0 +1,99 @@
+//! Moving what the WAL holds into the database file, beside the writer and not in its way.
+//!
+//! SQLite begins the WAL anew once everything in it has been moved and nobody reads it. While the writer
+//! never pauses, the thread here alone would never see that moment; so when the WAL has grown far, the
+//! writer itself moves the last few pages.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, LazyLock};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use rusqlite::Connection;
+use rusqlite::hooks::Wal;
+
+use super::schema::{OpenError, PAGE_BYTES, in_file, open_to_checkpoint};
+use crate::log_limit::LogLimit;
+
+/// Growth of the WAL at which the thread moves it. Little, so that the WAL soon begins anew: a disk syncs
+/// overwritten blocks faster than blocks that make a file longer.
+const WORTHWHILE_PAGES: usize = 4 * 1024 * 1024 / PAGE_BYTES as usize;
+/// Length of the WAL at which the writer helps: short enough for a start after a crash to read it quickly.
+const FAR_BEHIND_PAGES: usize = 12 * 1024 * 1024 / PAGE_BYTES as usize;
+
+/// The writer's side of it.
+pub(in crate::store) struct Checkpointer {
+    wal_pages: Arc<AtomicUsize>,
+    /// Length of the WAL when the thread was last woken.
+    woken_at: usize,
+    /// Length of the WAL when the writer last helped.
+    helped_at: usize,
+    wake: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+/// Starts the thread, and has `writer` tell it how the WAL grows.
+pub(in crate::store) fn start(path: &Path, writer: &mut Connection) -> Result<Checkpointer, OpenError> {
+    let wal_pages = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&wal_pages);
+    // In place of SQLite's own automatic checkpoint, which would run in the writer.
+    let hook = move |_: &mut Wal, pages: i32| {
+        seen.store(usize::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+        Ok(())
+    };
+    writer.wal_hook(Some(hook)).map_err(in_file(path))?;
+    let (wake, woken) = sync_channel(1);
+    let db = open_to_checkpoint(path)?;
+    let thread = thread::Builder::new().name("store-checkpoint".into()).spawn(move || run(&db, &woken))?;
+    Ok(Checkpointer { wal_pages, woken_at: 0, helped_at: 0, wake, thread })
+}
+
+fn run(db: &Connection, woken: &Receiver<()>) {
+    while woken.recv().is_ok() {
+        checkpoint(db);
+    }
+}
+
+impl Checkpointer {
+    /// Ends the thread, so that the writer is the last to close the store, and takes the WAL with it.
+    pub(in crate::store) fn stop(self) {
+        drop(self.wake);
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that moves the WAL panicked");
+        }
+    }
+
+    /// Called after every turn of the writer, also one that only folds.
+    pub(in crate::store) fn keep_up(&mut self, writer: &Connection) {
+        let wal_pages = self.wal_pages.load(Ordering::Relaxed);
+        if wal_pages < self.woken_at.max(self.helped_at) {
+            // It has begun anew.
+            (self.woken_at, self.helped_at) = (0, 0);
+        }
+        // Where somebody reads for long, it stays behind: then a try after every group would only take time.
+        if wal_pages >= FAR_BEHIND_PAGES.max(self.helped_at + WORTHWHILE_PAGES) {
+            self.helped_at = wal_pages;
+            checkpoint(writer);
+        } else if wal_pages >= self.woken_at + WORTHWHILE_PAGES {
+            self.woken_at = wal_pages;
+            // Where it is still at it, it has been told already.
+            let _ = self.wake.try_send(());
+        }
+    }
+}
+
+/// Lines that say that the WAL could not be moved.
+static LINES: LazyLock<LogLimit> = LazyLock::new(LogLimit::default);
+
+/// Moves what can be moved without making anybody wait.
+pub(super) fn checkpoint(db: &Connection) {
+    let outcome = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    if let Err(error) = outcome {
+        // Nothing is lost: the WAL keeps it, and the next commit or checkpoint meets the same trouble.
+        if let Some(held_back) = LINES.pass(Instant::now()) {
+            tracing::warn!(%error, held_back, "the WAL could not be moved into the database file");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The store's health: how long it has not been able to commit, and when it commits again.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::domain::span::span;
+use crate::log_limit::LogLimit;
+
+/// A store counts as unable to commit for that long after a commit that failed. Some may succeed in between, as small
+/// ones do on a disk that is nearly full.
+const TROUBLE_LASTS: Duration = Duration::from_secs(10);
+
+/// Trouble of a store, as people are told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// SQLite's words.
+    pub error: String,
+    /// Time since the first commit that failed.
+    pub lasts: Duration,
+    /// Webhooks that were answered 503 because of it.
+    pub refused_webhooks: usize,
+}
+
+/// Health of the store. Clones share it: the writer sets it, and others ask.
+#[derive(Clone, Default)]
+pub(in crate::store) struct Health(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    outage: Mutex<Option<Outage>>,
+    /// Webhooks that the writer did not come to in time since the last commit.
+    put_off: AtomicUsize,
+    lines: LogLimit,
+}
+
+struct Outage {
+    began: Instant,
+    failed_last: Instant,
+    /// The first commit after the last that failed.
+    committed_at: Option<Instant>,
+    error: String,
+    refused_writes: usize,
+    refused_webhooks: usize,
+}
+
+impl Health {
+    /// Notes a group that could not be committed, and how many webhooks were in it.
+    pub(in crate::store) fn failed(&self, now: Instant, error: &str, writes: usize, webhooks: usize) {
+        let mut outage = self.lock();
+        let outage = outage.get_or_insert_with(|| Outage {
+            began: now,
+            failed_last: now,
+            committed_at: None,
+            error: String::new(),
+            refused_writes: 0,
+            refused_webhooks: 0,
+        });
+        (outage.failed_last, outage.committed_at) = (now, None);
+        error.clone_into(&mut outage.error);
+        outage.refused_writes += writes;
+        outage.refused_webhooks += webhooks + self.0.put_off.swap(0, Ordering::Relaxed);
+        if self.0.lines.pass(now).is_some() {
+            tracing::error!(
+                error,
+                refused_writes = outage.refused_writes,
+                refused_webhooks = outage.refused_webhooks,
+                "the store has not been able to commit for {}: webhooks are answered 503, and PagerDuty sends them again for 48 hours",
+                span(now.saturating_duration_since(outage.began).as_secs_f64())
+            );
+        }
+    }
+
+    /// Notes a webhook that the writer did not come to in time.
+    pub(in crate::store) fn put_off(&self) {
+        self.0.put_off.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes a commit.
+    pub(in crate::store) fn committed(&self, now: Instant) {
+        let put_off = self.0.put_off.swap(0, Ordering::Relaxed);
+        if let Some(outage) = &mut *self.lock() {
+            outage.committed_at.get_or_insert(now);
+            outage.refused_webhooks += put_off;
+        }
+    }
+
+    /// Ends an outage that is over, and says so.
+    pub(in crate::store) fn look(&self, now: Instant) {
+        let mut outage = self.lock();
+        let over = outage.take_if(|outage| outage.committed_at.is_some() && !outage.is_recent(now));
+        if let Some(Outage { began, committed_at: Some(at), refused_writes, refused_webhooks, .. }) = over {
+            tracing::info!(
+                refused_writes,
+                "the store commits again after {}; {refused_webhooks} webhooks were answered 503",
+                span(at.saturating_duration_since(began).as_secs_f64())
+            );
+        }
+    }
+
+    /// The trouble that a store is in. `None`: no commit has failed lately.
+    pub(in crate::store) fn trouble(&self, now: Instant) -> Option<Trouble> {
+        let outage = self.lock();
+        let outage = outage.as_ref().filter(|outage| outage.is_recent(now))?;
+        Some(Trouble {
+            error: outage.error.clone(),
+            lasts: now.saturating_duration_since(outage.began),
+            refused_webhooks: outage.refused_webhooks,
+        })
+    }
+
+    /// A panic elsewhere leaves plain values behind.
+    fn lock(&self) -> MutexGuard<'_, Option<Outage>> {
+        self.0.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outage {
+    fn is_recent(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.failed_last) < TROUBLE_LASTS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_in_trouble_until_ten_seconds_after_the_last_failure() {
+        let (health, start) = (Health::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(health.trouble(at(0)), None);
+        health.failed(at(0), "full", 3, 2);
+        health.committed(at(1));
+        health.failed(at(5), "disk full", 1, 1);
+        let trouble = |seconds| Trouble {
+            error: "disk full".to_owned(),
+            lasts: Duration::from_secs(seconds),
+            refused_webhooks: 3,
+        };
+        assert_eq!(health.trouble(at(14)), Some(trouble(14)), "commits in between do not end it");
+        assert_eq!(health.trouble(at(15)), None);
+        // Nothing was committed yet: the same outage goes on.
+        health.look(at(20));
+        health.failed(at(21), "disk full", 0, 0);
+        assert_eq!(health.trouble(at(22)), Some(trouble(22)));
+        health.committed(at(23));
+        health.look(at(40));
+        health.failed(at(50), "again", 1, 0);
+        assert_eq!(health.trouble(at(50)).map(|trouble| trouble.lasts), Some(Duration::ZERO), "a new one");
+    }
+}

@@ -1,0 +1,115 @@
+//! Jobs for the writer, and its wait for more.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use rusqlite::{ErrorCode, ffi};
+use tokio::sync::mpsc;
+
+use super::error::advice;
+use super::session::Session;
+
+/// Reason why a write was not done. In each case, nothing of it may be acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The queue of writes is full.
+    #[error("too many writes are waiting for the disk")]
+    Busy,
+    /// It was rolled back.
+    #[error("the store could not commit: {0}")]
+    NotCommitted(String),
+    /// It took too long; it may still be done.
+    #[error("the disk took too long")]
+    TimedOut,
+    /// The writer has ended; the process is about to.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// End of the writer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It still runs.
+    Running,
+    /// Every handle was dropped and everything was written.
+    Cleanly,
+    /// A sync failed, the store is damaged or can only be read, or a transaction could not be rolled back: what the disk
+    /// holds or allows is in doubt, and only opening the store again can tell.
+    InDoubt(String),
+}
+
+/// Purpose of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Kind {
+    /// A webhook, whose sender is answered 503 where it is refused.
+    Webhook,
+    /// Anything else.
+    Other,
+}
+
+/// Something to be done in a transaction, and somebody to be told once it is durable.
+pub(in crate::store) trait Job: Send {
+    /// Purpose of the job.
+    fn kind(&self) -> Kind;
+    /// `true` while somebody waits for the outcome.
+    fn is_awaited(&self) -> bool;
+    /// Does it. After an error it may be called again, in a transaction of its own.
+    fn run(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()>;
+    /// Tells the outcome.
+    fn finish(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+/// Result of waiting for a job.
+pub(in crate::store) enum Received {
+    Job(Box<dyn Job>),
+    Nothing,
+    /// There will be none any more.
+    End,
+}
+
+/// The next job, if one comes soon.
+pub(in crate::store) fn receive_within(
+    queue: &mut mpsc::Receiver<Box<dyn Job>>,
+    pause: Duration,
+) -> Received {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let began = Instant::now();
+    loop {
+        if let Poll::Ready(job) = queue.poll_recv(&mut Context::from_waker(&waker)) {
+            return job.map_or(Received::End, Received::Job);
+        }
+        match pause.checked_sub(began.elapsed()) {
+            Some(left) => thread::park_timeout(left),
+            None => return Received::Nothing,
+        }
+    }
+}
+
+/// Reason why a transaction is not durable.
+pub(in crate::store) enum NotCommitted {
+    RolledBack(String),
+    /// Only opening the store again can tell what it holds or allows.
+    InDoubt(String),
+}
+
+impl NotCommitted {
+    /// A damaged store cannot be trusted with the next transaction. A sync that failed cannot be undone: the kernel may
+    /// have dropped the pages. And where SQLite could open the WAL for reading only, for whatever reason, only another
+    /// connection may be able to write.
+    pub(in crate::store) fn of(error: &rusqlite::Error, is_undone: bool) -> Self {
+        let code = error.sqlite_error().map(|error| error.extended_code);
+        let sync_failed = matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC));
+        let is_lost =
+            matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::ReadOnly));
+        let said = format!("{error}{}", advice(error));
+        if sync_failed || is_lost || !is_undone { Self::InDoubt(said) } else { Self::RolledBack(said) }
+    }
+}

@@ -1,0 +1,17 @@
+//! The engine: connections, the writer's thread and its group commit, and the files. It knows nothing of failures; what
+//! it does with events that are kept, and at the end of a transaction, it is given as [`Hooks`].
+
+pub(super) mod backlog;
+pub(super) mod checkpoint;
+pub(super) mod error;
+pub(super) mod files;
+pub(super) mod health;
+pub(super) mod job;
+pub(super) mod json;
+pub(super) mod news;
+pub(super) mod progress;
+pub(super) mod schema;
+pub(super) mod session;
+pub(super) mod settings;
+pub(super) mod sizes;
+pub(super) mod writer;

@@ -1,0 +1,39 @@
+//! The news that a transaction has for the loops that forward.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::sync::watch;
+
+/// By the name of a backend: how often a person had its rows tried again at once.
+pub type Hurried = BTreeMap<String, u64>;
+
+/// Channels that tell others what transactions changed.
+pub(in crate::store) struct News {
+    /// The outbox may hold something new.
+    pub(in crate::store) changed: watch::Sender<()>,
+    /// A person wants rows tried again at once.
+    pub(in crate::store) hurry: watch::Sender<Hurried>,
+    /// `true` while all failures know all events that were answered.
+    pub(in crate::store) is_folded: watch::Sender<bool>,
+}
+
+impl News {
+    /// Tells if all failures know all events that are kept.
+    pub(in crate::store) fn folded(&self, all: bool) {
+        self.is_folded.send_if_modified(|is_folded| std::mem::replace(is_folded, all) != all);
+    }
+
+    /// Tells what a transaction changed, once it is committed.
+    pub(in crate::store) fn tell(&self, outbox_changed: bool, hurried: BTreeSet<String>) {
+        if outbox_changed {
+            self.changed.send_replace(());
+        }
+        if !hurried.is_empty() {
+            self.hurry.send_modify(|all| {
+                for backend in hurried {
+                    *all.entry(backend).or_default() += 1;
+                }
+            });
+        }
+    }
+}

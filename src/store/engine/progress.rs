@@ -1,0 +1,32 @@
+//! Numbers that the store keeps about itself (table `progress`).
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// Events up to this one are folded into their failures.
+pub(in crate::store) const FOLDED_UP_TO: &str = "folded_up_to";
+/// Events up to this one are past their retention and have no body any more.
+pub(in crate::store) const FORGOTTEN_UP_TO: &str = "forgotten_up_to";
+/// Number of processes that have opened the store to write.
+const EPOCH: &str = "epoch";
+/// Time of the last write that only proves that the store can be written.
+pub(in crate::store) const WRITTEN_AT: &str = "written_at_ns";
+
+/// A number; 0 until it is first set.
+pub(in crate::store) fn get(db: &Connection, name: &str) -> rusqlite::Result<i64> {
+    let mut statement = db.prepare_cached("SELECT value FROM progress WHERE name = ?1")?;
+    let found = statement.query_row([name], |row| row.get(0)).optional()?;
+    Ok(found.unwrap_or(0))
+}
+
+/// Sets a number.
+pub(in crate::store) fn set(db: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
+    const SQL: &str = "INSERT INTO progress VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
+    db.prepare_cached(SQL)?.execute(params![name, value]).map(drop)
+}
+
+/// Begins an epoch, and returns its number: claims of all earlier ones count for nothing.
+pub(in crate::store) fn begin_epoch(db: &Connection) -> rusqlite::Result<i64> {
+    let epoch = get(db, EPOCH)? + 1;
+    set(db, EPOCH, epoch)?;
+    Ok(epoch)
+}

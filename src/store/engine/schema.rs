@@ -1,0 +1,386 @@
+//! Opening the store: its settings, its migrations, and who may not open it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::error::DatabaseError;
+
+/// Numbered, in order, never changed once released; `PRAGMA user_version` counts those applied.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first_light.sql")];
+
+/// The schema of a store that this version of the program has opened for writing.
+#[expect(clippy::cast_possible_truncation, reason = "there are a handful of them")]
+pub const SCHEMA: u32 = MIGRATIONS.len() as u32;
+
+/// SQLite 3.51.3: older ones can corrupt a WAL that two connections checkpoint at once.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// A page holds several bodies, so that a group of events is a few large writes instead of many small ones.
+pub(in crate::store) const PAGE_BYTES: u32 = 8 * 1024;
+
+/// The writer's page cache. Small, because the operating system caches the file as well.
+const WRITER_CACHE_KIB: u32 = 8 * 1024;
+const READER_CACHE_KIB: u32 = 1024;
+
+/// Length that a write-ahead log keeps after it grew during a long read. More than it grows to otherwise
+/// (`checkpoint.rs`), because a disk syncs overwritten blocks faster than blocks that make a file longer.
+const WAL_LIMIT_BYTES: u32 = 16 * 1024 * 1024;
+
+/// Statements that a connection keeps prepared: more than there are, so that none is prepared anew for each event.
+const STATEMENTS: usize = 512;
+
+/// Wait of a connection for another one's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reason why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It cannot be opened, or is no SQLite file.
+    #[error("cannot open the store {path}: {error}", path = path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Error of the database.
+        error: DatabaseError,
+    },
+    /// It can be read, but not written.
+    #[error(
+        "the store {path} could not be opened for writing, only for reading: may this user write to it?",
+        path = path.display()
+    )]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It cannot be switched to a write-ahead log.
+    #[error(
+        "the store {path} could not be switched to a write-ahead log and stays in SQLite's journal mode {mode:?}: \
+         start again; if that does not help, move it to a local file system",
+        path = path.display()
+    )]
+    NoWal {
+        /// The file.
+        path: PathBuf,
+        /// The mode that it is in instead.
+        mode: String,
+    },
+    /// A later version of the program has written it.
+    #[error(
+        "the store {path} has schema {found}, and this version of pagerduty-dora knows schemas up to {known}: \
+         install the version that wrote it, or restore a backup",
+        path = path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// The newest schema known here.
+        known: u32,
+    },
+    /// Another process writes to it.
+    #[error(
+        "the store {path} is in use by another process: is a pagerduty-dora running on it already, perhaps under another name \
+         of the file?",
+        path = path.display()
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is not there.
+    #[error("there is no store at {path}: `pagerduty-dora serve` creates it; is --config the right one?", path = path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is there, but has no schema yet.
+    #[error("the store {path} is empty: run `pagerduty-dora serve` once to set it up", path = path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is a database of another program.
+    #[error(
+        "{path} is a database of another program, and nothing was changed in it: have store.path name a file of its own",
+        path = path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The SQLite that was linked is not safe.
+    #[error("SQLite {0} can corrupt a store; 3.51.3 or later is needed")]
+    UnsafeSqlite(&'static str),
+    /// The file cannot be opened, created or locked.
+    #[error(
+        "cannot open the store {path}: {error}: does its folder exist, and may this user write there?",
+        path = path.display()
+    )]
+    NoFile {
+        /// The file.
+        path: PathBuf,
+        /// Error of the system.
+        error: std::io::Error,
+    },
+    /// The system has no room for a thread.
+    #[error("cannot start a thread of the store")]
+    NoThread(#[from] std::io::Error),
+}
+
+/// Opens the store for writing, creating and migrating it as needed.
+pub(in crate::store) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
+    let version = rusqlite::version_number();
+    if version < OLDEST_SQLITE {
+        return Err(OpenError::UnsafeSqlite(rusqlite::version()));
+    }
+    let mut db = open_writable(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    // Before anything is set: the journal mode stays in the file.
+    if is_foreign(&db).map_err(in_file(path))? {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    prepare_writer(&db)
+        .map_err(in_file(path))?
+        .map_err(|mode| OpenError::NoWal { path: path.to_owned(), mode })?;
+    migrate(&mut db).map_err(in_file(path))?.map_err(|found| OpenError::Newer {
+        path: path.to_owned(),
+        found,
+        known: SCHEMA,
+    })?;
+    Ok(db)
+}
+
+/// Opens an existing store for reading only.
+pub(in crate::store) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
+    if !path.exists() {
+        return Err(OpenError::Missing { path: path.to_owned() });
+    }
+    // Read-write and then query-only: a read-only connection cannot recover the WAL of a killed writer.
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let (found, is_foreign) = (|| {
+        db.pragma_update(None, "query_only", true)?;
+        db.pragma_update(None, "cache_size", -i64::from(READER_CACHE_KIB))?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok((schema_version(&db)?, is_foreign(&db)?))
+    })()
+    .map_err(in_file(path))?;
+    match found {
+        _ if is_foreign => Err(OpenError::Foreign { path: path.to_owned() }),
+        0 => Err(OpenError::Empty { path: path.to_owned() }),
+        found if found > SCHEMA => Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA }),
+        _ => Ok(db),
+    }
+}
+
+/// Opens a connection that does nothing but checkpoints.
+pub(in crate::store) fn open_to_checkpoint(path: &Path) -> Result<Connection, OpenError> {
+    let db = open_writable(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db.pragma_update(None, "synchronous", "FULL").map_err(in_file(path))?;
+    Ok(db)
+}
+
+/// Opens a file for writing, or fails. SQLite alone opens a file that it cannot write for reading, and does not
+/// say so.
+fn open_writable(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+    let db = open(path, flags)?;
+    if db.is_readonly("main").map_err(in_file(path))? {
+        return Err(OpenError::ReadOnly { path: path.to_owned() });
+    }
+    Ok(db)
+}
+
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+    let db =
+        Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(in_file(path))?;
+    db.busy_timeout(BUSY_TIMEOUT).map_err(in_file(path))?;
+    Ok(db)
+}
+
+pub(in crate::store) fn in_file(path: &Path) -> impl Fn(rusqlite::Error) -> OpenError {
+    move |error| OpenError::Database { path: path.to_owned(), error: error.into() }
+}
+
+/// `Ok(Err(mode))`: it stays in this journal mode instead of WAL.
+fn prepare_writer(db: &Connection) -> rusqlite::Result<Result<(), String>> {
+    db.pragma_update(None, "page_size", PAGE_BYTES)?;
+    let mode = switch_to_wal(db)?;
+    if mode != "wal" {
+        return Ok(Err(mode));
+    }
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "journal_size_limit", WAL_LIMIT_BYTES)?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.pragma_update(None, "cache_size", -i64::from(WRITER_CACHE_KIB))?;
+    // A page that leaves the cache before its commit is written twice.
+    db.pragma_update(None, "cache_spill", false)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(Ok(()))
+}
+
+/// Returns the mode that it is in then. Other modes do not sync the removal of their journal, which ends a commit: a
+/// power loss could bring it back, and undo what was acknowledged.
+fn switch_to_wal(db: &Connection) -> rusqlite::Result<String> {
+    let mut statement = db.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = statement.query([])?;
+    let mut mode = String::new();
+    // To the end: the switch is committed after the row, and where that fails, the connection believes in it still.
+    while let Some(row) = rows.next()? {
+        mode = row.get(0)?;
+    }
+    Ok(mode)
+}
+
+/// Applies what is missing, in one transaction. `Ok(Err(found))`: the store is newer than the program.
+fn migrate(db: &mut Connection) -> rusqlite::Result<Result<(), u32>> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = schema_version(&transaction)?;
+    let Some(missing) = MIGRATIONS.get(found as usize..) else {
+        return Ok(Err(found));
+    };
+    for migration in missing {
+        transaction.execute_batch(migration)?;
+    }
+    if !missing.is_empty() {
+        transaction.pragma_update(None, "user_version", SCHEMA)?;
+    }
+    transaction.commit().map(Ok)
+}
+
+fn schema_version(db: &Connection) -> rusqlite::Result<u32> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// `true` if there is something in the database, and it is not a store's: this program writes the version of the schema
+/// together with the first tables.
+fn is_foreign(db: &Connection) -> rusqlite::Result<bool> {
+    let count = |sql| db.query_row(sql, [], |row| row.get::<_, u32>(0));
+    let ours = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('event', 'failure')";
+    Ok(match schema_version(db)? {
+        0 => count("SELECT count(*) FROM sqlite_schema")? > 0,
+        _ => count(ours)? < 2,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_another_program_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, sql) in [
+            ("no version", "CREATE TABLE notes (text TEXT)"),
+            ("a version", "CREATE TABLE notes (text TEXT); PRAGMA user_version = 1"),
+            ("a late version", "CREATE TABLE event (text TEXT); PRAGMA user_version = 99"),
+        ] {
+            let path = folder.path().join(name);
+            Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+            let before = std::fs::read(&path).unwrap();
+            for refusal in [open_to_write(&path).unwrap_err(), open_to_read(&path).unwrap_err()] {
+                assert!(matches!(refusal, OpenError::Foreign { .. }), "{name}: {refusal}");
+            }
+            assert_eq!(std::fs::read(&path).unwrap(), before, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_newer_store_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let db = open_to_write(&path).unwrap();
+        db.pragma_update(None, "user_version", 99).unwrap();
+        drop(db);
+        let refusals = [open_to_write(&path).unwrap_err(), open_to_read(&path).unwrap_err()];
+        for refusal in refusals {
+            assert!(matches!(refusal, OpenError::Newer { found: 99, .. }), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_store_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.txt");
+        std::fs::write(&path, "not a database, and long enough to be taken for one by its size").unwrap();
+        let error = open_to_write(&path).unwrap_err().to_string();
+        assert!(error.contains("notes.txt") && error.contains("not a database"), "{error}");
+    }
+
+    #[test]
+    fn a_store_that_stays_without_a_wal_is_refused() {
+        // In memory there is none, and SQLite does not call that an error.
+        let error = open_to_write(Path::new(":memory:")).map(drop).unwrap_err();
+        assert!(error.to_string().contains("memory"), "{error}");
+        assert!(matches!(error, OpenError::NoWal { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_store_that_can_only_be_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        drop(open_to_write(&path).unwrap());
+        let error = open_writable(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map(drop).unwrap_err();
+        assert!(matches!(error, OpenError::ReadOnly { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_switch_to_wal_that_is_not_committed_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut db = Connection::open(folder.path().join("store.db")).unwrap();
+        db.commit_hook(Some(|| true)).unwrap();
+        assert!(switch_to_wal(&db).is_err());
+    }
+
+    #[test]
+    fn every_table_is_strict_and_every_commit_is_synced() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_to_write(&folder.path().join("store.db")).unwrap();
+        let loose = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND strict = 0
+                     AND name NOT LIKE 'sqlite_%'";
+        assert_eq!(db.query_row(loose, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+        let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!((pragma("synchronous"), pragma("foreign_keys")), (2, 1));
+    }
+
+    #[test]
+    fn a_wal_that_grew_while_somebody_read_shrinks_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let writer = open_to_write(&path).unwrap();
+        let wal_bytes = || std::fs::metadata(folder.path().join("store.db-wal")).unwrap().len();
+        let reader = open_to_read(&path).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM progress").unwrap();
+        let insert = "INSERT INTO quarantine (source, received_at_ns, reason, body)
+            VALUES ('', 0, '', zeroblob(1000000))";
+        for _ in 0..30 {
+            writer.execute(insert, []).unwrap();
+        }
+        assert!(wal_bytes() > u64::from(WAL_LIMIT_BYTES));
+        reader.execute_batch("COMMIT").unwrap();
+        writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+        writer.execute(insert, []).unwrap();
+        assert_eq!(wal_bytes(), u64::from(WAL_LIMIT_BYTES));
+    }
+
+    #[test]
+    fn a_damaged_store_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        drop(open_to_write(&path).unwrap());
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[100..2 * PAGE_BYTES as usize].fill(0xff);
+        std::fs::write(&path, bytes).unwrap();
+        let error = open_to_write(&path).unwrap_err().to_string();
+        assert!(error.contains(".recover") && error.contains("restore a backup"), "{error}");
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        drop(open_to_write(&path).unwrap());
+        let reader = open_to_read(&path).unwrap();
+        assert!(reader.execute("DELETE FROM event", []).is_err());
+    }
+}

@@ -1,0 +1,53 @@
+//! Sizes of the store's files, and the room that is left for them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+/// Sizes in bytes. 0 for a file that is not there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// The database file.
+    pub database: u64,
+    /// The write-ahead log.
+    pub wal: u64,
+    /// Room left on the file system for this user; `None`: the system does not say.
+    pub free: Option<u64>,
+}
+
+/// Less room than this is too little to go on for long: the WAL alone may take this much while somebody reads.
+pub const LITTLE_ROOM_BYTES: u64 = 512 * 1024 * 1024;
+
+impl Sizes {
+    /// Sizes of the store that a connection has open.
+    pub(in crate::store) fn of(db: &Connection) -> Self {
+        let Some(path) = db.path().map(Path::new) else { return Self::default() };
+        let mut wal = path.as_os_str().to_owned();
+        wal.push("-wal");
+        let bytes = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let free = rustix::fs::statvfs(path).ok().map(|room| room.f_bavail.saturating_mul(room.f_frsize));
+        Self { database: bytes(path), wal: bytes(&PathBuf::from(wal)), free }
+    }
+
+    /// The disk will soon be full.
+    pub fn is_nearly_full(&self) -> bool {
+        self.free.is_some_and(|free| free < LITTLE_ROOM_BYTES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_store_has_sizes_and_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Connection::open(folder.path().join("store.db")).unwrap();
+        db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
+        let sizes = Sizes::of(&db);
+        assert!(sizes.wal > 0 && sizes.free.is_some_and(|free| free > 0), "{sizes:?}");
+        assert!(!Sizes { free: Some(LITTLE_ROOM_BYTES), ..sizes }.is_nearly_full());
+        assert!(Sizes { free: Some(LITTLE_ROOM_BYTES - 1), ..sizes }.is_nearly_full());
+    }
+}

@@ -1,0 +1,85 @@
+//! The `event` table: every event once, found again by its source and its id.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::delivery::Delivery;
+use crate::domain::event::Heading;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::progress::{self, FOLDED_UP_TO, FORGOTTEN_UP_TO};
+use crate::store::engine::session::Session;
+
+/// Inserts an event. `None`: its source sent one with its id before.
+pub(in crate::store) fn insert(
+    session: &Session<'_>,
+    heading: &Heading,
+    delivery: &Delivery,
+) -> rusqlite::Result<Option<i64>> {
+    const SQL: &str = "INSERT INTO event
+        (source, event_id, event_type, occurred_at_ns, received_at_ns, delivery_id, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (source, event_id) DO NOTHING RETURNING id";
+    let parameters = params![
+        delivery.source.name.as_str(),
+        heading.id,
+        heading.event_type,
+        heading.occurred_at.as_nanos(),
+        delivery.received_at.as_nanos(),
+        delivery.id,
+        &*delivery.body,
+    ];
+    session.prepare(SQL)?.query_row(parameters, |row| row.get(0)).optional()
+}
+
+/// Counts another delivery of an event, if it says the same as the first. `false`: it does not.
+///
+/// Once the body is past its retention there is nothing to compare with, and the id alone decides.
+pub(in crate::store) fn count_duplicate(
+    session: &Session<'_>,
+    event_id: &str,
+    delivery: &Delivery,
+) -> rusqlite::Result<bool> {
+    const STORED: &str = "SELECT body FROM event WHERE source = ?1 AND event_id = ?2";
+    const COUNT: &str = "UPDATE event SET duplicates = duplicates + 1 WHERE source = ?1 AND event_id = ?2";
+    let key = [delivery.source.name.as_str(), event_id];
+    let stored: Option<Vec<u8>> =
+        session.prepare(STORED)?.query_row(key, |row| row.get(0)).optional()?.flatten();
+    let parse = delivery.source.parse;
+    let says_the_same = |stored: &[u8]| {
+        *stored == *delivery.body
+            || parse(stored).is_some_and(|first| parse(&delivery.body).is_some_and(|again| first == again))
+    };
+    if stored.is_some_and(|stored| !says_the_same(&stored)) {
+        return Ok(false);
+    }
+    session.execute(COUNT, key)?;
+    Ok(true)
+}
+
+/// Number of bodies that are removed at a time, so that nobody waits long for the writer.
+const FORGOTTEN_AT_A_TIME: i64 = 200;
+
+/// Removes bodies received before `before`, oldest first, and old quarantine. The events themselves stay.
+pub(in crate::store) fn forget_bodies(session: &Session<'_>, before: Timestamp) -> rusqlite::Result<usize> {
+    // In order of arrival, so the ones to look at begin where the forgotten ones end; and only folded ones, for
+    // the others are still needed.
+    const OLDEST: &str =
+        "SELECT id, received_at_ns FROM event WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+    const FORGET: &str = "UPDATE event SET body = NULL WHERE id = ?1";
+    const QUARANTINE: &str = "DELETE FROM quarantine WHERE received_at_ns < ?1";
+    let forgotten_up_to = progress::get(session.db(), FORGOTTEN_UP_TO)?;
+    let folded_up_to = progress::get(session.db(), FOLDED_UP_TO)?;
+    let oldest: Vec<(i64, i64)> = session
+        .prepare(OLDEST)?
+        .query_map([forgotten_up_to, folded_up_to, FORGOTTEN_AT_A_TIME], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    let old = oldest.iter().take_while(|(_, received_at_ns)| *received_at_ns < before.as_nanos());
+    let mut forgotten = 0;
+    for (id, _) in old {
+        session.execute(FORGET, [id])?;
+        progress::set(session.db(), FORGOTTEN_UP_TO, *id)?;
+        forgotten += 1;
+    }
+    session.execute(QUARANTINE, [before.as_nanos()])?;
+    Ok(forgotten)
+}

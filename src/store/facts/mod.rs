@@ -1,0 +1,8 @@
+//! Facts: events, deployments and bodies that were not understood, kept as they came.
+
+pub(super) mod delivery;
+pub(super) mod deployment;
+pub(super) mod event;
+pub(super) mod failure_key;
+pub(super) mod quarantine;
+pub(super) mod record;

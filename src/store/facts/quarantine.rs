@@ -1,0 +1,77 @@
+//! Quarantine: signed bodies that were not understood, or that contradict an event with the same id. A person can look
+//! at them, and have them read again by a newer version of the program.
+
+use bytes::Bytes;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::delivery::{Delivery, source};
+use super::record::{self, Recorded};
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::session::Session;
+
+/// Result of reading a body again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Retried {
+    /// It is an event, which was recorded so, and has left the quarantine.
+    Recorded(Recorded),
+    /// There is no such row.
+    NotFound,
+    /// It is still not understood, for this reason, and stays.
+    NotUnderstood(String),
+    /// An event with its id was seen before and says something else. It stays.
+    Contradicts,
+}
+
+impl Retried {
+    /// Result, for people.
+    pub fn says(&self) -> String {
+        match self {
+            Self::Recorded(Recorded::Accepted) => {
+                "it is an event now, and its failure follows from it".to_owned()
+            }
+            Self::Recorded(Recorded::Duplicate) => {
+                "the same event was there already; it has left the quarantine".to_owned()
+            }
+            Self::Recorded(_) => {
+                "it is an event about no incident; it is kept, and changes no failure".to_owned()
+            }
+            Self::NotFound => "there is no such row".to_owned(),
+            Self::NotUnderstood(reason) => format!("it is still not understood, and stays: {reason}"),
+            Self::Contradicts => "another event with the same id was kept before; it stays".to_owned(),
+        }
+    }
+}
+
+/// Has a body read again by its source. An event that is understood is recorded like a webhook, with the time at which it was received.
+pub(in crate::store) fn retry(session: &mut Session<'_>, id: i64) -> rusqlite::Result<Retried> {
+    const FIND: &str = "SELECT received_at_ns, delivery_id, body, source FROM quarantine WHERE id = ?1";
+    const REMOVE: &str = "DELETE FROM quarantine WHERE id = ?1";
+    const EXPLAIN: &str = "UPDATE quarantine SET reason = ?2 WHERE id = ?1";
+    let delivery = |columns: &Row<'_>| {
+        let body: Vec<u8> = columns.get(2)?;
+        Ok(Delivery {
+            source: source(session.settings.sources, columns, 3)?,
+            id: columns.get(1)?,
+            received_at: Timestamp::from_nanos(columns.get(0)?),
+            body: Bytes::from(body),
+            reservation: None,
+        })
+    };
+    let Some(delivery) = session.prepare(FIND)?.query_row([id], delivery).optional()? else {
+        return Ok(Retried::NotFound);
+    };
+    let heading = match (delivery.source.heading)(&delivery.body) {
+        Ok(heading) => heading,
+        Err(reason) => {
+            session.execute(EXPLAIN, params![id, reason])?;
+            return Ok(Retried::NotUnderstood(reason));
+        }
+    };
+    match record::keep(session, &heading, &delivery)? {
+        None => Ok(Retried::Contradicts),
+        Some(recorded) => {
+            session.execute(REMOVE, [id])?;
+            Ok(Retried::Recorded(recorded))
+        }
+    }
+}

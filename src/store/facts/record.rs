@@ -1,0 +1,112 @@
+//! A delivery on its way into the store: kept as an event, counted as a duplicate, or put in quarantine.
+
+use rusqlite::params;
+use std::time::Instant;
+
+use super::delivery::Delivery;
+use super::event;
+use super::failure_key::failure_key;
+use crate::domain::event::Heading;
+use crate::domain::id::FailureId;
+use crate::log_limit::LogLimit;
+use crate::store::engine::backlog::Unfolded;
+use crate::store::engine::session::Session;
+
+/// Result of recording a delivery. In each case the disk has it: its body, or one more duplicate in the count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// A new event about an incident.
+    Accepted,
+    /// The same, with a time that means never: it counts, and a copy is in quarantine for a person to look at.
+    AcceptedWithoutTime,
+    /// An event that was there before.
+    Duplicate,
+    /// A new event about no incident.
+    Ignored,
+    /// Not understood, or in contradiction to an event with the same id.
+    Quarantined,
+}
+
+impl Recorded {
+    /// The word for it in answers and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted | Self::AcceptedWithoutTime => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
+/// Reason why a copy of an event that counts is in quarantine.
+const TELLS_NEVER: &str =
+    "a time of the incident lies in the year 9999: the event counts as if it had none, and this is a copy";
+
+/// Keeps an event, counts a duplicate, or puts in quarantine what contradicts an event with the same id.
+pub(in crate::store) fn record(
+    session: &mut Session<'_>,
+    heading: &Heading,
+    delivery: &Delivery,
+) -> rusqlite::Result<Recorded> {
+    if let Some(recorded) = keep(session, heading, delivery)? {
+        if recorded == Recorded::Accepted && heading.tells_never {
+            quarantine(session, TELLS_NEVER, delivery)?;
+            return Ok(Recorded::AcceptedWithoutTime);
+        }
+        return Ok(recorded);
+    }
+    let reason = format!("event.id {} was seen before with other facts", heading.id);
+    quarantine(session, &reason, delivery)
+}
+
+/// Keeps an event and leaves it to be folded, or counts a duplicate. `None`: the first event with
+/// this id said something else. It stays, and nothing was done.
+pub(in crate::store) fn keep(
+    session: &mut Session<'_>,
+    heading: &Heading,
+    delivery: &Delivery,
+) -> rusqlite::Result<Option<Recorded>> {
+    let Some(row) = event::insert(session, heading, delivery)? else {
+        let is_duplicate = event::count_duplicate(session, &heading.id, delivery)?;
+        return Ok(is_duplicate.then_some(Recorded::Duplicate));
+    };
+    session.changes.kept = Some(row);
+    match &heading.incident {
+        Some(incident) => {
+            let failure_key = failure_key(&FailureId::of_incident(incident));
+            session.changes.fresh.push(Unfolded { failure_key, row });
+            Ok(Some(Recorded::Accepted))
+        }
+        None => Ok(Some(Recorded::Ignored)),
+    }
+}
+
+/// Keeps a signed body for a person to look at.
+pub(in crate::store) fn quarantine(
+    session: &mut Session<'_>,
+    reason: &str,
+    delivery: &Delivery,
+) -> rusqlite::Result<Recorded> {
+    const SQL: &str = "INSERT INTO quarantine (source, received_at_ns, delivery_id, reason, body)
+        VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id";
+    let (source, received_at_ns) = (delivery.source.name.as_str(), delivery.received_at.as_nanos());
+    let parameters = params![source, received_at_ns, delivery.id, reason, &*delivery.body];
+    let id = session.prepare(SQL)?.query_row(parameters, |row| row.get(0))?;
+    session.changes.quarantined.push((id, reason.to_owned()));
+    Ok(Recorded::Quarantined)
+}
+
+/// Says which bodies went to quarantine, once they are there and whoever sent them is answered.
+pub(in crate::store) fn tell_quarantined(quarantined: Vec<(i64, String)>, lines: &LogLimit) {
+    for (id, reason) in quarantined {
+        if let Some(held_back) = lines.pass(Instant::now()) {
+            tracing::warn!(
+                id,
+                reason,
+                held_back,
+                "a signed webhook was not understood and is in quarantine: `pagerduty-dora quarantine show {id}` prints it"
+            );
+        }
+    }
+}

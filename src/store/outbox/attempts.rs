@@ -1,0 +1,151 @@
+//! Recording what came of attempts.
+
+use rusqlite::params;
+
+use super::reconcile;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::session::Session;
+
+/// The answers to be tried again that say that nothing was taken: keys were wrong, there is nothing (yet) to change,
+/// too much at once. After a 503 of some proxy that is not certain.
+fn is_clear(status: u16) -> bool {
+    matches!(status, 300..=399 | 401 | 403 | 404 | 405 | 429)
+}
+
+/// A row is suspect from so many failed attempts on, while other rows are accepted.
+const SUSPECT_FROM_ATTEMPTS: u32 = 3;
+
+/// Number of a row's attempts that are kept; two days of an outage are six hundred.
+const MOST_ATTEMPTS_KEPT: i64 = 20;
+
+/// Result of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The backend has it.
+    Sent {
+        /// The answer; `None`: there was nothing to send.
+        status: Option<u16>,
+    },
+    /// To be tried again.
+    Retry {
+        /// Time of the next attempt.
+        due_at: Timestamp,
+        /// The answer, if there was one.
+        status: Option<u16>,
+        /// Error of the attempt.
+        error: String,
+    },
+    /// Never to be tried again, unless a person says so.
+    Dead {
+        /// The answer, if there was one.
+        status: Option<u16>,
+        /// Error of the attempt.
+        error: String,
+    },
+    /// Refused for reasons that are not its own: it was no attempt.
+    Released {
+        /// Time to look at it again.
+        due_at: Timestamp,
+        /// The answer, if there was one.
+        status: Option<u16>,
+        /// Error of the attempt.
+        error: String,
+    },
+}
+
+impl Outcome {
+    /// `true` if the backend itself answered the request, so that the request cannot arrive later: a proxy that
+    /// gave up on it may still pass it on.
+    fn is_answered(&self) -> bool {
+        match self {
+            Self::Retry { status, .. } => {
+                status.is_some_and(|status| (200..=501).contains(&status) && status != 408)
+            }
+            Self::Sent { .. } | Self::Dead { .. } | Self::Released { .. } => true,
+        }
+    }
+
+    /// `true` if the backend certainly has nothing of the last request.
+    fn is_clear_refusal(&self) -> bool {
+        match self {
+            Self::Sent { status } => status.is_none(),
+            Self::Retry { status, .. } => status.is_some_and(is_clear),
+            Self::Dead { .. } | Self::Released { .. } => true,
+        }
+    }
+}
+
+/// An attempt that ended.
+pub(in crate::store) struct Attempted {
+    /// The row.
+    pub(in crate::store) row: i64,
+    /// Result of the attempt.
+    pub(in crate::store) outcome: Outcome,
+    /// Number of the row's requests that the backend has.
+    pub(in crate::store) taken: u32,
+}
+
+/// Records what came of an attempt, and lets go of the row's claim.
+pub(in crate::store) fn record(
+    session: &mut Session<'_>,
+    Attempted { row, outcome, taken }: &Attempted,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    const REMEMBER: &str = "INSERT INTO attempt SELECT id, attempts, ?2, ?3, ?4 FROM outbox WHERE id = ?1
+        ON CONFLICT (outbox, number) DO UPDATE SET ended_at_ns = ?2, status = ?3, error = ?4";
+    const FORGET: &str = "DELETE FROM attempt WHERE outbox = ?1
+        AND number <= (SELECT attempts FROM outbox WHERE id = ?1) - ?2";
+    const RECORD: &str =
+        "UPDATE outbox SET state = ?2, due_at_ns = ?3, claimed_by = NULL, attempts = attempts - ?4,
+        refusals = refusals + ?4, last_status = coalesce(?5, last_status), last_error = ?6,
+        in_doubt = in_doubt - ?7, unknown = unknown - ?8, taken = max(taken, ?9) WHERE id = ?1";
+    let (state, due_at_ns, status, error) = match outcome {
+        Outcome::Sent { status } => ("sent", None, *status, None),
+        Outcome::Retry { due_at, status, error } | Outcome::Released { due_at, status, error } => {
+            ("pending", Some(due_at.as_nanos()), *status, Some(error))
+        }
+        Outcome::Dead { status, error } => ("dead", None, *status, Some(error)),
+    };
+    session.execute(REMEMBER, params![row, now.as_nanos(), status, error])?;
+    session.execute(FORGET, params![row, MOST_ATTEMPTS_KEPT])?;
+    let not_counted = matches!(outcome, Outcome::Released { .. });
+    let (not_in_doubt, is_answered) = (outcome.is_clear_refusal(), outcome.is_answered());
+    session.execute(
+        RECORD,
+        params![row, state, due_at_ns, not_counted, status, error, not_in_doubt, is_answered, taken],
+    )?;
+    judge(session, *row, outcome, now)?;
+    match outcome {
+        Outcome::Sent { status: Some(_) } => reconcile::accepted(session, *row, now),
+        Outcome::Dead { .. } => reconcile::given_up(session, *row, now),
+        _ => Ok(()),
+    }
+}
+
+/// Notes since when a row fails, and whether it is at fault itself: others of its backend were accepted since.
+fn judge(session: &Session<'_>, row: i64, outcome: &Outcome, now: Timestamp) -> rusqlite::Result<()> {
+    const WELL: &str =
+        "UPDATE outbox SET failing_since_ns = NULL, missing_since_ns = NULL, missing = 0, suspect = 0
+        WHERE id = ?1 AND (failing_since_ns IS NOT NULL OR suspect = 1)";
+    const MISSING: &str =
+        "UPDATE outbox SET missing_since_ns = coalesce(missing_since_ns, ?2), missing = missing + 1
+        WHERE id = ?1";
+    const NOT_MISSING: &str = "UPDATE outbox SET missing_since_ns = NULL, missing = 0
+        WHERE id = ?1 AND missing > 0";
+    const FAILS: &str = "UPDATE outbox SET failing_since_ns = coalesce(failing_since_ns, ?2),
+        suspect = attempts >= ?3 AND EXISTS (SELECT 1 FROM lane WHERE lane.backend = outbox.backend
+            AND lane.lane = outbox.lane AND lane.succeeded_at_ns >= coalesce(outbox.failing_since_ns, ?2 + 1))
+        WHERE id = ?1";
+    let (Outcome::Retry { status, .. } | Outcome::Released { status, .. }) = outcome else {
+        return session.execute(WELL, [row]).map(drop);
+    };
+    match status {
+        Some(404 | 405) => drop(session.execute(MISSING, params![row, now.as_nanos()])?),
+        Some(_) => drop(session.execute(NOT_MISSING, [row])?),
+        None => {}
+    }
+    if *status == Some(429) {
+        return Ok(());
+    }
+    session.execute(FAILS, params![row, now.as_nanos(), SUSPECT_FROM_ATTEMPTS]).map(drop)
+}

@@ -1,0 +1,182 @@
+//! Claiming: which rows of the outbox this process sends next.
+
+use rusqlite::{Row, params};
+
+use super::rows::{frozen, subject};
+use crate::domain::forwarding::{Frozen, Subject};
+use crate::domain::lane::Lane;
+use crate::domain::retry::{self, NotFound};
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::session::Session;
+
+/// A revision that this process may send now. Nobody else will, until what came of it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The outbox row.
+    pub row: i64,
+    /// Failure or deployment that the row is about.
+    pub subject: Subject,
+    /// Its revision.
+    pub revision: i64,
+    /// Number of earlier attempts.
+    pub attempts: u32,
+    /// Number of its requests that the backend has.
+    pub taken: u32,
+    /// Content to send.
+    pub frozen: Frozen,
+    /// Its last answers, where they were all 404 or 405.
+    pub not_found: NotFound,
+    /// Time of the first failure of its present run of failures; `None`: the last attempt did not fail, or there was
+    /// none.
+    pub failing_since: Option<Timestamp>,
+    /// `true` if it is a revision that the backend accepted before, and that is sent once more.
+    pub repeats: bool,
+}
+
+/// Rows to choose from those that are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Rows that are due longest; suspect ones only if no other is due.
+    All,
+    /// One that shows how the backend does: never a suspect row, or the row of the last probe, while another is due.
+    Probe {
+        /// `true`: the newest of the rows that have not failed, if there is one; else the row that is due longest.
+        newest: bool,
+        /// Row of the last probe that failed.
+        last: Option<i64>,
+    },
+}
+
+/// Rows that are due, and the time to ask again if nothing changes before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// Rows to send now.
+    pub rows: Vec<Claimed>,
+    /// Time at which the next row that waits is due.
+    pub next_due_at: Option<Timestamp>,
+}
+
+/// Rows of a lane that are due, none while an earlier revision of its failure, or deployment, is still to
+/// be sent.
+pub(in crate::store) fn claim(
+    session: &mut Session<'_>,
+    backend: &str,
+    lane: Lane,
+    (choice, limit): (Choice, usize),
+    now: Timestamp,
+) -> rusqlite::Result<Claim> {
+    const ATTEMPT: &str = "UPDATE outbox SET attempts = attempts + 1, in_doubt = in_doubt + 1,
+        unknown = unknown + 1, claimed_by = ?2 WHERE id = ?1";
+    const NEXT: &str =
+        "SELECT min(due_at_ns) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3";
+    clamp(session, backend, lane, now)?;
+    let mut rows: Vec<Claimed> = Vec::new();
+    for which in selections(choice) {
+        if rows.len() < limit {
+            for claimed in due(session, backend, lane, which, now, limit)? {
+                if !rows.iter().any(|known| known.row == claimed.row) {
+                    rows.push(claimed);
+                }
+            }
+        }
+    }
+    rows.truncate(limit);
+    for claimed in &rows {
+        // On the disk before it is sent: what may have reached the backend is never replaced in silence.
+        session.execute(ATTEMPT, [claimed.row, session.epoch])?;
+    }
+    let params = params![backend, lane.as_str(), now.as_nanos()];
+    let next: Option<i64> = session.prepare(NEXT)?.query_row(params, |row| row.get(0))?;
+    Ok(Claim { rows, next_due_at: next.map(Timestamp::from_nanos) })
+}
+
+/// A condition on rows, and their order.
+struct Which {
+    condition: &'static str,
+    order: &'static str,
+    /// A row that is left out.
+    but: Option<i64>,
+}
+
+/// Rows to choose from, the best ones first.
+fn selections(choice: Choice) -> Vec<Which> {
+    const LONGEST_DUE: &str = "o.due_at_ns, o.id";
+    const NEWEST: &str = "o.due_at_ns DESC, o.id DESC";
+    let which = |condition, order, but| Which { condition, order, but };
+    match choice {
+        Choice::All => {
+            vec![which("o.suspect = 0", LONGEST_DUE, None), which("o.suspect = 1", LONGEST_DUE, None)]
+        }
+        Choice::Probe { newest, last } => {
+            let newest = newest.then(|| which("o.suspect = 0 AND o.failing_since_ns IS NULL", NEWEST, last));
+            let others = [
+                which("o.suspect = 0", LONGEST_DUE, last),
+                which("o.suspect = 1", LONGEST_DUE, last),
+                which("TRUE", LONGEST_DUE, None),
+            ];
+            newest.into_iter().chain(others).collect()
+        }
+    }
+}
+
+/// Rows whose time has come and that nothing holds back.
+fn due(
+    session: &Session<'_>,
+    backend: &str,
+    lane: Lane,
+    Which { condition, order, but }: Which,
+    now: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<Vec<Claimed>> {
+    const DUE: &str =
+        "SELECT o.id, f.failure_id, o.revision, o.attempts, o.taken, o.action, o.body, d.deployment_id,
+            o.missing_since_ns, o.missing, o.failing_since_ns, o.repeats
+        FROM outbox o LEFT JOIN failure f ON f.id = o.failure LEFT JOIN deployment d ON d.id = o.deployment
+        WHERE o.backend = ?1 AND o.lane = ?2 AND o.due_at_ns <= ?3 AND (?5 IS NULL OR o.id <> ?5)
+        AND (o.claimed_by IS NULL OR o.claimed_by <> ?6)
+        AND NOT EXISTS (SELECT 1 FROM outbox earlier WHERE earlier.failure = o.failure
+            AND earlier.backend = o.backend AND earlier.state = 'pending'
+            AND (earlier.revision, earlier.id) < (o.revision, o.id))
+        AND NOT EXISTS (SELECT 1 FROM outbox earlier WHERE earlier.deployment = o.deployment
+            AND earlier.backend = o.backend AND earlier.state = 'pending'
+            AND (earlier.revision, earlier.id) < (o.revision, o.id))";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let parameters = params![backend, lane.as_str(), now.as_nanos(), limit, but, session.epoch];
+    session
+        .prepare(&format!("{DUE} AND {condition} ORDER BY {order} LIMIT ?4"))?
+        .query_map(parameters, |row| {
+            Ok(Claimed {
+                row: row.get(0)?,
+                subject: subject(row, 1, 7)?,
+                revision: row.get(2)?,
+                attempts: row.get(3)?,
+                taken: row.get(4)?,
+                frozen: frozen(row, 5)?,
+                not_found: NotFound { since: time(row, 8)?, times: row.get(9)? },
+                failing_since: time(row, 10)?,
+                repeats: row.get(11)?,
+            })
+        })?
+        .collect()
+}
+
+/// The time in this column.
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_nanos))
+}
+
+/// Has rows that are due farther ahead than any wait is long be due now: the clock was set back since.
+fn clamp(session: &Session<'_>, backend: &str, lane: Lane, now: Timestamp) -> rusqlite::Result<()> {
+    const LATEST: &str =
+        "SELECT max(due_at_ns) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns IS NOT NULL";
+    const CLAMP: &str =
+        "UPDATE outbox SET due_at_ns = ?3 WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?4";
+    let longest_wait = retry::LONGEST_WAIT.max(session.settings.policy.settle);
+    let horizon_ns = now.saturating_add(longest_wait).as_nanos();
+    let latest: Option<i64> =
+        session.prepare(LATEST)?.query_row(params![backend, lane.as_str()], |row| row.get(0))?;
+    if latest > Some(horizon_ns) {
+        session.execute(CLAMP, params![backend, lane.as_str(), now.as_nanos(), horizon_ns])?;
+    }
+    Ok(())
+}

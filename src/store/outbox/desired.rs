@@ -1,0 +1,127 @@
+//! What a backend should be told of a failure, of a deployment or of a mark, as they stand.
+
+use rusqlite::{Connection, params};
+
+use super::rows::{RowState, Told};
+use crate::domain::deployment::{Deployment, Deployments};
+use crate::domain::failure::{Evaluated, State};
+use crate::domain::forwarding::{Destination, Frozen, Telling, seen_through};
+use crate::domain::mark::{CausedFailure, FailedDeployment, RemediationKind};
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::json::unknown_word;
+use crate::store::facts::deployment::{load, of_row};
+
+/// What a backend should be told.
+pub(super) struct Desired {
+    /// The request that would make it right. `None`: it should know nothing of the subject, or there is no request for
+    /// that.
+    pub(super) request: Option<Frozen>,
+    /// Every request that says the same.
+    pub(super) same: Vec<Frozen>,
+}
+
+impl Desired {
+    /// The backend should know nothing.
+    pub(super) const NOTHING: Self = Self { request: None, same: Vec::new() };
+
+    /// `true` if a row says it.
+    pub(super) fn is_said_by(&self, told: &Told) -> bool {
+        self.request.is_some() && self.same.contains(&told.frozen)
+    }
+
+    /// `true` if a row says it, and its backend has it or will.
+    pub(super) fn stands_in(&self, told: &Told) -> bool {
+        matches!(told.state, RowState::Pending | RowState::Sent) && self.is_said_by(told)
+    }
+}
+
+/// Request for a failure. `newest`: the revision that was told last; its request may have its number in it.
+///
+/// `None`: it is not to be told yet.
+pub(super) fn of_failure(
+    destination: &dyn Destination,
+    evaluated: &Evaluated,
+    telling: Telling,
+    newest: Option<&Told>,
+) -> Option<Desired> {
+    let seen = seen_through(destination.filter(), evaluated);
+    if seen.failure.state != State::Completed && !telling.is_correction {
+        return (telling.revision > 1).then_some(Desired::NOTHING);
+    }
+    let same = newest.into_iter().flat_map(|told| {
+        [false, true].map(|is_correction| {
+            destination.freeze(&seen, Telling { revision: told.revision, is_correction })
+        })
+    });
+    Some(Desired { same: same.collect(), request: Some(destination.freeze(&seen, telling)) })
+}
+
+/// Request for a deployment.
+pub(super) fn of_deployment(
+    destination: &dyn Destination,
+    deployment: &Deployment,
+    telling: Telling,
+) -> Desired {
+    if destination.filter().passes_deployment(deployment) {
+        let frozen =
+            |is_correction| destination.freeze_deployment(deployment, Telling { revision: 0, is_correction });
+        let request = destination.freeze_deployment(deployment, telling);
+        let same = [frozen(false), frozen(true), request.clone()].into_iter().flatten();
+        return Desired { same: same.collect(), request };
+    }
+    let request = if telling.is_correction { destination.take_deployment_back(&deployment.id) } else { None };
+    Desired { same: request.clone().into_iter().collect(), request }
+}
+
+/// Outcome of a deployment, from the failures that it caused; all of them count. `None`: it did not fail.
+pub(super) fn failed(db: &Connection, deployment: i64) -> rusqlite::Result<Option<FailedDeployment>> {
+    const CAUSED: &str = "SELECT id, state, started_at_ns, finished_at_ns, remediation FROM failure
+        WHERE cause = ?1 AND state IN ('open', 'completed')";
+    let mut statement = db.prepare_cached(CAUSED)?;
+    let mut rows = statement.query([deployment])?;
+    let mut caused = Vec::new();
+    while let Some(row) = rows.next()? {
+        let finished_at: Option<i64> = match row.get_ref(1)?.as_str()? {
+            "open" => None,
+            "completed" => row.get(3)?,
+            other => return Err(unknown_word(1, other)),
+        };
+        let remediation: Option<i64> = row.get(4)?;
+        caused.push(CausedFailure {
+            key: row.get(0)?,
+            started_at: Timestamp::from_nanos(row.get(2)?),
+            finished_at: finished_at.map(Timestamp::from_nanos),
+            remediation: remediation.map(|row| of_row(db, row)).transpose()?.flatten(),
+        });
+    }
+    Ok(FailedDeployment::of(caused))
+}
+
+/// Kind of a remediation: tells if the deployment rolls back, as if every deployment were known.
+pub(in crate::store) fn remediation_kind(
+    db: &Connection,
+    deployment: &Deployment,
+) -> rusqlite::Result<RemediationKind> {
+    const BEFORE: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
+        AND (started_at_ns, deployment_id) < (?3, ?4) ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
+    const OF_VERSION: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2 AND version = ?5
+        AND (started_at_ns, deployment_id) < (?3, ?4) LIMIT 1";
+    const OF_COMMIT: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
+        AND commit_sha = lower(?5) AND version IS NULL AND (started_at_ns, deployment_id) < (?3, ?4) LIMIT 1";
+    let Deployment { service, env, version, commit_sha, .. } = deployment;
+    let Some(before) =
+        load(db, BEFORE, params![service, env, deployment.started_at.as_nanos(), deployment.id.as_str()])?
+            .pop()
+    else {
+        return Ok(RemediationKind::Rollforward);
+    };
+    let key = (before.started_at.as_nanos(), before.id.as_str().to_owned());
+    let same = match (version, commit_sha) {
+        (Some(version), _) => load(db, OF_VERSION, params![service, env, key.0, key.1, version])?,
+        (None, Some(commit_sha)) => load(db, OF_COMMIT, params![service, env, key.0, key.1, commit_sha])?,
+        (None, None) => Vec::new(),
+    };
+    let known = [deployment.clone(), before].into_iter().chain(same).collect();
+    let is_rollback = Deployments::new(known).is_rollback(deployment);
+    Ok(if is_rollback { RemediationKind::Rollback } else { RemediationKind::Rollforward })
+}

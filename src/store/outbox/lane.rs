@@ -1,0 +1,122 @@
+//! Health of each lane of a backend, as it is kept.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use crate::domain::lane::{BackendState, Lane, LaneHealth};
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::json::unknown_word;
+use crate::store::engine::session::Session;
+
+const COLUMNS: &str =
+    "condition, since_ns, not_before_ns, failed_probes, answered_at_ns, status, error, succeeded_at_ns";
+
+pub(in crate::store) fn health(row: &Row<'_>, first: usize) -> rusqlite::Result<LaneHealth> {
+    let time =
+        |index: usize| row.get::<_, Option<i64>>(first + index).map(|ns| ns.map(Timestamp::from_nanos));
+    let word = row.get_ref(first)?.as_str()?;
+    Ok(LaneHealth {
+        state: BackendState::parse(word).ok_or_else(|| unknown_word(first, word))?,
+        since: time(1)?,
+        not_before: time(2)?,
+        failed_probes: row.get(first + 3)?,
+        answered_at: time(4)?,
+        status: row.get(first + 5)?,
+        error: row.get(first + 6)?,
+        succeeded_at: time(7)?,
+    })
+}
+
+pub(in crate::store) fn lane(row: &Row<'_>, column: usize) -> rusqlite::Result<Lane> {
+    let word = row.get_ref(column)?.as_str()?;
+    Lane::parse(word).ok_or_else(|| unknown_word(column, word))
+}
+
+/// Health of a lane, as an earlier process left it.
+pub(in crate::store) fn load(
+    session: &Session<'_>,
+    backend: &str,
+    lane: Lane,
+) -> rusqlite::Result<LaneHealth> {
+    let sql = format!("SELECT {COLUMNS} FROM lane WHERE backend = ?1 AND lane = ?2");
+    let found =
+        session.prepare(&sql)?.query_row(params![backend, lane.as_str()], |row| health(row, 0)).optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Keeps what is known of a lane.
+pub(in crate::store) fn save(
+    session: &Session<'_>,
+    backend: &str,
+    lane: Lane,
+    health: &LaneHealth,
+) -> rusqlite::Result<()> {
+    const SQL: &str = "INSERT INTO lane VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+        ON CONFLICT (backend, lane) DO UPDATE SET condition = ?3, since_ns = ?4, not_before_ns = ?5,
+        failed_probes = ?6, answered_at_ns = ?7, status = ?8, error = ?9, succeeded_at_ns = ?10";
+    let ns = |time: Option<Timestamp>| time.map(Timestamp::as_nanos);
+    let LaneHealth { state, since, not_before, failed_probes, answered_at, status, error, succeeded_at } =
+        health;
+    session
+        .execute(
+            SQL,
+            params![
+                backend,
+                lane.as_str(),
+                state.as_str(),
+                ns(*since),
+                ns(*not_before),
+                failed_probes,
+                ns(*answered_at),
+                status,
+                error,
+                ns(*succeeded_at)
+            ],
+        )
+        .map(drop)
+}
+
+/// Has the next probe of a backend go out at once.
+pub(in crate::store) fn hurry(
+    session: &mut Session<'_>,
+    backend: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    const SQL: &str = "UPDATE lane SET not_before_ns = ?2 WHERE backend = ?1 AND not_before_ns > ?2";
+    session.execute(SQL, params![backend, now.as_nanos()])?;
+    session.changes.hurried.insert(backend.to_owned());
+    Ok(())
+}
+
+/// Has the rows of a lane that wait because attempts failed be due now, and returns their number: the backend answers again. Rows that were not
+/// attempted wait for a reason of their own, and so do suspect ones, but for a person's wish.
+pub(in crate::store) fn release(
+    session: &mut Session<'_>,
+    backend: &str,
+    (lane, also_suspect): (Lane, bool),
+    now: Timestamp,
+) -> rusqlite::Result<usize> {
+    const SQL: &str = "UPDATE outbox SET due_at_ns = ?3
+        WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3 AND attempts + refusals > 0 AND suspect <= ?4";
+    let released = session.execute(SQL, params![backend, lane.as_str(), now.as_nanos(), also_suspect])?;
+    session.changes.outbox_changed |= released > 0;
+    Ok(released)
+}
+
+/// The number of rows that are due in a lane, and wait for a probe.
+pub(in crate::store) fn held_back(
+    session: &Session<'_>,
+    backend: &str,
+    lane: Lane,
+    now: Timestamp,
+) -> rusqlite::Result<u32> {
+    const SQL: &str = "SELECT count(*) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns <= ?3
+        AND EXISTS (SELECT 1 FROM lane WHERE lane.backend = ?1 AND lane.lane = ?2 AND not_before_ns IS NOT NULL)";
+    session.prepare(SQL)?.query_row(params![backend, lane.as_str(), now.as_nanos()], |row| row.get(0))
+}
+
+/// The number of rows that wait in a lane.
+pub(in crate::store) fn waiting(session: &Session<'_>, backend: &str, lane: Lane) -> rusqlite::Result<i64> {
+    const SQL: &str =
+        "SELECT count(*) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns IS NOT NULL";
+    session.prepare(SQL)?.query_row(params![backend, lane.as_str()], |row| row.get(0))
+}

@@ -1,0 +1,179 @@
+//! Orders of people for rows of the outbox.
+
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+
+use super::lane;
+use super::reconcile;
+use super::rows::{RowState, row_state};
+use crate::domain::lane::Lane;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::json::unknown_word;
+use crate::store::engine::session::Session;
+
+/// Rows that one transaction changes: webhooks wait no longer than that takes.
+const AT_A_TIME: i64 = 1_000;
+
+/// Order for a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Try it again, now.
+    Retry,
+    /// Give it up.
+    Discard,
+}
+
+/// Result of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obeyed {
+    /// It is done.
+    Done,
+    /// There is no such row.
+    NotFound,
+    /// It has been sent, superseded or discarded.
+    Settled(RowState),
+    /// A newer revision for the same backend has taken its place.
+    Outdated,
+    /// It is being sent just now.
+    UnderWay,
+}
+
+impl Order {
+    /// The word for it in routes and commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Discard => "discard",
+        }
+    }
+}
+
+impl Obeyed {
+    /// Result of an order, for people.
+    pub const fn says(self, order: Order) -> &'static str {
+        match (self, order) {
+            (Self::Done, Order::Retry) => "it is tried again now",
+            (Self::Done, Order::Discard) => "it is given up",
+            (Self::NotFound, _) => "there is no such row",
+            (Self::Settled(RowState::Superseded), _) => "a newer revision has superseded it",
+            (Self::Settled(RowState::Discarded), _) => "it was given up before",
+            (Self::Settled(_), _) => "the backend has it already",
+            (Self::Outdated, _) => "a newer revision exists; retry that one",
+            (Self::UnderWay, _) => "it is being sent just now",
+        }
+    }
+}
+
+/// Does with a row what a person wants.
+pub(in crate::store) fn obey(
+    session: &mut Session<'_>,
+    row: i64,
+    order: Order,
+    now: Timestamp,
+) -> rusqlite::Result<Obeyed> {
+    // A deployment's forwarding says nothing of its mark, nor the other way round.
+    const FIND: &str = "SELECT backend, state, EXISTS (SELECT 1 FROM outbox newer
+            WHERE (newer.failure = o.failure OR newer.deployment = o.deployment) AND newer.topic = o.topic
+            AND newer.backend = o.backend AND newer.revision > o.revision), claimed_by
+        FROM outbox o WHERE id = ?1";
+    const DISCARD: &str =
+        "UPDATE outbox SET state = 'discarded', due_at_ns = NULL, suspect = 0 WHERE id = ?1";
+    const RETRY: &str =
+        "UPDATE outbox SET state = 'pending', due_at_ns = ?2, missing_since_ns = NULL, missing = 0
+        WHERE id = ?1";
+    let found = session.prepare(FIND)?.query_row([row], |columns| {
+        Ok((columns.get(0)?, row_state(columns, 1)?, columns.get(2)?, columns.get(3)?))
+    });
+    let Some((backend, state, has_newer, claimed_by)): Option<(String, RowState, bool, Option<i64>)> =
+        found.optional()?
+    else {
+        return Ok(Obeyed::NotFound);
+    };
+    match (state, order) {
+        _ if claimed_by == Some(session.epoch) => return Ok(Obeyed::UnderWay),
+        (RowState::Pending | RowState::Dead, Order::Discard) => {
+            session.execute(DISCARD, [row])?;
+            reconcile::given_up(session, row, now)?;
+        }
+        // A newer revision says everything: an older one sent after it would undo it.
+        (RowState::Dead, Order::Retry) if has_newer => return Ok(Obeyed::Outdated),
+        (RowState::Pending | RowState::Dead, Order::Retry) => {
+            session.execute(RETRY, params![row, now.as_nanos()])?;
+            lane::hurry(session, &backend, now)?;
+        }
+        (settled, _) => return Ok(Obeyed::Settled(settled)),
+    }
+    session.changes.outbox_changed = true;
+    Ok(Obeyed::Done)
+}
+
+/// Result of an order for all dead rows, or for a part of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    /// Rows for which it is done.
+    pub done: u64,
+    /// Rows that stay dead, because a newer revision says it all.
+    pub outdated: u64,
+    /// Rows that were not dead, and waited because the backend did not take them: they are tried now.
+    pub waiting: u64,
+}
+
+impl std::ops::AddAssign for Total {
+    fn add_assign(&mut self, part: Self) {
+        self.done += part.done;
+        self.outdated += part.outdated;
+        self.waiting += part.waiting;
+    }
+}
+
+/// Progress of an order for all dead rows: the backend and the id of the last row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct After(String, i64);
+
+/// Does with the next dead rows what a person wants. Returns how many there were, and how far that went; `None`: there
+/// are no more.
+pub(in crate::store) fn obey_some(
+    session: &mut Session<'_>,
+    backend: Option<&str>,
+    order: Order,
+    After(last_backend, last_id): &After,
+    now: Timestamp,
+) -> rusqlite::Result<(Total, Option<After>)> {
+    // In the order of the index of dead rows, which are few among all.
+    const DEAD: &str = "SELECT backend, id FROM outbox WHERE state = 'dead' AND (backend, id) > (?1, ?2)
+        AND (?3 IS NULL OR backend = ?3) ORDER BY backend, id LIMIT ?4";
+    let mut statement = session.prepare(DEAD)?;
+    let rows = statement.query_map(params![last_backend, last_id, backend, AT_A_TIME], |row| {
+        Ok(After(row.get(0)?, row.get(1)?))
+    })?;
+    let rows: Vec<After> = rows.collect::<Result<_, _>>()?;
+    let mut total = Total::default();
+    for After(_, row) in &rows {
+        match obey(session, *row, order, now)? {
+            Obeyed::Done => total.done += 1,
+            _ => total.outdated += 1,
+        }
+    }
+    Ok((total, rows.last().cloned()))
+}
+
+/// Has the waiting rows of a backend, or of all, tried again at once: those that wait because the backend did not take
+/// them, or others before them. Returns their number.
+pub(in crate::store) fn hurry_all(
+    session: &mut Session<'_>,
+    backend: Option<&str>,
+    now: Timestamp,
+) -> rusqlite::Result<Total> {
+    const LANES: &str = "SELECT backend, lane FROM lane WHERE ?1 IS NULL OR backend = ?1";
+    let mut statement = session.prepare(LANES)?;
+    let lanes: Vec<(String, String)> =
+        statement.query_map([backend], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let mut waiting = 0;
+    for (backend, word) in lanes {
+        let lane = Lane::parse(&word).ok_or_else(|| unknown_word(1, &word))?;
+        let released = lane::release(session, &backend, (lane, true), now)?;
+        waiting += u64::from(lane::held_back(session, &backend, lane, now)?).max(released as u64);
+        lane::hurry(session, &backend, now)?;
+    }
+    Ok(Total { waiting, ..Total::default() })
+}

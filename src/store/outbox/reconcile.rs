@@ -1,0 +1,283 @@
+//! Reconciling: what a backend should be told is compared with what it was told, and the difference is put into the
+//! outbox. It is the same for failures, deployments and marks, and does not ask why something changed.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::desired::{Desired, failed, of_deployment, of_failure, remediation_kind};
+use super::rows::{Request, Revisions, RowState, Told, Topic, destination};
+use crate::domain::deployment::Deployment;
+use crate::domain::failure::{Evaluated, State};
+use crate::domain::forwarding::{Action, Destination, Telling};
+use crate::domain::mark::{FailedDeployment, Mark, Remediation};
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::session::{Session, TouchedFailure};
+use crate::store::facts::deployment::of_row;
+
+/// Wait before the newest revision is sent once more. Requests that come later than that are not known of.
+const REPEAT_AFTER: std::time::Duration = std::time::Duration::from_secs(90);
+
+/// Reconciles everything that a transaction has touched with every backend. At its end, so that nobody is told of what
+/// was true in the middle of it only.
+pub(in crate::store) fn all(session: &mut Session<'_>) -> rusqlite::Result<()> {
+    for (row, touched) in std::mem::take(&mut session.changes.failures) {
+        failure(session, row, &touched)?;
+    }
+    for (row, touched) in std::mem::take(&mut session.changes.deployments) {
+        for destination in takers(session, |destination| destination.takes_deployments()) {
+            deployment(session, destination, row, &touched.deployment, touched.now)?;
+        }
+    }
+    let marks: BTreeMap<i64, Timestamp> = std::mem::take(&mut session.changes.marks);
+    marks.into_iter().try_for_each(|(row, now)| mark(session, row, now))
+}
+
+/// The backends that a condition holds for.
+fn takers<'a>(session: &Session<'a>, takes: fn(&dyn Destination) -> bool) -> Vec<&'a dyn Destination> {
+    let all = session.settings.destinations.iter().map(|destination| &**destination);
+    all.filter(|destination| takes(*destination)).collect()
+}
+
+/// Makes the rows for one backend say what it should be told. Returns whether there is a new one, which has the number
+/// `revision`.
+///
+/// What was never tried is replaced. Where that leaves a row that says it already, nothing is added.
+fn reconcile(
+    session: &mut Session<'_>,
+    destination: &dyn Destination,
+    revisions: Revisions<'_>,
+    desired: Desired,
+    (revision, due_at, now): (i64, Timestamp, Timestamp),
+) -> rusqlite::Result<bool> {
+    let newest = revisions.newest(session)?;
+    if newest.is_some_and(|told| desired.is_said_by(&told)) {
+        return Ok(false);
+    }
+    let replaced = revisions.supersede(session, desired.request.is_none())?;
+    if replaced > 0 && revisions.newest(session)?.is_some_and(|told| desired.stands_in(&told)) {
+        return Ok(false);
+    }
+    let Some(frozen) = desired.request else { return Ok(false) };
+    let request = Request { revision, repeats: false, due_at, frozen };
+    revisions.put(session, destination, &request, now)?;
+    Ok(true)
+}
+
+fn failure(session: &mut Session<'_>, row: i64, touched: &TouchedFailure) -> rusqlite::Result<()> {
+    const NUMBER: &str = "UPDATE failure SET revision = ?2 WHERE id = ?1";
+    let TouchedFailure { evaluated: Some(evaluated), revision, now } = touched else { return Ok(()) };
+    let is_completed = evaluated.failure.state == State::Completed;
+    if *revision == 0 && !is_completed {
+        return Ok(());
+    }
+    let end = evaluated.failure.finished_at.filter(|_| is_completed);
+    let due_at = session.settings.policy.told_at(end, *now);
+    let mut is_new = false;
+    for destination in takers(session, |_| true) {
+        let revisions = Revisions { topic: Topic::Failure, subject: row, backend: destination.name() };
+        let newest = if *revision > 0 { revisions.newest(session)? } else { None };
+        let is_correction = *revision > 0 && revisions.known(session)?.is_some();
+        let telling = Telling { revision: revision + 1, is_correction };
+        let linked = linked(session, destination, row, evaluated)?;
+        let evaluated = linked.as_ref().unwrap_or(evaluated);
+        if let Some(desired) = of_failure(destination, evaluated, telling, newest.as_ref()) {
+            is_new |= reconcile(session, destination, revisions, desired, (revision + 1, due_at, *now))?;
+        }
+    }
+    if is_new {
+        session.execute(NUMBER, params![row, revision + 1])?;
+    }
+    Ok(())
+}
+
+/// A failure with the deployment that caused it, for a backend that is told of that.
+fn linked(
+    session: &Session<'_>,
+    destination: &dyn Destination,
+    row: i64,
+    evaluated: &Evaluated,
+) -> rusqlite::Result<Option<Evaluated>> {
+    const CAUSE: &str =
+        "SELECT deployment_id FROM failure f JOIN deployment d ON d.id = f.cause WHERE f.id = ?1";
+    if !destination.shows_links() {
+        return Ok(None);
+    }
+    let mut evaluated = evaluated.clone();
+    evaluated.failure.deployment =
+        session.prepare(CAUSE)?.query_row([row], |columns| columns.get(0)).optional()?;
+    Ok(Some(evaluated))
+}
+
+fn deployment(
+    session: &mut Session<'_>,
+    destination: &dyn Destination,
+    row: i64,
+    deployment: &Deployment,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let revisions = Revisions { topic: Topic::Deployment, subject: row, backend: destination.name() };
+    let (is_correction, revision) = (revisions.known(session)?.is_some(), revisions.next(session)?);
+    let desired = of_deployment(destination, deployment, Telling { revision, is_correction });
+    reconcile(session, destination, revisions, desired, (revision, now, now)).map(drop)
+}
+
+fn mark(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
+    let takers = takers(session, |destination| destination.takes_marks());
+    if takers.is_empty() {
+        return Ok(());
+    }
+    let Some(deployment) = of_row(session.db(), row)? else { return Ok(()) };
+    let failed = failed(session.db(), row)?;
+    let due_at = session.settings.policy.told_at(failed.as_ref().and_then(|failed| failed.ended_at), now);
+    let mark = failed.map(|failed| to_mark(session, failed)).transpose()?;
+    for destination in takers {
+        // A mark is about the deployment, so the deployment's services, team and env decide whose business it is.
+        let passes = destination.filter().passes_deployment(&deployment);
+        let mark = mark.as_ref().filter(|_| passes);
+        mark_at(session, destination, (row, &deployment, mark), (due_at, now))?;
+    }
+    Ok(())
+}
+
+fn to_mark(session: &Session<'_>, failed: FailedDeployment) -> rusqlite::Result<Mark> {
+    let remediation = failed.remediation.map(|deployment| {
+        let kind = remediation_kind(session.db(), &deployment)?;
+        Ok::<_, rusqlite::Error>(Remediation { kind, deployment: deployment.id })
+    });
+    Ok(Mark { remediation: remediation.transpose()? })
+}
+
+/// Has a backend mark a deployment, or take its mark back, where that is not what it was told.
+fn mark_at(
+    session: &mut Session<'_>,
+    destination: &dyn Destination,
+    (row, made, mark): (i64, &Deployment, Option<&Mark>),
+    (due_at, now): (Timestamp, Timestamp),
+) -> rusqlite::Result<()> {
+    let Some(wanted) = destination.freeze_mark(&made.id, mark) else { return Ok(()) };
+    let deployments = Revisions { topic: Topic::Deployment, subject: row, backend: destination.name() };
+    let marks = Revisions { topic: Topic::Mark, ..deployments };
+    let (newest, told) = (marks.newest(session)?, deployments.newest(session)?);
+    let mut desired = Desired { same: vec![wanted.clone()], request: Some(wanted) };
+    if mark.is_some() {
+        // A deployment that is told whole again may lose its mark by that.
+        let is_older = |mark: &Told| told.as_ref().is_some_and(|told| told.revision > mark.revision);
+        if newest.as_ref().is_some_and(is_older) {
+            desired.same.clear();
+        }
+        let is_said = newest.as_ref().is_some_and(|newest| desired.is_said_by(newest));
+        if !is_said && told.is_none() && destination.takes_deployments() {
+            // The backend was not told of deployments when this one was saved, and cannot mark what it does not know.
+            deployment(session, destination, row, made, now)?;
+        }
+    } else {
+        if newest.is_none_or(|newest| newest.frozen.action == Action::Unmark) {
+            return Ok(());
+        }
+        // Only a mark that was set from here is taken back, and only from a deployment that is still there.
+        let is_deleted = told.is_some_and(|told| told.frozen.action == Action::Delete);
+        let is_marked = marks.known(session)?.is_some_and(|known| known.frozen.action == Action::Mark);
+        if is_deleted || !is_marked {
+            desired = Desired::NOTHING;
+        }
+    }
+    let revision = marks.next(session)?;
+    reconcile(session, destination, marks, desired, (revision, due_at, now)).map(drop)
+}
+
+/// So many deployments in one transaction, so that nobody waits long for the writer.
+const AT_A_TIME: u32 = 200;
+
+/// Looks again at some of the marks that a backend knows, after this deployment, where it is told of marks since this
+/// start: they may have changed meanwhile. Marks that it does not know are past. Returns the last deployment; `None`:
+/// these were all.
+pub(in crate::store) fn known_marks(
+    session: &mut Session<'_>,
+    backend: &str,
+    after: i64,
+    now: Timestamp,
+) -> rusqlite::Result<Option<i64>> {
+    const IS_DONE: &str = "SELECT EXISTS (SELECT 1 FROM marked_backend WHERE backend = ?1)";
+    const KNOWN: &str = "SELECT DISTINCT deployment FROM outbox WHERE backend = ?1 AND topic = 'mark'
+        AND state <> 'superseded' AND deployment > ?2 ORDER BY deployment LIMIT ?3";
+    const DONE: &str = "INSERT INTO marked_backend VALUES (?1) ON CONFLICT DO NOTHING";
+    if session.prepare(IS_DONE)?.query_row([backend], |row| row.get(0))? {
+        return Ok(None);
+    }
+    let mut statement = session.prepare(KNOWN)?;
+    let known = statement.query_map(params![backend, after, AT_A_TIME], |row| row.get(0))?;
+    let known: Vec<i64> = known.collect::<Result<_, _>>()?;
+    for deployment in &known {
+        session.changes.touch_mark(Some(*deployment), now);
+    }
+    if known.is_empty() {
+        session.execute(DONE, [backend])?;
+    }
+    Ok(known.last().copied())
+}
+
+/// Forgets that the marks of backends are up to date which are not told of marks now.
+pub(in crate::store) fn forget_unmarked(session: &Session<'_>) -> rusqlite::Result<()> {
+    const ALL: &str = "SELECT backend FROM marked_backend";
+    const FORGET: &str = "DELETE FROM marked_backend WHERE backend = ?1";
+    let mut statement = session.prepare(ALL)?;
+    let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for name in names {
+        if !destination(session, &name).is_some_and(Destination::takes_marks) {
+            session.execute(FORGET, [name])?;
+        }
+    }
+    Ok(())
+}
+
+/// Goes on after a backend accepted a row: where an older revision may still be on its way, the newest is sent once more
+/// a while later. A request that timed out here may sit in some proxy, and a backend that replaces whole records would
+/// hold the older state for ever.
+pub(super) fn accepted(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
+    let Some((topic, subject, backend, repeats)) = place(session, row)? else { return Ok(()) };
+    let revisions = Revisions { topic, subject, backend: &backend };
+    if repeats && let Some(newest) = revisions.newest_live(session)? {
+        // By now, what was on its way has arrived.
+        revisions.end_doubt(session, &newest)?;
+    }
+    repeat(session, revisions, now)
+}
+
+/// Goes on after a row was given up, by its backend or by a person: an older revision is the newest one now.
+pub(super) fn given_up(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
+    match place(session, row)? {
+        // Not sent once more again and again.
+        Some((.., true)) | None => Ok(()),
+        Some((topic, subject, backend, false)) => {
+            repeat(session, Revisions { topic, subject, backend: &backend }, now)
+        }
+    }
+}
+
+/// Subject and backend of a row, and whether it sends its revision once more.
+fn place(session: &Session<'_>, row: i64) -> rusqlite::Result<Option<(Topic, i64, String, bool)>> {
+    const SQL: &str =
+        "SELECT topic, coalesce(failure, deployment), backend, repeats FROM outbox WHERE id = ?1";
+    let place = |columns: &rusqlite::Row<'_>| {
+        Ok((Topic::of(columns, 0)?, columns.get(1)?, columns.get(2)?, columns.get(3)?))
+    };
+    session.prepare(SQL)?.query_row([row], place).optional()
+}
+
+/// Has the newest revision sent once more if an older one is in doubt.
+fn repeat(session: &mut Session<'_>, revisions: Revisions<'_>, now: Timestamp) -> rusqlite::Result<()> {
+    let Some(destination) = destination(session, revisions.backend) else { return Ok(()) };
+    let Some(newest) = revisions.newest_live(session)? else { return Ok(()) };
+    if newest.state == RowState::Sent
+        && !newest.repeats
+        && destination.replaces_whole()
+        && revisions.is_in_doubt(session, &newest)?
+    {
+        let Told { revision, frozen, .. } = newest;
+        let due_at = now.saturating_add(REPEAT_AFTER);
+        let request = Request { revision, repeats: true, due_at, frozen };
+        revisions.put(session, destination, &request, now)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! The `outbox` table: revisions of failures, of deployments and of their marks, each for one backend.
+
+use rusqlite::{OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::forwarding::{Action, Destination, Frozen, Subject};
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::json::unknown_word;
+use crate::store::engine::session::Session;
+
+/// State of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowState {
+    /// To be sent.
+    Pending,
+    /// The backend has it.
+    Sent,
+    /// The backend will not take it.
+    Dead,
+    /// A newer revision replaced it. The backend has nothing of it: it was never attempted, or every attempt was clearly
+    /// refused (with a 429, for example).
+    Superseded,
+    /// A person gave it up.
+    Discarded,
+}
+
+impl RowState {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Sent, Self::Dead, Self::Superseded, Self::Discarded];
+
+    /// The word for it in JSON, tables and the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+            Self::Dead => "dead",
+            Self::Superseded => "superseded",
+            Self::Discarded => "discarded",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// What a row tells a backend of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Topic {
+    /// A failure.
+    Failure,
+    /// A deployment.
+    Deployment,
+    /// A deployment's mark, which says that it failed.
+    Mark,
+}
+
+impl Topic {
+    /// The word for it in the store.
+    pub(in crate::store) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failure => "failure",
+            Self::Deployment => "deployment",
+            Self::Mark => "mark",
+        }
+    }
+
+    /// The topic in this column.
+    pub(super) fn of(row: &Row<'_>, column: usize) -> rusqlite::Result<Self> {
+        let word = row.get_ref(column)?.as_str()?;
+        [Self::Failure, Self::Deployment, Self::Mark]
+            .into_iter()
+            .find(|topic| topic.as_str() == word)
+            .ok_or_else(|| unknown_word(column, word))
+    }
+}
+
+/// All revisions of one failure, of one deployment or of one mark, for one backend.
+#[derive(Clone, Copy)]
+pub(super) struct Revisions<'a> {
+    pub(super) topic: Topic,
+    /// The row of the failure or the deployment.
+    pub(super) subject: i64,
+    pub(super) backend: &'a str,
+}
+
+/// A row of the outbox.
+pub(super) struct Told {
+    pub(super) revision: i64,
+    pub(super) state: RowState,
+    /// `true` if it sends its revision once more.
+    pub(super) repeats: bool,
+    pub(super) frozen: Frozen,
+}
+
+/// A row to be put into the outbox.
+pub(super) struct Request {
+    pub(super) revision: i64,
+    /// `true` if it sends a revision once more.
+    pub(super) repeats: bool,
+    pub(super) due_at: Timestamp,
+    pub(super) frozen: Frozen,
+}
+
+impl Revisions<'_> {
+    /// The newest row that no other has superseded.
+    pub(super) fn newest(self, session: &Session<'_>) -> rusqlite::Result<Option<Told>> {
+        self.find(session, "state <> 'superseded'")
+    }
+
+    /// The newest row that waits to be sent, or was accepted.
+    pub(super) fn newest_live(self, session: &Session<'_>) -> rusqlite::Result<Option<Told>> {
+        self.find(session, "state IN ('pending', 'sent')")
+    }
+
+    /// The newest row that the backend may know: at least one attempt was not clearly refused.
+    pub(super) fn known(self, session: &Session<'_>) -> rusqlite::Result<Option<Told>> {
+        self.find(session, "(in_doubt > 0 OR taken > 0)")
+    }
+
+    fn find(self, session: &Session<'_>, condition: &str) -> rusqlite::Result<Option<Told>> {
+        let sql = format!(
+            "SELECT id, revision, state, repeats, action, body FROM outbox
+            WHERE {} = ?1 AND backend = ?2 AND topic = ?3 AND {condition} ORDER BY revision DESC, id DESC LIMIT 1",
+            self.column()
+        );
+        session
+            .prepare(&sql)?
+            .query_row(params![self.subject, self.backend, self.topic.as_str()], |row| {
+                Ok(Told {
+                    revision: row.get(1)?,
+                    state: row_state(row, 2)?,
+                    repeats: row.get(3)?,
+                    frozen: frozen(row, 4)?,
+                })
+            })
+            .optional()
+    }
+
+    /// Takes back what waits and the backend cannot know, but for a row under way; `also_dead`: and what it refused for
+    /// good, so that nobody revives it. Returns the number of rows.
+    pub(super) fn supersede(self, session: &Session<'_>, also_dead: bool) -> rusqlite::Result<usize> {
+        let sql = format!(
+            "UPDATE outbox SET state = 'superseded', due_at_ns = NULL
+            WHERE {} = ?1 AND backend = ?2 AND topic = ?3 AND in_doubt = 0 AND taken = 0
+            AND (state = 'pending' OR (state = 'dead' AND ?4)) AND (claimed_by IS NULL OR claimed_by <> ?5)",
+            self.column()
+        );
+        let Self { topic, subject, backend } = self;
+        session.execute(&sql, params![subject, backend, topic.as_str(), also_dead, session.epoch])
+    }
+
+    /// `true` if an older revision than this has an attempt without a clear answer, which may arrive late and undo it.
+    /// A deployment that is told whole may lose its mark; a mark says nothing about its deployment.
+    pub(super) fn is_in_doubt(self, session: &Session<'_>, newest: &Told) -> rusqlite::Result<bool> {
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM outbox WHERE {})", self.older_in_doubt());
+        session.prepare(&sql)?.query_row(self.older_than(newest), |row| row.get(0))
+    }
+
+    /// Notes that no older revision than this can arrive late any more.
+    pub(super) fn end_doubt(self, session: &Session<'_>, newest: &Told) -> rusqlite::Result<()> {
+        let sql = format!("UPDATE outbox SET unknown = 0 WHERE {}", self.older_in_doubt());
+        session.execute(&sql, self.older_than(newest)).map(drop)
+    }
+
+    fn older_in_doubt(self) -> String {
+        format!(
+            "{} = ?1 AND backend = ?2 AND (topic = ?3 OR topic = 'deployment') AND revision < ?4 AND unknown > 0",
+            self.column()
+        )
+    }
+
+    fn older_than(&self, newest: &Told) -> impl rusqlite::Params {
+        (self.subject, self.backend.to_owned(), self.topic.as_str(), newest.revision)
+    }
+
+    /// Number of the next revision of a deployment or of its mark, which have numbers in common.
+    pub(super) fn next(self, session: &Session<'_>) -> rusqlite::Result<i64> {
+        let sql = format!(
+            "SELECT coalesce(max(revision), 0) + 1 FROM outbox WHERE {} = ?1 AND backend = ?2",
+            self.column()
+        );
+        session.prepare(&sql)?.query_row(params![self.subject, self.backend], |row| row.get(0))
+    }
+
+    /// Puts a row into the outbox.
+    pub(super) fn put(
+        self,
+        session: &mut Session<'_>,
+        destination: &dyn Destination,
+        Request { revision, repeats, due_at, frozen: Frozen { action, body } }: &Request,
+        now: Timestamp,
+    ) -> rusqlite::Result<()> {
+        const INSERT: &str = "INSERT INTO outbox
+            (backend, topic, failure, deployment, revision, repeats, due_at_ns, created_at_ns, lane, action, body)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let (failure, deployment) = match self.topic {
+            Topic::Failure => (Some(self.subject), None),
+            Topic::Deployment | Topic::Mark => (None, Some(self.subject)),
+        };
+        let parameters = params![
+            self.backend,
+            self.topic.as_str(),
+            failure,
+            deployment,
+            revision,
+            repeats,
+            due_at.as_nanos(),
+            now.as_nanos(),
+            destination.lane(*action).as_str(),
+            action.as_str(),
+            body,
+        ];
+        session.execute(INSERT, parameters)?;
+        session.changes.outbox_changed = true;
+        Ok(())
+    }
+
+    /// The column that the subject's row is in.
+    const fn column(self) -> &'static str {
+        match self.topic {
+            Topic::Failure => "failure",
+            Topic::Deployment | Topic::Mark => "deployment",
+        }
+    }
+}
+
+/// The request in these two columns.
+pub(super) fn frozen(row: &Row<'_>, first_column: usize) -> rusqlite::Result<Frozen> {
+    Ok(Frozen { action: action(row, first_column)?, body: row.get(first_column + 1)? })
+}
+
+/// The action in this column.
+pub(in crate::store) fn action(row: &Row<'_>, column: usize) -> rusqlite::Result<Action> {
+    let word = row.get_ref(column)?.as_str()?;
+    let action = Action::ALL.into_iter().find(|action| action.as_str() == word);
+    action.ok_or_else(|| unknown_word(column, word))
+}
+
+/// The state in this column.
+pub(in crate::store) fn row_state(row: &Row<'_>, column: usize) -> rusqlite::Result<RowState> {
+    let word = row.get_ref(column)?.as_str()?;
+    RowState::parse(word).ok_or_else(|| unknown_word(column, word))
+}
+
+/// Subject of a row: the failure's id is in one column, the deployment's in another.
+pub(in crate::store) fn subject(
+    row: &Row<'_>,
+    failure: usize,
+    deployment: usize,
+) -> rusqlite::Result<Subject> {
+    let failure: Option<String> = row.get(failure)?;
+    match failure {
+        Some(id) => Ok(Subject::Failure(id)),
+        None => row.get(deployment).map(Subject::Deployment),
+    }
+}
+
+/// The backend of this name, where it is configured.
+pub(super) fn destination<'a>(session: &Session<'a>, backend: &str) -> Option<&'a dyn Destination> {
+    let settings = session.settings;
+    settings.destinations.iter().find(|destination| destination.name() == backend).map(|found| &**found)
+}

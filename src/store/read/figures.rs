@@ -1,0 +1,149 @@
+//! Input of the figures: failures and deployments, read at the same time, nearly all from indexes alone.
+
+use std::num::NonZeroI64;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use foldhash::HashMap;
+use rusqlite::{Connection, Row};
+
+use super::reader::open_up_to_date;
+use crate::domain::figures::{Basis, Deployed, Gathering, LinkedKeys, Question, Report, Times, report};
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::error::ReadError;
+use crate::store::engine::schema::{OpenError, open_to_read};
+use crate::store::state::counted::kind;
+
+/// Reads what figures are computed from. Clones share its connections and take turns.
+#[derive(Clone)]
+pub struct FiguresReader {
+    /// Two, because failures and deployments are read at the same time.
+    connections: Arc<Mutex<[Connection; 2]>>,
+}
+
+impl FiguresReader {
+    /// Opens an existing store, query-only.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let connections = [open_up_to_date(path)?, open_to_read(path)?];
+        Ok(Self { connections: Arc::new(Mutex::new(connections)) })
+    }
+
+    /// Answers a question about the figures.
+    pub fn report(&self, question: &Question) -> Result<Report, ReadError> {
+        Ok(report(question, &self.basis(question.since, question.until)?))
+    }
+
+    /// Input of the figures of `[since, until)`.
+    pub fn basis(&self, since: Timestamp, until: Timestamp) -> Result<Basis, ReadError> {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let [for_failures, for_deployments] = &mut *connections;
+        // Two snapshots, that of the deployments a moment earlier: one that comes in between is not there yet.
+        let db = for_deployments.transaction()?;
+        let first_start = first_start(&db, since, until)?;
+        let (failures, deployed) = thread::scope(|scope| {
+            let read = || Failures::read(for_failures, first_start, until);
+            let failures = thread::Builder::new().name("figures-failure".into()).spawn_scoped(scope, read);
+            let failures = failures.map_err(ReadError::Thread)?;
+            let deployed = deployed(&db, since, until);
+            let failures = failures.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Ok::<_, ReadError>((failures?, deployed?))
+        })?;
+        Ok(failures.gathering.with(deployed))
+    }
+}
+
+/// Start of the period, or of the first deployment that ended in it, if that is earlier.
+fn first_start(db: &Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<Timestamp> {
+    const FIRST_START: &str =
+        "SELECT min(started_at_ns) FROM deployment WHERE finished_at_ns >= ?1 AND finished_at_ns < ?2";
+    let first: Option<i64> =
+        db.prepare_cached(FIRST_START)?.query_row([since.as_nanos(), until.as_nanos()], |row| row.get(0))?;
+    Ok(first.map_or(since, |first| Timestamp::from_nanos(first).min(since)))
+}
+
+/// The deployments that ended in the period.
+fn deployed(db: &Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<Deployed> {
+    const BEGUN_BEFORE: &str = "SELECT id, finished_at_ns, service, team, env FROM deployment
+        WHERE id IN (SELECT id FROM deployment
+            WHERE finished_at_ns >= ?1 AND finished_at_ns < ?2 AND started_at_ns < ?1)";
+    const BEGUN_SINCE: &str = "SELECT id, finished_at_ns, service, team, env FROM deployment
+        WHERE started_at_ns >= ?1 AND started_at_ns < ?2 AND finished_at_ns < ?2";
+    let mut deployed = Deployed::default();
+    for sql in [BEGUN_BEFORE, BEGUN_SINCE] {
+        let mut statement = db.prepare_cached(sql)?;
+        let mut rows = statement.query([since.as_nanos(), until.as_nanos()])?;
+        while let Some(row) = rows.next()? {
+            let made = (text(row, 2)?, row.get_ref(3)?.as_str_or_null()?, text(row, 4)?);
+            deployed.add(row.get(0)?, made, Timestamp::from_nanos(row.get(1)?));
+        }
+    }
+    Ok(deployed)
+}
+
+fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&'a str> {
+    Ok(row.get_ref(column)?.as_str()?)
+}
+
+/// Failures, as they are read.
+#[derive(Default)]
+struct Failures {
+    gathering: Gathering,
+    /// By `counts_for`: the kind.
+    kinds: HashMap<String, u32>,
+}
+
+impl Failures {
+    /// Reads the failures that began before `until`, and had not ended by `since`. Of those that began later, reads the
+    /// ones that have a cause, which may be a deployment of that time.
+    fn read(db: &mut Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<Self> {
+        const ENDED: &str =
+            "SELECT started_at_ns, finished_at_ns, counts_for, restore_ns, cause, remediation FROM failure
+            WHERE finished_at_ns >= ?1 AND started_at_ns < ?2 AND counts_for IS NOT NULL";
+        const WITHOUT_END: &str =
+            "SELECT started_at_ns, finished_at_ns, counts_for, restore_ns, cause, remediation FROM failure
+            WHERE state IN ('open', 'ignored') AND finished_at_ns IS NULL AND started_at_ns < ?2
+            AND (state = 'open' OR started_at_ns >= ?1) AND counts_for IS NOT NULL";
+        const LATER: &str =
+            "SELECT f.started_at_ns, f.finished_at_ns, counts_for, restore_ns, cause, remediation FROM failure f
+            JOIN deployment d ON d.id = f.cause WHERE f.started_at_ns >= ?2 AND cause IS NOT NULL
+            AND d.finished_at_ns >= ?1 AND d.finished_at_ns < ?2 AND counts_for IS NOT NULL";
+        let db = db.transaction()?;
+        let mut failures = Self::default();
+        for sql in [ENDED, WITHOUT_END, LATER] {
+            let mut statement = db.prepare_cached(sql)?;
+            let mut rows = statement.query([since.as_nanos(), until.as_nanos()])?;
+            while let Some(row) = rows.next()? {
+                failures.add(row)?;
+            }
+        }
+        Ok(failures)
+    }
+
+    fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        let finished_at: Option<i64> = row.get(1)?;
+        let times = Times {
+            started_at: Timestamp::from_nanos(row.get(0)?),
+            finished_at: finished_at.map(Timestamp::from_nanos),
+            restore_ns: row.get(3)?,
+        };
+        let kind = self.kind(text(row, 2)?)?;
+        let key =
+            |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.and_then(NonZeroI64::new));
+        self.gathering.add(kind, times, LinkedKeys { cause: key(4)?, remediation: key(5)? });
+        Ok(())
+    }
+
+    fn kind(&mut self, counts_for: &str) -> rusqlite::Result<u32> {
+        if let Some(known) = self.kinds.get(counts_for) {
+            return Ok(*known);
+        }
+        let known = self.gathering.add_kind(kind(counts_for)?);
+        self.kinds.insert(counts_for.to_owned(), known);
+        Ok(known)
+    }
+}
+
+#[cfg(test)]
+mod tests;

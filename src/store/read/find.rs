@@ -1,0 +1,163 @@
+//! Finding failures and deployments by a part of their ids.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
+
+use super::reader::Reader;
+use crate::domain::deployment::Deployment;
+use crate::domain::forwarding::Recipient;
+use crate::domain::source::{Source, Sources};
+use crate::store::engine::error::ReadError;
+use crate::store::facts::deployment::{OF_ID, load};
+
+/// Stands for letters that were left out of an id, as tables do.
+const LEFT_OUT: [&str; 2] = ["…", "..."];
+
+/// A failure or a deployment that an id, or a part of one, names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its whole id.
+    pub id: String,
+    /// Its kind.
+    pub kind: FoundKind,
+}
+
+/// The kinds of ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FoundKind {
+    /// A failure; its incident's id names it, too.
+    Failure,
+    /// A deployment.
+    Deployment,
+}
+
+impl Reader {
+    /// The failures and deployments, at most `limit`, whose id or incident's id is `text`, or else begins with it, in any
+    /// case. An id that a table has cut (`0123…cdef`) names all that begin and end like it.
+    pub fn find(&self, text: &str, sources: Sources, limit: u32) -> Result<Vec<Found>, ReadError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut db = self.lock();
+        // One view of the store for all that is read.
+        let db = db.transaction()?;
+        for pattern in patterns(text) {
+            let found = matching(&db, &pattern, sources, limit)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The outbox rows of a failure or a deployment that are not done, oldest first.
+    pub fn rows_of(&self, found: &Found) -> Result<Vec<i64>, ReadError> {
+        const FAILURE: &str = "SELECT outbox.id FROM failure JOIN outbox ON outbox.failure = failure.id
+            WHERE failure_id = ?1 AND outbox.state IN ('pending', 'dead') ORDER BY outbox.id";
+        const DEPLOYMENT: &str =
+            "SELECT outbox.id FROM deployment JOIN outbox ON outbox.deployment = deployment.id
+            WHERE deployment_id = ?1 AND outbox.state IN ('pending', 'dead') ORDER BY outbox.id";
+        let db = self.lock();
+        let mut statement = db.prepare_cached(match found.kind {
+            FoundKind::Failure => FAILURE,
+            FoundKind::Deployment => DEPLOYMENT,
+        })?;
+        let rows = statement.query_map([&found.id], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The deployment of this id.
+    pub fn deployment(&self, id: &str) -> Result<Option<Deployment>, ReadError> {
+        Ok(load(&self.lock(), OF_ID, [id])?.pop())
+    }
+}
+
+/// A backend that is neither configured nor in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no backend or row is called {name:?}; known: {}", listed(.known))]
+pub struct UnknownBackend {
+    name: String,
+    known: Vec<String>,
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+impl Reader {
+    /// Error for a name that is neither that of a configured backend nor in the outbox. `None`: the name is known.
+    pub fn unknown_backend(
+        &self,
+        name: &str,
+        configured: &[Recipient],
+    ) -> Result<Option<UnknownBackend>, ReadError> {
+        // Each is read from an index, or from a table that has a row for each backend.
+        const NAMES: &str = "SELECT backend FROM lane
+            UNION SELECT backend FROM outbox WHERE due_at_ns IS NOT NULL
+            UNION SELECT backend FROM outbox WHERE state = 'dead'";
+        const HAS_ROWS: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE backend = ?1)";
+        if configured.iter().any(|recipient| recipient.name == name) {
+            return Ok(None);
+        }
+        let db = self.lock();
+        let names = db.prepare_cached(NAMES)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let mut known: BTreeSet<String> = names;
+        if known.contains(name) || db.prepare_cached(HAS_ROWS)?.query_row([name], |row| row.get(0))? {
+            return Ok(None);
+        }
+        known.extend(configured.iter().map(|recipient| recipient.name.clone()));
+        Ok(Some(UnknownBackend { name: name.to_owned(), known: known.into_iter().collect() }))
+    }
+}
+
+/// Patterns for `LIKE`, which ignores case: the id itself, then its beginning.
+fn patterns(text: &str) -> Vec<String> {
+    let cut = LEFT_OUT.into_iter().find_map(|left_out| text.split_once(left_out));
+    match cut {
+        Some((beginning, end)) => vec![format!("{}%{}", literal(beginning), literal(end))],
+        None => vec![literal(text), format!("{}%", literal(text))],
+    }
+}
+
+/// Text that `LIKE` takes for itself.
+fn literal(text: &str) -> String {
+    let mut literal = String::new();
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            literal.push('\\');
+        }
+        literal.push(c);
+    }
+    literal
+}
+
+/// Statement that finds failures by their ids, or by those of their incidents at these sources.
+fn failures_sql(sources: Sources) -> String {
+    let of_incident = |source: &Source| format!(r"OR failure_id LIKE '{}:' || ?1 ESCAPE '\' ", source.name);
+    let or_of_incidents: String = sources.iter().map(of_incident).collect();
+    // Skip incidents that are known only as merge targets.
+    format!(
+        r"SELECT failure_id FROM failure
+        WHERE (failure_id LIKE ?1 ESCAPE '\' {or_of_incidents})
+            AND (state IS NOT NULL OR EXISTS (SELECT 1 FROM failure_event WHERE failure = failure.id))
+        ORDER BY failure_id LIMIT ?2"
+    )
+}
+
+fn matching(db: &Connection, pattern: &str, sources: Sources, limit: u32) -> rusqlite::Result<Vec<Found>> {
+    const DEPLOYMENTS: &str =
+        r"SELECT deployment_id FROM deployment WHERE deployment_id LIKE ?1 ESCAPE '\' ORDER BY 1 LIMIT ?2";
+    let failures = failures_sql(sources);
+    let mut found = Vec::new();
+    for (kind, sql) in [(FoundKind::Failure, failures.as_str()), (FoundKind::Deployment, DEPLOYMENTS)] {
+        let mut statement = db.prepare_cached(sql)?;
+        let ids = statement.query_map(params![pattern, limit], |row| row.get(0))?;
+        for id in ids {
+            found.push(Found { id: id?, kind });
+        }
+    }
+    found.truncate(limit as usize);
+    Ok(found)
+}

@@ -1,0 +1,76 @@
+//! Progress of forwarding failures, as it is shown.
+
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::forwarding::Action;
+use crate::store::outbox::rows::{RowState, action, row_state};
+
+/// Progress of forwarding a failure to one backend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forwarded {
+    /// The backend.
+    pub backend: String,
+    /// The latest revision for it.
+    pub revision: i64,
+    /// State of the revision.
+    pub state: ForwardState,
+    /// Number of attempts.
+    pub attempts: u32,
+}
+
+/// State of a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ForwardState {
+    /// To be sent.
+    Pending,
+    /// The backend has it.
+    Sent,
+    /// The backend will not take it, or a person gave it up.
+    Dead,
+    /// The failure is another than the backend was told, which has no way to take that: it was told again without
+    /// an end, or not at all.
+    CannotBeCorrected,
+}
+
+impl ForwardState {
+    /// State of a row.
+    pub(super) const fn of(state: RowState, action: Action) -> Self {
+        match (state, action) {
+            (RowState::Pending, _) => Self::Pending,
+            (RowState::Dead | RowState::Discarded, _) => Self::Dead,
+            (RowState::Sent | RowState::Superseded, Action::LeaveOpen) => Self::CannotBeCorrected,
+            (RowState::Sent | RowState::Superseded, _) => Self::Sent,
+        }
+    }
+
+    /// The word for it in JSON and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+            Self::Dead => "dead",
+            Self::CannotBeCorrected => "cannot_be_corrected",
+        }
+    }
+}
+
+/// The latest revision of each backend. That it is sent once more makes no difference.
+pub(super) fn forwarded(db: &Connection, failure: i64) -> rusqlite::Result<Vec<Forwarded>> {
+    const SQL: &str = "SELECT backend, revision, state, attempts, action FROM outbox
+        WHERE failure = ?1 AND state <> 'superseded' AND repeats = 0 ORDER BY backend, revision, id";
+    let mut statement = db.prepare_cached(SQL)?;
+    let mut rows = statement.query([failure])?;
+    let mut all: Vec<Forwarded> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let state = ForwardState::of(row_state(row, 2)?, action(row, 4)?);
+        let (backend, revision, attempts) = (row.get(0)?, row.get(1)?, row.get(3)?);
+        let forwarded = Forwarded { backend, revision, state, attempts };
+        match all.last_mut().filter(|last| last.backend == forwarded.backend) {
+            Some(last) => *last = forwarded,
+            None => all.push(forwarded),
+        }
+    }
+    Ok(all)
+}

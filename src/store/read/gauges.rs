@@ -1,0 +1,109 @@
+//! Gauges of the store.
+
+use rusqlite::OptionalExtension;
+
+use super::backends::{BackendStatus, backend_statuses};
+use super::reader::Reader;
+use crate::domain::source_name::SourceName;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::error::ReadError;
+use crate::store::engine::sizes::Sizes;
+
+/// Gauges of the store.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// Open failures.
+    pub open_failures: i64,
+    /// Bodies in quarantine.
+    pub quarantined: i64,
+    /// Sizes of the store's files.
+    pub sizes: Sizes,
+    /// Of each backend that has rows which are not done: its name, pending, dead, and the oldest pending one.
+    pub outbox: Vec<OutboxGauge>,
+    /// Status of every backend that was ever asked, or that rows wait for.
+    pub backends: Vec<BackendStatus>,
+}
+
+/// One backend's outbox.
+#[derive(Debug)]
+pub struct OutboxGauge {
+    /// The backend.
+    pub backend: String,
+    /// Rows to be sent.
+    pub pending: i64,
+    /// Rows given up.
+    pub dead: i64,
+    /// Rows that fail again and again while others are accepted.
+    pub suspect: i64,
+    /// Time at which the oldest row to be sent was put there.
+    pub oldest_at: Option<Timestamp>,
+}
+
+impl Reader {
+    /// Time at which the last new event was received; `None`: there was none yet.
+    pub fn last_received_at(&self) -> Result<Option<Timestamp>, ReadError> {
+        const SQL: &str = "SELECT received_at_ns FROM event ORDER BY id DESC LIMIT 1";
+        let db = self.lock();
+        let last: Option<i64> = db.prepare_cached(SQL)?.query_row([], |row| row.get(0)).optional()?;
+        Ok(last.map(Timestamp::from_nanos))
+    }
+
+    /// Time at which the last new event of a source was received; `None`: there was none yet.
+    pub fn last_received_from(&self, source: &SourceName) -> Result<Option<Timestamp>, ReadError> {
+        const HAS_ANY: &str = "SELECT EXISTS (SELECT 1 FROM event WHERE source = ?1)";
+        // Read until one is found: there is no index by source and time of arrival, which each new event would pay for.
+        const NEWEST_FIRST: &str = "SELECT source, received_at_ns FROM event ORDER BY id DESC";
+        let db = self.lock();
+        if !db.prepare_cached(HAS_ANY)?.query_row([source.as_str()], |row| row.get(0))? {
+            return Ok(None);
+        }
+        let mut statement = db.prepare_cached(NEWEST_FIRST)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if row.get::<_, String>(0)? == source.as_str() {
+                return Ok(Some(Timestamp::from_nanos(row.get(1)?)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// End of the last deployment; `None`: there was none yet.
+    pub fn last_deployment_at(&self) -> Result<Option<Timestamp>, ReadError> {
+        const SQL: &str = "SELECT finished_at_ns FROM deployment ORDER BY finished_at_ns DESC LIMIT 1";
+        let db = self.lock();
+        let last: Option<i64> = db.prepare_cached(SQL)?.query_row([], |row| row.get(0)).optional()?;
+        Ok(last.map(Timestamp::from_nanos))
+    }
+
+    /// Reads the gauges.
+    pub fn gauges(&self) -> Result<Gauges, ReadError> {
+        const OPEN: &str = "SELECT count(*) FROM failure WHERE state = 'open' AND finished_at_ns IS NULL";
+        const OUTBOX: &str = "SELECT backend, sum(pending), sum(dead), min(oldest), sum(suspect) FROM (
+                SELECT backend, count(*) AS pending, 0 AS dead, min(created_at_ns) AS oldest, 0 AS suspect
+                FROM outbox WHERE due_at_ns IS NOT NULL GROUP BY backend
+                UNION ALL
+                SELECT backend, 0, count(*), NULL, 0 FROM outbox WHERE state = 'dead' GROUP BY backend
+                UNION ALL
+                SELECT backend, 0, 0, NULL, count(*) FROM outbox WHERE suspect = 1 GROUP BY backend
+            ) GROUP BY backend";
+        let db = self.lock();
+        let count = |sql| db.prepare_cached(sql)?.query_row([], |row| row.get(0));
+        let outbox = |row: &rusqlite::Row<'_>| {
+            let oldest: Option<i64> = row.get(3)?;
+            Ok(OutboxGauge {
+                backend: row.get(0)?,
+                pending: row.get(1)?,
+                dead: row.get(2)?,
+                suspect: row.get(4)?,
+                oldest_at: oldest.map(Timestamp::from_nanos),
+            })
+        };
+        Ok(Gauges {
+            open_failures: count(OPEN)?,
+            quarantined: count("SELECT count(*) FROM quarantine")?,
+            sizes: Sizes::of(&db),
+            outbox: db.prepare_cached(OUTBOX)?.query_map([], outbox)?.collect::<Result<_, _>>()?,
+            backends: backend_statuses(&db)?,
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! Listing failures.
+
+use rusqlite::params;
+
+use super::forwarded::{Forwarded, forwarded};
+use super::reader::Reader;
+use crate::domain::failure::{Failure, State};
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::error::ReadError;
+use crate::store::state::stored_failure::failure;
+
+/// Failures to list, newest start first.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only those that count for this service.
+    pub service: Option<String>,
+    /// Only those that began then or later.
+    pub since: Option<Timestamp>,
+    /// At most that many.
+    pub limit: usize,
+    /// Cursor from [`Page::next`] of the previous page.
+    pub cursor: Option<String>,
+}
+
+/// A part of a listing.
+#[derive(Debug)]
+pub struct Page {
+    /// The failures.
+    pub failures: Vec<ListedFailure>,
+    /// The cursor of the next part, where there is one.
+    pub next: Option<String>,
+}
+
+/// A failure, and where its forwarding stands.
+#[derive(Debug)]
+pub struct ListedFailure {
+    /// The failure itself.
+    pub failure: Failure,
+    /// Number of times that the failure, as backends see it, has changed; 0: never told.
+    pub revision: i64,
+    /// Progress at each backend.
+    pub forwarded: Vec<Forwarded>,
+}
+
+impl Reader {
+    /// The failures that pass the filter.
+    pub fn failures(&self, filter: &Filter) -> Result<Page, ReadError> {
+        let (before_start, before_id) = match &filter.cursor {
+            Some(cursor) => parse_cursor(cursor).ok_or(ReadError::Cursor)?,
+            None => (i64::MAX, i64::MAX),
+        };
+        // The state stands in the text, not as a parameter, so that the index of those without an end can be used.
+        let state = match filter.state {
+            Some(State::Open) => "state = 'open' AND failure.finished_at_ns IS NULL".to_owned(),
+            Some(state) => format!("state = '{}'", state.as_str()),
+            None => "state IS NOT NULL".to_owned(),
+        };
+        let sql = format!(
+            "SELECT failure.id, failure.started_at_ns, revision, evaluated, deployment_id FROM failure
+             LEFT JOIN deployment ON deployment.id = cause WHERE {state} AND failure.started_at_ns >= ?1 AND (failure.started_at_ns, failure.id) < (?2, ?3)
+             AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(evaluated, '$.services') WHERE value = ?4))
+             ORDER BY failure.started_at_ns DESC, failure.id DESC LIMIT ?5"
+        );
+        let since = filter.since.map_or(i64::MIN, Timestamp::as_nanos);
+        let one_more = i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1);
+        let db = self.lock();
+        let mut statement = db.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![since, before_start, before_id, filter.service, one_more])?;
+        let mut page = Page { failures: Vec::new(), next: None };
+        let mut last = (0, 0);
+        while let Some(row) = rows.next()? {
+            if page.failures.len() == filter.limit {
+                page.next = Some(cursor(last));
+                break;
+            }
+            let id: i64 = row.get(0)?;
+            last = (row.get(1)?, id);
+            let mut listed: Failure = failure(&row.get::<_, String>(3)?)?;
+            listed.deployment = row.get(4)?;
+            page.failures.push(ListedFailure {
+                failure: listed,
+                revision: row.get(2)?,
+                forwarded: forwarded(&db, id)?,
+            });
+        }
+        Ok(page)
+    }
+}
+
+fn cursor((started_at_ns, id): (i64, i64)) -> String {
+    format!("{started_at_ns}-{id}")
+}
+
+fn parse_cursor(text: &str) -> Option<(i64, i64)> {
+    let (started_at_ns, id) = text.split_once('-')?;
+    Some((started_at_ns.parse().ok()?, id.parse().ok()?))
+}

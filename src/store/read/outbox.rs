@@ -1,0 +1,136 @@
+//! The outbox as people see it.
+
+use rusqlite::params;
+use serde::{Deserialize, Serialize};
+
+use super::backends::{BackendStatus, backend_statuses};
+use super::reader::Reader;
+use crate::domain::forwarding::Subject;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::error::ReadError;
+use crate::store::outbox::rows::{RowState, row_state, subject};
+
+/// Rows to list, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct OutboxFilter {
+    /// Only those in this state.
+    pub state: Option<RowState>,
+    /// Only those for this backend.
+    pub backend: Option<String>,
+    /// Only those after this one: what [`OutboxPage::next`] said before.
+    pub after: i64,
+    /// At most that many.
+    pub limit: usize,
+}
+
+/// A part of the outbox, as the API's JSON has it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct OutboxPage {
+    /// The rows.
+    pub rows: Vec<OutboxRow>,
+    /// Cursor of the next part, if there is one.
+    pub next: Option<i64>,
+    /// Status of every backend that was ever asked, or that rows wait for.
+    pub backends: Vec<BackendStatus>,
+}
+
+/// One revision of one failure, or of one deployment, for one backend.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct OutboxRow {
+    /// The row.
+    pub id: i64,
+    /// The backend.
+    pub backend: String,
+    /// The failure that it is about, or the deployment that it is about or marks.
+    #[serde(flatten, with = "about")]
+    pub subject: Subject,
+    /// Its revision.
+    pub revision: i64,
+    /// State of the row.
+    pub state: RowState,
+    /// Number of attempts, without those for which our credentials were refused.
+    pub attempts: u32,
+    /// Number of attempts for which our credentials were refused.
+    pub refusals: u32,
+    /// `true` if it fails again and again while other rows of its backend are accepted.
+    pub suspect: bool,
+    /// Time of the next attempt.
+    pub next_attempt_at: Option<Timestamp>,
+    /// The last answer, if there was one.
+    pub last_status: Option<u16>,
+    /// Last error.
+    pub last_error: Option<String>,
+}
+
+/// The fields `failure` and `deployment`, of which one is null.
+mod about {
+    use std::borrow::Cow;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::domain::forwarding::Subject;
+
+    #[derive(Serialize, Deserialize)]
+    struct Fields<'a> {
+        failure: Option<Cow<'a, str>>,
+        deployment: Option<Cow<'a, str>>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(subject: &Subject, serializer: S) -> Result<S::Ok, S::Error> {
+        let fields = match subject {
+            Subject::Failure(id) => Fields { failure: Some(Cow::Borrowed(id)), deployment: None },
+            Subject::Deployment(id) => Fields { failure: None, deployment: Some(Cow::Borrowed(id)) },
+        };
+        fields.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Subject, D::Error> {
+        match Fields::deserialize(deserializer)? {
+            Fields { failure: Some(id), deployment: None } => Ok(Subject::Failure(id.into_owned())),
+            Fields { failure: None, deployment: Some(id) } => Ok(Subject::Deployment(id.into_owned())),
+            _ => Err(Error::custom("a row must be about either a failure or a deployment")),
+        }
+    }
+}
+
+impl Reader {
+    /// The rows that pass the filter.
+    pub fn outbox(&self, filter: &OutboxFilter) -> Result<OutboxPage, ReadError> {
+        const SQL: &str = "SELECT o.id, o.backend, failure_id, o.revision, o.state, attempts,
+                max(due_at_ns, coalesce(not_before_ns, 0)), last_status, last_error,
+                deployment_id, refusals, suspect
+            FROM outbox o LEFT JOIN failure f ON f.id = o.failure
+                LEFT JOIN deployment d ON d.id = o.deployment
+                LEFT JOIN lane l ON l.backend = o.backend AND l.lane = o.lane
+            WHERE o.id > ?1 AND (?2 IS NULL OR o.state = ?2) AND (?4 IS NULL OR o.backend = ?4)
+            ORDER BY o.id LIMIT ?3";
+        let one_more = i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1);
+        let db = self.lock();
+        let mut statement = db.prepare_cached(SQL)?;
+        let state = filter.state.map(RowState::as_str);
+        let rows = statement.query_map(params![filter.after, state, one_more, filter.backend], |row| {
+            let next_ns: Option<i64> = row.get(6)?;
+            Ok(OutboxRow {
+                id: row.get(0)?,
+                backend: row.get(1)?,
+                subject: subject(row, 2, 9)?,
+                revision: row.get(3)?,
+                state: row_state(row, 4)?,
+                attempts: row.get(5)?,
+                refusals: row.get(10)?,
+                suspect: row.get(11)?,
+                next_attempt_at: next_ns.map(Timestamp::from_nanos),
+                last_status: row.get(7)?,
+                last_error: row.get(8)?,
+            })
+        })?;
+        let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
+        let has_more = rows.len() > filter.limit;
+        rows.truncate(filter.limit);
+        let next = rows.last().filter(|_| has_more).map(|row| row.id);
+        let mut backends = backend_statuses(&db)?;
+        backends.retain(|status| filter.backend.as_ref().is_none_or(|name| status.backend == *name));
+        Ok(OutboxPage { rows, next, backends })
+    }
+}

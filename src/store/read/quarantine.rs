@@ -1,0 +1,112 @@
+//! The quarantine, as people see it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rusqlite::{OptionalExtension, Row};
+use serde::{Deserialize, Serialize};
+
+use super::reader::Reader;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::error::ReadError;
+
+/// A part of the listing, oldest first, as the API's JSON has it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct QuarantinePage {
+    /// The bodies.
+    pub rows: Vec<QuarantineRow>,
+    /// The cursor of the next part, where there is one.
+    pub next: Option<i64>,
+}
+
+/// A body in quarantine, without its bytes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct QuarantineRow {
+    /// Its id, which is never used again.
+    pub id: i64,
+    /// Time at which it was received.
+    pub received_at: Timestamp,
+    /// Id of the POST.
+    pub delivery_id: Option<String>,
+    /// Reason why it is here.
+    pub reason: String,
+    /// Length of the body in bytes.
+    pub bytes: u32,
+}
+
+/// A body in quarantine, whole.
+#[derive(Debug, Serialize)]
+pub struct Quarantined {
+    /// All but the body.
+    #[serde(flatten)]
+    pub row: QuarantineRow,
+    /// The body.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// A body as JSON can hold it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(into = "BodyFields")]
+pub enum Body {
+    /// The body itself.
+    Text(String),
+    /// Base64 of a body that is not UTF-8.
+    Base64(String),
+}
+
+/// Both fields are always there, and one of them is null.
+#[derive(Serialize)]
+struct BodyFields {
+    body: Option<String>,
+    body_base64: Option<String>,
+}
+
+impl From<Body> for BodyFields {
+    fn from(body: Body) -> Self {
+        match body {
+            Body::Text(text) => Self { body: Some(text), body_base64: None },
+            Body::Base64(text) => Self { body: None, body_base64: Some(text) },
+        }
+    }
+}
+
+impl Reader {
+    /// Bodies in quarantine after the row `after`, at most `limit`.
+    pub fn quarantine(&self, after: i64, limit: usize) -> Result<QuarantinePage, ReadError> {
+        const SQL: &str = "SELECT id, received_at_ns, delivery_id, reason, length(body) FROM quarantine
+            WHERE id > ?1 ORDER BY id LIMIT ?2";
+        let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let db = self.lock();
+        let mut statement = db.prepare_cached(SQL)?;
+        let mut rows = statement.query_map([after, one_more], listed)?.collect::<Result<Vec<_>, _>>()?;
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| has_more).map(|row| row.id);
+        Ok(QuarantinePage { rows, next })
+    }
+
+    /// One of them, whole. `None`: there is no such row.
+    pub fn quarantined(&self, id: i64) -> Result<Option<Quarantined>, ReadError> {
+        const SQL: &str = "SELECT id, received_at_ns, delivery_id, reason, length(body), body FROM quarantine
+            WHERE id = ?1";
+        let db = self.lock();
+        let whole = |columns: &Row<'_>| {
+            let body = match String::from_utf8(columns.get(5)?) {
+                Ok(text) => Body::Text(text),
+                Err(error) => Body::Base64(STANDARD.encode(error.as_bytes())),
+            };
+            Ok(Quarantined { row: listed(columns)?, body })
+        };
+        Ok(db.prepare_cached(SQL)?.query_row([id], whole).optional()?)
+    }
+}
+
+fn listed(columns: &Row<'_>) -> rusqlite::Result<QuarantineRow> {
+    Ok(QuarantineRow {
+        id: columns.get(0)?,
+        received_at: Timestamp::from_nanos(columns.get(1)?),
+        delivery_id: columns.get(2)?,
+        reason: columns.get(3)?,
+        bytes: columns.get(4)?,
+    })
+}

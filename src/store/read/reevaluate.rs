@@ -1,0 +1,17 @@
+//! What a reevaluation would change.
+
+use super::reader::Reader;
+use crate::domain::policy::Policy;
+use crate::domain::source::Sources;
+use crate::store::engine::error::ReadError;
+use crate::store::state::merge_group::Incidents;
+use crate::store::state::reevaluate::{Batch, Span, batch};
+
+impl Reader {
+    /// Finds the changes that a reevaluation would make, and makes none.
+    pub fn would_change(&self, span: Span, policy: &Policy, sources: Sources) -> Result<Batch, ReadError> {
+        let mut db = self.lock();
+        let db = db.transaction()?;
+        Ok(batch(&Incidents { db: &db, sources }, policy, span, |_, _| Ok(()))?)
+    }
+}

@@ -1,0 +1,315 @@
+//! Everything that is known of one failure: its events, what decided it, and what backends said.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+
+use super::forwarded::{ForwardState, forwarded};
+use super::listing::ListedFailure;
+use super::reader::Reader;
+use crate::domain::explain::{
+    Why, explain, explain_cause, explain_mark, explain_remediation, explain_submission, only_mentioned,
+    other_configuration, other_link_window,
+};
+use crate::domain::failure::Evaluated;
+use crate::domain::figures::Elsewhere;
+use crate::domain::forwarding::{Action, Recipient};
+use crate::domain::id::{FailureId, IncidentId};
+use crate::domain::link::{Cause, LinkQuery};
+use crate::domain::not_told::{Known, Waiting, not_told};
+use crate::domain::policy::Policy;
+use crate::domain::source::Sources;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::error::ReadError;
+use crate::store::facts::deployment::of_row;
+use crate::store::outbox::desired::remediation_kind;
+use crate::store::outbox::rows::{action, row_state};
+use crate::store::state::failure::{Facts, FailureRow, View};
+use crate::store::state::links::{StoredLinks, candidates};
+use crate::store::state::merge_group::{Incidents, MergeGroup};
+use crate::store::state::stored_failure::{details, failure};
+
+/// A failure's whole story.
+#[derive(Debug)]
+pub struct Story {
+    /// The failure; `None` while no event has shown the incident.
+    pub failure: Option<ListedFailure>,
+    /// The events about it, in the order in which they were received.
+    pub events: Vec<Received>,
+    /// Reasons for its fields.
+    pub why: Vec<Why>,
+    /// Attempts to tell backends, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// Reasons for which backends have been told nothing, a sentence for each.
+    pub not_told: Vec<String>,
+}
+
+/// Configuration of whoever asks, and the time.
+#[derive(Clone, Copy)]
+pub struct Today<'a> {
+    /// Rules by which an incident becomes a failure.
+    pub policy: &'a Policy,
+    /// The backends that are configured.
+    pub recipients: &'a [Recipient],
+    /// Now.
+    pub now: Timestamp,
+    /// Sources that read the bodies of their events.
+    pub sources: Sources,
+}
+
+/// An event, as it was received.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Received {
+    /// Id that the source gave it.
+    pub id: String,
+    /// `event_type`.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// Time of the event.
+    pub occurred_at: Timestamp,
+    /// Time at which it was first received.
+    pub received_at: Timestamp,
+    /// Number of times that the event came again.
+    pub duplicates: i64,
+}
+
+/// One attempt to tell a backend.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The backend.
+    pub backend: String,
+    /// Revision that was sent.
+    pub revision: i64,
+    /// End of the attempt.
+    pub at: Timestamp,
+    /// The answer, if there was one.
+    pub status: Option<u16>,
+    /// Error of the attempt.
+    pub error: Option<String>,
+}
+
+impl Reader {
+    /// The story of a failure, by its id or its incident's. `None`: it is not known.
+    pub fn story(&self, id: &str, today: Today<'_>) -> Result<Option<Story>, ReadError> {
+        let mut db = self.lock();
+        // One view of the store for all that is read.
+        let db = db.transaction()?;
+        let incidents = today.sources.incidents(id);
+        let ids = incidents.iter().map(FailureId::of_incident).chain(FailureId::parse(id));
+        for id in ids {
+            if let Some(row) = FailureRow::load(&db, &id)? {
+                let story = tell(&db, row, today)?;
+                let is_known = story.failure.is_some() || !story.events.is_empty();
+                return Ok(Some(story).filter(|_| is_known));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn tell(db: &Connection, row: FailureRow, today: Today<'_>) -> rusqlite::Result<Story> {
+    const SQL: &str = "SELECT iif(state IS NULL, NULL, evaluated), details, cause, cause_how, remediation
+        FROM failure WHERE id = ?1";
+    // Every row that was loaded has one.
+    let id = row.id.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let read = Read { db, row: id };
+    let (stored, links) = db.prepare_cached(SQL)?.query_row([id], |columns| {
+        let view = View { failure: columns.get(0)?, details: columns.get(1)? };
+        Ok((view, StoredLinks::of(columns, 2)?))
+    })?;
+    let mut linked = Vec::new();
+    let failure = match &stored.failure {
+        Some(text) => {
+            let details = details(stored.details.as_deref())?;
+            let mut evaluated = Evaluated { failure: failure(text)?, details };
+            linked.push(cause(db, &mut evaluated, links, today.policy)?);
+            linked.extend(consequences(db, &evaluated, links)?);
+            let forwarded = forwarded(db, id)?;
+            Some(ListedFailure { failure: evaluated.failure, revision: row.revision, forwarded })
+        }
+        None => None,
+    };
+    let mut why = why(&Incidents { db, sources: today.sources }, row, &stored, today.policy)?;
+    why.extend(linked);
+    let not_told = read.not_told(failure.as_ref(), today)?;
+    Ok(Story { failure, events: read.events()?, why, attempts: read.attempts()?, not_told })
+}
+
+/// Fills in the deployment that caused a failure, and explains it: by today's configuration, if that decides the same.
+fn cause(
+    db: &Connection,
+    evaluated: &mut Evaluated,
+    stored: StoredLinks,
+    policy: &Policy,
+) -> rusqlite::Result<Why> {
+    let caused_by = stored.cause.map(|row| of_row(db, row)).transpose()?.flatten();
+    let Evaluated { failure, details } = &*evaluated;
+    let query = details.link_query(failure);
+    let deployments = candidates(db, &query, policy.link_window)?;
+    let today = deployments.cause(&query, policy.link_window);
+    let id = caused_by.map(|deployment| deployment.id.to_string());
+    let why = if today.how() == stored.how && today.deployment().map(|it| it.id.as_str()) == id.as_deref() {
+        let elsewhere = match today {
+            Cause::NoneInWindow => deployed_elsewhere(db, &query, policy.link_window)?,
+            _ => Vec::new(),
+        };
+        explain_cause(&query, &deployments, today, &elsewhere)
+    } else {
+        other_link_window(id.as_deref())
+    };
+    evaluated.failure.deployment = id;
+    Ok(why)
+}
+
+/// Reasons that follow from the links of a failure that counts: its remediation, and the mark of the deployment that
+/// caused it.
+fn consequences(
+    db: &Connection,
+    Evaluated { failure, .. }: &Evaluated,
+    links: StoredLinks,
+) -> rusqlite::Result<Vec<Why>> {
+    let mut told = Vec::new();
+    if failure.state.counts() {
+        if let Some(row) = links.remediation
+            && let Some(deployment) = of_row(db, row)?
+        {
+            told.push(explain_remediation(&deployment, remediation_kind(db, &deployment)?));
+        }
+        if let Some(deployment) = links.cause {
+            told.extend(marks(db, deployment)?);
+        }
+    }
+    Ok(told)
+}
+
+/// Explains how a deployment is marked, at each backend that was told so or will be.
+fn marks(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Why>> {
+    const SQL: &str = "SELECT backend, action, state FROM outbox
+        WHERE deployment = ?1 AND topic = 'mark' AND state <> 'superseded' AND repeats = 0
+        ORDER BY backend, revision DESC, id DESC";
+    let mut statement = db.prepare_cached(SQL)?;
+    let mut rows = statement.query([deployment])?;
+    let (mut told, mut last) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        let backend: String = row.get(0)?;
+        if last.as_ref() != Some(&backend) {
+            let action = action(row, 1)?;
+            let state = ForwardState::of(row_state(row, 2)?, action);
+            told.push(explain_mark(&backend, action == Action::Mark, state.as_str()));
+            last = Some(backend);
+        }
+    }
+    Ok(told)
+}
+
+/// The services of a failure without a deployment in its env (or its team, where it has no services) that were deployed to
+/// other envs in the time in which a cause is looked for. It reads all deployments of the services.
+fn deployed_elsewhere(
+    db: &Connection,
+    query: &LinkQuery<'_>,
+    link_window: Duration,
+) -> rusqlite::Result<Vec<Elsewhere>> {
+    const OF_SERVICE: &str = "SELECT env FROM deployment WHERE service = ?1 AND env <> ?2
+        AND started_at_ns <= ?3 AND finished_at_ns >= ?4 GROUP BY env ORDER BY count(*) DESC, env LIMIT 10";
+    const OF_TEAM: &str = "SELECT env FROM deployment WHERE team = ?1 AND env <> ?2
+        AND started_at_ns <= ?3 AND finished_at_ns >= ?4 GROUP BY env ORDER BY count(*) DESC, env LIMIT 10";
+    let by_ns = query.created_at.as_nanos();
+    let since_ns = query.created_at.saturating_sub(link_window).as_nanos();
+    let team = query.team.filter(|_| query.services.is_empty());
+    let names = query.services.iter().map(|service| (OF_SERVICE, service.as_str()));
+    let mut elsewhere = Vec::new();
+    for (sql, name) in names.chain(team.map(|team| (OF_TEAM, team))) {
+        let mut statement = db.prepare_cached(sql)?;
+        let envs = statement.query_map(params![name, query.env, by_ns, since_ns], |row| row.get(0))?;
+        let other_envs: Vec<String> = envs.collect::<Result<_, _>>()?;
+        if !other_envs.is_empty() {
+            elsewhere.push(Elsewhere { name: name.to_owned(), env: query.env.to_owned(), other_envs });
+        }
+    }
+    Ok(elsewhere)
+}
+
+/// Explains the decisions about a failure today, and says so if they differ from the stored result.
+fn why(
+    incidents: &Incidents<'_>,
+    row: FailureRow,
+    stored: &View,
+    policy: &Policy,
+) -> rusqlite::Result<Vec<Why>> {
+    let explained = match (row.facts, IncidentId::of_failure(row.failure_id.as_str())) {
+        (Facts::Submission(submission), _) => Some(explain_submission(&submission, policy)),
+        (_, Some(incident)) => match incidents.stored(&incident)? {
+            Some(member) => explain(&incident, &MergeGroup::of(incidents, member)?.group, policy),
+            None => None,
+        },
+        (_, None) => None,
+    };
+    let Some((evaluated, mut why)) = explained else {
+        return Ok(vec![only_mentioned()]);
+    };
+    if stored.failure.is_some() && *stored != View::of(Some(&evaluated))? {
+        why.push(other_configuration());
+    }
+    Ok(why)
+}
+
+/// Rows that are read besides the failure itself.
+struct Read<'a> {
+    db: &'a Connection,
+    row: i64,
+}
+
+impl Read<'_> {
+    fn events(&self) -> rusqlite::Result<Vec<Received>> {
+        const SQL: &str = "SELECT event_id, event_type, occurred_at_ns, received_at_ns, duplicates
+            FROM failure_event JOIN event ON event.id = event WHERE failure = ?1 ORDER BY event.id";
+        self.db
+            .prepare_cached(SQL)?
+            .query_map([self.row], |row| {
+                Ok(Received {
+                    id: row.get(0)?,
+                    event_type: row.get(1)?,
+                    occurred_at: Timestamp::from_nanos(row.get(2)?),
+                    received_at: Timestamp::from_nanos(row.get(3)?),
+                    duplicates: row.get(4)?,
+                })
+            })?
+            .collect()
+    }
+
+    fn not_told(&self, listed: Option<&ListedFailure>, today: Today<'_>) -> rusqlite::Result<Vec<String>> {
+        const SQL: &str = "SELECT backend, due_at_ns FROM outbox
+            WHERE failure = ?1 AND due_at_ns IS NOT NULL AND attempts = 0 AND refusals = 0 ORDER BY backend, id";
+        let waiting: Vec<Waiting> = self
+            .db
+            .prepare_cached(SQL)?
+            .query_map([self.row], |row| {
+                Ok(Waiting { backend: row.get(0)?, due_at: Timestamp::from_nanos(row.get(1)?) })
+            })?
+            .collect::<Result<_, _>>()?;
+        let forwarded = listed.iter().flat_map(|listed| &listed.forwarded);
+        let in_outbox: Vec<String> = forwarded.map(|forwarded| forwarded.backend.clone()).collect();
+        let failure = listed.map(|listed| &listed.failure);
+        let Today { recipients, now, .. } = today;
+        Ok(not_told(Known { failure, in_outbox: &in_outbox, waiting: &waiting, recipients }, now))
+    }
+
+    fn attempts(&self) -> rusqlite::Result<Vec<Attempt>> {
+        const SQL: &str = "SELECT backend, revision, ended_at_ns, status, error
+            FROM attempt JOIN outbox ON outbox.id = attempt.outbox
+            WHERE failure = ?1 ORDER BY ended_at_ns, backend, revision, number";
+        self.db
+            .prepare_cached(SQL)?
+            .query_map([self.row], |row| {
+                Ok(Attempt {
+                    backend: row.get(0)?,
+                    revision: row.get(1)?,
+                    at: Timestamp::from_nanos(row.get(2)?),
+                    status: row.get(3)?,
+                    error: row.get(4)?,
+                })
+            })?
+            .collect()
+    }
+}

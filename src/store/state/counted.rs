@@ -1,0 +1,47 @@
+//! Columns that figures are computed from, so that they need not read a failure's JSON.
+
+use std::borrow::Cow;
+
+use crate::domain::failure::{Evaluated, Failure, State};
+use crate::domain::figures::{Kind, Times};
+use crate::store::engine::json::{from_json, to_json};
+
+/// `counts_for`, an array: the state, services, team, env, severity, and whether the times are good. Many failures have
+/// the same text.
+type CountsFor<'a> =
+    (State, Cow<'a, [String]>, Option<Cow<'a, str>>, Cow<'a, str>, Option<Cow<'a, str>>, bool);
+
+/// Facts of a failure that are stored for figures, besides its start, its end and its links.
+#[derive(Default)]
+pub(in crate::store) struct Counted {
+    /// `None`: it is in no figure.
+    pub(in crate::store) counts_for: Option<String>,
+    pub(in crate::store) restore_ns: Option<i64>,
+}
+
+impl Counted {
+    pub(in crate::store) fn of(Evaluated { failure, .. }: &Evaluated) -> rusqlite::Result<Self> {
+        if failure.state == State::Merged {
+            return Ok(Self::default());
+        }
+        let Failure { state, services, team, env, severity, .. } = failure;
+        let (team, severity) = (team.as_deref().map(Cow::from), severity.as_deref().map(Cow::from));
+        let services = Cow::from(services.as_slice());
+        let env = Cow::from(env.as_str());
+        let counts_for: CountsFor<'_> = (*state, services, team, env, severity, failure.has_good_times());
+        Ok(Self { counts_for: Some(to_json(&counts_for)?), restore_ns: Times::of(failure).restore_ns })
+    }
+}
+
+/// The kind of failures that a text in `counts_for` stands for.
+pub(in crate::store) fn kind(counts_for: &str) -> rusqlite::Result<Kind> {
+    let (state, services, team, env, severity, has_good_times): CountsFor<'_> = from_json(counts_for)?;
+    Ok(Kind {
+        state,
+        services: services.into_owned(),
+        team: team.map(Cow::into_owned),
+        env: env.into_owned(),
+        severity: severity.map(Cow::into_owned),
+        has_good_times,
+    })
+}

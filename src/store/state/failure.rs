@@ -1,0 +1,229 @@
+//! The `failure` table: what a failure is evaluated from, and what it came to.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+
+use super::counted::Counted;
+use super::links::{StoredLinks, decide, remember_names};
+use super::reach::length_class;
+use super::stored_failure::{details, details_text, failure, failure_text};
+use crate::domain::failure::Evaluated;
+use crate::domain::history::History;
+use crate::domain::id::FailureId;
+use crate::domain::submission::Submission;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::json::{from_json, to_json};
+use crate::store::engine::session::{Session, TouchedFailure};
+use crate::store::facts::failure_key::failure_key;
+
+/// Facts that a failure is evaluated from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::store) enum Facts {
+    /// The events of a PagerDuty incident.
+    History(History),
+    /// Submission to the event API.
+    Submission(Box<Submission>),
+    /// Something that cannot be read; never written.
+    #[serde(skip)]
+    Damaged,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self::History(History::default())
+    }
+}
+
+impl Facts {
+    /// Failure that this one was merged into.
+    fn target(&self) -> Option<FailureId> {
+        match self {
+            Self::History(history) => history.merge_target().map(FailureId::of_incident),
+            Self::Submission(_) | Self::Damaged => None,
+        }
+    }
+}
+
+/// Stored form of an evaluated failure, as text: two are the same if they are written the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) struct View {
+    /// The failure, as JSON; `None`: it is none.
+    pub(in crate::store) failure: Option<String>,
+    /// Details that the configuration adds for backends, as JSON; `None`: nothing.
+    pub(in crate::store) details: Option<String>,
+}
+
+impl View {
+    pub(in crate::store) fn of(evaluated: Option<&Evaluated>) -> rusqlite::Result<Self> {
+        let Some(Evaluated { failure, details }) = evaluated else {
+            return Ok(Self { failure: None, details: None });
+        };
+        Ok(Self { failure: Some(failure_text(failure)?), details: details_text(details)? })
+    }
+}
+
+/// A row, as it is or as it is about to be.
+pub(in crate::store) struct FailureRow {
+    /// `None`: not stored yet.
+    pub(in crate::store) id: Option<i64>,
+    pub(in crate::store) failure_id: FailureId,
+    /// Zero: no backend was ever told of it.
+    pub(in crate::store) revision: i64,
+    /// The deployment that it was linked to as its cause until now.
+    cause: Option<i64>,
+    pub(in crate::store) facts: Facts,
+}
+
+impl FailureRow {
+    /// A row for a failure that is not stored yet.
+    pub(in crate::store) fn new(failure_id: FailureId, facts: Facts) -> Self {
+        Self { id: None, failure_id, revision: 0, cause: None, facts }
+    }
+
+    /// The same row with other facts.
+    pub(in crate::store) fn with(self, facts: Facts) -> Self {
+        Self { facts, ..self }
+    }
+
+    /// The stored row.
+    pub(in crate::store) fn load(db: &Connection, failure_id: &FailureId) -> rusqlite::Result<Option<Self>> {
+        const SQL: &str =
+            "SELECT id, revision, facts, cause FROM failure WHERE failure_key = ?1 AND failure_id = ?2";
+        db.prepare_cached(SQL)?
+            .query_row(params![failure_key(failure_id), failure_id.as_str()], |row| {
+                Ok(Self {
+                    id: row.get(0)?,
+                    failure_id: failure_id.clone(),
+                    revision: row.get(1)?,
+                    cause: row.get(3)?,
+                    facts: from_json(row.get_ref(2)?.as_str()?).unwrap_or_else(|error| {
+                        tracing::error!(%failure_id, %error, "a failure's facts are damaged");
+                        Facts::Damaged
+                    }),
+                })
+            })
+            .optional()
+    }
+
+    /// The stored row, by an id that was stored.
+    pub(in crate::store) fn load_by_id(db: &Connection, failure_id: &str) -> rusqlite::Result<Option<Self>> {
+        match FailureId::parse(failure_id) {
+            Some(failure_id) => Self::load(db, &failure_id),
+            None => Ok(None),
+        }
+    }
+
+    /// `true` if the stored row shows exactly this.
+    pub(in crate::store) fn shows(
+        &self,
+        session: &Session<'_>,
+        evaluated: Option<&Evaluated>,
+    ) -> rusqlite::Result<bool> {
+        const SQL: &str = "SELECT evaluated, details FROM failure WHERE id = ?1";
+        let stored = session
+            .prepare(SQL)?
+            .query_row([self.id], |row| Ok(View { failure: row.get(0)?, details: row.get(1)? }))?;
+        Ok(stored == View::of(evaluated)?)
+    }
+
+    /// Stores the row with what its facts came to and its links to deployments. Returns its id.
+    ///
+    /// `None`: the facts do not make a failure.
+    pub(in crate::store) fn save(
+        self,
+        session: &mut Session<'_>,
+        evaluated: Option<Evaluated>,
+        now: Timestamp,
+    ) -> rusqlite::Result<i64> {
+        let link_window = session.settings.policy.link_window;
+        let links =
+            evaluated.as_ref().map(|evaluated| decide(session.db(), evaluated, link_window)).transpose()?;
+        let id = self.write(session, evaluated.as_ref(), links)?;
+        session.merge_targets.extend(self.facts.target().as_ref().map(failure_key));
+        let names = evaluated.as_ref().filter(|evaluated| evaluated.details.names_deployment());
+        if self.id.is_some() || names.is_some() {
+            remember_names(session, id, names)?;
+        }
+        session.changes.touch_mark(self.cause, now);
+        session.changes.touch_mark(links.and_then(|links| links.cause), now);
+        session.changes.failures.insert(id, TouchedFailure { evaluated, revision: self.revision, now });
+        Ok(id)
+    }
+
+    /// Writes the row, and returns its id.
+    fn write(
+        &self,
+        session: &Session<'_>,
+        evaluated: Option<&Evaluated>,
+        links: Option<StoredLinks>,
+    ) -> rusqlite::Result<i64> {
+        const INSERT: &str = "INSERT INTO failure
+            (state, started_at_ns, finished_at_ns, created_at_ns, duration_log2, facts, evaluated, details,
+            merged_into_key, counts_for, restore_ns, cause, cause_how, remediation, failure_id, failure_key)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) RETURNING id";
+        const UPDATE: &str = "UPDATE failure SET
+            state = ?1, started_at_ns = ?2, finished_at_ns = ?3, created_at_ns = ?4, duration_log2 = ?5, facts = ?6,
+            evaluated = ?7, details = ?8, merged_into_key = ?9, counts_for = ?10, restore_ns = ?11, cause = ?12,
+            cause_how = ?13, remediation = ?14 WHERE id = ?15 RETURNING id";
+        let failure = evaluated.map(|evaluated| &evaluated.failure);
+        let started_at = failure.map(|failure| failure.started_at);
+        let finished_at = failure.and_then(|failure| failure.finished_at);
+        let created_at =
+            evaluated.map(|Evaluated { failure, details }| details.created_at.unwrap_or(failure.started_at));
+        let length = finished_at.zip(started_at).map(|(end, start)| length_class(end.nanos_since(start)));
+        let view = View::of(evaluated)?;
+        let counted = evaluated.map_or_else(|| Ok(Counted::default()), Counted::of)?;
+        let mut statement = session.prepare(if self.id.is_some() { UPDATE } else { INSERT })?;
+        statement.raw_bind_parameter(1, failure.map(|failure| failure.state.as_str()))?;
+        statement.raw_bind_parameter(2, started_at.map(Timestamp::as_nanos))?;
+        statement.raw_bind_parameter(3, finished_at.map(Timestamp::as_nanos))?;
+        statement.raw_bind_parameter(4, created_at.map(Timestamp::as_nanos))?;
+        statement.raw_bind_parameter(5, length)?;
+        statement.raw_bind_parameter(6, to_json(&self.facts)?)?;
+        statement.raw_bind_parameter(7, view.failure)?;
+        statement.raw_bind_parameter(8, view.details)?;
+        statement.raw_bind_parameter(9, self.facts.target().as_ref().map(failure_key))?;
+        statement.raw_bind_parameter(10, counted.counts_for)?;
+        statement.raw_bind_parameter(11, counted.restore_ns)?;
+        statement.raw_bind_parameter(12, links.and_then(|links| links.cause))?;
+        statement.raw_bind_parameter(13, links.map(|links| links.how.as_str()))?;
+        statement.raw_bind_parameter(14, links.and_then(|links| links.remediation))?;
+        if let Some(id) = self.id {
+            statement.raw_bind_parameter(15, id)?;
+        } else {
+            statement.raw_bind_parameter(15, self.failure_id.as_str())?;
+            statement.raw_bind_parameter(16, failure_key(&self.failure_id))?;
+        }
+        let mut rows = statement.raw_query();
+        let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        let id = row.get(0)?;
+        // To the end: only then the statement is done.
+        while rows.next()?.is_some() {}
+        Ok(id)
+    }
+}
+
+/// A failure as it is stored.
+pub(in crate::store) struct Stored {
+    /// The failure, and what goes along with it.
+    pub(in crate::store) evaluated: Evaluated,
+    /// Its links.
+    pub(in crate::store) links: StoredLinks,
+    /// The last revision of which a backend was told.
+    pub(in crate::store) revision: i64,
+}
+
+/// The failure in a row. `None`: it is no failure.
+pub(in crate::store) fn stored(db: &Connection, row: i64) -> rusqlite::Result<Option<Stored>> {
+    const SQL: &str = "SELECT evaluated, details, revision, cause, cause_how, remediation FROM failure
+        WHERE id = ?1 AND evaluated IS NOT NULL";
+    db.prepare_cached(SQL)?
+        .query_row([row], |columns| {
+            let failure = failure(columns.get_ref(0)?.as_str()?)?;
+            let details = details(columns.get_ref(1)?.as_str_or_null()?)?;
+            let links = StoredLinks::of(columns, 3)?;
+            Ok(Stored { evaluated: Evaluated { failure, details }, links, revision: columns.get(2)? })
+        })
+        .optional()
+}

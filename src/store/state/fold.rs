@@ -1,0 +1,125 @@
+//! Folding: the events that were kept become failures.
+//!
+//! Events are the truth, failures follow from them. So an event is answered first, and then its failure is brought up to
+//! date, in a transaction that need not be synced: what a crash leaves unfolded, or a power cut takes back, is folded at
+//! the next start. In a rush events are only kept, and folded when it is over, or when as many wait as may: then all that
+//! an incident went through costs one reading and one writing of its row.
+
+use rusqlite::{Connection, params};
+
+use super::merge_group::{ChangedMembers, Incidents};
+use crate::domain::event::Event;
+use crate::domain::id::{FailureId, IncidentId};
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::backlog::{Slice, Unfolded};
+use crate::store::engine::progress::{self, FOLDED_UP_TO};
+use crate::store::engine::session::Session;
+use crate::store::engine::settings::Settings;
+use crate::store::facts::delivery::source;
+use crate::store::facts::failure_key::failure_key;
+
+/// An event about an incident, being folded.
+struct Folding {
+    row: i64,
+    failure_key: i64,
+    incident: IncidentId,
+    event: Event,
+    received_at: Timestamp,
+}
+
+/// Brings the failures of a part of the backlog up to date.
+pub(in crate::store) fn slice(session: &mut Session<'_>, slice: &Slice) -> rusqlite::Result<()> {
+    let events = read(session, &slice.events)?;
+    fold(session, events, slice.up_to)
+}
+
+/// Reads from their bodies what events say.
+fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Vec<Folding>> {
+    const SQL: &str = "SELECT received_at_ns, body, source FROM event WHERE id = ?1";
+    let mut statement = session.prepare(SQL)?;
+    let mut events = Vec::with_capacity(unfolded.len());
+    for &Unfolded { failure_key, row: id } in unfolded {
+        let mut rows = statement.query([id])?;
+        if let Some(row) = rows.next()?
+            && let Some(body) = row.get_ref(1)?.as_blob_or_null()?
+            && let Some(event) = (source(session.settings.sources, row, 2)?.parse)(body)
+            && let Some(incident) = event.subject.as_ref().map(|subject| subject.incident.clone())
+        {
+            let received_at = Timestamp::from_nanos(row.get(0)?);
+            events.push(Folding { row: id, failure_key, incident, event, received_at });
+        }
+    }
+    Ok(events)
+}
+
+fn fold(session: &mut Session<'_>, mut events: Vec<Folding>, up_to: Option<i64>) -> rusqlite::Result<()> {
+    const LINK: &str = "INSERT INTO failure_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    // Two incidents may have one key.
+    events.sort_unstable_by(|a, b| {
+        (a.failure_key, &a.incident, a.row).cmp(&(b.failure_key, &b.incident, b.row))
+    });
+    let by_incident = || events.chunk_by(|a, b| a.incident == b.incident);
+    let link = |session: &Session<'_>, row: i64, events: &[Folding]| {
+        events.iter().try_for_each(|folding| session.execute(LINK, params![row, folding.row]).map(drop))
+    };
+    let mut connected = ChangedMembers::default();
+    for events in by_incident() {
+        let member = Incidents::of(session).load(&events[0].incident)?;
+        let received = events.iter().map(|folding| (&folding.event, folding.received_at));
+        let stored = member.row.id;
+        let row = match member.learn(received) {
+            None => stored,
+            Some(changed) if changed.stands_alone(session) => Some(changed.save(session)?),
+            Some(changed) => {
+                connected.insert(changed);
+                None
+            }
+        };
+        if let Some(row) = row {
+            link(session, row, events)?;
+        }
+    }
+    let rows = connected.save(session)?;
+    for events in by_incident() {
+        if let Some(row) = rows.get(&events[0].incident) {
+            link(session, *row, events)?;
+        }
+    }
+    match up_to {
+        Some(up_to) => progress::set(session.db(), FOLDED_UP_TO, up_to),
+        None => Ok(()),
+    }
+}
+
+/// Number of events left by an earlier process that are read at a time.
+const LEFT_OVER_AT_A_TIME: i64 = 8_192;
+
+/// The next events after the row `after` that an earlier process kept and did not come to fold. None: there are no more.
+pub(in crate::store) fn left_over(
+    db: &Connection,
+    settings: &Settings,
+    after: i64,
+) -> rusqlite::Result<Vec<Unfolded>> {
+    const SQL: &str =
+        "SELECT id, body, source FROM event WHERE id > ?1 AND body IS NOT NULL ORDER BY id LIMIT ?2";
+    let mut statement = db.prepare(SQL)?;
+    let mut found = Vec::new();
+    let mut last = after;
+    // A part may be about no incident at all, and the next one not.
+    while found.is_empty() {
+        let mut rows = statement.query(params![last, LEFT_OVER_AT_A_TIME])?;
+        let before = last;
+        while let Some(row) = rows.next()? {
+            last = row.get(0)?;
+            let event = (source(settings.sources, row, 2)?.parse)(row.get_ref(1)?.as_blob()?);
+            if let Some(subject) = event.and_then(|event| event.subject) {
+                let failure_key = failure_key(&FailureId::of_incident(&subject.incident));
+                found.push(Unfolded { failure_key, row: last });
+            }
+        }
+        if last == before {
+            break;
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,155 @@
+//! The links of failures to deployments, as they are stored for each failure. The domain decides them
+//! (`domain/link.rs`); here it is given the deployments that can matter.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::domain::deployment::{Deployment, Deployments};
+use crate::domain::failure::Evaluated;
+use crate::domain::id::DeploymentId;
+use crate::domain::link::{HowLinked, LinkQuery};
+use crate::domain::named::{is_short_commit, readings, version_key};
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::json::unknown_word;
+use crate::store::engine::session::Session;
+use crate::store::facts::deployment::load;
+
+/// Links of a failure, by the rows of the deployments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct StoredLinks {
+    /// The deployment that caused it.
+    pub(in crate::store) cause: Option<i64>,
+    /// The way in which that was found.
+    pub(in crate::store) how: HowLinked,
+    /// The deployment that mended it.
+    pub(in crate::store) remediation: Option<i64>,
+}
+
+impl StoredLinks {
+    /// The links in the columns `cause`, `cause_how` and `remediation`, from this one on.
+    pub(in crate::store) fn of(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        let how = match row.get_ref(first + 1)?.as_str_or_null()? {
+            None => HowLinked::NotLinked,
+            Some(word) => HowLinked::ALL
+                .into_iter()
+                .find(|how| how.as_str() == word)
+                .ok_or_else(|| unknown_word(first + 1, word))?,
+        };
+        Ok(Self { cause: row.get(first)?, how, remediation: row.get(first + 2)? })
+    }
+}
+
+/// Decides the links of a failure, as far as deployments are known by now.
+pub(in crate::store) fn decide(
+    db: &Connection,
+    Evaluated { failure, details }: &Evaluated,
+    link_window: Duration,
+) -> rusqlite::Result<StoredLinks> {
+    let query = details.link_query(failure);
+    let deployments = candidates(db, &query, link_window)?;
+    let links = deployments.links(&query, link_window);
+    let row_of = |deployment: Option<&Deployment>| match deployment {
+        Some(deployment) => row_of(db, &deployment.id),
+        None => Ok(None),
+    };
+    Ok(StoredLinks {
+        cause: row_of(links.cause.deployment())?,
+        how: links.cause.how(),
+        remediation: row_of(links.remediation)?,
+    })
+}
+
+/// Remembers the names by which a failure's cause may become known later, in place of those of before.
+pub(in crate::store) fn remember_names(
+    session: &Session<'_>,
+    row: i64,
+    evaluated: Option<&Evaluated>,
+) -> rusqlite::Result<()> {
+    const FORGET: &str = "DELETE FROM named_deployment WHERE failure = ?1";
+    const SAVE: &str = "INSERT INTO named_deployment VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    session.execute(FORGET, [row])?;
+    let Some(Evaluated { failure, details }) = evaluated else { return Ok(()) };
+    let query = details.link_query(failure);
+    if query.forbids_link() {
+        return Ok(());
+    }
+    for reading in query.named.iter().flat_map(|named| readings(named)) {
+        session.execute(SAVE, params![reading.to_lowercase(), row])?;
+        session.execute(SAVE, params![version_key(reading), row])?;
+    }
+    Ok(())
+}
+
+/// The row of the deployment with this id.
+fn row_of(db: &Connection, id: &DeploymentId) -> rusqlite::Result<Option<i64>> {
+    const SQL: &str = "SELECT id FROM deployment WHERE deployment_id = ?1";
+    db.prepare_cached(SQL)?.query_row([id.as_str()], |row| row.get(0)).optional()
+}
+
+/// The deployments that can matter to a failure's links, so that the domain decides as if it knew every one.
+pub(in crate::store) fn candidates(
+    db: &Connection,
+    query: &LinkQuery<'_>,
+    link_window: Duration,
+) -> rusqlite::Result<Deployments> {
+    const OF_SERVICE: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
+        AND started_at_ns <= ?3 AND finished_at_ns >= ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
+    const OF_TEAM: &str = "SELECT facts FROM deployment WHERE team = ?1 AND env = ?2
+        AND started_at_ns <= ?3 AND finished_at_ns >= ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
+    // The last but one, too: the last may be the cause.
+    const BEGUN_OF_SERVICE: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
+        AND started_at_ns >= ?3 AND started_at_ns < ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 2";
+    const BEGUN_OF_TEAM: &str = "SELECT facts FROM deployment WHERE team = ?1 AND env = ?2
+        AND started_at_ns >= ?3 AND started_at_ns < ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 2";
+    let mut found = named(db, query)?;
+    let by_ns = query.created_at.as_nanos();
+    let since_ns = query.created_at.saturating_sub(link_window).as_nanos();
+    let team = query.team.filter(|_| query.services.is_empty());
+    let services = query.services.iter().map(|name| (name.as_str(), OF_SERVICE, BEGUN_OF_SERVICE));
+    for (name, before, begun) in services.chain(team.map(|team| (team, OF_TEAM, BEGUN_OF_TEAM))) {
+        found.extend(load(db, before, params![name, query.env, by_ns, since_ns])?);
+        for (from_ns, until_ns) in open_times(query) {
+            found.extend(load(db, begun, params![name, query.env, from_ns, until_ns])?);
+        }
+    }
+    // One may be found in several ways.
+    let found: BTreeMap<_, _> =
+        found.into_iter().map(|deployment| (deployment.id.clone(), deployment)).collect();
+    Ok(Deployments::new(found.into_values().collect()))
+}
+
+/// The times in which a failure that has ended was open, in nanoseconds. Each ends before its second number.
+fn open_times(query: &LinkQuery<'_>) -> Vec<(i64, i64)> {
+    let Some(end) = query.ended_at.filter(|_| query.is_restored) else { return Vec::new() };
+    let from = std::iter::once(query.started_at.as_nanos().saturating_add(1));
+    let from = from.chain(query.pauses.iter().map(|pause| pause.reopened_at.as_nanos()));
+    let until = query.pauses.iter().map(|pause| pause.resolved_at).chain([end]);
+    from.zip(until.map(Timestamp::as_nanos)).collect()
+}
+
+/// Deployments that a failure names, in every way in which the name may be meant.
+fn named(db: &Connection, query: &LinkQuery<'_>) -> rusqlite::Result<Vec<Deployment>> {
+    const OF_ID: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1 COLLATE NOCASE";
+    const OF_COMMIT: &str = "SELECT facts FROM deployment WHERE commit_sha = lower(?1)";
+    // Behind every digit comes a g.
+    const OF_SHORT_COMMIT: &str =
+        "SELECT facts FROM deployment WHERE commit_sha >= lower(?1) AND commit_sha < lower(?1) || 'g'";
+    const OF_SERVICES_VERSION: &str = "SELECT facts FROM deployment WHERE service = ?1 AND version_key = ?2";
+    const OF_TEAMS_VERSION: &str = "SELECT facts FROM deployment WHERE team = ?1 AND version_key = ?2";
+    let mut found = Vec::new();
+    for reading in query.named.iter().flat_map(|named| readings(named)) {
+        found.extend(load(db, OF_ID, [reading])?);
+        let of_commit = if is_short_commit(reading) { OF_SHORT_COMMIT } else { OF_COMMIT };
+        found.extend(load(db, of_commit, [reading])?);
+        let version_key = version_key(reading);
+        for service in query.services {
+            found.extend(load(db, OF_SERVICES_VERSION, [service, &version_key])?);
+        }
+        if let Some(team) = query.team.filter(|_| query.services.is_empty()) {
+            found.extend(load(db, OF_TEAMS_VERSION, [team, &version_key])?);
+        }
+    }
+    Ok(found)
+}

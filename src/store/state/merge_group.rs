@@ -1,0 +1,266 @@
+//! Incidents that merges connect: they are evaluated together, because the start of one may be another's (rule 8).
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use rusqlite::Connection;
+
+use super::failure::{Facts, FailureRow};
+use crate::domain::evaluate::{evaluate_alone, evaluate_group};
+use crate::domain::event::Event;
+use crate::domain::failure::Evaluated;
+use crate::domain::history::History;
+use crate::domain::id::{FailureId, IncidentId};
+use crate::domain::merge::Group;
+use crate::domain::policy::Policy;
+use crate::domain::source::Sources;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::session::Session;
+use crate::store::facts::delivery::source;
+use crate::store::facts::failure_key::failure_key;
+
+/// An incident, its row, and what its events said.
+pub(in crate::store) struct Member {
+    incident: IncidentId,
+    /// Its facts stand in `history` until it is saved.
+    pub(in crate::store) row: FailureRow,
+    history: History,
+}
+
+impl Member {
+    /// Adds events, each with the moment it was received at. `None`: they change nothing, and nothing is asked again.
+    pub(in crate::store) fn learn<'a>(
+        mut self,
+        events: impl Iterator<Item = (&'a Event, Timestamp)>,
+    ) -> Option<ChangedMember> {
+        let merged_before = self.history.merge_target().cloned();
+        let (mut has_changed, mut last_received_at) = (self.row.id.is_none(), Timestamp::MIN);
+        for (event, received_at) in events {
+            has_changed |= self.history.insert(event, received_at);
+            last_received_at = last_received_at.max(received_at);
+        }
+        has_changed.then_some(ChangedMember { member: self, merged_before, received_at: last_received_at })
+    }
+}
+
+/// An incident whose facts have changed.
+pub(in crate::store) struct ChangedMember {
+    member: Member,
+    /// Incident that it was merged into until now.
+    merged_before: Option<IncidentId>,
+    /// Time at which the last event about it was received.
+    received_at: Timestamp,
+}
+
+impl ChangedMember {
+    /// `true` if no merge connects it with another, now or before.
+    pub(in crate::store) fn stands_alone(&self, session: &Session<'_>) -> bool {
+        let Member { row, history, .. } = &self.member;
+        self.merged_before.is_none()
+            && history.merge().is_none()
+            && !session.merge_targets.contains(&failure_key(&row.failure_id))
+    }
+
+    /// Saves one that stands alone. Returns its row.
+    pub(in crate::store) fn save(self, session: &mut Session<'_>) -> rusqlite::Result<i64> {
+        let Member { incident, mut row, history } = self.member;
+        let evaluated = evaluate_alone(&incident, &history, &session.settings.policy);
+        row.facts = Facts::History(history);
+        row.save(session, evaluated, self.received_at)
+    }
+}
+
+/// Incidents whose facts have changed, to be saved with all others that this changes.
+#[derive(Default)]
+pub(in crate::store) struct ChangedMembers(BTreeMap<IncidentId, ChangedMember>);
+
+impl ChangedMembers {
+    pub(in crate::store) fn insert(&mut self, changed: ChangedMember) {
+        self.0.insert(changed.member.incident.clone(), changed);
+    }
+
+    /// Saves them, and every other incident that this changes. Returns the rows of those it held.
+    pub(in crate::store) fn save(
+        mut self,
+        session: &mut Session<'_>,
+    ) -> rusqlite::Result<BTreeMap<IncidentId, i64>> {
+        let mut saved = BTreeMap::new();
+        while let Some((_, first)) = self.0.pop_first() {
+            let now = first.received_at;
+            let group = MergeGroup::with(&Incidents::of(session), first, &mut self)?;
+            let changed = group.changed.clone();
+            for (incident, (row, evaluated)) in group.evaluate(&session.settings.policy) {
+                let is_changed = changed.contains(&incident);
+                if !is_changed && row.shows(session, evaluated.as_ref())? {
+                    continue;
+                }
+                let id = row.save(session, evaluated, now)?;
+                if is_changed {
+                    saved.insert(incident, id);
+                }
+            }
+        }
+        Ok(saved)
+    }
+}
+
+/// An incident and all that merges connect it with, now or before.
+pub(in crate::store) struct MergeGroup {
+    pub(in crate::store) group: Group,
+    rows: BTreeMap<IncidentId, FailureRow>,
+    /// Members whose facts have changed.
+    changed: BTreeSet<IncidentId>,
+}
+
+impl MergeGroup {
+    /// Follows the merges from an incident that is not changed.
+    pub(in crate::store) fn of(incidents: &Incidents<'_>, member: Member) -> rusqlite::Result<Self> {
+        let mut group = Self { group: Group::new(), rows: BTreeMap::new(), changed: BTreeSet::new() };
+        let to_visit = group.add(incidents, member)?;
+        group.follow(incidents, to_visit, &mut ChangedMembers::default())?;
+        Ok(group)
+    }
+
+    /// Follows the merges from one that is, and takes those it meets from the `others` that are.
+    fn with(
+        incidents: &Incidents<'_>,
+        first: ChangedMember,
+        others: &mut ChangedMembers,
+    ) -> rusqlite::Result<Self> {
+        let mut group = Self { group: Group::new(), rows: BTreeMap::new(), changed: BTreeSet::new() };
+        let to_visit = group.add_changed(incidents, first)?;
+        group.follow(incidents, to_visit, others)?;
+        Ok(group)
+    }
+
+    fn follow(
+        &mut self,
+        incidents: &Incidents<'_>,
+        mut to_visit: Vec<IncidentId>,
+        others: &mut ChangedMembers,
+    ) -> rusqlite::Result<()> {
+        while let Some(incident) = to_visit.pop() {
+            if self.group.contains_key(&incident) {
+                continue;
+            }
+            if let Some(other) = others.0.remove(&incident) {
+                to_visit.extend(self.add_changed(incidents, other)?);
+            } else if let Some(member) = incidents.stored(&incident)? {
+                to_visit.extend(self.add(incidents, member)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_changed(
+        &mut self,
+        incidents: &Incidents<'_>,
+        ChangedMember { member, merged_before, .. }: ChangedMember,
+    ) -> rusqlite::Result<Vec<IncidentId>> {
+        self.changed.insert(member.incident.clone());
+        let mut neighbours = self.add(incidents, member)?;
+        neighbours.extend(merged_before);
+        Ok(neighbours)
+    }
+
+    /// Adds a member, and returns those that it is connected with.
+    fn add(&mut self, incidents: &Incidents<'_>, member: Member) -> rusqlite::Result<Vec<IncidentId>> {
+        let mut neighbours = incidents.merged_into(&member.row.failure_id)?;
+        neighbours.extend(member.history.merge_target().cloned());
+        self.group.insert(member.incident.clone(), member.history);
+        self.rows.insert(member.incident, member.row);
+        Ok(neighbours)
+    }
+
+    /// Evaluates every member, with its row and its facts.
+    pub(in crate::store) fn evaluate(
+        mut self,
+        policy: &Policy,
+    ) -> BTreeMap<IncidentId, (FailureRow, Option<Evaluated>)> {
+        let mut evaluated = evaluate_group(&self.group, policy);
+        let with_facts = |(incident, mut row): (IncidentId, FailureRow)| {
+            row.facts = Facts::History(self.group.remove(&incident).unwrap_or_default());
+            let evaluated = evaluated.remove(&incident);
+            (incident, (row, evaluated))
+        };
+        self.rows.into_iter().map(with_facts).collect()
+    }
+}
+
+/// The incidents that are stored.
+pub(in crate::store) struct Incidents<'a> {
+    pub(in crate::store) db: &'a Connection,
+    /// Sources that read the bodies of their events.
+    pub(in crate::store) sources: Sources,
+}
+
+impl<'a> Incidents<'a> {
+    /// The incidents as the open transaction sees them.
+    pub(in crate::store) fn of(session: &Session<'a>) -> Self {
+        Self { db: session.db(), sources: session.settings.sources }
+    }
+
+    /// The incident as it is stored, or a new one. A failure of its id that was sent to the event API gives way: the
+    /// incident's own events, which are about to be added, know better.
+    pub(in crate::store) fn load(&self, incident: &IncidentId) -> rusqlite::Result<Member> {
+        let failure_id = FailureId::of_incident(incident);
+        let mut row = match FailureRow::load(self.db, &failure_id)? {
+            Some(row) => row,
+            None => FailureRow::new(failure_id, Facts::default()),
+        };
+        let history = self.history(&mut row)?.unwrap_or_default();
+        Ok(Member { incident: incident.clone(), row, history })
+    }
+
+    /// The incident, if it is stored, and not only something that was sent to the event API under its id.
+    pub(in crate::store) fn stored(&self, incident: &IncidentId) -> rusqlite::Result<Option<Member>> {
+        let Some(mut row) = FailureRow::load(self.db, &FailureId::of_incident(incident))? else {
+            return Ok(None);
+        };
+        let history = self.history(&mut row)?;
+        Ok(history.map(|history| Member { incident: incident.clone(), row, history }))
+    }
+
+    /// Takes the history out of a row. `None`: it has none.
+    fn history(&self, row: &mut FailureRow) -> rusqlite::Result<Option<History>> {
+        match std::mem::take(&mut row.facts) {
+            Facts::History(history) => Ok(Some(history)),
+            Facts::Submission(_) => Ok(None),
+            // Where its bodies are gone, too, better nothing is decided about it than that it is none.
+            Facts::Damaged => Ok(Some(self.remembered(row.id)?).filter(|history| !history.is_empty())),
+        }
+    }
+
+    /// The incidents that were merged into this one, as far as they are stored.
+    fn merged_into(&self, target: &FailureId) -> rusqlite::Result<Vec<IncidentId>> {
+        const SQL: &str = "SELECT failure_id FROM failure WHERE merged_into_key = ?1";
+        let mut statement = self.db.prepare_cached(SQL)?;
+        let mut rows = statement.query([failure_key(target)])?;
+        let mut sources = Vec::new();
+        while let Some(row) = rows.next()? {
+            sources.extend(IncidentId::of_failure(row.get_ref(0)?.as_str()?));
+        }
+        Ok(sources)
+    }
+
+    /// A history put together again from the events themselves, where the row that held it is damaged.
+    fn remembered(&self, failure: Option<i64>) -> rusqlite::Result<History> {
+        const SQL: &str =
+            "SELECT received_at_ns, body, source FROM failure_event JOIN event ON event.id = event
+            WHERE failure = ?1 AND body IS NOT NULL";
+        let mut history = History::default();
+        let mut statement = self.db.prepare_cached(SQL)?;
+        let mut rows = statement.query([failure])?;
+        while let Some(row) = rows.next()? {
+            if let Some(event) = (source(self.sources, row, 2)?.parse)(row.get_ref(1)?.as_blob()?) {
+                history.insert(&event, Timestamp::from_nanos(row.get(0)?));
+            }
+        }
+        Ok(history)
+    }
+}
+
+/// The key of every failure that an incident was merged into.
+pub(in crate::store) fn merge_targets(db: &Connection) -> rusqlite::Result<HashSet<i64>> {
+    const SQL: &str = "SELECT DISTINCT merged_into_key FROM failure WHERE merged_into_key IS NOT NULL";
+    db.prepare(SQL)?.query_map([], |row| row.get(0))?.collect()
+}

@@ -1,0 +1,117 @@
+//! The failures in reach of a deployment: those whose links it may decide, or decided until now. There may be too many
+//! among them, for their links are decided from all facts anew; none is missing.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, Params, params};
+
+use super::counted::kind;
+use crate::domain::deployment::Deployment;
+use crate::domain::named::version_key;
+use crate::store::engine::session::{Session, TouchedDeployment};
+
+/// The failures that a deployment may have caused or mended, that are linked to it, or that name it. For one that
+/// replaced another, also those for which the other made the beginning of a commit ambiguous.
+pub(super) fn failures(
+    session: &Session<'_>,
+    row: i64,
+    TouchedDeployment { deployment, replaced, .. }: &TouchedDeployment,
+) -> rusqlite::Result<BTreeSet<i64>> {
+    const LINKED: &str =
+        "SELECT id FROM failure WHERE cause = ?1 UNION ALL SELECT id FROM failure WHERE remediation = ?1";
+    const CREATED: &str = "SELECT id, counts_for FROM failure WHERE created_at_ns BETWEEN ?1 AND ?2";
+    let db = session.db();
+    let mut found = BTreeSet::new();
+    found.extend(rows(db, LINKED, [row])?);
+    let until = deployment.finished_at.saturating_add(session.settings.policy.link_window);
+    let created = params![deployment.started_at.as_nanos(), until.as_nanos()];
+    found.extend(own(db, deployment, CREATED, created)?);
+    found.extend(open_at_start(db, deployment)?);
+    let made = || std::iter::once(deployment).chain(replaced);
+    let mut names = BTreeSet::from([deployment.id.as_str().to_lowercase()]);
+    names.extend(
+        made()
+            .filter_map(|made| made.version.as_deref())
+            .flat_map(|version| [version.to_lowercase(), version_key(version)]),
+    );
+    for name in names {
+        found.extend(rows(db, "SELECT failure FROM named_deployment WHERE name = ?1", [name])?);
+    }
+    for commit_sha in made().filter_map(|made| made.commit_sha.as_ref()) {
+        const NAMED: &str = "SELECT failure FROM named_deployment
+            WHERE name BETWEEN substr(?1, 1, 7) AND ?1 AND instr(?1, name) = 1";
+        found.extend(rows(db, NAMED, [commit_sha.to_ascii_lowercase()])?);
+    }
+    Ok(found)
+}
+
+/// The failures of the deployment's service or team that have ended and were open when it started.
+fn open_at_start(db: &Connection, deployment: &Deployment) -> rusqlite::Result<Vec<i64>> {
+    // A failure whose length is at least 2^n and less than 2^(n + 1) nanoseconds began less than 2^(n + 1) before.
+    const OPEN: &str = "SELECT id, counts_for FROM failure
+        WHERE duration_log2 = ?1 AND started_at_ns < ?2 AND started_at_ns > ?3 AND finished_at_ns > ?2";
+    let at_ns = deployment.started_at.as_nanos();
+    let mut found = Vec::new();
+    for class in 0..i64::BITS - 1 {
+        let longest = 2_i64.checked_pow(class + 1).unwrap_or(i64::MAX);
+        found.extend(own(db, deployment, OPEN, params![class, at_ns, at_ns.saturating_sub(longest)])?);
+    }
+    Ok(found)
+}
+
+/// Class of a length in `duration_log2`.
+pub(super) fn length_class(nanos: i64) -> u32 {
+    nanos.max(1).ilog2()
+}
+
+/// Those of the failures that a query finds that are of the deployment's service or team, and env.
+fn own(
+    db: &Connection,
+    deployment: &Deployment,
+    sql: &str,
+    params: impl Params,
+) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let is_own = match row.get_ref(1)?.as_str_or_null()? {
+            // It was merged into another, and is in no figure; its link is shown all the same.
+            None => true,
+            Some(counts_for) => {
+                let kind = kind(counts_for)?;
+                let is_teams = || kind.team.is_some() && kind.team == deployment.team;
+                kind.env == deployment.env
+                    && if kind.services.is_empty() {
+                        is_teams()
+                    } else {
+                        kind.services.contains(&deployment.service)
+                    }
+            }
+        };
+        if is_own {
+            found.push(row.get(0)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The failed deployments whose remediation may have become a rollback, or ceased to be one: that depends on what was
+/// deployed before it.
+pub(super) fn later_remediations(
+    db: &Connection,
+    TouchedDeployment { deployment, replaced, .. }: &TouchedDeployment,
+) -> rusqlite::Result<BTreeSet<i64>> {
+    const SQL: &str =
+        "SELECT DISTINCT f.cause FROM deployment later JOIN failure f ON f.remediation = later.id
+        WHERE later.service = ?1 AND later.env = ?2 AND later.started_at_ns >= ?3 AND f.cause IS NOT NULL";
+    let mut found = BTreeSet::new();
+    for Deployment { service, env, started_at, .. } in std::iter::once(deployment).chain(replaced) {
+        found.extend(rows(db, SQL, params![service, env, started_at.as_nanos()])?);
+    }
+    Ok(found)
+}
+
+fn rows(db: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<i64>> {
+    db.prepare_cached(sql)?.query_map(params, |row| row.get(0))?.collect()
+}

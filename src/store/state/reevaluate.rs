@@ -1,0 +1,185 @@
+//! Asking again: what the past comes to under today's configuration.
+//!
+//! A failure is evaluated when a fact of it changes. Configuration alone rewrites nothing, until somebody asks for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::failure::{Facts, FailureRow, View};
+use super::links::{StoredLinks, decide};
+use super::merge_group::{Incidents, MergeGroup};
+use crate::domain::failure::Evaluated;
+use crate::domain::id::{FailureId, IncidentId};
+use crate::domain::policy::Policy;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::json::from_json;
+use crate::store::engine::session::Session;
+
+/// So many failures are looked at in one transaction, so that nobody waits long for the writer.
+const AT_A_TIME: u32 = 200;
+
+/// Failures to look at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Span {
+    /// Failures that began then or later.
+    pub since: Option<Timestamp>,
+    /// Failures after this one: the value of [`Batch::next`] before.
+    pub after: i64,
+}
+
+/// Result of evaluating some of them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Batch {
+    /// Failures that come out differently today.
+    pub changed: Vec<Changed>,
+    /// Number of failures that were looked at.
+    pub looked_at: usize,
+    /// Start of the next batch; `None`: that was all.
+    pub next: Option<i64>,
+}
+
+/// A failure that is something else today.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Changed {
+    /// Failure that changes.
+    pub id: FailureId,
+    /// Its changes.
+    pub changes: Vec<Change>,
+}
+
+/// One field, before and after.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Change {
+    /// The field, as the failure's JSON has it.
+    pub field: String,
+    /// Stored value.
+    pub before: Value,
+    /// Value of today.
+    pub after: Value,
+}
+
+/// Looks at some failures, and saves those that are something else today.
+pub(in crate::store) fn reevaluate(
+    session: &mut Session<'_>,
+    span: Span,
+    now: Timestamp,
+) -> rusqlite::Result<Batch> {
+    batch(&Incidents::of(session), &session.settings.policy, span, |row, evaluated| {
+        row.save(session, evaluated, now).map(drop)
+    })
+}
+
+/// Looks at some failures, and has those saved that are something else today.
+pub(in crate::store) fn batch(
+    incidents: &Incidents<'_>,
+    policy: &Policy,
+    span: Span,
+    mut save: impl FnMut(FailureRow, Option<Evaluated>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<Batch> {
+    let mut batch = Batch::default();
+    let mut asked = Asked { incidents, policy, along: BTreeMap::new() };
+    for (row, id, stored, stored_links) in rows(incidents.db, span)? {
+        batch.looked_at += 1;
+        batch.next = Some(row);
+        let Some((failure, evaluated)) = asked.today(&id)? else { continue };
+        let view = View::of(evaluated.as_ref())?;
+        let mut changes = Vec::new();
+        if view != stored {
+            changes = self::changes(stored.failure.as_deref(), view.failure.as_deref())?;
+            changes.extend(self::changes(stored.details.as_deref(), view.details.as_deref())?);
+        }
+        if let Some(evaluated) = &evaluated {
+            let links = decide(incidents.db, evaluated, policy.link_window)?;
+            changes.extend(changed_links(incidents.db, stored_links, links)?);
+        }
+        if view != stored || !changes.is_empty() {
+            batch.changed.push(Changed { id: failure.failure_id.clone(), changes });
+            save(failure, evaluated)?;
+        }
+    }
+    batch.next = batch.next.filter(|_| batch.looked_at == AT_A_TIME as usize);
+    Ok(batch)
+}
+
+/// The deployments that a failure is linked to in another way than before.
+fn changed_links(db: &Connection, before: StoredLinks, after: StoredLinks) -> rusqlite::Result<Vec<Change>> {
+    const ID: &str = "SELECT deployment_id FROM deployment WHERE id = ?1";
+    let id = |row: Option<i64>| -> rusqlite::Result<Value> {
+        let id: Option<String> = match row {
+            Some(row) => db.prepare_cached(ID)?.query_row([row], |columns| columns.get(0)).optional()?,
+            None => None,
+        };
+        Ok(id.map_or(Value::Null, Value::from))
+    };
+    let links =
+        [("deployment", before.cause, after.cause), ("remediation", before.remediation, after.remediation)];
+    let changed = links.into_iter().filter(|(_, before, after)| before != after);
+    changed
+        .map(|(field, before, after)| {
+            Ok(Change { field: field.to_owned(), before: id(before)?, after: id(after)? })
+        })
+        .collect()
+}
+
+/// The rows of a batch: their number, the failure's id, the failure as it is stored, and its links.
+fn rows(db: &Connection, span: Span) -> rusqlite::Result<Vec<(i64, String, View, StoredLinks)>> {
+    const SQL: &str = "SELECT id, failure_id, evaluated, details, cause, cause_how, remediation FROM failure
+        WHERE id > ?1 AND state IS NOT NULL AND started_at_ns >= ?2 ORDER BY id LIMIT ?3";
+    let since_ns = span.since.map_or(i64::MIN, Timestamp::as_nanos);
+    db.prepare_cached(SQL)?
+        .query_map(params![span.after, since_ns, AT_A_TIME], |row| {
+            let view = View { failure: row.get(2)?, details: row.get(3)? };
+            Ok((row.get(0)?, row.get(1)?, view, StoredLinks::of(row, 4)?))
+        })?
+        .collect()
+}
+
+/// A failure's row, and what it comes to.
+type Today = (FailureRow, Option<Evaluated>);
+
+/// Evaluation of failures under this policy.
+struct Asked<'a> {
+    incidents: &'a Incidents<'a>,
+    policy: &'a Policy,
+    /// Failures that were evaluated along with another, because merges connect them.
+    along: BTreeMap<IncidentId, Today>,
+}
+
+impl Asked<'_> {
+    fn today(&mut self, id: &str) -> rusqlite::Result<Option<Today>> {
+        if let Some(incident) = IncidentId::of_failure(id) {
+            if let Some(today) = self.along.remove(&incident) {
+                return Ok(Some(today));
+            }
+            if let Some(member) = self.incidents.stored(&incident)? {
+                self.along = MergeGroup::of(self.incidents, member)?.evaluate(self.policy);
+                return Ok(self.along.remove(&incident));
+            }
+        }
+        let Some(row) = FailureRow::load_by_id(self.incidents.db, id)? else {
+            return Ok(None);
+        };
+        let evaluated = match &row.facts {
+            Facts::Submission(submission) => submission.evaluate(self.policy),
+            Facts::History(_) | Facts::Damaged => return Ok(None),
+        };
+        Ok(Some((row, Some(evaluated))))
+    }
+}
+
+/// The fields that differ.
+fn changes(before: Option<&str>, after: Option<&str>) -> rusqlite::Result<Vec<Change>> {
+    // What is damaged, or was not there, is everything new.
+    let before: Map<String, Value> = before.and_then(|json| from_json(json).ok()).unwrap_or_default();
+    let after: Map<String, Value> = after.map_or_else(|| Ok(Map::new()), from_json)?;
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let field = |name: &String| {
+        let of = |fields: &Map<String, Value>| fields.get(name).cloned().unwrap_or_default();
+        let (before, after) = (of(&before), of(&after));
+        (before != after).then(|| Change { field: name.clone(), before, after })
+    };
+    Ok(names.into_iter().filter_map(field).collect())
+}

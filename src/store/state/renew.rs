@@ -1,0 +1,49 @@
+//! Keeping links true: when a deployment comes or changes, the links of the failures in its reach are decided anew.
+
+use rusqlite::params;
+
+use super::failure;
+use super::links::decide;
+use super::reach;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::session::{Session, TouchedFailure};
+
+/// Decides anew the links that the deployments of this transaction may have changed.
+pub(in crate::store) fn links(session: &mut Session<'_>) -> rusqlite::Result<()> {
+    let touched = std::mem::take(&mut session.changes.deployments);
+    let tells_marks = session.settings.destinations.iter().any(|destination| destination.takes_marks());
+    for (row, deployment) in &touched {
+        let now = deployment.now;
+        for failure in reach::failures(session, *row, deployment)? {
+            relink(session, failure, now)?;
+        }
+        session.changes.touch_mark(Some(*row), now);
+        if tells_marks {
+            for failed in reach::later_remediations(session.db(), deployment)? {
+                session.changes.touch_mark(Some(failed), now);
+            }
+        }
+    }
+    session.changes.deployments = touched;
+    Ok(())
+}
+
+/// Decides the links of a stored failure anew.
+fn relink(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
+    const SAVE: &str = "UPDATE failure SET cause = ?2, cause_how = ?3, remediation = ?4 WHERE id = ?1";
+    let Some(stored) = failure::stored(session.db(), row)? else { return Ok(()) };
+    let before = stored.links;
+    let after = decide(session.db(), &stored.evaluated, session.settings.policy.link_window)?;
+    // Also where they stay the same: the deployment that mended it may be another than it was.
+    session.changes.touch_mark(before.cause, now);
+    session.changes.touch_mark(after.cause, now);
+    if before == after {
+        return Ok(());
+    }
+    session.execute(SAVE, params![row, after.cause, after.how.as_str(), after.remediation])?;
+    if before.cause != after.cause {
+        let touched = TouchedFailure { evaluated: Some(stored.evaluated), revision: stored.revision, now };
+        session.changes.failures.entry(row).or_insert(touched);
+    }
+    Ok(())
+}

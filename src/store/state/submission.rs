@@ -1,0 +1,60 @@
+//! Failures that come by the event API: replaced whole, the last one committed wins.
+
+use super::failure::{Facts, FailureRow};
+use super::links::remember_names;
+use crate::domain::failure::State;
+use crate::domain::id::FailureId;
+use crate::domain::submission::Submission;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::session::Session;
+
+/// Result of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    /// It is done.
+    Done,
+    /// The id is that of an incident this daemon follows itself.
+    IncidentsOwn,
+    /// There is no such failure.
+    NotFound,
+}
+
+pub(in crate::store) fn save(
+    session: &mut Session<'_>,
+    submission: &Submission,
+    now: Timestamp,
+) -> rusqlite::Result<Submitted> {
+    let facts = Facts::Submission(Box::new(submission.clone()));
+    let row = match FailureRow::load(session.db(), &submission.id)? {
+        Some(FailureRow { facts: Facts::History(_) | Facts::Damaged, .. }) => {
+            return Ok(Submitted::IncidentsOwn);
+        }
+        Some(stored) => stored.with(facts),
+        None => FailureRow::new(submission.id.clone(), facts),
+    };
+    row.save(session, Some(submission.evaluate(&session.settings.policy)), now)?;
+    Ok(Submitted::Done)
+}
+
+/// Takes a failure back, also at the backends that were told of it.
+pub(in crate::store) fn delete(
+    session: &mut Session<'_>,
+    id: &FailureId,
+    now: Timestamp,
+) -> rusqlite::Result<Submitted> {
+    const HIDE: &str = "UPDATE failure SET state = NULL, counts_for = NULL, created_at_ns = NULL,
+        duration_log2 = NULL, cause = NULL, cause_how = NULL, remediation = NULL WHERE id = ?1";
+    let Some(row) = FailureRow::load(session.db(), id)? else {
+        return Ok(Submitted::NotFound);
+    };
+    let Facts::Submission(submission) = &row.facts else {
+        return Ok(Submitted::IncidentsOwn);
+    };
+    let mut withdrawn = submission.evaluate(&session.settings.policy);
+    withdrawn.failure.state = State::Ignored;
+    withdrawn.failure.reason = Some("deleted".to_owned());
+    let row = row.save(session, Some(withdrawn), now)?;
+    session.execute(HIDE, [row])?;
+    remember_names(session, row, None)?;
+    Ok(Submitted::Done)
+}
