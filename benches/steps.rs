@@ -1,19 +1,30 @@
-//! The steps of one webhook alone: signature, parsing, folding, evaluation; then the loading of a catalog. The best of
-//! several rounds.
+//! The steps of one webhook alone: signature, parsing, folding, evaluation; then the loading of a catalog, and a deployment
+//! that is reported late. The best of several rounds.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::hint::black_box;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use pagerduty_dora::backend::Backend;
 use pagerduty_dora::catalog;
 use pagerduty_dora::config::Config;
+use pagerduty_dora::domain::deployment::Deployment;
 use pagerduty_dora::domain::evaluate::evaluate_alone;
+use pagerduty_dora::domain::forwarding::Destination;
 use pagerduty_dora::domain::history::History;
+use pagerduty_dora::domain::id::{DeploymentId, FailureId};
 use pagerduty_dora::domain::policy::Policy;
+use pagerduty_dora::domain::submission::Submission;
+use pagerduty_dora::domain::timestamp::Timestamp;
+use pagerduty_dora::sources;
 use pagerduty_dora::sources::pagerduty::payload;
 use pagerduty_dora::sources::pagerduty::signature::{SigningSecrets, sign};
+use pagerduty_dora::store::{MOST_UNFOLDED, Settings, Store};
+use pagerduty_dora::telemetry::metrics::Metrics;
 use secrecy::SecretString;
 
 const RESOLVED: &[u8] = include_bytes!("../fixtures/pagerduty/incident.resolved.json");
@@ -46,7 +57,8 @@ fn main() -> anyhow::Result<()> {
     measure("fold the event into a history", || !folded().is_empty());
     measure("evaluate the failure", || evaluate_alone(&incident, &history, &policy).is_some());
     measure("write the history as JSON", || serde_json::to_string(&history).is_ok());
-    load_catalog()
+    load_catalog()?;
+    tokio::runtime::Runtime::new()?.block_on(late_deployment())
 }
 
 /// Ten thousand services in one file, from the disk to their indexes.
@@ -76,6 +88,77 @@ fn load_catalog() -> anyhow::Result<()> {
     let best = took.into_iter().min().unwrap_or_default();
     println!("{:>34}: {best:.0?} ({} KiB)", "load a catalog of 10,000 services", text.len() / 1024);
     Ok(())
+}
+
+/// A deployment that caused a thousand failures and is reported after them, until the disk has it and all that follows: a
+/// backend is told of each link, another one that the deployment failed.
+async fn late_deployment() -> anyhow::Result<()> {
+    const FAILURES: usize = 1_000;
+    const BACKENDS: &str = "[[backend]]\nname = \"http\"\nkind = \"http\"\nurl = \"http://127.0.0.1:9\"\n\
+        [[backend]]\nname = \"datadog\"\nkind = \"datadog\"\nurl = \"http://127.0.0.1:9\"\n\
+        api_key = { value = \"a\" }\napplication_key = { value = \"b\" }\n\
+        deployments = true\nchange_failures = true\n";
+    let config = Config::parse(BACKENDS)?;
+    let mut took = Vec::new();
+    for _ in 0..ROUNDS {
+        let folder = tempfile::tempdir()?;
+        let backends = config.backend.iter().map(Backend::from_config).collect::<Result<Vec<_>, _>>()?;
+        let destinations = backends.into_iter().map(|backend| Arc::new(backend) as Arc<dyn Destination>);
+        let settings = Settings {
+            policy: Arc::new(config.policy()),
+            destinations: destinations.collect(),
+            sources: sources::ALL,
+            most_unfolded: MOST_UNFOLDED,
+            observer: Metrics::new([]),
+        };
+        let store = Store::open(&folder.path().join("store.db"), settings)?;
+        let first_at = Timestamp::parse("2026-11-01T10:00:00Z")?;
+        for n in 0..FAILURES {
+            let started_at = first_at.saturating_add(Duration::from_secs(n as u64));
+            store.submit(submission(n, started_at)?, started_at).await?;
+        }
+        let began = Instant::now();
+        store.deploy(deployment(first_at)?, first_at).await?;
+        took.push(began.elapsed());
+    }
+    let best = took.into_iter().min().unwrap_or_default();
+    println!("{:>34}: {best:.0?}", format!("a late deployment of {FAILURES} failures"));
+    Ok(())
+}
+
+fn submission(n: usize, started_at: Timestamp) -> anyhow::Result<Submission> {
+    let id = FailureId::parse(&format!("failure-of-benchmark:{n:04}"));
+    Ok(Submission {
+        id: id.ok_or_else(|| anyhow::anyhow!("no id"))?,
+        services: vec!["checkout".to_owned()],
+        team: None,
+        env: "production".to_owned(),
+        started_at,
+        finished_at: Some(started_at.saturating_add(Duration::from_mins(10))),
+        name: Some("checkout: error rate above 5 %".to_owned()),
+        severity: None,
+        version: None,
+        commit_sha: None,
+        repository_url: None,
+        tags: BTreeSet::new(),
+        in_the_future: false,
+    })
+}
+
+fn deployment(begin: Timestamp) -> anyhow::Result<Deployment> {
+    let started_at = begin.saturating_sub(Duration::from_mins(20));
+    Ok(Deployment {
+        id: DeploymentId::parse("deployment:late").ok_or_else(|| anyhow::anyhow!("no id"))?,
+        service: "checkout".to_owned(),
+        team: None,
+        env: "production".to_owned(),
+        started_at,
+        finished_at: begin.saturating_sub(Duration::from_mins(10)),
+        version: Some("v1".to_owned()),
+        commit_sha: None,
+        repository_url: None,
+        tags: BTreeSet::new(),
+    })
 }
 
 fn measure(step: &str, mut work: impl FnMut() -> bool) {

@@ -116,13 +116,20 @@ fn short(subject: &str) -> &str {
     sources::ALL.of_failure(subject).map_or(subject, |(_, incident)| incident)
 }
 
+/// The state of a row, and what is odd about the row.
+fn state(row: &OutboxRow) -> String {
+    let odd = [(row.repeats, "once more"), (row.suspect, "suspect")];
+    let odd = odd.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words);
+    std::iter::once(row.state.as_str()).chain(odd).collect::<Vec<_>>().join(", ")
+}
+
 fn cells(row: &OutboxRow) -> Vec<String> {
     vec![
         row.id.to_string(),
         row.backend.clone(),
         short(row.subject.id()).to_owned(),
         row.revision.to_string(),
-        if row.suspect { format!("{}, suspect", row.state.as_str()) } else { row.state.as_str().to_owned() },
+        state(row),
         // Refusals are shown, so that a 403 beside 0 attempts makes sense.
         if row.refusals > 0 {
             format!("{}, {} refused", row.attempts, row.refusals)

@@ -18,9 +18,8 @@ pub(super) fn rows(shown: &Shown) -> Vec<HealthRow> {
     rows.extend(shown.gauges.outbox.iter().filter(|outbox| outbox.suspect > 0).map(|outbox| HealthRow {
         about: format!("Suspect rows of {}", said(&outbox.backend)),
         says: format!(
-            "{} not accepted in several attempts, while the backend accepts others: it may never accept them (or it shows \
-             an older state, and refused to be sent the newest one once more). See `pagerduty-dora outbox`, where they \
-             are marked as suspect; `outbox retry ID` tries one now, `outbox discard ID` gives one up.",
+            "{} not accepted in several attempts, while the backend accepts others: it may never accept them. See \
+             `pagerduty-dora outbox`, where they are marked as suspect; `outbox retry ID` tries one now, `outbox discard ID` gives one up.",
             count(outbox.suspect, "row")
         ),
         must_act: true,

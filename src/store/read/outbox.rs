@@ -54,6 +54,8 @@ pub struct OutboxRow {
     pub refusals: u32,
     /// `true` if it fails again and again while other rows of its backend are accepted.
     pub suspect: bool,
+    /// `true` if it sends a revision once more that the backend accepted, because an older request may have arrived late.
+    pub repeats: bool,
     /// Time of the next attempt.
     pub next_attempt_at: Option<Timestamp>,
     /// The last answer, if there was one.
@@ -99,7 +101,7 @@ impl Reader {
     pub fn outbox(&self, filter: &OutboxFilter) -> Result<OutboxPage, ReadError> {
         const SQL: &str = "SELECT o.id, o.backend, failure_id, o.revision, o.state, attempts,
                 max(due_at_ns, coalesce(not_before_ns, 0)), last_status, last_error,
-                deployment_id, refusals, suspect
+                deployment_id, refusals, suspect, repeats
             FROM outbox o LEFT JOIN failure f ON f.id = o.failure
                 LEFT JOIN deployment d ON d.id = o.deployment
                 LEFT JOIN lane l ON l.backend = o.backend AND l.lane = o.lane
@@ -120,6 +122,7 @@ impl Reader {
                 attempts: row.get(5)?,
                 refusals: row.get(10)?,
                 suspect: row.get(11)?,
+                repeats: row.get(12)?,
                 next_attempt_at: next_ns.map(Timestamp::from_nanos),
                 last_status: row.get(7)?,
                 last_error: row.get(8)?,

@@ -10,6 +10,9 @@ use crate::store::engine::session::{Session, TouchedFailure};
 
 /// Decides anew the links that the deployments of this transaction may have changed.
 pub(in crate::store) fn links(session: &mut Session<'_>) -> rusqlite::Result<()> {
+    if session.changes.deployments.is_empty() {
+        return Ok(());
+    }
     let touched = std::mem::take(&mut session.changes.deployments);
     let tells_marks = session.settings.destinations.iter().any(|destination| destination.takes_marks());
     for (row, deployment) in &touched {
