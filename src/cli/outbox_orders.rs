@@ -21,7 +21,8 @@ use crate::{Direct, catalog};
 #[derive(Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])))]
 pub(super) struct Which {
-    /// Rows, or a failure or deployment for all its rows: its id or a unique beginning of it
+    /// Rows by their numbers (row:4200 where a number is also the beginning of an id), or a failure or deployment for all
+    /// its rows: its id or a unique beginning of it
     #[arg(value_name = "ID")]
     ids: Vec<String>,
     /// All that are dead

@@ -50,13 +50,13 @@ fn an_address_where_nobody_can_listen_is_wrong() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = other.local_addr().unwrap();
     for (address, said) in
-        [(taken.to_string(), "another program listens there"), (WITHOUT_SCOPE.into(), "cannot")]
+        [(taken.to_string(), "another program is listening on"), (WITHOUT_SCOPE.into(), "cannot")]
     {
         let configuration = format!("[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = {address:?}\n");
         // Whoever connects to the other one gets no answer.
         let (status, told) = check(folder.path(), &configuration);
         assert_eq!(status, 2, "{told}");
-        assert!(told.contains(&format!("wrong  admin.listen: cannot listen on {address}")), "{told}");
+        assert!(told.contains("wrong  admin.listen: ") && told.contains(&address), "{told}");
         assert!(told.contains(said), "{told}");
     }
 }
@@ -74,7 +74,7 @@ async fn the_running_daemon_is_no_mistake_of_its_own_configuration() {
 
     let (status, told) = check(folder.path(), &format!("{listeners}[store]\npath = \"other.db\"\n"));
     assert_eq!(status, 2, "{told}");
-    assert_eq!(told.matches("a pagerduty-dora with another store listens there").count(), 2, "{told}");
+    assert_eq!(told.matches("a pagerduty-dora with another store is listening on").count(), 2, "{told}");
 
     let elsewhere = format!("{ANY_PORT}[store]\npath = {:?}\n", daemon.store.display().to_string());
     let (status, told) = check(folder.path(), &elsewhere);

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use bytes::Bytes;
 use pagerduty_dora::clock::Clock;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -36,6 +36,8 @@ struct Shared {
 struct Held {
     /// The request that is kept, once it is there.
     late: Option<(Method, String, Bytes)>,
+    /// `true`: every further request is refused for good.
+    refuses: bool,
     /// By the failure's id: what the backend holds.
     failures: BTreeMap<String, Value>,
 }
@@ -68,22 +70,26 @@ impl Delaying {
 
     #[expect(clippy::unused_async, reason = "a handler is asynchronous")]
     async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, bytes: Bytes) -> StatusCode {
-        let is_first = {
+        let (is_first, refuses) = {
             let mut held = shared.state.lock().unwrap();
             let is_first = held.late.is_none();
             if is_first {
                 held.late = Some((method, uri.path().to_owned(), bytes));
-            } else {
+            } else if !held.refuses {
                 held.apply(&method, uri.path(), &bytes);
             }
-            is_first
+            (is_first, held.refuses)
         };
         let _ = shared.arrives.send(());
         if is_first {
             // Ends the connection, without a word.
             std::panic::resume_unwind(Box::new("hung up"));
         }
-        StatusCode::ACCEPTED
+        if refuses { StatusCode::BAD_REQUEST } else { StatusCode::ACCEPTED }
+    }
+
+    fn refuses(&self, refuses: bool) {
+        self.shared.state.lock().unwrap().refuses = refuses;
     }
 
     fn entry(&self) -> String {
@@ -174,6 +180,25 @@ async fn a_merged_incident_does_not_come_back_after_its_deletion() {
     assert_eq!(backend.holds("pagerduty:QLATE00001"), None);
     backend.pass_the_late_one_on();
     backend.next(&daemon).await;
+    assert_eq!(backend.holds("pagerduty:QLATE00001"), None);
+}
+
+#[tokio::test]
+async fn a_person_can_have_sent_what_was_refused_to_be_sent_once_more() {
+    let mut backend = Delaying::start().await;
+    let daemon = deleted_before_the_late_one(&mut backend).await;
+    backend.pass_the_late_one_on();
+    backend.refuses(true);
+    backend.next(&daemon).await;
+    daemon.until(|store| store.dead() == 1).await;
+    let dead = daemon.get("/api/v1/outbox?state=dead").await.json()["rows"][0].clone();
+    assert_eq!((&dead["repeats"], &dead["last_status"]), (&json!(true), &json!(400)));
+    assert!(backend.holds("pagerduty:QLATE00001").is_some(), "the backend shows the older state");
+    backend.refuses(false);
+    let retry = format!("http://{}/api/v1/outbox/{}/retry", daemon.admin, dead["id"]);
+    assert_eq!(daemon.client.post(retry).send().await.unwrap().status(), 200);
+    backend.next(&daemon).await;
+    daemon.until(|store| store.dead() == 0 && store.in_doubt() == 0).await;
     assert_eq!(backend.holds("pagerduty:QLATE00001"), None);
 }
 

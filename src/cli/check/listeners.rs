@@ -67,9 +67,7 @@ fn item(key: &str, address: SocketAddr, bound: Result<(), (io::Error, bool)>, is
         Err((error, is_pagerduty_dora)) if error.kind() == ErrorKind::AddrInUse => {
             let by =
                 if is_pagerduty_dora { "a pagerduty-dora with another store" } else { "another program" };
-            Finding::Wrong(format!(
-                "cannot listen on {address}: {by} listens there: change the address, or stop it"
-            ))
+            Finding::Wrong(format!("{by} is listening on {address}: stop it, or change {key}"))
         }
         Err((error, _)) => Finding::Wrong(format!("cannot listen on {address}: {error}")),
     };
