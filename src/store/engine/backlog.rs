@@ -25,6 +25,14 @@ pub(in crate::store) struct Unfolded {
     pub(in crate::store) row: i64,
 }
 
+/// Events that an earlier process kept and did not come to fold.
+pub(in crate::store) struct LeftOver {
+    /// Those about an incident.
+    pub(in crate::store) events: Vec<Unfolded>,
+    /// The last event that was looked at.
+    pub(in crate::store) up_to: i64,
+}
+
 /// Events kept and not folded yet.
 pub(in crate::store) struct Backlog {
     /// The largest batch.

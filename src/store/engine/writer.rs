@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
-use super::backlog::{self, Backlog, Slice, Unfolded};
+use super::backlog::{self, Backlog, LeftOver, Slice};
 use super::checkpoint::{self, Checkpointer};
 use super::files::{Files, Lock};
 use super::health::Health;
@@ -37,8 +37,8 @@ pub(in crate::store) struct Hooks {
     pub(in crate::store) fold: fn(&mut Session<'_>, &Slice) -> rusqlite::Result<()>,
     /// Ends a transaction: decides links anew, and puts before backends what changed.
     pub(in crate::store) finish: fn(&mut Session<'_>) -> rusqlite::Result<()>,
-    /// The next events that an earlier process kept and did not fold, after this row.
-    pub(in crate::store) left_over: fn(&Connection, &Settings, i64) -> rusqlite::Result<Vec<Unfolded>>,
+    /// The next events after this row, which an earlier process kept and did not fold. `None`: there are no more.
+    pub(in crate::store) left_over: fn(&Connection, &Settings, i64) -> rusqlite::Result<Option<LeftOver>>,
     /// The key of every failure that an incident was merged into.
     pub(in crate::store) merge_targets: fn(&Connection) -> rusqlite::Result<HashSet<i64>>,
     /// Says which bodies went to quarantine.
@@ -140,15 +140,14 @@ impl Writer {
         self.epoch = epoch;
         self.merge_targets = (self.hooks.merge_targets)(&self.db)?;
         let mut after = progress::get(&self.db, FOLDED_UP_TO)?;
-        loop {
-            let left = (self.hooks.left_over)(&self.db, &self.settings, after)?;
-            let Some(last) = left.last() else { return Ok(()) };
-            after = last.row;
-            self.backlog.extend(Some(after), left);
+        while let Some(left) = (self.hooks.left_over)(&self.db, &self.settings, after)? {
+            after = left.up_to;
+            self.backlog.extend(Some(after), left.events);
             while !self.backlog.is_empty() {
                 self.fold(backlog::LARGE_SLICE)?;
             }
         }
+        Ok(())
     }
 
     /// Starts the thread; `end` is told how it ended.

@@ -50,13 +50,14 @@ fn reconcile(
     desired: Desired,
     (revision, due_at, now): (i64, Timestamp, Timestamp),
 ) -> rusqlite::Result<bool> {
-    let newest = revisions.newest(session)?;
-    if newest.is_some_and(|told| desired.is_said_by(&told)) {
-        return Ok(false);
-    }
-    let replaced = revisions.supersede(session, desired.request.is_none())?;
-    if replaced > 0 && revisions.newest(session)?.is_some_and(|told| desired.stands_in(&told)) {
-        return Ok(false);
+    if let Some(newest) = revisions.newest(session)? {
+        if desired.is_said_by(&newest) {
+            return Ok(false);
+        }
+        let replaced = revisions.supersede(session, desired.request.is_none())?;
+        if replaced > 0 && revisions.newest(session)?.is_some_and(|told| desired.stands_in(&told)) {
+            return Ok(false);
+        }
     }
     let Some(frozen) = desired.request else { return Ok(false) };
     let request = Request { revision, repeats: false, due_at, frozen };
@@ -235,34 +236,56 @@ pub(in crate::store) fn forget_unmarked(session: &Session<'_>) -> rusqlite::Resu
 /// a while later. A request that timed out here may sit in some proxy, and a backend that replaces whole records would
 /// hold the older state for ever.
 pub(super) fn accepted(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
-    let Some((topic, subject, backend, repeats)) = place(session, row)? else { return Ok(()) };
-    let revisions = Revisions { topic, subject, backend: &backend };
-    if repeats && let Some(newest) = revisions.newest_live(session)? {
-        // By now, what was on its way has arrived.
-        revisions.end_doubt(session, &newest)?;
+    let Some(place) = Place::of(session, row)? else { return Ok(()) };
+    // Most are the first revision of their subject.
+    if place.revision == 1 && !place.repeats {
+        return Ok(());
     }
-    repeat(session, revisions, now)
+    if place.repeats
+        && let Some(newest) = place.revisions().newest_live(session)?
+    {
+        // By now, what was on its way has arrived.
+        place.revisions().end_doubt(session, &newest)?;
+    }
+    repeat(session, place.revisions(), now)
 }
 
 /// Goes on after a row was given up, by its backend or by a person: an older revision is the newest one now.
 pub(super) fn given_up(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
-    match place(session, row)? {
+    match Place::of(session, row)? {
         // Not sent once more again and again.
-        Some((.., true)) | None => Ok(()),
-        Some((topic, subject, backend, false)) => {
-            repeat(session, Revisions { topic, subject, backend: &backend }, now)
-        }
+        Some(Place { repeats: true, .. }) | None => Ok(()),
+        Some(place) => repeat(session, place.revisions(), now),
     }
 }
 
-/// Subject and backend of a row, and whether it sends its revision once more.
-fn place(session: &Session<'_>, row: i64) -> rusqlite::Result<Option<(Topic, i64, String, bool)>> {
-    const SQL: &str =
-        "SELECT topic, coalesce(failure, deployment), backend, repeats FROM outbox WHERE id = ?1";
-    let place = |columns: &rusqlite::Row<'_>| {
-        Ok((Topic::of(columns, 0)?, columns.get(1)?, columns.get(2)?, columns.get(3)?))
-    };
-    session.prepare(SQL)?.query_row([row], place).optional()
+/// The place of a row among the others of its subject and backend.
+struct Place {
+    topic: Topic,
+    subject: i64,
+    backend: String,
+    revision: i64,
+    repeats: bool,
+}
+
+impl Place {
+    fn of(session: &Session<'_>, row: i64) -> rusqlite::Result<Option<Self>> {
+        const SQL: &str = "SELECT topic, coalesce(failure, deployment), backend, revision, repeats FROM outbox WHERE id = ?1";
+        let place = |columns: &rusqlite::Row<'_>| {
+            Ok(Self {
+                topic: Topic::of(columns, 0)?,
+                subject: columns.get(1)?,
+                backend: columns.get(2)?,
+                revision: columns.get(3)?,
+                repeats: columns.get(4)?,
+            })
+        };
+        session.prepare(SQL)?.query_row([row], place).optional()
+    }
+
+    fn revisions(&self) -> Revisions<'_> {
+        Revisions { topic: self.topic, subject: self.subject, backend: &self.backend }
+    }
 }
 
 /// Has the newest revision sent once more if an older one is in doubt.

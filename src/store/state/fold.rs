@@ -11,7 +11,7 @@ use super::merge_group::{ChangedMembers, Incidents};
 use crate::domain::event::Event;
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::timestamp::Timestamp;
-use crate::store::engine::backlog::{Slice, Unfolded};
+use crate::store::engine::backlog::{LeftOver, Slice, Unfolded};
 use crate::store::engine::progress::{self, FOLDED_UP_TO};
 use crate::store::engine::session::Session;
 use crate::store::engine::settings::Settings;
@@ -94,32 +94,25 @@ fn fold(session: &mut Session<'_>, mut events: Vec<Folding>, up_to: Option<i64>)
 /// Number of events left by an earlier process that are read at a time.
 const LEFT_OVER_AT_A_TIME: i64 = 8_192;
 
-/// The next events after the row `after` that an earlier process kept and did not come to fold. None: there are no more.
+/// The next events after the row `after`, which an earlier process kept and did not come to fold. `None`: there are no
+/// more.
 pub(in crate::store) fn left_over(
     db: &Connection,
     settings: &Settings,
     after: i64,
-) -> rusqlite::Result<Vec<Unfolded>> {
+) -> rusqlite::Result<Option<LeftOver>> {
     const SQL: &str =
         "SELECT id, body, source FROM event WHERE id > ?1 AND body IS NOT NULL ORDER BY id LIMIT ?2";
     let mut statement = db.prepare(SQL)?;
-    let mut found = Vec::new();
-    let mut last = after;
-    // A part may be about no incident at all, and the next one not.
-    while found.is_empty() {
-        let mut rows = statement.query(params![last, LEFT_OVER_AT_A_TIME])?;
-        let before = last;
-        while let Some(row) = rows.next()? {
-            last = row.get(0)?;
-            let event = (source(settings.sources, row, 2)?.parse)(row.get_ref(1)?.as_blob()?);
-            if let Some(subject) = event.and_then(|event| event.subject) {
-                let failure_key = failure_key(&FailureId::of_incident(&subject.incident));
-                found.push(Unfolded { failure_key, row: last });
-            }
-        }
-        if last == before {
-            break;
+    let mut rows = statement.query(params![after, LEFT_OVER_AT_A_TIME])?;
+    let mut left = LeftOver { events: Vec::new(), up_to: after };
+    while let Some(row) = rows.next()? {
+        left.up_to = row.get(0)?;
+        let event = (source(settings.sources, row, 2)?.parse)(row.get_ref(1)?.as_blob()?);
+        if let Some(subject) = event.and_then(|event| event.subject) {
+            let failure_key = failure_key(&FailureId::of_incident(&subject.incident));
+            left.events.push(Unfolded { failure_key, row: left.up_to });
         }
     }
-    Ok(found)
+    Ok((left.up_to > after).then_some(left))
 }
