@@ -148,7 +148,7 @@ fn submission(n: usize, started_at: Timestamp) -> anyhow::Result<Submission> {
 fn deployment(begin: Timestamp) -> anyhow::Result<Deployment> {
     let started_at = begin.saturating_sub(Duration::from_mins(20));
     Ok(Deployment {
-        id: DeploymentId::parse("deployment:late").ok_or_else(|| anyhow::anyhow!("no id"))?,
+        id: DeploymentId::parse("deployment:is-late").ok_or_else(|| anyhow::anyhow!("no id"))?,
         service: "checkout".to_owned(),
         team: None,
         env: "production".to_owned(),

@@ -1,6 +1,6 @@
 //! Deployments, as they come by the event API.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,6 @@ impl Deployment {
 pub struct Deployments {
     /// In their order.
     pub(super) all: Vec<Deployment>,
-    by_id: HashMap<DeploymentId, usize>,
     /// In the order of `all`.
     pub(super) by_service: BTreeMap<String, Vec<usize>>,
     pub(super) by_team: BTreeMap<String, Vec<usize>>,
@@ -58,7 +57,6 @@ impl Deployments {
         all.sort_by(|a, b| a.order().cmp(&b.order()));
         let mut deployments = Self::default();
         for (index, deployment) in all.iter().enumerate() {
-            deployments.by_id.insert(deployment.id.clone(), index);
             deployments.by_service.entry(deployment.service.clone()).or_default().push(index);
             if let Some(team) = &deployment.team {
                 deployments.by_team.entry(team.clone()).or_default().push(index);
@@ -72,16 +70,13 @@ impl Deployments {
         &self.all
     }
 
-    /// The one with this id.
-    pub fn get(&self, id: &str) -> Option<&Deployment> {
-        self.by_id.get(&DeploymentId::parse(id)?).map(|index| &self.all[*index])
-    }
-
     /// `true` if a deployment is a rollback: its version (or commit) was deployed before to its service and env,
     /// and not just before it.
     pub fn is_rollback(&self, deployment: &Deployment) -> bool {
-        let what =
-            |deployment: &Deployment| deployment.version.clone().or_else(|| deployment.commit_sha.clone());
+        let what = |deployment: &Deployment| {
+            let commit_sha = deployment.commit_sha.as_deref().map(str::to_ascii_lowercase);
+            deployment.version.clone().or(commit_sha)
+        };
         let Some(deployed) = what(deployment) else { return false };
         let earlier =
             self.by_service.get(&deployment.service).into_iter().flatten().map(|index| &self.all[*index]);

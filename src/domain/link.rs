@@ -1,5 +1,5 @@
-//! Links of a failure: the deployment that caused it, and the one that mended it (`docs/figures.md`). This is the one place
-//! that decides them; the store keeps the answer for each failure.
+//! Links of a failure: the deployment that caused it, and the one that mended it. This is the one place that decides them;
+//! the store keeps the answer for each failure.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -95,7 +95,7 @@ pub enum KnownBy {
 }
 
 impl KnownBy {
-    /// In the order in which they are tried.
+    /// All of them, in the order in which they are tried.
     const ALL: [Self; 3] = [Self::Id, Self::CommitSha, Self::Version];
 
     /// Looseness of the match between a name and a deployment: 0 is an exact match. `None`: the name does not fit.
@@ -142,9 +142,9 @@ impl<'a> Cause<'a> {
 /// Way in which the cause of a failure was found, or the reason why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HowLinked {
-    /// By time: the latest deployment before the failure, within the window.
+    /// Found by time: the latest deployment before the failure, within the window.
     Automatic,
-    /// By the property that somebody named.
+    /// Found by the property that somebody named.
     Named(KnownBy),
     /// There is none: somebody named `none`.
     Forbidden,
@@ -241,7 +241,7 @@ impl Deployments {
         query.named.iter().map_while(|named| Some((*named, self.named(named, query).err()?))).collect()
     }
 
-    /// By id, then by commit, then by version; as it is written, then as it may be meant.
+    /// Looks by id, then by commit, then by version; as it is written, then as it may be meant.
     fn named(&self, named: &str, query: &LinkQuery<'_>) -> Result<(&Deployment, KnownBy), NotUsed> {
         let mut not_used = NotUsed::Unknown;
         for by in KnownBy::ALL {
@@ -256,7 +256,7 @@ impl Deployments {
         Err(not_used)
     }
 
-    /// Of those that a name fits and that can be the cause: one that it fits best, of the failure's own before others,
+    /// Chooses among those that a name fits and that can be the cause: one that it fits best, of the failure's own before others,
     /// begun by its creation before later ones, the latest.
     fn known_by(&self, by: KnownBy, name: &str, query: &LinkQuery<'_>) -> Result<&Deployment, NotUsed> {
         let fitting = self.all.iter().filter_map(|deployment| {

@@ -23,9 +23,9 @@ pub struct Remediation {
 /// Way in which a deployment remedies another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemediationKind {
-    /// By what was deployed before.
+    /// Something that was deployed before.
     Rollback,
-    /// By something new.
+    /// Something new.
     Rollforward,
 }
 
@@ -64,7 +64,7 @@ pub struct FailedDeployment {
 impl FailedDeployment {
     /// Looks at all failures that a deployment caused. `None`: it caused none, and did not fail.
     ///
-    /// If different deployments mended its failures, the last one is told: before it, a part of the damage was left.
+    /// Different deployments may have mended its failures. The last one is told: before it, a part of the damage was left.
     pub fn of(failures: Vec<CausedFailure>) -> Option<Self> {
         if failures.is_empty() {
             return None;

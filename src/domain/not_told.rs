@@ -9,6 +9,8 @@ use super::timestamp::Timestamp;
 pub struct Waiting {
     /// The backend that it is for.
     pub backend: String,
+    /// Its revision.
+    pub revision: i64,
     /// Time at which it is to be sent.
     pub due_at: Timestamp,
 }
@@ -52,13 +54,22 @@ pub fn not_told(known: Known<'_>, now: Timestamp) -> Vec<String> {
     told
 }
 
-fn waits(Waiting { backend, due_at }: &Waiting, recipients: &[Recipient], now: Timestamp) -> String {
-    if !recipients.iter().any(|recipient| recipient.name == *backend) {
-        format!("Backend {backend} was not told yet: no [[backend]] of this configuration has that name.")
-    } else if *due_at > now {
-        format!("Backend {backend} was not told yet: it waits for failure.settle, until {due_at}.")
+fn waits(
+    Waiting { backend, revision, due_at }: &Waiting,
+    recipients: &[Recipient],
+    now: Timestamp,
+) -> String {
+    let what = if *revision == 1 {
+        format!("Backend {backend} was not told yet")
     } else {
-        format!("Backend {backend} was not told yet: it waits to be sent.")
+        format!("Backend {backend} was not told of revision {revision} yet")
+    };
+    if !recipients.iter().any(|recipient| recipient.name == *backend) {
+        format!("{what}: no [[backend]] of this configuration has that name.")
+    } else if *due_at > now {
+        format!("{what}: it waits for failure.settle, until {due_at}.")
+    } else {
+        format!("{what}: it waits to be sent.")
     }
 }
 
@@ -123,7 +134,7 @@ mod tests {
             recipient("due", &[], &[], &[]),
         ];
         let in_outbox = ["has-it", "settles", "due", "removed"].map(str::to_owned);
-        let waiting = |backend: &str, due_at| Waiting { backend: backend.to_owned(), due_at };
+        let waiting = |backend: &str, due_at| Waiting { backend: backend.to_owned(), revision: 1, due_at };
         let later = NOW.saturating_add(std::time::Duration::from_mins(5));
         let waiting = [waiting("settles", later), waiting("due", NOW), waiting("removed", NOW)];
         let known = Known {

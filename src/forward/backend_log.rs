@@ -135,8 +135,11 @@ impl BackendLog {
             return;
         }
         of.is_told.store(true, Ordering::Relaxed);
-        let next = health.not_before.map(|then| then.duration_since(now)).filter(|next| next.as_secs() > 0);
-        let next = next.map(|next| format!(", next try in {}", words(next))).unwrap_or_default();
+        let next = health.not_before.map(|then| match then.duration_since(now) {
+            next if next < Duration::from_secs(1) => ", next try within a second".to_owned(),
+            next => format!(", next try in {}", words(next)),
+        });
+        let next = next.unwrap_or_default();
         let lasts = health.since.map_or(Duration::ZERO, |since| now.duration_since(since));
         let since =
             if lasts < Duration::from_secs(1) { String::new() } else { format!(" for {}", words(lasts)) };

@@ -60,7 +60,7 @@ use facts::{deployment, event, quarantine, record};
 use outbox::reconcile;
 use state::{fold, merge_group, reevaluate, renew, submission};
 
-/// What the writer does with events that are kept, and at the end of a transaction.
+/// Work of the writer with events that are kept, and at the end of a transaction.
 const HOOKS: Hooks = Hooks {
     begin: |session| reconcile::forget_unmarked(session),
     fold: fold::slice,

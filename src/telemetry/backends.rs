@@ -45,7 +45,7 @@ impl Backends {
         );
         registry.register(
             "pagerduty_dora_outbox_suspect",
-            "Rows that fail again and again while other rows of their backend are accepted, or that could not be sent once more",
+            "Rows that fail again and again while other rows of their backend are accepted",
             self.suspect.clone(),
         );
     }

@@ -122,3 +122,17 @@ async fn deployments_are_replaced_whole_and_refused_as_datadog_does() {
     let forbidden = daemon.client.post(url).header("dd-api-key", "wrong").body("{}").send().await.unwrap();
     assert_eq!(forbidden.status(), 403);
 }
+
+#[tokio::test]
+async fn a_deployment_that_is_sent_again_as_it_was_changes_no_link() {
+    let daemon = Daemon::start("").await;
+    let sent = json!({ "id": "deployment:sent-again-1" });
+    let id = deploy(&daemon, "v1", "08:00", sent.clone()).await;
+    daemon.expect(event_of("incident.triggered", "QLINKED001"), "accepted").await;
+    assert_eq!(linked(&daemon, "QLINKED001").await.0, json!(id));
+    let daemon = daemon.restart("[dora]\nlink_window = \"10m\"\n").await;
+    deploy(&daemon, "v1", "08:00", sent).await;
+    let (kept, why) = linked(&daemon, "QLINKED001").await;
+    assert_eq!(kept, json!(id), "a changed window decides about the past when reevaluate asks");
+    assert!(why.contains("`reevaluate` would decide anew"), "{why}");
+}

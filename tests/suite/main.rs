@@ -49,6 +49,7 @@ mod readable;
 mod readme;
 mod reevaluate;
 mod refused;
+mod repeats;
 mod slow;
 mod sources;
 mod store_edit;

@@ -65,7 +65,8 @@ impl Health {
                 error,
                 refused_writes = outage.refused_writes,
                 refused_webhooks = outage.refused_webhooks,
-                "the store has not been able to commit for {}: webhooks are answered 503, and PagerDuty sends them again for 48 hours",
+                "the store has not been able to commit for {}: webhooks are answered 503, and PagerDuty sends them again for \
+                 48 hours",
                 span(now.saturating_duration_since(outage.began).as_secs_f64())
             );
         }

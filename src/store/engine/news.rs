@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::watch;
 
-/// By the name of a backend: how often a person had its rows tried again at once.
+/// Number of times that a person had the rows of each backend tried again at once, by the backend's name.
 pub type Hurried = BTreeMap<String, u64>;
 
 /// Channels that tell others what transactions changed.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::DatabaseError;
@@ -195,6 +196,9 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     let db =
         Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(in_file(path))?;
     db.busy_timeout(BUSY_TIMEOUT).map_err(in_file(path))?;
+    // Else SQLite plans some statements anew each time that a parameter is bound, for its value might allow a better plan.
+    // All of them are planned once here, and their plans do not depend on values.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(in_file(path))?;
     Ok(db)
 }
 

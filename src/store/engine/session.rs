@@ -22,7 +22,7 @@ pub(in crate::store) struct Session<'a> {
     pub(in crate::store) changes: Changes,
 }
 
-/// What a transaction has changed.
+/// Changes that a transaction has made.
 #[derive(Default)]
 pub(in crate::store) struct Changes {
     /// The last event that it keeps.
@@ -63,6 +63,13 @@ pub(in crate::store) struct TouchedDeployment {
     pub(in crate::store) now: Timestamp,
 }
 
+impl TouchedDeployment {
+    /// `true` if it is new, or another than it was.
+    pub(in crate::store) fn is_changed(&self) -> bool {
+        self.replaced.is_empty() || self.replaced.iter().any(|replaced| *replaced != self.deployment)
+    }
+}
+
 impl Changes {
     /// Has the mark of a deployment looked at before the transaction ends.
     pub(in crate::store) fn touch_mark(&mut self, deployment: Option<i64>, now: Timestamp) {
@@ -82,6 +89,12 @@ impl<'a> Session<'a> {
     /// The statement, prepared once.
     pub(in crate::store) fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'a>> {
         self.db.prepare_cached(sql)
+    }
+
+    /// Inserts a row and returns its number. `None`: there was one already.
+    pub(in crate::store) fn insert(&self, sql: &str, params: impl Params) -> rusqlite::Result<Option<i64>> {
+        // Cheaper than RETURNING, which gathers its rows in a table first.
+        Ok((self.execute(sql, params)? == 1).then(|| self.db.last_insert_rowid()))
     }
 
     /// Runs a statement and returns how many rows it changed.

@@ -1,4 +1,4 @@
-//! What the writer is given by the configuration, and who counts its commits.
+//! Settings of the writer, which follow from the configuration, and whoever counts its commits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +30,6 @@ pub trait CommitObserver: Send + Sync {
     /// A group of `writes` became durable in `took`.
     fn committed(&self, writes: usize, took: Duration);
 
-    /// So many `writes` were not done, because the store could not commit.
+    /// The store could not commit, and so many `writes` were not done.
     fn refused(&self, _writes: usize) {}
 }

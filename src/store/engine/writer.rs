@@ -28,7 +28,7 @@ const CALM_AFTER: Duration = Duration::from_millis(20);
 /// Time between two looks at the store's files while nothing is written.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// What the engine does besides committing, given by the parts of the store that know failures.
+/// Work that the engine does besides committing, given by the parts of the store that know failures.
 #[derive(Clone, Copy)]
 pub(in crate::store) struct Hooks {
     /// Begins this process's writing.
@@ -45,12 +45,12 @@ pub(in crate::store) struct Hooks {
     pub(in crate::store) tell_quarantined: fn(Vec<(i64, String)>, &LogLimit),
 }
 
-/// Whether the disk has a transaction when it is committed.
+/// Durability of a transaction at its commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Durability {
-    /// It has: somebody will be told so.
+    /// The disk has it: somebody will be told so.
     Synced,
-    /// Not yet, but with the next one that is: it follows from what the disk has, and can be done again.
+    /// The disk has it with the next one that is synced. It follows from what the disk has, and can be done again.
     Later,
 }
 

@@ -16,7 +16,7 @@ pub(in crate::store) fn insert(
 ) -> rusqlite::Result<Option<i64>> {
     const SQL: &str = "INSERT INTO event
         (source, event_id, event_type, occurred_at_ns, received_at_ns, delivery_id, body)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (source, event_id) DO NOTHING RETURNING id";
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (source, event_id) DO NOTHING";
     let parameters = params![
         delivery.source.name.as_str(),
         heading.id,
@@ -26,7 +26,7 @@ pub(in crate::store) fn insert(
         delivery.id,
         &*delivery.body,
     ];
-    session.prepare(SQL)?.query_row(parameters, |row| row.get(0)).optional()
+    session.insert(SQL, parameters)
 }
 
 /// Counts another delivery of an event, if it says the same as the first. `false`: it does not.

@@ -42,7 +42,8 @@ impl Retried {
     }
 }
 
-/// Has a body read again by its source. An event that is understood is recorded like a webhook, with the time at which it was received.
+/// Has a body read again by its source. An event that is understood is recorded like a webhook, with the time at which it
+/// was received.
 pub(in crate::store) fn retry(session: &mut Session<'_>, id: i64) -> rusqlite::Result<Retried> {
     const FIND: &str = "SELECT received_at_ns, delivery_id, body, source FROM quarantine WHERE id = ?1";
     const REMOVE: &str = "DELETE FROM quarantine WHERE id = ?1";

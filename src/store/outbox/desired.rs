@@ -1,4 +1,4 @@
-//! What a backend should be told of a failure, of a deployment or of a mark, as they stand.
+//! Desired: the request that would make a backend right about a failure, a deployment or a mark, as they stand.
 
 use rusqlite::{Connection, params};
 
@@ -11,7 +11,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
 use crate::store::facts::deployment::{load, of_row};
 
-/// What a backend should be told.
+/// State that a backend should have of a subject.
 pub(super) struct Desired {
     /// The request that would make it right. `None`: it should know nothing of the subject, or there is no request for
     /// that.
@@ -105,9 +105,10 @@ pub(in crate::store) fn remediation_kind(
     const BEFORE: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
         AND (started_at_ns, deployment_id) < (?3, ?4) ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
     const OF_VERSION: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2 AND version = ?5
-        AND (started_at_ns, deployment_id) < (?3, ?4) LIMIT 1";
+        AND version IS NOT NULL AND (started_at_ns, deployment_id) < (?3, ?4) LIMIT 1";
     const OF_COMMIT: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
-        AND commit_sha = lower(?5) AND version IS NULL AND (started_at_ns, deployment_id) < (?3, ?4) LIMIT 1";
+        AND commit_sha = lower(?5) AND commit_sha IS NOT NULL AND version IS NULL
+        AND (started_at_ns, deployment_id) < (?3, ?4) LIMIT 1";
     let Deployment { service, env, version, commit_sha, .. } = deployment;
     let Some(before) =
         load(db, BEFORE, params![service, env, deployment.started_at.as_nanos(), deployment.id.as_str()])?

@@ -87,8 +87,8 @@ pub(in crate::store) fn hurry(
     Ok(())
 }
 
-/// Has the rows of a lane that wait because attempts failed be due now, and returns their number: the backend answers again. Rows that were not
-/// attempted wait for a reason of their own, and so do suspect ones, but for a person's wish.
+/// Makes the rows of a lane due that wait because attempts failed, and returns their number: the backend answers again.
+/// Rows that were not attempted wait for a reason of their own, and so do suspect ones, but for a person's wish.
 pub(in crate::store) fn release(
     session: &mut Session<'_>,
     backend: &str,

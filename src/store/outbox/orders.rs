@@ -143,6 +143,8 @@ pub(in crate::store) fn obey_some(
     const DEAD: &str = "SELECT backend, id FROM outbox WHERE state = 'dead' AND (backend, id) > (?1, ?2)
         AND (?3 IS NULL OR backend = ?3) ORDER BY backend, id LIMIT ?4";
     let mut statement = session.prepare(DEAD)?;
+    // Those of one backend begin there in the index.
+    let last_backend = backend.filter(|backend| *backend > last_backend.as_str()).unwrap_or(last_backend);
     let rows = statement.query_map(params![last_backend, last_id, backend, AT_A_TIME], |row| {
         Ok(After(row.get(0)?, row.get(1)?))
     })?;

@@ -42,20 +42,22 @@ fn takers<'a>(session: &Session<'a>, takes: fn(&dyn Destination) -> bool) -> Vec
 /// Makes the rows for one backend say what it should be told. Returns whether there is a new one, which has the number
 /// `revision`.
 ///
-/// What was never tried is replaced. Where that leaves a row that says it already, nothing is added.
+/// A row that was never tried is replaced. Where that leaves a row that says it already, nothing is added.
 fn reconcile(
     session: &mut Session<'_>,
     destination: &dyn Destination,
-    revisions: Revisions<'_>,
+    (revisions, newest): (Revisions<'_>, Option<&Told>),
     desired: Desired,
     (revision, due_at, now): (i64, Timestamp, Timestamp),
 ) -> rusqlite::Result<bool> {
-    if let Some(newest) = revisions.newest(session)? {
-        if desired.is_said_by(&newest) {
+    if let Some(newest) = newest {
+        if desired.is_said_by(newest) {
             return Ok(false);
         }
         let replaced = revisions.supersede(session, desired.request.is_none())?;
         if replaced > 0 && revisions.newest(session)?.is_some_and(|told| desired.stands_in(&told)) {
+            // What was replaced may have been that revision, to be sent once more.
+            repeat(session, revisions, now)?;
             return Ok(false);
         }
     }
@@ -83,7 +85,8 @@ fn failure(session: &mut Session<'_>, row: i64, touched: &TouchedFailure) -> rus
         let linked = linked(session, destination, row, evaluated)?;
         let evaluated = linked.as_ref().unwrap_or(evaluated);
         if let Some(desired) = of_failure(destination, evaluated, telling, newest.as_ref()) {
-            is_new |= reconcile(session, destination, revisions, desired, (revision + 1, due_at, *now))?;
+            let place = (revisions, newest.as_ref());
+            is_new |= reconcile(session, destination, place, desired, (revision + 1, due_at, *now))?;
         }
     }
     if is_new {
@@ -120,7 +123,8 @@ fn deployment(
     let revisions = Revisions { topic: Topic::Deployment, subject: row, backend: destination.name() };
     let (is_correction, revision) = (revisions.known(session)?.is_some(), revisions.next(session)?);
     let desired = of_deployment(destination, deployment, Telling { revision, is_correction });
-    reconcile(session, destination, revisions, desired, (revision, now, now)).map(drop)
+    let newest = revisions.newest(session)?;
+    reconcile(session, destination, (revisions, newest.as_ref()), desired, (revision, now, now)).map(drop)
 }
 
 fn mark(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
@@ -173,7 +177,7 @@ fn mark_at(
             deployment(session, destination, row, made, now)?;
         }
     } else {
-        if newest.is_none_or(|newest| newest.frozen.action == Action::Unmark) {
+        if newest.as_ref().is_none_or(|newest| newest.frozen.action == Action::Unmark) {
             return Ok(());
         }
         // Only a mark that was set from here is taken back, and only from a deployment that is still there.
@@ -184,10 +188,10 @@ fn mark_at(
         }
     }
     let revision = marks.next(session)?;
-    reconcile(session, destination, marks, desired, (revision, due_at, now)).map(drop)
+    reconcile(session, destination, (marks, newest.as_ref()), desired, (revision, due_at, now)).map(drop)
 }
 
-/// So many deployments in one transaction, so that nobody waits long for the writer.
+/// Number of deployments that are looked at in one transaction, so that nobody waits long for the writer.
 const AT_A_TIME: u32 = 200;
 
 /// Looks again at some of the marks that a backend knows, after this deployment, where it is told of marks since this
@@ -241,11 +245,9 @@ pub(super) fn accepted(session: &mut Session<'_>, row: i64, now: Timestamp) -> r
     if place.revision == 1 && !place.repeats {
         return Ok(());
     }
-    if place.repeats
-        && let Some(newest) = place.revisions().newest_live(session)?
-    {
-        // By now, what was on its way has arrived.
-        place.revisions().end_doubt(session, &newest)?;
+    if place.repeats {
+        // By now, what was on its way has arrived. Earlier attempts of this row itself may still be on theirs.
+        place.revisions().end_doubt(session, place.revision)?;
     }
     repeat(session, place.revisions(), now)
 }
@@ -270,7 +272,8 @@ struct Place {
 
 impl Place {
     fn of(session: &Session<'_>, row: i64) -> rusqlite::Result<Option<Self>> {
-        const SQL: &str = "SELECT topic, coalesce(failure, deployment), backend, revision, repeats FROM outbox WHERE id = ?1";
+        const SQL: &str = "SELECT topic, coalesce(failure, deployment), backend, revision, repeats
+            FROM outbox WHERE id = ?1";
         let place = |columns: &rusqlite::Row<'_>| {
             Ok(Self {
                 topic: Topic::of(columns, 0)?,

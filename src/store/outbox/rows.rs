@@ -45,7 +45,7 @@ impl RowState {
     }
 }
 
-/// What a row tells a backend of.
+/// Kind of subject that a row tells a backend of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Topic {
     /// A failure.
@@ -121,7 +121,7 @@ impl Revisions<'_> {
 
     fn find(self, session: &Session<'_>, condition: &str) -> rusqlite::Result<Option<Told>> {
         let sql = format!(
-            "SELECT id, revision, state, repeats, action, body FROM outbox
+            "SELECT revision, state, repeats, action, body FROM outbox
             WHERE {} = ?1 AND backend = ?2 AND topic = ?3 AND {condition} ORDER BY revision DESC, id DESC LIMIT 1",
             self.column()
         );
@@ -129,10 +129,10 @@ impl Revisions<'_> {
             .prepare(&sql)?
             .query_row(params![self.subject, self.backend, self.topic.as_str()], |row| {
                 Ok(Told {
-                    revision: row.get(1)?,
-                    state: row_state(row, 2)?,
-                    repeats: row.get(3)?,
-                    frozen: frozen(row, 4)?,
+                    revision: row.get(0)?,
+                    state: row_state(row, 1)?,
+                    repeats: row.get(2)?,
+                    frozen: frozen(row, 3)?,
                 })
             })
             .optional()
@@ -142,7 +142,7 @@ impl Revisions<'_> {
     /// good, so that nobody revives it. Returns the number of rows.
     pub(super) fn supersede(self, session: &Session<'_>, also_dead: bool) -> rusqlite::Result<usize> {
         let sql = format!(
-            "UPDATE outbox SET state = 'superseded', due_at_ns = NULL
+            "UPDATE outbox SET state = 'superseded', due_at_ns = NULL, suspect = 0
             WHERE {} = ?1 AND backend = ?2 AND topic = ?3 AND in_doubt = 0 AND taken = 0
             AND (state = 'pending' OR (state = 'dead' AND ?4)) AND (claimed_by IS NULL OR claimed_by <> ?5)",
             self.column()
@@ -155,13 +155,13 @@ impl Revisions<'_> {
     /// A deployment that is told whole may lose its mark; a mark says nothing about its deployment.
     pub(super) fn is_in_doubt(self, session: &Session<'_>, newest: &Told) -> rusqlite::Result<bool> {
         let sql = format!("SELECT EXISTS (SELECT 1 FROM outbox WHERE {})", self.older_in_doubt());
-        session.prepare(&sql)?.query_row(self.older_than(newest), |row| row.get(0))
+        session.prepare(&sql)?.query_row(self.older_than(newest.revision), |row| row.get(0))
     }
 
     /// Notes that no older revision than this can arrive late any more.
-    pub(super) fn end_doubt(self, session: &Session<'_>, newest: &Told) -> rusqlite::Result<()> {
+    pub(super) fn end_doubt(self, session: &Session<'_>, revision: i64) -> rusqlite::Result<()> {
         let sql = format!("UPDATE outbox SET unknown = 0 WHERE {}", self.older_in_doubt());
-        session.execute(&sql, self.older_than(newest)).map(drop)
+        session.execute(&sql, self.older_than(revision)).map(drop)
     }
 
     fn older_in_doubt(self) -> String {
@@ -171,8 +171,8 @@ impl Revisions<'_> {
         )
     }
 
-    fn older_than(&self, newest: &Told) -> impl rusqlite::Params {
-        (self.subject, self.backend.to_owned(), self.topic.as_str(), newest.revision)
+    fn older_than(&self, revision: i64) -> impl rusqlite::Params {
+        (self.subject, self.backend.to_owned(), self.topic.as_str(), revision)
     }
 
     /// Number of the next revision of a deployment or of its mark, which have numbers in common.

@@ -43,7 +43,7 @@ impl Reader {
     }
 }
 
-/// The same, on a connection.
+/// State of every backend, read on a connection.
 pub(in crate::store) fn backend_statuses(db: &Connection) -> rusqlite::Result<Vec<BackendStatus>> {
     const SQL: &str = "SELECT coalesce(l.backend, w.backend), coalesce(l.lane, w.lane), coalesce(w.waiting, 0), w.oldest, w.due,
             coalesce(condition, 'delivering'), since_ns, not_before_ns, coalesce(failed_probes, 0), answered_at_ns,

@@ -90,7 +90,7 @@ fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&'a str> {
 #[derive(Default)]
 struct Failures {
     gathering: Gathering,
-    /// By `counts_for`: the kind.
+    /// Number of each kind, by its text in `counts_for`.
     kinds: HashMap<String, u32>,
 }
 

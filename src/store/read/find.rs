@@ -7,9 +7,11 @@ use rusqlite::{Connection, params};
 use super::reader::Reader;
 use crate::domain::deployment::Deployment;
 use crate::domain::forwarding::Recipient;
+use crate::domain::id::FailureId;
 use crate::domain::source::{Source, Sources};
 use crate::store::engine::error::ReadError;
 use crate::store::facts::deployment::{OF_ID, load};
+use crate::store::facts::failure_key::failure_key;
 
 /// Stands for letters that were left out of an id, as tables do.
 const LEFT_OUT: [&str; 2] = ["…", "..."];
@@ -55,16 +57,19 @@ impl Reader {
     /// The outbox rows of a failure or a deployment that are not done, oldest first.
     pub fn rows_of(&self, found: &Found) -> Result<Vec<i64>, ReadError> {
         const FAILURE: &str = "SELECT outbox.id FROM failure JOIN outbox ON outbox.failure = failure.id
-            WHERE failure_id = ?1 AND outbox.state IN ('pending', 'dead') ORDER BY outbox.id";
+            WHERE failure_key = ?2 AND failure_id = ?1 AND outbox.state IN ('pending', 'dead')
+            ORDER BY outbox.id";
         const DEPLOYMENT: &str =
             "SELECT outbox.id FROM deployment JOIN outbox ON outbox.deployment = deployment.id
-            WHERE deployment_id = ?1 AND outbox.state IN ('pending', 'dead') ORDER BY outbox.id";
+            WHERE deployment_id = ?1 AND ?2 IS NULL AND outbox.state IN ('pending', 'dead') ORDER BY outbox.id";
         let db = self.lock();
         let mut statement = db.prepare_cached(match found.kind {
             FoundKind::Failure => FAILURE,
             FoundKind::Deployment => DEPLOYMENT,
         })?;
-        let rows = statement.query_map([&found.id], |row| row.get(0))?;
+        let key = FailureId::parse(&found.id).filter(|_| found.kind == FoundKind::Failure);
+        let parameters = params![found.id, key.as_ref().map(failure_key)];
+        let rows = statement.query_map(parameters, |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -18,7 +18,7 @@ pub struct Gauges {
     pub quarantined: i64,
     /// Sizes of the store's files.
     pub sizes: Sizes,
-    /// Of each backend that has rows which are not done: its name, pending, dead, and the oldest pending one.
+    /// Rows that are not done, of each backend that has any.
     pub outbox: Vec<OutboxGauge>,
     /// Status of every backend that was ever asked, or that rows wait for.
     pub backends: Vec<BackendStatus>,

@@ -59,7 +59,8 @@ impl Reader {
         };
         let sql = format!(
             "SELECT failure.id, failure.started_at_ns, revision, evaluated, deployment_id FROM failure
-             LEFT JOIN deployment ON deployment.id = cause WHERE {state} AND failure.started_at_ns >= ?1 AND (failure.started_at_ns, failure.id) < (?2, ?3)
+             LEFT JOIN deployment ON deployment.id = cause
+             WHERE {state} AND failure.started_at_ns >= ?1 AND (failure.started_at_ns, failure.id) < (?2, ?3)
              AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(evaluated, '$.services') WHERE value = ?4))
              ORDER BY failure.started_at_ns DESC, failure.id DESC LIMIT ?5"
         );

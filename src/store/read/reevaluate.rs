@@ -1,4 +1,4 @@
-//! What a reevaluation would change.
+//! Changes that a reevaluation would make.
 
 use super::reader::Reader;
 use crate::domain::policy::Policy;

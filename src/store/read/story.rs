@@ -279,13 +279,14 @@ impl Read<'_> {
     }
 
     fn not_told(&self, listed: Option<&ListedFailure>, today: Today<'_>) -> rusqlite::Result<Vec<String>> {
-        const SQL: &str = "SELECT backend, due_at_ns FROM outbox
-            WHERE failure = ?1 AND due_at_ns IS NOT NULL AND attempts = 0 AND refusals = 0 ORDER BY backend, id";
+        const SQL: &str = "SELECT backend, revision, due_at_ns FROM outbox WHERE failure = ?1 AND repeats = 0
+            AND due_at_ns IS NOT NULL AND attempts = 0 AND refusals = 0 ORDER BY backend, id";
         let waiting: Vec<Waiting> = self
             .db
             .prepare_cached(SQL)?
             .query_map([self.row], |row| {
-                Ok(Waiting { backend: row.get(0)?, due_at: Timestamp::from_nanos(row.get(1)?) })
+                let due_at = Timestamp::from_nanos(row.get(2)?);
+                Ok(Waiting { backend: row.get(0)?, revision: row.get(1)?, due_at })
             })?
             .collect::<Result<_, _>>()?;
         let forwarded = listed.iter().flat_map(|listed| &listed.forwarded);

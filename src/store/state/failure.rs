@@ -161,11 +161,11 @@ impl FailureRow {
         const INSERT: &str = "INSERT INTO failure
             (state, started_at_ns, finished_at_ns, created_at_ns, duration_log2, facts, evaluated, details,
             merged_into_key, counts_for, restore_ns, cause, cause_how, remediation, failure_id, failure_key)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) RETURNING id";
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
         const UPDATE: &str = "UPDATE failure SET
             state = ?1, started_at_ns = ?2, finished_at_ns = ?3, created_at_ns = ?4, duration_log2 = ?5, facts = ?6,
             evaluated = ?7, details = ?8, merged_into_key = ?9, counts_for = ?10, restore_ns = ?11, cause = ?12,
-            cause_how = ?13, remediation = ?14 WHERE id = ?15 RETURNING id";
+            cause_how = ?13, remediation = ?14 WHERE id = ?15";
         let failure = evaluated.map(|evaluated| &evaluated.failure);
         let started_at = failure.map(|failure| failure.started_at);
         let finished_at = failure.and_then(|failure| failure.finished_at);
@@ -195,12 +195,8 @@ impl FailureRow {
             statement.raw_bind_parameter(15, self.failure_id.as_str())?;
             statement.raw_bind_parameter(16, failure_key(&self.failure_id))?;
         }
-        let mut rows = statement.raw_query();
-        let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        let id = row.get(0)?;
-        // To the end: only then the statement is done.
-        while rows.next()?.is_some() {}
-        Ok(id)
+        statement.raw_execute()?;
+        Ok(self.id.unwrap_or_else(|| session.db().last_insert_rowid()))
     }
 }
 

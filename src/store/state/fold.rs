@@ -40,13 +40,15 @@ fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Vec<Fo
     let mut events = Vec::with_capacity(unfolded.len());
     for &Unfolded { failure_key, row: id } in unfolded {
         let mut rows = statement.query([id])?;
-        if let Some(row) = rows.next()?
-            && let Some(body) = row.get_ref(1)?.as_blob_or_null()?
-            && let Some(event) = (source(session.settings.sources, row, 2)?.parse)(body)
-            && let Some(incident) = event.subject.as_ref().map(|subject| subject.incident.clone())
-        {
+        let Some(row) = rows.next()? else { continue };
+        let Some(body) = row.get_ref(1)?.as_blob_or_null()? else { continue };
+        let event = (source(session.settings.sources, row, 2)?.parse)(body);
+        let incident = event.as_ref().and_then(|event| Some(event.subject.as_ref()?.incident.clone()));
+        if let (Some(event), Some(incident)) = (event, incident) {
             let received_at = Timestamp::from_nanos(row.get(0)?);
             events.push(Folding { row: id, failure_key, incident, event, received_at });
+        } else {
+            tracing::error!(row = id, "an event's body is damaged: its failure is evaluated without it");
         }
     }
     Ok(events)

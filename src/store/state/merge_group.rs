@@ -178,7 +178,9 @@ impl MergeGroup {
     ) -> BTreeMap<IncidentId, (FailureRow, Option<Evaluated>)> {
         let mut evaluated = evaluate_group(&self.group, policy);
         let with_facts = |(incident, mut row): (IncidentId, FailureRow)| {
-            row.facts = Facts::History(self.group.remove(&incident).unwrap_or_default());
+            #[expect(clippy::expect_used, reason = "`add` puts in both")]
+            let history = self.group.remove(&incident).expect("each row has its history in the group");
+            row.facts = Facts::History(history);
             let evaluated = evaluated.remove(&incident);
             (incident, (row, evaluated))
         };

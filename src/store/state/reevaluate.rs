@@ -18,7 +18,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::from_json;
 use crate::store::engine::session::Session;
 
-/// So many failures are looked at in one transaction, so that nobody waits long for the writer.
+/// Number of failures that are looked at in one transaction, so that nobody waits long for the writer.
 const AT_A_TIME: u32 = 200;
 
 /// Failures to look at.

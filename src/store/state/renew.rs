@@ -15,7 +15,9 @@ pub(in crate::store) fn links(session: &mut Session<'_>) -> rusqlite::Result<()>
     }
     let touched = std::mem::take(&mut session.changes.deployments);
     let tells_marks = session.settings.destinations.iter().any(|destination| destination.takes_marks());
-    for (row, deployment) in &touched {
+    // One that was sent again as it was changes nothing.
+    let changed = touched.iter().filter(|(_, touched)| touched.is_changed());
+    for (row, deployment) in changed {
         let now = deployment.now;
         for failure in reach::failures(session, *row, deployment)? {
             relink(session, failure, now)?;

@@ -90,7 +90,11 @@ CREATE INDEX deployment_by_end ON deployment (finished_at_ns, started_at_ns);
 CREATE INDEX deployment_by_start ON deployment
     (started_at_ns, deployment_id, finished_at_ns, service, team, env);
 CREATE INDEX deployment_by_commit ON deployment (commit_sha) WHERE commit_sha IS NOT NULL;
-CREATE INDEX deployment_by_version ON deployment (service, env, version) WHERE version IS NOT NULL;
+-- Tell if a version (or the commit of a deployment without one) was deployed before.
+CREATE INDEX deployment_by_version ON deployment (service, env, version, started_at_ns, deployment_id)
+    WHERE version IS NOT NULL;
+CREATE INDEX deployment_by_own_commit ON deployment (service, env, commit_sha, started_at_ns, deployment_id)
+    WHERE version IS NULL AND commit_sha IS NOT NULL;
 -- What people name they do not always write to the letter.
 CREATE INDEX deployment_by_name ON deployment (deployment_id COLLATE NOCASE);
 CREATE INDEX deployment_by_version_key ON deployment (service, version_key) WHERE version_key IS NOT NULL;

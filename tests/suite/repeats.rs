@@ -1,0 +1,146 @@
+//! Revisions that are sent once more, because an older request may still be on its way: stepped by hand, with every answer
+//! chosen.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pagerduty_dora::backend::Backend;
+use pagerduty_dora::config::Config;
+use pagerduty_dora::domain::id::FailureId;
+use pagerduty_dora::domain::lane::{Lane, LaneHealth};
+use pagerduty_dora::domain::submission::Submission;
+use pagerduty_dora::domain::timestamp::Timestamp;
+use pagerduty_dora::sources;
+use pagerduty_dora::store::{Choice, MOST_UNFOLDED, Outcome, Settings, Store};
+use pagerduty_dora::telemetry::metrics::Metrics;
+use tempfile::TempDir;
+
+use crate::harness::time;
+
+const CONFIGURATION: &str = "[[backend]]\nname = \"datadog\"\nkind = \"datadog\"\nurl = \"http://127.0.0.1:9\"\napi_key = { value = \"a\" }\n";
+/// Longer than the wait before a revision is sent once more.
+const A_WHILE: Duration = Duration::from_mins(2);
+
+/// A store with one failure, whose severity is what changes.
+struct Stepped {
+    store: Store,
+    now: Timestamp,
+    _folder: TempDir,
+}
+
+impl Stepped {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config::parse(CONFIGURATION).unwrap();
+        let settings = Settings {
+            policy: Arc::new(config.policy()),
+            destinations: vec![Arc::new(Backend::from_config(&config.backend[0]).unwrap())],
+            sources: sources::ALL,
+            most_unfolded: MOST_UNFOLDED,
+            observer: Metrics::new([]),
+        };
+        let store = Store::open(&folder.path().join("store.db"), settings).unwrap();
+        Self { store, now: time("2026-11-20T00:00:00Z"), _folder: folder }
+    }
+
+    async fn severity(&self, severity: &str) {
+        let submission = Submission {
+            id: FailureId::parse("failure:in-doubt-000").unwrap(),
+            services: vec!["checkout".to_owned()],
+            team: None,
+            env: "production".to_owned(),
+            started_at: time("2026-11-01T10:00:00Z"),
+            finished_at: Some(time("2026-11-01T11:00:00Z")),
+            name: None,
+            severity: Some(severity.to_owned()),
+            version: None,
+            commit_sha: None,
+            repository_url: None,
+            tags: BTreeSet::new(),
+            in_the_future: false,
+        };
+        self.store.submit(submission, self.now).await.unwrap();
+    }
+
+    /// Revision and kind (`true`: once more) of the row that is due; `None`: none is. Its attempt ends as told.
+    async fn attempt(&self, outcome: Outcome) -> Option<(i64, bool)> {
+        let claim = self.store.claim("datadog", Lane::Main, (Choice::All, 9), self.now).await.unwrap();
+        let claimed = claim.rows.first()?;
+        assert_eq!(claim.rows.len(), 1, "one request of a failure at a time");
+        let attempted = (claimed.row, outcome, 0);
+        let recorded =
+            self.store.record_attempt(("datadog", Lane::Main), attempted, LaneHealth::default, self.now);
+        recorded.await.unwrap();
+        Some((claimed.revision, claimed.repeats))
+    }
+
+    async fn accepted(&self) -> Option<(i64, bool)> {
+        self.attempt(Outcome::Sent { status: Some(202) }).await
+    }
+
+    async fn timed_out(&self) -> Option<(i64, bool)> {
+        self.attempt(Outcome::Retry { due_at: self.now, status: None, error: "no answer".to_owned() }).await
+    }
+
+    fn a_while_passes(&mut self) {
+        self.now = self.now.saturating_add(A_WHILE);
+    }
+
+    /// A first revision without a clear answer, and a second one that was accepted.
+    async fn in_doubt() -> Self {
+        let stepped = Self::new();
+        stepped.severity("one").await;
+        assert_eq!(stepped.timed_out().await, Some((1, false)));
+        assert_eq!(stepped.accepted().await, Some((1, false)));
+        stepped.severity("two").await;
+        assert_eq!(stepped.accepted().await, Some((2, false)));
+        assert_eq!(stepped.accepted().await, None, "not before a while has passed");
+        stepped
+    }
+}
+
+#[tokio::test]
+async fn the_newest_is_sent_once_more_and_then_nothing_is_in_doubt() {
+    let mut stepped = Stepped::in_doubt().await;
+    stepped.a_while_passes();
+    assert_eq!(stepped.accepted().await, Some((2, true)));
+    stepped.severity("three").await;
+    assert_eq!(stepped.accepted().await, Some((3, false)));
+    stepped.a_while_passes();
+    assert_eq!(stepped.accepted().await, None);
+}
+
+#[tokio::test]
+async fn a_newer_revision_takes_its_place_and_is_sent_once_more_itself() {
+    let mut stepped = Stepped::in_doubt().await;
+    stepped.severity("three").await;
+    assert_eq!(stepped.accepted().await, Some((3, false)));
+    stepped.a_while_passes();
+    assert_eq!(stepped.accepted().await, Some((3, true)));
+    assert_eq!(stepped.accepted().await, None);
+}
+
+#[tokio::test]
+async fn it_is_sent_once_more_also_where_the_failure_changed_and_changed_back() {
+    let mut stepped = Stepped::in_doubt().await;
+    stepped.severity("three").await;
+    stepped.severity("two").await;
+    stepped.a_while_passes();
+    assert_eq!(stepped.accepted().await, Some((2, true)));
+    assert_eq!(stepped.accepted().await, None);
+}
+
+#[tokio::test]
+async fn an_attempt_to_send_it_once_more_may_itself_arrive_late() {
+    let mut stepped = Stepped::in_doubt().await;
+    stepped.a_while_passes();
+    assert_eq!(stepped.timed_out().await, Some((2, true)));
+    stepped.severity("three").await;
+    assert_eq!(stepped.accepted().await, Some((2, true)), "in order");
+    assert_eq!(stepped.accepted().await, Some((3, false)));
+    stepped.a_while_passes();
+    assert_eq!(stepped.accepted().await, Some((3, true)));
+    stepped.a_while_passes();
+    assert_eq!(stepped.accepted().await, None);
+}
