@@ -158,7 +158,7 @@ impl Reading<'_> {
 
     fn said(&self, place: &Range<usize>, refusal: &Refusal) -> String {
         let key = self.source.key_at(place.start).unwrap_or_default();
-        let is_secret = key.split('.').any(|part| secret_form::SECRET_KEYS.contains(&part));
+        let is_secret = key.split('.').any(secret_form::may_hold_secret);
         // Entries are counted as they were written.
         let found = tree::find(self.written.get_ref(), place);
         let is_table = |value: &DeValue<'_>| value.is_table();

@@ -10,18 +10,13 @@ use super::wording::nearest;
 /// The keys, one of which a secret has.
 pub(super) const KEYS: [&str; 4] = ["env", "file", "credential", "value"];
 
-/// Keys whose values are secrets, or hold some: what is written there is never repeated.
-pub(super) const SECRET_KEYS: [&str; 9] = [
-    "signing_secrets",
-    "signing_secret",
-    "keys",
-    "api_key",
-    "application_key",
-    "token",
-    "tokens",
-    "password",
-    "value",
-];
+/// Words in the keys of secrets: in those of today, and in any that will come.
+const SECRET_WORDS: [&str; 4] = ["secret", "key", "token", "password"];
+
+/// `true` if what is written under a key may be a secret, so that no message may repeat it.
+pub(super) fn may_hold_secret(key: &str) -> bool {
+    key == "value" || SECRET_WORDS.iter().any(|word| key.contains(word))
+}
 
 /// All forms.
 pub(super) const FORMS: &str =

@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::de::Error;
 
 use super::Problem;
-use super::secret_form::SECRET_KEYS;
+use super::secret_form::may_hold_secret;
 use super::source::Source;
 use super::wording::shown;
 
@@ -47,7 +47,7 @@ fn unquoted(text: &str, source: &Source, place: &Range<usize>) -> Option<Problem
     let table =
         heading.map(|heading| heading.trim_matches(['[', ']', ' '])).filter(|table| !table.contains(']'));
     let path = table.map_or_else(|| key.to_owned(), |table| format!("{table}.{key}"));
-    let may_be_shown = !key.split('.').any(|part| SECRET_KEYS.contains(&part));
+    let may_be_shown = !key.split('.').any(may_hold_secret);
     let said = match shown(value).filter(|_| may_be_shown) {
         Some(value) => format!("{value} must stand in quotes: {key} = \"{value}\""),
         None => format!("its value must stand in quotes: {key} = \"…\""),

@@ -372,3 +372,17 @@ fn secrets_are_cleaned_or_refused_whatever_they_come_from() {
         Err(SecretError::NoName(..))
     ));
 }
+
+#[test]
+fn no_message_repeats_what_may_be_a_secret() {
+    for written in [
+        "[pagerduty]\nsigning_secret = \"my-canary-secret-123456\"\n",
+        "[pagerduty]\nsigning_secrets = \"my-canary-secret-123456\"\n",
+        "[events_api]\nkeys = [\"my-canary-secret-123456\"]\n",
+        "[[backend]]\nname = \"b\"\nkind = \"http\"\nurl = \"http://h\"\nwebhook_secret_2 = \"my-canary-secret-123456\"\n",
+        "[pagerduty]\nsecret = \"my-canary-secret-123456\n",
+    ] {
+        let said = Config::parse(written).unwrap_err().to_string();
+        assert!(!said.contains("canary"), "{said}");
+    }
+}

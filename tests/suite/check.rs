@@ -101,7 +101,7 @@ fn what_is_only_unwise_is_a_warning() {
     for said in [
         "configuration: config.toml:13: service.pagerduty: ",
         "configuration: config.toml:11: service.env: every [[service]] entry sets an env",
-        "failure.catalog: config.toml:6: failure.catalog: no file matches \"catalog/*.yaml\"",
+        "failure.catalog: config.toml:6: no file matches \"catalog/*.yaml\"",
         "events_api.keys: key can be read by everybody",
         "backend sink: token: key can be read by everybody",
     ] {

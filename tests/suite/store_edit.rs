@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::Connection;
+use sha2::{Digest, Sha256};
 
 pub(crate) mod sql;
 
@@ -72,8 +73,9 @@ pub(crate) fn put_reason_in_quarantine(store: &Path, reason: &str) {
 
 /// Renames the failures whose id contains this text.
 pub(crate) fn rename_failure(store: &Path, text: &str, id: &str) {
-    let sql = "UPDATE failure SET failure_id = ?2 WHERE instr(failure_id, ?1) > 0";
-    assert_eq!(Connection::open(store).unwrap().execute(sql, [text, id]).unwrap(), 1);
+    let sql = "UPDATE failure SET failure_id = ?2, failure_key = ?3 WHERE instr(failure_id, ?1) > 0";
+    let key = i64::from_be_bytes(Sha256::digest(id)[..8].try_into().unwrap());
+    assert_eq!(Connection::open(store).unwrap().execute(sql, (text, id, key)).unwrap(), 1);
 }
 
 /// Gives a row of the outbox another number.

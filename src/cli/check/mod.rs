@@ -14,7 +14,7 @@ use super::runtime::runtime;
 use super::table::say;
 use crate::backend::SetupError;
 use crate::catalog;
-use crate::config::{self, Config, Secret};
+use crate::config::{self, Config, Problem, Secret};
 use crate::run::{self, SHORTEST_SIGNING_SECRET_BYTES};
 use crate::store::is_in_use;
 
@@ -107,7 +107,10 @@ fn catalog(config: &Config) -> Vec<Item> {
         n => format!("{n} entities"),
     };
     let mut items = vec![Item::new(KEY, Finding::Ok(found))];
-    items.extend(loaded.warnings.iter().map(|said| Item::new(KEY, Finding::Warn(said.to_string()))));
+    // The item has the key's name already.
+    let key = format!("{KEY}: ");
+    let warning = |said: &Problem| Item::new(KEY, Finding::Warn(said.to_string().replacen(&key, "", 1)));
+    items.extend(loaded.warnings.iter().map(warning));
     items
 }
 

@@ -8,7 +8,8 @@ use super::reader::Reader;
 use crate::domain::deployment::Deployment;
 use crate::domain::forwarding::Recipient;
 use crate::domain::id::FailureId;
-use crate::domain::source::{Source, Sources};
+use crate::domain::source::Sources;
+use crate::domain::source_name::SourceName;
 use crate::store::engine::error::ReadError;
 use crate::store::facts::deployment::{OF_ID, load};
 use crate::store::facts::failure_key::failure_key;
@@ -138,14 +139,16 @@ fn literal(text: &str) -> String {
     literal
 }
 
-/// Statement that finds failures by their ids, or by those of their incidents at these sources.
+/// Statement that finds failures by their ids, also without the name of the source in front.
 fn failures_sql(sources: Sources) -> String {
-    let of_incident = |source: &Source| format!(r"OR failure_id LIKE '{}:' || ?1 ESCAPE '\' ", source.name);
-    let or_of_incidents: String = sources.iter().map(of_incident).collect();
+    let api = SourceName::API;
+    let names = sources.iter().map(|source| source.name.as_str()).chain([api.as_str()]);
+    let behind = |name: &str| format!(r"OR failure_id LIKE '{name}:' || ?1 ESCAPE '\' ");
+    let or_behind_source: String = names.map(behind).collect();
     // Skip incidents that are known only as merge targets.
     format!(
         r"SELECT failure_id FROM failure
-        WHERE (failure_id LIKE ?1 ESCAPE '\' {or_of_incidents})
+        WHERE (failure_id LIKE ?1 ESCAPE '\' {or_behind_source})
             AND (state IS NOT NULL OR EXISTS (SELECT 1 FROM failure_event WHERE failure = failure.id))
         ORDER BY failure_id LIMIT ?2"
     )

@@ -54,7 +54,8 @@ pub struct OutboxRow {
     pub refusals: u32,
     /// `true` if it fails again and again while other rows of its backend are accepted.
     pub suspect: bool,
-    /// `true` if it sends a revision once more that the backend accepted, because an older request may have arrived late.
+    /// `true` if it sends a revision once more that the backend accepted: an older request may have arrived late.
+    #[serde(default)]
     pub repeats: bool,
     /// Time of the next attempt.
     pub next_attempt_at: Option<Timestamp>,
