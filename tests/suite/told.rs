@@ -10,12 +10,13 @@ use crate::process::Listening;
 use crate::store_probe::{Probe, Revision};
 use crate::unreliable::Receipt;
 
-/// Waits until everything is folded and sent. Rows that wait for their next attempt are tried at once.
+/// Waits until everything is folded and sent, also what is to be sent once more. Rows that wait for their next attempt are
+/// tried at once.
 pub(crate) async fn drain(listening: Listening, store: &Path) {
     let (probe, client) = (Probe::open(store), client());
     let outbox = format!("http://{}/api/v1/outbox", listening.admin);
     eventually("the outbox to be drained", async || {
-        if probe.is_drained() {
+        if probe.is_drained() && probe.to_be_sent_again() == 0 {
             return Some(());
         }
         let page = client.get(format!("{outbox}?state=pending&limit=1000")).send().await.unwrap();
