@@ -9,6 +9,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use pagerduty_dora::backend::Backend;
 use pagerduty_dora::catalog;
 use pagerduty_dora::config::Config;
@@ -85,7 +86,7 @@ fn load_catalog() -> anyhow::Result<()> {
         anyhow::ensure!(black_box(catalog::load(&config)?).catalog.len() == 10_000, "entities are missing");
         took.push(began.elapsed());
     }
-    let best = took.into_iter().min().unwrap_or_default();
+    let best = took.into_iter().min().context("no round was run")?;
     println!("{:>34}: {best:.0?} ({} KiB)", "load a catalog of 10,000 services", text.len() / 1024);
     Ok(())
 }
@@ -121,7 +122,7 @@ async fn late_deployment() -> anyhow::Result<()> {
         store.deploy(deployment(first_at)?, first_at).await?;
         took.push(began.elapsed());
     }
-    let best = took.into_iter().min().unwrap_or_default();
+    let best = took.into_iter().min().context("no round was run")?;
     println!("{:>34}: {best:.0?}", format!("a late deployment of {FAILURES} failures"));
     Ok(())
 }

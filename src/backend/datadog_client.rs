@@ -1,4 +1,4 @@
-//! What all requests to Datadog have in common: the keys, the envelope, and the limits of tags.
+//! Common parts of all requests to Datadog: the keys, the envelope, and the limits of tags.
 
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Serialize;

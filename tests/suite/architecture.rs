@@ -5,6 +5,7 @@ mod imports;
 use std::path::{Path, PathBuf};
 
 use self::imports::{Crate, Module, circles};
+use crate::readable::rust_files;
 
 /// The floors, bottom first. A module may use its own floor's and lower ones.
 const FLOORS: [&[&str]; 4] = [
@@ -33,22 +34,13 @@ const STRANGERS: [(&str, &str); 5] = [
     ("store", "telemetry"),
 ];
 
+/// Every file of the program, by its path below `src`, with its text.
 fn sources() -> Vec<(PathBuf, String)> {
-    fn visit(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                visit(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                found.push((path, text));
-            }
-        }
-    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    visit(&root, &mut found);
-    found.into_iter().map(|(path, text)| (path.strip_prefix(&root).unwrap().to_owned(), text)).collect()
+    rust_files("src")
+        .into_iter()
+        .map(|(path, text)| (path.strip_prefix(&root).unwrap().to_owned(), text))
+        .collect()
 }
 
 /// The part of a file that ships.

@@ -12,7 +12,7 @@ use crate::harness::{Backend, Daemon, KEY, Program, event_of, stdout};
 use crate::store_edit::sql;
 use crate::store_probe::Probe;
 
-/// What the stores were filled with, of the demo's story: incidents that are plain, reopened, open, ignored and merged.
+/// Parts of the demo's story that the stores were filled with: incidents plain, reopened, open, ignored and merged.
 const TOLD: [&str; 13] = [
     "01-plain-triggered",
     "02-plain-acknowledged",

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 const MOST_LINES_OF_A_FILE: usize = 400;
 const MOST_LINES_OF_A_FUNCTION: usize = 70;
 
-/// Every file of the program, of its tests and of its benches, with its text.
-fn sources() -> Vec<(PathBuf, String)> {
+/// Every Rust file below a folder of the repository, with its text.
+pub(crate) fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
     fn visit(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -19,10 +19,13 @@ fn sources() -> Vec<(PathBuf, String)> {
         }
     }
     let mut found = Vec::new();
-    for folder in ["src", "tests", "benches"] {
-        visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
-    }
+    visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
     found
+}
+
+/// Every file of the program, of its tests and of its benches, with its text.
+fn sources() -> Vec<(PathBuf, String)> {
+    ["src", "tests", "benches"].into_iter().flat_map(rust_files).collect()
 }
 
 /// `true` if a line begins a function: `fn`, behind words such as `pub(super)` and `async`.

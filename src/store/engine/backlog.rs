@@ -27,7 +27,7 @@ pub(in crate::store) struct Unfolded {
 
 /// Events that an earlier process kept and did not come to fold.
 pub(in crate::store) struct LeftOver {
-    /// Those about an incident.
+    /// Events about an incident, which are folded next.
     pub(in crate::store) events: Vec<Unfolded>,
     /// The last event that was looked at.
     pub(in crate::store) up_to: i64,

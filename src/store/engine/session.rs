@@ -57,7 +57,7 @@ pub(in crate::store) struct TouchedFailure {
 pub(in crate::store) struct TouchedDeployment {
     /// The deployment as it is now.
     pub(in crate::store) deployment: Deployment,
-    /// Those that it replaced.
+    /// Earlier deployments that it replaced.
     pub(in crate::store) replaced: Vec<Deployment>,
     /// Time at which that was heard of.
     pub(in crate::store) now: Timestamp,

@@ -64,7 +64,7 @@ pub(super) fn length_class(nanos: i64) -> u32 {
     nanos.max(1).ilog2()
 }
 
-/// Those of the failures that a query finds that are of the deployment's service or team, and env.
+/// Failures that a query finds, without those of another service, team or env than the deployment's.
 fn own(
     db: &Connection,
     deployment: &Deployment,

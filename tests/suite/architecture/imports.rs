@@ -8,7 +8,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// Path of a module from the crate's root, which has an empty one.
 pub(super) type Module = Vec<String>;
 
-/// What a file says of other modules. Tests are left out.
+/// A file's statements about other modules, without those of its tests.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Source {
     /// Modules with a file of their own that are declared here.
