@@ -14,8 +14,7 @@ const MODES = {
   dark: { colorScheme: 'dark', viewport: { width: 1280, height: 960 } },
   phone: { colorScheme: 'light', viewport: { width: 360, height: 740 } },
 };
-const PATIENCE_MS = 15_000;
-const LONGEST_RUN_MS = 170_000;
+const LONGEST_STEP_MS = 120_000;
 const QUIET = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -23,8 +22,19 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const [browserPath, folder, origin, ...rest] = process.argv.slice(2);
 const pages = rest.filter((argument) => !argument.startsWith('--')).map((argument) => argument.split('@'));
 
-// Nothing here may wait for ever. What was started ends with this process.
-setTimeout(() => { console.log('it took too long'); process.exit(2); }, LONGEST_RUN_MS).unref();
+// Nothing here may wait for ever, but how long all of it takes is the machine's affair: so every step has a limit, and
+// their sum has none. What was started ends with this process.
+let current = 'the start of the browser';
+const watchdog = setTimeout(() => {
+  console.log(`${current} did not end within ${LONGEST_STEP_MS / 1000} s`);
+  process.exit(2);
+}, LONGEST_STEP_MS).unref();
+
+/** Says what is being done now, and gives it the whole of a step's time. */
+function step(what) {
+  current = what;
+  watchdog.refresh();
+}
 
 const wrong = [];
 const holds = (condition, what) => { if (!condition) wrong.push(what); };
@@ -32,7 +42,7 @@ const holds = (condition, what) => { if (!condition) wrong.push(what); };
 /** A page whose every complaint is kept. */
 async function open(browser, mode) {
   const context = await browser.newContext(mode);
-  context.setDefaultTimeout(PATIENCE_MS);
+  context.setDefaultTimeout(LONGEST_STEP_MS);
   const page = await context.newPage();
   const complaints = [];
   page.on('console', (message) => {
@@ -53,6 +63,7 @@ async function open(browser, mode) {
 
 /** No part of the page sticks out of it to the side. */
 async function fits(page, where) {
+  step(`${where}: the width`);
   const { whole, seen } = await page.evaluate(() => {
     const { scrollWidth, clientWidth } = document.documentElement;
     return { whole: scrollWidth, seen: clientWidth };
@@ -61,6 +72,7 @@ async function fits(page, where) {
 }
 
 async function isAccessible(page, where) {
+  step(`${where}: axe`);
   await page.evaluate(AXE);
   const { violations, passes } = await page.evaluate(() => axe.run(document));
   holds(passes.length > 0, `${where}: axe looked at nothing`);
@@ -72,6 +84,7 @@ async function isAccessible(page, where) {
 
 /** What was sent is text: no element was made of it, and nothing of it ran. */
 async function isHarmless(page, where) {
+  step(`${where}: the look for what was sent`);
   const found = await page.evaluate(() => ({
     ran: globalThis.ran,
     made: document.querySelectorAll('script, img, iframe, object, embed, base, [onload], [onerror]').length,
@@ -93,6 +106,7 @@ async function worksByKeyboard(page, where) {
   });
   const reached = new Set();
   for (let n = 0; n < controls.length + 5 && reached.size < controls.length; n += 1) {
+    step(`${where}: Tab number ${n + 1}`);
     await page.keyboard.press('Tab');
     const focus = await page.evaluate(() => {
       const control = document.activeElement;
@@ -126,8 +140,10 @@ async function look(browser, name, mode) {
   const { context, page, complaints } = await open(browser, mode);
   for (const [title, path] of pages) {
     const where = `${title}, ${name}`;
+    step(`${where}: loading`);
     const response = await page.goto(origin + path);
     holds(response.status() === 200, `${where}: ${response.status()}`);
+    step(`${where}: the pictures`);
     await page.screenshot({ path: `${folder}/${title}-${name}.png`, fullPage: true });
     await page.screenshot({ path: `${folder}/${title}-${name}-top.png`, fullPage: true, clip: await top(page) });
     await fits(page, where);
@@ -143,6 +159,7 @@ async function look(browser, name, mode) {
 
 /** A page of another site that sends the form, even with the right token, is refused. */
 async function forged(browser, action, token) {
+  step('the form of another site');
   const site = createServer((_, answer) => {
     answer.setHeader('content-type', 'text/html');
     const field = `<input name=token value="${token}">`;
@@ -150,7 +167,7 @@ async function forged(browser, action, token) {
   });
   await new Promise((ready) => site.listen(0, 'localhost', ready));
   const context = await browser.newContext();
-  context.setDefaultTimeout(PATIENCE_MS);
+  context.setDefaultTimeout(LONGEST_STEP_MS);
   const page = await context.newPage();
   await page.goto(`http://localhost:${site.address().port}/`);
   const answered = page.waitForResponse((response) => response.url() === origin + action);
@@ -166,6 +183,7 @@ async function retries(browser) {
   const form = page.locator('form[action$="/retry"]').first();
   const action = await form.getAttribute('action');
   await forged(browser, action, await form.locator('[name=token]').inputValue());
+  step('the retry by keyboard');
   const focused = () => page.evaluate(() => document.activeElement.form?.getAttribute('action'));
   const isThere = async () => (await focused()) === action;
   for (let n = 0; n < 200 && !(await isThere()); n += 1) await page.keyboard.press('Tab');
@@ -183,7 +201,7 @@ async function retries(browser) {
   await context.close();
 }
 
-const browser = await chromium.launch({ executablePath: browserPath, args: QUIET, timeout: PATIENCE_MS });
+const browser = await chromium.launch({ executablePath: browserPath, args: QUIET, timeout: LONGEST_STEP_MS });
 try {
   for (const [name, mode] of Object.entries(MODES)) await look(browser, name, mode);
   if (rest.includes('--retry')) await retries(browser);

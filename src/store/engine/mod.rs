@@ -1,5 +1,5 @@
 //! The engine: connections, the writer's thread and its group commit, and the files. It knows nothing of failures; what
-//! it does with events that are kept, and at the end of a transaction, it is given as [`Hooks`].
+//! it does with events that are kept, and at the end of a transaction, it is given as [`Hooks`](writer::Hooks).
 
 pub(super) mod backlog;
 pub(super) mod checkpoint;
