@@ -30,4 +30,4 @@ pub mod store;
 pub mod telemetry;
 
 pub use embedded::Embedded;
-pub use run::{Direct, Listeners, RunError, Shutdown, run};
+pub use run::{Listeners, OfflineStore, RunError, Shutdown, run};

@@ -8,10 +8,10 @@ const EVERY: Duration = Duration::from_mins(1);
 
 /// Lets one line through in a minute and counts those held back. One value stands for one kind of line.
 #[derive(Debug, Default)]
-pub(crate) struct LogLimit(Mutex<Lines>);
+pub(crate) struct LogLimit(Mutex<LineCount>);
 
 #[derive(Debug, Default)]
-struct Lines {
+struct LineCount {
     last_at: Option<Instant>,
     held_back: u64,
 }

@@ -21,10 +21,10 @@ use crate::domain::forwarding::Destination;
 use crate::domain::policy::Policy;
 use crate::forward::Forwarder;
 use crate::http::{
-    self, Admin, BodyBudget, EventsApi, Hosts, Intake, Keys, Limits, Requests, SourceRequests, Token,
+    self, Admin, BodyBudget, EventsApi, Hosts, Keys, Limits, Requests, SourceRequests, Token, WebhookIntake,
 };
 use crate::sources::{self, Webhooks, pagerduty};
-use crate::store::{Ended, FiguresReader, MOST_UNFOLDED, OpenError, ReadError, Reader, Settings, Store};
+use crate::store::{Ended, FiguresReader, MAX_BACKLOG, OpenError, ReadError, Reader, Settings, Store};
 use crate::telemetry::metrics::Metrics;
 
 pub(crate) use self::secrets::{SHORTEST_SIGNING_SECRET_BYTES, backend, problems as problems_of_secrets};
@@ -215,7 +215,7 @@ impl Daemon {
             requests: Arc::clone(requests),
             keys: Keys::new(&self.secrets.events_api),
         };
-        let intake = |source: &Arc<SourceRequests>| Intake {
+        let intake = |source: &Arc<SourceRequests>| WebhookIntake {
             store: self.store.clone(),
             budget: budget.clone(),
             clock: Arc::clone(&self.clock),
@@ -286,16 +286,16 @@ fn open_store(
         policy: Arc::clone(policy),
         destinations: backends.iter().map(|backend| Arc::clone(backend) as Arc<dyn Destination>).collect(),
         sources: sources::ALL,
-        most_unfolded: MOST_UNFOLDED,
+        most_unfolded: MAX_BACKLOG,
         observer: metrics,
     };
     Store::open(&config.store.path, settings)
 }
 
 /// The store without a daemon around it, for commands that change something while no daemon runs.
-pub struct Direct(Store);
+pub struct OfflineStore(Store);
 
-impl Direct {
+impl OfflineStore {
     /// Opens it. Backends are set up, for what changes is put before them; nothing is sent.
     pub fn open(config: &Config, policy: &Arc<Policy>) -> Result<Self, RunError> {
         if !config.store.path.exists() {

@@ -17,7 +17,7 @@ use pagerduty_dora::domain::id::DeploymentId;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::sources;
 use pagerduty_dora::sources::pagerduty::{SOURCE, payload};
-use pagerduty_dora::store::{Delivery, MOST_UNFOLDED, Settings, Store};
+use pagerduty_dora::store::{Delivery, MAX_BACKLOG, Settings, Store};
 use pagerduty_dora::telemetry::metrics::Metrics;
 use tokio::task::JoinSet;
 
@@ -86,7 +86,7 @@ async fn build(path: &Path) -> anyhow::Result<()> {
         policy: Arc::new(catalog::policy(&config)?),
         destinations: Vec::new(),
         sources: sources::ALL,
-        most_unfolded: MOST_UNFOLDED,
+        most_unfolded: MAX_BACKLOG,
         observer: Metrics::new([]),
     };
     let store = Store::open(path, settings)?;
@@ -121,7 +121,7 @@ async fn build(path: &Path) -> anyhow::Result<()> {
 /// The n-th failure and the n-th deployment.
 async fn write(store: &Store, n: u64, since: Timestamp) -> anyhow::Result<()> {
     if n < DEPLOYMENTS {
-        store.deploy(deployment(n, since), SystemClock.now()).await?;
+        store.record_deployment(deployment(n, since), SystemClock.now()).await?;
     }
     for body in if n < FAILURES { bodies(n, since) } else { Vec::new() } {
         let heading =

@@ -13,7 +13,7 @@ use super::protocol::{Attempt, Protocol, Reply, Sending, SetupError, header};
 use super::text::{page, shown, title, unique_within, uri, within};
 use crate::config;
 use crate::domain::failure::{Evaluated, Failure};
-use crate::domain::forwarding::{Action, Frozen, Telling};
+use crate::domain::forwarding::{Action, PreparedRequest, RevisionContext};
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
 use crate::http_client;
@@ -36,7 +36,7 @@ pub(super) struct Cdevents {
 }
 
 impl Cdevents {
-    pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
+    pub(super) fn from_config(entry: &config::BackendSection) -> Result<Self, SetupError> {
         Ok(Self {
             sink: entry.url.get(),
             authorization: header("token", "Bearer ", entry.token.as_ref())?,
@@ -45,9 +45,9 @@ impl Cdevents {
     }
 
     /// One after the other, from the first that the sink does not have; the first that is not taken decides.
-    async fn send_all(&self, Attempt { frozen, mut taken, now, .. }: Attempt) -> Reply {
+    async fn send_all(&self, Attempt { prepared, mut taken, now, .. }: Attempt) -> Reply {
         let mut last = Reply::nothing_to_send();
-        for event in frozen.body.split(|byte| *byte == b'\n').skip(taken as usize) {
+        for event in prepared.body.split(|byte| *byte == b'\n').skip(taken as usize) {
             last = self.send_one(event, now).await;
             if last.verdict != Verdict::Sent {
                 break;
@@ -58,7 +58,7 @@ impl Cdevents {
     }
 
     async fn send_one(&self, event: &[u8], now: Timestamp) -> Reply {
-        let Ok(Envelope { context, subject }) = serde_json::from_slice(event) else {
+        let Ok(HeaderFields { context, subject }) = serde_json::from_slice(event) else {
             return Reply::unreadable();
         };
         let mut request = self
@@ -80,10 +80,14 @@ impl Cdevents {
 
 impl Protocol for Cdevents {
     /// One event a line, in order.
-    fn freeze(&self, evaluated: &Evaluated, Telling { revision, .. }: Telling) -> Frozen {
-        let action = if evaluated.failure.state.counts() { Action::Replace } else { Action::LeaveOpen };
+    fn prepare(
+        &self,
+        evaluated: &Evaluated,
+        RevisionContext { revision, .. }: RevisionContext,
+    ) -> PreparedRequest {
+        let action = if evaluated.failure.state.counts() { Action::Replace } else { Action::CannotCorrect };
         let lines: Vec<Vec<u8>> = events(evaluated, revision).iter().map(json).collect();
-        Frozen { action, body: lines.join(&b'\n') }
+        PreparedRequest { action, body: lines.join(&b'\n') }
     }
 
     fn send(&self, attempt: Attempt) -> Sending<'_> {
@@ -93,13 +97,13 @@ impl Protocol for Cdevents {
 
 /// Fields of an event that the headers repeat.
 #[derive(Deserialize)]
-struct Envelope {
-    context: ItsContext,
-    subject: ItsSubject,
+struct HeaderFields {
+    context: HeaderContext,
+    subject: HeaderSubject,
 }
 
 #[derive(Deserialize)]
-struct ItsContext {
+struct HeaderContext {
     id: String,
     source: String,
     r#type: String,
@@ -107,21 +111,21 @@ struct ItsContext {
 }
 
 #[derive(Deserialize)]
-struct ItsSubject {
+struct HeaderSubject {
     id: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Event<'a> {
-    context: Context,
-    subject: Subject<'a>,
+struct CdEvent<'a> {
+    context: EventContext,
+    subject: CdEventSubject<'a>,
     custom_data: CustomData,
     custom_data_content_type: &'static str,
 }
 
 #[derive(Serialize)]
-struct Context {
+struct EventContext {
     specversion: &'static str,
     id: String,
     source: &'static str,
@@ -130,27 +134,27 @@ struct Context {
 }
 
 #[derive(Serialize)]
-struct Subject<'a> {
+struct CdEventSubject<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
-    content: Content,
+    content: SubjectContent,
 }
 
 #[derive(Serialize)]
-struct Content {
+struct SubjectContent {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    environment: Reference,
+    environment: IncidentReference,
     #[serde(skip_serializing_if = "Option::is_none")]
-    service: Option<Reference>,
+    service: Option<IncidentReference>,
     /// Of `reported` alone, which must have it.
     #[serde(rename = "ticketURI", skip_serializing_if = "Option::is_none")]
     ticket_uri: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Reference {
+struct IncidentReference {
     id: String,
 }
 
@@ -167,7 +171,7 @@ struct CustomData {
     urgency: Option<String>,
 }
 
-fn events(evaluated: &Evaluated, revision: i64) -> Vec<Event<'_>> {
+fn events(evaluated: &Evaluated, revision: i64) -> Vec<CdEvent<'_>> {
     let (failure, end) = (&evaluated.failure, evaluated.restored_at());
     let detected =
         event(failure, revision, "detected", "dev.cdevents.incident.detected.0.3.0", failure.started_at);
@@ -194,19 +198,19 @@ fn event<'a>(
     predicate: &str,
     r#type: &'static str,
     timestamp: Timestamp,
-) -> Event<'a> {
+) -> CdEvent<'a> {
     let id = format!("{}:{revision}:{predicate}", failure.id);
-    Event {
-        context: Context { specversion: SPECVERSION, id, source: SOURCE, r#type, timestamp },
-        subject: Subject {
+    CdEvent {
+        context: EventContext { specversion: SPECVERSION, id, source: SOURCE, r#type, timestamp },
+        subject: CdEventSubject {
             id: failure.incident.as_deref().unwrap_or(failure.id.as_str()),
             source: page(failure.url.as_ref())
                 .map(|page| page.origin().ascii_serialization())
                 .filter(|origin| origin.len() <= LONGEST_URI_CHARS),
-            content: Content {
+            content: SubjectContent {
                 description: title(failure.title.as_ref()).map(shown),
-                environment: Reference { id: name(&failure.env) },
-                service: failure.services.first().map(|service| Reference { id: name(service) }),
+                environment: IncidentReference { id: name(&failure.env) },
+                service: failure.services.first().map(|service| IncidentReference { id: name(service) }),
                 ticket_uri: None,
             },
         },
@@ -224,7 +228,7 @@ fn event<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::failure::State;
+    use crate::domain::failure::FailureState;
     use crate::domain::failure::tests::completed;
 
     fn shown(failure: &Evaluated) -> String {
@@ -241,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_has_not_completed_is_not_resolved() {
-        for state in [State::Open, State::Ignored, State::Merged] {
+        for state in [FailureState::Open, FailureState::Ignored, FailureState::Merged] {
             let mut failure = completed();
             failure.failure.state = state;
             assert_eq!(events(&failure, 2).len(), 2);

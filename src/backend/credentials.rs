@@ -20,7 +20,7 @@ const REDACTED: &str = "[redacted]";
 pub(super) struct Credentials(Vec<SecretString>);
 
 impl Credentials {
-    pub(super) fn of(entry: &config::Backend) -> Result<Self, SetupError> {
+    pub(super) fn of(entry: &config::BackendSection) -> Result<Self, SetupError> {
         let mut all = Vec::new();
         for (key, secret) in entry.secrets() {
             all.extend(fetch(key, Some(secret))?);

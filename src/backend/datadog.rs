@@ -4,14 +4,14 @@
 use serde::Serialize;
 
 use super::body::json;
-use super::datadog_client::{Client, Data, Git, LONGEST_TAG_CHARS, Request, as_taken, tag_value};
-use super::datadog_deployment::{Deployments, deployment};
+use super::datadog_client::{Client, Git, LONGEST_TAG_CHARS, RequestBody, RequestData, as_taken, tag_value};
+use super::datadog_deployment::{DatadogDeployments, deployment};
 use super::protocol::{Attempt, Protocol, Sending, SetupError};
 use super::text::{page, shown, title};
 use crate::config;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Details, Evaluated, Failure};
-use crate::domain::forwarding::{Action, Frozen, Subject, Telling};
+use crate::domain::forwarding::{Action, PreparedRequest, RevisionContext, Subject};
 use crate::domain::id::DeploymentId;
 use crate::domain::mark::Mark;
 use crate::domain::timestamp::Timestamp;
@@ -26,41 +26,43 @@ const UNATTRIBUTED: &str = "unattributed";
 pub(super) struct Datadog {
     url: reqwest::Url,
     client: Client,
-    deployments: Deployments,
+    deployments: DatadogDeployments,
 }
 
 impl Datadog {
-    pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
+    pub(super) fn from_config(entry: &config::BackendSection) -> Result<Self, SetupError> {
         let client = Client::from_config(entry)?;
         let url = entry.url.join("/api/v2/dora/failure");
-        Ok(Self { url, deployments: Deployments::new(&entry.url, client.clone()), client })
+        Ok(Self { url, deployments: DatadogDeployments::new(&entry.url, client.clone()), client })
     }
 }
 
 impl Protocol for Datadog {
-    fn freeze(&self, evaluated: &Evaluated, _: Telling) -> Frozen {
+    fn prepare(&self, evaluated: &Evaluated, _: RevisionContext) -> PreparedRequest {
         let action = match (self.client.has_application_key(), evaluated.failure.state.counts()) {
             (_, true) => Action::Replace,
             (true, false) => Action::Delete,
-            (false, false) => Action::LeaveOpen,
+            (false, false) => Action::CannotCorrect,
         };
         if action == Action::Delete {
-            return Frozen { action, body: evaluated.failure.id.as_str().into() };
+            return PreparedRequest { action, body: evaluated.failure.id.as_str().into() };
         }
-        let request = Request { data: Data { attributes: attributes(evaluated) } };
-        Frozen { action, body: json(&request) }
+        let request = RequestBody { data: RequestData { attributes: attributes(evaluated) } };
+        PreparedRequest { action, body: json(&request) }
     }
 
-    fn freeze_deployment(&self, told: &Deployment, _: Telling) -> Option<Frozen> {
-        Some(Frozen { action: Action::Replace, body: deployment(told) })
+    fn prepare_deployment(&self, told: &Deployment, _: RevisionContext) -> Option<PreparedRequest> {
+        Some(PreparedRequest { action: Action::Replace, body: deployment(told) })
     }
 
-    fn take_deployment_back(&self, id: &DeploymentId) -> Option<Frozen> {
-        self.client.has_application_key().then(|| Frozen { action: Action::Delete, body: id.as_str().into() })
+    fn prepare_deployment_removal(&self, id: &DeploymentId) -> Option<PreparedRequest> {
+        self.client
+            .has_application_key()
+            .then(|| PreparedRequest { action: Action::Delete, body: id.as_str().into() })
     }
 
-    fn freeze_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<Frozen> {
-        Some(Deployments::freeze_mark(id, mark))
+    fn prepare_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<PreparedRequest> {
+        Some(DatadogDeployments::prepare_mark(id, mark))
     }
 
     fn needs_application_key(&self) -> bool {
@@ -75,7 +77,7 @@ impl Protocol for Datadog {
         if matches!(attempt.subject, Subject::Deployment(_)) {
             return Box::pin(self.deployments.send(attempt));
         }
-        let Attempt { subject, frozen: Frozen { action, body }, now, .. } = attempt;
+        let Attempt { subject, prepared: PreparedRequest { action, body }, now, .. } = attempt;
         if action == Action::Delete {
             return Box::pin(async move { self.client.delete(&self.url, subject.id(), now).await });
         }
@@ -85,7 +87,7 @@ impl Protocol for Datadog {
 
 /// Nothing null is sent, and times are nanoseconds: their unit is told by size.
 #[derive(Serialize)]
-struct Attributes<'a> {
+struct FailureAttributes<'a> {
     id: &'a str,
     started_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,14 +109,14 @@ struct Attributes<'a> {
     custom_tags: Vec<String>,
 }
 
-fn attributes(evaluated: &Evaluated) -> Attributes<'_> {
+fn attributes(evaluated: &Evaluated) -> FailureAttributes<'_> {
     let Evaluated { failure, details } = evaluated;
     let mut services: Vec<String> =
         failure.services.iter().take(MOST_SERVICES).map(|service| tag_value("service", service)).collect();
     if services.is_empty() && failure.team.is_none() {
         services.push(UNATTRIBUTED.to_owned());
     }
-    Attributes {
+    FailureAttributes {
         id: failure.id.as_str(),
         started_at: failure.started_at.as_nanos(),
         // A failure that does not count (any more) is shown as one that never ended.
@@ -151,11 +153,12 @@ mod tests {
     use super::*;
     use crate::backend::datadog_client::MOST_TAGS;
     use crate::backend::text::LONGEST_CHARS;
-    use crate::domain::failure::State;
+    use crate::domain::failure::FailureState;
     use crate::domain::failure::tests::completed;
 
     fn request(failure: &Evaluated) -> String {
-        serde_json::to_string_pretty(&Request { data: Data { attributes: attributes(failure) } }).unwrap()
+        serde_json::to_string_pretty(&RequestBody { data: RequestData { attributes: attributes(failure) } })
+            .unwrap()
     }
 
     #[test]
@@ -166,7 +169,7 @@ mod tests {
     #[test]
     fn what_does_not_count_is_told_without_an_end() {
         let mut failure = completed();
-        failure.failure.state = State::Merged;
+        failure.failure.state = FailureState::Merged;
         assert!(!request(&failure).contains("finished_at"));
     }
 

@@ -29,7 +29,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
+    pub(super) fn from_config(entry: &config::BackendSection) -> Result<Self, SetupError> {
         let api_key = header("api_key", "", entry.api_key.as_ref())?;
         Ok(Self {
             api_key: api_key.ok_or(SetupError::Missing("api_key"))?,
@@ -84,12 +84,12 @@ fn below(url: &reqwest::Url, id: &str) -> reqwest::Url {
 
 /// Envelope of every request body.
 #[derive(Serialize)]
-pub(super) struct Request<A> {
-    pub(super) data: Data<A>,
+pub(super) struct RequestBody<A> {
+    pub(super) data: RequestData<A>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Data<A> {
+pub(super) struct RequestData<A> {
     pub(super) attributes: A,
 }
 

@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::body;
-use super::datadog_client::{Client, Data, Git, Request, as_taken, tag_value};
+use super::datadog_client::{Client, Git, RequestBody, RequestData, as_taken, tag_value};
 use super::protocol::{Attempt, Reply};
 use crate::config::BackendUrl;
 use crate::domain::deployment::Deployment;
-use crate::domain::forwarding::{Action, Frozen};
+use crate::domain::forwarding::{Action, PreparedRequest};
 use crate::domain::id::DeploymentId;
 use crate::domain::mark::Mark;
 use crate::domain::retry::Verdict;
@@ -25,14 +25,14 @@ const UNKNOWN_WAIT: Duration = Duration::from_mins(2);
 const MOST_ATTEMPTS_AT_UNKNOWN: u32 = 30;
 
 /// Tells Datadog of deployments.
-pub(super) struct Deployments {
+pub(super) struct DatadogDeployments {
     url: reqwest::Url,
     /// Datadog has the plural here, and only here.
     marks: reqwest::Url,
     client: Client,
 }
 
-impl Deployments {
+impl DatadogDeployments {
     pub(super) fn new(base: &BackendUrl, client: Client) -> Self {
         Self {
             url: base.join("/api/v2/dora/deployment"),
@@ -43,7 +43,7 @@ impl Deployments {
 
     /// `DORADeploymentPatchRequest`. Whether leaving out the remediation takes one back that was told before, Datadog
     /// does not say; there is no other way to say it.
-    pub(super) fn freeze_mark(id: &DeploymentId, mark: Option<&Mark>) -> Frozen {
+    pub(super) fn prepare_mark(id: &DeploymentId, mark: Option<&Mark>) -> PreparedRequest {
         let mut attributes = json!({ "change_failure": mark.is_some() });
         if let Some(remediation) = mark.and_then(|mark| mark.remediation.as_ref()) {
             attributes["remediation"] =
@@ -51,16 +51,16 @@ impl Deployments {
         }
         let data = json!({ "attributes": attributes, "id": id, "type": "dora_deployment_patch_request" });
         let action = if mark.is_some() { Action::Mark } else { Action::Unmark };
-        Frozen { action, body: json!({ "data": data }).to_string().into_bytes() }
+        PreparedRequest { action, body: json!({ "data": data }).to_string().into_bytes() }
     }
 
     pub(super) async fn send(&self, attempt: Attempt) -> Reply {
-        let Attempt { subject, frozen: Frozen { action, body }, attempts, now, .. } = attempt;
+        let Attempt { subject, prepared: PreparedRequest { action, body }, attempts, now, .. } = attempt;
         let id = subject.id();
         match action {
             Action::Replace => self.client.post(&self.url, body, now).await,
             Action::Delete => self.client.delete(&self.url, id, now).await,
-            Action::LeaveOpen => Reply::nothing_to_send(),
+            Action::CannotCorrect => Reply::nothing_to_send(),
             Action::Mark | Action::Unmark => {
                 let reply = self.client.patch(&self.marks, id, body, now).await;
                 let verdict = of_patch(&reply, action, attempts);
@@ -84,7 +84,7 @@ fn of_patch(reply: &Reply, action: Action, attempts: u32) -> Verdict {
 
 /// Nothing null is sent, and times are nanoseconds, as with failures. The id is ours: it is what a mark goes by.
 #[derive(Serialize)]
-struct Attributes<'a> {
+struct DeploymentAttributes<'a> {
     id: &'a str,
     started_at: i64,
     finished_at: i64,
@@ -102,7 +102,7 @@ struct Attributes<'a> {
 
 /// `DORADeploymentRequest`
 pub(super) fn deployment(deployment: &Deployment) -> Vec<u8> {
-    let attributes = Attributes {
+    let attributes = DeploymentAttributes {
         id: deployment.id.as_str(),
         started_at: deployment.started_at.as_nanos(),
         finished_at: deployment.finished_at.as_nanos(),
@@ -113,7 +113,7 @@ pub(super) fn deployment(deployment: &Deployment) -> Vec<u8> {
         git: Git::of(deployment.repository_url.as_ref(), deployment.commit_sha.as_ref()),
         custom_tags: as_taken(deployment.tags.iter().cloned()),
     };
-    body::json(&Request { data: Data { attributes } })
+    body::json(&RequestBody { data: RequestData { attributes } })
 }
 
 #[cfg(test)]

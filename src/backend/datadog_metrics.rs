@@ -17,8 +17,8 @@ use super::datadog_client::{Client, MOST_TAGS, tag, tag_value};
 use super::protocol::{Attempt, Protocol, Reply, Sending, SetupError};
 use crate::config;
 use crate::domain::deployment::Deployment;
-use crate::domain::failure::{Evaluated, State, seconds};
-use crate::domain::forwarding::{Action, Frozen, Subject, Telling};
+use crate::domain::failure::{Evaluated, FailureState, seconds};
+use crate::domain::forwarding::{Action, PreparedRequest, RevisionContext, Subject};
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
 
@@ -38,11 +38,11 @@ pub(super) struct DatadogMetrics {
     distribution_points: reqwest::Url,
     client: Client,
     /// Seconds that are taken by counts. A restart forgets them.
-    seconds: Mutex<Seconds>,
+    seconds: Mutex<CountSeconds>,
 }
 
 impl DatadogMetrics {
-    pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
+    pub(super) fn from_config(entry: &config::BackendSection) -> Result<Self, SetupError> {
         Ok(Self {
             series: entry.url.join("/api/v2/series"),
             distribution_points: entry.url.join("/api/v1/distribution_points"),
@@ -58,21 +58,21 @@ impl DatadogMetrics {
     /// First the counts, then the times to restore, which a failure with doubtful times has none of; both in as many
     /// requests as it takes. Those that Datadog has already are not sent again.
     async fn send_sample(&self, attempt: Attempt) -> Reply {
-        let Ok(sample) = serde_json::from_slice::<Sample>(&attempt.frozen.body) else {
+        let Ok(sample) = serde_json::from_slice::<Sample>(&attempt.prepared.body) else {
             return Reply::unreadable();
         };
         let (now, parts) = (attempt.now, sample.parts());
-        let counts = parts.iter().map(|part| (Metric::Count, *part));
-        let times = parts.iter().map(|part| (Metric::TimeToRestore, *part));
+        let counts = parts.iter().map(|part| (MetricName::Count, *part));
+        let times = parts.iter().map(|part| (MetricName::TimeToRestore, *part));
         let requests = counts.chain(times.filter(|_| sample.time_to_restore_seconds.is_some()));
         let mut reply = Reply::nothing_to_send();
         let mut taken = attempt.taken;
         for (metric, part) in requests.skip(taken as usize) {
             reply = match metric {
-                Metric::TimeToRestore => {
+                MetricName::TimeToRestore => {
                     self.post(&self.distribution_points, &sample.time_to_restore(part, now), now).await
                 }
-                Metric::Count => {
+                MetricName::Count => {
                     let whose = (attempt.subject.clone(), attempt.revision);
                     let Some(at) = self.second(&sample, &whose, now) else {
                         let error =
@@ -91,29 +91,33 @@ impl DatadogMetrics {
     }
 
     /// The second of its counts, the same for all of them.
-    fn second(&self, sample: &Sample, whose: &Whose, now: Timestamp) -> Option<i64> {
+    fn second(&self, sample: &Sample, whose: &CountOwner, now: Timestamp) -> Option<i64> {
         self.seconds.lock().unwrap_or_else(PoisonError::into_inner).reserve(sample, whose, now)
     }
 }
 
 /// The two metrics of a sample.
 #[derive(Clone, Copy)]
-enum Metric {
+enum MetricName {
     Count,
     TimeToRestore,
 }
 
 impl Protocol for DatadogMetrics {
-    fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen {
-        frozen(Sample::of(evaluated).as_ref(), telling)
+    fn prepare(&self, evaluated: &Evaluated, context: RevisionContext) -> PreparedRequest {
+        prepared(Sample::of(evaluated).as_ref(), context)
     }
 
-    fn freeze_deployment(&self, deployment: &Deployment, telling: Telling) -> Option<Frozen> {
-        Some(frozen(Some(&Sample::of_deployment(deployment)), telling))
+    fn prepare_deployment(
+        &self,
+        deployment: &Deployment,
+        context: RevisionContext,
+    ) -> Option<PreparedRequest> {
+        Some(prepared(Some(&Sample::of_deployment(deployment)), context))
     }
 
     fn send(&self, attempt: Attempt) -> Sending<'_> {
-        match attempt.frozen.action {
+        match attempt.prepared.action {
             Action::Replace => Box::pin(self.send_sample(attempt)),
             _ => Box::pin(async { Reply::nothing_to_send() }),
         }
@@ -121,10 +125,15 @@ impl Protocol for DatadogMetrics {
 }
 
 /// Freezes a sample for its first telling only: Datadog cannot change a count that it has.
-fn frozen(sample: Option<&Sample>, Telling { is_correction, .. }: Telling) -> Frozen {
+fn prepared(
+    sample: Option<&Sample>,
+    RevisionContext { is_correction, .. }: RevisionContext,
+) -> PreparedRequest {
     match sample {
-        Some(sample) if !is_correction => Frozen { action: Action::Replace, body: body::json(sample) },
-        _ => Frozen { action: Action::LeaveOpen, body: Vec::new() },
+        Some(sample) if !is_correction => {
+            PreparedRequest { action: Action::Replace, body: body::json(sample) }
+        }
+        _ => PreparedRequest { action: Action::CannotCorrect, body: Vec::new() },
     }
 }
 
@@ -147,7 +156,7 @@ impl Sample {
     fn of(evaluated: &Evaluated) -> Option<Self> {
         let Evaluated { failure, details } = evaluated;
         // It counts also where nobody knows how long it was open.
-        let end = failure.finished_at.filter(|_| failure.state == State::Completed);
+        let end = failure.finished_at.filter(|_| failure.state == FailureState::Completed);
         let finished_at = evaluated.restored_at().or(end)?;
         let (team, severity) = (failure.team.as_ref(), failure.severity.as_ref());
         let known = [("team", team), ("env", Some(&failure.env)), ("severity", severity)];
@@ -241,16 +250,16 @@ fn tags<'a>(known: &[(&str, Option<&String>)], others: impl IntoIterator<Item = 
 }
 
 /// Subject of a count, and its revision.
-type Whose = (Subject, i64);
+type CountOwner = (Subject, i64);
 
 /// The seconds that have a count. Of two counts of the same tags in the same second Datadog keeps the last, so each
 /// gets a second of its own: its end, or the first free one before it.
 #[derive(Default)]
-struct Seconds(BTreeMap<(i64, String), Whose>);
+struct CountSeconds(BTreeMap<(i64, String), CountOwner>);
 
-impl Seconds {
+impl CountSeconds {
     /// The same for every attempt of a revision. `None`: all that Datadog takes are taken.
-    fn reserve(&mut self, sample: &Sample, whose: &Whose, now: Timestamp) -> Option<i64> {
+    fn reserve(&mut self, sample: &Sample, whose: &CountOwner, now: Timestamp) -> Option<i64> {
         let oldest = now.as_seconds() - OLDEST_POINT_SECONDS;
         // What is older is never asked for again.
         self.0 = self.0.split_off(&(oldest, String::new()));
@@ -280,7 +289,7 @@ mod tests {
         failure.failure.services.push("cart".to_owned());
         let sample = Sample::of(&failure).unwrap();
         let now = Timestamp::parse(now).unwrap();
-        let second = Seconds::default().reserve(&sample, &(whose(), 1), now).unwrap();
+        let second = CountSeconds::default().reserve(&sample, &(whose(), 1), now).unwrap();
         let [part] = sample.parts()[..] else { panic!("one request is enough") };
         format!("{:#}\n{:#}", sample.count(part, second, now), sample.time_to_restore(part, now))
     }
@@ -316,7 +325,7 @@ mod tests {
 
     #[test]
     fn what_has_not_completed_makes_no_sample() {
-        for state in [State::Open, State::Ignored, State::Merged] {
+        for state in [FailureState::Open, FailureState::Ignored, FailureState::Merged] {
             let mut failure = completed();
             failure.failure.state = state;
             assert!(Sample::of(&failure).is_none());
@@ -327,7 +336,7 @@ mod tests {
     fn counts_of_the_same_tags_have_a_second_each() {
         let sample = Sample::of(&completed()).unwrap();
         let now = sample.finished_at;
-        let mut seconds = Seconds::default();
+        let mut seconds = CountSeconds::default();
         let mut reserve = |n: i64| seconds.reserve(&sample, &(whose(), n), now);
         let end = now.as_seconds();
         assert_eq!([reserve(1), reserve(2), reserve(1), reserve(3)], [end, end - 1, end, end - 2].map(Some));

@@ -14,8 +14,8 @@ use super::protocol::{Attempt, Protocol, Sending, SetupError, header};
 use super::text::{page, title, unique_within, within};
 use crate::config;
 use crate::domain::deployment::Deployment;
-use crate::domain::failure::{Evaluated, Failure, State};
-use crate::domain::forwarding::{Action, Frozen, Subject, Telling};
+use crate::domain::failure::{Evaluated, Failure, FailureState};
+use crate::domain::forwarding::{Action, PreparedRequest, RevisionContext, Subject};
 use crate::http_client;
 
 /// DevLake makes an incident of this type only.
@@ -30,7 +30,7 @@ pub(super) struct Devlake {
 }
 
 impl Devlake {
-    pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
+    pub(super) fn from_config(entry: &config::BackendSection) -> Result<Self, SetupError> {
         let authorization = header("api_key", "Bearer ", entry.api_key.as_ref())?;
         Ok(Self {
             issues: entry.url.join("/issues"),
@@ -42,26 +42,26 @@ impl Devlake {
 }
 
 impl Protocol for Devlake {
-    fn freeze(&self, evaluated: &Evaluated, _: Telling) -> Frozen {
-        let action = if evaluated.failure.state.counts() { Action::Replace } else { Action::LeaveOpen };
-        Frozen { action, body: json(&issue(evaluated)) }
+    fn prepare(&self, evaluated: &Evaluated, _: RevisionContext) -> PreparedRequest {
+        let action = if evaluated.failure.state.counts() { Action::Replace } else { Action::CannotCorrect };
+        PreparedRequest { action, body: json(&issue(evaluated)) }
     }
 
-    fn freeze_deployment(&self, told: &Deployment, _: Telling) -> Option<Frozen> {
-        Some(Frozen { action: Action::Replace, body: deployment(told)? })
+    fn prepare_deployment(&self, told: &Deployment, _: RevisionContext) -> Option<PreparedRequest> {
+        Some(PreparedRequest { action: Action::Replace, body: deployment(told)? })
     }
 
     fn replaces_whole(&self) -> bool {
         true
     }
 
-    fn send(&self, Attempt { subject, frozen, now, .. }: Attempt) -> Sending<'_> {
+    fn send(&self, Attempt { subject, prepared, now, .. }: Attempt) -> Sending<'_> {
         let url = match subject {
             Subject::Failure(_) => &self.issues,
             Subject::Deployment(_) => &self.deployments,
         };
         let request = self.client.post(url.clone()).header(AUTHORIZATION, self.authorization.clone());
-        let request = request.header(CONTENT_TYPE, "application/json").body(frozen.body);
+        let request = request.header(CONTENT_TYPE, "application/json").body(prepared.body);
         Box::pin(async move { answer::reply(request.send().await, now).await })
     }
 }
@@ -90,10 +90,10 @@ struct Issue<'a> {
 fn issue(evaluated: &Evaluated) -> Issue<'_> {
     let failure = &evaluated.failure;
     let (status, original_status) = match failure.state {
-        State::Completed => ("DONE", "resolved"),
-        State::Open if failure.acknowledged_at.is_some() => ("IN_PROGRESS", "acknowledged"),
-        State::Open => ("IN_PROGRESS", "triggered"),
-        State::Ignored | State::Merged => ("IN_PROGRESS", failure.state.as_str()),
+        FailureState::Completed => ("DONE", "resolved"),
+        FailureState::Open if failure.acknowledged_at.is_some() => ("IN_PROGRESS", "acknowledged"),
+        FailureState::Open => ("IN_PROGRESS", "triggered"),
+        FailureState::Ignored | FailureState::Merged => ("IN_PROGRESS", failure.state.as_str()),
     };
     let end = evaluated.restored_at();
     Issue {
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_open_or_does_not_count_has_no_resolution() {
-        for state in [State::Open, State::Ignored, State::Merged] {
+        for state in [FailureState::Open, FailureState::Ignored, FailureState::Merged] {
             let mut failure = completed();
             failure.failure.state = state;
             let issue = serde_json::to_value(issue(&failure)).unwrap();

@@ -10,7 +10,7 @@ use crate::domain::deployment::Deployment;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Request<'a> {
+struct DeploymentBody<'a> {
     id: &'a str,
     display_title: String,
     name: String,
@@ -19,12 +19,12 @@ struct Request<'a> {
     created_date: String,
     started_date: String,
     finished_date: String,
-    deployment_commits: [Deployed; 1],
+    deployment_commits: [CommitBody; 1],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Deployed {
+struct CommitBody {
     repo_url: String,
     commit_sha: String,
     started_date: String,
@@ -51,7 +51,7 @@ pub(super) fn deployment(deployment: &Deployment) -> Option<Vec<u8>> {
         Some(version) => within(&format!("{} {version}", deployment.service), LONGEST_CHARS),
         None => within(&deployment.service, LONGEST_CHARS),
     };
-    let commit = Deployed {
+    let commit = CommitBody {
         repo_url: unique_within(deployment.repository_url.as_deref()?, LONGEST_REPOSITORY_URL_CHARS),
         commit_sha: unique_within(deployment.commit_sha.as_deref()?, LONGEST_COMMIT_SHA_CHARS),
         started_date: started_date.clone(),
@@ -59,7 +59,7 @@ pub(super) fn deployment(deployment: &Deployment) -> Option<Vec<u8>> {
         result: SUCCESS,
         ref_name: deployment.version.as_deref().map(|version| within(version, LONGEST_CHARS)),
     };
-    let request = Request {
+    let request = DeploymentBody {
         id: deployment.id.as_str(),
         display_title: name.clone(),
         name,

@@ -15,8 +15,8 @@ use super::answer;
 use super::body::json;
 use super::protocol::{Attempt, Protocol, Sending, SetupError, fetch};
 use crate::config;
-use crate::domain::failure::{Evaluated, Failure, Flag, State};
-use crate::domain::forwarding::{Action, Frozen, Telling};
+use crate::domain::failure::{Evaluated, Failure, FailureState, Flag};
+use crate::domain::forwarding::{Action, PreparedRequest, RevisionContext};
 use crate::domain::id::FailureId;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
@@ -35,7 +35,7 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
+    pub(super) fn from_config(entry: &config::BackendSection) -> Result<Self, SetupError> {
         let secret = fetch("signing_secret", entry.signing_secret.as_ref())?;
         Ok(Self {
             url: entry.url.get(),
@@ -65,14 +65,14 @@ fn signature(key: &[u8], id: &str, seconds: i64, body: &[u8]) -> String {
 
 /// A failure as any receiver gets it. This form is the receivers' own: the API and the store have theirs.
 #[derive(Serialize)]
-struct Body<'a> {
+struct FailureBody<'a> {
     id: &'a FailureId,
     source: &'a SourceName,
     incident: Option<&'a str>,
     number: Option<i64>,
     title: Option<&'a str>,
     url: Option<&'a str>,
-    state: State,
+    state: FailureState,
     reason: Option<&'a str>,
     started_at: Timestamp,
     finished_at: Option<Timestamp>,
@@ -94,7 +94,7 @@ struct Body<'a> {
     revision: i64,
 }
 
-impl<'a> Body<'a> {
+impl<'a> FailureBody<'a> {
     fn of(failure: &'a Failure, revision: i64) -> Self {
         // Every field is named, so that a new one is either told or left out deliberately.
         let Failure {
@@ -156,15 +156,22 @@ impl<'a> Body<'a> {
 }
 
 impl Protocol for Http {
-    fn freeze(&self, evaluated: &Evaluated, Telling { revision, .. }: Telling) -> Frozen {
-        Frozen { action: Action::Replace, body: json(&Body::of(&evaluated.failure, revision)) }
+    fn prepare(
+        &self,
+        evaluated: &Evaluated,
+        RevisionContext { revision, .. }: RevisionContext,
+    ) -> PreparedRequest {
+        PreparedRequest {
+            action: Action::Replace,
+            body: json(&FailureBody::of(&evaluated.failure, revision)),
+        }
     }
 
-    fn shows_links(&self) -> bool {
+    fn includes_links(&self) -> bool {
         true
     }
 
-    fn send(&self, Attempt { subject, revision, frozen, now, .. }: Attempt) -> Sending<'_> {
+    fn send(&self, Attempt { subject, revision, prepared, now, .. }: Attempt) -> Sending<'_> {
         let id = format!("{}:{revision}", subject.id());
         let seconds = now.as_seconds();
         let mut request = self
@@ -173,10 +180,10 @@ impl Protocol for Http {
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-timestamp", seconds);
         if let Some(key) = &self.signing_key {
-            let signature = signature(key.expose_secret(), &id, seconds, &frozen.body);
+            let signature = signature(key.expose_secret(), &id, seconds, &prepared.body);
             request = request.header("webhook-signature", signature);
         }
-        let request = request.header("webhook-id", id).body(frozen.body);
+        let request = request.header("webhook-id", id).body(prepared.body);
         Box::pin(async move { answer::reply(request.send().await, now).await })
     }
 }
@@ -189,7 +196,7 @@ mod tests {
     #[test]
     fn a_completed_failure_as_any_receiver_gets_it() {
         let Evaluated { failure, .. } = completed();
-        insta::assert_snapshot!(serde_json::to_string_pretty(&Body::of(&failure, 2)).unwrap());
+        insta::assert_snapshot!(serde_json::to_string_pretty(&FailureBody::of(&failure, 2)).unwrap());
     }
 
     /// Computed with Python's hmac and base64 from the same values.

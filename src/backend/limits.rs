@@ -8,10 +8,10 @@ use crate::config::Config;
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::tests::deployment;
 use crate::domain::failure::tests::completed;
-use crate::domain::failure::{Evaluated, Failure, State};
-use crate::domain::forwarding::{Destination, Telling};
+use crate::domain::failure::{Evaluated, Failure, FailureState};
+use crate::domain::forwarding::{Destination, RevisionContext};
 
-const TELLING: Telling = Telling { revision: 1, is_correction: false };
+const TELLING: RevisionContext = RevisionContext { revision: 1, is_correction: false };
 
 fn backend(kind: &str) -> Backend {
     let key = match kind {
@@ -141,9 +141,9 @@ proptest! {
     #[test]
     fn datadog_gets_what_it_can_hold(failure in failure(), told in told()) {
         let backend = backend("datadog");
-        let failure = json(&backend.freeze(&failure, TELLING).body)["data"]["attributes"].take();
+        let failure = json(&backend.prepare(&failure, TELLING).body)["data"]["attributes"].take();
         prop_assert!(chars(&failure["name"]) <= 1_000);
-        let told = json(&backend.freeze_deployment(&told, TELLING).unwrap().body)["data"]["attributes"].take();
+        let told = json(&backend.prepare_deployment(&told, TELLING).unwrap().body)["data"]["attributes"].take();
         for attributes in [failure, told] {
             prop_assert!(tags_fit(&attributes) && commit_is_full(&attributes), "{attributes}");
             prop_assert!(!has_controls(&attributes), "{attributes}");
@@ -153,8 +153,8 @@ proptest! {
     #[test]
     fn datadog_metrics_get_what_they_can_hold(failure in failure(), told in told()) {
         let backend = backend("datadog-metrics");
-        for frozen in [backend.freeze(&failure, TELLING), backend.freeze_deployment(&told, TELLING).unwrap()] {
-            let sample = json(&frozen.body);
+        for prepared in [backend.prepare(&failure, TELLING), backend.prepare_deployment(&told, TELLING).unwrap()] {
+            let sample = json(&prepared.body);
             prop_assert!(!has_controls(&sample));
             // A point has two tags more: its service, and that it is late.
             let tags = sample["tags"].as_array().unwrap();
@@ -167,14 +167,14 @@ proptest! {
     #[test]
     fn devlake_gets_what_its_columns_can_hold(failure in failure(), told in told()) {
         let backend = backend("devlake");
-        let issue = json(&backend.freeze(&failure, TELLING).body);
+        let issue = json(&backend.prepare(&failure, TELLING).body);
         prop_assert!(!has_controls(&issue));
         for column in ["issueKey", "title", "url", "priority", "severity", "component"] {
             prop_assert!(chars(&issue[column]) <= 255, "{column}: {issue}");
         }
         prop_assert!(chars(&issue["title"]) > 0);
-        if let Some(frozen) = backend.freeze_deployment(&told, TELLING) {
-            let told = json(&frozen.body);
+        if let Some(prepared) = backend.prepare_deployment(&told, TELLING) {
+            let told = json(&prepared.body);
             prop_assert!(!has_controls(&told));
             let commit = &told["deploymentCommits"][0];
             let columns = [&told["id"], &told["name"], &told["displayTitle"], &commit["refName"]];
@@ -187,7 +187,7 @@ proptest! {
 
     #[test]
     fn a_sink_of_cdevents_gets_events_of_64_kib_at_most(failure in failure()) {
-        let body = backend("cdevents").freeze(&failure, TELLING).body;
+        let body = backend("cdevents").prepare(&failure, TELLING).body;
         for event in body.split(|byte| *byte == b'\n') {
             prop_assert!(event.len() <= 64 * 1024, "{} bytes", event.len());
             let event = json(event);
@@ -198,8 +198,8 @@ proptest! {
     /// Any receiver of signed JSON gets all texts as they are.
     #[test]
     fn http_gets_everything(mut failure in failure()) {
-        failure.failure.state = State::Completed;
-        let told = json(&backend("http").freeze(&failure, TELLING).body);
+        failure.failure.state = FailureState::Completed;
+        let told = json(&backend("http").prepare(&failure, TELLING).body);
         let Failure { title, url, services, team, env, severity, priority, urgency, .. } = &failure.failure;
         let sent = json!({
             "title": title, "url": url, "services": services, "team": team, "env": env, "severity": severity,

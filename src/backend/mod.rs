@@ -1,7 +1,7 @@
 //! The metrics backends: what each is told of failures and deployments, and how.
 //!
-//! Another kind is one file here, one line in [`Backend::from_config`], and its name in `config::Kind`; where it has a
-//! place for deployments, a second file, as `datadog_deployment.rs`, and `Kind::knows_deployments`.
+//! Another kind is one file here, one line in [`Backend::from_config`], and its name in `config::BackendKind`; where it has a
+//! place for deployments, a second file, as `datadog_deployment.rs`, and `BackendKind::knows_deployments`.
 
 mod answer;
 mod body;
@@ -21,10 +21,10 @@ mod text;
 
 use self::credentials::Credentials;
 use self::protocol::Protocol;
-use crate::config::{self, Kind};
+use crate::config::{self, BackendKind};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
-use crate::domain::forwarding::{Action, Destination, Filter, Frozen, Telling};
+use crate::domain::forwarding::{Action, BackendFilter, Destination, PreparedRequest, RevisionContext};
 use crate::domain::id::DeploymentId;
 use crate::domain::lane::Lane;
 use crate::domain::mark::Mark;
@@ -35,7 +35,7 @@ pub use self::protocol::{Attempt, Reply, SetupError};
 /// A backend: it freezes what it is told, and later sends just that.
 pub struct Backend {
     name: String,
-    filter: Filter,
+    filter: BackendFilter,
     takes_deployments: bool,
     takes_marks: bool,
     concurrency: usize,
@@ -45,13 +45,13 @@ pub struct Backend {
 
 impl Backend {
     /// The backend that an entry of the configuration describes.
-    pub fn from_config(entry: &config::Backend) -> Result<Self, SetupError> {
+    pub fn from_config(entry: &config::BackendSection) -> Result<Self, SetupError> {
         let protocol: Box<dyn Protocol> = match entry.kind.get_ref() {
-            Kind::Datadog => Box::new(datadog::Datadog::from_config(entry)?),
-            Kind::DatadogMetrics => Box::new(datadog_metrics::DatadogMetrics::from_config(entry)?),
-            Kind::Devlake => Box::new(devlake::Devlake::from_config(entry)?),
-            Kind::Cdevents => Box::new(cdevents::Cdevents::from_config(entry)?),
-            Kind::Http => Box::new(http::Http::from_config(entry)?),
+            BackendKind::Datadog => Box::new(datadog::Datadog::from_config(entry)?),
+            BackendKind::DatadogMetrics => Box::new(datadog_metrics::DatadogMetrics::from_config(entry)?),
+            BackendKind::Devlake => Box::new(devlake::Devlake::from_config(entry)?),
+            BackendKind::Cdevents => Box::new(cdevents::Cdevents::from_config(entry)?),
+            BackendKind::Http => Box::new(http::Http::from_config(entry)?),
         };
         Ok(Self {
             name: entry.name.get_ref().as_str().to_owned(),
@@ -86,12 +86,12 @@ impl Destination for Backend {
         &self.name
     }
 
-    fn filter(&self) -> &Filter {
+    fn filter(&self) -> &BackendFilter {
         &self.filter
     }
 
-    fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen {
-        self.protocol.freeze(evaluated, telling)
+    fn prepare(&self, evaluated: &Evaluated, context: RevisionContext) -> PreparedRequest {
+        self.protocol.prepare(evaluated, context)
     }
 
     fn lane(&self, action: Action) -> Lane {
@@ -110,24 +110,28 @@ impl Destination for Backend {
         self.takes_deployments
     }
 
-    fn freeze_deployment(&self, deployment: &Deployment, telling: Telling) -> Option<Frozen> {
-        self.protocol.freeze_deployment(deployment, telling)
+    fn prepare_deployment(
+        &self,
+        deployment: &Deployment,
+        context: RevisionContext,
+    ) -> Option<PreparedRequest> {
+        self.protocol.prepare_deployment(deployment, context)
     }
 
-    fn take_deployment_back(&self, id: &DeploymentId) -> Option<Frozen> {
-        self.protocol.take_deployment_back(id)
+    fn prepare_deployment_removal(&self, id: &DeploymentId) -> Option<PreparedRequest> {
+        self.protocol.prepare_deployment_removal(id)
     }
 
-    fn shows_links(&self) -> bool {
-        self.protocol.shows_links()
+    fn includes_links(&self) -> bool {
+        self.protocol.includes_links()
     }
 
     fn takes_marks(&self) -> bool {
         self.takes_marks
     }
 
-    fn freeze_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<Frozen> {
-        self.protocol.freeze_mark(id, mark)
+    fn prepare_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<PreparedRequest> {
+        self.protocol.prepare_mark(id, mark)
     }
 }
 
@@ -142,8 +146,8 @@ pub(crate) mod tests {
     struct Panics;
 
     impl Protocol for Panics {
-        fn freeze(&self, _: &Evaluated, _: Telling) -> Frozen {
-            Frozen { action: Action::Replace, body: Vec::new() }
+        fn prepare(&self, _: &Evaluated, _: RevisionContext) -> PreparedRequest {
+            PreparedRequest { action: Action::Replace, body: Vec::new() }
         }
 
         fn send(&self, _: Attempt) -> Sending<'_> {
@@ -155,7 +159,7 @@ pub(crate) mod tests {
     pub(crate) fn that_panics() -> Backend {
         Backend {
             name: "panics".to_owned(),
-            filter: Filter::default(),
+            filter: BackendFilter::default(),
             concurrency: 4,
             takes_deployments: false,
             takes_marks: false,

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::config::{self, Secret};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
-use crate::domain::forwarding::{Frozen, Subject, Telling};
+use crate::domain::forwarding::{PreparedRequest, RevisionContext, Subject};
 use crate::domain::id::DeploymentId;
 use crate::domain::mark::Mark;
 use crate::domain::retry::Verdict;
@@ -18,26 +18,26 @@ use crate::http_client::ClientError;
 
 /// Protocol of one kind of backend: the requests, and how to send them.
 pub(super) trait Protocol: Send + Sync {
-    /// The exact request, or requests, that tell of this failure as it stands (see `Destination::freeze`).
-    fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen;
+    /// The exact request, or requests, that tell of this failure as it stands (see `Destination::prepare`).
+    fn prepare(&self, evaluated: &Evaluated, context: RevisionContext) -> PreparedRequest;
 
-    /// See `Destination::freeze_deployment`; most kinds have no place for deployments.
-    fn freeze_deployment(&self, _: &Deployment, _: Telling) -> Option<Frozen> {
+    /// See `Destination::prepare_deployment`; most kinds have no place for deployments.
+    fn prepare_deployment(&self, _: &Deployment, _: RevisionContext) -> Option<PreparedRequest> {
         None
     }
 
-    /// See `Destination::take_deployment_back`.
-    fn take_deployment_back(&self, _: &DeploymentId) -> Option<Frozen> {
+    /// See `Destination::prepare_deployment_removal`.
+    fn prepare_deployment_removal(&self, _: &DeploymentId) -> Option<PreparedRequest> {
         None
     }
 
-    /// See `Destination::freeze_mark`; only one kind has marks.
-    fn freeze_mark(&self, _: &DeploymentId, _: Option<&Mark>) -> Option<Frozen> {
+    /// See `Destination::prepare_mark`; only one kind has marks.
+    fn prepare_mark(&self, _: &DeploymentId, _: Option<&Mark>) -> Option<PreparedRequest> {
         None
     }
 
     /// `true` if a frozen failure names the deployment that the failure is linked to.
-    fn shows_links(&self) -> bool {
+    fn includes_links(&self) -> bool {
         false
     }
 
@@ -65,7 +65,7 @@ pub struct Attempt {
     /// Number of earlier attempts.
     pub attempts: u32,
     /// Content to send.
-    pub frozen: Frozen,
+    pub prepared: PreparedRequest,
     /// Number of its requests that the backend has already, if there are several.
     pub taken: u32,
     /// The time.

@@ -2,7 +2,7 @@
 //! Backstage components.
 
 use super::document;
-use super::tree::{Mistake, Tree, Value};
+use super::tree::{Mistake, NodeRef, Tree};
 use crate::domain::address::text_without_credentials;
 use crate::domain::catalog::Entity;
 use crate::domain::name::trimmed;
@@ -13,7 +13,7 @@ pub(super) type Placed = (u64, Entity);
 
 /// Services that a file describes.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Described {
+pub(super) struct FileEntities {
     /// Its services, in its order.
     pub(super) entities: Vec<Placed>,
     /// Descriptions that have no effect.
@@ -21,13 +21,13 @@ pub(super) struct Described {
 }
 
 /// Reads all documents of a file. Those of other kinds are passed over, whatever they hold, even what is no YAML.
-pub(super) fn parse(text: &str) -> Result<Described, Mistake> {
-    let mut described = Described::default();
+pub(super) fn parse(text: &str) -> Result<FileEntities, Mistake> {
+    let mut described = FileEntities::default();
     for text in document::split(text) {
         match Tree::read(&text) {
             Ok(tree) => {
                 for value in tree.roots() {
-                    if let Some(format) = Format::of(value) {
+                    if let Some(format) = EntityFormat::of(value) {
                         described.take(format.entity(value)?, text.line);
                     }
                 }
@@ -44,7 +44,7 @@ pub(super) fn parse(text: &str) -> Result<Described, Mistake> {
     Ok(described)
 }
 
-impl Described {
+impl FileEntities {
     /// Takes a description in; the document begins at `line`.
     fn take(&mut self, entity: Option<Placed>, line: u64) {
         let Some((name_line, entity)) = entity else { return };
@@ -97,7 +97,7 @@ const V3_KINDS: [&str; 5] = ["service", "datastore", "queue", "system", "api"];
 
 /// Format of a description. Only the keys of its own format are read; all others are for other tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum EntityFormat {
     /// Datadog's service definition, v2 to v2.2.
     Definition,
     /// Datadog's entity, v3.
@@ -106,10 +106,10 @@ enum Format {
     Component,
 }
 
-impl Format {
+impl EntityFormat {
     /// The format of a document; `None`: it describes no service, or not for this program.
-    fn of(document: Value<'_>) -> Option<Self> {
-        let text = |key| document.get(key).and_then(Value::text);
+    fn of(document: NodeRef<'_>) -> Option<Self> {
+        let text = |key| document.get(key).and_then(NodeRef::text);
         if text("dd-service").is_some() {
             return Some(Self::Definition);
         }
@@ -121,7 +121,7 @@ impl Format {
     }
 
     /// The service that the document describes; `None`: it has no name.
-    fn entity(self, document: Value<'_>) -> Result<Option<Placed>, Mistake> {
+    fn entity(self, document: NodeRef<'_>) -> Result<Option<Placed>, Mistake> {
         let below = |key| map(document, key);
         let named = match self {
             Self::Definition => text(document, "dd-service")?,
@@ -152,7 +152,7 @@ impl Format {
 
 /// The PagerDuty services of Datadog's formats. v2 has the address itself; later ones have it one level down, and v3
 /// spells the key in another way.
-fn of_integrations(document: Value<'_>) -> Result<Option<String>, Mistake> {
+fn of_integrations(document: NodeRef<'_>) -> Result<Option<String>, Mistake> {
     let integrations = document.get("integrations").filter(|integrations| integrations.is_map());
     let Some(integrations) = integrations else { return Ok(None) };
     let Some(pagerduty) = one(integrations, "pagerduty")? else { return Ok(None) };
@@ -166,26 +166,26 @@ fn of_integrations(document: Value<'_>) -> Result<Option<String>, Mistake> {
 }
 
 /// The PagerDuty services of a component.
-fn annotation(document: Value<'_>) -> Result<Option<String>, Mistake> {
+fn annotation(document: NodeRef<'_>) -> Result<Option<String>, Mistake> {
     let Some(metadata) = map(document, "metadata")? else { return Ok(None) };
     let Some(annotations) = map(metadata, "annotations")? else { return Ok(None) };
     texts(annotations, "pagerduty.com/service-id")
 }
 
-fn team_at(parent: Option<Value<'_>>, key: &str) -> Result<Option<String>, Mistake> {
+fn team_at(parent: Option<NodeRef<'_>>, key: &str) -> Result<Option<String>, Mistake> {
     let Some(parent) = parent else { return Ok(None) };
     Ok(text(parent, key)?.and_then(|(_, text)| name(&text)))
 }
 
 /// The value of a key, which must not be there twice.
-fn one<'a>(parent: Value<'a>, key: &str) -> Result<Option<Value<'a>>, Mistake> {
+fn one<'a>(parent: NodeRef<'a>, key: &str) -> Result<Option<NodeRef<'a>>, Mistake> {
     match parent.every(key).as_slice() {
         [_, again, ..] => Err((Some(again.line()), format!("{key} is there twice: leave one of them out"))),
         values => Ok(values.first().copied()),
     }
 }
 
-fn map<'a>(parent: Value<'a>, key: &str) -> Result<Option<Value<'a>>, Mistake> {
+fn map<'a>(parent: NodeRef<'a>, key: &str) -> Result<Option<NodeRef<'a>>, Mistake> {
     let value = one(parent, key)?;
     match value.filter(|value| !value.is_map()) {
         Some(other) => Err((Some(other.line()), format!("{key} must have keys below it"))),
@@ -194,7 +194,7 @@ fn map<'a>(parent: Value<'a>, key: &str) -> Result<Option<Value<'a>>, Mistake> {
 }
 
 /// The text of a key, and its line.
-fn text(parent: Value<'_>, key: &str) -> Result<Option<(u64, String)>, Mistake> {
+fn text(parent: NodeRef<'_>, key: &str) -> Result<Option<(u64, String)>, Mistake> {
     let Some(value) = one(parent, key)? else { return Ok(None) };
     match value.text() {
         Some(text) => Ok(Some((value.line(), text.to_owned()))),
@@ -203,10 +203,11 @@ fn text(parent: Value<'_>, key: &str) -> Result<Option<(u64, String)>, Mistake> 
 }
 
 /// The text of a key, or several side by side, with commas between them.
-fn texts(parent: Value<'_>, key: &str) -> Result<Option<String>, Mistake> {
+fn texts(parent: NodeRef<'_>, key: &str) -> Result<Option<String>, Mistake> {
     let Some(value) = one(parent, key)? else { return Ok(None) };
     let values = value.list().unwrap_or_else(|| vec![value]);
-    let wrong = |value: &Value<'_>| (Some(value.line()), format!("{key} must be a text or a list of texts"));
+    let wrong =
+        |value: &NodeRef<'_>| (Some(value.line()), format!("{key} must be a text or a list of texts"));
     let texts: Result<Vec<&str>, _> =
         values.iter().map(|value| value.text().ok_or_else(|| wrong(value))).collect();
     Ok(Some(texts?.join(",")))

@@ -1,9 +1,9 @@
 //! Catalog files: who owns which service, and what PagerDuty calls it.
 
 mod document;
+mod duplicates;
 mod entity;
 mod tree;
-mod twice;
 
 use std::path::{Path, PathBuf};
 
@@ -48,7 +48,7 @@ pub fn load(config: &Config) -> Result<Loaded, Problem> {
             described.extend(entities.into_iter().map(|(line, entity)| (file.clone(), line, entity)));
         }
     }
-    warnings.extend(twice::warnings(&described));
+    warnings.extend(duplicates::warnings(&described));
     let catalog = Catalog::new(described.into_iter().map(|(.., entity)| entity));
     Ok(Loaded { catalog, warnings })
 }
@@ -124,10 +124,12 @@ mod tests {
             let loaded = loaded(&[("a.yaml", &first), ("b.yaml", text)], "[\"*.yaml\"]").unwrap();
             loaded.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
-        let [twice] = &said("---\ndd-service: a\n")[..] else { panic!() };
+        let [duplicates] = &said("---\ndd-service: a\n")[..] else { panic!() };
         assert!(
-            twice.contains("b.yaml:2") && twice.contains("a.yaml:1") && twice.contains("\"a\""),
-            "{twice}"
+            duplicates.contains("b.yaml:2")
+                && duplicates.contains("a.yaml:1")
+                && duplicates.contains("\"a\""),
+            "{duplicates}"
         );
         let [shared] = &said(&format!("dd-service: b\n{url}"))[..] else { panic!() };
         assert!(

@@ -35,7 +35,7 @@ pub(super) struct Tree {
 }
 
 /// List or map that is being read.
-struct Open {
+struct OpenNode {
     node: usize,
     children: Vec<usize>,
 }
@@ -50,7 +50,7 @@ impl Tree {
         options.set_emit_comments(false);
         let line = |line: usize| u64::try_from(line).unwrap_or(u64::MAX).saturating_add(document.line - 1);
         let mut tree = Self::default();
-        let (mut open, mut anchors) = (Vec::<Open>::new(), std::collections::BTreeMap::new());
+        let (mut open, mut anchors) = (Vec::<OpenNode>::new(), std::collections::BTreeMap::new());
         for event in Parser::new_from_str_with_options(document.text, options) {
             let (event, span): (Event<'_>, Span) =
                 event.map_err(|error| (Some(line(error.marker().line())), error.info()))?;
@@ -80,7 +80,7 @@ impl Tree {
                 anchors.insert(anchor, node);
             }
             if opens {
-                open.push(Open { node, children: Vec::new() });
+                open.push(OpenNode { node, children: Vec::new() });
             }
         }
         Ok(tree)
@@ -92,15 +92,15 @@ impl Tree {
     }
 
     /// Puts a value where it stands. Of several outermost ones, the first counts.
-    fn place(&mut self, open: &mut [Open], node: usize) {
+    fn place(&mut self, open: &mut [OpenNode], node: usize) {
         match open.last_mut() {
             Some(parent) => parent.children.push(node),
             None => self.root = self.root.or(Some(node)),
         }
     }
 
-    fn close(&mut self, closed: Option<Open>) {
-        let Some(Open { node, children }) = closed else { return };
+    fn close(&mut self, closed: Option<OpenNode>) {
+        let Some(OpenNode { node, children }) = closed else { return };
         match self.nodes.get_mut(node) {
             Some((Node::List { values, .. }, _)) => *values = children,
             Some((Node::Map(pairs), _)) => {
@@ -112,9 +112,9 @@ impl Tree {
     }
 
     /// The outermost value, or the elements of an array of JSON.
-    pub(super) fn roots(&self) -> Vec<Value<'_>> {
+    pub(super) fn roots(&self) -> Vec<NodeRef<'_>> {
         let Some(root) = self.root else { return Vec::new() };
-        let root = Value { tree: self, node: root };
+        let root = NodeRef { tree: self, node: root };
         match root.node() {
             Some(Node::List { values, is_flow: true }) => root.all(values).collect(),
             _ => vec![root],
@@ -130,18 +130,18 @@ fn scalar(text: &str, style: ScalarStyle) -> Node {
 
 /// Value of a tree.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Value<'a> {
+pub(super) struct NodeRef<'a> {
     tree: &'a Tree,
     node: usize,
 }
 
-impl<'a> Value<'a> {
+impl<'a> NodeRef<'a> {
     fn node(self) -> Option<&'a Node> {
         self.tree.nodes.get(self.node).map(|(node, _)| node)
     }
 
-    fn all(self, nodes: &'a [usize]) -> impl Iterator<Item = Value<'a>> {
-        nodes.iter().map(move |node| Value { tree: self.tree, node: *node })
+    fn all(self, nodes: &'a [usize]) -> impl Iterator<Item = NodeRef<'a>> {
+        nodes.iter().map(move |node| NodeRef { tree: self.tree, node: *node })
     }
 
     /// Its line in the file, from 1.
@@ -155,7 +155,7 @@ impl<'a> Value<'a> {
     }
 
     /// The values, if it is a list.
-    pub(super) fn list(self) -> Option<Vec<Value<'a>>> {
+    pub(super) fn list(self) -> Option<Vec<NodeRef<'a>>> {
         if let Some(Node::List { values, .. }) = self.node() {
             Some(self.all(values).collect())
         } else {
@@ -169,19 +169,19 @@ impl<'a> Value<'a> {
     }
 
     /// All values of a key of a map, its own before those that it takes from others (`<<`). Null is no value.
-    pub(super) fn every(self, key: &str) -> Vec<Value<'a>> {
+    pub(super) fn every(self, key: &str) -> Vec<NodeRef<'a>> {
         let own = self.own(key);
         if own.is_empty() { self.merged(key, MOST_MERGES).into_iter().collect() } else { own }
     }
 
     /// The first value of a key of a map.
-    pub(super) fn get(self, key: &str) -> Option<Value<'a>> {
+    pub(super) fn get(self, key: &str) -> Option<NodeRef<'a>> {
         self.every(key).into_iter().next()
     }
 
-    fn own(self, key: &str) -> Vec<Value<'a>> {
+    fn own(self, key: &str) -> Vec<NodeRef<'a>> {
         let Some(Node::Map(pairs)) = self.node() else { return Vec::new() };
-        let value = |node: usize| Value { tree: self.tree, node };
+        let value = |node: usize| NodeRef { tree: self.tree, node };
         let of_key = pairs.iter().filter(|(name, _)| value(*name).text() == Some(key));
         of_key
             .map(|(_, node)| value(*node))
@@ -189,7 +189,7 @@ impl<'a> Value<'a> {
             .collect()
     }
 
-    fn merged(self, key: &str, most: u8) -> Option<Value<'a>> {
+    fn merged(self, key: &str, most: u8) -> Option<NodeRef<'a>> {
         let most = most.checked_sub(1)?;
         let own = self.own("<<").into_iter();
         own.flat_map(|source| source.list().unwrap_or_else(|| vec![source]))

@@ -2,19 +2,19 @@
 
 use clap::{Args, Subcommand};
 
+use super::command_error::CommandError;
 use super::examples;
-use super::failed::Failed;
-use super::table::say;
+use super::table::print_out;
 use crate::config::{Config, EXAMPLE, Problems};
 
 #[derive(Args)]
-pub(super) struct Options {
+pub(super) struct ConfigOptions {
     #[command(subcommand)]
-    which: Which,
+    which: ConfigCommand,
 }
 
 #[derive(Subcommand)]
-enum Which {
+enum ConfigCommand {
     /// Print an example with every key, its default and its meaning
     #[command(after_help = examples::CONFIG_EXAMPLE)]
     Example,
@@ -24,13 +24,13 @@ enum Which {
 }
 
 pub(super) fn run(
-    options: &Options,
+    options: &ConfigOptions,
     config: impl FnOnce() -> Result<Config, Problems>,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     let text = match options.which {
-        Which::Example => EXAMPLE.to_owned(),
-        Which::Show => config()?.show().map_err(anyhow::Error::from)?,
+        ConfigCommand::Example => EXAMPLE.to_owned(),
+        ConfigCommand::Show => config()?.show().map_err(anyhow::Error::from)?,
     };
-    say(text.trim_end());
+    print_out(text.trim_end());
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use reqwest::{Response, Url};
+use serde::Deserialize;
 
 use crate::config::Config;
 use crate::http_client;
@@ -13,12 +14,12 @@ use crate::http_client;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A daemon that answers on the admin listener of this configuration.
-pub(super) struct Daemon {
+pub(super) struct DaemonClient {
     client: reqwest::Client,
     address: SocketAddr,
 }
 
-impl Daemon {
+impl DaemonClient {
     /// `None`: none answers.
     pub(super) async fn find(config: &Config) -> anyhow::Result<Option<Self>> {
         let address = config.admin.listen;
@@ -40,4 +41,10 @@ impl Daemon {
         let url = format!("http://{}{path_and_query}", self.address);
         self.client.post(url).send().await.context("the daemon did not answer")
     }
+}
+
+/// Answer of the daemon that has a sentence for people: a result, or the reason of a refusal.
+#[derive(Debug, Deserialize)]
+pub(super) struct DaemonAnswer {
+    pub(super) detail: String,
 }

@@ -5,33 +5,33 @@ use clap::Args;
 use serde_json::json;
 
 use super::cells::{cut_in_the_middle, display_width, wrapped};
-use super::failed::Failed;
+use super::command_error::CommandError;
 use super::failures::{or_dash, second};
-use super::options::{Format, FormatName};
-use super::table::{Column, render, say, say_json, width};
+use super::options::{FormatOption, OutputFormat};
+use super::table::{Column, print_json, print_out, render, width};
 use crate::catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::deployment::Deployment;
 use crate::domain::explain::Why;
+use crate::domain::human_duration::human_duration;
 use crate::domain::name::is_blank;
 use crate::domain::printable::printable;
-use crate::domain::span::span;
 use crate::http::StoryJson;
 use crate::sources;
-use crate::store::{Found, FoundKind, Reader, Story, Today};
+use crate::store::{FoundId, FoundKind, Reader, Story, StoryContext};
 
 #[derive(Args)]
-pub(super) struct Options {
+pub(super) struct ExplainOptions {
     /// A failure, a PagerDuty incident or a deployment: its id or a unique beginning of it, in any case
     #[arg(value_name = "ID")]
     id: String,
 
     #[command(flatten)]
-    format: Format,
+    format: FormatOption,
 }
 
-pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
+pub(super) fn run(options: &ExplainOptions, config: &Config) -> Result<(), CommandError> {
     let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
     let found = only_one(&reader, &options.id, LISTINGS)?;
     match found.kind {
@@ -50,7 +50,7 @@ const LISTINGS: &str =
 
 /// Failure or deployment that an id, or a part of one, names. An error, which names `listings`, if there is not exactly
 /// one.
-pub(super) fn only_one(reader: &Reader, id: &str, listings: &str) -> anyhow::Result<Found> {
+pub(super) fn only_one(reader: &Reader, id: &str, listings: &str) -> anyhow::Result<FoundId> {
     let mut found = reader.find(id, sources::ALL, MOST_NAMED + 1)?;
     match found.len() {
         0 => Err(nothing_known(id, listings)),
@@ -63,7 +63,7 @@ fn nothing_known(id: &str, listings: &str) -> anyhow::Error {
     anyhow!("nothing is known of {id:?}: {listings}")
 }
 
-pub(super) fn several(id: &str, found: &[Found]) -> anyhow::Error {
+pub(super) fn several(id: &str, found: &[FoundId]) -> anyhow::Error {
     let named = found.iter().take(MOST_NAMED as usize).map(|found| match found.kind {
         FoundKind::Failure => format!("\n  {}", found.id),
         FoundKind::Deployment => format!("\n  {} (a deployment)", found.id),
@@ -73,33 +73,38 @@ pub(super) fn several(id: &str, found: &[Found]) -> anyhow::Error {
     anyhow!("{id:?} may be any of these, give more of the id:{named}{more}")
 }
 
-fn explain_failure(options: &Options, config: &Config, reader: &Reader, id: &str) -> Result<(), Failed> {
+fn explain_failure(
+    options: &ExplainOptions,
+    config: &Config,
+    reader: &Reader,
+    id: &str,
+) -> Result<(), CommandError> {
     let policy = catalog::policy(config)?;
     let recipients = config.recipients();
     let now = SystemClock.now();
-    let today = Today { policy: &policy, recipients: &recipients, now, sources: sources::ALL };
+    let today = StoryContext { policy: &policy, recipients: &recipients, now, sources: sources::ALL };
     let story = reader.story(id, today).map_err(anyhow::Error::from)?;
     let story = story.ok_or_else(|| nothing_known(&options.id, LISTINGS))?;
     match options.format.format {
-        FormatName::Json => say_json(&StoryJson::from(&story))?,
-        FormatName::Table => say(text(&story, width()).trim_end()),
+        OutputFormat::Json => print_json(&StoryJson::from(&story))?,
+        OutputFormat::Table => print_out(text(&story, width()).trim_end()),
     }
     Ok(())
 }
 
 /// Says what is known of a deployment.
-fn explain_deployment(options: &Options, reader: &Reader, id: &str) -> anyhow::Result<()> {
+fn explain_deployment(options: &ExplainOptions, reader: &Reader, id: &str) -> anyhow::Result<()> {
     const COLUMNS: [Column; 2] = [Column::text("WHAT"), Column::text("VALUE").wrapped_to(30)];
     let deployment = reader.deployment(id)?.ok_or_else(|| nothing_known(&options.id, LISTINGS))?;
     let Deployment { id, service, team, env, started_at, finished_at, version, commit_sha, .. } = &deployment;
     let (repository_url, tags) = (&deployment.repository_url, &deployment.tags);
-    if options.format.format == FormatName::Json {
+    if options.format.format == OutputFormat::Json {
         let known = json!({
             "id": id, "service": service, "team": team, "env": env, "version": version,
             "commit_sha": commit_sha, "repository_url": repository_url, "started_at": started_at,
             "finished_at": finished_at, "tags": tags,
         });
-        return say_json(&json!({ "deployment": known }));
+        return print_json(&json!({ "deployment": known }));
     }
     let known = [
         ("service", Some(service.clone())),
@@ -117,25 +122,25 @@ fn explain_deployment(options: &Options, reader: &Reader, id: &str) -> anyhow::R
         .filter_map(|(what, value)| Some(vec![what.to_owned(), value.filter(|value| !value.is_empty())?]))
         .collect();
     let heading = wrapped(&format!("{id} is a deployment, not a failure."), width()).join("\n");
-    say(format_args!("{heading}\n\n{}", render(&COLUMNS, &rows, width()).trim_end()));
+    print_out(format_args!("{heading}\n\n{}", render(&COLUMNS, &rows, width()).trim_end()));
     Ok(())
 }
 
 /// The story as people read it.
 pub(super) fn text(story: &Story, width: usize) -> String {
-    let not_told: String = story
-        .not_told
+    let not_forwarded: String = story
+        .not_forwarded
         .iter()
         .flat_map(|sentence| wrapped(&printable(sentence), width))
         .map(|line| line + "\n")
         .collect();
-    let not_told = Some(not_told).filter(|not_told| !not_told.is_empty());
+    let not_forwarded = Some(not_forwarded).filter(|not_forwarded| !not_forwarded.is_empty());
     let parts = [
         Some(heading(story, width)),
         why(story, width),
         events(story, width),
         attempts(story, width),
-        not_told,
+        not_forwarded,
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
@@ -200,7 +205,7 @@ fn events(story: &Story, width: usize) -> Option<String> {
         let lag_seconds = event.received_at.nanos_since(event.occurred_at) as f64 / 1e9;
         vec![
             event.occurred_at.to_string(),
-            if lag_seconds < 0.0 { "before".to_owned() } else { span(lag_seconds) },
+            if lag_seconds < 0.0 { "before".to_owned() } else { human_duration(lag_seconds) },
             event.event_type.clone(),
             event.id.clone(),
             event.duplicates.to_string(),

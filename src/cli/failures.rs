@@ -2,24 +2,24 @@
 
 use clap::Args;
 
-use super::failed::Failed;
-use super::options::{Format, FormatName, limit, one_of};
-use super::table::{Column, render, say, say_json, tell, width};
+use super::command_error::CommandError;
+use super::options::{FormatOption, OutputFormat, limit, one_of};
+use super::table::{Column, print_err, print_json, print_out, render, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::domain::failure::{Failure, State};
-use crate::domain::moment;
+use crate::domain::failure::{Failure, FailureState};
+use crate::domain::human_duration::human_duration;
 use crate::domain::name::{name, named};
-use crate::domain::span::span;
 use crate::domain::timestamp::Timestamp;
+use crate::domain::user_time;
 use crate::http::FailurePageJson;
-use crate::store::{Filter, ListedFailure, Page, Reader};
+use crate::store::{FailureFilter, ListedFailure, Page, Reader};
 
 #[derive(Args)]
-pub(super) struct Options {
+pub(super) struct FailuresOptions {
     /// Only those in this state
-    #[arg(long, value_parser = one_of(State::ALL, State::as_str))]
-    state: Option<State>,
+    #[arg(long, value_parser = one_of(FailureState::ALL, FailureState::as_str))]
+    state: Option<FailureState>,
 
     /// Only those that count for this service
     #[arg(long, value_name = "S")]
@@ -34,11 +34,11 @@ pub(super) struct Options {
     limit: u32,
 
     #[command(flatten)]
-    format: Format,
+    format: FormatOption,
 }
 
-pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
-    let filter = Filter {
+pub(super) fn run(options: &FailuresOptions, config: &Config) -> Result<(), CommandError> {
+    let filter = FailureFilter {
         state: options.state,
         service: named(options.service.clone()),
         since: since(options.since.as_deref().and_then(name), config)?,
@@ -48,26 +48,26 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
     let page = reader.failures(&filter).map_err(anyhow::Error::from)?;
     match options.format.format {
-        FormatName::Json => say_json(&FailurePageJson::from(&page))?,
-        FormatName::Table => print(&page),
+        OutputFormat::Json => print_json(&FailurePageJson::from(&page))?,
+        OutputFormat::Table => print(&page),
     }
     Ok(())
 }
 
 /// Value of `--since`.
-pub(super) fn since(text: Option<&str>, config: &Config) -> Result<Option<Timestamp>, Failed> {
+pub(super) fn since(text: Option<&str>, config: &Config) -> Result<Option<Timestamp>, CommandError> {
     let zone = config.dora.timezone.zone();
-    let since = text.map(|text| moment::parse(text, SystemClock.now(), zone)).transpose();
-    since.map_err(|error| Failed::Usage(anyhow::anyhow!("--since: {error}")))
+    let since = text.map(|text| user_time::parse(text, SystemClock.now(), zone)).transpose();
+    since.map_err(|error| CommandError::Usage(anyhow::anyhow!("--since: {error}")))
 }
 
 fn print(page: &Page) {
     if page.failures.is_empty() {
-        return tell("no failures");
+        return print_err("no failures");
     }
-    say(table(&page.failures, width()).trim_end());
+    print_out(table(&page.failures, width()).trim_end());
     if page.next.is_some() {
-        tell("there are more: --limit shows them");
+        print_err("there are more: --limit shows them");
     }
 }
 
@@ -105,7 +105,7 @@ fn row(failure: &Failure) -> Vec<String> {
         failure.env.clone(),
         or_dash(failure.severity.as_ref()),
         state,
-        failure.time_to_restore_seconds.map_or_else(|| "-".to_owned(), span),
+        failure.time_to_restore_seconds.map_or_else(|| "-".to_owned(), human_duration),
     ]
 }
 

@@ -2,16 +2,16 @@
 
 mod cells;
 mod check;
+mod command_error;
 mod config;
 mod daemon;
 mod demo;
 mod examples;
 mod explain;
-mod failed;
 mod failures;
 mod options;
 mod outbox;
-mod outbox_orders;
+mod outbox_commands;
 mod quarantine;
 mod reevaluate;
 mod report;
@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::failed::Failed;
+use self::command_error::CommandError;
 use crate::config::Config;
 use crate::run::problems_of_secrets;
 use crate::telemetry::logs::Logs;
@@ -64,34 +64,34 @@ enum Command {
     Serve,
     /// Show the program at work, with made-up incidents and a metrics backend of its own; needs no configuration
     #[command(after_help = examples::DEMO)]
-    Demo(demo::Options),
+    Demo(demo::DemoOptions),
     /// Check the configuration, the secrets and the store
     #[command(after_help = examples::CHECK)]
-    Check(check::Options),
+    Check(check::CheckOptions),
     /// Sign payloads and send them as PagerDuty does
     #[command(after_help = examples::SEND)]
-    Send(send::Options),
+    Send(send::SendOptions),
     /// List failures, newest first
     #[command(after_help = examples::FAILURES)]
-    Failures(failures::Options),
+    Failures(failures::FailuresOptions),
     /// Compute the DORA figures of a period
     #[command(after_help = examples::REPORT)]
-    Report(report::Options),
+    Report(report::ReportCommand),
     /// Show the whole story of one failure: its events, the reasons for each decision, and what was sent to backends
     #[command(after_help = examples::EXPLAIN)]
-    Explain(explain::Options),
+    Explain(explain::ExplainOptions),
     /// List what is forwarded to backends, done or not, oldest first; retry or discard rows
     #[command(after_help = examples::OUTBOX)]
-    Outbox(outbox::Options),
+    Outbox(outbox::OutboxOptions),
     /// List signed webhooks that were not understood; print one, or read them again
     #[command(after_help = examples::QUARANTINE)]
-    Quarantine(quarantine::Options),
+    Quarantine(quarantine::QuarantineOptions),
     /// Evaluate past failures again under today's configuration
     #[command(after_help = examples::REEVALUATE)]
-    Reevaluate(reevaluate::Options),
+    Reevaluate(reevaluate::ReevaluateOptions),
     /// Print the example configuration, or the effective one
     #[command(after_help = examples::CONFIG)]
-    Config(config::Options),
+    Config(config::ConfigOptions),
 }
 
 /// The whole program.
@@ -101,22 +101,24 @@ pub fn main() -> ExitCode {
     let logs = match start_logging(is_daemon) {
         Ok(logs) => logs,
         Err(error) => {
-            table::tell(format_args!("pagerduty-dora: cannot start the thread that writes the log: {error}"));
+            table::print_err(format_args!(
+                "pagerduty-dora: cannot start the thread that writes the log: {error}"
+            ));
             return ExitCode::FAILURE;
         }
     };
-    let status = match dispatch(cli, &logs).and_then(|()| Ok(table::all_said()?)) {
+    let status = match dispatch(cli, &logs).and_then(|()| Ok(table::flush_output()?)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failed) => {
+        Err(command_error) => {
             // A wrong configuration is for the person who wrote it, also where the log is for programs.
-            if is_daemon && !matches!(failed, Failed::Usage(_)) {
-                tracing::error!(status = failed.exit_code(), "{failed}");
+            if is_daemon && !matches!(command_error, CommandError::Usage(_)) {
+                tracing::error!(status = command_error.exit_code(), "{command_error}");
             } else {
-                for line in failed.to_string().lines() {
+                for line in command_error.to_string().lines() {
                     logs.print(format_args!("pagerduty-dora: {line}"));
                 }
             }
-            ExitCode::from(failed.exit_code())
+            ExitCode::from(command_error.exit_code())
         }
     };
     logs.finish();
@@ -128,7 +130,7 @@ fn start_logging(is_daemon: bool) -> std::io::Result<Logs> {
     if is_daemon { Logs::of_daemon(color) } else { Ok(Logs::of_command(color)) }
 }
 
-fn dispatch(cli: Cli, logs: &Logs) -> Result<(), Failed> {
+fn dispatch(cli: Cli, logs: &Logs) -> Result<(), CommandError> {
     let config = || Config::load(cli.config.as_deref());
     // For the commands that use the secrets: what is wrong with those is reported together with the rest.
     let with_secrets = || Config::load_and(cli.config.as_deref(), problems_of_secrets);

@@ -5,14 +5,14 @@ use clap::{Args, ValueEnum};
 
 /// For commands that list.
 #[derive(Args)]
-pub(super) struct Format {
+pub(super) struct FormatOption {
     /// Form of the output
-    #[arg(long, value_enum, default_value_t = FormatName::Table)]
-    pub(super) format: FormatName,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub(super) format: OutputFormat,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum FormatName {
+pub(super) enum OutputFormat {
     /// A table, for reading
     Table,
     /// JSON, the same as the API answers

@@ -3,25 +3,25 @@
 use clap::{Args, Subcommand};
 
 use super::cells::wrapped;
+use super::command_error::CommandError;
 use super::examples;
-use super::failed::Failed;
 use super::failures::{or_dash, second};
-use super::options::{Format, FormatName, limit, one_of};
-use super::outbox_orders::{Which, give, refuse_unknown};
-use super::table::{Column, is_terminal, render, say, say_json, tell, width};
+use super::options::{FormatOption, OutputFormat, limit, one_of};
+use super::outbox_commands::{RowSelection, give, refuse_unknown};
+use super::table::{Column, is_terminal, print_err, print_json, print_out, render, width};
 use crate::config::Config;
 use crate::domain::lane::{BackendState, Lane};
 use crate::domain::name::named;
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 use crate::sources;
-use crate::store::{BackendStatus, Order, OutboxFilter, OutboxPage, OutboxRow, Reader, RowState};
+use crate::store::{BackendStatus, OutboxFilter, OutboxPage, OutboxRow, Reader, RowCommand, RowState};
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(super) struct Options {
+pub(super) struct OutboxOptions {
     #[command(subcommand)]
-    order: Option<Do>,
+    command: Option<OutboxCommand>,
 
     /// Only rows in this state. pending: still to be sent; sent: the backend accepted it; dead: the backend refused it,
     /// and it is not sent again; superseded: replaced by a newer revision before it was sent; discarded: given up by
@@ -38,38 +38,38 @@ pub(super) struct Options {
     limit: u32,
 
     #[command(flatten)]
-    format: Format,
+    format: FormatOption,
 }
 
 #[derive(Subcommand)]
-enum Do {
+enum OutboxCommand {
     /// Try rows again, now, also where their backend asked to wait
     #[command(after_help = examples::OUTBOX_RETRY)]
-    Retry(Which),
+    Retry(RowSelection),
     /// Stop sending rows: their backend is not told, and they are no longer counted as dead
     #[command(after_help = examples::OUTBOX_DISCARD)]
-    Discard(Which),
+    Discard(RowSelection),
 }
 
-pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
+pub(super) fn run(options: &OutboxOptions, config: &Config) -> Result<(), CommandError> {
     let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
-    match &options.order {
+    match &options.command {
         None => {
             refuse_unknown(&reader, config, options.backend.as_deref())?;
             list(options, &reader)
         }
-        Some(Do::Discard(which)) => give(config, &reader, Order::Discard, which),
-        Some(Do::Retry(which)) => give(config, &reader, Order::Retry, which),
+        Some(OutboxCommand::Discard(which)) => give(config, &reader, RowCommand::Discard, which),
+        Some(OutboxCommand::Retry(which)) => give(config, &reader, RowCommand::Retry, which),
     }
 }
 
-fn list(options: &Options, reader: &Reader) -> Result<(), Failed> {
+fn list(options: &OutboxOptions, reader: &Reader) -> Result<(), CommandError> {
     let (state, backend) = (options.state, named(options.backend.clone()));
     let filter = OutboxFilter { state, backend, after: 0, limit: options.limit as usize };
     let page = reader.outbox(&filter).map_err(anyhow::Error::from)?;
     match options.format.format {
-        FormatName::Json => say_json(&page)?,
-        FormatName::Table => print(&page),
+        OutputFormat::Json => print_json(&page)?,
+        OutputFormat::Table => print(&page),
     }
     Ok(())
 }
@@ -88,14 +88,14 @@ const COLUMNS: [Column; 9] = [
 
 fn print(page: &OutboxPage) {
     for backend in &page.backends {
-        say(folded(&standing(backend), is_terminal().then(width)));
+        print_out(folded(&standing(backend), is_terminal().then(width)));
     }
     if page.rows.is_empty() {
-        return tell("no rows");
+        return print_err("no rows");
     }
-    say(table(&page.rows, width()).trim_end());
+    print_out(table(&page.rows, width()).trim_end());
     if page.next.is_some() {
-        tell("there are more: --limit shows them");
+        print_err("there are more: --limit shows them");
     }
 }
 

@@ -4,36 +4,35 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::{ArgGroup, Args, Subcommand};
-use serde::Deserialize;
 
-use super::daemon::Daemon;
+use super::command_error::CommandError;
+use super::daemon::{DaemonAnswer, DaemonClient};
 use super::examples;
-use super::failed::Failed;
 use super::failures::{or_dash, second};
-use super::options::{Format, FormatName, limit};
+use super::options::{FormatOption, OutputFormat, limit};
 use super::runtime::runtime;
-use super::table::{Column, render, say, say_json, tell, width};
+use super::table::{Column, print_err, print_json, print_out, render, width};
 use crate::config::Config;
 use crate::domain::printable::printable;
-use crate::store::{Body, QuarantinePage, Quarantined, Reader, Retried};
-use crate::{Direct, catalog};
+use crate::store::{QuarantinePage, Quarantined, QuarantinedBody, Reader, Retried};
+use crate::{OfflineStore, catalog};
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(super) struct Options {
+pub(super) struct QuarantineOptions {
     #[command(subcommand)]
-    order: Option<Do>,
+    apply_command: Option<QuarantineCommand>,
 
     /// Show no more rows than this
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit)]
     limit: u32,
 
     #[command(flatten)]
-    format: Format,
+    format: FormatOption,
 }
 
 #[derive(Subcommand)]
-enum Do {
+enum QuarantineCommand {
     /// Print one webhook with its whole body
     #[command(after_help = examples::QUARANTINE_SHOW)]
     Show {
@@ -42,7 +41,7 @@ enum Do {
         id: i64,
 
         #[command(flatten)]
-        format: Format,
+        format: FormatOption,
     },
     /// Read webhooks again with this version of the program; what is understood becomes an event
     #[command(
@@ -64,21 +63,21 @@ fn row(text: &str) -> Result<i64, String> {
     text.trim().parse().map_err(|_| "a number is needed: `pagerduty-dora quarantine` lists them".to_owned())
 }
 
-pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
+pub(super) fn run(options: &QuarantineOptions, config: &Config) -> Result<(), CommandError> {
     let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
-    match &options.order {
+    match &options.apply_command {
         None => list(options, &reader),
-        Some(Do::Show { id, format }) => show(*id, format.format, &reader),
-        Some(Do::Retry { ids, all: false }) => retry(config, ids, true),
-        Some(Do::Retry { all: true, .. }) => retry(config, &all(&reader)?, false),
+        Some(QuarantineCommand::Show { id, format }) => show(*id, format.format, &reader),
+        Some(QuarantineCommand::Retry { ids, all: false }) => retry(config, ids, true),
+        Some(QuarantineCommand::Retry { all: true, .. }) => retry(config, &all(&reader)?, false),
     }
 }
 
-fn list(options: &Options, reader: &Reader) -> Result<(), Failed> {
+fn list(options: &QuarantineOptions, reader: &Reader) -> Result<(), CommandError> {
     let page = reader.quarantine(0, options.limit as usize).map_err(anyhow::Error::from)?;
     match options.format.format {
-        FormatName::Json => say_json(&page)?,
-        FormatName::Table => print(&page),
+        OutputFormat::Json => print_json(&page)?,
+        OutputFormat::Table => print(&page),
     }
     Ok(())
 }
@@ -93,7 +92,7 @@ const COLUMNS: [Column; 5] = [
 
 fn print(page: &QuarantinePage) {
     if page.rows.is_empty() {
-        return tell("the quarantine is empty: every signed webhook was understood");
+        return print_err("the quarantine is empty: every signed webhook was understood");
     }
     let rows: Vec<Vec<String>> = page
         .rows
@@ -108,30 +107,30 @@ fn print(page: &QuarantinePage) {
             ]
         })
         .collect();
-    say(render(&COLUMNS, &rows, width()).trim_end());
+    print_out(render(&COLUMNS, &rows, width()).trim_end());
     if page.next.is_some() {
-        tell("there are more: --limit shows them");
+        print_err("there are more: --limit shows them");
     }
 }
 
-fn show(id: i64, format: FormatName, reader: &Reader) -> Result<(), Failed> {
+fn show(id: i64, format: OutputFormat, reader: &Reader) -> Result<(), CommandError> {
     let Some(found) = reader.quarantined(id).map_err(anyhow::Error::from)? else {
-        return Err(Failed::Tried(anyhow!("there is no row {id} in quarantine")));
+        return Err(CommandError::Tried(anyhow!("there is no row {id} in quarantine")));
     };
-    if matches!(format, FormatName::Json) {
-        return Ok(say_json(&found)?);
+    if matches!(format, OutputFormat::Json) {
+        return Ok(print_json(&found)?);
     }
     let Quarantined { row, body } = found;
-    say(format_args!("id        {}", row.id));
-    say(format_args!("received  {}", second(row.received_at)));
-    say(format_args!("delivery  {}", printable(row.delivery_id.as_deref().unwrap_or("–"))));
-    say(format_args!("reason    {}", printable(&row.reason)));
+    print_out(format_args!("id        {}", row.id));
+    print_out(format_args!("received  {}", second(row.received_at)));
+    print_out(format_args!("delivery  {}", printable(row.delivery_id.as_deref().unwrap_or("–"))));
+    print_out(format_args!("reason    {}", printable(&row.reason)));
     let (title, text) = match body {
-        Body::Text(text) => ("body", text),
-        Body::Base64(text) => ("body, in base64, because it is not UTF-8", text),
+        QuarantinedBody::Text(text) => ("body", text),
+        QuarantinedBody::Base64(text) => ("body, in base64, because it is not UTF-8", text),
     };
-    say(format_args!("{title} ({} bytes):\n", row.bytes));
-    text.split('\n').for_each(|line| say(printable(line)));
+    print_out(format_args!("{title} ({} bytes):\n", row.bytes));
+    text.split('\n').for_each(|line| print_out(printable(line)));
     Ok(())
 }
 
@@ -141,14 +140,14 @@ fn all(reader: &Reader) -> anyhow::Result<Vec<i64>> {
 }
 
 /// By way of the daemon where it runs, and in the store where it does not.
-fn retry(config: &Config, ids: &[i64], names_each: bool) -> Result<(), Failed> {
+fn retry(config: &Config, ids: &[i64], names_each: bool) -> Result<(), CommandError> {
     if ids.is_empty() {
-        tell("the quarantine is empty: there is nothing to read again");
+        print_err("the quarantine is empty: there is nothing to read again");
         return Ok(());
     }
-    let mut told = Told { rows: ids.len(), names_each, gone: 0, staying: 0 };
+    let mut told = RetryOutcome { rows: ids.len(), names_each, gone: 0, staying: 0 };
     let tried = runtime()?.block_on(async {
-        match Daemon::find(config).await? {
+        match DaemonClient::find(config).await? {
             Some(daemon) => Ok(by_daemon(&daemon, ids, &mut told).await?),
             None => directly(config, ids, &mut told).await,
         }
@@ -157,7 +156,7 @@ fn retry(config: &Config, ids: &[i64], names_each: bool) -> Result<(), Failed> {
 }
 
 /// Outcome of the rows so far. Each is printed as it comes, because a later one may fail.
-struct Told {
+struct RetryOutcome {
     rows: usize,
     /// Names also the rows that have left the quarantine.
     names_each: bool,
@@ -165,54 +164,48 @@ struct Told {
     staying: usize,
 }
 
-impl Told {
+impl RetryOutcome {
     fn row(&mut self, id: i64, is_gone: bool, said: &str) {
         (self.gone, self.staying) = (self.gone + usize::from(is_gone), self.staying + usize::from(!is_gone));
         if self.names_each || !is_gone {
-            say(format_args!("{id}: {}", printable(said)));
+            print_out(format_args!("{id}: {}", printable(said)));
         }
     }
 
     /// One line with the total.
-    fn close(&self, tried: Result<(), Failed>) -> Result<(), Failed> {
+    fn close(&self, tried: Result<(), CommandError>) -> Result<(), CommandError> {
         let Self { rows, gone, staying, .. } = self;
         match tried {
             Ok(()) if *staying == 0 => {
-                say(format_args!("{gone} of {rows} rows have left the quarantine"));
+                print_out(format_args!("{gone} of {rows} rows have left the quarantine"));
                 Ok(())
             }
-            Ok(()) => Err(Failed::Tried(anyhow!("{staying} of {rows} rows stay as they are"))),
-            Err(Failed::Tried(error)) if gone + staying > 0 => Err(Failed::Tried(error.context(format!(
-                "stopped after {} of {rows} rows; {gone} have left the quarantine",
-                gone + staying
-            )))),
+            Ok(()) => Err(CommandError::Tried(anyhow!("{staying} of {rows} rows stay as they are"))),
+            Err(CommandError::Tried(error)) if gone + staying > 0 => Err(CommandError::Tried(error.context(
+                format!("stopped after {} of {rows} rows; {gone} have left the quarantine", gone + staying),
+            ))),
             Err(failed) => Err(failed),
         }
     }
 }
 
-async fn by_daemon(daemon: &Daemon, ids: &[i64], told: &mut Told) -> anyhow::Result<()> {
+async fn by_daemon(daemon: &DaemonClient, ids: &[i64], told: &mut RetryOutcome) -> anyhow::Result<()> {
     for id in ids {
         let response = daemon.post(&format!("/api/v1/quarantine/{id}/retry")).await?;
         let is_gone = response.status().is_success();
-        let answer: Answer = serde_json::from_str(&response.text().await?)?;
+        let answer: DaemonAnswer = serde_json::from_str(&response.text().await?)?;
         told.row(*id, is_gone, &answer.detail);
     }
     Ok(())
 }
 
-async fn directly(config: &Config, ids: &[i64], told: &mut Told) -> Result<(), Failed> {
-    tell(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
-    let direct = Direct::open(config, &Arc::new(catalog::policy(config)?))?;
+async fn directly(config: &Config, ids: &[i64], told: &mut RetryOutcome) -> Result<(), CommandError> {
+    print_err(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
+    let direct = OfflineStore::open(config, &Arc::new(catalog::policy(config)?))?;
     for id in ids {
         let retried = direct.store().retry_quarantined(*id).await;
         let retried = retried.map_err(anyhow::Error::from)?;
-        told.row(*id, matches!(retried, Retried::Recorded(_)), &retried.says());
+        told.row(*id, matches!(retried, Retried::Recorded(_)), &retried.message());
     }
     Ok(direct.close().await?)
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    detail: String,
 }

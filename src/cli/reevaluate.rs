@@ -7,22 +7,22 @@ use clap::Args;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::daemon::Daemon;
-use super::failed::Failed;
+use super::command_error::CommandError;
+use super::daemon::DaemonClient;
 use super::failures::since;
-use super::options::{Format, FormatName};
+use super::options::{FormatOption, OutputFormat};
 use super::runtime::runtime;
-use super::table::{Column, render, say, say_json, tell, width};
+use super::table::{Column, print_err, print_json, print_out, render, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::sources;
 use crate::store::{Batch, Changed, Reader, Span};
-use crate::{Direct, catalog};
+use crate::{OfflineStore, catalog};
 
 #[derive(Args)]
-pub(super) struct Options {
+pub(super) struct ReevaluateOptions {
     /// Only failures that began then or later: RFC 3339, a date, or an age such as 30d
     #[arg(long, value_name = "T")]
     since: Option<String>,
@@ -32,27 +32,28 @@ pub(super) struct Options {
     dry_run: bool,
 
     #[command(flatten)]
-    format: Format,
+    format: FormatOption,
 }
 
-pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
+pub(super) fn run(options: &ReevaluateOptions, config: &Config) -> Result<(), CommandError> {
     let since = since(options.since.as_deref(), config)?;
     let policy = Arc::new(catalog::policy(config)?);
     let (changed, looked_at) = runtime()?.block_on(async {
         if options.dry_run {
             let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
-            let would = async |span| Ok(reader.would_change(span, &policy, sources::ALL)?);
+            let would =
+                async |human_duration| Ok(reader.would_change(human_duration, &policy, sources::ALL)?);
             Ok(all(since, would).await?)
         } else {
             change(config, &policy, since).await
         }
     })?;
     match options.format.format {
-        FormatName::Json => {
+        OutputFormat::Json => {
             let result = json!({ "changed": changed, "looked_at": looked_at, "dry_run": options.dry_run });
-            say_json(&result)?;
+            print_json(&result)?;
         }
-        FormatName::Table => print(&changed, looked_at, options.dry_run),
+        OutputFormat::Table => print(&changed, looked_at, options.dry_run),
     }
     Ok(())
 }
@@ -62,15 +63,19 @@ async fn change(
     config: &Config,
     policy: &Arc<Policy>,
     since: Option<Timestamp>,
-) -> Result<(Vec<Changed>, usize), Failed> {
-    if let Some(daemon) = Daemon::find(config).await? {
+) -> Result<(Vec<Changed>, usize), CommandError> {
+    if let Some(daemon) = DaemonClient::find(config).await? {
         let fingerprint = policy.fingerprint();
-        return Ok(all(since, async |span| by_daemon(&daemon, &fingerprint, span).await).await?);
+        return Ok(
+            all(since, async |human_duration| by_daemon(&daemon, &fingerprint, human_duration).await).await?
+        );
     }
     // Opened first: where there is no store, nothing is said of changing it.
-    let direct = Direct::open(config, policy)?;
-    tell(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
-    let changed = all(since, async |span| Ok(direct.store().reevaluate(span, SystemClock.now()).await?));
+    let direct = OfflineStore::open(config, policy)?;
+    print_err(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
+    let changed = all(since, async |human_duration| {
+        Ok(direct.store().reevaluate(human_duration, SystemClock.now()).await?)
+    });
     let changed = changed.await;
     direct.close().await?;
     Ok(changed?)
@@ -81,24 +86,26 @@ async fn all(
     since: Option<Timestamp>,
     ask: impl AsyncFn(Span) -> anyhow::Result<Batch>,
 ) -> anyhow::Result<(Vec<Changed>, usize)> {
-    let (mut changed, mut looked_at, mut span) = (Vec::new(), 0, Span { since, after: 0 });
+    let (mut changed, mut looked_at, mut human_duration) = (Vec::new(), 0, Span { since, after: 0 });
     loop {
-        let batch = ask(span).await?;
+        let batch = ask(human_duration).await?;
         changed.extend(batch.changed);
         looked_at += batch.looked_at;
         match batch.next {
-            Some(after) => span.after = after,
+            Some(after) => human_duration.after = after,
             None => return Ok((changed, looked_at)),
         }
     }
 }
 
-async fn by_daemon(daemon: &Daemon, fingerprint: &str, span: Span) -> anyhow::Result<Batch> {
+async fn by_daemon(daemon: &DaemonClient, fingerprint: &str, human_duration: Span) -> anyhow::Result<Batch> {
     // Before 2001 there is nothing, and the daemon reads no such times.
-    let since = span.since.map(|since| since.to_string()).filter(|since| Timestamp::parse(since).is_ok());
+    let since =
+        human_duration.since.map(|since| since.to_string()).filter(|since| Timestamp::parse(since).is_ok());
     let since = since.map_or_else(String::new, |since| format!("&since={since}"));
-    let response =
-        daemon.post(&format!("/api/v1/reevaluate?policy={fingerprint}&after={}{since}", span.after)).await?;
+    let response = daemon
+        .post(&format!("/api/v1/reevaluate?policy={fingerprint}&after={}{since}", human_duration.after))
+        .await?;
     let (status, text) = (response.status(), response.text().await?);
     if status == StatusCode::CONFLICT {
         bail!("the daemon runs with another configuration: restart it, then try again");
@@ -131,10 +138,10 @@ fn print(changed: &[Changed], looked_at: usize, is_dry_run: bool) {
         })
         .collect();
     if !rows.is_empty() {
-        say(render(&COLUMNS, &rows, width()));
+        print_out(render(&COLUMNS, &rows, width()));
     }
     let verb = if is_dry_run { "would change" } else { "changed" };
-    say(format_args!("{} of {looked_at} failures {verb}.", changed.len()));
+    print_out(format_args!("{} of {looked_at} failures {verb}.", changed.len()));
 }
 
 fn shown(value: &Value) -> String {

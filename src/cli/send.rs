@@ -10,9 +10,9 @@ use clap::Args;
 use reqwest::Url;
 use secrecy::SecretString;
 
-use super::failed::Failed;
+use super::command_error::CommandError;
 use super::runtime::runtime;
-use super::table::{say, tell};
+use super::table::{print_err, print_out};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Secret, SecretError};
 use crate::domain::address::without_credentials;
@@ -31,7 +31,7 @@ const QUARANTINED: &str =
     "it was not understood, or its event id came before with other facts; no failure comes of it";
 
 #[derive(Args)]
-pub(super) struct Options {
+pub(super) struct SendOptions {
     /// Payloads, each a file with the JSON body of one webhook
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -59,9 +59,10 @@ pub(super) struct Options {
 
 /// The address in `--url`. It is not checked while the options are read, because messages about those repeat the value,
 /// and it may hold credentials.
-fn http_url(text: &str) -> Result<Url, Failed> {
-    let wrong =
-        |said: &str| Failed::Usage(anyhow!("--url: cannot post to {:?}: {said}", without_credentials(text)));
+fn http_url(text: &str) -> Result<Url, CommandError> {
+    let wrong = |said: &str| {
+        CommandError::Usage(anyhow!("--url: cannot post to {:?}: {said}", without_credentials(text)))
+    };
     let lower = trimmed(text).to_ascii_lowercase();
     if !["http://", "https://"].iter().any(|scheme| lower.starts_with(scheme)) {
         return Err(wrong("it must begin with http:// or https://"));
@@ -70,7 +71,7 @@ fn http_url(text: &str) -> Result<Url, Failed> {
 }
 
 /// Fetches the secret that is named, else the one in the usual variable.
-fn secret(options: &Options) -> anyhow::Result<SecretString> {
+fn secret(options: &SendOptions) -> anyhow::Result<SecretString> {
     if let Some(file) = &options.secret_file {
         return Secret::File { file: file.clone() }.fetch(1).context("--secret-file");
     }
@@ -86,21 +87,21 @@ fn secret(options: &Options) -> anyhow::Result<SecretString> {
 }
 
 /// Answer to a webhook.
-pub(super) struct Answer {
+pub(super) struct WebhookAnswer {
     pub(super) status: u16,
     pub(super) body: String,
 }
 
-impl Answer {
+impl WebhookAnswer {
     fn is_quarantined(&self) -> bool {
         let answer: Option<serde_json::Value> = serde_json::from_str(&self.body).ok();
         answer.is_some_and(|answer| answer["status"] == "quarantined")
     }
 }
 
-pub(super) fn run(options: &Options) -> Result<(), Failed> {
+pub(super) fn run(options: &SendOptions) -> Result<(), CommandError> {
     let url = http_url(&options.url)?;
-    let secret = secret(options).map_err(Failed::Usage)?;
+    let secret = secret(options).map_err(CommandError::Usage)?;
     // All are read before the first is sent: a misspelt name sends nothing.
     let read =
         |file: &PathBuf| std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
@@ -115,15 +116,15 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
             let shown = file.display();
             let sent = sender.send(body).await.map_err(|error| sender.explained(error));
             let answer = sent.with_context(|| format!("cannot send {shown}"))?;
-            say(format_args!("{}  {}  {shown}", answer.status, answer.body.trim()));
+            print_out(format_args!("{}  {}  {shown}", answer.status, answer.body.trim()));
             if answer.is_quarantined() {
-                tell(format_args!("{shown}: kept in quarantine: {QUARANTINED}"));
+                print_err(format_args!("{shown}: kept in quarantine: {QUARANTINED}"));
             }
             refused += usize::from(!(200..300).contains(&answer.status));
         }
         if refused > 0 {
             let all = options.files.len();
-            return Err(Failed::Tried(anyhow::anyhow!("{refused} of {all} were not accepted")));
+            return Err(CommandError::Tried(anyhow::anyhow!("{refused} of {all} were not accepted")));
         }
         Ok(())
     })
@@ -142,7 +143,7 @@ impl Sender {
     }
 
     /// Sends one payload, with PagerDuty's headers and an `X-Webhook-Id` of its own.
-    pub(super) async fn send(&self, body: Vec<u8>) -> reqwest::Result<Answer> {
+    pub(super) async fn send(&self, body: Vec<u8>) -> reqwest::Result<WebhookAnswer> {
         let response = self
             .client
             .post(self.url.clone())
@@ -158,7 +159,7 @@ impl Sender {
             // The address may hold credentials.
             .map_err(reqwest::Error::without_url)?;
         let status = response.status().as_u16();
-        Ok(Answer { status, body: response.text().await.map_err(reqwest::Error::without_url)? })
+        Ok(WebhookAnswer { status, body: response.text().await.map_err(reqwest::Error::without_url)? })
     }
 
     /// Error with the address, and with what to look for where nobody answers.

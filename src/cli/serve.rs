@@ -8,17 +8,17 @@ use anyhow::Context;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::failed::Failed;
+use super::command_error::CommandError;
 use super::runtime::runtime;
 use crate::clock::SystemClock;
-use crate::config::{Backend, Config, Problems};
-use crate::domain::span::span;
+use crate::config::{BackendSection, Config, Problems};
+use crate::domain::human_duration::human_duration;
 use crate::run::problems_of_secrets;
 use crate::store;
 use crate::telemetry::logs::Logs;
 use crate::{Listeners, RunError, Shutdown};
 
-pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), Failed> {
+pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), CommandError> {
     // Before anything is opened: a wrong secret is reported also where an address is taken.
     if let Some(problems) = Problems::of(problems_of_secrets(config)) {
         return Err(problems.into());
@@ -27,23 +27,23 @@ pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), Failed> {
     let began = Instant::now();
     runtime()?.block_on(async {
         let listeners = Listeners::bind(config).map_err(anyhow::Error::from)?;
-        say_what_starts(config, &listeners)?;
-        let shutdown = Shutdown { when: ordered_to_stop()?, on_ready: say_ready(&listeners)? };
-        crate::run(config, Arc::new(SystemClock), listeners, shutdown).await.map_err(Failed::from)
+        print_start(config, &listeners)?;
+        let shutdown = Shutdown { when: ordered_to_stop()?, on_ready: announce_ready(&listeners)? };
+        crate::run(config, Arc::new(SystemClock), listeners, shutdown).await.map_err(CommandError::from)
     })?;
     // A failure is not followed by this line: its reason comes last.
-    tracing::info!("stopped after {}", span(began.elapsed().as_secs_f64()));
+    tracing::info!("stopped after {}", human_duration(began.elapsed().as_secs_f64()));
     Ok(())
 }
 
 /// Says which program starts, with what.
-fn say_what_starts(config: &Config, listeners: &Listeners) -> anyhow::Result<()> {
+fn print_start(config: &Config, listeners: &Listeners) -> anyhow::Result<()> {
     let configuration = config.file.as_ref().map_or_else(
         || "built-in defaults".to_owned(),
         |file| absolute(file).unwrap_or_else(|_| file.clone()).display().to_string(),
     );
     let store = absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone());
-    let named = |backend: &Backend| {
+    let named = |backend: &BackendSection| {
         format!("{} ({})", backend.name.get_ref().as_str(), backend.kind.get_ref().as_str())
     };
     let backends = config.backend.iter().map(named).collect::<Vec<_>>().join(", ");
@@ -78,7 +78,7 @@ pub(super) fn ordered_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
 }
 
 /// Says where it listens, and tells systemd, once everything is up.
-fn say_ready(listeners: &Listeners) -> anyhow::Result<Box<dyn FnOnce() + Send>> {
+fn announce_ready(listeners: &Listeners) -> anyhow::Result<Box<dyn FnOnce() + Send>> {
     let (public, admin) = (listeners.public.local_addr()?, listeners.admin.local_addr()?);
     Ok(Box::new(move || {
         tracing::info!(%public, %admin, "ready");
@@ -93,7 +93,7 @@ fn notify(state: NotifyState<'_>) {
     }
 }
 
-impl From<RunError> for Failed {
+impl From<RunError> for CommandError {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Config(problems) => problems.into(),

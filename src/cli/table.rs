@@ -128,8 +128,8 @@ const GAP: &str = "  ";
 /// Error that kept standard output from taking everything.
 static UNSAID: OnceLock<io::Error> = OnceLock::new();
 
-/// Prints a line to standard output. Whether everything went well is asked at the end: [`all_said`].
-pub(super) fn say(line: impl fmt::Display) {
+/// Prints a line to standard output. Whether everything went well is asked at the end: [`flush_output`].
+pub(super) fn print_out(line: impl fmt::Display) {
     let said = writeln!(io::stdout().lock(), "{line}");
     // A reader that went away (`| head`) has what it wanted.
     if let Err(error) = said
@@ -140,7 +140,7 @@ pub(super) fn say(line: impl fmt::Display) {
 }
 
 /// An error where something of what was to be said got lost: a file that it went to is not whole.
-pub(super) fn all_said() -> anyhow::Result<()> {
+pub(super) fn flush_output() -> anyhow::Result<()> {
     match UNSAID.get() {
         None => Ok(()),
         Some(error) => bail!("cannot write to standard output: {error}"),
@@ -148,13 +148,13 @@ pub(super) fn all_said() -> anyhow::Result<()> {
 }
 
 /// Prints a value as JSON to standard output: every reader of JSON gets the same value, and no terminal is steered by it.
-pub(super) fn say_json(value: &impl Serialize) -> anyhow::Result<()> {
-    say(escaped_json(&serde_json::to_string_pretty(value)?));
+pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print_out(escaped_json(&serde_json::to_string_pretty(value)?));
     Ok(())
 }
 
 /// Prints a line to standard error, where everything goes that is no result.
-pub(super) fn tell(line: impl fmt::Display) {
+pub(super) fn print_err(line: impl fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
@@ -195,7 +195,7 @@ pub(super) fn render(columns: &[Column], rows: &[Vec<String>], width: usize) -> 
 }
 
 /// A column that has not left.
-struct Shown<'a> {
+struct VisibleColumn<'a> {
     column: &'a Column,
     /// Its place among all columns.
     index: usize,
@@ -204,7 +204,7 @@ struct Shown<'a> {
 }
 
 /// The columns that stay, and of those that may leave as many as there is room for, the most worth first.
-fn chosen<'a>(columns: &'a [Column], longest: &[usize], width: usize) -> Vec<Shown<'a>> {
+fn chosen<'a>(columns: &'a [Column], longest: &[usize], width: usize) -> Vec<VisibleColumn<'a>> {
     let needed = |index: usize| columns[index].narrowest(longest[index]) + GAP.len();
     let (mut kept, mut others): (Vec<usize>, Vec<usize>) =
         (0..columns.len()).partition(|&index| columns[index].worth.is_none());
@@ -219,17 +219,17 @@ fn chosen<'a>(columns: &'a [Column], longest: &[usize], width: usize) -> Vec<Sho
     kept.sort_unstable();
     let shown = |index: usize| {
         let (column, longest) = (&columns[index], longest[index]);
-        Shown { column, index, longest, width: column.widest(longest) }
+        VisibleColumn { column, index, longest, width: column.widest(longest) }
     };
     kept.into_iter().map(shown).collect()
 }
 
 /// Takes from the widest of those that give way first, as long as that helps.
-fn shrink(shown: &mut [Shown<'_>], width: usize) {
+fn shrink(shown: &mut [VisibleColumn<'_>], width: usize) {
     let total = shown.iter().map(|shown| shown.width + GAP.len()).sum::<usize>();
     let excess = total.saturating_sub(width.saturating_add(GAP.len()));
     for _ in 0..excess {
-        let can_give = |shown: &&mut Shown<'_>| shown.width > shown.column.narrowest(shown.longest);
+        let can_give = |shown: &&mut VisibleColumn<'_>| shown.width > shown.column.narrowest(shown.longest);
         let widest = shown
             .iter_mut()
             .filter(can_give)
@@ -240,8 +240,8 @@ fn shrink(shown: &mut [Shown<'_>], width: usize) {
 }
 
 /// A row: as many lines as its highest cell has.
-fn lines(shown: &[Shown<'_>], cells: &[String]) -> String {
-    let text = |shown: &Shown<'_>| cells.get(shown.index).map_or("", String::as_str);
+fn lines(shown: &[VisibleColumn<'_>], cells: &[String]) -> String {
+    let text = |shown: &VisibleColumn<'_>| cells.get(shown.index).map_or("", String::as_str);
     let cells: Vec<Vec<String>> =
         shown.iter().map(|shown| shown.column.lines(text(shown), shown.width)).collect();
     let height = cells.iter().map(Vec::len).max().unwrap_or(0);

@@ -6,16 +6,16 @@ use toml::Spanned;
 use super::findings::Findings;
 use super::list::List;
 use super::{BackendUrl, Name, Secret, Timeout};
-use crate::domain::forwarding::Filter;
+use crate::domain::forwarding::BackendFilter;
 
 /// `[[backend]]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Backend {
+pub struct BackendSection {
     /// Unique.
     pub name: Spanned<Name>,
     /// Protocol of the backend.
-    pub kind: Spanned<Kind>,
+    pub kind: Spanned<BackendKind>,
     /// Its base.
     pub url: BackendUrl,
     /// `datadog`, `datadog-metrics`, `devlake`: its key.
@@ -45,7 +45,7 @@ pub struct Backend {
 /// `backend.kind`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum BackendKind {
     /// Datadog's DORA API, or this program's own event API.
     Datadog,
     /// Datadog's metrics of the DORA names.
@@ -58,7 +58,7 @@ pub enum Kind {
     Http,
 }
 
-impl Kind {
+impl BackendKind {
     /// The word for it in the file.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -91,7 +91,7 @@ fn asked_for(key: Option<&Spanned<bool>>) -> Option<&Spanned<bool>> {
     key.filter(|key| *key.get_ref())
 }
 
-impl Backend {
+impl BackendSection {
     /// All its secrets, under their keys.
     pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
         let Self { api_key, application_key, token, signing_secret, .. } = self;
@@ -121,10 +121,14 @@ impl Backend {
     }
 
     /// Filter of the failures and deployments that it is told of.
-    pub fn filter(&self) -> Filter {
+    pub fn filter(&self) -> BackendFilter {
         let strings =
             |names: &List<Name>| names.values().iter().map(|name| name.as_str().to_owned()).collect();
-        Filter { services: strings(&self.services), teams: strings(&self.teams), envs: strings(&self.envs) }
+        BackendFilter {
+            services: strings(&self.services),
+            teams: strings(&self.teams),
+            envs: strings(&self.envs),
+        }
     }
 
     /// Checks that it has the secrets that its kind takes, and no others, and asks for nothing that its kind has
@@ -144,7 +148,7 @@ impl Backend {
             findings.at(key.span(), said);
         }
         match asked_for(self.change_failures.as_ref()) {
-            Some(key) if kind != Kind::Datadog => {
+            Some(key) if kind != BackendKind::Datadog => {
                 let said = format!(
                     "a backend of kind {:?} has no marks for deployments that failed: only \"datadog\" has",
                     kind.as_str()
@@ -177,15 +181,15 @@ impl Backend {
 
     fn check_url(&self, findings: &mut Findings<'_>) {
         let kind = *self.kind.get_ref();
-        if self.url.has_query() && !matches!(kind, Kind::Cdevents | Kind::Http) {
+        if self.url.has_query() && !matches!(kind, BackendKind::Cdevents | BackendKind::Http) {
             let said =
                 format!("must not have a query: for kind {:?} a path is added to the address", kind.as_str());
             findings.at(self.url.place(), said);
         }
         let complaint = match kind {
-            Kind::Datadog | Kind::DatadogMetrics => self.url.complaint_as_datadogs(),
-            Kind::Devlake => self.url.complaint_as_devlakes().map(str::to_owned),
-            Kind::Cdevents | Kind::Http => None,
+            BackendKind::Datadog | BackendKind::DatadogMetrics => self.url.complaint_as_datadogs(),
+            BackendKind::Devlake => self.url.complaint_as_devlakes().map(str::to_owned),
+            BackendKind::Cdevents | BackendKind::Http => None,
         };
         if let Some(complaint) = complaint {
             findings.at(self.url.place(), format!("{} {complaint}", self.url));
@@ -195,9 +199,9 @@ impl Backend {
     /// Warns of an address that is probably not meant.
     pub(super) fn warn(&self, findings: &mut Findings<'_>) {
         let doubt = match self.kind.get_ref() {
-            Kind::Datadog | Kind::DatadogMetrics => self.url.doubt_as_datadogs(),
-            Kind::Devlake => self.url.doubt_as_devlakes(),
-            Kind::Cdevents | Kind::Http => None,
+            BackendKind::Datadog | BackendKind::DatadogMetrics => self.url.doubt_as_datadogs(),
+            BackendKind::Devlake => self.url.doubt_as_devlakes(),
+            BackendKind::Cdevents | BackendKind::Http => None,
         };
         if let Some(doubt) = doubt {
             findings.at(self.url.place(), format!("{} {doubt}", self.url));

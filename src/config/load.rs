@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
-use super::source::Source;
+use super::source_map::SourceMap;
 use super::{Config, Problem, Problems, environment, read};
 
 /// Places where the file is looked for if nobody names one.
@@ -52,8 +52,8 @@ impl Config {
 
     fn read_text(file: &Path, text: &str, also: impl Fn(&Self) -> Vec<Problem>) -> Result<Self, Problems> {
         let (config, problems) = Self::as_far_as_possible(text);
-        let source = Source::new(text);
-        let located = |problem: Problem| problem.in_file(Some(file), |key| source.line_of(key));
+        let source_map = SourceMap::new(text);
+        let located = |problem: Problem| problem.in_file(Some(file), |key| source_map.line_of(key));
         let mut problems: Vec<Problem> = problems.into_iter().map(located).collect();
         let Some(mut config) = config else {
             return Err(Problems::of(problems).unwrap_or_else(|| not_read().into()));
@@ -82,15 +82,15 @@ impl Config {
     /// Reads as much of a text as can be read, and finds all mistakes: in each value by itself, and in how values fit
     /// each other. The rest of a `[[…]]` table with a wrong value is left out.
     fn as_far_as_possible(text: &str) -> (Option<Self>, Vec<Problem>) {
-        let source = Source::new(text);
+        let source_map = SourceMap::new(text);
         let (config, mut problems) = read::read(text);
-        let config = config.map(|config| Self { source: source.clone(), ..config });
+        let config = config.map(|config| Self { source_map: source_map.clone(), ..config });
         if let Some(config) = &config {
-            let mut findings = Findings::in_text(&source);
+            let mut findings = Findings::in_text(&source_map);
             config.check(&mut findings);
             problems.extend(findings.into_problems());
         }
-        let located = |problem: Problem| problem.in_file(None, |key| source.line_of(key));
+        let located = |problem: Problem| problem.in_file(None, |key| source_map.line_of(key));
         (config, problems.into_iter().map(located).collect())
     }
 }

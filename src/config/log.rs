@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// `[log]`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Log {
+pub struct LogSection {
     /// The least severe line that is still written.
     pub level: LogLevel,
     /// The form of a line.

@@ -16,7 +16,7 @@ mod secret;
 mod secret_form;
 mod section;
 mod service;
-mod source;
+mod source_map;
 mod syntax;
 mod tree;
 mod value;
@@ -31,22 +31,25 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-pub use backend::{Backend, Kind};
+pub use backend::{BackendKind, BackendSection};
 pub use backend_url::BackendUrl;
 pub use clean::Unclean;
 pub use host::HostName;
 pub use list::List;
-pub use log::{Log, LogFormat, LogLevel};
+pub use log::{LogFormat, LogLevel, LogSection};
 pub use problem::{Problem, Problems};
-pub use rule::Rule;
+pub use rule::RuleSection;
 pub use secret::{Secret, SecretError};
-pub use section::{Admin, Dora, EventsApi, Failure, PagerDuty, Server, Store, Unverified};
-pub use service::Service;
-pub use value::{Name, Pause, RepositoryUrl, Retention, RoutePath, TimeZoneName, Timeout};
+pub use section::{
+    AdminSection, DoraSection, EventsApiSection, FailureSection, PagerDutySection, ServerSection,
+    StoreSection, UnverifiedPolicy,
+};
+pub use service::ServiceSection;
+pub use value::{ConfigDuration, Name, RepositoryUrl, Retention, RoutePath, TimeZoneName, Timeout};
 
 use self::findings::Findings;
-use self::source::Source;
-use self::tree::Refused;
+use self::source_map::SourceMap;
+use self::tree::RefusedKeys;
 use crate::domain::catalog::Catalog;
 use crate::domain::forwarding::Recipient;
 use crate::domain::policy::Policy;
@@ -63,42 +66,42 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Its text, which tells the line of a key.
     #[serde(skip)]
-    source: Source,
+    source_map: SourceMap,
     /// Keys whose values were refused. Everything else is checked all the same.
     #[serde(skip)]
-    refused: Refused,
+    refused: RefusedKeys,
     /// Listener for PagerDuty and the deployment pipelines.
-    pub server: Server,
+    pub server: ServerSection,
     /// Health, metrics, JSON API.
-    pub admin: Admin,
+    pub admin: AdminSection,
     /// Log on standard error.
-    pub log: Log,
+    pub log: LogSection,
     /// The store, which keeps everything.
-    pub store: Store,
+    pub store: StoreSection,
     /// The webhooks.
-    pub pagerduty: PagerDuty,
+    pub pagerduty: PagerDutySection,
     /// Rules by which an incident becomes a failure.
-    pub failure: Failure,
+    pub failure: FailureSection,
     /// The event API.
-    pub events_api: EventsApi,
+    pub events_api: EventsApiSection,
     /// The figures.
-    pub dora: Dora,
+    pub dora: DoraSection,
     /// Rules that decide which incidents count.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub rule: Vec<Rule>,
+    pub rule: Vec<RuleSection>,
     /// Names of PagerDuty's services here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub service: Vec<Service>,
+    pub service: Vec<ServiceSection>,
     /// Backends that are told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub backend: Vec<Backend>,
+    pub backend: Vec<BackendSection>,
 }
 
 impl Config {
     /// The backends that are configured, and what each is told of.
     #[must_use]
     pub fn recipients(&self) -> Vec<Recipient> {
-        let recipient = |entry: &Backend| Recipient {
+        let recipient = |entry: &BackendSection| Recipient {
             name: entry.name.get_ref().as_str().to_owned(),
             filter: entry.filter(),
         };
@@ -108,7 +111,7 @@ impl Config {
     /// The same mistake with its place, where it showed only when a value was used.
     #[must_use]
     pub fn locate(&self, problem: Problem) -> Problem {
-        problem.in_file(self.file.as_deref(), |key| self.source.line_of(key))
+        problem.in_file(self.file.as_deref(), |key| self.source_map.line_of(key))
     }
 
     /// Tells whether the value of this key was refused, so that nothing can be said about it.
@@ -146,7 +149,7 @@ impl Config {
     /// Relative paths start at the folder of the file that names them.
     fn resolve_paths(&mut self, folder: &Path) {
         self.store.path = folder.join(&self.store.path);
-        let of_backends = self.backend.iter_mut().flat_map(Backend::secrets_mut);
+        let of_backends = self.backend.iter_mut().flat_map(BackendSection::secrets_mut);
         let secrets = self.pagerduty.signing_secrets.iter_mut().chain(&mut self.events_api.keys);
         secrets.chain(of_backends).for_each(|secret| secret.resolve_path(folder));
     }
@@ -167,15 +170,15 @@ impl Config {
 
     /// Problem with a pattern of the catalog, with its place.
     pub(crate) fn problem_with_pattern(&self, pattern: &CatalogPattern, said: &str) -> Problem {
-        self.locate(self.source.problem(pattern.place.clone(), said))
+        self.locate(self.source_map.problem(pattern.place.clone(), said))
     }
 
     /// Mistake in a backend as a whole, with its place.
-    pub(crate) fn problem_with_backend(&self, entry: &Backend, said: impl fmt::Display) -> Problem {
+    pub(crate) fn problem_with_backend(&self, entry: &BackendSection, said: impl fmt::Display) -> Problem {
         let key = format!("backend {:?}", entry.name.get_ref());
         match self.file {
             Some(_) => {
-                let line = self.source.line(entry.name.span().start);
+                let line = self.source_map.line(entry.name.span().start);
                 self.locate(Problem::at(line, Some(key), said))
             }
             None => Problem::with_key(&key, said),
@@ -191,11 +194,11 @@ impl Config {
             min_duration: self.failure.min_duration.get(),
             settle: self.failure.settle.get(),
             link_window: self.dora.link_window.get(),
-            rules: self.rule.iter().map(Rule::to_domain).collect(),
+            rules: self.rule.iter().map(RuleSection::to_domain).collect(),
             service: self.failure.service,
             default_env: self.failure.default_env.as_str().to_owned(),
             severities: self.failure.severities().map(owned).collect(),
-            services: self.service.iter().map(Service::to_domain).collect(),
+            services: self.service.iter().map(ServiceSection::to_domain).collect(),
             catalog: Catalog::default(),
         }
     }

@@ -8,10 +8,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer, Error};
 
 use super::problem::MOST_MISTAKES;
-use super::source::Source;
+use super::source_map::SourceMap;
 use super::tree::{self, Removed};
-use super::wording::{self, Refusal};
-use super::{Config, Kind, Problem, secret_form, syntax};
+use super::wording::{self, ValueRefusal};
+use super::{BackendKind, Config, Problem, secret_form, syntax};
 
 /// Keys that a later version will know. Ignoring them would change what is counted, or who can read it.
 const NOT_YET: [&str; 2] = ["server.tls", "pagerduty.api"];
@@ -22,14 +22,14 @@ const NEEDED: [(&str, &[&str]); 3] =
 
 /// Reads as much of a text as can be read (`None`: nothing), and finds all the values that cannot be.
 pub(super) fn read(text: &str) -> (Option<Config>, Vec<Problem>) {
-    let source = Source::new(text);
+    let source_map = SourceMap::new(text);
     let (tree, broken) = DeTable::parse_recoverable(text);
     if !broken.is_empty() {
         // A text that is no TOML has no keys to check.
-        return (None, syntax::problems(text, &source, &broken));
+        return (None, syntax::problems(text, &source_map, &broken));
     }
     let mut reading =
-        Reading { source, written: tree.clone(), tree, problems: Vec::new(), removed: Vec::new() };
+        Reading { source_map, written: tree.clone(), tree, problems: Vec::new(), removed: Vec::new() };
     loop {
         match deserialize(&reading.tree) {
             Ok(config) if reading.problems.is_empty() => return (Some(config), Vec::new()),
@@ -61,7 +61,7 @@ fn remainder(written: &DeTable<'_>, mut left: Spanned<DeTable<'_>>) -> Option<Co
 
 /// The text, as far as it was read.
 struct Reading<'i> {
-    source: Source,
+    source_map: SourceMap,
     written: Spanned<DeTable<'i>>,
     /// Rest of it, without the mistakes.
     tree: Spanned<DeTable<'i>>,
@@ -73,13 +73,13 @@ impl Reading<'_> {
     /// Notes the mistake, and takes it out. `false`: it is not to be found, or is one too many.
     fn refuse(&mut self, error: &Error) -> bool {
         let Some(place) = error.span() else {
-            let said = wording::said(&Refusal::of(error.message()), None);
+            let said = wording::said(&ValueRefusal::of(error.message()), None);
             self.problems.push(Problem::with_key("configuration", said));
             return false;
         };
         let entries = self.wrong_entries(&place);
         if entries.is_empty() {
-            let refusal = Refusal::of(error.message());
+            let refusal = ValueRefusal::of(error.message());
             self.note(&place, &refusal);
             return self.remove(&place);
         }
@@ -100,33 +100,34 @@ impl Reading<'_> {
     }
 
     /// The entries of a list that are refused, where the list was refused because of them: each is tried alone.
-    fn wrong_entries(&self, place: &Range<usize>) -> Vec<(Range<usize>, Refusal)> {
+    fn wrong_entries(&self, place: &Range<usize>) -> Vec<(Range<usize>, ValueRefusal)> {
         let found = tree::find(self.tree.get_ref(), place).and_then(|found| found.value);
         let Some(DeValue::Array(items)) = found else { return Vec::new() };
         let refused = |(index, item): (usize, &Spanned<DeValue<'_>>)| {
             let alone = tree::with_one_entry(&self.tree, place, index);
             let error = deserialize(&alone).err().filter(|error| error.span().as_ref() == Some(place))?;
-            Some((item.span(), Refusal::of(error.message())))
+            Some((item.span(), ValueRefusal::of(error.message())))
         };
         // A list that is no list of such values is refused as a whole, and each entry with it.
         let entries: Vec<_> = items.iter().enumerate().filter_map(refused).collect();
-        let is_about_the_list = |(_, refusal): &(_, Refusal)| matches!(refusal, Refusal::Type { .. });
+        let is_about_the_list =
+            |(_, refusal): &(_, ValueRefusal)| matches!(refusal, ValueRefusal::Type { .. });
         if entries.iter().any(is_about_the_list) { Vec::new() } else { entries }
     }
 
-    fn note(&mut self, place: &Range<usize>, refusal: &Refusal) {
+    fn note(&mut self, place: &Range<usize>, refusal: &ValueRefusal) {
         let said = match refusal {
-            Refusal::Missing(key) => self.missing(place, key),
+            ValueRefusal::Missing(key) => self.missing(place, key),
             refusal => Some(self.said(place, refusal)),
         };
         if let Some(said) = said {
-            self.problems.push(self.source.problem(place.clone(), said));
+            self.problems.push(self.source_map.problem(place.clone(), said));
         }
     }
 
     /// All keys that a table needs and does not have. `None`: it had them, and they were taken out.
     fn missing(&self, place: &Range<usize>, first: &str) -> Option<String> {
-        let table = self.source.key_at(place.start).unwrap_or_default();
+        let table = self.source_map.key_at(place.start).unwrap_or_default();
         let found = tree::find(self.tree.get_ref(), place).and_then(|found| found.value);
         let has = |key: &str| {
             let is_removed = |removed: &Removed| removed.key == key && removed.table == *place;
@@ -156,40 +157,40 @@ impl Reading<'_> {
         }
     }
 
-    fn said(&self, place: &Range<usize>, refusal: &Refusal) -> String {
-        let key = self.source.key_at(place.start).unwrap_or_default();
+    fn said(&self, place: &Range<usize>, refusal: &ValueRefusal) -> String {
+        let key = self.source_map.key_at(place.start).unwrap_or_default();
         let is_secret = key.split('.').any(secret_form::may_hold_secret);
         // Entries are counted as they were written.
         let found = tree::find(self.written.get_ref(), place);
         let is_table = |value: &DeValue<'_>| value.is_table();
         let table = found.as_ref().and_then(|found| found.value).filter(|value| is_table(value));
         let is_value = found.as_ref().is_some_and(|found| found.value.is_some());
-        let value = self.source.slice(place.clone()).filter(|_| !is_secret && table.is_none());
+        let value = self.source_map.slice(place.clone()).filter(|_| !is_secret && table.is_none());
         let said = match (refusal, table) {
-            (Refusal::UnknownKey(..), _) if NOT_YET.contains(&key.as_str()) => {
+            (ValueRefusal::UnknownKey(..), _) if NOT_YET.contains(&key.as_str()) => {
                 "not supported by this version of pagerduty-dora: leave it out".to_owned()
             }
-            (Refusal::UnknownKey(name, known), _) => {
+            (ValueRefusal::UnknownKey(name, known), _) => {
                 let above = key.rsplit_once('.').map_or("", |(above, _)| above);
                 let is_later = |known: &String| NOT_YET.contains(&format!("{above}.{known}").as_str());
                 let known = known.iter().filter(|known| !is_later(known)).cloned().collect();
-                wording::said(&Refusal::UnknownKey(name.clone(), known), value)
+                wording::said(&ValueRefusal::UnknownKey(name.clone(), known), value)
             }
-            (Refusal::Type { expected, .. }, Some(DeValue::Table(table)))
+            (ValueRefusal::Type { expected, .. }, Some(DeValue::Table(table)))
                 if is_secret && expected == "a list" =>
             {
                 let form =
                     secret_form::KEYS.into_iter().find(|key| table.contains_key(*key)).unwrap_or("env");
                 format!("is a list of secrets: put this one in brackets, [{{ {form} = \"…\" }}]")
             }
-            (Refusal::Type { found, expected }, _) if is_secret && expected.starts_with("{ env") => {
+            (ValueRefusal::Type { found, expected }, _) if is_secret && expected.starts_with("{ env") => {
                 let mistake = match found.as_str() {
                     "a list" => "is one secret, without square brackets",
                     _ => "names the place where the secret is",
                 };
                 format!("{mistake}: write {}", secret_form::FORMS)
             }
-            (Refusal::NoWord, _) => wording::no_word(value, &self.words(place).unwrap_or_default()),
+            (ValueRefusal::NoWord, _) => wording::no_word(value, &self.words(place).unwrap_or_default()),
             _ => wording::said(refusal, value.filter(|_| is_value)),
         };
         match found.and_then(|found| found.entry) {
@@ -201,16 +202,17 @@ impl Reading<'_> {
     /// The words that a key takes, which are asked for with one that it does not.
     fn words(&self, place: &Range<usize>) -> Option<Vec<String>> {
         let error = deserialize(&tree::with_text(&self.tree, place, "?")).err()?;
-        match Refusal::of(error.message()) {
-            Refusal::UnknownWord(_, known) => Some(known),
+        match ValueRefusal::of(error.message()) {
+            ValueRefusal::UnknownWord(_, known) => Some(known),
             _ => None,
         }
     }
 }
 
 /// The kind of a backend, where it is a known one.
-fn kind(entry: &DeTable<'_>) -> Option<Kind> {
+fn kind(entry: &DeTable<'_>) -> Option<BackendKind> {
     let text = entry.get("kind")?.get_ref().as_str()?;
-    let kind: Result<Kind, serde::de::value::Error> = Kind::deserialize(text.into_deserializer());
+    let kind: Result<BackendKind, serde::de::value::Error> =
+        BackendKind::deserialize(text.into_deserializer());
     kind.ok()
 }

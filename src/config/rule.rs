@@ -8,14 +8,14 @@ use toml::Spanned;
 use super::findings::Findings;
 use super::list::EMPTY;
 use super::value::{Name, read_from_text};
-use crate::domain::cover;
 use crate::domain::pagerduty_ref::PagerDutyRef;
-use crate::domain::rule::{self, Action, Pattern, TOO_SHORT};
+use crate::domain::rule::{self, Pattern, RuleAction, TOO_SHORT};
+use crate::domain::rule_coverage;
 
 /// `[[rule]]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rule {
+pub struct RuleSection {
     /// Unique: the reason shown for what the rule ignores.
     pub name: Spanned<Name>,
     /// Says that the rule is meant to match every failure.
@@ -33,7 +33,7 @@ pub struct Rule {
     title: Condition<Regex>,
     #[serde(skip_serializing_if = "Option::is_none")]
     incident_type: Condition<Name>,
-    action: Action,
+    action: RuleAction,
 }
 
 /// Any of these values; `None`: whatever the value is.
@@ -102,7 +102,7 @@ enum Width {
     Some,
 }
 
-impl Rule {
+impl RuleSection {
     /// Refuses a rule that matches everything by accident.
     pub(super) fn check(&self, findings: &mut Findings<'_>) {
         if self.name.get_ref().as_str() == TOO_SHORT {
@@ -151,7 +151,8 @@ impl Rule {
             Some((key, condition.span(), width))
         }
         let both = |values: &[Urgency]| [Urgency::High, Urgency::Low].iter().all(|one| values.contains(one));
-        let every_title = |regexes: &[Regex]| cover::match_every_title(&patterns(regexes)) == Some(true);
+        let every_title =
+            |regexes: &[Regex]| rule_coverage::match_every_title(&patterns(regexes)) == Some(true);
         [
             width("urgency", self.urgency.as_ref(), both),
             width("priority", self.priority.as_ref(), |_| false),
@@ -169,10 +170,10 @@ impl Rule {
     pub(super) fn warn(&self, findings: &mut Findings<'_>) {
         if let Some(title) = &self.title {
             let regexes = title.get_ref();
-            for regex in regexes.iter().filter(|regex| cover::matches_no_title(&regex.0)) {
+            for regex in regexes.iter().filter(|regex| rule_coverage::matches_no_title(&regex.0)) {
                 findings.at(title.span(), format!("{:?} matches no title", regex.0.as_str()));
             }
-            if cover::match_every_title(&patterns(regexes)).is_none() {
+            if rule_coverage::match_every_title(&patterns(regexes)).is_none() {
                 let said = "is too large to tell if it matches every title: write a shorter expression if it is not meant to";
                 findings.at(title.span(), said);
             }

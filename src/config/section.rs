@@ -12,14 +12,14 @@ use super::findings::Findings;
 use super::host::HostName;
 use super::list::List;
 use super::secret::Secret;
-use super::value::{self, Name, Pause, Retention, RoutePath, TimeZoneName, read_from_text};
+use super::value::{self, ConfigDuration, Name, Retention, RoutePath, TimeZoneName, read_from_text};
 use crate::domain::name::trimmed;
 use crate::domain::policy::{Reopened, Start, WhichService};
 
 /// `[server]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Server {
+pub struct ServerSection {
     /// The public address.
     #[serde(deserialize_with = "value::socket_address")]
     pub listen: SocketAddr,
@@ -28,7 +28,7 @@ pub struct Server {
 /// `[admin]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Admin {
+pub struct AdminSection {
     /// The admin address.
     #[serde(deserialize_with = "value::socket_address")]
     pub listen: SocketAddr,
@@ -39,7 +39,7 @@ pub struct Admin {
 /// `[store]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Store {
+pub struct StoreSection {
     /// The SQLite file.
     #[serde(deserialize_with = "value::store_path")]
     pub path: PathBuf,
@@ -50,19 +50,19 @@ pub struct Store {
 /// `[pagerduty]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct PagerDuty {
+pub struct PagerDutySection {
     /// The webhook's route.
     pub path: RoutePath,
     /// Any of them may have signed.
     pub signing_secrets: Vec<Secret>,
     /// Answer to a wrong signature.
-    pub unverified: Unverified,
+    pub unverified: UnverifiedPolicy,
 }
 
 /// `pagerduty.unverified`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Unverified {
+pub enum UnverifiedPolicy {
     /// 401: PagerDuty drops the event.
     #[default]
     Refuse,
@@ -73,15 +73,15 @@ pub enum Unverified {
 /// `[failure]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Failure {
+pub struct FailureSection {
     /// Event that counts as the start.
     pub start: Start,
     /// Way of timing reopened incidents.
     pub reopened: Reopened,
     /// Time between a failure's end and its first request to backends.
-    pub settle: Pause,
+    pub settle: ConfigDuration,
     /// Least duration: an incident that ended sooner does not count.
-    pub min_duration: Pause,
+    pub min_duration: ConfigDuration,
     /// The env where nothing else says one.
     pub default_env: Name,
     /// Service that counts when an incident was moved.
@@ -96,7 +96,7 @@ pub struct Failure {
 /// `[events_api]`
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct EventsApi {
+pub struct EventsApiSection {
     /// Keys that `DD-API-KEY` may hold; none: the API is off.
     pub keys: Vec<Secret>,
 }
@@ -104,9 +104,9 @@ pub struct EventsApi {
 /// `[dora]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Dora {
+pub struct DoraSection {
     /// Longest time from the end of a deployment to a failure that it can have caused.
-    pub link_window: Pause,
+    pub link_window: ConfigDuration,
     /// Time zone in which days begin.
     pub timezone: TimeZoneName,
 }
@@ -115,41 +115,41 @@ const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
-impl Default for Server {
+impl Default for ServerSection {
     fn default() -> Self {
         Self { listen: loopback(8080) }
     }
 }
 
-impl Default for Admin {
+impl Default for AdminSection {
     fn default() -> Self {
         Self { listen: loopback(8081), hosts: Vec::new() }
     }
 }
 
-impl Default for Store {
+impl Default for StoreSection {
     fn default() -> Self {
         Self { path: "pagerduty-dora.db".into(), retention: Retention::default() }
     }
 }
 
-impl Default for PagerDuty {
+impl Default for PagerDutySection {
     fn default() -> Self {
         Self {
             path: RoutePath::default(),
             signing_secrets: vec![Secret::Env { env: "PAGERDUTY_SIGNING_SECRET".into() }],
-            unverified: Unverified::Refuse,
+            unverified: UnverifiedPolicy::Refuse,
         }
     }
 }
 
-impl Default for Failure {
+impl Default for FailureSection {
     fn default() -> Self {
         Self {
             start: Start::default(),
             reopened: Reopened::default(),
-            settle: Pause::written("0s", 0),
-            min_duration: Pause::written("0s", 0),
+            settle: ConfigDuration::written("0s", 0),
+            min_duration: ConfigDuration::written("0s", 0),
             default_env: Name::from_static("production"),
             service: WhichService::default(),
             catalog: List::default(),
@@ -158,13 +158,13 @@ impl Default for Failure {
     }
 }
 
-impl Default for Dora {
+impl Default for DoraSection {
     fn default() -> Self {
-        Self { link_window: Pause::written("24h", 86_400), timezone: TimeZoneName::default() }
+        Self { link_window: ConfigDuration::written("24h", 86_400), timezone: TimeZoneName::default() }
     }
 }
 
-impl Failure {
+impl FailureSection {
     /// The patterns of the catalog's files, as they were written, and their places.
     pub(super) fn catalog(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
         self.catalog.values().iter().map(|pattern| (pattern.get_ref().0.as_str(), pattern.span()))

@@ -15,7 +15,7 @@ use crate::domain::policy::ServiceEntry;
 /// `[[service]]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Service {
+pub struct ServiceSection {
     pagerduty: Spanned<Name>,
     #[serde(default, skip_serializing_if = "List::is_left_out")]
     services: List<Name>,
@@ -26,7 +26,7 @@ pub struct Service {
     tags: List<Name>,
 }
 
-impl Service {
+impl ServiceSection {
     /// The env and its place, if the entry names one.
     pub(super) fn env(&self) -> Option<(&str, Range<usize>)> {
         self.env.as_ref().map(|env| (env.get_ref().as_str(), env.span()))
@@ -62,10 +62,10 @@ impl Service {
 }
 
 /// Finds entries that can never match: without an id, or about a service that another entry is about.
-pub(super) fn warn(entries: &[Service], findings: &mut Findings<'_>) {
+pub(super) fn warn(entries: &[ServiceSection], findings: &mut Findings<'_>) {
     // Ids before addresses before names; among equals the first in the file.
     let rank = |index: usize, entry: &PagerDutyRef| (entry.is_address(), index);
-    let references: Vec<PagerDutyRef> = entries.iter().map(Service::pagerduty).collect();
+    let references: Vec<PagerDutyRef> = entries.iter().map(ServiceSection::pagerduty).collect();
     for (index, (entry, reference)) in entries.iter().zip(&references).enumerate() {
         let name = entry.pagerduty.get_ref();
         if reference.names_nothing() {

@@ -6,17 +6,17 @@ use toml::de::Error;
 
 use super::Problem;
 use super::secret_form::may_hold_secret;
-use super::source::Source;
+use super::source_map::SourceMap;
 use super::wording::shown;
 
 /// Every value without quotes, a line each; else the first mistake, for what follows that one is guesswork.
-pub(super) fn problems(text: &str, source: &Source, broken: &[Error]) -> Vec<Problem> {
+pub(super) fn problems(text: &str, source_map: &SourceMap, broken: &[Error]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     for (index, error) in broken.iter().enumerate() {
         let (place, said) = (error.span(), in_our_words(error.message()));
-        let unquoted = place.as_ref().and_then(|place| unquoted(text, source, place));
+        let unquoted = place.as_ref().and_then(|place| unquoted(text, source_map, place));
         let other = || match place.clone() {
-            Some(place) => source.problem(place, said),
+            Some(place) => source_map.problem(place, said),
             None => Problem::with_key("configuration", said),
         };
         let problem = unquoted.or_else(|| (index == 0).then(other));
@@ -31,7 +31,7 @@ fn in_our_words(message: &str) -> &str {
 }
 
 /// The mistake, if this line is `key = value` with a value that begins as a text without quotes.
-fn unquoted(text: &str, source: &Source, place: &Range<usize>) -> Option<Problem> {
+fn unquoted(text: &str, source_map: &SourceMap, place: &Range<usize>) -> Option<Problem> {
     let begin = text.get(..place.start)?.rfind('\n').map_or(0, |at| at + 1);
     let line = text.get(begin..)?.lines().next()?;
     let (key, value) = line.split_once('=')?;
@@ -52,5 +52,5 @@ fn unquoted(text: &str, source: &Source, place: &Range<usize>) -> Option<Problem
         Some(value) => format!("{value} must stand in quotes: {key} = \"{value}\""),
         None => format!("its value must stand in quotes: {key} = \"…\""),
     };
-    Some(Problem::at(source.line(begin), Some(path), said))
+    Some(Problem::at(source_map.line(begin), Some(path), said))
 }

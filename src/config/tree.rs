@@ -8,9 +8,9 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 /// Keys whose values were refused, by their dotted paths; of `[[…]]` tables only the table's own key.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Refused(BTreeSet<String>);
+pub(super) struct RefusedKeys(BTreeSet<String>);
 
-impl Refused {
+impl RefusedKeys {
     /// Tells whether the value of this key, or the table that it stands in, was refused.
     pub(super) fn holds(&self, key: &str) -> bool {
         let above = key.match_indices('.').filter_map(|(at, _)| key.get(..at));
@@ -19,7 +19,7 @@ impl Refused {
 }
 
 /// Value or key at some bytes.
-pub(super) struct Found<'a, 'i> {
+pub(super) struct Located<'a, 'i> {
     /// The value; `None`: a key.
     pub(super) value: Option<&'a DeValue<'i>>,
     /// Number, from 1, in its list, where the list has several entries.
@@ -27,9 +27,9 @@ pub(super) struct Found<'a, 'i> {
 }
 
 /// Looks for the value or the key at exactly these bytes. The numbers of `[[…]]` tables say nothing: nobody counts them.
-pub(super) fn find<'a, 'i>(tables: &'a DeTable<'i>, place: &Range<usize>) -> Option<Found<'a, 'i>> {
+pub(super) fn find<'a, 'i>(tables: &'a DeTable<'i>, place: &Range<usize>) -> Option<Located<'a, 'i>> {
     tables.iter().find_map(|(key, value)| match value.get_ref() {
-        _ if key.span() == *place => Some(Found { value: None, entry: None }),
+        _ if key.span() == *place => Some(Located { value: None, entry: None }),
         // The list of all the tables stands where the first of them does.
         DeValue::Array(items) => {
             let in_tables = |item: &'a Spanned<DeValue<'i>>| match item.get_ref() {
@@ -42,23 +42,23 @@ pub(super) fn find<'a, 'i>(tables: &'a DeTable<'i>, place: &Range<usize>) -> Opt
     })
 }
 
-fn find_below<'a, 'i>(table: &'a DeTable<'i>, place: &Range<usize>) -> Option<Found<'a, 'i>> {
+fn find_below<'a, 'i>(table: &'a DeTable<'i>, place: &Range<usize>) -> Option<Located<'a, 'i>> {
     table.iter().find_map(|(key, value)| {
         let is_key = key.span() == *place;
-        if is_key { Some(Found { value: None, entry: None }) } else { find_in(value, place) }
+        if is_key { Some(Located { value: None, entry: None }) } else { find_in(value, place) }
     })
 }
 
-fn find_in<'a, 'i>(value: &'a Spanned<DeValue<'i>>, place: &Range<usize>) -> Option<Found<'a, 'i>> {
+fn find_in<'a, 'i>(value: &'a Spanned<DeValue<'i>>, place: &Range<usize>) -> Option<Located<'a, 'i>> {
     if value.span() == *place {
-        return Some(Found { value: Some(value.get_ref()), entry: None });
+        return Some(Located { value: Some(value.get_ref()), entry: None });
     }
     match value.get_ref() {
         DeValue::Table(inner) => find_below(inner, place),
         DeValue::Array(items) => items.iter().enumerate().find_map(|(index, item)| {
             let found = find_in(item, place)?;
             let entry = found.entry.or((items.len() > 1).then_some(index + 1));
-            Some(Found { entry, ..found })
+            Some(Located { entry, ..found })
         }),
         _ => None,
     }
@@ -176,7 +176,7 @@ fn remove_from_items(
 
 /// Takes out every `[[…]]` table that is not as it was written: nothing can be said of how its values fit each other.
 /// Returns all keys whose values are not as they were written.
-pub(super) fn leave_out_damaged(written: &DeTable<'_>, left: &mut DeTable<'_>) -> Refused {
+pub(super) fn leave_out_damaged(written: &DeTable<'_>, left: &mut DeTable<'_>) -> RefusedKeys {
     let mut refused = BTreeSet::new();
     for (key, value) in written {
         let name: &str = key.get_ref();
@@ -196,7 +196,7 @@ pub(super) fn leave_out_damaged(written: &DeTable<'_>, left: &mut DeTable<'_>) -
             _ => {}
         }
     }
-    Refused(refused)
+    RefusedKeys(refused)
 }
 
 /// Leaves the items that are as they were. Returns whether any is not.

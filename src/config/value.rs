@@ -51,7 +51,7 @@ macro_rules! read_from_text {
 }
 pub(super) use read_from_text;
 
-read_from_text!(Pause, Name, RepositoryUrl, RoutePath, TimeZoneName);
+read_from_text!(ConfigDuration, Name, RepositoryUrl, RoutePath, TimeZoneName);
 
 /// An address to listen on.
 pub(super) fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
@@ -78,12 +78,12 @@ pub(super) fn store_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<P
 /// A length of time: `"90s"`, `"15m"`, `"12h"`, `"730d"`. Keeps the words it was written in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
-pub struct Pause {
+pub struct ConfigDuration {
     text: String,
     duration: Duration,
 }
 
-impl Pause {
+impl ConfigDuration {
     /// A default, in the words of the example and in seconds.
     pub(super) fn written(text: &str, seconds: u64) -> Self {
         Self { text: text.to_owned(), duration: Duration::from_secs(seconds) }
@@ -95,7 +95,7 @@ impl Pause {
     }
 }
 
-impl TryFrom<String> for Pause {
+impl TryFrom<String> for ConfigDuration {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -106,8 +106,8 @@ impl TryFrom<String> for Pause {
     }
 }
 
-impl From<Pause> for String {
-    fn from(pause: Pause) -> Self {
+impl From<ConfigDuration> for String {
+    fn from(pause: ConfigDuration) -> Self {
         pause.text
     }
 }
@@ -117,8 +117,8 @@ macro_rules! bounded_pauses {
     ($($(#[$doc:meta])* $name:ident, $default:literal = $seconds:expr, $least:expr, $complaint:literal;)+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(try_from = "Pause", into = "Pause")]
-        pub struct $name(Pause);
+        #[serde(try_from = "ConfigDuration", into = "ConfigDuration")]
+        pub struct $name(ConfigDuration);
 
         impl $name {
             /// Length of the duration.
@@ -129,19 +129,19 @@ macro_rules! bounded_pauses {
 
         impl Default for $name {
             fn default() -> Self {
-                Self(Pause::written($default, $seconds))
+                Self(ConfigDuration::written($default, $seconds))
             }
         }
 
-        impl TryFrom<Pause> for $name {
+        impl TryFrom<ConfigDuration> for $name {
             type Error = &'static str;
 
-            fn try_from(pause: Pause) -> Result<Self, Self::Error> {
+            fn try_from(pause: ConfigDuration) -> Result<Self, Self::Error> {
                 if pause.get() >= $least { Ok(Self(pause)) } else { Err($complaint) }
             }
         }
 
-        impl From<$name> for Pause {
+        impl From<$name> for ConfigDuration {
             fn from(bounded: $name) -> Self {
                 bounded.0
             }

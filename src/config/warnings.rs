@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::findings::Findings;
-use super::{Config, Problem, Rule, Service, service};
-use crate::domain::cover;
+use super::{Config, Problem, RuleSection, ServiceSection, service};
+use crate::domain::rule_coverage;
 
 /// Longer waits and shortest durations are probably mistakes in the unit.
 const LONG: Duration = Duration::from_hours(24);
@@ -13,7 +13,7 @@ impl Config {
     /// Warns of values that have no effect, or probably not the one that was meant; each with its place. No
     /// warning keeps the daemon from running. Files are not looked at.
     pub fn warnings(&self) -> Vec<Problem> {
-        let mut findings = Findings::in_text(&self.source);
+        let mut findings = Findings::in_text(&self.text);
         self.rule.iter().for_each(|rule| rule.warn(&mut findings));
         self.warn_of_shadowed_rules(&mut findings);
         service::warn(&self.service, &mut findings);
@@ -24,9 +24,9 @@ impl Config {
     }
 
     fn warn_of_shadowed_rules(&self, findings: &mut Findings<'_>) {
-        let rules: Vec<_> = self.rule.iter().map(Rule::to_domain).collect();
+        let rules: Vec<_> = self.rule.iter().map(RuleSection::to_domain).collect();
         for (index, (rule, later)) in self.rule.iter().zip(&rules).enumerate() {
-            let earlier = cover::shadowing(&rules[..index], later);
+            let earlier = rule_coverage::shadowing(&rules[..index], later);
             let said = match earlier.as_slice() {
                 [] => continue,
                 [one] => format!("rule {:?} stands before it and matches all that it would", one.name),
@@ -42,7 +42,7 @@ impl Config {
     /// Figures are computed for `default_env` where nobody names another env. Entries without an env have that one.
     fn warn_of_envs(&self, findings: &mut Findings<'_>) {
         let default = self.failure.default_env.as_str();
-        let envs: Vec<_> = self.service.iter().filter_map(Service::env).collect();
+        let envs: Vec<_> = self.service.iter().filter_map(ServiceSection::env).collect();
         let Some((_, first_place)) = envs.first().cloned() else { return };
         let spelled =
             envs.iter().find(|(env, _)| *env != default && env.to_lowercase() == default.to_lowercase());

@@ -4,7 +4,7 @@ use crate::domain::address::without_credentials;
 
 /// Reason why a value was refused while it was read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum ValueRefusal {
     /// A key that the table does not have, and those that it has.
     UnknownKey(String, Vec<String>),
     /// A word that the key does not take, and those that it takes.
@@ -19,7 +19,7 @@ pub(super) enum Refusal {
     Other(String),
 }
 
-impl Refusal {
+impl ValueRefusal {
     /// Understands the messages of serde (its `Error` trait), which carry no more than their text.
     pub(super) fn of(message: &str) -> Self {
         let quoted =
@@ -72,30 +72,30 @@ fn type_name(text: &str) -> String {
 }
 
 /// The message. `value` is the text that was refused, where it may be repeated.
-pub(super) fn said(refusal: &Refusal, value: Option<&str>) -> String {
+pub(super) fn said(refusal: &ValueRefusal, value: Option<&str>) -> String {
     match refusal {
-        Refusal::UnknownKey(name, known) => {
+        ValueRefusal::UnknownKey(name, known) => {
             format!("unknown key{}{}", nearest(name, known), list("Known here", known))
         }
-        Refusal::UnknownWord(word, known) => {
+        ValueRefusal::UnknownWord(word, known) => {
             format!("{word:?} is not known{}{}", nearest(word, known), list("Allowed", known))
         }
-        Refusal::NoWord => no_word(value, &[]),
-        Refusal::Missing(key) => format!("needs the key {key}"),
-        Refusal::Type { found, expected } if found == "a table" && expected == "a list" => {
+        ValueRefusal::NoWord => no_word(value, &[]),
+        ValueRefusal::Missing(key) => format!("needs the key {key}"),
+        ValueRefusal::Type { found, expected } if found == "a table" && expected == "a list" => {
             "is one table, and there may be several: write its heading in double brackets, [[…]]".to_owned()
         }
-        Refusal::Type { found, expected } if found == "a text" && expected == "a list" => {
+        ValueRefusal::Type { found, expected } if found == "a text" && expected == "a list" => {
             match value.and_then(shown) {
                 Some(value) => format!("takes a list: put {value} in square brackets, [{value}]"),
                 None => "is a text: expected a list".to_owned(),
             }
         }
-        Refusal::Type { found, expected } => {
+        ValueRefusal::Type { found, expected } => {
             let value = value.and_then(shown).map(|value| format!("{value} ")).unwrap_or_default();
             format!("{value}is {found}: expected {expected}")
         }
-        Refusal::Other(said) => match value.and_then(shown).filter(|_| is_about_its_value(said)) {
+        ValueRefusal::Other(said) => match value.and_then(shown).filter(|_| is_about_its_value(said)) {
             Some(value) => format!("{value} {said}"),
             None => said.clone(),
         },
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     fn told(message: &str, value: &str) -> String {
-        said(&Refusal::of(message), Some(value))
+        said(&ValueRefusal::of(message), Some(value))
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
             "730 is a number: expected a text in quotes"
         );
         let secret = "invalid type: string \"canary\", expected a sequence";
-        assert_eq!(said(&Refusal::of(secret), None), "is a text: expected a list");
+        assert_eq!(said(&ValueRefusal::of(secret), None), "is a text: expected a list");
         for value in
             ["\"https://me:canary@x\"", "\"https://x/?k=canary\"", "{ value = \"canary\" }", "\"a\nb\""]
         {

@@ -34,7 +34,7 @@ pub struct Attribution {
 /// Later steps fill in the fields that the deciding step leaves open.
 pub fn attribute(policy: &Policy, service: Option<&Reference>, team: Option<&Reference>) -> Attribution {
     let catalog = &policy.catalog;
-    let steps: [&dyn Fn() -> Option<Found>; 5] = [
+    let steps: [&dyn Fn() -> Option<AttributionFacts>; 5] = [
         &|| of_entry(&policy.services, service?),
         &|| of_catalog_url(catalog, service?),
         &|| of_catalog_name(catalog, service?),
@@ -70,7 +70,7 @@ pub fn attribute(policy: &Policy, service: Option<&Reference>, team: Option<&Ref
 
 /// Facts that one step knows.
 #[derive(Default)]
-struct Found {
+struct AttributionFacts {
     services: Vec<String>,
     team: Option<String>,
     env: Option<String>,
@@ -79,9 +79,9 @@ struct Found {
     step: &'static str,
 }
 
-fn of_entry(entries: &[ServiceEntry], service: &Reference) -> Option<Found> {
+fn of_entry(entries: &[ServiceEntry], service: &Reference) -> Option<AttributionFacts> {
     let entry = matching_entry(entries, service)?;
-    Some(Found {
+    Some(AttributionFacts {
         services: entry.services.clone(),
         team: entry.team.clone(),
         env: entry.env.clone(),
@@ -92,7 +92,7 @@ fn of_entry(entries: &[ServiceEntry], service: &Reference) -> Option<Found> {
 }
 
 /// One match names service and team; several name the team alone, if they agree on it.
-fn of_catalog_url(catalog: &Catalog, service: &Reference) -> Option<Found> {
+fn of_catalog_url(catalog: &Catalog, service: &Reference) -> Option<AttributionFacts> {
     let step = "catalog, by PagerDuty's URL";
     let described = ids(service).map(|id| catalog.of_pagerduty(id)).find(|entities| !entities.is_empty())?;
     match described {
@@ -101,41 +101,54 @@ fn of_catalog_url(catalog: &Catalog, service: &Reference) -> Option<Found> {
         [first, others @ ..] => {
             let agree = others.iter().all(|other| other.team == first.team);
             let team = first.team.clone().filter(|_| agree)?;
-            Some(Found {
+            Some(AttributionFacts {
                 team: Some(team),
                 step: "catalog, by PagerDuty's URL (several: team only)",
-                ..Found::default()
+                ..AttributionFacts::default()
             })
         }
     }
 }
 
-fn of_catalog_name(catalog: &Catalog, service: &Reference) -> Option<Found> {
+fn of_catalog_name(catalog: &Catalog, service: &Reference) -> Option<AttributionFacts> {
     let entity = catalog.service(service.name.as_deref()?)?;
     Some(of_entity(entity, "catalog, by the service's name"))
 }
 
-fn of_entity(entity: &Entity, step: &'static str) -> Found {
-    Found { services: vec![entity.service.clone()], team: entity.team.clone(), step, ..Found::default() }
+fn of_entity(entity: &Entity, step: &'static str) -> AttributionFacts {
+    AttributionFacts {
+        services: vec![entity.service.clone()],
+        team: entity.team.clone(),
+        step,
+        ..AttributionFacts::default()
+    }
 }
 
 /// A team of the catalog by the name of something at PagerDuty.
-fn catalog_team(catalog: &Catalog, named: Option<&Reference>, step: &'static str) -> Option<Found> {
+fn catalog_team(
+    catalog: &Catalog,
+    named: Option<&Reference>,
+    step: &'static str,
+) -> Option<AttributionFacts> {
     let name = trimmed(named?.name.as_deref()?);
-    catalog.has_team(name).then(|| Found { team: Some(name.to_owned()), step, ..Found::default() })
+    catalog.has_team(name).then(|| AttributionFacts {
+        team: Some(name.to_owned()),
+        step,
+        ..AttributionFacts::default()
+    })
 }
 
-fn of_pagerduty(service: Option<&Reference>, team: Option<&Reference>) -> Found {
+fn of_pagerduty(service: Option<&Reference>, team: Option<&Reference>) -> AttributionFacts {
     let known = |text: Option<&String>| {
         text.map(|text| trimmed(text)).filter(|text| !text.is_empty()).map(str::to_owned)
     };
     let name =
         |reference: &Reference| known(reference.name.as_ref()).or_else(|| known(reference.id.as_ref()));
-    Found {
+    AttributionFacts {
         services: service.and_then(name).into_iter().collect(),
         team: team.and_then(name),
         step: "PagerDuty's own names",
-        ..Found::default()
+        ..AttributionFacts::default()
     }
 }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::attribution::{Attribution, attribute};
 use super::event::{Priority, Reference, Snapshot};
-use super::failure::{Details, Evaluated, Failure, Flag, State, seconds};
-use super::history::{History, Stretch};
+use super::failure::{Details, Evaluated, Failure, FailureState, Flag, seconds};
+use super::history::{History, OpenPeriod};
 use super::id::{FailureId, IncidentId};
 use super::merge::{Group, Merges, Standing};
+use super::open_period::pauses;
 use super::policy::{Policy, Reopened, Start, WhichService};
-use super::rule::{Ruling, Traits, Verdict};
-use super::stretch::pauses;
+use super::rule::{RuleVerdict, Ruling, Traits};
 use super::timestamp::Timestamp;
 
 /// Evaluates incidents that merges connect. Those that no event has shown yet are not in the answer.
@@ -20,19 +20,19 @@ pub fn evaluate_group(group: &Group, policy: &Policy) -> BTreeMap<IncidentId, Ev
     group
         .keys()
         .filter_map(|incident| {
-            Some((incident.clone(), View::of(incident, &merges, policy)?.evaluate(policy)))
+            Some((incident.clone(), IncidentEvaluation::of(incident, &merges, policy)?.evaluate(policy)))
         })
         .collect()
 }
 
 /// Evaluates an incident that no merge connects with another. `None` while no event has shown it.
 pub fn evaluate_alone(incident: &IncidentId, history: &History, policy: &Policy) -> Option<Evaluated> {
-    Some(View::new(incident, history, Standing::Own, BTreeMap::new(), policy)?.evaluate(policy))
+    Some(IncidentEvaluation::new(incident, history, Standing::Own, BTreeMap::new(), policy)?.evaluate(policy))
 }
 
 /// Facts that decide about one incident.
 #[derive(Debug)]
-pub struct View<'a> {
+pub struct IncidentEvaluation<'a> {
     /// Incident that the view is of.
     pub incident: &'a IncidentId,
     /// Facts from its events.
@@ -44,9 +44,9 @@ pub struct View<'a> {
     /// The histories of those of them that no rule ignores.
     pub counting_sources: Vec<&'a History>,
     /// Its own start, and what made it that.
-    pub own_start: (Timestamp, Because),
+    pub own_start: (Timestamp, Reasons),
     /// The source that began earlier, if one did, with its start.
-    pub moved_by: Option<(&'a IncidentId, Timestamp, Because)>,
+    pub moved_by: Option<(&'a IncidentId, Timestamp, Reasons)>,
     /// Ruling on it alone.
     pub own_ruling: Ruling<'a>,
     /// Ruling on it and its sources together, and the incident that decided it.
@@ -54,12 +54,12 @@ pub struct View<'a> {
     /// Services, team and env that it counts for.
     pub attribution: Attribution,
     /// Stretches of time in which it was open.
-    pub stretches: Vec<Stretch>,
+    pub stretches: Vec<OpenPeriod>,
 }
 
 /// Source of the start (rule 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Because {
+pub enum Reasons {
     /// PagerDuty's `created_at`.
     Created,
     /// The trigger.
@@ -70,7 +70,7 @@ pub enum Because {
     FirstSeen,
 }
 
-impl<'a> View<'a> {
+impl<'a> IncidentEvaluation<'a> {
     /// Looks at an incident among those that merges connect it with. `None` while no event has shown it.
     pub fn of(incident: &IncidentId, merges: &Merges<'a>, policy: &'a Policy) -> Option<Self> {
         let (incident, history) = merges.get(incident)?;
@@ -88,7 +88,7 @@ impl<'a> View<'a> {
         let attribution = attribute(policy, service(history, policy), team(history));
         let own_ruling = ask(policy, history, &attribution);
         let mut ruling = (own_ruling, incident);
-        let mut moved_by: Option<(&IncidentId, Timestamp, Because)> = None;
+        let mut moved_by: Option<(&IncidentId, Timestamp, Reasons)> = None;
         let mut counting_sources = Vec::new();
         for (source, history) in &sources {
             let attribution = attribute(policy, service(history, policy), team(history));
@@ -136,18 +136,18 @@ impl<'a> View<'a> {
     }
 
     /// Start of the failure, and its source.
-    pub fn start(&self) -> (Timestamp, Because) {
+    pub fn start(&self) -> (Timestamp, Reasons) {
         self.moved_by.map_or(self.own_start, |(_, at, because)| (at, because))
     }
 
     /// The resolve that ended it, also where it lies before the start.
     pub fn resolved_at(&self) -> Option<Timestamp> {
-        self.stretches.last().and_then(|stretch| stretch.resolved_at)
+        self.stretches.last().and_then(|open_period| open_period.resolved_at)
     }
 
     /// `true` if it was reopened after a resolve that never came: nobody knows how long it was open before.
     fn lacks_a_resolve(&self) -> bool {
-        self.stretches.iter().rev().skip(1).any(|stretch| stretch.resolved_at.is_none())
+        self.stretches.iter().rev().skip(1).any(|open_period| open_period.resolved_at.is_none())
     }
 
     /// `true` if it was merged into another incident.
@@ -161,11 +161,16 @@ impl<'a> View<'a> {
     }
 
     /// Verdict on it as an incident of its own: merges into others are left aside.
-    pub fn verdict(&self, policy: &Policy) -> Verdict<'a> {
+    pub fn verdict(&self, policy: &Policy) -> RuleVerdict<'a> {
         let (started_at, because) = self.start();
         let is_known =
-            because != Because::FirstSeen && self.resolved_at().is_some_and(|end| end >= started_at);
-        Verdict::of(self.ruling.0, started_at, self.finished_at().filter(|_| is_known), policy.min_duration)
+            because != Reasons::FirstSeen && self.resolved_at().is_some_and(|end| end >= started_at);
+        RuleVerdict::of(
+            self.ruling.0,
+            started_at,
+            self.finished_at().filter(|_| is_known),
+            policy.min_duration,
+        )
     }
 
     /// The failure that it comes to.
@@ -190,10 +195,10 @@ impl<'a> View<'a> {
             title: history.latest(|facts| facts.title.as_ref()).cloned(),
             url: history.latest(|facts| facts.url.as_ref()).cloned(),
             state: match (verdict, finished_at) {
-                _ if self.is_merged() => State::Merged,
-                (Verdict::Counts, Some(_)) => State::Completed,
-                (Verdict::Counts, None) => State::Open,
-                _ => State::Ignored,
+                _ if self.is_merged() => FailureState::Merged,
+                (RuleVerdict::Counts, Some(_)) => FailureState::Completed,
+                (RuleVerdict::Counts, None) => FailureState::Open,
+                _ => FailureState::Ignored,
             },
             reason: verdict.reason().filter(|_| !self.is_merged()).map(str::to_owned),
             started_at,
@@ -235,7 +240,7 @@ impl<'a> View<'a> {
     fn flags(&self) -> Vec<Flag> {
         let (started_at, because) = self.start();
         let flags = [
-            (because == Because::FirstSeen || self.lacks_a_resolve()).then_some(Flag::Approximate),
+            (because == Reasons::FirstSeen || self.lacks_a_resolve()).then_some(Flag::Approximate),
             self.resolved_at().is_some_and(|end| end < started_at).then_some(Flag::EndBeforeStart),
             self.history.in_the_future().then_some(Flag::InTheFuture),
             matches!(self.standing, Standing::IntoUnseen(_)).then_some(Flag::MergeTargetUnseen),
@@ -246,15 +251,15 @@ impl<'a> View<'a> {
 }
 
 /// Rule 4: the start, and what made it that.
-fn start(history: &History, start: Start) -> Option<(Timestamp, Because)> {
-    let created = || history.created_at().map(|at| (at, Because::Created));
-    let triggered = || history.triggered_at().map(|at| (at, Because::Triggered));
+fn start(history: &History, start: Start) -> Option<(Timestamp, Reasons)> {
+    let created = || history.created_at().map(|at| (at, Reasons::Created));
+    let triggered = || history.triggered_at().map(|at| (at, Reasons::Triggered));
     let chosen = match start {
         Start::Created => None,
         Start::Triggered => triggered(),
-        Start::Acknowledged => history.acknowledged_before_first_end().map(|at| (at, Because::Acknowledged)),
+        Start::Acknowledged => history.acknowledged_before_first_end().map(|at| (at, Reasons::Acknowledged)),
     };
-    let first_seen = || history.first_seen_at().map(|at| (at, Because::FirstSeen));
+    let first_seen = || history.first_seen_at().map(|at| (at, Reasons::FirstSeen));
     chosen.or_else(created).or_else(triggered).or_else(first_seen)
 }
 
@@ -306,10 +311,10 @@ fn traits<'a>(history: &'a History, attribution: &'a Attribution, policy: &Polic
 
 /// The sum of the stretches, none of them counted negative; `None` while one lasts, or where it is not known how long one
 /// lasted.
-fn active_nanos(stretches: &[Stretch], started_at: Timestamp) -> Option<i64> {
-    stretches.iter().try_fold(0_i64, |sum, stretch| {
-        let from = stretch.reopened_at.unwrap_or(started_at);
-        Some(sum.saturating_add(stretch.resolved_at?.nanos_since(from).max(0)))
+fn active_nanos(stretches: &[OpenPeriod], started_at: Timestamp) -> Option<i64> {
+    stretches.iter().try_fold(0_i64, |sum, open_period| {
+        let from = open_period.reopened_at.unwrap_or(started_at);
+        Some(sum.saturating_add(open_period.resolved_at?.nanos_since(from).max(0)))
     })
 }
 

@@ -19,7 +19,7 @@ pub struct Heading {
     /// The incident that it is about; `None` as with [`Event::subject`].
     pub incident: Option<IncidentId>,
     /// `true` if a time of the incident lies in the year 9999, which counts as absent (rule 4).
-    pub tells_never: bool,
+    pub has_placeholder_time: bool,
     /// `true` if the source sends it to try the connection.
     pub is_test: bool,
 }
@@ -36,16 +36,16 @@ pub struct Event {
     /// Time of the event.
     pub occurred_at: Timestamp,
     /// Incident that the event is about; `None` for test events, other subjects and types not known yet.
-    pub subject: Option<Subject>,
+    pub subject: Option<EventSubject>,
 }
 
 /// The incident that an event is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
+pub struct EventSubject {
     /// The incident's id.
     pub incident: IncidentId,
     /// The event's type, as one of those known.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// The incident as the event shows it; `None` where the event only mentions it (notes, responders, …).
     pub snapshot: Option<Box<Snapshot>>,
     /// Deployment that the event names as the cause.
@@ -144,7 +144,7 @@ pub struct Merge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
-pub enum Kind {
+pub enum EventKind {
     Triggered,
     Acknowledged,
     Unacknowledged,
@@ -159,7 +159,7 @@ pub enum Kind {
     Mentioned,
 }
 
-impl Kind {
+impl EventKind {
     /// Order of two events of the same instant: a resolve ends the state that a trigger of the same millisecond
     /// began, and a reopen undoes that resolve.
     pub const fn rank(self) -> u8 {
@@ -179,9 +179,14 @@ mod tests {
 
     #[test]
     fn rule_3_ranks_within_an_instant() {
-        let order =
-            [Kind::Triggered, Kind::Acknowledged, Kind::PriorityUpdated, Kind::Resolved, Kind::Reopened];
-        let ranks = order.map(Kind::rank);
+        let order = [
+            EventKind::Triggered,
+            EventKind::Acknowledged,
+            EventKind::PriorityUpdated,
+            EventKind::Resolved,
+            EventKind::Reopened,
+        ];
+        let ranks = order.map(EventKind::rank);
         assert!(ranks.is_sorted_by(|a, b| a < b), "{ranks:?}");
     }
 }

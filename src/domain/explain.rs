@@ -4,16 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::attribution::Attribution;
 use super::deployment::{Deployment, Deployments};
-use super::evaluate::{Because, View};
-use super::failure::{Evaluated, Failure, Flag, State};
-use super::figures::Elsewhere;
+use super::evaluate::{IncidentEvaluation, Reasons};
+use super::failure::{Evaluated, Failure, FailureState, Flag};
+use super::figures::OtherEnvs;
 use super::history::NamedBy;
 use super::id::IncidentId;
 use super::link::{Cause, KnownBy, LinkQuery, NotUsed};
 use super::mark::RemediationKind;
 use super::merge::{Group, Merges, Standing};
 use super::policy::{Policy, Reopened, Start, WhichService};
-use super::rule::{Rule, Ruling, Verdict};
+use super::rule::{Rule, RuleVerdict, Ruling};
 use super::submission::Submission;
 
 /// One thing about a failure, and what decided it.
@@ -33,7 +33,7 @@ fn why(about: &str, value: impl Into<String>, because: impl Into<String>) -> Why
 
 /// Explains an incident among those that merges connect it with. `None` while no event has shown it.
 pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<(Evaluated, Vec<Why>)> {
-    let view = View::of(incident, &Merges::of(group), policy)?;
+    let view = IncidentEvaluation::of(incident, &Merges::of(group), policy)?;
     let evaluated = view.evaluate(policy);
     let failure = &evaluated.failure;
     let mut told = vec![
@@ -75,7 +75,7 @@ pub fn explain_cause(
     query: &LinkQuery<'_>,
     deployments: &Deployments,
     cause: Cause<'_>,
-    elsewhere: &[Elsewhere],
+    elsewhere: &[OtherEnvs],
 ) -> Why {
     let named = || query.named.join(", ");
     let because = match cause {
@@ -138,10 +138,10 @@ pub fn explain_submission(submission: &Submission, policy: &Policy) -> (Evaluate
     let evaluated = submission.evaluate(policy);
     let failure = &evaluated.failure;
     let (value, because) = match (submission.verdict(policy), submission.ruling(policy)) {
-        (Verdict::Ignored(rule), _) => ("no", first_match(rule)),
-        (Verdict::TooShort, _) => ("no", TOO_SOON.to_owned()),
-        (Verdict::Counts, Ruling::Counted(rule)) => ("yes", first_match(rule)),
-        (Verdict::Counts, _) => ("yes", "no rule ignores it".to_owned()),
+        (RuleVerdict::Ignored(rule), _) => ("no", first_match(rule)),
+        (RuleVerdict::TooShort, _) => ("no", TOO_SOON.to_owned()),
+        (RuleVerdict::Counts, Ruling::Counted(rule)) => ("yes", first_match(rule)),
+        (RuleVerdict::Counts, _) => ("yes", "no rule ignores it".to_owned()),
     };
     let counts = why("counts", value, because);
     let mut told = vec![why("state", failure.state.as_str(), AS_SENT)];
@@ -173,33 +173,35 @@ fn names(names: &[String]) -> String {
     if names.is_empty() { "-".to_owned() } else { names.join(", ") }
 }
 
-fn state(view: &View<'_>, failure: &Failure) -> String {
+fn state(view: &IncidentEvaluation<'_>, failure: &Failure) -> String {
     let resolved = view.resolved_at().map_or_else(String::new, |at| at.to_string());
     match (failure.state, view.stretches.last().and_then(|stretch| stretch.reopened_at)) {
-        (State::Merged, _) => format!("the resolve of {resolved} that decides is a merge, not a restoration"),
-        (State::Ignored, _) => "it does not count".to_owned(),
-        (State::Completed, _) => format!("no reopen follows the resolve of {resolved}"),
-        (State::Open, Some(at)) => format!("it was reopened at {at}, and not resolved since"),
-        (State::Open, None) => "it has not been resolved; an acknowledgement ends nothing".to_owned(),
+        (FailureState::Merged, _) => {
+            format!("the resolve of {resolved} that decides is a merge, not a restoration")
+        }
+        (FailureState::Ignored, _) => "it does not count".to_owned(),
+        (FailureState::Completed, _) => format!("no reopen follows the resolve of {resolved}"),
+        (FailureState::Open, Some(at)) => format!("it was reopened at {at}, and not resolved since"),
+        (FailureState::Open, None) => "it has not been resolved; an acknowledgement ends nothing".to_owned(),
     }
 }
 
-fn start(view: &View<'_>, policy: &Policy) -> String {
+fn start(view: &IncidentEvaluation<'_>, policy: &Policy) -> String {
     let (own, because) = view.own_start;
     let wished = match (policy.start, because) {
-        (Start::Triggered, Because::Created | Because::FirstSeen) => {
+        (Start::Triggered, Reasons::Created | Reasons::FirstSeen) => {
             "failure.start is \"triggered\", but no trigger was seen: "
         }
-        (Start::Acknowledged, Because::Created | Because::Triggered | Because::FirstSeen) => {
+        (Start::Acknowledged, Reasons::Created | Reasons::Triggered | Reasons::FirstSeen) => {
             "failure.start is \"acknowledged\", but nobody acknowledged it before its first end: "
         }
         _ => "",
     };
     let found = |because| match because {
-        Because::Created => "its creation time",
-        Because::Triggered => "the time of its trigger",
-        Because::Acknowledged => "when it was first acknowledged, which was before its first end",
-        Because::FirstSeen => "the earliest event seen, for neither its creation nor its trigger is known",
+        Reasons::Created => "its creation time",
+        Reasons::Triggered => "the time of its trigger",
+        Reasons::Acknowledged => "when it was first acknowledged, which was before its first end",
+        Reasons::FirstSeen => "the earliest event seen, for neither its creation nor its trigger is known",
     };
     match view.moved_by {
         None => format!("{wished}{}", found(because)),
@@ -212,7 +214,7 @@ fn start(view: &View<'_>, policy: &Policy) -> String {
     }
 }
 
-fn end(view: &View<'_>) -> String {
+fn end(view: &IncidentEvaluation<'_>) -> String {
     match view.resolved_at() {
         Some(at) if at < view.start().0 => {
             format!("the last resolve was at {at}, before the start: moved to it")
@@ -222,7 +224,7 @@ fn end(view: &View<'_>) -> String {
 }
 
 /// Times of the reopenings, and the events that tell of them.
-fn reopenings(view: &View<'_>) -> Vec<Why> {
+fn reopenings(view: &IncidentEvaluation<'_>) -> Vec<Why> {
     let pairs = view.stretches.iter().zip(view.stretches.iter().skip(1));
     let told = pairs.filter_map(|(before, stretch)| {
         let because = match before.resolved_at {
@@ -241,7 +243,7 @@ fn time_to_restore(policy: &Policy) -> &'static str {
     }
 }
 
-fn standing(view: &View<'_>) -> Option<Why> {
+fn standing(view: &IncidentEvaluation<'_>) -> Option<Why> {
     let (value, because) = match view.standing {
         Standing::Own => return None,
         Standing::CycleCut => ("-".to_owned(), "merges lead in a cycle, and it began first: it counts"),
@@ -256,21 +258,21 @@ fn standing(view: &View<'_>) -> Option<Why> {
     Some(why("merged_into", value, because))
 }
 
-fn counts(view: &View<'_>, policy: &Policy) -> Why {
+fn counts(view: &IncidentEvaluation<'_>, policy: &Policy) -> Why {
     if view.is_merged() {
         return why("counts", "no", "it went on as another incident, which is asked instead");
     }
     let (ruling, decided_by) = view.ruling;
     let whose = if decided_by == view.incident { "" } else { " for what was merged into it" };
     let (value, because) = match (view.verdict(policy), ruling) {
-        (Verdict::Ignored(rule), _) if view.sources.is_empty() => ("no", first_match(rule)),
-        (Verdict::Ignored(rule), _) => (
+        (RuleVerdict::Ignored(rule), _) if view.sources.is_empty() => ("no", first_match(rule)),
+        (RuleVerdict::Ignored(rule), _) => (
             "no",
             format!("rule {:?} ignores it, and all that was merged into it is ignored, too", rule.name),
         ),
-        (Verdict::TooShort, _) => ("no", TOO_SOON.to_owned()),
-        (Verdict::Counts, Ruling::Counted(rule)) => ("yes", first_match(rule) + whose),
-        (Verdict::Counts, _) => ("yes", unruled(view, policy)),
+        (RuleVerdict::TooShort, _) => ("no", TOO_SOON.to_owned()),
+        (RuleVerdict::Counts, Ruling::Counted(rule)) => ("yes", first_match(rule) + whose),
+        (RuleVerdict::Counts, _) => ("yes", unruled(view, policy)),
     };
     why("counts", value, because)
 }
@@ -282,7 +284,7 @@ fn first_match(rule: &Rule) -> String {
 }
 
 /// Reason why a failure counts although no rule says so.
-fn unruled(view: &View<'_>, policy: &Policy) -> String {
+fn unruled(view: &IncidentEvaluation<'_>, policy: &Policy) -> String {
     match view.own_ruling {
         Ruling::Ignored(rule) => {
             format!(
@@ -295,7 +297,7 @@ fn unruled(view: &View<'_>, policy: &Policy) -> String {
     }
 }
 
-fn attribution(view: &View<'_>, policy: &Policy) -> [Why; 3] {
+fn attribution(view: &IncidentEvaluation<'_>, policy: &Policy) -> [Why; 3] {
     let Attribution { services, team, env, services_step, team_step, env_is_entrys, .. } = &view.attribution;
     let which = match policy.service {
         WhichService::Last => "last",

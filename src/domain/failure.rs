@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::id::FailureId;
 use super::link::LinkQuery;
+use super::open_period::Pause;
 use super::source_name::SourceName;
-use super::stretch::Pause;
 use super::timestamp::Timestamp;
 
 /// A failure.
@@ -26,7 +26,7 @@ pub struct Failure {
     /// The incident's page.
     pub url: Option<String>,
     /// State, which tells if the failure counts.
-    pub state: State,
+    pub state: FailureState,
     /// The rule that made it `ignored`.
     pub reason: Option<String>,
     /// Start of the failure (rule 4).
@@ -75,7 +75,7 @@ impl Failure {
 /// State of a failure, which tells if it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum FailureState {
     /// It has not ended.
     Open,
     /// It ended, and was restored.
@@ -86,7 +86,7 @@ pub enum State {
     Merged,
 }
 
-impl State {
+impl FailureState {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Open, Self::Completed, Self::Ignored, Self::Merged];
 
@@ -174,7 +174,7 @@ impl Evaluated {
     pub fn restored_at(&self) -> Option<Timestamp> {
         let Self { failure, details } = self;
         let end = || failure.time_to_restore_seconds.and(failure.finished_at);
-        details.restored_at.or_else(end).filter(|_| failure.state == State::Completed)
+        details.restored_at.or_else(end).filter(|_| failure.state == FailureState::Completed)
     }
 }
 
@@ -191,7 +191,7 @@ impl Details {
             created_at: self.created_at.unwrap_or(failure.started_at),
             started_at: failure.started_at,
             ended_at: failure.finished_at,
-            is_restored: failure.state == State::Completed,
+            is_restored: failure.state == FailureState::Completed,
             pauses: &self.pauses,
             services: &failure.services,
             team: failure.team.as_deref(),

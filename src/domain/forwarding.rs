@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::deployment::Deployment;
-use super::failure::{Evaluated, Failure, State};
+use super::failure::{Evaluated, Failure, FailureState};
 use super::id::DeploymentId;
 use super::lane::Lane;
 use super::mark::Mark;
@@ -29,7 +29,7 @@ impl Subject {
 
 /// A request, as it will be sent however often that takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frozen {
+pub struct PreparedRequest {
     /// Action of the request at the backend.
     pub action: Action,
     /// Its bytes, which only the backend reads.
@@ -45,7 +45,7 @@ pub enum Action {
     Delete,
     /// The failure is another than the backend was told, and it has no way to take that: it is shown without an end,
     /// or not told of at all. The same of a deployment.
-    LeaveOpen,
+    CannotCorrect,
     /// The deployment is marked as one that failed.
     Mark,
     /// Takes the mark back.
@@ -54,14 +54,14 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Replace, Self::Delete, Self::LeaveOpen, Self::Mark, Self::Unmark];
+    pub const ALL: [Self; 5] = [Self::Replace, Self::Delete, Self::CannotCorrect, Self::Mark, Self::Unmark];
 
     /// The word for it in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Replace => "replace",
             Self::Delete => "delete",
-            Self::LeaveOpen => "leave_open",
+            Self::CannotCorrect => "leave_open",
             Self::Mark => "mark",
             Self::Unmark => "unmark",
         }
@@ -78,7 +78,7 @@ impl Action {
 /// Filter of the failures and deployments that a backend is told of. Keys AND, lists OR; an empty list asks for
 /// nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct BackendFilter {
     /// Services that pass.
     pub services: Vec<String>,
     /// Teams that pass.
@@ -87,7 +87,7 @@ pub struct Filter {
     pub envs: Vec<String>,
 }
 
-impl Filter {
+impl BackendFilter {
     /// `true` if the backend is told of the failure.
     pub fn passes(&self, failure: &Failure) -> bool {
         self.passes_all(&failure.services, failure.team.as_ref(), &failure.env)
@@ -125,7 +125,7 @@ pub struct Recipient {
     /// Its name.
     pub name: String,
     /// Which failures and deployments it is told of.
-    pub filter: Filter,
+    pub filter: BackendFilter,
 }
 
 /// A backend, as far as writing the outbox goes.
@@ -134,7 +134,7 @@ pub trait Destination: Send + Sync {
     fn name(&self) -> &str;
 
     /// Filter of the failures and deployments that it is told of.
-    fn filter(&self) -> &Filter;
+    fn filter(&self) -> &BackendFilter;
 
     /// The credential that a request of this kind needs.
     fn lane(&self, action: Action) -> Lane;
@@ -145,31 +145,35 @@ pub trait Destination: Send + Sync {
 
     /// The exact request that tells the backend of this failure as it stands: with its end where it is
     /// completed, without one where it is open, and taken back where it does not count (any more).
-    fn freeze(&self, evaluated: &Evaluated, telling: Telling) -> Frozen;
+    fn prepare(&self, evaluated: &Evaluated, context: RevisionContext) -> PreparedRequest;
 
     /// `true` if it is told of deployments.
     fn takes_deployments(&self) -> bool;
 
     /// The exact request that tells the backend of this deployment. `None`: it cannot be told of one like this.
-    fn freeze_deployment(&self, deployment: &Deployment, telling: Telling) -> Option<Frozen>;
+    fn prepare_deployment(
+        &self,
+        deployment: &Deployment,
+        context: RevisionContext,
+    ) -> Option<PreparedRequest>;
 
     /// The exact request that takes a deployment back. `None`: the backend has no way to.
-    fn take_deployment_back(&self, id: &DeploymentId) -> Option<Frozen>;
+    fn prepare_deployment_removal(&self, id: &DeploymentId) -> Option<PreparedRequest>;
 
     /// `true` if it is told which deployment a failure is linked to.
-    fn shows_links(&self) -> bool;
+    fn includes_links(&self) -> bool;
 
     /// `true` if it is told which deployments failed.
     fn takes_marks(&self) -> bool;
 
     /// The exact request that marks a deployment as failed, or (without a `mark`) takes that back. `None`: the backend
     /// has no marks.
-    fn freeze_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<Frozen>;
+    fn prepare_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<PreparedRequest>;
 }
 
 /// Revision that a request is frozen for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Telling {
+pub struct RevisionContext {
     /// The revision that it tells of.
     pub revision: i64,
     /// `true` if the backend may know an earlier revision.
@@ -183,12 +187,12 @@ pub type Destinations = Vec<Arc<dyn Destination>>;
 const FILTERED: &str = "not of this backend's services, teams and envs";
 
 /// The failure as a backend with this filter is told of it: what does not pass (any more) does not count there.
-pub fn seen_through<'a>(filter: &Filter, evaluated: &'a Evaluated) -> Cow<'a, Evaluated> {
+pub fn filtered<'a>(filter: &BackendFilter, evaluated: &'a Evaluated) -> Cow<'a, Evaluated> {
     if filter.passes(&evaluated.failure) {
         return Cow::Borrowed(evaluated);
     }
     let mut seen = evaluated.clone();
-    seen.failure.state = State::Ignored;
+    seen.failure.state = FailureState::Ignored;
     seen.failure.reason = Some(FILTERED.to_owned());
     Cow::Owned(seen)
 }
@@ -204,12 +208,12 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let evaluated = completed();
         let passes = |services: &[&str], teams: &[&str], envs: &[&str]| {
-            let filter = Filter { services: names(services), teams: names(teams), envs: names(envs) };
-            let seen = seen_through(&filter, &evaluated).failure.state;
-            assert_eq!(filter.passes(&evaluated.failure), seen == State::Completed);
+            let filter = BackendFilter { services: names(services), teams: names(teams), envs: names(envs) };
+            let seen = filtered(&filter, &evaluated).failure.state;
+            assert_eq!(filter.passes(&evaluated.failure), seen == FailureState::Completed);
             let deployment = deployment("1", "checkout", "10:00", "10:10");
-            assert_eq!(filter.passes_deployment(&deployment), seen == State::Completed);
-            seen == State::Completed
+            assert_eq!(filter.passes_deployment(&deployment), seen == FailureState::Completed);
+            seen == FailureState::Completed
         };
         assert!(passes(&[], &[], &[]));
         assert!(passes(&["search", "checkout"], &["payments"], &["production"]));

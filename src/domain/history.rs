@@ -6,10 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{DeploymentHint, Event, Kind, Merge, Snapshot};
+use super::event::{DeploymentHint, Event, EventKind, Merge, Snapshot};
 use super::id::IncidentId;
-pub use super::stretch::Stretch;
-use super::stretch::{Reopening, Stretches};
+pub use super::open_period::OpenPeriod;
+use super::open_period::{OpenPeriods, Reopening};
 use super::timestamp::{Timestamp, nanos};
 
 /// Position of an event among those of its incident: time, then rank, then id; never arrival.
@@ -20,7 +20,7 @@ type Position<'a> = (Timestamp, u8, &'a str);
 struct Entry {
     #[serde(with = "nanos")]
     at: Timestamp,
-    kind: Kind,
+    kind: EventKind,
     id: String,
     facts: Snapshot,
 }
@@ -37,16 +37,18 @@ impl Entry {
 
     /// `true` if it shows the incident open, but is not the reopening itself.
     fn shows_open(&self) -> bool {
-        self.kind != Kind::Reopened
+        self.kind != EventKind::Reopened
             && matches!(self.facts.status.as_deref(), Some("triggered" | "acknowledged"))
     }
 
     /// The reopening that it tells of.
     fn reopening(&self) -> Option<Reopening> {
         match self.kind {
-            Kind::Reopened => Some(Reopening::Event { at: self.at, reopened_at: self.facts.reopened_at }),
+            EventKind::Reopened => {
+                Some(Reopening::Event { at: self.at, reopened_at: self.facts.reopened_at })
+            }
             _ if self.shows_open() => Some(Reopening::Shown { at: self.shown_reopening()?, is_open: true }),
-            Kind::Resolved => Some(Reopening::Shown { at: self.shown_reopening()?, is_open: false }),
+            EventKind::Resolved => Some(Reopening::Shown { at: self.shown_reopening()?, is_open: false }),
             _ => None,
         }
     }
@@ -130,26 +132,27 @@ impl History {
 
     /// Time of the trigger.
     pub fn triggered_at(&self) -> Option<Timestamp> {
-        self.first(Kind::Triggered).map(|entry| entry.at)
+        self.first(EventKind::Triggered).map(|entry| entry.at)
     }
 
     /// Time of the first acknowledgement.
     pub fn acknowledged_at(&self) -> Option<Timestamp> {
-        self.first(Kind::Acknowledged).map(|entry| entry.at)
+        self.first(EventKind::Acknowledged).map(|entry| entry.at)
     }
 
     /// Time of the first acknowledgement, if that was before the first resolve.
     pub fn acknowledged_before_first_end(&self) -> Option<Timestamp> {
-        let acknowledged = self.first(Kind::Acknowledged)?;
-        let resolved_earlier =
-            self.first(Kind::Resolved).is_some_and(|resolved| resolved.position() < acknowledged.position());
+        let acknowledged = self.first(EventKind::Acknowledged)?;
+        let resolved_earlier = self
+            .first(EventKind::Resolved)
+            .is_some_and(|resolved| resolved.position() < acknowledged.position());
         (!resolved_earlier).then_some(acknowledged.at)
     }
 
     /// The resolve that no later reopen follows, as the event showed it; `None` while the incident is open.
     fn deciding_resolve(&self) -> Option<&Snapshot> {
         self.stretches().last()?.resolved_at?;
-        self.entries.iter().rfind(|entry| entry.kind == Kind::Resolved).map(|entry| &entry.facts)
+        self.entries.iter().rfind(|entry| entry.kind == EventKind::Resolved).map(|entry| &entry.facts)
     }
 
     /// The merge that ended it, if its deciding resolve was one.
@@ -172,27 +175,27 @@ impl History {
     /// The stretches in which it was open, in order. There is always one.
     ///
     /// A resolve of what is resolved already moves the end. A reopen of what is open shows that a resolve never came.
-    pub fn stretches(&self) -> Vec<Stretch> {
-        let mut stretches = Stretches::default();
+    pub fn stretches(&self) -> Vec<OpenPeriod> {
+        let mut stretches = OpenPeriods::default();
         for entry in &self.entries {
             if let Some(reopening) = entry.reopening() {
                 stretches.reopened(reopening);
             }
-            if entry.kind == Kind::Resolved {
+            if entry.kind == EventKind::Resolved {
                 stretches.resolved(entry.at);
             }
         }
         stretches.finish()
     }
 
-    fn first(&self, kind: Kind) -> Option<&Entry> {
+    fn first(&self, kind: EventKind) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.kind == kind)
     }
 
     /// Drops every fact that a later event has replaced, and every entry that nothing can depend on any more.
     fn forget_what_cannot_decide(&mut self) {
         let first_service = self.entries.iter().position(|entry| entry.facts.service.is_some());
-        let mut known = Known::default();
+        let mut known = KnownFacts::default();
         for (index, entry) in self.entries.iter_mut().enumerate().rev() {
             keep_latest(&mut entry.facts, &mut known, Some(index) == first_service);
         }
@@ -205,17 +208,17 @@ impl History {
             if !is_new {
                 entry.facts.status = None;
                 // A resolve and a reopen are kept anyway, and each says for itself which reopening it knows of.
-                if !matches!(entry.kind, Kind::Resolved | Kind::Reopened) {
+                if !matches!(entry.kind, EventKind::Resolved | EventKind::Reopened) {
                     entry.facts.reopened_at = None;
                 }
             }
-            if entry.kind != Kind::Resolved {
+            if entry.kind != EventKind::Resolved {
                 entry.facts.merge = None;
             }
             let is_first_of_its_kind = match entry.kind {
-                Kind::Triggered => !std::mem::replace(&mut triggered, true),
-                Kind::Acknowledged => !std::mem::replace(&mut acknowledged, true),
-                Kind::Resolved | Kind::Reopened => true,
+                EventKind::Triggered => !std::mem::replace(&mut triggered, true),
+                EventKind::Acknowledged => !std::mem::replace(&mut acknowledged, true),
+                EventKind::Resolved | EventKind::Reopened => true,
                 _ => false,
             };
             index += 1;
@@ -273,10 +276,10 @@ impl Hints {
 }
 
 /// Facts that are known from later events, among those that a later event replaces.
-type Known = [bool; 9];
+type KnownFacts = [bool; 9];
 
 /// Clears in `facts` whatever later events know already, and notes the rest as known.
-fn keep_latest(facts: &mut Snapshot, known: &mut Known, keep_service: bool) {
+fn keep_latest(facts: &mut Snapshot, known: &mut KnownFacts, keep_service: bool) {
     fn keep<T>(fact: &mut Option<T>, known: &mut bool) {
         if *known {
             *fact = None;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::deployment::{Deployment, Deployments};
 use super::named::{begins_commit, is_none, readings, version_key};
-use super::stretch::Pause;
+use super::open_period::Pause;
 use super::timestamp::Timestamp;
 
 /// Facts of a failure that decide its links.

@@ -56,7 +56,7 @@ impl Policy {
 
     /// Time at which backends are told (rule 12): a while after the end, or after the end was heard of if that was
     /// earlier; without an end, at once.
-    pub fn told_at(&self, end: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    pub fn forward_at(&self, end: Option<Timestamp>, now: Timestamp) -> Timestamp {
         end.map_or(now, |end| end.min(now).saturating_add(self.settle).max(now))
     }
 

@@ -25,13 +25,13 @@ pub struct Rule {
     /// PagerDuty's name of the incident's type.
     pub incident_type: Vec<String>,
     /// Action for incidents that match.
-    pub action: Action,
+    pub action: RuleAction,
 }
 
 /// `rule.action`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Action {
+pub enum RuleAction {
     /// It does not count.
     Ignore,
     /// It counts, however short it was.
@@ -128,7 +128,7 @@ impl<'a> Ruling<'a> {
     /// Asks the rules.
     pub fn of(rules: &'a [Rule], traits: &Traits<'_>) -> Self {
         match first_match(rules, traits) {
-            Some(rule) if rule.action == Action::Ignore => Self::Ignored(rule),
+            Some(rule) if rule.action == RuleAction::Ignore => Self::Ignored(rule),
             Some(rule) => Self::Counted(rule),
             None => Self::Unruled,
         }
@@ -156,7 +156,7 @@ pub const TOO_SHORT: &str = "min_duration";
 
 /// Verdict on a failure: it counts, or the reason why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict<'a> {
+pub enum RuleVerdict<'a> {
     /// It does.
     Counts,
     /// This rule says that it does not.
@@ -165,7 +165,7 @@ pub enum Verdict<'a> {
     TooShort,
 }
 
-impl<'a> Verdict<'a> {
+impl<'a> RuleVerdict<'a> {
     /// Verdict that follows from a ruling for a failure with these times. Its length is by the wall clock,
     /// whatever `failure.reopened` says, and matters only once the failure has ended. An end that cannot be known
     /// is not given.
@@ -198,7 +198,7 @@ impl<'a> Verdict<'a> {
 mod tests {
     use super::*;
 
-    fn rule(name: &str, action: Action) -> Rule {
+    fn rule(name: &str, action: RuleAction) -> Rule {
         Rule {
             name: name.to_owned(),
             urgency: Vec::new(),
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn rule_11_keys_are_all_needed_and_any_value_will_do() {
-        let low = Rule { urgency: vec!["low".into(), "none".into()], ..rule("low", Action::Ignore) };
+        let low = Rule { urgency: vec!["low".into(), "none".into()], ..rule("low", RuleAction::Ignore) };
         assert!(low.matches(&traits()));
         let on_search = Rule { service: vec!["search".into()], ..low.clone() };
         assert!(!on_search.matches(&traits()));
@@ -237,14 +237,14 @@ mod tests {
         }
         let by_priority = Rule { priority: vec!["P5".into()], ..low };
         assert!(!by_priority.matches(&traits()), "what is not known matches nothing");
-        assert!(rule("all", Action::Ignore).matches(&Traits::default()));
+        assert!(rule("all", RuleAction::Ignore).matches(&Traits::default()));
     }
 
     #[test]
     fn rule_11_titles_are_searched() {
         let disk = |pattern: &str| {
             let title = vec![Pattern::parse(pattern).unwrap()];
-            Rule { title, ..rule("disk", Action::Ignore) }.matches(&traits())
+            Rule { title, ..rule("disk", RuleAction::Ignore) }.matches(&traits())
         };
         assert!(disk(r"disk \d+ %") && disk("(?i)CHECKOUT") && !disk("^disk"));
         assert!(Pattern::parse("(").is_err());
@@ -252,14 +252,14 @@ mod tests {
 
     #[test]
     fn rule_11_the_first_match_decides() {
-        let rules = [rule("first", Action::Count), rule("second", Action::Ignore)];
+        let rules = [rule("first", RuleAction::Count), rule("second", RuleAction::Ignore)];
         assert_eq!(first_match(&rules, &traits()).unwrap().name, "first");
         assert_eq!(first_match(&[], &traits()), None);
     }
 
     #[test]
     fn rule_11_a_group_is_ignored_only_if_every_member_is() {
-        let (ignore, count) = (rule("noise", Action::Ignore), rule("vip", Action::Count));
+        let (ignore, count) = (rule("noise", RuleAction::Ignore), rule("vip", RuleAction::Count));
         let (ignored, counted) = (Ruling::Ignored(&ignore), Ruling::Counted(&count));
         assert!(counted.outweighs(Ruling::Unruled) && Ruling::Unruled.outweighs(ignored));
         assert!(counted.outweighs(ignored) && !ignored.outweighs(ignored) && !ignored.outweighs(counted));

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::failure::{Details, Evaluated, Failure, Flag, State, seconds};
+use super::failure::{Details, Evaluated, Failure, FailureState, Flag, seconds};
 use super::id::FailureId;
 use super::policy::Policy;
-use super::rule::{Ruling, Traits, Verdict};
+use super::rule::{RuleVerdict, Ruling, Traits};
 use super::source_name::SourceName;
 use super::timestamp::{Timestamp, nanos};
 
@@ -63,9 +63,9 @@ impl Submission {
             title: self.name.clone(),
             url: None,
             state: match (verdict, finished_at) {
-                (Verdict::Counts, Some(_)) => State::Completed,
-                (Verdict::Counts, None) => State::Open,
-                _ => State::Ignored,
+                (RuleVerdict::Counts, Some(_)) => FailureState::Completed,
+                (RuleVerdict::Counts, None) => FailureState::Open,
+                _ => FailureState::Ignored,
             },
             reason: verdict.reason().map(str::to_owned),
             started_at: self.started_at,
@@ -97,9 +97,9 @@ impl Submission {
     }
 
     /// Verdict on the failure.
-    pub fn verdict<'a>(&self, policy: &'a Policy) -> Verdict<'a> {
+    pub fn verdict<'a>(&self, policy: &'a Policy) -> RuleVerdict<'a> {
         let known_end = self.finished_at.filter(|end| *end >= self.started_at);
-        Verdict::of(self.ruling(policy), self.started_at, known_end, policy.min_duration)
+        RuleVerdict::of(self.ruling(policy), self.started_at, known_end, policy.min_duration)
     }
 
     /// Ruling on the failure.

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use super::lane::{Change, Evidence, REFUSED_WAIT, Tried};
+use super::lane::{Evidence, REFUSED_WAIT, StateChange, Tried};
 use super::lanes::SharedLane;
-use super::{Running, STORE_PAUSE};
+use super::{RunningForwarder, STORE_PAUSE};
 use crate::backend::{Attempt, Reply};
 use crate::domain::forwarding::Destination;
 use crate::domain::lane::BackendState;
 use crate::domain::retry::{Verdict, wait};
-use crate::store::{Claimed, Outcome, StoreError};
-use crate::telemetry::metrics::Attempted;
+use crate::store::{AttemptOutcome, Claimed, StoreError};
+use crate::telemetry::metrics::AttemptResult;
 
-impl Running {
+impl RunningForwarder {
     /// Sends one row and has the store record what came of it.
     pub(super) async fn attempt(self: Arc<Self>, lane: SharedLane, tried: Tried, claimed: Claimed) {
         let reply = self.send(&claimed).await;
-        let evidence = Evidence::of(reply.verdict, reply.status, claimed.frozen.action);
+        let evidence = Evidence::of(reply.verdict, reply.status, claimed.prepared.action);
         let is_own_fault = lane.with(|state| state.is_own_fault(&tried));
         let outcome = self.outcome(&claimed, &reply, is_own_fault);
         let now = self.clock.now();
@@ -34,8 +34,8 @@ impl Running {
     }
 
     async fn send(&self, claimed: &Claimed) -> Reply {
-        let Claimed { subject, revision, attempts, frozen, taken, .. } = claimed.clone();
-        let attempt = Attempt { subject, revision, attempts, frozen, taken, now: self.clock.now() };
+        let Claimed { subject, revision, attempts, prepared, taken, .. } = claimed.clone();
+        let attempt = Attempt { subject, revision, attempts, prepared, taken, now: self.clock.now() };
         let backend = Arc::clone(&self.backend);
         // In a task of its own, so that a panic is no more than a failed attempt, and its claim is let go of.
         let sent = tokio::spawn(async move { backend.send(attempt).await }).await;
@@ -47,24 +47,26 @@ impl Running {
         })
     }
 
-    fn outcome(&self, claimed: &Claimed, reply: &Reply, is_own_fault: bool) -> Outcome {
+    fn outcome(&self, claimed: &Claimed, reply: &Reply, is_own_fault: bool) -> AttemptOutcome {
         let now = self.clock.now();
         let (status, error) = (reply.status, reply.error.clone().unwrap_or_default());
         let again = |asked| {
             let pause = wait(claimed.attempts + 1, asked, fastrand::f64());
-            Outcome::Retry { due_at: now.saturating_add(pause), status, error: error.clone() }
+            AttemptOutcome::Retry { due_at: now.saturating_add(pause), status, error: error.clone() }
         };
         match reply.verdict {
-            Verdict::Sent => Outcome::Sent { status },
+            Verdict::Sent => AttemptOutcome::Sent { status },
             Verdict::Refused if is_own_fault => again(None),
-            Verdict::Refused => Outcome::Released { due_at: now.saturating_add(REFUSED_WAIT), status, error },
+            Verdict::Refused => {
+                AttemptOutcome::Released { due_at: now.saturating_add(REFUSED_WAIT), status, error }
+            }
             Verdict::Retry(asked) => again(asked),
             Verdict::NotFound if !claimed.not_found.is_lost(now) => again(None),
-            Verdict::NotFound | Verdict::Dead => Outcome::Dead { status, error },
+            Verdict::NotFound | Verdict::Dead => AttemptOutcome::Dead { status, error },
         }
     }
 
-    async fn record(&self, lane: &SharedLane, claimed: &Claimed, outcome: &Outcome, taken: u32) {
+    async fn record(&self, lane: &SharedLane, claimed: &Claimed, outcome: &AttemptOutcome, taken: u32) {
         let name = self.backend.name();
         let record = || {
             let attempted = (claimed.row, outcome.clone(), taken);
@@ -82,7 +84,7 @@ impl Running {
     }
 
     /// Does and says what follows from an answer for the rest of the lane.
-    async fn follow(&self, lane: &SharedLane, change: Option<Change>) {
+    async fn follow(&self, lane: &SharedLane, change: Option<StateChange>) {
         let name = self.backend.name();
         if change.is_some_and(|change| {
             matches!(change.from, BackendState::Unreachable | BackendState::Refusing)
@@ -100,11 +102,11 @@ impl Running {
 }
 
 /// Result of an attempt, for metrics.
-fn attempted(outcome: &Outcome) -> Attempted {
+fn attempted(outcome: &AttemptOutcome) -> AttemptResult {
     match outcome {
-        Outcome::Sent { .. } => Attempted::Sent,
-        Outcome::Retry { .. } => Attempted::Retry,
-        Outcome::Released { .. } => Attempted::Refused,
-        Outcome::Dead { .. } => Attempted::Dead,
+        AttemptOutcome::Sent { .. } => AttemptResult::Sent,
+        AttemptOutcome::Retry { .. } => AttemptResult::Retry,
+        AttemptOutcome::Released { .. } => AttemptResult::Refused,
+        AttemptOutcome::Dead { .. } => AttemptResult::Dead,
     }
 }

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::lane::Change;
+use super::lane::StateChange;
 use super::lanes::SharedLane;
 use crate::domain::forwarding::Subject;
 use crate::domain::lane::{BackendState, Lane, LaneHealth};
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
-use crate::store::{Claimed, Outcome};
+use crate::store::{AttemptOutcome, Claimed};
 
 /// Time after which a backlog that is still being sent is told of all the same.
 const LONGEST_CATCHING_UP: Duration = Duration::from_mins(1);
@@ -23,13 +23,13 @@ const SHORTEST_TOLD: Duration = Duration::from_secs(2);
 /// State of one backend's log lines.
 pub(super) struct BackendLog {
     backend: String,
-    lanes: [OfLane; 2],
+    lanes: [LaneLog; 2],
     dead: LogLimit,
     store: LogLimit,
 }
 
 #[derive(Default)]
-struct OfLane {
+struct LaneLog {
     /// Lines that say that the backend is down, one limit for each state.
     down: [LogLimit; BackendState::ALL.len()],
     /// `true` once such a line was written, until the line that says that it is over.
@@ -55,7 +55,7 @@ impl BackendLog {
         }
     }
 
-    fn of(&self, lane: Lane) -> &OfLane {
+    fn of(&self, lane: Lane) -> &LaneLog {
         match lane {
             Lane::Main => &self.lanes[0],
             Lane::ApplicationKey => &self.lanes[1],
@@ -71,20 +71,20 @@ impl BackendLog {
     }
 
     /// An attempt, once what came of it is recorded.
-    pub(super) fn attempted(&self, lane: Lane, claimed: &Claimed, outcome: &Outcome) {
+    pub(super) fn attempted(&self, lane: Lane, claimed: &Claimed, outcome: &AttemptOutcome) {
         let (backend, revision) = (self.backend.as_str(), claimed.revision);
         let (failure, deployment) = match &claimed.subject {
             Subject::Failure(id) => (Some(id.as_str()), None),
             Subject::Deployment(id) => (None, Some(id.as_str())),
         };
         match outcome {
-            Outcome::Sent { .. } => {
+            AttemptOutcome::Sent { .. } => {
                 tracing::debug!(backend, failure, deployment, revision, "sent");
                 if let Some(catching_up) = &mut *lock(&self.of(lane).catching_up) {
                     catching_up.sent += 1;
                 }
             }
-            Outcome::Retry { error, .. } => {
+            AttemptOutcome::Retry { error, .. } => {
                 tracing::debug!(
                     backend,
                     failure,
@@ -94,10 +94,10 @@ impl BackendLog {
                     "not accepted: to be tried again"
                 );
             }
-            Outcome::Released { error, .. } => {
+            AttemptOutcome::Released { error, .. } => {
                 tracing::debug!(backend, failure, deployment, revision, error, "our credentials are refused");
             }
-            Outcome::Dead { error, .. } => {
+            AttemptOutcome::Dead { error, .. } => {
                 let Some(more) = self.dead.pass(Instant::now()) else { return };
                 let text = self.refused(claimed);
                 tracing::error!(backend, failure, deployment, revision, error, not_shown = more, "{text}");
@@ -118,8 +118,8 @@ impl BackendLog {
     }
 
     /// A change of state. To be called before [`Self::attempted`] is for the answer that brought it.
-    pub(super) fn changed(&self, lane: Lane, change: Option<Change>, now: Timestamp) {
-        let Some(Change { from: was, to, lasted }) = change else { return };
+    pub(super) fn changed(&self, lane: Lane, change: Option<StateChange>, now: Timestamp) {
+        let Some(StateChange { from: was, to, lasted }) = change else { return };
         let catching_up = CatchingUp { since: now, was, lasted, sent: 0 };
         *lock(&self.of(lane).catching_up) = Some(catching_up).filter(|_| to == BackendState::Delivering);
     }

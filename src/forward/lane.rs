@@ -22,7 +22,7 @@ use crate::domain::forwarding::Action;
 use crate::domain::lane::{BackendState, LaneHealth};
 use crate::domain::retry::{Verdict, probe_wait};
 use crate::domain::timestamp::Timestamp;
-use crate::store::Choice;
+use crate::store::ClaimOrder;
 
 /// While a backend refuses our credentials it is asked once in this time, with one row.
 pub(super) const REFUSED_WAIT: Duration = Duration::from_mins(1);
@@ -79,7 +79,7 @@ pub(super) struct Tried {
 
 /// A change of state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct StateChange {
     pub(super) from: BackendState,
     pub(super) to: BackendState,
     /// Duration of the state before.
@@ -129,11 +129,11 @@ impl LaneState {
 
     /// Rows to be sent now. Probes take turns: the newest row may be one that the backend takes, where older ones are
     /// at fault, and in the end each row that waits is tried.
-    pub(super) fn choice(&self) -> Choice {
+    pub(super) fn choice(&self) -> ClaimOrder {
         match self.health.not_before {
-            None => Choice::All,
+            None => ClaimOrder::All,
             Some(_) => {
-                Choice::Probe { newest: self.health.failed_probes.is_multiple_of(2), last: self.failed }
+                ClaimOrder::Probe { newest: self.health.failed_probes.is_multiple_of(2), last: self.failed }
             }
         }
     }
@@ -174,7 +174,7 @@ impl LaneState {
         evidence: Evidence,
         now: Timestamp,
         share: f64,
-    ) -> Option<Change> {
+    ) -> Option<StateChange> {
         // While other rows are accepted, the row is at fault, or bad luck.
         let others_go_on = self.answers > tried.answers_before;
         match evidence {
@@ -209,7 +209,7 @@ impl LaneState {
         }
     }
 
-    fn answers_well(&mut self, now: Timestamp) -> Option<Change> {
+    fn answers_well(&mut self, now: Timestamp) -> Option<StateChange> {
         self.answers += 1;
         (self.doubtful, self.failed) = (None, None);
         (self.health.not_before, self.health.failed_probes) = (None, 0);
@@ -222,7 +222,7 @@ impl LaneState {
     }
 
     /// Says nothing of the backend, but that a probe of another row has to follow.
-    fn fails_by_itself(&mut self, tried: Tried, now: Timestamp, share: f64) -> Option<Change> {
+    fn fails_by_itself(&mut self, tried: Tried, now: Timestamp, share: f64) -> Option<StateChange> {
         if !tried.is_probe {
             return None;
         }
@@ -234,7 +234,13 @@ impl LaneState {
         self.block(tried, state, now, pause)
     }
 
-    fn fail(&mut self, tried: Tried, asked: Option<Duration>, now: Timestamp, share: f64) -> Option<Change> {
+    fn fail(
+        &mut self,
+        tried: Tried,
+        asked: Option<Duration>,
+        now: Timestamp,
+        share: f64,
+    ) -> Option<StateChange> {
         let pause = probe_wait(self.failed(tried), asked, share);
         let is_certain = tried.is_probe || asked.is_some();
         let state = if is_certain { BackendState::Unreachable } else { self.health.state };
@@ -248,7 +254,7 @@ impl LaneState {
         state: BackendState,
         now: Timestamp,
         pause: Duration,
-    ) -> Option<Change> {
+    ) -> Option<StateChange> {
         self.failed = Some(tried.row);
         self.health.failed_probes = self.failed(tried).min(u32::MAX - 1);
         let then = now.saturating_add(pause);
@@ -259,13 +265,17 @@ impl LaneState {
         self.change(state, now)
     }
 
-    fn change(&mut self, to: BackendState, now: Timestamp) -> Option<Change> {
+    fn change(&mut self, to: BackendState, now: Timestamp) -> Option<StateChange> {
         let from = std::mem::replace(&mut self.health.state, to);
         if from == to {
             return None;
         }
         let since = self.health.since.replace(now);
-        Some(Change { from, to, lasted: since.map(|since| now.duration_since(since)).unwrap_or_default() })
+        Some(StateChange {
+            from,
+            to,
+            lasted: since.map(|since| now.duration_since(since)).unwrap_or_default(),
+        })
     }
 
     /// Notes the words of an answer.

@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::domain::forwarding::Destination;
 use crate::domain::lane::Lane;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{Choice, Claim, Store};
+use crate::store::{Claim, ClaimOrder, Store};
 use crate::telemetry::metrics::Metrics;
 
 /// Wait while the store itself is in trouble.
@@ -47,7 +47,7 @@ pub struct Forwarder {
 }
 
 /// A [`Forwarder`] at work.
-struct Running {
+struct RunningForwarder {
     backend: Arc<Backend>,
     store: Store,
     clock: Arc<dyn Clock>,
@@ -83,11 +83,12 @@ impl Forwarder {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let Self { backend, store, clock, metrics } = self;
         let mut outbox_changed = store.outbox_changed();
-        let mut probes_asked_for = store.hurried();
+        let mut probes_asked_for = store.retry_requests();
         reconcile_marks(&backend, &store, &*clock).await;
         let lanes = Lanes::load(&backend, &store).await;
         let log = BackendLog::new(backend.name());
-        let running = Arc::new(Running { backend, store, clock, metrics, lanes, log, stop: stop.clone() });
+        let running =
+            Arc::new(RunningForwarder { backend, store, clock, metrics, lanes, log, stop: stop.clone() });
         let mut attempts = Attempts::default();
         while !*stop.borrow() {
             outbox_changed.mark_unchanged();
@@ -124,7 +125,7 @@ impl Forwarder {
     }
 }
 
-impl Running {
+impl RunningForwarder {
     /// Sends what is due as far as the lanes let it. Returns whether more could be sent, and when to look again.
     async fn send_due(self: &Arc<Self>, attempts: &mut Attempts) -> (bool, Option<Timestamp>) {
         let now = self.clock.now();
@@ -151,7 +152,7 @@ impl Running {
         (has_room, next)
     }
 
-    async fn claim(&self, lane: Lane, which: (Choice, usize), now: Timestamp) -> Claim {
+    async fn claim(&self, lane: Lane, which: (ClaimOrder, usize), now: Timestamp) -> Claim {
         self.store.claim(self.backend.name(), lane, which, now).await.unwrap_or_else(|error| {
             self.log.store_trouble("the outbox could not be read", &error);
             Claim { rows: Vec::new(), next_due_at: Some(now.saturating_add(STORE_PAUSE)) }
@@ -159,7 +160,7 @@ impl Running {
     }
 
     /// Has the next probes go out at once, where a person wants it.
-    fn probe_now(&self, asked_for: &crate::store::Hurried) {
+    fn probe_now(&self, asked_for: &crate::store::RetryRequests) {
         if self.lanes.is_news(asked_for.get(self.backend.name()).copied().unwrap_or_default()) {
             let now = self.clock.now();
             self.lanes.each(|state| state.probe_now(now));

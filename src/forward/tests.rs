@@ -6,7 +6,7 @@ use crate::clock::ManualClock;
 use crate::domain::policy::Policy;
 use crate::sources;
 use crate::sources::pagerduty::{SOURCE, payload};
-use crate::store::{Delivery, MOST_UNFOLDED, OutboxFilter, OutboxRow, Reader, RowState, Settings};
+use crate::store::{Delivery, MAX_BACKLOG, OutboxFilter, OutboxRow, Reader, RowState, Settings};
 
 #[tokio::test]
 async fn a_panic_is_no_more_than_a_failed_attempt() {
@@ -17,7 +17,7 @@ async fn a_panic_is_no_more_than_a_failed_attempt() {
         policy: Arc::new(Policy::default()),
         destinations: vec![Arc::clone(&backend) as Arc<dyn Destination>],
         sources: sources::ALL,
-        most_unfolded: MOST_UNFOLDED,
+        most_unfolded: MAX_BACKLOG,
         observer: Arc::clone(&metrics) as _,
     };
     let store = Store::open(&path, settings).unwrap();

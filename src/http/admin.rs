@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 use super::dashboard::Dashboard;
-use super::failures::Failures;
+use super::failures::FailureLookup;
 use super::figures::{FigureInputs, Figures};
 use super::metrics::Scrapes;
 use super::outbox::Outbox;
@@ -53,7 +53,7 @@ pub struct Admin {
 #[derive(Clone)]
 pub(super) struct AdminParts {
     readiness: Arc<Readiness>,
-    failures: Arc<Failures>,
+    failures: Arc<FailureLookup>,
     pub(super) figures: Arc<Figures>,
     scrapes: Arc<Scrapes>,
     outbox: Arc<Outbox>,
@@ -79,7 +79,7 @@ impl From<Admin> for AdminParts {
                 clock: Arc::clone(&clock),
                 stop: admin.stop,
             }),
-            failures: Arc::new(Failures {
+            failures: Arc::new(FailureLookup {
                 reads: reads.clone(),
                 clock: Arc::clone(&clock),
                 timezone: timezone.clone(),
@@ -129,7 +129,7 @@ macro_rules! part {
 
 part! {
     readiness: Readiness,
-    failures: Failures,
+    failures: FailureLookup,
     figures: Figures,
     scrapes: Scrapes,
     outbox: Outbox,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::domain::figures::{Basis, By, Env, Interval, Question, Report, report, reports};
+use crate::domain::figures::{Dataset, Env, Grouping, Interval, Question, Report, report, reports};
 use crate::domain::timestamp::Timestamp;
 
 /// Period that can be chosen.
@@ -60,12 +60,12 @@ pub(super) struct Board {
 }
 
 impl Boards {
-    /// The figures as of now. `basis` goes back at least [`TREND_SPAN`].
-    pub(super) fn new(basis: &Basis, now: Timestamp, env: &str, timezone: &TimeZone) -> Self {
+    /// The figures as of now. `dataset` goes back at least [`TREND_SPAN`].
+    pub(super) fn new(dataset: &Dataset, now: Timestamp, env: &str, timezone: &TimeZone) -> Self {
         let question = Question {
             since: now.saturating_sub(TREND_SPAN),
             until: now,
-            by: By::None,
+            by: Grouping::None,
             env: Env::One(env.to_owned()),
             interval: Some(Interval::Week),
             timezone: timezone.clone(),
@@ -73,13 +73,14 @@ impl Boards {
         let by_period = Period::ALL.map(|period| {
             let since = now.saturating_sub(Duration::from_hours(24 * period.days()));
             let question = Question { since, interval: None, ..question.clone() };
-            let [all, by_service, by_team] = reports(&question, [By::None, By::Service, By::Team], basis);
+            let [all, by_service, by_team] =
+                reports(&question, [Grouping::None, Grouping::Service, Grouping::Team], dataset);
             Board { all, by_service, by_team }
         });
         // The first week is only a part of one: its bar would be compared with those of whole weeks.
         let since = question.starts().get(1).copied().unwrap_or(question.since);
         let question = Question { since, ..question };
-        Self { by_period, trend: report(&question, basis), weeks: question.starts() }
+        Self { by_period, trend: report(&question, dataset), weeks: question.starts() }
     }
 
     /// Board of a period.

@@ -8,11 +8,11 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::explain::Why;
-use crate::domain::failure::{Failure, Flag, State};
+use crate::domain::failure::{Failure, FailureState, Flag};
 use crate::domain::id::FailureId;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{Attempt, Forwarded, ListedFailure, Page, Received, Story};
+use crate::store::{AttemptRecord, Forwarded, ListedFailure, Page, ReceivedEvent, Story};
 
 /// A failure, and the progress of its forwarding.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct FailureJson<'a> {
     number: Option<i64>,
     title: Option<Cow<'a, str>>,
     url: Option<Cow<'a, str>>,
-    state: State,
+    state: FailureState,
     reason: Option<Cow<'a, str>>,
     started_at: Timestamp,
     finished_at: Option<Timestamp>,
@@ -57,11 +57,11 @@ pub struct FailurePageJson<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StoryJson<'a> {
     failure: Option<FailureJson<'a>>,
-    events: Cow<'a, [Received]>,
+    events: Cow<'a, [ReceivedEvent]>,
     why: Cow<'a, [Why]>,
-    attempts: Cow<'a, [Attempt]>,
+    attempts: Cow<'a, [AttemptRecord]>,
     #[serde(default)]
-    not_told: Cow<'a, [String]>,
+    not_forwarded: Cow<'a, [String]>,
 }
 
 impl<'a> From<&'a ListedFailure> for FailureJson<'a> {
@@ -178,13 +178,13 @@ impl From<FailurePageJson<'_>> for Page {
 }
 
 impl<'a> From<&'a Story> for StoryJson<'a> {
-    fn from(Story { failure, events, why, attempts, not_told }: &'a Story) -> Self {
+    fn from(Story { failure, events, why, attempts, not_forwarded }: &'a Story) -> Self {
         Self {
             failure: failure.as_ref().map(FailureJson::from),
             events: Cow::Borrowed(events),
             why: Cow::Borrowed(why),
             attempts: Cow::Borrowed(attempts),
-            not_told: Cow::Borrowed(not_told),
+            not_forwarded: Cow::Borrowed(not_forwarded),
         }
     }
 }
@@ -196,7 +196,7 @@ impl From<StoryJson<'_>> for Story {
             events: json.events.into_owned(),
             why: json.why.into_owned(),
             attempts: json.attempts.into_owned(),
-            not_told: json.not_told.into_owned(),
+            not_forwarded: json.not_forwarded.into_owned(),
         }
     }
 }

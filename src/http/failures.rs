@@ -13,12 +13,12 @@ use super::failure_json::{FailurePageJson, StoryJson};
 use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_moment};
 use super::reads::StoreReads;
 use crate::clock::Clock;
-use crate::domain::failure::State as FailureState;
+use crate::domain::failure::FailureState;
 use crate::domain::forwarding::Recipient;
 use crate::domain::name::{name, named};
 use crate::domain::policy::Policy;
 use crate::sources;
-use crate::store::{Filter, FoundKind, Story, Today};
+use crate::store::{FailureFilter, FoundKind, Story, StoryContext};
 
 /// Answer to an id that names no failure.
 pub(super) const UNKNOWN_FAILURE: &str = "No failure with this id is known.";
@@ -26,7 +26,7 @@ pub(super) const UNKNOWN_FAILURE: &str = "No failure with this id is known.";
 const MOST_NAMED: u32 = 10;
 
 /// Parts that failures are looked up with.
-pub(super) struct Failures {
+pub(super) struct FailureLookup {
     /// To list failures, and to tell their stories.
     pub(super) reads: StoreReads,
     /// The time.
@@ -64,11 +64,11 @@ impl FromQuery for FailuresQuery {
 
 /// `GET /api/v1/failures`.
 pub(super) async fn list(
-    State(failures): State<Arc<Failures>>,
+    State(failures): State<Arc<FailureLookup>>,
     TypedQuery(query): TypedQuery<FailuresQuery>,
 ) -> Result<Response, ApiError> {
     let since = query.since.as_deref().and_then(name);
-    let filter = Filter {
+    let filter = FailureFilter {
         state: query.state,
         service: named(query.service),
         since: parse_moment("since", since, failures.clock.now(), &failures.timezone)?,
@@ -81,14 +81,14 @@ pub(super) async fn list(
 
 /// `GET /api/v1/failures/{id}`: as `explain`.
 pub(super) async fn one(
-    State(failures): State<Arc<Failures>>,
+    State(failures): State<Arc<FailureLookup>>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
     let Ok(Path(id)) = id else { return Err(ApiError::not_found(UNKNOWN_FAILURE)) };
     match failures.story(id).await? {
-        Told::Story(story) => Ok(Json(StoryJson::from(&*story)).into_response()),
-        Told::Unknown => Err(ApiError::not_found(UNKNOWN_FAILURE)),
-        Told::Several(ids) => {
+        StoryLookup::Story(story) => Ok(Json(StoryJson::from(&*story)).into_response()),
+        StoryLookup::Unknown => Err(ApiError::not_found(UNKNOWN_FAILURE)),
+        StoryLookup::Several(ids) => {
             let ids = ids.join(", ");
             Err(ApiError::not_found(format_args!("Several failures have an id like this: {ids}.")))
         }
@@ -96,7 +96,7 @@ pub(super) async fn one(
 }
 
 /// Story of the failure that an id, or a part of one, names.
-pub(super) enum Told {
+pub(super) enum StoryLookup {
     /// One failure.
     Story(Box<Story>),
     /// None.
@@ -105,26 +105,26 @@ pub(super) enum Told {
     Several(Vec<String>),
 }
 
-impl Failures {
+impl FailureLookup {
     /// The story of a failure, by its id, its incident's, or a unique beginning of these, in any case, as `explain`
     /// takes it.
-    pub(super) async fn story(&self, id: String) -> Result<Told, ApiError> {
+    pub(super) async fn story(&self, id: String) -> Result<StoryLookup, ApiError> {
         let (policy, recipients) = (Arc::clone(&self.policy), Arc::clone(&self.recipients));
         let now = self.clock.now();
         let read = self.reads.read(move |reader| {
-            let today = Today { policy: &policy, recipients: &recipients, now, sources: sources::ALL };
+            let today = StoryContext { policy: &policy, recipients: &recipients, now, sources: sources::ALL };
             // The whole id is found without looking at all others.
             if let Some(story) = reader.story(&id, today)? {
-                return Ok(Told::Story(Box::new(story)));
+                return Ok(StoryLookup::Story(Box::new(story)));
             }
             let mut found = reader.find(&id, sources::ALL, MOST_NAMED)?;
             found.retain(|found| found.kind == FoundKind::Failure);
             let story = match found.as_slice() {
                 [only] => reader.story(&only.id, today)?,
                 [] => None,
-                _ => return Ok(Told::Several(found.into_iter().map(|found| found.id).collect())),
+                _ => return Ok(StoryLookup::Several(found.into_iter().map(|found| found.id).collect())),
             };
-            Ok(story.map_or(Told::Unknown, |story| Told::Story(Box::new(story))))
+            Ok(story.map_or(StoryLookup::Unknown, |story| StoryLookup::Story(Box::new(story))))
         });
         read.await
     }

@@ -9,11 +9,11 @@ use jiff::tz::TimeZone;
 
 use super::api_error::ApiError;
 use super::boards::{Boards, TREND_SPAN};
-use super::kept::{Computed, Kept, Turns};
+use super::cached_figures::{CachedFigures, ComputeLock, Computed};
 use super::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use super::reads::ReadLog;
 use crate::clock::Clock;
-use crate::domain::figures::{Asked, Basis, By, Interval, Report};
+use crate::domain::figures::{Dataset, Grouping, Interval, Report, ReportOptions};
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
@@ -28,9 +28,9 @@ const SCRAPE_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Figures {
     inputs: FigureInputs,
     clock: Arc<dyn Clock>,
-    gauges: Kept<String>,
-    boards: Kept<Boards>,
-    turns: Turns,
+    gauges: CachedFigures<String>,
+    boards: CachedFigures<Boards>,
+    compute_lock: ComputeLock,
     late: LogLimit,
 }
 
@@ -46,33 +46,34 @@ pub(super) struct FigureInputs {
 }
 
 impl FigureInputs {
-    fn gauges(&self, basis: &Basis, now: Timestamp) -> Computed<String> {
+    fn gauges(&self, dataset: &Dataset, now: Timestamp) -> Computed<String> {
         #[expect(clippy::expect_used, reason = "writing to a String does not fail")]
-        let answer = dora::text(basis, now, (&self.policy.default_env, self.policy.link_window))
+        let answer = dora::text(dataset, now, (&self.policy.default_env, self.policy.link_window))
             .expect("a String takes all text");
-        Computed { at: now, rows: basis.len(), answer }
+        Computed { at: now, rows: dataset.len(), answer }
     }
 
-    fn boards(&self, basis: &Basis, now: Timestamp) -> Computed<Boards> {
-        let answer = Boards::new(basis, now, &self.policy.default_env, &self.timezone);
-        Computed { at: now, rows: basis.len(), answer }
+    fn boards(&self, dataset: &Dataset, now: Timestamp) -> Computed<Boards> {
+        let answer = Boards::new(dataset, now, &self.policy.default_env, &self.timezone);
+        Computed { at: now, rows: dataset.len(), answer }
     }
 }
 
 impl Figures {
     /// Figures of these inputs. Reads that fail go to `log`.
     pub(super) fn new(inputs: FigureInputs, clock: Arc<dyn Clock>, log: ReadLog) -> Self {
-        let turns = Turns::new(log);
-        let (gauges, boards) = (Kept::new(true, turns.clone()), Kept::new(false, turns.clone()));
-        Self { inputs, clock, gauges, boards, turns, late: LogLimit::default() }
+        let compute_lock = ComputeLock::new(log);
+        let (gauges, boards) =
+            (CachedFigures::new(true, compute_lock.clone()), CachedFigures::new(false, compute_lock.clone()));
+        Self { inputs, clock, gauges, boards, compute_lock, late: LogLimit::default() }
     }
 
     /// The figures for Prometheus, where they are there in time.
     pub(super) async fn gauges(&self, now: Timestamp) -> Option<Arc<Computed<String>>> {
         let inputs = self.inputs.clone();
         let compute = move || {
-            let basis = inputs.reader.basis(now.saturating_sub(dora::LONGEST_WINDOW), now)?;
-            Ok(inputs.gauges(&basis, now))
+            let dataset = inputs.reader.dataset(now.saturating_sub(dora::LONGEST_WINDOW), now)?;
+            Ok(inputs.gauges(&dataset, now))
         };
         let gauges = self.gauges.within(SCRAPE_PATIENCE, now, compute).await;
         if gauges.is_none()
@@ -92,8 +93,8 @@ impl Figures {
     pub(super) async fn boards(&self, now: Timestamp) -> Result<Arc<Computed<Boards>>, ApiError> {
         let inputs = self.inputs.clone();
         let compute = move || {
-            let basis = inputs.reader.basis(now.saturating_sub(TREND_SPAN), now)?;
-            Ok(inputs.boards(&basis, now))
+            let dataset = inputs.reader.dataset(now.saturating_sub(TREND_SPAN), now)?;
+            Ok(inputs.boards(&dataset, now))
         };
         self.boards.get(now, compute).await
     }
@@ -104,20 +105,20 @@ pub(super) async fn prepare(figures: Arc<Figures>) {
     let ahead = Arc::clone(&figures);
     let compute = move || {
         let (now, inputs) = (ahead.clock.now(), &ahead.inputs);
-        let basis = inputs.reader.basis(now.saturating_sub(TREND_SPAN.max(dora::LONGEST_WINDOW)), now)?;
-        ahead.gauges.keep_ahead(inputs.gauges(&basis, now));
-        ahead.boards.keep_ahead(inputs.boards(&basis, now));
+        let dataset = inputs.reader.dataset(now.saturating_sub(TREND_SPAN.max(dora::LONGEST_WINDOW)), now)?;
+        ahead.gauges.keep_ahead(inputs.gauges(&dataset, now));
+        ahead.boards.keep_ahead(inputs.boards(&dataset, now));
         Ok(())
     };
     // A failure has been logged, and whoever asks is told.
-    let _ = figures.turns.take(compute).await;
+    let _ = figures.compute_lock.take(compute).await;
 }
 
 /// The options of `report`, by the same names.
 pub(super) struct ReportQuery {
     since: Option<String>,
     until: Option<String>,
-    by: Option<By>,
+    by: Option<Grouping>,
     env: Option<String>,
     interval: Option<Interval>,
 }
@@ -129,7 +130,7 @@ impl FromQuery for ReportQuery {
         Ok(Self {
             since: parameters.text("since"),
             until: parameters.text("until"),
-            by: parameters.word("by", &By::ALL, By::as_str)?,
+            by: parameters.word("by", &Grouping::ALL, Grouping::as_str)?,
             env: parameters.text("env"),
             interval: parameters.word("interval", &Interval::ALL, Interval::as_str)?,
         })
@@ -141,7 +142,7 @@ pub(super) async fn report(
     State(figures): State<Arc<Figures>>,
     TypedQuery(query): TypedQuery<ReportQuery>,
 ) -> Result<Json<Report>, ApiError> {
-    let asked = Asked {
+    let asked = ReportOptions {
         since: query.since.as_deref(),
         until: query.until.as_deref(),
         by: query.by,
@@ -151,5 +152,5 @@ pub(super) async fn report(
     let FigureInputs { reader, policy, timezone } = figures.inputs.clone();
     let question = asked.question(figures.clock.now(), &timezone, &policy.default_env, "");
     let question = question.map_err(ApiError::bad_query)?;
-    figures.turns.take(move || reader.report(&question)).await.map(Json)
+    figures.compute_lock.take(move || reader.report(&question)).await.map(Json)
 }

@@ -6,6 +6,7 @@ mod api_error;
 mod boards;
 mod body;
 mod budget;
+mod cached_figures;
 mod connection;
 mod dashboard;
 mod events_api;
@@ -13,7 +14,6 @@ mod failure_json;
 mod failures;
 mod figures;
 mod hosts;
-mod kept;
 mod metrics;
 mod openapi;
 mod origin;
@@ -52,10 +52,10 @@ pub use requests::Requests;
 pub use server::{Limits, serve};
 pub use source_requests::SourceRequests;
 pub use token::Token;
-pub use webhook::Intake;
+pub use webhook::WebhookIntake;
 
 /// Routes for the sources of webhooks and the pipelines.
-pub fn public(intakes: Vec<Intake>, events_api: EventsApi, requests: Arc<Requests>) -> Router {
+pub fn public(intakes: Vec<WebhookIntake>, events_api: EventsApi, requests: Arc<Requests>) -> Router {
     let mut router = Router::new();
     for intake in intakes.into_iter().map(Arc::new) {
         let path = &intake.source.webhooks.path;
@@ -69,7 +69,7 @@ pub fn public(intakes: Vec<Intake>, events_api: EventsApi, requests: Arc<Request
     for slash in ["", "/"] {
         let path = |kind: &str| format!("/api/v2/dora/{kind}{slash}");
         router = router
-            .route(&path("deployment"), post(events_api::deploy).with_state(Arc::clone(&state)))
+            .route(&path("deployment"), post(events_api::record_deployment).with_state(Arc::clone(&state)))
             .route(&path("failure"), post(events_api::submit).with_state(Arc::clone(&state)))
             .route(&path("incident"), post(events_api::submit).with_state(Arc::clone(&state)))
             .route(&path("failure/{id}"), delete(events_api::withdraw).with_state(Arc::clone(&state)));

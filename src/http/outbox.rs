@@ -14,7 +14,9 @@ use super::reads::StoreReads;
 use crate::clock::Clock;
 use crate::domain::forwarding::Recipient;
 use crate::domain::name::named;
-use crate::store::{After, Obeyed, Order, OutboxFilter, OutboxPage, RowState, Store, StoreError, Total};
+use crate::store::{
+    After, CommandOutcome, OutboxFilter, OutboxPage, RowCommand, RowState, Store, StoreError, Total,
+};
 
 /// Parts that rows of the outbox are listed and changed with.
 pub(super) struct Outbox {
@@ -65,7 +67,7 @@ pub(super) async fn retry(
     State(outbox): State<Arc<Outbox>>,
     row: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    outbox.obey(row, Order::Retry).await
+    outbox.apply(row, RowCommand::Retry).await
 }
 
 /// `POST /api/v1/outbox/{id}/discard`.
@@ -73,16 +75,16 @@ pub(super) async fn discard(
     State(outbox): State<Arc<Outbox>>,
     row: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    outbox.obey(row, Order::Discard).await
+    outbox.apply(row, RowCommand::Discard).await
 }
 
 /// Backend whose dead rows an order is for.
-pub(super) struct Whose {
+pub(super) struct BackendQuery {
     /// Left out: those of all backends.
     backend: Option<String>,
 }
 
-impl FromQuery for Whose {
+impl FromQuery for BackendQuery {
     const NAMES: &'static [&'static str] = &["backend"];
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
@@ -93,58 +95,68 @@ impl FromQuery for Whose {
 /// `POST /api/v1/outbox/retry`.
 pub(super) async fn retry_all(
     State(outbox): State<Arc<Outbox>>,
-    TypedQuery(Whose { backend }): TypedQuery<Whose>,
+    TypedQuery(BackendQuery { backend }): TypedQuery<BackendQuery>,
 ) -> Result<Json<Total>, ApiError> {
-    outbox.obey_all(backend, Order::Retry).await
+    outbox.apply_all(backend, RowCommand::Retry).await
 }
 
 /// `POST /api/v1/outbox/discard`.
 pub(super) async fn discard_all(
     State(outbox): State<Arc<Outbox>>,
-    TypedQuery(Whose { backend }): TypedQuery<Whose>,
+    TypedQuery(BackendQuery { backend }): TypedQuery<BackendQuery>,
 ) -> Result<Json<Total>, ApiError> {
-    outbox.obey_all(backend, Order::Discard).await
+    outbox.apply_all(backend, RowCommand::Discard).await
 }
 
 impl Outbox {
     /// Does with one row what a person wants.
-    pub(super) async fn obey(
+    pub(super) async fn apply(
         &self,
         row: Result<Path<i64>, PathRejection>,
-        order: Order,
+        command: RowCommand,
     ) -> Result<Json<Value>, ApiError> {
         // Where it is no number there is no such row either.
-        let Ok(Path(row)) = row else { return Err(ApiError::not_found(Obeyed::NotFound.says(order))) };
-        let obeyed = in_time(self.store.order(row, order, self.clock.now())).await.map_err(|error| {
-            tracing::warn!(%error, row, "a row of the outbox could not be changed");
-            ApiError::store_unavailable()
-        })?;
-        let said = obeyed.says(order);
+        let Ok(Path(row)) = row else {
+            return Err(ApiError::not_found(CommandOutcome::NotFound.message(command)));
+        };
+        let obeyed =
+            in_time(self.store.apply_command(row, command, self.clock.now())).await.map_err(|error| {
+                tracing::warn!(%error, row, "a row of the outbox could not be changed");
+                ApiError::store_unavailable()
+            })?;
+        let said = obeyed.message(command);
         match obeyed {
-            Obeyed::Done => Ok(Json(json!({ "status": "done", "detail": said }))),
-            Obeyed::NotFound => Err(ApiError::not_found(said)),
-            Obeyed::Settled(_) | Obeyed::Outdated | Obeyed::UnderWay => Err(ApiError::conflict(said)),
+            CommandOutcome::Done => Ok(Json(json!({ "status": "done", "detail": said }))),
+            CommandOutcome::NotFound => Err(ApiError::not_found(said)),
+            CommandOutcome::Settled(_) | CommandOutcome::Outdated | CommandOutcome::UnderWay => {
+                Err(ApiError::conflict(said))
+            }
         }
     }
 
     /// Does with all dead rows what a person wants.
-    async fn obey_all(&self, backend: Option<String>, order: Order) -> Result<Json<Total>, ApiError> {
+    async fn apply_all(&self, backend: Option<String>, command: RowCommand) -> Result<Json<Total>, ApiError> {
         self.refuse_unknown(backend.clone()).await?;
-        self.some_at_a_time(backend, order).await.map(Json).map_err(|error| {
+        self.some_at_a_time(backend, command).await.map(Json).map_err(|error| {
             tracing::warn!(%error, "rows of the outbox could not be changed");
             ApiError::store_unavailable()
         })
     }
 
     /// Each part in time, however many there are.
-    async fn some_at_a_time(&self, backend: Option<String>, order: Order) -> Result<Total, StoreError> {
+    async fn some_at_a_time(
+        &self,
+        backend: Option<String>,
+        command: RowCommand,
+    ) -> Result<Total, StoreError> {
         let (mut total, mut after, now) = (Total::default(), Some(After::default()), self.clock.now());
         // Before dead rows join those that wait.
-        if order == Order::Retry {
-            total += in_time(self.store.hurry(backend.clone(), now)).await?;
+        if command == RowCommand::Retry {
+            total += in_time(self.store.request_retry(backend.clone(), now)).await?;
         }
         while let Some(last) = after {
-            let (part, next) = in_time(self.store.order_some(backend.clone(), order, last, now)).await?;
+            let (part, next) =
+                in_time(self.store.apply_command_to_some(backend.clone(), command, last, now)).await?;
             total += part;
             after = next;
         }

@@ -23,11 +23,11 @@ const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct Progress {
     /// Time that a request's head may take, and that a connection without trust may idle.
     head: Duration,
-    state: Mutex<State>,
+    state: Mutex<ConnectionState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ConnectionState {
     stage: Stage,
     since: Instant,
     /// Time at which the connection was accepted, or sent its last answer.
@@ -58,7 +58,7 @@ enum Stage {
 /// that has been without an answer for the longest. The progress of its request does not matter: a hostile peer
 /// could otherwise outlast a newcomer by one more byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Rank {
+pub(super) struct EvictionRank {
     is_trusted: bool,
     waiting_since: Instant,
 }
@@ -66,7 +66,7 @@ pub(super) struct Rank {
 impl Progress {
     pub(super) fn new(head: Duration) -> Arc<Self> {
         let now = Instant::now();
-        let state = State {
+        let state = ConnectionState {
             stage: Stage::Idle,
             since: now,
             waiting_since: now,
@@ -77,7 +77,7 @@ impl Progress {
     }
 
     /// A panic elsewhere leaves plain values behind, which are whole at every moment.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -95,12 +95,12 @@ impl Progress {
     }
 
     /// The place in the order of giving way. `None`: the connection does not give way, for its request is being answered.
-    pub(super) fn rank(&self) -> Option<Rank> {
+    pub(super) fn rank(&self) -> Option<EvictionRank> {
         let state = self.lock();
         match state.stage {
             Stage::Answer | Stage::GaveWay => None,
             Stage::Idle | Stage::Head | Stage::Body | Stage::Closing => {
-                Some(Rank { is_trusted: state.is_trusted, waiting_since: state.waiting_since })
+                Some(EvictionRank { is_trusted: state.is_trusted, waiting_since: state.waiting_since })
             }
         }
     }

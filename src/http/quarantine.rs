@@ -58,13 +58,13 @@ impl Quarantine {
         id: Result<Path<i64>, PathRejection>,
     ) -> Result<Json<Value>, ApiError> {
         // No row has an id that is no number.
-        let Ok(Path(id)) = id else { return Err(ApiError::not_found(Retried::NotFound.says())) };
+        let Ok(Path(id)) = id else { return Err(ApiError::not_found(Retried::NotFound.message())) };
         let retried = in_time(self.store.retry_quarantined(id)).await;
         let retried = retried.map_err(|error| {
             tracing::warn!(%error, id, "a body in quarantine could not be read again");
             ApiError::store_unavailable()
         })?;
-        let said = retried.says();
+        let said = retried.message();
         match retried {
             Retried::Recorded(recorded) => Ok(Json(json!({ "status": recorded.as_str(), "detail": said }))),
             Retried::NotFound => Err(ApiError::not_found(said)),

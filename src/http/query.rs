@@ -7,8 +7,8 @@ use axum::http::request::Parts;
 use jiff::tz::TimeZone;
 
 use super::api_error::ApiError;
-use crate::domain::moment;
 use crate::domain::timestamp::Timestamp;
+use crate::domain::user_time;
 
 /// Default and highest number of rows in a listing.
 const DEFAULT_LIMIT: usize = 100;
@@ -180,14 +180,14 @@ pub(super) fn parse_moment(
     now: Timestamp,
     timezone: &TimeZone,
 ) -> Result<Option<Timestamp>, QueryError> {
-    let moment = text.map(|text| moment::parse(text, now, timezone));
-    moment.transpose().map_err(|error| QueryError::invalid(name, error))
+    let user_time = text.map(|text| user_time::parse(text, now, timezone));
+    user_time.transpose().map_err(|error| QueryError::invalid(name, error))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::figures::By;
+    use crate::domain::figures::Grouping;
 
     fn parameters(query: &str, names: &'static [&'static str]) -> Result<Parameters, QueryError> {
         let uri = format!("http://localhost/?{query}").parse().unwrap();
@@ -200,7 +200,7 @@ mod tests {
         const NAMES: &[&str] = &["by", "limit", "cursor"];
         let told = |query: &str| {
             let parameters = parameters(query, NAMES)?;
-            parameters.word("by", &By::ALL, By::as_str)?;
+            parameters.word("by", &Grouping::ALL, Grouping::as_str)?;
             parameters.limit()?;
             parameters.row("cursor").map(drop)
         };

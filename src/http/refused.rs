@@ -1,6 +1,6 @@
 //! Words about webhooks that are not kept, in answers and metrics.
 
-use crate::sources::Reason;
+use crate::sources::RefusalReason;
 
 /// Status of a webhook whose body did not come to its end.
 pub(super) const INCOMPLETE: &str = "incomplete";
@@ -9,13 +9,14 @@ pub(super) const INCOMPLETE: &str = "incomplete";
 pub(super) const UNAVAILABLE: &str = "unavailable";
 
 /// The `error` of the answer to a refused webhook.
-pub(super) const fn error(reason: Reason) -> &'static str {
+pub(super) const fn error(reason: RefusalReason) -> &'static str {
     match reason {
-        Reason::NoSignature | Reason::MalformedSignature | Reason::WrongSignature | Reason::Legacy => {
-            "unverified"
-        }
-        Reason::UnverifiedRetry | Reason::TooLarge | Reason::Encoding => reason.status(),
-        Reason::NoSuchPath => "not_found",
+        RefusalReason::NoSignature
+        | RefusalReason::MalformedSignature
+        | RefusalReason::WrongSignature
+        | RefusalReason::Legacy => "unverified",
+        RefusalReason::UnverifiedRetry | RefusalReason::TooLarge | RefusalReason::Encoding => reason.status(),
+        RefusalReason::NoSuchPath => "not_found",
     }
 }
 
@@ -35,7 +36,7 @@ mod tests {
             Recorded::Ignored,
             Recorded::Quarantined,
         ];
-        let reasons = Reason::ALL.into_iter().map(Reason::status);
+        let reasons = RefusalReason::ALL.into_iter().map(RefusalReason::status);
         let answered =
             recorded.into_iter().map(Recorded::as_str).chain(reasons).chain([INCOMPLETE, UNAVAILABLE]);
         let known: std::collections::BTreeSet<_> = STATUSES.into_iter().collect();

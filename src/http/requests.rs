@@ -10,14 +10,14 @@ use percent_encoding::percent_decode_str;
 use super::answer::not_found;
 use super::api_error::ApiError;
 use super::connection::Peer;
-use super::source_requests::{LastWebhooks, Refusal, SourceRequests};
+use super::source_requests::{LastRefusal, LastWebhooks, SourceRequests};
 use crate::clock::Clock;
 use crate::domain::address::without_credentials;
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
-use crate::sources::{Reason, Webhooks};
-use crate::telemetry::intake::{EventKind, EventStatus};
+use crate::sources::{RefusalReason, Webhooks};
+use crate::telemetry::intake::{SubmissionKind, SubmissionStatus};
 use crate::telemetry::metrics::Metrics;
 
 /// Number of characters that are shown of a path without a route.
@@ -33,7 +33,7 @@ pub struct Requests {
     /// One for each source of webhooks.
     sources: Vec<Arc<SourceRequests>>,
     last: Mutex<LastRequests>,
-    lines: Lines,
+    lines: RequestLogLimits,
 }
 
 /// The last request of each sort.
@@ -44,14 +44,14 @@ pub(super) struct LastRequests {
     /// Time at which the event API last answered 200 or 202, since the start.
     pub(super) event_accepted_at: Option<Timestamp>,
     /// The last request to the event API without a key that is known, since the start.
-    pub(super) event_forbidden: Option<Refusal>,
+    pub(super) event_forbidden: Option<LastRefusal>,
     /// The last request to the event API while it was off.
-    pub(super) event_off: Option<Refusal>,
+    pub(super) event_off: Option<LastRefusal>,
 }
 
 /// One limit for each kind of line.
 #[derive(Default)]
-struct Lines {
+struct RequestLogLimits {
     nobodys: LogLimit,
     forbidden: LogLimit,
     off: LogLimit,
@@ -60,7 +60,7 @@ struct Lines {
 impl Requests {
     /// Begins with no request.
     pub fn new(metrics: Arc<Metrics>, clock: Arc<dyn Clock>, sources: Vec<Arc<SourceRequests>>) -> Arc<Self> {
-        let (last, lines) = (Mutex::default(), Lines::default());
+        let (last, lines) = (Mutex::default(), RequestLogLimits::default());
         Arc::new(Self { metrics, clock, sources, last, lines })
     }
 
@@ -81,11 +81,11 @@ impl Requests {
     }
 
     /// A request to the event API was answered.
-    pub(super) fn event(&self, kind: EventKind, status: EventStatus, peer: Option<Peer>) {
+    pub(super) fn event(&self, kind: SubmissionKind, status: SubmissionStatus, peer: Option<Peer>) {
         self.metrics.intake.event(kind, status);
         match status {
-            EventStatus::Accepted => self.lock().event_accepted_at = Some(self.clock.now()),
-            EventStatus::Forbidden => {
+            SubmissionStatus::Accepted => self.lock().event_accepted_at = Some(self.clock.now()),
+            SubmissionStatus::Forbidden => {
                 let refusal = self.refusal(peer);
                 if let Some(held_back) = self.lines.forbidden.pass(std::time::Instant::now()) {
                     let peer = &refusal.peer;
@@ -99,7 +99,7 @@ impl Requests {
                 }
                 self.lock().event_forbidden = Some(refusal);
             }
-            EventStatus::Off => {
+            SubmissionStatus::Off => {
                 let refusal = self.refusal(peer);
                 if let Some(held_back) = self.lines.off.pass(std::time::Instant::now()) {
                     let peer = &refusal.peer;
@@ -112,15 +112,15 @@ impl Requests {
                 }
                 self.lock().event_off = Some(refusal);
             }
-            EventStatus::Invalid
-            | EventStatus::TooLarge
-            | EventStatus::Incomplete
-            | EventStatus::Unavailable => {}
+            SubmissionStatus::Invalid
+            | SubmissionStatus::TooLarge
+            | SubmissionStatus::Incomplete
+            | SubmissionStatus::Unavailable => {}
         }
     }
 
-    fn refusal(&self, peer: Option<Peer>) -> Refusal {
-        Refusal::new(self.clock.now(), peer)
+    fn refusal(&self, peer: Option<Peer>) -> LastRefusal {
+        LastRefusal::new(self.clock.now(), peer)
     }
 
     /// A POST request came to a path where there is nothing.
@@ -130,7 +130,7 @@ impl Requests {
         if let Some(source) = self.sources.iter().find(|source| (source.webhooks.recognizes)(headers)) {
             return source.lost(&path, peer);
         }
-        let (refusal, status) = (self.refusal(peer), Reason::NoSuchPath.status());
+        let (refusal, status) = (self.refusal(peer), RefusalReason::NoSuchPath.status());
         self.metrics.intake.webhook(None, status);
         self.metrics.intake.refused_at(None, refusal.at);
         if let Some(held_back) = self.lines.nobodys.pass(std::time::Instant::now()) {

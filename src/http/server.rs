@@ -49,7 +49,7 @@ impl Limits {
 
 /// Serves until `stop` is set, then lets the requests in hand finish.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
-    let (mut open, mut failing) = (Open::default(), Failing::default());
+    let (mut open, mut failing) = (OpenConnections::default(), Failing::default());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -84,13 +84,13 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut st
 
 /// The connections that are open.
 #[derive(Default)]
-struct Open {
+struct OpenConnections {
     tasks: JoinSet<()>,
     /// By task: those that did not give way.
     connections: HashMap<Id, (Arc<Progress>, AbortHandle)>,
 }
 
-impl Open {
+impl OpenConnections {
     fn serve(
         &mut self,
         stream: TcpStream,

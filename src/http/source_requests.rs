@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
-use crate::sources::{Reason, Webhooks, Words};
+use crate::sources::{RefusalReason, Webhooks, Words};
 use crate::store::StoreError;
 use crate::telemetry::metrics::Metrics;
 
@@ -23,7 +23,7 @@ pub struct SourceRequests {
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
     last: Mutex<LastWebhooks>,
-    lines: Lines,
+    lines: WebhookLogLimits,
 }
 
 /// The last webhooks of a source, of each sort.
@@ -45,17 +45,17 @@ pub(super) struct LastWebhooks {
 #[derive(Debug, Clone)]
 pub(super) struct RefusedWebhook {
     pub(super) words: Words,
-    pub(super) refusal: Refusal,
+    pub(super) refusal: LastRefusal,
 }
 
 /// Refusal of a request: its time and its sender.
 #[derive(Debug, Clone)]
-pub(super) struct Refusal {
+pub(super) struct LastRefusal {
     pub(super) at: Timestamp,
     pub(super) peer: String,
 }
 
-impl Refusal {
+impl LastRefusal {
     pub(super) fn new(at: Timestamp, peer: Option<Peer>) -> Self {
         // The server names the peer of every request.
         let peer = peer.map_or_else(|| "unknown".to_owned(), |Peer(peer)| peer.to_string());
@@ -65,8 +65,8 @@ impl Refusal {
 
 /// One limit for each kind of line.
 #[derive(Default)]
-struct Lines {
-    refused: [LogLimit; Reason::ALL.len()],
+struct WebhookLogLimits {
+    refused: [LogLimit; RefusalReason::ALL.len()],
     cut_off: LogLimit,
     without_room: LogLimit,
     not_kept: LogLimit,
@@ -91,7 +91,13 @@ impl SourceRequests {
             refused: None,
             last_was_refused: false,
         };
-        Arc::new(Self { webhooks, metrics, clock, last: Mutex::new(last), lines: Lines::default() })
+        Arc::new(Self {
+            webhooks,
+            metrics,
+            clock,
+            last: Mutex::new(last),
+            lines: WebhookLogLimits::default(),
+        })
     }
 
     /// The last of each sort.
@@ -160,7 +166,7 @@ impl SourceRequests {
     }
 
     /// A webhook was refused.
-    pub(super) fn refused(&self, reason: Reason, peer: Option<Peer>) {
+    pub(super) fn refused(&self, reason: RefusalReason, peer: Option<Peer>) {
         let Words { why, todo, .. } = (self.webhooks.words)(reason);
         self.refused_saying(reason, peer, |held_back, peer| {
             tracing::warn!(peer, reason = reason.status(), held_back, "a webhook was refused: {why}. {todo}");
@@ -169,11 +175,11 @@ impl SourceRequests {
 
     /// A webhook came to a path where there is nothing.
     pub(super) fn lost(&self, path: &str, peer: Option<Peer>) {
-        let Words { todo, .. } = (self.webhooks.words)(Reason::NoSuchPath);
+        let Words { todo, .. } = (self.webhooks.words)(RefusalReason::NoSuchPath);
         let Webhooks { source, path: right, .. } = &self.webhooks;
         let title = source.title;
-        self.refused_saying(Reason::NoSuchPath, peer, |held_back, peer| {
-            let reason = Reason::NoSuchPath.status();
+        self.refused_saying(RefusalReason::NoSuchPath, peer, |held_back, peer| {
+            let reason = RefusalReason::NoSuchPath.status();
             tracing::warn!(
                 peer,
                 reason,
@@ -184,7 +190,7 @@ impl SourceRequests {
         });
     }
 
-    fn refused_saying(&self, reason: Reason, peer: Option<Peer>, say: impl FnOnce(u64, &str)) {
+    fn refused_saying(&self, reason: RefusalReason, peer: Option<Peer>, say: impl FnOnce(u64, &str)) {
         let refusal = self.refusal(peer);
         self.metrics.intake.webhook(Some(self.name()), reason.status());
         self.metrics.intake.refused_at(Some(self.name()), refusal.at);
@@ -196,7 +202,7 @@ impl SourceRequests {
         last.last_was_refused = true;
     }
 
-    fn refusal(&self, peer: Option<Peer>) -> Refusal {
-        Refusal::new(self.clock.now(), peer)
+    fn refusal(&self, peer: Option<Peer>) -> LastRefusal {
+        LastRefusal::new(self.clock.now(), peer)
     }
 }

@@ -19,12 +19,12 @@ use super::source_requests::SourceRequests;
 use crate::clock::Clock;
 use crate::domain::event::Heading;
 use crate::domain::printable::printable;
-use crate::sources::{Reason, Unverified, Webhooks, Words};
+use crate::sources::{RefusalReason, SignatureError, Webhooks, Words};
 use crate::store::{Delivery, Recorded, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 /// State of the handler of a source's webhooks.
-pub struct Intake {
+pub struct WebhookIntake {
     /// Store of events.
     pub store: Store,
     /// The room for bodies.
@@ -44,15 +44,15 @@ pub(super) struct Signed {
 }
 
 /// Reason why a request is not kept, before its body is parsed.
-pub(super) enum Refused {
-    For(Reason),
+pub(super) enum WebhookRefusal {
+    For(RefusalReason),
     /// The body was not complete in time: nobody is answered.
     Incomplete,
     /// Too many large bodies are being kept.
     NoRoom,
 }
 
-pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Response {
+pub(super) async fn receive(State(intake): State<Arc<WebhookIntake>>, request: Request) -> Response {
     // The rest of the request is let go of at once: a thousand connections may wait for their bodies.
     let (Parts { headers, extensions, .. }, body) = request.into_parts();
     let peer = extensions.get::<Peer>().copied();
@@ -61,9 +61,9 @@ pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
         Ok(signed) => signed,
         Err(refused) => {
             match refused {
-                Refused::For(reason) => intake.source.refused(reason, peer),
-                Refused::Incomplete => intake.source.cut_off(peer),
-                Refused::NoRoom => intake.source.without_room(peer),
+                WebhookRefusal::For(reason) => intake.source.refused(reason, peer),
+                WebhookRefusal::Incomplete => intake.source.cut_off(peer),
+                WebhookRefusal::NoRoom => intake.source.without_room(peer),
             }
             return refused.answer(&intake.source.webhooks);
         }
@@ -99,7 +99,7 @@ pub(super) async fn receive(State(intake): State<Arc<Intake>>, request: Request)
     }
 }
 
-impl Intake {
+impl WebhookIntake {
     /// Has the store keep it; `Ok` means that the disk has it.
     async fn keep(&self, Signed { delivery, heading }: Signed) -> Result<Recorded, StoreError> {
         let received_at = delivery.received_at;
@@ -119,22 +119,22 @@ impl Intake {
 }
 
 impl Signed {
-    async fn read(headers: HeaderMap, body: Body, intake: &Intake) -> Result<Self, Refused> {
+    async fn read(headers: HeaderMap, body: Body, intake: &WebhookIntake) -> Result<Self, WebhookRefusal> {
         if wont_be_read(&headers) {
-            return Err(Refused::For(Reason::TooLarge));
+            return Err(WebhookRefusal::For(RefusalReason::TooLarge));
         }
         let body = intake.budget.read(body).await?;
         if !is_identity(&headers) {
-            return Err(Refused::For(Reason::Encoding));
+            return Err(WebhookRefusal::For(RefusalReason::Encoding));
         }
         let webhooks = &intake.source.webhooks;
         let verified = webhooks.verify(&headers, &body).map_err(|unverified| {
-            Refused::For(match unverified {
-                Unverified::Missing => Reason::NoSignature,
-                Unverified::Legacy => Reason::Legacy,
-                Unverified::Malformed => Reason::MalformedSignature,
-                Unverified::Mismatch if webhooks.retry_unverified => Reason::UnverifiedRetry,
-                Unverified::Mismatch => Reason::WrongSignature,
+            WebhookRefusal::For(match unverified {
+                SignatureError::Missing => RefusalReason::NoSignature,
+                SignatureError::Legacy => RefusalReason::Legacy,
+                SignatureError::Malformed => RefusalReason::MalformedSignature,
+                SignatureError::Mismatch if webhooks.retry_unverified => RefusalReason::UnverifiedRetry,
+                SignatureError::Mismatch => RefusalReason::WrongSignature,
             })
         })?;
         let heading = webhooks.heading(&verified);
@@ -185,17 +185,17 @@ fn is_identity(headers: &HeaderMap) -> bool {
         .all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-impl From<BodyError> for Refused {
+impl From<BodyError> for WebhookRefusal {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::TooLarge => Self::For(Reason::TooLarge),
+            BodyError::TooLarge => Self::For(RefusalReason::TooLarge),
             BodyError::Incomplete => Self::Incomplete,
             BodyError::NoRoom => Self::NoRoom,
         }
     }
 }
 
-impl Refused {
+impl WebhookRefusal {
     /// Answer to the sender, in the words of the source.
     fn answer(self, webhooks: &Webhooks) -> Response {
         let reason = match self {
@@ -209,18 +209,19 @@ impl Refused {
         let Words { why, to_sender, .. } = (webhooks.words)(reason);
         let why = format!("{why}{to_sender}.");
         let (status, detail) = match reason {
-            Reason::TooLarge => {
+            RefusalReason::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "A body may have at most 512 KiB.".to_owned())
             }
-            Reason::Encoding => {
+            RefusalReason::Encoding => {
                 let detail = "The body must be sent as it is, without a Content-Encoding.";
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, detail.to_owned())
             }
-            Reason::NoSuchPath => (StatusCode::NOT_FOUND, why),
-            Reason::UnverifiedRetry => (StatusCode::SERVICE_UNAVAILABLE, why),
-            Reason::Legacy | Reason::NoSignature | Reason::MalformedSignature | Reason::WrongSignature => {
-                (StatusCode::UNAUTHORIZED, why)
-            }
+            RefusalReason::NoSuchPath => (StatusCode::NOT_FOUND, why),
+            RefusalReason::UnverifiedRetry => (StatusCode::SERVICE_UNAVAILABLE, why),
+            RefusalReason::Legacy
+            | RefusalReason::NoSignature
+            | RefusalReason::MalformedSignature
+            | RefusalReason::WrongSignature => (StatusCode::UNAUTHORIZED, why),
         };
         ApiError::new(status, error(reason), detail).closing().into_response()
     }

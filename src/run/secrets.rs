@@ -103,7 +103,7 @@ pub(super) fn backends(config: &Config) -> Result<Vec<Arc<Backend>>, Vec<Problem
 ///
 /// # Errors
 /// Each of its secrets that cannot be fetched, or else the reason why it cannot be set up.
-pub(crate) fn backend(entry: &config::Backend) -> Result<Backend, Vec<SetupError>> {
+pub(crate) fn backend(entry: &config::BackendSection) -> Result<Backend, Vec<SetupError>> {
     let not_fetched = |(key, secret): (&'static str, &Secret)| {
         Some(SetupError::Secret { key, error: secret.fetch(1).err()? })
     };

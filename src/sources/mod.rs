@@ -6,7 +6,7 @@
 pub mod pagerduty;
 mod webhooks;
 
-pub use webhooks::{Reason, Unverified, Verified, Verify, Webhooks, Words};
+pub use webhooks::{RefusalReason, SignatureError, Verified, Verify, Webhooks, Words};
 
 use crate::domain::source::{Source, Sources};
 

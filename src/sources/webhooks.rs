@@ -22,14 +22,18 @@ pub struct Webhooks {
     /// `true` for the headers of a request that looks like one of the source's, wherever it was sent.
     pub recognizes: fn(&HeaderMap) -> bool,
     /// Words about a refusal.
-    pub words: fn(Reason) -> Words,
+    pub words: fn(RefusalReason) -> Words,
     /// Sentence without its full stop on the time for which the source sends again what was answered 503.
     pub sends_again: &'static str,
 }
 
 impl Webhooks {
     /// Vouches for a body by the headers of its request. Nothing is read from the body before.
-    pub fn verify<T: AsRef<[u8]>>(&self, headers: &HeaderMap, body: T) -> Result<Verified<T>, Unverified> {
+    pub fn verify<T: AsRef<[u8]>>(
+        &self,
+        headers: &HeaderMap,
+        body: T,
+    ) -> Result<Verified<T>, SignatureError> {
         self.verifier.verify(headers, body.as_ref())?;
         Ok(Verified(body))
     }
@@ -52,7 +56,7 @@ impl fmt::Debug for Webhooks {
 /// The secrets of a source, and its way to verify.
 pub trait Verify: Send + Sync {
     /// Vouches for the bytes of a request.
-    fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Unverified>;
+    fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), SignatureError>;
 }
 
 /// Something whose bytes were verified. Only [`Webhooks::verify`] makes one.
@@ -61,7 +65,7 @@ pub struct Verified<T>(T);
 
 /// Reason why bytes could not be vouched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unverified {
+pub enum SignatureError {
     /// There is no signature.
     Missing,
     /// There is no signature, because the sender uses a version of webhooks that has none.
@@ -74,7 +78,7 @@ pub enum Unverified {
 
 /// Reason why a webhook is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub enum RefusalReason {
     /// There is no signature.
     NoSignature,
     /// There is a header for signatures, and no signature in it.
@@ -93,7 +97,7 @@ pub enum Reason {
     NoSuchPath,
 }
 
-impl Reason {
+impl RefusalReason {
     /// All of them.
     pub const ALL: [Self; 8] = [
         Self::NoSignature,
@@ -143,10 +147,11 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_own_place_and_label() {
-        for (place, reason) in Reason::ALL.into_iter().enumerate() {
+        for (place, reason) in RefusalReason::ALL.into_iter().enumerate() {
             assert_eq!(reason.index(), place);
         }
-        let labels: std::collections::BTreeSet<_> = Reason::ALL.into_iter().map(Reason::status).collect();
-        assert_eq!(labels.len(), Reason::ALL.len());
+        let labels: std::collections::BTreeSet<_> =
+            RefusalReason::ALL.into_iter().map(RefusalReason::status).collect();
+        assert_eq!(labels.len(), RefusalReason::ALL.len());
     }
 }

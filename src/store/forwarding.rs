@@ -2,11 +2,11 @@
 
 use tokio::sync::watch;
 
-use super::outbox::attempts::{self, Attempted, Outcome};
-use super::outbox::claim::{self, Choice, Claim};
-use super::outbox::orders::{self, After, Obeyed, Order, Total};
+use super::outbox::attempts::{self, AttemptOutcome, EndedAttempt};
+use super::outbox::claim::{self, Claim, ClaimOrder};
+use super::outbox::commands::{self, After, CommandOutcome, RowCommand, Total};
 use super::outbox::{lane, reconcile};
-use super::{Hurried, Store, StoreError};
+use super::{RetryRequests, Store, StoreError};
 use crate::domain::lane::{Lane, LaneHealth};
 use crate::domain::timestamp::Timestamp;
 
@@ -16,7 +16,7 @@ impl Store {
         &self,
         backend: &str,
         lane: Lane,
-        (choice, limit): (Choice, usize),
+        (choice, limit): (ClaimOrder, usize),
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
         let backend = backend.to_owned();
@@ -58,11 +58,11 @@ impl Store {
     pub async fn record_attempt(
         &self,
         (backend, lane): (&str, Lane),
-        (row, outcome, taken): (i64, Outcome, u32),
+        (row, outcome, taken): (i64, AttemptOutcome, u32),
         health: impl Fn() -> LaneHealth + Send + 'static,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (backend, attempted) = (backend.to_owned(), Attempted { row, outcome, taken });
+        let (backend, attempted) = (backend.to_owned(), EndedAttempt { row, outcome, taken });
         self.queue(move |session| {
             lane::save(session, &backend, lane, &health())?;
             attempts::record(session, &attempted, now)
@@ -71,25 +71,33 @@ impl Store {
     }
 
     /// Does with a row of the outbox what a person wants.
-    pub async fn order(&self, row: i64, order: Order, now: Timestamp) -> Result<Obeyed, StoreError> {
-        self.queue(move |session| orders::obey(session, row, order, now)).await
+    pub async fn apply_command(
+        &self,
+        row: i64,
+        apply_command: RowCommand,
+        now: Timestamp,
+    ) -> Result<CommandOutcome, StoreError> {
+        self.queue(move |session| commands::apply(session, row, apply_command, now)).await
     }
 
     /// Does with some dead rows, of one backend or of all, what a person wants. Returns what to go on after; `None`: there
     /// are no more. A part at a time, so that webhooks are answered meanwhile.
-    pub async fn order_some(
+    pub async fn apply_command_to_some(
         &self,
         backend: Option<String>,
-        order: Order,
+        apply_command: RowCommand,
         after: After,
         now: Timestamp,
     ) -> Result<(Total, Option<After>), StoreError> {
-        self.queue(move |session| orders::obey_some(session, backend.as_deref(), order, &after, now)).await
+        self.queue(move |session| {
+            commands::apply_to_some(session, backend.as_deref(), apply_command, &after, now)
+        })
+        .await
     }
 
     /// Has what waits for one backend, or for all, because attempts failed tried again at once. Returns how much waits.
-    pub async fn hurry(&self, backend: Option<String>, now: Timestamp) -> Result<Total, StoreError> {
-        self.queue(move |session| orders::hurry_all(session, backend.as_deref(), now)).await
+    pub async fn request_retry(&self, backend: Option<String>, now: Timestamp) -> Result<Total, StoreError> {
+        self.queue(move |session| commands::request_retry_of_all(session, backend.as_deref(), now)).await
     }
 
     /// Ready whenever the outbox may hold something new.
@@ -98,7 +106,7 @@ impl Store {
     }
 
     /// Receiver of the number of times that a person had the rows of each backend tried again at once.
-    pub fn hurried(&self) -> watch::Receiver<Hurried> {
-        self.hurried.clone()
+    pub fn retry_requests(&self) -> watch::Receiver<RetryRequests> {
+        self.retry_requests.clone()
     }
 }

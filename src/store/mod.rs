@@ -19,27 +19,27 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use engine::change_channels::RetryRequests;
 pub use engine::error::{DatabaseError, ReadError};
 pub use engine::files::is_in_use;
 pub use engine::health::Trouble;
 pub use engine::job::{Ended, StoreError};
-pub use engine::news::Hurried;
 pub use engine::schema::{OpenError, SCHEMA};
-pub use engine::settings::{CommitObserver, MOST_UNFOLDED, Settings};
+pub use engine::settings::{CommitObserver, MAX_BACKLOG, Settings};
 pub use engine::sizes::{LITTLE_ROOM_BYTES, Sizes};
 pub use facts::delivery::Delivery;
 pub use facts::quarantine::Retried;
 pub use facts::record::Recorded;
-pub use outbox::attempts::Outcome;
-pub use outbox::claim::{Choice, Claim, Claimed};
-pub use outbox::orders::{After, Obeyed, Order, Total};
+pub use outbox::attempts::AttemptOutcome;
+pub use outbox::claim::{Claim, ClaimOrder, Claimed};
+pub use outbox::commands::{After, CommandOutcome, RowCommand, Total};
 pub use outbox::rows::RowState;
 pub use read::{
-    Attempt, BackendStatus, Body, FiguresReader, Filter, ForwardState, Forwarded, Found, FoundKind, Gauges,
+    AttemptRecord, BackendStatus, FailureFilter, FiguresReader, ForwardState, Forwarded, FoundId, FoundKind,
     ListedFailure, OutboxFilter, OutboxGauge, OutboxPage, OutboxRow, Page, QuarantinePage, QuarantineRow,
-    Quarantined, Reader, Received, Story, Today, UnknownBackend,
+    Quarantined, QuarantinedBody, Reader, ReceivedEvent, StoreGauges, Story, StoryContext, UnknownBackend,
 };
-pub use state::reevaluate::{Batch, Change, Changed, Span};
+pub use state::reevaluate::{Batch, Changed, FieldChange, Span};
 pub use state::submission::Submitted;
 
 use crate::domain::deployment::Deployment;
@@ -47,15 +47,15 @@ use crate::domain::event::Heading;
 use crate::domain::id::FailureId;
 use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
+use engine::change_channels::ChangeChannels;
 use engine::checkpoint;
 use engine::files::{Files, Lock};
 use engine::health::Health;
-use engine::job::{Job, Kind};
-use engine::news::News;
+use engine::job::{Job, WriteKind};
 use engine::progress::{self, WRITTEN_AT};
 use engine::schema;
 use engine::session::Session;
-use engine::writer::{Hooks, Place, Writer};
+use engine::writer::{Hooks, OpenStore, Writer};
 use facts::{deployment, event, quarantine, record};
 use outbox::reconcile;
 use state::{fold, merge_group, reevaluate, renew, submission};
@@ -70,7 +70,7 @@ const HOOKS: Hooks = Hooks {
     },
     left_over: fold::left_over,
     merge_targets: merge_group::merge_targets,
-    tell_quarantined: record::tell_quarantined,
+    log_quarantined: record::log_quarantined,
 };
 
 /// Number of writes that may wait. `offer` refuses one more, so that senders are answered in time; `queue` waits
@@ -82,7 +82,7 @@ const QUEUE: usize = 1024;
 pub struct Store {
     jobs: mpsc::Sender<Box<dyn Job>>,
     outbox_changed: watch::Receiver<()>,
-    hurried: watch::Receiver<Hurried>,
+    retry_requests: watch::Receiver<RetryRequests>,
     is_folded: watch::Receiver<bool>,
     ended: watch::Receiver<Ended>,
     health: Health,
@@ -95,27 +95,27 @@ impl Store {
         let mut db = schema::open_to_write(path)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (changed, outbox_changed) = watch::channel(());
-        let (hurry, hurried) = watch::channel(Hurried::new());
+        let (request_retry, retry_requests) = watch::channel(RetryRequests::new());
         let (fold, is_folded) = watch::channel(true);
         let (end, ended) = watch::channel(Ended::Running);
         let (checkpointer, health) = (checkpoint::start(path, &mut db)?, Health::default());
         let files = Files::of(path).map_err(|error| OpenError::NoFile { path: path.to_owned(), error })?;
-        let place = Place { db, lock, files, checkpointer };
-        let news = News { changed, hurry, is_folded: fold };
-        let mut writer = Writer::new(place, (settings, HOOKS), queue, news, health.clone());
+        let place = OpenStore { db, lock, files, checkpointer };
+        let change_channels = ChangeChannels { changed, request_retry, is_folded: fold };
+        let mut writer = Writer::new(place, (settings, HOOKS), queue, change_channels, health.clone());
         writer.catch_up().map_err(schema::in_file(path))?;
         writer.start(end)?;
-        Ok(Self { jobs, outbox_changed, hurried, is_folded, ended, health })
+        Ok(Self { jobs, outbox_changed, retry_requests, is_folded, ended, health })
     }
 
     /// Records a verified event. When this is `Ok`, the disk has it.
-    pub fn record(&self, heading: Heading, delivery: Delivery) -> impl Answer<Recorded> {
+    pub fn record(&self, heading: Heading, delivery: Delivery) -> impl WriteFuture<Recorded> {
         // Kept until the answer is there, so that the thread that made it frees it: an allocator has far more work with
         // what another thread frees.
         let kept = Arc::new((heading, delivery));
         let webhook = Arc::clone(&kept);
         let answer =
-            self.offer(Kind::Webhook, move |session| record::record(session, &webhook.0, &webhook.1));
+            self.offer(WriteKind::Webhook, move |session| record::record(session, &webhook.0, &webhook.1));
         async move {
             let recorded = answer.await;
             drop(kept);
@@ -124,23 +124,23 @@ impl Store {
     }
 
     /// Keeps a signed body that was not understood.
-    pub fn quarantine(&self, reason: String, delivery: Delivery) -> impl Answer<Recorded> {
-        self.offer(Kind::Webhook, move |session| record::quarantine(session, &reason, &delivery))
+    pub fn quarantine(&self, reason: String, delivery: Delivery) -> impl WriteFuture<Recorded> {
+        self.offer(WriteKind::Webhook, move |session| record::quarantine(session, &reason, &delivery))
     }
 
     /// Saves a failure that came by the event API.
     pub async fn submit(&self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
-        self.offer(Kind::Other, move |session| submission::save(session, &submission, now)).await
+        self.offer(WriteKind::Other, move |session| submission::save(session, &submission, now)).await
     }
 
     /// Removes a failure that came by the event API.
     pub async fn delete(&self, id: FailureId, now: Timestamp) -> Result<Submitted, StoreError> {
-        self.offer(Kind::Other, move |session| submission::delete(session, &id, now)).await
+        self.offer(WriteKind::Other, move |session| submission::delete(session, &id, now)).await
     }
 
     /// Saves a deployment.
-    pub async fn deploy(&self, deployment: Deployment, now: Timestamp) -> Result<(), StoreError> {
-        self.offer(Kind::Other, move |session| deployment::save(session, &deployment, now)).await
+    pub async fn record_deployment(&self, deployment: Deployment, now: Timestamp) -> Result<(), StoreError> {
+        self.offer(WriteKind::Other, move |session| deployment::save(session, &deployment, now)).await
     }
 
     /// Has a body in quarantine read again by its source.
@@ -160,7 +160,8 @@ impl Store {
 
     /// Proves that the store can be written.
     pub async fn prove_writable(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.offer(Kind::Other, move |session| progress::set(session.db(), WRITTEN_AT, now.as_nanos())).await
+        self.offer(WriteKind::Other, move |session| progress::set(session.db(), WRITTEN_AT, now.as_nanos()))
+            .await
     }
 
     /// Waits until all failures know the events that were answered before, but no longer than `limit`: in a rush they may
@@ -189,7 +190,7 @@ impl Store {
 
     /// Does work in the writer if there is room for it. It is on its way before the answer is waited for, so that what
     /// waits is small.
-    fn offer<T: Send + 'static>(&self, kind: Kind, work: impl Work<T>) -> impl Answer<T> {
+    fn offer<T: Send + 'static>(&self, kind: WriteKind, work: impl Work<T>) -> impl WriteFuture<T> {
         let (job, answer) = Pending::boxed(kind, work);
         let offered = self.jobs.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
@@ -203,7 +204,7 @@ impl Store {
 
     /// Does work in the writer, waiting for room.
     async fn queue<T: Send + 'static>(&self, work: impl Work<T>) -> Result<T, StoreError> {
-        let (job, answer) = Pending::boxed(Kind::Other, work);
+        let (job, answer) = Pending::boxed(WriteKind::Other, work);
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
@@ -211,8 +212,8 @@ impl Store {
 
 /// Result of a write, once the disk has it.
 #[must_use = "without it nobody knows whether the disk has it"]
-pub trait Answer<T>: Future<Output = Result<T, StoreError>> + Send + 'static {}
-impl<T, F: Future<Output = Result<T, StoreError>> + Send + 'static> Answer<T> for F {}
+pub trait WriteFuture<T>: Future<Output = Result<T, StoreError>> + Send + 'static {}
+impl<T, F: Future<Output = Result<T, StoreError>> + Send + 'static> WriteFuture<T> for F {}
 
 /// One closure: part of one transaction. It may run twice, because a group that fails is redone one by one.
 trait Work<T>: FnMut(&mut Session<'_>) -> rusqlite::Result<T> + Send + 'static {}
@@ -220,21 +221,21 @@ impl<T, F: FnMut(&mut Session<'_>) -> rusqlite::Result<T> + Send + 'static> Work
 
 /// Work that waits for its commit, and somebody who waits for the result.
 struct Pending<T, W> {
-    kind: Kind,
+    kind: WriteKind,
     work: W,
     result: Option<T>,
     answer: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<T: Send + 'static, W: Work<T>> Pending<T, W> {
-    fn boxed(kind: Kind, work: W) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>) {
+    fn boxed(kind: WriteKind, work: W) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>) {
         let (answer, receiver) = oneshot::channel();
         (Box::new(Self { kind, work, result: None, answer }), receiver)
     }
 }
 
 impl<T: Send + 'static, W: Work<T>> Job for Pending<T, W> {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> WriteKind {
         self.kind
     }
 

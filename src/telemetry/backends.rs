@@ -9,15 +9,16 @@ use prometheus_client::registry::Registry;
 
 use crate::domain::failure::seconds;
 use crate::domain::lane::BackendState;
-use crate::store::{BackendStatus, Gauges};
+use crate::store::{BackendStatus, StoreGauges};
 
+/// Labels of a metric of one backend.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Backend {
-    backend: String,
+pub(super) struct BackendLabels {
+    pub(super) backend: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct State {
+struct StateLabels {
     backend: String,
     state: &'static str,
 }
@@ -25,9 +26,9 @@ struct State {
 /// The gauges. A backend that is asked with two credentials shows the worse of their states.
 #[derive(Default)]
 pub(super) struct Backends {
-    state: Family<State, Gauge>,
-    last_success: Family<Backend, Gauge<f64, AtomicU64>>,
-    suspect: Family<Backend, Gauge>,
+    state: Family<StateLabels, Gauge>,
+    last_success: Family<BackendLabels, Gauge<f64, AtomicU64>>,
+    suspect: Family<BackendLabels, Gauge>,
 }
 
 impl Backends {
@@ -51,16 +52,16 @@ impl Backends {
     }
 
     /// Shows the configured backends as they stand.
-    pub(super) fn set(&self, backends: &[String], gauges: &Gauges) {
+    pub(super) fn set(&self, backends: &[String], gauges: &StoreGauges) {
         for backend in backends {
             let own: Vec<&BackendStatus> =
                 gauges.backends.iter().filter(|standing| standing.backend == *backend).collect();
             let now = own.iter().map(|standing| standing.state).max().unwrap_or(BackendState::Idle);
             for state in BackendState::ALL {
-                let label = State { backend: backend.clone(), state: state.as_str() };
+                let label = StateLabels { backend: backend.clone(), state: state.as_str() };
                 self.state.get_or_create(&label).set(i64::from(state == now));
             }
-            let label = Backend { backend: backend.clone() };
+            let label = BackendLabels { backend: backend.clone() };
             let last_success = own.iter().filter_map(|standing| standing.last_success_at).max();
             let at = last_success.map_or(0.0, |at| seconds(at.as_nanos()));
             self.last_success.get_or_create(&label).set(at);

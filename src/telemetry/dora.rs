@@ -13,7 +13,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use self::labels::{Bounds, Labels, most_series, services};
-use crate::domain::figures::{Basis, Durations, OfDeployments, OfService, RestoreTimes, Trailing, trailing};
+use crate::domain::figures::{
+    Dataset, DeploymentWindows, Durations, RestoreTimes, Trailing, WindowKey, trailing,
+};
 use crate::domain::timestamp::Timestamp;
 
 /// The trailing windows, the longest first, by the words of the label.
@@ -23,10 +25,10 @@ pub const LONGEST_WINDOW: Duration = Duration::from_hours(90 * 24);
 /// The most series that the figures can have, whatever names come in.
 pub const MOST_SERIES: usize = most_series(WINDOWS.len());
 
-type Value = Gauge<f64, AtomicU64>;
+type FloatGauge = Gauge<f64, AtomicU64>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfIncidents {
+struct IncidentLabels {
     service: String,
     team: String,
     env: String,
@@ -43,7 +45,7 @@ struct DeploymentLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfTimes {
+struct DurationLabels {
     service: String,
     team: String,
     env: String,
@@ -59,7 +61,7 @@ struct ServiceLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfRecovery {
+struct RecoveryLabels {
     service: String,
     env: String,
     window: &'static str,
@@ -75,23 +77,23 @@ struct Seen {
 }
 
 #[derive(Default)]
-struct Gauges {
-    incidents: Family<OfIncidents, Value>,
-    deployments: Family<DeploymentLabels, Value>,
-    time_to_restore: Family<OfTimes, Value>,
-    failed_deployments: Family<ServiceLabels, Value>,
-    matched_incidents: Family<ServiceLabels, Value>,
-    unmatched_incidents: Family<ServiceLabels, Value>,
-    change_failure_rate: Family<ServiceLabels, Value>,
-    change_fail_rate: Family<ServiceLabels, Value>,
-    rework_rate: Family<ServiceLabels, Value>,
-    recovery: Family<OfRecovery, Value>,
+struct FigureGauges {
+    incidents: Family<IncidentLabels, FloatGauge>,
+    deployments: Family<DeploymentLabels, FloatGauge>,
+    time_to_restore: Family<DurationLabels, FloatGauge>,
+    failed_deployments: Family<ServiceLabels, FloatGauge>,
+    matched_incidents: Family<ServiceLabels, FloatGauge>,
+    unmatched_incidents: Family<ServiceLabels, FloatGauge>,
+    change_failure_rate: Family<ServiceLabels, FloatGauge>,
+    change_fail_rate: Family<ServiceLabels, FloatGauge>,
+    rework_rate: Family<ServiceLabels, FloatGauge>,
+    recovery: Family<RecoveryLabels, FloatGauge>,
 }
 
-/// The gauges as OpenMetrics text. `basis` goes back at least [`LONGEST_WINDOW`]. The busiest services, teams, envs and
+/// The gauges as OpenMetrics text. `dataset` goes back at least [`LONGEST_WINDOW`]. The busiest services, teams, envs and
 /// severities of that window have labels of their own, and so has `default_env`.
 pub fn text(
-    basis: &Basis,
+    dataset: &Dataset,
     now: Timestamp,
     (default_env, link_window): (&str, Duration),
 ) -> Result<String, std::fmt::Error> {
@@ -99,12 +101,12 @@ pub fn text(
         let length = Duration::from_hours(24 * days);
         // In a window as short as the link window, failures of its last deployments are still to come.
         let has_rates = length > link_window;
-        (window, has_rates, trailing(basis, now.saturating_sub(length), now))
+        (window, has_rates, trailing(dataset, now.saturating_sub(length), now))
     });
     let [(.., longest), ..] = &windows;
     let bounds = Bounds::of(longest, default_env);
     let seen = Seen::of(longest, &bounds);
-    let gauges = Gauges::default();
+    let gauges = FigureGauges::default();
     for (window, has_rates, figures) in windows {
         gauges.add_zeros(&seen, window);
         gauges.add(&figures, &bounds, window);
@@ -112,7 +114,7 @@ pub fn text(
     }
     let mut registry = Registry::default();
     gauges.register(&mut registry);
-    let computed_at = Value::default();
+    let computed_at = FloatGauge::default();
     computed_at.set(crate::domain::failure::seconds(now.as_nanos()));
     registry.register(
         "pagerduty_dora_figures_timestamp_seconds",
@@ -149,7 +151,7 @@ impl Seen {
     }
 }
 
-impl Gauges {
+impl FigureGauges {
     fn register(self, registry: &mut Registry) {
         let by_service = [
             ("dora_failed_deployments", "Deployments that failures are linked to", self.failed_deployments),
@@ -210,7 +212,7 @@ impl Gauges {
                 times.entry(labels).or_default().extend(&failures.restored);
             }
         }
-        for OfDeployments { service, team, env, deployments } in &figures.deployments {
+        for DeploymentWindows { service, team, env, deployments } in &figures.deployments {
             let labels = bounds.labels(service, team.unwrap_or_default(), env);
             let of = deployment_labels(labels, window);
             self.deployments.get_or_create(&of).inc_by(float(*deployments));
@@ -218,7 +220,7 @@ impl Gauges {
         for (Labels { service, team, env }, durations) in times {
             for (stat, value) in statistics(durations) {
                 let (service, team, env) = (service.clone(), team.clone(), env.clone());
-                let labels = OfTimes { service, team, env, window, stat };
+                let labels = DurationLabels { service, team, env, window, stat };
                 self.time_to_restore.get_or_create(&labels).set(value);
             }
         }
@@ -227,7 +229,7 @@ impl Gauges {
     /// Adds up what has the same labels before it divides, because rates cannot be added up.
     fn add_services(
         &self,
-        figures: Vec<OfService<'_>>,
+        figures: Vec<WindowKey<'_>>,
         bounds: &Bounds,
         window: &'static str,
         has_rates: bool,
@@ -258,7 +260,7 @@ impl Gauges {
             }
             for (stat, value) in statistics(sum.recovered) {
                 let (service, env) = (labels.service.clone(), labels.env.clone());
-                self.recovery.get_or_create(&OfRecovery { service, env, window, stat }).set(value);
+                self.recovery.get_or_create(&RecoveryLabels { service, env, window, stat }).set(value);
             }
         }
     }
@@ -276,7 +278,7 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, of: &OfService<'_>) {
+    fn add(&mut self, of: &WindowKey<'_>) {
         self.matched += of.matched_incidents;
         self.unmatched += of.unmatched_incidents;
         self.deployments += of.deployments;
@@ -301,9 +303,9 @@ fn statistics(durations: Durations) -> impl Iterator<Item = (&'static str, f64)>
     all.into_iter().filter_map(|(stat, value)| Some((stat, value?)))
 }
 
-fn incident_labels(labels: Labels, severity: String, window: &'static str) -> OfIncidents {
+fn incident_labels(labels: Labels, severity: String, window: &'static str) -> IncidentLabels {
     let Labels { service, team, env } = labels;
-    OfIncidents { service, team, env, severity, window }
+    IncidentLabels { service, team, env, severity, window }
 }
 
 fn deployment_labels(labels: Labels, window: &'static str) -> DeploymentLabels {

@@ -35,7 +35,7 @@ pub(crate) const STATUSES: [&str; 14] = [
 
 /// Subject of a request to the event API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventKind {
+pub enum SubmissionKind {
     /// A deployment is sent.
     Deployment,
     /// A failure is sent.
@@ -44,7 +44,7 @@ pub enum EventKind {
     Withdrawal,
 }
 
-impl EventKind {
+impl SubmissionKind {
     /// All of them. The length is that of the enum as long as its last variant stays the last.
     const ALL: [Self; Self::Withdrawal as usize + 1] = [Self::Deployment, Self::Failure, Self::Withdrawal];
 
@@ -60,7 +60,7 @@ impl EventKind {
 
 /// Answer to a request to the event API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventStatus {
+pub enum SubmissionStatus {
     /// 200 or 202.
     Accepted,
     /// 400.
@@ -77,7 +77,7 @@ pub enum EventStatus {
     Unavailable,
 }
 
-impl EventStatus {
+impl SubmissionStatus {
     /// All of them. The length is that of the enum as long as its last variant stays the last.
     const ALL: [Self; Self::Unavailable as usize + 1] = [
         Self::Accepted,
@@ -104,40 +104,40 @@ impl EventStatus {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Webhook {
+struct WebhookLabels {
     source: &'static str,
     status: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Request {
+struct RequestLabels {
     kind: &'static str,
     status: &'static str,
 }
 
-impl Request {
-    const fn of(kind: EventKind, status: EventStatus) -> Self {
+impl RequestLabels {
+    const fn of(kind: SubmissionKind, status: SubmissionStatus) -> Self {
         Self { kind: kind.as_str(), status: status.as_str() }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Of {
+struct SourceLabels {
     source: &'static str,
 }
 
-type Seconds = Gauge<f64, AtomicU64>;
+type TimestampGauge = Gauge<f64, AtomicU64>;
 
 /// Counters of the public listener's requests.
-pub struct Intake {
-    webhooks: Family<Webhook, Counter>,
-    last_accepted: Family<Of, Seconds>,
-    last_refused: Family<Of, Seconds>,
-    events_api: Family<Request, Counter>,
-    last_deployment: Seconds,
+pub struct IntakeMetrics {
+    webhooks: Family<WebhookLabels, Counter>,
+    last_accepted: Family<SourceLabels, TimestampGauge>,
+    last_refused: Family<SourceLabels, TimestampGauge>,
+    events_api: Family<RequestLabels, Counter>,
+    last_deployment: TimestampGauge,
 }
 
-impl Intake {
+impl IntakeMetrics {
     /// Registers everything. [`Self::begin_source`] adds the series of each source.
     pub fn new(registry: &mut Registry) -> Self {
         let intake = Self {
@@ -178,13 +178,13 @@ impl Intake {
 
     /// Begins with zero each series that is of no source of webhooks.
     fn begin(&self) {
-        let unknown = Webhook { source: UNKNOWN, status: "no_such_path" };
+        let unknown = WebhookLabels { source: UNKNOWN, status: "no_such_path" };
         self.webhooks.get_or_create(&unknown).inc_by(0);
-        self.last_refused.get_or_create(&Of { source: UNKNOWN }).set(0.0);
+        self.last_refused.get_or_create(&SourceLabels { source: UNKNOWN }).set(0.0);
         for (kind, status) in
-            EventKind::ALL.iter().flat_map(|kind| EventStatus::ALL.map(|status| (*kind, status)))
+            SubmissionKind::ALL.iter().flat_map(|kind| SubmissionStatus::ALL.map(|status| (*kind, status)))
         {
-            self.events_api.get_or_create(&Request::of(kind, status)).inc_by(0);
+            self.events_api.get_or_create(&RequestLabels::of(kind, status)).inc_by(0);
         }
     }
 
@@ -192,30 +192,30 @@ impl Intake {
     pub fn begin_source(&self, source: &'static SourceName) {
         let source = source.as_str();
         for status in STATUSES {
-            self.webhooks.get_or_create(&Webhook { source, status }).inc_by(0);
+            self.webhooks.get_or_create(&WebhookLabels { source, status }).inc_by(0);
         }
-        self.last_accepted.get_or_create(&Of { source }).set(0.0);
-        self.last_refused.get_or_create(&Of { source }).set(0.0);
+        self.last_accepted.get_or_create(&SourceLabels { source }).set(0.0);
+        self.last_refused.get_or_create(&SourceLabels { source }).set(0.0);
     }
 
     /// Counts an answer to a webhook. `None`: it looks like no source's.
     pub fn webhook(&self, source: Option<&'static SourceName>, status: &'static str) {
-        self.webhooks.get_or_create(&Webhook { source: label(source), status }).inc();
+        self.webhooks.get_or_create(&WebhookLabels { source: label(source), status }).inc();
     }
 
     /// Notes when the last webhook was accepted.
     pub fn accepted_at(&self, source: &'static SourceName, at: Timestamp) {
-        self.last_accepted.get_or_create(&Of { source: source.as_str() }).set(seconds(at));
+        self.last_accepted.get_or_create(&SourceLabels { source: source.as_str() }).set(seconds(at));
     }
 
     /// Notes when the last webhook was refused. `None`: it looks like no source's.
     pub fn refused_at(&self, source: Option<&'static SourceName>, at: Timestamp) {
-        self.last_refused.get_or_create(&Of { source: label(source) }).set(seconds(at));
+        self.last_refused.get_or_create(&SourceLabels { source: label(source) }).set(seconds(at));
     }
 
     /// Counts an answer of the event API.
-    pub fn event(&self, kind: EventKind, status: EventStatus) {
-        self.events_api.get_or_create(&Request::of(kind, status)).inc();
+    pub fn event(&self, kind: SubmissionKind, status: SubmissionStatus) {
+        self.events_api.get_or_create(&RequestLabels::of(kind, status)).inc();
     }
 
     /// Notes when the last deployment finished.

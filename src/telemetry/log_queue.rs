@@ -25,16 +25,16 @@ pub fn lines_dropped() -> u64 {
 
 /// The queue. Clones share it.
 #[derive(Clone)]
-pub struct LogQueue(Arc<Shared>);
+pub struct LogQueue(Arc<QueueState>);
 
-struct Shared {
-    waiting: Mutex<Waiting>,
+struct QueueState {
+    waiting: Mutex<WaitingLines>,
     /// Told of every line, and of every line written.
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct WaitingLines {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
     /// The thread has taken a line and has not written it yet.
@@ -47,7 +47,7 @@ impl LogQueue {
     /// Starts the thread that writes to `sink`. `report` is called on that thread once lines get through again, with
     /// the number of lines dropped, at most once a minute.
     pub fn start(sink: impl Write + Send + 'static, report: fn(u64)) -> io::Result<Self> {
-        let shared = Arc::new(Shared { waiting: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(QueueState { waiting: Mutex::default(), changed: Condvar::new() });
         let queue = Self(Arc::clone(&shared));
         thread::Builder::new().name("log".into()).spawn(move || shared.write_all(sink, report))?;
         Ok(queue)
@@ -68,7 +68,7 @@ impl LogQueue {
     /// Waits until everything is written, but no longer than `patience`.
     pub fn flush(&self, patience: Duration) {
         let waiting = self.0.lock();
-        let is_busy = |waiting: &mut Waiting| waiting.is_writing || !waiting.lines.is_empty();
+        let is_busy = |waiting: &mut WaitingLines| waiting.is_writing || !waiting.lines.is_empty();
         drop(self.0.changed.wait_timeout_while(waiting, patience, is_busy));
     }
 }
@@ -85,9 +85,9 @@ impl Write for LogQueue {
     }
 }
 
-impl Shared {
+impl QueueState {
     /// A panic elsewhere leaves plain values behind, which are whole at every moment.
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, WaitingLines> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -131,7 +131,7 @@ impl Shared {
     }
 }
 
-impl Waiting {
+impl WaitingLines {
     fn count_dropped(&mut self) {
         self.unreported += 1;
         DROPPED.fetch_add(1, Ordering::Relaxed);

@@ -11,19 +11,19 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use super::log_queue::LogQueue;
-use crate::config::{Log, LogFormat, LogLevel};
+use crate::config::{LogFormat, LogLevel, LogSection};
 
 /// Time that the last lines may take to be written at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-type Lines = Box<dyn Layer<Registry> + Send + Sync>;
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// The program's logging. It is started once.
 pub struct Logs {
     /// `None`: lines are written by whoever logs.
     queue: Option<LogQueue>,
     color: bool,
-    lines: reload::Handle<Lines, Registry>,
+    lines: reload::Handle<BoxedLayer, Registry>,
 }
 
 impl Logs {
@@ -62,7 +62,7 @@ impl Logs {
     }
 
     /// Logs as the configuration says from now on. `RUST_LOG` overrides the level.
-    pub fn configure(&self, log: &Log) {
+    pub fn configure(&self, log: &LogSection) {
         let level = match log.level {
             LogLevel::Error => LevelFilter::ERROR,
             LogLevel::Warn => LevelFilter::WARN,
@@ -106,14 +106,14 @@ fn filter(level: LevelFilter) -> (EnvFilter, Option<String>) {
     }
 }
 
-fn lines(queue: Option<LogQueue>, filter: EnvFilter, is_json: bool, color: bool) -> Lines {
+fn lines(queue: Option<LogQueue>, filter: EnvFilter, is_json: bool, color: bool) -> BoxedLayer {
     match queue {
         Some(queue) => written(move || queue.clone(), filter, is_json, color),
-        None => written(Direct, filter, is_json, color),
+        None => written(Stderr, filter, is_json, color),
     }
 }
 
-fn written<W>(writer: W, filter: EnvFilter, is_json: bool, color: bool) -> Lines
+fn written<W>(writer: W, filter: EnvFilter, is_json: bool, color: bool) -> BoxedLayer
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -128,9 +128,9 @@ where
 }
 
 /// Standard error, whose errors are nobody's business.
-struct Direct;
+struct Stderr;
 
-impl MakeWriter<'_> for Direct {
+impl MakeWriter<'_> for Stderr {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
@@ -138,7 +138,7 @@ impl MakeWriter<'_> for Direct {
     }
 }
 
-impl Write for Direct {
+impl Write for Stderr {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let _ = io::stderr().lock().write_all(line);
         Ok(line.len())

@@ -11,27 +11,22 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::backends::Backends;
-use super::intake::Intake;
+use super::backends::{BackendLabels, Backends};
+use super::intake::IntakeMetrics;
 use super::process::Process;
 use super::store::StoreMetrics;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{CommitObserver, Gauges};
+use crate::store::{CommitObserver, StoreGauges};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Backend {
-    backend: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Attempt {
+struct AttemptLabels {
     backend: String,
     outcome: &'static str,
 }
 
 /// Result of an attempt to forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attempted {
+pub enum AttemptResult {
     /// The backend took it.
     Sent,
     /// To be tried again.
@@ -42,7 +37,7 @@ pub enum Attempted {
     Dead,
 }
 
-impl Attempted {
+impl AttemptResult {
     /// All of them. The length is that of the enum as long as its last variant stays the last.
     const ALL: [Self; Self::Dead as usize + 1] = [Self::Sent, Self::Retry, Self::Refused, Self::Dead];
 
@@ -61,14 +56,14 @@ impl Attempted {
 pub struct Metrics {
     registry: Registry,
     /// Requests to the public listener.
-    pub intake: Intake,
+    pub intake: IntakeMetrics,
     webhook_lag_seconds: Histogram,
     commit_seconds: Histogram,
     commit_batch_size: Histogram,
-    attempts: Family<Attempt, Counter>,
-    outbox_pending: Family<Backend, Gauge>,
-    outbox_dead: Family<Backend, Gauge>,
-    outbox_oldest_age_seconds: Family<Backend, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    attempts: Family<AttemptLabels, Counter>,
+    outbox_pending: Family<BackendLabels, Gauge>,
+    outbox_dead: Family<BackendLabels, Gauge>,
+    outbox_oldest_age_seconds: Family<BackendLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     open_failures: Gauge,
     quarantined: Gauge,
     /// The store's files, and what it refused.
@@ -82,7 +77,7 @@ impl Metrics {
     pub fn new(backends: impl IntoIterator<Item = String>) -> Arc<Self> {
         let mut registry = Registry::default();
         let mut metrics = Self {
-            intake: Intake::new(&mut registry),
+            intake: IntakeMetrics::new(&mut registry),
             registry,
             webhook_lag_seconds: Histogram::new([
                 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3_600.0, 86_400.0,
@@ -123,13 +118,13 @@ impl Metrics {
         register!(open_failures, "open_failures", "Open failures");
         register!(quarantined, "quarantined", "Signed bodies that were not understood");
         for backend in &self.backends {
-            for outcome in Attempted::ALL.map(Attempted::as_str) {
-                self.attempts.get_or_create(&Attempt { backend: backend.clone(), outcome }).inc_by(0);
+            for outcome in AttemptResult::ALL.map(AttemptResult::as_str) {
+                self.attempts.get_or_create(&AttemptLabels { backend: backend.clone(), outcome }).inc_by(0);
             }
         }
         self.of_backends.register(&mut self.registry);
-        let version = Family::<Version, Gauge>::default();
-        version.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
+        let version = Family::<VersionLabels, Gauge>::default();
+        version.get_or_create(&VersionLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         self.registry.register("pagerduty_dora_build_info", "The version that runs", version);
     }
 
@@ -140,13 +135,13 @@ impl Metrics {
     }
 
     /// Counts an attempt to forward.
-    pub fn attempted(&self, backend: &str, attempted: Attempted) {
+    pub fn attempted(&self, backend: &str, attempted: AttemptResult) {
         let outcome = attempted.as_str();
-        self.attempts.get_or_create(&Attempt { backend: backend.to_owned(), outcome }).inc();
+        self.attempts.get_or_create(&AttemptLabels { backend: backend.to_owned(), outcome }).inc();
     }
 
     /// Notes the store's gauges as they are now. They stay as they were noted last while the store cannot be read.
-    pub fn note(&self, gauges: &Gauges, now: Timestamp) {
+    pub fn note(&self, gauges: &StoreGauges, now: Timestamp) {
         self.open_failures.set(gauges.open_failures);
         self.quarantined.set(gauges.quarantined);
         self.store.note(&gauges.sizes);
@@ -157,7 +152,7 @@ impl Metrics {
         let of_removed = gauges.outbox.iter().map(|outbox| &outbox.backend);
         for backend in self.backends.iter().chain(of_removed) {
             let outbox = gauges.outbox.iter().find(|outbox| outbox.backend == *backend);
-            let label = Backend { backend: backend.clone() };
+            let label = BackendLabels { backend: backend.clone() };
             let age =
                 outbox.and_then(|outbox| outbox.oldest_at).map_or(0, |oldest_at| now.nanos_since(oldest_at));
             self.outbox_pending.get_or_create(&label).set(outbox.map_or(0, |outbox| outbox.pending));
@@ -179,7 +174,7 @@ impl Metrics {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Version {
+struct VersionLabels {
     version: &'static str,
 }
 

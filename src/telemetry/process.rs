@@ -27,7 +27,7 @@ pub struct Process {
 
 impl Collector for Process {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let mut tell = |name, help, metric: &dyn Metric| metric.tell(&mut to, name, help);
+        let mut tell = |name, help, metric: &dyn ProcessMetric| metric.tell(&mut to, name, help);
         tell(
             "process_cpu_seconds",
             "CPU time that the process has used.",
@@ -59,11 +59,11 @@ impl Collector for Process {
 }
 
 /// A metric that can be told of under a name.
-trait Metric {
+trait ProcessMetric {
     fn tell(&self, to: &mut DescriptorEncoder<'_>, name: &str, help: &str) -> Result<(), std::fmt::Error>;
 }
 
-impl<M: EncodeMetric> Metric for M {
+impl<M: EncodeMetric> ProcessMetric for M {
     fn tell(&self, to: &mut DescriptorEncoder<'_>, name: &str, help: &str) -> Result<(), std::fmt::Error> {
         self.encode(to.encode_descriptor(name, help, None, self.metric_type())?)
     }

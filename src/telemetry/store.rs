@@ -9,14 +9,14 @@ use prometheus_client::registry::Registry;
 use crate::store::Sizes;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct File {
+struct FileLabels {
     file: &'static str,
 }
 
 /// Metrics of the store besides its rows.
 #[derive(Default)]
 pub struct StoreMetrics {
-    bytes: Family<File, Gauge>,
+    bytes: Family<FileLabels, Gauge>,
     free_bytes: Gauge,
     /// Writes that were not done, because the store could not commit.
     pub writes_refused: Counter,
@@ -50,8 +50,8 @@ impl StoreMetrics {
         let set = |gauge: &Gauge, bytes: u64| {
             gauge.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         };
-        set(&self.bytes.get_or_create(&File { file: "database" }), sizes.database);
-        set(&self.bytes.get_or_create(&File { file: "wal" }), sizes.wal);
+        set(&self.bytes.get_or_create(&FileLabels { file: "database" }), sizes.database);
+        set(&self.bytes.get_or_create(&FileLabels { file: "wal" }), sizes.wal);
         if let Some(free) = sizes.free {
             set(&self.free_bytes, free);
         }

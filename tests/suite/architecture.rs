@@ -207,7 +207,7 @@ fn only_the_store_knows_sql() {
     }
 }
 
-/// JSON goes to a terminal too: `say_json` writes the controls that a terminal would obey as escapes.
+/// JSON goes to a terminal too: `print_json` writes the controls that a terminal would obey as escapes.
 #[test]
 fn one_function_prints_json_for_all_commands() {
     let calls: Vec<String> = sources()

@@ -15,9 +15,9 @@ use crate::harness::{event_of, time};
 use crate::store_edit::{self, Lock};
 use crate::store_probe::Probe;
 
-const MOST_UNFOLDED: usize = 2_048;
+const MAX_BACKLOG: usize = 2_048;
 /// Events that fit, as many again that were folded before the poison was met, and a group more.
-const MORE_THAN_FIT: usize = 2 * MOST_UNFOLDED + 512;
+const MORE_THAN_FIT: usize = 2 * MAX_BACKLOG + 512;
 
 struct Nobody;
 
@@ -51,7 +51,7 @@ fn open(path: &Path, most_unfolded: usize) -> Store {
 async fn what_cannot_be_folded_is_refused_before_it_fills_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
-    let store = open(&path, MOST_UNFOLDED);
+    let store = open(&path, MAX_BACKLOG);
     store_edit::poison(&path, "pagerduty:QPOISON01");
     let mut accepted = 0;
     let mut waiting = JoinSet::new();
@@ -74,7 +74,7 @@ async fn what_cannot_be_folded_is_refused_before_it_fills_memory() {
             }
         }
     }
-    assert!((MOST_UNFOLDED - 64..MORE_THAN_FIT - 64).contains(&accepted), "{accepted}");
+    assert!((MAX_BACKLOG - 64..MORE_THAN_FIT - 64).contains(&accepted), "{accepted}");
     waiting.join_all().await.into_iter().for_each(drop);
     // Once the cause is gone, so is the backlog.
     store_edit::cure(&path);

@@ -141,11 +141,11 @@ async fn a_unique_beginning_of_an_id_is_enough_in_any_case() {
 async fn each_backend_that_was_not_told_has_a_reason() {
     let daemon = Daemon::start("[failure]\nsettle = \"1h\"\n").await;
     daemon.expect(event_of("incident.resolved", "QBEFORE00001"), "accepted").await;
-    let not_told = async |daemon: &Daemon, id: &str| {
+    let not_forwarded = async |daemon: &Daemon, id: &str| {
         daemon.get(&format!("/api/v1/failures/{id}")).await.json()["not_told"].clone()
     };
     let none = json!(["No backend was told: no [[backend]] is configured."]);
-    assert_eq!(not_told(&daemon, "QBEFORE00001").await, none);
+    assert_eq!(not_forwarded(&daemon, "QBEFORE00001").await, none);
 
     let backend = Backend::start().await;
     let other = backend.entry("other");
@@ -154,7 +154,7 @@ async fn each_backend_that_was_not_told_has_a_reason() {
         backend.entry("metrics")
     );
     let daemon = daemon.restart_after(&configuration, || {}).await;
-    let told = not_told(&daemon, "QBEFORE00001").await;
+    let told = not_forwarded(&daemon, "QBEFORE00001").await;
     let told: Vec<&str> = told.as_array().unwrap().iter().map(|told| told.as_str().unwrap()).collect();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(
@@ -164,7 +164,7 @@ async fn each_backend_that_was_not_told_has_a_reason() {
     assert!(told[1].starts_with("Backend other was not told: its `services` do not name "), "{told:?}");
 
     daemon.expect(event_of("incident.resolved", "QSETTLES0001"), "accepted").await;
-    let told = not_told(&daemon, "QSETTLES0001").await;
+    let told = not_forwarded(&daemon, "QSETTLES0001").await;
     let waits = "Backend metrics was not told yet: it waits for failure.settle, until ";
     assert!(told[0].as_str().unwrap().starts_with(waits), "{told}");
     let program = Program::of(&daemon);

@@ -18,8 +18,8 @@ use crate::histories::{compare, listed};
 use crate::kill_under_load::{CONFIGURED, configuration, no_panic, number};
 use crate::model::Told;
 use crate::process::{Listening, PROGRAM, Process};
+use crate::sent_requests::{drain, held, told_exactly, told_in_order};
 use crate::store_probe::Probe;
-use crate::told::{drain, held, told_exactly, told_in_order};
 use crate::unreliable::Unreliable;
 
 const SYSCALLS: [&str; 5] = ["fdatasync", "fsync", "pwrite64", "ftruncate", "openat"];

@@ -14,7 +14,7 @@ use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::http::FailureJson;
 use pagerduty_dora::sources;
 use pagerduty_dora::sources::pagerduty::{SOURCE, payload};
-use pagerduty_dora::store::{CommitObserver, Delivery, Filter, MOST_UNFOLDED, Reader, Settings, Store};
+use pagerduty_dora::store::{CommitObserver, Delivery, FailureFilter, MAX_BACKLOG, Reader, Settings, Store};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -70,7 +70,7 @@ fn settings(configured: Configured) -> Settings {
         policy: Arc::new(Config::parse(&text).unwrap().policy()),
         destinations: Vec::new(),
         sources: sources::ALL,
-        most_unfolded: MOST_UNFOLDED,
+        most_unfolded: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     }
 }
@@ -167,7 +167,7 @@ async fn outcome(configured: Configured, bodies: Vec<Vec<u8>>, restarts: usize) 
 /// Failures of a store, by incident.
 pub(crate) fn listed(path: &Path) -> BTreeMap<String, Value> {
     let reader = Reader::open(path).unwrap();
-    let page = reader.failures(&Filter { limit: 10_000_000, ..Filter::default() }).unwrap();
+    let page = reader.failures(&FailureFilter { limit: 10_000_000, ..FailureFilter::default() }).unwrap();
     let keyed = page.failures.iter().map(|listed| {
         let incident = listed.failure.incident.clone().unwrap();
         let mut failure = serde_json::to_value(FailureJson::from(listed)).unwrap();

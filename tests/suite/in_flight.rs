@@ -20,16 +20,16 @@ use crate::store_probe::Probe;
 /// A backend that answers when the test says so.
 struct Deliberate {
     address: SocketAddr,
-    asked: mpsc::UnboundedReceiver<Asked>,
+    asked: mpsc::UnboundedReceiver<ReportOptions>,
 }
 
 /// A request that waits for its answer.
-struct Asked {
+struct ReportOptions {
     bytes: Bytes,
     answer: oneshot::Sender<u16>,
 }
 
-impl Asked {
+impl ReportOptions {
     fn attribute(&self, name: &str) -> Value {
         let body: Value = serde_json::from_slice(&self.bytes).unwrap();
         body["data"]["attributes"][name].clone()
@@ -50,21 +50,21 @@ impl Deliberate {
         Self { address, asked }
     }
 
-    async fn answer(State(ask): State<mpsc::UnboundedSender<Asked>>, bytes: Bytes) -> StatusCode {
+    async fn answer(State(ask): State<mpsc::UnboundedSender<ReportOptions>>, bytes: Bytes) -> StatusCode {
         let (answer, answered) = oneshot::channel();
-        let _ = ask.send(Asked { bytes, answer });
+        let _ = ask.send(ReportOptions { bytes, answer });
         match answered.await {
             Ok(status) => StatusCode::from_u16(status).unwrap(),
             Err(_) => std::future::pending().await,
         }
     }
 
-    async fn next(&mut self) -> Asked {
+    async fn next(&mut self) -> ReportOptions {
         tokio::time::timeout(PATIENCE, self.asked.recv()).await.expect("no request").unwrap()
     }
 
     /// The next request, for which time has to pass.
-    async fn after_a_while(&mut self, daemon: &Daemon) -> Asked {
+    async fn after_a_while(&mut self, daemon: &Daemon) -> ReportOptions {
         eventually("another request", async || {
             daemon.clock.advance(Duration::from_mins(1));
             daemon.get("/readyz").await;

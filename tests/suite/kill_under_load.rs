@@ -18,8 +18,8 @@ use crate::histories::{compare, listed};
 use crate::load::{Deliverer, Stage};
 use crate::model::{Configured, Told};
 use crate::process::{Listening, Process};
+use crate::sent_requests::{drain, held, told_exactly, told_in_order};
 use crate::store_probe::Probe;
-use crate::told::{drain, held, told_exactly, told_in_order};
 use crate::unreliable::{Receipt, TIMEOUT_MILLIS, Unreliable};
 
 /// Kills that share a store, so that a long run needs no more room than a short one.

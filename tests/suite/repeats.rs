@@ -12,7 +12,7 @@ use pagerduty_dora::domain::lane::{Lane, LaneHealth};
 use pagerduty_dora::domain::submission::Submission;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::sources;
-use pagerduty_dora::store::{Choice, MOST_UNFOLDED, Outcome, Settings, Store};
+use pagerduty_dora::store::{AttemptOutcome, ClaimOrder, MAX_BACKLOG, Settings, Store};
 use pagerduty_dora::telemetry::metrics::Metrics;
 use tempfile::TempDir;
 
@@ -37,7 +37,7 @@ impl Stepped {
             policy: Arc::new(config.policy()),
             destinations: vec![Arc::new(Backend::from_config(&config.backend[0]).unwrap())],
             sources: sources::ALL,
-            most_unfolded: MOST_UNFOLDED,
+            most_unfolded: MAX_BACKLOG,
             observer: Metrics::new([]),
         };
         let store = Store::open(&folder.path().join("store.db"), settings).unwrap();
@@ -64,8 +64,8 @@ impl Stepped {
     }
 
     /// Revision and kind (`true`: once more) of the row that is due; `None`: none is. Its attempt ends as told.
-    async fn attempt(&self, outcome: Outcome) -> Option<(i64, bool)> {
-        let claim = self.store.claim("datadog", Lane::Main, (Choice::All, 9), self.now).await.unwrap();
+    async fn attempt(&self, outcome: AttemptOutcome) -> Option<(i64, bool)> {
+        let claim = self.store.claim("datadog", Lane::Main, (ClaimOrder::All, 9), self.now).await.unwrap();
         let claimed = claim.rows.first()?;
         assert_eq!(claim.rows.len(), 1, "one request of a failure at a time");
         let attempted = (claimed.row, outcome, 0);
@@ -76,11 +76,12 @@ impl Stepped {
     }
 
     async fn accepted(&self) -> Option<(i64, bool)> {
-        self.attempt(Outcome::Sent { status: Some(202) }).await
+        self.attempt(AttemptOutcome::Sent { status: Some(202) }).await
     }
 
     async fn timed_out(&self) -> Option<(i64, bool)> {
-        self.attempt(Outcome::Retry { due_at: self.now, status: None, error: "no answer".to_owned() }).await
+        self.attempt(AttemptOutcome::Retry { due_at: self.now, status: None, error: "no answer".to_owned() })
+            .await
     }
 
     fn a_while_passes(&mut self) {

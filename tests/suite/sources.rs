@@ -7,15 +7,17 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use pagerduty_dora::clock::{Clock, ManualClock};
-use pagerduty_dora::domain::event::{Event, Heading, Kind, Snapshot, Subject};
+use pagerduty_dora::domain::event::{Event, EventKind, EventSubject, Heading, Snapshot};
 use pagerduty_dora::domain::id::IncidentId;
 use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::domain::source::{Source, Sources};
 use pagerduty_dora::domain::source_name::SourceName;
-use pagerduty_dora::http::{self, BodyBudget, EventsApi, Intake, Keys, Limits, Requests, SourceRequests};
-use pagerduty_dora::sources::{Reason, Unverified, Verify, Webhooks, Words, pagerduty};
+use pagerduty_dora::http::{
+    self, BodyBudget, EventsApi, Keys, Limits, Requests, SourceRequests, WebhookIntake,
+};
+use pagerduty_dora::sources::{RefusalReason, SignatureError, Verify, Webhooks, Words, pagerduty};
 use pagerduty_dora::store::{
-    CommitObserver, Delivery, MOST_UNFOLDED, Reader, Recorded, Retried, Settings, Store, Today,
+    CommitObserver, Delivery, MAX_BACKLOG, Reader, Recorded, Retried, Settings, Store, StoryContext,
 };
 use pagerduty_dora::telemetry::metrics::Metrics;
 use tokio::net::TcpListener;
@@ -35,13 +37,13 @@ fn parse(body: &[u8]) -> Option<Event> {
     let text = std::str::from_utf8(body).ok()?;
     let [id, event_type, incident, at] = text.split(' ').collect::<Vec<_>>().try_into().ok()?;
     let kind = match event_type {
-        "began" => Kind::Triggered,
-        "ended" => Kind::Resolved,
+        "began" => EventKind::Triggered,
+        "ended" => EventKind::Resolved,
         _ => return None,
     };
     let snapshot = Snapshot { title: Some("made up".to_owned()), ..Snapshot::default() };
     let incident = IncidentId::parse(&MADE_UP.name, incident)?;
-    let subject = Subject { incident, kind, snapshot: Some(Box::new(snapshot)), deployment: None };
+    let subject = EventSubject { incident, kind, snapshot: Some(Box::new(snapshot)), deployment: None };
     Some(Event {
         id: id.to_owned(),
         event_type: event_type.to_owned(),
@@ -57,7 +59,7 @@ fn heading(body: &[u8]) -> Result<Heading, String> {
         event_type: event.event_type.into(),
         occurred_at: event.occurred_at,
         incident: event.subject.map(|subject| subject.incident),
-        tells_never: false,
+        has_placeholder_time: false,
         is_test: false,
     })
 }
@@ -73,7 +75,7 @@ fn settings() -> Settings {
         policy: Arc::new(Policy::default()),
         destinations: Vec::new(),
         sources: SOURCES,
-        most_unfolded: MOST_UNFOLDED,
+        most_unfolded: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     }
 }
@@ -110,7 +112,8 @@ async fn ids_are_unique_within_their_source() {
     }
 
     let reader = Reader::open(&path).unwrap();
-    let listed = reader.failures(&pagerduty_dora::store::Filter { limit: 10, ..Default::default() }).unwrap();
+    let listed =
+        reader.failures(&pagerduty_dora::store::FailureFilter { limit: 10, ..Default::default() }).unwrap();
     let mut shown: Vec<_> = listed.failures.iter().map(|listed| &listed.failure).collect();
     shown.sort_by_key(|failure| failure.id.to_string());
     let names: Vec<_> = shown
@@ -136,7 +139,7 @@ async fn an_incident_is_found_by_its_id_alone() {
     let reader = Reader::open(&path).unwrap();
     let policy = Policy::default();
     let now = time("2026-11-20T00:00:00Z");
-    let today = Today { policy: &policy, recipients: &[], now, sources: SOURCES };
+    let today = StoryContext { policy: &policy, recipients: &[], now, sources: SOURCES };
     for id in ["ALONE", "madeup:ALONE"] {
         let told = reader.story(id, today).unwrap().unwrap();
         assert_eq!(told.failure.unwrap().failure.id.as_str(), "madeup:ALONE", "{id}");
@@ -179,9 +182,9 @@ async fn events_of_an_unknown_source_are_an_error() {
 struct Password(&'static str);
 
 impl Verify for Password {
-    fn verify(&self, headers: &HeaderMap, _: &[u8]) -> Result<(), Unverified> {
-        let sent = headers.get("x-madeup-password").ok_or(Unverified::Missing)?;
-        if sent == self.0 { Ok(()) } else { Err(Unverified::Mismatch) }
+    fn verify(&self, headers: &HeaderMap, _: &[u8]) -> Result<(), SignatureError> {
+        let sent = headers.get("x-madeup-password").ok_or(SignatureError::Missing)?;
+        if sent == self.0 { Ok(()) } else { Err(SignatureError::Mismatch) }
     }
 }
 
@@ -194,7 +197,7 @@ fn made_up_webhooks() -> Webhooks {
         verifier: Box::new(Password("open sesame")),
         recognizes: |headers| headers.contains_key("x-madeup-password"),
         words: |reason| Words {
-            why: if reason == Reason::NoSignature { "No password" } else { "Refused" },
+            why: if reason == RefusalReason::NoSignature { "No password" } else { "Refused" },
             to_sender: "",
             todo: "Ask",
         },
@@ -211,7 +214,7 @@ async fn each_source_has_its_route_its_words_and_its_series() {
     let metrics = Metrics::new([]);
     let source = SourceRequests::new(made_up_webhooks(), Arc::clone(&metrics), Arc::clone(&clock), None);
     let requests = Requests::new(Arc::clone(&metrics), Arc::clone(&clock), vec![Arc::clone(&source)]);
-    let intake = Intake {
+    let intake = WebhookIntake {
         store: store.clone(),
         budget: BodyBudget::default(),
         clock: Arc::clone(&clock),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::{StatusCode, Url};
 
 use super::item::{Finding, Item};
-use super::store::Open;
+use super::store::StoreHolder;
 use crate::config::Config;
 use crate::http_client;
 
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Listeners that answer at the two addresses already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Running {
+pub(super) struct RunningListeners {
     /// A pagerduty-dora answers at `admin.listen`.
     pub(super) admin: bool,
     /// `true` if the listener at `server.listen` takes webhooks.
@@ -24,7 +24,7 @@ pub(super) struct Running {
 }
 
 /// Asks both addresses what is there.
-pub(super) async fn running(config: &Config) -> Running {
+pub(super) async fn running(config: &Config) -> RunningListeners {
     let ask = async |address: SocketAddr, path: &str| {
         if address.port() == 0 {
             return None;
@@ -43,15 +43,15 @@ pub(super) async fn running(config: &Config) -> Running {
         answer.status() == StatusCode::METHOD_NOT_ALLOWED
             && answer.headers().get("allow").is_some_and(|allowed| allowed == "POST")
     });
-    Running { admin, webhooks }
+    RunningListeners { admin, webhooks }
 }
 
 /// Listens at both addresses for a moment. One that the daemon of this store has is all right.
-pub(super) fn check(config: &Config, running: Running, is_open: Open) -> Vec<Item> {
+pub(super) fn check(config: &Config, running: RunningListeners, is_open: StoreHolder) -> Vec<Item> {
     let (server, admin) = (config.server.listen, config.admin.listen);
     // Both at once, as the daemon does.
     let (public, private) = (TcpListener::bind(server), TcpListener::bind(admin));
-    let is_ours = is_open == Open::InOurDaemon;
+    let is_ours = is_open == StoreHolder::InOurDaemon;
     let public = public.map(drop).map_err(|error| (error, running.webhooks));
     let private = private.map(drop).map_err(|error| (error, running.admin));
     vec![item("server.listen", server, public, is_ours), item("admin.listen", admin, private, is_ours)]

@@ -8,10 +8,10 @@ use anyhow::anyhow;
 use clap::Args;
 
 use self::item::{Finding, Item};
-use self::store::Open;
-use super::failed::Failed;
+use self::store::StoreHolder;
+use super::command_error::CommandError;
 use super::runtime::runtime;
-use super::table::say;
+use super::table::print_out;
 use crate::backend::SetupError;
 use crate::catalog;
 use crate::config::{self, Config, Problem, Secret};
@@ -19,15 +19,15 @@ use crate::run::{self, SHORTEST_SIGNING_SECRET_BYTES};
 use crate::store::is_in_use;
 
 #[derive(Args)]
-pub(super) struct Options {
+pub(super) struct CheckOptions {
     /// Ask nothing of the backends; for now, this is required
     #[arg(long)]
     offline: bool,
 }
 
-pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
+pub(super) fn run(options: &CheckOptions, config: &Config) -> Result<(), CommandError> {
     if !options.offline {
-        return Err(Failed::Usage(anyhow!(
+        return Err(CommandError::Usage(anyhow!(
             "this version does not ask the backends yet: use `check --offline`"
         )));
     }
@@ -38,31 +38,31 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     items.extend(catalog(config));
     let running = runtime()?.block_on(listeners::running(config));
     let is_open = match is_in_use(&config.store.path) {
-        false => Open::Nowhere,
-        true if running.admin => Open::InOurDaemon,
-        true => Open::Elsewhere,
+        false => StoreHolder::Nowhere,
+        true if running.admin => StoreHolder::InOurDaemon,
+        true => StoreHolder::OtherEnvs,
     };
     items.extend(listeners::check(config, running, is_open));
     items.extend(store::check(config, is_open));
     items.extend(config.backend.iter().flat_map(backend));
-    tell(&items)
+    print_err(&items)
 }
 
 /// Prints the items.
-fn tell(items: &[Item]) -> Result<(), Failed> {
+fn print_err(items: &[Item]) -> Result<(), CommandError> {
     let mut wrong = 0_usize;
     for Item { name, finding } in items {
         match finding {
-            Finding::Ok(_) => say(format_args!("ok     {name}: {finding}")),
-            Finding::Warn(_) => say(format_args!("warn   {name}: {finding}")),
+            Finding::Ok(_) => print_out(format_args!("ok     {name}: {finding}")),
+            Finding::Warn(_) => print_out(format_args!("warn   {name}: {finding}")),
             Finding::Wrong(_) => {
                 wrong += 1;
-                say(format_args!("wrong  {name}: {finding}"));
+                print_out(format_args!("wrong  {name}: {finding}"));
             }
         }
     }
     if wrong > 0 {
-        return Err(Failed::Usage(anyhow!("{wrong} of the items above must be mended first")));
+        return Err(CommandError::Usage(anyhow!("{wrong} of the items above must be mended first")));
     }
     Ok(())
 }
@@ -115,7 +115,7 @@ fn catalog(config: &Config) -> Vec<Item> {
 }
 
 /// A backend, and what is unwise about its secrets.
-fn backend(entry: &config::Backend) -> Vec<Item> {
+fn backend(entry: &config::BackendSection) -> Vec<Item> {
     let name = format!("backend {}", entry.name.get_ref().as_str());
     let wrong = |error: &SetupError| Item::new(&name, Finding::Wrong(error.to_string()));
     let mut items = match run::backend(entry) {

@@ -20,17 +20,17 @@ const LONGEST_END: usize = "-journal".len();
 
 /// Process that has the store open for writing now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Open {
+pub(super) enum StoreHolder {
     /// In no process.
     Nowhere,
     /// In the daemon that answers at `admin.listen`.
     InOurDaemon,
     /// In another process.
-    Elsewhere,
+    OtherEnvs,
 }
 
 /// Looks, and writes nothing.
-pub(super) fn check(config: &Config, is_open: Open) -> Vec<Item> {
+pub(super) fn check(config: &Config, is_open: StoreHolder) -> Vec<Item> {
     let path = &config.store.path;
     let found = folder(path).and_then(|folder| {
         let state = state(config, is_open)?;
@@ -91,13 +91,13 @@ fn folder(path: &Path) -> Result<PathBuf, String> {
 }
 
 /// Describes the store that is there already.
-fn state(config: &Config, is_open: Open) -> Result<String, String> {
+fn state(config: &Config, is_open: StoreHolder) -> Result<String, String> {
     let path = &config.store.path;
     let shown = path.display();
     if path.is_dir() {
         return Err(format!("{shown} is a folder: store.path names a file"));
     }
-    if is_open == Open::Elsewhere {
+    if is_open == StoreHolder::OtherEnvs {
         return Err(format!(
             "{shown} is in use by another process, and none answers at admin.listen: end it, or correct the address"
         ));
@@ -115,7 +115,9 @@ fn state(config: &Config, is_open: Open) -> Result<String, String> {
         }
     }
     match Reader::open(path) {
-        Ok(_) if is_open == Open::InOurDaemon => Ok(format!("{shown} (in use by a running pagerduty-dora)")),
+        Ok(_) if is_open == StoreHolder::InOurDaemon => {
+            Ok(format!("{shown} (in use by a running pagerduty-dora)"))
+        }
         Ok(_) => Ok(shown.to_string()),
         Err(OpenError::Empty { .. }) => Ok(format!("{shown} (will be set up)")),
         Err(OpenError::Missing { .. }) => Ok(format!("{shown} (will be created)")),
@@ -176,7 +178,7 @@ mod tests {
             let mut config = Config::default();
             config.store.path = at(name);
             assert!(
-                matches!(check(&config, Open::Nowhere)[..], [Item { finding: Finding::Wrong(_), .. }]),
+                matches!(check(&config, StoreHolder::Nowhere)[..], [Item { finding: Finding::Wrong(_), .. }]),
                 "{name}"
             );
         }
@@ -184,7 +186,7 @@ mod tests {
             let mut config = Config::default();
             config.store.path = device.into();
             assert!(
-                matches!(check(&config, Open::Nowhere)[..], [Item { finding: Finding::Wrong(_), .. }]),
+                matches!(check(&config, StoreHolder::Nowhere)[..], [Item { finding: Finding::Wrong(_), .. }]),
                 "{device}"
             );
         }
@@ -192,7 +194,7 @@ mod tests {
         for name in ["new.db", "link", &letters(247)] {
             let mut config = Config::default();
             config.store.path = at(name);
-            let items = check(&config, Open::Nowhere);
+            let items = check(&config, StoreHolder::Nowhere);
             assert!(matches!(items.first(), Some(Item { finding: Finding::Ok(_), .. })), "{name}");
         }
     }

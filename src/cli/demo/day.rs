@@ -11,9 +11,9 @@ use tokio::time::{sleep, timeout};
 
 use super::instance::{Instance, LOOK_EVERY, PATIENCE};
 use super::past;
-use super::story::{DEPLOYMENTS, Deployed, STORY};
+use super::story::{DEPLOYMENTS, DemoDeployment, STORY};
 use crate::cli::send::Sender;
-use crate::cli::table::say;
+use crate::cli::table::print_out;
 use crate::clock::{Clock, ManualClock};
 use crate::domain::timestamp::Timestamp;
 use crate::sources::pagerduty::payload;
@@ -22,7 +22,7 @@ use crate::store::RowState;
 /// Plays the pipeline that tells of deployments.
 struct Pipeline {
     key: SecretString,
-    to_come: VecDeque<Deployed>,
+    to_come: VecDeque<DemoDeployment>,
     /// The versions of those that were told of, by the ids that they got.
     known: BTreeMap<String, &'static str>,
 }
@@ -33,7 +33,7 @@ impl Pipeline {
     }
 
     /// The next deployment, where it ends by then.
-    fn next_before(&mut self, then: Timestamp) -> anyhow::Result<Option<Deployed>> {
+    fn next_before(&mut self, then: Timestamp) -> anyhow::Result<Option<DemoDeployment>> {
         let is_next = match self.to_come.front() {
             Some(deployed) => Timestamp::parse(deployed.finished_at)? <= then,
             None => false,
@@ -73,21 +73,21 @@ impl<'a> Day<'a> {
         timeout(PATIENCE, self.forwarded(false)).await.context("the past was not forwarded in time")??;
         let deployments = past.iter().filter(|(kind, _)| *kind == "deployment").count();
         let failures = past.len() - deployments;
-        say(format_args!(
+        print_out(format_args!(
             "The weeks before, from another tool by the event API: {deployments} deployments, {failures} failures.\n"
         ));
         Ok(())
     }
 
     /// Tells of the day itself.
-    pub(super) async fn tell(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn print_err(&mut self) -> anyhow::Result<()> {
         for chapter in STORY {
-            say(chapter.says);
+            print_out(chapter.says);
             for &webhook in chapter.webhooks {
                 self.deliver(webhook).await?;
             }
             self.pass(None).await?;
-            say("");
+            print_out("");
         }
         Ok(())
     }
@@ -108,8 +108,8 @@ impl<'a> Day<'a> {
         Ok(())
     }
 
-    async fn deploy(&mut self, deployed: &Deployed) -> anyhow::Result<()> {
-        let Deployed { service, started_at, finished_at, version } = deployed;
+    async fn deploy(&mut self, deployed: &DemoDeployment) -> anyhow::Result<()> {
+        let DemoDeployment { service, started_at, finished_at, version } = deployed;
         let attributes = json!({
             "service": service, "started_at": started_at, "finished_at": finished_at, "version": version,
         });
@@ -128,7 +128,7 @@ impl<'a> Day<'a> {
             .header("dd-api-key", self.pipeline.key.expose_secret());
         let answer = request.body(json!({ "data": { "attributes": attributes } }).to_string()).send().await?;
         ensure!(answer.status().is_success(), "a {kind} was answered {}", answer.status());
-        Ok((answer.status(), serde_json::from_str::<Answer>(&answer.text().await?)?.data.id))
+        Ok((answer.status(), serde_json::from_str::<EventsApiAnswer>(&answer.text().await?)?.data.id))
     }
 
     /// Lets time pass until then, or until nothing is left to be forwarded; what is due on the way is forwarded.
@@ -171,17 +171,17 @@ impl<'a> Day<'a> {
 }
 
 fn line(at: Timestamp, what: &str, incident: &str, said: &str) {
-    say(format_args!("  {:<24}  {what:<26} {incident:<14}  {said}", at.to_string()));
+    print_out(format_args!("  {:<24}  {what:<26} {incident:<14}  {said}", at.to_string()));
 }
 
 /// Answer of the event API.
 #[derive(Deserialize)]
-struct Answer {
-    data: Data,
+struct EventsApiAnswer {
+    data: AnswerData,
 }
 
 #[derive(Deserialize)]
-struct Data {
+struct AnswerData {
     id: String,
 }
 

@@ -10,16 +10,16 @@ use self::day::Day;
 use self::instance::{
     Instance, LOOK_EVERY, Listen, backend_config, daemon_config, is_taken, secret_of, write_secret,
 };
-use super::failed::Failed;
+use super::command_error::CommandError;
 use super::failures::table;
 use super::report;
 use super::runtime::runtime;
 use super::send::Sender;
 use super::serve::ordered_to_stop;
-use super::table::{say, width};
+use super::table::{print_out, width};
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::domain::explain::Why;
-use crate::domain::failure::State;
+use crate::domain::failure::FailureState;
 use crate::domain::figures::Report;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
@@ -31,7 +31,7 @@ mod past;
 mod story;
 
 #[derive(Args)]
-pub(super) struct Options {
+pub(super) struct DemoOptions {
     /// Exit when the story is told, instead of staying up until Ctrl-C
     #[arg(long)]
     once: bool,
@@ -43,11 +43,11 @@ pub(super) struct Options {
 
 const MORNING: &str = "2026-11-02T08:00:00Z";
 
-pub(super) fn run(options: &Options) -> Result<(), Failed> {
+pub(super) fn run(options: &DemoOptions) -> Result<(), CommandError> {
     Ok(runtime()?.block_on(show(options))?)
 }
 
-async fn show(options: &Options) -> anyhow::Result<()> {
+async fn show(options: &DemoOptions) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let secret = write_secret(folder.path(), "signing-secret")?;
     let key = write_secret(folder.path(), "events-api-key")?;
@@ -61,19 +61,19 @@ async fn show(options: &Options) -> anyhow::Result<()> {
         Err(error) if is_taken(&error) => start(Listen::any(options.listen)).await?,
         started => started?,
     };
-    say(format_args!("webhooks go to    {}", daemon.webhooks()?));
-    say(format_args!("the JSON API is   {}\n", daemon.api("failures")));
+    print_out(format_args!("webhooks go to    {}", daemon.webhooks()?));
+    print_out(format_args!("the JSON API is   {}\n", daemon.api("failures")));
 
     let pagerduty = Sender::new(daemon.webhooks()?, secret_of(&secret).fetch(1)?)?;
     let mut day = Day::new(&daemon, &clock, pagerduty, secret_of(&key).fetch(1)?);
     day.remember().await?;
-    day.tell().await?;
-    say_result(&daemon, &backend).await?;
+    day.print_err().await?;
+    print_result(&daemon, &backend).await?;
     let dashboard = daemon.dashboard();
     if options.once {
-        say(format_args!("\nthe dashboard was  {dashboard} (it stays up without --once)"));
+        print_out(format_args!("\nthe dashboard was  {dashboard} (it stays up without --once)"));
     } else {
-        say(format_args!("\nStill up; Ctrl-C ends it.\nthe dashboard is  {dashboard}"));
+        print_out(format_args!("\nStill up; Ctrl-C ends it.\nthe dashboard is  {dashboard}"));
         tokio::select! {
             () = ordered_to_stop()? => {}
             () = go_on(&clock) => {}
@@ -84,21 +84,21 @@ async fn show(options: &Options) -> anyhow::Result<()> {
 }
 
 /// Prints what the day came to, here and at the backend.
-async fn say_result(daemon: &Instance, backend: &Instance) -> anyhow::Result<()> {
+async fn print_result(daemon: &Instance, backend: &Instance) -> anyhow::Result<()> {
     let mut listed = daemon.failures().await?;
     let verdict = verdict(&listed, &backend.failures().await?)?;
     listed.retain(|listed| listed.failure.source != SourceName::API);
-    say(format_args!("What it came to:\n\n{}", table(&listed, width())));
-    say("Why:\n");
+    print_out(format_args!("What it came to:\n\n{}", table(&listed, width())));
+    print_out("Why:\n");
     for failure in &listed {
-        say(reason(&daemon.story(&failure.failure).await?));
+        print_out(reason(&daemon.story(&failure.failure).await?));
     }
-    say("\nThe figures of the day:\n");
+    print_out("\nThe figures of the day:\n");
     let report = daemon.get::<Report>(&format!("report?since={MORNING}")).await?;
-    say(report::table(&report, "production", &[], width()));
-    say(verdict);
+    print_out(report::table(&report, "production", &[], width()));
+    print_out(verdict);
     let at_backend = backend.get::<Report>(&format!("report?since={MORNING}")).await?;
-    say(verdict_on_deployments(&report, &at_backend)?);
+    print_out(verdict_on_deployments(&report, &at_backend)?);
     Ok(())
 }
 
@@ -130,7 +130,7 @@ fn reason(story: &Story) -> String {
 /// Checks that the backend holds each completed failure once, with the same start and end.
 fn verdict(listed: &[ListedFailure], at_backend: &[ListedFailure]) -> anyhow::Result<String> {
     let facts = |failures: &[ListedFailure]| -> Vec<_> {
-        let completed = failures.iter().filter(|listed| listed.failure.state == State::Completed);
+        let completed = failures.iter().filter(|listed| listed.failure.state == FailureState::Completed);
         completed
             .map(|listed| (listed.failure.id.clone(), listed.failure.started_at, listed.failure.finished_at))
             .collect()

@@ -18,56 +18,56 @@ const MENDING: Duration = Duration::from_mins(15);
 
 /// A service: its name, its team, what its versions are called, the first number of them, and the minutes that a
 /// deployment takes.
-struct Service(&'static str, &'static str, &'static str, usize, u64);
+struct DemoService(&'static str, &'static str, &'static str, usize, u64);
 
-const SERVICES: [Service; 3] = [
-    Service("checkout", "payments", "checkout-1.{}.0", 3, 7),
-    Service("search", "storefront", "search-{}", 177, 12),
-    Service("mail", "platform", "mail-3.7.{}", 1, 4),
+const SERVICES: [DemoService; 3] = [
+    DemoService("checkout", "payments", "checkout-1.{}.0", 3, 7),
+    DemoService("search", "storefront", "search-{}", 177, 12),
+    DemoService("mail", "platform", "mail-3.7.{}", 1, 4),
 ];
 
 /// A failure: its service, which of the week's deployments caused it, the minutes that it lasted, what it was called,
 /// and whether another deployment mended it.
-struct Failed(usize, u64, u64, &'static str, bool);
+struct PastFailure(usize, u64, u64, &'static str, bool);
 
 /// By week: how often each service was deployed, and what failed.
-const WEEKS: [([u64; SERVICES.len()], &[Failed]); 12] = [
+const WEEKS: [([u64; SERVICES.len()], &[PastFailure]); 12] = [
     (
         [2, 1, 1],
         &[
-            Failed(0, 0, 184, "checkout: 5xx after a release", true),
-            Failed(1, 0, 95, "search: stale results", false),
-            Failed(0, 1, 130, "checkout: prices without VAT", false),
+            PastFailure(0, 0, 184, "checkout: 5xx after a release", true),
+            PastFailure(1, 0, 95, "search: stale results", false),
+            PastFailure(0, 1, 130, "checkout: prices without VAT", false),
         ],
     ),
     (
         [2, 2, 0],
         &[
-            Failed(1, 0, 240, "search: out of memory", true),
-            Failed(0, 0, 75, "checkout: basket is slow", false),
+            PastFailure(1, 0, 240, "search: out of memory", true),
+            PastFailure(0, 0, 75, "checkout: basket is slow", false),
         ],
     ),
     (
         [2, 2, 1],
         &[
-            Failed(0, 0, 151, "checkout: sessions lost", true),
-            Failed(2, 0, 66, "mail: bounces", false),
-            Failed(1, 1, 90, "search: no results for umlauts", false),
+            PastFailure(0, 0, 151, "checkout: sessions lost", true),
+            PastFailure(2, 0, 66, "mail: bounces", false),
+            PastFailure(1, 1, 90, "search: no results for umlauts", false),
         ],
     ),
     (
         [3, 2, 0],
         &[
-            Failed(0, 1, 97, "checkout: vouchers refused", false),
-            Failed(1, 0, 60, "search: 502 from shard 2", true),
+            PastFailure(0, 1, 97, "checkout: vouchers refused", false),
+            PastFailure(1, 0, 60, "search: 502 from shard 2", true),
         ],
     ),
-    ([1, 2, 1], &[Failed(1, 0, 128, "search: no suggestions", false)]),
+    ([1, 2, 1], &[PastFailure(1, 0, 128, "search: no suggestions", false)]),
     (
         [3, 2, 1],
         &[
-            Failed(0, 0, 74, "checkout: wrong currency", true),
-            Failed(1, 1, 52, "search: wrong language", false),
+            PastFailure(0, 0, 74, "checkout: wrong currency", true),
+            PastFailure(1, 1, 52, "search: wrong language", false),
         ],
     ),
     // A week in which nothing happened has no figures, which is not zero.
@@ -75,21 +75,21 @@ const WEEKS: [([u64; SERVICES.len()], &[Failed]); 12] = [
     (
         [3, 3, 1],
         &[
-            Failed(0, 2, 88, "checkout: charged twice", true),
-            Failed(1, 0, 47, "search: index 20 min behind", false),
+            PastFailure(0, 2, 88, "checkout: charged twice", true),
+            PastFailure(1, 0, 47, "search: index 20 min behind", false),
         ],
     ),
-    ([4, 3, 0], &[Failed(1, 1, 41, "search: p99 above 2 s", false)]),
+    ([4, 3, 0], &[PastFailure(1, 1, 41, "search: p99 above 2 s", false)]),
     ([4, 3, 1], &[]),
-    ([4, 4, 1], &[Failed(0, 1, 36, "checkout: error rate above 5 %", true)]),
-    ([5, 4, 1], &[Failed(1, 3, 27, "search: shard 1 is down", false)]),
+    ([4, 4, 1], &[PastFailure(0, 1, 36, "checkout: error rate above 5 %", true)]),
+    ([5, 4, 1], &[PastFailure(1, 3, 27, "search: shard 1 is down", false)]),
 ];
 
 /// Request to the event API: the end of its path, and the attributes.
-pub(super) type Told = (&'static str, Value);
+pub(super) type EventsApiRequest = (&'static str, Value);
 
 /// All of it, week by week.
-pub(super) fn past() -> Result<Vec<Told>, TimestampError> {
+pub(super) fn past() -> Result<Vec<EventsApiRequest>, TimestampError> {
     let mut told = Vec::new();
     let mut deployed = [0; SERVICES.len()];
     let mut monday = Timestamp::parse(BEGINS)?;
@@ -97,7 +97,7 @@ pub(super) fn past() -> Result<Vec<Told>, TimestampError> {
         let mut deployments: Vec<(Timestamp, usize)> = (0..SERVICES.len())
             .flat_map(|service| (0..times[service]).map(move |n| (start(monday, service, n), service)))
             .collect();
-        for &Failed(service, n, minutes, name, is_mended) in failures {
+        for &PastFailure(service, n, minutes, name, is_mended) in failures {
             let started_at = end(start(monday, service, n), service).saturating_add(UNNOTICED);
             let finished_at = started_at.saturating_add(Duration::from_mins(minutes));
             told.push(failure(service, name, started_at, finished_at));
@@ -122,8 +122,8 @@ fn end(started_at: Timestamp, service: usize) -> Timestamp {
     started_at.saturating_add(Duration::from_mins(SERVICES[service].4))
 }
 
-fn deployment(service: usize, n: usize, started_at: Timestamp) -> Told {
-    let Service(name, team, version, first, _) = SERVICES[service];
+fn deployment(service: usize, n: usize, started_at: Timestamp) -> EventsApiRequest {
+    let DemoService(name, team, version, first, _) = SERVICES[service];
     let version = version.replace("{}", &(first + n).to_string());
     let (started, finished) = (started_at.to_string(), end(started_at, service).to_string());
     let attributes = json!({
@@ -132,8 +132,8 @@ fn deployment(service: usize, n: usize, started_at: Timestamp) -> Told {
     ("deployment", attributes)
 }
 
-fn failure(service: usize, name: &str, started_at: Timestamp, finished_at: Timestamp) -> Told {
-    let Service(service, team, ..) = SERVICES[service];
+fn failure(service: usize, name: &str, started_at: Timestamp, finished_at: Timestamp) -> EventsApiRequest {
+    let DemoService(service, team, ..) = SERVICES[service];
     let (started, finished) = (started_at.to_string(), finished_at.to_string());
     let attributes = json!({
         "services": [service], "team": team, "name": name, "severity": "SEV-2",

@@ -93,7 +93,7 @@ pub(super) const STORY: [Chapter; 11] = [
 ];
 
 /// Deployment that a pipeline tells of: a service, its start and end, and its version.
-pub(super) struct Deployed {
+pub(super) struct DemoDeployment {
     pub(super) service: &'static str,
     pub(super) started_at: &'static str,
     pub(super) finished_at: &'static str,
@@ -105,12 +105,12 @@ const fn deployed(
     started_at: &'static str,
     finished_at: &'static str,
     version: &'static str,
-) -> Deployed {
-    Deployed { service, started_at, finished_at, version }
+) -> DemoDeployment {
+    DemoDeployment { service, started_at, finished_at, version }
 }
 
 /// The deployments of the day, by their end.
-pub(super) const DEPLOYMENTS: [Deployed; 7] = [
+pub(super) const DEPLOYMENTS: [DemoDeployment; 7] = [
     deployed("checkout", "2026-11-02T08:05:00Z", "2026-11-02T08:11:30Z", "checkout-1.41.0"),
     deployed("checkout", "2026-11-02T09:02:00Z", "2026-11-02T09:09:10Z", "checkout-1.42.0"),
     deployed("checkout", "2026-11-02T09:48:00Z", "2026-11-02T09:53:40Z", "checkout-1.41.0"),

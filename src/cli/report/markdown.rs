@@ -1,8 +1,8 @@
 //! For pages: one table, as GitHub and GitLab show them.
 
+use super::format::{deployments, duration, heading, key, percent, period, subject};
 use super::other_envs::{deployed_elsewhere, other_envs};
-use super::words::{deployments, duration, heading, key, percent, period, subject};
-use crate::domain::figures::{By, Report, Row};
+use crate::domain::figures::{Grouping, Report, Row};
 use crate::domain::printable::printable;
 
 /// The report as a table in Markdown, below a line that says what it is of.
@@ -47,7 +47,7 @@ const NUMBERS: [&str; 20] = [
     "Max",
 ];
 
-fn numbers(by: By, row: &Row) -> Vec<String> {
+fn numbers(by: Grouping, row: &Row) -> Vec<String> {
     let restore = &row.time_to_restore_seconds;
     let recovery = &row.failed_deployment_recovery_time_seconds;
     let counts = [row.incidents, row.open, row.ignored, row.unmatched_incidents];

@@ -1,10 +1,10 @@
 //! `report`: the figures, for people, for spreadsheets, for pages.
 
 mod csv;
+mod format;
 mod markdown;
 mod other_envs;
 mod text;
-mod words;
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
@@ -13,16 +13,16 @@ use self::csv::csv;
 use self::markdown::markdown;
 use self::other_envs::{deployed_elsewhere, other_envs};
 pub(super) use self::text::table;
-use super::failed::Failed;
+use super::command_error::CommandError;
 use super::options::one_of;
-use super::table::{is_terminal, say, say_json, tell, width};
+use super::table::{is_terminal, print_err, print_json, print_out, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::domain::figures::{Asked, By, Interval};
+use crate::domain::figures::{Grouping, Interval, ReportOptions};
 use crate::store::FiguresReader;
 
 #[derive(Args)]
-pub(super) struct Options {
+pub(super) struct ReportCommand {
     /// Start of the period: RFC 3339, a date, or an age such as 30d
     #[arg(long, value_name = "T", default_value = "30d")]
     since: String,
@@ -32,8 +32,8 @@ pub(super) struct Options {
     until: Option<String>,
 
     /// One row for each service, team, env or severity; with none, a single row
-    #[arg(long, default_value = "service", value_parser = one_of(By::ALL, By::as_str))]
-    by: By,
+    #[arg(long, default_value = "service", value_parser = one_of(Grouping::ALL, Grouping::as_str))]
+    by: Grouping,
 
     /// Env whose failures and deployments are counted, or "all" for every env [default: `failure.default_env`]
     #[arg(long, value_name = "E")]
@@ -60,8 +60,8 @@ enum ReportFormat {
     Markdown,
 }
 
-pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
-    let asked = Asked {
+pub(super) fn run(options: &ReportCommand, config: &Config) -> Result<(), CommandError> {
+    let asked = ReportOptions {
         since: Some(&options.since),
         until: options.until.as_deref(),
         by: Some(options.by),
@@ -71,21 +71,21 @@ pub(super) fn run(options: &Options, config: &Config) -> Result<(), Failed> {
     let env = options.env.as_deref().unwrap_or(config.failure.default_env.as_str());
     let question = asked
         .question(SystemClock.now(), config.dora.timezone.zone(), config.failure.default_env.as_str(), "--")
-        .map_err(|error| Failed::Usage(anyhow!(error)))?;
+        .map_err(|error| CommandError::Usage(anyhow!(error)))?;
     let reader = FiguresReader::open(&config.store.path).map_err(anyhow::Error::from)?;
     let report = reader.report(&question).map_err(anyhow::Error::from)?;
     let text = match options.format {
         ReportFormat::Table => table(&report, env, &question.starts(), width()),
-        ReportFormat::Json => return Ok(say_json(&report)?),
+        ReportFormat::Json => return Ok(print_json(&report)?),
         ReportFormat::Csv => {
             if let Some(hint) = other_envs(&report, env).or_else(|| deployed_elsewhere(&report)) {
-                tell(hint);
+                print_err(hint);
             }
             csv(&report, is_terminal())
         }
         ReportFormat::Markdown => markdown(&report, env),
     };
-    say(text.trim_end());
+    print_out(text.trim_end());
     Ok(())
 }
 

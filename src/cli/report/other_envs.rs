@@ -36,11 +36,11 @@ mod tests {
     use super::super::tests::{report, unmatched};
     use super::super::text::table;
     use super::*;
-    use crate::domain::figures::{By, Elsewhere};
+    use crate::domain::figures::{Grouping, OtherEnvs};
 
     #[test]
     fn deployments_in_another_env_than_the_incidents_are_told() {
-        let elsewhere = |name: &str, env: &str, other_envs: &[&str]| Elsewhere {
+        let elsewhere = |name: &str, env: &str, other_envs: &[&str]| OtherEnvs {
             name: name.to_owned(),
             env: env.to_owned(),
             other_envs: other_envs.iter().map(|env| (*env).to_owned()).collect(),
@@ -50,7 +50,7 @@ mod tests {
             elsewhere("se|arch", "production", &["prod", "prd"]),
         ];
         let rows = vec![unmatched(Some("checkout"))];
-        let report = Report { deployed_elsewhere, ..report(By::Service, None, rows) };
+        let report = Report { deployed_elsewhere, ..report(Grouping::Service, None, rows) };
         let hint = "checkout has deployments in env prod, none in production; se|arch has deployments in envs prod, prd, \
                     none in production.";
         assert!(table(&report, "production", &[], 1_000).contains(hint));
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn an_env_without_data_names_those_that_have_some() {
         let other_envs = vec!["production".to_owned(), "stag|ing".to_owned()];
-        let report = Report { other_envs, ..report(By::Service, None, Vec::new()) };
+        let report = Report { other_envs, ..report(Grouping::Service, None, Vec::new()) };
         let hint = "Envs that have data: production, stag|ing.";
         let text = table(&report, "prod", &[], 200);
         assert!(text.contains("Nothing in env prod ") && text.contains(hint), "{text}");

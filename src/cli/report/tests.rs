@@ -1,4 +1,4 @@
-use super::words::heading;
+use super::format::heading;
 use super::*;
 use crate::domain::figures::{RecoveryTimes, Report, RestoreTimes, Row};
 use crate::domain::timestamp::Timestamp;
@@ -73,7 +73,7 @@ pub(super) fn unmatched(key: Option<&str>) -> Row {
     }
 }
 
-pub(super) fn report(by: By, interval: Option<Interval>, rows: Vec<Row>) -> Report {
+pub(super) fn report(by: Grouping, interval: Option<Interval>, rows: Vec<Row>) -> Report {
     let time = |text| Timestamp::parse(text).unwrap();
     Report {
         since: time("2026-11-01T12:30:00Z"),
@@ -87,7 +87,7 @@ pub(super) fn report(by: By, interval: Option<Interval>, rows: Vec<Row>) -> Repo
 }
 
 fn undivided() -> Report {
-    report(By::Service, None, vec![busy("checkout"), unmatched(Some("search"))])
+    report(Grouping::Service, None, vec![busy("checkout"), unmatched(Some("search"))])
 }
 
 /// Three weeks: a bad one, one without deployments, and a good one.
@@ -107,7 +107,7 @@ pub(super) fn weekly() -> Report {
         on("2026-11-02T00:00:00Z", unmatched(Some("search"))),
         on("2026-11-09T00:00:00Z", good),
     ];
-    report(By::Service, Some(Interval::Week), rows)
+    report(Grouping::Service, Some(Interval::Week), rows)
 }
 
 pub(super) fn hostile() -> Report {
@@ -124,7 +124,7 @@ pub(super) fn hostile() -> Report {
         "\u{1b}[31mred\u{202e}",
         "",
     ];
-    report(By::Team, None, keys.into_iter().map(|key| unmatched(Some(key))).collect())
+    report(Grouping::Team, None, keys.into_iter().map(|key| unmatched(Some(key))).collect())
 }
 
 /// Nobody sees ends of lines. Here they are seen.
@@ -192,7 +192,7 @@ fn a_week_in_which_nothing_happened_has_its_place() {
 
 #[test]
 fn what_is_about_everything_has_no_key() {
-    let all = report(By::None, None, vec![Row { key: None, ..busy("") }]);
+    let all = report(Grouping::None, None, vec![Row { key: None, ..busy("") }]);
     insta::assert_snapshot!(table(&all, 100), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
@@ -215,7 +215,7 @@ fn what_is_about_everything_has_no_key() {
     | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
     | 4 | 1 | 2 | 0 | 40 | 2 | 10.0% | 5.0% | 2.5% | 3 | 20m 00s | 15m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
     ");
-    let severities = report(By::Severity, None, vec![unmatched(None), unmatched(Some("SEV-1"))]);
+    let severities = report(Grouping::Severity, None, vec![unmatched(None), unmatched(Some("SEV-1"))]);
     insta::assert_snapshot!(table(&severities, 100), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
@@ -228,7 +228,7 @@ fn what_is_about_everything_has_no_key() {
 
 #[test]
 fn nothing_is_said_where_there_is_nothing() {
-    let nothing = report(By::Service, None, Vec::new());
+    let nothing = report(Grouping::Service, None, Vec::new());
     insta::assert_snapshot!(table(&nothing, 100), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
@@ -337,7 +337,7 @@ fn the_latest_bars_are_shown_where_not_all_fit() {
     let days: Vec<Row> = (0..200_u32)
         .map(|day| Row {
             period: Some(
-                report(By::None, None, vec![])
+                report(Grouping::None, None, vec![])
                     .since
                     .saturating_add(std::time::Duration::from_hours(24 * u64::from(day))),
             ),
@@ -347,7 +347,7 @@ fn the_latest_bars_are_shown_where_not_all_fit() {
         })
         .collect();
     let until = days[199].period.unwrap().saturating_add(std::time::Duration::from_hours(24));
-    let text = table(&Report { until, ..report(By::None, Some(Interval::Day), days) }, 60);
+    let text = table(&Report { until, ..report(Grouping::None, Some(Interval::Day), days) }, 60);
     let trend: Vec<&str> = text.lines().rev().take(4).collect();
     assert!(trend.iter().all(|line| line.chars().count() <= 60), "{trend:#?}");
     insta::assert_snapshot!(trend.into_iter().rev().collect::<Vec<_>>().join("\n"), @r"

@@ -2,8 +2,8 @@
 
 use super::super::cells::{display_width, wrapped};
 use super::super::table::{Column, render};
+use super::format::{deployments, duration, heading, key, percent, period, subject};
 use super::other_envs::{deployed_elsewhere, other_envs};
-use super::words::{deployments, duration, heading, key, percent, period, subject};
 use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
@@ -135,9 +135,9 @@ fn statistic(n: usize, open: usize, seconds: [Option<f64>; 4]) -> Option<Vec<Str
 }
 
 /// Figure that a trend is drawn of: its name, its value in a row, and its format.
-type Figure = (&'static str, fn(&Row) -> Option<f64>, fn(Option<f64>) -> String);
+type Trend = (&'static str, fn(&Row) -> Option<f64>, fn(Option<f64>) -> String);
 
-const TRENDS: [Figure; 2] = [
+const TRENDS: [Trend; 2] = [
     ("change failure rate", |row| row.change_failure_rate, percent),
     ("median time to restore", |row| row.time_to_restore_seconds.median, duration),
 ];

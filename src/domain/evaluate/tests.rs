@@ -1,6 +1,6 @@
 use super::*;
-use crate::domain::event::{Event, Kind, Merge, Snapshot, Subject};
-use crate::domain::rule::{Action, Rule};
+use crate::domain::event::{Event, EventKind, EventSubject, Merge, Snapshot};
+use crate::domain::rule::{Rule, RuleAction};
 use crate::domain::source_name::SourceName;
 
 fn second(n: i64) -> Timestamp {
@@ -12,25 +12,30 @@ fn id(incident: &str) -> IncidentId {
 }
 
 /// An event of an incident at a second, as it shows the incident.
-fn event(incident: &str, kind: Kind, at: i64, snapshot: Snapshot) -> Event {
+fn event(incident: &str, kind: EventKind, at: i64, snapshot: Snapshot) -> Event {
     let subject =
-        Subject { incident: id(incident), kind, snapshot: Some(Box::new(snapshot)), deployment: None };
+        EventSubject { incident: id(incident), kind, snapshot: Some(Box::new(snapshot)), deployment: None };
     let event_id = format!("{incident}-{kind:?}-{at}");
     Event { id: event_id, event_type: String::new(), occurred_at: second(at), subject: Some(subject) }
 }
 
 fn triggered(incident: &str, at: i64) -> Event {
     // PagerDuty's created_at has whole seconds, and lies before what follows from it.
-    event(incident, Kind::Triggered, at, Snapshot { created_at: Some(second(at - 1)), ..Snapshot::default() })
+    event(
+        incident,
+        EventKind::Triggered,
+        at,
+        Snapshot { created_at: Some(second(at - 1)), ..Snapshot::default() },
+    )
 }
 
 fn resolved(incident: &str, at: i64) -> Event {
-    event(incident, Kind::Resolved, at, Snapshot::default())
+    event(incident, EventKind::Resolved, at, Snapshot::default())
 }
 
 fn merged(incident: &str, at: i64, target: &str) -> Event {
     let merge = Some(Merge { into: Some(id(target)) });
-    event(incident, Kind::Resolved, at, Snapshot { merge, ..Snapshot::default() })
+    event(incident, EventKind::Resolved, at, Snapshot { merge, ..Snapshot::default() })
 }
 
 fn policy() -> Policy {
@@ -62,7 +67,7 @@ fn rule_1_the_id_is_the_incidents_with_a_prefix() {
 
 #[test]
 fn rule_4_each_start_and_what_it_falls_back_to() {
-    let acknowledged = |at| event("Q1", Kind::Acknowledged, at, Snapshot::default());
+    let acknowledged = |at| event("Q1", EventKind::Acknowledged, at, Snapshot::default());
     let started = |start, events: &[Event]| {
         let failure = failure(&Policy { start, ..policy() }, events);
         (failure.started_at, failure.flags)
@@ -73,7 +78,7 @@ fn rule_4_each_start_and_what_it_falls_back_to() {
     assert_eq!(started(Start::Acknowledged, &whole), (second(20), vec![]));
     let late = [triggered("Q1", 10), resolved("Q1", 30), acknowledged(40)];
     assert_eq!(started(Start::Acknowledged, &late), (second(9), vec![]));
-    let undated = [event("Q1", Kind::Triggered, 10, Snapshot::default()), resolved("Q1", 30)];
+    let undated = [event("Q1", EventKind::Triggered, 10, Snapshot::default()), resolved("Q1", 30)];
     assert_eq!(started(Start::Created, &undated), (second(10), vec![]));
     assert_eq!(started(Start::Created, &[resolved("Q1", 30)]), (second(30), vec![Flag::Approximate]));
 }
@@ -81,14 +86,14 @@ fn rule_4_each_start_and_what_it_falls_back_to() {
 #[test]
 fn rule_6_a_resolve_alone_is_enough() {
     let snapshot = Snapshot { created_at: Some(second(0)), ..Snapshot::default() };
-    let failure = failure(&policy(), &[event("Q1", Kind::Resolved, 90, snapshot)]);
-    assert_eq!((failure.state, failure.time_to_restore_seconds), (State::Completed, Some(90.0)));
+    let failure = failure(&policy(), &[event("Q1", EventKind::Resolved, 90, snapshot)]);
+    assert_eq!((failure.state, failure.time_to_restore_seconds), (FailureState::Completed, Some(90.0)));
     assert_eq!(failure.flags, []);
 }
 
 #[test]
 fn rule_7_reopened_by_the_wall_clock_and_by_active_time() {
-    let reopened = event("Q1", Kind::Reopened, 60, Snapshot::default());
+    let reopened = event("Q1", EventKind::Reopened, 60, Snapshot::default());
     let story = [triggered("Q1", 1), resolved("Q1", 30), reopened, resolved("Q1", 80)];
     let wall_clock = failure(&policy(), &story);
     assert_eq!((wall_clock.finished_at, wall_clock.reopened), (Some(second(80)), 1));
@@ -112,12 +117,12 @@ fn rule_8_a_chain_begins_where_its_first_link_did() {
     assert_eq!(found["QC"].started_at, second(0));
     assert_eq!(
         (found["QC"].merged.clone(), found["QC"].state),
-        (vec!["QA".into(), "QB".into()], State::Completed)
+        (vec!["QA".into(), "QB".into()], FailureState::Completed)
     );
     for (source, target) in [("QA", "QB"), ("QB", "QC")] {
         assert_eq!(
             (found[source].state, &found[source].merged_into),
-            (State::Merged, &Some(target.to_owned()))
+            (FailureState::Merged, &Some(target.to_owned()))
         );
     }
 }
@@ -126,27 +131,27 @@ fn rule_8_a_chain_begins_where_its_first_link_did() {
 fn rule_8_in_a_cycle_the_earliest_counts() {
     let story = [triggered("QA", 11), triggered("QB", 1), merged("QA", 30, "QB"), merged("QB", 40, "QA")];
     let found = failures(&policy(), &story);
-    assert_eq!((found["QB"].state, &found["QB"].flags), (State::Completed, &vec![Flag::MergeCycle]));
+    assert_eq!((found["QB"].state, &found["QB"].flags), (FailureState::Completed, &vec![Flag::MergeCycle]));
     assert_eq!((found["QB"].merged.clone(), &found["QB"].merged_into), (vec!["QA".into()], &None));
-    assert_eq!(found["QA"].state, State::Merged);
+    assert_eq!(found["QA"].state, FailureState::Merged);
     let into_itself = [triggered("QA", 1), merged("QA", 30, "QA")];
-    assert_eq!(failure(&policy(), &into_itself).state, State::Completed);
+    assert_eq!(failure(&policy(), &into_itself).state, FailureState::Completed);
 }
 
 #[test]
 fn rule_8_a_target_that_was_never_seen_is_flagged() {
     let found = failure(&policy(), &[triggered("QA", 1), merged("QA", 30, "QB")]);
-    assert_eq!((found.state, found.flags), (State::Merged, vec![Flag::MergeTargetUnseen]));
-    let reopened = event("QA", Kind::Reopened, 60, Snapshot::default());
+    assert_eq!((found.state, found.flags), (FailureState::Merged, vec![Flag::MergeTargetUnseen]));
+    let reopened = event("QA", EventKind::Reopened, 60, Snapshot::default());
     let found = failure(&policy(), &[triggered("QA", 1), merged("QA", 30, "QB"), reopened]);
-    assert_eq!((found.state, found.merged_into), (State::Open, None), "a reopen undoes the merge");
+    assert_eq!((found.state, found.merged_into), (FailureState::Open, None), "a reopen undoes the merge");
 }
 
 #[test]
 fn rule_10_the_last_priority_makes_the_severity() {
     let prioritised = |at, priority| {
         let snapshot = Snapshot { priority: Some(priority), ..Snapshot::default() };
-        event("Q1", Kind::PriorityUpdated, at, snapshot)
+        event("Q1", EventKind::PriorityUpdated, at, snapshot)
     };
     let named = |name: &str| Priority::Named(name.to_owned());
     let severities = BTreeMap::from([("P1".to_owned(), "SEV-1".to_owned())]);
@@ -168,7 +173,7 @@ fn rule_11_noise_that_was_merged_moves_no_start() {
             urgency: Some(urgency.to_owned()),
             ..Snapshot::default()
         };
-        event(incident, Kind::Triggered, at, snapshot)
+        event(incident, EventKind::Triggered, at, snapshot)
     };
     let noise = Rule {
         name: "noise".into(),
@@ -178,7 +183,7 @@ fn rule_11_noise_that_was_merged_moves_no_start() {
         team: vec![],
         title: vec![],
         incident_type: vec![],
-        action: Action::Ignore,
+        action: RuleAction::Ignore,
     };
     let policy = Policy { rules: vec![noise], ..policy() };
     let story = |source: &str, target: &str| {
@@ -187,7 +192,11 @@ fn rule_11_noise_that_was_merged_moves_no_start() {
         failures(&policy, &events).remove("QB").unwrap()
     };
     assert_eq!((story("low", "high").started_at, story("high", "high").started_at), (second(20), second(0)));
-    assert_eq!(story("high", "low").state, State::Completed, "one member counts, and so the group does");
+    assert_eq!(
+        story("high", "low").state,
+        FailureState::Completed,
+        "one member counts, and so the group does"
+    );
     assert_eq!(story("low", "low").reason.as_deref(), Some("noise"));
 }
 
@@ -201,14 +210,14 @@ fn rule_14_an_end_before_the_start_is_moved_to_it() {
 #[test]
 fn rule_7_what_was_not_measured_is_not_told_as_measured() {
     let events =
-        [triggered("Q1", 1), event("Q1", Kind::Reopened, 500, Snapshot::default()), resolved("Q1", 600)];
+        [triggered("Q1", 1), event("Q1", EventKind::Reopened, 500, Snapshot::default()), resolved("Q1", 600)];
     let wall_clock = failure(&policy(), &events);
     assert_eq!((wall_clock.reopened, wall_clock.flags), (1, vec![Flag::Approximate]));
     assert_eq!((wall_clock.active_seconds, wall_clock.time_to_restore_seconds), (None, Some(600.0)));
     let by_active_time = Policy { reopened: Reopened::ActiveTime, ..policy() };
     let active_time = failure(&by_active_time, &events);
     assert_eq!((active_time.active_seconds, active_time.time_to_restore_seconds), (None, None));
-    assert_eq!((active_time.state, active_time.finished_at), (State::Completed, Some(second(600))));
+    assert_eq!((active_time.state, active_time.finished_at), (FailureState::Completed, Some(second(600))));
     let still_open = failure(&by_active_time, &events[..2]);
-    assert_eq!((still_open.state, still_open.flags), (State::Open, vec![Flag::Approximate]));
+    assert_eq!((still_open.state, still_open.flags), (FailureState::Open, vec![Flag::Approximate]));
 }

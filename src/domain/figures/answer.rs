@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::durations::{RecoveryTimes, RestoreTimes};
-use super::question::{By, Interval};
+use super::question::{Grouping, Interval};
 use crate::domain::timestamp::Timestamp;
 
 /// The figures, as the API and `--format json` show them. What there is nothing to compute from is null, never 0.
@@ -14,7 +14,7 @@ pub struct Report {
     /// End of the period; that moment is outside.
     pub until: Timestamp,
     /// Grouping of the rows.
-    pub by: By,
+    pub by: Grouping,
     /// Intervals that the period is divided into.
     pub interval: Option<Interval>,
     /// By period, then key. There are none that have nothing in them.
@@ -26,7 +26,7 @@ pub struct Report {
     pub other_envs: Vec<String>,
     /// Services and teams whose incidents are unmatched because they are deployed in other envs only. At most ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deployed_elsewhere: Vec<Elsewhere>,
+    pub deployed_elsewhere: Vec<OtherEnvs>,
 }
 
 /// The figures of one service, team, env or severity (or of all), in one interval (or the whole period).
@@ -62,7 +62,7 @@ pub struct Row {
 
 /// A service, or the team of incidents without one, that has incidents in an env and deployments in others only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Elsewhere {
+pub struct OtherEnvs {
     /// The service, or the team.
     pub name: String,
     /// The env of the incidents, in which it has no deployment in the period.
@@ -71,7 +71,7 @@ pub struct Elsewhere {
     pub other_envs: Vec<String>,
 }
 
-impl Elsewhere {
+impl OtherEnvs {
     /// A sentence for people.
     pub fn sentence(&self) -> String {
         let Self { name, env, other_envs } = self;

@@ -24,7 +24,7 @@ pub(super) enum Recovery {
 
 /// The first unbroken stretch of a deployment's failures, as far as they were met, by their start.
 #[derive(Debug)]
-pub(super) struct Stretch {
+pub(super) struct FailureRun {
     /// `None`: it is not over.
     end: Option<Timestamp>,
     has_good_times_only: bool,
@@ -32,7 +32,7 @@ pub(super) struct Stretch {
     is_broken: bool,
 }
 
-impl Stretch {
+impl FailureRun {
     /// Stretch that begins with the first failure.
     pub(super) fn of(first: &FailureFacts, has_good_times: bool) -> Self {
         Self { end: first.finished_at, has_good_times_only: has_good_times, is_broken: false }

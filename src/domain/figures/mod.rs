@@ -1,47 +1,47 @@
 //! The DORA figures, of both vocabularies: the older one counts incidents, the newer one deployments that failed.
 
 mod answer;
-mod asked;
-mod basis;
 mod calendar;
 mod consequence;
-mod deployed;
+mod dataset;
+mod deployment_index;
 mod durations;
-mod elsewhere;
 mod names;
+mod other_envs;
 mod question;
+mod report_options;
 mod tally;
 mod trailing;
 
 use self::calendar::Periods;
 use self::tally::Tally;
 
-pub use self::answer::{Elsewhere, Report, Row};
-pub use self::asked::Asked;
-pub use self::basis::{Basis, Gathering, Kind, LinkedKeys, Times};
-pub use self::deployed::Deployed;
+pub use self::answer::{OtherEnvs, Report, Row};
+pub use self::dataset::{Dataset, DatasetBuilder, FailureTraits, LinkedKeys, Times};
+pub use self::deployment_index::DeploymentIndex;
 pub use self::durations::{Durations, RecoveryTimes, RestoreTimes};
-pub use self::question::{By, Env, Interval, Question};
-pub use self::trailing::{OfDeployments, OfFailures, OfService, Trailing, trailing};
+pub use self::question::{Env, Grouping, Interval, Question};
+pub use self::report_options::ReportOptions;
+pub use self::trailing::{DeploymentWindows, FailureWindows, Trailing, WindowKey, trailing};
 
 /// More names help nobody to find the right one.
 const MOST_OTHER_ENVS: usize = 10;
 
 /// Computes the figures.
-pub fn report(question: &Question, basis: &Basis) -> Report {
-    let [report] = reports(question, [question.by], basis);
+pub fn report(question: &Question, dataset: &Dataset) -> Report {
+    let [report] = reports(question, [question.by], dataset);
     report
 }
 
 /// Computes the figures of one period, with rows made in several ways.
-pub fn reports<const N: usize>(question: &Question, by: [By; N], basis: &Basis) -> [Report; N] {
+pub fn reports<const N: usize>(question: &Question, by: [Grouping; N], dataset: &Dataset) -> [Report; N] {
     let Question { since, until, interval, .. } = *question;
     let periods = Periods::new(question);
-    let tally = Tally::of(basis, &periods, &question.env);
+    let tally = Tally::of(dataset, &periods, &question.env);
     let start = |period| interval.map(|_| periods.start(period));
-    let deployed_elsewhere = elsewhere::elsewhere(basis, &tally, &periods);
+    let deployed_elsewhere = other_envs::other_envs(dataset, &tally, &periods);
     let other_envs =
-        if tally.is_empty() { other_envs(basis, &periods) } else { elsewhere::envs(&deployed_elsewhere) };
+        if tally.is_empty() { other_envs(dataset, &periods) } else { other_envs::envs(&deployed_elsewhere) };
     by.map(|by| Report {
         since,
         until,
@@ -53,8 +53,8 @@ pub fn reports<const N: usize>(question: &Question, by: [By; N], basis: &Basis) 
     })
 }
 
-fn other_envs(basis: &Basis, periods: &Periods) -> Vec<String> {
-    let all = Tally::of(basis, periods, &Env::All);
+fn other_envs(dataset: &Dataset, periods: &Periods) -> Vec<String> {
+    let all = Tally::of(dataset, periods, &Env::All);
     all.envs().into_iter().take(MOST_OTHER_ENVS).map(str::to_owned).collect()
 }
 

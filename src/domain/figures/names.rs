@@ -6,29 +6,29 @@ use foldhash::HashMap;
 
 /// The number of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Name(u32);
+pub(super) struct NameId(u32);
 
 /// The names that were met, each once.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    numbers: HashMap<Arc<str>, Name>,
+    numbers: HashMap<Arc<str>, NameId>,
     texts: Vec<Arc<str>>,
 }
 
 impl Names {
     /// The number of this name, which may be a new one.
-    pub(super) fn number(&mut self, text: &str) -> Name {
+    pub(super) fn number(&mut self, text: &str) -> NameId {
         if let Some(name) = self.numbers.get(text) {
             return *name;
         }
-        let (name, text) = (Name(number(self.texts.len())), Arc::<str>::from(text));
+        let (name, text) = (NameId(number(self.texts.len())), Arc::<str>::from(text));
         self.texts.push(Arc::clone(&text));
         self.numbers.insert(text, name);
         name
     }
 
     /// Text that a name stands for.
-    pub(super) fn text(&self, Name(number): Name) -> &str {
+    pub(super) fn text(&self, NameId(number): NameId) -> &str {
         &self.texts[number as usize]
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::timestamp::Timestamp;
 /// Grouping of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum By {
+pub enum Grouping {
     /// A failure of several services counts in each; one without counts in none.
     Service,
     /// Failures and deployments without a team are in no row.
@@ -21,7 +21,7 @@ pub enum By {
     None,
 }
 
-impl By {
+impl Grouping {
     /// All there are.
     pub const ALL: [Self; 5] = [Self::Service, Self::Team, Self::Env, Self::Severity, Self::None];
 
@@ -94,7 +94,7 @@ pub struct Question {
     /// End of the period; that moment is outside.
     pub until: Timestamp,
     /// Grouping of the rows.
-    pub by: By,
+    pub by: Grouping,
     /// Envs whose failures and deployments count.
     pub env: Env,
     /// Intervals that the period is divided into. Each interval is reported as if it were the whole period.

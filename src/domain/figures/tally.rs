@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::basis::{Basis, FailureKind};
 use super::calendar::Periods;
 use super::consequence::{FailureFacts, Recovery};
-use super::deployed::{Became, DeploymentKind, Line};
+use super::dataset::{Dataset, FailureKind};
+use super::deployment_index::{DeploymentKind, Outcome, Timeline};
 use super::durations::{Durations, RecoveryTimes};
-use super::names::{Name, number};
-use super::{By, Env, Row};
+use super::names::{NameId, number};
+use super::{Env, Grouping, Row};
 use crate::domain::timestamp::Timestamp;
 
 /// Counts of each kind in each period.
 #[derive(Debug)]
 pub(super) struct Tally<'a> {
-    basis: &'a Basis,
+    dataset: &'a Dataset,
     /// By the numbers of period and kind.
     pub(super) failures: HashMap<(usize, u32), FailureTally>,
     pub(super) deployments: HashMap<(usize, u32), DeploymentTally>,
@@ -42,22 +42,22 @@ pub(super) struct DeploymentTally {
 
 impl<'a> Tally<'a> {
     /// Of one env, or all.
-    pub(super) fn of(basis: &'a Basis, periods: &Periods, env: &Env) -> Self {
-        let is_asked_for = |name: Name| env.has(basis.names().text(name));
-        let mut tally = Self { basis, failures: HashMap::new(), deployments: HashMap::new() };
-        let lines = basis.deployed.kinds.iter().zip(&basis.deployed.lines).enumerate();
+    pub(super) fn of(dataset: &'a Dataset, periods: &Periods, env: &Env) -> Self {
+        let is_asked_for = |name: NameId| env.has(dataset.names().text(name));
+        let mut tally = Self { dataset, failures: HashMap::new(), deployments: HashMap::new() };
+        let lines = dataset.deployment_index.kinds.iter().zip(&dataset.deployment_index.lines).enumerate();
         for (kind, (_, line)) in lines.filter(|(_, (kind, _))| is_asked_for(kind.env)) {
             tally.add_deployments(number(kind), line, periods);
         }
-        let kinds = basis.kinds.iter().zip(&basis.failures).enumerate();
+        let kinds = dataset.kinds.iter().zip(&dataset.failures).enumerate();
         for (number_of_kind, (kind, failures)) in kinds.filter(|(_, (kind, _))| is_asked_for(kind.env)) {
             tally.add_failures(number(number_of_kind), kind.has_duration(), failures, periods);
         }
         tally
     }
 
-    fn add_deployments(&mut self, kind: u32, line: &Line, periods: &Periods) {
-        for (finished_at, Became { is_remediation, recovery }) in line.ends() {
+    fn add_deployments(&mut self, kind: u32, line: &Timeline, periods: &Periods) {
+        for (finished_at, Outcome { is_remediation, recovery }) in line.ends() {
             let Some(period) = periods.index(finished_at) else { continue };
             let counted = self.deployments.entry((period, kind)).or_default();
             counted.made += 1;
@@ -83,7 +83,7 @@ impl<'a> Tally<'a> {
     }
 
     /// The rows of all that was counted. `start`: where the period of this number begins.
-    pub(super) fn rows(&self, by: By, start: impl Fn(usize) -> Option<Timestamp>) -> Vec<Row> {
+    pub(super) fn rows(&self, by: Grouping, start: impl Fn(usize) -> Option<Timestamp>) -> Vec<Row> {
         let cells = self.cells(by, |_| (), |kind| kind.keys(by));
         cells.into_iter().map(|(((), period, key), cell)| cell.row(key, start(period))).collect()
     }
@@ -91,22 +91,22 @@ impl<'a> Tally<'a> {
     /// The cells by group, period and key. `group`: the group of an env. `keys`: the rows of a kind of failures.
     pub(super) fn cells<G: Ord>(
         &self,
-        by: By,
-        group: impl Fn(Name) -> G,
-        keys: impl Fn(&FailureKind) -> Vec<Option<Name>>,
-    ) -> BTreeMap<(G, usize, Option<&'a str>), Cell> {
-        let basis = self.basis;
-        let text = |key: Option<Name>| key.map(|name| basis.names().text(name));
-        let mut cells: BTreeMap<(G, usize, Option<&str>), Cell> = BTreeMap::new();
+        by: Grouping,
+        group: impl Fn(NameId) -> G,
+        keys: impl Fn(&FailureKind) -> Vec<Option<NameId>>,
+    ) -> BTreeMap<(G, usize, Option<&'a str>), CombinedTraits> {
+        let dataset = self.dataset;
+        let text = |key: Option<NameId>| key.map(|name| dataset.names().text(name));
+        let mut cells: BTreeMap<(G, usize, Option<&str>), CombinedTraits> = BTreeMap::new();
         for ((period, kind), counted) in &self.deployments {
-            let kind = &basis.deployed.kinds[*kind as usize];
+            let kind = &dataset.deployment_index.kinds[*kind as usize];
             for key in kind.keys(by) {
                 let place = (group(kind.env), *period, text(key));
                 cells.entry(place).or_default().add_deployments(counted);
             }
         }
         for ((period, kind), counted) in &self.failures {
-            let kind = &basis.kinds[*kind as usize];
+            let kind = &dataset.kinds[*kind as usize];
             for key in keys(kind) {
                 let mut deployers = self.deployers(kind, by, key).iter();
                 let is_matched = deployers.any(|made| self.deployments.contains_key(&(*period, *made)));
@@ -124,38 +124,39 @@ impl<'a> Tally<'a> {
 
     /// The envs of everything that was counted, the busiest first.
     pub(super) fn envs(&self) -> Vec<&'a str> {
-        let mut counts: HashMap<Name, usize> = HashMap::new();
+        let mut counts: HashMap<NameId, usize> = HashMap::new();
         for ((_, kind), counted) in &self.deployments {
-            *counts.entry(self.basis.deployed.kinds[*kind as usize].env).or_default() += counted.made;
+            *counts.entry(self.dataset.deployment_index.kinds[*kind as usize].env).or_default() +=
+                counted.made;
         }
         for ((_, kind), counted) in &self.failures {
-            *counts.entry(self.basis.kinds[*kind as usize].env).or_default() += counted.begun;
+            *counts.entry(self.dataset.kinds[*kind as usize].env).or_default() += counted.begun;
         }
         let mut envs: Vec<(&str, usize)> =
-            counts.into_iter().map(|(env, count)| (self.basis.names().text(env), count)).collect();
+            counts.into_iter().map(|(env, count)| (self.dataset.names().text(env), count)).collect();
         envs.sort_unstable_by_key(|(env, count)| (std::cmp::Reverse(*count), *env));
         envs.into_iter().map(|(env, _)| env).collect()
     }
 
     /// Deployments that an incident is compared with in a row: those of the row's service or team. Other rows hold
     /// several of these, so there its own services decide, or its team if it has none, just as when it is linked.
-    fn deployers<'k>(&'k self, kind: &'k FailureKind, by: By, key: Option<Name>) -> &'k [u32] {
+    fn deployers<'k>(&'k self, kind: &'k FailureKind, by: Grouping, key: Option<NameId>) -> &'k [u32] {
         match (by, key) {
-            (By::Service, Some(service)) => self.basis.deployed.of_service(kind.env, service),
-            (By::Team, Some(team)) => self.basis.deployed.of_team(kind.env, team),
+            (Grouping::Service, Some(service)) => self.dataset.deployment_index.of_service(kind.env, service),
+            (Grouping::Team, Some(team)) => self.dataset.deployment_index.of_team(kind.env, team),
             _ => &kind.own,
         }
     }
 }
 
 impl DeploymentKind {
-    fn keys(self, by: By) -> impl Iterator<Item = Option<Name>> {
+    fn keys(self, by: Grouping) -> impl Iterator<Item = Option<NameId>> {
         let key = match by {
-            By::Service => Some(Some(self.service)),
-            By::Team => self.team.map(Some),
-            By::Env => Some(Some(self.env)),
-            By::Severity => None,
-            By::None => Some(None),
+            Grouping::Service => Some(Some(self.service)),
+            Grouping::Team => self.team.map(Some),
+            Grouping::Env => Some(Some(self.env)),
+            Grouping::Severity => None,
+            Grouping::None => Some(None),
         };
         key.into_iter()
     }
@@ -163,7 +164,7 @@ impl DeploymentKind {
 
 /// Sums that a row is made of.
 #[derive(Debug, Default)]
-pub(super) struct Cell {
+pub(super) struct CombinedTraits {
     pub(super) incidents: usize,
     open: usize,
     ignored: usize,
@@ -172,7 +173,7 @@ pub(super) struct Cell {
     pub(super) deployments: DeploymentTally,
 }
 
-impl Cell {
+impl CombinedTraits {
     fn add_failures(&mut self, kind: &FailureKind, counted: &FailureTally, is_matched: bool) {
         if !kind.counts() {
             self.ignored += counted.begun;

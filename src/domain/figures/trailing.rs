@@ -2,17 +2,17 @@
 
 use jiff::tz::TimeZone;
 
-use super::basis::{Basis, FailureKind};
 use super::calendar::Periods;
+use super::dataset::{Dataset, FailureKind};
 use super::durations::Durations;
-use super::names::Name;
+use super::names::NameId;
 use super::tally::Tally;
-use super::{By, Env, Question};
+use super::{Env, Grouping, Question};
 use crate::domain::timestamp::Timestamp;
 
 /// Failures that count, and have all of this in common.
 #[derive(Debug)]
-pub struct OfFailures<'a> {
+pub struct FailureWindows<'a> {
     /// The services they count for.
     pub services: Vec<&'a str>,
     /// The team.
@@ -29,7 +29,7 @@ pub struct OfFailures<'a> {
 
 /// Deployments that ended in the period, and have all of this in common.
 #[derive(Debug)]
-pub struct OfDeployments<'a> {
+pub struct DeploymentWindows<'a> {
     /// Service that was deployed.
     pub service: &'a str,
     /// Team that it belongs to.
@@ -42,7 +42,7 @@ pub struct OfDeployments<'a> {
 
 /// The figures of one service and env.
 #[derive(Debug)]
-pub struct OfService<'a> {
+pub struct WindowKey<'a> {
     /// The service; none for the failures that count for no service.
     pub service: Option<&'a str>,
     /// The env.
@@ -65,27 +65,27 @@ pub struct OfService<'a> {
 #[derive(Debug)]
 pub struct Trailing<'a> {
     /// Several may have the same names.
-    pub failures: Vec<OfFailures<'a>>,
+    pub failures: Vec<FailureWindows<'a>>,
     /// Each has other names.
-    pub deployments: Vec<OfDeployments<'a>>,
+    pub deployments: Vec<DeploymentWindows<'a>>,
     /// One for each service and env.
-    pub by_service: Vec<OfService<'a>>,
+    pub by_service: Vec<WindowKey<'a>>,
 }
 
 /// Computes the figures of `[since, until)`. The cost grows with the number of failures and deployments, and with the
 /// number of different names that they have, but not with the product of the two.
-pub fn trailing(basis: &Basis, since: Timestamp, until: Timestamp) -> Trailing<'_> {
-    let (by, env, interval, timezone) = (By::Service, Env::All, None, TimeZone::UTC);
+pub fn trailing(dataset: &Dataset, since: Timestamp, until: Timestamp) -> Trailing<'_> {
+    let (by, env, interval, timezone) = (Grouping::Service, Env::All, None, TimeZone::UTC);
     let periods = Periods::new(&Question { since, until, by, env, interval, timezone });
-    let mut tally = Tally::of(basis, &periods, &Env::All);
-    let text = |name: Name| basis.names().text(name);
-    let keys = |kind: &FailureKind| match kind.keys(By::Service) {
+    let mut tally = Tally::of(dataset, &periods, &Env::All);
+    let text = |name: NameId| dataset.names().text(name);
+    let keys = |kind: &FailureKind| match kind.keys(Grouping::Service) {
         services if services.is_empty() => vec![None],
         services => services,
     };
-    let cells = tally.cells(By::Service, text, keys);
+    let cells = tally.cells(Grouping::Service, text, keys);
     let by_service = cells.into_iter().filter(|(_, cell)| cell.counts_something());
-    let by_service = by_service.map(|((env, _, service), cell)| OfService {
+    let by_service = by_service.map(|((env, _, service), cell)| WindowKey {
         service,
         env,
         matched_incidents: cell.incidents - cell.unmatched_incidents,
@@ -96,8 +96,9 @@ pub fn trailing(basis: &Basis, since: Timestamp, until: Timestamp) -> Trailing<'
         recovered: cell.deployments.recovered,
     });
     let by_service = by_service.collect();
-    let failures = tally.failures.drain().map(|((_, kind), counted)| (&basis.kinds[kind as usize], counted));
-    let failures = failures.filter(|(kind, _)| kind.counts()).map(|(kind, counted)| OfFailures {
+    let failures =
+        tally.failures.drain().map(|((_, kind), counted)| (&dataset.kinds[kind as usize], counted));
+    let failures = failures.filter(|(kind, _)| kind.counts()).map(|(kind, counted)| FailureWindows {
         services: kind.services.iter().copied().map(text).collect(),
         team: kind.team.map(text),
         env: text(kind.env),
@@ -106,9 +107,9 @@ pub fn trailing(basis: &Basis, since: Timestamp, until: Timestamp) -> Trailing<'
         restored: counted.restored,
     });
     let deployments = tally.deployments.iter().map(|((_, kind), counted)| {
-        let kind = &basis.deployed.kinds[*kind as usize];
+        let kind = &dataset.deployment_index.kinds[*kind as usize];
         let (service, team, env) = (text(kind.service), kind.team.map(text), text(kind.env));
-        OfDeployments { service, team, env, deployments: counted.made }
+        DeploymentWindows { service, team, env, deployments: counted.made }
     });
     Trailing { failures: failures.collect(), deployments: deployments.collect(), by_service }
 }

@@ -1,28 +1,28 @@
 use super::*;
-use crate::domain::event::{Reference, Subject};
+use crate::domain::event::{EventSubject, Reference};
 use crate::domain::id::IncidentId;
 use crate::domain::source_name::SourceName;
 use proptest::prelude::*;
 
-const KINDS: [Kind; 9] = [
-    Kind::Triggered,
-    Kind::Acknowledged,
-    Kind::Unacknowledged,
-    Kind::PriorityUpdated,
-    Kind::ServiceUpdated,
-    Kind::TypeChanged,
-    Kind::Resolved,
-    Kind::Reopened,
-    Kind::Routed,
+const KINDS: [EventKind; 9] = [
+    EventKind::Triggered,
+    EventKind::Acknowledged,
+    EventKind::Unacknowledged,
+    EventKind::PriorityUpdated,
+    EventKind::ServiceUpdated,
+    EventKind::TypeChanged,
+    EventKind::Resolved,
+    EventKind::Reopened,
+    EventKind::Routed,
 ];
 
 fn second(n: i64) -> Timestamp {
     Timestamp::from_unix(1_800_000_000 + n).unwrap()
 }
 
-fn event(id: &str, kind: Kind, at: i64, facts: Snapshot) -> Event {
+fn event(id: &str, kind: EventKind, at: i64, facts: Snapshot) -> Event {
     let incident = IncidentId::parse(&SourceName::new("pagerduty"), "Q1").unwrap();
-    let subject = Subject { incident, kind, snapshot: Some(Box::new(facts)), deployment: None };
+    let subject = EventSubject { incident, kind, snapshot: Some(Box::new(facts)), deployment: None };
     Event { id: id.into(), event_type: String::new(), occurred_at: second(at), subject: Some(subject) }
 }
 
@@ -107,21 +107,21 @@ fn unreduced(events: &[Event]) -> History {
     History { entries, ..History::default() }
 }
 
-fn stretch(reopened_at: Option<i64>, resolved_at: Option<i64>) -> Stretch {
-    Stretch { reopened_at: reopened_at.map(second), resolved_at: resolved_at.map(second) }
+fn stretch(reopened_at: Option<i64>, resolved_at: Option<i64>) -> OpenPeriod {
+    OpenPeriod { reopened_at: reopened_at.map(second), resolved_at: resolved_at.map(second) }
 }
 
 #[test]
 fn rule_5_the_last_resolve_without_a_later_reopen_ends_it() {
     let none = Snapshot::default;
     let mut events = vec![
-        event("A", Kind::Triggered, 0, none()),
-        event("B", Kind::Acknowledged, 1, none()),
-        event("C", Kind::Resolved, 5, none()),
-        event("D", Kind::Resolved, 7, none()),
+        event("A", EventKind::Triggered, 0, none()),
+        event("B", EventKind::Acknowledged, 1, none()),
+        event("C", EventKind::Resolved, 5, none()),
+        event("D", EventKind::Resolved, 7, none()),
     ];
     assert_eq!(history(&events).stretches(), [stretch(None, Some(7))]);
-    events.push(event("E", Kind::Reopened, 9, none()));
+    events.push(event("E", EventKind::Reopened, 9, none()));
     let reopened = [stretch(None, Some(7)), stretch(Some(9), None)];
     assert_eq!(history(&events).stretches(), reopened);
     assert!(history(&events).deciding_resolve().is_none());
@@ -132,11 +132,11 @@ fn rule_7_a_lost_reopen_is_seen_in_a_later_event() {
     let open =
         Snapshot { status: Some("acknowledged".into()), reopened_at: Some(second(7)), ..Snapshot::default() };
     let events = [
-        event("A", Kind::Triggered, 0, Snapshot::default()),
-        event("B", Kind::Resolved, 5, Snapshot::default()),
-        event("C", Kind::Acknowledged, 9, open.clone()),
-        event("D", Kind::Routed, 10, open),
-        event("E", Kind::Resolved, 12, Snapshot::default()),
+        event("A", EventKind::Triggered, 0, Snapshot::default()),
+        event("B", EventKind::Resolved, 5, Snapshot::default()),
+        event("C", EventKind::Acknowledged, 9, open.clone()),
+        event("D", EventKind::Routed, 10, open),
+        event("E", EventKind::Resolved, 12, Snapshot::default()),
     ];
     let expected = [stretch(None, Some(5)), stretch(Some(7), Some(12))];
     assert_eq!(history(&events).stretches(), expected);
@@ -150,49 +150,51 @@ fn reopened_at(time: i64, status: &str) -> Snapshot {
 fn rule_7_a_reopen_whose_resolve_never_came_counts() {
     let none = Snapshot::default;
     let expected = [stretch(None, None), stretch(Some(7), Some(12))];
-    let resolved = || event("Z", Kind::Resolved, 12, none());
+    let resolved = || event("Z", EventKind::Resolved, 12, none());
     for (told, events) in [
         (
             "by its own event",
-            vec![event("A", Kind::Triggered, 0, none()), event("B", Kind::Reopened, 7, none())],
+            vec![event("A", EventKind::Triggered, 0, none()), event("B", EventKind::Reopened, 7, none())],
         ),
-        ("alone", vec![event("B", Kind::Reopened, 7, none())]),
+        ("alone", vec![event("B", EventKind::Reopened, 7, none())]),
         (
             "by a later event",
             vec![
-                event("A", Kind::Triggered, 0, none()),
-                event("C", Kind::Acknowledged, 9, reopened_at(7, "acknowledged")),
+                event("A", EventKind::Triggered, 0, none()),
+                event("C", EventKind::Acknowledged, 9, reopened_at(7, "acknowledged")),
             ],
         ),
         (
             "by all of them, once",
             vec![
-                event("A", Kind::Triggered, 0, none()),
-                event("B", Kind::Reopened, 7, reopened_at(7, "triggered")),
-                event("C", Kind::Acknowledged, 9, reopened_at(7, "acknowledged")),
-                event("D", Kind::Resolved, 11, reopened_at(7, "resolved")),
+                event("A", EventKind::Triggered, 0, none()),
+                event("B", EventKind::Reopened, 7, reopened_at(7, "triggered")),
+                event("C", EventKind::Acknowledged, 9, reopened_at(7, "acknowledged")),
+                event("D", EventKind::Resolved, 11, reopened_at(7, "resolved")),
             ],
         ),
         (
             "by two events of one moment",
-            vec![event("B", Kind::Reopened, 7, none()), event("C", Kind::Reopened, 7, none())],
+            vec![event("B", EventKind::Reopened, 7, none()), event("C", EventKind::Reopened, 7, none())],
         ),
     ] {
         let events = [events, vec![resolved()]].concat();
         assert_eq!(history(&events).stretches(), expected, "{told}");
     }
-    let by_the_resolve =
-        [event("A", Kind::Triggered, 0, none()), event("D", Kind::Resolved, 12, reopened_at(7, "resolved"))];
+    let by_the_resolve = [
+        event("A", EventKind::Triggered, 0, none()),
+        event("D", EventKind::Resolved, 12, reopened_at(7, "resolved")),
+    ];
     assert_eq!(history(&by_the_resolve).stretches(), expected);
 }
 
 #[test]
 fn rule_7_a_reopen_that_was_seen_before_its_event_counts_once() {
     let events = [
-        event("A", Kind::Resolved, 5, Snapshot::default()),
-        event("B", Kind::Routed, 8, reopened_at(7, "triggered")),
-        event("C", Kind::Reopened, 9, Snapshot::default()),
-        event("D", Kind::Resolved, 12, Snapshot::default()),
+        event("A", EventKind::Resolved, 5, Snapshot::default()),
+        event("B", EventKind::Routed, 8, reopened_at(7, "triggered")),
+        event("C", EventKind::Reopened, 9, Snapshot::default()),
+        event("D", EventKind::Resolved, 12, Snapshot::default()),
     ];
     assert_eq!(history(&events).stretches(), [stretch(None, Some(5)), stretch(Some(7), Some(12))]);
 }
@@ -200,7 +202,8 @@ fn rule_7_a_reopen_that_was_seen_before_its_event_counts_once() {
 #[test]
 fn a_storm_of_events_is_not_kept() {
     let title = |n: i64| Snapshot { title: Some(format!("title {n}")), ..Snapshot::default() };
-    let events: Vec<_> = (0..500).map(|n| event(&format!("E{n:04}"), Kind::Routed, n, title(n))).collect();
+    let events: Vec<_> =
+        (0..500).map(|n| event(&format!("E{n:04}"), EventKind::Routed, n, title(n))).collect();
     let history = history(&events);
     assert_eq!(history.entries.len(), 2);
     assert_eq!(history.latest(|s| s.title.as_ref()).unwrap(), "title 499");
@@ -208,7 +211,8 @@ fn a_storm_of_events_is_not_kept() {
 
 fn hint(id: &str, at: i64, deployment: DeploymentHint) -> Event {
     let incident = IncidentId::parse(&SourceName::new("pagerduty"), "Q1").unwrap();
-    let subject = Subject { incident, kind: Kind::Mentioned, snapshot: None, deployment: Some(deployment) };
+    let subject =
+        EventSubject { incident, kind: EventKind::Mentioned, snapshot: None, deployment: Some(deployment) };
     Event { id: id.into(), event_type: String::new(), occurred_at: second(at), subject: Some(subject) }
 }
 

@@ -14,7 +14,7 @@ fn error(status: u16) -> (Verdict, Option<u16>) {
 
 /// A row that waits.
 #[derive(Debug, Clone, Copy)]
-struct Waiting {
+struct WaitingRow {
     /// The second that it is due at.
     due: u64,
     row: i64,
@@ -26,7 +26,7 @@ struct Waiting {
 /// A loop in small: rows that wait, each until its time, and a lane that lets some of them through.
 struct Loop<'a> {
     lane: LaneState,
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingRow>,
     script: &'a Script<'a>,
     requests: Vec<(u64, i64)>,
     most: usize,
@@ -41,18 +41,20 @@ impl<'a> Loop<'a> {
     }
 
     fn comes(&mut self, row: i64, due: u64) {
-        self.waiting.push(Waiting { due, row, attempts: 0, failing_since: None, is_suspect: false });
+        self.waiting.push(WaitingRow { due, row, attempts: 0, failing_since: None, is_suspect: false });
     }
 
     /// Takes the row that the store would choose.
-    fn choose(&mut self, choice: Choice, second: u64) -> Option<Waiting> {
-        let rank = |waiting: &Waiting| match choice {
-            Choice::All => (usize::from(waiting.is_suspect), waiting.due.cast_signed(), waiting.row),
-            Choice::Probe { last, .. } if last == Some(waiting.row) => (3, 0, 0),
-            Choice::Probe { newest: true, .. } if !waiting.is_suspect && waiting.failing_since.is_none() => {
+    fn choose(&mut self, choice: ClaimOrder, second: u64) -> Option<WaitingRow> {
+        let rank = |waiting: &WaitingRow| match choice {
+            ClaimOrder::All => (usize::from(waiting.is_suspect), waiting.due.cast_signed(), waiting.row),
+            ClaimOrder::Probe { last, .. } if last == Some(waiting.row) => (3, 0, 0),
+            ClaimOrder::Probe { newest: true, .. }
+                if !waiting.is_suspect && waiting.failing_since.is_none() =>
+            {
                 (0, -waiting.due.cast_signed(), -waiting.row)
             }
-            Choice::Probe { .. } => {
+            ClaimOrder::Probe { .. } => {
                 (1 + usize::from(waiting.is_suspect), waiting.due.cast_signed(), waiting.row)
             }
         };
@@ -66,11 +68,11 @@ impl<'a> Loop<'a> {
         let now = now(second);
         loop {
             let (choice, room) = (self.lane.choice(), self.lane.room(self.most, now));
-            let rows: Vec<Waiting> = (0..room).map_while(|_| self.choose(choice, second)).collect();
+            let rows: Vec<WaitingRow> = (0..room).map_while(|_| self.choose(choice, second)).collect();
             if rows.is_empty() {
                 return;
             }
-            let begun: Vec<(Waiting, Tried)> = rows
+            let begun: Vec<(WaitingRow, Tried)> = rows
                 .into_iter()
                 .map(|waiting| (waiting, self.lane.begin(waiting.row, waiting.failing_since)))
                 .collect();
@@ -80,7 +82,7 @@ impl<'a> Loop<'a> {
         }
     }
 
-    fn ends(&mut self, mut waiting: Waiting, tried: Tried, second: u64) {
+    fn ends(&mut self, mut waiting: WaitingRow, tried: Tried, second: u64) {
         let now = now(second);
         self.requests.push((second, waiting.row));
         let (verdict, status) = (self.script)(waiting.row, second);
@@ -249,12 +251,12 @@ fn a_first_refusal_has_another_row_sent_at_once_and_a_second_one_none_for_a_minu
     let first = lane.begin(1, None);
     lane.note(first, Evidence::Refused, now(0), 1.0);
     lane.end(first);
-    assert_eq!(lane.choice(), Choice::Probe { newest: true, last: Some(1) });
+    assert_eq!(lane.choice(), ClaimOrder::Probe { newest: true, last: Some(1) });
     assert_eq!((lane.room(4, now(0)), lane.health().state), (1, BackendState::Refusing));
     let probe = lane.begin(2, None);
     lane.note(probe, Evidence::Refused, now(0), 1.0);
     lane.end(probe);
-    assert_eq!(lane.choice(), Choice::Probe { newest: false, last: Some(2) });
+    assert_eq!(lane.choice(), ClaimOrder::Probe { newest: false, last: Some(2) });
     assert_eq!((lane.room(4, now(59)), lane.room(4, now(60))), (0, 1));
 }
 

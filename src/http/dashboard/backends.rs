@@ -2,20 +2,20 @@
 
 use maud::{Markup, html};
 
+use super::data::DashboardData;
+use super::format::{NOTHING, ago, count, said, second};
 use super::health_row::HealthRow;
-use super::shown::Shown;
-use super::words::{NOTHING, ago, count, said, second};
 use crate::domain::lane::{BackendState, Lane};
 use crate::store::BackendStatus;
 
 /// A row for each backend and credential, and one for the rows that only their backend's errors hold back.
-pub(super) fn rows(shown: &Shown) -> Vec<HealthRow> {
-    let statuses = shown.gauges.backends.iter();
+pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
+    let statuses = data.gauges.backends.iter();
     let mut rows: Vec<HealthRow> = statuses
-        .filter(|status| shown.backends.contains(&status.backend))
-        .map(|status| row(shown, status))
+        .filter(|status| data.backends.contains(&status.backend))
+        .map(|status| row(data, status))
         .collect();
-    rows.extend(shown.gauges.outbox.iter().filter(|outbox| outbox.suspect > 0).map(|outbox| HealthRow {
+    rows.extend(data.gauges.outbox.iter().filter(|outbox| outbox.suspect > 0).map(|outbox| HealthRow {
         about: format!("Suspect rows of {}", said(&outbox.backend)),
         says: format!(
             "{} not accepted in several attempts, while the backend accepts others: it may never accept them. See \
@@ -27,9 +27,9 @@ pub(super) fn rows(shown: &Shown) -> Vec<HealthRow> {
     rows
 }
 
-fn row(shown: &Shown, status: &BackendStatus) -> HealthRow {
+fn row(data: &DashboardData, status: &BackendStatus) -> HealthRow {
     let waiting = count(status.waiting, "row");
-    let since = status.since.map(|at| format!(" for {}", ago(shown.now, at))).unwrap_or_default();
+    let since = status.since.map(|at| format!(" for {}", ago(data.now, at))).unwrap_or_default();
     let next = status.next_attempt_at.map_or_else(|| NOTHING.to_owned(), second);
     let says = match status.state {
         BackendState::Idle => "Nothing waits for it.".to_owned(),
@@ -62,15 +62,15 @@ fn name(status: &BackendStatus) -> String {
 }
 
 /// The state of a backend, the worse one where it has two credentials, and when it last accepted a request.
-pub(super) fn cells(shown: &Shown, backend: &str) -> Markup {
-    let own = || shown.gauges.backends.iter().filter(|status| status.backend == backend);
+pub(super) fn cells(data: &DashboardData, backend: &str) -> Markup {
+    let own = || data.gauges.backends.iter().filter(|status| status.backend == backend);
     let state = own().map(|status| status.state).max().unwrap_or(BackendState::Idle);
     let last = own().filter_map(|status| status.last_success_at).max();
     html! {
         td { span.bad[matches!(state, BackendState::Unreachable | BackendState::Refusing)] { (state.words()) } }
         td.number {
             @match last {
-                Some(at) => { (ago(shown.now, at)) " ago" }
+                Some(at) => { (ago(data.now, at)) " ago" }
                 None => { (NOTHING) }
             }
         }

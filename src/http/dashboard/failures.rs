@@ -2,22 +2,22 @@
 
 use maud::{Markup, html};
 
+use super::data::DashboardData;
+use super::format::{NOTHING, ago, cut_in_the_middle, duration, maybe, minute, name, names, said, state};
 use super::page::wide;
-use super::shown::Shown;
-use super::words::{NOTHING, ago, cut_in_the_middle, duration, maybe, minute, name, names, said, state};
 use crate::domain::failure::Failure;
 use crate::store::ListedFailure;
 
-pub(super) fn open(shown: &Shown) -> Markup {
+pub(super) fn open(data: &DashboardData) -> Markup {
     let table = html! {
         table {
             thead { tr { th scope="col" { "Failure" } th.number scope="col" { "Open for" } th scope="col" { "Since" }
                 th scope="col" { "Services" } th scope="col" { "Team" } th scope="col" { "Severity" } } }
             tbody {
-                @for ListedFailure { failure, .. } in &shown.open {
+                @for ListedFailure { failure, .. } in &data.open {
                     tr {
                         td.title { (link(failure)) }
-                        td.number.bad { (ago(shown.now, failure.started_at)) }
+                        td.number.bad { (ago(data.now, failure.started_at)) }
                         td.time { (minute(failure.started_at)) }
                         td { (names(&failure.services)) }
                         td { (maybe(failure.team.as_ref())) }
@@ -27,15 +27,15 @@ pub(super) fn open(shown: &Shown) -> Markup {
             }
         }
     };
-    let listed = i64::try_from(shown.open.len()).unwrap_or(i64::MAX);
+    let listed = i64::try_from(data.open.len()).unwrap_or(i64::MAX);
     html! {
         section aria-labelledby="open" {
             h2 #open { "Open failures" }
-            @if shown.open.is_empty() {
+            @if data.open.is_empty() {
                 p.card.quiet { "No failure is open." }
             } @else {
                 div.card { (wide("Table of open failures", &table)) }
-                @if listed < shown.gauges.open_failures { p.quiet { "These are the latest " (listed) "." } }
+                @if listed < data.gauges.open_failures { p.quiet { "These are the latest " (listed) "." } }
             }
         }
     }
@@ -78,8 +78,8 @@ pub(super) fn recent(failures: &[ListedFailure]) -> Markup {
 /// An id: short ones whole, others cut in the middle, because ids differ at both ends.
 fn id(id: Option<&str>) -> Markup {
     let Some(id) = id else { return html! { td.id { (NOTHING) } } };
-    let (whole, shown) = (said(id), cut_in_the_middle(id));
-    html! { td.id title=[(whole != shown).then_some(&whole)] { (shown) } }
+    let (whole, short) = (said(id), cut_in_the_middle(id));
+    html! { td.id title=[(whole != short).then_some(&whole)] { (short) } }
 }
 
 /// A failure's page, under what it goes by.

@@ -2,17 +2,17 @@
 
 use maud::{Markup, html};
 
+use super::data::DashboardData;
+use super::format::{NOTHING, ago, count, duration, maybe, minute, percent, said};
 use super::page::wide;
 use super::plot::{Bar, bars};
-use super::shown::Shown;
-use super::words::{NOTHING, ago, count, duration, maybe, minute, percent, said};
 use crate::domain::figures::{Report, Row};
 use crate::domain::timestamp::Timestamp;
 use crate::http::boards::Period;
 
-pub(super) fn tiles(shown: &Shown) -> Markup {
-    let (all, computed_at) = (&shown.board().all, shown.figures.at);
-    let weeks = shown.figures.answer.weeks.first().copied().map_or_else(String::new, Timestamp::period_name);
+pub(super) fn tiles(data: &DashboardData) -> Markup {
+    let (all, computed_at) = (&data.board().all, data.figures.at);
+    let weeks = data.figures.answer.weeks.first().copied().map_or_else(String::new, Timestamp::period_name);
     html! {
         section aria-labelledby="figures" {
             div.heading {
@@ -21,7 +21,7 @@ pub(super) fn tiles(shown: &Shown) -> Markup {
                     ul {
                         @for period in Period::ALL {
                             li {
-                                @let (days, current) = (period.days(), (period == shown.period).then_some("page"));
+                                @let (days, current) = (period.days(), (period == data.period).then_some("page"));
                                 a href={ "/?days=" (days) "#figures" } aria-current=[current] { (days) " days" }
                             }
                         }
@@ -29,13 +29,13 @@ pub(super) fn tiles(shown: &Shown) -> Markup {
                 }
             }
             p.quiet {
-                (minute(all.since)) " to " (minute(all.until)) ", env " strong { (shown.env) }
+                (minute(all.since)) " to " (minute(all.until)) ", env " strong { (data.env) }
                 ". The bars are weeks, from " (weeks) " on."
-                @if computed_at != shown.now { " Computed " (ago(shown.now, computed_at)) " ago." }
+                @if computed_at != data.now { " Computed " (ago(data.now, computed_at)) " ago." }
             }
             @if !all.other_envs.is_empty() && all.rows.is_empty() {
                 p.card {
-                    "Nothing happened in env " strong { (shown.env) } " in this period. Envs that were seen: "
+                    "Nothing happened in env " strong { (data.env) } " in this period. Envs that were seen: "
                     strong { (all.other_envs.join(", ")) } ". To show another one here, set "
                     code { "failure.default_env" } "."
                 }
@@ -48,7 +48,7 @@ pub(super) fn tiles(shown: &Shown) -> Markup {
                     code { "failure.default_env" } ", or " code { "\"env\"" } " in what the pipeline sends."
                 }
             }
-            div.tiles { @for figure in &FIGURES { (tile(shown, figure)) } }
+            div.tiles { @for figure in &FIGURES { (tile(data, figure)) } }
         }
     }
 }
@@ -127,15 +127,15 @@ const FIGURES: [Figure; 6] = [
     },
 ];
 
-fn tile(shown: &Shown, Figure { title, what, of, in_words, n }: &Figure) -> Markup {
-    let row = shown.board().all.rows.first();
+fn tile(data: &DashboardData, Figure { title, what, of, in_words, n }: &Figure) -> Markup {
+    let row = data.board().all.rows.first();
     let week = |start: Timestamp| {
-        let row = shown.figures.answer.trend.rows.iter().find(|row| row.period == Some(start));
+        let row = data.figures.answer.trend.rows.iter().find(|row| row.period == Some(start));
         let value = row.and_then(of);
         let n = row.map_or_else(|| "nothing happened".to_owned(), n);
-        Bar { period: start.period_name(), value, shown: in_words(value), n }
+        Bar { period: start.period_name(), value, text: in_words(value), n }
     };
-    let weeks: Vec<Bar> = shown.figures.answer.weeks.iter().copied().map(week).collect();
+    let weeks: Vec<Bar> = data.figures.answer.weeks.iter().copied().map(week).collect();
     let table = html! {
         table {
             thead { tr {
@@ -143,7 +143,7 @@ fn tile(shown: &Shown, Figure { title, what, of, in_words, n }: &Figure) -> Mark
             } }
             tbody {
                 @for week in &weeks {
-                    tr { td.time { (week.period) } td.number { (week.shown) } td { (week.n) } }
+                    tr { td.time { (week.period) } td.number { (week.text) } td { (week.n) } }
                 }
             }
         }

@@ -1,9 +1,11 @@
 //! The dashboard at the admin listener's `/`: server-rendered, without a script and without anything from elsewhere.
 
 mod backends;
+mod data;
 mod failures;
 mod figures;
 mod form;
+mod format;
 mod health;
 mod health_row;
 mod outbox;
@@ -12,9 +14,7 @@ mod page;
 mod plot;
 pub(super) mod quarantine;
 mod received;
-mod shown;
 mod story;
-mod words;
 
 use std::sync::Arc;
 
@@ -26,12 +26,12 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::html;
 
+use self::data::DashboardData;
 use self::form::{RetryForm, is_ours, not_ours};
 use self::page::notice;
-use self::shown::Shown;
 use super::api_error::ApiError;
 use super::boards::Period;
-use super::failures::{Failures, Told, UNKNOWN_FAILURE};
+use super::failures::{FailureLookup, StoryLookup, UNKNOWN_FAILURE};
 use super::figures::Figures;
 use super::outbox::Outbox;
 use super::query::{FromQuery, Parameters, QueryError, TypedQuery};
@@ -39,10 +39,10 @@ use super::reads::StoreReads;
 use super::requests::Requests;
 use super::token::Token;
 use crate::clock::Clock;
-use crate::domain::failure::State as FailureState;
+use crate::domain::failure::FailureState;
 use crate::domain::forwarding::Recipient;
 use crate::domain::policy::Policy;
-use crate::store::{Filter, Order, OutboxFilter, RowState, Store};
+use crate::store::{FailureFilter, OutboxFilter, RowCommand, RowState, Store};
 
 /// Number of failures and dead letters that are listed.
 const LISTED: usize = 25;
@@ -110,11 +110,11 @@ pub(super) async fn index(
     query: Option<TypedQuery<DashboardQuery>>,
 ) -> Result<Html<String>, ApiError> {
     let period = query.and_then(|TypedQuery(query)| query.days).unwrap_or(DEFAULT_PERIOD);
-    dashboard.shown(period).await.map(|shown| overview::overview(&shown))
+    dashboard.data(period).await.map(|data| overview::overview(&data))
 }
 
 impl Dashboard {
-    async fn shown(&self, period: Period) -> Result<Shown, ApiError> {
+    async fn data(&self, period: Period) -> Result<DashboardData, ApiError> {
         let (now, env, token) =
             (self.clock.now(), self.policy.default_env.clone(), self.token.shown().to_owned());
         let backends = self.recipients.iter().map(|recipient| recipient.name.clone()).collect();
@@ -124,11 +124,11 @@ impl Dashboard {
         let gauges_computed_at = self.figures.gauges_computed_at();
         let read = self.reads.read(move |reader| {
             let list = |state| {
-                let filter = Filter { state, limit: LISTED, ..Filter::default() };
+                let filter = FailureFilter { state, limit: LISTED, ..FailureFilter::default() };
                 reader.failures(&filter).map(|page| page.failures)
             };
             let dead = OutboxFilter { state: Some(RowState::Dead), limit: LISTED, ..OutboxFilter::default() };
-            Ok(Shown {
+            Ok(DashboardData {
                 period,
                 now,
                 last_received_at: reader.last_received_at()?,
@@ -152,13 +152,13 @@ impl Dashboard {
 
 /// `GET /failures/{id}`
 pub(super) async fn failure(
-    State(failures): State<Arc<Failures>>,
+    State(failures): State<Arc<FailureLookup>>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     Ok(match failures.story(id.clone()).await? {
-        Told::Story(found) => story::story(&id, &found).into_response(),
-        Told::Unknown => notice(StatusCode::NOT_FOUND, "Not found", &html! { (UNKNOWN_FAILURE) }),
-        Told::Several(ids) => {
+        StoryLookup::Story(found) => story::story(&id, &found).into_response(),
+        StoryLookup::Unknown => notice(StatusCode::NOT_FOUND, "Not found", &html! { (UNKNOWN_FAILURE) }),
+        StoryLookup::Several(ids) => {
             let text = html! {
                 "Several failures have an id like this:"
                 @for id in &ids { " " a href={ "/failures/" (id) } { (id) } }
@@ -179,7 +179,7 @@ pub(super) async fn retry(
     if !is_ours(&token, form, &headers) {
         return not_ours();
     }
-    let Err(refused) = outbox.obey(row, Order::Retry).await else {
+    let Err(refused) = outbox.apply(row, RowCommand::Retry).await else {
         return Redirect::to("/#outbox").into_response();
     };
     let text = html! {

@@ -3,41 +3,41 @@
 use axum::response::Html;
 use maud::{Markup, html};
 
+use super::data::DashboardData;
+use super::format::{ago, minute};
 use super::page::page;
-use super::shown::Shown;
-use super::words::{ago, minute};
 use super::{failures, figures, health, outbox};
 
 /// The dashboard.
-pub(super) fn overview(shown: &Shown) -> Html<String> {
+pub(super) fn overview(data: &DashboardData) -> Html<String> {
     let content = html! {
         header {
             h1 { "pagerduty-dora" }
             p.quiet { "DORA failures and figures. All times are UTC." }
         }
         main #content {
-            (at_a_glance(shown))
-            (failures::open(shown))
-            (figures::tiles(shown))
-            (figures::by("Service", "By service", &shown.board().by_service))
-            (figures::by("Team", "By team", &shown.board().by_team))
-            (failures::recent(&shown.recent))
-            (outbox::outbox(shown))
-            (health::health(shown))
+            (at_a_glance(data))
+            (failures::open(data))
+            (figures::tiles(data))
+            (figures::by("Service", "By service", &data.board().by_service))
+            (figures::by("Team", "By team", &data.board().by_team))
+            (failures::recent(&data.recent))
+            (outbox::outbox(data))
+            (health::health(data))
         }
     };
     page("pagerduty-dora", &content)
 }
 
 /// Summary for somebody who has three seconds.
-fn at_a_glance(shown: &Shown) -> Markup {
-    let waiting: i64 = shown.gauges.outbox.iter().map(|backend| backend.pending).sum();
-    let refused: i64 = shown.gauges.outbox.iter().map(|backend| backend.dead).sum();
+fn at_a_glance(data: &DashboardData) -> Markup {
+    let waiting: i64 = data.gauges.outbox.iter().map(|backend| backend.pending).sum();
+    let refused: i64 = data.gauges.outbox.iter().map(|backend| backend.dead).sum();
     let cards = [
-        ("#open", "Open now", shown.gauges.open_failures, "bad"),
+        ("#open", "Open now", data.gauges.open_failures, "bad"),
         ("#outbox", "Waiting to be forwarded", waiting, ""),
         ("#outbox", "Refused for good", refused, "bad"),
-        ("#health", "Needs attention", i64::try_from(health::alarms(shown)).unwrap_or(i64::MAX), "bad"),
+        ("#health", "Needs attention", i64::try_from(health::alarms(data)).unwrap_or(i64::MAX), "bad"),
     ];
     html! {
         section aria-label="At a glance" {
@@ -46,9 +46,9 @@ fn at_a_glance(shown: &Shown) -> Markup {
                     li { a href=(place) { span.what { (what) } " " strong class=[(n > 0).then_some(alarm)] { (n) } } }
                 }
                 li {
-                    @match shown.last_received_at {
+                    @match data.last_received_at {
                         Some(at) => {
-                            span.what { "Last event " (minute(at)) } " " strong { (ago(shown.now, at)) " ago" }
+                            span.what { "Last event " (minute(at)) } " " strong { (ago(data.now, at)) " ago" }
                         },
                         None => { span.what { "Last event" } " " strong { "No event yet" } },
                     }

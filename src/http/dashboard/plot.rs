@@ -9,7 +9,7 @@ pub(super) struct Bar {
     /// The figure.
     pub(super) value: Option<f64>,
     /// The figure, for people.
-    pub(super) shown: String,
+    pub(super) text: String,
     /// Sample size, for people.
     pub(super) n: String,
 }
@@ -37,7 +37,7 @@ pub(super) fn bars(about: &str, bars: &[Bar], in_words: fn(Option<f64>) -> Strin
                 @for (n, bar) in bars.iter().enumerate() {
                     @let height = bar.value.map_or(LEAST, height);
                     g {
-                        title { (bar.period) ": " (bar.shown) " (" (bar.n) ")" }
+                        title { (bar.period) ": " (bar.text) " (" (bar.n) ")" }
                         // The whole column can be pointed at, however low the bar is.
                         rect.column x=(n * STEP) y="0" width=(STEP) height=(HEIGHT) {}
                         rect class=(if bar.value.is_some() { "bar" } else { "none" }) x=(n * STEP + 1)
@@ -59,7 +59,7 @@ mod tests {
     }
 
     fn bar(value: Option<f64>) -> Bar {
-        Bar { period: "2026-11-02".to_owned(), value, shown: in_words(value), n: "n = 1".to_owned() }
+        Bar { period: "2026-11-02".to_owned(), value, text: in_words(value), n: "n = 1".to_owned() }
     }
 
     fn drawn(values: &[Option<f64>]) -> String {

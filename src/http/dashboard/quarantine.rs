@@ -9,14 +9,14 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
 use super::form::{RetryForm, is_ours, not_ours};
+use super::format::{bytes, maybe, said, second};
 use super::page::{notice, page, wide};
-use super::words::{bytes, maybe, said, second};
 use crate::domain::printable::printable;
 use crate::http::api_error::ApiError;
 use crate::http::quarantine::Quarantine;
 use crate::http::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use crate::http::token::Token;
-use crate::store::{Body, QuarantinePage, QuarantineRow, Quarantined};
+use crate::store::{QuarantinePage, QuarantineRow, Quarantined, QuarantinedBody};
 
 /// Number of bodies listed on a page.
 const LISTED: usize = 100;
@@ -126,8 +126,8 @@ fn whole(Quarantined { row, body }: &Quarantined, token: &str) -> Html<String> {
         ("Size", bytes(row.bytes.into())),
     ];
     let (title, text) = match body {
-        Body::Text(text) => ("Body", text),
-        Body::Base64(text) => ("Body, in base64: it is not UTF-8", text),
+        QuarantinedBody::Text(text) => ("Body", text),
+        QuarantinedBody::Base64(text) => ("Body, in base64: it is not UTF-8", text),
     };
     let content = html! {
         header { nav aria-label="Back" { a href="/quarantine" { "← Quarantine" } } p.quiet { "All times are UTC." } }
@@ -147,9 +147,9 @@ fn whole(Quarantined { row, body }: &Quarantined, token: &str) -> Html<String> {
 
 /// A long text whose line ends are kept, and whose other control characters steer nothing.
 fn lines(text: &str) -> String {
-    let shown: String = text.chars().take(SHOWN_CHARS).collect();
-    let mut lines = shown.split('\n').map(printable).collect::<Vec<_>>().join("\n");
-    if shown.len() < text.len() {
+    let data: String = text.chars().take(SHOWN_CHARS).collect();
+    let mut lines = data.split('\n').map(printable).collect::<Vec<_>>().join("\n");
+    if data.len() < text.len() {
         lines.push('…');
     }
     lines

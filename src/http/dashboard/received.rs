@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
+use super::data::DashboardData;
+use super::format::{ago, minute};
 use super::health_row::HealthRow;
-use super::shown::Shown;
-use super::words::{ago, minute};
 use crate::domain::timestamp::Timestamp;
-use crate::http::source_requests::{LastWebhooks, Refusal, RefusedWebhook};
+use crate::http::source_requests::{LastRefusal, LastWebhooks, RefusedWebhook};
 use crate::sources::Words;
 
 /// A row for each source, red while the last of its webhooks was refused.
-pub(super) fn webhooks(shown: &Shown) -> impl Iterator<Item = HealthRow> {
-    let sources = &shown.received.webhooks;
+pub(super) fn webhooks(data: &DashboardData) -> impl Iterator<Item = HealthRow> {
+    let sources = &data.received.webhooks;
     sources.iter().map(|last| {
         let about =
             if sources.len() == 1 { "Webhooks".to_owned() } else { format!("Webhooks of {}", last.title) };
-        webhooks_of(last, about, shown.now)
+        webhooks_of(last, about, data.now)
     })
 }
 
@@ -46,25 +46,25 @@ fn webhooks_of(last: &LastWebhooks, about: String, now: Timestamp) -> HealthRow 
 const NEWS: Duration = Duration::from_hours(24);
 
 /// Red for a day after a request that was refused, unless one was accepted later.
-pub(super) fn events_api(shown: &Shown) -> HealthRow {
-    let received = &shown.received;
-    let last = match shown.last_deployment_at {
-        Some(at) if at > shown.now => {
+pub(super) fn events_api(data: &DashboardData) -> HealthRow {
+    let received = &data.received;
+    let last = match data.last_deployment_at {
+        Some(at) if at > data.now => {
             format!("The last deployment finishes in the future, at {}.", minute(at))
         }
-        Some(at) => format!("The last deployment finished {} ago ({}).", ago(shown.now, at), minute(at)),
+        Some(at) => format!("The last deployment finished {} ago ({}).", ago(data.now, at), minute(at)),
         None => "There is no deployment yet.".to_owned(),
     };
-    let is_news = |refusal: &&Refusal| received.event_accepted_at.is_none_or(|at| at < refusal.at);
-    let must_act = |refusal: &Refusal| shown.now.duration_since(refusal.at) < NEWS;
+    let is_news = |refusal: &&LastRefusal| received.event_accepted_at.is_none_or(|at| at < refusal.at);
+    let must_act = |refusal: &LastRefusal| data.now.duration_since(refusal.at) < NEWS;
     let (says, must_act) = if let Some(refusal) = &received.event_off {
         let says =
-            format!("Off, but a request came {}: set [events_api] keys. {last}", of(shown.now, refusal));
+            format!("Off, but a request came {}: set [events_api] keys. {last}", of(data.now, refusal));
         (says, must_act(refusal))
     } else if let Some(refusal) = received.event_forbidden.as_ref().filter(is_news) {
         let says = format!(
             "A request was refused {}: it sent none of the keys in [events_api] keys. Give its sender one of those. {last}",
-            of(shown.now, refusal)
+            of(data.now, refusal)
         );
         (says, must_act(refusal))
     } else {
@@ -73,6 +73,6 @@ pub(super) fn events_api(shown: &Shown) -> HealthRow {
     HealthRow { about: "Event API".to_owned(), says, must_act }
 }
 
-fn of(now: Timestamp, refusal: &Refusal) -> String {
+fn of(now: Timestamp, refusal: &LastRefusal) -> String {
     format!("{} ago, from {}", ago(now, refusal.at), refusal.peer)
 }

@@ -3,8 +3,8 @@
 use axum::response::Html;
 use maud::{Markup, html};
 
+use super::format::{duration, maybe, name, names, said, second, state};
 use super::page::{page, wide};
-use super::words::{duration, maybe, name, names, said, second, state};
 use crate::domain::failure::Failure;
 use crate::domain::printable::printable;
 use crate::store::Story;
@@ -26,7 +26,7 @@ pub(super) fn story(id: &str, story: &Story) -> Html<String> {
             h2 #events { "Events, as they were received" }
             div.card { (wide("Table of events", &events(story))) }
             h2 #attempts { "What backends were told" }
-            @for sentence in &story.not_told { p.card.quiet { (said(sentence)) } }
+            @for sentence in &story.not_forwarded { p.card.quiet { (said(sentence)) } }
             @if !story.attempts.is_empty() {
                 div.card { (wide("Table of what backends were told", &attempts(story))) }
             }

@@ -26,7 +26,7 @@ use crate::domain::id::{DeploymentId, FailureId};
 use crate::domain::policy::Policy;
 use crate::sources;
 use crate::store::{Store, StoreError, Submitted};
-use crate::telemetry::intake::{EventKind, EventStatus};
+use crate::telemetry::intake::{SubmissionKind, SubmissionStatus};
 
 /// State of the event API's handlers.
 pub struct EventsApi {
@@ -56,31 +56,31 @@ impl Keys {
 
 impl EventsApi {
     /// Lets those pass that send a key that is known.
-    fn admit(&self, headers: &HeaderMap) -> Result<(), Refused> {
+    fn admit(&self, headers: &HeaderMap) -> Result<(), EventsApiRefusal> {
         if self.keys.0.is_empty() {
-            return Err(Refused::Off);
+            return Err(EventsApiRefusal::Off);
         }
-        let key = headers.get("dd-api-key").ok_or(Refused::Forbidden)?;
+        let key = headers.get("dd-api-key").ok_or(EventsApiRefusal::Forbidden)?;
         let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
         let matching = self.keys.0.iter().filter(|known| **known == digest).count();
-        if matching > 0 { Ok(()) } else { Err(Refused::Forbidden) }
+        if matching > 0 { Ok(()) } else { Err(EventsApiRefusal::Forbidden) }
     }
 
     /// Counts an answer, and gives it.
     fn answer(
         &self,
-        kind: EventKind,
+        kind: SubmissionKind,
         peer: Option<Peer>,
-        answer: Result<impl IntoResponse, Refused>,
+        answer: Result<impl IntoResponse, EventsApiRefusal>,
     ) -> Response {
-        let status = answer.as_ref().map_or_else(Refused::status, |_| EventStatus::Accepted);
+        let status = answer.as_ref().map_or_else(EventsApiRefusal::status, |_| SubmissionStatus::Accepted);
         self.requests.event(kind, status, peer);
         answer.into_response()
     }
 }
 
 /// Reason why a request is refused, in Datadog's words.
-enum Refused {
+enum EventsApiRefusal {
     Off,
     Forbidden,
     Incomplete,
@@ -89,21 +89,21 @@ enum Refused {
     Invalid(String),
 }
 
-impl Refused {
+impl EventsApiRefusal {
     /// The value of the metric's label.
-    fn status(&self) -> EventStatus {
+    fn status(&self) -> SubmissionStatus {
         match self {
-            Self::Off => EventStatus::Off,
-            Self::Forbidden => EventStatus::Forbidden,
-            Self::Incomplete => EventStatus::Incomplete,
-            Self::TooLarge => EventStatus::TooLarge,
-            Self::Unavailable => EventStatus::Unavailable,
-            Self::Invalid(_) => EventStatus::Invalid,
+            Self::Off => SubmissionStatus::Off,
+            Self::Forbidden => SubmissionStatus::Forbidden,
+            Self::Incomplete => SubmissionStatus::Incomplete,
+            Self::TooLarge => SubmissionStatus::TooLarge,
+            Self::Unavailable => SubmissionStatus::Unavailable,
+            Self::Invalid(_) => SubmissionStatus::Invalid,
         }
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for EventsApiRefusal {
     fn into_response(self) -> Response {
         let (status, error) = match self {
             Self::Incomplete => return CloseConnection.into_response(),
@@ -120,7 +120,7 @@ impl IntoResponse for Refused {
     }
 }
 
-impl From<StoreError> for Refused {
+impl From<StoreError> for EventsApiRefusal {
     fn from(error: StoreError) -> Self {
         tracing::warn!(%error, "what was sent to the event API could not be kept");
         Self::Unavailable
@@ -132,15 +132,16 @@ pub(super) async fn submit(State(api): State<Arc<EventsApi>>, request: Request) 
     let peer = request.extensions().get::<Peer>().copied();
     let submitted = api.submit(request).await.inspect(|id| tracing::debug!(%id, "a failure was accepted"));
     let said = submitted.map(|id| Json(json!({ "data": { "id": id, "type": "dora_failure" } })));
-    api.answer(EventKind::Failure, peer, said)
+    api.answer(SubmissionKind::Failure, peer, said)
 }
 
 /// `POST /api/v2/dora/deployment`.
-pub(super) async fn deploy(State(api): State<Arc<EventsApi>>, request: Request) -> Response {
+pub(super) async fn record_deployment(State(api): State<Arc<EventsApi>>, request: Request) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    let deployed = api.deploy(request).await.inspect(|id| tracing::debug!(%id, "a deployment was accepted"));
+    let deployed =
+        api.record_deployment(request).await.inspect(|id| tracing::debug!(%id, "a deployment was accepted"));
     let said = deployed.map(|id| Json(json!({ "data": { "id": id, "type": "dora_deployment" } })));
-    api.answer(EventKind::Deployment, peer, said)
+    api.answer(SubmissionKind::Deployment, peer, said)
 }
 
 /// `DELETE /api/v2/dora/failure/{id}`: 202 as well where there is nothing (any more), so that it can be repeated.
@@ -155,33 +156,33 @@ pub(super) async fn withdraw(
     let withdrawn = api.withdraw(&id, request.headers()).await;
     let said =
         withdrawn.inspect(|()| tracing::debug!(id, "a failure was withdrawn")).map(|()| StatusCode::ACCEPTED);
-    api.answer(EventKind::Withdrawal, peer, said)
+    api.answer(SubmissionKind::Withdrawal, peer, said)
 }
 
 impl EventsApi {
     /// The body of a request with a key that is known.
-    async fn read(&self, request: Request) -> Result<HeldBody, Refused> {
+    async fn read(&self, request: Request) -> Result<HeldBody, EventsApiRefusal> {
         self.admit(request.headers())?;
         self.budget.read(request.into_body()).await.map_err(|error| match error {
-            BodyError::TooLarge => Refused::TooLarge,
-            BodyError::Incomplete => Refused::Incomplete,
-            BodyError::NoRoom => Refused::Unavailable,
+            BodyError::TooLarge => EventsApiRefusal::TooLarge,
+            BodyError::Incomplete => EventsApiRefusal::Incomplete,
+            BodyError::NoRoom => EventsApiRefusal::Unavailable,
         })
     }
 
-    async fn deploy(&self, request: Request) -> Result<DeploymentId, Refused> {
+    async fn record_deployment(&self, request: Request) -> Result<DeploymentId, EventsApiRefusal> {
         let body = self.read(request).await?;
-        let deployment =
-            deployment::parse(body.as_ref(), &self.policy, self.clock.now()).map_err(Refused::Invalid)?;
+        let deployment = deployment::parse(body.as_ref(), &self.policy, self.clock.now())
+            .map_err(EventsApiRefusal::Invalid)?;
         let id = deployment.id.clone();
-        in_time(self.store.deploy(deployment, self.clock.now())).await?;
+        in_time(self.store.record_deployment(deployment, self.clock.now())).await?;
         Ok(id)
     }
 
-    async fn submit(&self, request: Request) -> Result<FailureId, Refused> {
+    async fn submit(&self, request: Request) -> Result<FailureId, EventsApiRefusal> {
         let body = self.read(request).await?;
         let submission = failure::parse(body.as_ref(), &self.policy.default_env, self.clock.now())
-            .map_err(Refused::Invalid)?;
+            .map_err(EventsApiRefusal::Invalid)?;
         let id = submission.id.clone();
         match in_time(self.store.submit(submission, self.clock.now())).await? {
             Submitted::IncidentsOwn => Err(incidents_own(&id)),
@@ -189,9 +190,10 @@ impl EventsApi {
         }
     }
 
-    async fn withdraw(&self, id: &str, headers: &HeaderMap) -> Result<(), Refused> {
+    async fn withdraw(&self, id: &str, headers: &HeaderMap) -> Result<(), EventsApiRefusal> {
         self.admit(headers)?;
-        let id = FailureId::parse(id).ok_or_else(|| Refused::Invalid(attributes::BAD_ID.to_owned()))?;
+        let id =
+            FailureId::parse(id).ok_or_else(|| EventsApiRefusal::Invalid(attributes::BAD_ID.to_owned()))?;
         match in_time(self.store.delete(id.clone(), self.clock.now())).await? {
             Submitted::IncidentsOwn => Err(incidents_own(&id)),
             Submitted::Done | Submitted::NotFound => Ok(()),
@@ -199,9 +201,9 @@ impl EventsApi {
     }
 }
 
-fn incidents_own(id: &FailureId) -> Refused {
+fn incidents_own(id: &FailureId) -> EventsApiRefusal {
     let source = sources::ALL.of_failure(id.as_str());
     let incident =
         source.map_or_else(|| "an".to_owned(), |(source, _)| format!("a {}", source.title)) + " incident";
-    Refused::Invalid(format!("attribute \"id\": {id} is {incident} that is followed here"))
+    EventsApiRefusal::Invalid(format!("attribute \"id\": {id} is {incident} that is followed here"))
 }

@@ -1,42 +1,42 @@
 //! The types of PagerDuty's events (PagerDuty: Webhooks, Event Types).
 
-use crate::domain::event::Kind;
+use crate::domain::event::EventKind;
 
 /// Type of the event that PagerDuty sends when somebody tests a subscription.
 pub(super) const TEST: &str = "pagey.ping";
 
 /// Every known event type that names an incident.
-const KINDS: [(&str, Kind); 26] = [
-    ("incident.triggered", Kind::Triggered),
-    ("incident.acknowledged", Kind::Acknowledged),
-    ("incident.unacknowledged", Kind::Unacknowledged),
-    ("incident.resolved", Kind::Resolved),
-    ("incident.reopened", Kind::Reopened),
-    ("incident.priority_updated", Kind::PriorityUpdated),
-    ("incident.service_updated", Kind::ServiceUpdated),
-    ("incident.incident_type.changed", Kind::TypeChanged),
-    ("incident.delegated", Kind::Routed),
-    ("incident.escalated", Kind::Routed),
-    ("incident.reassigned", Kind::Routed),
-    ("incident.annotated", Kind::Mentioned),
-    ("incident.conference_bridge.updated", Kind::Mentioned),
-    ("incident.custom_field_values.updated", Kind::Mentioned),
-    ("incident.responder.added", Kind::Mentioned),
-    ("incident.responder.replied", Kind::Mentioned),
-    ("incident.role.assigned", Kind::Mentioned),
-    ("incident.status_update_published", Kind::Mentioned),
-    ("incident.task.created", Kind::Mentioned),
-    ("incident.task.updated", Kind::Mentioned),
-    ("incident.task.completed", Kind::Mentioned),
-    ("incident.action_invocation.created", Kind::Mentioned),
-    ("incident.action_invocation.updated", Kind::Mentioned),
-    ("incident.action_invocation.terminated", Kind::Mentioned),
-    ("incident.workflow.started", Kind::Mentioned),
-    ("incident.workflow.completed", Kind::Mentioned),
+const KINDS: [(&str, EventKind); 26] = [
+    ("incident.triggered", EventKind::Triggered),
+    ("incident.acknowledged", EventKind::Acknowledged),
+    ("incident.unacknowledged", EventKind::Unacknowledged),
+    ("incident.resolved", EventKind::Resolved),
+    ("incident.reopened", EventKind::Reopened),
+    ("incident.priority_updated", EventKind::PriorityUpdated),
+    ("incident.service_updated", EventKind::ServiceUpdated),
+    ("incident.incident_type.changed", EventKind::TypeChanged),
+    ("incident.delegated", EventKind::Routed),
+    ("incident.escalated", EventKind::Routed),
+    ("incident.reassigned", EventKind::Routed),
+    ("incident.annotated", EventKind::Mentioned),
+    ("incident.conference_bridge.updated", EventKind::Mentioned),
+    ("incident.custom_field_values.updated", EventKind::Mentioned),
+    ("incident.responder.added", EventKind::Mentioned),
+    ("incident.responder.replied", EventKind::Mentioned),
+    ("incident.role.assigned", EventKind::Mentioned),
+    ("incident.status_update_published", EventKind::Mentioned),
+    ("incident.task.created", EventKind::Mentioned),
+    ("incident.task.updated", EventKind::Mentioned),
+    ("incident.task.completed", EventKind::Mentioned),
+    ("incident.action_invocation.created", EventKind::Mentioned),
+    ("incident.action_invocation.updated", EventKind::Mentioned),
+    ("incident.action_invocation.terminated", EventKind::Mentioned),
+    ("incident.workflow.started", EventKind::Mentioned),
+    ("incident.workflow.completed", EventKind::Mentioned),
 ];
 
 /// The kind behind an `event_type`, and its name; `None` for one that is not about an incident or not known.
-pub(super) fn kind(event_type: &str) -> Option<(&'static str, Kind)> {
+pub(super) fn kind(event_type: &str) -> Option<(&'static str, EventKind)> {
     KINDS.iter().find(|(name, _)| *name == event_type).copied()
 }
 

@@ -3,7 +3,7 @@
 mod custom_field;
 mod event_type;
 mod lenient;
-mod moment;
+mod lenient_time;
 mod name;
 pub mod payload;
 mod refusal;
@@ -24,12 +24,12 @@ pub static SOURCE: Source =
     Source { name: NAME, title: "PagerDuty", heading: payload::heading_or_reason, parse: payload::stored };
 
 /// PagerDuty's webhooks, as they are configured.
-pub fn webhooks(config: &config::PagerDuty, secrets: &[SecretString]) -> Webhooks {
+pub fn webhooks(config: &config::PagerDutySection, secrets: &[SecretString]) -> Webhooks {
     Webhooks {
         source: &SOURCE,
         path: config.path.as_str().to_owned(),
         delivery_id_header: "x-webhook-id",
-        retry_unverified: config.unverified == config::Unverified::Retry,
+        retry_unverified: config.unverified == config::UnverifiedPolicy::Retry,
         verifier: Box::new(SigningSecrets::new(secrets)),
         recognizes,
         words: refusal::words,

@@ -10,11 +10,11 @@ use serde::de::value::MapAccessDeserializer;
 use super::custom_field::{CustomField, named_in_field};
 use super::event_type;
 use super::lenient::{Lenient, Shape};
-use super::moment::Moment;
+use super::lenient_time::LenientTime;
 use super::name::NAME;
 use crate::domain::address::{text_without_credentials, without_credentials};
 use crate::domain::event::{
-    DeploymentHint, Event, Heading, Kind, Merge, Priority, Reference, Snapshot, Subject,
+    DeploymentHint, Event, EventKind, EventSubject, Heading, Merge, Priority, Reference, Snapshot,
 };
 use crate::domain::id::IncidentId;
 use crate::domain::name::{name, trimmed};
@@ -74,8 +74,15 @@ pub fn heading(body: &[u8]) -> Result<Heading, NotUnderstood> {
             }
             None => (Cow::Owned(event.event_type.into_owned()), None, event.data.0),
         };
-        let tells_never = data.as_ref().is_some_and(Data::tells_never);
-        Heading { id: event.id.into_owned(), event_type, occurred_at, incident, tells_never, is_test }
+        let has_placeholder_time = data.as_ref().is_some_and(EventData::has_placeholder_time);
+        Heading {
+            id: event.id.into_owned(),
+            event_type,
+            occurred_at,
+            incident,
+            has_placeholder_time,
+            is_test,
+        }
     })
 }
 
@@ -112,10 +119,10 @@ struct Understood<'a> {
 
 struct About<'a> {
     event_type: &'static str,
-    kind: Kind,
+    kind: EventKind,
     incident: IncidentId,
     /// Taken out of the event.
-    data: Data<'a>,
+    data: EventData<'a>,
 }
 
 fn understand(body: &[u8]) -> Result<Understood<'_>, NotUnderstood> {
@@ -153,13 +160,13 @@ struct WireEvent<'a> {
     #[serde(borrow)]
     occurred_at: Cow<'a, str>,
     #[serde(borrow, default)]
-    data: Lenient<Data<'a>>,
+    data: Lenient<EventData<'a>>,
 }
 
 /// `event.data` of every type: an incident, or something with an incident in it.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Data<'a> {
+struct EventData<'a> {
     #[serde(borrow, rename = "type")]
     shape: Lenient<Cow<'a, str>>,
     #[serde(borrow)]
@@ -175,8 +182,8 @@ struct Data<'a> {
     html_url: Lenient<Cow<'a, str>>,
     #[serde(borrow)]
     status: Lenient<Cow<'a, str>>,
-    created_at: Lenient<Moment>,
-    reopened_at: Lenient<Moment>,
+    created_at: Lenient<LenientTime>,
+    reopened_at: Lenient<LenientTime>,
     #[serde(borrow)]
     service: Lenient<WireReference<'a>>,
     #[serde(borrow)]
@@ -193,7 +200,7 @@ struct Data<'a> {
     custom_fields: Lenient<Vec<CustomField<'a>>>,
 }
 
-impl Data<'_> {
+impl EventData<'_> {
     fn is_incident(&self) -> bool {
         self.shape.0.as_deref() == Some("incident")
     }
@@ -212,12 +219,12 @@ impl Data<'_> {
     }
 
     /// `true` if a time of it means never.
-    fn tells_never(&self) -> bool {
-        [&self.created_at, &self.reopened_at].iter().any(|time| matches!(time.0, Some(Moment::Never)))
+    fn has_placeholder_time(&self) -> bool {
+        [&self.created_at, &self.reopened_at].iter().any(|time| matches!(time.0, Some(LenientTime::Never)))
     }
 
     /// Subject of the event: the facts that it has of that incident.
-    fn subject(self, kind: Kind, incident: IncidentId) -> Subject {
+    fn subject(self, kind: EventKind, incident: IncidentId) -> EventSubject {
         let is_incident = self.is_incident();
         let deployment = match self.shape.0.as_deref() {
             Some("incident_note") => {
@@ -232,8 +239,8 @@ impl Data<'_> {
             title: owned(self.title),
             url: address(self.html_url),
             status: owned(self.status),
-            created_at: self.created_at.0.and_then(Moment::time),
-            reopened_at: self.reopened_at.0.and_then(Moment::time),
+            created_at: self.created_at.0.and_then(LenientTime::time),
+            reopened_at: self.reopened_at.0.and_then(LenientTime::time),
             service: self.service.0.map(Reference::from).filter(Reference::is_known),
             teams: self
                 .teams
@@ -244,12 +251,12 @@ impl Data<'_> {
             incident_type: self.incident_type.0.and_then(|incident_type| owned(incident_type.name)),
             merge: self.resolve_reason.0,
         };
-        Subject {
+        EventSubject {
             incident,
             kind,
             // A resolve remains one, also where its data has a shape that nobody has seen yet.
             // What only mentions the incident shows nothing of it, whatever shape it has.
-            snapshot: (kind != Kind::Mentioned)
+            snapshot: (kind != EventKind::Mentioned)
                 .then(|| Box::new(if is_incident { snapshot } else { Snapshot::default() })),
             deployment,
         }
@@ -328,7 +335,7 @@ macro_rules! object_shapes {
         }
     )+};
 }
-object_shapes!(Envelope, WireEvent, Data, WireReference, RoleAssignment, IncidentType, CustomField);
+object_shapes!(Envelope, WireEvent, EventData, WireReference, RoleAssignment, IncidentType, CustomField);
 
 impl<'de> Shape<'de> for Priority {
     fn from_null() -> Option<Self> {
@@ -352,13 +359,13 @@ impl<'de> Shape<'de> for Merge {
     fn from_object<A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
         #[derive(Deserialize, Default)]
         #[serde(default)]
-        struct Reason<'a> {
+        struct ResolveReason<'a> {
             #[serde(borrow, rename = "type")]
             shape: Lenient<Cow<'a, str>>,
             #[serde(borrow)]
             incident: Lenient<WireReference<'a>>,
         }
-        let reason = Reason::deserialize(MapAccessDeserializer::new(object))?;
+        let reason = ResolveReason::deserialize(MapAccessDeserializer::new(object))?;
         let shape = reason.shape.0.as_deref().map(trimmed);
         let is_merge = shape.is_some_and(|shape| shape.eq_ignore_ascii_case("merge_resolve_reason"));
         let target = reason.incident.0.as_ref().and_then(WireReference::id);

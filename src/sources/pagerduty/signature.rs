@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use crate::sources::{Unverified, Verify};
+use crate::sources::{SignatureError, Verify};
 
 /// The header's name.
 pub const SIGNATURE_HEADER: &str = "x-pagerduty-signature";
@@ -34,10 +34,14 @@ impl SigningSecrets {
         &self,
         header_lines: impl Iterator<Item = &'a [u8]>,
         body: &[u8],
-    ) -> Result<(), Unverified> {
+    ) -> Result<(), SignatureError> {
         let mut lines = header_lines.peekable();
         if lines.peek().is_none() {
-            return Err(if looks_like_legacy(body) { Unverified::Legacy } else { Unverified::Missing });
+            return Err(if looks_like_legacy(body) {
+                SignatureError::Legacy
+            } else {
+                SignatureError::Missing
+            });
         }
         let candidates: Vec<Digest> = lines
             .flat_map(|line| line.split(|b| *b == b','))
@@ -45,7 +49,7 @@ impl SigningSecrets {
             .take(MAX_CANDIDATES)
             .collect();
         if candidates.is_empty() {
-            return Err(Unverified::Malformed);
+            return Err(SignatureError::Malformed);
         }
         let mut is_signed = false;
         for secret in &self.0 {
@@ -54,12 +58,12 @@ impl SigningSecrets {
                 is_signed |= *candidate == digest;
             }
         }
-        if is_signed { Ok(()) } else { Err(Unverified::Mismatch) }
+        if is_signed { Ok(()) } else { Err(SignatureError::Mismatch) }
     }
 }
 
 impl Verify for SigningSecrets {
-    fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Unverified> {
+    fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), SignatureError> {
         self.check(headers.get_all(SIGNATURE_HEADER).iter().map(HeaderValue::as_bytes), body)
     }
 }
@@ -122,7 +126,7 @@ mod tests {
         text.to_owned().into()
     }
 
-    fn check(secrets: &[&str], lines: &[&str], body: &[u8]) -> Result<(), Unverified> {
+    fn check(secrets: &[&str], lines: &[&str], body: &[u8]) -> Result<(), SignatureError> {
         let secrets: Vec<_> = secrets.iter().map(|text| secret(text)).collect();
         let lines = lines.iter().map(|line| line.as_bytes());
         SigningSecrets::new(&secrets).check(lines, body)
@@ -156,19 +160,19 @@ mod tests {
             assert_eq!(check(&[FIRST, SECOND], &[&line], BODY), Ok(()), "{line}");
         }
         assert_eq!(check(&[FIRST, SECOND], &["v2=x", &good], BODY), Ok(()));
-        assert_eq!(check(&[FIRST], &[&good], BODY), Err(Unverified::Mismatch));
+        assert_eq!(check(&[FIRST], &[&good], BODY), Err(SignatureError::Mismatch));
     }
 
     #[test]
     fn a_changed_body_does_not_verify() {
         let good = sign(&secret(FIRST), BODY);
-        assert_eq!(check(&[FIRST], &[&good], br#"{"event":{"id":"2"}}"#), Err(Unverified::Mismatch));
+        assert_eq!(check(&[FIRST], &[&good], br#"{"event":{"id":"2"}}"#), Err(SignatureError::Mismatch));
     }
 
     #[test]
     fn malformed_headers_are_told_from_wrong_ones() {
         let hex = "0".repeat(64);
-        assert_eq!(check(&[FIRST], &[], BODY), Err(Unverified::Missing));
+        assert_eq!(check(&[FIRST], &[], BODY), Err(SignatureError::Missing));
         for line in [
             "",
             ",,,",
@@ -181,9 +185,9 @@ mod tests {
             &format!("V1={hex}"),
             &format!("v1={}g", &hex[1..]),
         ] {
-            assert_eq!(check(&[FIRST], &[line], BODY), Err(Unverified::Malformed), "{line}");
+            assert_eq!(check(&[FIRST], &[line], BODY), Err(SignatureError::Malformed), "{line}");
         }
-        assert_eq!(check(&[FIRST], &[&format!("v1={hex}")], BODY), Err(Unverified::Mismatch));
+        assert_eq!(check(&[FIRST], &[&format!("v1={hex}")], BODY), Err(SignatureError::Mismatch));
     }
 
     #[test]
@@ -192,7 +196,7 @@ mod tests {
         let others = |n| vec![format!("v1={}", "0".repeat(64)); n].join(",");
         assert_eq!(check(&[FIRST], &[&format!("{},{good}", others(15))], BODY), Ok(()));
         let buried = format!("{},{good}", others(16));
-        assert_eq!(check(&[FIRST], &[&buried], BODY), Err(Unverified::Mismatch));
+        assert_eq!(check(&[FIRST], &[&buried], BODY), Err(SignatureError::Mismatch));
     }
 
     #[test]

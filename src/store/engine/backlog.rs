@@ -26,7 +26,7 @@ pub(in crate::store) struct Unfolded {
 }
 
 /// Events that an earlier process kept and did not come to fold.
-pub(in crate::store) struct LeftOver {
+pub(in crate::store) struct Remaining {
     /// Events about an incident, which are folded next.
     pub(in crate::store) events: Vec<Unfolded>,
     /// The last event that was looked at.

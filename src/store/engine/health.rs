@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::domain::span::span;
+use crate::domain::human_duration::human_duration;
 use crate::log_limit::LogLimit;
 
 /// A store counts as unable to commit for that long after a commit that failed. Some may succeed in between, as small
@@ -24,10 +24,10 @@ pub struct Trouble {
 
 /// Health of the store. Clones share it: the writer sets it, and others ask.
 #[derive(Clone, Default)]
-pub(in crate::store) struct Health(Arc<Shared>);
+pub(in crate::store) struct Health(Arc<HealthState>);
 
 #[derive(Default)]
-struct Shared {
+struct HealthState {
     outage: Mutex<Option<Outage>>,
     /// Webhooks that the writer did not come to in time since the last commit.
     put_off: AtomicUsize,
@@ -67,7 +67,7 @@ impl Health {
                 refused_webhooks = outage.refused_webhooks,
                 "the store has not been able to commit for {}: webhooks are answered 503, and PagerDuty sends them again for \
                  48 hours",
-                span(now.saturating_duration_since(outage.began).as_secs_f64())
+                human_duration(now.saturating_duration_since(outage.began).as_secs_f64())
             );
         }
     }
@@ -94,7 +94,7 @@ impl Health {
             tracing::info!(
                 refused_writes,
                 "the store commits again after {}; {refused_webhooks} webhooks were answered 503",
-                span(at.saturating_duration_since(began).as_secs_f64())
+                human_duration(at.saturating_duration_since(began).as_secs_f64())
             );
         }
     }

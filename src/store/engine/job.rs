@@ -42,7 +42,7 @@ pub enum Ended {
 
 /// Purpose of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Kind {
+pub(in crate::store) enum WriteKind {
     /// A webhook, whose sender is answered 503 where it is refused.
     Webhook,
     /// Anything else.
@@ -52,7 +52,7 @@ pub(in crate::store) enum Kind {
 /// Something to be done in a transaction, and somebody to be told once it is durable.
 pub(in crate::store) trait Job: Send {
     /// Purpose of the job.
-    fn kind(&self) -> Kind;
+    fn kind(&self) -> WriteKind;
     /// `true` while somebody waits for the outcome.
     fn is_awaited(&self) -> bool;
     /// Does it. After an error it may be called again, in a transaction of its own.
@@ -62,7 +62,7 @@ pub(in crate::store) trait Job: Send {
 }
 
 /// Result of waiting for a job.
-pub(in crate::store) enum Received {
+pub(in crate::store) enum NextJob {
     Job(Box<dyn Job>),
     Nothing,
     /// There will be none any more.
@@ -70,25 +70,22 @@ pub(in crate::store) enum Received {
 }
 
 /// The next job, if one comes soon.
-pub(in crate::store) fn receive_within(
-    queue: &mut mpsc::Receiver<Box<dyn Job>>,
-    pause: Duration,
-) -> Received {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
+pub(in crate::store) fn receive_within(queue: &mut mpsc::Receiver<Box<dyn Job>>, pause: Duration) -> NextJob {
+    struct WakeOnSend(Thread);
+    impl Wake for WakeOnSend {
         fn wake(self: Arc<Self>) {
             self.0.unpark();
         }
     }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let waker = Waker::from(Arc::new(WakeOnSend(thread::current())));
     let began = Instant::now();
     loop {
         if let Poll::Ready(job) = queue.poll_recv(&mut Context::from_waker(&waker)) {
-            return job.map_or(Received::End, Received::Job);
+            return job.map_or(NextJob::End, NextJob::Job);
         }
         match pause.checked_sub(began.elapsed()) {
             Some(left) => thread::park_timeout(left),
-            None => return Received::Nothing,
+            None => return NextJob::Nothing,
         }
     }
 }

@@ -2,13 +2,13 @@
 //! it does with events that are kept, and at the end of a transaction, it is given as [`Hooks`](writer::Hooks).
 
 pub(super) mod backlog;
+pub(super) mod change_channels;
 pub(super) mod checkpoint;
 pub(super) mod error;
 pub(super) mod files;
 pub(super) mod health;
 pub(super) mod job;
 pub(super) mod json;
-pub(super) mod news;
 pub(super) mod progress;
 pub(super) mod schema;
 pub(super) mod session;

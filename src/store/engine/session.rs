@@ -40,7 +40,7 @@ pub(in crate::store) struct Changes {
     /// The outbox may hold something new to send.
     pub(in crate::store) outbox_changed: bool,
     /// The backends whose rows a person wants tried again at once.
-    pub(in crate::store) hurried: BTreeSet<String>,
+    pub(in crate::store) retry_requests: BTreeSet<String>,
 }
 
 /// A failure that was saved, or whose links changed.

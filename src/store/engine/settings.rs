@@ -9,7 +9,7 @@ use crate::domain::source::Sources;
 
 /// More events than this never wait to be folded: the last failures would be too late, and so would the next start
 /// after a crash.
-pub const MOST_UNFOLDED: usize = 128 * 1024;
+pub const MAX_BACKLOG: usize = 128 * 1024;
 
 /// Settings by which the writer turns events into failures and outbox rows.
 pub struct Settings {
@@ -19,7 +19,7 @@ pub struct Settings {
     pub destinations: Destinations,
     /// Sources of events, each of which reads the bodies of its own.
     pub sources: Sources,
-    /// Number of events that may wait to be folded; usually [`MOST_UNFOLDED`].
+    /// Number of events that may wait to be folded; usually [`MAX_BACKLOG`].
     pub most_unfolded: usize,
     /// Told of every commit.
     pub observer: Arc<dyn CommitObserver>,

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
-use super::backlog::{self, Backlog, LeftOver, Slice};
+use super::backlog::{self, Backlog, Remaining, Slice};
+use super::change_channels::ChangeChannels;
 use super::checkpoint::{self, Checkpointer};
 use super::files::{Files, Lock};
 use super::health::Health;
-use super::job::{Ended, Job, Kind, NotCommitted, Received, StoreError, receive_within};
-use super::news::News;
+use super::job::{Ended, Job, NextJob, NotCommitted, StoreError, WriteKind, receive_within};
 use super::progress::{self, FOLDED_UP_TO};
 use super::session::{Changes, Session};
 use super::settings::Settings;
@@ -38,11 +38,11 @@ pub(in crate::store) struct Hooks {
     /// Ends a transaction: decides links anew, and puts before backends what changed.
     pub(in crate::store) finish: fn(&mut Session<'_>) -> rusqlite::Result<()>,
     /// The next events after this row, which an earlier process kept and did not fold. `None`: there are no more.
-    pub(in crate::store) left_over: fn(&Connection, &Settings, i64) -> rusqlite::Result<Option<LeftOver>>,
+    pub(in crate::store) left_over: fn(&Connection, &Settings, i64) -> rusqlite::Result<Option<Remaining>>,
     /// The key of every failure that an incident was merged into.
     pub(in crate::store) merge_targets: fn(&Connection) -> rusqlite::Result<HashSet<i64>>,
     /// Says which bodies went to quarantine.
-    pub(in crate::store) tell_quarantined: fn(Vec<(i64, String)>, &LogLimit),
+    pub(in crate::store) log_quarantined: fn(Vec<(i64, String)>, &LogLimit),
 }
 
 /// Durability of a transaction at its commit.
@@ -64,7 +64,7 @@ impl Durability {
 }
 
 /// The open store: its connection to write, and what watches over its files.
-pub(in crate::store) struct Place {
+pub(in crate::store) struct OpenStore {
     pub(in crate::store) db: Connection,
     /// Keeps other processes from writing. Dropped after the connection.
     pub(in crate::store) lock: Lock,
@@ -78,7 +78,7 @@ pub(in crate::store) struct Writer {
     files: Files,
     settings: Settings,
     queue: mpsc::Receiver<Box<dyn Job>>,
-    news: News,
+    change_channels: ChangeChannels,
     checkpointer: Checkpointer,
     health: Health,
     /// Lines that say that something could not be folded.
@@ -95,17 +95,17 @@ pub(in crate::store) struct Writer {
     /// Time at which many events last came in at once. `None`: no rush since, or it is over.
     rushed_at: Option<Instant>,
     /// The last transaction failed: do not try again before somebody asks for something.
-    is_stuck: bool,
+    last_transaction_failed: bool,
     /// Keeps other processes from writing. Last, so that it is dropped after the connection.
     _lock: Lock,
 }
 
 impl Writer {
     pub(in crate::store) fn new(
-        Place { db, lock, files, checkpointer }: Place,
+        OpenStore { db, lock, files, checkpointer }: OpenStore,
         (settings, hooks): (Settings, Hooks),
         queue: mpsc::Receiver<Box<dyn Job>>,
-        news: News,
+        change_channels: ChangeChannels,
         health: Health,
     ) -> Self {
         let most_unfolded = settings.most_unfolded;
@@ -118,7 +118,7 @@ impl Writer {
             quarantine_lines: LogLimit::default(),
             settings,
             queue,
-            news,
+            change_channels,
             checkpointer,
             hooks,
             epoch: 0,
@@ -126,7 +126,7 @@ impl Writer {
             backlog: Backlog::new(most_unfolded),
             merge_targets: HashSet::new(),
             rushed_at: None,
-            is_stuck: false,
+            last_transaction_failed: false,
         }
     }
 
@@ -207,16 +207,16 @@ impl Writer {
     /// then; in a rush it waits a little all the same. `None`: the end.
     fn gather(&mut self) -> Option<Vec<Box<dyn Job>>> {
         let mut group = Vec::new();
-        if self.backlog.is_empty() || self.is_stuck {
+        if self.backlog.is_empty() || self.last_transaction_failed {
             match receive_within(&mut self.queue, LOOK_EVERY) {
-                Received::Job(job) => group.push(job),
-                Received::Nothing => return Some(group),
-                Received::End => return None,
+                NextJob::Job(job) => group.push(job),
+                NextJob::Nothing => return Some(group),
+                NextJob::End => return None,
             }
         } else if let Some(pause) = self.calm_in() {
             match receive_within(&mut self.queue, pause) {
-                Received::Job(job) => group.push(job),
-                Received::Nothing | Received::End => self.rushed_at = None,
+                NextJob::Job(job) => group.push(job),
+                NextJob::Nothing | NextJob::End => self.rushed_at = None,
             }
         }
         while group.len() < LARGEST_GROUP
@@ -257,11 +257,11 @@ impl Writer {
                 self.settings.observer.committed(group.len(), began.elapsed());
                 self.health.committed(Instant::now());
                 // Whoever has an answer and then asks for failures waits until they are up to date.
-                self.news.folded(self.backlog.is_empty());
+                self.change_channels.folded(self.backlog.is_empty());
                 for job in group {
                     job.finish(Ok(()));
                 }
-                (self.hooks.tell_quarantined)(quarantined, &self.quarantine_lines);
+                (self.hooks.log_quarantined)(quarantined, &self.quarantine_lines);
                 Ok(())
             }
             Err(NotCommitted::InDoubt(doubt)) => Err(doubt),
@@ -284,7 +284,7 @@ impl Writer {
 
     /// Folds some of what was put off, unless many events come in just now.
     fn fold_in_a_calm(&mut self, slice: usize) -> Result<(), String> {
-        if self.is_stuck || self.backlog.is_empty() || self.calm_in().is_some() {
+        if self.last_transaction_failed || self.backlog.is_empty() || self.calm_in().is_some() {
             return Ok(());
         }
         match self.fold(slice).map_err(|error| self.roll_back(&error)) {
@@ -319,7 +319,7 @@ impl Writer {
         let (slice, fold) = (self.backlog.slice(wanted), self.hooks.fold);
         self.transact(Durability::Later, |session| fold(session, &slice))?;
         self.backlog.done(&slice);
-        self.news.folded(self.backlog.is_empty());
+        self.change_channels.folded(self.backlog.is_empty());
         Ok(())
     }
 
@@ -331,9 +331,9 @@ impl Writer {
         work: impl FnOnce(&mut Session<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<(T, Changes)> {
         let done = self.try_transact(durability, work);
-        self.is_stuck = done.is_err();
+        self.last_transaction_failed = done.is_err();
         let (result, mut changes) = done?;
-        self.news.tell(changes.outbox_changed, std::mem::take(&mut changes.hurried));
+        self.change_channels.send(changes.outbox_changed, std::mem::take(&mut changes.retry_requests));
         Ok((result, changes))
     }
 
@@ -364,7 +364,8 @@ impl Writer {
     /// Tells everybody in a group that nothing of it was done.
     fn refuse(&self, group: Vec<Box<dyn Job>>, error: &str) {
         // Those that nobody waits for any more were answered 503 before, and counted then.
-        let webhooks = group.iter().filter(|job| job.kind() == Kind::Webhook && job.is_awaited()).count();
+        let webhooks =
+            group.iter().filter(|job| job.kind() == WriteKind::Webhook && job.is_awaited()).count();
         let writes = group.len();
         for job in group {
             job.finish(Err(StoreError::NotCommitted(error.to_owned())));

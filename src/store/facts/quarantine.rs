@@ -24,7 +24,7 @@ pub enum Retried {
 
 impl Retried {
     /// Result, for people.
-    pub fn says(&self) -> String {
+    pub fn message(&self) -> String {
         match self {
             Self::Recorded(Recorded::Accepted) => {
                 "it is an event now, and its failure follows from it".to_owned()

@@ -50,7 +50,7 @@ pub(in crate::store) fn record(
     delivery: &Delivery,
 ) -> rusqlite::Result<Recorded> {
     if let Some(recorded) = keep(session, heading, delivery)? {
-        if recorded == Recorded::Accepted && heading.tells_never {
+        if recorded == Recorded::Accepted && heading.has_placeholder_time {
             quarantine(session, TELLS_NEVER, delivery)?;
             return Ok(Recorded::AcceptedWithoutTime);
         }
@@ -98,7 +98,7 @@ pub(in crate::store) fn quarantine(
 }
 
 /// Says which bodies went to quarantine, once they are there and whoever sent them is answered.
-pub(in crate::store) fn tell_quarantined(quarantined: Vec<(i64, String)>, lines: &LogLimit) {
+pub(in crate::store) fn log_quarantined(quarantined: Vec<(i64, String)>, lines: &LogLimit) {
     for (id, reason) in quarantined {
         if let Some(held_back) = lines.pass(Instant::now()) {
             tracing::warn!(

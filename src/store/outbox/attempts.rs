@@ -20,7 +20,7 @@ const MOST_ATTEMPTS_KEPT: i64 = 20;
 
 /// Result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AttemptOutcome {
     /// The backend has it.
     Sent {
         /// The answer; `None`: there was nothing to send.
@@ -53,7 +53,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl AttemptOutcome {
     /// `true` if the backend itself answered the request, so that the request cannot arrive later: a proxy that
     /// gave up on it may still pass it on.
     fn is_answered(&self) -> bool {
@@ -76,11 +76,11 @@ impl Outcome {
 }
 
 /// An attempt that ended.
-pub(in crate::store) struct Attempted {
+pub(in crate::store) struct EndedAttempt {
     /// The row.
     pub(in crate::store) row: i64,
     /// Result of the attempt.
-    pub(in crate::store) outcome: Outcome,
+    pub(in crate::store) outcome: AttemptOutcome,
     /// Number of the row's requests that the backend has.
     pub(in crate::store) taken: u32,
 }
@@ -88,7 +88,7 @@ pub(in crate::store) struct Attempted {
 /// Records what came of an attempt, and lets go of the row's claim.
 pub(in crate::store) fn record(
     session: &mut Session<'_>,
-    Attempted { row, outcome, taken }: &Attempted,
+    EndedAttempt { row, outcome, taken }: &EndedAttempt,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     const REMEMBER: &str = "INSERT INTO attempt SELECT id, attempts, ?2, ?3, ?4 FROM outbox WHERE id = ?1
@@ -100,15 +100,16 @@ pub(in crate::store) fn record(
         refusals = refusals + ?4, last_status = coalesce(?5, last_status), last_error = ?6,
         in_doubt = in_doubt - ?7, unknown = unknown - ?8, taken = max(taken, ?9) WHERE id = ?1";
     let (state, due_at_ns, status, error) = match outcome {
-        Outcome::Sent { status } => ("sent", None, *status, None),
-        Outcome::Retry { due_at, status, error } | Outcome::Released { due_at, status, error } => {
+        AttemptOutcome::Sent { status } => ("sent", None, *status, None),
+        AttemptOutcome::Retry { due_at, status, error }
+        | AttemptOutcome::Released { due_at, status, error } => {
             ("pending", Some(due_at.as_nanos()), *status, Some(error))
         }
-        Outcome::Dead { status, error } => ("dead", None, *status, Some(error)),
+        AttemptOutcome::Dead { status, error } => ("dead", None, *status, Some(error)),
     };
     session.execute(REMEMBER, params![row, now.as_nanos(), status, error])?;
     session.execute(FORGET, params![row, MOST_ATTEMPTS_KEPT])?;
-    let not_counted = matches!(outcome, Outcome::Released { .. });
+    let not_counted = matches!(outcome, AttemptOutcome::Released { .. });
     let (not_in_doubt, is_answered) = (outcome.is_clear_refusal(), outcome.is_answered());
     session.execute(
         RECORD,
@@ -116,14 +117,14 @@ pub(in crate::store) fn record(
     )?;
     judge(session, *row, outcome, now)?;
     match outcome {
-        Outcome::Sent { status: Some(_) } => reconcile::accepted(session, *row, now),
-        Outcome::Dead { .. } => reconcile::given_up(session, *row, now),
+        AttemptOutcome::Sent { status: Some(_) } => reconcile::accepted(session, *row, now),
+        AttemptOutcome::Dead { .. } => reconcile::given_up(session, *row, now),
         _ => Ok(()),
     }
 }
 
 /// Notes since when a row fails, and whether it is at fault itself: others of its backend were accepted since.
-fn judge(session: &Session<'_>, row: i64, outcome: &Outcome, now: Timestamp) -> rusqlite::Result<()> {
+fn judge(session: &Session<'_>, row: i64, outcome: &AttemptOutcome, now: Timestamp) -> rusqlite::Result<()> {
     const WELL: &str =
         "UPDATE outbox SET failing_since_ns = NULL, missing_since_ns = NULL, missing = 0, suspect = 0
         WHERE id = ?1 AND (failing_since_ns IS NOT NULL OR suspect = 1)";
@@ -136,7 +137,7 @@ fn judge(session: &Session<'_>, row: i64, outcome: &Outcome, now: Timestamp) -> 
         suspect = attempts >= ?3 AND EXISTS (SELECT 1 FROM lane WHERE lane.backend = outbox.backend
             AND lane.lane = outbox.lane AND lane.succeeded_at_ns >= coalesce(outbox.failing_since_ns, ?2 + 1))
         WHERE id = ?1";
-    let (Outcome::Retry { status, .. } | Outcome::Released { status, .. }) = outcome else {
+    let (AttemptOutcome::Retry { status, .. } | AttemptOutcome::Released { status, .. }) = outcome else {
         return session.execute(WELL, [row]).map(drop);
     };
     match status {

@@ -2,8 +2,8 @@
 
 use rusqlite::{Row, params};
 
-use super::rows::{frozen, subject};
-use crate::domain::forwarding::{Frozen, Subject};
+use super::rows::{prepared, subject};
+use crate::domain::forwarding::{PreparedRequest, Subject};
 use crate::domain::lane::Lane;
 use crate::domain::retry::{self, NotFound};
 use crate::domain::timestamp::Timestamp;
@@ -23,7 +23,7 @@ pub struct Claimed {
     /// Number of its requests that the backend has.
     pub taken: u32,
     /// Content to send.
-    pub frozen: Frozen,
+    pub prepared: PreparedRequest,
     /// Its last answers, where they were all 404 or 405.
     pub not_found: NotFound,
     /// Time of the first failure of its present run of failures; `None`: the last attempt did not fail, or there was
@@ -35,7 +35,7 @@ pub struct Claimed {
 
 /// Rows to choose from those that are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice {
+pub enum ClaimOrder {
     /// Rows that are due longest; suspect ones only if no other is due.
     All,
     /// One that shows how the backend does: never a suspect row, or the row of the last probe, while another is due.
@@ -62,7 +62,7 @@ pub(in crate::store) fn claim(
     session: &mut Session<'_>,
     backend: &str,
     lane: Lane,
-    (choice, limit): (Choice, usize),
+    (choice, limit): (ClaimOrder, usize),
     now: Timestamp,
 ) -> rusqlite::Result<Claim> {
     const ATTEMPT: &str = "UPDATE outbox SET attempts = attempts + 1, in_doubt = in_doubt + 1,
@@ -91,7 +91,7 @@ pub(in crate::store) fn claim(
 }
 
 /// A condition on rows, and their order.
-struct Which {
+struct ClaimQuery {
     condition: &'static str,
     order: &'static str,
     /// A row that is left out.
@@ -99,15 +99,15 @@ struct Which {
 }
 
 /// Rows to choose from, the best ones first.
-fn selections(choice: Choice) -> Vec<Which> {
+fn selections(choice: ClaimOrder) -> Vec<ClaimQuery> {
     const LONGEST_DUE: &str = "o.due_at_ns, o.id";
     const NEWEST: &str = "o.due_at_ns DESC, o.id DESC";
-    let which = |condition, order, but| Which { condition, order, but };
+    let which = |condition, order, but| ClaimQuery { condition, order, but };
     match choice {
-        Choice::All => {
+        ClaimOrder::All => {
             vec![which("o.suspect = 0", LONGEST_DUE, None), which("o.suspect = 1", LONGEST_DUE, None)]
         }
-        Choice::Probe { newest, last } => {
+        ClaimOrder::Probe { newest, last } => {
             let newest = newest.then(|| which("o.suspect = 0 AND o.failing_since_ns IS NULL", NEWEST, last));
             let others = [
                 which("o.suspect = 0", LONGEST_DUE, last),
@@ -124,7 +124,7 @@ fn due(
     session: &Session<'_>,
     backend: &str,
     lane: Lane,
-    Which { condition, order, but }: Which,
+    ClaimQuery { condition, order, but }: ClaimQuery,
     now: Timestamp,
     limit: usize,
 ) -> rusqlite::Result<Vec<Claimed>> {
@@ -151,7 +151,7 @@ fn due(
                 revision: row.get(2)?,
                 attempts: row.get(3)?,
                 taken: row.get(4)?,
-                frozen: frozen(row, 5)?,
+                prepared: prepared(row, 5)?,
                 not_found: NotFound { since: time(row, 8)?, times: row.get(9)? },
                 failing_since: time(row, 10)?,
                 repeats: row.get(11)?,

@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, params};
 
-use super::rows::{RowState, Told};
+use super::rows::{ExistingRow, RowState};
 use crate::domain::deployment::{Deployment, Deployments};
-use crate::domain::failure::{Evaluated, State};
-use crate::domain::forwarding::{Destination, Frozen, Telling, seen_through};
+use crate::domain::failure::{Evaluated, FailureState};
+use crate::domain::forwarding::{Destination, PreparedRequest, RevisionContext, filtered};
 use crate::domain::mark::{CausedFailure, FailedDeployment, RemediationKind};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
@@ -15,9 +15,9 @@ use crate::store::facts::deployment::{load, of_row};
 pub(super) struct Desired {
     /// The request that would make it right. `None`: it should know nothing of the subject, or there is no request for
     /// that.
-    pub(super) request: Option<Frozen>,
+    pub(super) request: Option<PreparedRequest>,
     /// Every request that says the same.
-    pub(super) same: Vec<Frozen>,
+    pub(super) same: Vec<PreparedRequest>,
 }
 
 impl Desired {
@@ -25,13 +25,13 @@ impl Desired {
     pub(super) const NOTHING: Self = Self { request: None, same: Vec::new() };
 
     /// `true` if a row says it.
-    pub(super) fn is_said_by(&self, told: &Told) -> bool {
-        self.request.is_some() && self.same.contains(&told.frozen)
+    pub(super) fn is_sent_by(&self, existing: &ExistingRow) -> bool {
+        self.request.is_some() && self.same.contains(&existing.prepared)
     }
 
     /// `true` if a row says it, and its backend has it or will.
-    pub(super) fn stands_in(&self, told: &Told) -> bool {
-        matches!(told.state, RowState::Pending | RowState::Sent) && self.is_said_by(told)
+    pub(super) fn stands_in(&self, existing: &ExistingRow) -> bool {
+        matches!(existing.state, RowState::Pending | RowState::Sent) && self.is_sent_by(existing)
     }
 }
 
@@ -41,35 +41,37 @@ impl Desired {
 pub(super) fn of_failure(
     destination: &dyn Destination,
     evaluated: &Evaluated,
-    telling: Telling,
-    newest: Option<&Told>,
+    context: RevisionContext,
+    newest: Option<&ExistingRow>,
 ) -> Option<Desired> {
-    let seen = seen_through(destination.filter(), evaluated);
-    if seen.failure.state != State::Completed && !telling.is_correction {
-        return (telling.revision > 1).then_some(Desired::NOTHING);
+    let seen = filtered(destination.filter(), evaluated);
+    if seen.failure.state != FailureState::Completed && !context.is_correction {
+        return (context.revision > 1).then_some(Desired::NOTHING);
     }
-    let same = newest.into_iter().flat_map(|told| {
+    let same = newest.into_iter().flat_map(|existing| {
         [false, true].map(|is_correction| {
-            destination.freeze(&seen, Telling { revision: told.revision, is_correction })
+            destination.prepare(&seen, RevisionContext { revision: existing.revision, is_correction })
         })
     });
-    Some(Desired { same: same.collect(), request: Some(destination.freeze(&seen, telling)) })
+    Some(Desired { same: same.collect(), request: Some(destination.prepare(&seen, context)) })
 }
 
 /// Request for a deployment.
 pub(super) fn of_deployment(
     destination: &dyn Destination,
     deployment: &Deployment,
-    telling: Telling,
+    context: RevisionContext,
 ) -> Desired {
     if destination.filter().passes_deployment(deployment) {
-        let frozen =
-            |is_correction| destination.freeze_deployment(deployment, Telling { revision: 0, is_correction });
-        let request = destination.freeze_deployment(deployment, telling);
-        let same = [frozen(false), frozen(true), request.clone()].into_iter().flatten();
+        let prepared = |is_correction| {
+            destination.prepare_deployment(deployment, RevisionContext { revision: 0, is_correction })
+        };
+        let request = destination.prepare_deployment(deployment, context);
+        let same = [prepared(false), prepared(true), request.clone()].into_iter().flatten();
         return Desired { same: same.collect(), request };
     }
-    let request = if telling.is_correction { destination.take_deployment_back(&deployment.id) } else { None };
+    let request =
+        if context.is_correction { destination.prepare_deployment_removal(&deployment.id) } else { None };
     Desired { same: request.clone().into_iter().collect(), request }
 }
 

@@ -76,14 +76,14 @@ pub(in crate::store) fn save(
 }
 
 /// Has the next probe of a backend go out at once.
-pub(in crate::store) fn hurry(
+pub(in crate::store) fn request_retry(
     session: &mut Session<'_>,
     backend: &str,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     const SQL: &str = "UPDATE lane SET not_before_ns = ?2 WHERE backend = ?1 AND not_before_ns > ?2";
     session.execute(SQL, params![backend, now.as_nanos()])?;
-    session.changes.hurried.insert(backend.to_owned());
+    session.changes.retry_requests.insert(backend.to_owned());
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 
 pub(super) mod attempts;
 pub(super) mod claim;
+pub(super) mod commands;
 pub(super) mod desired;
 pub(super) mod lane;
-pub(super) mod orders;
 pub(super) mod reconcile;
 pub(super) mod rows;

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, params};
 
 use super::desired::{Desired, failed, of_deployment, of_failure, remediation_kind};
-use super::rows::{Request, Revisions, RowState, Told, Topic, destination};
+use super::rows::{ExistingRow, NewRow, Revisions, RowState, Topic, destination};
 use crate::domain::deployment::Deployment;
-use crate::domain::failure::{Evaluated, State};
-use crate::domain::forwarding::{Action, Destination, Telling};
+use crate::domain::failure::{Evaluated, FailureState};
+use crate::domain::forwarding::{Action, Destination, RevisionContext};
 use crate::domain::mark::{FailedDeployment, Mark, Remediation};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{Session, TouchedFailure};
@@ -46,23 +46,23 @@ fn takers<'a>(session: &Session<'a>, takes: fn(&dyn Destination) -> bool) -> Vec
 fn reconcile(
     session: &mut Session<'_>,
     destination: &dyn Destination,
-    (revisions, newest): (Revisions<'_>, Option<&Told>),
+    (revisions, newest): (Revisions<'_>, Option<&ExistingRow>),
     desired: Desired,
     (revision, due_at, now): (i64, Timestamp, Timestamp),
 ) -> rusqlite::Result<bool> {
     if let Some(newest) = newest {
-        if desired.is_said_by(newest) {
+        if desired.is_sent_by(newest) {
             return Ok(false);
         }
         let replaced = revisions.supersede(session, desired.request.is_none())?;
-        if replaced > 0 && revisions.newest(session)?.is_some_and(|told| desired.stands_in(&told)) {
+        if replaced > 0 && revisions.newest(session)?.is_some_and(|existing| desired.stands_in(&existing)) {
             // What was replaced may have been that revision, to be sent once more.
             repeat(session, revisions, now)?;
             return Ok(false);
         }
     }
-    let Some(frozen) = desired.request else { return Ok(false) };
-    let request = Request { revision, repeats: false, due_at, frozen };
+    let Some(prepared) = desired.request else { return Ok(false) };
+    let request = NewRow { revision, repeats: false, due_at, prepared };
     revisions.put(session, destination, &request, now)?;
     Ok(true)
 }
@@ -70,21 +70,21 @@ fn reconcile(
 fn failure(session: &mut Session<'_>, row: i64, touched: &TouchedFailure) -> rusqlite::Result<()> {
     const NUMBER: &str = "UPDATE failure SET revision = ?2 WHERE id = ?1";
     let TouchedFailure { evaluated: Some(evaluated), revision, now } = touched else { return Ok(()) };
-    let is_completed = evaluated.failure.state == State::Completed;
+    let is_completed = evaluated.failure.state == FailureState::Completed;
     if *revision == 0 && !is_completed {
         return Ok(());
     }
     let end = evaluated.failure.finished_at.filter(|_| is_completed);
-    let due_at = session.settings.policy.told_at(end, *now);
+    let due_at = session.settings.policy.forward_at(end, *now);
     let mut is_new = false;
     for destination in takers(session, |_| true) {
         let revisions = Revisions { topic: Topic::Failure, subject: row, backend: destination.name() };
         let newest = if *revision > 0 { revisions.newest(session)? } else { None };
         let is_correction = *revision > 0 && revisions.known(session)?.is_some();
-        let telling = Telling { revision: revision + 1, is_correction };
+        let context = RevisionContext { revision: revision + 1, is_correction };
         let linked = linked(session, destination, row, evaluated)?;
         let evaluated = linked.as_ref().unwrap_or(evaluated);
-        if let Some(desired) = of_failure(destination, evaluated, telling, newest.as_ref()) {
+        if let Some(desired) = of_failure(destination, evaluated, context, newest.as_ref()) {
             let place = (revisions, newest.as_ref());
             is_new |= reconcile(session, destination, place, desired, (revision + 1, due_at, *now))?;
         }
@@ -104,7 +104,7 @@ fn linked(
 ) -> rusqlite::Result<Option<Evaluated>> {
     const CAUSE: &str =
         "SELECT deployment_id FROM failure f JOIN deployment d ON d.id = f.cause WHERE f.id = ?1";
-    if !destination.shows_links() {
+    if !destination.includes_links() {
         return Ok(None);
     }
     let mut evaluated = evaluated.clone();
@@ -122,7 +122,7 @@ fn deployment(
 ) -> rusqlite::Result<()> {
     let revisions = Revisions { topic: Topic::Deployment, subject: row, backend: destination.name() };
     let (is_correction, revision) = (revisions.known(session)?.is_some(), revisions.next(session)?);
-    let desired = of_deployment(destination, deployment, Telling { revision, is_correction });
+    let desired = of_deployment(destination, deployment, RevisionContext { revision, is_correction });
     let newest = revisions.newest(session)?;
     reconcile(session, destination, (revisions, newest.as_ref()), desired, (revision, now, now)).map(drop)
 }
@@ -134,7 +134,7 @@ fn mark(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result
     }
     let Some(deployment) = of_row(session.db(), row)? else { return Ok(()) };
     let failed = failed(session.db(), row)?;
-    let due_at = session.settings.policy.told_at(failed.as_ref().and_then(|failed| failed.ended_at), now);
+    let due_at = session.settings.policy.forward_at(failed.as_ref().and_then(|failed| failed.ended_at), now);
     let mark = failed.map(|failed| to_mark(session, failed)).transpose()?;
     for destination in takers {
         // A mark is about the deployment, so the deployment's services, team and env decide whose business it is.
@@ -160,29 +160,30 @@ fn mark_at(
     (row, made, mark): (i64, &Deployment, Option<&Mark>),
     (due_at, now): (Timestamp, Timestamp),
 ) -> rusqlite::Result<()> {
-    let Some(wanted) = destination.freeze_mark(&made.id, mark) else { return Ok(()) };
+    let Some(wanted) = destination.prepare_mark(&made.id, mark) else { return Ok(()) };
     let deployments = Revisions { topic: Topic::Deployment, subject: row, backend: destination.name() };
     let marks = Revisions { topic: Topic::Mark, ..deployments };
-    let (newest, told) = (marks.newest(session)?, deployments.newest(session)?);
+    let (newest, existing) = (marks.newest(session)?, deployments.newest(session)?);
     let mut desired = Desired { same: vec![wanted.clone()], request: Some(wanted) };
     if mark.is_some() {
         // A deployment that is told whole again may lose its mark by that.
-        let is_older = |mark: &Told| told.as_ref().is_some_and(|told| told.revision > mark.revision);
+        let is_older =
+            |mark: &ExistingRow| existing.as_ref().is_some_and(|existing| existing.revision > mark.revision);
         if newest.as_ref().is_some_and(is_older) {
             desired.same.clear();
         }
-        let is_said = newest.as_ref().is_some_and(|newest| desired.is_said_by(newest));
-        if !is_said && told.is_none() && destination.takes_deployments() {
+        let is_said = newest.as_ref().is_some_and(|newest| desired.is_sent_by(newest));
+        if !is_said && existing.is_none() && destination.takes_deployments() {
             // The backend was not told of deployments when this one was saved, and cannot mark what it does not know.
             deployment(session, destination, row, made, now)?;
         }
     } else {
-        if newest.as_ref().is_none_or(|newest| newest.frozen.action == Action::Unmark) {
+        if newest.as_ref().is_none_or(|newest| newest.prepared.action == Action::Unmark) {
             return Ok(());
         }
         // Only a mark that was set from here is taken back, and only from a deployment that is still there.
-        let is_deleted = told.is_some_and(|told| told.frozen.action == Action::Delete);
-        let is_marked = marks.known(session)?.is_some_and(|known| known.frozen.action == Action::Mark);
+        let is_deleted = existing.is_some_and(|existing| existing.prepared.action == Action::Delete);
+        let is_marked = marks.known(session)?.is_some_and(|known| known.prepared.action == Action::Mark);
         if is_deleted || !is_marked {
             desired = Desired::NOTHING;
         }
@@ -240,7 +241,7 @@ pub(in crate::store) fn forget_unmarked(session: &Session<'_>) -> rusqlite::Resu
 /// a while later. A request that timed out here may sit in some proxy, and a backend that replaces whole records would
 /// hold the older state for ever.
 pub(super) fn accepted(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
-    let Some(place) = Place::of(session, row)? else { return Ok(()) };
+    let Some(place) = RowPosition::of(session, row)? else { return Ok(()) };
     // Most are the first revision of their subject.
     if place.revision == 1 && !place.repeats {
         return Ok(());
@@ -254,15 +255,15 @@ pub(super) fn accepted(session: &mut Session<'_>, row: i64, now: Timestamp) -> r
 
 /// Goes on after a row was given up, by its backend or by a person: an older revision is the newest one now.
 pub(super) fn given_up(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
-    match Place::of(session, row)? {
+    match RowPosition::of(session, row)? {
         // Not sent once more again and again.
-        Some(Place { repeats: true, .. }) | None => Ok(()),
+        Some(RowPosition { repeats: true, .. }) | None => Ok(()),
         Some(place) => repeat(session, place.revisions(), now),
     }
 }
 
 /// The place of a row among the others of its subject and backend.
-struct Place {
+struct RowPosition {
     topic: Topic,
     subject: i64,
     backend: String,
@@ -270,7 +271,7 @@ struct Place {
     repeats: bool,
 }
 
-impl Place {
+impl RowPosition {
     fn of(session: &Session<'_>, row: i64) -> rusqlite::Result<Option<Self>> {
         const SQL: &str = "SELECT topic, coalesce(failure, deployment), backend, revision, repeats
             FROM outbox WHERE id = ?1";
@@ -300,9 +301,9 @@ fn repeat(session: &mut Session<'_>, revisions: Revisions<'_>, now: Timestamp) -
         && destination.replaces_whole()
         && revisions.is_in_doubt(session, &newest)?
     {
-        let Told { revision, frozen, .. } = newest;
+        let ExistingRow { revision, prepared, .. } = newest;
         let due_at = now.saturating_add(REPEAT_AFTER);
-        let request = Request { revision, repeats: true, due_at, frozen };
+        let request = NewRow { revision, repeats: true, due_at, prepared };
         revisions.put(session, destination, &request, now)?;
     }
     Ok(())

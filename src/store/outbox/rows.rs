@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::forwarding::{Action, Destination, Frozen, Subject};
+use crate::domain::forwarding::{Action, Destination, PreparedRequest, Subject};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
 use crate::store::engine::session::Session;
@@ -86,40 +86,40 @@ pub(super) struct Revisions<'a> {
 }
 
 /// A row of the outbox.
-pub(super) struct Told {
+pub(super) struct ExistingRow {
     pub(super) revision: i64,
     pub(super) state: RowState,
     /// `true` if it sends its revision once more.
     pub(super) repeats: bool,
-    pub(super) frozen: Frozen,
+    pub(super) prepared: PreparedRequest,
 }
 
 /// A row to be put into the outbox.
-pub(super) struct Request {
+pub(super) struct NewRow {
     pub(super) revision: i64,
     /// `true` if it sends a revision once more.
     pub(super) repeats: bool,
     pub(super) due_at: Timestamp,
-    pub(super) frozen: Frozen,
+    pub(super) prepared: PreparedRequest,
 }
 
 impl Revisions<'_> {
     /// The newest row that no other has superseded.
-    pub(super) fn newest(self, session: &Session<'_>) -> rusqlite::Result<Option<Told>> {
+    pub(super) fn newest(self, session: &Session<'_>) -> rusqlite::Result<Option<ExistingRow>> {
         self.find(session, "state <> 'superseded'")
     }
 
     /// The newest row that waits to be sent, or was accepted.
-    pub(super) fn newest_live(self, session: &Session<'_>) -> rusqlite::Result<Option<Told>> {
+    pub(super) fn newest_live(self, session: &Session<'_>) -> rusqlite::Result<Option<ExistingRow>> {
         self.find(session, "state IN ('pending', 'sent')")
     }
 
     /// The newest row that the backend may know: at least one attempt was not clearly refused.
-    pub(super) fn known(self, session: &Session<'_>) -> rusqlite::Result<Option<Told>> {
+    pub(super) fn known(self, session: &Session<'_>) -> rusqlite::Result<Option<ExistingRow>> {
         self.find(session, "(in_doubt > 0 OR taken > 0)")
     }
 
-    fn find(self, session: &Session<'_>, condition: &str) -> rusqlite::Result<Option<Told>> {
+    fn find(self, session: &Session<'_>, condition: &str) -> rusqlite::Result<Option<ExistingRow>> {
         let sql = format!(
             "SELECT revision, state, repeats, action, body FROM outbox
             WHERE {} = ?1 AND backend = ?2 AND topic = ?3 AND {condition} ORDER BY revision DESC, id DESC LIMIT 1",
@@ -128,11 +128,11 @@ impl Revisions<'_> {
         session
             .prepare(&sql)?
             .query_row(params![self.subject, self.backend, self.topic.as_str()], |row| {
-                Ok(Told {
+                Ok(ExistingRow {
                     revision: row.get(0)?,
                     state: row_state(row, 1)?,
                     repeats: row.get(2)?,
-                    frozen: frozen(row, 3)?,
+                    prepared: prepared(row, 3)?,
                 })
             })
             .optional()
@@ -153,7 +153,7 @@ impl Revisions<'_> {
 
     /// `true` if an older revision than this has an attempt without a clear answer, which may arrive late and undo it.
     /// A deployment that is told whole may lose its mark; a mark says nothing about its deployment.
-    pub(super) fn is_in_doubt(self, session: &Session<'_>, newest: &Told) -> rusqlite::Result<bool> {
+    pub(super) fn is_in_doubt(self, session: &Session<'_>, newest: &ExistingRow) -> rusqlite::Result<bool> {
         let sql = format!("SELECT EXISTS (SELECT 1 FROM outbox WHERE {})", self.older_in_doubt());
         session.prepare(&sql)?.query_row(self.older_than(newest.revision), |row| row.get(0))
     }
@@ -189,7 +189,7 @@ impl Revisions<'_> {
         self,
         session: &mut Session<'_>,
         destination: &dyn Destination,
-        Request { revision, repeats, due_at, frozen: Frozen { action, body } }: &Request,
+        NewRow { revision, repeats, due_at, prepared: PreparedRequest { action, body } }: &NewRow,
         now: Timestamp,
     ) -> rusqlite::Result<()> {
         const INSERT: &str = "INSERT INTO outbox
@@ -227,8 +227,8 @@ impl Revisions<'_> {
 }
 
 /// The request in these two columns.
-pub(super) fn frozen(row: &Row<'_>, first_column: usize) -> rusqlite::Result<Frozen> {
-    Ok(Frozen { action: action(row, first_column)?, body: row.get(first_column + 1)? })
+pub(super) fn prepared(row: &Row<'_>, first_column: usize) -> rusqlite::Result<PreparedRequest> {
+    Ok(PreparedRequest { action: action(row, first_column)?, body: row.get(first_column + 1)? })
 }
 
 /// The action in this column.

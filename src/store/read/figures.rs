@@ -10,11 +10,13 @@ use foldhash::HashMap;
 use rusqlite::{Connection, Row};
 
 use super::reader::open_up_to_date;
-use crate::domain::figures::{Basis, Deployed, Gathering, LinkedKeys, Question, Report, Times, report};
+use crate::domain::figures::{
+    Dataset, DatasetBuilder, DeploymentIndex, LinkedKeys, Question, Report, Times, report,
+};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::engine::schema::{OpenError, open_to_read};
-use crate::store::state::counted::kind;
+use crate::store::state::figure_columns::kind;
 
 /// Reads what figures are computed from. Clones share its connections and take turns.
 #[derive(Clone)]
@@ -32,25 +34,25 @@ impl FiguresReader {
 
     /// Answers a question about the figures.
     pub fn report(&self, question: &Question) -> Result<Report, ReadError> {
-        Ok(report(question, &self.basis(question.since, question.until)?))
+        Ok(report(question, &self.dataset(question.since, question.until)?))
     }
 
     /// Input of the figures of `[since, until)`.
-    pub fn basis(&self, since: Timestamp, until: Timestamp) -> Result<Basis, ReadError> {
+    pub fn dataset(&self, since: Timestamp, until: Timestamp) -> Result<Dataset, ReadError> {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let [for_failures, for_deployments] = &mut *connections;
         // Two snapshots, that of the deployments a moment earlier: one that comes in between is not there yet.
         let db = for_deployments.transaction()?;
         let first_start = first_start(&db, since, until)?;
         let (failures, deployed) = thread::scope(|scope| {
-            let read = || Failures::read(for_failures, first_start, until);
+            let read = || FailureScan::read(for_failures, first_start, until);
             let failures = thread::Builder::new().name("figures-failure".into()).spawn_scoped(scope, read);
             let failures = failures.map_err(ReadError::Thread)?;
             let deployed = deployed(&db, since, until);
             let failures = failures.join().unwrap_or_else(|panic| resume_unwind(panic));
             Ok::<_, ReadError>((failures?, deployed?))
         })?;
-        Ok(failures.gathering.with(deployed))
+        Ok(failures.builder.with(deployed))
     }
 }
 
@@ -64,13 +66,13 @@ fn first_start(db: &Connection, since: Timestamp, until: Timestamp) -> rusqlite:
 }
 
 /// The deployments that ended in the period.
-fn deployed(db: &Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<Deployed> {
+fn deployed(db: &Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<DeploymentIndex> {
     const BEGUN_BEFORE: &str = "SELECT id, finished_at_ns, service, team, env FROM deployment
         WHERE id IN (SELECT id FROM deployment
             WHERE finished_at_ns >= ?1 AND finished_at_ns < ?2 AND started_at_ns < ?1)";
     const BEGUN_SINCE: &str = "SELECT id, finished_at_ns, service, team, env FROM deployment
         WHERE started_at_ns >= ?1 AND started_at_ns < ?2 AND finished_at_ns < ?2";
-    let mut deployed = Deployed::default();
+    let mut deployed = DeploymentIndex::default();
     for sql in [BEGUN_BEFORE, BEGUN_SINCE] {
         let mut statement = db.prepare_cached(sql)?;
         let mut rows = statement.query([since.as_nanos(), until.as_nanos()])?;
@@ -88,13 +90,13 @@ fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&'a str> {
 
 /// Failures, as they are read.
 #[derive(Default)]
-struct Failures {
-    gathering: Gathering,
+struct FailureScan {
+    builder: DatasetBuilder,
     /// Number of each kind, by its text in `counts_for`.
     kinds: HashMap<String, u32>,
 }
 
-impl Failures {
+impl FailureScan {
     /// Reads the failures that began before `until`, and had not ended by `since`. Of those that began later, reads the
     /// ones that have a cause, which may be a deployment of that time.
     fn read(db: &mut Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<Self> {
@@ -131,7 +133,7 @@ impl Failures {
         let kind = self.kind(text(row, 2)?)?;
         let key =
             |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.and_then(NonZeroI64::new));
-        self.gathering.add(kind, times, LinkedKeys { cause: key(4)?, remediation: key(5)? });
+        self.builder.add(kind, times, LinkedKeys { cause: key(4)?, remediation: key(5)? });
         Ok(())
     }
 
@@ -139,7 +141,7 @@ impl Failures {
         if let Some(known) = self.kinds.get(counts_for) {
             return Ok(*known);
         }
-        let known = self.gathering.add_kind(kind(counts_for)?);
+        let known = self.builder.add_kind(kind(counts_for)?);
         self.kinds.insert(counts_for.to_owned(), known);
         Ok(known)
     }

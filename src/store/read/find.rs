@@ -19,7 +19,7 @@ const LEFT_OUT: [&str; 2] = ["…", "..."];
 
 /// A failure or a deployment that an id, or a part of one, names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundId {
     /// Its whole id.
     pub id: String,
     /// Its kind.
@@ -38,7 +38,7 @@ pub enum FoundKind {
 impl Reader {
     /// The failures and deployments, at most `limit`, whose id or incident's id is `text`, or else begins with it, in any
     /// case. An id that a table has cut (`0123…cdef`) names all that begin and end like it.
-    pub fn find(&self, text: &str, sources: Sources, limit: u32) -> Result<Vec<Found>, ReadError> {
+    pub fn find(&self, text: &str, sources: Sources, limit: u32) -> Result<Vec<FoundId>, ReadError> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(Vec::new());
@@ -56,7 +56,7 @@ impl Reader {
     }
 
     /// The outbox rows of a failure or a deployment that are not done, oldest first.
-    pub fn rows_of(&self, found: &Found) -> Result<Vec<i64>, ReadError> {
+    pub fn rows_of(&self, found: &FoundId) -> Result<Vec<i64>, ReadError> {
         const FAILURE: &str = "SELECT outbox.id FROM failure JOIN outbox ON outbox.failure = failure.id
             WHERE failure_key = ?2 AND failure_id = ?1 AND outbox.state IN ('pending', 'dead')
             ORDER BY outbox.id";
@@ -154,7 +154,7 @@ fn failures_sql(sources: Sources) -> String {
     )
 }
 
-fn matching(db: &Connection, pattern: &str, sources: Sources, limit: u32) -> rusqlite::Result<Vec<Found>> {
+fn matching(db: &Connection, pattern: &str, sources: Sources, limit: u32) -> rusqlite::Result<Vec<FoundId>> {
     const DEPLOYMENTS: &str =
         r"SELECT deployment_id FROM deployment WHERE deployment_id LIKE ?1 ESCAPE '\' ORDER BY 1 LIMIT ?2";
     let failures = failures_sql(sources);
@@ -163,7 +163,7 @@ fn matching(db: &Connection, pattern: &str, sources: Sources, limit: u32) -> rus
         let mut statement = db.prepare_cached(sql)?;
         let ids = statement.query_map(params![pattern, limit], |row| row.get(0))?;
         for id in ids {
-            found.push(Found { id: id?, kind });
+            found.push(FoundId { id: id?, kind });
         }
     }
     found.truncate(limit as usize);

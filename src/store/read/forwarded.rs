@@ -40,7 +40,7 @@ impl ForwardState {
         match (state, action) {
             (RowState::Pending, _) => Self::Pending,
             (RowState::Dead | RowState::Discarded, _) => Self::Dead,
-            (RowState::Sent | RowState::Superseded, Action::LeaveOpen) => Self::CannotBeCorrected,
+            (RowState::Sent | RowState::Superseded, Action::CannotCorrect) => Self::CannotBeCorrected,
             (RowState::Sent | RowState::Superseded, _) => Self::Sent,
         }
     }

@@ -11,7 +11,7 @@ use crate::store::engine::sizes::Sizes;
 
 /// Gauges of the store.
 #[derive(Debug, Default)]
-pub struct Gauges {
+pub struct StoreGauges {
     /// Open failures.
     pub open_failures: i64,
     /// Bodies in quarantine.
@@ -76,7 +76,7 @@ impl Reader {
     }
 
     /// Reads the gauges.
-    pub fn gauges(&self) -> Result<Gauges, ReadError> {
+    pub fn gauges(&self) -> Result<StoreGauges, ReadError> {
         const OPEN: &str = "SELECT count(*) FROM failure WHERE state = 'open' AND finished_at_ns IS NULL";
         const OUTBOX: &str = "SELECT backend, sum(pending), sum(dead), min(oldest), sum(suspect) FROM (
                 SELECT backend, count(*) AS pending, 0 AS dead, min(created_at_ns) AS oldest, 0 AS suspect
@@ -98,7 +98,7 @@ impl Reader {
                 oldest_at: oldest.map(Timestamp::from_nanos),
             })
         };
-        Ok(Gauges {
+        Ok(StoreGauges {
             open_failures: count(OPEN)?,
             quarantined: count("SELECT count(*) FROM quarantine")?,
             sizes: Sizes::of(&db),

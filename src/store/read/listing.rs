@@ -4,16 +4,16 @@ use rusqlite::params;
 
 use super::forwarded::{Forwarded, forwarded};
 use super::reader::Reader;
-use crate::domain::failure::{Failure, State};
+use crate::domain::failure::{Failure, FailureState};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::state::stored_failure::failure;
 
 /// Failures to list, newest start first.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct FailureFilter {
     /// Only those in this state.
-    pub state: Option<State>,
+    pub state: Option<FailureState>,
     /// Only those that count for this service.
     pub service: Option<String>,
     /// Only those that began then or later.
@@ -46,14 +46,14 @@ pub struct ListedFailure {
 
 impl Reader {
     /// The failures that pass the filter.
-    pub fn failures(&self, filter: &Filter) -> Result<Page, ReadError> {
+    pub fn failures(&self, filter: &FailureFilter) -> Result<Page, ReadError> {
         let (before_start, before_id) = match &filter.cursor {
             Some(cursor) => parse_cursor(cursor).ok_or(ReadError::Cursor)?,
             None => (i64::MAX, i64::MAX),
         };
         // The state stands in the text, not as a parameter, so that the index of those without an end can be used.
         let state = match filter.state {
-            Some(State::Open) => "state = 'open' AND failure.finished_at_ns IS NULL".to_owned(),
+            Some(FailureState::Open) => "state = 'open' AND failure.finished_at_ns IS NULL".to_owned(),
             Some(state) => format!("state = '{}'", state.as_str()),
             None => "state IS NOT NULL".to_owned(),
         };

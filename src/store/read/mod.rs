@@ -14,11 +14,11 @@ mod story;
 
 pub use backends::BackendStatus;
 pub use figures::FiguresReader;
-pub use find::{Found, FoundKind, UnknownBackend};
+pub use find::{FoundId, FoundKind, UnknownBackend};
 pub use forwarded::{ForwardState, Forwarded};
-pub use gauges::{Gauges, OutboxGauge};
-pub use listing::{Filter, ListedFailure, Page};
+pub use gauges::{OutboxGauge, StoreGauges};
+pub use listing::{FailureFilter, ListedFailure, Page};
 pub use outbox::{OutboxFilter, OutboxPage, OutboxRow};
-pub use quarantine::{Body, QuarantinePage, QuarantineRow, Quarantined};
+pub use quarantine::{QuarantinePage, QuarantineRow, Quarantined, QuarantinedBody};
 pub use reader::Reader;
-pub use story::{Attempt, Received, Story, Today};
+pub use story::{AttemptRecord, ReceivedEvent, Story, StoryContext};

@@ -75,23 +75,23 @@ mod about {
     use crate::domain::forwarding::Subject;
 
     #[derive(Serialize, Deserialize)]
-    struct Fields<'a> {
+    struct RowFields<'a> {
         failure: Option<Cow<'a, str>>,
         deployment: Option<Cow<'a, str>>,
     }
 
     pub(super) fn serialize<S: Serializer>(subject: &Subject, serializer: S) -> Result<S::Ok, S::Error> {
         let fields = match subject {
-            Subject::Failure(id) => Fields { failure: Some(Cow::Borrowed(id)), deployment: None },
-            Subject::Deployment(id) => Fields { failure: None, deployment: Some(Cow::Borrowed(id)) },
+            Subject::Failure(id) => RowFields { failure: Some(Cow::Borrowed(id)), deployment: None },
+            Subject::Deployment(id) => RowFields { failure: None, deployment: Some(Cow::Borrowed(id)) },
         };
         fields.serialize(serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Subject, D::Error> {
-        match Fields::deserialize(deserializer)? {
-            Fields { failure: Some(id), deployment: None } => Ok(Subject::Failure(id.into_owned())),
-            Fields { failure: None, deployment: Some(id) } => Ok(Subject::Deployment(id.into_owned())),
+        match RowFields::deserialize(deserializer)? {
+            RowFields { failure: Some(id), deployment: None } => Ok(Subject::Failure(id.into_owned())),
+            RowFields { failure: None, deployment: Some(id) } => Ok(Subject::Deployment(id.into_owned())),
             _ => Err(Error::custom("a row must be about either a failure or a deployment")),
         }
     }

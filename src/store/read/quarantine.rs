@@ -41,13 +41,13 @@ pub struct Quarantined {
     pub row: QuarantineRow,
     /// The body.
     #[serde(flatten)]
-    pub body: Body,
+    pub body: QuarantinedBody,
 }
 
 /// A body as JSON can hold it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(into = "BodyFields")]
-pub enum Body {
+pub enum QuarantinedBody {
     /// The body itself.
     Text(String),
     /// Base64 of a body that is not UTF-8.
@@ -61,11 +61,11 @@ struct BodyFields {
     body_base64: Option<String>,
 }
 
-impl From<Body> for BodyFields {
-    fn from(body: Body) -> Self {
+impl From<QuarantinedBody> for BodyFields {
+    fn from(body: QuarantinedBody) -> Self {
         match body {
-            Body::Text(text) => Self { body: Some(text), body_base64: None },
-            Body::Base64(text) => Self { body: None, body_base64: Some(text) },
+            QuarantinedBody::Text(text) => Self { body: Some(text), body_base64: None },
+            QuarantinedBody::Base64(text) => Self { body: None, body_base64: Some(text) },
         }
     }
 }
@@ -92,8 +92,8 @@ impl Reader {
         let db = self.lock();
         let whole = |columns: &Row<'_>| {
             let body = match String::from_utf8(columns.get(5)?) {
-                Ok(text) => Body::Text(text),
-                Err(error) => Body::Base64(STANDARD.encode(error.as_bytes())),
+                Ok(text) => QuarantinedBody::Text(text),
+                Err(error) => QuarantinedBody::Base64(STANDARD.encode(error.as_bytes())),
             };
             Ok(Quarantined { row: listed(columns)?, body })
         };

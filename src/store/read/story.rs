@@ -13,11 +13,11 @@ use crate::domain::explain::{
     other_configuration, other_link_window,
 };
 use crate::domain::failure::Evaluated;
-use crate::domain::figures::Elsewhere;
+use crate::domain::figures::OtherEnvs;
 use crate::domain::forwarding::{Action, Recipient};
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::link::{Cause, LinkQuery};
-use crate::domain::not_told::{Known, Waiting, not_told};
+use crate::domain::not_forwarded::{ForwardingFacts, UntriedRevision, not_forwarded};
 use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
@@ -25,7 +25,7 @@ use crate::store::engine::error::ReadError;
 use crate::store::facts::deployment::of_row;
 use crate::store::outbox::desired::remediation_kind;
 use crate::store::outbox::rows::{action, row_state};
-use crate::store::state::failure::{Facts, FailureRow, View};
+use crate::store::state::failure::{Facts, FailureRow, StoredForm};
 use crate::store::state::links::{StoredLinks, candidates};
 use crate::store::state::merge_group::{Incidents, MergeGroup};
 use crate::store::state::stored_failure::{details, failure};
@@ -36,18 +36,18 @@ pub struct Story {
     /// The failure; `None` while no event has shown the incident.
     pub failure: Option<ListedFailure>,
     /// The events about it, in the order in which they were received.
-    pub events: Vec<Received>,
+    pub events: Vec<ReceivedEvent>,
     /// Reasons for its fields.
     pub why: Vec<Why>,
     /// Attempts to tell backends, oldest first.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<AttemptRecord>,
     /// Reasons for which backends have been told nothing, a sentence for each.
-    pub not_told: Vec<String>,
+    pub not_forwarded: Vec<String>,
 }
 
 /// Configuration of whoever asks, and the time.
 #[derive(Clone, Copy)]
-pub struct Today<'a> {
+pub struct StoryContext<'a> {
     /// Rules by which an incident becomes a failure.
     pub policy: &'a Policy,
     /// The backends that are configured.
@@ -60,7 +60,7 @@ pub struct Today<'a> {
 
 /// An event, as it was received.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Received {
+pub struct ReceivedEvent {
     /// Id that the source gave it.
     pub id: String,
     /// `event_type`.
@@ -76,7 +76,7 @@ pub struct Received {
 
 /// One attempt to tell a backend.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Attempt {
+pub struct AttemptRecord {
     /// The backend.
     pub backend: String,
     /// Revision that was sent.
@@ -91,7 +91,7 @@ pub struct Attempt {
 
 impl Reader {
     /// The story of a failure, by its id or its incident's. `None`: it is not known.
-    pub fn story(&self, id: &str, today: Today<'_>) -> Result<Option<Story>, ReadError> {
+    pub fn story(&self, id: &str, today: StoryContext<'_>) -> Result<Option<Story>, ReadError> {
         let mut db = self.lock();
         // One view of the store for all that is read.
         let db = db.transaction()?;
@@ -108,14 +108,14 @@ impl Reader {
     }
 }
 
-fn tell(db: &Connection, row: FailureRow, today: Today<'_>) -> rusqlite::Result<Story> {
+fn tell(db: &Connection, row: FailureRow, today: StoryContext<'_>) -> rusqlite::Result<Story> {
     const SQL: &str = "SELECT iif(state IS NULL, NULL, evaluated), details, cause, cause_how, remediation
         FROM failure WHERE id = ?1";
     // Every row that was loaded has one.
     let id = row.id.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     let read = Read { db, row: id };
     let (stored, links) = db.prepare_cached(SQL)?.query_row([id], |columns| {
-        let view = View { failure: columns.get(0)?, details: columns.get(1)? };
+        let view = StoredForm { failure: columns.get(0)?, details: columns.get(1)? };
         Ok((view, StoredLinks::of(columns, 2)?))
     })?;
     let mut linked = Vec::new();
@@ -132,8 +132,8 @@ fn tell(db: &Connection, row: FailureRow, today: Today<'_>) -> rusqlite::Result<
     };
     let mut why = why(&Incidents { db, sources: today.sources }, row, &stored, today.policy)?;
     why.extend(linked);
-    let not_told = read.not_told(failure.as_ref(), today)?;
-    Ok(Story { failure, events: read.events()?, why, attempts: read.attempts()?, not_told })
+    let not_forwarded = read.not_forwarded(failure.as_ref(), today)?;
+    Ok(Story { failure, events: read.events()?, why, attempts: read.attempts()?, not_forwarded })
 }
 
 /// Fills in the deployment that caused a failure, and explains it: by today's configuration, if that decides the same.
@@ -209,7 +209,7 @@ fn deployed_elsewhere(
     db: &Connection,
     query: &LinkQuery<'_>,
     link_window: Duration,
-) -> rusqlite::Result<Vec<Elsewhere>> {
+) -> rusqlite::Result<Vec<OtherEnvs>> {
     const OF_SERVICE: &str = "SELECT env FROM deployment WHERE service = ?1 AND env <> ?2
         AND started_at_ns <= ?3 AND finished_at_ns >= ?4 GROUP BY env ORDER BY count(*) DESC, env LIMIT 10";
     const OF_TEAM: &str = "SELECT env FROM deployment WHERE team = ?1 AND env <> ?2
@@ -224,7 +224,7 @@ fn deployed_elsewhere(
         let envs = statement.query_map(params![name, query.env, by_ns, since_ns], |row| row.get(0))?;
         let other_envs: Vec<String> = envs.collect::<Result<_, _>>()?;
         if !other_envs.is_empty() {
-            elsewhere.push(Elsewhere { name: name.to_owned(), env: query.env.to_owned(), other_envs });
+            elsewhere.push(OtherEnvs { name: name.to_owned(), env: query.env.to_owned(), other_envs });
         }
     }
     Ok(elsewhere)
@@ -234,7 +234,7 @@ fn deployed_elsewhere(
 fn why(
     incidents: &Incidents<'_>,
     row: FailureRow,
-    stored: &View,
+    stored: &StoredForm,
     policy: &Policy,
 ) -> rusqlite::Result<Vec<Why>> {
     let explained = match (row.facts, IncidentId::of_failure(row.failure_id.as_str())) {
@@ -248,7 +248,7 @@ fn why(
     let Some((evaluated, mut why)) = explained else {
         return Ok(vec![only_mentioned()]);
     };
-    if stored.failure.is_some() && *stored != View::of(Some(&evaluated))? {
+    if stored.failure.is_some() && *stored != StoredForm::of(Some(&evaluated))? {
         why.push(other_configuration());
     }
     Ok(why)
@@ -261,13 +261,13 @@ struct Read<'a> {
 }
 
 impl Read<'_> {
-    fn events(&self) -> rusqlite::Result<Vec<Received>> {
+    fn events(&self) -> rusqlite::Result<Vec<ReceivedEvent>> {
         const SQL: &str = "SELECT event_id, event_type, occurred_at_ns, received_at_ns, duplicates
             FROM failure_event JOIN event ON event.id = event WHERE failure = ?1 ORDER BY event.id";
         self.db
             .prepare_cached(SQL)?
             .query_map([self.row], |row| {
-                Ok(Received {
+                Ok(ReceivedEvent {
                     id: row.get(0)?,
                     event_type: row.get(1)?,
                     occurred_at: Timestamp::from_nanos(row.get(2)?),
@@ -278,32 +278,39 @@ impl Read<'_> {
             .collect()
     }
 
-    fn not_told(&self, listed: Option<&ListedFailure>, today: Today<'_>) -> rusqlite::Result<Vec<String>> {
+    fn not_forwarded(
+        &self,
+        listed: Option<&ListedFailure>,
+        today: StoryContext<'_>,
+    ) -> rusqlite::Result<Vec<String>> {
         const SQL: &str = "SELECT backend, revision, due_at_ns FROM outbox WHERE failure = ?1 AND repeats = 0
             AND due_at_ns IS NOT NULL AND attempts = 0 AND refusals = 0 ORDER BY backend, id";
-        let waiting: Vec<Waiting> = self
+        let waiting: Vec<UntriedRevision> = self
             .db
             .prepare_cached(SQL)?
             .query_map([self.row], |row| {
                 let due_at = Timestamp::from_nanos(row.get(2)?);
-                Ok(Waiting { backend: row.get(0)?, revision: row.get(1)?, due_at })
+                Ok(UntriedRevision { backend: row.get(0)?, revision: row.get(1)?, due_at })
             })?
             .collect::<Result<_, _>>()?;
         let forwarded = listed.iter().flat_map(|listed| &listed.forwarded);
         let in_outbox: Vec<String> = forwarded.map(|forwarded| forwarded.backend.clone()).collect();
         let failure = listed.map(|listed| &listed.failure);
-        let Today { recipients, now, .. } = today;
-        Ok(not_told(Known { failure, in_outbox: &in_outbox, waiting: &waiting, recipients }, now))
+        let StoryContext { recipients, now, .. } = today;
+        Ok(not_forwarded(
+            ForwardingFacts { failure, in_outbox: &in_outbox, waiting: &waiting, recipients },
+            now,
+        ))
     }
 
-    fn attempts(&self) -> rusqlite::Result<Vec<Attempt>> {
+    fn attempts(&self) -> rusqlite::Result<Vec<AttemptRecord>> {
         const SQL: &str = "SELECT backend, revision, ended_at_ns, status, error
             FROM attempt JOIN outbox ON outbox.id = attempt.outbox
             WHERE failure = ?1 ORDER BY ended_at_ns, backend, revision, number";
         self.db
             .prepare_cached(SQL)?
             .query_map([self.row], |row| {
-                Ok(Attempt {
+                Ok(AttemptRecord {
                     backend: row.get(0)?,
                     revision: row.get(1)?,
                     at: Timestamp::from_nanos(row.get(2)?),

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::counted::Counted;
+use super::figure_columns::FigureColumns;
 use super::links::{StoredLinks, decide, remember_names};
 use super::reach::length_class;
 use super::stored_failure::{details, details_text, failure, failure_text};
@@ -47,14 +47,14 @@ impl Facts {
 
 /// Stored form of an evaluated failure, as text: two are the same if they are written the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::store) struct View {
+pub(in crate::store) struct StoredForm {
     /// The failure, as JSON; `None`: it is none.
     pub(in crate::store) failure: Option<String>,
     /// Details that the configuration adds for backends, as JSON; `None`: nothing.
     pub(in crate::store) details: Option<String>,
 }
 
-impl View {
+impl StoredForm {
     pub(in crate::store) fn of(evaluated: Option<&Evaluated>) -> rusqlite::Result<Self> {
         let Some(Evaluated { failure, details }) = evaluated else {
             return Ok(Self { failure: None, details: None });
@@ -123,8 +123,8 @@ impl FailureRow {
         const SQL: &str = "SELECT evaluated, details FROM failure WHERE id = ?1";
         let stored = session
             .prepare(SQL)?
-            .query_row([self.id], |row| Ok(View { failure: row.get(0)?, details: row.get(1)? }))?;
-        Ok(stored == View::of(evaluated)?)
+            .query_row([self.id], |row| Ok(StoredForm { failure: row.get(0)?, details: row.get(1)? }))?;
+        Ok(stored == StoredForm::of(evaluated)?)
     }
 
     /// Stores the row with what its facts came to and its links to deployments. Returns its id.
@@ -172,8 +172,8 @@ impl FailureRow {
         let created_at =
             evaluated.map(|Evaluated { failure, details }| details.created_at.unwrap_or(failure.started_at));
         let length = finished_at.zip(started_at).map(|(end, start)| length_class(end.nanos_since(start)));
-        let view = View::of(evaluated)?;
-        let counted = evaluated.map_or_else(|| Ok(Counted::default()), Counted::of)?;
+        let view = StoredForm::of(evaluated)?;
+        let figure_columns = evaluated.map_or_else(|| Ok(FigureColumns::default()), FigureColumns::of)?;
         let mut statement = session.prepare(if self.id.is_some() { UPDATE } else { INSERT })?;
         statement.raw_bind_parameter(1, failure.map(|failure| failure.state.as_str()))?;
         statement.raw_bind_parameter(2, started_at.map(Timestamp::as_nanos))?;
@@ -184,8 +184,8 @@ impl FailureRow {
         statement.raw_bind_parameter(7, view.failure)?;
         statement.raw_bind_parameter(8, view.details)?;
         statement.raw_bind_parameter(9, self.facts.target().as_ref().map(failure_key))?;
-        statement.raw_bind_parameter(10, counted.counts_for)?;
-        statement.raw_bind_parameter(11, counted.restore_ns)?;
+        statement.raw_bind_parameter(10, figure_columns.counts_for)?;
+        statement.raw_bind_parameter(11, figure_columns.restore_ns)?;
         statement.raw_bind_parameter(12, links.and_then(|links| links.cause))?;
         statement.raw_bind_parameter(13, links.map(|links| links.how.as_str()))?;
         statement.raw_bind_parameter(14, links.and_then(|links| links.remediation))?;

@@ -11,7 +11,7 @@ use super::merge_group::{ChangedMembers, Incidents};
 use crate::domain::event::Event;
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::timestamp::Timestamp;
-use crate::store::engine::backlog::{LeftOver, Slice, Unfolded};
+use crate::store::engine::backlog::{Remaining, Slice, Unfolded};
 use crate::store::engine::progress::{self, FOLDED_UP_TO};
 use crate::store::engine::session::Session;
 use crate::store::engine::settings::Settings;
@@ -102,12 +102,12 @@ pub(in crate::store) fn left_over(
     db: &Connection,
     settings: &Settings,
     after: i64,
-) -> rusqlite::Result<Option<LeftOver>> {
+) -> rusqlite::Result<Option<Remaining>> {
     const SQL: &str =
         "SELECT id, body, source FROM event WHERE id > ?1 AND body IS NOT NULL ORDER BY id LIMIT ?2";
     let mut statement = db.prepare(SQL)?;
     let mut rows = statement.query(params![after, LEFT_OVER_AT_A_TIME])?;
-    let mut left = LeftOver { events: Vec::new(), up_to: after };
+    let mut left = Remaining { events: Vec::new(), up_to: after };
     while let Some(row) = rows.next()? {
         left.up_to = row.get(0)?;
         let event = (source(settings.sources, row, 2)?.parse)(row.get_ref(1)?.as_blob()?);

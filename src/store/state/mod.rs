@@ -1,7 +1,7 @@
 //! State: what facts come to. Failures are folded from events, and linked to the deployments that caused and mended them.
 
-pub(super) mod counted;
 pub(super) mod failure;
+pub(super) mod figure_columns;
 pub(super) mod fold;
 pub(super) mod links;
 pub(super) mod merge_group;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Params, params};
 
-use super::counted::kind;
+use super::figure_columns::kind;
 use crate::domain::deployment::Deployment;
 use crate::domain::named::version_key;
 use crate::store::engine::session::{Session, TouchedDeployment};

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::failure::{Facts, FailureRow, View};
+use super::failure::{Facts, FailureRow, StoredForm};
 use super::links::{StoredLinks, decide};
 use super::merge_group::{Incidents, MergeGroup};
 use crate::domain::failure::Evaluated;
@@ -47,12 +47,12 @@ pub struct Changed {
     /// Failure that changes.
     pub id: FailureId,
     /// Its changes.
-    pub changes: Vec<Change>,
+    pub changes: Vec<FieldChange>,
 }
 
 /// One field, before and after.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Change {
+pub struct FieldChange {
     /// The field, as the failure's JSON has it.
     pub field: String,
     /// Stored value.
@@ -80,12 +80,12 @@ pub(in crate::store) fn batch(
     mut save: impl FnMut(FailureRow, Option<Evaluated>) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<Batch> {
     let mut batch = Batch::default();
-    let mut asked = Asked { incidents, policy, along: BTreeMap::new() };
+    let mut asked = Reevaluator { incidents, policy, along: BTreeMap::new() };
     for (row, id, stored, stored_links) in rows(incidents.db, span)? {
         batch.looked_at += 1;
         batch.next = Some(row);
         let Some((failure, evaluated)) = asked.today(&id)? else { continue };
-        let view = View::of(evaluated.as_ref())?;
+        let view = StoredForm::of(evaluated.as_ref())?;
         let mut changes = Vec::new();
         if view != stored {
             changes = self::changes(stored.failure.as_deref(), view.failure.as_deref())?;
@@ -105,7 +105,11 @@ pub(in crate::store) fn batch(
 }
 
 /// The deployments that a failure is linked to in another way than before.
-fn changed_links(db: &Connection, before: StoredLinks, after: StoredLinks) -> rusqlite::Result<Vec<Change>> {
+fn changed_links(
+    db: &Connection,
+    before: StoredLinks,
+    after: StoredLinks,
+) -> rusqlite::Result<Vec<FieldChange>> {
     const ID: &str = "SELECT deployment_id FROM deployment WHERE id = ?1";
     let id = |row: Option<i64>| -> rusqlite::Result<Value> {
         let id: Option<String> = match row {
@@ -119,37 +123,37 @@ fn changed_links(db: &Connection, before: StoredLinks, after: StoredLinks) -> ru
     let changed = links.into_iter().filter(|(_, before, after)| before != after);
     changed
         .map(|(field, before, after)| {
-            Ok(Change { field: field.to_owned(), before: id(before)?, after: id(after)? })
+            Ok(FieldChange { field: field.to_owned(), before: id(before)?, after: id(after)? })
         })
         .collect()
 }
 
 /// The rows of a batch: their number, the failure's id, the failure as it is stored, and its links.
-fn rows(db: &Connection, span: Span) -> rusqlite::Result<Vec<(i64, String, View, StoredLinks)>> {
+fn rows(db: &Connection, span: Span) -> rusqlite::Result<Vec<(i64, String, StoredForm, StoredLinks)>> {
     const SQL: &str = "SELECT id, failure_id, evaluated, details, cause, cause_how, remediation FROM failure
         WHERE id > ?1 AND state IS NOT NULL AND started_at_ns >= ?2 ORDER BY id LIMIT ?3";
     let since_ns = span.since.map_or(i64::MIN, Timestamp::as_nanos);
     db.prepare_cached(SQL)?
         .query_map(params![span.after, since_ns, AT_A_TIME], |row| {
-            let view = View { failure: row.get(2)?, details: row.get(3)? };
+            let view = StoredForm { failure: row.get(2)?, details: row.get(3)? };
             Ok((row.get(0)?, row.get(1)?, view, StoredLinks::of(row, 4)?))
         })?
         .collect()
 }
 
 /// A failure's row, and what it comes to.
-type Today = (FailureRow, Option<Evaluated>);
+type Reevaluated = (FailureRow, Option<Evaluated>);
 
 /// Evaluation of failures under this policy.
-struct Asked<'a> {
+struct Reevaluator<'a> {
     incidents: &'a Incidents<'a>,
     policy: &'a Policy,
     /// Failures that were evaluated along with another, because merges connect them.
-    along: BTreeMap<IncidentId, Today>,
+    along: BTreeMap<IncidentId, Reevaluated>,
 }
 
-impl Asked<'_> {
-    fn today(&mut self, id: &str) -> rusqlite::Result<Option<Today>> {
+impl Reevaluator<'_> {
+    fn today(&mut self, id: &str) -> rusqlite::Result<Option<Reevaluated>> {
         if let Some(incident) = IncidentId::of_failure(id) {
             if let Some(today) = self.along.remove(&incident) {
                 return Ok(Some(today));
@@ -171,7 +175,7 @@ impl Asked<'_> {
 }
 
 /// The fields that differ.
-fn changes(before: Option<&str>, after: Option<&str>) -> rusqlite::Result<Vec<Change>> {
+fn changes(before: Option<&str>, after: Option<&str>) -> rusqlite::Result<Vec<FieldChange>> {
     // What is damaged, or was not there, is everything new.
     let before: Map<String, Value> = before.and_then(|json| from_json(json).ok()).unwrap_or_default();
     let after: Map<String, Value> = after.map_or_else(|| Ok(Map::new()), from_json)?;
@@ -179,7 +183,7 @@ fn changes(before: Option<&str>, after: Option<&str>) -> rusqlite::Result<Vec<Ch
     let field = |name: &String| {
         let of = |fields: &Map<String, Value>| fields.get(name).cloned().unwrap_or_default();
         let (before, after) = (of(&before), of(&after));
-        (before != after).then(|| Change { field: name.clone(), before, after })
+        (before != after).then(|| FieldChange { field: name.clone(), before, after })
     };
     Ok(names.into_iter().filter_map(field).collect())
 }

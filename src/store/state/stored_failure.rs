@@ -7,10 +7,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::failure::{Details, Failure, Flag, State};
+use crate::domain::failure::{Details, Failure, FailureState, Flag};
 use crate::domain::id::FailureId;
+use crate::domain::open_period::Pause;
 use crate::domain::source_name::SourceName;
-use crate::domain::stretch::Pause;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::{from_json, to_json};
 
@@ -23,7 +23,7 @@ struct StoredFailure<'a> {
     number: Option<i64>,
     title: Option<Cow<'a, str>>,
     url: Option<Cow<'a, str>>,
-    state: State,
+    state: FailureState,
     reason: Option<Cow<'a, str>>,
     started_at: Timestamp,
     finished_at: Option<Timestamp>,

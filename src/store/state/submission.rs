@@ -2,7 +2,7 @@
 
 use super::failure::{Facts, FailureRow};
 use super::links::remember_names;
-use crate::domain::failure::State;
+use crate::domain::failure::FailureState;
 use crate::domain::id::FailureId;
 use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
@@ -51,7 +51,7 @@ pub(in crate::store) fn delete(
         return Ok(Submitted::IncidentsOwn);
     };
     let mut withdrawn = submission.evaluate(&session.settings.policy);
-    withdrawn.failure.state = State::Ignored;
+    withdrawn.failure.state = FailureState::Ignored;
     withdrawn.failure.reason = Some("deleted".to_owned());
     let row = row.save(session, Some(withdrawn), now)?;
     session.execute(HIDE, [row])?;

@@ -4,7 +4,7 @@ use crate::domain::deployment::Deployments;
 use crate::domain::deployment::tests::deployment;
 use crate::domain::failure::Failure;
 use crate::domain::failure::tests::completed;
-use crate::domain::figures::tests::basis;
+use crate::domain::figures::tests::dataset;
 
 const LINK_WINDOW: Duration = Duration::from_hours(24);
 
@@ -16,7 +16,7 @@ fn the_figures_as_gauges() {
     let linked = Failure { deployment: Some(deployed[0].id.to_string()), ..failure };
     let now = Timestamp::parse("2026-11-05T00:00:00Z").unwrap();
     let text =
-        text(&basis(&[linked], &Deployments::new(deployed)), now, ("production", LINK_WINDOW)).unwrap();
+        text(&dataset(&[linked], &Deployments::new(deployed)), now, ("production", LINK_WINDOW)).unwrap();
     let mut lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     lines.sort_unstable();
     insta::assert_snapshot!(lines.join("\n"));
@@ -28,7 +28,7 @@ fn services_beyond_the_most_count_as_one() {
         .map(|n| Failure { services: vec![format!("service-{n}")], ..completed().failure })
         .collect();
     let now = Timestamp::parse("2026-11-05T00:00:00Z").unwrap();
-    let text = text(&basis(&failures, &Deployments::default()), now, ("production", LINK_WINDOW)).unwrap();
+    let text = text(&dataset(&failures, &Deployments::default()), now, ("production", LINK_WINDOW)).unwrap();
     let seven = |line: &&str| line.starts_with("dora_incidents{") && line.contains("window=\"7d\"");
     assert_eq!(text.lines().filter(seven).count(), MOST_SERVICES + 1);
     let other = text.lines().filter(seven).find(|line| line.contains("service=\"other\"")).unwrap();
@@ -36,7 +36,7 @@ fn services_beyond_the_most_count_as_one() {
 }
 
 /// Failures and deployments, each with names of its own, in a number that no label can hold.
-fn with_many_names(n: usize) -> Basis {
+fn with_many_names(n: usize) -> Dataset {
     let failures: Vec<Failure> = (0..n)
         .map(|n| Failure {
             services: vec![format!("service-{}", n % 997), "shared".to_owned()],
@@ -50,7 +50,7 @@ fn with_many_names(n: usize) -> Basis {
         let made = deployment(&n.to_string(), &format!("service-{}", n % 997), "09:00", "09:10");
         crate::domain::deployment::Deployment { env: format!("preview-{n}"), ..made }
     });
-    basis(&failures, &Deployments::new(deployed.collect()))
+    dataset(&failures, &Deployments::new(deployed.collect()))
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn counts_are_zero_where_nothing_happened_lately() {
     let made = vec![deployment("1", "checkout", "09:00", "09:10")];
     let alone = Failure { services: vec!["search".to_owned()], ..completed().failure };
     let now = Timestamp::parse("2026-11-25T00:00:00Z").unwrap();
-    let text = text(&basis(&[alone], &Deployments::new(made)), now, ("production", LINK_WINDOW)).unwrap();
+    let text = text(&dataset(&[alone], &Deployments::new(made)), now, ("production", LINK_WINDOW)).unwrap();
     for line in [
         r#"dora_incidents{service="checkout",team="payments",env="production",severity="",window="7d"} 0.0"#,
         r#"dora_deployments{service="checkout",team="payments",env="production",window="7d"} 0.0"#,

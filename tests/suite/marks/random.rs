@@ -10,7 +10,7 @@ use fastrand::Rng;
 use pagerduty_dora::backend::Backend;
 use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::deployment::{Deployment, Deployments};
-use pagerduty_dora::domain::failure::{Failure, State};
+use pagerduty_dora::domain::failure::{Failure, FailureState};
 use pagerduty_dora::domain::forwarding::{Action, Subject};
 use pagerduty_dora::domain::id::{DeploymentId, FailureId};
 use pagerduty_dora::domain::lane::{Lane, LaneHealth};
@@ -18,7 +18,9 @@ use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::domain::submission::Submission;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::sources;
-use pagerduty_dora::store::{Choice, Claimed, CommitObserver, MOST_UNFOLDED, Outcome, Settings, Store};
+use pagerduty_dora::store::{
+    AttemptOutcome, ClaimOrder, Claimed, CommitObserver, MAX_BACKLOG, Settings, Store,
+};
 use serde_json::Value;
 
 use crate::harness::time;
@@ -58,7 +60,7 @@ fn settings() -> Settings {
         policy: Arc::new(Policy { link_window: WINDOW, ..config.policy() }),
         destinations: vec![Arc::new(backend)],
         sources: sources::ALL,
-        most_unfolded: MOST_UNFOLDED,
+        most_unfolded: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     }
 }
@@ -135,7 +137,7 @@ impl Known {
         for submission in self.failures.values() {
             let evaluated = submission.evaluate(policy);
             let cause = link_model::cause(&evaluated, deployments.as_slice(), WINDOW);
-            let counts = evaluated.failure.state != State::Ignored;
+            let counts = evaluated.failure.state != FailureState::Ignored;
             if let Some(cause) = cause.filter(|_| counts) {
                 linked.entry(cause.id.to_string()).or_default().push(evaluated.failure);
             }
@@ -195,9 +197,9 @@ impl Datadog {
     fn takes(&mut self, claimed: &Claimed) {
         let Subject::Deployment(id) = &claimed.subject else { return };
         self.requests += 1;
-        let body: Value = serde_json::from_slice(&claimed.frozen.body).unwrap();
+        let body: Value = serde_json::from_slice(&claimed.prepared.body).unwrap();
         let attributes = body["data"]["attributes"].clone();
-        match claimed.frozen.action {
+        match claimed.prepared.action {
             Action::Replace => {
                 // What is replaced whole loses its mark.
                 self.marks.remove(id);
@@ -242,7 +244,7 @@ impl Life {
     async fn step(&mut self, rng: &mut Rng) {
         self.now = self.now.saturating_add(Duration::from_secs(1));
         match rng.u8(..10) {
-            0..=3 => self.deploy(deployment(rng)).await,
+            0..=3 => self.record_deployment(deployment(rng)).await,
             4..=7 => self.submit(failure(rng)).await,
             8 => {
                 let id = failure(rng).id;
@@ -253,9 +255,9 @@ impl Life {
         }
     }
 
-    async fn deploy(&mut self, deployment: Deployment) {
+    async fn record_deployment(&mut self, deployment: Deployment) {
         self.known.deployments.insert(deployment.id.to_string(), deployment.clone());
-        self.store.deploy(deployment, self.now).await.unwrap();
+        self.store.record_deployment(deployment, self.now).await.unwrap();
     }
 
     async fn submit(&mut self, failure: Submission) {
@@ -267,11 +269,11 @@ impl Life {
     async fn forward(&mut self, mut luck: impl FnMut(&Claimed) -> u8) -> bool {
         let mut rows = Vec::new();
         for lane in Lane::ALL {
-            let claim = self.store.claim("datadog", lane, (Choice::All, 3), self.now).await.unwrap();
+            let claim = self.store.claim("datadog", lane, (ClaimOrder::All, 3), self.now).await.unwrap();
             rows.extend(claim.rows.into_iter().map(|claimed| (lane, claimed)));
         }
         for (lane, claimed) in &rows {
-            let later = |status| Outcome::Retry { due_at: self.now, status, error: String::new() };
+            let later = |status| AttemptOutcome::Retry { due_at: self.now, status, error: String::new() };
             let outcome = match luck(claimed) {
                 0 => later(Some(429)),
                 1 => later(Some(503)),
@@ -281,7 +283,7 @@ impl Life {
                 }
                 _ => {
                     self.datadog.takes(claimed);
-                    Outcome::Sent { status: Some(202) }
+                    AttemptOutcome::Sent { status: Some(202) }
                 }
             };
             let attempted = (claimed.row, outcome, 0);
@@ -333,7 +335,7 @@ async fn marks_follow_from_what_is_known_in_the_end() {
             life.submit(failure).await;
         }
         for deployment in deployments {
-            life.deploy(deployment).await;
+            life.record_deployment(deployment).await;
         }
         life.drain().await;
         assert_eq!(life.datadog.requests, requests, "seed {seed}");

@@ -11,7 +11,7 @@ use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::forwarding::{Destination, Destinations};
 use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::sources;
-use pagerduty_dora::store::{CommitObserver, Ended, MOST_UNFOLDED, Settings, Store};
+use pagerduty_dora::store::{CommitObserver, Ended, MAX_BACKLOG, Settings, Store};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -111,7 +111,7 @@ impl Machine {
             policy: Arc::clone(&self.policy),
             destinations: self.destinations.clone(),
             sources: sources::ALL,
-            most_unfolded: MOST_UNFOLDED,
+            most_unfolded: MAX_BACKLOG,
             observer: Arc::new(Unobserved),
         };
         let store = Store::open(&self.store, settings).map_err(|error| format!("broken: {error}"))?;

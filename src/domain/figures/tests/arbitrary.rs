@@ -12,7 +12,7 @@ use proptest::sample::select;
 use super::super::*;
 use super::failure;
 use crate::domain::deployment::Deployment;
-use crate::domain::failure::{Failure, Flag, State};
+use crate::domain::failure::{Failure, FailureState, Flag};
 use crate::domain::id::DeploymentId;
 use crate::domain::timestamp::Timestamp;
 
@@ -75,7 +75,7 @@ prop_compose! {
         deployment in option::weighted(0.8, 0..11_usize),
     ) -> Failure {
         let failure = failure("1", started, span.map(|span| started.saturating_add(span)));
-        let state = match apart { 0 => State::Ignored, 1 => State::Merged, _ => failure.state };
+        let state = match apart { 0 => FailureState::Ignored, 1 => FailureState::Merged, _ => failure.state };
         let flags = match flag {
             0 => vec![Flag::Approximate],
             1 => vec![Flag::InTheFuture, Flag::EndBeforeStart],
@@ -90,7 +90,7 @@ prop_compose! {
 prop_compose! {
     pub(crate) fn question()(
         (since, until) in prop_oneof![Just((minute(0), minute(MINUTES))), (moment(), moment())],
-        by in select(&By::ALL[..]),
+        by in select(&Grouping::ALL[..]),
         env in option::weighted(0.7, word(&ENVS)),
         interval in option::weighted(0.7, select(&Interval::ALL[..])),
         zone in select(&ZONES[..]),

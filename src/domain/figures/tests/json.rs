@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn words_are_the_same_in_options_and_json() {
-    for by in By::ALL {
+    for by in Grouping::ALL {
         assert_eq!(serde_json::to_value(by).unwrap(), by.as_str());
     }
     for interval in Interval::ALL {
@@ -21,7 +21,7 @@ fn the_json_is_the_contracts() {
         linked_to(&deployments[0], lasting("1", "10:00", "10:30")),
         linked_to(&deployments[1], open("2", "13:00")),
     ];
-    let question = Question { by: By::Service, ..question() };
+    let question = Question { by: Grouping::Service, ..question() };
     let report = report(&question, &failures, &Deployments::new(deployments.into()));
     let json = serde_json::to_string_pretty(&report).unwrap();
     insta::assert_snapshot!(json, @r#"

@@ -12,39 +12,39 @@ use jiff::tz::TimeZone;
 use super::*;
 use crate::domain::deployment::tests::{deployment, time};
 use crate::domain::deployment::{Deployment, Deployments};
-use crate::domain::failure::{Details, Evaluated, Failure, Flag, State};
+use crate::domain::failure::{Details, Evaluated, Failure, FailureState, Flag};
 use crate::domain::id::FailureId;
 use crate::domain::link::tests::model as links;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 
 /// Basis as the store builds it, with each failure linked to the deployment that it names.
-pub(crate) fn basis(failures: &[Failure], deployments: &Deployments) -> Basis {
-    let (mut deployed, mut keys) = (Deployed::default(), HashMap::new());
+pub(crate) fn dataset(failures: &[Failure], deployments: &Deployments) -> Dataset {
+    let (mut deployed, mut keys) = (DeploymentIndex::default(), HashMap::new());
     for (key, deployment) in (1..).zip(deployments.as_slice()) {
         let Deployment { service, team, env, finished_at, .. } = deployment;
         deployed.add(key, (service, team.as_deref(), env), *finished_at);
         keys.insert(deployment.id.as_str(), key);
     }
-    let mut gathering = Gathering::default();
+    let mut builder = DatasetBuilder::default();
     for failure in failures {
-        let kind = gathering.add_kind(Kind::from(failure));
+        let kind = builder.add_kind(FailureTraits::from(failure));
         let key = |id: Option<&str>| keys.get(id?).copied().and_then(NonZeroI64::new);
         let cause = failure.deployment.as_deref();
         let evaluated = Evaluated { failure: failure.clone(), details: Details::default() };
         let remediation = links::remediation(&evaluated, cause, deployments.as_slice());
         let remediation = remediation.map(|deployment| deployment.id.as_str());
-        gathering.add(
+        builder.add(
             kind,
             Times::of(failure),
             LinkedKeys { cause: key(cause), remediation: key(remediation) },
         );
     }
-    gathering.with(deployed)
+    builder.with(deployed)
 }
 
 fn report(question: &Question, failures: &[Failure], deployments: &Deployments) -> Report {
-    super::report(question, &basis(failures, deployments))
+    super::report(question, &dataset(failures, deployments))
 }
 
 /// A failure of `checkout` in production on the first of November. It is open where it has no end.
@@ -57,7 +57,7 @@ fn failure(id: &str, started: Timestamp, finished: Option<Timestamp>) -> Failure
         number: None,
         title: None,
         url: None,
-        state: if finished.is_some() { State::Completed } else { State::Open },
+        state: if finished.is_some() { FailureState::Completed } else { FailureState::Open },
         reason: None,
         started_at: started,
         finished_at: finished,
@@ -105,7 +105,7 @@ fn question() -> Question {
     Question {
         since: time("00:00"),
         until: time("23:00"),
-        by: By::None,
+        by: Grouping::None,
         env: Env::One("production".to_owned()),
         interval: None,
         timezone: TimeZone::UTC,
@@ -123,7 +123,7 @@ fn row(failures: &[Failure], deployments: &[Deployment]) -> Row {
 }
 
 /// By key: incidents, unmatched ones, deployments, and the change failure rate.
-fn by(by: By, failures: &[Failure], deployments: &[Deployment]) -> Vec<String> {
+fn by(by: Grouping, failures: &[Failure], deployments: &[Deployment]) -> Vec<String> {
     let rows = rows(&Question { by, ..question() }, failures, deployments);
     let shown = rows.iter().map(|row| {
         let key = row.key.as_deref().unwrap_or("-");
@@ -185,10 +185,10 @@ fn deployments_without_incidents_failed_at_a_rate_of_zero() {
 fn ignored_failures_are_counted_apart_and_merged_ones_never() {
     let deployments = [deployment("1", "checkout", "09:00", "09:10")];
     let with_state = |state| Failure { state, ..linked_to(&deployments[0], lasting("1", "10:00", "11:00")) };
-    let row = row(&[with_state(State::Ignored), with_state(State::Merged)], &deployments);
+    let row = row(&[with_state(FailureState::Ignored), with_state(FailureState::Merged)], &deployments);
     assert_eq!((row.incidents, row.ignored, row.failed_deployments), (0, 1, 0));
     assert_eq!((row.time_to_restore_seconds.n, row.change_failure_rate), (0, Some(0.0)));
-    assert_eq!(rows(&question(), &[with_state(State::Merged)], &[]), []);
+    assert_eq!(rows(&question(), &[with_state(FailureState::Merged)], &[]), []);
 }
 
 #[test]
@@ -213,32 +213,32 @@ fn incidents_of_services_that_deployed_nothing_stay_out_of_the_change_failure_ra
     ];
     let deployments =
         [deployment("1", "checkout", "09:00", "09:10"), deployment("2", "ledger", "09:00", "09:10")];
-    assert_eq!(by(By::None, &failures, &deployments), ["-: 3 1 2 1"]);
+    assert_eq!(by(Grouping::None, &failures, &deployments), ["-: 3 1 2 1"]);
     assert_eq!(
-        by(By::Service, &failures, &deployments),
+        by(Grouping::Service, &failures, &deployments),
         ["checkout: 2 0 1 2", "ledger: 0 0 1 0", "search: 2 2 0 -"],
         "a failure of two services counts in each"
     );
-    assert_eq!(by(By::Team, &failures, &deployments), ["payments: 3 0 2 1.5"], "the team deployed");
-    assert_eq!(by(By::Env, &failures, &deployments), ["production: 3 1 2 1"]);
+    assert_eq!(by(Grouping::Team, &failures, &deployments), ["payments: 3 0 2 1.5"], "the team deployed");
+    assert_eq!(by(Grouping::Env, &failures, &deployments), ["production: 3 1 2 1"]);
 }
 
 #[test]
 fn a_service_named_twice_counts_once() {
     let failures = [of_services(&["checkout", "checkout"], lasting("1", "10:00", "11:00"))];
-    assert_eq!(by(By::Service, &failures, &[]), ["checkout: 1 1 0 -"]);
+    assert_eq!(by(Grouping::Service, &failures, &[]), ["checkout: 1 1 0 -"]);
 }
 
 #[test]
 fn a_failure_with_only_a_team_appears_under_its_team_and_no_service() {
     let failures = [of_services(&[], lasting("1", "10:00", "11:00"))];
     let deployments = [deployment("1", "checkout", "09:00", "09:10")];
-    assert_eq!(by(By::Service, &failures, &deployments), ["checkout: 0 0 1 0"]);
-    assert_eq!(by(By::Team, &failures, &deployments), ["payments: 1 0 1 1"]);
-    assert_eq!(by(By::None, &failures, &deployments), ["-: 1 0 1 1"], "matched by its team");
+    assert_eq!(by(Grouping::Service, &failures, &deployments), ["checkout: 0 0 1 0"]);
+    assert_eq!(by(Grouping::Team, &failures, &deployments), ["payments: 1 0 1 1"]);
+    assert_eq!(by(Grouping::None, &failures, &deployments), ["-: 1 0 1 1"], "matched by its team");
     let nobodys = Failure { team: None, ..failures[0].clone() };
-    assert_eq!(by(By::Team, std::slice::from_ref(&nobodys), &[]), [""; 0]);
-    assert_eq!(by(By::None, &[nobodys], &deployments), ["-: 1 1 1 0"]);
+    assert_eq!(by(Grouping::Team, std::slice::from_ref(&nobodys), &[]), [""; 0]);
+    assert_eq!(by(Grouping::None, &[nobodys], &deployments), ["-: 1 1 1 0"]);
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn severity_rows_have_no_deployments() {
     let severe = Failure { severity: Some("SEV-1".to_owned()), ..lasting("1", "10:00", "11:00") };
     let deployments = [deployment("1", "checkout", "09:00", "09:10")];
     assert_eq!(
-        by(By::Severity, &[severe, lasting("2", "10:00", "11:00")], &deployments),
+        by(Grouping::Severity, &[severe, lasting("2", "10:00", "11:00")], &deployments),
         ["-: 1 0 0 -", "SEV-1: 1 0 0 -"]
     );
 }
@@ -257,7 +257,7 @@ fn an_env_is_never_held_against_another() {
     let production = deployment("1", "checkout", "09:00", "09:10");
     let failures = [staging(linked_to(&production, lasting("1", "10:00", "11:00")))];
     let deployments = [production];
-    assert_eq!(by(By::None, &failures, &deployments), ["-: 0 0 1 0"]);
+    assert_eq!(by(Grouping::None, &failures, &deployments), ["-: 0 0 1 0"]);
     let all = Question { env: Env::All, ..question() };
     let rows = rows(&all, &failures, &deployments);
     assert_eq!((rows[0].incidents, rows[0].unmatched_incidents), (1, 1));

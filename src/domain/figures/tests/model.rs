@@ -4,11 +4,11 @@ use jiff::civil::Date;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::{By, Env, Interval, Question, RecoveryTimes, RestoreTimes, Row};
+use super::super::{Env, Grouping, Interval, Question, RecoveryTimes, RestoreTimes, Row};
 use super::arbitrary::{ENVS, MINUTES, SERVICES, SEVERITIES, deployments, minute, one_failure, question};
 use super::report;
 use crate::domain::deployment::{Deployment, Deployments};
-use crate::domain::failure::{Failure, Flag, State};
+use crate::domain::failure::{Failure, FailureState, Flag};
 use crate::domain::timestamp::Timestamp;
 
 /// The first date of the interval that a moment lies in.
@@ -56,29 +56,29 @@ impl Model<'_> {
     fn row(&self, question: &Question, key: Option<&str>, since: Timestamp, until: Timestamp) -> Row {
         let within = |at: Timestamp| since <= at && at < until;
         let is_of_key = |failure: &&&Failure| match question.by {
-            By::Service => failure.services.iter().any(|service| Some(service.as_str()) == key),
-            By::Team => failure.team.is_some() && failure.team.as_deref() == key,
-            By::Env => Some(failure.env.as_str()) == key,
-            By::Severity => failure.severity.as_deref() == key,
-            By::None => true,
+            Grouping::Service => failure.services.iter().any(|service| Some(service.as_str()) == key),
+            Grouping::Team => failure.team.is_some() && failure.team.as_deref() == key,
+            Grouping::Env => Some(failure.env.as_str()) == key,
+            Grouping::Severity => failure.severity.as_deref() == key,
+            Grouping::None => true,
         };
         let begun = || self.failures.iter().filter(is_of_key).filter(|failure| within(failure.started_at));
         let incidents = || begun().filter(|failure| is_incident(failure));
         let in_period = || self.deployments.iter().filter(|deployment| within(deployment.finished_at));
         let deployments: Vec<_> = in_period()
             .filter(|deployment| match question.by {
-                By::Service => Some(deployment.service.as_str()) == key,
-                By::Team => deployment.team.is_some() && deployment.team.as_deref() == key,
-                By::Env => Some(deployment.env.as_str()) == key,
-                By::Severity => false,
-                By::None => true,
+                Grouping::Service => Some(deployment.service.as_str()) == key,
+                Grouping::Team => deployment.team.is_some() && deployment.team.as_deref() == key,
+                Grouping::Env => Some(deployment.env.as_str()) == key,
+                Grouping::Severity => false,
+                Grouping::None => true,
             })
             .collect();
         let is_matched = |failure: &&&Failure| {
             in_period().filter(|deployment| deployment.env == failure.env).any(|deployment| {
                 match question.by {
-                    By::Service => Some(deployment.service.as_str()) == key,
-                    By::Team => deployment.team.as_deref() == key,
+                    Grouping::Service => Some(deployment.service.as_str()) == key,
+                    Grouping::Team => deployment.team.as_deref() == key,
                     _ if failure.services.is_empty() => {
                         failure.team.is_some() && deployment.team == failure.team
                     }
@@ -103,8 +103,8 @@ impl Model<'_> {
             key: key.map(str::to_owned),
             period: question.interval.map(|_| since),
             incidents: incidents().count(),
-            open: incidents().filter(|failure| failure.state == State::Open).count(),
-            ignored: begun().filter(|failure| failure.state == State::Ignored).count(),
+            open: incidents().filter(|failure| failure.state == FailureState::Open).count(),
+            ignored: begun().filter(|failure| failure.state == FailureState::Ignored).count(),
             matched,
             deployments: deployments.len(),
             failed: failed.len(),
@@ -173,7 +173,7 @@ impl Model<'_> {
 }
 
 fn is_incident(failure: &Failure) -> bool {
-    failure.state == State::Open || failure.state == State::Completed
+    failure.state == FailureState::Open || failure.state == FailureState::Completed
 }
 
 fn is_doubtful(failure: &Failure) -> bool {
@@ -227,11 +227,11 @@ impl RowParts {
     }
 }
 
-type Figures = (usize, Option<f64>, Option<f64>, Option<f64>, Option<f64>);
+type Statistics = (usize, Option<f64>, Option<f64>, Option<f64>, Option<f64>);
 
 /// In floating point, and without looking anything up by a computed place.
 #[expect(clippy::cast_precision_loss, reason = "there are few")]
-fn statistic(mut values: Vec<f64>) -> Figures {
+fn statistic(mut values: Vec<f64>) -> Statistics {
     values.sort_by(f64::total_cmp);
     let n = values.len();
     // To the microsecond, as seconds are shown.
@@ -262,13 +262,13 @@ pub(crate) fn model(question: &Question, failures: &[Failure], deployments: &[De
         deployments: deployments.iter().filter(|deployment| is_asked_for(&deployment.env)).collect(),
     };
     let names = match question.by {
-        By::Service => &SERVICES[..],
-        By::Team => &["discovery", "payments"],
-        By::Env => &ENVS,
-        By::Severity => &SEVERITIES,
-        By::None => &[],
+        Grouping::Service => &SERVICES[..],
+        Grouping::Team => &["discovery", "payments"],
+        Grouping::Env => &ENVS,
+        Grouping::Severity => &SEVERITIES,
+        Grouping::None => &[],
     };
-    let nameless = matches!(question.by, By::None | By::Severity).then_some(None);
+    let nameless = matches!(question.by, Grouping::None | Grouping::Severity).then_some(None);
     let keys: Vec<Option<&str>> = nameless.into_iter().chain(names.iter().copied().map(Some)).collect();
     let starts = starts(question);
     let ends = starts.iter().skip(1).copied().chain([question.until]);

@@ -4,8 +4,8 @@ use jiff::tz::TimeZone;
 
 use super::super::*;
 use super::{
-    Deployment, Failure, State, deployment, failure, lasting, linked_to, of_services, open, question, rows,
-    time,
+    Deployment, Failure, FailureState, deployment, failure, lasting, linked_to, of_services, open, question,
+    rows, time,
 };
 use crate::domain::timestamp::Timestamp;
 
@@ -36,12 +36,12 @@ fn failures() -> [Failure; 8] {
         of_services(&[], lasting("5", "16:00", "16:10")),
         // Of a service that deployed nothing: 30 minutes.
         of_services(&["mail"], lasting("6", "17:00", "17:30")),
-        Failure { state: State::Ignored, ..lasting("7", "18:00", "18:05") },
+        Failure { state: FailureState::Ignored, ..lasting("7", "18:00", "18:05") },
         linked_to(&of_staging, Failure { env: "staging".to_owned(), ..lasting("8", "11:30", "12:30") }),
     ]
 }
 
-fn day(by: By, env: Env) -> Vec<Row> {
+fn day(by: Grouping, env: Env) -> Vec<Row> {
     rows(&Question { by, env, ..question() }, &failures(), &deployments())
 }
 
@@ -51,7 +51,7 @@ fn production() -> Env {
 
 #[test]
 fn every_figure_of_a_day() {
-    let rows = day(By::None, production());
+    let rows = day(Grouping::None, production());
     let [row] = rows.as_slice() else { panic!("{rows:?}") };
     assert_eq!((row.incidents, row.open, row.ignored, row.unmatched_incidents), (6, 1, 1, 1));
     assert_eq!((row.deployments, row.failed_deployments), (5, 3));
@@ -86,18 +86,21 @@ fn told(rows: &[Row]) -> Vec<String> {
 #[test]
 fn the_same_day_divided() {
     assert_eq!(
-        told(&day(By::Service, production())),
+        told(&day(Grouping::Service, production())),
         ["checkout: 1 3 1 0.33 0.33", "mail: 1 0 0 - -", "search: 3 2 2 1.50 1.00"],
         "the one that has only a team is of no service"
     );
     assert_eq!(
-        told(&day(By::Team, production())),
+        told(&day(Grouping::Team, production())),
         ["payments: 6 5 3 1.20 0.60"],
         "the team of mail deployed, too"
     );
-    assert_eq!(told(&day(By::Severity, production())), ["-: 6 0 0 - -"]);
-    assert_eq!(told(&day(By::Env, Env::All)), ["production: 6 5 3 1.00 0.60", "staging: 1 1 1 1.00 1.00"]);
-    assert_eq!(told(&day(By::None, Env::All)), ["-: 7 6 4 1.00 0.67"], "both added up");
+    assert_eq!(told(&day(Grouping::Severity, production())), ["-: 6 0 0 - -"]);
+    assert_eq!(
+        told(&day(Grouping::Env, Env::All)),
+        ["production: 6 5 3 1.00 0.60", "staging: 1 1 1 1.00 1.00"]
+    );
+    assert_eq!(told(&day(Grouping::None, Env::All)), ["-: 7 6 4 1.00 0.67"], "both added up");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::domain::deployment::Deployment;
-use crate::domain::failure::{Evaluated, State};
+use crate::domain::failure::{Evaluated, FailureState};
 use crate::domain::named::{begins_commit, is_none, readings, version_key};
 
 /// The deployment that caused a failure.
@@ -39,7 +39,7 @@ pub(crate) fn remediation<'a>(
     deployments: &'a [Deployment],
 ) -> Option<&'a Deployment> {
     let Evaluated { failure, details } = evaluated;
-    let end = failure.finished_at.filter(|_| failure.state == State::Completed)?;
+    let end = failure.finished_at.filter(|_| failure.state == FailureState::Completed)?;
     let while_open = deployments.iter().filter(|deployment| {
         let at = deployment.started_at;
         let in_pause = |resolved, reopened| resolved <= at && at < reopened;

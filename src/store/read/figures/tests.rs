@@ -21,7 +21,7 @@ use crate::domain::source::Sources;
 use crate::store::engine::session::Session;
 use crate::store::facts::deployment;
 use crate::store::state::failure::{Facts, FailureRow};
-use crate::store::{CommitObserver, MOST_UNFOLDED, Settings, Store};
+use crate::store::{CommitObserver, MAX_BACKLOG, Settings, Store};
 
 const WINDOW: Duration = Duration::from_hours(30);
 /// Names that somebody may give: an id, a version, a commit, an unknown name, and `none`.
@@ -84,7 +84,7 @@ async fn stored(
         policy,
         destinations: Vec::new(),
         sources: Sources::new(&[]),
-        most_unfolded: MOST_UNFOLDED,
+        most_unfolded: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     };
     let store = Store::open(&path, settings).unwrap();

@@ -4,23 +4,22 @@ use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 use clap::{ArgGroup, Args};
-use serde::Deserialize;
 
-use super::daemon::Daemon;
+use super::command_error::CommandError;
+use super::daemon::{DaemonAnswer, DaemonClient};
 use super::explain::{MOST_NAMED, only_one, several};
-use super::failed::Failed;
 use super::runtime::runtime;
-use super::table::{say, tell};
+use super::table::{print_err, print_out};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::sources;
-use crate::store::{After, Obeyed, Order, OutboxFilter, Reader, Total};
-use crate::{Direct, catalog};
+use crate::store::{After, CommandOutcome, OutboxFilter, Reader, RowCommand, Total};
+use crate::{OfflineStore, catalog};
 
 /// Which rows.
 #[derive(Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])))]
-pub(super) struct Which {
+pub(super) struct RowSelection {
     /// Rows by their numbers (row:4200 where a number is also the beginning of an id), or a failure or deployment for all
     /// its rows: its id or a unique beginning of it
     #[arg(value_name = "ID")]
@@ -34,39 +33,51 @@ pub(super) struct Which {
 }
 
 /// Refuses a backend that is neither configured nor in the outbox: most often it is misspelt.
-pub(super) fn refuse_unknown(reader: &Reader, config: &Config, backend: Option<&str>) -> Result<(), Failed> {
+pub(super) fn refuse_unknown(
+    reader: &Reader,
+    config: &Config,
+    backend: Option<&str>,
+) -> Result<(), CommandError> {
     let Some(backend) = backend else { return Ok(()) };
     let unknown = reader.unknown_backend(backend, &config.recipients()).map_err(anyhow::Error::from)?;
-    unknown.map_or(Ok(()), |unknown| Err(Failed::Usage(anyhow!("--backend: {unknown}"))))
+    unknown.map_or(Ok(()), |unknown| Err(CommandError::Usage(anyhow!("--backend: {unknown}"))))
 }
 
 /// Does it, and says what came of it: a line for each row that was named, or one with the total.
-pub(super) fn give(config: &Config, reader: &Reader, order: Order, which: &Which) -> Result<(), Failed> {
+pub(super) fn give(
+    config: &Config,
+    reader: &Reader,
+    command: RowCommand,
+    which: &RowSelection,
+) -> Result<(), CommandError> {
     refuse_unknown(reader, config, which.backend.as_deref())?;
-    let Named { rows: ids, without_rows } = rows(reader, order, &which.ids)?;
+    let Named { rows: ids, without_rows } = rows(reader, command, &which.ids)?;
     runtime()?.block_on(async {
-        let daemon = Daemon::find(config).await?;
+        let daemon = DaemonClient::find(config).await?;
         if daemon.is_none() {
-            tell(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
+            print_err(format_args!(
+                "no daemon answers at {}: changing the store itself",
+                config.admin.listen
+            ));
         }
         match (daemon, which.all) {
-            (Some(daemon), true) => say_total(order, all_by_daemon(&daemon, order, which).await?),
-            (Some(daemon), false) => refused(by_daemon(&daemon, order, &ids).await?, ids.len())?,
-            (None, true) => say_total(order, all_directly(config, order, which).await?),
-            (None, false) => refused(directly(config, order, &ids).await?, ids.len())?,
+            (Some(daemon), true) => print_total(command, all_by_daemon(&daemon, command, which).await?),
+            (Some(daemon), false) => refused(by_daemon(&daemon, command, &ids).await?, ids.len())?,
+            (None, true) => print_total(command, all_directly(config, command, which).await?),
+            (None, false) => refused(directly(config, command, &ids).await?, ids.len())?,
         }
-        Ok::<_, Failed>(())
+        Ok::<_, CommandError>(())
     })?;
     match without_rows.as_slice() {
         [] => Ok(()),
-        sentences => Err(Failed::Tried(anyhow!(sentences.join("\n")))),
+        sentences => Err(CommandError::Tried(anyhow!(sentences.join("\n")))),
     }
 }
 
-fn say_total(order: Order, Total { done, outdated, waiting }: Total) {
-    let is_done = match order {
-        Order::Retry => "tried again now",
-        Order::Discard => "given up",
+fn print_total(command: RowCommand, Total { done, outdated, waiting }: Total) {
+    let is_done = match command {
+        RowCommand::Retry => "tried again now",
+        RowCommand::Discard => "given up",
     };
     let left = match outdated {
         0 => String::new(),
@@ -78,7 +89,7 @@ fn say_total(order: Order, Total { done, outdated, waiting }: Total) {
         1 => "; 1 waiting row is tried now".to_owned(),
         n => format!("; {n} waiting rows are tried now"),
     };
-    say(format_args!("{} {is_done}{left}{tried}", dead_rows(done)));
+    print_out(format_args!("{} {is_done}{left}{tried}", dead_rows(done)));
 }
 
 /// Prefix of the number of a row, which no id has.
@@ -119,7 +130,7 @@ fn row(reader: &Reader, text: &str) -> anyhow::Result<Option<i64>> {
 }
 
 /// The rows that are named: by their numbers, or by what they are about.
-fn rows(reader: &Reader, order: Order, ids: &[String]) -> anyhow::Result<Named> {
+fn rows(reader: &Reader, command: RowCommand, ids: &[String]) -> anyhow::Result<Named> {
     let mut named = Named::default();
     for id in ids {
         if let Some(row) = row(reader, id.trim())? {
@@ -132,7 +143,7 @@ fn rows(reader: &Reader, order: Order, ids: &[String]) -> anyhow::Result<Named> 
             named.without_rows.push(format!(
                 "{} has no rows to {}: none is pending or dead; `explain {0}` tells what backends were told",
                 found.id,
-                order.as_str()
+                command.as_str()
             ));
         }
         named.rows.extend(rows);
@@ -147,35 +158,44 @@ fn dead_rows(n: u64) -> String {
     format!("{n} dead {}", if n == 1 { "row" } else { "rows" })
 }
 
-fn refused(refused: usize, all: usize) -> Result<(), Failed> {
+fn refused(refused: usize, all: usize) -> Result<(), CommandError> {
     match refused {
         0 => Ok(()),
-        n => Err(Failed::Tried(anyhow!("{n} of {all} rows stay as they are"))),
+        n => Err(CommandError::Tried(anyhow!("{n} of {all} rows stay as they are"))),
     }
 }
 
-async fn all_by_daemon(daemon: &Daemon, order: Order, which: &Which) -> anyhow::Result<Total> {
+async fn all_by_daemon(
+    daemon: &DaemonClient,
+    command: RowCommand,
+    which: &RowSelection,
+) -> anyhow::Result<Total> {
     let backend = which.backend.iter().map(|backend| ("backend", backend));
     // Only its query is of use: the daemon knows its own address.
     let url = reqwest::Url::parse_with_params("http://daemon/", backend)?;
-    let path = format!("/api/v1/outbox/{}?{}", order.as_str(), url.query().unwrap_or_default());
+    let path = format!("/api/v1/outbox/{}?{}", command.as_str(), url.query().unwrap_or_default());
     let response = daemon.post(&path).await?;
     let (is_done, text) = (response.status().is_success(), response.text().await?);
     if !is_done {
-        bail!("the daemon did not do it: {}", serde_json::from_str::<Answer>(&text)?.detail);
+        bail!("the daemon did not do it: {}", serde_json::from_str::<DaemonAnswer>(&text)?.detail);
     }
     Ok(serde_json::from_str(&text)?)
 }
 
-async fn all_directly(config: &Config, order: Order, which: &Which) -> Result<Total, Failed> {
-    let direct = Direct::open(config, &Arc::new(catalog::policy(config)?))?;
+async fn all_directly(
+    config: &Config,
+    command: RowCommand,
+    which: &RowSelection,
+) -> Result<Total, CommandError> {
+    let direct = OfflineStore::open(config, &Arc::new(catalog::policy(config)?))?;
     let (mut total, mut after, now) = (Total::default(), Some(After::default()), SystemClock.now());
     // Before dead rows join those that wait.
-    if order == Order::Retry {
-        total += direct.store().hurry(which.backend.clone(), now).await.map_err(anyhow::Error::from)?;
+    if command == RowCommand::Retry {
+        total +=
+            direct.store().request_retry(which.backend.clone(), now).await.map_err(anyhow::Error::from)?;
     }
     while let Some(last) = after {
-        let some = direct.store().order_some(which.backend.clone(), order, last, now);
+        let some = direct.store().apply_command_to_some(which.backend.clone(), command, last, now);
         let (part, next) = some.await.map_err(anyhow::Error::from)?;
         total += part;
         after = next;
@@ -185,31 +205,29 @@ async fn all_directly(config: &Config, order: Order, which: &Which) -> Result<To
 }
 
 /// Returns how many were refused.
-async fn by_daemon(daemon: &Daemon, order: Order, ids: &[i64]) -> anyhow::Result<usize> {
+async fn by_daemon(daemon: &DaemonClient, command: RowCommand, ids: &[i64]) -> anyhow::Result<usize> {
     let mut refused = 0;
     for id in ids {
-        let response = daemon.post(&format!("/api/v1/outbox/{id}/{}", order.as_str())).await?;
+        let response = daemon.post(&format!("/api/v1/outbox/{id}/{}", command.as_str())).await?;
         refused += usize::from(!response.status().is_success());
-        let answer: Answer = serde_json::from_str(&response.text().await?)?;
-        say(format_args!("{id}: {}", answer.detail));
+        let answer: DaemonAnswer = serde_json::from_str(&response.text().await?)?;
+        print_out(format_args!("{id}: {}", answer.detail));
     }
     Ok(refused)
 }
 
-async fn directly(config: &Config, order: Order, ids: &[i64]) -> Result<usize, Failed> {
-    let direct = Direct::open(config, &Arc::new(catalog::policy(config)?))?;
+async fn directly(config: &Config, command: RowCommand, ids: &[i64]) -> Result<usize, CommandError> {
+    let direct = OfflineStore::open(config, &Arc::new(catalog::policy(config)?))?;
     let mut refused = 0;
     for id in ids {
-        let obeyed =
-            direct.store().order(*id, order, SystemClock.now()).await.map_err(anyhow::Error::from)?;
-        refused += usize::from(obeyed != Obeyed::Done);
-        say(format_args!("{id}: {}", obeyed.says(order)));
+        let obeyed = direct
+            .store()
+            .apply_command(*id, command, SystemClock.now())
+            .await
+            .map_err(anyhow::Error::from)?;
+        refused += usize::from(obeyed != CommandOutcome::Done);
+        print_out(format_args!("{id}: {}", obeyed.message(command)));
     }
     direct.close().await?;
     Ok(refused)
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    detail: String,
 }

@@ -1,12 +1,12 @@
 //! Reasons for which a backend has been told nothing of a failure.
 
-use super::failure::{Failure, State};
-use super::forwarding::{Filter, Recipient};
+use super::failure::{Failure, FailureState};
+use super::forwarding::{BackendFilter, Recipient};
 use super::timestamp::Timestamp;
 
 /// A revision of a failure that no attempt was made to send yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub struct UntriedRevision {
     /// The backend that it is for.
     pub backend: String,
     /// Its revision.
@@ -17,36 +17,38 @@ pub struct Waiting {
 
 /// Facts about the forwarding of a failure.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
+pub struct ForwardingFacts<'a> {
     /// The failure; `None`: no event has shown the incident.
     pub failure: Option<&'a Failure>,
     /// The backends that the outbox has a revision for.
     pub in_outbox: &'a [String],
     /// Revisions that wait for their first attempt.
-    pub waiting: &'a [Waiting],
+    pub waiting: &'a [UntriedRevision],
     /// The backends that are configured.
     pub recipients: &'a [Recipient],
 }
 
 /// One sentence for each reason why a backend has been told nothing. Empty where all have been.
-pub fn not_told(known: Known<'_>, now: Timestamp) -> Vec<String> {
+pub fn not_forwarded(known: ForwardingFacts<'_>, now: Timestamp) -> Vec<String> {
     const COUNTS_INSTEAD: &str = "which counts instead";
-    let Known { failure, in_outbox, waiting, recipients } = known;
+    let ForwardingFacts { failure, in_outbox, waiting, recipients } = known;
     let mut told: Vec<String> = waiting.iter().map(|waiting| waits(waiting, recipients, now)).collect();
     let of_all = match failure.map(|failure| (failure.state, &failure.merged_into)) {
-        Some((State::Completed, _)) => {
+        Some((FailureState::Completed, _)) => {
             let failure = failure.into_iter();
             told.extend(failure.flat_map(|failure| left_out(failure, in_outbox, recipients)));
             return told;
         }
         _ if !in_outbox.is_empty() => return told,
-        Some((State::Open, _)) => "No backend was told yet: it has not ended.".to_owned(),
+        Some((FailureState::Open, _)) => "No backend was told yet: it has not ended.".to_owned(),
         None => "No backend was told: there is no failure.".to_owned(),
-        Some((State::Ignored, _)) => "No backend was told: an ignored failure does not count.".to_owned(),
-        Some((State::Merged, Some(target))) => {
+        Some((FailureState::Ignored, _)) => {
+            "No backend was told: an ignored failure does not count.".to_owned()
+        }
+        Some((FailureState::Merged, Some(target))) => {
             format!("No backend was told: it went on as {target}, {COUNTS_INSTEAD}.")
         }
-        Some((State::Merged, None)) => {
+        Some((FailureState::Merged, None)) => {
             format!("No backend was told: it went on as another incident, {COUNTS_INSTEAD}.")
         }
     };
@@ -55,7 +57,7 @@ pub fn not_told(known: Known<'_>, now: Timestamp) -> Vec<String> {
 }
 
 fn waits(
-    Waiting { backend, revision, due_at }: &Waiting,
+    UntriedRevision { backend, revision, due_at }: &UntriedRevision,
     recipients: &[Recipient],
     now: Timestamp,
 ) -> String {
@@ -90,7 +92,7 @@ fn left_out(failure: &Failure, in_outbox: &[String], recipients: &[Recipient]) -
 }
 
 /// The key of a backend's entry that leaves a failure out.
-fn not_named(filter: &Filter, failure: &Failure) -> Option<String> {
+fn not_named(filter: &BackendFilter, failure: &Failure) -> Option<String> {
     let Failure { services, team, env, .. } = failure;
     if !filter.passes_services(services) {
         return Some(match services.as_slice() {
@@ -117,7 +119,7 @@ mod tests {
 
     fn recipient(name: &str, services: &[&str], teams: &[&str], envs: &[&str]) -> Recipient {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let filter = Filter { services: names(services), teams: names(teams), envs: names(envs) };
+        let filter = BackendFilter { services: names(services), teams: names(teams), envs: names(envs) };
         Recipient { name: name.to_owned(), filter }
     }
 
@@ -134,16 +136,17 @@ mod tests {
             recipient("due", &[], &[], &[]),
         ];
         let in_outbox = ["has-it", "settles", "due", "removed"].map(str::to_owned);
-        let waiting = |backend: &str, due_at| Waiting { backend: backend.to_owned(), revision: 1, due_at };
+        let waiting =
+            |backend: &str, due_at| UntriedRevision { backend: backend.to_owned(), revision: 1, due_at };
         let later = NOW.saturating_add(std::time::Duration::from_mins(5));
         let waiting = [waiting("settles", later), waiting("due", NOW), waiting("removed", NOW)];
-        let known = Known {
+        let known = ForwardingFacts {
             failure: Some(&failure),
             in_outbox: &in_outbox,
             waiting: &waiting,
             recipients: &recipients,
         };
-        insta::assert_snapshot!(not_told(known, NOW).join("\n"), @r"
+        insta::assert_snapshot!(not_forwarded(known, NOW).join("\n"), @r"
         Backend settles was not told yet: it waits for failure.settle, until 2027-01-15T08:05:00Z.
         Backend due was not told yet: it waits to be sent.
         Backend removed was not told yet: no [[backend]] of this configuration has that name.
@@ -152,9 +155,9 @@ mod tests {
         Backend web was not told: its `teams` do not name payments.
         Backend eu was not told: its `envs` do not name production.
         ");
-        let nobody = Known { in_outbox: &[], waiting: &[], recipients: &[], ..known };
-        assert_eq!(not_told(nobody, NOW), ["No backend was told: no [[backend]] is configured."]);
-        let told = Known { waiting: &[], recipients: &recipients[..1], ..known };
-        assert_eq!(not_told(told, NOW), Vec::<String>::new());
+        let nobody = ForwardingFacts { in_outbox: &[], waiting: &[], recipients: &[], ..known };
+        assert_eq!(not_forwarded(nobody, NOW), ["No backend was told: no [[backend]] is configured."]);
+        let told = ForwardingFacts { waiting: &[], recipients: &recipients[..1], ..known };
+        assert_eq!(not_forwarded(told, NOW), Vec::<String>::new());
     }
 }

@@ -2,26 +2,26 @@
 
 use std::borrow::Cow;
 
-use crate::domain::failure::{Evaluated, Failure, State};
-use crate::domain::figures::{Kind, Times};
+use crate::domain::failure::{Evaluated, Failure, FailureState};
+use crate::domain::figures::{FailureTraits, Times};
 use crate::store::engine::json::{from_json, to_json};
 
 /// `counts_for`, an array: the state, services, team, env, severity, and whether the times are good. Many failures have
 /// the same text.
 type CountsFor<'a> =
-    (State, Cow<'a, [String]>, Option<Cow<'a, str>>, Cow<'a, str>, Option<Cow<'a, str>>, bool);
+    (FailureState, Cow<'a, [String]>, Option<Cow<'a, str>>, Cow<'a, str>, Option<Cow<'a, str>>, bool);
 
 /// Facts of a failure that are stored for figures, besides its start, its end and its links.
 #[derive(Default)]
-pub(in crate::store) struct Counted {
+pub(in crate::store) struct FigureColumns {
     /// `None`: it is in no figure.
     pub(in crate::store) counts_for: Option<String>,
     pub(in crate::store) restore_ns: Option<i64>,
 }
 
-impl Counted {
+impl FigureColumns {
     pub(in crate::store) fn of(Evaluated { failure, .. }: &Evaluated) -> rusqlite::Result<Self> {
-        if failure.state == State::Merged {
+        if failure.state == FailureState::Merged {
             return Ok(Self::default());
         }
         let Failure { state, services, team, env, severity, .. } = failure;
@@ -34,9 +34,9 @@ impl Counted {
 }
 
 /// The kind of failures that a text in `counts_for` stands for.
-pub(in crate::store) fn kind(counts_for: &str) -> rusqlite::Result<Kind> {
+pub(in crate::store) fn kind(counts_for: &str) -> rusqlite::Result<FailureTraits> {
     let (state, services, team, env, severity, has_good_times): CountsFor<'_> = from_json(counts_for)?;
-    Ok(Kind {
+    Ok(FailureTraits {
         state,
         services: services.into_owned(),
         team: team.map(Cow::into_owned),

@@ -1,18 +1,18 @@
 //! Parts of a report in words, the same in every form for people.
 
-use crate::domain::figures::{By, Env, Report, Row};
+use crate::domain::figures::{Env, Grouping, Report, Row};
+use crate::domain::human_duration::human_duration;
 use crate::domain::printable::printable;
-use crate::domain::span::span;
 use crate::domain::timestamp::Timestamp;
 
 /// Heading of the column that names a report's rows. `None`: the rows are about everything.
-pub(super) const fn subject(by: By) -> Option<[&'static str; 2]> {
+pub(super) const fn subject(by: Grouping) -> Option<[&'static str; 2]> {
     match by {
-        By::Service => Some(["SERVICE", "Service"]),
-        By::Team => Some(["TEAM", "Team"]),
-        By::Env => Some(["ENV", "Env"]),
-        By::Severity => Some(["SEVERITY", "Severity"]),
-        By::None => None,
+        Grouping::Service => Some(["SERVICE", "Service"]),
+        Grouping::Team => Some(["TEAM", "Team"]),
+        Grouping::Env => Some(["ENV", "Env"]),
+        Grouping::Severity => Some(["SEVERITY", "Severity"]),
+        Grouping::None => None,
     }
 }
 
@@ -38,9 +38,9 @@ pub(super) fn key(row: &Row) -> String {
 
 /// Counts of deployments, and of failed ones. A deployment has no severity, so there is nothing to count by
 /// severity.
-pub(super) fn deployments(by: By, row: &Row) -> [String; 2] {
+pub(super) fn deployments(by: Grouping, row: &Row) -> [String; 2] {
     match by {
-        By::Severity => ["-", "-"].map(str::to_owned),
+        Grouping::Severity => ["-", "-"].map(str::to_owned),
         _ => [row.deployments, row.failed_deployments].map(|count| count.to_string()),
     }
 }
@@ -50,5 +50,5 @@ pub(super) fn percent(ratio: Option<f64>) -> String {
 }
 
 pub(super) fn duration(seconds: Option<f64>) -> String {
-    seconds.map_or_else(|| "-".to_owned(), span)
+    seconds.map_or_else(|| "-".to_owned(), human_duration)
 }

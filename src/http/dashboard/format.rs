@@ -4,10 +4,10 @@ use std::fmt::Display;
 
 use maud::{Markup, html};
 
-use crate::domain::failure::State;
+use crate::domain::failure::FailureState;
+use crate::domain::human_duration::human_duration;
 use crate::domain::name::is_blank;
 use crate::domain::printable::printable;
-use crate::domain::span::span;
 use crate::domain::timestamp::Timestamp;
 
 /// More of a text from elsewhere is not shown among others.
@@ -52,12 +52,12 @@ pub(super) fn names(names: &[String]) -> String {
 }
 
 /// A failure's state, as a label.
-pub(super) fn state(state: State) -> Markup {
+pub(super) fn state(state: FailureState) -> Markup {
     html! { span.state.(state.as_str()) { (state.as_str()) } }
 }
 
 pub(super) fn duration(seconds: Option<f64>) -> String {
-    seconds.map_or_else(|| NOTHING.to_owned(), span)
+    seconds.map_or_else(|| NOTHING.to_owned(), human_duration)
 }
 
 pub(super) fn percent(ratio: Option<f64>) -> String {
@@ -103,7 +103,7 @@ fn to(at: Timestamp, example: &str) -> String {
 
 /// Time since that moment.
 pub(super) fn ago(now: Timestamp, at: Timestamp) -> String {
-    span(now.duration_since(at).as_secs_f64())
+    human_duration(now.duration_since(at).as_secs_f64())
 }
 
 #[cfg(test)]

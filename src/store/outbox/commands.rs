@@ -16,7 +16,7 @@ const AT_A_TIME: i64 = 1_000;
 
 /// Order for a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum RowCommand {
     /// Try it again, now.
     Retry,
     /// Give it up.
@@ -25,7 +25,7 @@ pub enum Order {
 
 /// Result of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Obeyed {
+pub enum CommandOutcome {
     /// It is done.
     Done,
     /// There is no such row.
@@ -38,7 +38,7 @@ pub enum Obeyed {
     UnderWay,
 }
 
-impl Order {
+impl RowCommand {
     /// The word for it in routes and commands.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -48,12 +48,12 @@ impl Order {
     }
 }
 
-impl Obeyed {
+impl CommandOutcome {
     /// Result of an order, for people.
-    pub const fn says(self, order: Order) -> &'static str {
-        match (self, order) {
-            (Self::Done, Order::Retry) => "it is tried again now",
-            (Self::Done, Order::Discard) => "it is given up",
+    pub const fn message(self, command: RowCommand) -> &'static str {
+        match (self, command) {
+            (Self::Done, RowCommand::Retry) => "it is tried again now",
+            (Self::Done, RowCommand::Discard) => "it is given up",
             (Self::NotFound, _) => "there is no such row",
             (Self::Settled(RowState::Superseded), _) => "a newer revision has superseded it",
             (Self::Settled(RowState::Discarded), _) => "it was given up before",
@@ -65,12 +65,12 @@ impl Obeyed {
 }
 
 /// Does with a row what a person wants.
-pub(in crate::store) fn obey(
+pub(in crate::store) fn apply(
     session: &mut Session<'_>,
     row: i64,
-    order: Order,
+    command: RowCommand,
     now: Timestamp,
-) -> rusqlite::Result<Obeyed> {
+) -> rusqlite::Result<CommandOutcome> {
     // A deployment's forwarding says nothing of its mark, nor the other way round.
     const FIND: &str = "SELECT backend, state, EXISTS (SELECT 1 FROM outbox newer
             WHERE (newer.failure = o.failure OR newer.deployment = o.deployment) AND newer.topic = o.topic
@@ -87,24 +87,24 @@ pub(in crate::store) fn obey(
     let Some((backend, state, has_newer, claimed_by)): Option<(String, RowState, bool, Option<i64>)> =
         found.optional()?
     else {
-        return Ok(Obeyed::NotFound);
+        return Ok(CommandOutcome::NotFound);
     };
-    match (state, order) {
-        _ if claimed_by == Some(session.epoch) => return Ok(Obeyed::UnderWay),
-        (RowState::Pending | RowState::Dead, Order::Discard) => {
+    match (state, command) {
+        _ if claimed_by == Some(session.epoch) => return Ok(CommandOutcome::UnderWay),
+        (RowState::Pending | RowState::Dead, RowCommand::Discard) => {
             session.execute(DISCARD, [row])?;
             reconcile::given_up(session, row, now)?;
         }
         // A newer revision says everything: an older one sent after it would undo it.
-        (RowState::Dead, Order::Retry) if has_newer => return Ok(Obeyed::Outdated),
-        (RowState::Pending | RowState::Dead, Order::Retry) => {
+        (RowState::Dead, RowCommand::Retry) if has_newer => return Ok(CommandOutcome::Outdated),
+        (RowState::Pending | RowState::Dead, RowCommand::Retry) => {
             session.execute(RETRY, params![row, now.as_nanos()])?;
-            lane::hurry(session, &backend, now)?;
+            lane::request_retry(session, &backend, now)?;
         }
-        (settled, _) => return Ok(Obeyed::Settled(settled)),
+        (settled, _) => return Ok(CommandOutcome::Settled(settled)),
     }
     session.changes.outbox_changed = true;
-    Ok(Obeyed::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// Result of an order for all dead rows, or for a part of them.
@@ -132,10 +132,10 @@ pub struct After(String, i64);
 
 /// Does with the next dead rows what a person wants. Returns how many there were, and how far that went; `None`: there
 /// are no more.
-pub(in crate::store) fn obey_some(
+pub(in crate::store) fn apply_to_some(
     session: &mut Session<'_>,
     backend: Option<&str>,
-    order: Order,
+    command: RowCommand,
     After(last_backend, last_id): &After,
     now: Timestamp,
 ) -> rusqlite::Result<(Total, Option<After>)> {
@@ -151,8 +151,8 @@ pub(in crate::store) fn obey_some(
     let rows: Vec<After> = rows.collect::<Result<_, _>>()?;
     let mut total = Total::default();
     for After(_, row) in &rows {
-        match obey(session, *row, order, now)? {
-            Obeyed::Done => total.done += 1,
+        match apply(session, *row, command, now)? {
+            CommandOutcome::Done => total.done += 1,
             _ => total.outdated += 1,
         }
     }
@@ -161,7 +161,7 @@ pub(in crate::store) fn obey_some(
 
 /// Has the waiting rows of a backend, or of all, tried again at once: those that wait because the backend did not take
 /// them, or others before them. Returns their number.
-pub(in crate::store) fn hurry_all(
+pub(in crate::store) fn request_retry_of_all(
     session: &mut Session<'_>,
     backend: Option<&str>,
     now: Timestamp,
@@ -175,7 +175,7 @@ pub(in crate::store) fn hurry_all(
         let lane = Lane::parse(&word).ok_or_else(|| unknown_word(1, &word))?;
         let released = lane::release(session, &backend, (lane, true), now)?;
         waiting += u64::from(lane::held_back(session, &backend, lane, now)?).max(released as u64);
-        lane::hurry(session, &backend, now)?;
+        lane::request_retry(session, &backend, now)?;
     }
     Ok(Total { waiting, ..Total::default() })
 }

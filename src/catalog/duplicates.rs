@@ -8,12 +8,12 @@ use crate::domain::catalog::Entity;
 use crate::domain::pagerduty_ref::PagerDutyRef;
 
 /// A service, with its file and its line in it.
-type Described = (PathBuf, u64, Entity);
+type DescribedService = (PathBuf, u64, Entity);
 
 /// Warnings about all descriptions that another one stands in the way of.
-pub(super) fn warnings(described: &[Described]) -> Vec<Problem> {
+pub(super) fn warnings(described: &[DescribedService]) -> Vec<Problem> {
     let (mut services, mut ids) =
-        (BTreeMap::<&str, &Described>::new(), BTreeMap::<String, &Described>::new());
+        (BTreeMap::<&str, &DescribedService>::new(), BTreeMap::<String, &DescribedService>::new());
     let mut warnings = Vec::new();
     for one in described {
         let (file, line, entity) = one;

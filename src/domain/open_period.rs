@@ -6,7 +6,7 @@ use super::timestamp::Timestamp;
 
 /// A stretch of time in which the incident was open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
+pub struct OpenPeriod {
     /// `None` for the first one: it begins where the failure starts, which is a matter of policy.
     pub reopened_at: Option<Timestamp>,
     /// The resolve that ended it; `None` while it lasts, and where that resolve never came: then another stretch follows.
@@ -30,9 +30,9 @@ impl Pause {
 }
 
 /// The pauses between stretches, as far as it is known when they began.
-pub(super) fn pauses(stretches: &[Stretch]) -> Vec<Pause> {
+pub(super) fn pauses(stretches: &[OpenPeriod]) -> Vec<Pause> {
     let pairs = stretches.iter().zip(stretches.iter().skip(1));
-    let pause = |(before, after): (&Stretch, &Stretch)| {
+    let pause = |(before, after): (&OpenPeriod, &OpenPeriod)| {
         let (resolved_at, reopened_at) = (before.resolved_at?, after.reopened_at?);
         (resolved_at < reopened_at).then_some(Pause { resolved_at, reopened_at })
     };
@@ -60,27 +60,27 @@ pub(super) enum Reopening {
 
 /// The stretches, as they follow from the events in their order.
 #[derive(Debug)]
-pub(super) struct Stretches {
-    closed: Vec<Stretch>,
-    current: Stretch,
+pub(super) struct OpenPeriods {
+    closed: Vec<OpenPeriod>,
+    current: OpenPeriod,
     /// The last reopening that the current stretch is known to come after: reopenings up to then say nothing new.
     known_until: Option<Timestamp>,
     /// `true` if the event of the current stretch's reopening may still come: only its effect was seen.
     expects_event: bool,
 }
 
-impl Default for Stretches {
+impl Default for OpenPeriods {
     fn default() -> Self {
         Self {
             closed: Vec::new(),
-            current: Stretch { reopened_at: None, resolved_at: None },
+            current: OpenPeriod { reopened_at: None, resolved_at: None },
             known_until: None,
             expects_event: false,
         }
     }
 }
 
-impl Stretches {
+impl OpenPeriods {
     /// Takes in a reopening. While the incident is open, a new one shows that it was resolved in between, nobody knows
     /// when.
     pub(super) fn reopened(&mut self, reopening: Reopening) {
@@ -119,14 +119,14 @@ impl Stretches {
     }
 
     /// All of them, the current one last.
-    pub(super) fn finish(mut self) -> Vec<Stretch> {
+    pub(super) fn finish(mut self) -> Vec<OpenPeriod> {
         self.closed.push(self.current);
         self.closed
     }
 
     fn begin(&mut self, at: Timestamp, reopened_at: Option<Timestamp>, expects_event: bool) {
         self.closed.push(self.current);
-        self.current = Stretch { reopened_at: Some(at), resolved_at: None };
+        self.current = OpenPeriod { reopened_at: Some(at), resolved_at: None };
         // PagerDuty's whole seconds may lie a moment after the event.
         self.known_until = Some(reopened_at.map_or(at, |reopened_at| reopened_at.max(at)));
         self.expects_event = expects_event;

@@ -214,7 +214,7 @@ fn automaton(patterns: &[String]) -> Option<Dfa> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::rule::Action;
+    use crate::domain::rule::RuleAction;
 
     fn patterns(texts: &[&str]) -> Vec<Pattern> {
         texts.iter().map(|text| Pattern::parse(text).unwrap()).collect()
@@ -308,7 +308,7 @@ mod tests {
             team: Vec::new(),
             title: patterns(title),
             incident_type: Vec::new(),
-            action: Action::Ignore,
+            action: RuleAction::Ignore,
         };
         let shadows =
             |earlier: &Rule, later: &Rule| !shadowing(std::slice::from_ref(earlier), later).is_empty();

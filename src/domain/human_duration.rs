@@ -6,7 +6,7 @@
     clippy::cast_sign_loss,
     reason = "whole, positive seconds are meant"
 )]
-pub fn span(seconds: f64) -> String {
+pub fn human_duration(seconds: f64) -> String {
     match seconds.max(0.0).round() as u64 {
         s @ 0..60 => format!("{s}s"),
         s @ 60..3_600 => format!("{}m {:02}s", s / 60, s % 60),
@@ -21,7 +21,7 @@ mod tests {
 
     #[test]
     fn spans_read_well() {
-        let spans = [0.2, 59.6, 60.0, 2_530.5, 7_261.0, 90_000.0].map(span);
+        let spans = [0.2, 59.6, 60.0, 2_530.5, 7_261.0, 90_000.0].map(human_duration);
         assert_eq!(spans, ["0s", "1m 00s", "1m 00s", "42m 11s", "2h 01m", "1d 01h"]);
     }
 }

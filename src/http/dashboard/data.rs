@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::domain::timestamp::Timestamp;
 use crate::http::boards::{Board, Boards, Period};
-use crate::http::kept::Computed;
+use crate::http::cached_figures::Computed;
 use crate::http::requests::LastRequests;
-use crate::store::{Gauges, ListedFailure, OutboxRow, Trouble};
+use crate::store::{ListedFailure, OutboxRow, StoreGauges, Trouble};
 
-/// Everything that is shown.
-pub(super) struct Shown {
+/// Everything that the page shows.
+pub(super) struct DashboardData {
     /// Env of the figures.
     pub(super) env: String,
     /// Period of the figures.
@@ -33,7 +33,7 @@ pub(super) struct Shown {
     /// The backends that are configured.
     pub(super) backends: Vec<String>,
     /// Gauges of the outboxes.
-    pub(super) gauges: Gauges,
+    pub(super) gauges: StoreGauges,
     /// Reason why the store cannot commit; `None`: it can.
     pub(super) trouble: Option<Trouble>,
     /// Rows that backends refused.
@@ -42,7 +42,7 @@ pub(super) struct Shown {
     pub(super) token: String,
 }
 
-impl Shown {
+impl DashboardData {
     /// The figures of the period that is shown.
     pub(super) fn board(&self) -> &Board {
         self.figures.answer.of(self.period)

@@ -22,12 +22,12 @@ const OLDEST: Duration = Duration::from_mins(15);
 
 /// Turns to read and compute: one at a time, because it takes memory.
 #[derive(Clone, Default)]
-pub(super) struct Turns {
+pub(super) struct ComputeLock {
     turn: Arc<AsyncMutex<()>>,
     log: ReadLog,
 }
 
-impl Turns {
+impl ComputeLock {
     /// Turns whose failures go to this log.
     pub(super) fn new(log: ReadLog) -> Self {
         Self { turn: Arc::default(), log }
@@ -83,21 +83,21 @@ impl<T> Computed<T> {
 }
 
 /// The answer that was computed last.
-pub(super) struct Kept<T> {
+pub(super) struct CachedFigures<T> {
     last: Arc<Mutex<Option<Arc<Computed<T>>>>>,
     /// Keeps answers from few rows for a minute, too.
     for_a_minute: bool,
-    turns: Turns,
-    /// Held from the moment that [`Kept::within`] asks for a new answer until that was computed, or could not be.
+    compute_lock: ComputeLock,
+    /// Held from the moment that [`CachedFigures::within`] asks for a new answer until that was computed, or could not be.
     asked: Arc<AsyncMutex<()>>,
     /// Told each time that this ends.
     news: watch::Sender<()>,
 }
 
-impl<T: Send + Sync + 'static> Kept<T> {
-    pub(super) fn new(for_a_minute: bool, turns: Turns) -> Self {
+impl<T: Send + Sync + 'static> CachedFigures<T> {
+    pub(super) fn new(for_a_minute: bool, compute_lock: ComputeLock) -> Self {
         let (asked, news) = (Arc::default(), watch::Sender::new(()));
-        Self { last: Arc::default(), for_a_minute, turns, asked, news }
+        Self { last: Arc::default(), for_a_minute, compute_lock, asked, news }
     }
 
     /// The answer, which is as of now where it is computed from few rows. `compute` is asked for one as of now.
@@ -111,12 +111,12 @@ impl<T: Send + Sync + 'static> Kept<T> {
         }
         if let Some(last) = self.large(OLDEST, now) {
             // Where somebody else computes already, that will do.
-            if let Ok(turn) = Arc::clone(&self.turns.turn).try_lock_owned() {
+            if let Ok(turn) = Arc::clone(&self.compute_lock.turn).try_lock_owned() {
                 tokio::spawn(self.computed(turn, compute));
             }
             return Ok(last);
         }
-        let turn = self.turns.next().await;
+        let turn = self.compute_lock.next().await;
         if let Some(last) = self.fresh(now) {
             return Ok(last);
         }
@@ -136,10 +136,11 @@ impl<T: Send + Sync + 'static> Kept<T> {
         }
         let mut news = self.news.subscribe();
         if let Ok(asked) = Arc::clone(&self.asked).try_lock_owned() {
-            let (turns, last, tell) = (self.turns.clone(), Arc::clone(&self.last), self.news.clone());
+            let (compute_lock, last, tell) =
+                (self.compute_lock.clone(), Arc::clone(&self.last), self.news.clone());
             tokio::spawn(async move {
                 // A failure has been logged.
-                let _ = keep(turns.next().await, turns.log, last, compute).await;
+                let _ = keep(compute_lock.next().await, compute_lock.log, last, compute).await;
                 drop(asked);
                 tell.send_replace(());
             });
@@ -170,7 +171,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
         turn: OwnedMutexGuard<()>,
         compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
     ) -> impl Future<Output = Result<Arc<Computed<T>>, ApiError>> + Send + 'static {
-        keep(turn, self.turns.log.clone(), Arc::clone(&self.last), compute)
+        keep(turn, self.compute_lock.log.clone(), Arc::clone(&self.last), compute)
     }
 
     fn fresh(&self, now: Timestamp) -> Option<Arc<Computed<T>>> {
@@ -213,23 +214,23 @@ mod tests {
         Timestamp::from_nanos(0).saturating_add(Duration::from_mins(minute))
     }
 
-    async fn get(kept: &Kept<u64>, minute: u64, rows: usize) -> u64 {
+    async fn get(kept: &CachedFigures<u64>, minute: u64, rows: usize) -> u64 {
         let compute = move || Ok(Computed { at: at(minute), rows, answer: minute });
         kept.get(at(minute), compute).await.map(|computed| computed.answer).unwrap()
     }
 
     #[tokio::test]
     async fn what_is_computed_from_few_rows_is_computed_whenever_it_is_asked_for() {
-        let kept = Kept::new(false, Turns::default());
+        let kept = CachedFigures::new(false, ComputeLock::default());
         assert_eq!((get(&kept, 1, FEW_ROWS).await, get(&kept, 2, FEW_ROWS).await), (1, 2));
-        let kept = Kept::new(true, Turns::default());
+        let kept = CachedFigures::new(true, ComputeLock::default());
         assert_eq!((get(&kept, 1, 0).await, get(&kept, 1, 0).await, get(&kept, 2, 0).await), (1, 1, 2));
         assert_eq!(get(&kept, 1, 0).await, 1, "the clock was set back");
     }
 
     #[tokio::test]
     async fn what_is_computed_from_many_is_computed_beside_the_requests() {
-        let (kept, many) = (Kept::new(false, Turns::default()), FEW_ROWS + 1);
+        let (kept, many) = (CachedFigures::new(false, ComputeLock::default()), FEW_ROWS + 1);
         assert_eq!(get(&kept, 1, many).await, 1);
         let (go_on, wait) = mpsc::channel::<()>();
         let slow = move || {
@@ -240,13 +241,13 @@ mod tests {
         assert_eq!(given, 1, "nobody waits");
         assert_eq!(get(&kept, 4, many).await, 1, "one at a time");
         go_on.send(()).unwrap();
-        drop(kept.turns.next().await);
+        drop(kept.compute_lock.next().await);
         assert_eq!(get(&kept, 3, many).await, 3);
         assert_eq!(get(&kept, 40, many).await, 40, "what is too old is given to nobody");
     }
 
     async fn within(
-        kept: &Kept<u64>,
+        kept: &CachedFigures<u64>,
         patience: Duration,
         minute: u64,
         compute: impl FnOnce() -> u64 + Send + 'static,
@@ -257,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_longer_than_the_patience() {
-        let (kept, none) = (Kept::new(true, Turns::default()), Duration::ZERO);
+        let (kept, none) = (CachedFigures::new(true, ComputeLock::default()), Duration::ZERO);
         let (go_on, wait) = mpsc::channel::<()>();
         let slow = move || {
             wait.recv().unwrap();
@@ -269,7 +270,7 @@ mod tests {
         drop(kept.asked.lock().await);
         assert_eq!(within(&kept, none, 1, || unreachable!()).await, Some(1), "it came later");
 
-        let busy = kept.turns.next().await;
+        let busy = kept.compute_lock.next().await;
         assert_eq!(within(&kept, none, 5, || 5).await, Some(1), "the last one, while others compute");
         assert_eq!(within(&kept, none, 20, || 20).await, None, "what is too old is given to nobody");
         drop(busy);
@@ -279,14 +280,14 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_an_answer_that_failed() {
-        let kept = Kept::<u64>::new(true, Turns::default());
+        let kept = CachedFigures::<u64>::new(true, ComputeLock::default());
         let answer = kept.within(Duration::MAX, at(1), || Err(ReadError::Cursor)).await;
         assert!(answer.is_none());
     }
 
     #[tokio::test]
     async fn only_what_took_many_rows_is_kept_ahead() {
-        let kept = Kept::new(true, Turns::default());
+        let kept = CachedFigures::new(true, ComputeLock::default());
         kept.keep_ahead(Computed { at: at(1), rows: 5, answer: 7 });
         assert_eq!(get(&kept, 1, 0).await, 1);
         kept.keep_ahead(Computed { at: at(1), rows: FEW_ROWS + 1, answer: 7 });

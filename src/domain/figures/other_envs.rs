@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::{HashMap, HashSet};
 
-use super::answer::Elsewhere;
-use super::basis::Basis;
+use super::answer::OtherEnvs;
 use super::calendar::Periods;
-use super::names::Name;
+use super::dataset::Dataset;
+use super::names::NameId;
 use super::tally::Tally;
 
 /// More lines help nobody to find the mistake.
@@ -16,30 +16,30 @@ const MOST_NAMED: usize = 10;
 
 /// Owner of an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Whose {
-    Service(Name),
-    Team(Name),
+enum IncidentOwner {
+    Service(NameId),
+    Team(NameId),
 }
 
-impl Whose {
-    fn name(self) -> Name {
+impl IncidentOwner {
+    fn name(self) -> NameId {
         let (Self::Service(name) | Self::Team(name)) = self;
         name
     }
 }
 
 /// By name, then env; at most ten.
-pub(super) fn elsewhere(basis: &Basis, tally: &Tally<'_>, periods: &Periods) -> Vec<Elsewhere> {
-    let unmatched = unmatched(basis, tally);
+pub(super) fn other_envs(dataset: &Dataset, tally: &Tally<'_>, periods: &Periods) -> Vec<OtherEnvs> {
+    let unmatched = unmatched(dataset, tally);
     if unmatched.is_empty() {
         return Vec::new();
     }
-    let text = |name| basis.names().text(name);
-    let mut made_by: HashMap<Whose, BTreeMap<&str, usize>> =
+    let text = |name| dataset.names().text(name);
+    let mut made_by: HashMap<IncidentOwner, BTreeMap<&str, usize>> =
         unmatched.iter().map(|(whose, _)| (*whose, BTreeMap::new())).collect();
-    for (kind, line) in basis.deployed.kinds.iter().zip(&basis.deployed.lines) {
-        let team = kind.team.map(Whose::Team);
-        for whose in [Whose::Service(kind.service)].into_iter().chain(team) {
+    for (kind, line) in dataset.deployment_index.kinds.iter().zip(&dataset.deployment_index.lines) {
+        let team = kind.team.map(IncidentOwner::Team);
+        for whose in [IncidentOwner::Service(kind.service)].into_iter().chain(team) {
             let Some(by_env) = made_by.get_mut(&whose) else { continue };
             let made = line.ends().filter(|(finished_at, _)| periods.index(*finished_at).is_some()).count();
             if made > 0 {
@@ -47,16 +47,16 @@ pub(super) fn elsewhere(basis: &Basis, tally: &Tally<'_>, periods: &Periods) -> 
             }
         }
     }
-    let told = |(whose, env): &(Whose, Name)| {
+    let told = |(whose, env): &(IncidentOwner, NameId)| {
         let mut others: Vec<(&str, usize)> =
             made_by.get(whose)?.iter().map(|(env, made)| (*env, *made)).collect();
         others.sort_by_key(|(env, made)| (std::cmp::Reverse(*made), *env));
         let other_envs: Vec<String> =
             others.into_iter().take(MOST_NAMED).map(|(env, _)| env.to_owned()).collect();
         let (name, env) = (text(whose.name()).to_owned(), text(*env).to_owned());
-        (!other_envs.is_empty()).then_some(Elsewhere { name, env, other_envs })
+        (!other_envs.is_empty()).then_some(OtherEnvs { name, env, other_envs })
     };
-    let mut found: Vec<Elsewhere> = unmatched.iter().filter_map(told).collect();
+    let mut found: Vec<OtherEnvs> = unmatched.iter().filter_map(told).collect();
     found.sort_unstable_by(|a, b| (&a.name, &a.env).cmp(&(&b.name, &b.env)));
     found.dedup();
     found.truncate(MOST_NAMED);
@@ -64,27 +64,27 @@ pub(super) fn elsewhere(basis: &Basis, tally: &Tally<'_>, periods: &Periods) -> 
 }
 
 /// The envs that services and teams are deployed in instead, each once.
-pub(super) fn envs(elsewhere: &[Elsewhere]) -> Vec<String> {
-    let envs: BTreeSet<&String> = elsewhere.iter().flat_map(|elsewhere| &elsewhere.other_envs).collect();
+pub(super) fn envs(other_envs: &[OtherEnvs]) -> Vec<String> {
+    let envs: BTreeSet<&String> = other_envs.iter().flat_map(|other_envs| &other_envs.other_envs).collect();
     envs.into_iter().cloned().collect()
 }
 
 /// Services and teams that have incidents in an env, and no deployment there in the whole time.
-fn unmatched(basis: &Basis, tally: &Tally<'_>) -> HashSet<(Whose, Name)> {
-    let deployed: HashSet<u32> = tally.deployments.keys().map(|(_, kind)| *kind).collect();
+fn unmatched(dataset: &Dataset, tally: &Tally<'_>) -> HashSet<(IncidentOwner, NameId)> {
+    let deployment_index: HashSet<u32> = tally.deployments.keys().map(|(_, kind)| *kind).collect();
     let mut unmatched = HashSet::default();
     for ((_, kind), counted) in &tally.failures {
-        let kind = &basis.kinds[*kind as usize];
+        let kind = &dataset.kinds[*kind as usize];
         if !kind.counts() || counted.begun == 0 {
             continue;
         }
-        let team = kind.team.filter(|_| kind.services.is_empty()).map(Whose::Team);
-        for whose in kind.services.iter().copied().map(Whose::Service).chain(team) {
+        let team = kind.team.filter(|_| kind.services.is_empty()).map(IncidentOwner::Team);
+        for whose in kind.services.iter().copied().map(IncidentOwner::Service).chain(team) {
             let own = match whose {
-                Whose::Service(service) => basis.deployed.of_service(kind.env, service),
-                Whose::Team(team) => basis.deployed.of_team(kind.env, team),
+                IncidentOwner::Service(service) => dataset.deployment_index.of_service(kind.env, service),
+                IncidentOwner::Team(team) => dataset.deployment_index.of_team(kind.env, team),
             };
-            if !own.iter().any(|made| deployed.contains(made)) {
+            if !own.iter().any(|made| deployment_index.contains(made)) {
                 unmatched.insert((whose, kind.env));
             }
         }

@@ -9,12 +9,12 @@ use crate::domain::timestamp::{Timestamp, TimestampError};
 const NEVER: &str = "9999-";
 
 /// A point in time, or one so far ahead that many systems mean by it that there is none.
-pub(super) enum Moment {
+pub(super) enum LenientTime {
     At(Timestamp),
     Never,
 }
 
-impl Moment {
+impl LenientTime {
     /// The time; `None`: never.
     pub(super) const fn time(self) -> Option<Timestamp> {
         match self {
@@ -24,7 +24,7 @@ impl Moment {
     }
 }
 
-impl Shape<'_> for Moment {
+impl Shape<'_> for LenientTime {
     /// Parses a time. Text that is no time counts as unknown; a time that cannot be is an error, for a person to
     /// look at.
     fn from_text(text: Cow<'_, str>) -> Result<Option<Self>, String> {
@@ -66,7 +66,7 @@ mod tests {
             for body in bodies(time) {
                 let facts = parse(body.as_bytes()).unwrap().subject.unwrap().snapshot.unwrap();
                 assert_eq!((facts.created_at, facts.reopened_at), (None, None), "{time}");
-                assert!(heading(body.as_bytes()).unwrap().tells_never, "{time}");
+                assert!(heading(body.as_bytes()).unwrap().has_placeholder_time, "{time}");
             }
         }
     }
@@ -81,7 +81,7 @@ mod tests {
             }
         }
         for body in bodies("soon") {
-            assert!(!heading(body.as_bytes()).unwrap().tells_never);
+            assert!(!heading(body.as_bytes()).unwrap().has_placeholder_time);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::harness::{Daemon, KEY, client, event_of, eventually};
 use crate::process::{PROGRAM, Process};
 
 /// Signed by itself, for this test alone; its key opens nothing else.
-const CERTIFICATE: &[u8] = include_bytes!("way_out/certificate.pem");
+const CERTIFICATE: &[u8] = include_bytes!("outgoing_connections/certificate.pem");
 const PASSWORD: &str = "canary-password";
 
 /// Reads a request's head and answers 400 with all of it, as some do for debugging. Returns it.
@@ -111,7 +111,7 @@ async fn no_proxy_is_used_and_no_credential_shown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_that_nobody_vouches_for_is_refused() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let key = PrivateKeyDer::from_pem_slice(include_bytes!("way_out/key.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("outgoing_connections/key.pem")).unwrap();
     let chain = vec![CertificateDer::from_pem_slice(CERTIFICATE).unwrap()];
     let tls = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
     let tls = Arc::new(tls);

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::config::{Problem, Problems};
 
 /// Reason that a command failed, with its exit status.
-pub(super) enum Failed {
+pub(super) enum CommandError {
     /// It was tried, and did not work.
     Tried(anyhow::Error),
     /// The usage or the configuration is wrong.
@@ -14,7 +14,7 @@ pub(super) enum Failed {
     InDoubt(anyhow::Error),
 }
 
-impl Failed {
+impl CommandError {
     /// 1: tried and failed. 2: usage or configuration. 74 (`EX_IOERR`): the disk; to be restarted.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
@@ -25,26 +25,26 @@ impl Failed {
     }
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Tried(error) | Self::Usage(error) | Self::InDoubt(error)) = self;
         write!(f, "{error:#}")
     }
 }
 
-impl From<anyhow::Error> for Failed {
+impl From<anyhow::Error> for CommandError {
     fn from(error: anyhow::Error) -> Self {
         Self::Tried(error)
     }
 }
 
-impl From<Problem> for Failed {
+impl From<Problem> for CommandError {
     fn from(problem: Problem) -> Self {
         Self::Usage(problem.into())
     }
 }
 
-impl From<Problems> for Failed {
+impl From<Problems> for CommandError {
     fn from(problems: Problems) -> Self {
         Self::Usage(problems.into())
     }

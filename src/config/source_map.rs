@@ -10,16 +10,16 @@ use super::Problem;
 
 /// The text that a configuration was read from. Never shown as a whole, for secrets may stand in it.
 #[derive(Clone, Default)]
-pub(super) struct Source(String);
+pub(super) struct SourceMap(String);
 
 /// A key that is set somewhere: its dotted path, its own place and that of its value.
-struct Set {
+struct SetKey {
     path: String,
     key: Range<usize>,
     value: Range<usize>,
 }
 
-impl Source {
+impl SourceMap {
     pub(super) fn new(text: &str) -> Self {
         Self(text.to_owned())
     }
@@ -43,7 +43,7 @@ impl Source {
     /// The dotted key that a byte belongs to: the innermost.
     pub(super) fn key_at(&self, at: usize) -> Option<String> {
         let holds = |span: &Range<usize>| span.start <= at && at < span.end.max(span.start + 1);
-        let width = |set: &Set| {
+        let width = |set: &SetKey| {
             [&set.key, &set.value].into_iter().filter(|span| holds(span)).map(ExactSizeIterator::len).min()
         };
         let inner = self.keys().into_iter().filter_map(|set| Some((width(&set)?, set.path)));
@@ -57,7 +57,7 @@ impl Source {
     }
 
     /// All keys that are set, as far as the text can be read.
-    fn keys(&self) -> Vec<Set> {
+    fn keys(&self) -> Vec<SetKey> {
         let (tree, _) = DeTable::parse_recoverable(&self.0);
         let mut found = Vec::new();
         collect(tree.get_ref(), "", &mut found);
@@ -65,11 +65,11 @@ impl Source {
     }
 }
 
-fn collect(table: &DeTable<'_>, above: &str, found: &mut Vec<Set>) {
+fn collect(table: &DeTable<'_>, above: &str, found: &mut Vec<SetKey>) {
     for (key, value) in table {
         let name = key.get_ref();
         let path = if above.is_empty() { name.to_string() } else { format!("{above}.{name}") };
-        found.push(Set { path: path.clone(), key: key.span(), value: value.span() });
+        found.push(SetKey { path: path.clone(), key: key.span(), value: value.span() });
         match value.get_ref() {
             DeValue::Table(inner) => collect(inner, &path, found),
             DeValue::Array(items) => collect_items(items, &path, found),
@@ -78,17 +78,17 @@ fn collect(table: &DeTable<'_>, above: &str, found: &mut Vec<Set>) {
     }
 }
 
-fn collect_items(items: &DeArray<'_>, path: &str, found: &mut Vec<Set>) {
+fn collect_items(items: &DeArray<'_>, path: &str, found: &mut Vec<SetKey>) {
     let tables = |item: &'_ Spanned<DeValue<'_>>| item.get_ref().is_table();
     for item in items.iter().filter(|item| tables(item)) {
-        found.push(Set { path: path.to_owned(), key: item.span(), value: item.span() });
+        found.push(SetKey { path: path.to_owned(), key: item.span(), value: item.span() });
         if let DeValue::Table(inner) = item.get_ref() {
             collect(inner, path, found);
         }
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for SourceMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.0.len())
     }
@@ -102,17 +102,17 @@ mod tests {
     fn a_place_has_a_line_and_a_key() {
         let text = "[server]\nlisten = \"x\"\n\n[[rule]]\nname = \"a\"\ntitle = [\n  \"b\",\n]\n\
                     [failure.severity]\n\"P 1\" = \"c\"\n[[backend]]\napi_key = { env = \"D\" }\n";
-        let source = Source::new(text);
+        let lines = SourceMap::new(text);
         let place = |word: &str| {
             let at = text.find(word).unwrap();
-            (source.line(at), source.key_at(at).unwrap_or_default())
+            (lines.line(at), lines.key_at(at).unwrap_or_default())
         };
         assert_eq!(place("\"x\""), (2, "server.listen".to_owned()));
         assert_eq!(place("listen"), (2, "server.listen".to_owned()));
         assert_eq!(place("\"b\""), (7, "rule.title".to_owned()));
         assert_eq!(place("\"c\""), (10, "failure.severity.P 1".to_owned()));
         assert_eq!(place("\"D\""), (12, "backend.api_key.env".to_owned()));
-        assert_eq!(source.line_of("rule.title"), Some(6));
-        assert_eq!(source.line_of("rule.team"), None);
+        assert_eq!(lines.line_of("rule.title"), Some(6));
+        assert_eq!(lines.line_of("rule.team"), None);
     }
 }

@@ -2,19 +2,19 @@
 
 use std::num::NonZeroI64;
 
-use super::By;
-use super::consequence::{FailureFacts, Stretch};
-use super::deployed::{Deployed, Place};
+use super::Grouping;
+use super::consequence::{FailureFacts, FailureRun};
+use super::deployment_index::{DeploymentIndex, DeploymentRef};
 use super::durations;
-use super::names::{Name, Names, number};
-use crate::domain::failure::{Failure, State};
+use super::names::{NameId, Names, number};
+use crate::domain::failure::{Failure, FailureState};
 use crate::domain::timestamp::Timestamp;
 
 /// Properties that failures share: there are far fewer kinds than failures.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kind {
+pub struct FailureTraits {
     /// State, which tells if they count.
-    pub state: State,
+    pub state: FailureState,
     /// The services they count for.
     pub services: Vec<String>,
     /// The team.
@@ -27,7 +27,7 @@ pub struct Kind {
     pub has_good_times: bool,
 }
 
-impl From<&Failure> for Kind {
+impl From<&Failure> for FailureTraits {
     fn from(failure: &Failure) -> Self {
         Self {
             state: failure.state,
@@ -79,12 +79,12 @@ pub struct LinkedKeys {
 /// A kind of failures, in numbers.
 #[derive(Debug)]
 pub(super) struct FailureKind {
-    pub(super) state: State,
+    pub(super) state: FailureState,
     /// Each once, in the order of their names.
-    pub(super) services: Vec<Name>,
-    pub(super) team: Option<Name>,
-    pub(super) env: Name,
-    pub(super) severity: Option<Name>,
+    pub(super) services: Vec<NameId>,
+    pub(super) team: Option<NameId>,
+    pub(super) env: NameId,
+    pub(super) severity: Option<NameId>,
     pub(super) has_good_times: bool,
     /// The kinds of deployment of these services, or of the team where there is no service, in this env.
     pub(super) own: Vec<u32>,
@@ -93,12 +93,12 @@ pub(super) struct FailureKind {
 impl FailureKind {
     /// `true` if they count: neither ignored nor merged into another.
     pub(super) fn counts(&self) -> bool {
-        matches!(self.state, State::Open | State::Completed)
+        matches!(self.state, FailureState::Open | FailureState::Completed)
     }
 
     /// `true` if they have not ended.
     pub(super) fn is_open(&self) -> bool {
-        self.state == State::Open
+        self.state == FailureState::Open
     }
 
     /// `true` if they are in a statistic of durations.
@@ -107,37 +107,37 @@ impl FailureKind {
     }
 
     /// The rows that they are in.
-    pub(super) fn keys(&self, by: By) -> Vec<Option<Name>> {
+    pub(super) fn keys(&self, by: Grouping) -> Vec<Option<NameId>> {
         match by {
-            By::Service => self.services.iter().copied().map(Some).collect(),
-            By::Team => self.team.map(Some).into_iter().collect(),
-            By::Env => vec![Some(self.env)],
-            By::Severity => vec![self.severity],
-            By::None => vec![None],
+            Grouping::Service => self.services.iter().copied().map(Some).collect(),
+            Grouping::Team => self.team.map(Some).into_iter().collect(),
+            Grouping::Env => vec![Some(self.env)],
+            Grouping::Severity => vec![self.severity],
+            Grouping::None => vec![None],
         }
     }
 }
 
 /// Failures, gathered by kind until all deployments are there.
 #[derive(Debug, Default)]
-pub struct Gathering {
-    kinds: Vec<Kind>,
+pub struct DatasetBuilder {
+    kinds: Vec<FailureTraits>,
     /// Of each kind.
     failures: Vec<Vec<(FailureFacts, LinkedKeys)>>,
 }
 
 /// Input of the figures.
 #[derive(Debug, Default)]
-pub struct Basis {
-    pub(super) deployed: Deployed,
+pub struct Dataset {
+    pub(super) deployment_index: DeploymentIndex,
     pub(super) kinds: Vec<FailureKind>,
     /// Of each kind, in no order.
     pub(super) failures: Vec<Vec<FailureFacts>>,
 }
 
-impl Gathering {
+impl DatasetBuilder {
     /// Adds a kind of failures, and returns its number.
-    pub fn add_kind(&mut self, kind: Kind) -> u32 {
+    pub fn add_kind(&mut self, kind: FailureTraits) -> u32 {
         self.kinds.push(kind);
         self.failures.push(Vec::new());
         number(self.kinds.len() - 1)
@@ -145,7 +145,7 @@ impl Gathering {
 
     /// Adds a failure of a kind that was added before. One that was merged into another is in no figure.
     pub fn add(&mut self, kind: u32, times: Times, linked: LinkedKeys) {
-        if self.kinds[kind as usize].state == State::Merged {
+        if self.kinds[kind as usize].state == FailureState::Merged {
             return;
         }
         let Times { started_at, finished_at, .. } = times;
@@ -156,13 +156,14 @@ impl Gathering {
 
     /// Brings them together with the deployments: which of these failed, when they were recovered from, and which
     /// mended something.
-    pub fn with(self, deployed: Deployed) -> Basis {
-        let mut linking = Linking { basis: Basis { deployed, ..Basis::default() }, linked: Vec::new() };
+    pub fn with(self, deployment_index: DeploymentIndex) -> Dataset {
+        let mut linking =
+            Linking { dataset: Dataset { deployment_index, ..Dataset::default() }, linked: Vec::new() };
         for kind in &self.kinds {
-            linking.basis.add_kind(kind);
+            linking.dataset.add_kind(kind);
         }
         for (kind, failures) in self.failures.into_iter().enumerate() {
-            linking.basis.failures[kind].reserve_exact(failures.len());
+            linking.dataset.failures[kind].reserve_exact(failures.len());
             for (facts, linked) in failures {
                 linking.add(number(kind), facts, linked);
             }
@@ -173,59 +174,61 @@ impl Gathering {
 
 /// Brings failures and deployments together.
 struct Linking {
-    basis: Basis,
+    dataset: Dataset,
     /// The failures of deployments that failed: when they began, their kind, and their place in it.
-    linked: Vec<(Place, Timestamp, u32, u32)>,
+    linked: Vec<(DeploymentRef, Timestamp, u32, u32)>,
 }
 
 impl Linking {
     /// Notes what a failure has to do with deployments.
     fn add(&mut self, kind: u32, facts: FailureFacts, LinkedKeys { cause, remediation }: LinkedKeys) {
-        let basis = &mut self.basis;
-        if basis.kinds[kind as usize].counts() {
-            let place = |deployed: &Deployed, key: Option<NonZeroI64>| deployed.place(key?.get());
-            if let Some(remediation) = place(&basis.deployed, remediation) {
-                basis.deployed.mended(remediation);
+        let dataset = &mut self.dataset;
+        if dataset.kinds[kind as usize].counts() {
+            let place = |deployment_index: &DeploymentIndex, key: Option<NonZeroI64>| {
+                deployment_index.place(key?.get())
+            };
+            if let Some(remediation) = place(&dataset.deployment_index, remediation) {
+                dataset.deployment_index.mended(remediation);
             }
-            let nth = number(basis.failures[kind as usize].len());
+            let nth = number(dataset.failures[kind as usize].len());
             // Each env is compared with itself.
-            let env = basis.kinds[kind as usize].env;
-            let cause = place(&basis.deployed, cause)
-                .filter(|cause| basis.deployed.kinds[cause.kind as usize].env == env);
+            let env = dataset.kinds[kind as usize].env;
+            let cause = place(&dataset.deployment_index, cause)
+                .filter(|cause| dataset.deployment_index.kinds[cause.kind as usize].env == env);
             self.linked.extend(cause.map(|cause| (cause, facts.started_at, kind, nth)));
         }
-        basis.failures[kind as usize].push(facts);
+        dataset.failures[kind as usize].push(facts);
     }
 
     /// Notes how each deployment that failed was recovered from, once all failures are settled.
-    fn with_recoveries(self) -> Basis {
-        let Self { mut basis, mut linked } = self;
+    fn with_recoveries(self) -> Dataset {
+        let Self { mut dataset, mut linked } = self;
         linked.sort_unstable();
         for of_one in linked.chunk_by(|(place, ..), (other, ..)| place == other) {
             let failures = of_one.iter().map(|(_, _, kind, nth)| {
-                let has_good_times = basis.kinds[*kind as usize].has_good_times;
-                (&basis.failures[*kind as usize][*nth as usize], has_good_times)
+                let has_good_times = dataset.kinds[*kind as usize].has_good_times;
+                (&dataset.failures[*kind as usize][*nth as usize], has_good_times)
             });
             let stretch =
-                failures.fold(None::<Stretch>, |stretch, (failure, has_good_times)| match stretch {
-                    None => Some(Stretch::of(failure, has_good_times)),
+                failures.fold(None::<FailureRun>, |stretch, (failure, has_good_times)| match stretch {
+                    None => Some(FailureRun::of(failure, has_good_times)),
                     Some(mut stretch) => {
                         stretch.extend(failure, has_good_times);
                         Some(stretch)
                     }
                 });
             if let (Some((deployment, ..)), Some(stretch)) = (of_one.first(), stretch) {
-                basis.deployed.failed(*deployment, &stretch);
+                dataset.deployment_index.failed(*deployment, &stretch);
             }
         }
-        basis
+        dataset
     }
 }
 
-impl Basis {
+impl Dataset {
     /// Number of failures and deployments.
     pub fn len(&self) -> usize {
-        self.failures.iter().map(Vec::len).sum::<usize>() + self.deployed.len()
+        self.failures.iter().map(Vec::len).sum::<usize>() + self.deployment_index.len()
     }
 
     /// `true` if there is no failure and no deployment.
@@ -234,26 +237,26 @@ impl Basis {
     }
 
     pub(super) fn names(&self) -> &Names {
-        &self.deployed.names
+        &self.deployment_index.names
     }
 
     /// Adds a kind of failures. Its own deployments are looked for here: all have to be there before.
-    fn add_kind(&mut self, kind: &Kind) {
-        let names = &mut self.deployed.names;
+    fn add_kind(&mut self, kind: &FailureTraits) {
+        let names = &mut self.deployment_index.names;
         let mut services: Vec<&String> = kind.services.iter().collect();
         services.sort_unstable();
         services.dedup();
-        let services: Vec<Name> = services.into_iter().map(|service| names.number(service)).collect();
+        let services: Vec<NameId> = services.into_iter().map(|service| names.number(service)).collect();
         let team = kind.team.as_deref().map(|team| names.number(team));
         let env = names.number(&kind.env);
         let severity = kind.severity.as_deref().map(|severity| names.number(severity));
-        let deployed = &self.deployed;
+        let deployment_index = &self.deployment_index;
         let own = if services.is_empty() {
-            team.map_or_else(Vec::new, |team| deployed.of_team(env, team).to_vec())
+            team.map_or_else(Vec::new, |team| deployment_index.of_team(env, team).to_vec())
         } else {
-            services.iter().flat_map(|service| deployed.of_service(env, *service)).copied().collect()
+            services.iter().flat_map(|service| deployment_index.of_service(env, *service)).copied().collect()
         };
-        let Kind { state, has_good_times, .. } = *kind;
+        let FailureTraits { state, has_good_times, .. } = *kind;
         self.kinds.push(FailureKind { state, services, team, env, severity, has_good_times, own });
         self.failures.push(Vec::new());
     }

@@ -2,42 +2,42 @@
 
 use foldhash::HashMap;
 
-use super::consequence::{Recovery, Stretch};
-use super::names::{Name, Names, number as to_number};
+use super::consequence::{FailureRun, Recovery};
+use super::names::{NameId, Names, number as to_number};
 use crate::domain::timestamp::Timestamp;
 
 /// Deployments, gathered by what they have in common.
 #[derive(Debug, Default)]
-pub struct Deployed {
+pub struct DeploymentIndex {
     pub(super) names: Names,
     pub(super) kinds: Vec<DeploymentKind>,
     numbers: HashMap<DeploymentKind, u32>,
     /// The kinds of each env and service. Lookups keep the cost linear where there are thousands of envs.
-    by_service: HashMap<(Name, Name), Vec<u32>>,
+    by_service: HashMap<(NameId, NameId), Vec<u32>>,
     /// The kinds of each env and team.
-    by_team: HashMap<(Name, Name), Vec<u32>>,
+    by_team: HashMap<(NameId, NameId), Vec<u32>>,
     /// Of each kind.
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<Timeline>,
     /// Each by its key.
-    by_key: HashMap<i64, Place>,
+    by_key: HashMap<i64, DeploymentRef>,
 }
 
 /// Properties that deployments share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct DeploymentKind {
-    pub(super) service: Name,
-    pub(super) team: Option<Name>,
-    pub(super) env: Name,
+    pub(super) service: NameId,
+    pub(super) team: Option<NameId>,
+    pub(super) env: NameId,
 }
 
 /// One of the deployments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct DeploymentRef {
     pub(super) kind: u32,
     in_line: u32,
 }
 
-impl Deployed {
+impl DeploymentIndex {
     /// Adds a deployment under the key that failures are linked to it by.
     pub fn add(
         &mut self,
@@ -55,13 +55,13 @@ impl Deployed {
             None => self.add_kind(kind),
         };
         let line = &mut self.lines[kind as usize];
-        self.by_key.insert(key, Place { kind, in_line: to_number(line.finished_at.len()) });
+        self.by_key.insert(key, DeploymentRef { kind, in_line: to_number(line.finished_at.len()) });
         line.finished_at.push(finished_at);
-        line.became.push(Became::default());
+        line.became.push(Outcome::default());
     }
 
     /// The deployment with this key. `None`: it ended at another time, and counts in no figure of this one.
-    pub(super) fn place(&self, key: i64) -> Option<Place> {
+    pub(super) fn place(&self, key: i64) -> Option<DeploymentRef> {
         self.by_key.get(&key).copied()
     }
 
@@ -73,18 +73,18 @@ impl Deployed {
             self.by_team.entry((env, team)).or_default().push(number);
         }
         self.kinds.push(kind);
-        self.lines.push(Line::default());
+        self.lines.push(Timeline::default());
         self.numbers.insert(kind, number);
         number
     }
 
     /// The kinds of deployment of a service to an env.
-    pub(super) fn of_service(&self, env: Name, service: Name) -> &[u32] {
+    pub(super) fn of_service(&self, env: NameId, service: NameId) -> &[u32] {
         self.by_service.get(&(env, service)).map_or(&[], Vec::as_slice)
     }
 
     /// The kinds of deployment of a team to an env.
-    pub(super) fn of_team(&self, env: Name, team: Name) -> &[u32] {
+    pub(super) fn of_team(&self, env: NameId, team: NameId) -> &[u32] {
         self.by_team.get(&(env, team)).map_or(&[], Vec::as_slice)
     }
 
@@ -99,12 +99,12 @@ impl Deployed {
     }
 
     /// Notes that it mended a failure.
-    pub(super) fn mended(&mut self, Place { kind, in_line }: Place) {
+    pub(super) fn mended(&mut self, DeploymentRef { kind, in_line }: DeploymentRef) {
         self.lines[kind as usize].became[in_line as usize].is_remediation = true;
     }
 
     /// Notes that it failed; `stretch`: the first of its failures.
-    pub(super) fn failed(&mut self, Place { kind, in_line }: Place, stretch: &Stretch) {
+    pub(super) fn failed(&mut self, DeploymentRef { kind, in_line }: DeploymentRef, stretch: &FailureRun) {
         let line = &mut self.lines[kind as usize];
         let recovery = stretch.recovery(line.finished_at[in_line as usize]);
         line.became[in_line as usize].recovery = Some(recovery);
@@ -113,23 +113,23 @@ impl Deployed {
 
 /// Deployments of one kind: when each ended, and what became of it.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(super) struct Timeline {
     finished_at: Vec<Timestamp>,
-    became: Vec<Became>,
+    became: Vec<Outcome>,
 }
 
 /// Outcome of a deployment.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Became {
+pub(super) struct Outcome {
     /// `true` if it remedied a failure.
     pub(super) is_remediation: bool,
     /// Recovery from it, if it failed.
     pub(super) recovery: Option<Recovery>,
 }
 
-impl Line {
+impl Timeline {
     /// End and outcome of each deployment.
-    pub(super) fn ends(&self) -> impl Iterator<Item = (Timestamp, Became)> {
+    pub(super) fn ends(&self) -> impl Iterator<Item = (Timestamp, Outcome)> {
         self.finished_at.iter().copied().zip(self.became.iter().copied())
     }
 }
