@@ -13,7 +13,7 @@ impl Config {
     /// Warns of values that have no effect, or probably not the one that was meant; each with its place. No
     /// warning keeps the daemon from running. Files are not looked at.
     pub fn warnings(&self) -> Vec<Problem> {
-        let mut findings = Findings::in_text(&self.text);
+        let mut findings = Findings::in_text(&self.source_map);
         self.rule.iter().for_each(|rule| rule.warn(&mut findings));
         self.warn_of_shadowed_rules(&mut findings);
         service::warn(&self.service, &mut findings);
