@@ -16,19 +16,19 @@ use tokio::task::JoinSet;
 use crate::backend::Backend;
 use crate::catalog;
 use crate::clock::Clock;
-use crate::config::{Config, HostName, Problem, Problems};
+use crate::config::{Config, EVENTS_API_KEYS, HostName, ListenerSecrets, Problem, Problems};
 use crate::domain::forwarding::Destination;
 use crate::domain::policy::Policy;
 use crate::forward::Forwarder;
 use crate::http::{
     self, Admin, BodyBudget, EventsApi, Hosts, Keys, Limits, Requests, SourceRequests, Token, WebhookIntake,
 };
-use crate::sources::{self, Webhooks, pagerduty};
+use crate::sources;
 use crate::store::{Ended, FiguresReader, MAX_BACKLOG, OpenError, ReadError, Reader, Settings, Store};
 use crate::telemetry::metrics::Metrics;
 
-pub(crate) use self::secrets::{SHORTEST_SIGNING_SECRET_BYTES, backend, problems as problems_of_secrets};
-use self::secrets::{Secrets, backends, set_up};
+pub(crate) use self::secrets::{backend, problems as problems_of_secrets};
+use self::secrets::{backends, set_up};
 
 /// Number of connections that may wait to be accepted. If the system allows fewer (`net.core.somaxconn`), that
 /// many.
@@ -146,7 +146,7 @@ pub async fn run<F: Future<Output = ()>>(
 
 /// Parts that servers and loops are made from. Each of them takes only the parts that it uses.
 struct Daemon {
-    secrets: Secrets,
+    secrets: ListenerSecrets,
     backends: Vec<Arc<Backend>>,
     policy: Arc<Policy>,
     metrics: Arc<Metrics>,
@@ -176,7 +176,7 @@ impl Daemon {
             config.admin.hosts.iter().map(HostName::as_str),
         );
         let reader = Reader::open(&config.store.path)?;
-        let sources = self.webhooks(config).into_iter().map(|webhooks| {
+        let sources = sources::webhooks(config, &self.secrets).into_iter().map(|webhooks| {
             let accepted_at = reader.last_received_from(&webhooks.source.name)?;
             let (metrics, clock) = (Arc::clone(&self.metrics), Arc::clone(&self.clock));
             Ok(SourceRequests::new(webhooks, metrics, clock, accepted_at))
@@ -199,11 +199,6 @@ impl Daemon {
         Ok(servers)
     }
 
-    /// Webhooks of every source that is configured. A new source adds its line here.
-    fn webhooks(&self, config: &Config) -> Vec<Webhooks> {
-        vec![pagerduty::webhooks(&config.pagerduty, &self.secrets.signing)]
-    }
-
     /// Routes for the sources of webhooks and the pipelines.
     fn public(&self, requests: &Arc<Requests>) -> Router {
         let budget = BodyBudget::default();
@@ -213,7 +208,7 @@ impl Daemon {
             clock: Arc::clone(&self.clock),
             policy: Arc::clone(&self.policy),
             requests: Arc::clone(requests),
-            keys: Keys::new(&self.secrets.events_api),
+            keys: Keys::new(self.secrets.of(EVENTS_API_KEYS)),
         };
         let intake = |source: &Arc<SourceRequests>| WebhookIntake {
             store: self.store.clone(),

@@ -7,6 +7,7 @@ mod environment;
 mod findings;
 mod host;
 mod list;
+mod listener_secrets;
 mod load;
 mod log;
 mod problem;
@@ -36,6 +37,7 @@ pub use backend_url::BackendUrl;
 pub use clean::Unclean;
 pub use host::HostName;
 pub use list::List;
+pub use listener_secrets::{EVENTS_API_KEYS, ListenerSecrets, PAGERDUTY_SECRETS};
 pub use log::{LogFormat, LogLevel, LogSection};
 pub use problem::{Problem, Problems};
 pub use rule::RuleSection;
@@ -150,8 +152,8 @@ impl Config {
     fn resolve_paths(&mut self, folder: &Path) {
         self.store.path = folder.join(&self.store.path);
         let of_backends = self.backend.iter_mut().flat_map(BackendSection::secrets_mut);
-        let secrets = self.pagerduty.signing_secrets.iter_mut().chain(&mut self.events_api.keys);
-        secrets.chain(of_backends).for_each(|secret| secret.resolve_path(folder));
+        of_backends.for_each(|secret| secret.resolve_path(folder));
+        self.listener_secrets_mut().for_each(|secret| secret.resolve_path(folder));
     }
 
     /// Patterns of the catalog files, from the folder of the configuration on.

@@ -3,30 +3,16 @@
 
 use std::sync::Arc;
 
-use secrecy::SecretString;
-
 use crate::backend::{Backend, SetupError};
-use crate::config::{self, Config, Problem, Problems, Secret};
-
-/// Shorter signing secrets can be guessed.
-pub(crate) const SHORTEST_SIGNING_SECRET_BYTES: usize = 16;
-
-const SIGNING: &str = "pagerduty.signing_secrets";
-const EVENTS_API: &str = "events_api.keys";
-
-/// The secrets of the public listener.
-pub(super) struct Secrets {
-    pub(super) signing: Vec<SecretString>,
-    pub(super) events_api: Vec<SecretString>,
-}
+use crate::config::{self, Config, ListenerSecrets, Problem, Problems, Secret};
 
 /// All secrets, and the backends that are asked with theirs.
 ///
 /// # Errors
 /// Something in them is wrong: all of it at once.
-pub(super) fn set_up(config: &Config) -> Result<(Secrets, Vec<Arc<Backend>>), Problems> {
+pub(super) fn set_up(config: &Config) -> Result<(ListenerSecrets, Vec<Arc<Backend>>), Problems> {
     warn(config);
-    match (Secrets::fetch(config), backends(config)) {
+    match (config.fetch_listener_secrets(), backends(config)) {
         (Ok(secrets), Ok(backends)) => Ok((secrets, backends)),
         (secrets, backends) => {
             let of_both = [secrets.err(), backends.err()].into_iter().flatten().flatten();
@@ -37,7 +23,7 @@ pub(super) fn set_up(config: &Config) -> Result<(Secrets, Vec<Arc<Backend>>), Pr
 
 /// All mistakes in the secrets of a configuration, also of one that has other mistakes.
 pub(crate) fn problems(config: &Config) -> Vec<Problem> {
-    let mut problems = Secrets::fetch(config).err().unwrap_or_default();
+    let mut problems = config.fetch_listener_secrets().err().unwrap_or_default();
     for entry in &config.backend {
         let errors = backend(entry).err().unwrap_or_default();
         // A secret that is missing is a mistake of the configuration itself.
@@ -45,41 +31,6 @@ pub(crate) fn problems(config: &Config) -> Vec<Problem> {
         problems.extend(of_secrets.map(|error| config.problem_with_backend(entry, error)));
     }
     problems
-}
-
-impl Secrets {
-    fn fetch(config: &Config) -> Result<Self, Vec<Problem>> {
-        let signing = &config.pagerduty.signing_secrets;
-        if signing.is_empty() && !config.is_refused(SIGNING) {
-            let missing = Problem::with_key(SIGNING, "at least one is needed");
-            let mut problems = vec![config.locate(missing)];
-            problems.extend(fetch(config, EVENTS_API, &config.events_api.keys, 1).err().unwrap_or_default());
-            return Err(problems);
-        }
-        let signing = fetch(config, SIGNING, signing, SHORTEST_SIGNING_SECRET_BYTES);
-        match (signing, fetch(config, EVENTS_API, &config.events_api.keys, 1)) {
-            (Ok(signing), Ok(events_api)) => Ok(Self { signing, events_api }),
-            (signing, events_api) => {
-                Err([signing.err(), events_api.err()].into_iter().flatten().flatten().collect())
-            }
-        }
-    }
-}
-
-fn fetch(
-    config: &Config,
-    key: &str,
-    secrets: &[Secret],
-    min_bytes: usize,
-) -> Result<Vec<SecretString>, Vec<Problem>> {
-    let (mut fetched, mut problems) = (Vec::new(), Vec::new());
-    for secret in secrets {
-        match secret.fetch(min_bytes) {
-            Ok(secret) => fetched.push(secret),
-            Err(error) => problems.push(config.locate(Problem::with_key(key, error))),
-        }
-    }
-    if problems.is_empty() { Ok(fetched) } else { Err(problems) }
 }
 
 /// All backends.
@@ -113,10 +64,10 @@ pub(crate) fn backend(entry: &config::BackendSection) -> Result<Backend, Vec<Set
 
 /// Logs what is unwise about the secrets.
 fn warn(config: &Config) {
-    let signing = config.pagerduty.signing_secrets.iter().map(|secret| (SIGNING, secret));
-    let keys = config.events_api.keys.iter().map(|secret| (EVENTS_API, secret));
-    for (key, warning) in signing.chain(keys).filter_map(|(key, secret)| Some((key, secret.warning()?))) {
-        tracing::warn!("{key}: {warning}");
+    for list in config.secret_lists() {
+        for warning in list.secrets.iter().filter_map(Secret::warning) {
+            tracing::warn!("{}: {warning}", list.key);
+        }
     }
     for entry in &config.backend {
         for (key, warning) in entry.secrets().filter_map(|(key, secret)| Some((key, secret.warning()?))) {

@@ -8,9 +8,15 @@ mod webhooks;
 
 pub use webhooks::{RefusalReason, SignatureError, Verified, Verify, Webhooks, Words};
 
+use crate::config::{Config, ListenerSecrets};
 use crate::domain::source::{Source, Sources};
 
 /// Every source. Each event in the store is of one of these, also where that source is not configured any more.
 pub const ALL: Sources = Sources::new(TABLE);
 
 static TABLE: &[&Source] = &[&pagerduty::SOURCE];
+
+/// Webhooks of every source that is configured.
+pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Vec<Webhooks> {
+    vec![pagerduty::webhooks(config, secrets)]
+}

@@ -15,7 +15,7 @@ use super::table::print_out;
 use crate::backend::SetupError;
 use crate::catalog;
 use crate::config::{self, Config, Problem, Secret};
-use crate::run::{self, SHORTEST_SIGNING_SECRET_BYTES};
+use crate::run::{self};
 use crate::store::is_in_use;
 
 #[derive(Args)]
@@ -40,16 +40,16 @@ pub(super) fn run(options: &CheckOptions, config: &Config) -> Result<(), Command
     let is_open = match is_in_use(&config.store.path) {
         false => StoreHolder::Nowhere,
         true if running.admin => StoreHolder::InOurDaemon,
-        true => StoreHolder::OtherEnvs,
+        true => StoreHolder::OtherProcess,
     };
     items.extend(listeners::check(config, running, is_open));
     items.extend(store::check(config, is_open));
     items.extend(config.backend.iter().flat_map(backend));
-    print_err(&items)
+    print_items(&items)
 }
 
 /// Prints the items.
-fn print_err(items: &[Item]) -> Result<(), CommandError> {
+fn print_items(items: &[Item]) -> Result<(), CommandError> {
     let mut wrong = 0_usize;
     for Item { name, finding } in items {
         match finding {
@@ -74,16 +74,13 @@ fn place(config: &Config) -> String {
     }
 }
 
-/// The secrets of both listeners.
+/// The secrets of the public listener.
 fn secrets(config: &Config) -> Vec<Item> {
-    const SIGNING: &str = "pagerduty.signing_secrets";
-    let signing = &config.pagerduty.signing_secrets;
     let mut items = Vec::new();
-    if signing.is_empty() {
-        items.push(Item::new(SIGNING, Finding::Wrong("at least one is needed".to_owned())));
+    for list in config.secret_lists() {
+        items.extend(list.missing().map(|missing| Item::new(list.key, Finding::Wrong(missing.to_owned()))));
+        items.extend(list.secrets.iter().flat_map(|one| secret(list.key, one, list.min_bytes)));
     }
-    items.extend(signing.iter().flat_map(|one| secret(SIGNING, one, SHORTEST_SIGNING_SECRET_BYTES)));
-    items.extend(config.events_api.keys.iter().flat_map(|key| secret("events_api.keys", key, 1)));
     items
 }
 

@@ -26,7 +26,7 @@ pub(super) enum StoreHolder {
     /// In the daemon that answers at `admin.listen`.
     InOurDaemon,
     /// In another process.
-    OtherEnvs,
+    OtherProcess,
 }
 
 /// Looks, and writes nothing.
@@ -97,7 +97,7 @@ fn state(config: &Config, is_open: StoreHolder) -> Result<String, String> {
     if path.is_dir() {
         return Err(format!("{shown} is a folder: store.path names a file"));
     }
-    if is_open == StoreHolder::OtherEnvs {
+    if is_open == StoreHolder::OtherProcess {
         return Err(format!(
             "{shown} is in use by another process, and none answers at admin.listen: end it, or correct the address"
         ));

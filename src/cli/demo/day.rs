@@ -79,8 +79,8 @@ impl<'a> Day<'a> {
         Ok(())
     }
 
-    /// Tells of the day itself.
-    pub(super) async fn print_err(&mut self) -> anyhow::Result<()> {
+    /// Plays the day, chapter by chapter.
+    pub(super) async fn play(&mut self) -> anyhow::Result<()> {
         for chapter in STORY {
             print_out(chapter.says);
             for &webhook in chapter.webhooks {

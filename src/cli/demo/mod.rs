@@ -67,7 +67,7 @@ async fn show(options: &DemoOptions) -> anyhow::Result<()> {
     let pagerduty = Sender::new(daemon.webhooks()?, secret_of(&secret).fetch(1)?)?;
     let mut day = Day::new(&daemon, &clock, pagerduty, secret_of(&key).fetch(1)?);
     day.remember().await?;
-    day.print_err().await?;
+    day.play().await?;
     print_result(&daemon, &backend).await?;
     let dashboard = daemon.dashboard();
     if options.once {

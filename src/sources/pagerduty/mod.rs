@@ -11,12 +11,11 @@ pub mod signature;
 
 use axum::http::header::USER_AGENT;
 use axum::http::{HeaderMap, HeaderValue};
-use secrecy::SecretString;
 
 use self::name::NAME;
 use self::signature::{SIGNATURE_HEADER, SigningSecrets};
 use super::Webhooks;
-use crate::config;
+use crate::config::{Config, ListenerSecrets, PAGERDUTY_SECRETS, UnverifiedPolicy};
 use crate::domain::source::Source;
 
 /// PagerDuty, with the functions that read its bodies.
@@ -24,12 +23,13 @@ pub static SOURCE: Source =
     Source { name: NAME, title: "PagerDuty", heading: payload::heading_or_reason, parse: payload::stored };
 
 /// PagerDuty's webhooks, as they are configured.
-pub fn webhooks(config: &config::PagerDutySection, secrets: &[SecretString]) -> Webhooks {
+pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Webhooks {
+    let (config, secrets) = (&config.pagerduty, secrets.of(PAGERDUTY_SECRETS));
     Webhooks {
         source: &SOURCE,
         path: config.path.as_str().to_owned(),
         delivery_id_header: "x-webhook-id",
-        retry_unverified: config.unverified == config::UnverifiedPolicy::Retry,
+        retry_unverified: config.unverified == UnverifiedPolicy::Retry,
         verifier: Box::new(SigningSecrets::new(secrets)),
         recognizes,
         words: refusal::words,
