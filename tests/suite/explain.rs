@@ -142,7 +142,7 @@ async fn each_backend_that_was_not_told_has_a_reason() {
     let daemon = Daemon::start("[failure]\nsettle = \"1h\"\n").await;
     daemon.expect(event_of("incident.resolved", "QBEFORE00001"), "accepted").await;
     let not_forwarded = async |daemon: &Daemon, id: &str| {
-        daemon.get(&format!("/api/v1/failures/{id}")).await.json()["not_told"].clone()
+        daemon.get(&format!("/api/v1/failures/{id}")).await.json()["not_forwarded"].clone()
     };
     let none = json!(["No backend was told: no [[backend]] is configured."]);
     assert_eq!(not_forwarded(&daemon, "QBEFORE00001").await, none);
