@@ -6,10 +6,10 @@ use super::name::trimmed;
 use super::pagerduty_ref::id_in_address;
 use super::policy::{Policy, ServiceEntry};
 
-/// Services, team and env that a failure counts for, with the step of rule 9 that decided each.
+/// Services, team and env that a failure counts for, and the step of rule 9 that decided each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attribution {
-    /// The services, at least one wherever PagerDuty named one.
+    /// The services. At least one if PagerDuty named a service.
     pub services: Vec<String>,
     /// The team.
     pub team: Option<String>,
@@ -19,13 +19,13 @@ pub struct Attribution {
     pub repository_url: Option<String>,
     /// `key:value` tags.
     pub tags: Vec<String>,
-    /// The deciding step, in words: the first that knew anything.
+    /// Name of the deciding step: the first one that found something.
     pub step: &'static str,
-    /// The step that the services are from.
+    /// Name of the step that found the services.
     pub services_step: &'static str,
-    /// The step that the team is from.
+    /// Name of the step that found the team.
     pub team_step: &'static str,
-    /// `true` if the env is the service entry's own.
+    /// `true` if the service entry names the env.
     pub env_is_entrys: bool,
 }
 
@@ -68,7 +68,7 @@ pub fn attribute(policy: &Policy, service: Option<&Reference>, team: Option<&Ref
     attribution
 }
 
-/// Facts that one step knows.
+/// Facts that one step found.
 #[derive(Default)]
 struct AttributionFacts {
     services: Vec<String>,
@@ -91,7 +91,7 @@ fn of_entry(entries: &[ServiceEntry], service: &Reference) -> Option<Attribution
     })
 }
 
-/// One match names service and team; several name the team alone, if they agree on it.
+/// One match decides service and team. Several matches decide only the team, and only if they agree on it.
 fn of_catalog_url(catalog: &Catalog, service: &Reference) -> Option<AttributionFacts> {
     let step = "catalog, by PagerDuty's URL";
     let described = ids(service).map(|id| catalog.of_pagerduty(id)).find(|entities| !entities.is_empty())?;
@@ -124,7 +124,7 @@ fn of_entity(entity: &Entity, step: &'static str) -> AttributionFacts {
     }
 }
 
-/// A team of the catalog by the name of something at PagerDuty.
+/// Finds the catalog's team with the name of a PagerDuty team or service.
 fn catalog_team(
     catalog: &Catalog,
     named: Option<&Reference>,
@@ -152,7 +152,8 @@ fn of_pagerduty(service: Option<&Reference>, team: Option<&Reference>) -> Attrib
     }
 }
 
-/// The entry that names the service: by id before URL before name, the first in the file among equals.
+/// Finds the entry that names the service: by id, else by URL, else by name. If several match in the same way, the
+/// first one in the file counts.
 fn matching_entry<'a>(entries: &'a [ServiceEntry], service: &Reference) -> Option<&'a ServiceEntry> {
     let ids: Vec<&str> = ids(service).collect();
     let by_id = |entry: &&ServiceEntry| ids.iter().any(|id| entry.pagerduty.is_id(id));
@@ -166,7 +167,7 @@ fn matching_entry<'a>(entries: &'a [ServiceEntry], service: &Reference) -> Optio
         .or_else(|| entries.iter().find(by_name))
 }
 
-/// The id that PagerDuty gives, and the one in the address that it gives.
+/// The service's id, and the id in its address.
 fn ids(service: &Reference) -> impl Iterator<Item = &str> {
     service.id.as_deref().into_iter().chain(service.url.as_deref().and_then(id_in_address))
 }
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_an_entry_by_id_then_url_then_name() {
+    fn rule_9_entries_match_by_id_before_url_before_name() {
         let by_name = entry("Checkout API", "by name");
         let by_url = entry("https://acme.pagerduty.com/service-directory/PSVC001/?tab=x", "by url");
         let by_id = entry("PSVC001", "by id");
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_what_an_entry_leaves_open_comes_from_pagerduty() {
+    fn rule_9_values_missing_in_an_entry_come_from_pagerduty() {
         let bare = ServiceEntry { pagerduty: "PSVC001".into(), ..ServiceEntry::default() };
         let payments = Reference { name: Some("Payments".into()), ..Reference::default() };
         let found = attribute(&policy(vec![bare]), Some(&checkout()), Some(&payments));
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_without_an_entry_pagerdutys_names_stand() {
+    fn rule_9_without_an_entry_pagerdutys_names_are_used() {
         let nameless = Reference { name: None, ..checkout() };
         let found = attribute(&policy(vec![entry("other", "other")]), Some(&nameless), None);
         assert_eq!((found.services, found.team), (vec!["PSVC001".to_owned()], None));
@@ -235,32 +236,35 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_the_steps_of_the_catalog_in_their_order() {
+    fn rule_9_the_steps_of_the_catalog_are_tried_in_order() {
         let payments = Reference { name: Some("Payments".into()), ..Reference::default() };
         let by_url =
             [("cart", "shop", Some("PSVC001")), ("Checkout API", "api", None), ("x", "Payments", None)];
-        let asked = |policy: &Policy| {
+        let attributed = |policy: &Policy| {
             let found = attribute(policy, Some(&checkout()), Some(&payments));
             (found.services.join(","), found.team.unwrap_or_default(), found.step)
         };
         let expected = |service: &str, team: &str, step| (service.to_owned(), team.to_owned(), step);
-        assert_eq!(asked(&with_catalog(&by_url)), expected("cart", "shop", "catalog, by PagerDuty's URL"));
         assert_eq!(
-            asked(&with_catalog(&by_url[1..])),
+            attributed(&with_catalog(&by_url)),
+            expected("cart", "shop", "catalog, by PagerDuty's URL")
+        );
+        assert_eq!(
+            attributed(&with_catalog(&by_url[1..])),
             expected("Checkout API", "api", "catalog, by the service's name")
         );
         assert_eq!(
-            asked(&with_catalog(&by_url[2..])),
+            attributed(&with_catalog(&by_url[2..])),
             expected("Checkout API", "Payments", "catalog team of the PagerDuty team's name")
         );
         assert_eq!(
-            asked(&with_catalog(&[("x", "Checkout API", None)])),
+            attributed(&with_catalog(&[("x", "Checkout API", None)])),
             expected("Checkout API", "Checkout API", "catalog team of the PagerDuty service's name")
         );
     }
 
     #[test]
-    fn rule_9_several_of_one_url_name_the_team_alone() {
+    fn rule_9_several_services_of_one_url_decide_only_the_team() {
         let several = [("cart", "shop", Some("PSVC001")), ("basket", "shop", Some("PSVC001"))];
         let found = attribute(&with_catalog(&several), Some(&checkout()), None);
         assert_eq!((found.services, found.team.as_deref()), (vec!["Checkout API".to_owned()], Some("shop")));
@@ -271,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_an_entry_is_filled_from_the_catalog() {
+    fn rule_9_values_missing_in_an_entry_come_from_the_catalog() {
         let entry = ServiceEntry { pagerduty: "PSVC001".into(), ..ServiceEntry::default() };
         let policy = Policy { services: vec![entry], ..with_catalog(&[("cart", "shop", Some("PSVC001"))]) };
         let found = attribute(&policy, Some(&checkout()), None);
@@ -303,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_an_annotation_with_several_ids_is_each_of_them() {
+    fn rule_9_an_annotation_may_name_several_ids() {
         let both = Entity { service: "shop".into(), team: None, pagerduty: Some("PSVC009,psvc001".into()) };
         let policy = Policy { catalog: Catalog::new([both]), ..policy(vec![]) };
         assert_eq!(attribute(&policy, Some(&checkout()), None).services, ["shop"]);

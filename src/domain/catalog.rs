@@ -12,11 +12,11 @@ pub struct Entity {
     pub service: String,
     /// Team that owns it.
     pub team: Option<String>,
-    /// The PagerDuty services that it is: a URL or an id, or several.
+    /// PagerDuty services that belong to it: one or several URLs or ids.
     pub pagerduty: Option<PagerDutyRef>,
 }
 
-/// The services of all catalog files, to be found by what PagerDuty calls them.
+/// Services of all catalog files, indexed by PagerDuty id and by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
     by_pagerduty_id: BTreeMap<String, Vec<Entity>>,
@@ -26,8 +26,8 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Builds the catalog. If a service is described twice, the first description counts. If a PagerDuty service
-    /// stands for several services, all of them count.
+    /// Builds the catalog. If a service is described twice, the first description counts. If several services name the
+    /// same PagerDuty service, all of them count.
     pub fn new(entities: impl IntoIterator<Item = Entity>) -> Self {
         let mut catalog = Self::default();
         for entity in entities {
@@ -44,17 +44,17 @@ impl Catalog {
         catalog
     }
 
-    /// Number of descriptions that it was made from.
+    /// Number of service descriptions.
     pub fn len(&self) -> usize {
         self.entities
     }
 
-    /// `true` if it was made from no description.
+    /// `true` if there is no service description.
     pub fn is_empty(&self) -> bool {
         self.entities == 0
     }
 
-    /// The services that say that they are this PagerDuty service.
+    /// Services that name this PagerDuty service.
     pub(super) fn of_pagerduty(&self, id: &str) -> &[Entity] {
         self.by_pagerduty_id.get(&trimmed(id).to_ascii_uppercase()).map_or(&[], Vec::as_slice)
     }

@@ -1,4 +1,4 @@
-//! Deployments, as they come by the event API.
+//! Deployments, as they are sent to the event API.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 use super::id::DeploymentId;
 use super::timestamp::{Timestamp, nanos};
 
-/// The attributes of `POST /api/v2/dora/deployment`, checked.
+/// Validated attributes of `POST /api/v2/dora/deployment`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// The id that was sent, or the one made from the content.
+    /// The id that was sent, else an id made from the content.
     pub id: DeploymentId,
     /// Service that was deployed.
     pub service: String,
-    /// Team that it belongs to. If none was sent, the service's.
+    /// Team that it belongs to: the team that was sent, else the service's team.
     pub team: Option<String>,
-    /// Env that it was deployed to. If none was sent, the configured one.
+    /// Env that it was deployed to: the env that was sent, else `failure.default_env`.
     pub env: String,
     /// Start of the deployment.
     #[serde(with = "nanos")]
     pub started_at: Timestamp,
-    /// End of the deployment. If none was sent, its start.
+    /// End of the deployment: the end that was sent, else the start.
     #[serde(with = "nanos")]
     pub finished_at: Timestamp,
     /// Its version.
@@ -35,24 +35,25 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// By start; the id decides among equals.
+    /// Sort key: the start, then the id.
     pub const fn order(&self) -> (Timestamp, &DeploymentId) {
         (self.started_at, &self.id)
     }
 }
 
-/// Deployments, to be searched.
+/// Deployments, indexed for searches.
 #[derive(Debug, Default)]
 pub struct Deployments {
-    /// In their order.
+    /// All deployments, sorted by start and id.
     pub(super) all: Vec<Deployment>,
-    /// In the order of `all`.
+    /// Positions in `all` by service, ascending.
     pub(super) by_service: BTreeMap<String, Vec<usize>>,
+    /// Positions in `all` by team, ascending.
     pub(super) by_team: BTreeMap<String, Vec<usize>>,
 }
 
 impl Deployments {
-    /// Indexes them.
+    /// Sorts and indexes deployments.
     pub fn new(mut all: Vec<Deployment>) -> Self {
         all.sort_by(|a, b| a.order().cmp(&b.order()));
         let mut deployments = Self::default();
@@ -65,28 +66,28 @@ impl Deployments {
         Self { all, ..deployments }
     }
 
-    /// All of them, by start and id.
+    /// All deployments, sorted by start and id.
     pub fn as_slice(&self) -> &[Deployment] {
         &self.all
     }
 
-    /// `true` if a deployment is a rollback: its version (or commit) was deployed before to its service and env,
-    /// and not just before it.
+    /// `true` if a deployment is a rollback: its version was deployed to the same service and env before, and differs
+    /// from the version deployed just before it. Without a version, the commit is compared.
     pub fn is_rollback(&self, deployment: &Deployment) -> bool {
-        let what = |deployment: &Deployment| {
+        let version_or_commit = |deployment: &Deployment| {
             let commit_sha = deployment.commit_sha.as_deref().map(str::to_ascii_lowercase);
             deployment.version.clone().or(commit_sha)
         };
-        let Some(deployed) = what(deployment) else { return false };
+        let Some(deployed) = version_or_commit(deployment) else { return false };
         let earlier =
             self.by_service.get(&deployment.service).into_iter().flatten().map(|index| &self.all[*index]);
         let is_earlier = |other: &&Deployment| other.order() < deployment.order();
         let mut earlier: Vec<_> =
             earlier.filter(|other| other.env == deployment.env && is_earlier(other)).collect();
-        let before = earlier.pop().and_then(what);
-        before.is_some()
-            && before.as_ref() != Some(&deployed)
-            && earlier.into_iter().any(|other| what(other).as_ref() == Some(&deployed))
+        let previous = earlier.pop().and_then(version_or_commit);
+        previous.is_some()
+            && previous.as_ref() != Some(&deployed)
+            && earlier.into_iter().any(|other| version_or_commit(other).as_ref() == Some(&deployed))
     }
 }
 

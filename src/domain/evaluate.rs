@@ -14,7 +14,7 @@ use super::policy::{Policy, Reopened, Start, WhichService};
 use super::rule::{RuleVerdict, Ruling, Traits};
 use super::timestamp::Timestamp;
 
-/// Evaluates incidents that merges connect. Those that no event has shown yet are not in the answer.
+/// Evaluates the incidents of a merge group. Incidents that no event has shown yet are left out of the result.
 pub fn evaluate_group(group: &Group, policy: &Policy) -> BTreeMap<IncidentId, Evaluated> {
     let merges = Merges::of(group);
     group
@@ -25,15 +25,15 @@ pub fn evaluate_group(group: &Group, policy: &Policy) -> BTreeMap<IncidentId, Ev
         .collect()
 }
 
-/// Evaluates an incident that no merge connects with another. `None` while no event has shown it.
+/// Evaluates an incident without merges. `None` until an event shows the incident.
 pub fn evaluate_alone(incident: &IncidentId, history: &History, policy: &Policy) -> Option<Evaluated> {
     Some(IncidentEvaluation::new(incident, history, Standing::Own, BTreeMap::new(), policy)?.evaluate(policy))
 }
 
-/// Facts that decide about one incident.
+/// Facts that decide the failure of one incident.
 #[derive(Debug)]
 pub struct IncidentEvaluation<'a> {
-    /// Incident that the view is of.
+    /// The incident.
     pub incident: &'a IncidentId,
     /// Facts from its events.
     pub history: &'a History,
@@ -41,19 +41,19 @@ pub struct IncidentEvaluation<'a> {
     pub standing: Standing<'a>,
     /// Incidents that were merged into it.
     pub sources: Vec<&'a IncidentId>,
-    /// The histories of those of them that no rule ignores.
+    /// Histories of the incidents in `sources` that no rule ignores.
     pub counting_sources: Vec<&'a History>,
-    /// Its own start, and what made it that.
+    /// Its own start, and the source of that time.
     pub own_start: (Timestamp, Reasons),
-    /// The source that began earlier, if one did, with its start.
+    /// The earliest of `counting_sources`, with its start. `None` if none began before the incident itself.
     pub moved_by: Option<(&'a IncidentId, Timestamp, Reasons)>,
-    /// Ruling on it alone.
+    /// Ruling on this incident alone.
     pub own_ruling: Ruling<'a>,
-    /// Ruling on it and its sources together, and the incident that decided it.
+    /// Ruling on this incident and `sources` together, and the incident that decided it.
     pub ruling: (Ruling<'a>, &'a IncidentId),
     /// Services, team and env that it counts for.
     pub attribution: Attribution,
-    /// Stretches of time in which it was open.
+    /// Periods in which it was open, in order.
     pub stretches: Vec<OpenPeriod>,
 }
 
@@ -64,14 +64,14 @@ pub enum Reasons {
     Created,
     /// The trigger.
     Triggered,
-    /// The first acknowledgement before the first end.
+    /// The first acknowledgement, before the first resolve.
     Acknowledged,
-    /// Nothing better is known than the first event.
+    /// The first event, because neither the creation time nor the trigger is known.
     FirstSeen,
 }
 
 impl<'a> IncidentEvaluation<'a> {
-    /// Looks at an incident among those that merges connect it with. `None` while no event has shown it.
+    /// Collects the facts of an incident in its merge group. `None` until an event shows the incident.
     pub fn of(incident: &IncidentId, merges: &Merges<'a>, policy: &'a Policy) -> Option<Self> {
         let (incident, history) = merges.get(incident)?;
         Self::new(incident, history, merges.standing(incident), merges.sources(incident), policy)
@@ -86,13 +86,13 @@ impl<'a> IncidentEvaluation<'a> {
     ) -> Option<Self> {
         let own_start = start(history, policy.start)?;
         let attribution = attribute(policy, service(history, policy), team(history));
-        let own_ruling = ask(policy, history, &attribution);
+        let own_ruling = apply_rules(policy, history, &attribution);
         let mut ruling = (own_ruling, incident);
         let mut moved_by: Option<(&IncidentId, Timestamp, Reasons)> = None;
         let mut counting_sources = Vec::new();
         for (source, history) in &sources {
             let attribution = attribute(policy, service(history, policy), team(history));
-            let source_ruling = ask(policy, history, &attribution);
+            let source_ruling = apply_rules(policy, history, &attribution);
             if source_ruling.outweighs(ruling.0) {
                 ruling = (source_ruling, source);
             }
@@ -121,7 +121,7 @@ impl<'a> IncidentEvaluation<'a> {
         })
     }
 
-    /// Start by PagerDuty's creation time. Links to deployments use it, whatever `failure.start` says.
+    /// Start by PagerDuty's creation time. Links to deployments use it for every value of `failure.start`.
     fn created_at(&self, policy: &Policy) -> Timestamp {
         if policy.start == Start::Created {
             return self.start().0;
@@ -140,12 +140,12 @@ impl<'a> IncidentEvaluation<'a> {
         self.moved_by.map_or(self.own_start, |(_, at, because)| (at, because))
     }
 
-    /// The resolve that ended it, also where it lies before the start.
+    /// Time of the resolve that ended it, even if it is before the start.
     pub fn resolved_at(&self) -> Option<Timestamp> {
         self.stretches.last().and_then(|open_period| open_period.resolved_at)
     }
 
-    /// `true` if it was reopened after a resolve that never came: nobody knows how long it was open before.
+    /// `true` if the resolve before a reopen never arrived. Then nobody knows how long the incident was open before it.
     fn lacks_a_resolve(&self) -> bool {
         self.stretches.iter().rev().skip(1).any(|open_period| open_period.resolved_at.is_none())
     }
@@ -155,12 +155,12 @@ impl<'a> IncidentEvaluation<'a> {
         matches!(self.standing, Standing::Into(_) | Standing::IntoUnseen(_))
     }
 
-    /// End of the failure: not before its start.
+    /// End of the failure. A resolve before the start is moved to the start.
     pub fn finished_at(&self) -> Option<Timestamp> {
         self.resolved_at().map(|resolved_at| resolved_at.max(self.start().0))
     }
 
-    /// Verdict on it as an incident of its own: merges into others are left aside.
+    /// Verdict of the rules. A merge into another incident is not considered.
     pub fn verdict(&self, policy: &Policy) -> RuleVerdict<'a> {
         let (started_at, because) = self.start();
         let is_known =
@@ -173,7 +173,7 @@ impl<'a> IncidentEvaluation<'a> {
         )
     }
 
-    /// The failure that it comes to.
+    /// Builds the failure and its details.
     pub fn evaluate(&self, policy: &Policy) -> Evaluated {
         let (started_at, _) = self.start();
         let finished_at = self.finished_at();
@@ -182,7 +182,7 @@ impl<'a> IncidentEvaluation<'a> {
             Reopened::WallClock => finished_at.map(|end| end.nanos_since(started_at)),
             Reopened::ActiveTime => active_nanos,
         };
-        // What was merged away was not restored.
+        // A merged incident was not restored.
         let time_to_restore_nanos = time_to_restore_nanos.filter(|_| !self.is_merged());
         let priority = priority(self.history);
         let history = self.history;
@@ -250,7 +250,7 @@ impl<'a> IncidentEvaluation<'a> {
     }
 }
 
-/// Rule 4: the start, and what made it that.
+/// Rule 4: the start, and the source of that time.
 fn start(history: &History, start: Start) -> Option<(Timestamp, Reasons)> {
     let created = || history.created_at().map(|at| (at, Reasons::Created));
     let triggered = || history.triggered_at().map(|at| (at, Reasons::Triggered));
@@ -263,7 +263,7 @@ fn start(history: &History, start: Start) -> Option<(Timestamp, Reasons)> {
     chosen.or_else(created).or_else(triggered).or_else(first_seen)
 }
 
-/// The service that counts.
+/// The service that counts, by `failure.service`.
 fn service<'a>(history: &'a History, policy: &Policy) -> Option<&'a Reference> {
     match policy.service {
         WhichService::Last => history.latest(|facts| facts.service.as_ref()),
@@ -271,12 +271,12 @@ fn service<'a>(history: &'a History, policy: &Policy) -> Option<&'a Reference> {
     }
 }
 
-/// Of several teams the first counts.
+/// The team that counts: the first of the incident's teams.
 fn team(history: &History) -> Option<&Reference> {
     history.latest(|facts| facts.teams.as_ref()).and_then(|teams| teams.first())
 }
 
-/// Rule 10: the last priority, unless it was taken away again.
+/// Rule 10: the last priority, unless it was removed.
 fn priority(history: &History) -> Option<&String> {
     match history.latest(|facts| facts.priority.as_ref())? {
         Priority::Named(name) => Some(name),
@@ -284,8 +284,8 @@ fn priority(history: &History) -> Option<&String> {
     }
 }
 
-/// Rule 11, without gathering anything where there are no rules.
-fn ask<'a>(policy: &'a Policy, history: &History, attribution: &Attribution) -> Ruling<'a> {
+/// Rule 11. Without rules, the traits are not collected.
+fn apply_rules<'a>(policy: &'a Policy, history: &History, attribution: &Attribution) -> Ruling<'a> {
     if policy.rules.is_empty() {
         return Ruling::Unruled;
     }
@@ -309,8 +309,8 @@ fn traits<'a>(history: &'a History, attribution: &'a Attribution, policy: &Polic
     }
 }
 
-/// The sum of the stretches, none of them counted negative; `None` while one lasts, or where it is not known how long one
-/// lasted.
+/// Sum of the open periods in nanoseconds. A negative period counts as zero. `None` while the last period is open, or
+/// if the resolve of a period never arrived.
 fn active_nanos(stretches: &[OpenPeriod], started_at: Timestamp) -> Option<i64> {
     stretches.iter().try_fold(0_i64, |sum, open_period| {
         let from = open_period.reopened_at.unwrap_or(started_at);

@@ -1,4 +1,4 @@
-//! One event of a source: what it says, and where it stands in the order of an incident's events.
+//! One event of a source: its content, and its rank among the events of its incident.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::id::IncidentId;
 use super::timestamp::Timestamp;
 
-/// Fields of an event that are needed to keep it. The rest is read when the event is folded into its failure.
+/// Fields of an event that are needed to store it. The rest is read when the event is folded into its failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading {
     /// Id of the event, unique within its source.
@@ -16,22 +16,22 @@ pub struct Heading {
     pub event_type: Cow<'static, str>,
     /// Time of the event.
     pub occurred_at: Timestamp,
-    /// The incident that it is about; `None` as with [`Event::subject`].
+    /// Incident that the event is about. `None` in the same cases as [`Event::subject`].
     pub incident: Option<IncidentId>,
     /// `true` if a time of the incident lies in the year 9999, which counts as absent (rule 4).
     pub has_placeholder_time: bool,
-    /// `true` if the source sends it to try the connection.
+    /// `true` if the source sends the event to test the connection.
     pub is_test: bool,
 }
 
-/// A verified event, with only those facts in it that the program understands.
+/// A verified event, reduced to the facts that the program uses.
 ///
-/// Two events of a source are the same event when their ids are; they *say* the same when they are equal.
+/// Two events of a source with the same id are one event. They have the same facts if they are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Id of the event, opaque and unique within its source.
     pub id: String,
-    /// Type of the event as it was sent, also where it is not known.
+    /// Type of the event as it was sent, even if the program does not know it.
     pub event_type: String,
     /// Time of the event.
     pub occurred_at: Timestamp,
@@ -44,7 +44,7 @@ pub struct Event {
 pub struct EventSubject {
     /// The incident's id.
     pub incident: IncidentId,
-    /// The event's type, as one of those known.
+    /// Kind of the event, by its type.
     pub kind: EventKind,
     /// The incident as the event shows it; `None` where the event only mentions it (notes, responders, …).
     pub snapshot: Option<Box<Snapshot>>,
@@ -52,19 +52,19 @@ pub struct EventSubject {
     pub deployment: Option<DeploymentHint>,
 }
 
-/// Somebody's word on the deployment that caused an incident.
+/// Deployment that a person named as the cause of an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeploymentHint {
-    /// A note that begins with `deployment:`, and what follows.
+    /// The name after `deployment:` at the beginning of a note.
     Note(String),
-    /// The values of the custom field named `deployment`; none: it was emptied.
+    /// The values of the custom field named `deployment`. Empty if the field was emptied.
     Field(Vec<String>),
 }
 
 /// The incident as an event shows it. A `None` means unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// The number people see.
+    /// Number that people know the incident by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<i64>,
     /// The title.
@@ -73,7 +73,7 @@ pub struct Snapshot {
     /// The incident's page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// `triggered`, `acknowledged`, `resolved`, or one that is not known yet.
+    /// Status: `triggered`, `acknowledged`, `resolved`, or another one that the program does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// Creation time of the incident, in whole seconds.
@@ -82,13 +82,13 @@ pub struct Snapshot {
     /// Time of the last reopening, in whole seconds.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::timestamp::nanos::option")]
     pub reopened_at: Option<Timestamp>,
-    /// The service it is on.
+    /// Service of the incident.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Reference>,
-    /// Its teams, of which the first counts.
+    /// Its teams. The first one counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teams: Option<Vec<Reference>>,
-    /// Its priority: the one field whose null says something.
+    /// Its priority. Only in this field a null is a fact: the priority was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
     /// `high` or `low`.
@@ -97,7 +97,7 @@ pub struct Snapshot {
     /// Name of the incident's type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident_type: Option<String>,
-    /// Set where the incident was resolved by being merged into another.
+    /// The merge, if a merge into another incident resolved this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge: Option<Merge>,
 }
@@ -127,23 +127,23 @@ impl Reference {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
-    /// The priority was taken away.
+    /// The priority was removed.
     Erased,
-    /// The name of the priority, as people see it: `P1`.
+    /// Name of the priority, such as `P1`.
     Named(String),
 }
 
-/// An end of an incident by being merged into another.
+/// A merge into another incident, which ends the merged one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merge {
-    /// The incident it was merged into, where the source says so.
+    /// The target of the merge, if the source names it.
     pub into: Option<IncidentId>,
 }
 
 /// Kind of an event about an incident. Each source maps its own event types to kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the names are clear without them")]
 pub enum EventKind {
     Triggered,
     Acknowledged,
@@ -153,15 +153,15 @@ pub enum EventKind {
     TypeChanged,
     Resolved,
     Reopened,
-    /// Delegated, escalated, reassigned: an incident object and nothing of its own.
+    /// Delegated, escalated, reassigned: shows the incident, and changes nothing by itself.
     Routed,
-    /// Notes, responders, workflows, tasks, roles, status updates, fields: a mention.
+    /// Notes, responders, workflows, tasks, roles, status updates, fields: only mentions the incident.
     Mentioned,
 }
 
 impl EventKind {
-    /// Order of two events of the same instant: a resolve ends the state that a trigger of the same millisecond
-    /// began, and a reopen undoes that resolve.
+    /// Order of events with the same time, lowest first. A resolve ends an incident that was triggered in the same
+    /// millisecond, and a reopen undoes that resolve.
     pub const fn rank(self) -> u8 {
         match self {
             Self::Triggered => 0,
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_3_ranks_within_an_instant() {
+    fn rule_3_events_of_the_same_instant_are_ordered_by_rank() {
         let order = [
             EventKind::Triggered,
             EventKind::Acknowledged,

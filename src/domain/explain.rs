@@ -1,4 +1,4 @@
-//! Reasons for a failure's fields, in words that somebody who doubts the figure can check.
+//! Reasons for the values of a failure, for people who doubt a figure.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +16,10 @@ use super::policy::{Policy, Reopened, Start, WhichService};
 use super::rule::{Rule, RuleVerdict, Ruling};
 use super::submission::Submission;
 
-/// One thing about a failure, and what decided it.
+/// One value of a failure, and the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
-    /// Field of the failure that the decision is about.
+    /// Field of the failure.
     pub about: String,
     /// Value of the field.
     pub value: String,
@@ -31,46 +31,46 @@ fn why(about: &str, value: impl Into<String>, because: impl Into<String>) -> Why
     Why { about: about.to_owned(), value: value.into(), because: because.into() }
 }
 
-/// Explains an incident among those that merges connect it with. `None` while no event has shown it.
+/// Explains an incident in its merge group. `None` until an event shows the incident.
 pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<(Evaluated, Vec<Why>)> {
     let view = IncidentEvaluation::of(incident, &Merges::of(group), policy)?;
     let evaluated = view.evaluate(policy);
     let failure = &evaluated.failure;
-    let mut told = vec![
+    let mut reasons = vec![
         why("state", failure.state.as_str(), state(&view, failure)),
         why("started_at", failure.started_at.to_string(), start(&view, policy)),
     ];
-    told.extend(failure.finished_at.map(|at| why("finished_at", at.to_string(), end(&view))));
-    told.extend(
+    reasons.extend(failure.finished_at.map(|at| why("finished_at", at.to_string(), end(&view))));
+    reasons.extend(
         failure
             .time_to_restore_seconds
             .map(|seconds| why("time_to_restore_seconds", seconds.to_string(), time_to_restore(policy))),
     );
-    told.extend(reopenings(&view));
-    told.extend(view.sources.iter().map(|source| {
-        why("merged", source.to_string(), "the resolve that ended it is a merge that leads here")
+    reasons.extend(reopenings(&view));
+    reasons.extend(view.sources.iter().map(|source| {
+        why("merged", source.to_string(), "it was merged into this incident, directly or through others")
     }));
-    told.extend(standing(&view));
-    told.push(counts(&view, policy));
-    told.extend(attribution(&view, policy));
-    told.push(why("severity", failure.severity.as_deref().unwrap_or("-"), severity(failure, policy)));
-    told.extend(view.history.named_deployments().map(|(names, by)| {
+    reasons.extend(standing(&view));
+    reasons.push(counts(&view, policy));
+    reasons.extend(attribution(&view, policy));
+    reasons.push(why("severity", failure.severity.as_deref().unwrap_or("-"), severity(failure, policy)));
+    reasons.extend(view.history.named_deployments().map(|(names, by)| {
         why(
             "named_deployment",
             names.join(", "),
             match by {
-                NamedBy::Field => "the custom field named deployment says so",
-                NamedBy::Note => "the last note that begins with \"deployment:\" says so",
+                NamedBy::Field => "named in the custom field \"deployment\"",
+                NamedBy::Note => "named in the last note that begins with \"deployment:\"",
             },
         )
     }));
-    told.extend(failure.flags.iter().map(|flag| why("flag", flag.as_str(), meaning(*flag))));
-    Some((evaluated, told))
+    reasons.extend(failure.flags.iter().map(|flag| why("flag", flag.as_str(), meaning(*flag))));
+    Some((evaluated, reasons))
 }
 
-/// Explains which deployment a failure is linked to, and why it is not the one that was named.
+/// Explains the cause of a failure, and why deployments that were named are not used.
 ///
-/// `elsewhere`: what is deployed in other envs only, in the window before the failure.
+/// `elsewhere`: services and teams that were deployed to other envs only, in the window before the failure.
 pub fn explain_cause(
     query: &LinkQuery<'_>,
     deployments: &Deployments,
@@ -80,14 +80,14 @@ pub fn explain_cause(
     let named = || query.named.join(", ");
     let because = match cause {
         Cause::Automatic(_) => {
-            "the latest deployment of its services (or team) to its env that had started before the failure began, and had \
-             ended at most dora.link_window before that"
+            "the latest deployment of its services (or team) to its env that had started when it was created, and had \
+             not ended more than dora.link_window before that"
                 .to_owned()
         }
         Cause::Named(_, KnownBy::Id) => format!("its id was named: {}", named()),
         Cause::Named(_, KnownBy::CommitSha) => format!("its commit was named: {}", named()),
         Cause::Named(_, KnownBy::Version) => format!("its version was named: {}", named()),
-        Cause::Forbidden => "\"none\" was named".to_owned(),
+        Cause::Forbidden => "\"none\" was named: no deployment caused it".to_owned(),
         Cause::NoneInWindow => {
             let others = elsewhere.iter().map(|elsewhere| format!("; {}", elsewhere.sentence()));
             let others: String = others.collect();
@@ -96,7 +96,7 @@ pub fn explain_cause(
     };
     let not_used = deployments.not_used(query).into_iter().map(|(name, not_used)| match not_used {
         NotUsed::Unknown => format!("named, but not known: {name}"),
-        NotUsed::NotUnique => format!("named, but several commits begin so: {name}"),
+        NotUsed::NotUnique => format!("named, but several commits begin with it: {name}"),
         NotUsed::OtherEnv(env) => format!("named, but deployed to {env}: {name}"),
         NotUsed::StartedLater => format!("named, but started after the failure had ended: {name}"),
     });
@@ -104,16 +104,16 @@ pub fn explain_cause(
     why("deployment", cause.deployment().map_or("-", |deployment| deployment.id.as_str()), because)
 }
 
-/// Explanation for links that were decided under another configuration than today's.
+/// Explanation for links that were decided under another configuration.
 pub fn other_link_window(deployment: Option<&str>) -> Why {
     why(
         "deployment",
         deployment.unwrap_or("-"),
-        "decided under another configuration than today's; `reevaluate` would decide anew",
+        "decided under another configuration; run `reevaluate` to decide it again",
     )
 }
 
-/// Explains what mended a failure.
+/// Explains the remediation of a failure.
 pub fn explain_remediation(deployment: &Deployment, kind: RemediationKind) -> Why {
     let because = format!(
         "the last deployment of its services (or team) in its env that started while it was open: a {}",
@@ -122,50 +122,54 @@ pub fn explain_remediation(deployment: &Deployment, kind: RemediationKind) -> Wh
     why("remediation", deployment.id.as_str(), because)
 }
 
-/// Explains the mark of a failure's deployment at a backend: set (`fails`) or taken back.
+/// Explains the mark of a failure's cause at a backend: the mark is set (`fails`) or removed.
 pub fn explain_mark(backend: &str, fails: bool, state: &str) -> Why {
     let because = if fails {
-        "there its deployment is to be a change failure"
+        "the deployment that caused it is to be marked as a change failure there"
     } else {
-        "no failure is linked to its deployment any more: the mark there is to be taken back"
+        "its deployment causes no failure that counts any more: the mark there is to be removed"
     };
     why("change_failure", format!("{backend}: {state}"), because)
 }
 
-/// Explains a failure that came by the event API.
+/// Explains a failure that was sent to the event API.
 pub fn explain_submission(submission: &Submission, policy: &Policy) -> (Evaluated, Vec<Why>) {
     const AS_SENT: &str = "as it was sent to the event API";
     let evaluated = submission.evaluate(policy);
     let failure = &evaluated.failure;
     let (value, because) = match (submission.verdict(policy), submission.ruling(policy)) {
         (RuleVerdict::Ignored(rule), _) => ("no", first_match(rule)),
-        (RuleVerdict::TooShort, _) => ("no", TOO_SOON.to_owned()),
+        (RuleVerdict::TooShort, _) => ("no", TOO_SHORT.to_owned()),
         (RuleVerdict::Counts, Ruling::Counted(rule)) => ("yes", first_match(rule)),
         (RuleVerdict::Counts, _) => ("yes", "no rule ignores it".to_owned()),
     };
     let counts = why("counts", value, because);
-    let mut told = vec![why("state", failure.state.as_str(), AS_SENT)];
-    told.push(why("started_at", failure.started_at.to_string(), AS_SENT));
-    told.extend(failure.finished_at.map(|at| why("finished_at", at.to_string(), AS_SENT)));
-    told.push(counts);
-    told.push(why("services", names(&failure.services), AS_SENT));
-    told.push(why("team", failure.team.as_deref().unwrap_or("-"), AS_SENT));
-    told.extend(failure.flags.iter().map(|flag| why("flag", flag.as_str(), meaning(*flag))));
-    (evaluated, told)
+    let mut reasons = vec![why("state", failure.state.as_str(), AS_SENT)];
+    reasons.push(why("started_at", failure.started_at.to_string(), AS_SENT));
+    reasons.extend(failure.finished_at.map(|at| why("finished_at", at.to_string(), AS_SENT)));
+    reasons.push(counts);
+    reasons.push(why("services", names(&failure.services), AS_SENT));
+    reasons.push(why("team", failure.team.as_deref().unwrap_or("-"), AS_SENT));
+    reasons.extend(failure.flags.iter().map(|flag| why("flag", flag.as_str(), meaning(*flag))));
+    (evaluated, reasons)
 }
 
 /// Explanation for an incident that was only mentioned.
 pub fn only_mentioned() -> Why {
-    why("failure", "none", "only notes and the like were seen, and none of them shows the incident itself")
+    why(
+        "failure",
+        "none",
+        "only events that mention the incident were received, such as notes; no event has shown it",
+    )
 }
 
-/// Explanation for a failure that was evaluated under another configuration than today's.
+/// Explanation for a failure that was evaluated under another configuration.
 pub fn other_configuration() -> Why {
     why(
         "configuration",
         "changed",
-        "this is how today's configuration decides; the failure was evaluated under another one, and \
-         `reevaluate` would apply this",
+        "these are the values under the present configuration; the failure was evaluated under another one; run \
+         `reevaluate` to apply the present one",
     )
 }
 
@@ -175,40 +179,42 @@ fn names(names: &[String]) -> String {
 
 fn state(view: &IncidentEvaluation<'_>, failure: &Failure) -> String {
     let resolved = view.resolved_at().map_or_else(String::new, |at| at.to_string());
-    match (failure.state, view.stretches.last().and_then(|stretch| stretch.reopened_at)) {
+    match (failure.state, view.stretches.last().and_then(|period| period.reopened_at)) {
         (FailureState::Merged, _) => {
-            format!("the resolve of {resolved} that decides is a merge, not a restoration")
+            format!("the resolve of {resolved} merged it into another incident, and restored nothing")
         }
-        (FailureState::Ignored, _) => "it does not count".to_owned(),
+        (FailureState::Ignored, _) => "it does not count, see \"counts\"".to_owned(),
         (FailureState::Completed, _) => format!("no reopen follows the resolve of {resolved}"),
-        (FailureState::Open, Some(at)) => format!("it was reopened at {at}, and not resolved since"),
-        (FailureState::Open, None) => "it has not been resolved; an acknowledgement ends nothing".to_owned(),
+        (FailureState::Open, Some(at)) => format!("it was reopened at {at}, and has not been resolved since"),
+        (FailureState::Open, None) => {
+            "it has not been resolved; an acknowledgement does not end a failure".to_owned()
+        }
     }
 }
 
 fn start(view: &IncidentEvaluation<'_>, policy: &Policy) -> String {
     let (own, because) = view.own_start;
-    let wished = match (policy.start, because) {
+    let missing = match (policy.start, because) {
         (Start::Triggered, Reasons::Created | Reasons::FirstSeen) => {
-            "failure.start is \"triggered\", but no trigger was seen: "
+            "failure.start is \"triggered\", but no trigger was received: "
         }
         (Start::Acknowledged, Reasons::Created | Reasons::Triggered | Reasons::FirstSeen) => {
-            "failure.start is \"acknowledged\", but nobody acknowledged it before its first end: "
+            "failure.start is \"acknowledged\", but nobody acknowledged it before its first resolve: "
         }
         _ => "",
     };
-    let found = |because| match because {
+    let describe = |because| match because {
         Reasons::Created => "its creation time",
         Reasons::Triggered => "the time of its trigger",
-        Reasons::Acknowledged => "when it was first acknowledged, which was before its first end",
-        Reasons::FirstSeen => "the earliest event seen, for neither its creation nor its trigger is known",
+        Reasons::Acknowledged => "its first acknowledgement, before its first resolve",
+        Reasons::FirstSeen => "its earliest event, because its creation time and its trigger are not known",
     };
     match view.moved_by {
-        None => format!("{wished}{}", found(because)),
+        None => format!("{missing}{}", describe(because)),
         Some((source, _, because)) => {
             format!(
-                "{source}, which was merged into it, began then ({}); its own start is {own}",
-                found(because)
+                "{source} was merged into it, and began at this time ({}); its own start is {own}",
+                describe(because)
             )
         }
     }
@@ -217,29 +223,29 @@ fn start(view: &IncidentEvaluation<'_>, policy: &Policy) -> String {
 fn end(view: &IncidentEvaluation<'_>) -> String {
     match view.resolved_at() {
         Some(at) if at < view.start().0 => {
-            format!("the last resolve was at {at}, before the start: moved to it")
+            format!("the last resolve was at {at}, before the start: the end was moved to the start")
         }
         _ => "the last resolve that no reopen follows".to_owned(),
     }
 }
 
-/// Times of the reopenings, and the events that tell of them.
+/// Times of the reopens, each with its reason.
 fn reopenings(view: &IncidentEvaluation<'_>) -> Vec<Why> {
     let pairs = view.stretches.iter().zip(view.stretches.iter().skip(1));
-    let told = pairs.filter_map(|(before, stretch)| {
+    let reasons = pairs.filter_map(|(before, period)| {
         let because = match before.resolved_at {
-            Some(_) => "after it was resolved, an event says that it was reopened then",
-            None => "an event says that it was reopened then, and the resolve before that never came",
+            Some(_) => "an event shows that it was reopened at this time, after a resolve",
+            None => "an event shows that it was reopened at this time; the resolve before it never arrived",
         };
-        stretch.reopened_at.map(|at| why("reopened", at.to_string(), because))
+        period.reopened_at.map(|at| why("reopened", at.to_string(), because))
     });
-    told.collect()
+    reasons.collect()
 }
 
 fn time_to_restore(policy: &Policy) -> &'static str {
     match policy.reopened {
         Reopened::WallClock => "from start to end (failure.reopened is \"wall_clock\")",
-        Reopened::ActiveTime => "the time in which it was open (failure.reopened is \"active_time\")",
+        Reopened::ActiveTime => "the sum of its open periods (failure.reopened is \"active_time\")",
     }
 }
 
@@ -247,50 +253,45 @@ fn standing(view: &IncidentEvaluation<'_>) -> Option<Why> {
     let (value, because) = match view.standing {
         Standing::Own => return None,
         Standing::CycleCut => ("-".to_owned(), "merges lead in a cycle, and it began first: it counts"),
-        Standing::Into(target) => (target.to_string(), "the resolve_reason of its deciding resolve names it"),
+        Standing::Into(target) => (target.to_string(), "named in the resolve_reason of its last resolve"),
         Standing::IntoUnseen(Some(target)) => {
-            (target.to_string(), "its deciding resolve names it, but no event has shown that incident")
+            (target.to_string(), "named in its last resolve, but no event has shown that incident")
         }
-        Standing::IntoUnseen(None) => {
-            ("-".to_owned(), "its deciding resolve is a merge that names no incident")
-        }
+        Standing::IntoUnseen(None) => ("-".to_owned(), "its last resolve is a merge that names no incident"),
     };
     Some(why("merged_into", value, because))
 }
 
 fn counts(view: &IncidentEvaluation<'_>, policy: &Policy) -> Why {
     if view.is_merged() {
-        return why("counts", "no", "it went on as another incident, which is asked instead");
+        return why("counts", "no", "it was merged into another incident, which is evaluated instead");
     }
     let (ruling, decided_by) = view.ruling;
-    let whose = if decided_by == view.incident { "" } else { " for what was merged into it" };
+    let suffix = if decided_by == view.incident { "" } else { " for an incident merged into it" };
     let (value, because) = match (view.verdict(policy), ruling) {
         (RuleVerdict::Ignored(rule), _) if view.sources.is_empty() => ("no", first_match(rule)),
         (RuleVerdict::Ignored(rule), _) => (
             "no",
-            format!("rule {:?} ignores it, and all that was merged into it is ignored, too", rule.name),
+            format!("rule {:?} ignores it, and all incidents merged into it are ignored, too", rule.name),
         ),
-        (RuleVerdict::TooShort, _) => ("no", TOO_SOON.to_owned()),
-        (RuleVerdict::Counts, Ruling::Counted(rule)) => ("yes", first_match(rule) + whose),
+        (RuleVerdict::TooShort, _) => ("no", TOO_SHORT.to_owned()),
+        (RuleVerdict::Counts, Ruling::Counted(rule)) => ("yes", first_match(rule) + suffix),
         (RuleVerdict::Counts, _) => ("yes", unruled(view, policy)),
     };
     why("counts", value, because)
 }
 
-const TOO_SOON: &str = "it was over sooner than failure.min_duration";
+const TOO_SHORT: &str = "it was shorter than failure.min_duration";
 
 fn first_match(rule: &Rule) -> String {
     format!("rule {:?} is the first that matches", rule.name)
 }
 
-/// Reason why a failure counts although no rule says so.
+/// Reason why a failure counts if no rule says that it counts.
 fn unruled(view: &IncidentEvaluation<'_>, policy: &Policy) -> String {
     match view.own_ruling {
         Ruling::Ignored(rule) => {
-            format!(
-                "rule {:?} ignores it, but {}, which was merged into it, counts",
-                rule.name, view.ruling.1
-            )
+            format!("rule {:?} ignores it, but {} was merged into it, and counts", rule.name, view.ruling.1)
         }
         _ if policy.rules.is_empty() => "there are no rules".to_owned(),
         _ => "no rule ignores it".to_owned(),
@@ -306,11 +307,7 @@ fn attribution(view: &IncidentEvaluation<'_>, policy: &Policy) -> [Why; 3] {
     let of_env =
         if *env_is_entrys { "service entry" } else { "failure.default_env: no service entry names one" };
     [
-        why(
-            "services",
-            names(services),
-            format!("{services_step}, asked for the incident's {which} service"),
-        ),
+        why("services", names(services), format!("{services_step}, for the incident's {which} service")),
         why("team", team.as_deref().unwrap_or("-"), *team_step),
         why("env", env.clone(), of_env),
     ]
@@ -329,12 +326,14 @@ fn severity(failure: &Failure, policy: &Policy) -> String {
 fn meaning(flag: Flag) -> &'static str {
     match flag {
         Flag::Approximate => {
-            "the start is the earliest event seen, or a resolve before a reopen never came: left out of statistics of \
-             durations"
+            "the start is the earliest event, or a resolve before a reopen never arrived; it is left out of statistics \
+             of durations"
         }
-        Flag::EndBeforeStart => "the end was moved to the start: left out of statistics of durations",
-        Flag::InTheFuture => "an event was dated more than five minutes after it was received",
+        Flag::EndBeforeStart => {
+            "the end was before the start, and was moved to it; it is left out of statistics of durations"
+        }
+        Flag::InTheFuture => "a time in an event was more than five minutes after the arrival of the event",
         Flag::MergeTargetUnseen => "no event has shown the incident that it was merged into",
-        Flag::MergeCycle => "merges lead in a cycle",
+        Flag::MergeCycle => "merges lead in a cycle, and it is the incident that counts",
     }
 }

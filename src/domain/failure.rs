@@ -1,4 +1,4 @@
-//! The failure event.
+//! Failures, and the details that requests to backends and links need besides.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +10,10 @@ use super::timestamp::Timestamp;
 
 /// A failure.
 ///
-/// It has no JSON of its own: the store, the API and each backend have forms of theirs.
+/// It is not serialised itself: the store, the API and each backend have their own formats.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
-    /// `<source>:<incident>`, or the id that came by the event API.
+    /// `<source>:<incident>`, or the id that was sent to the event API.
     pub id: FailureId,
     /// Source of its events, or [`SourceName::API`].
     pub source: SourceName,
@@ -25,17 +25,17 @@ pub struct Failure {
     pub title: Option<String>,
     /// The incident's page.
     pub url: Option<String>,
-    /// State, which tells if the failure counts.
+    /// State. It decides if the failure counts.
     pub state: FailureState,
-    /// The rule that made it `ignored`.
+    /// Name of the rule that ignores it, or `min_duration`.
     pub reason: Option<String>,
     /// Start of the failure (rule 4).
     pub started_at: Timestamp,
     /// End of the failure (rule 5).
     pub finished_at: Option<Timestamp>,
-    /// From start to end, or the time it was open, by `failure.reopened` (rule 7).
+    /// Time from start to end, or sum of the open periods, as `failure.reopened` chooses (rule 7).
     pub time_to_restore_seconds: Option<f64>,
-    /// The time it was open, pauses left out.
+    /// Sum of the open periods. `None` while it is open, or if one of them is not known.
     pub active_seconds: Option<f64>,
     /// The first acknowledgement.
     pub acknowledged_at: Option<Timestamp>,
@@ -59,9 +59,9 @@ pub struct Failure {
     pub urgency: Option<String>,
     /// Step of rule 9 that decided services, team and env.
     pub attribution: String,
-    /// Doubts about it.
+    /// Doubts about its times and merges.
     pub flags: Vec<Flag>,
-    /// The deployment that it is linked to.
+    /// Id of the deployment that caused it.
     pub deployment: Option<String>,
 }
 
@@ -72,7 +72,7 @@ impl Failure {
     }
 }
 
-/// State of a failure, which tells if it counts.
+/// State of a failure. It decides if the failure counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FailureState {
@@ -80,9 +80,9 @@ pub enum FailureState {
     Open,
     /// It ended, and was restored.
     Completed,
-    /// A rule says that it does not count.
+    /// A rule or `failure.min_duration` ignores it.
     Ignored,
-    /// It went on as another incident, and does not count on its own.
+    /// It was merged into another incident, and does not count itself.
     Merged,
 }
 
@@ -106,20 +106,20 @@ impl FailureState {
     }
 }
 
-/// Something odd about a failure's times.
+/// Doubt about a failure's times or merges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flag {
-    /// The start is the earliest event seen, because neither `created_at` nor the trigger is known; or a resolve before
-    /// a reopen never came, so that the time between them is not known.
+    /// The start is the earliest event, because neither `created_at` nor the trigger is known. Or a resolve before a
+    /// reopen never arrived, so that the open period before the reopen is not known.
     Approximate,
-    /// The end lay before the start and was moved to it.
+    /// The end was before the start, and was moved to the start.
     EndBeforeStart,
-    /// An event was dated more than five minutes after it was received.
+    /// A time in an event was more than five minutes after the arrival of the event.
     InTheFuture,
     /// It was merged into an incident that no event has shown.
     MergeTargetUnseen,
-    /// It was merged in a cycle, and is the one of it that counts.
+    /// It is part of a cycle of merges, and is the incident of the cycle that counts.
     MergeCycle,
 }
 
@@ -136,26 +136,26 @@ impl Flag {
     }
 }
 
-/// Facts that backends are told besides the failure itself.
+/// Facts about a failure that requests to backends and links need besides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
     /// `key:value` tags.
     pub tags: Vec<String>,
     /// The repository.
     pub repository_url: Option<String>,
-    /// The commit at fault, in full.
+    /// Commit that caused the failure, in full.
     pub commit_sha: Option<String>,
-    /// The version at fault.
+    /// Version that caused the failure.
     pub version: Option<String>,
-    /// Creation time, if it is not the start: links to deployments use it.
+    /// Creation time, if it differs from the start. Links to deployments use it.
     pub created_at: Option<Timestamp>,
     /// Deployments that a custom field or a note names as the cause.
     pub named_deployments: Vec<String>,
-    /// Times between start and end in which the incident was not open: no deployment of these mended it.
+    /// Pauses in which the incident was not open. A deployment that started in a pause is not the remediation.
     pub pauses: Vec<Pause>,
     /// Name of the service in PagerDuty.
     pub pagerduty_service: Option<String>,
-    /// Start and time to restore added up, where that is not the end.
+    /// Start plus time to restore, if that differs from the end.
     pub restored_at: Option<Timestamp>,
 }
 
@@ -169,8 +169,8 @@ pub struct Evaluated {
 }
 
 impl Evaluated {
-    /// The end, for backends that take only a start and an end: the time between them is the time to restore. `None`
-    /// where the failure is not restored, and where nobody knows how long it was open.
+    /// End for backends that take only a start and an end. The time between the two is the time to restore. `None` if
+    /// the failure is not restored, or if its time to restore is not known.
     pub fn restored_at(&self) -> Option<Timestamp> {
         let Self { failure, details } = self;
         let end = || failure.time_to_restore_seconds.and(failure.finished_at);
@@ -179,7 +179,7 @@ impl Evaluated {
 }
 
 impl Details {
-    /// `true` if somebody named the deployment that caused the failure, or said that none did.
+    /// `true` if somebody named the deployment that caused the failure, or named `none`.
     pub fn names_deployment(&self) -> bool {
         !self.named_deployments.is_empty() || self.commit_sha.is_some() || self.version.is_some()
     }
@@ -208,7 +208,7 @@ pub fn seconds(nanos: i64) -> f64 {
     (nanos / 1_000) as f64 / 1e6
 }
 
-/// For the tests of everything that shows a failure.
+/// Example of a failure for other tests.
 #[cfg(test)]
 pub(crate) mod tests {
     use super::Evaluated;
@@ -217,7 +217,7 @@ pub(crate) mod tests {
     use crate::domain::policy::{Policy, ServiceEntry};
     use crate::sources::pagerduty::payload;
 
-    /// The incident of the resolve among the fixtures.
+    /// Failure that follows from the fixture `incident.resolved.json` alone.
     pub(crate) fn completed() -> Evaluated {
         let event =
             payload::parse(include_bytes!("../../fixtures/pagerduty/incident.resolved.json")).unwrap();

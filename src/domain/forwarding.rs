@@ -1,4 +1,4 @@
-//! Interface between the store and a backend: the backend's name, and the requests that tell it of failures and
+//! Interface between the store and a backend: the backend's name and filter, and the requests for failures and
 //! deployments.
 
 use std::borrow::Cow;
@@ -10,7 +10,7 @@ use super::id::DeploymentId;
 use super::lane::Lane;
 use super::mark::Mark;
 
-/// Failure or deployment that a backend is told of.
+/// Failure or deployment that a request is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// The failure with this id.
@@ -20,35 +20,35 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// Its id, for people.
+    /// Its id.
     pub fn id(&self) -> &str {
         let (Self::Failure(id) | Self::Deployment(id)) = self;
         id
     }
 }
 
-/// A request, as it will be sent however often that takes.
+/// A request that is ready to be sent. Every attempt sends the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreparedRequest {
     /// Action of the request at the backend.
     pub action: Action,
-    /// Its bytes, which only the backend reads.
+    /// Content of the request. Only the code of the backend's kind reads it.
     pub body: Vec<u8>,
 }
 
 /// Action of a request at the backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// The failure, or the deployment, is shown whole, as it stands.
+    /// Sends the whole failure or deployment as it is now.
     Replace,
-    /// The failure does not count, and is deleted; the deployment is none of the backend's business any more.
+    /// Deletes a failure that does not count any more, or a deployment that the filter leaves out now.
     Delete,
-    /// The failure is another than the backend was told, and it has no way to take that: it is shown without an end,
-    /// or not told of at all. The same of a deployment.
+    /// The backend has an older state, and cannot take the correction. The failure is sent without an end, or nothing
+    /// is sent. For a deployment nothing is sent.
     CannotCorrect,
-    /// The deployment is marked as one that failed.
+    /// Marks the deployment as failed.
     Mark,
-    /// Takes the mark back.
+    /// Removes the mark.
     Unmark,
 }
 
@@ -69,14 +69,14 @@ impl Action {
 }
 
 impl Action {
-    /// `true` if it may need more than the usual credentials.
+    /// `true` if the action may need Datadog's application key.
     pub const fn needs_application_key(self) -> bool {
         matches!(self, Self::Delete | Self::Mark | Self::Unmark)
     }
 }
 
-/// Filter of the failures and deployments that a backend is told of. Keys AND, lists OR; an empty list asks for
-/// nothing.
+/// Filter of the failures and deployments that are sent to a backend. Each key has to match, by any of its values. An
+/// empty list matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BackendFilter {
     /// Services that pass.
@@ -88,12 +88,12 @@ pub struct BackendFilter {
 }
 
 impl BackendFilter {
-    /// `true` if the backend is told of the failure.
+    /// `true` if the failure is sent to the backend.
     pub fn passes(&self, failure: &Failure) -> bool {
         self.passes_all(&failure.services, failure.team.as_ref(), &failure.env)
     }
 
-    /// `true` if the backend is told of the deployment, and of its mark.
+    /// `true` if the deployment and its mark are sent to the backend.
     pub fn passes_deployment(&self, deployment: &Deployment) -> bool {
         let service = std::slice::from_ref(&deployment.service);
         self.passes_all(service, deployment.team.as_ref(), &deployment.env)
@@ -124,69 +124,69 @@ impl BackendFilter {
 pub struct Recipient {
     /// Its name.
     pub name: String,
-    /// Which failures and deployments it is told of.
+    /// Filter of the failures and deployments that are sent to it.
     pub filter: BackendFilter,
 }
 
-/// A backend, as far as writing the outbox goes.
+/// A backend, with what the writer of the outbox needs.
 pub trait Destination: Send + Sync {
-    /// The name that the outbox keeps its rows under.
+    /// Name of the backend in its outbox rows.
     fn name(&self) -> &str;
 
-    /// Filter of the failures and deployments that it is told of.
+    /// Filter of the failures and deployments that are sent to the backend.
     fn filter(&self) -> &BackendFilter;
 
-    /// The credential that a request of this kind needs.
+    /// Credential that requests with this action need.
     fn lane(&self, action: Action) -> Lane;
 
-    /// `true` if a request replaces everything that the backend knew of its subject. The same request can then be
-    /// sent again without any effect, and an older one that arrives late undoes a newer one.
+    /// `true` if a request replaces the whole failure or deployment at the backend. Then the same request can be sent
+    /// again without any effect, and an older request that arrives late undoes a newer one.
     fn replaces_whole(&self) -> bool;
 
-    /// The exact request that tells the backend of this failure as it stands: with its end where it is
-    /// completed, without one where it is open, and taken back where it does not count (any more).
+    /// Prepares the request for the present state of a failure: with its end if it is completed, without an end if it
+    /// is open, and a deletion or correction if it does not count (any more).
     fn prepare(&self, evaluated: &Evaluated, context: RevisionContext) -> PreparedRequest;
 
-    /// `true` if it is told of deployments.
+    /// `true` if deployments are sent to the backend.
     fn takes_deployments(&self) -> bool;
 
-    /// The exact request that tells the backend of this deployment. `None`: it cannot be told of one like this.
+    /// Prepares the request for a deployment. `None` if the backend cannot take a deployment like this.
     fn prepare_deployment(
         &self,
         deployment: &Deployment,
         context: RevisionContext,
     ) -> Option<PreparedRequest>;
 
-    /// The exact request that takes a deployment back. `None`: the backend has no way to.
+    /// Prepares the request that deletes a deployment. `None` if the backend cannot delete deployments.
     fn prepare_deployment_removal(&self, id: &DeploymentId) -> Option<PreparedRequest>;
 
-    /// `true` if it is told which deployment a failure is linked to.
+    /// `true` if a failure's request contains the deployment that caused it.
     fn includes_links(&self) -> bool;
 
-    /// `true` if it is told which deployments failed.
+    /// `true` if marks of failed deployments are sent to the backend.
     fn takes_marks(&self) -> bool;
 
-    /// The exact request that marks a deployment as failed, or (without a `mark`) takes that back. `None`: the backend
-    /// has no marks.
+    /// Prepares the request that marks a deployment as failed, or (without a `mark`) removes the mark. `None` if the
+    /// backend has no marks.
     fn prepare_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<PreparedRequest>;
 }
 
-/// Revision that a request is frozen for.
+/// Revision that a request is prepared for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevisionContext {
-    /// The revision that it tells of.
+    /// Number of the revision.
     pub revision: i64,
-    /// `true` if the backend may know an earlier revision.
+    /// `true` if the backend may have an earlier revision.
     pub is_correction: bool,
 }
 
 /// The backends that get a copy of every failure (and deployment) that passes their filter.
 pub type Destinations = Vec<Arc<dyn Destination>>;
 
-/// The reason where a failure is none of a backend's business any more.
+/// Reason of a failure that does not pass a backend's filter (any more).
 const FILTERED: &str = "not of this backend's services, teams and envs";
 
-/// The failure as a backend with this filter is told of it: what does not pass (any more) does not count there.
+/// Failure as it is sent to a backend with this filter. If it does not pass (any more), it is ignored there.
 pub fn filtered<'a>(filter: &BackendFilter, evaluated: &'a Evaluated) -> Cow<'a, Evaluated> {
     if filter.passes(&evaluated.failure) {
         return Cow::Borrowed(evaluated);
@@ -204,7 +204,7 @@ mod tests {
     use crate::domain::failure::tests::completed;
 
     #[test]
-    fn a_filter_asks_for_all_its_keys_and_for_any_of_a_list() {
+    fn a_filter_needs_all_its_keys_and_any_value_of_each() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let evaluated = completed();
         let passes = |services: &[&str], teams: &[&str], envs: &[&str]| {

@@ -1,8 +1,8 @@
-//! Facts of an incident that are remembered: the set of its events, reduced to the facts that can still decide.
+//! History of an incident: the set of its events, reduced to the facts that can still decide something.
 //!
-//! A history does not depend on the order in which its events arrived, nor on how often each did: the events are
-//! sorted by their position (time, rank, id), and a fact leaves only when another event has made it irrelevant for
-//! good. `history_is_a_set` in the tests holds it to that.
+//! A history does not depend on the order in which its events arrive, or on duplicates. Events are sorted by position
+//! (time, rank, id). A fact is dropped only when another event has made it irrelevant for ever. The test
+//! `history_is_a_set` checks this.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use super::timestamp::{Timestamp, nanos};
 /// Position of an event among those of its incident: time, then rank, then id; never arrival.
 type Position<'a> = (Timestamp, u8, &'a str);
 
-/// An event, less what a later one has replaced.
+/// An event without the facts that a later event has replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
     #[serde(with = "nanos")]
@@ -30,18 +30,18 @@ impl Entry {
         (self.at, self.kind.rank(), &self.id)
     }
 
-    /// Time of the incident's last reopening, as this event shows it.
+    /// Time of the incident's last reopen, as this event shows it.
     fn shown_reopening(&self) -> Option<Timestamp> {
         self.facts.reopened_at.filter(|reopened_at| *reopened_at <= self.at)
     }
 
-    /// `true` if it shows the incident open, but is not the reopening itself.
+    /// `true` if it shows the incident open, but is not the reopen itself.
     fn shows_open(&self) -> bool {
         self.kind != EventKind::Reopened
             && matches!(self.facts.status.as_deref(), Some("triggered" | "acknowledged"))
     }
 
-    /// The reopening that it tells of.
+    /// The reopen that the event shows.
     fn reopening(&self) -> Option<Reopening> {
         match self.kind {
             EventKind::Reopened => {
@@ -54,20 +54,20 @@ impl Entry {
     }
 }
 
-/// The events of one incident. Empty until an event shows the incident itself: a note alone is no failure.
+/// The events of one incident. Empty until an event shows the incident itself: a note alone makes no failure.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     entries: Vec<Entry>,
     /// Deployments that notes and custom fields name as the cause.
     #[serde(default, skip_serializing_if = "Hints::is_empty")]
     hints: Hints,
-    /// `true` if any event was dated after the moment it was received.
+    /// `true` if a time in any event was more than five minutes after the event's arrival.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     in_the_future: bool,
 }
 
 impl History {
-    /// Adds an event that was received at `received_at`. `false`: it changes no fact.
+    /// Adds an event that was received at `received_at`. Returns `false` if it changes no fact.
     pub fn insert(&mut self, event: &Event, received_at: Timestamp) -> bool {
         let Some(subject) = &event.subject else {
             return false;
@@ -87,17 +87,17 @@ impl History {
         let is_ahead = |time: Timestamp| time.is_ahead_of(received_at);
         self.in_the_future |= is_ahead(entry.at) || entry.facts.created_at.is_some_and(is_ahead);
         self.entries.insert(index, entry);
-        self.forget_what_cannot_decide();
-        // An entry that is forgotten at once has replaced nothing.
+        self.drop_irrelevant_facts();
+        // An entry that was dropped at once has replaced nothing.
         let is_kept = self.entries.binary_search_by(|other| other.position().cmp(&(at, rank, &id))).is_ok();
         is_kept || has_hint || self.in_the_future != was_in_the_future
     }
 
-    /// Deployments that somebody named as the cause, and the place where: a custom field comes before a note.
-    /// Several, if the field holds a list.
+    /// Deployments that somebody named as the cause, and the place where they were named. The custom field wins over
+    /// notes. There are several if the field holds a list.
     pub fn named_deployments(&self) -> Option<(&[String], NamedBy)> {
-        let said = |hint: &'_ Option<Hint>| hint.as_ref().is_some_and(|hint| !hint.values.is_empty());
-        let (hint, by) = if said(&self.hints.field) {
+        let has_values = |hint: &'_ Option<Hint>| hint.as_ref().is_some_and(|hint| !hint.values.is_empty());
+        let (hint, by) = if has_values(&self.hints.field) {
             (&self.hints.field, NamedBy::Field)
         } else {
             (&self.hints.note, NamedBy::Note)
@@ -110,7 +110,7 @@ impl History {
         self.entries.is_empty()
     }
 
-    /// `true` if any event was dated more than five minutes after it was received.
+    /// `true` if a time in any event was more than five minutes after the event's arrival.
     pub fn in_the_future(&self) -> bool {
         self.in_the_future
     }
@@ -120,7 +120,7 @@ impl History {
         self.entries.iter().rev().find_map(|entry| fact(&entry.facts))
     }
 
-    /// The earliest known value of a fact. Only the service's is kept.
+    /// The earliest known value of a fact. It is kept for the service only.
     pub fn earliest<'a, T>(&'a self, fact: impl Fn(&'a Snapshot) -> Option<&'a T>) -> Option<&'a T> {
         self.entries.iter().find_map(|entry| fact(&entry.facts))
     }
@@ -149,20 +149,20 @@ impl History {
         (!resolved_earlier).then_some(acknowledged.at)
     }
 
-    /// The resolve that no later reopen follows, as the event showed it; `None` while the incident is open.
+    /// Facts of the last resolve that no reopen follows; `None` while the incident is open.
     fn deciding_resolve(&self) -> Option<&Snapshot> {
         self.stretches().last()?.resolved_at?;
         self.entries.iter().rfind(|entry| entry.kind == EventKind::Resolved).map(|entry| &entry.facts)
     }
 
-    /// The merge that ended it, if its deciding resolve was one.
+    /// The merge that ended the incident, if its last resolve is a merge.
     pub fn merge(&self) -> Option<&Merge> {
-        // Hardly any incident was merged: most need not be looked at closely.
+        // A cheap check first: few incidents were merged.
         self.entries.iter().find(|entry| entry.facts.merge.is_some())?;
         self.deciding_resolve()?.merge.as_ref()
     }
 
-    /// The incident it was merged into, if its deciding resolve was a merge and says so.
+    /// The incident that it was merged into, if its last resolve is a merge and names the target.
     pub fn merge_target(&self) -> Option<&IncidentId> {
         self.merge()?.into.as_ref()
     }
@@ -172,9 +172,9 @@ impl History {
         self.latest(|facts| facts.created_at.as_ref()).copied()
     }
 
-    /// The stretches in which it was open, in order. There is always one.
+    /// Periods in which it was open, in order. There is always at least one.
     ///
-    /// A resolve of what is resolved already moves the end. A reopen of what is open shows that a resolve never came.
+    /// A resolve of a resolved incident moves the end. A reopen of an open incident shows that a resolve never arrived.
     pub fn stretches(&self) -> Vec<OpenPeriod> {
         let mut stretches = OpenPeriods::default();
         for entry in &self.entries {
@@ -192,8 +192,8 @@ impl History {
         self.entries.iter().find(|entry| entry.kind == kind)
     }
 
-    /// Drops every fact that a later event has replaced, and every entry that nothing can depend on any more.
-    fn forget_what_cannot_decide(&mut self) {
+    /// Drops the facts that a later event has replaced, and the entries that nothing can depend on any more.
+    fn drop_irrelevant_facts(&mut self) {
         let first_service = self.entries.iter().position(|entry| entry.facts.service.is_some());
         let mut known = KnownFacts::default();
         for (index, entry) in self.entries.iter_mut().enumerate().rev() {
@@ -207,7 +207,7 @@ impl History {
             reopenings.extend(shown);
             if !is_new {
                 entry.facts.status = None;
-                // A resolve and a reopen are kept anyway, and each says for itself which reopening it knows of.
+                // Resolves and reopens are kept anyway, and each keeps the reopen that it shows.
                 if !matches!(entry.kind, EventKind::Resolved | EventKind::Reopened) {
                     entry.facts.reopened_at = None;
                 }
@@ -236,7 +236,7 @@ pub enum NamedBy {
     Note,
 }
 
-/// The latest word of each kind on the deployment at fault.
+/// Latest names of the deployment that caused the incident: one from the custom field, one from notes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Hints {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -245,7 +245,7 @@ struct Hints {
     note: Option<Hint>,
 }
 
-/// In the order of events: time, then id, for all of them are of one rank.
+/// Deployments that one event names. They are ordered like events: by time, then id. All these events have one rank.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Hint {
     #[serde(with = "nanos")]
@@ -259,7 +259,7 @@ impl Hints {
         self.field.is_none() && self.note.is_none()
     }
 
-    /// Keeps the hint if it is the latest, and returns `true` then.
+    /// Keeps the hint if it is the latest. Returns `true` if it was kept.
     fn insert(&mut self, event: &Event, hint: Option<&DeploymentHint>) -> bool {
         let (kept, values) = match hint {
             None => return false,
@@ -275,10 +275,10 @@ impl Hints {
     }
 }
 
-/// Facts that are known from later events, among those that a later event replaces.
+/// Facts that are known from later events: one flag for each fact that [`keep_latest`] clears.
 type KnownFacts = [bool; 9];
 
-/// Clears in `facts` whatever later events know already, and notes the rest as known.
+/// Clears the facts that are known from later events, and marks the others as known.
 fn keep_latest(facts: &mut Snapshot, known: &mut KnownFacts, keep_service: bool) {
     fn keep<T>(fact: &mut Option<T>, known: &mut bool) {
         if *known {

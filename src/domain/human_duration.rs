@@ -1,6 +1,6 @@
-//! Lengths of time as people read them.
+//! Durations as people read them.
 
-/// Seconds as people say them, in the two largest units that matter.
+/// Formats seconds in at most two units: `42m 11s`.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_read_well() {
+    fn durations_have_at_most_two_units() {
         let spans = [0.2, 59.6, 60.0, 2_530.5, 7_261.0, 90_000.0].map(human_duration);
         assert_eq!(spans, ["0s", "1m 00s", "1m 00s", "42m 11s", "2h 01m", "1d 01h"]);
     }

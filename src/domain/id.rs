@@ -1,4 +1,4 @@
-//! Identities, each of its own type, none of which can be built malformed.
+//! Ids, each with its own type. Malformed ids cannot be built.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use super::source_name::SourceName;
 
-/// The letters that Datadog allows in a failure's id, and so the only ones an id may have here.
+/// `true` for the characters that Datadog allows in a failure's id. Ids here have no other characters.
 fn is_id_character(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')
 }
 
 const FAILURE_ID_MAX: usize = 128;
 const FAILURE_ID_MIN: usize = 16;
-/// Stands between the name of a source and an incident's id in the id of a failure.
+/// Separator between the source's name and the incident's id in a failure's id.
 pub(super) const AFTER_SOURCE: char = ':';
 
-/// An incident of a source. Its id is unique within that source (PagerDuty: `P…` of 7 or `Q…` of 14 characters today;
-/// any that fit a failure's id here).
+/// An incident of a source. Its id is unique within that source. PagerDuty's ids today are `P…` of 7 or `Q…` of 14
+/// characters; any id that fits into a failure's id is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct IncidentId {
@@ -26,14 +26,14 @@ pub struct IncidentId {
 }
 
 impl IncidentId {
-    /// `None` where the text cannot be part of a failure's id: empty, too long or with other characters.
+    /// Reads an incident's id. `None` if it is empty, too long for a failure's id, or has other characters.
     pub fn parse(source: &SourceName, text: &str) -> Option<Self> {
         let longest = FAILURE_ID_MAX - source.as_str().len() - AFTER_SOURCE.len_utf8();
         let is_id = (1..=longest).contains(&text.len()) && text.bytes().all(is_id_character);
         is_id.then(|| Self { source: source.clone(), id: text.to_owned() })
     }
 
-    /// The incident whose failure would have this id. A failure that came by the event API may have such an id too.
+    /// The incident whose failure has this id. A failure that was sent to the event API may have such an id, too.
     pub fn of_failure(id: &str) -> Option<Self> {
         let (source, text) = id.split_once(AFTER_SOURCE)?;
         Self::parse(&SourceName::parse(source)?, text)
@@ -77,18 +77,18 @@ impl From<IncidentId> for String {
     }
 }
 
-/// A failure's id: the source's name, a colon and the incident's id, or the one that came by the event API.
+/// A failure's id: the source's name, a colon and the incident's id, or the id that was sent to the event API.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FailureId(String);
 
 impl FailureId {
-    /// The id of the failure that is this incident.
+    /// The id of this incident's failure.
     pub fn of_incident(incident: &IncidentId) -> Self {
         Self(format!("{}{AFTER_SOURCE}{}", incident.source, incident.id))
     }
 
-    /// Reads an id that was sent by someone: 16 to 128 characters of `[A-Za-z0-9-_.:]`
+    /// Reads an id that was sent to the event API: 16 to 128 characters of `[A-Za-z0-9-_.:]`
     /// (Datadog: `POST /api/v2/dora/failure`).
     pub fn parse(text: &str) -> Option<Self> {
         let length_fits = (FAILURE_ID_MIN..=FAILURE_ID_MAX).contains(&text.len());
@@ -107,13 +107,13 @@ impl fmt::Display for FailureId {
     }
 }
 
-/// A deployment's id: one that was sent, or one made from the content. Of the same letters as a failure's.
+/// A deployment's id: the id that was sent, or one made from the content. It has the form of a failure's id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeploymentId(String);
 
 impl DeploymentId {
-    /// Reads an id that was sent by someone, of the same form as a failure's.
+    /// Reads an id that was sent to the event API. It has the form of a failure's id.
     pub fn parse(text: &str) -> Option<Self> {
         FailureId::parse(text).map(|FailureId(id)| Self(id))
     }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incident_is_found_again_by_its_failures_id() {
+    fn an_incident_is_found_by_its_failures_id() {
         let source = SourceName::new("pagerduty");
         for text in ["Q3YON8WNWTZMRQ", "a:b", ":"] {
             let incident = IncidentId::parse(&source, text).unwrap();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn failure_ids_are_datadogs() {
+    fn failure_ids_follow_datadogs_limits() {
         assert!(FailureId::parse("pagerduty:Q3YON8WNWTZMRQ").is_some());
         for text in ["pagerduty:P1", &"x".repeat(129), "sixteen chars <>"] {
             assert_eq!(FailureId::parse(text), None, "{text:?}");

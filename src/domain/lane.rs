@@ -1,4 +1,4 @@
-//! Lanes: how a backend answers the requests that need one of its credentials.
+//! Lanes: the requests to a backend that need the same credential, and how the backend answers them.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::retry::LONGEST_WAIT;
 use super::timestamp::Timestamp;
 
-/// Two tasks that ask the clock at the same moment get times closer together than this.
+/// Limit for the difference between two tasks that read the clock at the same moment.
 const SAME_TIME: Duration = Duration::from_secs(1);
 
 /// The credential that a request needs. One may be refused while the other is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
-    /// The one that every request needs.
+    /// The credential that every request needs.
     Main,
-    /// Datadog's application key, which deletions and marks need besides.
+    /// Datadog's application key, which deletions and marks need in addition.
     ApplicationKey,
 }
 
@@ -49,7 +49,7 @@ pub enum BackendState {
     Delivering,
     /// It asks to wait (429).
     RateLimited,
-    /// It does not answer, or answers every request with an error of its own.
+    /// It does not answer, or answers with errors only.
     Unreachable,
     /// It refuses our credentials.
     Refusing,
@@ -88,20 +88,20 @@ impl BackendState {
     }
 }
 
-/// Facts that are known of a lane.
+/// Health of a lane: the state of the backend and its last answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LaneHealth {
     /// State of the backend. Never [`BackendState::Idle`], which depends on the rows that wait.
     pub state: BackendState,
-    /// Start of the state; `None`: it was always so.
+    /// Start of the state; `None` if the state never changed.
     pub since: Option<Timestamp>,
-    /// While set, one probe at a time is sent and nothing else, and no probe before this time.
+    /// Earliest time of the next probe. While it is set, one probe at a time is sent and no other row.
     pub not_before: Option<Timestamp>,
-    /// Probes that failed, in a row.
+    /// Number of probes that failed in a row.
     pub failed_probes: u32,
-    /// End of the last attempt; `None`: there was none.
+    /// End of the last attempt; `None` if there was none.
     pub answered_at: Option<Timestamp>,
-    /// The status of its answer, if there was one.
+    /// HTTP status of the last attempt, if it was answered.
     pub status: Option<u16>,
     /// Last error.
     pub error: Option<String>,
@@ -110,8 +110,8 @@ pub struct LaneHealth {
 }
 
 impl LaneHealth {
-    /// Time before which no probe may be sent. `None`: rows or a probe may be sent now. A time that is too far ahead was
-    /// left by a clock that was set back; it is ignored.
+    /// Time before which no probe may be sent. `None` if rows or a probe may be sent now. If the clock was set back,
+    /// the stored time may be too far ahead; then it is ignored.
     pub fn next_probe_at(&self, now: Timestamp) -> Option<Timestamp> {
         let was_set_back = self.answered_at.is_some_and(|at| at.duration_since(now) > SAME_TIME);
         self.not_before

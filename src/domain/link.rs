@@ -1,5 +1,5 @@
-//! Links of a failure: the deployment that caused it, and the one that mended it. This is the one place that decides them;
-//! the store keeps the answer for each failure.
+//! Links of a failure: the deployment that caused it, and the deployment that fixed it. Only this module decides them.
+//! The store keeps the result for each failure.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,19 +12,19 @@ use super::timestamp::Timestamp;
 /// Facts of a failure that decide its links.
 #[derive(Debug, Clone)]
 pub struct LinkQuery<'a> {
-    /// Creation time of the incident in PagerDuty, whatever `failure.start` says.
+    /// Creation time of the incident in PagerDuty, for every value of `failure.start`.
     pub created_at: Timestamp,
     /// Start of the failure.
     pub started_at: Timestamp,
     /// End of the failure; `None` while it lasts.
     pub ended_at: Option<Timestamp>,
-    /// `true` if it counts and has ended: only then it can have a remediation.
+    /// `true` if it counts and has ended. Other failures have no remediation.
     pub is_restored: bool,
-    /// Times between its start and its end in which it was not open.
+    /// Pauses between its start and its end, in which it was not open.
     pub pauses: &'a [Pause],
     /// Its services.
     pub services: &'a [String],
-    /// Its team, which stands in where there is no service.
+    /// Its team, which decides if it has no service.
     pub team: Option<&'a str>,
     /// Its env.
     pub env: &'a str,
@@ -34,7 +34,7 @@ pub struct LinkQuery<'a> {
 }
 
 impl LinkQuery<'_> {
-    /// `true` if somebody said that no deployment is the cause.
+    /// `true` if somebody named `none`: no deployment is the cause.
     pub fn forbids_link(&self) -> bool {
         self.named.iter().any(|named| is_none(named))
     }
@@ -48,7 +48,7 @@ impl LinkQuery<'_> {
         }
     }
 
-    /// Reason why a deployment that was named cannot be the cause. `None`: it can.
+    /// Reason why a deployment that was named cannot be the cause. `None` if it can.
     fn objection(&self, deployment: &Deployment) -> Option<NotUsed> {
         if deployment.env != self.env {
             return Some(NotUsed::OtherEnv(deployment.env.clone()));
@@ -64,7 +64,7 @@ pub enum NotUsed {
     Unknown,
     /// Several commits begin with these digits.
     NotUnique,
-    /// It is a deployment to this env, which is not the failure's.
+    /// It was deployed to this env, which is not the failure's.
     OtherEnv(String),
     /// It started after the failure had ended.
     StartedLater,
@@ -73,9 +73,9 @@ pub enum NotUsed {
 /// The deployment that caused a failure and how it was found, or the reason why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause<'a> {
-    /// The latest before the failure, within the window.
+    /// Found by time: the latest deployment before the failure, within the window.
     Automatic(&'a Deployment),
-    /// Somebody named this property of it.
+    /// Found by the property that somebody named.
     Named(&'a Deployment, KnownBy),
     /// Somebody named `none`.
     Forbidden,
@@ -90,7 +90,7 @@ pub enum KnownBy {
     Id,
     /// Its commit sha, or a beginning of it that no other commit has.
     CommitSha,
-    /// Its version, which only those of the failure's own services (or team) are known by.
+    /// Its version. A version names deployments of the failure's own services (or team) only.
     Version,
 }
 
@@ -98,13 +98,13 @@ impl KnownBy {
     /// All of them, in the order in which they are tried.
     const ALL: [Self; 3] = [Self::Id, Self::CommitSha, Self::Version];
 
-    /// Looseness of the match between a name and a deployment: 0 is an exact match. `None`: the name does not fit.
+    /// Looseness of the match between a name and a deployment: 0 is an exact match. `None` if the name does not fit.
     fn fits(self, name: &str, deployment: &Deployment, query: &LinkQuery<'_>) -> Option<u8> {
-        let by_case = |known: &str| {
+        let ignoring_case = |known: &str| {
             if known == name { Some(0) } else { (known.to_lowercase() == name.to_lowercase()).then_some(1) }
         };
         match self {
-            Self::Id => by_case(deployment.id.as_str()),
+            Self::Id => ignoring_case(deployment.id.as_str()),
             Self::CommitSha => {
                 let commit_sha = deployment.commit_sha.as_deref()?;
                 let is_whole = commit_sha.eq_ignore_ascii_case(name);
@@ -112,7 +112,7 @@ impl KnownBy {
             }
             Self::Version if query.is_of(deployment) => {
                 let version = deployment.version.as_deref()?;
-                by_case(version).or_else(|| (version_key(version) == version_key(name)).then_some(2))
+                ignoring_case(version).or_else(|| (version_key(version) == version_key(name)).then_some(2))
             }
             Self::Version => None,
         }
@@ -128,7 +128,7 @@ impl<'a> Cause<'a> {
         }
     }
 
-    /// The way in which it was found.
+    /// Way in which the cause was found, or the reason why there is none.
     pub const fn how(self) -> HowLinked {
         match self {
             Self::Automatic(_) => HowLinked::Automatic,
@@ -181,7 +181,7 @@ impl HowLinked {
 pub struct Links<'a> {
     /// The deployment that caused it.
     pub cause: Cause<'a>,
-    /// The deployment that mended it.
+    /// The deployment that fixed it.
     pub remediation: Option<&'a Deployment>,
 }
 
@@ -198,13 +198,13 @@ impl Deployments {
         latest_first.filter(|deployment| deployment.env == query.env).collect()
     }
 
-    /// The links of a failure, if these are all deployments that can matter to it.
+    /// Decides the links of a failure. `self` must have all deployments that can matter to it.
     pub fn links(&self, query: &LinkQuery<'_>, link_window: Duration) -> Links<'_> {
         let cause = self.cause(query, link_window);
         Links { cause, remediation: self.remediation(query, cause.deployment()) }
     }
 
-    /// The cause of a failure: the deployment that was named, else the latest in the window.
+    /// The cause of a failure: the deployment that was named, else the latest one in the window.
     pub fn cause(&self, query: &LinkQuery<'_>, link_window: Duration) -> Cause<'_> {
         if query.forbids_link() {
             return Cause::Forbidden;
@@ -219,21 +219,21 @@ impl Deployments {
         in_window.map_or(Cause::NoneInWindow, Cause::Automatic)
     }
 
-    /// The remediation of a failure that has ended: of its own deployments the last one that started while it was open,
-    /// other than its cause.
+    /// The remediation of a failure that has ended: the last deployment of its services (or team) that started while it
+    /// was open, other than its cause.
     fn remediation(&self, query: &LinkQuery<'_>, cause: Option<&Deployment>) -> Option<&Deployment> {
         let end = query.ended_at.filter(|_| query.is_restored)?;
-        let mends = |deployment: &&Deployment| {
+        let could_fix = |deployment: &&Deployment| {
             let at = deployment.started_at;
             query.started_at < at
                 && at < end
                 && !query.pauses.iter().any(|pause| pause.contains(at))
                 && cause.is_none_or(|cause| cause.id != deployment.id)
         };
-        self.of(query).into_iter().find(mends)
+        self.of(query).into_iter().find(could_fix)
     }
 
-    /// The names that are not used, and why; not those after one that is.
+    /// Names that are not used, with the reasons. Names after a used one are left out.
     pub fn not_used<'s>(&self, query: &LinkQuery<'s>) -> Vec<(&'s str, NotUsed)> {
         if query.forbids_link() {
             return Vec::new();
@@ -241,7 +241,8 @@ impl Deployments {
         query.named.iter().map_while(|named| Some((*named, self.named(named, query).err()?))).collect()
     }
 
-    /// Looks by id, then by commit, then by version; as it is written, then as it may be meant.
+    /// Finds the deployment that a name means: by id, then by commit, then by version. Each time, the name as it was
+    /// written is tried before its other readings.
     fn named(&self, named: &str, query: &LinkQuery<'_>) -> Result<(&Deployment, KnownBy), NotUsed> {
         let mut not_used = NotUsed::Unknown;
         for by in KnownBy::ALL {
@@ -256,8 +257,8 @@ impl Deployments {
         Err(not_used)
     }
 
-    /// Chooses among those that a name fits and that can be the cause: one that it fits best, of the failure's own before others,
-    /// begun by its creation before later ones, the latest.
+    /// Chooses among the deployments that a name fits and that can be the cause. These criteria decide, in this order:
+    /// the closest match, the failure's own services (or team), a start before the creation, the latest start.
     fn known_by(&self, by: KnownBy, name: &str, query: &LinkQuery<'_>) -> Result<&Deployment, NotUsed> {
         let fitting = self.all.iter().filter_map(|deployment| {
             by.fits(name, deployment, query).map(|looseness| (looseness, deployment))
@@ -273,13 +274,13 @@ impl Deployments {
             let began_later = deployment.started_at > query.created_at;
             (*looseness, !query.is_of(deployment), began_later)
         };
-        // Of equals the last, which is the latest.
+        // Among equals, the last one has the latest start.
         let best = usable.iter().rev().min_by_key(|fitting| order(fitting)).ok_or(not_used)?;
         let is_other = |(looseness, deployment): &(u8, &Deployment)| {
             let of_same_kind = query.is_of(deployment) == query.is_of(best.1);
             *looseness > 0 && of_same_kind && !same_commit(deployment, best.1)
         };
-        // A text that several commits begin with names none of them.
+        // A beginning that several commits share is ambiguous.
         if by == KnownBy::CommitSha && best.0 > 0 && usable.iter().any(is_other) {
             return Err(NotUsed::NotUnique);
         }

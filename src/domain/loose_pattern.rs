@@ -1,8 +1,8 @@
-//! Facts about a regular expression that can be read off its parts, however large it is.
+//! Facts about a regular expression that follow from its parts, also for very large expressions.
 
 use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
 
-/// PagerDuty's titles are no longer, so that a larger bound is none.
+/// Length of PagerDuty's longest titles. A larger bound of a repetition has no effect.
 const LONGEST_TITLE: u32 = 1024;
 
 /// `true` if an expression matches the empty text somewhere in every text.
@@ -11,7 +11,7 @@ pub(super) fn is_in_every_text(pattern: &str) -> bool {
         .is_ok_and(|hir| [true, false].into_iter().any(|is_start| is_empty(&hir, is_start)))
 }
 
-/// `true` if the expression matches the empty text at the start of every text, or else at its end.
+/// `true` if an expression matches the empty text at the start (`is_start`) or at the end of every text.
 fn is_empty(hir: &Hir, is_start: bool) -> bool {
     match hir.kind() {
         HirKind::Empty => true,
@@ -25,12 +25,12 @@ fn is_empty(hir: &Hir, is_start: bool) -> bool {
     }
 }
 
-/// `true` if an expression asks for word boundaries, or for places that are none.
+/// `true` if an expression contains a word boundary (`\b`) or its negation (`\B`).
 pub(super) fn has_word_boundary(pattern: &str) -> bool {
     regex_syntax::parse(pattern).is_ok_and(|hir| hir.properties().look_set().contains_word())
 }
 
-/// The same expression, with `*` or `+` for repetitions up to a number that no title reaches.
+/// Replaces upper bounds of repetitions that no title reaches by `*` or `+`.
 pub(super) fn without_large_bounds(pattern: &str) -> String {
     match regex_syntax::parse(pattern) {
         Ok(hir) => unbounded(&hir).to_string(),

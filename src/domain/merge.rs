@@ -1,7 +1,8 @@
 //! Rule 8: incidents that were merged into others.
 //!
-//! PagerDuty tells of a merge only in the resolve of the source. So an incident's failure depends on its own events
-//! and on those of all that were merged into it, through chains: they make up a group, and are evaluated together.
+//! PagerDuty shows a merge only in the resolve of the merged incident. So a failure depends on the events of its own
+//! incident and of all incidents merged into it, directly or through others. They form a group, and are evaluated
+//! together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,13 +15,13 @@ pub type Group = BTreeMap<IncidentId, History>;
 /// Effect of a merge on an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing<'a> {
-    /// It stands for itself.
+    /// It was not merged.
     Own,
-    /// It was merged, in a cycle of which it began first: it stands for itself all the same.
+    /// It is the incident of a cycle of merges that began first. It counts as if it was not merged.
     CycleCut,
-    /// It went on as this one.
+    /// It was merged into this incident.
     Into(&'a IncidentId),
-    /// It went on as one that no event has shown, or that PagerDuty did not name.
+    /// It was merged into an incident that no event has shown, or that PagerDuty did not name (`None`).
     IntoUnseen(Option<&'a IncidentId>),
 }
 
@@ -30,7 +31,7 @@ pub struct Merges<'a> {
     group: &'a Group,
     /// Incidents that count although they were merged, so that no cycle is left.
     cut: BTreeSet<&'a IncidentId>,
-    /// Incidents that were merged into an incident, without a step in between.
+    /// Incidents that were merged directly into an incident.
     direct: BTreeMap<&'a IncidentId, Vec<&'a IncidentId>>,
 }
 
@@ -40,7 +41,7 @@ impl<'a> Merges<'a> {
         let mut merges = Self { group, cut: BTreeSet::new(), direct: BTreeMap::new() };
         let cycles: Vec<_> = group.keys().filter_map(|incident| merges.cycle(incident)).collect();
         for cycle in cycles {
-            // Where it is not known when one began, the others come first.
+            // Incidents without a known creation time come last.
             let order = |incident: &'a IncidentId| {
                 let began_at = group.get(incident).and_then(History::created_at);
                 (began_at.is_none(), began_at, incident)
@@ -60,7 +61,7 @@ impl<'a> Merges<'a> {
         self.group.get_key_value(incident)
     }
 
-    /// Effect of an incident's merge on it, if there was one.
+    /// Effect of merges on an incident.
     pub fn standing(&self, incident: &'a IncidentId) -> Standing<'a> {
         let merge = self.group.get(incident).and_then(History::merge);
         match merge.map(|merge| merge.into.as_ref()) {
@@ -71,7 +72,7 @@ impl<'a> Merges<'a> {
         }
     }
 
-    /// Incidents that were merged into this one, directly or by way of others, in the order of their ids.
+    /// Incidents that were merged into this one, directly or through others, sorted by id.
     pub fn sources(&self, target: &IncidentId) -> BTreeMap<&'a IncidentId, &'a History> {
         let mut found = BTreeMap::new();
         let mut to_visit: Vec<&IncidentId> = self.direct.get(target).cloned().unwrap_or_default();
@@ -86,12 +87,12 @@ impl<'a> Merges<'a> {
         self.group.get(incident).is_some_and(|history| !history.is_empty())
     }
 
-    /// The cycle that an incident is part of, if it is.
+    /// The cycle of merges that an incident is part of, if there is one.
     fn cycle(&self, incident: &'a IncidentId) -> Option<Vec<&'a IncidentId>> {
         self.group.get(incident).and_then(History::merge_target)?;
         let mut cycle = vec![incident];
-        let mut at = incident;
-        while let Some(next) = self.group.get(at).and_then(History::merge_target) {
+        let mut current = incident;
+        while let Some(next) = self.group.get(current).and_then(History::merge_target) {
             if next == incident {
                 return Some(cycle);
             }
@@ -99,7 +100,7 @@ impl<'a> Merges<'a> {
                 return None;
             }
             cycle.push(next);
-            at = next;
+            current = next;
         }
         None
     }

@@ -1,6 +1,6 @@
 //! Incidents, failures and their times: pure functions over plain values.
 //!
-//! Nothing in here knows HTTP, SQL, threads, the clock, the configuration file or the words of a source's wire format.
+//! Nothing here depends on HTTP, SQL, threads, the clock, the configuration file or a source's wire format.
 
 pub mod address;
 pub mod attribution;

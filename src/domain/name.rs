@@ -1,19 +1,19 @@
-//! Names from elsewhere: blanks around one do not belong to it, and a blank one is none.
+//! Names in input: blanks around a name are removed, and a blank text is no name.
 
-/// The name in a text: without the blanks around it. `None`: there is nothing to see, so nothing is named.
+/// Removes the blanks around a name. `None` if the text has no visible character.
 ///
-/// Holds for every text that something is called by or found by: services, teams, envs, versions, titles, priorities.
+/// Applies to all names: of services, teams, envs, versions and priorities, and to titles.
 pub fn name(text: &str) -> Option<&str> {
     let name = text.trim_matches(surrounds);
     (!is_blank(name)).then_some(name)
 }
 
-/// The same where texts are compared: empty where nothing is named.
+/// The same for comparisons: empty if there is no name.
 pub fn trimmed(text: &str) -> &str {
     name(text).unwrap_or_default()
 }
 
-/// `true` if nobody would see anything of a text.
+/// `true` if a text has no visible character.
 pub fn is_blank(text: &str) -> bool {
     text.chars().all(is_invisible)
 }
@@ -25,13 +25,13 @@ pub fn named(text: Option<String>) -> Option<String> {
     if name.len() == text.len() { Some(text) } else { Some(name.to_owned()) }
 }
 
-/// Letters that no name begins or ends with. Joiners are not among them: some scripts end words with one.
+/// `true` for characters that are removed around a name. Joiners stay: words of some scripts end with one.
 fn surrounds(c: char) -> bool {
     c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
-/// Letters that nobody sees where they stand alone (Unicode: `Default_Ignorable_Code_Point`, and the blanks among the
-/// letters and symbols).
+/// `true` for characters that are invisible on their own (Unicode: `Default_Ignorable_Code_Point`, and the letters and
+/// symbols that are blank).
 pub(super) fn is_invisible(c: char) -> bool {
     surrounds(c)
         || matches!(c,
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blanks_are_no_name() {
+    fn a_blank_text_is_no_name() {
         for blank in [
             "",
             " ",
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_around_a_name_do_not_belong_to_it() {
+    fn blanks_around_a_name_are_removed() {
         for text in [" Checkout API\n", "\u{feff}Checkout API\u{a0}", "\u{200b}\tChe\u{200b}ckout API"] {
             let expected = text.trim_matches(|c| "\u{feff}\u{200b}\u{a0} \t\n".contains(c));
             assert_eq!(name(text), Some(expected));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_can_be_seen_is_not_blank() {
+    fn a_visible_text_is_not_blank() {
         for text in [".", "0", "\u{fffd}", " a ", "\u{1f469}\u{200d}\u{1f692}"] {
             assert!(!is_blank(text), "{text:?}");
         }
@@ -95,7 +95,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_is_missing_exactly_where_the_text_is_blank(text in "[\u{0}-\u{20}\u{a0}\u{200b}-\u{200f}\u{e0000}-\u{e0fff}a.]{0,6}") {
+        fn a_name_is_missing_exactly_if_the_text_is_blank(text in "[\u{0}-\u{20}\u{a0}\u{200b}-\u{200f}\u{e0000}-\u{e0fff}a.]{0,6}") {
             prop_assert_eq!(name(&text).is_none(), is_blank(&text));
             prop_assert!(is_blank(&text) || trimmed(&text).chars().any(|c| !is_invisible(c)));
         }

@@ -1,24 +1,23 @@
 //! Names that people write for the deployment that caused a failure, and the ways to read them.
 //!
-//! People write them into notes and custom fields, in a hurry: in quotes, with a full stop or a comment behind.
-//! The text is kept as it was written, because the whole of it may be a name, and it is read in every way that
-//! makes sense.
+//! People write them into notes and custom fields in a hurry: in quotes, with a full stop or a comment after them. The
+//! text is kept as it was written, because all of it may be the name. It is then read in every way that makes sense.
 
 use super::address::text_without_credentials;
 use super::name::{is_invisible, name};
 
 const DEPLOYMENT: &str = "deployment";
-/// Name that forbids a link.
+/// Name for: no deployment is the cause.
 const NONE: &str = "none";
-/// The longest text that is kept of a name, in letters: no version, commit or id is longer.
+/// Maximum length of a name that is kept, in characters. No version, commit or id is longer.
 const LONGEST: usize = 200;
-/// The most readings of a name: each is looked up.
+/// Maximum number of readings of a name. Each of them is looked up.
 const MOST_READINGS: usize = 16;
-/// The fewest digits of a commit that name it (git: `core.abbrev`).
+/// Minimum number of digits that name a commit (git: `core.abbrev`).
 const SHORTEST_COMMIT: usize = 7;
 
-/// Name in a note: the rest of the line after `deployment:` at its beginning. The note may begin with `added`, once or
-/// several times, in any case: a text that the source itself puts before notes.
+/// Finds the name in a note: the rest of the line after `deployment:` at the beginning of the note. `added` is a text
+/// that the source puts before notes. It is skipped in any case, also if it is there several times.
 pub fn in_note(content: &str, added: &str) -> Option<String> {
     let mut rest = content.trim_start_matches(is_quote_or_blank);
     while let Some(after) = strip_prefix_ignoring_case(rest, added) {
@@ -28,23 +27,23 @@ pub fn in_note(content: &str, added: &str) -> Option<String> {
     kept(rest.strip_prefix([':', '\u{ff1a}', '\u{fe55}'])?.lines().next()?)
 }
 
-/// A name as it is kept: of one line, and without credentials, for it may be the address of a build. `None`: blank.
+/// Cleans a name to keep it: one line, and no credentials, because it may be the address of a build. `None` if blank.
 pub fn kept(text: &str) -> Option<String> {
     let line = name(text)?.lines().next().and_then(name)?;
     let line: String = text_without_credentials(line).chars().take(LONGEST).collect();
     name(&line.replace(|c: char| c.is_control(), " ")).map(str::to_owned)
 }
 
-/// The ways to read a name: as it is written, then each time with less around it, for a version may itself end in
-/// brackets, a quotation mark or a full stop. The last is without all of it.
+/// Readings of a name. The first one is the text as it was written. Each further one has one thing less around it,
+/// because a version may itself end in brackets, a quotation mark or a full stop. The last one has none of these.
 pub fn readings(written: &str) -> Vec<&str> {
     let mut readings = Vec::new();
     let mut reading = written.trim_matches(is_invisible);
     while !reading.is_empty() {
-        // Of very many, the last is the one that is meant.
+        // If there are too many, the last one is kept: it is the most likely name.
         readings.truncate(MOST_READINGS - 1);
         readings.push(reading);
-        let Some(less) = with_less_around(reading) else { break };
+        let Some(less) = strip_once(reading) else { break };
         reading = less.trim_matches(is_invisible);
     }
     readings
@@ -67,7 +66,7 @@ pub fn is_short_commit(text: &str) -> bool {
     text.len() >= SHORTEST_COMMIT && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// `true` if a name names this commit: its sha, or the beginning of it.
+/// `true` if a text is this commit's sha, or a beginning of it that is long enough.
 pub fn begins_commit(commit_sha: &str, text: &str) -> bool {
     is_short_commit(text)
         && commit_sha.get(..text.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(text))
@@ -81,14 +80,14 @@ fn is_blank_in_line(c: char) -> bool {
     is_invisible(c) && !matches!(c, '\n' | '\r')
 }
 
-/// Quotation marks, and the asterisks of emphasis.
+/// `true` for quotation marks, and for the asterisks of emphasis.
 fn is_quote(c: char) -> bool {
     matches!(c,
         '"' | '\'' | '`' | '*' | '\u{b4}' | '\u{ab}' | '\u{bb}' | '\u{2018}'..='\u{201f}'
         | '\u{2039}' | '\u{203a}' | '\u{300c}'..='\u{300f}' | '\u{ff02}' | '\u{ff07}')
 }
 
-/// Signs that end a sentence or a part of it, also those of East Asia.
+/// `true` for punctuation at the end of a sentence or a part of it, including that of East Asia.
 fn ends_sentence(c: char) -> bool {
     matches!(
         c,
@@ -115,9 +114,9 @@ fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str
     start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// A text less one thing around it: quotation marks at both ends, a sign that ends a sentence, brackets around all of
-/// it, a comment in brackets at its end, or a quotation mark at one end.
-fn with_less_around(text: &str) -> Option<&str> {
+/// Removes one thing around a text: quotation marks at both ends, punctuation at its end, brackets around all of it, a
+/// comment in brackets at its end, or a quotation mark at one end. `None` if there is nothing to remove.
+fn strip_once(text: &str) -> Option<&str> {
     let (first, last) = (text.chars().next()?, text.chars().next_back()?);
     let (without_first, without_last) = (&text[first.len_utf8()..], &text[..text.len() - last.len_utf8()]);
     match (is_quote(first), is_quote(last)) {
@@ -129,7 +128,7 @@ fn with_less_around(text: &str) -> Option<&str> {
     }
 }
 
-/// A text without the comment in brackets that it ends with; what is in the brackets, if they are around all of it.
+/// Removes the comment in brackets at the end of a text. If the brackets are around all of it, returns their content.
 fn without_brackets(text: &str) -> Option<&str> {
     let (open, close) = match text.chars().next_back()? {
         ')' => ('(', ')'),
@@ -153,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_note_names_what_follows_its_beginning() {
+    fn a_note_names_the_deployment_after_its_prefix() {
         for (note, expected) in [
             ("deployment: 1.42.0", "1.42.0"),
             ("deployment:none\nsure of it", "none"),
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_around_a_name_does_not_matter() {
+    fn quotes_brackets_and_comments_around_a_name_do_not_matter() {
         for written in [
             "1.41.2",
             "\"1.41.2\"",
@@ -220,7 +219,7 @@ mod tests {
         ] {
             assert_eq!(readings(written).last(), Some(&"1.41.2"), "{written}");
         }
-        assert_eq!(readings("1.0 (5)"), ["1.0 (5)", "1.0"], "it may be a name as it stands");
+        assert_eq!(readings("1.0 (5)"), ["1.0 (5)", "1.0"], "all of it may be the name");
         assert_eq!(readings("(all of it)"), ["(all of it)", "all of it"]);
         assert_eq!(
             readings("\"release 7 (b).\"!"),
@@ -238,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leading_v_is_one_only_before_a_digit() {
+    fn a_leading_v_is_removed_only_before_a_digit() {
         assert_eq!(version_key("V1.2"), version_key("1.2"));
         assert_ne!(version_key("vega"), version_key("ega"));
         assert_ne!(version_key("1.10"), version_key("1.1"));

@@ -1,15 +1,15 @@
-//! Reasons for which a backend has been told nothing of a failure.
+//! Reasons why a failure was not sent to a backend.
 
 use super::failure::{Failure, FailureState};
 use super::forwarding::{BackendFilter, Recipient};
 use super::timestamp::Timestamp;
 
-/// A revision of a failure that no attempt was made to send yet.
+/// A revision of a failure that was not attempted yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UntriedRevision {
     /// The backend that it is for.
     pub backend: String,
-    /// Its revision.
+    /// Number of the revision.
     pub revision: i64,
     /// Time at which it is to be sent.
     pub due_at: Timestamp,
@@ -18,9 +18,9 @@ pub struct UntriedRevision {
 /// Facts about the forwarding of a failure.
 #[derive(Debug, Clone, Copy)]
 pub struct ForwardingFacts<'a> {
-    /// The failure; `None`: no event has shown the incident.
+    /// The failure; `None` if no event has shown the incident.
     pub failure: Option<&'a Failure>,
-    /// The backends that the outbox has a revision for.
+    /// The backends for which the outbox has a revision.
     pub in_outbox: &'a [String],
     /// Revisions that wait for their first attempt.
     pub waiting: &'a [UntriedRevision],
@@ -28,32 +28,31 @@ pub struct ForwardingFacts<'a> {
     pub recipients: &'a [Recipient],
 }
 
-/// One sentence for each reason why a backend has been told nothing. Empty where all have been.
+/// One sentence for each reason why the failure was not sent to a backend. Empty if it was sent to all.
 pub fn not_forwarded(known: ForwardingFacts<'_>, now: Timestamp) -> Vec<String> {
-    const COUNTS_INSTEAD: &str = "which counts instead";
     let ForwardingFacts { failure, in_outbox, waiting, recipients } = known;
-    let mut told: Vec<String> = waiting.iter().map(|waiting| waits(waiting, recipients, now)).collect();
-    let of_all = match failure.map(|failure| (failure.state, &failure.merged_into)) {
+    let mut sentences: Vec<String> = waiting.iter().map(|waiting| waits(waiting, recipients, now)).collect();
+    let for_all = match failure.map(|failure| (failure.state, &failure.merged_into)) {
         Some((FailureState::Completed, _)) => {
             let failure = failure.into_iter();
-            told.extend(failure.flat_map(|failure| left_out(failure, in_outbox, recipients)));
-            return told;
+            sentences.extend(failure.flat_map(|failure| left_out(failure, in_outbox, recipients)));
+            return sentences;
         }
-        _ if !in_outbox.is_empty() => return told,
-        Some((FailureState::Open, _)) => "No backend was told yet: it has not ended.".to_owned(),
-        None => "No backend was told: there is no failure.".to_owned(),
+        _ if !in_outbox.is_empty() => return sentences,
+        Some((FailureState::Open, _)) => "Not sent to any backend yet: the failure has not ended.".to_owned(),
+        None => "Not sent to any backend: there is no failure.".to_owned(),
         Some((FailureState::Ignored, _)) => {
-            "No backend was told: an ignored failure does not count.".to_owned()
+            "Not sent to any backend: an ignored failure does not count.".to_owned()
         }
         Some((FailureState::Merged, Some(target))) => {
-            format!("No backend was told: it went on as {target}, {COUNTS_INSTEAD}.")
+            format!("Not sent to any backend: the incident was merged into {target}.")
         }
         Some((FailureState::Merged, None)) => {
-            format!("No backend was told: it went on as another incident, {COUNTS_INSTEAD}.")
+            "Not sent to any backend: the incident was merged into another one.".to_owned()
         }
     };
-    told.push(of_all);
-    told
+    sentences.push(for_all);
+    sentences
 }
 
 fn waits(
@@ -61,49 +60,49 @@ fn waits(
     recipients: &[Recipient],
     now: Timestamp,
 ) -> String {
-    let what = if *revision == 1 {
-        format!("Backend {backend} was not told yet")
+    let not_sent = if *revision == 1 {
+        format!("Not sent to backend {backend} yet")
     } else {
-        format!("Backend {backend} was not told of revision {revision} yet")
+        format!("Revision {revision} not sent to backend {backend} yet")
     };
     if !recipients.iter().any(|recipient| recipient.name == *backend) {
-        format!("{what}: no [[backend]] of this configuration has that name.")
+        format!("{not_sent}: no [[backend]] of this configuration has that name.")
     } else if *due_at > now {
-        format!("{what}: it waits for failure.settle, until {due_at}.")
+        format!("{not_sent}: it waits for failure.settle, until {due_at}.")
     } else {
-        format!("{what}: it waits to be sent.")
+        format!("{not_sent}: it waits in the outbox.")
     }
 }
 
-/// The backends that a completed failure is not in the outbox for.
+/// Reasons for the backends that have no revision of a completed failure in the outbox.
 fn left_out(failure: &Failure, in_outbox: &[String], recipients: &[Recipient]) -> Vec<String> {
     if recipients.is_empty() && in_outbox.is_empty() {
-        return vec!["No backend was told: no [[backend]] is configured.".to_owned()];
+        return vec!["Not sent to any backend: no [[backend]] is configured.".to_owned()];
     }
     let left_out = recipients.iter().filter(|recipient| !in_outbox.contains(&recipient.name));
     let sentence = |Recipient { name, filter }: &Recipient| match not_named(filter, failure) {
-        Some(why) => format!("Backend {name} was not told: {why}."),
+        Some(why) => format!("Not sent to backend {name}: {why}."),
         None => format!(
-            "Backend {name} was not told: the failure was completed before the daemon ran with this backend as it is \
-             configured now. Failures that are completed from then on are sent."
+            "Not sent to backend {name}: the failure was completed before the daemon ran with this backend as it is \
+             configured now. Failures that are completed after that are sent."
         ),
     };
     left_out.map(sentence).collect()
 }
 
-/// The key of a backend's entry that leaves a failure out.
+/// Reason why a backend's filter leaves out a failure. `None` if the failure passes.
 fn not_named(filter: &BackendFilter, failure: &Failure) -> Option<String> {
     let Failure { services, team, env, .. } = failure;
     if !filter.passes_services(services) {
         return Some(match services.as_slice() {
-            [] => "its `services` are given, and the failure has none".to_owned(),
+            [] => "its `services` are set, and the failure has no service".to_owned(),
             [service] => format!("its `services` do not name {service}"),
             services => format!("its `services` name none of {}", services.join(", ")),
         });
     }
     if !filter.passes_team(team.as_ref()) {
         return Some(match team {
-            None => "its `teams` are given, and the failure has none".to_owned(),
+            None => "its `teams` are set, and the failure has no team".to_owned(),
             Some(team) => format!("its `teams` do not name {team}"),
         });
     }
@@ -147,17 +146,20 @@ mod tests {
             recipients: &recipients,
         };
         insta::assert_snapshot!(not_forwarded(known, NOW).join("\n"), @r"
-        Backend settles was not told yet: it waits for failure.settle, until 2027-01-15T08:05:00Z.
-        Backend due was not told yet: it waits to be sent.
-        Backend removed was not told yet: no [[backend]] of this configuration has that name.
-        Backend new was not told: the failure was completed before the daemon ran with this backend as it is configured now. Failures that are completed from then on are sent.
-        Backend search was not told: its `services` do not name checkout.
-        Backend web was not told: its `teams` do not name payments.
-        Backend eu was not told: its `envs` do not name production.
+        Not sent to backend settles yet: it waits for failure.settle, until 2027-01-15T08:05:00Z.
+        Not sent to backend due yet: it waits in the outbox.
+        Not sent to backend removed yet: no [[backend]] of this configuration has that name.
+        Not sent to backend new: the failure was completed before the daemon ran with this backend as it is configured now. Failures that are completed after that are sent.
+        Not sent to backend search: its `services` do not name checkout.
+        Not sent to backend web: its `teams` do not name payments.
+        Not sent to backend eu: its `envs` do not name production.
         ");
-        let nobody = ForwardingFacts { in_outbox: &[], waiting: &[], recipients: &[], ..known };
-        assert_eq!(not_forwarded(nobody, NOW), ["No backend was told: no [[backend]] is configured."]);
-        let told = ForwardingFacts { waiting: &[], recipients: &recipients[..1], ..known };
-        assert_eq!(not_forwarded(told, NOW), Vec::<String>::new());
+        let no_backend = ForwardingFacts { in_outbox: &[], waiting: &[], recipients: &[], ..known };
+        assert_eq!(
+            not_forwarded(no_backend, NOW),
+            ["Not sent to any backend: no [[backend]] is configured."]
+        );
+        let sent = ForwardingFacts { waiting: &[], recipients: &recipients[..1], ..known };
+        assert_eq!(not_forwarded(sent, NOW), Vec::<String>::new());
     }
 }

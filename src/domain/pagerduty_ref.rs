@@ -2,9 +2,10 @@
 
 use super::name::trimmed;
 
-/// A service or team of PagerDuty as somebody wrote it: an exact name, one id or several, or an address with an id in it.
+/// A service or team of PagerDuty as somebody wrote it: an exact name, one or several ids, or an address with an id in
+/// it.
 ///
-/// Blanks around it do not count, nor does the case of an id. This is the only place that compares such texts.
+/// Blanks around it and the case of ids do not matter. Only this module compares such texts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PagerDutyRef {
     text: String,
@@ -13,11 +14,11 @@ pub struct PagerDutyRef {
 }
 
 impl PagerDutyRef {
-    /// Reads a text. Several ids or addresses stand side by side, with commas, semicolons or blanks between them; every
-    /// other text with such a mark in it is one name.
+    /// Reads a text. Several ids or addresses are separated by commas, semicolons or blanks. Every other text with such
+    /// a separator in it is one name.
     pub fn parse(text: &str) -> Self {
         let text = trimmed(text);
-        // What looks like a word may be the word of a name, where only blanks are between them.
+        // An id without a digit may be a word of a name, such as `PAYMENT PROCESS`.
         let is_clear = |part: &str| address(part).is_some() || (is_id(part) && has_digit(part));
         let by_any_mark = parts(text, |mark| matches!(mark, ',' | ';') || mark.is_whitespace());
         let parts = if by_any_mark.iter().all(|part| is_clear(part)) {
@@ -40,8 +41,8 @@ impl PagerDutyRef {
         &self.text
     }
 
-    /// The ids that it stands for, in upper case. A text that looks like none is taken for one too, for nobody
-    /// promises how PagerDuty's ids look.
+    /// The ids that it stands for, in upper case. A text that does not look like an id counts as one, too, because
+    /// PagerDuty does not promise the form of its ids.
     pub fn ids(&self) -> Vec<String> {
         if self.ids.is_empty() && !self.is_address && !self.text.is_empty() {
             return vec![self.text.to_ascii_uppercase()];
@@ -64,15 +65,16 @@ impl PagerDutyRef {
         !self.is_address && !self.text.is_empty() && self.text == trimmed(name)
     }
 
-    /// `true` if it is this id or this name. Only ids match in any case, and PagerDuty writes them in upper case.
+    /// `true` if it is this id or this name. Only ids match in any case. `id_or_name` with a lower-case letter is not
+    /// taken for an id, unless `self` is an address: PagerDuty writes ids in upper case.
     pub fn is(&self, id_or_name: &str) -> bool {
         let may_be_id = self.is_address || !id_or_name.bytes().any(|byte| byte.is_ascii_lowercase());
         let is_id = || may_be_id && self.ids.iter().any(|id| id.eq_ignore_ascii_case(trimmed(id_or_name)));
         self.is_name(id_or_name) || is_id()
     }
 
-    /// `true` if it is an address without an id, which no service matches, or has such an address in it that nothing
-    /// can be read from.
+    /// `true` if no service can match it: it is an address without an id, or a text with an address of PagerDuty from
+    /// which no id can be read.
     pub fn names_nothing(&self) -> bool {
         let is_about_pagerduty = || self.text.to_ascii_lowercase().contains("pagerduty.com");
         self.ids.is_empty() && (self.is_address || is_about_pagerduty())
@@ -88,7 +90,7 @@ impl PagerDutyRef {
         other.is_included_in(&[self])
     }
 
-    /// `true` if everything that it matches is matched by one of the others.
+    /// `true` if the others together match everything that it matches.
     pub fn is_included_in(&self, others: &[&Self]) -> bool {
         let is_same = |other: &&Self| !self.is_address && !other.is_address && self.text == other.text;
         let has = |id: &String| others.iter().any(|other| other.stands_for(id));
@@ -124,12 +126,12 @@ struct Address<'a> {
     id: Option<&'a str>,
 }
 
-/// Parts of a text between marks.
+/// Parts of a text between separators, without blank parts.
 fn parts(text: &str, is_mark: impl Fn(char) -> bool) -> Vec<&str> {
     text.split(is_mark).map(trimmed).filter(|part| !part.is_empty()).collect()
 }
 
-/// The text as an address. Without a scheme, only PagerDuty's own hosts and the paths of its pages are known for one.
+/// Reads a text as an address. Without a scheme, only PagerDuty's own hosts and the paths of its pages are recognised.
 fn address(text: &str) -> Option<Address<'_>> {
     let text = unwrapped(text);
     if let Some(id) = text.strip_suffix('/').filter(|id| is_id(id)) {
@@ -139,10 +141,10 @@ fn address(text: &str) -> Option<Address<'_>> {
         Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphabetic()) => Some(rest),
         _ => None,
     };
-    let rest = behind_scheme.unwrap_or_else(|| without_colon(text).trim_start_matches('/'));
+    let rest = behind_scheme.unwrap_or_else(|| without_web_scheme(text).trim_start_matches('/'));
     let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if behind_scheme.is_none() && !is_pagerdutys(host) {
-        let is_path = HOLDS_ONE.iter().any(|name| host.eq_ignore_ascii_case(name));
+        let is_path = COLLECTIONS.iter().any(|name| host.eq_ignore_ascii_case(name));
         return id_in_path(rest).filter(|_| is_path).map(|id| Address { id: Some(id) });
     }
     let (path, fragment) = path.split_once('#').unwrap_or((path, ""));
@@ -152,15 +154,15 @@ fn address(text: &str) -> Option<Address<'_>> {
     Some(Address { id: id_in_path(path).or_else(|| id_in_path(fragment)).or_else(|| id_in_query(query)) })
 }
 
-/// The text without the marks of Markdown, mail or a quotation around it.
+/// Removes the marks of Markdown, mail or a quotation around a text.
 fn unwrapped(text: &str) -> &str {
     let target = text.strip_suffix(')').and_then(|text| text.split_once("](")).map(|(_, target)| target);
     let marks = ['<', '>', '"', '\'', '`', '\u{201c}', '\u{201d}', '\u{201e}', '\u{ab}', '\u{bb}'];
     target.unwrap_or(text).trim_matches(marks)
 }
 
-/// The text behind `https:`, where the slashes are missing.
-fn without_colon(text: &str) -> &str {
+/// Removes `http:` or `https:` at the beginning of a text in which slashes are missing.
+fn without_web_scheme(text: &str) -> &str {
     match text.split_once(':') {
         Some((scheme, rest)) if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
             rest
@@ -169,7 +171,7 @@ fn without_colon(text: &str) -> &str {
     }
 }
 
-/// The id that a list of services or teams is narrowed to, if it is one.
+/// The id in the query of a list of services or teams, if there is exactly one.
 fn id_in_query(query: &str) -> Option<&str> {
     let of_pair = |pair: &'_ str| {
         let (key, id) = pair.split_once('=')?;
@@ -183,7 +185,7 @@ fn id_in_query(query: &str) -> Option<&str> {
     ids.next().filter(|_| ids.next().is_none())
 }
 
-/// A part of a path without the marks behind it: a full stop, parameters, a blank.
+/// Removes what follows an id in a segment of a path: a full stop, parameters, an encoded blank.
 fn bare(segment: &str) -> &str {
     segment.split_once(['.', ';', '%', ')', '"', '\'']).map_or(segment, |(bare, _)| bare)
 }
@@ -193,13 +195,13 @@ fn is_pagerdutys(host: &str) -> bool {
     name == "pagerduty.com" || name.ends_with(".pagerduty.com")
 }
 
-/// Collections of what a reference may stand for.
-const HOLDS_ONE: [&str; 4] = ["service-directory", "services", "service_directory", "teams"];
+/// Names of collections of services or teams in paths.
+const COLLECTIONS: [&str; 4] = ["service-directory", "services", "service_directory", "teams"];
 
-/// Finds the id behind the name of a collection: pages have `/service-directory/P…`, the API `/services/P…`; a tab
-/// may follow. Behind any other name, only a text that can be nothing but an id is taken for one.
+/// Finds the id after the name of a collection: pages have `/service-directory/P…`, the API has `/services/P…`. A tab
+/// may follow. After any other name, a text counts as an id only if it has the form of one.
 fn id_in_path(path: &str) -> Option<&str> {
-    const HOLDS_OTHERS: [&str; 7] = [
+    const OTHER_COLLECTIONS: [&str; 7] = [
         "incidents",
         "alerts",
         "users",
@@ -212,28 +214,28 @@ fn id_in_path(path: &str) -> Option<&str> {
     let is_one_of =
         |names: &[&str], segment: &str| names.iter().any(|name| segment.eq_ignore_ascii_case(name));
     let pairs = || segments.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?)));
-    let named = pairs().find(|(collection, id)| is_one_of(&HOLDS_ONE, collection) && may_be_id(id));
+    let named = pairs().find(|(collection, id)| is_one_of(&COLLECTIONS, collection) && may_be_id(id));
     let unmistakable = || {
         let before = std::iter::once("").chain(segments.iter().copied());
         before
             .zip(segments.iter().copied())
             .filter(|(before, id)| {
-                !is_one_of(&HOLDS_OTHERS, before) && is_id(id) && *id == id.to_ascii_uppercase()
+                !is_one_of(&OTHER_COLLECTIONS, before) && is_id(id) && *id == id.to_ascii_uppercase()
             })
             .last()
     };
     named.or_else(unmistakable).map(|(_, id)| id)
 }
 
-/// `true` if a text behind the name of a collection is an id, and not a page such as `new`.
+/// `true` if a text after the name of a collection is an id, and not a page such as `new`.
 fn may_be_id(text: &str) -> bool {
     let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let is_upper = !text.bytes().any(|byte| byte.is_ascii_lowercase());
     is_plain && (has_digit(text) || is_upper || is_id(text))
 }
 
-/// `true` if a text has the form of PagerDuty's ids: `P` or `Q` and at least six more letters and digits, in any
-/// case. In lower case without a digit it is a word.
+/// `true` if a text has the form of PagerDuty's ids: `P` or `Q` and 6 to 13 more letters and digits, in any case. A
+/// text with lower-case letters and without a digit is a word.
 fn is_id(text: &str) -> bool {
     let is_upper = !text.bytes().any(|byte| byte.is_ascii_lowercase());
     (7..=14).contains(&text.len())
@@ -317,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn several_ids_stand_side_by_side() {
+    fn one_text_may_list_several_ids() {
         let several =
             PagerDutyRef::parse("PSVC001, psvc002,https://acme.pagerduty.com/services/PSVC003/settings");
         assert_eq!(several.ids(), ["PSVC001", "PSVC002", "PSVC003"]);

@@ -1,4 +1,4 @@
-//! Decisions about failures, made by the people who run the program.
+//! Policy: the configuration's decisions about failures.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,11 +19,11 @@ pub struct Policy {
     pub start: Start,
     /// Way of counting the time to restore of a reopened incident.
     pub reopened: Reopened,
-    /// Service that counts when an incident was moved.
+    /// Service that counts if an incident was moved to another service.
     pub service: WhichService,
-    /// The env of a failure whose service entry names none.
+    /// Env of a failure whose service entry names no env.
     pub default_env: String,
-    /// Least duration: an incident that ended sooner does not count.
+    /// Minimum duration: a shorter failure does not count.
     pub min_duration: Duration,
     /// Time between a failure's end and its first request to backends.
     pub settle: Duration,
@@ -40,7 +40,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Team of a service, by the service's name in the figures: the team of its entry, else of the catalog.
+    /// Team of a service, by the service's name in the figures: from its service entry, else from the catalog.
     pub fn team_of_service(&self, service: &str) -> Option<&str> {
         let service = trimmed(service);
         let entry = self.services.iter().find(|entry| entry.services.iter().any(|name| name == service));
@@ -48,19 +48,20 @@ impl Policy {
         entry.and_then(|entry| entry.team.as_deref()).or_else(of_catalog)
     }
 
-    /// Severity that `[failure.severity]` gives to a priority. `None`: the priority is not listed, and keeps its
-    /// own name.
+    /// Severity that `[failure.severity]` gives to a priority. `None` if the priority is not listed; then its own name
+    /// is the severity.
     pub fn severity_of(&self, priority: &str) -> Option<&String> {
         self.severities.get(trimmed(priority))
     }
 
-    /// Time at which backends are told (rule 12): a while after the end, or after the end was heard of if that was
-    /// earlier; without an end, at once.
+    /// Time at which a failure is sent to backends (rule 12): `settle` after its end (or after `now`, if the end is
+    /// later), but not before `now`. Without an end, at once.
     pub fn forward_at(&self, end: Option<Timestamp>, now: Timestamp) -> Timestamp {
         end.map_or(now, |end| end.min(now).saturating_add(self.settle).max(now))
     }
 
-    /// Tells two policies apart, also those of two processes of the same version.
+    /// Fingerprint that differs between policies. Processes of the same version compute the same one for the same
+    /// policy.
     pub fn fingerprint(&self) -> String {
         let hash = Sha256::digest(format!("{self:?}"));
         let first = hash.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
@@ -77,7 +78,7 @@ pub enum Start {
     Created,
     /// Time of the trigger, in milliseconds.
     Triggered,
-    /// The first acknowledgement before the first end.
+    /// The first acknowledgement, before the first resolve.
     Acknowledged,
 }
 
@@ -88,7 +89,7 @@ pub enum Reopened {
     /// From the start to the end, pauses included.
     #[default]
     WallClock,
-    /// The sum of the stretches in which it was open.
+    /// The sum of the periods in which it was open.
     ActiveTime,
 }
 
@@ -103,19 +104,19 @@ pub enum WhichService {
     First,
 }
 
-/// One `[[service]]`: a PagerDuty service and what the metrics call it.
+/// One `[[service]]`: a PagerDuty service and its names in the metrics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceEntry {
     /// The PagerDuty service: its id, its exact name, or its URL.
     pub pagerduty: PagerDutyRef,
-    /// The services that it stands for; empty: the catalog's, else PagerDuty's own name.
+    /// Services in the metrics. If empty, the catalog decides, else PagerDuty's own name is used.
     pub services: Vec<String>,
-    /// The team; `None`: the catalog's, else PagerDuty's first team.
+    /// The team. If `None`, the catalog decides, else PagerDuty's first team is used.
     pub team: Option<String>,
-    /// The env; `None`: `failure.default_env`.
+    /// The env. If `None`, `failure.default_env` is used.
     pub env: Option<String>,
     /// The repository.
     pub repository_url: Option<String>,
-    /// `key:value` tags sent along.
+    /// `key:value` tags that are sent with the failure.
     pub tags: Vec<String>,
 }

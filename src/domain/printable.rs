@@ -1,11 +1,11 @@
-//! Text from elsewhere, as it may be shown.
+//! Text from other systems, made safe to show.
 
 use std::fmt::Write;
 
-/// A title may hold anything; neither a terminal nor a page must be steered by it.
+/// Makes a text safe to show. A title may contain anything, and must not control a terminal or a page.
 ///
-/// Controls, characters that begin a line, and format characters that hide or reorder text are shown as a dot.
-/// Characters that scripts and emojis need stay: combining marks, variation selectors, joiners (U+200C, U+200D), the
+/// Control characters, line separators, and format characters that hide or reorder text are shown as a dot.
+/// Characters that scripts and emoji need stay: combining marks, variation selectors, joiners (U+200C, U+200D), the
 /// invisible word breaks of scripts without spaces, and the tags of flags.
 pub fn printable(text: &str) -> String {
     let mut before = None;
@@ -13,22 +13,22 @@ pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| {
             is_in_flag = c == BLACK_FLAG || (is_in_flag && is_tag(c));
-            let stays = if is_tag(c) { is_in_flag } else { !steers(c) || belongs_after(before, c) };
+            let stays = if is_tag(c) { is_in_flag } else { !is_unsafe(c) || belongs_after(before, c) };
             before = Some(c);
             if stays { c } else { '·' }
         })
         .collect()
 }
 
-/// JSON as a terminal may be given it: what would steer the terminal is written as `\u` and four digits, which every
-/// reader of JSON takes for the same character. Nothing of it stands outside of strings.
+/// Makes JSON safe to show on a terminal. Characters that would control the terminal are written as `\u` and four
+/// digits, which means the same in JSON. They occur within strings only.
 pub fn escaped_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
-        // The line breaks between the values stay; those within are escaped already.
-        if c >= '\u{7f}' && (steers(c) || is_tag(c)) {
+        // Line breaks between values stay. ASCII control characters within strings are escaped already.
+        if c >= '\u{7f}' && (is_unsafe(c) || is_tag(c)) {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                // A String takes everything.
+                // Writing to a `String` cannot fail.
                 let _ = write!(escaped, "\\u{unit:04x}");
             }
         } else {
@@ -38,17 +38,17 @@ pub fn escaped_json(json: &str) -> String {
     escaped
 }
 
-/// The flags of regions, such as Scotland's, are this and then tags.
+/// First character of the flags of regions, such as Scotland's. Tags follow it.
 const BLACK_FLAG: char = '\u{1f3f4}';
 
-/// Characters that nobody sees, and that a flag is told apart by.
+/// `true` for the invisible characters that name the region of a flag.
 fn is_tag(c: char) -> bool {
     matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
-/// Controls (C0, C1), line and paragraph separators, and of the format characters (General Category Cf) those that hide
-/// or reorder text.
-fn steers(c: char) -> bool {
+/// `true` for control characters (C0, C1), line and paragraph separators, and the format characters (General Category
+/// Cf) that hide or reorder text.
+fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -56,8 +56,8 @@ fn steers(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}')
 }
 
-/// Format characters that are a part of how some scripts are written: the zero width space between the words of Thai,
-/// Lao, Tibetan, Burmese and Khmer, and the vowel separator of Mongolian.
+/// `true` for format characters that belong to a script, after a character of it: the zero width space between the
+/// words of Thai, Lao, Tibetan, Burmese and Khmer, and the vowel separator of Mongolian.
 fn belongs_after(before: Option<char>, c: char) -> bool {
     match c {
         '\u{200b}' => matches!(before, Some('\u{e00}'..='\u{109f}' | '\u{1780}'..='\u{17ff}')),
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_is_shown_as_a_dot() {
+    fn unsafe_characters_are_shown_as_a_dot() {
         assert_eq!(printable("caf\u{e9} \u{1f525} 5 %"), "caf\u{e9} \u{1f525} 5 %");
         for c in [
             '\0',
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_scripts_and_emoji_are_written_with_stays() {
+    fn characters_that_scripts_and_emoji_need_stay() {
         for text in [
             "پرداخت‌ها کار نمی‌کند",
             "👩‍🚒 ❤️ 👍🏽 🇩🇪 1️⃣",
@@ -119,11 +119,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn json_is_escaped_and_stays_the_same(text in ".*", key in "[\u{1}-\u{2fff}]{0,8}", tag in "[\u{e0000}-\u{e007f}]{0,3}") {
+        fn escaped_json_has_the_same_value(text in ".*", key in "[\u{1}-\u{2fff}]{0,8}", tag in "[\u{e0000}-\u{e007f}]{0,3}") {
             let value = serde_json::json!({ key: [text, tag, "\u{9b}\u{7f}\u{202e}\u{200d}"] });
             let escaped = escaped_json(&serde_json::to_string_pretty(&value).unwrap());
             prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
-            prop_assert!(!escaped.chars().any(|c| c != '\n' && (steers(c) || is_tag(c))), "{}", escaped);
+            prop_assert!(!escaped.chars().any(|c| c != '\n' && (is_unsafe(c) || is_tag(c))), "{}", escaped);
         }
     }
 }

@@ -4,37 +4,37 @@ use std::time::Duration;
 
 use super::timestamp::Timestamp;
 
-/// The first wait is up to this long, and each one after it up to twice the one before.
+/// Upper limit of the first wait. It doubles with each further wait.
 const BASE: Duration = Duration::from_secs(1);
 /// Longest wait that this program chooses by itself.
 pub const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
-/// Longest wait at all: a backend that asks for more is asked again after this long.
+/// Longest wait of all, even if a backend asks for more.
 pub const LONGEST_WAIT: Duration = Duration::from_hours(1);
-/// Longest wait for the next probe of a backend that does not answer: one request a minute costs nobody anything.
+/// Longest wait for the next probe of a backend that does not answer. One request a minute is no burden.
 const LONGEST_PROBE_WAIT: Duration = Duration::from_mins(1);
-/// Time during which a row that is answered 404 or 405 is tried again. It may be dead after that.
+/// Time for which a row that is answered 404 or 405 is retried at least.
 const LONGEST_NOT_FOUND: Duration = Duration::from_hours(1);
-/// Number of such answers without which a row is not dead: two that are an hour apart say little.
+/// Minimum number of such answers before a row is dead. Two answers that are an hour apart show too little.
 const LEAST_NOT_FOUND: u32 = 10;
 
 /// Result of an attempt for its revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The backend has it.
+    /// The backend accepted it.
     Sent,
-    /// It may take it later; not before that long, where it said so.
+    /// The backend may accept it later, after the wait that it asked for, if it did.
     Retry(Option<Duration>),
-    /// It takes nothing from us: wrong credentials or wrong address. Not the revision's fault.
+    /// The backend refuses our credentials, or the address is wrong. The revision is not at fault.
     Refused,
-    /// 404 or 405: perhaps a proxy in between said so, for a while. Tried again for an hour, see [`NotFound`].
+    /// 404 or 405: a proxy in between may have answered. It is retried for an hour or more, see [`NotFound`].
     NotFound,
-    /// It will never take this one.
+    /// The backend will never accept it.
     Dead,
 }
 
 impl Verdict {
-    /// Judges an HTTP status; `retry_after` is what the answer asked for. One that is none of HTTP's says nothing about
-    /// the revision.
+    /// Verdict for an HTTP status; `retry_after` is the wait that the answer asks for. A status that HTTP does not
+    /// define says nothing about the revision, which is retried.
     pub fn of_status(status: u16, retry_after: Option<Duration>) -> Self {
         match status {
             200..=299 => Self::Sent,
@@ -47,34 +47,36 @@ impl Verdict {
     }
 }
 
-/// Wait after the `attempts`-th attempt: full jitter, `share` being drawn from 0 to 1.
-pub fn wait(attempts: u32, asked: Option<Duration>, share: f64) -> Duration {
+/// Wait after attempt number `attempts`, with full jitter: `share` is a random number from 0 to 1. `requested` is the
+/// wait that the backend asks for.
+pub fn wait(attempts: u32, requested: Option<Duration>, share: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
     let ceiling = BASE.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
     let jittered = ceiling.mul_f64(share.clamp(0.0, 1.0));
-    jittered.max(asked.unwrap_or_default().min(LONGEST_WAIT))
+    jittered.max(requested.unwrap_or_default().min(LONGEST_WAIT))
 }
 
-/// Wait for the next probe of a backend after `failed` probes in a row; `share` is drawn from 0 to 1. The first
-/// probe goes out at once: most often a single request failed, and the backend takes the next one.
-pub fn probe_wait(failed: u32, asked: Option<Duration>, share: f64) -> Duration {
-    let asked = asked.unwrap_or_default().min(LONGEST_WAIT);
-    let Some(doublings) = failed.checked_sub(1) else { return asked };
+/// Wait for the next probe of a backend after `failed` failed probes in a row; `share` is a random number from 0 to 1.
+/// The first probe is sent at once: usually a single request failed, and the backend accepts the next one.
+pub fn probe_wait(failed: u32, requested: Option<Duration>, share: f64) -> Duration {
+    let requested = requested.unwrap_or_default().min(LONGEST_WAIT);
+    let Some(doublings) = failed.checked_sub(1) else { return requested };
     let ceiling = BASE.saturating_mul(1 << doublings.min(16)).min(LONGEST_PROBE_WAIT);
-    ceiling.mul_f64(0.5 + share.clamp(0.0, 1.0) / 2.0).max(asked)
+    ceiling.mul_f64(0.5 + share.clamp(0.0, 1.0) / 2.0).max(requested)
 }
 
-/// The last answers of a row, as far as they were all 404 or 405. Any other answer ends the count; no answer does not.
+/// Count of a row's last answers that were all 404 or 405. Any other answer resets the count. A missing answer does
+/// not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NotFound {
-    /// Time of the first of them; `None`: there was none.
+    /// Time of the first of them; `None` if there was none.
     pub since: Option<Timestamp>,
     /// Number of them.
     pub times: u32,
 }
 
 impl NotFound {
-    /// `true` if one more now makes the row dead.
+    /// `true` if one more such answer at `now` makes the row dead.
     pub fn is_lost(self, now: Timestamp) -> bool {
         self.times + 1 >= LEAST_NOT_FOUND
             && self.since.is_some_and(|since| now.duration_since(since) >= LONGEST_NOT_FOUND)
@@ -108,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_backend_asks_for_is_kept_up_to_an_hour() {
+    fn the_wait_that_a_backend_asks_for_is_kept_up_to_an_hour() {
         let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
         assert_eq!(wait(1, Some(minute), 0.5), minute);
         assert_eq!(wait(1, Some(Duration::from_mins(59)), 0.5), Duration::from_mins(59));
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_lost_after_an_hour_of_404_and_ten_of_them() {
+    fn a_row_is_dead_after_ten_answers_404_in_an_hour_or_more() {
         let since = Timestamp::from_nanos(0);
         let after = |minutes, times| {
             NotFound { since: Some(since), times }.is_lost(since.saturating_add(Duration::from_mins(minutes)))

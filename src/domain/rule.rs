@@ -1,4 +1,4 @@
-//! Rule 11: which failures count, by rules that people write.
+//! Rule 11: the configured rules that decide which failures count.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::name::trimmed;
 use super::pagerduty_ref::PagerDutyRef;
 use super::timestamp::Timestamp;
 
-/// One `[[rule]]`. Every key that is set has to match, each by any of its values; a rule without keys matches all.
+/// One `[[rule]]`. Every key that is set has to match, by any of its values. A rule without keys matches everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// Name of the rule: the reason shown for incidents that it ignores.
@@ -16,11 +16,11 @@ pub struct Rule {
     pub urgency: Vec<String>,
     /// The priority's name.
     pub priority: Vec<String>,
-    /// PagerDuty's id, name or address of the service, or what it is called here.
+    /// The service: its id, name or address at PagerDuty, or its name here.
     pub service: Vec<PagerDutyRef>,
-    /// PagerDuty's id, name or address of the team, or what it is called here.
+    /// The team: its id, name or address at PagerDuty, or its name here.
     pub team: Vec<PagerDutyRef>,
-    /// Searched for in the title.
+    /// Patterns that are searched for in the title.
     pub title: Vec<Pattern>,
     /// PagerDuty's name of the incident's type.
     pub incident_type: Vec<String>,
@@ -32,18 +32,18 @@ pub struct Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RuleAction {
-    /// It does not count.
+    /// The failure does not count.
     Ignore,
-    /// It counts, however short it was.
+    /// The failure counts, even if it is shorter than `failure.min_duration`.
     Count,
 }
 
-/// A regular expression, found anywhere in a text. Matching takes time in proportion to the text.
+/// A regular expression that may match anywhere in a text. Matching takes time in proportion to the text's length.
 #[derive(Debug, Clone)]
 pub struct Pattern(regex::Regex);
 
 impl Pattern {
-    /// Reads an expression; the error is for people.
+    /// Reads an expression. The error is a message for people.
     pub fn parse(text: &str) -> Result<Self, String> {
         regex::Regex::new(text).map(Self).map_err(|error| error.to_string())
     }
@@ -79,9 +79,9 @@ pub struct Traits<'a> {
     pub urgency: Option<&'a str>,
     /// The last priority.
     pub priority: Option<&'a str>,
-    /// All that the service is called.
+    /// The service's ids and names, at PagerDuty and here.
     pub services: Vec<&'a str>,
-    /// All that the team is called.
+    /// The team's ids and names, at PagerDuty and here.
     pub teams: Vec<&'a str>,
     /// The last title.
     pub title: Option<&'a str>,
@@ -116,16 +116,16 @@ impl Rule {
 /// Ruling on a failure and on those that were merged into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ruling<'a> {
-    /// This rule makes it not count.
+    /// This rule ignores it.
     Ignored(&'a Rule),
-    /// This rule makes it count, however short it was.
+    /// This rule counts it, even if it is shorter than `failure.min_duration`.
     Counted(&'a Rule),
     /// No rule matched: it counts.
     Unruled,
 }
 
 impl<'a> Ruling<'a> {
-    /// Asks the rules.
+    /// Ruling of the first rule that matches.
     pub fn of(rules: &'a [Rule], traits: &Traits<'_>) -> Self {
         match first_match(rules, traits) {
             Some(rule) if rule.action == RuleAction::Ignore => Self::Ignored(rule),
@@ -134,13 +134,13 @@ impl<'a> Ruling<'a> {
         }
     }
 
-    /// `true` if it makes a failure not count.
+    /// `true` if a rule ignores the failure.
     pub fn is_ignored(self) -> bool {
         matches!(self, Self::Ignored(_))
     }
 
-    /// `true` if it decides about a group that both belong to: a rule that counts comes first, then no rule at
-    /// all, then a rule that ignores.
+    /// `true` if this ruling wins over the other one in a group of merged incidents. A rule that counts wins over no
+    /// rule, and no rule wins over a rule that ignores.
     pub fn outweighs(self, other: Self) -> bool {
         let weight = |ruling| match ruling {
             Self::Ignored(_) => 0,
@@ -151,24 +151,24 @@ impl<'a> Ruling<'a> {
     }
 }
 
-/// The reason shown for what was over too soon. No rule may be called that.
+/// The reason shown for a failure that was too short. No rule may have this name.
 pub const TOO_SHORT: &str = "min_duration";
 
 /// Verdict on a failure: it counts, or the reason why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleVerdict<'a> {
-    /// It does.
+    /// It counts.
     Counts,
-    /// This rule says that it does not.
+    /// This rule ignores it.
     Ignored(&'a Rule),
-    /// It was over before `failure.min_duration`, and no rule counts it.
+    /// It was shorter than `failure.min_duration`, and no rule counts it.
     TooShort,
 }
 
 impl<'a> RuleVerdict<'a> {
-    /// Verdict that follows from a ruling for a failure with these times. Its length is by the wall clock,
-    /// whatever `failure.reopened` says, and matters only once the failure has ended. An end that cannot be known
-    /// is not given.
+    /// Verdict on a failure with this ruling and these times. The duration is measured by the wall clock, for every
+    /// value of `failure.reopened`. `finished_at` is `None` while the failure is open, or if its duration is not known.
+    /// Then it is not too short.
     pub fn of(
         ruling: Ruling<'a>,
         started_at: Timestamp,
@@ -184,7 +184,7 @@ impl<'a> RuleVerdict<'a> {
         }
     }
 
-    /// The reason shown for what does not count.
+    /// The reason shown for a failure that does not count.
     pub fn reason(self) -> Option<&'a str> {
         match self {
             Self::Counts => None,
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_11_keys_are_all_needed_and_any_value_will_do() {
+    fn rule_11_a_rule_needs_all_its_keys_and_any_value_of_each() {
         let low = Rule { urgency: vec!["low".into(), "none".into()], ..rule("low", RuleAction::Ignore) };
         assert!(low.matches(&traits()));
         let on_search = Rule { service: vec!["search".into()], ..low.clone() };
@@ -236,12 +236,12 @@ mod tests {
             assert!(Rule { service: vec![name.into()], ..low.clone() }.matches(&traits()), "{name}");
         }
         let by_priority = Rule { priority: vec!["P5".into()], ..low };
-        assert!(!by_priority.matches(&traits()), "what is not known matches nothing");
+        assert!(!by_priority.matches(&traits()), "an unknown fact matches nothing");
         assert!(rule("all", RuleAction::Ignore).matches(&Traits::default()));
     }
 
     #[test]
-    fn rule_11_titles_are_searched() {
+    fn rule_11_a_pattern_may_match_anywhere_in_the_title() {
         let disk = |pattern: &str| {
             let title = vec![Pattern::parse(pattern).unwrap()];
             Rule { title, ..rule("disk", RuleAction::Ignore) }.matches(&traits())

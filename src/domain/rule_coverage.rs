@@ -1,4 +1,4 @@
-//! Rules that leave nothing to match: conditions that hold for every failure, and rules that an earlier one shadows.
+//! Checks of rules: patterns that match every title or none, and rules that earlier rules shadow.
 
 use std::collections::BTreeSet;
 
@@ -11,20 +11,20 @@ use super::loose_pattern as loose;
 use super::pagerduty_ref::PagerDutyRef;
 use super::rule::{Pattern, Rule};
 
-/// Titles: one line, not blank. The others are no titles.
+/// Pattern of all titles: one line that is not blank.
 const TITLE: &str = r"\A[^\p{Cc}]*[^\p{Cc}\s][^\p{Cc}]*\z";
-/// Titles of ASCII alone, for which word boundaries can be told.
+/// Pattern of the titles in ASCII, for which the automata can decide word boundaries.
 const ASCII_TITLE: &str = r"\A[\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*\z";
-/// Titles of every sort, which refute most claims about all titles at once.
+/// Examples of titles. They disprove most claims about all titles quickly.
 const SOME_TITLES: [&str; 10] =
     ["a", "A", "7", "-", "_", "\u{e9}", "\u{65e5}\u{672c}", "\u{2192}", "disk 91 % full", "(-)"];
-/// Text that no title has a match of.
+/// Pattern that matches nothing.
 const NOTHING: &str = r"[a&&b]";
-/// Larger automata, and larger products of them, are not looked at: nothing is claimed about them.
+/// Limits of an automaton and of the product of automata. Nothing is claimed about larger ones.
 const LARGEST_AUTOMATON_BYTES: usize = 2 << 20;
 const MOST_STATES: usize = 4_000;
 
-/// Tells if every title has a match of one of the patterns; `None`: that cannot be told.
+/// Decides if every title matches one of the patterns. `None` if that cannot be decided.
 pub fn match_every_title(patterns: &[Pattern]) -> Option<bool> {
     let is_missed = |title: &&str| !patterns.iter().any(|pattern| pattern.is_in(title));
     if SOME_TITLES.iter().any(is_missed) {
@@ -43,7 +43,7 @@ pub fn match_every_title(patterns: &[Pattern]) -> Option<bool> {
     found
 }
 
-/// `true` if it is proved that no title has a match of the pattern.
+/// `true` if it is proved that no title matches the pattern.
 pub fn matches_no_title(pattern: &Pattern) -> bool {
     !SOME_TITLES.iter().any(|title| pattern.is_in(title))
         && includes(TITLE, &[NOTHING.to_owned()], &[pattern.as_str().to_owned()]) == Some(true)
@@ -62,8 +62,9 @@ enum Key {
 
 const KEYS: [Key; 6] = [Key::Urgency, Key::Priority, Key::Service, Key::Team, Key::IncidentType, Key::Title];
 
-/// The earlier rules for which it is proved that one of them matches whenever the later one would, so that the later
-/// one never matches; empty: there are none. Several of them differ in one condition only.
+/// The earlier rules that shadow a later one: it is proved that one of them matches whenever the later one does, so the
+/// later one never decides. Empty if there are none. If there are several, each may be narrower in one key, the same
+/// for all.
 pub fn shadowing<'a>(earlier: &'a [Rule], later: &Rule) -> Vec<&'a Rule> {
     let is_wide = |rule: &Rule, but: Option<Key>| {
         KEYS.into_iter().filter(|key| Some(*key) != but).all(|key| is_wider(key, &[rule], later))
@@ -76,7 +77,7 @@ pub fn shadowing<'a>(earlier: &'a [Rule], later: &Rule) -> Vec<&'a Rule> {
         if together.len() < 2 || !is_wider(key, &together, later) {
             continue;
         }
-        // Only those that are needed for it.
+        // Rules that are not needed are left out.
         for rule in together.clone() {
             let others: Vec<&Rule> =
                 together.iter().copied().filter(|other| !std::ptr::eq(*other, rule)).collect();
@@ -89,7 +90,7 @@ pub fn shadowing<'a>(earlier: &'a [Rule], later: &Rule) -> Vec<&'a Rule> {
     Vec::new()
 }
 
-/// `true` if one of the earlier conditions lets pass whatever the later one does.
+/// `true` if the earlier conditions together match everything that the later condition matches.
 fn is_wider(key: Key, earlier: &[&Rule], later: &Rule) -> bool {
     fn texts(earlier: &[&Rule], later: &Rule, of: impl Fn(&Rule) -> &[String], all: &[&str]) -> bool {
         let has = |wanted: &str| earlier.iter().any(|rule| of(rule).iter().any(|text| text == wanted));
@@ -127,11 +128,11 @@ fn has_wider_titles(earlier: &[&Pattern], later: &[Pattern]) -> bool {
     is_same || (!narrow.is_empty() && includes(TITLE, &wide, &narrow).unwrap_or(false))
 }
 
-/// Tells if every title with a match of one of `narrow` has a match of one of `wide` as well. `None`: too large to
-/// tell.
+/// Decides if every title that matches one of `narrow` also matches one of `wide`. `None` if the automata are too
+/// large.
 ///
-/// All three automata read the same bytes side by side. A title that ends in a match of `narrow` but not of `wide`
-/// is a counterexample. If no reachable state has one, there is none.
+/// All three automata read the same bytes at the same time. A title that ends with a match of `narrow` and without a
+/// match of `wide` is a counterexample. The search visits all reachable states.
 fn includes(titles: &str, wide: &[String], narrow: &[String]) -> Option<bool> {
     let titles = automaton(&[titles.to_owned()])?;
     let (wide, narrow) = (automaton(wide)?, automaton(narrow)?);
@@ -166,7 +167,7 @@ fn includes(titles: &str, wide: &[String], narrow: &[String]) -> Option<bool> {
 enum Run {
     Searching(StateID),
     Found,
-    /// The automaton cannot tell (a word boundary beside a letter that is not ASCII).
+    /// The automaton cannot decide (a word boundary next to a letter that is not ASCII).
     Unknown,
 }
 
@@ -184,7 +185,7 @@ impl Run {
         }
     }
 
-    /// `true` if the text has a match when it ends here; `unknown` if the automaton cannot tell.
+    /// `true` if the text has a match when it ends here; `unknown` if the automaton cannot decide.
     fn ends_found(self, automaton: &Dfa, unknown: bool) -> bool {
         match self {
             Self::Found => true,
@@ -200,7 +201,7 @@ fn start_of(automaton: &Dfa) -> Option<StateID> {
     automaton.start_state(&start::Config::new().anchored(Anchored::No)).ok()
 }
 
-/// One automaton that finds any of the patterns.
+/// One automaton that finds any of the patterns. `None` if it would be too large.
 fn automaton(patterns: &[String]) -> Option<Dfa> {
     let config = dense::Config::new()
         .start_kind(StartKind::Unanchored)
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_title_has_is_found_out() {
+    fn patterns_that_match_every_title_are_found() {
         for everything in [
             "",
             ".*",
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_some_titles_have_not_is_left_alone() {
+    fn patterns_that_some_titles_do_not_match_are_accepted() {
         for some in [
             "^$",
             "disk",
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_title_has_is_found_out() {
+    fn patterns_that_match_no_title_are_found() {
         for never in ["$^", "[a&&b]", r"\n", r"a\nb", "^$", "^ *$"] {
             assert!(matches_no_title(&patterns(&[never])[0]), "{never}");
         }
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn large_expressions_are_left_in_doubt() {
+    fn nothing_is_claimed_about_large_expressions() {
         assert_eq!(match_every_title(&patterns(&[r"\S(.{0,900}|x.{0,950})$"])), None);
     }
 

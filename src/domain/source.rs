@@ -4,16 +4,16 @@ use super::event::{Event, Heading};
 use super::id::{AFTER_SOURCE, IncidentId};
 use super::source_name::SourceName;
 
-/// A source, as everything behind its signature knows it: its name, and how its bodies are read.
+/// A source, as it is known once a signature is verified: its name, and the functions that read its bodies.
 #[derive(Debug)]
 pub struct Source {
     /// Name of the source.
     pub name: SourceName,
     /// Name of the source for people: `PagerDuty`.
     pub title: &'static str,
-    /// Reads of a body what has to be known to keep it. The error says in words why it was not understood.
+    /// Reads the fields of a body that are needed to store it. The error says why the body was not understood.
     pub heading: fn(&[u8]) -> Result<Heading, String>,
-    /// Reads all that a body says which was understood before. `None`: the body is damaged.
+    /// Reads the whole event in a body that was understood before. `None` if the body is damaged.
     pub parse: fn(&[u8]) -> Option<Event>,
 }
 
@@ -43,7 +43,7 @@ impl Sources {
         self.0.iter().copied()
     }
 
-    /// The incidents that a text may mean: the one whose failure has this id, else the one of this id at each source.
+    /// The incidents that a text may mean: the one whose failure has this id, else the one with this id at each source.
     pub fn incidents(self, text: &str) -> Vec<IncidentId> {
         let of_failure =
             self.of_failure(text).and_then(|(source, incident)| IncidentId::parse(&source.name, incident));
@@ -77,14 +77,14 @@ mod tests {
     }
 
     #[test]
-    fn an_incident_is_meant_by_its_own_id_or_its_failures() {
-        let meant = |text| {
+    fn an_incident_is_found_by_its_own_id_or_its_failures() {
+        let found = |text| {
             let incidents = BOTH.incidents(text);
             incidents.iter().map(|incident| FailureId::of_incident(incident).to_string()).collect::<Vec<_>>()
         };
-        assert_eq!(meant("second:Q1"), ["second:Q1"]);
-        assert_eq!(meant("Q1"), ["first:Q1", "second:Q1"]);
-        assert_eq!(meant("third:Q1"), ["first:third:Q1", "second:third:Q1"]);
-        assert!(meant("no id").is_empty());
+        assert_eq!(found("second:Q1"), ["second:Q1"]);
+        assert_eq!(found("Q1"), ["first:Q1", "second:Q1"]);
+        assert_eq!(found("third:Q1"), ["first:third:Q1", "second:third:Q1"]);
+        assert!(found("no id").is_empty());
     }
 }

@@ -5,27 +5,27 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Name of a source: one to sixteen small letters, such as `pagerduty`.
+/// Name of a source: one to sixteen lower-case letters, such as `pagerduty`.
 ///
-/// Events are stored under it, and the ids of its failures begin with it. So it stays the same for ever.
+/// Events are stored under the name, and the ids of failures begin with it. So it must never change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct SourceName(Cow<'static, str>);
 
-/// Number of letters of the longest name.
+/// Maximum length of a name.
 const LONGEST_NAME: usize = 16;
 
 impl SourceName {
-    /// Name of what came by the event API, which is no source of webhooks.
+    /// Source of failures that were sent to the event API. It sends no webhooks.
     pub const API: Self = Self::new("api");
 
-    /// Names a source in the program's own text. A malformed name does not compile where it makes a constant.
+    /// Name from the program's own code. In a constant, a malformed name does not compile.
     pub const fn new(name: &'static str) -> Self {
-        assert!(is_name(name), "a source's name has one to sixteen small letters");
+        assert!(is_name(name), "a source's name has one to sixteen lower-case letters");
         Self(Cow::Borrowed(name))
     }
 
-    /// Reads a name. `None`: no source can have it.
+    /// Reads a name. `None` if it is malformed.
     pub fn parse(text: &str) -> Option<Self> {
         is_name(text).then(|| Self(Cow::Owned(text.to_owned())))
     }
@@ -36,7 +36,7 @@ impl SourceName {
     }
 }
 
-/// `true` for one to sixteen small letters.
+/// `true` for one to sixteen lower-case letters.
 const fn is_name(text: &str) -> bool {
     let letters = text.as_bytes();
     let mut n = 0;
@@ -49,9 +49,9 @@ const fn is_name(text: &str) -> bool {
     1 <= n && n <= LONGEST_NAME
 }
 
-/// Text that is no name of a source.
+/// Text that is not the name of a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no name of a source")]
+#[error("{0:?} is not the name of a source: one to sixteen lower-case letters are needed")]
 pub struct NoSourceName(String);
 
 impl TryFrom<String> for SourceName {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_small_letters() {
+    fn names_have_lower_case_letters_only() {
         for text in ["", "Pager", "pager-duty", "a:b", "ä", "seventeenletterss"] {
             assert_eq!(SourceName::parse(text), None, "{text}");
             assert!(SourceName::try_from(text.to_owned()).is_err(), "{text}");

@@ -1,4 +1,4 @@
-//! A failure that came by the event API, as it was sent.
+//! A failure as it was sent to the event API.
 
 use std::collections::BTreeSet;
 
@@ -11,16 +11,16 @@ use super::rule::{RuleVerdict, Ruling, Traits};
 use super::source_name::SourceName;
 use super::timestamp::{Timestamp, nanos};
 
-/// The attributes of `POST /api/v2/dora/failure`, checked.
+/// Validated attributes of `POST /api/v2/dora/failure`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submission {
-    /// The id that was sent, or the one made from the content.
+    /// The id that was sent, else an id made from the content.
     pub id: FailureId,
-    /// The services; where there is none there is a team.
+    /// The services. If there is none, there is a team.
     pub services: Vec<String>,
     /// The team.
     pub team: Option<String>,
-    /// The env; where none was sent, the one configured.
+    /// The env that was sent, else `failure.default_env`.
     pub env: String,
     /// Start of the failure.
     #[serde(with = "nanos")]
@@ -32,20 +32,20 @@ pub struct Submission {
     pub name: Option<String>,
     /// Its severity.
     pub severity: Option<String>,
-    /// The version at fault.
+    /// The version that caused it.
     pub version: Option<String>,
-    /// The commit at fault, in full.
+    /// The commit that caused it, in full.
     pub commit_sha: Option<String>,
     /// The repository of that commit.
     pub repository_url: Option<String>,
     /// `key:value` tags.
     pub tags: BTreeSet<String>,
-    /// `true` if it was dated more than five minutes after it was received.
+    /// `true` if a time in it was more than five minutes after its arrival.
     pub in_the_future: bool,
 }
 
 impl Submission {
-    /// The failure that it is. Nothing in it is mapped: it counts as sent, if rules do not say otherwise.
+    /// Builds the failure. All values are used as they were sent. Rules and `failure.min_duration` may ignore it.
     pub fn evaluate(&self, policy: &Policy) -> Evaluated {
         let ends_before_start = self.finished_at.is_some_and(|end| end < self.started_at);
         let finished_at = self.finished_at.map(|end| end.max(self.started_at));

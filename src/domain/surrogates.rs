@@ -1,19 +1,19 @@
 //! Texts that were cut in the middle of a character.
 //!
-//! JSON can write half of a surrogate pair (`\ud83d` without its second half); a Rust text cannot hold it, and no
-//! parser takes it. Whoever cuts a title to a length in UTF-16 sends it, and the incident counts all the same.
+//! JSON can contain half of a surrogate pair (`\ud83d` without its second half). A Rust string cannot, and parsers
+//! reject it. A sender that cuts a title to a length in UTF-16 sends such JSON. Its incident must count all the same.
 
-/// U+FFFD as JSON writes it, in as many bytes as the half that it stands for.
+/// U+FFFD in JSON. It has as many bytes as the half that it replaces.
 const REPLACEMENT: &[u8; 6] = b"\\ufffd";
 
-/// The JSON with U+FFFD in place of every half of a pair. `None`: there is none.
+/// Replaces every half of a surrogate pair by U+FFFD. `None` if there is none.
 pub fn replaced(json: &[u8]) -> Option<Vec<u8>> {
     let mut copy: Option<Vec<u8>> = None;
     let mut at = 0;
     while let Some(escape) = json.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'\\')) {
         at += escape;
         at += match unit(json, at) {
-            // A backslash, or another letter that is escaped, may not begin the next one.
+            // Skips the escaped character, because an escaped backslash begins no escape.
             None => 2,
             Some(0xd800..=0xdbff) if matches!(unit(json, at + 6), Some(0xdc00..=0xdfff)) => 12,
             Some(0xd800..=0xdfff) => {
@@ -29,12 +29,12 @@ pub fn replaced(json: &[u8]) -> Option<Vec<u8>> {
     copy
 }
 
-/// The JSON without the byte order mark of UTF-8, which some programs write before it and no parser takes.
+/// Removes the byte order mark of UTF-8. Some programs write it before JSON, and parsers reject it.
 pub fn without_mark(json: &[u8]) -> &[u8] {
     json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
 }
 
-/// The code unit that is escaped here as `\uXXXX`.
+/// The code unit of the escape `\uXXXX` at this position.
 fn unit(json: &[u8], at: usize) -> Option<u16> {
     let digits = json.get(at..at.checked_add(6)?)?.strip_prefix(b"\\u")?;
     digits.iter().try_fold(0_u16, |unit, digit| {
@@ -91,7 +91,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_stay_of_one_length(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        fn the_length_never_changes(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
             if let Some(copy) = replaced(&bytes) {
                 prop_assert_eq!(copy.len(), bytes.len());
                 prop_assert_eq!(replaced(&copy), None);

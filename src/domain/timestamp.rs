@@ -9,15 +9,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time: nanoseconds since 1970-01-01T00:00:00Z.
 ///
-/// Nanoseconds, because Datadog is sent nanoseconds and what comes in by the event API may carry them;
-/// an `i64` of them ends in 2262, which is also where the accepted range ends.
+/// Nanoseconds, because requests to Datadog have nanoseconds, and requests to the event API may have them. An `i64` of
+/// nanoseconds ends in 2262. The accepted range ends in the same year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 /// Reason why a text or a number is not a usable point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TimestampError {
-    /// Neither RFC 3339 nor a number that can be read as one.
+    /// The text is not RFC 3339.
     #[error("is not an RFC 3339 time")]
     Malformed,
     /// Before 2001 or after 2262-04-10: nothing that a running system produces.
@@ -25,7 +25,7 @@ pub enum TimestampError {
     OutOfRange,
 }
 
-/// Distance ahead of this machine's clock beyond which a time is flagged.
+/// A time that is farther ahead of its arrival than this is flagged (rule 14).
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const NANOS_PER_MILLI: i64 = 1_000_000;
@@ -36,20 +36,20 @@ const FIRST_SECOND: i64 = 978_307_200;
 const END_SECOND: i64 = 9_223_286_400;
 
 impl Timestamp {
-    /// The earliest there is.
+    /// The earliest value.
     pub const MIN: Self = Self(i64::MIN);
 
-    /// Takes nanoseconds that are known to be good: from the clock or from the store.
+    /// Builds a time from nanoseconds that need no check: from the clock or from the store.
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 
     /// Reads an RFC 3339 time of any offset.
     ///
-    /// A leap second counts as the second before it. A fraction of more than nine digits is no time.
+    /// A leap second counts as the second before it. A fraction of more than nine digits is an error.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
         let parsed: jiff::Timestamp = text.parse().map_err(|_| {
-            // The last days of 9999, which the library does not know, are times all the same.
+            // The last days of 9999 are times, too, but jiff does not know them.
             if text.starts_with("9999-12-3") { TimestampError::OutOfRange } else { TimestampError::Malformed }
         })?;
         if !(FIRST_SECOND..END_SECOND).contains(&parsed.as_second()) {
@@ -58,11 +58,11 @@ impl Timestamp {
         i64::try_from(parsed.as_nanosecond()).map(Self).map_err(|_| TimestampError::OutOfRange)
     }
 
-    /// Reads a date as HTTP writes it, in the form of today or one of its two old ones (RFC 9110, 5.6.7), or RFC 3339
-    /// in UTC.
+    /// Reads a date of an HTTP header, in the present form or one of the two obsolete ones (RFC 9110, 5.6.7), or RFC
+    /// 3339 in UTC.
     ///
-    /// Of any year: what lies outside all that can be told becomes the first or the last that can. The day of the week
-    /// is not looked at.
+    /// Any year is accepted. A date outside the range of this type becomes its first or last value. The day of the week
+    /// is ignored.
     pub fn parse_http_date(text: &str) -> Option<Self> {
         let without_day = |gap| text.split_once(gap).map_or("", |(_, rest)| rest.trim_start());
         let forms = [
@@ -77,7 +77,7 @@ impl Timestamp {
         Some(Self(nanos.unwrap_or(if civil.year() < 1970 { i64::MIN } else { i64::MAX })))
     }
 
-    /// Reads a Unix time in seconds, milliseconds or nanoseconds, told apart by size.
+    /// Reads a Unix time in seconds, milliseconds or nanoseconds. The size of the number shows the unit.
     ///
     /// Within the accepted range the three do not overlap: seconds stay below 10^10, milliseconds between
     /// 9·10^11 and 10^13, nanoseconds above 9·10^17.
@@ -91,7 +91,7 @@ impl Timestamp {
         nanos.map(Self).ok_or(TimestampError::OutOfRange)
     }
 
-    /// Seconds since the Unix epoch, the fraction cut.
+    /// Whole seconds since the Unix epoch, rounded down.
     pub const fn as_seconds(self) -> i64 {
         self.0.div_euclid(NANOS_PER_SECOND)
     }
@@ -101,12 +101,12 @@ impl Timestamp {
         self.0
     }
 
-    /// Nanoseconds from `earlier` to `self`, negative where `self` is the earlier one.
+    /// Nanoseconds from `earlier` to `self`; negative if `self` is the earlier one.
     pub const fn nanos_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// `true` if it lies farther ahead of `received_at` than clocks usually differ (rule 14).
+    /// `true` if it is more than five minutes after `received_at` (rule 14).
     pub fn is_ahead_of(self, received_at: Self) -> bool {
         self > received_at.saturating_add(CLOCK_TOLERANCE)
     }
@@ -130,14 +130,14 @@ impl Timestamp {
         Duration::from_nanos(u64::try_from(self.nanos_since(now)).unwrap_or(0))
     }
 
-    /// Name of a day, week or month that begins here: `2026-11-01` if that is at midnight, else `2026-10-31
-    /// 23:00`, as it is for time zones other than UTC. In UTC, like all times that are shown.
+    /// Name of a day, week or month that begins at this time, in UTC like all times that are shown. At midnight it is
+    /// `2026-11-01`. For other time zones it has the time, too: `2026-10-31 23:00`.
     pub fn period_name(self) -> String {
         let is_midnight = self.0.rem_euclid(NANOS_PER_DAY) == 0;
         if is_midnight { self.in_utc().strftime("%Y-%m-%d").to_string() } else { self.minute() }
     }
 
-    /// `2026-11-02 09:14`, in UTC: the seconds are cut.
+    /// Date and time in UTC without seconds: `2026-11-02 09:14`.
     pub fn minute(self) -> String {
         self.in_utc().strftime("%Y-%m-%d %H:%M").to_string()
     }
@@ -158,7 +158,7 @@ const fn in_range(number: i64, per_second: i64) -> bool {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC, with 0, 3, 6 or 9 digits of fraction: as many as it takes.
+    /// RFC 3339 in UTC. The fraction has 0, 3, 6 or 9 digits: as many as are needed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = match self.0 {
             n if n % NANOS_PER_SECOND == 0 => 0,
@@ -183,7 +183,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Times as plain nanoseconds, for what the store keeps: a third of the work of RFC 3339.
+/// Times as plain nanoseconds, for the store. They take a third of the work of RFC 3339.
 pub mod nanos {
     use super::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prints_as_many_digits_as_it_takes() {
+    fn a_fraction_has_as_many_digits_as_it_needs() {
         for text in [
             "2026-11-01T10:00:00Z",
             "2026-11-01T10:42:10.500Z",
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_period_that_begins_at_midnight_is_called_by_its_day() {
+    fn a_period_that_begins_at_midnight_is_named_by_its_day() {
         let name = |text| Timestamp::parse(text).unwrap().period_name();
         assert_eq!(name("2026-11-01T00:00:00Z"), "2026-11-01");
         assert_eq!(name("2026-10-31T23:00:00Z"), "2026-10-31 23:00");
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_no_running_system_produces() {
+    fn times_outside_the_range_and_other_texts_are_refused() {
         use TimestampError::{Malformed, OutOfRange};
         for (text, error) in [
             ("2000-12-31T23:59:59.999Z", OutOfRange),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_units_apart_by_size() {
+    fn the_size_of_a_number_shows_its_unit() {
         let at = Timestamp::parse("2026-11-01T10:00:00Z").unwrap();
         for number in [1_793_527_200, 1_793_527_200_000, 1_793_527_200_000_000_000] {
             assert_eq!(Timestamp::from_unix(number), Ok(at), "{number}");

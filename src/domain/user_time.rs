@@ -6,10 +6,11 @@ use jiff::tz::TimeZone;
 use super::name::trimmed;
 use super::timestamp::{Timestamp, TimestampError};
 
-/// `2026-11-01`
+/// Length of `2026-11-01`.
 const DATE_LETTERS: usize = 10;
 
-/// Reads `2026-11-01T10:00:00Z`, `2026-11-01` (its first instant in `zone`) or `30d` (that long before `now`).
+/// Reads `2026-11-01T10:00:00Z`, `2026-11-01` (its first instant in `zone`) or `30d` (that long before `now`). The
+/// error is a message for people.
 pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
     let text = trimmed(text);
     match Timestamp::parse(text) {
@@ -17,15 +18,15 @@ pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, S
         Err(error @ TimestampError::OutOfRange) => return Err(format!("{text:?} {error}")),
         Err(TimestampError::Malformed) => {}
     }
-    // A date alone: of a time without an offset nobody can say where it is meant.
+    // A date alone. A time without an offset is refused, because its time zone is not clear.
     if let Ok(date) = text.parse::<Date>()
         && text.len() == DATE_LETTERS
     {
-        return start_of_day(date, zone).ok_or_else(|| format!("{text:?} is not a date that can be used"));
+        return start_of_day(date, zone).ok_or_else(|| format!("the date {text:?} is out of range"));
     }
     // A + in the query of a URL means a blank.
     if Timestamp::parse(&text.replacen(' ', "+", 1)).is_ok() {
-        return Err(format!("{text:?} has a blank where its offset begins: write + as %2B in a URL"));
+        return Err(format!("{text:?} has a blank before its offset: write + as %2B in a URL"));
     }
     age(text, now, zone).ok_or_else(|| {
         format!("{text:?} is not a time: use RFC 3339 (2026-11-01T10:00:00Z), a date (2026-11-01) or an age (30d, 12h)")
@@ -37,7 +38,7 @@ fn start_of_day(date: Date, zone: &TimeZone) -> Option<Timestamp> {
     i64::try_from(start.as_nanosecond()).ok().map(Timestamp::from_nanos)
 }
 
-/// An age is counted back on the calendar of the zone: a day is one, also when clocks change.
+/// Counts an age back on the calendar of the zone. A day is a calendar day, also when clocks change.
 fn age(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     let age: jiff::Span = text.parse().ok().filter(|age: &jiff::Span| !age.is_negative())?;
     let now = jiff::Timestamp::from_nanosecond(i128::from(now.as_nanos())).ok()?;
@@ -50,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_ways_to_write_a_time() {
+    fn a_time_may_be_rfc_3339_a_date_or_an_age() {
         let now = Timestamp::parse("2026-11-10T12:00:00Z").unwrap();
         let utc = |text| parse(text, now, &TimeZone::UTC).map(|time| time.to_string());
         assert_eq!(utc("2026-11-01T10:00:00+01:00").unwrap(), "2026-11-01T09:00:00Z");
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_begins_where_its_zone_says() {
+    fn a_date_begins_in_its_time_zone() {
         let now = Timestamp::parse("2026-11-10T12:00:00Z").unwrap();
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         assert_eq!(parse("2026-11-01", now, &zone).unwrap().to_string(), "2026-10-31T22:00:00Z");

@@ -134,5 +134,5 @@ async fn a_deployment_that_is_sent_again_as_it_was_changes_no_link() {
     deploy(&daemon, "v1", "08:00", sent).await;
     let (kept, why) = linked(&daemon, "QLINKED001").await;
     assert_eq!(kept, json!(id), "a changed window decides about the past when reevaluate asks");
-    assert!(why.contains("`reevaluate` would decide anew"), "{why}");
+    assert!(why.contains("run `reevaluate` to decide it again"), "{why}");
 }

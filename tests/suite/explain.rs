@@ -111,7 +111,7 @@ async fn a_unique_beginning_of_an_id_is_enough_in_any_case() {
     for id in ["q0noise0story7", "Q0NOI", "PagerDuty:q0noise", " Q0NOISE ", "Q0NO…ORY7", "q0no...y7"] {
         assert_eq!(stdout(&told(id)), whole, "{id}");
     }
-    assert!(whole.contains("No backend was told: an ignored failure does not count."), "{whole}");
+    assert!(whole.contains("Not sent to any backend: an ignored failure does not count."), "{whole}");
 
     for id in ["q0noise0story7", "Q0NOI", "Q0NO%E2%80%A6ORY7"] {
         let answer = daemon.get(&format!("/api/v1/failures/{id}")).await;
@@ -144,7 +144,7 @@ async fn each_backend_that_was_not_told_has_a_reason() {
     let not_forwarded = async |daemon: &Daemon, id: &str| {
         daemon.get(&format!("/api/v1/failures/{id}")).await.json()["not_forwarded"].clone()
     };
-    let none = json!(["No backend was told: no [[backend]] is configured."]);
+    let none = json!(["Not sent to any backend: no [[backend]] is configured."]);
     assert_eq!(not_forwarded(&daemon, "QBEFORE00001").await, none);
 
     let backend = Backend::start().await;
@@ -157,15 +157,12 @@ async fn each_backend_that_was_not_told_has_a_reason() {
     let told = not_forwarded(&daemon, "QBEFORE00001").await;
     let told: Vec<&str> = told.as_array().unwrap().iter().map(|told| told.as_str().unwrap()).collect();
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(
-        told[0].starts_with("Backend metrics was not told: the failure was completed before"),
-        "{told:?}"
-    );
-    assert!(told[1].starts_with("Backend other was not told: its `services` do not name "), "{told:?}");
+    assert!(told[0].starts_with("Not sent to backend metrics: the failure was completed before"), "{told:?}");
+    assert!(told[1].starts_with("Not sent to backend other: its `services` do not name "), "{told:?}");
 
     daemon.expect(event_of("incident.resolved", "QSETTLES0001"), "accepted").await;
     let told = not_forwarded(&daemon, "QSETTLES0001").await;
-    let waits = "Backend metrics was not told yet: it waits for failure.settle, until ";
+    let waits = "Not sent to backend metrics yet: it waits for failure.settle, until ";
     assert!(told[0].as_str().unwrap().starts_with(waits), "{told}");
     let program = Program::of(&daemon);
     let printed = stdout(&explain(&program, &configuration, &["QSETTLES0001"]));

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use super::user::{credentials_end, is_slash, next_address, without_user};
 
-/// Parts of the names of parameters that hold credentials.
+/// Texts that mark a parameter as a credential if its name contains one of them.
 const SECRET_NAMES: [&str; 16] = [
     "token",
     "secret",
@@ -26,17 +26,16 @@ const SECRET_NAMES: [&str; 16] = [
     "sessid",
 ];
 
-/// Whole names of such parameters: as parts of others they mean something else (`path`, `country_code`).
+/// Names that mark a parameter as a credential. Other names contain them by chance (`path`, `country_code`).
 const WHOLE_SECRET_NAMES: [&str; 8] = ["pass", "pat", "code", "otp", "totp", "sas", "sid", "pin"];
 
-/// Signs that stand between parameters.
+/// Characters that separate parameters.
 const SEPARATORS: [char; 4] = ['?', '#', '&', ';'];
 
-/// Most times that a parameter is decoded: each address within an address encodes it once more.
-const DEEPEST: usize = 4;
+/// Maximum number of times that a parameter is decoded. Each address within an address encodes it once more.
+const MAX_DECODINGS: usize = 4;
 
-/// An address without its parameters that hold credentials: those of the path (`;jsessionid=`), of the query and of
-/// the fragment.
+/// Removes the parameters that hold credentials from the path (`;jsessionid=`), query and fragment of an address.
 pub(super) fn without_secret_parameters(address: &str) -> Cow<'_, str> {
     let Some(at) = address.find(SEPARATORS) else { return Cow::Borrowed(address) };
     let query = address.find(['?', '#']).unwrap_or(address.len());
@@ -72,15 +71,15 @@ fn clean_path(path: &str) -> String {
     path.split('/').map(clean).collect::<Vec<_>>().join("/")
 }
 
-/// `true` if a parameter's name says that its value is a credential, or its value holds one. An encoded name hides
-/// something.
+/// `true` if a parameter's name marks its value as a credential, or if its value contains one. A parameter with an
+/// encoded name counts as a credential.
 fn is_secret_parameter(parameter: &str) -> bool {
-    is_secret(parameter, DEEPEST)
+    is_secret(parameter, MAX_DECODINGS)
 }
 
-fn is_secret(parameter: &str, deepest: usize) -> bool {
+fn is_secret(parameter: &str, decodings_left: usize) -> bool {
     let Some((name, value)) = parameter.split_once(['=', ':']) else {
-        return hides_something(parameter, deepest);
+        return hides_something(parameter, decodings_left);
     };
     let plain: String =
         name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
@@ -89,22 +88,25 @@ fn is_secret(parameter: &str, deepest: usize) -> bool {
         || WHOLE_SECRET_NAMES.contains(&plain.as_str())
         || SECRET_NAMES.iter().any(|secret| plain.contains(secret))
         || has_user(value)
-        || hides_something(value, deepest)
+        || hides_something(value, decodings_left)
 }
 
-/// `true` if an encoded value is an address with credentials, or has parameters that are.
-fn hides_something(value: &str, deepest: usize) -> bool {
+/// `true` if a value, once decoded, is an address with credentials or has parameters that are credentials.
+fn hides_something(value: &str, decodings_left: usize) -> bool {
     let decoded = percent_decode_str(value).decode_utf8_lossy();
     if decoded == value {
         return false;
     }
-    // Nobody encodes a value that often for a good reason.
-    let Some(deepest) = deepest.checked_sub(1) else { return true };
-    has_user(&decoded) || decoded.split(SEPARATORS).any(|part| part != value && is_secret(part, deepest))
+    // A value that is encoded more often counts as a credential.
+    let Some(decodings_left) = decodings_left.checked_sub(1) else { return true };
+    has_user(&decoded)
+        || decoded.split(SEPARATORS).any(|part| part != value && is_secret(part, decodings_left))
 }
 
-/// `true` if a value is an address with a user and a password, or with a user behind `//`. An address of mail is none.
-/// Does not look into its parameters: each is looked at on its own, so that the work stays in proportion to the length.
+/// `true` if a value is an address with a user and a password, or with a user after `//`. A mail address is neither.
+///
+/// Parameters of the address are not examined here. The caller examines each of them once, so that the work stays
+/// proportional to the length.
 fn has_user(value: &str) -> bool {
     if let Some((before, scheme_length, after)) = next_address(value) {
         return without_user(&before[before.len() - scheme_length..], after).len() < after.len();

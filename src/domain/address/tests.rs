@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn credentials_are_cut() {
+fn credentials_are_removed() {
     for (address, expected) in [
         ("https://ci:S3CR3T@git.example.org/acme/a.git", "https://git.example.org/acme/a.git"),
         ("https://S3CR3T@git.example.org/acme/a.git", "https://git.example.org/acme/a.git"),
@@ -69,12 +69,12 @@ fn credentials_are_cut() {
         ("https://host/a?login=ci:S3CR3T@h", "https://host/a"),
     ] {
         assert_eq!(without_credentials(address), expected, "{address}");
-        assert_eq!(without_credentials(expected), expected, "{address}: once is enough");
+        assert_eq!(without_credentials(expected), expected, "{address}: a second pass changes nothing");
     }
 }
 
 #[test]
-fn what_holds_no_credentials_stays() {
+fn an_address_without_credentials_is_not_changed() {
     for address in [
         "git@github.com:acme/checkout.git",
         "deploy@git.example.org:acme/checkout.git",
@@ -118,10 +118,9 @@ fn addresses_within_a_text_are_cleaned() {
     }
 }
 
-/// An address within an address within an address, each encoded once more than the one around it: the work must not
-/// double with each.
+/// Nested addresses, each encoded once more than the one around it. The work must not double with each level.
 #[test]
-fn deeply_nested_addresses_are_read_in_good_time() {
+fn deeply_nested_addresses_are_read_quickly() {
     let nested = (0..200)
         .fold(String::new(), |inner, _| format!("//h?u={}", inner.replace('%', "%25").replace('?', "%3F")));
     assert!(!without_credentials(&format!("https://host/?u={nested}token=S3CR3T")).contains("S3CR3T"));
@@ -137,14 +136,14 @@ proptest! {
     ) {
         let address = format!("{scheme}://{user}:{password}@host/{path}");
         let clean = without_credentials(&address);
-        // A `?` or `#` in a password that is not encoded may make the host end there: nobody can tell.
+        // The host may end at a `?` or `#` in a password that is not encoded: nobody can tell.
         let is_plain = !password.contains(['/', '\\', '?', '#']) && !password.contains("://");
         prop_assert!(!is_plain || !clean.contains("S3CR3T"), "{address} -> {clean}");
         let in_text = text_without_credentials(&address);
         prop_assert!(!is_plain || !in_text.contains("S3CR3T"), "{address} -> {in_text}");
     }
 
-    /// A field that is one address: its password may hold signs that end an address in a text.
+    /// In a field that is one address, the password may contain characters that end an address within a text.
     #[test]
     fn no_password_survives_in_a_field(
         scheme in "(https?|HTTPS|git\\+https|ftp|ssh|postgres)",

@@ -24,13 +24,14 @@ const TOKEN_PREFIXES: [&str; 17] = [
     "eyJ",
 ];
 
-/// Schemes whose `://` somebody may have typed wrongly.
+/// Schemes that are recognised with a mistyped `://`.
 const WEB_SCHEMES: [&str; 6] = ["http", "https", "ftp", "git", "git+http", "git+https"];
 
 /// The longest login name (Linux: `useradd`).
 const LONGEST_LOGIN_NAME: usize = 32;
 
-/// The text before the next `://`, how many letters at its end are the scheme, and the text after.
+/// Finds the next `://` or `:\\`. Returns the text before it, the length of the scheme at the end of that text, and
+/// the text after it.
 pub(super) fn next_address(text: &str) -> Option<(&str, usize, &str)> {
     let at = text.find("://").into_iter().chain(text.find(":\\\\")).min()?;
     let before = &text[..at];
@@ -43,7 +44,7 @@ pub(super) const fn is_slash(c: char) -> bool {
     matches!(c, '/' | '\\')
 }
 
-/// Text after a scheme, without its user and password.
+/// Removes the user and password from the text after a scheme.
 pub(super) fn without_user<'a>(scheme: &str, address: &'a str) -> &'a str {
     let address_after_slashes = address.trim_start_matches(is_slash);
     let Some(at) = user_end(address_after_slashes) else { return address };
@@ -52,14 +53,14 @@ pub(super) fn without_user<'a>(scheme: &str, address: &'a str) -> &'a str {
     if is_login && is_login_name(user) { address } else { &rest[at.length..] }
 }
 
-/// End of a user: the place of the sign that ends it (`@` or `%40`), and the sign's length.
+/// End of the user and password: position and length of the character that ends them (`@` or `%40`).
 struct UserEnd {
     start: usize,
     length: usize,
 }
 
-/// The last `@` before the path. A password may hold a slash that should have been written `%2F`: then what stands
-/// before the slash is no host and port.
+/// Finds the last `@` before the path. A password may contain a slash that should have been written `%2F`. Then the
+/// text before the slash is not a host and port, and the last `@` of the whole address counts.
 fn user_end(address: &str) -> Option<UserEnd> {
     let path = address.find(|c| is_slash(c) || matches!(c, '?' | '#')).unwrap_or(address.len());
     let (host, _) = address.split_at(path);
@@ -72,7 +73,7 @@ fn user_end(address: &str) -> Option<UserEnd> {
     if is_port { None } else { last_at(address) }
 }
 
-/// The last `@`, also the one of full width, which browsers and resolvers read in the same way.
+/// Finds the last `@`. Its full-width and small forms count, too: browsers and resolvers read them as `@`.
 fn last_at(text: &str) -> Option<UserEnd> {
     let (start, at) = text.rmatch_indices(['@', '\u{ff20}', '\u{fe6b}']).next()?;
     Some(UserEnd { start, length: at.len() })
@@ -82,7 +83,7 @@ fn last_at(text: &str) -> Option<UserEnd> {
 pub(super) fn credentials_end(address: &str, may_be_ssh: bool) -> Option<usize> {
     let path = address.find(is_slash).unwrap_or(address.len());
     let encoded = || address[..path].rfind("%40").map(|start| UserEnd { start, length: 3 });
-    // `https:/user:password@host` lacks a slash, `https//…` the colon; another address may stand behind `//`.
+    // `https:/user:password@host` lacks a slash, `https//…` lacks the colon. After `//`, any text may be an address.
     let mistyped = || {
         let (word, rest) = address.split_at(path);
         let word = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
@@ -90,9 +91,9 @@ pub(super) fn credentials_end(address: &str, may_be_ssh: bool) -> Option<usize> 
         if !is_web && !rest.starts_with("//") {
             return None;
         }
-        let behind = rest.trim_start_matches(|c: char| is_slash(c) || c.is_whitespace());
-        let end = user_end(behind)?;
-        Some(UserEnd { start: address.len() - behind.len() + end.start, ..end })
+        let after_slashes = rest.trim_start_matches(|c: char| is_slash(c) || c.is_whitespace());
+        let end = user_end(after_slashes)?;
+        Some(UserEnd { start: address.len() - after_slashes.len() + end.start, ..end })
     };
     let end = last_at(&address[..path]).or_else(encoded).or_else(mistyped)?;
     let (user, host) = (&address[..end.start], &address[end.start + end.length..]);
@@ -100,16 +101,17 @@ pub(super) fn credentials_end(address: &str, may_be_ssh: bool) -> Option<usize> 
     (!is_ssh).then_some(end.start + end.length)
 }
 
-/// `true` if this can be the name that somebody logs in with, and not a password or token.
+/// `true` if a text can be a login name, not a password or token.
 fn is_login_name(user: &str) -> bool {
     user.len() <= LONGEST_LOGIN_NAME
         && !user.contains([':', '%', '@'])
         && !TOKEN_PREFIXES.iter().any(|prefix| user.starts_with(prefix))
-        && !looks_made_up(user)
+        && !looks_generated(user)
 }
 
-/// `true` if nobody chose this as a name: long, of letters and digits alone, and with capital letters or many digits.
-fn looks_made_up(user: &str) -> bool {
+/// `true` if a text looks generated: long, letters and digits only, at least one digit, and capital letters or at least
+/// four digits.
+fn looks_generated(user: &str) -> bool {
     let count = |is: fn(&u8) -> bool| user.bytes().filter(is).count();
     let digits = count(u8::is_ascii_digit);
     user.len() >= 16

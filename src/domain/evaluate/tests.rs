@@ -11,7 +11,7 @@ fn id(incident: &str) -> IncidentId {
     IncidentId::parse(&SourceName::new("pagerduty"), incident).unwrap()
 }
 
-/// An event of an incident at a second, as it shows the incident.
+/// An event of an incident at second `at`. The snapshot shows the incident.
 fn event(incident: &str, kind: EventKind, at: i64, snapshot: Snapshot) -> Event {
     let subject =
         EventSubject { incident: id(incident), kind, snapshot: Some(Box::new(snapshot)), deployment: None };
@@ -20,7 +20,7 @@ fn event(incident: &str, kind: EventKind, at: i64, snapshot: Snapshot) -> Event 
 }
 
 fn triggered(incident: &str, at: i64) -> Event {
-    // PagerDuty's created_at has whole seconds, and lies before what follows from it.
+    // PagerDuty's created_at has whole seconds, so it is before the event.
     event(
         incident,
         EventKind::Triggered,
@@ -53,7 +53,7 @@ fn failures(policy: &Policy, events: &[Event]) -> BTreeMap<String, Failure> {
     evaluated.into_iter().map(|(incident, evaluated)| (incident.to_string(), evaluated.failure)).collect()
 }
 
-/// Failure of the one incident of these events.
+/// Failure of the only incident in these events.
 fn failure(policy: &Policy, events: &[Event]) -> Failure {
     failures(policy, events).into_values().next().unwrap()
 }
@@ -66,7 +66,7 @@ fn rule_1_the_id_is_the_incidents_with_a_prefix() {
 }
 
 #[test]
-fn rule_4_each_start_and_what_it_falls_back_to() {
+fn rule_4_each_kind_of_start_has_its_fallback() {
     let acknowledged = |at| event("Q1", EventKind::Acknowledged, at, Snapshot::default());
     let started = |start, events: &[Event]| {
         let failure = failure(&Policy { start, ..policy() }, events);
@@ -92,7 +92,7 @@ fn rule_6_a_resolve_alone_is_enough() {
 }
 
 #[test]
-fn rule_7_reopened_by_the_wall_clock_and_by_active_time() {
+fn rule_7_a_reopened_incident_is_timed_by_wall_clock_or_active_time() {
     let reopened = event("Q1", EventKind::Reopened, 60, Snapshot::default());
     let story = [triggered("Q1", 1), resolved("Q1", 30), reopened, resolved("Q1", 80)];
     let wall_clock = failure(&policy(), &story);
@@ -104,7 +104,7 @@ fn rule_7_reopened_by_the_wall_clock_and_by_active_time() {
 }
 
 #[test]
-fn rule_8_a_chain_begins_where_its_first_link_did() {
+fn rule_8_the_target_of_a_chain_takes_the_earliest_start() {
     let story = [
         triggered("QA", 1),
         triggered("QB", 11),
@@ -139,7 +139,7 @@ fn rule_8_in_a_cycle_the_earliest_counts() {
 }
 
 #[test]
-fn rule_8_a_target_that_was_never_seen_is_flagged() {
+fn rule_8_a_merge_into_an_unseen_target_is_flagged() {
     let found = failure(&policy(), &[triggered("QA", 1), merged("QA", 30, "QB")]);
     assert_eq!((found.state, found.flags), (FailureState::Merged, vec![Flag::MergeTargetUnseen]));
     let reopened = event("QA", EventKind::Reopened, 60, Snapshot::default());
@@ -166,7 +166,7 @@ fn rule_10_the_last_priority_makes_the_severity() {
 }
 
 #[test]
-fn rule_11_noise_that_was_merged_moves_no_start() {
+fn rule_11_an_ignored_merged_incident_does_not_move_the_start() {
     let urgent = |incident: &str, at: i64, urgency: &str| {
         let snapshot = Snapshot {
             created_at: Some(second(at)),
@@ -192,11 +192,7 @@ fn rule_11_noise_that_was_merged_moves_no_start() {
         failures(&policy, &events).remove("QB").unwrap()
     };
     assert_eq!((story("low", "high").started_at, story("high", "high").started_at), (second(20), second(0)));
-    assert_eq!(
-        story("high", "low").state,
-        FailureState::Completed,
-        "one member counts, and so the group does"
-    );
+    assert_eq!(story("high", "low").state, FailureState::Completed, "one member counts, so the group counts");
     assert_eq!(story("low", "low").reason.as_deref(), Some("noise"));
 }
 
@@ -208,7 +204,7 @@ fn rule_14_an_end_before_the_start_is_moved_to_it() {
 }
 
 #[test]
-fn rule_7_what_was_not_measured_is_not_told_as_measured() {
+fn rule_7_a_missing_resolve_leaves_the_active_time_unknown() {
     let events =
         [triggered("Q1", 1), event("Q1", EventKind::Reopened, 500, Snapshot::default()), resolved("Q1", 600)];
     let wall_clock = failure(&policy(), &events);

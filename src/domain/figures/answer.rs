@@ -1,4 +1,4 @@
-//! The figures, as they are told.
+//! Reports: the figures as they are shown.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,18 +6,18 @@ use super::durations::{RecoveryTimes, RestoreTimes};
 use super::question::{Grouping, Interval};
 use crate::domain::timestamp::Timestamp;
 
-/// The figures, as the API and `--format json` show them. What there is nothing to compute from is null, never 0.
+/// A report, as the API and `--format json` show it. A figure without data is null, never 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Start of the period.
     pub since: Timestamp,
-    /// End of the period; that moment is outside.
+    /// End of the period, which is not in the period any more.
     pub until: Timestamp,
     /// Grouping of the rows.
     pub by: Grouping,
     /// Intervals that the period is divided into.
     pub interval: Option<Interval>,
-    /// By period, then key. There are none that have nothing in them.
+    /// Rows, sorted by period, then key. Empty rows are left out.
     pub rows: Vec<Row>,
     /// Envs that have failures or deployments in the period, if there is no row: the busiest first, at most ten.
     /// The usual reasons are a misspelt env, and a `failure.default_env` that differs from the env of the
@@ -38,29 +38,30 @@ pub struct Row {
     pub period: Option<Timestamp>,
     /// Failures, completed or open, that began in the period.
     pub incidents: usize,
-    /// Incidents of these that have not ended.
+    /// Number of these incidents that have not ended.
     pub open: usize,
-    /// Failures that began in the period and do not count, by some rule. They are in no other figure.
+    /// Failures that began in the period and are ignored. They are in no other figure.
     pub ignored: usize,
     /// Incidents of services and teams without a deployment in the period.
     pub unmatched_incidents: usize,
     /// Deployments that ended in the period.
     pub deployments: usize,
-    /// Deployments of these that an incident is linked to, whenever the incident began.
+    /// Number of these deployments that caused an incident at any time.
     pub failed_deployments: usize,
     /// Incidents, without the unmatched ones, per deployment. May exceed 1 (Datadog until 2025).
     pub change_failure_rate: Option<f64>,
     /// Failed deployments per deployment: at most 1 (dora.dev, Datadog since 2026).
     pub change_fail_rate: Option<f64>,
-    /// Deployments that were made to mend an incident, per deployment (dora.dev).
+    /// Deployments that fixed an incident, per deployment (dora.dev).
     pub deployment_rework_rate: Option<f64>,
     /// Times to restore of the incidents that ended in the period. The mean is MTTR.
     pub time_to_restore_seconds: RestoreTimes,
-    /// From a failed deployment's end to the end of the first unbroken stretch of its incidents (dora.dev).
+    /// Time from a failed deployment's end to the end of its first unbroken run of incidents (dora.dev).
     pub failed_deployment_recovery_time_seconds: RecoveryTimes,
 }
 
-/// A service, or the team of incidents without one, that has incidents in an env and deployments in others only.
+/// A service that has incidents in an env and deployments in other envs only. For incidents without a service, the
+/// team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OtherEnvs {
     /// The service, or the team.
@@ -72,7 +73,7 @@ pub struct OtherEnvs {
 }
 
 impl OtherEnvs {
-    /// A sentence for people.
+    /// The same as a sentence for people.
     pub fn sentence(&self) -> String {
         let Self { name, env, other_envs } = self;
         let envs = if other_envs.len() == 1 { "env" } else { "envs" };

@@ -8,7 +8,7 @@ use super::{Interval, Question};
 use crate::domain::timestamp::Timestamp;
 
 impl Question {
-    /// Start of each interval, also of those that have no row because nothing happened in them.
+    /// Start of each interval, including empty intervals, which have no row.
     pub fn starts(&self) -> Vec<Timestamp> {
         Periods::new(self).starts
     }
@@ -33,7 +33,7 @@ impl Periods {
         Self { starts: std::iter::successors(Some(*since), next).collect(), until: *until }
     }
 
-    /// The number of the one that a moment lies in: its start is inside, its end is not.
+    /// Number of the interval that a time lies in. The start is in the interval, the end is not.
     pub(super) fn index(&self, at: Timestamp) -> Option<usize> {
         let begun = self.starts.partition_point(|start| *start <= at);
         begun.checked_sub(1).filter(|_| at < self.until)
@@ -45,14 +45,14 @@ impl Periods {
     }
 }
 
-/// Start of the first interval after a moment. `None` if the calendar ends.
+/// Start of the first interval after a time. `None` if the calendar ends.
 fn next_start(after: Timestamp, interval: Interval, zone: &TimeZone) -> Option<Timestamp> {
     let instant = jiff::Timestamp::from_nanosecond(i128::from(after.as_nanos())).ok()?;
     let mut date = instant.to_zoned_datetime(zone.clone()).date();
     loop {
         date = next_date(date, interval)?;
         let start = start_of(date, zone)?;
-        // Where clocks were put back across midnight, a day's first midnight lies before some of the day before it.
+        // If clocks go back across midnight, the first midnight comes before the last part of the previous day.
         if start > after {
             return Some(start);
         }
@@ -68,7 +68,7 @@ fn next_date(date: Date, interval: Interval) -> Option<Date> {
     .ok()
 }
 
-/// The first moment of a day, which is not midnight where clocks are put forward then.
+/// The first moment of a day. It is not midnight if clocks go forward at midnight.
 fn start_of(date: Date, zone: &TimeZone) -> Option<Timestamp> {
     let start = date.to_zoned_datetime(zone.clone()).ok()?.timestamp();
     i64::try_from(start.as_nanosecond()).ok().map(Timestamp::from_nanos)

@@ -1,46 +1,46 @@
-//! Outcome of a deployment that failures are linked to, from the facts of these.
+//! Recovery from a failed deployment, computed from the failures that it caused.
 
 use crate::domain::timestamp::Timestamp;
 
-/// Other facts of a failure that figures need.
+/// Times of a failure that figures need.
 #[derive(Debug)]
 pub(super) struct FailureFacts {
     pub(super) started_at: Timestamp,
     pub(super) finished_at: Option<Timestamp>,
-    /// Time to restore in nanoseconds; without meaning while the failure is open.
+    /// Time to restore in nanoseconds. It has no meaning while the failure is open.
     pub(super) restored_ns: i64,
 }
 
 /// Time to recover from a failed deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recovery {
-    /// Nanoseconds from its end on: zero if the failures were over by then.
+    /// Nanoseconds from the deployment's end to the end of its failures. Zero if these ended before the deployment.
     After(i64),
-    /// The first unbroken stretch of its failures is not over.
+    /// The first unbroken run of its failures has not ended.
     Open,
-    /// The times of a failure in the stretch are in doubt (rule 14).
+    /// The times of a failure in the run are in doubt (rule 14).
     Unknown,
 }
 
-/// The first unbroken stretch of a deployment's failures, as far as they were met, by their start.
+/// The first unbroken run of a deployment's failures. The failures are added in the order of their starts.
 #[derive(Debug)]
 pub(super) struct FailureRun {
-    /// `None`: it is not over.
+    /// End of the run; `None` while it is open.
     end: Option<Timestamp>,
     has_good_times_only: bool,
-    /// A later failure left a gap: what comes now is of no stretch.
+    /// `true` once there was a gap. Later failures are not in the run.
     is_broken: bool,
 }
 
 impl FailureRun {
-    /// Stretch that begins with the first failure.
+    /// Run that begins with the first failure.
     pub(super) fn of(first: &FailureFacts, has_good_times: bool) -> Self {
         Self { end: first.finished_at, has_good_times_only: has_good_times, is_broken: false }
     }
 
-    /// Goes on with the next one.
+    /// Adds the next failure.
     pub(super) fn extend(&mut self, next: &FailureFacts, has_good_times: bool) {
-        // One that begins at the very end of another leaves no gap.
+        // A failure that begins exactly when another ends leaves no gap.
         self.is_broken |= self.end.is_some_and(|end| next.started_at > end);
         if !self.is_broken {
             self.end = self.end.and_then(|end| next.finished_at.map(|other| end.max(other)));
@@ -48,7 +48,7 @@ impl FailureRun {
         }
     }
 
-    /// From a deployment's end to that of the stretch.
+    /// Time from a deployment's end to the end of the run.
     pub(super) fn recovery(&self, finished_at: Timestamp) -> Recovery {
         match self.end {
             None => Recovery::Open,

@@ -10,10 +10,10 @@ use super::names::{NameId, Names, number};
 use crate::domain::failure::{Failure, FailureState};
 use crate::domain::timestamp::Timestamp;
 
-/// Properties that failures share: there are far fewer kinds than failures.
+/// Properties that the failures of one kind share. There are far fewer kinds than failures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureTraits {
-    /// State, which tells if they count.
+    /// State. It decides if they count.
     pub state: FailureState,
     /// The services they count for.
     pub services: Vec<String>,
@@ -47,7 +47,7 @@ pub struct Times {
     pub started_at: Timestamp,
     /// End of the failure.
     pub finished_at: Option<Timestamp>,
-    /// Its time to restore in whole microseconds, where that is not the time from start to end.
+    /// Time to restore in nanoseconds, in whole microseconds, if it differs from the time from start to end.
     pub restore_ns: Option<i64>,
 }
 
@@ -72,21 +72,21 @@ impl Times {
 pub struct LinkedKeys {
     /// The one that caused it.
     pub cause: Option<NonZeroI64>,
-    /// The one that mended it.
+    /// The one that fixed it.
     pub remediation: Option<NonZeroI64>,
 }
 
-/// A kind of failures, in numbers.
+/// A kind of failures, with numbers for the names.
 #[derive(Debug)]
 pub(super) struct FailureKind {
     pub(super) state: FailureState,
-    /// Each once, in the order of their names.
+    /// Services without duplicates, sorted by name.
     pub(super) services: Vec<NameId>,
     pub(super) team: Option<NameId>,
     pub(super) env: NameId,
     pub(super) severity: Option<NameId>,
     pub(super) has_good_times: bool,
-    /// The kinds of deployment of these services, or of the team where there is no service, in this env.
+    /// The kinds of deployments of these services (or of the team, if there is no service) to this env.
     pub(super) own: Vec<u32>,
 }
 
@@ -118,11 +118,11 @@ impl FailureKind {
     }
 }
 
-/// Failures, gathered by kind until all deployments are there.
+/// Collects failures by kind, until all deployments are known.
 #[derive(Debug, Default)]
 pub struct DatasetBuilder {
     kinds: Vec<FailureTraits>,
-    /// Of each kind.
+    /// The failures of each kind.
     failures: Vec<Vec<(FailureFacts, LinkedKeys)>>,
 }
 
@@ -131,7 +131,7 @@ pub struct DatasetBuilder {
 pub struct Dataset {
     pub(super) deployment_index: DeploymentIndex,
     pub(super) kinds: Vec<FailureKind>,
-    /// Of each kind, in no order.
+    /// The failures of each kind, not sorted.
     pub(super) failures: Vec<Vec<FailureFacts>>,
 }
 
@@ -143,7 +143,7 @@ impl DatasetBuilder {
         number(self.kinds.len() - 1)
     }
 
-    /// Adds a failure of a kind that was added before. One that was merged into another is in no figure.
+    /// Adds a failure of a kind that was added before. A merged failure is left out: it is in no figure.
     pub fn add(&mut self, kind: u32, times: Times, linked: LinkedKeys) {
         if self.kinds[kind as usize].state == FailureState::Merged {
             return;
@@ -154,8 +154,8 @@ impl DatasetBuilder {
         self.failures[kind as usize].push((facts, linked));
     }
 
-    /// Brings them together with the deployments: which of these failed, when they were recovered from, and which
-    /// mended something.
+    /// Combines the failures with the deployments: finds the deployments that failed, the recovery from each, and the
+    /// remediations.
     pub fn with(self, deployment_index: DeploymentIndex) -> Dataset {
         let mut linking =
             Linking { dataset: Dataset { deployment_index, ..Dataset::default() }, linked: Vec::new() };
@@ -172,15 +172,15 @@ impl DatasetBuilder {
     }
 }
 
-/// Brings failures and deployments together.
+/// Combines failures and deployments.
 struct Linking {
     dataset: Dataset,
-    /// The failures of deployments that failed: when they began, their kind, and their place in it.
+    /// Failures that a deployment caused: the deployment, the start, the kind, and the index within the kind.
     linked: Vec<(DeploymentRef, Timestamp, u32, u32)>,
 }
 
 impl Linking {
-    /// Notes what a failure has to do with deployments.
+    /// Adds a failure and its links.
     fn add(&mut self, kind: u32, facts: FailureFacts, LinkedKeys { cause, remediation }: LinkedKeys) {
         let dataset = &mut self.dataset;
         if dataset.kinds[kind as usize].counts() {
@@ -191,7 +191,7 @@ impl Linking {
                 dataset.deployment_index.mended(remediation);
             }
             let nth = number(dataset.failures[kind as usize].len());
-            // Each env is compared with itself.
+            // A failure counts against deployments to its own env only.
             let env = dataset.kinds[kind as usize].env;
             let cause = place(&dataset.deployment_index, cause)
                 .filter(|cause| dataset.deployment_index.kinds[cause.kind as usize].env == env);
@@ -200,25 +200,24 @@ impl Linking {
         dataset.failures[kind as usize].push(facts);
     }
 
-    /// Notes how each deployment that failed was recovered from, once all failures are settled.
+    /// Adds the recovery from each deployment that failed. All failures must have been added.
     fn with_recoveries(self) -> Dataset {
         let Self { mut dataset, mut linked } = self;
         linked.sort_unstable();
-        for of_one in linked.chunk_by(|(place, ..), (other, ..)| place == other) {
-            let failures = of_one.iter().map(|(_, _, kind, nth)| {
+        for of_deployment in linked.chunk_by(|(place, ..), (other, ..)| place == other) {
+            let failures = of_deployment.iter().map(|(_, _, kind, nth)| {
                 let has_good_times = dataset.kinds[*kind as usize].has_good_times;
                 (&dataset.failures[*kind as usize][*nth as usize], has_good_times)
             });
-            let stretch =
-                failures.fold(None::<FailureRun>, |stretch, (failure, has_good_times)| match stretch {
-                    None => Some(FailureRun::of(failure, has_good_times)),
-                    Some(mut stretch) => {
-                        stretch.extend(failure, has_good_times);
-                        Some(stretch)
-                    }
-                });
-            if let (Some((deployment, ..)), Some(stretch)) = (of_one.first(), stretch) {
-                dataset.deployment_index.failed(*deployment, &stretch);
+            let run = failures.fold(None::<FailureRun>, |run, (failure, has_good_times)| match run {
+                None => Some(FailureRun::of(failure, has_good_times)),
+                Some(mut run) => {
+                    run.extend(failure, has_good_times);
+                    Some(run)
+                }
+            });
+            if let (Some((deployment, ..)), Some(run)) = (of_deployment.first(), run) {
+                dataset.deployment_index.failed(*deployment, &run);
             }
         }
         dataset
@@ -240,7 +239,8 @@ impl Dataset {
         &self.deployment_index.names
     }
 
-    /// Adds a kind of failures. Its own deployments are looked for here: all have to be there before.
+    /// Adds a kind of failures. All deployments must be known before, because the kind's own deployments are found
+    /// here.
     fn add_kind(&mut self, kind: &FailureTraits) {
         let names = &mut self.deployment_index.names;
         let mut services: Vec<&String> = kind.services.iter().collect();

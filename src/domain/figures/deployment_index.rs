@@ -6,19 +6,19 @@ use super::consequence::{FailureRun, Recovery};
 use super::names::{NameId, Names, number as to_number};
 use crate::domain::timestamp::Timestamp;
 
-/// Deployments, gathered by what they have in common.
+/// Deployments, grouped by kind.
 #[derive(Debug, Default)]
 pub struct DeploymentIndex {
     pub(super) names: Names,
     pub(super) kinds: Vec<DeploymentKind>,
     numbers: HashMap<DeploymentKind, u32>,
-    /// The kinds of each env and service. Lookups keep the cost linear where there are thousands of envs.
+    /// The kinds of each env and service. Lookups keep the cost linear with thousands of envs.
     by_service: HashMap<(NameId, NameId), Vec<u32>>,
     /// The kinds of each env and team.
     by_team: HashMap<(NameId, NameId), Vec<u32>>,
-    /// Of each kind.
+    /// The timeline of each kind.
     pub(super) lines: Vec<Timeline>,
-    /// Each by its key.
+    /// The place of each deployment, by its key.
     by_key: HashMap<i64, DeploymentRef>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct DeploymentKind {
     pub(super) env: NameId,
 }
 
-/// One of the deployments.
+/// Place of a deployment: its kind, and its index in the kind's timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct DeploymentRef {
     pub(super) kind: u32,
@@ -57,10 +57,10 @@ impl DeploymentIndex {
         let line = &mut self.lines[kind as usize];
         self.by_key.insert(key, DeploymentRef { kind, in_line: to_number(line.finished_at.len()) });
         line.finished_at.push(finished_at);
-        line.became.push(Outcome::default());
+        line.outcomes.push(Outcome::default());
     }
 
-    /// The deployment with this key. `None`: it ended at another time, and counts in no figure of this one.
+    /// The deployment with this key. `None` if it did not end in the period, and is in no figure.
     pub(super) fn place(&self, key: i64) -> Option<DeploymentRef> {
         self.by_key.get(&key).copied()
     }
@@ -98,30 +98,30 @@ impl DeploymentIndex {
         self.by_key.is_empty()
     }
 
-    /// Notes that it mended a failure.
+    /// Records that a deployment fixed a failure.
     pub(super) fn mended(&mut self, DeploymentRef { kind, in_line }: DeploymentRef) {
-        self.lines[kind as usize].became[in_line as usize].is_remediation = true;
+        self.lines[kind as usize].outcomes[in_line as usize].is_remediation = true;
     }
 
-    /// Notes that it failed; `stretch`: the first of its failures.
-    pub(super) fn failed(&mut self, DeploymentRef { kind, in_line }: DeploymentRef, stretch: &FailureRun) {
+    /// Records that a deployment failed. `run` is the first unbroken run of its failures.
+    pub(super) fn failed(&mut self, DeploymentRef { kind, in_line }: DeploymentRef, run: &FailureRun) {
         let line = &mut self.lines[kind as usize];
-        let recovery = stretch.recovery(line.finished_at[in_line as usize]);
-        line.became[in_line as usize].recovery = Some(recovery);
+        let recovery = run.recovery(line.finished_at[in_line as usize]);
+        line.outcomes[in_line as usize].recovery = Some(recovery);
     }
 }
 
-/// Deployments of one kind: when each ended, and what became of it.
+/// Deployments of one kind: the end and the outcome of each.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     finished_at: Vec<Timestamp>,
-    became: Vec<Outcome>,
+    outcomes: Vec<Outcome>,
 }
 
 /// Outcome of a deployment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Outcome {
-    /// `true` if it remedied a failure.
+    /// `true` if it fixed a failure.
     pub(super) is_remediation: bool,
     /// Recovery from it, if it failed.
     pub(super) recovery: Option<Recovery>,
@@ -130,6 +130,6 @@ pub(super) struct Outcome {
 impl Timeline {
     /// End and outcome of each deployment.
     pub(super) fn ends(&self) -> impl Iterator<Item = (Timestamp, Outcome)> {
-        self.finished_at.iter().copied().zip(self.became.iter().copied())
+        self.finished_at.iter().copied().zip(self.outcomes.iter().copied())
     }
 }

@@ -1,4 +1,4 @@
-//! Statistics of durations: whole nanoseconds until the last step.
+//! Statistics of durations, computed in whole nanoseconds and converted to seconds in the last step.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::domain::failure::seconds;
 pub struct RestoreTimes {
     /// Sample size. Incidents with doubtful times are left out.
     pub n: usize,
-    /// MTTR.
+    /// The mean, known as MTTR.
     pub mean: Option<f64>,
     /// The middle one, or the mean of the two in the middle.
     pub median: Option<f64>,
@@ -77,7 +77,7 @@ impl Durations {
         self.0.is_empty()
     }
 
-    /// Adds these.
+    /// Adds the durations of another list.
     pub fn extend(&mut self, others: &Self) {
         self.0.extend_from_slice(&others.0);
     }
@@ -98,15 +98,15 @@ impl Durations {
     }
 }
 
-/// In 128 bits: the sum of a hundred incidents open for three years exceeds 64.
+/// Mean, computed in 128 bits. The sum of a hundred incidents of three years each exceeds 64 bits.
 fn mean(nanos: &[i64]) -> Option<i64> {
     let sum: i128 = nanos.iter().copied().map(i128::from).sum();
     let mean = sum.checked_div(i128::try_from(nanos.len()).ok()?)?;
     i64::try_from(mean).ok()
 }
 
-/// Seconds with a fraction as nanoseconds, through whole microseconds, as they were made.
-#[expect(clippy::cast_possible_truncation, reason = "what exceeds the range is cut to it")]
+/// Converts seconds to nanoseconds, in whole microseconds. This is the inverse of [`seconds`].
+#[expect(clippy::cast_possible_truncation, reason = "values outside the range become its limits")]
 pub(super) fn nanos(seconds: f64) -> i64 {
     ((seconds * 1e6).round() as i64).saturating_mul(1_000)
 }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn of_nothing_there_is_no_statistic() {
+    fn without_durations_there_is_no_statistic() {
         assert_eq!(of([]), [None; 4]);
     }
 
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn p90_is_of_the_nearest_rank() {
+    fn p90_uses_the_nearest_rank() {
         assert_eq!(of(1..=10)[2], Some(9.0));
         assert_eq!(of(1..=11)[2], Some(10.0));
         assert_eq!(of(1..=9)[2], Some(9.0));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_come_back_as_they_went() {
+    fn seconds_converted_to_nanoseconds_and_back_are_the_same() {
         for text in [0.0, 0.000_001, 2530.5, 4_102_444_800.123_456] {
             assert_eq!(seconds(nanos(text)).to_bits(), f64::to_bits(text), "{text}");
         }

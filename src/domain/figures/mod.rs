@@ -1,4 +1,4 @@
-//! The DORA figures, of both vocabularies: the older one counts incidents, the newer one deployments that failed.
+//! The DORA figures, by both sets of definitions: the older one counts incidents, the newer one failed deployments.
 
 mod answer;
 mod calendar;
@@ -24,7 +24,7 @@ pub use self::question::{Env, Grouping, Interval, Question};
 pub use self::report_options::ReportOptions;
 pub use self::trailing::{DeploymentWindows, FailureWindows, Trailing, WindowKey, trailing};
 
-/// More names help nobody to find the right one.
+/// Maximum number of envs that a report suggests.
 const MOST_OTHER_ENVS: usize = 10;
 
 /// Computes the figures.
@@ -33,7 +33,7 @@ pub fn report(question: &Question, dataset: &Dataset) -> Report {
     report
 }
 
-/// Computes the figures of one period, with rows made in several ways.
+/// Computes the figures of one period in several groupings.
 pub fn reports<const N: usize>(question: &Question, by: [Grouping; N], dataset: &Dataset) -> [Report; N] {
     let Question { since, until, interval, .. } = *question;
     let periods = Periods::new(question);

@@ -1,4 +1,4 @@
-//! Names as numbers: there are few of them, and a million failures and deployments that bear them.
+//! Names as numbers. There are few names, and perhaps a million failures and deployments that have them.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use foldhash::HashMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct NameId(u32);
 
-/// The names that were met, each once.
+/// The names that were added, each once.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     numbers: HashMap<Arc<str>, NameId>,
@@ -16,7 +16,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The number of this name, which may be a new one.
+    /// The number of a name. A new name gets a new number.
     pub(super) fn number(&mut self, text: &str) -> NameId {
         if let Some(name) = self.numbers.get(text) {
             return *name;
@@ -27,14 +27,14 @@ impl Names {
         name
     }
 
-    /// Text that a name stands for.
+    /// The text of a name.
     pub(super) fn text(&self, NameId(number): NameId) -> &str {
         &self.texts[number as usize]
     }
 }
 
-/// The number of what is added next to so many.
-#[expect(clippy::expect_used, reason = "what has 2^32 of them ran out of memory before")]
+/// The number of the next element of a list with this length.
+#[expect(clippy::expect_used, reason = "2^32 elements do not fit into memory")]
 pub(super) fn number(len: usize) -> u32 {
-    u32::try_from(len).expect("fewer than 2^32 are computed from")
+    u32::try_from(len).expect("a list has fewer than 2^32 elements")
 }

@@ -1,5 +1,5 @@
-//! Incidents without a deployment, whose services are deployed in another env. Most often incidents and pipelines name the
-//! same env differently then.
+//! Incidents without a deployment in their env, whose services are deployed in another env. Usually incidents and
+//! pipelines have different names for the same env then.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use super::dataset::Dataset;
 use super::names::NameId;
 use super::tally::Tally;
 
-/// More lines help nobody to find the mistake.
+/// Maximum number of services and teams that are listed, and of envs for each of them.
 const MOST_NAMED: usize = 10;
 
-/// Owner of an incident.
+/// Service or team that an incident counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum IncidentOwner {
     Service(NameId),
@@ -28,35 +28,35 @@ impl IncidentOwner {
     }
 }
 
-/// By name, then env; at most ten.
+/// Services and teams that are deployed in other envs only, sorted by name, then env. At most ten.
 pub(super) fn other_envs(dataset: &Dataset, tally: &Tally<'_>, periods: &Periods) -> Vec<OtherEnvs> {
     let unmatched = unmatched(dataset, tally);
     if unmatched.is_empty() {
         return Vec::new();
     }
     let text = |name| dataset.names().text(name);
-    let mut made_by: HashMap<IncidentOwner, BTreeMap<&str, usize>> =
-        unmatched.iter().map(|(whose, _)| (*whose, BTreeMap::new())).collect();
+    let mut deployed_by: HashMap<IncidentOwner, BTreeMap<&str, usize>> =
+        unmatched.iter().map(|(owner, _)| (*owner, BTreeMap::new())).collect();
     for (kind, line) in dataset.deployment_index.kinds.iter().zip(&dataset.deployment_index.lines) {
         let team = kind.team.map(IncidentOwner::Team);
-        for whose in [IncidentOwner::Service(kind.service)].into_iter().chain(team) {
-            let Some(by_env) = made_by.get_mut(&whose) else { continue };
+        for owner in [IncidentOwner::Service(kind.service)].into_iter().chain(team) {
+            let Some(by_env) = deployed_by.get_mut(&owner) else { continue };
             let made = line.ends().filter(|(finished_at, _)| periods.index(*finished_at).is_some()).count();
             if made > 0 {
                 *by_env.entry(text(kind.env)).or_default() += made;
             }
         }
     }
-    let told = |(whose, env): &(IncidentOwner, NameId)| {
+    let elsewhere = |(owner, env): &(IncidentOwner, NameId)| {
         let mut others: Vec<(&str, usize)> =
-            made_by.get(whose)?.iter().map(|(env, made)| (*env, *made)).collect();
+            deployed_by.get(owner)?.iter().map(|(env, made)| (*env, *made)).collect();
         others.sort_by_key(|(env, made)| (std::cmp::Reverse(*made), *env));
         let other_envs: Vec<String> =
             others.into_iter().take(MOST_NAMED).map(|(env, _)| env.to_owned()).collect();
-        let (name, env) = (text(whose.name()).to_owned(), text(*env).to_owned());
+        let (name, env) = (text(owner.name()).to_owned(), text(*env).to_owned());
         (!other_envs.is_empty()).then_some(OtherEnvs { name, env, other_envs })
     };
-    let mut found: Vec<OtherEnvs> = unmatched.iter().filter_map(told).collect();
+    let mut found: Vec<OtherEnvs> = unmatched.iter().filter_map(elsewhere).collect();
     found.sort_unstable_by(|a, b| (&a.name, &a.env).cmp(&(&b.name, &b.env)));
     found.dedup();
     found.truncate(MOST_NAMED);
@@ -69,9 +69,9 @@ pub(super) fn envs(other_envs: &[OtherEnvs]) -> Vec<String> {
     envs.into_iter().cloned().collect()
 }
 
-/// Services and teams that have incidents in an env, and no deployment there in the whole time.
+/// Services and teams that have incidents in an env, and no deployment there in the whole period.
 fn unmatched(dataset: &Dataset, tally: &Tally<'_>) -> HashSet<(IncidentOwner, NameId)> {
-    let deployment_index: HashSet<u32> = tally.deployments.keys().map(|(_, kind)| *kind).collect();
+    let deployed: HashSet<u32> = tally.deployments.keys().map(|(_, kind)| *kind).collect();
     let mut unmatched = HashSet::default();
     for ((_, kind), counted) in &tally.failures {
         let kind = &dataset.kinds[*kind as usize];
@@ -79,13 +79,13 @@ fn unmatched(dataset: &Dataset, tally: &Tally<'_>) -> HashSet<(IncidentOwner, Na
             continue;
         }
         let team = kind.team.filter(|_| kind.services.is_empty()).map(IncidentOwner::Team);
-        for whose in kind.services.iter().copied().map(IncidentOwner::Service).chain(team) {
-            let own = match whose {
+        for owner in kind.services.iter().copied().map(IncidentOwner::Service).chain(team) {
+            let own = match owner {
                 IncidentOwner::Service(service) => dataset.deployment_index.of_service(kind.env, service),
                 IncidentOwner::Team(team) => dataset.deployment_index.of_team(kind.env, team),
             };
-            if !own.iter().any(|made| deployment_index.contains(made)) {
-                unmatched.insert((whose, kind.env));
+            if !own.iter().any(|made| deployed.contains(made)) {
+                unmatched.insert((owner, kind.env));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Questions that figures answer.
+//! Parameters of reports.
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -9,20 +9,20 @@ use crate::domain::timestamp::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grouping {
-    /// A failure of several services counts in each; one without counts in none.
+    /// By service. A failure of several services counts in each of them. A failure without a service is in no row.
     Service,
-    /// Failures and deployments without a team are in no row.
+    /// By team. Failures and deployments without a team are in no row.
     Team,
-    /// Of use with all envs.
+    /// By env. This is of use with all envs.
     Env,
-    /// Of failures only. Those without a severity are in a row without a key.
+    /// By severity, for failures only. Failures without a severity are in a row without a key.
     Severity,
-    /// Each failure and each deployment counts once.
+    /// Not grouped. Each failure and each deployment counts once.
     None,
 }
 
 impl Grouping {
-    /// All there are.
+    /// All groupings.
     pub const ALL: [Self; 5] = [Self::Service, Self::Team, Self::Env, Self::Severity, Self::None];
 
     /// The word for it in options and JSON.
@@ -37,20 +37,20 @@ impl Grouping {
     }
 }
 
-/// Intervals that a period is divided into. Each begins at the local time of the time zone.
+/// Intervals that a period is divided into. Each begins at the start of a day in the time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interval {
-    /// From midnight on, however long it is.
+    /// Begins at midnight. A day on which clocks change is shorter or longer.
     Day,
-    /// From Monday on, as ISO 8601 has it.
+    /// Begins on Monday, as in ISO 8601.
     Week,
-    /// From the first on.
+    /// Begins on the first day of a month.
     Month,
 }
 
 impl Interval {
-    /// All there are.
+    /// All intervals.
     pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
 
     /// The word for it in options and JSON.
@@ -63,12 +63,12 @@ impl Interval {
     }
 }
 
-/// Envs whose failures and deployments count. A failure is never held against a deployment to another env.
+/// Envs whose failures and deployments count. A failure never counts against a deployment to another env.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Env {
     /// This env only.
     One(String),
-    /// All envs: each env is paired with itself, and the figures are added up.
+    /// All envs. Failures are matched with deployments to their own env, and the figures are added up.
     All,
 }
 
@@ -86,12 +86,12 @@ impl Env {
     }
 }
 
-/// Question that figures answer.
+/// Parameters of a report.
 #[derive(Debug, Clone)]
 pub struct Question {
     /// Start of the period.
     pub since: Timestamp,
-    /// End of the period; that moment is outside.
+    /// End of the period, which is not in the period any more.
     pub until: Timestamp,
     /// Grouping of the rows.
     pub by: Grouping,

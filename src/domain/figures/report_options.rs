@@ -1,4 +1,4 @@
-//! A question about the figures, as people ask it.
+//! Options of a report, as people give them.
 
 use jiff::tz::TimeZone;
 
@@ -10,7 +10,7 @@ use crate::domain::user_time;
 /// Default start of the period.
 const DEFAULT_SINCE: &str = "30d";
 
-/// The options of `report`, as far as they were given. Blanks around them do not count; a blank one was not given.
+/// The options of `report` that were given. Blanks around them do not matter. A blank option counts as left out.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReportOptions<'a> {
     /// Start of the period; if left out, thirty days ago.
@@ -19,15 +19,15 @@ pub struct ReportOptions<'a> {
     pub until: Option<&'a str>,
     /// Grouping of the rows; if left out, by service.
     pub by: Option<Grouping>,
-    /// An env's name or `all`; left out: `failure.default_env`.
+    /// An env's name or `all`; if left out, `failure.default_env`.
     pub env: Option<&'a str>,
     /// Intervals that the period is divided into; if left out, none.
     pub interval: Option<Interval>,
 }
 
 impl ReportOptions<'_> {
-    /// The question that is meant. The error names the option at fault, with `prefix` before its name: `--` on a command
-    /// line, nothing in a query.
+    /// Builds the parameters of the report. The error names the wrong option, with `prefix` before its name: `--` on a
+    /// command line, nothing in a query.
     pub fn question(
         self,
         now: Timestamp,
@@ -38,7 +38,7 @@ impl ReportOptions<'_> {
         let user_time = |name: &str, text: &str| {
             user_time::parse(text, now, timezone).map_err(|error| format!("{prefix}{name}: {error}"))
         };
-        // A variable of a script that is empty means that nothing was asked.
+        // An empty variable in a script means that the option was left out.
         let [since, until, env] = [self.since, self.until, self.env].map(|text| text.and_then(name));
         let since = user_time("since", since.unwrap_or(DEFAULT_SINCE))?;
         let until = until.map_or(Ok(now), |text| user_time("until", text))?;

@@ -1,4 +1,4 @@
-//! Counting: first by what failures and deployments have in common, then by the rows that are asked for.
+//! Counting: first by kind of failures and deployments, then by the rows of the report.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,9 @@ use crate::domain::timestamp::Timestamp;
 #[derive(Debug)]
 pub(super) struct Tally<'a> {
     dataset: &'a Dataset,
-    /// By the numbers of period and kind.
+    /// Counts of failures, by the numbers of period and kind.
     pub(super) failures: HashMap<(usize, u32), FailureTally>,
+    /// Counts of deployments, by the numbers of period and kind.
     pub(super) deployments: HashMap<(usize, u32), DeploymentTally>,
 }
 
@@ -41,16 +42,16 @@ pub(super) struct DeploymentTally {
 }
 
 impl<'a> Tally<'a> {
-    /// Of one env, or all.
+    /// Counts the failures and deployments of one env, or of all.
     pub(super) fn of(dataset: &'a Dataset, periods: &Periods, env: &Env) -> Self {
-        let is_asked_for = |name: NameId| env.has(dataset.names().text(name));
+        let is_included = |name: NameId| env.has(dataset.names().text(name));
         let mut tally = Self { dataset, failures: HashMap::new(), deployments: HashMap::new() };
         let lines = dataset.deployment_index.kinds.iter().zip(&dataset.deployment_index.lines).enumerate();
-        for (kind, (_, line)) in lines.filter(|(_, (kind, _))| is_asked_for(kind.env)) {
+        for (kind, (_, line)) in lines.filter(|(_, (kind, _))| is_included(kind.env)) {
             tally.add_deployments(number(kind), line, periods);
         }
         let kinds = dataset.kinds.iter().zip(&dataset.failures).enumerate();
-        for (number_of_kind, (kind, failures)) in kinds.filter(|(_, (kind, _))| is_asked_for(kind.env)) {
+        for (number_of_kind, (kind, failures)) in kinds.filter(|(_, (kind, _))| is_included(kind.env)) {
             tally.add_failures(number(number_of_kind), kind.has_duration(), failures, periods);
         }
         tally
@@ -82,13 +83,13 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// The rows of all that was counted. `start`: where the period of this number begins.
+    /// The rows of the report. `start` returns the start of the period with this number.
     pub(super) fn rows(&self, by: Grouping, start: impl Fn(usize) -> Option<Timestamp>) -> Vec<Row> {
         let cells = self.cells(by, |_| (), |kind| kind.keys(by));
         cells.into_iter().map(|(((), period, key), cell)| cell.row(key, start(period))).collect()
     }
 
-    /// The cells by group, period and key. `group`: the group of an env. `keys`: the rows of a kind of failures.
+    /// The cells by group, period and key. `group` returns the group of an env, `keys` the rows of a kind of failures.
     pub(super) fn cells<G: Ord>(
         &self,
         by: Grouping,
@@ -138,8 +139,9 @@ impl<'a> Tally<'a> {
         envs.into_iter().map(|(env, _)| env).collect()
     }
 
-    /// Deployments that an incident is compared with in a row: those of the row's service or team. Other rows hold
-    /// several of these, so there its own services decide, or its team if it has none, just as when it is linked.
+    /// Kinds of deployments that an incident is matched with in a row: those of the row's service or team. Rows of
+    /// other groupings have several services and teams. There the incident's own services decide (its team, if it has
+    /// no service), as they do for links.
     fn deployers<'k>(&'k self, kind: &'k FailureKind, by: Grouping, key: Option<NameId>) -> &'k [u32] {
         match (by, key) {
             (Grouping::Service, Some(service)) => self.dataset.deployment_index.of_service(kind.env, service),
@@ -194,7 +196,7 @@ impl CombinedTraits {
         sum.recovered.extend(&counted.recovered);
     }
 
-    /// `true` if it has anything besides failures that a rule ignores.
+    /// `true` if it has anything besides ignored failures.
     pub(super) fn counts_something(&self) -> bool {
         self.incidents + self.deployments.made + self.restore_times.len() > 0
     }

@@ -1,4 +1,4 @@
-//! The figures of one period in small parts, as gauges have them: what they show is added up from these.
+//! The figures of one period in small parts. The gauges of `/metrics` are sums of these parts.
 
 use jiff::tz::TimeZone;
 
@@ -10,7 +10,7 @@ use super::tally::Tally;
 use super::{Env, Grouping, Question};
 use crate::domain::timestamp::Timestamp;
 
-/// Failures that count, and have all of this in common.
+/// Failures that count and have the same services, team, env and severity.
 #[derive(Debug)]
 pub struct FailureWindows<'a> {
     /// The services they count for.
@@ -27,7 +27,7 @@ pub struct FailureWindows<'a> {
     pub restored: Durations,
 }
 
-/// Deployments that ended in the period, and have all of this in common.
+/// Deployments that ended in the period and have the same service, team and env.
 #[derive(Debug)]
 pub struct DeploymentWindows<'a> {
     /// Service that was deployed.
@@ -43,30 +43,30 @@ pub struct DeploymentWindows<'a> {
 /// The figures of one service and env.
 #[derive(Debug)]
 pub struct WindowKey<'a> {
-    /// The service; none for the failures that count for no service.
+    /// The service; `None` for failures without a service.
     pub service: Option<&'a str>,
     /// The env.
     pub env: &'a str,
-    /// Failures that began in the period, where a deployment of their own ended in it.
+    /// Failures that began in the period, if a deployment of their service (or team) ended in it.
     pub matched_incidents: usize,
     /// The other failures that began in the period.
     pub unmatched_incidents: usize,
     /// Deployments that ended in the period.
     pub deployments: usize,
-    /// Deployments of these that a failure is linked to.
+    /// Number of these deployments that caused a failure.
     pub failed_deployments: usize,
-    /// Deployments of these that remedied a failure.
+    /// Number of these deployments that fixed a failure.
     pub remediations: usize,
-    /// Time to recover from each failed deployment that was recovered from.
+    /// Recovery times of the failed deployments.
     pub recovered: Durations,
 }
 
 /// The figures of one period.
 #[derive(Debug)]
 pub struct Trailing<'a> {
-    /// Several may have the same names.
+    /// Failures by kind. Several entries may have the same names.
     pub failures: Vec<FailureWindows<'a>>,
-    /// Each has other names.
+    /// Deployments by kind. No two entries have the same names.
     pub deployments: Vec<DeploymentWindows<'a>>,
     /// One for each service and env.
     pub by_service: Vec<WindowKey<'a>>,

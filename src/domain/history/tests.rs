@@ -34,8 +34,8 @@ fn history(events: &[Event]) -> History {
     history
 }
 
-/// Everything that can be asked of a history.
-fn answers(history: &History) -> String {
+/// Results of all functions of a history.
+fn results(history: &History) -> String {
     format!(
         "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         history.latest(|s| s.title.as_ref()),
@@ -75,7 +75,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 proptest! {
-    /// Order, duplicates and restarts change nothing, and neither does what was forgotten on the way.
+    /// Order, duplicates, restarts and dropped facts change nothing.
     #[test]
     fn history_is_a_set(
         (sorted, shuffled) in events().prop_flat_map(|e| (Just(e.clone()), Just(e).prop_shuffle())),
@@ -89,11 +89,11 @@ proptest! {
             stored = serde_json::from_str(&serde_json::to_string(&stored).unwrap()).unwrap();
         }
         prop_assert_eq!(&stored, &history(&sorted));
-        prop_assert_eq!(answers(&stored), answers(&unreduced(&sorted)));
+        prop_assert_eq!(results(&stored), results(&unreduced(&sorted)));
     }
 }
 
-/// The same events with nothing forgotten.
+/// History of the same events without dropped facts.
 fn unreduced(events: &[Event]) -> History {
     let mut entries: Vec<_> = events
         .iter()
@@ -107,7 +107,7 @@ fn unreduced(events: &[Event]) -> History {
     History { entries, ..History::default() }
 }
 
-fn stretch(reopened_at: Option<i64>, resolved_at: Option<i64>) -> OpenPeriod {
+fn open_period(reopened_at: Option<i64>, resolved_at: Option<i64>) -> OpenPeriod {
     OpenPeriod { reopened_at: reopened_at.map(second), resolved_at: resolved_at.map(second) }
 }
 
@@ -120,9 +120,9 @@ fn rule_5_the_last_resolve_without_a_later_reopen_ends_it() {
         event("C", EventKind::Resolved, 5, none()),
         event("D", EventKind::Resolved, 7, none()),
     ];
-    assert_eq!(history(&events).stretches(), [stretch(None, Some(7))]);
+    assert_eq!(history(&events).stretches(), [open_period(None, Some(7))]);
     events.push(event("E", EventKind::Reopened, 9, none()));
-    let reopened = [stretch(None, Some(7)), stretch(Some(9), None)];
+    let reopened = [open_period(None, Some(7)), open_period(Some(9), None)];
     assert_eq!(history(&events).stretches(), reopened);
     assert!(history(&events).deciding_resolve().is_none());
 }
@@ -138,7 +138,7 @@ fn rule_7_a_lost_reopen_is_seen_in_a_later_event() {
         event("D", EventKind::Routed, 10, open),
         event("E", EventKind::Resolved, 12, Snapshot::default()),
     ];
-    let expected = [stretch(None, Some(5)), stretch(Some(7), Some(12))];
+    let expected = [open_period(None, Some(5)), open_period(Some(7), Some(12))];
     assert_eq!(history(&events).stretches(), expected);
 }
 
@@ -149,9 +149,9 @@ fn reopened_at(time: i64, status: &str) -> Snapshot {
 #[test]
 fn rule_7_a_reopen_whose_resolve_never_came_counts() {
     let none = Snapshot::default;
-    let expected = [stretch(None, None), stretch(Some(7), Some(12))];
+    let expected = [open_period(None, None), open_period(Some(7), Some(12))];
     let resolved = || event("Z", EventKind::Resolved, 12, none());
-    for (told, events) in [
+    for (shown, events) in [
         (
             "by its own event",
             vec![event("A", EventKind::Triggered, 0, none()), event("B", EventKind::Reopened, 7, none())],
@@ -179,7 +179,7 @@ fn rule_7_a_reopen_whose_resolve_never_came_counts() {
         ),
     ] {
         let events = [events, vec![resolved()]].concat();
-        assert_eq!(history(&events).stretches(), expected, "{told}");
+        assert_eq!(history(&events).stretches(), expected, "{shown}");
     }
     let by_the_resolve = [
         event("A", EventKind::Triggered, 0, none()),
@@ -196,11 +196,11 @@ fn rule_7_a_reopen_that_was_seen_before_its_event_counts_once() {
         event("C", EventKind::Reopened, 9, Snapshot::default()),
         event("D", EventKind::Resolved, 12, Snapshot::default()),
     ];
-    assert_eq!(history(&events).stretches(), [stretch(None, Some(5)), stretch(Some(7), Some(12))]);
+    assert_eq!(history(&events).stretches(), [open_period(None, Some(5)), open_period(Some(7), Some(12))]);
 }
 
 #[test]
-fn a_storm_of_events_is_not_kept() {
+fn many_events_with_replaced_facts_are_not_kept() {
     let title = |n: i64| Snapshot { title: Some(format!("title {n}")), ..Snapshot::default() };
     let events: Vec<_> =
         (0..500).map(|n| event(&format!("E{n:04}"), EventKind::Routed, n, title(n))).collect();
@@ -217,12 +217,12 @@ fn hint(id: &str, at: i64, deployment: DeploymentHint) -> Event {
 }
 
 #[test]
-fn the_last_word_on_the_deployment_stays_in_any_order() {
+fn the_last_named_deployment_counts_in_any_order() {
     let note = |text: &str| DeploymentHint::Note(text.to_owned());
     let field = |value: Option<&str>| DeploymentHint::Field(value.map(str::to_owned).into_iter().collect());
     let notes = [hint("1", 0, note("v1")), hint("2", 5, note("v2"))];
     let fields = [hint("3", 1, field(Some("v3"))), hint("4", 9, field(None))];
-    let told = |events: &[&Event]| {
+    let named = |events: &[&Event]| {
         let mut history = History::default();
         let changed: Vec<bool> = events.iter().map(|event| history.insert(event, second(100))).collect();
         (history.named_deployments().map(|(names, by)| (names.join(","), by)), changed)
@@ -230,9 +230,9 @@ fn the_last_word_on_the_deployment_stays_in_any_order() {
     let [v1, v2] = &notes;
     let [v3, emptied] = &fields;
     let last_note = Some(("v2".to_owned(), NamedBy::Note));
-    assert_eq!(told(&[v1, v2, v2]), (last_note.clone(), vec![true, true, false]));
-    assert_eq!(told(&[v2, v1]), (last_note.clone(), vec![true, false]));
-    assert_eq!(told(&[v3, v2]).0, Some(("v3".to_owned(), NamedBy::Field)));
-    // An emptied field leaves it to the notes.
-    assert_eq!(told(&[emptied, v2, v3]).0, last_note);
+    assert_eq!(named(&[v1, v2, v2]), (last_note.clone(), vec![true, true, false]));
+    assert_eq!(named(&[v2, v1]), (last_note.clone(), vec![true, false]));
+    assert_eq!(named(&[v3, v2]).0, Some(("v3".to_owned(), NamedBy::Field)));
+    // With an emptied field, the notes decide.
+    assert_eq!(named(&[emptied, v2, v3]).0, last_note);
 }

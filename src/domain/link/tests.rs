@@ -36,10 +36,10 @@ fn two() -> Vec<Deployment> {
 }
 
 #[test]
-fn the_latest_that_had_started_within_the_window_is_linked() {
+fn the_latest_deployment_in_the_window_is_the_cause() {
     let at = |at: &str| linked(two(), &["checkout"], at, None);
     assert_eq!(at("09:59"), "NoneInWindow");
-    assert_eq!(at("10:00"), "v1", "one still running counts");
+    assert_eq!(at("10:00"), "v1", "a deployment that is still running counts");
     assert_eq!(at("10:59"), "v1");
     assert_eq!(at("11:00"), "v2");
     assert_eq!(at("12:30"), "v2", "it ended just an hour ago");
@@ -50,7 +50,7 @@ fn the_latest_that_had_started_within_the_window_is_linked() {
 fn only_the_failures_services_env_and_team_count() {
     assert_eq!(linked(two(), &["search"], "11:10", None), "NoneInWindow");
     assert_eq!(linked(two(), &["search", "checkout"], "11:10", None), "v2");
-    assert_eq!(linked(two(), &[], "11:10", None), "v2", "the team stands in for services");
+    assert_eq!(linked(two(), &[], "11:10", None), "v2", "without a service, the team decides");
     let mut staging = two();
     staging[1].env = "staging".to_owned();
     assert_eq!(linked(staging, &["checkout"], "11:05", None), "v1");
@@ -131,11 +131,15 @@ fn the_beginning_of_a_commit_has_to_be_unique() {
     assert_eq!(named(std::slice::from_ref(&other), "abcdef1"), "v2");
     assert_eq!(named(std::slice::from_ref(&other), "abcdef12"), "named v1 by CommitSha");
     let of_search = with_commit("2", "search", "abcdef13");
-    assert_eq!(named(&[of_search], "abcdef1"), "named v1 by CommitSha", "the failure's own come first");
+    assert_eq!(
+        named(&[of_search], "abcdef1"),
+        "named v1 by CommitSha",
+        "the failure's own service comes first"
+    );
 }
 
 #[test]
-fn what_fits_to_the_letter_comes_first() {
+fn an_exact_match_comes_first() {
     let version = |id: &str, version: &str| Deployment {
         version: Some(version.to_owned()),
         ..deployment(id, "checkout", "10:00", "10:10")
@@ -148,7 +152,7 @@ fn what_fits_to_the_letter_comes_first() {
 }
 
 #[test]
-fn the_last_deployment_while_it_was_open_mended_a_failure() {
+fn the_last_deployment_while_a_failure_was_open_fixed_it() {
     let deployments = Deployments::new(vec![
         deployment("1", "checkout", "10:10", "10:15"),
         deployment("2", "checkout", "10:20", "10:25"),
@@ -156,7 +160,7 @@ fn the_last_deployment_while_it_was_open_mended_a_failure() {
         deployment("4", "search", "10:40", "10:45"),
         deployment("5", "checkout", "11:00", "11:05"),
     ]);
-    let mended_by = |started: &str, ended: Option<&str>, services: &[&str], pauses: &[Pause]| {
+    let fixed_by = |started: &str, ended: Option<&str>, services: &[&str], pauses: &[Pause]| {
         let services: Vec<String> = services.iter().map(|service| (*service).to_owned()).collect();
         let query = LinkQuery {
             created_at: time(started),
@@ -173,18 +177,22 @@ fn the_last_deployment_while_it_was_open_mended_a_failure() {
         links.remediation.map(|deployment| deployment.version.clone().unwrap())
     };
     let checkout = ["checkout"];
-    assert_eq!(mended_by("10:05", Some("11:00"), &checkout, &[]).as_deref(), Some("v3"));
-    assert_eq!(mended_by("10:19", Some("10:30"), &checkout, &[]).as_deref(), Some("v2"));
-    assert_eq!(mended_by("10:20", Some("10:30"), &checkout, &[]), None, "what caused it mends nothing");
-    assert_eq!(mended_by("10:05", None, &checkout, &[]), None, "another one may still come");
-    assert_eq!(mended_by("10:05", Some("11:00"), &["checkout", "search"], &[]).as_deref(), Some("v4"));
-    assert_eq!(mended_by("10:05", Some("11:00"), &[], &[]).as_deref(), Some("v4"), "the team's");
+    assert_eq!(fixed_by("10:05", Some("11:00"), &checkout, &[]).as_deref(), Some("v3"));
+    assert_eq!(fixed_by("10:19", Some("10:30"), &checkout, &[]).as_deref(), Some("v2"));
+    assert_eq!(fixed_by("10:20", Some("10:30"), &checkout, &[]), None, "its cause does not fix it");
+    assert_eq!(fixed_by("10:05", None, &checkout, &[]), None, "a later deployment may still fix it");
+    assert_eq!(fixed_by("10:05", Some("11:00"), &["checkout", "search"], &[]).as_deref(), Some("v4"));
+    assert_eq!(
+        fixed_by("10:05", Some("11:00"), &[], &[]).as_deref(),
+        Some("v4"),
+        "without a service, the team decides"
+    );
     let pause = Pause { resolved_at: time("10:30"), reopened_at: time("10:40") };
-    assert_eq!(mended_by("10:05", Some("11:00"), &checkout, &[pause]).as_deref(), Some("v2"));
-    assert_eq!(mended_by("10:05", Some("11:00"), &["search"], &[pause]).as_deref(), Some("v4"));
+    assert_eq!(fixed_by("10:05", Some("11:00"), &checkout, &[pause]).as_deref(), Some("v2"));
+    assert_eq!(fixed_by("10:05", Some("11:00"), &["search"], &[pause]).as_deref(), Some("v4"));
 }
 
-/// Every third has the same version and the same beginning of its commit.
+/// Gives every third deployment the same version and commit.
 fn versioned(deployments: Vec<Deployment>) -> Vec<Deployment> {
     let numbered = deployments.into_iter().enumerate();
     let with_version = numbered.map(|(n, deployment)| Deployment {
@@ -210,7 +218,7 @@ const NAMES: [&str; 10] = [
 
 proptest! {
     #[test]
-    fn links_are_what_their_definitions_say(
+    fn links_follow_their_definitions(
         failure in one_failure(),
         deployments in deployments(),
         (created_before, pause_after) in (proptest::option::of(0..3_000_u64), proptest::option::of((0..600_u64, 1..600_u64))),

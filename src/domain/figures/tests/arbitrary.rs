@@ -1,4 +1,4 @@
-//! Made-up questions, failures and deployments, few and close enough to have to do with each other.
+//! Random parameters, failures and deployments, so few and so close that they affect each other.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::domain::failure::{Failure, FailureState, Flag};
 use crate::domain::id::DeploymentId;
 use crate::domain::timestamp::Timestamp;
 
-/// A Thursday. Clocks are put back on the Sunday after it.
+/// A Thursday. Clocks go back on the Sunday after it.
 const FIRST: &str = "2026-10-22T00:00:00Z";
 /// Twelve hours, in minutes.
 const GRID: u64 = 12 * 60;
@@ -31,13 +31,13 @@ pub(super) fn minute(minute: u64) -> Timestamp {
     Timestamp::parse(FIRST).unwrap().saturating_add(Duration::from_mins(minute))
 }
 
-/// Most of them on a grid, so that some are at the same time, and at the start of a day.
+/// A random time, often on a grid, so that some times are equal, and some are at the start of a day.
 fn moment() -> impl Strategy<Value = Timestamp> {
     prop_oneof![0..MINUTES, (0..MINUTES / 60).prop_map(|hour| hour * 60), on_grid(MINUTES / GRID)]
         .prop_map(minute)
 }
 
-/// Most of them on the same grid, so that some begin where others end.
+/// A random duration, often on the same grid, so that some failures begin when others end.
 fn span() -> impl Strategy<Value = Duration> {
     prop_oneof![0..300_u64, 0..6_000_u64, on_grid(4), on_grid(12)].prop_map(Duration::from_mins)
 }
@@ -71,11 +71,11 @@ prop_compose! {
         span in option::weighted(0.8, span()),
         services in vec(word(&SERVICES), 0..3),
         (team, env, severity) in (option::of(word(&TEAMS)), word(&ENVS), option::of(word(&SEVERITIES))),
-        (apart, flag) in (0..10_u8, 0..10_u8),
+        (pick, flag) in (0..10_u8, 0..10_u8),
         deployment in option::weighted(0.8, 0..11_usize),
     ) -> Failure {
         let failure = failure("1", started, span.map(|span| started.saturating_add(span)));
-        let state = match apart { 0 => FailureState::Ignored, 1 => FailureState::Merged, _ => failure.state };
+        let state = match pick { 0 => FailureState::Ignored, 1 => FailureState::Merged, _ => failure.state };
         let flags = match flag {
             0 => vec![Flag::Approximate],
             1 => vec![Flag::InTheFuture, Flag::EndBeforeStart],

@@ -32,16 +32,16 @@ fn periods(since: &str, until: &str, interval: Interval, zone: &str) -> Vec<Stri
 const BERLIN: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 
 #[test]
-fn days_begin_in_the_time_zone_and_last_as_long_as_they_do_there() {
+fn days_begin_and_end_in_the_time_zone() {
     assert_eq!(
         periods("2026-10-24T12:00:00Z", "2026-10-26T12:00:00Z", Interval::Day, BERLIN),
         ["2026-10-24T12:00:00Z 20", "2026-10-24T22:00:00Z 50", "2026-10-25T23:00:00Z 26"],
-        "clocks were put back on the 25th"
+        "clocks went back on the 25th"
     );
     assert_eq!(
         periods("2026-03-28T23:00:00Z", "2026-03-30T22:00:00Z", Interval::Day, BERLIN),
         ["2026-03-28T23:00:00Z 46", "2026-03-29T22:00:00Z 48"],
-        "clocks were put forward on the 29th"
+        "clocks went forward on the 29th"
     );
 }
 
@@ -59,7 +59,7 @@ fn weeks_begin_on_monday_and_months_on_the_first() {
 
 #[test]
 fn midnight_may_be_skipped_or_come_twice() {
-    // Put forward at midnight, and back at one minute past it: to the evening before.
+    // Clocks go forward at midnight. They go back at one minute past midnight, to the evening before.
     let zone = "XST3:30XDT,M3.2.0/0:00,M11.1.0/0:01";
     assert_eq!(
         periods("2026-03-07T12:00:00Z", "2026-03-09T12:00:00Z", Interval::Day, zone),

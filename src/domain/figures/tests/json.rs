@@ -14,7 +14,7 @@ fn words_are_the_same_in_options_and_json() {
 }
 
 #[test]
-fn the_json_is_the_contracts() {
+fn the_json_has_the_fields_of_the_contract() {
     let deployments =
         [deployment("1", "checkout", "09:00", "09:10"), deployment("2", "checkout", "12:00", "12:10")];
     let failures = [

@@ -18,7 +18,7 @@ use crate::domain::link::tests::model as links;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 
-/// Basis as the store builds it, with each failure linked to the deployment that it names.
+/// Dataset as the store builds it. The `deployment` of each failure is its cause.
 pub(crate) fn dataset(failures: &[Failure], deployments: &Deployments) -> Dataset {
     let (mut deployed, mut keys) = (DeploymentIndex::default(), HashMap::new());
     for (key, deployment) in (1..).zip(deployments.as_slice()) {
@@ -47,7 +47,7 @@ fn report(question: &Question, failures: &[Failure], deployments: &Deployments) 
     super::report(question, &dataset(failures, deployments))
 }
 
-/// A failure of `checkout` in production on the first of November. It is open where it has no end.
+/// A failure of `checkout` in production on the first of November. It is open if it has no end.
 fn failure(id: &str, started: Timestamp, finished: Option<Timestamp>) -> Failure {
     let seconds = finished.map(|end| crate::domain::failure::seconds(end.nanos_since(started)));
     Failure {
@@ -79,7 +79,7 @@ fn failure(id: &str, started: Timestamp, finished: Option<Timestamp>) -> Failure
     }
 }
 
-/// The same, from and to a time of that day.
+/// A failure from and to a time of that day.
 fn lasting(id: &str, started: &str, finished: &str) -> Failure {
     failure(id, time(started), Some(time(finished)))
 }
@@ -100,7 +100,7 @@ fn of_services(services: &[&str], failure: Failure) -> Failure {
     Failure { services: services.iter().map(|service| (*service).to_owned()).collect(), ..failure }
 }
 
-/// The first of November, in production, undivided.
+/// The first of November, in production, without grouping and intervals.
 fn question() -> Question {
     Question {
         since: time("00:00"),
@@ -125,12 +125,12 @@ fn row(failures: &[Failure], deployments: &[Deployment]) -> Row {
 /// By key: incidents, unmatched ones, deployments, and the change failure rate.
 fn by(by: Grouping, failures: &[Failure], deployments: &[Deployment]) -> Vec<String> {
     let rows = rows(&Question { by, ..question() }, failures, deployments);
-    let shown = rows.iter().map(|row| {
+    let lines = rows.iter().map(|row| {
         let key = row.key.as_deref().unwrap_or("-");
         let rate = row.change_failure_rate.map_or("-".to_owned(), |rate| rate.to_string());
         format!("{key}: {} {} {} {rate}", row.incidents, row.unmatched_incidents, row.deployments)
     });
-    shown.collect()
+    lines.collect()
 }
 
 #[test]
@@ -155,14 +155,14 @@ fn the_start_of_a_period_is_inside_and_its_end_outside() {
 }
 
 #[test]
-fn of_nothing_there_are_no_rows() {
+fn without_data_there_are_no_rows() {
     assert_eq!(rows(&question(), &[], &[]), []);
     let backwards = Question { since: time("12:00"), until: time("10:00"), ..question() };
     assert_eq!(rows(&backwards, &[lasting("1", "11:00", "11:30")], &[]), []);
 }
 
 #[test]
-fn what_there_is_nothing_to_compute_from_is_null() {
+fn a_figure_without_data_is_null() {
     let row = row(&[open("1", "10:00")], &[]);
     assert_eq!((row.incidents, row.open, row.unmatched_incidents, row.deployments), (1, 1, 1, 0));
     assert_eq!(
@@ -173,7 +173,7 @@ fn what_there_is_nothing_to_compute_from_is_null() {
 }
 
 #[test]
-fn deployments_without_incidents_failed_at_a_rate_of_zero() {
+fn without_incidents_the_rates_are_zero() {
     let row = row(&[], &[deployment("1", "checkout", "10:00", "10:10")]);
     assert_eq!(
         (row.change_failure_rate, row.change_fail_rate, row.deployment_rework_rate),
@@ -182,7 +182,7 @@ fn deployments_without_incidents_failed_at_a_rate_of_zero() {
 }
 
 #[test]
-fn ignored_failures_are_counted_apart_and_merged_ones_never() {
+fn ignored_failures_are_counted_separately_and_merged_ones_never() {
     let deployments = [deployment("1", "checkout", "09:00", "09:10")];
     let with_state = |state| Failure { state, ..linked_to(&deployments[0], lasting("1", "10:00", "11:00")) };
     let row = row(&[with_state(FailureState::Ignored), with_state(FailureState::Merged)], &deployments);
@@ -236,9 +236,9 @@ fn a_failure_with_only_a_team_appears_under_its_team_and_no_service() {
     assert_eq!(by(Grouping::Service, &failures, &deployments), ["checkout: 0 0 1 0"]);
     assert_eq!(by(Grouping::Team, &failures, &deployments), ["payments: 1 0 1 1"]);
     assert_eq!(by(Grouping::None, &failures, &deployments), ["-: 1 0 1 1"], "matched by its team");
-    let nobodys = Failure { team: None, ..failures[0].clone() };
-    assert_eq!(by(Grouping::Team, std::slice::from_ref(&nobodys), &[]), [""; 0]);
-    assert_eq!(by(Grouping::None, &[nobodys], &deployments), ["-: 1 1 1 0"]);
+    let without_team = Failure { team: None, ..failures[0].clone() };
+    assert_eq!(by(Grouping::Team, std::slice::from_ref(&without_team), &[]), [""; 0]);
+    assert_eq!(by(Grouping::None, &[without_team], &deployments), ["-: 1 1 1 0"]);
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn severity_rows_have_no_deployments() {
 }
 
 #[test]
-fn an_env_is_never_held_against_another() {
+fn a_failure_never_counts_against_a_deployment_to_another_env() {
     let staging = |failure| Failure { env: "staging".to_owned(), ..failure };
     let production = deployment("1", "checkout", "09:00", "09:10");
     let failures = [staging(linked_to(&production, lasting("1", "10:00", "11:00")))];
@@ -265,7 +265,7 @@ fn an_env_is_never_held_against_another() {
 }
 
 #[test]
-fn a_failed_deployment_counts_once_also_where_its_failure_began_later() {
+fn a_failed_deployment_counts_once_even_if_its_failure_began_later() {
     let deployments =
         [deployment("1", "checkout", "22:00", "22:10"), deployment("2", "checkout", "22:20", "22:30")];
     let failures = [
@@ -277,7 +277,7 @@ fn a_failed_deployment_counts_once_also_where_its_failure_began_later() {
     assert_eq!((row.incidents, row.failed_deployments, row.change_fail_rate), (1, 2, Some(1.0)));
 }
 
-/// Number, open ones, and the longest in minutes of the recovery times.
+/// Recovery times: their number, the number of open ones, and the longest one in minutes.
 fn recovery(failures: &[(&str, &str)]) -> (usize, usize, Option<f64>) {
     let deployments = [deployment("1", "checkout", "09:00", "10:00")];
     let failures = failures.iter().map(|&(started, finished)| {
@@ -290,20 +290,24 @@ fn recovery(failures: &[(&str, &str)]) -> (usize, usize, Option<f64>) {
 }
 
 #[test]
-fn recovery_takes_until_the_first_unbroken_stretch_of_failures_ends() {
+fn recovery_lasts_until_the_first_unbroken_run_of_failures_ends() {
     assert_eq!(recovery(&[("10:10", "10:30")]), (1, 0, Some(30.0)));
     assert_eq!(recovery(&[("10:10", "10:30"), ("10:40", "11:00")]), (1, 0, Some(30.0)), "a gap");
     assert_eq!(recovery(&[("10:10", "10:30"), ("10:30", "11:00")]), (1, 0, Some(60.0)), "no gap");
     assert_eq!(
         recovery(&[("10:50", "11:30"), ("10:10", "11:00"), ("10:20", "10:30")]),
         (1, 0, Some(90.0)),
-        "those that overlap one that overlaps the first"
+        "failures may overlap the first one through others"
     );
-    assert_eq!(recovery(&[("09:10", "09:30")]), (1, 0, Some(0.0)), "over before the deployment was");
+    assert_eq!(
+        recovery(&[("09:10", "09:30")]),
+        (1, 0, Some(0.0)),
+        "the failure ended before the deployment did"
+    );
 }
 
 #[test]
-fn a_stretch_still_open_is_left_out_and_counted_apart() {
+fn an_open_run_of_failures_is_counted_separately() {
     assert_eq!(recovery(&[("10:10", "")]), (0, 1, None));
     assert_eq!(recovery(&[("10:10", "10:30"), ("10:20", "")]), (0, 1, None));
     assert_eq!(recovery(&[("10:10", "10:30"), ("10:40", "")]), (1, 0, Some(30.0)), "a later one is open");
@@ -325,10 +329,10 @@ fn the_last_deployment_begun_while_a_failure_was_open_is_rework() {
     assert_eq!(rework(&[lasting("1", "10:30", "11:30")]), Some(0.25));
     assert_eq!(rework(&[lasting("1", "10:30", "14:00")]), Some(0.25), "at most one for a failure");
     assert_eq!(rework(&[lasting("1", "10:30", "14:00"), open("2", "09:00")]), Some(0.25), "each once");
-    assert_eq!(rework(&[lasting("1", "10:30", "11:00")]), Some(0.0), "it was over");
+    assert_eq!(rework(&[lasting("1", "10:30", "11:00")]), Some(0.0), "the failure had ended");
     assert_eq!(rework(&[lasting("1", "13:00", "14:00")]), Some(0.0), "of another service");
     assert_eq!(rework(&[of_services(&["checkout", "search"], lasting("1", "09:00", "14:00"))]), Some(0.25));
-    assert_eq!(rework(&[open("1", "09:00")]), Some(0.0), "another one may still come");
+    assert_eq!(rework(&[open("1", "09:00")]), Some(0.0), "a later deployment may still fix it");
     assert_eq!(
         rework(&[lasting("1", "12:00", "12:30")]),
         Some(0.0),
@@ -337,7 +341,7 @@ fn the_last_deployment_begun_while_a_failure_was_open_is_rework() {
 }
 
 #[test]
-fn what_caused_a_failure_did_not_mend_it() {
+fn the_cause_of_a_failure_does_not_fix_it() {
     let cause = deployment("2", "checkout", "11:00", "11:10");
     assert_eq!(rework(&[linked_to(&cause, lasting("1", "10:59", "11:30"))]), Some(0.0));
     assert_eq!(rework(&[linked_to(&cause, lasting("1", "11:00", "12:30"))]), Some(0.25));

@@ -1,4 +1,4 @@
-//! A second, slow computation, written sentence by sentence from the definitions, and what must hold of any report.
+//! Reference model of the figures: slow, and written directly from the definitions. Also properties of every report.
 
 use jiff::civil::Date;
 use proptest::collection::vec;
@@ -11,7 +11,7 @@ use crate::domain::deployment::{Deployment, Deployments};
 use crate::domain::failure::{Failure, FailureState, Flag};
 use crate::domain::timestamp::Timestamp;
 
-/// The first date of the interval that a moment lies in.
+/// The first date of the interval that a time lies in.
 fn first_date(at: Timestamp, question: &Question) -> Option<Date> {
     let date = jiff::Timestamp::from_nanosecond(at.as_nanos().into())
         .unwrap()
@@ -31,7 +31,7 @@ fn monday(mut date: Date) -> Date {
     date
 }
 
-/// The moments of the period at which some interval begins, found by asking at every half hour.
+/// The times in the period at which an interval begins, found by a check at every half hour.
 fn starts(question: &Question) -> Vec<Timestamp> {
     let half_hours = (0..=MINUTES * 2 / 60).map(|half| minute(half * 30));
     let inside = half_hours.filter(|at| question.since < *at && *at < question.until);
@@ -97,7 +97,7 @@ impl Model<'_> {
         let failed: Vec<_> =
             deployments.iter().filter(|deployment| !self.linked(deployment).is_empty()).collect();
         let recoveries: Vec<_> = failed.iter().map(|deployment| self.recovery(deployment)).collect();
-        let remediations = deployments.iter().filter(|deployment| self.mended(deployment)).count();
+        let remediations = deployments.iter().filter(|deployment| self.is_remediation(deployment)).count();
         let matched = incidents().filter(is_matched).count();
         RowParts {
             key: key.map(str::to_owned),
@@ -125,32 +125,32 @@ impl Model<'_> {
         self.failures.iter().copied().filter(is_linked).collect()
     }
 
-    /// Seconds, where they can be told; an error where the stretch is open.
+    /// Recovery time in seconds; `None` if times are in doubt. An error if the run of failures is open.
     fn recovery(&self, deployment: &Deployment) -> Result<Option<f64>, ()> {
         let linked = self.linked(deployment);
         let first = linked.iter().map(|failure| failure.started_at).min().unwrap();
         let end = |failure: &Failure| failure.finished_at.unwrap_or(Timestamp::from_nanos(i64::MAX));
         let overlap = |a: &Failure, b: &Failure| a.started_at <= end(b) && b.started_at <= end(a);
-        let (mut stretch, mut others): (Vec<_>, Vec<_>) =
+        let (mut run, mut others): (Vec<_>, Vec<_>) =
             linked.into_iter().partition(|failure| failure.started_at == first);
         while let Some(index) =
-            others.iter().position(|other| stretch.iter().any(|failure| overlap(failure, other)))
+            others.iter().position(|other| run.iter().any(|failure| overlap(failure, other)))
         {
-            stretch.push(others.remove(index));
+            run.push(others.remove(index));
         }
-        if stretch.iter().any(|failure| failure.finished_at.is_none()) {
+        if run.iter().any(|failure| failure.finished_at.is_none()) {
             return Err(());
         }
-        if stretch.iter().any(|failure| is_doubtful(failure)) {
+        if run.iter().any(|failure| is_doubtful(failure)) {
             return Ok(None);
         }
-        let last = stretch.iter().filter_map(|failure| failure.finished_at).max().unwrap();
+        let last = run.iter().filter_map(|failure| failure.finished_at).max().unwrap();
         Ok(Some(last.duration_since(deployment.finished_at).as_secs_f64()))
     }
 
-    fn mended(&self, deployment: &Deployment) -> bool {
+    fn is_remediation(&self, deployment: &Deployment) -> bool {
         self.failures.iter().filter(|failure| is_incident(failure)).any(|failure| {
-            let could_mend = |deployment: &&&Deployment| {
+            let could_fix = |deployment: &&&Deployment| {
                 let is_own = if failure.services.is_empty() {
                     failure.team.is_some() && deployment.team == failure.team
                 } else {
@@ -165,7 +165,7 @@ impl Model<'_> {
             let last = self
                 .deployments
                 .iter()
-                .filter(could_mend)
+                .filter(could_fix)
                 .max_by_key(|deployment| (deployment.started_at, deployment.id.clone()));
             last.is_some_and(|last| last.id == deployment.id)
         })
@@ -229,37 +229,37 @@ impl RowParts {
 
 type Statistics = (usize, Option<f64>, Option<f64>, Option<f64>, Option<f64>);
 
-/// In floating point, and without looking anything up by a computed place.
+/// Statistics in floating point, and without computed indexes.
 #[expect(clippy::cast_precision_loss, reason = "there are few")]
 fn statistic(mut values: Vec<f64>) -> Statistics {
     values.sort_by(f64::total_cmp);
     let n = values.len();
     // To the microsecond, as seconds are shown.
-    let shown = |seconds: f64| (seconds * 1e6 + 1e-3).floor() / 1e6;
-    let mean = (n > 0).then(|| shown(values.iter().sum::<f64>() / n as f64));
+    let rounded = |seconds: f64| (seconds * 1e6 + 1e-3).floor() / 1e6;
+    let mean = (n > 0).then(|| rounded(values.iter().sum::<f64>() / n as f64));
     let p90 = values.iter().enumerate().find(|(index, _)| (index + 1) * 10 >= n * 9).map(|(_, value)| *value);
     let max = values.last().copied();
     while values.len() > 2 {
         values.pop();
         values.remove(0);
     }
-    let median = (n > 0).then(|| shown(values.iter().sum::<f64>() / values.len() as f64));
+    let median = (n > 0).then(|| rounded(values.iter().sum::<f64>() / values.len() as f64));
     (n, mean, median, p90, max)
 }
 
-/// A row of all of these.
+/// `true` if a row counts nothing.
 fn is_empty(row: &Row) -> bool {
     row.incidents == 0 && row.ignored == 0 && row.deployments == 0 && row.time_to_restore_seconds.n == 0
 }
 
 pub(crate) fn model(question: &Question, failures: &[Failure], deployments: &[Deployment]) -> Vec<Row> {
-    let is_asked_for = |env: &String| match &question.env {
+    let is_included = |env: &String| match &question.env {
         Env::One(one) => one == env,
         Env::All => true,
     };
     let model = Model {
-        failures: failures.iter().filter(|failure| is_asked_for(&failure.env)).collect(),
-        deployments: deployments.iter().filter(|deployment| is_asked_for(&deployment.env)).collect(),
+        failures: failures.iter().filter(|failure| is_included(&failure.env)).collect(),
+        deployments: deployments.iter().filter(|deployment| is_included(&deployment.env)).collect(),
     };
     let names = match question.by {
         Grouping::Service => &SERVICES[..],
@@ -303,7 +303,7 @@ fn unmatched(rows: &[Row]) -> usize {
 
 proptest! {
     #[test]
-    fn figures_are_what_their_definitions_say(
+    fn figures_follow_their_definitions(
         question in question(),
         failures in vec(one_failure(), 0..16),
         deployments in deployments(),
@@ -313,7 +313,7 @@ proptest! {
     }
 
     #[test]
-    fn figures_hold_together(
+    fn figures_are_consistent(
         question in question(),
         failures in vec(one_failure(), 0..16),
         deployments in deployments(),
@@ -329,7 +329,7 @@ proptest! {
 
         let backwards: Vec<Failure> = failures.iter().rev().cloned().collect();
         let deployments_backwards = Deployments::new(deployments.iter().rev().cloned().collect());
-        prop_assert_eq!(&rows, &report(&question, &backwards, &deployments_backwards).rows, "order is nothing");
+        prop_assert_eq!(&rows, &report(&question, &backwards, &deployments_backwards).rows, "any order");
 
         let undivided = of(&Question { interval: None, ..question.clone() });
         prop_assert_eq!(counts_of(&rows), counts_of(&undivided), "intervals add up");
@@ -337,6 +337,6 @@ proptest! {
         let every_env = of(&Question { env: Env::All, ..question.clone() });
         let each_env = ENVS.map(|env| of(&Question { env: Env::parse(env), ..question.clone() })).concat();
         prop_assert_eq!(counts_of(&every_env), counts_of(&each_env), "envs add up");
-        prop_assert_eq!(unmatched(&every_env), unmatched(&each_env), "each is paired with itself");
+        prop_assert_eq!(unmatched(&every_env), unmatched(&each_env), "envs do not mix");
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::domain::timestamp::Timestamp;
 
-/// Deployments: 1, 2 and 3 of checkout, 4 of it to staging, 5 and 6 of search.
+/// Deployments: 1, 2 and 3 of checkout, 4 of checkout to staging, 5 and 6 of search.
 fn deployments() -> [Deployment; 6] {
     [
         deployment("1", "checkout", "08:00", "08:10"),
@@ -26,15 +26,15 @@ fn failures() -> [Failure; 8] {
     let [_, second, _, of_staging, fifth, sixth] = deployments();
     let of_search = |failure| of_services(&["search"], failure);
     [
-        // While the second was still running: 48 minutes.
+        // Began while the second deployment was still running: 48 minutes.
         linked_to(&second, lasting("1", "10:12", "11:00")),
-        // Two of one deployment, an hour each, of which one begins before the other ends.
+        // Two failures of one deployment, an hour each, which overlap.
         linked_to(&fifth, of_search(lasting("2", "12:30", "13:30"))),
         linked_to(&fifth, of_search(lasting("3", "13:00", "14:00"))),
         linked_to(&sixth, of_search(open("4", "15:00"))),
-        // Only a team: 10 minutes.
+        // It has only a team: 10 minutes.
         of_services(&[], lasting("5", "16:00", "16:10")),
-        // Of a service that deployed nothing: 30 minutes.
+        // Its service has no deployment: 30 minutes.
         of_services(&["mail"], lasting("6", "17:00", "17:30")),
         Failure { state: FailureState::Ignored, ..lasting("7", "18:00", "18:05") },
         linked_to(&of_staging, Failure { env: "staging".to_owned(), ..lasting("8", "11:30", "12:30") }),
@@ -57,13 +57,13 @@ fn every_figure_of_a_day() {
     assert_eq!((row.deployments, row.failed_deployments), (5, 3));
     // Five matched incidents, and three failed deployments, of five.
     assert_eq!((row.change_failure_rate, row.change_fail_rate), (Some(1.0), Some(0.6)));
-    // The third mended the first failure, the sixth the third one.
+    // Deployment 3 fixed failure 1, and deployment 6 fixed failure 3.
     assert_eq!(row.deployment_rework_rate, Some(0.4));
-    // Of 10, 30, 48, 60 and 60 minutes.
+    // Times to restore of 10, 30, 48, 60 and 60 minutes.
     let minutes = |minutes: f64| Some(minutes * 60.0);
     let RestoreTimes { n, mean, median, p90, max } = row.time_to_restore_seconds;
     assert_eq!((n, mean, median, p90, max), (5, minutes(41.6), minutes(48.0), minutes(60.0), minutes(60.0)));
-    // From 10:20 to 11:00 and from 12:10 to 14:00; the sixth has not recovered.
+    // From 10:20 to 11:00 and from 12:10 to 14:00. The recovery from deployment 6 is open.
     let RecoveryTimes { n, open, mean, median, p90, max } = row.failed_deployment_recovery_time_seconds;
     assert_eq!(
         (n, open, mean, median, p90, max),
@@ -72,41 +72,41 @@ fn every_figure_of_a_day() {
 }
 
 /// By key: incidents, deployments, failed deployments, and both rates.
-fn told(rows: &[Row]) -> Vec<String> {
+fn summary(rows: &[Row]) -> Vec<String> {
     let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.2}"));
-    let told = rows.iter().map(|row| {
+    let summary = rows.iter().map(|row| {
         let (key, failure, fail) =
             (row.key.as_deref(), rate(row.change_failure_rate), rate(row.change_fail_rate));
         let counts = format!("{} {} {}", row.incidents, row.deployments, row.failed_deployments);
         format!("{}: {counts} {failure} {fail}", key.unwrap_or("-"))
     });
-    told.collect()
+    summary.collect()
 }
 
 #[test]
-fn the_same_day_divided() {
+fn the_same_day_in_each_grouping() {
     assert_eq!(
-        told(&day(Grouping::Service, production())),
+        summary(&day(Grouping::Service, production())),
         ["checkout: 1 3 1 0.33 0.33", "mail: 1 0 0 - -", "search: 3 2 2 1.50 1.00"],
-        "the one that has only a team is of no service"
+        "the failure with only a team is in no row"
     );
     assert_eq!(
-        told(&day(Grouping::Team, production())),
+        summary(&day(Grouping::Team, production())),
         ["payments: 6 5 3 1.20 0.60"],
-        "the team of mail deployed, too"
+        "the team of mail has deployments"
     );
-    assert_eq!(told(&day(Grouping::Severity, production())), ["-: 6 0 0 - -"]);
+    assert_eq!(summary(&day(Grouping::Severity, production())), ["-: 6 0 0 - -"]);
     assert_eq!(
-        told(&day(Grouping::Env, Env::All)),
+        summary(&day(Grouping::Env, Env::All)),
         ["production: 6 5 3 1.00 0.60", "staging: 1 1 1 1.00 1.00"]
     );
-    assert_eq!(told(&day(Grouping::None, Env::All)), ["-: 7 6 4 1.00 0.67"], "both added up");
+    assert_eq!(summary(&day(Grouping::None, Env::All)), ["-: 7 6 4 1.00 0.67"], "both envs added up");
 }
 
 #[test]
-fn the_end_of_a_month_is_where_the_time_zone_says() {
+fn a_month_ends_in_its_time_zone() {
     let at = |text| Timestamp::parse(text).unwrap();
-    // In Berlin it is an hour later: it begins in October, and ends in November.
+    // In Berlin it is an hour later: the failure begins in October, and ends in November.
     let across = failure("1", at("2026-10-31T22:30:00Z"), Some(at("2026-10-31T23:10:00Z")));
     let deployed = Deployment {
         started_at: at("2026-10-31T22:50:00Z"),
@@ -127,7 +127,7 @@ fn the_end_of_a_month_is_where_the_time_zone_says() {
     assert_eq!((november.incidents, november.deployments), (0, 1), "its end is the month's first moment");
     assert_eq!(november.change_failure_rate, Some(0.0));
     assert_eq!((november.time_to_restore_seconds.n, november.time_to_restore_seconds.max), (1, Some(2400.0)));
-    // Begun while it was open.
+    // The deployment started while the failure was open.
     assert_eq!(november.deployment_rework_rate, Some(1.0));
     assert_eq!(question.starts(), [question.since, at("2026-10-31T23:00:00Z")]);
     let hour = Question { until: time("01:00"), since: time("00:00"), ..question };

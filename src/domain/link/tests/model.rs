@@ -1,4 +1,4 @@
-//! A second, slow decision of links, written sentence by sentence from the definitions, over all deployments.
+//! Reference model of links: slow, and written directly from the definitions.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) fn cause<'a>(
     })
 }
 
-/// The deployment that mended a failure, if this one caused it.
+/// The deployment that fixed a failure with this cause.
 pub(crate) fn remediation<'a>(
     evaluated: &Evaluated,
     cause: Option<&str>,
@@ -61,17 +61,20 @@ fn is_own(Evaluated { failure, .. }: &Evaluated, deployment: &Deployment) -> boo
     }
 }
 
-/// The deployment that a name means: an id before a commit before a version, each as it is written before as it may be
-/// meant.
+/// The deployment that a name means: by id, then by commit, then by version. Each time, the name as it was written is
+/// tried before its other readings.
 fn named<'a>(evaluated: &Evaluated, name: &str, deployments: &'a [Deployment]) -> Option<&'a Deployment> {
     let all = || readings(name).into_iter();
-    let by_id =
-        || all().find_map(|reading| best(evaluated, deployments, |made| same(made.id.as_str(), reading)));
+    let by_id = || {
+        all().find_map(|reading| {
+            best(evaluated, deployments, |deployment| same(deployment.id.as_str(), reading))
+        })
+    };
     let by_commit = || all().find_map(|reading| commit(evaluated, reading, deployments));
     let by_version = || {
         all().find_map(|reading| {
-            best(evaluated, deployments, |made| {
-                let version = made.version.as_ref().filter(|_| is_own(evaluated, made))?;
+            best(evaluated, deployments, |deployment| {
+                let version = deployment.version.as_ref().filter(|_| is_own(evaluated, deployment))?;
                 let loosely = (version_key(version) == version_key(reading)).then_some(2);
                 same(version, reading).or(loosely)
             })
@@ -85,41 +88,41 @@ fn same(known: &str, name: &str) -> Option<u8> {
 }
 
 fn commit<'a>(evaluated: &Evaluated, name: &str, deployments: &'a [Deployment]) -> Option<&'a Deployment> {
-    let lower = |made: &Deployment| made.commit_sha.as_ref().map(|sha| sha.to_lowercase());
-    let looseness = |made: &Deployment| {
-        let sha = made.commit_sha.as_ref()?;
+    let lower = |deployment: &Deployment| deployment.commit_sha.as_ref().map(|sha| sha.to_lowercase());
+    let looseness = |deployment: &Deployment| {
+        let sha = deployment.commit_sha.as_ref()?;
         let is_whole = sha.to_lowercase() == name.to_lowercase();
         if is_whole { Some(0) } else { begins_commit(sha, name).then_some(1) }
     };
     let found = best(evaluated, deployments, looseness)?;
-    let others = deployments.iter().filter(|made| {
-        can_be_named(evaluated, made)
-            && looseness(made) == Some(1)
-            && is_own(evaluated, made) == is_own(evaluated, found)
-            && lower(made) != lower(found)
+    let others = deployments.iter().filter(|deployment| {
+        can_be_named(evaluated, deployment)
+            && looseness(deployment) == Some(1)
+            && is_own(evaluated, deployment) == is_own(evaluated, found)
+            && lower(deployment) != lower(found)
     });
     let is_ambiguous = looseness(found) == Some(1) && others.count() > 0;
     (!is_ambiguous).then_some(found)
 }
 
-fn can_be_named(Evaluated { failure, .. }: &Evaluated, made: &Deployment) -> bool {
-    made.env == failure.env && failure.finished_at.is_none_or(|end| made.started_at <= end)
+fn can_be_named(Evaluated { failure, .. }: &Evaluated, deployment: &Deployment) -> bool {
+    deployment.env == failure.env && failure.finished_at.is_none_or(|end| deployment.started_at <= end)
 }
 
-/// Of those that fit: the one that fits best, of the failure's own before others, started by its creation before later
-/// ones, the latest.
+/// The best of the deployments that fit. These criteria decide, in this order: the closest match, the failure's own
+/// services (or team), a start before the creation, the latest start.
 fn best<'a>(
     evaluated: &Evaluated,
     deployments: &'a [Deployment],
     looseness: impl Fn(&Deployment) -> Option<u8>,
 ) -> Option<&'a Deployment> {
     let created_at = evaluated.details.created_at.unwrap_or(evaluated.failure.started_at);
-    let fitting = deployments.iter().filter(|made| can_be_named(evaluated, made));
-    let fitting = fitting.filter_map(|made| Some((looseness(made)?, made)));
-    let best = fitting.min_by_key(|(looseness, made)| {
-        let began_later = made.started_at > created_at;
-        let latest = Reverse((made.started_at, made.id.clone()));
-        (*looseness, !is_own(evaluated, made), began_later, latest)
+    let fitting = deployments.iter().filter(|deployment| can_be_named(evaluated, deployment));
+    let fitting = fitting.filter_map(|deployment| Some((looseness(deployment)?, deployment)));
+    let best = fitting.min_by_key(|(looseness, deployment)| {
+        let began_later = deployment.started_at > created_at;
+        let latest = Reverse((deployment.started_at, deployment.id.clone()));
+        (*looseness, !is_own(evaluated, deployment), began_later, latest)
     });
-    best.map(|(_, made)| made)
+    best.map(|(_, deployment)| deployment)
 }
