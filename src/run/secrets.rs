@@ -1,5 +1,5 @@
-//! The secrets that the configuration names: all of them are fetched before the daemon does anything else, and all
-//! mistakes in them are reported together.
+//! The secrets that the configuration names. All are fetched before the daemon does anything else, and all mistakes in
+//! them are reported together.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use crate::backend::{Backend, SetupError};
 use crate::config::{self, Config, Problem, Problems, Secret};
 
-/// Shorter signing secrets can be guessed.
+/// Least length of a signing secret. Shorter ones can be guessed.
 pub(crate) const SHORTEST_SIGNING_SECRET_BYTES: usize = 16;
 
 const SIGNING: &str = "pagerduty.signing_secrets";
@@ -20,10 +20,10 @@ pub(super) struct Secrets {
     pub(super) events_api: Vec<SecretString>,
 }
 
-/// All secrets, and the backends that are asked with theirs.
+/// The secrets of the public listener, and the backends with theirs.
 ///
 /// # Errors
-/// Something in them is wrong: all of it at once.
+/// All mistakes in the secrets and backends.
 pub(super) fn set_up(config: &Config) -> Result<(Secrets, Vec<Arc<Backend>>), Problems> {
     warn(config);
     match (Secrets::fetch(config), backends(config)) {
@@ -40,7 +40,7 @@ pub(crate) fn problems(config: &Config) -> Vec<Problem> {
     let mut problems = Secrets::fetch(config).err().unwrap_or_default();
     for entry in &config.backend {
         let errors = backend(entry).err().unwrap_or_default();
-        // A secret that is missing is a mistake of the configuration itself.
+        // A missing secret is a mistake of the configuration itself.
         let of_secrets = errors.iter().filter(|error| !matches!(error, SetupError::Missing(_)));
         problems.extend(of_secrets.map(|error| config.problem_with_backend(entry, error)));
     }
@@ -82,10 +82,10 @@ fn fetch(
     if problems.is_empty() { Ok(fetched) } else { Err(problems) }
 }
 
-/// All backends.
+/// The configured backends.
 ///
 /// # Errors
-/// Mistakes in any of them.
+/// All mistakes in their entries.
 pub(super) fn backends(config: &Config) -> Result<Vec<Arc<Backend>>, Vec<Problem>> {
     let (mut set_up, mut problems) = (Vec::new(), Vec::new());
     for entry in &config.backend {
@@ -111,7 +111,7 @@ pub(crate) fn backend(entry: &config::BackendSection) -> Result<Backend, Vec<Set
     if errors.is_empty() { Backend::from_config(entry).map_err(|error| vec![error]) } else { Err(errors) }
 }
 
-/// Logs what is unwise about the secrets.
+/// Logs the warnings about the secrets.
 fn warn(config: &Config) {
     let signing = config.pagerduty.signing_secrets.iter().map(|secret| (SIGNING, secret));
     let keys = config.events_api.keys.iter().map(|secret| (EVENTS_API, secret));

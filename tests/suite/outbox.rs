@@ -30,7 +30,7 @@ async fn dead_letters_are_listed_retried_and_given_up() {
     let (daemon, mut backend) = with_dead_letters().await;
     let program = Program::of(&daemon);
     insta::assert_snapshot!(says(&program, &["--state", "dead"]).0);
-    assert_eq!(says(&program, &["retry", "1"]), ("1: it is tried again now\n".to_owned(), Some(0)));
+    assert_eq!(says(&program, &["retry", "1"]), ("1: it is retried now\n".to_owned(), Some(0)));
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDEAD00001");
     daemon.until(|store| store.sent() == 1).await;
     assert_eq!(says(&program, &["retry", "1"]), ("1: the backend has it already\n".to_owned(), Some(1)));
