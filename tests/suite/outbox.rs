@@ -136,7 +136,7 @@ async fn digits_are_a_row_or_the_beginning_of_an_id_and_never_either_in_silence(
 async fn a_backend_that_nobody_knows_is_told() {
     let (daemon, _backend) = with_dead_letters().await;
     let program = Program::of(&daemon);
-    let told = "no backend or row is called \"nope\"; known: metrics";
+    let told = "unknown backend \"nope\"; known: metrics";
     for arguments in [&["--backend", "nope"][..], &["retry", "--all", "--backend", "nope"]] {
         let output = program.run("", &[&["outbox"], arguments].concat());
         let said = String::from_utf8_lossy(&output.stderr);

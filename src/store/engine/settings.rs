@@ -17,7 +17,7 @@ pub struct Settings {
     pub policy: Arc<Policy>,
     /// Backends to forward to.
     pub destinations: Destinations,
-    /// Sources of events, each of which reads the bodies of its own.
+    /// Sources of events. Each reads the bodies of its own events.
     pub sources: Sources,
     /// Number of events that may wait to be folded; usually [`MAX_BACKLOG`].
     pub most_unfolded: usize,

@@ -18,8 +18,8 @@ pub enum RowState {
     Sent,
     /// The backend rejected it. It will not be tried again, unless a person retries it.
     Dead,
-    /// A newer revision replaced it. The backend has nothing of it: it was never attempted, or every attempt was clearly
-    /// refused (with a 429, for example).
+    /// A newer revision replaced it. The backend has nothing of it: it was never attempted, or every attempt was
+    /// clearly rejected (with a 429, for example).
     Superseded,
     /// A person gave it up.
     Discarded,
