@@ -72,7 +72,7 @@ pub(in crate::store) fn advice(error: &rusqlite::Error) -> &'static str {
         Some(ErrorCode::NotADatabase) => {
             "; the file is not a store, or its beginning is damaged: correct store.path, or restore a backup"
         }
-        Some(ErrorCode::DiskFull) => "; free space on the disk of the store",
+        Some(ErrorCode::DiskFull) => "; free some space on the disk of the store",
         _ => "",
     }
 }

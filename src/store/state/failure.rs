@@ -98,7 +98,11 @@ impl FailureRow {
                     revision: row.get(1)?,
                     cause: row.get(3)?,
                     facts: from_json(row.get_ref(2)?.as_str()?).unwrap_or_else(|error| {
-                        tracing::error!(%failure_id, %error, "a failure's facts are damaged: its events are read again where their bodies are kept");
+                        tracing::error!(
+                            %failure_id,
+                            %error,
+                            "a failure's facts are damaged: its events are read again where their bodies are kept"
+                        );
                         Facts::Damaged
                     }),
                 })
