@@ -1,4 +1,4 @@
-//! The clock, as a value that is passed in: tests turn it by hand.
+//! The clock, passed in as a value so that tests can set it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,15 +10,15 @@ use tokio::sync::watch;
 
 use crate::domain::timestamp::Timestamp;
 
-/// Tells the time, and waits.
+/// A clock that gives the time and waits.
 pub trait Clock: Send + Sync {
     /// The time of day.
     fn now(&self) -> Timestamp;
 
-    /// Ready once `wait` has passed, measured so that setting the clock does not change it.
+    /// Ready once `wait` has passed. Setting the clock does not change the wait.
     fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// Ready once the time that is left until `then` has passed, or `longest` where that is shorter.
+    /// Ready once the time left until `then` has passed, or after `longest` if that is shorter.
     fn sleep_until(&self, then: Timestamp, longest: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         self.sleep(then.duration_since(self.now()).min(longest))
     }
@@ -41,7 +41,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The time of day at which the machine was started.
+/// The time at which the machine was started.
 pub fn booted_at() -> Timestamp {
     #[expect(clippy::expect_used, reason = "this clock begins at zero when the machine is started")]
     let up =
@@ -49,7 +49,7 @@ pub fn booted_at() -> Timestamp {
     SystemClock.now().saturating_sub(up)
 }
 
-/// A clock that stands until it is told that time has passed: the tests' and the demo's.
+/// A clock that stands still until it is advanced, for tests and the demo.
 #[derive(Debug)]
 pub struct ManualClock(watch::Sender<Time>);
 
@@ -65,12 +65,12 @@ impl ManualClock {
         Arc::new(Self(watch::channel(Time { of_day, passed: Duration::ZERO }).0))
     }
 
-    /// Sets it, as a person does. No time has passed by that: who sleeps goes on sleeping.
+    /// Sets the time of day, as a person does. No time passes: sleepers go on sleeping.
     pub fn set(&self, of_day: Timestamp) {
         self.0.send_modify(|time| time.of_day = of_day);
     }
 
-    /// Lets time pass.
+    /// Lets this much time pass.
     pub fn advance(&self, by: Duration) {
         self.0.send_modify(|time| {
             time.of_day = time.of_day.saturating_add(by);
@@ -78,7 +78,7 @@ impl ManualClock {
         });
     }
 
-    /// Lets time pass until then; none where it is later already.
+    /// Lets time pass until `then`. Does nothing if that is past.
     pub fn advance_to(&self, then: Timestamp) {
         self.advance(then.duration_since(self.now()));
     }
@@ -97,7 +97,7 @@ impl Clock for ManualClock {
 
     fn sleep_until(&self, then: Timestamp, longest: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let mut time = self.0.subscribe();
-        // One look at both: a clock that is turned between two looks would have this wait for ever.
+        // Both values are read at once: if the clock were advanced between two reads, this could wait for ever.
         let until = {
             let now = self.0.borrow();
             now.passed + then.duration_since(now.of_day).min(longest)
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_sleeps_until_then_wakes_up_then_and_never_later_than_the_longest_wait() {
+    fn a_sleeper_wakes_at_the_given_time_or_after_the_longest_wait() {
         let clock = ManualClock::at(Timestamp::from_nanos(0));
         let then = Timestamp::from_nanos(0).saturating_add(Duration::from_secs(90));
         let is_awake = |asleep: &mut Pin<Box<dyn Future<Output = ()> + Send>>| {
@@ -126,6 +126,6 @@ mod tests {
         assert!(!is_awake(&mut until_then) && is_awake(&mut a_minute));
         clock.advance_to(then);
         assert!(is_awake(&mut until_then));
-        assert!(is_awake(&mut clock.sleep_until(then, Duration::from_hours(1))), "it is past already");
+        assert!(is_awake(&mut clock.sleep_until(then, Duration::from_hours(1))), "a time that is past");
     }
 }

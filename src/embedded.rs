@@ -1,4 +1,4 @@
-//! A daemon inside a larger program: the demo, the tests, the benches.
+//! A daemon that runs inside another program: the demo, tests and benches.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::{Listeners, RunError, Shutdown};
 
-/// A daemon that runs on this runtime, and takes requests.
+/// A daemon that runs on the present runtime and takes requests.
 #[derive(Debug)]
 pub struct Embedded {
     /// Address of webhooks and the event API.
@@ -23,7 +23,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Starts one and waits until it is ready. Fails with why it is not.
+    /// Starts a daemon and waits until it is ready. The error is the reason why it is not.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let listeners = Listeners::bind(&config)?;
         let (public, admin) = (listeners.public.local_addr()?, listeners.admin.local_addr()?);
@@ -32,7 +32,7 @@ impl Embedded {
         let shutdown = Shutdown {
             when: async move { drop(stopped.wait_for(|stop| *stop).await) },
             on_ready: Box::new(move || {
-                // Whoever started it has given up.
+                // An error means that the starter has given up.
                 let _ = ready.send(());
             }),
         };
@@ -44,7 +44,7 @@ impl Embedded {
         Ok(Self { public, admin, stop, running })
     }
 
-    /// Has it finish what is in hand, as SIGTERM does.
+    /// Stops the daemon as SIGTERM does, and waits for its end.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
         self.running.await.context("the daemon panicked")??;

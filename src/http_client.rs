@@ -14,7 +14,7 @@ pub enum ClientError {
          or set SSL_CERT_FILE to a file of trusted certificates"
     )]
     NoCertificates,
-    /// Anything else, with its causes.
+    /// Any other error, with its causes.
     #[error("the HTTP client cannot be set up: {0}")]
     Other(String),
 }
@@ -23,7 +23,7 @@ pub enum ClientError {
 ///
 /// Only https needs the CA certificates of the machine. Slim containers have none, and http works there.
 pub(crate) fn client(timeout: Duration, url: &Url) -> Result<reqwest::Client, ClientError> {
-    // Fails only where it was done before.
+    // Fails only if a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -31,14 +31,15 @@ pub(crate) fn client(timeout: Duration, url: &Url) -> Result<reqwest::Client, Cl
         .timeout(timeout)
         .user_agent(concat!("pagerduty-dora/", env!("CARGO_PKG_VERSION")));
     if url.scheme() == "http" {
-        // Trusting nobody, it does not ask the machine for certificates.
+        // Without trusted certificates, the machine's are not loaded.
         builder = builder.tls_certs_only([]);
     }
-    builder.build().map_err(|error| of_building(&error))
+    builder.build().map_err(|error| setup_error(&error))
 }
 
-fn of_building(error: &reqwest::Error) -> ClientError {
-    // rustls-platform-verifier has no type for it: "No CA certificates were loaded from the system".
+fn setup_error(error: &reqwest::Error) -> ClientError {
+    // rustls-platform-verifier has no type for this error, only a text: "No CA certificates were loaded from the
+    // system".
     let words = words(error);
     if words.contains("CA certificates") { ClientError::NoCertificates } else { ClientError::Other(words) }
 }

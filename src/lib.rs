@@ -1,16 +1,18 @@
-//! Turns PagerDuty incidents into DORA failure events, and keeps them right.
+//! Turns PagerDuty incidents into failures, forwards them to metrics backends, and computes DORA figures.
 //!
-//! The way of one webhook, file by file:
+//! The path of one webhook through the crate:
 //!
-//! 1. [`http`] reads it (`server`, `body`), and its source verifies it ([`sources::pagerduty::signature`]);
-//! 2. the source reads its [`domain::event::Heading`], what has to be known to keep it ([`sources::pagerduty::payload`]);
-//! 3. [`store`] keeps the event and syncs the disk; then it is answered 202;
-//! 4. in the same transaction, or after a rush, [`store`] reads the whole event from its body, folds it into its
-//!    incident ([`domain::history`]), evaluates the failure ([`domain::evaluate`]), and fills the outbox with what the
-//!    [`backend`]s are to be told;
-//! 5. [`forward`] sends what the outbox holds.
+//! 1. [`http`] reads the request (`server`, `body`), and the source verifies its signature
+//!    ([`sources::pagerduty::signature`]);
+//! 2. the source reads the [`domain::event::Heading`], which has the facts that are needed to store the event
+//!    ([`sources::pagerduty::payload`]);
+//! 3. [`store`] stores the event and syncs the disk; then the request is answered 202;
+//! 4. in another transaction, which a rush of events delays, [`store`] parses the body, folds the event into its
+//!    incident ([`domain::history`]), evaluates the failure ([`domain::evaluate`]), and puts the requests for the
+//!    [`backend`]s into the outbox;
+//! 5. [`forward`] sends the rows of the outbox.
 //!
-//! [`run()`] is the seam that the program, its demo and its tests go through.
+//! [`run()`] is the one entry point for the program, its demo and its tests.
 
 pub mod backend;
 pub mod catalog;

@@ -3,10 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The same line is written at most this often.
+/// Shortest time between two lines of the same kind.
 const EVERY: Duration = Duration::from_mins(1);
 
-/// Lets one line through in a minute and counts those held back. One value stands for one kind of line.
+/// Lets one line a minute pass and counts the lines held back. Each kind of line has a limit of its own.
 #[derive(Debug, Default)]
 pub(crate) struct LogLimit(Mutex<LineCount>);
 
@@ -17,9 +17,9 @@ struct LineCount {
 }
 
 impl LogLimit {
-    /// The number of lines held back since the last one that was written, if a line may be written now.
+    /// Number of lines held back since the last written one. `None` if no line may be written now.
     pub(crate) fn pass(&self, now: Instant) -> Option<u64> {
-        // A panic elsewhere leaves two plain values behind, which are whole at every moment.
+        // A poisoned lock is no problem: the two plain values are valid at every moment.
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.last_at.is_some_and(|last_at| now.saturating_duration_since(last_at) < EVERY) {
             lines.held_back += 1;

@@ -1,4 +1,4 @@
-//! The program. See `pagerduty-dora --help`, and `lib.rs` for the crate's map.
+//! The program. See `pagerduty-dora --help`, and `lib.rs` for an overview of the crate.
 
 use std::process::ExitCode;
 

@@ -15,7 +15,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_are_alike() {
+    fn two_secrets_differ_and_have_the_same_length() {
         let (one, other) = (secret().unwrap(), secret().unwrap());
         assert_ne!(one, other);
         assert_eq!([one.len(), other.len()], [43, 43]);

@@ -1,4 +1,4 @@
-//! The wiring: everything that runs, from the opened store to the last attempt.
+//! The wiring: opens the store, starts servers and loops, and stops them in order.
 
 mod secrets;
 
@@ -30,10 +30,9 @@ use crate::telemetry::metrics::Metrics;
 pub(crate) use self::secrets::{backend, problems as problems_of_secrets};
 use self::secrets::{backends, set_up};
 
-/// Number of connections that may wait to be accepted. If the system allows fewer (`net.core.somaxconn`), that
-/// many.
+/// Number of connections that may wait to be accepted. The system may allow fewer (`net.core.somaxconn`).
 const BACKLOG: u32 = 1_024;
-/// Time between two looks for bodies past their retention.
+/// Time between two searches for bodies past their retention.
 const RETENTION_EVERY: Duration = Duration::from_hours(1);
 
 /// The two sockets, already listening.
@@ -45,7 +44,7 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Binds the configured addresses. A runtime must be there.
+    /// Binds the configured addresses. Must be called within a Tokio runtime.
     pub fn bind(config: &Config) -> io::Result<Self> {
         let bind = |key, address| {
             listen(address).map_err(|error| io::Error::new(error.kind(), not_bound(key, address, &error)))
@@ -72,13 +71,13 @@ fn not_bound(key: &str, address: SocketAddr, error: &io::Error) -> String {
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A restart does not have to wait until the last connections of the process before it are forgotten.
+    // Lets a restart bind at once, while the system still remembers the old process's connections.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// The order to stop, and the news that everything runs.
+/// The signal to stop, and the callback for readiness.
 pub struct Shutdown<F> {
     /// Ready when it is time to stop.
     pub when: F,
@@ -86,7 +85,7 @@ pub struct Shutdown<F> {
     pub on_ready: Box<dyn FnOnce() + Send>,
 }
 
-/// Reason why the program does not run, or does not run any more.
+/// Reason why the daemon could not start, or why it stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The configuration is wrong.
@@ -95,17 +94,17 @@ pub enum RunError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
-    /// The content of the store is in doubt, or the store can be written no more: only a new process can open it
+    /// The content of the store is in doubt, or the store cannot be written any more. Only a new process can open it
     /// again.
     #[error("the store must be reopened: restart the program ({0})")]
     InDoubt(String),
-    /// The store was opened, and cannot be read.
+    /// The store was opened but cannot be read.
     #[error("the store cannot be read: {0}")]
     Unreadable(ReadError),
-    /// A listener does not say where it listens.
+    /// The admin listener's own address cannot be read.
     #[error("the admin listener's own address cannot be read: {0}")]
     Listener(std::io::Error),
-    /// The system gives no secrets.
+    /// The system's source of randomness fails.
     #[error("the system's source of randomness cannot be read: {0}")]
     Random(std::io::Error),
 }
@@ -116,7 +115,7 @@ impl From<Problem> for RunError {
     }
 }
 
-/// Runs the daemon until it is told to stop, then lets it finish what is in hand.
+/// Runs the daemon until `shutdown`, then finishes requests and attempts under way.
 pub async fn run<F: Future<Output = ()>>(
     config: &Config,
     clock: Arc<dyn Clock>,
@@ -125,23 +124,23 @@ pub async fn run<F: Future<Output = ()>>(
 ) -> Result<(), RunError> {
     let daemon = Daemon::open(config, clock)?;
     let mut ended = daemon.store.ended();
-    let (order, stop) = watch::channel(false);
-    let (order_after_requests, stop_forwarding) = watch::channel(false);
+    let (send_stop, stop) = watch::channel(false);
+    let (send_stop_forwarding, stop_forwarding) = watch::channel(false);
     let mut servers = daemon.serve(config, listeners, &stop)?;
     let mut loops = daemon.start_loops(config, &stop_forwarding);
     (shutdown.on_ready)();
 
     tokio::select! {
-        () = shutdown.when => tracing::info!("stopping: finishing what is in hand"),
+        () = shutdown.when => tracing::info!("stopping: finishing requests and attempts under way"),
         _ = ended.changed() => {}
     }
-    order.send_replace(true);
+    send_stop.send_replace(true);
     while servers.join_next().await.is_some() {}
-    order_after_requests.send_replace(true);
+    send_stop_forwarding.send_replace(true);
     while loops.join_next().await.is_some() {}
     drop(daemon);
-    // The writer ends when the last handle is gone: by now everything is on the disk.
-    orderly(&mut ended).await
+    // The writer ends after the last handle is dropped. By then everything is on the disk.
+    wait_for_writer(&mut ended).await
 }
 
 /// Parts that servers and loops are made from. Each of them takes only the parts that it uses.
@@ -155,7 +154,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// Fetches the secrets, then opens the store, which folds what an earlier process left.
+    /// Fetches the secrets, then opens the store, which folds the events that an earlier process left unfolded.
     fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
         let (secrets, backends) = set_up(config)?;
         let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
@@ -190,7 +189,8 @@ impl Daemon {
         servers.spawn(async move {
             tokio::select! {
                 () = prepare => {}
-                // Nobody will ask any more. An error means that nobody is left to say so: as good as said.
+                // No request will need prepared figures any more. An error means that the sender is gone: that is a
+                // stop, too.
                 _ = ending.wait_for(|ending| *ending) => {}
             }
         });
@@ -244,7 +244,7 @@ impl Daemon {
         })
     }
 
-    /// Forwards to every backend, and keeps to the retention.
+    /// Starts a forwarder for every backend, and the removal of old bodies.
     fn start_loops(&self, config: &Config, stop: &watch::Receiver<bool>) -> JoinSet<()> {
         let mut loops = JoinSet::new();
         for backend in &self.backends {
@@ -262,7 +262,7 @@ impl Daemon {
     }
 }
 
-/// Policy of the configuration and the catalog. Logs, once, every entry that has no effect.
+/// Policy from the configuration and the catalog. Logs the warnings of both.
 fn policy(config: &Config) -> Result<Policy, Problem> {
     let loaded = catalog::load(config)?;
     for warning in config.warnings().iter().chain(&loaded.warnings) {
@@ -287,11 +287,11 @@ fn open_store(
     Store::open(&config.store.path, settings)
 }
 
-/// The store without a daemon around it, for commands that change something while no daemon runs.
+/// The store without a daemon, for commands that change something while no daemon runs.
 pub struct OfflineStore(Store);
 
 impl OfflineStore {
-    /// Opens it. Backends are set up, for what changes is put before them; nothing is sent.
+    /// Opens the store. Backends are set up because changes put rows into the outbox. Nothing is sent.
     pub fn open(config: &Config, policy: &Arc<Policy>) -> Result<Self, RunError> {
         if !config.store.path.exists() {
             return Err(OpenError::Missing { path: config.store.path.clone() }.into());
@@ -301,21 +301,21 @@ impl OfflineStore {
         Ok(Self(open_store(config, policy, &backends, metrics)?))
     }
 
-    /// To work with.
+    /// The open store.
     pub fn store(&self) -> &Store {
         &self.0
     }
 
-    /// Waits until the disk has everything.
+    /// Closes the store, and waits until everything is on the disk.
     pub async fn close(self) -> Result<(), RunError> {
         let mut ended = self.0.ended();
         drop(self.0);
-        orderly(&mut ended).await
+        wait_for_writer(&mut ended).await
     }
 }
 
-/// Waits for the writer's end, once every handle is gone.
-async fn orderly(ended: &mut watch::Receiver<Ended>) -> Result<(), RunError> {
+/// Waits for the end of the writer, which comes after the last handle is dropped.
+async fn wait_for_writer(ended: &mut watch::Receiver<Ended>) -> Result<(), RunError> {
     match ended.wait_for(|ended| *ended != Ended::Running).await.map(|ended| ended.clone()) {
         Ok(Ended::InDoubt(doubt)) => Err(RunError::InDoubt(doubt)),
         Ok(_) => Ok(()),
@@ -323,7 +323,7 @@ async fn orderly(ended: &mut watch::Receiver<Ended>) -> Result<(), RunError> {
     }
 }
 
-/// Removes raw bodies once they are past their retention; what was learned from them stays.
+/// Removes raw bodies past their retention. Events and failures stay.
 async fn forget_old_bodies(
     store: Store,
     clock: Arc<dyn Clock>,
@@ -335,7 +335,7 @@ async fn forget_old_bodies(
         match store.forget_bodies(before).await {
             Ok(1..) if !*stop.borrow() => continue,
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "old bodies could not be removed; to be tried again"),
+            Err(error) => tracing::warn!(%error, "old bodies could not be removed: will retry in an hour"),
         }
         tokio::select! {
             _ = stop.changed() => return,

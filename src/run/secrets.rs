@@ -1,15 +1,15 @@
-//! The secrets that the configuration names: all of them are fetched before the daemon does anything else, and all
-//! mistakes in them are reported together.
+//! The secrets that the configuration names. All are fetched before the daemon does anything else, and all mistakes in
+//! them are reported together.
 
 use std::sync::Arc;
 
 use crate::backend::{Backend, SetupError};
 use crate::config::{self, Config, ListenerSecrets, Problem, Problems, Secret};
 
-/// All secrets, and the backends that are asked with theirs.
+/// The secrets of the public listener, and the backends with theirs.
 ///
 /// # Errors
-/// Something in them is wrong: all of it at once.
+/// All mistakes in the secrets and backends.
 pub(super) fn set_up(config: &Config) -> Result<(ListenerSecrets, Vec<Arc<Backend>>), Problems> {
     warn(config);
     match (config.fetch_listener_secrets(), backends(config)) {
@@ -26,17 +26,17 @@ pub(crate) fn problems(config: &Config) -> Vec<Problem> {
     let mut problems = config.fetch_listener_secrets().err().unwrap_or_default();
     for entry in &config.backend {
         let errors = backend(entry).err().unwrap_or_default();
-        // A secret that is missing is a mistake of the configuration itself.
+        // A missing secret is a mistake of the configuration itself.
         let of_secrets = errors.iter().filter(|error| !matches!(error, SetupError::Missing(_)));
         problems.extend(of_secrets.map(|error| config.problem_with_backend(entry, error)));
     }
     problems
 }
 
-/// All backends.
+/// The configured backends.
 ///
 /// # Errors
-/// Mistakes in any of them.
+/// All mistakes in their entries.
 pub(super) fn backends(config: &Config) -> Result<Vec<Arc<Backend>>, Vec<Problem>> {
     let (mut set_up, mut problems) = (Vec::new(), Vec::new());
     for entry in &config.backend {
@@ -62,7 +62,7 @@ pub(crate) fn backend(entry: &config::BackendSection) -> Result<Backend, Vec<Set
     if errors.is_empty() { Backend::from_config(entry).map_err(|error| vec![error]) } else { Err(errors) }
 }
 
-/// Logs what is unwise about the secrets.
+/// Logs the warnings about the secrets.
 fn warn(config: &Config) {
     for list in config.secret_lists() {
         for warning in list.secrets.iter().filter_map(Secret::warning) {

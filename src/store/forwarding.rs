@@ -1,4 +1,4 @@
-//! Writes for the forwarding loops, and for people who look after the outbox.
+//! Writes of the forwarding loops, and commands of people for the outbox.
 
 use tokio::sync::watch;
 
@@ -35,14 +35,14 @@ impl Store {
         self.queue(move |session| lane::waiting(session, &backend, lane)).await
     }
 
-    /// Has the rows of a lane that wait because attempts failed be due now: `backend` answers again.
+    /// Makes the rows of a lane due that wait because of failed attempts: `backend` answers again.
     pub async fn release(&self, backend: &str, lane: Lane, now: Timestamp) -> Result<(), StoreError> {
         let backend = backend.to_owned();
         self.queue(move |session| lane::release(session, &backend, (lane, false), now).map(drop)).await
     }
 
-    /// Looks again at some of the marks that `backend` knows, after this deployment, where it is told of marks since this
-    /// start. Returns the last deployment that was looked at; `None`: that was all.
+    /// Reconciles some of the marks that `backend` has, of deployments after the row `after`, if marks are newly
+    /// switched on for it. Returns the row of the last deployment; `None` if these were all.
     pub async fn reconcile_marks(
         &self,
         backend: &str,
@@ -53,8 +53,8 @@ impl Store {
         self.queue(move |session| reconcile::known_marks(session, &backend, after, now)).await
     }
 
-    /// Records what came of an attempt on a row of a lane of `backend`, and lets go of the claim. `health` is asked when
-    /// the record is written, so that of several attempts the last one to be written has the latest.
+    /// Records the outcome of an attempt on a row of a lane of `backend`, and releases the claim. `health` is called
+    /// when the record is written, so that the last one written has the latest health.
     pub async fn record_attempt(
         &self,
         (backend, lane): (&str, Lane),
@@ -70,42 +70,40 @@ impl Store {
         .await
     }
 
-    /// Does with a row of the outbox what a person wants.
+    /// Applies a person's command to a row of the outbox.
     pub async fn apply_command(
         &self,
         row: i64,
-        apply_command: RowCommand,
+        command: RowCommand,
         now: Timestamp,
     ) -> Result<CommandOutcome, StoreError> {
-        self.queue(move |session| commands::apply(session, row, apply_command, now)).await
+        self.queue(move |session| commands::apply(session, row, command, now)).await
     }
 
-    /// Does with some dead rows, of one backend or of all, what a person wants. Returns what to go on after; `None`: there
-    /// are no more. A part at a time, so that webhooks are answered meanwhile.
+    /// Applies a person's command to the next dead rows, of one backend or of all. Returns the place to continue after;
+    /// `None` if there are no more. One part at a time, so that webhooks are answered in between.
     pub async fn apply_command_to_some(
         &self,
         backend: Option<String>,
-        apply_command: RowCommand,
+        command: RowCommand,
         after: After,
         now: Timestamp,
     ) -> Result<(Total, Option<After>), StoreError> {
-        self.queue(move |session| {
-            commands::apply_to_some(session, backend.as_deref(), apply_command, &after, now)
-        })
-        .await
+        self.queue(move |session| commands::apply_to_some(session, backend.as_deref(), command, &after, now))
+            .await
     }
 
-    /// Has what waits for one backend, or for all, because attempts failed tried again at once. Returns how much waits.
+    /// Retries at once the rows of one backend, or of all, that wait because of failed attempts. Returns their number.
     pub async fn request_retry(&self, backend: Option<String>, now: Timestamp) -> Result<Total, StoreError> {
         self.queue(move |session| commands::request_retry_of_all(session, backend.as_deref(), now)).await
     }
 
-    /// Ready whenever the outbox may hold something new.
+    /// Receiver that changes when the outbox may have new rows.
     pub fn outbox_changed(&self) -> watch::Receiver<()> {
         self.outbox_changed.clone()
     }
 
-    /// Receiver of the number of times that a person had the rows of each backend tried again at once.
+    /// Receiver of the number of people's retry commands for each backend so far.
     pub fn retry_requests(&self) -> watch::Receiver<RetryRequests> {
         self.retry_requests.clone()
     }

@@ -1,10 +1,10 @@
-//! The store: the only SQL, and the only place that blocks on the disk.
+//! The store: the only module with SQL, and the only one that blocks on the disk.
 //!
-//! One writer thread owns the one connection that can write; it commits whatever waits as a group, and
-//! nobody gets an answer before the disk has it. Readers cannot write.
+//! One writer thread owns the only connection that can write. It commits all waiting writes as a group, and answers
+//! them once the disk is synced. Readers cannot write.
 //!
-//! Folders import downwards only: `engine` (connections, the writer, migrations) < `facts` (what is kept as it came) <
-//! `state` (failures and their links) < `outbox` (what backends are told) < `read`.
+//! Each folder imports only from those to its left: `engine` (connections, the writer, migrations) < `facts` (events
+//! and deployments as received) < `state` (failures and their links) < `outbox` (requests to backends) < `read`.
 
 mod engine;
 mod facts;
@@ -60,7 +60,7 @@ use facts::{deployment, event, quarantine, record};
 use outbox::reconcile;
 use state::{fold, merge_group, reevaluate, renew, submission};
 
-/// Work of the writer with events that are kept, and at the end of a transaction.
+/// Work of the writer on stored events, and at the end of a transaction.
 const HOOKS: Hooks = Hooks {
     begin: |session| reconcile::forget_unmarked(session),
     fold: fold::slice,
@@ -108,10 +108,10 @@ impl Store {
         Ok(Self { jobs, outbox_changed, retry_requests, is_folded, ended, health })
     }
 
-    /// Records a verified event. When this is `Ok`, the disk has it.
+    /// Records a verified event. `Ok` means that the disk has it.
     pub fn record(&self, heading: Heading, delivery: Delivery) -> impl WriteFuture<Recorded> {
-        // Kept until the answer is there, so that the thread that made it frees it: an allocator has far more work with
-        // what another thread frees.
+        // Kept until the answer arrives, so that the thread that allocated it frees it. An allocator has far more work
+        // if another thread frees it.
         let kept = Arc::new((heading, delivery));
         let webhook = Arc::clone(&kept);
         let answer =
@@ -123,17 +123,17 @@ impl Store {
         }
     }
 
-    /// Keeps a signed body that was not understood.
+    /// Puts a signed body that was not understood in quarantine.
     pub fn quarantine(&self, reason: String, delivery: Delivery) -> impl WriteFuture<Recorded> {
         self.offer(WriteKind::Webhook, move |session| record::quarantine(session, &reason, &delivery))
     }
 
-    /// Saves a failure that came by the event API.
+    /// Saves a failure that was sent to the event API.
     pub async fn submit(&self, submission: Submission, now: Timestamp) -> Result<Submitted, StoreError> {
         self.offer(WriteKind::Other, move |session| submission::save(session, &submission, now)).await
     }
 
-    /// Removes a failure that came by the event API.
+    /// Removes a failure that was sent to the event API.
     pub async fn delete(&self, id: FailureId, now: Timestamp) -> Result<Submitted, StoreError> {
         self.offer(WriteKind::Other, move |session| submission::delete(session, &id, now)).await
     }
@@ -148,12 +148,12 @@ impl Store {
         self.queue(move |session| quarantine::retry(session, id)).await
     }
 
-    /// Looks at some failures again under today's policy, and saves those that are something else.
+    /// Evaluates some failures again under the present policy, and saves those that come out differently.
     pub async fn reevaluate(&self, span: Span, now: Timestamp) -> Result<Batch, StoreError> {
         self.queue(move |session| reevaluate::reevaluate(session, span, now)).await
     }
 
-    /// Removes some of the raw bodies received before `before`, and says how many; none: there are no more.
+    /// Removes some of the raw bodies received before `before`. Returns their number; 0: there are no more.
     pub async fn forget_bodies(&self, before: Timestamp) -> Result<usize, StoreError> {
         self.queue(move |session| event::forget_bodies(session, before)).await
     }
@@ -164,21 +164,20 @@ impl Store {
             .await
     }
 
-    /// Waits until all failures know the events that were answered before, but no longer than `limit`: in a rush they may
-    /// not for a while.
+    /// Waits until all answered events are folded into their failures, at most `limit`: in a rush they may wait longer.
     pub async fn folded(&self, limit: Duration) {
         let mut is_folded = self.is_folded.clone();
         // An error means that the writer has ended: there is nothing to wait for.
         let _ = tokio::time::timeout(limit, is_folded.wait_for(|is_folded| *is_folded)).await;
     }
 
-    /// The trouble that the store is in. `None`: no commit has failed in the last ten seconds.
+    /// The present trouble of the store. `None` if no commit has failed in the last ten seconds.
     pub fn trouble(&self) -> Option<Trouble> {
         self.health.trouble(Instant::now())
     }
 
-    /// Notes a webhook that was answered 503 because the writer did not come to it in time. If the store turns out to be
-    /// unable to commit, the webhook is counted as put off by that.
+    /// Records a webhook that was answered 503 because the writer did not handle it in time. If the store turns out to
+    /// be unable to commit, the webhook is counted as refused for that reason.
     pub fn put_off(&self) {
         self.health.put_off();
     }
@@ -188,8 +187,8 @@ impl Store {
         self.ended.clone()
     }
 
-    /// Does work in the writer if there is room for it. It is on its way before the answer is waited for, so that what
-    /// waits is small.
+    /// Does work in the writer if its queue has room. The work is queued before the returned future is awaited, so that
+    /// the future is small.
     fn offer<T: Send + 'static>(&self, kind: WriteKind, work: impl Work<T>) -> impl WriteFuture<T> {
         let (job, answer) = Pending::boxed(kind, work);
         let offered = self.jobs.try_send(job).map_err(|refused| match refused {
@@ -202,7 +201,7 @@ impl Store {
         }
     }
 
-    /// Does work in the writer, waiting for room.
+    /// Does work in the writer, after waiting for room in its queue.
     async fn queue<T: Send + 'static>(&self, work: impl Work<T>) -> Result<T, StoreError> {
         let (job, answer) = Pending::boxed(WriteKind::Other, work);
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
@@ -211,15 +210,15 @@ impl Store {
 }
 
 /// Result of a write, once the disk has it.
-#[must_use = "without it nobody knows whether the disk has it"]
+#[must_use = "only the result shows whether the disk has the write"]
 pub trait WriteFuture<T>: Future<Output = Result<T, StoreError>> + Send + 'static {}
 impl<T, F: Future<Output = Result<T, StoreError>> + Send + 'static> WriteFuture<T> for F {}
 
-/// One closure: part of one transaction. It may run twice, because a group that fails is redone one by one.
+/// One closure: part of one transaction. It may run twice, because a group that fails is repeated job by job.
 trait Work<T>: FnMut(&mut Session<'_>) -> rusqlite::Result<T> + Send + 'static {}
 impl<T, F: FnMut(&mut Session<'_>) -> rusqlite::Result<T> + Send + 'static> Work<T> for F {}
 
-/// Work that waits for its commit, and somebody who waits for the result.
+/// Work that waits for its commit, and the channel for its result.
 struct Pending<T, W> {
     kind: WriteKind,
     work: W,
@@ -250,10 +249,10 @@ impl<T: Send + 'static, W: Work<T>> Job for Pending<T, W> {
 
     fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
         let Self { work, result, answer, .. } = *self;
-        // Before the answer: whoever waits for it is the last to hold what it works with.
+        // Dropped before the answer, so that the waiting caller is the last to hold the data.
         drop(work);
         let result = committed.and_then(|()| result.ok_or(StoreError::Closed));
-        // Whoever asked may have given up waiting; the work is done all the same.
+        // The caller may have given up waiting. The work is done all the same.
         let _ = answer.send(result);
     }
 }

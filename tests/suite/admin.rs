@@ -82,7 +82,7 @@ async fn bad_queries_say_what_is_wrong() {
         ("report?interval=year", "interval: \"year\" is not known. Allowed: day, week, month".to_owned()),
         ("outbox?cursor=x", format!("invalid {next}")),
         ("outbox?limit=0", "limit: \"0\" is not a number from 1 to 1000".to_owned()),
-        ("outbox?backend=nope", "backend: no backend or row is called \"nope\"; known: none".to_owned()),
+        ("outbox?backend=nope", "backend: unknown backend \"nope\"; known: none".to_owned()),
         ("quarantine?cursor=x", format!("invalid {next}")),
         ("quarantine?page=2", "\"page\" is not a known parameter. Known: limit, cursor".to_owned()),
     ] {

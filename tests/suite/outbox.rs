@@ -30,7 +30,7 @@ async fn dead_letters_are_listed_retried_and_given_up() {
     let (daemon, mut backend) = with_dead_letters().await;
     let program = Program::of(&daemon);
     insta::assert_snapshot!(says(&program, &["--state", "dead"]).0);
-    assert_eq!(says(&program, &["retry", "1"]), ("1: it is tried again now\n".to_owned(), Some(0)));
+    assert_eq!(says(&program, &["retry", "1"]), ("1: it is retried now\n".to_owned(), Some(0)));
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDEAD00001");
     daemon.until(|store| store.sent() == 1).await;
     assert_eq!(says(&program, &["retry", "1"]), ("1: the backend has it already\n".to_owned(), Some(1)));
@@ -136,7 +136,7 @@ async fn digits_are_a_row_or_the_beginning_of_an_id_and_never_either_in_silence(
 async fn a_backend_that_nobody_knows_is_told() {
     let (daemon, _backend) = with_dead_letters().await;
     let program = Program::of(&daemon);
-    let told = "no backend or row is called \"nope\"; known: metrics";
+    let told = "unknown backend \"nope\"; known: metrics";
     for arguments in [&["--backend", "nope"][..], &["retry", "--all", "--backend", "nope"]] {
         let output = program.run("", &[&["outbox"], arguments].concat());
         let said = String::from_utf8_lossy(&output.stderr);

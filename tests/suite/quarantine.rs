@@ -80,8 +80,11 @@ async fn what_is_understood_today_becomes_an_event_with_the_time_at_which_it_cam
     let (said, status) = retried(&program, &["--all"]);
     assert_eq!(status, Some(1));
     assert_eq!(
-        said.lines().map(|line| line.split(", and stays:").next().unwrap()).collect::<Vec<_>>(),
-        ["4: another event with the same id was kept before; it stays", "5: it is still not understood",]
+        said.lines().map(|line| line.split(", and stays").next().unwrap()).collect::<Vec<_>>(),
+        [
+            "4: an event with the same id and other facts is stored; this one stays in quarantine",
+            "5: it is still not understood",
+        ]
     );
     assert_eq!(daemon.probe().duplicates_of_type("incident.triggered"), 1);
     assert_eq!(daemon.probe().events_of_type("pagey.ping"), 1);

@@ -1,52 +1,55 @@
-//! The backlog: events that are kept, and whose failures do not know them yet.
+//! The backlog: stored events that are not folded into their failures yet.
 
-/// From that many events in one transaction on, it is a rush.
+/// Least number of events in one transaction that counts as a rush.
 pub(in crate::store) const RUSH_FROM_EVENTS: usize = 12;
-/// The least that is folded at a time.
+/// Least number of events that are folded at a time.
 const SMALLEST_SLICE: usize = 256;
 /// Number of events that are folded at a time while nobody waits.
 pub(in crate::store) const LARGE_SLICE: usize = 4_096;
-/// A batch is this part of all events that may wait. Only when all of it is folded does the disk know that any of it is,
-/// so a smaller batch leaves less to a start after a crash; a larger one brings more of an incident's events together.
+/// Number of batches in a full backlog. Progress is stored only after a whole batch, so a smaller batch leaves less
+/// work to a start after a crash. A larger batch brings more events of an incident together.
 const BATCHES: usize = 16;
 
-/// Number of events to fold beside a group of writes, so that the backlog shrinks and nobody waits for long.
+/// Number of events to fold after a group of writes: enough that the backlog shrinks, few enough that nobody waits
+/// long.
 pub(in crate::store) fn slice_beside(group: usize) -> usize {
     (2 * group).max(SMALLEST_SLICE)
 }
 
-/// An event that is kept, and whose failure does not know it yet. Small, because many may wait: the rest of it is read
-/// from its body when it is folded.
+/// A stored event that is not folded yet. Small, because many may wait: everything else is read from the body when the
+/// event is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::store) struct Unfolded {
-    /// Key of the failure: the events of one are folded together.
+    /// Key of the failure. Events with the same key are folded together.
     pub(in crate::store) failure_key: i64,
     /// Row of the event.
     pub(in crate::store) row: i64,
 }
 
-/// Events that an earlier process kept and did not come to fold.
+/// Events that an earlier process stored and did not fold.
 pub(in crate::store) struct Remaining {
     /// Events about an incident, which are folded next.
     pub(in crate::store) events: Vec<Unfolded>,
-    /// The last event that was looked at.
+    /// Row of the last event that was read.
     pub(in crate::store) up_to: i64,
 }
 
-/// Events kept and not folded yet.
+/// Events that are stored and not folded yet.
 pub(in crate::store) struct Backlog {
     /// The largest batch.
     most_in_batch: usize,
-    /// In order of arrival.
+    /// Events outside the batch, in order of arrival.
     waiting: Vec<Unfolded>,
-    /// The last event that is kept, also of those that are about no incident: nothing of them is to be folded.
+    /// Row of the last stored event, including events about no incident, which need no folding.
     kept_up_to: i64,
-    /// All events up to this one are folded.
+    /// All events up to this row are folded.
     folded_up_to: i64,
-    /// Being folded, from its end. Sorted, so that an incident's events are together, and neighbours in the index.
+    /// Events being folded, from the end. Sorted by key, so that events of an incident are together and neighbours in
+    /// the index.
     batch: Vec<Unfolded>,
-    /// The last row of the batch as it was at first, and how many there were.
+    /// All events up to this row are folded once the whole batch is.
     batch_up_to: i64,
+    /// Number of events in the whole batch.
     batch_events: usize,
 }
 
@@ -63,18 +66,18 @@ impl Backlog {
         }
     }
 
-    /// `true` if everything that is kept is folded.
+    /// `true` if every stored event is folded.
     pub(in crate::store) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.batch.is_empty() && self.kept_up_to <= self.folded_up_to
     }
 
-    /// Number of events that a start after a crash would find unfolded, including those of a batch that is folded
-    /// in part.
+    /// Number of events that a start after a crash would find unfolded, including the folded ones of a batch that is
+    /// not finished.
     pub(in crate::store) fn len_after_a_crash(&self) -> usize {
         self.waiting.len() + if self.batch.is_empty() { 0 } else { self.batch_events }
     }
 
-    /// Takes in what was committed: the last event that was kept, and those that are to be folded.
+    /// Adds what was committed: the row of the last stored event, and the events to fold.
     pub(in crate::store) fn extend(
         &mut self,
         kept_up_to: Option<i64>,
@@ -84,7 +87,7 @@ impl Backlog {
         self.waiting.extend(fresh);
     }
 
-    /// About `wanted` of the events to be folded next. An incident's are not split.
+    /// The next events to fold, about `wanted`. Events of an incident are not split.
     pub(in crate::store) fn slice(&mut self, wanted: usize) -> Slice {
         if self.batch.is_empty() {
             let events = self.waiting.len().min(self.most_in_batch);
@@ -102,7 +105,7 @@ impl Backlog {
         Slice { start, events, up_to: (start == 0).then_some(self.batch_up_to) }
     }
 
-    /// Lets go of what was folded, now that it is committed.
+    /// Removes a slice that is folded and committed.
     pub(in crate::store) fn done(&mut self, slice: &Slice) {
         self.batch.truncate(slice.start);
         self.folded_up_to = slice.up_to.unwrap_or(self.folded_up_to);
@@ -114,6 +117,6 @@ pub(in crate::store) struct Slice {
     start: usize,
     /// The events to fold.
     pub(in crate::store) events: Vec<Unfolded>,
-    /// All rows up to this one are folded once it is. `None`: not all.
+    /// All events up to this row are folded once the slice is. `None` if the batch has more slices.
     pub(in crate::store) up_to: Option<i64>,
 }

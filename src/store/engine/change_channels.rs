@@ -1,29 +1,29 @@
-//! The news that a transaction has for the loops that forward.
+//! Channels from transactions to the forwarding loops.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::watch;
 
-/// Number of times that a person had the rows of each backend tried again at once, by the backend's name.
+/// Number of people's retry commands for each backend so far, by the backend's name.
 pub type RetryRequests = BTreeMap<String, u64>;
 
-/// Channels that tell others what transactions changed.
+/// Channels that report changes of transactions.
 pub(in crate::store) struct ChangeChannels {
-    /// The outbox may hold something new.
+    /// Sends when the outbox may have new rows.
     pub(in crate::store) changed: watch::Sender<()>,
-    /// A person wants rows tried again at once.
+    /// Sends when a person wants rows retried at once.
     pub(in crate::store) request_retry: watch::Sender<RetryRequests>,
-    /// `true` while all failures know all events that were answered.
+    /// `true` while every answered event is folded into its failure.
     pub(in crate::store) is_folded: watch::Sender<bool>,
 }
 
 impl ChangeChannels {
-    /// Tells if all failures know all events that are kept.
+    /// Reports if every stored event is folded.
     pub(in crate::store) fn folded(&self, all: bool) {
         self.is_folded.send_if_modified(|is_folded| std::mem::replace(is_folded, all) != all);
     }
 
-    /// Tells what a transaction changed, once it is committed.
+    /// Reports the changes of a committed transaction.
     pub(in crate::store) fn send(&self, outbox_changed: bool, retry_requests: BTreeSet<String>) {
         if outbox_changed {
             self.changed.send_replace(());

@@ -1,8 +1,8 @@
-//! Moving what the WAL holds into the database file, beside the writer and not in its way.
+//! Checkpoints: a thread moves pages from the WAL into the database file while the writer writes.
 //!
-//! SQLite begins the WAL anew once everything in it has been moved and nobody reads it. While the writer
-//! never pauses, the thread here alone would never see that moment; so when the WAL has grown far, the
-//! writer itself moves the last few pages.
+//! SQLite starts the WAL from its beginning again once all its pages are moved and nobody reads it. While the writer
+//! never pauses, the thread never reaches that moment. So when the WAL is long, the writer itself moves the last few
+//! pages.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,13 +17,13 @@ use rusqlite::hooks::Wal;
 use super::schema::{OpenError, PAGE_BYTES, in_file, open_to_checkpoint};
 use crate::log_limit::LogLimit;
 
-/// Growth of the WAL at which the thread moves it. Little, so that the WAL soon begins anew: a disk syncs
-/// overwritten blocks faster than blocks that make a file longer.
+/// Growth of the WAL after which the thread is woken. Small, so that the WAL soon starts from its beginning again: a
+/// disk syncs overwritten blocks faster than blocks that make a file longer.
 const WORTHWHILE_PAGES: usize = 4 * 1024 * 1024 / PAGE_BYTES as usize;
 /// Length of the WAL at which the writer helps: short enough for a start after a crash to read it quickly.
 const FAR_BEHIND_PAGES: usize = 12 * 1024 * 1024 / PAGE_BYTES as usize;
 
-/// The writer's side of it.
+/// The writer's handle of the thread.
 pub(in crate::store) struct Checkpointer {
     wal_pages: Arc<AtomicUsize>,
     /// Length of the WAL when the thread was last woken.
@@ -34,11 +34,11 @@ pub(in crate::store) struct Checkpointer {
     thread: JoinHandle<()>,
 }
 
-/// Starts the thread, and has `writer` tell it how the WAL grows.
+/// Starts the thread, and records the WAL's length at each commit of `writer`.
 pub(in crate::store) fn start(path: &Path, writer: &mut Connection) -> Result<Checkpointer, OpenError> {
     let wal_pages = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&wal_pages);
-    // In place of SQLite's own automatic checkpoint, which would run in the writer.
+    // Replaces SQLite's automatic checkpoint, which would run in the writer.
     let hook = move |_: &mut Wal, pages: i32| {
         seen.store(usize::try_from(pages).unwrap_or(0), Ordering::Relaxed);
         Ok(())
@@ -57,43 +57,43 @@ fn run(db: &Connection, woken: &Receiver<()>) {
 }
 
 impl Checkpointer {
-    /// Ends the thread, so that the writer is the last to close the store, and takes the WAL with it.
+    /// Ends the thread, so that the writer closes the store last. The last close removes the WAL.
     pub(in crate::store) fn stop(self) {
         drop(self.wake);
         if self.thread.join().is_err() {
-            tracing::error!("the thread that moves the WAL panicked");
+            tracing::error!("the checkpoint thread of the store panicked");
         }
     }
 
-    /// Called after every turn of the writer, also one that only folds.
+    /// Wakes the thread, or moves pages itself, if the WAL has grown enough. Called after every turn of the writer.
     pub(in crate::store) fn keep_up(&mut self, writer: &Connection) {
         let wal_pages = self.wal_pages.load(Ordering::Relaxed);
         if wal_pages < self.woken_at.max(self.helped_at) {
-            // It has begun anew.
+            // The WAL has started from its beginning again.
             (self.woken_at, self.helped_at) = (0, 0);
         }
-        // Where somebody reads for long, it stays behind: then a try after every group would only take time.
+        // A long read keeps pages in the WAL. A try after every group would then only take time.
         if wal_pages >= FAR_BEHIND_PAGES.max(self.helped_at + WORTHWHILE_PAGES) {
             self.helped_at = wal_pages;
             checkpoint(writer);
         } else if wal_pages >= self.woken_at + WORTHWHILE_PAGES {
             self.woken_at = wal_pages;
-            // Where it is still at it, it has been told already.
+            // A full channel means that the thread is woken already.
             let _ = self.wake.try_send(());
         }
     }
 }
 
-/// Lines that say that the WAL could not be moved.
+/// Limit for the log line about a failed checkpoint.
 static LINES: LazyLock<LogLimit> = LazyLock::new(LogLimit::default);
 
-/// Moves what can be moved without making anybody wait.
+/// Moves the pages that can be moved without making anybody wait.
 pub(super) fn checkpoint(db: &Connection) {
     let outcome = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     if let Err(error) = outcome {
-        // Nothing is lost: the WAL keeps it, and the next commit or checkpoint meets the same trouble.
+        // Nothing is lost: the pages stay in the WAL, and the next commit or checkpoint will report the error, too.
         if let Some(held_back) = LINES.pass(Instant::now()) {
-            tracing::warn!(%error, held_back, "the WAL could not be moved into the database file");
+            tracing::warn!(%error, held_back, "pages of the WAL could not be moved into the database: will retry");
         }
     }
 }

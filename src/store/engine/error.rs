@@ -1,4 +1,4 @@
-//! Errors of the database, without its types: what is above the store need not know which one it is.
+//! Errors of the database, without SQLite's types, so that other modules do not depend on SQLite.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseError {
     message: String,
-    /// `true` if a lock was held by another process for too long.
+    /// `true` if another process held a lock for too long.
     is_busy: bool,
 }
 
@@ -27,7 +27,7 @@ impl From<&rusqlite::Error> for DatabaseError {
 }
 
 impl DatabaseError {
-    /// `true` if the same may work in a moment.
+    /// `true` if a retry may work in a moment.
     pub const fn is_busy(&self) -> bool {
         self.is_busy
     }
@@ -41,16 +41,16 @@ impl fmt::Display for DatabaseError {
 
 impl std::error::Error for DatabaseError {}
 
-/// Reason why something could not be read.
+/// Reason why a read failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The cursor is none of ours.
+    /// The cursor is not from a previous page.
     #[error("invalid cursor: use the `next` value of a previous page")]
     Cursor,
-    /// The store.
+    /// Error of the database.
     #[error("the store could not be read: {0}")]
     Database(#[from] DatabaseError),
-    /// There was no thread to read with.
+    /// No thread could be started for the read.
     #[error("no thread could be started to read the store: {0}")]
     Thread(#[source] std::io::Error),
 }
@@ -61,19 +61,18 @@ impl From<rusqlite::Error> for ReadError {
     }
 }
 
-/// Advice on an error of SQLite, as the rest of a sentence that ends with the error.
+/// Advice on an error of SQLite, to be appended to the error message.
 pub(in crate::store) fn advice(error: &rusqlite::Error) -> &'static str {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt) => {
-            "; the store is damaged: stop the daemon, copy the store's files aside, and restore a backup. Without one, \
-             rescue what can be read: `sqlite3 pagerduty-dora.db .recover | sqlite3 rescued.db`, and put rescued.db in the \
-             store's place. Check the disk"
+            "; the store is damaged: stop the daemon, copy the store's files aside, and restore a backup. Without a \
+             backup, rescue the readable rows: `sqlite3 pagerduty-dora.db .recover | sqlite3 rescued.db`, and replace the \
+             store with rescued.db. Check the disk"
         }
         Some(ErrorCode::NotADatabase) => {
-            "; the file is no store, or its beginning is damaged: does store.path name the right file? If it does, restore a \
-             backup"
+            "; the file is not a store, or its beginning is damaged: correct store.path, or restore a backup"
         }
-        Some(ErrorCode::DiskFull) => "; make room on the disk that the store is on",
+        Some(ErrorCode::DiskFull) => "; free some space on the disk of the store",
         _ => "",
     }
 }

@@ -1,10 +1,10 @@
-//! The store's files: no second process writes to them, and they stay where they are.
+//! The store's files: a lock keeps other processes from writing, and files that were moved are noticed.
 //!
-//! The database file itself is locked, so that it does not matter by which name a second process comes to it: another
-//! hard link, a symbolic one, or a mount in a container. The lock is one of flock(2), which SQLite's own locks, those of
-//! fcntl(2), do not meet. But closing any descriptor of the file drops all locks of the latter kind that the process has
-//! on it. So a descriptor of the database file is never closed here while the file has a name: one whose lock was let go
-//! of is kept for the next time.
+//! The lock is on the database file itself, so that it holds for every name of the file: a hard link, a symbolic link,
+//! or a mount in a container. It is a lock of flock(2). SQLite's own locks are those of fcntl(2), and the two kinds do
+//! not conflict. But closing any descriptor of the file drops all locks of fcntl(2) that the process has on it. So a
+//! descriptor of the database file is never closed here while the file has a name. After an unlock the descriptor is
+//! kept for the next lock.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::schema::OpenError;
 
-/// Nobody else may read titles of incidents, or what backends are told.
+/// Only the owner may read the store: it has titles of incidents and requests to backends.
 const MODE: u32 = 0o600;
 
 /// The descriptors of database files that this process has opened to lock them.
@@ -26,7 +26,7 @@ struct Opened {
     is_locked: bool,
 }
 
-/// A file, whatever its names are.
+/// Identity of a file, independent of its names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileId {
     device: u64,
@@ -38,7 +38,7 @@ impl FileId {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 
-    /// The file that a path leads to. `None`: there is none.
+    /// The file at a path. `None` if there is none.
     fn at(path: &Path) -> io::Result<Option<Self>> {
         match fs::metadata(path) {
             Ok(metadata) => Ok(Some(Self::of(&metadata))),
@@ -48,12 +48,13 @@ impl FileId {
     }
 }
 
-/// The right to write to a store, which one process has at a time. It ends when this is dropped, or the process ends.
+/// The right to write to a store, which one process has at a time. It ends when this value is dropped or the process
+/// ends.
 #[derive(Debug)]
 pub(in crate::store) struct Lock(FileId);
 
 impl Lock {
-    /// Takes it before SQLite opens the file, which is created where there is none.
+    /// Takes the lock, before SQLite opens the file. Creates the file if there is none.
     pub(in crate::store) fn take(path: &Path) -> Result<Self, OpenError> {
         let failed = |error: io::Error| match error.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
@@ -62,7 +63,7 @@ impl Lock {
             _ => OpenError::NoFile { path: path.to_owned(), error },
         };
         let mut opened = opened();
-        // Nobody can come to a file without a name any more.
+        // A file without a name cannot be opened any more, so its descriptor can be closed.
         opened.retain(|it| it.is_locked || it.file.metadata().is_ok_and(|metadata| metadata.nlink() > 0));
         let id = FileId::at(path).map_err(failed)?;
         let known = opened.iter().position(|it| Some(it.id) == id);
@@ -89,8 +90,8 @@ impl Lock {
     }
 }
 
-/// `true` if another process writes to the store now. For programs that have no store open: closing the file drops
-/// SQLite's locks on it.
+/// `true` if another process has the store open for writing. Only for programs that have no store open: closing the
+/// file drops SQLite's locks on it.
 pub fn is_in_use(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
@@ -103,12 +104,12 @@ impl Drop for Lock {
     }
 }
 
-/// A panic elsewhere leaves the list whole: each change to it is one step.
+/// The list. A poisoned lock is no problem: each change to the list is one step.
 fn opened() -> MutexGuard<'static, Vec<Opened>> {
     OPENED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// SQLite gives the WAL and its index the mode of the database file.
+/// Opens the database file, or creates it with the mode [`MODE`]. SQLite gives the WAL and its index the same mode.
 fn open_or_create(path: &Path) -> io::Result<File> {
     match OpenOptions::new().read(true).write(true).open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -116,21 +117,21 @@ fn open_or_create(path: &Path) -> io::Result<File> {
     }
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(path)?;
-    // Whatever the umask takes away.
+    // The umask may have removed bits.
     file.set_permissions(Permissions::from_mode(MODE))?;
     Ok(file)
 }
 
-/// The files of an open store, to find out whether they were moved, removed or replaced. Data written
-/// after that is lost when the process ends, or is in a file that nobody looks for.
+/// The files of an open store, to notice that one was moved, removed or replaced. Data written after that is lost when
+/// the process ends, or is in a file under another name.
 pub(in crate::store) struct Files {
     known: Vec<(PathBuf, FileId)>,
 }
 
 impl Files {
-    /// Files that are there now that the store is open.
+    /// The files of a store that was just opened.
     pub(in crate::store) fn of(path: &Path) -> io::Result<Self> {
-        // SQLite puts the others beside the file that symbolic links lead to.
+        // SQLite puts the other files beside the file that a symbolic link points to.
         let real = fs::canonicalize(path)?;
         let beside = |suffix: &str| {
             let mut path = real.clone().into_os_string();
@@ -146,7 +147,7 @@ impl Files {
         Ok(Self { known })
     }
 
-    /// The first file that is not where it was. An error to look at one shows nothing.
+    /// The first file that is not where it was. A file that cannot be examined counts as in place.
     pub(in crate::store) fn moved(&self) -> Option<&Path> {
         let is_moved = |(path, id): &&(PathBuf, FileId)| FileId::at(path).is_ok_and(|now| now != Some(*id));
         self.known.iter().find(is_moved).map(|(path, _)| path.as_path())
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_is_locked_by_whatever_name_it_goes() {
+    fn a_store_is_locked_under_every_name_of_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let [path, hard, symbolic] =
             ["store.db", "hard.db", "symbolic.db"].map(|name| folder.path().join(name));
@@ -176,11 +177,11 @@ mod tests {
     }
 
     #[test]
-    fn another_process_meets_the_lock() {
+    fn another_process_cannot_take_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
         let lock = Lock::take(&path).unwrap();
-        // A file opened anew is as good as another process: flock(2) tells by the opened file.
+        // A second open file is like another process: a lock of flock(2) belongs to the open file.
         let other = File::open(&path).unwrap();
         assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
         drop(lock);
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_is_private_whatever_the_umask() {
+    fn a_new_file_is_private_under_every_umask() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
         let _lock = Lock::take(&path).unwrap();
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_told() {
+    fn a_missing_folder_is_an_error_that_asks_about_it() {
         let folder = tempfile::tempdir().unwrap();
         let error = Lock::take(&folder.path().join("no/store.db")).unwrap_err();
         assert!(error.to_string().contains("does its folder exist"), "{error}");
@@ -213,7 +214,7 @@ mod tests {
         std::os::unix::fs::symlink(&path, &link).unwrap();
         let files = Files::of(&link).unwrap();
         assert_eq!(files.moved(), None);
-        // Renamed away, and another file in its place.
+        // Renamed, and then replaced by another file.
         fs::rename(&wal, folder.path().join("aside")).unwrap();
         assert_eq!(
             files.moved(),

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use crate::domain::human_duration::human_duration;
 use crate::log_limit::LogLimit;
 
-/// A store counts as unable to commit for that long after a commit that failed. Some may succeed in between, as small
-/// ones do on a disk that is nearly full.
+/// Time for which a store counts as unable to commit after a failed commit. Commits in between may succeed, as small
+/// ones do on a nearly full disk.
 const TROUBLE_LASTS: Duration = Duration::from_secs(10);
 
-/// Trouble of a store, as people are told of it.
+/// Trouble of a store, as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// SQLite's words.
+    /// SQLite's message.
     pub error: String,
     /// Time since the first commit that failed.
     pub lasts: Duration,
@@ -22,14 +22,14 @@ pub struct Trouble {
     pub refused_webhooks: usize,
 }
 
-/// Health of the store. Clones share it: the writer sets it, and others ask.
+/// Health of the store. Clones share it: the writer sets it, and others read it.
 #[derive(Clone, Default)]
 pub(in crate::store) struct Health(Arc<HealthState>);
 
 #[derive(Default)]
 struct HealthState {
     outage: Mutex<Option<Outage>>,
-    /// Webhooks that the writer did not come to in time since the last commit.
+    /// Webhooks since the last commit that the writer did not handle in time.
     put_off: AtomicUsize,
     lines: LogLimit,
 }
@@ -37,7 +37,7 @@ struct HealthState {
 struct Outage {
     began: Instant,
     failed_last: Instant,
-    /// The first commit after the last that failed.
+    /// Time of the first commit after the last failed one.
     committed_at: Option<Instant>,
     error: String,
     refused_writes: usize,
@@ -45,7 +45,7 @@ struct Outage {
 }
 
 impl Health {
-    /// Notes a group that could not be committed, and how many webhooks were in it.
+    /// Records a group that could not be committed, and its number of webhooks.
     pub(in crate::store) fn failed(&self, now: Instant, error: &str, writes: usize, webhooks: usize) {
         let mut outage = self.lock();
         let outage = outage.get_or_insert_with(|| Outage {
@@ -65,19 +65,19 @@ impl Health {
                 error,
                 refused_writes = outage.refused_writes,
                 refused_webhooks = outage.refused_webhooks,
-                "the store has not been able to commit for {}: webhooks are answered 503, and PagerDuty sends them again for \
+                "the store has not been able to commit for {}: webhooks are answered 503, and PagerDuty resends them for \
                  48 hours",
                 human_duration(now.saturating_duration_since(outage.began).as_secs_f64())
             );
         }
     }
 
-    /// Notes a webhook that the writer did not come to in time.
+    /// Records a webhook that the writer did not handle in time.
     pub(in crate::store) fn put_off(&self) {
         self.0.put_off.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes a commit.
+    /// Records a commit.
     pub(in crate::store) fn committed(&self, now: Instant) {
         let put_off = self.0.put_off.swap(0, Ordering::Relaxed);
         if let Some(outage) = &mut *self.lock() {
@@ -86,7 +86,7 @@ impl Health {
         }
     }
 
-    /// Ends an outage that is over, and says so.
+    /// Ends an outage that is over, and logs its end.
     pub(in crate::store) fn look(&self, now: Instant) {
         let mut outage = self.lock();
         let over = outage.take_if(|outage| outage.committed_at.is_some() && !outage.is_recent(now));
@@ -99,7 +99,7 @@ impl Health {
         }
     }
 
-    /// The trouble that a store is in. `None`: no commit has failed lately.
+    /// The present trouble. `None` if no commit has failed lately.
     pub(in crate::store) fn trouble(&self, now: Instant) -> Option<Trouble> {
         let outage = self.lock();
         let outage = outage.as_ref().filter(|outage| outage.is_recent(now))?;
@@ -110,7 +110,7 @@ impl Health {
         })
     }
 
-    /// A panic elsewhere leaves plain values behind.
+    /// The outage. A poisoned lock is no problem: its values are plain.
     fn lock(&self) -> MutexGuard<'_, Option<Outage>> {
         self.0.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -148,6 +148,6 @@ mod tests {
         health.committed(at(23));
         health.look(at(40));
         health.failed(at(50), "again", 1, 0);
-        assert_eq!(health.trouble(at(50)).map(|trouble| trouble.lasts), Some(Duration::ZERO), "a new one");
+        assert_eq!(health.trouble(at(50)).map(|trouble| trouble.lasts), Some(Duration::ZERO), "a new outage");
     }
 }

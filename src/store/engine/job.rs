@@ -11,16 +11,16 @@ use tokio::sync::mpsc;
 use super::error::advice;
 use super::session::Session;
 
-/// Reason why a write was not done. In each case, nothing of it may be acknowledged.
+/// Reason why a write cannot be acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The queue of writes is full.
     #[error("too many writes are waiting for the disk")]
     Busy,
-    /// It was rolled back.
+    /// The write was rolled back.
     #[error("the store could not commit: {0}")]
     NotCommitted(String),
-    /// It took too long; it may still be done.
+    /// The write took too long. It may still be done.
     #[error("the disk took too long")]
     TimedOut,
     /// The writer has ended; the process is about to.
@@ -28,36 +28,36 @@ pub enum StoreError {
     Closed,
 }
 
-/// End of the writer.
+/// State of the writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
-    /// It still runs.
+    /// The writer runs.
     Running,
     /// Every handle was dropped and everything was written.
     Cleanly,
-    /// A sync failed, the store is damaged or can only be read, or a transaction could not be rolled back: what the disk
-    /// holds or allows is in doubt, and only opening the store again can tell.
+    /// A sync failed, the store is damaged or can only be read, or a transaction could not be rolled back. The state of
+    /// the disk is in doubt until the store is opened again.
     InDoubt(String),
 }
 
 /// Purpose of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum WriteKind {
-    /// A webhook, whose sender is answered 503 where it is refused.
+    /// A webhook. Its sender is answered 503 if the write fails.
     Webhook,
-    /// Anything else.
+    /// Any other write.
     Other,
 }
 
-/// Something to be done in a transaction, and somebody to be told once it is durable.
+/// Work in a transaction, and a receiver for the outcome once it is durable.
 pub(in crate::store) trait Job: Send {
     /// Purpose of the job.
     fn kind(&self) -> WriteKind;
     /// `true` while somebody waits for the outcome.
     fn is_awaited(&self) -> bool;
-    /// Does it. After an error it may be called again, in a transaction of its own.
+    /// Does the work. After an error it may be called again, in a transaction of its own.
     fn run(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()>;
-    /// Tells the outcome.
+    /// Sends the outcome.
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
@@ -65,7 +65,7 @@ pub(in crate::store) trait Job: Send {
 pub(in crate::store) enum NextJob {
     Job(Box<dyn Job>),
     Nothing,
-    /// There will be none any more.
+    /// No job will come any more.
     End,
 }
 
@@ -93,20 +93,20 @@ pub(in crate::store) fn receive_within(queue: &mut mpsc::Receiver<Box<dyn Job>>,
 /// Reason why a transaction is not durable.
 pub(in crate::store) enum NotCommitted {
     RolledBack(String),
-    /// Only opening the store again can tell what it holds or allows.
+    /// The state of the store is unknown until it is opened again.
     InDoubt(String),
 }
 
 impl NotCommitted {
-    /// A damaged store cannot be trusted with the next transaction. A sync that failed cannot be undone: the kernel may
-    /// have dropped the pages. And where SQLite could open the WAL for reading only, for whatever reason, only another
-    /// connection may be able to write.
+    /// Consequence of an error. A damaged store cannot be trusted with the next transaction. A failed sync cannot be
+    /// repeated: the kernel may have dropped the pages. If SQLite could open the WAL only for reading, this connection
+    /// cannot write any more, but a new one may.
     pub(in crate::store) fn of(error: &rusqlite::Error, is_undone: bool) -> Self {
         let code = error.sqlite_error().map(|error| error.extended_code);
         let sync_failed = matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC));
         let is_lost =
             matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::ReadOnly));
-        let said = format!("{error}{}", advice(error));
-        if sync_failed || is_lost || !is_undone { Self::InDoubt(said) } else { Self::RolledBack(said) }
+        let message = format!("{error}{}", advice(error));
+        if sync_failed || is_lost || !is_undone { Self::InDoubt(message) } else { Self::RolledBack(message) }
     }
 }

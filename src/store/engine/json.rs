@@ -1,4 +1,4 @@
-//! JSON in columns, and the error for what this program never writes there.
+//! JSON in columns, and the error for a word that this program never writes.
 
 use rusqlite::types::{FromSqlError, Type};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Usual size of a failure and its facts.
 const USUAL_JSON_BYTES: usize = 1_024;
 
-/// Reads JSON that the store itself wrote; anything else is a damaged store.
+/// Reads JSON that the store wrote. An error means that the store is damaged.
 pub(in crate::store) fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> rusqlite::Result<T> {
     serde_json::from_str(json).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(0, Type::Text, FromSqlError::other(error).into())
@@ -22,7 +22,7 @@ pub(in crate::store) fn to_json<T: Serialize>(value: &T) -> rusqlite::Result<Str
     String::from_utf8(json).map_err(|error| not_text(error.into()))
 }
 
-/// A word that this program never writes there: the store is damaged.
+/// Error for a word that this program never writes into this column: the store is damaged.
 pub(in crate::store) fn unknown_word(column: usize, word: &str) -> rusqlite::Error {
     let error = format!("the store holds an unknown word: {word:?}");
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())

@@ -1,5 +1,5 @@
-//! The engine: connections, the writer's thread and its group commit, and the files. It knows nothing of failures; what
-//! it does with events that are kept, and at the end of a transaction, it is given as [`Hooks`](writer::Hooks).
+//! The engine: connections, the writer's thread and its group commit, and the files. It knows nothing of failures: its
+//! work on stored events, and at the end of a transaction, is passed in as [`Hooks`](writer::Hooks).
 
 pub(super) mod backlog;
 pub(super) mod change_channels;

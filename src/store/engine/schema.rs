@@ -1,4 +1,4 @@
-//! Opening the store: its settings, its migrations, and who may not open it.
+//! Opening the store: settings, migrations, and files that are refused.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::DatabaseError;
 
-/// Numbered, in order, never changed once released; `PRAGMA user_version` counts those applied.
+/// Migrations in order, never changed once released. `PRAGMA user_version` counts the applied ones.
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first_light.sql")];
 
 /// The schema of a store that this version of the program has opened for writing.
@@ -25,20 +25,20 @@ pub(in crate::store) const PAGE_BYTES: u32 = 8 * 1024;
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
 const READER_CACHE_KIB: u32 = 1024;
 
-/// Length that a write-ahead log keeps after it grew during a long read. More than it grows to otherwise
-/// (`checkpoint.rs`), because a disk syncs overwritten blocks faster than blocks that make a file longer.
+/// Length to which the WAL is cut after a long read made it grow. More than its usual length (`checkpoint.rs`), because
+/// a disk syncs overwritten blocks faster than blocks that make a file longer.
 const WAL_LIMIT_BYTES: u32 = 16 * 1024 * 1024;
 
-/// Statements that a connection keeps prepared: more than there are, so that none is prepared anew for each event.
+/// Number of statements that a connection keeps prepared. More than there are, so that none is prepared for each event.
 const STATEMENTS: usize = 512;
 
-/// Wait of a connection for another one's lock.
+/// Longest wait of a connection for another one's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Reason why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It cannot be opened, or is no SQLite file.
+    /// The file cannot be opened, or is not an SQLite file.
     #[error("cannot open the store {path}: {error}", path = path.display())]
     Database {
         /// The file.
@@ -46,7 +46,7 @@ pub enum OpenError {
         /// Error of the database.
         error: DatabaseError,
     },
-    /// It can be read, but not written.
+    /// The store can be read but not written.
     #[error(
         "the store {path} could not be opened for writing, only for reading: may this user write to it?",
         path = path.display()
@@ -55,7 +55,7 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// It cannot be switched to a write-ahead log.
+    /// The store cannot be switched to a write-ahead log.
     #[error(
         "the store {path} could not be switched to a write-ahead log and stays in SQLite's journal mode {mode:?}: \
          start again; if that does not help, move it to a local file system",
@@ -64,10 +64,10 @@ pub enum OpenError {
     NoWal {
         /// The file.
         path: PathBuf,
-        /// The mode that it is in instead.
+        /// Its mode instead.
         mode: String,
     },
-    /// A later version of the program has written it.
+    /// A later version of the program has written the store.
     #[error(
         "the store {path} has schema {found}, and this version of pagerduty-dora knows schemas up to {known}: \
          install the version that wrote it, or restore a backup",
@@ -81,7 +81,7 @@ pub enum OpenError {
         /// The newest schema known here.
         known: u32,
     },
-    /// Another process writes to it.
+    /// Another process has the store open for writing.
     #[error(
         "the store {path} is in use by another process: is a pagerduty-dora running on it already, perhaps under another name \
          of the file?",
@@ -91,28 +91,28 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// It is not there.
+    /// There is no such file.
     #[error("there is no store at {path}: `pagerduty-dora serve` creates it; is --config the right one?", path = path.display())]
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// It is there, but has no schema yet.
+    /// The file exists but has no schema yet.
     #[error("the store {path} is empty: run `pagerduty-dora serve` once to set it up", path = path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// It is a database of another program.
+    /// The file is a database of another program.
     #[error(
-        "{path} is a database of another program, and nothing was changed in it: have store.path name a file of its own",
+        "{path} is a database of another program and was not changed: set store.path to a file of its own",
         path = path.display()
     )]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// The SQLite that was linked is not safe.
+    /// The linked version of SQLite is not safe.
     #[error("SQLite {0} can corrupt a store; 3.51.3 or later is needed")]
     UnsafeSqlite(&'static str),
     /// The file cannot be opened, created or locked.
@@ -126,7 +126,7 @@ pub enum OpenError {
         /// Error of the system.
         error: std::io::Error,
     },
-    /// The system has no room for a thread.
+    /// A thread could not be started.
     #[error("cannot start a thread of the store")]
     NoThread(#[from] std::io::Error),
 }
@@ -138,7 +138,7 @@ pub(in crate::store) fn open_to_write(path: &Path) -> Result<Connection, OpenErr
         return Err(OpenError::UnsafeSqlite(rusqlite::version()));
     }
     let mut db = open_writable(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-    // Before anything is set: the journal mode stays in the file.
+    // Checked before any setting: the journal mode is stored in the file.
     if is_foreign(&db).map_err(in_file(path))? {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
@@ -182,8 +182,8 @@ pub(in crate::store) fn open_to_checkpoint(path: &Path) -> Result<Connection, Op
     Ok(db)
 }
 
-/// Opens a file for writing, or fails. SQLite alone opens a file that it cannot write for reading, and does not
-/// say so.
+/// Opens a file for writing, or fails. SQLite itself would open a file that it cannot write for reading, without an
+/// error.
 fn open_writable(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     let db = open(path, flags)?;
     if db.is_readonly("main").map_err(in_file(path))? {
@@ -196,8 +196,8 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     let db =
         Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(in_file(path))?;
     db.busy_timeout(BUSY_TIMEOUT).map_err(in_file(path))?;
-    // Else SQLite plans some statements anew each time that a parameter is bound, for its value might allow a better plan.
-    // All of them are planned once here, and their plans do not depend on values.
+    // Without this SQLite plans some statements again for each bound value, because the value might allow a better
+    // plan. The plans here do not depend on values.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(in_file(path))?;
     Ok(db)
 }
@@ -206,7 +206,7 @@ pub(in crate::store) fn in_file(path: &Path) -> impl Fn(rusqlite::Error) -> Open
     move |error| OpenError::Database { path: path.to_owned(), error: error.into() }
 }
 
-/// `Ok(Err(mode))`: it stays in this journal mode instead of WAL.
+/// Sets up the writer's connection. `Ok(Err(mode))` if the store stays in this journal mode instead of WAL.
 fn prepare_writer(db: &Connection) -> rusqlite::Result<Result<(), String>> {
     db.pragma_update(None, "page_size", PAGE_BYTES)?;
     let mode = switch_to_wal(db)?;
@@ -217,26 +217,26 @@ fn prepare_writer(db: &Connection) -> rusqlite::Result<Result<(), String>> {
     db.pragma_update(None, "journal_size_limit", WAL_LIMIT_BYTES)?;
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "cache_size", -i64::from(WRITER_CACHE_KIB))?;
-    // A page that leaves the cache before its commit is written twice.
+    // A page that is spilled from the cache before its commit is written twice.
     db.pragma_update(None, "cache_spill", false)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(Ok(()))
 }
 
-/// Returns the mode that it is in then. Other modes do not sync the removal of their journal, which ends a commit: a
-/// power loss could bring it back, and undo what was acknowledged.
+/// Switches to WAL, and returns the journal mode after that. In other modes the removal of the journal ends a commit,
+/// and is not synced: a power loss could bring the journal back and undo acknowledged writes.
 fn switch_to_wal(db: &Connection) -> rusqlite::Result<String> {
     let mut statement = db.prepare("PRAGMA journal_mode = WAL")?;
     let mut rows = statement.query([])?;
     let mut mode = String::new();
-    // To the end: the switch is committed after the row, and where that fails, the connection believes in it still.
+    // Read to the end: the switch is committed after the row. If that commit fails, the connection still reports WAL.
     while let Some(row) = rows.next()? {
         mode = row.get(0)?;
     }
     Ok(mode)
 }
 
-/// Applies what is missing, in one transaction. `Ok(Err(found))`: the store is newer than the program.
+/// Applies the missing migrations in one transaction. `Ok(Err(found))` if the store is newer than the program.
 fn migrate(db: &mut Connection) -> rusqlite::Result<Result<(), u32>> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = schema_version(&transaction)?;
@@ -256,8 +256,8 @@ fn schema_version(db: &Connection) -> rusqlite::Result<u32> {
     db.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// `true` if there is something in the database, and it is not a store's: this program writes the version of the schema
-/// together with the first tables.
+/// `true` if the database has content and is not a store. This program writes the schema version together with the
+/// first tables, so a store has both.
 fn is_foreign(db: &Connection) -> rusqlite::Result<bool> {
     let count = |sql| db.query_row(sql, [], |row| row.get::<_, u32>(0));
     let ours = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('event', 'failure')";
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_store_is_refused_by_name() {
+    fn the_error_for_a_file_that_is_no_store_names_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notes.txt");
         std::fs::write(&path, "not a database, and long enough to be taken for one by its size").unwrap();
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_store_that_stays_without_a_wal_is_refused() {
-        // In memory there is none, and SQLite does not call that an error.
+        // A database in memory has no WAL, and SQLite reports no error.
         let error = open_to_write(Path::new(":memory:")).map(drop).unwrap_err();
         assert!(error.to_string().contains("memory"), "{error}");
         assert!(matches!(error, OpenError::NoWal { .. }), "{error}");
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wal_that_grew_while_somebody_read_shrinks_again() {
+    fn a_wal_that_grew_during_a_long_read_shrinks_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
         let writer = open_to_write(&path).unwrap();
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_store_says_what_to_do() {
+    fn the_error_for_a_damaged_store_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
         drop(open_to_write(&path).unwrap());

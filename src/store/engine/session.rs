@@ -1,4 +1,4 @@
-//! The open transaction, and what it leaves to be done at its end and after its commit.
+//! The open transaction, and its changes, which are handled at its end and after its commit.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -10,14 +10,14 @@ use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
 use crate::domain::timestamp::Timestamp;
 
-/// State that a job works with: the open transaction, and the writer's knowledge.
+/// State for a job: the open transaction, and what the writer keeps in memory.
 pub(in crate::store) struct Session<'a> {
     pub(super) db: &'a Connection,
     pub(in crate::store) settings: &'a Settings,
-    /// This process among those that have opened the store to write.
+    /// Epoch of this process: counts the processes that have opened the store for writing.
     pub(in crate::store) epoch: i64,
-    /// The key of every failure that an incident was ever merged into, and perhaps of some more: hardly any is
-    /// among them, and the others need not be asked for.
+    /// Keys of all failures that an incident was ever merged into, and perhaps of a few more. Hardly any failure is in
+    /// the set, and the others need no query for merges.
     pub(in crate::store) merge_targets: &'a mut HashSet<i64>,
     pub(in crate::store) changes: Changes,
 }
@@ -25,31 +25,31 @@ pub(in crate::store) struct Session<'a> {
 /// Changes that a transaction has made.
 #[derive(Default)]
 pub(in crate::store) struct Changes {
-    /// The last event that it keeps.
+    /// Row of the last stored event.
     pub(in crate::store) kept: Option<i64>,
-    /// Events of these that are to be folded.
+    /// Stored events to fold.
     pub(in crate::store) fresh: Vec<Unfolded>,
-    /// Bodies that it puts in quarantine, and why.
+    /// Ids of bodies put in quarantine, with the reasons.
     pub(in crate::store) quarantined: Vec<(i64, String)>,
-    /// Failures that backends may have to be told of, by row.
+    /// Failures that may have to be sent to backends, by row.
     pub(in crate::store) failures: BTreeMap<i64, TouchedFailure>,
-    /// Deployments that decide links, and that backends may have to be told of, by row.
+    /// Deployments that may change links, or may have to be sent to backends, by row.
     pub(in crate::store) deployments: BTreeMap<i64, TouchedDeployment>,
-    /// Deployments whose mark may have changed, by row, and when that was heard of.
+    /// Deployments whose mark may have changed, by row, with the time at which the change arrived.
     pub(in crate::store) marks: BTreeMap<i64, Timestamp>,
-    /// The outbox may hold something new to send.
+    /// `true` if the outbox may have new rows to send.
     pub(in crate::store) outbox_changed: bool,
-    /// The backends whose rows a person wants tried again at once.
+    /// Backends whose rows a person wants retried at once.
     pub(in crate::store) retry_requests: BTreeSet<String>,
 }
 
 /// A failure that was saved, or whose links changed.
 pub(in crate::store) struct TouchedFailure {
-    /// The failure as it is now. `None`: it is none.
+    /// The failure as it is now. `None` if it is not a failure.
     pub(in crate::store) evaluated: Option<Evaluated>,
-    /// The last revision of which a backend was told.
+    /// The last revision for any backend; 0: none.
     pub(in crate::store) revision: i64,
-    /// Time at which that was heard of.
+    /// Time at which the change arrived.
     pub(in crate::store) now: Timestamp,
 }
 
@@ -59,23 +59,23 @@ pub(in crate::store) struct TouchedDeployment {
     pub(in crate::store) deployment: Deployment,
     /// Earlier deployments that it replaced.
     pub(in crate::store) replaced: Vec<Deployment>,
-    /// Time at which that was heard of.
+    /// Time at which the change arrived.
     pub(in crate::store) now: Timestamp,
 }
 
 impl TouchedDeployment {
-    /// `true` if it is new, or another than it was.
+    /// `true` if it is new, or differs from a deployment that it replaced.
     pub(in crate::store) fn is_changed(&self) -> bool {
         self.replaced.is_empty() || self.replaced.iter().any(|replaced| *replaced != self.deployment)
     }
 }
 
 impl Changes {
-    /// Has the mark of a deployment looked at before the transaction ends.
+    /// Has the mark of a deployment reconciled at the end of the transaction.
     pub(in crate::store) fn touch_mark(&mut self, deployment: Option<i64>, now: Timestamp) {
         if let Some(deployment) = deployment {
-            let heard_at = self.marks.entry(deployment).or_insert(now);
-            *heard_at = now.max(*heard_at);
+            let arrived_at = self.marks.entry(deployment).or_insert(now);
+            *arrived_at = now.max(*arrived_at);
         }
     }
 }
@@ -91,7 +91,7 @@ impl<'a> Session<'a> {
         self.db.prepare_cached(sql)
     }
 
-    /// Inserts a row and returns its number. `None`: there was one already.
+    /// Inserts a row and returns its number. `None` if the row exists already.
     pub(in crate::store) fn insert(&self, sql: &str, params: impl Params) -> rusqlite::Result<Option<i64>> {
         // Cheaper than RETURNING, which gathers its rows in a table first.
         Ok((self.execute(sql, params)? == 1).then(|| self.db.last_insert_rowid()))

@@ -1,4 +1,4 @@
-//! Sizes of the store's files, and the room that is left for them.
+//! Sizes of the store's files, and the free space on their disk.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ pub struct Sizes {
     pub database: u64,
     /// The write-ahead log.
     pub wal: u64,
-    /// Room left on the file system for this user; `None`: the system does not say.
+    /// Free space for this user on the file system. `None` if the system does not report it.
     pub free: Option<u64>,
 }
 
-/// Less room than this is too little to go on for long: the WAL alone may take this much while somebody reads.
+/// Free space below which the disk counts as nearly full. The WAL alone may grow to this size during a long read.
 pub const LITTLE_ROOM_BYTES: u64 = 512 * 1024 * 1024;
 
 impl Sizes {
@@ -30,7 +30,7 @@ impl Sizes {
         Self { database: bytes(path), wal: bytes(&PathBuf::from(wal)), free }
     }
 
-    /// The disk will soon be full.
+    /// `true` if the disk will soon be full.
     pub fn is_nearly_full(&self) -> bool {
         self.free.is_some_and(|free| free < LITTLE_ROOM_BYTES)
     }
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_open_store_has_sizes_and_room() {
+    fn an_open_store_has_sizes_and_free_space() {
         let folder = tempfile::tempdir().unwrap();
         let db = Connection::open(folder.path().join("store.db")).unwrap();
         db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();

@@ -1,6 +1,7 @@
 //! The writer thread and its group commit.
 //!
-//! While one group syncs, the next gathers: no commit waits for a timer. The only one, `CALM_AFTER`, puts off folding.
+//! While one group syncs, the next one gathers, so no commit waits for a timer. The only timer, `CALM_AFTER`, delays
+//! folding.
 
 use std::collections::HashSet;
 use std::thread;
@@ -20,37 +21,38 @@ use super::session::{Changes, Session};
 use super::settings::Settings;
 use crate::log_limit::LogLimit;
 
-/// More writes than this do not join one group, so that the first of them is not kept waiting.
+/// Largest number of writes in a group, so that the first one does not wait too long.
 const LARGEST_GROUP: usize = 256;
-/// A rush is over once there was no more of it for that long.
+/// Time after the last large group of events at which a rush is over.
 const CALM_AFTER: Duration = Duration::from_millis(20);
 
-/// Time between two looks at the store's files while nothing is written.
+/// Time between two checks of the store's files while nothing is written.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Work that the engine does besides committing, given by the parts of the store that know failures.
+/// Work of the engine besides committing, provided by the modules that know failures.
 #[derive(Clone, Copy)]
 pub(in crate::store) struct Hooks {
-    /// Begins this process's writing.
+    /// Runs in the first transaction of this process.
     pub(in crate::store) begin: fn(&mut Session<'_>) -> rusqlite::Result<()>,
-    /// Brings the failures of some events up to date.
+    /// Folds some events into their failures.
     pub(in crate::store) fold: fn(&mut Session<'_>, &Slice) -> rusqlite::Result<()>,
-    /// Ends a transaction: decides links anew, and puts before backends what changed.
+    /// Runs at the end of a transaction: decides links again, and puts changes into the outbox.
     pub(in crate::store) finish: fn(&mut Session<'_>) -> rusqlite::Result<()>,
-    /// The next events after this row, which an earlier process kept and did not fold. `None`: there are no more.
+    /// Finds the next events after this row that an earlier process stored and did not fold. `None` if there are no
+    /// more.
     pub(in crate::store) left_over: fn(&Connection, &Settings, i64) -> rusqlite::Result<Option<Remaining>>,
-    /// The key of every failure that an incident was merged into.
+    /// Reads the keys of all failures that an incident was merged into.
     pub(in crate::store) merge_targets: fn(&Connection) -> rusqlite::Result<HashSet<i64>>,
-    /// Says which bodies went to quarantine.
+    /// Logs the bodies that went to quarantine.
     pub(in crate::store) log_quarantined: fn(Vec<(i64, String)>, &LogLimit),
 }
 
 /// Durability of a transaction at its commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Durability {
-    /// The disk has it: somebody will be told so.
+    /// Synced at the commit, because somebody gets an acknowledgement.
     Synced,
-    /// The disk has it with the next one that is synced. It follows from what the disk has, and can be done again.
+    /// Synced with the next synced transaction. The content follows from data on the disk, and can be written again.
     Later,
 }
 
@@ -63,7 +65,7 @@ impl Durability {
     }
 }
 
-/// The open store: its connection to write, and what watches over its files.
+/// The open store: the connection for writing, and the guards of its files.
 pub(in crate::store) struct OpenStore {
     pub(in crate::store) db: Connection,
     /// Keeps other processes from writing. Dropped after the connection.
@@ -72,7 +74,7 @@ pub(in crate::store) struct OpenStore {
     pub(in crate::store) checkpointer: Checkpointer,
 }
 
-/// The thread's belongings.
+/// State of the writer thread.
 pub(in crate::store) struct Writer {
     db: Connection,
     files: Files,
@@ -81,20 +83,20 @@ pub(in crate::store) struct Writer {
     change_channels: ChangeChannels,
     checkpointer: Checkpointer,
     health: Health,
-    /// Lines that say that something could not be folded.
+    /// Limit for the log line about events that could not be folded.
     unfolded_lines: LogLimit,
-    /// Lines that say that something is in quarantine.
+    /// Limit for the log line about bodies in quarantine.
     quarantine_lines: LogLimit,
     hooks: Hooks,
-    /// This process among those that have opened the store to write.
+    /// Epoch of this process: counts the processes that have opened the store for writing.
     epoch: i64,
-    /// Durability of the next commit, as SQLite was last told. `None`: it is not known.
+    /// Durability that the connection is set to. `None` if it is not known.
     durability: Option<Durability>,
     backlog: Backlog,
     merge_targets: HashSet<i64>,
-    /// Time at which many events last came in at once. `None`: no rush since, or it is over.
+    /// Time of the last large group of events. `None` if there is no rush.
     rushed_at: Option<Instant>,
-    /// The last transaction failed: do not try again before somebody asks for something.
+    /// `true` if the last transaction failed: folding is not retried before the next write.
     last_transaction_failed: bool,
     /// Keeps other processes from writing. Last, so that it is dropped after the connection.
     _lock: Lock,
@@ -130,7 +132,7 @@ impl Writer {
         }
     }
 
-    /// Begins an epoch, and folds what an earlier process kept and did not come to fold.
+    /// Begins an epoch, and folds the events that an earlier process stored and did not fold.
     pub(in crate::store) fn catch_up(&mut self) -> rusqlite::Result<()> {
         let begin = self.hooks.begin;
         let (epoch, _) = self.transact(Durability::Synced, |session| {
@@ -150,7 +152,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Starts the thread; `end` is told how it ended.
+    /// Starts the thread. `end` receives how it ended.
     pub(in crate::store) fn start(self, end: watch::Sender<Ended>) -> std::io::Result<()> {
         thread::Builder::new().name("store-writer".into()).spawn(move || end.send_replace(self.run()))?;
         Ok(())
@@ -165,7 +167,8 @@ impl Writer {
                 return Ended::InDoubt(doubt);
             }
         }
-        // Nobody else writes now: leave the store in one piece, with nothing for the next start to recover.
+        // Closing as the last connection moves the whole WAL into the database file, so that the next start recovers
+        // nothing.
         self.checkpointer.stop();
         match self.db.close() {
             Ok(()) => Ended::Cleanly,
@@ -173,8 +176,8 @@ impl Writer {
         }
     }
 
-    /// Commits a group, which may be empty, and does the work that is due after it. An error if the store has to
-    /// be opened again.
+    /// Commits a group, which may be empty, and does the work that is due after it. Fails if the store has to be opened
+    /// again.
     fn turn(&mut self, group: Vec<Box<dyn Job>>) -> Result<(), String> {
         let slice = backlog::slice_beside(group.len());
         if group.is_empty() {
@@ -187,24 +190,24 @@ impl Writer {
         Ok(())
     }
 
-    /// An error where a file of the store is not where it was: what is written there may be gone later.
+    /// Fails if a file of the store is not where it was: data written to it may be lost.
     fn files_are_in_place(&self) -> Result<(), String> {
         match self.files.moved() {
             None => Ok(()),
             Some(path) => {
-                // Where only the log lost its name, the database file can still take what is in it.
+                // If only the WAL was moved, its pages can still be moved into the database file.
                 checkpoint::checkpoint(&self.db);
                 let path = path.display();
                 Err(format!(
                     "{path} was moved, removed or replaced while the program was running: put the store's files back, \
-                     or leave it to the next start to create new ones"
+                     or let the next start create new ones"
                 ))
             }
         }
     }
 
-    /// Takes all that waits. Where nothing does and nothing is left to be folded, it waits, and returns nothing now and
-    /// then; in a rush it waits a little all the same. `None`: the end.
+    /// Takes all waiting jobs. Without jobs and backlog it waits, and returns an empty group after `LOOK_EVERY`. In a
+    /// rush it waits a little even with a backlog. `None` at the end.
     fn gather(&mut self) -> Option<Vec<Box<dyn Job>>> {
         let mut group = Vec::new();
         if self.backlog.is_empty() || self.last_transaction_failed {
@@ -227,23 +230,23 @@ impl Writer {
         Some(group)
     }
 
-    /// Time until the rush is over; `None`: there is none.
+    /// Time until the rush is over. `None` if there is no rush.
     fn calm_in(&self) -> Option<Duration> {
         CALM_AFTER.checked_sub(self.rushed_at?.elapsed()).filter(|pause| !pause.is_zero())
     }
 
-    /// Commits a group; one that fails is redone one by one, so that only the culprit is refused.
+    /// Commits a group. A group that fails is repeated job by job, so that only the failing job is refused.
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) -> Result<(), String> {
         if group.is_empty() {
             return Ok(());
         }
-        // No more than may wait for a start after a crash: some are folded first. Where that fails, writes are refused
-        // rather than events gathered without end.
+        // The backlog must leave a start after a crash only limited work, so a full backlog is folded first. If that
+        // fails, writes are refused, so that the backlog does not grow without end.
         if let Err(error) = self.make_room(group.len()) {
             return match self.roll_back(&error) {
                 NotCommitted::InDoubt(doubt) => Err(doubt),
                 NotCommitted::RolledBack(error) => {
-                    let error = format!("too many events wait to become failures, and that fails: {error}");
+                    let error = format!("too many events wait to be folded, and folding fails: {error}");
                     self.refuse(group, &error);
                     Ok(())
                 }
@@ -252,11 +255,11 @@ impl Writer {
         let began = Instant::now();
         match self.keep(&mut group).map_err(|error| self.roll_back(&error)) {
             Ok(quarantined) => {
-                // Before anybody is answered: what has just been written may be in a file that is gone.
+                // Checked before anybody is answered: the data may have been written to a file that was removed.
                 self.files_are_in_place()?;
                 self.settings.observer.committed(group.len(), began.elapsed());
                 self.health.committed(Instant::now());
-                // Whoever has an answer and then asks for failures waits until they are up to date.
+                // Sent before the answers: a client that then asks for failures waits until they are up to date.
                 self.change_channels.folded(self.backlog.is_empty());
                 for job in group {
                     job.finish(Ok(()));
@@ -273,7 +276,7 @@ impl Writer {
         }
     }
 
-    /// Folds until a group of events may wait beside the others.
+    /// Folds until the backlog has room for a group of events.
     fn make_room(&mut self, group: usize) -> rusqlite::Result<()> {
         let most = self.settings.most_unfolded;
         while !self.backlog.is_empty() && self.backlog.len_after_a_crash() + group > most {
@@ -282,7 +285,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Folds some of what was put off, unless many events come in just now.
+    /// Folds a part of the backlog, unless there is a rush.
     fn fold_in_a_calm(&mut self, slice: usize) -> Result<(), String> {
         if self.last_transaction_failed || self.backlog.is_empty() || self.calm_in().is_some() {
             return Ok(());
@@ -295,7 +298,7 @@ impl Writer {
                     tracing::error!(
                         error,
                         held_back,
-                        "events are kept, but do not become failures: this is tried again with the next write"
+                        "events are kept, but do not become failures: will retry with the next write"
                     );
                 }
                 Ok(())
@@ -303,7 +306,7 @@ impl Writer {
         }
     }
 
-    /// Does what a group wants. Returns what went to quarantine.
+    /// Runs the jobs of a group in one transaction. Returns the bodies that went to quarantine.
     fn keep(&mut self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<Vec<(i64, String)>> {
         let ((), changes) = self
             .transact(Durability::Synced, |session| group.iter_mut().try_for_each(|job| job.run(session)))?;
@@ -323,8 +326,8 @@ impl Writer {
         Ok(())
     }
 
-    /// One transaction. After an error the caller rolls back, or gives the connection up; `merge_targets` may hold more
-    /// then, which does no harm.
+    /// Runs one transaction. After an error the caller rolls back, or gives up the connection. `merge_targets` may then
+    /// have more keys, which does no harm.
     fn transact<T>(
         &mut self,
         durability: Durability,
@@ -361,9 +364,9 @@ impl Writer {
         Ok((result, session.changes))
     }
 
-    /// Tells everybody in a group that nothing of it was done.
+    /// Answers every job of a group that it was not done.
     fn refuse(&self, group: Vec<Box<dyn Job>>, error: &str) {
-        // Those that nobody waits for any more were answered 503 before, and counted then.
+        // Webhooks that nobody waits for any more were answered 503 and counted before.
         let webhooks =
             group.iter().filter(|job| job.kind() == WriteKind::Webhook && job.is_awaited()).count();
         let writes = group.len();

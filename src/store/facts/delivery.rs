@@ -9,7 +9,7 @@ use crate::domain::source::{Source, Sources};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
 
-/// One POST from a source, besides what it says.
+/// One POST from a source, with its body as bytes.
 pub struct Delivery {
     /// The source whose signature was verified.
     pub source: &'static Source,
@@ -19,11 +19,11 @@ pub struct Delivery {
     pub received_at: Timestamp,
     /// The signed bytes.
     pub body: Bytes,
-    /// Reservation of room for the body, until it is written.
+    /// Reservation of memory for the body, until it is written.
     pub reservation: Option<Box<dyn Any + Send + Sync>>,
 }
 
-/// The source in a column. A name that is no known source's is an error: the store is damaged, or of a newer program.
+/// The source that a column names. An unknown name is an error: the store is damaged, or written by a newer program.
 pub(in crate::store) fn source(
     sources: Sources,
     row: &Row<'_>,

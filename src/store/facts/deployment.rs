@@ -1,4 +1,4 @@
-//! The `deployment` table: what came by the event API.
+//! The `deployment` table: deployments sent to the event API.
 
 use rusqlite::{Connection, Params, params};
 
@@ -10,7 +10,7 @@ use crate::store::engine::session::{Session, TouchedDeployment};
 
 pub(in crate::store) const OF_ID: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1";
 
-/// Saves a deployment in place of the one of its id.
+/// Saves a deployment. It replaces the stored one with the same id.
 pub(in crate::store) fn save(
     session: &mut Session<'_>,
     deployment: &Deployment,

@@ -1,4 +1,4 @@
-//! The `event` table: every event once, found again by its source and its id.
+//! The `event` table: every event once, identified by its source and its id.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -8,7 +8,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::engine::progress::{self, FOLDED_UP_TO, FORGOTTEN_UP_TO};
 use crate::store::engine::session::Session;
 
-/// Inserts an event. `None`: its source sent one with its id before.
+/// Inserts an event. `None` if its source sent an event with this id before.
 pub(in crate::store) fn insert(
     session: &Session<'_>,
     heading: &Heading,
@@ -29,7 +29,7 @@ pub(in crate::store) fn insert(
     session.insert(SQL, parameters)
 }
 
-/// Counts another delivery of an event, if it says the same as the first. `false`: it does not.
+/// Counts a duplicate of a stored event. `false` if the delivery has other facts; then nothing is counted.
 ///
 /// Once the body is past its retention there is nothing to compare with, and the id alone decides.
 pub(in crate::store) fn count_duplicate(
@@ -43,11 +43,11 @@ pub(in crate::store) fn count_duplicate(
     let stored: Option<Vec<u8>> =
         session.prepare(STORED)?.query_row(key, |row| row.get(0)).optional()?.flatten();
     let parse = delivery.source.parse;
-    let says_the_same = |stored: &[u8]| {
+    let has_same_facts = |stored: &[u8]| {
         *stored == *delivery.body
-            || parse(stored).is_some_and(|first| parse(&delivery.body).is_some_and(|again| first == again))
+            || parse(stored).is_some_and(|first| parse(&delivery.body).is_some_and(|second| first == second))
     };
-    if stored.is_some_and(|stored| !says_the_same(&stored)) {
+    if stored.is_some_and(|stored| !has_same_facts(&stored)) {
         return Ok(false);
     }
     session.execute(COUNT, key)?;
@@ -57,10 +57,11 @@ pub(in crate::store) fn count_duplicate(
 /// Number of bodies that are removed at a time, so that nobody waits long for the writer.
 const FORGOTTEN_AT_A_TIME: i64 = 200;
 
-/// Removes bodies received before `before`, oldest first, and old quarantine. The events themselves stay.
+/// Removes bodies received before `before`, oldest first, and quarantine rows of that age. The events themselves stay.
+/// Returns the number of removed bodies of events.
 pub(in crate::store) fn forget_bodies(session: &Session<'_>, before: Timestamp) -> rusqlite::Result<usize> {
-    // In order of arrival, so the ones to look at begin where the forgotten ones end; and only folded ones, for
-    // the others are still needed.
+    // Rows are in order of arrival, so the search begins after the last removed body. Unfolded events still need their
+    // bodies.
     const OLDEST: &str =
         "SELECT id, received_at_ns FROM event WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
     const FORGET: &str = "UPDATE event SET body = NULL WHERE id = ?1";

@@ -1,4 +1,4 @@
-//! Facts: events, deployments and bodies that were not understood, kept as they came.
+//! Facts: events, deployments and bodies that were not understood, stored as received.
 
 pub(super) mod delivery;
 pub(super) mod deployment;

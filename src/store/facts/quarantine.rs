@@ -12,38 +12,40 @@ use crate::store::engine::session::Session;
 /// Result of reading a body again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Retried {
-    /// It is an event, which was recorded so, and has left the quarantine.
+    /// The body is an event. It was recorded with this result, and has left the quarantine.
     Recorded(Recorded),
     /// There is no such row.
     NotFound,
-    /// It is still not understood, for this reason, and stays.
+    /// The body is still not understood, for this reason, and stays.
     NotUnderstood(String),
-    /// An event with its id was seen before and says something else. It stays.
+    /// An event with the same id and other facts is stored already. The body stays.
     Contradicts,
 }
 
 impl Retried {
-    /// Result, for people.
+    /// Result as a message for people.
     pub fn message(&self) -> String {
         match self {
-            Self::Recorded(Recorded::Accepted) => {
-                "it is an event now, and its failure follows from it".to_owned()
-            }
+            Self::Recorded(Recorded::Accepted) => "it is an event now, and counts for its failure".to_owned(),
             Self::Recorded(Recorded::Duplicate) => {
-                "the same event was there already; it has left the quarantine".to_owned()
+                "it is a duplicate of a stored event, and has left the quarantine".to_owned()
             }
             Self::Recorded(_) => {
-                "it is an event about no incident; it is kept, and changes no failure".to_owned()
+                "it is an event now; it is about no incident, and changes no failure".to_owned()
             }
             Self::NotFound => "there is no such row".to_owned(),
-            Self::NotUnderstood(reason) => format!("it is still not understood, and stays: {reason}"),
-            Self::Contradicts => "another event with the same id was kept before; it stays".to_owned(),
+            Self::NotUnderstood(reason) => {
+                format!("it is still not understood, and stays in quarantine: {reason}")
+            }
+            Self::Contradicts => {
+                "an event with the same id and other facts is stored; this one stays in quarantine".to_owned()
+            }
         }
     }
 }
 
-/// Has a body read again by its source. An event that is understood is recorded like a webhook, with the time at which it
-/// was received.
+/// Has a body read again by its source. An event that is understood is recorded like a webhook, with the time at which
+/// the body was received.
 pub(in crate::store) fn retry(session: &mut Session<'_>, id: i64) -> rusqlite::Result<Retried> {
     const FIND: &str = "SELECT received_at_ns, delivery_id, body, source FROM quarantine WHERE id = ?1";
     const REMOVE: &str = "DELETE FROM quarantine WHERE id = ?1";

@@ -12,23 +12,23 @@ use crate::log_limit::LogLimit;
 use crate::store::engine::backlog::Unfolded;
 use crate::store::engine::session::Session;
 
-/// Result of recording a delivery. In each case the disk has it: its body, or one more duplicate in the count.
+/// Result of recording a delivery. In each case the disk has it: its body, or the higher count of duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     /// A new event about an incident.
     Accepted,
-    /// The same, with a time that means never: it counts, and a copy is in quarantine for a person to look at.
+    /// A new event with a time that means never. The event counts, and a copy is in quarantine for a person to look at.
     AcceptedWithoutTime,
-    /// An event that was there before.
+    /// An event that is stored already.
     Duplicate,
     /// A new event about no incident.
     Ignored,
-    /// Not understood, or in contradiction to an event with the same id.
+    /// A body that was not understood, or that contradicts an event with the same id.
     Quarantined,
 }
 
 impl Recorded {
-    /// The word for it in answers and metrics.
+    /// Word in answers and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accepted | Self::AcceptedWithoutTime => "accepted",
@@ -40,10 +40,10 @@ impl Recorded {
 }
 
 /// Reason why a copy of an event that counts is in quarantine.
-const TELLS_NEVER: &str =
-    "a time of the incident lies in the year 9999: the event counts as if it had none, and this is a copy";
+const PLACEHOLDER_TIME: &str =
+    "a time of the incident lies in the year 9999 and counts as absent; the event counts, and this is a copy";
 
-/// Keeps an event, counts a duplicate, or puts in quarantine what contradicts an event with the same id.
+/// Stores an event, counts a duplicate, or quarantines an event that contradicts a stored one with the same id.
 pub(in crate::store) fn record(
     session: &mut Session<'_>,
     heading: &Heading,
@@ -51,7 +51,7 @@ pub(in crate::store) fn record(
 ) -> rusqlite::Result<Recorded> {
     if let Some(recorded) = keep(session, heading, delivery)? {
         if recorded == Recorded::Accepted && heading.has_placeholder_time {
-            quarantine(session, TELLS_NEVER, delivery)?;
+            quarantine(session, PLACEHOLDER_TIME, delivery)?;
             return Ok(Recorded::AcceptedWithoutTime);
         }
         return Ok(recorded);
@@ -60,8 +60,8 @@ pub(in crate::store) fn record(
     quarantine(session, &reason, delivery)
 }
 
-/// Keeps an event and leaves it to be folded, or counts a duplicate. `None`: the first event with
-/// this id said something else. It stays, and nothing was done.
+/// Stores an event to be folded later, or counts a duplicate. `None` if the stored event with this id has other facts;
+/// then nothing is changed.
 pub(in crate::store) fn keep(
     session: &mut Session<'_>,
     heading: &Heading,
@@ -82,7 +82,7 @@ pub(in crate::store) fn keep(
     }
 }
 
-/// Keeps a signed body for a person to look at.
+/// Puts a signed body in quarantine for a person to look at.
 pub(in crate::store) fn quarantine(
     session: &mut Session<'_>,
     reason: &str,
@@ -97,7 +97,7 @@ pub(in crate::store) fn quarantine(
     Ok(Recorded::Quarantined)
 }
 
-/// Says which bodies went to quarantine, once they are there and whoever sent them is answered.
+/// Logs the bodies that went to quarantine, after the commit and the answers.
 pub(in crate::store) fn log_quarantined(quarantined: Vec<(i64, String)>, lines: &LogLimit) {
     for (id, reason) in quarantined {
         if let Some(held_back) = lines.pass(Instant::now()) {

@@ -1,4 +1,4 @@
-//! Recording what came of attempts.
+//! Recording the outcomes of attempts.
 
 use rusqlite::params;
 
@@ -6,47 +6,47 @@ use super::reconcile;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
 
-/// The answers to be tried again that say that nothing was taken: keys were wrong, there is nothing (yet) to change,
-/// too much at once. After a 503 of some proxy that is not certain.
+/// `true` if an answer that leads to a retry shows that nothing was accepted: wrong credentials, no such record (yet),
+/// too many requests. A 503 may be from a proxy and does not show it.
 fn is_clear(status: u16) -> bool {
     matches!(status, 300..=399 | 401 | 403 | 404 | 405 | 429)
 }
 
-/// A row is suspect from so many failed attempts on, while other rows are accepted.
+/// Number of failed attempts from which on a row is suspect, if other rows are accepted.
 const SUSPECT_FROM_ATTEMPTS: u32 = 3;
 
-/// Number of a row's attempts that are kept; two days of an outage are six hundred.
+/// Number of attempts that are kept of each row. An outage of two days makes six hundred.
 const MOST_ATTEMPTS_KEPT: i64 = 20;
 
 /// Result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptOutcome {
-    /// The backend has it.
+    /// The backend accepted the row.
     Sent {
-        /// The answer; `None`: there was nothing to send.
+        /// Status of the answer; `None` if there was nothing to send.
         status: Option<u16>,
     },
-    /// To be tried again.
+    /// The row will be retried.
     Retry {
         /// Time of the next attempt.
         due_at: Timestamp,
-        /// The answer, if there was one.
+        /// Status of the answer, if there was one.
         status: Option<u16>,
         /// Error of the attempt.
         error: String,
     },
-    /// Never to be tried again, unless a person says so.
+    /// The row will not be tried again, unless a person retries it.
     Dead {
-        /// The answer, if there was one.
+        /// Status of the answer, if there was one.
         status: Option<u16>,
         /// Error of the attempt.
         error: String,
     },
-    /// Refused for reasons that are not its own: it was no attempt.
+    /// Our credentials were refused. That is not counted as an attempt.
     Released {
-        /// Time to look at it again.
+        /// Time of the next attempt.
         due_at: Timestamp,
-        /// The answer, if there was one.
+        /// Status of the answer, if there was one.
         status: Option<u16>,
         /// Error of the attempt.
         error: String,
@@ -54,8 +54,8 @@ pub enum AttemptOutcome {
 }
 
 impl AttemptOutcome {
-    /// `true` if the backend itself answered the request, so that the request cannot arrive later: a proxy that
-    /// gave up on it may still pass it on.
+    /// `true` if the backend itself answered the request, so that the request cannot arrive later. A proxy that answers
+    /// with an error may still pass the request on.
     fn is_answered(&self) -> bool {
         match self {
             Self::Retry { status, .. } => {
@@ -85,7 +85,7 @@ pub(in crate::store) struct EndedAttempt {
     pub(in crate::store) taken: u32,
 }
 
-/// Records what came of an attempt, and lets go of the row's claim.
+/// Records the outcome of an attempt, and releases the row's claim.
 pub(in crate::store) fn record(
     session: &mut Session<'_>,
     EndedAttempt { row, outcome, taken }: &EndedAttempt,
@@ -115,7 +115,7 @@ pub(in crate::store) fn record(
         RECORD,
         params![row, state, due_at_ns, not_counted, status, error, not_in_doubt, is_answered, taken],
     )?;
-    judge(session, *row, outcome, now)?;
+    update_run_of_failures(session, *row, outcome, now)?;
     match outcome {
         AttemptOutcome::Sent { status: Some(_) } => reconcile::accepted(session, *row, now),
         AttemptOutcome::Dead { .. } => reconcile::given_up(session, *row, now),
@@ -123,8 +123,13 @@ pub(in crate::store) fn record(
     }
 }
 
-/// Notes since when a row fails, and whether it is at fault itself: others of its backend were accepted since.
-fn judge(session: &Session<'_>, row: i64, outcome: &AttemptOutcome, now: Timestamp) -> rusqlite::Result<()> {
+/// Updates the time since which a row fails, and marks the row as suspect if other rows were accepted since then.
+fn update_run_of_failures(
+    session: &Session<'_>,
+    row: i64,
+    outcome: &AttemptOutcome,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     const WELL: &str =
         "UPDATE outbox SET failing_since_ns = NULL, missing_since_ns = NULL, missing = 0, suspect = 0
         WHERE id = ?1 AND (failing_since_ns IS NOT NULL OR suspect = 1)";

@@ -1,4 +1,4 @@
-//! Claiming: which rows of the outbox this process sends next.
+//! Claiming: choosing the rows of the outbox that this process sends next.
 
 use rusqlite::{Row, params};
 
@@ -9,7 +9,7 @@ use crate::domain::retry::{self, NotFound};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
 
-/// A revision that this process may send now. Nobody else will, until what came of it is recorded.
+/// A row that this process may send now. Nobody else sends it until the outcome is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
     /// The outbox row.
@@ -24,30 +24,31 @@ pub struct Claimed {
     pub taken: u32,
     /// Content to send.
     pub prepared: PreparedRequest,
-    /// Its last answers, where they were all 404 or 405.
+    /// Its latest answers that were all 404 or 405.
     pub not_found: NotFound,
-    /// Time of the first failure of its present run of failures; `None`: the last attempt did not fail, or there was
+    /// Time of the first failure of its present run of failures. `None` if the last attempt did not fail, or there was
     /// none.
     pub failing_since: Option<Timestamp>,
-    /// `true` if it is a revision that the backend accepted before, and that is sent once more.
+    /// `true` if it sends a revision once more that the backend accepted before.
     pub repeats: bool,
 }
 
-/// Rows to choose from those that are due.
+/// Choice among the due rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimOrder {
-    /// Rows that are due longest; suspect ones only if no other is due.
+    /// The rows that are due longest. Suspect rows only if no other is due.
     All,
-    /// One that shows how the backend does: never a suspect row, or the row of the last probe, while another is due.
+    /// One row as a probe: not a suspect row, and not the row of the last probe, while another is due.
     Probe {
-        /// `true`: the newest of the rows that have not failed, if there is one; else the row that is due longest.
+        /// `true` to choose the newest of the rows that have not failed, if there is one. Else the row that is due
+        /// longest.
         newest: bool,
         /// Row of the last probe that failed.
         last: Option<i64>,
     },
 }
 
-/// Rows that are due, and the time to ask again if nothing changes before.
+/// Claimed rows, and the time for the next claim if nothing changes before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claim {
     /// Rows to send now.
@@ -56,8 +57,7 @@ pub struct Claim {
     pub next_due_at: Option<Timestamp>,
 }
 
-/// Rows of a lane that are due, none while an earlier revision of its failure, or deployment, is still to
-/// be sent.
+/// Claims due rows of a lane. A row waits while an earlier revision of its failure or deployment is still to be sent.
 pub(in crate::store) fn claim(
     session: &mut Session<'_>,
     backend: &str,
@@ -71,9 +71,9 @@ pub(in crate::store) fn claim(
         "SELECT min(due_at_ns) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3";
     clamp(session, backend, lane, now)?;
     let mut rows: Vec<Claimed> = Vec::new();
-    for which in selections(choice) {
+    for query in selections(choice) {
         if rows.len() < limit {
-            for claimed in due(session, backend, lane, which, now, limit)? {
+            for claimed in due(session, backend, lane, query, now, limit)? {
                 if !rows.iter().any(|known| known.row == claimed.row) {
                     rows.push(claimed);
                 }
@@ -82,7 +82,8 @@ pub(in crate::store) fn claim(
     }
     rows.truncate(limit);
     for claimed in &rows {
-        // On the disk before it is sent: what may have reached the backend is never replaced in silence.
+        // Counted on the disk before the request is sent: a row that may have reached the backend is never silently
+        // replaced.
         session.execute(ATTEMPT, [claimed.row, session.epoch])?;
     }
     let params = params![backend, lane.as_str(), now.as_nanos()];
@@ -95,36 +96,36 @@ struct ClaimQuery {
     condition: &'static str,
     order: &'static str,
     /// A row that is left out.
-    but: Option<i64>,
+    except: Option<i64>,
 }
 
 /// Rows to choose from, the best ones first.
 fn selections(choice: ClaimOrder) -> Vec<ClaimQuery> {
     const LONGEST_DUE: &str = "o.due_at_ns, o.id";
     const NEWEST: &str = "o.due_at_ns DESC, o.id DESC";
-    let which = |condition, order, but| ClaimQuery { condition, order, but };
+    let query = |condition, order, except| ClaimQuery { condition, order, except };
     match choice {
         ClaimOrder::All => {
-            vec![which("o.suspect = 0", LONGEST_DUE, None), which("o.suspect = 1", LONGEST_DUE, None)]
+            vec![query("o.suspect = 0", LONGEST_DUE, None), query("o.suspect = 1", LONGEST_DUE, None)]
         }
         ClaimOrder::Probe { newest, last } => {
-            let newest = newest.then(|| which("o.suspect = 0 AND o.failing_since_ns IS NULL", NEWEST, last));
+            let newest = newest.then(|| query("o.suspect = 0 AND o.failing_since_ns IS NULL", NEWEST, last));
             let others = [
-                which("o.suspect = 0", LONGEST_DUE, last),
-                which("o.suspect = 1", LONGEST_DUE, last),
-                which("TRUE", LONGEST_DUE, None),
+                query("o.suspect = 0", LONGEST_DUE, last),
+                query("o.suspect = 1", LONGEST_DUE, last),
+                query("TRUE", LONGEST_DUE, None),
             ];
             newest.into_iter().chain(others).collect()
         }
     }
 }
 
-/// Rows whose time has come and that nothing holds back.
+/// Due rows that no earlier revision holds back.
 fn due(
     session: &Session<'_>,
     backend: &str,
     lane: Lane,
-    ClaimQuery { condition, order, but }: ClaimQuery,
+    ClaimQuery { condition, order, except }: ClaimQuery,
     now: Timestamp,
     limit: usize,
 ) -> rusqlite::Result<Vec<Claimed>> {
@@ -141,7 +142,7 @@ fn due(
             AND earlier.backend = o.backend AND earlier.state = 'pending'
             AND (earlier.revision, earlier.id) < (o.revision, o.id))";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let parameters = params![backend, lane.as_str(), now.as_nanos(), limit, but, session.epoch];
+    let parameters = params![backend, lane.as_str(), now.as_nanos(), limit, except, session.epoch];
     session
         .prepare(&format!("{DUE} AND {condition} ORDER BY {order} LIMIT ?4"))?
         .query_map(parameters, |row| {
@@ -165,7 +166,7 @@ fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_nanos))
 }
 
-/// Has rows that are due farther ahead than any wait is long be due now: the clock was set back since.
+/// Makes rows due now that are due later than the longest wait allows: the clock was set back since.
 fn clamp(session: &Session<'_>, backend: &str, lane: Lane, now: Timestamp) -> rusqlite::Result<()> {
     const LATEST: &str =
         "SELECT max(due_at_ns) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns IS NOT NULL";

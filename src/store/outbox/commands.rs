@@ -1,4 +1,4 @@
-//! Orders of people for rows of the outbox.
+//! Commands of people for rows of the outbox.
 
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -11,35 +11,35 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
 use crate::store::engine::session::Session;
 
-/// Rows that one transaction changes: webhooks wait no longer than that takes.
+/// Number of rows that one transaction changes, so that webhooks do not wait long.
 const AT_A_TIME: i64 = 1_000;
 
-/// Order for a row.
+/// Command for a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowCommand {
-    /// Try it again, now.
+    /// Retry the row now.
     Retry,
-    /// Give it up.
+    /// Give the row up.
     Discard,
 }
 
-/// Result of an order.
+/// Result of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandOutcome {
-    /// It is done.
+    /// The command is done.
     Done,
     /// There is no such row.
     NotFound,
-    /// It has been sent, superseded or discarded.
+    /// The row is sent, superseded or discarded.
     Settled(RowState),
-    /// A newer revision for the same backend has taken its place.
+    /// A newer revision for the same backend exists.
     Outdated,
-    /// It is being sent just now.
+    /// The row is being sent just now.
     UnderWay,
 }
 
 impl RowCommand {
-    /// The word for it in routes and commands.
+    /// Word in routes and commands.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Retry => "retry",
@@ -49,10 +49,10 @@ impl RowCommand {
 }
 
 impl CommandOutcome {
-    /// Result of an order, for people.
+    /// Result of a command as a message for people.
     pub const fn message(self, command: RowCommand) -> &'static str {
         match (self, command) {
-            (Self::Done, RowCommand::Retry) => "it is tried again now",
+            (Self::Done, RowCommand::Retry) => "it is retried now",
             (Self::Done, RowCommand::Discard) => "it is given up",
             (Self::NotFound, _) => "there is no such row",
             (Self::Settled(RowState::Superseded), _) => "a newer revision has superseded it",
@@ -64,14 +64,14 @@ impl CommandOutcome {
     }
 }
 
-/// Does with a row what a person wants.
+/// Applies a person's command to a row.
 pub(in crate::store) fn apply(
     session: &mut Session<'_>,
     row: i64,
     command: RowCommand,
     now: Timestamp,
 ) -> rusqlite::Result<CommandOutcome> {
-    // A deployment's forwarding says nothing of its mark, nor the other way round.
+    // A newer revision of a deployment does not replace its mark, nor the other way round, so topics are compared.
     const FIND: &str = "SELECT backend, state, EXISTS (SELECT 1 FROM outbox newer
             WHERE (newer.failure = o.failure OR newer.deployment = o.deployment) AND newer.topic = o.topic
             AND newer.backend = o.backend AND newer.revision > o.revision), claimed_by
@@ -95,7 +95,7 @@ pub(in crate::store) fn apply(
             session.execute(DISCARD, [row])?;
             reconcile::given_up(session, row, now)?;
         }
-        // A newer revision says everything: an older one sent after it would undo it.
+        // A newer revision has every field. An older one sent after it would undo it.
         (RowState::Dead, RowCommand::Retry) if has_newer => return Ok(CommandOutcome::Outdated),
         (RowState::Pending | RowState::Dead, RowCommand::Retry) => {
             session.execute(RETRY, params![row, now.as_nanos()])?;
@@ -107,14 +107,14 @@ pub(in crate::store) fn apply(
     Ok(CommandOutcome::Done)
 }
 
-/// Result of an order for all dead rows, or for a part of them.
+/// Result of a command for all dead rows, or for a part of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Total {
-    /// Rows for which it is done.
+    /// Number of rows for which the command is done.
     pub done: u64,
-    /// Rows that stay dead, because a newer revision says it all.
+    /// Number of rows that stay dead, because a newer revision exists.
     pub outdated: u64,
-    /// Rows that were not dead, and waited because the backend did not take them: they are tried now.
+    /// Number of rows that were not dead, and waited because of failed attempts. They are retried now.
     pub waiting: u64,
 }
 
@@ -126,12 +126,12 @@ impl std::ops::AddAssign for Total {
     }
 }
 
-/// Progress of an order for all dead rows: the backend and the id of the last row.
+/// Progress of a command for all dead rows: the backend and the id of the last row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct After(String, i64);
 
-/// Does with the next dead rows what a person wants. Returns how many there were, and how far that went; `None`: there
-/// are no more.
+/// Applies a person's command to the next dead rows. Returns their number, and the place to continue after; `None` if
+/// there are no more.
 pub(in crate::store) fn apply_to_some(
     session: &mut Session<'_>,
     backend: Option<&str>,
@@ -139,11 +139,11 @@ pub(in crate::store) fn apply_to_some(
     After(last_backend, last_id): &After,
     now: Timestamp,
 ) -> rusqlite::Result<(Total, Option<After>)> {
-    // In the order of the index of dead rows, which are few among all.
+    // In the order of the index of dead rows, which is small.
     const DEAD: &str = "SELECT backend, id FROM outbox WHERE state = 'dead' AND (backend, id) > (?1, ?2)
         AND (?3 IS NULL OR backend = ?3) ORDER BY backend, id LIMIT ?4";
     let mut statement = session.prepare(DEAD)?;
-    // Those of one backend begin there in the index.
+    // The rows of one backend begin there in the index.
     let last_backend = backend.filter(|backend| *backend > last_backend.as_str()).unwrap_or(last_backend);
     let rows = statement.query_map(params![last_backend, last_id, backend, AT_A_TIME], |row| {
         Ok(After(row.get(0)?, row.get(1)?))
@@ -159,8 +159,8 @@ pub(in crate::store) fn apply_to_some(
     Ok((total, rows.last().cloned()))
 }
 
-/// Has the waiting rows of a backend, or of all, tried again at once: those that wait because the backend did not take
-/// them, or others before them. Returns their number.
+/// Retries the waiting rows of a backend, or of all, at once: those that wait because of failed attempts, and those
+/// that wait for a probe. Returns their number.
 pub(in crate::store) fn request_retry_of_all(
     session: &mut Session<'_>,
     backend: Option<&str>,

@@ -1,4 +1,4 @@
-//! Desired: the request that would make a backend right about a failure, a deployment or a mark, as they stand.
+//! Desired state: the request that brings a backend up to date about a failure, a deployment or a mark.
 
 use rusqlite::{Connection, params};
 
@@ -11,33 +11,33 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
 use crate::store::facts::deployment::{load, of_row};
 
-/// State that a backend should have of a subject.
+/// Desired state of a subject at a backend.
 pub(super) struct Desired {
-    /// The request that would make it right. `None`: it should know nothing of the subject, or there is no request for
-    /// that.
+    /// The request that brings the backend up to date. `None` if the backend should have nothing of the subject, or if
+    /// there is no request for the change.
     pub(super) request: Option<PreparedRequest>,
-    /// Every request that says the same.
+    /// All requests that have the same effect.
     pub(super) same: Vec<PreparedRequest>,
 }
 
 impl Desired {
-    /// The backend should know nothing.
+    /// The backend should have nothing of the subject.
     pub(super) const NOTHING: Self = Self { request: None, same: Vec::new() };
 
-    /// `true` if a row says it.
+    /// `true` if a row has this state.
     pub(super) fn is_sent_by(&self, existing: &ExistingRow) -> bool {
         self.request.is_some() && self.same.contains(&existing.prepared)
     }
 
-    /// `true` if a row says it, and its backend has it or will.
+    /// `true` if a row has this state, and is accepted or still to be sent.
     pub(super) fn stands_in(&self, existing: &ExistingRow) -> bool {
         matches!(existing.state, RowState::Pending | RowState::Sent) && self.is_sent_by(existing)
     }
 }
 
-/// Request for a failure. `newest`: the revision that was told last; its request may have its number in it.
+/// Desired state of a failure. `newest` is the newest row; its request may have the row's revision number in it.
 ///
-/// `None`: it is not to be told yet.
+/// `None` if nothing is to be sent yet.
 pub(super) fn of_failure(
     destination: &dyn Destination,
     evaluated: &Evaluated,
@@ -56,7 +56,7 @@ pub(super) fn of_failure(
     Some(Desired { same: same.collect(), request: Some(destination.prepare(&seen, context)) })
 }
 
-/// Request for a deployment.
+/// Desired state of a deployment.
 pub(super) fn of_deployment(
     destination: &dyn Destination,
     deployment: &Deployment,
@@ -75,7 +75,7 @@ pub(super) fn of_deployment(
     Desired { same: request.clone().into_iter().collect(), request }
 }
 
-/// Outcome of a deployment, from the failures that it caused; all of them count. `None`: it did not fail.
+/// Outcome of a deployment, from the failures that it caused; all of them count. `None` if it did not fail.
 pub(super) fn failed(db: &Connection, deployment: i64) -> rusqlite::Result<Option<FailedDeployment>> {
     const CAUSED: &str = "SELECT id, state, started_at_ns, finished_at_ns, remediation FROM failure
         WHERE cause = ?1 AND state IN ('open', 'completed')";
@@ -99,7 +99,7 @@ pub(super) fn failed(db: &Connection, deployment: i64) -> rusqlite::Result<Optio
     Ok(FailedDeployment::of(caused))
 }
 
-/// Kind of a remediation: tells if the deployment rolls back, as if every deployment were known.
+/// Kind of a remediation: rollback or rollforward. Reads only the deployments that decide this.
 pub(in crate::store) fn remediation_kind(
     db: &Connection,
     deployment: &Deployment,

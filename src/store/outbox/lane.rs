@@ -1,4 +1,4 @@
-//! Health of each lane of a backend, as it is kept.
+//! Health of each lane of a backend, as it is stored.
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -43,7 +43,7 @@ pub(in crate::store) fn load(
     Ok(found.unwrap_or_default())
 }
 
-/// Keeps what is known of a lane.
+/// Saves the health of a lane.
 pub(in crate::store) fn save(
     session: &Session<'_>,
     backend: &str,
@@ -75,7 +75,7 @@ pub(in crate::store) fn save(
         .map(drop)
 }
 
-/// Has the next probe of a backend go out at once.
+/// Makes the next probe of a backend due now.
 pub(in crate::store) fn request_retry(
     session: &mut Session<'_>,
     backend: &str,
@@ -87,8 +87,8 @@ pub(in crate::store) fn request_retry(
     Ok(())
 }
 
-/// Makes the rows of a lane due that wait because attempts failed, and returns their number: the backend answers again.
-/// Rows that were not attempted wait for a reason of their own, and so do suspect ones, but for a person's wish.
+/// Makes the rows of a lane due that wait because of failed attempts, and returns their number. Rows without an attempt
+/// wait for another reason. Suspect rows go on waiting, unless `also_suspect` is set for a person who retries them.
 pub(in crate::store) fn release(
     session: &mut Session<'_>,
     backend: &str,

@@ -1,4 +1,4 @@
-//! The outbox: what each backend was told, and what it has still to be told.
+//! The outbox: the requests that were sent to each backend, and those that are still to be sent.
 
 pub(super) mod attempts;
 pub(super) mod claim;

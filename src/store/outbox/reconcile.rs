@@ -1,5 +1,6 @@
-//! Reconciling: what a backend should be told is compared with what it was told, and the difference is put into the
-//! outbox. It is the same for failures, deployments and marks, and does not ask why something changed.
+//! Reconciling: the desired state of a backend is compared with its sent state, and the difference is put into the
+//! outbox. This works in the same way for failures, deployments and marks, and does not depend on the reason of a
+//! change.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +16,11 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{Session, TouchedFailure};
 use crate::store::facts::deployment::of_row;
 
-/// Wait before the newest revision is sent once more. Requests that come later than that are not known of.
+/// Wait before the newest revision is sent once more. Requests that arrive even later are not corrected.
 const REPEAT_AFTER: std::time::Duration = std::time::Duration::from_secs(90);
 
-/// Reconciles everything that a transaction has touched with every backend. At its end, so that nobody is told of what
-/// was true in the middle of it only.
+/// Reconciles everything that a transaction has touched with every backend. Runs at its end, so that no intermediate
+/// state is sent.
 pub(in crate::store) fn all(session: &mut Session<'_>) -> rusqlite::Result<()> {
     for (row, touched) in std::mem::take(&mut session.changes.failures) {
         failure(session, row, &touched)?;
@@ -33,16 +34,16 @@ pub(in crate::store) fn all(session: &mut Session<'_>) -> rusqlite::Result<()> {
     marks.into_iter().try_for_each(|(row, now)| mark(session, row, now))
 }
 
-/// The backends that a condition holds for.
+/// The backends for which a condition holds.
 fn takers<'a>(session: &Session<'a>, takes: fn(&dyn Destination) -> bool) -> Vec<&'a dyn Destination> {
     let all = session.settings.destinations.iter().map(|destination| &**destination);
     all.filter(|destination| takes(*destination)).collect()
 }
 
-/// Makes the rows for one backend say what it should be told. Returns whether there is a new one, which has the number
+/// Puts the desired state of one backend into the outbox. Returns `true` if that added a row, which has the number
 /// `revision`.
 ///
-/// A row that was never tried is replaced. Where that leaves a row that says it already, nothing is added.
+/// Rows that the backend cannot have are superseded. If the newest row after that has the desired state, none is added.
 fn reconcile(
     session: &mut Session<'_>,
     destination: &dyn Destination,
@@ -56,7 +57,7 @@ fn reconcile(
         }
         let replaced = revisions.supersede(session, desired.request.is_none())?;
         if replaced > 0 && revisions.newest(session)?.is_some_and(|existing| desired.stands_in(&existing)) {
-            // What was replaced may have been that revision, to be sent once more.
+            // A superseded row may have been the repeat of that revision.
             repeat(session, revisions, now)?;
             return Ok(false);
         }
@@ -95,7 +96,7 @@ fn failure(session: &mut Session<'_>, row: i64, touched: &TouchedFailure) -> rus
     Ok(())
 }
 
-/// A failure with the deployment that caused it, for a backend that is told of that.
+/// A failure with the deployment that caused it, for a backend that gets links. `None` for other backends.
 fn linked(
     session: &Session<'_>,
     destination: &dyn Destination,
@@ -137,7 +138,7 @@ fn mark(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result
     let due_at = session.settings.policy.forward_at(failed.as_ref().and_then(|failed| failed.ended_at), now);
     let mark = failed.map(|failed| to_mark(session, failed)).transpose()?;
     for destination in takers {
-        // A mark is about the deployment, so the deployment's services, team and env decide whose business it is.
+        // A mark is about the deployment, so the filter is compared with the deployment's service, team and env.
         let passes = destination.filter().passes_deployment(&deployment);
         let mark = mark.as_ref().filter(|_| passes);
         mark_at(session, destination, (row, &deployment, mark), (due_at, now))?;
@@ -153,7 +154,7 @@ fn to_mark(session: &Session<'_>, failed: FailedDeployment) -> rusqlite::Result<
     Ok(Mark { remediation: remediation.transpose()? })
 }
 
-/// Has a backend mark a deployment, or take its mark back, where that is not what it was told.
+/// Sets or takes back the mark of a deployment at a backend, if the sent state differs.
 fn mark_at(
     session: &mut Session<'_>,
     destination: &dyn Destination,
@@ -166,22 +167,23 @@ fn mark_at(
     let (newest, existing) = (marks.newest(session)?, deployments.newest(session)?);
     let mut desired = Desired { same: vec![wanted.clone()], request: Some(wanted) };
     if mark.is_some() {
-        // A deployment that is told whole again may lose its mark by that.
+        // A deployment that is sent whole again may lose its mark.
         let is_older =
             |mark: &ExistingRow| existing.as_ref().is_some_and(|existing| existing.revision > mark.revision);
         if newest.as_ref().is_some_and(is_older) {
             desired.same.clear();
         }
-        let is_said = newest.as_ref().is_some_and(|newest| desired.is_sent_by(newest));
-        if !is_said && existing.is_none() && destination.takes_deployments() {
-            // The backend was not told of deployments when this one was saved, and cannot mark what it does not know.
+        let is_sent = newest.as_ref().is_some_and(|newest| desired.is_sent_by(newest));
+        if !is_sent && existing.is_none() && destination.takes_deployments() {
+            // Deployments were not forwarded to the backend when this one was saved. It has to be sent before it can be
+            // marked.
             deployment(session, destination, row, made, now)?;
         }
     } else {
         if newest.as_ref().is_none_or(|newest| newest.prepared.action == Action::Unmark) {
             return Ok(());
         }
-        // Only a mark that was set from here is taken back, and only from a deployment that is still there.
+        // Only a mark that this program set is taken back, and only if the deployment was not deleted there.
         let is_deleted = existing.is_some_and(|existing| existing.prepared.action == Action::Delete);
         let is_marked = marks.known(session)?.is_some_and(|known| known.prepared.action == Action::Mark);
         if is_deleted || !is_marked {
@@ -192,12 +194,12 @@ fn mark_at(
     reconcile(session, destination, (marks, newest.as_ref()), desired, (revision, due_at, now)).map(drop)
 }
 
-/// Number of deployments that are looked at in one transaction, so that nobody waits long for the writer.
+/// Number of deployments that are handled in one transaction, so that nobody waits long for the writer.
 const AT_A_TIME: u32 = 200;
 
-/// Looks again at some of the marks that a backend knows, after this deployment, where it is told of marks since this
-/// start: they may have changed meanwhile. Marks that it does not know are past. Returns the last deployment; `None`:
-/// these were all.
+/// Reconciles some of the marks that a backend has, of deployments after the row `after`, if marks are newly switched
+/// on for it: they may have changed while they were off. Past deployments without a mark are not marked. Returns the
+/// row of the last deployment; `None` if these were all.
 pub(in crate::store) fn known_marks(
     session: &mut Session<'_>,
     backend: &str,
@@ -223,7 +225,7 @@ pub(in crate::store) fn known_marks(
     Ok(known.last().copied())
 }
 
-/// Forgets that the marks of backends are up to date which are not told of marks now.
+/// Removes the backends that get no marks now from the table of those whose marks are up to date.
 pub(in crate::store) fn forget_unmarked(session: &Session<'_>) -> rusqlite::Result<()> {
     const ALL: &str = "SELECT backend FROM marked_backend";
     const FORGET: &str = "DELETE FROM marked_backend WHERE backend = ?1";
@@ -237,26 +239,26 @@ pub(in crate::store) fn forget_unmarked(session: &Session<'_>) -> rusqlite::Resu
     Ok(())
 }
 
-/// Goes on after a backend accepted a row: where an older revision may still be on its way, the newest is sent once more
-/// a while later. A request that timed out here may sit in some proxy, and a backend that replaces whole records would
-/// hold the older state for ever.
+/// Follows up on an accepted row: if an older revision may still arrive, the newest one is sent once more later. A
+/// request that timed out here may wait in a proxy. If it arrives last, a backend that replaces whole records keeps the
+/// older state for ever.
 pub(super) fn accepted(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
     let Some(place) = RowPosition::of(session, row)? else { return Ok(()) };
-    // Most are the first revision of their subject.
+    // Most rows are the first revision of their subject, and have no older one.
     if place.revision == 1 && !place.repeats {
         return Ok(());
     }
     if place.repeats {
-        // By now, what was on its way has arrived. Earlier attempts of this row itself may still be on theirs.
+        // Older revisions have arrived by now. Earlier attempts of this row itself may still be on their way.
         place.revisions().end_doubt(session, place.revision)?;
     }
     repeat(session, place.revisions(), now)
 }
 
-/// Goes on after a row was given up, by its backend or by a person: an older revision is the newest one now.
+/// Follows up on a dead or discarded row: an older revision is the newest one now.
 pub(super) fn given_up(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
     match RowPosition::of(session, row)? {
-        // Not sent once more again and again.
+        // A repeat is not repeated again.
         Some(RowPosition { repeats: true, .. }) | None => Ok(()),
         Some(place) => repeat(session, place.revisions(), now),
     }
@@ -292,7 +294,7 @@ impl RowPosition {
     }
 }
 
-/// Has the newest revision sent once more if an older one is in doubt.
+/// Puts the newest revision into the outbox once more if an older one is in doubt.
 fn repeat(session: &mut Session<'_>, revisions: Revisions<'_>, now: Timestamp) -> rusqlite::Result<()> {
     let Some(destination) = destination(session, revisions.backend) else { return Ok(()) };
     let Some(newest) = revisions.newest_live(session)? else { return Ok(()) };

@@ -14,22 +14,22 @@ use crate::store::engine::session::Session;
 pub enum RowState {
     /// To be sent.
     Pending,
-    /// The backend has it.
+    /// The backend accepted it.
     Sent,
-    /// The backend will not take it.
+    /// The backend rejected it. It will not be tried again, unless a person retries it.
     Dead,
-    /// A newer revision replaced it. The backend has nothing of it: it was never attempted, or every attempt was clearly
-    /// refused (with a 429, for example).
+    /// A newer revision replaced it. The backend has nothing of it: it was never attempted, or every attempt was
+    /// clearly rejected (with a 429, for example).
     Superseded,
     /// A person gave it up.
     Discarded,
 }
 
 impl RowState {
-    /// All of them.
+    /// All states.
     pub const ALL: [Self; 5] = [Self::Pending, Self::Sent, Self::Dead, Self::Superseded, Self::Discarded];
 
-    /// The word for it in JSON, tables and the store.
+    /// Word in JSON, tables and the store.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -45,19 +45,19 @@ impl RowState {
     }
 }
 
-/// Kind of subject that a row tells a backend of.
+/// Kind of subject of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Topic {
     /// A failure.
     Failure,
     /// A deployment.
     Deployment,
-    /// A deployment's mark, which says that it failed.
+    /// A deployment's mark as failed.
     Mark,
 }
 
 impl Topic {
-    /// The word for it in the store.
+    /// Word in the store.
     pub(in crate::store) const fn as_str(self) -> &'static str {
         match self {
             Self::Failure => "failure",
@@ -114,7 +114,7 @@ impl Revisions<'_> {
         self.find(session, "state IN ('pending', 'sent')")
     }
 
-    /// The newest row that the backend may know: at least one attempt was not clearly refused.
+    /// The newest row that the backend may have: at least one attempt was not clearly refused.
     pub(super) fn known(self, session: &Session<'_>) -> rusqlite::Result<Option<ExistingRow>> {
         self.find(session, "(in_doubt > 0 OR taken > 0)")
     }
@@ -138,8 +138,8 @@ impl Revisions<'_> {
             .optional()
     }
 
-    /// Takes back what waits and the backend cannot know, but for a row under way; `also_dead`: and what it refused for
-    /// good, so that nobody revives it. Returns the number of rows.
+    /// Supersedes waiting rows that the backend cannot have, except a row that is being sent. With `also_dead` also
+    /// dead rows, so that nobody retries them. Returns the number of rows.
     pub(super) fn supersede(self, session: &Session<'_>, also_dead: bool) -> rusqlite::Result<usize> {
         let sql = format!(
             "UPDATE outbox SET state = 'superseded', due_at_ns = NULL, suspect = 0
@@ -151,14 +151,14 @@ impl Revisions<'_> {
         session.execute(&sql, params![subject, backend, topic.as_str(), also_dead, session.epoch])
     }
 
-    /// `true` if an older revision than this has an attempt without a clear answer, which may arrive late and undo it.
-    /// A deployment that is told whole may lose its mark; a mark says nothing about its deployment.
+    /// `true` if a revision older than `newest` has an attempt without a clear answer, which may arrive late and undo
+    /// `newest`. A late deployment may undo a mark, but a late mark does not undo a deployment.
     pub(super) fn is_in_doubt(self, session: &Session<'_>, newest: &ExistingRow) -> rusqlite::Result<bool> {
         let sql = format!("SELECT EXISTS (SELECT 1 FROM outbox WHERE {})", self.older_in_doubt());
         session.prepare(&sql)?.query_row(self.older_than(newest.revision), |row| row.get(0))
     }
 
-    /// Notes that no older revision than this can arrive late any more.
+    /// Records that no revision older than this one can arrive late any more.
     pub(super) fn end_doubt(self, session: &Session<'_>, revision: i64) -> rusqlite::Result<()> {
         let sql = format!("UPDATE outbox SET unknown = 0 WHERE {}", self.older_in_doubt());
         session.execute(&sql, self.older_than(revision)).map(drop)
@@ -175,7 +175,7 @@ impl Revisions<'_> {
         (self.subject, self.backend.to_owned(), self.topic.as_str(), revision)
     }
 
-    /// Number of the next revision of a deployment or of its mark, which have numbers in common.
+    /// Number of the next revision of a deployment or of its mark, which share one series of numbers.
     pub(super) fn next(self, session: &Session<'_>) -> rusqlite::Result<i64> {
         let sql = format!(
             "SELECT coalesce(max(revision), 0) + 1 FROM outbox WHERE {} = ?1 AND backend = ?2",
@@ -257,7 +257,7 @@ pub(in crate::store) fn subject(
     }
 }
 
-/// The backend of this name, where it is configured.
+/// The backend of this name, if it is configured.
 pub(super) fn destination<'a>(session: &Session<'a>, backend: &str) -> Option<&'a dyn Destination> {
     let settings = session.settings;
     settings.destinations.iter().find(|destination| destination.name() == backend).map(|found| &**found)

@@ -18,17 +18,17 @@ pub struct BackendStatus {
     pub lane: Lane,
     /// State of the backend.
     pub state: BackendState,
-    /// Start of the state; `None`: it was always so.
+    /// Start of the state. `None` if the state never changed.
     pub since: Option<Timestamp>,
-    /// Rows to be sent, also once more.
+    /// Number of rows to be sent, including repeats.
     pub waiting: i64,
-    /// Time at which the oldest of them was put there.
+    /// Time at which the oldest of them was put into the outbox.
     pub oldest_waiting_at: Option<Timestamp>,
-    /// Time of the next request; past while it is being sent.
+    /// Time of the next request. In the past while the request is being sent.
     pub next_attempt_at: Option<Timestamp>,
     /// End of the last attempt.
     pub last_answer_at: Option<Timestamp>,
-    /// The status of its answer, if there was one.
+    /// Status of its answer, if there was one.
     pub last_status: Option<u16>,
     /// Last error.
     pub last_error: Option<String>,
@@ -37,7 +37,7 @@ pub struct BackendStatus {
 }
 
 impl Reader {
-    /// State of every backend that was ever asked, or that rows wait for.
+    /// State of every backend that ever got a request, or that rows wait for.
     pub fn backend_statuses(&self) -> Result<Vec<BackendStatus>, ReadError> {
         Ok(backend_statuses(&self.lock())?)
     }

@@ -1,4 +1,4 @@
-//! Input of the figures: failures and deployments, read at the same time, nearly all from indexes alone.
+//! Input of the figures: failures and deployments, read in parallel, nearly all from indexes alone.
 
 use std::num::NonZeroI64;
 use std::panic::resume_unwind;
@@ -18,10 +18,10 @@ use crate::store::engine::error::ReadError;
 use crate::store::engine::schema::{OpenError, open_to_read};
 use crate::store::state::figure_columns::kind;
 
-/// Reads what figures are computed from. Clones share its connections and take turns.
+/// Reader of the input of figures. Clones share its connections and take turns.
 #[derive(Clone)]
 pub struct FiguresReader {
-    /// Two, because failures and deployments are read at the same time.
+    /// Two, because failures and deployments are read in parallel.
     connections: Arc<Mutex<[Connection; 2]>>,
 }
 
@@ -41,7 +41,8 @@ impl FiguresReader {
     pub fn dataset(&self, since: Timestamp, until: Timestamp) -> Result<Dataset, ReadError> {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let [for_failures, for_deployments] = &mut *connections;
-        // Two snapshots, that of the deployments a moment earlier: one that comes in between is not there yet.
+        // Two snapshots. The one of deployments is a moment earlier, so a deployment that arrives in between is not in
+        // it.
         let db = for_deployments.transaction()?;
         let first_start = first_start(&db, since, until)?;
         let (failures, deployed) = thread::scope(|scope| {
@@ -97,8 +98,8 @@ struct FailureScan {
 }
 
 impl FailureScan {
-    /// Reads the failures that began before `until`, and had not ended by `since`. Of those that began later, reads the
-    /// ones that have a cause, which may be a deployment of that time.
+    /// Reads the failures that began before `until` and had not ended by `since`. Of later failures, reads those that
+    /// were caused by a deployment of that time.
     fn read(db: &mut Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<Self> {
         const ENDED: &str =
             "SELECT started_at_ns, finished_at_ns, counts_for, restore_ns, cause, remediation FROM failure

@@ -14,7 +14,7 @@ use crate::store::engine::error::ReadError;
 use crate::store::facts::deployment::{OF_ID, load};
 use crate::store::facts::failure_key::failure_key;
 
-/// Stands for letters that were left out of an id, as tables do.
+/// Signs for letters that a table has left out of an id.
 const LEFT_OUT: [&str; 2] = ["…", "..."];
 
 /// A failure or a deployment that an id, or a part of one, names.
@@ -55,7 +55,7 @@ impl Reader {
         Ok(Vec::new())
     }
 
-    /// The outbox rows of a failure or a deployment that are not done, oldest first.
+    /// The outbox rows of a failure or a deployment that are pending or dead, oldest first.
     pub fn rows_of(&self, found: &FoundId) -> Result<Vec<i64>, ReadError> {
         const FAILURE: &str = "SELECT outbox.id FROM failure JOIN outbox ON outbox.failure = failure.id
             WHERE failure_key = ?2 AND failure_id = ?1 AND outbox.state IN ('pending', 'dead')
@@ -82,7 +82,7 @@ impl Reader {
 
 /// A backend that is neither configured nor in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no backend or row is called {name:?}; known: {}", listed(.known))]
+#[error("unknown backend {name:?}; known: {}", listed(.known))]
 pub struct UnknownBackend {
     name: String,
     known: Vec<String>,
@@ -99,7 +99,7 @@ impl Reader {
         name: &str,
         configured: &[Recipient],
     ) -> Result<Option<UnknownBackend>, ReadError> {
-        // Each is read from an index, or from a table that has a row for each backend.
+        // Each part reads an index, or the small table of lanes.
         const NAMES: &str = "SELECT backend FROM lane
             UNION SELECT backend FROM outbox WHERE due_at_ns IS NOT NULL
             UNION SELECT backend FROM outbox WHERE state = 'dead'";
@@ -127,7 +127,7 @@ fn patterns(text: &str) -> Vec<String> {
     }
 }
 
-/// Text that `LIKE` takes for itself.
+/// Text with the wildcards of `LIKE` escaped.
 fn literal(text: &str) -> String {
     let mut literal = String::new();
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! Progress of forwarding failures, as it is shown.
+//! Progress of forwarding failures, as people see it.
 
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -25,12 +25,12 @@ pub struct Forwarded {
 pub enum ForwardState {
     /// To be sent.
     Pending,
-    /// The backend has it.
+    /// The backend accepted it.
     Sent,
-    /// The backend will not take it, or a person gave it up.
+    /// The backend rejected it, or a person discarded it.
     Dead,
-    /// The failure is another than the backend was told, which has no way to take that: it was told again without
-    /// an end, or not at all.
+    /// The failure differs from the one that the backend has, and the backend cannot be corrected: it got the failure
+    /// without an end, or no correction.
     CannotBeCorrected,
 }
 
@@ -45,7 +45,7 @@ impl ForwardState {
         }
     }
 
-    /// The word for it in JSON and tables.
+    /// Word in JSON and tables.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -56,7 +56,7 @@ impl ForwardState {
     }
 }
 
-/// The latest revision of each backend. That it is sent once more makes no difference.
+/// The latest revision for each backend, without repeats.
 pub(super) fn forwarded(db: &Connection, failure: i64) -> rusqlite::Result<Vec<Forwarded>> {
     const SQL: &str = "SELECT backend, revision, state, attempts, action FROM outbox
         WHERE failure = ?1 AND state <> 'superseded' AND repeats = 0 ORDER BY backend, revision, id";

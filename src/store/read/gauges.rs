@@ -18,9 +18,9 @@ pub struct StoreGauges {
     pub quarantined: i64,
     /// Sizes of the store's files.
     pub sizes: Sizes,
-    /// Rows that are not done, of each backend that has any.
+    /// Pending, dead and suspect rows, for each backend that has any.
     pub outbox: Vec<OutboxGauge>,
-    /// Status of every backend that was ever asked, or that rows wait for.
+    /// Status of every backend that ever got a request, or that rows wait for.
     pub backends: Vec<BackendStatus>,
 }
 
@@ -31,16 +31,16 @@ pub struct OutboxGauge {
     pub backend: String,
     /// Rows to be sent.
     pub pending: i64,
-    /// Rows given up.
+    /// Dead rows.
     pub dead: i64,
     /// Rows that fail again and again while others are accepted.
     pub suspect: i64,
-    /// Time at which the oldest row to be sent was put there.
+    /// Time at which the oldest row to be sent was put into the outbox.
     pub oldest_at: Option<Timestamp>,
 }
 
 impl Reader {
-    /// Time at which the last new event was received; `None`: there was none yet.
+    /// Time at which the last new event was received. `None` if there was none yet.
     pub fn last_received_at(&self) -> Result<Option<Timestamp>, ReadError> {
         const SQL: &str = "SELECT received_at_ns FROM event ORDER BY id DESC LIMIT 1";
         let db = self.lock();
@@ -48,10 +48,11 @@ impl Reader {
         Ok(last.map(Timestamp::from_nanos))
     }
 
-    /// Time at which the last new event of a source was received; `None`: there was none yet.
+    /// Time at which the last new event of a source was received. `None` if there was none yet.
     pub fn last_received_from(&self, source: &SourceName) -> Result<Option<Timestamp>, ReadError> {
         const HAS_ANY: &str = "SELECT EXISTS (SELECT 1 FROM event WHERE source = ?1)";
-        // Read until one is found: there is no index by source and time of arrival, which each new event would pay for.
+        // Reads backwards until one is found. An index by source and time of arrival would cost time for each new
+        // event.
         const NEWEST_FIRST: &str = "SELECT source, received_at_ns FROM event ORDER BY id DESC";
         let db = self.lock();
         if !db.prepare_cached(HAS_ANY)?.query_row([source.as_str()], |row| row.get(0))? {
@@ -67,7 +68,7 @@ impl Reader {
         Ok(None)
     }
 
-    /// End of the last deployment; `None`: there was none yet.
+    /// End of the last deployment. `None` if there was none yet.
     pub fn last_deployment_at(&self) -> Result<Option<Timestamp>, ReadError> {
         const SQL: &str = "SELECT finished_at_ns FROM deployment ORDER BY finished_at_ns DESC LIMIT 1";
         let db = self.lock();

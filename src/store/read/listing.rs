@@ -16,9 +16,9 @@ pub struct FailureFilter {
     pub state: Option<FailureState>,
     /// Only those that count for this service.
     pub service: Option<String>,
-    /// Only those that began then or later.
+    /// Only those that began at this time or later.
     pub since: Option<Timestamp>,
-    /// At most that many.
+    /// Largest number of failures.
     pub limit: usize,
     /// Cursor from [`Page::next`] of the previous page.
     pub cursor: Option<String>,
@@ -29,16 +29,16 @@ pub struct FailureFilter {
 pub struct Page {
     /// The failures.
     pub failures: Vec<ListedFailure>,
-    /// The cursor of the next part, where there is one.
+    /// Cursor of the next part, if there is one.
     pub next: Option<String>,
 }
 
-/// A failure, and where its forwarding stands.
+/// A failure, and the progress of its forwarding.
 #[derive(Debug)]
 pub struct ListedFailure {
     /// The failure itself.
     pub failure: Failure,
-    /// Number of times that the failure, as backends see it, has changed; 0: never told.
+    /// Last revision for any backend; 0: never forwarded.
     pub revision: i64,
     /// Progress at each backend.
     pub forwarded: Vec<Forwarded>,
@@ -51,7 +51,8 @@ impl Reader {
             Some(cursor) => parse_cursor(cursor).ok_or(ReadError::Cursor)?,
             None => (i64::MAX, i64::MAX),
         };
-        // The state stands in the text, not as a parameter, so that the index of those without an end can be used.
+        // The state is in the text of the statement, and no parameter, so that the index of failures without an end can
+        // be used.
         let state = match filter.state {
             Some(FailureState::Open) => "state = 'open' AND failure.finished_at_ns IS NULL".to_owned(),
             Some(state) => format!("state = '{}'", state.as_str()),

@@ -1,4 +1,4 @@
-//! Reading beside the writer: listings, stories, figures and gauges.
+//! Reading while the writer writes: listings, stories, figures and gauges.
 
 mod backends;
 mod figures;

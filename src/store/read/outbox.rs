@@ -17,9 +17,9 @@ pub struct OutboxFilter {
     pub state: Option<RowState>,
     /// Only those for this backend.
     pub backend: Option<String>,
-    /// Only those after this one: what [`OutboxPage::next`] said before.
+    /// Only those after this row: [`OutboxPage::next`] of the previous page.
     pub after: i64,
-    /// At most that many.
+    /// Largest number of rows.
     pub limit: usize,
 }
 
@@ -30,7 +30,7 @@ pub struct OutboxPage {
     pub rows: Vec<OutboxRow>,
     /// Cursor of the next part, if there is one.
     pub next: Option<i64>,
-    /// Status of every backend that was ever asked, or that rows wait for.
+    /// Status of every backend that ever got a request, or that rows wait for.
     pub backends: Vec<BackendStatus>,
 }
 
@@ -41,7 +41,7 @@ pub struct OutboxRow {
     pub id: i64,
     /// The backend.
     pub backend: String,
-    /// The failure that it is about, or the deployment that it is about or marks.
+    /// The failure or the deployment that the row is about.
     #[serde(flatten, with = "about")]
     pub subject: Subject,
     /// Its revision.
@@ -59,7 +59,7 @@ pub struct OutboxRow {
     pub repeats: bool,
     /// Time of the next attempt.
     pub next_attempt_at: Option<Timestamp>,
-    /// The last answer, if there was one.
+    /// Status of the last answer, if there was one.
     pub last_status: Option<u16>,
     /// Last error.
     pub last_error: Option<String>,

@@ -14,20 +14,20 @@ use crate::store::engine::error::ReadError;
 pub struct QuarantinePage {
     /// The bodies.
     pub rows: Vec<QuarantineRow>,
-    /// The cursor of the next part, where there is one.
+    /// Cursor of the next part, if there is one.
     pub next: Option<i64>,
 }
 
 /// A body in quarantine, without its bytes.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct QuarantineRow {
-    /// Its id, which is never used again.
+    /// Its id, which is never reused.
     pub id: i64,
     /// Time at which it was received.
     pub received_at: Timestamp,
     /// Id of the POST.
     pub delivery_id: Option<String>,
-    /// Reason why it is here.
+    /// Reason why it is in quarantine.
     pub reason: String,
     /// Length of the body in bytes.
     pub bytes: u32,
@@ -85,7 +85,7 @@ impl Reader {
         Ok(QuarantinePage { rows, next })
     }
 
-    /// One of them, whole. `None`: there is no such row.
+    /// One body in quarantine, whole. `None` if there is no such row.
     pub fn quarantined(&self, id: i64) -> Result<Option<Quarantined>, ReadError> {
         const SQL: &str = "SELECT id, received_at_ns, delivery_id, reason, length(body), body FROM quarantine
             WHERE id = ?1";

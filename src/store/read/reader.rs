@@ -10,10 +10,10 @@ use rusqlite::Connection;
 use crate::store::engine::progress::{self, FOLDED_UP_TO};
 use crate::store::engine::schema::{OpenError, in_file, open_to_read};
 
-/// The longest that a reader waits for a daemon beside it. In a rush, failures are brought up to date only when it is
-/// over, and after a crash at the next start.
+/// Longest wait for a daemon to fold its events. In a rush, events are folded only when it is over, and after a crash
+/// at the next start.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// Time between two looks at whether it is done.
+/// Time between two checks.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// A connection that cannot write. Clones share it and take turns.
@@ -28,14 +28,14 @@ impl Reader {
         Ok(Self { db: Arc::new(Mutex::new(open_up_to_date(path)?)) })
     }
 
-    /// A reader that panicked left nothing half done behind: it cannot write.
+    /// The connection. A poisoned lock is no problem: a reader cannot leave a write half done.
     pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Opens an existing store, query-only, once its failures know the events that a daemon has answered. Whoever sends a
-/// webhook and then runs a command wants to see it.
+/// Opens an existing store, query-only, and waits a little until all answered events are folded into their failures: a
+/// person who sends a webhook and then runs a command wants to see its effect.
 pub(super) fn open_up_to_date(path: &Path) -> Result<Connection, OpenError> {
     const LAST: &str = "SELECT coalesce(max(id), 0) FROM event";
     let db = open_to_read(path)?;
@@ -43,7 +43,7 @@ pub(super) fn open_up_to_date(path: &Path) -> Result<Connection, OpenError> {
     loop {
         let folded = progress::get(&db, FOLDED_UP_TO).map_err(in_file(path))?;
         let kept: i64 = db.query_row(LAST, [], |row| row.get(0)).map_err(in_file(path))?;
-        // Events that come meanwhile need not be waited for.
+        // Events that arrive meanwhile are not waited for.
         if folded >= *last.get_or_insert(kept) || began.elapsed() > PATIENCE {
             return Ok(db);
         }

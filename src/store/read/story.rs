@@ -1,4 +1,4 @@
-//! Everything that is known of one failure: its events, what decided it, and what backends said.
+//! Everything that is known of one failure: its events, the reasons for its fields, and its attempts.
 
 use std::time::Duration;
 
@@ -33,19 +33,19 @@ use crate::store::state::stored_failure::{details, failure};
 /// A failure's whole story.
 #[derive(Debug)]
 pub struct Story {
-    /// The failure; `None` while no event has shown the incident.
+    /// The failure. `None` while no event has shown the incident.
     pub failure: Option<ListedFailure>,
     /// The events about it, in the order in which they were received.
     pub events: Vec<ReceivedEvent>,
     /// Reasons for its fields.
     pub why: Vec<Why>,
-    /// Attempts to tell backends, oldest first.
+    /// Attempts to send the failure to backends, oldest first.
     pub attempts: Vec<AttemptRecord>,
-    /// Reasons for which backends have been told nothing, a sentence for each.
+    /// Reasons why the failure was not sent to backends, a sentence for each backend.
     pub not_forwarded: Vec<String>,
 }
 
-/// Configuration of whoever asks, and the time.
+/// Present configuration, and the time.
 #[derive(Clone, Copy)]
 pub struct StoryContext<'a> {
     /// Rules by which an incident becomes a failure.
@@ -70,11 +70,11 @@ pub struct ReceivedEvent {
     pub occurred_at: Timestamp,
     /// Time at which it was first received.
     pub received_at: Timestamp,
-    /// Number of times that the event came again.
+    /// Number of duplicates of the event.
     pub duplicates: i64,
 }
 
-/// One attempt to tell a backend.
+/// One attempt to send a revision to a backend.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AttemptRecord {
     /// The backend.
@@ -83,23 +83,23 @@ pub struct AttemptRecord {
     pub revision: i64,
     /// End of the attempt.
     pub at: Timestamp,
-    /// The answer, if there was one.
+    /// Status of the answer, if there was one.
     pub status: Option<u16>,
     /// Error of the attempt.
     pub error: Option<String>,
 }
 
 impl Reader {
-    /// The story of a failure, by its id or its incident's. `None`: it is not known.
-    pub fn story(&self, id: &str, today: StoryContext<'_>) -> Result<Option<Story>, ReadError> {
+    /// The story of a failure, by its id or its incident's. `None` if the failure is not known.
+    pub fn story(&self, id: &str, context: StoryContext<'_>) -> Result<Option<Story>, ReadError> {
         let mut db = self.lock();
-        // One view of the store for all that is read.
+        // One snapshot of the store for all reads.
         let db = db.transaction()?;
-        let incidents = today.sources.incidents(id);
+        let incidents = context.sources.incidents(id);
         let ids = incidents.iter().map(FailureId::of_incident).chain(FailureId::parse(id));
         for id in ids {
             if let Some(row) = FailureRow::load(&db, &id)? {
-                let story = tell(&db, row, today)?;
+                let story = story(&db, row, context)?;
                 let is_known = story.failure.is_some() || !story.events.is_empty();
                 return Ok(Some(story).filter(|_| is_known));
             }
@@ -108,10 +108,10 @@ impl Reader {
     }
 }
 
-fn tell(db: &Connection, row: FailureRow, today: StoryContext<'_>) -> rusqlite::Result<Story> {
+fn story(db: &Connection, row: FailureRow, context: StoryContext<'_>) -> rusqlite::Result<Story> {
     const SQL: &str = "SELECT iif(state IS NULL, NULL, evaluated), details, cause, cause_how, remediation
         FROM failure WHERE id = ?1";
-    // Every row that was loaded has one.
+    // Every row that was loaded has an id.
     let id = row.id.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     let read = Read { db, row: id };
     let (stored, links) = db.prepare_cached(SQL)?.query_row([id], |columns| {
@@ -123,20 +123,21 @@ fn tell(db: &Connection, row: FailureRow, today: StoryContext<'_>) -> rusqlite::
         Some(text) => {
             let details = details(stored.details.as_deref())?;
             let mut evaluated = Evaluated { failure: failure(text)?, details };
-            linked.push(cause(db, &mut evaluated, links, today.policy)?);
+            linked.push(cause(db, &mut evaluated, links, context.policy)?);
             linked.extend(consequences(db, &evaluated, links)?);
             let forwarded = forwarded(db, id)?;
             Some(ListedFailure { failure: evaluated.failure, revision: row.revision, forwarded })
         }
         None => None,
     };
-    let mut why = why(&Incidents { db, sources: today.sources }, row, &stored, today.policy)?;
+    let mut why = why(&Incidents { db, sources: context.sources }, row, &stored, context.policy)?;
     why.extend(linked);
-    let not_forwarded = read.not_forwarded(failure.as_ref(), today)?;
+    let not_forwarded = read.not_forwarded(failure.as_ref(), context)?;
     Ok(Story { failure, events: read.events()?, why, attempts: read.attempts()?, not_forwarded })
 }
 
-/// Fills in the deployment that caused a failure, and explains it: by today's configuration, if that decides the same.
+/// Fills in the deployment that caused a failure, and explains it. If the present configuration decides otherwise, the
+/// reason says so.
 fn cause(
     db: &Connection,
     evaluated: &mut Evaluated,
@@ -147,14 +148,14 @@ fn cause(
     let Evaluated { failure, details } = &*evaluated;
     let query = details.link_query(failure);
     let deployments = candidates(db, &query, policy.link_window)?;
-    let today = deployments.cause(&query, policy.link_window);
+    let cause = deployments.cause(&query, policy.link_window);
     let id = caused_by.map(|deployment| deployment.id.to_string());
-    let why = if today.how() == stored.how && today.deployment().map(|it| it.id.as_str()) == id.as_deref() {
-        let elsewhere = match today {
+    let why = if cause.how() == stored.how && cause.deployment().map(|it| it.id.as_str()) == id.as_deref() {
+        let elsewhere = match cause {
             Cause::NoneInWindow => deployed_elsewhere(db, &query, policy.link_window)?,
             _ => Vec::new(),
         };
-        explain_cause(&query, &deployments, today, &elsewhere)
+        explain_cause(&query, &deployments, cause, &elsewhere)
     } else {
         other_link_window(id.as_deref())
     };
@@ -169,42 +170,42 @@ fn consequences(
     Evaluated { failure, .. }: &Evaluated,
     links: StoredLinks,
 ) -> rusqlite::Result<Vec<Why>> {
-    let mut told = Vec::new();
+    let mut reasons = Vec::new();
     if failure.state.counts() {
         if let Some(row) = links.remediation
             && let Some(deployment) = of_row(db, row)?
         {
-            told.push(explain_remediation(&deployment, remediation_kind(db, &deployment)?));
+            reasons.push(explain_remediation(&deployment, remediation_kind(db, &deployment)?));
         }
         if let Some(deployment) = links.cause {
-            told.extend(marks(db, deployment)?);
+            reasons.extend(marks(db, deployment)?);
         }
     }
-    Ok(told)
+    Ok(reasons)
 }
 
-/// Explains how a deployment is marked, at each backend that was told so or will be.
+/// Explains the mark of a deployment, for each backend that the mark was or will be sent to.
 fn marks(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Why>> {
     const SQL: &str = "SELECT backend, action, state FROM outbox
         WHERE deployment = ?1 AND topic = 'mark' AND state <> 'superseded' AND repeats = 0
         ORDER BY backend, revision DESC, id DESC";
     let mut statement = db.prepare_cached(SQL)?;
     let mut rows = statement.query([deployment])?;
-    let (mut told, mut last) = (Vec::new(), None);
+    let (mut reasons, mut last) = (Vec::new(), None);
     while let Some(row) = rows.next()? {
         let backend: String = row.get(0)?;
         if last.as_ref() != Some(&backend) {
             let action = action(row, 1)?;
             let state = ForwardState::of(row_state(row, 2)?, action);
-            told.push(explain_mark(&backend, action == Action::Mark, state.as_str()));
+            reasons.push(explain_mark(&backend, action == Action::Mark, state.as_str()));
             last = Some(backend);
         }
     }
-    Ok(told)
+    Ok(reasons)
 }
 
-/// The services of a failure without a deployment in its env (or its team, where it has no services) that were deployed to
-/// other envs in the time in which a cause is looked for. It reads all deployments of the services.
+/// Services of a failure (or its team, if it has no services) that were deployed to other envs within the link window.
+/// For a failure without a cause. Reads all deployments of the services.
 fn deployed_elsewhere(
     db: &Connection,
     query: &LinkQuery<'_>,
@@ -230,7 +231,8 @@ fn deployed_elsewhere(
     Ok(elsewhere)
 }
 
-/// Explains the decisions about a failure today, and says so if they differ from the stored result.
+/// Explains the decisions about a failure under the present configuration. Adds a reason if they differ from the stored
+/// failure.
 fn why(
     incidents: &Incidents<'_>,
     row: FailureRow,
@@ -254,7 +256,7 @@ fn why(
     Ok(why)
 }
 
-/// Rows that are read besides the failure itself.
+/// Reader of the rows about one failure.
 struct Read<'a> {
     db: &'a Connection,
     row: i64,
@@ -281,7 +283,7 @@ impl Read<'_> {
     fn not_forwarded(
         &self,
         listed: Option<&ListedFailure>,
-        today: StoryContext<'_>,
+        context: StoryContext<'_>,
     ) -> rusqlite::Result<Vec<String>> {
         const SQL: &str = "SELECT backend, revision, due_at_ns FROM outbox WHERE failure = ?1 AND repeats = 0
             AND due_at_ns IS NOT NULL AND attempts = 0 AND refusals = 0 ORDER BY backend, id";
@@ -296,7 +298,7 @@ impl Read<'_> {
         let forwarded = listed.iter().flat_map(|listed| &listed.forwarded);
         let in_outbox: Vec<String> = forwarded.map(|forwarded| forwarded.backend.clone()).collect();
         let failure = listed.map(|listed| &listed.failure);
-        let StoryContext { recipients, now, .. } = today;
+        let StoryContext { recipients, now, .. } = context;
         Ok(not_forwarded(
             ForwardingFacts { failure, in_outbox: &in_outbox, waiting: &waiting, recipients },
             now,

@@ -1,4 +1,4 @@
-//! The `failure` table: what a failure is evaluated from, and what it came to.
+//! The `failure` table: the facts of each failure, and the result of its evaluation.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub(in crate::store) enum Facts {
     History(History),
     /// Submission to the event API.
     Submission(Box<Submission>),
-    /// Something that cannot be read; never written.
+    /// Facts that cannot be read. Never written.
     #[serde(skip)]
     Damaged,
 }
@@ -45,12 +45,12 @@ impl Facts {
     }
 }
 
-/// Stored form of an evaluated failure, as text: two are the same if they are written the same.
+/// Stored form of an evaluated failure, as text. Two failures are the same if their texts are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct StoredForm {
-    /// The failure, as JSON; `None`: it is none.
+    /// The failure, as JSON. `None` if the facts make no failure.
     pub(in crate::store) failure: Option<String>,
-    /// Details that the configuration adds for backends, as JSON; `None`: nothing.
+    /// Details that the configuration adds for backends, as JSON. `None` if there are none.
     pub(in crate::store) details: Option<String>,
 }
 
@@ -63,14 +63,14 @@ impl StoredForm {
     }
 }
 
-/// A row, as it is or as it is about to be.
+/// A row, stored or about to be stored.
 pub(in crate::store) struct FailureRow {
-    /// `None`: not stored yet.
+    /// `None` if it is not stored yet.
     pub(in crate::store) id: Option<i64>,
     pub(in crate::store) failure_id: FailureId,
-    /// Zero: no backend was ever told of it.
+    /// Last revision for any backend; 0: never forwarded.
     pub(in crate::store) revision: i64,
-    /// The deployment that it was linked to as its cause until now.
+    /// The deployment that is stored as its cause.
     cause: Option<i64>,
     pub(in crate::store) facts: Facts,
 }
@@ -98,7 +98,11 @@ impl FailureRow {
                     revision: row.get(1)?,
                     cause: row.get(3)?,
                     facts: from_json(row.get_ref(2)?.as_str()?).unwrap_or_else(|error| {
-                        tracing::error!(%failure_id, %error, "a failure's facts are damaged");
+                        tracing::error!(
+                            %failure_id,
+                            %error,
+                            "a failure's facts are damaged: its events are read again where their bodies are kept"
+                        );
                         Facts::Damaged
                     }),
                 })
@@ -114,7 +118,7 @@ impl FailureRow {
         }
     }
 
-    /// `true` if the stored row shows exactly this.
+    /// `true` if the stored row has exactly this failure.
     pub(in crate::store) fn shows(
         &self,
         session: &Session<'_>,
@@ -127,9 +131,9 @@ impl FailureRow {
         Ok(stored == StoredForm::of(evaluated)?)
     }
 
-    /// Stores the row with what its facts came to and its links to deployments. Returns its id.
+    /// Stores the row with its evaluated failure and the links to deployments. Returns its id.
     ///
-    /// `None`: the facts do not make a failure.
+    /// `evaluated` is `None` if the facts make no failure.
     pub(in crate::store) fn save(
         self,
         session: &mut Session<'_>,
@@ -202,15 +206,15 @@ impl FailureRow {
 
 /// A failure as it is stored.
 pub(in crate::store) struct Stored {
-    /// The failure, and what goes along with it.
+    /// The failure and its details.
     pub(in crate::store) evaluated: Evaluated,
     /// Its links.
     pub(in crate::store) links: StoredLinks,
-    /// The last revision of which a backend was told.
+    /// The last revision for any backend; 0: never forwarded.
     pub(in crate::store) revision: i64,
 }
 
-/// The failure in a row. `None`: it is no failure.
+/// The failure in a row. `None` if the row has none.
 pub(in crate::store) fn stored(db: &Connection, row: i64) -> rusqlite::Result<Option<Stored>> {
     const SQL: &str = "SELECT evaluated, details, revision, cause, cause_how, remediation FROM failure
         WHERE id = ?1 AND evaluated IS NOT NULL";

@@ -1,4 +1,4 @@
-//! Columns that figures are computed from, so that they need not read a failure's JSON.
+//! Columns from which figures are computed, without reading each failure's JSON.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ type CountsFor<'a> =
 /// Facts of a failure that are stored for figures, besides its start, its end and its links.
 #[derive(Default)]
 pub(in crate::store) struct FigureColumns {
-    /// `None`: it is in no figure.
+    /// `None` if the failure is in no figure.
     pub(in crate::store) counts_for: Option<String>,
     pub(in crate::store) restore_ns: Option<i64>,
 }

@@ -1,9 +1,9 @@
-//! Folding: the events that were kept become failures.
+//! Folding: stored events become failures.
 //!
-//! Events are the truth, failures follow from them. So an event is answered first, and then its failure is brought up to
-//! date, in a transaction that need not be synced: what a crash leaves unfolded, or a power cut takes back, is folded at
-//! the next start. In a rush events are only kept, and folded when it is over, or when as many wait as may: then all that
-//! an incident went through costs one reading and one writing of its row.
+//! Failures follow from events. So an event is stored and answered first. Its failure is brought up to date afterwards,
+//! in a transaction that need not be synced: events that a crash leaves unfolded, or whose folding a power loss undoes,
+//! are folded at the next start. In a rush events are only stored. They are folded when the rush is over or the backlog
+//! is full, so that all events of an incident cost one read and one write of its row.
 
 use rusqlite::{Connection, params};
 
@@ -27,13 +27,13 @@ struct Folding {
     received_at: Timestamp,
 }
 
-/// Brings the failures of a part of the backlog up to date.
+/// Folds a part of the backlog into failures.
 pub(in crate::store) fn slice(session: &mut Session<'_>, slice: &Slice) -> rusqlite::Result<()> {
     let events = read(session, &slice.events)?;
     fold(session, events, slice.up_to)
 }
 
-/// Reads from their bodies what events say.
+/// Reads events from their bodies.
 fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Vec<Folding>> {
     const SQL: &str = "SELECT received_at_ns, body, source FROM event WHERE id = ?1";
     let mut statement = session.prepare(SQL)?;
@@ -56,7 +56,7 @@ fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Vec<Fo
 
 fn fold(session: &mut Session<'_>, mut events: Vec<Folding>, up_to: Option<i64>) -> rusqlite::Result<()> {
     const LINK: &str = "INSERT INTO failure_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-    // Two incidents may have one key.
+    // Two incidents may have the same key.
     events.sort_unstable_by(|a, b| {
         (a.failure_key, &a.incident, a.row).cmp(&(b.failure_key, &b.incident, b.row))
     });
@@ -96,8 +96,7 @@ fn fold(session: &mut Session<'_>, mut events: Vec<Folding>, up_to: Option<i64>)
 /// Number of events left by an earlier process that are read at a time.
 const LEFT_OVER_AT_A_TIME: i64 = 8_192;
 
-/// The next events after the row `after`, which an earlier process kept and did not come to fold. `None`: there are no
-/// more.
+/// The next events after the row `after` that an earlier process stored and did not fold. `None` if there are no more.
 pub(in crate::store) fn left_over(
     db: &Connection,
     settings: &Settings,

@@ -1,5 +1,5 @@
-//! The links of failures to deployments, as they are stored for each failure. The domain decides them
-//! (`domain/link.rs`); here it is given the deployments that can matter.
+//! The stored links of failures to deployments. `domain/link.rs` decides them, from the deployments that can matter,
+//! which are read here.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,9 +21,9 @@ use crate::store::facts::deployment::load;
 pub(in crate::store) struct StoredLinks {
     /// The deployment that caused it.
     pub(in crate::store) cause: Option<i64>,
-    /// The way in which that was found.
+    /// How the cause was found.
     pub(in crate::store) how: HowLinked,
-    /// The deployment that mended it.
+    /// The deployment that fixed it.
     pub(in crate::store) remediation: Option<i64>,
 }
 
@@ -41,7 +41,7 @@ impl StoredLinks {
     }
 }
 
-/// Decides the links of a failure, as far as deployments are known by now.
+/// Decides the links of a failure from the deployments that are stored now.
 pub(in crate::store) fn decide(
     db: &Connection,
     Evaluated { failure, details }: &Evaluated,
@@ -61,7 +61,7 @@ pub(in crate::store) fn decide(
     })
 }
 
-/// Remembers the names by which a failure's cause may become known later, in place of those of before.
+/// Stores the names that a failure gives for its cause, in place of earlier names. The deployment may arrive later.
 pub(in crate::store) fn remember_names(
     session: &Session<'_>,
     row: i64,
@@ -98,7 +98,7 @@ pub(in crate::store) fn candidates(
         AND started_at_ns <= ?3 AND finished_at_ns >= ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
     const OF_TEAM: &str = "SELECT facts FROM deployment WHERE team = ?1 AND env = ?2
         AND started_at_ns <= ?3 AND finished_at_ns >= ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
-    // The last but one, too: the last may be the cause.
+    // The last two deployments: the last one may be the cause.
     const BEGUN_OF_SERVICE: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
         AND started_at_ns >= ?3 AND started_at_ns < ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 2";
     const BEGUN_OF_TEAM: &str = "SELECT facts FROM deployment WHERE team = ?1 AND env = ?2
@@ -114,13 +114,14 @@ pub(in crate::store) fn candidates(
             found.extend(load(db, begun, params![name, query.env, from_ns, until_ns])?);
         }
     }
-    // One may be found in several ways.
+    // A deployment may be found in several ways.
     let found: BTreeMap<_, _> =
         found.into_iter().map(|deployment| (deployment.id.clone(), deployment)).collect();
     Ok(Deployments::new(found.into_values().collect()))
 }
 
-/// The times in which a failure that has ended was open, in nanoseconds. Each ends before its second number.
+/// The periods in which an ended failure was open, in nanoseconds. The second number is the first moment after the
+/// period.
 fn open_times(query: &LinkQuery<'_>) -> Vec<(i64, i64)> {
     let Some(end) = query.ended_at.filter(|_| query.is_restored) else { return Vec::new() };
     let from = std::iter::once(query.started_at.as_nanos().saturating_add(1));
@@ -129,11 +130,11 @@ fn open_times(query: &LinkQuery<'_>) -> Vec<(i64, i64)> {
     from.zip(until.map(Timestamp::as_nanos)).collect()
 }
 
-/// Deployments that a failure names, in every way in which the name may be meant.
+/// Deployments that a failure names, in each form in which the name can be read.
 fn named(db: &Connection, query: &LinkQuery<'_>) -> rusqlite::Result<Vec<Deployment>> {
     const OF_ID: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1 COLLATE NOCASE";
     const OF_COMMIT: &str = "SELECT facts FROM deployment WHERE commit_sha = lower(?1)";
-    // Behind every digit comes a g.
+    // The letter g sorts after every hexadecimal digit.
     const OF_SHORT_COMMIT: &str =
         "SELECT facts FROM deployment WHERE commit_sha >= lower(?1) AND commit_sha < lower(?1) || 'g'";
     const OF_SERVICES_VERSION: &str = "SELECT facts FROM deployment WHERE service = ?1 AND version_key = ?2";

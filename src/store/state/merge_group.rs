@@ -1,4 +1,4 @@
-//! Incidents that merges connect: they are evaluated together, because the start of one may be another's (rule 8).
+//! Incidents that merges connect. They are evaluated together, because one may take its start from another (rule 8).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -18,16 +18,17 @@ use crate::store::engine::session::Session;
 use crate::store::facts::delivery::source;
 use crate::store::facts::failure_key::failure_key;
 
-/// An incident, its row, and what its events said.
+/// An incident, its row, and the history of its events.
 pub(in crate::store) struct Member {
     incident: IncidentId,
-    /// Its facts stand in `history` until it is saved.
+    /// Its facts are in `history` until it is saved.
     pub(in crate::store) row: FailureRow,
     history: History,
 }
 
 impl Member {
-    /// Adds events, each with the moment it was received at. `None`: they change nothing, and nothing is asked again.
+    /// Adds events, each with the time at which it was received. `None` if they change nothing, so that nothing is
+    /// evaluated.
     pub(in crate::store) fn learn<'a>(
         mut self,
         events: impl Iterator<Item = (&'a Event, Timestamp)>,
@@ -60,7 +61,7 @@ impl ChangedMember {
             && !session.merge_targets.contains(&failure_key(&row.failure_id))
     }
 
-    /// Saves one that stands alone. Returns its row.
+    /// Saves an incident that stands alone. Returns its row.
     pub(in crate::store) fn save(self, session: &mut Session<'_>) -> rusqlite::Result<i64> {
         let Member { incident, mut row, history } = self.member;
         let evaluated = evaluate_alone(&incident, &history, &session.settings.policy);
@@ -69,7 +70,7 @@ impl ChangedMember {
     }
 }
 
-/// Incidents whose facts have changed, to be saved with all others that this changes.
+/// Incidents whose facts have changed, to be saved with all other incidents that change with them.
 #[derive(Default)]
 pub(in crate::store) struct ChangedMembers(BTreeMap<IncidentId, ChangedMember>);
 
@@ -78,7 +79,7 @@ impl ChangedMembers {
         self.0.insert(changed.member.incident.clone(), changed);
     }
 
-    /// Saves them, and every other incident that this changes. Returns the rows of those it held.
+    /// Saves these incidents, and every other incident that changes with them. Returns the rows of these incidents.
     pub(in crate::store) fn save(
         mut self,
         session: &mut Session<'_>,
@@ -103,7 +104,7 @@ impl ChangedMembers {
     }
 }
 
-/// An incident and all that merges connect it with, now or before.
+/// An incident and all incidents that merges connect with it, now or before.
 pub(in crate::store) struct MergeGroup {
     pub(in crate::store) group: Group,
     rows: BTreeMap<IncidentId, FailureRow>,
@@ -112,7 +113,7 @@ pub(in crate::store) struct MergeGroup {
 }
 
 impl MergeGroup {
-    /// Follows the merges from an incident that is not changed.
+    /// The group of an incident whose facts have not changed.
     pub(in crate::store) fn of(incidents: &Incidents<'_>, member: Member) -> rusqlite::Result<Self> {
         let mut group = Self { group: Group::new(), rows: BTreeMap::new(), changed: BTreeSet::new() };
         let to_visit = group.add(incidents, member)?;
@@ -120,7 +121,7 @@ impl MergeGroup {
         Ok(group)
     }
 
-    /// Follows the merges from one that is, and takes those it meets from the `others` that are.
+    /// The group of a changed incident. Takes the other changed incidents of the group out of `others`.
     fn with(
         incidents: &Incidents<'_>,
         first: ChangedMember,
@@ -162,7 +163,7 @@ impl MergeGroup {
         Ok(neighbours)
     }
 
-    /// Adds a member, and returns those that it is connected with.
+    /// Adds a member, and returns the incidents that it is connected with.
     fn add(&mut self, incidents: &Incidents<'_>, member: Member) -> rusqlite::Result<Vec<IncidentId>> {
         let mut neighbours = incidents.merged_into(&member.row.failure_id)?;
         neighbours.extend(member.history.merge_target().cloned());
@@ -188,7 +189,7 @@ impl MergeGroup {
     }
 }
 
-/// The incidents that are stored.
+/// Reader of stored incidents.
 pub(in crate::store) struct Incidents<'a> {
     pub(in crate::store) db: &'a Connection,
     /// Sources that read the bodies of their events.
@@ -201,8 +202,8 @@ impl<'a> Incidents<'a> {
         Self { db: session.db(), sources: session.settings.sources }
     }
 
-    /// The incident as it is stored, or a new one. A failure of its id that was sent to the event API gives way: the
-    /// incident's own events, which are about to be added, know better.
+    /// The incident as it is stored, or a new one. If a failure with its id was sent to the event API, the incident's
+    /// own events, which are about to be added, replace it.
     pub(in crate::store) fn load(&self, incident: &IncidentId) -> rusqlite::Result<Member> {
         let failure_id = FailureId::of_incident(incident);
         let mut row = match FailureRow::load(self.db, &failure_id)? {
@@ -213,7 +214,7 @@ impl<'a> Incidents<'a> {
         Ok(Member { incident: incident.clone(), row, history })
     }
 
-    /// The incident, if it is stored, and not only something that was sent to the event API under its id.
+    /// The incident, if it is stored. A failure that was sent to the event API under its id does not count.
     pub(in crate::store) fn stored(&self, incident: &IncidentId) -> rusqlite::Result<Option<Member>> {
         let Some(mut row) = FailureRow::load(self.db, &FailureId::of_incident(incident))? else {
             return Ok(None);
@@ -222,30 +223,30 @@ impl<'a> Incidents<'a> {
         Ok(history.map(|history| Member { incident: incident.clone(), row, history }))
     }
 
-    /// Takes the history out of a row. `None`: it has none.
+    /// Takes the history out of a row. `None` if it has none.
     fn history(&self, row: &mut FailureRow) -> rusqlite::Result<Option<History>> {
         match std::mem::take(&mut row.facts) {
             Facts::History(history) => Ok(Some(history)),
             Facts::Submission(_) => Ok(None),
-            // Where its bodies are gone, too, better nothing is decided about it than that it is none.
-            Facts::Damaged => Ok(Some(self.remembered(row.id)?).filter(|history| !history.is_empty())),
+            // If its bodies are gone, too, nothing is decided about it. Otherwise it would be evaluated as no failure.
+            Facts::Damaged => Ok(Some(self.rebuilt_history(row.id)?).filter(|history| !history.is_empty())),
         }
     }
 
-    /// The incidents that were merged into this one, as far as they are stored.
+    /// Stored incidents that were merged into this one.
     fn merged_into(&self, target: &FailureId) -> rusqlite::Result<Vec<IncidentId>> {
         const SQL: &str = "SELECT failure_id FROM failure WHERE merged_into_key = ?1";
         let mut statement = self.db.prepare_cached(SQL)?;
         let mut rows = statement.query([failure_key(target)])?;
-        let mut sources = Vec::new();
+        let mut merged = Vec::new();
         while let Some(row) = rows.next()? {
-            sources.extend(IncidentId::of_failure(row.get_ref(0)?.as_str()?));
+            merged.extend(IncidentId::of_failure(row.get_ref(0)?.as_str()?));
         }
-        Ok(sources)
+        Ok(merged)
     }
 
-    /// A history put together again from the events themselves, where the row that held it is damaged.
-    fn remembered(&self, failure: Option<i64>) -> rusqlite::Result<History> {
+    /// History rebuilt from the stored events, for a row that is damaged.
+    fn rebuilt_history(&self, failure: Option<i64>) -> rusqlite::Result<History> {
         const SQL: &str =
             "SELECT received_at_ns, body, source FROM failure_event JOIN event ON event.id = event
             WHERE failure = ?1 AND body IS NOT NULL";
@@ -261,7 +262,7 @@ impl<'a> Incidents<'a> {
     }
 }
 
-/// The key of every failure that an incident was merged into.
+/// Keys of all failures that an incident was merged into.
 pub(in crate::store) fn merge_targets(db: &Connection) -> rusqlite::Result<HashSet<i64>> {
     const SQL: &str = "SELECT DISTINCT merged_into_key FROM failure WHERE merged_into_key IS NOT NULL";
     db.prepare(SQL)?.query_map([], |row| row.get(0))?.collect()

@@ -1,4 +1,5 @@
-//! State: what facts come to. Failures are folded from events, and linked to the deployments that caused and mended them.
+//! State: failures, which follow from facts. Events are folded into failures, and failures are linked to the
+//! deployments that caused and fixed them.
 
 pub(super) mod failure;
 pub(super) mod figure_columns;

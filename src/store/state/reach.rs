@@ -1,5 +1,5 @@
-//! The failures in reach of a deployment: those whose links it may decide, or decided until now. There may be too many
-//! among them, for their links are decided from all facts anew; none is missing.
+//! The failures in reach of a deployment: those whose links it may change or decided until now. None is missing. Extra
+//! ones do no harm: their links are decided again from all facts.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use crate::domain::deployment::Deployment;
 use crate::domain::named::version_key;
 use crate::store::engine::session::{Session, TouchedDeployment};
 
-/// The failures that a deployment may have caused or mended, that are linked to it, or that name it. For one that
-/// replaced another, also those for which the other made the beginning of a commit ambiguous.
+/// Failures that a deployment may have caused or fixed, that are linked to it, or that name it. If the deployment
+/// replaced another one, also failures that name the other one, perhaps by an abbreviated commit that was ambiguous.
 pub(super) fn failures(
     session: &Session<'_>,
     row: i64,
@@ -64,7 +64,7 @@ pub(super) fn length_class(nanos: i64) -> u32 {
     nanos.max(1).ilog2()
 }
 
-/// Failures that a query finds, without those of another service, team or env than the deployment's.
+/// Failures that a query finds and that are of the deployment's service (or team) and env.
 fn own(
     db: &Connection,
     deployment: &Deployment,
@@ -76,7 +76,7 @@ fn own(
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let is_own = match row.get_ref(1)?.as_str_or_null()? {
-            // It was merged into another, and is in no figure; its link is shown all the same.
+            // A merged failure is in no figure, but its link is shown.
             None => true,
             Some(counts_for) => {
                 let kind = kind(counts_for)?;
@@ -96,8 +96,8 @@ fn own(
     Ok(found)
 }
 
-/// The failed deployments whose remediation may have become a rollback, or ceased to be one: that depends on what was
-/// deployed before it.
+/// Failed deployments whose remediation may have become a rollback, or may not be one any more: that depends on the
+/// deployments before the remediation.
 pub(super) fn later_remediations(
     db: &Connection,
     TouchedDeployment { deployment, replaced, .. }: &TouchedDeployment,

@@ -1,6 +1,7 @@
-//! Asking again: what the past comes to under today's configuration.
+//! Reevaluation: computing past failures under the present configuration.
 //!
-//! A failure is evaluated when a fact of it changes. Configuration alone rewrites nothing, until somebody asks for it.
+//! A failure is evaluated when one of its facts changes. A change of the configuration alone changes no past failure
+//! until a person runs a reevaluation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,33 +19,33 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::from_json;
 use crate::store::engine::session::Session;
 
-/// Number of failures that are looked at in one transaction, so that nobody waits long for the writer.
+/// Number of failures that are evaluated in one transaction, so that nobody waits long for the writer.
 const AT_A_TIME: u32 = 200;
 
-/// Failures to look at.
+/// Failures to reevaluate.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Span {
-    /// Failures that began then or later.
+    /// Failures that began at this time or later.
     pub since: Option<Timestamp>,
-    /// Failures after this one: the value of [`Batch::next`] before.
+    /// Failures after this row: [`Batch::next`] of the previous batch.
     pub after: i64,
 }
 
 /// Result of evaluating some of them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Batch {
-    /// Failures that come out differently today.
+    /// Failures that come out differently.
     pub changed: Vec<Changed>,
-    /// Number of failures that were looked at.
+    /// Number of failures that were evaluated.
     pub looked_at: usize,
-    /// Start of the next batch; `None`: that was all.
+    /// Start of the next batch. `None` if this was the last one.
     pub next: Option<i64>,
 }
 
-/// A failure that is something else today.
+/// A failure that comes out differently.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Changed {
-    /// Failure that changes.
+    /// Id of the failure.
     pub id: FailureId,
     /// Its changes.
     pub changes: Vec<FieldChange>,
@@ -57,11 +58,11 @@ pub struct FieldChange {
     pub field: String,
     /// Stored value.
     pub before: Value,
-    /// Value of today.
+    /// New value.
     pub after: Value,
 }
 
-/// Looks at some failures, and saves those that are something else today.
+/// Evaluates some failures, and saves those that come out differently.
 pub(in crate::store) fn reevaluate(
     session: &mut Session<'_>,
     span: Span,
@@ -72,7 +73,7 @@ pub(in crate::store) fn reevaluate(
     })
 }
 
-/// Looks at some failures, and has those saved that are something else today.
+/// Evaluates some failures, and calls `save` for those that come out differently.
 pub(in crate::store) fn batch(
     incidents: &Incidents<'_>,
     policy: &Policy,
@@ -80,11 +81,11 @@ pub(in crate::store) fn batch(
     mut save: impl FnMut(FailureRow, Option<Evaluated>) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<Batch> {
     let mut batch = Batch::default();
-    let mut asked = Reevaluator { incidents, policy, along: BTreeMap::new() };
+    let mut reevaluator = Reevaluator { incidents, policy, along: BTreeMap::new() };
     for (row, id, stored, stored_links) in rows(incidents.db, span)? {
         batch.looked_at += 1;
         batch.next = Some(row);
-        let Some((failure, evaluated)) = asked.today(&id)? else { continue };
+        let Some((failure, evaluated)) = reevaluator.evaluate(&id)? else { continue };
         let view = StoredForm::of(evaluated.as_ref())?;
         let mut changes = Vec::new();
         if view != stored {
@@ -104,7 +105,7 @@ pub(in crate::store) fn batch(
     Ok(batch)
 }
 
-/// The deployments that a failure is linked to in another way than before.
+/// Changes of a failure's links to deployments.
 fn changed_links(
     db: &Connection,
     before: StoredLinks,
@@ -141,7 +142,7 @@ fn rows(db: &Connection, span: Span) -> rusqlite::Result<Vec<(i64, String, Store
         .collect()
 }
 
-/// A failure's row, and what it comes to.
+/// A failure's row, and the failure that its facts make.
 type Reevaluated = (FailureRow, Option<Evaluated>);
 
 /// Evaluation of failures under this policy.
@@ -153,10 +154,10 @@ struct Reevaluator<'a> {
 }
 
 impl Reevaluator<'_> {
-    fn today(&mut self, id: &str) -> rusqlite::Result<Option<Reevaluated>> {
+    fn evaluate(&mut self, id: &str) -> rusqlite::Result<Option<Reevaluated>> {
         if let Some(incident) = IncidentId::of_failure(id) {
-            if let Some(today) = self.along.remove(&incident) {
-                return Ok(Some(today));
+            if let Some(known) = self.along.remove(&incident) {
+                return Ok(Some(known));
             }
             if let Some(member) = self.incidents.stored(&incident)? {
                 self.along = MergeGroup::of(self.incidents, member)?.evaluate(self.policy);
@@ -176,7 +177,7 @@ impl Reevaluator<'_> {
 
 /// The fields that differ.
 fn changes(before: Option<&str>, after: Option<&str>) -> rusqlite::Result<Vec<FieldChange>> {
-    // What is damaged, or was not there, is everything new.
+    // If the stored text is damaged or absent, every field is new.
     let before: Map<String, Value> = before.and_then(|json| from_json(json).ok()).unwrap_or_default();
     let after: Map<String, Value> = after.map_or_else(|| Ok(Map::new()), from_json)?;
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();

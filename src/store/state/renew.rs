@@ -1,4 +1,4 @@
-//! Keeping links true: when a deployment comes or changes, the links of the failures in its reach are decided anew.
+//! Updating links: when a deployment arrives or changes, the links of the failures in its reach are decided again.
 
 use rusqlite::params;
 
@@ -8,14 +8,14 @@ use super::reach;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{Session, TouchedFailure};
 
-/// Decides anew the links that the deployments of this transaction may have changed.
+/// Decides again the links that the deployments of this transaction may have changed.
 pub(in crate::store) fn links(session: &mut Session<'_>) -> rusqlite::Result<()> {
     if session.changes.deployments.is_empty() {
         return Ok(());
     }
     let touched = std::mem::take(&mut session.changes.deployments);
-    let tells_marks = session.settings.destinations.iter().any(|destination| destination.takes_marks());
-    // One that was sent again as it was changes nothing.
+    let sends_marks = session.settings.destinations.iter().any(|destination| destination.takes_marks());
+    // A deployment that was sent again unchanged changes no link.
     let changed = touched.iter().filter(|(_, touched)| touched.is_changed());
     for (row, deployment) in changed {
         let now = deployment.now;
@@ -23,7 +23,7 @@ pub(in crate::store) fn links(session: &mut Session<'_>) -> rusqlite::Result<()>
             relink(session, failure, now)?;
         }
         session.changes.touch_mark(Some(*row), now);
-        if tells_marks {
+        if sends_marks {
             for failed in reach::later_remediations(session.db(), deployment)? {
                 session.changes.touch_mark(Some(failed), now);
             }
@@ -33,13 +33,13 @@ pub(in crate::store) fn links(session: &mut Session<'_>) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Decides the links of a stored failure anew.
+/// Decides the links of a stored failure again.
 fn relink(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
     const SAVE: &str = "UPDATE failure SET cause = ?2, cause_how = ?3, remediation = ?4 WHERE id = ?1";
     let Some(stored) = failure::stored(session.db(), row)? else { return Ok(()) };
     let before = stored.links;
     let after = decide(session.db(), &stored.evaluated, session.settings.policy.link_window)?;
-    // Also where they stay the same: the deployment that mended it may be another than it was.
+    // Also if the links stay the same: the deployment that fixed the failure may have changed.
     session.changes.touch_mark(before.cause, now);
     session.changes.touch_mark(after.cause, now);
     if before == after {

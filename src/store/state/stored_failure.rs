@@ -1,7 +1,8 @@
 //! Failures as the store keeps them: the columns `evaluated` and `details` of the table `failure`.
 //!
-//! This form is the store's own. The API and the backend `http` have theirs, so that a field that is added here changes
-//! neither answers nor requests. A stored failure of an earlier version has fewer fields: each new one needs a default.
+//! This form is the store's own. The API and the backend `http` have other forms, so that a field that is added here
+//! changes neither answers nor requests. A stored failure of an earlier version has fewer fields: each new one needs a
+//! default.
 
 use std::borrow::Cow;
 
@@ -73,7 +74,7 @@ pub(in crate::store) fn failure_text(failure: &Failure) -> rusqlite::Result<Stri
     to_json(&StoredFailure::from(failure))
 }
 
-/// The text of `details`. `None`: there is nothing to keep.
+/// The text of `details`. `None` if there are no details.
 pub(in crate::store) fn details_text(details: &Details) -> rusqlite::Result<Option<String>> {
     Ok(Some(to_json(&StoredDetails::from(details))?).filter(|json| json != "{}"))
 }

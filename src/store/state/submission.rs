@@ -1,4 +1,4 @@
-//! Failures that come by the event API: replaced whole, the last one committed wins.
+//! Failures sent to the event API. A failure is replaced whole, and the last one committed wins.
 
 use super::failure::{Facts, FailureRow};
 use super::links::remember_names;
@@ -11,9 +11,9 @@ use crate::store::engine::session::Session;
 /// Result of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Submitted {
-    /// It is done.
+    /// The failure is saved or deleted.
     Done,
-    /// The id is that of an incident this daemon follows itself.
+    /// The id belongs to an incident that has events here.
     IncidentsOwn,
     /// There is no such failure.
     NotFound,
@@ -36,7 +36,7 @@ pub(in crate::store) fn save(
     Ok(Submitted::Done)
 }
 
-/// Takes a failure back, also at the backends that were told of it.
+/// Removes a failure, also from the backends that have it.
 pub(in crate::store) fn delete(
     session: &mut Session<'_>,
     id: &FailureId,

@@ -24,7 +24,7 @@ use crate::store::state::failure::{Facts, FailureRow};
 use crate::store::{CommitObserver, MAX_BACKLOG, Settings, Store};
 
 const WINDOW: Duration = Duration::from_hours(30);
-/// Names that somebody may give: an id, a version, a commit, an unknown name, and `none`.
+/// Names that a person may give: an id, a version, a commit, an unknown name, and `none`.
 const NAMES: [&str; 9] = [
     "deployment:00003",
     "Deployment:00004.",
@@ -61,7 +61,7 @@ prop_compose! {
     }
 }
 
-/// Every third has the same version and commit.
+/// Gives every third deployment the same version and commit.
 fn versioned(deployments: Vec<Deployment>) -> Vec<Deployment> {
     let numbered = deployments.into_iter().enumerate();
     let with_version = numbered.map(|(n, deployment)| Deployment {
@@ -72,7 +72,7 @@ fn versioned(deployments: Vec<Deployment>) -> Vec<Deployment> {
     with_version.collect()
 }
 
-/// A reader of a store that holds just these.
+/// A reader of a store with just these failures and deployments.
 async fn stored(
     folder: &std::path::Path,
     evaluated: Vec<Evaluated>,
@@ -103,7 +103,7 @@ async fn stored(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
-    fn a_report_of_the_store_is_what_the_definitions_say(
+    fn a_report_from_the_store_equals_the_report_of_the_model(
         question in question(),
         evaluated in vec(one_evaluated(), 0..16),
         deployments in deployments(),
