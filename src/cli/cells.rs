@@ -1,15 +1,15 @@
-//! Texts in the columns of a terminal: how wide they are, and how they are cut and wrapped.
+//! Measures, cuts and wraps text for the columns of a terminal.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Stands where something was cut.
+/// Mark of a cut.
 const CUT: &str = "…";
 
-/// Columns of a terminal that a text takes at the most: wide characters take two, combining ones none.
+/// Greatest number of terminal columns that a text takes. Wide characters take two, combining characters none.
 ///
-/// Terminals do not agree on joined emoji and flags: some draw one sign, others each part of it. The wider one counts, so
-/// that no line is wider than the terminal.
+/// Terminals differ in joined emoji and flags: some draw one sign, others each part. The wider form counts, so that no
+/// line is wider than the terminal.
 pub(super) fn display_width(text: &str) -> usize {
     text.graphemes(true).map(width_of_one).sum()
 }
@@ -19,7 +19,7 @@ fn width_of_one(grapheme: &str) -> usize {
     in_parts.max(grapheme.width())
 }
 
-/// The text in `width` columns: its beginning, where it is wider.
+/// Text in at most `width` columns. A wider text is cut at the end.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if display_width(text) <= width {
         return text.to_owned();
@@ -30,7 +30,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     first(text, width - 1).to_owned() + CUT
 }
 
-/// An id in `width` columns: its beginning and its end, where it is wider, for ids differ at both.
+/// Id in at most `width` columns. A wider id is cut in the middle, because ids differ at both ends.
 pub(super) fn cut_in_the_middle(text: &str, width: usize) -> String {
     if display_width(text) <= width {
         return text.to_owned();
@@ -64,19 +64,20 @@ fn first(text: &str, width: usize) -> &str {
     text
 }
 
-/// The text and blanks, `width` columns in all; the blanks come first where it stands at the right edge.
+/// Text filled with blanks to `width` columns. With `is_right` the text is aligned to the right.
 pub(super) fn padded(text: &str, width: usize, is_right: bool) -> String {
     let blanks = " ".repeat(width.saturating_sub(display_width(text)));
     if is_right { blanks + text } else { text.to_owned() + &blanks }
 }
 
-/// The text in lines of `width` at most, parted at spaces, else within names, else anywhere but within a character.
+/// Text in lines of at most `width` columns. A line is broken at a space, else at a sign within a name, else between
+/// any two characters.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let all: Vec<(&str, usize)> =
         text.graphemes(true).map(|grapheme| (grapheme, width_of_one(grapheme))).collect();
     let mut rest = all.as_slice();
     let mut lines = Vec::new();
-    while let Some(fit) = more_than_fits(rest, width) {
+    while let Some(fit) = count_that_fits(rest, width) {
         let space = rest[..=fit].iter().rposition(|(one, _)| *one == " ").filter(|at| *at > 0);
         let within =
             || rest[..fit].iter().rposition(|(one, _)| matches!(*one, "." | "_" | "-" | ":" | "/" | ","));
@@ -91,8 +92,8 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Number of entries that fit in a line, if not all do. At least one.
-fn more_than_fits(rest: &[(&str, usize)], width: usize) -> Option<usize> {
+/// Number of entries that fit in a line, at least one. `None` if all fit.
+fn count_that_fits(rest: &[(&str, usize)], width: usize) -> Option<usize> {
     let mut used = 0;
     let too_much = rest.iter().position(|(_, columns)| {
         used += columns;
@@ -107,7 +108,7 @@ mod tests {
 
     use super::*;
 
-    /// Letters of each width: narrow, wide, combining, joined, flags.
+    /// Text of characters of each width: narrow, wide, combining, joined, flags.
     fn text() -> impl Strategy<Value = String> {
         proptest::collection::vec(
             prop_oneof![
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_cut_within_a_character() {
+    fn a_character_is_never_cut() {
         assert_eq!(cut("決済サービス", 8), "決済サ…");
         assert_eq!(cut("決済サービス", 7), "決済サ…");
         assert_eq!(cut("up 👩‍🚒 down", 6), "up …");
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_where_text_is_wrapped() {
+    fn wrapping_loses_no_text() {
         let text = "a bb  ccc dddd.eeeee_ffffff-ggggggg";
         for width in 0..40 {
             let lines = wrapped(text, width);

@@ -1,4 +1,4 @@
-//! The ways in which a command fails.
+//! Errors of commands, with their exit statuses.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use crate::config::{Problem, Problems};
 
 /// Reason that a command failed, with its exit status.
 pub(super) enum CommandError {
-    /// It was tried, and did not work.
+    /// The command was tried and failed.
     Tried(anyhow::Error),
     /// The usage or the configuration is wrong.
     Usage(anyhow::Error),
-    /// The store is in doubt: start again.
+    /// The state of the store on the disk is in doubt: the process must be restarted.
     InDoubt(anyhow::Error),
 }
 
 impl CommandError {
-    /// 1: tried and failed. 2: usage or configuration. 74 (`EX_IOERR`): the disk; to be restarted.
+    /// 1: tried and failed. 2: wrong usage or configuration. 74 (`EX_IOERR`): disk error; restart the process.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Tried(_) => 1,

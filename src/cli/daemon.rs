@@ -1,4 +1,4 @@
-//! The running daemon, for commands that change something.
+//! Client of the running daemon, for commands that change something.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::config::Config;
 use crate::http_client;
 
-/// Time that it may take for an answer.
+/// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A daemon that answers on the admin listener of this configuration.
@@ -20,7 +20,7 @@ pub(super) struct DaemonClient {
 }
 
 impl DaemonClient {
-    /// `None`: none answers.
+    /// Finds the daemon at `admin.listen`. `None` if nothing answers there.
     pub(super) async fn find(config: &Config) -> anyhow::Result<Option<Self>> {
         let address = config.admin.listen;
         let url = Url::parse(&format!("http://{address}/healthz"))?;
@@ -36,14 +36,14 @@ impl DaemonClient {
         Ok(Some(Self { client, address }))
     }
 
-    /// Asks it to do something.
+    /// Sends a POST request without a body.
     pub(super) async fn post(&self, path_and_query: &str) -> anyhow::Result<Response> {
         let url = format!("http://{}{path_and_query}", self.address);
         self.client.post(url).send().await.context("the daemon did not answer")
     }
 }
 
-/// Answer of the daemon that has a sentence for people: a result, or the reason of a refusal.
+/// Answer of the daemon with a sentence for people: the result, or the reason for a refusal.
 #[derive(Debug, Deserialize)]
 pub(super) struct DaemonAnswer {
     pub(super) detail: String,

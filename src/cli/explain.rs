@@ -1,4 +1,4 @@
-//! `explain`: one failure's whole story.
+//! `explain`: shows one failure with its events, reasons and attempts.
 
 use anyhow::anyhow;
 use clap::Args;
@@ -23,7 +23,7 @@ use crate::store::{FoundId, FoundKind, Reader, Story, StoryContext};
 
 #[derive(Args)]
 pub(super) struct ExplainOptions {
-    /// A failure, a PagerDuty incident or a deployment: its id or a unique beginning of it, in any case
+    /// Id of a failure, incident or deployment, or a unique beginning of it; case is ignored
     #[arg(value_name = "ID")]
     id: String,
 
@@ -44,12 +44,13 @@ pub(super) fn run(options: &ExplainOptions, config: &Config) -> Result<(), Comma
 /// Number of ids that are listed if an id is ambiguous.
 pub(super) const MOST_NAMED: u32 = 10;
 
-/// Listings that have the ids that `explain` takes.
-const LISTINGS: &str =
-    "`failures` lists the ids of failures; the event API's answer has that of a deployment";
+/// Sources of the ids that `explain` takes.
+const LISTINGS: &str = "`failures` lists the ids of failures; the event API answers a deployment with its id";
 
-/// Failure or deployment that an id, or a part of one, names. An error, which names `listings`, if there is not exactly
-/// one.
+/// Finds the failure or deployment that an id, or a unique part of it, names.
+///
+/// # Errors
+/// None matches (the message names `listings`), or several do.
 pub(super) fn only_one(reader: &Reader, id: &str, listings: &str) -> anyhow::Result<FoundId> {
     let mut found = reader.find(id, sources::ALL, MOST_NAMED + 1)?;
     match found.len() {
@@ -60,7 +61,7 @@ pub(super) fn only_one(reader: &Reader, id: &str, listings: &str) -> anyhow::Res
 }
 
 fn nothing_known(id: &str, listings: &str) -> anyhow::Error {
-    anyhow!("nothing is known of {id:?}: {listings}")
+    anyhow!("no failure, incident or deployment matches {id:?}: {listings}")
 }
 
 pub(super) fn several(id: &str, found: &[FoundId]) -> anyhow::Error {
@@ -70,7 +71,7 @@ pub(super) fn several(id: &str, found: &[FoundId]) -> anyhow::Error {
     });
     let named: String = named.collect();
     let more = if found.len() > MOST_NAMED as usize { "\n  and more" } else { "" };
-    anyhow!("{id:?} may be any of these, give more of the id:{named}{more}")
+    anyhow!("{id:?} matches several ids, give more of the id:{named}{more}")
 }
 
 fn explain_failure(
@@ -92,7 +93,7 @@ fn explain_failure(
     Ok(())
 }
 
-/// Says what is known of a deployment.
+/// Prints all known values of a deployment.
 fn explain_deployment(options: &ExplainOptions, reader: &Reader, id: &str) -> anyhow::Result<()> {
     const COLUMNS: [Column; 2] = [Column::text("WHAT"), Column::text("VALUE").wrapped_to(30)];
     let deployment = reader.deployment(id)?.ok_or_else(|| nothing_known(&options.id, LISTINGS))?;
@@ -126,7 +127,7 @@ fn explain_deployment(options: &ExplainOptions, reader: &Reader, id: &str) -> an
     Ok(())
 }
 
-/// The story as people read it.
+/// The story as text for people.
 pub(super) fn text(story: &Story, width: usize) -> String {
     let not_forwarded: String = story
         .not_forwarded
@@ -154,7 +155,7 @@ fn heading(story: &Story, width: usize) -> String {
     let title = failure.title.as_deref().filter(|title| !is_blank(title)).unwrap_or("(no title)");
     let title = printable(title);
     let title = wrapped(&format!("{} {number}{title}", failure.id), width).join("\n");
-    // In one piece, so that it stays a link.
+    // Not wrapped, so that it stays a link.
     let url = failure.url.as_deref().map_or_else(String::new, |url| format!("{}\n", printable(url)));
     format!("{title}\n{url}")
 }
@@ -166,8 +167,8 @@ const NARROWEST_WHAT: usize = 16;
 const NARROWEST_VALUE: usize = 30;
 const NARROWEST_BECAUSE: usize = 24;
 
-/// Table of reasons. Ids stay whole, so that they can be copied: one for which the terminal is too narrow is cut in the
-/// middle, and stands whole in a line above the table.
+/// Table of reasons. Ids stay whole, so that they can be copied. An id that is too wide for the terminal is cut in the
+/// middle, and printed whole in a line above the table.
 fn why(story: &Story, width: usize) -> Option<String> {
     let room = width.saturating_sub(NARROWEST_WHAT + NARROWEST_BECAUSE + 4).max(NARROWEST_VALUE);
     let is_id = |why: &Why| IDS.contains(&why.about.as_str());
@@ -216,7 +217,7 @@ fn events(story: &Story, width: usize) -> Option<String> {
 
 fn attempts(story: &Story, width: usize) -> Option<String> {
     const COLUMNS: [Column; 5] = [
-        Column::text("TOLD"),
+        Column::text("SENT"),
         Column::text("BACKEND").wrapped_to(16),
         Column::number("REVISION"),
         Column::text("ANSWER"),

@@ -1,4 +1,4 @@
-//! `failures`: what the store holds.
+//! `failures`: lists the failures in the store.
 
 use clap::Args;
 
@@ -17,19 +17,19 @@ use crate::store::{FailureFilter, ListedFailure, Page, Reader};
 
 #[derive(Args)]
 pub(super) struct FailuresOptions {
-    /// Only those in this state
+    /// Only failures in this state
     #[arg(long, value_parser = one_of(FailureState::ALL, FailureState::as_str))]
     state: Option<FailureState>,
 
-    /// Only those that count for this service
+    /// Only failures of this service
     #[arg(long, value_name = "S")]
     service: Option<String>,
 
-    /// Only those that began then or later: RFC 3339, a date, or an age such as 30d
+    /// Only failures that started then or later: RFC 3339, a date, or an age such as 30d
     #[arg(long, value_name = "T")]
     since: Option<String>,
 
-    /// Show no more rows than this
+    /// Greatest number of rows to show
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = limit)]
     limit: u32,
 
@@ -54,7 +54,7 @@ pub(super) fn run(options: &FailuresOptions, config: &Config) -> Result<(), Comm
     Ok(())
 }
 
-/// Value of `--since`.
+/// Reads the value of `--since`.
 pub(super) fn since(text: Option<&str>, config: &Config) -> Result<Option<Timestamp>, CommandError> {
     let zone = config.dora.timezone.zone();
     let since = text.map(|text| user_time::parse(text, SystemClock.now(), zone)).transpose();
@@ -67,7 +67,7 @@ fn print(page: &Page) {
     }
     print_out(table(&page.failures, width()).trim_end());
     if page.next.is_some() {
-        print_err("there are more: --limit shows them");
+        print_err("there are more rows: use a higher --limit");
     }
 }
 
@@ -109,12 +109,12 @@ fn row(failure: &Failure) -> Vec<String> {
     ]
 }
 
-/// A value that is not known is shown as a dash.
+/// Text of a value. A dash if the value is not known.
 pub(super) fn or_dash(text: Option<&String>) -> String {
     text.map_or_else(|| "-".to_owned(), Clone::clone)
 }
 
-/// A time without its fraction, which matters to nobody who reads a listing.
+/// Time without the fraction of the second, which no reader of a listing needs.
 pub(super) fn second(time: Timestamp) -> String {
     let text = time.to_string();
     text.split_once('.').map_or_else(|| text.clone(), |(whole, _)| format!("{whole}Z"))

@@ -1,4 +1,4 @@
-//! The commands.
+//! Commands of the program.
 
 mod cells;
 mod check;
@@ -77,16 +77,16 @@ enum Command {
     /// Compute the DORA figures of a period
     #[command(after_help = examples::REPORT)]
     Report(report::ReportCommand),
-    /// Show the whole story of one failure: its events, the reasons for each decision, and what was sent to backends
+    /// Show one failure: all its events, the reason for each value, and what was sent to backends
     #[command(after_help = examples::EXPLAIN)]
     Explain(explain::ExplainOptions),
-    /// List what is forwarded to backends, done or not, oldest first; retry or discard rows
+    /// List the requests to backends, sent or not, oldest first; retry or discard them
     #[command(after_help = examples::OUTBOX)]
     Outbox(outbox::OutboxOptions),
     /// List signed webhooks that were not understood; print one, or read them again
     #[command(after_help = examples::QUARANTINE)]
     Quarantine(quarantine::QuarantineOptions),
-    /// Evaluate past failures again under today's configuration
+    /// Evaluate past failures again under the present configuration
     #[command(after_help = examples::REEVALUATE)]
     Reevaluate(reevaluate::ReevaluateOptions),
     /// Print the example configuration, or the effective one
@@ -94,7 +94,7 @@ enum Command {
     Config(config::ConfigOptions),
 }
 
-/// The whole program.
+/// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let is_daemon = matches!(cli.command, Command::Serve);
@@ -110,7 +110,7 @@ pub fn main() -> ExitCode {
     let status = match dispatch(cli, &logs).and_then(|()| Ok(table::flush_output()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(command_error) => {
-            // A wrong configuration is for the person who wrote it, also where the log is for programs.
+            // A wrong configuration is corrected by a person, so it is printed as plain text even if the log is JSON.
             if is_daemon && !matches!(command_error, CommandError::Usage(_)) {
                 tracing::error!(status = command_error.exit_code(), "{command_error}");
             } else {
@@ -132,7 +132,7 @@ fn start_logging(is_daemon: bool) -> std::io::Result<Logs> {
 
 fn dispatch(cli: Cli, logs: &Logs) -> Result<(), CommandError> {
     let config = || Config::load(cli.config.as_deref());
-    // For the commands that use the secrets: what is wrong with those is reported together with the rest.
+    // Commands that use secrets report wrong secrets together with the other mistakes.
     let with_secrets = || Config::load_and(cli.config.as_deref(), problems_of_secrets);
     match cli.command {
         Command::Serve => serve::run(&with_secrets()?, logs),

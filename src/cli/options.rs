@@ -3,10 +3,10 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-/// For commands that list.
+/// Option of commands that list.
 #[derive(Args)]
 pub(super) struct FormatOption {
-    /// Form of the output
+    /// Format of the output
     #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
     pub(super) format: OutputFormat,
 }
@@ -19,7 +19,7 @@ pub(super) enum OutputFormat {
     Json,
 }
 
-/// Parser of an option that takes one of these, by the word for each in JSON and tables.
+/// Parser of an option that takes one of these values, each by its word in JSON and tables.
 pub(super) fn one_of<T, const N: usize>(
     all: [T; N],
     word: fn(T) -> &'static str,
@@ -27,9 +27,9 @@ pub(super) fn one_of<T, const N: usize>(
 where
     T: Copy + Send + Sync + 'static,
 {
-    PossibleValuesParser::new(all.map(word)).try_map(move |said| {
-        let named = all.into_iter().find(|one| word(*one) == said);
-        named.ok_or_else(|| format!("none of the values is called {said}"))
+    PossibleValuesParser::new(all.map(word)).try_map(move |given| {
+        let named = all.into_iter().find(|one| word(*one) == given);
+        named.ok_or_else(|| format!("{given} is not one of the values"))
     })
 }
 

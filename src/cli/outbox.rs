@@ -1,4 +1,4 @@
-//! `outbox`: what backends were told, have still to be told, and would not take.
+//! `outbox`: lists the rows of the outbox: pending, sent, dead, superseded and discarded.
 
 use clap::{Args, Subcommand};
 
@@ -23,9 +23,8 @@ pub(super) struct OutboxOptions {
     #[command(subcommand)]
     command: Option<OutboxCommand>,
 
-    /// Only rows in this state. pending: still to be sent; sent: the backend accepted it; dead: the backend refused it,
-    /// and it is not sent again; superseded: replaced by a newer revision before it was sent; discarded: given up by
-    /// `outbox discard`
+    /// Only rows in this state. pending: still to be sent; sent: the backend accepted it; dead: rejected, and not sent
+    /// again; superseded: replaced by a newer revision before it was sent; discarded: given up by `outbox discard`
     #[arg(long, value_parser = one_of(RowState::ALL, RowState::as_str))]
     state: Option<RowState>,
 
@@ -33,7 +32,7 @@ pub(super) struct OutboxOptions {
     #[arg(long, value_name = "B")]
     backend: Option<String>,
 
-    /// Show no more rows than this
+    /// Greatest number of rows to show
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit)]
     limit: u32,
 
@@ -43,10 +42,10 @@ pub(super) struct OutboxOptions {
 
 #[derive(Subcommand)]
 enum OutboxCommand {
-    /// Try rows again, now, also where their backend asked to wait
+    /// Retry rows now, even if the backend asked to wait
     #[command(after_help = examples::OUTBOX_RETRY)]
     Retry(RowSelection),
-    /// Stop sending rows: their backend is not told, and they are no longer counted as dead
+    /// Give rows up: they are not sent any more, and no longer count as dead
     #[command(after_help = examples::OUTBOX_DISCARD)]
     Discard(RowSelection),
 }
@@ -88,18 +87,18 @@ const COLUMNS: [Column; 9] = [
 
 fn print(page: &OutboxPage) {
     for backend in &page.backends {
-        print_out(folded(&standing(backend), is_terminal().then(width)));
+        print_out(folded(&backend_line(backend), is_terminal().then(width)));
     }
     if page.rows.is_empty() {
         return print_err("no rows");
     }
     print_out(table(&page.rows, width()).trim_end());
     if page.next.is_some() {
-        print_err("there are more: --limit shows them");
+        print_err("there are more rows: use a higher --limit");
     }
 }
 
-/// A line in as many of this width as it takes, those behind the first indented. Programs get it whole.
+/// Line wrapped to `width` columns, with further lines indented. `None` (no terminal): the line stays whole.
 fn folded(line: &str, width: Option<usize>) -> String {
     const INDENT: &str = "    ";
     let Some(width) = width else { return line.to_owned() };
@@ -111,12 +110,12 @@ pub(super) fn table(rows: &[OutboxRow], width: usize) -> String {
     render(&COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>(), width)
 }
 
-/// An incident by its own id, which is nearly all that differs.
+/// Short id of a row's subject: an incident's own id, without the prefix that all have.
 fn short(subject: &str) -> &str {
     sources::ALL.of_failure(subject).map_or(subject, |(_, incident)| incident)
 }
 
-/// The state of a row, and what is odd about the row.
+/// State of a row, with remarks: sent once more, suspect.
 fn state(row: &OutboxRow) -> String {
     let odd = [(row.repeats, "once more"), (row.suspect, "suspect")];
     let odd = odd.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words);
@@ -130,7 +129,7 @@ fn cells(row: &OutboxRow) -> Vec<String> {
         short(row.subject.id()).to_owned(),
         row.revision.to_string(),
         state(row),
-        // Refusals are shown, so that a 403 beside 0 attempts makes sense.
+        // Refusals explain a 403 beside 0 attempts.
         if row.refusals > 0 {
             format!("{}, {} refused", row.attempts, row.refusals)
         } else {
@@ -142,9 +141,9 @@ fn cells(row: &OutboxRow) -> Vec<String> {
     ]
 }
 
-/// State of a backend, in a line.
-fn standing(standing: &BackendStatus) -> String {
-    let BackendStatus { backend, lane, state, waiting, last_status, .. } = standing;
+/// Line with the state of a backend.
+fn backend_line(status: &BackendStatus) -> String {
+    let BackendStatus { backend, lane, state, waiting, last_status, .. } = status;
     let mut line = match lane {
         Lane::Main => format!("{backend}: {}", state.words()),
         Lane::ApplicationKey => format!("{backend} (application key): {}", state.words()),
@@ -153,11 +152,11 @@ fn standing(standing: &BackendStatus) -> String {
     let mut add = |what: &str, at: Option<Timestamp>| {
         line += &at.map(|at| format!("{what}{}", second(at))).unwrap_or_default();
     };
-    add(" since ", standing.since.filter(|_| is_down));
-    add(&format!(", {waiting} waiting since "), standing.oldest_waiting_at);
-    add(", next try ", standing.next_attempt_at);
-    add(", last success ", standing.last_success_at);
-    let answer = match (last_status, &standing.last_error) {
+    add(" since ", status.since.filter(|_| is_down));
+    add(&format!(", {waiting} waiting since "), status.oldest_waiting_at);
+    add(", next try ", status.next_attempt_at);
+    add(", last success ", status.last_success_at);
+    let answer = match (last_status, &status.last_error) {
         (None, Some(error)) => format!("; last error: {error}"),
         (Some(_), Some(error)) => format!("; last answer: {error}"),
         (Some(status), None) => format!("; last answer: HTTP {status}"),
@@ -171,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_line_is_folded_for_a_terminal_alone() {
+    fn a_long_line_is_folded_only_on_a_terminal() {
         let line = "datadog: down since 2026-11-28T22:00:00Z, 3 waiting since 2026-11-28T21:00:00Z; last answer: HTTP 403";
         let shown = folded(line, Some(60));
         assert!(shown.lines().count() > 1 && shown.lines().all(|line| line.chars().count() <= 60), "{shown}");

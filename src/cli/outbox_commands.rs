@@ -1,4 +1,4 @@
-//! `outbox retry` and `outbox discard`: by way of the daemon where it runs, and in the store where it does not.
+//! `outbox retry` and `outbox discard`: through the daemon if it runs, else directly in the store.
 
 use std::sync::Arc;
 
@@ -16,23 +16,23 @@ use crate::sources;
 use crate::store::{After, CommandOutcome, OutboxFilter, Reader, RowCommand, Total};
 use crate::{OfflineStore, catalog};
 
-/// Which rows.
+/// Rows that a command applies to.
 #[derive(Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])))]
 pub(super) struct RowSelection {
-    /// Rows by their numbers (row:4200 where a number is also the beginning of an id), or a failure or deployment for all
-    /// its rows: its id or a unique beginning of it
+    /// Number of a row (row:4200 if the number is also the beginning of an id), or the id of a failure or deployment,
+    /// or a unique beginning of the id, for all its rows
     #[arg(value_name = "ID")]
     ids: Vec<String>,
-    /// All that are dead
+    /// All dead rows
     #[arg(long)]
     all: bool,
-    /// With --all: only those for this backend
+    /// With --all: only rows for this backend
     #[arg(long, value_name = "B", conflicts_with = "ids")]
     backend: Option<String>,
 }
 
-/// Refuses a backend that is neither configured nor in the outbox: most often it is misspelt.
+/// Refuses a backend that is neither configured nor in the outbox. Its name is most often misspelt.
 pub(super) fn refuse_unknown(
     reader: &Reader,
     config: &Config,
@@ -43,7 +43,7 @@ pub(super) fn refuse_unknown(
     unknown.map_or(Ok(()), |unknown| Err(CommandError::Usage(anyhow!("--backend: {unknown}"))))
 }
 
-/// Does it, and says what came of it: a line for each row that was named, or one with the total.
+/// Applies the command and prints the result: a line for each named row, or one line with the total.
 pub(super) fn give(
     config: &Config,
     reader: &Reader,
@@ -56,7 +56,7 @@ pub(super) fn give(
         let daemon = DaemonClient::find(config).await?;
         if daemon.is_none() {
             print_err(format_args!(
-                "no daemon answers at {}: changing the store itself",
+                "no daemon answers at {}: changing the store directly",
                 config.admin.listen
             ));
         }
@@ -81,8 +81,8 @@ fn print_total(command: RowCommand, Total { done, outdated, waiting }: Total) {
     };
     let left = match outdated {
         0 => String::new(),
-        1 => "; 1 dead row left: a newer revision has replaced it".to_owned(),
-        n => format!("; {} left: newer revisions have replaced them", dead_rows(n)),
+        1 => "; 1 dead row skipped: a newer revision has replaced it".to_owned(),
+        n => format!("; {} skipped: newer revisions have replaced them", dead_rows(n)),
     };
     let tried = match waiting {
         0 => String::new(),
@@ -92,25 +92,25 @@ fn print_total(command: RowCommand, Total { done, outdated, waiting }: Total) {
     print_out(format_args!("{} {is_done}{left}{tried}", dead_rows(done)));
 }
 
-/// Prefix of the number of a row, which no id has.
+/// Prefix of a row's number. No id has it.
 const ROW: &str = "row:";
-/// Number of digits from which on they may be the beginning of an id. Fewer are always the number of a row.
+/// Fewest digits that may be the beginning of an id. Fewer digits are always the number of a row.
 const SHORTEST_BEGINNING: usize = 4;
 
-/// Rows that ids name.
+/// Rows that the given ids name.
 #[derive(Default)]
 struct Named {
     rows: Vec<i64>,
-    /// A sentence for each failure and deployment without a row that anything can be done with.
+    /// A sentence for each failure and deployment that has no pending or dead row.
     without_rows: Vec<String>,
 }
 
-/// Row that has this number. `None`: the text is the beginning of another id.
+/// Number of the row that a text names. `None` if the text is the beginning of an id.
 fn row(reader: &Reader, text: &str) -> anyhow::Result<Option<i64>> {
     if let Some(number) = text.strip_prefix(ROW) {
         return match number.parse() {
             Ok(row) => Ok(Some(row)),
-            Err(_) => bail!("{text:?} names no row: give a number behind {ROW}"),
+            Err(_) => bail!("{text:?} names no row: give a number after {ROW}"),
         };
     }
     let Ok(row) = text.parse::<i64>() else { return Ok(None) };
@@ -129,7 +129,7 @@ fn row(reader: &Reader, text: &str) -> anyhow::Result<Option<i64>> {
     Ok(None)
 }
 
-/// The rows that are named: by their numbers, or by what they are about.
+/// Finds the rows that are named by their numbers, or by the failures and deployments that they belong to.
 fn rows(reader: &Reader, command: RowCommand, ids: &[String]) -> anyhow::Result<Named> {
     let mut named = Named::default();
     for id in ids {
@@ -141,7 +141,7 @@ fn rows(reader: &Reader, command: RowCommand, ids: &[String]) -> anyhow::Result<
         let rows = reader.rows_of(&found)?;
         if rows.is_empty() {
             named.without_rows.push(format!(
-                "{} has no rows to {}: none is pending or dead; `explain {0}` tells what backends were told",
+                "{} has no rows to {}: none is pending or dead; `explain {0}` shows what was sent",
                 found.id,
                 command.as_str()
             ));
@@ -151,8 +151,8 @@ fn rows(reader: &Reader, command: RowCommand, ids: &[String]) -> anyhow::Result<
     Ok(named)
 }
 
-/// Listing that has the ids that orders take.
-const LISTINGS: &str = "`outbox` lists the rows, and what each is about";
+/// Source of the ids that the commands take.
+const LISTINGS: &str = "`outbox` lists the rows, with the failure or deployment of each";
 
 fn dead_rows(n: u64) -> String {
     format!("{n} dead {}", if n == 1 { "row" } else { "rows" })
@@ -161,7 +161,7 @@ fn dead_rows(n: u64) -> String {
 fn refused(refused: usize, all: usize) -> Result<(), CommandError> {
     match refused {
         0 => Ok(()),
-        n => Err(CommandError::Tried(anyhow!("{n} of {all} rows stay as they are"))),
+        n => Err(CommandError::Tried(anyhow!("{n} of {all} rows were not changed"))),
     }
 }
 
@@ -171,13 +171,13 @@ async fn all_by_daemon(
     which: &RowSelection,
 ) -> anyhow::Result<Total> {
     let backend = which.backend.iter().map(|backend| ("backend", backend));
-    // Only its query is of use: the daemon knows its own address.
+    // Only the query of this URL is used: `daemon.post` knows the address.
     let url = reqwest::Url::parse_with_params("http://daemon/", backend)?;
     let path = format!("/api/v1/outbox/{}?{}", command.as_str(), url.query().unwrap_or_default());
     let response = daemon.post(&path).await?;
     let (is_done, text) = (response.status().is_success(), response.text().await?);
     if !is_done {
-        bail!("the daemon did not do it: {}", serde_json::from_str::<DaemonAnswer>(&text)?.detail);
+        bail!("the daemon refused the command: {}", serde_json::from_str::<DaemonAnswer>(&text)?.detail);
     }
     Ok(serde_json::from_str(&text)?)
 }
@@ -189,7 +189,7 @@ async fn all_directly(
 ) -> Result<Total, CommandError> {
     let direct = OfflineStore::open(config, &Arc::new(catalog::policy(config)?))?;
     let (mut total, mut after, now) = (Total::default(), Some(After::default()), SystemClock.now());
-    // Before dead rows join those that wait.
+    // First, so that dead rows that are retried below are not counted as waiting.
     if command == RowCommand::Retry {
         total +=
             direct.store().request_retry(which.backend.clone(), now).await.map_err(anyhow::Error::from)?;
@@ -204,7 +204,7 @@ async fn all_directly(
     Ok(total)
 }
 
-/// Returns how many were refused.
+/// Returns the number of refused rows.
 async fn by_daemon(daemon: &DaemonClient, command: RowCommand, ids: &[i64]) -> anyhow::Result<usize> {
     let mut refused = 0;
     for id in ids {
@@ -220,13 +220,13 @@ async fn directly(config: &Config, command: RowCommand, ids: &[i64]) -> Result<u
     let direct = OfflineStore::open(config, &Arc::new(catalog::policy(config)?))?;
     let mut refused = 0;
     for id in ids {
-        let obeyed = direct
+        let outcome = direct
             .store()
             .apply_command(*id, command, SystemClock.now())
             .await
             .map_err(anyhow::Error::from)?;
-        refused += usize::from(obeyed != CommandOutcome::Done);
-        print_out(format_args!("{id}: {}", obeyed.message(command)));
+        refused += usize::from(outcome != CommandOutcome::Done);
+        print_out(format_args!("{id}: {}", outcome.message(command)));
     }
     direct.close().await?;
     Ok(refused)

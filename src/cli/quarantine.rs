@@ -1,4 +1,4 @@
-//! `quarantine`: signed webhooks that were not understood. They can be looked at, and read again.
+//! `quarantine`: lists, shows and retries signed webhooks that were not understood.
 
 use std::sync::Arc;
 
@@ -21,9 +21,9 @@ use crate::{OfflineStore, catalog};
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct QuarantineOptions {
     #[command(subcommand)]
-    apply_command: Option<QuarantineCommand>,
+    command: Option<QuarantineCommand>,
 
-    /// Show no more rows than this
+    /// Greatest number of rows to show
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = limit)]
     limit: u32,
 
@@ -43,7 +43,7 @@ enum QuarantineCommand {
         #[command(flatten)]
         format: FormatOption,
     },
-    /// Read webhooks again with this version of the program; what is understood becomes an event
+    /// Read webhooks again with this version of the program; those that it understands become events
     #[command(
         group(ArgGroup::new("which").required(true).args(["ids", "all"])),
         after_help = examples::QUARANTINE_RETRY
@@ -58,14 +58,16 @@ enum QuarantineCommand {
     },
 }
 
-/// The number of a row.
+/// Reads the number of a row.
 fn row(text: &str) -> Result<i64, String> {
-    text.trim().parse().map_err(|_| "a number is needed: `pagerduty-dora quarantine` lists them".to_owned())
+    text.trim()
+        .parse()
+        .map_err(|_| "a number is needed: `pagerduty-dora quarantine` lists the numbers".to_owned())
 }
 
 pub(super) fn run(options: &QuarantineOptions, config: &Config) -> Result<(), CommandError> {
     let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
-    match &options.apply_command {
+    match &options.command {
         None => list(options, &reader),
         Some(QuarantineCommand::Show { id, format }) => show(*id, format.format, &reader),
         Some(QuarantineCommand::Retry { ids, all: false }) => retry(config, ids, true),
@@ -109,7 +111,7 @@ fn print(page: &QuarantinePage) {
         .collect();
     print_out(render(&COLUMNS, &rows, width()).trim_end());
     if page.next.is_some() {
-        print_err("there are more: --limit shows them");
+        print_err("there are more rows: use a higher --limit");
     }
 }
 
@@ -134,45 +136,45 @@ fn show(id: i64, format: OutputFormat, reader: &Reader) -> Result<(), CommandErr
     Ok(())
 }
 
-/// The ids of all that are in quarantine.
+/// Ids of all rows in quarantine.
 fn all(reader: &Reader) -> anyhow::Result<Vec<i64>> {
     Ok(reader.quarantine(0, usize::MAX)?.rows.iter().map(|row| row.id).collect())
 }
 
-/// By way of the daemon where it runs, and in the store where it does not.
+/// Retries rows through the daemon if it runs, else directly in the store.
 fn retry(config: &Config, ids: &[i64], names_each: bool) -> Result<(), CommandError> {
     if ids.is_empty() {
         print_err("the quarantine is empty: there is nothing to read again");
         return Ok(());
     }
-    let mut told = RetryOutcome { rows: ids.len(), names_each, gone: 0, staying: 0 };
+    let mut outcome = RetryOutcome { rows: ids.len(), names_each, gone: 0, staying: 0 };
     let tried = runtime()?.block_on(async {
         match DaemonClient::find(config).await? {
-            Some(daemon) => Ok(by_daemon(&daemon, ids, &mut told).await?),
-            None => directly(config, ids, &mut told).await,
+            Some(daemon) => Ok(by_daemon(&daemon, ids, &mut outcome).await?),
+            None => directly(config, ids, &mut outcome).await,
         }
     });
-    told.close(tried)
+    outcome.close(tried)
 }
 
-/// Outcome of the rows so far. Each is printed as it comes, because a later one may fail.
+/// Outcome of the rows so far. Each row is printed at once, because a later one may fail.
 struct RetryOutcome {
     rows: usize,
-    /// Names also the rows that have left the quarantine.
+    /// `true` if rows that left the quarantine are printed, too.
     names_each: bool,
     gone: usize,
     staying: usize,
 }
 
 impl RetryOutcome {
-    fn row(&mut self, id: i64, is_gone: bool, said: &str) {
+    fn row(&mut self, id: i64, is_gone: bool, message: &str) {
         (self.gone, self.staying) = (self.gone + usize::from(is_gone), self.staying + usize::from(!is_gone));
         if self.names_each || !is_gone {
-            print_out(format_args!("{id}: {}", printable(said)));
+            print_out(format_args!("{id}: {}", printable(message)));
         }
     }
 
-    /// One line with the total.
+    /// Prints a line with the total, or returns it as an error.
     fn close(&self, tried: Result<(), CommandError>) -> Result<(), CommandError> {
         let Self { rows, gone, staying, .. } = self;
         match tried {
@@ -180,7 +182,7 @@ impl RetryOutcome {
                 print_out(format_args!("{gone} of {rows} rows have left the quarantine"));
                 Ok(())
             }
-            Ok(()) => Err(CommandError::Tried(anyhow!("{staying} of {rows} rows stay as they are"))),
+            Ok(()) => Err(CommandError::Tried(anyhow!("{staying} of {rows} rows stay in quarantine"))),
             Err(CommandError::Tried(error)) if gone + staying > 0 => Err(CommandError::Tried(error.context(
                 format!("stopped after {} of {rows} rows; {gone} have left the quarantine", gone + staying),
             ))),
@@ -189,23 +191,23 @@ impl RetryOutcome {
     }
 }
 
-async fn by_daemon(daemon: &DaemonClient, ids: &[i64], told: &mut RetryOutcome) -> anyhow::Result<()> {
+async fn by_daemon(daemon: &DaemonClient, ids: &[i64], outcome: &mut RetryOutcome) -> anyhow::Result<()> {
     for id in ids {
         let response = daemon.post(&format!("/api/v1/quarantine/{id}/retry")).await?;
         let is_gone = response.status().is_success();
         let answer: DaemonAnswer = serde_json::from_str(&response.text().await?)?;
-        told.row(*id, is_gone, &answer.detail);
+        outcome.row(*id, is_gone, &answer.detail);
     }
     Ok(())
 }
 
-async fn directly(config: &Config, ids: &[i64], told: &mut RetryOutcome) -> Result<(), CommandError> {
-    print_err(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
+async fn directly(config: &Config, ids: &[i64], outcome: &mut RetryOutcome) -> Result<(), CommandError> {
+    print_err(format_args!("no daemon answers at {}: changing the store directly", config.admin.listen));
     let direct = OfflineStore::open(config, &Arc::new(catalog::policy(config)?))?;
     for id in ids {
         let retried = direct.store().retry_quarantined(*id).await;
         let retried = retried.map_err(anyhow::Error::from)?;
-        told.row(*id, matches!(retried, Retried::Recorded(_)), &retried.message());
+        outcome.row(*id, matches!(retried, Retried::Recorded(_)), &retried.message());
     }
     Ok(direct.close().await?)
 }

@@ -1,4 +1,4 @@
-//! `reevaluate`: the past under today's configuration.
+//! `reevaluate`: evaluates past failures under the present configuration.
 
 use std::sync::Arc;
 
@@ -23,11 +23,11 @@ use crate::{OfflineStore, catalog};
 
 #[derive(Args)]
 pub(super) struct ReevaluateOptions {
-    /// Only failures that began then or later: RFC 3339, a date, or an age such as 30d
+    /// Only failures that started then or later: RFC 3339, a date, or an age such as 30d
     #[arg(long, value_name = "T")]
     since: Option<String>,
 
-    /// Say what would change, and change nothing
+    /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
 
@@ -41,8 +41,7 @@ pub(super) fn run(options: &ReevaluateOptions, config: &Config) -> Result<(), Co
     let (changed, looked_at) = runtime()?.block_on(async {
         if options.dry_run {
             let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
-            let would =
-                async |human_duration| Ok(reader.would_change(human_duration, &policy, sources::ALL)?);
+            let would = async |span| Ok(reader.would_change(span, &policy, sources::ALL)?);
             Ok(all(since, would).await?)
         } else {
             change(config, &policy, since).await
@@ -58,7 +57,7 @@ pub(super) fn run(options: &ReevaluateOptions, config: &Config) -> Result<(), Co
     Ok(())
 }
 
-/// By way of the daemon where it runs, and in the store where it does not.
+/// Reevaluates through the daemon if it runs, else directly in the store.
 async fn change(
     config: &Config,
     policy: &Arc<Policy>,
@@ -66,46 +65,40 @@ async fn change(
 ) -> Result<(Vec<Changed>, usize), CommandError> {
     if let Some(daemon) = DaemonClient::find(config).await? {
         let fingerprint = policy.fingerprint();
-        return Ok(
-            all(since, async |human_duration| by_daemon(&daemon, &fingerprint, human_duration).await).await?
-        );
+        return Ok(all(since, async |span| by_daemon(&daemon, &fingerprint, span).await).await?);
     }
-    // Opened first: where there is no store, nothing is said of changing it.
+    // Opened first, so that the line below is not printed if there is no store.
     let direct = OfflineStore::open(config, policy)?;
-    print_err(format_args!("no daemon answers at {}: changing the store itself", config.admin.listen));
-    let changed = all(since, async |human_duration| {
-        Ok(direct.store().reevaluate(human_duration, SystemClock.now()).await?)
-    });
+    print_err(format_args!("no daemon answers at {}: changing the store directly", config.admin.listen));
+    let changed = all(since, async |span| Ok(direct.store().reevaluate(span, SystemClock.now()).await?));
     let changed = changed.await;
     direct.close().await?;
     Ok(changed?)
 }
 
-/// All batches, one after the other.
+/// Runs all batches, one after the other. Returns the changes and the number of failures that were evaluated.
 async fn all(
     since: Option<Timestamp>,
-    ask: impl AsyncFn(Span) -> anyhow::Result<Batch>,
+    run_batch: impl AsyncFn(Span) -> anyhow::Result<Batch>,
 ) -> anyhow::Result<(Vec<Changed>, usize)> {
-    let (mut changed, mut looked_at, mut human_duration) = (Vec::new(), 0, Span { since, after: 0 });
+    let (mut changed, mut looked_at, mut span) = (Vec::new(), 0, Span { since, after: 0 });
     loop {
-        let batch = ask(human_duration).await?;
+        let batch = run_batch(span).await?;
         changed.extend(batch.changed);
         looked_at += batch.looked_at;
         match batch.next {
-            Some(after) => human_duration.after = after,
+            Some(after) => span.after = after,
             None => return Ok((changed, looked_at)),
         }
     }
 }
 
-async fn by_daemon(daemon: &DaemonClient, fingerprint: &str, human_duration: Span) -> anyhow::Result<Batch> {
-    // Before 2001 there is nothing, and the daemon reads no such times.
-    let since =
-        human_duration.since.map(|since| since.to_string()).filter(|since| Timestamp::parse(since).is_ok());
+async fn by_daemon(daemon: &DaemonClient, fingerprint: &str, span: Span) -> anyhow::Result<Batch> {
+    // The daemon refuses times before 2001. No failure started before that.
+    let since = span.since.map(|since| since.to_string()).filter(|since| Timestamp::parse(since).is_ok());
     let since = since.map_or_else(String::new, |since| format!("&since={since}"));
-    let response = daemon
-        .post(&format!("/api/v1/reevaluate?policy={fingerprint}&after={}{since}", human_duration.after))
-        .await?;
+    let response =
+        daemon.post(&format!("/api/v1/reevaluate?policy={fingerprint}&after={}{since}", span.after)).await?;
     let (status, text) = (response.status(), response.text().await?);
     if status == StatusCode::CONFLICT {
         bail!("the daemon runs with another configuration: restart it, then try again");

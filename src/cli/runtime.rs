@@ -1,6 +1,6 @@
-//! The runtime of the commands.
+//! Tokio runtime of the commands.
 
-/// The runtime that everything asynchronous runs on.
+/// Starts the runtime for asynchronous code.
 pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

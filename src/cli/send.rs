@@ -1,4 +1,4 @@
-//! `send`: signs payloads and posts them as PagerDuty does.
+//! `send`: signs payloads and posts them in the way of PagerDuty.
 
 mod shift;
 
@@ -20,15 +20,15 @@ use crate::domain::name::trimmed;
 use crate::http_client;
 use crate::sources::pagerduty::signature::{SIGNATURE_HEADER, sign};
 
-/// Variable of the secret, where no other source is named.
+/// Environment variable of the secret, if the options name no other source.
 const USUAL_VARIABLE: &str = "PAGERDUTY_SIGNING_SECRET";
 
-/// PagerDuty waits that long for an answer.
+/// Time that PagerDuty waits for an answer.
 const PAGERDUTY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Note on a webhook that was quarantined: its 202 looks like success, but no failure comes of it.
+/// Note on a webhook in quarantine: it is answered 202, which looks like success, but changes no failure.
 const QUARANTINED: &str =
-    "it was not understood, or its event id came before with other facts; no failure comes of it";
+    "it was not understood, or another event with the same id was received before; it changes no failure";
 
 #[derive(Args)]
 pub(super) struct SendOptions {
@@ -57,11 +57,11 @@ pub(super) struct SendOptions {
     now: bool,
 }
 
-/// The address in `--url`. It is not checked while the options are read, because messages about those repeat the value,
-/// and it may hold credentials.
+/// Reads the address in `--url`. Clap does not check it, because clap's messages repeat the value, which may hold
+/// credentials.
 fn http_url(text: &str) -> Result<Url, CommandError> {
-    let wrong = |said: &str| {
-        CommandError::Usage(anyhow!("--url: cannot post to {:?}: {said}", without_credentials(text)))
+    let wrong = |reason: &str| {
+        CommandError::Usage(anyhow!("--url: cannot post to {:?}: {reason}", without_credentials(text)))
     };
     let lower = trimmed(text).to_ascii_lowercase();
     if !["http://", "https://"].iter().any(|scheme| lower.starts_with(scheme)) {
@@ -70,7 +70,7 @@ fn http_url(text: &str) -> Result<Url, CommandError> {
     trimmed(text).parse().map_err(|error| wrong(&format!("{error}")))
 }
 
-/// Fetches the secret that is named, else the one in the usual variable.
+/// Fetches the secret that the options name, else the one in the usual variable.
 fn secret(options: &SendOptions) -> anyhow::Result<SecretString> {
     if let Some(file) = &options.secret_file {
         return Secret::File { file: file.clone() }.fetch(1).context("--secret-file");
@@ -102,7 +102,7 @@ impl WebhookAnswer {
 pub(super) fn run(options: &SendOptions) -> Result<(), CommandError> {
     let url = http_url(&options.url)?;
     let secret = secret(options).map_err(CommandError::Usage)?;
-    // All are read before the first is sent: a misspelt name sends nothing.
+    // All files are read before the first is sent, so that a misspelt name sends nothing.
     let read =
         |file: &PathBuf| std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
     let mut bodies = options.files.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
@@ -130,7 +130,7 @@ pub(super) fn run(options: &SendOptions) -> Result<(), CommandError> {
     })
 }
 
-/// Plays PagerDuty.
+/// Sends webhooks as PagerDuty does.
 pub(super) struct Sender {
     client: reqwest::Client,
     url: Url,
@@ -162,20 +162,20 @@ impl Sender {
         Ok(WebhookAnswer { status, body: response.text().await.map_err(reqwest::Error::without_url)? })
     }
 
-    /// Error with the address, and with what to look for where nobody answers.
+    /// Adds the address to an error, and what to check if nothing answers.
     fn explained(&self, error: reqwest::Error) -> anyhow::Error {
         let address = match (self.url.host_str(), self.url.port_or_known_default()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             _ => "the address".to_owned(),
         };
-        let said = if error.is_connect() {
+        let reason = if error.is_connect() {
             format!("cannot connect to {address}: is `pagerduty-dora serve` running there?")
         } else if error.is_timeout() {
             format!("{address} did not answer within {} s", PAGERDUTY_TIMEOUT.as_secs())
         } else {
-            format!("no whole answer came from {address}")
+            format!("no complete answer from {address}")
         };
-        anyhow::Error::from(error).context(said)
+        anyhow::Error::from(error).context(reason)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::telemetry::logs::Logs;
 use crate::{Listeners, RunError, Shutdown};
 
 pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), CommandError> {
-    // Before anything is opened: a wrong secret is reported also where an address is taken.
+    // Checked before a listener is bound, so that wrong secrets are reported even if an address is taken.
     if let Some(problems) = Problems::of(problems_of_secrets(config)) {
         return Err(problems.into());
     }
@@ -31,12 +31,12 @@ pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), CommandError> {
         let shutdown = Shutdown { when: ordered_to_stop()?, on_ready: announce_ready(&listeners)? };
         crate::run(config, Arc::new(SystemClock), listeners, shutdown).await.map_err(CommandError::from)
     })?;
-    // A failure is not followed by this line: its reason comes last.
+    // Written only after a clean stop: if the daemon fails, the reason is the last line.
     tracing::info!("stopped after {}", human_duration(began.elapsed().as_secs_f64()));
     Ok(())
 }
 
-/// Says which program starts, with what.
+/// Logs the version, the configuration, the store, the addresses and the backends.
 fn print_start(config: &Config, listeners: &Listeners) -> anyhow::Result<()> {
     let configuration = config.file.as_ref().map_or_else(
         || "built-in defaults".to_owned(),
@@ -60,7 +60,7 @@ fn print_start(config: &Config, listeners: &Listeners) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ready at SIGTERM or Ctrl-C. SIGHUP, which asks other daemons to read their configuration again, ends nothing.
+/// Future that is ready at SIGTERM or Ctrl-C. SIGHUP only writes a warning.
 pub(super) fn ordered_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
     let [mut terminate, mut interrupt, mut hang_up]: [Signal; 3] =
@@ -70,14 +70,14 @@ pub(super) fn ordered_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hang_up.recv() => tracing::warn!("SIGHUP: a changed configuration needs a restart; going on"),
+                _ = hang_up.recv() => tracing::warn!("SIGHUP ignored: a changed configuration needs a restart"),
             }
         }
         notify(NotifyState::Stopping);
     })
 }
 
-/// Says where it listens, and tells systemd, once everything is up.
+/// Callback for the time when the daemon is ready: logs the addresses and notifies systemd.
 fn announce_ready(listeners: &Listeners) -> anyhow::Result<Box<dyn FnOnce() + Send>> {
     let (public, admin) = (listeners.public.local_addr()?, listeners.admin.local_addr()?);
     Ok(Box::new(move || {
@@ -86,10 +86,10 @@ fn announce_ready(listeners: &Listeners) -> anyhow::Result<Box<dyn FnOnce() + Se
     }))
 }
 
-/// Nobody listens unless systemd started us.
+/// Notifies systemd. Has no effect unless systemd started the process.
 fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(%error, "systemd could not be told");
+        tracing::warn!(%error, "cannot notify systemd");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Output for people: tables that fit, colour if it is wanted, and the stream of each kind of output.
+//! Output for people: tables that fit the terminal, colour, and printing to standard output and standard error.
 
 use std::fmt;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -11,29 +11,29 @@ use terminal_size::{Width, terminal_size};
 use super::cells::{cut, cut_in_the_middle, display_width, padded, wrapped};
 use crate::domain::printable::{escaped_json, printable};
 
-/// A table's column, and how it gives way where the terminal is too narrow: never, by narrower cells, or by leaving.
+/// Column of a table. If the terminal is too narrow, the column keeps its width, gets narrower or is left out.
 #[derive(Clone, Copy)]
 pub(super) struct Column {
     title: &'static str,
     /// `true` if its cells are aligned to the right.
     is_number: bool,
     cells: Cells,
-    /// Rank among the columns that may be left out; `None`: it stays.
+    /// Rank among the columns that may be left out; the lowest goes first. `None`: never left out.
     worth: Option<u8>,
-    /// `true` if it gets the width that others can do without.
+    /// `true` if other columns get narrower before this one.
     is_favoured: bool,
 }
 
 /// Treatment of cells that are too long.
 #[derive(Clone, Copy)]
 enum Cells {
-    /// There are none: the column is as wide as the longest.
+    /// Kept: the column is as wide as its longest cell.
     Whole,
-    /// They end early, but no earlier than here.
+    /// Cut at the end, to at least this width.
     Cut(usize),
-    /// They are ids, and are left out in the middle, but are not shorter than this.
+    /// Cut in the middle, to at least this width, for ids.
     Id(usize),
-    /// They go on in further lines, each no shorter than this.
+    /// Wrapped into lines of at least this width.
     Wrapped(usize),
 }
 
@@ -46,33 +46,33 @@ impl Column {
         Self { title, is_number: true, cells: Cells::Whole, worth: None, is_favoured: false }
     }
 
-    /// Long cells are cut, at the least to that many characters. These columns are the first to get narrower.
+    /// Cuts long cells to at least `narrowest` characters. Such columns get narrower right after those with ids.
     pub(super) const fn cut_to(self, narrowest: usize) -> Self {
         Self { cells: Cells::Cut(narrowest), ..self }
     }
 
-    /// Long ids are cut in the middle, at the least to that many characters. They are the first to get narrower: commands
-    /// find them by a part.
+    /// Cuts long ids in the middle, to at least `narrowest` characters. Ids get narrower first, because commands find
+    /// them by a part.
     pub(super) const fn id_of(self, narrowest: usize) -> Self {
         Self { cells: Cells::Id(narrowest), ..self }
     }
 
-    /// The others get narrower first.
+    /// Lets other columns get narrower first.
     pub(super) const fn favoured(self) -> Self {
         Self { is_favoured: true, ..self }
     }
 
-    /// Long cells go on in further lines, of that many characters at the least: nothing of them is lost.
+    /// Wraps long cells into lines of at least `narrowest` characters. No text is lost.
     pub(super) const fn wrapped_to(self, narrowest: usize) -> Self {
         Self { cells: Cells::Wrapped(narrowest), ..self }
     }
 
-    /// Leaves where there is no room for it, the column of the least worth first.
+    /// Leaves the column out if there is no room. The column of the lowest `worth` goes first.
     pub(super) const fn leaves(self, worth: u8) -> Self {
         Self { worth: Some(worth), ..self }
     }
 
-    /// Least width, if the longest of its cells is `longest` wide.
+    /// Least width, if the longest cell is `longest` wide.
     fn narrowest(&self, longest: usize) -> usize {
         match self.cells {
             Cells::Whole => longest,
@@ -82,7 +82,7 @@ impl Column {
         }
     }
 
-    /// Width wanted before ids are wrapped to make room, and before columns that may be left out are added.
+    /// Width that the column gets before columns that may be left out are added.
     fn modest(&self, longest: usize) -> usize {
         match self.cells {
             Cells::Cut(narrowest) => longest.min(narrowest + narrowest / 2),
@@ -90,7 +90,7 @@ impl Column {
         }
     }
 
-    /// Greatest width, so that one long title does not pad every row.
+    /// Greatest width. It is limited, so that one long title does not pad every row.
     fn widest(&self, longest: usize) -> usize {
         if matches!(self.cells, Cells::Whole) { longest } else { longest.min(WIDEST) }
     }
@@ -103,8 +103,8 @@ impl Column {
         }
     }
 
-    /// The order in which columns get narrower: the greatest first.
-    fn gives_way(&self, longest: usize, width: usize) -> u8 {
+    /// Rank in the order in which columns get narrower: the greatest first.
+    fn shrink_rank(&self, longest: usize, width: usize) -> u8 {
         let is_ample = width > self.modest(longest);
         match (self.cells, is_ample, self.is_favoured) {
             (Cells::Id(_), ..) => 5,
@@ -117,55 +117,58 @@ impl Column {
     }
 }
 
-/// A column whose cells can give way never gets wider than that, also where output goes to no terminal. The longest id
-/// of a failure is just as long.
+/// Greatest width of a column whose cells can be cut or wrapped, also without a terminal. The longest id of a failure
+/// has the same length.
 const WIDEST: usize = 128;
-/// Width if output goes to no terminal: there is no need to shrink.
+/// Width without a terminal: nothing has to shrink.
 const WITHOUT_TERMINAL: usize = usize::MAX;
-/// Between two columns.
+/// Space between two columns.
 const GAP: &str = "  ";
 
-/// Error that kept standard output from taking everything.
-static UNSAID: OnceLock<io::Error> = OnceLock::new();
+/// First error of writing to standard output.
+static OUTPUT_ERROR: OnceLock<io::Error> = OnceLock::new();
 
-/// Prints a line to standard output. Whether everything went well is asked at the end: [`flush_output`].
+/// Prints a line to standard output. [`flush_output`] returns the error, if there was one.
 pub(super) fn print_out(line: impl fmt::Display) {
-    let said = writeln!(io::stdout().lock(), "{line}");
-    // A reader that went away (`| head`) has what it wanted.
-    if let Err(error) = said
+    let written = writeln!(io::stdout().lock(), "{line}");
+    // A reader that closed the pipe (`| head`) is no error.
+    if let Err(error) = written
         && error.kind() != ErrorKind::BrokenPipe
     {
-        UNSAID.get_or_init(|| error);
+        OUTPUT_ERROR.get_or_init(|| error);
     }
 }
 
-/// An error where something of what was to be said got lost: a file that it went to is not whole.
+/// Checks that all output was written.
+///
+/// # Errors
+/// Some output was not written, so that a file that it goes to is incomplete.
 pub(super) fn flush_output() -> anyhow::Result<()> {
-    match UNSAID.get() {
+    match OUTPUT_ERROR.get() {
         None => Ok(()),
         Some(error) => bail!("cannot write to standard output: {error}"),
     }
 }
 
-/// Prints a value as JSON to standard output: every reader of JSON gets the same value, and no terminal is steered by it.
+/// Prints a value as JSON to standard output. Control characters are escaped, so that they cannot steer a terminal.
 pub(super) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print_out(escaped_json(&serde_json::to_string_pretty(value)?));
     Ok(())
 }
 
-/// Prints a line to standard error, where everything goes that is no result.
+/// Prints a line to standard error, which gets everything but results.
 pub(super) fn print_err(line: impl fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// `NO_COLOR` forbids colour, whatever it holds, unless it is empty.
+/// `true` if colour is allowed: `NO_COLOR` is not set, or empty.
 pub(super) fn may_color() -> bool {
     #[expect(clippy::disallowed_methods, reason = "a convention of terminals, not of our configuration")]
     let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     !forbidden
 }
 
-/// Tells whether people read standard output as it is.
+/// `true` if standard output is a terminal.
 pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
@@ -178,7 +181,7 @@ pub(super) fn width() -> usize {
     terminal_size().map_or(80, |(Width(width), _)| usize::from(width))
 }
 
-/// The table as text, no line wider than `width` as far as the columns can give way.
+/// Table as text. Lines are at most `width` wide, unless columns cannot get narrow enough.
 pub(super) fn render(columns: &[Column], rows: &[Vec<String>], width: usize) -> String {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
@@ -188,23 +191,23 @@ pub(super) fn render(columns: &[Column], rows: &[Vec<String>], width: usize) -> 
             *longest = (*longest).max(display_width(cell));
         }
     }
-    let mut shown = chosen(columns, &longest, width);
+    let mut shown = visible_columns(columns, &longest, width);
     shrink(&mut shown, width);
     let titles: Vec<String> = columns.iter().map(|column| column.title.to_owned()).collect();
     std::iter::once(&titles).chain(&rows).map(|cells| lines(&shown, cells)).collect()
 }
 
-/// A column that has not left.
+/// Column that is shown.
 struct VisibleColumn<'a> {
     column: &'a Column,
-    /// Its place among all columns.
+    /// Index among all columns.
     index: usize,
     longest: usize,
     width: usize,
 }
 
-/// The columns that stay, and of those that may leave as many as there is room for, the most worth first.
-fn chosen<'a>(columns: &'a [Column], longest: &[usize], width: usize) -> Vec<VisibleColumn<'a>> {
+/// Columns that are never left out, and of the others as many as there is room for, those of the highest worth first.
+fn visible_columns<'a>(columns: &'a [Column], longest: &[usize], width: usize) -> Vec<VisibleColumn<'a>> {
     let needed = |index: usize| columns[index].narrowest(longest[index]) + GAP.len();
     let (mut kept, mut others): (Vec<usize>, Vec<usize>) =
         (0..columns.len()).partition(|&index| columns[index].worth.is_none());
@@ -224,22 +227,22 @@ fn chosen<'a>(columns: &'a [Column], longest: &[usize], width: usize) -> Vec<Vis
     kept.into_iter().map(shown).collect()
 }
 
-/// Takes from the widest of those that give way first, as long as that helps.
+/// Makes columns narrower, one step at a time, until the table fits or no column can give way.
 fn shrink(shown: &mut [VisibleColumn<'_>], width: usize) {
     let total = shown.iter().map(|shown| shown.width + GAP.len()).sum::<usize>();
     let excess = total.saturating_sub(width.saturating_add(GAP.len()));
     for _ in 0..excess {
-        let can_give = |shown: &&mut VisibleColumn<'_>| shown.width > shown.column.narrowest(shown.longest);
+        let can_shrink = |shown: &&mut VisibleColumn<'_>| shown.width > shown.column.narrowest(shown.longest);
         let widest = shown
             .iter_mut()
-            .filter(can_give)
-            .max_by_key(|shown| (shown.column.gives_way(shown.longest, shown.width), shown.width));
+            .filter(can_shrink)
+            .max_by_key(|shown| (shown.column.shrink_rank(shown.longest, shown.width), shown.width));
         let Some(widest) = widest else { return };
         widest.width -= 1;
     }
 }
 
-/// A row: as many lines as its highest cell has.
+/// Row as text, with as many lines as its highest cell.
 fn lines(shown: &[VisibleColumn<'_>], cells: &[String]) -> String {
     let text = |shown: &VisibleColumn<'_>| cells.get(shown.index).map_or("", String::as_str);
     let cells: Vec<Vec<String>> =
@@ -268,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_as_wide_as_it_needs_and_may_be() {
+    fn a_table_is_no_wider_than_it_needs_or_the_terminal_allows() {
         insta::assert_snapshot!(render(&COLUMNS, &rows(), WITHOUT_TERMINAL), @r"
         title                              n
         checkout: error rate above 5 %     7
@@ -282,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_worth_least_leaves_first_and_answers_are_wrapped() {
+    fn the_column_of_the_lowest_worth_is_left_out_first_and_cells_are_wrapped() {
         let columns = [
             Column::text("id").wrapped_to(14),
             Column::text("team").leaves(2),
@@ -314,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_give_way_first_and_titles_last() {
+    fn ids_get_narrower_first_and_favoured_columns_last() {
         let columns = [
             Column::text("id").id_of(9),
             Column::text("team").cut_to(4),
@@ -332,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_wide_characters_stands_below_each_other() {
+    fn columns_after_wide_characters_are_aligned() {
         let rows = ["決済サービスで障害", "plain", "결제 서비스", "a 👩‍🚒 b", "می‌کند"];
         let rows: Vec<Vec<String>> =
             rows.iter().map(|title| vec![(*title).to_owned(), "7".to_owned()]).collect();
@@ -348,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn no_width_is_too_small() {
+    fn a_table_is_printed_at_any_width() {
         for width in 0..20 {
             assert!(render(&COLUMNS, &rows(), width).contains("1234"));
         }

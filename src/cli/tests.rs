@@ -1,4 +1,4 @@
-//! The listings, on terminals that are too narrow for them.
+//! Listings on narrow terminals, and the examples in the help.
 
 use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::http::{FailureJson, StoryJson};
 use crate::store::{ListedFailure, OutboxRow, Story};
 
 const WIDTHS: [usize; 2] = [80, 100];
-/// Longer than any terminal is wide.
+/// Text that is wider than the terminals of these tests.
 const LONG: &str = "checkout: error rate above 5 % for ten minutes in eu-central-1, and the card payments of all other regions \
                     are declined by the acquirer, too";
 const OWN_ID: &str = "01234567-89ab-cdef-0123-456789abcdef:eu-central-1";
@@ -27,7 +27,7 @@ fn failure() -> Value {
     })
 }
 
-/// The same, with other values for some of its fields.
+/// Copy of `base` with other values for some fields.
 fn with(base: &Value, changes: Value) -> Value {
     let Value::Object(changes) = changes else { panic!("no object") };
     let mut other = base.clone();
@@ -147,7 +147,7 @@ fn the_help_of_every_command_has_an_example_that_can_be_typed() {
             let examples: Vec<&str> = help.lines().filter(|line| line.contains("pagerduty-dora ")).collect();
             assert!(help.starts_with("Example") && !examples.is_empty(), "{path} has no example");
             for example in examples {
-                // A redirection, or what the command does, may follow.
+                // A redirection or a remark may follow.
                 let typed = example.trim_start().split("  ").next().unwrap().split('>').next().unwrap();
                 let parsed = super::Cli::try_parse_from(typed.split_whitespace());
                 assert!(parsed.is_ok(), "{example}: {}", parsed.err().unwrap());

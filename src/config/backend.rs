@@ -1,4 +1,4 @@
-//! `[[backend]]`: who is told, and of what.
+//! `[[backend]]`: a metrics backend, and what is forwarded to it.
 
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -16,15 +16,15 @@ pub struct BackendSection {
     pub name: Spanned<Name>,
     /// Protocol of the backend.
     pub kind: Spanned<BackendKind>,
-    /// Its base.
+    /// Base of its addresses; for `cdevents` and `http` the receiver itself.
     pub url: BackendUrl,
-    /// `datadog`, `datadog-metrics`, `devlake`: its key.
+    /// API key of `datadog`, `datadog-metrics` and `devlake`.
     pub api_key: Option<Secret>,
-    /// `datadog`: allows deleting what does not count any more, and marking deployments as failed.
+    /// Application key of `datadog`, for deletions and marks.
     pub application_key: Option<Secret>,
-    /// `cdevents`: its token, if it wants one.
+    /// Token of `cdevents`, if the receiver needs one.
     pub token: Option<Secret>,
-    /// `http`: what requests are signed with, if it wants that.
+    /// Secret that requests of `http` are signed with, if the receiver checks signatures.
     pub signing_secret: Option<Secret>,
     change_failures: Option<Spanned<bool>>,
     deployments: Option<Spanned<bool>>,
@@ -34,11 +34,11 @@ pub struct BackendSection {
     teams: List<Name>,
     #[serde(default, skip_serializing_if = "List::is_left_out")]
     envs: List<Name>,
-    /// Time that an attempt may take.
+    /// Longest time of an attempt.
     #[serde(default)]
     pub timeout: Timeout,
-    /// Number of attempts at once.
-    #[serde(default = "four")]
+    /// Greatest number of attempts at once.
+    #[serde(default = "default_concurrency")]
     pub concurrency: Concurrency,
 }
 
@@ -48,7 +48,7 @@ pub struct BackendSection {
 pub enum BackendKind {
     /// Datadog's DORA API, or this program's own event API.
     Datadog,
-    /// Datadog's metrics of the DORA names.
+    /// Custom metrics of Datadog.
     DatadogMetrics,
     /// An incoming webhook of Apache DevLake.
     Devlake,
@@ -59,7 +59,7 @@ pub enum BackendKind {
 }
 
 impl BackendKind {
-    /// The word for it in the file.
+    /// Word in the file.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Datadog => "datadog",
@@ -70,7 +70,7 @@ impl BackendKind {
         }
     }
 
-    /// The secrets that it must have, and those that it may.
+    /// Keys of the required secrets, and of the optional ones.
     pub(super) const fn secrets(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
             Self::Datadog => (&["api_key"], &["application_key"]),
@@ -80,14 +80,14 @@ impl BackendKind {
         }
     }
 
-    /// `true` if it has a place for deployments.
+    /// `true` if it takes deployments.
     const fn knows_deployments(self) -> bool {
         matches!(self, Self::Datadog | Self::DatadogMetrics | Self::Devlake)
     }
 }
 
-/// Returns a key that is set to true.
-fn asked_for(key: Option<&Spanned<bool>>) -> Option<&Spanned<bool>> {
+/// The key, if it is set to true.
+fn if_true(key: Option<&Spanned<bool>>) -> Option<&Spanned<bool>> {
     key.filter(|key| *key.get_ref())
 }
 
@@ -110,17 +110,17 @@ impl BackendSection {
         [api_key, application_key, token, signing_secret].into_iter().flatten()
     }
 
-    /// `true` if it is told of deployments.
+    /// `true` if deployments are forwarded to it.
     pub fn takes_deployments(&self) -> bool {
-        asked_for(self.deployments.as_ref()).is_some()
+        if_true(self.deployments.as_ref()).is_some()
     }
 
-    /// `true` if it is told which deployments failed.
+    /// `true` if deployments that failed are marked there.
     pub fn takes_marks(&self) -> bool {
-        asked_for(self.change_failures.as_ref()).is_some()
+        if_true(self.change_failures.as_ref()).is_some()
     }
 
-    /// Filter of the failures and deployments that it is told of.
+    /// Filter of the failures and deployments that are forwarded to it.
     pub fn filter(&self) -> BackendFilter {
         let strings =
             |names: &List<Name>| names.values().iter().map(|name| name.as_str().to_owned()).collect();
@@ -131,33 +131,32 @@ impl BackendSection {
         }
     }
 
-    /// Checks that it has the secrets that its kind takes, and no others, and asks for nothing that its kind has
-    /// no place for.
+    /// Checks that its secrets, its address and its switches fit its kind.
     pub(super) fn check(&self, findings: &mut Findings<'_>) {
         self.check_secrets(findings);
         self.check_url(findings);
         let kind = *self.kind.get_ref();
-        if let Some(key) = asked_for(self.deployments.as_ref())
+        if let Some(key) = if_true(self.deployments.as_ref())
             && !kind.knows_deployments()
         {
-            let said = format!(
-                "a backend of kind {:?} has no place for deployments: only \"datadog\", \"datadog-metrics\" and \
-                 \"devlake\" have",
+            let message = format!(
+                "a backend of kind {:?} does not take deployments: only \"datadog\", \"datadog-metrics\" and \
+                 \"devlake\" do",
                 kind.as_str()
             );
-            findings.at(key.span(), said);
+            findings.at(key.span(), message);
         }
-        match asked_for(self.change_failures.as_ref()) {
+        match if_true(self.change_failures.as_ref()) {
             Some(key) if kind != BackendKind::Datadog => {
-                let said = format!(
-                    "a backend of kind {:?} has no marks for deployments that failed: only \"datadog\" has",
+                let message = format!(
+                    "a backend of kind {:?} cannot mark deployments as failed: only \"datadog\" can",
                     kind.as_str()
                 );
-                findings.at(key.span(), said);
+                findings.at(key.span(), message);
             }
             Some(key) if self.application_key.is_none() => {
-                let said = "needs application_key: Datadog lets nobody mark a deployment without one";
-                findings.at(key.span(), said);
+                let message = "needs application_key: Datadog requires one for marks";
+                findings.at(key.span(), message);
             }
             _ => {}
         }
@@ -168,23 +167,23 @@ impl BackendSection {
         let (required, optional) = kind.secrets();
         let has = |key: &str| self.secrets().any(|(found, _)| found == key);
         for missing in required.iter().filter(|key| !has(key)) {
-            let said = format!("kind {:?} needs {missing}", kind.as_str());
-            findings.at(self.kind.span(), said);
+            let message = format!("kind {:?} needs {missing}", kind.as_str());
+            findings.at(self.kind.span(), message);
         }
         let is_taken = |key: &str| required.contains(&key) || optional.contains(&key);
         for (foreign, _) in self.secrets().filter(|(key, _)| !is_taken(key)) {
             let taken = [required, optional].concat().join(", ");
-            let said = format!("kind {:?} takes no {foreign}; it takes {taken}", kind.as_str());
-            findings.at(self.kind.span(), said);
+            let message = format!("kind {:?} takes no {foreign}; it takes {taken}", kind.as_str());
+            findings.at(self.kind.span(), message);
         }
     }
 
     fn check_url(&self, findings: &mut Findings<'_>) {
         let kind = *self.kind.get_ref();
         if self.url.has_query() && !matches!(kind, BackendKind::Cdevents | BackendKind::Http) {
-            let said =
+            let message =
                 format!("must not have a query: for kind {:?} a path is added to the address", kind.as_str());
-            findings.at(self.url.place(), said);
+            findings.at(self.url.place(), message);
         }
         let complaint = match kind {
             BackendKind::Datadog | BackendKind::DatadogMetrics => self.url.complaint_as_datadogs(),
@@ -196,7 +195,7 @@ impl BackendSection {
         }
     }
 
-    /// Warns of an address that is probably not meant.
+    /// Warns of an address that is probably wrong.
     pub(super) fn warn(&self, findings: &mut Findings<'_>) {
         let doubt = match self.kind.get_ref() {
             BackendKind::Datadog | BackendKind::DatadogMetrics => self.url.doubt_as_datadogs(),
@@ -229,6 +228,6 @@ impl Concurrency {
     }
 }
 
-fn four() -> Concurrency {
+fn default_concurrency() -> Concurrency {
     Concurrency(4)
 }

@@ -1,4 +1,4 @@
-//! The addresses of backends.
+//! Addresses of backends.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Spanned;
 
-/// The address of a backend. Credentials in it are used, and never shown; nor is its query, where tokens often are.
+/// Address of a backend. Credentials in it are used, but never shown. Neither is its query, which often has a token.
 #[derive(Clone)]
 pub struct BackendUrl {
     url: reqwest::Url,
@@ -38,14 +38,14 @@ impl BackendUrl {
     }
 }
 
-/// Reads an address; the complaint does not repeat it.
+/// Reads an address. The error does not repeat it, because it may hold credentials.
 fn parse(text: &str) -> Result<reqwest::Url, String> {
     let url = reqwest::Url::parse(text.trim()).map_err(|error| format!("is not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("must begin with http:// or https://".to_owned());
     }
     if url.fragment().is_some() {
-        return Err("must not have a fragment: none is ever sent".to_owned());
+        return Err("must not have a fragment (#…): it is never sent".to_owned());
     }
     Ok(url)
 }
@@ -58,14 +58,14 @@ impl<'de> Deserialize<'de> for BackendUrl {
     }
 }
 
-/// Complaints about an address, from the program's use of it: it adds a path, and sends a key along.
+/// Mistakes and doubts about an address. The program adds a path to it, and sends a key there.
 impl BackendUrl {
     /// Place in the text.
     pub(super) fn place(&self) -> Range<usize> {
         self.place.clone()
     }
 
-    /// The complaint about the address of an API of Datadog.
+    /// Mistake in the address of a Datadog API.
     pub(super) fn complaint_as_datadogs(&self) -> Option<String> {
         let host = self.host().to_ascii_lowercase();
         let api = datadogs_api(&host);
@@ -74,30 +74,30 @@ impl BackendUrl {
         }
         if api.is_some() && self.url.scheme() == "http" {
             return Some(format!(
-                "must begin with https://: Datadog takes nothing over http (https://{host})"
+                "must begin with https://: Datadog accepts nothing over http (https://{host})"
             ));
         }
-        // Datadog's own hosts have nothing else; a proxy may have any path of its own before that.
+        // Datadog's own hosts have no path. A proxy may have one.
         let is_wrong = if api.is_some() { !self.segments().is_empty() } else { self.has_version() };
         is_wrong.then(|| {
-            "must not have the API's path in it, for it is added (/api/v2/…): leave out all from /api on"
+            "must not contain the path of the API, which is added (/api/v2/…): leave out everything from /api on"
                 .to_owned()
         })
     }
 
-    /// `true` if the path goes down to a version of an API of Datadog.
+    /// `true` if the path has a version of a Datadog API in it, such as `/api/v2`.
     fn has_version(&self) -> bool {
         let path = self.plain_path();
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         segments.windows(2).any(|pair| matches!(pair, ["api", "v1" | "v2"]))
     }
 
-    /// The path in lower case, without `%`.
+    /// Path in lower case, with percent-encoding decoded.
     fn plain_path(&self) -> String {
         percent_encoding::percent_decode_str(self.url.path()).decode_utf8_lossy().to_lowercase()
     }
 
-    /// The complaint about the address of a connection of DevLake.
+    /// Mistake in the address of a DevLake connection.
     pub(super) fn complaint_as_devlakes(&self) -> Option<&'static str> {
         let is_too_long =
             matches!(self.segments().last(), Some(&("issues" | "issue" | "deployments" | "close")));
@@ -106,7 +106,7 @@ impl BackendUrl {
         )
     }
 
-    /// Doubt about the address of an API of Datadog.
+    /// Doubt about the address of a Datadog API.
     pub(super) fn doubt_as_datadogs(&self) -> Option<&'static str> {
         const ENDS: [&str; 10] = [
             "api",
@@ -123,10 +123,10 @@ impl BackendUrl {
         let path = self.plain_path();
         let last = path.rsplit('/').find(|segment| !segment.is_empty())?;
         ENDS.contains(&last)
-            .then_some("ends like the API's own path, and /api/v2/… is added to it: is that meant?")
+            .then_some("ends like the path of the API, and /api/v2/… is added to it: is that intended?")
     }
 
-    /// Doubt about the address of a connection of DevLake.
+    /// Doubt about the address of a DevLake connection.
     pub(super) fn doubt_as_devlakes(&self) -> Option<&'static str> {
         let segments = self.segments();
         let plugin = segments.windows(2).position(|pair| pair == ["plugins", "webhook"]);
@@ -147,7 +147,8 @@ impl BackendUrl {
     }
 }
 
-/// The API's host of the Datadog site that a host belongs to (Datadog: Getting Started, Sites); `None`: to none.
+/// Host of the API of the Datadog site that `host` belongs to (Datadog: Getting Started, Sites). `None` if it belongs
+/// to none.
 fn datadogs_api(host: &str) -> Option<String> {
     let host = host.trim_end_matches('.');
     let (labels, domain) =
@@ -167,7 +168,7 @@ fn datadogs_api(host: &str) -> Option<String> {
     })
 }
 
-/// `true` for the names of Datadog's sites: letters, and a number behind them.
+/// `true` for a name in the form of Datadog's sites: letters, then a number.
 fn is_site(label: &str) -> bool {
     let number = label.trim_start_matches(|c: char| c.is_ascii_alphabetic());
     let has_both = !number.is_empty() && number.len() < label.len();
@@ -225,8 +226,8 @@ mod tests {
             ("https://eu1.datadoghq.com", "https://api.datadoghq.eu"),
             ("https://api.datadoghq.com.", "https://api.datadoghq.com"),
         ] {
-            let said = url(written).complaint_as_datadogs().unwrap();
-            assert!(said.ends_with(api), "{written}: {said}");
+            let message = url(written).complaint_as_datadogs().unwrap();
+            assert!(message.ends_with(api), "{written}: {message}");
         }
         for right in [
             "https://api.datadoghq.com",
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_that_is_added_must_not_be_there_already() {
+    fn an_address_must_not_contain_the_path_that_is_added() {
         for wrong in [
             "https://api.datadoghq.com/api",
             "https://api.datadoghq.com/api/v2/dora/failure",

@@ -1,4 +1,4 @@
-//! Secrets as people leave them in files and variables, and what of that is the secret.
+//! Removes blanks and line ends around a secret, and refuses texts that cannot be one.
 
 use std::fmt;
 
@@ -6,40 +6,40 @@ use secrecy::SecretString;
 
 use crate::domain::name::trimmed;
 
-/// Quotation marks that secrets are put in.
+/// Quotation marks that people put secrets in.
 const QUOTES: [char; 3] = ['"', '\'', '`'];
 
-/// Reason why a text is no secret. Tells the kind and the place, never the text.
+/// Reason why a text cannot be a secret. It never repeats the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unclean {
-    /// Bytes that are no text, as in a file that another program wrote in UTF-16.
+    /// Bytes that are not UTF-8, such as a file in UTF-16.
     NotUtf8,
     /// The same quotation mark at both ends.
     Quoted,
     /// A quotation mark at one end only.
     HalfQuoted,
-    /// A line `NAME=secret` or `NAME: secret`, as files of variables have it.
+    /// A line `NAME=secret` or `NAME: secret`, as in a file of variables.
     Assignment,
-    /// `Bearer secret` and the like, as a header has it.
+    /// `Bearer secret` and the like, as in a header.
     Scheme,
-    /// `<secret>`, as instructions have it.
+    /// `<secret>`, as in instructions.
     Placeholder,
-    /// `$NAME`, `${NAME}` or `{{ name }}`, which nobody has replaced.
+    /// `$NAME`, `${NAME}` or `{{ name }}`, which was not replaced by the value.
     Reference,
-    /// A whole object or list of JSON.
+    /// A JSON object or list.
     Json,
     /// A comma or semicolon at the end.
     Punctuated,
-    /// ` # comment` behind it.
+    /// A ` # comment` after it.
     Comment,
-    /// A blank within it, counted from 1.
+    /// A blank within it, at this character, counted from 1.
     Blank(usize),
-    /// A backslash and a letter at the end, where a newline or tab was meant.
+    /// A backslash and a letter at the end, instead of a newline or a tab.
     Escaped,
     /// More than one line.
     Lines,
-    /// A control character, or one beyond ASCII: no secret of PagerDuty has one, and no HTTP header can carry it.
-    /// Counted from 1.
+    /// A control character, or one beyond ASCII, at this character, counted from 1. No secret of PagerDuty has one, and
+    /// no HTTP header can carry one.
     Character(usize),
 }
 
@@ -47,39 +47,35 @@ impl fmt::Display for Unclean {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotUtf8 => f.write_str("is not text in UTF-8: write the secret again, as plain text"),
-            Self::Quoted => f.write_str("stands in quotation marks: remove them"),
+            Self::Quoted => f.write_str("is in quotation marks: remove them"),
             Self::HalfQuoted => f.write_str("has a quotation mark at one end: remove it"),
-            Self::Assignment => f.write_str("begins with NAME= or NAME: — leave only what is behind it"),
-            Self::Scheme => f.write_str("begins with a word such as Bearer: leave only what is behind it"),
-            Self::Placeholder => f.write_str(
-                "stands in < and >, as the placeholder of an example does: put the secret in its place",
-            ),
+            Self::Assignment => f.write_str("begins with NAME= or NAME: — keep only the text after it"),
+            Self::Scheme => f.write_str("begins with a word such as Bearer: keep only the text after it"),
+            Self::Placeholder => f.write_str("is a placeholder in < and >: replace it with the secret"),
             Self::Reference => f.write_str(
-                "is the name of a variable that nothing has replaced by its value: write the secret itself",
+                "refers to a variable, which is not replaced by its value here: write the secret itself",
             ),
-            Self::Json => f.write_str("is a whole JSON value: leave only the secret that is in it"),
+            Self::Json => f.write_str("is a JSON value: keep only the secret in it"),
             Self::Punctuated => f.write_str("ends in a comma or semicolon: remove it"),
-            Self::Comment => f.write_str("has a comment behind it: remove it"),
+            Self::Comment => f.write_str("has a comment after it: remove the comment"),
             Self::Blank(place) => {
-                write!(f, "has a blank in it (the character number {place}): copy the secret again")
+                write!(f, "has a blank in it (character {place}): copy the secret again")
             }
-            Self::Escaped => {
-                f.write_str("ends in a backslash and a letter instead of a line end: remove both")
-            }
-            Self::Lines => f.write_str("has more than one line: leave only the secret"),
+            Self::Escaped => f.write_str("ends in a backslash and a letter: remove both"),
+            Self::Lines => f.write_str("has more than one line: keep only the secret"),
             Self::Character(place) => write!(
                 f,
-                "has a control character or one that is not ASCII (the character number {place}): copy the secret again"
+                "has a control character or one that is not ASCII (character {place}): copy the secret again"
             ),
         }
     }
 }
 
-/// The secret in these bytes, without what is around it by accident: blanks, line ends, a byte order mark, characters
-/// that nobody sees. An empty text if there is nothing else.
+/// Returns the secret in these bytes, without blanks, line ends, a byte order mark and invisible characters around it.
+/// The result may be empty.
 ///
 /// # Errors
-/// There is something in it that no secret has.
+/// The text cannot be a secret.
 pub(super) fn clean(bytes: Vec<u8>) -> Result<SecretString, Unclean> {
     let text = String::from_utf8(bytes).map_err(|_| Unclean::NotUtf8)?;
     let secret = trimmed(&text);
@@ -94,10 +90,10 @@ pub(super) fn clean(bytes: Vec<u8>) -> Result<SecretString, Unclean> {
     }
 }
 
-/// Finds in a line what no secret has. The most telling reason comes first.
+/// Reason why a line cannot be a secret, the most helpful one of several.
 fn unclean(secret: &str) -> Option<Unclean> {
-    let stands_in = |open: char, close: char| secret.starts_with(open) && secret.ends_with(close);
-    let is_quoted = |mark: char| secret.len() > 1 && stands_in(mark, mark);
+    let is_between = |open: char, close: char| secret.starts_with(open) && secret.ends_with(close);
+    let is_quoted = |mark: char| secret.len() > 1 && is_between(mark, mark);
     let is_odd = |c: char| !(c.is_ascii_graphic() || c == ' ');
     let blank = || Some(secret.find(' ')? + 1);
     if QUOTES.into_iter().any(is_quoted) {
@@ -109,8 +105,8 @@ fn unclean(secret: &str) -> Option<Unclean> {
     let found = [
         (["\\n", "\\r", "\\t"].iter().any(|end| secret.ends_with(end)), Unclean::Escaped),
         (is_reference(secret), Unclean::Reference),
-        (stands_in('{', '}') || stands_in('[', ']'), Unclean::Json),
-        (stands_in('<', '>'), Unclean::Placeholder),
+        (is_between('{', '}') || is_between('[', ']'), Unclean::Json),
+        (is_between('<', '>'), Unclean::Placeholder),
         (is_assignment(secret), Unclean::Assignment),
         (has_scheme(secret), Unclean::Scheme),
         (secret.contains(" #"), Unclean::Comment),
@@ -125,8 +121,8 @@ fn is_line_end(c: char) -> bool {
     matches!(c, '\n' | '\r')
 }
 
-/// A name, a sign, and something behind the sign: padding of base64 is never followed by anything else. A colon needs
-/// a blank behind it, for a secret may be `id:password`.
+/// `true` for a name, a sign and a value after the sign. Nothing follows the `=` of base64 padding. A colon needs a
+/// blank after it, because a secret may be `id:password`.
 fn is_assignment(secret: &str) -> bool {
     let line = ["export ", "set "].iter().find_map(|word| secret.strip_prefix(word)).unwrap_or(secret);
     let is_named = |sign: &str| {
@@ -137,7 +133,7 @@ fn is_assignment(secret: &str) -> bool {
     is_named("=") || is_named(": ")
 }
 
-/// `$NAME`, `${…}`, `$(…)`, `%NAME%` and `{{ … }}`, each as the whole of the text.
+/// `true` if the whole text is `$NAME`, `${…}`, `$(…)`, `%NAME%` or `{{ … }}`.
 fn is_reference(secret: &str) -> bool {
     let is_within =
         |open: &str, close: &str| secret.strip_prefix(open).is_some_and(|rest| rest.ends_with(close));
@@ -146,14 +142,14 @@ fn is_reference(secret: &str) -> bool {
         || [("${", "}"), ("$(", ")"), ("{{", "}}")].iter().any(|(open, close)| is_within(open, close))
 }
 
-/// A word that headers have before a secret.
+/// `true` if the text begins with a word that headers have before a secret.
 fn has_scheme(secret: &str) -> bool {
     const SCHEMES: [&str; 4] = ["bearer", "token", "basic", "apikey"];
     let word = secret.split_once(' ').map(|(word, _)| word.trim_end_matches(':'));
     word.is_some_and(|word| SCHEMES.iter().any(|scheme| word.eq_ignore_ascii_case(scheme)))
 }
 
-/// A name of a variable, a header or a key of a file.
+/// `true` for the name of a variable, a header or a key.
 fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
@@ -171,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_around_a_secret_is_cut() {
+    fn blanks_and_line_ends_around_a_secret_are_removed() {
         for around in
             ["", "\n", "\r\n", "\n\n", " ", "\t", "\r", "\u{feff}", "\u{a0}", "\u{200b}", "\u{2028}", "\0"]
         {
@@ -182,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_secret_has_is_refused() {
+    fn a_text_that_cannot_be_a_secret_is_refused() {
         for (text, unclean) in [
             ("\"secret\"\n", Unclean::Quoted),
             ("'secret'", Unclean::Quoted),
@@ -231,8 +227,7 @@ mod tests {
     }
 
     proptest! {
-        /// The forms that services and password generators give secrets in: hex, base64 in both alphabets, and letters
-        /// and digits, with and without a prefix.
+        /// Usual forms of secrets: hex, base64 in both alphabets, letters and digits, with and without a prefix.
         #[test]
         fn a_usual_secret_passes(
             secret in "(whsec_|ghp_|glpat-|u\\+|dd)?([0-9a-f]{16,64}|[A-Za-z0-9]{8,64}|[A-Za-z0-9+/]{15,64}={0,2}|[A-Za-z0-9_-]{15,64}={0,2})",
@@ -240,7 +235,7 @@ mod tests {
             prop_assert_eq!(cleaned(&secret).unwrap(), secret);
         }
 
-        /// Whatever comes out can be sent in a header and compared as bytes, and cleaning it again changes nothing.
+        /// A cleaned secret can be sent in a header and compared as bytes. Cleaning it again changes nothing.
         #[test]
         fn a_secret_is_plain_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..40), text in "\\PC{0,20}") {
             for bytes in [bytes, text.into_bytes()] {

@@ -1,4 +1,4 @@
-//! Mistakes and warnings that are found while the values of a configuration are compared with each other.
+//! Mistakes and warnings about values that do not fit each other.
 
 use std::fmt;
 use std::ops::Range;
@@ -17,17 +17,17 @@ impl<'a> Findings<'a> {
         Self { source_map, found: Vec::new() }
     }
 
-    /// Something at these bytes.
-    pub(super) fn at(&mut self, span: Range<usize>, said: impl fmt::Display) {
-        self.found.push(self.source_map.problem(span, said));
+    /// Adds a finding about these bytes of the text.
+    pub(super) fn at(&mut self, span: Range<usize>, message: impl fmt::Display) {
+        self.found.push(self.source_map.problem(span, message));
     }
 
-    /// Something about this key, wherever it is set.
-    pub(super) fn about(&mut self, key: &str, said: impl fmt::Display) {
-        self.found.push(Problem::with_key(key, said));
+    /// Adds a finding about this key. Its line is found later.
+    pub(super) fn about(&mut self, key: &str, message: impl fmt::Display) {
+        self.found.push(Problem::with_key(key, message));
     }
 
-    /// The line of a place.
+    /// Line of a place.
     pub(super) fn line(&self, span: &Range<usize>) -> usize {
         self.source_map.line(span.start)
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::value::read_from_text;
 
-/// A host name as the `Host` header has it, in lower case and without a port.
+/// Host name of a `Host` header, in lower case and without a port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub struct HostName(String);
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_name_is_kept_as_the_header_has_it() {
+    fn a_host_name_is_kept_in_lower_case_without_a_final_dot() {
         let kept = |text: &str| HostName::try_from(text.to_owned()).map(String::from);
         assert_eq!(kept(" Dora.Internal. ").unwrap(), "dora.internal");
         assert_eq!(kept("192.0.2.1").unwrap(), "192.0.2.1");

@@ -1,14 +1,14 @@
-//! Lists that have something in them.
+//! Lists that must not be empty.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Refusal of an empty list.
+/// Message about an empty list.
 pub(super) const EMPTY: &str = "must not be an empty list: list at least one value, or leave the key out";
 
-/// A list that is left out, or has at least one value. An empty one that is written down is refused: some readers take
-/// it for "all", others for "none".
+/// A list that is left out or has at least one value. An empty list in the file is refused: some readers take it for
+/// "all", others for "none".
 #[derive(Clone)]
 pub struct List<T>(Vec<T>);
 

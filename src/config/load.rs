@@ -1,4 +1,4 @@
-//! Finds the configuration, and reads as much of it as can be read.
+//! Finds the configuration file and reads it.
 
 use std::path::{Path, PathBuf};
 
@@ -6,20 +6,20 @@ use super::findings::Findings;
 use super::source_map::SourceMap;
 use super::{Config, Problem, Problems, environment, read};
 
-/// Places where the file is looked for if nobody names one.
+/// Paths of the file if none is named.
 const PLACES: [&str; 2] = ["/etc/pagerduty-dora/config.toml", "config.toml"];
 
 impl Config {
-    /// Reads the file that was named, else the one that `$PAGERDUTY_DORA_CONFIG` names, else the first that is found;
-    /// where there is none, the defaults hold.
+    /// Reads the named file, else the one in `$PAGERDUTY_DORA_CONFIG`, else the first one found. Without a file the
+    /// defaults are used.
     ///
     /// # Errors
-    /// The file cannot be read, or something in it is wrong: all of it at once.
+    /// The file cannot be read, or has mistakes: all of them.
     pub fn load(named: Option<&Path>) -> Result<Self, Problems> {
         Self::load_and(named, |_| Vec::new())
     }
 
-    /// The same. Where something is wrong, `also` looks at what could be read, for more that is.
+    /// Like [`Config::load`]. If there are mistakes, `also` looks for more of them in the values that were read.
     ///
     /// # Errors
     /// The errors of [`Config::load`].
@@ -40,7 +40,7 @@ impl Config {
     /// Reads this file.
     ///
     /// # Errors
-    /// The file cannot be read, or something in it is wrong: all of it at once.
+    /// The file cannot be read, or has mistakes: all of them.
     pub fn read(file: &Path) -> Result<Self, Problems> {
         Self::read_and(file, |_| Vec::new())
     }
@@ -51,7 +51,7 @@ impl Config {
     }
 
     fn read_text(file: &Path, text: &str, also: impl Fn(&Self) -> Vec<Problem>) -> Result<Self, Problems> {
-        let (config, problems) = Self::as_far_as_possible(text);
+        let (config, problems) = Self::read_leniently(text);
         let source_map = SourceMap::new(text);
         let located = |problem: Problem| problem.in_file(Some(file), |key| source_map.line_of(key));
         let mut problems: Vec<Problem> = problems.into_iter().map(located).collect();
@@ -69,9 +69,9 @@ impl Config {
     /// Reads a configuration from its text.
     ///
     /// # Errors
-    /// Something in it is wrong: all of it at once.
+    /// The text has mistakes: all of them.
     pub fn parse(text: &str) -> Result<Self, Problems> {
-        let (config, problems) = Self::as_far_as_possible(text);
+        let (config, problems) = Self::read_leniently(text);
         match (config, Problems::of(problems)) {
             (Some(config), None) => Ok(config),
             (_, Some(problems)) => Err(problems),
@@ -79,9 +79,9 @@ impl Config {
         }
     }
 
-    /// Reads as much of a text as can be read, and finds all mistakes: in each value by itself, and in how values fit
-    /// each other. The rest of a `[[…]]` table with a wrong value is left out.
-    fn as_far_as_possible(text: &str) -> (Option<Self>, Vec<Problem>) {
+    /// Reads as much of a text as possible, and finds all mistakes: in single values, and in values that do not fit
+    /// each other. A `[[…]]` table with a wrong value is left out as a whole.
+    fn read_leniently(text: &str) -> (Option<Self>, Vec<Problem>) {
         let source_map = SourceMap::new(text);
         let (config, mut problems) = read::read(text);
         let config = config.map(|config| Self { source_map: source_map.clone(), ..config });
@@ -95,7 +95,7 @@ impl Config {
     }
 }
 
-/// Reading failed and named no mistake: that would be one of this program.
+/// Error for a text that cannot be read although no mistake was found. That would be a fault of this program.
 fn not_read() -> Problem {
     Problem::with_key("configuration", "cannot be read")
 }

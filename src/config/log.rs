@@ -1,4 +1,4 @@
-//! `[log]`: how much the daemon writes to standard error, and in which form.
+//! `[log]`: level and format of the log on standard error.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSection {
-    /// The least severe line that is still written.
+    /// Least severe level that is written.
     pub level: LogLevel,
-    /// The form of a line.
+    /// Format of a line.
     pub format: LogFormat,
 }
 
@@ -16,11 +16,11 @@ pub struct LogSection {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
-    /// Only what failed and needs a person.
+    /// Only faults that need a person.
     Error,
-    /// Also what is unusual and may need a person.
+    /// Also unusual events that may need a person.
     Warn,
-    /// Also the ordinary course of things: start, end, changes of state.
+    /// Also ordinary events: start, end, changes of state.
     #[default]
     Info,
     /// Also a line for each accepted event.
@@ -31,7 +31,7 @@ pub enum LogLevel {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// Text where standard error is a terminal, JSON otherwise.
+    /// Text if standard error is a terminal, else JSON.
     #[default]
     Auto,
     /// Text, for people.

@@ -1,4 +1,4 @@
-//! The configuration file: what may stand in it, what holds where it is silent, and what is refused.
+//! Configuration file: its keys, their defaults, and the checks of their values.
 
 mod backend;
 mod backend_url;
@@ -56,51 +56,51 @@ use crate::domain::catalog::Catalog;
 use crate::domain::forwarding::Recipient;
 use crate::domain::policy::Policy;
 
-/// `config.example.toml`, which is also what the program does without a file.
+/// Text of `config.example.toml`. Its values are the defaults.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 
-/// The whole configuration, as it holds.
+/// Effective configuration.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The file it was read from; `None`: there was none, and the defaults hold.
+    /// File that it was read from. `None` if there was none, so that the defaults are used.
     #[serde(skip)]
     pub file: Option<PathBuf>,
-    /// Its text, which tells the line of a key.
+    /// Its text, in which the line of a key is found.
     #[serde(skip)]
     source_map: SourceMap,
-    /// Keys whose values were refused. Everything else is checked all the same.
+    /// Keys whose values were refused. All other values are checked.
     #[serde(skip)]
     refused: RefusedKeys,
     /// Listener for PagerDuty and the deployment pipelines.
     pub server: ServerSection,
-    /// Health, metrics, JSON API.
+    /// Listener for health, metrics, dashboard and JSON API.
     pub admin: AdminSection,
-    /// Log on standard error.
+    /// Log.
     pub log: LogSection,
-    /// The store, which keeps everything.
+    /// Store.
     pub store: StoreSection,
-    /// The webhooks.
+    /// Webhooks of PagerDuty.
     pub pagerduty: PagerDutySection,
     /// Rules by which an incident becomes a failure.
     pub failure: FailureSection,
-    /// The event API.
+    /// Event API.
     pub events_api: EventsApiSection,
-    /// The figures.
+    /// Figures.
     pub dora: DoraSection,
     /// Rules that decide which incidents count.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rule: Vec<RuleSection>,
-    /// Names of PagerDuty's services here.
+    /// Services, team and env for each PagerDuty service.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub service: Vec<ServiceSection>,
-    /// Backends that are told.
+    /// Metrics backends.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub backend: Vec<BackendSection>,
 }
 
 impl Config {
-    /// The backends that are configured, and what each is told of.
+    /// Names of the backends, with the filter of each.
     #[must_use]
     pub fn recipients(&self) -> Vec<Recipient> {
         let recipient = |entry: &BackendSection| Recipient {
@@ -110,13 +110,13 @@ impl Config {
         self.backend.iter().map(recipient).collect()
     }
 
-    /// The same mistake with its place, where it showed only when a value was used.
+    /// Adds file and line to a mistake that was found when a value was used.
     #[must_use]
     pub fn locate(&self, problem: Problem) -> Problem {
         problem.in_file(self.file.as_deref(), |key| self.source_map.line_of(key))
     }
 
-    /// Tells whether the value of this key was refused, so that nothing can be said about it.
+    /// `true` if the value of this key was refused, so that it cannot be checked any further.
     pub(crate) fn is_refused(&self, key: &str) -> bool {
         self.refused.holds(key)
     }
@@ -132,7 +132,7 @@ impl Config {
         self.check_listeners(findings);
     }
 
-    /// Checks that both listeners can be there at once.
+    /// Checks that the two listeners use different ports.
     fn check_listeners(&self, findings: &mut Findings<'_>) {
         if self.is_refused("server.listen") || self.is_refused("admin.listen") {
             return;
@@ -148,7 +148,7 @@ impl Config {
         }
     }
 
-    /// Relative paths start at the folder of the file that names them.
+    /// Makes relative paths start at `folder`, the folder of the file.
     fn resolve_paths(&mut self, folder: &Path) {
         self.store.path = folder.join(&self.store.path);
         let of_backends = self.backend.iter_mut().flat_map(BackendSection::secrets_mut);
@@ -156,9 +156,9 @@ impl Config {
         self.listener_secrets_mut().for_each(|secret| secret.resolve_path(folder));
     }
 
-    /// Patterns of the catalog files, from the folder of the configuration on.
+    /// Patterns of the catalog files. Relative ones start at the folder of the configuration.
     pub fn catalog_patterns(&self) -> impl Iterator<Item = CatalogPattern> {
-        // The folder is no pattern, whatever it is called.
+        // Special characters in the name of the folder are not a pattern.
         let folder = match self.file.as_deref().and_then(Path::parent).map(Path::to_string_lossy) {
             Some(folder) if !folder.is_empty() => glob::Pattern::escape(&folder) + "/",
             _ => String::new(),
@@ -171,23 +171,23 @@ impl Config {
     }
 
     /// Problem with a pattern of the catalog, with its place.
-    pub(crate) fn problem_with_pattern(&self, pattern: &CatalogPattern, said: &str) -> Problem {
-        self.locate(self.source_map.problem(pattern.place.clone(), said))
+    pub(crate) fn problem_with_pattern(&self, pattern: &CatalogPattern, message: &str) -> Problem {
+        self.locate(self.source_map.problem(pattern.place.clone(), message))
     }
 
     /// Mistake in a backend as a whole, with its place.
-    pub(crate) fn problem_with_backend(&self, entry: &BackendSection, said: impl fmt::Display) -> Problem {
+    pub(crate) fn problem_with_backend(&self, entry: &BackendSection, message: impl fmt::Display) -> Problem {
         let key = format!("backend {:?}", entry.name.get_ref());
         match self.file {
             Some(_) => {
                 let line = self.source_map.line(entry.name.span().start);
-                self.locate(Problem::at(line, Some(key), said))
+                self.locate(Problem::at(line, Some(key), message))
             }
-            None => Problem::with_key(&key, said),
+            None => Problem::with_key(&key, message),
         }
     }
 
-    /// Policy of the configuration; the catalog is read by `catalog`.
+    /// Policy with an empty catalog. The `catalog` module reads the catalog.
     pub fn policy(&self) -> Policy {
         let owned = |(priority, severity): (&str, &str)| (priority.to_owned(), severity.to_owned());
         Policy {
@@ -205,21 +205,21 @@ impl Config {
         }
     }
 
-    /// The configuration as it holds, with no secret in it.
+    /// Effective configuration as TOML, without secrets.
     pub fn show(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
     }
 }
 
-/// A pattern of `failure.catalog`, and where it stands in the text.
+/// Pattern of `failure.catalog`, with its place in the text.
 #[derive(Debug)]
 pub struct CatalogPattern {
-    /// The pattern, from the folder of the configuration on.
+    /// Pattern, relative to the working directory of the process or absolute.
     pub path: String,
     place: Range<usize>,
 }
 
-/// Names that people tell things apart by.
+/// Checks that names are unique.
 fn check_unique<'a>(
     thing: &str,
     names: impl Iterator<Item = &'a Spanned<Name>>,
@@ -230,9 +230,9 @@ fn check_unique<'a>(
         let place = name.span();
         if let Some(first) = seen.insert(name.get_ref().as_str(), place.clone()) {
             let line = findings.line(&first);
-            let said =
+            let message =
                 format!("another {thing} (line {line}) is called {:?}: names must be unique", name.get_ref());
-            findings.at(place, said);
+            findings.at(place, message);
         }
     }
 }

@@ -1,56 +1,56 @@
-//! Problem with a configuration: the file, the line, the key, and the values that are allowed.
+//! Problems with a configuration: the file, the line, the key, and what is wrong.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::domain::address::text_without_credentials;
 
-/// A mistake, told so that it can be mended.
+/// Mistake in the configuration, with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     file: Option<PathBuf>,
     line: Option<usize>,
     key: Option<String>,
-    said: String,
+    message: String,
 }
 
 impl std::error::Error for Problem {}
 
 impl Problem {
-    /// The file could not be read at all.
+    /// The file cannot be read.
     pub(crate) fn unreadable(file: &Path, error: &std::io::Error) -> Self {
-        let said = format!("cannot be read: {error}");
-        Self { file: Some(file.to_owned()), line: None, key: None, said }
+        let message = format!("cannot be read: {error}");
+        Self { file: Some(file.to_owned()), line: None, key: None, message }
     }
 
-    /// The same, with what named the file.
+    /// Adds the source of the file name.
     pub(super) fn named_by(mut self, what: &str) -> Self {
-        self.said = format!("{} ({what} names this file)", self.said);
+        self.message = format!("{} ({what} names this file)", self.message);
         self
     }
 
-    /// Something at this line of another file that the configuration names.
-    pub(crate) fn at_line(file: &Path, line: Option<u64>, said: String) -> Self {
+    /// Mistake at this line of another file that the configuration names.
+    pub(crate) fn at_line(file: &Path, line: Option<u64>, message: String) -> Self {
         let line = line.and_then(|line| usize::try_from(line).ok());
-        Self { file: Some(file.to_owned()), line, key: None, said }
+        Self { file: Some(file.to_owned()), line, key: None, message }
     }
 
-    /// A value is there and wrong for what it is used for: the key is known, its line is still to be looked for.
-    pub fn with_key(key: &str, said: impl fmt::Display) -> Self {
-        Self { file: None, line: None, key: Some(key.to_owned()), said: said.to_string() }
+    /// Mistake in the value of a key. Its line is found later.
+    pub fn with_key(key: &str, message: impl fmt::Display) -> Self {
+        Self { file: None, line: None, key: Some(key.to_owned()), message: message.to_string() }
     }
 
-    /// Something at this line (from 1) of the configuration itself.
-    pub(super) fn at(line: usize, key: Option<String>, said: impl fmt::Display) -> Self {
-        Self { file: None, line: Some(line), key, said: said.to_string().trim_end().to_owned() }
+    /// Mistake at this line (from 1) of the configuration itself.
+    pub(super) fn at(line: usize, key: Option<String>, message: impl fmt::Display) -> Self {
+        Self { file: None, line: Some(line), key, message: message.to_string().trim_end().to_owned() }
     }
 
-    /// Place in the file, for sorting.
+    /// Line, for sorting.
     fn place(&self) -> Option<usize> {
         self.line
     }
 
-    /// The same, in this file, where `line_of` finds the line of a key; unless it is known to be in another.
+    /// Adds the file, and the line that `line_of` finds for the key. A problem that has a file stays unchanged.
     #[must_use]
     pub(super) fn in_file(self, file: Option<&Path>, line_of: impl FnOnce(&str) -> Option<usize>) -> Self {
         if self.file.is_some() {
@@ -75,32 +75,31 @@ impl fmt::Display for Problem {
         if let Some(key) = &self.key {
             write!(f, "{key}: ")?;
         }
-        // Many repeat a value, and a value may be an address.
-        f.write_str(&text_without_credentials(&self.said))
+        // Many messages repeat a value, and a value may be an address with credentials.
+        f.write_str(&text_without_credentials(&self.message))
     }
 }
 
-/// All that is wrong with a configuration, as far as it could be read. At least one mistake; shown one a line, the first
-/// fifty of them.
+/// All mistakes that were found in a configuration, at least one. They are shown in lines of their own, at most fifty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
-/// Number of mistakes after which the search ends: each further one takes as long as reading the whole text.
+/// Number of mistakes after which the search ends, because each one costs another reading of the whole text.
 pub(super) const MOST_MISTAKES: usize = 500;
-/// Number of mistakes that are shown at most.
+/// Greatest number of mistakes that are shown.
 const MOST_SHOWN: usize = 50;
 
 impl std::error::Error for Problems {}
 
 impl Problems {
-    /// All of them, in the order of the file; `None`: there are none.
+    /// Problems in the order of the file. `None` if there are none.
     pub(crate) fn of(mut problems: Vec<Problem>) -> Option<Self> {
         problems.sort_by_key(Problem::place);
         problems.dedup();
         (!problems.is_empty()).then_some(Self(problems))
     }
 
-    /// All of them, in the order of the file. There is at least one.
+    /// Problems in the order of the file. The caller gives at least one.
     pub(crate) fn from_all(mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(Problem::place);
         problems.dedup();

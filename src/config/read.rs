@@ -1,4 +1,4 @@
-//! Reads the text, and goes on behind a mistake, so that all of them are told at once.
+//! Reads the text. After a mistake it goes on, so that all mistakes are reported at once.
 
 use std::ops::Range;
 
@@ -13,14 +13,14 @@ use super::tree::{self, Removed};
 use super::wording::{self, ValueRefusal};
 use super::{BackendKind, Config, Problem, secret_form, syntax};
 
-/// Keys that a later version will know. Ignoring them would change what is counted, or who can read it.
+/// Keys that a later version will have. To ignore them would change which failures count, or who can read requests.
 const NOT_YET: [&str; 2] = ["server.tls", "pagerduty.api"];
 
-/// The keys that each `[[…]]` table needs.
+/// Keys that each `[[…]]` table needs.
 const NEEDED: [(&str, &[&str]); 3] =
     [("rule", &["name", "action"]), ("service", &["pagerduty"]), ("backend", &["name", "kind", "url"])];
 
-/// Reads as much of a text as can be read (`None`: nothing), and finds all the values that cannot be.
+/// Reads as much of a text as possible, and finds all wrong values. `None` if nothing can be read.
 pub(super) fn read(text: &str) -> (Option<Config>, Vec<Problem>) {
     let source_map = SourceMap::new(text);
     let (tree, broken) = DeTable::parse_recoverable(text);
@@ -44,7 +44,7 @@ fn deserialize(tree: &Spanned<DeTable<'_>>) -> Result<Config, Error> {
     Config::deserialize(Deserializer::from(tree.clone()))
 }
 
-/// The tables without a mistake.
+/// Configuration of the tables without a mistake.
 fn remainder(written: &DeTable<'_>, mut left: Spanned<DeTable<'_>>) -> Option<Config> {
     let refused = tree::leave_out_damaged(written, left.get_mut());
     let is_signing_left = matches!(
@@ -53,28 +53,28 @@ fn remainder(written: &DeTable<'_>, mut left: Spanned<DeTable<'_>>) -> Option<Co
     );
     let mut config = Config { refused, ..deserialize(&left).ok()? };
     if config.is_refused("pagerduty.signing_secrets") && !is_signing_left {
-        // Not the default, which nobody asked for.
+        // All entries were refused. The default would be wrong here.
         config.pagerduty.signing_secrets.clear();
     }
     Some(config)
 }
 
-/// The text, as far as it was read.
+/// State of reading a text.
 struct Reading<'i> {
     source_map: SourceMap,
     written: Spanned<DeTable<'i>>,
-    /// Rest of it, without the mistakes.
+    /// Values without those that were refused.
     tree: Spanned<DeTable<'i>>,
     problems: Vec<Problem>,
     removed: Vec<Removed>,
 }
 
 impl Reading<'_> {
-    /// Notes the mistake, and takes it out. `false`: it is not to be found, or is one too many.
+    /// Records the mistake, and removes it from the tree. `false` if it cannot be found, or if there are too many.
     fn refuse(&mut self, error: &Error) -> bool {
         let Some(place) = error.span() else {
-            let said = wording::said(&ValueRefusal::of(error.message()), None);
-            self.problems.push(Problem::with_key("configuration", said));
+            let message = wording::said(&ValueRefusal::of(error.message()), None);
+            self.problems.push(Problem::with_key("configuration", message));
             return false;
         };
         let entries = self.wrong_entries(&place);
@@ -99,7 +99,7 @@ impl Reading<'_> {
         }
     }
 
-    /// The entries of a list that are refused, where the list was refused because of them: each is tried alone.
+    /// Entries because of which a list was refused. Each is tried alone.
     fn wrong_entries(&self, place: &Range<usize>) -> Vec<(Range<usize>, ValueRefusal)> {
         let found = tree::find(self.tree.get_ref(), place).and_then(|found| found.value);
         let Some(DeValue::Array(items)) = found else { return Vec::new() };
@@ -108,7 +108,7 @@ impl Reading<'_> {
             let error = deserialize(&alone).err().filter(|error| error.span().as_ref() == Some(place))?;
             Some((item.span(), ValueRefusal::of(error.message())))
         };
-        // A list that is no list of such values is refused as a whole, and each entry with it.
+        // A list of another type is refused as a whole.
         let entries: Vec<_> = items.iter().enumerate().filter_map(refused).collect();
         let is_about_the_list =
             |(_, refusal): &(_, ValueRefusal)| matches!(refusal, ValueRefusal::Type { .. });
@@ -116,16 +116,16 @@ impl Reading<'_> {
     }
 
     fn note(&mut self, place: &Range<usize>, refusal: &ValueRefusal) {
-        let said = match refusal {
+        let message = match refusal {
             ValueRefusal::Missing(key) => self.missing(place, key),
-            refusal => Some(self.said(place, refusal)),
+            refusal => Some(self.message(place, refusal)),
         };
-        if let Some(said) = said {
-            self.problems.push(self.source_map.problem(place.clone(), said));
+        if let Some(message) = message {
+            self.problems.push(self.source_map.problem(place.clone(), message));
         }
     }
 
-    /// All keys that a table needs and does not have. `None`: it had them, and they were taken out.
+    /// Message about the keys that a table lacks. `None` if it had them, and they were removed as mistakes.
     fn missing(&self, place: &Range<usize>, first: &str) -> Option<String> {
         let table = self.source_map.key_at(place.start).unwrap_or_default();
         let found = tree::find(self.tree.get_ref(), place).and_then(|found| found.value);
@@ -149,24 +149,24 @@ impl Reading<'_> {
             [] => None,
             [one] => Some(format!("needs the key {one}")),
             [all @ .., last] => {
-                let said = format!("needs the keys {} and {last}", all.join(", "));
-                let also = "; all kinds but cdevents and http need api_key, too";
+                let message = format!("needs the keys {} and {last}", all.join(", "));
+                let also = "; all kinds except cdevents and http also need api_key";
                 let is_open = missing.contains(&"kind") && !has("api_key");
-                Some(if is_open { said + also } else { said })
+                Some(if is_open { message + also } else { message })
             }
         }
     }
 
-    fn said(&self, place: &Range<usize>, refusal: &ValueRefusal) -> String {
+    fn message(&self, place: &Range<usize>, refusal: &ValueRefusal) -> String {
         let key = self.source_map.key_at(place.start).unwrap_or_default();
         let is_secret = key.split('.').any(secret_form::may_hold_secret);
-        // Entries are counted as they were written.
+        // Entries are counted in the text as written.
         let found = tree::find(self.written.get_ref(), place);
         let is_table = |value: &DeValue<'_>| value.is_table();
         let table = found.as_ref().and_then(|found| found.value).filter(|value| is_table(value));
         let is_value = found.as_ref().is_some_and(|found| found.value.is_some());
         let value = self.source_map.slice(place.clone()).filter(|_| !is_secret && table.is_none());
-        let said = match (refusal, table) {
+        let message = match (refusal, table) {
             (ValueRefusal::UnknownKey(..), _) if NOT_YET.contains(&key.as_str()) => {
                 "not supported by this version of pagerduty-dora: leave it out".to_owned()
             }
@@ -181,12 +181,12 @@ impl Reading<'_> {
             {
                 let form =
                     secret_form::KEYS.into_iter().find(|key| table.contains_key(*key)).unwrap_or("env");
-                format!("is a list of secrets: put this one in brackets, [{{ {form} = \"…\" }}]")
+                format!("must be a list of secrets: put this one in brackets, [{{ {form} = \"…\" }}]")
             }
             (ValueRefusal::Type { found, expected }, _) if is_secret && expected.starts_with("{ env") => {
                 let mistake = match found.as_str() {
-                    "a list" => "is one secret, without square brackets",
-                    _ => "names the place where the secret is",
+                    "a list" => "must be one secret, without square brackets",
+                    _ => "must name the source of the secret",
                 };
                 format!("{mistake}: write {}", secret_form::FORMS)
             }
@@ -194,12 +194,12 @@ impl Reading<'_> {
             _ => wording::said(refusal, value.filter(|_| is_value)),
         };
         match found.and_then(|found| found.entry) {
-            Some(entry) => format!("entry {entry}: {said}"),
-            None => said,
+            Some(entry) => format!("entry {entry}: {message}"),
+            None => message,
         }
     }
 
-    /// The words that a key takes, which are asked for with one that it does not.
+    /// Words that a key takes. They are found by reading the key with a wrong word.
     fn words(&self, place: &Range<usize>) -> Option<Vec<String>> {
         let error = deserialize(&tree::with_text(&self.tree, place, "?")).err()?;
         match ValueRefusal::of(error.message()) {
@@ -209,7 +209,7 @@ impl Reading<'_> {
     }
 }
 
-/// The kind of a backend, where it is a known one.
+/// Kind of a backend, if it is a known one.
 fn kind(entry: &DeTable<'_>) -> Option<BackendKind> {
     let text = entry.get("kind")?.get_ref().as_str()?;
     let kind: Result<BackendKind, serde::de::value::Error> =

@@ -16,9 +16,9 @@ use crate::domain::rule_coverage;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSection {
-    /// Unique: the reason shown for what the rule ignores.
+    /// Unique. Shown as the reason for failures that the rule ignores.
     pub name: Spanned<Name>,
-    /// Says that the rule is meant to match every failure.
+    /// `true` if the rule is meant to match every failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     all: Option<Spanned<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,14 +36,14 @@ pub struct RuleSection {
     action: RuleAction,
 }
 
-/// Any of these values; `None`: whatever the value is.
+/// Values of which one must match. `None` if any value matches.
 type Condition<T> = Option<Spanned<Vec<T>>>;
 
 fn values<T>(condition: Option<&Spanned<Vec<T>>>) -> &[T] {
     condition.map_or(&[], |values| values.get_ref())
 }
 
-/// The two urgencies that PagerDuty has.
+/// PagerDuty's two urgencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Urgency {
@@ -60,7 +60,7 @@ impl Urgency {
     }
 }
 
-/// A regular expression that can be read.
+/// Regular expression that was checked.
 #[derive(Debug, Clone, Serialize)]
 #[serde(into = "String")]
 struct Regex(Pattern);
@@ -72,9 +72,9 @@ impl TryFrom<String> for Regex {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         Pattern::parse(&text).map(Self).map_err(|error| {
-            // The last line says what is wrong; those before it show where.
-            let said = error.lines().last().unwrap_or(&error);
-            format!("is not a regular expression: {}", said.trim_start_matches("error: "))
+            // The last line has the reason. The lines before it show the place.
+            let message = error.lines().last().unwrap_or(&error);
+            format!("is not a regular expression: {}", message.trim_start_matches("error: "))
         })
     }
 }
@@ -89,14 +89,14 @@ fn patterns(regexes: &[Regex]) -> Vec<Pattern> {
     regexes.iter().map(|regex| regex.0.clone()).collect()
 }
 
-const MEANT: &str = "if every failure is meant, leave it out and write all = true";
+const ALL_TRUE_HINT: &str = "if every failure is meant, leave it out and write all = true";
 
-/// Part of all values that a condition lets pass.
+/// Share of all values that a condition matches.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Width {
-    /// It lists nothing.
+    /// None: it lists nothing.
     Empty,
-    /// Every value there is.
+    /// Every value.
     Everything,
     /// Some values.
     Some,
@@ -106,36 +106,37 @@ impl RuleSection {
     /// Refuses a rule that matches everything by accident.
     pub(super) fn check(&self, findings: &mut Findings<'_>) {
         if self.name.get_ref().as_str() == TOO_SHORT {
-            let said = "is the reason shown for what was over too soon: choose another name";
-            findings.at(self.name.span(), format!("{:?} {said}", self.name.get_ref()));
+            let message =
+                "is the reason shown for failures shorter than failure.min_duration: choose another name";
+            findings.at(self.name.span(), format!("{:?} {message}", self.name.get_ref()));
         }
         let widths = self.widths();
         if let Some(all) = self.all.as_ref().filter(|all| *all.get_ref()) {
             for (key, ..) in widths.iter().filter(|(_, _, width)| *width == Width::Some) {
-                let said =
-                    format!("contradicts {key}, which lets only some failures pass: leave one of them out");
-                findings.at(all.span(), said);
+                let message =
+                    format!("contradicts {key}, which matches only some failures: leave one of them out");
+                findings.at(all.span(), message);
             }
             return;
         }
         for (_, span, width) in &widths {
-            let said = match width {
+            let message = match width {
                 Width::Empty => EMPTY.to_owned(),
-                Width::Everything => format!("matches every failure: narrow it; {MEANT}"),
+                Width::Everything => format!("matches every failure: narrow it; {ALL_TRUE_HINT}"),
                 Width::Some => continue,
             };
-            findings.at(span.clone(), said);
+            findings.at(span.clone(), message);
         }
         if widths.is_empty() {
-            let said = format!(
+            let message = format!(
                 "rule {:?} has no condition and so matches every failure: add one, or write all = true",
                 self.name.get_ref()
             );
-            findings.at(self.name.span(), said);
+            findings.at(self.name.span(), message);
         }
     }
 
-    /// The conditions that are set: key, place, and how wide they are.
+    /// Conditions that are set: key, place and width.
     fn widths(&self) -> Vec<(&'static str, Range<usize>, Width)> {
         fn width<T>(
             key: &'static str,
@@ -166,7 +167,7 @@ impl RuleSection {
         .collect()
     }
 
-    /// Warns of addresses without an id and of expressions that no title has, which can never match.
+    /// Warns of conditions that can never match: addresses without an id, and expressions that match no title.
     pub(super) fn warn(&self, findings: &mut Findings<'_>) {
         if let Some(title) = &self.title {
             let regexes = title.get_ref();
@@ -174,21 +175,21 @@ impl RuleSection {
                 findings.at(title.span(), format!("{:?} matches no title", regex.0.as_str()));
             }
             if rule_coverage::match_every_title(&patterns(regexes)).is_none() {
-                let said = "is too large to tell if it matches every title: write a shorter expression if it is not meant to";
-                findings.at(title.span(), said);
+                let message =
+                    "is too large to check whether it matches every title: write a shorter expression";
+                findings.at(title.span(), message);
             }
         }
         for condition in [&self.service, &self.team].into_iter().flatten() {
             for name in condition.get_ref() {
                 if PagerDutyRef::parse(name.as_str()).names_nothing() {
-                    findings
-                        .at(condition.span(), format!("{name:?} has no id in it, so that it never matches"));
+                    findings.at(condition.span(), format!("{name:?} has no id in it and never matches"));
                 }
             }
         }
     }
 
-    /// The rule as failures are asked about it. A rule for all failures has no conditions.
+    /// Rule for the evaluation of failures. A rule with `all = true` has no conditions.
     pub(super) fn to_domain(&self) -> rule::Rule {
         let is_for_all = self.all.as_ref().is_some_and(|all| *all.get_ref());
         let strings = |condition: Option<&Spanned<Vec<Name>>>| {

@@ -1,4 +1,4 @@
-//! Secrets: named in the file, fetched only where they are used, shown nowhere.
+//! Secrets: the file names their sources. They are fetched where they are used, and never shown.
 
 use std::fmt;
 use std::fs::File;
@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use super::clean::{self, Unclean};
 use super::environment;
 
-/// No secret is that long: the file is another one.
+/// Greatest size of a file with a secret. A larger file is the wrong one.
 const LONGEST_BYTES: u64 = 64 * 1024;
 
 /// Source of a secret.
@@ -24,7 +24,7 @@ pub enum Secret {
         /// Its name.
         env: String,
     },
-    /// A file; what is only around the secret by accident, such as a newline at its end, is not part of it.
+    /// A file. Blanks and line ends around the secret are not part of it.
     File {
         /// Its path.
         file: PathBuf,
@@ -36,20 +36,20 @@ pub enum Secret {
     },
     /// The secret itself.
     Value {
-        /// It.
+        /// The secret.
         value: SecretString,
     },
 }
 
-/// Reason why a secret could not be had.
+/// Reason why a secret cannot be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// Nobody set it.
+    /// The environment variable is not set.
     #[error("the environment variable {0} is not set")]
     NotSet(String),
-    /// No name at all: it may be the secret itself, so it is not repeated.
+    /// The text cannot be a name. It may be the secret itself, so it is not repeated.
     #[error(
-        "{{ {0} = … }} takes the name of {1}. What stands there is not such a name (it is not repeated here: it may be \
+        "{{ {0} = … }} takes the name of {1}. The text there cannot be one (it is not repeated here, because it may be \
          the secret itself)"
     )]
     NoName(&'static str, &'static str),
@@ -67,13 +67,13 @@ pub enum SecretError {
     /// Too long for a secret.
     #[error("{path} is longer than 64 KiB: is it the right file?", path = .0.display())]
     TooLong(PathBuf),
-    /// Not started by systemd, or without this credential.
+    /// The process has no credentials of systemd.
     #[error("no credential {0}: $CREDENTIALS_DIRECTORY is not set (systemd sets it: LoadCredential=)")]
     NoCredentials(String),
-    /// It is there, and empty.
+    /// The source is empty.
     #[error("{0} is empty")]
     Empty(String),
-    /// It holds what no secret has, so that nothing would ever match it.
+    /// The text cannot be a secret, so that no signature or key would match it.
     #[error("{place} {unclean}")]
     Unclean {
         /// Source of the secret.
@@ -81,7 +81,7 @@ pub enum SecretError {
         /// Reason why it is no secret.
         unclean: Unclean,
     },
-    /// So short that it can be guessed.
+    /// Too short for a secret: it could be guessed.
     #[error("{place} is {length} bytes long: a signing secret has at least {min}")]
     TooShort {
         /// Source of the secret.
@@ -94,11 +94,10 @@ pub enum SecretError {
 }
 
 impl Secret {
-    /// Fetches it, from wherever it comes in the same way: without what is around it by accident, and refused where
-    /// something odd is in it or it is shorter than `min_bytes`.
+    /// Fetches the secret, without blanks and line ends around it.
     ///
     /// # Errors
-    /// It cannot be had, is empty, or cannot be meant.
+    /// The source cannot be read, is empty, holds a text that cannot be a secret, or one shorter than `min_bytes`.
     pub fn fetch(&self, min_bytes: usize) -> Result<SecretString, SecretError> {
         use secrecy::ExposeSecret;
         let bytes = match self {
@@ -118,11 +117,12 @@ impl Secret {
         }
     }
 
-    /// Warning about an unwise secret.
+    /// Warning about a secret that others can read.
     pub fn warning(&self) -> Option<String> {
         match self {
             Self::Value { .. } => Some(
-                "a secret stands in the configuration file itself: { file = … } keeps it apart".to_owned(),
+                "the secret is in the configuration file itself: { file = … } keeps it in a file of its own"
+                    .to_owned(),
             ),
             Self::File { file } => {
                 let mode = std::fs::metadata(file).ok()?.permissions().mode();
@@ -132,7 +132,7 @@ impl Secret {
         }
     }
 
-    /// Relative files start at `folder`.
+    /// Makes a relative path start at `folder`.
     pub(super) fn resolve_path(&mut self, folder: &Path) {
         if let Self::File { file } = self {
             *file = folder.join(&*file);
@@ -140,8 +140,8 @@ impl Secret {
     }
 }
 
-/// POSIX: letters, digits and underscores, no digit first. A text that is no name may be the secret itself, so it is not
-/// shown.
+/// Value of an environment variable. Names have letters, digits and underscores, and no digit first (POSIX). Another
+/// text may be the secret itself, so it is not shown.
 fn from_environment(name: &str) -> Result<Vec<u8>, SecretError> {
     let is_name = !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit())
@@ -165,7 +165,7 @@ fn credential_file(name: &str) -> Result<PathBuf, SecretError> {
 
 fn read(file: &Path) -> Result<Vec<u8>, SecretError> {
     let unreadable = |error| SecretError::Unreadable { path: file.to_owned(), error };
-    // Asked first: to open a pipe that nobody writes to takes for ever.
+    // Checked first: opening a pipe without a writer blocks for ever.
     if !std::fs::metadata(file).map_err(unreadable)?.is_file() {
         return Err(SecretError::NotAFile(file.to_owned()));
     }

@@ -1,4 +1,4 @@
-//! The form in which a secret is named in the file. Complaints repeat keys, and never a value.
+//! Form of a secret in the file. Messages repeat keys, but never values.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use super::Secret;
 use super::wording::nearest;
 
-/// The keys, one of which a secret has.
+/// Keys of a secret. It has exactly one of them.
 pub(super) const KEYS: [&str; 4] = ["env", "file", "credential", "value"];
 
-/// Words in the keys of secrets: in those of today, and in any that will come.
+/// Words in the keys of secrets, present and future.
 const SECRET_WORDS: [&str; 4] = ["secret", "key", "token", "password"];
 
-/// `true` if what is written under a key may be a secret, so that no message may repeat it.
+/// `true` if the value of this key may be a secret, so that no message may repeat it.
 pub(super) fn may_hold_secret(key: &str) -> bool {
     key == "value" || SECRET_WORDS.iter().any(|word| key.contains(word))
 }
 
-/// All forms.
+/// All forms, for messages.
 pub(super) const FORMS: &str =
     "{ env = \"NAME\" }, { file = \"PATH\" }, { credential = \"NAME\" } or { value = \"…\" }";
 
@@ -56,7 +56,7 @@ impl<'de> Visitor<'de> for Form {
             return Err(Error::custom(format!("is an empty table: a secret is {FORMS}")));
         };
         let toml::Value::String(text) = value else {
-            return Err(Error::custom(format!("must have a text in quotes behind {key} =")));
+            return Err(Error::custom(format!("must have a text in quotes: {key} = \"…\"")));
         };
         match key.as_str() {
             _ if text.trim().is_empty() => Err(Error::custom(blank(&key))),
@@ -68,13 +68,13 @@ impl<'de> Visitor<'de> for Form {
     }
 }
 
-/// Complaint about a blank text, with what to write there.
+/// Message about a blank text, with the value to write instead.
 fn blank(key: &str) -> String {
     let what = match key {
         "env" => "the name of an environment variable",
-        "file" => "the path of the file that has the secret in it",
+        "file" => "the path of the file with the secret",
         "credential" => "the name of a systemd credential",
         _ => "the secret itself",
     };
-    format!("is blank behind {key} =: write {what}")
+    format!("has a blank {key}: write {what}")
 }

@@ -1,4 +1,4 @@
-//! The tables that stand once.
+//! Tables that a configuration has once.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,7 +20,7 @@ use crate::domain::policy::{Reopened, Start, WhichService};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerSection {
-    /// The public address.
+    /// Public address.
     #[serde(deserialize_with = "value::socket_address")]
     pub listen: SocketAddr,
 }
@@ -29,7 +29,7 @@ pub struct ServerSection {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdminSection {
-    /// The admin address.
+    /// Admin address.
     #[serde(deserialize_with = "value::socket_address")]
     pub listen: SocketAddr,
     /// Host names that it answers to besides loopback and its own address.
@@ -40,7 +40,7 @@ pub struct AdminSection {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreSection {
-    /// The SQLite file.
+    /// SQLite file.
     #[serde(deserialize_with = "value::store_path")]
     pub path: PathBuf,
     /// Time that raw bodies are kept.
@@ -51,9 +51,9 @@ pub struct StoreSection {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PagerDutySection {
-    /// The webhook's route.
+    /// Route of the webhooks.
     pub path: RoutePath,
-    /// Any of them may have signed.
+    /// Secrets of webhook signatures. One that matches is enough.
     pub signing_secrets: Vec<Secret>,
     /// Answer to a wrong signature.
     pub unverified: UnverifiedPolicy,
@@ -82,7 +82,7 @@ pub struct FailureSection {
     pub settle: ConfigDuration,
     /// Least duration: an incident that ended sooner does not count.
     pub min_duration: ConfigDuration,
-    /// The env where nothing else says one.
+    /// Env of failures for which nothing else gives one.
     pub default_env: Name,
     /// Service that counts when an incident was moved.
     pub service: WhichService,
@@ -97,7 +97,7 @@ pub struct FailureSection {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventsApiSection {
-    /// Keys that `DD-API-KEY` may hold; none: the API is off.
+    /// Keys that are accepted in `DD-API-KEY`. Without keys the API is off.
     pub keys: Vec<Secret>,
 }
 
@@ -105,7 +105,7 @@ pub struct EventsApiSection {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DoraSection {
-    /// Longest time from the end of a deployment to a failure that it can have caused.
+    /// Longest time from the end of a deployment to the start of a failure that it can have caused.
     pub link_window: ConfigDuration,
     /// Time zone in which days begin.
     pub timezone: TimeZoneName,
@@ -165,33 +165,33 @@ impl Default for DoraSection {
 }
 
 impl FailureSection {
-    /// The patterns of the catalog's files, as they were written, and their places.
+    /// Patterns of the catalog files as written, with their places.
     pub(super) fn catalog(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
         self.catalog.values().iter().map(|pattern| (pattern.get_ref().0.as_str(), pattern.span()))
     }
 
-    /// Priority and severity, without the blanks around them.
+    /// Priorities and severities, without blanks around them.
     pub fn severities(&self) -> impl Iterator<Item = (&str, &str)> {
         self.severity.iter().map(|(priority, severity)| (trimmed(priority), severity.as_str()))
     }
 
-    /// Checks that each priority is a name, and listed once.
+    /// Checks that no priority is blank or listed twice.
     pub(super) fn check(&self, findings: &mut Findings<'_>) {
         let mut seen: BTreeMap<String, &str> = BTreeMap::new();
         for (priority, _) in self.severities() {
             if priority.is_empty() {
-                findings.about("failure.severity", "has a blank key: it takes the name of a priority");
+                findings.about("failure.severity", "has a blank key: write the name of a priority");
             } else if let Some(other) = seen.insert(priority.to_lowercase(), priority) {
-                let said = format!(
+                let message = format!(
                     "{other:?} and {priority:?} are the same priority: keep the one that PagerDuty has"
                 );
-                findings.about("failure.severity", said);
+                findings.about("failure.severity", message);
             }
         }
     }
 }
 
-/// A pattern of file names that can be read.
+/// Pattern of file names that was checked.
 #[derive(Debug, Clone, Serialize)]
 #[serde(into = "String")]
 struct Glob(String);
@@ -206,7 +206,7 @@ impl TryFrom<String> for Glob {
             return Err("must not be empty: name a file, or a pattern such as \"catalog/*.yaml\"".to_owned());
         }
         if text.contains("://") {
-            return Err("must be the path of a file or a pattern of paths, and no address".to_owned());
+            return Err("must be the path of a file or a pattern of paths, not a URL".to_owned());
         }
         glob::Pattern::new(&text).map_err(|error| format!("is not a pattern of file names: {error}"))?;
         Ok(Self(text))

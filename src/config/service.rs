@@ -1,4 +1,4 @@
-//! `[[service]]`: what the metrics call a service of PagerDuty.
+//! `[[service]]`: services, team, env, repository and tags for a PagerDuty service.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -27,17 +27,17 @@ pub struct ServiceSection {
 }
 
 impl ServiceSection {
-    /// The env and its place, if the entry names one.
+    /// Env of the entry with its place, if it has one.
     pub(super) fn env(&self) -> Option<(&str, Range<usize>)> {
         self.env.as_ref().map(|env| (env.get_ref().as_str(), env.span()))
     }
 
-    /// Service of PagerDuty that the entry is about.
+    /// PagerDuty service that the entry names.
     fn pagerduty(&self) -> PagerDutyRef {
         PagerDutyRef::parse(self.pagerduty.get_ref().as_str())
     }
 
-    /// Checks that it names a service once: a failure would count for it twice.
+    /// Checks that no service is listed twice, because a failure would count for it twice.
     pub(super) fn check(&self, findings: &mut Findings<'_>) {
         let mut seen = BTreeSet::new();
         for name in self.services.values().iter().filter(|name| !seen.insert(name.as_str())) {
@@ -45,7 +45,7 @@ impl ServiceSection {
         }
     }
 
-    /// The entry as failures are asked about it.
+    /// Entry for the attribution of failures.
     pub(super) fn to_domain(&self) -> ServiceEntry {
         let strings =
             |names: &List<Name>| names.values().iter().map(|name| name.as_str().to_owned()).collect();
@@ -61,18 +61,18 @@ impl ServiceSection {
     }
 }
 
-/// Finds entries that can never match: without an id, or about a service that another entry is about.
+/// Warns of entries that can never match: they have no id, or other entries that come first name the same services.
 pub(super) fn warn(entries: &[ServiceSection], findings: &mut Findings<'_>) {
-    // Ids before addresses before names; among equals the first in the file.
+    // An id wins over an address, and an address over a name. Among equals the first in the file wins.
     let rank = |index: usize, entry: &PagerDutyRef| (entry.is_address(), index);
     let references: Vec<PagerDutyRef> = entries.iter().map(ServiceSection::pagerduty).collect();
     for (index, (entry, reference)) in entries.iter().zip(&references).enumerate() {
         let name = entry.pagerduty.get_ref();
         if reference.names_nothing() {
-            let said = format!(
-                "{name:?} has no service id in it, so that this entry never matches: write the service's id"
+            let message = format!(
+                "{name:?} has no service id in it, and the entry never matches: write the id of the service"
             );
-            findings.at(entry.pagerduty.span(), said);
+            findings.at(entry.pagerduty.span(), message);
             continue;
         }
         let stronger = references.iter().enumerate().zip(entries).find(|((other, wider), _)| {
@@ -85,9 +85,9 @@ pub(super) fn warn(entries: &[ServiceSection], findings: &mut Findings<'_>) {
             } else {
                 "gives its id, which wins over an address"
             };
-            let said =
+            let message =
                 format!("{name:?} never matches: the entry at line {line} names the same service and {wins}");
-            findings.at(entry.pagerduty.span(), said);
+            findings.at(entry.pagerduty.span(), message);
             continue;
         }
         let before: Vec<&PagerDutyRef> = references
@@ -97,9 +97,9 @@ pub(super) fn warn(entries: &[ServiceSection], findings: &mut Findings<'_>) {
             .map(|(_, wider)| wider)
             .collect();
         if reference.is_included_in(&before) {
-            let said =
+            let message =
                 format!("{name:?} never matches: other entries name each of its services and come first");
-            findings.at(entry.pagerduty.span(), said);
+            findings.at(entry.pagerduty.span(), message);
         }
     }
 }

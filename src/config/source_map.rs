@@ -1,4 +1,4 @@
-//! The text of the configuration: which line and which key a place in it is.
+//! Text of the configuration, which gives the line and the key of a place.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,11 +8,11 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::Problem;
 
-/// The text that a configuration was read from. Never shown as a whole, for secrets may stand in it.
+/// Text that a configuration was read from. It may hold secrets, so it is never shown as a whole.
 #[derive(Clone, Default)]
 pub(super) struct SourceMap(String);
 
-/// A key that is set somewhere: its dotted path, its own place and that of its value.
+/// Key that is set: its dotted path, its place and the place of its value.
 struct SetKey {
     path: String,
     key: Range<usize>,
@@ -24,39 +24,39 @@ impl SourceMap {
         Self(text.to_owned())
     }
 
-    /// A mistake at these bytes.
-    pub(super) fn problem(&self, span: Range<usize>, said: impl fmt::Display) -> Problem {
-        Problem::at(self.line(span.start), self.key_at(span.start), said)
+    /// Mistake at these bytes.
+    pub(super) fn problem(&self, span: Range<usize>, message: impl fmt::Display) -> Problem {
+        Problem::at(self.line(span.start), self.key_at(span.start), message)
     }
 
-    /// The line, from 1, of a byte.
+    /// Line of a byte, from 1.
     pub(super) fn line(&self, at: usize) -> usize {
         let before = self.0.as_bytes().iter().take(at);
         1 + before.filter(|byte| **byte == b'\n').count()
     }
 
-    /// The line of the first place where a dotted key is set.
+    /// Line of the first place where a dotted key is set.
     pub(super) fn line_of(&self, key: &str) -> Option<usize> {
         self.keys().into_iter().find(|set| set.path == key).map(|set| self.line(set.key.start))
     }
 
-    /// The dotted key that a byte belongs to: the innermost.
+    /// Innermost dotted key that a byte belongs to.
     pub(super) fn key_at(&self, at: usize) -> Option<String> {
         let holds = |span: &Range<usize>| span.start <= at && at < span.end.max(span.start + 1);
         let width = |set: &SetKey| {
             [&set.key, &set.value].into_iter().filter(|span| holds(span)).map(ExactSizeIterator::len).min()
         };
         let inner = self.keys().into_iter().filter_map(|set| Some((width(&set)?, set.path)));
-        // Of two that are equally narrow, the deeper one comes later.
+        // Of two with the same width, the deeper one comes later.
         inner.reduce(|best, next| if next.0 <= best.0 { next } else { best }).map(|(_, path)| path)
     }
 
-    /// The text at these bytes.
+    /// Text at these bytes.
     pub(super) fn slice(&self, span: Range<usize>) -> Option<&str> {
         self.0.get(span)
     }
 
-    /// All keys that are set, as far as the text can be read.
+    /// All keys that are set in the readable part of the text.
     fn keys(&self) -> Vec<SetKey> {
         let (tree, _) = DeTable::parse_recoverable(&self.0);
         let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Texts that are no TOML. Most often somebody left the quotes out.
+//! Mistakes in a text that is not TOML. The most frequent one is a value without quotes.
 
 use std::ops::Range;
 
@@ -9,15 +9,15 @@ use super::secret_form::may_hold_secret;
 use super::source_map::SourceMap;
 use super::wording::shown;
 
-/// Every value without quotes, a line each; else the first mistake, for what follows that one is guesswork.
+/// Every value without quotes, or the first mistake of another kind. Later ones may only follow from the first.
 pub(super) fn problems(text: &str, source_map: &SourceMap, broken: &[Error]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     for (index, error) in broken.iter().enumerate() {
-        let (place, said) = (error.span(), in_our_words(error.message()));
+        let (place, message) = (error.span(), in_our_words(error.message()));
         let unquoted = place.as_ref().and_then(|place| unquoted(text, source_map, place));
         let other = || match place.clone() {
-            Some(place) => source_map.problem(place, said),
-            None => Problem::with_key("configuration", said),
+            Some(place) => source_map.problem(place, message),
+            None => Problem::with_key("configuration", message),
         };
         let problem = unquoted.or_else(|| (index == 0).then(other));
         problems.extend(problem.filter(|problem| !problems.contains(problem)));
@@ -27,10 +27,10 @@ pub(super) fn problems(text: &str, source_map: &SourceMap, broken: &[Error]) -> 
 
 /// The parser's message, or a plainer one.
 fn in_our_words(message: &str) -> &str {
-    if message.contains("must be quoted") { "a text must stand in quotes" } else { message }
+    if message.contains("must be quoted") { "a text must be in quotes" } else { message }
 }
 
-/// The mistake, if this line is `key = value` with a value that begins as a text without quotes.
+/// Mistake in a line `key = value` whose value begins like a text without quotes.
 fn unquoted(text: &str, source_map: &SourceMap, place: &Range<usize>) -> Option<Problem> {
     let begin = text.get(..place.start)?.rfind('\n').map_or(0, |at| at + 1);
     let line = text.get(begin..)?.lines().next()?;
@@ -39,7 +39,7 @@ fn unquoted(text: &str, source_map: &SourceMap, place: &Range<usize>) -> Option<
     let is_key =
         !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
     let is_bare = value.starts_with(|first: char| first.is_alphanumeric() || "/.$~-:".contains(first));
-    // A quotation mark within is another mistake.
+    // A quotation mark within the value is another mistake.
     if !is_key || !is_bare || value.contains(['"', '\'', '\\']) {
         return None;
     }
@@ -48,9 +48,9 @@ fn unquoted(text: &str, source_map: &SourceMap, place: &Range<usize>) -> Option<
         heading.map(|heading| heading.trim_matches(['[', ']', ' '])).filter(|table| !table.contains(']'));
     let path = table.map_or_else(|| key.to_owned(), |table| format!("{table}.{key}"));
     let may_be_shown = !key.split('.').any(may_hold_secret);
-    let said = match shown(value).filter(|_| may_be_shown) {
-        Some(value) => format!("{value} must stand in quotes: {key} = \"{value}\""),
-        None => format!("its value must stand in quotes: {key} = \"…\""),
+    let message = match shown(value).filter(|_| may_be_shown) {
+        Some(value) => format!("{value} must be in quotes: {key} = \"{value}\""),
+        None => format!("the value must be in quotes: {key} = \"…\""),
     };
-    Some(Problem::at(source_map.line(begin), Some(path), said))
+    Some(Problem::at(source_map.line(begin), Some(path), message))
 }

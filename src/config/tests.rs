@@ -3,14 +3,13 @@ use secrecy::ExposeSecret;
 use super::*;
 
 #[test]
-fn the_example_says_what_holds_without_a_file() {
+fn the_example_has_the_defaults() {
     let example = Config::parse(EXAMPLE).unwrap().show().unwrap();
     assert_eq!(example, Config::default().show().unwrap());
 }
 
-/// The configuration that is shown can be read again.
 #[test]
-fn what_is_shown_is_a_configuration() {
+fn a_shown_configuration_can_be_read_again() {
     let shown = Config::parse(FULL).unwrap().show().unwrap();
     let again = Config::parse(&shown).unwrap().show().unwrap();
     assert_eq!(shown, again);
@@ -52,7 +51,7 @@ fn tokens_in_the_query_of_a_backend_are_not_shown() {
     assert_eq!(config.backend[0].url.get().query(), Some("code=canary"));
 }
 
-/// Configurations with a mistake each, or with several.
+/// Configurations with one mistake or several.
 const MISTAKES: &[&str] = &[
     "[server]\nlisen = \"127.0.0.1:80\"",
     "[server]\nlisten = \"localhost\"",
@@ -135,17 +134,16 @@ const MISTAKES: &[&str] = &[
     "[[backend]]\nkind = \"datadog\"",
 ];
 
-/// Every mistake names its line, its key and what is allowed.
 #[test]
-fn mistakes_are_told_so_that_they_can_be_mended() {
-    let told: Vec<String> =
+fn a_mistake_is_reported_with_line_key_and_remedy() {
+    let messages: Vec<String> =
         MISTAKES.iter().map(|text| format!("{text}\n=> {}\n", Config::parse(text).unwrap_err())).collect();
-    let told = told.join("\n");
+    let messages = messages.join("\n");
     assert!(
-        !told.split("=> ").skip(1).any(|message| message.lines().next().unwrap().contains("canary")),
-        "{told}"
+        !messages.split("=> ").skip(1).any(|message| message.lines().next().unwrap().contains("canary")),
+        "{messages}"
     );
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(messages);
 }
 
 #[test]
@@ -161,7 +159,7 @@ fn paths_start_at_the_folder_of_the_file() {
 }
 
 #[test]
-fn secrets_that_are_none_are_refused() {
+fn a_secret_that_is_empty_too_short_or_missing_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = |content: &str| {
         let path = folder.path().join(content.len().to_string());
@@ -184,9 +182,9 @@ fn credentials_in_the_address_of_a_repository_are_not_kept() {
     assert!(!config.show().unwrap().contains("S3CR3T"));
 }
 
-/// All that can be told apart is told at once: each value by itself first, then those that have to fit each other.
+/// Mistakes in single values, and in values that do not fit each other.
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let values = "[server]\nlisen = \"x\"\nlisten = \"y\"\n[store]\nretention = \"1d\"\n[pagerduty]\nunverified = \"no\"\n\
                   signing_secrets = [\"canary\"]\n[[rule]]\nname = \"a\"\naction = \"drop\"\ntitle = [\"(\", \"ok\"]\n\
                   [[rule]]\naction = \"count\"\n[[backend]]\nname = \"b\"\nkind = \"sleuth\"\nurl = \"y\"\n\
@@ -196,22 +194,22 @@ fn all_mistakes_are_told_at_once() {
     let together = "[[rule]]\nname = \"a\"\naction = \"count\"\n[[rule]]\nname = \"a\"\naction = \"ignore\"\n\
                     urgency = []\n[[backend]]\nname = \"b\"\nkind = \"datadog\"\n\
                     url = \"https://app.datadoghq.com/?canary\"\ndeployments = true\nchange_failures = true\n";
-    let told = [values, together].map(|text| Config::parse(text).unwrap_err().to_string()).join("\n\n");
-    assert!(!told.contains("canary"), "{told}");
-    insta::assert_snapshot!(told);
+    let messages = [values, together].map(|text| Config::parse(text).unwrap_err().to_string()).join("\n\n");
+    assert!(!messages.contains("canary"), "{messages}");
+    insta::assert_snapshot!(messages);
 }
 
 #[test]
-fn a_wrong_value_in_a_list_is_named_with_its_own_line() {
+fn a_wrong_value_in_a_list_is_reported_with_its_own_line() {
     let rule = "[[rule]]\nname = \"a\"\naction = \"ignore\"\n";
-    for (text, said) in [
+    for (text, expected) in [
         (
             format!("{rule}title = [\n\"disk\",\n\"mem (\",\n]\n"),
             "line 6: rule.title: entry 2: \"mem (\" is not a regular expression: unclosed group",
         ),
         (
             format!("{rule}team = [\"a\",\n\"*\"]\n"),
-            "line 5: rule.team: entry 2: \"*\" is no pattern here: names are compared as they are; to take all, leave the key out",
+            "line 5: rule.team: entry 2: \"*\" is not a pattern: names are compared exactly; to match all, leave the key out",
         ),
         (
             "[failure]\ncatalog = [\"a.yaml\",\n\"***\"]\n".to_owned(),
@@ -226,8 +224,8 @@ fn a_wrong_value_in_a_list_is_named_with_its_own_line() {
             "line 4: service.services: entry 2: \" \" is blank: write a name, or leave it out",
         ),
     ] {
-        let told = Config::parse(&text).unwrap_err().to_string();
-        assert!(told.starts_with(said) && told.lines().count() == 1, "{told}");
+        let message = Config::parse(&text).unwrap_err().to_string();
+        assert!(message.starts_with(expected) && message.lines().count() == 1, "{message}");
     }
     let both = Config::parse(&format!("{rule}title = [\"(\",\n\"ok\",\n\"[\"]\n")).unwrap_err().to_string();
     assert!(
@@ -238,21 +236,21 @@ fn a_wrong_value_in_a_list_is_named_with_its_own_line() {
 }
 
 #[test]
-fn the_mistakes_that_are_not_shown_are_counted() {
-    let told = |mistakes: usize| {
+fn mistakes_that_are_not_shown_are_counted() {
+    let messages_of = |mistakes: usize| {
         let text: Vec<String> = (0..mistakes).map(|n| format!("x{n} = 1\n")).collect();
         Config::parse(&text.concat()).unwrap_err().to_string()
     };
-    assert_eq!(told(50).lines().count(), 50);
-    assert!(told(51).ends_with("\n… 1 further mistake is not shown"), "{}", told(51));
-    let told = told(60);
-    assert_eq!(told.lines().count(), 51, "{told}");
-    assert!(told.ends_with("\n… 10 further mistakes are not shown"), "{told}");
-    assert!(told.starts_with("line 1: x0: "), "{told}");
+    assert_eq!(messages_of(50).lines().count(), 50);
+    assert!(messages_of(51).ends_with("\n… 1 further mistake is not shown"), "{}", messages_of(51));
+    let messages = messages_of(60);
+    assert_eq!(messages.lines().count(), 51, "{messages}");
+    assert!(messages.ends_with("\n… 10 further mistakes are not shown"), "{messages}");
+    assert!(messages.starts_with("line 1: x0: "), "{messages}");
 }
 
 #[test]
-fn a_rule_for_all_failures_says_so() {
+fn a_rule_for_all_failures_needs_all_true() {
     let config = |rule: &str| Config::parse(&format!("[[rule]]\nname = \"a\"\naction = \"ignore\"\n{rule}"));
     for rule in ["all = true", "all = true\nservice = []", "all = true\ntitle = [\".*\"]"] {
         let policy = config(rule).unwrap().policy();
@@ -267,7 +265,7 @@ fn a_rule_for_all_failures_says_so() {
 }
 
 #[test]
-fn what_has_no_effect_is_warned_about() {
+fn values_without_effect_are_warned_about() {
     let text = r#"
 [failure]
 settle = "15d"
@@ -313,8 +311,9 @@ kind = "devlake"
 url = "http://127.0.0.1:1"
 api_key = { env = "A" }
 "#;
-    let said: Vec<String> = Config::parse(text).unwrap().warnings().iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(said.join("\n"));
+    let warnings: Vec<String> =
+        Config::parse(text).unwrap().warnings().iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(warnings.join("\n"));
     assert!(Config::parse(EXAMPLE).unwrap().warnings().is_empty());
     assert!(Config::parse(FULL).unwrap().warnings().is_empty());
     let spelled = "[[service]]\npagerduty = \"PSVC001\"\nenv = \"Production\"\n";
@@ -336,9 +335,9 @@ fn blanks_around_names_do_not_count() {
     assert_eq!(policy.severity_of("P1 ").map(String::as_str), Some("SEV-1"));
 }
 
-/// Every source gives the same secret, with whatever stands around it.
+/// Each source gives the same secret.
 #[test]
-fn secrets_are_cleaned_or_refused_whatever_they_come_from() {
+fn secrets_of_every_source_are_cleaned_or_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");
     for (text, expected) in [
@@ -374,7 +373,7 @@ fn secrets_are_cleaned_or_refused_whatever_they_come_from() {
 }
 
 #[test]
-fn no_message_repeats_what_may_be_a_secret() {
+fn no_message_repeats_a_possible_secret() {
     for written in [
         "[pagerduty]\nsigning_secret = \"my-canary-secret-123456\"\n",
         "[pagerduty]\nsigning_secrets = \"my-canary-secret-123456\"\n",
@@ -382,7 +381,7 @@ fn no_message_repeats_what_may_be_a_secret() {
         "[[backend]]\nname = \"b\"\nkind = \"http\"\nurl = \"http://h\"\nwebhook_secret_2 = \"my-canary-secret-123456\"\n",
         "[pagerduty]\nsecret = \"my-canary-secret-123456\n",
     ] {
-        let said = Config::parse(written).unwrap_err().to_string();
-        assert!(!said.contains("canary"), "{said}");
+        let message = Config::parse(written).unwrap_err().to_string();
+        assert!(!message.contains("canary"), "{message}");
     }
 }

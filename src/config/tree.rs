@@ -1,4 +1,4 @@
-//! The values of a text as they were written: what stands at a place, and what is left once a mistake is taken out.
+//! Tree of the values in a text: finds the value at a place, and removes values that were refused.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -6,12 +6,12 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-/// Keys whose values were refused, by their dotted paths; of `[[…]]` tables only the table's own key.
+/// Dotted keys whose values were refused. For `[[…]]` tables only the key of the table.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RefusedKeys(BTreeSet<String>);
 
 impl RefusedKeys {
-    /// Tells whether the value of this key, or the table that it stands in, was refused.
+    /// `true` if the value of this key, or a table around it, was refused.
     pub(super) fn holds(&self, key: &str) -> bool {
         let above = key.match_indices('.').filter_map(|(at, _)| key.get(..at));
         above.chain([key]).any(|path| self.0.contains(path))
@@ -20,17 +20,17 @@ impl RefusedKeys {
 
 /// Value or key at some bytes.
 pub(super) struct Located<'a, 'i> {
-    /// The value; `None`: a key.
+    /// The value. `None` if the place is that of a key.
     pub(super) value: Option<&'a DeValue<'i>>,
-    /// Number, from 1, in its list, where the list has several entries.
+    /// Number in its list, from 1, if the list has several entries.
     pub(super) entry: Option<usize>,
 }
 
-/// Looks for the value or the key at exactly these bytes. The numbers of `[[…]]` tables say nothing: nobody counts them.
+/// Finds the value or the key at exactly these bytes. `[[…]]` tables are not numbered, because nobody counts them.
 pub(super) fn find<'a, 'i>(tables: &'a DeTable<'i>, place: &Range<usize>) -> Option<Located<'a, 'i>> {
     tables.iter().find_map(|(key, value)| match value.get_ref() {
         _ if key.span() == *place => Some(Located { value: None, entry: None }),
-        // The list of all the tables stands where the first of them does.
+        // The list of all the tables has the place of the first table.
         DeValue::Array(items) => {
             let in_tables = |item: &'a Spanned<DeValue<'i>>| match item.get_ref() {
                 DeValue::Table(_) => find_in(item, place),
@@ -64,7 +64,7 @@ fn find_in<'a, 'i>(value: &'a Spanned<DeValue<'i>>, place: &Range<usize>) -> Opt
     }
 }
 
-/// The tables where each list at this place has only the entry of this index.
+/// Copy of the tree in which the list at this place has only the entry of this index.
 pub(super) fn with_one_entry<'i>(
     tree: &Spanned<DeTable<'i>>,
     place: &Range<usize>,
@@ -95,7 +95,7 @@ fn keep_one_in(value: &mut Spanned<DeValue<'_>>, place: &Range<usize>, index: us
     }
 }
 
-/// The tables with this text as the value at a place.
+/// Copy of the tree with this text as the value at a place.
 pub(super) fn with_text<'i>(
     tree: &Spanned<DeTable<'i>>,
     place: &Range<usize>,
@@ -115,13 +115,14 @@ pub(super) fn with_text<'i>(
     tree
 }
 
-/// A key that was taken out of the table at this place.
+/// Key that was removed from the table at this place.
 pub(super) struct Removed {
     pub(super) key: String,
     pub(super) table: Range<usize>,
 }
 
-/// Takes out of the tree what was refused: the innermost value at this place, or the table.
+/// Removes the value or the key at a place: the innermost one, or the whole list if it gets empty. `None` if there is
+/// none.
 pub(super) fn remove(tree: &mut Spanned<DeTable<'_>>, refused: &Range<usize>) -> Option<Removed> {
     let place = tree.span();
     remove_from(tree.get_mut(), &place, refused)
@@ -152,7 +153,7 @@ fn remove_from(table: &mut DeTable<'_>, place: &Range<usize>, refused: &Range<us
     Some(Removed { key, table: place.clone() })
 }
 
-/// Takes it out of a list. `None`: it is not in there, or was all that was.
+/// Removes an entry from a list. `None` if the list does not hold it, or is empty now.
 fn remove_from_items(
     items: &mut DeArray<'_>,
     place: &Range<usize>,
@@ -174,8 +175,8 @@ fn remove_from_items(
     (is_gone && !items.is_empty()).then(|| Removed { key: String::new(), table: place.clone() })
 }
 
-/// Takes out every `[[…]]` table that is not as it was written: nothing can be said of how its values fit each other.
-/// Returns all keys whose values are not as they were written.
+/// Removes every `[[…]]` table from which a value was removed, because its values cannot be compared with each other
+/// any more. Returns all keys whose values differ from the text.
 pub(super) fn leave_out_damaged(written: &DeTable<'_>, left: &mut DeTable<'_>) -> RefusedKeys {
     let mut refused = BTreeSet::new();
     for (key, value) in written {
@@ -199,7 +200,7 @@ pub(super) fn leave_out_damaged(written: &DeTable<'_>, left: &mut DeTable<'_>) -
     RefusedKeys(refused)
 }
 
-/// Leaves the items that are as they were. Returns whether any is not.
+/// Keeps the unchanged items. Returns `true` if an item of `before` is missing or changed.
 fn keep_whole(before: &DeArray<'_>, after: &mut DeArray<'_>) -> bool {
     let mut kept = DeArray::new();
     let is_whole = |item: &Spanned<DeValue<'_>>| before.iter().any(|written| is_same(written, item));
@@ -209,7 +210,7 @@ fn keep_whole(before: &DeArray<'_>, after: &mut DeArray<'_>) -> bool {
     is_damaged
 }
 
-/// Values of the parser cannot be compared otherwise. Their places are part of this text.
+/// Compares values with their places. The types of the parser have no other comparison.
 fn is_same(one: &Spanned<DeValue<'_>>, other: &Spanned<DeValue<'_>>) -> bool {
     format!("{one:?}") == format!("{other:?}")
 }

@@ -1,4 +1,4 @@
-//! Values that check themselves while they are read, so that a mistake is named with its line.
+//! Values that are checked while they are read, so that a mistake is reported with its line.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::domain::address::{text_without_credentials, without_credentials};
 use crate::domain::name::{name, trimmed};
 
-/// Reads a text as a value. A refusal has the place of that very text, also where it is one of a list.
+/// Reads a text as a value. An error has the place of the text itself, also within a list.
 pub(super) fn text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -35,11 +35,11 @@ where
         }
     }
 
-    // TOML's reader gives its place to an error that comes out of a newtype, and to none that comes after a text.
+    // The TOML parser adds the place to an error from within a newtype, but not to one after a text was read.
     deserializer.deserialize_newtype_struct("Text", Text(PhantomData))
 }
 
-/// Types that are read by [`text`].
+/// Implements `Deserialize` by [`text`].
 macro_rules! read_from_text {
     ($($name:ty),+) => {$(
         impl<'de> serde::Deserialize<'de> for $name {
@@ -53,7 +53,7 @@ pub(super) use read_from_text;
 
 read_from_text!(ConfigDuration, Name, RepositoryUrl, RoutePath, TimeZoneName);
 
-/// An address to listen on.
+/// Reads an address to listen on.
 pub(super) fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
     trimmed(&text).parse().map_err(|_| {
@@ -61,21 +61,21 @@ pub(super) fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
     })
 }
 
-/// The path of a file on a disk. SQLite takes some texts for something else: a store in memory, which is gone at the
-/// end, or an address with options in it.
+/// Reads the path of a file on a disk. SQLite takes some texts for a store in memory, which is lost at the end, or for
+/// a URI with options.
 pub(super) fn store_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let said = match text.as_str() {
+    let message = match text.as_str() {
         blank if trimmed(blank).is_empty() => "must not be empty: name the file of the store",
-        ":memory:" => "must be a file: what is kept in memory only is lost with the process",
+        ":memory:" => "must be a file: a store in memory is lost when the process ends",
         uri if uri.starts_with("file:") => "must be a path, without file: before it",
-        uri if uri.contains("://") => "must be the path of a file, and no address",
+        uri if uri.contains("://") => "must be the path of a file, not a URL",
         _ => return Ok(text.into()),
     };
-    Err(serde::de::Error::custom(said))
+    Err(serde::de::Error::custom(message))
 }
 
-/// A length of time: `"90s"`, `"15m"`, `"12h"`, `"730d"`. Keeps the words it was written in.
+/// Length of time: `"90s"`, `"15m"`, `"12h"`, `"730d"`. The text is kept as written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub struct ConfigDuration {
@@ -84,12 +84,12 @@ pub struct ConfigDuration {
 }
 
 impl ConfigDuration {
-    /// A default, in the words of the example and in seconds.
+    /// Default value, as text and in seconds.
     pub(super) fn written(text: &str, seconds: u64) -> Self {
         Self { text: text.to_owned(), duration: Duration::from_secs(seconds) }
     }
 
-    /// Length of the pause.
+    /// The duration.
     pub fn get(&self) -> Duration {
         self.duration
     }
@@ -107,13 +107,13 @@ impl TryFrom<String> for ConfigDuration {
 }
 
 impl From<ConfigDuration> for String {
-    fn from(pause: ConfigDuration) -> Self {
-        pause.text
+    fn from(duration: ConfigDuration) -> Self {
+        duration.text
     }
 }
 
-/// A length of time of a certain least length, and with a default.
-macro_rules! bounded_pauses {
+/// Types of durations with a least length and a default.
+macro_rules! bounded_durations {
     ($($(#[$doc:meta])* $name:ident, $default:literal = $seconds:expr, $least:expr, $complaint:literal;)+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,7 +121,7 @@ macro_rules! bounded_pauses {
         pub struct $name(ConfigDuration);
 
         impl $name {
-            /// Length of the duration.
+            /// The duration.
             pub fn get(&self) -> Duration {
                 self.0.get()
             }
@@ -136,8 +136,8 @@ macro_rules! bounded_pauses {
         impl TryFrom<ConfigDuration> for $name {
             type Error = &'static str;
 
-            fn try_from(pause: ConfigDuration) -> Result<Self, Self::Error> {
-                if pause.get() >= $least { Ok(Self(pause)) } else { Err($complaint) }
+            fn try_from(duration: ConfigDuration) -> Result<Self, Self::Error> {
+                if duration.get() >= $least { Ok(Self(duration)) } else { Err($complaint) }
             }
         }
 
@@ -149,18 +149,18 @@ macro_rules! bounded_pauses {
     )+};
 }
 
-bounded_pauses! {
-    /// Time that raw bodies are kept: PagerDuty may resend for two days.
+bounded_durations! {
+    /// Time that raw bodies are kept. At least three days, because PagerDuty may resend for two days.
     Retention, "730d" = 730 * 86_400, Duration::from_hours(72), "must be at least 3d";
-    /// Time that an attempt may take.
+    /// Longest time of an attempt.
     Timeout, "10s" = 10, Duration::from_millis(100), "must be at least 100ms";
 }
 
 const BLANK: &str = "is blank: write a name, or leave it out";
-const CONTROL: &str = "holds a control character, such as a tab or a line end: take it out";
+const CONTROL: &str = "holds a control character, such as a tab or a line end: remove it";
 
-/// Names that are not blank and hold no control characters, without the blanks around them and without the credentials
-/// of an address that is taken for a name.
+/// Name that is not blank and holds no control characters. Blanks around it, and credentials if it is an address, are
+/// removed.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub struct Name(Cow<'static, str>);
@@ -194,7 +194,7 @@ impl TryFrom<String> for Name {
             return Err(CONTROL);
         }
         if name == "*" {
-            return Err("is no pattern here: names are compared as they are; to take all, leave the key out");
+            return Err("is not a pattern: names are compared exactly; to match all, leave the key out");
         }
         Ok(Self(Cow::Owned(text_without_credentials(name).into_owned())))
     }
@@ -206,7 +206,7 @@ impl From<Name> for String {
     }
 }
 
-/// The address of a repository, without the credentials that were written into it.
+/// Address of a repository. Credentials in it are removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub struct RepositoryUrl(String);
@@ -236,7 +236,7 @@ impl From<RepositoryUrl> for String {
     }
 }
 
-/// The path of a route: `/…` of plain characters, and none that is taken.
+/// Path of a route: `/…` of plain characters, outside of the event API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub struct RoutePath(String);
@@ -263,10 +263,10 @@ impl TryFrom<String> for RoutePath {
             return Err("must begin with / and hold only letters, digits and / - _ . ~");
         }
         if text.contains("//") || text.split('/').any(|segment| matches!(segment, "." | "..")) {
-            return Err("must not hold // or the segments . and ..: clients take them out before they send");
+            return Err("must not hold // or the segments . and ..: clients remove them before they send");
         }
         if text.starts_with("/api/v2/dora/") {
-            return Err("must not lie under /api/v2/dora/, where the event API is");
+            return Err("must not be under /api/v2/dora/: the event API is there");
         }
         Ok(Self(text))
     }

@@ -1,4 +1,4 @@
-//! Values that a configuration may hold, but that hardly anybody means.
+//! Warnings about values that are allowed, but probably not intended.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use super::findings::Findings;
 use super::{Config, Problem, RuleSection, ServiceSection, service};
 use crate::domain::rule_coverage;
 
-/// Longer waits and shortest durations are probably mistakes in the unit.
+/// Greatest usual `settle` and `min_duration`. A longer one probably has the wrong unit.
 const LONG: Duration = Duration::from_hours(24);
 
 impl Config {
-    /// Warns of values that have no effect, or probably not the one that was meant; each with its place. No
-    /// warning keeps the daemon from running. Files are not looked at.
+    /// Warns of values that have no effect, or probably not the intended one. The daemon runs all the same. Files are
+    /// not looked at.
     pub fn warnings(&self) -> Vec<Problem> {
         let mut findings = Findings::in_text(&self.source_map);
         self.rule.iter().for_each(|rule| rule.warn(&mut findings));
@@ -27,19 +27,23 @@ impl Config {
         let rules: Vec<_> = self.rule.iter().map(RuleSection::to_domain).collect();
         for (index, (rule, later)) in self.rule.iter().zip(&rules).enumerate() {
             let earlier = rule_coverage::shadowing(&rules[..index], later);
-            let said = match earlier.as_slice() {
+            let message = match earlier.as_slice() {
                 [] => continue,
-                [one] => format!("rule {:?} stands before it and matches all that it would", one.name),
+                [one] => format!("rule {:?} comes before it and matches all of its failures", one.name),
                 several => {
                     let names: Vec<String> = several.iter().map(|rule| format!("{:?}", rule.name)).collect();
-                    format!("rules {} stand before it and together match all that it would", names.join(", "))
+                    format!(
+                        "rules {} come before it and together match all of its failures",
+                        names.join(", ")
+                    )
                 }
             };
-            findings.at(rule.name.span(), format!("rule {:?} never matches: {said}", later.name));
+            findings.at(rule.name.span(), format!("rule {:?} never matches: {message}", later.name));
         }
     }
 
-    /// Figures are computed for `default_env` where nobody names another env. Entries without an env have that one.
+    /// Warns of envs that the figures do not show: without `--env` they are those of `default_env`, which entries
+    /// without an env have.
     fn warn_of_envs(&self, findings: &mut Findings<'_>) {
         let default = self.failure.default_env.as_str();
         let envs: Vec<_> = self.service.iter().filter_map(ServiceSection::env).collect();
@@ -47,31 +51,31 @@ impl Config {
         let spelled =
             envs.iter().find(|(env, _)| *env != default && env.to_lowercase() == default.to_lowercase());
         if let Some((env, place)) = spelled {
-            let said =
+            let message =
                 format!("{env:?} and failure.default_env {default:?} are two envs: spell both the same");
-            findings.at(place.clone(), said);
+            findings.at(place.clone(), message);
         } else if envs.len() == self.service.len() && envs.iter().all(|(env, _)| *env != default) {
             let mut names: Vec<&str> = envs.iter().map(|(env, _)| *env).collect();
             names.sort_unstable();
             names.dedup();
-            let said = format!(
-                "every [[service]] entry sets an env, and none of them is failure.default_env, {default:?} (they are: \
-                 {}). `report` shows {default:?} unless --env is given",
+            let message = format!(
+                "every [[service]] entry sets an env ({}), and none of them is failure.default_env ({default:?}). \
+                 `report` shows {default:?} unless --env is given",
                 names.join(", ")
             );
-            findings.at(first_place, said);
+            findings.at(first_place, message);
         }
     }
 
     fn warn_of_durations(&self, findings: &mut Findings<'_>) {
         if self.dora.link_window.get().is_zero() {
-            findings.about("dora.link_window", "is zero, so that no deployment is ever linked to a failure");
+            findings.about("dora.link_window", "is zero: no cause of a failure is found automatically");
         }
         if self.failure.settle.get() > LONG {
-            findings.about("failure.settle", "is more than a day, and backends are told that much later");
+            findings.about("failure.settle", "is more than a day: failures are forwarded that much later");
         }
         if self.failure.min_duration.get() > LONG {
-            findings.about("failure.min_duration", "is more than a day, and what was over sooner is ignored");
+            findings.about("failure.min_duration", "is more than a day: shorter failures are ignored");
         }
     }
 }

@@ -1,26 +1,26 @@
-//! The parser's messages, in the words of this program.
+//! Rewrites the messages of the parser in the words of this program.
 
 use crate::domain::address::without_credentials;
 
-/// Reason why a value was refused while it was read.
+/// Reason why a value was refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ValueRefusal {
-    /// A key that the table does not have, and those that it has.
+    /// Unknown key, and the known keys of the table.
     UnknownKey(String, Vec<String>),
-    /// A word that the key does not take, and those that it takes.
+    /// Unknown word, and the words that the key takes.
     UnknownWord(String, Vec<String>),
-    /// A key that the table needs.
+    /// Missing key.
     Missing(String),
-    /// A value of this type, where that one is expected.
+    /// Value of the wrong type.
     Type { found: String, expected: String },
-    /// A value that is no text, where one of a few words is expected.
+    /// Value that is not a text, for a key that takes one of a few words.
     NoWord,
-    /// Whatever a value says about itself.
+    /// Message of one of our own types about its value.
     Other(String),
 }
 
 impl ValueRefusal {
-    /// Understands the messages of serde (its `Error` trait), which carry no more than their text.
+    /// Reads a message of serde. Its errors have nothing but their text.
     pub(super) fn of(message: &str) -> Self {
         let quoted =
             |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<String>>();
@@ -45,7 +45,7 @@ impl ValueRefusal {
     }
 }
 
-/// The first name in backticks behind `prefix`, and what follows it.
+/// First name in backticks after `prefix`, and the text after it.
 fn named<'a>(message: &'a str, prefix: &str) -> Option<(String, &'a str)> {
     let rest = message.strip_prefix(prefix)?;
     // A name may have a backtick in it.
@@ -53,7 +53,7 @@ fn named<'a>(message: &'a str, prefix: &str) -> Option<(String, &'a str)> {
     Some((name.to_owned(), rest))
 }
 
-/// The type, in the words of the file's format, and without the value that serde puts behind it: it may be a secret.
+/// Name of a type in the words of TOML. The value that serde adds is left out, because it may be a secret.
 fn type_name(text: &str) -> String {
     let word = text.split_once(['`', '"']).map_or(text, |(word, _)| word).trim();
     let name = match word {
@@ -71,7 +71,7 @@ fn type_name(text: &str) -> String {
     name.to_owned()
 }
 
-/// The message. `value` is the text that was refused, where it may be repeated.
+/// Message about a refusal. `value` is the refused text, if it may be repeated.
 pub(super) fn said(refusal: &ValueRefusal, value: Option<&str>) -> String {
     match refusal {
         ValueRefusal::UnknownKey(name, known) => {
@@ -83,7 +83,7 @@ pub(super) fn said(refusal: &ValueRefusal, value: Option<&str>) -> String {
         ValueRefusal::NoWord => no_word(value, &[]),
         ValueRefusal::Missing(key) => format!("needs the key {key}"),
         ValueRefusal::Type { found, expected } if found == "a table" && expected == "a list" => {
-            "is one table, and there may be several: write its heading in double brackets, [[…]]".to_owned()
+            "must be a list of tables: write the heading in double brackets, [[…]]".to_owned()
         }
         ValueRefusal::Type { found, expected } if found == "a text" && expected == "a list" => {
             match value.and_then(shown) {
@@ -95,25 +95,25 @@ pub(super) fn said(refusal: &ValueRefusal, value: Option<&str>) -> String {
             let value = value.and_then(shown).map(|value| format!("{value} ")).unwrap_or_default();
             format!("{value}is {found}: expected {expected}")
         }
-        ValueRefusal::Other(said) => match value.and_then(shown).filter(|_| is_about_its_value(said)) {
-            Some(value) => format!("{value} {said}"),
-            None => said.clone(),
+        ValueRefusal::Other(message) => match value.and_then(shown).filter(|_| is_about_its_value(message)) {
+            Some(value) => format!("{value} {message}"),
+            None => message.clone(),
         },
     }
 }
 
-/// The message about a value that is no text, for a key that takes one of these words.
+/// Message about a value that is not a text, for a key that takes one of these words.
 pub(super) fn no_word(value: Option<&str>, known: &[String]) -> String {
     let value = value.and_then(shown).unwrap_or("the value");
     format!("{value} is not a word in quotes.{}", list("Allowed", known))
 }
 
-/// Our own values speak of themselves without their names: "must be at least 3d".
-fn is_about_its_value(said: &str) -> bool {
-    ["is ", "must ", "holds ", "has "].iter().any(|verb| said.starts_with(verb))
+/// `true` for messages of our own types, which begin with a verb: "must be at least 3d".
+fn is_about_its_value(message: &str) -> bool {
+    ["is ", "must ", "holds ", "has "].iter().any(|verb| message.starts_with(verb))
 }
 
-/// A value that is short, on one line, and certainly has no credentials in it.
+/// The value, if a message may repeat it: it is short, on one line, and cannot hold credentials.
 pub(super) fn shown(value: &str) -> Option<&str> {
     const LONGEST_CHARS: usize = 80;
     let may_hold_credentials = value.contains(['@', '\u{ff20}'])
@@ -124,7 +124,7 @@ pub(super) fn shown(value: &str) -> Option<&str> {
     (is_plain && !is_table && !may_hold_credentials && !value.is_empty()).then_some(value)
 }
 
-/// Word that somebody probably meant.
+/// Suggestion of the known word that is most similar, or a full stop.
 pub(super) fn nearest(word: &str, known: &[String]) -> String {
     const LEAST_LIKENESS: f64 = 0.6;
     let likeness = |known: &String| strsim::normalized_damerau_levenshtein(&word.to_lowercase(), known);
@@ -143,7 +143,7 @@ fn list(what: &str, known: &[String]) -> String {
 mod tests {
     use super::*;
 
-    fn told(message: &str, value: &str) -> String {
+    fn message_for(message: &str, value: &str) -> String {
         said(&ValueRefusal::of(message), Some(value))
     }
 
@@ -151,21 +151,24 @@ mod tests {
     fn the_nearest_key_is_suggested() {
         let message = "unknown field `servics`, expected one of `pagerduty`, `services`, `team`";
         assert_eq!(
-            told(message, "servics"),
+            message_for(message, "servics"),
             "unknown key: did you mean \"services\"? Known here: pagerduty, services, team"
         );
-        assert_eq!(told("unknown field `xyz`, expected `team`", "xyz"), "unknown key. Known here: team");
         assert_eq!(
-            told("unknown variant `ignroe`, expected `ignore` or `count`", "\"ignroe\""),
+            message_for("unknown field `xyz`, expected `team`", "xyz"),
+            "unknown key. Known here: team"
+        );
+        assert_eq!(
+            message_for("unknown variant `ignroe`, expected `ignore` or `count`", "\"ignroe\""),
             "\"ignroe\" is not known: did you mean \"ignore\"? Allowed: ignore, count"
         );
     }
 
     #[test]
-    fn the_value_is_repeated_where_it_may_be() {
-        assert_eq!(told("must be at least 3d", "\"0s\""), "\"0s\" must be at least 3d");
+    fn a_value_is_repeated_unless_it_may_be_a_secret() {
+        assert_eq!(message_for("must be at least 3d", "\"0s\""), "\"0s\" must be at least 3d");
         assert_eq!(
-            told("invalid type: integer `730`, expected a string", "730"),
+            message_for("invalid type: integer `730`, expected a string", "730"),
             "730 is a number: expected a text in quotes"
         );
         let secret = "invalid type: string \"canary\", expected a sequence";
@@ -173,7 +176,7 @@ mod tests {
         for value in
             ["\"https://me:canary@x\"", "\"https://x/?k=canary\"", "{ value = \"canary\" }", "\"a\nb\""]
         {
-            assert_eq!(told("is not a URL", value), "is not a URL", "{value}");
+            assert_eq!(message_for("is not a URL", value), "is not a URL", "{value}");
         }
     }
 }

@@ -86,7 +86,7 @@ async fn an_older_revision_is_not_revived() {
     daemon.until(|store| store.sent() == 1).await;
     let answer = daemon.client.post(format!("http://{}/api/v1/outbox/1/retry", daemon.admin)).send().await;
     assert_eq!(answer.unwrap().status(), 409);
-    let said = "1 dead row tried again now; 1 dead row left: a newer revision has replaced it\n";
+    let said = "1 dead row tried again now; 1 dead row skipped: a newer revision has replaced it\n";
     assert_eq!(says(&Program::of(&daemon), &["retry", "--all"]), (said.to_owned(), Some(0)));
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDEAD00002");
     assert!(backend.is_quiet());
@@ -158,7 +158,7 @@ async fn all_dead_letters_of_one_backend_are_given_up_with_one_line() {
     // Only the newest revision of a failure may be tried again.
     store_edit::add_dead_rows(&daemon.store, "gone", DEAD);
     let program = Program::of(&daemon);
-    let left = "1 dead row left: a newer revision has replaced it";
+    let left = "1 dead row skipped: a newer revision has replaced it";
     let retried = format!("{DEAD} dead rows tried again now; {left}\n");
     assert_eq!(says(&program, &["retry", "--all", "--backend", "gone"]), (retried, Some(0)));
     let given_up = "1 dead row given up\n".to_owned();

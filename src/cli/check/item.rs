@@ -1,4 +1,4 @@
-//! Items that are checked.
+//! Items of `check`.
 
 use std::fmt;
 
@@ -6,9 +6,9 @@ use std::fmt;
 pub(super) enum Finding {
     /// The item is in order.
     Ok(String),
-    /// The daemon runs, but hardly as it is meant to.
+    /// The daemon runs, but probably not as intended.
     Warn(String),
-    /// The daemon does not run.
+    /// The daemon cannot run.
     Wrong(String),
 }
 
@@ -30,7 +30,7 @@ impl Item {
         Self { name: name.into(), finding }
     }
 
-    /// Something that either works or does not.
+    /// Item that is either in order or wrong.
     pub(super) fn tried(name: impl Into<String>, result: Result<String, String>) -> Self {
         Self::new(name, result.map_or_else(Finding::Wrong, Finding::Ok))
     }

@@ -1,4 +1,4 @@
-//! The two listeners: whether the daemon could listen there.
+//! Checks that the daemon can listen at its two addresses.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -11,19 +11,19 @@ use super::store::StoreHolder;
 use crate::config::Config;
 use crate::http_client;
 
-/// Time that an answer of a daemon on this machine may take.
+/// Longest wait for an answer of a daemon on this machine.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Listeners that answer at the two addresses already.
+/// Listeners of a pagerduty-dora that already answer at the two addresses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct RunningListeners {
-    /// A pagerduty-dora answers at `admin.listen`.
+    /// `true` if a pagerduty-dora answers at `admin.listen`.
     pub(super) admin: bool,
     /// `true` if the listener at `server.listen` takes webhooks.
     pub(super) webhooks: bool,
 }
 
-/// Asks both addresses what is there.
+/// Sends a request to both addresses.
 pub(super) async fn running(config: &Config) -> RunningListeners {
     let ask = async |address: SocketAddr, path: &str| {
         if address.port() == 0 {
@@ -37,7 +37,7 @@ pub(super) async fn running(config: &Config) -> RunningListeners {
         Some(answer) => answer.text().await.is_ok_and(|text| text.trim() == r#"{"status":"ok"}"#),
         None => false,
     };
-    // A route that takes POST alone.
+    // The route of webhooks answers a GET with 405 and `Allow: POST`.
     let webhook = ask(config.server.listen, config.pagerduty.path.as_str()).await;
     let webhooks = webhook.is_some_and(|answer| {
         answer.status() == StatusCode::METHOD_NOT_ALLOWED
@@ -46,18 +46,18 @@ pub(super) async fn running(config: &Config) -> RunningListeners {
     RunningListeners { admin, webhooks }
 }
 
-/// Listens at both addresses for a moment. One that the daemon of this store has is all right.
-pub(super) fn check(config: &Config, running: RunningListeners, is_open: StoreHolder) -> Vec<Item> {
+/// Listens at both addresses for a moment. An address that the daemon of this store listens on is in order.
+pub(super) fn check(config: &Config, running: RunningListeners, holder: StoreHolder) -> Vec<Item> {
     let (server, admin) = (config.server.listen, config.admin.listen);
-    // Both at once, as the daemon does.
+    // Both at once, as the daemon does, so that equal addresses are found.
     let (public, private) = (TcpListener::bind(server), TcpListener::bind(admin));
-    let is_ours = is_open == StoreHolder::InOurDaemon;
+    let is_ours = holder == StoreHolder::InOurDaemon;
     let public = public.map(drop).map_err(|error| (error, running.webhooks));
     let private = private.map(drop).map_err(|error| (error, running.admin));
     vec![item("server.listen", server, public, is_ours), item("admin.listen", admin, private, is_ours)]
 }
 
-/// `bound`: the error, and whether a pagerduty-dora answers there.
+/// Item of one address. The error in `bound` comes with `true` if a pagerduty-dora answers there.
 fn item(key: &str, address: SocketAddr, bound: Result<(), (io::Error, bool)>, is_ours: bool) -> Item {
     let finding = match bound {
         Ok(()) => Finding::Ok(address.to_string()),

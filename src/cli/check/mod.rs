@@ -1,4 +1,4 @@
-//! `check`: what would keep the daemon from running, or from doing what is meant; one line an item.
+//! `check`: finds what would keep the daemon from running as intended. One line for each item.
 
 mod item;
 mod listeners;
@@ -20,7 +20,7 @@ use crate::store::is_in_use;
 
 #[derive(Args)]
 pub(super) struct CheckOptions {
-    /// Ask nothing of the backends; for now, this is required
+    /// Send nothing to the backends; required in this version
     #[arg(long)]
     offline: bool,
 }
@@ -28,27 +28,32 @@ pub(super) struct CheckOptions {
 pub(super) fn run(options: &CheckOptions, config: &Config) -> Result<(), CommandError> {
     if !options.offline {
         return Err(CommandError::Usage(anyhow!(
-            "this version does not ask the backends yet: use `check --offline`"
+            "this version cannot check the backends yet: use `check --offline`"
         )));
     }
     let mut items = vec![Item::new("configuration", Finding::Ok(place(config)))];
-    let warned = config.warnings();
-    items.extend(warned.iter().map(|said| Item::new("configuration", Finding::Warn(said.to_string()))));
+    let warnings = config.warnings();
+    items.extend(
+        warnings.iter().map(|warning| Item::new("configuration", Finding::Warn(warning.to_string()))),
+    );
     items.extend(secrets(config));
     items.extend(catalog(config));
     let running = runtime()?.block_on(listeners::running(config));
-    let is_open = match is_in_use(&config.store.path) {
+    let holder = match is_in_use(&config.store.path) {
         false => StoreHolder::Nowhere,
         true if running.admin => StoreHolder::InOurDaemon,
         true => StoreHolder::OtherProcess,
     };
-    items.extend(listeners::check(config, running, is_open));
-    items.extend(store::check(config, is_open));
+    items.extend(listeners::check(config, running, holder));
+    items.extend(store::check(config, holder));
     items.extend(config.backend.iter().flat_map(backend));
     print_items(&items)
 }
 
 /// Prints the items.
+///
+/// # Errors
+/// An item is wrong.
 fn print_items(items: &[Item]) -> Result<(), CommandError> {
     let mut wrong = 0_usize;
     for Item { name, finding } in items {
@@ -62,7 +67,7 @@ fn print_items(items: &[Item]) -> Result<(), CommandError> {
         }
     }
     if wrong > 0 {
-        return Err(CommandError::Usage(anyhow!("{wrong} of the items above must be mended first")));
+        return Err(CommandError::Usage(anyhow!("{wrong} of the items above must be fixed first")));
     }
     Ok(())
 }
@@ -74,7 +79,7 @@ fn place(config: &Config) -> String {
     }
 }
 
-/// The secrets of the public listener.
+/// Checks the secrets of the public listener.
 fn secrets(config: &Config) -> Vec<Item> {
     let mut items = Vec::new();
     for list in config.secret_lists() {
@@ -84,7 +89,7 @@ fn secrets(config: &Config) -> Vec<Item> {
     items
 }
 
-/// A secret, and what is unwise about it.
+/// Checks a secret, and warns if it is stored in an unsafe way.
 fn secret(key: &str, secret: &Secret, min_bytes: usize) -> Vec<Item> {
     let fetched = secret.fetch(min_bytes).map(|_| secret.to_string()).map_err(|error| error.to_string());
     let mut items = vec![Item::tried(key, fetched)];
@@ -104,19 +109,20 @@ fn catalog(config: &Config) -> Vec<Item> {
         n => format!("{n} entities"),
     };
     let mut items = vec![Item::new(KEY, Finding::Ok(found))];
-    // The item has the key's name already.
+    // The name of the item is the key already.
     let key = format!("{KEY}: ");
-    let warning = |said: &Problem| Item::new(KEY, Finding::Warn(said.to_string().replacen(&key, "", 1)));
+    let warning =
+        |problem: &Problem| Item::new(KEY, Finding::Warn(problem.to_string().replacen(&key, "", 1)));
     items.extend(loaded.warnings.iter().map(warning));
     items
 }
 
-/// A backend, and what is unwise about its secrets.
+/// Checks a backend, and warns of secrets that are stored in an unsafe way.
 fn backend(entry: &config::BackendSection) -> Vec<Item> {
     let name = format!("backend {}", entry.name.get_ref().as_str());
     let wrong = |error: &SetupError| Item::new(&name, Finding::Wrong(error.to_string()));
     let mut items = match run::backend(entry) {
-        Ok(_) => vec![Item::new(&name, Finding::Ok(format!("{} (not asked)", entry.url)))],
+        Ok(_) => vec![Item::new(&name, Finding::Ok(format!("{} (not contacted)", entry.url)))],
         Err(errors) => errors.iter().map(wrong).collect(),
     };
     let warnings = entry.secrets().filter_map(|(key, secret)| Some(format!("{key}: {}", secret.warning()?)));

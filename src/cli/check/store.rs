@@ -1,4 +1,4 @@
-//! The store: whether the daemon could open it, create it, and write to it.
+//! Checks that the daemon can open or create the store, and write to it.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -9,35 +9,35 @@ use super::item::{Finding, Item};
 use crate::config::Config;
 use crate::store::{LITTLE_ROOM_BYTES, OpenError, Reader};
 
-/// With less room the store cannot even be set up.
+/// Least free space that is enough to set up the store.
 const NO_ROOM_BYTES: u64 = 8 << 20;
 
-/// Linux: `NAME_MAX`, and the links that it follows on one path.
+/// Linux: `NAME_MAX`, and the greatest number of links in one path.
 const LONGEST_NAME: usize = 255;
 const MOST_LINKS: usize = 40;
-/// SQLite: `-journal`, `-wal`, `-shm`.
+/// Longest ending that SQLite adds to the file name: `-journal`, `-wal` or `-shm`.
 const LONGEST_END: usize = "-journal".len();
 
-/// Process that has the store open for writing now.
+/// Process that has the store open for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StoreHolder {
-    /// In no process.
+    /// No process.
     Nowhere,
-    /// In the daemon that answers at `admin.listen`.
+    /// The daemon that answers at `admin.listen`.
     InOurDaemon,
-    /// In another process.
+    /// Another process.
     OtherProcess,
 }
 
-/// Looks, and writes nothing.
-pub(super) fn check(config: &Config, is_open: StoreHolder) -> Vec<Item> {
+/// Checks the store and the free space. Writes nothing.
+pub(super) fn check(config: &Config, holder: StoreHolder) -> Vec<Item> {
     let path = &config.store.path;
     let found = folder(path).and_then(|folder| {
-        let state = state(config, is_open)?;
+        let state = state(config, holder)?;
         Ok((folder, state))
     });
     match found {
-        Err(said) => vec![Item::new("store", Finding::Wrong(said))],
+        Err(message) => vec![Item::new("store", Finding::Wrong(message))],
         Ok((folder, state)) => {
             let mut items = vec![Item::new("store", Finding::Ok(state))];
             items.extend(room(&folder).map(|finding| Item::new("store", finding)));
@@ -46,7 +46,7 @@ pub(super) fn check(config: &Config, is_open: StoreHolder) -> Vec<Item> {
     }
 }
 
-/// The file that a path leads to, there or not. SQLite puts its other files beside that one.
+/// Follows links to the file of the store, which need not exist. SQLite puts its other files beside that file.
 fn real_file(path: &Path) -> Result<PathBuf, String> {
     let mut real = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -54,12 +54,12 @@ fn real_file(path: &Path) -> Result<PathBuf, String> {
         let bytes = real.as_os_str().as_bytes();
         let name = real.file_name().filter(|_| !bytes.ends_with(b"/") && !bytes.ends_with(b"/."));
         let Some(name) = name else {
-            return Err(format!("{shown} names no file, for it ends like a folder: change store.path"));
+            return Err(format!("{shown} ends like a folder and names no file: change store.path"));
         };
         if name.len() + LONGEST_END > LONGEST_NAME {
             return Err(format!(
-                "the file name of {shown} is too long: change store.path so that {LONGEST_END} more letters fit, for SQLite's \
-                 files beside it"
+                "the file name of {shown} is too long: SQLite adds up to {LONGEST_END} letters to it for its other files; \
+                 change store.path"
             ));
         }
         match std::fs::read_link(&real) {
@@ -70,7 +70,7 @@ fn real_file(path: &Path) -> Result<PathBuf, String> {
     Err(format!("{} is a link that leads to itself: change store.path", path.display()))
 }
 
-/// The folder that SQLite keeps its files in, beside the store.
+/// Folder of the store and of the other files of SQLite. Checks that this user can write there.
 fn folder(path: &Path) -> Result<PathBuf, String> {
     let real = real_file(path)?;
     let folder = match real.parent() {
@@ -90,23 +90,24 @@ fn folder(path: &Path) -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// Describes the store that is there already.
-fn state(config: &Config, is_open: StoreHolder) -> Result<String, String> {
+/// Describes the store, or the reason why it cannot be used.
+fn state(config: &Config, holder: StoreHolder) -> Result<String, String> {
     let path = &config.store.path;
     let shown = path.display();
     if path.is_dir() {
         return Err(format!("{shown} is a folder: store.path names a file"));
     }
-    if is_open == StoreHolder::OtherProcess {
+    if holder == StoreHolder::OtherProcess {
         return Err(format!(
-            "{shown} is in use by another process, and none answers at admin.listen: end it, or correct the address"
+            "{shown} is in use by another process, and no pagerduty-dora answers at admin.listen: end that process, or \
+             correct admin.listen"
         ));
     }
     let real = real_file(path)?;
     for file in ["", "-wal", "-shm", "-journal"].map(|end| with_end(&real, end)) {
         if file.exists() && !file.is_file() {
             return Err(format!(
-                "{} is there and is no ordinary file: remove it, or change store.path",
+                "{} is not an ordinary file: remove it, or change store.path",
                 file.display()
             ));
         }
@@ -115,7 +116,7 @@ fn state(config: &Config, is_open: StoreHolder) -> Result<String, String> {
         }
     }
     match Reader::open(path) {
-        Ok(_) if is_open == StoreHolder::InOurDaemon => {
+        Ok(_) if holder == StoreHolder::InOurDaemon => {
             Ok(format!("{shown} (in use by a running pagerduty-dora)"))
         }
         Ok(_) => Ok(shown.to_string()),
@@ -131,7 +132,7 @@ fn with_end(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// The room that is left, where it is little.
+/// Finding about the free space. `None` if there is enough.
 fn room(folder: &Path) -> Option<Finding> {
     let shown = folder.display();
     let disk = match statvfs(folder) {
@@ -139,10 +140,10 @@ fn room(folder: &Path) -> Option<Finding> {
         Err(error) => return Some(Finding::Warn(format!("the free space of {shown} is not known: {error}"))),
     };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    let said = format!("only {} MiB are free in {shown}", free >> 20);
+    let message = format!("only {} MiB are free in {shown}", free >> 20);
     match free {
-        ..NO_ROOM_BYTES => Some(Finding::Wrong(format!("{said}: make room before the start"))),
-        NO_ROOM_BYTES..LITTLE_ROOM_BYTES => Some(Finding::Warn(said)),
+        ..NO_ROOM_BYTES => Some(Finding::Wrong(format!("{message}: free some space before the start"))),
+        NO_ROOM_BYTES..LITTLE_ROOM_BYTES => Some(Finding::Warn(message)),
         _ => None,
     }
 }
@@ -154,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_that_no_store_can_be_at_are_wrong() {
+    fn a_path_that_cannot_hold_a_store_is_wrong() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         symlink("gone/store.db", at("dangling")).unwrap();

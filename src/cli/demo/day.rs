@@ -1,4 +1,4 @@
-//! The day, as a daemon lives through it: webhooks and deployments come, and time passes.
+//! Plays the day of the demo: sends webhooks and deployments to the daemon, and moves its clock.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -19,11 +19,12 @@ use crate::domain::timestamp::Timestamp;
 use crate::sources::pagerduty::payload;
 use crate::store::RowState;
 
-/// Plays the pipeline that tells of deployments.
+/// Sends deployments, as a pipeline does.
 struct Pipeline {
     key: SecretString,
+    /// Deployments that are not sent yet.
     to_come: VecDeque<DemoDeployment>,
-    /// The versions of those that were told of, by the ids that they got.
+    /// Versions of the deployments that were sent, by the ids that the daemon gave them.
     known: BTreeMap<String, &'static str>,
 }
 
@@ -32,7 +33,7 @@ impl Pipeline {
         Self { key, to_come: VecDeque::from_iter(DEPLOYMENTS), known: BTreeMap::new() }
     }
 
-    /// The next deployment, where it ends by then.
+    /// Takes the next deployment, if it ends at `then` or earlier.
     fn next_before(&mut self, then: Timestamp) -> anyhow::Result<Option<DemoDeployment>> {
         let is_next = match self.to_come.front() {
             Some(deployed) => Timestamp::parse(deployed.finished_at)? <= then,
@@ -42,44 +43,44 @@ impl Pipeline {
     }
 }
 
-/// The day, as the daemon lives through it.
+/// State of the day.
 pub(super) struct Day<'a> {
     daemon: &'a Instance,
     clock: &'a ManualClock,
     pagerduty: Sender,
     pipeline: Pipeline,
-    /// The outbox rows that were told of.
-    told: BTreeSet<i64>,
+    /// Ids of outbox rows that were printed.
+    printed: BTreeSet<i64>,
 }
 
 impl<'a> Day<'a> {
-    /// A day that has not begun. `key`: what the pipeline shows.
+    /// A day that has not begun. `key`: the API key of the pipeline.
     pub(super) fn new(
         daemon: &'a Instance,
         clock: &'a ManualClock,
         pagerduty: Sender,
         key: SecretString,
     ) -> Self {
-        Self { daemon, clock, pagerduty, pipeline: Pipeline::new(key), told: BTreeSet::new() }
+        Self { daemon, clock, pagerduty, pipeline: Pipeline::new(key), printed: BTreeSet::new() }
     }
 
-    /// Tells of the weeks before.
+    /// Sends the failures and deployments of the weeks before.
     pub(super) async fn remember(&mut self) -> anyhow::Result<()> {
         let past = past::past()?;
         for (kind, attributes) in &past {
             self.event_api(kind, attributes).await?;
         }
-        // All of it is due at once, and nobody wants a line for each.
+        // All of them are due at once. A line for each would be too much.
         timeout(PATIENCE, self.forwarded(false)).await.context("the past was not forwarded in time")??;
         let deployments = past.iter().filter(|(kind, _)| *kind == "deployment").count();
         let failures = past.len() - deployments;
         print_out(format_args!(
-            "The weeks before, from another tool by the event API: {deployments} deployments, {failures} failures.\n"
+            "The weeks before, sent to the event API by another tool: {deployments} deployments, {failures} failures.\n"
         ));
         Ok(())
     }
 
-    /// Plays the day, chapter by chapter.
+    /// Plays all chapters of the day.
     pub(super) async fn play(&mut self) -> anyhow::Result<()> {
         for chapter in STORY {
             print_out(chapter.says);
@@ -103,8 +104,8 @@ impl<'a> Day<'a> {
         ensure!(answer.status == 202, "a webhook was answered {}: {}", answer.status, answer.body);
         let Status { status } = serde_json::from_str(&answer.body)?;
         let incident = heading.incident.map(|incident| incident.to_string()).unwrap_or_default();
-        let said = format!("{} {status}", answer.status);
-        line(heading.occurred_at, &heading.event_type, &incident, &said);
+        let result = format!("{} {status}", answer.status);
+        line(heading.occurred_at, &heading.event_type, &incident, &result);
         Ok(())
     }
 
@@ -119,7 +120,7 @@ impl<'a> Day<'a> {
         Ok(())
     }
 
-    /// Tells the event API of a `deployment` or a `failure`.
+    /// Sends a `deployment` or a `failure` to the event API. Returns the status and the id.
     async fn event_api(&self, kind: &str, attributes: &Value) -> anyhow::Result<(StatusCode, String)> {
         let request = self
             .daemon
@@ -131,9 +132,9 @@ impl<'a> Day<'a> {
         Ok((answer.status(), serde_json::from_str::<EventsApiAnswer>(&answer.text().await?)?.data.id))
     }
 
-    /// Lets time pass until then, or until nothing is left to be forwarded; what is due on the way is forwarded.
+    /// Lets time pass to `until`, or until nothing is left to forward. Rows that are due on the way are forwarded.
     async fn pass(&mut self, until: Option<Timestamp>) -> anyhow::Result<()> {
-        // Looks first, also where nothing is due: what was sent before anybody looked has yet to be told of.
+        // Looks first, also if nothing is due: rows may have been sent that are not printed yet.
         while let Some(due_at) = self.forwarded_in_time().await? {
             if until.is_some_and(|until| due_at > until) {
                 break;
@@ -146,20 +147,21 @@ impl<'a> Day<'a> {
         Ok(())
     }
 
-    /// Waits until nothing is due, but not for ever, and tells what was forwarded. `Some`: when something is due next.
+    /// Waits until nothing is due, but no longer than `PATIENCE`, and prints what was forwarded. `Some`: the next due
+    /// time.
     async fn forwarded_in_time(&mut self) -> anyhow::Result<Option<Timestamp>> {
         timeout(PATIENCE, self.forwarded(true)).await.context("the failures were not forwarded in time")?
     }
 
-    /// Waits until nothing is due, and may tell what was forwarded meanwhile. `Some`: when something is due next.
-    async fn forwarded(&mut self, tells: bool) -> anyhow::Result<Option<Timestamp>> {
+    /// Waits until nothing is due, and prints what was forwarded if `prints` is set. `Some`: the next due time.
+    async fn forwarded(&mut self, prints: bool) -> anyhow::Result<Option<Timestamp>> {
         loop {
             let (rows, now) = (self.daemon.outbox().await?, self.clock.now());
             let sent = rows.iter().filter(|row| row.state == RowState::Sent);
-            for row in sent.filter(|row| self.told.insert(row.id) && tells) {
+            for row in sent.filter(|row| self.printed.insert(row.id) && prints) {
                 let incident = row.subject.id().trim_start_matches("pagerduty:");
                 let what = self.pipeline.known.get(incident).copied().unwrap_or(incident);
-                line(now, "  told the backend", what, &format!("revision {}", row.revision));
+                line(now, "  sent to the backend", what, &format!("revision {}", row.revision));
             }
             let next_due_at = rows.iter().filter_map(|row| row.next_attempt_at).min();
             if next_due_at.is_none_or(|due_at| due_at > now) {
@@ -170,8 +172,8 @@ impl<'a> Day<'a> {
     }
 }
 
-fn line(at: Timestamp, what: &str, incident: &str, said: &str) {
-    print_out(format_args!("  {:<24}  {what:<26} {incident:<14}  {said}", at.to_string()));
+fn line(at: Timestamp, what: &str, subject: &str, result: &str) {
+    print_out(format_args!("  {:<24}  {what:<26} {subject:<14}  {result}", at.to_string()));
 }
 
 /// Answer of the event API.

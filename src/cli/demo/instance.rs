@@ -1,4 +1,4 @@
-//! A daemon in this process, and how the two of the demo are configured.
+//! Daemons in this process, and the configurations of the two daemons of the demo.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -21,12 +21,12 @@ use crate::http_client;
 use crate::random;
 use crate::store::{ListedFailure, OutboxPage, OutboxRow, Page, Story};
 
-/// Time that the backend may take to hold every failure, and a daemon to answer. A busy machine needs more than seconds.
+/// Longest wait for an answer, and until all is forwarded. A busy machine needs more than seconds.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
-/// Pause between two looks at what another program has done meanwhile.
+/// Pause between two looks at the outbox or the clock.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// A daemon in this process, and what the demo asks of it.
+/// Daemon in this process, with a client for it.
 pub(super) struct Instance {
     daemon: Embedded,
     pub(super) client: reqwest::Client,
@@ -86,13 +86,13 @@ pub(super) struct Listen {
 }
 
 impl Listen {
-    /// The usual ports, but for one that is asked for. One that is taken is replaced by a free one.
+    /// Usual ports, or `public` for the public listener if given. A usual port that is taken is replaced by a free one.
     pub(super) fn usual(public: Option<SocketAddr>) -> Self {
         let usual = Config::default();
         Self { public: public.unwrap_or_else(|| free(usual.server.listen)), admin: free(usual.admin.listen) }
     }
 
-    /// Ports that the system chooses, but for one that is asked for.
+    /// Ports that the system chooses, or `public` for the public listener if given.
     pub(super) fn any(public: Option<SocketAddr>) -> Self {
         Self { public: public.unwrap_or(ANY), admin: ANY }
     }
@@ -104,12 +104,12 @@ fn free(usual: SocketAddr) -> SocketAddr {
     if TcpListener::bind(usual).is_ok() { usual } else { ANY }
 }
 
-/// Tells whether a daemon did not start because somebody has its port.
+/// `true` if a daemon did not start because its port is taken.
 pub(super) fn is_taken(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
-/// A random secret in a file that nobody else can read.
+/// Writes a random secret to a file that only this user can read.
 pub(super) fn write_secret(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let file = folder.join(name);
     let mut created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
@@ -117,7 +117,7 @@ pub(super) fn write_secret(folder: &Path, name: &str) -> anyhow::Result<PathBuf>
     Ok(file)
 }
 
-/// Secret in a file that was made here.
+/// Secret in a file of the demo.
 pub(super) fn secret_of(file: &Path) -> Secret {
     Secret::File { file: file.to_owned() }
 }

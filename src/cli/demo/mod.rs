@@ -1,4 +1,4 @@
-//! `demo`: a daemon, a metrics backend and PagerDuty, all of them here, at work on a made-up day.
+//! `demo`: plays a made-up day with a daemon, a metrics backend and PagerDuty, all in this process.
 
 use std::net::SocketAddr;
 
@@ -32,11 +32,11 @@ mod story;
 
 #[derive(Args)]
 pub(super) struct DemoOptions {
-    /// Exit when the story is told, instead of staying up until Ctrl-C
+    /// Exit after the story, instead of staying up until Ctrl-C
     #[arg(long)]
     once: bool,
 
-    /// Where the daemon takes webhooks [default: 127.0.0.1:8080, or a free port where that is taken]
+    /// Address for webhooks [default: 127.0.0.1:8080 if free, else any free port]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
 }
@@ -51,7 +51,7 @@ async fn show(options: &DemoOptions) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let secret = write_secret(folder.path(), "signing-secret")?;
     let key = write_secret(folder.path(), "events-api-key")?;
-    // The day has passed long ago: its clock is turned by hand, so that five minutes take no time.
+    // The day is in the past. Its clock is moved by hand, so that waiting five minutes takes no time.
     let clock = ManualClock::at(Timestamp::parse(MORNING)?);
     let backend = Instance::start(backend_config(folder.path(), &secret, &key), clock.clone()).await?;
     let start = async |listen| {
@@ -73,7 +73,7 @@ async fn show(options: &DemoOptions) -> anyhow::Result<()> {
     if options.once {
         print_out(format_args!("\nthe dashboard was  {dashboard} (it stays up without --once)"));
     } else {
-        print_out(format_args!("\nStill up; Ctrl-C ends it.\nthe dashboard is  {dashboard}"));
+        print_out(format_args!("\nThe demo stays up until Ctrl-C.\nthe dashboard is  {dashboard}"));
         tokio::select! {
             () = ordered_to_stop()? => {}
             () = go_on(&clock) => {}
@@ -83,12 +83,12 @@ async fn show(options: &DemoOptions) -> anyhow::Result<()> {
     backend.stop().await
 }
 
-/// Prints what the day came to, here and at the backend.
+/// Prints the failures and figures of the day, and compares them with those of the backend.
 async fn print_result(daemon: &Instance, backend: &Instance) -> anyhow::Result<()> {
     let mut listed = daemon.failures().await?;
     let verdict = verdict(&listed, &backend.failures().await?)?;
     listed.retain(|listed| listed.failure.source != SourceName::API);
-    print_out(format_args!("What it came to:\n\n{}", table(&listed, width())));
+    print_out(format_args!("The failures of the day:\n\n{}", table(&listed, width())));
     print_out("Why:\n");
     for failure in &listed {
         print_out(reason(&daemon.story(&failure.failure).await?));
@@ -102,7 +102,7 @@ async fn print_result(daemon: &Instance, backend: &Instance) -> anyhow::Result<(
     Ok(())
 }
 
-/// Has the story's clock go on from the evening, so that its figures stay those of the last weeks.
+/// Lets the clock of the story run on from the evening, so that its weeks stay the last weeks.
 async fn go_on(clock: &ManualClock) {
     let (evening, began) = (clock.now(), SystemClock.now());
     loop {
@@ -111,7 +111,7 @@ async fn go_on(clock: &ManualClock) {
     }
 }
 
-/// Decision that tells most about a failure, in a line; `explain` has all of them.
+/// Line with the most telling decision about a failure. `explain` shows all of them.
 fn reason(story: &Story) -> String {
     let about = |about: &str| story.why.iter().find(|why| why.about == about);
     let telling = about("merged_into")
@@ -138,7 +138,7 @@ fn verdict(listed: &[ListedFailure], at_backend: &[ListedFailure]) -> anyhow::Re
     let (completed, held) = (facts(listed), facts(at_backend));
     if completed != held || held.len() != at_backend.len() {
         bail!(
-            "the metrics backend holds something else than was forwarded: {held:?} instead of {completed:?}"
+            "the metrics backend holds other failures than were forwarded: {held:?} instead of {completed:?}"
         );
     }
     Ok(format!(
@@ -150,7 +150,7 @@ fn verdict(listed: &[ListedFailure], at_backend: &[ListedFailure]) -> anyhow::Re
 /// Checks that the backend also holds every deployment of the day once.
 fn verdict_on_deployments(report: &Report, at_backend: &Report) -> anyhow::Result<String> {
     let count = |report: &Report| report.rows.iter().map(|row| row.deployments).sum::<usize>();
-    let (told, held) = (count(report), count(at_backend));
-    ensure!(told == held, "the metrics backend holds {held} deployments instead of {told}");
-    Ok(format!("Of the day's deployments it holds {held}, each once."))
+    let (sent, held) = (count(report), count(at_backend));
+    ensure!(sent == held, "the metrics backend holds {held} deployments instead of {sent}");
+    Ok(format!("It also holds the day's {held} deployments, each once."))
 }

@@ -1,4 +1,4 @@
-//! The twelve weeks before the day, so that there is a trend to look at: what another tool tells of by the event API.
+//! The twelve weeks before the day, so that there is a trend. Another tool sends them to the event API.
 
 use std::time::Duration;
 
@@ -9,15 +9,16 @@ use crate::domain::timestamp::{Timestamp, TimestampError};
 /// Monday of the first week.
 const BEGINS: &str = "2026-08-10T00:00:00Z";
 const WEEK: Duration = Duration::from_hours(7 * 24);
-/// The first deployment of a week is at nine on Monday, of the next service an hour later, the second one on Tuesday.
+/// Hour of the first deployment of a week, on Monday. The next service deploys an hour later, and each service once a
+/// day.
 const FIRST_HOUR: u64 = 9;
-/// So long after a deployment its failure begins.
-const UNNOTICED: Duration = Duration::from_mins(11);
-/// So long before a failure's end the deployment begins that mends it.
-const MENDING: Duration = Duration::from_mins(15);
+/// Time from the end of a deployment to the start of its failure.
+const TIME_TO_FAILURE: Duration = Duration::from_mins(11);
+/// Time from the start of the remediation to the end of the failure.
+const REMEDIATION: Duration = Duration::from_mins(15);
 
-/// A service: its name, its team, what its versions are called, the first number of them, and the minutes that a
-/// deployment takes.
+/// A service: its name, its team, the pattern of its versions, the number of the first version, and the minutes that
+/// a deployment takes.
 struct DemoService(&'static str, &'static str, &'static str, usize, u64);
 
 const SERVICES: [DemoService; 3] = [
@@ -26,11 +27,11 @@ const SERVICES: [DemoService; 3] = [
     DemoService("mail", "platform", "mail-3.7.{}", 1, 4),
 ];
 
-/// A failure: its service, which of the week's deployments caused it, the minutes that it lasted, what it was called,
-/// and whether another deployment mended it.
+/// A failure: the index of its service, the index of the service's deployment in the week that caused it, its length in
+/// minutes, its name, and `true` if another deployment fixed it.
 struct PastFailure(usize, u64, u64, &'static str, bool);
 
-/// By week: how often each service was deployed, and what failed.
+/// For each week: the number of deployments of each service, and the failures.
 const WEEKS: [([u64; SERVICES.len()], &[PastFailure]); 12] = [
     (
         [2, 1, 1],
@@ -70,7 +71,7 @@ const WEEKS: [([u64; SERVICES.len()], &[PastFailure]); 12] = [
             PastFailure(1, 1, 52, "search: wrong language", false),
         ],
     ),
-    // A week in which nothing happened has no figures, which is not zero.
+    // A week without deployments and failures has no figures, instead of zeros.
     ([0, 0, 0], &[]),
     (
         [3, 3, 1],
@@ -85,32 +86,32 @@ const WEEKS: [([u64; SERVICES.len()], &[PastFailure]); 12] = [
     ([5, 4, 1], &[PastFailure(1, 3, 27, "search: shard 1 is down", false)]),
 ];
 
-/// Request to the event API: the end of its path, and the attributes.
+/// Request to the event API: the end of the path, and the attributes.
 pub(super) type EventsApiRequest = (&'static str, Value);
 
-/// All of it, week by week.
+/// All requests, week by week.
 pub(super) fn past() -> Result<Vec<EventsApiRequest>, TimestampError> {
-    let mut told = Vec::new();
+    let mut requests = Vec::new();
     let mut deployed = [0; SERVICES.len()];
     let mut monday = Timestamp::parse(BEGINS)?;
     for (times, failures) in WEEKS {
         let mut deployments: Vec<(Timestamp, usize)> = (0..SERVICES.len())
             .flat_map(|service| (0..times[service]).map(move |n| (start(monday, service, n), service)))
             .collect();
-        for &PastFailure(service, n, minutes, name, is_mended) in failures {
-            let started_at = end(start(monday, service, n), service).saturating_add(UNNOTICED);
+        for &PastFailure(service, n, minutes, name, is_fixed) in failures {
+            let started_at = end(start(monday, service, n), service).saturating_add(TIME_TO_FAILURE);
             let finished_at = started_at.saturating_add(Duration::from_mins(minutes));
-            told.push(failure(service, name, started_at, finished_at));
-            deployments.extend(is_mended.then(|| (finished_at.saturating_sub(MENDING), service)));
+            requests.push(failure(service, name, started_at, finished_at));
+            deployments.extend(is_fixed.then(|| (finished_at.saturating_sub(REMEDIATION), service)));
         }
         deployments.sort_unstable();
         for (started_at, service) in deployments {
-            told.push(deployment(service, deployed[service], started_at));
+            requests.push(deployment(service, deployed[service], started_at));
             deployed[service] += 1;
         }
         monday = monday.saturating_add(WEEK);
     }
-    Ok(told)
+    Ok(requests)
 }
 
 fn start(monday: Timestamp, service: usize, n: u64) -> Timestamp {

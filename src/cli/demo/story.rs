@@ -1,6 +1,6 @@
-//! The story that the demo tells: one day at a made-up company.
+//! Story of the demo: one day at a made-up company.
 
-/// Webhooks that PagerDuty is made to send, and a note on their effect.
+/// Webhooks that are sent as PagerDuty, and a note on their effect.
 pub(super) struct Chapter {
     pub(super) says: &'static str,
     pub(super) webhooks: &'static [&'static str],
@@ -14,8 +14,8 @@ macro_rules! webhooks {
 
 pub(super) const STORY: [Chapter; 11] = [
     Chapter {
-        says: "An incident from trigger to resolve, just after a deployment. Being acknowledged does not end it, a note\n\
-               changes nothing, and the resolve that is delivered twice counts once. A rollback mends it.",
+        says: "An incident from trigger to resolve, just after a deployment. The acknowledgement does not end it, the note\n\
+               changes nothing, and the resolve that is delivered twice counts once. A rollback fixes it.",
         webhooks: webhooks![
             "01-plain-triggered",
             "02-plain-acknowledged",
@@ -25,7 +25,7 @@ pub(super) const STORY: [Chapter; 11] = [
         ],
     },
     Chapter {
-        says: "One whose events arrive in the wrong order. Its service and team are in the software catalog.",
+        says: "An incident whose events arrive in the wrong order. Its service and team are in the software catalog.",
         webhooks: webhooks![
             "06-out-of-order-resolved",
             "07-out-of-order-acknowledged",
@@ -33,15 +33,15 @@ pub(super) const STORY: [Chapter; 11] = [
         ],
     },
     Chapter {
-        says: "One whose priority is raised on the way: the last one makes the severity.",
+        says: "An incident whose priority is raised: the last priority decides the severity.",
         webhooks: webhooks!["09-raised-triggered", "10-raised-priority", "11-raised-resolved"],
     },
     Chapter {
-        says: "One that began before anybody listened. Its resolve alone tells it all.",
+        says: "An incident that began before the daemon received webhooks. Its resolve alone is enough.",
         webhooks: webhooks!["12-resolve-alone"],
     },
     Chapter {
-        says: "One that is reopened: the backend is told again, and ends up with the real end.",
+        says: "An incident that is reopened: corrections are sent, and the backend has the real end at last.",
         webhooks: webhooks![
             "13-reopened-triggered",
             "14-reopened-resolved",
@@ -50,15 +50,15 @@ pub(super) const STORY: [Chapter; 11] = [
         ],
     },
     Chapter {
-        says: "One that lasts, so that no backend is told yet; and PagerDuty's test event.",
+        says: "An incident that stays open: nothing is sent yet. And PagerDuty's test event.",
         webhooks: webhooks!["17-open-triggered", "18-open-acknowledged", "19-ping"],
     },
     Chapter {
-        says: "Noise: a rule says that reminders of low urgency do not count. It is kept, and no backend is told.",
+        says: "Noise: a rule ignores reminders of low urgency. The failure is kept, but not sent.",
         webhooks: webhooks!["20-noise-triggered", "21-noise-resolved"],
     },
     Chapter {
-        says: "Two for the same outage, one of them merged into the other: one failure, from the earlier start.",
+        says: "Two incidents of the same outage, one merged into the other: one failure, from the earlier start.",
         webhooks: webhooks![
             "22-merged-source-triggered",
             "23-merged-target-triggered",
@@ -67,11 +67,11 @@ pub(super) const STORY: [Chapter; 11] = [
         ],
     },
     Chapter {
-        says: "One that was over in less than failure.min_duration: it does not count either.",
+        says: "An incident shorter than failure.min_duration: it is ignored, too.",
         webhooks: webhooks!["26-short-triggered", "27-short-resolved"],
     },
     Chapter {
-        says: "One that the backend was told of before it was reopened and merged: it is deleted there.",
+        says: "An incident that was sent before it was reopened and merged: the backend is asked to delete it.",
         webhooks: webhooks![
             "28-late-triggered",
             "29-late-target-triggered",
@@ -82,7 +82,7 @@ pub(super) const STORY: [Chapter; 11] = [
         ],
     },
     Chapter {
-        says: "One that is reopened before failure.settle has passed: the backend is told once, of the real end.",
+        says: "An incident that is reopened before failure.settle has passed: it is sent once, with the real end.",
         webhooks: webhooks![
             "34-settle-triggered",
             "35-settle-resolved",
@@ -92,7 +92,7 @@ pub(super) const STORY: [Chapter; 11] = [
     },
 ];
 
-/// Deployment that a pipeline tells of: a service, its start and end, and its version.
+/// Deployment that a pipeline sends.
 pub(super) struct DemoDeployment {
     pub(super) service: &'static str,
     pub(super) started_at: &'static str,
@@ -109,7 +109,7 @@ const fn deployed(
     DemoDeployment { service, started_at, finished_at, version }
 }
 
-/// The deployments of the day, by their end.
+/// Deployments of the day, in the order of their ends.
 pub(super) const DEPLOYMENTS: [DemoDeployment; 7] = [
     deployed("checkout", "2026-11-02T08:05:00Z", "2026-11-02T08:11:30Z", "checkout-1.41.0"),
     deployed("checkout", "2026-11-02T09:02:00Z", "2026-11-02T09:09:10Z", "checkout-1.42.0"),
@@ -120,7 +120,7 @@ pub(super) const DEPLOYMENTS: [DemoDeployment; 7] = [
     deployed("checkout", "2026-11-02T19:46:00Z", "2026-11-02T19:49:10Z", "checkout-1.43.0"),
 ];
 
-/// Configuration of the story: severities, a rule, services. Search is in the catalog.
+/// Configuration of the story: severities, a rule and services. The service Search is in the catalog.
 pub(super) const CONFIGURED: &str = r#"
 [failure.severity]
 P1 = "SEV-1"

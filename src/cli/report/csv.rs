@@ -1,13 +1,13 @@
-//! For spreadsheets: every figure in its own column, named as in the JSON.
+//! CSV for spreadsheets. Each figure has its own column, with the name that it has in the JSON.
 
 use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 
 /// The report as CSV (RFC 4180): a header and a line for each row. A figure without data is an empty cell.
 ///
-/// Keys are written as they are, because programs compare them with names from elsewhere. A key such as `=1+1` is
-/// quoted, but a spreadsheet may still take it for a formula: import the column as text there. On a terminal
-/// (`is_terminal`) control characters in keys are shown as dots, because they could steer it.
+/// Keys are written unchanged, because programs compare them with names from other sources. A key such as `=1+1` is
+/// quoted, but a spreadsheet may still take it for a formula: import the column as text. On a terminal (`is_terminal`)
+/// control characters in keys are shown as dots, because they could steer the terminal.
 pub(super) fn csv(report: &Report, is_terminal: bool) -> String {
     let header = COLUMNS.map(str::to_owned).to_vec();
     let lines = std::iter::once(header).chain(report.rows.iter().map(|row| cells(row, is_terminal)));
@@ -61,7 +61,7 @@ fn cells(row: &Row, is_terminal: bool) -> Vec<String> {
     cells
 }
 
-/// Text as a cell. Quotes hold together whatever a reader could split or trim; some split at semicolons.
+/// Text as a cell. It is quoted if a reader could split or trim it. Some readers split at semicolons.
 fn quoted(text: &str) -> String {
     if text.contains(['"', ',', ';', '\r', '\n']) || text.starts_with('=') || text.trim() != text {
         return format!("\"{}\"", text.replace('"', "\"\""));
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_gets_every_key_as_it_is() {
+    fn keys_are_unchanged_without_a_terminal() {
         let keys = [
             "par\u{200c}daxt",
             "two\r\nlines",

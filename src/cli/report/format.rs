@@ -1,11 +1,11 @@
-//! Parts of a report in words, the same in every form for people.
+//! Texts that the table and the Markdown of a report share.
 
 use crate::domain::figures::{Env, Grouping, Report, Row};
 use crate::domain::human_duration::human_duration;
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 
-/// Heading of the column that names a report's rows. `None`: the rows are about everything.
+/// Headings (table, Markdown) of the column with the keys. `None` if the rows are not grouped.
 pub(super) const fn subject(by: Grouping) -> Option<[&'static str; 2]> {
     match by {
         Grouping::Service => Some(["SERVICE", "Service"]),
@@ -16,16 +16,15 @@ pub(super) const fn subject(by: Grouping) -> Option<[&'static str; 2]> {
     }
 }
 
-/// Heading of a report: the period, in UTC, like all times that are printed, and the envs whose failures and
-/// deployments count.
+/// Heading of a report: the period in UTC, and the env whose failures and deployments count.
 ///
-/// `env`: as it was asked for, with the word for all of them.
+/// `env`: the value of `--env`, which may be "all".
 pub(super) fn heading(report: &Report, env: &str) -> String {
-    let whose = match Env::parse(env) {
+    let envs = match Env::parse(env) {
         Env::One(env) => format!("env {}", printable(&env)),
         Env::All => "all envs".to_owned(),
     };
-    format!("{} to {} UTC, {whose}", report.since.minute(), report.until.minute())
+    format!("{} to {} UTC, {envs}", report.since.minute(), report.until.minute())
 }
 
 pub(super) fn period(row: &Row) -> String {
@@ -36,8 +35,7 @@ pub(super) fn key(row: &Row) -> String {
     row.key.clone().unwrap_or_else(|| "-".to_owned())
 }
 
-/// Counts of deployments, and of failed ones. A deployment has no severity, so there is nothing to count by
-/// severity.
+/// Numbers of deployments and of failed deployments. Dashes for a report by severity: a deployment has no severity.
 pub(super) fn deployments(by: Grouping, row: &Row) -> [String; 2] {
     match by {
         Grouping::Severity => ["-", "-"].map(str::to_owned),

@@ -1,11 +1,11 @@
-//! For pages: one table, as GitHub and GitLab show them.
+//! Markdown for web pages: one table, as GitHub and GitLab show it.
 
 use super::format::{deployments, duration, heading, key, percent, period, subject};
 use super::other_envs::{deployed_elsewhere, other_envs};
 use crate::domain::figures::{Grouping, Report, Row};
 use crate::domain::printable::printable;
 
-/// The report as a table in Markdown, below a line that says what it is of.
+/// The report as a table in Markdown, below the heading with period and env.
 pub(super) fn markdown(report: &Report, env: &str) -> String {
     let period_title = report.interval.map(|_| "Period (UTC)");
     let lead: Vec<&str> =
@@ -61,7 +61,7 @@ fn numbers(by: Grouping, row: &Row) -> Vec<String> {
     cells
 }
 
-/// Text that stays text: no other cell, line, link, image or tag.
+/// Escapes a text, so that it makes no cell, line, link, image or tag of its own.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for c in printable(text).chars() {

@@ -1,4 +1,4 @@
-//! `report`: the figures, for people, for spreadsheets, for pages.
+//! `report`: prints the figures as a table, JSON, CSV or Markdown.
 
 mod csv;
 mod format;
@@ -27,11 +27,11 @@ pub(super) struct ReportCommand {
     #[arg(long, value_name = "T", default_value = "30d")]
     since: String,
 
-    /// End of the period, itself not included: RFC 3339, a date, or an age [default: now]
+    /// End of the period (exclusive): RFC 3339, a date, or an age [default: now]
     #[arg(long, value_name = "T")]
     until: Option<String>,
 
-    /// One row for each service, team, env or severity; with none, a single row
+    /// One row for each service, team, env or severity; none: a single row
     #[arg(long, default_value = "service", value_parser = one_of(Grouping::ALL, Grouping::as_str))]
     by: Grouping,
 
@@ -39,11 +39,11 @@ pub(super) struct ReportCommand {
     #[arg(long, value_name = "E")]
     env: Option<String>,
 
-    /// Divide the period: one row for each day, week or month, too
+    /// Divide the period: rows for each day, week or month
     #[arg(long, value_parser = one_of(Interval::ALL, Interval::as_str))]
     interval: Option<Interval>,
 
-    /// Form of the output
+    /// Format of the output
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     format: ReportFormat,
 }
@@ -61,7 +61,7 @@ enum ReportFormat {
 }
 
 pub(super) fn run(options: &ReportCommand, config: &Config) -> Result<(), CommandError> {
-    let asked = ReportOptions {
+    let report_options = ReportOptions {
         since: Some(&options.since),
         until: options.until.as_deref(),
         by: Some(options.by),
@@ -69,7 +69,7 @@ pub(super) fn run(options: &ReportCommand, config: &Config) -> Result<(), Comman
         interval: options.interval,
     };
     let env = options.env.as_deref().unwrap_or(config.failure.default_env.as_str());
-    let question = asked
+    let question = report_options
         .question(SystemClock.now(), config.dora.timezone.zone(), config.failure.default_env.as_str(), "--")
         .map_err(|error| CommandError::Usage(anyhow!(error)))?;
     let reader = FiguresReader::open(&config.store.path).map_err(anyhow::Error::from)?;

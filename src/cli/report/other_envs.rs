@@ -1,22 +1,22 @@
-//! A hint for those who asked for an env in which nothing happened.
+//! Hints for a report whose env has no data, or whose incidents and deployments are in different envs.
 
 use crate::domain::figures::Report;
 use crate::domain::printable::printable;
 
-/// The envs that have something in the period, where the one asked for has nothing.
+/// Hint with the envs that have data in the period, if the env of the report has none.
 pub(super) fn other_envs(report: &Report, env: &str) -> Option<String> {
     if report.other_envs.is_empty() || !report.rows.is_empty() {
         return None;
     }
     let others: Vec<String> = report.other_envs.iter().map(|env| printable(env)).collect();
     Some(format!(
-        "Nothing in env {} in this period. Envs that have data: {}. Ask for one with --env, or set failure.default_env.",
+        "No data for env {} in this period. Envs that have data: {}. Choose one with --env, or set failure.default_env.",
         printable(env),
         others.join(", ")
     ))
 }
 
-/// The services whose deployments are in another env than their incidents, and what to do about that.
+/// Hint with the services whose deployments are in another env than their incidents, and the remedy.
 pub(super) fn deployed_elsewhere(report: &Report) -> Option<String> {
     if report.deployed_elsewhere.is_empty() {
         return None;
@@ -25,7 +25,7 @@ pub(super) fn deployed_elsewhere(report: &Report) -> Option<String> {
         report.deployed_elsewhere.iter().map(|elsewhere| printable(&elsewhere.sentence())).collect();
     Some(format!(
         "Incidents are unmatched: {}. Give both the same env: `env` of the [[service]] entry, failure.default_env, or \
-         \"env\" in what the pipeline sends.",
+         \"env\" in the requests of the pipeline.",
         sentences.join("; ")
     ))
 }
@@ -39,7 +39,7 @@ mod tests {
     use crate::domain::figures::{Grouping, OtherEnvs};
 
     #[test]
-    fn deployments_in_another_env_than_the_incidents_are_told() {
+    fn a_hint_names_deployments_in_another_env_than_the_incidents() {
         let elsewhere = |name: &str, env: &str, other_envs: &[&str]| OtherEnvs {
             name: name.to_owned(),
             env: env.to_owned(),
@@ -61,14 +61,14 @@ mod tests {
     }
 
     #[test]
-    fn an_env_without_data_names_those_that_have_some() {
+    fn a_hint_names_the_envs_that_have_data() {
         let other_envs = vec!["production".to_owned(), "stag|ing".to_owned()];
         let report = Report { other_envs, ..report(Grouping::Service, None, Vec::new()) };
         let hint = "Envs that have data: production, stag|ing.";
         let text = table(&report, "prod", &[], 200);
-        assert!(text.contains("Nothing in env prod ") && text.contains(hint), "{text}");
+        assert!(text.contains("No data for env prod ") && text.contains(hint), "{text}");
         let markdown = markdown(&report, "prod");
-        assert!(markdown.contains("production, stag\\|ing. Ask for one with --env"), "{markdown}");
+        assert!(markdown.contains("production, stag\\|ing. Choose one with --env"), "{markdown}");
         for line in table(&report, "prod", &[], 80).lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }

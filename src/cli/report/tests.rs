@@ -3,7 +3,7 @@ use super::*;
 use crate::domain::figures::{RecoveryTimes, Report, RestoreTimes, Row};
 use crate::domain::timestamp::Timestamp;
 
-/// The table of a report that has a row for each of its periods.
+/// Table of a report that has a row for each of its periods.
 fn table(report: &Report, width: usize) -> String {
     let mut periods: Vec<Timestamp> = report.rows.iter().filter_map(|row| row.period).collect();
     periods.sort_unstable();
@@ -15,7 +15,7 @@ fn markdown_of(report: &Report) -> String {
     markdown(report, "production")
 }
 
-/// A row with everything in it.
+/// Row with a value in each figure.
 fn busy(key: &str) -> Row {
     Row {
         key: Some(key.to_owned()),
@@ -47,7 +47,7 @@ fn busy(key: &str) -> Row {
     }
 }
 
-/// A row of an incident of something that deployed nothing.
+/// Row with one unmatched incident.
 pub(super) fn unmatched(key: Option<&str>) -> Row {
     Row {
         key: key.map(str::to_owned),
@@ -127,13 +127,13 @@ pub(super) fn hostile() -> Report {
     report(Grouping::Team, None, keys.into_iter().map(|key| unmatched(Some(key))).collect())
 }
 
-/// Nobody sees ends of lines. Here they are seen.
+/// Makes line ends visible.
 fn shown(csv: &str) -> String {
     csv.replace("\r\n", "⏎\n")
 }
 
 #[test]
-fn people_see_tables() {
+fn a_report_is_shown_as_tables() {
     insta::assert_snapshot!(table(&undivided(), 100), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
@@ -153,7 +153,7 @@ fn people_see_tables() {
 }
 
 #[test]
-fn people_see_a_trend_where_the_period_is_divided() {
+fn a_divided_period_has_a_trend() {
     insta::assert_snapshot!(table(&weekly(), 100), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
@@ -183,7 +183,7 @@ fn people_see_a_trend_where_the_period_is_divided() {
 }
 
 #[test]
-fn a_week_in_which_nothing_happened_has_its_place() {
+fn a_week_without_data_has_a_place_in_the_trend() {
     let weeks =
         ["2026-11-01T12:30:00Z", "2026-11-02T00:00:00Z", "2026-11-09T00:00:00Z", "2026-11-16T00:00:00Z"];
     let text = super::table(&weekly(), "production", &weeks.map(|week| Timestamp::parse(week).unwrap()), 100);
@@ -191,7 +191,7 @@ fn a_week_in_which_nothing_happened_has_its_place() {
 }
 
 #[test]
-fn what_is_about_everything_has_no_key() {
+fn a_report_without_groups_has_no_key() {
     let all = report(Grouping::None, None, vec![Row { key: None, ..busy("") }]);
     insta::assert_snapshot!(table(&all, 100), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
@@ -227,7 +227,7 @@ fn what_is_about_everything_has_no_key() {
 }
 
 #[test]
-fn nothing_is_said_where_there_is_nothing() {
+fn a_report_without_data_has_no_rows() {
     let nothing = report(Grouping::Service, None, Vec::new());
     insta::assert_snapshot!(table(&nothing, 100), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
@@ -239,7 +239,7 @@ fn nothing_is_said_where_there_is_nothing() {
 }
 
 #[test]
-fn spreadsheets_get_every_figure() {
+fn csv_has_every_figure() {
     insta::assert_snapshot!(shown(&csv(&undivided(), true)), @r"
     key,period,incidents,open,ignored,unmatched_incidents,deployments,failed_deployments,change_failure_rate,change_fail_rate,deployment_rework_rate,time_to_restore_seconds_n,time_to_restore_seconds_mean,time_to_restore_seconds_median,time_to_restore_seconds_p90,time_to_restore_seconds_max,failed_deployment_recovery_time_seconds_n,failed_deployment_recovery_time_seconds_open,failed_deployment_recovery_time_seconds_mean,failed_deployment_recovery_time_seconds_median,failed_deployment_recovery_time_seconds_p90,failed_deployment_recovery_time_seconds_max⏎
     checkout,,4,1,2,0,40,2,0.1,0.05,0.025,3,1200,900,2400.5,2400.5,1,1,93600,93600,93600,93600⏎
@@ -255,7 +255,7 @@ fn spreadsheets_get_every_figure() {
 }
 
 #[test]
-fn pages_get_one_table() {
+fn markdown_has_one_table() {
     insta::assert_snapshot!(markdown_of(&undivided()), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
@@ -277,7 +277,7 @@ fn pages_get_one_table() {
 }
 
 #[test]
-fn keys_stay_text_whatever_they_hold() {
+fn keys_with_special_characters_stay_text() {
     insta::assert_snapshot!(table(&hostile(), 100), @r#"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
@@ -333,7 +333,7 @@ fn keys_stay_text_whatever_they_hold() {
 }
 
 #[test]
-fn the_latest_bars_are_shown_where_not_all_fit() {
+fn the_latest_bars_are_shown_if_not_all_fit() {
     let days: Vec<Row> = (0..200_u32)
         .map(|day| Row {
             period: Some(
@@ -359,7 +359,7 @@ fn the_latest_bars_are_shown_where_not_all_fit() {
 }
 
 #[test]
-fn a_report_says_whose_it_is() {
+fn the_heading_names_the_env() {
     assert_eq!(heading(&undivided(), "all"), "2026-11-01 12:30 to 2026-11-30 00:00 UTC, all envs");
     let steered = markdown(&undivided(), "<b>\u{1b}[31m");
     assert!(
@@ -369,7 +369,7 @@ fn a_report_says_whose_it_is() {
 }
 
 #[test]
-fn all_fits_the_terminal() {
+fn no_line_is_wider_than_the_terminal() {
     for width in 80..=130 {
         for report in [undivided(), weekly(), hostile()] {
             for line in table(&report, width).lines() {

@@ -1,4 +1,4 @@
-//! For people: a few tables that fit, as all figures side by side do not.
+//! Tables for people. One table with all figures would be too wide for a terminal.
 
 use super::super::cells::{display_width, wrapped};
 use super::super::table::{Column, render};
@@ -8,7 +8,7 @@ use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 
-/// Bars, highest first, each with the part of the highest value from which on it stands for one.
+/// Bars, highest first, each with the least ratio of a value to the highest value that it is drawn for.
 const BARS: [(f64, char); 8] = [
     (0.9375, '█'),
     (0.8125, '▇'),
@@ -23,17 +23,17 @@ const BARS: [(f64, char); 8] = [
 const NO_BAR: char = '·';
 /// The fewest bars that show a trend.
 const FEWEST_BARS: usize = 8;
-/// Columns that a trend's line takes beside key and bars.
+/// Width of a line of the trend without key and bars.
 const BESIDE_BARS: usize = "median time to restore".len() + 2 + "9999d 23h".len() + 2;
-/// More of a long key gives way to bars.
+/// Greatest width of a key in the trend. The rest of the line is for bars.
 const WIDEST_KEY: usize = 24;
-/// No table needs more room than that leaves at 80 columns.
+/// Least width of a key. With it each table fits in 80 columns.
 const NARROWEST_KEY: usize = 8;
 
-/// The report as tables, with a trend of each key where the period is divided.
+/// The report as tables, with a trend of each key if the period is divided.
 ///
-/// `env`: as it was asked for. `periods`: where each begins, also those that have no row because nothing happened in
-/// them. `width` is the terminal's, in characters.
+/// `env`: the value of `--env`. `periods`: the start of each period, also of those that have no row because they have
+/// no data. `width`: the width of the terminal in columns.
 pub(in crate::cli) fn table(report: &Report, env: &str, periods: &[Timestamp], width: usize) -> String {
     let mut text = wrapped(&heading(report, env), width).join("\n") + "\n";
     if report.rows.is_empty() {
@@ -62,7 +62,7 @@ struct Section {
 }
 
 impl Section {
-    /// One with these columns of numbers, and a line for each row that has some.
+    /// Section with these columns of numbers, and a line for each row for which `cells` returns some.
     fn new<'a>(
         title: &'static str,
         report: &'a Report,
@@ -134,7 +134,7 @@ fn statistic(n: usize, open: usize, seconds: [Option<f64>; 4]) -> Option<Vec<Str
     (n + open > 0).then(|| counts.into_iter().chain(seconds.map(duration)).collect())
 }
 
-/// Figure that a trend is drawn of: its name, its value in a row, and its format.
+/// Figure in the trend: its name, its value in a row, and its format.
 type Trend = (&'static str, fn(&Row) -> Option<f64>, fn(Option<f64>) -> String);
 
 const TRENDS: [Trend; 2] = [
@@ -142,7 +142,7 @@ const TRENDS: [Trend; 2] = [
     ("median time to restore", |row| row.time_to_restore_seconds.median, duration),
 ];
 
-/// Two lines for each key. One moment is no trend.
+/// Trend with two lines for each key. A single period has no trend.
 fn trend(report: &Report, periods: &[Timestamp], width: usize) -> Section {
     let mut keys: Vec<Option<&str>> = report.rows.iter().map(|row| row.key.as_deref()).collect();
     keys.sort_unstable();
@@ -186,12 +186,12 @@ fn legend(report: &Report, periods: &[Timestamp], bars: usize) -> Option<String>
     ))
 }
 
-/// Number of periods that have no bar in this room: the sign for them takes the room of one bar.
+/// Number of periods that are left out if only `bars` fit. The sign `…` for them takes the place of one bar.
 fn left_out(periods: usize, bars: usize) -> usize {
     if periods <= bars { 0 } else { periods + 1 - bars }
 }
 
-/// A bar for each value, from nothing up to the highest. Of too many the latest are shown.
+/// A bar for each value, relative to the highest. If there are more values than `bars`, the latest are shown.
 fn sparkline(values: &[Option<f64>], highest: f64, bars: usize) -> String {
     let bar = |value: &Option<f64>| {
         let Some(value) = value else { return NO_BAR };
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_line_of_wide_keys_is_wider_than_the_terminal() {
+    fn lines_with_wide_characters_fit_the_terminal() {
         let mut report = weekly();
         for row in &mut report.rows {
             row.key = row.key.as_ref().map(|key| format!("決済サービス 👩‍🚒 {key}"));

@@ -1,4 +1,4 @@
-//! Recorded payloads, moved in time as if they had just happened.
+//! Moves the times of recorded payloads to the present.
 
 use anyhow::{Context, anyhow};
 use serde_json::Value;
@@ -6,11 +6,14 @@ use serde_json::Value;
 use crate::domain::timestamp::Timestamp;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
-/// Letters of an event id, as PagerDuty makes them.
+/// Length of PagerDuty's event ids.
 const EVENT_ID_LETTERS: usize = 26;
 
-/// Moves all times of all payloads by the same whole seconds, so that the last event happened at `now`. Each event gets a
-/// new id: PagerDuty never sends other facts under an id that it used before.
+/// Moves all times of all payloads by the same number of whole seconds, so that the last event happened at `now`. Each
+/// event gets a new id, because PagerDuty never uses an id again for other facts.
+///
+/// # Errors
+/// A payload is not JSON, or has no `event.occurred_at`.
 pub(super) fn to_now(bodies: &[Vec<u8>], now: Timestamp) -> anyhow::Result<Vec<Vec<u8>>> {
     let payloads: Result<Vec<Value>, _> = bodies.iter().map(|body| serde_json::from_slice(body)).collect();
     let mut payloads = payloads.context("--now: a payload is not JSON")?;
@@ -29,7 +32,7 @@ fn occurred_at(payload: &Value) -> Option<Timestamp> {
     Timestamp::parse(payload["event"]["occurred_at"].as_str()?).ok()
 }
 
-/// Moves each text that is a time.
+/// Moves every time in a JSON value.
 fn shift(value: &mut Value, offset_ns: i64) {
     match value {
         Value::String(text) => {
@@ -76,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_time_is_refused() {
+    fn a_payload_without_a_time_is_refused() {
         let now = Timestamp::from_nanos(0);
         let error = |body: &str| to_now(&[body.as_bytes().to_vec()], now).unwrap_err().to_string();
         assert_eq!(error("{}"), "--now: a payload has no event.occurred_at");
