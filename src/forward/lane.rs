@@ -39,7 +39,7 @@ pub(super) enum Evidence {
     Accepted,
     /// The backend answered, and the answer is about the row.
     Answered,
-    /// The backend does not answer, or answers 503. Here and below: with the wait that it asks for.
+    /// The backend does not answer, or answers 503. The wait is the one that it asks for.
     Down(Option<Duration>),
     /// Either the backend is down, or it cannot take this row.
     Doubtful(Option<Duration>),

@@ -325,7 +325,7 @@ struct IncidentType<'a> {
     name: Lenient<Cow<'a, str>>,
 }
 
-/// Implements [`Shape`] for types that are read from a JSON object.
+/// Implements `Shape` for types that are read from a JSON object.
 macro_rules! object_shapes {
     ($($name:ident),+) => {$(
         impl<'de: 'a, 'a> Shape<'de> for $name<'a> {
