@@ -91,7 +91,7 @@ impl RunningForwarder {
                 && change.to == BackendState::Delivering
         }) && let Err(error) = self.store.release(name, lane.lane, self.clock.now()).await
         {
-            self.log.store_trouble("rows that waited for the backend stay in their waits", &error);
+            self.log.store_trouble("waiting rows could not be released: each waits until it is due", &error);
         }
         let health = lane.with(|state| state.health().clone());
         if health.state != BackendState::Delivering {
