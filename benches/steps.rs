@@ -1,5 +1,5 @@
-//! The steps of one webhook alone: signature, parsing, folding, evaluation; then the loading of a catalog, and a deployment
-//! that is reported late. The best of several rounds.
+//! Times of the single steps of a webhook (signature, parsing, folding, evaluation), of loading a catalog, and of a
+//! deployment that is reported late. Each is the best of several rounds.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
@@ -62,7 +62,7 @@ fn main() -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(late_deployment())
 }
 
-/// Ten thousand services in one file, from the disk to their indexes.
+/// Time to load ten thousand services from one file into the indexes.
 fn load_catalog() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut text = String::new();
@@ -91,8 +91,8 @@ fn load_catalog() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A deployment that caused a thousand failures and is reported after them, until the disk has it and all that follows: a
-/// backend is told of each link, another one that the deployment failed.
+/// Time to store a deployment that caused a thousand failures and is reported after them, with all that follows: each
+/// new link has a row for one backend, and the mark of the deployment has one for another backend.
 async fn late_deployment() -> anyhow::Result<()> {
     const FAILURES: usize = 1_000;
     const BACKENDS: &str = "[[backend]]\nname = \"http\"\nkind = \"http\"\nurl = \"http://127.0.0.1:9\"\n\

@@ -1,4 +1,4 @@
-//! Effect on intake of somebody who keeps asking for the figures.
+//! Intake while a client keeps requesting the figures.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use crate::program::Daemon;
 const CONNECTIONS: usize = 16;
 const COUNT: usize = 40_000;
 const ROUNDS: usize = 3;
-/// A scrape, a page and a report as often as that: far more often than anybody looks.
+/// Time between two rounds of a scrape, a page and a report: far shorter than in use.
 const EVERY: Duration = Duration::from_secs(1);
-/// Computed anew each time, where a scrape and a page may be answered with what was kept for a minute.
+/// A report is computed for each request. A scrape and a page may get cached figures that are a minute old.
 const REPORT: &str = "/api/v1/report?since=90d&by=service&interval=week";
 
-/// On a copy: what comes in stays in it.
+/// Measures on a copy of the store, because the events stay in it.
 pub(crate) fn run(store: &Path) -> anyhow::Result<()> {
     let copy = store.with_extension("copy");
     std::fs::copy(store, &copy)?;
@@ -27,12 +27,12 @@ pub(crate) fn run(store: &Path) -> anyhow::Result<()> {
         "{}, {CONNECTIONS} connections; a page, a scrape and a report of 90 days every {EVERY:?}",
         Load::Triggered.title()
     );
-    println!("                 alone          beside the figures");
+    println!("                 alone          with requests for figures");
     for _ in 0..ROUNDS {
         let alone = client::run(daemon.public, load::requests(Load::Triggered, CONNECTIONS, COUNT))?;
         let stop = Arc::new(AtomicBool::new(false));
         let (admin, is_over) = (daemon.admin, Arc::clone(&stop));
-        let asking = thread::spawn(move || {
+        let reader = thread::spawn(move || {
             while !is_over.load(Ordering::Relaxed) {
                 client::get(admin, "/metrics")?;
                 client::get(admin, "/")?;
@@ -42,10 +42,10 @@ pub(crate) fn run(store: &Path) -> anyhow::Result<()> {
             anyhow::Ok(())
         });
         let requests = load::requests(Load::Triggered, CONNECTIONS, COUNT);
-        let beside = client::run(daemon.public, requests)?;
+        let with_figures = client::run(daemon.public, requests)?;
         stop.store(true, Ordering::Relaxed);
-        asking.join().map_err(|_| anyhow::anyhow!("the one who asks panicked"))??;
-        println!("{}   {}", shown(&alone), shown(&beside));
+        reader.join().map_err(|_| anyhow::anyhow!("the client of the figures panicked"))??;
+        println!("{}   {}", shown(&alone), shown(&with_figures));
     }
     drop(daemon);
     for left_over in ["copy", "copy-wal", "copy-shm", "copy.lock"] {

@@ -1,7 +1,7 @@
-//! The figures of a year of a million failures and a million deployments: how long people wait for them.
+//! Time to compute the figures of a year with a million failures and a million deployments.
 //!
 //! `cargo bench --bench figures` builds the store once, by the program's own intake, and keeps it for the next time.
-//! `-- build` does only that. `-- intake` measures what intake notices of somebody who keeps asking for the figures.
+//! `-- build` does only that. `-- intake` measures intake while a client keeps requesting the figures.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
@@ -19,35 +19,35 @@ use std::time::{Duration, Instant};
 
 use program::{Daemon, report};
 
-/// The question of a year: by service and week.
+/// Query for a year, by service and week.
 const YEAR: &str = "since=365d&by=service&interval=week";
 const COLD: usize = 5;
 const WARM: usize = 20;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
-    let is_asked = |word: &str| arguments.iter().any(|argument| argument == word);
+    let has_argument = |word: &str| arguments.iter().any(|argument| argument == word);
     let store = year::built()?;
-    if is_asked("build") {
+    if has_argument("build") {
         return Ok(());
     }
-    if is_asked("intake") {
+    if has_argument("intake") {
         return intake::run(&store);
     }
     println!("{} failures and {} deployments in one year", year::FAILURES, year::DEPLOYMENTS);
     let cold = (0..COLD).map(|_| timed(|| report(&store, &YEAR.split('&').collect::<Vec<_>>())));
-    say("`report` of the year by service and week, a process each", cold)?;
+    say("`report` of the year by service and week, each in a new process", cold)?;
 
     let daemon = Daemon::start(&store)?;
-    println!("a daemon on it, just ready: {}", daemon.memory("VmHWM")?);
+    println!("peak memory of a daemon that is just ready: {}", daemon.memory("VmHWM")?);
     for path in ["/metrics", "/", "/?days=90"] {
-        say(&format!("GET {path}, for the first time"), [timed(|| daemon.get(path))].into_iter())?;
-        say(&format!("GET {path}, then"), (0..WARM).map(|_| timed(|| daemon.get(path))))?;
+        say(&format!("GET {path}, the first time"), [timed(|| daemon.get(path))].into_iter())?;
+        say(&format!("GET {path}, later"), (0..WARM).map(|_| timed(|| daemon.get(path))))?;
     }
-    println!("memory at the most until here: {}", daemon.memory("VmHWM")?);
+    println!("peak memory so far: {}", daemon.memory("VmHWM")?);
     let path = format!("/api/v1/report?{YEAR}");
     say("GET /api/v1/report, the year", (0..COLD).map(|_| timed(|| daemon.get(&path))))?;
-    println!("memory at the most: {}", daemon.memory("VmHWM")?);
+    println!("peak memory: {}", daemon.memory("VmHWM")?);
     Ok(())
 }
 
@@ -58,7 +58,7 @@ fn timed<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<Duration
     Ok(began.elapsed())
 }
 
-/// Half of them took no longer, and the longest.
+/// Prints the median and the longest time.
 fn say(what: &str, took: impl Iterator<Item = anyhow::Result<Duration>>) -> anyhow::Result<()> {
     let mut took = took.collect::<anyhow::Result<Vec<Duration>>>()?;
     took.sort_unstable();

@@ -73,7 +73,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Addresses that it listens on, from its log lines. Later lines are read, too, so that it never waits for a
+/// Addresses of the listeners, from the log. Later lines are read, too, so that the daemon never waits for a
 /// reader.
 fn addresses(child: &mut Child) -> anyhow::Result<(SocketAddr, SocketAddr)> {
     let output = child.stderr.take().ok_or_else(|| anyhow::anyhow!("no standard error"))?;
@@ -86,5 +86,5 @@ fn addresses(child: &mut Child) -> anyhow::Result<(SocketAddr, SocketAddr)> {
             return Ok((public?, admin?));
         }
     }
-    anyhow::bail!("it ended before it was ready")
+    anyhow::bail!("the daemon ended before it was ready")
 }

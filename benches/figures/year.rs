@@ -1,4 +1,4 @@
-//! A year of a large company, put into a store by the program's own store: what it wrote is what the program writes.
+//! A year of a large company, written by the program's own store, so that the rows are those of the program.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -24,11 +24,11 @@ use tokio::task::JoinSet;
 pub(crate) const FAILURES: u64 = 1_000_000;
 pub(crate) const DEPLOYMENTS: u64 = 1_000_000;
 const YEAR: Duration = Duration::from_hours(365 * 24);
-/// Of these the last few stand for two services, or for a team alone.
+/// Number of PagerDuty services. The last few belong to two services each, or only to a team.
 const SERVICES: u64 = 200;
 const TWO_SERVICES_FROM: u64 = 190;
 const TEAM_ALONE_FROM: u64 = 196;
-/// Number of writes that wait for the disk together.
+/// Number of writes at the same time.
 const WRITERS: u64 = 512;
 
 /// Configuration that the program runs on.
@@ -61,7 +61,7 @@ fn team(service: u64) -> String {
     format!("team-{:02}", service % 40)
 }
 
-/// The store, kept for the next time, as long as the schema is the same.
+/// Path of the store. It is built once, and again when the schema changes.
 pub(crate) fn built() -> anyhow::Result<PathBuf> {
     let mut hasher = DefaultHasher::new();
     include_str!("../../src/store/engine/migrations/0001_first_light.sql").hash(&mut hasher);
@@ -113,7 +113,7 @@ async fn build(path: &Path) -> anyhow::Result<()> {
     }
     let mut ended = store.ended();
     drop(store);
-    // Until everything is folded and moved out of the WAL.
+    // Waits until everything is folded and moved out of the WAL.
     ended.changed().await?;
     Ok(())
 }
@@ -138,17 +138,17 @@ async fn write(store: &Store, n: u64, since: Timestamp) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same numbers for the same n, whichever writer comes to it.
+/// Random numbers that depend only on `n` and `kind`, not on the writer.
 fn dice(n: u64, kind: u64) -> fastrand::Rng {
     fastrand::Rng::with_seed(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ kind)
 }
 
-/// Few services have most of everything.
+/// A random service. Few services have most of the failures and deployments.
 fn service(dice: &mut fastrand::Rng) -> u64 {
     dice.u64(0..SERVICES).min(dice.u64(0..SERVICES + 40))
 }
 
-/// Somewhere about the n-th part of the year, in whole seconds, so that some are at the same time.
+/// A time near the n-th part of the year, in whole seconds, so that some times are equal.
 fn moment(n: u64, of: u64, since: Timestamp, dice: &mut fastrand::Rng) -> Timestamp {
     let seconds = n * YEAR.as_secs() / of + dice.u64(0..600);
     Timestamp::from_nanos(since.as_seconds() * 1_000_000_000).saturating_add(Duration::from_secs(seconds))
@@ -183,7 +183,7 @@ fn incident(n: u64) -> String {
     std::iter::once('Q').chain((0..13).map(letter)).collect()
 }
 
-/// The webhooks of an incident, in the order in which they come.
+/// Webhooks of an incident, in the order of sending.
 fn bodies(n: u64, since: Timestamp) -> Vec<String> {
     let mut dice = dice(n, 4);
     let service = service(&mut dice);

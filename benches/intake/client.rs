@@ -1,4 +1,4 @@
-//! The client: one thread, two system calls a request, so that it is not what is measured.
+//! The client: one thread and two system calls for each request, so that it does not limit the result.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -11,13 +11,13 @@ use mio::{Events, Interest, Poll, Token};
 pub(crate) struct Run {
     /// Answered requests a second.
     pub(crate) per_second: f64,
-    /// Half of the answers took no longer.
+    /// Median time to the answer.
     pub(crate) p50: Duration,
-    /// All but one in a hundred took no longer.
+    /// Time to the answer that one in a hundred exceeded.
     pub(crate) p99: Duration,
     /// Number of events that were answered.
     pub(crate) answered: usize,
-    /// From the first request to the last answer.
+    /// Time from the first request to the last answer.
     pub(crate) took: Duration,
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> anyhow::Result<Vec<u8>> {
 }
 
 impl Connection {
-    /// `false`: there is nothing more to send.
+    /// Sends the next request. `false` if there is none.
     fn send_next(&mut self) -> io::Result<bool> {
         let Some(request) = self.requests.next() else {
             return Ok(false);

@@ -11,7 +11,7 @@ pub(crate) struct Cpu(BTreeMap<String, u64>);
 const MICROS_PER_TICK: u64 = 10_000;
 
 impl Cpu {
-    /// CPU time that every thread of this process has used so far; threads that have ended are not in it.
+    /// CPU time that every thread of this process has used so far, without threads that have ended.
     pub(crate) fn now() -> Self {
         let mut ticks = BTreeMap::new();
         for task in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
@@ -27,7 +27,7 @@ impl Cpu {
         Self(ticks)
     }
 
-    /// CPU time that was used since, divided by that many events.
+    /// CPU time that was used since then, for each of `events` events.
     pub(crate) fn since(&self, events: usize) -> PerEvent {
         let used = Self::now().0.into_iter().map(|(name, ticks)| {
             let before = self.0.get(&name).copied().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Speed at which waiting failures leave once their backend takes them again, and the effect on intake.
+//! Speed at which waiting failures are sent once their backend accepts them again, and the effect on intake.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -17,28 +17,28 @@ use crate::load::{self, Load};
 use crate::memory::Process;
 use crate::servers::runtime;
 
-/// Failures that wait.
+/// Number of failures that wait.
 const WAITING: usize = 9_984;
 const CONNECTIONS: usize = 16;
-/// Number of events that come in meanwhile.
+/// Number of events that are received meanwhile.
 const MEANWHILE: usize = 16_000;
-/// A backend that refused our key is probed once a minute.
+/// Longest wait for the outbox. A backend that refused our key gets one probe a minute.
 const PATIENCE: Duration = Duration::from_secs(100);
 
-/// Refuses the key until it is told to take everything.
+/// Backend that refuses the key until `accepts_all` is set.
 #[derive(Default)]
 struct Backend {
-    takes_all: AtomicBool,
-    taken: AtomicUsize,
+    accepts_all: AtomicBool,
+    accepted: AtomicUsize,
     first_and_last: Mutex<Option<(Instant, Instant)>>,
 }
 
 impl Backend {
     fn answer(&self) -> StatusCode {
-        if !self.takes_all.load(Ordering::Relaxed) {
+        if !self.accepts_all.load(Ordering::Relaxed) {
             return StatusCode::UNAUTHORIZED;
         }
-        self.taken.fetch_add(1, Ordering::Relaxed);
+        self.accepted.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
         let mut times = self.first_and_last.lock().unwrap_or_else(PoisonError::into_inner);
         let (first, _) = times.unwrap_or((now, now));
@@ -46,9 +46,9 @@ impl Backend {
         StatusCode::ACCEPTED
     }
 
-    fn wait_until(&self, taken: usize) -> anyhow::Result<()> {
+    fn wait_until(&self, accepted: usize) -> anyhow::Result<()> {
         let began = Instant::now();
-        while self.taken.load(Ordering::Relaxed) < taken {
+        while self.accepted.load(Ordering::Relaxed) < accepted {
             anyhow::ensure!(began.elapsed() < PATIENCE, "the outbox does not drain");
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -74,13 +74,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let alone = client::run(process.address, load::requests(Load::Triggered, CONNECTIONS, MEANWHILE))?;
 
     let meanwhile = load::requests(Load::Triggered, CONNECTIONS, MEANWHILE);
-    backend.takes_all.store(true, Ordering::Relaxed);
+    backend.accepts_all.store(true, Ordering::Relaxed);
     backend.wait_until(2)?;
-    let beside = client::run(process.address, meanwhile)?;
-    let taken_beside = backend.taken.load(Ordering::Relaxed);
+    let draining = client::run(process.address, meanwhile)?;
+    let accepted_meanwhile = backend.accepted.load(Ordering::Relaxed);
     backend.wait_until(WAITING)?;
     let times = *backend.first_and_last.lock().unwrap_or_else(PoisonError::into_inner);
-    let (first, last) = times.ok_or_else(|| anyhow::anyhow!("nothing was taken"))?;
+    let (first, last) = times.ok_or_else(|| anyhow::anyhow!("the backend accepted nothing"))?;
     let seconds = (last - first).as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
     let per_second = WAITING as f64 / seconds;
@@ -88,11 +88,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
         "{WAITING} waiting failures, {CONNECTIONS} connections to the backend, intake at {CONNECTIONS} connections"
     );
     println!(
-        "drained in {seconds:.2} s: {per_second:.0} a second; {taken_beside} of them while events came in"
+        "drained in {seconds:.2} s: {per_second:.0} a second; {accepted_meanwhile} of them while events were received"
     );
-    println!("intake p99: {:?} alone, {:?} beside the draining", alone.p99, beside.p99);
-    println!("intake a second: {:.0} alone, {:.0} beside the draining", alone.per_second, beside.per_second);
-    println!("memory at the most: {}", process.memory("VmHWM")?);
+    println!("intake p99: {:?} alone, {:?} while draining", alone.p99, draining.p99);
+    println!("intake a second: {:.0} alone, {:.0} while draining", alone.per_second, draining.per_second);
+    println!("peak memory: {}", process.memory("VmHWM")?);
     Ok(())
 }
 

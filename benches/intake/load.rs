@@ -23,7 +23,7 @@ pub(crate) enum Load {
 }
 
 impl Load {
-    /// For choosing it.
+    /// Argument that chooses the load.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Triggered => "triggered",
@@ -31,7 +31,7 @@ impl Load {
         }
     }
 
-    /// For the heading.
+    /// Heading of the load.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Triggered => "incident.triggered of distinct incidents, no backend",
@@ -49,15 +49,15 @@ impl Load {
     }
 }
 
-/// Grows with every event ever made here, as PagerDuty's ids do.
+/// Serial number of the next event. Event ids grow with it, as PagerDuty's ids do.
 static SERIAL: LazyLock<AtomicU64> = LazyLock::new(|| {
     // From the clock, because a store that is kept has the ids of earlier runs.
     let since_epoch = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
     AtomicU64::new(u64::try_from(since_epoch.as_micros()).unwrap_or_default())
 });
 
-/// Whole HTTP requests, ready to be written: `count` in all, a list for each connection. The connections take
-/// turns, so that ids grow with time over all of them.
+/// Whole HTTP requests, ready to be written: `count` in all, in a list for each connection. The connections take
+/// turns, so that ids grow over all of them.
 pub(crate) fn requests(load: Load, connections: usize, count: usize) -> Vec<Vec<Vec<u8>>> {
     let secret = SecretString::from(SECRET);
     let events = load.events();
@@ -91,7 +91,7 @@ fn request(secret: &SecretString, body: &[u8]) -> Vec<u8> {
     request
 }
 
-/// PagerDuty's incident ids have no order that anybody knows of.
+/// A random incident id: PagerDuty's ids have no known order.
 fn incident_id() -> String {
     let letter = |_| char::from(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[fastrand::usize(..36)]);
     std::iter::once('Q').chain((0..13).map(letter)).collect()
@@ -117,7 +117,7 @@ fn body(incident: &str, event_type: &str, status: &str, size: usize) -> Vec<u8> 
         let _ = write!(text, ",{assignee}");
     }
     text.push_str("]}}}");
-    // White space after the last brace is JSON, too, and makes every body as long as it should be.
+    // White space after the last brace is valid JSON, and fills the body up to its size.
     while text.len() < size {
         text.push(' ');
     }

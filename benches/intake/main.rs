@@ -1,8 +1,8 @@
-//! Durable intake beside a handler that only reads the body, under the same load, in the same run.
+//! Durable intake compared with a handler that only reads the body, under the same load, in the same run.
 //!
 //! `cargo bench --bench intake` prints the ratio; `-- lives 64` chooses a load and a number of connections.
 //! `-- million` measures with a million incidents in the store, `-- memory` the memory of the program itself,
-//! `-- latency` how soon a backend hears of an end, and `-- drain` how fast waiting failures leave.
+//! `-- latency` how soon a backend gets the end of a failure, and `-- drain` how fast waiting failures are sent.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
@@ -21,7 +21,7 @@ use servers::{Bare, Daemon, Measured};
 
 /// Connections, and how many requests each run sends over all of them.
 const CONNECTIONS: [(usize, usize); 4] = [(1, 3_000), (16, 40_000), (64, 80_000), (256, 80_000)];
-/// Pairs of runs; the median pair is quoted.
+/// Number of pairs of runs. The median pair is printed.
 const ROUNDS: usize = 3;
 
 fn main() -> anyhow::Result<()> {
@@ -39,7 +39,7 @@ fn main() -> anyhow::Result<()> {
         "bodies of {:?} bytes in turn; each figure is the median of {ROUNDS} pairs of runs\n",
         load::BODY_BYTES
     );
-    // Words choose a load, numbers choose connections; none of a kind: all of it.
+    // Words choose loads, numbers choose connections. Without a word all loads run, without a number all connections.
     let words: Vec<&String> = arguments[1..].iter().filter(|argument| !argument.starts_with('-')).collect();
     let wanted = |name: &str, is_alternative: fn(&str) -> bool| {
         words.iter().all(|word| !is_alternative(word)) || words.iter().any(|word| *word == name)
@@ -71,7 +71,7 @@ fn compare(load: Load, connections: usize, count: usize) -> anyhow::Result<()> {
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (ratio, bare, Measured { run, cpu, folded_in }) = &pairs[ROUNDS / 2];
     println!("{connections:>11}  {}   |   {}   |   {ratio:.2}", columns(bare), columns(run));
-    println!("             CPU of an event: {cpu}");
+    println!("             CPU time for each event: {cpu}");
     #[expect(clippy::cast_precision_loss, reason = "a few ten thousand")]
     let per_second = run.answered as f64 / folded_in.as_secs_f64();
     println!(

@@ -19,7 +19,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let process = Process::start(&config)?;
     println!("idle: {}", process.memory("VmRSS")?);
     client::run(process.address, load::requests(Load::Triggered, CONNECTIONS, COUNT))?;
-    println!("at the most, with {CONNECTIONS} connections: {}", process.memory("VmHWM")?);
+    println!("peak with {CONNECTIONS} connections: {}", process.memory("VmHWM")?);
     Ok(())
 }
 
@@ -61,7 +61,8 @@ impl Drop for Process {
     }
 }
 
-/// Address that it listens on, from its log lines. Later lines are read, too, so that it never waits for a reader.
+/// Address of the public listener, from the log. Later lines are read, too, so that the daemon never waits for a
+/// reader.
 fn address(child: &mut Child) -> anyhow::Result<SocketAddr> {
     let output = child.stderr.take().ok_or_else(|| anyhow::anyhow!("no standard error"))?;
     let mut lines = BufReader::new(output).lines();
@@ -71,5 +72,5 @@ fn address(child: &mut Child) -> anyhow::Result<SocketAddr> {
             return Ok(rest.split('"').next().unwrap_or_default().parse()?);
         }
     }
-    anyhow::bail!("it ended before it was ready")
+    anyhow::bail!("the daemon ended before it was ready")
 }

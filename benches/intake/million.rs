@@ -1,4 +1,4 @@
-//! Intake with a million incidents in the store: what a start takes, and what intake still does.
+//! A million incidents in the store: time of a start, and speed of intake.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -29,13 +29,16 @@ pub(crate) fn run() -> anyhow::Result<()> {
         let ratio = full.run.per_second / empty.run.per_second;
         println!("{:>13.0}   {:>16.0}   {ratio:>5.2}", empty.run.per_second, full.run.per_second);
         let folded_ratio = empty.folded_in.as_secs_f64() / full.folded_in.as_secs_f64();
-        println!("      with all failures up to date: {folded_ratio:.2}; CPU of an event: {}", full.cpu);
+        println!(
+            "      with all failures up to date: {folded_ratio:.2}; CPU time for each event: {}",
+            full.cpu
+        );
     }
     Ok(())
 }
 
-/// The store, built by the daemon itself, and kept for the next time. Every run adds 180,000 incidents to it: figures that
-/// are quoted come from a new one.
+/// Path of the store, which the daemon builds once. Every run adds 180,000 incidents to it: quote only results from a
+/// new store.
 fn built() -> anyhow::Result<PathBuf> {
     let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("million.db");
     if !store.exists() {

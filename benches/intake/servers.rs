@@ -1,4 +1,4 @@
-//! The two that are compared, each started anew for a run.
+//! The two servers that are compared. Each is started anew for a run.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ fn measure(
     let before = Cpu::now();
     let client = thread::Builder::new().name("client".into()).spawn(move || {
         let run = client::run(address, requests)?;
-        // Read before the thread ends, and with it what it used.
+        // Read before the thread ends, because its CPU time is gone then.
         let cpu = before.since(run.answered);
         anyhow::Ok((run, cpu))
     })?;
@@ -75,9 +75,9 @@ impl Bare {
 pub(crate) struct Measured {
     /// The run, as the client saw it.
     pub(crate) run: Run,
-    /// Until the last answer.
+    /// CPU time until the last answer.
     pub(crate) cpu: PerEvent,
-    /// From the first request until every failure was up to date.
+    /// Time from the first request until every failure was up to date.
     pub(crate) folded_in: Duration,
 }
 
@@ -91,7 +91,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// With a backend where the load has failures that complete. `store`: one to go on with.
+    /// Starts the daemon, with a backend if the load completes failures. `store` is an existing store to use.
     pub(crate) fn start(load: Load, store: Option<&Path>) -> anyhow::Result<Self> {
         let runtime = runtime("daemon")?;
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
@@ -117,12 +117,12 @@ impl Daemon {
         Ok(Measured { run, cpu, folded_in })
     }
 
-    /// Waits for the figures that are computed once after a start: their cost is no part of an event's.
+    /// Waits for the figures that are computed once after a start: their CPU time does not belong to the events.
     fn wait_for_figures(&self) -> anyhow::Result<()> {
         client::get(self.running.admin, "/metrics").map(drop)
     }
 
-    /// The last event that its failure knows.
+    /// Number of the last event that was folded into its failure.
     fn folded_up_to(&self) -> anyhow::Result<i64> {
         let db = rusqlite::Connection::open_with_flags(&self.store, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         Ok(db.query_row(
@@ -146,7 +146,7 @@ impl Daemon {
     }
 }
 
-/// `seen` is told whenever the backend gets a request.
+/// Configuration for the load. `seen` gets the time of each request at the backend.
 fn configuration(load: Load, runtime: &Runtime, seen: mpsc::Sender<Instant>) -> anyhow::Result<String> {
     let base = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\

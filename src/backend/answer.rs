@@ -1,4 +1,4 @@
-//! Verdict on an HTTP backend's answer, or on its silence.
+//! Verdict on the answer of an HTTP backend, or on a missing answer.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::http_client::words;
 /// Bytes of an answer that are kept: enough for an error message.
 const KEPT_BYTES: usize = 1_024;
 
-/// Judges what came of a request that was sent at `now`.
+/// Reply for the result of a request that was sent at `now`.
 pub(super) async fn reply(sent: Result<Response, reqwest::Error>, now: Timestamp) -> Reply {
     match sent {
         Ok(response) => of_response(response, now).await,
@@ -28,13 +28,13 @@ pub(super) async fn reply(sent: Result<Response, reqwest::Error>, now: Timestamp
 
 async fn of_response(mut response: Response, now: Timestamp) -> Reply {
     let status = response.status().as_u16();
-    let verdict = Verdict::of_status(status, asked_for(response.headers(), now));
+    let verdict = Verdict::of_status(status, requested_wait(response.headers(), now));
     let text = first_bytes(&mut response).await;
     let error = (verdict != Verdict::Sent).then(|| format!("HTTP {status}: {}", text.trim()));
     Reply { verdict, status: Some(status), error, taken: 0 }
 }
 
-/// Reads to the end where the answer is short, so that the connection can be used again.
+/// First bytes of the answer as text. A short answer is read to its end, so that the connection can be reused.
 async fn first_bytes(response: &mut Response) -> String {
     let mut bytes = Vec::new();
     while bytes.len() < KEPT_BYTES
@@ -46,32 +46,32 @@ async fn first_bytes(response: &mut Response) -> String {
     String::from_utf8_lossy(&bytes).replace(char::is_control, " ")
 }
 
-/// Time that the backend asks us to wait.
-fn asked_for(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+/// Wait that the backend asks for.
+fn requested_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
-    let asked_in = |name: HeaderName| wait(headers.get(name)?.to_str().ok()?.trim(), now);
-    asked_in(RETRY_AFTER).or_else(|| asked_in(RESET))
+    let wait_in = |name: HeaderName| wait(headers.get(name)?.to_str().ok()?.trim(), now);
+    wait_in(RETRY_AFTER).or_else(|| wait_in(RESET))
 }
 
-/// Seconds from now, a Unix time in seconds, or a date (RFC 9110; RFC 3339).
+/// Wait in the text of a header: seconds from now, a Unix time in seconds, or a date (RFC 9110; RFC 3339).
 fn wait(text: &str, now: Timestamp) -> Option<Duration> {
     let Some(seconds) = whole_seconds(text) else {
         let then = Timestamp::parse(text).ok().or_else(|| Timestamp::parse_http_date(text))?;
         return Some(then.duration_since(now));
     };
-    // No backend asks to wait for thirty years.
+    // A number that can be a Unix time is one: no backend asks to wait for thirty years.
     let then = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_unix(seconds).ok());
     Some(then.map_or(Duration::from_secs(seconds), |then| then.duration_since(now)))
 }
 
-/// Digits, with a fraction at times, which is rounded up: nobody is asked too soon.
+/// Seconds in a number of plain digits. A fraction is rounded up, so that no request is sent too soon.
 fn whole_seconds(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !are_digits(whole) || !are_digits(fraction) {
         return None;
     }
-    // So many digits are for ever.
+    // A number that does not fit means for ever.
     let seconds = whole.parse().unwrap_or(u64::MAX);
     Some(seconds.saturating_add(fraction.bytes().any(|digit| digit != b'0').into()))
 }
@@ -82,7 +82,7 @@ mod tests {
     use crate::domain::retry::LONGEST_WAIT;
 
     #[test]
-    fn waits_are_seconds_or_moments() {
+    fn waits_are_seconds_or_points_in_time() {
         let now = Timestamp::parse("2026-11-20T12:00:00Z").unwrap();
         for (text, seconds) in [
             ("120", Some(120)),
@@ -122,13 +122,13 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_goes_before_the_rate_limit() {
+    fn retry_after_wins_over_the_rate_limit() {
         let now = Timestamp::parse("2026-11-20T12:00:00Z").unwrap();
         let mut headers = HeaderMap::new();
-        assert_eq!(asked_for(&headers, now), None);
+        assert_eq!(requested_wait(&headers, now), None);
         headers.insert("x-ratelimit-reset", "7".parse().unwrap());
-        assert_eq!(asked_for(&headers, now), Some(Duration::from_secs(7)));
+        assert_eq!(requested_wait(&headers, now), Some(Duration::from_secs(7)));
         headers.insert(RETRY_AFTER, "9".parse().unwrap());
-        assert_eq!(asked_for(&headers, now), Some(Duration::from_secs(9)));
+        assert_eq!(requested_wait(&headers, now), Some(Duration::from_secs(9)));
     }
 }

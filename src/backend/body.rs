@@ -6,11 +6,12 @@ use serde::Serialize;
 ///
 /// # Panics
 ///
-/// The value has no JSON: a map whose keys are no texts, say. No request has one; an empty body is never sent instead.
+/// The value cannot be written as JSON, such as a map whose keys are not texts. No request has such a value, and an
+/// empty body must never be sent instead.
 #[expect(
     clippy::expect_used,
-    reason = "requests are structs of texts, numbers and lists, which all have JSON"
+    reason = "requests are structs of texts, numbers and lists, which can all be JSON"
 )]
 pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("the request has no JSON")
+    serde_json::to_vec(value).expect("the request cannot be written as JSON")
 }

@@ -1,8 +1,8 @@
 //! CDEvents 0.5.1 over CloudEvents HTTP, binary mode: an incident is detected, reported and resolved.
 //!
-//! There is no event for an incident that is open again, and none that takes one back: a failure that is not completed
-//! (any more) is detected again and not resolved, and the last `resolved` of a subject is the one that holds. Ids are
-//! made of the failure's and the revision, so that an attempt that is repeated says the same.
+//! CDEvents has no event for an incident that is open again, and none that takes an incident back. So a failure that is
+//! not completed, or not any more, is detected again and not resolved. The last `resolved` of a subject is the one that
+//! counts. An event's id is made from the failure's id and the revision, so repeated attempts have the same id.
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ const SPECVERSION: &str = "0.5.1";
 const SOURCE: &str = "/pagerduty-dora";
 
 /// CloudEvents: "consumers SHOULD accept events of a size of at least 64 KiB", and intermediaries forward them. These
-/// limits keep an event below that whatever is in it.
+/// limits keep every event below that.
 const LONGEST_NAME_CHARS: usize = 255;
 const LONGEST_URI_CHARS: usize = 2_048;
 const MOST_SERVICES: usize = 40;
@@ -44,7 +44,8 @@ impl Cdevents {
         })
     }
 
-    /// One after the other, from the first that the sink does not have; the first that is not taken decides.
+    /// Sends the events in order, from the first one that the sink does not have. Stops at the first one that the sink
+    /// does not accept, and returns its reply.
     async fn send_all(&self, Attempt { prepared, mut taken, now, .. }: Attempt) -> Reply {
         let mut last = Reply::nothing_to_send();
         for event in prepared.body.split(|byte| *byte == b'\n').skip(taken as usize) {
@@ -79,7 +80,7 @@ impl Cdevents {
 }
 
 impl Protocol for Cdevents {
-    /// One event a line, in order.
+    /// One event on each line, in the order of sending.
     fn prepare(
         &self,
         evaluated: &Evaluated,
@@ -148,7 +149,7 @@ struct SubjectContent {
     environment: IncidentReference,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<IncidentReference>,
-    /// Of `reported` alone, which must have it.
+    /// In `reported` only, which requires it.
     #[serde(rename = "ticketURI", skip_serializing_if = "Option::is_none")]
     ticket_uri: Option<String>,
 }
@@ -187,7 +188,7 @@ fn events(evaluated: &Evaluated, revision: i64) -> Vec<CdEvent<'_>> {
     [Some(detected), reported, resolved].into_iter().flatten().collect()
 }
 
-/// A name that something goes by.
+/// Name that identifies something. Two names still differ when they are cut.
 fn name(name: &str) -> String {
     unique_within(name, LONGEST_NAME_CHARS)
 }
@@ -231,7 +232,7 @@ mod tests {
     use crate::domain::failure::FailureState;
     use crate::domain::failure::tests::completed;
 
-    fn shown(failure: &Evaluated) -> String {
+    fn as_json(failure: &Evaluated) -> String {
         let events = events(failure, 1);
         let events: Vec<String> =
             events.iter().map(|event| serde_json::to_string_pretty(event).unwrap()).collect();
@@ -240,21 +241,21 @@ mod tests {
 
     #[test]
     fn a_completed_failure_as_a_sink_gets_it() {
-        insta::assert_snapshot!(shown(&completed()));
+        insta::assert_snapshot!(as_json(&completed()));
     }
 
     #[test]
-    fn what_has_not_completed_is_not_resolved() {
+    fn only_a_completed_failure_is_resolved() {
         for state in [FailureState::Open, FailureState::Ignored, FailureState::Merged] {
             let mut failure = completed();
             failure.failure.state = state;
             assert_eq!(events(&failure, 2).len(), 2);
-            assert!(!shown(&failure).contains("resolved.0"));
+            assert!(!as_json(&failure).contains("resolved.0"));
         }
     }
 
     #[test]
-    fn without_a_page_nothing_is_reported() {
+    fn a_failure_without_a_page_is_not_reported() {
         for url in [None, Some("not a url")] {
             let mut failure = completed();
             failure.failure.url = url.map(str::to_owned);

@@ -1,4 +1,4 @@
-//! Credentials are never shown, not even where a backend repeats in its answer a part of what we sent.
+//! Removal of credentials from answers: a backend may repeat a part of what it was sent.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -8,14 +8,14 @@ use secrecy::{ExposeSecret, SecretString};
 use super::protocol::{SetupError, fetch};
 use crate::config;
 
-/// A part of a credential that is so long is taken out wherever it stands in an answer.
+/// Length of the shortest part of a credential that is removed from answers.
 const SHORTEST_PART_CHARS: usize = 8;
-/// A shorter value in a URL's query is no secret. Taking it out would spoil the answer (`v=1`).
+/// Length of the shortest secret in a URL's query. Removing shorter values (`v=1`) would spoil the answer.
 const SHORTEST_VALUE_CHARS: usize = 4;
-/// Stands in place of a credential.
+/// Replacement of a credential.
 const REDACTED: &str = "[redacted]";
 
-/// Everything of a backend's entry that lets somebody in, in each form in which it is sent.
+/// All credentials of a backend's entry, in each form in which they are sent.
 #[derive(Default)]
 pub(super) struct Credentials(Vec<SecretString>);
 
@@ -29,7 +29,7 @@ impl Credentials {
         Ok(Self(all))
     }
 
-    /// The text without any of them, and without any longer part of one.
+    /// The text without the credentials, and without any part of one that has [`SHORTEST_PART_CHARS`] or more.
     pub(super) fn taken_out_of(&self, text: &str) -> String {
         let letters: Vec<char> = text.chars().collect();
         let mut is_secret = vec![false; letters.len()];
@@ -49,17 +49,17 @@ impl Credentials {
     }
 }
 
-/// The credentials in a URL: user information, and the query, whole and in its parts, encoded and decoded.
+/// Credentials in a URL: user information, and the query as a whole and in its parts, encoded and decoded.
 fn of_url(url: &reqwest::Url) -> Vec<SecretString> {
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let (user, password) = (url.username(), url.password().unwrap_or_default());
     let mut all = Vec::new();
     // With a password, only the password is secret. Without one, the user name is the credential.
-    let alone = if password.is_empty() { user } else { password };
-    if !alone.is_empty() {
+    let credential = if password.is_empty() { user } else { password };
+    if !credential.is_empty() {
         let [user, password] = [user, password].map(decoded);
         all.push(BASE64_STANDARD.encode(format!("{user}:{password}")));
-        all.extend([alone.to_owned(), decoded(alone)]);
+        all.extend([credential.to_owned(), decoded(credential)]);
     }
     let query = url.query().unwrap_or_default();
     all.push(query.to_owned());
@@ -67,13 +67,13 @@ fn of_url(url: &reqwest::Url) -> Vec<SecretString> {
         let value = pair.split_once('=').map_or(pair, |(_, value)| value);
         all.extend([value.to_owned(), decoded(value), decoded(&value.replace('+', " "))]);
     }
-    // A password may be short; it lets somebody in all the same.
-    all.retain(|text| text == alone || text.chars().count() >= SHORTEST_VALUE_CHARS);
+    // A short password is still a password.
+    all.retain(|text| text == credential || text.chars().count() >= SHORTEST_VALUE_CHARS);
     all.retain(|text| !text.is_empty());
     all.into_iter().map(SecretString::from).collect()
 }
 
-/// Marks each run of letters that the text shares with the secret, and that is the whole of it or long.
+/// Marks each run of letters that the text shares with the secret, if the run is long or the whole secret.
 fn mark(text: &[char], secret: &[char], is_secret: &mut [bool]) {
     let shortest = secret.len().min(SHORTEST_PART_CHARS);
     if shortest == 0 {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_answer_repeats_of_our_query_is_taken_out() {
+    fn parts_of_the_query_are_redacted() {
         let url = "https://x.example/in?token=abcdefgh12345678&v=1&sig=a%2Fb%2Bc%3D%3D";
         for (answer, shown) in [
             ("HTTP 401: bad token abcdefgh12345678", "HTTP 401: bad token [redacted]"),
@@ -112,12 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_the_whole_query_is_taken_out() {
+    fn a_token_that_is_the_whole_query_is_redacted() {
         assert_eq!(redacted("https://x.example/?s3cr3tt0k3n", "no s3cr3tt0k3n"), "no [redacted]");
     }
 
     #[test]
-    fn user_information_is_taken_out_encoded_and_decoded() {
+    fn user_information_is_redacted_encoded_and_decoded() {
         let url = "https://me:p%40ss@x.example/";
         for (answer, shown) in [
             ("p%40ss", "[redacted]"),

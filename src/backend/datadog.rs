@@ -1,5 +1,5 @@
 //! Datadog's DORA API: `POST /api/v2/dora/failure`, replaced whole under the same id; with an application key,
-//! `DELETE /api/v2/dora/failure/{id}` for what does not count any more. Deployments: `datadog_deployment`.
+//! `DELETE /api/v2/dora/failure/{id}` for a failure that does not count any more. Deployments: `datadog_deployment`.
 
 use serde::Serialize;
 
@@ -16,10 +16,10 @@ use crate::domain::id::DeploymentId;
 use crate::domain::mark::Mark;
 use crate::domain::timestamp::Timestamp;
 
-/// Services of a failure that Datadog is told of: it names no limit, but takes a bounded request. The others are left
-/// out, rather than the failure.
+/// Most services of a failure that are sent. Datadog documents no limit, but accepts only requests of a bounded size.
+/// Further services are left out, so that the failure is accepted.
 const MOST_SERVICES: usize = 100;
-/// Name that is sent if neither a service nor a team is known, because one of them is required.
+/// Service that is sent if neither a service nor a team is known, because Datadog requires one of them.
 const UNATTRIBUTED: &str = "unattributed";
 
 /// A `[[backend]]` of kind `datadog`.
@@ -51,8 +51,8 @@ impl Protocol for Datadog {
         PreparedRequest { action, body: json(&request) }
     }
 
-    fn prepare_deployment(&self, told: &Deployment, _: RevisionContext) -> Option<PreparedRequest> {
-        Some(PreparedRequest { action: Action::Replace, body: deployment(told) })
+    fn prepare_deployment(&self, record: &Deployment, _: RevisionContext) -> Option<PreparedRequest> {
+        Some(PreparedRequest { action: Action::Replace, body: deployment(record) })
     }
 
     fn prepare_deployment_removal(&self, id: &DeploymentId) -> Option<PreparedRequest> {
@@ -85,7 +85,7 @@ impl Protocol for Datadog {
     }
 }
 
-/// Nothing null is sent, and times are nanoseconds: their unit is told by size.
+/// Attributes of a failure. Null is never sent. Times are in nanoseconds: Datadog knows the unit by the size.
 #[derive(Serialize)]
 struct FailureAttributes<'a> {
     id: &'a str,
@@ -119,7 +119,7 @@ fn attributes(evaluated: &Evaluated) -> FailureAttributes<'_> {
     FailureAttributes {
         id: failure.id.as_str(),
         started_at: failure.started_at.as_nanos(),
-        // A failure that does not count (any more) is shown as one that never ended.
+        // A failure that does not count is sent without an end.
         finished_at: evaluated.restored_at().map(Timestamp::as_nanos),
         services,
         team: failure.team.as_deref().map(|team| tag_value("team", team)),
@@ -132,10 +132,10 @@ fn attributes(evaluated: &Evaluated) -> FailureAttributes<'_> {
     }
 }
 
-/// The tags that were configured or sent, then what PagerDuty says; no tag twice, and none without a key: better a tag
-/// is missing there than the failure.
+/// Tags that were configured or sent, then facts of PagerDuty. A repeated tag, and one without a key, is left out, so
+/// that Datadog accepts the failure.
 fn custom_tags(failure: &Failure, details: &Details) -> Vec<String> {
-    // An address that is cut leads nowhere.
+    // A URL that is cut leads nowhere.
     let page = page(failure.url.as_ref())
         .map(|page| format!("pagerduty_url:{page}"))
         .filter(|tag| tag.len() <= LONGEST_TAG_CHARS);
@@ -167,14 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_count_is_told_without_an_end() {
+    fn a_failure_that_does_not_count_has_no_end() {
         let mut failure = completed();
         failure.failure.state = FailureState::Merged;
         assert!(!request(&failure).contains("finished_at"));
     }
 
     #[test]
-    fn hostile_facts_stay_within_what_datadog_takes() {
+    fn hostile_facts_fit_datadogs_limits() {
         let mut failure = completed();
         failure.details.tags = (0..1_000).map(|n| format!("tag:{n}")).collect();
         failure.failure.title = Some("\u{202e}<script>\0\n".repeat(500));

@@ -16,14 +16,14 @@ const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key"
 
 /// Datadog: `custom_tags`, up to 100.
 pub(super) const MOST_TAGS: usize = 100;
-/// Datadog: a tag has up to 200 characters, with its key. Attributes that it shows as tags are held to that, too.
+/// Datadog: a tag has up to 200 characters, with its key. Attributes that it shows as tags have the same limit.
 pub(super) const LONGEST_TAG_CHARS: usize = 200;
 
-/// Requests with the keys that they need.
+/// HTTP client with Datadog's keys.
 #[derive(Clone)]
 pub(super) struct Client {
     api_key: HeaderValue,
-    /// Without it nothing can be deleted or marked.
+    /// Without this key nothing can be deleted or marked.
     application_key: Option<HeaderValue>,
     http: reqwest::Client,
 }
@@ -43,7 +43,7 @@ impl Client {
         self.application_key.is_some()
     }
 
-    /// Tells of something whole.
+    /// Sends a whole record.
     pub(super) async fn post(&self, url: &reqwest::Url, body: Vec<u8>, now: Timestamp) -> Reply {
         let request = self.http.post(url.clone()).header(API_KEY, self.api_key.clone());
         let request = request.header(CONTENT_TYPE, "application/json").body(body);
@@ -52,15 +52,15 @@ impl Client {
 
     /// Deletes a record. A 404 counts as success: the record is gone.
     pub(super) async fn delete(&self, url: &reqwest::Url, id: &str, now: Timestamp) -> Reply {
-        match self.with_both_keys(self.http.delete(below(url, id)), now).await {
+        match self.with_both_keys(self.http.delete(record_url(url, id)), now).await {
             reply @ Reply { status: Some(404), .. } => Reply { verdict: Verdict::Sent, error: None, ..reply },
             reply => reply,
         }
     }
 
-    /// Changes what is there.
+    /// Changes an existing record.
     pub(super) async fn patch(&self, url: &reqwest::Url, id: &str, body: Vec<u8>, now: Timestamp) -> Reply {
-        let request = self.http.patch(below(url, id)).header(CONTENT_TYPE, "application/json");
+        let request = self.http.patch(record_url(url, id)).header(CONTENT_TYPE, "application/json");
         self.with_both_keys(request.body(body), now).await
     }
 
@@ -75,8 +75,8 @@ impl Client {
     }
 }
 
-/// The address of one of them. An id has no letter that would have to be escaped.
-fn below(url: &reqwest::Url, id: &str) -> reqwest::Url {
+/// URL of one record. The letters of an id need no escaping.
+fn record_url(url: &reqwest::Url, id: &str) -> reqwest::Url {
     let mut url = url.clone();
     url.set_path(&format!("{}/{id}", url.path()));
     url
@@ -93,7 +93,7 @@ pub(super) struct RequestData<A> {
     pub(super) attributes: A,
 }
 
-/// A full commit and its repository: both or neither. Datadog: `^[a-fA-F0-9]{40,}$`.
+/// Full commit and its repository, both or neither. Datadog: `^[a-fA-F0-9]{40,}$`.
 #[derive(Serialize)]
 pub(super) struct Git<'a> {
     repository_url: String,
@@ -108,24 +108,24 @@ impl<'a> Git<'a> {
     }
 }
 
-/// A tag as long as Datadog takes it. One that is cut still differs from all others.
+/// The tag, cut to Datadog's limit. Two tags still differ when they are cut.
 pub(super) fn tag(tag: &str) -> String {
     unique_within(tag, LONGEST_TAG_CHARS)
 }
 
-/// The value of a tag of this key.
+/// Value of a tag with this key, cut to Datadog's limit.
 pub(super) fn tag_value(key: &str, value: &str) -> String {
     unique_within(value, LONGEST_TAG_CHARS - key.len() - ":".len())
 }
 
-/// No more tags than Datadog takes, and none twice.
+/// The tags that Datadog accepts: with a key, cut to its limit, each once, and at most [`MOST_TAGS`].
 pub(super) fn as_taken(tags: impl Iterator<Item = String>) -> Vec<String> {
-    let mut taken: Vec<String> = Vec::new();
-    for sent in tags {
-        let tag = tag(&sent);
-        if taken.len() < MOST_TAGS && tag.contains(':') && !taken.contains(&tag) {
-            taken.push(tag);
+    let mut kept: Vec<String> = Vec::new();
+    for whole in tags {
+        let tag = tag(&whole);
+        if kept.len() < MOST_TAGS && tag.contains(':') && !kept.contains(&tag) {
+            kept.push(tag);
         }
     }
-    taken
+    kept
 }

@@ -1,5 +1,5 @@
 //! Deployments at Datadog: `POST /api/v2/dora/deployment`, replaced whole under the same id;
-//! `PATCH /api/v2/dora/deployments/{id}` marks one as a change failure, or takes that back;
+//! `PATCH /api/v2/dora/deployments/{id}` marks one as a change failure, or removes the mark;
 //! `DELETE /api/v2/dora/deployment/{id}`.
 
 use std::time::Duration;
@@ -17,17 +17,17 @@ use crate::domain::id::DeploymentId;
 use crate::domain::mark::Mark;
 use crate::domain::retry::Verdict;
 
-/// Datadog knows a deployment some 90 seconds after it took it; until then a mark is answered 404, and is tried again
-/// not sooner than after that long.
+/// Shortest wait after a mark that is answered 404. Datadog knows a new deployment only some 90 seconds after it
+/// accepted it, and answers 404 until then.
 const UNKNOWN_WAIT: Duration = Duration::from_mins(2);
-/// A deployment that is not known after so many attempts, which take about an hour at the least, never reached Datadog,
-/// or not under this id.
+/// Most attempts at a mark that is answered 404. They take about an hour or more. A deployment that Datadog does not
+/// know by then never reached it, or has another id there.
 const MOST_ATTEMPTS_AT_UNKNOWN: u32 = 30;
 
-/// Tells Datadog of deployments.
+/// Sends deployments and their marks to Datadog.
 pub(super) struct DatadogDeployments {
     url: reqwest::Url,
-    /// Datadog has the plural here, and only here.
+    /// Datadog has the plural in this path only.
     marks: reqwest::Url,
     client: Client,
 }
@@ -41,8 +41,8 @@ impl DatadogDeployments {
         }
     }
 
-    /// `DORADeploymentPatchRequest`. Whether leaving out the remediation takes one back that was told before, Datadog
-    /// does not say; there is no other way to say it.
+    /// `DORADeploymentPatchRequest`. A mark without a remediation leaves it out. Datadog does not document whether
+    /// that removes an earlier remediation, and has no other way to remove one.
     pub(super) fn prepare_mark(id: &DeploymentId, mark: Option<&Mark>) -> PreparedRequest {
         let mut attributes = json!({ "change_failure": mark.is_some() });
         if let Some(remediation) = mark.and_then(|mark| mark.remediation.as_ref()) {
@@ -63,7 +63,7 @@ impl DatadogDeployments {
             Action::CannotCorrect => Reply::nothing_to_send(),
             Action::Mark | Action::Unmark => {
                 let reply = self.client.patch(&self.marks, id, body, now).await;
-                let verdict = of_patch(&reply, action, attempts);
+                let verdict = verdict_on_patch(&reply, action, attempts);
                 let error = reply.error.filter(|_| verdict != Verdict::Sent);
                 Reply { verdict, error, ..reply }
             }
@@ -71,9 +71,9 @@ impl DatadogDeployments {
     }
 }
 
-/// A deployment that is not known yet may be known soon. One that never is cannot be marked, and bears no mark that
-/// would have to be taken back. `attempts`: those before this one.
-fn of_patch(reply: &Reply, action: Action, attempts: u32) -> Verdict {
+/// Verdict on the answer to a mark. Datadog may soon know a deployment that it does not know yet. A deployment that it
+/// never knows cannot be marked, and has no mark to remove. `attempts` are those before this one.
+fn verdict_on_patch(reply: &Reply, action: Action, attempts: u32) -> Verdict {
     match reply.status {
         Some(404) if attempts + 1 < MOST_ATTEMPTS_AT_UNKNOWN => Verdict::Retry(Some(UNKNOWN_WAIT)),
         Some(404) if action == Action::Unmark => Verdict::Sent,
@@ -82,7 +82,7 @@ fn of_patch(reply: &Reply, action: Action, attempts: u32) -> Verdict {
     }
 }
 
-/// Nothing null is sent, and times are nanoseconds, as with failures. The id is ours: it is what a mark goes by.
+/// Attributes of a deployment. Null is never sent. Times are in nanoseconds. The id is our own, because marks need it.
 #[derive(Serialize)]
 struct DeploymentAttributes<'a> {
     id: &'a str,
@@ -100,7 +100,7 @@ struct DeploymentAttributes<'a> {
     custom_tags: Vec<String>,
 }
 
-/// `DORADeploymentRequest`
+/// Body of a `DORADeploymentRequest`.
 pub(super) fn deployment(deployment: &Deployment) -> Vec<u8> {
     let attributes = DeploymentAttributes {
         id: deployment.id.as_str(),
@@ -122,7 +122,7 @@ mod tests {
     use crate::domain::deployment::tests;
 
     #[test]
-    fn an_unknown_deployment_is_asked_for_thirty_times() {
+    fn a_mark_of_an_unknown_deployment_is_attempted_thirty_times() {
         let reply = |status| Reply {
             verdict: Verdict::of_status(status, None),
             status: Some(status),
@@ -131,17 +131,17 @@ mod tests {
         };
         let later = Verdict::Retry(Some(UNKNOWN_WAIT));
         for action in [Action::Mark, Action::Unmark] {
-            assert_eq!(of_patch(&reply(404), action, 0), later);
-            assert_eq!(of_patch(&reply(404), action, 28), later);
-            assert_eq!(of_patch(&reply(202), action, 0), Verdict::Sent);
-            assert_eq!(of_patch(&reply(400), action, 0), Verdict::Dead);
+            assert_eq!(verdict_on_patch(&reply(404), action, 0), later);
+            assert_eq!(verdict_on_patch(&reply(404), action, 28), later);
+            assert_eq!(verdict_on_patch(&reply(202), action, 0), Verdict::Sent);
+            assert_eq!(verdict_on_patch(&reply(400), action, 0), Verdict::Dead);
         }
-        assert_eq!(of_patch(&reply(404), Action::Mark, 29), Verdict::Dead);
-        assert_eq!(of_patch(&reply(404), Action::Unmark, 29), Verdict::Sent);
+        assert_eq!(verdict_on_patch(&reply(404), Action::Mark, 29), Verdict::Dead);
+        assert_eq!(verdict_on_patch(&reply(404), Action::Unmark, 29), Verdict::Sent);
     }
 
     #[test]
-    fn what_is_not_known_is_left_out() {
+    fn unknown_attributes_are_left_out() {
         let mut bare = tests::deployment("1", "checkout", "10:00", "10:10");
         (bare.team, bare.version) = (None, None);
         let body: serde_json::Value = serde_json::from_slice(&deployment(&bare)).unwrap();

@@ -1,9 +1,9 @@
 //! Datadog's metrics `dora.incidents.count`, `dora.time_to_restore` and `dora.deployments.count`, for accounts that
 //! take no incident events.
 //!
-//! One sample a completed failure and service, in two requests, or in more where one would be too long; one a deployment. A sample cannot be taken back: what
-//! is corrected later shows as `cannot_be_corrected`, and nothing is sent. After an unclear answer a sample may count
-//! twice.
+//! A completed failure has one sample for each service, in two requests, or in more where one would be too long. A
+//! deployment has one sample. A sample cannot be taken back: a later correction is shown as `cannot_be_corrected`, and
+//! nothing is sent. After an unclear answer a sample may count twice.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,14 +22,14 @@ use crate::domain::forwarding::{Action, PreparedRequest, RevisionContext, Subjec
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
 
-/// Datadog drops points that are older, or farther ahead, than that.
+/// Datadog drops points that are older than this, or farther in the future than [`NEWEST_POINT_SECONDS`].
 const OLDEST_POINT_SECONDS: i64 = 60 * 60;
 const NEWEST_POINT_SECONDS: i64 = 10 * 60;
 /// Datadog: `type` of a count in `/api/v2/series`.
 const COUNT: u8 = 1;
-/// Datadog takes 512,000 bytes in a request.
+/// Datadog accepts at most 512,000 bytes in a request.
 const LARGEST_REQUEST_BYTES: usize = 500_000;
-/// Bytes of a point around its tags, at most.
+/// Most bytes of a point besides its tags.
 const POINT_BYTES: usize = 300;
 
 /// A `[[backend]]` of kind `datadog-metrics`.
@@ -37,7 +37,7 @@ pub(super) struct DatadogMetrics {
     series: reqwest::Url,
     distribution_points: reqwest::Url,
     client: Client,
-    /// Seconds that are taken by counts. A restart forgets them.
+    /// Seconds that have a count. A restart forgets them.
     seconds: Mutex<CountSeconds>,
 }
 
@@ -55,8 +55,8 @@ impl DatadogMetrics {
         self.client.post(url, body.to_string().into_bytes(), now).await
     }
 
-    /// First the counts, then the times to restore, which a failure with doubtful times has none of; both in as many
-    /// requests as it takes. Those that Datadog has already are not sent again.
+    /// Sends the counts, then the times to restore, each in as many requests as needed. A failure with doubtful times
+    /// has no times to restore. Requests that Datadog accepted before are not sent again.
     async fn send_sample(&self, attempt: Attempt) -> Reply {
         let Ok(sample) = serde_json::from_slice::<Sample>(&attempt.prepared.body) else {
             return Reply::unreadable();
@@ -73,10 +73,10 @@ impl DatadogMetrics {
                     self.post(&self.distribution_points, &sample.time_to_restore(part, now), now).await
                 }
                 MetricName::Count => {
-                    let whose = (attempt.subject.clone(), attempt.revision);
-                    let Some(at) = self.second(&sample, &whose, now) else {
+                    let owner = (attempt.subject.clone(), attempt.revision);
+                    let Some(at) = self.second(&sample, &owner, now) else {
                         let error =
-                            Some("every second of the last hour has a count of these tags".to_owned());
+                            Some("every second of the last hour has a count with these tags".to_owned());
                         return Reply { verdict: Verdict::Retry(None), status: None, error, taken };
                     };
                     self.post(&self.series, &sample.count(part, at, now), now).await
@@ -90,9 +90,9 @@ impl DatadogMetrics {
         Reply { taken, ..reply }
     }
 
-    /// The second of its counts, the same for all of them.
-    fn second(&self, sample: &Sample, whose: &CountOwner, now: Timestamp) -> Option<i64> {
-        self.seconds.lock().unwrap_or_else(PoisonError::into_inner).reserve(sample, whose, now)
+    /// Unix time of the counts of a sample, the same for all its services.
+    fn second(&self, sample: &Sample, owner: &CountOwner, now: Timestamp) -> Option<i64> {
+        self.seconds.lock().unwrap_or_else(PoisonError::into_inner).reserve(sample, owner, now)
     }
 }
 
@@ -124,7 +124,7 @@ impl Protocol for DatadogMetrics {
     }
 }
 
-/// Freezes a sample for its first telling only: Datadog cannot change a count that it has.
+/// Request for a sample. A correction has none, because Datadog cannot change a count that it has.
 fn prepared(
     sample: Option<&Sample>,
     RevisionContext { is_correction, .. }: RevisionContext,
@@ -137,13 +137,13 @@ fn prepared(
     }
 }
 
-/// A completed failure or a deployment, less the time that its points get: that is known when they are sent.
+/// Sample of a completed failure or a deployment. The time of its points is chosen when they are sent.
 #[derive(Serialize, Deserialize)]
 struct Sample {
     /// Name of the metric that counts it.
     metric: Cow<'static, str>,
     finished_at: Timestamp,
-    /// `None` of a deployment, and where its times are doubtful: it counts, and stays out of every statistic of
+    /// `None` for a deployment, and for a failure with doubtful times, which counts but is in no statistic of
     /// durations (rule 14).
     time_to_restore_seconds: Option<f64>,
     /// Empty: one point without a service.
@@ -155,7 +155,7 @@ struct Sample {
 impl Sample {
     fn of(evaluated: &Evaluated) -> Option<Self> {
         let Evaluated { failure, details } = evaluated;
-        // It counts also where nobody knows how long it was open.
+        // The failure counts even if its open time is not known.
         let end = failure.finished_at.filter(|_| failure.state == FailureState::Completed);
         let finished_at = evaluated.restored_at().or(end)?;
         let (team, severity) = (failure.team.as_ref(), failure.severity.as_ref());
@@ -182,18 +182,18 @@ impl Sample {
         }
     }
 
-    /// `true` if Datadog takes no points with the time of its end.
+    /// `true` if Datadog would drop a point at the time of the end.
     fn is_late(&self, now: Timestamp) -> bool {
         let (end, now) = (self.finished_at.as_seconds(), now.as_seconds());
         !(now - OLDEST_POINT_SECONDS..=now + NEWEST_POINT_SECONDS).contains(&end)
     }
 
-    /// The Unix time of its points.
+    /// Preferred Unix time of the points: the end, or now if the sample is late.
     fn wanted_second(&self, now: Timestamp) -> i64 {
         if self.is_late(now) { now.as_seconds() } else { self.finished_at.as_seconds() }
     }
 
-    /// Its services in parts whose points fit into one request each; the same for each attempt.
+    /// The services in parts. The points of a part fit into one request. Every attempt has the same parts.
     fn parts(&self) -> Vec<&[String]> {
         if self.services.is_empty() {
             return vec![&[]];
@@ -204,7 +204,7 @@ impl Sample {
         self.services.chunks((LARGEST_REQUEST_BYTES / (POINT_BYTES + tags + longest)).max(1)).collect()
     }
 
-    /// The tags of each point, one for each of these services.
+    /// Tags of each point. Each service has one point.
     fn tags(&self, services: &[String], now: Timestamp) -> Vec<Vec<String>> {
         let late = self.is_late(now).then(|| "late:true".to_owned());
         let tags = |service: Option<&String>| {
@@ -243,33 +243,33 @@ impl Sample {
     }
 }
 
-/// The tags that every point has: what is known of these, and then others; a point gets two more.
+/// Tags that every point has: the known values, then the others. Room is left for `service` and `late`.
 fn tags<'a>(known: &[(&str, Option<&String>)], others: impl IntoIterator<Item = &'a String>) -> Vec<String> {
     let known = known.iter().filter_map(|(key, value)| Some(format!("{key}:{}", tag_value(key, (*value)?))));
     known.chain(others.into_iter().map(|other| tag(other))).take(MOST_TAGS - 2).collect()
 }
 
-/// Subject of a count, and its revision.
+/// Subject and revision that a count is for.
 type CountOwner = (Subject, i64);
 
-/// The seconds that have a count. Of two counts of the same tags in the same second Datadog keeps the last, so each
-/// gets a second of its own: its end, or the first free one before it.
+/// Seconds that have a count. Of two counts with the same tags in the same second, Datadog keeps the last one. So each
+/// count gets a second of its own: the end, or the nearest free second before it.
 #[derive(Default)]
 struct CountSeconds(BTreeMap<(i64, String), CountOwner>);
 
 impl CountSeconds {
-    /// The same for every attempt of a revision. `None`: all that Datadog takes are taken.
-    fn reserve(&mut self, sample: &Sample, whose: &CountOwner, now: Timestamp) -> Option<i64> {
+    /// Second of a count, the same for every attempt of a revision. `None` if no second that Datadog accepts is free.
+    fn reserve(&mut self, sample: &Sample, owner: &CountOwner, now: Timestamp) -> Option<i64> {
         let oldest = now.as_seconds() - OLDEST_POINT_SECONDS;
-        // What is older is never asked for again.
+        // Older seconds are not needed any more.
         self.0 = self.0.split_off(&(oldest, String::new()));
         let series = |tags: &Vec<String>| format!("{}:{}", sample.metric, tags.join(","));
         let tags: Vec<String> = sample.tags(&sample.services, now).iter().map(series).collect();
         let is_free = |second: &i64| {
-            tags.iter().all(|tags| self.0.get(&(*second, tags.clone())).is_none_or(|other| other == whose))
+            tags.iter().all(|tags| self.0.get(&(*second, tags.clone())).is_none_or(|other| other == owner))
         };
         let second = (oldest..=sample.wanted_second(now)).rev().find(is_free)?;
-        self.0.extend(tags.into_iter().map(|tags| ((second, tags), whose.clone())));
+        self.0.extend(tags.into_iter().map(|tags| ((second, tags), owner.clone())));
         Some(second)
     }
 }
@@ -280,7 +280,7 @@ mod tests {
     use crate::domain::failure::Flag;
     use crate::domain::failure::tests::completed;
 
-    fn whose() -> Subject {
+    fn subject() -> Subject {
         Subject::Failure("pagerduty:Q1".to_owned())
     }
 
@@ -289,7 +289,7 @@ mod tests {
         failure.failure.services.push("cart".to_owned());
         let sample = Sample::of(&failure).unwrap();
         let now = Timestamp::parse(now).unwrap();
-        let second = CountSeconds::default().reserve(&sample, &(whose(), 1), now).unwrap();
+        let second = CountSeconds::default().reserve(&sample, &(subject(), 1), now).unwrap();
         let [part] = sample.parts()[..] else { panic!("one request is enough") };
         format!("{:#}\n{:#}", sample.count(part, second, now), sample.time_to_restore(part, now))
     }
@@ -301,14 +301,14 @@ mod tests {
     }
 
     #[test]
-    fn what_datadog_would_drop_is_told_as_late() {
+    fn a_point_that_datadog_would_drop_is_tagged_as_late() {
         let late = requests("2027-01-01T00:00:00Z");
         assert_eq!(late.matches("late:true").count(), 4, "{late}");
         assert!(late.contains("1798761600"), "{late}");
     }
 
     #[test]
-    fn each_request_is_as_long_as_datadog_takes_at_most() {
+    fn no_request_is_longer_than_datadog_accepts() {
         let mut failure = completed();
         failure.failure.services = (0..1_000).map(|n| format!("{n}-{}", "\u{1f525}".repeat(150))).collect();
         failure.details.tags = (0..100).map(|n| format!("{n}:{}", "\u{1f525}".repeat(150))).collect();
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_completed_makes_no_sample() {
+    fn a_failure_that_is_not_completed_has_no_sample() {
         for state in [FailureState::Open, FailureState::Ignored, FailureState::Merged] {
             let mut failure = completed();
             failure.failure.state = state;
@@ -333,21 +333,21 @@ mod tests {
     }
 
     #[test]
-    fn counts_of_the_same_tags_have_a_second_each() {
+    fn counts_with_the_same_tags_have_a_second_each() {
         let sample = Sample::of(&completed()).unwrap();
         let now = sample.finished_at;
         let mut seconds = CountSeconds::default();
-        let mut reserve = |n: i64| seconds.reserve(&sample, &(whose(), n), now);
+        let mut reserve = |n: i64| seconds.reserve(&sample, &(subject(), n), now);
         let end = now.as_seconds();
         assert_eq!([reserve(1), reserve(2), reserve(1), reserve(3)], [end, end - 1, end, end - 2].map(Some));
         for n in 4..=3_601 {
             reserve(n).unwrap();
         }
-        assert_eq!(reserve(3_602), None, "it waits rather than take another's");
+        assert_eq!(reserve(3_602), None, "the count waits and takes no second of another");
     }
 
     #[test]
-    fn rule_14_doubtful_times_count_and_have_no_duration() {
+    fn rule_14_a_failure_with_doubtful_times_counts_and_has_no_duration() {
         let mut failure = completed();
         failure.failure.flags = vec![Flag::Approximate];
         let sample = Sample::of(&failure).unwrap();

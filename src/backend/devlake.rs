@@ -1,7 +1,7 @@
 //! Apache DevLake's incoming webhook: `POST {connection}/issues`, an upsert by `issueKey`.
 //!
-//! It cannot delete: what does not count (any more) is shown as an incident that was never resolved. Its `/close` is
-//! not used, because it takes the time of the request for the end. Deployments: `devlake_deployment`.
+//! DevLake cannot delete an incident: a failure that does not count is shown as an unresolved incident. Its `/close` is
+//! not used, because it sets the end to the time of the request. Deployments: `devlake_deployment`.
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::domain::failure::{Evaluated, Failure, FailureState};
 use crate::domain::forwarding::{Action, PreparedRequest, RevisionContext, Subject};
 use crate::http_client;
 
-/// DevLake makes an incident of this type only.
+/// The only type of issue that DevLake counts as an incident.
 const INCIDENT: &str = "INCIDENT";
 
 /// A `[[backend]]` of kind `devlake`.
@@ -47,8 +47,8 @@ impl Protocol for Devlake {
         PreparedRequest { action, body: json(&issue(evaluated)) }
     }
 
-    fn prepare_deployment(&self, told: &Deployment, _: RevisionContext) -> Option<PreparedRequest> {
-        Some(PreparedRequest { action: Action::Replace, body: deployment(told)? })
+    fn prepare_deployment(&self, record: &Deployment, _: RevisionContext) -> Option<PreparedRequest> {
+        Some(PreparedRequest { action: Action::Replace, body: deployment(record)? })
     }
 
     fn replaces_whole(&self) -> bool {
@@ -66,8 +66,8 @@ impl Protocol for Devlake {
     }
 }
 
-/// An issue in camel case, as DevLake has taken it since May 2024. What is not known (any more) is null: left out, the
-/// old value might stay.
+/// Issue in camel case, as DevLake accepts it since May 2024. Unknown values are sent as null: if they were left out,
+/// the old values might stay.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Issue<'a> {
@@ -106,7 +106,7 @@ fn issue(evaluated: &Evaluated) -> Issue<'_> {
         updated_date: date(end.unwrap_or(failure.started_at)),
         resolution_date: end.map(date),
         lead_time_minutes: end.map(|end| end.duration_since(failure.started_at).as_secs() / 60),
-        // An address that is cut leads nowhere.
+        // A URL that is cut leads nowhere.
         url: page(failure.url.as_ref()).map(String::from).filter(|url| url.len() <= LONGEST_CHARS),
         priority: failure.priority.as_deref().map(|priority| within(priority, LONGEST_CHARS)),
         severity: failure.severity.as_deref().map(|severity| within(severity, LONGEST_CHARS)),
@@ -114,7 +114,7 @@ fn issue(evaluated: &Evaluated) -> Issue<'_> {
     }
 }
 
-/// The same for all revisions, and never the same for two failures.
+/// Key of the issue: the same for all revisions of a failure, and different for each failure.
 fn key(failure: &Failure) -> String {
     match &failure.incident {
         Some(incident) => format!("{}-{incident}", failure.source.as_str().to_uppercase()),
@@ -127,17 +127,17 @@ mod tests {
     use super::*;
     use crate::domain::failure::tests::completed;
 
-    fn shown(failure: &Evaluated) -> String {
+    fn as_json(failure: &Evaluated) -> String {
         serde_json::to_string_pretty(&issue(failure)).unwrap()
     }
 
     #[test]
     fn a_completed_failure_as_devlake_gets_it() {
-        insta::assert_snapshot!(shown(&completed()));
+        insta::assert_snapshot!(as_json(&completed()));
     }
 
     #[test]
-    fn what_is_open_or_does_not_count_has_no_resolution() {
+    fn an_open_or_uncounted_failure_has_no_resolution() {
         for state in [FailureState::Open, FailureState::Ignored, FailureState::Merged] {
             let mut failure = completed();
             failure.failure.state = state;
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_devlake_requires_is_there_whatever_is_known() {
+    fn fields_that_devlake_requires_are_never_missing() {
         let mut failure = completed();
         failure.failure.incident = None;
         failure.failure.services.clear();

@@ -30,21 +30,22 @@ struct CommitBody {
     started_date: String,
     finished_date: String,
     result: &'static str,
-    /// Branch or tag: the nearest that is known.
+    /// Branch or tag. The version is the nearest that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     ref_name: Option<String>,
 }
 
 /// DevLake: `repo_url` is a string with an index, which in `MySQL` is a `varchar(191)`.
 const LONGEST_REPOSITORY_URL_CHARS: usize = 191;
-/// DevLake: `commit_sha` is a `varchar(255)`, and so is the id of its row, which is `webhook:`, the connection's number,
+/// DevLake: `commit_sha` is a `varchar(255)`. So is the id of its row, which has `webhook:`, the connection's number,
 /// 16 digits and the commit.
 const LONGEST_COMMIT_SHA_CHARS: usize = 200;
 
-/// Result of every deployment that is told: one that failed in the pipeline deployed nothing, so it is not told.
+/// Result of every deployment. One that failed in the pipeline deployed nothing, so pipelines do not report it.
 const SUCCESS: &str = "SUCCESS";
 
-/// `None` without a commit and its repository, both of which DevLake requires: it counts deployments by their commits.
+/// Body of the request. `None` without a commit or its repository: DevLake requires both, because it counts
+/// deployments by their commits.
 pub(super) fn deployment(deployment: &Deployment) -> Option<Vec<u8>> {
     let (started_date, finished_date) = (date(deployment.started_at), date(deployment.finished_at));
     let name = match &deployment.version {
@@ -79,12 +80,12 @@ mod tests {
     use crate::domain::deployment::tests;
 
     #[test]
-    fn without_a_commit_and_its_repository_it_cannot_be_told() {
-        let mut told = tests::deployment("1", "checkout", "10:00", "10:10");
-        assert_eq!(deployment(&told), None, "it has no repository");
-        told.repository_url = Some("https://github.com/acme/checkout".to_owned());
-        assert!(deployment(&told).is_some());
-        told.commit_sha = None;
-        assert_eq!(deployment(&told), None);
+    fn a_deployment_without_a_commit_and_its_repository_is_not_sent() {
+        let mut record = tests::deployment("1", "checkout", "10:00", "10:10");
+        assert_eq!(deployment(&record), None, "it has no repository");
+        record.repository_url = Some("https://github.com/acme/checkout".to_owned());
+        assert!(deployment(&record).is_some());
+        record.commit_sha = None;
+        assert_eq!(deployment(&record), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The environments that Apache DevLake knows, and the names that people give them.
+//! The environments of Apache DevLake, and the names that people give them.
 
 use Environment::{Development, Production, Staging, Testing};
 
@@ -24,21 +24,20 @@ impl Environment {
 
 /// DevLake's environment for an env, by the words in its name.
 ///
-/// A word that speaks against production wins, wherever it stands: `pre-prod` and `test-prod` are not production. An env
-/// without any of the usual words is not taken for production.
+/// A word for another environment wins over one for production, wherever it is: `pre-prod` and `test-prod` are not
+/// production. Neither is an env without any of the known words.
 pub(super) fn environment(env: &str) -> &'static str {
     let words: Vec<String> = words(env).iter().flat_map(|word| split_off_production(word)).collect();
-    // `no` is a country, too.
+    // `no` before a word for production negates it (`no-prod`). Elsewhere it is Norway (`prod-no`).
     let is_country =
         |at: usize| words[at] == "no" && words.get(at + 1).and_then(|next| meaning(next)) != Some(Production);
     let meant: Vec<Environment> =
         (0..words.len()).filter(|at| !is_country(*at)).filter_map(|at| meaning(&words[at])).collect();
-    let against = meant.iter().find(|meant| **meant != Production);
-    against.or(meant.first()).copied().unwrap_or(Development).as_str()
+    let other = meant.iter().find(|meant| **meant != Production);
+    other.or(meant.first()).copied().unwrap_or(Development).as_str()
 }
 
-/// The words of a name, in lower case: runs of letters, parted also where a capital letter begins the next
-/// (`euProd`).
+/// Words of a name, in lower case: runs of letters. A capital letter after a small one begins a new word (`euProd`).
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = None::<char>;
@@ -58,7 +57,7 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Regions that people write together with "live" (`liveeu`). Any other letters make another word of it (`olive`).
+/// Regions that people write together with "live" (`liveeu`). With any other letters it is another word (`olive`).
 const REGIONS: [&str; 22] = [
     "eu",
     "us",
@@ -84,10 +83,10 @@ const REGIONS: [&str; 22] = [
     "eucentral",
 ];
 
-/// The word, parted where "production" or the like is written together with another one (`prodeu`, `useastprod`,
+/// Splits a word in which a word for production is written together with another one (`prodeu`, `useastprod`,
 /// `nonprod`, `euprd`).
 fn split_off_production(word: &str) -> Vec<String> {
-    // Longest first. A product is no environment, and neither is what is produced. Other words hold "live", too.
+    // Longest first. `product` and `producer` are no environments. Other words contain "live", too (`olive`).
     for production in ["production", "prod", "prd", "live"] {
         let is_other_word = |rest: &str| match production {
             "prod" => rest.starts_with("uc") || rest.starts_with("uk"),
@@ -104,7 +103,7 @@ fn split_off_production(word: &str) -> Vec<String> {
     vec![word.to_owned()]
 }
 
-/// Environment that a word stands for, if any.
+/// Environment that a word means, if any.
 fn meaning(word: &str) -> Option<Environment> {
     match word {
         "prod" | "production" | "prd" | "live" | "produktion" | "produktiv" => Some(Production),
@@ -151,7 +150,7 @@ mod tests {
     ];
 
     #[test]
-    fn envs_go_by_the_words_in_their_names() {
+    fn the_words_in_the_name_of_an_env_decide() {
         for (expected, names) in NAMES {
             for env in names.split(" | ") {
                 assert_eq!(environment(env), expected, "{env}");

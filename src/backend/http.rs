@@ -1,7 +1,7 @@
 //! Any receiver: the failure as JSON, signed as Standard Webhooks say.
 //!
-//! `webhook-id` is the failure's id and revision, the same on every attempt. What does not count (any more) says so by
-//! its `state`, so nothing has to be deleted.
+//! `webhook-id` is the failure's id and revision, the same on every attempt. A failure that does not count says so
+//! in its `state`, so nothing has to be deleted.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -24,7 +24,7 @@ use crate::http_client;
 
 /// Prefix of a signing secret.
 const PREFIX: &str = "whsec_";
-/// Shorter ones can be guessed.
+/// Length of the shortest signing key. A shorter one can be guessed.
 const SHORTEST_KEY_BYTES: usize = 16;
 
 /// A `[[backend]]` of kind `http`.
@@ -54,7 +54,7 @@ fn key(secret: &str) -> Result<SecretSlice<u8>, SetupError> {
     Ok(bytes.into())
 }
 
-/// `webhook-signature` over the id, the Unix time in seconds and the body.
+/// Value of `webhook-signature`, over the id, the Unix time in seconds and the body.
 #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
 fn signature(key: &[u8], id: &str, seconds: i64, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
@@ -63,7 +63,7 @@ fn signature(key: &[u8], id: &str, seconds: i64, body: &[u8]) -> String {
     format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-/// A failure as any receiver gets it. This form is the receivers' own: the API and the store have theirs.
+/// A failure as receivers get it. The API and the store have forms of their own.
 #[derive(Serialize)]
 struct FailureBody<'a> {
     id: &'a FailureId,
@@ -96,7 +96,7 @@ struct FailureBody<'a> {
 
 impl<'a> FailureBody<'a> {
     fn of(failure: &'a Failure, revision: i64) -> Self {
-        // Every field is named, so that a new one is either told or left out deliberately.
+        // Every field is named, so that a new one is sent or left out deliberately.
         let Failure {
             id,
             source,
@@ -201,7 +201,7 @@ mod tests {
 
     /// Computed with Python's hmac and base64 from the same values.
     #[test]
-    fn it_is_signed_as_standard_webhooks_say() {
+    fn requests_are_signed_as_standard_webhooks_say() {
         let key = key("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3").unwrap();
         assert_eq!(key.expose_secret(), b"0123456789abcdef01234567");
         let signature = signature(key.expose_secret(), "pagerduty:Q1:2", 1_793_527_200, b"{\"a\":1}");

@@ -1,4 +1,4 @@
-//! Each kind of backend is told hostile texts, and gets no more than it can hold.
+//! Tests with hostile texts: no kind of backend gets more than it can hold.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::domain::failure::tests::completed;
 use crate::domain::failure::{Evaluated, Failure, FailureState};
 use crate::domain::forwarding::{Destination, RevisionContext};
 
-const TELLING: RevisionContext = RevisionContext { revision: 1, is_correction: false };
+const FIRST_REVISION: RevisionContext = RevisionContext { revision: 1, is_correction: false };
 
 fn backend(kind: &str) -> Backend {
     let key = match kind {
@@ -23,7 +23,7 @@ fn backend(kind: &str) -> Backend {
     Backend::from_config(&Config::parse(&entry).unwrap().backend[0]).unwrap()
 }
 
-/// Texts of all lengths, of letters that are wide, that combine, that steer, or that databases refuse.
+/// Texts of all lengths, with wide, combining and control characters, and with those that databases refuse.
 fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("x".to_owned()),
@@ -80,7 +80,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn told()(
+    fn hostile_deployment()(
         [service, env] in [text(), text()],
         texts in proptest::collection::vec(proptest::option::of(text()), 4),
         tags in proptest::collection::btree_set(text(), 0..120),
@@ -113,7 +113,7 @@ fn chars(value: &Value) -> usize {
     value.as_str().unwrap_or_default().chars().count()
 }
 
-/// Tags as Datadog takes them.
+/// `true` if the tags fit Datadog's limits.
 fn fit(tags: &Value) -> bool {
     let tags = tags.as_array().map(Vec::as_slice).unwrap_or_default();
     tags.len() <= 100 && tags.iter().all(|tag| chars(tag) <= 200)
@@ -139,24 +139,26 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn datadog_gets_what_it_can_hold(failure in failure(), told in told()) {
+    fn datadog_gets_what_it_can_hold(failure in failure(), deployment in hostile_deployment()) {
         let backend = backend("datadog");
-        let failure = json(&backend.prepare(&failure, TELLING).body)["data"]["attributes"].take();
+        let failure = json(&backend.prepare(&failure, FIRST_REVISION).body)["data"]["attributes"].take();
         prop_assert!(chars(&failure["name"]) <= 1_000);
-        let told = json(&backend.prepare_deployment(&told, TELLING).unwrap().body)["data"]["attributes"].take();
-        for attributes in [failure, told] {
+        let deployment = backend.prepare_deployment(&deployment, FIRST_REVISION).unwrap();
+        let deployment = json(&deployment.body)["data"]["attributes"].take();
+        for attributes in [failure, deployment] {
             prop_assert!(tags_fit(&attributes) && commit_is_full(&attributes), "{attributes}");
             prop_assert!(!has_controls(&attributes), "{attributes}");
         }
     }
 
     #[test]
-    fn datadog_metrics_get_what_they_can_hold(failure in failure(), told in told()) {
+    fn datadog_metrics_get_what_they_can_hold(failure in failure(), deployment in hostile_deployment()) {
         let backend = backend("datadog-metrics");
-        for prepared in [backend.prepare(&failure, TELLING), backend.prepare_deployment(&told, TELLING).unwrap()] {
+        let deployment = backend.prepare_deployment(&deployment, FIRST_REVISION).unwrap();
+        for prepared in [backend.prepare(&failure, FIRST_REVISION), deployment] {
             let sample = json(&prepared.body);
             prop_assert!(!has_controls(&sample));
-            // A point has two tags more: its service, and that it is late.
+            // A point has two more tags: `service` and `late`.
             let tags = sample["tags"].as_array().unwrap();
             prop_assert!(tags.len() + 2 <= 100 && fit(&sample["tags"]), "{sample}");
             let services = sample["services"].as_array().unwrap();
@@ -165,29 +167,29 @@ proptest! {
     }
 
     #[test]
-    fn devlake_gets_what_its_columns_can_hold(failure in failure(), told in told()) {
+    fn devlake_gets_what_its_columns_can_hold(failure in failure(), deployment in hostile_deployment()) {
         let backend = backend("devlake");
-        let issue = json(&backend.prepare(&failure, TELLING).body);
+        let issue = json(&backend.prepare(&failure, FIRST_REVISION).body);
         prop_assert!(!has_controls(&issue));
         for column in ["issueKey", "title", "url", "priority", "severity", "component"] {
             prop_assert!(chars(&issue[column]) <= 255, "{column}: {issue}");
         }
         prop_assert!(chars(&issue["title"]) > 0);
-        if let Some(prepared) = backend.prepare_deployment(&told, TELLING) {
-            let told = json(&prepared.body);
-            prop_assert!(!has_controls(&told));
-            let commit = &told["deploymentCommits"][0];
-            let columns = [&told["id"], &told["name"], &told["displayTitle"], &commit["refName"]];
-            prop_assert!(columns.iter().all(|column| chars(column) <= 255), "{told}");
-            prop_assert!(chars(&commit["repoUrl"]) <= 191, "{told}");
+        if let Some(prepared) = backend.prepare_deployment(&deployment, FIRST_REVISION) {
+            let body = json(&prepared.body);
+            prop_assert!(!has_controls(&body));
+            let commit = &body["deploymentCommits"][0];
+            let columns = [&body["id"], &body["name"], &body["displayTitle"], &commit["refName"]];
+            prop_assert!(columns.iter().all(|column| chars(column) <= 255), "{body}");
+            prop_assert!(chars(&commit["repoUrl"]) <= 191, "{body}");
             let row = format!("webhook:{}:0123456789abcdef:", u64::MAX);
-            prop_assert!(row.len() + chars(&commit["commitSha"]) <= 255, "{told}");
+            prop_assert!(row.len() + chars(&commit["commitSha"]) <= 255, "{body}");
         }
     }
 
     #[test]
     fn a_sink_of_cdevents_gets_events_of_64_kib_at_most(failure in failure()) {
-        let body = backend("cdevents").prepare(&failure, TELLING).body;
+        let body = backend("cdevents").prepare(&failure, FIRST_REVISION).body;
         for event in body.split(|byte| *byte == b'\n') {
             prop_assert!(event.len() <= 64 * 1024, "{} bytes", event.len());
             let event = json(event);
@@ -195,18 +197,18 @@ proptest! {
         }
     }
 
-    /// Any receiver of signed JSON gets all texts as they are.
+    /// A receiver of signed JSON gets all texts as they are.
     #[test]
     fn http_gets_everything(mut failure in failure()) {
         failure.failure.state = FailureState::Completed;
-        let told = json(&backend("http").prepare(&failure, TELLING).body);
+        let body = json(&backend("http").prepare(&failure, FIRST_REVISION).body);
         let Failure { title, url, services, team, env, severity, priority, urgency, .. } = &failure.failure;
         let sent = json!({
             "title": title, "url": url, "services": services, "team": team, "env": env, "severity": severity,
             "priority": priority, "urgency": urgency,
         });
         for (field, text) in sent.as_object().unwrap() {
-            prop_assert_eq!(&told[field], text, "{}", field);
+            prop_assert_eq!(&body[field], text, "{}", field);
         }
     }
 }

@@ -1,7 +1,8 @@
-//! The metrics backends: what each is told of failures and deployments, and how.
+//! Metrics backends: the requests for failures and deployments, and how they are sent.
 //!
-//! Another kind is one file here, one line in [`Backend::from_config`], and its name in `config::BackendKind`; where it has a
-//! place for deployments, a second file, as `datadog_deployment.rs`, and `BackendKind::knows_deployments`.
+//! A new kind is one file here, one line in [`Backend::from_config`], and its name in `config::BackendKind`. A kind
+//! that takes deployments has a second file, such as `datadog_deployment.rs`, and is in
+//! `BackendKind::knows_deployments`.
 
 mod answer;
 mod body;
@@ -32,7 +33,7 @@ pub use crate::http_client::ClientError;
 
 pub use self::protocol::{Attempt, Reply, SetupError};
 
-/// A backend: it freezes what it is told, and later sends just that.
+/// A configured backend. It prepares requests, and later sends exactly the prepared bytes.
 pub struct Backend {
     name: String,
     filter: BackendFilter,
@@ -64,13 +65,13 @@ impl Backend {
         })
     }
 
-    /// Sends a frozen revision once.
+    /// Sends a prepared request once. The error of the reply has no credentials in it.
     pub async fn send(&self, attempt: Attempt) -> Reply {
         let reply = self.protocol.send(attempt).await;
         Reply { error: reply.error.map(|error| self.credentials.taken_out_of(&error)), ..reply }
     }
 
-    /// The credentials that it is asked with.
+    /// Lanes of the backend, one for each credential.
     pub fn lanes(&self) -> &'static [Lane] {
         if self.protocol.needs_application_key() { &Lane::ALL } else { &[Lane::Main] }
     }
@@ -155,7 +156,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A backend whose attempts panic.
+    /// Backend whose attempts panic.
     pub(crate) fn that_panics() -> Backend {
         Backend {
             name: "panics".to_owned(),

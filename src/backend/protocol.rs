@@ -18,10 +18,10 @@ use crate::http_client::ClientError;
 
 /// Protocol of one kind of backend: the requests, and how to send them.
 pub(super) trait Protocol: Send + Sync {
-    /// The exact request, or requests, that tell of this failure as it stands (see `Destination::prepare`).
+    /// Exact request, or requests, for the present state of the failure. See `Destination::prepare`.
     fn prepare(&self, evaluated: &Evaluated, context: RevisionContext) -> PreparedRequest;
 
-    /// See `Destination::prepare_deployment`; most kinds have no place for deployments.
+    /// See `Destination::prepare_deployment`. Most kinds take no deployments.
     fn prepare_deployment(&self, _: &Deployment, _: RevisionContext) -> Option<PreparedRequest> {
         None
     }
@@ -31,12 +31,12 @@ pub(super) trait Protocol: Send + Sync {
         None
     }
 
-    /// See `Destination::prepare_mark`; only one kind has marks.
+    /// See `Destination::prepare_mark`. Only one kind has marks.
     fn prepare_mark(&self, _: &DeploymentId, _: Option<&Mark>) -> Option<PreparedRequest> {
         None
     }
 
-    /// `true` if a frozen failure names the deployment that the failure is linked to.
+    /// `true` if the request for a failure names the deployment that caused it.
     fn includes_links(&self) -> bool {
         false
     }
@@ -51,24 +51,24 @@ pub(super) trait Protocol: Send + Sync {
         false
     }
 
-    /// Sends what was frozen, once.
+    /// Sends a prepared request once.
     fn send(&self, attempt: Attempt) -> Sending<'_>;
 }
 
-/// A revision, to be sent once.
+/// One attempt to send a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// Failure or deployment that the request is about.
     pub subject: Subject,
-    /// Its revision.
+    /// Revision of the subject.
     pub revision: i64,
     /// Number of earlier attempts.
     pub attempts: u32,
-    /// Content to send.
+    /// Request to send.
     pub prepared: PreparedRequest,
-    /// Number of its requests that the backend has already, if there are several.
+    /// Number of requests that the backend accepted before, if the revision needs several.
     pub taken: u32,
-    /// The time.
+    /// Time of the attempt.
     pub now: Timestamp,
 }
 
@@ -84,17 +84,17 @@ pub struct Reply {
     pub status: Option<u16>,
     /// Error, in words for people.
     pub error: Option<String>,
-    /// Number of its requests that the backend has now, if there are several.
+    /// Number of requests that the backend has accepted by now, if the revision needs several.
     pub taken: u32,
 }
 
 impl Reply {
-    /// There was nothing to be sent.
+    /// Reply if there was nothing to send.
     pub(super) fn nothing_to_send() -> Self {
         Self { verdict: Verdict::Sent, status: None, error: None, taken: 0 }
     }
 
-    /// Reply for frozen content that cannot be read: the store is damaged, or another version wrote it.
+    /// Reply for a prepared request that cannot be read: the store is damaged, or another version wrote it.
     pub(super) fn unreadable() -> Self {
         let error = Some("the stored request cannot be read: discard this row".to_owned());
         Self { verdict: Verdict::Dead, status: None, error, taken: 0 }
@@ -104,7 +104,7 @@ impl Reply {
 /// Reason why a backend cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// A secret of it cannot be had.
+    /// A secret cannot be read.
     #[error("{key}: {error}")]
     Secret {
         /// Its key in the configuration.
@@ -116,22 +116,22 @@ pub enum SetupError {
     #[error("needs {0}")]
     Missing(&'static str),
     /// A secret cannot be sent.
-    #[error("{0} holds characters that no HTTP header can carry")]
+    #[error("{0} contains characters that an HTTP header cannot have")]
     NotAHeader(&'static str),
-    /// It cannot be signed with.
-    #[error("signing_secret is not whsec_ and at least 16 bytes in base64 (Standard Webhooks)")]
+    /// The signing secret has the wrong form.
+    #[error("signing_secret must be whsec_ and at least 16 bytes in base64 (Standard Webhooks)")]
     NotASigningSecret,
     /// The HTTP client cannot be built.
     #[error(transparent)]
     Client(#[from] ClientError),
 }
 
-/// The secret under `key`, `None` where it is left out.
+/// The secret under `key`. `None` if it is not configured.
 pub(super) fn fetch(key: &'static str, secret: Option<&Secret>) -> Result<Option<SecretString>, SetupError> {
     secret.map(|secret| secret.fetch(1).map_err(|error| SetupError::Secret { key, error })).transpose()
 }
 
-/// The same as the value of a header, after `scheme`; never shown.
+/// The secret as the value of a header, after `scheme`. The value is never shown.
 pub(super) fn header(
     key: &'static str,
     scheme: &str,

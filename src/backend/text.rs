@@ -1,4 +1,4 @@
-//! Texts as backends take them: clean, and no longer than a backend can hold.
+//! Texts as backends accept them: without control characters, and no longer than a backend can hold.
 
 use std::fmt::Write;
 
@@ -8,23 +8,23 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::domain::name::is_blank;
 
-/// Texts for people are cut here where a backend holds more.
+/// Longest text for people, even where a backend could hold more.
 pub(super) const LONGEST_CHARS: usize = 1_000;
-/// Digits of a hash at the end of an id that is cut.
+/// Bytes of the hash at the end of an id that is cut.
 const HASH_BYTES: usize = 8;
 
-/// A text for people: cut at [`LONGEST_CHARS`].
+/// A text for people, cut to [`LONGEST_CHARS`].
 pub(super) fn shown(text: &str) -> String {
     within(text, LONGEST_CHARS)
 }
 
-/// A title that has something to show.
+/// The title, unless it is blank.
 pub(super) fn title(title: Option<&String>) -> Option<&str> {
     title.map(String::as_str).filter(|title| !is_blank(title))
 }
 
-/// A text without control characters, of `most` characters at most. Cut between the characters that people see; one
-/// that is too long alone, as a letter with a thousand accents, is cut itself.
+/// The text without control characters, cut to `most` characters. It is cut between the characters that people see. If
+/// the first of them is too long, such as a letter with a thousand accents, it is cut itself.
 pub(super) fn within(text: &str, most: usize) -> String {
     let clean = cleaned(text);
     if clean.chars().count() <= most {
@@ -32,10 +32,10 @@ pub(super) fn within(text: &str, most: usize) -> String {
     }
     let clean = clean.trim_start();
     let mut end = 0;
-    let mut taken = 0;
+    let mut count = 0;
     for grapheme in clean.graphemes(true) {
-        taken += grapheme.chars().count();
-        if taken > most {
+        count += grapheme.chars().count();
+        if count > most {
             break;
         }
         end += grapheme.len();
@@ -43,8 +43,8 @@ pub(super) fn within(text: &str, most: usize) -> String {
     if end == 0 { clean.chars().take(most).collect() } else { clean[..end].to_owned() }
 }
 
-/// A text that something goes by, of `most` characters at most: two that differ still differ where they are cut,
-/// because a hash of the whole takes the place of the rest.
+/// An id or name without control characters, cut to `most` characters. Two that differ still differ when they are cut,
+/// because a hash of the whole text replaces the rest.
 pub(super) fn unique_within(text: &str, most: usize) -> String {
     let clean = cleaned(text);
     if clean.chars().count() <= most {
@@ -58,18 +58,19 @@ pub(super) fn unique_within(text: &str, most: usize) -> String {
     cut
 }
 
-/// No backend takes control characters everywhere: `PostgreSQL` refuses NUL, headers refuse all of them.
+/// The text with blanks for control characters. No backend accepts them everywhere: `PostgreSQL` refuses NUL, headers
+/// refuse all of them.
 fn cleaned(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// A page's address, where it is one that a browser may be sent to.
+/// URL of a page, if a browser may open it.
 pub(super) fn page(url: Option<&String>) -> Option<Url> {
     let page = Url::parse(url?).ok()?;
     matches!(page.scheme(), "http" | "https").then_some(page)
 }
 
-/// A page's address in the letters of RFC 3986: browsers let some more pass.
+/// URL of a page in the characters of RFC 3986. Browsers accept some more.
 pub(super) fn uri(page: &Url) -> String {
     const NOT_IN_URIS: &str = "\"#<>[\\]^`{|}";
     let mut uri = page.origin().ascii_serialization();
@@ -106,7 +107,7 @@ mod tests {
         assert_eq!(within("cafe\u{301} au lait", 4), "caf", "nor between a letter and its accent");
         assert_eq!(within("ä", 0), "");
         assert_eq!(within(&format!("e{}", "\u{301}".repeat(50)), 10).chars().count(), 10);
-        assert_eq!(within(&format!("{}name", " ".repeat(50)), 10), "name", "blanks are the first to go");
+        assert_eq!(within(&format!("{}name", " ".repeat(50)), 10), "name", "blanks are removed first");
     }
 
     #[test]
@@ -119,7 +120,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_longer_than_it_may_be(text in "(.|[\u{300}-\u{36f}\u{0}\u{200d}😀]){0,60}", most in 18_usize..40) {
+        fn no_text_exceeds_its_limit(text in "(.|[\u{300}-\u{36f}\u{0}\u{200d}😀]){0,60}", most in 18_usize..40) {
             for cut in [within(&text, most), unique_within(&text, most)] {
                 prop_assert!(cut.chars().count() <= most && !cut.chars().any(char::is_control));
             }
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_browser_may_open_is_a_page() {
+    fn the_url_of_a_page_is_escaped() {
         let page = |url: &str| page(Some(&url.to_owned())).map(String::from);
         assert_eq!(
             page("https://acme.pagerduty.com/a b\u{7f}").unwrap(),
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_browser_may_not_open_is_none() {
+    fn a_url_that_a_browser_may_not_open_is_no_page() {
         let page = |url: &str| page(Some(&url.to_owned())).map(String::from);
         for url in ["javascript:alert(1)", "not a url", ""] {
             assert_eq!(page(url), None, "{url}");

@@ -1,12 +1,12 @@
-//! The documents of a YAML stream, told apart before anything is read of them.
+//! Splits a YAML stream into its documents, before any of them is parsed.
 //!
 //! YAML 1.2.2, 9.1: a line that begins with `---` or `...` and then ends or has a blank is always a mark between
-//! documents, wherever it stands.
+//! documents, also within a text.
 
 /// One document's text.
 #[derive(Debug, PartialEq)]
 pub(super) struct Document<'a> {
-    /// The text, with the mark that begins it.
+    /// The text, with the mark at its beginning.
     pub(super) text: &'a str,
     /// Its first line in the file, from 1.
     pub(super) line: u64,

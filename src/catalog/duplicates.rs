@@ -1,4 +1,4 @@
-//! Services that the catalog describes twice, and services of PagerDuty that stand for several.
+//! Warnings about services that the catalog describes twice, and about PagerDuty services that several services have.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,19 +10,19 @@ use crate::domain::pagerduty_ref::PagerDutyRef;
 /// A service, with its file and its line in it.
 type DescribedService = (PathBuf, u64, Entity);
 
-/// Warnings about all descriptions that another one stands in the way of.
+/// Warnings about all descriptions that an earlier one overrides or conflicts with.
 pub(super) fn warnings(described: &[DescribedService]) -> Vec<Problem> {
     let (mut services, mut ids) =
         (BTreeMap::<&str, &DescribedService>::new(), BTreeMap::<String, &DescribedService>::new());
     let mut warnings = Vec::new();
     for one in described {
         let (file, line, entity) = one;
-        let mut warn = |said: String| warnings.push(Problem::at_line(file, Some(*line), said));
+        let mut warn = |message: String| warnings.push(Problem::at_line(file, Some(*line), message));
         let mut is_repeated = false;
         if let Some((first_file, first_line, _)) = services.get(entity.service.as_str()) {
             is_repeated = true;
             warn(format!(
-                "{:?} is described at {}:{first_line} already, and the first description counts: remove one",
+                "{:?} is already described at {}:{first_line}, and the first description counts: remove one",
                 entity.service,
                 first_file.display()
             ));
@@ -33,7 +33,7 @@ pub(super) fn warnings(described: &[DescribedService]) -> Vec<Problem> {
                 Some((first_file, first_line, first)) if first.service != entity.service && !is_repeated => {
                     warn(format!(
                         "{:?} and {:?} ({}:{first_line}) have the same PagerDuty service {id}: its failures count for \
-                         neither of them, only for their team if that is the same",
+                         neither service, and for their team only if both have the same",
                         entity.service,
                         first.service,
                         first_file.display()

@@ -20,7 +20,7 @@ pub(super) struct FileEntities {
     pub(super) warnings: Vec<Mistake>,
 }
 
-/// Reads all documents of a file. Those of other kinds are passed over, whatever they hold, even what is no YAML.
+/// Reads all documents of a file. Documents of other kinds are skipped, also if they are not YAML.
 pub(super) fn parse(text: &str) -> Result<FileEntities, Mistake> {
     let mut described = FileEntities::default();
     for text in document::split(text) {
@@ -32,11 +32,11 @@ pub(super) fn parse(text: &str) -> Result<FileEntities, Mistake> {
                     }
                 }
             }
-            // No YAML, as templates are: that is for the tool that the document is of.
-            Err((line, said)) if !has_our_keys(text.text) => {
+            // Not YAML, such as a template: the document is for another tool.
+            Err((line, message)) if !has_our_keys(text.text) => {
                 described
                     .warnings
-                    .push((line, format!("is no YAML, so that this document is passed over: {said}")));
+                    .push((line, format!("this document is not YAML and is skipped: {message}")));
             }
             Err(mistake) => return Err(mistake),
         }
@@ -45,22 +45,22 @@ pub(super) fn parse(text: &str) -> Result<FileEntities, Mistake> {
 }
 
 impl FileEntities {
-    /// Takes a description in; the document begins at `line`.
+    /// Adds a description whose document begins at `line`.
     fn take(&mut self, entity: Option<Placed>, line: u64) {
         let Some((name_line, entity)) = entity else { return };
         if let Some(pagerduty) = entity.pagerduty.as_ref().filter(|pagerduty| pagerduty.names_nothing()) {
-            let said = format!(
-                "the PagerDuty address of {:?} has no service id in it, so that it never matches: {:?}",
+            let message = format!(
+                "the PagerDuty URL of {:?} has no service id and never matches: {:?}",
                 entity.service,
                 pagerduty.as_str()
             );
-            self.warnings.push((Some(line), said));
+            self.warnings.push((Some(line), message));
         }
         self.entities.push((name_line, entity));
     }
 }
 
-/// `true` if a document that cannot be read may be one that this program reads, by the lines of its outermost map.
+/// `true` if a document that cannot be parsed may be for this program, by the keys of its outermost map.
 fn has_our_keys(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| {
         let content = line.trim_start();
@@ -69,18 +69,18 @@ fn has_our_keys(text: &str) -> bool {
     let depth = |line: &str| line.len() - line.trim_start().len();
     let Some(first) = lines.next() else { return false };
     if first.trim_start().starts_with('{') || text.starts_with("--- {") {
-        // One map on however many lines: told apart from those within it only by a parser, which refused it.
+        // A map in braces. Only a parser could tell its keys from those of inner maps, so all keys count.
         return text.split(['{', ',', '\n']).any(is_our_key);
     }
     std::iter::once(first).chain(lines).filter(|line| depth(line) == depth(first)).any(is_our_key)
 }
 
-/// `true` if such a `key: value` is only in documents that this program reads.
+/// `true` if only documents for this program have such a `key: value`.
 fn is_our_key(line: &str) -> bool {
     let bare = |text: &str| text.trim().trim_matches(['"', '\'', '}']).to_owned();
     let Some((key, value)) = line.split_once(':') else { return false };
     let value = value.split_once(" #").map_or(value, |(value, _)| value);
-    // Behind a tag, where there is one.
+    // The value may follow a tag.
     let value = value.split_whitespace().next_back().map(bare).unwrap_or_default();
     match bare(key).as_str() {
         "dd-service" => true,
@@ -92,7 +92,7 @@ fn is_our_key(line: &str) -> bool {
 /// Prefix of the versions of Backstage's entities.
 const BACKSTAGE: &str = "backstage.io/";
 
-/// Kinds of Datadog's entities, v3 (the API's `EntityV3`). Other tools have a version of that name, too.
+/// Kinds of Datadog's entities, v3 (the API's `EntityV3`). Other tools use that version, too.
 const V3_KINDS: [&str; 5] = ["service", "datastore", "queue", "system", "api"];
 
 /// Format of a description. Only the keys of its own format are read; all others are for other tools.
@@ -107,7 +107,7 @@ enum EntityFormat {
 }
 
 impl EntityFormat {
-    /// The format of a document; `None`: it describes no service, or not for this program.
+    /// Format of a document. `None` if it describes no service for this program.
     fn of(document: NodeRef<'_>) -> Option<Self> {
         let text = |key| document.get(key).and_then(NodeRef::text);
         if text("dd-service").is_some() {
@@ -120,7 +120,7 @@ impl EntityFormat {
         }
     }
 
-    /// The service that the document describes; `None`: it has no name.
+    /// Service that the document describes. `None` if it has no name.
     fn entity(self, document: NodeRef<'_>) -> Result<Option<Placed>, Mistake> {
         let below = |key| map(document, key);
         let named = match self {
@@ -150,8 +150,8 @@ impl EntityFormat {
     }
 }
 
-/// The PagerDuty services of Datadog's formats. v2 has the address itself; later ones have it one level down, and v3
-/// spells the key in another way.
+/// PagerDuty services of Datadog's formats. v2 has the URL itself. Later versions have it one level deeper, and v3
+/// spells the key differently.
 fn of_integrations(document: NodeRef<'_>) -> Result<Option<String>, Mistake> {
     let integrations = document.get("integrations").filter(|integrations| integrations.is_map());
     let Some(integrations) = integrations else { return Ok(None) };
@@ -165,7 +165,7 @@ fn of_integrations(document: NodeRef<'_>) -> Result<Option<String>, Mistake> {
     }
 }
 
-/// The PagerDuty services of a component.
+/// PagerDuty services of a component.
 fn annotation(document: NodeRef<'_>) -> Result<Option<String>, Mistake> {
     let Some(metadata) = map(document, "metadata")? else { return Ok(None) };
     let Some(annotations) = map(metadata, "annotations")? else { return Ok(None) };
@@ -177,10 +177,10 @@ fn team_at(parent: Option<NodeRef<'_>>, key: &str) -> Result<Option<String>, Mis
     Ok(text(parent, key)?.and_then(|(_, text)| name(&text)))
 }
 
-/// The value of a key, which must not be there twice.
+/// Value of a key. A key that is there twice is an error.
 fn one<'a>(parent: NodeRef<'a>, key: &str) -> Result<Option<NodeRef<'a>>, Mistake> {
     match parent.every(key).as_slice() {
-        [_, again, ..] => Err((Some(again.line()), format!("{key} is there twice: leave one of them out"))),
+        [_, again, ..] => Err((Some(again.line()), format!("{key} is there twice: remove one"))),
         values => Ok(values.first().copied()),
     }
 }
@@ -202,7 +202,7 @@ fn text(parent: NodeRef<'_>, key: &str) -> Result<Option<(u64, String)>, Mistake
     }
 }
 
-/// The text of a key, or several side by side, with commas between them.
+/// Text of a key. The texts of a list are joined with commas.
 fn texts(parent: NodeRef<'_>, key: &str) -> Result<Option<String>, Mistake> {
     let Some(value) = one(parent, key)? else { return Ok(None) };
     let values = value.list().unwrap_or_else(|| vec![value]);

@@ -1,4 +1,4 @@
-//! Catalog files: who owns which service, and what PagerDuty calls it.
+//! Catalog files: the team and the PagerDuty service of each service.
 
 mod document;
 mod duplicates;
@@ -12,7 +12,7 @@ use crate::config::{Config, Problem};
 use crate::domain::catalog::Catalog;
 use crate::domain::policy::Policy;
 
-/// Services of the catalog's files, and the entries in them that have no effect.
+/// Services of the catalog files, and warnings about them.
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// The services.
@@ -29,19 +29,19 @@ pub fn policy(config: &Config) -> Result<Policy, Problem> {
 /// Reads the files that `failure.catalog` names, in the order of their names under each pattern.
 ///
 /// # Errors
-/// A file that cannot be read, or a service in it that is described in a form that is not known.
+/// A file cannot be read, or describes a service in an unknown form.
 pub fn load(config: &Config) -> Result<Loaded, Problem> {
     let (mut described, mut warnings) = (Vec::new(), Vec::new());
     for pattern in config.catalog_patterns() {
-        let wrong = |said: String| config.problem_with_pattern(&pattern, &said);
+        let wrong = |message: String| config.problem_with_pattern(&pattern, &message);
         let files = files(&pattern.path).map_err(wrong)?;
         if files.is_empty() {
-            let said = format!("no file matches {:?}", pattern.path);
-            // A plain name has to be there; a pattern may match nothing yet.
+            let message = format!("no file matches {:?}", pattern.path);
+            // A file with a plain name must exist. A pattern may match nothing yet.
             if !is_pattern(&pattern.path) {
                 return Err(wrong(format!("there is no file {:?}", pattern.path)));
             }
-            warnings.push(wrong(said));
+            warnings.push(wrong(message));
         }
         for file in files {
             let entities = read(&file, &mut warnings)?;
@@ -54,9 +54,9 @@ pub fn load(config: &Config) -> Result<Loaded, Problem> {
 }
 
 fn files(pattern: &str) -> Result<Vec<PathBuf>, String> {
-    let said = |error: &dyn std::error::Error| format!("{pattern:?}: {error}");
-    let found = glob::glob(pattern).map_err(|error| said(&error))?;
-    found.collect::<Result<_, _>>().map_err(|error| said(&error))
+    let message = |error: &dyn std::error::Error| format!("{pattern:?}: {error}");
+    let found = glob::glob(pattern).map_err(|error| message(&error))?;
+    found.collect::<Result<_, _>>().map_err(|error| message(&error))
 }
 
 fn is_pattern(text: &str) -> bool {
@@ -65,8 +65,9 @@ fn is_pattern(text: &str) -> bool {
 
 fn read(file: &Path, warnings: &mut Vec<Problem>) -> Result<Vec<Placed>, Problem> {
     let text = std::fs::read_to_string(file).map_err(|error| Problem::unreadable(file, &error))?;
-    let described = entity::parse(&text).map_err(|(line, said)| Problem::at_line(file, line, said))?;
-    warnings.extend(described.warnings.into_iter().map(|(line, said)| Problem::at_line(file, line, said)));
+    let described = entity::parse(&text).map_err(|(line, message)| Problem::at_line(file, line, message))?;
+    warnings
+        .extend(described.warnings.into_iter().map(|(line, message)| Problem::at_line(file, line, message)));
     Ok(described.entities)
 }
 
@@ -106,36 +107,39 @@ mod tests {
 
     #[test]
     fn mistakes_name_the_file_and_the_line() {
-        let said = loaded(
+        let message = loaded(
             &[("bad.yaml", "dd-service: checkout\n---\ndd-service: a\nteam: [unclosed\n")],
             "[\"bad.yaml\"]",
         );
-        let said = said.unwrap_err().to_string();
-        assert!(said.contains("bad.yaml:4") || said.contains("bad.yaml:5"), "{said}");
-        let said = loaded(&[], "[\"missing.yaml\"]").unwrap_err().to_string();
-        assert!(said.contains("config.toml:2: failure.catalog:") && said.contains("missing.yaml"), "{said}");
+        let message = message.unwrap_err().to_string();
+        assert!(message.contains("bad.yaml:4") || message.contains("bad.yaml:5"), "{message}");
+        let message = loaded(&[], "[\"missing.yaml\"]").unwrap_err().to_string();
+        assert!(
+            message.contains("config.toml:2: failure.catalog:") && message.contains("missing.yaml"),
+            "{message}"
+        );
     }
 
     #[test]
     fn services_described_twice_are_warned_about() {
         let url = "integrations: {pagerduty: 'https://acme.pagerduty.com/services/PSVC001'}\n";
         let first = format!("dd-service: a\nteam: x\n{url}");
-        let said = |text: &str| {
+        let warnings = |text: &str| {
             let loaded = loaded(&[("a.yaml", &first), ("b.yaml", text)], "[\"*.yaml\"]").unwrap();
             loaded.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
-        let [duplicates] = &said("---\ndd-service: a\n")[..] else { panic!() };
+        let [duplicates] = &warnings("---\ndd-service: a\n")[..] else { panic!() };
         assert!(
             duplicates.contains("b.yaml:2")
                 && duplicates.contains("a.yaml:1")
                 && duplicates.contains("\"a\""),
             "{duplicates}"
         );
-        let [shared] = &said(&format!("dd-service: b\n{url}"))[..] else { panic!() };
+        let [shared] = &warnings(&format!("dd-service: b\n{url}"))[..] else { panic!() };
         assert!(
             shared.contains("b.yaml:1") && shared.contains("PSVC001") && shared.contains("\"a\""),
             "{shared}"
         );
-        assert!(said("dd-service: b\n").is_empty());
+        assert!(warnings("dd-service: b\n").is_empty());
     }
 }

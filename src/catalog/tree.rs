@@ -1,11 +1,11 @@
-//! One YAML document as a tree in which nothing can be wrong: tags are passed over, and every value is the text that
-//! stands there. Types are a matter of the keys that somebody reads.
+//! One YAML document as a tree. Tags are ignored, and every scalar is kept as the text that is written. The reader of a
+//! key decides which type its value must have.
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
 
 use super::document::Document;
 
-/// A map may take its keys from others, and those from others again, so many times.
+/// Most levels of merge keys (`<<`) that are followed.
 const MOST_MERGES: u8 = 8;
 
 /// Mistake in a file, and its line (from 1) if the line is known.
@@ -22,7 +22,7 @@ enum Node {
     },
     /// Keys and values, in their order.
     Map(Vec<(usize, usize)>),
-    /// Null, or an alias of no anchor.
+    /// Null, or an alias without an anchor.
     Nothing,
 }
 
@@ -44,7 +44,7 @@ impl Tree {
     /// Reads a document.
     ///
     /// # Errors
-    /// It is no YAML.
+    /// The text is not YAML.
     pub(super) fn read(document: &Document<'_>) -> Result<Self, Mistake> {
         let mut options = granit_parser::options! { emit_unresolved_aliases: true };
         options.set_emit_comments(false);
@@ -91,7 +91,7 @@ impl Tree {
         self.nodes.len() - 1
     }
 
-    /// Puts a value where it stands. Of several outermost ones, the first counts.
+    /// Adds a value to its parent. Of several outermost values, the first one is the root.
     fn place(&mut self, open: &mut [OpenNode], node: usize) {
         match open.last_mut() {
             Some(parent) => parent.children.push(node),
@@ -111,7 +111,7 @@ impl Tree {
         }
     }
 
-    /// The outermost value, or the elements of an array of JSON.
+    /// The outermost value, or the elements of a JSON array.
     pub(super) fn roots(&self) -> Vec<NodeRef<'_>> {
         let Some(root) = self.root else { return Vec::new() };
         let root = NodeRef { tree: self, node: root };
@@ -122,7 +122,7 @@ impl Tree {
     }
 }
 
-/// The YAML core schema's null; everything else is kept as the text that it is.
+/// Null of YAML's core schema, or the text as it is written.
 fn scalar(text: &str, style: ScalarStyle) -> Node {
     let is_null = style == ScalarStyle::Plain && matches!(text, "" | "~" | "null" | "Null" | "NULL");
     if is_null { Node::Nothing } else { Node::Text(text.to_owned()) }
@@ -144,17 +144,17 @@ impl<'a> NodeRef<'a> {
         nodes.iter().map(move |node| NodeRef { tree: self.tree, node: *node })
     }
 
-    /// Its line in the file, from 1.
+    /// Line of the value in the file, from 1.
     pub(super) fn line(self) -> u64 {
         self.tree.nodes.get(self.node).map_or(1, |(_, line)| *line)
     }
 
-    /// The text, if it is one.
+    /// The text, if the value is one.
     pub(super) fn text(self) -> Option<&'a str> {
         if let Some(Node::Text(text)) = self.node() { Some(text) } else { None }
     }
 
-    /// The values, if it is a list.
+    /// The elements, if the value is a list.
     pub(super) fn list(self) -> Option<Vec<NodeRef<'a>>> {
         if let Some(Node::List { values, .. }) = self.node() {
             Some(self.all(values).collect())
@@ -168,7 +168,8 @@ impl<'a> NodeRef<'a> {
         matches!(self.node(), Some(Node::Map(_)))
     }
 
-    /// All values of a key of a map, its own before those that it takes from others (`<<`). Null is no value.
+    /// All values of a key of a map. If the map itself has none: the first one from its merge keys (`<<`). Null is no
+    /// value.
     pub(super) fn every(self, key: &str) -> Vec<NodeRef<'a>> {
         let own = self.own(key);
         if own.is_empty() { self.merged(key, MOST_MERGES).into_iter().collect() } else { own }
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_the_texts_that_stand_there() {
+    fn values_are_the_texts_as_written() {
         for (text, expected) in [
             ("a: 007", Some("007")),
             ("a: 1.10", Some("1.10")),
@@ -229,8 +230,8 @@ mod tests {
     #[test]
     fn lines_are_those_of_the_file() {
         let text = "a: b\nc: [d\n";
-        let (line, said) = Tree::read(&Document { text, line: 11 }).unwrap_err();
-        assert!(line.is_some_and(|line| line >= 12) && !said.contains('\n'), "{line:?} {said}");
+        let (line, message) = Tree::read(&Document { text, line: 11 }).unwrap_err();
+        assert!(line.is_some_and(|line| line >= 12) && !message.contains('\n'), "{line:?} {message}");
         let tree = Tree::read(&Document { text: "a: b\nc: d\n", line: 11 }).unwrap();
         assert_eq!(tree.roots()[0].get("c").unwrap().line(), 12);
     }

@@ -1,4 +1,4 @@
-//! One attempt: a row is sent once, what came of it is recorded, and only then it is told.
+//! One attempt: a row is sent once, the result is recorded, and only then logged.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::store::{AttemptOutcome, Claimed, StoreError};
 use crate::telemetry::metrics::AttemptResult;
 
 impl RunningForwarder {
-    /// Sends one row and has the store record what came of it.
+    /// Sends one row and records the result in the store.
     pub(super) async fn attempt(self: Arc<Self>, lane: SharedLane, tried: Tried, claimed: Claimed) {
         let reply = self.send(&claimed).await;
         let evidence = Evidence::of(reply.verdict, reply.status, claimed.prepared.action);
@@ -37,7 +37,7 @@ impl RunningForwarder {
         let Claimed { subject, revision, attempts, prepared, taken, .. } = claimed.clone();
         let attempt = Attempt { subject, revision, attempts, prepared, taken, now: self.clock.now() };
         let backend = Arc::clone(&self.backend);
-        // In a task of its own, so that a panic is no more than a failed attempt, and its claim is let go of.
+        // In a task of its own, so that a panic is only a failed attempt and releases the row's claim.
         let sent = tokio::spawn(async move { backend.send(attempt).await }).await;
         sent.unwrap_or_else(|panicked| Reply {
             verdict: Verdict::Retry(None),
@@ -50,18 +50,18 @@ impl RunningForwarder {
     fn outcome(&self, claimed: &Claimed, reply: &Reply, is_own_fault: bool) -> AttemptOutcome {
         let now = self.clock.now();
         let (status, error) = (reply.status, reply.error.clone().unwrap_or_default());
-        let again = |asked| {
-            let pause = wait(claimed.attempts + 1, asked, fastrand::f64());
+        let retry = |requested| {
+            let pause = wait(claimed.attempts + 1, requested, fastrand::f64());
             AttemptOutcome::Retry { due_at: now.saturating_add(pause), status, error: error.clone() }
         };
         match reply.verdict {
             Verdict::Sent => AttemptOutcome::Sent { status },
-            Verdict::Refused if is_own_fault => again(None),
+            Verdict::Refused if is_own_fault => retry(None),
             Verdict::Refused => {
                 AttemptOutcome::Released { due_at: now.saturating_add(REFUSED_WAIT), status, error }
             }
-            Verdict::Retry(asked) => again(asked),
-            Verdict::NotFound if !claimed.not_found.is_lost(now) => again(None),
+            Verdict::Retry(requested) => retry(requested),
+            Verdict::NotFound if !claimed.not_found.is_lost(now) => retry(None),
             Verdict::NotFound | Verdict::Dead => AttemptOutcome::Dead { status, error },
         }
     }
@@ -75,15 +75,15 @@ impl RunningForwarder {
         while let Err(error) = record().await {
             self.log.store_trouble("the result of an attempt could not be recorded", &error);
             if error == StoreError::Closed || *self.stop.borrow() {
-                // It will be sent again by the next process: the same bytes under the same id.
+                // The next process sends the row again: the same bytes under the same id.
                 break;
             }
-            // Until it is recorded the claim stays: better one attempt too few than one too many.
+            // The claim stays until the result is recorded: better an attempt too few than one too many.
             self.clock.sleep(STORE_PAUSE).await;
         }
     }
 
-    /// Does and says what follows from an answer for the rest of the lane.
+    /// Releases the waiting rows of a backend that answers again, and logs a backend that is down.
     async fn follow(&self, lane: &SharedLane, change: Option<StateChange>) {
         let name = self.backend.name();
         if change.is_some_and(|change| {
@@ -91,7 +91,7 @@ impl RunningForwarder {
                 && change.to == BackendState::Delivering
         }) && let Err(error) = self.store.release(name, lane.lane, self.clock.now()).await
         {
-            self.log.store_trouble("rows of a backend that answers again wait longer than needed", &error);
+            self.log.store_trouble("waiting rows could not be released: each waits until it is due", &error);
         }
         let health = lane.with(|state| state.health().clone());
         if health.state != BackendState::Delivering {
@@ -101,7 +101,7 @@ impl RunningForwarder {
     }
 }
 
-/// Result of an attempt, for metrics.
+/// Result of an attempt for the metrics.
 fn attempted(outcome: &AttemptOutcome) -> AttemptResult {
     match outcome {
         AttemptOutcome::Sent { .. } => AttemptResult::Sent,

@@ -1,5 +1,5 @@
-//! The log of a backend: a line where its state changes, a few for what a person has to decide about, and none for
-//! each row.
+//! Log of a backend: a line when its state changes, and a few about rows that a person has to decide about. Other rows
+//! are logged at the level debug only.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +14,11 @@ use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
 use crate::store::{AttemptOutcome, Claimed};
 
-/// Time after which a backlog that is still being sent is told of all the same.
+/// Time after which a recovery is logged even if rows still wait.
 const LONGEST_CATCHING_UP: Duration = Duration::from_mins(1);
 
-/// A backend that is asked again sooner than that may well answer then.
-const SHORTEST_TOLD: Duration = Duration::from_secs(2);
+/// Shortest wait for the next probe that is logged. After a shorter one the backend may well answer.
+const SHORTEST_WAIT_LOGGED: Duration = Duration::from_secs(2);
 
 /// State of one backend's log lines.
 pub(super) struct BackendLog {
@@ -30,14 +30,14 @@ pub(super) struct BackendLog {
 
 #[derive(Default)]
 struct LaneLog {
-    /// Lines that say that the backend is down, one limit for each state.
+    /// Limits of the lines about a backend that is down, one for each state.
     down: [LogLimit; BackendState::ALL.len()],
-    /// `true` once such a line was written, until the line that says that it is over.
-    is_told: AtomicBool,
+    /// `true` from the first of these lines until the line about the recovery.
+    is_logged_as_down: AtomicBool,
     catching_up: Mutex<Option<CatchingUp>>,
 }
 
-/// A backend that answers again, and has not been sent all that waited.
+/// A backend that answers again while rows still wait.
 struct CatchingUp {
     since: Timestamp,
     was: BackendState,
@@ -62,7 +62,7 @@ impl BackendLog {
         }
     }
 
-    /// The backend, and the credential where it is not the usual one.
+    /// Name of the backend, with the credential if it is not the usual one.
     fn name(&self, lane: Lane) -> String {
         match lane {
             Lane::Main => format!("backend {}", self.backend),
@@ -70,7 +70,7 @@ impl BackendLog {
         }
     }
 
-    /// An attempt, once what came of it is recorded.
+    /// Logs an attempt. Must be called after its result was recorded.
     pub(super) fn attempted(&self, lane: Lane, claimed: &Claimed, outcome: &AttemptOutcome) {
         let (backend, revision) = (self.backend.as_str(), claimed.revision);
         let (failure, deployment) = match &claimed.subject {
@@ -91,50 +91,59 @@ impl BackendLog {
                     deployment,
                     revision,
                     error,
-                    "not accepted: to be tried again"
+                    "not accepted: will be retried"
                 );
             }
             AttemptOutcome::Released { error, .. } => {
-                tracing::debug!(backend, failure, deployment, revision, error, "our credentials are refused");
+                tracing::debug!(backend, failure, deployment, revision, error, "credentials refused");
             }
             AttemptOutcome::Dead { error, .. } => {
                 let Some(more) = self.dead.pass(Instant::now()) else { return };
-                let text = self.refused(claimed);
-                tracing::error!(backend, failure, deployment, revision, error, not_shown = more, "{text}");
+                let (row, text) = (claimed.row, self.rejection(claimed));
+                tracing::error!(
+                    backend,
+                    row,
+                    failure,
+                    deployment,
+                    revision,
+                    error,
+                    not_shown = more,
+                    "{text}"
+                );
             }
         }
     }
 
-    fn refused(&self, claimed: &Claimed) -> String {
+    fn rejection(&self, claimed: &Claimed) -> String {
         let (backend, row) = (self.backend.as_str(), claimed.row);
         if claimed.repeats {
             format!(
-                "backend {backend} may show an older state, which arrived late, and refused to be sent the newest one \
-                 once more: mend that, then `pagerduty-dora outbox retry {row}`"
+                "backend {backend} may show an older state: an old request arrived late, and the backend rejected the \
+                 correction. Correct the cause, then `pagerduty-dora outbox retry {row}`"
             )
         } else {
-            format!("backend {backend} refused a row for good: see `pagerduty-dora outbox --state dead`")
+            format!("backend {backend} rejected a row: see `pagerduty-dora outbox --state dead`")
         }
     }
 
-    /// A change of state. To be called before [`Self::attempted`] is for the answer that brought it.
+    /// Notes a change of state. Must be called before [`Self::attempted`] for the same answer.
     pub(super) fn changed(&self, lane: Lane, change: Option<StateChange>, now: Timestamp) {
         let Some(StateChange { from: was, to, lasted }) = change else { return };
         let catching_up = CatchingUp { since: now, was, lasted, sent: 0 };
         *lock(&self.of(lane).catching_up) = Some(catching_up).filter(|_| to == BackendState::Delivering);
     }
 
-    /// A backend that takes nothing: how many rows wait, and until when. One line a minute for each state; the first
-    /// one once the next request is not at hand: before, it may be over at once, and more rows may come. Where a row is
-    /// alone, no other is sent at once to see.
+    /// Logs that the backend is down, how many rows wait, and when the next probe is sent: at most one line a minute
+    /// for each state. Nothing is logged while the next probe follows within [`SHORTEST_WAIT_LOGGED`], because the
+    /// backend may answer it. A row that waits alone is logged at once, because no other row follows as a probe.
     pub(super) fn is_down(&self, lane: Lane, health: &LaneHealth, waiting: Option<i64>, now: Timestamp) {
         let (of, answered_at) = (self.of(lane), health.answered_at.unwrap_or(now));
-        let is_at_hand = |then: Timestamp| then.duration_since(answered_at) < SHORTEST_TOLD;
+        let is_at_hand = |then: Timestamp| then.duration_since(answered_at) < SHORTEST_WAIT_LOGGED;
         let may_be_over = health.not_before.is_some_and(is_at_hand) && waiting != Some(1);
         if may_be_over || of.down[health.state as usize].pass(Instant::now()).is_none() {
             return;
         }
-        of.is_told.store(true, Ordering::Relaxed);
+        of.is_logged_as_down.store(true, Ordering::Relaxed);
         let next = health.not_before.map(|then| match then.duration_since(now) {
             next if next < Duration::from_secs(1) => ", next try within a second".to_owned(),
             next => format!(", next try in {}", words(next)),
@@ -153,7 +162,7 @@ impl BackendLog {
         }
     }
 
-    /// A claim: where nothing was due any more, a backend that answers again has been sent all that waited.
+    /// Logs the recovery of a backend, once a claim finds no more rows or [`LONGEST_CATCHING_UP`] has passed.
     pub(super) fn claimed(&self, lane: &SharedLane, is_empty: bool, now: Timestamp) {
         let of = self.of(lane.lane);
         let mut catching_up = lock(&of.catching_up);
@@ -162,11 +171,12 @@ impl BackendLog {
         if !is_done && now.duration_since(*since) < LONGEST_CATCHING_UP {
             return;
         }
-        // Always, where a line said that it was down; else only after a while, as of a time before a restart.
-        if of.is_told.swap(false, Ordering::Relaxed) || *lasted >= LONGEST_CATCHING_UP {
+        // Always after a line about a backend that is down. Otherwise only after a longer time, such as one before a
+        // restart.
+        if of.is_logged_as_down.swap(false, Ordering::Relaxed) || *lasted >= LONGEST_CATCHING_UP {
             let again = match was {
                 BackendState::Refusing => "accepts our credentials again",
-                BackendState::RateLimited => "takes requests again",
+                BackendState::RateLimited => "accepts requests again",
                 _ => "reachable again",
             };
             let so_far = if is_done { "" } else { " so far" };
@@ -175,7 +185,7 @@ impl BackendLog {
         *catching_up = None;
     }
 
-    /// Trouble with the store.
+    /// Logs an error of the store.
     pub(super) fn store_trouble(&self, trouble: &str, error: &dyn Display) {
         if let Some(not_shown) = self.store.pass(Instant::now()) {
             tracing::warn!(backend = self.backend, %error, not_shown, "{trouble}");
@@ -183,12 +193,12 @@ impl BackendLog {
     }
 }
 
-/// A panic elsewhere leaves a plain value behind, which is whole at every moment.
+/// Locks a plain value, which a panic elsewhere leaves whole.
 fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A length of time, as people say it.
+/// Duration in words.
 fn words(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
@@ -203,9 +213,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_said_in_one_unit() {
-        let said: Vec<String> =
+    fn a_duration_has_one_unit() {
+        let texts: Vec<String> =
             [0, 30, 119, 720, 7_200, 200_000].map(|seconds| words(Duration::from_secs(seconds))).into();
-        assert_eq!(said, ["0 s", "30 s", "119 s", "12 min", "2 h", "2 days"]);
+        assert_eq!(texts, ["0 s", "30 s", "119 s", "12 min", "2 h", "2 days"]);
     }
 }

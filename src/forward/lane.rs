@@ -1,20 +1,21 @@
-//! The decision whether a backend is down, and what may be sent to it meanwhile. Pure: the loop tells it every answer.
+//! Decides whether a backend is down, and what may be sent to it meanwhile. Pure: the loop passes in every answer.
+//! `docs/forwarding.md` has the rules ("A backend that is down").
 //!
-//! One request that fails says little: its row may be at fault. So the first failure only has the next row sent alone,
-//! at once, as a probe. If the probe is accepted, all rows go on, and the row that failed waits by itself. If the probe
-//! fails too, the backend is down: one probe at a time is sent, with longer and longer waits, and nothing else.
+//! One failed request says little about the backend: its row may be at fault. So after the first failure the next row
+//! is sent alone and at once, as a probe. If the probe is accepted, all rows go on, and only the row that failed waits.
+//! If the probe fails too, the backend is down: only probes are sent, one at a time, with longer and longer waits.
 //!
 //! - No answer, or 503: the next request is a probe, unless the backend accepted another row meanwhile.
-//! - Another 5xx, 404, 405, 408 or an odd status: the same, once a second row is answered so in a row.
+//! - Another 5xx, 404, 405, 408, 425 or an unknown status: the same, once two rows in a row are answered so.
 //! - 429: the backend asks to wait.
-//! - 401, 403 and redirects: the credentials are refused; one probe a minute, and the first at once where the backend
-//!   accepted a request before.
+//! - 401, 403 and redirects: the backend refuses the credentials. One probe a minute is sent, the first one at once if
+//!   the backend accepted a request before.
 //! - Everything else, also 400: the backend answers.
 //!
-//! A row that failed before, while others were accepted since, is at fault itself: no answer to it takes the backend
-//! down, and it waits alone. So each row at fault can stop the others once at most, and only until a probe is accepted.
-//! Probes take turns between the newest row that has not failed and the one that is due longest, and take a suspect
-//! row, or that of the last probe, only where no other is due.
+//! A row that failed before is at fault itself if the backend has accepted others since. No answer to that row takes
+//! the backend down, and the row waits alone. So each row at fault can hold up the others at most once, until a probe
+//! is accepted. Probes alternate between the newest row that has not failed and the row that is due longest. A suspect
+//! row, or the row of the last probe, is taken only if no other row is due.
 
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::domain::retry::{Verdict, probe_wait};
 use crate::domain::timestamp::Timestamp;
 use crate::store::ClaimOrder;
 
-/// While a backend refuses our credentials it is asked once in this time, with one row.
+/// Wait between two probes of a backend that refuses our credentials.
 pub(super) const REFUSED_WAIT: Duration = Duration::from_mins(1);
 /// Wait after a 429 that does not say how long.
 const RATE_LIMIT_WAIT: Duration = Duration::from_secs(1);
@@ -38,7 +39,7 @@ pub(super) enum Evidence {
     Accepted,
     /// The backend answered, and the answer is about the row.
     Answered,
-    /// The backend does not answer.
+    /// The backend does not answer, or answers 503. The wait is the one that it asks for.
     Down(Option<Duration>),
     /// Either the backend is down, or it cannot take this row.
     Doubtful(Option<Duration>),
@@ -58,15 +59,15 @@ impl Evidence {
             (Verdict::Refused, _) => Self::Refused,
             // Datadog does not know the deployment yet.
             (_, Some(404)) if matches!(action, Action::Mark | Action::Unmark) => Self::Answered,
-            (Verdict::Retry(asked), Some(429)) => Self::RateLimited(asked),
-            (Verdict::Retry(asked), None | Some(503)) => Self::Down(asked),
-            (Verdict::Retry(asked), _) => Self::Doubtful(asked),
+            (Verdict::Retry(requested), Some(429)) => Self::RateLimited(requested),
+            (Verdict::Retry(requested), None | Some(503)) => Self::Down(requested),
+            (Verdict::Retry(requested), _) => Self::Doubtful(requested),
             (Verdict::NotFound, _) => Self::Doubtful(None),
         }
     }
 }
 
-/// An attempt, as the lane remembers it.
+/// Facts about an attempt that is under way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tried {
     row: i64,
@@ -82,28 +83,28 @@ pub(super) struct Tried {
 pub(super) struct StateChange {
     pub(super) from: BackendState,
     pub(super) to: BackendState,
-    /// Duration of the state before.
+    /// Duration of the earlier state.
     pub(super) lasted: Duration,
 }
 
-/// A lane as one loop sees it.
+/// State of one lane.
 #[derive(Debug, Default)]
 pub(super) struct LaneState {
     health: LaneHealth,
-    /// Good answers so far.
+    /// Number of good answers so far.
     answers: u64,
-    /// The row that was answered doubtfully last, with no good answer since.
+    /// Row of the last doubtful answer, if no good answer followed.
     doubtful: Option<i64>,
     /// The probe under way.
     probe: Option<i64>,
-    /// The row that failed last, with no good answer since.
+    /// Row that failed last, if no good answer followed.
     failed: Option<i64>,
-    /// Attempts under way.
+    /// Number of attempts under way.
     in_flight: usize,
 }
 
 impl LaneState {
-    /// Lane as an earlier process left it.
+    /// Lane with the health that an earlier process saved.
     pub(super) fn left(health: LaneHealth) -> Self {
         Self { health, ..Self::default() }
     }
@@ -113,7 +114,7 @@ impl LaneState {
         &self.health
     }
 
-    /// Attempts under way.
+    /// Number of attempts under way.
     pub(super) fn in_flight(&self) -> usize {
         self.in_flight
     }
@@ -127,8 +128,8 @@ impl LaneState {
         }
     }
 
-    /// Rows to be sent now. Probes take turns: the newest row may be one that the backend takes, where older ones are
-    /// at fault, and in the end each row that waits is tried.
+    /// Order in which rows are claimed now. Probes alternate: the backend may accept the newest row while older ones
+    /// are at fault, and with time each row that waits is tried.
     pub(super) fn choice(&self) -> ClaimOrder {
         match self.health.not_before {
             None => ClaimOrder::All,
@@ -138,8 +139,8 @@ impl LaneState {
         }
     }
 
-    /// `true` if a failure of this attempt is the fault of its row: it failed before, and the backend accepted others
-    /// since.
+    /// `true` if a failure of this attempt is the fault of its row: the row failed before, and the backend has accepted
+    /// others since.
     pub(super) fn is_own_fault(&self, tried: &Tried) -> bool {
         tried.failing_since.is_some_and(|since| self.health.succeeded_at >= Some(since))
     }
@@ -154,7 +155,7 @@ impl LaneState {
         Tried { row, failing_since, answers_before: self.answers, is_probe }
     }
 
-    /// Notes that an attempt ended, whatever came of it. One that panicked is noted by this alone.
+    /// Notes the end of an attempt. This is the only note of an attempt that panicked.
     pub(super) fn end(&mut self, tried: Tried) {
         self.in_flight = self.in_flight.saturating_sub(1);
         if self.probe == Some(tried.row) {
@@ -162,12 +163,12 @@ impl LaneState {
         }
     }
 
-    /// Has the next probe go out now.
+    /// Lets the next probe be sent now.
     pub(super) fn probe_now(&mut self, now: Timestamp) {
         self.health.not_before = self.health.not_before.map(|then| then.min(now));
     }
 
-    /// Notes what an attempt says of the backend; `share` is drawn from 0 to 1.
+    /// Notes the evidence of an attempt. `share` is drawn at random from 0 to 1.
     pub(super) fn note(
         &mut self,
         tried: Tried,
@@ -175,7 +176,7 @@ impl LaneState {
         now: Timestamp,
         share: f64,
     ) -> Option<StateChange> {
-        // While other rows are accepted, the row is at fault, or bad luck.
+        // Other rows were accepted meanwhile: the row is at fault, or had bad luck.
         let others_go_on = self.answers > tried.answers_before;
         match evidence {
             Evidence::None => None,
@@ -184,28 +185,30 @@ impl LaneState {
                 self.answers_well(now)
             }
             Evidence::Answered => self.answers_well(now),
-            Evidence::RateLimited(asked) => {
-                let pause = probe_wait(self.failed(tried), asked.or(Some(RATE_LIMIT_WAIT)), share);
+            Evidence::RateLimited(requested) => {
+                let pause = probe_wait(self.failed(tried), requested.or(Some(RATE_LIMIT_WAIT)), share);
                 self.block(tried, BackendState::RateLimited, now, pause)
             }
             _ if others_go_on => None,
             _ if self.is_own_fault(&tried) => self.fails_by_itself(tried, now, share),
             Evidence::Refused => {
-                // Where rows were accepted before, another one shows at once if this is refused for its own sake.
+                // If rows were accepted before, this row alone may be refused. The next row is sent at once to see.
                 let may_be_own = !tried.is_probe && self.health.succeeded_at.is_some();
                 let pause = if may_be_own { Duration::ZERO } else { REFUSED_WAIT };
                 self.block(tried, BackendState::Refusing, now, pause)
             }
-            Evidence::Doubtful(asked) if !tried.is_probe => {
-                let is_second = self.doubtful.replace(tried.row);
-                match is_second {
+            Evidence::Doubtful(requested) if !tried.is_probe => {
+                let before = self.doubtful.replace(tried.row);
+                match before {
                     None => None,
-                    // Nothing else waits: what is down cannot be told from a row at fault, and holds up nobody.
+                    // No other row waits, so none is held up. The row may be at fault, or the backend down.
                     Some(row) if row == tried.row => self.change(BackendState::Unreachable, now),
-                    Some(_) => self.fail(tried, asked, now, share),
+                    Some(_) => self.fail(tried, requested, now, share),
                 }
             }
-            Evidence::Doubtful(asked) | Evidence::Down(asked) => self.fail(tried, asked, now, share),
+            Evidence::Doubtful(requested) | Evidence::Down(requested) => {
+                self.fail(tried, requested, now, share)
+            }
         }
     }
 
@@ -221,7 +224,7 @@ impl LaneState {
         self.health.failed_probes + u32::from(tried.is_probe)
     }
 
-    /// Says nothing of the backend, but that a probe of another row has to follow.
+    /// Notes a failure that is the fault of its row. After a failed probe, a probe of another row has to follow.
     fn fails_by_itself(&mut self, tried: Tried, now: Timestamp, share: f64) -> Option<StateChange> {
         if !tried.is_probe {
             return None;
@@ -237,12 +240,12 @@ impl LaneState {
     fn fail(
         &mut self,
         tried: Tried,
-        asked: Option<Duration>,
+        requested: Option<Duration>,
         now: Timestamp,
         share: f64,
     ) -> Option<StateChange> {
-        let pause = probe_wait(self.failed(tried), asked, share);
-        let is_certain = tried.is_probe || asked.is_some();
+        let pause = probe_wait(self.failed(tried), requested, share);
+        let is_certain = tried.is_probe || requested.is_some();
         let state = if is_certain { BackendState::Unreachable } else { self.health.state };
         self.block(tried, state, now, pause)
     }
@@ -278,7 +281,7 @@ impl LaneState {
         })
     }
 
-    /// Notes the words of an answer.
+    /// Notes an answer, to be shown to people.
     pub(super) fn heard(&mut self, status: Option<u16>, error: Option<String>, now: Timestamp) {
         (self.health.answered_at, self.health.status, self.health.error) = (Some(now), status, error);
     }

@@ -12,13 +12,13 @@ use crate::store::Store;
 /// One lane of the backend. Its copies share one state.
 #[derive(Debug, Clone)]
 pub(super) struct SharedLane {
-    /// The credential that it stands for.
+    /// Credential of the lane.
     pub(super) lane: Lane,
     state: Arc<Mutex<LaneState>>,
 }
 
 impl SharedLane {
-    /// Works with the state.
+    /// Calls `work` with the state.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut LaneState) -> T) -> T {
         work(&mut self.lock())
     }
@@ -29,7 +29,7 @@ impl SharedLane {
         move || shared.lock().health().clone()
     }
 
-    /// A panic elsewhere leaves plain values behind, which are whole at every moment.
+    /// Locks the state. A panic elsewhere leaves its plain values whole.
     fn lock(&self) -> MutexGuard<'_, LaneState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -38,27 +38,28 @@ impl SharedLane {
 /// One [`SharedLane`] for each credential.
 pub(super) struct Lanes {
     all: Vec<SharedLane>,
-    /// Takes turns, so that no lane waits for another one's backlog.
+    /// Order of the next [`Self::in_turn`]. It alternates, so that no lane waits for the backlog of another.
     is_reversed: AtomicBool,
-    /// Number of times that a person asked for a probe, as far as the lanes know.
-    probes_asked_for: AtomicU64,
+    /// Number of probes that people had requested at the last look.
+    probe_requests: AtomicU64,
 }
 
 impl Lanes {
-    /// Loads the lanes as an earlier process left them: a restart is no reason to ask sooner.
+    /// Loads the lanes as an earlier process saved them: a restart shortens no wait.
     pub(super) async fn load(backend: &Backend, store: &Store) -> Self {
         let mut all = Vec::new();
         for lane in backend.lanes() {
             let health = store.lane_health(backend.name(), *lane).await.unwrap_or_else(|error| {
-                tracing::warn!(backend = backend.name(), %error, "how the backend answered last is not known");
+                let backend = backend.name();
+                tracing::warn!(backend, %error, "the saved state of the backend could not be read");
                 LaneHealth::default()
             });
             all.push(SharedLane { lane: *lane, state: Arc::new(Mutex::new(LaneState::left(health))) });
         }
-        Self { all, is_reversed: AtomicBool::default(), probes_asked_for: AtomicU64::default() }
+        Self { all, is_reversed: AtomicBool::default(), probe_requests: AtomicU64::default() }
     }
 
-    /// All of them, another one first each time.
+    /// All lanes, each time with another one first.
     pub(super) fn in_turn(&self) -> Vec<SharedLane> {
         let mut lanes = self.all.clone();
         if self.is_reversed.fetch_xor(true, Ordering::Relaxed) {
@@ -67,13 +68,13 @@ impl Lanes {
         lanes
     }
 
-    /// Works with all of them.
+    /// Calls `work` with the state of each lane.
     pub(super) fn each(&self, mut work: impl FnMut(&mut LaneState)) {
         self.all.iter().for_each(|lane| lane.with(&mut work));
     }
 
-    /// `true` if a person asked for a probe since the last call.
-    pub(super) fn is_news(&self, probes_asked_for: u64) -> bool {
-        self.probes_asked_for.swap(probes_asked_for, Ordering::Relaxed) != probes_asked_for
+    /// `true` if a person requested a probe since the last call.
+    pub(super) fn is_news(&self, probe_requests: u64) -> bool {
+        self.probe_requests.swap(probe_requests, Ordering::Relaxed) != probe_requests
     }
 }

@@ -1,7 +1,7 @@
-//! Forwarding: one loop for each backend, which sends what its outbox holds.
+//! Forwarding: one loop for each backend, which sends the rows of its outbox.
 //!
-//! It knows the rest of the program only through the store: what to claim, what came of it, and that the outbox
-//! has changed.
+//! A loop knows the rest of the program only through the store: it claims rows, records results, and is woken when the
+//! outbox changes.
 
 mod attempt;
 mod backend_log;
@@ -26,21 +26,20 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::{Claim, ClaimOrder, Store};
 use crate::telemetry::metrics::Metrics;
 
-/// Wait while the store itself is in trouble.
+/// Wait after an error of the store.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-/// The loop looks at the outbox at least that often: the clock may have been set.
+/// Longest time between two looks at the outbox: the clock may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
-/// Time that attempts in hand may take after the order to stop. The next process sends the ones that are cut off
-/// again.
+/// Time that attempts under way have once the program is told to stop. The next process repeats those that are cut off.
 const LONGEST_DRAIN: Duration = Duration::from_secs(20);
 
 /// Forwards to one backend.
 pub struct Forwarder {
-    /// Backend that is told.
+    /// Backend that requests are sent to.
     pub backend: Arc<Backend>,
     /// The store, which holds the outbox.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Metrics that count attempts.
     pub metrics: Arc<Metrics>,
@@ -57,7 +56,7 @@ struct RunningForwarder {
     stop: watch::Receiver<bool>,
 }
 
-/// Attempts under way, and what the lanes know of each.
+/// Attempts under way, each with its lane.
 #[derive(Default)]
 struct Attempts {
     tasks: JoinSet<()>,
@@ -79,11 +78,11 @@ impl Attempts {
 }
 
 impl Forwarder {
-    /// Forwards until `stop` is set, then finishes the attempts in hand.
+    /// Forwards until `stop` is set, then waits for the attempts under way.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let Self { backend, store, clock, metrics } = self;
         let mut outbox_changed = store.outbox_changed();
-        let mut probes_asked_for = store.retry_requests();
+        let mut probe_requests = store.retry_requests();
         reconcile_marks(&backend, &store, &*clock).await;
         let lanes = Lanes::load(&backend, &store).await;
         let log = BackendLog::new(backend.name());
@@ -103,9 +102,9 @@ impl Forwarder {
                 Some(ended) = attempts.tasks.join_next_with_id(), if !attempts.tasks.is_empty() => {
                     attempts.ended(ended);
                 }
-                // Once the store is closed these would be ready for ever, without any news.
+                // Only `Ok`: once the store is closed, both would return errors for ever.
                 Ok(()) = outbox_changed.changed(), if has_room => {}
-                Ok(()) = probes_asked_for.changed() => running.probe_now(&probes_asked_for.borrow_and_update()),
+                Ok(()) = probe_requests.changed() => running.probe_now(&probe_requests.borrow_and_update()),
                 () = pause => {}
             }
         }
@@ -117,7 +116,8 @@ impl Forwarder {
         tokio::select! {
             () = all_done => {}
             () = running.clock.sleep(LONGEST_DRAIN) => {
-                tracing::warn!(backend = running.backend.name(), "attempts that did not end in time were cut off");
+                let backend = running.backend.name();
+                tracing::warn!(backend, "attempts under way were cut off: the next start repeats them");
             }
         }
         let now = running.clock.now();
@@ -126,7 +126,8 @@ impl Forwarder {
 }
 
 impl RunningForwarder {
-    /// Sends what is due as far as the lanes let it. Returns whether more could be sent, and when to look again.
+    /// Sends the rows that are due and that the lanes allow. Returns `true` if more could be sent, and when to look
+    /// again.
     async fn send_due(self: &Arc<Self>, attempts: &mut Attempts) -> (bool, Option<Timestamp>) {
         let now = self.clock.now();
         let mut room = self.backend.concurrency().saturating_sub(attempts.tasks.len());
@@ -159,9 +160,9 @@ impl RunningForwarder {
         })
     }
 
-    /// Has the next probes go out at once, where a person wants it.
-    fn probe_now(&self, asked_for: &crate::store::RetryRequests) {
-        if self.lanes.is_news(asked_for.get(self.backend.name()).copied().unwrap_or_default()) {
+    /// Sends the next probes at once if a person requested it.
+    fn probe_now(&self, requests: &crate::store::RetryRequests) {
+        if self.lanes.is_news(requests.get(self.backend.name()).copied().unwrap_or_default()) {
             let now = self.clock.now();
             self.lanes.each(|state| state.probe_now(now));
         }
@@ -172,13 +173,13 @@ fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp
     one.into_iter().chain(other).min()
 }
 
-/// Has the outbox take in what changed about marks while this backend was not told of any.
+/// Adds rows for the marks that changed while this backend got none.
 async fn reconcile_marks(backend: &Backend, store: &Store, clock: &dyn Clock) {
     let name = backend.name();
     let mut after = backend.takes_marks().then_some(0);
     while let Some(deployment) = after {
         after = store.reconcile_marks(name, deployment, clock.now()).await.unwrap_or_else(|error| {
-            tracing::warn!(backend = name, %error, "what changed about marks waits for the next start");
+            tracing::warn!(backend = name, %error, "changed marks wait for the next start");
             None
         });
     }

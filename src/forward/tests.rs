@@ -9,7 +9,7 @@ use crate::sources::pagerduty::{SOURCE, payload};
 use crate::store::{Delivery, MAX_BACKLOG, OutboxFilter, OutboxRow, Reader, RowState, Settings};
 
 #[tokio::test]
-async fn a_panic_is_no_more_than_a_failed_attempt() {
+async fn a_panic_counts_as_a_failed_attempt() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let (backend, metrics) = (Arc::new(that_panics()), Metrics::new(["panics".to_owned()]));
@@ -50,7 +50,7 @@ async fn a_panic_is_no_more_than_a_failed_attempt() {
     stop.send_replace(true);
     running.await.unwrap();
     let row = row();
-    assert!(row.attempts >= 3, "its claim is never let go of");
+    assert!(row.attempts >= 3, "its claim is never released");
     assert_eq!((row.state, row.last_status), (RowState::Pending, None));
     assert!(row.last_error.unwrap().contains("as no backend should"));
 }

@@ -1,7 +1,7 @@
 //! Sources: the systems that send signed webhooks.
 //!
-//! A source is a module with a name and three functions. `verify` vouches for the bytes of a request, `heading` reads of
-//! them what has to be known to keep them, and `parse` reads all that they say. Sources know nothing of each other.
+//! A source is a module with a name and three functions. `verify` verifies the bytes of a request, `heading` parses the
+//! fields that are needed to store the event, and `parse` parses the whole event. Sources know nothing of each other.
 
 pub mod pagerduty;
 mod webhooks;
@@ -11,7 +11,7 @@ pub use webhooks::{RefusalReason, SignatureError, Verified, Verify, Webhooks, Wo
 use crate::config::{Config, ListenerSecrets};
 use crate::domain::source::{Source, Sources};
 
-/// Every source. Each event in the store is of one of these, also where that source is not configured any more.
+/// Every source. Each event in the store is from one of these, even if that source is not configured any more.
 pub const ALL: Sources = Sources::new(TABLE);
 
 static TABLE: &[&Source] = &[&pagerduty::SOURCE];

@@ -13,22 +13,22 @@ pub struct Webhooks {
     pub source: &'static Source,
     /// Path that the webhooks are posted to.
     pub path: String,
-    /// Header with the id of a POST, which is the same on every attempt.
+    /// Header with the delivery id, which is the same on every attempt of the source.
     pub delivery_id_header: &'static str,
     /// `true` if a webhook that no secret verifies is answered 503, so that the source sends it again.
     pub retry_unverified: bool,
-    /// Vouches for requests with the secrets.
+    /// Verifies requests with the secrets.
     pub verifier: Box<dyn Verify>,
-    /// `true` for the headers of a request that looks like one of the source's, wherever it was sent.
+    /// `true` if the headers look like those of the source, whatever path the request was sent to.
     pub recognizes: fn(&HeaderMap) -> bool,
-    /// Words about a refusal.
+    /// Texts about a refusal.
     pub words: fn(RefusalReason) -> Words,
-    /// Sentence without its full stop on the time for which the source sends again what was answered 503.
+    /// Sentence, without its full stop, about how long the source resends a webhook that was answered 503.
     pub sends_again: &'static str,
 }
 
 impl Webhooks {
-    /// Vouches for a body by the headers of its request. Nothing is read from the body before.
+    /// Verifies a body by the headers of its request. Nothing is parsed from the body before this.
     pub fn verify<T: AsRef<[u8]>>(
         &self,
         headers: &HeaderMap,
@@ -38,7 +38,8 @@ impl Webhooks {
         Ok(Verified(body))
     }
 
-    /// Reads of a verified body what has to be known to keep it. The error says why the body was not understood.
+    /// Parses the fields of a verified body that are needed to store the event. The error says why the body was not
+    /// understood.
     pub fn heading<T: AsRef<[u8]>>(&self, body: &Verified<T>) -> Result<Heading, String> {
         (self.source.heading)(body.0.as_ref())
     }
@@ -53,24 +54,24 @@ impl fmt::Debug for Webhooks {
     }
 }
 
-/// The secrets of a source, and its way to verify.
+/// Verification of requests with the secrets of a source.
 pub trait Verify: Send + Sync {
-    /// Vouches for the bytes of a request.
+    /// Verifies the bytes of a request.
     fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), SignatureError>;
 }
 
-/// Something whose bytes were verified. Only [`Webhooks::verify`] makes one.
+/// Value whose bytes were verified. Only [`Webhooks::verify`] makes one.
 #[derive(Debug)]
 pub struct Verified<T>(T);
 
-/// Reason why bytes could not be vouched for.
+/// Reason why a request could not be verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignatureError {
     /// There is no signature.
     Missing,
     /// There is no signature, because the sender uses a version of webhooks that has none.
     Legacy,
-    /// There is a header for signatures, and no signature in it.
+    /// The header for signatures has no well-formed signature.
     Malformed,
     /// None of the signatures was made with one of our secrets.
     Mismatch,
@@ -81,24 +82,24 @@ pub enum SignatureError {
 pub enum RefusalReason {
     /// There is no signature.
     NoSignature,
-    /// There is a header for signatures, and no signature in it.
+    /// The header for signatures has no well-formed signature.
     MalformedSignature,
     /// It was signed with a secret that is not configured here.
     WrongSignature,
-    /// The same; it is answered 503, so that the source sends it again.
+    /// As [`Self::WrongSignature`], but answered 503, so that the source resends it.
     UnverifiedRetry,
-    /// It is of a version that is not signed.
+    /// It is from a version of webhooks that is not signed.
     Legacy,
     /// It is longer than 512 KiB.
     TooLarge,
-    /// It was sent compressed, or otherwise encoded.
+    /// Its body was sent compressed, or encoded in another way.
     Encoding,
-    /// It came to another path.
+    /// It was sent to another path.
     NoSuchPath,
 }
 
 impl RefusalReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 8] = [
         Self::NoSignature,
         Self::MalformedSignature,
@@ -110,7 +111,7 @@ impl RefusalReason {
         Self::NoSuchPath,
     ];
 
-    /// Place in [`Self::ALL`].
+    /// Index in [`Self::ALL`].
     pub const fn index(self) -> usize {
         self as usize
     }
@@ -130,12 +131,12 @@ impl RefusalReason {
     }
 }
 
-/// Words about a refusal, for its sender, the log and the dashboard.
+/// Texts about a refusal, for its sender, the log and the dashboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Words {
     /// The reason as a sentence without its full stop.
     pub why: &'static str,
-    /// Advice for the sender behind that, if it needs any.
+    /// Advice for the sender after the reason. May be empty.
     pub to_sender: &'static str,
     /// Advice for the operator, in a sentence or two without the last full stop.
     pub todo: &'static str,
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_has_its_own_place_and_label() {
+    fn every_reason_has_its_own_index_and_label() {
         for (place, reason) in RefusalReason::ALL.into_iter().enumerate() {
             assert_eq!(reason.index(), place);
         }

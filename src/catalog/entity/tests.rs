@@ -34,7 +34,7 @@ fn rule_9_every_kind_of_catalog_file_is_read() {
 }
 
 #[test]
-fn what_is_no_service_is_passed_over() {
+fn a_document_without_a_service_is_skipped() {
     assert_eq!(entities(""), []);
     let bare = "dd-service: checkout\nintegrations:\nspec:\nmetadata:\n";
     assert_eq!(entities(bare), [entity("checkout", None, None)]);
@@ -44,9 +44,9 @@ fn what_is_no_service_is_passed_over() {
 }
 
 #[test]
-fn a_mistake_is_told_with_its_line() {
-    let (line, said) = parse("dd-service: a\n---\ndd-service: [b\n").unwrap_err();
-    assert!(line.is_some_and(|line| line >= 3), "{line:?} {said}");
+fn a_mistake_has_its_line() {
+    let (line, message) = parse("dd-service: a\n---\ndd-service: [b\n").unwrap_err();
+    assert!(line.is_some_and(|line| line >= 3), "{line:?} {message}");
     for (text, at) in [
         ("dd-service: a\nteam: [b]\n", 2),
         ("dd-service: a\nteam: b\nteam: c\n", 3),
@@ -54,17 +54,17 @@ fn a_mistake_is_told_with_its_line() {
         ("dd-service: a\nintegrations:\n  pagerduty:\n    service-url: {a: b}\n", 4),
         ("- x: &x\n...\ndd-service: a\nbroken: [\n", 4),
     ] {
-        let (line, said) = parse(text).unwrap_err();
+        let (line, message) = parse(text).unwrap_err();
         assert_eq!(line, Some(at), "{text}");
-        assert!(!said.contains("line") && !said.contains('\n'), "{said}");
+        assert!(!message.contains("line") && !message.contains('\n'), "{message}");
     }
 }
 
 const OURS: &str = "dd-service: checkout\nteam: payments\n";
 
-/// Documents of other tools, each with something in it that ours never have.
+/// Documents of other tools, each with something that documents for this program never have.
 #[test]
-fn documents_of_other_kinds_are_passed_over_whatever_they_hold() {
+fn documents_of_other_kinds_are_skipped_whatever_they_contain() {
     for foreign in [
         "apiVersion: example.org/v1\nkind: PlatformComponent\nmetadata:\n  name: [a]\nspec:\n  owner: [eng-a, eng-b]\n",
         "apiVersion: v1\nkind: List\nitems: []\nmetadata: text\n",
@@ -113,9 +113,9 @@ fn documents_of_other_kinds_are_passed_over_whatever_they_hold() {
     }
 }
 
-/// Documents that are no YAML.
+/// Documents that are not YAML.
 #[test]
-fn documents_that_cannot_be_read_are_ours_by_their_outermost_keys_only() {
+fn only_outermost_keys_make_a_broken_document_an_error() {
     for foreign in [
         "port: [http\nimage: registry/v3/app\n",
         "apiVersion: apps/v3\nport: [http\n",
@@ -138,7 +138,7 @@ fn documents_that_cannot_be_read_are_ours_by_their_outermost_keys_only() {
 }
 
 #[test]
-fn ours_are_read_whole() {
+fn documents_for_this_program_are_read() {
     for (text, expected) in [
         ("dd-service: checkout\ndd-team: payments\n", entity("checkout", Some("payments"), None)),
         ("dd-service: a\nteam: b\ndd-team: c\n", entity("a", Some("b"), None)),
@@ -163,7 +163,7 @@ fn ours_are_read_whole() {
 }
 
 #[test]
-fn an_address_without_an_id_is_warned_about() {
+fn a_url_without_an_id_is_warned_about() {
     let text = "dd-service: a\n---\ndd-service: b\nintegrations:\n  pagerduty: https://acme.pagerduty.com/\n";
     let warnings = parse(text).unwrap().warnings;
     assert_eq!(warnings.len(), 1);
@@ -189,7 +189,7 @@ fn only_the_keys_of_a_documents_own_format_are_read() {
 }
 
 #[test]
-fn several_services_of_pagerduty_may_stand_in_a_list() {
+fn a_list_may_name_several_pagerduty_services() {
     for text in [
         "dd-service: a\nintegrations: {pagerduty: [PSVC001, PSVC002]}\n",
         "dd-service: a\nintegrations: {pagerduty: {service-url: [PSVC001, PSVC002]}}\n",
@@ -203,7 +203,7 @@ fn several_services_of_pagerduty_may_stand_in_a_list() {
 }
 
 #[test]
-fn an_array_of_json_holds_many_descriptions() {
+fn a_json_array_may_have_many_descriptions() {
     let array = r#"[{"dd-service": "a", "team": "x"}, {"other": 1}, 3, {"dd-service": "b"}]"#;
     assert_eq!(entities(array), [entity("a", Some("x"), None), entity("b", None, None)]);
 }

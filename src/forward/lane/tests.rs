@@ -5,7 +5,7 @@ use super::*;
 /// Answers of a backend, one row at a time.
 type Script<'a> = dyn Fn(i64, u64) -> (Verdict, Option<u16>) + 'a;
 
-const TAKEN: (Verdict, Option<u16>) = (Verdict::Sent, Some(202));
+const ACCEPTED: (Verdict, Option<u16>) = (Verdict::Sent, Some(202));
 const SILENT: (Verdict, Option<u16>) = (Verdict::Retry(None), None);
 
 fn error(status: u16) -> (Verdict, Option<u16>) {
@@ -15,7 +15,7 @@ fn error(status: u16) -> (Verdict, Option<u16>) {
 /// A row that waits.
 #[derive(Debug, Clone, Copy)]
 struct WaitingRow {
-    /// The second that it is due at.
+    /// Second at which the row is due.
     due: u64,
     row: i64,
     attempts: u32,
@@ -23,7 +23,7 @@ struct WaitingRow {
     is_suspect: bool,
 }
 
-/// A loop in small: rows that wait, each until its time, and a lane that lets some of them through.
+/// A small model of the loop: rows that wait, each until its time, and a lane that lets some of them through.
 struct Loop<'a> {
     lane: LaneState,
     waiting: Vec<WaitingRow>,
@@ -36,11 +36,11 @@ impl<'a> Loop<'a> {
     fn new(rows: i64, most: usize, script: &'a Script<'a>) -> Self {
         let mut forwarding =
             Self { lane: LaneState::default(), waiting: Vec::new(), script, requests: Vec::new(), most };
-        (0..rows).for_each(|row| forwarding.comes(row, 0));
+        (0..rows).for_each(|row| forwarding.add_row(row, 0));
         forwarding
     }
 
-    fn comes(&mut self, row: i64, due: u64) {
+    fn add_row(&mut self, row: i64, due: u64) {
         self.waiting.push(WaitingRow { due, row, attempts: 0, failing_since: None, is_suspect: false });
     }
 
@@ -111,9 +111,9 @@ impl<'a> Loop<'a> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
-    /// Rows that the backend can never take stop no other, however many they are and whatever they are answered.
+    /// Rows that the backend never accepts hold up no other row, however many they are and however it answers them.
     #[test]
-    fn poisonous_rows_hold_up_no_other(
+    fn rows_at_fault_hold_up_no_other_row(
         poison in prop::collection::btree_set(0_i64..60, 0..20),
         status in prop::sample::select(vec![500_u16, 502, 503, 404, 403, 400, 0]),
         most in 1_usize..6,
@@ -121,7 +121,7 @@ proptest! {
         let script = |row: i64, _: u64| match (poison.contains(&row), status) {
             (true, 0) => SILENT,
             (true, status) => error(status),
-            (false, _) => TAKEN,
+            (false, _) => ACCEPTED,
         };
         let mut forwarding = Loop::new(60, most, &script);
         (0..1_200).for_each(|second| forwarding.second(second));
@@ -131,10 +131,10 @@ proptest! {
         prop_assert_eq!(good.count(), 60 - poison.len(), "each good row is sent once");
     }
 
-    /// Good rows that come later, behind any number of poisonous ones, are sent soon: after few requests, in minutes, and
-    /// once all poisonous rows have failed, at once.
+    /// Good rows that are added later, behind any number of rows at fault, are sent soon: after few requests, within
+    /// minutes, and at once when all rows at fault have failed.
     #[test]
-    fn poisonous_rows_delay_later_ones_by_little(
+    fn rows_at_fault_delay_later_rows_by_little(
         statuses in prop::collection::vec(prop::sample::select(vec![500_u16, 502, 503, 404, 403, 301, 0]), 1..60),
         every in 5_u64..40,
         most in 1_usize..6,
@@ -143,48 +143,48 @@ proptest! {
         let script = |row: i64, _: u64| match usize::try_from(row - 1).ok().and_then(|at| statuses.get(at)) {
             Some(0) => SILENT,
             Some(status) => error(*status),
-            None => TAKEN,
+            None => ACCEPTED,
         };
-        // Row 0 is good, too: the backend is known to accept some.
+        // Row 0 is good, too, so the backend is known to accept rows.
         let mut forwarding = Loop::new(1 + poison, most, &script);
-        let mut came = Vec::new();
+        let mut arrivals = Vec::new();
         for second in 0..7_200 {
             if second % every == 0 && second < 7_000 {
-                let row = 1 + poison + i64::try_from(came.len()).unwrap();
-                came.push((second, row));
-                forwarding.comes(row, second);
+                let row = 1 + poison + i64::try_from(arrivals.len()).unwrap();
+                arrivals.push((second, row));
+                forwarding.add_row(row, second);
             }
             forwarding.second(second);
         }
-        for (came_at, row) in came {
+        for (added_at, row) in arrivals {
             let sent = forwarding.requests.iter().position(|(_, sent)| *sent == row);
             prop_assert!(sent.is_some(), "row {row} is never sent");
             let sent = sent.unwrap();
-            let late = forwarding.requests[sent].0 - came_at;
-            let before = forwarding.requests[..sent].iter().filter(|(at, _)| *at >= came_at).count();
+            let late = forwarding.requests[sent].0 - added_at;
+            let before = forwarding.requests[..sent].iter().filter(|(at, _)| *at >= added_at).count();
             prop_assert!(late <= 121, "row {row} is sent {late} s late");
             prop_assert!(before <= 2 * statuses.len() + 20, "{before} requests before row {row}");
-            prop_assert!(came_at < 3_600 || late <= 1, "row {row} is sent {late} s late in the second hour");
+            prop_assert!(added_at < 3_600 || late <= 1, "row {row} is sent {late} s late in the second hour");
         }
     }
 
-    /// While a backend is down, at most a few rows and then one probe a minute are sent; once it is up again, all are.
+    /// While a backend is down, at most a few rows and then one probe a minute are sent. Once it is up, all are sent.
     #[test]
-    fn a_backend_that_is_down_is_asked_by_one_probe_at_a_time(
+    fn a_backend_that_is_down_gets_one_probe_at_a_time(
         status in prop::sample::select(vec![500_u16, 502, 503, 504, 404, 403, 429, 0]),
         down_for in 300_u64..1_200,
         most in 1_usize..6,
     ) {
         let script = |_: i64, second: u64| match status {
-            _ if second >= down_for => TAKEN,
+            _ if second >= down_for => ACCEPTED,
             0 => SILENT,
             status => error(status),
         };
         let mut forwarding = Loop::new(100, most, &script);
         (0..down_for).for_each(|second| forwarding.second(second));
-        let (asked, minutes) = (forwarding.requests.len(), usize::try_from(down_for / 60).unwrap());
-        prop_assert!(asked <= minutes + most + 10, "{asked} requests in {minutes} minutes");
-        prop_assert!(asked >= minutes, "{asked} requests in {minutes} minutes");
+        let (sent, minutes) = (forwarding.requests.len(), usize::try_from(down_for / 60).unwrap());
+        prop_assert!(sent <= minutes + most + 10, "{sent} requests in {minutes} minutes");
+        prop_assert!(sent >= minutes, "{sent} requests in {minutes} minutes");
         (down_for..down_for + 310).for_each(|second| forwarding.second(second));
         prop_assert_eq!(forwarding.waiting.len(), 0);
     }
@@ -195,7 +195,7 @@ fn now(second: u64) -> Timestamp {
 }
 
 #[test]
-fn the_first_failure_makes_the_next_row_a_probe_and_the_second_the_backend_down() {
+fn after_one_failure_a_probe_follows_and_after_two_the_backend_is_down() {
     let mut lane = LaneState::default();
     let first = lane.begin(1, None);
     assert_eq!(lane.note(first, Evidence::Down(None), now(0), 1.0), None);
@@ -217,7 +217,7 @@ fn the_first_failure_makes_the_next_row_a_probe_and_the_second_the_backend_down(
 }
 
 #[test]
-fn a_row_that_fails_while_others_are_accepted_says_nothing_of_the_backend() {
+fn a_failure_while_other_rows_are_accepted_changes_no_state() {
     let mut lane = LaneState::default();
     let (slow, quick) = (lane.begin(1, None), lane.begin(2, None));
     lane.note(quick, Evidence::Accepted, now(0), 1.0);
@@ -226,7 +226,7 @@ fn a_row_that_fails_while_others_are_accepted_says_nothing_of_the_backend() {
 }
 
 #[test]
-fn a_row_that_fails_again_although_others_were_accepted_since_stops_nobody() {
+fn a_row_at_fault_that_fails_again_holds_up_no_other_row() {
     for evidence in [Evidence::Down(None), Evidence::Doubtful(None), Evidence::Refused] {
         let mut lane = LaneState::default();
         let first = lane.begin(1, None);
@@ -246,7 +246,7 @@ fn a_row_that_fails_again_although_others_were_accepted_since_stops_nobody() {
 }
 
 #[test]
-fn a_first_refusal_has_another_row_sent_at_once_and_a_second_one_none_for_a_minute() {
+fn a_probe_follows_the_first_refusal_at_once_and_the_second_after_a_minute() {
     let mut lane = LaneState::left(LaneHealth { succeeded_at: Some(now(0)), ..LaneHealth::default() });
     let first = lane.begin(1, None);
     lane.note(first, Evidence::Refused, now(0), 1.0);
@@ -261,7 +261,7 @@ fn a_first_refusal_has_another_row_sent_at_once_and_a_second_one_none_for_a_minu
 }
 
 #[test]
-fn a_wait_that_a_backend_asks_for_holds_back_the_whole_lane() {
+fn a_wait_that_a_backend_asks_for_holds_for_the_whole_lane() {
     let hour = Duration::from_hours(1);
     for (evidence, state) in [
         (Evidence::RateLimited(Some(hour)), BackendState::RateLimited),
@@ -270,7 +270,7 @@ fn a_wait_that_a_backend_asks_for_holds_back_the_whole_lane() {
         let mut lane = LaneState::default();
         let (first, other) = (lane.begin(1, None), lane.begin(2, None));
         lane.note(first, evidence, now(0), 1.0);
-        // It was under way already: its short wait does not end the long one.
+        // This attempt was under way already: its short wait does not end the long one.
         lane.note(other, Evidence::Down(None), now(1), 1.0);
         assert_eq!(lane.health().state, state);
         assert_eq!((lane.room(4, now(3_599)), lane.room(4, now(3_600))), (0, 1));
@@ -280,7 +280,7 @@ fn a_wait_that_a_backend_asks_for_holds_back_the_whole_lane() {
 }
 
 #[test]
-fn one_row_alone_that_is_answered_500_holds_back_nothing() {
+fn a_single_row_that_is_answered_500_blocks_nothing() {
     let mut lane = LaneState::default();
     for second in 0..5 {
         let tried = lane.begin(1, None);
@@ -288,7 +288,7 @@ fn one_row_alone_that_is_answered_500_holds_back_nothing() {
         lane.end(tried);
         assert_eq!(lane.room(4, now(second)), 4);
     }
-    assert_eq!(lane.health().state, BackendState::Unreachable, "as far as anybody can tell");
+    assert_eq!(lane.health().state, BackendState::Unreachable);
 }
 
 #[test]

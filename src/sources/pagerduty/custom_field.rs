@@ -1,4 +1,4 @@
-//! The custom field named `deployment`: PagerDuty has fields of texts, of numbers and of several values.
+//! Custom field named `deployment`. PagerDuty has fields with texts, numbers and lists.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ const DEPLOYMENT: &str = "deployment";
 pub(super) struct CustomField<'a> {
     #[serde(borrow)]
     name: Lenient<Cow<'a, str>>,
-    /// Text as it stands in the JSON: a number is a name as it is written, and 1.10 is not 1.1.
+    /// Raw JSON: a number is a name as it is written, and 1.10 is not 1.1.
     #[serde(borrow)]
     value: Option<&'a RawValue>,
 }
@@ -30,8 +30,8 @@ pub(super) fn named_in_field(fields: &[CustomField<'_>]) -> Option<DeploymentHin
     Some(DeploymentHint::Field(field.value.map_or_else(Vec::new, |value| values(value.get()))))
 }
 
-/// The names in a value: the text itself, or those in a list, also in one that was written as a text. A value that is
-/// neither text nor number names no known deployment; it is kept as it stands, so that it can be shown.
+/// Names in a value: the text itself, or those in a list, also in a list that was written as a text. Another value,
+/// such as `true`, names no known deployment. It is kept as it is, so that it can be shown.
 fn values(json: &str) -> Vec<String> {
     let value = match json.as_bytes().first() {
         Some(b'"') => {
@@ -52,20 +52,20 @@ fn values(json: &str) -> Vec<String> {
     value.into_iter().collect()
 }
 
-/// The names in a list. `None`: it is none.
+/// Names in a list. `None` if the JSON is not a list.
 fn items(json: &str) -> Option<Vec<String>> {
     let items: Vec<Option<&RawValue>> = json.starts_with('[').then(|| serde_json::from_str(json).ok())??;
     Some(items.into_iter().flatten().flat_map(|item| values(item.get())).collect())
 }
 
-/// The digits of a number before a fraction that is zero.
+/// Digits of a number before its fraction. `None` unless the fraction is zero.
 fn whole_number(json: &str) -> Option<&str> {
     let (whole, fraction) = json.split_once('.')?;
     let is_zero = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
     (is_zero && whole.bytes().all(|digit| digit.is_ascii_digit())).then_some(whole)
 }
 
-/// A text, in which half a character may stand.
+/// Text of a JSON string, which may contain half a character (an unpaired surrogate).
 fn text(json: &str) -> Option<String> {
     let whole = || serde_json::from_slice(&surrogates::replaced(json.as_bytes())?).ok();
     serde_json::from_str(json).ok().or_else(whole)
@@ -83,10 +83,10 @@ mod tests {
     #[test]
     fn a_custom_field_names_a_deployment() {
         let fixture = include_str!("../../../fixtures/pagerduty/incident.custom_field_values.updated.json");
-        let held = |names: &[&str]| {
+        let field_with = |names: &[&str]| {
             Some(DeploymentHint::Field(names.iter().map(|name| (*name).to_owned()).collect()))
         };
-        assert_eq!(deployment(fixture), held(&["checkout-1.42.0"]));
+        assert_eq!(deployment(fixture), field_with(&["checkout-1.42.0"]));
         for (value, names) in [
             ("null", &[][..]),
             ("\"\"", &[]),
@@ -113,10 +113,10 @@ mod tests {
             ("\"https://ci:S3CR3T@host/1\"", &["https://host/1"]),
         ] {
             let other = fixture.replacen("\"checkout-1.42.0\"", value, 1);
-            assert_eq!(deployment(&other), held(names), "{value}");
+            assert_eq!(deployment(&other), field_with(names), "{value}");
         }
         let without_value = fixture.replacen("\"value\"", "\"values\"", 1);
-        assert_eq!(deployment(&without_value), held(&[]));
+        assert_eq!(deployment(&without_value), field_with(&[]));
         assert_eq!(deployment(&fixture.replace("\"deployment\"", "\"region\"")), None);
     }
 }

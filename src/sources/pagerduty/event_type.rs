@@ -35,7 +35,7 @@ const KINDS: [(&str, EventKind); 26] = [
     ("incident.workflow.completed", EventKind::Mentioned),
 ];
 
-/// The kind behind an `event_type`, and its name; `None` for one that is not about an incident or not known.
+/// Name and kind of an `event_type`. `None` if it is unknown or not about an incident.
 pub(super) fn kind(event_type: &str) -> Option<(&'static str, EventKind)> {
     KINDS.iter().find(|(name, _)| *name == event_type).copied()
 }

@@ -1,7 +1,7 @@
-//! Fields that count as unknown where their JSON has another shape than expected.
+//! Fields that count as unknown if their JSON has an unexpected shape.
 //!
-//! PagerDuty may send null for almost anything, and a shape nobody has seen yet must not cost an event.
-//! Nothing is built for what is not wanted: it is passed over while it is read.
+//! PagerDuty may send null for almost anything, and an event must not be lost because a field has a new shape.
+//! Unwanted values are skipped while they are read, and nothing is built for them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,7 +19,7 @@ impl<T> Default for Lenient<T> {
     }
 }
 
-/// Meaning of each shape of JSON for a `T`; a shape that is not overridden is unknown.
+/// Meaning of each shape of JSON for a type. Shapes whose methods are not overridden are unknown.
 pub(super) trait Shape<'de>: Sized {
     fn from_null() -> Option<Self> {
         None
@@ -29,7 +29,7 @@ pub(super) trait Shape<'de>: Sized {
         None
     }
 
-    /// An error here is for a value that must not be passed over.
+    /// Returns an error for a value that must not be skipped.
     fn from_text(_: Cow<'de, str>) -> Result<Option<Self>, String> {
         Ok(None)
     }

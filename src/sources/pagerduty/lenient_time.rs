@@ -1,4 +1,4 @@
-//! The times of an incident, of which one in the year 9999 means never (rule 4).
+//! Times of an incident. A time in the year 9999 means never (rule 4).
 
 use std::borrow::Cow;
 
@@ -8,14 +8,14 @@ use crate::domain::timestamp::{Timestamp, TimestampError};
 /// Prefix of the times that many systems use for "never": `9999-12-31T23:59:59Z`.
 const NEVER: &str = "9999-";
 
-/// A point in time, or one so far ahead that many systems mean by it that there is none.
+/// A point in time, or the placeholder that many systems send for "never".
 pub(super) enum LenientTime {
     At(Timestamp),
     Never,
 }
 
 impl LenientTime {
-    /// The time; `None`: never.
+    /// The time. `None` for never.
     pub(super) const fn time(self) -> Option<Timestamp> {
         match self {
             Self::At(time) => Some(time),
@@ -25,8 +25,8 @@ impl LenientTime {
 }
 
 impl Shape<'_> for LenientTime {
-    /// Parses a time. Text that is no time counts as unknown; a time that cannot be is an error, for a person to
-    /// look at.
+    /// Parses a time. Text that is not a time counts as unknown. An impossible time is an error, so that the event goes
+    /// to quarantine.
     fn from_text(text: Cow<'_, str>) -> Result<Option<Self>, String> {
         match Timestamp::parse(&text) {
             Ok(time) => Ok(Some(Self::At(time))),
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_14_another_time_that_cannot_be_is_not_understood() {
+    fn rule_14_another_impossible_time_is_not_understood() {
         for time in
             ["2262-04-12T00:00:00Z", "9000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"]
         {

@@ -37,7 +37,7 @@ pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Webhooks {
     }
 }
 
-/// PagerDuty's requests are signed, and name PagerDuty as their agent.
+/// `true` if a request looks like PagerDuty's: it is signed, or names PagerDuty as its user agent.
 fn recognizes(headers: &HeaderMap) -> bool {
     let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
     headers.contains_key(SIGNATURE_HEADER)

@@ -25,7 +25,7 @@ use crate::domain::timestamp::{Timestamp, TimestampError};
 /// Prefix that PagerDuty adds to a note that is typed while resolving.
 const RESOLUTION_NOTE: &str = "resolution note:";
 
-/// Reason why a signed body is not an event that can be counted on. It goes to quarantine with these words.
+/// Reason why a signed body is not a usable event. The body goes to quarantine with this message.
 #[derive(Debug, thiserror::Error)]
 pub enum NotUnderstood {
     /// Not UTF-8, so not JSON either.
@@ -35,28 +35,28 @@ pub enum NotUnderstood {
     #[error("not a V3 webhook: {0}")]
     Envelope(#[from] serde_json::Error),
     /// JSON, without an object `event` in an object.
-    #[error("not a V3 webhook: it holds no event")]
+    #[error("not a V3 webhook: the body has no event")]
     NoEvent,
-    /// `occurred_at` is no time, or one that cannot be.
+    /// `occurred_at` is not a time, or an impossible one.
     #[error("event.occurred_at {0}")]
     OccurredAt(#[from] TimestampError),
     /// The id is empty or blank.
     #[error("event.id is empty")]
     NoId,
     /// The id was cut in the middle of a character.
-    #[error("event.id holds half a character")]
+    #[error("event.id contains half a character")]
     CutId,
-    /// A known type that is about an incident, without one.
-    #[error("{0} without the id of its incident")]
+    /// The event has a type that is about an incident, and no valid id of one.
+    #[error("{0} has no valid incident id")]
     NoIncident(String),
 }
 
-/// Reads a body that was understood before. `None`: it is damaged.
+/// Parses a stored body, which was understood before. `None` if it is damaged.
 pub fn stored(body: &[u8]) -> Option<Event> {
     parse(body).ok()
 }
 
-/// Reads all that a body says.
+/// Parses the whole event of a body.
 pub fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
     read(body, |Understood { event, occurred_at, about }| {
         let subject = about.map(|About { kind, incident, data, .. }| data.subject(kind, incident));
@@ -64,7 +64,7 @@ pub fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
     })
 }
 
-/// Reads of a body what has to be known to keep it. It understands exactly those that [`parse`] does.
+/// Parses the fields of a body that are needed to store the event. Accepts exactly the bodies that [`parse`] accepts.
 pub fn heading(body: &[u8]) -> Result<Heading, NotUnderstood> {
     read(body, |Understood { event, occurred_at, about }| {
         let is_test = event.event_type == event_type::TEST;
@@ -86,7 +86,7 @@ pub fn heading(body: &[u8]) -> Result<Heading, NotUnderstood> {
     })
 }
 
-/// Understands a body; where it is no JSON, once more with whole characters in place of halves.
+/// Reads a body. If it is not JSON, half characters (unpaired surrogates) are replaced and it is read once more.
 fn read<T>(body: &[u8], of: impl Fn(Understood<'_>) -> T) -> Result<T, NotUnderstood> {
     let body = surrogates::without_mark(body);
     match understand(body) {
@@ -94,7 +94,7 @@ fn read<T>(body: &[u8], of: impl Fn(Understood<'_>) -> T) -> Result<T, NotUnders
         Err(error @ NotUnderstood::Envelope(_)) => {
             let whole = surrogates::replaced(body).ok_or(error)?;
             let understood = understand(&whole)?;
-            // Two ids may have been cut to the same one.
+            // Two different ids may have been cut to this one.
             if understood.event.id.contains(char::REPLACEMENT_CHARACTER) {
                 return Err(NotUnderstood::CutId);
             }
@@ -104,7 +104,7 @@ fn read<T>(body: &[u8], of: impl Fn(Understood<'_>) -> T) -> Result<T, NotUnders
     }
 }
 
-/// Reads the heading; the error is in words.
+/// As [`heading`], with the error as a message.
 pub fn heading_or_reason(body: &[u8]) -> Result<Heading, String> {
     heading(body).map_err(|error| error.to_string())
 }
@@ -113,7 +113,7 @@ pub fn heading_or_reason(body: &[u8]) -> Result<Heading, String> {
 struct Understood<'a> {
     event: WireEvent<'a>,
     occurred_at: Timestamp,
-    /// `None` for what is about no incident.
+    /// `None` if the event is not about an incident.
     about: Option<About<'a>>,
 }
 
@@ -121,7 +121,7 @@ struct About<'a> {
     event_type: &'static str,
     kind: EventKind,
     incident: IncidentId,
-    /// Taken out of the event.
+    /// `event.data`, moved out of the event.
     data: EventData<'a>,
 }
 
@@ -205,7 +205,7 @@ impl EventData<'_> {
         self.shape.0.as_deref() == Some("incident")
     }
 
-    /// The incident it is about: `data.id` only where the data is the incident itself.
+    /// Incident of the event (rule 1): `data.id` only if the data is the incident itself.
     fn incident(&self) -> Option<IncidentId> {
         let id = if self.is_incident() {
             self.id.0.as_deref()
@@ -218,12 +218,12 @@ impl EventData<'_> {
         IncidentId::parse(&NAME, id?)
     }
 
-    /// `true` if a time of it means never.
+    /// `true` if a time in it means never.
     fn has_placeholder_time(&self) -> bool {
         [&self.created_at, &self.reopened_at].iter().any(|time| matches!(time.0, Some(LenientTime::Never)))
     }
 
-    /// Subject of the event: the facts that it has of that incident.
+    /// Subject of the event: the incident, and the facts that the event has of it.
     fn subject(self, kind: EventKind, incident: IncidentId) -> EventSubject {
         let is_incident = self.is_incident();
         let deployment = match self.shape.0.as_deref() {
@@ -254,8 +254,8 @@ impl EventData<'_> {
         EventSubject {
             incident,
             kind,
-            // A resolve remains one, also where its data has a shape that nobody has seen yet.
-            // What only mentions the incident shows nothing of it, whatever shape it has.
+            // A resolve counts even if its data has an unknown shape.
+            // An event that only mentions the incident has no snapshot, whatever its shape.
             snapshot: (kind != EventKind::Mentioned)
                 .then(|| Box::new(if is_incident { snapshot } else { Snapshot::default() })),
             deployment,
@@ -263,13 +263,13 @@ impl EventData<'_> {
     }
 }
 
-/// A text that something is called by. A blank one is none.
+/// A text without blanks around it and without credentials. `None` if it is blank.
 fn owned(text: Lenient<Cow<'_, str>>) -> Option<String> {
     let text = text.0?;
     let name = name(&text)?;
     match text_without_credentials(name) {
         Cow::Owned(clean) => Some(clean),
-        // Hardly any has blanks around it: most need not be copied twice.
+        // Most texts have no blanks around them and need no second copy.
         Cow::Borrowed(_) if name.len() == text.len() => Some(text.into_owned()),
         Cow::Borrowed(name) => Some(name.to_owned()),
     }
@@ -325,7 +325,7 @@ struct IncidentType<'a> {
     name: Lenient<Cow<'a, str>>,
 }
 
-/// Makes an object of the given type where the JSON is one.
+/// Implements `Shape` for types that are read from a JSON object.
 macro_rules! object_shapes {
     ($($name:ident),+) => {$(
         impl<'de: 'a, 'a> Shape<'de> for $name<'a> {
@@ -349,8 +349,8 @@ impl<'de> Shape<'de> for Priority {
 }
 
 impl<'de> Shape<'de> for Merge {
-    /// PagerDuty's older documents say that the reason is the text `merged`. The case is not what tells a merge from a
-    /// restoration.
+    /// Merge from a text: PagerDuty's older documents say that the reason is the text `merged`. Its case does not
+    /// matter.
     fn from_text(text: Cow<'de, str>) -> Result<Option<Self>, String> {
         let is_merge = ["merged", "merge"].iter().any(|merge| trimmed(&text).eq_ignore_ascii_case(merge));
         Ok(is_merge.then_some(Self { into: None }))

@@ -1,8 +1,8 @@
-//! Words about PagerDuty's webhooks that are refused.
+//! Texts about refused webhooks of PagerDuty.
 
 use crate::sources::{RefusalReason, Words};
 
-/// Words about a refusal.
+/// Texts about a refusal.
 pub(super) const fn words(reason: RefusalReason) -> Words {
     Words { why: why(reason), to_sender: to_sender(reason), todo: todo(reason) }
 }
@@ -10,14 +10,14 @@ pub(super) const fn words(reason: RefusalReason) -> Words {
 const fn why(reason: RefusalReason) -> &'static str {
     match reason {
         RefusalReason::NoSignature => "The request has no X-PagerDuty-Signature header",
-        RefusalReason::MalformedSignature => "The X-PagerDuty-Signature header holds no v1 signature",
+        RefusalReason::MalformedSignature => "The X-PagerDuty-Signature header has no v1 signature",
         RefusalReason::WrongSignature | RefusalReason::UnverifiedRetry => {
             "The signature was not made with a signing secret that is configured here"
         }
         RefusalReason::Legacy => "This is a V1 or V2 webhook, which is not signed",
-        RefusalReason::TooLarge => "The body has more than 512 KiB",
+        RefusalReason::TooLarge => "The body is longer than 512 KiB",
         RefusalReason::Encoding => "The body has a Content-Encoding",
-        RefusalReason::NoSuchPath => "There is nothing at its path",
+        RefusalReason::NoSuchPath => "No webhooks are received at its path",
     }
 }
 
@@ -31,11 +31,11 @@ const fn to_sender(reason: RefusalReason) -> &'static str {
 const fn todo(reason: RefusalReason) -> &'static str {
     match reason {
         RefusalReason::NoSignature | RefusalReason::MalformedSignature => {
-            "If PagerDuty sent it, look whether a proxy changes the header. Else somebody else posts here"
+            "If PagerDuty sent it, check whether a proxy changes the header. Otherwise somebody else posts here"
         }
         RefusalReason::WrongSignature => {
-            "Put the subscription's secret where pagerduty.signing_secrets says, restart, and look in PagerDuty \
-             whether the subscription is still enabled"
+            "Put the subscription's secret where pagerduty.signing_secrets says, restart, and check in PagerDuty \
+             that the subscription is still enabled"
         }
         RefusalReason::UnverifiedRetry => {
             "PagerDuty sends it again for 48 hours. Put the subscription's secret where pagerduty.signing_secrets \
@@ -43,13 +43,15 @@ const fn todo(reason: RefusalReason) -> &'static str {
         }
         RefusalReason::Legacy => "Create a V3 webhook subscription in PagerDuty",
         RefusalReason::TooLarge => {
-            "PagerDuty sends at most 256 KiB. Look whether a proxy changes the body. Else somebody else posts here"
+            "PagerDuty sends at most 256 KiB. Check whether a proxy changes the body. Otherwise somebody else posts \
+             here"
         }
         RefusalReason::Encoding => {
-            "PagerDuty sends none. Look whether a proxy compresses the body. Else somebody else posts here"
+            "PagerDuty sends no encoding. Check whether a proxy compresses the body. Otherwise somebody else posts \
+             here"
         }
         RefusalReason::NoSuchPath => {
-            "Correct the subscription's URL in PagerDuty, or the path that a proxy passes on, or pagerduty.path"
+            "Correct the subscription's URL in PagerDuty, the path that a proxy passes on, or pagerduty.path"
         }
     }
 }

@@ -13,12 +13,12 @@ use crate::sources::{SignatureError, Verify};
 /// The header's name.
 pub const SIGNATURE_HEADER: &str = "x-pagerduty-signature";
 
-/// More signatures than a rotation needs, few enough to be checked against every secret.
+/// Most signatures of a request that are checked: more than a rotation needs, few enough to compare with every secret.
 const MAX_CANDIDATES: usize = 16;
 
 type Digest = CtOutput<Hmac<Sha256>>;
 
-/// The secrets that a delivery may be signed with: two generations of them make a rotation a non-event.
+/// Secrets that a delivery may be signed with. With the old and the new secret, a rotation loses nothing.
 pub struct SigningSecrets(Vec<Hmac<Sha256>>);
 
 impl SigningSecrets {
@@ -27,7 +27,7 @@ impl SigningSecrets {
         Self(secrets.into_iter().map(keyed).collect())
     }
 
-    /// Vouches for `body` if any signature in any of the header lines is of any of the secrets.
+    /// Verifies `body`: any signature in any of the header lines may be made with any of the secrets.
     ///
     /// Every secret is compared with every candidate, in constant time and to the end.
     pub fn check<'a>(
@@ -70,7 +70,7 @@ impl Verify for SigningSecrets {
 
 /// `true` if an unsigned body looks like a V1 or V2 webhook: those have `"messages"` at their top.
 ///
-/// Looked for, not parsed: nobody has vouched for the body.
+/// The body is searched, not parsed, because it is not verified.
 fn looks_like_legacy(body: &[u8]) -> bool {
     const KEY: &[u8] = b"\"messages\"";
     body.windows(KEY.len()).any(|window| window == KEY)
@@ -100,7 +100,7 @@ fn keyed(secret: &SecretString) -> Hmac<Sha256> {
     Hmac::new_from_slice(secret.expose_secret().as_bytes()).expect("any length of key")
 }
 
-/// One signature of the list: `v1=` and exactly 64 hexadecimal digits; everything else is passed over.
+/// One signature of the list: `v1=` and exactly 64 hexadecimal digits. Everything else is ignored.
 fn candidate(item: &[u8]) -> Option<Digest> {
     let digits: &[u8; 64] = item.trim_ascii().strip_prefix(b"v1=")?.try_into().ok()?;
     let mut digest = [0_u8; 32];
@@ -132,7 +132,7 @@ mod tests {
         SigningSecrets::new(&secrets).check(lines, body)
     }
 
-    /// `fixtures/signatures.json`: vectors that `openssl dgst -sha256 -hmac SECRET` gives as well.
+    /// Test vectors of `fixtures/signatures.json`. `openssl dgst -sha256 -hmac SECRET` gives the same.
     #[test]
     fn the_vectors_verify() {
         #[derive(serde::Deserialize)]
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_headers_are_told_from_wrong_ones() {
+    fn malformed_and_wrong_signatures_are_different_errors() {
         let hex = "0".repeat(64);
         assert_eq!(check(&[FIRST], &[], BODY), Err(SignatureError::Missing));
         for line in [
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seventeenth_candidate_is_not_looked_at() {
+    fn the_seventeenth_candidate_is_ignored() {
         let good = sign(&secret(FIRST), BODY);
         let others = |n| vec![format!("v1={}", "0".repeat(64)); n].join(",");
         assert_eq!(check(&[FIRST], &[&format!("{},{good}", others(15))], BODY), Ok(()));

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_heading_says_what_the_whole_event_does() {
+fn the_heading_has_the_same_values_as_the_whole_event() {
     for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pagerduty")).unwrap() {
         let body = std::fs::read(file.unwrap().path()).unwrap();
         let (heading, event) = (heading(&body).unwrap(), parse(&body).unwrap());
@@ -12,7 +12,7 @@ fn a_heading_says_what_the_whole_event_does() {
 }
 
 #[test]
-fn rule_1_the_incident_is_found_wherever_its_id_stands() {
+fn rule_1_the_incident_is_found_wherever_its_id_is() {
     for name in
         ["incident.triggered", "incident.annotated", "incident.role.assigned", "incident.task.created"]
     {
@@ -28,20 +28,20 @@ fn rule_16_a_test_event_is_about_no_incident() {
     assert_eq!(ping.subject, None);
 }
 
-/// The fixtures, each as text.
+/// Text of each fixture.
 fn fixtures() -> impl Iterator<Item = String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pagerduty");
     std::fs::read_dir(folder).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
 }
 
-/// A fixture with this escape at the end of its n-th text, whichever that is: a key, a title, an id.
+/// A fixture with this escape at the end of its n-th text, which may be a key, a title or an id.
 fn mutated(fixture: &str, nth: usize, escape: &str) -> Option<String> {
     let (end, _) = fixture.match_indices('"').nth(2 * nth + 1)?;
     Some([&fixture[..end], escape, &fixture[end..]].concat())
 }
 
 #[test]
-fn half_a_character_counts_like_the_one_that_replaces_it() {
+fn half_a_character_is_read_as_the_replacement_character() {
     for fixture in fixtures() {
         for nth in 0.. {
             let Some(half) = mutated(&fixture, nth, "\\ud83d") else { break };
@@ -56,8 +56,8 @@ fn half_a_character_counts_like_the_one_that_replaces_it() {
     }
 }
 
-/// The snapshot of a resolve in which some fields are other than usual.
-fn shown(change: impl Fn(&mut serde_json::Value)) -> Snapshot {
+/// Snapshot of a resolve whose data was changed.
+fn snapshot_with(change: impl Fn(&mut serde_json::Value)) -> Snapshot {
     let fixture = include_str!("../../../../fixtures/pagerduty/incident.resolved.json");
     let mut body: serde_json::Value = serde_json::from_str(fixture).unwrap();
     change(&mut body["event"]["data"]);
@@ -65,9 +65,9 @@ fn shown(change: impl Fn(&mut serde_json::Value)) -> Snapshot {
 }
 
 #[test]
-fn a_blank_text_is_no_name() {
+fn a_blank_text_counts_as_unknown() {
     for blank in ["", " ", "\t\n", "\u{a0}", "\u{200b}\u{feff}", "\0"] {
-        let snapshot = shown(|data| {
+        let snapshot = snapshot_with(|data| {
             for key in ["title", "urgency", "html_url"] {
                 data[key] = blank.into();
             }
@@ -89,8 +89,8 @@ fn a_blank_text_is_no_name() {
 }
 
 #[test]
-fn blanks_around_a_name_do_not_belong_to_it() {
-    let snapshot = shown(|data| {
+fn blanks_around_a_name_are_removed() {
+    let snapshot = snapshot_with(|data| {
         data["title"] = "\n disk full\u{a0}".into();
         data["service"]["summary"] = " Checkout API\t".into();
         data["priority"]["summary"] = " P1 ".into();
@@ -102,7 +102,7 @@ fn blanks_around_a_name_do_not_belong_to_it() {
 
 #[test]
 fn credentials_in_addresses_are_cut() {
-    let snapshot = shown(|data| {
+    let snapshot = snapshot_with(|data| {
         data["title"] = "no answer from postgres://app:S3CR3T@db/shop".into();
         data["html_url"] = "https://S3CR3T@acme.pagerduty.com/incidents/Q1".into();
         data["service"]["html_url"] = "https://acme.pagerduty.com/services/PSVC001?token=S3CR3T".into();
@@ -113,7 +113,7 @@ fn credentials_in_addresses_are_cut() {
 }
 
 #[test]
-fn a_merge_is_one_in_any_case() {
+fn the_case_of_a_merge_reason_does_not_matter() {
     for reason in [
         serde_json::json!("merged"),
         serde_json::json!("Merged"),
@@ -121,16 +121,16 @@ fn a_merge_is_one_in_any_case() {
         serde_json::json!({ "type": "merge_resolve_reason" }),
         serde_json::json!({ "type": "MERGE_RESOLVE_REASON" }),
     ] {
-        let snapshot = shown(|data| data["resolve_reason"] = reason.clone());
+        let snapshot = snapshot_with(|data| data["resolve_reason"] = reason.clone());
         assert_eq!(snapshot.merge, Some(Merge { into: None }), "{reason}");
     }
     for reason in ["resolved", "emerged", ""] {
-        assert_eq!(shown(|data| data["resolve_reason"] = reason.into()).merge, None, "{reason}");
+        assert_eq!(snapshot_with(|data| data["resolve_reason"] = reason.into()).merge, None, "{reason}");
     }
 }
 
 #[test]
-fn a_byte_order_mark_is_passed_over() {
+fn a_byte_order_mark_is_ignored() {
     let body = include_bytes!("../../../../fixtures/pagerduty/incident.resolved.json");
     let marked = [b"\xef\xbb\xbf", body.as_slice()].concat();
     assert_eq!(parse(&marked).unwrap(), parse(body).unwrap());
