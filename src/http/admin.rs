@@ -23,29 +23,29 @@ use crate::domain::policy::Policy;
 use crate::store::{FiguresReader, Reader, Store};
 use crate::telemetry::metrics::Metrics;
 
-/// Parts that the admin listener is made from. No handler sees all of them.
+/// Parts that the admin listener is built from. No handler sees all of them.
 pub struct Admin {
-    /// To change what is kept, and to ask whether the store can be written.
+    /// Store: changes rows, and shows whether it can be written.
     pub store: Store,
-    /// To list.
+    /// Reader for listings.
     pub reader: Reader,
-    /// To compute figures; nothing else should use it.
+    /// Reader for figures; nothing else should use it.
     pub figures: FiguresReader,
-    /// The time.
+    /// Source of the present time.
     pub clock: Arc<dyn Clock>,
     /// Counters and gauges.
     pub metrics: Arc<Metrics>,
-    /// Policy by which failures are decided today.
+    /// Policy of the present configuration.
     pub policy: Arc<Policy>,
     /// Time zone in which days begin.
     pub timezone: TimeZone,
-    /// The backends that are configured.
+    /// Configured backends.
     pub recipients: Arc<[Recipient]>,
     /// Requests to the public listener.
     pub requests: Arc<Requests>,
-    /// Token that the dashboard's forms send along.
+    /// Token that the dashboard's forms send.
     pub token: Token,
-    /// Set once the program is about to end.
+    /// `true` once the program begins to stop.
     pub stop: watch::Receiver<bool>,
 }
 
@@ -116,7 +116,7 @@ impl From<Admin> for AdminParts {
     }
 }
 
-/// Gives a handler that asks for one part just that one.
+/// Lets a handler extract one part alone.
 macro_rules! part {
     ($($field:ident: $part:ty),+ $(,)?) => {
         $(impl FromRef<AdminParts> for Arc<$part> {

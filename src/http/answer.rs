@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use super::api_error::ApiError;
 use crate::store::StoreError;
 
-/// Instead of an answer: the connection is to be closed. See `connection`.
+/// Closes the connection instead of answering. See `connection`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CloseConnection;
 
@@ -23,7 +23,7 @@ impl IntoResponse for CloseConnection {
 /// PagerDuty gives up after 5 s; a complete request is answered within 4.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(3_500);
 
-/// Waits for the store as long as an answer may take. Whoever stops waiting has not stopped the write.
+/// Waits for a write, at most as long as an answer may take. After a timeout the write still goes on.
 pub(super) async fn in_time<T>(write: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     tokio::time::timeout(ANSWER_TIMEOUT, write).await.unwrap_or(Err(StoreError::TimedOut))
 }
@@ -32,11 +32,11 @@ pub(super) async fn not_found() -> ApiError {
     ApiError::not_found("There is nothing at this path.")
 }
 
-/// axum adds `Allow`.
+/// 405. axum adds the header `Allow`.
 pub(super) async fn method_not_allowed() -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
-        "This path does not take that method.",
+        "This path does not accept this method.",
     )
 }

@@ -9,17 +9,17 @@ use serde_json::{Value, json};
 /// Time that a sender is asked to wait after a 503.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
-/// Refusal of a request: its status, and the reason.
+/// Refusal of a request: its status and its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiError {
     status: StatusCode,
-    /// `None`: nothing but the status is told.
+    /// `None`: the answer has no body.
     body: Option<Value>,
     closes: bool,
 }
 
 impl ApiError {
-    /// A refusal with one word for programs, and one sentence for people.
+    /// A refusal with one word for programs and one sentence for people.
     pub(super) fn new(status: StatusCode, error: &str, detail: impl std::fmt::Display) -> Self {
         let body = json!({ "error": error, "detail": detail.to_string() });
         Self { status, body: Some(body), closes: false }
@@ -41,7 +41,7 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
     }
 
-    /// 409: the subject is in a state that does not allow it.
+    /// 409: the state of the row does not allow the change.
     pub(super) fn conflict(detail: impl std::fmt::Display) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
@@ -51,18 +51,18 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     }
 
-    /// 503: the store does not take changes. The log has the reason.
+    /// 503: the store cannot be changed. The log has the reason.
     pub(super) fn store_unavailable() -> Self {
-        Self::unavailable("The store cannot be changed now.")
+        Self::unavailable("The store cannot be changed now: the log says why.")
     }
 
-    /// 500, without a word: the log has the reason.
+    /// 500 without a body. The log has the reason.
     pub(super) fn internal() -> Self {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, body: None, closes: false }
     }
 
-    /// The same refusal, after which the connection is closed. See `connection`, which closes it after every refusal
-    /// that has a status of its own.
+    /// The same refusal, after which the connection is closed. `connection` already closes it after 401, 403, 404,
+    /// 405, 413, 415 and 421.
     pub(super) fn closing(self) -> Self {
         Self { closes: true, ..self }
     }

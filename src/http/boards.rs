@@ -1,4 +1,4 @@
-//! The figures of the dashboard, for every period that can be chosen.
+//! Figures of the dashboard for each period that a person can choose.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use crate::domain::figures::{Dataset, Env, Grouping, Interval, Question, Report, report, reports};
 use crate::domain::timestamp::Timestamp;
 
-/// Period that can be chosen.
+/// Period that a person can choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Period {
     /// 7 days.
@@ -19,7 +19,7 @@ pub(super) enum Period {
 }
 
 impl Period {
-    /// All of them, in the order of the enum.
+    /// All periods, in the order of the enum.
     pub(super) const ALL: [Self; 3] = [Self::Week, Self::Month, Self::Quarter];
 
     /// Number of days.
@@ -31,31 +31,31 @@ impl Period {
         }
     }
 
-    /// The period of so many days.
+    /// Period with this number of days.
     pub(super) fn of_days(days: u64) -> Option<Self> {
         Self::ALL.into_iter().find(|period| period.days() == days)
     }
 }
 
-/// Time that the trend goes back, so that there are weeks to compare. No period that can be chosen is longer.
+/// Length of the trend: 13 weeks. No period is longer.
 pub(super) const TREND_SPAN: Duration = Duration::from_hours(13 * 7 * 24);
 
 /// The figures of every period.
 pub(super) struct Boards {
     by_period: [Board; Period::ALL.len()],
-    /// Figures of all by week, however long the period is.
+    /// Figures by week, over the same weeks for every period.
     pub(super) trend: Report,
-    /// Start of each week, also of those in which nothing happened.
+    /// Start of each week, including weeks in which nothing happened.
     pub(super) weeks: Vec<Timestamp>,
 }
 
 /// The figures of one period.
 pub(super) struct Board {
-    /// Of all.
+    /// Without groups.
     pub(super) all: Report,
-    /// By service.
+    /// Grouped by service.
     pub(super) by_service: Report,
-    /// By team.
+    /// Grouped by team.
     pub(super) by_team: Report,
 }
 
@@ -77,7 +77,7 @@ impl Boards {
                 reports(&question, [Grouping::None, Grouping::Service, Grouping::Team], dataset);
             Board { all, by_service, by_team }
         });
-        // The first week is only a part of one: its bar would be compared with those of whole weeks.
+        // The first week is incomplete. People would compare its bar with the bars of whole weeks.
         let since = question.starts().get(1).copied().unwrap_or(question.since);
         let question = Question { since, ..question };
         Self { by_period, trend: report(&question, dataset), weeks: question.starts() }

@@ -1,4 +1,4 @@
-//! Reading a request's body: how long it may be, and how long it may take.
+//! Reading of a request's body, within limits of length and time.
 
 use std::any::Any;
 use std::time::Duration;
@@ -10,22 +10,21 @@ use tokio::time::{Instant, sleep_until};
 
 use super::budget::{BodyBudget, FREE_BYTES, NoRoom, Reservation};
 
-/// PagerDuty sends at most 256 KiB; anything over twice that is not its.
+/// PagerDuty sends at most 256 KiB. A body of more than twice that is not from PagerDuty.
 pub(super) const LARGEST_BODY_BYTES: usize = 512 * 1024;
-/// Bytes of a body that is too large that are read beyond the limit and thrown away, so that its sender gets to
-/// see the answer.
+/// Bytes beyond the limit that are read and discarded, so that the sender of a too large body sees the answer.
 const DISCARDED_BYTES: usize = 4 * 1024 * 1024;
 /// Time that a body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Wait for the rest of a body that is too large.
+/// Time for reading the rest of a body that is too large.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(3);
-/// Lowest speed of a body that is longer than the free part of the budget, once it has had [`GRACE`]. A body of
-/// 256 KiB that needs all of its ten seconds comes twice as fast.
+/// Lowest speed of a body over [`FREE_BYTES`], after [`GRACE`]. A body of 256 KiB that takes all ten seconds is twice
+/// as fast.
 const SLOWEST_BYTES_PER_SECOND: u64 = 12 * 1024;
-/// Time that a long body may come more slowly than that.
+/// Time for which a long body may be slower than that.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A body, and the room that it takes.
+/// A body, and the room reserved for it.
 #[derive(Debug)]
 pub(super) struct HeldBody {
     pub(super) bytes: Bytes,
@@ -33,7 +32,7 @@ pub(super) struct HeldBody {
 }
 
 impl HeldBody {
-    /// The room, to be kept for as long as the bytes are.
+    /// The bytes and their reservation, which must live as long as the bytes.
     pub(super) fn into_parts(self) -> (Bytes, Option<Box<dyn Any + Send + Sync>>) {
         (self.bytes, self.reservation.map(|reservation| Box::new(reservation) as _))
     }
@@ -45,7 +44,7 @@ impl AsRef<[u8]> for HeldBody {
     }
 }
 
-/// Reason why there is no body.
+/// Reason why a body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyError {
     /// It is longer than 512 KiB.
@@ -57,7 +56,7 @@ pub(super) enum BodyError {
 }
 
 impl From<NoRoom> for BodyError {
-    /// A sender that had to give way is told to send again, like one that found no room.
+    /// Both cases get the same answer: send it again.
     fn from(_: NoRoom) -> Self {
         Self::NoRoom
     }
@@ -69,7 +68,7 @@ impl BodyBudget {
         let read = tokio::time::timeout(BODY_TIMEOUT, self.read_all(&mut body)).await;
         let read = read.unwrap_or(Err(BodyError::Incomplete));
         if matches!(read, Err(BodyError::TooLarge)) {
-            // Its answer stands; how much of the rest comes in time makes no difference.
+            // The answer is the same, even if the rest is not read in time.
             let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(body)).await;
         }
         read
@@ -82,8 +81,8 @@ impl BodyBudget {
         };
         let mut reservation = None;
         self.reserve(&mut reservation, first.len())?;
-        let Some(second) = in_pace(body, reservation.as_ref(), began, first.len()).await? else {
-            // The usual case: the whole body lies in one piece, and is taken as it is.
+        let Some(second) = next_chunk_in_time(body, reservation.as_ref(), began, first.len()).await? else {
+            // The usual case: the body is one chunk and needs no copy.
             return complete(first, reservation);
         };
         let mut whole = BytesMut::from(first);
@@ -94,7 +93,7 @@ impl BodyBudget {
             }
             whole.extend_from_slice(&more);
             self.reserve(&mut reservation, whole.len())?;
-            chunk = in_pace(body, reservation.as_ref(), began, whole.len()).await?;
+            chunk = next_chunk_in_time(body, reservation.as_ref(), began, whole.len()).await?;
         }
         complete(whole.freeze(), reservation)
     }
@@ -115,9 +114,9 @@ fn complete(bytes: Bytes, mut reservation: Option<Reservation>) -> Result<HeldBo
     Ok(HeldBody { bytes, reservation })
 }
 
-/// The next bytes of a body of which `length` have come since it began. One that takes room must come fast enough, and
-/// may have to give way.
-async fn in_pace(
+/// Next chunk of a body that has `length` bytes so far. A body with a reservation must be fast enough, and may have to
+/// give way.
+async fn next_chunk_in_time(
     body: &mut Body,
     reservation: Option<&Reservation>,
     began: Instant,
@@ -130,17 +129,17 @@ async fn in_pace(
         biased;
         () = reservation.gives_way() => Err(BodyError::NoRoom),
         chunk = next_chunk(body) => chunk,
-        () = sleep_until(began + allowed(length)) => Err(BodyError::Incomplete),
+        () = sleep_until(began + time_allowed(length)) => Err(BodyError::Incomplete),
     }
 }
 
-/// Time that a long body may take to send its first `length` bytes and one more.
-fn allowed(length: usize) -> Duration {
+/// Time within which a long body of `length` bytes so far must get its next byte.
+fn time_allowed(length: usize) -> Duration {
     let millis = u64::try_from(length).unwrap_or(u64::MAX).saturating_mul(1_000) / SLOWEST_BYTES_PER_SECOND;
     GRACE + Duration::from_millis(millis)
 }
 
-/// The next bytes; `None` at the end.
+/// Next chunk that is not empty. `None` at the end of the body.
 async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, BodyError> {
     loop {
         match body.frame().await {
@@ -157,7 +156,7 @@ async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, BodyError> {
     }
 }
 
-/// A sender that has not finished sending would see its connection reset instead of the answer.
+/// Reads and discards the rest. Otherwise the sender would see a reset connection instead of the answer.
 async fn discard(mut body: Body) {
     let mut discarded = 0;
     while discarded < DISCARDED_BYTES
@@ -172,12 +171,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_body_has_to_come_fast_enough() {
-        assert_eq!(allowed(12 * 1024), Duration::from_secs(3));
-        // PagerDuty's longest body may use all of its time.
+    fn a_long_body_must_arrive_fast_enough() {
+        assert_eq!(time_allowed(12 * 1024), Duration::from_secs(3));
+        // PagerDuty's longest body may take the whole ten seconds.
         let evenly = |length: usize| BODY_TIMEOUT * u32::try_from(length / 1024).unwrap() / 256;
-        assert!((0..=256).all(|kib| evenly(kib * 1024) <= allowed(kib * 1024)));
-        // 60 KB, spread over ten seconds, may not.
-        assert!((1..60).any(|kib| BODY_TIMEOUT * kib / 60 > allowed(kib as usize * 1024)));
+        assert!((0..=256).all(|kib| evenly(kib * 1024) <= time_allowed(kib * 1024)));
+        // A body of 60 KiB, spread over ten seconds, is too slow.
+        assert!((1..60).any(|kib| BODY_TIMEOUT * kib / 60 > time_allowed(kib as usize * 1024)));
     }
 }

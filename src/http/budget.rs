@@ -1,4 +1,4 @@
-//! The room that all request bodies take together, and who gives way when it is short.
+//! Memory budget of all request bodies together. When it is used up, a slow body gives way.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,22 +7,22 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// So much of every body is not counted. PagerDuty's usual ones fit into it, so large ones cannot keep them out; what is
-/// free is bounded by the number of connections and the length of the writer's queue.
+/// Bytes of each body that the budget does not count. PagerDuty's usual bodies fit, so large ones cannot keep them out.
+/// The number of connections and the length of the writer's queue limit these bytes.
 pub(super) const FREE_BYTES: usize = 16 * 1024;
-/// All bodies together, beyond what is free.
+/// Budget of all bodies together, without the first [`FREE_BYTES`] of each.
 const BUDGET_BYTES: usize = 8 * 1024 * 1024;
 
-/// A body of which nothing has come for this long is slow.
+/// A body without a new byte for this long is slow.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
-/// A body that comes more slowly than this is slow.
+/// A body below this average speed is slow.
 const PACE_BYTES_PER_SECOND: u128 = 64 * 1024;
 
-/// The bytes that all bodies being read and written may hold together.
+/// Memory budget of all bodies that are being read or written.
 ///
-/// A body counts while it is being read, before anybody knows whether it is signed. So where there is no room, the slow
-/// body that has waited longest for its next byte gives way: a sender in earnest sends without a pause. Where no body is
-/// slow, the one that needs more room is refused.
+/// A body takes room while it is read, before its signature can be checked. When there is no room, the slow body whose
+/// last byte is oldest gives way, because honest senders send without pauses. If no body is slow, the body that needs
+/// more room is refused.
 #[derive(Debug, Clone)]
 pub struct BodyBudget(Arc<Mutex<Held>>);
 
@@ -36,7 +36,7 @@ impl Default for BodyBudget {
 struct Held {
     free: usize,
     next: u64,
-    /// Bodies that are still being read, in the order in which they were begun.
+    /// Bodies that are still being read, oldest first.
     incomplete: BTreeMap<u64, Incomplete>,
 }
 
@@ -44,33 +44,33 @@ struct Held {
 struct Incomplete {
     bytes: usize,
     began: Instant,
-    last_came: Instant,
+    last_byte_at: Instant,
     gives_way: Arc<Notify>,
 }
 
 impl Incomplete {
     fn is_slow(&self, now: Instant) -> bool {
         let wanted = now.duration_since(self.began).as_millis() * PACE_BYTES_PER_SECOND / 1_000;
-        now.duration_since(self.last_came) >= LONGEST_PAUSE || ((FREE_BYTES + self.bytes) as u128) < wanted
+        now.duration_since(self.last_byte_at) >= LONGEST_PAUSE || ((FREE_BYTES + self.bytes) as u128) < wanted
     }
 }
 
 /// Reason why a body gets no more room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoRoom {
-    /// It was slow, and gave way to another.
+    /// The body was slow, and gave way to another one.
     GaveWay,
-    /// The others are complete, or come fast enough.
+    /// All other bodies are complete or fast enough.
     Full,
 }
 
-/// The room of one body, beyond what is free.
+/// Room reserved for one body, without its first [`FREE_BYTES`].
 #[derive(Debug)]
 pub(super) struct Reservation {
     budget: BodyBudget,
     number: u64,
     gives_way: Arc<Notify>,
-    /// Once the body is complete: its bytes. Until then the budget knows them.
+    /// Bytes of a complete body. `None` while the body is being read: then `Held::incomplete` has them.
     complete: Option<usize>,
 }
 
@@ -79,7 +79,7 @@ impl BodyBudget {
         Self(Arc::new(Mutex::new(Held { free: bytes, next: 0, incomplete: BTreeMap::new() })))
     }
 
-    /// Begins a body, without any room yet.
+    /// Begins a body, with no room yet.
     pub(super) fn begin(&self) -> Reservation {
         self.begin_at(Instant::now())
     }
@@ -88,22 +88,22 @@ impl BodyBudget {
         let mut held = self.lock();
         let (number, gives_way) = (held.next, Arc::new(Notify::new()));
         held.next += 1;
-        let body = Incomplete { bytes: 0, began: now, last_came: now, gives_way: Arc::clone(&gives_way) };
+        let body = Incomplete { bytes: 0, began: now, last_byte_at: now, gives_way: Arc::clone(&gives_way) };
         held.incomplete.insert(number, body);
         Reservation { budget: self.clone(), number, gives_way, complete: None }
     }
 
-    /// A panic elsewhere leaves plain numbers behind, which are whole at every moment.
+    /// Ignores poisoning: a panic cannot leave the values half changed.
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Held {
-    /// Has the slow body whose last byte came first give way, but not this one.
-    fn one_gives_way(&mut self, except: u64, now: Instant) -> Result<(), NoRoom> {
+    /// Makes the slow body with the oldest last byte give way, but never `except`.
+    fn make_one_give_way(&mut self, except: u64, now: Instant) -> Result<(), NoRoom> {
         let others = self.incomplete.iter().filter(|(number, body)| **number != except && body.bytes > 0);
-        let slow = others.filter(|(_, body)| body.is_slow(now)).min_by_key(|(_, body)| body.last_came);
+        let slow = others.filter(|(_, body)| body.is_slow(now)).min_by_key(|(_, body)| body.last_byte_at);
         let slowest = slow.map(|(number, _)| *number).ok_or(NoRoom::Full)?;
         if let Some(body) = self.incomplete.remove(&slowest) {
             self.free += body.bytes;
@@ -114,7 +114,7 @@ impl Held {
 }
 
 impl Reservation {
-    /// Covers a body of `length` bytes; others may have to give way for that.
+    /// Extends the reservation to a body of `length` bytes. Other bodies may have to give way.
     pub(super) fn cover(&mut self, length: usize) -> Result<(), NoRoom> {
         self.cover_at(length, Instant::now())
     }
@@ -124,24 +124,24 @@ impl Reservation {
         let has = held.incomplete.get(&self.number).ok_or(NoRoom::GaveWay)?.bytes;
         let missing = length.saturating_sub(FREE_BYTES + has);
         while held.free < missing {
-            held.one_gives_way(self.number, now)?;
+            held.make_one_give_way(self.number, now)?;
         }
         held.free -= missing;
         if let Some(body) = held.incomplete.get_mut(&self.number) {
             body.bytes += missing;
-            body.last_came = now;
+            body.last_byte_at = now;
         }
         Ok(())
     }
 
-    /// Keeps the room for as long as this lives: the body is complete, and gives way no more.
+    /// Marks the body as complete. It no longer gives way, and keeps its room until this value is dropped.
     pub(super) fn complete(&mut self) -> Result<(), NoRoom> {
         let body = self.budget.lock().incomplete.remove(&self.number);
         self.complete = Some(body.ok_or(NoRoom::GaveWay)?.bytes);
         Ok(())
     }
 
-    /// Ready once the body has to give way.
+    /// Waits until the body has to give way.
     pub(super) async fn gives_way(&self) {
         self.gives_way.notified().await;
     }
@@ -173,17 +173,17 @@ mod tests {
         complete.complete().unwrap();
         let (mut first, mut second) = (body(&budget, 30, start), body(&budget, 20, after(20)));
         let mut newest = body(&budget, 10, after(90));
-        assert_eq!(newest.cover_at(FREE_BYTES + 11, after(99)), Err(NoRoom::Full), "nobody is slow yet");
-        assert_eq!(newest.cover_at(FREE_BYTES + 11, after(100)), Ok(()), "the first one is now");
+        assert_eq!(newest.cover_at(FREE_BYTES + 11, after(99)), Err(NoRoom::Full), "no body is slow yet");
+        assert_eq!(newest.cover_at(FREE_BYTES + 11, after(100)), Ok(()), "the first one is slow now");
         assert_eq!(first.complete(), Err(NoRoom::GaveWay));
-        assert_eq!(second.complete(), Ok(()), "a complete body gives way no more");
+        assert_eq!(second.complete(), Ok(()), "a complete body does not give way");
         assert_eq!(newest.cover_at(FREE_BYTES + 41, after(999)), Err(NoRoom::Full));
         drop((complete, first, second, newest));
-        assert_eq!(budget.lock().free, 100, "all of it is given back, once");
+        assert_eq!(budget.lock().free, 100, "all room is given back exactly once");
     }
 
     #[test]
-    fn a_trickle_is_slow_though_it_never_stops() {
+    fn a_trickle_without_pauses_is_slow() {
         let (budget, start) = (BodyBudget::of(60), Instant::now());
         let mut trickle = budget.begin_at(start);
         for millis in 0..=300 {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_within_what_is_free_never_gives_way() {
+    fn a_body_within_the_free_bytes_never_gives_way() {
         let (budget, start) = (BodyBudget::of(10), Instant::now());
         let (mut small, _large) = (body(&budget, 0, start), body(&budget, 10, start));
         let _larger = body(&budget, 10, start + LONGEST_PAUSE);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_gives_way_is_told() {
+    async fn a_body_that_gives_way_is_notified() {
         let (budget, start) = (BodyBudget::of(10), Instant::now());
         let mut slow = body(&budget, 10, start);
         let _other = body(&budget, 1, start + LONGEST_PAUSE);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever bodies do, the room that they hold and the room that is free are the whole budget.
+        /// The room of all bodies and the free room always add up to the budget.
         #[test]
         fn no_room_is_lost(steps in proptest::collection::vec((0_usize..6, 0_usize..60, 0_u8..4), 0..200)) {
             let (budget, mut now) = (BodyBudget::of(100), Instant::now());

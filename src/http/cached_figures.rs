@@ -1,5 +1,4 @@
-//! Answers that are computed from many rows: where that takes long, the last one is given, and the next one is computed
-//! beside the requests.
+//! Cache of figures. In a large store a request gets the last answer, and the next one is computed in the background.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -13,62 +12,62 @@ use super::reads::ReadLog;
 use crate::domain::timestamp::Timestamp;
 use crate::store::ReadError;
 
-/// Number of rows that can be read while people wait.
+/// Largest number of rows that are read while a request waits.
 const FEW_ROWS: usize = 100_000;
-/// Shortest time between two computations from more rows than that.
+/// Shortest time between two computations from more than [`FEW_ROWS`] rows.
 const COMPUTED_EVERY: Duration = Duration::from_mins(1);
-/// Older ones are given to nobody.
+/// Answers older than this are not returned.
 const OLDEST: Duration = Duration::from_mins(15);
 
-/// Turns to read and compute: one at a time, because it takes memory.
+/// Lock that lets one computation run at a time, because each takes memory.
 #[derive(Clone, Default)]
 pub(super) struct ComputeLock {
-    turn: Arc<AsyncMutex<()>>,
+    mutex: Arc<AsyncMutex<()>>,
     log: ReadLog,
 }
 
 impl ComputeLock {
-    /// Turns whose failures go to this log.
+    /// A lock whose failed reads go to `log`.
     pub(super) fn new(log: ReadLog) -> Self {
-        Self { turn: Arc::default(), log }
+        Self { mutex: Arc::default(), log }
     }
 
-    /// Waits for a turn, takes it, and does this in it.
+    /// Waits for the lock, then runs `work` on a thread of its own.
     pub(super) async fn take<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let turn = self.next().await;
-        apart(turn, self.log.clone(), work).await
+        let guard = self.next().await;
+        on_own_thread(guard, self.log.clone(), work).await
     }
 
     async fn next(&self) -> OwnedMutexGuard<()> {
-        Arc::clone(&self.turn).lock_owned().await
+        Arc::clone(&self.mutex).lock_owned().await
     }
 }
 
-/// Runs the work on its own thread. The turn ends when the work ends, even if nobody waits for the result.
-/// The thread ends with the work: the allocator passes its freed memory to the next one, while each thread of a pool
-/// would keep its own.
-async fn apart<T: Send + 'static>(
-    turn: OwnedMutexGuard<()>,
+/// Runs the work on its own thread. The lock is released when the work ends, even if nobody waits for the result. The
+/// thread ends with the work, so the allocator can reuse its memory for the next thread. Each thread of a pool would
+/// keep its own memory.
+async fn on_own_thread<T: Send + 'static>(
+    guard: OwnedMutexGuard<()>,
     log: ReadLog,
     work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let (tell, told) = oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     let work = move || {
         let done = work();
-        drop(turn);
-        // Whoever asked may be gone.
-        let _ = tell.send(done);
+        drop(guard);
+        // The request may have ended before.
+        let _ = sender.send(done);
     };
     match thread::Builder::new().name("figures".into()).spawn(work) {
-        Ok(_) => log.answered(told.await),
+        Ok(_) => log.answered(receiver.await),
         Err(error) => log.answered(Err(error)),
     }
 }
 
-/// An answer, when it was computed, and from how many rows.
+/// An answer, the time of its computation, and the number of rows that it was computed from.
 pub(super) struct Computed<T> {
     pub(super) at: Timestamp,
     pub(super) rows: usize,
@@ -76,31 +75,32 @@ pub(super) struct Computed<T> {
 }
 
 impl<T> Computed<T> {
-    /// Not of a time to come either: the clock may have been set back since.
+    /// `true` if the answer is younger than `age`. An answer from the future is not: the clock was set back.
     fn is_younger_than(&self, age: Duration, now: Timestamp) -> bool {
         self.at <= now && now < self.at.saturating_add(age)
     }
 }
 
-/// The answer that was computed last.
+/// Cache of the last answer.
 pub(super) struct CachedFigures<T> {
     last: Arc<Mutex<Option<Arc<Computed<T>>>>>,
-    /// Keeps answers from few rows for a minute, too.
+    /// `true`: answers from few rows are also kept for a minute.
     for_a_minute: bool,
     compute_lock: ComputeLock,
-    /// Held from the moment that [`CachedFigures::within`] asks for a new answer until that was computed, or could not be.
-    asked: Arc<AsyncMutex<()>>,
-    /// Told each time that this ends.
-    news: watch::Sender<()>,
+    /// Held while an answer for [`CachedFigures::within`] is computed.
+    computing: Arc<AsyncMutex<()>>,
+    /// Notified each time that such a computation ends or fails.
+    ended: watch::Sender<()>,
 }
 
 impl<T: Send + Sync + 'static> CachedFigures<T> {
     pub(super) fn new(for_a_minute: bool, compute_lock: ComputeLock) -> Self {
-        let (asked, news) = (Arc::default(), watch::Sender::new(()));
-        Self { last: Arc::default(), for_a_minute, compute_lock, asked, news }
+        let (computing, ended) = (Arc::default(), watch::Sender::new(()));
+        Self { last: Arc::default(), for_a_minute, compute_lock, computing, ended }
     }
 
-    /// The answer, which is as of now where it is computed from few rows. `compute` is asked for one as of now.
+    /// The last answer if it is fresh, else a new one. An answer from many rows may be up to [`OLDEST`] old: then
+    /// nobody waits, and the new one is computed in the background. `compute` computes the answer as of `now`.
     pub(super) async fn get(
         &self,
         now: Timestamp,
@@ -110,21 +110,21 @@ impl<T: Send + Sync + 'static> CachedFigures<T> {
             return Ok(last);
         }
         if let Some(last) = self.large(OLDEST, now) {
-            // Where somebody else computes already, that will do.
-            if let Ok(turn) = Arc::clone(&self.compute_lock.turn).try_lock_owned() {
-                tokio::spawn(self.computed(turn, compute));
+            // If a computation is running already, no second one is started.
+            if let Ok(guard) = Arc::clone(&self.compute_lock.mutex).try_lock_owned() {
+                tokio::spawn(self.computed(guard, compute));
             }
             return Ok(last);
         }
-        let turn = self.compute_lock.next().await;
+        let guard = self.compute_lock.next().await;
         if let Some(last) = self.fresh(now) {
             return Ok(last);
         }
-        self.computed(turn, compute).await
+        self.computed(guard, compute).await
     }
 
-    /// The answer, if there is one by the end of `patience`: a new one, else the last one. A new one that comes later is
-    /// kept for the next request. One is computed at a time, however many ask.
+    /// A new answer, else the last one. `None` if there is none after `patience`. A new answer that is ready later is
+    /// kept for the next request. Only one computation runs at a time, for any number of requests.
     pub(super) async fn within(
         &self,
         patience: Duration,
@@ -134,32 +134,33 @@ impl<T: Send + Sync + 'static> CachedFigures<T> {
         if let Some(last) = self.fresh(now) {
             return Some(last);
         }
-        let mut news = self.news.subscribe();
-        if let Ok(asked) = Arc::clone(&self.asked).try_lock_owned() {
-            let (compute_lock, last, tell) =
-                (self.compute_lock.clone(), Arc::clone(&self.last), self.news.clone());
+        let mut ended = self.ended.subscribe();
+        if let Ok(computing) = Arc::clone(&self.computing).try_lock_owned() {
+            let (compute_lock, last, notify) =
+                (self.compute_lock.clone(), Arc::clone(&self.last), self.ended.clone());
             tokio::spawn(async move {
-                // A failure has been logged.
+                // A failure is logged already.
                 let _ = keep(compute_lock.next().await, compute_lock.log, last, compute).await;
-                drop(asked);
-                tell.send_replace(());
+                drop(computing);
+                notify.send_replace(());
             });
         }
         let last = self.large(OLDEST, now);
         if last.is_some() {
             return last;
         }
-        // A computation that ended before the subscription sends no news: the timeout ends the wait.
-        let _ = timeout(patience, news.changed()).await;
+        // If the computation ended before the subscription, no notification comes, and the timeout ends the wait.
+        let _ = timeout(patience, ended.changed()).await;
         self.last().filter(|last| last.is_younger_than(OLDEST, now))
     }
 
-    /// The time of the last answer.
+    /// Time at which the last answer was computed.
     pub(super) fn computed_at(&self) -> Option<Timestamp> {
         self.last().map(|last| last.at)
     }
 
-    /// Keeps an answer from ahead of the first request, where it took many rows. Only in a turn: it replaces any other.
+    /// Keeps an answer that was computed before the first request, if it took many rows. The caller must hold the
+    /// compute lock, because this replaces any other answer.
     pub(super) fn keep_ahead(&self, computed: Computed<T>) {
         if computed.rows > FEW_ROWS {
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(computed));
@@ -168,10 +169,10 @@ impl<T: Send + Sync + 'static> CachedFigures<T> {
 
     fn computed(
         &self,
-        turn: OwnedMutexGuard<()>,
+        guard: OwnedMutexGuard<()>,
         compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
     ) -> impl Future<Output = Result<Arc<Computed<T>>, ApiError>> + Send + 'static {
-        keep(turn, self.compute_lock.log.clone(), Arc::clone(&self.last), compute)
+        keep(guard, self.compute_lock.log.clone(), Arc::clone(&self.last), compute)
     }
 
     fn fresh(&self, now: Timestamp) -> Option<Arc<Computed<T>>> {
@@ -190,14 +191,14 @@ impl<T: Send + Sync + 'static> CachedFigures<T> {
     }
 }
 
-/// Computes an answer in a turn, and keeps it as the last one.
+/// Computes an answer while holding the lock, and keeps it as the last one.
 fn keep<T: Send + Sync + 'static>(
-    turn: OwnedMutexGuard<()>,
+    guard: OwnedMutexGuard<()>,
     log: ReadLog,
     last: Arc<Mutex<Option<Arc<Computed<T>>>>>,
     compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
 ) -> impl Future<Output = Result<Arc<Computed<T>>, ApiError>> + Send + 'static {
-    apart(turn, log, move || {
+    on_own_thread(guard, log, move || {
         let computed = Arc::new(compute()?);
         *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&computed));
         Ok(computed)
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_computed_from_few_rows_is_computed_whenever_it_is_asked_for() {
+    async fn an_answer_from_few_rows_is_computed_for_each_request() {
         let kept = CachedFigures::new(false, ComputeLock::default());
         assert_eq!((get(&kept, 1, FEW_ROWS).await, get(&kept, 2, FEW_ROWS).await), (1, 2));
         let kept = CachedFigures::new(true, ComputeLock::default());
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_computed_from_many_is_computed_beside_the_requests() {
+    async fn an_answer_from_many_rows_is_computed_in_the_background() {
         let (kept, many) = (CachedFigures::new(false, ComputeLock::default()), FEW_ROWS + 1);
         assert_eq!(get(&kept, 1, many).await, 1);
         let (go_on, wait) = mpsc::channel::<()>();
@@ -243,7 +244,7 @@ mod tests {
         go_on.send(()).unwrap();
         drop(kept.compute_lock.next().await);
         assert_eq!(get(&kept, 3, many).await, 3);
-        assert_eq!(get(&kept, 40, many).await, 40, "what is too old is given to nobody");
+        assert_eq!(get(&kept, 40, many).await, 40, "a too old answer is not returned");
     }
 
     async fn within(
@@ -267,26 +268,26 @@ mod tests {
         assert_eq!(within(&kept, none, 1, slow).await, None, "there is no answer yet");
         assert_eq!(within(&kept, none, 1, || unreachable!()).await, None, "one is computed at a time");
         go_on.send(()).unwrap();
-        drop(kept.asked.lock().await);
-        assert_eq!(within(&kept, none, 1, || unreachable!()).await, Some(1), "it came later");
+        drop(kept.computing.lock().await);
+        assert_eq!(within(&kept, none, 1, || unreachable!()).await, Some(1), "it was computed later");
 
         let busy = kept.compute_lock.next().await;
-        assert_eq!(within(&kept, none, 5, || 5).await, Some(1), "the last one, while others compute");
-        assert_eq!(within(&kept, none, 20, || 20).await, None, "what is too old is given to nobody");
+        assert_eq!(within(&kept, none, 5, || 5).await, Some(1), "the last one, as others compute");
+        assert_eq!(within(&kept, none, 20, || 20).await, None, "a too old answer is not returned");
         drop(busy);
-        drop(kept.asked.lock().await);
-        assert_eq!(within(&kept, Duration::MAX, 20, || 20).await, Some(20), "it is waited for");
+        drop(kept.computing.lock().await);
+        assert_eq!(within(&kept, Duration::MAX, 20, || 20).await, Some(20), "the request waits for it");
     }
 
     #[tokio::test]
-    async fn nobody_waits_for_an_answer_that_failed() {
+    async fn a_failed_computation_ends_the_wait() {
         let kept = CachedFigures::<u64>::new(true, ComputeLock::default());
         let answer = kept.within(Duration::MAX, at(1), || Err(ReadError::Cursor)).await;
         assert!(answer.is_none());
     }
 
     #[tokio::test]
-    async fn only_what_took_many_rows_is_kept_ahead() {
+    async fn only_answers_from_many_rows_are_kept_ahead() {
         let kept = CachedFigures::new(true, ComputeLock::default());
         kept.keep_ahead(Computed { at: at(1), rows: 5, answer: 7 });
         assert_eq!(get(&kept, 1, 0).await, 1);

@@ -1,4 +1,4 @@
-//! One connection, served to its end.
+//! Serving of one connection, to its end.
 //!
 //! Built on hyper itself because `axum::serve` sets no timeout for a request's head.
 
@@ -29,12 +29,12 @@ use super::answer::CloseConnection;
 use super::api_error::ApiError;
 use super::progress::{Progress, TrackedBody};
 
-/// A connection's read buffer. A head that does not fit is refused.
+/// Size of a connection's read buffer. A head that does not fit is refused.
 const BUFFER_BYTES: usize = 32 * 1024;
-/// Bytes of the rest of a refused request that are read and thrown away.
+/// Bytes of a refused request that are read and discarded at most after the answer.
 const DISCARDED_BYTES: usize = 4 * 1024 * 1024;
 
-/// The address that a request came from: the peer's, or a proxy's.
+/// Address that a request came from: the sender's or a proxy's.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
@@ -49,9 +49,9 @@ pub(super) async fn serve(
     let of_requests = Arc::clone(&progress);
     let service = service_fn(move |request| answer(request, peer, router.clone(), Arc::clone(&of_requests)));
     let mut http = http1::Builder::new();
-    // The progress has its own times, which depend on what the connection has sent before.
+    // `Progress` has its own time limits, which depend on earlier requests of the connection.
     http.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(BUFFER_BYTES);
-    // A sender may have said all that it will, and still read its answer.
+    // A sender may close its side after the request and still read the answer.
     http.half_close(true);
     let stream = Stream { socket: stream, progress: Arc::clone(&progress), discarded: 0 };
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
@@ -67,13 +67,13 @@ pub(super) async fn serve(
     }
 }
 
-/// Ready once the order to stop has come.
+/// Waits for the order to stop.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that nobody is left to give the order: as good as given.
+    // An error means that nobody is left to give the order. This counts as the order.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// The connection's end; `None`: its time was up.
+/// Serves the connection to its end. `None` if its time was up first.
 async fn until_due<C: Future>(mut connection: Pin<&mut C>, progress: &Progress) -> Option<C::Output> {
     let mut alarm = pin!(sleep_until(progress.due().unwrap_or_else(Instant::now)));
     poll_fn(|context| {
@@ -82,7 +82,7 @@ async fn until_due<C: Future>(mut connection: Pin<&mut C>, progress: &Progress) 
         }
         loop {
             let Some(due) = progress.due() else { return Poll::Pending };
-            // An alarm that is early is set anew when it rings: most requests come long before it.
+            // The alarm moves to a later time only when it rings: most requests come long before it.
             if due < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(due);
             }
@@ -126,8 +126,8 @@ async fn answer(
     Ok(answer)
 }
 
-/// A request names the host that it is meant for exactly once (RFC 9112, 3.2): two let a proxy and this program read
-/// two different ones.
+/// Checks that a request has exactly one `Host` (RFC 9112, 3.2). With two, a proxy and this program could each use a
+/// different one.
 fn one_host(request: &Request<Body>) -> Result<(), &'static str> {
     match request.headers().get_all(HOST).iter().count() {
         0 if request.version() >= Version::HTTP_11 => Err("The request has no Host header."),
@@ -136,7 +136,7 @@ fn one_host(request: &Request<Body>) -> Result<(), &'static str> {
     }
 }
 
-/// A refusal closes the connection: a peer that is not known cannot keep its place by sending another.
+/// `true` for a status that closes the connection, so that an unknown peer cannot keep it open by sending more.
 fn is_refusal(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 404 | 405 | 413 | 415 | 421)
 }
@@ -145,7 +145,7 @@ fn is_refusal(status: StatusCode) -> bool {
 #[error("the request was not complete in time")]
 struct Closed;
 
-/// The peer's bytes, with the progress told of them.
+/// Socket that reports reads and writes to the progress.
 struct Stream {
     socket: TcpStream,
     progress: Arc<Progress>,
@@ -203,13 +203,13 @@ impl AsyncWrite for Stream {
         Pin::new(&mut self.socket).poll_flush(context)
     }
 
-    /// Ends the answer. A connection that is closed with bytes unread is reset, and its peer may never see the answer:
-    /// so what the peer still sends of a refused request is thrown away first.
+    /// Ends the answer, then reads and discards the rest of a refused request. A connection that is closed with unread
+    /// bytes is reset, and its peer may never see the answer.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.socket).poll_shutdown(context))?;
-        let mut thrown_away = [0; 4 * 1024];
+        let mut unread = [0; 4 * 1024];
         while self.progress.closes() && self.discarded < DISCARDED_BYTES {
-            let mut buffer = ReadBuf::new(&mut thrown_away);
+            let mut buffer = ReadBuf::new(&mut unread);
             ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer))?;
             if buffer.filled().is_empty() {
                 break;

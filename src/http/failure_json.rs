@@ -1,7 +1,6 @@
-//! Failures as the JSON of the API and of `--format json` has them.
+//! JSON of failures in the API and in `--format json`.
 //!
-//! This form is the API's own. The store and the backend `http` have theirs, so that a field that is added here changes
-//! neither what is kept nor what a receiver gets.
+//! The store and the backend `http` have forms of their own, which a new field here does not change.
 
 use std::borrow::Cow;
 
@@ -14,7 +13,7 @@ use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{AttemptRecord, Forwarded, ListedFailure, Page, ReceivedEvent, Story};
 
-/// A failure, and the progress of its forwarding.
+/// A failure, and the state of its forwarding.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct FailureJson<'a> {
     id: Cow<'a, FailureId>,
@@ -46,7 +45,7 @@ pub struct FailureJson<'a> {
     forwarded: Cow<'a, [Forwarded]>,
 }
 
-/// A part of a listing.
+/// A page of a listing.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct FailurePageJson<'a> {
     failures: Vec<FailureJson<'a>>,

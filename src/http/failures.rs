@@ -20,26 +20,26 @@ use crate::domain::policy::Policy;
 use crate::sources;
 use crate::store::{FailureFilter, FoundKind, Story, StoryContext};
 
-/// Answer to an id that names no failure.
+/// Answer to an unknown id.
 pub(super) const UNKNOWN_FAILURE: &str = "No failure with this id is known.";
-/// Number of failures that are named where an id stands for several.
+/// Largest number of ids in the answer to an ambiguous id.
 const MOST_NAMED: u32 = 10;
 
-/// Parts that failures are looked up with.
+/// Parts for looking up failures.
 pub(super) struct FailureLookup {
-    /// To list failures, and to tell their stories.
+    /// Reads failures and their stories.
     pub(super) reads: StoreReads,
-    /// The time.
+    /// Source of the present time.
     pub(super) clock: Arc<dyn Clock>,
     /// Time zone in which days begin.
     pub(super) timezone: TimeZone,
-    /// Policy by which failures are decided today.
+    /// Policy of the present configuration.
     pub(super) policy: Arc<Policy>,
-    /// The backends that are configured.
+    /// Configured backends.
     pub(super) recipients: Arc<[Recipient]>,
 }
 
-/// The options of `failures`, by the same names.
+/// Query with the options of `failures`.
 pub(super) struct FailuresQuery {
     state: Option<FailureState>,
     service: Option<String>,
@@ -79,7 +79,7 @@ pub(super) async fn list(
     Ok(Json(FailurePageJson::from(&page)).into_response())
 }
 
-/// `GET /api/v1/failures/{id}`: as `explain`.
+/// `GET /api/v1/failures/{id}`, the counterpart of `explain`.
 pub(super) async fn one(
     State(failures): State<Arc<FailureLookup>>,
     id: Result<Path<String>, PathRejection>,
@@ -90,37 +90,40 @@ pub(super) async fn one(
         StoryLookup::Unknown => Err(ApiError::not_found(UNKNOWN_FAILURE)),
         StoryLookup::Several(ids) => {
             let ids = ids.join(", ");
-            Err(ApiError::not_found(format_args!("Several failures have an id like this: {ids}.")))
+            Err(ApiError::not_found(format_args!(
+                "Several failures match this id: {ids}. Use a longer part of the id."
+            )))
         }
     }
 }
 
-/// Story of the failure that an id, or a part of one, names.
+/// Result of looking up a failure by its id or a part of it.
 pub(super) enum StoryLookup {
-    /// One failure.
+    /// One failure matches.
     Story(Box<Story>),
-    /// None.
+    /// No failure matches.
     Unknown,
-    /// One of these, at most ten.
+    /// These failures match. At most ten ids are listed.
     Several(Vec<String>),
 }
 
 impl FailureLookup {
-    /// The story of a failure, by its id, its incident's, or a unique beginning of these, in any case, as `explain`
-    /// takes it.
+    /// Story of a failure. As for `explain`, `id` is the failure's id, the incident's id or a unique beginning of one
+    /// of them, in upper or lower case.
     pub(super) async fn story(&self, id: String) -> Result<StoryLookup, ApiError> {
         let (policy, recipients) = (Arc::clone(&self.policy), Arc::clone(&self.recipients));
         let now = self.clock.now();
         let read = self.reads.read(move |reader| {
-            let today = StoryContext { policy: &policy, recipients: &recipients, now, sources: sources::ALL };
-            // The whole id is found without looking at all others.
-            if let Some(story) = reader.story(&id, today)? {
+            let context =
+                StoryContext { policy: &policy, recipients: &recipients, now, sources: sources::ALL };
+            // A complete id is found without a search through all ids.
+            if let Some(story) = reader.story(&id, context)? {
                 return Ok(StoryLookup::Story(Box::new(story)));
             }
             let mut found = reader.find(&id, sources::ALL, MOST_NAMED)?;
             found.retain(|found| found.kind == FoundKind::Failure);
             let story = match found.as_slice() {
-                [only] => reader.story(&only.id, today)?,
+                [only] => reader.story(&only.id, context)?,
                 [] => None,
                 _ => return Ok(StoryLookup::Several(found.into_iter().map(|found| found.id).collect())),
             };

@@ -1,4 +1,4 @@
-//! The figures: for `/api/v1/report`, for `/metrics`, and for the dashboard.
+//! Figures for `/api/v1/report`, for `/metrics` and for the dashboard.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,11 +20,11 @@ use crate::log_limit::LogLimit;
 use crate::store::FiguresReader;
 use crate::telemetry::dora;
 
-/// The longest that a scrape waits for the figures. Prometheus gives up after ten seconds, and the program's own metrics
-/// are what operators need most while the figures are slow.
+/// Longest time that a scrape waits for the figures. Prometheus gives up after ten seconds, and operators need the
+/// program's own metrics even while the figures are slow.
 const SCRAPE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// The figures, computed on connections of their own: who asks for something else does not wait for them.
+/// Figures. They are read on connections of their own, so that other requests do not wait for them.
 pub(super) struct Figures {
     inputs: FigureInputs,
     clock: Arc<dyn Clock>,
@@ -37,9 +37,9 @@ pub(super) struct Figures {
 /// Reader of the rows, and the settings that figures depend on.
 #[derive(Clone)]
 pub(super) struct FigureInputs {
-    /// Reads from the store; nothing else should use it.
+    /// Reader for figures; nothing else should use it.
     pub(super) reader: FiguresReader,
-    /// Policy, which names the usual env.
+    /// Policy, which has the default env and the link window.
     pub(super) policy: Arc<Policy>,
     /// Time zone in which days begin.
     pub(super) timezone: TimeZone,
@@ -60,7 +60,7 @@ impl FigureInputs {
 }
 
 impl Figures {
-    /// Figures of these inputs. Reads that fail go to `log`.
+    /// Figures from these inputs. Failed reads go to `log`.
     pub(super) fn new(inputs: FigureInputs, clock: Arc<dyn Clock>, log: ReadLog) -> Self {
         let compute_lock = ComputeLock::new(log);
         let (gauges, boards) =
@@ -68,7 +68,7 @@ impl Figures {
         Self { inputs, clock, gauges, boards, compute_lock, late: LogLimit::default() }
     }
 
-    /// The figures for Prometheus, where they are there in time.
+    /// Figures for Prometheus. `None` if they are not ready within [`SCRAPE_PATIENCE`].
     pub(super) async fn gauges(&self, now: Timestamp) -> Option<Arc<Computed<String>>> {
         let inputs = self.inputs.clone();
         let compute = move || {
@@ -84,7 +84,7 @@ impl Figures {
         gauges
     }
 
-    /// The time at which the figures for Prometheus were computed.
+    /// Time at which the figures for Prometheus were computed.
     pub(super) fn gauges_computed_at(&self) -> Option<Timestamp> {
         self.gauges.computed_at()
     }
@@ -100,7 +100,7 @@ impl Figures {
     }
 }
 
-/// Computes what nobody should have to wait for later, where the store is large.
+/// Computes the figures at the start. In a large store, no later request has to wait for them.
 pub(super) async fn prepare(figures: Arc<Figures>) {
     let ahead = Arc::clone(&figures);
     let compute = move || {
@@ -110,11 +110,11 @@ pub(super) async fn prepare(figures: Arc<Figures>) {
         ahead.boards.keep_ahead(inputs.boards(&dataset, now));
         Ok(())
     };
-    // A failure has been logged, and whoever asks is told.
+    // A failure is logged already, and requests try again.
     let _ = figures.compute_lock.take(compute).await;
 }
 
-/// The options of `report`, by the same names.
+/// Query with the options of `report`.
 pub(super) struct ReportQuery {
     since: Option<String>,
     until: Option<String>,
@@ -142,7 +142,7 @@ pub(super) async fn report(
     State(figures): State<Arc<Figures>>,
     TypedQuery(query): TypedQuery<ReportQuery>,
 ) -> Result<Json<Report>, ApiError> {
-    let asked = ReportOptions {
+    let options = ReportOptions {
         since: query.since.as_deref(),
         until: query.until.as_deref(),
         by: query.by,
@@ -150,7 +150,7 @@ pub(super) async fn report(
         interval: query.interval,
     };
     let FigureInputs { reader, policy, timezone } = figures.inputs.clone();
-    let question = asked.question(figures.clock.now(), &timezone, &policy.default_env, "");
+    let question = options.question(figures.clock.now(), &timezone, &policy.default_env, "");
     let question = question.map_err(ApiError::bad_query)?;
     figures.compute_lock.take(move || reader.report(&question)).await.map(Json)
 }

@@ -1,9 +1,9 @@
-//! The hosts that the admin listener answers to.
+//! Hosts that the admin listener answers to.
 //!
-//! A page from elsewhere can have a browser send requests here under the page's own name, once that name points to this
-//! address (DNS rebinding): the browser then takes this listener for the page's own server, and lets the page read every
-//! answer. That needs a name, and the name stands in `Host`. So names must be known. An address needs no such care: a page
-//! that has it for its origin came from it.
+//! A foreign site can let its own host name point to this listener's address (DNS rebinding). The browser then takes
+//! this listener for the site's server, and lets the site's page read every answer. The attack needs a host name, and
+//! the browser sends that name in `Host`. So only known names are answered. An address is safe: a page whose origin is
+//! this address came from this listener.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use super::connection::Peer;
 use crate::domain::printable::printable;
 use crate::log_limit::LogLimit;
 
-/// Routes that tell nothing but that the program lives: probes may ask them under any name.
+/// Routes that answer under any host name, for probes. They reveal only the program's health.
 const FOR_ANY_HOST: [&str; 2] = ["/healthz", "/readyz"];
-/// Number of characters of a refused host that are shown.
+/// Largest number of characters of a refused host in a message.
 const SHOWN_CHARACTERS: usize = 100;
 
-/// Names and addresses.
+/// Known host names and addresses.
 pub struct Hosts {
     names: Vec<String>,
     bound: IpAddr,
@@ -39,26 +39,23 @@ impl Hosts {
         Self { names, bound, lines: LogLimit::default() }
     }
 
-    /// True where requests for this host are answered. Ports do not matter: a proxy or a container may map them.
+    /// `true` if requests for this host are answered. The port does not matter: a proxy or a container may map it.
     fn know(&self, host: &str) -> bool {
         let Ok(authority) = host.parse::<Authority>() else {
             return false;
         };
-        // `Authority` takes a user name as well, which no `Host` has.
+        // `Authority` accepts a user name, which a `Host` never has.
         let name = bare(authority.host());
         if host.contains('@') || name.is_empty() {
             return false;
         }
         let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        let is_address_of_ours = address.is_ok_and(|address| {
+        let is_own_address = address.is_ok_and(|address| {
             let address = address.to_canonical();
             address.is_loopback() || self.bound.is_unspecified() || address == self.bound.to_canonical()
         });
-        // Browsers take these names for loopback, whatever a name server says (RFC 6761, 6.3).
-        is_address_of_ours
-            || name == "localhost"
-            || name.ends_with(".localhost")
-            || self.names.contains(&name)
+        // Browsers resolve these names to loopback without a name server (RFC 6761, 6.3).
+        is_own_address || name == "localhost" || name.ends_with(".localhost") || self.names.contains(&name)
     }
 
     fn refuse(&self, host: &str, peer: Option<Peer>) -> ApiError {
@@ -69,33 +66,33 @@ impl Hosts {
                 peer,
                 host,
                 held_back,
-                "the admin listener does not answer to this host; add the name to [admin] hosts if it is right"
+                "the admin listener does not answer to this host. If the name is yours, add it to [admin] hosts"
             );
         }
         let detail = format!(
-            "The admin listener does not answer to the host {host:?}. Use its address, or add the name to [admin] hosts \
-             in the configuration."
+            "The admin listener does not answer to the host {host:?}. Use the listener's address, or add the name to \
+             [admin] hosts in the configuration."
         );
         ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", detail)
     }
 }
 
-/// A name as it is compared: in lower case, without the dot that may end it.
+/// A name for comparison: in lower case, without a final dot.
 fn bare(name: &str) -> String {
     let name = name.to_ascii_lowercase();
     name.strip_suffix('.').map(str::to_owned).unwrap_or(name)
 }
 
-/// Refuses requests for hosts that are not known.
+/// Refuses requests for unknown hosts.
 pub(super) async fn guard(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
     if FOR_ANY_HOST.contains(&request.uri().path()) {
         return next.run(request).await;
     }
-    // A client that takes this listener for a proxy names the host in the first line, which counts then.
-    let named = request.uri().authority().map(Authority::as_str);
-    let of_header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
-    // HTTP/1.0 may name none; no browser speaks it.
-    let refused = [named, of_header].into_iter().flatten().find(|host| !hosts.know(host));
+    // A client that uses this listener as a proxy names the host in the request line.
+    let in_request_line = request.uri().authority().map(Authority::as_str);
+    let in_header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
+    // A request of HTTP/1.0 may have no host. No browser sends one.
+    let refused = [in_request_line, in_header].into_iter().flatten().find(|host| !hosts.know(host));
     let answer = refused.map(|host| hosts.refuse(host, request.extensions().get::<Peer>().copied()));
     match answer {
         Some(answer) => answer.into_response(),

@@ -59,7 +59,7 @@ pub fn public(intakes: Vec<WebhookIntake>, events_api: EventsApi, requests: Arc<
     let mut router = Router::new();
     for intake in intakes.into_iter().map(Arc::new) {
         let path = &intake.source.webhooks.path;
-        // People write a slash behind the path, and proxies add or remove one.
+        // People write a slash after the path, and proxies add or remove one.
         let other = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
         for path in [path, &other].into_iter().filter(|path| !path.is_empty()) {
             router = router.route(path, post(webhook::receive).with_state(Arc::clone(&intake)));
@@ -79,7 +79,7 @@ pub fn public(intakes: Vec<WebhookIntake>, events_api: EventsApi, requests: Arc<
         .method_not_allowed_fallback(answer::method_not_allowed)
 }
 
-/// Routes for people and probes, and the work beside them by which nobody waits long for the figures.
+/// Routes for people and probes, and a task that computes the figures before the first request needs them.
 pub fn admin(admin: Admin, hosts: Hosts) -> (Router, impl Future<Output = ()> + Send + 'static) {
     let store = admin.store.clone();
     let parts = AdminParts::from(admin);
@@ -87,12 +87,12 @@ pub fn admin(admin: Admin, hosts: Hosts) -> (Router, impl Future<Output = ()> + 
     let router = admin_router(parts)
         .layer(from_fn_with_state(store, up_to_date::wait))
         .layer(from_fn_with_state(Arc::new(hosts), hosts::guard))
-        .layer(map_response(not_stored));
+        .layer(map_response(forbid_caching));
     (router, prepare)
 }
 
-/// Answers tell of failures as they are now, and of nobody's business but the asker's.
-async fn not_stored(mut response: Response) -> Response {
+/// Forbids caching: answers change at any moment, and may hold the titles of incidents.
+async fn forbid_caching(mut response: Response) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: what both listeners take and answer. `tests/suite/openapi.rs` holds it to the truth.
+//! `GET /openapi.json`: the requests and answers of both listeners. `tests/suite/openapi.rs` checks it.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! Requests that browsers send for a page.
+//! Refusal of requests that a browser sends for a page.
 
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -11,7 +11,7 @@ use super::api_error::ApiError;
 /// Refuses requests with `Origin`: browsers send it with every POST, and a foreign page must not change anything here.
 pub(super) async fn no_browser(request: Request, next: Next) -> Response {
     if request.headers().contains_key(ORIGIN) {
-        let detail = "Changes are not taken from browsers.";
+        let detail = "Changes by a browser are refused: send the request without an Origin header.";
         return ApiError::new(StatusCode::FORBIDDEN, "forbidden", detail).into_response();
     }
     next.run(request).await

@@ -1,4 +1,4 @@
-//! The outbox in the admin API: its rows, and what a person wants done with them.
+//! The outbox in the admin API: listing, retrying and discarding rows.
 
 use std::sync::Arc;
 
@@ -18,19 +18,19 @@ use crate::store::{
     After, CommandOutcome, OutboxFilter, OutboxPage, RowCommand, RowState, Store, StoreError, Total,
 };
 
-/// Parts that rows of the outbox are listed and changed with.
+/// Parts for listing and changing rows of the outbox.
 pub(super) struct Outbox {
-    /// To change rows.
+    /// Changes rows.
     pub(super) store: Store,
-    /// To list rows.
+    /// Lists rows.
     pub(super) reads: StoreReads,
-    /// The time.
+    /// Source of the present time.
     pub(super) clock: Arc<dyn Clock>,
-    /// The backends that are configured.
+    /// Configured backends.
     pub(super) recipients: Arc<[Recipient]>,
 }
 
-/// The options of `outbox`, by the same names.
+/// Query with the options of `outbox`.
 pub(super) struct OutboxQuery {
     state: Option<RowState>,
     backend: Option<String>,
@@ -78,9 +78,9 @@ pub(super) async fn discard(
     outbox.apply(row, RowCommand::Discard).await
 }
 
-/// Backend whose dead rows an order is for.
+/// Query of a command for all dead rows.
 pub(super) struct BackendQuery {
-    /// Left out: those of all backends.
+    /// `None`: the rows of all backends.
     backend: Option<String>,
 }
 
@@ -109,48 +109,48 @@ pub(super) async fn discard_all(
 }
 
 impl Outbox {
-    /// Does with one row what a person wants.
+    /// Retries or discards one row.
     pub(super) async fn apply(
         &self,
         row: Result<Path<i64>, PathRejection>,
         command: RowCommand,
     ) -> Result<Json<Value>, ApiError> {
-        // Where it is no number there is no such row either.
+        // An id that is not a number names no row.
         let Ok(Path(row)) = row else {
             return Err(ApiError::not_found(CommandOutcome::NotFound.message(command)));
         };
-        let obeyed =
+        let outcome =
             in_time(self.store.apply_command(row, command, self.clock.now())).await.map_err(|error| {
                 tracing::warn!(%error, row, "a row of the outbox could not be changed");
                 ApiError::store_unavailable()
             })?;
-        let said = obeyed.message(command);
-        match obeyed {
-            CommandOutcome::Done => Ok(Json(json!({ "status": "done", "detail": said }))),
-            CommandOutcome::NotFound => Err(ApiError::not_found(said)),
+        let detail = outcome.message(command);
+        match outcome {
+            CommandOutcome::Done => Ok(Json(json!({ "status": "done", "detail": detail }))),
+            CommandOutcome::NotFound => Err(ApiError::not_found(detail)),
             CommandOutcome::Settled(_) | CommandOutcome::Outdated | CommandOutcome::UnderWay => {
-                Err(ApiError::conflict(said))
+                Err(ApiError::conflict(detail))
             }
         }
     }
 
-    /// Does with all dead rows what a person wants.
+    /// Retries or discards all dead rows.
     async fn apply_all(&self, backend: Option<String>, command: RowCommand) -> Result<Json<Total>, ApiError> {
         self.refuse_unknown(backend.clone()).await?;
-        self.some_at_a_time(backend, command).await.map(Json).map_err(|error| {
+        self.apply_in_batches(backend, command).await.map(Json).map_err(|error| {
             tracing::warn!(%error, "rows of the outbox could not be changed");
             ApiError::store_unavailable()
         })
     }
 
-    /// Each part in time, however many there are.
-    async fn some_at_a_time(
+    /// Applies the command in batches, so that each batch is done in time.
+    async fn apply_in_batches(
         &self,
         backend: Option<String>,
         command: RowCommand,
     ) -> Result<Total, StoreError> {
         let (mut total, mut after, now) = (Total::default(), Some(After::default()), self.clock.now());
-        // Before dead rows join those that wait.
+        // This comes first because it counts the waiting rows: the loop makes dead rows wait, too.
         if command == RowCommand::Retry {
             total += in_time(self.store.request_retry(backend.clone(), now)).await?;
         }
@@ -163,7 +163,7 @@ impl Outbox {
         Ok(total)
     }
 
-    /// Answers 400 where a backend is neither configured nor in the outbox: most often it is misspelt.
+    /// Answers 400 if a backend is neither configured nor in the outbox. Usually its name is misspelt.
     async fn refuse_unknown(&self, backend: Option<String>) -> Result<(), ApiError> {
         let Some(backend) = backend else { return Ok(()) };
         let recipients = Arc::clone(&self.recipients);

@@ -1,4 +1,4 @@
-//! `/healthz` and `/readyz`: whether the program lives, and whether it can take events.
+//! `/healthz` and `/readyz`: the program runs, and it can accept events.
 
 use std::sync::Arc;
 
@@ -14,24 +14,25 @@ use super::reads::StoreReads;
 use crate::clock::Clock;
 use crate::store::{Reader, Store};
 
-/// Parts that `/readyz` asks.
+/// Parts that `/readyz` checks.
 pub(super) struct Readiness {
-    /// To ask whether it can be written.
+    /// Store, to check that it can be written.
     pub(super) store: Store,
-    /// To ask whether the store can be read.
+    /// Reads of the store, to check that it can be read.
     pub(super) reads: StoreReads,
-    /// The time.
+    /// Source of the present time.
     pub(super) clock: Arc<dyn Clock>,
-    /// Set once the program is about to end.
+    /// `true` once the program begins to stop.
     pub(super) stop: watch::Receiver<bool>,
 }
 
-/// The process lives.
+/// `GET /healthz`: the process runs.
 pub(super) async fn healthz() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// It can take events: the store, migrated when it was opened, can be written, and the end has not come.
+/// `GET /readyz`: the store can be written and read, and the program is not stopping. The store was migrated when it
+/// was opened.
 pub(super) async fn readyz(State(readiness): State<Arc<Readiness>>) -> Result<Json<Value>, ApiError> {
     let not_ready = |detail: &str| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
     let Readiness { store, reads, clock, stop } = &*readiness;

@@ -1,7 +1,7 @@
-//! The state of one connection: what it is doing, since when, and when its time is up.
+//! State of one connection: its stage, the time since when, and its deadline.
 //!
-//! Connections are cheap for a hostile peer, and their number is limited. So a connection that has not sent an accepted
-//! request gets little time, and gives way to a new one where the limit is reached.
+//! Connections are cheap for a hostile peer, and their number is limited. So a connection without an accepted request
+//! gets little time, and gives way to a new one at the limit.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,16 +12,15 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
-/// Time that a connection may idle after an accepted request: proxies reuse one for 60 s.
+/// Time that a connection may idle after an accepted request. Proxies reuse a connection for 60 s.
 const TRUSTED_IDLE: Duration = Duration::from_secs(75);
-/// Time during which the rest of a refused request is read and thrown away, so that its sender gets to see the
-/// answer.
+/// Time for which the rest of a refused request is read and discarded, so that its sender sees the answer.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The state, shared by the task that serves the connection and the accept loop.
+/// State of a connection, shared by the task that serves it and the accept loop.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// Time that a request's head may take, and that a connection without trust may idle.
+    /// Time limit for a request's head, and for the idle time of an untrusted connection.
     head: Duration,
     state: Mutex<ConnectionState>,
 }
@@ -32,7 +31,7 @@ struct ConnectionState {
     since: Instant,
     /// Time at which the connection was accepted, or sent its last answer.
     waiting_since: Instant,
-    /// It has sent a request that was answered 2xx.
+    /// A request on this connection was answered 2xx.
     is_trusted: bool,
     /// The answer was sent before the request's body was read.
     leaves_unread: bool,
@@ -40,23 +39,23 @@ struct ConnectionState {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// No byte of the next request has come.
+    /// No byte of the next request has arrived.
     Idle,
-    /// A part of a head has come.
+    /// A part of the head has arrived.
     Head,
-    /// The head is whole, the body is not.
+    /// The head is complete, the body is not.
     Body,
-    /// The request is whole: it is being answered.
+    /// The request is complete and is being answered.
     Answer,
-    /// The last answer was sent; the rest of the request is thrown away.
+    /// The last answer was sent. The rest of the request is being discarded.
     Closing,
-    /// It gave way to another connection.
+    /// The connection gave way to another one.
     GaveWay,
 }
 
-/// Order in which connections give way: first those that have sent no accepted request, and among them the one
-/// that has been without an answer for the longest. The progress of its request does not matter: a hostile peer
-/// could otherwise outlast a newcomer by one more byte.
+/// Order in which connections give way: untrusted ones first, and among them the one that has been without an answer
+/// for the longest time. The progress of its request does not matter. Otherwise a hostile peer could outlast a newcomer
+/// by sending one more byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct EvictionRank {
     is_trusted: bool,
@@ -76,13 +75,13 @@ impl Progress {
         Arc::new(Self { head, state: Mutex::new(state) })
     }
 
-    /// A panic elsewhere leaves plain values behind, which are whole at every moment.
+    /// Ignores poisoning: a panic cannot leave the values half changed.
     fn lock(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Time at which the connection is closed if nothing happens until then. `None`: the current stage has a limit
-    /// of its own.
+    /// Time at which the connection is closed if nothing happens until then. `None` if the current stage has a limit of
+    /// its own.
     pub(super) fn due(&self) -> Option<Instant> {
         let state = self.lock();
         let allowed = match state.stage {
@@ -94,7 +93,7 @@ impl Progress {
         Some(state.since + allowed)
     }
 
-    /// The place in the order of giving way. `None`: the connection does not give way, for its request is being answered.
+    /// Rank of the connection. `None` if its request is being answered, or if it gave way already.
     pub(super) fn rank(&self) -> Option<EvictionRank> {
         let state = self.lock();
         match state.stage {
@@ -105,7 +104,7 @@ impl Progress {
         }
     }
 
-    /// Has the connection give way. `false`: meanwhile its request is being answered.
+    /// Makes the connection give way. `false` if its request is being answered by now.
     pub(super) fn gives_way(&self) -> bool {
         let mut state = self.lock();
         let may = state.stage != Stage::Answer;
@@ -115,17 +114,17 @@ impl Progress {
         may
     }
 
-    /// Bytes came in.
+    /// Notes that bytes were read.
     pub(super) fn read(&self) {
-        self.go_on(Stage::Idle, Stage::Head);
+        self.advance(Stage::Idle, Stage::Head);
     }
 
-    /// Bytes of an answer went out: the peer is there and reads.
+    /// Notes that bytes of an answer were written: the peer reads.
     pub(super) fn wrote(&self) {
-        self.go_on(Stage::Idle, Stage::Idle);
+        self.advance(Stage::Idle, Stage::Idle);
     }
 
-    /// A head is whole. `false`: the connection gave way meanwhile.
+    /// Notes that a head is complete. `false` if the connection gave way meanwhile.
     pub(super) fn request(&self) -> bool {
         let mut state = self.lock();
         if state.stage == Stage::GaveWay {
@@ -135,12 +134,12 @@ impl Progress {
         true
     }
 
-    /// The body is whole.
-    fn whole(&self) {
-        self.go_on(Stage::Body, Stage::Answer);
+    /// Notes that the body is complete.
+    fn body_complete(&self) {
+        self.advance(Stage::Body, Stage::Answer);
     }
 
-    /// The answer is being sent.
+    /// Notes that the answer is being sent.
     pub(super) fn answered(&self, is_accepted: bool, is_refused: bool) {
         let mut state = self.lock();
         state.leaves_unread = is_refused && state.stage == Stage::Body;
@@ -151,7 +150,7 @@ impl Progress {
         }
     }
 
-    /// The last answer was sent. `true`: the rest of the request must still be read.
+    /// Notes that the last answer was sent. `true` if the rest of the request must still be read.
     pub(super) fn closes(&self) -> bool {
         let mut state = self.lock();
         if state.leaves_unread && state.stage != Stage::Closing {
@@ -160,7 +159,7 @@ impl Progress {
         state.leaves_unread
     }
 
-    fn go_on(&self, from: Stage, to: Stage) {
+    fn advance(&self, from: Stage, to: Stage) {
         let mut state = self.lock();
         if state.stage == from {
             (state.stage, state.since) = (to, Instant::now());
@@ -168,7 +167,7 @@ impl Progress {
     }
 }
 
-/// A request's body, which tells when it is whole.
+/// A request's body that reports its end to [`Progress`].
 pub(super) struct TrackedBody {
     body: Incoming,
     progress: Arc<Progress>,
@@ -177,7 +176,7 @@ pub(super) struct TrackedBody {
 impl TrackedBody {
     pub(super) fn new(body: Incoming, progress: Arc<Progress>) -> Self {
         if body.is_end_stream() {
-            progress.whole();
+            progress.body_complete();
         }
         Self { body, progress }
     }
@@ -193,7 +192,7 @@ impl Body for TrackedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         if frame.is_none() || self.body.is_end_stream() {
-            self.progress.whole();
+            self.progress.body_complete();
         }
         Poll::Ready(frame)
     }
@@ -224,7 +223,7 @@ mod tests {
         progress.read();
         assert_eq!(allowed(&progress), Some(HEAD), "half a head");
         assert!(progress.request());
-        progress.whole();
+        progress.body_complete();
         assert_eq!(allowed(&progress), None, "the answer has its own limit");
         progress.answered(false, false);
         assert_eq!(allowed(&progress), Some(HEAD), "a 503 is no acceptance");
@@ -232,7 +231,7 @@ mod tests {
         progress.answered(true, false);
         assert_eq!(allowed(&progress), Some(TRUSTED_IDLE));
         progress.read();
-        assert_eq!(allowed(&progress), Some(HEAD), "half a head, even of one that is trusted");
+        assert_eq!(allowed(&progress), Some(HEAD), "half a head, even of a trusted connection");
         progress.request();
         progress.answered(false, true);
         assert!(progress.closes(), "the body was not read");
@@ -251,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_that_waits_longest_gives_way_first_and_trusted_ones_last() {
+    fn the_connection_that_waits_longest_gives_way_first_and_trusted_ones_last() {
         let [sending, half, newest, trusted, answering] = [(); 5].map(|()| Progress::new(HEAD));
         // A connection does not become younger by sending.
         for (progress, age) in [(&sending, 3), (&half, 2), (&trusted, 4)] {
@@ -261,11 +260,11 @@ mod tests {
         half.read();
         trusted.lock().is_trusted = true;
         answering.request();
-        answering.whole();
+        answering.body_complete();
         let ranks = [&sending, &half, &newest, &trusted].map(|progress| progress.rank().unwrap());
         assert!(ranks.is_sorted_by(|one, next| one < next), "{ranks:?}");
         assert_eq!((answering.rank(), answering.gives_way()), (None, false));
-        assert!(sending.gives_way() && !sending.request(), "its request is not begun any more");
+        assert!(sending.gives_way() && !sending.request(), "its request does not start");
         assert_eq!(sending.rank(), None);
     }
 }

@@ -13,15 +13,15 @@ use super::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use super::reads::StoreReads;
 use crate::store::{QuarantinePage, Retried, Store};
 
-/// Parts that bodies in quarantine are listed and read again with.
+/// Parts for listing quarantined bodies and reading them again.
 pub(super) struct Quarantine {
-    /// To read bodies again.
+    /// Reads bodies again.
     pub(super) store: Store,
-    /// To list bodies.
+    /// Lists bodies.
     pub(super) reads: StoreReads,
 }
 
-/// Part of the listing.
+/// Query of a page of the listing.
 pub(super) struct QuarantineQuery {
     limit: usize,
     cursor: i64,
@@ -52,23 +52,23 @@ pub(super) async fn retry(
 }
 
 impl Quarantine {
-    /// Has today's program read a body again.
+    /// Reads a quarantined body again with this version of the program.
     pub(super) async fn read_again(
         &self,
         id: Result<Path<i64>, PathRejection>,
     ) -> Result<Json<Value>, ApiError> {
-        // No row has an id that is no number.
+        // An id that is not a number names no row.
         let Ok(Path(id)) = id else { return Err(ApiError::not_found(Retried::NotFound.message())) };
         let retried = in_time(self.store.retry_quarantined(id)).await;
         let retried = retried.map_err(|error| {
             tracing::warn!(%error, id, "a body in quarantine could not be read again");
             ApiError::store_unavailable()
         })?;
-        let said = retried.message();
+        let detail = retried.message();
         match retried {
-            Retried::Recorded(recorded) => Ok(Json(json!({ "status": recorded.as_str(), "detail": said }))),
-            Retried::NotFound => Err(ApiError::not_found(said)),
-            Retried::NotUnderstood(_) | Retried::Contradicts => Err(ApiError::conflict(said)),
+            Retried::Recorded(recorded) => Ok(Json(json!({ "status": recorded.as_str(), "detail": detail }))),
+            Retried::NotFound => Err(ApiError::not_found(detail)),
+            Retried::NotUnderstood(_) | Retried::Contradicts => Err(ApiError::conflict(detail)),
         }
     }
 }

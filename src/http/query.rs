@@ -1,4 +1,4 @@
-//! The query of a request: each parameter by its name, and mistakes told by that name.
+//! Query parameters of a request. Each error names its parameter.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ const LARGEST_LIMIT: usize = 1_000;
 /// Mistake in a query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum QueryError {
-    /// The query has no parameters that could be told apart.
+    /// The query cannot be decoded.
     #[error("{0}")]
     Malformed(String),
     /// The route has no parameter of this name.
@@ -31,8 +31,8 @@ pub(super) enum QueryError {
     /// The parameter of this name was sent twice.
     #[error("{0}: given twice")]
     Twice(String),
-    /// The parameter of this name is needed.
-    #[error("{0}: is missing")]
+    /// The required parameter of this name is missing.
+    #[error("{0} is missing")]
     Missing(&'static str),
     /// A parameter has a wrong value.
     #[error("{name}: {problem}")]
@@ -42,14 +42,14 @@ pub(super) enum QueryError {
         /// Reason why the value is wrong.
         problem: String,
     },
-    /// The parameter of this name holds no place in a listing.
+    /// The parameter of this name is not a cursor.
     #[error("invalid {0}: use the `next` value of a previous page")]
     NotAPlace(&'static str),
 }
 
 fn listed(known: &[&str]) -> String {
     match known {
-        [] => ": there are none".to_owned(),
+        [] => ". There are no parameters here".to_owned(),
         known => format!(". Known: {}", known.join(", ")),
     }
 }
@@ -72,12 +72,12 @@ pub(super) trait FromQuery: Sized {
     /// The names of its parameters.
     const NAMES: &'static [&'static str];
 
-    /// Reads them.
+    /// Reads the parameters.
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError>;
 }
 
-/// Extractor of the parameters of a route. A wrong query is answered 400; where the handler asks for an `Option`, a
-/// wrong query is none.
+/// Extractor of the parameters of a route. A wrong query is answered 400. For a handler that takes an `Option`, a wrong
+/// query is `None`.
 pub(super) struct TypedQuery<T>(pub(super) T);
 
 impl<T: FromQuery> TypedQuery<T> {
@@ -104,7 +104,7 @@ impl<T: FromQuery, S: Send + Sync> OptionalFromRequestParts<S> for TypedQuery<T>
     }
 }
 
-/// The parameters of a query, all of them known.
+/// Parameters of a query. All their names are known.
 pub(super) struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
@@ -122,17 +122,17 @@ impl Parameters {
         Ok(Self(parameters))
     }
 
-    /// A text.
+    /// Text of a parameter.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
     }
 
-    /// A text that must be there.
+    /// Text of a required parameter.
     pub(super) fn required(&self, name: &'static str) -> Result<String, QueryError> {
         self.text(name).ok_or(QueryError::Missing(name))
     }
 
-    /// One of several words.
+    /// Parameter whose value is one of several words.
     pub(super) fn word<T: Copy>(
         &self,
         name: &'static str,
@@ -159,21 +159,21 @@ impl Parameters {
         }
     }
 
-    /// A number.
+    /// Parameter whose value is a number.
     pub(super) fn number(&self, name: &'static str) -> Result<Option<u64>, QueryError> {
         let Some(text) = self.0.get(name) else { return Ok(None) };
         let number = text.parse().map(Some);
         number.map_err(|_| QueryError::invalid(name, format_args!("{text:?} is not a number")))
     }
 
-    /// A row's number, after which to go on; 0 where it is left out.
+    /// Number of the row after which the listing continues; 0 if it is left out.
     pub(super) fn row(&self, name: &'static str) -> Result<i64, QueryError> {
         let Some(text) = self.0.get(name) else { return Ok(0) };
         text.parse().map_err(|_| QueryError::NotAPlace(name))
     }
 }
 
-/// The moment that the text of a parameter stands for: a time, a date, or an age.
+/// Time that a parameter gives as RFC 3339, as a date or as an age.
 pub(super) fn parse_moment(
     name: &'static str,
     text: Option<&str>,
@@ -196,9 +196,9 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_by_the_parameters_name() {
+    fn errors_name_the_parameter() {
         const NAMES: &[&str] = &["by", "limit", "cursor"];
-        let told = |query: &str| {
+        let read_all = |query: &str| {
             let parameters = parameters(query, NAMES)?;
             parameters.word("by", &Grouping::ALL, Grouping::as_str)?;
             parameters.limit()?;
@@ -213,9 +213,9 @@ mod tests {
             ("limit=x", "limit: \"x\" is not a number from 1 to 1000"),
             ("cursor=x", "invalid cursor: use the `next` value of a previous page"),
         ] {
-            assert_eq!(told(query).unwrap_err().to_string(), detail, "{query}");
+            assert_eq!(read_all(query).unwrap_err().to_string(), detail, "{query}");
         }
-        assert_eq!(told("by=team&limit=9999&cursor=3"), Ok(()));
+        assert_eq!(read_all("by=team&limit=9999&cursor=3"), Ok(()));
         assert_eq!(parameters("limit=9999", NAMES).and_then(|parameters| parameters.limit()), Ok(1_000));
     }
 }

@@ -1,4 +1,4 @@
-//! Reading the store for an answer.
+//! Reads of the store for answers.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use super::api_error::ApiError;
 use crate::log_limit::LogLimit;
 use crate::store::{ReadError, Reader};
 
-/// Log of reads that failed. Its copies share one limit.
+/// Log of failed reads. Clones share one limit.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ReadLog(Arc<LogLimit>);
 
 impl ReadLog {
-    /// Returns the value that was read, or the answer that it could not be read. Internals stay in the log.
+    /// Value that was read, or an answer that the read failed. Details of the failure go to the log alone.
     pub(super) fn answered<T>(
         &self,
         read: Result<Result<T, ReadError>, impl Display>,
@@ -31,11 +31,11 @@ impl ReadLog {
                         "the store could not be read; if it is damaged, stop the program and restore a backup"
                     );
                 }
-                let detail = "The store could not be read.";
+                let detail = "The store could not be read: the log says why.";
                 Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail))
             }
             Err(error) => {
-                tracing::error!(%error, "reading the store was cut short");
+                tracing::error!(%error, "a read of the store did not finish");
                 Err(ApiError::internal())
             }
         }
@@ -50,7 +50,7 @@ pub(super) struct StoreReads {
 }
 
 impl StoreReads {
-    /// Reads with this reader.
+    /// Reads by `reader`. Failures go to `log`.
     pub(super) fn new(reader: Reader, log: ReadLog) -> Self {
         Self { reader, log }
     }

@@ -1,4 +1,4 @@
-//! `POST /api/v1/reevaluate`: has failures evaluated again under today's policy.
+//! `POST /api/v1/reevaluate`: reevaluates past failures under the present configuration.
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use crate::clock::Clock;
 use crate::domain::policy::Policy;
 use crate::store::{Batch, Span, Store};
 
-/// Parts that failures are evaluated again with.
+/// Parts for reevaluating failures.
 pub(super) struct Reevaluation {
     /// Store of the failures.
     pub(super) store: Store,
-    /// The time.
+    /// Source of the present time.
     pub(super) clock: Arc<dyn Clock>,
     /// Time zone in which days begin.
     pub(super) timezone: TimeZone,
-    /// Policy by which failures are decided today.
+    /// Policy of the present configuration.
     pub(super) policy: Arc<Policy>,
 }
 
 /// Query of `reevaluate`, for one batch.
 pub(super) struct ReevaluateQuery {
-    /// The fingerprint of the policy that is meant.
+    /// Fingerprint of the policy that the caller expects.
     policy: String,
     since: Option<String>,
     after: i64,
@@ -45,7 +45,7 @@ impl FromQuery for ReevaluateQuery {
     }
 }
 
-/// `POST /api/v1/reevaluate`: refused where the daemon runs under another configuration than was meant.
+/// `POST /api/v1/reevaluate`: refused if the daemon does not run with the configuration that the caller expects.
 pub(super) async fn reevaluate(
     State(reevaluation): State<Arc<Reevaluation>>,
     TypedQuery(query): TypedQuery<ReevaluateQuery>,
@@ -58,7 +58,7 @@ pub(super) async fn reevaluate(
         return Err(ApiError::new(StatusCode::CONFLICT, "other_configuration", detail));
     }
     store.reevaluate(Span { since, after: query.after }, now).await.map(Json).map_err(|error| {
-        tracing::warn!(%error, "failures could not be evaluated again");
+        tracing::warn!(%error, "failures could not be reevaluated");
         ApiError::store_unavailable()
     })
 }

@@ -1,11 +1,11 @@
-//! Words about webhooks that are not kept, in answers and metrics.
+//! Words for webhooks that are not stored, in answers and metrics.
 
 use crate::sources::RefusalReason;
 
-/// Status of a webhook whose body did not come to its end.
+/// Status of a webhook whose body did not arrive completely.
 pub(super) const INCOMPLETE: &str = "incomplete";
 
-/// Status of a webhook that could not be kept just now.
+/// Status of a webhook that could not be stored at the moment.
 pub(super) const UNAVAILABLE: &str = "unavailable";
 
 /// The `error` of the answer to a refused webhook.

@@ -1,4 +1,4 @@
-//! Connections: accepted, limited, and drained at the end.
+//! Connections of a listener: accepted, limited, and drained at the end.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -16,21 +16,23 @@ use super::connection::{self, stopped};
 use super::progress::Progress;
 use crate::log_limit::LogLimit;
 
-/// Time that an answer may lie unread.
+/// Time that a peer may leave an answer unread.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pause before the next try, if a connection cannot be accepted and none gives way.
+/// Pause before the next try if a connection cannot be accepted and none gives way.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Time without a connection turned away, after which the log says that all is well again.
+/// Time after the last failed accept until the log may say that connections are accepted again.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// Limits of a listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Time that a request's head may take, and that a connection may idle that has sent no accepted request.
+    /// Time limit for a request's head, and for the idle time of an untrusted connection: one without an accepted
+    /// request.
     pub head: Duration,
-    /// Number of connections at once. Beyond that, the oldest connection without trust gives way to a new one.
+    /// Largest number of connections. At the limit one gives way to a new one: an untrusted one if there is any, and
+    /// among them the one without an answer for the longest time.
     pub connections: usize,
-    /// Time that requests in hand may take after the order to stop.
+    /// Time that open requests may take after the order to stop.
     pub drain: Duration,
 }
 
@@ -41,15 +43,15 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Limits of the admin listener. People and probes need few connections, and must leave the descriptors to webhooks.
+    /// Limits of the admin listener. People and probes need few connections, and webhooks need the file descriptors.
     pub fn of_admin() -> Self {
         Self { connections: 128, ..Self::default() }
     }
 }
 
-/// Serves until `stop` is set, then lets the requests in hand finish.
+/// Serves until `stop` is set, then lets the open requests finish.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
-    let (mut open, mut failing) = (OpenConnections::default(), Failing::default());
+    let (mut open, mut accepts) = (OpenConnections::default(), AcceptFailures::default());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -62,12 +64,12 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut st
         };
         let room = match accepted {
             Ok((stream, peer)) => {
-                failing.no_more();
+                accepts.succeeded();
                 open.until_below(limits.connections, &mut stop).await.then_some((stream, peer))
             }
             Err(error) => {
-                failing.again(&error);
-                // Mostly the process is out of file descriptors. Another connection may spare its own.
+                accepts.failed(&error);
+                // Usually the process is out of file descriptors. Closing another connection frees one.
                 open.one_less(&mut stop).await;
                 continue;
             }
@@ -78,15 +80,15 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut st
     drop(listener);
     let all_done = async { while open.tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.drain, all_done).await.is_err() {
-        tracing::warn!("some requests did not finish in time and were cut off");
+        tracing::warn!("some requests did not finish before the stop and were cut off");
     }
 }
 
-/// The connections that are open.
+/// Open connections.
 #[derive(Default)]
 struct OpenConnections {
     tasks: JoinSet<()>,
-    /// By task: those that did not give way.
+    /// Connections that did not give way, by task.
     connections: HashMap<Id, (Arc<Progress>, AbortHandle)>,
 }
 
@@ -99,9 +101,9 @@ impl OpenConnections {
         head: Duration,
         stop: watch::Receiver<bool>,
     ) {
-        // Answers are small and complete: waiting for more of them gains nothing.
+        // Answers are small and complete: waiting for more bytes would gain nothing.
         let _ = stream.set_nodelay(true);
-        // A peer that does not read its answers is cut off, and does not keep its place for ever.
+        // A peer that does not read its answers is disconnected.
         let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIMEOUT));
         let progress = Progress::new(head);
         let task = self.tasks.spawn(connection::serve(stream, peer, router, Arc::clone(&progress), stop));
@@ -113,7 +115,7 @@ impl OpenConnections {
         self.connections.remove(&id);
     }
 
-    /// Ready once fewer than `limit` are open; `false` once the order to stop has come.
+    /// Waits until fewer than `limit` connections are open. `false` if the order to stop comes first.
     async fn until_below(&mut self, limit: usize, stop: &mut watch::Receiver<bool>) -> bool {
         while self.connections.len() >= limit {
             if !self.gives_way() && !self.settle(stop).await {
@@ -123,13 +125,13 @@ impl OpenConnections {
         true
     }
 
-    /// Has one connection give way, and lets its descriptor be closed.
+    /// Makes one connection give way, and gives its descriptor time to be closed.
     async fn one_less(&mut self, stop: &mut watch::Receiver<bool>) {
         self.gives_way();
         self.settle(stop).await;
     }
 
-    /// Closes the connection that is the first to give way. `false`: every one is being answered.
+    /// Closes the connection that gives way first. `false` if all of them are being answered.
     fn gives_way(&mut self) -> bool {
         let ranked = self.connections.iter().filter_map(|(id, (progress, _))| Some((progress.rank()?, *id)));
         let first = ranked.min_by_key(|(rank, _)| *rank);
@@ -144,7 +146,7 @@ impl OpenConnections {
         true
     }
 
-    /// Waits until a connection has ended, or a moment; `false` once the order to stop has come.
+    /// Waits until a connection has ended, at most [`PAUSE`]. `false` if the order to stop comes first.
     async fn settle(&mut self, stop: &mut watch::Receiver<bool>) -> bool {
         tokio::select! {
             biased;
@@ -156,31 +158,31 @@ impl OpenConnections {
     }
 }
 
-/// Connections that the system would not give, as the log tells of them.
+/// Failed accepts, as they are logged.
 #[derive(Default)]
-struct Failing {
+struct AcceptFailures {
     lines: LogLimit,
     last_at: Option<Instant>,
-    /// The log says that connections fail, and not yet that they are accepted again.
-    is_told: bool,
+    /// `true` from a logged failure until the log says that connections are accepted again.
+    is_logged: bool,
 }
 
-impl Failing {
-    fn again(&mut self, error: &std::io::Error) {
+impl AcceptFailures {
+    fn failed(&mut self, error: &std::io::Error) {
         let now = Instant::now();
         self.last_at = Some(now);
         if let Some(held_back) = self.lines.pass(now.into_std()) {
-            self.is_told = true;
+            self.is_logged = true;
             tracing::warn!(
                 %error, held_back,
-                "a connection could not be accepted; where too many files are open, raise the limit (systemd: LimitNOFILE=)"
+                "a connection could not be accepted. If too many files are open, raise the limit (systemd: LimitNOFILE=)"
             );
         }
     }
 
-    fn no_more(&mut self) {
-        if self.is_told && self.last_at.is_some_and(|last_at| last_at.elapsed() >= SETTLED) {
-            self.is_told = false;
+    fn succeeded(&mut self) {
+        if self.is_logged && self.last_at.is_some_and(|last_at| last_at.elapsed() >= SETTLED) {
+            self.is_logged = false;
             tracing::info!("connections are accepted again");
         }
     }

@@ -1,7 +1,7 @@
-//! Webhooks of one source: counted, logged where they were refused, and remembered for the dashboard.
+//! Webhooks of one source: counted, logged if refused, and remembered for the dashboard.
 //!
-//! A source may drop an event that is refused, and disable the subscription after a few. So whoever looks for a webhook
-//! that does not arrive has to find the reason in each of these three places.
+//! A source may drop a refused event, and disable the subscription after a few refusals. So metrics, log and dashboard
+//! must each show the reason.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -18,7 +18,7 @@ use crate::telemetry::metrics::Metrics;
 
 /// Requests with the webhooks of one source.
 pub struct SourceRequests {
-    /// The source's webhooks, as they are configured.
+    /// Configuration of the source's webhooks.
     pub(super) webhooks: Webhooks,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
@@ -26,18 +26,18 @@ pub struct SourceRequests {
     lines: WebhookLogLimits,
 }
 
-/// The last webhooks of a source, of each sort.
+/// Last webhook of each kind of a source.
 #[derive(Debug, Clone)]
 pub(super) struct LastWebhooks {
-    /// Name of the source for people.
+    /// Name of the source, for people.
     pub(super) title: &'static str,
-    /// Time at which the last webhook was answered 202. It outlasts a restart.
+    /// Time at which the last webhook was answered 202. It survives a restart.
     pub(super) accepted_at: Option<Timestamp>,
-    /// Type of that event, if it was a test event, which no listing shows.
+    /// Type of that event if it was a test event. No listing shows test events.
     pub(super) accepted_test: Option<String>,
-    /// The last webhook that was refused since the start.
+    /// Last webhook that was refused since the start.
     pub(super) refused: Option<RefusedWebhook>,
-    /// The last webhook of all is that one.
+    /// `true` if the last of all webhooks was refused.
     pub(super) last_was_refused: bool,
 }
 
@@ -57,13 +57,13 @@ pub(super) struct LastRefusal {
 
 impl LastRefusal {
     pub(super) fn new(at: Timestamp, peer: Option<Peer>) -> Self {
-        // The server names the peer of every request.
+        // The server sets the peer of every request.
         let peer = peer.map_or_else(|| "unknown".to_owned(), |Peer(peer)| peer.to_string());
         Self { at, peer }
     }
 }
 
-/// One limit for each kind of line.
+/// Limit of each kind of log line.
 #[derive(Default)]
 struct WebhookLogLimits {
     refused: [LogLimit; RefusalReason::ALL.len()],
@@ -73,7 +73,7 @@ struct WebhookLogLimits {
 }
 
 impl SourceRequests {
-    /// Begins with the time at which the last webhook was accepted, as the store has it.
+    /// Requests of a source. `accepted_at` is the time of the last accepted webhook in the store.
     pub fn new(
         webhooks: Webhooks,
         metrics: Arc<Metrics>,
@@ -100,7 +100,7 @@ impl SourceRequests {
         })
     }
 
-    /// The last of each sort.
+    /// Last webhook of each kind.
     pub(super) fn last(&self) -> LastWebhooks {
         self.lock().clone()
     }
@@ -110,12 +110,12 @@ impl SourceRequests {
         &self.webhooks.source.name
     }
 
-    /// A panic elsewhere leaves values behind that are whole at every moment.
+    /// Ignores poisoning: a panic cannot leave the values half changed.
     fn lock(&self) -> MutexGuard<'_, LastWebhooks> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A webhook was answered 202; `test` is the type of a test event.
+    /// Notes a webhook that was answered 202. `test` is the type of a test event.
     pub(super) fn accepted(&self, status: &'static str, test: Option<String>, at: Timestamp) {
         self.metrics.intake.webhook(Some(self.name()), status);
         self.metrics.intake.accepted_at(self.name(), at);
@@ -125,20 +125,20 @@ impl SourceRequests {
         last.last_was_refused = false;
     }
 
-    /// A webhook was not kept, by no fault of its own or by an accident on its way. The source sends it again.
+    /// Counts a webhook that could not be received or stored. The source sends it again.
     pub(super) fn not_kept(&self, status: &'static str) {
         self.metrics.intake.webhook(Some(self.name()), status);
     }
 
-    /// Says that the store did not keep a webhook in time.
+    /// Logs that the store did not keep a webhook in time.
     pub(super) fn log_not_kept(&self, error: &StoreError) {
         if let Some(held_back) = self.lines.not_kept.pass(Instant::now()) {
             let sends_again = self.webhooks.sends_again;
-            tracing::warn!(%error, held_back, "a webhook could not be kept: {sends_again}");
+            tracing::warn!(%error, held_back, "a webhook could not be stored: {sends_again}");
         }
     }
 
-    /// A webhook was cut off without an answer, because its body did not come in time. The source sends it again.
+    /// Notes a webhook that was cut off without an answer because its body was too slow. The source sends it again.
     pub(super) fn cut_off(&self, peer: Option<Peer>) {
         self.not_kept(INCOMPLETE);
         if let Some(held_back) = self.lines.cut_off.pass(Instant::now()) {
@@ -146,13 +146,14 @@ impl SourceRequests {
             tracing::warn!(
                 peer,
                 held_back,
-                "a webhook was cut off: its body did not come in 10 s, or too slowly. If {title} sent it, look at the \
-                 proxy and the network. Else somebody else posts here"
+                "a webhook was cut off: its body took longer than 10 s, or was too slow. If {title} sent it, look at \
+                 the proxy and the network. Otherwise another sender posts here"
             );
         }
     }
 
-    /// A webhook was answered 503, because too many large bodies were being received. The source sends it again.
+    /// Notes a webhook that was answered 503 because too many large bodies were being received. The source sends it
+    /// again.
     pub(super) fn without_room(&self, peer: Option<Peer>) {
         self.not_kept(UNAVAILABLE);
         if let Some(held_back) = self.lines.without_room.pass(Instant::now()) {
@@ -165,37 +166,37 @@ impl SourceRequests {
         }
     }
 
-    /// A webhook was refused.
+    /// Notes a refused webhook.
     pub(super) fn refused(&self, reason: RefusalReason, peer: Option<Peer>) {
         let Words { why, todo, .. } = (self.webhooks.words)(reason);
-        self.refused_saying(reason, peer, |held_back, peer| {
+        self.note_refusal(reason, peer, |held_back, peer| {
             tracing::warn!(peer, reason = reason.status(), held_back, "a webhook was refused: {why}. {todo}");
         });
     }
 
-    /// A webhook came to a path where there is nothing.
+    /// Notes a webhook to an unknown path.
     pub(super) fn lost(&self, path: &str, peer: Option<Peer>) {
         let Words { todo, .. } = (self.webhooks.words)(RefusalReason::NoSuchPath);
-        let Webhooks { source, path: right, .. } = &self.webhooks;
+        let Webhooks { source, path: expected, .. } = &self.webhooks;
         let title = source.title;
-        self.refused_saying(RefusalReason::NoSuchPath, peer, |held_back, peer| {
+        self.note_refusal(RefusalReason::NoSuchPath, peer, |held_back, peer| {
             let reason = RefusalReason::NoSuchPath.status();
             tracing::warn!(
                 peer,
                 reason,
                 path,
                 held_back,
-                "a webhook was refused: there is nothing at {path}; {title}'s webhooks go to {right}. {todo}"
+                "a webhook was refused: there is nothing at {path}; {title}'s webhooks go to {expected}. {todo}"
             );
         });
     }
 
-    fn refused_saying(&self, reason: RefusalReason, peer: Option<Peer>, say: impl FnOnce(u64, &str)) {
+    fn note_refusal(&self, reason: RefusalReason, peer: Option<Peer>, log: impl FnOnce(u64, &str)) {
         let refusal = self.refusal(peer);
         self.metrics.intake.webhook(Some(self.name()), reason.status());
         self.metrics.intake.refused_at(Some(self.name()), refusal.at);
         if let Some(held_back) = self.lines.refused[reason.index()].pass(Instant::now()) {
-            say(held_back, &refusal.peer);
+            log(held_back, &refusal.peer);
         }
         let mut last = self.lock();
         last.refused = Some(RefusedWebhook { words: (self.webhooks.words)(reason), refusal });

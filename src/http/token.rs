@@ -4,22 +4,22 @@ use sha2::{Digest, Sha256};
 
 use crate::random;
 
-/// Token that a form has to send along: no page from elsewhere can know it.
+/// Token that a form must send. Pages of other sites cannot know it.
 pub struct Token {
     shown: String,
-    /// Its digest: comparing that tells nothing of how much of a guess was right.
+    /// Digest of the token. Comparing digests does not reveal how much of a guess was right.
     digest: [u8; 32],
 }
 
 impl Token {
-    /// A new one.
+    /// A new random token.
     pub fn new() -> std::io::Result<Self> {
         let shown = random::secret()?;
         let digest = Sha256::digest(&shown).into();
         Ok(Self { shown, digest })
     }
 
-    /// The text that a form sends along.
+    /// Text that a form sends.
     pub(super) fn shown(&self) -> &str {
         &self.shown
     }

@@ -1,4 +1,4 @@
-//! Answers of the admin listener know every event that was answered before they were asked for.
+//! Answers of the admin listener include every event that was accepted before the request.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use axum::response::Response;
 
 use crate::store::Store;
 
-/// The longest that an answer waits for it. In a rush, failures are brought up to date only when it is over.
+/// Longest wait of a request. In a rush of events, failures are up to date only after the rush.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The longest that a scrape waits for it: operators need the program's own metrics in a rush, too.
+/// Longest wait of a scrape: operators need the program's own metrics in a rush, too.
 const SCRAPE_PATIENCE: Duration = Duration::from_millis(100);
 
-/// Waits until all failures know the events that are kept.
+/// Waits until all stored events are folded into failures.
 pub(super) async fn wait(State(store): State<Store>, request: Request, next: Next) -> Response {
     match request.uri().path() {
-        // They say nothing of failures.
+        // These answers do not depend on failures.
         "/healthz" | "/readyz" => {}
         "/metrics" => store.folded(SCRAPE_PATIENCE).await,
         _ => store.folded(PATIENCE).await,

@@ -1,4 +1,4 @@
-//! `POST` to the path of a source: what is signed is kept, and answered once the disk has it.
+//! `POST` to the path of a source. A signed webhook is stored, and answered once it is on disk.
 
 use std::sync::Arc;
 
@@ -27,33 +27,33 @@ use crate::telemetry::metrics::Metrics;
 pub struct WebhookIntake {
     /// Store of events.
     pub store: Store,
-    /// The room for bodies.
+    /// Memory budget of bodies.
     pub budget: BodyBudget,
-    /// Clock that tells when events are received.
+    /// Clock for the time of receipt.
     pub clock: Arc<dyn Clock>,
-    /// Counts the time from an event to its receipt.
+    /// Metrics, for the time from an event to its receipt.
     pub metrics: Arc<Metrics>,
-    /// The source, which also counts and remembers what was answered.
+    /// Source of the webhooks, which also counts and remembers the answers.
     pub source: Arc<SourceRequests>,
 }
 
-/// A delivery whose bytes were signed, and its heading. Behind it nobody sees the request.
+/// A delivery with a valid signature, and its heading. Later stages do not see the request.
 pub(super) struct Signed {
     delivery: Delivery,
     heading: Result<Heading, String>,
 }
 
-/// Reason why a request is not kept, before its body is parsed.
+/// Reason why a request is refused before its body is parsed.
 pub(super) enum WebhookRefusal {
     For(RefusalReason),
-    /// The body was not complete in time: nobody is answered.
+    /// The body was not complete in time. There is no answer.
     Incomplete,
-    /// Too many large bodies are being kept.
+    /// Too many large bodies are being received or stored.
     NoRoom,
 }
 
 pub(super) async fn receive(State(intake): State<Arc<WebhookIntake>>, request: Request) -> Response {
-    // The rest of the request is let go of at once: a thousand connections may wait for their bodies.
+    // The rest of the request is dropped now, because a thousand connections may wait for their bodies.
     let (Parts { headers, extensions, .. }, body) = request.into_parts();
     let peer = extensions.get::<Peer>().copied();
     drop(extensions);
@@ -71,11 +71,11 @@ pub(super) async fn receive(State(intake): State<Arc<WebhookIntake>>, request: R
     let received_at = signed.delivery.received_at;
     let test = signed.heading.as_ref().ok().filter(|heading| heading.is_test);
     let test = test.map(|heading| heading.event_type.to_string());
-    let debugged = tracing::enabled!(tracing::Level::DEBUG).then(|| signed.names());
+    let log_fields = tracing::enabled!(tracing::Level::DEBUG).then(|| signed.names());
     match intake.keep(signed).await {
         Ok(recorded) => {
             intake.source.accepted(recorded.as_str(), test, received_at);
-            if let Some((event, event_type, incident)) = debugged {
+            if let Some((event, event_type, incident)) = log_fields {
                 tracing::debug!(
                     event,
                     event_type,
@@ -89,22 +89,22 @@ pub(super) async fn receive(State(intake): State<Arc<WebhookIntake>>, request: R
         Err(error) => {
             intake.source.not_kept(UNAVAILABLE);
             if !matches!(error, StoreError::NotCommitted(_)) {
-                // The store itself says that it cannot commit, and how many webhooks that concerns.
+                // If it cannot commit, the store itself logs that, with the number of webhooks.
                 intake.store.put_off();
                 intake.source.log_not_kept(&error);
             }
-            let detail = "The event could not be stored just now; send it again.";
+            let detail = "The event could not be stored now; send it again.";
             ApiError::unavailable(detail).into_response()
         }
     }
 }
 
 impl WebhookIntake {
-    /// Has the store keep it; `Ok` means that the disk has it.
+    /// Stores the delivery. `Ok` means that it is on disk.
     async fn keep(&self, Signed { delivery, heading }: Signed) -> Result<Recorded, StoreError> {
         let received_at = delivery.received_at;
         let occurred_at = heading.as_ref().ok().map(|heading| heading.occurred_at);
-        // Where this gives up waiting, the event may be kept all the same; the resend will be a duplicate.
+        // After a timeout the event may still be stored. Then the resent event is a duplicate.
         let recorded = match heading {
             Ok(heading) => in_time(self.store.record(heading, delivery)).await?,
             Err(reason) => in_time(self.store.quarantine(reason, delivery)).await?,
@@ -120,7 +120,7 @@ impl WebhookIntake {
 
 impl Signed {
     async fn read(headers: HeaderMap, body: Body, intake: &WebhookIntake) -> Result<Self, WebhookRefusal> {
-        if wont_be_read(&headers) {
+        if announces_too_large_body(&headers) {
             return Err(WebhookRefusal::For(RefusalReason::TooLarge));
         }
         let body = intake.budget.read(body).await?;
@@ -145,7 +145,7 @@ impl Signed {
         Ok(Self { delivery, heading })
     }
 
-    /// The event's id, its type and its incident, for the log.
+    /// Event id, event type and incident, for the log.
     fn names(&self) -> (String, String, Option<String>) {
         let text = |text: &str| printable(text);
         match &self.heading {
@@ -158,7 +158,7 @@ impl Signed {
     }
 }
 
-/// The answer once the disk has it: there are five, so none has to be put together.
+/// Answer to a webhook that is on disk. The five bodies are constants.
 fn accepted(recorded: Recorded) -> Response {
     let body = match recorded {
         Recorded::Accepted => r#"{"status":"accepted"}"#,
@@ -172,8 +172,8 @@ fn accepted(recorded: Recorded) -> Response {
     (StatusCode::ACCEPTED, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// A sender that asks first (`Expect: 100-continue`) is told before it sends what is too large.
-fn wont_be_read(headers: &HeaderMap) -> bool {
+/// `true` if the sender announces a too large body and waits for permission (`Expect: 100-continue`).
+fn announces_too_large_body(headers: &HeaderMap) -> bool {
     let length = headers.get("content-length").and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     headers.contains_key("expect") && length.is_some_and(|length| length > LARGEST_BODY_BYTES as u64)
 }
@@ -196,7 +196,7 @@ impl From<BodyError> for WebhookRefusal {
 }
 
 impl WebhookRefusal {
-    /// Answer to the sender, in the words of the source.
+    /// Answer to the sender, in the source's words.
     fn answer(self, webhooks: &Webhooks) -> Response {
         let reason = match self {
             Self::For(reason) => reason,

@@ -58,7 +58,7 @@ async fn it_shows_what_is_and_nothing_that_was_sent_runs() {
         "Open now</span> <strong class=\"bad\">1<",
         "100.0 %",
         "42m 11s",
-        "Refused for good",
+        "Dead letters",
         "Last event ",
         "2026-11-20 00:00",
     ] {

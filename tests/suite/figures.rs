@@ -137,7 +137,7 @@ async fn an_env_without_data_names_those_that_have_some() {
         json!({ "service": "Search", "env": "production", "started_at": "2026-11-18T00:00:00Z" });
     daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
     let page = daemon.get("/").await.body;
-    assert!(page.contains("Envs that were seen: <strong>production</strong>"), "{page}");
+    assert!(page.contains("Envs that have data: <strong>production</strong>"), "{page}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! State of each backend, in sentences.
+//! State of each backend in words.
 
 use maud::{Markup, html};
 
@@ -8,7 +8,7 @@ use super::health_row::HealthRow;
 use crate::domain::lane::{BackendState, Lane};
 use crate::store::BackendStatus;
 
-/// A row for each backend and credential, and one for the rows that only their backend's errors hold back.
+/// A row for each backend and credential, and one for each backend with suspect rows.
 pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
     let statuses = data.gauges.backends.iter();
     let mut rows: Vec<HealthRow> = statuses
@@ -18,8 +18,9 @@ pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
     rows.extend(data.gauges.outbox.iter().filter(|outbox| outbox.suspect > 0).map(|outbox| HealthRow {
         about: format!("Suspect rows of {}", said(&outbox.backend)),
         says: format!(
-            "{} not accepted in several attempts, while the backend accepts others: it may never accept them. See \
-             `pagerduty-dora outbox`, where they are marked as suspect; `outbox retry ID` tries one now, `outbox discard ID` gives one up.",
+            "{} failed in several attempts, while the backend accepted others: it may never accept them. \
+             `pagerduty-dora outbox` marks them as suspect. `outbox retry ID` retries one now, `outbox discard ID` \
+             discards it.",
             count(outbox.suspect, "row")
         ),
         must_act: true,
@@ -32,18 +33,18 @@ fn row(data: &DashboardData, status: &BackendStatus) -> HealthRow {
     let since = status.since.map(|at| format!(" for {}", ago(data.now, at))).unwrap_or_default();
     let next = status.next_attempt_at.map_or_else(|| NOTHING.to_owned(), second);
     let says = match status.state {
-        BackendState::Idle => "Nothing waits for it.".to_owned(),
-        BackendState::Delivering => format!("It accepts what it is sent. {waiting} to be sent."),
+        BackendState::Idle => "No row waits.".to_owned(),
+        BackendState::Delivering => format!("The backend accepts requests. {waiting} to be sent."),
         BackendState::RateLimited => {
-            format!("It asks us to wait{since}. {waiting} to be sent, the next one at {next}.")
+            format!("The backend asks to wait{since}. {waiting} to be sent, next attempt at {next}.")
         }
         BackendState::Unreachable => format!(
-            "It does not answer, or only with errors{since}. {waiting} to be sent, next try at {next}: see whether \
-             the backend is up and its `url` is right."
+            "The backend does not answer, or only with errors{since}. {waiting} to be sent, next attempt at {next}. \
+             Check that the backend is up and that its `url` is right."
         ),
         BackendState::Refusing => format!(
-            "It refuses our credentials{since}. {waiting} to be sent, next try at {next}: put the right key where \
-             its entry in the configuration says."
+            "The backend refuses our credentials{since}. {waiting} to be sent, next attempt at {next}. Put the right \
+             key where its [[backend]] entry says, and restart."
         ),
     };
     let must_act = matches!(status.state, BackendState::Unreachable | BackendState::Refusing);
@@ -61,7 +62,7 @@ fn name(status: &BackendStatus) -> String {
     }
 }
 
-/// The state of a backend, the worse one where it has two credentials, and when it last accepted a request.
+/// Cells of a backend: its state (the worse one of two credentials), and the time since its last success.
 pub(super) fn cells(data: &DashboardData, backend: &str) -> Markup {
     let own = || data.gauges.backends.iter().filter(|status| status.backend == backend);
     let state = own().map(|status| status.state).max().unwrap_or(BackendState::Idle);

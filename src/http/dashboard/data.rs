@@ -1,4 +1,4 @@
-//! Content of the dashboard.
+//! Content of the first page.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use crate::http::cached_figures::Computed;
 use crate::http::requests::LastRequests;
 use crate::store::{ListedFailure, OutboxRow, StoreGauges, Trouble};
 
-/// Everything that the page shows.
+/// Everything that the first page shows.
 pub(super) struct DashboardData {
     /// Env of the figures.
     pub(super) env: String,
     /// Period of the figures.
     pub(super) period: Period,
-    /// Now.
+    /// Present time.
     pub(super) now: Timestamp,
     /// Time at which the last event was received.
     pub(super) last_received_at: Option<Timestamp>,
@@ -22,23 +22,23 @@ pub(super) struct DashboardData {
     pub(super) received: LastRequests,
     /// End of the last deployment.
     pub(super) last_deployment_at: Option<Timestamp>,
-    /// Failures that have not ended.
+    /// Open failures.
     pub(super) open: Vec<ListedFailure>,
-    /// The figures, as of when they were computed.
+    /// The figures, with the time of their computation.
     pub(super) figures: Arc<Computed<Boards>>,
-    /// The time at which the figures for Prometheus were computed.
+    /// Time at which the figures for Prometheus were computed.
     pub(super) gauges_computed_at: Option<Timestamp>,
     /// The latest failures.
     pub(super) recent: Vec<ListedFailure>,
-    /// The backends that are configured.
+    /// Configured backends.
     pub(super) backends: Vec<String>,
-    /// Gauges of the outboxes.
+    /// Gauges of the store.
     pub(super) gauges: StoreGauges,
-    /// Reason why the store cannot commit; `None`: it can.
+    /// Reason why the store cannot commit. `None` if it can.
     pub(super) trouble: Option<Trouble>,
-    /// Rows that backends refused.
+    /// Dead rows of the outbox.
     pub(super) dead: Vec<OutboxRow>,
-    /// Token that a form has to send along.
+    /// Token that a form must send.
     pub(super) token: String,
 }
 

@@ -1,4 +1,4 @@
-//! The failures that are open, and the latest ones.
+//! Open failures, and the latest failures.
 
 use maud::{Markup, html};
 
@@ -46,7 +46,7 @@ pub(super) fn recent(failures: &[ListedFailure]) -> Markup {
         table {
             thead { tr { th scope="col" { "Failure" } th scope="col" { "State" } th.number scope="col" { "Restored in" }
                 th scope="col" { "Started" } th scope="col" { "Services" } th scope="col" { "Severity" }
-                th scope="col" { "After deployment" } } }
+                th scope="col" { "Caused by" } } }
             tbody {
                 @for ListedFailure { failure, .. } in failures {
                     tr {
@@ -75,14 +75,14 @@ pub(super) fn recent(failures: &[ListedFailure]) -> Markup {
     }
 }
 
-/// An id: short ones whole, others cut in the middle, because ids differ at both ends.
+/// An id. A long one is cut in the middle, because ids differ at both ends.
 fn id(id: Option<&str>) -> Markup {
     let Some(id) = id else { return html! { td.id { (NOTHING) } } };
     let (whole, short) = (said(id), cut_in_the_middle(id));
     html! { td.id title=[(whole != short).then_some(&whole)] { (short) } }
 }
 
-/// A failure's page, under what it goes by.
+/// Link to a failure's page, with the failure's name.
 fn link(failure: &Failure) -> Markup {
     let id = failure.id.as_str();
     html! { a href={ "/failures/" (id) } { bdi { (name(failure.title.as_deref(), id)) } } }

@@ -1,4 +1,4 @@
-//! The figures: each with how many it is of and how it went by week, then by service and team.
+//! The figures: each with its sample size and its trend, then grouped by service and by team.
 
 use maud::{Markup, html};
 
@@ -35,7 +35,7 @@ pub(super) fn tiles(data: &DashboardData) -> Markup {
             }
             @if !all.other_envs.is_empty() && all.rows.is_empty() {
                 p.card {
-                    "Nothing happened in env " strong { (data.env) } " in this period. Envs that were seen: "
+                    "Nothing in env " strong { (data.env) } " in this period. Envs that have data: "
                     strong { (all.other_envs.join(", ")) } ". To show another one here, set "
                     code { "failure.default_env" } "."
                 }
@@ -45,7 +45,7 @@ pub(super) fn tiles(data: &DashboardData) -> Markup {
                     "Incidents are unmatched: "
                     strong { (sentences(all)) }
                     ". Give both the same env: " code { "env" } " of the " code { "[[service]]" } " entry, "
-                    code { "failure.default_env" } ", or " code { "\"env\"" } " in what the pipeline sends."
+                    code { "failure.default_env" } ", or " code { "\"env\"" } " in the pipeline's requests."
                 }
             }
             div.tiles { @for figure in &FIGURES { (tile(data, figure)) } }
@@ -53,7 +53,7 @@ pub(super) fn tiles(data: &DashboardData) -> Markup {
     }
 }
 
-/// The services whose deployments are in another env than their incidents.
+/// Sentences on services whose deployments are in another env than their incidents.
 fn sentences(report: &Report) -> String {
     report
         .deployed_elsewhere
@@ -63,7 +63,7 @@ fn sentences(report: &Report) -> String {
         .join("; ")
 }
 
-/// A figure as it is shown: beside it how many it is of, below it its trend.
+/// A figure with its sample size and its trend.
 struct Figure {
     title: &'static str,
     what: &'static str,
@@ -78,7 +78,7 @@ const FIGURES: [Figure; 6] = [
         what: "count",
         of: |row| u32::try_from(row.deployments).ok().map(f64::from),
         in_words: |count| count.map_or_else(|| NOTHING.to_owned(), |count| count.to_string()),
-        n: |row| format!("and {}; {} ignored", count(row.incidents, "incident"), row.ignored),
+        n: |row| format!("{}, {} ignored", count(row.incidents, "incident"), row.ignored),
     },
     Figure {
         title: "Change failure rate",
@@ -109,18 +109,18 @@ const FIGURES: [Figure; 6] = [
         },
     },
     Figure {
-        title: "Recovery of failed deployments",
+        title: "Recovery time of failed deployments",
         what: "median",
         of: |row| row.failed_deployment_recovery_time_seconds.median,
         in_words: duration,
         n: |row| {
             let times = &row.failed_deployment_recovery_time_seconds;
-            format!("n = {}, {} not over", times.n, times.open)
+            format!("n = {}, {} still open", times.n, times.open)
         },
     },
     Figure {
-        title: "Rework",
-        what: "deployments that mend a failure, per deployment",
+        title: "Rework rate",
+        what: "deployments that fix a failure, per deployment",
         of: |row| row.deployment_rework_rate,
         in_words: percent,
         n: |row| format!("n = {}", count(row.deployments, "deployment")),
@@ -139,7 +139,7 @@ fn tile(data: &DashboardData, Figure { title, what, of, in_words, n }: &Figure) 
     let table = html! {
         table {
             thead { tr {
-                th scope="col" { "Week from" } th.number scope="col" { (title) } th scope="col" { "Of" }
+                th scope="col" { "Week from" } th.number scope="col" { (title) } th scope="col" { "Sample" }
             } }
             tbody {
                 @for week in &weeks {
@@ -169,7 +169,7 @@ pub(super) fn by(what: &str, title: &str, report: &Report) -> Markup {
             thead { tr {
                 th scope="col" { (what) }
                 @for heading in ["Incidents", "Ignored", "Deployments", "Failed", "Change failure rate",
-                    "Change fail rate", "Time to restore, median", "Recovery, median"] {
+                    "Change fail rate", "Time to restore, median", "Recovery time, median"] {
                     th.number scope="col" { (heading) }
                 }
             } }

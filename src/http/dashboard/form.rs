@@ -1,4 +1,4 @@
-//! Forms of the dashboard's pages: only those of a page that this process showed are taken.
+//! Forms of the dashboard. Only forms of pages from this process are accepted.
 
 use axum::extract::Form;
 use axum::extract::rejection::FormRejection;
@@ -17,7 +17,7 @@ pub(in crate::http) struct RetryForm {
     token: String,
 }
 
-/// `true` if a form comes from a page shown by this process.
+/// `true` if a form comes from a page of this process.
 pub(super) fn is_ours(
     token: &Token,
     form: Result<Form<RetryForm>, FormRejection>,
@@ -28,12 +28,13 @@ pub(super) fn is_ours(
 
 /// Answer to any other form.
 pub(super) fn not_ours() -> Response {
-    let text =
-        html! { "The form is not of a page shown by this process. " a href="/" { "Load it again" } "." };
+    let text = html! {
+        "This form is of another site, or older than this process. " a href="/" { "Load the dashboard" } "."
+    };
     notice(StatusCode::FORBIDDEN, "Refused", &text)
 }
 
-/// `true` if a browser says that a page of this very listener sent it.
+/// `true` if the browser's `Origin` is this listener.
 fn is_from_here(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     match (text(ORIGIN), text(HOST)) {

@@ -1,4 +1,4 @@
-//! Wording of the pages.
+//! Formatting of values on the pages.
 
 use std::fmt::Display;
 
@@ -10,14 +10,14 @@ use crate::domain::name::is_blank;
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 
-/// More of a text from elsewhere is not shown among others.
+/// Largest number of characters of an external text in a table or a sentence.
 const LONGEST: usize = 160;
-/// A longer id is cut in the middle where it stands in a table.
+/// Largest number of characters of an id in a table. A longer one is cut in the middle.
 const LONGEST_ID: usize = 18;
-/// Stands where there is nothing, which is not zero.
+/// Sign for missing data, which is not zero.
 pub(super) const NOTHING: &str = "–";
 
-/// A text from elsewhere, which may hold anything and have any length.
+/// An external text, printable and cut to [`LONGEST`].
 pub(super) fn said(text: &str) -> String {
     let printable = printable(text);
     match printable.char_indices().nth(LONGEST) {
@@ -26,12 +26,12 @@ pub(super) fn said(text: &str) -> String {
     }
 }
 
-/// The same, where it may be missing.
+/// The same for a text that may be missing.
 pub(super) fn maybe(text: Option<&String>) -> String {
     text.map_or_else(|| NOTHING.to_owned(), |text| said(text))
 }
 
-/// Beginning and end of an id, if it is too long for a cell of a table.
+/// An id, cut in the middle if it is longer than [`LONGEST_ID`].
 pub(super) fn cut_in_the_middle(id: &str) -> String {
     let printable: Vec<char> = printable(id).chars().collect();
     if printable.len() <= LONGEST_ID {
@@ -41,12 +41,12 @@ pub(super) fn cut_in_the_middle(id: &str) -> String {
     printable[..beginning].iter().chain(&['…']).chain(&printable[end..]).collect()
 }
 
-/// Name of a failure on the pages: its title, or else its id.
+/// Name of a failure on the pages: its title, else its id.
 pub(super) fn name(title: Option<&str>, id: &str) -> String {
     said(title.filter(|title| !is_blank(title)).unwrap_or(id))
 }
 
-/// Names, one after the other.
+/// Names with commas between them.
 pub(super) fn names(names: &[String]) -> String {
     if names.is_empty() { NOTHING.to_owned() } else { said(&names.join(", ")) }
 }
@@ -96,12 +96,12 @@ pub(super) fn second(at: Timestamp) -> String {
     to(at, "2026-11-02T09:14:07")
 }
 
-/// Beginning of a time, as long as the example.
+/// Beginning of a time, with the length of the example.
 fn to(at: Timestamp, example: &str) -> String {
     at.to_string().chars().take(example.len()).collect::<String>().replace('T', " ")
 }
 
-/// Time since that moment.
+/// Time since `at`.
 pub(super) fn ago(now: Timestamp, at: Timestamp) -> String {
     human_duration(now.duration_since(at).as_secs_f64())
 }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_sent_steers_nothing_and_stays_short() {
+    fn external_text_is_printable_and_short() {
         assert_eq!(said("a\0b\u{202e}c\n"), "a·b·c·");
         assert_eq!(said(&"ä".repeat(160)), "ä".repeat(160));
         assert_eq!(said(&"ä".repeat(10_000)), format!("{}…", "ä".repeat(160)));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_no_plural() {
+    fn one_is_singular() {
         assert_eq!([0, 1, 2].map(|n| count(n, "incident")), ["0 incidents", "1 incident", "2 incidents"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The program's own condition: a row for each thing that an operator may have to act on.
+//! Health of the program: a row for each part that an operator may have to act on.
 
 use maud::{Markup, html};
 
@@ -11,14 +11,14 @@ use super::received::{events_api, webhooks};
 use crate::domain::human_duration::human_duration;
 use crate::store::{Sizes, Trouble};
 
-/// The row that leads to a page of its own.
+/// Name of the row that has a page of its own.
 const QUARANTINE: &str = "Quarantine";
 
 /// The section.
 pub(super) fn health(data: &DashboardData) -> Markup {
     let table = html! {
         table {
-            thead { tr { th scope="col" { "Part" } th scope="col" { "Condition" } } }
+            thead { tr { th scope="col" { "Part" } th scope="col" { "State" } } }
             tbody {
                 @for row in rows(data) {
                     tr {
@@ -26,7 +26,7 @@ pub(super) fn health(data: &DashboardData) -> Markup {
                         td.title {
                             span.bad[row.must_act] { (row.says) }
                             @if row.about == QUARANTINE && data.gauges.quarantined > 0 {
-                                " " a href="/quarantine" { "All of them" }
+                                " " a href="/quarantine" { "Show all" }
                             }
                         }
                     }
@@ -37,17 +37,17 @@ pub(super) fn health(data: &DashboardData) -> Markup {
     html! {
         section aria-labelledby="health" {
             h2 #health { "Health" }
-            div.card { (wide("Table of the program's condition", &table)) }
+            div.card { (wide("Table of the program's health", &table)) }
         }
     }
 }
 
-/// Number of rows that somebody must act on.
+/// Number of rows that a person must act on.
 pub(super) fn alarms(data: &DashboardData) -> usize {
     rows(data).iter().filter(|row| row.must_act).count()
 }
 
-/// All rows, in the order of a webhook's way.
+/// All rows, in the order in which a webhook passes the parts.
 fn rows(data: &DashboardData) -> Vec<HealthRow> {
     let mut rows: Vec<HealthRow> = webhooks(data).collect();
     rows.extend([events_api(data), store(data), quarantine(data)]);
@@ -59,16 +59,16 @@ fn rows(data: &DashboardData) -> Vec<HealthRow> {
 fn store(data: &DashboardData) -> HealthRow {
     let Sizes { database, wal, free } = data.gauges.sizes;
     let free = free.map(|free| format!(", {} free on its disk", bytes(free))).unwrap_or_default();
-    let sizes = format!("The database has {}, its write-ahead log {}{free}.", bytes(database), bytes(wal));
+    let sizes = format!("The database takes {}, its write-ahead log {}{free}.", bytes(database), bytes(wal));
     let is_nearly_full = data.gauges.sizes.is_nearly_full();
     let says = match &data.trouble {
         Some(Trouble { error, lasts, refused_webhooks }) => format!(
-            "It has not been able to commit for {} ({}). {} answered 503; PagerDuty sends them again for 48 hours. {sizes}",
+            "The store has not been able to commit for {} ({}). {} answered 503; PagerDuty resends them for 48 hours. {sizes}",
             human_duration(lasts.as_secs_f64()),
             said(error),
             count(*refused_webhooks, "webhook"),
         ),
-        None if is_nearly_full => format!("Its disk is nearly full: make room. {sizes}"),
+        None if is_nearly_full => format!("The disk is nearly full: make room. {sizes}"),
         None => sizes,
     };
     HealthRow { about: "Store".to_owned(), says, must_act: data.trouble.is_some() || is_nearly_full }
@@ -79,18 +79,18 @@ fn quarantine(data: &DashboardData) -> HealthRow {
     let says = match quarantined {
         0 => "Empty: every signed webhook was understood.".to_owned(),
         n => format!(
-            "{} not understood: kept, and part of no failure. A newer version of the program may read them: \
-             `pagerduty-dora quarantine retry --all` reads them again.",
+            "{} not understood: stored, without effect on failures. A newer version of the program may understand more: \
+             then run `pagerduty-dora quarantine retry --all`.",
             count(n, "signed webhook")
         ),
     };
     HealthRow { about: QUARANTINE.to_owned(), says, must_act: quarantined > 0 }
 }
 
-/// The figures of `/metrics`. Nobody has to act where nothing scrapes.
+/// Figures of `/metrics`. Missing figures are no alarm: perhaps nothing scrapes.
 fn figures(data: &DashboardData) -> HealthRow {
     let says = match data.gauges_computed_at {
-        None => "Not computed since the start: nothing has scraped /metrics, or the first answer is still computed."
+        None => "Not computed since the start: nothing has scraped /metrics, or the first figures are still being computed."
             .to_owned(),
         Some(at) => format!("Computed {} ago.", ago(data.now, at)),
     };

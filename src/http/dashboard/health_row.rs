@@ -1,6 +1,6 @@
-//! One row of the table of the program's condition.
+//! One row of the table of the program's health.
 
-/// One row: a thing that an operator may have to act on.
+/// One row: a part that an operator may have to act on.
 pub(super) struct HealthRow {
     /// Subject of the row.
     pub(super) about: String,

@@ -1,4 +1,4 @@
-//! The dashboard at the admin listener's `/`: server-rendered, without a script and without anything from elsewhere.
+//! The dashboard at the admin listener's `/`: rendered by the server, without scripts and external resources.
 
 mod backends;
 mod data;
@@ -44,19 +44,19 @@ use crate::domain::forwarding::Recipient;
 use crate::domain::policy::Policy;
 use crate::store::{FailureFilter, OutboxFilter, RowCommand, RowState, Store};
 
-/// Number of failures and dead letters that are listed.
+/// Largest number of failures and of dead letters in a list.
 const LISTED: usize = 25;
-/// Period that is shown where none is chosen.
+/// Period that is shown by default.
 const DEFAULT_PERIOD: Period = Period::Month;
-/// Nothing from elsewhere, no script, no frame around it; forms go to where the page came from.
+/// Forbids external resources, scripts and frames. Forms go to this listener alone.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// Headers that keep browsers from doing what the page does not need.
+/// Adds headers that forbid browsers what the pages do not need.
 ///
-/// Referrers stay on this listener. `no-referrer` would have browsers say `Origin: null` with the page's own forms,
-/// which are told by it from those of others (Fetch: append a request `Origin` header).
+/// Referrers are sent to this listener alone. With `no-referrer`, browsers would send `Origin: null` with the page's
+/// own forms, and `Origin` is how these are recognized (Fetch: append a request `Origin` header).
 pub(super) async fn guard(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -71,27 +71,27 @@ pub(super) async fn style() -> Response {
     ([(CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css")).into_response()
 }
 
-/// Parts that the first page is made from.
+/// Parts that the first page is built from.
 pub(super) struct Dashboard {
-    /// To ask whether it can commit.
+    /// Store, which knows if it can commit.
     pub(super) store: Store,
-    /// To list failures and rows.
+    /// Lists failures and rows.
     pub(super) reads: StoreReads,
-    /// The time.
+    /// Source of the present time.
     pub(super) clock: Arc<dyn Clock>,
-    /// The figures.
+    /// Figures of every period.
     pub(super) figures: Arc<Figures>,
-    /// Policy, which names the usual env.
+    /// Policy, which has the default env.
     pub(super) policy: Arc<Policy>,
-    /// The backends that are configured.
+    /// Configured backends.
     pub(super) recipients: Arc<[Recipient]>,
     /// Requests to the public listener.
     pub(super) requests: Arc<Requests>,
-    /// Token that forms send along.
+    /// Token that forms send.
     pub(super) token: Arc<Token>,
 }
 
-/// Period of the figures.
+/// Query of the first page: the period of the figures.
 pub(super) struct DashboardQuery {
     days: Option<Period>,
 }
@@ -160,7 +160,7 @@ pub(super) async fn failure(
         StoryLookup::Unknown => notice(StatusCode::NOT_FOUND, "Not found", &html! { (UNKNOWN_FAILURE) }),
         StoryLookup::Several(ids) => {
             let text = html! {
-                "Several failures have an id like this:"
+                "Several failures match this id:"
                 @for id in &ids { " " a href={ "/failures/" (id) } { (id) } }
             };
             notice(StatusCode::NOT_FOUND, "Not found", &text)
@@ -168,7 +168,7 @@ pub(super) async fn failure(
     })
 }
 
-/// `POST /outbox/{id}/retry`, from the form of a page that was shown here.
+/// `POST /outbox/{id}/retry`, from a form of the dashboard.
 pub(super) async fn retry(
     State(outbox): State<Arc<Outbox>>,
     State(token): State<Arc<Token>>,
@@ -183,8 +183,8 @@ pub(super) async fn retry(
         return Redirect::to("/#outbox").into_response();
     };
     let text = html! {
-        "It was sent, replaced or given up meanwhile, or the store cannot be changed now. "
-        a href="/#outbox" { "See what is left" } "."
+        "The row was sent, replaced or discarded in the meantime, or the store cannot be changed now. "
+        a href="/#outbox" { "See the outbox" } "."
     };
     notice(refused.status(), "Not retried", &text)
 }

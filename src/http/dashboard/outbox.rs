@@ -1,4 +1,4 @@
-//! Rows that wait for backends, and rows that backends refused.
+//! Waiting and dead rows of each backend.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,14 @@ use super::page::wide;
 use crate::domain::forwarding::Subject;
 
 pub(super) fn outbox(data: &DashboardData) -> Markup {
-    // Also those that are configured no more, as long as they have something left.
+    // Backends that were removed from the configuration are listed while they have rows.
     let left = data.gauges.outbox.iter().map(|gauge| &gauge.backend);
     let names: BTreeSet<&String> = data.backends.iter().chain(left).collect();
     let table = html! {
         table {
-            thead { tr { th scope="col" { "Backend" } th scope="col" { "Condition" }
+            thead { tr { th scope="col" { "Backend" } th scope="col" { "State" }
                 th.number scope="col" { "Last success" } th.number scope="col" { "Waiting" }
-                th.number scope="col" { "Oldest waits for" } th.number scope="col" { "Refused for good" } } }
+                th.number scope="col" { "Oldest waits for" } th.number scope="col" { "Dead" } } }
             tbody { @for name in &names { (backend(data, name)) } }
         }
     };
@@ -26,7 +26,7 @@ pub(super) fn outbox(data: &DashboardData) -> Markup {
         section aria-labelledby="outbox" {
             h2 #outbox { "Forwarding" }
             @if names.is_empty() {
-                p.card.quiet { "No backend is configured: what is known is shown here only." }
+                p.card.quiet { "No backend is configured: failures are shown here only." }
             } @else {
                 div.card { (wide("Table of each backend's outbox", &table)) }
             }
@@ -53,8 +53,8 @@ fn backend(data: &DashboardData, name: &str) -> Markup {
 fn dead(data: &DashboardData) -> Markup {
     let table = html! {
         table {
-            thead { tr { th scope="col" { "What to do" } th scope="col" { "Backend" } th scope="col" { "Told of" }
-                th.number scope="col" { "Revision" } th scope="col" { "Answer" } } }
+            thead { tr { th scope="col" { "Action" } th scope="col" { "Backend" } th scope="col" { "Subject" }
+                th.number scope="col" { "Revision" } th scope="col" { "Last error" } } }
             tbody {
                 @for row in &data.dead {
                     tr {
@@ -82,8 +82,8 @@ fn dead(data: &DashboardData) -> Markup {
     let listed = i64::try_from(data.dead.len()).unwrap_or(i64::MAX);
     let all: i64 = data.gauges.outbox.iter().map(|gauge| gauge.dead).sum();
     html! {
-        h3 { "Refused for good" }
-        div.card { (wide("Table of what was refused for good", &table)) }
+        h3 { "Dead letters" }
+        div.card { (wide("Table of dead letters", &table)) }
         @if listed < all { p.quiet { "These are the first " (listed) " of " (all) "." } }
     }
 }

@@ -1,4 +1,4 @@
-//! The first page: everything at a glance, section by section.
+//! The first page: a summary, then section by section.
 
 use axum::response::Html;
 use maud::{Markup, html};
@@ -29,14 +29,14 @@ pub(super) fn overview(data: &DashboardData) -> Html<String> {
     page("pagerduty-dora", &content)
 }
 
-/// Summary for somebody who has three seconds.
+/// Summary that can be read in three seconds.
 fn at_a_glance(data: &DashboardData) -> Markup {
     let waiting: i64 = data.gauges.outbox.iter().map(|backend| backend.pending).sum();
-    let refused: i64 = data.gauges.outbox.iter().map(|backend| backend.dead).sum();
+    let dead: i64 = data.gauges.outbox.iter().map(|backend| backend.dead).sum();
     let cards = [
         ("#open", "Open now", data.gauges.open_failures, "bad"),
         ("#outbox", "Waiting to be forwarded", waiting, ""),
-        ("#outbox", "Refused for good", refused, "bad"),
+        ("#outbox", "Dead letters", dead, "bad"),
         ("#health", "Needs attention", i64::try_from(health::alarms(data)).unwrap_or(i64::MAX), "bad"),
     ];
     html! {

@@ -1,4 +1,4 @@
-//! The page around the content.
+//! Frame of every page.
 
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
@@ -25,13 +25,13 @@ pub(super) fn page(title: &str, content: &Markup) -> Html<String> {
     Html(page.into_string())
 }
 
-/// A page that says one thing only.
+/// A page with a short text.
 pub(super) fn notice(status: StatusCode, title: &str, text: &Markup) -> Response {
     let content = html! { main #content { h1 { (title) } p { (text) } } };
     (status, page(title, &content)).into_response()
 }
 
-/// A table that is wider than a phone: it scrolls, also by keyboard, and the page does not.
+/// A table that may be wider than the window. The table scrolls, also by keyboard, and the page does not.
 pub(super) fn wide(label: &str, table: &Markup) -> Markup {
     html! { div.wide tabindex="0" role="region" aria-label=(label) { (table) } }
 }

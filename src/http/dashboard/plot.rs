@@ -1,12 +1,12 @@
-//! A trend as bars, drawn as SVG: no script, and readable without seeing it.
+//! A trend as a bar chart in SVG, without scripts, and with a text for screen readers.
 
 use maud::{Markup, html};
 
-/// One bar: what it stands for, and how high it is. `None`: there is nothing to show, which is not zero.
+/// One bar of the chart.
 pub(super) struct Bar {
     /// The period, for people.
     pub(super) period: String,
-    /// The figure.
+    /// The figure. `None` if there is no data, which is not zero.
     pub(super) value: Option<f64>,
     /// The figure, for people.
     pub(super) text: String,
@@ -20,7 +20,8 @@ const BAR_WIDTH: usize = 7;
 /// Height of the line for a missing value and for a zero.
 const LEAST: f64 = 1.0;
 
-/// The bars, highest to the top, and what their ends and their height are. `in_words` says a figure for people.
+/// The chart. The highest bar fills the height. The caption has the first period, the highest figure and the last
+/// period. `in_words` formats a figure.
 pub(super) fn bars(about: &str, bars: &[Bar], in_words: fn(Option<f64>) -> String) -> Markup {
     let highest = bars.iter().filter_map(|bar| bar.value).reduce(f64::max);
     let height = |value: f64| match highest {
@@ -38,7 +39,7 @@ pub(super) fn bars(about: &str, bars: &[Bar], in_words: fn(Option<f64>) -> Strin
                     @let height = bar.value.map_or(LEAST, height);
                     g {
                         title { (bar.period) ": " (bar.text) " (" (bar.n) ")" }
-                        // The whole column can be pointed at, however low the bar is.
+                        // The title appears over the whole column, also above a low bar.
                         rect.column x=(n * STEP) y="0" width=(STEP) height=(HEIGHT) {}
                         rect class=(if bar.value.is_some() { "bar" } else { "none" }) x=(n * STEP + 1)
                             y=(format!("{:.2}", HEIGHT - height)) width=(BAR_WIDTH) height=(format!("{height:.2}")) {}
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_zero_and_the_highest_can_be_told_apart() {
+    fn no_data_zero_and_the_highest_figure_look_different() {
         let drawn = drawn(&[None, Some(0.0), Some(2.0), Some(1.0)]);
         for part in [
             "class=\"none\"",
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bars_divide_by_nothing() {
+    fn a_chart_without_a_highest_figure_does_not_divide_by_zero() {
         assert!(drawn(&[]).contains("viewBox=\"0 0 10 40\""));
         assert!(!drawn(&[Some(0.0)]).contains("NaN"));
         assert!(drawn(&[None]).contains("highest -"));

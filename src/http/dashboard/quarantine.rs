@@ -1,4 +1,4 @@
-//! Signed bodies that were not understood: a listing, and one of them whole.
+//! The quarantine: a listing, and a page for each body.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::http::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use crate::http::token::Token;
 use crate::store::{QuarantinePage, QuarantineRow, Quarantined, QuarantinedBody};
 
-/// Number of bodies listed on a page.
+/// Largest number of bodies on a page of the listing.
 const LISTED: usize = 100;
-/// A body's beginning that is shown.
+/// Largest number of characters of a body on its page.
 const SHOWN_CHARS: usize = 100_000;
 
-/// Place in the listing.
+/// Query of a page of the listing.
 pub(in crate::http) struct PageQuery {
     cursor: i64,
 }
@@ -53,15 +53,15 @@ pub(in crate::http) async fn one(
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Response, ApiError> {
     let unknown = || {
-        let text = html! { "There is no such body in quarantine. " a href="/quarantine" { "See all" } "." };
+        let text = html! { "The quarantine has no such row. " a href="/quarantine" { "Show all" } "." };
         notice(StatusCode::NOT_FOUND, "Not found", &text)
     };
     let Ok(Path(id)) = id else { return Ok(unknown()) };
     let found = quarantine.reads.read(move |reader| reader.quarantined(id)).await?;
-    Ok(found.map_or_else(unknown, |found| whole(&found, token.shown()).into_response()))
+    Ok(found.map_or_else(unknown, |found| row_page(&found, token.shown()).into_response()))
 }
 
-/// `POST /quarantine/{id}/retry`, from the form of a page that was shown here.
+/// `POST /quarantine/{id}/retry`, from a form of the dashboard.
 pub(in crate::http) async fn retry(
     State(quarantine): State<Arc<Quarantine>>,
     State(token): State<Arc<Token>>,
@@ -76,8 +76,8 @@ pub(in crate::http) async fn retry(
         return Redirect::to("/quarantine").into_response();
     };
     let text = html! {
-        "It is still not understood, it contradicts an event that was kept before, it has left the quarantine meanwhile, "
-        "or the store cannot be changed now. " a href="/quarantine" { "See what is left" } "."
+        "The webhook is still not understood, it contradicts a stored event, it has left the quarantine in the meantime, "
+        "or the store cannot be changed now. " a href="/quarantine" { "See the quarantine" } "."
     };
     notice(refused.status(), "Not read", &text)
 }
@@ -94,7 +94,7 @@ fn listing(found: &QuarantinePage) -> Html<String> {
         main #content {
             h1 { "Quarantine" }
             p { "Signed webhooks that were not understood, oldest first. They change no failure. A newer version of the "
-                "program may read them: " code { "pagerduty-dora quarantine retry --all" } "." }
+                "program may understand them: then run " code { "pagerduty-dora quarantine retry --all" } "." }
             @if found.rows.is_empty() {
                 p.card.quiet { "Empty: every signed webhook was understood." }
             } @else {
@@ -118,7 +118,7 @@ fn listed(row: &QuarantineRow) -> Markup {
     }
 }
 
-fn whole(Quarantined { row, body }: &Quarantined, token: &str) -> Html<String> {
+fn row_page(Quarantined { row, body }: &Quarantined, token: &str) -> Html<String> {
     let facts = [
         ("Received", second(row.received_at)),
         ("Reason", said(&row.reason)),
@@ -145,7 +145,7 @@ fn whole(Quarantined { row, body }: &Quarantined, token: &str) -> Html<String> {
     page(&format!("Quarantine {}", row.id), &content)
 }
 
-/// A long text whose line ends are kept, and whose other control characters steer nothing.
+/// A long text with its line ends. Other control characters are replaced.
 fn lines(text: &str) -> String {
     let data: String = text.chars().take(SHOWN_CHARS).collect();
     let mut lines = data.split('\n').map(printable).collect::<Vec<_>>().join("\n");

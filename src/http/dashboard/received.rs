@@ -1,4 +1,4 @@
-//! The rows of what comes to the public listener: webhooks, and the event API.
+//! Health rows of the public listener: webhooks and the event API.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::http::source_requests::{LastRefusal, LastWebhooks, RefusedWebhook};
 use crate::sources::Words;
 
-/// A row for each source, red while the last of its webhooks was refused.
+/// A row for each source, red if its last webhook was refused.
 pub(super) fn webhooks(data: &DashboardData) -> impl Iterator<Item = HealthRow> {
     let sources = &data.received.webhooks;
     sources.iter().map(|last| {
@@ -26,24 +26,24 @@ fn webhooks_of(last: &LastWebhooks, about: String, now: Timestamp) -> HealthRow 
             let test = test.map(|event_type| format!(", a test event, {event_type}")).unwrap_or_default();
             format!("The last one was accepted {} ago ({}{test}).", ago(now, at), minute(at))
         }
-        None => "None was accepted yet.".to_owned(),
+        None => "No webhook was accepted yet.".to_owned(),
     };
     let must_act = last.last_was_refused;
     let says = match &last.refused {
         Some(RefusedWebhook { words: Words { why, todo, .. }, refusal }) if must_act => {
-            format!("The last one was refused {}: {why}. {todo}. {accepted}", of(now, refusal))
+            format!("The last one was refused {}: {why}. {todo}. {accepted}", when_and_who(now, refusal))
         }
         Some(RefusedWebhook { words, refusal }) => {
-            format!("{accepted} One was refused {}: {}.", of(now, refusal), words.why)
+            format!("{accepted} A webhook was refused {}: {}.", when_and_who(now, refusal), words.why)
         }
         None => accepted,
     };
     HealthRow { about, says, must_act }
 }
 
-/// Time for which a refused request to the event API is an alarm. There may never be another one: a scanner may have sent
-/// it.
-const NEWS: Duration = Duration::from_hours(24);
+/// Time for which a refused request to the event API is an alarm. If a scanner sent it, no accepted request may ever
+/// follow to end the alarm.
+const ALARM_PERIOD: Duration = Duration::from_hours(24);
 
 /// Red for a day after a request that was refused, unless one was accepted later.
 pub(super) fn events_api(data: &DashboardData) -> HealthRow {
@@ -55,16 +55,18 @@ pub(super) fn events_api(data: &DashboardData) -> HealthRow {
         Some(at) => format!("The last deployment finished {} ago ({}).", ago(data.now, at), minute(at)),
         None => "There is no deployment yet.".to_owned(),
     };
-    let is_news = |refusal: &&LastRefusal| received.event_accepted_at.is_none_or(|at| at < refusal.at);
-    let must_act = |refusal: &LastRefusal| data.now.duration_since(refusal.at) < NEWS;
+    let is_unresolved = |refusal: &&LastRefusal| received.event_accepted_at.is_none_or(|at| at < refusal.at);
+    let must_act = |refusal: &LastRefusal| data.now.duration_since(refusal.at) < ALARM_PERIOD;
     let (says, must_act) = if let Some(refusal) = &received.event_off {
-        let says =
-            format!("Off, but a request came {}: set [events_api] keys. {last}", of(data.now, refusal));
-        (says, must_act(refusal))
-    } else if let Some(refusal) = received.event_forbidden.as_ref().filter(is_news) {
         let says = format!(
-            "A request was refused {}: it sent none of the keys in [events_api] keys. Give its sender one of those. {last}",
-            of(data.now, refusal)
+            "Off, but a request came {}: set [events_api] keys. {last}",
+            when_and_who(data.now, refusal)
+        );
+        (says, must_act(refusal))
+    } else if let Some(refusal) = received.event_forbidden.as_ref().filter(is_unresolved) {
+        let says = format!(
+            "A request was refused {}: it had none of the keys in [events_api] keys. Give the sender one of them. {last}",
+            when_and_who(data.now, refusal)
         );
         (says, must_act(refusal))
     } else {
@@ -73,6 +75,6 @@ pub(super) fn events_api(data: &DashboardData) -> HealthRow {
     HealthRow { about: "Event API".to_owned(), says, must_act }
 }
 
-fn of(now: Timestamp, refusal: &LastRefusal) -> String {
+fn when_and_who(now: Timestamp, refusal: &LastRefusal) -> String {
     format!("{} ago, from {}", ago(now, refusal.at), refusal.peer)
 }

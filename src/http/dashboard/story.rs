@@ -1,4 +1,4 @@
-//! One failure's page: what `explain` tells.
+//! Page of one failure, with the content of `explain`.
 
 use axum::response::Html;
 use maud::{Markup, html};
@@ -25,10 +25,10 @@ pub(super) fn story(id: &str, story: &Story) -> Html<String> {
             div.card { (wide("Table of reasons", &why(story))) }
             h2 #events { "Events, as they were received" }
             div.card { (wide("Table of events", &events(story))) }
-            h2 #attempts { "What backends were told" }
+            h2 #attempts { "Attempts to forward" }
             @for sentence in &story.not_forwarded { p.card.quiet { (said(sentence)) } }
             @if !story.attempts.is_empty() {
-                div.card { (wide("Table of what backends were told", &attempts(story))) }
+                div.card { (wide("Table of attempts to forward", &attempts(story))) }
             }
         }
     };
@@ -46,7 +46,7 @@ fn summary(id: &str, failure: &Failure) -> Markup {
         ("Team", maybe(failure.team.as_ref())),
         ("Env", said(&failure.env)),
         ("Severity", maybe(failure.severity.as_ref())),
-        ("After deployment", maybe(failure.deployment.as_ref())),
+        ("Caused by", maybe(failure.deployment.as_ref())),
     ];
     html! {
         p { (state(failure.state)) @if let Some(reason) = &failure.reason { " by rule: " (said(reason)) } }
@@ -105,7 +105,7 @@ fn attempts(story: &Story) -> Markup {
     }
 }
 
-/// Returns an address from a webhook only if it is a web page: nothing else becomes a link.
+/// The URL from a webhook if it is a web page. No other URL becomes a link.
 fn web_page(url: Option<&str>) -> Option<&str> {
     url.filter(|url| url.starts_with("https://") || url.starts_with("http://"))
 }

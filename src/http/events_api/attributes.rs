@@ -1,7 +1,6 @@
-//! Checks that the attributes of failures and deployments share, with Datadog's limits.
+//! Checks of the attributes of failures and deployments, with Datadog's limits.
 //!
-//! Every complaint names the attribute: its reader writes a pipeline, and sees no more of this program than the
-//! complaint.
+//! Every error names the attribute: its reader writes a pipeline, and sees nothing else of this program.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -20,7 +19,7 @@ const MOST_TAGS: usize = 100;
 pub(super) const BAD_ID: &str = "attribute \"id\" must be 16-128 characters and contain only alphanumeric \
                                  characters, hyphens, underscores, periods, and colons";
 
-/// `data.attributes` of a body. Null and blank ones count as missing.
+/// `data.attributes` of a body. Null and blank values count as missing.
 #[derive(Debug)]
 pub(super) struct Attributes(Map<String, Value>);
 
@@ -37,12 +36,12 @@ impl Attributes {
         object("attribute \"data.attributes\"", attributes).map(Self)
     }
 
-    /// A text that something is called by.
+    /// A text. `None` if it is missing or blank.
     pub(super) fn text(&mut self, attribute: &str) -> Result<Option<String>, String> {
         self.0.remove(attribute).map_or(Ok(None), |value| text(attribute, value))
     }
 
-    /// Texts, each once, in their order. A single one need not stand in a list.
+    /// A list of texts in their order, without duplicates. A single text needs no list.
     pub(super) fn texts(&mut self, attribute: &str) -> Result<Vec<String>, String> {
         let values = match self.0.remove(attribute) {
             None | Some(Value::Null) => Vec::new(),
@@ -60,7 +59,7 @@ impl Attributes {
         Ok(texts)
     }
 
-    /// A time: seconds, milliseconds or nanoseconds, or RFC 3339.
+    /// A time: Unix seconds, milliseconds or nanoseconds, or RFC 3339.
     pub(super) fn time(&mut self, attribute: &str) -> Result<Option<Timestamp>, String> {
         const EXPECTED: &str = "an integer of seconds, milliseconds or nanoseconds, or RFC 3339";
         let time = match self.0.remove(attribute) {
@@ -77,38 +76,38 @@ impl Attributes {
                 }
                 Timestamp::parse(text)
             }
-            // One that is too long for an integer is read as another kind of number.
+            // A number that is too long for an integer was parsed as a float. It passes this check.
             Some(Value::Number(number)) if is_within_integers(&number) => {
                 return Err(format!(
                     "attribute \"{attribute}\" must be {EXPECTED}: write the number without a fraction or exponent"
                 ));
             }
-            // A number that is no i64 lies beyond every valid time.
+            // A number that is not an i64 is outside of all valid times.
             Some(Value::Number(number)) => Timestamp::from_unix(number.as_i64().unwrap_or(i64::MAX)),
             Some(_) => return Err(format!("attribute \"{attribute}\" must be {EXPECTED}")),
         };
         time.map(Some).map_err(|error| format!("attribute \"{attribute}\" {error}"))
     }
 
-    /// The same for one that has to be there.
+    /// A required time.
     pub(super) fn required_time(&mut self, attribute: &str) -> Result<Timestamp, String> {
         self.time(attribute)?.ok_or_else(|| missing(attribute))
     }
 
-    /// The full commit sha, and its repository.
+    /// Full commit SHA, and URL of the repository.
     pub(super) fn git(&mut self) -> Result<(Option<String>, Option<String>), String> {
         let Some(git) = self.0.remove("git").filter(|value| !value.is_null()) else {
             return Ok((None, None));
         };
         let mut git = object("attribute \"git\"", git)?;
-        let is_told = git.contains_key("commit_sha");
+        let has_commit = git.contains_key("commit_sha");
         let mut part =
             |key: &str, attribute: &str| git.remove(key).map_or(Ok(None), |value| text(attribute, value));
         let commit_sha = part("commit_sha", "git.commit_sha")?;
         let repository_url = part("repository_url", "git.repository_url")?;
         match (commit_sha, repository_url) {
-            // A pipeline outside of git sends both, and nothing in them.
-            (None, None) if is_told => Ok((None, None)),
+            // A pipeline without git sends both, but empty.
+            (None, None) if has_commit => Ok((None, None)),
             (None, _) => Err(missing("git.commit_sha")),
             (Some(_), None) => Err(missing("git.repository_url")),
             (Some(commit_sha), Some(_)) if !is_full_sha(&commit_sha) => {
@@ -118,7 +117,7 @@ impl Attributes {
         }
     }
 
-    /// No more tags than Datadog takes.
+    /// Tags, at most [`MOST_TAGS`].
     pub(super) fn tags(&mut self) -> Result<BTreeSet<String>, String> {
         let tags: BTreeSet<String> = self.texts("custom_tags")?.into_iter().collect();
         if tags.len() > MOST_TAGS {
@@ -128,7 +127,7 @@ impl Attributes {
     }
 }
 
-/// Reads JSON, in which half a character may stand.
+/// Parses JSON. Half a character (an unpaired surrogate) is replaced.
 fn json(body: &[u8]) -> Result<Value, String> {
     let body = surrogates::without_mark(body);
     let read = serde_json::from_slice(body);
@@ -154,7 +153,7 @@ pub(super) fn missing(attribute: &str) -> String {
     format!("attribute \"{attribute}\" is missing or empty")
 }
 
-/// A text without what does not belong to it: blanks around it, and the credentials of addresses in it.
+/// A text without the blanks around it and without the credentials of URLs in it.
 fn text(attribute: &str, value: Value) -> Result<Option<String>, String> {
     match value {
         Value::Null => Ok(None),
@@ -166,7 +165,7 @@ fn text(attribute: &str, value: Value) -> Result<Option<String>, String> {
     }
 }
 
-/// `true` of a number with a fraction or an exponent that an integer of 64 bits could hold without it.
+/// `true` if a number has a fraction or an exponent, and is within the range of integers of 64 bits.
 fn is_within_integers(number: &serde_json::Number) -> bool {
     const END: f64 = 18_446_744_073_709_551_616.0;
     number.is_f64() && number.as_f64().is_some_and(|number| number.abs() < END)
@@ -177,7 +176,7 @@ fn is_full_sha(text: &str) -> bool {
     text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// An id for what was sent without one: the same content has the same.
+/// Id from a hash of the content, for a request without an id.
 pub(super) fn made_up_id(content: &Value) -> String {
     let mut id = String::from("api:");
     for byte in &Sha256::digest(content.to_string())[..16] {
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_the_attribute() {
+    fn each_error_names_the_attribute() {
         let bodies = [
             "",
             " \n",
@@ -221,7 +220,7 @@ mod tests {
             "{\"data\": {}}",
             "{\"data\": {\"attributes\": []}}",
         ];
-        let told: Vec<String> =
+        let errors: Vec<String> =
             bodies.iter().map(|body| Attributes::of_body(body.as_bytes()).unwrap_err()).collect();
         let values = json!({ "a": 1, "b": true, "c": {}, "d": ["x", 1], "e": "1793527200", "f": 1.5,
             "g": u64::MAX, "g2": 1e30, "g3": 1e9, "h": "soon", "i": [], "j": "9999-12-31T23:59:59Z", "git": "main" });
@@ -242,11 +241,11 @@ mod tests {
             values.required_time("k").unwrap_err(),
             values.git().unwrap_err(),
         ];
-        insta::assert_snapshot!([&told[..], &wrong].concat().join("\n"));
+        insta::assert_snapshot!([&errors[..], &wrong].concat().join("\n"));
     }
 
     #[test]
-    fn blank_ones_count_as_missing() {
+    fn blank_values_count_as_missing() {
         let mut values =
             attributes(&json!({ "text": " \u{a0}\u{200b}", "time": " ", "texts": ["", null, " a "],
             "git": { "commit_sha": "", "repository_url": " " } }));
@@ -257,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_cut() {
+    fn credentials_are_removed() {
         let git = json!({ "repository_url": "https://ci:S3CR3T@host/a", "commit_sha": "a".repeat(40) });
         let mut values = attributes(&json!({ "git": git, "custom_tags": ["repo:https://S3CR3T@host/a"] }));
         assert_eq!(values.git().unwrap().1.as_deref(), Some("https://host/a"));
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_passed_over() {
+    fn a_byte_order_mark_is_ignored() {
         let mut values =
             Attributes::of_body(b"\xef\xbb\xbf{\"data\": {\"attributes\": {\"name\": \"a\"}}}").unwrap();
         assert_eq!(values.text("name").unwrap().as_deref(), Some("a"));

@@ -1,4 +1,4 @@
-//! `POST /api/v2/dora/deployment`: what is sent, as a deployment.
+//! `POST /api/v2/dora/deployment`: parsing of a deployment.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::domain::id::DeploymentId;
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 
-/// `datadog-ci` sends nanoseconds that went through a double.
+/// Rounding error of `datadog-ci`: it computes nanoseconds as a double.
 const ROUNDING: Duration = Duration::from_nanos(256);
-/// Longest time that a deployment's time may lie ahead: clocks differ, and nobody tells of tomorrow's deployments.
+/// Longest time that a deployment may lie in the future. Clocks differ, but nobody reports tomorrow's deployments.
 const FARTHEST_AHEAD: Duration = Duration::from_hours(24);
 
-/// Checks what was sent against Datadog's own limits, and fills in what was left out.
+/// Parses a deployment, checks Datadog's limits, and fills in missing values.
 pub(super) fn parse(body: &[u8], policy: &Policy, received_at: Timestamp) -> Result<Deployment, String> {
     let mut attributes = Attributes::of_body(body)?;
     let service = attributes.text("service")?.ok_or_else(|| missing("service"))?;
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_starts_tomorrow_is_refused() {
+    fn a_deployment_of_tomorrow_is_refused() {
         let at = |started_at: &str| sent(&json!({ "service": "a", "started_at": started_at }));
         assert!(at("2026-11-21T00:00:00Z").is_ok());
         let refused = at("2026-11-21T00:00:01Z").unwrap_err();
@@ -98,12 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_filled_in() {
+    fn missing_values_are_filled_in() {
         let deployment = sent(&json!({ "service": "checkout", "started_at": 1_793_527_200 })).unwrap();
         assert_eq!(deployment.finished_at, deployment.started_at);
         assert_eq!((deployment.env.as_str(), deployment.team.as_deref()), ("production", Some("payments")));
-        let of_nobody = sent(&json!({ "service": "search", "started_at": 1_793_527_200 })).unwrap();
-        assert_eq!(of_nobody.team, None);
+        let without_entry = sent(&json!({ "service": "search", "started_at": 1_793_527_200 })).unwrap();
+        assert_eq!(without_entry.team, None);
     }
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
             json!({ "service": "a", "started_at": 1_793_527_200,
                     "custom_tags": (0..101).map(|n| format!("k:{n}")).collect::<Vec<_>>() }),
         ];
-        let told: Vec<String> = refused.iter().map(|attributes| sent(attributes).unwrap_err()).collect();
-        insta::assert_snapshot!(told.join("\n"));
+        let errors: Vec<String> = refused.iter().map(|attributes| sent(attributes).unwrap_err()).collect();
+        insta::assert_snapshot!(errors.join("\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /api/v2/dora/failure`: what is sent, as a failure.
+//! `POST /api/v2/dora/failure`: parsing of a failure.
 
 use serde_json::json;
 
@@ -7,10 +7,10 @@ use crate::domain::id::FailureId;
 use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
 
-/// Checks what was sent against Datadog's own limits.
+/// Parses a failure and checks Datadog's limits.
 pub(super) fn parse(body: &[u8], default_env: &str, received_at: Timestamp) -> Result<Submission, String> {
     let mut attributes = Attributes::of_body(body)?;
-    // Once each: a service that is named twice has not failed twice.
+    // Without duplicates: a service that is named twice failed once.
     let services = attributes.texts("services")?;
     let team = attributes.text("team")?;
     if services.is_empty() && team.is_none() {
@@ -42,7 +42,7 @@ pub(super) fn parse(body: &[u8], default_env: &str, received_at: Timestamp) -> R
     })
 }
 
-/// Without an id, the same env, services, team and start are the same failure: the id is made of them.
+/// Id of a failure that was sent without one: a hash of its env, services, team and start.
 fn id_of_content(env: &str, services: &[String], team: Option<&str>, started_at: Timestamp) -> FailureId {
     let mut sorted: Vec<&String> = services.iter().collect();
     sorted.sort();
@@ -58,12 +58,12 @@ mod tests {
     use crate::domain::policy::Policy;
 
     #[test]
-    fn a_service_counts_once_however_often_it_is_named() {
+    fn a_service_that_is_named_twice_counts_once() {
         let named = |services| sent(&json!({ "services": services, "started_at": 1_793_527_200 })).unwrap();
         let twice = named(json!(["b", "a", "b", " "]));
         assert_eq!(twice.services, ["b", "a"]);
         assert_eq!(twice.id, named(json!(["a", "b"])).id);
-        assert_eq!(named(json!(" a ")).services, ["a"], "a single one need not stand in a list");
+        assert_eq!(named(json!(" a ")).services, ["a"], "a single service needs no list");
         assert_eq!(named(json!("a")).id, named(json!(["a"])).id);
     }
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_every_unit_are_the_same_failure() {
+    fn the_unit_of_a_time_does_not_change_the_id() {
         let started = |time: serde_json::Value| sent(&json!({ "team": "a", "started_at": time })).unwrap();
         let id = started(json!("2026-11-01T10:00:00Z")).id;
         for time in [1_793_527_200_i64, 1_793_527_200_000, 1_793_527_200_000_000_000] {
@@ -121,8 +121,8 @@ mod tests {
             json!({ "team": "a", "started_at": 1_793_527_200,
                     "custom_tags": (0..101).map(|n| format!("k:{n}")).collect::<Vec<_>>() }),
         ];
-        let told: Vec<String> = refused.iter().map(|attributes| sent(attributes).unwrap_err()).collect();
-        insta::assert_snapshot!(told.join("\n"));
+        let errors: Vec<String> = refused.iter().map(|attributes| sent(attributes).unwrap_err()).collect();
+        insta::assert_snapshot!(errors.join("\n"));
         for body in ["", "{}", "[]", "{\"data\":1}", "\u{0}"] {
             assert!(parse(body.as_bytes(), "production", now()).is_err(), "{body}");
         }

@@ -32,30 +32,30 @@ use crate::telemetry::intake::{SubmissionKind, SubmissionStatus};
 pub struct EventsApi {
     /// Store of failures and deployments.
     pub store: Store,
-    /// The room for bodies.
+    /// Memory budget of bodies.
     pub budget: BodyBudget,
-    /// Clock that tells when requests are received.
+    /// Clock for the time of receipt.
     pub clock: Arc<dyn Clock>,
-    /// The usual env, and the teams of services.
+    /// Policy, which has the default env and the teams of services.
     pub policy: Arc<Policy>,
-    /// Counts and remembers what was answered.
+    /// Counts and remembers the answers.
     pub requests: Arc<Requests>,
-    /// Keys, of which a request has to hold one. Without any, the API is off.
+    /// Keys. A request must have one of them. Without keys the API is off.
     pub keys: Keys,
 }
 
-/// Digests of the keys: comparing those tells nothing of how much of a key was right.
+/// Digests of the keys. Comparing digests does not reveal how much of a guess was right.
 pub struct Keys(Vec<[u8; 32]>);
 
 impl Keys {
-    /// These keys.
+    /// Digests of `keys`.
     pub fn new<'a>(keys: impl IntoIterator<Item = &'a SecretString>) -> Self {
         Self(keys.into_iter().map(|key| Sha256::digest(key.expose_secret()).into()).collect())
     }
 }
 
 impl EventsApi {
-    /// Lets those pass that send a key that is known.
+    /// Checks that a request has a known key.
     fn admit(&self, headers: &HeaderMap) -> Result<(), EventsApiRefusal> {
         if self.keys.0.is_empty() {
             return Err(EventsApiRefusal::Off);
@@ -66,7 +66,7 @@ impl EventsApi {
         if matching > 0 { Ok(()) } else { Err(EventsApiRefusal::Forbidden) }
     }
 
-    /// Counts an answer, and gives it.
+    /// Counts an answer and returns it.
     fn answer(
         &self,
         kind: SubmissionKind,
@@ -79,7 +79,7 @@ impl EventsApi {
     }
 }
 
-/// Reason why a request is refused, in Datadog's words.
+/// Reason why a request is refused. The answers have Datadog's words.
 enum EventsApiRefusal {
     Off,
     Forbidden,
@@ -122,7 +122,7 @@ impl IntoResponse for EventsApiRefusal {
 
 impl From<StoreError> for EventsApiRefusal {
     fn from(error: StoreError) -> Self {
-        tracing::warn!(%error, "what was sent to the event API could not be kept");
+        tracing::warn!(%error, "a request to the event API could not be stored");
         Self::Unavailable
     }
 }
@@ -131,8 +131,8 @@ impl From<StoreError> for EventsApiRefusal {
 pub(super) async fn submit(State(api): State<Arc<EventsApi>>, request: Request) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
     let submitted = api.submit(request).await.inspect(|id| tracing::debug!(%id, "a failure was accepted"));
-    let said = submitted.map(|id| Json(json!({ "data": { "id": id, "type": "dora_failure" } })));
-    api.answer(SubmissionKind::Failure, peer, said)
+    let body = submitted.map(|id| Json(json!({ "data": { "id": id, "type": "dora_failure" } })));
+    api.answer(SubmissionKind::Failure, peer, body)
 }
 
 /// `POST /api/v2/dora/deployment`.
@@ -140,27 +140,27 @@ pub(super) async fn record_deployment(State(api): State<Arc<EventsApi>>, request
     let peer = request.extensions().get::<Peer>().copied();
     let deployed =
         api.record_deployment(request).await.inspect(|id| tracing::debug!(%id, "a deployment was accepted"));
-    let said = deployed.map(|id| Json(json!({ "data": { "id": id, "type": "dora_deployment" } })));
-    api.answer(SubmissionKind::Deployment, peer, said)
+    let body = deployed.map(|id| Json(json!({ "data": { "id": id, "type": "dora_deployment" } })));
+    api.answer(SubmissionKind::Deployment, peer, body)
 }
 
-/// `DELETE /api/v2/dora/failure/{id}`: 202 as well where there is nothing (any more), so that it can be repeated.
+/// `DELETE /api/v2/dora/failure/{id}`: also 202 if there is no such failure, so that the request can be repeated.
 pub(super) async fn withdraw(
     State(api): State<Arc<EventsApi>>,
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    // What is not UTF-8 is not an id, and is refused like any other text that is none.
+    // An id that is not UTF-8 is refused like any other invalid id.
     let id = id.map_or_else(|_| String::new(), |Path(id)| id);
     let withdrawn = api.withdraw(&id, request.headers()).await;
-    let said =
+    let body =
         withdrawn.inspect(|()| tracing::debug!(id, "a failure was withdrawn")).map(|()| StatusCode::ACCEPTED);
-    api.answer(SubmissionKind::Withdrawal, peer, said)
+    api.answer(SubmissionKind::Withdrawal, peer, body)
 }
 
 impl EventsApi {
-    /// The body of a request with a key that is known.
+    /// Reads the body of a request with a known key.
     async fn read(&self, request: Request) -> Result<HeldBody, EventsApiRefusal> {
         self.admit(request.headers())?;
         self.budget.read(request.into_body()).await.map_err(|error| match error {
@@ -205,5 +205,5 @@ fn incidents_own(id: &FailureId) -> EventsApiRefusal {
     let source = sources::ALL.of_failure(id.as_str());
     let incident =
         source.map_or_else(|| "an".to_owned(), |(source, _)| format!("a {}", source.title)) + " incident";
-    EventsApiRefusal::Invalid(format!("attribute \"id\": {id} is {incident} that is followed here"))
+    EventsApiRefusal::Invalid(format!("attribute \"id\": {id} is {incident}, which the event API cannot change"))
 }

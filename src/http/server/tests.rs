@@ -8,17 +8,17 @@ use tokio::sync::mpsc;
 
 use super::*;
 
-/// Time that a test waits for something that must happen, before it fails.
+/// Time that a test waits before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Served {
     address: SocketAddr,
-    /// A request to `/wait` is answered when something is received here.
+    /// Senders that end the wait of a request to `/wait`.
     waiting: mpsc::Receiver<tokio::sync::oneshot::Sender<()>>,
     _stop: watch::Sender<bool>,
 }
 
-/// Reads its body, as the webhook's handler does, and vouches for whatever came.
+/// Reads the body as the webhook handler does, and accepts it.
 async fn accept(request: Request) -> StatusCode {
     match axum::body::to_bytes(request.into_body(), 1_000).await {
         Ok(_) => StatusCode::ACCEPTED,
@@ -31,9 +31,9 @@ async fn served(connections: usize, head: Duration) -> Served {
     let address = listener.local_addr().unwrap();
     let (sender, waiting) = mpsc::channel(1);
     let wait = async move || {
-        let (go_on, told) = tokio::sync::oneshot::channel();
+        let (go_on, receiver) = tokio::sync::oneshot::channel();
         sender.send(go_on).await.unwrap();
-        told.await.unwrap();
+        receiver.await.unwrap();
         StatusCode::ACCEPTED
     };
     let router = Router::new().route("/accept", post(accept)).route("/wait", get(wait));
@@ -44,7 +44,7 @@ async fn served(connections: usize, head: Duration) -> Served {
 }
 
 impl Served {
-    /// A connection that has sent this.
+    /// Opens a connection and sends `bytes`.
     async fn sends(&self, bytes: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(bytes.as_bytes()).await.unwrap();
@@ -56,7 +56,7 @@ const ACCEPTED: &str = "POST /accept HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\
 const HALF_HEAD: &str = "POST /accept HTTP/1.1\r\nhost: x\r\n";
 const HALF_BODY: &str = "POST /accept HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{";
 
-/// Reads one answer's head, and what came with it.
+/// Reads one answer's head, and the bytes that came with it.
 async fn answer(stream: &mut TcpStream) -> String {
     let mut text = String::new();
     while !text.contains("\r\n\r\n") {
@@ -71,7 +71,7 @@ async fn answer(stream: &mut TcpStream) -> String {
 /// Reads until the connection is closed.
 async fn to_the_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
-    // A reset is an end, too.
+    // A reset also ends the connection.
     let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("never closed");
     String::from_utf8(bytes).unwrap()
 }
@@ -100,19 +100,22 @@ async fn at_the_limit_a_new_connection_is_served_and_another_gives_way() {
             assert_eq!(to_the_end(stream).await, "", "{hostile:?}");
         }
         trusted.write_all(ACCEPTED.as_bytes()).await.unwrap();
-        assert!(answer(&mut trusted).await.starts_with("HTTP/1.1 202"), "a known sender gives way last");
+        assert!(
+            answer(&mut trusted).await.starts_with("HTTP/1.1 202"),
+            "a trusted connection gives way last"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_newcomer_outlasts_older_connections_whatever_those_have_sent() {
+async fn a_newcomer_outlasts_older_connections() {
     let served = served(4, PATIENCE).await;
     let mut held = Vec::new();
     for _ in 0..3 {
         held.push(served.sends(HALF_BODY).await);
     }
     let mut newcomer = served.sends(HALF_HEAD).await;
-    // Each takes the place of one of those that were there before the newcomer.
+    // Each takes the place of a connection that is older than the newcomer.
     let mut later = Vec::new();
     for _ in 0..3 {
         later.push(served.sends(HALF_HEAD).await);
@@ -136,7 +139,7 @@ async fn a_request_that_is_being_answered_does_not_give_way() {
 }
 
 #[tokio::test]
-async fn a_sender_in_earnest_may_idle_longer_than_others() {
+async fn a_trusted_connection_may_idle_longer_than_others() {
     let served = served(8, Duration::from_millis(100)).await;
     let mut trusted = served.sends(ACCEPTED).await;
     answer(&mut trusted).await;
@@ -147,7 +150,7 @@ async fn a_sender_in_earnest_may_idle_longer_than_others() {
     trusted.write_all(ACCEPTED.as_bytes()).await.unwrap();
     assert!(answer(&mut trusted).await.starts_with("HTTP/1.1 202"));
     trusted.write_all(HALF_HEAD.as_bytes()).await.unwrap();
-    assert_eq!(to_the_end(&mut trusted).await, "", "half a head has as little time as any other");
+    assert_eq!(to_the_end(&mut trusted).await, "", "half a head gets no extra time");
 }
 
 #[tokio::test]
@@ -173,7 +176,7 @@ async fn a_refusal_closes_the_connection_and_is_read_whole() {
 }
 
 #[tokio::test]
-async fn a_request_names_one_host() {
+async fn a_request_must_have_exactly_one_host() {
     let served = served(8, PATIENCE).await;
     for hosts in ["", "host: x\r\nhost: x\r\n", "host: x\r\nHost: y\r\n"] {
         let request = format!("POST /accept HTTP/1.1\r\n{hosts}content-length: 2\r\n\r\n{{}}");
