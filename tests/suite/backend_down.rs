@@ -1,4 +1,4 @@
-//! Tests of a backend that is down, asks to wait or cannot take a row: the cost, and the standing that is shown.
+//! Tests of a backend that is down, asks to wait or rejects one row: the number of requests, and the state shown.
 
 use std::time::Duration;
 
@@ -49,14 +49,14 @@ async fn a_backend_that_asks_to_wait_an_hour_is_asked_by_nobody_until_then() {
     let next = asked_at.saturating_add(Duration::from_hours(1)).to_string();
     let rows = daemon.get("/api/v1/outbox").await.json()["rows"].clone();
     assert!(rows.as_array().unwrap().iter().all(|row| row["next_attempt_at"] == next), "{rows}");
-    // A restart is no reason to ask sooner.
+    // A restart does not shorten the wait.
     let daemon = daemon.restart(&entry).await;
     for _ in 0..59 {
         daemon.clock.advance(Duration::from_mins(1));
         daemon.get("/readyz").await;
     }
     assert!(backend.is_quiet());
-    assert_eq!(daemon.probe().attempts(), 1, "nothing was written of those that wait");
+    assert_eq!(daemon.probe().attempts(), 1, "no attempt of the waiting rows was recorded");
     after_a_while(&daemon, &mut backend).await;
     for _ in 0..29 {
         backend.next().await;
@@ -157,7 +157,7 @@ async fn a_row_that_only_ever_gets_500_is_shown_as_suspect() {
     assert!(daemon.get("/").await.body.contains("Suspect rows of metrics"));
     after_a_while(&daemon, &mut backend).await;
     daemon.until(|store| store.sent() == 2).await;
-    assert_eq!(daemon.probe().suspects(), 0, "it was taken after all");
+    assert_eq!(daemon.probe().suspects(), 0, "it was accepted in the end");
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn a_404_is_tried_again_for_an_hour_and_is_dead_then() {
         }
         let lasted = daemon.clock.now().duration_since(first_at);
         assert!(lasted >= Duration::from_hours(1) && lasted < Duration::from_hours(2), "{lasted:?}");
-        // A person gives it another hour.
+        // `outbox retry` gives it another hour.
         let retry = format!("http://{}/api/v1/outbox/1/retry", daemon.admin);
         let attempts = daemon.probe().most_attempts();
         assert_eq!(daemon.client.post(retry).send().await.unwrap().status(), 200);
@@ -217,7 +217,7 @@ async fn a_row_that_is_refused_for_its_own_sake_is_suspect_and_stops_no_other() 
         daemon.expect(event_of("incident.resolved", "QSUSPECT01"), "accepted").await;
         backend.next().await;
         daemon.until(|store| store.answered_with(status) == 1).await;
-        // Another row goes at once, and shows that the backend accepts others.
+        // Another row is sent at once, and shows that the backend accepts other rows.
         deliver(&daemon, 1).await;
         assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDOWN00000");
         daemon.until(|store| store.is_lane("delivering")).await;
@@ -230,14 +230,14 @@ async fn a_row_that_is_refused_for_its_own_sake_is_suspect_and_stops_no_other() 
         })
         .await;
         assert!(daemon.probe().most_attempts() >= 3);
-        assert!(daemon.probe().is_lane_free(), "others go at once");
+        assert!(daemon.probe().is_lane_free(), "other rows are sent at once");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_has_a_line_where_a_backend_changes_and_none_for_each_row() {
     const ROWS: usize = 40;
-    // Nobody listens there any more.
+    // Nobody listens at this address any more.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
@@ -265,7 +265,7 @@ async fn the_log_has_a_line_where_a_backend_changes_and_none_for_each_row() {
         .await;
     };
     comes_to("unreachable", "pending").await;
-    // The log tells of it once the next request is two seconds away.
+    // The log reports the outage once the next request is two seconds away.
     eventually("a request that is two seconds away", async || {
         let found = found().await["backends"][0].clone();
         let at = |key: &str| found[key].as_str().map(|at| Timestamp::parse(at).unwrap());

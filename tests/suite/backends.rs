@@ -1,4 +1,4 @@
-//! The five kinds of backend: what each gets over the wire, how it is corrected, and what its contract demands.
+//! The five kinds of backend: their requests, their corrections, and the demands of their contracts.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ const SIGNING_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
 
 const HOSTILE_NAME: &str = "</title>\0\u{202e}{{7*7}}${jndi:ldap://x}' OR 1=1 --";
 
-/// An entry of every kind, all of them at this address.
+/// The `[[backend]]` entry of a kind, with the address of `backend`.
 pub(crate) fn entry(backend: &Backend, kind: &str) -> String {
     let (path, secret) = match kind {
         "datadog" | "datadog-metrics" => ("", format!("api_key = {{ value = \"{KEY}\" }}")),
@@ -29,7 +29,7 @@ pub(crate) fn entry(backend: &Backend, kind: &str) -> String {
     format!("[[backend]]\nname = \"{kind}\"\nkind = \"{kind}\"\nurl = \"{url}\"\n{secret}\n")
 }
 
-/// A request in the words of HTTP, less what is the same for all or differs from run to run.
+/// A request as HTTP text, without headers that are the same for all requests or differ between runs.
 pub(crate) fn shown(request: &Request) -> String {
     const LEFT_OUT: [&str; 4] = ["host", "accept", "content-length", "user-agent"];
     let mut headers: Vec<String> = request
@@ -54,7 +54,7 @@ async fn requests(backend: &mut Backend, count: usize) -> Vec<Request> {
     requests
 }
 
-/// Progress of a failure at one backend, once nothing is pending.
+/// Progress of the only failure at a backend, once its row is not pending.
 async fn standing(daemon: &Daemon, backend: &str) -> Value {
     eventually(format!("backend {backend} to be done with the failure"), async || {
         let failures = daemon.failures().await;
@@ -140,7 +140,7 @@ async fn cdevents_goes_on_where_it_was_interrupted() {
     assert_eq!(
         (id(&again), &again.bytes),
         (id(&first[1]), &first[1].bytes),
-        "the very event that was refused"
+        "the event that failed is sent again unchanged"
     );
     assert_eq!(id(&backend.next().await), "pagerduty:QCDEVENTS1:1:resolved");
     assert_eq!(standing(&daemon, "cdevents").await["state"], "sent");
@@ -157,7 +157,7 @@ async fn a_sample_is_counted_once_and_cannot_be_corrected() {
     assert_eq!(told, ["POST /api/v2/series", "POST /api/v1/distribution_points"]);
     daemon.until(|store| store.answered_with(503) > 0).await;
     let again = after_a_while(&daemon, &mut backend).await.line;
-    assert_eq!(again, "POST /api/v1/distribution_points", "what is counted is not counted again");
+    assert_eq!(again, "POST /api/v1/distribution_points", "the accepted sample is not sent again");
     assert_eq!(standing(&daemon, "datadog-metrics").await["state"], "sent");
 
     daemon.expect(reopened("QMETRICS01"), "accepted").await;

@@ -1,4 +1,4 @@
-//! The dashboard in a real browser, where one is installed: see `tests/node/dashboard.mjs`.
+//! The dashboard in a real browser, if one is installed: see `tests/node/dashboard.mjs`.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ fn is_browser_ready() -> bool {
     is_ready(&["chromium", "node"], &["playwright-core", "axe-core"])
 }
 
-/// Has the script look at these pages of a daemon, each as `name@path`.
+/// Runs the script on these pages of a daemon, each given as `name@path`.
 fn look(origin: &str, pages: &[&str]) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("browser");
     std::fs::create_dir_all(&folder).unwrap();
@@ -43,7 +43,7 @@ fn look(origin: &str, pages: &[&str]) {
     assert!(output.status.success(), "{said}{told}");
 }
 
-/// An incident's whole life, or the first part of it.
+/// Delivers these events of an incident, a minute apart.
 async fn incident(daemon: &Daemon, id: &str, day: u32, event_types: &[&str], change: impl Fn(&mut Value)) {
     for (n, event_type) in event_types.iter().enumerate() {
         let event = changed(event_type, id, &format!("01KB-{id}-{n}"), |event| {
@@ -55,7 +55,7 @@ async fn incident(daemon: &Daemon, id: &str, day: u32, event_types: &[&str], cha
     }
 }
 
-/// Deployments and failures of some weeks, under hostile names.
+/// Submits deployments and failures of some weeks, with hostile names.
 async fn past(daemon: &Daemon) {
     for n in 0..30 {
         let (month, day) = (9 + n / 15, 1 + 2 * (n % 15));
@@ -79,7 +79,7 @@ async fn past(daemon: &Daemon) {
     }
 }
 
-/// A daemon that has something of everything, and two dead letters.
+/// A daemon with failures of every state, deployments, and two dead letters.
 async fn told(backend: &mut Backend) -> Daemon {
     let daemon = Daemon::start(&format!("{RULE}{}", backend.entry("metrics"))).await;
     past(&daemon).await;
@@ -102,7 +102,7 @@ async fn told(backend: &mut Backend) -> Daemon {
         event["data"]["resolve_reason"] = json!({ "type": "merge_resolve_reason", "incident": target });
     })
     .await;
-    // All that was told so far is taken; then comes what is not.
+    // The backend accepts everything so far, and rejects the next two failures.
     daemon.until(Probe::is_drained).await;
     while backend.try_next().is_some() {}
     backend.will_answer(&[(400, &[]), (400, &[])]);
@@ -133,7 +133,7 @@ async fn people_can_use_the_dashboard_whatever_was_sent() {
     assert_eq!(daemon.probe().dead(), 1, "one was retried");
 }
 
-/// The demo, until it is killed.
+/// The demo's process, which is killed when this is dropped.
 struct Demo(Child);
 
 impl Drop for Demo {

@@ -1,4 +1,4 @@
-//! `check`: what stops the daemon, or keeps it from what is meant, is found before it starts.
+//! `check`: errors and unwise settings are found before the daemon starts.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::harness::{Daemon, SECRET};
 
 const ANY_PORT: &str = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
 
-/// The exit status of `check --offline` in a folder, and its lines.
+/// The exit status and the output of `check --offline` in a folder.
 fn check(folder: &Path, configuration: &str) -> (i32, String) {
     std::fs::write(folder.join("config.toml"), configuration).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
@@ -39,12 +39,12 @@ fn a_place_where_the_store_cannot_be_is_wrong() {
     let (status, told) = check(folder.path(), ANY_PORT);
     assert_eq!(status, 0, "{told}");
     assert!(told.contains("ok     store: pagerduty-dora.db (will be created)"), "{told}");
-    assert!(!folder.path().join("pagerduty-dora.db").exists(), "it only looks");
+    assert!(!folder.path().join("pagerduty-dora.db").exists(), "check creates nothing");
 }
 
 #[test]
 fn an_address_where_nobody_can_listen_is_wrong() {
-    // A link-local address says nothing without the interface that it is of, on any machine.
+    // A link-local address without its interface is invalid on every machine.
     const WITHOUT_SCOPE: &str = "[fe80::1]:80";
     let folder = tempfile::tempdir().unwrap();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -53,7 +53,7 @@ fn an_address_where_nobody_can_listen_is_wrong() {
         [(taken.to_string(), "another program is listening on"), (WITHOUT_SCOPE.into(), "cannot")]
     {
         let configuration = format!("[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = {address:?}\n");
-        // Whoever connects to the other one gets no answer.
+        // Connections to the other listener get no answer.
         let (status, told) = check(folder.path(), &configuration);
         assert_eq!(status, 2, "{told}");
         assert!(told.contains("wrong  admin.listen: ") && told.contains(&address), "{told}");

@@ -1,4 +1,4 @@
-//! The commands, as people meet them.
+//! The commands, as people use them.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -135,7 +135,7 @@ fn what_shows_only_when_it_is_used_is_told_with_its_place_too() {
         std::fs::write(folder.path().join("c.toml"), &config).unwrap();
         let output = program(folder.path(), &["--config", "c.toml", "serve"]);
         assert_eq!(output.status.code(), Some(status), "{config}: {}", stderr(&output));
-        // A wrong configuration is told in plain text; all else in the log, which is JSON here.
+        // Configuration errors are plain text. All other errors are in the log, which is JSON here.
         let is_told = match status {
             2 => stderr(&output).ends_with(&format!("pagerduty-dora: {said}")),
             _ => stderr(&output).contains(said),
@@ -144,7 +144,7 @@ fn what_shows_only_when_it_is_used_is_told_with_its_place_too() {
     }
 }
 
-/// One start tells the mistakes in values, in how they fit each other, and in secrets.
+/// One start reports wrong values, values that contradict each other, and wrong secrets.
 #[test]
 fn a_start_tells_all_mistakes_at_once() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Tests of the requests to a backend when a failure that it knows turns out otherwise.
+//! Corrections: the requests to a backend when a failure that it has changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::forwarding::after_a_while;
 use crate::harness::{Backend, Daemon, KEY, event_of, eventually, time};
 use crate::store_probe::Probe;
 
-/// An event of the fixtures, changed.
+/// An event of the fixtures, with this id and change.
 pub(crate) fn changed(event_type: &str, incident: &str, id: &str, change: impl FnOnce(&mut Value)) -> String {
     let mut body: Value = serde_json::from_str(&event_of(event_type, incident)).unwrap();
     body["event"]["id"] = id.into();
@@ -19,7 +19,7 @@ pub(crate) fn changed(event_type: &str, incident: &str, id: &str, change: impl F
     body.to_string()
 }
 
-/// The resolve that makes an incident, ended at 10:42:10.5 before, one that was merged.
+/// A resolve by merge at 10:45, after the ordinary resolve of the fixtures at 10:42:10.5.
 pub(crate) fn merged_into(incident: &str, target: &str) -> String {
     changed("incident.resolved", incident, "01KB-MERGED", |event| {
         event["occurred_at"] = "2026-11-01T10:45:00Z".into();
@@ -65,7 +65,7 @@ async fn rule_13_what_was_told_and_merged_away_is_deleted() {
     daemon.expect(event_of("incident.resolved", "QSOURCE001"), "accepted").await;
     assert_eq!(backend.next().await.line, "POST /api/v2/dora/failure");
     forwarded(&daemon, "QSOURCE001", "sent").await;
-    // A backend that has lost it meanwhile is as good as one that deletes it.
+    // A 404 means that the backend does not have the failure any more, which counts as deleted.
     backend.will_answer(&[(503, &[]), (404, &[])]);
     daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
     let deleted = backend.next().await;
@@ -77,7 +77,7 @@ async fn rule_13_what_was_told_and_merged_away_is_deleted() {
     assert_eq!(after_a_while(&daemon, &mut backend).await.line, deleted.line);
     let failure = forwarded(&daemon, "QSOURCE001", "sent").await;
     assert_eq!((&failure["state"], &failure["revision"]), (&json!("merged"), &json!(2)));
-    // Reopened: it counts for itself again, and is told as open.
+    // Reopened, it counts as a failure of its own again, and is sent as open.
     let reopened = changed("incident.reopened", "QSOURCE001", "01KB-REOPENED", |event| {
         event["occurred_at"] = "2026-11-01T10:50:00Z".into();
     });
@@ -172,7 +172,7 @@ async fn rule_12_an_end_is_told_once_it_has_settled() {
     assert!(backend.is_quiet());
     // Ten minutes after the end at 10:42:10.5.
     assert_eq!(after_a_while(&daemon, &mut backend).await.attributes()["id"], "pagerduty:QSETTLE001");
-    // One that is heard of late has settled already.
+    // A failure that is reported late has settled already.
     daemon.clock.set(time("2026-11-01T12:00:00Z"));
     daemon.expect(event_of("incident.resolved", "QSETTLE003"), "accepted").await;
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QSETTLE003");
@@ -195,7 +195,7 @@ async fn a_merge_into_the_id_of_something_that_was_sent_leaves_that_alone() {
     assert_eq!(source["flags"], json!(["merge_target_unseen"]));
 }
 
-/// A storm: everything is merged into one. Each merge looks at all that were merged before it.
+/// Merges many incidents into one. Each merge reads all incidents that were merged before it.
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_8_a_storm_of_merges_is_one_failure() {
     const SOURCES: usize = 400;
@@ -234,10 +234,10 @@ async fn rule_13_a_refused_deletion_holds_nothing_else_up() {
     for incident in ["QOTHER0001", "QOTHER0002"] {
         daemon.expect(event_of("incident.resolved", incident), "accepted").await;
         assert_eq!(backend.next().await.attributes()["id"], format!("pagerduty:{incident}"));
-        // Nor does it after a restart.
+        // The same holds after a restart.
         daemon = daemon.restart(&entry).await;
     }
-    // Whichever key was wrong: once it is mended, nobody has to ask for the deletion.
+    // Once the key is accepted, the deletion is sent without `outbox retry`.
     assert!(after_a_while(&daemon, &mut backend).await.line.starts_with("DELETE"));
     forwarded(&daemon, "QSOURCE001", "sent").await;
 }
@@ -253,7 +253,7 @@ async fn rule_13_what_was_refused_and_then_merged_is_not_revived() {
     daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
     let retry = format!("http://{}/api/v1/outbox/1/retry", daemon.admin);
     let answer = daemon.client.post(retry).send().await.unwrap();
-    assert_eq!(answer.status(), 409, "it does not count any more, and the backend never had it");
+    assert_eq!(answer.status(), 409, "the failure does not count any more, and the backend never had it");
     assert!(backend.is_quiet());
 }
 
@@ -270,7 +270,7 @@ async fn rule_13_what_may_have_arrived_is_corrected_whatever_was_answered_later(
     daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
     assert!(
         backend.next().await.attributes().get("finished_at").is_none(),
-        "behind the 504 it may have been taken"
+        "the backend may have accepted it despite the 504"
     );
     forwarded(&daemon, "QSOURCE001", "cannot_be_corrected").await;
 }

@@ -1,4 +1,4 @@
-//! The dashboard, as a browser gets it.
+//! The pages of the dashboard, as a browser gets them.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::harness::{Backend, Daemon, KEY, event_of};
 
 const HOSTILE: &str = "</title><script>alert(1)</script>\"' onload=x";
 
-/// A daemon with an open failure, a completed one that the backend would not take, and a deployment.
+/// A daemon with an open failure, a completed one that the backend rejected, and a deployment.
 async fn told(backend: &Backend) -> Daemon {
     backend.will_answer(&[(400, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;

@@ -1,4 +1,4 @@
-//! Datadog's own client, `datadog-ci dora deployment`, where it is installed.
+//! Datadog's own client, `datadog-ci dora deployment`, if it is installed.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ fn is_client_ready() -> bool {
     is_ready(&["node", "openssl"], &packages)
 }
 
-/// Takes https for a daemon: see `tests/node/terminator.mjs`.
+/// Accepts https for a daemon: see `tests/node/terminator.mjs`.
 struct Terminator {
     process: Child,
     says: BufReader<ChildStdout>,
@@ -29,7 +29,7 @@ struct Terminator {
 }
 
 impl Terminator {
-    /// One that loses this many answers.
+    /// Starts one that loses this many answers.
     fn start(daemon: SocketAddr, lost: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (certificate, key) = certify(folder.path());
@@ -46,13 +46,13 @@ impl Terminator {
         Self { process, says, port: line.trim().parse().unwrap(), certificate, folder }
     }
 
-    /// Requests that it got, and the daemon's answers, to the end.
+    /// Ends it, and returns its requests with the status of each answer.
     fn asked(mut self) -> Vec<String> {
         drop(self.process.stdin.take());
         self.says.by_ref().lines().map(Result::unwrap).collect()
     }
 
-    /// Tells of a deployment of the Checkout API at half past nine, as a pipeline does.
+    /// Reports a deployment of the Checkout API at 09:30, as a pipeline does.
     fn tell(&self, key: &str) -> Output {
         let proxy = format!("http://127.0.0.1:{}", self.port);
         Command::new(script("node_modules/.bin/datadog-ci"))
@@ -89,7 +89,7 @@ impl Drop for Terminator {
     }
 }
 
-/// A certificate for the host that the client asks, and its key, for as long as the folder lives.
+/// A new certificate for the host that the client connects to, and its key, in this folder.
 fn certify(folder: &Path) -> (PathBuf, PathBuf) {
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
     let output = Command::new("openssl")
@@ -112,7 +112,7 @@ fn certify(folder: &Path) -> (PathBuf, PathBuf) {
     (certificate, key)
 }
 
-/// The first of November by service, from the command line.
+/// The report of the first of November, grouped by service, from the command line.
 fn report(daemon: &Daemon) -> Value {
     let period = ["--since", "2026-11-01", "--until", "2026-11-02", "--by", "service"];
     let output = Program::of(daemon).run("", &[&["report", "--format", "json"], &period[..]].concat());

@@ -1,4 +1,4 @@
-//! The demo, as a newcomer runs it.
+//! The demo, run to its end.
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ fn the_demo_tells_its_story_and_ends_well() {
     insta::assert_snapshot!(without_ports.join("\n"));
 }
 
-/// Ports differ from run to run.
+/// A line with its port replaced, because ports differ between runs.
 fn without_port(line: &str) -> String {
     let Some((before, after)) = line.split_once("127.0.0.1:") else {
         return line.to_owned();

@@ -77,7 +77,7 @@ async fn an_incidents_own_failure_cannot_be_written_over() {
         "id": "pagerduty:QTAKEN01", "team": "a", "started_at": 1_793_527_200 } } });
     assert_eq!(daemon.event_api("POST", "/failure", &body).await.status, 400);
     assert_eq!(daemon.event_api("DELETE", "/failure/pagerduty:QTAKEN01", &body).await.status, 400);
-    // The other way round the incident's own events win.
+    // In the other order the incident's own events replace the submitted failure.
     let body = json!({ "data": { "attributes": {
         "id": "pagerduty:QLATER01", "team": "a", "started_at": 1_793_527_200 } } });
     assert_eq!(daemon.event_api("POST", "/failure", &body).await.status, 200);
@@ -120,7 +120,7 @@ async fn requests_are_counted_and_a_refused_key_is_shown() {
     assert!(page.contains("<span class=\"bad\">A request was refused"), "{page}");
     daemon.clock.advance(std::time::Duration::from_hours(25));
     let page = daemon.get("/").await.body;
-    assert!(page.contains("<span class=\"\">A request was refused"), "whoever it was has stopped: {page}");
+    assert!(page.contains("<span class=\"\">A request was refused"), "no such request for a day: {page}");
     daemon.event_api("POST", "/deployment", &deployment).await;
     let page = daemon.get("/").await.body;
     assert!(
@@ -147,7 +147,7 @@ async fn an_api_that_is_off_says_so() {
     assert!(page.contains("<span class=\"bad\">Off, but a request came"), "{page}");
     daemon.clock.advance(std::time::Duration::from_hours(25));
     let page = daemon.get("/").await.body;
-    assert!(page.contains("<span class=\"\">Off, but a request came"), "whoever it was has stopped: {page}");
+    assert!(page.contains("<span class=\"\">Off, but a request came"), "no such request for a day: {page}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! `explain` and `/api/v1/failures/{id}`: what people see when they doubt a figure.
+//! `explain` and `/api/v1/failures/{id}`: the reasons for the values of a failure.
 
 use std::process::Output;
 
@@ -23,12 +23,12 @@ services = ["checkout"]
 team = "payments"
 "#;
 
-/// `explain`, beside the running daemon.
+/// Runs `explain` while the daemon runs.
 fn explain(program: &Program, configuration: &str, arguments: &[&str]) -> Output {
     program.run(configuration, &[&["explain"], arguments].concat())
 }
 
-/// The story, each part of it told only once everything before has reached the backend.
+/// A daemon with the demo's story, and its configuration. Each webhook is delivered once all earlier rows were sent.
 async fn told() -> (Daemon, String) {
     let backend = Backend::start().await;
     let configuration = format!("{CONFIGURATION}{}", backend.entry("metrics"));

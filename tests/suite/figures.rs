@@ -1,4 +1,4 @@
-//! The figures, from webhooks and deployments to the report and the gauges.
+//! The figures in the report and the gauges, computed from webhooks and deployments.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -18,7 +18,8 @@ async fn deploy(daemon: &Daemon, service: &str, started_at: &str) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// An incident from 10:00 to 10:42:10.5 after a deployment, and another deployment two days before; then a third one.
+/// A daemon with an incident from 10:00 to 10:42:10.5; deployments two days before, just before and during the
+/// incident; and a later deployment of another service.
 async fn told() -> Daemon {
     let daemon = Daemon::start("").await;
     daemon.clock.set(time("2026-11-05T00:00:00Z"));
@@ -52,13 +53,15 @@ async fn a_question_that_makes_no_sense_is_refused() {
     }
 }
 
-/// The figures of `/metrics`, once they are as of the daemon's time. A scrape that they are late for has older ones or
-/// none.
+/// The figures of `/metrics`, once they were computed for `as_of`. Earlier scrapes have older figures or none.
 async fn gauges(daemon: &Daemon, as_of: Timestamp) -> Vec<String> {
     let computed = format!("pagerduty_dora_figures_timestamp_seconds {}.0", as_of.as_nanos() / 1_000_000_000);
     let text = eventually("the figures", async || {
         let text = daemon.get("/metrics").await.body;
-        assert!(text.contains("pagerduty_dora_build_info"), "its own metrics are always there: {text}");
+        assert!(
+            text.contains("pagerduty_dora_build_info"),
+            "the program's own metrics are always there: {text}"
+        );
         text.lines().any(|line| line == computed).then_some(text)
     })
     .await;
@@ -105,7 +108,11 @@ async fn the_longest_windows_services_have_counts_in_every_window() {
                     window=\"7d\",stat=\"median\"} 4330.5";
     assert!(lines.iter().any(|line| line == recovery), "{lines:#?}");
     let is_rate_of_a_day = |line: &&String| line.contains("rate{") && line.contains("window=\"1d\"");
-    assert_eq!(lines.iter().find(is_rate_of_a_day), None, "the link window is as long");
+    assert_eq!(
+        lines.iter().find(is_rate_of_a_day),
+        None,
+        "no rates where the window is no longer than the link window"
+    );
 }
 
 #[tokio::test]
@@ -121,7 +128,7 @@ async fn ten_thousand_envs_neither_delay_nor_flood_a_scrape() {
     let of_week =
         lines.iter().filter(|line| line.starts_with("dora_deployments{") && line.contains("\"7d\""));
     let all: f64 = of_week.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum();
-    assert!((all - 10_004.0).abs() < 1e-6, "{all}: the others are in `other`");
+    assert!((all - 10_004.0).abs() < 1e-6, "{all}: the other envs are summed in `other`");
 }
 
 #[tokio::test]
@@ -130,7 +137,7 @@ async fn an_env_without_data_names_those_that_have_some() {
     let asked = daemon.get("/api/v1/report?env=prod").await.json();
     assert_eq!((&asked["rows"], &asked["other_envs"]), (&json!([]), &json!(["production"])));
     let there = daemon.get("/api/v1/report").await.json();
-    assert_eq!(there.get("other_envs"), None, "nothing is missing");
+    assert_eq!(there.get("other_envs"), None, "the env of the report has data");
 
     let daemon = Daemon::start("[failure]\ndefault_env = \"prod\"\n").await;
     let attributes =

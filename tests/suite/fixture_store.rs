@@ -1,7 +1,7 @@
-//! A store of an earlier program opens, and goes on.
+//! Stores of earlier versions open and work.
 //!
-//! `fixtures/store` has a small store of each schema, as SQL. The one of the newest schema is written anew with
-//! `WRITE_FIXTURE_STORE=1 cargo test --test suite fixture_store`. Once a schema is released its store never changes.
+//! `fixtures/store` has a small store of each schema, as SQL. `WRITE_FIXTURE_STORE=1 cargo test --test suite
+//! fixture_store` writes the store of the newest schema. Once a schema is released, its store never changes.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::harness::{Backend, Daemon, KEY, Program, event_of, stdout};
 use crate::store_edit::sql;
 use crate::store_probe::Probe;
 
-/// Parts of the demo's story that the stores were filled with: incidents plain, reopened, open, ignored and merged.
+/// Webhooks of the demo's story that fill the stores: plain, reopened, open, ignored and merged incidents.
 const TOLD: [&str; 13] = [
     "01-plain-triggered",
     "02-plain-acknowledged",
@@ -29,7 +29,7 @@ const TOLD: [&str; 13] = [
     "24-merged-source-merged",
 ];
 
-/// Advice where the store of the newest schema is not there, or is of another.
+/// Advice if the store of the newest schema is missing or out of date.
 const ANEW: &str =
     "write fixtures/store anew with WRITE_FIXTURE_STORE=1 cargo test --test suite fixture_store";
 
@@ -53,7 +53,7 @@ fn configuration(backend: &Backend) -> String {
     format!("{rule}{}{marks}", backend.entry("metrics"))
 }
 
-/// A daemon on a store with something in every table that outlives a restart.
+/// A daemon whose store has rows in every table that survives a restart.
 async fn filled() -> Daemon {
     let backend = Backend::start().await;
     backend.will_answer(&[(400, &[])]);
@@ -126,7 +126,7 @@ async fn a_store_of_every_schema_opens_and_goes_on() {
         let report = daemon.get("/api/v1/report?since=2026-11-01&env=all&by=none").await.json();
         assert_eq!(report["rows"][0]["deployments"], 2, "{report}");
 
-        // All facts can be read, and still come to the same.
+        // All facts can be read, and still give the same failures.
         let again = Program::of(&daemon).run(&configuration, &["reevaluate", "--format", "json"]);
         let again: Value = serde_json::from_str(&stdout(&again)).unwrap();
         assert_eq!(again["looked_at"], failures.len());
@@ -142,7 +142,7 @@ async fn a_store_of_every_schema_opens_and_goes_on() {
     }
 }
 
-/// The fields of failures that tell most, a line each.
+/// The most important fields of each failure, one failure a line.
 fn listing(failures: &[Value]) -> String {
     let line = |failure: &Value| {
         let fields =

@@ -1,4 +1,4 @@
-//! Forwarding deployments: what each kind of backend is told, and when it is told again.
+//! Forwarding of deployments: the requests to each kind of backend, and when they are sent again.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::harness::{Backend, Daemon, KEY};
 
 const ID: &str = "deployment:checkout:42";
 
-/// Attributes that a deployment can have.
+/// All attributes that a deployment can have.
 fn details() -> Value {
     json!({
         "id": ID,
@@ -24,7 +24,7 @@ fn telling(backend: &Backend, kind: &str) -> String {
     entry(backend, kind) + "deployments = true\n"
 }
 
-/// Waits until so many rows are done with, and none waits.
+/// Waits until this many rows are finished, and checks that none is pending.
 async fn told(daemon: &Daemon, rows: i64) {
     daemon.until(|store| store.finished() >= rows).await;
     assert_eq!(daemon.probe().pending(), 0);
@@ -79,7 +79,7 @@ async fn an_older_one_that_was_never_taken_is_replaced_also_over_a_restart() {
     let first = after_a_while(&daemon, &mut backend).await;
     assert_eq!(first.attributes()["version"], "v43");
     daemon.until(|store| store.answered_with(503) > 0).await;
-    assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes, "the very same bytes");
+    assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes, "a retry sends the same bytes");
     told(&daemon, 1).await;
 }
 
@@ -134,5 +134,5 @@ async fn what_was_counted_is_not_counted_again() {
     deploy(&daemon, "v42", "09:00", later.clone()).await;
     deploy(&daemon, "v42", "09:00", later).await;
     told(&daemon, 2).await;
-    assert!(backend.is_quiet(), "a sample cannot be taken back");
+    assert!(backend.is_quiet(), "a sample cannot be changed");
 }

@@ -1,4 +1,4 @@
-//! Tests of changes while an attempt is under way: news, orders of people, the end of the program, other backends.
+//! Tests of changes while an attempt is under way: new revisions, `outbox` commands, a stop, other backends.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::corrections::changed;
 use crate::harness::{self, Daemon, KEY, PATIENCE, event_of, eventually};
 use crate::store_probe::Probe;
 
-/// A backend that answers when the test says so.
+/// A backend that answers a request when the test says so.
 struct Deliberate {
     address: SocketAddr,
     asked: mpsc::UnboundedReceiver<ReportOptions>,
@@ -63,7 +63,7 @@ impl Deliberate {
         tokio::time::timeout(PATIENCE, self.asked.recv()).await.expect("no request").unwrap()
     }
 
-    /// The next request, for which time has to pass.
+    /// The next request that is due only after some time.
     async fn after_a_while(&mut self, daemon: &Daemon) -> ReportOptions {
         eventually("another request", async || {
             daemon.clock.advance(Duration::from_mins(1));
@@ -77,7 +77,7 @@ impl Deliberate {
         self.asked.try_recv().is_err()
     }
 
-    /// An entry whose attempts are not given up as long as a test lasts.
+    /// An entry with a timeout that is longer than any test.
     fn entry(&self, name: &str) -> String {
         format!(
             "[[backend]]\nname = \"{name}\"\nkind = \"datadog\"\nurl = \"http://{}\"\n\
@@ -87,7 +87,7 @@ impl Deliberate {
     }
 }
 
-/// An event of the fixtures with an id and a time of its own.
+/// An event of the fixtures with its own id and time.
 fn at(event_type: &str, incident: &str, time: &str) -> String {
     changed(event_type, incident, &format!("01KB-{incident}-{time}"), |event| {
         event["occurred_at"] = time.into();
@@ -112,10 +112,10 @@ async fn what_is_under_way_is_finished_before_its_failures_news_and_holds_up_no_
     assert_eq!(other.attribute("id"), "pagerduty:QOTHER0001");
     other.answer(202);
     daemon.until(|store| store.sent() == 1).await;
-    assert_eq!(daemon.probe().superseded(), 1, "the reopening");
+    assert_eq!(daemon.probe().superseded(), 1, "the revision of the reopen");
     assert!(backend.is_quiet(), "one revision of a failure at a time");
 
-    // It may have arrived: it is told again before the news, and in the same words.
+    // The request may have arrived, so it is sent again, with the same bytes, before the next revision.
     let bytes = first.bytes.clone();
     first.answer(503);
     daemon.until(|store| store.answered_with(503) == 1).await;
@@ -142,7 +142,7 @@ async fn nobody_retries_or_discards_what_is_under_way() {
     daemon.until(|store| store.dead() == 1).await;
     assert_eq!(order(&daemon, "1/discard").await, 200);
     let told = daemon.failures().await[0]["forwarded"][0].clone();
-    assert_eq!(told["state"], "dead", "the contract has no other word for it");
+    assert_eq!(told["state"], "dead", "the contract has no other state for a discarded row");
     assert_eq!(order(&daemon, "1/retry").await, 409);
     assert!(backend.is_quiet());
 }
@@ -161,7 +161,7 @@ async fn a_backend_that_is_silent_holds_up_no_other() {
     while let Ok(one) = silent.asked.try_recv() {
         asked.push(one);
     }
-    assert_eq!(asked.len(), 4, "as many at once as its concurrency");
+    assert_eq!(asked.len(), 4, "as many at once as `concurrency` allows");
 }
 
 #[tokio::test]
@@ -180,7 +180,7 @@ async fn a_silent_backend_does_not_keep_the_program_from_ending() {
     .await;
     let daemon = restarted.await.unwrap();
     let again = backend.next().await;
-    assert_eq!(again.bytes, asked.bytes, "the next process goes on with the same");
+    assert_eq!(again.bytes, asked.bytes, "the next process sends the same request");
     again.answer(202);
     daemon.until(Probe::is_all_sent).await;
     assert_eq!(daemon.probe().most_attempts(), 2);

@@ -1,4 +1,4 @@
-//! The webhook route: every row of its table of answers, and what an attacker would send.
+//! The webhook route: each of its answers, and the requests of attackers.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -128,7 +128,7 @@ async fn what_is_no_text_is_quarantined_wherever_that_shows() {
 async fn an_event_about_no_incident_leaves_nothing_to_be_folded() {
     let daemon = Daemon::start("").await;
     daemon.expect(fixture("pagey.ping"), "ignored").await;
-    assert_eq!(daemon.probe().unfolded(), 0, "its body could never be forgotten");
+    assert_eq!(daemon.probe().unfolded(), 0, "otherwise its body could never be removed");
 }
 
 #[tokio::test]
@@ -265,7 +265,7 @@ async fn rules_4_6_and_14_hold_end_to_end() {
     let daemon = Daemon::start("").await;
     // A resolve alone is a complete failure.
     daemon.expect(event_of("incident.resolved", "QALONE"), "accepted").await;
-    // Without created_at and trigger, the start is a guess; before the start, the end is moved.
+    // Without created_at and a trigger, the start is a guess. An end before the start is moved to the start.
     let mut vague: Value = serde_json::from_str(&event_of("incident.acknowledged", "QVAGUE")).unwrap();
     vague["event"]["data"]["created_at"] = Value::Null;
     daemon.expect(vague.to_string(), "accepted").await;

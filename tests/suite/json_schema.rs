@@ -1,5 +1,5 @@
-//! Part of JSON Schema that `openapi.json` and the schemas of backends use. Any other keyword is refused, so that
-//! no rule is passed over.
+//! The part of JSON Schema that `openapi.json` and the schemas of backends use. Any other keyword makes the test fail,
+//! so that no rule is skipped.
 
 use pagerduty_dora::domain::timestamp::Timestamp;
 use regex::Regex;
@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Target of a `$ref`, or the value itself.
 pub(crate) fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     let Some(reference) = value["$ref"].as_str() else { return value };
-    let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} is elsewhere"));
+    let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} is in another document"));
     resolved(document, document.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere")))
 }
 
@@ -19,17 +19,17 @@ pub(crate) struct Schemas<'a> {
 }
 
 impl<'a> Schemas<'a> {
-    /// Of answers every object has to say whether it can have more, and to require all that it names.
+    /// Schemas of answers. Each object has to set `additionalProperties` and to require all its properties.
     pub(crate) fn of_answers(document: &'a Value) -> Self {
         Self { document, is_closed: true }
     }
 
-    /// Requests may leave out, and have more.
+    /// Schemas of requests. Objects may have optional and unknown properties.
     pub(crate) fn of_requests(document: &'a Value) -> Self {
         Self { document, is_closed: false }
     }
 
-    /// Fails with where the value is other than the schema says, and how.
+    /// Checks a value. The error says where and how it breaks the schema.
     pub(crate) fn check(&self, schema: &Value, value: &Value) -> Result<(), String> {
         let schema = resolved(self.document, schema);
         for (keyword, rule) in schema.as_object().unwrap_or_else(|| panic!("{schema} is no schema")) {
@@ -78,7 +78,7 @@ impl<'a> Schemas<'a> {
                 _ => panic!("{keyword}: {rule} is not known to this test"),
             };
             if !holds {
-                return Err(format!("{keyword}: {rule} does not hold of {value}"));
+                return Err(format!("{keyword}: {rule} does not hold for {value}"));
             }
         }
         self.check_is_closed(schema, value)
@@ -97,7 +97,11 @@ impl<'a> Schemas<'a> {
         let mut required = words(&schema["required"]);
         required.sort_unstable();
         let is_complete = schema.get("additionalProperties").is_some() && required == named;
-        is_complete.then_some(()).ok_or_else(|| format!("the schema of {value} leaves something open"))
+        is_complete.then_some(()).ok_or_else(|| {
+            format!(
+                "the schema of {value} does not set `additionalProperties`, or does not require each property"
+            )
+        })
     }
 }
 
@@ -109,7 +113,7 @@ fn words(rule: &Value) -> Vec<&str> {
     }
 }
 
-/// Of the letters that RFC 3986 allows, with brackets around an address only.
+/// `true` if a text has only characters that RFC 3986 allows, with brackets only around an address.
 fn is_uri(text: &str) -> bool {
     const URI: &str = r"^([A-Za-z][A-Za-z0-9+.-]*:)?(//[A-Za-z0-9._~:@!$&'()*+,;=\[\]%-]*)?([A-Za-z0-9._~:/?#@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*$";
     Regex::new(URI).unwrap().is_match(text)

@@ -20,7 +20,7 @@ fn configuration(folder: &Path, backend: &Backend) -> std::path::PathBuf {
     file
 }
 
-/// The completed failures that the backend holds once nothing is left to be told: the last of each id.
+/// The completed failures that the backend has once nothing is left to send: the last request of each id.
 async fn held_by(backend: &mut Backend, store: &Path) -> std::collections::BTreeMap<String, Value> {
     let mut held = std::collections::BTreeMap::new();
     Probe::open(store).until(Probe::is_drained).await;
@@ -28,7 +28,7 @@ async fn held_by(backend: &mut Backend, store: &Path) -> std::collections::BTree
         let attributes = request.attributes();
         held.insert(attributes["id"].as_str().unwrap().to_owned(), attributes);
     }
-    // Told before it was merged away, unless the merge was faster.
+    // Sent before it was merged away, unless the merge arrived first.
     held.retain(|id, failure: &mut Value| {
         *id != "pagerduty:Q0LATER0STORYB" && failure["finished_at"].is_i64()
     });
@@ -63,7 +63,7 @@ async fn killed_between_any_two_steps_the_same_failures_reach_the_backend() {
     assert_eq!(held[0].len(), 10);
 }
 
-/// A listener that nobody accepts from takes connections and requests, and says nothing.
+/// A listener without `accept` takes connections and requests, and never answers.
 #[tokio::test]
 async fn it_ends_in_order_while_a_backend_is_silent() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,4 @@
-//! A machine without CA certificates, as slim containers are.
+//! A machine without CA certificates, such as a slim container.
 
 use std::process::{Command, Output};
 
@@ -43,7 +43,7 @@ fn only_https_needs_certificates() {
 fn payloads_are_sent_without_certificates() {
     let payload = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pagerduty/incident.resolved.json");
     for (url, cause) in [
-        // Nobody listens there.
+        // Nobody listens at this address.
         ("http://127.0.0.1:1/webhooks/pagerduty?token=canary-0123456789", "Connection refused"),
         ("https://127.0.0.1:1/", "no CA certificates found"),
     ] {

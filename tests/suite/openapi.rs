@@ -1,4 +1,4 @@
-//! `/openapi.json`, held to what a running daemon takes and answers.
+//! `/openapi.json`, compared with the requests that a running daemon accepts and with its answers.
 
 mod admin;
 mod asker;
@@ -12,7 +12,7 @@ use self::asker::Asker;
 use crate::harness::{Answer, Daemon, KEY, SECRET, fixture, story};
 use crate::json_schema::{Schemas, resolved};
 
-/// The routes of the pages for people, which are no part of the API.
+/// Routes of the pages for people, which are not part of the API.
 const PAGES: [&str; 7] = [
     "/",
     "/failures/{id}",
@@ -29,7 +29,7 @@ async fn document(daemon: &Daemon) -> Value {
     daemon.get("/openapi.json").await.json()
 }
 
-/// Each operation: its method, its path, and what the document says of it.
+/// Each operation: its method, its path, and its entry in the document.
 fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -42,27 +42,30 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
     operations
 }
 
-/// The parameters of an operation that are sent in such a place.
+/// The parameters of an operation that are sent in this place.
 fn parameters(document: &Value, operation: &Value, place: &str) -> Vec<Value> {
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
     let parameters = parameters.iter().map(|parameter| resolved(document, parameter).clone());
     parameters.filter(|parameter| parameter["in"] == place).collect()
 }
 
-/// Each route of the routers, and its method, from their source.
+/// The method and path of each route, read from the source of the routers.
 fn routes() -> BTreeSet<(String, String)> {
     let source = include_str!("../../src/http/mod.rs");
     let calls = source.split(".route(").skip(1);
     let routes = calls.map(|call| {
         let (path, rest) = call.split_once(',').unwrap();
-        // Those of the public listener are no literals: each is there with a slash behind it, too.
+        // Paths of the public listener are no literals, because each also exists with a trailing slash.
         let path = match path.trim().strip_prefix("&path(").and_then(|kind| kind.strip_suffix(')')) {
             Some(kind) => format!("/api/v2/dora/{}", kind.trim_matches('"')),
             None if path.trim() == "path" => "/webhooks/pagerduty".to_owned(),
             None => path.trim().trim_matches('"').to_owned(),
         };
         let method = rest.trim_start().split('(').next().unwrap();
-        assert!(["get", "post", "delete"].contains(&method), "{method} of {path} is not read by this test");
+        assert!(
+            ["get", "post", "delete"].contains(&method),
+            "this test does not know the method {method} of {path}"
+        );
         (method.to_uppercase(), path)
     });
     routes.filter(|(_, path)| !PAGES.contains(&path.as_str())).collect()
@@ -110,7 +113,7 @@ async fn every_option_is_in_it_and_the_other_way_round() {
     }
 }
 
-/// The names that a refused query could have had, or the words that a parameter could: those behind the colon.
+/// The allowed names or values that the answer to a refused query lists.
 fn expected(refused: &Answer) -> Vec<String> {
     let detail = refused.json()["detail"].as_str().unwrap().to_owned();
     let known = detail.split_once("Known: ").or_else(|| detail.split_once("Allowed: "));

@@ -1,4 +1,4 @@
-//! The one law, through the whole daemon: order, duplicates and restarts change nothing.
+//! The one law, with the whole daemon: order, duplicates and restarts change nothing.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::harness::{Daemon, event_of, story};
 use crate::store_edit;
 use crate::store_probe::Probe;
 
-/// Outcome of the story, less the parts that depend on the way it was told.
+/// The failures of the story, without the fields that depend on the order of arrival.
 async fn outcome(daemon: &Daemon) -> Vec<Value> {
     let mut failures = daemon.failures().await;
     for failure in &mut failures {
@@ -19,7 +19,7 @@ async fn outcome(daemon: &Daemon) -> Vec<Value> {
         failure.remove("revision");
         failure.remove("forwarded");
     }
-    // Those that begin together are listed in the order in which they were first heard of.
+    // Failures with the same start are listed in the order of arrival.
     failures.sort_by_key(|failure| failure["id"].to_string());
     failures
 }
@@ -55,7 +55,7 @@ fn any_order_any_duplicates_and_any_restart_give_the_same_failures() {
     told.unwrap();
 }
 
-/// Enough at once that events are kept first and folded later.
+/// Delivers so many at once that events are stored first and folded later.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rush_of_whole_lives_is_folded_completely() {
     const LIVES: usize = 120;
@@ -73,7 +73,7 @@ async fn a_rush_of_whole_lives_is_folded_completely() {
         done.unwrap();
     }
     let daemon = Arc::into_inner(daemon).unwrap();
-    // Under load folding follows the answers.
+    // Under load, events are folded after their answers.
     daemon.until(Probe::is_folded).await;
     let failures = daemon.failures().await;
     assert_eq!(failures.len(), LIVES);

@@ -1,4 +1,4 @@
-//! `outbox`: dead letters are listed, tried again and given up, by way of the daemon and without one.
+//! `outbox`: dead letters are listed, retried and discarded, with a running daemon and without one.
 
 use serde_json::{Value, json};
 
@@ -6,13 +6,13 @@ use crate::corrections::changed;
 use crate::harness::{Backend, Daemon, Program, event_of};
 use crate::store_edit;
 
-/// Output of `outbox`, and its exit status.
+/// Standard output and exit status of `outbox`.
 fn says(program: &Program, arguments: &[&str]) -> (String, Option<i32>) {
     let output = program.run("", &[&["outbox"], arguments].concat());
     (String::from_utf8(output.stdout).unwrap(), output.status.code())
 }
 
-/// A daemon whose backend has refused two failures for good.
+/// A daemon whose backend has rejected two failures.
 async fn with_dead_letters() -> (Daemon, Backend) {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(400, &[]), (400, &[])]);
@@ -97,9 +97,9 @@ async fn rows_are_named_by_what_they_are_about() {
     let (daemon, backend) = with_dead_letters().await;
     let program = Program::of(&daemon);
     let discard = |id: &str| says(&program, &["discard", id]);
-    assert_eq!(discard("qdead").1, Some(1), "it may be either");
+    assert_eq!(discard("qdead").1, Some(1), "the prefix is ambiguous");
     assert_eq!(discard("qdead00002"), ("2: it is given up\n".to_owned(), Some(0)));
-    assert_eq!(discard("QDE…1"), ("1: it is given up\n".to_owned(), Some(0)), "as a table has cut it");
+    assert_eq!(discard("QDE…1"), ("1: it is given up\n".to_owned(), Some(0)), "shortened as in a table");
     let nobody = program.run("", &["outbox", "discard", "QNOBODY"]);
     let said = String::from_utf8_lossy(&nobody.stderr);
     assert_eq!((nobody.status.code(), said.contains("`outbox` lists")), (Some(1), true), "{said}");
@@ -155,7 +155,7 @@ async fn a_backend_that_nobody_knows_is_told() {
 async fn all_dead_letters_of_one_backend_are_given_up_with_one_line() {
     const DEAD: i64 = 2_500;
     let (daemon, _backend) = with_dead_letters().await;
-    // Only the newest revision of a failure may be tried again.
+    // Only the newest revision of a failure may be retried.
     store_edit::add_dead_rows(&daemon.store, "gone", DEAD);
     let program = Program::of(&daemon);
     let left = "1 dead row left: a newer revision has replaced it";

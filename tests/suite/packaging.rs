@@ -1,4 +1,4 @@
-//! The Grafana dashboard and the alert rules ask for nothing that `/metrics` does not say.
+//! The Grafana dashboard and the alert rules use only metrics and labels that `/metrics` has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -13,7 +13,7 @@ use crate::harness::{Backend, Daemon, event_of, eventually};
 const DASHBOARD: &str = include_str!("../../packaging/grafana/pagerduty-dora.json");
 const ALERTS: &str = include_str!("../../packaging/prometheus/alerts.yml");
 
-/// Words that an expression may have beside metrics.
+/// Words other than metrics that an expression may have.
 const WORDS: [&str; 16] = [
     "absent",
     "and",
@@ -21,7 +21,7 @@ const WORDS: [&str; 16] = [
     "delta",
     "histogram_quantile",
     "increase",
-    // A label that Prometheus itself adds.
+    // Prometheus adds this label.
     "instance",
     "max",
     "min",
@@ -47,7 +47,7 @@ static IDENTIFIER: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[a-zA-Z_]\w*"));
 static LEGEND: LazyLock<Regex> = LazyLock::new(|| regex(r"\{\{\s*(?:\$labels\.)?(\w+)\s*\}\}"));
 static VARIABLE: LazyLock<Regex> = LazyLock::new(|| regex(r"^label_values\((.*), (\w+)\)$"));
 
-/// The text up to the bracket that closes the first one.
+/// The text up to the bracket that closes its first bracket.
 fn argument(text: &str) -> &str {
     let mut depth = 0;
     let end = text.find(|letter| {
@@ -61,7 +61,7 @@ fn argument(text: &str) -> &str {
     &text[..end.unwrap_or(text.len())]
 }
 
-/// By metric and label: the values.
+/// The values of each label of each metric.
 struct Told(BTreeMap<String, BTreeMap<String, BTreeSet<String>>>);
 
 impl Told {
@@ -82,7 +82,7 @@ impl Told {
         metric.get(label).unwrap_or_else(|| panic!("there is no label {label}: {expression}"))
     }
 
-    /// The metrics of an expression, and the labels that come out of it, after every name in it was found.
+    /// Checks every name in an expression. Returns its metrics, and the labels of its result.
     fn check(&self, expression: &str) -> (BTreeSet<String>, BTreeSet<String>) {
         let mut metrics = BTreeSet::new();
         for selector in SELECTOR.captures_iter(expression) {
@@ -127,21 +127,25 @@ impl Told {
                 }
             }
         }
-        // What groups outermost stands first.
+        // The outermost grouping comes first.
         let outermost = groupings.first().map(|grouping| grouping.split(", ").map(str::to_owned).collect());
         (metrics, outermost.unwrap_or_default())
     }
 
-    /// The labels that a text for people puts in come out of its expression.
+    /// Checks that the result of the expression has each label that the text inserts.
     fn check_text(&self, expression: &str, text: &str) {
         let (_, labels) = self.check(expression);
         for label in LEGEND.captures_iter(text) {
-            assert!(labels.contains(&label[1]), "{} does not come out of {expression}: {text}", &label[1]);
+            assert!(
+                labels.contains(&label[1]),
+                "the result of {expression} has no label {}: {text}",
+                &label[1]
+            );
         }
     }
 }
 
-/// `/metrics` of a daemon that has something to say of everything.
+/// `/metrics` of a daemon in which every metric has a series.
 async fn metrics() -> String {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&backend.entry("metrics")).await;
@@ -185,7 +189,7 @@ async fn the_dashboard_shows_what_there_is() {
         let place = |side: &str| panel["gridPos"][side].as_u64().unwrap();
         for x in place("x")..place("x") + place("w") {
             for y in place("y")..place("y") + place("h") {
-                assert!(x < 24 && places.insert((x, y)), "{} lies on another", panel["title"]);
+                assert!(x < 24 && places.insert((x, y)), "{} overlaps another panel", panel["title"]);
             }
         }
         for target in panel["targets"].as_array().into_iter().flatten() {
@@ -198,7 +202,7 @@ async fn the_dashboard_shows_what_there_is() {
     let bare = |name: &str| regex("_(bucket|sum|count)$").replace(name, "").into_owned();
     let shown: BTreeSet<String> = shown.iter().map(|name| bare(name)).collect();
     let there_is: BTreeSet<String> = told.0.keys().map(|name| bare(name)).collect();
-    assert_eq!(shown, there_is, "every metric has its place");
+    assert_eq!(shown, there_is, "the dashboard shows exactly the existing metrics");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,7 +218,7 @@ async fn the_alerts_ask_for_what_there_is_and_say_what_to_do() {
     }
 }
 
-/// Runs promtool with this on its standard input. `None`: it is not installed.
+/// Runs promtool with this standard input. Returns whether it succeeded, and its output. `None` if it is not installed.
 fn promtool(arguments: &[&str], input: &str) -> Option<(bool, String)> {
     let command = Command::new("promtool")
         .args(arguments)

@@ -1,11 +1,11 @@
-//! Quarantine: what was not understood is listed, shown, and read again, by way of the daemon and without one.
+//! `quarantine`: bodies are listed, shown and retried, with a running daemon and without one.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Daemon, Program, event_of, fixture, stdout};
 use crate::store_edit::{self, put_in_quarantine};
 
-/// A daemon with as many rows in quarantine.
+/// A daemon with this many rows in quarantine.
 async fn with_rows(rows: i64) -> Daemon {
     let daemon = Daemon::start("").await;
     for n in 0..rows {
@@ -14,7 +14,7 @@ async fn with_rows(rows: i64) -> Daemon {
     daemon
 }
 
-/// Output of a retry, and its exit status.
+/// Standard output and exit status of `quarantine retry`.
 fn retried(program: &Program, arguments: &[&str]) -> (String, Option<i32>) {
     let output = program.run("", &[&["quarantine", "retry"], arguments].concat());
     (String::from_utf8(output.stdout).unwrap(), output.status.code())
@@ -76,7 +76,7 @@ async fn what_is_understood_today_becomes_an_event_with_the_time_at_which_it_cam
     assert_eq!(story["failure"]["state"], "completed");
 
     let (said, status) = retried(&program, &["1"]);
-    assert_eq!((said.lines().count(), status), (1, Some(1)), "once is enough: {said}");
+    assert_eq!((said.lines().count(), status), (1, Some(1)), "the row is gone: {said}");
     let (said, status) = retried(&program, &["--all"]);
     assert_eq!(status, Some(1));
     assert_eq!(
@@ -136,7 +136,7 @@ async fn the_dashboard_shows_the_quarantine_and_reads_it_again() {
     let ours = format!("http://{}", daemon.admin);
     assert_eq!(post("guessed", ours.clone()).await, 403);
     assert_eq!(post(token, "http://evil.example".to_owned()).await, 403);
-    assert_eq!(post(token, ours).await, 200, "after a redirect to what is left");
+    assert_eq!(post(token, ours).await, 200, "after the redirect to the list");
     assert!(daemon.get("/quarantine").await.body.contains("Empty"));
     assert_eq!(daemon.failures().await[0]["incident"], "QAGAIN0003");
 }

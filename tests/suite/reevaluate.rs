@@ -1,4 +1,4 @@
-//! `reevaluate`: the past under today's configuration, by way of the daemon and without one.
+//! `reevaluate`: past failures under the present configuration, with a running daemon and without one.
 
 use std::process::Output;
 
@@ -23,7 +23,7 @@ service = ["Search"]
 action = "ignore"
 "#;
 
-/// `reevaluate`, beside the daemon or once it has ended.
+/// Runs `reevaluate`, while the daemon runs or after it has ended.
 fn reevaluate(program: &Program, configuration: &str, arguments: &[&str]) -> Output {
     program.run(configuration, &[&["reevaluate"], arguments].concat())
 }
@@ -44,7 +44,10 @@ async fn told(configuration: &str) -> Daemon {
 async fn the_past_is_asked_again_only_on_demand() {
     let daemon = told(BEFORE).await.restart(TODAY).await;
     let program = Program::of(&daemon);
-    assert!(!severities(&daemon).await.contains(&json!("SEV-1")), "configuration alone rewrites nothing");
+    assert!(
+        !severities(&daemon).await.contains(&json!("SEV-1")),
+        "a new configuration alone changes no failure"
+    );
 
     let would = stdout(&reevaluate(&program, TODAY, &["--dry-run"]));
     insta::assert_snapshot!(would);

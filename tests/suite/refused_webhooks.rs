@@ -1,13 +1,13 @@
-//! Webhooks that are refused: in the metrics, on the dashboard and in the log.
+//! Refused webhooks in the metrics, on the dashboard and in the log.
 
 use crate::harness::{Daemon, client, event_of, fixture};
 use crate::intake::signature;
 use crate::process::Process;
 
-/// A webhook that is refused: the headers, the body, the path, the status in the metrics, and that of the answer.
+/// A webhook that is refused: headers, body, path, `status` label of the metrics, and status of the answer.
 type Refused = (Vec<(&'static str, String)>, String, &'static str, &'static str, u16);
 
-/// One for each reason.
+/// A refused webhook for each reason.
 fn refused() -> Vec<Refused> {
     let body = fixture("incident.triggered");
     let path = "/webhooks/pagerduty";

@@ -1,5 +1,5 @@
-//! Revisions that are sent once more, because an older request may still be on its way: stepped by hand, with every answer
-//! chosen.
+//! Revisions that are sent once more, because an older request may still be on its way. The tests step by hand and
+//! choose each answer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const CONFIGURATION: &str = "[[backend]]\nname = \"datadog\"\nkind = \"datadog\"
 /// Longer than the wait before a revision is sent once more.
 const A_WHILE: Duration = Duration::from_mins(2);
 
-/// A store with one failure, whose severity is what changes.
+/// A store with one failure, whose severity changes.
 struct Stepped {
     store: Store,
     now: Timestamp,
@@ -63,7 +63,8 @@ impl Stepped {
         self.store.submit(submission, self.now).await.unwrap();
     }
 
-    /// Revision and kind (`true`: once more) of the row that is due; `None`: none is. Its attempt ends as told.
+    /// Attempts the row that is due, with this outcome. Returns its revision, and `true` if it is sent once more.
+    /// `None` if no row is due.
     async fn attempt(&self, outcome: AttemptOutcome) -> Option<(i64, bool)> {
         let claim = self.store.claim("datadog", Lane::Main, (ClaimOrder::All, 9), self.now).await.unwrap();
         let claimed = claim.rows.first()?;
@@ -96,7 +97,7 @@ impl Stepped {
         assert_eq!(stepped.accepted().await, Some((1, false)));
         stepped.severity("two").await;
         assert_eq!(stepped.accepted().await, Some((2, false)));
-        assert_eq!(stepped.accepted().await, None, "not before a while has passed");
+        assert_eq!(stepped.accepted().await, None, "not yet");
         stepped
     }
 }
@@ -138,7 +139,7 @@ async fn an_attempt_to_send_it_once_more_may_itself_arrive_late() {
     stepped.a_while_passes();
     assert_eq!(stepped.timed_out().await, Some((2, true)));
     stepped.severity("three").await;
-    assert_eq!(stepped.accepted().await, Some((2, true)), "in order");
+    assert_eq!(stepped.accepted().await, Some((2, true)), "revisions are sent in order");
     assert_eq!(stepped.accepted().await, Some((3, false)));
     stepped.a_while_passes();
     assert_eq!(stepped.accepted().await, Some((3, true)));

@@ -1,4 +1,4 @@
-//! Tests with a second, made-up source beside PagerDuty: events, incidents and refusals of each are its own.
+//! Tests with a made-up source beside PagerDuty: events, incidents and refusals of the two are kept apart.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -94,7 +94,7 @@ async fn record(store: &Store, source: &'static Source, body: &str) -> Recorded 
     store.record(heading, delivery(source, body)).await.unwrap()
 }
 
-/// The id of the event in a body of PagerDuty's.
+/// The event id in a body from PagerDuty.
 fn id_of(body: &str) -> String {
     (pagerduty::SOURCE.heading)(body.as_bytes()).unwrap().id
 }
@@ -178,7 +178,7 @@ async fn events_of_an_unknown_source_are_an_error() {
     assert!(error.contains("\"gone\""), "{error}");
 }
 
-/// A secret that is sent as it is.
+/// A verifier that compares a password in a header.
 struct Password(&'static str);
 
 impl Verify for Password {

@@ -1,4 +1,5 @@
-//! One process writes to a store, whatever the file is called, and nothing is answered 2xx that is gone later.
+//! Only one process can write to a store, by any name of its file. If the files are moved or removed, nothing more is
+//! acknowledged.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -14,7 +15,7 @@ use crate::store_probe::Probe;
 
 const STORE: &str = "pagerduty-dora.db";
 
-/// A configuration for the store of this name.
+/// Writes a configuration with a store of this name.
 fn configured(folder: &Path, store: &str) -> PathBuf {
     let config = folder.join(format!("{store}.toml"));
     let listen = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
@@ -28,7 +29,7 @@ fn started() -> (TempDir, Process, Listening) {
     (folder, process, listening)
 }
 
-/// Delivers one; `None`: nobody answers.
+/// Delivers a webhook, and returns the status. `None` if there is no answer.
 async fn delivered(listening: Listening, n: usize) -> Option<u16> {
     let body = event_of("incident.triggered", &format!("QFILES{n:04}"));
     let signature = sign(&SECRET.to_owned().into(), body.as_bytes());
@@ -41,7 +42,7 @@ fn events(store: &Path) -> i64 {
     Probe::open(store).events()
 }
 
-/// The daemon ends by itself, and says why.
+/// Checks that the daemon ends by itself, with status 74, and names the file.
 fn ends_in_doubt(mut process: Process, file: &str) {
     let (status, said) = process.wait();
     assert_eq!(status.code(), Some(74), "{said}");

@@ -1,4 +1,4 @@
-//! A store that cannot commit: everybody who should know does, and the log stays short.
+//! A store that cannot be written or read: readiness, dashboard and metrics show it, and the log stays short.
 
 use crate::harness::{Daemon, event_of};
 use crate::process::Process;
@@ -68,7 +68,7 @@ async fn a_store_that_cannot_be_read_hides_no_metric_of_the_program() {
         line.unwrap().rsplit(' ').next().unwrap().to_owned()
     };
     assert_eq!(failures().await, "0");
-    // As good as damage: the reader finds what it cannot read.
+    // The reader cannot read these tables, as if they were damaged.
     store_edit::hide_events(&daemon.store);
     assert_eq!(failures().await, "1");
     let ready = daemon.get("/readyz").await;

@@ -1,4 +1,4 @@
-//! The unit, as systemd reads it.
+//! The systemd unit, checked by systemd.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ fn systemd_accepts_the_unit() {
         println!("skipped: systemd-analyze is not installed");
         return;
     }
-    // Where the program is to be installed there is none yet: the unit is checked with the one just built.
+    // The program is not installed, so the unit is checked with the program that was just built.
     let unit = include_str!("../../packaging/systemd/pagerduty-dora.service");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pagerduty-dora.service");

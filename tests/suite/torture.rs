@@ -1,4 +1,4 @@
-//! Backends at their worst: whatever they do, every good failure arrives, once in effect, when they are well again.
+//! Backends that fail in many ways. Once they work again, each failure arrives, always with the same bytes.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,29 +12,29 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::harness::{Daemon, KEY, event_of};
 use crate::store_probe::Probe;
 
-/// Reaction of a backend to a request that it has read whole.
+/// Reaction of a backend to a complete request.
 #[derive(Debug, Clone, Copy)]
 enum Mood {
     Takes,
-    /// Answers this status, with these lines in the head.
+    /// Answers this status, with these header lines.
     Says(u16, &'static str),
-    /// 400 for the failures whose id holds this, and takes all others.
+    /// Answers 400 for failures whose id contains this text, and accepts all others.
     RefusesThose(&'static str),
     /// Never answers.
     IsSilent,
-    /// Takes it, and resets the connection instead of saying so.
+    /// Accepts it, and resets the connection instead of answering.
     Resets,
     /// Stops in the middle of the head of its answer.
     StopsHalfway,
-    /// Answers something else than HTTP.
+    /// Answers something other than HTTP.
     Babbles,
-    /// Takes it, a while later.
+    /// Accepts it after a while.
     TakesItsTime,
     /// Sends a redirect to itself.
     SendsElsewhere,
 }
 
-/// A backend with moods. It remembers the bytes of every request, under the id of its failure.
+/// A backend whose reaction the test sets. It records the bytes of every request by failure id.
 struct Moody {
     address: SocketAddr,
     mood: Arc<Mutex<Mood>>,
@@ -63,12 +63,12 @@ impl Moody {
         self.seen.lock().unwrap().values().map(Vec::len).sum()
     }
 
-    /// An entry for it whose attempts are not given up, however busy the machine is.
+    /// An entry with a timeout that is long enough for a busy machine.
     fn patient_entry(&self) -> String {
         self.entry().replace("100ms", "20s")
     }
 
-    /// An entry for it whose attempts are given up soon.
+    /// An entry with a short timeout.
     fn entry(&self) -> String {
         format!(
             "[[backend]]\nname = \"moody\"\nkind = \"datadog\"\nurl = \"http://{}\"\n\
@@ -95,7 +95,7 @@ async fn serve(
         };
         seen.lock().unwrap().entry(id).or_default().push(body);
         match mood {
-            // Not a wait for something that must have happened: the slowness itself is what is tried.
+            // This sleep does not wait for an event: the test needs a slow answer.
             Mood::TakesItsTime => tokio::time::sleep(Duration::from_millis(300)).await,
             Mood::IsSilent => std::future::pending().await,
             Mood::Resets => return stream.set_zero_linger().unwrap(),
@@ -135,19 +135,19 @@ async fn deliver(daemon: &Daemon, count: usize) {
     }
 }
 
-/// Lets time pass until the store meets a condition.
+/// Advances the clock until the store meets a condition.
 #[track_caller]
 fn until(daemon: &Daemon, is_met: impl Fn(&Probe) -> bool) -> impl Future<Output = ()> {
     daemon.until_as_time_passes(Duration::from_mins(1), is_met)
 }
 
-/// Lets minutes pass one by one, and returns the number of requests that came meanwhile, at least one of them.
+/// Advances the clock minute by minute, and returns the number of requests meanwhile, which is at least one.
 async fn probes_within(daemon: &Daemon, backend: &Moody, minutes: usize) -> usize {
     let before_all = backend.requests();
     for _ in 0..minutes {
         let before = backend.requests();
         daemon.clock.advance(Duration::from_mins(1));
-        // A minute that passes before the last probe is recorded, or before the loop begins to wait, has none.
+        // A minute that passes before the last probe is recorded, or before the loop begins to wait, has no probe.
         for _ in 0..10 {
             if backend.requests() == before {
                 daemon.get("/healthz").await;
@@ -187,7 +187,10 @@ async fn whatever_a_backend_does_every_failure_arrives_once_in_effect() {
         let seen = backend.seen.lock().unwrap();
         assert_eq!(seen.len(), FAILURES, "{mood:?}");
         for (id, bodies) in seen.iter() {
-            assert!(bodies.iter().all(|body| *body == bodies[0]), "{mood:?}: {id} was told in two ways");
+            assert!(
+                bodies.iter().all(|body| *body == bodies[0]),
+                "{mood:?}: {id} was sent with different bytes"
+            );
         }
     }
 }
@@ -201,7 +204,7 @@ async fn half_a_day_without_an_answer_are_one_probe_at_a_time_whatever_waits() {
         deliver(&daemon, 20).await;
         until(&daemon, |store| store.is_lane("unreachable")).await;
         let before = backend.requests();
-        assert!(before <= 40, "those that were under way at once, and probes: {before}");
+        assert!(before <= 40, "only attempts that were under way at once, and probes: {before}");
         let probes = probes_within(&daemon, &backend, MINUTES).await;
         assert!(probes <= MINUTES + 10, "{probes} probes in {MINUTES} minutes");
         assert_eq!(daemon.probe().pending(), 20);
@@ -219,19 +222,19 @@ async fn two_days_of_refused_credentials_are_a_probe_a_minute() {
         let daemon = Daemon::start(&backend.patient_entry()).await;
         deliver(&daemon, 20).await;
         until(&daemon, |store| store.answered() > 0).await;
-        assert!(backend.requests() <= 20, "as many as were under way at once, and probes");
+        assert!(backend.requests() <= 20, "only attempts that were under way at once, and probes");
         let probes = probes_within(&daemon, &backend, MINUTES).await;
         assert!(probes <= MINUTES + 1, "{probes} probes in {MINUTES} minutes");
         assert_eq!(daemon.probe().pending(), 20);
         backend.is_now(Mood::Takes);
         until(&daemon, Probe::is_all_sent).await;
-        assert_eq!(daemon.probe().most_attempts(), 1, "a probe is no attempt");
+        assert_eq!(daemon.probe().most_attempts(), 1, "a refused probe does not count as an attempt");
     }
 }
 
 #[tokio::test]
 async fn refused_credentials_are_one_probe_a_minute_whatever_waits_and_over_restarts() {
-    // Nothing is under way: an attempt counts until it turns out to have been none.
+    // No attempt is under way: a refused one is counted until its answer is recorded.
     let is_refused = |store: &Probe| store.answered() > 0 && store.attempts() == 0;
     let backend = Moody::start(Mood::Says(403, "")).await;
     let entry = backend.patient_entry().replace("concurrency = 8", "concurrency = 16");
@@ -239,7 +242,7 @@ async fn refused_credentials_are_one_probe_a_minute_whatever_waits_and_over_rest
     deliver(&daemon, 40).await;
     daemon.until(is_refused).await;
     let mut before = backend.requests();
-    assert!(before <= 16, "{before} before the first was refused");
+    assert!(before <= 16, "{before} requests before the first refusal");
     let mut probes = 0;
     for minute in 0..60 {
         if minute % 3 == 0 {
@@ -248,14 +251,14 @@ async fn refused_credentials_are_one_probe_a_minute_whatever_waits_and_over_rest
         for _ in 0..10 {
             daemon.get("/readyz").await;
         }
-        assert_eq!(backend.requests(), before, "no minute has passed since the last");
+        assert_eq!(backend.requests(), before, "no minute has passed since the last probe");
         daemon.clock.advance(Duration::from_mins(1));
         for _ in 0..20 {
             daemon.get("/readyz").await;
         }
         daemon.until(is_refused).await;
         let now = backend.requests();
-        assert!(now <= before + 1, "{} in minute {minute}", now - before);
+        assert!(now <= before + 1, "{} requests in minute {minute}", now - before);
         (probes, before) = (probes + now - before, now);
     }
     assert!(probes > 0, "it is asked again and again");
@@ -293,7 +296,7 @@ async fn what_says_nothing_about_our_key_does_not_end_the_waiting() {
         }
         probes = probes.max(backend.requests() - before);
     }
-    assert!(probes <= 2, "{probes} in a minute");
+    assert!(probes <= 2, "{probes} requests in a minute");
     backend.is_now(Mood::Takes);
     until(&daemon, Probe::is_all_sent).await;
 }

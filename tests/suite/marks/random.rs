@@ -1,5 +1,5 @@
-//! Marks after random lives of failures and deployments: what a backend holds in the end is what follows from what is
-//! known in the end, whatever the order, the replacements, the deletions and the refusals on the way.
+//! Marks after random failures and deployments. The marks that the backend has in the end follow from the facts in the
+//! end, regardless of their order, and of replacements, deletions and failed attempts on the way.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,7 +28,7 @@ use crate::link_model;
 
 const LIVES: u64 = 60;
 const STEPS: usize = 60;
-/// Rounds of sending after which nothing may be left: each sends three rows of each lane.
+/// Rounds of sending after which nothing may be left. Each round sends up to three rows of each lane.
 const MOST_ROUNDS: usize = 1_000;
 const WINDOW: Duration = Duration::from_mins(30);
 
@@ -73,7 +73,7 @@ fn any<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
     of[rng.usize(..of.len())]
 }
 
-/// A few services, teams, envs and versions, so that they often meet.
+/// A random deployment with one of few services, teams, envs and versions, so that failures often match.
 fn deployment(rng: &mut Rng) -> Deployment {
     let started = rng.u64(..120);
     Deployment {
@@ -126,11 +126,11 @@ struct Known {
     failures: BTreeMap<String, Submission>,
 }
 
-/// A mark: what mended it, and how.
+/// A mark: the remediation and its type, if there is one.
 type Mark = Option<(String, &'static str)>;
 
 impl Known {
-    /// The marks that follow, all looked for in all of it.
+    /// The marks that follow from all facts, without any index.
     fn marks(&self, policy: &Policy) -> BTreeMap<String, Mark> {
         let deployments = Deployments::new(self.deployments.values().cloned().collect());
         let mut linked: BTreeMap<String, Vec<Failure>> = BTreeMap::new();
@@ -152,7 +152,8 @@ impl Known {
         linked.into_iter().map(mark).collect()
     }
 
-    /// The last deployment that mended one of the failures up to the first minute in the middle of which none was going on.
+    /// The last deployment that fixed one of the failures before the first quiet minute. A minute is quiet if no
+    /// failure goes on in its middle.
     fn mended_by(&self, cause: &str, mut failures: Vec<Failure>) -> Option<&Deployment> {
         let begin = failures.iter().map(|failure| failure.started_at).min()?;
         let goes_on = |failure: &Failure, at: Timestamp| {
@@ -160,7 +161,7 @@ impl Known {
         };
         let middle_of = |minute: u64| begin.saturating_add(Duration::from_secs(60 * minute + 30));
         let is_quiet = |at: Timestamp| !failures.iter().any(|failure| goes_on(failure, at));
-        // Everything begins and ends on whole minutes, and is over within four hours, or never.
+        // All times are whole minutes. Each failure ends within four hours or never.
         let quiet_at = (0..240).map(middle_of).find(|at| is_quiet(*at))?;
         failures.retain(|failure| failure.started_at < quiet_at);
         let mends = |failure: &Failure, deployment: &Deployment| {
@@ -185,7 +186,7 @@ impl Known {
     }
 }
 
-/// The backend, as far as deployments go.
+/// A model of the backend: its deployments and their marks.
 #[derive(Default)]
 struct Datadog {
     deployments: BTreeMap<String, Value>,
@@ -201,12 +202,12 @@ impl Datadog {
         let attributes = body["data"]["attributes"].clone();
         match claimed.prepared.action {
             Action::Replace => {
-                // What is replaced whole loses its mark.
+                // A deployment that is replaced loses its mark.
                 self.marks.remove(id);
                 self.deployments.insert(id.clone(), attributes);
             }
             Action::Mark => {
-                assert!(self.deployments.contains_key(id), "{id} is marked before it is known");
+                assert!(self.deployments.contains_key(id), "{id} is marked before it was sent");
                 self.marks.insert(id.clone(), attributes);
             }
             Action::Unmark => drop(self.marks.remove(id)),
@@ -265,7 +266,7 @@ impl Life {
         self.store.submit(failure, self.now).await.unwrap();
     }
 
-    /// Sends what is due, with whatever luck. Returns whether there was anything.
+    /// Sends the rows that are due. `luck` chooses the outcome of each. Returns `true` if there was a row.
     async fn forward(&mut self, mut luck: impl FnMut(&Claimed) -> u8) -> bool {
         let mut rows = Vec::new();
         for lane in Lane::ALL {
@@ -293,7 +294,7 @@ impl Life {
         !rows.is_empty()
     }
 
-    /// Sends everything, also what is sent once more a while later.
+    /// Sends everything, also rows that are sent once more later.
     async fn drain(&mut self) {
         let mut is_quiet = false;
         for _ in 0..MOST_ROUNDS {
@@ -306,7 +307,7 @@ impl Life {
                 self.now = self.now.saturating_add(Duration::from_mins(2));
             }
         }
-        panic!("there is something to send after {MOST_ROUNDS} rounds of sending everything");
+        panic!("there are still rows to send after {MOST_ROUNDS} rounds");
     }
 }
 
@@ -325,7 +326,7 @@ async fn marks_follow_from_what_is_known_in_the_end() {
         assert_eq!(life.datadog.marks(), wanted, "seed {seed}");
         marked += wanted.len();
 
-        // All of it once more, in any order, changes nothing.
+        // The same facts once more, in any order, cause no request.
         let requests = life.datadog.requests;
         let mut deployments: Vec<_> = life.known.deployments.values().cloned().collect();
         let mut failures: Vec<_> = life.known.failures.values().cloned().collect();

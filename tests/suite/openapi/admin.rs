@@ -1,4 +1,4 @@
-//! The admin API, asked for everything that the document says of it.
+//! The admin API: every answer in the document is seen.
 
 use pagerduty_dora::config::Config;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::asker::Asker;
 use crate::harness::{Backend, Daemon, event_of, story};
 use crate::store_edit;
 
-/// Header of a request that a page of somebody else has a browser send.
+/// Header of a request that a browser sends for a page of another site.
 const FOREIGN: [(&str, &str); 1] = [("origin", "https://evil.example")];
 
 async fn deploy(daemon: &Daemon, attributes: Value) {
@@ -26,7 +26,7 @@ async fn with_something_of_everything(backend: &mut Backend) -> Daemon {
     for webhook in story() {
         daemon.deliver(webhook).await;
     }
-    // Of this one nothing is known but a note about it.
+    // The only event of this incident is a note.
     daemon.expect(event_of("incident.annotated", "QNOTED0001"), "accepted").await;
     deploy(&daemon, json!({ "service": "Search", "started_at": "2026-11-01T09:30:00Z" })).await;
     daemon.until(|store| store.dead() == 2).await;
@@ -93,7 +93,7 @@ async fn ask_for_reports(asker: &mut Asker<'_>) {
     assert_eq!(of_nothing["other_envs"], json!(["production", "prod"]));
 }
 
-/// Gives orders about the two dead letters.
+/// Retries and discards the two dead letters.
 async fn order_about_the_outbox(asker: &mut Asker<'_>) {
     assert!(asker.get("/api/v1/outbox", "?limit=1").await.json()["next"].is_i64());
     let dead = asker.get("/api/v1/outbox", "?state=dead").await.json()["rows"].clone();
@@ -116,7 +116,7 @@ async fn order_about_the_outbox(asker: &mut Asker<'_>) {
     }
 }
 
-/// Gives orders about two bodies in quarantine, of which one can be read again.
+/// Retries two quarantined bodies, one of which can be read now.
 async fn order_about_the_quarantine(asker: &mut Asker<'_>) {
     for body in ["nothing", "nothing else"] {
         asker.daemon.expect(body, "quarantined").await;

@@ -1,15 +1,15 @@
-//! System calls that matter: changes of the disk, syncs, and messages to others.
+//! Steps of a recording: changes of the disk, syncs, and messages to others.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::trace::Call;
 
-/// Something that the program did, in the order of the world outside.
+/// An action of the program, in the order in which others could notice it.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
     pub(super) thread: u32,
-    /// Time of the step: a line of the trace.
+    /// Time of the step, as a line number of the trace.
     pub(super) at: usize,
     pub(super) action: Action,
 }
@@ -28,7 +28,7 @@ pub(super) enum Action {
         length: usize,
     },
     Remove(Arc<str>),
-    /// Done at `Step::at`; changes before `entered` are on the disk now, later ones may be.
+    /// A sync that ended at `Step::at`. Changes before `entered` are on the disk now, later ones may be.
     Sync {
         file: Arc<str>,
         entered: usize,
@@ -44,12 +44,12 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// `true` if a running system would see another disk now.
+    /// `true` if a running system sees another disk after it.
     pub(super) fn changes_the_disk(&self) -> bool {
         matches!(self, Self::Create(_) | Self::Write { .. } | Self::Truncate { .. } | Self::Remove(_))
     }
 
-    /// `true` if fewer disks are possible now.
+    /// `true` if fewer disks are possible after it.
     pub(super) fn is_sync(&self) -> bool {
         matches!(self, Self::Sync { .. } | Self::SyncFolder { .. })
     }
@@ -72,8 +72,8 @@ pub(super) fn steps(mut calls: Vec<Call>, folder: &str, store: &str) -> Vec<Step
     steps
 }
 
-/// A change counts from the end of its call: until then another cut stands for it. What is told to others counts from
-/// the beginning of the call: they may have it before it returns.
+/// Time from which a call counts. A change counts from the end of its call, because the cuts before cover its absence.
+/// A message counts from the beginning of its call, because the receiver may have it before the call returns.
 fn counts_at(call: &Call) -> usize {
     let is_told = is_of_a_socket(call) && !matches!(call.name.as_str(), "recvfrom" | "read");
     if is_told { call.entered } else { call.left }
@@ -83,7 +83,7 @@ fn is_of_a_socket(call: &Call) -> bool {
     call.file.starts_with("socket:")
 }
 
-/// The store's files, as the calls name them.
+/// The files of the store that exist.
 struct Files<'a> {
     folder: &'a str,
     store: &'a str,
@@ -125,7 +125,7 @@ impl Files<'_> {
         }
     }
 
-    /// The file's name in the folder. The shared memory means nothing after a crash.
+    /// Name in the folder, if the file belongs to the store. The shared memory is left out: a crash makes it void.
     fn of_the_store(&self, path: &str) -> Option<Arc<str>> {
         let name = path.strip_prefix(self.folder)?.strip_prefix('/')?;
         let suffix = name.strip_prefix(self.store)?;
@@ -133,12 +133,12 @@ impl Files<'_> {
     }
 }
 
-/// One connection, with the daemon at one end of it.
+/// A connection of the daemon.
 #[derive(Default)]
 struct Conversation {
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
-    /// Requests of the other side that were not answered yet.
+    /// Requests of the other side without an answer so far.
     asked: VecDeque<Message>,
 }
 

@@ -1,21 +1,21 @@
-//! Reads back the output of strace (`-f -y -xx`): the system calls, their bytes, and the start and end of each.
+//! Parser for the output of strace (`-f -y -xx`): the system calls, their bytes, and the start and end of each.
 
 use std::collections::HashMap;
 
-/// A system call that went well.
+/// A system call that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Call {
     pub(super) thread: u32,
     pub(super) name: String,
-    /// The line on which it was entered.
+    /// Number of the line on which it was entered.
     pub(super) entered: usize,
-    /// The line on which it returned: the same one, unless others came in between.
+    /// Number of the line on which it returned: the same line, unless other calls came in between.
     pub(super) left: usize,
     /// File of its first file descriptor.
     pub(super) file: String,
-    /// All strings that it was given or gave, in one.
+    /// All its strings, joined.
     pub(super) bytes: Vec<u8>,
-    /// The arguments without the strings and descriptors.
+    /// Its arguments without strings and descriptors.
     pub(super) plain: String,
     pub(super) result: i64,
     /// File of the descriptor that it returned.
@@ -29,18 +29,18 @@ impl Call {
         last.parse().unwrap_or_else(|_| panic!("no number at the end of {} {}", self.name, self.plain))
     }
 
-    /// The string it was given, as a path.
+    /// Its string as a path.
     pub(super) fn path(&self) -> String {
         String::from_utf8(self.bytes.clone()).unwrap()
     }
 
-    /// The bytes that it moved: perhaps fewer than it was given.
+    /// The bytes that it read or wrote: as many as its result says.
     pub(super) fn moved(&self) -> &[u8] {
         &self.bytes[..usize::try_from(self.result).unwrap()]
     }
 }
 
-/// The calls of a trace that went well, in the order in which they returned.
+/// The successful calls of a trace, in the order in which they returned.
 pub(super) fn calls(trace: &str) -> Vec<Call> {
     let mut begun: HashMap<u32, (usize, &str)> = HashMap::new();
     let mut calls = Vec::new();
@@ -70,7 +70,7 @@ pub(super) fn calls(trace: &str) -> Vec<Call> {
     calls
 }
 
-/// One call, or `None` if it failed or never returned.
+/// Parses one call. `None` if it failed or never returned.
 fn call(said: &str) -> Option<Call> {
     let (name, rest) = said.split_once('(').unwrap_or_else(|| panic!("no call: {said}"));
     let (arguments, outcome) = rest.rsplit_once(") ").unwrap_or_else(|| panic!("no end: {said}"));
@@ -106,14 +106,14 @@ fn call(said: &str) -> Option<Call> {
     Some(call)
 }
 
-/// A path or the name of a socket.
+/// Decodes a path or the name of a socket.
 fn text(escaped: &str) -> String {
     let mut bytes = Vec::new();
     unescape(escaped, &mut bytes);
     String::from_utf8(bytes).expect("paths of this test are plain")
 }
 
-/// `\x41\x42` are two bytes; strace escapes all of them or, in some names, none.
+/// Decodes `\x41\x42` into two bytes. strace escapes all bytes or, in some names, none.
 fn unescape(escaped: &str, bytes: &mut Vec<u8>) {
     let digit = |c: u8| match c {
         b'0'..=b'9' => c - b'0',
