@@ -114,18 +114,18 @@ fn the_folders_of_the_store_import_down_only() {
 }
 
 #[test]
-fn the_domain_knows_nothing_but_itself() {
+fn the_domain_uses_only_itself() {
     each_import(|file, from, to| {
         assert!(from != "domain" || to == "domain", "{}: the domain must not use {to}", file.display());
     });
 }
 
 #[test]
-fn the_side_knows_the_domain_and_itself() {
+fn the_side_uses_only_the_domain_and_itself() {
     each_import(|file, from, to| {
-        let is_fine =
+        let is_allowed =
             !SIDE.contains(&from) || to == "domain" || SIDE.contains(&to) || (from, to) == SIDE_TO_FLOOR;
-        assert!(is_fine, "{}: the side must not use {to}", file.display());
+        assert!(is_allowed, "{}: the side must not use {to}", file.display());
     });
 }
 
@@ -194,7 +194,7 @@ fn source_of(module: &Module) -> Option<&String> {
 }
 
 #[test]
-fn sources_know_nothing_of_each_other() {
+fn sources_do_not_use_each_other() {
     let imports = imports();
     for (from, uses) in imports.arrows() {
         let Some(own) = source_of(from) else { continue };
@@ -205,7 +205,7 @@ fn sources_know_nothing_of_each_other() {
 }
 
 #[test]
-fn only_the_store_knows_sql() {
+fn only_the_store_uses_sql() {
     for (path, text) in sources().into_iter().filter(|(path, _)| module(path) != "store") {
         assert!(!shipped(&text).contains("rusqlite"), "{} mentions rusqlite", path.display());
     }

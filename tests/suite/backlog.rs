@@ -48,7 +48,7 @@ fn open(path: &Path, most_unfolded: usize) -> Store {
 
 /// Runs on one thread, so that after 64 yields all spawned tasks have reached the writer.
 #[tokio::test]
-async fn what_cannot_be_folded_is_refused_before_it_fills_memory() {
+async fn events_are_refused_once_the_backlog_is_full() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = open(&path, MAX_BACKLOG);
@@ -83,7 +83,7 @@ async fn what_cannot_be_folded_is_refused_before_it_fills_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_a_rush_of_more_than_may_wait_everything_is_folded_all_the_same() {
+async fn more_events_than_the_backlog_holds_are_all_folded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = open(&path, 100);

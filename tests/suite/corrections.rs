@@ -30,8 +30,8 @@ pub(crate) fn merged_into(incident: &str, target: &str) -> String {
 async fn forwarded(daemon: &Daemon, incident: &str, wanted: &str) -> Value {
     eventually(format!("{incident} to be {wanted}"), async || {
         let story = daemon.get(&format!("/api/v1/failures/{incident}")).await.json();
-        let is_there = story["failure"]["forwarded"][0]["state"] == wanted;
-        is_there.then(|| story["failure"].clone())
+        let is_wanted = story["failure"]["forwarded"][0]["state"] == wanted;
+        is_wanted.then(|| story["failure"].clone())
     })
     .await
 }
@@ -58,7 +58,7 @@ async fn rule_7_a_time_that_was_not_measured_is_not_sent() {
 }
 
 #[tokio::test]
-async fn rule_13_what_was_told_and_merged_away_is_deleted() {
+async fn rule_13_a_forwarded_failure_that_is_merged_away_is_deleted() {
     let mut backend = Backend::start().await;
     let entry = format!("{}application_key = {{ value = \"{KEY}-2\" }}\n", backend.entry("metrics"));
     let daemon = Daemon::start(&entry).await;
@@ -86,23 +86,23 @@ async fn rule_13_what_was_told_and_merged_away_is_deleted() {
 }
 
 #[tokio::test]
-async fn rule_13_without_an_application_key_it_is_left_open() {
+async fn rule_13_without_an_application_key_a_merged_failure_is_left_open() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     daemon.expect(event_of("incident.resolved", "QSOURCE001"), "accepted").await;
-    let told = backend.next().await.attributes();
+    let first = backend.next().await.attributes();
     daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
     let again = backend.next().await;
     assert_eq!(again.line, "POST /api/v2/dora/failure");
     let again = again.attributes();
-    assert_eq!((&again["id"], &again["services"]), (&told["id"], &told["services"]));
+    assert_eq!((&again["id"], &again["services"]), (&first["id"], &first["services"]));
     assert_eq!(again.get("finished_at"), None);
     let failure = forwarded(&daemon, "QSOURCE001", "cannot_be_corrected").await;
     assert_eq!(failure["flags"], json!(["merge_target_unseen"]));
 }
 
 #[tokio::test]
-async fn rule_8_a_source_that_began_earlier_moves_a_start_that_was_told() {
+async fn rule_8_an_earlier_merged_incident_moves_a_start_that_was_forwarded() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     let target = changed("incident.resolved", "QTARGET001", "01KB-TARGET", |event| {
@@ -121,7 +121,7 @@ async fn rule_8_a_source_that_began_earlier_moves_a_start_that_was_told() {
 }
 
 #[tokio::test]
-async fn rule_11_what_turns_into_noise_is_taken_back() {
+async fn rule_11_a_forwarded_failure_that_is_ignored_later_is_corrected() {
     let mut backend = Backend::start().await;
     let rule = "[[rule]]\nname = \"noise\"\npriority = [\"P5\"]\naction = \"ignore\"\n";
     let daemon = Daemon::start(&format!("{rule}{}", backend.entry("metrics"))).await;
@@ -138,7 +138,7 @@ async fn rule_11_what_turns_into_noise_is_taken_back() {
 }
 
 #[tokio::test]
-async fn rule_11_min_duration_ignores_what_was_over_soon_unless_a_rule_counts_it() {
+async fn rule_11_min_duration_ignores_short_failures_unless_a_rule_counts_them() {
     let configuration = "[failure]\nmin_duration = \"1h\"\n\n\
         [[rule]]\nname = \"vip\"\ntitle = [\"checkout\"]\nurgency = [\"low\"]\naction = \"count\"\n";
     let daemon = Daemon::start(configuration).await;
@@ -157,7 +157,7 @@ async fn rule_11_min_duration_ignores_what_was_over_soon_unless_a_rule_counts_it
 }
 
 #[tokio::test]
-async fn rule_12_an_end_is_told_once_it_has_settled() {
+async fn rule_12_a_failure_is_forwarded_once_it_has_settled() {
     let mut backend = Backend::start().await;
     let settle = format!("[failure]\nsettle = \"10m\"\n{}", backend.entry("metrics"));
     let daemon = Daemon::start(&settle).await;
@@ -180,7 +180,7 @@ async fn rule_12_an_end_is_told_once_it_has_settled() {
 }
 
 #[tokio::test]
-async fn a_merge_into_the_id_of_something_that_was_sent_leaves_that_alone() {
+async fn a_merge_into_the_id_of_a_submitted_failure_does_not_change_it() {
     let daemon = Daemon::start("").await;
     let sent = json!({ "data": { "attributes": {
         "id": "pagerduty:QTARGET001", "services": ["checkout"],
@@ -220,7 +220,7 @@ async fn rule_8_a_storm_of_merges_is_one_failure() {
 }
 
 #[tokio::test]
-async fn rule_13_a_refused_deletion_holds_nothing_else_up() {
+async fn rule_13_a_refused_deletion_holds_up_nothing_else() {
     let mut backend = Backend::start().await;
     let entry = format!("{}application_key = {{ value = \"{KEY}-2\" }}\n", backend.entry("metrics"));
     let mut daemon = Daemon::start(&entry).await;
@@ -243,7 +243,7 @@ async fn rule_13_a_refused_deletion_holds_nothing_else_up() {
 }
 
 #[tokio::test]
-async fn rule_13_what_was_refused_and_then_merged_is_not_revived() {
+async fn rule_13_a_dead_row_of_a_merged_failure_cannot_be_retried() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(400, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
@@ -258,7 +258,7 @@ async fn rule_13_what_was_refused_and_then_merged_is_not_revived() {
 }
 
 #[tokio::test]
-async fn rule_13_what_may_have_arrived_is_corrected_whatever_was_answered_later() {
+async fn rule_13_a_request_without_a_clear_answer_is_corrected_after_a_rejection() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(504, &[]), (400, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;

@@ -34,7 +34,7 @@ async fn linked(daemon: &Daemon, incident: &str) -> (Value, String) {
 }
 
 #[tokio::test]
-async fn a_failure_is_linked_to_the_deployment_before_it_also_to_one_that_comes_late() {
+async fn a_failure_is_linked_to_the_latest_deployment_before_it_even_if_reported_late() {
     let daemon = Daemon::start("").await;
     // Created at 10:00.
     daemon.expect(event_of("incident.resolved", "QLINKED001"), "accepted").await;
@@ -55,7 +55,7 @@ async fn a_failure_is_linked_to_the_deployment_before_it_also_to_one_that_comes_
 }
 
 #[tokio::test]
-async fn somebody_who_names_a_deployment_is_believed() {
+async fn a_note_can_name_the_cause() {
     let daemon = Daemon::start("").await;
     let sha = "0123456789abcdef0123456789abcdef01234567";
     let git = json!({ "git": { "commit_sha": sha, "repository_url": "https://github.com/acme/checkout" } });
@@ -92,7 +92,7 @@ async fn somebody_who_names_a_deployment_is_believed() {
 }
 
 #[tokio::test]
-async fn a_failure_that_was_sent_with_its_commit_or_version_is_linked_by_it() {
+async fn a_submitted_failure_is_linked_by_its_version() {
     let daemon = Daemon::start("").await;
     let first = deploy(&daemon, "v1", "07:00", json!({})).await;
     let latest = deploy(&daemon, "v2", "09:30", json!({})).await;
@@ -111,7 +111,7 @@ async fn a_failure_that_was_sent_with_its_commit_or_version_is_linked_by_it() {
 }
 
 #[tokio::test]
-async fn deployments_are_replaced_whole_and_refused_as_datadog_does() {
+async fn deployments_are_replaced_whole_and_refused_as_by_datadog() {
     let daemon = Daemon::start("").await;
     let id = json!({ "id": "a-deployment-of-ours" });
     deploy(&daemon, "v1", "08:00", id.clone()).await;
@@ -128,7 +128,7 @@ async fn deployments_are_replaced_whole_and_refused_as_datadog_does() {
 }
 
 #[tokio::test]
-async fn a_deployment_that_is_sent_again_as_it_was_changes_no_link() {
+async fn an_unchanged_deployment_changes_no_link() {
     let daemon = Daemon::start("").await;
     let sent = json!({ "id": "deployment:sent-again-1" });
     let id = deploy(&daemon, "v1", "08:00", sent.clone()).await;

@@ -33,7 +33,7 @@ async fn a_failure_is_kept_replaced_and_forwarded() {
 }
 
 #[tokio::test]
-async fn a_slash_behind_a_route_changes_nothing() {
+async fn a_trailing_slash_does_not_matter() {
     let daemon = Daemon::start("").await;
     let failure = json!({ "data": { "attributes": {
         "id": "deploy-1234567890", "services": ["checkout"], "started_at": 1_793_527_200 } } });
@@ -48,7 +48,7 @@ async fn a_slash_behind_a_route_changes_nothing() {
 }
 
 #[tokio::test]
-async fn without_the_key_nothing_happens() {
+async fn requests_without_a_valid_key_are_refused() {
     let daemon = Daemon::start("").await;
     let url = format!("http://{}/api/v2/dora/failure", daemon.public);
     for key in [None, Some(""), Some("wrong")] {
@@ -63,14 +63,14 @@ async fn without_the_key_nothing_happens() {
 }
 
 #[tokio::test]
-async fn mistakes_are_told_in_datadogs_words() {
+async fn errors_have_the_form_of_datadogs() {
     let daemon = Daemon::start("").await;
     let answer = daemon.event_api("POST", "/failure", &json!({ "data": {} })).await;
     assert_eq!((answer.status, &answer.json()["errors"][0]["title"]), (400, &json!("Bad Request")));
 }
 
 #[tokio::test]
-async fn an_incidents_own_failure_cannot_be_written_over() {
+async fn the_failure_of_an_incident_cannot_be_overwritten() {
     let daemon = Daemon::start("").await;
     daemon.expect(event_of("incident.triggered", "QTAKEN01"), "accepted").await;
     let body = json!({ "data": { "attributes": {
@@ -185,7 +185,7 @@ async fn credentials_in_addresses_are_neither_kept_nor_sent() {
 }
 
 #[tokio::test]
-async fn every_mistake_is_told_with_its_attribute() {
+async fn each_error_names_its_attribute() {
     let daemon = Daemon::start("").await;
     for (path, attributes, attribute, hint) in [
         ("/failure", json!({ "team": "a" }), "started_at", "missing"),

@@ -97,8 +97,8 @@ impl Bench {
         backend.becomes_reliable();
         let grown = tempfile::tempdir().unwrap();
         let (process, listening) = Process::start(&configuration(grown.path(), &backend));
-        for told in life("G", &["triggered", "acknowledged", "resolved"]) {
-            assert_eq!(deliver(&client(), listening, &told).await, Answer::Recorded("accepted".into()));
+        for event in life("G", &["triggered", "acknowledged", "resolved"]) {
+            assert_eq!(deliver(&client(), listening, &event).await, Answer::Recorded("accepted".into()));
         }
         process.kill();
         Self { backend, grown }
@@ -187,7 +187,7 @@ struct Run {
     folder: PathBuf,
     client: reqwest::Client,
     /// The events of two incidents, in the order of delivery.
-    told: Vec<Told>,
+    events: Vec<Told>,
     /// The ids of the events that were answered 202.
     acknowledged: BTreeSet<String>,
 }
@@ -203,9 +203,9 @@ enum Answer {
 
 impl Run {
     fn new(fault: Fault, folder: PathBuf) -> Self {
-        let mut told = life("A", &["triggered", "acknowledged", "resolved"]);
-        told.extend(life("B", &["triggered", "resolved"]));
-        Self { fault, folder, client: client(), told, acknowledged: BTreeSet::new() }
+        let mut events = life("A", &["triggered", "acknowledged", "resolved"]);
+        events.extend(life("B", &["triggered", "resolved"]));
+        Self { fault, folder, client: client(), events, acknowledged: BTreeSet::new() }
     }
 
     fn store(&self) -> PathBuf {
@@ -220,30 +220,30 @@ impl Run {
     async fn with_fault(&mut self, config: &Path) {
         let mut process = Process::spawn_by(self.strace(), config);
         let Some(listening) = process.ready(PATIENCE) else {
-            let (status, said) = process.end();
-            no_panic(&said);
-            assert!(matches!(status.code(), Some(1 | 74)), "{status}: {said}");
+            let (status, stderr) = process.end();
+            no_panic(&stderr);
+            assert!(matches!(status.code(), Some(1 | 74)), "{status}: {stderr}");
             return;
         };
         // Without WAL mode, SQLite would silently give weaker guarantees.
         assert_eq!(std::fs::read(self.store()).unwrap()[18..20], [2, 2], "ready, but not in WAL mode");
-        let mut has_ended = self.deliver_what_is_left(listening).await;
-        if !has_ended {
+        let mut has_stopped_answering = self.deliver_what_is_left(listening).await;
+        if !has_stopped_answering {
             // A fault that happens once does not happen again.
-            has_ended = self.deliver_what_is_left(listening).await;
+            has_stopped_answering = self.deliver_what_is_left(listening).await;
         }
-        let (status, said) = process.end();
-        no_panic(&said);
+        let (status, stderr) = process.end();
+        no_panic(&stderr);
         // The program does not retry without a pause, so the log stays short.
-        assert!(said.lines().count() < 200, "{} lines: {said}", said.lines().count());
+        assert!(stderr.lines().count() < 200, "{} lines: {stderr}", stderr.lines().count());
         match status.code() {
             Some(74) => {}
             Some(0) => {
-                assert!(!has_ended, "it runs, but stopped answering: {said}");
-                let is_back = self.acknowledged.len() == self.told.len();
-                assert!(self.fault.is_for_ever || is_back, "it does not recover: {said}");
+                assert!(!has_stopped_answering, "it runs, but stopped answering: {stderr}");
+                let is_back = self.acknowledged.len() == self.events.len();
+                assert!(self.fault.is_for_ever || is_back, "it does not recover: {stderr}");
             }
-            _ => panic!("{status}: {said}"),
+            _ => panic!("{status}: {stderr}"),
         }
     }
 
@@ -269,12 +269,12 @@ impl Run {
 
     /// Delivers the events that were not answered 202 yet. Returns `true` if the program stopped answering.
     async fn deliver_what_is_left(&mut self, listening: Listening) -> bool {
-        for told in &self.told {
-            if self.acknowledged.contains(&told.id) {
+        for event in &self.events {
+            if self.acknowledged.contains(&event.id) {
                 continue;
             }
-            match deliver(&self.client, listening, told).await {
-                Answer::Recorded(_) => drop(self.acknowledged.insert(told.id.clone())),
+            match deliver(&self.client, listening, event).await {
+                Answer::Recorded(_) => drop(self.acknowledged.insert(event.id.clone())),
                 Answer::Unavailable => {}
                 Answer::Nothing => return true,
             }
@@ -288,10 +288,10 @@ impl Run {
         let stored = self.stored();
         let lost: Vec<_> = self.acknowledged.difference(&stored).collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
-        for told in &self.told {
-            let word = if stored.contains(&told.id) { "duplicate" } else { "accepted" };
-            let answer = deliver(&self.client, listening, told).await;
-            assert_eq!(answer, Answer::Recorded(word.to_owned()), "{}", told.id);
+        for event in &self.events {
+            let word = if stored.contains(&event.id) { "duplicate" } else { "accepted" };
+            let answer = deliver(&self.client, listening, event).await;
+            assert_eq!(answer, Answer::Recorded(word.to_owned()), "{}", event.id);
         }
         drain(listening, &self.store()).await;
         no_panic(&process.terminate());
@@ -306,11 +306,11 @@ impl Run {
     fn check(&self, backend: &Unreliable) {
         Probe::open(&self.store()).assert_intact();
         let left = if self.fault.place.is_grown { 3 } else { 0 };
-        assert_eq!(self.stored().len(), self.told.len() + left);
+        assert_eq!(self.stored().len(), self.events.len() + left);
         let (failures, revisions) = (listed(&self.store()), Probe::open(&self.store()).revisions());
-        compare(&self.told, CONFIGURED, &failures).unwrap();
+        compare(&self.events, CONFIGURED, &failures).unwrap();
         let received = backend.received();
-        for incident in self.told.iter().map(|told| &told.incident) {
+        for incident in self.events.iter().map(|event| &event.incident) {
             let id = format!("pagerduty:{incident}");
             told_in_order(&id, &received[&id], &revisions[&id]);
             told_exactly(held(&received[&id]), &failures[incident]);
@@ -320,7 +320,7 @@ impl Run {
 
 /// The events of an incident, each a minute after the one before.
 fn life(incident: &str, event_types: &[&'static str]) -> Vec<Told> {
-    let told = event_types.iter().zip(1..).map(|(event_type, n)| Told {
+    let events = event_types.iter().zip(1..).map(|(event_type, n)| Told {
         id: format!("01{incident}{n}"),
         incident: format!("Q{incident}"),
         event_type,
@@ -329,11 +329,11 @@ fn life(incident: &str, event_types: &[&'static str]) -> Vec<Told> {
         service: Some(1),
         ..Told::default()
     });
-    told.collect()
+    events.collect()
 }
 
-async fn deliver(client: &reqwest::Client, listening: Listening, told: &Told) -> Answer {
-    let body = told.body();
+async fn deliver(client: &reqwest::Client, listening: Listening, event: &Told) -> Answer {
+    let body = event.body();
     let signature = sign(&SECRET.to_owned().into(), &body);
     let url = format!("http://{}/webhooks/pagerduty", listening.public);
     let request = client.post(url).header("x-pagerduty-signature", signature).body(body);
@@ -344,6 +344,6 @@ async fn deliver(client: &reqwest::Client, listening: Listening, told: &Told) ->
             Answer::Recorded(body["status"].as_str().unwrap().to_owned())
         }
         503 => Answer::Unavailable,
-        status => panic!("{status} to {told:?}"),
+        status => panic!("{status} to {event:?}"),
     }
 }

@@ -20,7 +20,7 @@ async fn deploy(daemon: &Daemon, service: &str, started_at: &str) {
 
 /// A daemon with an incident from 10:00 to 10:42:10.5; deployments two days before, just before and during the
 /// incident; and a later deployment of another service.
-async fn told() -> Daemon {
+async fn daemon_with_data() -> Daemon {
     let daemon = Daemon::start("").await;
     daemon.clock.set(time("2026-11-05T00:00:00Z"));
     deploy(&daemon, "Checkout API", "2026-10-30T12:00:00Z").await;
@@ -33,7 +33,7 @@ async fn told() -> Daemon {
 
 #[tokio::test]
 async fn a_report_pairs_incidents_with_deployments() {
-    let daemon = told().await;
+    let daemon = daemon_with_data().await;
     let report = daemon.get("/api/v1/report?since=30d").await.json();
     insta::assert_snapshot!(format!("{report:#}"));
     let by_team =
@@ -45,7 +45,7 @@ async fn a_report_pairs_incidents_with_deployments() {
 }
 
 #[tokio::test]
-async fn a_question_that_makes_no_sense_is_refused() {
+async fn an_invalid_query_is_refused() {
     let daemon = Daemon::start("").await;
     for query in ["since=yesterday", "since=1d&until=2d", "by=colour", "interval=hour", "what=ever"] {
         let answer = daemon.get(&format!("/api/v1/report?{query}")).await;
@@ -73,7 +73,7 @@ async fn gauges(daemon: &Daemon, as_of: Timestamp) -> Vec<String> {
 
 #[tokio::test]
 async fn gauges_are_computed_once_a_minute() {
-    let daemon = told().await;
+    let daemon = daemon_with_data().await;
     let begin = daemon.clock.now();
     let first = gauges(&daemon, begin).await;
     let of_checkout =
@@ -91,8 +91,8 @@ async fn gauges_are_computed_once_a_minute() {
 }
 
 #[tokio::test]
-async fn the_longest_windows_services_have_counts_in_every_window() {
-    let daemon = told().await;
+async fn services_of_the_longest_window_have_counts_in_every_window() {
+    let daemon = daemon_with_data().await;
     let lines = gauges(&daemon, daemon.clock.now()).await;
     for line in [
         "dora_failed_deployments{service=\"Checkout API\",env=\"production\",window=\"7d\"} 1.0",
@@ -118,7 +118,7 @@ async fn the_longest_windows_services_have_counts_in_every_window() {
 #[tokio::test]
 async fn ten_thousand_envs_neither_delay_nor_flood_a_scrape() {
     const ENVS: i64 = 10_000;
-    let daemon = told().await;
+    let daemon = daemon_with_data().await;
     store_edit::add_deployments(&daemon.store, ENVS, time("2026-11-03T00:00:00Z").as_nanos());
     let lines = gauges(&daemon, daemon.clock.now()).await;
     assert!(lines.len() <= MOST_SERIES, "{}", lines.len());
@@ -132,12 +132,12 @@ async fn ten_thousand_envs_neither_delay_nor_flood_a_scrape() {
 }
 
 #[tokio::test]
-async fn an_env_without_data_names_those_that_have_some() {
-    let daemon = told().await;
-    let asked = daemon.get("/api/v1/report?env=prod").await.json();
-    assert_eq!((&asked["rows"], &asked["other_envs"]), (&json!([]), &json!(["production"])));
-    let there = daemon.get("/api/v1/report").await.json();
-    assert_eq!(there.get("other_envs"), None, "the env of the report has data");
+async fn a_report_of_an_env_without_data_names_envs_with_data() {
+    let daemon = daemon_with_data().await;
+    let empty = daemon.get("/api/v1/report?env=prod").await.json();
+    assert_eq!((&empty["rows"], &empty["other_envs"]), (&json!([]), &json!(["production"])));
+    let not_empty = daemon.get("/api/v1/report").await.json();
+    assert_eq!(not_empty.get("other_envs"), None, "the env of the report has data");
 
     let daemon = Daemon::start("[failure]\ndefault_env = \"prod\"\n").await;
     let attributes =
@@ -148,7 +148,7 @@ async fn an_env_without_data_names_those_that_have_some() {
 }
 
 #[tokio::test]
-async fn deployments_in_another_env_than_the_incidents_are_told() {
+async fn deployments_in_another_env_than_the_incidents_are_reported() {
     let daemon = Daemon::start("").await;
     daemon.expect(event_of("incident.resolved", "QELSEWHERE001"), "accepted").await;
     let service = daemon.failures().await[0]["services"][0].as_str().unwrap().to_owned();

@@ -13,7 +13,7 @@ use crate::store_edit::sql;
 use crate::store_probe::Probe;
 
 /// Webhooks of the demo's story that fill the stores: plain, reopened, open, ignored and merged incidents.
-const TOLD: [&str; 13] = [
+const WEBHOOKS: [&str; 13] = [
     "01-plain-triggered",
     "02-plain-acknowledged",
     "04-plain-resolved",
@@ -30,7 +30,7 @@ const TOLD: [&str; 13] = [
 ];
 
 /// Advice if the store of the newest schema is missing or out of date.
-const ANEW: &str =
+const ADVICE: &str =
     "write fixtures/store anew with WRITE_FIXTURE_STORE=1 cargo test --test suite fixture_store";
 
 /// The newest schema. Its file is named after it.
@@ -43,7 +43,7 @@ fn file(schema: u32) -> PathBuf {
 }
 
 fn read(schema: u32) -> String {
-    std::fs::read_to_string(file(schema)).unwrap_or_else(|error| panic!("{ANEW}: {error}"))
+    std::fs::read_to_string(file(schema)).unwrap_or_else(|error| panic!("{ADVICE}: {error}"))
 }
 
 fn configuration(backend: &Backend) -> String {
@@ -58,7 +58,7 @@ async fn filled() -> Daemon {
     let backend = Backend::start().await;
     backend.will_answer(&[(400, &[])]);
     let daemon = Daemon::start(&configuration(&backend)).await;
-    for name in TOLD {
+    for name in WEBHOOKS {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/story/{name}.json"));
         daemon.deliver(std::fs::read(path).unwrap()).await;
     }
@@ -93,12 +93,12 @@ async fn the_fixture_of_the_newest_schema_is_up_to_date() {
     }
     let kept = folder.path().join("kept.db");
     sql::put(&kept, &read(newest()));
-    assert_eq!(sql::schema(&kept), sql::schema(&store), "the schema has changed: {ANEW}");
-    assert_eq!(sql::filled_tables(&kept), sql::filled_tables(&store), "a table is empty: {ANEW}");
+    assert_eq!(sql::schema(&kept), sql::schema(&store), "the schema has changed: {ADVICE}");
+    assert_eq!(sql::filled_tables(&kept), sql::filled_tables(&store), "a table is empty: {ADVICE}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_of_every_schema_opens_and_goes_on() {
+async fn a_store_of_every_schema_opens_and_works() {
     for schema in 1..=newest() {
         let backend = Backend::start().await;
         let configuration = configuration(&backend);

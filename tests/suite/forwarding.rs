@@ -48,7 +48,7 @@ async fn each_backend_gets_its_own_copy() {
 }
 
 #[tokio::test]
-async fn the_same_bytes_are_sent_until_they_are_taken() {
+async fn the_same_bytes_are_sent_until_they_are_accepted() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(500, &[]), (429, &[("retry-after", "40")]), (408, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
@@ -69,7 +69,7 @@ async fn recorded(daemon: &Daemon, attempts: i64) {
 }
 
 #[tokio::test]
-async fn a_restart_goes_on_where_it_stopped() {
+async fn forwarding_continues_after_a_restart() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(503, &[])]);
     let configuration = backend.entry("metrics");
@@ -82,7 +82,7 @@ async fn a_restart_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
-async fn a_poisonous_failure_holds_up_no_other() {
+async fn a_rejected_failure_holds_up_no_other() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(400, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
@@ -158,7 +158,7 @@ async fn a_merged_incident_is_not_forwarded() {
 }
 
 #[tokio::test]
-async fn what_no_backend_was_told_of_needs_no_taking_back() {
+async fn a_failure_that_no_backend_has_needs_no_correction() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(403, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
@@ -174,7 +174,7 @@ async fn what_no_backend_was_told_of_needs_no_taking_back() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_holds_nothing_up() {
+async fn a_change_of_the_clock_holds_nothing_up() {
     let years = ["2026-11-20T00:00:00Z", "2036-11-20T00:00:00Z"];
     // A row that waits for its next attempt, and a row whose backend gets a probe once a minute.
     for status in [503, 403] {

@@ -118,11 +118,11 @@ impl Daemon {
         self.restart_after(configuration, || ()).await
     }
 
-    /// The same, with a call of `meddle` between the stop and the start.
-    pub(crate) async fn restart_after(self, configuration: &str, meddle: impl FnOnce()) -> Self {
+    /// The same, with a call of `change` between the stop and the start.
+    pub(crate) async fn restart_after(self, configuration: &str, change: impl FnOnce()) -> Self {
         let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
         self.stop().await.unwrap();
-        meddle();
+        change();
         Self::start_in(folder, configuration, clock).await.unwrap()
     }
 
@@ -295,12 +295,12 @@ impl Backend {
         body: bytes::Bytes,
     ) -> (StatusCode, HeaderMap, &'static str) {
         let (status, extra) = script.lock().unwrap().pop_front().unwrap_or((200, &[]));
-        let mut answered = HeaderMap::new();
+        let mut answer_headers = HeaderMap::new();
         for (name, value) in extra {
-            answered.insert(*name, value.parse().unwrap());
+            answer_headers.insert(*name, value.parse().unwrap());
         }
         let _ = seen.send(Request { line: format!("{method} {uri}"), headers, bytes: body.to_vec() });
-        (StatusCode::from_u16(status).unwrap(), answered, "{\"errors\":[\"scripted\"]}")
+        (StatusCode::from_u16(status).unwrap(), answer_headers, "{\"errors\":[\"scripted\"]}")
     }
 
     /// Adds answers to the script. After them it answers 200 again.

@@ -79,7 +79,7 @@ fn settings(configured: Configured) -> Settings {
 fn history(seed: u64, name: &str) -> Vec<Told> {
     let mut rng = Rng::with_seed(seed);
     let incidents: Vec<String> = (0..rng.usize(1..=4)).map(|n| format!("Q{name}{n}")).collect();
-    let mut told = Vec::new();
+    let mut events = Vec::new();
     for (number, incident) in incidents.iter().enumerate() {
         let created_at = rng.i64(0..60);
         let knows_creation = rng.u8(..8) > 0;
@@ -100,7 +100,7 @@ fn history(seed: u64, name: &str) -> Vec<Told> {
             let at = rng.i64(0..24) * 5_000 + [0, 250][rng.usize(..2)];
             let pick = |rng: &mut Rng, n: u8| rng.u8(..n) == 0;
             let target = incidents.get(rng.usize(..=incidents.len())).cloned();
-            told.push(Told {
+            events.push(Told {
                 id: format!("01{name}{}{number}{n}", rng.alphanumeric()),
                 incident: incident.clone(),
                 event_type,
@@ -118,7 +118,7 @@ fn history(seed: u64, name: &str) -> Vec<Told> {
             });
         }
     }
-    told
+    events
 }
 
 /// Records webhooks concurrently, so that many of them share a transaction. A few hundred at a time, because the store
@@ -180,14 +180,14 @@ pub(crate) fn listed(path: &Path) -> BTreeMap<String, Value> {
 
 /// Compares the failures of a store with those of the model. The error lists the differences.
 pub(crate) fn compare(
-    told: &[Told],
+    events: &[Told],
     configured: Configured,
     found: &BTreeMap<String, Value>,
 ) -> Result<(), String> {
-    let mut incidents: Vec<&str> = told.iter().map(|told| told.incident.as_str()).collect();
+    let mut incidents: Vec<&str> = events.iter().map(|event| event.incident.as_str()).collect();
     incidents.sort_unstable();
     incidents.dedup();
-    let model = Model { told, configured };
+    let model = Model { told: events, configured };
     for incident in &incidents {
         let expected = model.failure(incident, &incidents);
         let found = found.get(*incident).unwrap_or(&Value::Null);
@@ -204,21 +204,21 @@ pub(crate) fn compare(
             None => vec![format!("{incident} is {found}, and the model has no failure")],
         };
         if !differences.is_empty() {
-            return Err(format!("{}\n{configured:?}\n{}", differences.join("\n"), lines(told)));
+            return Err(format!("{}\n{configured:?}\n{}", differences.join("\n"), lines(events)));
         }
     }
     Ok(())
 }
 
 /// The events of a history, by incident and time, one a line.
-fn lines(told: &[Told]) -> String {
-    let mut sorted: Vec<&Told> = told.iter().collect();
-    sorted.sort_by_key(|told| (&told.incident, told.at));
-    sorted.iter().map(|told| format!("{told:?}")).collect::<Vec<_>>().join("\n")
+fn lines(events: &[Told]) -> String {
+    let mut sorted: Vec<&Told> = events.iter().collect();
+    sorted.sort_by_key(|event| (&event.incident, event.at));
+    sorted.iter().map(|event| format!("{event:?}")).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn histories_come_to_what_the_model_says() {
+async fn histories_agree_with_the_model() {
     let wanted = std::env::var("HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
     let beginning = fastrand::u64(..1 << 40);
     let fresh: Vec<u64> = (beginning..beginning + wanted).collect();
@@ -234,8 +234,8 @@ async fn histories_come_to_what_the_model_says() {
         bodies.extend((0..repeated).map(|n| bodies[n * 5].clone()).collect::<Vec<_>>());
         rng.shuffle(&mut bodies);
         let found = outcome(configured, bodies, turn % 3).await;
-        for (seed, told) in seeds.iter().zip(&histories) {
-            if let Err(difference) = compare(told, configured, &found) {
+        for (seed, events) in seeds.iter().zip(&histories) {
+            if let Err(difference) = compare(events, configured, &found) {
                 panic!("({store_seed}, {seed}):\n{difference}");
             }
         }
@@ -247,7 +247,7 @@ type Line<'a> = (&'a str, &'static str, i64, Option<&'a str>);
 
 fn story(name: usize, lines: &[Line<'_>]) -> Vec<Told> {
     let incident = |letter: &str| format!("Q{name:05}{letter}");
-    let told = lines.iter().enumerate().map(|(n, (letter, event_type, second, target))| Told {
+    let events = lines.iter().enumerate().map(|(n, (letter, event_type, second, target))| Told {
         id: format!("01{name:05}{n}"),
         incident: incident(letter),
         event_type,
@@ -256,7 +256,7 @@ fn story(name: usize, lines: &[Line<'_>]) -> Vec<Told> {
         merged_into: target.map(|target| Some(incident(target))),
         ..Told::default()
     });
-    told.collect()
+    events.collect()
 }
 
 /// All orders of `n` things (Heap's algorithm, not recursive).
@@ -278,7 +278,7 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_order_of_every_short_story_comes_to_the_same() {
+async fn every_order_of_a_short_history_agrees_with_the_model() {
     const STORIES: [&[Line<'_>]; 6] = [
         &[("A", "triggered", 0, None), ("A", "acknowledged", 5, None), ("A", "resolved", 9, None)],
         &[
@@ -334,13 +334,13 @@ async fn every_order_of_every_short_story_comes_to_the_same() {
         let orders = orders(lines.len());
         let stories: Vec<Vec<Told>> = (0..orders.len()).map(|name| story(name, lines)).collect();
         // The first event of each order, then the second of each, and so on: each order is also an order of arrival.
-        let told = |(order, story): (&Vec<usize>, &Vec<Told>), turn: usize| story[order[turn]].body();
+        let body = |(order, story): (&Vec<usize>, &Vec<Told>), turn: usize| story[order[turn]].body();
         let bodies = (0..lines.len())
-            .flat_map(|turn| orders.iter().zip(&stories).map(move |pair| told(pair, turn)))
+            .flat_map(|turn| orders.iter().zip(&stories).map(move |pair| body(pair, turn)))
             .collect();
         let found = outcome(configured, bodies, 0).await;
-        for told in &stories {
-            compare(told, configured, &found).unwrap();
+        for events in &stories {
+            compare(events, configured, &found).unwrap();
         }
     }
 }

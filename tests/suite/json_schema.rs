@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_or_too_much_is_found() {
+    fn missing_unknown_and_invalid_fields_are_found() {
         let document = json!({ "a": { "type": "object", "additionalProperties": false, "required": ["n", "t"],
             "properties": { "n": { "type": ["integer", "null"], "minimum": 0 }, "t": { "format": "date-time" } } } });
         let check = |value: Value| Schemas::of_answers(&document).check(&json!({ "$ref": "#/a" }), &value);

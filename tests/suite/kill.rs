@@ -36,7 +36,7 @@ async fn held_by(backend: &mut Backend, store: &Path) -> std::collections::BTree
 }
 
 #[tokio::test]
-async fn killed_between_any_two_steps_the_same_failures_reach_the_backend() {
+async fn kills_between_steps_do_not_change_what_the_backend_has() {
     let mut held = Vec::new();
     let webhooks = story();
     for kill_each_time in [false, true] {
@@ -65,7 +65,7 @@ async fn killed_between_any_two_steps_the_same_failures_reach_the_backend() {
 
 /// A listener without `accept` takes connections and requests, and never answers.
 #[tokio::test]
-async fn it_ends_in_order_while_a_backend_is_silent() {
+async fn sigterm_ends_the_program_while_a_backend_is_silent() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
@@ -84,7 +84,7 @@ async fn it_ends_in_order_while_a_backend_is_silent() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told() {
+fn a_taken_port_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");

@@ -98,8 +98,8 @@ impl Round {
         backend.becomes_reliable();
         let (process, listening) = Process::start(&config);
         announce(&stage, listening, true);
-        let everything_told = async { deliverers.join_all().await.into_iter().flatten().collect() };
-        let lives = tokio::time::timeout(3 * PATIENCE, everything_told)
+        let everything_delivered = async { deliverers.join_all().await.into_iter().flatten().collect() };
+        let lives = tokio::time::timeout(3 * PATIENCE, everything_delivered)
             .await
             .expect("an event is never acknowledged");
         tokio::time::timeout(3 * PATIENCE, drain(listening, &store))
@@ -117,11 +117,16 @@ impl Round {
         probe.assert_intact();
         assert_eq!(probe.quarantined(), 0);
         let mut stored = probe.event_bodies();
-        let mut told: Vec<_> =
-            self.lives.iter().flatten().map(|told| (told.id.clone(), told.body())).collect();
+        let mut acknowledged: Vec<_> =
+            self.lives.iter().flatten().map(|event| (event.id.clone(), event.body())).collect();
         stored.sort_unstable();
-        told.sort_unstable();
-        assert!(stored == told, "{} events stored, {} acknowledged", stored.len(), told.len());
+        acknowledged.sort_unstable();
+        assert!(
+            stored == acknowledged,
+            "{} events stored, {} acknowledged",
+            stored.len(),
+            acknowledged.len()
+        );
     }
 
     /// Checks that each failure agrees with the model, and that the backend has the same.
@@ -149,8 +154,8 @@ fn announce(stage: &watch::Sender<Stage>, listening: Listening, is_over: bool) {
     stage.send_modify(|stage| *stage = Stage { start: stage.start + 1, listening: Some(listening), is_over });
 }
 
-pub(crate) fn no_panic(said: &str) {
-    assert!(!said.contains("panicked"), "{said}");
+pub(crate) fn no_panic(stderr: &str) {
+    assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
 pub(crate) fn configuration(folder: &Path, backend: &Unreliable) -> std::path::PathBuf {

@@ -115,7 +115,7 @@ impl Delaying {
     }
 
     /// Has the proxy pass on the request that it held back.
-    fn pass_the_late_one_on(&self) {
+    fn pass_on_the_late_request(&self) {
         let mut held = self.shared.state.lock().unwrap();
         let (method, path, bytes) = held.late.clone().unwrap();
         held.apply(&method, &path, &bytes);
@@ -135,7 +135,7 @@ fn reopened() -> String {
 
 /// A daemon whose failure was deleted at the backend, after a merge, while the proxy held back the failure's first
 /// request.
-async fn deleted_before_the_late_one(backend: &mut Delaying) -> Daemon {
+async fn deleted_before_the_late_request(backend: &mut Delaying) -> Daemon {
     let daemon = Daemon::start(&backend.entry()).await;
     daemon.expect(event_of("incident.resolved", "QLATE00001"), "accepted").await;
     backend.next(&daemon).await;
@@ -163,7 +163,7 @@ async fn a_reopened_incident_does_not_keep_its_old_end() {
     backend.next(&daemon).await;
     until_sent(&daemon).await;
     assert!(backend.holds("pagerduty:QLATE00001").unwrap().get("finished_at").is_none());
-    backend.pass_the_late_one_on();
+    backend.pass_on_the_late_request();
     assert!(
         backend.holds("pagerduty:QLATE00001").unwrap().get("finished_at").is_some(),
         "the late request restores the old end"
@@ -181,18 +181,18 @@ async fn a_reopened_incident_does_not_keep_its_old_end() {
 #[tokio::test]
 async fn a_merged_incident_does_not_come_back_after_its_deletion() {
     let mut backend = Delaying::start().await;
-    let daemon = deleted_before_the_late_one(&mut backend).await;
+    let daemon = deleted_before_the_late_request(&mut backend).await;
     assert_eq!(backend.holds("pagerduty:QLATE00001"), None);
-    backend.pass_the_late_one_on();
+    backend.pass_on_the_late_request();
     backend.next(&daemon).await;
     assert_eq!(backend.holds("pagerduty:QLATE00001"), None);
 }
 
 #[tokio::test]
-async fn a_person_can_have_sent_what_was_refused_to_be_sent_once_more() {
+async fn a_rejected_repeat_can_be_retried() {
     let mut backend = Delaying::start().await;
-    let daemon = deleted_before_the_late_one(&mut backend).await;
-    backend.pass_the_late_one_on();
+    let daemon = deleted_before_the_late_request(&mut backend).await;
+    backend.pass_on_the_late_request();
     backend.refuses(true);
     backend.next(&daemon).await;
     daemon.until(|store| store.dead() == 1).await;
@@ -208,17 +208,17 @@ async fn a_person_can_have_sent_what_was_refused_to_be_sent_once_more() {
 }
 
 #[tokio::test]
-async fn what_is_in_doubt_is_sent_once_more_after_a_restart_too() {
+async fn a_revision_is_sent_once_more_even_after_a_restart() {
     let mut backend = Delaying::start().await;
-    let daemon = deleted_before_the_late_one(&mut backend).await;
+    let daemon = deleted_before_the_late_request(&mut backend).await;
     let daemon = daemon.restart(&backend.entry()).await;
-    backend.pass_the_late_one_on();
+    backend.pass_on_the_late_request();
     backend.next(&daemon).await;
     assert_eq!(backend.holds("pagerduty:QLATE00001"), None);
 }
 
 #[tokio::test]
-async fn a_backend_that_keeps_samples_or_every_revision_is_told_once() {
+async fn kinds_that_keep_every_revision_get_no_repeat() {
     for kind in ["http", "cdevents"] {
         let mut backend = Delaying::start().await;
         let entry = format!(

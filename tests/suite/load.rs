@@ -25,7 +25,7 @@ pub(crate) struct Stage {
 /// A webhook, and whether it was acknowledged.
 #[derive(Clone)]
 struct Webhook {
-    told: Told,
+    event: Told,
     body: Vec<u8>,
     is_acknowledged: bool,
 }
@@ -44,23 +44,23 @@ pub(crate) struct Deliverer {
 impl Deliverer {
     /// Delivers until the stage is over and everything was acknowledged. Returns all delivered events, life by life.
     pub(crate) async fn run(mut self) -> Vec<Vec<Told>> {
-        let (mut lives, mut life, mut again) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut lives, mut life, mut to_resend) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             if life.is_empty() && !self.stage.borrow().is_over {
-                let told = self.life(lives.len());
-                life.extend(told.iter().rev().map(|told| webhook(told.clone())));
-                lives.push(told);
+                let events = self.life(lives.len());
+                life.extend(events.iter().rev().map(|event| webhook(event.clone())));
+                lives.push(events);
             }
-            let is_again = !again.is_empty() && (life.is_empty() || self.rng.bool());
-            let next = if is_again {
-                again.swap_remove(self.rng.usize(..again.len()))
+            let is_resend = !to_resend.is_empty() && (life.is_empty() || self.rng.bool());
+            let next = if is_resend {
+                to_resend.swap_remove(self.rng.usize(..to_resend.len()))
             } else {
                 match life.pop() {
                     Some(webhook) => webhook,
                     None => return lives,
                 }
             };
-            again.extend(self.deliver(next).await);
+            to_resend.extend(self.deliver(next).await);
         }
     }
 
@@ -77,7 +77,7 @@ impl Deliverer {
         let created_at = rng.i64(0..1_000_000);
         let mut at = created_at * 1_000;
         let (service, incident) = (rng.u32(1..=9), format!("Q{}X{number}", self.name));
-        let told = event_types.into_iter().enumerate().map(|(n, event_type)| {
+        let events = event_types.into_iter().enumerate().map(|(n, event_type)| {
             at += rng.i64(1..600_000);
             Told {
                 id: format!("01{}X{number}E{n}", self.name),
@@ -91,7 +91,7 @@ impl Deliverer {
                 ..Told::default()
             }
         });
-        told.collect()
+        events.collect()
     }
 
     /// Delivers it, sometimes twice at once. Returns it if it is to be sent again.
@@ -104,12 +104,12 @@ impl Deliverer {
         } else {
             vec![self.post(listening, &webhook).await]
         };
-        let words: Vec<String> = answers.into_iter().flatten().collect();
-        let accepted = words.iter().filter(|word| *word == "accepted").count();
-        let news = usize::from(!webhook.is_acknowledged);
+        let statuses: Vec<String> = answers.into_iter().flatten().collect();
+        let accepted = statuses.iter().filter(|word| *word == "accepted").count();
+        let allowed = usize::from(!webhook.is_acknowledged);
         // An acknowledged webhook that is accepted again was lost.
-        assert!(accepted <= news, "{} was lost: {words:?}", webhook.told.id);
-        if words.is_empty() {
+        assert!(accepted <= allowed, "{} was lost: {statuses:?}", webhook.event.id);
+        if statuses.is_empty() {
             // The daemon does not answer. PagerDuty too would try again later.
             let _ = self.stage.wait_for(|now| now.start > stage.start || now.is_over).await;
             return Some(webhook);
@@ -131,13 +131,13 @@ impl Deliverer {
             // The status code alone acknowledges, even if the body was cut off.
             202 => Some(body.map_or_else(|_| "cut off".to_owned(), |body| word(&body))),
             503 => None,
-            _ => panic!("{status} to {:?}", webhook.told),
+            _ => panic!("{status} to {:?}", webhook.event),
         }
     }
 }
 
-fn webhook(told: Told) -> Webhook {
-    Webhook { body: told.body(), told, is_acknowledged: false }
+fn webhook(event: Told) -> Webhook {
+    Webhook { body: event.body(), event, is_acknowledged: false }
 }
 
 fn word(body: &[u8]) -> String {

@@ -54,7 +54,7 @@ fn unmarked(id: &str) -> BTreeMap<String, Value> {
 }
 
 #[tokio::test]
-async fn a_deployment_that_failed_is_marked_and_later_with_what_mended_it() {
+async fn a_failed_deployment_is_marked_and_later_gets_its_remediation() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&marking(&backend)).await;
     deploy(&daemon, "v1", "08:00", json!({ "id": "deployment:one-of-eight" })).await;
@@ -84,12 +84,12 @@ async fn a_deployment_that_failed_is_marked_and_later_with_what_mended_it() {
     assert_eq!(why("change_failure"), "metrics: sent");
     // With a late deployment of v1 at 10:15, the one at 10:20 changes no version, so it is no rollback any more.
     deploy(&daemon, "v1", "10:15", json!({ "id": "deployment:in-between" })).await;
-    let told = told(&daemon, &mut backend).await;
-    assert_eq!(told["deployment:half-past-9"]["remediation"]["type"], "rollforward", "{told:?}");
+    let latest = told(&daemon, &mut backend).await;
+    assert_eq!(latest["deployment:half-past-9"]["remediation"]["type"], "rollforward", "{latest:?}");
 }
 
 #[tokio::test]
-async fn a_late_deployment_takes_the_mark_over_and_a_replaced_one_gives_it_back() {
+async fn a_late_deployment_takes_over_the_mark_until_it_moves_to_another_env() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&marking(&backend)).await;
     daemon.expect(event_of("incident.resolved", "QMARKED001"), "accepted").await;
@@ -114,7 +114,7 @@ async fn a_late_deployment_takes_the_mark_over_and_a_replaced_one_gives_it_back(
 }
 
 #[tokio::test]
-async fn a_mark_is_taken_back_whatever_the_link_goes_away_by() {
+async fn a_mark_is_removed_when_its_link_ends() {
     let rule = "[[rule]]\nname = \"noise\"\npriority = [\"P5\"]\naction = \"ignore\"\n";
     let lowered = changed("incident.priority_updated", "QMARKED001", "01KB-LOWERED", |event| {
         event["occurred_at"] = "2026-11-01T11:00:00Z".into();
@@ -142,7 +142,7 @@ async fn a_mark_is_taken_back_whatever_the_link_goes_away_by() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mark_is_taken_back_by_reevaluation_and_by_deletion() {
+async fn a_mark_is_removed_by_reevaluation_and_by_deletion() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&marking(&backend)).await;
     let id = deploy(&daemon, "v1", "08:00", json!({})).await;
@@ -166,7 +166,7 @@ async fn a_mark_is_taken_back_by_reevaluation_and_by_deletion() {
 }
 
 #[tokio::test]
-async fn a_deployment_is_marked_once_it_is_known_and_a_mark_that_never_was_is_not_taken_back() {
+async fn a_mark_answered_404_is_retried_and_needs_no_removal() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&marking(&backend)).await;
     let id = deploy(&daemon, "v1", "08:00", json!({})).await;
@@ -195,7 +195,7 @@ async fn a_deployment_is_marked_once_it_is_known_and_a_mark_that_never_was_is_no
 }
 
 #[tokio::test]
-async fn a_refused_mark_holds_nothing_else_up() {
+async fn a_refused_mark_holds_up_nothing_else() {
     let mut backend = Backend::start().await;
     let mut daemon = Daemon::start(&marking(&backend)).await;
     deploy(&daemon, "v1", "08:00", json!({})).await;
@@ -212,7 +212,7 @@ async fn a_refused_mark_holds_nothing_else_up() {
 }
 
 #[tokio::test]
-async fn explain_says_what_became_of_a_mark_in_the_words_of_the_outbox() {
+async fn explain_shows_the_state_of_a_mark() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&marking(&backend)).await;
     deploy(&daemon, "v1", "08:00", json!({})).await;
@@ -247,7 +247,7 @@ async fn a_mark_does_not_overtake_its_deployment() {
 }
 
 #[tokio::test]
-async fn a_mark_goes_by_the_services_of_the_deployment_and_away_with_it() {
+async fn a_mark_is_filtered_by_the_services_of_its_deployment_and_deleted_with_it() {
     let mut backend = Backend::start().await;
     let filtered = marking(&backend) + "services = [\"Checkout API\"]\n";
     let daemon = Daemon::start(&filtered).await;
@@ -274,7 +274,7 @@ async fn a_mark_goes_by_the_services_of_the_deployment_and_away_with_it() {
 }
 
 #[tokio::test]
-async fn a_backend_that_did_not_ask_for_marks_gets_none() {
+async fn a_backend_without_change_failures_gets_no_marks() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&format!("{}deployments = true\n", backend.entry("metrics"))).await;
     deploy(&daemon, "v1", "08:00", json!({})).await;

@@ -112,7 +112,7 @@ pub(crate) struct Configured {
 /// Verdict of the rules on an incident: see `RULES` in `histories.rs`.
 #[derive(Clone, Copy, PartialEq)]
 enum Verdict {
-    CountsForCertain,
+    CountsByRule,
     Counts,
     Ignored(&'static str),
 }
@@ -138,12 +138,12 @@ impl<'a> Model<'a> {
 
     /// The periods in which an incident was open, as from and to. `from` is `None` in the first period. `to` is `None`
     /// while the period lasts, and if the resolve never arrived.
-    fn stretches(&self, incident: &str) -> Vec<(Option<i64>, Option<i64>)> {
-        let mut stretches = vec![(None, None)];
+    fn open_periods(&self, incident: &str) -> Vec<(Option<i64>, Option<i64>)> {
+        let mut open_periods = vec![(None, None)];
         // The latest known reopen, and whether its own event was seen.
         let (mut known, mut is_confirmed) = (None, true);
         for event in self.events(incident) {
-            let (_, end) = stretches[stretches.len() - 1];
+            let (_, end) = open_periods[open_periods.len() - 1];
             let is_event = event.event_type == "reopened";
             let shown = event.reopened_at.filter(|reopened_at| *reopened_at <= event.at);
             let is_new = |at: i64| known.is_none_or(|known| at > known);
@@ -157,22 +157,22 @@ impl<'a> Model<'a> {
                 None => shown.filter(|at| is_new(*at)),
             };
             if let Some(at) = reopened {
-                stretches.push((Some(at), None));
+                open_periods.push((Some(at), None));
                 known = Some(at).max(event.reopened_at.filter(|_| is_event));
             }
             if reopened.is_some() || is_event {
                 is_confirmed = is_event;
             }
             if event.event_type == "resolved" {
-                let last = stretches.len() - 1;
-                stretches[last].1 = Some(event.at);
+                let last = open_periods.len() - 1;
+                open_periods[last].1 = Some(event.at);
             }
         }
-        stretches
+        open_periods
     }
 
     fn end(&self, incident: &str) -> Option<i64> {
-        self.stretches(incident).last().unwrap().1
+        self.open_periods(incident).last().unwrap().1
     }
 
     /// The incident's own start, and whether it is approximate.
@@ -232,15 +232,15 @@ impl<'a> Model<'a> {
     }
 
     /// The incident that it was merged into, if events have shown that one.
-    fn went_on_as(&self, incident: &'a str) -> Option<&'a str> {
+    fn merged_into_shown(&self, incident: &'a str) -> Option<&'a str> {
         let target = self.merge(incident)??;
         (!self.counts_in_its_cycle(incident) && self.is_shown(target)).then_some(target)
     }
 
-    fn went_on_through(&self, incident: &'a str, target: &str) -> bool {
+    fn merges_lead_to(&self, incident: &'a str, target: &str) -> bool {
         let mut at = incident;
         for _ in 0..=self.told.len() {
-            match self.went_on_as(at) {
+            match self.merged_into_shown(at) {
                 Some(next) if next == target => return true,
                 Some(next) => at = next,
                 None => return false,
@@ -262,7 +262,7 @@ impl<'a> Model<'a> {
         if !self.configured.rules {
             Verdict::Counts
         } else if title.is_some_and(|title| title.contains("vip")) {
-            Verdict::CountsForCertain
+            Verdict::CountsByRule
         } else if self.last(incident, |event| event.urgency) == Some("low") {
             Verdict::Ignored("low urgency")
         } else if self.service(incident) == Some(2) {
@@ -299,7 +299,7 @@ impl<'a> Model<'a> {
         }
         let shortest = 0..self.configured.min_duration_millis;
         let is_too_short = duration.is_some_and(|duration| shortest.contains(&duration));
-        (is_too_short && !verdicts.contains(&Verdict::CountsForCertain)).then_some("min_duration")
+        (is_too_short && !verdicts.contains(&Verdict::CountsByRule)).then_some("min_duration")
     }
 
     /// The failure of an incident, as JSON. Null if no event has shown the incident.
@@ -308,15 +308,15 @@ impl<'a> Model<'a> {
             return Value::Null;
         }
         let mut sources: Vec<&str> =
-            incidents.iter().copied().filter(|source| self.went_on_through(source, incident)).collect();
+            incidents.iter().copied().filter(|source| self.merges_lead_to(source, incident)).collect();
         sources.sort_unstable();
         let (start, is_approximate) = self.start_of_all(incident, &sources);
-        let stretches = self.stretches(incident);
-        let lacks_resolve = stretches[..stretches.len() - 1].iter().any(|(_, to)| to.is_none());
+        let open_periods = self.open_periods(incident);
+        let lacks_resolve = open_periods[..open_periods.len() - 1].iter().any(|(_, to)| to.is_none());
         let real_end = self.end(incident);
         let end = real_end.map(|end| end.max(start));
         let mut active = Some(0);
-        for (from, to) in &stretches {
+        for (from, to) in &open_periods {
             let from = from.unwrap_or(start);
             active = active.zip(*to).map(|(sum, to)| sum + (to - from).max(0));
         }
@@ -340,7 +340,7 @@ impl<'a> Model<'a> {
         };
         let priority = self.last(incident, |event| event.priority).flatten();
         let acknowledged = self.events(incident).into_iter().find(|event| event.event_type == "acknowledged");
-        let is_unseen = is_merged && self.went_on_as(incident).is_none();
+        let is_unseen = is_merged && self.merged_into_shown(incident).is_none();
         let flags = [
             (is_approximate || lacks_resolve, "approximate"),
             (real_end.is_some_and(|end| end < start), "end_before_start"),
@@ -357,7 +357,7 @@ impl<'a> Model<'a> {
             "started_at": rfc3339(start), "finished_at": end.map(rfc3339),
             "time_to_restore_seconds": restore.map(seconds), "active_seconds": active.map(seconds),
             "acknowledged_at": acknowledged.map(|event| rfc3339(event.at)),
-            "reopened": stretches.len() - 1, "merged": sources,
+            "reopened": open_periods.len() - 1, "merged": sources,
             "merged_into": if is_merged { merge.flatten() } else { None },
             "title": self.last(incident, |event| event.title),
             "services": self.service(incident).map(|n| format!("service {n}")).into_iter().collect::<Vec<_>>(),

@@ -97,7 +97,7 @@ async fn outcome(daemon: &Daemon) -> (String, i64, String) {
 }
 
 #[tokio::test]
-async fn the_status_decides_whatever_comes_with_it() {
+async fn the_status_alone_decides() {
     use Answer::{ComesEarly, Drips, Floods, Is};
     for (answer, state, status) in [
         (Is(b"HTTP/1.1 204 No Content\r\n\r\n"), "sent", 204),
@@ -125,14 +125,14 @@ async fn the_status_decides_whatever_comes_with_it() {
     ] {
         let backend = Odd::start(answer).await;
         let daemon = Daemon::start(&backend.entry("200ms")).await;
-        let (found, answered, said) = outcome(&daemon).await;
-        assert_eq!((found.as_str(), answered), (state, status), "{answer:?}: {said}");
-        assert!(!said.chars().any(char::is_control), "{said:?}");
+        let (found, answered, error) = outcome(&daemon).await;
+        assert_eq!((found.as_str(), answered), (state, status), "{answer:?}: {error}");
+        assert!(!error.chars().any(char::is_control), "{error:?}");
     }
 }
 
 #[tokio::test]
-async fn of_an_endless_answer_no_more_is_read_than_is_kept() {
+async fn an_endless_answer_is_read_only_in_part() {
     const SOCKET_BUFFERS: usize = 32 << 20;
     for (head, state) in [
         (&b"HTTP/1.1 202 Accepted\r\ncontent-length: 9999999999\r\n\r\n"[..], "sent"),
@@ -141,9 +141,9 @@ async fn of_an_endless_answer_no_more_is_read_than_is_kept() {
         let backend = Odd::start(Answer::Floods(head)).await;
         // Long enough to read gigabytes.
         let daemon = Daemon::start(&backend.entry("20s")).await;
-        let (found, _, said) = outcome(&daemon).await;
-        assert_eq!(found, state, "{said}");
-        assert!(said.len() < 1_100, "{}", said.len());
+        let (found, _, error) = outcome(&daemon).await;
+        assert_eq!(found, state, "{error}");
+        assert!(error.len() < 1_100, "{}", error.len());
         let flooded = backend.flooded.load(Ordering::Relaxed);
         assert!(flooded < SOCKET_BUFFERS, "{flooded} bytes were read");
     }

@@ -72,7 +72,7 @@ fn routes() -> BTreeSet<(String, String)> {
 }
 
 #[tokio::test]
-async fn every_route_is_in_it_and_the_other_way_round() {
+async fn the_document_has_exactly_the_routes_of_the_daemon() {
     let daemon = Daemon::start("").await;
     let document = document(&daemon).await;
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
@@ -86,7 +86,7 @@ async fn every_route_is_in_it_and_the_other_way_round() {
 }
 
 #[tokio::test]
-async fn every_option_is_in_it_and_the_other_way_round() {
+async fn the_document_has_exactly_the_options_of_the_daemon() {
     let daemon = Daemon::start("").await;
     let mut asker = Asker::new(&daemon).await;
     let document = asker.document.clone();
@@ -122,7 +122,7 @@ fn expected(refused: &Answer) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_event_api_takes_and_answers_what_it_says() {
+async fn the_event_api_behaves_as_documented() {
     let daemon = Daemon::start("").await;
     let mut asker = Asker::new(&daemon).await;
     let sha = "0123456789abcdef0123456789abcdef01234567";
@@ -185,16 +185,16 @@ async fn the_event_api_takes_and_answers_what_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn webhooks_are_answered_as_it_says() {
+async fn webhooks_are_answered_as_documented() {
     let daemon = Daemon::start("").await;
     let mut asker = Asker::new(&daemon).await;
     let webhook = fixture("incident.triggered");
     let content = asker.document["paths"]["/webhooks/pagerduty"]["post"]["requestBody"]["content"].clone();
     for webhook in story().into_iter().chain([webhook.clone(), fixture("pagey.ping")]) {
         let webhook = serde_json::from_str(&webhook).unwrap();
-        let told =
+        let result =
             Schemas::of_requests(&asker.document).check(&content["application/json"]["schema"], &webhook);
-        assert_eq!(told, Ok(()));
+        assert_eq!(result, Ok(()));
     }
     let encoded = [("content-encoding", "gzip")];
     let answers = [
@@ -208,9 +208,9 @@ async fn webhooks_are_answered_as_it_says() {
         (daemon.deliver_with(&encoded, webhook.clone()).await, 415, "unsupported_encoding"),
     ];
     for (answer, status, word) in &answers {
-        let said = answer.json();
-        let said = said.get("status").or(said.get("error")).cloned();
-        assert_eq!((answer.status, said), (*status, Some(json!(word))));
+        let body = answer.json();
+        let found = body.get("status").or(body.get("error")).cloned();
+        assert_eq!((answer.status, found), (*status, Some(json!(word))));
         asker.holds("POST", "/webhooks/pagerduty", answer);
     }
     let Asker { document, seen, .. } = asker;
@@ -225,7 +225,7 @@ async fn webhooks_are_answered_as_it_says() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_refused_as_it_says() {
+async fn unknown_routes_are_answered_as_documented() {
     let daemon = Daemon::start("").await;
     let document = document(&daemon).await;
     let refusal = json!({ "$ref": "#/components/schemas/Refusal" });

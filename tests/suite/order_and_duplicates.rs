@@ -25,7 +25,7 @@ async fn outcome(daemon: &Daemon) -> Vec<Value> {
 }
 
 #[test]
-fn any_order_any_duplicates_and_any_restart_give_the_same_failures() {
+fn order_duplicates_and_restarts_change_no_failure() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let expected = runtime.block_on(async {
         let daemon = Daemon::start("").await;
@@ -37,7 +37,7 @@ fn any_order_any_duplicates_and_any_restart_give_the_same_failures() {
     assert_eq!(expected.len(), 13);
     let mut runner = TestRunner::new(Config { cases: 12, ..Config::default() });
     let arrival = (Just(story()).prop_shuffle(), any::<prop::sample::Index>(), any::<prop::sample::Index>());
-    let told = runner.run(&arrival, |(webhooks, repeated, restarted)| {
+    let result = runner.run(&arrival, |(webhooks, repeated, restarted)| {
         let found = runtime.block_on(async {
             let mut daemon = Daemon::start("").await;
             for (n, webhook) in webhooks.iter().enumerate() {
@@ -52,12 +52,12 @@ fn any_order_any_duplicates_and_any_restart_give_the_same_failures() {
         prop_assert_eq!(&found, &expected);
         Ok(())
     });
-    told.unwrap();
+    result.unwrap();
 }
 
 /// Delivers so many at once that events are stored first and folded later.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rush_of_whole_lives_is_folded_completely() {
+async fn many_incidents_at_once_are_folded_completely() {
     const LIVES: usize = 120;
     let daemon = Arc::new(Daemon::start("").await);
     let mut rush = JoinSet::new();
@@ -84,7 +84,7 @@ async fn a_rush_of_whole_lives_is_folded_completely() {
 }
 
 #[tokio::test]
-async fn a_crash_before_folding_is_made_up_for_at_the_next_start() {
+async fn events_that_a_crash_left_are_folded_at_the_next_start() {
     let daemon = Daemon::start("").await;
     for webhook in story() {
         daemon.deliver(webhook).await;
@@ -96,7 +96,7 @@ async fn a_crash_before_folding_is_made_up_for_at_the_next_start() {
 }
 
 #[tokio::test]
-async fn a_damaged_failure_is_put_together_again_from_its_events() {
+async fn a_damaged_failure_is_rebuilt_from_its_events() {
     let daemon = Daemon::start("").await;
     for webhook in story() {
         daemon.deliver(webhook).await;

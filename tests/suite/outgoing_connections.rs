@@ -86,30 +86,30 @@ async fn no_proxy_is_used_and_no_credential_shown() {
     assert!(head.contains(KEY) && head.contains("authorization: Basic "), "{head}");
     let outbox = format!("http://{}/api/v1/outbox?state=dead", listening.admin);
     let client = client();
-    let mut told = eventually("a dead letter", async || {
-        let told = client.get(&outbox).send().await.unwrap().text().await.unwrap();
-        told.contains("last_error").then_some(told)
+    let mut shown = eventually("a dead letter", async || {
+        let shown = client.get(&outbox).send().await.unwrap().text().await.unwrap();
+        shown.contains("last_error").then_some(shown)
     })
     .await;
     let metrics = format!("http://{}/metrics", listening.admin);
-    told += &client.get(&metrics).send().await.unwrap().text().await.unwrap();
-    told += &process.terminate();
+    shown += &client.get(&metrics).send().await.unwrap().text().await.unwrap();
+    shown += &process.terminate();
     for arguments in
         [&["config", "show"][..], &["check", "--offline"], &["explain", "QWAYOUT001"], &["outbox"]]
     {
         let output = Command::new(PROGRAM).arg("--config").arg(&config).args(arguments).output().unwrap();
-        told += &String::from_utf8(output.stdout).unwrap();
-        told += &String::from_utf8(output.stderr).unwrap();
+        shown += &String::from_utf8(output.stdout).unwrap();
+        shown += &String::from_utf8(output.stderr).unwrap();
     }
-    assert!(told.contains("HTTP 400: POST /api/v2/dora/failure"), "{told}");
+    assert!(shown.contains("HTTP 400: POST /api/v2/dora/failure"), "{shown}");
     for secret in [KEY, PASSWORD, "bWU6Y2FuYXJ5LXBhc3N3b3Jk"] {
-        assert!(!told.contains(secret), "{secret} is in {told}");
+        assert!(!shown.contains(secret), "{secret} is in {shown}");
     }
     assert!(through_proxy.try_recv().is_err(), "a request went to the proxy");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_nobody_vouches_for_is_refused() {
+async fn an_untrusted_certificate_is_refused() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("outgoing_connections/key.pem")).unwrap();
     let chain = vec![CertificateDer::from_pem_slice(CERTIFICATE).unwrap()];
@@ -119,8 +119,8 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
         serve(move |stream| StreamOwned::new(ServerConnection::new(Arc::clone(&tls)).unwrap(), stream));
     let url = format!("https://{backend}");
     let daemon = Daemon::start(&configuration(&url)).await;
-    let said = last_error(&daemon).await;
-    assert!(said.contains("certificate"), "{said}");
+    let error = last_error(&daemon).await;
+    assert!(error.contains("certificate"), "{error}");
     assert!(heads.recv().unwrap().is_err(), "it got a request");
     assert_eq!(daemon.probe().pending(), 1);
 

@@ -62,19 +62,19 @@ fn argument(text: &str) -> &str {
 }
 
 /// The values of each label of each metric.
-struct Told(BTreeMap<String, BTreeMap<String, BTreeSet<String>>>);
+struct Exported(BTreeMap<String, BTreeMap<String, BTreeSet<String>>>);
 
-impl Told {
+impl Exported {
     fn of(text: &str) -> Self {
-        let mut told = BTreeMap::<_, BTreeMap<_, BTreeSet<_>>>::new();
+        let mut exported = BTreeMap::<_, BTreeMap<_, BTreeSet<_>>>::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let name = IDENTIFIER.find(line).unwrap().as_str().to_owned();
-            let labels = told.entry(name).or_default();
+            let labels = exported.entry(name).or_default();
             for matcher in MATCHER.captures_iter(line) {
                 labels.entry(matcher[1].to_owned()).or_default().insert(matcher[2].to_owned());
             }
         }
-        Self(told)
+        Self(exported)
     }
 
     fn label(&self, metric: &str, label: &str, expression: &str) -> &BTreeSet<String> {
@@ -166,8 +166,8 @@ async fn metrics() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_dashboard_shows_what_there_is() {
-    let told = Told::of(&metrics().await);
+async fn the_grafana_dashboard_shows_exactly_the_existing_metrics() {
+    let exported = Exported::of(&metrics().await);
     let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
     let mut names = BTreeSet::new();
     for variable in dashboard["templating"]["list"].as_array().unwrap() {
@@ -175,8 +175,8 @@ async fn the_dashboard_shows_what_there_is() {
         let Some(query) = variable["query"]["query"].as_str() else { continue };
         assert_eq!(variable["definition"], query);
         let parts = VARIABLE.captures(query).unwrap_or_else(|| panic!("{query}"));
-        for metric in told.check(&parts[1]).0 {
-            told.label(&metric, &parts[2], query);
+        for metric in exported.check(&parts[1]).0 {
+            exported.label(&metric, &parts[2], query);
         }
     }
     assert_eq!(names.into_iter().collect::<Vec<_>>(), ["datasource", "env", "service", "team", "window"]);
@@ -195,25 +195,25 @@ async fn the_dashboard_shows_what_there_is() {
         for target in panel["targets"].as_array().into_iter().flatten() {
             assert_eq!(target["datasource"], json!({ "type": "prometheus", "uid": "${datasource}" }));
             let expression = target["expr"].as_str().unwrap();
-            told.check_text(expression, target["legendFormat"].as_str().unwrap());
-            shown.extend(told.check(expression).0);
+            exported.check_text(expression, target["legendFormat"].as_str().unwrap());
+            shown.extend(exported.check(expression).0);
         }
     }
     let bare = |name: &str| regex("_(bucket|sum|count)$").replace(name, "").into_owned();
     let shown: BTreeSet<String> = shown.iter().map(|name| bare(name)).collect();
-    let there_is: BTreeSet<String> = told.0.keys().map(|name| bare(name)).collect();
-    assert_eq!(shown, there_is, "the dashboard shows exactly the existing metrics");
+    let existing: BTreeSet<String> = exported.0.keys().map(|name| bare(name)).collect();
+    assert_eq!(shown, existing, "the dashboard shows exactly the existing metrics");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_alerts_ask_for_what_there_is_and_say_what_to_do() {
-    let told = Told::of(&metrics().await);
+async fn the_alert_rules_use_only_existing_metrics_and_labels() {
+    let exported = Exported::of(&metrics().await);
     let rules: Value = serde_saphyr::from_str(ALERTS).unwrap();
     for rule in rules["groups"][0]["rules"].as_array().unwrap() {
         let expression = rule["expr"].as_str().unwrap();
         assert!(rule["alert"].is_string() && rule["labels"]["severity"].is_string(), "{rule}");
         for text in ["summary", "description"] {
-            told.check_text(expression, rule["annotations"][text].as_str().unwrap());
+            exported.check_text(expression, rule["annotations"][text].as_str().unwrap());
         }
     }
 }
@@ -233,15 +233,15 @@ fn promtool(arguments: &[&str], input: &str) -> Option<(bool, String)> {
     };
     running.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = running.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    Some((output.status.success(), String::from_utf8(said).unwrap()))
+    let printed = [output.stdout, output.stderr].concat();
+    Some((output.status.success(), String::from_utf8(printed).unwrap()))
 }
 
 #[test]
 fn promtool_accepts_the_rules() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/prometheus/alerts.yml");
-    if let Some((is_good, said)) = promtool(&["check", "rules", file], "") {
-        assert!(is_good, "{said}");
+    if let Some((is_good, printed)) = promtool(&["check", "rules", file], "") {
+        assert!(is_good, "{printed}");
     }
 }
 

@@ -31,7 +31,7 @@ const RECORDING: &str = "POWER_LOSS_RECORDING";
 const BY_PROGRAM_ONE_IN: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_power_loss_takes_what_was_acknowledged() {
+async fn a_power_loss_loses_nothing_that_was_acknowledged() {
     let tracing = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).status();
     if !tracing.is_ok_and(|status| status.success()) {
         assert!(std::env::var_os("REQUIRE_ALL").is_none(), "strace is missing, or may not trace");

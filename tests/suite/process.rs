@@ -21,7 +21,7 @@ pub(crate) struct Process {
     child: Child,
     lines: Receiver<String>,
     /// Standard error of the program, read so far.
-    said: String,
+    stderr: String,
 }
 
 /// Addresses of a daemon that is ready.
@@ -71,7 +71,7 @@ impl Process {
                 let _ = sender.send(line);
             }
         });
-        Self { child, lines, said: String::new() }
+        Self { child, lines, stderr: String::new() }
     }
 
     /// Starts `serve`, and waits until it is ready.
@@ -82,7 +82,7 @@ impl Process {
     /// The same, by a command that ends in the program's name and becomes the program.
     pub(crate) fn start_by(command: Command, config: &Path) -> (Self, Listening) {
         let mut process = Self::spawn_by(command, config);
-        let listening = process.ready(PATIENCE).unwrap_or_else(|| panic!("not ready: {}", process.said));
+        let listening = process.ready(PATIENCE).unwrap_or_else(|| panic!("not ready: {}", process.stderr));
         (process, listening)
     }
 
@@ -104,16 +104,16 @@ impl Process {
     /// Kills it as `kill -9` does, and returns its standard error.
     pub(crate) fn kill(mut self) -> String {
         self.child.kill().unwrap();
-        let (status, said) = self.wait();
-        assert_eq!(status.signal(), Some(9), "it ended before the kill: {said}");
-        said
+        let (status, stderr) = self.wait();
+        assert_eq!(status.signal(), Some(9), "it ended before the kill: {stderr}");
+        stderr
     }
 
     /// Ends it by SIGTERM, checks that it exits 0, and returns its standard error.
     pub(crate) fn terminate(self) -> String {
-        let (status, said) = self.end();
-        assert!(status.success(), "SIGTERM drains and exits 0, not {status}: {said}");
-        said
+        let (status, stderr) = self.end();
+        assert!(status.success(), "SIGTERM drains and exits 0, not {status}: {stderr}");
+        stderr
     }
 
     /// Sends it SIGTERM, and returns its exit status and standard error. It may have ended before.
@@ -130,15 +130,15 @@ impl Process {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => self.remember(&line),
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => panic!("it does not end: {}", self.said),
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end: {}", self.stderr),
             }
         }
-        (self.child.wait().unwrap(), std::mem::take(&mut self.said))
+        (self.child.wait().unwrap(), std::mem::take(&mut self.stderr))
     }
 
     fn remember(&mut self, line: &str) {
-        self.said.push_str(line);
-        self.said.push('\n');
+        self.stderr.push_str(line);
+        self.stderr.push('\n');
     }
 }
 

@@ -84,7 +84,7 @@ fn functions_are_found_with_their_lengths() {
 }
 
 #[test]
-fn only_the_probes_and_edits_of_the_tests_know_the_tables() {
+fn only_store_probe_and_store_edit_use_sql() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite");
     for (path, text) in sources() {
         let Ok(file) = path.strip_prefix(&tests) else { continue };

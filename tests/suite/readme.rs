@@ -14,7 +14,7 @@ fn between(text: &'static str, begin: &str, end: &str) -> &'static str {
 }
 
 #[tokio::test]
-async fn the_first_webhooks_and_the_first_deployment_come_to_a_rate() {
+async fn the_first_steps_lead_to_a_rate() {
     let added = between(README, "cat >> config.toml <<'END'\n", "\nEND\n");
     // README reads the key from the environment.
     let key = "{ env = \"EVENTS_API_KEY\" }";
@@ -42,7 +42,7 @@ async fn the_first_webhooks_and_the_first_deployment_come_to_a_rate() {
 }
 
 #[test]
-fn the_examples_service_is_that_of_the_recorded_webhooks() {
+fn the_example_names_the_service_of_the_recorded_webhooks() {
     let example = between(EXAMPLE, "# pagerduty = \"", "\"");
     let recorded: Value = serde_json::from_str(&fixture("incident.triggered")).unwrap();
     assert_eq!(recorded["event"]["data"]["service"]["id"], example);

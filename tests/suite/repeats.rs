@@ -103,7 +103,7 @@ impl Stepped {
 }
 
 #[tokio::test]
-async fn the_newest_is_sent_once_more_and_then_nothing_is_in_doubt() {
+async fn the_newest_revision_is_sent_once_more_and_then_nothing_is_in_doubt() {
     let mut stepped = Stepped::in_doubt().await;
     stepped.a_while_passes();
     assert_eq!(stepped.accepted().await, Some((2, true)));
@@ -114,7 +114,7 @@ async fn the_newest_is_sent_once_more_and_then_nothing_is_in_doubt() {
 }
 
 #[tokio::test]
-async fn a_newer_revision_takes_its_place_and_is_sent_once_more_itself() {
+async fn a_newer_revision_is_sent_once_more_instead() {
     let mut stepped = Stepped::in_doubt().await;
     stepped.severity("three").await;
     assert_eq!(stepped.accepted().await, Some((3, false)));
@@ -124,7 +124,7 @@ async fn a_newer_revision_takes_its_place_and_is_sent_once_more_itself() {
 }
 
 #[tokio::test]
-async fn it_is_sent_once_more_also_where_the_failure_changed_and_changed_back() {
+async fn a_revision_is_sent_once_more_even_if_the_failure_changed_and_changed_back() {
     let mut stepped = Stepped::in_doubt().await;
     stepped.severity("three").await;
     stepped.severity("two").await;
@@ -134,7 +134,7 @@ async fn it_is_sent_once_more_also_where_the_failure_changed_and_changed_back() 
 }
 
 #[tokio::test]
-async fn an_attempt_to_send_it_once_more_may_itself_arrive_late() {
+async fn a_repeat_that_times_out_is_in_doubt_itself() {
     let mut stepped = Stepped::in_doubt().await;
     stepped.a_while_passes();
     assert_eq!(stepped.timed_out().await, Some((2, true)));

@@ -77,12 +77,12 @@ pub(crate) fn held(receipts: &[Receipt]) -> &[u8] {
 
 /// Checks that a body has the start, the end and the services of the failure.
 pub(crate) fn told_exactly(body: &[u8], failure: &Value) {
-    let told: Value = serde_json::from_slice(body).unwrap();
-    let told = &told["data"]["attributes"];
+    let sent: Value = serde_json::from_slice(body).unwrap();
+    let sent = &sent["data"]["attributes"];
     let nanos = |key: &str| Timestamp::parse(failure[key].as_str().unwrap()).unwrap().as_nanos();
-    assert_eq!(told["started_at"].as_i64(), Some(nanos("started_at")), "{failure}");
-    assert_eq!(told["finished_at"].as_i64(), Some(nanos("finished_at")), "{failure}");
-    assert_eq!(told["services"], failure["services"]);
+    assert_eq!(sent["started_at"].as_i64(), Some(nanos("started_at")), "{failure}");
+    assert_eq!(sent["finished_at"].as_i64(), Some(nanos("finished_at")), "{failure}");
+    assert_eq!(sent["services"], failure["services"]);
 }
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
@@ -100,7 +100,7 @@ fn an_older_revision_that_was_answered_may_not_come_after_a_newer_one() {
 }
 
 #[test]
-fn a_request_whose_sender_gave_up_may_come_late() {
+fn a_request_whose_sender_gave_up_may_arrive_late() {
     told_in_order(
         "id",
         &[receipt(b"2"), receipt(b"1"), receipt(b"2")],

@@ -41,22 +41,22 @@ async fn three_hundred_slow_connections_delay_nobody() {
 }
 
 #[tokio::test]
-async fn large_bodies_that_never_end_leave_room_for_real_ones() {
+async fn unfinished_large_bodies_leave_room_for_others() {
     let daemon = Daemon::start("").await;
     let head = "POST /webhooks/pagerduty HTTP/1.1\r\nhost: x\r\ncontent-length: 500000\r\n\r\n";
     let most_of_it = format!("{head}{}", " ".repeat(400_000));
-    let mut greedy = Vec::new();
+    let mut unfinished = Vec::new();
     for _ in 0..60 {
         let mut stream = TcpStream::connect(daemon.public).await.unwrap();
         // Without room for the body the daemon answers, and stops reading.
         let _ = stream.write_all(most_of_it.as_bytes()).await;
-        greedy.push(stream);
+        unfinished.push(stream);
     }
     daemon.expect(fixture("incident.triggered"), "accepted").await;
 }
 
 #[tokio::test]
-async fn no_request_is_no_harm() {
+async fn invalid_requests_do_no_harm() {
     let daemon = Daemon::start("").await;
     for bytes in ["\0\0\0\0\r\n\r\n", "GET\r\n\r\n", "POST / HTTP/9.9\r\n\r\n", &"x".repeat(100_000)] {
         let mut stream = TcpStream::connect(daemon.public).await.unwrap();
@@ -69,7 +69,7 @@ async fn no_request_is_no_harm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn eleven_hundred_connections_that_send_nothing_whole_keep_no_webhook_out() {
+async fn eleven_hundred_unfinished_connections_keep_no_webhook_out() {
     let daemon = Daemon::start("").await;
     let half_head = "POST /webhooks/pagerduty HTTP/1.1\r\nhost: x\r\n";
     let half_body = format!("{half_head}content-length: 1000\r\n\r\n{{");

@@ -19,7 +19,7 @@ fn systemd_accepts_the_unit() {
     assert!(unit.contains(installed));
     std::fs::write(&file, unit.replace(installed, env!("CARGO_BIN_EXE_pagerduty-dora"))).unwrap();
     let verified = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output().unwrap();
-    let said = String::from_utf8(verified.stderr).unwrap();
-    let about_us: Vec<&str> = said.lines().filter(|line| line.contains("pagerduty-dora.service")).collect();
-    assert!(verified.status.success() && about_us.is_empty(), "{said}");
+    let stderr = String::from_utf8(verified.stderr).unwrap();
+    let about_us: Vec<&str> = stderr.lines().filter(|line| line.contains("pagerduty-dora.service")).collect();
+    assert!(verified.status.success() && about_us.is_empty(), "{stderr}");
 }

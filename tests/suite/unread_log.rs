@@ -201,7 +201,7 @@ async fn a_pipe_that_nobody_reads_does_not_keep_the_program_from_ending() {
 }
 
 #[test]
-fn a_start_that_fails_keeps_its_status_whatever_becomes_of_the_log() {
+fn a_failed_start_keeps_its_exit_status_with_any_log() {
     let folder = tempfile::tempdir().unwrap();
     let wrong = configured(folder.path(), "[serve]\n");
     let status =
@@ -237,26 +237,26 @@ fn lines(configuration: &str, rust_log: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let config = configured(folder.path(), &format!("{ANY_PORTS}{configuration}"));
     let mut child = serve(&config).env("RUST_LOG", rust_log).stderr(Stdio::piped()).spawn().unwrap();
-    let (pid, mut said) = (child.id().to_string(), String::new());
+    let (pid, mut log) = (child.id().to_string(), String::new());
     let mut stderr = child.stderr.take().unwrap();
     let mut buffer = [0; 4096];
     loop {
         let length = stderr.read(&mut buffer).unwrap();
-        said.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+        log.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
         if length == 0 {
             break;
         }
-        if said.contains("ready") {
+        if log.contains("ready") {
             assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-            stderr.read_to_string(&mut said).unwrap();
+            stderr.read_to_string(&mut log).unwrap();
         }
     }
-    assert_eq!(exit_status(&mut child), Some(0), "{said}");
-    said.lines().map(str::to_owned).collect()
+    assert_eq!(exit_status(&mut child), Some(0), "{log}");
+    log.lines().map(str::to_owned).collect()
 }
 
 #[test]
-fn json_lines_name_what_starts_and_say_that_it_stopped() {
+fn the_json_log_begins_with_starting_and_ends_with_stopped() {
     let lines: Vec<Value> = lines("", "")
         .iter()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
@@ -276,7 +276,7 @@ fn json_lines_name_what_starts_and_say_that_it_stopped() {
 }
 
 #[test]
-fn the_log_has_the_level_and_the_form_that_the_configuration_says() {
+fn the_log_has_the_configured_format_and_rust_log_overrides_its_level() {
     let text = lines("[log]\nformat = \"text\"\n", "");
     assert!(text[0].contains(" INFO starting version=\""), "{text:?}");
     // RUST_LOG overrides the configured level.
@@ -284,7 +284,7 @@ fn the_log_has_the_level_and_the_form_that_the_configuration_says() {
 }
 
 #[tokio::test]
-async fn the_log_has_the_lines_of_its_level_and_of_the_graver_ones() {
+async fn the_log_has_the_lines_of_its_level_and_above() {
     for (level, expected, forbidden) in [
         ("debug", &["DEBUG", "INFO"][..], &["TRACE"][..]),
         ("info", &["INFO"], &["DEBUG"]),
@@ -295,26 +295,26 @@ async fn the_log_has_the_lines_of_its_level_and_of_the_graver_ones() {
         let mut daemon = Unread::start_with(&configuration, log.reopen().unwrap()).await;
         daemon.works().await;
         daemon.ends();
-        let said = std::fs::read_to_string(log.path()).unwrap();
-        let has = |level: &&&str| said.contains(&format!("\"level\":\"{level}\""));
-        assert!(expected.iter().all(|level| has(&level)), "{level}: {said}");
-        assert!(!forbidden.iter().any(|level| has(&level)), "{level}: {said}");
+        let text = std::fs::read_to_string(log.path()).unwrap();
+        let has = |level: &&&str| text.contains(&format!("\"level\":\"{level}\""));
+        assert!(expected.iter().all(|level| has(&level)), "{level}: {text}");
+        assert!(!forbidden.iter().any(|level| has(&level)), "{level}: {text}");
     }
 }
 
 #[test]
-fn a_wrong_configuration_is_told_in_plain_text() {
+fn errors_in_the_configuration_are_plain_text() {
     let folder = tempfile::tempdir().unwrap();
     let config = configured(folder.path(), "[log]\nformat = \"json\"\nlevel = \"loud\"\n");
     let output = serve(&config).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.starts_with("pagerduty-dora: ") && said.contains("config.toml:3"), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.starts_with("pagerduty-dora: ") && stderr.contains("config.toml:3"), "{stderr}");
     let mut process = Process::spawn(&configured(
         folder.path(),
         "[log]\nformat = \"json\"\n[pagerduty]\nsigning_secrets = []\n",
     ));
-    let (status, said) = process.wait();
-    assert_eq!(status.code(), Some(2), "{said}");
-    assert!(said.contains("pagerduty-dora: "), "{said}");
+    let (status, stderr) = process.wait();
+    assert_eq!(status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("pagerduty-dora: "), "{stderr}");
 }

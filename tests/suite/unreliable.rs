@@ -38,11 +38,11 @@ pub(crate) struct Receipt {
 
 /// Reaction to a request.
 enum Mood {
-    Takes,
-    TakesSlowly(Duration),
-    TakesAndIsCutOff,
+    Accepts,
+    AcceptsSlowly(Duration),
+    AcceptsAndIsCutOff,
     IsCutOff,
-    Refuses(&'static str),
+    Fails(&'static str),
 }
 
 impl Unreliable {
@@ -77,16 +77,16 @@ fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
 impl Memory {
     fn mood(&mut self) -> Mood {
         if self.is_reliable {
-            return Mood::Takes;
+            return Mood::Accepts;
         }
         match self.rng.u8(..20) {
-            0 => Mood::TakesSlowly(Duration::from_millis(self.rng.u64(..2 * TIMEOUT_MILLIS))),
-            1 => Mood::TakesAndIsCutOff,
+            0 => Mood::AcceptsSlowly(Duration::from_millis(self.rng.u64(..2 * TIMEOUT_MILLIS))),
+            1 => Mood::AcceptsAndIsCutOff,
             2 => Mood::IsCutOff,
-            3 => Mood::Refuses("503 Service Unavailable\r\n"),
-            4 => Mood::Refuses("500 Internal Server Error\r\n"),
-            5 => Mood::Refuses("429 Too Many Requests\r\nretry-after: 1\r\n"),
-            _ => Mood::Takes,
+            3 => Mood::Fails("503 Service Unavailable\r\n"),
+            4 => Mood::Fails("500 Internal Server Error\r\n"),
+            5 => Mood::Fails("429 Too Many Requests\r\nretry-after: 1\r\n"),
+            _ => Mood::Accepts,
         }
     }
 
@@ -111,22 +111,22 @@ async fn answer_all(mut stream: TcpStream, memory: Arc<Mutex<Memory>>) {
         let mood = {
             let mut memory = lock(&memory);
             let mood = memory.mood();
-            memory.remember(body, !matches!(mood, Mood::IsCutOff | Mood::Refuses(_)));
+            memory.remember(body, !matches!(mood, Mood::IsCutOff | Mood::Fails(_)));
             mood
         };
         let status = match mood {
-            Mood::Takes => "202 Accepted\r\n",
-            Mood::TakesSlowly(pause) => {
+            Mood::Accepts => "202 Accepted\r\n",
+            Mood::AcceptsSlowly(pause) => {
                 // This sleep does not wait for an event: the test needs a slow answer.
                 tokio::time::sleep(pause).await;
                 "200 OK\r\n"
             }
-            Mood::TakesAndIsCutOff | Mood::IsCutOff => {
+            Mood::AcceptsAndIsCutOff | Mood::IsCutOff => {
                 // With a linger of zero, closing resets the connection.
                 SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
                 return;
             }
-            Mood::Refuses(status) => status,
+            Mood::Fails(status) => status,
         };
         let answer = format!("HTTP/1.1 {status}content-length: 2\r\n\r\n{{}}");
         if stream.write_all(answer.as_bytes()).await.is_err() {

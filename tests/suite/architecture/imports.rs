@@ -221,8 +221,8 @@ impl Crate {
         let modules = (0..=path.len()).rev().find_map(|length| self.0.get_key_value(&path[..length]));
         let (module, (_, source)) = modules?;
         let Some(name) = path.get(module.len()) else { return Some(module) };
-        let passed_on = source.imports.iter().find(|(_, known)| known == name);
-        let Some((target, _)) = passed_on else { return Some(module) };
+        let reexported = source.imports.iter().find(|(_, known)| known == name);
+        let Some((target, _)) = reexported else { return Some(module) };
         let target = self.absolute(module, target)?;
         self.defines(&[&target[..], &path[module.len() + 1..]].concat())
     }
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_passed_on_belongs_to_the_file_that_defines_it() {
+    fn a_reexported_name_belongs_to_the_file_that_defines_it() {
         let file = |text: &str| (PathBuf::new(), Source::of(text));
         let found = Crate(BTreeMap::from([
             (Vec::new(), file("mod a; mod b; pub use b::B;")),

@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_is_held_to() {
+    fn every_rule_is_checked() {
         assert_eq!(check("reported", &reported()), Ok(()));
         assert!(check("detected", &reported()).is_err());
         let spoil: [fn(&mut Value); 14] = [

@@ -27,7 +27,7 @@ async fn withdraw(daemon: &Daemon, id: &str) {
 }
 
 #[tokio::test]
-async fn a_failure_from_before_keeps_the_mark_and_is_not_told_of_itself() {
+async fn a_failure_from_before_is_not_marked_but_keeps_a_mark() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&without_marks(&backend)).await;
     let id = deploy(&daemon, "v1", "08:00", json!({})).await;
@@ -43,7 +43,7 @@ async fn a_failure_from_before_keeps_the_mark_and_is_not_told_of_itself() {
 }
 
 #[tokio::test]
-async fn failures_are_linked_also_where_no_backend_is_told_of_marks() {
+async fn failures_are_linked_even_without_marks() {
     const FAILURES: i64 = 3;
     let backend = Backend::start().await;
     let daemon = Daemon::start(&without_marks(&backend)).await;
@@ -60,10 +60,10 @@ async fn failures_are_linked_also_where_no_backend_is_told_of_marks() {
 }
 
 #[tokio::test]
-async fn a_deployment_that_the_backend_was_never_told_of_goes_before_its_mark() {
+async fn a_deployment_that_was_never_sent_is_sent_before_its_mark() {
     let mut backend = Backend::start().await;
-    let untold = without_marks(&backend).replace("deployments = true\n", "");
-    let daemon = Daemon::start(&untold).await;
+    let without_deployments = without_marks(&backend).replace("deployments = true\n", "");
+    let daemon = Daemon::start(&without_deployments).await;
     let id = deploy(&daemon, "v1", "08:00", json!({})).await;
     let daemon = daemon.restart(&marking(&backend)).await;
     fail(&daemon, "one-failure-after").await;
@@ -74,7 +74,7 @@ async fn a_deployment_that_the_backend_was_never_told_of_goes_before_its_mark() 
 }
 
 #[tokio::test]
-async fn what_changed_while_marks_were_off_is_made_up_for() {
+async fn marks_are_corrected_once_they_are_on_again() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&marking(&backend)).await;
     let id = deploy(&daemon, "v1", "08:00", json!({})).await;

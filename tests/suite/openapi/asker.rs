@@ -52,8 +52,8 @@ impl<'a> Asker<'a> {
         self.holds("POST", &path, &answer);
         let operation = &self.document["paths"][path]["post"];
         let content = &resolved(&self.document, &operation["requestBody"])["content"]["application/json"];
-        let told = Schemas::of_requests(&self.document).check(&content["schema"], &body);
-        assert_eq!(told.is_ok(), answer.status == 200, "{body}: {told:?} and {answer:?}");
+        let result = Schemas::of_requests(&self.document).check(&content["schema"], &body);
+        assert_eq!(result.is_ok(), answer.status == 200, "{body}: {result:?} and {answer:?}");
         answer
     }
 
@@ -78,11 +78,15 @@ impl<'a> Asker<'a> {
             None => assert_eq!(answer.body, "", "{method} {path}"),
             Some(content) => {
                 let (media_type, content) = content.iter().next().unwrap();
-                let said = answer.headers["content-type"].to_str().unwrap();
-                assert_eq!(said.split(';').next(), Some(media_type.as_str()), "{method} {path}");
+                let media_type_of_answer = answer.headers["content-type"].to_str().unwrap();
+                assert_eq!(
+                    media_type_of_answer.split(';').next(),
+                    Some(media_type.as_str()),
+                    "{method} {path}"
+                );
                 let body = if media_type == "application/json" { answer.json() } else { json!(answer.body) };
-                let told = Schemas::of_answers(&self.document).check(&content["schema"], &body);
-                assert_eq!(told, Ok(()), "{method} {path} {status}");
+                let result = Schemas::of_answers(&self.document).check(&content["schema"], &body);
+                assert_eq!(result, Ok(()), "{method} {path} {status}");
             }
         }
         self.seen.insert(format!("{method} {path} {status}"));

@@ -27,7 +27,7 @@ fn writes() -> Vec<(&'static str, &'static str, &'static str, Value)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_store_cannot_do_is_answered_as_it_says() {
+async fn store_errors_are_answered_as_documented() {
     let daemon = Daemon::start("").await;
     let mut asker = Asker::new(&daemon).await;
     let lock = Lock::take(&daemon.store);

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn normal_leaves_out_the_syncs_of_commits_only() {
+    fn synchronous_normal_leaves_out_only_the_syncs_of_commits() {
         assert_eq!(shown(&as_with_synchronous_normal(&steps())), "HSFFASFFAA");
     }
 

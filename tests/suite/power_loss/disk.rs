@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sync_keeps_what_was_written_before_it_was_entered() {
+    fn a_sync_keeps_the_writes_before_its_start() {
         let sync = Action::Sync { file: name(), entered: 2 };
         let folder = Action::SyncFolder { entered: 4 };
         let disk = disk([Action::Create(name()), write(0, b"one"), write(3, b"two"), sync, folder]);
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_truncation_is_a_change_like_others() {
+    fn a_truncation_may_be_lost_like_other_changes() {
         let (sync, folder) = (Action::Sync { file: name(), entered: 2 }, Action::SyncFolder { entered: 2 });
         let truncate = Action::Truncate { file: name(), length: 1 };
         let disk = disk([Action::Create(name()), write(0, b"one"), sync, folder, truncate]);

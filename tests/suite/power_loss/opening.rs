@@ -25,14 +25,14 @@ pub(super) struct Promised {
     /// The bodies of webhooks that were answered 202.
     acknowledged: BTreeSet<Arc<[u8]>>,
     /// The requests that were sent to the backend.
-    told: BTreeSet<Arc<[u8]>>,
+    sent: BTreeSet<Arc<[u8]>>,
 }
 
 impl Promised {
     pub(super) fn add(&mut self, action: &Action) {
         match action {
             Action::Acknowledge(body) => self.acknowledged.insert(Arc::clone(body)),
-            Action::Tell(request) => self.told.insert(Arc::clone(request)),
+            Action::Tell(request) => self.sent.insert(Arc::clone(request)),
             _ => false,
         };
     }
@@ -91,7 +91,7 @@ impl Machine {
         self.by_program += 1;
         self.open_and_close()?;
         match look(&self.store, promised)? {
-            Kept { unfolded: 0, untold: 0 } => Ok(()),
+            Kept { unfolded: 0, unsent: 0 } => Ok(()),
             kept => Err(format!("lost on the way to the backend: {kept:?}")),
         }
     }
@@ -142,7 +142,7 @@ struct Kept {
     /// Events that belong to no failure.
     unfolded: i64,
     /// Completed failures without a row in the outbox.
-    untold: i64,
+    unsent: i64,
 }
 
 /// Reads the store. The error says that the store is damaged, or lacks something that was promised.
@@ -152,15 +152,15 @@ fn look(store: &Path, promised: &Promised) -> Result<Kept, String> {
         return Err(format!("broken: {}", found.integrity));
     }
     if found.schema == 0 {
-        let nothing = promised.acknowledged.is_empty() && promised.told.is_empty();
+        let nothing = promised.acknowledged.is_empty() && promised.sent.is_empty();
         return if nothing { Ok(Kept::default()) } else { Err("lost: everything".to_owned()) };
     }
     let Found { kept, told, unfolded, untold, .. } = found;
     let lost = promised.acknowledged.iter().filter(|body| !kept.contains_key(&***body)).count();
-    let forgotten = promised.told.iter().filter(|request| !told.contains_key(&***request)).count();
+    let forgotten = promised.sent.iter().filter(|request| !told.contains_key(&***request)).count();
     let twice = kept.values().filter(|count| **count > 1).count();
     if lost + forgotten + twice > 0 {
         return Err(format!("lost: {lost} events, {forgotten} requests; {twice} events are there twice"));
     }
-    Ok(Kept { unfolded, untold })
+    Ok(Kept { unfolded, unsent: untold })
 }

@@ -79,11 +79,11 @@ impl Recording {
 /// The traced processes: this test program again, as a helper, and the daemon that the helper starts.
 struct Traced {
     strace: Child,
-    orders: ChildStdin,
+    commands: ChildStdin,
     /// Lines that the helper prints.
-    said: mpsc::Receiver<String>,
+    helper_lines: mpsc::Receiver<String>,
     /// Lines that the daemon logs.
-    logged: mpsc::Receiver<String>,
+    log_lines: mpsc::Receiver<String>,
     store: PathBuf,
     http: reqwest::Client,
     /// Address for webhooks.
@@ -101,7 +101,7 @@ impl Traced {
             .args(["-f", "-y", "-xx", "-s", "1000000", "-e", CALLS, "-o"])
             .arg(folder.join("trace"))
             .arg(std::env::current_exe().unwrap())
-            .args(["--exact", "power_loss::recording::the_daemon_and_its_neighbour"])
+            .args(["--exact", "power_loss::recording::the_daemon_and_its_helper"])
             .args(["--ignored", "--nocapture", "--test-threads=1"])
             .env(CONFIGURATION, folder.join("config.toml"))
             .env("PAGERDUTY_SIGNING_SECRET", SECRET)
@@ -112,9 +112,9 @@ impl Traced {
             .spawn()
             .unwrap();
         let mut traced = Self {
-            orders: strace.stdin.take().unwrap(),
-            said: lines(strace.stdout.take().unwrap()),
-            logged: lines(strace.stderr.take().unwrap()),
+            commands: strace.stdin.take().unwrap(),
+            helper_lines: lines(strace.stdout.take().unwrap()),
+            log_lines: lines(strace.stderr.take().unwrap()),
             strace,
             store: folder.join(STORE),
             http: client(),
@@ -128,7 +128,7 @@ impl Traced {
     }
 
     fn wait_until_ready(&mut self) {
-        let ready = wait_for(&self.logged, "\"message\":\"ready\"");
+        let ready = wait_for(&self.log_lines, "\"message\":\"ready\"");
         let listening = Listening::said(&ready).unwrap();
         self.url = format!("http://{}/webhooks/pagerduty", listening.public);
         self.metrics = format!("http://{}/metrics", listening.admin);
@@ -147,8 +147,8 @@ impl Traced {
             }
             // While nobody writes, a checkpoint moves the whole WAL, and the next commit restarts the WAL.
             self.wait_until_quiet().await;
-            self.order("checkpoint");
-            wait_for(&self.said, "checkpointed");
+            self.command("checkpoint");
+            wait_for(&self.helper_lines, "checkpointed");
         }
         let mut rounds = 0..5;
         while !self.has_folded_later().await {
@@ -157,7 +157,7 @@ impl Traced {
         }
         // The trace would lack a write that the crash cuts off.
         self.wait_until_quiet().await;
-        self.order("crash");
+        self.command("crash");
         self.wait_until_ready();
         self.deliver_at_once(LIVES_IN_TURN, backend).await;
     }
@@ -181,15 +181,15 @@ impl Traced {
             self.has_folded_later().await;
         }
         drop(lock);
-        let mut orders = 0;
+        let mut checkpoints = 0;
         while let Some(()) = tokio::time::timeout(PATIENCE, counted.recv()).await.expect("no answer") {
             self.webhooks += 1;
             if self.webhooks.is_multiple_of(20) {
-                self.order("checkpoint");
-                orders += 1;
+                self.command("checkpoint");
+                checkpoints += 1;
             }
         }
-        (0..orders).for_each(|_| drop(wait_for(&self.said, "checkpointed")));
+        (0..checkpoints).for_each(|_| drop(wait_for(&self.helper_lines, "checkpointed")));
         for _ in 0..lives {
             backend.next().await;
         }
@@ -213,14 +213,14 @@ impl Traced {
         Probe::open(&self.store).until(Probe::is_drained).await;
     }
 
-    fn order(&mut self, order: &str) {
-        writeln!(self.orders, "{order}").unwrap();
+    fn command(&mut self, command: &str) {
+        writeln!(self.commands, "{command}").unwrap();
     }
 
     /// Ends the daemon by SIGTERM.
     fn stop(mut self) {
-        drop(self.orders);
-        wait_for_end(&self.said);
+        drop(self.commands);
+        wait_for_end(&self.helper_lines);
         assert!(self.strace.wait().unwrap().success(), "SIGTERM drains and exits 0");
     }
 }
@@ -285,7 +285,7 @@ fn wait_for_end(lines: &mpsc::Receiver<String>) {
 /// terminates the daemon.
 #[test]
 #[ignore = "a part of the power-loss test, which runs it under strace"]
-fn the_daemon_and_its_neighbour() {
+fn the_daemon_and_its_helper() {
     let Some(config) = std::env::var_os(CONFIGURATION) else { return };
     let store = Path::new(&config).with_file_name(STORE);
     let serve = || {
@@ -293,8 +293,8 @@ fn the_daemon_and_its_neighbour() {
         daemon.arg("--config").args([&config, OsStr::new("serve")]).stdin(Stdio::null()).spawn().unwrap()
     };
     let mut daemon = serve();
-    for order in std::io::stdin().lines() {
-        if order.unwrap() == "crash" {
+    for command in std::io::stdin().lines() {
+        if command.unwrap() == "crash" {
             daemon.kill().unwrap();
             daemon.wait().unwrap();
             daemon = serve();
