@@ -1,9 +1,9 @@
-// Looks at the dashboard as people do, in a real browser: in light, in dark and on a phone, by eye and by keyboard.
+// Checks the dashboard in a real browser: light, dark and on a phone, with axe and by keyboard.
 //
 //   node dashboard.mjs BROWSER FOLDER ORIGIN NAME@PATH… [--retry]
 //
-// Every page is pictured into FOLDER. With --retry the first dead letter is retried by keyboard, after a page from
-// elsewhere has tried to do so. Says what is wrong, a line each, and exits 1; exits 2 where it could not look.
+// Saves a picture of every page in FOLDER. With --retry it retries the first dead letter by keyboard, after a page of
+// another site has tried to. Prints one line for each fault and exits 1. Exits 2 if a step did not end in time.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -22,15 +22,15 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const [browserPath, folder, origin, ...rest] = process.argv.slice(2);
 const pages = rest.filter((argument) => !argument.startsWith('--')).map((argument) => argument.split('@'));
 
-// Nothing here may wait for ever, but how long all of it takes is the machine's affair: so every step has a limit, and
-// their sum has none. What was started ends with this process.
+// Each step has a time limit. All steps together have none, because a busy machine may be slow. The browser ends with
+// this process.
 let current = 'the start of the browser';
 const watchdog = setTimeout(() => {
   console.log(`${current} did not end within ${LONGEST_STEP_MS / 1000} s`);
   process.exit(2);
 }, LONGEST_STEP_MS).unref();
 
-/** Says what is being done now, and gives it the whole of a step's time. */
+/** Names the step that begins now, and restarts the time limit. */
 function step(what) {
   current = what;
   watchdog.refresh();
@@ -39,7 +39,7 @@ function step(what) {
 const wrong = [];
 const holds = (condition, what) => { if (!condition) wrong.push(what); };
 
-/** A page whose every complaint is kept. */
+/** A page that collects warnings, errors, dialogs and requests to other origins. */
 async function open(browser, mode) {
   const context = await browser.newContext(mode);
   context.setDefaultTimeout(LONGEST_STEP_MS);
@@ -53,7 +53,7 @@ async function open(browser, mode) {
   page.on('dialog', async (dialog) => { complaints.push(`a dialog: ${dialog.message()}`); await dialog.dismiss(); });
   page.on('request', (request) => {
     const { protocol, origin: from } = new URL(request.url());
-    if (protocol !== 'data:' && from !== origin) complaints.push(`${request.url()} was asked for`);
+    if (protocol !== 'data:' && from !== origin) complaints.push(`${request.url()} was requested`);
   });
   await page.addInitScript(() => {
     addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective}`));
@@ -61,7 +61,7 @@ async function open(browser, mode) {
   return { context, page, complaints };
 }
 
-/** No part of the page sticks out of it to the side. */
+/** Checks that the page is no wider than its window. */
 async function fits(page, where) {
   step(`${where}: the width`);
   const { whole, seen } = await page.evaluate(() => {
@@ -82,20 +82,20 @@ async function isAccessible(page, where) {
   }
 }
 
-/** What was sent is text: no element was made of it, and nothing of it ran. */
+/** Checks that submitted names appear as text: they made no element, and no script of theirs ran. */
 async function isHarmless(page, where) {
-  step(`${where}: the look for what was sent`);
+  step(`${where}: the search for injected elements`);
   const found = await page.evaluate(() => ({
     ran: globalThis.ran,
     made: document.querySelectorAll('script, img, iframe, object, embed, base, [onload], [onerror]').length,
     steers: /[\u0000-\u0008\u202a-\u202e\u2066-\u2069]/.test(document.documentElement.textContent),
   }));
-  holds(found.ran === undefined, `${where}: what was sent ran`);
-  holds(found.made === 0, `${where}: an element was made of what was sent`);
-  holds(!found.steers, `${where}: what was sent steers the text`);
+  holds(found.ran === undefined, `${where}: an injected script ran`);
+  holds(found.made === 0, `${where}: a submitted name made an element`);
+  holds(!found.steers, `${where}: the page has characters that steer text`);
 }
 
-/** Every control gets the focus by the Tab key, and shows that it has it, where it can be seen. */
+/** Checks that the Tab key reaches every control, and that the focus is visible and inside the window. */
 async function worksByKeyboard(page, where) {
   const controls = await page.evaluate(() => {
     const kinds = 'a[href], button, summary, select, input:not([type=hidden]), [tabindex="0"]';
@@ -127,7 +127,7 @@ async function worksByKeyboard(page, where) {
   controls.forEach((control, index) => holds(reached.has(index), `${where}: no Tab reaches ${control}`));
 }
 
-/** The part of the page that README shows: down to the first table of figures, or as much as is seen at first. */
+/** The part of the page that README shows: down to the first table of figures, else the first screen. */
 function top(page) {
   return page.evaluate(() => {
     const section = document.querySelector('[aria-label="By service"]');
@@ -157,7 +157,7 @@ async function look(browser, name, mode) {
   await context.close();
 }
 
-/** A page of another site that sends the form, even with the right token, is refused. */
+/** Checks that a form of another site is refused, even with the right token. */
 async function forged(browser, action, token) {
   step('the form of another site');
   const site = createServer((_, answer) => {
@@ -194,9 +194,9 @@ async function retries(browser) {
     page.keyboard.press('Enter'),
   ]);
   holds(posted.status() === 303, `the retry was answered ${posted.status()}`);
-  // Loading the page again sends nothing again.
+  // Reloading the page does not send the form again.
   const again = await page.reload();
-  holds(again.request().method() === 'GET' && again.status() === 200, 'the page after a retry cannot be loaded again');
+  holds(again.request().method() === 'GET' && again.status() === 200, 'the page after a retry cannot be reloaded');
   holds(complaints.length === 0, `retry: ${complaints.join('; ')}`);
   await context.close();
 }

@@ -1,10 +1,10 @@
-// Lets a client that speaks only https to api.DOMAIN reach a daemon that speaks http on this machine: it is the
-// client's proxy, and the server behind it as well.
+// Lets a client that speaks only https to api.DOMAIN reach a daemon that speaks http on this machine. This program is
+// the client's proxy, and also the server behind the proxy.
 //
 //   node terminator.mjs CERTIFICATE KEY HOST:PORT ANSWERS_LOST
 //
-// Says its port on the first line, and then each request and how the daemon answered it. So many answers are lost: the
-// daemon has taken the request, and the client is told 503. Ends with its standard input.
+// Prints its port on the first line, then each request with the status of the daemon's answer. The first ANSWERS_LOST
+// answers are lost: the daemon has accepted the request, and the client gets 503. Ends when its standard input ends.
 import { readFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';

@@ -6,7 +6,7 @@ use crate::harness::{Answer, Daemon, KEY, SECRET, event_of, fixture, story};
 use crate::slow::exchange;
 
 #[tokio::test]
-async fn it_lives_and_is_ready() {
+async fn healthz_and_readyz_answer_200() {
     let daemon = Daemon::start("").await;
     assert_eq!(daemon.get("/healthz").await.status, 200);
     let ready = daemon.get("/readyz").await;
@@ -15,7 +15,7 @@ async fn it_lives_and_is_ready() {
 }
 
 #[tokio::test]
-async fn a_failure_as_the_contract_has_it() {
+async fn a_failure_has_the_fields_of_the_contract() {
     let daemon = Daemon::start(
         "[failure.severity]\nP1 = \"SEV-1\"\n[[service]]\npagerduty = \"PSVC001\"\nservices = [\"checkout\"]\nteam = \"payments\"",
     )
@@ -45,13 +45,17 @@ async fn listings_are_filtered_and_paged() {
     assert_eq!(count("?service=Checkout%20API").await, 8);
     assert_eq!(count("?service=nobody").await, 0);
     assert_eq!(count("?service=%20Checkout%20API%20").await, 8, "blanks around a name do not count");
-    assert_eq!(count("?service=%20&since=&cursor=").await, count("").await, "a blank one is not given");
+    assert_eq!(
+        count("?service=%20&since=&cursor=").await,
+        count("").await,
+        "a blank parameter counts as absent"
+    );
     assert_eq!(count("?since=2026-11-01").await, 8);
     assert_eq!(count("?since=2026-11-02").await, 0);
     assert_eq!(count("?since=30d").await, 8);
 
     let (mut seen, mut query) = (Vec::new(), "?limit=3".to_owned());
-    // Three pages, and some more in case that the last one has a successor.
+    // Three pages are expected. More are allowed, in case the last page wrongly has a successor.
     for _ in 0..5 {
         let page = daemon.get(&format!("/api/v1/failures{query}")).await.json();
         seen.extend(page["failures"].as_array().unwrap().iter().map(|failure| failure["id"].clone()));
@@ -93,7 +97,7 @@ async fn bad_queries_say_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn metrics_count_and_carry_no_names() {
+async fn metrics_count_and_contain_no_names_or_secrets() {
     let daemon = Daemon::start("[[backend]]\nname = \"m\"\nkind = \"datadog\"\nurl = \"http://127.0.0.1:1\"\napi_key = { value = \"canary-key-of-the-test-suite\" }").await;
     for webhook in story() {
         daemon.deliver(webhook).await;
@@ -119,7 +123,7 @@ async fn metrics_count_and_carry_no_names() {
 }
 
 #[tokio::test]
-async fn the_process_is_measured_under_the_names_that_prometheus_knows() {
+async fn process_metrics_have_the_names_of_prometheus() {
     let daemon = Daemon::start("").await;
     let text = daemon.get("/metrics").await.body;
     for (name, kind) in [

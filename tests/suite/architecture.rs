@@ -1,4 +1,4 @@
-//! The rules that ARCHITECTURE.md states, held to.
+//! Checks of the rules in ARCHITECTURE.md.
 
 mod imports;
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use self::imports::{Crate, Module, circles};
 use crate::readable::rust_files;
 
-/// The floors, bottom first. A module may use its own floor's and lower ones.
+/// The floors, bottom first. A module may use modules of its own floor and of lower ones.
 const FLOORS: [&[&str]; 4] = [
     &["domain"],
     &["sources", "backend", "catalog", "store"],
@@ -15,22 +15,22 @@ const FLOORS: [&[&str]; 4] = [
     &["cli", "run", "embedded", "lib", "main"],
 ];
 
-/// The side, for floor 1 and up. It uses the domain and itself only.
+/// The side, which floor 1 and higher ones may use. It uses only the domain and itself.
 const SIDE: [&str; 6] = ["clock", "config", "http_client", "log_limit", "random", "telemetry"];
 
-/// The exception: the gauges are of what the store counts.
+/// The exception: the gauges show counts from the store.
 const SIDE_TO_FLOOR: (&str, &str) = ("telemetry", "store");
 
-/// The folders of the store, bottom first. Its handle is above them.
+/// The folders of the store, bottom first. The store's handle is above them.
 const STORE: [&str; 5] = ["engine", "facts", "state", "outbox", "read"];
 
-/// Neighbours on one floor that know nothing of each other.
+/// Pairs of modules that may not use each other: the first may not use the second.
 const STRANGERS: [(&str, &str); 5] = [
     ("http", "forward"),
     ("forward", "http"),
     ("sources", "store"),
     ("store", "sources"),
-    // Else the exception of the side would be a cycle.
+    // Otherwise the exception of the side would be a cycle.
     ("store", "telemetry"),
 ];
 
@@ -43,7 +43,7 @@ fn sources() -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-/// The part of a file that ships.
+/// The part of a file before its tests.
 fn shipped(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap_or_default()
 }
@@ -53,7 +53,7 @@ fn imports() -> Crate {
     Crate::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
 }
 
-/// Calls `check` with the file, its module of the top level, and that of a file that it uses, for each such pair.
+/// Calls `check` for each import: with the file, its top-level module, and the top-level module of the file it uses.
 fn each_import(check: impl Fn(&Path, &str, &str)) {
     let imports = imports();
     for (from, uses) in imports.arrows() {
@@ -63,7 +63,7 @@ fn each_import(check: impl Fn(&Path, &str, &str)) {
     }
 }
 
-/// The module of the top level that a module is, or is in.
+/// The top-level module that a module is, or is in.
 fn top(module: &Module) -> &str {
     module.first().map_or("lib", String::as_str)
 }
@@ -80,8 +80,12 @@ fn floor(module: &str) -> Option<usize> {
 fn imports_point_down_only() {
     each_import(|file, from, to| {
         let (Some(from_floor), Some(to_floor)) = (floor(from), floor(to)) else { return };
-        assert!(to_floor <= from_floor, "{}: {from} must not know {to}", file.display());
-        assert!(!STRANGERS.contains(&(from, to)), "{}: {from} and {to} are strangers", file.display());
+        assert!(to_floor <= from_floor, "{}: {from} must not use {to}", file.display());
+        assert!(
+            !STRANGERS.contains(&(from, to)),
+            "{}: {from} and {to} must not use each other",
+            file.display()
+        );
     });
 }
 
@@ -89,7 +93,7 @@ fn imports_point_down_only() {
 fn the_folders_of_the_store_import_down_only() {
     let place = |module: &Module| match module.as_slice() {
         [store, folder, ..] if store == "store" => {
-            // Above all of them: the handle, and its part for the loops that forward.
+            // The handle, and its part for the forwarding loops, are above all folders.
             Some(STORE.iter().position(|name| name == folder).unwrap_or(STORE.len()))
         }
         [store] if store == "store" => Some(STORE.len()),
@@ -101,7 +105,7 @@ fn the_folders_of_the_store_import_down_only() {
             let (Some(from_place), Some(to_place)) = (place(from), place(to)) else { continue };
             assert!(
                 to_place <= from_place,
-                "{} must not know {}",
+                "{} must not use {}",
                 imports.file(from).display(),
                 to.join("::")
             );
@@ -110,22 +114,22 @@ fn the_folders_of_the_store_import_down_only() {
 }
 
 #[test]
-fn the_domain_knows_nothing_but_itself() {
+fn the_domain_uses_only_itself() {
     each_import(|file, from, to| {
-        assert!(from != "domain" || to == "domain", "{}: the domain must not know {to}", file.display());
+        assert!(from != "domain" || to == "domain", "{}: the domain must not use {to}", file.display());
     });
 }
 
 #[test]
-fn the_side_knows_the_domain_and_itself() {
+fn the_side_uses_only_the_domain_and_itself() {
     each_import(|file, from, to| {
-        let is_fine =
+        let is_allowed =
             !SIDE.contains(&from) || to == "domain" || SIDE.contains(&to) || (from, to) == SIDE_TO_FLOOR;
-        assert!(is_fine, "{}: the side must not know {to}", file.display());
+        assert!(is_allowed, "{}: the side must not use {to}", file.display());
     });
 }
 
-/// Files that use each other, directly or around, can only be understood, tested and changed together.
+/// Files that use each other, directly or through others, can only be understood, tested and changed together.
 #[test]
 fn no_files_use_each_other_in_a_circle() {
     let imports = imports();
@@ -143,7 +147,7 @@ fn every_module_has_its_place() {
         let module = module(&path);
         assert!(
             floor(&module).is_some() || SIDE.contains(&module.as_str()),
-            "{}: on no floor, and not on the side",
+            "{}: its module is on no floor and not on the side",
             path.display()
         );
     }
@@ -168,7 +172,7 @@ fn the_domain_knows_no_http_sql_threads_or_clock() {
     }
 }
 
-/// Words of PagerDuty's wire format, in the shape in which code has them.
+/// Looks for words of PagerDuty's wire format as they appear in code.
 #[test]
 fn the_domain_knows_no_words_of_a_wire_format() {
     for (path, text) in sources().into_iter().filter(|(path, _)| module(path) == "domain") {
@@ -190,24 +194,24 @@ fn source_of(module: &Module) -> Option<&String> {
 }
 
 #[test]
-fn sources_know_nothing_of_each_other() {
+fn sources_do_not_use_each_other() {
     let imports = imports();
     for (from, uses) in imports.arrows() {
         let Some(own) = source_of(from) else { continue };
         for other in uses.into_iter().filter_map(source_of) {
-            assert_eq!(own, other, "{} knows another source", imports.file(from).display());
+            assert_eq!(own, other, "{} uses another source", imports.file(from).display());
         }
     }
 }
 
 #[test]
-fn only_the_store_knows_sql() {
+fn only_the_store_uses_sql() {
     for (path, text) in sources().into_iter().filter(|(path, _)| module(path) != "store") {
-        assert!(!shipped(&text).contains("rusqlite"), "{} knows rusqlite", path.display());
+        assert!(!shipped(&text).contains("rusqlite"), "{} mentions rusqlite", path.display());
     }
 }
 
-/// JSON goes to a terminal too: `print_json` writes the controls that a terminal would obey as escapes.
+/// JSON may be printed to a terminal, so `print_json` escapes control characters.
 #[test]
 fn one_function_prints_json_for_all_commands() {
     let calls: Vec<String> = sources()
@@ -218,5 +222,5 @@ fn one_function_prints_json_for_all_commands() {
             std::iter::repeat_n(path.display().to_string(), calls)
         })
         .collect();
-    assert_eq!(calls, ["cli/table.rs"], "print JSON with `say_json`");
+    assert_eq!(calls, ["cli/table.rs"], "print JSON with `print_json`");
 }

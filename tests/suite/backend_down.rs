@@ -1,4 +1,4 @@
-//! Tests of a backend that is down, asks to wait or cannot take a row: the cost, and the standing that is shown.
+//! Tests of a backend that is down, asks to wait or rejects one row: the number of requests, and the state shown.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::harness::{Backend, Daemon, Program, client, event_of, eventually, std
 use crate::process::Process;
 use crate::store_probe::Probe;
 
-const REFUSED: (u16, &[(&str, &str)]) = (500, &[]);
+const ANSWER_500: (u16, &[(&str, &str)]) = (500, &[]);
 
 async fn deliver(daemon: &Daemon, count: usize) {
     for n in 0..count {
@@ -20,7 +20,7 @@ async fn deliver(daemon: &Daemon, count: usize) {
 }
 
 /// The only backend, as the API shows it.
-async fn standing(daemon: &Daemon) -> Value {
+async fn backend_status(daemon: &Daemon) -> Value {
     daemon.get("/api/v1/outbox").await.json()["backends"][0].clone()
 }
 
@@ -33,7 +33,7 @@ async fn state(daemon: &Daemon) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backend_that_asks_to_wait_an_hour_is_asked_by_nobody_until_then() {
+async fn a_backend_that_asks_to_wait_an_hour_gets_no_request_until_then() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(429, &[("retry-after", "3600")])]);
     let entry = format!("{}concurrency = 1\n", backend.entry("metrics"));
@@ -45,31 +45,31 @@ async fn a_backend_that_asks_to_wait_an_hour_is_asked_by_nobody_until_then() {
         daemon.expect(event_of("incident.resolved", &format!("QDOWN{n:05}")), "accepted").await;
     }
     assert_eq!(state(&daemon).await, "rate_limited");
-    let asked_at = daemon.clock.now();
-    let next = asked_at.saturating_add(Duration::from_hours(1)).to_string();
+    let answered_at = daemon.clock.now();
+    let next = answered_at.saturating_add(Duration::from_hours(1)).to_string();
     let rows = daemon.get("/api/v1/outbox").await.json()["rows"].clone();
     assert!(rows.as_array().unwrap().iter().all(|row| row["next_attempt_at"] == next), "{rows}");
-    // A restart is no reason to ask sooner.
+    // A restart does not shorten the wait.
     let daemon = daemon.restart(&entry).await;
     for _ in 0..59 {
         daemon.clock.advance(Duration::from_mins(1));
         daemon.get("/readyz").await;
     }
     assert!(backend.is_quiet());
-    assert_eq!(daemon.probe().attempts(), 1, "nothing was written of those that wait");
+    assert_eq!(daemon.probe().attempts(), 1, "no attempt of the waiting rows was recorded");
     after_a_while(&daemon, &mut backend).await;
     for _ in 0..29 {
         backend.next().await;
     }
     daemon.until(Probe::is_all_sent).await;
     assert_eq!(
-        (state(&daemon).await.as_str(), standing(&daemon).await["last_status"].clone()),
+        (state(&daemon).await.as_str(), backend_status(&daemon).await["last_status"].clone()),
         ("idle", json!(200))
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_has_a_backend_asked_at_once() {
+async fn outbox_retry_sends_waiting_rows_at_once() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(429, &[("retry-after", "3600")])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
@@ -80,8 +80,9 @@ async fn a_person_has_a_backend_asked_at_once() {
         daemon.expect(event_of("incident.resolved", &format!("QDOWN{n:05}")), "accepted").await;
     }
     assert!(backend.is_quiet());
-    let said = stdout(&Program::of(&daemon).run("", &["outbox", "retry", "--all", "--backend", "metrics"]));
-    assert_eq!(said, "0 dead rows tried again now; 4 waiting rows are tried now\n");
+    let printed =
+        stdout(&Program::of(&daemon).run("", &["outbox", "retry", "--all", "--backend", "metrics"]));
+    assert_eq!(printed, "0 dead rows tried again now; 4 waiting rows are tried now\n");
     for _ in 0..3 {
         backend.next().await;
     }
@@ -89,15 +90,15 @@ async fn a_person_has_a_backend_asked_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backend_that_answers_nothing_well_is_shown_as_unreachable_and_as_reachable_again() {
+async fn a_backend_that_answers_500_is_shown_as_unreachable_until_it_recovers() {
     let mut backend = Backend::start().await;
-    backend.will_answer(&[REFUSED; 8]);
+    backend.will_answer(&[ANSWER_500; 8]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     assert_eq!(state(&daemon).await, "idle");
     deliver(&daemon, 5).await;
     daemon.until(|store| store.is_lane("unreachable")).await;
     assert_eq!(state(&daemon).await, "unreachable");
-    let found = standing(&daemon).await;
+    let found = backend_status(&daemon).await;
     assert_eq!((&found["waiting"], &found["last_success_at"]), (&json!(5), &Value::Null));
     assert!(found["last_error"].as_str().unwrap().starts_with("HTTP 500"), "{found}");
     let page = daemon.get("/").await.body;
@@ -118,7 +119,7 @@ async fn a_backend_that_answers_nothing_well_is_shown_as_unreachable_and_as_reac
 }
 
 #[tokio::test]
-async fn a_refused_key_is_shown_with_what_it_refused() {
+async fn a_refused_credential_is_shown_with_its_row() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(403, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
@@ -134,10 +135,10 @@ async fn a_refused_key_is_shown_with_what_it_refused() {
 }
 
 #[tokio::test]
-async fn a_row_that_only_ever_gets_500_is_shown_as_suspect() {
+async fn a_row_that_is_always_answered_500_is_shown_as_suspect() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&format!("{}concurrency = 1\n", backend.entry("metrics"))).await;
-    backend.will_answer(&[REFUSED]);
+    backend.will_answer(&[ANSWER_500]);
     daemon.expect(event_of("incident.resolved", "QSUSPECT01"), "accepted").await;
     backend.next().await;
     daemon.until(|store| store.answered_with(500) == 1).await;
@@ -146,7 +147,7 @@ async fn a_row_that_only_ever_gets_500_is_shown_as_suspect() {
     daemon.until(|store| store.sent() == 1).await;
     for attempts in 2..=3 {
         assert_eq!(daemon.probe().suspects(), 0);
-        backend.will_answer(&[REFUSED]);
+        backend.will_answer(&[ANSWER_500]);
         after_a_while(&daemon, &mut backend).await;
         daemon.until(|store| store.recorded_attempts_numbered(attempts) == 1).await;
     }
@@ -157,11 +158,11 @@ async fn a_row_that_only_ever_gets_500_is_shown_as_suspect() {
     assert!(daemon.get("/").await.body.contains("Suspect rows of metrics"));
     after_a_while(&daemon, &mut backend).await;
     daemon.until(|store| store.sent() == 2).await;
-    assert_eq!(daemon.probe().suspects(), 0, "it was taken after all");
+    assert_eq!(daemon.probe().suspects(), 0, "it was accepted in the end");
 }
 
 #[tokio::test]
-async fn a_404_is_tried_again_for_an_hour_and_is_dead_then() {
+async fn a_row_answered_404_is_retried_for_an_hour_and_then_dead() {
     for status in [404, 405] {
         let mut backend = Backend::start().await;
         let gone: (u16, &[_]) = (status, &[]);
@@ -179,7 +180,7 @@ async fn a_404_is_tried_again_for_an_hour_and_is_dead_then() {
         }
         let lasted = daemon.clock.now().duration_since(first_at);
         assert!(lasted >= Duration::from_hours(1) && lasted < Duration::from_hours(2), "{lasted:?}");
-        // A person gives it another hour.
+        // `outbox retry` gives it another hour.
         let retry = format!("http://{}/api/v1/outbox/1/retry", daemon.admin);
         let attempts = daemon.probe().most_attempts();
         assert_eq!(daemon.client.post(retry).send().await.unwrap().status(), 200);
@@ -189,7 +190,7 @@ async fn a_404_is_tried_again_for_an_hour_and_is_dead_then() {
 }
 
 #[tokio::test]
-async fn two_404s_an_hour_apart_make_no_row_dead_and_another_answer_ends_their_count() {
+async fn two_answers_404_make_no_row_dead_and_another_answer_resets_their_count() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(404, &[]), (404, &[]), (500, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
@@ -206,7 +207,7 @@ async fn two_404s_an_hour_apart_make_no_row_dead_and_another_answer_ends_their_c
 }
 
 #[tokio::test]
-async fn a_row_that_is_refused_for_its_own_sake_is_suspect_and_stops_no_other() {
+async fn a_row_at_fault_is_suspect_and_holds_up_no_other() {
     for status in [403, 500] {
         let mut backend = Backend::start().await;
         let daemon = Daemon::start(&format!("{}concurrency = 1\n", backend.entry("metrics"))).await;
@@ -217,7 +218,7 @@ async fn a_row_that_is_refused_for_its_own_sake_is_suspect_and_stops_no_other() 
         daemon.expect(event_of("incident.resolved", "QSUSPECT01"), "accepted").await;
         backend.next().await;
         daemon.until(|store| store.answered_with(status) == 1).await;
-        // Another row goes at once, and shows that the backend accepts others.
+        // Another row is sent at once, and shows that the backend accepts other rows.
         deliver(&daemon, 1).await;
         assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDOWN00000");
         daemon.until(|store| store.is_lane("delivering")).await;
@@ -230,14 +231,14 @@ async fn a_row_that_is_refused_for_its_own_sake_is_suspect_and_stops_no_other() 
         })
         .await;
         assert!(daemon.probe().most_attempts() >= 3);
-        assert!(daemon.probe().is_lane_free(), "others go at once");
+        assert!(daemon.probe().is_lane_free(), "other rows are sent at once");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_has_a_line_where_a_backend_changes_and_none_for_each_row() {
+async fn the_log_has_one_line_for_each_change_of_a_backend() {
     const ROWS: usize = 40;
-    // Nobody listens there any more.
+    // Nobody listens at this address any more.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
@@ -256,7 +257,7 @@ async fn the_log_has_a_line_where_a_backend_changes_and_none_for_each_row() {
     for n in 0..ROWS {
         assert_eq!(listening.deliver(&event_of("incident.resolved", &format!("QDOWN{n:05}"))).await, 202);
     }
-    let comes_to = async |state: &str, rows: &str| {
+    let reaches = async |state: &str, rows: &str| {
         eventually(format!("a backend that is {state}, with {ROWS} rows {rows}"), async || {
             let found = found().await;
             let of_rows = found["rows"].as_array().unwrap().iter().filter(|row| row["state"] == rows);
@@ -264,8 +265,8 @@ async fn the_log_has_a_line_where_a_backend_changes_and_none_for_each_row() {
         })
         .await;
     };
-    comes_to("unreachable", "pending").await;
-    // The log tells of it once the next request is two seconds away.
+    reaches("unreachable", "pending").await;
+    // The log reports the outage once the next request is two seconds away.
     eventually("a request that is two seconds away", async || {
         let found = found().await["backends"][0].clone();
         let at = |key: &str| found[key].as_str().map(|at| Timestamp::parse(at).unwrap());
@@ -277,12 +278,12 @@ async fn the_log_has_a_line_where_a_backend_changes_and_none_for_each_row() {
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move { axum::serve(listener, up).await.unwrap() });
     client.post(format!("{outbox}/retry")).send().await.unwrap();
-    comes_to("idle", "sent").await;
-    let said = process.terminate();
-    let with = |words: &str| said.lines().filter(|line| line.contains(words)).count();
-    assert_eq!(with("backend metrics: unreachable"), 1, "{said}");
-    assert_eq!(with("next try in 0 s"), 0, "{said}");
-    assert_eq!(with("backend metrics: reachable again after"), 1, "{said}");
-    assert_eq!(with(&format!(", {ROWS} sent")), 1, "{said}");
-    assert!(said.lines().count() < 12, "{said}");
+    reaches("idle", "sent").await;
+    let log = process.terminate();
+    let with = |words: &str| log.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(with("backend metrics: unreachable"), 1, "{log}");
+    assert_eq!(with("next try in 0 s"), 0, "{log}");
+    assert_eq!(with("backend metrics: reachable again after"), 1, "{log}");
+    assert_eq!(with(&format!(", {ROWS} sent")), 1, "{log}");
+    assert!(log.lines().count() < 12, "{log}");
 }

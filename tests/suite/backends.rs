@@ -1,4 +1,4 @@
-//! The five kinds of backend: what each gets over the wire, how it is corrected, and what its contract demands.
+//! The five kinds of backend: their requests, their corrections, and the demands of their contracts.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ const SIGNING_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
 
 const HOSTILE_NAME: &str = "</title>\0\u{202e}{{7*7}}${jndi:ldap://x}' OR 1=1 --";
 
-/// An entry of every kind, all of them at this address.
+/// The `[[backend]]` entry of a kind, with the address of `backend`.
 pub(crate) fn entry(backend: &Backend, kind: &str) -> String {
     let (path, secret) = match kind {
         "datadog" | "datadog-metrics" => ("", format!("api_key = {{ value = \"{KEY}\" }}")),
@@ -29,7 +29,7 @@ pub(crate) fn entry(backend: &Backend, kind: &str) -> String {
     format!("[[backend]]\nname = \"{kind}\"\nkind = \"{kind}\"\nurl = \"{url}\"\n{secret}\n")
 }
 
-/// A request in the words of HTTP, less what is the same for all or differs from run to run.
+/// A request as HTTP text, without headers that are the same for all requests or differ between runs.
 pub(crate) fn shown(request: &Request) -> String {
     const LEFT_OUT: [&str; 4] = ["host", "accept", "content-length", "user-agent"];
     let mut headers: Vec<String> = request
@@ -54,8 +54,8 @@ async fn requests(backend: &mut Backend, count: usize) -> Vec<Request> {
     requests
 }
 
-/// Progress of a failure at one backend, once nothing is pending.
-async fn standing(daemon: &Daemon, backend: &str) -> Value {
+/// Progress of the only failure at a backend, once its row is not pending.
+async fn progress(daemon: &Daemon, backend: &str) -> Value {
     eventually(format!("backend {backend} to be done with the failure"), async || {
         let failures = daemon.failures().await;
         let mut forwarded = failures[0]["forwarded"].as_array().unwrap().iter();
@@ -84,7 +84,7 @@ async fn each_kind_gets_its_own_requests() {
         let requests = requests(&mut backend, count).await;
         let shown: Vec<String> = requests.iter().map(shown).collect();
         insta::assert_snapshot!(format!("{kind}"), shown.join("\n"));
-        assert_eq!(standing(&daemon, kind).await["state"], "sent");
+        assert_eq!(progress(&daemon, kind).await["state"], "sent");
         assert!(backend.is_quiet());
     }
 }
@@ -103,7 +103,7 @@ async fn each_kind_is_corrected_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn any_receiver_is_told_which_deployment_a_failure_is_linked_to() {
+async fn the_kind_http_gets_the_cause_of_a_failure() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&entry(&backend, "http")).await;
     let deployment = deploy(&daemon, "v1", "09:00", json!({})).await;
@@ -124,11 +124,11 @@ async fn devlake_shows_an_incident_that_is_open_again_as_unresolved() {
         (&json!("PAGERDUTY-QDEVLAKE01"), &json!("IN_PROGRESS"))
     );
     assert!(issue["resolutionDate"].is_null());
-    assert_eq!(standing(&daemon, "devlake").await["state"], "sent");
+    assert_eq!(progress(&daemon, "devlake").await["state"], "sent");
 }
 
 #[tokio::test]
-async fn cdevents_goes_on_where_it_was_interrupted() {
+async fn cdevents_continues_where_it_was_interrupted() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(202, &[]), (503, &[])]);
     let daemon = Daemon::start(&entry(&backend, "cdevents")).await;
@@ -140,10 +140,10 @@ async fn cdevents_goes_on_where_it_was_interrupted() {
     assert_eq!(
         (id(&again), &again.bytes),
         (id(&first[1]), &first[1].bytes),
-        "the very event that was refused"
+        "the event that failed is sent again unchanged"
     );
     assert_eq!(id(&backend.next().await), "pagerduty:QCDEVENTS1:1:resolved");
-    assert_eq!(standing(&daemon, "cdevents").await["state"], "sent");
+    assert_eq!(progress(&daemon, "cdevents").await["state"], "sent");
 }
 
 #[tokio::test]
@@ -153,38 +153,38 @@ async fn a_sample_is_counted_once_and_cannot_be_corrected() {
     let daemon = Daemon::start(&entry(&backend, "datadog-metrics")).await;
     daemon.expect(event_of("incident.resolved", "QMETRICS01"), "accepted").await;
     let lines = |requests: Vec<Request>| requests.into_iter().map(|request| request.line).collect::<Vec<_>>();
-    let told = lines(requests(&mut backend, 2).await);
-    assert_eq!(told, ["POST /api/v2/series", "POST /api/v1/distribution_points"]);
+    let sent = lines(requests(&mut backend, 2).await);
+    assert_eq!(sent, ["POST /api/v2/series", "POST /api/v1/distribution_points"]);
     daemon.until(|store| store.answered_with(503) > 0).await;
     let again = after_a_while(&daemon, &mut backend).await.line;
-    assert_eq!(again, "POST /api/v1/distribution_points", "what is counted is not counted again");
-    assert_eq!(standing(&daemon, "datadog-metrics").await["state"], "sent");
+    assert_eq!(again, "POST /api/v1/distribution_points", "the accepted sample is not sent again");
+    assert_eq!(progress(&daemon, "datadog-metrics").await["state"], "sent");
 
     daemon.expect(reopened("QMETRICS01"), "accepted").await;
     daemon.until(|store| store.sent_of_revision(2) > 0).await;
-    assert_eq!(standing(&daemon, "datadog-metrics").await["state"], "cannot_be_corrected");
+    assert_eq!(progress(&daemon, "datadog-metrics").await["state"], "cannot_be_corrected");
     assert!(backend.is_quiet(), "there is no request that takes a sample back");
 }
 
 #[tokio::test]
-async fn what_is_counted_stays_counted_over_a_restart_and_a_refusal() {
+async fn an_accepted_sample_is_not_sent_again_after_a_rejection_and_a_restart() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(202, &[]), (400, &[])]);
     let configuration = entry(&backend, "datadog-metrics");
     let daemon = Daemon::start(&configuration).await;
     daemon.expect(event_of("incident.resolved", "QMETRICS02"), "accepted").await;
     requests(&mut backend, 2).await;
-    assert_eq!(standing(&daemon, "datadog-metrics").await["state"], "dead");
+    assert_eq!(progress(&daemon, "datadog-metrics").await["state"], "dead");
     let daemon = daemon.restart(&configuration).await;
     let retry = format!("http://{}/api/v1/outbox/1/retry", daemon.admin);
     assert!(daemon.client.post(retry).send().await.unwrap().status().is_success());
     assert_eq!(backend.next().await.line, "POST /api/v1/distribution_points");
-    assert_eq!(standing(&daemon, "datadog-metrics").await["state"], "sent");
+    assert_eq!(progress(&daemon, "datadog-metrics").await["state"], "sent");
     assert!(backend.is_quiet());
 }
 
 #[tokio::test]
-async fn a_filter_keeps_failures_out_and_takes_back_those_that_leave() {
+async fn a_filter_withholds_failures_and_corrects_those_that_leave() {
     let mut backend = Backend::start().await;
     let filtered = entry(&backend, "http") + "services = [\"Checkout API\"]\nenvs = [\"production\"]\n";
     let daemon = Daemon::start(&filtered).await;
@@ -193,24 +193,24 @@ async fn a_filter_keeps_failures_out_and_takes_back_those_that_leave() {
         .expect(changed("incident.resolved", "QOTHER0001", "01KB-OTHER", of_another_service), "accepted")
         .await;
     daemon.expect(event_of("incident.resolved", "QFILTER001"), "accepted").await;
-    let told = json_of(&backend.next().await);
-    assert_eq!((&told["incident"], &told["state"]), (&json!("QFILTER001"), &json!("completed")));
+    let first = json_of(&backend.next().await);
+    assert_eq!((&first["incident"], &first["state"]), (&json!("QFILTER001"), &json!("completed")));
     let moved = changed("incident.service_updated", "QFILTER001", "01KB-MOVED", |event| {
         event["occurred_at"] = "2026-11-01T10:50:00Z".into();
         event["data"]["service"]["summary"] = "Search".into();
     });
     daemon.expect(moved, "accepted").await;
-    let taken_back = json_of(&backend.next().await);
-    assert_eq!((&taken_back["incident"], &taken_back["revision"]), (&json!("QFILTER001"), &json!(2)));
-    assert_eq!(taken_back["state"], "ignored");
+    let corrected = json_of(&backend.next().await);
+    assert_eq!((&corrected["incident"], &corrected["revision"]), (&json!("QFILTER001"), &json!(2)));
+    assert_eq!(corrected["state"], "ignored");
     let back = changed("incident.service_updated", "QFILTER001", "01KB-BACK", |event| {
         event["occurred_at"] = "2026-11-01T10:55:00Z".into();
         event["data"]["service"]["summary"] = "Checkout API".into();
     });
     daemon.expect(back, "accepted").await;
-    let told_again = json_of(&backend.next().await);
-    assert_eq!((&told_again["state"], &told_again["revision"]), (&json!("completed"), &json!(3)));
-    assert_eq!(told_again["finished_at"], told["finished_at"]);
+    let last = json_of(&backend.next().await);
+    assert_eq!((&last["state"], &last["revision"]), (&json!("completed"), &json!(3)));
+    assert_eq!(last["finished_at"], first["finished_at"]);
     assert!(backend.is_quiet());
 }
 

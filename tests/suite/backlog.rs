@@ -1,4 +1,4 @@
-//! Tests of events whose failures cannot be brought up to date.
+//! Tests of the backlog: events that are stored but not folded into failures yet.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::store_edit::{self, Lock};
 use crate::store_probe::Probe;
 
 const MAX_BACKLOG: usize = 2_048;
-/// Events that fit, as many again that were folded before the poison was met, and a group more.
+/// A full backlog, as many events that may be folded before the poisoned one, and one more group.
 const MORE_THAN_FIT: usize = 2 * MAX_BACKLOG + 512;
 
 struct Nobody;
@@ -46,16 +46,16 @@ fn open(path: &Path, most_unfolded: usize) -> Store {
     Store::open(path, settings).unwrap()
 }
 
-/// On one thread, so that it can be said when everything spawned has been handed to the writer.
+/// Runs on one thread, so that after 64 yields all spawned tasks have reached the writer.
 #[tokio::test]
-async fn what_cannot_be_folded_is_refused_before_it_fills_memory() {
+async fn events_are_refused_once_the_backlog_is_full() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = open(&path, MAX_BACKLOG);
     store_edit::poison(&path, "pagerduty:QPOISON01");
     let mut accepted = 0;
     let mut waiting = JoinSet::new();
-    // The poison comes in a rush: among a few it would be folded, and refused, at once.
+    // The poisoned event arrives among many: among a few it would be folded, and refused, at once.
     let mut lock = Some(Lock::take(&path));
     for n in 0..MORE_THAN_FIT {
         let incident = if n == 40 { "QPOISON01".to_owned() } else { format!("QFINE{n:05}") };
@@ -76,14 +76,14 @@ async fn what_cannot_be_folded_is_refused_before_it_fills_memory() {
     }
     assert!((MAX_BACKLOG - 64..MORE_THAN_FIT - 64).contains(&accepted), "{accepted}");
     waiting.join_all().await.into_iter().for_each(drop);
-    // Once the cause is gone, so is the backlog.
+    // Once the failure can be written again, the backlog is folded.
     store_edit::cure(&path);
     record(store, "QAFTER0001".to_owned()).await.unwrap();
     Probe::open(&path).until(Probe::is_folded).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_a_rush_of_more_than_may_wait_everything_is_folded_all_the_same() {
+async fn more_events_than_the_backlog_holds_are_all_folded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = open(&path, 100);

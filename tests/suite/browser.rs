@@ -1,4 +1,4 @@
-//! The dashboard in a real browser, where one is installed: see `tests/node/dashboard.mjs`.
+//! The dashboard in a real browser, if one is installed: see `tests/node/dashboard.mjs`.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ fn is_browser_ready() -> bool {
     is_ready(&["chromium", "node"], &["playwright-core", "axe-core"])
 }
 
-/// Has the script look at these pages of a daemon, each as `name@path`.
+/// Runs the script on these pages of a daemon, each given as `name@path`.
 fn look(origin: &str, pages: &[&str]) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("browser");
     std::fs::create_dir_all(&folder).unwrap();
@@ -39,11 +39,11 @@ fn look(origin: &str, pages: &[&str]) {
         .args(pages)
         .output()
         .unwrap();
-    let [said, told] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    assert!(output.status.success(), "{said}{told}");
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success(), "{stdout}{stderr}");
 }
 
-/// An incident's whole life, or the first part of it.
+/// Delivers these events of an incident, a minute apart.
 async fn incident(daemon: &Daemon, id: &str, day: u32, event_types: &[&str], change: impl Fn(&mut Value)) {
     for (n, event_type) in event_types.iter().enumerate() {
         let event = changed(event_type, id, &format!("01KB-{id}-{n}"), |event| {
@@ -55,8 +55,8 @@ async fn incident(daemon: &Daemon, id: &str, day: u32, event_types: &[&str], cha
     }
 }
 
-/// Deployments and failures of some weeks, under hostile names.
-async fn past(daemon: &Daemon) {
+/// Submits deployments and failures of some weeks, with hostile names.
+async fn submit_past(daemon: &Daemon) {
     for n in 0..30 {
         let (month, day) = (9 + n / 15, 1 + 2 * (n % 15));
         let service = ["Checkout API", "<b onload=globalThis.ran=1>", "\u{202e}search"][n % 3];
@@ -79,15 +79,15 @@ async fn past(daemon: &Daemon) {
     }
 }
 
-/// A daemon that has something of everything, and two dead letters.
-async fn told(backend: &mut Backend) -> Daemon {
+/// A daemon with failures of every state, deployments, and two dead letters.
+async fn daemon_with_data(backend: &mut Backend) -> Daemon {
     let daemon = Daemon::start(&format!("{RULE}{}", backend.entry("metrics"))).await;
-    past(&daemon).await;
-    let (whole, begun): (&[&str], &[&str]) =
+    submit_past(&daemon).await;
+    let (whole, triggered): (&[&str], &[&str]) =
         (&["incident.triggered", "incident.acknowledged", "incident.resolved"], &["incident.triggered"]);
     for (n, title) in HOSTILE.iter().enumerate() {
         let titled = |event: &mut Value| event["data"]["title"] = (*title).into();
-        incident(&daemon, &format!("QOPEN0000{n}"), 1, begun, titled).await;
+        incident(&daemon, &format!("QOPEN0000{n}"), 1, triggered, titled).await;
         incident(&daemon, &format!("QDONE0000{n}"), 2, whole, titled).await;
         incident(&daemon, &format!("QNOISE000{n}"), 3, whole, |event| {
             titled(event);
@@ -95,14 +95,14 @@ async fn told(backend: &mut Backend) -> Daemon {
         })
         .await;
     }
-    incident(&daemon, "QLONG00000", 4, begun, |event| event["data"]["title"] = "W".repeat(10_000).into())
+    incident(&daemon, "QLONG00000", 4, triggered, |event| event["data"]["title"] = "W".repeat(10_000).into())
         .await;
     incident(&daemon, "QMERGED000", 2, &["incident.resolved"], |event| {
         let target = json!({ "id": "QDONE00000", "type": "incident_reference" });
         event["data"]["resolve_reason"] = json!({ "type": "merge_resolve_reason", "incident": target });
     })
     .await;
-    // All that was told so far is taken; then comes what is not.
+    // The backend accepts everything so far, and rejects the next two failures.
     daemon.until(Probe::is_drained).await;
     while backend.try_next().is_some() {}
     backend.will_answer(&[(400, &[]), (400, &[])]);
@@ -116,11 +116,11 @@ async fn told(backend: &mut Backend) -> Daemon {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_can_use_the_dashboard_whatever_was_sent() {
+async fn the_dashboard_works_in_a_browser_with_hostile_names() {
     if !is_browser_ready() {
         return;
     }
-    let daemon = told(&mut Backend::start().await).await;
+    let daemon = daemon_with_data(&mut Backend::start().await).await;
     let origin = format!("http://{}", daemon.admin);
     let pages = [
         "dashboard@/?days=90",
@@ -133,7 +133,7 @@ async fn people_can_use_the_dashboard_whatever_was_sent() {
     assert_eq!(daemon.probe().dead(), 1, "one was retried");
 }
 
-/// The demo, until it is killed.
+/// The demo's process, which is killed when this is dropped.
 struct Demo(Child);
 
 impl Drop for Demo {
@@ -144,15 +144,15 @@ impl Drop for Demo {
 }
 
 #[test]
-fn the_demo_has_a_dashboard_to_look_at() {
+fn the_dashboard_of_the_demo_works_in_a_browser() {
     if !is_browser_ready() {
         return;
     }
     let command =
         Command::new(env!("CARGO_BIN_EXE_pagerduty-dora")).arg("demo").stdout(Stdio::piped()).spawn();
     let mut demo = Demo(command.unwrap());
-    let mut said = BufReader::new(demo.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut lines = BufReader::new(demo.0.stdout.take().unwrap()).lines().map_while(Result::ok);
     let address = |line: String| line.strip_prefix("the dashboard is  ").map(str::to_owned);
-    let origin = said.find_map(address).unwrap();
+    let origin = lines.find_map(address).unwrap();
     look(origin.trim_end_matches('/'), &["demo@/", "demo-explain@/failures/Q0TARGT0STORY9"]);
 }

@@ -1,4 +1,4 @@
-//! `check`: what stops the daemon, or keeps it from what is meant, is found before it starts.
+//! `check`: errors and unwise settings are found before the daemon starts.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::harness::{Daemon, SECRET};
 
 const ANY_PORT: &str = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
 
-/// The exit status of `check --offline` in a folder, and its lines.
+/// The exit status and the output of `check --offline` in a folder.
 fn check(folder: &Path, configuration: &str) -> (i32, String) {
     std::fs::write(folder.join("config.toml"), configuration).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
@@ -19,71 +19,75 @@ fn check(folder: &Path, configuration: &str) -> (i32, String) {
         .env("NO_COLOR", "1")
         .output()
         .unwrap();
-    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
-    (output.status.code().unwrap(), said)
+    let printed = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    (output.status.code().unwrap(), printed)
 }
 
 #[test]
-fn a_place_where_the_store_cannot_be_is_wrong() {
+fn a_path_where_no_store_can_be_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("file"), "").unwrap();
-    for (path, said) in [
+    for (path, expected) in [
         ("missing/store.db", "missing does not exist"),
         ("file/store.db", "file is not a folder"),
         (".", "names no file"),
     ] {
-        let (status, told) = check(folder.path(), &format!("{ANY_PORT}[store]\npath = {path:?}\n"));
-        assert_eq!(status, 2, "{path}: {told}");
-        assert!(told.contains("wrong  store: ") && told.contains(said), "{path}: {told}");
+        let (status, printed) = check(folder.path(), &format!("{ANY_PORT}[store]\npath = {path:?}\n"));
+        assert_eq!(status, 2, "{path}: {printed}");
+        assert!(printed.contains("wrong  store: ") && printed.contains(expected), "{path}: {printed}");
     }
-    let (status, told) = check(folder.path(), ANY_PORT);
-    assert_eq!(status, 0, "{told}");
-    assert!(told.contains("ok     store: pagerduty-dora.db (will be created)"), "{told}");
-    assert!(!folder.path().join("pagerduty-dora.db").exists(), "it only looks");
+    let (status, printed) = check(folder.path(), ANY_PORT);
+    assert_eq!(status, 0, "{printed}");
+    assert!(printed.contains("ok     store: pagerduty-dora.db (will be created)"), "{printed}");
+    assert!(!folder.path().join("pagerduty-dora.db").exists(), "check creates nothing");
 }
 
 #[test]
-fn an_address_where_nobody_can_listen_is_wrong() {
-    // A link-local address says nothing without the interface that it is of, on any machine.
+fn an_address_that_cannot_be_used_is_an_error() {
+    // A link-local address without its interface is invalid on every machine.
     const WITHOUT_SCOPE: &str = "[fe80::1]:80";
     let folder = tempfile::tempdir().unwrap();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = other.local_addr().unwrap();
-    for (address, said) in
+    for (address, expected) in
         [(taken.to_string(), "another program is listening on"), (WITHOUT_SCOPE.into(), "cannot")]
     {
         let configuration = format!("[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = {address:?}\n");
-        // Whoever connects to the other one gets no answer.
-        let (status, told) = check(folder.path(), &configuration);
-        assert_eq!(status, 2, "{told}");
-        assert!(told.contains("wrong  admin.listen: ") && told.contains(&address), "{told}");
-        assert!(told.contains(said), "{told}");
+        // Connections to the other listener get no answer.
+        let (status, printed) = check(folder.path(), &configuration);
+        assert_eq!(status, 2, "{printed}");
+        assert!(printed.contains("wrong  admin.listen: ") && printed.contains(&address), "{printed}");
+        assert!(printed.contains(expected), "{printed}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_running_daemon_is_no_mistake_of_its_own_configuration() {
+async fn a_running_daemon_with_the_same_configuration_is_no_error() {
     let daemon = Daemon::start("").await;
     let folder = tempfile::tempdir().unwrap();
     let listeners =
         format!("[server]\nlisten = \"{}\"\n[admin]\nlisten = \"{}\"\n", daemon.public, daemon.admin);
     let ours = format!("{listeners}[store]\npath = {:?}\n", daemon.store.display().to_string());
-    let (status, told) = check(folder.path(), &ours);
-    assert_eq!(status, 0, "{told}");
-    assert_eq!(told.matches("in use by a running pagerduty-dora").count(), 3, "{told}");
+    let (status, printed) = check(folder.path(), &ours);
+    assert_eq!(status, 0, "{printed}");
+    assert_eq!(printed.matches("in use by a running pagerduty-dora").count(), 3, "{printed}");
 
-    let (status, told) = check(folder.path(), &format!("{listeners}[store]\npath = \"other.db\"\n"));
-    assert_eq!(status, 2, "{told}");
-    assert_eq!(told.matches("a pagerduty-dora with another store is listening on").count(), 2, "{told}");
+    let (status, printed) = check(folder.path(), &format!("{listeners}[store]\npath = \"other.db\"\n"));
+    assert_eq!(status, 2, "{printed}");
+    assert_eq!(
+        printed.matches("a pagerduty-dora with another store is listening on").count(),
+        2,
+        "{printed}"
+    );
 
     let elsewhere = format!("{ANY_PORT}[store]\npath = {:?}\n", daemon.store.display().to_string());
-    let (status, told) = check(folder.path(), &elsewhere);
-    assert_eq!(status, 2, "{told}");
-    assert!(told.contains("is in use by another process"), "{told}");
+    let (status, printed) = check(folder.path(), &elsewhere);
+    assert_eq!(status, 2, "{printed}");
+    assert!(printed.contains("is in use by another process"), "{printed}");
 }
 
 #[test]
-fn what_is_only_unwise_is_a_warning() {
+fn unwise_settings_are_warnings() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("key");
@@ -95,17 +99,17 @@ fn what_is_only_unwise_is_a_warning() {
          env = \"staging\"\n\
          [[backend]]\nname = \"sink\"\nkind = \"cdevents\"\nurl = \"http://127.0.0.1:1\"\ntoken = {{ file = \"key\" }}\n"
     );
-    let (status, told) = check(folder.path(), &configuration);
-    assert_eq!(status, 0, "{told}");
-    let warned: Vec<&str> = told.lines().filter(|line| line.starts_with("warn   ")).collect();
-    for said in [
+    let (status, printed) = check(folder.path(), &configuration);
+    assert_eq!(status, 0, "{printed}");
+    let warned: Vec<&str> = printed.lines().filter(|line| line.starts_with("warn   ")).collect();
+    for expected in [
         "configuration: config.toml:13: service.pagerduty: ",
         "configuration: config.toml:11: service.env: every [[service]] entry sets an env",
         "failure.catalog: config.toml:6: no file matches \"catalog/*.yaml\"",
         "events_api.keys: key can be read by everybody",
         "backend sink: token: key can be read by everybody",
     ] {
-        assert!(warned.iter().any(|line| line.contains(said)), "{said}\n{told}");
+        assert!(warned.iter().any(|line| line.contains(expected)), "{expected}\n{printed}");
     }
-    assert_eq!(warned.iter().filter(|line| !line.contains("MiB are free")).count(), 5, "{told}");
+    assert_eq!(warned.iter().filter(|line| !line.contains("MiB are free")).count(), 5, "{printed}");
 }

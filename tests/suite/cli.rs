@@ -1,4 +1,4 @@
-//! The commands, as people meet them.
+//! The commands, as people use them.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -105,7 +105,7 @@ fn usage_and_configuration_mistakes_exit_2() {
 }
 
 #[test]
-fn what_shows_only_when_it_is_used_is_told_with_its_place_too() {
+fn errors_at_the_start_name_their_place_in_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let loopback = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
     let signed = "[pagerduty]\nsigning_secrets = [{ env = \"PAGERDUTY_SIGNING_SECRET\" }]\n";
@@ -131,22 +131,22 @@ fn what_shows_only_when_it_is_used_is_told_with_its_place_too() {
             "cannot open the store no/store.db: No such file or directory (os error 2): does its folder exist, and may this user write there?",
         ),
     ];
-    for (config, status, said) in cases {
+    for (config, status, expected) in cases {
         std::fs::write(folder.path().join("c.toml"), &config).unwrap();
         let output = program(folder.path(), &["--config", "c.toml", "serve"]);
         assert_eq!(output.status.code(), Some(status), "{config}: {}", stderr(&output));
-        // A wrong configuration is told in plain text; all else in the log, which is JSON here.
-        let is_told = match status {
-            2 => stderr(&output).ends_with(&format!("pagerduty-dora: {said}")),
-            _ => stderr(&output).contains(said),
+        // Configuration errors are plain text. All other errors are in the log, which is JSON here.
+        let is_printed = match status {
+            2 => stderr(&output).ends_with(&format!("pagerduty-dora: {expected}")),
+            _ => stderr(&output).contains(expected),
         };
-        assert!(is_told, "{}", stderr(&output));
+        assert!(is_printed, "{}", stderr(&output));
     }
 }
 
-/// One start tells the mistakes in values, in how they fit each other, and in secrets.
+/// One start reports wrong values, values that contradict each other, and wrong secrets.
 #[test]
-fn a_start_tells_all_mistakes_at_once() {
+fn a_start_reports_all_mistakes_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let backend = "kind = \"datadog\"\nurl = \"http://127.0.0.1:1\"\napi_key = { env = \"NOT_SET_3\" }\n\
                    application_key = { file = \"none\" }\n";
@@ -178,30 +178,30 @@ fn a_start_tells_all_mistakes_at_once() {
         std::fs::write(folder.path().join("c.toml"), text).unwrap();
         let offline: &[&str] = if command == "check" { &["--offline"] } else { &[] };
         let output = program(folder.path(), &[&["--config", "c.toml", command], offline].concat());
-        let said = stderr(&output);
-        assert_eq!((output.status.code(), said.lines().count()), (Some(2), expected.len()), "{said}");
+        let stderr = stderr(&output);
+        assert_eq!((output.status.code(), stderr.lines().count()), (Some(2), expected.len()), "{stderr}");
         for message in expected {
-            assert!(said.contains(&format!("pagerduty-dora: {message}")), "{message}\n{said}");
+            assert!(stderr.contains(&format!("pagerduty-dora: {message}")), "{message}\n{stderr}");
         }
     }
 }
 
 #[test]
-fn a_taken_address_is_the_last_thing_said() {
+fn a_taken_address_is_named_in_the_last_line_of_the_log() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let text = format!("[server]\nlisten = \"{address}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n");
     std::fs::write(folder.path().join("c.toml"), text).unwrap();
     let output = program(folder.path(), &["--config", "c.toml", "serve"]);
-    let said = stderr(&output);
+    let stderr = stderr(&output);
     let expected = format!("another program is listening on {address} (server.listen)");
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.lines().last().unwrap().contains(&expected) && !said.contains("stopped"), "{said}");
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.lines().last().unwrap().contains(&expected) && !stderr.contains("stopped"), "{stderr}");
 }
 
 #[test]
-fn what_is_missing_around_a_command_is_named() {
+fn messages_name_what_a_command_lacks() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("x.json"), "{}").unwrap();
     let run = |arguments: &[&str], change: fn(&mut Command) -> &mut Command| {
@@ -224,13 +224,13 @@ fn what_is_missing_around_a_command_is_named() {
 }
 
 #[test]
-fn what_does_not_fit_on_the_disk_is_no_success() {
+fn a_command_fails_if_its_output_does_not_fit_on_the_disk() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"));
     let output = command.args(["config", "example"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let said = "pagerduty-dora: cannot write to standard output: No space left on device (os error 28)\n";
-    assert_eq!(stderr(&output), said);
+    let expected = "pagerduty-dora: cannot write to standard output: No space left on device (os error 28)\n";
+    assert_eq!(stderr(&output), expected);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn the_example_is_printed_as_it_is() {
 }
 
 #[test]
-fn check_says_a_line_an_item() {
+fn check_prints_a_line_for_each_item() {
     let folder = tempfile::tempdir().unwrap();
     let config = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
                   [[backend]]\nname = \"datadog\"\nkind = \"datadog\"\nurl = \"https://me:canary@api.datadoghq.com\"\n\
@@ -274,7 +274,7 @@ fn check_says_a_line_an_item() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_sent_is_listed_beside_the_running_daemon() {
+async fn sent_webhooks_are_listed_while_the_daemon_runs() {
     let daemon = Daemon::start("").await;
     let folder = tempfile::tempdir().unwrap();
     let config = format!("[store]\npath = {:?}\n", daemon.store.display().to_string());

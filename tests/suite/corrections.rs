@@ -1,4 +1,4 @@
-//! Tests of the requests to a backend when a failure that it knows turns out otherwise.
+//! Corrections: the requests to a backend when a failure that it has changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::forwarding::after_a_while;
 use crate::harness::{Backend, Daemon, KEY, event_of, eventually, time};
 use crate::store_probe::Probe;
 
-/// An event of the fixtures, changed.
+/// An event of the fixtures, with this id and change.
 pub(crate) fn changed(event_type: &str, incident: &str, id: &str, change: impl FnOnce(&mut Value)) -> String {
     let mut body: Value = serde_json::from_str(&event_of(event_type, incident)).unwrap();
     body["event"]["id"] = id.into();
@@ -19,7 +19,7 @@ pub(crate) fn changed(event_type: &str, incident: &str, id: &str, change: impl F
     body.to_string()
 }
 
-/// The resolve that makes an incident, ended at 10:42:10.5 before, one that was merged.
+/// A resolve by merge at 10:45, after the ordinary resolve of the fixtures at 10:42:10.5.
 pub(crate) fn merged_into(incident: &str, target: &str) -> String {
     changed("incident.resolved", incident, "01KB-MERGED", |event| {
         event["occurred_at"] = "2026-11-01T10:45:00Z".into();
@@ -30,8 +30,8 @@ pub(crate) fn merged_into(incident: &str, target: &str) -> String {
 async fn forwarded(daemon: &Daemon, incident: &str, wanted: &str) -> Value {
     eventually(format!("{incident} to be {wanted}"), async || {
         let story = daemon.get(&format!("/api/v1/failures/{incident}")).await.json();
-        let is_there = story["failure"]["forwarded"][0]["state"] == wanted;
-        is_there.then(|| story["failure"].clone())
+        let is_wanted = story["failure"]["forwarded"][0]["state"] == wanted;
+        is_wanted.then(|| story["failure"].clone())
     })
     .await
 }
@@ -58,14 +58,14 @@ async fn rule_7_a_time_that_was_not_measured_is_not_sent() {
 }
 
 #[tokio::test]
-async fn rule_13_what_was_told_and_merged_away_is_deleted() {
+async fn rule_13_a_forwarded_failure_that_is_merged_away_is_deleted() {
     let mut backend = Backend::start().await;
     let entry = format!("{}application_key = {{ value = \"{KEY}-2\" }}\n", backend.entry("metrics"));
     let daemon = Daemon::start(&entry).await;
     daemon.expect(event_of("incident.resolved", "QSOURCE001"), "accepted").await;
     assert_eq!(backend.next().await.line, "POST /api/v2/dora/failure");
     forwarded(&daemon, "QSOURCE001", "sent").await;
-    // A backend that has lost it meanwhile is as good as one that deletes it.
+    // A 404 means that the backend does not have the failure any more, which counts as deleted.
     backend.will_answer(&[(503, &[]), (404, &[])]);
     daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
     let deleted = backend.next().await;
@@ -77,7 +77,7 @@ async fn rule_13_what_was_told_and_merged_away_is_deleted() {
     assert_eq!(after_a_while(&daemon, &mut backend).await.line, deleted.line);
     let failure = forwarded(&daemon, "QSOURCE001", "sent").await;
     assert_eq!((&failure["state"], &failure["revision"]), (&json!("merged"), &json!(2)));
-    // Reopened: it counts for itself again, and is told as open.
+    // Reopened, it counts as a failure of its own again, and is sent as open.
     let reopened = changed("incident.reopened", "QSOURCE001", "01KB-REOPENED", |event| {
         event["occurred_at"] = "2026-11-01T10:50:00Z".into();
     });
@@ -86,23 +86,23 @@ async fn rule_13_what_was_told_and_merged_away_is_deleted() {
 }
 
 #[tokio::test]
-async fn rule_13_without_an_application_key_it_is_left_open() {
+async fn rule_13_without_an_application_key_a_merged_failure_is_left_open() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     daemon.expect(event_of("incident.resolved", "QSOURCE001"), "accepted").await;
-    let told = backend.next().await.attributes();
+    let first = backend.next().await.attributes();
     daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
     let again = backend.next().await;
     assert_eq!(again.line, "POST /api/v2/dora/failure");
     let again = again.attributes();
-    assert_eq!((&again["id"], &again["services"]), (&told["id"], &told["services"]));
+    assert_eq!((&again["id"], &again["services"]), (&first["id"], &first["services"]));
     assert_eq!(again.get("finished_at"), None);
     let failure = forwarded(&daemon, "QSOURCE001", "cannot_be_corrected").await;
     assert_eq!(failure["flags"], json!(["merge_target_unseen"]));
 }
 
 #[tokio::test]
-async fn rule_8_a_source_that_began_earlier_moves_a_start_that_was_told() {
+async fn rule_8_an_earlier_merged_incident_moves_a_start_that_was_forwarded() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     let target = changed("incident.resolved", "QTARGET001", "01KB-TARGET", |event| {
@@ -121,7 +121,7 @@ async fn rule_8_a_source_that_began_earlier_moves_a_start_that_was_told() {
 }
 
 #[tokio::test]
-async fn rule_11_what_turns_into_noise_is_taken_back() {
+async fn rule_11_a_forwarded_failure_that_is_ignored_later_is_corrected() {
     let mut backend = Backend::start().await;
     let rule = "[[rule]]\nname = \"noise\"\npriority = [\"P5\"]\naction = \"ignore\"\n";
     let daemon = Daemon::start(&format!("{rule}{}", backend.entry("metrics"))).await;
@@ -138,7 +138,7 @@ async fn rule_11_what_turns_into_noise_is_taken_back() {
 }
 
 #[tokio::test]
-async fn rule_11_min_duration_ignores_what_was_over_soon_unless_a_rule_counts_it() {
+async fn rule_11_min_duration_ignores_short_failures_unless_a_rule_counts_them() {
     let configuration = "[failure]\nmin_duration = \"1h\"\n\n\
         [[rule]]\nname = \"vip\"\ntitle = [\"checkout\"]\nurgency = [\"low\"]\naction = \"count\"\n";
     let daemon = Daemon::start(configuration).await;
@@ -157,7 +157,7 @@ async fn rule_11_min_duration_ignores_what_was_over_soon_unless_a_rule_counts_it
 }
 
 #[tokio::test]
-async fn rule_12_an_end_is_told_once_it_has_settled() {
+async fn rule_12_a_failure_is_forwarded_once_it_has_settled() {
     let mut backend = Backend::start().await;
     let settle = format!("[failure]\nsettle = \"10m\"\n{}", backend.entry("metrics"));
     let daemon = Daemon::start(&settle).await;
@@ -172,7 +172,7 @@ async fn rule_12_an_end_is_told_once_it_has_settled() {
     assert!(backend.is_quiet());
     // Ten minutes after the end at 10:42:10.5.
     assert_eq!(after_a_while(&daemon, &mut backend).await.attributes()["id"], "pagerduty:QSETTLE001");
-    // One that is heard of late has settled already.
+    // A failure that is reported late has settled already.
     daemon.clock.set(time("2026-11-01T12:00:00Z"));
     daemon.expect(event_of("incident.resolved", "QSETTLE003"), "accepted").await;
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QSETTLE003");
@@ -180,7 +180,7 @@ async fn rule_12_an_end_is_told_once_it_has_settled() {
 }
 
 #[tokio::test]
-async fn a_merge_into_the_id_of_something_that_was_sent_leaves_that_alone() {
+async fn a_merge_into_the_id_of_a_submitted_failure_does_not_change_it() {
     let daemon = Daemon::start("").await;
     let sent = json!({ "data": { "attributes": {
         "id": "pagerduty:QTARGET001", "services": ["checkout"],
@@ -195,7 +195,7 @@ async fn a_merge_into_the_id_of_something_that_was_sent_leaves_that_alone() {
     assert_eq!(source["flags"], json!(["merge_target_unseen"]));
 }
 
-/// A storm: everything is merged into one. Each merge looks at all that were merged before it.
+/// Merges many incidents into one. Each merge reads all incidents that were merged before it.
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_8_a_storm_of_merges_is_one_failure() {
     const SOURCES: usize = 400;
@@ -220,7 +220,7 @@ async fn rule_8_a_storm_of_merges_is_one_failure() {
 }
 
 #[tokio::test]
-async fn rule_13_a_refused_deletion_holds_nothing_else_up() {
+async fn rule_13_a_refused_deletion_holds_up_nothing_else() {
     let mut backend = Backend::start().await;
     let entry = format!("{}application_key = {{ value = \"{KEY}-2\" }}\n", backend.entry("metrics"));
     let mut daemon = Daemon::start(&entry).await;
@@ -234,16 +234,16 @@ async fn rule_13_a_refused_deletion_holds_nothing_else_up() {
     for incident in ["QOTHER0001", "QOTHER0002"] {
         daemon.expect(event_of("incident.resolved", incident), "accepted").await;
         assert_eq!(backend.next().await.attributes()["id"], format!("pagerduty:{incident}"));
-        // Nor does it after a restart.
+        // The same holds after a restart.
         daemon = daemon.restart(&entry).await;
     }
-    // Whichever key was wrong: once it is mended, nobody has to ask for the deletion.
+    // Once the key is accepted, the deletion is sent without `outbox retry`.
     assert!(after_a_while(&daemon, &mut backend).await.line.starts_with("DELETE"));
     forwarded(&daemon, "QSOURCE001", "sent").await;
 }
 
 #[tokio::test]
-async fn rule_13_what_was_refused_and_then_merged_is_not_revived() {
+async fn rule_13_a_dead_row_of_a_merged_failure_cannot_be_retried() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(400, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
@@ -253,12 +253,12 @@ async fn rule_13_what_was_refused_and_then_merged_is_not_revived() {
     daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
     let retry = format!("http://{}/api/v1/outbox/1/retry", daemon.admin);
     let answer = daemon.client.post(retry).send().await.unwrap();
-    assert_eq!(answer.status(), 409, "it does not count any more, and the backend never had it");
+    assert_eq!(answer.status(), 409, "the failure does not count any more, and the backend never had it");
     assert!(backend.is_quiet());
 }
 
 #[tokio::test]
-async fn rule_13_what_may_have_arrived_is_corrected_whatever_was_answered_later() {
+async fn rule_13_a_request_without_a_clear_answer_is_corrected_after_a_rejection() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(504, &[]), (400, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
@@ -270,7 +270,7 @@ async fn rule_13_what_may_have_arrived_is_corrected_whatever_was_answered_later(
     daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
     assert!(
         backend.next().await.attributes().get("finished_at").is_none(),
-        "behind the 504 it may have been taken"
+        "the backend may have accepted it despite the 504"
     );
     forwarded(&daemon, "QSOURCE001", "cannot_be_corrected").await;
 }

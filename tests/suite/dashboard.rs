@@ -1,4 +1,4 @@
-//! The dashboard, as a browser gets it.
+//! The pages of the dashboard, as a browser gets them.
 
 use serde_json::json;
 
@@ -7,8 +7,8 @@ use crate::harness::{Backend, Daemon, KEY, event_of};
 
 const HOSTILE: &str = "</title><script>alert(1)</script>\"' onload=x";
 
-/// A daemon with an open failure, a completed one that the backend would not take, and a deployment.
-async fn told(backend: &Backend) -> Daemon {
+/// A daemon with an open failure, a completed one that the backend rejected, and a deployment.
+async fn daemon_with_data(backend: &Backend) -> Daemon {
     backend.will_answer(&[(400, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     let deployment = json!({ "service": "Checkout API", "started_at": "2026-11-18T09:30:00Z" });
@@ -27,9 +27,9 @@ async fn told(backend: &Backend) -> Daemon {
 }
 
 #[tokio::test]
-async fn it_shows_what_is_and_nothing_that_was_sent_runs() {
+async fn pages_show_the_data_and_escape_it() {
     let backend = Backend::start().await;
-    let daemon = told(&backend).await;
+    let daemon = daemon_with_data(&backend).await;
     for path in
         ["/", "/?days=90", "/?days=nonsense", "/failures/QDASHBOARD1", "/failures/pagerduty:QDASHBOARD2"]
     {
@@ -70,7 +70,7 @@ async fn it_shows_what_is_and_nothing_that_was_sent_runs() {
 #[tokio::test]
 async fn a_dead_letter_is_retried_from_its_form_and_from_nowhere_else() {
     let backend = Backend::start().await;
-    let daemon = told(&backend).await;
+    let daemon = daemon_with_data(&backend).await;
     let page = daemon.get("/").await.body;
     let token = page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let action = page.split("action=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
@@ -103,7 +103,7 @@ async fn a_dead_letter_is_retried_from_its_form_and_from_nowhere_else() {
 }
 
 #[tokio::test]
-async fn it_says_so_where_not_every_dead_letter_is_listed() {
+async fn a_shortened_list_of_dead_letters_says_so() {
     const DEAD: i64 = 26;
     let backend = Backend::start().await;
     let daemon = Daemon::start(&backend.entry("metrics")).await;
@@ -132,7 +132,7 @@ async fn an_empty_store_has_a_page_too() {
 }
 
 #[tokio::test]
-async fn a_failure_without_a_title_goes_by_its_id() {
+async fn a_failure_without_a_title_is_shown_by_its_id() {
     let daemon = Daemon::start("").await;
     let untitled = changed("incident.triggered", "QUNTITLED1", "01KB-U1", |event| {
         event["data"]["title"] = "  ".into();
@@ -146,7 +146,7 @@ async fn a_failure_without_a_title_goes_by_its_id() {
 }
 
 #[tokio::test]
-async fn weeks_begin_on_mondays_in_whichever_time_zone() {
+async fn weeks_begin_on_monday_in_the_configured_time_zone() {
     for (timezone, first, last) in
         [("UTC", "2026-08-24", "2026-11-16"), ("Europe/Berlin", "2026-08-23 22:00", "2026-11-15 23:00")]
     {

@@ -1,4 +1,4 @@
-//! Datadog's own client, `datadog-ci dora deployment`, where it is installed.
+//! Datadog's own client, `datadog-ci dora deployment`, if it is installed.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -19,17 +19,17 @@ fn is_client_ready() -> bool {
     is_ready(&["node", "openssl"], &packages)
 }
 
-/// Takes https for a daemon: see `tests/node/terminator.mjs`.
+/// Accepts https for a daemon: see `tests/node/terminator.mjs`.
 struct Terminator {
     process: Child,
-    says: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
     port: u16,
     certificate: PathBuf,
     folder: TempDir,
 }
 
 impl Terminator {
-    /// One that loses this many answers.
+    /// Starts one that loses this many answers.
     fn start(daemon: SocketAddr, lost: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (certificate, key) = certify(folder.path());
@@ -41,19 +41,19 @@ impl Terminator {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (mut says, mut line) = (BufReader::new(process.stdout.take().unwrap()), String::new());
-        says.read_line(&mut line).unwrap();
-        Self { process, says, port: line.trim().parse().unwrap(), certificate, folder }
+        let (mut stdout, mut line) = (BufReader::new(process.stdout.take().unwrap()), String::new());
+        stdout.read_line(&mut line).unwrap();
+        Self { process, stdout, port: line.trim().parse().unwrap(), certificate, folder }
     }
 
-    /// Requests that it got, and the daemon's answers, to the end.
-    fn asked(mut self) -> Vec<String> {
+    /// Ends it, and returns its requests with the status of each answer.
+    fn requests(mut self) -> Vec<String> {
         drop(self.process.stdin.take());
-        self.says.by_ref().lines().map(Result::unwrap).collect()
+        self.stdout.by_ref().lines().map(Result::unwrap).collect()
     }
 
-    /// Tells of a deployment of the Checkout API at half past nine, as a pipeline does.
-    fn tell(&self, key: &str) -> Output {
+    /// Reports a deployment of the Checkout API at 09:30, as a pipeline does.
+    fn send_deployment(&self, key: &str) -> Output {
         let proxy = format!("http://127.0.0.1:{}", self.port);
         Command::new(script("node_modules/.bin/datadog-ci"))
             .args([
@@ -89,7 +89,7 @@ impl Drop for Terminator {
     }
 }
 
-/// A certificate for the host that the client asks, and its key, for as long as the folder lives.
+/// A new certificate for the host that the client connects to, and its key, in this folder.
 fn certify(folder: &Path) -> (PathBuf, PathBuf) {
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
     let output = Command::new("openssl")
@@ -112,7 +112,7 @@ fn certify(folder: &Path) -> (PathBuf, PathBuf) {
     (certificate, key)
 }
 
-/// The first of November by service, from the command line.
+/// The report of the first of November, grouped by service, from the command line.
 fn report(daemon: &Daemon) -> Value {
     let period = ["--since", "2026-11-01", "--until", "2026-11-02", "--by", "service"];
     let output = Program::of(daemon).run("", &[&["report", "--format", "json"], &period[..]].concat());
@@ -120,13 +120,13 @@ fn report(daemon: &Daemon) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deployment_that_it_tells_of_is_reported_and_linked_to() {
+async fn a_deployment_from_the_client_is_counted_and_linked() {
     if !is_client_ready() {
         return;
     }
     let daemon = Daemon::start("").await;
     let terminator = Terminator::start(daemon.public, 0);
-    let output = block_in_place(|| terminator.tell(KEY));
+    let output = block_in_place(|| terminator.send_deployment(KEY));
     assert!(stdout(&output).contains("Successfully sent"), "{output:?}");
     // Created at 10:00, resolved at 10:42:10.5.
     daemon.expect(event_of("incident.resolved", "QCLIENT001"), "accepted").await;
@@ -143,26 +143,26 @@ async fn a_deployment_that_it_tells_of_is_reported_and_linked_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deployment_that_it_tells_of_again_after_a_503_counts_once() {
+async fn a_deployment_that_is_resent_after_a_503_counts_once() {
     if !is_client_ready() {
         return;
     }
     let daemon = Daemon::start("").await;
     let terminator = Terminator::start(daemon.public, 1);
-    let output = block_in_place(|| terminator.tell(KEY));
+    let output = block_in_place(|| terminator.send_deployment(KEY));
     assert!(stdout(&output).contains("Successfully sent"), "{output:?}");
     assert_eq!(block_in_place(|| report(&daemon))["rows"][0]["deployments"], 1);
-    assert_eq!(block_in_place(|| terminator.asked()), ["POST /api/v2/dora/deployment 200"; 2]);
+    assert_eq!(block_in_place(|| terminator.requests()), ["POST /api/v2/dora/deployment 200"; 2]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_fails_with_a_wrong_key() {
+async fn the_client_fails_with_a_wrong_key() {
     if !is_client_ready() {
         return;
     }
     let daemon = Daemon::start("").await;
     let terminator = Terminator::start(daemon.public, 0);
-    let output = block_in_place(|| terminator.tell("a-wrong-key-of-the-right-length!"));
+    let output = block_in_place(|| terminator.send_deployment("a-wrong-key-of-the-right-length!"));
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_eq!(daemon.probe().deployments(), 0);
 }

@@ -1,19 +1,20 @@
-//! The demo, as a newcomer runs it.
+//! The demo, run to its end.
 
 use std::process::Command;
 
 #[test]
-fn the_demo_tells_its_story_and_ends_well() {
+fn the_demo_prints_its_steps_and_succeeds() {
     let output =
         Command::new(env!("CARGO_BIN_EXE_pagerduty-dora")).args(["demo", "--once"]).output().unwrap();
-    let (said, told) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert!(output.status.success(), "{said}{told}");
-    assert_eq!(told, "");
-    let without_ports: Vec<String> = said.lines().map(without_port).collect();
+    let (stdout, stderr) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{stdout}{stderr}");
+    assert_eq!(stderr, "");
+    let without_ports: Vec<String> = stdout.lines().map(without_port).collect();
     insta::assert_snapshot!(without_ports.join("\n"));
 }
 
-/// Ports differ from run to run.
+/// A line with its port replaced, because ports differ between runs.
 fn without_port(line: &str) -> String {
     let Some((before, after)) = line.split_once("127.0.0.1:") else {
         return line.to_owned();

@@ -1,4 +1,4 @@
-//! Deployments by the event API, and the failures that they are linked to.
+//! Deployments from the event API, and the failures that are linked to them.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub(crate) async fn deploy(daemon: &Daemon, version: &str, at: &str, more: Value
     answer.json()["data"]["id"].as_str().unwrap().to_owned()
 }
 
-/// The deployment that an incident is linked to, and why that one.
+/// The deployment that an incident is linked to, and the reason.
 async fn linked(daemon: &Daemon, incident: &str) -> (Value, String) {
     let story = daemon.get(&format!("/api/v1/failures/{incident}")).await.json();
     let why =
@@ -34,7 +34,7 @@ async fn linked(daemon: &Daemon, incident: &str) -> (Value, String) {
 }
 
 #[tokio::test]
-async fn a_failure_is_linked_to_the_deployment_before_it_also_to_one_that_comes_late() {
+async fn a_failure_is_linked_to_the_latest_deployment_before_it_even_if_reported_late() {
     let daemon = Daemon::start("").await;
     // Created at 10:00.
     daemon.expect(event_of("incident.resolved", "QLINKED001"), "accepted").await;
@@ -43,7 +43,11 @@ async fn a_failure_is_linked_to_the_deployment_before_it_also_to_one_that_comes_
     assert_eq!(linked(&daemon, "QLINKED001").await.0, json!(earlier));
     deploy(&daemon, "v3", "10:01", json!({})).await;
     deploy(&daemon, "v4", "09:59", json!({ "env": "staging" })).await;
-    assert_eq!(linked(&daemon, "QLINKED001").await.0, json!(earlier), "not a later one, nor another env's");
+    assert_eq!(
+        linked(&daemon, "QLINKED001").await.0,
+        json!(earlier),
+        "neither a later deployment nor one of another env"
+    );
     let latest = deploy(&daemon, "v2", "09:30", json!({})).await;
     let (id, why) = linked(&daemon, "QLINKED001").await;
     assert_eq!(id, json!(latest));
@@ -51,7 +55,7 @@ async fn a_failure_is_linked_to_the_deployment_before_it_also_to_one_that_comes_
 }
 
 #[tokio::test]
-async fn somebody_who_names_a_deployment_is_believed() {
+async fn a_note_can_name_the_cause() {
     let daemon = Daemon::start("").await;
     let sha = "0123456789abcdef0123456789abcdef01234567";
     let git = json!({ "git": { "commit_sha": sha, "repository_url": "https://github.com/acme/checkout" } });
@@ -88,7 +92,7 @@ async fn somebody_who_names_a_deployment_is_believed() {
 }
 
 #[tokio::test]
-async fn a_failure_that_was_sent_with_its_commit_or_version_is_linked_by_it() {
+async fn a_submitted_failure_is_linked_by_its_version() {
     let daemon = Daemon::start("").await;
     let first = deploy(&daemon, "v1", "07:00", json!({})).await;
     let latest = deploy(&daemon, "v2", "09:30", json!({})).await;
@@ -103,11 +107,11 @@ async fn a_failure_that_was_sent_with_its_commit_or_version_is_linked_by_it() {
     let deployment = async || daemon.failures().await[0]["deployment"].clone();
     assert_eq!(deployment().await, json!(first));
     daemon.event_api("POST", "/failure", &failure(json!({ "version": "v9" }))).await;
-    assert_eq!(deployment().await, json!(latest), "what names an unknown one is linked automatically");
+    assert_eq!(deployment().await, json!(latest), "an unknown version falls back to the latest deployment");
 }
 
 #[tokio::test]
-async fn deployments_are_replaced_whole_and_refused_as_datadog_does() {
+async fn deployments_are_replaced_whole_and_refused_as_by_datadog() {
     let daemon = Daemon::start("").await;
     let id = json!({ "id": "a-deployment-of-ours" });
     deploy(&daemon, "v1", "08:00", id.clone()).await;
@@ -124,7 +128,7 @@ async fn deployments_are_replaced_whole_and_refused_as_datadog_does() {
 }
 
 #[tokio::test]
-async fn a_deployment_that_is_sent_again_as_it_was_changes_no_link() {
+async fn an_unchanged_deployment_changes_no_link() {
     let daemon = Daemon::start("").await;
     let sent = json!({ "id": "deployment:sent-again-1" });
     let id = deploy(&daemon, "v1", "08:00", sent.clone()).await;
@@ -133,6 +137,6 @@ async fn a_deployment_that_is_sent_again_as_it_was_changes_no_link() {
     let daemon = daemon.restart("[dora]\nlink_window = \"10m\"\n").await;
     deploy(&daemon, "v1", "08:00", sent).await;
     let (kept, why) = linked(&daemon, "QLINKED001").await;
-    assert_eq!(kept, json!(id), "a changed window decides about the past when reevaluate asks");
+    assert_eq!(kept, json!(id), "a changed window applies to past failures only by reevaluate");
     assert!(why.contains("run `reevaluate` to decide it again"), "{why}");
 }

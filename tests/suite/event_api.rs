@@ -33,7 +33,7 @@ async fn a_failure_is_kept_replaced_and_forwarded() {
 }
 
 #[tokio::test]
-async fn a_slash_behind_a_route_changes_nothing() {
+async fn a_trailing_slash_does_not_matter() {
     let daemon = Daemon::start("").await;
     let failure = json!({ "data": { "attributes": {
         "id": "deploy-1234567890", "services": ["checkout"], "started_at": 1_793_527_200 } } });
@@ -48,7 +48,7 @@ async fn a_slash_behind_a_route_changes_nothing() {
 }
 
 #[tokio::test]
-async fn without_the_key_nothing_happens() {
+async fn requests_without_a_valid_key_are_refused() {
     let daemon = Daemon::start("").await;
     let url = format!("http://{}/api/v2/dora/failure", daemon.public);
     for key in [None, Some(""), Some("wrong")] {
@@ -63,21 +63,21 @@ async fn without_the_key_nothing_happens() {
 }
 
 #[tokio::test]
-async fn mistakes_are_told_in_datadogs_words() {
+async fn errors_have_the_form_of_datadogs() {
     let daemon = Daemon::start("").await;
     let answer = daemon.event_api("POST", "/failure", &json!({ "data": {} })).await;
     assert_eq!((answer.status, &answer.json()["errors"][0]["title"]), (400, &json!("Bad Request")));
 }
 
 #[tokio::test]
-async fn an_incidents_own_failure_cannot_be_written_over() {
+async fn the_failure_of_an_incident_cannot_be_overwritten() {
     let daemon = Daemon::start("").await;
     daemon.expect(event_of("incident.triggered", "QTAKEN01"), "accepted").await;
     let body = json!({ "data": { "attributes": {
         "id": "pagerduty:QTAKEN01", "team": "a", "started_at": 1_793_527_200 } } });
     assert_eq!(daemon.event_api("POST", "/failure", &body).await.status, 400);
     assert_eq!(daemon.event_api("DELETE", "/failure/pagerduty:QTAKEN01", &body).await.status, 400);
-    // The other way round the incident's own events win.
+    // In the other order the incident's own events replace the submitted failure.
     let body = json!({ "data": { "attributes": {
         "id": "pagerduty:QLATER01", "team": "a", "started_at": 1_793_527_200 } } });
     assert_eq!(daemon.event_api("POST", "/failure", &body).await.status, 200);
@@ -120,7 +120,7 @@ async fn requests_are_counted_and_a_refused_key_is_shown() {
     assert!(page.contains("<span class=\"bad\">A request was refused"), "{page}");
     daemon.clock.advance(std::time::Duration::from_hours(25));
     let page = daemon.get("/").await.body;
-    assert!(page.contains("<span class=\"\">A request was refused"), "whoever it was has stopped: {page}");
+    assert!(page.contains("<span class=\"\">A request was refused"), "no such request for a day: {page}");
     daemon.event_api("POST", "/deployment", &deployment).await;
     let page = daemon.get("/").await.body;
     assert!(
@@ -147,7 +147,7 @@ async fn an_api_that_is_off_says_so() {
     assert!(page.contains("<span class=\"bad\">Off, but a request came"), "{page}");
     daemon.clock.advance(std::time::Duration::from_hours(25));
     let page = daemon.get("/").await.body;
-    assert!(page.contains("<span class=\"\">Off, but a request came"), "whoever it was has stopped: {page}");
+    assert!(page.contains("<span class=\"\">Off, but a request came"), "no such request for a day: {page}");
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn credentials_in_addresses_are_neither_kept_nor_sent() {
 }
 
 #[tokio::test]
-async fn every_mistake_is_told_with_its_attribute() {
+async fn each_error_names_its_attribute() {
     let daemon = Daemon::start("").await;
     for (path, attributes, attribute, hint) in [
         ("/failure", json!({ "team": "a" }), "started_at", "missing"),

@@ -1,4 +1,4 @@
-//! `explain` and `/api/v1/failures/{id}`: what people see when they doubt a figure.
+//! `explain` and `/api/v1/failures/{id}`: the reasons for the values of a failure.
 
 use std::process::Output;
 
@@ -23,13 +23,13 @@ services = ["checkout"]
 team = "payments"
 "#;
 
-/// `explain`, beside the running daemon.
+/// Runs `explain` while the daemon runs.
 fn explain(program: &Program, configuration: &str, arguments: &[&str]) -> Output {
     program.run(configuration, &[&["explain"], arguments].concat())
 }
 
-/// The story, each part of it told only once everything before has reached the backend.
-async fn told() -> (Daemon, String) {
+/// A daemon with the demo's story, and its configuration. Each webhook is delivered once all earlier rows were sent.
+async fn daemon_with_story() -> (Daemon, String) {
     let backend = Backend::start().await;
     let configuration = format!("{CONFIGURATION}{}", backend.entry("metrics"));
     let daemon = Daemon::start(&configuration).await;
@@ -41,8 +41,8 @@ async fn told() -> (Daemon, String) {
 }
 
 #[tokio::test]
-async fn every_decision_is_told() {
-    let (daemon, configuration) = told().await;
+async fn each_value_has_its_reason() {
+    let (daemon, configuration) = daemon_with_story().await;
     let program = Program::of(&daemon);
     let ids = [
         "Q0PLAIN0STORY1",
@@ -57,14 +57,14 @@ async fn every_decision_is_told() {
 }
 
 #[tokio::test]
-async fn the_api_tells_the_same() {
-    let (daemon, configuration) = told().await;
+async fn the_command_and_the_api_agree() {
+    let (daemon, configuration) = daemon_with_story().await;
     let program = Program::of(&daemon);
     for id in ["Q0AGAIN0STORY5", "pagerduty:Q0AGAIN0STORY5"] {
         let arguments = [id, "--format", "json"];
-        let told = stdout(&explain(&program, &configuration, &arguments));
+        let printed = stdout(&explain(&program, &configuration, &arguments));
         let answer = daemon.get(&format!("/api/v1/failures/{id}")).await;
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&told).unwrap(), answer.json());
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), answer.json());
         assert_eq!(answer.json()["attempts"].as_array().unwrap().len(), 3);
     }
     assert_eq!(daemon.get("/api/v1/failures/QUNKNOWN").await.status, 404);
@@ -74,8 +74,8 @@ async fn the_api_tells_the_same() {
 }
 
 #[tokio::test]
-async fn another_configuration_is_told_apart() {
-    let (daemon, configuration) = told().await;
+async fn another_configuration_leads_to_advice_to_reevaluate() {
+    let (daemon, configuration) = daemon_with_story().await;
     let program = Program::of(&daemon);
     let other = configuration.replace("\"checkout\"", "\"cart\"");
     let explained = |configuration| stdout(&explain(&program, configuration, &["Q0PLAIN0STORY1"]));
@@ -84,7 +84,7 @@ async fn another_configuration_is_told_apart() {
 }
 
 #[tokio::test]
-async fn what_is_no_incident_has_a_story_too() {
+async fn notes_and_submitted_failures_are_explained_too() {
     let daemon = Daemon::start("").await;
     daemon.expect(event_of("incident.annotated", "QNOTEONLY0001"), "accepted").await;
     let story = daemon.get("/api/v1/failures/QNOTEONLY0001").await.json();
@@ -98,18 +98,18 @@ async fn what_is_no_incident_has_a_story_too() {
 }
 
 #[tokio::test]
-async fn a_unique_beginning_of_an_id_is_enough_in_any_case() {
-    let (daemon, configuration) = told().await;
+async fn a_unique_prefix_of_an_id_is_enough_in_upper_or_lower_case() {
+    let (daemon, configuration) = daemon_with_story().await;
     let deployment = json!({ "data": { "attributes": {
         "id": "Release-checkout-2026-11-02", "service": "checkout", "started_at": 1_793_491_200_u64,
         "version": "1.42.0",
     } } });
     daemon.event_api("POST", "/deployment", &deployment).await;
     let program = Program::of(&daemon);
-    let told = |id: &str| explain(&program, &configuration, &[id]);
-    let whole = stdout(&told("Q0NOISE0STORY7"));
+    let explained = |id: &str| explain(&program, &configuration, &[id]);
+    let whole = stdout(&explained("Q0NOISE0STORY7"));
     for id in ["q0noise0story7", "Q0NOI", "PagerDuty:q0noise", " Q0NOISE ", "Q0NO…ORY7", "q0no...y7"] {
-        assert_eq!(stdout(&told(id)), whole, "{id}");
+        assert_eq!(stdout(&explained(id)), whole, "{id}");
     }
     assert!(whole.contains("Not sent to any backend: an ignored failure does not count."), "{whole}");
 
@@ -124,21 +124,21 @@ async fn a_unique_beginning_of_an_id_is_enough_in_any_case() {
         assert!(answer.json()["detail"].as_str().unwrap().contains(word), "{answer:?}");
     }
 
-    let ambiguous = told("Q0M");
-    let said = String::from_utf8_lossy(&ambiguous.stderr);
-    assert_eq!(ambiguous.status.code(), Some(1), "{said}");
-    assert!(said.contains("pagerduty:Q0MERGE0STORY8") && !said.contains("Q0NOISE"), "{said}");
+    let ambiguous = explained("Q0M");
+    let stderr = String::from_utf8_lossy(&ambiguous.stderr);
+    assert_eq!(ambiguous.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("pagerduty:Q0MERGE0STORY8") && !stderr.contains("Q0NOISE"), "{stderr}");
 
-    let release = stdout(&told("release-"));
+    let release = stdout(&explained("release-"));
     assert!(release.starts_with("Release-checkout-2026-11-02 is a deployment, not a failure."), "{release}");
     assert!(release.contains("1.42.0"), "{release}");
     for nothing in ["", "%", "Q_", "0STORY7"] {
-        assert_eq!(told(nothing).status.code(), Some(1), "{nothing:?}");
+        assert_eq!(explained(nothing).status.code(), Some(1), "{nothing:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_backend_that_was_not_told_has_a_reason() {
+async fn each_backend_that_was_sent_nothing_has_a_reason() {
     let daemon = Daemon::start("[failure]\nsettle = \"1h\"\n").await;
     daemon.expect(event_of("incident.resolved", "QBEFORE00001"), "accepted").await;
     let not_forwarded = async |daemon: &Daemon, id: &str| {
@@ -154,16 +154,20 @@ async fn each_backend_that_was_not_told_has_a_reason() {
         backend.entry("metrics")
     );
     let daemon = daemon.restart_after(&configuration, || {}).await;
-    let told = not_forwarded(&daemon, "QBEFORE00001").await;
-    let told: Vec<&str> = told.as_array().unwrap().iter().map(|told| told.as_str().unwrap()).collect();
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].starts_with("Not sent to backend metrics: the failure was completed before"), "{told:?}");
-    assert!(told[1].starts_with("Not sent to backend other: its `services` do not name "), "{told:?}");
+    let reasons = not_forwarded(&daemon, "QBEFORE00001").await;
+    let reasons: Vec<&str> =
+        reasons.as_array().unwrap().iter().map(|reason| reason.as_str().unwrap()).collect();
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert!(
+        reasons[0].starts_with("Not sent to backend metrics: the failure was completed before"),
+        "{reasons:?}"
+    );
+    assert!(reasons[1].starts_with("Not sent to backend other: its `services` do not name "), "{reasons:?}");
 
     daemon.expect(event_of("incident.resolved", "QSETTLES0001"), "accepted").await;
-    let told = not_forwarded(&daemon, "QSETTLES0001").await;
+    let reasons = not_forwarded(&daemon, "QSETTLES0001").await;
     let waits = "Not sent to backend metrics yet: it waits for failure.settle, until ";
-    assert!(told[0].as_str().unwrap().starts_with(waits), "{told}");
+    assert!(reasons[0].as_str().unwrap().starts_with(waits), "{reasons}");
     let program = Program::of(&daemon);
     let printed = stdout(&explain(&program, &configuration, &["QSETTLES0001"]));
     assert!(printed.contains(waits), "{printed}");

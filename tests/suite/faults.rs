@@ -1,8 +1,8 @@
-//! The N-th `pwrite64`, `fdatasync` and so on of the program fails, once or from then on: no false 202, no damage, and
-//! no hand is needed afterwards.
+//! The N-th `pwrite64`, `fdatasync` and so on of the program fails, once or from then on. Afterwards no acknowledged
+//! event is lost, the store is intact, and the program works again without a person's help.
 //!
-//! `FAULTS=all cargo test faults` tries every N until none is hit, instead of a few that `SEED=` draws. strace makes
-//! calls fail, and counts them for each thread on its own.
+//! `FAULTS=all cargo test faults` tries every N until no call is left to fail, instead of a few that `SEED=` draws.
+//! strace makes the calls fail, and counts them for each thread separately.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -26,32 +26,32 @@ const SYSCALLS: [&str; 5] = ["fdatasync", "fsync", "pwrite64", "ftruncate", "ope
 const ERRORS: [&str; 2] = ["EIO", "ENOSPC"];
 const STORE: &str = "pagerduty-dora.db";
 
-/// Place where calls are counted.
+/// Kind of start, and the files whose calls are counted.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// `true` if the store is there already, left by a program that was killed.
+    /// `true` if the store exists already, left by a killed program.
     is_grown: bool,
-    /// The store's files, by what their names end in.
+    /// The suffixes of the store's files.
     files: &'static [&'static str],
 }
 
 const PLACES: [Place; 3] = [
     Place { is_grown: false, files: &["", "-journal", "-wal", "-shm"] },
     Place { is_grown: true, files: &["", "-journal", "-wal", "-shm"] },
-    // Its start writes to none of these, so that the count begins with the first webhook.
+    // The start writes to none of these files, so the count begins with the first webhook.
     Place { is_grown: true, files: &["", "-wal"] },
 ];
 
 impl Place {
-    /// Faults that hit nothing show nothing: at the least, writes, syncs and the store's opening have to fail.
+    /// Checks that writes, syncs and the opening of the store have failed. Faults that hit no call test nothing.
     fn was_tried(self, hit: &BTreeSet<&str>) {
         let opens = !self.files.contains(&"-shm") || hit.contains("openat");
         let syncs = hit.contains("fdatasync") || hit.contains("fsync");
-        assert!(opens && syncs && hit.contains("pwrite64"), "{self:?}: no more failed than {hit:?}");
+        assert!(opens && syncs && hit.contains("pwrite64"), "{self:?}: only these calls failed: {hit:?}");
     }
 }
 
-/// Call that fails, and its error.
+/// A call that fails, and its error.
 #[derive(Debug, Clone, Copy)]
 struct Fault {
     place: Place,
@@ -97,8 +97,8 @@ impl Bench {
         backend.becomes_reliable();
         let grown = tempfile::tempdir().unwrap();
         let (process, listening) = Process::start(&configuration(grown.path(), &backend));
-        for told in life("G", &["triggered", "acknowledged", "resolved"]) {
-            assert_eq!(deliver(&client(), listening, &told).await, Answer::Recorded("accepted".into()));
+        for event in life("G", &["triggered", "acknowledged", "resolved"]) {
+            assert_eq!(deliver(&client(), listening, &event).await, Answer::Recorded("accepted".into()));
         }
         process.kill();
         Self { backend, grown }
@@ -116,9 +116,9 @@ impl Bench {
                         nth += 1;
                     }
                     runs += nth;
-                    // Past the test harness, which would keep it to the end.
+                    // Not captured by the test harness, which would print it only at the end.
                     let fault = Fault { place, syscall, error, nth, is_for_ever };
-                    let _ = writeln!(std::io::stderr(), "{runs} runs; none is hit any more by {fault:?}");
+                    let _ = writeln!(std::io::stderr(), "{runs} runs; no call is left for {fault:?}");
                 }
             }
             place.was_tried(&hit);
@@ -129,7 +129,7 @@ impl Bench {
         for place in PLACES {
             let mut hit = BTreeSet::new();
             for syscall in SYSCALLS {
-                // So late that it is none.
+                // So late that no call fails.
                 let never = Fault { place, syscall, error: "EIO", nth: 60_000, is_for_ever: false };
                 let calls = self.try_out(never).await.calls;
                 for (error, is_for_ever) in kinds().filter(|_| calls > 0) {
@@ -143,9 +143,9 @@ impl Bench {
         }
     }
 
-    /// One store, one fault, and a start without it afterwards.
+    /// Runs the program on one store with the fault, then without it, and checks the result.
     async fn try_out(&self, fault: Fault) -> Trace {
-        // Only seen where it fails: the last one is it.
+        // Printed only if the test fails: the last line names the fault.
         println!("{fault:?}");
         let folder = tempfile::tempdir().unwrap();
         if fault.place.is_grown {
@@ -186,26 +186,26 @@ struct Run {
     fault: Fault,
     folder: PathBuf,
     client: reqwest::Client,
-    /// Two incidents, webhook by webhook.
-    told: Vec<Told>,
-    /// The ids of those that were answered 202.
+    /// The events of two incidents, in the order of delivery.
+    events: Vec<Told>,
+    /// The ids of the events that were answered 202.
     acknowledged: BTreeSet<String>,
 }
 
 #[derive(Debug, PartialEq)]
 enum Answer {
-    /// 202, and the word in it.
+    /// 202, with the `status` of the body.
     Recorded(String),
     Unavailable,
-    /// None at all.
+    /// No answer.
     Nothing,
 }
 
 impl Run {
     fn new(fault: Fault, folder: PathBuf) -> Self {
-        let mut told = life("A", &["triggered", "acknowledged", "resolved"]);
-        told.extend(life("B", &["triggered", "resolved"]));
-        Self { fault, folder, client: client(), told, acknowledged: BTreeSet::new() }
+        let mut events = life("A", &["triggered", "acknowledged", "resolved"]);
+        events.extend(life("B", &["triggered", "resolved"]));
+        Self { fault, folder, client: client(), events, acknowledged: BTreeSet::new() }
     }
 
     fn store(&self) -> PathBuf {
@@ -216,38 +216,39 @@ impl Run {
         self.folder.join("trace")
     }
 
-    /// The program as it starts, works and ends while the disk fails.
+    /// Starts, uses and ends the program while the disk fails.
     async fn with_fault(&mut self, config: &Path) {
         let mut process = Process::spawn_by(self.strace(), config);
         let Some(listening) = process.ready(PATIENCE) else {
-            let (status, said) = process.end();
-            no_panic(&said);
-            assert!(matches!(status.code(), Some(1 | 74)), "{status}: {said}");
+            let (status, stderr) = process.end();
+            no_panic(&stderr);
+            assert!(matches!(status.code(), Some(1 | 74)), "{status}: {stderr}");
             return;
         };
-        // Without its WAL SQLite would keep its promises less well, and not say so.
+        // Without WAL mode, SQLite would silently give weaker guarantees.
         assert_eq!(std::fs::read(self.store()).unwrap()[18..20], [2, 2], "ready, but not in WAL mode");
-        let mut has_ended = self.deliver_what_is_left(listening).await;
-        if !has_ended {
-            // What failed once does not fail again.
-            has_ended = self.deliver_what_is_left(listening).await;
+        let mut has_stopped_answering = self.deliver_what_is_left(listening).await;
+        if !has_stopped_answering {
+            // A fault that happens once does not happen again.
+            has_stopped_answering = self.deliver_what_is_left(listening).await;
         }
-        let (status, said) = process.end();
-        no_panic(&said);
-        // Nothing that fails is tried again and again without a pause.
-        assert!(said.lines().count() < 200, "{} lines: {said}", said.lines().count());
+        let (status, stderr) = process.end();
+        no_panic(&stderr);
+        // The program does not retry without a pause, so the log stays short.
+        assert!(stderr.lines().count() < 200, "{} lines: {stderr}", stderr.lines().count());
         match status.code() {
             Some(74) => {}
             Some(0) => {
-                assert!(!has_ended, "it lives, and does not answer: {said}");
-                let is_back = self.acknowledged.len() == self.told.len();
-                assert!(self.fault.is_for_ever || is_back, "it does not go back to work: {said}");
+                assert!(!has_stopped_answering, "it runs, but stopped answering: {stderr}");
+                let is_back = self.acknowledged.len() == self.events.len();
+                assert!(self.fault.is_for_ever || is_back, "it does not recover: {stderr}");
             }
-            _ => panic!("{status}: {said}"),
+            _ => panic!("{status}: {stderr}"),
         }
     }
 
-    /// The command up to the program's name. `-D`: strace is the child, and the program the process that we started.
+    /// The command up to the program's name. With `-D` the process that we start becomes the program, and strace is its
+    /// child.
     fn strace(&self) -> Command {
         let Fault { place, syscall, error, nth, is_for_ever } = self.fault;
         let when = if is_for_ever { format!("{nth}+") } else { nth.to_string() };
@@ -259,21 +260,21 @@ impl Run {
             command.arg("-P").arg(self.folder.join(format!("{STORE}{file}")));
         }
         if place.files.contains(&"-journal") {
-            // The folder itself is synced, too.
+            // The folder itself is synced too.
             command.arg("-P").arg(&self.folder);
         }
         command.arg(PROGRAM);
         command
     }
 
-    /// Delivers what was not answered 202 yet; whether the program stopped answering.
+    /// Delivers the events that were not answered 202 yet. Returns `true` if the program stopped answering.
     async fn deliver_what_is_left(&mut self, listening: Listening) -> bool {
-        for told in &self.told {
-            if self.acknowledged.contains(&told.id) {
+        for event in &self.events {
+            if self.acknowledged.contains(&event.id) {
                 continue;
             }
-            match deliver(&self.client, listening, told).await {
-                Answer::Recorded(_) => drop(self.acknowledged.insert(told.id.clone())),
+            match deliver(&self.client, listening, event).await {
+                Answer::Recorded(_) => drop(self.acknowledged.insert(event.id.clone())),
                 Answer::Unavailable => {}
                 Answer::Nothing => return true,
             }
@@ -281,35 +282,35 @@ impl Run {
         false
     }
 
-    /// The next start, when the disk works again.
+    /// Starts the program again, with a disk that works.
     async fn without_fault(&self, config: &Path) {
         let (process, listening) = Process::start(config);
         let stored = self.stored();
         let lost: Vec<_> = self.acknowledged.difference(&stored).collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
-        for told in &self.told {
-            let word = if stored.contains(&told.id) { "duplicate" } else { "accepted" };
-            let answer = deliver(&self.client, listening, told).await;
-            assert_eq!(answer, Answer::Recorded(word.to_owned()), "{}", told.id);
+        for event in &self.events {
+            let word = if stored.contains(&event.id) { "duplicate" } else { "accepted" };
+            let answer = deliver(&self.client, listening, event).await;
+            assert_eq!(answer, Answer::Recorded(word.to_owned()), "{}", event.id);
         }
         drain(listening, &self.store()).await;
         no_panic(&process.terminate());
     }
 
-    /// The ids of all events that are kept.
+    /// The ids of all stored events.
     fn stored(&self) -> BTreeSet<String> {
         Probe::open(&self.store()).event_ids()
     }
 
-    /// The store is whole, and its failures are what was told; the backend holds the same.
+    /// Checks that the store is intact, and that its failures and the backend agree with the delivered events.
     fn check(&self, backend: &Unreliable) {
         Probe::open(&self.store()).assert_intact();
         let left = if self.fault.place.is_grown { 3 } else { 0 };
-        assert_eq!(self.stored().len(), self.told.len() + left);
+        assert_eq!(self.stored().len(), self.events.len() + left);
         let (failures, revisions) = (listed(&self.store()), Probe::open(&self.store()).revisions());
-        compare(&self.told, CONFIGURED, &failures).unwrap();
+        compare(&self.events, CONFIGURED, &failures).unwrap();
         let received = backend.received();
-        for incident in self.told.iter().map(|told| &told.incident) {
+        for incident in self.events.iter().map(|event| &event.incident) {
             let id = format!("pagerduty:{incident}");
             told_in_order(&id, &received[&id], &revisions[&id]);
             told_exactly(held(&received[&id]), &failures[incident]);
@@ -317,9 +318,9 @@ impl Run {
     }
 }
 
-/// The events of an incident, a minute apart.
+/// The events of an incident, each a minute after the one before.
 fn life(incident: &str, event_types: &[&'static str]) -> Vec<Told> {
-    let told = event_types.iter().zip(1..).map(|(event_type, n)| Told {
+    let events = event_types.iter().zip(1..).map(|(event_type, n)| Told {
         id: format!("01{incident}{n}"),
         incident: format!("Q{incident}"),
         event_type,
@@ -328,11 +329,11 @@ fn life(incident: &str, event_types: &[&'static str]) -> Vec<Told> {
         service: Some(1),
         ..Told::default()
     });
-    told.collect()
+    events.collect()
 }
 
-async fn deliver(client: &reqwest::Client, listening: Listening, told: &Told) -> Answer {
-    let body = told.body();
+async fn deliver(client: &reqwest::Client, listening: Listening, event: &Told) -> Answer {
+    let body = event.body();
     let signature = sign(&SECRET.to_owned().into(), &body);
     let url = format!("http://{}/webhooks/pagerduty", listening.public);
     let request = client.post(url).header("x-pagerduty-signature", signature).body(body);
@@ -343,6 +344,6 @@ async fn deliver(client: &reqwest::Client, listening: Listening, told: &Told) ->
             Answer::Recorded(body["status"].as_str().unwrap().to_owned())
         }
         503 => Answer::Unavailable,
-        status => panic!("{status} to {told:?}"),
+        status => panic!("{status} to {event:?}"),
     }
 }

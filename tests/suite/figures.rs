@@ -1,4 +1,4 @@
-//! The figures, from webhooks and deployments to the report and the gauges.
+//! The figures in the report and the gauges, computed from webhooks and deployments.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -18,8 +18,9 @@ async fn deploy(daemon: &Daemon, service: &str, started_at: &str) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// An incident from 10:00 to 10:42:10.5 after a deployment, and another deployment two days before; then a third one.
-async fn told() -> Daemon {
+/// A daemon with an incident from 10:00 to 10:42:10.5; deployments two days before, just before and during the
+/// incident; and a later deployment of another service.
+async fn daemon_with_data() -> Daemon {
     let daemon = Daemon::start("").await;
     daemon.clock.set(time("2026-11-05T00:00:00Z"));
     deploy(&daemon, "Checkout API", "2026-10-30T12:00:00Z").await;
@@ -32,7 +33,7 @@ async fn told() -> Daemon {
 
 #[tokio::test]
 async fn a_report_pairs_incidents_with_deployments() {
-    let daemon = told().await;
+    let daemon = daemon_with_data().await;
     let report = daemon.get("/api/v1/report?since=30d").await.json();
     insta::assert_snapshot!(format!("{report:#}"));
     let by_team =
@@ -44,7 +45,7 @@ async fn a_report_pairs_incidents_with_deployments() {
 }
 
 #[tokio::test]
-async fn a_question_that_makes_no_sense_is_refused() {
+async fn an_invalid_query_is_refused() {
     let daemon = Daemon::start("").await;
     for query in ["since=yesterday", "since=1d&until=2d", "by=colour", "interval=hour", "what=ever"] {
         let answer = daemon.get(&format!("/api/v1/report?{query}")).await;
@@ -52,13 +53,15 @@ async fn a_question_that_makes_no_sense_is_refused() {
     }
 }
 
-/// The figures of `/metrics`, once they are as of the daemon's time. A scrape that they are late for has older ones or
-/// none.
+/// The figures of `/metrics`, once they were computed for `as_of`. Earlier scrapes have older figures or none.
 async fn gauges(daemon: &Daemon, as_of: Timestamp) -> Vec<String> {
     let computed = format!("pagerduty_dora_figures_timestamp_seconds {}.0", as_of.as_nanos() / 1_000_000_000);
     let text = eventually("the figures", async || {
         let text = daemon.get("/metrics").await.body;
-        assert!(text.contains("pagerduty_dora_build_info"), "its own metrics are always there: {text}");
+        assert!(
+            text.contains("pagerduty_dora_build_info"),
+            "the program's own metrics are always there: {text}"
+        );
         text.lines().any(|line| line == computed).then_some(text)
     })
     .await;
@@ -70,7 +73,7 @@ async fn gauges(daemon: &Daemon, as_of: Timestamp) -> Vec<String> {
 
 #[tokio::test]
 async fn gauges_are_computed_once_a_minute() {
-    let daemon = told().await;
+    let daemon = daemon_with_data().await;
     let begin = daemon.clock.now();
     let first = gauges(&daemon, begin).await;
     let of_checkout =
@@ -88,8 +91,8 @@ async fn gauges_are_computed_once_a_minute() {
 }
 
 #[tokio::test]
-async fn the_longest_windows_services_have_counts_in_every_window() {
-    let daemon = told().await;
+async fn services_of_the_longest_window_have_counts_in_every_window() {
+    let daemon = daemon_with_data().await;
     let lines = gauges(&daemon, daemon.clock.now()).await;
     for line in [
         "dora_failed_deployments{service=\"Checkout API\",env=\"production\",window=\"7d\"} 1.0",
@@ -105,13 +108,17 @@ async fn the_longest_windows_services_have_counts_in_every_window() {
                     window=\"7d\",stat=\"median\"} 4330.5";
     assert!(lines.iter().any(|line| line == recovery), "{lines:#?}");
     let is_rate_of_a_day = |line: &&String| line.contains("rate{") && line.contains("window=\"1d\"");
-    assert_eq!(lines.iter().find(is_rate_of_a_day), None, "the link window is as long");
+    assert_eq!(
+        lines.iter().find(is_rate_of_a_day),
+        None,
+        "no rates where the window is no longer than the link window"
+    );
 }
 
 #[tokio::test]
 async fn ten_thousand_envs_neither_delay_nor_flood_a_scrape() {
     const ENVS: i64 = 10_000;
-    let daemon = told().await;
+    let daemon = daemon_with_data().await;
     store_edit::add_deployments(&daemon.store, ENVS, time("2026-11-03T00:00:00Z").as_nanos());
     let lines = gauges(&daemon, daemon.clock.now()).await;
     assert!(lines.len() <= MOST_SERIES, "{}", lines.len());
@@ -121,16 +128,16 @@ async fn ten_thousand_envs_neither_delay_nor_flood_a_scrape() {
     let of_week =
         lines.iter().filter(|line| line.starts_with("dora_deployments{") && line.contains("\"7d\""));
     let all: f64 = of_week.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum();
-    assert!((all - 10_004.0).abs() < 1e-6, "{all}: the others are in `other`");
+    assert!((all - 10_004.0).abs() < 1e-6, "{all}: the other envs are summed in `other`");
 }
 
 #[tokio::test]
-async fn an_env_without_data_names_those_that_have_some() {
-    let daemon = told().await;
-    let asked = daemon.get("/api/v1/report?env=prod").await.json();
-    assert_eq!((&asked["rows"], &asked["other_envs"]), (&json!([]), &json!(["production"])));
-    let there = daemon.get("/api/v1/report").await.json();
-    assert_eq!(there.get("other_envs"), None, "nothing is missing");
+async fn a_report_of_an_env_without_data_names_envs_with_data() {
+    let daemon = daemon_with_data().await;
+    let empty = daemon.get("/api/v1/report?env=prod").await.json();
+    assert_eq!((&empty["rows"], &empty["other_envs"]), (&json!([]), &json!(["production"])));
+    let not_empty = daemon.get("/api/v1/report").await.json();
+    assert_eq!(not_empty.get("other_envs"), None, "the env of the report has data");
 
     let daemon = Daemon::start("[failure]\ndefault_env = \"prod\"\n").await;
     let attributes =
@@ -141,7 +148,7 @@ async fn an_env_without_data_names_those_that_have_some() {
 }
 
 #[tokio::test]
-async fn deployments_in_another_env_than_the_incidents_are_told() {
+async fn deployments_in_another_env_than_the_incidents_are_reported() {
     let daemon = Daemon::start("").await;
     daemon.expect(event_of("incident.resolved", "QELSEWHERE001"), "accepted").await;
     let service = daemon.failures().await[0]["services"][0].as_str().unwrap().to_owned();

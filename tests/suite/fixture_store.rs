@@ -1,7 +1,7 @@
-//! A store of an earlier program opens, and goes on.
+//! Stores of earlier versions open and work.
 //!
-//! `fixtures/store` has a small store of each schema, as SQL. The one of the newest schema is written anew with
-//! `WRITE_FIXTURE_STORE=1 cargo test --test suite fixture_store`. Once a schema is released its store never changes.
+//! `fixtures/store` has a small store of each schema, as SQL. `WRITE_FIXTURE_STORE=1 cargo test --test suite
+//! fixture_store` writes the store of the newest schema. Once a schema is released, its store never changes.
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,8 @@ use crate::harness::{Backend, Daemon, KEY, Program, event_of, stdout};
 use crate::store_edit::sql;
 use crate::store_probe::Probe;
 
-/// Parts of the demo's story that the stores were filled with: incidents plain, reopened, open, ignored and merged.
-const TOLD: [&str; 13] = [
+/// Webhooks of the demo's story that fill the stores: plain, reopened, open, ignored and merged incidents.
+const WEBHOOKS: [&str; 13] = [
     "01-plain-triggered",
     "02-plain-acknowledged",
     "04-plain-resolved",
@@ -29,8 +29,8 @@ const TOLD: [&str; 13] = [
     "24-merged-source-merged",
 ];
 
-/// Advice where the store of the newest schema is not there, or is of another.
-const ANEW: &str =
+/// Advice if the store of the newest schema is missing or out of date.
+const ADVICE: &str =
     "write fixtures/store anew with WRITE_FIXTURE_STORE=1 cargo test --test suite fixture_store";
 
 /// The newest schema. Its file is named after it.
@@ -43,7 +43,7 @@ fn file(schema: u32) -> PathBuf {
 }
 
 fn read(schema: u32) -> String {
-    std::fs::read_to_string(file(schema)).unwrap_or_else(|error| panic!("{ANEW}: {error}"))
+    std::fs::read_to_string(file(schema)).unwrap_or_else(|error| panic!("{ADVICE}: {error}"))
 }
 
 fn configuration(backend: &Backend) -> String {
@@ -53,12 +53,12 @@ fn configuration(backend: &Backend) -> String {
     format!("{rule}{}{marks}", backend.entry("metrics"))
 }
 
-/// A daemon on a store with something in every table that outlives a restart.
+/// A daemon whose store has rows in every table that survives a restart.
 async fn filled() -> Daemon {
     let backend = Backend::start().await;
     backend.will_answer(&[(400, &[])]);
     let daemon = Daemon::start(&configuration(&backend)).await;
-    for name in TOLD {
+    for name in WEBHOOKS {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/story/{name}.json"));
         daemon.deliver(std::fs::read(path).unwrap()).await;
     }
@@ -93,12 +93,12 @@ async fn the_fixture_of_the_newest_schema_is_up_to_date() {
     }
     let kept = folder.path().join("kept.db");
     sql::put(&kept, &read(newest()));
-    assert_eq!(sql::schema(&kept), sql::schema(&store), "the schema has changed: {ANEW}");
-    assert_eq!(sql::filled_tables(&kept), sql::filled_tables(&store), "a table is empty: {ANEW}");
+    assert_eq!(sql::schema(&kept), sql::schema(&store), "the schema has changed: {ADVICE}");
+    assert_eq!(sql::filled_tables(&kept), sql::filled_tables(&store), "a table is empty: {ADVICE}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_of_every_schema_opens_and_goes_on() {
+async fn a_store_of_every_schema_opens_and_works() {
     for schema in 1..=newest() {
         let backend = Backend::start().await;
         let configuration = configuration(&backend);
@@ -126,7 +126,7 @@ async fn a_store_of_every_schema_opens_and_goes_on() {
         let report = daemon.get("/api/v1/report?since=2026-11-01&env=all&by=none").await.json();
         assert_eq!(report["rows"][0]["deployments"], 2, "{report}");
 
-        // All facts can be read, and still come to the same.
+        // All facts can be read, and still give the same failures.
         let again = Program::of(&daemon).run(&configuration, &["reevaluate", "--format", "json"]);
         let again: Value = serde_json::from_str(&stdout(&again)).unwrap();
         assert_eq!(again["looked_at"], failures.len());
@@ -142,7 +142,7 @@ async fn a_store_of_every_schema_opens_and_goes_on() {
     }
 }
 
-/// The fields of failures that tell most, a line each.
+/// The most important fields of each failure, one failure a line.
 fn listing(failures: &[Value]) -> String {
     let line = |failure: &Value| {
         let fields =

@@ -1,4 +1,4 @@
-//! Every event type that PagerDuty has, as it comes.
+//! Every event type of PagerDuty, as recorded in `fixtures/pagerduty`.
 
 use crate::harness::{Daemon, fixture};
 

@@ -1,4 +1,4 @@
-//! Forwarding deployments: what each kind of backend is told, and when it is told again.
+//! Forwarding of deployments: the requests to each kind of backend, and when they are sent again.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::harness::{Backend, Daemon, KEY};
 
 const ID: &str = "deployment:checkout:42";
 
-/// Attributes that a deployment can have.
+/// All attributes that a deployment can have.
 fn details() -> Value {
     json!({
         "id": ID,
@@ -20,33 +20,33 @@ fn details() -> Value {
     })
 }
 
-fn telling(backend: &Backend, kind: &str) -> String {
+fn entry_with_deployments(backend: &Backend, kind: &str) -> String {
     entry(backend, kind) + "deployments = true\n"
 }
 
-/// Waits until so many rows are done with, and none waits.
-async fn told(daemon: &Daemon, rows: i64) {
+/// Waits until this many rows are finished, and checks that none is pending.
+async fn until_finished(daemon: &Daemon, rows: i64) {
     daemon.until(|store| store.finished() >= rows).await;
     assert_eq!(daemon.probe().pending(), 0);
 }
 
 #[tokio::test]
-async fn each_kind_is_told_of_deployments_in_its_own_way() {
+async fn each_kind_gets_deployments_in_its_own_form() {
     for kind in ["datadog", "datadog-metrics", "devlake"] {
         let mut backend = Backend::start().await;
-        let daemon = Daemon::start(&telling(&backend, kind)).await;
+        let daemon = Daemon::start(&entry_with_deployments(&backend, kind)).await;
         daemon.clock.set(crate::harness::time("2026-11-01T09:10:00Z"));
         deploy(&daemon, "v42", "09:00", details()).await;
         insta::assert_snapshot!(format!("{kind}_deployment"), shown(&backend.next().await));
-        told(&daemon, 1).await;
+        until_finished(&daemon, 1).await;
         assert!(backend.is_quiet());
     }
 }
 
 #[tokio::test]
-async fn the_same_again_is_not_told_again_and_something_else_is() {
+async fn an_unchanged_deployment_is_not_sent_again_and_a_changed_one_is() {
     let mut backend = Backend::start().await;
-    let daemon = Daemon::start(&telling(&backend, "datadog")).await;
+    let daemon = Daemon::start(&entry_with_deployments(&backend, "datadog")).await;
     deploy(&daemon, "v42", "09:00", details()).await;
     let first = backend.next().await.attributes();
     deploy(&daemon, "v42", "09:00", details()).await;
@@ -54,7 +54,7 @@ async fn the_same_again_is_not_told_again_and_something_else_is() {
     let replaced = backend.next().await.attributes();
     assert_eq!((&first["id"], &first["version"]), (&json!(ID), &json!("v42")));
     assert_eq!((&replaced["id"], &replaced["version"]), (&json!(ID), &json!("v43")));
-    told(&daemon, 2).await;
+    until_finished(&daemon, 2).await;
     let rows = daemon.get("/api/v1/outbox").await.json()["rows"].clone();
     assert_eq!(
         (&rows[1]["revision"], &rows[1]["failure"], &rows[1]["deployment"]),
@@ -64,10 +64,10 @@ async fn the_same_again_is_not_told_again_and_something_else_is() {
 }
 
 #[tokio::test]
-async fn an_older_one_that_was_never_taken_is_replaced_also_over_a_restart() {
+async fn a_deployment_that_was_never_accepted_is_replaced_even_after_a_restart() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(403, &[])]);
-    let configuration = telling(&backend, "datadog");
+    let configuration = entry_with_deployments(&backend, "datadog");
     let daemon = Daemon::start(&configuration).await;
     deploy(&daemon, "v42", "09:00", details()).await;
     backend.next().await;
@@ -79,14 +79,14 @@ async fn an_older_one_that_was_never_taken_is_replaced_also_over_a_restart() {
     let first = after_a_while(&daemon, &mut backend).await;
     assert_eq!(first.attributes()["version"], "v43");
     daemon.until(|store| store.answered_with(503) > 0).await;
-    assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes, "the very same bytes");
-    told(&daemon, 1).await;
+    assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes, "a retry sends the same bytes");
+    until_finished(&daemon, 1).await;
 }
 
 #[tokio::test]
-async fn a_backend_is_told_of_its_own_deployments_and_only_where_it_asks_for_them() {
+async fn a_backend_gets_only_deployments_that_its_filter_and_configuration_allow() {
     let (mut filtered, mut silent) = (Backend::start().await, Backend::start().await);
-    let own = telling(&filtered, "datadog")
+    let own = entry_with_deployments(&filtered, "datadog")
         + &format!("application_key = {{ value = \"{KEY}-2\" }}\n")
         + "services = [\"Checkout API\"]\nteams = [\"payments\"]\nenvs = [\"production\"]\n";
     let daemon = Daemon::start(&(own + &silent.entry("silent"))).await;
@@ -99,40 +99,40 @@ async fn a_backend_is_told_of_its_own_deployments_and_only_where_it_asks_for_the
     }
     deploy(&daemon, "v42", "09:00", details()).await;
     assert_eq!(filtered.next().await.attributes()["id"], ID);
-    told(&daemon, 1).await;
+    until_finished(&daemon, 1).await;
     let mut moved = details();
     moved["service"] = "Search".into();
     deploy(&daemon, "v42", "09:00", moved.clone()).await;
-    let taken_back = filtered.next().await;
-    assert_eq!(taken_back.line, format!("DELETE /api/v2/dora/deployment/{ID}"));
-    assert_eq!(taken_back.headers["dd-application-key"], format!("{KEY}-2"));
+    let deleted = filtered.next().await;
+    assert_eq!(deleted.line, format!("DELETE /api/v2/dora/deployment/{ID}"));
+    assert_eq!(deleted.headers["dd-application-key"], format!("{KEY}-2"));
     deploy(&daemon, "v43", "09:00", moved).await;
-    told(&daemon, 2).await;
+    until_finished(&daemon, 2).await;
     assert!(filtered.is_quiet() && silent.is_quiet());
 }
 
 #[tokio::test]
-async fn devlake_is_told_of_no_deployment_without_a_commit() {
+async fn devlake_gets_no_deployment_without_a_commit() {
     let mut backend = Backend::start().await;
-    let daemon = Daemon::start(&telling(&backend, "devlake")).await;
+    let daemon = Daemon::start(&entry_with_deployments(&backend, "devlake")).await;
     deploy(&daemon, "v41", "08:00", json!({})).await;
     deploy(&daemon, "v42", "09:00", details()).await;
     assert_eq!(json_of(&backend.next().await)["id"], ID);
-    told(&daemon, 1).await;
+    until_finished(&daemon, 1).await;
     assert!(backend.is_quiet());
 }
 
 #[tokio::test]
-async fn what_was_counted_is_not_counted_again() {
+async fn a_counted_deployment_is_not_counted_again() {
     let mut backend = Backend::start().await;
-    let daemon = Daemon::start(&telling(&backend, "datadog-metrics")).await;
+    let daemon = Daemon::start(&entry_with_deployments(&backend, "datadog-metrics")).await;
     deploy(&daemon, "v42", "09:00", details()).await;
     backend.next().await;
-    told(&daemon, 1).await;
+    until_finished(&daemon, 1).await;
     let mut later = details();
     later["finished_at"] = "2026-11-01T09:30:00Z".into();
     deploy(&daemon, "v42", "09:00", later.clone()).await;
     deploy(&daemon, "v42", "09:00", later).await;
-    told(&daemon, 2).await;
-    assert!(backend.is_quiet(), "a sample cannot be taken back");
+    until_finished(&daemon, 2).await;
+    assert!(backend.is_quiet(), "a sample cannot be changed");
 }

@@ -1,4 +1,4 @@
-//! Forwarding: what a backend gets, and what becomes of it when the backend does not take it.
+//! Forwarding: the requests to a backend, and what happens when the backend does not accept one.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn a_completed_failure_is_forwarded_with_exact_times() {
     assert!(backend.is_quiet());
 }
 
-/// Waits until every row of the outbox is in this state. Every look waits for the writer's next commit.
+/// Waits until every row of the outbox is in this state. Each try waits for the writer's next commit.
 async fn settled(daemon: &Daemon, state: &str) -> serde_json::Value {
     eventually(format!("a row of the outbox, and all of them {state}"), async || {
         assert_eq!(daemon.get("/readyz").await.status, 200);
@@ -48,7 +48,7 @@ async fn each_backend_gets_its_own_copy() {
 }
 
 #[tokio::test]
-async fn the_same_bytes_are_sent_until_they_are_taken() {
+async fn the_same_bytes_are_sent_until_they_are_accepted() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(500, &[]), (429, &[("retry-after", "40")]), (408, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
@@ -62,14 +62,14 @@ async fn the_same_bytes_are_sent_until_they_are_taken() {
     assert_eq!(forwarded[0]["attempts"], 4);
 }
 
-/// Waits until that many attempts are recorded.
+/// Waits until this many attempts are recorded.
 async fn recorded(daemon: &Daemon, attempts: i64) {
-    // An attempt is counted when it begins, and has an answer once it is recorded.
+    // An attempt is counted when it begins. Its answer is stored once it has ended.
     daemon.until(|store| store.most_attempts() == attempts && store.failed_and_pending() == 1).await;
 }
 
 #[tokio::test]
-async fn a_restart_goes_on_where_it_stopped() {
+async fn forwarding_continues_after_a_restart() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(503, &[])]);
     let configuration = backend.entry("metrics");
@@ -82,7 +82,7 @@ async fn a_restart_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
-async fn a_poisonous_failure_holds_up_no_other() {
+async fn a_rejected_failure_holds_up_no_other() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(400, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
@@ -108,12 +108,12 @@ async fn refused_credentials_are_tried_once_a_minute_with_one_failure() {
         after_a_while(&daemon, &mut backend).await;
     }
     let forwarded = settled(&daemon, "sent").await;
-    assert!(backend.is_quiet(), "two were refused and five taken");
-    assert_eq!(forwarded[0]["attempts"], 1, "what is refused was no attempt");
+    assert!(backend.is_quiet(), "two were refused and five accepted");
+    assert_eq!(forwarded[0]["attempts"], 1, "an answer 401 or 403 does not count as an attempt");
 }
 
-/// The next request, for which time has to pass. The clock may be turned just before the loop begins to wait, so
-/// it is turned until the request comes.
+/// The next request that is due only after some time. The clock may be advanced just before the loop begins to wait, so
+/// it is advanced until the request arrives.
 pub(crate) async fn after_a_while(daemon: &Daemon, backend: &mut Backend) -> Request {
     eventually("another request", async || {
         daemon.clock.advance(Duration::from_secs(61));
@@ -129,7 +129,7 @@ async fn a_changed_failure_is_forwarded_again_whole() {
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     daemon.expect(fixture("incident.resolved"), "accepted").await;
     assert!(backend.next().await.attributes()["finished_at"].is_i64());
-    // A note changes nothing; a late trigger changes nothing that a backend sees.
+    // A note changes nothing. A late trigger changes nothing that is sent to a backend.
     daemon.expect(fixture("incident.annotated"), "accepted").await;
     daemon.expect(fixture("incident.triggered"), "accepted").await;
     daemon.expect(fixture("incident.reopened"), "accepted").await;
@@ -158,14 +158,14 @@ async fn a_merged_incident_is_not_forwarded() {
 }
 
 #[tokio::test]
-async fn what_no_backend_was_told_of_needs_no_taking_back() {
+async fn a_failure_that_no_backend_has_needs_no_correction() {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(403, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     daemon.expect(event_of("incident.resolved", "QNEVER01"), "accepted").await;
     backend.next().await;
     daemon.until(|store| store.answered_with(403) > 0).await;
-    // Refused for its credentials, it was never taken; then it turns out not to count.
+    // Answered 403, the failure was never accepted. Then it is reopened, so it is not to be sent any more.
     daemon.expect(event_of("incident.reopened", "QNEVER01"), "accepted").await;
     assert_eq!(daemon.probe().pending(), 0);
     daemon.expect(event_of("incident.resolved", "QOTHER01"), "accepted").await;
@@ -174,9 +174,9 @@ async fn what_no_backend_was_told_of_needs_no_taking_back() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_holds_nothing_up() {
+async fn a_change_of_the_clock_holds_nothing_up() {
     let years = ["2026-11-20T00:00:00Z", "2036-11-20T00:00:00Z"];
-    // One that waits for its time, and one whose backend is asked once a minute.
+    // A row that waits for its next attempt, and a row whose backend gets a probe once a minute.
     for status in [503, 403] {
         for [at, then] in [years, [years[1], years[0]]] {
             let mut backend = Backend::start().await;

@@ -1,4 +1,4 @@
-//! A daemon on ports of its own, a clock that is turned by hand, and a backend that does as it is told.
+//! A daemon on its own ports, with a clock that the test sets, and a backend whose answers the test chooses.
 
 mod eventually;
 
@@ -27,19 +27,19 @@ use tokio::sync::mpsc;
 pub(crate) use self::eventually::eventually;
 use crate::store_probe::Probe;
 
-/// Signing secret of test deliveries. The tests search everything that the daemon says for it.
+/// Signing secret of test deliveries. Tests check that no output of the daemon contains it.
 pub(crate) const SECRET: &str = "canary-secret-of-the-test-suite";
 /// Key of the event API of test daemons.
 pub(crate) const KEY: &str = "canary-key-of-the-test-suite";
-/// Time that a test waits for something that must happen, before it fails.
+/// Longest time that a test waits for something that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The time that this says.
+/// Parses a time.
 pub(crate) fn time(rfc3339: &str) -> Timestamp {
     Timestamp::parse(rfc3339).unwrap()
 }
 
-/// A daemon, and the folder that its store is in.
+/// A running daemon, and the folder of its store.
 pub(crate) struct Daemon {
     pub(crate) public: SocketAddr,
     pub(crate) admin: SocketAddr,
@@ -50,7 +50,7 @@ pub(crate) struct Daemon {
     running: Embedded,
 }
 
-/// Answer of a daemon.
+/// A daemon's answer to a request.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -70,7 +70,7 @@ impl Answer {
 }
 
 impl Daemon {
-    /// A daemon with this much configuration beside its ports, store and secrets.
+    /// Starts a daemon with this configuration. Ports, store and secrets are added.
     pub(crate) async fn start(configuration: &str) -> Self {
         Self::start_in(
             Arc::new(tempfile::tempdir().unwrap()),
@@ -101,12 +101,12 @@ impl Daemon {
         Ok(Self { public, admin, clock, client, store, folder, running })
     }
 
-    /// Stops it in order.
+    /// Stops it as SIGTERM does.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.running.stop().await
     }
 
-    /// Stops it in order, and keeps its store as long as the folder is kept.
+    /// Stops it, and returns the folder of its store, which is deleted when dropped.
     pub(crate) async fn stop_and_keep(self) -> Arc<TempDir> {
         let folder = Arc::clone(&self.folder);
         self.stop().await.unwrap();
@@ -118,22 +118,22 @@ impl Daemon {
         self.restart_after(configuration, || ()).await
     }
 
-    /// The same, with something done to the store in between.
-    pub(crate) async fn restart_after(self, configuration: &str, meddle: impl FnOnce()) -> Self {
+    /// The same, with a call of `change` between the stop and the start.
+    pub(crate) async fn restart_after(self, configuration: &str, change: impl FnOnce()) -> Self {
         let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
         self.stop().await.unwrap();
-        meddle();
+        change();
         Self::start_in(folder, configuration, clock).await.unwrap()
     }
 
-    /// Delivers a webhook, signed.
+    /// Delivers a signed webhook.
     pub(crate) async fn deliver(&self, body: impl Into<Vec<u8>>) -> Answer {
         let body = body.into();
         let signature = sign(&SecretString::from(SECRET), &body);
         self.deliver_with(&[("x-pagerduty-signature", &signature), ("x-webhook-id", "w-1")], body).await
     }
 
-    /// Delivers a webhook with just these headers.
+    /// Delivers a webhook with only these headers.
     pub(crate) async fn deliver_with(
         &self,
         headers: &[(&str, &str)],
@@ -147,20 +147,20 @@ impl Daemon {
         Answer::of(request.send().await.unwrap()).await
     }
 
-    /// Delivers and expects this `status` in a 202.
+    /// Delivers a signed webhook, and checks that the answer is 202 with this `status`.
     pub(crate) async fn expect(&self, body: impl Into<Vec<u8>>, status: &str) {
         let answer = self.deliver(body).await;
         assert_eq!((answer.status, answer.json()["status"].as_str()), (202, Some(status)), "{answer:?}");
     }
 
-    /// A request to the event API.
+    /// Sends a request to the event API.
     pub(crate) async fn event_api(&self, method: &str, path: &str, body: &Value) -> Answer {
         let url = format!("http://{}/api/v2/dora{path}", self.public);
         let request = self.client.request(method.parse().unwrap(), url).header("dd-api-key", KEY);
         Answer::of(request.body(body.to_string()).send().await.unwrap()).await
     }
 
-    /// A request to the admin listener.
+    /// Sends a GET request to the admin listener.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         Answer::of(self.client.get(format!("http://{}{path}", self.admin)).send().await.unwrap()).await
     }
@@ -170,7 +170,7 @@ impl Daemon {
         self.get("/api/v1/failures?limit=1000").await.json()["failures"].as_array().unwrap().clone()
     }
 
-    /// Its store, to be asked questions.
+    /// Opens its store for questions.
     pub(crate) fn probe(&self) -> Probe {
         Probe::open(&self.store)
     }
@@ -181,7 +181,7 @@ impl Daemon {
         self.until_as_time_passes(Duration::ZERO, is_met)
     }
 
-    /// Lets time pass, step by step, until the store meets a condition.
+    /// Advances the clock, step by step, until the store meets a condition.
     #[track_caller]
     pub(crate) fn until_as_time_passes(
         &self,
@@ -203,7 +203,7 @@ impl Daemon {
     }
 }
 
-/// The program, with a daemon's store and admin listener, whether that daemon still runs or not.
+/// Commands of the program, configured with the store and admin listener of a daemon that may have ended.
 pub(crate) struct Program {
     folder: TempDir,
     store: PathBuf,
@@ -216,7 +216,7 @@ impl Program {
         Self { folder, store: daemon.store.clone(), admin: daemon.admin }
     }
 
-    /// Runs it with this much configuration beside that.
+    /// Runs a command with this configuration. Store and admin listener are added.
     pub(crate) fn run(&self, configuration: &str, arguments: &[&str]) -> Output {
         let file = self.folder.path().join("config.toml");
         let (store, admin) = (self.store.display(), self.admin);
@@ -230,33 +230,33 @@ impl Program {
     }
 }
 
-/// Standard output of a command that must succeed.
+/// Standard output of a command, which must have succeeded.
 pub(crate) fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// A secret in a file, as the configuration names it.
+/// Writes a secret to a file, and returns its entry in the configuration.
 fn secrets(folder: &Path, secret: &str) -> Vec<pagerduty_dora::config::Secret> {
     let file = folder.join(secret);
     std::fs::write(&file, secret).unwrap();
     vec![pagerduty_dora::config::Secret::File { file }]
 }
 
-/// A plain client.
+/// An HTTP client without a proxy.
 pub(crate) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap()
 }
 
-/// A metrics backend that answers as scripted, then 200, and shows every request it gets.
+/// A metrics backend that gives the scripted answers, then 200, and records every request.
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     script: Script,
     requests: mpsc::UnboundedReceiver<Request>,
 }
 
-/// A request as the backend saw it.
+/// A request that the backend received.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     /// Method and path.
@@ -286,7 +286,7 @@ impl Backend {
         Self { address, script, requests }
     }
 
-    #[expect(clippy::unused_async, reason = "handlers are")]
+    #[expect(clippy::unused_async, reason = "a handler is asynchronous")]
     async fn answer(
         State((script, seen)): State<(Script, mpsc::UnboundedSender<Request>)>,
         method: Method,
@@ -295,35 +295,35 @@ impl Backend {
         body: bytes::Bytes,
     ) -> (StatusCode, HeaderMap, &'static str) {
         let (status, extra) = script.lock().unwrap().pop_front().unwrap_or((200, &[]));
-        let mut answered = HeaderMap::new();
+        let mut answer_headers = HeaderMap::new();
         for (name, value) in extra {
-            answered.insert(*name, value.parse().unwrap());
+            answer_headers.insert(*name, value.parse().unwrap());
         }
         let _ = seen.send(Request { line: format!("{method} {uri}"), headers, bytes: body.to_vec() });
-        (StatusCode::from_u16(status).unwrap(), answered, "{\"errors\":[\"scripted\"]}")
+        (StatusCode::from_u16(status).unwrap(), answer_headers, "{\"errors\":[\"scripted\"]}")
     }
 
-    /// The next answers, before it goes back to 200.
+    /// Adds answers to the script. After them it answers 200 again.
     pub(crate) fn will_answer(&self, answers: &[(u16, &'static [(&'static str, &'static str)])]) {
         self.script.lock().unwrap().extend(answers);
     }
 
-    /// The next request.
+    /// Waits for the next request.
     pub(crate) async fn next(&mut self) -> Request {
         tokio::time::timeout(PATIENCE, self.requests.recv()).await.expect("no request").unwrap()
     }
 
-    /// The next request, if there is one already.
+    /// The next request, if it has arrived already.
     pub(crate) fn try_next(&mut self) -> Option<Request> {
         self.requests.try_recv().ok()
     }
 
-    /// `true` if there was no request that `next` has not returned.
+    /// `true` if no request has arrived since the last one that was returned.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.requests.try_recv().is_err()
     }
 
-    /// The entry of a configuration that forwards to it.
+    /// The `[[backend]]` entry that forwards to it.
     pub(crate) fn entry(&self, name: &str) -> String {
         format!(
             "[[backend]]\nname = \"{name}\"\nkind = \"datadog\"\nurl = \"http://{}\"\napi_key = {{ value = \"{KEY}\" }}\n",
@@ -338,14 +338,14 @@ pub(crate) fn fixture(event_type: &str) -> String {
     std::fs::read_to_string(file).unwrap()
 }
 
-/// The fixture of an event type, about this incident and with an id of its own.
+/// The fixture of an event type for this incident, with an event id of its own.
 pub(crate) fn event_of(event_type: &str, incident: &str) -> String {
     let mut body: Value = serde_json::from_str(&fixture(event_type)).unwrap();
     body["event"]["id"] = format!("{}-{incident}", body["event"]["id"].as_str().unwrap()).into();
     body.to_string().replace("Q1FXSAMPLE0001", incident)
 }
 
-/// The story of the demo, in its order.
+/// The webhooks of the demo's story, in order.
 pub(crate) fn story() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/story");
     let mut files: Vec<PathBuf> =

@@ -1,7 +1,7 @@
-//! The one law, on made-up histories: what the store comes to is what the plain model of `model.rs` comes to,
-//! whatever the order of arrival, the duplicates, and the restarts in between.
+//! The one law, on made-up histories: the store computes the same failures as the plain model in `model.rs`, for any
+//! order of arrival, with duplicates and with restarts in between.
 //!
-//! `HISTORIES=100000 cargo test histories` tries more of them.
+//! `HISTORIES=100000 cargo test histories` tries more histories.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,10 +20,10 @@ use tokio::task::JoinSet;
 
 use crate::model::{Configured, Model, Told};
 
-/// Seeds that once failed: of their store, and of their history.
+/// Pairs of seeds that once failed: the seed of the store, and that of the history.
 const ONCE_WRONG: [(u64, u64); 1] = [(909_346_968_762, 909_346_968_964)];
 
-/// Histories that share a store and a configuration.
+/// Number of histories that share a store and a configuration.
 const HISTORIES_IN_A_STORE: usize = 250;
 
 const RULES: &str = r#"
@@ -75,11 +75,11 @@ fn settings(configured: Configured) -> Settings {
     }
 }
 
-/// A history of up to four incidents that may be merged, reopened and moved, told with gaps.
+/// Events of up to four incidents, which may be merged, reopened and moved to other services. Some events are missing.
 fn history(seed: u64, name: &str) -> Vec<Told> {
     let mut rng = Rng::with_seed(seed);
     let incidents: Vec<String> = (0..rng.usize(1..=4)).map(|n| format!("Q{name}{n}")).collect();
-    let mut told = Vec::new();
+    let mut events = Vec::new();
     for (number, incident) in incidents.iter().enumerate() {
         let created_at = rng.i64(0..60);
         let knows_creation = rng.u8(..8) > 0;
@@ -96,11 +96,11 @@ fn history(seed: u64, name: &str) -> Vec<Told> {
                 "escalated",
                 "annotated",
             ][rng.usize(..10)];
-            // Few moments, so that many events share one.
+            // Few times, so that many events have the same time.
             let at = rng.i64(0..24) * 5_000 + [0, 250][rng.usize(..2)];
             let pick = |rng: &mut Rng, n: u8| rng.u8(..n) == 0;
             let target = incidents.get(rng.usize(..=incidents.len())).cloned();
-            told.push(Told {
+            events.push(Told {
                 id: format!("01{name}{}{number}{n}", rng.alphanumeric()),
                 incident: incident.clone(),
                 event_type,
@@ -118,11 +118,11 @@ fn history(seed: u64, name: &str) -> Vec<Told> {
             });
         }
     }
-    told
+    events
 }
 
-/// Records webhooks all at once, so that many of them share a transaction; a few hundred at a time, because no more
-/// may wait.
+/// Records webhooks concurrently, so that many of them share a transaction. A few hundred at a time, because the store
+/// refuses more.
 async fn record(store: &Store, bodies: Vec<Vec<u8>>) {
     let received_at = Timestamp::parse("2026-11-02T00:00:00Z").unwrap();
     for chunk in bodies.chunks(500) {
@@ -151,7 +151,7 @@ async fn close(store: Store) {
     ended.wait_for(|ended| *ended != pagerduty_dora::store::Ended::Running).await.unwrap();
 }
 
-/// Tells a store everything in this order, restarting it in between, and returns what it comes to by incident.
+/// Records everything in this order, with restarts in between, and returns the failures by incident.
 async fn outcome(configured: Configured, bodies: Vec<Vec<u8>>, restarts: usize) -> BTreeMap<String, Value> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
@@ -171,23 +171,23 @@ pub(crate) fn listed(path: &Path) -> BTreeMap<String, Value> {
     let keyed = page.failures.iter().map(|listed| {
         let incident = listed.failure.incident.clone().unwrap();
         let mut failure = serde_json::to_value(FailureJson::from(listed)).unwrap();
-        // Told of by tests of their own.
+        // Other tests check these fields.
         failure.as_object_mut().unwrap().retain(|field, _| field != "revision" && field != "forwarded");
         (incident, failure)
     });
     keyed.collect()
 }
 
-/// Compares the result with the model's.
+/// Compares the failures of a store with those of the model. The error lists the differences.
 pub(crate) fn compare(
-    told: &[Told],
+    events: &[Told],
     configured: Configured,
     found: &BTreeMap<String, Value>,
 ) -> Result<(), String> {
-    let mut incidents: Vec<&str> = told.iter().map(|told| told.incident.as_str()).collect();
+    let mut incidents: Vec<&str> = events.iter().map(|event| event.incident.as_str()).collect();
     incidents.sort_unstable();
     incidents.dedup();
-    let model = Model { told, configured };
+    let model = Model { told: events, configured };
     for incident in &incidents {
         let expected = model.failure(incident, &incidents);
         let found = found.get(*incident).unwrap_or(&Value::Null);
@@ -201,24 +201,24 @@ pub(crate) fn compare(
         };
         let differences: Vec<String> = match expected.as_object() {
             Some(expected) => expected.iter().filter_map(differing).collect(),
-            None => vec![format!("{incident} is {found}, and the model knows nothing of it")],
+            None => vec![format!("{incident} is {found}, and the model has no failure")],
         };
         if !differences.is_empty() {
-            return Err(format!("{}\n{configured:?}\n{}", differences.join("\n"), lines(told)));
+            return Err(format!("{}\n{configured:?}\n{}", differences.join("\n"), lines(events)));
         }
     }
     Ok(())
 }
 
-/// A history as a person reads it, in order.
-fn lines(told: &[Told]) -> String {
-    let mut sorted: Vec<&Told> = told.iter().collect();
-    sorted.sort_by_key(|told| (&told.incident, told.at));
-    sorted.iter().map(|told| format!("{told:?}")).collect::<Vec<_>>().join("\n")
+/// The events of a history, by incident and time, one a line.
+fn lines(events: &[Told]) -> String {
+    let mut sorted: Vec<&Told> = events.iter().collect();
+    sorted.sort_by_key(|event| (&event.incident, event.at));
+    sorted.iter().map(|event| format!("{event:?}")).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn histories_come_to_what_the_model_says() {
+async fn histories_agree_with_the_model() {
     let wanted = std::env::var("HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
     let beginning = fastrand::u64(..1 << 40);
     let fresh: Vec<u64> = (beginning..beginning + wanted).collect();
@@ -234,20 +234,20 @@ async fn histories_come_to_what_the_model_says() {
         bodies.extend((0..repeated).map(|n| bodies[n * 5].clone()).collect::<Vec<_>>());
         rng.shuffle(&mut bodies);
         let found = outcome(configured, bodies, turn % 3).await;
-        for (seed, told) in seeds.iter().zip(&histories) {
-            if let Err(difference) = compare(told, configured, &found) {
+        for (seed, events) in seeds.iter().zip(&histories) {
+            if let Err(difference) = compare(events, configured, &found) {
                 panic!("({store_seed}, {seed}):\n{difference}");
             }
         }
     }
 }
 
-/// An event of a story: its type, its second, and what it was merged into.
+/// An event of a story: its incident, its type, its second, and the incident that it merges into.
 type Line<'a> = (&'a str, &'static str, i64, Option<&'a str>);
 
 fn story(name: usize, lines: &[Line<'_>]) -> Vec<Told> {
     let incident = |letter: &str| format!("Q{name:05}{letter}");
-    let told = lines.iter().enumerate().map(|(n, (letter, event_type, second, target))| Told {
+    let events = lines.iter().enumerate().map(|(n, (letter, event_type, second, target))| Told {
         id: format!("01{name:05}{n}"),
         incident: incident(letter),
         event_type,
@@ -256,7 +256,7 @@ fn story(name: usize, lines: &[Line<'_>]) -> Vec<Told> {
         merged_into: target.map(|target| Some(incident(target))),
         ..Told::default()
     });
-    told.collect()
+    events.collect()
 }
 
 /// All orders of `n` things (Heap's algorithm, not recursive).
@@ -278,7 +278,7 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_order_of_every_short_story_comes_to_the_same() {
+async fn every_order_of_a_short_history_agrees_with_the_model() {
     const STORIES: [&[Line<'_>]; 6] = [
         &[("A", "triggered", 0, None), ("A", "acknowledged", 5, None), ("A", "resolved", 9, None)],
         &[
@@ -295,7 +295,7 @@ async fn every_order_of_every_short_story_comes_to_the_same() {
             ("A", "resolved", 5, Some("B")),
             ("B", "resolved", 9, None),
         ],
-        // A chain, of which the first link is taken back by a reopen.
+        // A chain of merges. A reopen undoes the first merge.
         &[
             ("A", "triggered", 0, None),
             ("A", "resolved", 4, Some("B")),
@@ -312,7 +312,7 @@ async fn every_order_of_every_short_story_comes_to_the_same() {
             ("B", "triggered", 2, None),
             ("B", "resolved", 5, Some("A")),
         ],
-        // Resolved again, by a merge this time.
+        // Resolved, then resolved again by a merge.
         &[
             ("A", "triggered", 1, None),
             ("B", "triggered", 0, None),
@@ -333,14 +333,14 @@ async fn every_order_of_every_short_story_comes_to_the_same() {
     for lines in STORIES {
         let orders = orders(lines.len());
         let stories: Vec<Vec<Told>> = (0..orders.len()).map(|name| story(name, lines)).collect();
-        // The first event of every order, then the second of each: so that an order is one of arrival, too.
-        let told = |(order, story): (&Vec<usize>, &Vec<Told>), turn: usize| story[order[turn]].body();
+        // The first event of each order, then the second of each, and so on: each order is also an order of arrival.
+        let body = |(order, story): (&Vec<usize>, &Vec<Told>), turn: usize| story[order[turn]].body();
         let bodies = (0..lines.len())
-            .flat_map(|turn| orders.iter().zip(&stories).map(move |pair| told(pair, turn)))
+            .flat_map(|turn| orders.iter().zip(&stories).map(move |pair| body(pair, turn)))
             .collect();
         let found = outcome(configured, bodies, 0).await;
-        for told in &stories {
-            compare(told, configured, &found).unwrap();
+        for events in &stories {
+            compare(events, configured, &found).unwrap();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Tests of changes while an attempt is under way: news, orders of people, the end of the program, other backends.
+//! Tests of changes while an attempt is under way: new revisions, `outbox` commands, a stop, other backends.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use crate::corrections::changed;
 use crate::harness::{self, Daemon, KEY, PATIENCE, event_of, eventually};
 use crate::store_probe::Probe;
 
-/// A backend that answers when the test says so.
-struct Deliberate {
+/// A backend that answers a request when the test says so.
+struct ManualBackend {
     address: SocketAddr,
-    asked: mpsc::UnboundedReceiver<ReportOptions>,
+    requests: mpsc::UnboundedReceiver<WaitingRequest>,
 }
 
 /// A request that waits for its answer.
-struct ReportOptions {
+struct WaitingRequest {
     bytes: Bytes,
     answer: oneshot::Sender<u16>,
 }
 
-impl ReportOptions {
+impl WaitingRequest {
     fn attribute(&self, name: &str) -> Value {
         let body: Value = serde_json::from_slice(&self.bytes).unwrap();
         body["data"]["attributes"][name].clone()
@@ -40,44 +40,44 @@ impl ReportOptions {
     }
 }
 
-impl Deliberate {
+impl ManualBackend {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (ask, asked) = mpsc::unbounded_channel();
-        let router = Router::new().fallback(Self::answer).with_state(ask);
+        let (sender, requests) = mpsc::unbounded_channel();
+        let router = Router::new().fallback(Self::answer).with_state(sender);
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, asked }
+        Self { address, requests }
     }
 
-    async fn answer(State(ask): State<mpsc::UnboundedSender<ReportOptions>>, bytes: Bytes) -> StatusCode {
+    async fn answer(State(sender): State<mpsc::UnboundedSender<WaitingRequest>>, bytes: Bytes) -> StatusCode {
         let (answer, answered) = oneshot::channel();
-        let _ = ask.send(ReportOptions { bytes, answer });
+        let _ = sender.send(WaitingRequest { bytes, answer });
         match answered.await {
             Ok(status) => StatusCode::from_u16(status).unwrap(),
             Err(_) => std::future::pending().await,
         }
     }
 
-    async fn next(&mut self) -> ReportOptions {
-        tokio::time::timeout(PATIENCE, self.asked.recv()).await.expect("no request").unwrap()
+    async fn next(&mut self) -> WaitingRequest {
+        tokio::time::timeout(PATIENCE, self.requests.recv()).await.expect("no request").unwrap()
     }
 
-    /// The next request, for which time has to pass.
-    async fn after_a_while(&mut self, daemon: &Daemon) -> ReportOptions {
+    /// The next request that is due only after some time.
+    async fn after_a_while(&mut self, daemon: &Daemon) -> WaitingRequest {
         eventually("another request", async || {
             daemon.clock.advance(Duration::from_mins(1));
             daemon.get("/readyz").await;
-            self.asked.try_recv().ok()
+            self.requests.try_recv().ok()
         })
         .await
     }
 
     fn is_quiet(&mut self) -> bool {
-        self.asked.try_recv().is_err()
+        self.requests.try_recv().is_err()
     }
 
-    /// An entry whose attempts are not given up as long as a test lasts.
+    /// An entry with a timeout that is longer than any test.
     fn entry(&self, name: &str) -> String {
         format!(
             "[[backend]]\nname = \"{name}\"\nkind = \"datadog\"\nurl = \"http://{}\"\n\
@@ -87,21 +87,21 @@ impl Deliberate {
     }
 }
 
-/// An event of the fixtures with an id and a time of its own.
+/// An event of the fixtures with its own id and time.
 fn at(event_type: &str, incident: &str, time: &str) -> String {
     changed(event_type, incident, &format!("01KB-{incident}-{time}"), |event| {
         event["occurred_at"] = time.into();
     })
 }
 
-async fn order(daemon: &Daemon, order: &str) -> u16 {
-    let url = format!("http://{}/api/v1/outbox/{order}", daemon.admin);
+async fn post(daemon: &Daemon, action: &str) -> u16 {
+    let url = format!("http://{}/api/v1/outbox/{action}", daemon.admin);
     daemon.client.post(url).send().await.unwrap().status().as_u16()
 }
 
 #[tokio::test]
-async fn what_is_under_way_is_finished_before_its_failures_news_and_holds_up_no_other() {
-    let mut backend = Deliberate::start().await;
+async fn an_attempt_under_way_ends_before_the_next_revision_and_holds_up_no_other_failure() {
+    let mut backend = ManualBackend::start().await;
     let daemon = Daemon::start(&backend.entry("slow")).await;
     daemon.expect(event_of("incident.resolved", "QFIRST0001"), "accepted").await;
     let first = backend.next().await;
@@ -112,10 +112,10 @@ async fn what_is_under_way_is_finished_before_its_failures_news_and_holds_up_no_
     assert_eq!(other.attribute("id"), "pagerduty:QOTHER0001");
     other.answer(202);
     daemon.until(|store| store.sent() == 1).await;
-    assert_eq!(daemon.probe().superseded(), 1, "the reopening");
+    assert_eq!(daemon.probe().superseded(), 1, "the revision of the reopen");
     assert!(backend.is_quiet(), "one revision of a failure at a time");
 
-    // It may have arrived: it is told again before the news, and in the same words.
+    // The request may have arrived, so it is sent again, with the same bytes, before the next revision.
     let bytes = first.bytes.clone();
     first.answer(503);
     daemon.until(|store| store.answered_with(503) == 1).await;
@@ -132,24 +132,24 @@ async fn what_is_under_way_is_finished_before_its_failures_news_and_holds_up_no_
 }
 
 #[tokio::test]
-async fn nobody_retries_or_discards_what_is_under_way() {
-    let mut backend = Deliberate::start().await;
+async fn a_row_under_way_cannot_be_retried_or_discarded() {
+    let mut backend = ManualBackend::start().await;
     let daemon = Daemon::start(&backend.entry("slow")).await;
     daemon.expect(event_of("incident.resolved", "QFIRST0001"), "accepted").await;
     let first = backend.next().await;
-    assert_eq!((order(&daemon, "1/retry").await, order(&daemon, "1/discard").await), (409, 409));
+    assert_eq!((post(&daemon, "1/retry").await, post(&daemon, "1/discard").await), (409, 409));
     first.answer(400);
     daemon.until(|store| store.dead() == 1).await;
-    assert_eq!(order(&daemon, "1/discard").await, 200);
-    let told = daemon.failures().await[0]["forwarded"][0].clone();
-    assert_eq!(told["state"], "dead", "the contract has no other word for it");
-    assert_eq!(order(&daemon, "1/retry").await, 409);
+    assert_eq!(post(&daemon, "1/discard").await, 200);
+    let forwarded = daemon.failures().await[0]["forwarded"][0].clone();
+    assert_eq!(forwarded["state"], "dead", "the contract has no other state for a discarded row");
+    assert_eq!(post(&daemon, "1/retry").await, 409);
     assert!(backend.is_quiet());
 }
 
 #[tokio::test]
 async fn a_backend_that_is_silent_holds_up_no_other() {
-    let mut silent = Deliberate::start().await;
+    let mut silent = ManualBackend::start().await;
     let mut good = harness::Backend::start().await;
     let daemon = Daemon::start(&format!("{}{}", silent.entry("silent"), good.entry("good"))).await;
     for n in 0..20 {
@@ -157,20 +157,20 @@ async fn a_backend_that_is_silent_holds_up_no_other() {
         good.next().await;
     }
     daemon.until(|store| store.sent_to("good") == 20).await;
-    let mut asked = Vec::new();
-    while let Ok(one) = silent.asked.try_recv() {
-        asked.push(one);
+    let mut requests = Vec::new();
+    while let Ok(one) = silent.requests.try_recv() {
+        requests.push(one);
     }
-    assert_eq!(asked.len(), 4, "as many at once as its concurrency");
+    assert_eq!(requests.len(), 4, "as many at once as `concurrency` allows");
 }
 
 #[tokio::test]
 async fn a_silent_backend_does_not_keep_the_program_from_ending() {
-    let mut backend = Deliberate::start().await;
+    let mut backend = ManualBackend::start().await;
     let configuration = backend.entry("silent");
     let daemon = Daemon::start(&configuration).await;
     daemon.expect(event_of("incident.resolved", "QSILENT001"), "accepted").await;
-    let asked = backend.next().await;
+    let first = backend.next().await;
     let clock = Arc::clone(&daemon.clock);
     let restarted = tokio::spawn(async move { daemon.restart(&configuration).await });
     eventually("the end of the program", async || {
@@ -180,15 +180,15 @@ async fn a_silent_backend_does_not_keep_the_program_from_ending() {
     .await;
     let daemon = restarted.await.unwrap();
     let again = backend.next().await;
-    assert_eq!(again.bytes, asked.bytes, "the next process goes on with the same");
+    assert_eq!(again.bytes, first.bytes, "the next process sends the same request");
     again.answer(202);
     daemon.until(Probe::is_all_sent).await;
     assert_eq!(daemon.probe().most_attempts(), 2);
 }
 
 #[tokio::test]
-async fn a_backend_that_is_added_gets_nothing_old_and_one_that_comes_back_what_waits_for_it() {
-    let (mut first, mut second) = (Deliberate::start().await, Deliberate::start().await);
+async fn an_added_backend_gets_no_old_failures_and_a_restored_one_gets_its_queue() {
+    let (mut first, mut second) = (ManualBackend::start().await, ManualBackend::start().await);
     let daemon = Daemon::start(&first.entry("first")).await;
     daemon.expect(event_of("incident.resolved", "QOLD000001"), "accepted").await;
     first.next().await.answer(503);
@@ -196,9 +196,9 @@ async fn a_backend_that_is_added_gets_nothing_old_and_one_that_comes_back_what_w
 
     let daemon = daemon.restart(&second.entry("second")).await;
     daemon.expect(event_of("incident.resolved", "QNEW000001"), "accepted").await;
-    let told = second.after_a_while(&daemon).await;
-    assert_eq!(told.attribute("id"), "pagerduty:QNEW000001");
-    told.answer(202);
+    let request = second.after_a_while(&daemon).await;
+    assert_eq!(request.attribute("id"), "pagerduty:QNEW000001");
+    request.answer(202);
     daemon.until(|store| store.sent() == 1).await;
     daemon.clock.advance(Duration::from_hours(1));
     daemon.until(|store| store.pending() == 1).await;
@@ -207,9 +207,9 @@ async fn a_backend_that_is_added_gets_nothing_old_and_one_that_comes_back_what_w
     assert_eq!((&waiting[0]["backend"], &waiting[0]["attempts"]), (&"first".into(), &1.into()));
 
     let daemon = daemon.restart(&format!("{}{}", first.entry("first"), second.entry("second"))).await;
-    let told = first.next().await;
-    assert_eq!(told.attribute("id"), "pagerduty:QOLD000001");
-    told.answer(202);
+    let request = first.next().await;
+    assert_eq!(request.attribute("id"), "pagerduty:QOLD000001");
+    request.answer(202);
     daemon.until(Probe::is_all_sent).await;
     assert!(first.is_quiet() && second.is_quiet());
 }

@@ -1,4 +1,4 @@
-//! The webhook route: every row of its table of answers, and what an attacker would send.
+//! The webhook route: each of its answers, and the requests of attackers.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,7 +28,7 @@ async fn a_new_event_is_accepted_and_on_the_disk() {
 }
 
 #[tokio::test]
-async fn rule_2_the_same_event_again_is_a_duplicate_whatever_its_spacing() {
+async fn rule_2_the_same_event_with_other_spacing_is_a_duplicate() {
     let daemon = Daemon::start("").await;
     let body = fixture("incident.triggered");
     daemon.expect(body.clone(), "accepted").await;
@@ -43,7 +43,7 @@ async fn rule_2_the_same_event_again_is_a_duplicate_whatever_its_spacing() {
 }
 
 #[tokio::test]
-async fn rule_2_other_facts_under_a_seen_id_are_quarantined() {
+async fn rule_2_other_facts_under_a_known_id_are_quarantined() {
     let daemon = Daemon::start("").await;
     daemon.expect(fixture("incident.triggered"), "accepted").await;
     let other = fixture("incident.triggered").replace("above 5 %", "above 50 %");
@@ -54,7 +54,7 @@ async fn rule_2_other_facts_under_a_seen_id_are_quarantined() {
 }
 
 #[tokio::test]
-async fn rule_4_a_creation_in_the_year_9999_counts_as_absent_and_leaves_a_copy_for_a_person() {
+async fn rule_4_a_creation_in_the_year_9999_counts_as_absent_and_is_quarantined() {
     let daemon = Daemon::start("").await;
     let mut body: Value = serde_json::from_str(&fixture("incident.triggered")).unwrap();
     body["event"]["data"]["created_at"] = "9999-12-31T23:59:59Z".into();
@@ -70,7 +70,7 @@ async fn rule_4_a_creation_in_the_year_9999_counts_as_absent_and_leaves_a_copy_f
 }
 
 #[tokio::test]
-async fn a_title_that_was_cut_in_the_middle_of_a_character_counts() {
+async fn a_title_that_was_cut_within_a_character_is_accepted() {
     let daemon = Daemon::start("").await;
     let body = fixture("incident.triggered").replace("above 5 %", "above 5 % \\ud83d");
     daemon.expect(body.clone(), "accepted").await;
@@ -79,7 +79,7 @@ async fn a_title_that_was_cut_in_the_middle_of_a_character_counts() {
 }
 
 #[tokio::test]
-async fn what_is_signed_and_not_understood_is_quarantined() {
+async fn signed_bodies_that_are_not_understood_are_quarantined() {
     let daemon = Daemon::start("").await;
     let with = |pointer: &str, value: Value| {
         let mut body: Value = serde_json::from_str(&fixture("incident.resolved")).unwrap();
@@ -116,7 +116,7 @@ async fn what_is_signed_and_not_understood_is_quarantined() {
 }
 
 #[tokio::test]
-async fn what_is_no_text_is_quarantined_wherever_that_shows() {
+async fn invalid_utf8_is_quarantined_even_in_unknown_fields() {
     let daemon = Daemon::start("").await;
     let text = fixture("incident.resolved").replacen("\"event\"", "\"unheard_of\": \"?\", \"event\"", 1);
     let bytes: Vec<u8> = text.bytes().map(|byte| if byte == b'?' { 0xff } else { byte }).collect();
@@ -125,14 +125,14 @@ async fn what_is_no_text_is_quarantined_wherever_that_shows() {
 }
 
 #[tokio::test]
-async fn an_event_about_no_incident_leaves_nothing_to_be_folded() {
+async fn an_event_about_no_incident_leaves_nothing_to_fold() {
     let daemon = Daemon::start("").await;
     daemon.expect(fixture("pagey.ping"), "ignored").await;
-    assert_eq!(daemon.probe().unfolded(), 0, "its body could never be forgotten");
+    assert_eq!(daemon.probe().unfolded(), 0, "otherwise its body could never be removed");
 }
 
 #[tokio::test]
-async fn a_sender_that_has_said_all_it_will_is_answered() {
+async fn a_half_closed_connection_is_answered() {
     let daemon = Daemon::start("").await;
     let body = event_of("incident.triggered", "QHALFCLOSED");
     let request = head(&body, &format!("content-length: {}", body.len())) + &body;
@@ -165,7 +165,7 @@ async fn every_field_may_be_null_or_of_another_shape() {
 }
 
 #[tokio::test]
-async fn what_is_not_signed_is_refused() {
+async fn unsigned_webhooks_are_refused() {
     let daemon = Daemon::start("").await;
     let body = fixture("incident.triggered");
     let wrong = signature("another-secret-of-16", &body);
@@ -184,7 +184,7 @@ async fn what_is_not_signed_is_refused() {
 }
 
 #[tokio::test]
-async fn a_wrong_signature_may_be_asked_for_again() {
+async fn a_wrong_signature_is_answered_503_if_configured() {
     let daemon = Daemon::start("[pagerduty]\nunverified = \"retry\"").await;
     let body = fixture("incident.triggered");
     let wrong = signature("another-secret-of-16", &body);
@@ -195,7 +195,7 @@ async fn a_wrong_signature_may_be_asked_for_again() {
 }
 
 #[tokio::test]
-async fn legacy_webhooks_are_told_what_to_do() {
+async fn legacy_webhooks_are_refused_with_advice() {
     let daemon = Daemon::start("").await;
     for body in [include_str!("../../fixtures/legacy/v1.json"), include_str!("../../fixtures/legacy/v2.json")]
     {
@@ -206,7 +206,7 @@ async fn legacy_webhooks_are_told_what_to_do() {
 }
 
 #[tokio::test]
-async fn too_large_comes_before_encoding_comes_before_signature() {
+async fn size_is_checked_before_encoding_and_encoding_before_the_signature() {
     let daemon = Daemon::start("").await;
     let gzip: &[(&str, &str)] = &[("content-encoding", "gzip")];
     let largest = " ".repeat(512 * 1024);
@@ -222,7 +222,7 @@ async fn too_large_comes_before_encoding_comes_before_signature() {
 }
 
 #[tokio::test]
-async fn other_paths_and_methods() {
+async fn other_paths_and_methods_are_refused() {
     let daemon = Daemon::start("").await;
     let base = format!("http://{}", daemon.public);
     let not_found = daemon.client.get(format!("{base}/metrics")).send().await.unwrap();
@@ -235,7 +235,7 @@ async fn other_paths_and_methods() {
 }
 
 #[tokio::test]
-async fn a_slash_more_or_less_behind_the_path_does_not_matter() {
+async fn a_trailing_slash_does_not_matter() {
     for (configuration, path) in [
         ("", "/webhooks/pagerduty/"),
         ("[pagerduty]\npath = \"/hook/\"", "/hook"),
@@ -250,7 +250,7 @@ async fn a_slash_more_or_less_behind_the_path_does_not_matter() {
 }
 
 #[tokio::test]
-async fn a_chunked_body_is_as_good_as_any() {
+async fn a_chunked_body_is_accepted() {
     let daemon = Daemon::start("").await;
     let body = event_of("incident.triggered", "QCHUNKED");
     let (first, rest) = body.split_at(100);
@@ -265,7 +265,7 @@ async fn rules_4_6_and_14_hold_end_to_end() {
     let daemon = Daemon::start("").await;
     // A resolve alone is a complete failure.
     daemon.expect(event_of("incident.resolved", "QALONE"), "accepted").await;
-    // Without created_at and trigger, the start is a guess; before the start, the end is moved.
+    // Without created_at and a trigger, the start is a guess. An end before the start is moved to the start.
     let mut vague: Value = serde_json::from_str(&event_of("incident.acknowledged", "QVAGUE")).unwrap();
     vague["event"]["data"]["created_at"] = Value::Null;
     daemon.expect(vague.to_string(), "accepted").await;

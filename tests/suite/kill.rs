@@ -20,7 +20,7 @@ fn configuration(folder: &Path, backend: &Backend) -> std::path::PathBuf {
     file
 }
 
-/// The completed failures that the backend holds once nothing is left to be told: the last of each id.
+/// The completed failures that the backend has once nothing is left to send: the last request of each id.
 async fn held_by(backend: &mut Backend, store: &Path) -> std::collections::BTreeMap<String, Value> {
     let mut held = std::collections::BTreeMap::new();
     Probe::open(store).until(Probe::is_drained).await;
@@ -28,7 +28,7 @@ async fn held_by(backend: &mut Backend, store: &Path) -> std::collections::BTree
         let attributes = request.attributes();
         held.insert(attributes["id"].as_str().unwrap().to_owned(), attributes);
     }
-    // Told before it was merged away, unless the merge was faster.
+    // Sent before it was merged away, unless the merge arrived first.
     held.retain(|id, failure: &mut Value| {
         *id != "pagerduty:Q0LATER0STORYB" && failure["finished_at"].is_i64()
     });
@@ -36,7 +36,7 @@ async fn held_by(backend: &mut Backend, store: &Path) -> std::collections::BTree
 }
 
 #[tokio::test]
-async fn killed_between_any_two_steps_the_same_failures_reach_the_backend() {
+async fn kills_between_steps_do_not_change_what_the_backend_has() {
     let mut held = Vec::new();
     let webhooks = story();
     for kill_each_time in [false, true] {
@@ -63,9 +63,9 @@ async fn killed_between_any_two_steps_the_same_failures_reach_the_backend() {
     assert_eq!(held[0].len(), 10);
 }
 
-/// A listener that nobody accepts from takes connections and requests, and says nothing.
+/// A listener without `accept` takes connections and requests, and never answers.
 #[tokio::test]
-async fn it_ends_in_order_while_a_backend_is_silent() {
+async fn sigterm_ends_the_program_while_a_backend_is_silent() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
@@ -84,7 +84,7 @@ async fn it_ends_in_order_while_a_backend_is_silent() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told() {
+fn a_taken_port_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");

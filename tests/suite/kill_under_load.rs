@@ -1,8 +1,9 @@
-//! `kill -9` at any moment under load, while the backend fails at random: nothing that was acknowledged is lost,
-//! nothing counts twice, and the backend holds the newest revision of each failure in the end.
+//! `kill -9` at any moment under load, while the backend fails at random. No acknowledged event is lost, nothing counts
+//! twice, and in the end the backend has the newest revision of each failure.
 //!
-//! `KILLS=10000 cargo test killed_under_load` kills that often; `SEED=` draws the same again, as far as the moments
-//! of a machine can be drawn. A kill leaves the page cache alone, so this shows nothing about syncs.
+//! `KILLS=10000 cargo test killed_under_load` kills the program 10,000 times. `SEED=` repeats a run, except for the
+//! moments of the kills, which depend on the machine. A kill leaves the page cache intact, so this test shows nothing
+//! about syncs.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -22,14 +23,13 @@ use crate::sent_requests::{drain, held, told_exactly, told_in_order};
 use crate::store_probe::Probe;
 use crate::unreliable::{Receipt, TIMEOUT_MILLIS, Unreliable};
 
-/// Kills that share a store, so that a long run needs no more room than a short one.
+/// Number of kills that share a store, so that a long run needs no more disk space than a short one.
 const KILLS_IN_A_STORE: usize = 100;
-/// Numbers of clients that deliver to a store at once. Many make groups that are folded later, so that nearly
-/// every failure is sent once, as it is in the end. A few leave time to send each revision, so that their order is
-/// tried.
+/// Numbers of clients that deliver to a store at once. Many clients make groups that are folded later, so that nearly
+/// every failure is sent once, in its final state. A few leave time to send each revision, which tests their order.
 const DELIVERERS: [usize; 2] = [2, 24];
 
-/// Values of `failure.*` if nothing is configured.
+/// Defaults of `[failure]`.
 pub(crate) const CONFIGURED: Configured = Configured {
     start: "created",
     active_time: false,
@@ -55,7 +55,7 @@ async fn killed_under_load_nothing_is_lost_and_nothing_counts_twice() {
         let counted = Round::play(rng.fork(), kills_here).await;
         done += kills_here;
         if done % KILLS_IN_A_STORE == 0 {
-            // Past the test harness, which would keep it to the end of a night.
+            // Not captured by the test harness, which would print it only at the end.
             let _ = writeln!(std::io::stderr(), "SEED={seed}: {done} kills; the last store: {counted}");
         }
     }
@@ -86,9 +86,9 @@ impl Round {
             if rng.u8(..8) == 0 {
                 process.ready(Duration::from_micros(rng.u64(..40_000)));
             } else {
-                let listening = process.ready(PATIENCE).expect("it ended early");
+                let listening = process.ready(PATIENCE).expect("the program ended early");
                 announce(&stage, listening, false);
-                // Just after an answer, or at any moment.
+                // The kill comes just after an answer, or at any moment.
                 let enough = *answers.borrow() + rng.u64(..200);
                 let moment = Duration::from_micros(rng.u64(..200_000));
                 let _ = tokio::time::timeout(moment, answers.wait_for(|answered| *answered >= enough)).await;
@@ -98,9 +98,10 @@ impl Round {
         backend.becomes_reliable();
         let (process, listening) = Process::start(&config);
         announce(&stage, listening, true);
-        let everything_told = async { deliverers.join_all().await.into_iter().flatten().collect() };
-        let lives =
-            tokio::time::timeout(3 * PATIENCE, everything_told).await.expect("something is never answered");
+        let everything_delivered = async { deliverers.join_all().await.into_iter().flatten().collect() };
+        let lives = tokio::time::timeout(3 * PATIENCE, everything_delivered)
+            .await
+            .expect("an event is never acknowledged");
         tokio::time::timeout(3 * PATIENCE, drain(listening, &store))
             .await
             .expect("the outbox is never drained");
@@ -110,25 +111,30 @@ impl Round {
         round.check_failures(&store)
     }
 
-    /// Every event is there once, with the bytes that were sent, and nothing else is.
+    /// Checks that each event is stored once, with the bytes that were sent, and nothing else.
     fn check_events(&self, store: &Path) {
         let probe = Probe::open(store);
         probe.assert_intact();
         assert_eq!(probe.quarantined(), 0);
         let mut stored = probe.event_bodies();
-        let mut told: Vec<_> =
-            self.lives.iter().flatten().map(|told| (told.id.clone(), told.body())).collect();
+        let mut acknowledged: Vec<_> =
+            self.lives.iter().flatten().map(|event| (event.id.clone(), event.body())).collect();
         stored.sort_unstable();
-        told.sort_unstable();
-        assert!(stored == told, "{} events stored, {} acknowledged", stored.len(), told.len());
+        acknowledged.sort_unstable();
+        assert!(
+            stored == acknowledged,
+            "{} events stored, {} acknowledged",
+            stored.len(),
+            acknowledged.len()
+        );
     }
 
-    /// Every failure is what its life comes to, and the backend was told just that.
+    /// Checks that each failure agrees with the model, and that the backend has the same.
     fn check_failures(&self, store: &Path) -> String {
         let failures = listed(store);
         let revisions = Probe::open(store).revisions();
         assert_eq!(failures.len(), self.lives.len());
-        assert_eq!(self.received.len(), self.lives.len(), "failures that the backend knows");
+        assert_eq!(self.received.len(), self.lives.len(), "failures that the backend has");
         let mut requests = 0;
         for life in &self.lives {
             compare(life, CONFIGURED, &failures).unwrap();
@@ -140,7 +146,7 @@ impl Round {
             requests += receipts.iter().map(|receipt| receipt.times).sum::<u32>();
         }
         let events: usize = self.lives.iter().map(Vec::len).sum();
-        format!("{events} events, {} failures, told in {requests} requests", self.lives.len())
+        format!("{events} events, {} failures, sent in {requests} requests", self.lives.len())
     }
 }
 
@@ -148,8 +154,8 @@ fn announce(stage: &watch::Sender<Stage>, listening: Listening, is_over: bool) {
     stage.send_modify(|stage| *stage = Stage { start: stage.start + 1, listening: Some(listening), is_over });
 }
 
-pub(crate) fn no_panic(said: &str) {
-    assert!(!said.contains("panicked"), "{said}");
+pub(crate) fn no_panic(stderr: &str) {
+    assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
 pub(crate) fn configuration(folder: &Path, backend: &Unreliable) -> std::path::PathBuf {

@@ -1,5 +1,5 @@
-//! A request that got no answer here and reaches the backend later, behind newer ones: in the end the backend holds the
-//! newest all the same.
+//! A request that got no answer, and reaches the backend later, after newer ones. In the end the backend has the newest
+//! state all the same.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,7 +20,8 @@ use crate::harness::{Daemon, KEY, event_of, eventually};
 use crate::store_edit;
 use crate::store_probe::Probe;
 
-/// A backend behind a proxy that keeps the first request to itself and hangs up, and passes it on when the test says so.
+/// A backend behind a proxy. The proxy holds back the first request and hangs up. It passes the request on when the
+/// test says so.
 struct Delaying {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -34,11 +35,11 @@ struct Shared {
 
 #[derive(Default)]
 struct Held {
-    /// The request that is kept, once it is there.
+    /// The request that is held back, once it has arrived.
     late: Option<(Method, String, Bytes)>,
-    /// `true`: every further request is refused for good.
+    /// `true` if every further request is rejected with 400.
     refuses: bool,
-    /// By the failure's id: what the backend holds.
+    /// The failures that the backend has, by id.
     failures: BTreeMap<String, Value>,
 }
 
@@ -50,7 +51,7 @@ impl Held {
         }
         let body: Value = serde_json::from_slice(bytes).unwrap();
         let attributes = body["data"]["attributes"].clone();
-        // Only Datadog's requests have one there.
+        // Only Datadog's requests have an id there.
         if let Some(id) = attributes["id"].as_str() {
             self.failures.insert(id.to_owned(), attributes.clone());
         }
@@ -82,7 +83,7 @@ impl Delaying {
         };
         let _ = shared.arrives.send(());
         if is_first {
-            // Ends the connection, without a word.
+            // Ends the connection without an answer.
             std::panic::resume_unwind(Box::new("hung up"));
         }
         if refuses { StatusCode::BAD_REQUEST } else { StatusCode::ACCEPTED }
@@ -100,7 +101,7 @@ impl Delaying {
         )
     }
 
-    /// Waits for the next request, for which time has to pass.
+    /// Waits for the next request, and advances the clock meanwhile.
     async fn next(&mut self, daemon: &Daemon) {
         eventually("another request", async || {
             let arrived = self.arrived.try_recv().ok();
@@ -113,8 +114,8 @@ impl Delaying {
         .await;
     }
 
-    /// The proxy lets go of what it kept.
-    fn pass_the_late_one_on(&self) {
+    /// Has the proxy pass on the request that it held back.
+    fn pass_on_the_late_request(&self) {
         let mut held = self.shared.state.lock().unwrap();
         let (method, path, bytes) = held.late.clone().unwrap();
         held.apply(&method, &path, &bytes);
@@ -132,20 +133,21 @@ fn reopened() -> String {
     })
 }
 
-/// A daemon whose failure was deleted, because of a merge, while the proxy kept the request that tells of it.
-async fn deleted_before_the_late_one(backend: &mut Delaying) -> Daemon {
+/// A daemon whose failure was deleted at the backend, after a merge, while the proxy held back the failure's first
+/// request.
+async fn deleted_before_the_late_request(backend: &mut Delaying) -> Daemon {
     let daemon = Daemon::start(&backend.entry()).await;
     daemon.expect(event_of("incident.resolved", "QLATE00001"), "accepted").await;
     backend.next(&daemon).await;
     daemon.expect(merged_into("QLATE00001", "QTARGET001"), "accepted").await;
-    // The first is told again, then deleted.
+    // The first revision is sent again, then deleted.
     backend.next(&daemon).await;
     backend.next(&daemon).await;
     until_sent(&daemon).await;
     daemon
 }
 
-/// Waits until everything is sent, and nothing is to be sent once more.
+/// Waits until everything is sent, except rows that are to be sent once more.
 async fn until_sent(daemon: &Daemon) {
     daemon.until_as_time_passes(Duration::from_millis(100), Probe::is_drained).await;
 }
@@ -161,8 +163,11 @@ async fn a_reopened_incident_does_not_keep_its_old_end() {
     backend.next(&daemon).await;
     until_sent(&daemon).await;
     assert!(backend.holds("pagerduty:QLATE00001").unwrap().get("finished_at").is_none());
-    backend.pass_the_late_one_on();
-    assert!(backend.holds("pagerduty:QLATE00001").unwrap().get("finished_at").is_some(), "the fault");
+    backend.pass_on_the_late_request();
+    assert!(
+        backend.holds("pagerduty:QLATE00001").unwrap().get("finished_at").is_some(),
+        "the late request restores the old end"
+    );
     let before = daemon.clock.now();
     backend.next(&daemon).await;
     assert!(daemon.clock.now().duration_since(before) <= Duration::from_mins(2));
@@ -176,18 +181,18 @@ async fn a_reopened_incident_does_not_keep_its_old_end() {
 #[tokio::test]
 async fn a_merged_incident_does_not_come_back_after_its_deletion() {
     let mut backend = Delaying::start().await;
-    let daemon = deleted_before_the_late_one(&mut backend).await;
+    let daemon = deleted_before_the_late_request(&mut backend).await;
     assert_eq!(backend.holds("pagerduty:QLATE00001"), None);
-    backend.pass_the_late_one_on();
+    backend.pass_on_the_late_request();
     backend.next(&daemon).await;
     assert_eq!(backend.holds("pagerduty:QLATE00001"), None);
 }
 
 #[tokio::test]
-async fn a_person_can_have_sent_what_was_refused_to_be_sent_once_more() {
+async fn a_rejected_repeat_can_be_retried() {
     let mut backend = Delaying::start().await;
-    let daemon = deleted_before_the_late_one(&mut backend).await;
-    backend.pass_the_late_one_on();
+    let daemon = deleted_before_the_late_request(&mut backend).await;
+    backend.pass_on_the_late_request();
     backend.refuses(true);
     backend.next(&daemon).await;
     daemon.until(|store| store.dead() == 1).await;
@@ -203,17 +208,17 @@ async fn a_person_can_have_sent_what_was_refused_to_be_sent_once_more() {
 }
 
 #[tokio::test]
-async fn what_is_in_doubt_is_sent_once_more_after_a_restart_too() {
+async fn a_revision_is_sent_once_more_even_after_a_restart() {
     let mut backend = Delaying::start().await;
-    let daemon = deleted_before_the_late_one(&mut backend).await;
+    let daemon = deleted_before_the_late_request(&mut backend).await;
     let daemon = daemon.restart(&backend.entry()).await;
-    backend.pass_the_late_one_on();
+    backend.pass_on_the_late_request();
     backend.next(&daemon).await;
     assert_eq!(backend.holds("pagerduty:QLATE00001"), None);
 }
 
 #[tokio::test]
-async fn a_backend_that_keeps_samples_or_every_revision_is_told_once() {
+async fn kinds_that_keep_every_revision_get_no_repeat() {
     for kind in ["http", "cdevents"] {
         let mut backend = Delaying::start().await;
         let entry = format!(

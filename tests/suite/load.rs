@@ -1,5 +1,5 @@
-//! Deliverers: each tells whole lives of incidents, one webhook after another, and sends again what was not answered,
-//! as PagerDuty does.
+//! Clients that deliver whole lives of incidents, one webhook after another. Like PagerDuty, they resend a webhook that
+//! was not acknowledged.
 
 use fastrand::Rng;
 use pagerduty_dora::sources::pagerduty::signature::sign;
@@ -11,28 +11,28 @@ use crate::harness::SECRET;
 use crate::model::Told;
 use crate::process::Listening;
 
-/// Orders and reports of the deliverers.
+/// State of the run, for the deliverers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Stage {
-    /// Number of the daemon's start.
+    /// Number of starts of the daemon so far.
     pub(crate) start: usize,
-    /// The one that runs now.
+    /// Addresses of the daemon that runs now.
     pub(crate) listening: Option<Listening>,
-    /// No new lives: finish those that were begun.
+    /// `true` if no new life may begin. Lives that have begun are finished.
     pub(crate) is_over: bool,
 }
 
-/// A webhook, and what became of it so far.
+/// A webhook, and whether it was acknowledged.
 #[derive(Clone)]
 struct Webhook {
-    told: Told,
+    event: Told,
     body: Vec<u8>,
     is_acknowledged: bool,
 }
 
-/// One of many that deliver at once.
+/// One of several clients that deliver at once.
 pub(crate) struct Deliverer {
-    /// Names its incidents and events.
+    /// Part of the ids of its incidents and events.
     pub(crate) name: String,
     pub(crate) rng: Rng,
     pub(crate) client: reqwest::Client,
@@ -42,29 +42,29 @@ pub(crate) struct Deliverer {
 }
 
 impl Deliverer {
-    /// Delivers until the stage is over and everything was answered; returns all that it told, life by life.
+    /// Delivers until the stage is over and everything was acknowledged. Returns all delivered events, life by life.
     pub(crate) async fn run(mut self) -> Vec<Vec<Told>> {
-        let (mut lives, mut life, mut again) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut lives, mut life, mut to_resend) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             if life.is_empty() && !self.stage.borrow().is_over {
-                let told = self.life(lives.len());
-                life.extend(told.iter().rev().map(|told| webhook(told.clone())));
-                lives.push(told);
+                let events = self.life(lives.len());
+                life.extend(events.iter().rev().map(|event| webhook(event.clone())));
+                lives.push(events);
             }
-            let is_again = !again.is_empty() && (life.is_empty() || self.rng.bool());
-            let next = if is_again {
-                again.swap_remove(self.rng.usize(..again.len()))
+            let is_resend = !to_resend.is_empty() && (life.is_empty() || self.rng.bool());
+            let next = if is_resend {
+                to_resend.swap_remove(self.rng.usize(..to_resend.len()))
             } else {
                 match life.pop() {
                     Some(webhook) => webhook,
                     None => return lives,
                 }
             };
-            again.extend(self.deliver(next).await);
+            to_resend.extend(self.deliver(next).await);
         }
     }
 
-    /// The story of an incident, from its trigger to its last resolve.
+    /// The events of an incident, from its trigger to its last resolve.
     fn life(&mut self, number: usize) -> Vec<Told> {
         let rng = &mut self.rng;
         let mut event_types = vec!["triggered", "acknowledged", "resolved"];
@@ -77,7 +77,7 @@ impl Deliverer {
         let created_at = rng.i64(0..1_000_000);
         let mut at = created_at * 1_000;
         let (service, incident) = (rng.u32(1..=9), format!("Q{}X{number}", self.name));
-        let told = event_types.into_iter().enumerate().map(|(n, event_type)| {
+        let events = event_types.into_iter().enumerate().map(|(n, event_type)| {
             at += rng.i64(1..600_000);
             Told {
                 id: format!("01{}X{number}E{n}", self.name),
@@ -91,10 +91,10 @@ impl Deliverer {
                 ..Told::default()
             }
         });
-        told.collect()
+        events.collect()
     }
 
-    /// Delivers it, at times twice at once; returns it where it is to be sent again.
+    /// Delivers it, sometimes twice at once. Returns it if it is to be sent again.
     async fn deliver(&mut self, mut webhook: Webhook) -> Option<Webhook> {
         let stage = *self.stage.wait_for(|stage| stage.listening.is_some()).await.unwrap();
         let listening = stage.listening.unwrap();
@@ -104,13 +104,13 @@ impl Deliverer {
         } else {
             vec![self.post(listening, &webhook).await]
         };
-        let words: Vec<String> = answers.into_iter().flatten().collect();
-        let accepted = words.iter().filter(|word| *word == "accepted").count();
-        let news = usize::from(!webhook.is_acknowledged);
-        // What was acknowledged and is new all the same was lost.
-        assert!(accepted <= news, "{} was forgotten: {words:?}", webhook.told.id);
-        if words.is_empty() {
-            // It does not answer any more: PagerDuty would try again later, too.
+        let statuses: Vec<String> = answers.into_iter().flatten().collect();
+        let accepted = statuses.iter().filter(|word| *word == "accepted").count();
+        let allowed = usize::from(!webhook.is_acknowledged);
+        // An acknowledged webhook that is accepted again was lost.
+        assert!(accepted <= allowed, "{} was lost: {statuses:?}", webhook.event.id);
+        if statuses.is_empty() {
+            // The daemon does not answer. PagerDuty too would try again later.
             let _ = self.stage.wait_for(|now| now.start > stage.start || now.is_over).await;
             return Some(webhook);
         }
@@ -118,7 +118,7 @@ impl Deliverer {
         (self.rng.u8(..10) == 0).then_some(webhook)
     }
 
-    /// Status in a 202; `None`: no answer, or one that it could not be kept.
+    /// The `status` in a 202. `None` if there was no answer, or a 503.
     async fn post(&self, listening: Listening, webhook: &Webhook) -> Option<String> {
         let url = format!("http://{}/webhooks/pagerduty", listening.public);
         let signature = sign(&SecretString::from(SECRET), &webhook.body);
@@ -128,16 +128,16 @@ impl Deliverer {
         let body = response.bytes().await;
         self.answered.send_modify(|answered| *answered += 1);
         match status {
-            // The status alone is the promise, even where the rest was cut off.
+            // The status code alone acknowledges, even if the body was cut off.
             202 => Some(body.map_or_else(|_| "cut off".to_owned(), |body| word(&body))),
             503 => None,
-            _ => panic!("{status} to {:?}", webhook.told),
+            _ => panic!("{status} to {:?}", webhook.event),
         }
     }
 }
 
-fn webhook(told: Told) -> Webhook {
-    Webhook { body: told.body(), told, is_acknowledged: false }
+fn webhook(event: Told) -> Webhook {
+    Webhook { body: event.body(), event, is_acknowledged: false }
 }
 
 fn word(body: &[u8]) -> String {

@@ -1,8 +1,8 @@
-//! The whole program, driven through `run` with real sockets, an injected clock and a backend that records.
+//! Tests of the whole program, with real sockets, an injected clock and a backend that records its requests.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where it cannot go on")]
-#![allow(clippy::disallowed_methods, reason = "a test reads what it is told by its environment")]
-#![allow(missing_docs, clippy::print_stdout, reason = "nobody uses a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it cannot go on")]
+#![allow(clippy::disallowed_methods, reason = "tests read environment variables")]
+#![allow(missing_docs, clippy::print_stdout, reason = "tests have no users and may print")]
 
 mod admin;
 mod architecture;
@@ -64,9 +64,9 @@ mod torture;
 mod unread_log;
 mod unreliable;
 
-/// The slow decision of links, as the domain's own tests have it.
+/// The slow model of links, shared with the domain's own tests.
 #[path = "../../src/domain/link/tests/model.rs"]
-#[expect(dead_code, reason = "marks need causes only")]
+#[expect(dead_code, reason = "the tests of marks need only the causes")]
 mod link_model;
-// For that model, which names the domain as the crate does.
+// The model uses `crate::domain`.
 pub(crate) use pagerduty_dora::domain;

@@ -1,4 +1,4 @@
-//! Marking deployments that failed: which are marked, with what, and when a mark is taken back.
+//! Marks of failed deployments: which deployments are marked, with what, and when a mark is removed.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ mod later;
 mod random;
 mod refused;
 
-/// A backend that is told of deployments and of which of them failed.
+/// The entry of a backend that gets deployments and marks.
 fn marking(backend: &Backend) -> String {
     backend.entry("metrics")
         + &format!(
@@ -23,13 +23,13 @@ fn marking(backend: &Backend) -> String {
         )
 }
 
-/// Waits until nothing is left to be sent, and returns what was sent meanwhile.
+/// Waits until nothing is left to send, and returns the requests since the last call.
 async fn sent(daemon: &Daemon, backend: &mut Backend) -> Vec<Request> {
     daemon.until(Probe::is_drained).await;
     std::iter::from_fn(|| backend.try_next()).collect()
 }
 
-/// The marks among them: the last of each deployment.
+/// The marks among some requests: the last one of each deployment.
 fn marks(requests: &[Request]) -> BTreeMap<String, Value> {
     let of = |request: &Request| {
         let id = request.line.strip_prefix("PATCH /api/v2/dora/deployments/")?.to_owned();
@@ -40,7 +40,7 @@ fn marks(requests: &[Request]) -> BTreeMap<String, Value> {
     requests.iter().filter_map(of).collect()
 }
 
-/// The marks that were set or taken back since it was asked last.
+/// The marks that were set or removed since the last call.
 async fn told(daemon: &Daemon, backend: &mut Backend) -> BTreeMap<String, Value> {
     marks(&sent(daemon, backend).await)
 }
@@ -54,7 +54,7 @@ fn unmarked(id: &str) -> BTreeMap<String, Value> {
 }
 
 #[tokio::test]
-async fn a_deployment_that_failed_is_marked_and_later_with_what_mended_it() {
+async fn a_failed_deployment_is_marked_and_later_gets_its_remediation() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&marking(&backend)).await;
     deploy(&daemon, "v1", "08:00", json!({ "id": "deployment:one-of-eight" })).await;
@@ -66,7 +66,11 @@ async fn a_deployment_that_failed_is_marked_and_later_with_what_mended_it() {
     assert!(sent(&daemon, &mut backend).await.is_empty());
     deploy(&daemon, "v3", "10:10", json!({ "id": "deployment:ten-past-ten" })).await;
     deploy(&daemon, "v1", "10:20", json!({ "id": "deployment:rolled-back" })).await;
-    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new(), "another deployment may mend it");
+    assert_eq!(
+        told(&daemon, &mut backend).await,
+        BTreeMap::new(),
+        "another deployment may still fix the failure"
+    );
     daemon.expect(event_of("incident.resolved", "QMARKED001"), "accepted").await;
     let requests = sent(&daemon, &mut backend).await;
     let mark = requests.iter().find(|request| request.line.starts_with("PATCH")).unwrap();
@@ -78,14 +82,14 @@ async fn a_deployment_that_failed_is_marked_and_later_with_what_mended_it() {
     };
     assert_eq!(why("remediation"), "deployment:rolled-back");
     assert_eq!(why("change_failure"), "metrics: sent");
-    // Heard of late, a deployment of v1 is no more what was there before: v3 of 10:15 is still later.
+    // With a late deployment of v1 at 10:15, the one at 10:20 changes no version, so it is no rollback any more.
     deploy(&daemon, "v1", "10:15", json!({ "id": "deployment:in-between" })).await;
-    let told = told(&daemon, &mut backend).await;
-    assert_eq!(told["deployment:half-past-9"]["remediation"]["type"], "rollforward", "{told:?}");
+    let latest = told(&daemon, &mut backend).await;
+    assert_eq!(latest["deployment:half-past-9"]["remediation"]["type"], "rollforward", "{latest:?}");
 }
 
 #[tokio::test]
-async fn a_late_deployment_takes_the_mark_over_and_a_replaced_one_gives_it_back() {
+async fn a_late_deployment_takes_over_the_mark_until_it_moves_to_another_env() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&marking(&backend)).await;
     daemon.expect(event_of("incident.resolved", "QMARKED001"), "accepted").await;
@@ -97,7 +101,7 @@ async fn a_late_deployment_takes_the_mark_over_and_a_replaced_one_gives_it_back(
     let mut moved = unmarked(&first);
     moved.extend(marked(&second));
     assert_eq!(told(&daemon, &mut backend).await, moved);
-    // Told whole again, it may have lost its mark.
+    // A replaced deployment may have lost its mark at the backend, so the mark is sent again.
     deploy(&daemon, "v3", "09:30", id.clone()).await;
     let requests = sent(&daemon, &mut backend).await;
     let lines: Vec<&str> = requests.iter().map(|request| request.line.split(' ').next().unwrap()).collect();
@@ -110,7 +114,7 @@ async fn a_late_deployment_takes_the_mark_over_and_a_replaced_one_gives_it_back(
 }
 
 #[tokio::test]
-async fn a_mark_is_taken_back_whatever_the_link_goes_away_by() {
+async fn a_mark_is_removed_when_its_link_ends() {
     let rule = "[[rule]]\nname = \"noise\"\npriority = [\"P5\"]\naction = \"ignore\"\n";
     let lowered = changed("incident.priority_updated", "QMARKED001", "01KB-LOWERED", |event| {
         event["occurred_at"] = "2026-11-01T11:00:00Z".into();
@@ -138,7 +142,7 @@ async fn a_mark_is_taken_back_whatever_the_link_goes_away_by() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mark_is_taken_back_by_reevaluation_and_by_deletion() {
+async fn a_mark_is_removed_by_reevaluation_and_by_deletion() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&marking(&backend)).await;
     let id = deploy(&daemon, "v1", "08:00", json!({})).await;
@@ -153,16 +157,16 @@ async fn a_mark_is_taken_back_by_reevaluation_and_by_deletion() {
     let daemon = daemon.restart(&configuration).await;
     let changed = stdout(&Program::of(&daemon).run(&configuration, &["reevaluate"]));
     assert!(changed.contains("1 of 2 failures changed"), "{changed}");
-    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new(), "the other failure still links to it");
+    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new(), "the other failure is still linked to it");
     let withdrawn = daemon.event_api("DELETE", "/failure/a-failure-of-the-api", &Value::Null).await;
     assert_eq!(withdrawn.status, 202);
     assert_eq!(told(&daemon, &mut backend).await, unmarked(&id));
     assert_eq!(daemon.event_api("POST", "/failure", &failure).await.status, 200);
-    assert_eq!(told(&daemon, &mut backend).await, marked(&id), "a failure of that id is back");
+    assert_eq!(told(&daemon, &mut backend).await, marked(&id), "the failure with this id is back");
 }
 
 #[tokio::test]
-async fn a_deployment_is_marked_once_it_is_known_and_a_mark_that_never_was_is_not_taken_back() {
+async fn a_mark_answered_404_is_retried_and_needs_no_removal() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&marking(&backend)).await;
     let id = deploy(&daemon, "v1", "08:00", json!({})).await;
@@ -181,7 +185,7 @@ async fn a_deployment_is_marked_once_it_is_known_and_a_mark_that_never_was_is_no
         event["data"]["content"] = "deployment: none".into();
     });
     daemon.expect(denied, "accepted").await;
-    assert!(sent(&daemon, &mut backend).await.is_empty(), "it is certain that there is no mark");
+    assert!(sent(&daemon, &mut backend).await.is_empty(), "after a 404 there is certainly no mark");
     let named = changed("incident.annotated", "QMARKED001", "01KB-NOTE-2", |event| {
         event["occurred_at"] = "2026-11-01T10:21:00Z".into();
         event["data"]["content"] = "deployment: v1".into();
@@ -191,7 +195,7 @@ async fn a_deployment_is_marked_once_it_is_known_and_a_mark_that_never_was_is_no
 }
 
 #[tokio::test]
-async fn a_refused_mark_holds_nothing_else_up() {
+async fn a_refused_mark_holds_up_nothing_else() {
     let mut backend = Backend::start().await;
     let mut daemon = Daemon::start(&marking(&backend)).await;
     deploy(&daemon, "v1", "08:00", json!({})).await;
@@ -208,7 +212,7 @@ async fn a_refused_mark_holds_nothing_else_up() {
 }
 
 #[tokio::test]
-async fn explain_says_what_became_of_a_mark_in_the_words_of_the_outbox() {
+async fn explain_shows_the_state_of_a_mark() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&marking(&backend)).await;
     deploy(&daemon, "v1", "08:00", json!({})).await;
@@ -225,7 +229,7 @@ async fn explain_says_what_became_of_a_mark_in_the_words_of_the_outbox() {
     let row = daemon.probe().mark_id();
     let discard = format!("http://{}/api/v1/outbox/{row}/discard", daemon.admin);
     assert_eq!(daemon.client.post(discard).send().await.unwrap().status(), 200);
-    assert_eq!(mark().await, "metrics: dead", "given up, it is what a failure would be");
+    assert_eq!(mark().await, "metrics: dead", "a discarded mark is shown like a discarded failure");
 }
 
 #[tokio::test]
@@ -243,7 +247,7 @@ async fn a_mark_does_not_overtake_its_deployment() {
 }
 
 #[tokio::test]
-async fn a_mark_goes_by_the_services_of_the_deployment_and_away_with_it() {
+async fn a_mark_is_filtered_by_the_services_of_its_deployment_and_deleted_with_it() {
     let mut backend = Backend::start().await;
     let filtered = marking(&backend) + "services = [\"Checkout API\"]\n";
     let daemon = Daemon::start(&filtered).await;
@@ -270,11 +274,11 @@ async fn a_mark_goes_by_the_services_of_the_deployment_and_away_with_it() {
 }
 
 #[tokio::test]
-async fn a_backend_that_did_not_ask_for_marks_gets_none() {
+async fn a_backend_without_change_failures_gets_no_marks() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&format!("{}deployments = true\n", backend.entry("metrics"))).await;
     deploy(&daemon, "v1", "08:00", json!({})).await;
     daemon.expect(event_of("incident.resolved", "QMARKED001"), "accepted").await;
     assert_eq!(sent(&daemon, &mut backend).await.len(), 2);
-    assert_eq!(daemon.probe().failures_with_cause(), 1, "links are kept all the same");
+    assert_eq!(daemon.probe().failures_with_cause(), 1, "the link is kept all the same");
 }

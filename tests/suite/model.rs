@@ -1,28 +1,28 @@
-//! A second model of failures, slow and plain: it sorts all that is known of an incident and reads it from the
-//! start, for every question again. It shares no code with the program.
+//! A second model of failures, slow and plain. For each question it sorts all events of an incident and reads them from
+//! the start. It shares no code with the program.
 
 #![allow(clippy::option_option, reason = "JSON has missing, null and value")]
 
 use serde_json::{Value, json};
 
-/// One webhook about one of a few incidents. Times are in milliseconds after the story's beginning.
+/// One event of an incident. Times are milliseconds since `BEGINNING_SECONDS`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Told {
     pub(crate) id: String,
     pub(crate) incident: String,
-    /// Without `incident.`
+    /// Event type without `incident.`
     pub(crate) event_type: &'static str,
     pub(crate) at: i64,
-    /// In whole seconds.
+    /// Seconds since `BEGINNING_SECONDS`.
     pub(crate) created_at: Option<i64>,
     pub(crate) reopened_at: Option<i64>,
     pub(crate) title: Option<&'static str>,
-    /// Its number; the name follows from it.
+    /// Number of the service. Its id and name follow from it.
     pub(crate) service: Option<u32>,
     pub(crate) urgency: Option<&'static str>,
-    /// The outer `None` means that the field is missing, the inner one null.
+    /// The outer `None` means that the field is missing, the inner `None` that it is null.
     pub(crate) priority: Option<Option<&'static str>>,
-    /// The outer `None`: no merge. The inner one: the string `"merged"`.
+    /// The outer `None` means no merge, the inner `None` the resolve reason `"merged"` without a target.
     pub(crate) merged_into: Option<Option<String>>,
 }
 
@@ -62,7 +62,7 @@ impl Told {
         (self.at, self.rank(), &self.id)
     }
 
-    /// The webhook as PagerDuty would send it.
+    /// The body of its webhook.
     pub(crate) fn body(&self) -> Vec<u8> {
         let data = if self.is_note() {
             json!({ "type": "incident_note", "id": "PNOTE", "content": "a note",
@@ -99,7 +99,7 @@ impl Told {
     }
 }
 
-/// Configuration of a run.
+/// Configuration of `[failure]` and of the rules.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Configured {
     pub(crate) start: &'static str,
@@ -112,19 +112,19 @@ pub(crate) struct Configured {
 /// Verdict of the rules on an incident: see `RULES` in `histories.rs`.
 #[derive(Clone, Copy, PartialEq)]
 enum Verdict {
-    CountsForCertain,
+    CountsByRule,
     Counts,
     Ignored(&'static str),
 }
 
-/// Every webhook that was told, each once.
+/// All events, each once.
 pub(crate) struct Model<'a> {
     pub(crate) told: &'a [Told],
     pub(crate) configured: Configured,
 }
 
 impl<'a> Model<'a> {
-    /// The events of an incident that show it, in order.
+    /// The events that show an incident, in order.
     fn events(&self, incident: &str) -> Vec<&'a Told> {
         let shown = self.told.iter().filter(|told| told.incident == incident && !told.is_note());
         let mut events: Vec<_> = shown.collect();
@@ -136,14 +136,14 @@ impl<'a> Model<'a> {
         self.events(incident).into_iter().rev().find_map(fact)
     }
 
-    /// The stretches in which it was open: from (none for the first), to (none while it lasts, and where the resolve
-    /// never came).
-    fn stretches(&self, incident: &str) -> Vec<(Option<i64>, Option<i64>)> {
-        let mut stretches = vec![(None, None)];
-        // The latest reopening that is known of, and whether its own event was seen.
+    /// The periods in which an incident was open, as from and to. `from` is `None` in the first period. `to` is `None`
+    /// while the period lasts, and if the resolve never arrived.
+    fn open_periods(&self, incident: &str) -> Vec<(Option<i64>, Option<i64>)> {
+        let mut open_periods = vec![(None, None)];
+        // The latest known reopen, and whether its own event was seen.
         let (mut known, mut is_confirmed) = (None, true);
         for event in self.events(incident) {
-            let (_, end) = stretches[stretches.len() - 1];
+            let (_, end) = open_periods[open_periods.len() - 1];
             let is_event = event.event_type == "reopened";
             let shown = event.reopened_at.filter(|reopened_at| *reopened_at <= event.at);
             let is_new = |at: i64| known.is_none_or(|known| at > known);
@@ -157,25 +157,25 @@ impl<'a> Model<'a> {
                 None => shown.filter(|at| is_new(*at)),
             };
             if let Some(at) = reopened {
-                stretches.push((Some(at), None));
+                open_periods.push((Some(at), None));
                 known = Some(at).max(event.reopened_at.filter(|_| is_event));
             }
             if reopened.is_some() || is_event {
                 is_confirmed = is_event;
             }
             if event.event_type == "resolved" {
-                let last = stretches.len() - 1;
-                stretches[last].1 = Some(event.at);
+                let last = open_periods.len() - 1;
+                open_periods[last].1 = Some(event.at);
             }
         }
-        stretches
+        open_periods
     }
 
     fn end(&self, incident: &str) -> Option<i64> {
-        self.stretches(incident).last().unwrap().1
+        self.open_periods(incident).last().unwrap().1
     }
 
-    /// The own start, and whether it is approximate.
+    /// The incident's own start, and whether it is approximate.
     fn start(&self, incident: &str) -> (i64, bool) {
         let events = self.events(incident);
         let first = |event_type| events.iter().find(|event| event.event_type == event_type);
@@ -196,7 +196,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The merge that ended it: its target, if that was named.
+    /// The merge that ended an incident: its target, if it was named. The outer `None` means no merge.
     fn merge(&self, incident: &str) -> Option<Option<&'a str>> {
         self.end(incident)?;
         let deciding = self.events(incident).into_iter().rfind(|event| event.event_type == "resolved")?;
@@ -207,7 +207,7 @@ impl<'a> Model<'a> {
         !self.events(incident).is_empty()
     }
 
-    /// The cycle of merges that it is part of, if it is.
+    /// The cycle of merges that an incident is part of.
     fn cycle(&self, incident: &'a str) -> Option<Vec<&'a str>> {
         let mut cycle = vec![incident];
         let mut at = incident;
@@ -231,16 +231,16 @@ impl<'a> Model<'a> {
         })
     }
 
-    /// The incident that it went on as, where that was shown.
-    fn went_on_as(&self, incident: &'a str) -> Option<&'a str> {
+    /// The incident that it was merged into, if events have shown that one.
+    fn merged_into_shown(&self, incident: &'a str) -> Option<&'a str> {
         let target = self.merge(incident)??;
         (!self.counts_in_its_cycle(incident) && self.is_shown(target)).then_some(target)
     }
 
-    fn went_on_through(&self, incident: &'a str, target: &str) -> bool {
+    fn merges_lead_to(&self, incident: &'a str, target: &str) -> bool {
         let mut at = incident;
         for _ in 0..=self.told.len() {
-            match self.went_on_as(at) {
+            match self.merged_into_shown(at) {
                 Some(next) if next == target => return true,
                 Some(next) => at = next,
                 None => return false,
@@ -262,7 +262,7 @@ impl<'a> Model<'a> {
         if !self.configured.rules {
             Verdict::Counts
         } else if title.is_some_and(|title| title.contains("vip")) {
-            Verdict::CountsForCertain
+            Verdict::CountsByRule
         } else if self.last(incident, |event| event.urgency) == Some("low") {
             Verdict::Ignored("low urgency")
         } else if self.service(incident) == Some(2) {
@@ -272,7 +272,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The earliest start of an incident and of those that went on as it and count, and whether it is approximate.
+    /// The earliest start of an incident and of those merged into it that no rule ignores. `true` if it is approximate.
     fn start_of_all(&self, incident: &str, sources: &[&str]) -> (i64, bool) {
         let (mut start, mut is_approximate) = self.start(incident);
         for source in sources {
@@ -284,8 +284,8 @@ impl<'a> Model<'a> {
         (start, is_approximate)
     }
 
-    /// The reason why an incident and those that went on as it do not count, if they do not. `duration`: from the start
-    /// to the end, where both are known.
+    /// The reason why an incident and those merged into it do not count. `None` if they count. `duration` is the time
+    /// from the start to the end, if both are known.
     fn reason(&self, incident: &str, sources: &[&str], duration: Option<i64>) -> Option<&'static str> {
         let is_ignored = |verdict: &Verdict| matches!(verdict, Verdict::Ignored(_));
         let own = self.verdict(incident);
@@ -299,24 +299,24 @@ impl<'a> Model<'a> {
         }
         let shortest = 0..self.configured.min_duration_millis;
         let is_too_short = duration.is_some_and(|duration| shortest.contains(&duration));
-        (is_too_short && !verdicts.contains(&Verdict::CountsForCertain)).then_some("min_duration")
+        (is_too_short && !verdicts.contains(&Verdict::CountsByRule)).then_some("min_duration")
     }
 
-    /// Failure that follows from the incident; null for one that no event has shown.
+    /// The failure of an incident, as JSON. Null if no event has shown the incident.
     pub(crate) fn failure(&self, incident: &'a str, incidents: &[&'a str]) -> Value {
         if !self.is_shown(incident) {
             return Value::Null;
         }
         let mut sources: Vec<&str> =
-            incidents.iter().copied().filter(|source| self.went_on_through(source, incident)).collect();
+            incidents.iter().copied().filter(|source| self.merges_lead_to(source, incident)).collect();
         sources.sort_unstable();
         let (start, is_approximate) = self.start_of_all(incident, &sources);
-        let stretches = self.stretches(incident);
-        let lacks_resolve = stretches[..stretches.len() - 1].iter().any(|(_, to)| to.is_none());
+        let open_periods = self.open_periods(incident);
+        let lacks_resolve = open_periods[..open_periods.len() - 1].iter().any(|(_, to)| to.is_none());
         let real_end = self.end(incident);
         let end = real_end.map(|end| end.max(start));
         let mut active = Some(0);
-        for (from, to) in &stretches {
+        for (from, to) in &open_periods {
             let from = from.unwrap_or(start);
             active = active.zip(*to).map(|(sum, to)| sum + (to - from).max(0));
         }
@@ -340,7 +340,7 @@ impl<'a> Model<'a> {
         };
         let priority = self.last(incident, |event| event.priority).flatten();
         let acknowledged = self.events(incident).into_iter().find(|event| event.event_type == "acknowledged");
-        let is_unseen = is_merged && self.went_on_as(incident).is_none();
+        let is_unseen = is_merged && self.merged_into_shown(incident).is_none();
         let flags = [
             (is_approximate || lacks_resolve, "approximate"),
             (real_end.is_some_and(|end| end < start), "end_before_start"),
@@ -357,7 +357,7 @@ impl<'a> Model<'a> {
             "started_at": rfc3339(start), "finished_at": end.map(rfc3339),
             "time_to_restore_seconds": restore.map(seconds), "active_seconds": active.map(seconds),
             "acknowledged_at": acknowledged.map(|event| rfc3339(event.at)),
-            "reopened": stretches.len() - 1, "merged": sources,
+            "reopened": open_periods.len() - 1, "merged": sources,
             "merged_into": if is_merged { merge.flatten() } else { None },
             "title": self.last(incident, |event| event.title),
             "services": self.service(incident).map(|n| format!("service {n}")).into_iter().collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! A machine without CA certificates, as slim containers are.
+//! A machine without CA certificates, such as a slim container.
 
 use std::process::{Command, Output};
 
@@ -31,25 +31,25 @@ fn checked(url: &str) -> (Option<i32>, String) {
 
 #[test]
 fn only_https_needs_certificates() {
-    let (status, said) = checked("http://127.0.0.1:1");
-    assert_eq!(status, Some(0), "{said}");
-    let (status, said) = checked("https://127.0.0.1:1");
-    assert_eq!(status, Some(2), "{said}");
-    assert!(said.contains("backend metrics: no CA certificates found on this machine"), "{said}");
-    assert!(said.contains("ca-certificates"), "{said}");
+    let (status, printed) = checked("http://127.0.0.1:1");
+    assert_eq!(status, Some(0), "{printed}");
+    let (status, printed) = checked("https://127.0.0.1:1");
+    assert_eq!(status, Some(2), "{printed}");
+    assert!(printed.contains("backend metrics: no CA certificates found on this machine"), "{printed}");
+    assert!(printed.contains("ca-certificates"), "{printed}");
 }
 
 #[test]
-fn payloads_are_sent_without_certificates() {
+fn only_sending_to_https_needs_certificates() {
     let payload = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pagerduty/incident.resolved.json");
     for (url, cause) in [
-        // Nobody listens there.
+        // Nobody listens at this address.
         ("http://127.0.0.1:1/webhooks/pagerduty?token=canary-0123456789", "Connection refused"),
         ("https://127.0.0.1:1/", "no CA certificates found"),
     ] {
         let output = program(&["send", payload, "--url", url]);
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.contains(cause) && !told.contains("canary"), "{told}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(cause) && !stderr.contains("canary"), "{stderr}");
     }
 }

@@ -1,4 +1,4 @@
-//! Answers that no decent backend gives: what each comes to, and that it costs little.
+//! Answers that no proper backend gives: the outcome of each, and that reading them costs little.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,23 +10,23 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{Daemon, KEY, event_of};
 
-/// Answer after a request's head.
+/// The backend's behaviour after a request's head.
 #[derive(Debug, Clone, Copy)]
 enum Answer {
-    /// Just these bytes; then the connection stays open.
+    /// These bytes, after the body was read. The connection stays open.
     Is(&'static [u8]),
-    /// Before the body is read.
+    /// These bytes, before the body is read.
     ComesEarly(&'static [u8]),
-    /// These, and then a byte now and then.
+    /// These bytes, and then one byte after another, slowly.
     Drips(&'static [u8]),
-    /// These, and then as much as is taken.
+    /// These bytes, and then as many as the other side reads.
     Floods(&'static [u8]),
 }
 
 /// A backend that answers each connection's first request in this way.
 struct Odd {
     address: SocketAddr,
-    /// Bytes of a flood that were taken.
+    /// Number of bytes that were sent after those of `Floods`.
     flooded: Arc<AtomicUsize>,
 }
 
@@ -71,7 +71,7 @@ async fn serve(mut stream: TcpStream, answer: Answer, flooded: &AtomicUsize) -> 
         Answer::Drips(bytes) => {
             stream.write_all(bytes).await?;
             loop {
-                // Not a wait for something that must have happened: the slowness itself is what is tried.
+                // This sleep does not wait for an event: the test needs a slow answer.
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 stream.write_all(b"1").await?;
             }
@@ -83,11 +83,11 @@ async fn serve(mut stream: TcpStream, answer: Answer, flooded: &AtomicUsize) -> 
             }
         }
     }
-    // It stays open until the other side has enough.
+    // Stays open until the other side closes.
     stream.read_u8().await.map(drop)
 }
 
-/// The row's state, the answer's status (0: none) and the error once an attempt is recorded.
+/// State of the row, status of the answer (0 if there is none) and error, once an attempt is recorded.
 async fn outcome(daemon: &Daemon) -> (String, i64, String) {
     daemon.expect(event_of("incident.resolved", "QODDANSWER"), "accepted").await;
     daemon.until(|store| store.recorded_attempts() == 1).await;
@@ -97,7 +97,7 @@ async fn outcome(daemon: &Daemon) -> (String, i64, String) {
 }
 
 #[tokio::test]
-async fn the_status_decides_whatever_comes_with_it() {
+async fn the_status_alone_decides() {
     use Answer::{ComesEarly, Drips, Floods, Is};
     for (answer, state, status) in [
         (Is(b"HTTP/1.1 204 No Content\r\n\r\n"), "sent", 204),
@@ -125,26 +125,26 @@ async fn the_status_decides_whatever_comes_with_it() {
     ] {
         let backend = Odd::start(answer).await;
         let daemon = Daemon::start(&backend.entry("200ms")).await;
-        let (found, answered, said) = outcome(&daemon).await;
-        assert_eq!((found.as_str(), answered), (state, status), "{answer:?}: {said}");
-        assert!(!said.chars().any(char::is_control), "{said:?}");
+        let (found, answered, error) = outcome(&daemon).await;
+        assert_eq!((found.as_str(), answered), (state, status), "{answer:?}: {error}");
+        assert!(!error.chars().any(char::is_control), "{error:?}");
     }
 }
 
 #[tokio::test]
-async fn of_an_endless_answer_no_more_is_read_than_is_kept() {
+async fn an_endless_answer_is_read_only_in_part() {
     const SOCKET_BUFFERS: usize = 32 << 20;
     for (head, state) in [
         (&b"HTTP/1.1 202 Accepted\r\ncontent-length: 9999999999\r\n\r\n"[..], "sent"),
         (b"HTTP/1.1 400 No\r\nconnection: close\r\n\r\n", "dead"),
     ] {
         let backend = Odd::start(Answer::Floods(head)).await;
-        // Time enough to read gigabytes.
+        // Long enough to read gigabytes.
         let daemon = Daemon::start(&backend.entry("20s")).await;
-        let (found, _, said) = outcome(&daemon).await;
-        assert_eq!(found, state, "{said}");
-        assert!(said.len() < 1_100, "{}", said.len());
+        let (found, _, error) = outcome(&daemon).await;
+        assert_eq!(found, state, "{error}");
+        assert!(error.len() < 1_100, "{}", error.len());
         let flooded = backend.flooded.load(Ordering::Relaxed);
-        assert!(flooded < SOCKET_BUFFERS, "{flooded} bytes were taken");
+        assert!(flooded < SOCKET_BUFFERS, "{flooded} bytes were read");
     }
 }

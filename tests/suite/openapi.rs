@@ -1,4 +1,4 @@
-//! `/openapi.json`, held to what a running daemon takes and answers.
+//! `/openapi.json`, compared with the requests that a running daemon accepts and with its answers.
 
 mod admin;
 mod asker;
@@ -12,7 +12,7 @@ use self::asker::Asker;
 use crate::harness::{Answer, Daemon, KEY, SECRET, fixture, story};
 use crate::json_schema::{Schemas, resolved};
 
-/// The routes of the pages for people, which are no part of the API.
+/// Routes of the pages for people, which are not part of the API.
 const PAGES: [&str; 7] = [
     "/",
     "/failures/{id}",
@@ -29,7 +29,7 @@ async fn document(daemon: &Daemon) -> Value {
     daemon.get("/openapi.json").await.json()
 }
 
-/// Each operation: its method, its path, and what the document says of it.
+/// Each operation: its method, its path, and its entry in the document.
 fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -42,34 +42,37 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
     operations
 }
 
-/// The parameters of an operation that are sent in such a place.
+/// The parameters of an operation that are sent in this place.
 fn parameters(document: &Value, operation: &Value, place: &str) -> Vec<Value> {
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
     let parameters = parameters.iter().map(|parameter| resolved(document, parameter).clone());
     parameters.filter(|parameter| parameter["in"] == place).collect()
 }
 
-/// Each route of the routers, and its method, from their source.
+/// The method and path of each route, read from the source of the routers.
 fn routes() -> BTreeSet<(String, String)> {
     let source = include_str!("../../src/http/mod.rs");
     let calls = source.split(".route(").skip(1);
     let routes = calls.map(|call| {
         let (path, rest) = call.split_once(',').unwrap();
-        // Those of the public listener are no literals: each is there with a slash behind it, too.
+        // Paths of the public listener are no literals, because each also exists with a trailing slash.
         let path = match path.trim().strip_prefix("&path(").and_then(|kind| kind.strip_suffix(')')) {
             Some(kind) => format!("/api/v2/dora/{}", kind.trim_matches('"')),
             None if path.trim() == "path" => "/webhooks/pagerduty".to_owned(),
             None => path.trim().trim_matches('"').to_owned(),
         };
         let method = rest.trim_start().split('(').next().unwrap();
-        assert!(["get", "post", "delete"].contains(&method), "{method} of {path} is not read by this test");
+        assert!(
+            ["get", "post", "delete"].contains(&method),
+            "this test does not know the method {method} of {path}"
+        );
         (method.to_uppercase(), path)
     });
     routes.filter(|(_, path)| !PAGES.contains(&path.as_str())).collect()
 }
 
 #[tokio::test]
-async fn every_route_is_in_it_and_the_other_way_round() {
+async fn the_document_has_exactly_the_routes_of_the_daemon() {
     let daemon = Daemon::start("").await;
     let document = document(&daemon).await;
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
@@ -83,7 +86,7 @@ async fn every_route_is_in_it_and_the_other_way_round() {
 }
 
 #[tokio::test]
-async fn every_option_is_in_it_and_the_other_way_round() {
+async fn the_document_has_exactly_the_options_of_the_daemon() {
     let daemon = Daemon::start("").await;
     let mut asker = Asker::new(&daemon).await;
     let document = asker.document.clone();
@@ -110,7 +113,7 @@ async fn every_option_is_in_it_and_the_other_way_round() {
     }
 }
 
-/// The names that a refused query could have had, or the words that a parameter could: those behind the colon.
+/// The allowed names or values that the answer to a refused query lists.
 fn expected(refused: &Answer) -> Vec<String> {
     let detail = refused.json()["detail"].as_str().unwrap().to_owned();
     let known = detail.split_once("Known: ").or_else(|| detail.split_once("Allowed: "));
@@ -119,7 +122,7 @@ fn expected(refused: &Answer) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_event_api_takes_and_answers_what_it_says() {
+async fn the_event_api_behaves_as_documented() {
     let daemon = Daemon::start("").await;
     let mut asker = Asker::new(&daemon).await;
     let sha = "0123456789abcdef0123456789abcdef01234567";
@@ -182,16 +185,16 @@ async fn the_event_api_takes_and_answers_what_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn webhooks_are_answered_as_it_says() {
+async fn webhooks_are_answered_as_documented() {
     let daemon = Daemon::start("").await;
     let mut asker = Asker::new(&daemon).await;
     let webhook = fixture("incident.triggered");
     let content = asker.document["paths"]["/webhooks/pagerduty"]["post"]["requestBody"]["content"].clone();
     for webhook in story().into_iter().chain([webhook.clone(), fixture("pagey.ping")]) {
         let webhook = serde_json::from_str(&webhook).unwrap();
-        let told =
+        let result =
             Schemas::of_requests(&asker.document).check(&content["application/json"]["schema"], &webhook);
-        assert_eq!(told, Ok(()));
+        assert_eq!(result, Ok(()));
     }
     let encoded = [("content-encoding", "gzip")];
     let answers = [
@@ -205,9 +208,9 @@ async fn webhooks_are_answered_as_it_says() {
         (daemon.deliver_with(&encoded, webhook.clone()).await, 415, "unsupported_encoding"),
     ];
     for (answer, status, word) in &answers {
-        let said = answer.json();
-        let said = said.get("status").or(said.get("error")).cloned();
-        assert_eq!((answer.status, said), (*status, Some(json!(word))));
+        let body = answer.json();
+        let found = body.get("status").or(body.get("error")).cloned();
+        assert_eq!((answer.status, found), (*status, Some(json!(word))));
         asker.holds("POST", "/webhooks/pagerduty", answer);
     }
     let Asker { document, seen, .. } = asker;
@@ -222,7 +225,7 @@ async fn webhooks_are_answered_as_it_says() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_refused_as_it_says() {
+async fn unknown_routes_are_answered_as_documented() {
     let daemon = Daemon::start("").await;
     let document = document(&daemon).await;
     let refusal = json!({ "$ref": "#/components/schemas/Refusal" });

@@ -1,4 +1,4 @@
-//! The one law, through the whole daemon: order, duplicates and restarts change nothing.
+//! The one law, with the whole daemon: order, duplicates and restarts change nothing.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::harness::{Daemon, event_of, story};
 use crate::store_edit;
 use crate::store_probe::Probe;
 
-/// Outcome of the story, less the parts that depend on the way it was told.
+/// The failures of the story, without the fields that depend on the order of arrival.
 async fn outcome(daemon: &Daemon) -> Vec<Value> {
     let mut failures = daemon.failures().await;
     for failure in &mut failures {
@@ -19,13 +19,13 @@ async fn outcome(daemon: &Daemon) -> Vec<Value> {
         failure.remove("revision");
         failure.remove("forwarded");
     }
-    // Those that begin together are listed in the order in which they were first heard of.
+    // Failures with the same start are listed in the order of arrival.
     failures.sort_by_key(|failure| failure["id"].to_string());
     failures
 }
 
 #[test]
-fn any_order_any_duplicates_and_any_restart_give_the_same_failures() {
+fn order_duplicates_and_restarts_change_no_failure() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let expected = runtime.block_on(async {
         let daemon = Daemon::start("").await;
@@ -37,7 +37,7 @@ fn any_order_any_duplicates_and_any_restart_give_the_same_failures() {
     assert_eq!(expected.len(), 13);
     let mut runner = TestRunner::new(Config { cases: 12, ..Config::default() });
     let arrival = (Just(story()).prop_shuffle(), any::<prop::sample::Index>(), any::<prop::sample::Index>());
-    let told = runner.run(&arrival, |(webhooks, repeated, restarted)| {
+    let result = runner.run(&arrival, |(webhooks, repeated, restarted)| {
         let found = runtime.block_on(async {
             let mut daemon = Daemon::start("").await;
             for (n, webhook) in webhooks.iter().enumerate() {
@@ -52,12 +52,12 @@ fn any_order_any_duplicates_and_any_restart_give_the_same_failures() {
         prop_assert_eq!(&found, &expected);
         Ok(())
     });
-    told.unwrap();
+    result.unwrap();
 }
 
-/// Enough at once that events are kept first and folded later.
+/// Delivers so many at once that events are stored first and folded later.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rush_of_whole_lives_is_folded_completely() {
+async fn many_incidents_at_once_are_folded_completely() {
     const LIVES: usize = 120;
     let daemon = Arc::new(Daemon::start("").await);
     let mut rush = JoinSet::new();
@@ -73,7 +73,7 @@ async fn a_rush_of_whole_lives_is_folded_completely() {
         done.unwrap();
     }
     let daemon = Arc::into_inner(daemon).unwrap();
-    // Under load folding follows the answers.
+    // Under load, events are folded after their answers.
     daemon.until(Probe::is_folded).await;
     let failures = daemon.failures().await;
     assert_eq!(failures.len(), LIVES);
@@ -84,7 +84,7 @@ async fn a_rush_of_whole_lives_is_folded_completely() {
 }
 
 #[tokio::test]
-async fn a_crash_before_folding_is_made_up_for_at_the_next_start() {
+async fn events_that_a_crash_left_are_folded_at_the_next_start() {
     let daemon = Daemon::start("").await;
     for webhook in story() {
         daemon.deliver(webhook).await;
@@ -96,7 +96,7 @@ async fn a_crash_before_folding_is_made_up_for_at_the_next_start() {
 }
 
 #[tokio::test]
-async fn a_damaged_failure_is_put_together_again_from_its_events() {
+async fn a_damaged_failure_is_rebuilt_from_its_events() {
     let daemon = Daemon::start("").await;
     for webhook in story() {
         daemon.deliver(webhook).await;

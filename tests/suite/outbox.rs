@@ -1,4 +1,4 @@
-//! `outbox`: dead letters are listed, tried again and given up, by way of the daemon and without one.
+//! `outbox`: dead letters are listed, retried and discarded, with a running daemon and without one.
 
 use serde_json::{Value, json};
 
@@ -6,13 +6,13 @@ use crate::corrections::changed;
 use crate::harness::{Backend, Daemon, Program, event_of};
 use crate::store_edit;
 
-/// Output of `outbox`, and its exit status.
-fn says(program: &Program, arguments: &[&str]) -> (String, Option<i32>) {
+/// Standard output and exit status of `outbox`.
+fn outbox(program: &Program, arguments: &[&str]) -> (String, Option<i32>) {
     let output = program.run("", &[&["outbox"], arguments].concat());
     (String::from_utf8(output.stdout).unwrap(), output.status.code())
 }
 
-/// A daemon whose backend has refused two failures for good.
+/// A daemon whose backend has rejected two failures.
 async fn with_dead_letters() -> (Daemon, Backend) {
     let mut backend = Backend::start().await;
     backend.will_answer(&[(400, &[]), (400, &[])]);
@@ -29,21 +29,21 @@ async fn with_dead_letters() -> (Daemon, Backend) {
 async fn dead_letters_are_listed_retried_and_given_up() {
     let (daemon, mut backend) = with_dead_letters().await;
     let program = Program::of(&daemon);
-    insta::assert_snapshot!(says(&program, &["--state", "dead"]).0);
-    assert_eq!(says(&program, &["retry", "1"]), ("1: it is retried now\n".to_owned(), Some(0)));
+    insta::assert_snapshot!(outbox(&program, &["--state", "dead"]).0);
+    assert_eq!(outbox(&program, &["retry", "1"]), ("1: it is retried now\n".to_owned(), Some(0)));
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDEAD00001");
     daemon.until(|store| store.sent() == 1).await;
-    assert_eq!(says(&program, &["retry", "1"]), ("1: the backend has it already\n".to_owned(), Some(1)));
-    assert_eq!(says(&program, &["discard", "2"]), ("2: it is given up\n".to_owned(), Some(0)));
-    assert_eq!(says(&program, &["retry", "2"]), ("2: it was given up before\n".to_owned(), Some(1)));
-    assert_eq!(says(&program, &["discard", "99"]), ("99: there is no such row\n".to_owned(), Some(1)));
-    assert_eq!(says(&program, &["retry", "--all"]), ("0 dead rows tried again now\n".to_owned(), Some(0)));
+    assert_eq!(outbox(&program, &["retry", "1"]), ("1: the backend has it already\n".to_owned(), Some(1)));
+    assert_eq!(outbox(&program, &["discard", "2"]), ("2: it is given up\n".to_owned(), Some(0)));
+    assert_eq!(outbox(&program, &["retry", "2"]), ("2: it was given up before\n".to_owned(), Some(1)));
+    assert_eq!(outbox(&program, &["discard", "99"]), ("99: there is no such row\n".to_owned(), Some(1)));
+    assert_eq!(outbox(&program, &["retry", "--all"]), ("0 dead rows tried again now\n".to_owned(), Some(0)));
     let without_id = program.run("", &["outbox", "retry"]);
     assert_eq!(without_id.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&without_id.stderr).contains("--all"), "{without_id:?}");
-    let told: Value = serde_json::from_str(&says(&program, &["--format", "json"]).0).unwrap();
-    assert_eq!(told, daemon.get("/api/v1/outbox").await.json());
-    let states: Vec<&Value> = told["rows"].as_array().unwrap().iter().map(|row| &row["state"]).collect();
+    let listed: Value = serde_json::from_str(&outbox(&program, &["--format", "json"]).0).unwrap();
+    assert_eq!(listed, daemon.get("/api/v1/outbox").await.json());
+    let states: Vec<&Value> = listed["rows"].as_array().unwrap().iter().map(|row| &row["state"]).collect();
     assert_eq!(states, [&json!("sent"), &json!("discarded")]);
     assert!(backend.is_quiet());
 }
@@ -64,7 +64,7 @@ async fn all_dead_letters_are_retried_once_a_daemon_runs_again() {
     let (daemon, mut backend) = with_dead_letters().await;
     let program = Program::of(&daemon);
     let retry = || {
-        assert_eq!(says(&program, &["retry", "--all"]).0, "2 dead rows tried again now\n");
+        assert_eq!(outbox(&program, &["retry", "--all"]).0, "2 dead rows tried again now\n");
     };
     let daemon = daemon.restart_after(&backend.entry("metrics"), retry).await;
     let mut ids =
@@ -86,34 +86,34 @@ async fn an_older_revision_is_not_revived() {
     daemon.until(|store| store.sent() == 1).await;
     let answer = daemon.client.post(format!("http://{}/api/v1/outbox/1/retry", daemon.admin)).send().await;
     assert_eq!(answer.unwrap().status(), 409);
-    let said = "1 dead row tried again now; 1 dead row skipped: a newer revision has replaced it\n";
-    assert_eq!(says(&Program::of(&daemon), &["retry", "--all"]), (said.to_owned(), Some(0)));
+    let expected = "1 dead row tried again now; 1 dead row skipped: a newer revision has replaced it\n";
+    assert_eq!(outbox(&Program::of(&daemon), &["retry", "--all"]), (expected.to_owned(), Some(0)));
     assert_eq!(backend.next().await.attributes()["id"], "pagerduty:QDEAD00002");
     assert!(backend.is_quiet());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_are_named_by_what_they_are_about() {
+async fn rows_can_be_named_by_their_failure() {
     let (daemon, backend) = with_dead_letters().await;
     let program = Program::of(&daemon);
-    let discard = |id: &str| says(&program, &["discard", id]);
-    assert_eq!(discard("qdead").1, Some(1), "it may be either");
+    let discard = |id: &str| outbox(&program, &["discard", id]);
+    assert_eq!(discard("qdead").1, Some(1), "the prefix is ambiguous");
     assert_eq!(discard("qdead00002"), ("2: it is given up\n".to_owned(), Some(0)));
-    assert_eq!(discard("QDE…1"), ("1: it is given up\n".to_owned(), Some(0)), "as a table has cut it");
+    assert_eq!(discard("QDE…1"), ("1: it is given up\n".to_owned(), Some(0)), "shortened as in a table");
     let nobody = program.run("", &["outbox", "discard", "QNOBODY"]);
-    let said = String::from_utf8_lossy(&nobody.stderr);
-    assert_eq!((nobody.status.code(), said.contains("`outbox` lists")), (Some(1), true), "{said}");
+    let stderr = String::from_utf8_lossy(&nobody.stderr);
+    assert_eq!((nobody.status.code(), stderr.contains("`outbox` lists")), (Some(1), true), "{stderr}");
     daemon.expect(event_of("incident.triggered", "QOPEN00001"), "accepted").await;
-    for (id, order) in [("QOPEN00001", "retry"), ("qdead00001", "retry"), ("QOPEN", "discard")] {
-        let without = program.run("", &["outbox", order, id]);
-        let said = String::from_utf8_lossy(&without.stderr);
-        assert_eq!((without.status.code(), said.contains(" has no rows to ")), (Some(1), true), "{said}");
+    for (id, action) in [("QOPEN00001", "retry"), ("qdead00001", "retry"), ("QOPEN", "discard")] {
+        let without = program.run("", &["outbox", action, id]);
+        let stderr = String::from_utf8_lossy(&without.stderr);
+        assert_eq!((without.status.code(), stderr.contains(" has no rows to ")), (Some(1), true), "{stderr}");
     }
     drop(backend);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn digits_are_a_row_or_the_beginning_of_an_id_and_never_either_in_silence() {
+async fn digits_that_may_be_a_row_or_an_id_are_refused_as_ambiguous() {
     let (daemon, _backend) = with_dead_letters().await;
     let program = Program::of(&daemon);
     store_edit::rename_failure(&daemon.store, "QDEAD00002", "4200aaaa-id-of-a-failure");
@@ -123,51 +123,51 @@ async fn digits_are_a_row_or_the_beginning_of_an_id_and_never_either_in_silence(
         String::from_utf8(output.stderr).unwrap()
     };
     store_edit::renumber_row(&daemon.store, 1, 4_200);
-    let said = refused(&["discard", "4200"]);
-    assert!(said.contains("4200aaaa-id-of-a-failure") && said.contains("row:4200 (that row"), "{said}");
-    assert_eq!(says(&program, &["discard", "row:4200"]), ("4200: it is given up\n".to_owned(), Some(0)));
+    let stderr = refused(&["discard", "4200"]);
+    assert!(stderr.contains("4200aaaa-id-of-a-failure") && stderr.contains("row:4200 (that row"), "{stderr}");
+    assert_eq!(outbox(&program, &["discard", "row:4200"]), ("4200: it is given up\n".to_owned(), Some(0)));
     assert!(refused(&["discard", "row:x"]).contains("give a number"));
     store_edit::renumber_row(&daemon.store, 4_200, 7);
-    assert_eq!(says(&program, &["discard", "4200"]), ("2: it is given up\n".to_owned(), Some(0)));
-    assert_eq!(says(&program, &["discard", "420"]), ("420: there is no such row\n".to_owned(), Some(1)));
+    assert_eq!(outbox(&program, &["discard", "4200"]), ("2: it is given up\n".to_owned(), Some(0)));
+    assert_eq!(outbox(&program, &["discard", "420"]), ("420: there is no such row\n".to_owned(), Some(1)));
 }
 
 #[tokio::test]
-async fn a_backend_that_nobody_knows_is_told() {
+async fn an_unknown_backend_is_an_error() {
     let (daemon, _backend) = with_dead_letters().await;
     let program = Program::of(&daemon);
-    let told = "unknown backend \"nope\"; known: metrics";
+    let expected = "unknown backend \"nope\"; known: metrics";
     for arguments in [&["--backend", "nope"][..], &["retry", "--all", "--backend", "nope"]] {
         let output = program.run("", &[&["outbox"], arguments].concat());
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), said.contains(told)), (Some(2), true), "{said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), stderr.contains(expected)), (Some(2), true), "{stderr}");
     }
     let answer = daemon.get("/api/v1/outbox?backend=nope").await;
-    assert_eq!((answer.status, answer.json()["detail"].as_str().unwrap().contains(told)), (400, true));
-    for order in ["retry", "discard"] {
-        let url = format!("http://{}/api/v1/outbox/{order}?backend=nope", daemon.admin);
-        assert_eq!(daemon.client.post(url).send().await.unwrap().status(), 400, "{order}");
+    assert_eq!((answer.status, answer.json()["detail"].as_str().unwrap().contains(expected)), (400, true));
+    for action in ["retry", "discard"] {
+        let url = format!("http://{}/api/v1/outbox/{action}?backend=nope", daemon.admin);
+        assert_eq!(daemon.client.post(url).send().await.unwrap().status(), 400, "{action}");
     }
-    assert_eq!(says(&program, &["--backend", "metrics"]).1, Some(0));
+    assert_eq!(outbox(&program, &["--backend", "metrics"]).1, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_dead_letters_of_one_backend_are_given_up_with_one_line() {
+async fn all_dead_letters_of_one_backend_are_discarded_at_once() {
     const DEAD: i64 = 2_500;
     let (daemon, _backend) = with_dead_letters().await;
-    // Only the newest revision of a failure may be tried again.
+    // Only the newest revision of a failure may be retried.
     store_edit::add_dead_rows(&daemon.store, "gone", DEAD);
     let program = Program::of(&daemon);
     let left = "1 dead row skipped: a newer revision has replaced it";
     let retried = format!("{DEAD} dead rows tried again now; {left}\n");
-    assert_eq!(says(&program, &["retry", "--all", "--backend", "gone"]), (retried, Some(0)));
+    assert_eq!(outbox(&program, &["retry", "--all", "--backend", "gone"]), (retried, Some(0)));
     let given_up = "1 dead row given up\n".to_owned();
-    assert_eq!(says(&program, &["discard", "--all", "--backend", "gone"]), (given_up, Some(0)));
+    assert_eq!(outbox(&program, &["discard", "--all", "--backend", "gone"]), (given_up, Some(0)));
     assert_eq!(daemon.probe().dead_of("metrics"), 2);
     for wrong in [&["discard"][..], &["discard", "1", "--all"], &["discard", "1", "--backend", "gone"]] {
-        assert_eq!(says(&program, wrong).1, Some(2), "{wrong:?}");
+        assert_eq!(outbox(&program, wrong).1, Some(2), "{wrong:?}");
     }
-    let listed = says(&program, &["--backend", "gone", "--state", "pending", "--format", "json"]).0;
+    let listed = outbox(&program, &["--backend", "gone", "--state", "pending", "--format", "json"]).0;
     let listed: Value = serde_json::from_str(&listed).unwrap();
     assert_eq!(listed["rows"].as_array().unwrap().len(), 100);
     assert_eq!(listed, daemon.get("/api/v1/outbox?backend=gone&state=pending").await.json());

@@ -1,4 +1,4 @@
-//! The way to a backend: through nobody's proxy, past no false certificate, and without showing a key to anybody else.
+//! Connections to a backend: no proxy is used, certificates are checked, and no output shows a key.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
@@ -13,11 +13,11 @@ use std::io::{Read, Write};
 use crate::harness::{Daemon, KEY, client, event_of, eventually};
 use crate::process::{PROGRAM, Process};
 
-/// Signed by itself, for this test alone; its key opens nothing else.
+/// A self-signed certificate for this test only.
 const CERTIFICATE: &[u8] = include_bytes!("outgoing_connections/certificate.pem");
 const PASSWORD: &str = "canary-password";
 
-/// Reads a request's head and answers 400 with all of it, as some do for debugging. Returns it.
+/// Reads a request's head and answers 400 with the head as the body, as some servers do. Returns the head.
 fn echo(stream: &mut (impl Read + Write)) -> std::io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -31,7 +31,7 @@ fn echo(stream: &mut (impl Read + Write)) -> std::io::Result<String> {
     Ok(head)
 }
 
-/// Serves connections. Returns the head of each request, or the reason why there was none.
+/// Serves connections. The receiver gets the head of each request, or the error.
 fn serve<S: Read + Write>(
     accept: impl Fn(TcpStream) -> S + Send + 'static,
 ) -> (SocketAddr, Receiver<Result<String, String>>) {
@@ -44,7 +44,7 @@ fn serve<S: Read + Write>(
             if sender.send(echo(&mut stream).map_err(|error| error.to_string())).is_err() {
                 return;
             }
-            // Until the other side has read it all.
+            // Waits until the other side has read everything.
             let _ = stream.read(&mut [0]);
         }
     });
@@ -58,7 +58,7 @@ fn configuration(url: &str) -> String {
     )
 }
 
-/// Waits for what came of the first attempt.
+/// Delivers an event, and waits for the error of its first attempt.
 async fn last_error(daemon: &Daemon) -> String {
     daemon.expect(event_of("incident.resolved", "QWAYOUT001"), "accepted").await;
     eventually("the end of the attempt", async || {
@@ -86,30 +86,30 @@ async fn no_proxy_is_used_and_no_credential_shown() {
     assert!(head.contains(KEY) && head.contains("authorization: Basic "), "{head}");
     let outbox = format!("http://{}/api/v1/outbox?state=dead", listening.admin);
     let client = client();
-    let mut told = eventually("a dead letter", async || {
-        let told = client.get(&outbox).send().await.unwrap().text().await.unwrap();
-        told.contains("last_error").then_some(told)
+    let mut shown = eventually("a dead letter", async || {
+        let shown = client.get(&outbox).send().await.unwrap().text().await.unwrap();
+        shown.contains("last_error").then_some(shown)
     })
     .await;
     let metrics = format!("http://{}/metrics", listening.admin);
-    told += &client.get(&metrics).send().await.unwrap().text().await.unwrap();
-    told += &process.terminate();
+    shown += &client.get(&metrics).send().await.unwrap().text().await.unwrap();
+    shown += &process.terminate();
     for arguments in
         [&["config", "show"][..], &["check", "--offline"], &["explain", "QWAYOUT001"], &["outbox"]]
     {
         let output = Command::new(PROGRAM).arg("--config").arg(&config).args(arguments).output().unwrap();
-        told += &String::from_utf8(output.stdout).unwrap();
-        told += &String::from_utf8(output.stderr).unwrap();
+        shown += &String::from_utf8(output.stdout).unwrap();
+        shown += &String::from_utf8(output.stderr).unwrap();
     }
-    assert!(told.contains("HTTP 400: POST /api/v2/dora/failure"), "{told}");
+    assert!(shown.contains("HTTP 400: POST /api/v2/dora/failure"), "{shown}");
     for secret in [KEY, PASSWORD, "bWU6Y2FuYXJ5LXBhc3N3b3Jk"] {
-        assert!(!told.contains(secret), "{secret} is in {told}");
+        assert!(!shown.contains(secret), "{secret} is in {shown}");
     }
-    assert!(through_proxy.try_recv().is_err(), "the proxy was asked");
+    assert!(through_proxy.try_recv().is_err(), "a request went to the proxy");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_nobody_vouches_for_is_refused() {
+async fn an_untrusted_certificate_is_refused() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("outgoing_connections/key.pem")).unwrap();
     let chain = vec![CertificateDer::from_pem_slice(CERTIFICATE).unwrap()];
@@ -119,12 +119,12 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
         serve(move |stream| StreamOwned::new(ServerConnection::new(Arc::clone(&tls)).unwrap(), stream));
     let url = format!("https://{backend}");
     let daemon = Daemon::start(&configuration(&url)).await;
-    let said = last_error(&daemon).await;
-    assert!(said.contains("certificate"), "{said}");
-    assert!(heads.recv().unwrap().is_err(), "it was told something");
+    let error = last_error(&daemon).await;
+    assert!(error.contains("certificate"), "{error}");
+    assert!(heads.recv().unwrap().is_err(), "it got a request");
     assert_eq!(daemon.probe().pending(), 1);
 
-    // Who trusts it gets through: nothing else is wrong with it.
+    // A client that trusts the certificate gets an answer, so nothing else is wrong with the server.
     let certificate = reqwest::Certificate::from_pem(CERTIFICATE).unwrap();
     let trusting = reqwest::Client::builder().no_proxy().tls_certs_only([certificate]).build().unwrap();
     assert_eq!(trusting.get(url).send().await.unwrap().status(), 400);

@@ -1,4 +1,4 @@
-//! The Grafana dashboard and the alert rules ask for nothing that `/metrics` does not say.
+//! The Grafana dashboard and the alert rules use only metrics and labels that `/metrics` has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -13,7 +13,7 @@ use crate::harness::{Backend, Daemon, event_of, eventually};
 const DASHBOARD: &str = include_str!("../../packaging/grafana/pagerduty-dora.json");
 const ALERTS: &str = include_str!("../../packaging/prometheus/alerts.yml");
 
-/// Words that an expression may have beside metrics.
+/// Words other than metrics that an expression may have.
 const WORDS: [&str; 16] = [
     "absent",
     "and",
@@ -21,7 +21,7 @@ const WORDS: [&str; 16] = [
     "delta",
     "histogram_quantile",
     "increase",
-    // A label that Prometheus itself adds.
+    // Prometheus adds this label.
     "instance",
     "max",
     "min",
@@ -47,7 +47,7 @@ static IDENTIFIER: LazyLock<Regex> = LazyLock::new(|| regex(r"\b[a-zA-Z_]\w*"));
 static LEGEND: LazyLock<Regex> = LazyLock::new(|| regex(r"\{\{\s*(?:\$labels\.)?(\w+)\s*\}\}"));
 static VARIABLE: LazyLock<Regex> = LazyLock::new(|| regex(r"^label_values\((.*), (\w+)\)$"));
 
-/// The text up to the bracket that closes the first one.
+/// The text up to the bracket that closes its first bracket.
 fn argument(text: &str) -> &str {
     let mut depth = 0;
     let end = text.find(|letter| {
@@ -61,20 +61,20 @@ fn argument(text: &str) -> &str {
     &text[..end.unwrap_or(text.len())]
 }
 
-/// By metric and label: the values.
-struct Told(BTreeMap<String, BTreeMap<String, BTreeSet<String>>>);
+/// The values of each label of each metric.
+struct Exported(BTreeMap<String, BTreeMap<String, BTreeSet<String>>>);
 
-impl Told {
+impl Exported {
     fn of(text: &str) -> Self {
-        let mut told = BTreeMap::<_, BTreeMap<_, BTreeSet<_>>>::new();
+        let mut exported = BTreeMap::<_, BTreeMap<_, BTreeSet<_>>>::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let name = IDENTIFIER.find(line).unwrap().as_str().to_owned();
-            let labels = told.entry(name).or_default();
+            let labels = exported.entry(name).or_default();
             for matcher in MATCHER.captures_iter(line) {
                 labels.entry(matcher[1].to_owned()).or_default().insert(matcher[2].to_owned());
             }
         }
-        Self(told)
+        Self(exported)
     }
 
     fn label(&self, metric: &str, label: &str, expression: &str) -> &BTreeSet<String> {
@@ -82,7 +82,7 @@ impl Told {
         metric.get(label).unwrap_or_else(|| panic!("there is no label {label}: {expression}"))
     }
 
-    /// The metrics of an expression, and the labels that come out of it, after every name in it was found.
+    /// Checks every name in an expression. Returns its metrics, and the labels of its result.
     fn check(&self, expression: &str) -> (BTreeSet<String>, BTreeSet<String>) {
         let mut metrics = BTreeSet::new();
         for selector in SELECTOR.captures_iter(expression) {
@@ -127,21 +127,25 @@ impl Told {
                 }
             }
         }
-        // What groups outermost stands first.
+        // The outermost grouping comes first.
         let outermost = groupings.first().map(|grouping| grouping.split(", ").map(str::to_owned).collect());
         (metrics, outermost.unwrap_or_default())
     }
 
-    /// The labels that a text for people puts in come out of its expression.
+    /// Checks that the result of the expression has each label that the text inserts.
     fn check_text(&self, expression: &str, text: &str) {
         let (_, labels) = self.check(expression);
         for label in LEGEND.captures_iter(text) {
-            assert!(labels.contains(&label[1]), "{} does not come out of {expression}: {text}", &label[1]);
+            assert!(
+                labels.contains(&label[1]),
+                "the result of {expression} has no label {}: {text}",
+                &label[1]
+            );
         }
     }
 }
 
-/// `/metrics` of a daemon that has something to say of everything.
+/// `/metrics` of a daemon in which every metric has a series.
 async fn metrics() -> String {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&backend.entry("metrics")).await;
@@ -162,8 +166,8 @@ async fn metrics() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_dashboard_shows_what_there_is() {
-    let told = Told::of(&metrics().await);
+async fn the_grafana_dashboard_shows_exactly_the_existing_metrics() {
+    let exported = Exported::of(&metrics().await);
     let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
     let mut names = BTreeSet::new();
     for variable in dashboard["templating"]["list"].as_array().unwrap() {
@@ -171,8 +175,8 @@ async fn the_dashboard_shows_what_there_is() {
         let Some(query) = variable["query"]["query"].as_str() else { continue };
         assert_eq!(variable["definition"], query);
         let parts = VARIABLE.captures(query).unwrap_or_else(|| panic!("{query}"));
-        for metric in told.check(&parts[1]).0 {
-            told.label(&metric, &parts[2], query);
+        for metric in exported.check(&parts[1]).0 {
+            exported.label(&metric, &parts[2], query);
         }
     }
     assert_eq!(names.into_iter().collect::<Vec<_>>(), ["datasource", "env", "service", "team", "window"]);
@@ -185,36 +189,36 @@ async fn the_dashboard_shows_what_there_is() {
         let place = |side: &str| panel["gridPos"][side].as_u64().unwrap();
         for x in place("x")..place("x") + place("w") {
             for y in place("y")..place("y") + place("h") {
-                assert!(x < 24 && places.insert((x, y)), "{} lies on another", panel["title"]);
+                assert!(x < 24 && places.insert((x, y)), "{} overlaps another panel", panel["title"]);
             }
         }
         for target in panel["targets"].as_array().into_iter().flatten() {
             assert_eq!(target["datasource"], json!({ "type": "prometheus", "uid": "${datasource}" }));
             let expression = target["expr"].as_str().unwrap();
-            told.check_text(expression, target["legendFormat"].as_str().unwrap());
-            shown.extend(told.check(expression).0);
+            exported.check_text(expression, target["legendFormat"].as_str().unwrap());
+            shown.extend(exported.check(expression).0);
         }
     }
     let bare = |name: &str| regex("_(bucket|sum|count)$").replace(name, "").into_owned();
     let shown: BTreeSet<String> = shown.iter().map(|name| bare(name)).collect();
-    let there_is: BTreeSet<String> = told.0.keys().map(|name| bare(name)).collect();
-    assert_eq!(shown, there_is, "every metric has its place");
+    let existing: BTreeSet<String> = exported.0.keys().map(|name| bare(name)).collect();
+    assert_eq!(shown, existing, "the dashboard shows exactly the existing metrics");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_alerts_ask_for_what_there_is_and_say_what_to_do() {
-    let told = Told::of(&metrics().await);
+async fn the_alert_rules_use_only_existing_metrics_and_labels() {
+    let exported = Exported::of(&metrics().await);
     let rules: Value = serde_saphyr::from_str(ALERTS).unwrap();
     for rule in rules["groups"][0]["rules"].as_array().unwrap() {
         let expression = rule["expr"].as_str().unwrap();
         assert!(rule["alert"].is_string() && rule["labels"]["severity"].is_string(), "{rule}");
         for text in ["summary", "description"] {
-            told.check_text(expression, rule["annotations"][text].as_str().unwrap());
+            exported.check_text(expression, rule["annotations"][text].as_str().unwrap());
         }
     }
 }
 
-/// Runs promtool with this on its standard input. `None`: it is not installed.
+/// Runs promtool with this standard input. Returns whether it succeeded, and its output. `None` if it is not installed.
 fn promtool(arguments: &[&str], input: &str) -> Option<(bool, String)> {
     let command = Command::new("promtool")
         .args(arguments)
@@ -229,15 +233,15 @@ fn promtool(arguments: &[&str], input: &str) -> Option<(bool, String)> {
     };
     running.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = running.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    Some((output.status.success(), String::from_utf8(said).unwrap()))
+    let printed = [output.stdout, output.stderr].concat();
+    Some((output.status.success(), String::from_utf8(printed).unwrap()))
 }
 
 #[test]
 fn promtool_accepts_the_rules() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/prometheus/alerts.yml");
-    if let Some((is_good, said)) = promtool(&["check", "rules", file], "") {
-        assert!(is_good, "{said}");
+    if let Some((is_good, printed)) = promtool(&["check", "rules", file], "") {
+        assert!(is_good, "{printed}");
     }
 }
 

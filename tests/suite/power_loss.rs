@@ -1,5 +1,6 @@
-//! Power loss at any moment: the program's system calls are traced and replayed up to every one of them, with what
-//! was not synced kept, dropped or torn; the store is opened and has to keep what others were told.
+//! Power loss at any moment. The program's system calls are traced and replayed up to each of them. Writes that were
+//! not synced are kept, dropped or torn. Then the store is opened. It must have each acknowledged event and each
+//! request that was sent.
 
 mod controls;
 mod disk;
@@ -20,17 +21,17 @@ use pagerduty_dora::config::Config;
 use recording::Recording;
 use steps::{Action, Step};
 
-/// In the environment: how many more disks are tried at every cut, with random fates.
+/// Environment variable: number of random disks that are tried at each cut.
 const VARIANTS: &str = "POWER_LOSS_VARIANTS";
-/// In the environment: what chance starts from. A failure says it, so that it can be seen again,
+/// Environment variable: the random seed. A failed test prints it.
 const SEED: &str = "POWER_LOSS_SEED";
-/// with the recording in this folder, which a failure leaves there.
+/// Environment variable: folder of the recording to use. A failed test keeps the folder of its recording.
 const RECORDING: &str = "POWER_LOSS_RECORDING";
-/// One disk in so many is opened by the program and brought up to date, the others by SQLite alone.
+/// The program opens one disk in this many, and brings it up to date. SQLite alone opens the others.
 const BY_PROGRAM_ONE_IN: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_power_loss_takes_what_was_acknowledged() {
+async fn a_power_loss_loses_nothing_that_was_acknowledged() {
     let tracing = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).status();
     if !tracing.is_ok_and(|status| status.success()) {
         assert!(std::env::var_os("REQUIRE_ALL").is_none(), "strace is missing, or may not trace");
@@ -52,11 +53,11 @@ async fn no_power_loss_takes_what_was_acknowledged() {
     if !report.failed.is_empty() {
         let folder = kept.map_or_else(|| temporary.keep(), PathBuf::from);
         let again = format!("{RECORDING}={} {SEED}={seed} {VARIANTS}={variants}", folder.display());
-        panic!("{again} shows it again: {:#?}", report.failed);
+        panic!("repeat it with {again}: {:#?}", report.failed);
     }
-    assert!(report.with_unfolded > 0, "no cut left events that were kept and not folded");
+    assert!(report.with_unfolded > 0, "no cut left events that were stored and not folded");
 
-    // The same eyes have to see a loss where there is one.
+    // Controls: the same checks have to find the loss that each of these mistakes causes.
     let careless = [
         ("synchronous=NORMAL", controls::as_with_synchronous_normal(&steps)),
         ("acknowledged before the commit", controls::as_if_acknowledged_before_the_commit(&steps)),
@@ -65,7 +66,7 @@ async fn no_power_loss_takes_what_was_acknowledged() {
     for (control, steps) in careless {
         let report = Plan { enough_failures: 1, ..plan }.cut_everywhere(&steps, &config);
         eprintln!("control, {control}: {report}: {:?}", report.failed);
-        assert!(!report.failed.is_empty(), "{control} does no harm: then the test sees nothing");
+        assert!(!report.failed.is_empty(), "the test did not find the loss: {control}");
     }
 }
 
@@ -74,21 +75,21 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 impl Recording {
-    /// The moments that matter are in it, and nothing that changed the disk is missing.
+    /// Checks that the WAL was restarted during the recording, and that the replay gives the same database file.
     fn assert_holds_what_it_should(&self) {
         let wal_begun = self.count(
             |action| matches!(action, Action::Write { file, offset: 0, .. } if file.ends_with("-wal")),
         );
-        assert!(wal_begun > 1, "no checkpoint was followed by a WAL begun anew");
+        assert!(wal_begun > 1, "the WAL was never restarted after a checkpoint");
         let mut disk = Disk::default();
         self.steps.iter().for_each(|step| disk.apply(step));
         let found = disk.after_power_loss(Fate::Kept, &mut Rng::new());
         assert_eq!(found.keys().map(|name| &**name).collect::<Vec<_>>(), ["store.db"]);
-        assert!(found["store.db"] == self.left, "replayed, it is another database file");
+        assert!(found["store.db"] == self.left, "the replay gives another database file");
     }
 }
 
-/// Way of cutting.
+/// Parameters of the cuts.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     variants: u64,
@@ -98,7 +99,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// Cuts after every step, and looks at the disks that may be found then.
+    /// Cuts the power after every step, and checks the disks that may be found then.
     fn cut_everywhere(self, steps: &[Step], config: &Config) -> Report {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         std::thread::scope(|scope| {
@@ -112,7 +113,7 @@ impl Plan {
         })
     }
 
-    /// The share of one of several workers.
+    /// Does the share of one of several workers.
     fn cut_some(self, steps: &[Step], config: &Config, worker: usize, workers: usize) -> Report {
         let mut disk = Disk::default();
         let mut promised = Promised::default();
@@ -142,8 +143,8 @@ impl Plan {
         Report { by_program: machine.by_program, with_unfolded: machine.by_program_with_unfolded, ..report }
     }
 
-    /// The disks worth a look. Where the next step makes no other disk possible and only adds to what was promised,
-    /// the cut after that one shows whatever this one could.
+    /// The fates worth checking. If the next step changes no possible disk and only adds to what was promised, the cut
+    /// after the next step covers this cut.
     fn fates(self, next: Option<&Action>, is_in_doubt: bool, rng: &mut Rng) -> Vec<Fate> {
         let mut fates = Vec::new();
         if next.is_none_or(Action::changes_the_disk) {
@@ -167,9 +168,9 @@ struct Report {
     cuts: usize,
     disks: usize,
     by_program: usize,
-    /// Of these, how many with events to be folded.
+    /// Those of `by_program` that had events to fold.
     with_unfolded: usize,
-    /// The cut, the fate, and what was wrong.
+    /// Messages with the cut, the fate and the fault.
     failed: Vec<String>,
 }
 
@@ -187,6 +188,6 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cuts, disks, by_program, with_unfolded, failed } = self;
         write!(f, "{cuts} cuts, {disks} disks, {by_program} of them opened by the program, ")?;
-        write!(f, "{with_unfolded} with events to be folded; {} failed", failed.len())
+        write!(f, "{with_unfolded} with events to fold; {} failed", failed.len())
     }
 }

@@ -1,4 +1,4 @@
-//! The real program in a process of its own, which can be killed.
+//! The real program in its own process, which can be killed.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -16,12 +16,12 @@ use crate::harness::{PATIENCE, SECRET, client};
 /// The program that was just built.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_pagerduty-dora");
 
-/// A daemon's process. Dropped, it is killed: a test that fails leaves nothing behind.
+/// A daemon's process. It is killed when this is dropped, so that a failed test leaves no process.
 pub(crate) struct Process {
     child: Child,
     lines: Receiver<String>,
-    /// Standard error of the program, as far as it was read.
-    said: String,
+    /// Standard error of the program, read so far.
+    stderr: String,
 }
 
 /// Addresses of a daemon that is ready.
@@ -32,14 +32,14 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
-    /// Read from the line that says that the program is ready, as JSON.
+    /// Parses the log line `ready`. `None` for other lines.
     pub(crate) fn said(line: &str) -> Option<Self> {
         let line: Value = serde_json::from_str(line).ok()?;
         let address = |key: &str| line.get(key)?.as_str()?.parse().ok();
         (line["message"] == "ready").then_some(Self { public: address("public")?, admin: address("admin")? })
     }
 
-    /// Delivers a webhook, signed.
+    /// Delivers a signed webhook.
     pub(crate) async fn deliver(self, body: &str) -> u16 {
         let signature = sign(&SECRET.to_owned().into(), body.as_bytes());
         let url = format!("http://{}/webhooks/pagerduty", self.public);
@@ -49,7 +49,7 @@ impl Listening {
 }
 
 impl Process {
-    /// Begins `serve`.
+    /// Starts `serve`, and does not wait until it is ready.
     pub(crate) fn spawn(config: &Path) -> Self {
         Self::spawn_by(Command::new(PROGRAM), config)
     }
@@ -65,16 +65,16 @@ impl Process {
             .unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = channel();
-        // Read to the end whoever listens: a pipe that nobody empties would stop the program.
+        // Reads to the end even without a receiver: a full pipe would block the program.
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 let _ = sender.send(line);
             }
         });
-        Self { child, lines, said: String::new() }
+        Self { child, lines, stderr: String::new() }
     }
 
-    /// Starts `serve`, and returns once it says that it is ready.
+    /// Starts `serve`, and waits until it is ready.
     pub(crate) fn start(config: &Path) -> (Self, Listening) {
         Self::start_by(Command::new(PROGRAM), config)
     }
@@ -82,11 +82,11 @@ impl Process {
     /// The same, by a command that ends in the program's name and becomes the program.
     pub(crate) fn start_by(command: Command, config: &Path) -> (Self, Listening) {
         let mut process = Self::spawn_by(command, config);
-        let listening = process.ready(PATIENCE).unwrap_or_else(|| panic!("not ready: {}", process.said));
+        let listening = process.ready(PATIENCE).unwrap_or_else(|| panic!("not ready: {}", process.stderr));
         (process, listening)
     }
 
-    /// Waits until it says that it is ready; `None`: it did not in that time, or it ended.
+    /// Waits until it is ready. `None` if it ended, or is not ready within this time.
     pub(crate) fn ready(&mut self, within: Duration) -> Option<Listening> {
         let deadline = Instant::now() + within;
         loop {
@@ -101,50 +101,50 @@ impl Process {
         }
     }
 
-    /// Kills it as `kill -9` does, and returns what it had said.
+    /// Kills it as `kill -9` does, and returns its standard error.
     pub(crate) fn kill(mut self) -> String {
         self.child.kill().unwrap();
-        let (status, said) = self.wait();
-        assert_eq!(status.signal(), Some(9), "it ended before: {said}");
-        said
+        let (status, stderr) = self.wait();
+        assert_eq!(status.signal(), Some(9), "it ended before the kill: {stderr}");
+        stderr
     }
 
-    /// Ends it in order.
+    /// Ends it by SIGTERM, checks that it exits 0, and returns its standard error.
     pub(crate) fn terminate(self) -> String {
-        let (status, said) = self.end();
-        assert!(status.success(), "SIGTERM drains and exits 0, not {status}: {said}");
-        said
+        let (status, stderr) = self.end();
+        assert!(status.success(), "SIGTERM drains and exits 0, not {status}: {stderr}");
+        stderr
     }
 
-    /// Sends it SIGTERM, unless it has ended, and returns how it ended and what it had said.
+    /// Sends it SIGTERM, and returns its exit status and standard error. It may have ended before.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let pid = self.child.id().to_string();
-        // Nobody has waited for it yet, so that the number is still its own.
+        // Nobody has waited for the process yet, so the id is still its own.
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         self.wait()
     }
 
-    /// Waits until it has ended by itself, and returns how, and what it had said.
+    /// Waits until it has ended, and returns its exit status and standard error.
     pub(crate) fn wait(&mut self) -> (ExitStatus, String) {
         loop {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => self.remember(&line),
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => panic!("it does not end: {}", self.said),
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end: {}", self.stderr),
             }
         }
-        (self.child.wait().unwrap(), std::mem::take(&mut self.said))
+        (self.child.wait().unwrap(), std::mem::take(&mut self.stderr))
     }
 
     fn remember(&mut self, line: &str) {
-        self.said.push_str(line);
-        self.said.push('\n');
+        self.stderr.push_str(line);
+        self.stderr.push('\n');
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails only where it has ended and was waited for.
+        // Fails only if the process has ended and was waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

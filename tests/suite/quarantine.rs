@@ -1,11 +1,11 @@
-//! Quarantine: what was not understood is listed, shown, and read again, by way of the daemon and without one.
+//! `quarantine`: bodies are listed, shown and retried, with a running daemon and without one.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Daemon, Program, event_of, fixture, stdout};
 use crate::store_edit::{self, put_in_quarantine};
 
-/// A daemon with as many rows in quarantine.
+/// A daemon with this many rows in quarantine.
 async fn with_rows(rows: i64) -> Daemon {
     let daemon = Daemon::start("").await;
     for n in 0..rows {
@@ -14,14 +14,14 @@ async fn with_rows(rows: i64) -> Daemon {
     daemon
 }
 
-/// Output of a retry, and its exit status.
+/// Standard output and exit status of `quarantine retry`.
 fn retried(program: &Program, arguments: &[&str]) -> (String, Option<i32>) {
     let output = program.run("", &[&["quarantine", "retry"], arguments].concat());
     (String::from_utf8(output.stdout).unwrap(), output.status.code())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_in_quarantine_is_listed_and_shown_whole() {
+async fn quarantined_bodies_are_listed_and_shown_whole() {
     let daemon = with_rows(2).await;
     let program = Program::of(&daemon);
     let listed: Value =
@@ -42,7 +42,7 @@ async fn what_is_in_quarantine_is_listed_and_shown_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_printed_as_json_steers_no_terminal() {
+async fn json_output_has_no_control_characters() {
     let daemon = Daemon::start("").await;
     let body = "\u{9b}2J\u{202e}not understood";
     daemon.expect(body, "quarantined").await;
@@ -57,7 +57,7 @@ async fn what_is_printed_as_json_steers_no_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_understood_today_becomes_an_event_with_the_time_at_which_it_came() {
+async fn a_retried_body_becomes_an_event_with_its_time_of_arrival() {
     let daemon = with_rows(5).await;
     let received_at = daemon.get("/api/v1/quarantine").await.json()["rows"][0]["received_at"].clone();
     daemon.clock.advance(std::time::Duration::from_hours(1));
@@ -68,19 +68,22 @@ async fn what_is_understood_today_becomes_an_event_with_the_time_at_which_it_cam
     put_in_quarantine(&daemon.store, 3, &fixture("pagey.ping"));
     put_in_quarantine(&daemon.store, 4, &known.replace("incident.triggered", "incident.resolved"));
     let program = Program::of(&daemon);
-    let (said, status) = retried(&program, &["1", "99"]);
-    assert!(said.starts_with("1: it is an event now") && said.contains("99: there is no such row"), "{said}");
+    let (printed, status) = retried(&program, &["1", "99"]);
+    assert!(
+        printed.starts_with("1: it is an event now") && printed.contains("99: there is no such row"),
+        "{printed}"
+    );
     assert_eq!(status, Some(1));
     let story = daemon.get("/api/v1/failures/QAGAIN0001").await.json();
     assert_eq!(story["events"][0]["received_at"], received_at);
     assert_eq!(story["failure"]["state"], "completed");
 
-    let (said, status) = retried(&program, &["1"]);
-    assert_eq!((said.lines().count(), status), (1, Some(1)), "once is enough: {said}");
-    let (said, status) = retried(&program, &["--all"]);
+    let (printed, status) = retried(&program, &["1"]);
+    assert_eq!((printed.lines().count(), status), (1, Some(1)), "the row is gone: {printed}");
+    let (printed, status) = retried(&program, &["--all"]);
     assert_eq!(status, Some(1));
     assert_eq!(
-        said.lines().map(|line| line.split(", and stays").next().unwrap()).collect::<Vec<_>>(),
+        printed.lines().map(|line| line.split(", and stays").next().unwrap()).collect::<Vec<_>>(),
         [
             "4: an event with the same id and other facts is stored; this one stays in quarantine",
             "5: it is still not understood",
@@ -95,7 +98,7 @@ async fn what_is_understood_today_becomes_an_event_with_the_time_at_which_it_cam
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_daemon_the_store_is_changed_itself_and_ids_are_never_used_again() {
+async fn without_a_daemon_the_command_changes_the_store_and_ids_are_not_reused() {
     let daemon = with_rows(2).await;
     put_in_quarantine(&daemon.store, 2, &event_of("incident.resolved", "QAGAIN0002"));
     let program = Program::of(&daemon);
@@ -103,9 +106,9 @@ async fn without_a_daemon_the_store_is_changed_itself_and_ids_are_never_used_aga
         .restart_after("", || {
             let output = program.run("", &["quarantine", "retry", "2"]);
             assert!(String::from_utf8_lossy(&output.stderr).contains("no daemon answers"), "{output:?}");
-            let said = stdout(&output);
-            assert!(said.starts_with("2: it is an event now"), "{said}");
-            assert!(said.ends_with("1 of 1 rows have left the quarantine\n"), "{said}");
+            let printed = stdout(&output);
+            assert!(printed.starts_with("2: it is an event now"), "{printed}");
+            assert!(printed.ends_with("1 of 1 rows have left the quarantine\n"), "{printed}");
         })
         .await;
     assert_eq!(daemon.failures().await[0]["incident"], "QAGAIN0002");
@@ -114,7 +117,7 @@ async fn without_a_daemon_the_store_is_changed_itself_and_ids_are_never_used_aga
 }
 
 #[tokio::test]
-async fn the_dashboard_shows_the_quarantine_and_reads_it_again() {
+async fn the_dashboard_shows_and_retries_quarantined_bodies() {
     let daemon = with_rows(1).await;
     let page = daemon.get("/").await.body;
     assert!(
@@ -139,7 +142,7 @@ async fn the_dashboard_shows_the_quarantine_and_reads_it_again() {
     let ours = format!("http://{}", daemon.admin);
     assert_eq!(post("guessed", ours.clone()).await, 403);
     assert_eq!(post(token, "http://evil.example".to_owned()).await, 403);
-    assert_eq!(post(token, ours).await, 200, "after a redirect to what is left");
+    assert_eq!(post(token, ours).await, 200, "after the redirect to the list");
     assert!(daemon.get("/quarantine").await.body.contains("Empty"));
     assert_eq!(daemon.failures().await[0]["incident"], "QAGAIN0003");
 }

@@ -1,11 +1,11 @@
-//! Rules that keep the sources easy to read and to change, held to.
+//! Checks of rules that keep the sources easy to read and to change.
 
 use std::path::{Path, PathBuf};
 
 const MOST_LINES_OF_A_FILE: usize = 400;
 const MOST_LINES_OF_A_FUNCTION: usize = 70;
 
-/// Every Rust file below a folder of the repository, with its text.
+/// Every Rust file in a folder of the repository, with its text.
 pub(crate) fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
     fn visit(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -28,7 +28,7 @@ fn sources() -> Vec<(PathBuf, String)> {
     ["src", "tests", "benches"].into_iter().flat_map(rust_files).collect()
 }
 
-/// `true` if a line begins a function: `fn`, behind words such as `pub(super)` and `async`.
+/// `true` if a line begins a function: `fn`, perhaps after words such as `pub(super)` and `async`.
 fn begins_function(line: &str) -> bool {
     let mut words = line.split_whitespace();
     let is_qualifier = |word: &&str| {
@@ -37,7 +37,7 @@ fn begins_function(line: &str) -> bool {
     words.find(|word| !is_qualifier(word)) == Some("fn")
 }
 
-/// The functions of a text in the layout of rustfmt: the first line of each, and its number of lines.
+/// The functions of a text as rustfmt writes it: the first line of each, and its number of lines.
 fn functions(text: &str) -> Vec<(&str, usize)> {
     let lines: Vec<&str> = text.lines().collect();
     let mut functions = Vec::new();
@@ -84,13 +84,13 @@ fn functions_are_found_with_their_lengths() {
 }
 
 #[test]
-fn only_the_probes_and_edits_of_the_tests_know_the_tables() {
+fn only_store_probe_and_store_edit_use_sql() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite");
     for (path, text) in sources() {
         let Ok(file) = path.strip_prefix(&tests) else { continue };
         let knows = text.lines().any(|line| line.contains("rusqlite::"));
         let is_named = |name: &str| file.starts_with(name) || file == Path::new(&format!("{name}.rs"));
         let may = ["store_probe", "store_edit", "readable"].into_iter().any(is_named);
-        assert!(may || !knows, "{}: ask the store by way of `Probe` (store_probe.rs)", path.display());
+        assert!(may || !knows, "{}: use `Probe` (store_probe.rs) to read the store", path.display());
     }
 }

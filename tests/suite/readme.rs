@@ -1,4 +1,4 @@
-//! The configuration that a newcomer copies fits the webhooks that a newcomer sends.
+//! The first steps of `README.md`: the configuration there fits the webhooks and the deployment there.
 
 use serde_json::{Value, json};
 
@@ -7,16 +7,16 @@ use crate::harness::{Daemon, KEY, fixture};
 const README: &str = include_str!("../../README.md");
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 
-/// The text between two marks.
+/// The text between two others.
 fn between(text: &'static str, begin: &str, end: &str) -> &'static str {
     let (_, rest) = text.split_once(begin).unwrap_or_else(|| panic!("{begin} is missing"));
     rest.split_once(end).unwrap_or_else(|| panic!("{end} is missing")).0
 }
 
 #[tokio::test]
-async fn the_first_webhooks_and_the_first_deployment_come_to_a_rate() {
+async fn the_first_steps_lead_to_a_rate() {
     let added = between(README, "cat >> config.toml <<'END'\n", "\nEND\n");
-    // The shell of a newcomer has the key in its environment.
+    // README reads the key from the environment.
     let key = "{ env = \"EVENTS_API_KEY\" }";
     assert!(added.contains(key), "{added}");
     let daemon = Daemon::start(&added.replace(key, &format!("{{ value = \"{KEY}\" }}"))).await;
@@ -25,7 +25,7 @@ async fn the_first_webhooks_and_the_first_deployment_come_to_a_rate() {
         let event_type = file.strip_prefix("fixtures/pagerduty/").and_then(|file| file.strip_suffix(".json"));
         daemon.expect(fixture(event_type.unwrap()), "accepted").await;
     }
-    // The one in the README has the time of the day.
+    // The deployment in README uses the current time.
     let attributes = between(README, "-d '", "\n}}}'").split_once("\"attributes\": {").unwrap().1;
     let service = attributes.split('"').nth(3).unwrap();
     let deployed = json!({ "service": service, "started_at": "2026-11-01T09:42:00Z" });
@@ -42,7 +42,7 @@ async fn the_first_webhooks_and_the_first_deployment_come_to_a_rate() {
 }
 
 #[test]
-fn the_examples_service_is_that_of_the_recorded_webhooks() {
+fn the_example_names_the_service_of_the_recorded_webhooks() {
     let example = between(EXAMPLE, "# pagerduty = \"", "\"");
     let recorded: Value = serde_json::from_str(&fixture("incident.triggered")).unwrap();
     assert_eq!(recorded["event"]["data"]["service"]["id"], example);

@@ -1,4 +1,4 @@
-//! `reevaluate`: the past under today's configuration, by way of the daemon and without one.
+//! `reevaluate`: past failures under the present configuration, with a running daemon and without one.
 
 use std::process::Output;
 
@@ -23,7 +23,7 @@ service = ["Search"]
 action = "ignore"
 "#;
 
-/// `reevaluate`, beside the daemon or once it has ended.
+/// Runs `reevaluate`, while the daemon runs or after it has ended.
 fn reevaluate(program: &Program, configuration: &str, arguments: &[&str]) -> Output {
     program.run(configuration, &[&["reevaluate"], arguments].concat())
 }
@@ -32,7 +32,7 @@ async fn severities(daemon: &Daemon) -> Vec<Value> {
     daemon.failures().await.iter().map(|failure| failure["severity"].clone()).collect()
 }
 
-async fn told(configuration: &str) -> Daemon {
+async fn daemon_with_story(configuration: &str) -> Daemon {
     let daemon = Daemon::start(configuration).await;
     for webhook in story() {
         daemon.deliver(webhook).await;
@@ -41,19 +41,22 @@ async fn told(configuration: &str) -> Daemon {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_past_is_asked_again_only_on_demand() {
-    let daemon = told(BEFORE).await.restart(TODAY).await;
+async fn past_failures_change_only_by_reevaluate() {
+    let daemon = daemon_with_story(BEFORE).await.restart(TODAY).await;
     let program = Program::of(&daemon);
-    assert!(!severities(&daemon).await.contains(&json!("SEV-1")), "configuration alone rewrites nothing");
+    assert!(
+        !severities(&daemon).await.contains(&json!("SEV-1")),
+        "a new configuration alone changes no failure"
+    );
 
-    let would = stdout(&reevaluate(&program, TODAY, &["--dry-run"]));
-    insta::assert_snapshot!(would);
+    let planned = stdout(&reevaluate(&program, TODAY, &["--dry-run"]));
+    insta::assert_snapshot!(planned);
     assert!(!severities(&daemon).await.contains(&json!("SEV-1")), "a dry run changes nothing");
     let none = stdout(&reevaluate(&program, TODAY, &["--dry-run", "--since", "2026-11-03"]));
     assert_eq!(none, "0 of 0 failures would change.\n");
 
-    let did = stdout(&reevaluate(&program, TODAY, &[]));
-    assert_eq!(did.replace("changed.", "would change."), would);
+    let done = stdout(&reevaluate(&program, TODAY, &[]));
+    assert_eq!(done.replace("changed.", "would change."), planned);
     assert!(severities(&daemon).await.contains(&json!("SEV-1")));
     let again: Value =
         serde_json::from_str(&stdout(&reevaluate(&program, TODAY, &["--format", "json"]))).unwrap();
@@ -61,8 +64,8 @@ async fn the_past_is_asked_again_only_on_demand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_under_another_configuration_is_told_apart() {
-    let daemon = told(BEFORE).await;
+async fn a_daemon_with_another_configuration_refuses() {
+    let daemon = daemon_with_story(BEFORE).await;
     let refused = reevaluate(&Program::of(&daemon), TODAY, &[]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("restart it, then try again"));
@@ -70,9 +73,9 @@ async fn a_daemon_under_another_configuration_is_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_daemon_the_store_is_changed_and_backends_hear_of_it_later() {
+async fn without_a_daemon_the_store_changes_and_corrections_are_sent_later() {
     let mut backend = Backend::start().await;
-    let daemon = told(&backend.entry("metrics")).await;
+    let daemon = daemon_with_story(&backend.entry("metrics")).await;
     daemon.until(Probe::is_drained).await;
     while backend.try_next().is_some() {}
     let program = Program::of(&daemon);
@@ -80,11 +83,11 @@ async fn without_a_daemon_the_store_is_changed_and_backends_hear_of_it_later() {
     let change = || {
         let output = reevaluate(&program, &today, &[]);
         assert!(stdout(&output).ends_with("10 of 13 failures changed.\n"));
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains("no daemon answers") && !said.contains(KEY), "{said}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.contains("no daemon answers") && !stderr.contains(KEY), "{stderr}");
     };
     let daemon = daemon.restart_after(&today, change).await;
     assert!(severities(&daemon).await.contains(&json!("SEV-1")));
-    let told = backend.next().await.attributes();
-    assert!(told["severity"] == "SEV-1" || told.get("finished_at").is_none(), "{told}");
+    let sent = backend.next().await.attributes();
+    assert!(sent["severity"] == "SEV-1" || sent.get("finished_at").is_none(), "{sent}");
 }

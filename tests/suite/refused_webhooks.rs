@@ -1,13 +1,13 @@
-//! Webhooks that are refused: in the metrics, on the dashboard and in the log.
+//! Refused webhooks in the metrics, on the dashboard and in the log.
 
 use crate::harness::{Daemon, client, event_of, fixture};
 use crate::intake::signature;
 use crate::process::Process;
 
-/// A webhook that is refused: the headers, the body, the path, the status in the metrics, and that of the answer.
+/// A webhook that is refused: headers, body, path, `status` label of the metrics, and status of the answer.
 type Refused = (Vec<(&'static str, String)>, String, &'static str, &'static str, u16);
 
-/// One for each reason.
+/// A refused webhook for each reason.
 fn refused() -> Vec<Refused> {
     let body = fixture("incident.triggered");
     let path = "/webhooks/pagerduty";
@@ -66,7 +66,7 @@ async fn a_refused_webhook_is_counted_by_its_reason_and_shown_until_one_is_accep
 }
 
 #[tokio::test]
-async fn a_post_that_nobody_would_take_for_a_webhook_is_counted_and_alarms_nobody() {
+async fn a_post_that_is_no_webhook_is_counted_and_not_shown() {
     let daemon = Daemon::start("").await;
     let url = format!("http://{}/cgi-bin/\u{202e}luci", daemon.public);
     assert_eq!(post(&daemon.client, url, &[], String::new()).await, 404);
@@ -81,7 +81,7 @@ async fn a_post_that_nobody_would_take_for_a_webhook_is_counted_and_alarms_nobod
 }
 
 #[tokio::test]
-async fn a_wrong_signature_that_may_be_sent_again_is_shown_too() {
+async fn a_wrong_signature_that_is_answered_503_is_shown_too() {
     let daemon = Daemon::start("[pagerduty]\nunverified = \"retry\"").await;
     let wrong = signature("another-secret-of-16", "{}");
     let answer = daemon.deliver_with(&[("x-pagerduty-signature", &wrong)], "{}").await;
@@ -112,13 +112,13 @@ async fn each_reason_is_one_line_in_the_log_that_says_what_to_do() {
         let url = format!("http://{}/api/v2/dora/deployment", listening.public);
         assert_eq!(post(&client(), url, &key, "{}".to_owned()).await, 404);
     }
-    let said = process.terminate();
+    let log = process.terminate();
     for (_, _, _, status, _) in refused() {
-        let is_its =
+        let is_of_reason =
             |line: &&str| line.contains(&format!("\"{status}\"")) && !line.contains("a POST request");
-        let lines: Vec<&str> = said.lines().filter(is_its).collect();
-        assert_eq!(lines.len(), 1, "{status}: {said}");
-        assert!(lines[0].contains("127.0.0.1:") && lines[0].contains("a webhook was refused"), "{said}");
+        let lines: Vec<&str> = log.lines().filter(is_of_reason).collect();
+        assert_eq!(lines.len(), 1, "{status}: {log}");
+        assert!(lines[0].contains("127.0.0.1:") && lines[0].contains("a webhook was refused"), "{log}");
     }
     for words in [
         "a POST request was refused: there is nothing at /api/v2/dora/deploy.",
@@ -126,6 +126,6 @@ async fn each_reason_is_one_line_in_the_log_that_says_what_to_do() {
         "V1 or V2",
         "the event API is off: set [events_api] keys",
     ] {
-        assert_eq!(said.matches(words).count(), 1, "{words}: {said}");
+        assert_eq!(log.matches(words).count(), 1, "{words}: {log}");
     }
 }

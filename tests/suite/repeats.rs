@@ -1,5 +1,5 @@
-//! Revisions that are sent once more, because an older request may still be on its way: stepped by hand, with every answer
-//! chosen.
+//! Revisions that are sent once more, because an older request may still be on its way. The tests step by hand and
+//! choose each answer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const CONFIGURATION: &str = "[[backend]]\nname = \"datadog\"\nkind = \"datadog\"
 /// Longer than the wait before a revision is sent once more.
 const A_WHILE: Duration = Duration::from_mins(2);
 
-/// A store with one failure, whose severity is what changes.
+/// A store with one failure, whose severity changes.
 struct Stepped {
     store: Store,
     now: Timestamp,
@@ -63,7 +63,8 @@ impl Stepped {
         self.store.submit(submission, self.now).await.unwrap();
     }
 
-    /// Revision and kind (`true`: once more) of the row that is due; `None`: none is. Its attempt ends as told.
+    /// Attempts the row that is due, with this outcome. Returns its revision, and `true` if it is sent once more.
+    /// `None` if no row is due.
     async fn attempt(&self, outcome: AttemptOutcome) -> Option<(i64, bool)> {
         let claim = self.store.claim("datadog", Lane::Main, (ClaimOrder::All, 9), self.now).await.unwrap();
         let claimed = claim.rows.first()?;
@@ -96,13 +97,13 @@ impl Stepped {
         assert_eq!(stepped.accepted().await, Some((1, false)));
         stepped.severity("two").await;
         assert_eq!(stepped.accepted().await, Some((2, false)));
-        assert_eq!(stepped.accepted().await, None, "not before a while has passed");
+        assert_eq!(stepped.accepted().await, None, "not yet");
         stepped
     }
 }
 
 #[tokio::test]
-async fn the_newest_is_sent_once_more_and_then_nothing_is_in_doubt() {
+async fn the_newest_revision_is_sent_once_more_and_then_nothing_is_in_doubt() {
     let mut stepped = Stepped::in_doubt().await;
     stepped.a_while_passes();
     assert_eq!(stepped.accepted().await, Some((2, true)));
@@ -113,7 +114,7 @@ async fn the_newest_is_sent_once_more_and_then_nothing_is_in_doubt() {
 }
 
 #[tokio::test]
-async fn a_newer_revision_takes_its_place_and_is_sent_once_more_itself() {
+async fn a_newer_revision_is_sent_once_more_instead() {
     let mut stepped = Stepped::in_doubt().await;
     stepped.severity("three").await;
     assert_eq!(stepped.accepted().await, Some((3, false)));
@@ -123,7 +124,7 @@ async fn a_newer_revision_takes_its_place_and_is_sent_once_more_itself() {
 }
 
 #[tokio::test]
-async fn it_is_sent_once_more_also_where_the_failure_changed_and_changed_back() {
+async fn a_revision_is_sent_once_more_even_if_the_failure_changed_and_changed_back() {
     let mut stepped = Stepped::in_doubt().await;
     stepped.severity("three").await;
     stepped.severity("two").await;
@@ -133,12 +134,12 @@ async fn it_is_sent_once_more_also_where_the_failure_changed_and_changed_back() 
 }
 
 #[tokio::test]
-async fn an_attempt_to_send_it_once_more_may_itself_arrive_late() {
+async fn a_repeat_that_times_out_is_in_doubt_itself() {
     let mut stepped = Stepped::in_doubt().await;
     stepped.a_while_passes();
     assert_eq!(stepped.timed_out().await, Some((2, true)));
     stepped.severity("three").await;
-    assert_eq!(stepped.accepted().await, Some((2, true)), "in order");
+    assert_eq!(stepped.accepted().await, Some((2, true)), "revisions are sent in order");
     assert_eq!(stepped.accepted().await, Some((3, false)));
     stepped.a_while_passes();
     assert_eq!(stepped.accepted().await, Some((3, true)));

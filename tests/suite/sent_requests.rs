@@ -1,4 +1,4 @@
-//! Compares the requests that a backend received with the rows of the outbox.
+//! Comparison of the requests that a backend received with the rows of the outbox.
 
 use std::path::Path;
 
@@ -10,8 +10,7 @@ use crate::process::Listening;
 use crate::store_probe::{Probe, Revision};
 use crate::unreliable::Receipt;
 
-/// Waits until everything is folded and sent, also what is to be sent once more. Rows that wait for their next attempt are
-/// tried at once.
+/// Waits until everything is folded and sent, also rows that are to be sent once more. Retries waiting rows at once.
 pub(crate) async fn drain(listening: Listening, store: &Path) {
     let (probe, client) = (Probe::open(store), client());
     let outbox = format!("http://{}/api/v1/outbox", listening.admin);
@@ -22,7 +21,7 @@ pub(crate) async fn drain(listening: Listening, store: &Path) {
         let page = client.get(format!("{outbox}?state=pending&limit=1000")).send().await.unwrap();
         let page: Value = serde_json::from_slice(&page.bytes().await.unwrap()).unwrap();
         for row in page["rows"].as_array().unwrap() {
-            // Refused where the row is being sent, or has been sent meanwhile.
+            // The retry is refused if the row is being sent, or was sent meanwhile.
             client.post(format!("{outbox}/{}/retry", row["id"])).send().await.unwrap();
         }
         None
@@ -30,14 +29,13 @@ pub(crate) async fn drain(listening: Listening, store: &Path) {
     .await;
 }
 
-/// Checks what a backend received about one failure against its revisions:
+/// Checks the requests that a backend received about one failure against the revisions of the failure:
 ///
-/// - every body is, byte for byte, that of a revision, and came no more often than the store counted attempts;
-/// - the revisions came in order, except for requests whose sender gave up waiting or was killed: these may arrive
-///   late;
-/// - every revision was sent or superseded, and the backend took none of the superseded ones. It may have refused one,
-///   because a clearly refused revision is replaced by the next one;
-/// - the last one that the backend took is the newest.
+/// - Each body is, byte for byte, that of a revision, and arrived at most as often as the store counted attempts.
+/// - The revisions arrived in order. Requests whose sender gave up waiting or was killed may arrive late.
+/// - Each revision was sent or superseded. The backend accepted no superseded revision. It may have rejected one,
+///   because a clearly rejected revision is replaced by the next one.
+/// - The last revision that the backend accepted is the newest.
 pub(crate) fn told_in_order(id: &str, receipts: &[Receipt], revisions: &[Revision]) {
     for revision in revisions {
         assert!(["sent", "superseded"].contains(&&*revision.state), "{id}: {}", revision.state);
@@ -50,37 +48,41 @@ pub(crate) fn told_in_order(id: &str, receipts: &[Receipt], revisions: &[Revisio
             receipts.iter().filter(|other| other.body == *body).map(|other| other.times).sum();
         assert!(requests <= attempts, "{id}: {requests} requests, {attempts} attempts: {}", text(body));
         let was_sent = with_body(revisions, body).any(|revision| revision.state == "sent");
-        assert!(was_sent || !receipt.is_taken, "{id}: {} was taken and is superseded", text(body));
+        assert!(was_sent || !receipt.is_taken, "{id}: {} was accepted and is superseded", text(body));
         match revisions[next..].iter().position(|revision| revision.body == *body) {
             Some(ahead) => next += ahead,
             None => assert!(
                 with_body(revisions, body).any(|revision| revision.of_unknown_outcome > 0),
-                "{id}: {} came after a newer revision, and its outcome was known",
+                "{id}: {} arrived after a newer revision, and its outcome was known",
                 text(body)
             ),
         }
     }
     let held = held(receipts);
-    assert_eq!(text(held), text(&revisions.last().unwrap().body), "{id}: the newest is not held");
+    assert_eq!(
+        text(held),
+        text(&revisions.last().unwrap().body),
+        "{id}: the backend does not have the newest revision"
+    );
 }
 
 fn with_body<'a>(revisions: &'a [Revision], body: &'a [u8]) -> impl Iterator<Item = &'a Revision> {
     revisions.iter().filter(move |revision| revision.body == body)
 }
 
-/// The body that a backend holds in the end: the last one that it took.
+/// The body that a backend has in the end: the last one that it accepted.
 pub(crate) fn held(receipts: &[Receipt]) -> &[u8] {
-    &receipts.iter().rfind(|receipt| receipt.is_taken).expect("nothing was taken").body
+    &receipts.iter().rfind(|receipt| receipt.is_taken).expect("nothing was accepted").body
 }
 
-/// Checks that a body says what the failure is: from when, to when, and whose.
+/// Checks that a body has the start, the end and the services of the failure.
 pub(crate) fn told_exactly(body: &[u8], failure: &Value) {
-    let told: Value = serde_json::from_slice(body).unwrap();
-    let told = &told["data"]["attributes"];
+    let sent: Value = serde_json::from_slice(body).unwrap();
+    let sent = &sent["data"]["attributes"];
     let nanos = |key: &str| Timestamp::parse(failure[key].as_str().unwrap()).unwrap().as_nanos();
-    assert_eq!(told["started_at"].as_i64(), Some(nanos("started_at")), "{failure}");
-    assert_eq!(told["finished_at"].as_i64(), Some(nanos("finished_at")), "{failure}");
-    assert_eq!(told["services"], failure["services"]);
+    assert_eq!(sent["started_at"].as_i64(), Some(nanos("started_at")), "{failure}");
+    assert_eq!(sent["finished_at"].as_i64(), Some(nanos("finished_at")), "{failure}");
+    assert_eq!(sent["services"], failure["services"]);
 }
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
@@ -98,7 +100,7 @@ fn an_older_revision_that_was_answered_may_not_come_after_a_newer_one() {
 }
 
 #[test]
-fn a_request_whose_sender_gave_up_may_come_late() {
+fn a_request_whose_sender_gave_up_may_arrive_late() {
     told_in_order(
         "id",
         &[receipt(b"2"), receipt(b"1"), receipt(b"2")],
@@ -107,7 +109,7 @@ fn a_request_whose_sender_gave_up_may_come_late() {
 }
 
 #[test]
-#[should_panic(expected = "the newest is not held")]
+#[should_panic(expected = "the backend does not have the newest revision")]
 fn a_late_request_may_not_be_the_last() {
     told_in_order("id", &[receipt(b"2"), receipt(b"1")], &[revision(b"1", 1), revision(b"2", 0)]);
 }

@@ -31,7 +31,7 @@ async fn three_hundred_slow_connections_delay_nobody() {
     let answered =
         tokio::time::timeout(Duration::from_secs(1), daemon.deliver(fixture("incident.triggered")));
     assert_eq!(answered.await.expect("in a second").status, 202);
-    // All of them are closed without an answer: 5 s for a head, 10 s for a body.
+    // All are closed without an answer: after 5 s without a head, after 10 s without a body.
     for mut stream in slow {
         let mut answer = Vec::new();
         let closed = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
@@ -41,22 +41,22 @@ async fn three_hundred_slow_connections_delay_nobody() {
 }
 
 #[tokio::test]
-async fn large_bodies_that_never_end_leave_room_for_real_ones() {
+async fn unfinished_large_bodies_leave_room_for_others() {
     let daemon = Daemon::start("").await;
     let head = "POST /webhooks/pagerduty HTTP/1.1\r\nhost: x\r\ncontent-length: 500000\r\n\r\n";
     let most_of_it = format!("{head}{}", " ".repeat(400_000));
-    let mut greedy = Vec::new();
+    let mut unfinished = Vec::new();
     for _ in 0..60 {
         let mut stream = TcpStream::connect(daemon.public).await.unwrap();
-        // Where there is no room left it is answered, and does not read on.
+        // Without room for the body the daemon answers, and stops reading.
         let _ = stream.write_all(most_of_it.as_bytes()).await;
-        greedy.push(stream);
+        unfinished.push(stream);
     }
     daemon.expect(fixture("incident.triggered"), "accepted").await;
 }
 
 #[tokio::test]
-async fn no_request_is_no_harm() {
+async fn invalid_requests_do_no_harm() {
     let daemon = Daemon::start("").await;
     for bytes in ["\0\0\0\0\r\n\r\n", "GET\r\n\r\n", "POST / HTTP/9.9\r\n\r\n", &"x".repeat(100_000)] {
         let mut stream = TcpStream::connect(daemon.public).await.unwrap();
@@ -69,7 +69,7 @@ async fn no_request_is_no_harm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn eleven_hundred_connections_that_send_nothing_whole_keep_no_webhook_out() {
+async fn eleven_hundred_unfinished_connections_keep_no_webhook_out() {
     let daemon = Daemon::start("").await;
     let half_head = "POST /webhooks/pagerduty HTTP/1.1\r\nhost: x\r\n";
     let half_body = format!("{half_head}content-length: 1000\r\n\r\n{{");
@@ -77,7 +77,7 @@ async fn eleven_hundred_connections_that_send_nothing_whole_keep_no_webhook_out(
     let mut hostile = Vec::new();
     for bytes in ["", half_head, &half_body, refused].into_iter().cycle().take(1_150) {
         let mut stream = TcpStream::connect(daemon.public).await.unwrap();
-        // Connections that gave way already may have been reset.
+        // Connections that were closed to make room may have been reset.
         let _ = stream.write_all(bytes.as_bytes()).await;
         hostile.push(stream);
     }

@@ -1,4 +1,4 @@
-//! Tests with a second, made-up source beside PagerDuty: events, incidents and refusals of each are its own.
+//! Tests with a made-up source beside PagerDuty: events, incidents and refusals of the two are kept apart.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -94,7 +94,7 @@ async fn record(store: &Store, source: &'static Source, body: &str) -> Recorded 
     store.record(heading, delivery(source, body)).await.unwrap()
 }
 
-/// The id of the event in a body of PagerDuty's.
+/// The event id in a body from PagerDuty.
 fn id_of(body: &str) -> String {
     (pagerduty::SOURCE.heading)(body.as_bytes()).unwrap().id
 }
@@ -139,10 +139,10 @@ async fn an_incident_is_found_by_its_id_alone() {
     let reader = Reader::open(&path).unwrap();
     let policy = Policy::default();
     let now = time("2026-11-20T00:00:00Z");
-    let today = StoryContext { policy: &policy, recipients: &[], now, sources: SOURCES };
+    let context = StoryContext { policy: &policy, recipients: &[], now, sources: SOURCES };
     for id in ["ALONE", "madeup:ALONE"] {
-        let told = reader.story(id, today).unwrap().unwrap();
-        assert_eq!(told.failure.unwrap().failure.id.as_str(), "madeup:ALONE", "{id}");
+        let story = reader.story(id, context).unwrap().unwrap();
+        assert_eq!(story.failure.unwrap().failure.id.as_str(), "madeup:ALONE", "{id}");
     }
     for id in ["alone", "al", "madeup:al"] {
         let found = reader.find(id, SOURCES, 2).unwrap();
@@ -178,7 +178,7 @@ async fn events_of_an_unknown_source_are_an_error() {
     assert!(error.contains("\"gone\""), "{error}");
 }
 
-/// A secret that is sent as it is.
+/// A verifier that compares a password in a header.
 struct Password(&'static str);
 
 impl Verify for Password {

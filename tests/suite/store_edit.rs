@@ -1,4 +1,4 @@
-//! Changes of a store behind the back of its daemon: damage, lost work, and rows that would take too long to come by.
+//! Direct changes of a store: damage, lost work, and rows that would take too long to make through the daemon.
 
 use std::path::Path;
 
@@ -11,12 +11,12 @@ fn run(store: &Path, sql: &str) {
     Connection::open(store).unwrap().execute_batch(sql).unwrap();
 }
 
-/// Has the store refuse every event, as a full disk does, and take small writes.
+/// Makes the store refuse every event, as a full disk does. Other writes succeed.
 pub(crate) fn refuse_events(store: &Path) {
     run(store, "CREATE TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no room for it'); END");
 }
 
-/// Has the store refuse a failure, as damage to its rows does.
+/// Makes the store refuse a failure, as damage to its rows does.
 pub(crate) fn poison(store: &Path, failure: &str) {
     let sql = format!(
         "CREATE TRIGGER poison BEFORE INSERT ON failure WHEN new.failure_id = '{failure}'
@@ -48,7 +48,7 @@ pub(crate) fn unfold(store: &Path) {
     );
 }
 
-/// Gives every event to this source.
+/// Sets the source of every event.
 pub(crate) fn attribute_events_to(store: &Path, source: &str) {
     Connection::open(store).unwrap().execute("UPDATE event SET source = ?1", [source]).unwrap();
 }
@@ -86,12 +86,12 @@ pub(crate) fn renumber_row(store: &Path, from: i64, to: i64) {
     assert_eq!(db.execute("UPDATE outbox SET id = ?2 WHERE id = ?1", [from, to]).unwrap(), 1);
 }
 
-/// Gives up every row of the outbox.
+/// Discards every row of the outbox.
 pub(crate) fn discard_all(store: &Path) {
     run(store, "UPDATE outbox SET state = 'discarded', due_at_ns = NULL");
 }
 
-/// Adds this many failures with a dead row for a backend, the last failure with one for each of two revisions.
+/// Adds this many failures with a dead row for a backend. The last failure has a second dead row, of its next revision.
 pub(crate) fn add_dead_rows(store: &Path, backend: &str, count: i64) {
     let db = Connection::open(store).unwrap();
     let failures = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
@@ -112,14 +112,14 @@ pub(crate) fn add_deployments(store: &Path, count: i64, at_ns: i64) {
     Connection::open(store).unwrap().execute(sql, (count, at_ns)).unwrap();
 }
 
-/// Moves what the WAL holds into the database file, with all syncs.
+/// Moves the content of the WAL into the database file, with all syncs.
 pub(crate) fn checkpoint(store: &Path) {
     let db = Connection::open(store).unwrap();
     db.pragma_update(None, "synchronous", "FULL").unwrap();
     db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
 }
 
-/// Holder of the lock for writing. Until it is dropped, nobody else can write.
+/// The write lock of a store. Until it is dropped, nobody else can write.
 pub(crate) struct Lock {
     _db: Connection,
 }

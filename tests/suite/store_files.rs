@@ -1,4 +1,5 @@
-//! One process writes to a store, whatever the file is called, and nothing is answered 2xx that is gone later.
+//! Only one process can write to a store, by any name of its file. If the files are moved or removed, nothing more is
+//! acknowledged.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -14,7 +15,7 @@ use crate::store_probe::Probe;
 
 const STORE: &str = "pagerduty-dora.db";
 
-/// A configuration for the store of this name.
+/// Writes a configuration with a store of this name.
 fn configured(folder: &Path, store: &str) -> PathBuf {
     let config = folder.join(format!("{store}.toml"));
     let listen = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
@@ -28,7 +29,7 @@ fn started() -> (TempDir, Process, Listening) {
     (folder, process, listening)
 }
 
-/// Delivers one; `None`: nobody answers.
+/// Delivers a webhook, and returns the status. `None` if there is no answer.
 async fn delivered(listening: Listening, n: usize) -> Option<u16> {
     let body = event_of("incident.triggered", &format!("QFILES{n:04}"));
     let signature = sign(&SECRET.to_owned().into(), body.as_bytes());
@@ -41,23 +42,23 @@ fn events(store: &Path) -> i64 {
     Probe::open(store).events()
 }
 
-/// The daemon ends by itself, and says why.
+/// Checks that the daemon ends by itself, with status 74, and names the file.
 fn ends_in_doubt(mut process: Process, file: &str) {
-    let (status, said) = process.wait();
-    assert_eq!(status.code(), Some(74), "{said}");
-    assert!(said.contains(&format!("{file} was moved, removed or replaced")), "{said}");
+    let (status, stderr) = process.wait();
+    assert_eq!(status.code(), Some(74), "{stderr}");
+    assert!(stderr.contains(&format!("{file} was moved, removed or replaced")), "{stderr}");
 }
 
 #[tokio::test]
-async fn a_second_daemon_is_refused_by_whatever_name_it_comes_to_the_store() {
+async fn a_second_daemon_cannot_open_the_store_by_any_name() {
     let (folder, process, listening) = started();
     let at = |name: &str| folder.path().join(name);
     symlink(at(STORE), at("symbolic.db")).unwrap();
     fs::hard_link(at(STORE), at("hard.db")).unwrap();
     for store in [STORE, "symbolic.db", "hard.db"] {
-        let (status, said) = Process::spawn(&configured(folder.path(), store)).wait();
-        assert_eq!(status.code(), Some(1), "{store}: {said}");
-        assert!(said.contains("is in use by another process"), "{store}: {said}");
+        let (status, stderr) = Process::spawn(&configured(folder.path(), store)).wait();
+        assert_eq!(status.code(), Some(1), "{store}: {stderr}");
+        assert!(stderr.contains("is in use by another process"), "{store}: {stderr}");
         assert_eq!(delivered(listening, 0).await, Some(202));
     }
     process.terminate();
@@ -81,7 +82,7 @@ async fn commands_that_read_work_beside_the_daemon() {
 }
 
 #[tokio::test]
-async fn a_store_that_was_removed_is_never_acknowledged_into() {
+async fn nothing_is_acknowledged_after_the_store_was_removed() {
     let (folder, process, listening) = started();
     assert_eq!(delivered(listening, 0).await, Some(202));
     for file in [STORE.to_owned(), format!("{STORE}-wal"), format!("{STORE}-shm")] {
@@ -92,7 +93,7 @@ async fn a_store_that_was_removed_is_never_acknowledged_into() {
 }
 
 #[tokio::test]
-async fn a_store_that_was_replaced_is_noticed_while_nothing_comes_in() {
+async fn a_replaced_store_is_noticed_without_any_request() {
     let (folder, process, _) = started();
     let other = folder.path().join("other.db");
     fs::copy(folder.path().join(STORE), &other).unwrap();
@@ -101,7 +102,7 @@ async fn a_store_that_was_replaced_is_noticed_while_nothing_comes_in() {
 }
 
 #[tokio::test]
-async fn a_log_that_was_removed_loses_nothing_that_was_acknowledged() {
+async fn a_removed_wal_loses_nothing_that_was_acknowledged() {
     let (folder, process, listening) = started();
     for n in 0..3 {
         assert_eq!(delivered(listening, n).await, Some(202));
@@ -113,7 +114,7 @@ async fn a_log_that_was_removed_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
-fn the_files_are_private_whatever_the_umask() {
+fn the_files_are_private_under_any_umask() {
     for umask in ["000", "022", "777"] {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");

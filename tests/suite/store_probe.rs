@@ -1,5 +1,5 @@
-//! Questions to a store, each named after its answer. The tests know tables here and in `store_edit.rs` alone, so that
-//! a change of the schema touches nothing else.
+//! Queries of a store, each named after its result. Only this module and `store_edit.rs` name tables, so that a change
+//! of the schema affects no other test.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,7 +16,7 @@ mod outbox;
 pub(crate) use after_power_loss::Found;
 pub(crate) use outbox::Revision;
 
-/// A store as seen from outside, while its daemon runs or after it has ended.
+/// A connection to a store, whose daemon may be running.
 pub(crate) struct Probe {
     db: Connection,
 }
@@ -26,24 +26,24 @@ impl Probe {
         Self { db: Connection::open(store).unwrap() }
     }
 
-    /// Waits until the store, which another process changes, meets a condition.
+    /// Waits until the store meets a condition, while another process changes it.
     #[track_caller]
     pub(crate) fn until(&self, is_met: impl Fn(&Self) -> bool) -> impl Future<Output = ()> {
         let wanted = self.as_wanted_at(Location::caller());
         async move { eventually(wanted, async || is_met(self).then_some(())).await }
     }
 
-    /// Words for the condition that is waited for at this place, with what the store has instead.
+    /// Text that names the place of a wait, and the present state of the store.
     pub(crate) fn as_wanted_at(&self, at: &'static Location<'static>) -> impl fmt::Display {
         Wanted { at, probe: self }
     }
 
-    /// A number, which is the only column of the only row of a query.
+    /// The only number that a query returns.
     fn number(&self, sql: &str, parameters: impl Params) -> i64 {
         self.db.query_row(sql, parameters, |row| row.get(0)).unwrap()
     }
 
-    /// Checks the file itself for damage.
+    /// Checks the database file for damage.
     pub(crate) fn assert_intact(&self) {
         let found: String = self.db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(found, "ok");
@@ -60,12 +60,12 @@ impl Probe {
         self.number("SELECT count(*) FROM event WHERE event_type = ?1", [event_type])
     }
 
-    /// Deliveries of events of this type that were there before.
+    /// Number of duplicates of events of this type.
     pub(crate) fn duplicates_of_type(&self, event_type: &str) -> i64 {
         self.number("SELECT sum(duplicates) FROM event WHERE event_type = ?1", [event_type])
     }
 
-    /// Time at which the last event came.
+    /// Time at which the last event arrived.
     pub(crate) fn last_received_at_ns(&self) -> i64 {
         self.number("SELECT max(received_at_ns) FROM event", [])
     }
@@ -85,7 +85,7 @@ impl Probe {
         self.number("SELECT count(*) FROM quarantine", [])
     }
 
-    /// Quarantined bodies whose reason contains this text.
+    /// Number of quarantined bodies whose reason contains this text.
     pub(crate) fn quarantined_because(&self, text: &str) -> i64 {
         self.number("SELECT count(*) FROM quarantine WHERE instr(reason, ?1) > 0", [text])
     }
@@ -97,7 +97,7 @@ impl Probe {
 
 /// Failures and deployments.
 impl Probe {
-    /// Events that are not folded into their failures yet, with those that are about no incident.
+    /// Number of events that are not folded yet, including those about no incident.
     pub(crate) fn unfolded(&self) -> i64 {
         let sql = "SELECT coalesce((SELECT max(id) FROM event), 0)
             - coalesce((SELECT value FROM progress WHERE name = 'folded_up_to'), 0)";
@@ -112,7 +112,7 @@ impl Probe {
         self.number("SELECT count(*) FROM failure", [])
     }
 
-    /// Events that belong to a failure.
+    /// Number of events that belong to a failure.
     pub(crate) fn events_of_failures(&self) -> i64 {
         self.number("SELECT count(*) FROM failure_event", [])
     }
@@ -133,13 +133,13 @@ impl Probe {
 
 /// Links to deployments.
 impl Probe {
-    /// Failures that are linked to a deployment.
+    /// Number of failures that are linked to a deployment.
     pub(crate) fn failures_with_cause(&self) -> i64 {
         self.number("SELECT count(*) FROM failure WHERE cause IS NOT NULL", [])
     }
 }
 
-/// Part of the message of a test that waits in vain: the line that waits, and what the store has instead.
+/// Part of the message of a wait in vain: the line that waits, and the present state of the store.
 struct Wanted<'a> {
     at: &'static Location<'static>,
     probe: &'a Probe,
@@ -149,10 +149,7 @@ impl fmt::Display for Wanted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let (at, probe) = (self.at, self.probe);
         let (events, unfolded) = (probe.events(), probe.unfolded());
-        write!(
-            f,
-            "the store to be as {at} has it; there are {events} events, {unfolded} of them not folded; "
-        )?;
+        write!(f, "the condition at {at}; there are {events} events, {unfolded} of them not folded; ")?;
         let (pending, sent, dead) = (probe.pending(), probe.sent(), probe.dead());
         write!(f, "{pending} rows pending, {sent} sent, {dead} dead, {} superseded", probe.superseded())
     }

@@ -1,11 +1,11 @@
-//! A store that cannot commit: everybody who should know does, and the log stays short.
+//! A store that cannot be written or read: readiness, dashboard and metrics show it, and the log stays short.
 
 use crate::harness::{Daemon, event_of};
 use crate::process::Process;
 use crate::store_edit;
 
 #[tokio::test]
-async fn a_store_that_cannot_commit_is_seen_everywhere() {
+async fn a_store_that_cannot_commit_shows_in_readyz_dashboard_and_metrics() {
     let daemon = Daemon::start("").await;
     assert_eq!(daemon.get("/readyz").await.status, 200);
     store_edit::refuse_events(&daemon.store);
@@ -25,7 +25,7 @@ async fn a_store_that_cannot_commit_is_seen_everywhere() {
 }
 
 #[tokio::test]
-async fn the_sizes_of_the_store_are_told() {
+async fn the_sizes_of_the_store_are_shown() {
     let daemon = Daemon::start("").await;
     daemon.expect(event_of("incident.triggered", "QSIZES"), "accepted").await;
     let metrics = daemon.get("/metrics").await.body;
@@ -40,7 +40,7 @@ async fn the_sizes_of_the_store_are_told() {
 }
 
 #[tokio::test]
-async fn many_webhooks_that_cannot_be_kept_are_one_line() {
+async fn many_webhooks_that_cannot_be_stored_are_one_line_in_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
     std::fs::write(&config, "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n")
@@ -50,14 +50,14 @@ async fn many_webhooks_that_cannot_be_kept_are_one_line() {
     for n in 0..100 {
         assert_eq!(listening.deliver(&event_of("incident.triggered", &format!("QFULL{n}"))).await, 503);
     }
-    let said = process.terminate();
-    let about: Vec<&str> = said.lines().filter(|line| line.contains("no room for it")).collect();
-    assert_eq!(about.len(), 1, "{said}");
-    assert!(said.lines().count() < 10, "{said}");
+    let log = process.terminate();
+    let about: Vec<&str> = log.lines().filter(|line| line.contains("no room for it")).collect();
+    assert_eq!(about.len(), 1, "{log}");
+    assert!(log.lines().count() < 10, "{log}");
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_be_read_hides_no_metric_of_the_program() {
+async fn a_store_that_cannot_be_read_hides_none_of_the_programs_own_metrics() {
     let daemon = Daemon::start("").await;
     let failures = async || {
         let answer = daemon.get("/metrics").await;
@@ -68,7 +68,7 @@ async fn a_store_that_cannot_be_read_hides_no_metric_of_the_program() {
         line.unwrap().rsplit(' ').next().unwrap().to_owned()
     };
     assert_eq!(failures().await, "0");
-    // As good as damage: the reader finds what it cannot read.
+    // The reader cannot read these tables, as if they were damaged.
     store_edit::hide_events(&daemon.store);
     assert_eq!(failures().await, "1");
     let ready = daemon.get("/readyz").await;

@@ -1,4 +1,4 @@
-//! The unit, as systemd reads it.
+//! The systemd unit, checked by systemd.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ fn systemd_accepts_the_unit() {
         println!("skipped: systemd-analyze is not installed");
         return;
     }
-    // Where the program is to be installed there is none yet: the unit is checked with the one just built.
+    // The program is not installed, so the unit is checked with the program that was just built.
     let unit = include_str!("../../packaging/systemd/pagerduty-dora.service");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pagerduty-dora.service");
@@ -19,7 +19,7 @@ fn systemd_accepts_the_unit() {
     assert!(unit.contains(installed));
     std::fs::write(&file, unit.replace(installed, env!("CARGO_BIN_EXE_pagerduty-dora"))).unwrap();
     let verified = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output().unwrap();
-    let said = String::from_utf8(verified.stderr).unwrap();
-    let about_us: Vec<&str> = said.lines().filter(|line| line.contains("pagerduty-dora.service")).collect();
-    assert!(verified.status.success() && about_us.is_empty(), "{said}");
+    let stderr = String::from_utf8(verified.stderr).unwrap();
+    let about_us: Vec<&str> = stderr.lines().filter(|line| line.contains("pagerduty-dora.service")).collect();
+    assert!(verified.status.success() && about_us.is_empty(), "{stderr}");
 }

@@ -1,4 +1,4 @@
-//! Backends at their worst: whatever they do, every good failure arrives, once in effect, when they are well again.
+//! Backends that fail in many ways. Once they work again, each failure arrives, always with the same bytes.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,29 +12,29 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::harness::{Daemon, KEY, event_of};
 use crate::store_probe::Probe;
 
-/// Reaction of a backend to a request that it has read whole.
+/// Reaction of a backend to a complete request.
 #[derive(Debug, Clone, Copy)]
 enum Mood {
-    Takes,
-    /// Answers this status, with these lines in the head.
-    Says(u16, &'static str),
-    /// 400 for the failures whose id holds this, and takes all others.
-    RefusesThose(&'static str),
+    Accepts,
+    /// Answers this status, with these header lines.
+    Answers(u16, &'static str),
+    /// Answers 400 for failures whose id contains this text, and accepts all others.
+    RejectsThose(&'static str),
     /// Never answers.
     IsSilent,
-    /// Takes it, and resets the connection instead of saying so.
+    /// Accepts it, and resets the connection instead of answering.
     Resets,
     /// Stops in the middle of the head of its answer.
     StopsHalfway,
-    /// Answers something else than HTTP.
-    Babbles,
-    /// Takes it, a while later.
-    TakesItsTime,
+    /// Answers something other than HTTP.
+    AnswersGarbage,
+    /// Accepts it after a while.
+    AcceptsSlowly,
     /// Sends a redirect to itself.
-    SendsElsewhere,
+    Redirects,
 }
 
-/// A backend with moods. It remembers the bytes of every request, under the id of its failure.
+/// A backend whose reaction the test sets. It records the bytes of every request by failure id.
 struct Moody {
     address: SocketAddr,
     mood: Arc<Mutex<Mood>>,
@@ -63,12 +63,12 @@ impl Moody {
         self.seen.lock().unwrap().values().map(Vec::len).sum()
     }
 
-    /// An entry for it whose attempts are not given up, however busy the machine is.
+    /// An entry with a timeout that is long enough for a busy machine.
     fn patient_entry(&self) -> String {
         self.entry().replace("100ms", "20s")
     }
 
-    /// An entry for it whose attempts are given up soon.
+    /// An entry with a short timeout.
     fn entry(&self) -> String {
         format!(
             "[[backend]]\nname = \"moody\"\nkind = \"datadog\"\nurl = \"http://{}\"\n\
@@ -84,28 +84,28 @@ async fn serve(
     seen: Arc<Mutex<BTreeMap<String, Vec<Vec<u8>>>>>,
 ) {
     while let Some(body) = request(&mut stream).await {
-        let told: Value = serde_json::from_slice(&body).unwrap();
-        let id = told["data"]["attributes"]["id"].as_str().unwrap().to_owned();
+        let parsed: Value = serde_json::from_slice(&body).unwrap();
+        let id = parsed["data"]["attributes"]["id"].as_str().unwrap().to_owned();
         let mood = *mood.lock().unwrap();
         let status = match mood {
-            Mood::RefusesThose(word) if id.contains(word) => 400,
-            Mood::Says(status, _) => status,
-            Mood::SendsElsewhere => 307,
+            Mood::RejectsThose(word) if id.contains(word) => 400,
+            Mood::Answers(status, _) => status,
+            Mood::Redirects => 307,
             _ => 202,
         };
         seen.lock().unwrap().entry(id).or_default().push(body);
         match mood {
-            // Not a wait for something that must have happened: the slowness itself is what is tried.
-            Mood::TakesItsTime => tokio::time::sleep(Duration::from_millis(300)).await,
+            // This sleep does not wait for an event: the test needs a slow answer.
+            Mood::AcceptsSlowly => tokio::time::sleep(Duration::from_millis(300)).await,
             Mood::IsSilent => std::future::pending().await,
             Mood::Resets => return stream.set_zero_linger().unwrap(),
             Mood::StopsHalfway => return drop(stream.write_all(b"HTTP/1.1 20").await),
-            Mood::Babbles => return drop(stream.write_all(b"220 mail.example ESMTP\r\n\r\n").await),
+            Mood::AnswersGarbage => return drop(stream.write_all(b"220 mail.example ESMTP\r\n\r\n").await),
             _ => {}
         }
         let lines = match mood {
-            Mood::Says(_, lines) => lines,
-            Mood::SendsElsewhere => "location: /elsewhere\r\n",
+            Mood::Answers(_, lines) => lines,
+            Mood::Redirects => "location: /elsewhere\r\n",
             _ => "",
         };
         let answer = format!("HTTP/1.1 {status} Whatever\r\n{lines}content-length: 2\r\n\r\n{{}}");
@@ -135,19 +135,19 @@ async fn deliver(daemon: &Daemon, count: usize) {
     }
 }
 
-/// Lets time pass until the store meets a condition.
+/// Advances the clock until the store meets a condition.
 #[track_caller]
 fn until(daemon: &Daemon, is_met: impl Fn(&Probe) -> bool) -> impl Future<Output = ()> {
     daemon.until_as_time_passes(Duration::from_mins(1), is_met)
 }
 
-/// Lets minutes pass one by one, and returns the number of requests that came meanwhile, at least one of them.
+/// Advances the clock minute by minute, and returns the number of requests meanwhile, which is at least one.
 async fn probes_within(daemon: &Daemon, backend: &Moody, minutes: usize) -> usize {
     let before_all = backend.requests();
     for _ in 0..minutes {
         let before = backend.requests();
         daemon.clock.advance(Duration::from_mins(1));
-        // A minute that passes before the last probe is recorded, or before the loop begins to wait, has none.
+        // A minute that passes before the last probe is recorded, or before the loop begins to wait, has no probe.
         for _ in 0..10 {
             if backend.requests() == before {
                 daemon.get("/healthz").await;
@@ -155,91 +155,94 @@ async fn probes_within(daemon: &Daemon, backend: &Moody, minutes: usize) -> usiz
         }
     }
     let probes = backend.requests() - before_all;
-    assert!(probes > 0, "it is asked again and again");
+    assert!(probes > 0, "the backend gets probes");
     probes
 }
 
 #[tokio::test]
-async fn whatever_a_backend_does_every_failure_arrives_once_in_effect() {
+async fn every_failure_arrives_unchanged_after_any_trouble() {
     const FAILURES: usize = 12;
     for mood in [
         Mood::IsSilent,
         Mood::Resets,
         Mood::StopsHalfway,
-        Mood::Babbles,
-        Mood::SendsElsewhere,
-        Mood::Says(302, ""),
-        Mood::Says(429, "retry-after: 7\r\n"),
-        Mood::Says(429, "retry-after: Fri, 31 Dec 9999 23:59:59 GMT\r\n"),
-        Mood::Says(503, "retry-after: -17\r\nx-ratelimit-reset: 1.5\r\n"),
-        Mood::Says(429, "x-ratelimit-reset: 99999999999\r\n"),
-        Mood::Says(503, "retry-after: Fri, 20 Nov 2026 00:10:00 GMT\r\n"),
-        Mood::Says(408, ""),
-        Mood::Says(500, "connection: close\r\n"),
+        Mood::AnswersGarbage,
+        Mood::Redirects,
+        Mood::Answers(302, ""),
+        Mood::Answers(429, "retry-after: 7\r\n"),
+        Mood::Answers(429, "retry-after: Fri, 31 Dec 9999 23:59:59 GMT\r\n"),
+        Mood::Answers(503, "retry-after: -17\r\nx-ratelimit-reset: 1.5\r\n"),
+        Mood::Answers(429, "x-ratelimit-reset: 99999999999\r\n"),
+        Mood::Answers(503, "retry-after: Fri, 20 Nov 2026 00:10:00 GMT\r\n"),
+        Mood::Answers(408, ""),
+        Mood::Answers(500, "connection: close\r\n"),
     ] {
         let backend = Moody::start(mood).await;
         let daemon = Daemon::start(&backend.entry()).await;
         deliver(&daemon, FAILURES).await;
         until(&daemon, |store| store.failed() > 0).await;
         assert_eq!(daemon.probe().dead(), 0, "{mood:?}");
-        backend.is_now(Mood::Takes);
+        backend.is_now(Mood::Accepts);
         until(&daemon, Probe::is_all_sent).await;
         let seen = backend.seen.lock().unwrap();
         assert_eq!(seen.len(), FAILURES, "{mood:?}");
         for (id, bodies) in seen.iter() {
-            assert!(bodies.iter().all(|body| *body == bodies[0]), "{mood:?}: {id} was told in two ways");
+            assert!(
+                bodies.iter().all(|body| *body == bodies[0]),
+                "{mood:?}: {id} was sent with different bytes"
+            );
         }
     }
 }
 
 #[tokio::test]
-async fn half_a_day_without_an_answer_are_one_probe_at_a_time_whatever_waits() {
+async fn a_backend_that_is_down_gets_about_one_probe_a_minute() {
     const MINUTES: usize = 12 * 60;
-    for mood in [Mood::Says(503, ""), Mood::Says(500, ""), Mood::Resets] {
+    for mood in [Mood::Answers(503, ""), Mood::Answers(500, ""), Mood::Resets] {
         let backend = Moody::start(mood).await;
         let daemon = Daemon::start(&backend.patient_entry()).await;
         deliver(&daemon, 20).await;
         until(&daemon, |store| store.is_lane("unreachable")).await;
         let before = backend.requests();
-        assert!(before <= 40, "those that were under way at once, and probes: {before}");
+        assert!(before <= 40, "only attempts that were under way at once, and probes: {before}");
         let probes = probes_within(&daemon, &backend, MINUTES).await;
         assert!(probes <= MINUTES + 10, "{probes} probes in {MINUTES} minutes");
         assert_eq!(daemon.probe().pending(), 20);
         assert!(daemon.probe().longest_history() <= 20);
-        backend.is_now(Mood::Takes);
+        backend.is_now(Mood::Accepts);
         until(&daemon, Probe::is_all_sent).await;
     }
 }
 
 #[tokio::test]
-async fn two_days_of_refused_credentials_are_a_probe_a_minute() {
+async fn two_days_of_refused_credentials_cause_one_probe_a_minute() {
     const MINUTES: usize = 2 * 24 * 60;
     for status in [401, 403] {
-        let backend = Moody::start(Mood::Says(status, "")).await;
+        let backend = Moody::start(Mood::Answers(status, "")).await;
         let daemon = Daemon::start(&backend.patient_entry()).await;
         deliver(&daemon, 20).await;
         until(&daemon, |store| store.answered() > 0).await;
-        assert!(backend.requests() <= 20, "as many as were under way at once, and probes");
+        assert!(backend.requests() <= 20, "only attempts that were under way at once, and probes");
         let probes = probes_within(&daemon, &backend, MINUTES).await;
         assert!(probes <= MINUTES + 1, "{probes} probes in {MINUTES} minutes");
         assert_eq!(daemon.probe().pending(), 20);
-        backend.is_now(Mood::Takes);
+        backend.is_now(Mood::Accepts);
         until(&daemon, Probe::is_all_sent).await;
-        assert_eq!(daemon.probe().most_attempts(), 1, "a probe is no attempt");
+        assert_eq!(daemon.probe().most_attempts(), 1, "a refused probe does not count as an attempt");
     }
 }
 
 #[tokio::test]
-async fn refused_credentials_are_one_probe_a_minute_whatever_waits_and_over_restarts() {
-    // Nothing is under way: an attempt counts until it turns out to have been none.
+async fn refused_credentials_cause_one_probe_a_minute_over_restarts() {
+    // No attempt is under way: a refused one is counted until its answer is recorded.
     let is_refused = |store: &Probe| store.answered() > 0 && store.attempts() == 0;
-    let backend = Moody::start(Mood::Says(403, "")).await;
+    let backend = Moody::start(Mood::Answers(403, "")).await;
     let entry = backend.patient_entry().replace("concurrency = 8", "concurrency = 16");
     let mut daemon = Daemon::start(&entry).await;
     deliver(&daemon, 40).await;
     daemon.until(is_refused).await;
     let mut before = backend.requests();
-    assert!(before <= 16, "{before} before the first was refused");
+    assert!(before <= 16, "{before} requests before the first refusal");
     let mut probes = 0;
     for minute in 0..60 {
         if minute % 3 == 0 {
@@ -248,24 +251,24 @@ async fn refused_credentials_are_one_probe_a_minute_whatever_waits_and_over_rest
         for _ in 0..10 {
             daemon.get("/readyz").await;
         }
-        assert_eq!(backend.requests(), before, "no minute has passed since the last");
+        assert_eq!(backend.requests(), before, "no minute has passed since the last probe");
         daemon.clock.advance(Duration::from_mins(1));
         for _ in 0..20 {
             daemon.get("/readyz").await;
         }
         daemon.until(is_refused).await;
         let now = backend.requests();
-        assert!(now <= before + 1, "{} in minute {minute}", now - before);
+        assert!(now <= before + 1, "{} requests in minute {minute}", now - before);
         (probes, before) = (probes + now - before, now);
     }
-    assert!(probes > 0, "it is asked again and again");
-    backend.is_now(Mood::Takes);
+    assert!(probes > 0, "the backend gets probes");
+    backend.is_now(Mood::Accepts);
     until(&daemon, Probe::is_all_sent).await;
 }
 
 #[tokio::test]
-async fn what_is_in_hand_when_the_order_to_stop_comes_is_finished_and_recorded() {
-    let backend = Moody::start(Mood::TakesItsTime).await;
+async fn attempts_under_way_at_a_stop_are_finished_and_recorded() {
+    let backend = Moody::start(Mood::AcceptsSlowly).await;
     let daemon = Daemon::start(&backend.patient_entry()).await;
     deliver(&daemon, 5).await;
     daemon.until(|store| store.attempts() == 5).await;
@@ -276,14 +279,16 @@ async fn what_is_in_hand_when_the_order_to_stop_comes_is_finished_and_recorded()
 }
 
 #[tokio::test]
-async fn what_says_nothing_about_our_key_does_not_end_the_waiting() {
-    let backend = Moody::start(Mood::Says(401, "")).await;
+async fn answers_that_do_not_accept_the_key_do_not_end_the_wait() {
+    let backend = Moody::start(Mood::Answers(401, "")).await;
     let daemon = Daemon::start(&backend.entry()).await;
     deliver(&daemon, 20).await;
     until(&daemon, |store| store.answered() > 0).await;
     let mut probes = 0;
-    for mood in
-        [Mood::Resets, Mood::Says(503, ""), Mood::IsSilent, Mood::Says(401, "")].into_iter().cycle().take(40)
+    for mood in [Mood::Resets, Mood::Answers(503, ""), Mood::IsSilent, Mood::Answers(401, "")]
+        .into_iter()
+        .cycle()
+        .take(40)
     {
         backend.is_now(mood);
         let before = backend.requests();
@@ -293,14 +298,14 @@ async fn what_says_nothing_about_our_key_does_not_end_the_waiting() {
         }
         probes = probes.max(backend.requests() - before);
     }
-    assert!(probes <= 2, "{probes} in a minute");
-    backend.is_now(Mood::Takes);
+    assert!(probes <= 2, "{probes} requests in a minute");
+    backend.is_now(Mood::Accepts);
     until(&daemon, Probe::is_all_sent).await;
 }
 
 #[tokio::test]
-async fn one_poisonous_failure_among_a_thousand_is_dead_and_can_be_retried() {
-    let backend = Moody::start(Mood::RefusesThose("QTORTURE0500")).await;
+async fn one_rejected_failure_in_a_thousand_is_dead_and_can_be_retried() {
+    let backend = Moody::start(Mood::RejectsThose("QTORTURE0500")).await;
     let daemon = Daemon::start(&backend.patient_entry()).await;
     deliver(&daemon, 1_000).await;
     until(&daemon, Probe::is_drained).await;
@@ -311,7 +316,7 @@ async fn one_poisonous_failure_among_a_thousand_is_dead_and_can_be_retried() {
         (&dead["rows"][0]["failure"], &dead["rows"][0]["last_status"]),
         (&json!("pagerduty:QTORTURE0500"), &json!(400))
     );
-    backend.is_now(Mood::Takes);
+    backend.is_now(Mood::Accepts);
     let retry = format!("http://{}/api/v1/outbox/{}/retry", daemon.admin, dead["rows"][0]["id"]);
     assert!(daemon.client.post(retry).send().await.unwrap().status().is_success());
     until(&daemon, Probe::is_all_sent).await;

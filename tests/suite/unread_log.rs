@@ -1,4 +1,4 @@
-//! A log that nobody reads, that cannot be written, or that is read by programs: the service goes on.
+//! A log that nobody reads or that cannot be written does not stop the program. The log's format and level.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, PipeReader, Read, Write, pipe};
@@ -16,7 +16,7 @@ use crate::store_probe::Probe;
 
 const ANY_PORTS: &str = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
 
-/// A daemon whose standard error is not ours to read.
+/// A daemon whose standard error the test does not read.
 struct Unread {
     child: Child,
     listening: Listening,
@@ -42,7 +42,7 @@ impl Unread {
         format!("http://{}{path}", self.listening.admin)
     }
 
-    /// The whole way of some failures: received, forwarded, recorded as sent.
+    /// Checks that it works: failures are received, forwarded and recorded as sent.
     async fn works(&mut self) {
         for n in 0..5 {
             assert_eq!(self.listening.deliver("signed, and no JSON").await, 202);
@@ -66,7 +66,7 @@ impl Unread {
         value.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
     }
 
-    /// Ends it by SIGTERM, in order.
+    /// Ends it by SIGTERM, and checks that it exits 0.
     fn ends(&mut self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
@@ -92,7 +92,7 @@ fn exit_status(child: &mut Child) -> Option<i32> {
     }
 }
 
-/// Address of a program that cannot tell it, once the program is ready.
+/// Addresses of a program whose log cannot be read, once the program is ready.
 async fn listening(child: &mut Child) -> Listening {
     let client = client();
     let is_ready = async |address: SocketAddr| {
@@ -144,7 +144,7 @@ fn full() -> File {
     OpenOptions::new().write(true).open("/dev/full").unwrap()
 }
 
-/// A pipe that nobody reads, and that has no room for a single byte.
+/// A full pipe that nobody reads.
 fn stalled() -> (PipeReader, Stdio) {
     let (reader, mut writer) = pipe().unwrap();
     rustix::io::ioctl_fionbio(&writer, true).unwrap();
@@ -153,7 +153,7 @@ fn stalled() -> (PipeReader, Stdio) {
             std::iter::repeat_with(|| writer.write(&vec![b'x'; bytes])).find_map(Result::err).unwrap();
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
     }
-    // Whoever gets it writes as everybody does.
+    // The program writes to it in blocking mode, as usual.
     rustix::io::ioctl_fionbio(&writer, false).unwrap();
     (reader, writer.into())
 }
@@ -181,8 +181,8 @@ async fn a_pipe_that_nobody_reads_stops_nothing_and_its_lines_are_not_lost() {
     let (mut reader, writer) = stalled();
     let mut daemon = Unread::start(writer).await;
     daemon.works().await;
-    assert!(daemon.metric("pagerduty_dora_log_lines_dropped_total").await < 1.0, "they wait");
-    // Somebody reads again.
+    assert!(daemon.metric("pagerduty_dora_log_lines_dropped_total").await < 1.0, "the lines wait");
+    // The pipe is read again.
     let read = std::thread::spawn(move || {
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
@@ -201,7 +201,7 @@ async fn a_pipe_that_nobody_reads_does_not_keep_the_program_from_ending() {
 }
 
 #[test]
-fn a_start_that_fails_keeps_its_status_whatever_becomes_of_the_log() {
+fn a_failed_start_keeps_its_exit_status_with_any_log() {
     let folder = tempfile::tempdir().unwrap();
     let wrong = configured(folder.path(), "[serve]\n");
     let status =
@@ -227,36 +227,36 @@ fn commands_survive_outputs_that_cannot_be_written() {
     };
     let closed = || Stdio::from(pipe().unwrap().1);
     assert_eq!(run(&["config", "show"], closed(), closed()), Some(0));
-    assert_eq!(run(&["config", "show"], full().into(), full().into()), Some(1), "the result got lost");
+    assert_eq!(run(&["config", "show"], full().into(), full().into()), Some(1), "the result was lost");
     assert_eq!(run(&["failures"], closed(), closed()), Some(1));
     assert_eq!(run(&["failures"], full().into(), full().into()), Some(1));
 }
 
-/// Starts it, ends it, and returns the lines of its log.
+/// Starts a daemon, ends it, and returns the lines of its log.
 fn lines(configuration: &str, rust_log: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let config = configured(folder.path(), &format!("{ANY_PORTS}{configuration}"));
     let mut child = serve(&config).env("RUST_LOG", rust_log).stderr(Stdio::piped()).spawn().unwrap();
-    let (pid, mut said) = (child.id().to_string(), String::new());
+    let (pid, mut log) = (child.id().to_string(), String::new());
     let mut stderr = child.stderr.take().unwrap();
     let mut buffer = [0; 4096];
     loop {
         let length = stderr.read(&mut buffer).unwrap();
-        said.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+        log.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
         if length == 0 {
             break;
         }
-        if said.contains("ready") {
+        if log.contains("ready") {
             assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-            stderr.read_to_string(&mut said).unwrap();
+            stderr.read_to_string(&mut log).unwrap();
         }
     }
-    assert_eq!(exit_status(&mut child), Some(0), "{said}");
-    said.lines().map(str::to_owned).collect()
+    assert_eq!(exit_status(&mut child), Some(0), "{log}");
+    log.lines().map(str::to_owned).collect()
 }
 
 #[test]
-fn json_lines_name_what_starts_and_say_that_it_stopped() {
+fn the_json_log_begins_with_starting_and_ends_with_stopped() {
     let lines: Vec<Value> = lines("", "")
         .iter()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
@@ -276,15 +276,15 @@ fn json_lines_name_what_starts_and_say_that_it_stopped() {
 }
 
 #[test]
-fn the_log_has_the_level_and_the_form_that_the_configuration_says() {
+fn the_log_has_the_configured_format_and_rust_log_overrides_its_level() {
     let text = lines("[log]\nformat = \"text\"\n", "");
     assert!(text[0].contains(" INFO starting version=\""), "{text:?}");
-    // Lines of level `info` only through RUST_LOG, which overrides the configuration.
+    // RUST_LOG overrides the configured level.
     assert!(!lines("[log]\nlevel = \"error\"\n", "info").is_empty());
 }
 
 #[tokio::test]
-async fn the_log_has_the_lines_of_its_level_and_of_the_graver_ones() {
+async fn the_log_has_the_lines_of_its_level_and_above() {
     for (level, expected, forbidden) in [
         ("debug", &["DEBUG", "INFO"][..], &["TRACE"][..]),
         ("info", &["INFO"], &["DEBUG"]),
@@ -295,26 +295,26 @@ async fn the_log_has_the_lines_of_its_level_and_of_the_graver_ones() {
         let mut daemon = Unread::start_with(&configuration, log.reopen().unwrap()).await;
         daemon.works().await;
         daemon.ends();
-        let said = std::fs::read_to_string(log.path()).unwrap();
-        let has = |level: &&&str| said.contains(&format!("\"level\":\"{level}\""));
-        assert!(expected.iter().all(|level| has(&level)), "{level}: {said}");
-        assert!(!forbidden.iter().any(|level| has(&level)), "{level}: {said}");
+        let text = std::fs::read_to_string(log.path()).unwrap();
+        let has = |level: &&&str| text.contains(&format!("\"level\":\"{level}\""));
+        assert!(expected.iter().all(|level| has(&level)), "{level}: {text}");
+        assert!(!forbidden.iter().any(|level| has(&level)), "{level}: {text}");
     }
 }
 
 #[test]
-fn a_wrong_configuration_is_told_in_plain_text() {
+fn errors_in_the_configuration_are_plain_text() {
     let folder = tempfile::tempdir().unwrap();
     let config = configured(folder.path(), "[log]\nformat = \"json\"\nlevel = \"loud\"\n");
     let output = serve(&config).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.starts_with("pagerduty-dora: ") && said.contains("config.toml:3"), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.starts_with("pagerduty-dora: ") && stderr.contains("config.toml:3"), "{stderr}");
     let mut process = Process::spawn(&configured(
         folder.path(),
         "[log]\nformat = \"json\"\n[pagerduty]\nsigning_secrets = []\n",
     ));
-    let (status, said) = process.wait();
-    assert_eq!(status.code(), Some(2), "{said}");
-    assert!(said.contains("pagerduty-dora: "), "{said}");
+    let (status, stderr) = process.wait();
+    assert_eq!(status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("pagerduty-dora: "), "{stderr}");
 }

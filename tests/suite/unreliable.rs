@@ -1,4 +1,4 @@
-//! A metrics backend that fails at random in every way but a refusal for good, and forgets nothing it was ever sent.
+//! A metrics backend that fails at random in every way except by rejecting a row, and records each request.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A request that takes longer is given up; the backend is slower than that at times.
+/// Timeout of the daemon's requests. The backend is sometimes slower.
 pub(crate) const TIMEOUT_MILLIS: u64 = 300;
 
-/// The backend, and what it remembers.
+/// The backend, and the requests that it received.
 pub(crate) struct Unreliable {
     pub(crate) address: SocketAddr,
     memory: Arc<Mutex<Memory>>,
@@ -23,26 +23,26 @@ pub(crate) struct Unreliable {
 struct Memory {
     rng: Rng,
     is_reliable: bool,
-    /// By failure id, in order.
+    /// Requests by failure id, in the order of arrival.
     received: HashMap<String, Vec<Receipt>>,
 }
 
-/// One body, and how often it came in a row.
+/// A body, and how often it arrived in a row.
 #[derive(Debug)]
 pub(crate) struct Receipt {
     pub(crate) body: Vec<u8>,
     pub(crate) times: u32,
-    /// `true` if it was taken at least once; the others were answered with an error.
+    /// `true` if it was accepted at least once.
     pub(crate) is_taken: bool,
 }
 
-/// Reaction to a request that it has read.
+/// Reaction to a request.
 enum Mood {
-    Takes,
-    TakesSlowly(Duration),
-    TakesAndIsCutOff,
+    Accepts,
+    AcceptsSlowly(Duration),
+    AcceptsAndIsCutOff,
     IsCutOff,
-    Refuses(&'static str),
+    Fails(&'static str),
 }
 
 impl Unreliable {
@@ -59,12 +59,12 @@ impl Unreliable {
         Self { address, memory }
     }
 
-    /// From now on it takes everything.
+    /// Makes it accept everything from now on.
     pub(crate) fn becomes_reliable(&self) {
         lock(&self.memory).is_reliable = true;
     }
 
-    /// All that it was ever sent, by failure id.
+    /// Takes all requests so far, by failure id.
     pub(crate) fn received(&self) -> HashMap<String, Vec<Receipt>> {
         std::mem::take(&mut lock(&self.memory).received)
     }
@@ -77,16 +77,16 @@ fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
 impl Memory {
     fn mood(&mut self) -> Mood {
         if self.is_reliable {
-            return Mood::Takes;
+            return Mood::Accepts;
         }
         match self.rng.u8(..20) {
-            0 => Mood::TakesSlowly(Duration::from_millis(self.rng.u64(..2 * TIMEOUT_MILLIS))),
-            1 => Mood::TakesAndIsCutOff,
+            0 => Mood::AcceptsSlowly(Duration::from_millis(self.rng.u64(..2 * TIMEOUT_MILLIS))),
+            1 => Mood::AcceptsAndIsCutOff,
             2 => Mood::IsCutOff,
-            3 => Mood::Refuses("503 Service Unavailable\r\n"),
-            4 => Mood::Refuses("500 Internal Server Error\r\n"),
-            5 => Mood::Refuses("429 Too Many Requests\r\nretry-after: 1\r\n"),
-            _ => Mood::Takes,
+            3 => Mood::Fails("503 Service Unavailable\r\n"),
+            4 => Mood::Fails("500 Internal Server Error\r\n"),
+            5 => Mood::Fails("429 Too Many Requests\r\nretry-after: 1\r\n"),
+            _ => Mood::Accepts,
         }
     }
 
@@ -104,29 +104,29 @@ impl Memory {
     }
 }
 
-/// Answers the requests of one connection, or does not.
+/// Reacts to the requests of one connection.
 async fn answer_all(mut stream: TcpStream, memory: Arc<Mutex<Memory>>) {
     let mut buffer = Vec::new();
     while let Some(body) = next_body(&mut stream, &mut buffer).await {
         let mood = {
             let mut memory = lock(&memory);
             let mood = memory.mood();
-            memory.remember(body, !matches!(mood, Mood::IsCutOff | Mood::Refuses(_)));
+            memory.remember(body, !matches!(mood, Mood::IsCutOff | Mood::Fails(_)));
             mood
         };
         let status = match mood {
-            Mood::Takes => "202 Accepted\r\n",
-            Mood::TakesSlowly(pause) => {
-                // Not a wait for something that must have happened: the slowness itself is what is tried.
+            Mood::Accepts => "202 Accepted\r\n",
+            Mood::AcceptsSlowly(pause) => {
+                // This sleep does not wait for an event: the test needs a slow answer.
                 tokio::time::sleep(pause).await;
                 "200 OK\r\n"
             }
-            Mood::TakesAndIsCutOff | Mood::IsCutOff => {
-                // Closed with unsent data thrown away, a connection is reset.
+            Mood::AcceptsAndIsCutOff | Mood::IsCutOff => {
+                // With a linger of zero, closing resets the connection.
                 SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
                 return;
             }
-            Mood::Refuses(status) => status,
+            Mood::Fails(status) => status,
         };
         let answer = format!("HTTP/1.1 {status}content-length: 2\r\n\r\n{{}}");
         if stream.write_all(answer.as_bytes()).await.is_err() {
@@ -135,7 +135,7 @@ async fn answer_all(mut stream: TcpStream, memory: Arc<Mutex<Memory>>) {
     }
 }
 
-/// The body of the next request that comes whole; `None`: there is none any more.
+/// The body of the next complete request. `None` if the connection has ended.
 async fn next_body(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
     loop {
         if let Some(end_of_head) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {

@@ -1,23 +1,23 @@
-//! Which file of `src/` uses which: from its `use` declarations, and from the paths in its code.
+//! Imports between the files of `src/`, from their `use` declarations and the paths in their code.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// Path of a module from the crate's root, which has an empty one.
+/// Path of a module from the crate's root. The root's path is empty.
 pub(super) type Module = Vec<String>;
 
-/// A file's statements about other modules, without those of its tests.
+/// Mentions of other modules in a file, without those in its tests.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Source {
-    /// Modules with a file of their own that are declared here.
+    /// Modules that are declared here and have their own file.
     children: Vec<String>,
-    /// Paths that are imported, and the names that they have here. `*` stands for all names.
+    /// Imported paths, with their names in this file. `*` stands for all names.
     imports: Vec<(Vec<String>, String)>,
     /// Other paths of at least two segments.
     paths: Vec<Vec<String>>,
-    /// Number of modules inside the file around the place that is read.
+    /// Number of inline modules around the place that is read.
     depth: usize,
 }
 
@@ -110,7 +110,7 @@ impl Source {
         }
     }
 
-    /// Notes an import. A module inside the file gives no name to the rest of the file.
+    /// Records an import. An import in an inline module gives the rest of the file no name.
     fn imported(&mut self, path: Vec<String>, name: String) {
         let path = self.of_file(path);
         if self.depth == 0 {
@@ -137,7 +137,7 @@ impl Source {
         rest
     }
 
-    /// A path as it reads outside of the modules inside the file.
+    /// A path as it would be written outside of the file's inline modules.
     fn of_file(&self, path: Vec<String>) -> Vec<String> {
         let supers = path.iter().take_while(|segment| *segment == "super").count();
         match supers {
@@ -190,8 +190,8 @@ impl Crate {
         &self.0[module].0
     }
 
-    /// Files that each file uses, all of them others. An import from a file that only passes a name on counts as one
-    /// from the file that defines it.
+    /// The other files that each file uses. An import of a re-exported name counts as an import from the file that
+    /// defines the name.
     pub(super) fn arrows(&self) -> BTreeMap<&Module, BTreeSet<&Module>> {
         let uses = |from| self.uses(from).filter(move |to| *to != from).collect();
         self.0.keys().map(|from| (from, uses(from))).collect()
@@ -203,7 +203,7 @@ impl Crate {
         imports.chain(&source.paths).filter_map(|path| self.defines(&self.absolute(from, path)?))
     }
 
-    /// The path from the crate's root; `None`: it leads out of the crate, or stays in the file.
+    /// The path from the crate's root. `None` if it leads out of the crate or stays in the file.
     fn absolute(&self, from: &Module, path: &[String]) -> Option<Vec<String>> {
         let supers = path.iter().take_while(|segment| *segment == "super").count();
         let (base, rest): (&[String], _) = match path[0].as_str() {
@@ -221,14 +221,14 @@ impl Crate {
         let modules = (0..=path.len()).rev().find_map(|length| self.0.get_key_value(&path[..length]));
         let (module, (_, source)) = modules?;
         let Some(name) = path.get(module.len()) else { return Some(module) };
-        let passed_on = source.imports.iter().find(|(_, known)| known == name);
-        let Some((target, _)) = passed_on else { return Some(module) };
+        let reexported = source.imports.iter().find(|(_, known)| known == name);
+        let Some((target, _)) = reexported else { return Some(module) };
         let target = self.absolute(module, target)?;
         self.defines(&[&target[..], &path[module.len() + 1..]].concat())
     }
 }
 
-/// A shortest way from each file that leads back to it, once for each set of files.
+/// The shortest circle of imports through each file, once for each set of files.
 pub(super) fn circles<'a>(arrows: &BTreeMap<&'a Module, BTreeSet<&'a Module>>) -> Vec<Vec<&'a Module>> {
     let mut found = BTreeMap::new();
     for start in arrows.keys() {
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_passed_on_belongs_to_the_file_that_defines_it() {
+    fn a_reexported_name_belongs_to_the_file_that_defines_it() {
         let file = |text: &str| (PathBuf::new(), Source::of(text));
         let found = Crate(BTreeMap::from([
             (Vec::new(), file("mod a; mod b; pub use b::B;")),

@@ -1,5 +1,5 @@
-//! The rules of CDEvents 0.5.1 for incidents (`schemas/incident{detected,reported,resolved}.json` of cdevents/spec), in
-//! the words of JSON Schema.
+//! The rules of CDEvents 0.5.1 for incidents (`schemas/incident{detected,reported,resolved}.json` of cdevents/spec), as
+//! JSON Schema.
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ pub(super) fn of(predicate: &str) -> Value {
     )
 }
 
-/// An object with no other properties than these.
+/// Schema of an object that may have only these properties.
 fn object(required: &[&str], properties: &Value) -> Value {
     json!({ "type": "object", "additionalProperties": false, "required": required, "properties": properties })
 }
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_is_held_to() {
+    fn every_rule_is_checked() {
         assert_eq!(check("reported", &reported()), Ok(()));
         assert!(check("detected", &reported()).is_err());
         let spoil: [fn(&mut Value); 14] = [

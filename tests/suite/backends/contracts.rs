@@ -1,4 +1,4 @@
-//! Demands of each backend on a request, written from its documentation and schemas.
+//! Requirements of each backend for a request, taken from its documentation and schemas.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

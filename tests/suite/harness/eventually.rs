@@ -1,4 +1,4 @@
-//! Waiting for another side, with a limit.
+//! Waiting for another thread or process, with a limit.
 
 use std::fmt;
 use std::panic::Location;
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::{Daemon, PATIENCE};
 
-/// Number of tries before `eventually` gives up. On a busy machine each of them takes longer.
+/// Number of tries before `eventually` may give up. On a busy machine each try takes longer.
 const TRIES: usize = 20_000;
 
-/// Tries until there is a result. Fails once both PATIENCE and the number of tries are used up.
+/// Repeats `attempt` until it has a result. Fails once both `PATIENCE` and the number of tries are used up.
 ///
-/// An attempt gives another side time to act, by a request for example.
+/// `attempt` should give the other side time to act, for example by a request.
 pub(crate) async fn eventually<T>(wanted: impl fmt::Display, attempt: impl AsyncFnMut() -> Option<T>) -> T {
     eventually_within((PATIENCE, TRIES), wanted, attempt).await
 }

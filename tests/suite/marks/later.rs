@@ -1,4 +1,4 @@
-//! Marks that are switched on later, or off for a while: what was before, and what changed meanwhile.
+//! Marks that are switched on later, or off for a while.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use super::{marked, marking, marks, sent, told, unmarked};
 use crate::deployments::deploy;
 use crate::harness::{Backend, Daemon};
 
-/// The same backend while it is not told which deployments failed.
+/// The same entry without marks.
 fn without_marks(backend: &Backend) -> String {
     marking(backend).replace("change_failures = true\n", "")
 }
 
-/// A failure that is open, and of the deployment of eight o'clock.
+/// Submits an open failure that the deployment of 08:00 caused.
 async fn fail(daemon: &Daemon, id: &str) {
     let failure = json!({ "data": { "attributes": {
         "id": id, "services": ["Checkout API"], "started_at": "2026-11-01T08:30:00Z",
@@ -27,23 +27,23 @@ async fn withdraw(daemon: &Daemon, id: &str) {
 }
 
 #[tokio::test]
-async fn a_failure_from_before_keeps_the_mark_and_is_not_told_of_itself() {
+async fn a_failure_from_before_is_not_marked_but_keeps_a_mark() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&without_marks(&backend)).await;
     let id = deploy(&daemon, "v1", "08:00", json!({})).await;
     fail(&daemon, "one-failure-before").await;
     let daemon = daemon.restart(&marking(&backend)).await;
-    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new(), "it is past");
+    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new(), "past failures are not marked");
     fail(&daemon, "one-failure-after").await;
     assert_eq!(told(&daemon, &mut backend).await, marked(&id));
     withdraw(&daemon, "one-failure-after").await;
-    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new(), "the other one still links to it");
+    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new(), "the other failure is still linked to it");
     withdraw(&daemon, "one-failure-before").await;
     assert_eq!(told(&daemon, &mut backend).await, unmarked(&id));
 }
 
 #[tokio::test]
-async fn failures_are_linked_also_where_no_backend_is_told_of_marks() {
+async fn failures_are_linked_even_without_marks() {
     const FAILURES: i64 = 3;
     let backend = Backend::start().await;
     let daemon = Daemon::start(&without_marks(&backend)).await;
@@ -52,14 +52,18 @@ async fn failures_are_linked_also_where_no_backend_is_told_of_marks() {
     }
     assert_eq!(daemon.probe().failures_with_cause(), 0);
     deploy(&daemon, "v1", "08:00", json!({})).await;
-    assert_eq!(daemon.probe().failures_with_cause(), FAILURES, "a late deployment is linked too");
+    assert_eq!(
+        daemon.probe().failures_with_cause(),
+        FAILURES,
+        "failures are linked to a late deployment too"
+    );
 }
 
 #[tokio::test]
-async fn a_deployment_that_the_backend_was_never_told_of_goes_before_its_mark() {
+async fn a_deployment_that_was_never_sent_is_sent_before_its_mark() {
     let mut backend = Backend::start().await;
-    let untold = without_marks(&backend).replace("deployments = true\n", "");
-    let daemon = Daemon::start(&untold).await;
+    let without_deployments = without_marks(&backend).replace("deployments = true\n", "");
+    let daemon = Daemon::start(&without_deployments).await;
     let id = deploy(&daemon, "v1", "08:00", json!({})).await;
     let daemon = daemon.restart(&marking(&backend)).await;
     fail(&daemon, "one-failure-after").await;
@@ -70,7 +74,7 @@ async fn a_deployment_that_the_backend_was_never_told_of_goes_before_its_mark() 
 }
 
 #[tokio::test]
-async fn what_changed_while_marks_were_off_is_made_up_for() {
+async fn marks_are_corrected_once_they_are_on_again() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&marking(&backend)).await;
     let id = deploy(&daemon, "v1", "08:00", json!({})).await;
@@ -78,7 +82,7 @@ async fn what_changed_while_marks_were_off_is_made_up_for() {
     assert_eq!(told(&daemon, &mut backend).await, marked(&id));
     let daemon = daemon.restart(&without_marks(&backend)).await;
     withdraw(&daemon, "the-only-failure").await;
-    // Never marked: that is past once marks are on again.
+    // This deployment was never marked, so it gets no request once marks are on again.
     deploy(&daemon, "v1", "08:00", json!({ "service": "Search", "id": "deployment:of-search" })).await;
     assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new());
     let daemon = daemon.restart(&marking(&backend)).await;

@@ -1,5 +1,5 @@
-//! Marks after random lives of failures and deployments: what a backend holds in the end is what follows from what is
-//! known in the end, whatever the order, the replacements, the deletions and the refusals on the way.
+//! Marks after random failures and deployments. The marks that the backend has in the end follow from the facts in the
+//! end, regardless of their order, and of replacements, deletions and failed attempts on the way.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,7 +28,7 @@ use crate::link_model;
 
 const LIVES: u64 = 60;
 const STEPS: usize = 60;
-/// Rounds of sending after which nothing may be left: each sends three rows of each lane.
+/// Rounds of sending after which nothing may be left. Each round sends up to three rows of each lane.
 const MOST_ROUNDS: usize = 1_000;
 const WINDOW: Duration = Duration::from_mins(30);
 
@@ -73,7 +73,7 @@ fn any<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
     of[rng.usize(..of.len())]
 }
 
-/// A few services, teams, envs and versions, so that they often meet.
+/// A random deployment with one of few services, teams, envs and versions, so that failures often match.
 fn deployment(rng: &mut Rng) -> Deployment {
     let started = rng.u64(..120);
     Deployment {
@@ -121,16 +121,16 @@ fn failure(rng: &mut Rng) -> Submission {
 
 /// Facts that are known in the end.
 #[derive(Default)]
-struct Known {
+struct Facts {
     deployments: BTreeMap<String, Deployment>,
     failures: BTreeMap<String, Submission>,
 }
 
-/// A mark: what mended it, and how.
+/// A mark: the remediation and its type, if there is one.
 type Mark = Option<(String, &'static str)>;
 
-impl Known {
-    /// The marks that follow, all looked for in all of it.
+impl Facts {
+    /// The marks that follow from all facts, without any index.
     fn marks(&self, policy: &Policy) -> BTreeMap<String, Mark> {
         let deployments = Deployments::new(self.deployments.values().cloned().collect());
         let mut linked: BTreeMap<String, Vec<Failure>> = BTreeMap::new();
@@ -143,27 +143,28 @@ impl Known {
             }
         }
         let mark = |(id, failures): (String, Vec<Failure>)| {
-            let mended_by = self.mended_by(&id, failures);
-            let kind = |mended_by: &Deployment| {
-                if deployments.is_rollback(mended_by) { "rollback" } else { "rollforward" }
+            let fixed_by = self.fixed_by(&id, failures);
+            let kind = |fixed_by: &Deployment| {
+                if deployments.is_rollback(fixed_by) { "rollback" } else { "rollforward" }
             };
-            (id, mended_by.map(|mended_by| (mended_by.id.to_string(), kind(mended_by))))
+            (id, fixed_by.map(|fixed_by| (fixed_by.id.to_string(), kind(fixed_by))))
         };
         linked.into_iter().map(mark).collect()
     }
 
-    /// The last deployment that mended one of the failures up to the first minute in the middle of which none was going on.
-    fn mended_by(&self, cause: &str, mut failures: Vec<Failure>) -> Option<&Deployment> {
+    /// The last deployment that fixed one of the failures before the first quiet minute. A minute is quiet if no
+    /// failure goes on in its middle.
+    fn fixed_by(&self, cause: &str, mut failures: Vec<Failure>) -> Option<&Deployment> {
         let begin = failures.iter().map(|failure| failure.started_at).min()?;
         let goes_on = |failure: &Failure, at: Timestamp| {
             failure.started_at <= at && failure.finished_at.is_none_or(|end| at <= end)
         };
         let middle_of = |minute: u64| begin.saturating_add(Duration::from_secs(60 * minute + 30));
         let is_quiet = |at: Timestamp| !failures.iter().any(|failure| goes_on(failure, at));
-        // Everything begins and ends on whole minutes, and is over within four hours, or never.
+        // All times are whole minutes. Each failure ends within four hours or never.
         let quiet_at = (0..240).map(middle_of).find(|at| is_quiet(*at))?;
         failures.retain(|failure| failure.started_at < quiet_at);
-        let mends = |failure: &Failure, deployment: &Deployment| {
+        let fixes = |failure: &Failure, deployment: &Deployment| {
             let is_own = if failure.services.is_empty() {
                 failure.team.is_some() && failure.team == deployment.team
             } else {
@@ -178,14 +179,14 @@ impl Known {
         let latest_of = |failure: &Failure| {
             self.deployments
                 .values()
-                .filter(|deployment| mends(failure, deployment))
+                .filter(|deployment| fixes(failure, deployment))
                 .max_by_key(|deployment| (deployment.started_at, &deployment.id))
         };
         failures.iter().filter_map(latest_of).max_by_key(|deployment| (deployment.started_at, &deployment.id))
     }
 }
 
-/// The backend, as far as deployments go.
+/// A model of the backend: its deployments and their marks.
 #[derive(Default)]
 struct Datadog {
     deployments: BTreeMap<String, Value>,
@@ -194,19 +195,19 @@ struct Datadog {
 }
 
 impl Datadog {
-    fn takes(&mut self, claimed: &Claimed) {
+    fn receives(&mut self, claimed: &Claimed) {
         let Subject::Deployment(id) = &claimed.subject else { return };
         self.requests += 1;
         let body: Value = serde_json::from_slice(&claimed.prepared.body).unwrap();
         let attributes = body["data"]["attributes"].clone();
         match claimed.prepared.action {
             Action::Replace => {
-                // What is replaced whole loses its mark.
+                // A deployment that is replaced loses its mark.
                 self.marks.remove(id);
                 self.deployments.insert(id.clone(), attributes);
             }
             Action::Mark => {
-                assert!(self.deployments.contains_key(id), "{id} is marked before it is known");
+                assert!(self.deployments.contains_key(id), "{id} is marked before it was sent");
                 self.marks.insert(id.clone(), attributes);
             }
             Action::Unmark => drop(self.marks.remove(id)),
@@ -217,11 +218,11 @@ impl Datadog {
     fn marks(&self) -> BTreeMap<String, Mark> {
         let mark = |(id, attributes): (&String, &Value)| {
             assert_eq!(attributes["change_failure"], true);
-            let mended_by = attributes.get("remediation").map(|remediation| {
+            let fixed_by = attributes.get("remediation").map(|remediation| {
                 let kind = if remediation["type"] == "rollback" { "rollback" } else { "rollforward" };
                 (remediation["id"].as_str().unwrap().to_owned(), kind)
             });
-            (id.clone(), mended_by)
+            (id.clone(), fixed_by)
         };
         self.marks.iter().map(mark).collect()
     }
@@ -230,15 +231,15 @@ impl Datadog {
 struct Life {
     store: Store,
     now: Timestamp,
-    known: Known,
+    facts: Facts,
     datadog: Datadog,
 }
 
 impl Life {
     fn open(path: &Path) -> Self {
         let now = time("2026-11-20T00:00:00Z");
-        let (known, datadog) = (Known::default(), Datadog::default());
-        Self { store: Store::open(path, settings()).unwrap(), now, known, datadog }
+        let (facts, datadog) = (Facts::default(), Datadog::default());
+        Self { store: Store::open(path, settings()).unwrap(), now, facts, datadog }
     }
 
     async fn step(&mut self, rng: &mut Rng) {
@@ -248,7 +249,7 @@ impl Life {
             4..=7 => self.submit(failure(rng)).await,
             8 => {
                 let id = failure(rng).id;
-                self.known.failures.remove(id.as_str());
+                self.facts.failures.remove(id.as_str());
                 self.store.delete(id, self.now).await.unwrap();
             }
             _ => drop(self.forward(|_| rng.u8(..4)).await),
@@ -256,16 +257,16 @@ impl Life {
     }
 
     async fn record_deployment(&mut self, deployment: Deployment) {
-        self.known.deployments.insert(deployment.id.to_string(), deployment.clone());
+        self.facts.deployments.insert(deployment.id.to_string(), deployment.clone());
         self.store.record_deployment(deployment, self.now).await.unwrap();
     }
 
     async fn submit(&mut self, failure: Submission) {
-        self.known.failures.insert(failure.id.to_string(), failure.clone());
+        self.facts.failures.insert(failure.id.to_string(), failure.clone());
         self.store.submit(failure, self.now).await.unwrap();
     }
 
-    /// Sends what is due, with whatever luck. Returns whether there was anything.
+    /// Sends the rows that are due. `luck` chooses the outcome of each. Returns `true` if there was a row.
     async fn forward(&mut self, mut luck: impl FnMut(&Claimed) -> u8) -> bool {
         let mut rows = Vec::new();
         for lane in Lane::ALL {
@@ -278,11 +279,11 @@ impl Life {
                 0 => later(Some(429)),
                 1 => later(Some(503)),
                 2 => {
-                    self.datadog.takes(claimed);
+                    self.datadog.receives(claimed);
                     later(None)
                 }
                 _ => {
-                    self.datadog.takes(claimed);
+                    self.datadog.receives(claimed);
                     AttemptOutcome::Sent { status: Some(202) }
                 }
             };
@@ -293,7 +294,7 @@ impl Life {
         !rows.is_empty()
     }
 
-    /// Sends everything, also what is sent once more a while later.
+    /// Sends everything, also rows that are sent once more later.
     async fn drain(&mut self) {
         let mut is_quiet = false;
         for _ in 0..MOST_ROUNDS {
@@ -306,12 +307,12 @@ impl Life {
                 self.now = self.now.saturating_add(Duration::from_mins(2));
             }
         }
-        panic!("there is something to send after {MOST_ROUNDS} rounds of sending everything");
+        panic!("there are still rows to send after {MOST_ROUNDS} rounds");
     }
 }
 
 #[tokio::test]
-async fn marks_follow_from_what_is_known_in_the_end() {
+async fn final_marks_follow_from_the_final_facts() {
     let mut marked = 0;
     for seed in 0..LIVES {
         let (mut rng, folder) = (Rng::with_seed(seed), tempfile::tempdir().unwrap());
@@ -321,14 +322,14 @@ async fn marks_follow_from_what_is_known_in_the_end() {
             life.step(&mut rng).await;
         }
         life.drain().await;
-        let wanted = life.known.marks(&settings().policy);
+        let wanted = life.facts.marks(&settings().policy);
         assert_eq!(life.datadog.marks(), wanted, "seed {seed}");
         marked += wanted.len();
 
-        // All of it once more, in any order, changes nothing.
+        // The same facts once more, in any order, cause no request.
         let requests = life.datadog.requests;
-        let mut deployments: Vec<_> = life.known.deployments.values().cloned().collect();
-        let mut failures: Vec<_> = life.known.failures.values().cloned().collect();
+        let mut deployments: Vec<_> = life.facts.deployments.values().cloned().collect();
+        let mut failures: Vec<_> = life.facts.failures.values().cloned().collect();
         rng.shuffle(&mut deployments);
         rng.shuffle(&mut failures);
         for failure in failures {

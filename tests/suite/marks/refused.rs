@@ -1,4 +1,4 @@
-//! An application key that is refused: how often it is tried, and what goes on meanwhile.
+//! An application key that is refused: how often it is tried, and what is sent meanwhile.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::store_probe::Probe;
 
 const DEPLOYMENTS: i64 = 8;
 
-/// Deploys once for each of several services.
+/// Submits a deployment of each of several services.
 async fn deploy_all(daemon: &Daemon) {
     for n in 0..DEPLOYMENTS {
         let more = json!({ "service": format!("Service {n}"), "id": format!("deployment:of-service-{n}") });
@@ -20,7 +20,7 @@ async fn deploy_all(daemon: &Daemon) {
     }
 }
 
-/// A failure of each.
+/// Submits an open failure of each of these services.
 async fn fail_all(daemon: &Daemon) {
     for n in 0..DEPLOYMENTS {
         let failure = json!({ "data": { "attributes": {
@@ -43,13 +43,13 @@ async fn a_refused_application_key_is_tried_once_a_minute_with_one_mark() {
     assert!(backend.next().await.line.starts_with("PATCH"));
     daemon.until(|store| store.recorded_answers(403) > 0).await;
     assert!(backend.is_quiet(), "no minute has passed");
-    // What needs only the other key goes on, and a restart is no reason to ask sooner.
+    // Requests that need only the API key are sent, and a restart does not shorten the wait.
     deploy(&daemon, "v1", "08:00", json!({ "id": "deployment:before-a-restart" })).await;
     assert!(backend.next().await.line.starts_with("POST"));
     let daemon = daemon.restart(&one_at_a_time).await;
     deploy(&daemon, "v1", "08:00", json!({ "id": "deployment:after-one" })).await;
     assert!(backend.next().await.line.starts_with("POST"));
-    assert!(backend.is_quiet(), "still none has");
+    assert!(backend.is_quiet(), "still no minute has passed");
     let refused: (u16, &[_]) = (403, &[]);
     backend.will_answer(&[refused; 7]);
     eventually("a fourth refusal", async || {
@@ -59,5 +59,9 @@ async fn a_refused_application_key_is_tried_once_a_minute_with_one_mark() {
     .await;
     assert_eq!(daemon.probe().refusals_within_a_minute(), 0);
     daemon.until_as_time_passes(Duration::from_secs(61), Probe::is_drained).await;
-    assert_eq!(daemon.probe().marks_sent_at_once(), DEPLOYMENTS, "what is refused was no attempt");
+    assert_eq!(
+        daemon.probe().marks_sent_at_once(),
+        DEPLOYMENTS,
+        "an answer 401 or 403 does not count as an attempt"
+    );
 }

@@ -1,4 +1,4 @@
-//! The admin API, asked for everything that the document says of it.
+//! The admin API: every answer in the document is seen.
 
 use pagerduty_dora::config::Config;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::asker::Asker;
 use crate::harness::{Backend, Daemon, event_of, story};
 use crate::store_edit;
 
-/// Header of a request that a page of somebody else has a browser send.
+/// Header of a request that a browser sends for a page of another site.
 const FOREIGN: [(&str, &str); 1] = [("origin", "https://evil.example")];
 
 async fn deploy(daemon: &Daemon, attributes: Value) {
@@ -16,7 +16,7 @@ async fn deploy(daemon: &Daemon, attributes: Value) {
 }
 
 /// A daemon with failures of every state, a deployment, and two dead letters.
-async fn with_something_of_everything(backend: &mut Backend) -> Daemon {
+async fn daemon_with_data(backend: &mut Backend) -> Daemon {
     backend.will_answer(&[(400, &[]), (400, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     for incident in ["QDEAD00001", "QDEAD00002"] {
@@ -26,7 +26,7 @@ async fn with_something_of_everything(backend: &mut Backend) -> Daemon {
     for webhook in story() {
         daemon.deliver(webhook).await;
     }
-    // Of this one nothing is known but a note about it.
+    // The only event of this incident is a note.
     daemon.expect(event_of("incident.annotated", "QNOTED0001"), "accepted").await;
     deploy(&daemon, json!({ "service": "Search", "started_at": "2026-11-01T09:30:00Z" })).await;
     daemon.until(|store| store.dead() == 2).await;
@@ -34,16 +34,16 @@ async fn with_something_of_everything(backend: &mut Backend) -> Daemon {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_admin_api_answers_as_it_says() {
+async fn the_admin_api_behaves_as_documented() {
     let mut backend = Backend::start().await;
-    let daemon = with_something_of_everything(&mut backend).await;
+    let daemon = daemon_with_data(&mut backend).await;
     let mut asker = Asker::new(&daemon).await;
     for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
         assert_eq!(asker.get(path, "").await.status, 200);
     }
     ask_for_failures(&mut asker).await;
     ask_for_reports(&mut asker).await;
-    order_about_the_outbox(&mut asker).await;
+    retry_and_discard_rows(&mut asker).await;
     let reevaluate = "/api/v1/reevaluate";
     assert_eq!(asker.ask("POST", reevaluate, "", "?policy=another", &[]).await.status, 409);
     assert_eq!(asker.ask("POST", reevaluate, "", "?policy=another", &FOREIGN).await.status, 403);
@@ -56,7 +56,7 @@ async fn the_admin_api_answers_as_it_says() {
     let batch = asker.ask("POST", reevaluate, "", &format!("?policy={policy}"), &[]).await.json();
     assert!(batch["changed"][0]["changes"][0].is_object(), "{batch}");
     assert_eq!(asker.ask("POST", reevaluate, "", "", &[]).await.status, 400);
-    order_about_the_quarantine(&mut asker).await;
+    retry_quarantined(&mut asker).await;
     for path in ["failures", "report", "outbox", "quarantine"] {
         assert_eq!(asker.get(&format!("/api/v1/{path}"), "?no_such_option=1").await.status, 400);
     }
@@ -93,31 +93,31 @@ async fn ask_for_reports(asker: &mut Asker<'_>) {
     assert_eq!(of_nothing["other_envs"], json!(["production", "prod"]));
 }
 
-/// Gives orders about the two dead letters.
-async fn order_about_the_outbox(asker: &mut Asker<'_>) {
+/// Retries and discards the two dead letters.
+async fn retry_and_discard_rows(asker: &mut Asker<'_>) {
     assert!(asker.get("/api/v1/outbox", "?limit=1").await.json()["next"].is_i64());
     let dead = asker.get("/api/v1/outbox", "?state=dead").await.json()["rows"].clone();
     let (first, second) = (dead[0]["id"].to_string(), dead[1]["id"].to_string());
     let (retry, discard) = ("/api/v1/outbox/{id}/retry", "/api/v1/outbox/{id}/discard");
-    for order in [retry, discard] {
-        assert_eq!(asker.ask("POST", order, &first, "", &FOREIGN).await.status, 403);
+    for path in [retry, discard] {
+        assert_eq!(asker.ask("POST", path, &first, "", &FOREIGN).await.status, 403);
     }
     assert_eq!(asker.ask("POST", discard, &first, "", &[]).await.status, 200);
     assert_eq!(asker.ask("POST", retry, &second, "", &[]).await.status, 200);
-    for order in [retry, discard] {
+    for path in [retry, discard] {
         for (row, status) in [(first.as_str(), 409), ("999", 404), ("first", 404)] {
-            assert_eq!(asker.ask("POST", order, row, "", &[]).await.status, status, "{order} {row}");
+            assert_eq!(asker.ask("POST", path, row, "", &[]).await.status, status, "{path} {row}");
         }
     }
-    for order in ["/api/v1/outbox/retry", "/api/v1/outbox/discard"] {
-        assert_eq!(asker.ask("POST", order, "", "?backend=metrics", &[]).await.status, 200);
-        assert_eq!(asker.ask("POST", order, "", "?no_such_option=1", &[]).await.status, 400);
-        assert_eq!(asker.ask("POST", order, "", "", &FOREIGN).await.status, 403);
+    for path in ["/api/v1/outbox/retry", "/api/v1/outbox/discard"] {
+        assert_eq!(asker.ask("POST", path, "", "?backend=metrics", &[]).await.status, 200);
+        assert_eq!(asker.ask("POST", path, "", "?no_such_option=1", &[]).await.status, 400);
+        assert_eq!(asker.ask("POST", path, "", "", &FOREIGN).await.status, 403);
     }
 }
 
-/// Gives orders about two bodies in quarantine, of which one can be read again.
-async fn order_about_the_quarantine(asker: &mut Asker<'_>) {
+/// Retries two quarantined bodies, one of which can be read now.
+async fn retry_quarantined(asker: &mut Asker<'_>) {
     for body in ["nothing", "nothing else"] {
         asker.daemon.expect(body, "quarantined").await;
     }

@@ -8,11 +8,11 @@ use super::{document, operations};
 use crate::harness::{Answer, Daemon};
 use crate::json_schema::{Schemas, resolved};
 
-/// Asks, and requires that the document has the answer: its status, its type, its shape.
+/// A client that checks each answer against the document: status, media type and schema.
 pub(super) struct Asker<'a> {
     pub(super) daemon: &'a Daemon,
     pub(super) document: Value,
-    /// Answers that were seen: their method, their path as the document has it, and their status.
+    /// Answers so far, as method, path in the document, and status.
     pub(super) seen: BTreeSet<String>,
 }
 
@@ -21,7 +21,7 @@ impl<'a> Asker<'a> {
         Self { daemon, document: document(daemon).await, seen: BTreeSet::new() }
     }
 
-    /// `path` as the document has it, with `{id}` and the query to be put in.
+    /// Sends a request. `path` is the path in the document, in which `{id}` is replaced.
     pub(super) async fn ask(
         &mut self,
         method: &str,
@@ -44,7 +44,7 @@ impl<'a> Asker<'a> {
         self.ask("GET", path, "", query, &[]).await
     }
 
-    /// Sends a body to the event API, and requires that the document allows it just where the daemon does.
+    /// Sends a body to the event API, and checks that the document allows it exactly if the daemon accepts it.
     pub(super) async fn send(&mut self, path: &str, attributes: &Value) -> Answer {
         let body = json!({ "data": { "attributes": attributes } });
         let answer = self.daemon.event_api("POST", path, &body).await;
@@ -52,12 +52,12 @@ impl<'a> Asker<'a> {
         self.holds("POST", &path, &answer);
         let operation = &self.document["paths"][path]["post"];
         let content = &resolved(&self.document, &operation["requestBody"])["content"]["application/json"];
-        let told = Schemas::of_requests(&self.document).check(&content["schema"], &body);
-        assert_eq!(told.is_ok(), answer.status == 200, "{body}: {told:?} and {answer:?}");
+        let result = Schemas::of_requests(&self.document).check(&content["schema"], &body);
+        assert_eq!(result.is_ok(), answer.status == 200, "{body}: {result:?} and {answer:?}");
         answer
     }
 
-    /// The listener that the document names: the one it is from, unless the path says otherwise.
+    /// The listener of a path: the admin listener, unless the path has `servers`.
     pub(super) fn host(&self, path: &str) -> std::net::SocketAddr {
         let is_public = self.document["paths"][path].get("servers").is_some();
         if is_public { self.daemon.public } else { self.daemon.admin }
@@ -67,7 +67,7 @@ impl<'a> Asker<'a> {
         let operation = &self.document["paths"][path][method.to_lowercase()];
         let status = answer.status.to_string();
         let response = resolved(&self.document, &operation["responses"][&status]);
-        assert!(response.is_object(), "{method} {path} says nothing of {answer:?}");
+        assert!(response.is_object(), "{method} {path} does not document {answer:?}");
         for (header, _) in response["headers"].as_object().into_iter().flatten() {
             assert!(
                 answer.headers.contains_key(header),
@@ -78,17 +78,21 @@ impl<'a> Asker<'a> {
             None => assert_eq!(answer.body, "", "{method} {path}"),
             Some(content) => {
                 let (media_type, content) = content.iter().next().unwrap();
-                let said = answer.headers["content-type"].to_str().unwrap();
-                assert_eq!(said.split(';').next(), Some(media_type.as_str()), "{method} {path}");
+                let media_type_of_answer = answer.headers["content-type"].to_str().unwrap();
+                assert_eq!(
+                    media_type_of_answer.split(';').next(),
+                    Some(media_type.as_str()),
+                    "{method} {path}"
+                );
                 let body = if media_type == "application/json" { answer.json() } else { json!(answer.body) };
-                let told = Schemas::of_answers(&self.document).check(&content["schema"], &body);
-                assert_eq!(told, Ok(()), "{method} {path} {status}");
+                let result = Schemas::of_answers(&self.document).check(&content["schema"], &body);
+                assert_eq!(result, Ok(()), "{method} {path} {status}");
             }
         }
         self.seen.insert(format!("{method} {path} {status}"));
     }
 
-    /// Every answer that the document has of these paths was seen, but for those that end so.
+    /// Checks that every documented answer of these paths was seen, except those with these endings.
     pub(super) fn all_seen_but(&self, paths: &str, endings: &[&str]) {
         for (method, path, operation) in operations(&self.document) {
             for status in operation["responses"].as_object().unwrap().keys() {

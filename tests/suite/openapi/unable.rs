@@ -1,4 +1,4 @@
-//! Answers while the store can be neither written nor read.
+//! Answers while the store cannot be written, and while it cannot be read.
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -7,8 +7,7 @@ use super::Asker;
 use crate::harness::{Answer, Daemon, KEY, fixture};
 use crate::store_edit::{self, Lock};
 
-/// Requests that are made while nothing can be written, with their entries in the document: method, path, id, and
-/// body. A request of `reevaluate` takes as long as any other; those that wait before it add nothing.
+/// Requests while nothing can be written: method, path in the document, id and body. `reevaluate` is left out.
 fn writes() -> Vec<(&'static str, &'static str, &'static str, Value)> {
     let failure = json!({ "team": "a", "started_at": "2026-11-01T10:00:00Z" });
     let deployment = json!({ "service": "a", "started_at": "2026-11-01T10:00:00Z" });
@@ -28,7 +27,7 @@ fn writes() -> Vec<(&'static str, &'static str, &'static str, Value)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_store_cannot_do_is_answered_as_it_says() {
+async fn store_errors_are_answered_as_documented() {
     let daemon = Daemon::start("").await;
     let mut asker = Asker::new(&daemon).await;
     let lock = Lock::take(&daemon.store);

@@ -1,23 +1,23 @@
-//! Steps of a careless program: the same steps, with a mistake made in them.
+//! Steps of a careless program: the recorded steps, with a mistake added.
 
 use std::collections::HashSet;
 
 use super::steps::{Action, Step};
 
-/// The WAL begins with a header of that many bytes, which is synced on its own.
+/// Length of the WAL's header, which is synced separately.
 const WAL_HEADER_BYTES: usize = 32;
 
-/// Without the syncs of commits. Those of checkpoints stay.
+/// The steps without the syncs of commits. The syncs of checkpoints stay.
 pub(super) fn as_with_synchronous_normal(steps: &[Step]) -> Vec<Step> {
     let mut commits = Commits::default();
     steps.iter().filter(|step| !commits.is_end_of_one(step)).cloned().collect()
 }
 
-/// With each acknowledgement before the first write of the commit that it waited for.
+/// The steps with each acknowledgement moved before the first write of its commit.
 pub(super) fn as_if_acknowledged_before_the_commit(steps: &[Step]) -> Vec<Step> {
     let mut commits = Commits::default();
     let mut careless: Vec<Step> = Vec::new();
-    // Where the commit under way begins, and where the last one did.
+    // Index where the commit under way begins, and where the last commit began.
     let (mut begun, mut last) = (None, 0);
     for step in steps {
         if matches!(step.action, Action::Acknowledge(_)) {
@@ -35,8 +35,8 @@ pub(super) fn as_if_acknowledged_before_the_commit(steps: &[Step]) -> Vec<Step> 
     careless
 }
 
-/// Without the syncs of checkpoints, once there is something to lose: what the WAL held is in the database file only, and
-/// nobody made sure of that before the WAL is begun anew.
+/// The steps without the syncs of checkpoints, from the first acknowledgement on. So the WAL is restarted before its
+/// content is safe in the database file.
 pub(super) fn as_if_checkpoints_did_not_sync(steps: &[Step]) -> Vec<Step> {
     let first_promise = steps.iter().position(|step| matches!(step.action, Action::Acknowledge(_)));
     let (before, after) = steps.split_at(first_promise.unwrap());
@@ -45,8 +45,8 @@ pub(super) fn as_if_checkpoints_did_not_sync(steps: &[Step]) -> Vec<Step> {
     before.iter().chain(after.iter().filter(|step| !is_of_the_database(step))).cloned().collect()
 }
 
-/// Tells the syncs of commits from those of checkpoints and of the WAL's header: a commit's is that of a thread that has
-/// just written to the WAL.
+/// Distinguishes the syncs of commits from those of checkpoints and of the WAL's header. A sync of the WAL ends a
+/// commit if its thread has just written to the WAL.
 #[derive(Default)]
 struct Commits {
     writing: HashSet<u32>,
@@ -97,8 +97,8 @@ mod tests {
         steps.iter().map(letter).collect()
     }
 
-    /// Two commits by thread 1, the first of a new WAL, and the second acknowledged while a third is under way; in
-    /// between thread 2 syncs for a checkpoint.
+    /// Commits of thread 1. The first begins a new WAL; the second is acknowledged while the third is under way. In
+    /// between, thread 2 syncs for a checkpoint.
     fn steps() -> Vec<Step> {
         let by_1 = [write(0), sync(), write(32), write(56), sync(), acknowledge()];
         let then = [write(99), sync(), write(200), acknowledge(), sync(), acknowledge()];
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn normal_leaves_out_the_syncs_of_commits_only() {
+    fn synchronous_normal_leaves_out_only_the_syncs_of_commits() {
         assert_eq!(shown(&as_with_synchronous_normal(&steps())), "HSFFASFFAA");
     }
 

@@ -1,4 +1,4 @@
-//! A disk as SQLite may find it after the power was lost: what was synced is there, of the rest anything may be.
+//! A disk as SQLite may find it after a power loss: synced data is there, other data may be there, missing or torn.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use fastrand::Rng;
 
 use super::steps::{Action, Step};
 
-/// Disks write that much as one.
+/// Number of bytes that a disk writes as one unit.
 const SECTOR: usize = 512;
-/// The operating system writes that much as one.
+/// Number of bytes that the operating system writes as one unit.
 const PAGE: usize = 4_096;
 
 /// The files of a folder, by name.
@@ -20,21 +20,21 @@ pub(super) type Files = BTreeMap<Arc<str>, Vec<u8>>;
 pub(super) enum Fate {
     /// All of them reached the disk.
     Kept,
-    /// None did.
+    /// None of them did.
     Dropped,
-    /// All did, the last write but in parts.
+    /// All of them did, but the last write only in parts.
     TornAtTheEnd,
-    /// Some did, some did not, some did in parts.
+    /// Some did, some did not, and some only in parts.
     Mixed,
 }
 
-/// A folder, as the running system sees it and as far as it is synced.
+/// A folder: its state in the running system, and the synced part of it.
 #[derive(Default)]
 pub(super) struct Disk {
     inodes: Vec<Inode>,
-    /// Names that are on the disk.
+    /// Names that are certainly on the disk, with their inodes.
     names: BTreeMap<Arc<str>, usize>,
-    /// Changes of names that may be.
+    /// Changes of names that may be on the disk, with their times.
     renamed: Vec<(usize, Name)>,
     /// The names that the running system sees.
     present: BTreeMap<Arc<str>, usize>,
@@ -43,7 +43,7 @@ pub(super) struct Disk {
 #[derive(Default)]
 struct Inode {
     synced: Vec<u8>,
-    /// With the time of each.
+    /// Changes that may be on the disk, with their times.
     unsynced: Vec<(usize, Change)>,
 }
 
@@ -58,7 +58,7 @@ enum Name {
 }
 
 impl Disk {
-    /// Does what the step did.
+    /// Applies a step.
     pub(super) fn apply(&mut self, Step { at, action, .. }: &Step) {
         match action {
             Action::Create(file) => {
@@ -97,13 +97,13 @@ impl Disk {
         &mut self.inodes[inode]
     }
 
-    /// `true` if any change has an open fate.
+    /// `true` if any change is not synced.
     pub(super) fn is_in_doubt(&self) -> bool {
         !self.renamed.is_empty()
             || self.present.values().any(|inode| !self.inodes[*inode].unsynced.is_empty())
     }
 
-    /// The files as they are found when the power is back.
+    /// The files that are found when the power is back.
     pub(super) fn after_power_loss(&self, fate: Fate, rng: &mut Rng) -> Files {
         let mut dice = Dice::new(fate, rng);
         let mut names = self.names.clone();
@@ -145,7 +145,7 @@ impl Change {
         }
     }
 
-    /// Only some of its pieces, cut where `unit` ends.
+    /// Applies only some pieces of a write, which is cut at multiples of `unit`.
     fn apply_torn(&self, unit: usize, mut is_kept: impl FnMut(usize) -> bool, content: &mut Vec<u8>) {
         let Self::Write { offset, bytes } = self else {
             return;
@@ -162,7 +162,7 @@ impl Change {
         }
     }
 
-    /// The file has become as long as the change made it, and that is all.
+    /// Applies only the new length of the file.
     fn apply_length(&self, content: &mut Vec<u8>) {
         if let Self::Write { offset, bytes } = self {
             grow(content, offset + bytes.len());
@@ -171,7 +171,7 @@ impl Change {
 }
 
 fn grow(content: &mut Vec<u8>, length: usize) {
-    // Not `resize`, which takes byte after byte where nothing is optimized.
+    // `resize` would be slow in builds without optimization.
     content.extend_from_slice(&vec![0; length.saturating_sub(content.len())]);
 }
 
@@ -179,14 +179,15 @@ fn grow(content: &mut Vec<u8>, length: usize) {
 struct Dice<'a> {
     fate: Fate,
     rng: &'a mut Rng,
-    /// Probability in a mixed fate that a change is kept whole. `not_lost`: that it is not lost altogether.
+    /// Probability in a mixed fate that a change is kept whole.
     whole: f64,
+    /// Probability in a mixed fate that a change is kept whole or in parts.
     not_lost: f64,
 }
 
 impl<'a> Dice<'a> {
     fn new(fate: Fate, rng: &'a mut Rng) -> Self {
-        // A disk that is nearly whole is as much of a trap as one that is nearly empty.
+        // Both a nearly complete disk and a nearly empty one may show faults.
         let whole = [0.05, 0.5, 0.9][rng.usize(..3)];
         Self { fate, rng, whole, not_lost: whole + (1.0 - whole) / 2.0 }
     }
@@ -216,7 +217,7 @@ impl<'a> Dice<'a> {
     }
 }
 
-/// Its beginning only, its end only, any of its parts, or nothing but its length.
+/// Applies only the beginning of a change, only its end, random parts, or only the length.
 fn tear(rng: &mut Rng, change: &Change, content: &mut Vec<u8>) {
     let unit = if rng.bool() { SECTOR } else { PAGE };
     let middle = rng.usize(1..=2 * PAGE / unit);
@@ -242,7 +243,7 @@ mod tests {
         Action::Write { file: name(), offset, bytes: bytes.into() }
     }
 
-    /// A disk on which that was done, one after the other.
+    /// A disk after these actions.
     fn disk(actions: impl IntoIterator<Item = Action>) -> Disk {
         let mut disk = Disk::default();
         for (at, action) in actions.into_iter().enumerate() {
@@ -255,14 +256,14 @@ mod tests {
         disk.after_power_loss(fate, &mut Rng::with_seed(1)).remove("a.db-wal")
     }
 
-    /// Contents that may be found, by chance.
+    /// Contents of the file in 400 random cases.
     fn looks(disk: &Disk, fate: Fate) -> BTreeSet<Vec<u8>> {
         let mut rng = Rng::with_seed(1);
         (0..400).map(|_| disk.after_power_loss(fate, &mut rng).remove("a.db-wal").unwrap()).collect()
     }
 
     #[test]
-    fn a_sync_keeps_what_was_written_before_it_was_entered() {
+    fn a_sync_keeps_the_writes_before_its_start() {
         let sync = Action::Sync { file: name(), entered: 2 };
         let folder = Action::SyncFolder { entered: 4 };
         let disk = disk([Action::Create(name()), write(0, b"one"), write(3, b"two"), sync, folder]);
@@ -283,12 +284,12 @@ mod tests {
         let folder = Action::SyncFolder { entered: 1 };
         let create_again = [Action::Remove(name()), Action::Create(name()), write(0, b"new")];
         let disk = disk([Action::Create(name()), folder].into_iter().chain(create_again));
-        assert_eq!(found(&disk, Fate::Dropped).unwrap(), b"", "the first one");
+        assert_eq!(found(&disk, Fate::Dropped).unwrap(), b"", "the first file is back");
         assert_eq!(found(&disk, Fate::Kept).unwrap(), b"new");
     }
 
     #[test]
-    fn a_truncation_is_a_change_like_others() {
+    fn a_truncation_may_be_lost_like_other_changes() {
         let (sync, folder) = (Action::Sync { file: name(), entered: 2 }, Action::SyncFolder { entered: 2 });
         let truncate = Action::Truncate { file: name(), length: 1 };
         let disk = disk([Action::Create(name()), write(0, b"one"), sync, folder, truncate]);

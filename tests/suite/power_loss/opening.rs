@@ -1,4 +1,4 @@
-//! A disk after a power loss, opened as the program opens it, and looked at.
+//! Opening and checking the store on a disk after a power loss.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,26 +19,26 @@ use super::disk::Files;
 use super::steps::Action;
 use crate::store_probe::Found;
 
-/// Facts that others know, so that the store has to know them too.
+/// Facts that others know, and that the store must therefore have.
 #[derive(Debug, Default)]
 pub(super) struct Promised {
     /// The bodies of webhooks that were answered 202.
     acknowledged: BTreeSet<Arc<[u8]>>,
-    /// The requests that the backend was sent.
-    told: BTreeSet<Arc<[u8]>>,
+    /// The requests that were sent to the backend.
+    sent: BTreeSet<Arc<[u8]>>,
 }
 
 impl Promised {
     pub(super) fn add(&mut self, action: &Action) {
         match action {
             Action::Acknowledge(body) => self.acknowledged.insert(Arc::clone(body)),
-            Action::Tell(request) => self.told.insert(Arc::clone(request)),
+            Action::Tell(request) => self.sent.insert(Arc::clone(request)),
             _ => false,
         };
     }
 }
 
-/// A machine that is switched on again and again, each time with another disk.
+/// A machine that is started many times, each time with another disk.
 pub(super) struct Machine {
     folder: TempDir,
     store: PathBuf,
@@ -47,7 +47,7 @@ pub(super) struct Machine {
     runtime: Runtime,
     /// Number of times that the program opened the store.
     pub(super) by_program: usize,
-    /// Number of times that it had events to fold that were kept and not folded.
+    /// Number of these times in which the store had events to fold.
     pub(super) by_program_with_unfolded: usize,
 }
 
@@ -66,8 +66,8 @@ impl Machine {
         }
     }
 
-    /// Switches it on with this on its disk. SQLite opens the store, or the program, which also brings it up to date;
-    /// where there is something to bring up to date, both.
+    /// Starts it with this disk, and checks the store. Either SQLite opens the store, or the program, which also brings
+    /// it up to date. If there are events to fold, both do.
     pub(super) fn check(
         &mut self,
         disk: &Files,
@@ -91,12 +91,12 @@ impl Machine {
         self.by_program += 1;
         self.open_and_close()?;
         match look(&self.store, promised)? {
-            Kept { unfolded: 0, untold: 0 } => Ok(()),
+            Kept { unfolded: 0, unsent: 0 } => Ok(()),
             kept => Err(format!("lost on the way to the backend: {kept:?}")),
         }
     }
 
-    /// In a folder of its own: a thread of a program that could not open the last one may not have ended.
+    /// Writes the disk to a new folder: a thread that failed to open the last store may still run.
     fn insert(&mut self, disk: &Files) {
         self.folder = new_folder();
         self.store = self.folder.path().join("store.db");
@@ -125,7 +125,7 @@ impl Machine {
     }
 }
 
-/// In memory where that can be had: these disks are not to survive anything.
+/// A folder in memory if possible, because these disks need not survive.
 fn new_folder() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
@@ -136,31 +136,31 @@ impl CommitObserver for Unobserved {
     fn committed(&self, _: usize, _: Duration) {}
 }
 
-/// Content of a whole store that is not where it should go yet.
+/// Rows of an intact store that are not processed yet.
 #[derive(Debug, Default)]
 struct Kept {
-    /// Events that no failure knows.
+    /// Events that belong to no failure.
     unfolded: i64,
-    /// Failures that are over and that no backend is to be told of.
-    untold: i64,
+    /// Completed failures without a row in the outbox.
+    unsent: i64,
 }
 
-/// An error where the store is not whole, or does not keep what was promised.
+/// Reads the store. The error says that the store is damaged, or lacks something that was promised.
 fn look(store: &Path, promised: &Promised) -> Result<Kept, String> {
     let found = Found::read(store).map_err(|error| format!("broken: {error}"))?;
     if found.integrity != "ok" {
         return Err(format!("broken: {}", found.integrity));
     }
     if found.schema == 0 {
-        let nothing = promised.acknowledged.is_empty() && promised.told.is_empty();
+        let nothing = promised.acknowledged.is_empty() && promised.sent.is_empty();
         return if nothing { Ok(Kept::default()) } else { Err("lost: everything".to_owned()) };
     }
     let Found { kept, told, unfolded, untold, .. } = found;
     let lost = promised.acknowledged.iter().filter(|body| !kept.contains_key(&***body)).count();
-    let forgotten = promised.told.iter().filter(|request| !told.contains_key(&***request)).count();
+    let forgotten = promised.sent.iter().filter(|request| !told.contains_key(&***request)).count();
     let twice = kept.values().filter(|count| **count > 1).count();
     if lost + forgotten + twice > 0 {
         return Err(format!("lost: {lost} events, {forgotten} requests; {twice} events are there twice"));
     }
-    Ok(Kept { unfolded, untold })
+    Ok(Kept { unfolded, unsent: untold })
 }

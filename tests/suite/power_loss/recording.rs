@@ -1,4 +1,4 @@
-//! The program under strace: what it did to the disk while it took webhooks and told a backend of failures.
+//! A recording of the program under strace, while it accepts webhooks and forwards failures to a backend.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,29 +17,29 @@ use crate::process::Listening;
 use crate::store_edit::{self, Lock};
 use crate::store_probe::Probe;
 
-/// Everything that can change a file or tell somebody something, and what asks for it. One that concerns the store and
-/// is not modelled fails the test. `?`: not every machine has it.
+/// System calls that can change a file or send something, and those that receive requests. A call that concerns the
+/// store and is not modelled fails the test. `?` marks calls that not every machine has.
 const CALLS: &str = "trace=openat,?open,?creat,write,pwrite64,writev,pwritev,?pwritev2,fsync,fdatasync,\
     ?sync_file_range,ftruncate,truncate,fallocate,?unlink,unlinkat,?rename,?renameat,renameat2,?link,linkat,sendfile,\
     ?copy_file_range,sendto,sendmsg,recvfrom,recvmsg,read";
-/// Lives that are delivered one after the other.
+/// Number of incidents that are delivered one after the other.
 const LIVES_IN_TURN: usize = 3;
-/// Lives that are delivered at once: more than make a group whose folding is put off.
+/// Number of incidents that are delivered at once: enough for a group that is folded later.
 const LIVES_AT_ONCE: usize = 24;
 const STORE: &str = "store.db";
 /// Variable with the path of the traced process's configuration.
 const CONFIGURATION: &str = "POWER_LOSS_CONFIG";
 
-/// Recording in a folder.
+/// A recording, which is kept in a folder.
 pub(super) struct Recording {
     pub(super) steps: Vec<Step>,
     pub(super) config: Config,
-    /// The database file as it was in the end.
+    /// The database file at the end.
     pub(super) left: Vec<u8>,
 }
 
 impl Recording {
-    /// Runs the program with its store in this folder, and sees what it does.
+    /// Runs the program with its store in this folder, and records its system calls.
     pub(super) async fn make(folder: &Path) -> Self {
         let mut backend = Backend::start().await;
         (0..1_000).for_each(|_| backend.will_answer(&[(202, &[])]));
@@ -60,7 +60,7 @@ impl Recording {
         recording
     }
 
-    /// Reads it as it was left there.
+    /// Reads the recording in a folder.
     pub(super) fn read(folder: &Path) -> Self {
         let trace = std::fs::read_to_string(folder.join("trace")).unwrap();
         Self {
@@ -76,14 +76,14 @@ impl Recording {
     }
 }
 
-/// The traced processes: this program again, in the part of the neighbour, and the daemon that it starts.
+/// The traced processes: this test program again, as a helper, and the daemon that the helper starts.
 struct Traced {
     strace: Child,
-    orders: ChildStdin,
-    /// Lines that the neighbour prints.
-    said: mpsc::Receiver<String>,
+    commands: ChildStdin,
+    /// Lines that the helper prints.
+    helper_lines: mpsc::Receiver<String>,
     /// Lines that the daemon logs.
-    logged: mpsc::Receiver<String>,
+    log_lines: mpsc::Receiver<String>,
     store: PathBuf,
     http: reqwest::Client,
     /// Address for webhooks.
@@ -95,13 +95,13 @@ struct Traced {
 }
 
 impl Traced {
-    /// Returns once the daemon says that it is ready.
+    /// Starts them, and returns once the daemon is ready.
     fn start(folder: &Path) -> Self {
         let mut strace = Command::new("strace")
             .args(["-f", "-y", "-xx", "-s", "1000000", "-e", CALLS, "-o"])
             .arg(folder.join("trace"))
             .arg(std::env::current_exe().unwrap())
-            .args(["--exact", "power_loss::recording::the_daemon_and_its_neighbour"])
+            .args(["--exact", "power_loss::recording::the_daemon_and_its_helper"])
             .args(["--ignored", "--nocapture", "--test-threads=1"])
             .env(CONFIGURATION, folder.join("config.toml"))
             .env("PAGERDUTY_SIGNING_SECRET", SECRET)
@@ -112,9 +112,9 @@ impl Traced {
             .spawn()
             .unwrap();
         let mut traced = Self {
-            orders: strace.stdin.take().unwrap(),
-            said: lines(strace.stdout.take().unwrap()),
-            logged: lines(strace.stderr.take().unwrap()),
+            commands: strace.stdin.take().unwrap(),
+            helper_lines: lines(strace.stdout.take().unwrap()),
+            log_lines: lines(strace.stderr.take().unwrap()),
             strace,
             store: folder.join(STORE),
             http: client(),
@@ -128,13 +128,13 @@ impl Traced {
     }
 
     fn wait_until_ready(&mut self) {
-        let ready = wait_for(&self.logged, "\"message\":\"ready\"");
+        let ready = wait_for(&self.log_lines, "\"message\":\"ready\"");
         let listening = Listening::said(&ready).unwrap();
         self.url = format!("http://{}/webhooks/pagerduty", listening.public);
         self.metrics = format!("http://{}/metrics", listening.admin);
     }
 
-    /// Webhooks in turn and at once, with the WAL moved in between and meanwhile, and a crash of the daemon.
+    /// Delivers webhooks in turn and at once, with checkpoints in between and meanwhile, and a crash of the daemon.
     async fn live(&mut self, backend: &mut Backend) {
         let odd = ["pagey.ping", "incident.triggered", "incident.triggered"].map(fixture);
         for body in odd.into_iter().chain(["signed, and no JSON".to_owned(), longer_than_pages()]) {
@@ -145,24 +145,24 @@ impl Traced {
             for _ in 0..LIVES_IN_TURN {
                 self.deliver_at_once(1, backend).await;
             }
-            // With nobody writing it is moved whole, and the next commit begins the WAL anew.
+            // While nobody writes, a checkpoint moves the whole WAL, and the next commit restarts the WAL.
             self.wait_until_quiet().await;
-            self.order("checkpoint");
-            wait_for(&self.said, "checkpointed");
+            self.command("checkpoint");
+            wait_for(&self.helper_lines, "checkpointed");
         }
         let mut rounds = 0..5;
         while !self.has_folded_later().await {
             rounds.next().expect("webhooks that come at once are committed together");
             self.deliver_at_once(LIVES_AT_ONCE, backend).await;
         }
-        // A write that is cut off by the crash would be missing in the trace.
+        // The trace would lack a write that the crash cuts off.
         self.wait_until_quiet().await;
-        self.order("crash");
+        self.command("crash");
         self.wait_until_ready();
         self.deliver_at_once(LIVES_IN_TURN, backend).await;
     }
 
-    /// Some lives side by side, and until the backend was told of them; meanwhile the WAL is moved now and then.
+    /// Delivers some incidents at once, with checkpoints meanwhile, and waits until their failures were sent.
     async fn deliver_at_once(&mut self, lives: usize, backend: &mut Backend) {
         let (count, mut counted) = tokio::sync::mpsc::unbounded_channel();
         for life in self.lives..self.lives + lives {
@@ -175,28 +175,28 @@ impl Traced {
             });
         }
         drop(count);
-        // While somebody else has the lock, what comes in gathers; asking for the metrics takes as long as that does.
+        // While another process has the lock, webhooks gather. The requests for metrics give them time to arrive.
         let lock = Lock::take(&self.store);
         for _ in 1..lives {
             self.has_folded_later().await;
         }
         drop(lock);
-        let mut orders = 0;
+        let mut checkpoints = 0;
         while let Some(()) = tokio::time::timeout(PATIENCE, counted.recv()).await.expect("no answer") {
             self.webhooks += 1;
             if self.webhooks.is_multiple_of(20) {
-                self.order("checkpoint");
-                orders += 1;
+                self.command("checkpoint");
+                checkpoints += 1;
             }
         }
-        (0..orders).for_each(|_| drop(wait_for(&self.said, "checkpointed")));
+        (0..checkpoints).for_each(|_| drop(wait_for(&self.helper_lines, "checkpointed")));
         for _ in 0..lives {
             backend.next().await;
         }
         self.lives += lives;
     }
 
-    /// `true` if a group was so large that its folding was put off.
+    /// `true` if a group was so large that it was folded later.
     async fn has_folded_later(&self) -> bool {
         let text = self.http.get(&self.metrics).send().await.unwrap().text().await.unwrap();
         let count = |of: &str| {
@@ -208,24 +208,24 @@ impl Traced {
         count("count") > count("bucket{le=\"16.0\"}")
     }
 
-    /// Returns once everything is folded, and what came of every attempt is recorded.
+    /// Waits until everything is folded and sent.
     async fn wait_until_quiet(&self) {
         Probe::open(&self.store).until(Probe::is_drained).await;
     }
 
-    fn order(&mut self, order: &str) {
-        writeln!(self.orders, "{order}").unwrap();
+    fn command(&mut self, command: &str) {
+        writeln!(self.commands, "{command}").unwrap();
     }
 
-    /// Has the daemon end in order.
+    /// Ends the daemon by SIGTERM.
     fn stop(mut self) {
-        drop(self.orders);
-        wait_for_end(&self.said);
+        drop(self.commands);
+        wait_for_end(&self.helper_lines);
         assert!(self.strace.wait().unwrap().success(), "SIGTERM drains and exits 0");
     }
 }
 
-/// The webhooks of an incident, from its trigger to its end.
+/// The webhooks of an incident, from its trigger to its resolve.
 fn bodies_of(life: usize) -> [String; 3] {
     let incident = format!("QPOWERLOSS{life:04}");
     ["incident.triggered", "incident.acknowledged", "incident.resolved"].map(|kind| event_of(kind, &incident))
@@ -246,11 +246,11 @@ async fn deliver(http: &reqwest::Client, url: &str, body: String) {
     assert_eq!(request.send().await.unwrap().status().as_u16(), 202);
 }
 
-/// Reads lines in a thread of its own, so that one can stop waiting for them.
+/// Reads lines in a separate thread, so that waiting for a line can have a limit.
 fn lines(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
-        // Read to the end even if nobody listens any more: who writes must not be held up.
+        // Reads to the end even without a receiver, so that the writer is never blocked.
         BufReader::new(stream).lines().map_while(Result::ok).for_each(|line| drop(send.send(line)));
     });
     receive
@@ -268,7 +268,7 @@ fn wait_for(lines: &mpsc::Receiver<String>, word: &str) -> String {
     }
 }
 
-/// Waits until nobody is left who could say anything.
+/// Waits until all writers of these lines have ended.
 fn wait_for_end(lines: &mpsc::Receiver<String>) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -280,12 +280,12 @@ fn wait_for_end(lines: &mpsc::Receiver<String>) {
     }
 }
 
-/// Runs under strace. It starts the daemon and does as it is told: moves the WAL into the database file, as the daemon
-/// itself does once the WAL is larger than this test can make it; kills the daemon and starts it again; and in the end
-/// terminates it.
+/// Runs under strace, as the helper. It starts the daemon and obeys commands: it makes a checkpoint, as the daemon
+/// itself does once the WAL is larger than in this test, or it kills the daemon and starts it again. In the end it
+/// terminates the daemon.
 #[test]
 #[ignore = "a part of the power-loss test, which runs it under strace"]
-fn the_daemon_and_its_neighbour() {
+fn the_daemon_and_its_helper() {
     let Some(config) = std::env::var_os(CONFIGURATION) else { return };
     let store = Path::new(&config).with_file_name(STORE);
     let serve = || {
@@ -293,8 +293,8 @@ fn the_daemon_and_its_neighbour() {
         daemon.arg("--config").args([&config, OsStr::new("serve")]).stdin(Stdio::null()).spawn().unwrap()
     };
     let mut daemon = serve();
-    for order in std::io::stdin().lines() {
-        if order.unwrap() == "crash" {
+    for command in std::io::stdin().lines() {
+        if command.unwrap() == "crash" {
             daemon.kill().unwrap();
             daemon.wait().unwrap();
             daemon = serve();

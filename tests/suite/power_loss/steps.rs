@@ -1,15 +1,15 @@
-//! System calls that matter: changes of the disk, syncs, and messages to others.
+//! Steps of a recording: changes of the disk, syncs, and messages to others.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::trace::Call;
 
-/// Something that the program did, in the order of the world outside.
+/// An action of the program, in the order in which others could notice it.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
     pub(super) thread: u32,
-    /// Time of the step: a line of the trace.
+    /// Time of the step, as a line number of the trace.
     pub(super) at: usize,
     pub(super) action: Action,
 }
@@ -28,7 +28,7 @@ pub(super) enum Action {
         length: usize,
     },
     Remove(Arc<str>),
-    /// Done at `Step::at`; changes before `entered` are on the disk now, later ones may be.
+    /// A sync that ended at `Step::at`. Changes before `entered` are on the disk now, later ones may be.
     Sync {
         file: Arc<str>,
         entered: usize,
@@ -44,12 +44,12 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// `true` if a running system would see another disk now.
+    /// `true` if a running system sees another disk after it.
     pub(super) fn changes_the_disk(&self) -> bool {
         matches!(self, Self::Create(_) | Self::Write { .. } | Self::Truncate { .. } | Self::Remove(_))
     }
 
-    /// `true` if fewer disks are possible now.
+    /// `true` if fewer disks are possible after it.
     pub(super) fn is_sync(&self) -> bool {
         matches!(self, Self::Sync { .. } | Self::SyncFolder { .. })
     }
@@ -59,31 +59,31 @@ impl Action {
 pub(super) fn steps(mut calls: Vec<Call>, folder: &str, store: &str) -> Vec<Step> {
     calls.sort_by_key(counts_at);
     let mut files = Files { folder, store, present: Vec::new() };
-    let mut conversations = HashMap::<String, Conversation>::new();
+    let mut connections = HashMap::<String, Connection>::new();
     let mut steps = Vec::new();
     for call in &calls {
         let mut add = |action| steps.push(Step { thread: call.thread, at: counts_at(call), action });
         if is_of_a_socket(call) {
-            conversations.entry(call.file.clone()).or_default().hear(call, &mut add);
+            connections.entry(call.file.clone()).or_default().observe(call, &mut add);
         } else {
-            files.see(call, &mut add);
+            files.observe(call, &mut add);
         }
     }
     steps
 }
 
-/// A change counts from the end of its call: until then another cut stands for it. What is told to others counts from
-/// the beginning of the call: they may have it before it returns.
+/// Time from which a call counts. A change counts from the end of its call, because the cuts before cover its absence.
+/// A message counts from the beginning of its call, because the receiver may have it before the call returns.
 fn counts_at(call: &Call) -> usize {
-    let is_told = is_of_a_socket(call) && !matches!(call.name.as_str(), "recvfrom" | "read");
-    if is_told { call.entered } else { call.left }
+    let is_message = is_of_a_socket(call) && !matches!(call.name.as_str(), "recvfrom" | "read");
+    if is_message { call.entered } else { call.left }
 }
 
 fn is_of_a_socket(call: &Call) -> bool {
     call.file.starts_with("socket:")
 }
 
-/// The store's files, as the calls name them.
+/// The files of the store that exist.
 struct Files<'a> {
     folder: &'a str,
     store: &'a str,
@@ -91,7 +91,7 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    fn see(&mut self, call: &Call, add: &mut impl FnMut(Action)) {
+    fn observe(&mut self, call: &Call, add: &mut impl FnMut(Action)) {
         let path = match call.name.as_str() {
             "openat" => call.opened.clone(),
             "unlink" | "unlinkat" => call.path(),
@@ -125,7 +125,7 @@ impl Files<'_> {
         }
     }
 
-    /// The file's name in the folder. The shared memory means nothing after a crash.
+    /// Name in the folder, if the file belongs to the store. The shared memory is left out: a crash makes it void.
     fn of_the_store(&self, path: &str) -> Option<Arc<str>> {
         let name = path.strip_prefix(self.folder)?.strip_prefix('/')?;
         let suffix = name.strip_prefix(self.store)?;
@@ -133,42 +133,42 @@ impl Files<'_> {
     }
 }
 
-/// One connection, with the daemon at one end of it.
+/// A connection of the daemon.
 #[derive(Default)]
-struct Conversation {
+struct Connection {
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
-    /// Requests of the other side that were not answered yet.
-    asked: VecDeque<Message>,
+    /// Requests of the other side without an answer so far.
+    unanswered: VecDeque<Message>,
 }
 
-impl Conversation {
-    fn hear(&mut self, call: &Call, add: &mut impl FnMut(Action)) {
+impl Connection {
+    fn observe(&mut self, call: &Call, add: &mut impl FnMut(Action)) {
         match call.name.as_str() {
             "recvfrom" | "read" => {
                 self.incoming.extend(call.moved());
                 while let Some(message) = take_message(&mut self.incoming) {
-                    self.asked.push_back(message);
+                    self.unanswered.push_back(message);
                 }
             }
             "sendto" | "write" | "writev" => {
                 self.outgoing.extend(call.moved());
                 while let Some(message) = take_message(&mut self.outgoing) {
-                    self.say(message, add);
+                    self.record(message, add);
                 }
             }
             other => panic!("{other} of a socket is not modelled"),
         }
     }
 
-    fn say(&mut self, said: Message, add: &mut impl FnMut(Action)) {
-        if said.head.starts_with("HTTP/1.1 ") {
-            let asked = self.asked.pop_front().expect("an answer has its request");
-            if asked.head.starts_with("POST /webhooks/") && said.head.starts_with("HTTP/1.1 2") {
-                add(Action::Acknowledge(asked.body.into()));
+    fn record(&mut self, message: Message, add: &mut impl FnMut(Action)) {
+        if message.head.starts_with("HTTP/1.1 ") {
+            let request = self.unanswered.pop_front().expect("an answer has its request");
+            if request.head.starts_with("POST /webhooks/") && message.head.starts_with("HTTP/1.1 2") {
+                add(Action::Acknowledge(request.body.into()));
             }
-        } else if said.head.starts_with("POST /api/v2/dora/failure ") {
-            add(Action::Tell(said.body.into()));
+        } else if message.head.starts_with("POST /api/v2/dora/failure ") {
+            add(Action::Tell(message.body.into()));
         }
     }
 }
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledgement_is_that_of_the_request_on_its_connection() {
+    fn an_answer_acknowledges_the_request_on_its_connection() {
         let request = |body: &str| {
             hex(&format!("POST /webhooks/pagerduty HTTP/1.1\r\nContent-Length: 1\r\n\r\n{body}"))
         };
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_backend_is_told_once_the_whole_request_is_sent() {
+    fn a_request_counts_as_sent_once_it_is_complete() {
         let head = "POST /api/v2/dora/failure HTTP/1.1\r\ncontent-length: 2\r\n\r\n";
         let trace = format!(
             "1 writev(5<socket:[1]>, [{{iov_base=\"{}\", iov_len=1}}], 1) = {}\n\
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "not modelled")]
-    fn an_unknown_way_to_change_a_file_is_not_passed_over() {
+    fn an_unknown_call_that_changes_a_file_is_an_error() {
         shown("1 fallocate(5</s/a.db>, 0, 0, 9) = 0\n");
     }
 }

@@ -1,21 +1,21 @@
-//! Reads back the output of strace (`-f -y -xx`): the system calls, their bytes, and the start and end of each.
+//! Parser for the output of strace (`-f -y -xx`): the system calls, their bytes, and the start and end of each.
 
 use std::collections::HashMap;
 
-/// A system call that went well.
+/// A system call that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Call {
     pub(super) thread: u32,
     pub(super) name: String,
-    /// The line on which it was entered.
+    /// Number of the line on which it was entered.
     pub(super) entered: usize,
-    /// The line on which it returned: the same one, unless others came in between.
+    /// Number of the line on which it returned: the same line, unless other calls came in between.
     pub(super) left: usize,
     /// File of its first file descriptor.
     pub(super) file: String,
-    /// All strings that it was given or gave, in one.
+    /// All its strings, joined.
     pub(super) bytes: Vec<u8>,
-    /// The arguments without the strings and descriptors.
+    /// Its arguments without strings and descriptors.
     pub(super) plain: String,
     pub(super) result: i64,
     /// File of the descriptor that it returned.
@@ -29,35 +29,36 @@ impl Call {
         last.parse().unwrap_or_else(|_| panic!("no number at the end of {} {}", self.name, self.plain))
     }
 
-    /// The string it was given, as a path.
+    /// Its string as a path.
     pub(super) fn path(&self) -> String {
         String::from_utf8(self.bytes.clone()).unwrap()
     }
 
-    /// The bytes that it moved: perhaps fewer than it was given.
+    /// The bytes that it read or wrote: as many as its result says.
     pub(super) fn moved(&self) -> &[u8] {
         &self.bytes[..usize::try_from(self.result).unwrap()]
     }
 }
 
-/// The calls of a trace that went well, in the order in which they returned.
+/// The successful calls of a trace, in the order in which they returned.
 pub(super) fn calls(trace: &str) -> Vec<Call> {
     let mut begun: HashMap<u32, (usize, &str)> = HashMap::new();
     let mut calls = Vec::new();
     for (number, line) in trace.lines().enumerate() {
-        let (thread, said) = line.split_once(' ').unwrap_or_else(|| panic!("no thread in line {number}"));
+        let (thread, call_text) =
+            line.split_once(' ').unwrap_or_else(|| panic!("no thread in line {number}"));
         let thread: u32 = thread.parse().unwrap_or_else(|_| panic!("no thread in line {number}"));
-        let said = said.trim_start();
-        if said.starts_with("---") || said.starts_with("+++") {
+        let call_text = call_text.trim_start();
+        if call_text.starts_with("---") || call_text.starts_with("+++") {
             continue;
         }
-        if let Some(first_half) = said.strip_suffix(" <unfinished ...>") {
+        if let Some(first_half) = call_text.strip_suffix(" <unfinished ...>") {
             begun.insert(thread, (number, first_half));
             continue;
         }
         let whole;
-        let (entered, said) = match said.strip_prefix("<... ") {
-            None => (number, said),
+        let (entered, call_text) = match call_text.strip_prefix("<... ") {
+            None => (number, call_text),
             Some(resumed) => {
                 let (_, second_half) = resumed.split_once(" resumed>").expect("a call resumed");
                 let (entered, first_half) = begun.remove(&thread).expect("a call resumed was begun");
@@ -65,16 +66,16 @@ pub(super) fn calls(trace: &str) -> Vec<Call> {
                 (entered, whole.as_str())
             }
         };
-        calls.extend(call(said).map(|call| Call { thread, entered, left: number, ..call }));
+        calls.extend(call(call_text).map(|call| Call { thread, entered, left: number, ..call }));
     }
     calls
 }
 
-/// One call, or `None` if it failed or never returned.
-fn call(said: &str) -> Option<Call> {
-    let (name, rest) = said.split_once('(').unwrap_or_else(|| panic!("no call: {said}"));
-    let (arguments, outcome) = rest.rsplit_once(") ").unwrap_or_else(|| panic!("no end: {said}"));
-    let outcome = outcome.trim_start().strip_prefix("= ").unwrap_or_else(|| panic!("no result: {said}"));
+/// Parses one call. `None` if it failed or never returned.
+fn call(call_text: &str) -> Option<Call> {
+    let (name, rest) = call_text.split_once('(').unwrap_or_else(|| panic!("no call: {call_text}"));
+    let (arguments, outcome) = rest.rsplit_once(") ").unwrap_or_else(|| panic!("no end: {call_text}"));
+    let outcome = outcome.trim_start().strip_prefix("= ").unwrap_or_else(|| panic!("no result: {call_text}"));
     let number_end = outcome.find(|c: char| c != '-' && !c.is_ascii_digit()).unwrap_or(outcome.len());
     let result: i64 = outcome[..number_end].parse().ok().filter(|result| *result >= 0)?;
     let opened = outcome[number_end..].strip_prefix('<').and_then(|rest| rest.split('>').next());
@@ -106,14 +107,14 @@ fn call(said: &str) -> Option<Call> {
     Some(call)
 }
 
-/// A path or the name of a socket.
+/// Decodes a path or the name of a socket.
 fn text(escaped: &str) -> String {
     let mut bytes = Vec::new();
     unescape(escaped, &mut bytes);
     String::from_utf8(bytes).expect("paths of this test are plain")
 }
 
-/// `\x41\x42` are two bytes; strace escapes all of them or, in some names, none.
+/// Decodes `\x41\x42` into two bytes. strace escapes all bytes or, in some names, none.
 fn unescape(escaped: &str, bytes: &mut Vec<u8>) {
     let digit = |c: u8| match c {
         b'0'..=b'9' => c - b'0',
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_are_put_together_by_thread() {
+    fn the_two_halves_of_a_call_are_joined_by_thread() {
         let trace = "1 fdatasync(3<\\x61> <unfinished ...>\n2 fdatasync(4<b> <unfinished ...>\n\
                      1 <... fdatasync resumed>)            = 0\n2 <... fdatasync resumed>) = 0\n";
         let calls = calls(trace);
@@ -154,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_vector_are_one_and_a_short_write_is_short() {
+    fn parts_of_a_vector_are_joined_and_a_short_write_is_short() {
         let trace = r#"1 writev(9<socket:[5]>, [{iov_base="\x48\x54", iov_len=2}, {iov_base="\x54", iov_len=1}], 2) = 2"#;
         assert_eq!(calls(trace)[0].moved(), b"HT");
         assert_eq!(calls(trace)[0].file, "socket:[5]");
     }
 
     #[test]
-    fn what_failed_or_never_returned_or_is_no_call_is_left_out() {
+    fn failed_and_unfinished_calls_and_signals_are_left_out() {
         let trace = "1 recvfrom(8<socket:[1]>, 0x7f20, 128, 0, NULL, NULL) = -1 EAGAIN (Resource temporarily unavailable)\n\
                      2 --- SIGTERM {si_signo=SIGTERM, si_pid=3} ---\n\
                      1 futex(0x1) = ?\n\
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "cut a string")]
-    fn a_string_that_was_cut_is_no_evidence() {
+    fn a_truncated_string_is_an_error() {
         calls(r#"1 write(2<a>, "\x41"..., 5) = 5"#);
     }
 }

@@ -1,4 +1,4 @@
-//! A store as SQL, as `fixtures/store` has it.
+//! Stores as SQL, as in `fixtures/store`.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use rusqlite::Connection;
 const TABLES: &str =
     "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
 
-/// Everything in a store, as SQL that makes it anew.
+/// SQL that creates a copy of a store.
 pub(crate) fn as_sql(store: &Path) -> String {
     let db = Connection::open(store).unwrap();
     let version: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
@@ -17,7 +17,7 @@ pub(crate) fn as_sql(store: &Path) -> String {
     }
     for table in column(&db, TABLES) {
         let columns = column(&db, &format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid"));
-        // Bodies are JSON: they stay readable.
+        // Bodies are JSON, so they are written as readable text.
         let quoted = columns.iter().map(|name| {
             format!(
                 "CASE WHEN typeof({name}) = 'blob' THEN 'CAST(' || quote(CAST({name} AS TEXT)) || ' AS BLOB)' \
@@ -32,7 +32,7 @@ pub(crate) fn as_sql(store: &Path) -> String {
     sql + "COMMIT;\n"
 }
 
-/// Puts the store that this SQL makes in place of another, or where none is.
+/// Creates a store from SQL. Replaces an existing store.
 pub(crate) fn put(store: &Path, sql: &str) {
     for end in ["", "-wal", "-shm"] {
         let mut name = store.as_os_str().to_owned();
@@ -42,7 +42,7 @@ pub(crate) fn put(store: &Path, sql: &str) {
     Connection::open(store).unwrap().execute_batch(sql).unwrap();
 }
 
-/// The SQL that makes each table and index, in the order in which they were made.
+/// The SQL of each table and index, in the order of their creation.
 pub(crate) fn schema(store: &Path) -> Vec<String> {
     let sql =
         "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid";

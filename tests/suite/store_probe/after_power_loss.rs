@@ -5,28 +5,28 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-/// Parts of a store that a power loss must leave as they were.
+/// The parts of a store that a power loss must not lose.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// `ok`, or the damage.
     pub(crate) integrity: String,
-    /// 0: the store is still empty, and nothing else was read.
+    /// Version of the schema. 0 if the store is still empty; then nothing else was read.
     pub(crate) schema: i64,
-    /// Bodies of events and of the quarantine, and how often each is there.
+    /// Bodies of events and of the quarantine, and the number of copies of each.
     pub(crate) kept: BTreeMap<Vec<u8>, usize>,
-    /// Requests that an attempt was begun with, and how often each is there.
+    /// Requests with at least one attempt, and the number of copies of each.
     pub(crate) told: BTreeMap<Vec<u8>, usize>,
-    /// Events that no failure knows.
+    /// Number of events that belong to no failure.
     pub(crate) unfolded: i64,
-    /// Failures that are over and that no backend is to be told of.
+    /// Number of completed failures without a row in the outbox.
     pub(crate) untold: i64,
 }
 
 impl Found {
-    /// Reads all of it. Damage is an error, or shows in `integrity`.
+    /// Reads a store. Damage is an error, or named in `integrity`.
     pub(crate) fn read(store: &Path) -> rusqlite::Result<Self> {
         const KEPT: &str = "SELECT body FROM event UNION ALL SELECT body FROM quarantine";
-        // The disk has the beginning of an attempt before the request is sent.
+        // The beginning of an attempt is stored before the request is sent.
         const TOLD: &str = "SELECT body FROM outbox WHERE attempts > 0";
         const UNFOLDED: &str = "SELECT count(*) FROM event WHERE event_type LIKE 'incident.%'
             AND NOT EXISTS (SELECT 1 FROM failure_event WHERE event = event.id)";
@@ -45,7 +45,7 @@ impl Found {
     }
 }
 
-/// Bodies that a query finds, and how often each.
+/// Bodies that a query returns, and the number of copies of each.
 fn bodies(db: &Connection, sql: &str) -> rusqlite::Result<BTreeMap<Vec<u8>, usize>> {
     let mut found = BTreeMap::new();
     let mut statement = db.prepare(sql)?;

@@ -1,4 +1,4 @@
-//! Questions about the outbox.
+//! Queries of the outbox.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ use super::Probe;
 pub(crate) struct Revision {
     pub(crate) state: String,
     pub(crate) attempts: u32,
-    /// Attempts whose outcome the process did not learn: their requests may arrive at any later time.
+    /// Number of attempts without an answer. Their requests may arrive at any later time.
     pub(crate) of_unknown_outcome: u32,
     pub(crate) body: Vec<u8>,
 }
 
-/// Rows of the outbox, by their state.
+/// Numbers of rows, by state.
 impl Probe {
     fn rows_in(&self, state: &str) -> i64 {
         self.number("SELECT count(*) FROM outbox WHERE state = ?1", [state])
     }
 
-    /// Rows that wait to be sent, without those that wait to be sent once more.
+    /// Number of rows that wait to be sent, without those that wait to be sent once more.
     pub(crate) fn pending(&self) -> i64 {
         self.number("SELECT count(*) FROM outbox WHERE state = 'pending' AND repeats = 0", [])
     }
@@ -38,17 +38,17 @@ impl Probe {
 
     /// `true` if everything is folded, and no row waits to be sent.
     pub(crate) fn is_drained(&self) -> bool {
-        // Folding adds rows, so it is asked for first.
+        // Folding adds rows, so it is checked first.
         self.is_folded() && self.pending() == 0
     }
 
-    /// `true` if everything is folded, and every row was sent, or replaced by a newer one.
+    /// `true` if everything is folded, and every row was sent or superseded.
     pub(crate) fn is_all_sent(&self) -> bool {
         let unsent = "SELECT count(*) FROM outbox WHERE state NOT IN ('sent', 'superseded') AND repeats = 0";
         self.is_folded() && self.number(unsent, []) == 0
     }
 
-    /// Rows that were sent or given up.
+    /// Number of rows that are sent, dead or discarded.
     pub(crate) fn finished(&self) -> i64 {
         self.number("SELECT count(*) FROM outbox WHERE state NOT IN ('pending', 'superseded')", [])
     }
@@ -69,7 +69,7 @@ impl Probe {
         self.number("SELECT count(*) FROM outbox WHERE suspect = 1", [])
     }
 
-    /// Marks that were sent at the first attempt.
+    /// Number of marks that were accepted at the first attempt.
     pub(crate) fn marks_sent_at_once(&self) -> i64 {
         let sql = "SELECT count(*) FROM outbox WHERE action = 'mark' AND state = 'sent' AND attempts = 1";
         self.number(sql, [])
@@ -82,7 +82,7 @@ impl Probe {
 
     /// The revisions of each failure, in order.
     pub(crate) fn revisions(&self) -> BTreeMap<String, Vec<Revision>> {
-        // An attempt that a kill interrupted was begun and has no outcome.
+        // An attempt that a kill interrupted was counted and has no outcome.
         const SQL: &str = "SELECT failure_id, o.state, attempts, body,
             attempts - (SELECT count(*) FROM attempt WHERE outbox = o.id AND status IS NOT NULL)
             FROM outbox o JOIN failure f ON f.id = o.failure ORDER BY o.failure, o.revision, o.id";
@@ -99,71 +99,71 @@ impl Probe {
     }
 }
 
-/// Attempts and their answers.
+/// Numbers of attempts and of answers.
 impl Probe {
-    /// Attempts of all rows that were begun.
+    /// Number of attempts of all rows, including those under way.
     pub(crate) fn attempts(&self) -> i64 {
         self.number("SELECT coalesce(sum(attempts), 0) FROM outbox", [])
     }
 
-    /// Attempts of the row that has most of them.
+    /// Number of attempts of the row that has most.
     pub(crate) fn most_attempts(&self) -> i64 {
         self.number("SELECT coalesce(max(attempts), 0) FROM outbox", [])
     }
 
-    /// Rows whose last answer had a status.
+    /// Number of rows whose last attempt was answered.
     pub(crate) fn answered(&self) -> i64 {
         self.number("SELECT count(*) FROM outbox WHERE last_status IS NOT NULL", [])
     }
 
-    /// Rows whose last answer had this status.
+    /// Number of rows whose last answer had this status.
     pub(crate) fn answered_with(&self, status: u16) -> i64 {
         self.number("SELECT count(*) FROM outbox WHERE last_status = ?1", [status])
     }
 
-    /// Rows whose last attempt failed.
+    /// Number of rows whose last attempt failed.
     pub(crate) fn failed(&self) -> i64 {
         self.number("SELECT count(*) FROM outbox WHERE last_error IS NOT NULL", [])
     }
 
-    /// Rows whose last attempt failed, and which will be tried again.
+    /// Number of rows whose last attempt failed, and which will be retried.
     pub(crate) fn failed_and_pending(&self) -> i64 {
         let sql = "SELECT count(*) FROM outbox WHERE last_error IS NOT NULL AND due_at_ns IS NOT NULL";
         self.number(sql, [])
     }
 
-    /// Attempts of the row that has most of them, among those that were clearly refused with this status.
+    /// Number of attempts of the row that has most, among rows that were clearly rejected with this status.
     pub(crate) fn most_attempts_refused_with(&self, status: u16) -> i64 {
         let sql = "SELECT coalesce(max(attempts), 0) FROM outbox WHERE last_status = ?1 AND in_doubt = 0";
         self.number(sql, [status])
     }
 
-    /// The last answers of the only row, as many as were all 404 or 405.
+    /// Number of answers 404 or 405 in a row that the only row got last.
     pub(crate) fn answers_missing(&self) -> i64 {
         self.number("SELECT missing FROM outbox", [])
     }
 
-    /// Rows that will be tried again at a later time.
+    /// Number of rows that will be retried at a later time.
     pub(crate) fn pending_until_later(&self) -> i64 {
         self.number("SELECT count(*) FROM outbox WHERE due_at_ns > 0", [])
     }
 
-    /// Time of the attempt that is due last.
+    /// Time of the latest attempt that is due.
     pub(crate) fn last_due_at_ns(&self) -> i64 {
         self.number("SELECT max(due_at_ns) FROM outbox", [])
     }
 
-    /// Rows that have failed, and one of whose requests may still arrive late.
+    /// Number of rows that failed, and one of whose requests may still arrive late.
     pub(crate) fn failed_with_unknown_outcome(&self) -> i64 {
         self.number("SELECT count(*) FROM outbox WHERE unknown > 0 AND last_error IS NOT NULL", [])
     }
 
-    /// Rows that will be sent once more, because an older request may arrive late.
+    /// Number of rows that will be sent once more, because an older request may arrive late.
     pub(crate) fn to_be_sent_again(&self) -> i64 {
         self.number("SELECT count(*) FROM outbox WHERE repeats = 1 AND state = 'pending'", [])
     }
 
-    /// Rows that will be sent once more, or may be followed by a late request of their own.
+    /// Number of rows that will be sent once more, or one of whose requests may arrive late.
     pub(crate) fn in_doubt(&self) -> i64 {
         self.number(
             "SELECT count(*) FROM outbox WHERE (repeats = 1 AND state = 'pending') OR unknown > 0",
@@ -171,29 +171,29 @@ impl Probe {
         )
     }
 
-    /// Attempts whose end is recorded.
+    /// Number of attempts whose end is recorded.
     pub(crate) fn recorded_attempts(&self) -> i64 {
         self.number("SELECT count(*) FROM attempt", [])
     }
 
-    /// Recorded attempts with this number, counted from the first one of their row.
+    /// Number of recorded attempts that were the `number`-th attempt of their row.
     pub(crate) fn recorded_attempts_numbered(&self, number: i64) -> i64 {
         self.number("SELECT count(*) FROM attempt WHERE number = ?1", [number])
     }
 
-    /// Recorded attempts that were answered with this status.
+    /// Number of recorded attempts that were answered with this status.
     pub(crate) fn recorded_answers(&self, status: u16) -> i64 {
         self.number("SELECT count(*) FROM attempt WHERE status = ?1", [status])
     }
 
-    /// Pairs of rows that were both answered 403 within a minute.
+    /// Number of pairs of rows that were both answered 403 within a minute.
     pub(crate) fn refusals_within_a_minute(&self) -> i64 {
         let sql = "SELECT count(*) FROM attempt a JOIN attempt b ON a.outbox < b.outbox
             WHERE a.status = 403 AND b.status = 403 AND abs(a.ended_at_ns - b.ended_at_ns) < 60000000000";
         self.number(sql, [])
     }
 
-    /// Distance between the first and the last attempt that are kept of a row, where that is longest.
+    /// Longest distance, over all rows, between the first and the last recorded attempt of a row.
     pub(crate) fn longest_history(&self) -> i64 {
         let sql = "SELECT coalesce(max(last - first), 0) FROM
             (SELECT min(number) AS first, max(number) AS last FROM attempt GROUP BY outbox)";
