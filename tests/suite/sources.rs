@@ -141,8 +141,8 @@ async fn an_incident_is_found_by_its_id_alone() {
     let now = time("2026-11-20T00:00:00Z");
     let context = StoryContext { policy: &policy, recipients: &[], now, sources: SOURCES };
     for id in ["ALONE", "madeup:ALONE"] {
-        let story = reader.story(id, context).unwrap().unwrap();
-        assert_eq!(story.failure.unwrap().failure.id.as_str(), "madeup:ALONE", "{id}");
+        let explained = reader.story(id, context).unwrap().unwrap();
+        assert_eq!(explained.failure.unwrap().failure.id.as_str(), "madeup:ALONE", "{id}");
     }
     for id in ["alone", "al", "madeup:al"] {
         let found = reader.find(id, SOURCES, 2).unwrap();

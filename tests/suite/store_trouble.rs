@@ -17,7 +17,8 @@ async fn a_store_that_cannot_commit_shows_in_readyz_dashboard_and_metrics() {
     assert!(ready.json()["detail"].as_str().unwrap().contains("no room for it"), "{ready:?}");
     let page = daemon.get("/").await.body;
     assert!(
-        page.contains("The store has not been able to commit for") && page.contains("3 webhooks answered 503"),
+        page.contains("The store has not been able to commit for")
+            && page.contains("3 webhooks answered 503"),
         "{page}"
     );
     let metrics = daemon.get("/metrics").await.body;

@@ -205,5 +205,7 @@ fn incidents_own(id: &FailureId) -> EventsApiRefusal {
     let source = sources::ALL.of_failure(id.as_str());
     let incident =
         source.map_or_else(|| "an".to_owned(), |(source, _)| format!("a {}", source.title)) + " incident";
-    EventsApiRefusal::Invalid(format!("attribute \"id\": {id} is {incident}, which the event API cannot change"))
+    EventsApiRefusal::Invalid(format!(
+        "attribute \"id\": {id} is {incident}, which the event API cannot change"
+    ))
 }
