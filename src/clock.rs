@@ -60,7 +60,7 @@ struct Time {
 }
 
 impl ManualClock {
-    /// A clock that shows this time of day.
+    /// A clock that stands at this time of day.
     pub fn at(of_day: Timestamp) -> Arc<Self> {
         Arc::new(Self(watch::channel(Time { of_day, passed: Duration::ZERO }).0))
     }
@@ -70,7 +70,7 @@ impl ManualClock {
         self.0.send_modify(|time| time.of_day = of_day);
     }
 
-    /// Lets this much time pass.
+    /// Lets the time `by` pass.
     pub fn advance(&self, by: Duration) {
         self.0.send_modify(|time| {
             time.of_day = time.of_day.saturating_add(by);

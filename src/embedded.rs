@@ -23,7 +23,10 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Starts a daemon and waits until it is ready. The error is the reason why it is not.
+    /// Starts a daemon and waits until it is ready.
+    ///
+    /// # Errors
+    /// The reason why the daemon did not get ready.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let listeners = Listeners::bind(&config)?;
         let (public, admin) = (listeners.public.local_addr()?, listeners.admin.local_addr()?);
@@ -32,7 +35,7 @@ impl Embedded {
         let shutdown = Shutdown {
             when: async move { drop(stopped.wait_for(|stop| *stop).await) },
             on_ready: Box::new(move || {
-                // An error means that the starter has given up.
+                // Fails only if nobody waits for readiness any more.
                 let _ = ready.send(());
             }),
         };

@@ -8,7 +8,7 @@ use reqwest::Url;
 /// Reason why an HTTP client cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The system has no certificate to verify an https server with.
+    /// The machine has no CA certificates, and https needs some.
     #[error(
         "no CA certificates found on this machine, and https needs some: install the package ca-certificates, \
          or set SSL_CERT_FILE to a file of trusted certificates"
@@ -31,7 +31,7 @@ pub(crate) fn client(timeout: Duration, url: &Url) -> Result<reqwest::Client, Cl
         .timeout(timeout)
         .user_agent(concat!("pagerduty-dora/", env!("CARGO_PKG_VERSION")));
     if url.scheme() == "http" {
-        // Without trusted certificates, the machine's are not loaded.
+        // With a list of its own, here an empty one, the client does not load the machine's certificates.
         builder = builder.tls_certs_only([]);
     }
     builder.build().map_err(|error| setup_error(&error))
@@ -40,17 +40,21 @@ pub(crate) fn client(timeout: Duration, url: &Url) -> Result<reqwest::Client, Cl
 fn setup_error(error: &reqwest::Error) -> ClientError {
     // rustls-platform-verifier has no type for this error, only a text: "No CA certificates were loaded from the
     // system".
-    let words = words(error);
-    if words.contains("CA certificates") { ClientError::NoCertificates } else { ClientError::Other(words) }
+    let message = words(error);
+    if message.contains("CA certificates") {
+        ClientError::NoCertificates
+    } else {
+        ClientError::Other(message)
+    }
 }
 
-/// An error with all its causes.
+/// Message of an error and of all its causes.
 pub(crate) fn words(error: &dyn Error) -> String {
-    let mut words = error.to_string();
+    let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        words = format!("{words}: {error}");
+        message = format!("{message}: {error}");
         cause = error.source();
     }
-    words
+    message
 }

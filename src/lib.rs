@@ -7,7 +7,7 @@
 //! 2. the source reads the [`domain::event::Heading`], which has the facts that are needed to store the event
 //!    ([`sources::pagerduty::payload`]);
 //! 3. [`store`] stores the event and syncs the disk; then the request is answered 202;
-//! 4. in another transaction, which a rush of events delays, [`store`] parses the body, folds the event into its
+//! 4. in another transaction, later under load, [`store`] parses the body, folds the event into its
 //!    incident ([`domain::history`]), evaluates the failure ([`domain::evaluate`]), and puts the requests for the
 //!    [`backend`]s into the outbox;
 //! 5. [`forward`] sends the rows of the outbox.

@@ -1,4 +1,4 @@
-//! A limit for log lines that a peer, a backend or a full disk could cause thousands of times a second.
+//! Limit for log lines that a peer, a backend or a full disk could cause thousands of times a second.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Values that nobody can guess.
+//! Random values that nobody can guess.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,4 +1,4 @@
-//! The wiring: opens the store, starts servers and loops, and stops them in order.
+//! Start and end of the daemon: opens the store, starts servers and loops, and stops them in order.
 
 mod secrets;
 
@@ -37,9 +37,9 @@ const RETENTION_EVERY: Duration = Duration::from_hours(1);
 
 /// The two sockets, already listening.
 pub struct Listeners {
-    /// For the sources of webhooks and the pipelines.
+    /// Socket for webhooks and for deployment pipelines.
     pub public: TcpListener,
-    /// For people and probes.
+    /// Socket for people and probes.
     pub admin: TcpListener,
 }
 
@@ -56,7 +56,7 @@ impl Listeners {
     }
 }
 
-/// The reason why the daemon cannot listen at the address under this key, and what to do.
+/// Message for an address that cannot be bound: the reason, the key of the configuration, and what to do.
 fn not_bound(key: &str, address: SocketAddr, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -77,7 +77,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// The signal to stop, and the callback for readiness.
+/// Signal to stop, and callback for readiness.
 pub struct Shutdown<F> {
     /// Ready when it is time to stop.
     pub when: F,
@@ -143,7 +143,7 @@ pub async fn run<F: Future<Output = ()>>(
     wait_for_writer(&mut ended).await
 }
 
-/// Parts that servers and loops are made from. Each of them takes only the parts that it uses.
+/// Shared parts of the daemon. Each server and each loop takes only the parts that it uses.
 struct Daemon {
     secrets: ListenerSecrets,
     backends: Vec<Arc<Backend>>,
@@ -163,7 +163,7 @@ impl Daemon {
         Ok(Self { secrets, backends, policy, metrics, store, clock })
     }
 
-    /// Takes requests on both listeners.
+    /// Starts a server for each listener.
     fn serve(
         &self,
         config: &Config,
@@ -189,8 +189,8 @@ impl Daemon {
         servers.spawn(async move {
             tokio::select! {
                 () = prepare => {}
-                // No request will need prepared figures any more. An error means that the sender is gone: that is a
-                // stop, too.
+                // After the stop no request needs prepared figures. An error means that the sender is gone, which is
+                // a stop, too.
                 _ = ending.wait_for(|ending| *ending) => {}
             }
         });
@@ -199,7 +199,7 @@ impl Daemon {
         Ok(servers)
     }
 
-    /// Routes for the sources of webhooks and the pipelines.
+    /// Routes of the public listener: webhooks and the event API.
     fn public(&self, requests: &Arc<Requests>) -> Router {
         let budget = BodyBudget::default();
         let events_api = EventsApi {
@@ -221,7 +221,7 @@ impl Daemon {
         http::public(intakes, events_api, Arc::clone(requests))
     }
 
-    /// State of the admin listener's handlers.
+    /// Parts for the handlers of the admin listener.
     fn admin(
         &self,
         config: &Config,
@@ -244,7 +244,7 @@ impl Daemon {
         })
     }
 
-    /// Starts a forwarder for every backend, and the removal of old bodies.
+    /// Starts a forwarder for each backend, and the removal of old bodies.
     fn start_loops(&self, config: &Config, stop: &watch::Receiver<bool>) -> JoinSet<()> {
         let mut loops = JoinSet::new();
         for backend in &self.backends {
@@ -287,7 +287,7 @@ fn open_store(
     Store::open(&config.store.path, settings)
 }
 
-/// The store without a daemon, for commands that change something while no daemon runs.
+/// The store without a daemon, for commands that change the store while no daemon runs.
 pub struct OfflineStore(Store);
 
 impl OfflineStore {
@@ -335,7 +335,7 @@ async fn forget_old_bodies(
         match store.forget_bodies(before).await {
             Ok(1..) if !*stop.borrow() => continue,
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "old bodies could not be removed: will retry in an hour"),
+            Err(error) => tracing::warn!(%error, "cannot remove old webhook bodies: will retry in an hour"),
         }
         tokio::select! {
             _ = stop.changed() => return,

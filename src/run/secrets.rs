@@ -21,12 +21,12 @@ pub(super) fn set_up(config: &Config) -> Result<(ListenerSecrets, Vec<Arc<Backen
     }
 }
 
-/// All mistakes in the secrets of a configuration, also of one that has other mistakes.
+/// All mistakes in the secrets of a configuration. Other mistakes in the configuration do not matter.
 pub(crate) fn problems(config: &Config) -> Vec<Problem> {
     let mut problems = config.fetch_listener_secrets().err().unwrap_or_default();
     for entry in &config.backend {
         let errors = backend(entry).err().unwrap_or_default();
-        // A missing secret is a mistake of the configuration itself.
+        // The check of the configuration itself reports a missing secret.
         let of_secrets = errors.iter().filter(|error| !matches!(error, SetupError::Missing(_)));
         problems.extend(of_secrets.map(|error| config.problem_with_backend(entry, error)));
     }

@@ -11,7 +11,7 @@ use crate::domain::failure::seconds;
 use crate::domain::lane::BackendState;
 use crate::store::{BackendStatus, StoreGauges};
 
-/// Labels of a metric of one backend.
+/// Label of a metric that has a series for each backend.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct BackendLabels {
     pub(super) backend: String,
@@ -23,7 +23,7 @@ struct StateLabels {
     state: &'static str,
 }
 
-/// The gauges. A backend that is asked with two credentials shows the worse of their states.
+/// Gauges of the backends. A backend with two credentials shows the worse of their states.
 #[derive(Default)]
 pub(super) struct Backends {
     state: Family<StateLabels, Gauge>,
@@ -32,37 +32,37 @@ pub(super) struct Backends {
 }
 
 impl Backends {
-    /// Adds them to the registry.
+    /// Registers the gauges.
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register(
             "pagerduty_dora_backend_state",
-            "1 for the present condition of a backend, 0 for the others",
+            "1 for the present state of a backend, 0 for its other states",
             self.state.clone(),
         );
         registry.register(
             "pagerduty_dora_backend_last_success_timestamp_seconds",
-            "When a backend last accepted a request; 0: never",
+            "Time at which a backend last accepted a request; 0: never",
             self.last_success.clone(),
         );
         registry.register(
             "pagerduty_dora_outbox_suspect",
-            "Rows that fail again and again while other rows of their backend are accepted",
+            "Suspect rows: they fail again and again while other rows of their backend are accepted",
             self.suspect.clone(),
         );
     }
 
-    /// Shows the configured backends as they stand.
+    /// Sets the gauges of the configured backends.
     pub(super) fn set(&self, backends: &[String], gauges: &StoreGauges) {
         for backend in backends {
             let own: Vec<&BackendStatus> =
-                gauges.backends.iter().filter(|standing| standing.backend == *backend).collect();
-            let now = own.iter().map(|standing| standing.state).max().unwrap_or(BackendState::Idle);
+                gauges.backends.iter().filter(|status| status.backend == *backend).collect();
+            let now = own.iter().map(|status| status.state).max().unwrap_or(BackendState::Idle);
             for state in BackendState::ALL {
                 let label = StateLabels { backend: backend.clone(), state: state.as_str() };
                 self.state.get_or_create(&label).set(i64::from(state == now));
             }
             let label = BackendLabels { backend: backend.clone() };
-            let last_success = own.iter().filter_map(|standing| standing.last_success_at).max();
+            let last_success = own.iter().filter_map(|status| status.last_success_at).max();
             let at = last_success.map_or(0.0, |at| seconds(at.as_nanos()));
             self.last_success.get_or_create(&label).set(at);
             let suspect = gauges.outbox.iter().find(|outbox| outbox.backend == *backend);

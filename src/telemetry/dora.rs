@@ -1,4 +1,5 @@
-//! The DORA figures as gauges over trailing windows: a failure that is merged or ignored later leaves the count again.
+//! The DORA figures as gauges over trailing windows. Counters would be wrong: a failure that is merged or ignored later
+//! leaves the count again.
 
 mod labels;
 
@@ -18,11 +19,11 @@ use crate::domain::figures::{
 };
 use crate::domain::timestamp::Timestamp;
 
-/// The trailing windows, the longest first, by the words of the label.
+/// The trailing windows, the longest first: value of the label, and length in days.
 const WINDOWS: [(&str, u64); 4] = [("90d", 90), ("30d", 30), ("7d", 7), ("1d", 1)];
-/// The longest of them.
+/// Length of the longest window.
 pub const LONGEST_WINDOW: Duration = Duration::from_hours(90 * 24);
-/// The most series that the figures can have, whatever names come in.
+/// Largest number of series of the figures, for any names.
 pub const MOST_SERIES: usize = most_series(WINDOWS.len());
 
 type FloatGauge = Gauge<f64, AtomicU64>;
@@ -68,7 +69,7 @@ struct RecoveryLabels {
     stat: &'static str,
 }
 
-/// Labels in the longest window: their counts are shown in every window, as zero if nothing happened.
+/// Labels that have data in the longest window. Their counts are shown in every window, as 0 if nothing happened.
 #[derive(Default)]
 struct Seen {
     places: BTreeSet<Labels>,
@@ -90,8 +91,8 @@ struct FigureGauges {
     recovery: Family<RecoveryLabels, FloatGauge>,
 }
 
-/// The gauges as OpenMetrics text. `dataset` goes back at least [`LONGEST_WINDOW`]. The busiest services, teams, envs and
-/// severities of that window have labels of their own, and so has `default_env`.
+/// The gauges as OpenMetrics text. `dataset` goes back at least [`LONGEST_WINDOW`]. The busiest services, teams, envs
+/// and severities of that window have labels of their own, and so has `default_env`.
 pub fn text(
     dataset: &Dataset,
     now: Timestamp,
@@ -99,7 +100,7 @@ pub fn text(
 ) -> Result<String, std::fmt::Error> {
     let windows = WINDOWS.map(|(window, days)| {
         let length = Duration::from_hours(24 * days);
-        // In a window as short as the link window, failures of its last deployments are still to come.
+        // In a window that is not longer, the last deployments may still cause failures.
         let has_rates = length > link_window;
         (window, has_rates, trailing(dataset, now.saturating_sub(length), now))
     });
@@ -118,7 +119,7 @@ pub fn text(
     computed_at.set(crate::domain::failure::seconds(now.as_nanos()));
     registry.register(
         "pagerduty_dora_figures_timestamp_seconds",
-        "When the dora_ gauges were computed",
+        "Time at which the dora_ gauges were computed",
         computed_at,
     );
     let mut text = String::new();
@@ -129,8 +130,9 @@ pub fn text(
 impl Seen {
     fn of(longest: &Trailing<'_>, bounds: &Bounds) -> Self {
         let mut seen = Self::default();
-        for made in &longest.deployments {
-            seen.places.insert(bounds.labels(made.service, made.team.unwrap_or_default(), made.env));
+        for deployments in &longest.deployments {
+            let team = deployments.team.unwrap_or_default();
+            seen.places.insert(bounds.labels(deployments.service, team, deployments.env));
         }
         for failures in &longest.failures {
             for service in services(&failures.services) {
@@ -141,8 +143,8 @@ impl Seen {
             }
         }
         let services = longest.by_service.iter();
-        seen.services = services.map(|of| bounds.pair(of.service.unwrap_or_default(), of.env)).collect();
-        // A place without a failure has incidents, too: none, of no severity.
+        seen.services = services.map(|key| bounds.pair(key.service.unwrap_or_default(), key.env)).collect();
+        // A place without failures has 0 incidents, with an empty severity.
         let with_failures: BTreeSet<&Labels> = seen.severities.iter().map(|(labels, _)| labels).collect();
         let without = seen.places.iter().filter(|labels| !with_failures.contains(labels));
         let without: Vec<_> = without.map(|labels| (labels.clone(), String::new())).collect();
@@ -154,26 +156,31 @@ impl Seen {
 impl FigureGauges {
     fn register(self, registry: &mut Registry) {
         let by_service = [
-            ("dora_failed_deployments", "Deployments that failures are linked to", self.failed_deployments),
+            (
+                "dora_failed_deployments",
+                "Deployments that ended in the window and caused a failure",
+                self.failed_deployments,
+            ),
             (
                 "dora_matched_incidents",
-                "Failures that began in the window and had a deployment in it",
+                "Incidents that started in the window, if a deployment of their service or team ended in it",
                 self.matched_incidents,
             ),
             (
                 "dora_unmatched_incidents",
-                "Failures that began in the window and had no deployment in it",
+                "Incidents that started in the window, if no deployment of their service or team ended in it",
                 self.unmatched_incidents,
             ),
             ("dora_change_failure_rate", "Matched incidents per deployment", self.change_failure_rate),
             ("dora_change_fail_rate", "Failed deployments per deployment", self.change_fail_rate),
-            ("dora_rework_rate", "Deployments that remedied a failure, per deployment", self.rework_rate),
+            ("dora_rework_rate", "Deployments that fixed a failure, per deployment", self.rework_rate),
         ];
-        registry.register("dora_incidents", "Failures that began in the window", self.incidents);
+        registry.register("dora_incidents", "Incidents that started in the window", self.incidents);
         registry.register("dora_deployments", "Deployments that ended in the window", self.deployments);
         registry.register(
             "dora_time_to_restore_seconds",
-            "Time from start to end of failures that ended in the window",
+            "Time to restore of failures that ended in the window: from start to end, or the sum of the open \
+             periods, as failure.reopened chooses",
             self.time_to_restore,
         );
         for (name, help, family) in by_service {
@@ -181,7 +188,7 @@ impl FigureGauges {
         }
         registry.register(
             "dora_failed_deployment_recovery_seconds",
-            "Time from the end of a failed deployment to the end of the first unbroken stretch of its failures",
+            "Time from the end of a failed deployment to the end of the first unbroken run of its failures",
             self.recovery,
         );
     }
@@ -207,15 +214,15 @@ impl FigureGauges {
             for service in services(&failures.services) {
                 let labels = bounds.labels(service, failures.team.unwrap_or_default(), failures.env);
                 let severity = bounds.severity(failures.severity.unwrap_or_default());
-                let of = incident_labels(labels.clone(), severity, window);
-                self.incidents.get_or_create(&of).inc_by(float(failures.incidents));
+                let series = incident_labels(labels.clone(), severity, window);
+                self.incidents.get_or_create(&series).inc_by(float(failures.incidents));
                 times.entry(labels).or_default().extend(&failures.restored);
             }
         }
         for DeploymentWindows { service, team, env, deployments } in &figures.deployments {
             let labels = bounds.labels(service, team.unwrap_or_default(), env);
-            let of = deployment_labels(labels, window);
-            self.deployments.get_or_create(&of).inc_by(float(*deployments));
+            let series = deployment_labels(labels, window);
+            self.deployments.get_or_create(&series).inc_by(float(*deployments));
         }
         for (Labels { service, team, env }, durations) in times {
             for (stat, value) in statistics(durations) {
@@ -226,7 +233,7 @@ impl FigureGauges {
         }
     }
 
-    /// Adds up what has the same labels before it divides, because rates cannot be added up.
+    /// Adds up the counts with the same labels, then divides, because rates cannot be added up.
     fn add_services(
         &self,
         figures: Vec<WindowKey<'_>>,
@@ -235,9 +242,9 @@ impl FigureGauges {
         has_rates: bool,
     ) {
         let mut sums = BTreeMap::<(String, String), Sum>::new();
-        for of in figures {
-            let pair = bounds.pair(of.service.unwrap_or_default(), of.env);
-            sums.entry(pair).or_default().add(&of);
+        for key in figures {
+            let pair = bounds.pair(key.service.unwrap_or_default(), key.env);
+            sums.entry(pair).or_default().add(&key);
         }
         for ((service, env), sum) in sums {
             let labels = ServiceLabels { service, env, window };
@@ -266,7 +273,7 @@ impl FigureGauges {
     }
 }
 
-/// The counts of all services that have the same labels.
+/// Sum of the counts of all services that have the same labels.
 #[derive(Default)]
 struct Sum {
     matched: usize,
@@ -278,20 +285,20 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, of: &WindowKey<'_>) {
-        self.matched += of.matched_incidents;
-        self.unmatched += of.unmatched_incidents;
-        self.deployments += of.deployments;
-        self.failed += of.failed_deployments;
-        self.remediations += of.remediations;
-        self.recovered.extend(&of.recovered);
+    fn add(&mut self, key: &WindowKey<'_>) {
+        self.matched += key.matched_incidents;
+        self.unmatched += key.unmatched_incidents;
+        self.deployments += key.deployments;
+        self.failed += key.failed_deployments;
+        self.remediations += key.remediations;
+        self.recovered.extend(&key.recovered);
     }
 
     fn per_deployment(&self, count: usize) -> Option<f64> {
         (self.deployments > 0).then(|| float(count) / float(self.deployments))
     }
 
-    /// Nothing where incidents are there and none is matched: zero would say that nothing failed.
+    /// `None` if there are incidents and all of them are unmatched: 0 would say that nothing failed.
     fn change_failure_rate(&self) -> Option<f64> {
         self.per_deployment(self.matched).filter(|_| self.matched > 0 || self.unmatched == 0)
     }

@@ -1,4 +1,4 @@
-//! Metrics of the public listener: what came in, and what was refused.
+//! Metrics of the public listener: accepted and refused requests.
 
 use std::sync::atomic::AtomicU64;
 
@@ -11,10 +11,10 @@ use prometheus_client::registry::Registry;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 
-/// Label of a POST request to a path where there is nothing, that looks like no source's.
+/// Label of a POST request to an unknown path that does not look like a webhook of any source.
 const UNKNOWN: &str = "unknown";
 
-/// Answers to a webhook. Each is there from the beginning: Prometheus sees no increase in a series that begins
+/// Answers to a webhook. Each has a series from the start, because Prometheus sees no increase in a series that begins
 /// with 1.
 pub(crate) const STATUSES: [&str; 14] = [
     "accepted",
@@ -45,7 +45,7 @@ pub enum SubmissionKind {
 }
 
 impl SubmissionKind {
-    /// All of them. The length is that of the enum as long as its last variant stays the last.
+    /// All values. The length is right only while the last variant stays the last.
     const ALL: [Self; Self::Withdrawal as usize + 1] = [Self::Deployment, Self::Failure, Self::Withdrawal];
 
     /// Value of the label.
@@ -65,20 +65,20 @@ pub enum SubmissionStatus {
     Accepted,
     /// 400.
     Invalid,
-    /// 403: without a key that is known.
+    /// 403: no key, or an unknown one.
     Forbidden,
     /// 404: no keys are configured.
     Off,
     /// 413.
     TooLarge,
-    /// None: the body did not come to its end.
+    /// No answer: the body was incomplete.
     Incomplete,
     /// 503.
     Unavailable,
 }
 
 impl SubmissionStatus {
-    /// All of them. The length is that of the enum as long as its last variant stays the last.
+    /// All values. The length is right only while the last variant stays the last.
     const ALL: [Self; Self::Unavailable as usize + 1] = [
         Self::Accepted,
         Self::Invalid,
@@ -128,7 +128,7 @@ struct SourceLabels {
 
 type TimestampGauge = Gauge<f64, AtomicU64>;
 
-/// Counters of the public listener's requests.
+/// Metrics of the requests to the public listener.
 pub struct IntakeMetrics {
     webhooks: Family<WebhookLabels, Counter>,
     last_accepted: Family<SourceLabels, TimestampGauge>,
@@ -138,7 +138,7 @@ pub struct IntakeMetrics {
 }
 
 impl IntakeMetrics {
-    /// Registers everything. [`Self::begin_source`] adds the series of each source.
+    /// Registers the metrics. [`Self::begin_source`] adds the series of each source.
     pub fn new(registry: &mut Registry) -> Self {
         let intake = Self {
             webhooks: Family::default(),
@@ -149,7 +149,7 @@ impl IntakeMetrics {
         };
         registry.register(
             "pagerduty_dora_webhooks",
-            "Webhook requests, by what was answered",
+            "Webhook requests, by source and status",
             intake.webhooks.clone(),
         );
         registry.register(
@@ -159,24 +159,24 @@ impl IntakeMetrics {
         );
         registry.register(
             "pagerduty_dora_last_refused_timestamp_seconds",
-            "Time of the last webhook that was refused since the start; 0: none",
+            "Time of the last webhook that was refused since the program started; 0: none",
             intake.last_refused.clone(),
         );
         registry.register(
             "pagerduty_dora_events_api_requests",
-            "Requests to the event API, by what was answered",
+            "Requests to the event API, by kind and status",
             intake.events_api.clone(),
         );
         registry.register(
             "pagerduty_dora_last_deployment_timestamp_seconds",
-            "Time at which the last deployment finished; 0: none yet",
+            "End of the last deployment; 0: none yet",
             intake.last_deployment.clone(),
         );
         intake.begin();
         intake
     }
 
-    /// Begins with zero each series that is of no source of webhooks.
+    /// Creates each series that belongs to no source, with the value 0.
     fn begin(&self) {
         let unknown = WebhookLabels { source: UNKNOWN, status: "no_such_path" };
         self.webhooks.get_or_create(&unknown).inc_by(0);
@@ -188,7 +188,7 @@ impl IntakeMetrics {
         }
     }
 
-    /// Begins with zero each series of a source of webhooks.
+    /// Creates each series of a source, with the value 0.
     pub fn begin_source(&self, source: &'static SourceName) {
         let source = source.as_str();
         for status in STATUSES {
@@ -198,17 +198,18 @@ impl IntakeMetrics {
         self.last_refused.get_or_create(&SourceLabels { source }).set(0.0);
     }
 
-    /// Counts an answer to a webhook. `None`: it looks like no source's.
+    /// Counts an answer to a webhook. `source` is `None` if the request does not look like a webhook of any source.
     pub fn webhook(&self, source: Option<&'static SourceName>, status: &'static str) {
         self.webhooks.get_or_create(&WebhookLabels { source: label(source), status }).inc();
     }
 
-    /// Notes when the last webhook was accepted.
+    /// Sets the time of the last accepted webhook.
     pub fn accepted_at(&self, source: &'static SourceName, at: Timestamp) {
         self.last_accepted.get_or_create(&SourceLabels { source: source.as_str() }).set(seconds(at));
     }
 
-    /// Notes when the last webhook was refused. `None`: it looks like no source's.
+    /// Sets the time of the last refused webhook. `source` is `None` if the request does not look like a webhook of any
+    /// source.
     pub fn refused_at(&self, source: Option<&'static SourceName>, at: Timestamp) {
         self.last_refused.get_or_create(&SourceLabels { source: label(source) }).set(seconds(at));
     }
@@ -218,7 +219,7 @@ impl IntakeMetrics {
         self.events_api.get_or_create(&RequestLabels::of(kind, status)).inc();
     }
 
-    /// Notes when the last deployment finished.
+    /// Sets the end of the last deployment. `None` if there was no deployment yet.
     pub fn last_deployment_at(&self, at: Option<Timestamp>) {
         self.last_deployment.set(at.map_or(0.0, seconds));
     }

@@ -1,6 +1,6 @@
-//! Log lines on their way to standard error: a bounded queue, and a thread that writes.
+//! Queue of log lines for standard error, and the thread that writes them.
 //!
-//! Whoever logs never waits, and never learns of a write that failed: a pipe that nobody reads, a closed one or a full
+//! A thread that logs never waits, and never sees a failed write: a pipe that nobody reads, a closed pipe or a full
 //! disk must not stop the service. Lines that cannot be written are dropped and counted.
 
 use std::collections::VecDeque;
@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use crate::log_limit::LogLimit;
 
-/// Bytes of lines that may wait to be written.
+/// Largest number of bytes that wait to be written.
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// All lines dropped by this process, for `/metrics`.
+/// Lines that this process has dropped, for `/metrics`.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// The number of log lines that this process has dropped since its start.
+/// Number of log lines that this process has dropped.
 pub fn lines_dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
@@ -29,7 +29,7 @@ pub struct LogQueue(Arc<QueueState>);
 
 struct QueueState {
     waiting: Mutex<WaitingLines>,
-    /// Told of every line, and of every line written.
+    /// Notified when a line is added, and when a line was written.
     changed: Condvar,
 }
 
@@ -39,13 +39,13 @@ struct WaitingLines {
     bytes: usize,
     /// The thread has taken a line and has not written it yet.
     is_writing: bool,
-    /// Lines dropped that no line has reported yet.
+    /// Number of dropped lines that are not reported yet.
     unreported: u64,
 }
 
 impl LogQueue {
-    /// Starts the thread that writes to `sink`. `report` is called on that thread once lines get through again, with
-    /// the number of lines dropped, at most once a minute.
+    /// Starts the thread that writes to `sink`. Once lines get through again, that thread calls `report` with the
+    /// number of dropped lines, at most once a minute.
     pub fn start(sink: impl Write + Send + 'static, report: fn(u64)) -> io::Result<Self> {
         let shared = Arc::new(QueueState { waiting: Mutex::default(), changed: Condvar::new() });
         let queue = Self(Arc::clone(&shared));
@@ -53,7 +53,7 @@ impl LogQueue {
         Ok(queue)
     }
 
-    /// Adds a whole line, or drops it where too much waits.
+    /// Adds a whole line. Drops it if the queue is full.
     pub fn push(&self, line: &[u8]) {
         let mut waiting = self.0.lock();
         if waiting.bytes + line.len() > MOST_BYTES {
@@ -73,7 +73,7 @@ impl LogQueue {
     }
 }
 
-/// A line's way into the queue: the formatter writes each line in one piece.
+/// Adds lines to the queue. The formatter writes each line with one call.
 impl Write for LogQueue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.push(line);
@@ -86,12 +86,12 @@ impl Write for LogQueue {
 }
 
 impl QueueState {
-    /// A panic elsewhere leaves plain values behind, which are whole at every moment.
+    /// The waiting lines. A poisoned lock is no problem: the plain values are valid at every moment.
     fn lock(&self) -> MutexGuard<'_, WaitingLines> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes line after line, as long as the process lives.
+    /// Writes the lines, as long as the process lives.
     fn write_all(&self, mut sink: impl Write, report: fn(u64)) {
         let limit = LogLimit::default();
         loop {
@@ -101,7 +101,7 @@ impl QueueState {
             if dropped > 0 {
                 report(dropped);
             }
-            // After the report, which is a line itself: whoever flushes waits for it, too.
+            // Not before the report, which adds a line: `flush` must wait for that line, too.
             self.lock().is_writing = false;
             self.changed.notify_all();
         }
@@ -119,7 +119,8 @@ impl QueueState {
         }
     }
 
-    /// The number of lines dropped, if it is to be reported now: when lines get through again, once a minute at most.
+    /// Number of dropped lines to report now. 0 if no lines get through, or if the last report is less than a minute
+    /// old.
     fn written(&self, is_written: bool, limit: &LogLimit) -> u64 {
         let mut waiting = self.lock();
         if !is_written {
@@ -146,10 +147,11 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// A sink that takes a line, or fails, whenever it is told to.
+    /// A sink that waits for an order before each line: `true` accepts the line, `false` fails. Without a sender of
+    /// orders it accepts all lines.
     struct Sink {
         orders: Receiver<bool>,
-        taken: Sender<String>,
+        accepted: Sender<String>,
     }
 
     impl Write for Sink {
@@ -157,7 +159,7 @@ mod tests {
             if !self.orders.recv().unwrap_or(true) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            let _ = self.taken.send(String::from_utf8(line.to_vec()).unwrap());
+            let _ = self.accepted.send(String::from_utf8(line.to_vec()).unwrap());
             Ok(line.len())
         }
 
@@ -167,13 +169,13 @@ mod tests {
     }
 
     fn queue(report: fn(u64)) -> (LogQueue, Sender<bool>, Receiver<String>) {
-        let ((order, orders), (taken, lines)) = (channel(), channel());
-        (LogQueue::start(Sink { orders, taken }, report).unwrap(), order, lines)
+        let ((order, orders), (accepted, lines)) = (channel(), channel());
+        (LogQueue::start(Sink { orders, accepted }, report).unwrap(), order, lines)
     }
 
     #[test]
-    fn lines_come_in_order_and_a_flush_waits_for_them() {
-        let (queue, order, lines) = queue(|_| panic!("none was dropped"));
+    fn lines_are_written_in_order_and_a_flush_waits_for_them() {
+        let (queue, order, lines) = queue(|_| panic!("no line was dropped"));
         queue.push(b"a\n");
         queue.push(b"b\n");
         drop(order);
@@ -182,9 +184,9 @@ mod tests {
     }
 
     #[test]
-    fn a_sink_that_stalls_stops_nobody_and_dropped_lines_are_counted_and_told() {
-        static TOLD: AtomicU64 = AtomicU64::new(0);
-        let (queue, order, lines) = queue(|dropped| TOLD.store(dropped, Ordering::Relaxed));
+    fn a_stalled_sink_blocks_nobody_and_dropped_lines_are_counted_and_reported() {
+        static REPORTED: AtomicU64 = AtomicU64::new(0);
+        let (queue, order, lines) = queue(|dropped| REPORTED.store(dropped, Ordering::Relaxed));
         let line = vec![b'x'; MOST_BYTES / 4];
         for _ in 0..20 {
             queue.push(&line);
@@ -194,19 +196,19 @@ mod tests {
         queue.flush(PATIENCE);
         let written = lines.try_iter().count() as u64;
         assert!((4..=5).contains(&written), "{written}");
-        assert_eq!(TOLD.load(Ordering::Relaxed), 20 - written);
+        assert_eq!(REPORTED.load(Ordering::Relaxed), 20 - written);
         assert!(lines_dropped() >= 20 - written);
     }
 
     #[test]
-    fn lines_that_cannot_be_written_are_told_once_one_gets_through() {
-        static TOLD: AtomicU64 = AtomicU64::new(0);
-        let (queue, order, lines) = queue(|dropped| TOLD.store(dropped, Ordering::Relaxed));
-        for is_taken in [false, false, true] {
+    fn lines_that_cannot_be_written_are_reported_once_a_line_gets_through() {
+        static REPORTED: AtomicU64 = AtomicU64::new(0);
+        let (queue, order, lines) = queue(|dropped| REPORTED.store(dropped, Ordering::Relaxed));
+        for is_accepted in [false, false, true] {
             queue.push(b"a\n");
-            order.send(is_taken).unwrap();
+            order.send(is_accepted).unwrap();
         }
         queue.flush(PATIENCE);
-        assert_eq!((lines.try_iter().count(), TOLD.load(Ordering::Relaxed)), (1, 2));
+        assert_eq!((lines.try_iter().count(), REPORTED.load(Ordering::Relaxed)), (1, 2));
     }
 }

@@ -1,4 +1,4 @@
-//! Logs: lines to standard error, as `[log]` and `RUST_LOG` want them.
+//! Logs: lines on standard error, configured by `[log]` and `RUST_LOG`.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -13,32 +13,32 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 use super::log_queue::LogQueue;
 use crate::config::{LogFormat, LogLevel, LogSection};
 
-/// Time that the last lines may take to be written at the end.
+/// Longest time for writing the last lines at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// The program's logging. It is started once.
 pub struct Logs {
-    /// `None`: lines are written by whoever logs.
+    /// `None` if each thread writes its own lines.
     queue: Option<LogQueue>,
     color: bool,
     lines: reload::Handle<BoxedLayer, Registry>,
 }
 
 impl Logs {
-    /// Logging of a daemon: nobody waits for a line to be written, and lines that cannot be written are dropped and
+    /// Logging of a daemon: no thread waits until a line is written. Lines that cannot be written are dropped and
     /// counted. Lines are text of level `info` until [`Logs::configure`] is called.
     ///
     /// # Errors
-    /// The system has no room for the thread that writes.
+    /// The system cannot start the thread that writes.
     pub fn of_daemon(color: bool) -> io::Result<Self> {
         let queue = LogQueue::start(io::stderr(), |dropped| {
             tracing::warn!(
                 "{dropped} log lines were dropped: standard error was not read fast enough, or could not be written"
             );
         })?;
-        // The usual hook writes to standard error itself, and waits there.
+        // The default hook writes to standard error itself, and could block there.
         std::panic::set_hook(Box::new(|panic| {
             tracing::error!("a thread of the program {}", panic.to_string().replace('\n', " "));
         }));
@@ -61,7 +61,7 @@ impl Logs {
         Self { queue, color, lines: handle }
     }
 
-    /// Logs as the configuration says from now on. `RUST_LOG` overrides the level.
+    /// Applies the configuration. `RUST_LOG` overrides the level.
     pub fn configure(&self, log: &LogSection) {
         let level = match log.level {
             LogLevel::Error => LevelFilter::ERROR,
@@ -76,11 +76,11 @@ impl Logs {
         };
         let lines = lines(self.queue.clone(), filter(level).0, is_json, self.color);
         if let Err(error) = self.lines.reload(lines) {
-            tracing::warn!(%error, "the log goes on as it was, and not as [log] says");
+            tracing::warn!(%error, "level and format of [log] could not be applied: the log stays as it was");
         }
     }
 
-    /// Writes a plain line, in its turn among those of the log.
+    /// Writes a plain line, in order with the lines of the log.
     pub fn print(&self, line: impl fmt::Display) {
         let line = format!("{line}\n");
         match &self.queue {
@@ -97,7 +97,7 @@ impl Logs {
     }
 }
 
-/// Filter of `RUST_LOG`, or else of this level, and the reason why `RUST_LOG` is ignored, if it is.
+/// Filter from `RUST_LOG`, or else of this level. The text is the reason if `RUST_LOG` is invalid and ignored.
 fn filter(level: LevelFilter) -> (EnvFilter, Option<String>) {
     let builder = || EnvFilter::builder().with_default_directive(level.into());
     match builder().from_env() {
@@ -108,16 +108,16 @@ fn filter(level: LevelFilter) -> (EnvFilter, Option<String>) {
 
 fn lines(queue: Option<LogQueue>, filter: EnvFilter, is_json: bool, color: bool) -> BoxedLayer {
     match queue {
-        Some(queue) => written(move || queue.clone(), filter, is_json, color),
-        None => written(Stderr, filter, is_json, color),
+        Some(queue) => layer_to(move || queue.clone(), filter, is_json, color),
+        None => layer_to(Stderr, filter, is_json, color),
     }
 }
 
-fn written<W>(writer: W, filter: EnvFilter, is_json: bool, color: bool) -> BoxedLayer
+fn layer_to<W>(writer: W, filter: EnvFilter, is_json: bool, color: bool) -> BoxedLayer
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // An error of writing a line would be printed to standard error, which may panic or block.
+    // Otherwise a failed write would be reported on standard error, which may panic or block.
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
     if is_json {
         lines.json().flatten_event(true).with_target(false).and_then(filter).boxed()
@@ -127,7 +127,7 @@ where
     }
 }
 
-/// Standard error, whose errors are nobody's business.
+/// Standard error. Failed writes are ignored.
 struct Stderr;
 
 impl MakeWriter<'_> for Stderr {

@@ -1,4 +1,4 @@
-//! The counters and histograms, and their Prometheus text.
+//! All metrics of the program, and their Prometheus text.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,18 +27,18 @@ struct AttemptLabels {
 /// Result of an attempt to forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptResult {
-    /// The backend took it.
+    /// The backend accepted the request.
     Sent,
-    /// To be tried again.
+    /// The row will be retried.
     Retry,
-    /// Our credentials were refused.
+    /// The backend refused our credentials.
     Refused,
-    /// The backend will not take it.
+    /// The row is dead.
     Dead,
 }
 
 impl AttemptResult {
-    /// All of them. The length is that of the enum as long as its last variant stays the last.
+    /// All results. The length is right only while the last variant stays the last.
     const ALL: [Self; Self::Dead as usize + 1] = [Self::Sent, Self::Retry, Self::Refused, Self::Dead];
 
     /// Value of the label.
@@ -52,10 +52,10 @@ impl AttemptResult {
     }
 }
 
-/// Everything that is counted. No label ever carries an incident id, a title or a URL.
+/// All metrics except the DORA figures. No label has an incident's id, a title or a URL.
 pub struct Metrics {
     registry: Registry,
-    /// Requests to the public listener.
+    /// Metrics of the public listener.
     pub intake: IntakeMetrics,
     webhook_lag_seconds: Histogram,
     commit_seconds: Histogram,
@@ -66,14 +66,14 @@ pub struct Metrics {
     outbox_oldest_age_seconds: Family<BackendLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     open_failures: Gauge,
     quarantined: Gauge,
-    /// The store's files, and what it refused.
+    /// Metrics of the store.
     pub store: StoreMetrics,
     of_backends: Backends,
     backends: Vec<String>,
 }
 
 impl Metrics {
-    /// Registers everything, with a row for each of these backends from the beginning.
+    /// Registers all metrics. The counters of these backends are there from the start.
     pub fn new(backends: impl IntoIterator<Item = String>) -> Arc<Self> {
         let mut registry = Registry::default();
         let mut metrics = Self {
@@ -108,15 +108,15 @@ impl Metrics {
                 self.registry.register(concat!("pagerduty_dora_", $name), $help, self.$field.clone())
             };
         }
-        register!(webhook_lag_seconds, "webhook_lag_seconds", "Time from an event to its receipt");
-        register!(commit_seconds, "commit_seconds", "Time to write a group and have the disk synced");
-        register!(commit_batch_size, "commit_batch_size", "Writes that became durable together");
-        register!(attempts, "forward_attempts", "Attempts to forward, by what came of them");
-        register!(outbox_pending, "outbox_pending", "Revisions to be sent");
-        register!(outbox_dead, "outbox_dead", "Revisions that the backend will not take");
-        register!(outbox_oldest_age_seconds, "outbox_oldest_age_seconds", "Age of the oldest one to be sent");
+        register!(webhook_lag_seconds, "webhook_lag_seconds", "Time from an event to its arrival");
+        register!(commit_seconds, "commit_seconds", "Time of a group of writes, disk sync included");
+        register!(commit_batch_size, "commit_batch_size", "Writes in a commit");
+        register!(attempts, "forward_attempts", "Attempts to forward, by outcome");
+        register!(outbox_pending, "outbox_pending", "Rows to be sent");
+        register!(outbox_dead, "outbox_dead", "Dead rows, which are not retried until a person decides");
+        register!(outbox_oldest_age_seconds, "outbox_oldest_age_seconds", "Age of the oldest row to be sent");
         register!(open_failures, "open_failures", "Open failures");
-        register!(quarantined, "quarantined", "Signed bodies that were not understood");
+        register!(quarantined, "quarantined", "Webhooks in quarantine");
         for backend in &self.backends {
             for outcome in AttemptResult::ALL.map(AttemptResult::as_str) {
                 self.attempts.get_or_create(&AttemptLabels { backend: backend.clone(), outcome }).inc_by(0);
@@ -125,32 +125,32 @@ impl Metrics {
         self.of_backends.register(&mut self.registry);
         let version = Family::<VersionLabels, Gauge>::default();
         version.get_or_create(&VersionLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
-        self.registry.register("pagerduty_dora_build_info", "The version that runs", version);
+        self.registry.register("pagerduty_dora_build_info", "Version of the running program", version);
     }
 
-    /// Notes how late an event came.
+    /// Records the time from an event to its arrival.
     pub fn lagged(&self, occurred_at: Timestamp, received_at: Timestamp) {
         self.webhook_lag_seconds
             .observe(crate::domain::failure::seconds(received_at.nanos_since(occurred_at)));
     }
 
     /// Counts an attempt to forward.
-    pub fn attempted(&self, backend: &str, attempted: AttemptResult) {
-        let outcome = attempted.as_str();
+    pub fn attempted(&self, backend: &str, result: AttemptResult) {
+        let outcome = result.as_str();
         self.attempts.get_or_create(&AttemptLabels { backend: backend.to_owned(), outcome }).inc();
     }
 
-    /// Notes the store's gauges as they are now. They stay as they were noted last while the store cannot be read.
+    /// Sets the gauges of the store. They keep their last values while the store cannot be read.
     pub fn note(&self, gauges: &StoreGauges, now: Timestamp) {
         self.open_failures.set(gauges.open_failures);
         self.quarantined.set(gauges.quarantined);
         self.store.note(&gauges.sizes);
-        // A backend that was removed is shown as long as it has rows.
+        // A backend that was removed from the configuration is shown while it has rows.
         self.outbox_pending.clear();
         self.outbox_dead.clear();
         self.outbox_oldest_age_seconds.clear();
-        let of_removed = gauges.outbox.iter().map(|outbox| &outbox.backend);
-        for backend in self.backends.iter().chain(of_removed) {
+        let with_rows = gauges.outbox.iter().map(|outbox| &outbox.backend);
+        for backend in self.backends.iter().chain(with_rows) {
             let outbox = gauges.outbox.iter().find(|outbox| outbox.backend == *backend);
             let label = BackendLabels { backend: backend.clone() };
             let age =
@@ -164,7 +164,7 @@ impl Metrics {
         self.of_backends.set(&self.backends, gauges);
     }
 
-    /// The Prometheus text, with the DORA figures as they were computed last.
+    /// The Prometheus text. `dora` is the text of the DORA figures that were computed last.
     pub fn text(&self, dora: &str) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
@@ -190,8 +190,8 @@ impl CommitObserver for Metrics {
     }
 }
 
-/// OpenMetrics as Prometheus' older text, which every scraper reads: there a counter's `HELP` and `TYPE` carry
-/// the name of its samples, and nothing marks the end.
+/// Converts OpenMetrics to Prometheus' older text format, which every scraper reads. In that format, `HELP` and `TYPE`
+/// of a counter have the name of its samples (`…_total`), and there is no end marker.
 fn prometheus_text(open_metrics: &str) -> String {
     let counters: Vec<&str> = open_metrics
         .lines()

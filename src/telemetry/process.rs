@@ -1,6 +1,6 @@
-//! The process itself, under the names that Prometheus' own client libraries use (`process_*`), and its log.
+//! Metrics of the process, under the names that Prometheus' own client libraries use (`process_*`), and of its log.
 //!
-//! Read from `/proc/self` at each scrape. A figure that the system does not give is left out.
+//! `/proc/self` is read at each scrape. A value that the system does not give is left out.
 
 use std::fs;
 use std::sync::OnceLock;
@@ -18,24 +18,21 @@ use super::log_queue::lines_dropped;
 use crate::clock::booted_at;
 use crate::domain::failure::seconds;
 
-/// Reads the figures whenever they are asked for.
+/// Collector that reads the values at each scrape.
 #[derive(Debug, Default)]
 pub struct Process {
-    /// Start of the process in Unix time; `None`: the system does not say. Kept, so that it never changes.
+    /// Start of the process in Unix time. `None` if the system does not give it. It is read once, so that the value
+    /// never changes.
     started_at: OnceLock<Option<f64>>,
 }
 
 impl Collector for Process {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let mut tell = |name, help, metric: &dyn ProcessMetric| metric.tell(&mut to, name, help);
-        tell(
-            "process_cpu_seconds",
-            "CPU time that the process has used.",
-            &ConstCounter::new(cpu_seconds()),
-        )?;
+        let mut add = |name, help, metric: &dyn ProcessMetric| metric.encode_as(&mut to, name, help);
+        add("process_cpu_seconds", "CPU time that the process has used.", &ConstCounter::new(cpu_seconds()))?;
         if let Some(started_at) = *self.started_at.get_or_init(started_at) {
             let help = "Start of the process, in Unix time.";
-            tell("process_start_time_seconds", help, &ConstGauge::new(started_at))?;
+            add("process_start_time_seconds", help, &ConstGauge::new(started_at))?;
         }
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let kib = |name| status_field(&status, name).map(|kib| kib.saturating_mul(1024));
@@ -50,21 +47,31 @@ impl Collector for Process {
         ];
         for (name, help, value) in gauges {
             if let Some(value) = value {
-                tell(name, help, &ConstGauge::new(value))?;
+                add(name, help, &ConstGauge::new(value))?;
             }
         }
-        let help = "Log lines that could not be written in time, or not at all.";
-        tell("pagerduty_dora_log_lines_dropped", help, &ConstCounter::new(lines_dropped()))
+        let help = "Log lines dropped: standard error was not read in time, or could not be written.";
+        add("pagerduty_dora_log_lines_dropped", help, &ConstCounter::new(lines_dropped()))
     }
 }
 
-/// A metric that can be told of under a name.
+/// Metric that can be encoded under a name.
 trait ProcessMetric {
-    fn tell(&self, to: &mut DescriptorEncoder<'_>, name: &str, help: &str) -> Result<(), std::fmt::Error>;
+    fn encode_as(
+        &self,
+        to: &mut DescriptorEncoder<'_>,
+        name: &str,
+        help: &str,
+    ) -> Result<(), std::fmt::Error>;
 }
 
 impl<M: EncodeMetric> ProcessMetric for M {
-    fn tell(&self, to: &mut DescriptorEncoder<'_>, name: &str, help: &str) -> Result<(), std::fmt::Error> {
+    fn encode_as(
+        &self,
+        to: &mut DescriptorEncoder<'_>,
+        name: &str,
+        help: &str,
+    ) -> Result<(), std::fmt::Error> {
         self.encode(to.encode_descriptor(name, help, None, self.metric_type())?)
     }
 }
@@ -81,14 +88,16 @@ fn started_at() -> Option<f64> {
     Some(seconds(booted_at().saturating_add(after_boot).as_nanos()))
 }
 
-/// Time from the machine's start to the process', from the text of `/proc/self/stat` (proc(5): field 22, in ticks).
+/// Time from the start of the machine to the start of the process, from the text of `/proc/self/stat` (proc(5): field
+/// 22, in ticks).
 fn started_after_boot(stat: &str, ticks_per_second: u64) -> Option<Duration> {
-    // The second field is the program's name in parentheses, which may hold anything; the third follows the last one.
+    // The second field is the program's name in parentheses, which may hold any text, also parentheses. The third field
+    // follows the last parenthesis.
     let ticks: u64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
     Some(Duration::from_millis(ticks.saturating_mul(1000).checked_div(ticks_per_second)?))
 }
 
-/// The number behind `name:` in the text of `/proc/self/status`.
+/// The number after `name:` in the text of `/proc/self/status`.
 fn status_field(status: &str, name: &str) -> Option<i64> {
     let rest = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     rest.split_whitespace().next()?.parse().ok()
@@ -99,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_start_is_field_22_whatever_the_program_is_called() {
+    fn the_start_is_field_22_for_any_program_name() {
         let stat = format!("7 (a) b) S{} 250 9 9", " 1".repeat(18));
         assert_eq!(started_after_boot(&stat, 100), Some(Duration::from_millis(2_500)));
         assert_eq!(started_after_boot("", 100), None);

@@ -1,4 +1,4 @@
-//! Metrics of the store: its files, the room that is left, and writes that it refused.
+//! Metrics of the store: its files, the free space, and failed writes and reads.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -13,24 +13,24 @@ struct FileLabels {
     file: &'static str,
 }
 
-/// Metrics of the store besides its rows.
+/// Metrics of the store, without those of its rows.
 #[derive(Default)]
 pub struct StoreMetrics {
     bytes: Family<FileLabels, Gauge>,
     free_bytes: Gauge,
-    /// Writes that were not done, because the store could not commit.
+    /// Writes that failed because the store could not commit.
     pub writes_refused: Counter,
-    /// Scrapes for which the store could not be read.
+    /// Scrapes that could not read the store.
     pub read_failures: Counter,
 }
 
 impl StoreMetrics {
-    /// Has the registry tell of them.
+    /// Registers the metrics.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("pagerduty_dora_store_bytes", "Size of the store's files", self.bytes.clone());
         registry.register(
             "pagerduty_dora_store_free_bytes",
-            "Room left on the store's file system",
+            "Free space on the store's file system",
             self.free_bytes.clone(),
         );
         registry.register(
@@ -40,12 +40,12 @@ impl StoreMetrics {
         );
         registry.register(
             "pagerduty_dora_store_read_failures",
-            "Scrapes for which the store could not be read",
+            "Scrapes that could not read the store",
             self.read_failures.clone(),
         );
     }
 
-    /// Notes the sizes as they are now.
+    /// Sets the sizes.
     pub fn note(&self, sizes: &Sizes) {
         let set = |gauge: &Gauge, bytes: u64| {
             gauge.set(i64::try_from(bytes).unwrap_or(i64::MAX));

@@ -6,31 +6,31 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::figures::Trailing;
+use crate::domain::figures::{DeploymentWindows, Trailing};
 
-/// The label of all names that have none of their own.
+/// Label of all names that have no label of their own.
 pub(super) const OTHER: &str = "other";
-/// The most services with a label of their own.
+/// Largest number of services with a label of their own.
 pub(super) const MOST_SERVICES: usize = 500;
 const MOST_TEAMS: usize = 200;
-/// The most envs with a label of their own, besides the default one.
+/// Largest number of envs with a label of their own, besides the default env.
 pub(super) const MOST_ENVS: usize = 50;
 const MOST_SEVERITIES: usize = 10;
-/// The most combinations of service, team and env with labels of their own.
+/// Largest number of combinations of service, team and env with labels of their own.
 const MOST_PLACES: usize = 1_000;
-/// The most combinations that there can be: those, and one of [`OTHER`] for each env, for the default env, and for all
-/// other envs.
+/// Largest number of combinations: those, and one of [`OTHER`] for each env, for the default env, and for all other
+/// envs.
 const ALL_PLACES: usize = MOST_PLACES + MOST_ENVS + 2;
-/// The most series in one window: incidents by severity (with `other` and none), deployments, three statistics of the time
-/// to restore, six figures of each service and env, and three statistics of the recovery time.
+/// Largest number of series in one window: incidents by severity (with `other` and none), deployments, three statistics
+/// of the time to restore, six figures of each service and env, and three statistics of the recovery time.
 const SERIES_OF_WINDOW: usize = ALL_PLACES * (MOST_SEVERITIES + 2 + 1 + 3 + 6 + 3);
 
-/// The most series of figures in this many windows.
+/// Largest number of series of the figures, for this number of windows.
 pub(super) const fn most_series(windows: usize) -> usize {
     windows * SERIES_OF_WINDOW
 }
 
-/// A service, team and env, as labels. Empty: it has none.
+/// A service, team and env as labels. An empty label stands for no name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Labels {
     pub(super) service: String,
@@ -45,7 +45,7 @@ pub(super) struct Bounds {
     envs: BTreeSet<String>,
     severities: BTreeSet<String>,
     places: BTreeSet<Labels>,
-    /// Services and envs of `places`.
+    /// The services and envs of `places`.
     pairs: BTreeSet<(String, String)>,
 }
 
@@ -66,7 +66,7 @@ impl Bounds {
         };
         let mut places = BTreeMap::<Labels, usize>::new();
         for ((service, team, env), count) in busy.places {
-            *places.entry(bounds.each(service, team, env)).or_default() += count;
+            *places.entry(bounds.own_labels(service, team, env)).or_default() += count;
         }
         let mut places: Vec<(Labels, usize)> = places.into_iter().collect();
         places.sort_by_key(|(_, count)| Reverse(*count));
@@ -78,7 +78,7 @@ impl Bounds {
 
     /// The labels of a service, team and env.
     pub(super) fn labels(&self, service: &str, team: &str, env: &str) -> Labels {
-        let labels = self.each(service, team, env);
+        let labels = self.own_labels(service, team, env);
         if self.places.contains(&labels) {
             return labels;
         }
@@ -96,7 +96,8 @@ impl Bounds {
         own_or_other(&self.severities, severity)
     }
 
-    fn each(&self, service: &str, team: &str, env: &str) -> Labels {
+    /// The labels of a service, team and env, each for itself.
+    fn own_labels(&self, service: &str, team: &str, env: &str) -> Labels {
         Labels {
             service: own_or_other(&self.services, service),
             team: own_or_other(&self.teams, team),
@@ -116,7 +117,7 @@ fn busiest(counts: BTreeMap<&str, usize>, most: usize) -> BTreeSet<String> {
     names.into_iter().take(most).map(|(name, _)| name.to_owned()).collect()
 }
 
-/// Failures and deployments of each name.
+/// Number of failures and deployments of each name.
 #[derive(Default)]
 struct Busy<'a> {
     services: BTreeMap<&'a str, usize>,
@@ -135,8 +136,8 @@ impl<'a> Busy<'a> {
                 self.add_place(service, failures.team.unwrap_or_default(), failures.env, count);
             }
         }
-        for made in &figures.deployments {
-            self.add_place(made.service, made.team.unwrap_or_default(), made.env, made.deployments);
+        for &DeploymentWindows { service, team, env, deployments } in &figures.deployments {
+            self.add_place(service, team.unwrap_or_default(), env, deployments);
         }
     }
 
@@ -148,7 +149,7 @@ impl<'a> Busy<'a> {
     }
 }
 
-/// The services of failures, or the empty label where they have none.
+/// The services of failures, or the empty label if they have none.
 pub(super) fn services<'a>(services: &[&'a str]) -> Vec<&'a str> {
     if services.is_empty() { vec![""] } else { services.to_vec() }
 }

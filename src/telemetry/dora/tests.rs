@@ -23,7 +23,7 @@ fn the_figures_as_gauges() {
 }
 
 #[test]
-fn services_beyond_the_most_count_as_one() {
+fn services_beyond_the_limit_count_as_other() {
     let failures: Vec<Failure> = (0..MOST_SERVICES + 50)
         .map(|n| Failure { services: vec![format!("service-{n}")], ..completed().failure })
         .collect();
@@ -35,7 +35,7 @@ fn services_beyond_the_most_count_as_one() {
     assert!(other.ends_with(" 50.0"), "{other}");
 }
 
-/// Failures and deployments, each with names of its own, in a number that no label can hold.
+/// `n` failures and `n` deployments with more names than there are labels.
 fn with_many_names(n: usize) -> Dataset {
     let failures: Vec<Failure> = (0..n)
         .map(|n| Failure {
@@ -47,14 +47,14 @@ fn with_many_names(n: usize) -> Dataset {
         })
         .collect();
     let deployed = (0..n).map(|n| {
-        let made = deployment(&n.to_string(), &format!("service-{}", n % 997), "09:00", "09:10");
-        crate::domain::deployment::Deployment { env: format!("preview-{n}"), ..made }
+        let named = deployment(&n.to_string(), &format!("service-{}", n % 997), "09:00", "09:10");
+        crate::domain::deployment::Deployment { env: format!("preview-{n}"), ..named }
     });
     dataset(&failures, &Deployments::new(deployed.collect()))
 }
 
 #[test]
-fn series_are_bounded_whatever_names_come_in() {
+fn series_are_bounded_for_any_names() {
     let now = Timestamp::parse("2026-11-05T00:00:00Z").unwrap();
     let text = text(&with_many_names(10_000), now, ("preview-9999", LINK_WINDOW)).unwrap();
     let series = text.lines().filter(|line| line.starts_with("dora_"));
@@ -66,22 +66,23 @@ fn series_are_bounded_whatever_names_come_in() {
     };
     for (label, most) in [("service", MOST_SERVICES), ("env", MOST_ENVS + 1), ("team", 200), ("severity", 10)]
     {
-        // One more for the rest, and one for what has none.
+        // One more for `other`, and one for no name.
         assert!(values(label).len() <= most + 2, "{label}: {}", values(label).len());
         assert!(values(label).contains("other"), "{label}");
     }
     assert!(values("env").contains("preview-9999"), "the default env keeps its name");
     let all = text.lines().filter(|line| line.starts_with("dora_deployments{") && line.contains("\"7d\""));
     let all: f64 = all.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum();
-    assert!((all - 10_000.0).abs() < 1e-9, "{all}: none is lost");
+    assert!((all - 10_000.0).abs() < 1e-9, "{all}: no deployment is lost");
 }
 
 #[test]
-fn counts_are_zero_where_nothing_happened_lately() {
-    let made = vec![deployment("1", "checkout", "09:00", "09:10")];
-    let alone = Failure { services: vec!["search".to_owned()], ..completed().failure };
+fn counts_are_zero_if_nothing_happened_in_the_window() {
+    let deployed = vec![deployment("1", "checkout", "09:00", "09:10")];
+    let failure = Failure { services: vec!["search".to_owned()], ..completed().failure };
     let now = Timestamp::parse("2026-11-25T00:00:00Z").unwrap();
-    let text = text(&dataset(&[alone], &Deployments::new(made)), now, ("production", LINK_WINDOW)).unwrap();
+    let text =
+        text(&dataset(&[failure], &Deployments::new(deployed)), now, ("production", LINK_WINDOW)).unwrap();
     for line in [
         r#"dora_incidents{service="checkout",team="payments",env="production",severity="",window="7d"} 0.0"#,
         r#"dora_deployments{service="checkout",team="payments",env="production",window="7d"} 0.0"#,
