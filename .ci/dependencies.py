@@ -1,5 +1,5 @@
-"""Checks the locked dependencies without cargo-deny: licences, banned crates and registries by deny.toml, and that none
-of them needs a newer Rust than Cargo.toml promises. Fails where Cargo.lock is out of date."""
+"""Checks the locked dependencies without cargo-deny: licences, banned crates and registries against deny.toml, and the
+Rust version that each needs against Cargo.toml. Fails if Cargo.lock is out of date."""
 
 import json
 import re
@@ -19,17 +19,17 @@ LICENSE = re.compile(r"\b(?!(?:AND|OR)\b)[\w.+-]+(?: WITH [\w.+-]+)?")
 def is_allowed(expression):
     """True if the allowed licences satisfy an SPDX expression. AND and OR bind as `and` and `or` do in Python."""
     python = LICENSE.sub(lambda name: str(name[0] in allowed), expression)
-    # No name is left in it: only True, False, and, or, and brackets.
+    # Only True, False, and, or, and brackets are left.
     return eval(python.replace("AND", "and").replace("OR", "or"), {"__builtins__": {}})
 
 
 def version(text):
-    """Numbers to compare: 1.91 and 1.91.0 are the same."""
+    """Numbers of a version, for comparison. 1.91 and 1.91.0 are equal."""
     numbers = [int(number) for number in text.split(".")]
     return numbers + [0] * (3 - len(numbers))
 
 
-# What other platforms need is neither built nor downloaded.
+# Dependencies of other platforms are neither built nor downloaded.
 platforms = [f"--filter-platform={target}" for target in rules["graph"]["targets"]]
 command = ["cargo", "metadata", "--locked", "--format-version=1", *platforms]
 answer = subprocess.run(command, stdout=subprocess.PIPE)
@@ -53,5 +53,5 @@ for package in metadata["packages"]:
         wrong.append(f"{name}: deny.toml does not allow its source: {package['source'] or 'a folder'}")
     if version(package["rust_version"] or "0") > version(rust):
         wrong.append(f"{name}: needs Rust {package['rust_version']}, and Cargo.toml promises {rust}")
-wrong += [f"{licence}: deny.toml allows it, and no dependency has it" for licence in sorted(allowed - used)]
+wrong += [f"{licence}: deny.toml allows this licence, but no dependency has it" for licence in sorted(allowed - used)]
 sys.exit("\n".join(wrong) or None)
