@@ -31,7 +31,7 @@ async fn a_panic_counts_as_a_failed_attempt() {
         reservation: None,
     };
     store.record(payload::heading(body).unwrap(), delivery).await.unwrap();
-    store.folded(Duration::from_secs(20)).await;
+    store.wait_until_folded().await;
 
     let forwarder = Forwarder { backend, store, clock: Arc::clone(&clock) as _, metrics };
     let (stop, stopped) = watch::channel(false);

@@ -42,6 +42,7 @@ use axum::response::Response;
 use axum::routing::{any, delete, get, post};
 
 use self::admin::AdminParts;
+use self::up_to_date::UpToDate;
 
 pub use admin::Admin;
 pub use budget::BodyBudget;
@@ -81,11 +82,11 @@ pub fn public(intakes: Vec<WebhookIntake>, events_api: EventsApi, requests: Arc<
 
 /// Routes for people and probes, and a task that computes the figures before the first request needs them.
 pub fn admin(admin: Admin, hosts: Hosts) -> (Router, impl Future<Output = ()> + Send + 'static) {
-    let store = admin.store.clone();
+    let up_to_date = UpToDate { store: admin.store.clone(), clock: Arc::clone(&admin.clock) };
     let parts = AdminParts::from(admin);
     let prepare = figures::prepare(Arc::clone(&parts.figures));
     let router = admin_router(parts)
-        .layer(from_fn_with_state(store, up_to_date::wait))
+        .layer(from_fn_with_state(up_to_date, up_to_date::wait))
         .layer(from_fn_with_state(Arc::new(hosts), hosts::guard))
         .layer(map_response(forbid_caching));
     (router, prepare)

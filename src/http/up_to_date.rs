@@ -1,11 +1,13 @@
 //! Answers of the admin listener include every event that was accepted before the request.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::clock::Clock;
 use crate::store::Store;
 
 /// Longest wait of a request. In a rush of events, failures are up to date only after the rush.
@@ -13,13 +15,27 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Longest wait of a scrape: operators need the program's own metrics in a rush, too.
 const SCRAPE_PATIENCE: Duration = Duration::from_millis(100);
 
+/// Tells when failures are up to date, and limits the wait for it.
+#[derive(Clone)]
+pub(super) struct UpToDate {
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
 /// Waits until all stored events are folded into failures.
-pub(super) async fn wait(State(store): State<Store>, request: Request, next: Next) -> Response {
-    match request.uri().path() {
+pub(super) async fn wait(State(state): State<UpToDate>, request: Request, next: Next) -> Response {
+    let patience = match request.uri().path() {
         // These answers do not depend on failures.
-        "/healthz" | "/readyz" => {}
-        "/metrics" => store.folded(SCRAPE_PATIENCE).await,
-        _ => store.folded(PATIENCE).await,
+        "/healthz" | "/readyz" => None,
+        "/metrics" => Some(SCRAPE_PATIENCE),
+        _ => Some(PATIENCE),
+    };
+    if let Some(patience) = patience {
+        tokio::select! {
+            biased;
+            () = state.store.wait_until_folded() => {}
+            () = state.clock.sleep(patience) => {}
+        }
     }
     next.run(request).await
 }

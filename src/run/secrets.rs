@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::backend::{Backend, SetupError};
-use crate::config::{self, Config, ListenerSecrets, Problem, Problems, Secret};
+use crate::config::listener_secrets::ListenerSecrets;
+use crate::config::{self, Config, Problem, Problems, Secret};
 
 /// The secrets of the public listener, and the backends with theirs.
 ///

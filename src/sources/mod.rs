@@ -8,7 +8,8 @@ mod webhooks;
 
 pub use webhooks::{RefusalReason, SignatureError, Verified, Verify, Webhooks, Words};
 
-use crate::config::{Config, ListenerSecrets};
+use crate::config::Config;
+use crate::config::listener_secrets::ListenerSecrets;
 use crate::domain::source::{Source, Sources};
 
 /// Every source. Each event in the store is from one of these, even if that source is not configured any more.

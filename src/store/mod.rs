@@ -15,7 +15,7 @@ mod state;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -164,11 +164,12 @@ impl Store {
             .await
     }
 
-    /// Waits until all answered events are folded into their failures, at most `limit`: in a rush they may wait longer.
-    pub async fn folded(&self, limit: Duration) {
+    /// Waits until all answered events are folded into their failures. In a rush, or while the store cannot be written,
+    /// this can take long.
+    pub async fn wait_until_folded(&self) {
         let mut is_folded = self.is_folded.clone();
         // An error means that the writer has ended: there is nothing to wait for.
-        let _ = tokio::time::timeout(limit, is_folded.wait_for(|is_folded| *is_folded)).await;
+        let _ = is_folded.wait_for(|is_folded| *is_folded).await;
     }
 
     /// The present trouble of the store. `None` if no commit has failed in the last ten seconds.

@@ -6,7 +6,7 @@ use pagerduty_dora::clock::Clock;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use serde_json::{Value, json};
 
-use crate::forwarding::after_a_while;
+use crate::forwarding::next_after_waiting;
 use crate::harness::{Backend, Daemon, Program, client, event_of, eventually, stdout};
 use crate::process::Process;
 use crate::store_probe::Probe;
@@ -57,7 +57,7 @@ async fn a_backend_that_asks_to_wait_an_hour_gets_no_request_until_then() {
     }
     assert!(backend.is_quiet());
     assert_eq!(daemon.probe().attempts(), 1, "no attempt of the waiting rows was recorded");
-    after_a_while(&daemon, &mut backend).await;
+    next_after_waiting(&daemon, &mut backend).await;
     for _ in 0..29 {
         backend.next().await;
     }
@@ -103,7 +103,7 @@ async fn a_backend_that_answers_500_is_shown_as_unreachable_until_it_recovers() 
     assert!(found["last_error"].as_str().unwrap().starts_with("HTTP 500"), "{found}");
     let page = daemon.get("/").await.body;
     assert!(page.contains("<span class=\"bad\">unreachable</span>"), "{page}");
-    assert!(page.contains("5 rows to be sent, next try at 2026-11-20 "), "{page}");
+    assert!(page.contains("5 rows to be sent, next attempt at 2026-11-20 "), "{page}");
     let listed = stdout(&Program::of(&daemon).run("", &["outbox"]));
     assert!(listed.starts_with("metrics: unreachable since 2026-11-20"), "{listed}");
     daemon.until_as_time_passes(Duration::from_mins(1), |store| store.sent() >= 5).await;
@@ -148,7 +148,7 @@ async fn a_row_that_is_always_answered_500_is_shown_as_suspect() {
     for attempts in 2..=3 {
         assert_eq!(daemon.probe().suspects(), 0);
         backend.will_answer(&[ANSWER_500]);
-        after_a_while(&daemon, &mut backend).await;
+        next_after_waiting(&daemon, &mut backend).await;
         daemon.until(|store| store.recorded_attempts_numbered(attempts) == 1).await;
     }
     let rows = daemon.get("/api/v1/outbox").await.json()["rows"].clone();
@@ -156,7 +156,7 @@ async fn a_row_that_is_always_answered_500_is_shown_as_suspect() {
     let metrics = daemon.get("/metrics").await.body;
     assert!(metrics.contains("pagerduty_dora_outbox_suspect{backend=\"metrics\"} 1"), "{metrics}");
     assert!(daemon.get("/").await.body.contains("Suspect rows of metrics"));
-    after_a_while(&daemon, &mut backend).await;
+    next_after_waiting(&daemon, &mut backend).await;
     daemon.until(|store| store.sent() == 2).await;
     assert_eq!(daemon.probe().suspects(), 0, "it was accepted in the end");
 }
@@ -174,7 +174,7 @@ async fn a_row_answered_404_is_retried_for_an_hour_and_then_dead() {
         let mut requests = 1;
         daemon.until(|store| store.recorded_attempts_numbered(requests) == 1).await;
         while daemon.probe().dead() == 0 {
-            after_a_while(&daemon, &mut backend).await;
+            next_after_waiting(&daemon, &mut backend).await;
             requests += 1;
             daemon.until(|store| store.recorded_attempts_numbered(requests) == 1).await;
         }
@@ -224,7 +224,7 @@ async fn a_row_at_fault_is_suspect_and_holds_up_no_other() {
         daemon.until(|store| store.is_lane("delivering")).await;
         eventually("a suspect row", async || {
             backend.will_answer(&[(status, &[])]);
-            after_a_while(&daemon, &mut backend).await;
+            next_after_waiting(&daemon, &mut backend).await;
             daemon.until(|store| store.pending_until_later() == 1).await;
             assert!(daemon.probe().is_lane("delivering"));
             (daemon.probe().suspects() > 0).then_some(())

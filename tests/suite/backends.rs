@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::corrections::changed;
 use crate::deployments::deploy;
-use crate::forwarding::after_a_while;
+use crate::forwarding::next_after_waiting;
 use crate::harness::{Backend, Daemon, KEY, Request, event_of, eventually};
 
 mod cdevents_schema;
@@ -135,7 +135,7 @@ async fn cdevents_continues_where_it_was_interrupted() {
     daemon.expect(event_of("incident.resolved", "QCDEVENTS1"), "accepted").await;
     let first = requests(&mut backend, 2).await;
     daemon.until(|store| store.answered_with(503) > 0).await;
-    let again = after_a_while(&daemon, &mut backend).await;
+    let again = next_after_waiting(&daemon, &mut backend).await;
     let id = |request: &Request| request.headers["ce-id"].to_str().unwrap().to_owned();
     assert_eq!(
         (id(&again), &again.bytes),
@@ -156,7 +156,7 @@ async fn a_sample_is_counted_once_and_cannot_be_corrected() {
     let sent = lines(requests(&mut backend, 2).await);
     assert_eq!(sent, ["POST /api/v2/series", "POST /api/v1/distribution_points"]);
     daemon.until(|store| store.answered_with(503) > 0).await;
-    let again = after_a_while(&daemon, &mut backend).await.line;
+    let again = next_after_waiting(&daemon, &mut backend).await.line;
     assert_eq!(again, "POST /api/v1/distribution_points", "the accepted sample is not sent again");
     assert_eq!(progress(&daemon, "datadog-metrics").await["state"], "sent");
 

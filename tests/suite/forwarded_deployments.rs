@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::backends::{entry, json_of, shown};
 use crate::deployments::deploy;
-use crate::forwarding::after_a_while;
+use crate::forwarding::next_after_waiting;
 use crate::harness::{Backend, Daemon, KEY};
 
 const ID: &str = "deployment:checkout:42";
@@ -76,10 +76,14 @@ async fn a_deployment_that_was_never_accepted_is_replaced_even_after_a_restart()
     assert_eq!(daemon.probe().superseded(), 1);
     backend.will_answer(&[(503, &[])]);
     let daemon = daemon.restart(&configuration).await;
-    let first = after_a_while(&daemon, &mut backend).await;
+    let first = next_after_waiting(&daemon, &mut backend).await;
     assert_eq!(first.attributes()["version"], "v43");
     daemon.until(|store| store.answered_with(503) > 0).await;
-    assert_eq!(after_a_while(&daemon, &mut backend).await.bytes, first.bytes, "a retry sends the same bytes");
+    assert_eq!(
+        next_after_waiting(&daemon, &mut backend).await.bytes,
+        first.bytes,
+        "a retry sends the same bytes"
+    );
     until_finished(&daemon, 1).await;
 }
 

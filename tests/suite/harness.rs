@@ -14,7 +14,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use pagerduty_dora::Embedded;
-use pagerduty_dora::clock::ManualClock;
+use pagerduty_dora::clock::{Clock as _, ManualClock};
 use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::sources::pagerduty::signature::sign;
@@ -151,13 +151,22 @@ impl Daemon {
     pub(crate) async fn expect(&self, body: impl Into<Vec<u8>>, status: &str) {
         let answer = self.deliver(body).await;
         assert_eq!((answer.status, answer.json()["status"].as_str()), (202, Some(status)), "{answer:?}");
+        self.until_folded().await;
     }
 
     /// Sends a request to the event API.
     pub(crate) async fn event_api(&self, method: &str, path: &str, body: &Value) -> Answer {
         let url = format!("http://{}/api/v2/dora{path}", self.public);
         let request = self.client.request(method.parse().unwrap(), url).header("dd-api-key", KEY);
-        Answer::of(request.body(body.to_string()).send().await.unwrap()).await
+        let answer = Answer::of(request.body(body.to_string()).send().await.unwrap()).await;
+        self.until_folded().await;
+        answer
+    }
+
+    /// Waits until the failures include every event that was accepted. An answer comes before that.
+    pub(crate) async fn until_folded(&self) {
+        // Any answer of the admin listener waits for it, and this one reads nothing else.
+        assert_eq!(self.get("/openapi.json").await.status, 200);
     }
 
     /// Sends a GET request to the admin listener.
@@ -173,6 +182,25 @@ impl Daemon {
     /// Opens its store for questions.
     pub(crate) fn probe(&self) -> Probe {
         Probe::open(&self.store)
+    }
+
+    /// The first result of `look` once the time of the next attempt has come. No more time passes than that, so that an
+    /// attempt that fails is not repeated.
+    pub(crate) async fn after_waiting<T>(&self, wanted: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let probe = self.probe();
+        eventually(wanted, async || {
+            // Read before looking: the result of an attempt may set a later time.
+            let next_attempt_at = probe.next_attempt_after(self.clock.now());
+            let found = look();
+            if found.is_none() {
+                if let Some(then) = next_attempt_at {
+                    self.clock.advance_to(then);
+                }
+                self.get("/healthz").await;
+            }
+            found
+        })
+        .await
     }
 
     /// Waits until the store meets a condition.

@@ -64,13 +64,8 @@ impl ManualBackend {
     }
 
     /// The next request that is due only after some time.
-    async fn after_a_while(&mut self, daemon: &Daemon) -> WaitingRequest {
-        eventually("another request", async || {
-            daemon.clock.advance(Duration::from_mins(1));
-            daemon.get("/readyz").await;
-            self.requests.try_recv().ok()
-        })
-        .await
+    async fn next_after_waiting(&mut self, daemon: &Daemon) -> WaitingRequest {
+        daemon.after_waiting("another request", || self.requests.try_recv().ok()).await
     }
 
     fn is_quiet(&mut self) -> bool {
@@ -119,7 +114,7 @@ async fn an_attempt_under_way_ends_before_the_next_revision_and_holds_up_no_othe
     let bytes = first.bytes.clone();
     first.answer(503);
     daemon.until(|store| store.answered_with(503) == 1).await;
-    let again = backend.after_a_while(&daemon).await;
+    let again = backend.next_after_waiting(&daemon).await;
     assert_eq!(again.bytes, bytes);
     assert!(backend.is_quiet());
     again.answer(202);
@@ -196,7 +191,7 @@ async fn an_added_backend_gets_no_old_failures_and_a_restored_one_gets_its_queue
 
     let daemon = daemon.restart(&second.entry("second")).await;
     daemon.expect(event_of("incident.resolved", "QNEW000001"), "accepted").await;
-    let request = second.after_a_while(&daemon).await;
+    let request = second.next_after_waiting(&daemon).await;
     assert_eq!(request.attribute("id"), "pagerduty:QNEW000001");
     request.answer(202);
     daemon.until(|store| store.sent() == 1).await;

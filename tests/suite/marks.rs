@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::backends::shown;
 use crate::corrections::{changed, merged_into};
 use crate::deployments::deploy;
-use crate::forwarding::after_a_while;
+use crate::forwarding::next_after_waiting;
 use crate::harness::{Backend, Daemon, KEY, Program, Request, event_of, stdout};
 use crate::store_probe::Probe;
 
@@ -178,7 +178,7 @@ async fn a_mark_answered_404_is_retried_and_needs_no_removal() {
         daemon.until(|store| store.most_attempts_refused_with(404) >= attempts).await;
     };
     refused(1).await;
-    assert!(after_a_while(&daemon, &mut backend).await.line.starts_with("PATCH"));
+    assert!(next_after_waiting(&daemon, &mut backend).await.line.starts_with("PATCH"));
     refused(2).await;
     let denied = changed("incident.annotated", "QMARKED001", "01KB-NOTE", |event| {
         event["occurred_at"] = "2026-11-01T10:20:00Z".into();
@@ -242,7 +242,7 @@ async fn a_mark_does_not_overtake_its_deployment() {
     daemon.until(|store| store.answered_with(503) > 0).await;
     daemon.expect(event_of("incident.triggered", "QMARKED001"), "accepted").await;
     assert!(backend.is_quiet());
-    assert_eq!(after_a_while(&daemon, &mut backend).await.line, "POST /api/v2/dora/deployment");
+    assert_eq!(next_after_waiting(&daemon, &mut backend).await.line, "POST /api/v2/dora/deployment");
     assert_eq!(told(&daemon, &mut backend).await, marked(&id));
 }
 

@@ -37,7 +37,7 @@ async fn the_sizes_of_the_store_are_shown() {
         assert!(value.parse::<u64>().unwrap() > 0, "{name} {value}");
     }
     let page = daemon.get("/").await.body;
-    assert!(page.contains("The database has ") && page.contains(" free on its disk"), "{page}");
+    assert!(page.contains("The database takes ") && page.contains(" free on its disk"), "{page}");
 }
 
 #[tokio::test]

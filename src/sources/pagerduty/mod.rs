@@ -15,7 +15,8 @@ use axum::http::{HeaderMap, HeaderValue};
 use self::name::NAME;
 use self::signature::{SIGNATURE_HEADER, SigningSecrets};
 use super::Webhooks;
-use crate::config::{Config, ListenerSecrets, PAGERDUTY_SECRETS, UnverifiedPolicy};
+use crate::config::listener_secrets::{ListenerSecrets, PAGERDUTY_SECRETS};
+use crate::config::{Config, UnverifiedPolicy};
 use crate::domain::source::Source;
 
 /// PagerDuty, with the functions that read its bodies.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{marking, sent};
 use crate::deployments::deploy;
-use crate::forwarding::after_a_while;
+use crate::forwarding::next_after_waiting;
 use crate::harness::{Backend, Daemon, eventually};
 use crate::store_probe::Probe;
 
@@ -53,7 +53,7 @@ async fn a_refused_application_key_is_tried_once_a_minute_with_one_mark() {
     let refused: (u16, &[_]) = (403, &[]);
     backend.will_answer(&[refused; 7]);
     eventually("a fourth refusal", async || {
-        assert!(after_a_while(&daemon, &mut backend).await.line.starts_with("PATCH"));
+        assert!(next_after_waiting(&daemon, &mut backend).await.line.starts_with("PATCH"));
         (daemon.probe().recorded_answers(403) >= 4).then_some(())
     })
     .await;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use pagerduty_dora::domain::timestamp::Timestamp;
+
 use super::Probe;
 
 /// A row of the outbox about a failure.
@@ -146,6 +148,15 @@ impl Probe {
     /// Number of rows that will be retried at a later time.
     pub(crate) fn pending_until_later(&self) -> i64 {
         self.number("SELECT count(*) FROM outbox WHERE due_at_ns > 0", [])
+    }
+
+    /// Time of the next attempt after `now`. `None` if every pending row may be sent now.
+    pub(crate) fn next_attempt_after(&self, now: Timestamp) -> Option<Timestamp> {
+        const SQL: &str = "SELECT min(max(due_at_ns, ifnull(not_before_ns, 0)))
+                           FROM outbox LEFT JOIN lane USING (backend, lane)
+                           WHERE max(due_at_ns, ifnull(not_before_ns, 0)) > ?1";
+        let nanos: Option<i64> = self.db.query_row(SQL, [now.as_nanos()], |row| row.get(0)).unwrap();
+        nanos.map(Timestamp::from_nanos)
     }
 
     /// Time of the latest attempt that is due.
