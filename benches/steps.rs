@@ -109,7 +109,7 @@ async fn late_deployment() -> anyhow::Result<()> {
             policy: Arc::new(config.policy()),
             destinations: destinations.collect(),
             sources: sources::ALL,
-            most_unfolded: MAX_BACKLOG,
+            max_backlog: MAX_BACKLOG,
             observer: Metrics::new([]),
         };
         let store = Store::open(&folder.path().join("store.db"), settings)?;

@@ -282,7 +282,7 @@ fn open_store(
         policy: Arc::clone(policy),
         destinations: backends.iter().map(|backend| Arc::clone(backend) as Arc<dyn Destination>).collect(),
         sources: sources::ALL,
-        most_unfolded: MAX_BACKLOG,
+        max_backlog: MAX_BACKLOG,
         observer: metrics,
     };
     Store::open(&config.store.path, settings)

@@ -86,7 +86,7 @@ async fn build(path: &Path) -> anyhow::Result<()> {
         policy: Arc::new(catalog::policy(&config)?),
         destinations: Vec::new(),
         sources: sources::ALL,
-        most_unfolded: MAX_BACKLOG,
+        max_backlog: MAX_BACKLOG,
         observer: Metrics::new([]),
     };
     let store = Store::open(path, settings)?;

@@ -37,8 +37,8 @@ pub use self::protocol::{Attempt, Reply, SetupError};
 pub struct Backend {
     name: String,
     filter: BackendFilter,
-    takes_deployments: bool,
-    takes_marks: bool,
+    forwards_deployments: bool,
+    forwards_marks: bool,
     concurrency: usize,
     protocol: Box<dyn Protocol>,
     credentials: Credentials,
@@ -57,8 +57,8 @@ impl Backend {
         Ok(Self {
             name: entry.name.get_ref().as_str().to_owned(),
             filter: entry.filter(),
-            takes_deployments: entry.takes_deployments(),
-            takes_marks: entry.takes_marks(),
+            forwards_deployments: entry.forwards_deployments(),
+            forwards_marks: entry.forwards_marks(),
             concurrency: entry.concurrency.get(),
             protocol,
             credentials: Credentials::of(entry)?,
@@ -107,8 +107,8 @@ impl Destination for Backend {
         self.protocol.replaces_whole()
     }
 
-    fn takes_deployments(&self) -> bool {
-        self.takes_deployments
+    fn forwards_deployments(&self) -> bool {
+        self.forwards_deployments
     }
 
     fn prepare_deployment(
@@ -127,8 +127,8 @@ impl Destination for Backend {
         self.protocol.includes_links()
     }
 
-    fn takes_marks(&self) -> bool {
-        self.takes_marks
+    fn forwards_marks(&self) -> bool {
+        self.forwards_marks
     }
 
     fn prepare_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<PreparedRequest> {
@@ -162,8 +162,8 @@ pub(crate) mod tests {
             name: "panics".to_owned(),
             filter: BackendFilter::default(),
             concurrency: 4,
-            takes_deployments: false,
-            takes_marks: false,
+            forwards_deployments: false,
+            forwards_marks: false,
             protocol: Box::new(Panics),
             credentials: Credentials::default(),
         }

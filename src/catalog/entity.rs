@@ -9,13 +9,13 @@ use crate::domain::name::trimmed;
 use crate::domain::pagerduty_ref::PagerDutyRef;
 
 /// Service, and the line (from 1) of its name.
-pub(super) type Placed = (u64, Entity);
+pub(super) type PlacedEntity = (u64, Entity);
 
 /// Services that a file describes.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct FileEntities {
     /// Its services, in its order.
-    pub(super) entities: Vec<Placed>,
+    pub(super) entities: Vec<PlacedEntity>,
     /// Descriptions that have no effect.
     pub(super) warnings: Vec<Mistake>,
 }
@@ -46,9 +46,9 @@ pub(super) fn parse(text: &str) -> Result<FileEntities, Mistake> {
 
 impl FileEntities {
     /// Adds a description whose document begins at `line`.
-    fn take(&mut self, entity: Option<Placed>, line: u64) {
+    fn take(&mut self, entity: Option<PlacedEntity>, line: u64) {
         let Some((name_line, entity)) = entity else { return };
-        if let Some(pagerduty) = entity.pagerduty.as_ref().filter(|pagerduty| pagerduty.names_nothing()) {
+        if let Some(pagerduty) = entity.pagerduty.as_ref().filter(|pagerduty| pagerduty.cannot_match()) {
             let message = format!(
                 "the PagerDuty URL of {:?} has no service id and never matches: {:?}",
                 entity.service,
@@ -121,7 +121,7 @@ impl EntityFormat {
     }
 
     /// Service that the document describes. `None` if it has no name.
-    fn entity(self, document: NodeRef<'_>) -> Result<Option<Placed>, Mistake> {
+    fn entity(self, document: NodeRef<'_>) -> Result<Option<PlacedEntity>, Mistake> {
         let below = |key| map(document, key);
         let named = match self {
             Self::Definition => text(document, "dd-service")?,

@@ -7,7 +7,7 @@ mod tree;
 
 use std::path::{Path, PathBuf};
 
-use self::entity::Placed;
+use self::entity::PlacedEntity;
 use crate::config::{Config, Problem};
 use crate::domain::catalog::Catalog;
 use crate::domain::policy::Policy;
@@ -63,7 +63,7 @@ fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
-fn read(file: &Path, warnings: &mut Vec<Problem>) -> Result<Vec<Placed>, Problem> {
+fn read(file: &Path, warnings: &mut Vec<Problem>) -> Result<Vec<PlacedEntity>, Problem> {
     let text = std::fs::read_to_string(file).map_err(|error| Problem::unreadable(file, &error))?;
     let described = entity::parse(&text).map_err(|(line, message)| Problem::at_line(file, line, message))?;
     warnings

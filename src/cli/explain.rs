@@ -33,7 +33,7 @@ pub(super) struct ExplainOptions {
 
 pub(super) fn run(options: &ExplainOptions, config: &Config) -> Result<(), CommandError> {
     let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
-    let found = only_one(&reader, &options.id, LISTINGS)?;
+    let found = find_one(&reader, &options.id, LISTINGS)?;
     match found.kind {
         FoundKind::Failure => explain_failure(options, config, &reader, &found.id)?,
         FoundKind::Deployment => explain_deployment(options, &reader, &found.id)?,
@@ -51,12 +51,12 @@ const LISTINGS: &str = "`failures` lists the ids of failures; the event API answ
 ///
 /// # Errors
 /// None matches (the message names `listings`), or several do.
-pub(super) fn only_one(reader: &Reader, id: &str, listings: &str) -> anyhow::Result<FoundId> {
+pub(super) fn find_one(reader: &Reader, id: &str, listings: &str) -> anyhow::Result<FoundId> {
     let mut found = reader.find(id, sources::ALL, MOST_NAMED + 1)?;
     match found.len() {
         0 => Err(nothing_known(id, listings)),
         1 => Ok(found.remove(0)),
-        _ => Err(several(id, &found)),
+        _ => Err(ambiguous(id, &found)),
     }
 }
 
@@ -64,7 +64,7 @@ fn nothing_known(id: &str, listings: &str) -> anyhow::Error {
     anyhow!("no failure, incident or deployment matches {id:?}: {listings}")
 }
 
-pub(super) fn several(id: &str, found: &[FoundId]) -> anyhow::Error {
+pub(super) fn ambiguous(id: &str, found: &[FoundId]) -> anyhow::Error {
     let named = found.iter().take(MOST_NAMED as usize).map(|found| match found.kind {
         FoundKind::Failure => format!("\n  {}", found.id),
         FoundKind::Deployment => format!("\n  {} (a deployment)", found.id),
@@ -198,7 +198,7 @@ fn events(story: &Story, width: usize) -> Option<String> {
         Column::text("OCCURRED"),
         Column::number("RECEIVED AFTER").wrapped_to(8),
         Column::text("EVENT").wrapped_to(26),
-        Column::text("ID").wrapped_to(26).leaves(1),
+        Column::text("ID").wrapped_to(26).droppable(1),
         Column::number("DUPLICATES"),
     ];
     let rows = story.events.iter().map(|event| {

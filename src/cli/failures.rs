@@ -73,12 +73,12 @@ fn print(page: &Page) {
 
 const COLUMNS: [Column; 9] = [
     Column::text("STARTED"),
-    Column::text("FAILURE").id_of(14),
+    Column::text("FAILURE").cut_in_middle_to(14),
     Column::text("TITLE").cut_to(15).favoured(),
     Column::text("SERVICES").cut_to(8),
-    Column::text("TEAM").cut_to(8).leaves(2),
-    Column::text("ENV").cut_to(8).leaves(1),
-    Column::text("SEVERITY").cut_to(8).leaves(3),
+    Column::text("TEAM").cut_to(8).droppable(2),
+    Column::text("ENV").cut_to(8).droppable(1),
+    Column::text("SEVERITY").cut_to(8).droppable(3),
     Column::text("STATE").wrapped_to(9),
     Column::number("RESTORED"),
 ];

@@ -126,7 +126,7 @@ pub fn main() -> ExitCode {
 }
 
 fn start_logging(is_daemon: bool) -> std::io::Result<Logs> {
-    let color = table::may_color();
+    let color = table::is_color_allowed();
     if is_daemon { Logs::of_daemon(color) } else { Ok(Logs::of_command(color)) }
 }
 

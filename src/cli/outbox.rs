@@ -7,7 +7,7 @@ use super::command_error::CommandError;
 use super::examples;
 use super::failures::{or_dash, second};
 use super::options::{FormatOption, OutputFormat, limit, one_of};
-use super::outbox_commands::{RowSelection, give, refuse_unknown};
+use super::outbox_commands::{RowSelection, apply, refuse_unknown};
 use super::table::{Column, is_terminal, print_err, print_json, print_out, render, width};
 use crate::config::Config;
 use crate::domain::lane::{BackendState, Lane};
@@ -57,8 +57,8 @@ pub(super) fn run(options: &OutboxOptions, config: &Config) -> Result<(), Comman
             refuse_unknown(&reader, config, options.backend.as_deref())?;
             list(options, &reader)
         }
-        Some(OutboxCommand::Discard(which)) => give(config, &reader, RowCommand::Discard, which),
-        Some(OutboxCommand::Retry(which)) => give(config, &reader, RowCommand::Retry, which),
+        Some(OutboxCommand::Discard(which)) => apply(config, &reader, RowCommand::Discard, which),
+        Some(OutboxCommand::Retry(which)) => apply(config, &reader, RowCommand::Retry, which),
     }
 }
 
@@ -76,11 +76,11 @@ fn list(options: &OutboxOptions, reader: &Reader) -> Result<(), CommandError> {
 const COLUMNS: [Column; 9] = [
     Column::number("ID"),
     Column::text("BACKEND").cut_to(8),
-    Column::text("SUBJECT").id_of(14),
-    Column::number("REVISION").leaves(1),
+    Column::text("SUBJECT").cut_in_middle_to(14),
+    Column::number("REVISION").droppable(1),
     Column::text("STATE"),
-    Column::number("ATTEMPTS").leaves(2),
-    Column::text("NEXT ATTEMPT").leaves(3),
+    Column::number("ATTEMPTS").droppable(2),
+    Column::text("NEXT ATTEMPT").droppable(3),
     Column::text("ANSWER"),
     Column::text("ERROR").cut_to(12).favoured(),
 ];

@@ -7,13 +7,13 @@ use clap::{ArgGroup, Args};
 
 use super::command_error::CommandError;
 use super::daemon::{DaemonAnswer, DaemonClient};
-use super::explain::{MOST_NAMED, only_one, several};
+use super::explain::{MOST_NAMED, ambiguous, find_one};
 use super::runtime::runtime;
 use super::table::{print_err, print_out};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::sources;
-use crate::store::{After, CommandOutcome, OutboxFilter, Reader, RowCommand, Total};
+use crate::store::{CommandCursor, CommandOutcome, CommandTotals, OutboxFilter, Reader, RowCommand};
 use crate::{OfflineStore, catalog};
 
 /// Rows that a command applies to.
@@ -44,7 +44,7 @@ pub(super) fn refuse_unknown(
 }
 
 /// Applies the command and prints the result: a line for each named row, or one line with the total.
-pub(super) fn give(
+pub(super) fn apply(
     config: &Config,
     reader: &Reader,
     command: RowCommand,
@@ -74,7 +74,7 @@ pub(super) fn give(
     }
 }
 
-fn print_total(command: RowCommand, Total { done, outdated, waiting }: Total) {
+fn print_total(command: RowCommand, CommandTotals { done, outdated, waiting }: CommandTotals) {
     let is_done = match command {
         RowCommand::Retry => "tried again now",
         RowCommand::Discard => "given up",
@@ -124,7 +124,7 @@ fn row(reader: &Reader, text: &str) -> anyhow::Result<Option<i64>> {
     }
     let filter = OutboxFilter { after: row.saturating_sub(1), limit: 1, ..OutboxFilter::default() };
     if reader.outbox(&filter)?.rows.first().is_some_and(|found| found.id == row) {
-        bail!("{:#}\n  {ROW}{row} (that row of the outbox)", several(text, &others));
+        bail!("{:#}\n  {ROW}{row} (that row of the outbox)", ambiguous(text, &others));
     }
     Ok(None)
 }
@@ -137,7 +137,7 @@ fn rows(reader: &Reader, command: RowCommand, ids: &[String]) -> anyhow::Result<
             named.rows.push(row);
             continue;
         }
-        let found = only_one(reader, id, LISTINGS)?;
+        let found = find_one(reader, id, LISTINGS)?;
         let rows = reader.rows_of(&found)?;
         if rows.is_empty() {
             named.without_rows.push(format!(
@@ -169,7 +169,7 @@ async fn all_by_daemon(
     daemon: &DaemonClient,
     command: RowCommand,
     which: &RowSelection,
-) -> anyhow::Result<Total> {
+) -> anyhow::Result<CommandTotals> {
     let backend = which.backend.iter().map(|backend| ("backend", backend));
     // Only the query of this URL is used: `daemon.post` knows the address.
     let url = reqwest::Url::parse_with_params("http://daemon/", backend)?;
@@ -186,9 +186,10 @@ async fn all_directly(
     config: &Config,
     command: RowCommand,
     which: &RowSelection,
-) -> Result<Total, CommandError> {
+) -> Result<CommandTotals, CommandError> {
     let direct = OfflineStore::open(config, &Arc::new(catalog::policy(config)?))?;
-    let (mut total, mut after, now) = (Total::default(), Some(After::default()), SystemClock.now());
+    let (mut total, mut after, now) =
+        (CommandTotals::default(), Some(CommandCursor::default()), SystemClock.now());
     // First, so that dead rows that are retried below are not counted as waiting.
     if command == RowCommand::Retry {
         total +=

@@ -14,7 +14,7 @@ use super::runtime::runtime;
 use super::table::{Column, print_err, print_json, print_out, render, width};
 use crate::config::Config;
 use crate::domain::printable::printable;
-use crate::store::{QuarantinePage, Quarantined, QuarantinedBody, Reader, Retried};
+use crate::store::{QuarantinePage, QuarantineRetry, Quarantined, QuarantinedBody, Reader};
 use crate::{OfflineStore, catalog};
 
 #[derive(Args)]
@@ -87,8 +87,8 @@ fn list(options: &QuarantineOptions, reader: &Reader) -> Result<(), CommandError
 const COLUMNS: [Column; 5] = [
     Column::number("ID"),
     Column::text("RECEIVED"),
-    Column::number("BYTES").leaves(2),
-    Column::text("DELIVERY").cut_to(12).leaves(1),
+    Column::number("BYTES").droppable(2),
+    Column::text("DELIVERY").cut_to(12).droppable(1),
     Column::text("REASON").wrapped_to(24),
 ];
 
@@ -207,7 +207,7 @@ async fn directly(config: &Config, ids: &[i64], outcome: &mut RetryOutcome) -> R
     for id in ids {
         let retried = direct.store().retry_quarantined(*id).await;
         let retried = retried.map_err(anyhow::Error::from)?;
-        outcome.row(*id, matches!(retried, Retried::Recorded(_)), &retried.message());
+        outcome.row(*id, matches!(retried, QuarantineRetry::Recorded(_)), &retried.message());
     }
     Ok(direct.close().await?)
 }

@@ -28,7 +28,7 @@ pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), CommandError> {
     runtime()?.block_on(async {
         let listeners = Listeners::bind(config).map_err(anyhow::Error::from)?;
         print_start(config, &listeners)?;
-        let shutdown = Shutdown { when: ordered_to_stop()?, on_ready: announce_ready(&listeners)? };
+        let shutdown = Shutdown { when: stop_signal()?, on_ready: announce_ready(&listeners)? };
         crate::run(config, Arc::new(SystemClock), listeners, shutdown).await.map_err(CommandError::from)
     })?;
     // Written only after a clean stop: if the daemon fails, the reason is the last line.
@@ -61,7 +61,7 @@ fn print_start(config: &Config, listeners: &Listeners) -> anyhow::Result<()> {
 }
 
 /// Future that is ready at SIGTERM or Ctrl-C. SIGHUP only writes a warning.
-pub(super) fn ordered_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
     let [mut terminate, mut interrupt, mut hang_up]: [Signal; 3] =
         [listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?];

@@ -53,7 +53,7 @@ impl Column {
 
     /// Cuts long ids in the middle, to at least `narrowest` characters. Ids get narrower first, because commands find
     /// them by a part.
-    pub(super) const fn id_of(self, narrowest: usize) -> Self {
+    pub(super) const fn cut_in_middle_to(self, narrowest: usize) -> Self {
         Self { cells: Cells::Id(narrowest), ..self }
     }
 
@@ -68,7 +68,7 @@ impl Column {
     }
 
     /// Leaves the column out if there is no room. The column of the lowest `worth` goes first.
-    pub(super) const fn leaves(self, worth: u8) -> Self {
+    pub(super) const fn droppable(self, worth: u8) -> Self {
         Self { worth: Some(worth), ..self }
     }
 
@@ -162,7 +162,7 @@ pub(super) fn print_err(line: impl fmt::Display) {
 }
 
 /// `true` if colour is allowed: `NO_COLOR` is not set, or empty.
-pub(super) fn may_color() -> bool {
+pub(super) fn is_color_allowed() -> bool {
     #[expect(clippy::disallowed_methods, reason = "a convention of terminals, not of our configuration")]
     let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     !forbidden
@@ -288,8 +288,8 @@ mod tests {
     fn the_column_of_the_lowest_worth_is_left_out_first_and_cells_are_wrapped() {
         let columns = [
             Column::text("id").wrapped_to(14),
-            Column::text("team").leaves(2),
-            Column::text("env").leaves(1),
+            Column::text("team").droppable(2),
+            Column::text("env").droppable(1),
             Column::text("because").wrapped_to(20),
         ];
         let because = "no reopen follows incident.status_update_published";
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn ids_get_narrower_first_and_favoured_columns_last() {
         let columns = [
-            Column::text("id").id_of(9),
+            Column::text("id").cut_in_middle_to(9),
             Column::text("team").cut_to(4),
             Column::text("title").cut_to(8).favoured(),
         ];

@@ -111,12 +111,12 @@ impl BackendSection {
     }
 
     /// `true` if deployments are forwarded to it.
-    pub fn takes_deployments(&self) -> bool {
+    pub fn forwards_deployments(&self) -> bool {
         if_true(self.deployments.as_ref()).is_some()
     }
 
     /// `true` if deployments that failed are marked there.
-    pub fn takes_marks(&self) -> bool {
+    pub fn forwards_marks(&self) -> bool {
         if_true(self.change_failures.as_ref()).is_some()
     }
 

@@ -11,7 +11,7 @@ const QUOTES: [char; 3] = ['"', '\'', '`'];
 
 /// Reason why a text cannot be a secret. It never repeats the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unclean {
+pub enum NotASecret {
     /// Bytes that are not UTF-8, such as a file in UTF-16.
     NotUtf8,
     /// The same quotation mark at both ends.
@@ -43,7 +43,7 @@ pub enum Unclean {
     Character(usize),
 }
 
-impl fmt::Display for Unclean {
+impl fmt::Display for NotASecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotUtf8 => f.write_str("is not text in UTF-8: write the secret again, as plain text"),
@@ -76,13 +76,13 @@ impl fmt::Display for Unclean {
 ///
 /// # Errors
 /// The text cannot be a secret.
-pub(super) fn clean(bytes: Vec<u8>) -> Result<SecretString, Unclean> {
-    let text = String::from_utf8(bytes).map_err(|_| Unclean::NotUtf8)?;
+pub(super) fn clean(bytes: Vec<u8>) -> Result<SecretString, NotASecret> {
+    let text = String::from_utf8(bytes).map_err(|_| NotASecret::NotUtf8)?;
     let secret = trimmed(&text);
     if let Some((_, after)) = secret.split_once(is_line_end)
         && !after.is_empty()
     {
-        return Err(Unclean::Lines);
+        return Err(NotASecret::Lines);
     }
     match unclean(secret) {
         Some(unclean) => Err(unclean),
@@ -91,30 +91,30 @@ pub(super) fn clean(bytes: Vec<u8>) -> Result<SecretString, Unclean> {
 }
 
 /// Reason why a line cannot be a secret, the most helpful one of several.
-fn unclean(secret: &str) -> Option<Unclean> {
+fn unclean(secret: &str) -> Option<NotASecret> {
     let is_between = |open: char, close: char| secret.starts_with(open) && secret.ends_with(close);
     let is_quoted = |mark: char| secret.len() > 1 && is_between(mark, mark);
     let is_odd = |c: char| !(c.is_ascii_graphic() || c == ' ');
     let blank = || Some(secret.find(' ')? + 1);
     if QUOTES.into_iter().any(is_quoted) {
-        return Some(Unclean::Quoted);
+        return Some(NotASecret::Quoted);
     }
     if let Some(place) = secret.chars().position(is_odd) {
-        return Some(Unclean::Character(place + 1));
+        return Some(NotASecret::Character(place + 1));
     }
     let found = [
-        (["\\n", "\\r", "\\t"].iter().any(|end| secret.ends_with(end)), Unclean::Escaped),
-        (is_reference(secret), Unclean::Reference),
-        (is_between('{', '}') || is_between('[', ']'), Unclean::Json),
-        (is_between('<', '>'), Unclean::Placeholder),
-        (is_assignment(secret), Unclean::Assignment),
-        (has_scheme(secret), Unclean::Scheme),
-        (secret.contains(" #"), Unclean::Comment),
-        (secret.starts_with(QUOTES) || secret.ends_with(QUOTES), Unclean::HalfQuoted),
-        (secret.ends_with([',', ';']), Unclean::Punctuated),
+        (["\\n", "\\r", "\\t"].iter().any(|end| secret.ends_with(end)), NotASecret::Escaped),
+        (is_reference(secret), NotASecret::Reference),
+        (is_between('{', '}') || is_between('[', ']'), NotASecret::Json),
+        (is_between('<', '>'), NotASecret::Placeholder),
+        (is_assignment(secret), NotASecret::Assignment),
+        (has_scheme(secret), NotASecret::Scheme),
+        (secret.contains(" #"), NotASecret::Comment),
+        (secret.starts_with(QUOTES) || secret.ends_with(QUOTES), NotASecret::HalfQuoted),
+        (secret.ends_with([',', ';']), NotASecret::Punctuated),
     ];
     let found = found.into_iter().find_map(|(is_found, unclean)| is_found.then_some(unclean));
-    found.or_else(|| blank().map(Unclean::Blank))
+    found.or_else(|| blank().map(NotASecret::Blank))
 }
 
 fn is_line_end(c: char) -> bool {
@@ -162,7 +162,7 @@ mod tests {
 
     use super::*;
 
-    fn cleaned(text: &str) -> Result<String, Unclean> {
+    fn cleaned(text: &str) -> Result<String, NotASecret> {
         clean(text.as_bytes().to_vec()).map(|secret| secret.expose_secret().to_owned())
     }
 
@@ -180,50 +180,50 @@ mod tests {
     #[test]
     fn a_text_that_cannot_be_a_secret_is_refused() {
         for (text, unclean) in [
-            ("\"secret\"\n", Unclean::Quoted),
-            ("'secret'", Unclean::Quoted),
-            ("first\nsecond", Unclean::Lines),
-            ("first\r\nsecond\n", Unclean::Lines),
-            ("sec\tret", Unclean::Character(4)),
-            ("sec\u{a0}ret", Unclean::Character(4)),
-            ("sec\u{200b}ret", Unclean::Character(4)),
-            ("\u{201c}secret\u{201d}", Unclean::Character(1)),
-            ("secret\\n", Unclean::Escaped),
-            ("PAGERDUTY_SIGNING_SECRET=secret", Unclean::Assignment),
-            ("export DD_API_KEY=\"secret\"", Unclean::Assignment),
-            ("SECRET=secret", Unclean::Assignment),
-            ("secret=secret", Unclean::Assignment),
-            ("export S=secret", Unclean::Assignment),
-            ("S = secret", Unclean::Assignment),
-            ("dd-api-key=secret", Unclean::Assignment),
-            ("SECRET=c2VjcmV0Cg==", Unclean::Assignment),
-            ("KEY: secret", Unclean::Assignment),
-            ("\"secret", Unclean::HalfQuoted),
-            ("secret'", Unclean::HalfQuoted),
-            ("\"secret\",", Unclean::HalfQuoted),
-            ("secret\\t", Unclean::Escaped),
-            ("secret\\r\\n", Unclean::Escaped),
-            ("Bearer secret", Unclean::Scheme),
-            ("bearer  secret", Unclean::Scheme),
-            ("Token: secret", Unclean::Assignment),
-            ("<your-signing-secret>", Unclean::Placeholder),
-            ("\u{2039}secret\u{203a}", Unclean::Character(1)),
-            ("$SECRET", Unclean::Reference),
-            ("${SECRET}", Unclean::Reference),
-            ("$(cat secret)", Unclean::Reference),
-            ("%SECRET%", Unclean::Reference),
-            ("{{ secret }}", Unclean::Reference),
-            ("{\"secret\": \"secret\"}", Unclean::Json),
-            ("[\"secret\"]", Unclean::Json),
-            ("secret;", Unclean::Punctuated),
-            ("secret,", Unclean::Punctuated),
-            ("secret # of the vault", Unclean::Comment),
-            ("sec ret", Unclean::Blank(4)),
+            ("\"secret\"\n", NotASecret::Quoted),
+            ("'secret'", NotASecret::Quoted),
+            ("first\nsecond", NotASecret::Lines),
+            ("first\r\nsecond\n", NotASecret::Lines),
+            ("sec\tret", NotASecret::Character(4)),
+            ("sec\u{a0}ret", NotASecret::Character(4)),
+            ("sec\u{200b}ret", NotASecret::Character(4)),
+            ("\u{201c}secret\u{201d}", NotASecret::Character(1)),
+            ("secret\\n", NotASecret::Escaped),
+            ("PAGERDUTY_SIGNING_SECRET=secret", NotASecret::Assignment),
+            ("export DD_API_KEY=\"secret\"", NotASecret::Assignment),
+            ("SECRET=secret", NotASecret::Assignment),
+            ("secret=secret", NotASecret::Assignment),
+            ("export S=secret", NotASecret::Assignment),
+            ("S = secret", NotASecret::Assignment),
+            ("dd-api-key=secret", NotASecret::Assignment),
+            ("SECRET=c2VjcmV0Cg==", NotASecret::Assignment),
+            ("KEY: secret", NotASecret::Assignment),
+            ("\"secret", NotASecret::HalfQuoted),
+            ("secret'", NotASecret::HalfQuoted),
+            ("\"secret\",", NotASecret::HalfQuoted),
+            ("secret\\t", NotASecret::Escaped),
+            ("secret\\r\\n", NotASecret::Escaped),
+            ("Bearer secret", NotASecret::Scheme),
+            ("bearer  secret", NotASecret::Scheme),
+            ("Token: secret", NotASecret::Assignment),
+            ("<your-signing-secret>", NotASecret::Placeholder),
+            ("\u{2039}secret\u{203a}", NotASecret::Character(1)),
+            ("$SECRET", NotASecret::Reference),
+            ("${SECRET}", NotASecret::Reference),
+            ("$(cat secret)", NotASecret::Reference),
+            ("%SECRET%", NotASecret::Reference),
+            ("{{ secret }}", NotASecret::Reference),
+            ("{\"secret\": \"secret\"}", NotASecret::Json),
+            ("[\"secret\"]", NotASecret::Json),
+            ("secret;", NotASecret::Punctuated),
+            ("secret,", NotASecret::Punctuated),
+            ("secret # of the vault", NotASecret::Comment),
+            ("sec ret", NotASecret::Blank(4)),
         ] {
             assert_eq!(cleaned(text), Err(unclean), "{text:?}");
         }
-        assert_eq!(clean(b"s\0e\0c\0".to_vec()).map(|_| ()), Err(Unclean::Character(2)));
-        assert_eq!(clean(vec![0xff, 0xfe, b's', 0]).map(|_| ()), Err(Unclean::NotUtf8));
+        assert_eq!(clean(b"s\0e\0c\0".to_vec()).map(|_| ()), Err(NotASecret::Character(2)));
+        assert_eq!(clean(vec![0xff, 0xfe, b's', 0]).map(|_| ()), Err(NotASecret::NotUtf8));
     }
 
     proptest! {

@@ -34,7 +34,7 @@ use toml::Spanned;
 
 pub use backend::{BackendKind, BackendSection};
 pub use backend_url::BackendUrl;
-pub use clean::Unclean;
+pub use clean::NotASecret;
 pub use host::HostName;
 pub use list::List;
 pub use log::{LogFormat, LogLevel, LogSection};
@@ -52,7 +52,7 @@ use self::findings::Findings;
 use self::source_map::SourceMap;
 use self::tree::RefusedKeys;
 use crate::domain::catalog::Catalog;
-use crate::domain::forwarding::Recipient;
+use crate::domain::forwarding::BackendEntry;
 use crate::domain::policy::Policy;
 
 /// Text of `config.example.toml`. Its values are the defaults.
@@ -101,8 +101,8 @@ pub struct Config {
 impl Config {
     /// Names of the backends, with the filter of each.
     #[must_use]
-    pub fn recipients(&self) -> Vec<Recipient> {
-        let recipient = |entry: &BackendSection| Recipient {
+    pub fn recipients(&self) -> Vec<BackendEntry> {
+        let recipient = |entry: &BackendSection| BackendEntry {
             name: entry.name.get_ref().as_str().to_owned(),
             filter: entry.filter(),
         };

@@ -73,7 +73,7 @@ impl Reading<'_> {
     /// Records the mistake, and removes it from the tree. `false` if it cannot be found, or if there are too many.
     fn refuse(&mut self, error: &Error) -> bool {
         let Some(place) = error.span() else {
-            let message = wording::said(&ValueRefusal::of(error.message()), None);
+            let message = wording::refusal_message(&ValueRefusal::of(error.message()), None);
             self.problems.push(Problem::with_key("configuration", message));
             return false;
         };
@@ -174,7 +174,7 @@ impl Reading<'_> {
                 let above = key.rsplit_once('.').map_or("", |(above, _)| above);
                 let is_later = |known: &String| NOT_YET.contains(&format!("{above}.{known}").as_str());
                 let known = known.iter().filter(|known| !is_later(known)).cloned().collect();
-                wording::said(&ValueRefusal::UnknownKey(name.clone(), known), value)
+                wording::refusal_message(&ValueRefusal::UnknownKey(name.clone(), known), value)
             }
             (ValueRefusal::Type { expected, .. }, Some(DeValue::Table(table)))
                 if is_secret && expected == "a list" =>
@@ -191,7 +191,7 @@ impl Reading<'_> {
                 format!("{mistake}: write {}", secret_form::FORMS)
             }
             (ValueRefusal::NoWord, _) => wording::no_word(value, &self.words(place).unwrap_or_default()),
-            _ => wording::said(refusal, value.filter(|_| is_value)),
+            _ => wording::refusal_message(refusal, value.filter(|_| is_value)),
         };
         match found.and_then(|found| found.entry) {
             Some(entry) => format!("entry {entry}: {message}"),

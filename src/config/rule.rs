@@ -182,7 +182,7 @@ impl RuleSection {
         }
         for condition in [&self.service, &self.team].into_iter().flatten() {
             for name in condition.get_ref() {
-                if PagerDutyRef::parse(name.as_str()).names_nothing() {
+                if PagerDutyRef::parse(name.as_str()).cannot_match() {
                     findings.at(condition.span(), format!("{name:?} has no id in it and never matches"));
                 }
             }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use serde::{Serialize, Serializer};
 
-use super::clean::{self, Unclean};
+use super::clean::{self, NotASecret};
 use super::environment;
 
 /// Greatest size of a file with a secret. A larger file is the wrong one.
@@ -75,11 +75,11 @@ pub enum SecretError {
     Empty(String),
     /// The text cannot be a secret, so that no signature or key would match it.
     #[error("{place} {unclean}")]
-    Unclean {
+    NotASecret {
         /// Source of the secret.
         place: String,
         /// Reason why it is no secret.
-        unclean: Unclean,
+        unclean: NotASecret,
     },
     /// Too short for a secret: it could be guessed.
     #[error("{place} is {length} bytes long: a signing secret has at least {min}")]
@@ -106,7 +106,7 @@ impl Secret {
             Self::Credential { credential } => read(&credential_file(credential)?)?,
             Self::Value { value } => value.expose_secret().as_bytes().to_vec(),
         };
-        let unclean = |unclean| SecretError::Unclean { place: self.to_string(), unclean };
+        let unclean = |unclean| SecretError::NotASecret { place: self.to_string(), unclean };
         let secret = clean::clean(bytes).map_err(unclean)?;
         match secret.expose_secret().len() {
             0 => Err(SecretError::Empty(self.to_string())),

@@ -68,7 +68,7 @@ pub(super) fn warn(entries: &[ServiceSection], findings: &mut Findings<'_>) {
     let references: Vec<PagerDutyRef> = entries.iter().map(ServiceSection::pagerduty).collect();
     for (index, (entry, reference)) in entries.iter().zip(&references).enumerate() {
         let name = entry.pagerduty.get_ref();
-        if reference.names_nothing() {
+        if reference.cannot_match() {
             let message = format!(
                 "{name:?} has no service id in it, and the entry never matches: write the id of the service"
             );

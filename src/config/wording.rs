@@ -72,7 +72,7 @@ fn type_name(text: &str) -> String {
 }
 
 /// Message about a refusal. `value` is the refused text, if it may be repeated.
-pub(super) fn said(refusal: &ValueRefusal, value: Option<&str>) -> String {
+pub(super) fn refusal_message(refusal: &ValueRefusal, value: Option<&str>) -> String {
     match refusal {
         ValueRefusal::UnknownKey(name, known) => {
             format!("unknown key{}{}", nearest(name, known), list("Known here", known))
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     fn message_for(message: &str, value: &str) -> String {
-        said(&ValueRefusal::of(message), Some(value))
+        refusal_message(&ValueRefusal::of(message), Some(value))
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
             "730 is a number: expected a text in quotes"
         );
         let secret = "invalid type: string \"canary\", expected a sequence";
-        assert_eq!(said(&ValueRefusal::of(secret), None), "is a text: expected a list");
+        assert_eq!(refusal_message(&ValueRefusal::of(secret), None), "is a text: expected a list");
         for value in
             ["\"https://me:canary@x\"", "\"https://x/?k=canary\"", "{ value = \"canary\" }", "\"a\nb\""]
         {

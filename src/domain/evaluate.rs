@@ -8,7 +8,7 @@ use super::event::{Priority, Reference, Snapshot};
 use super::failure::{Details, Evaluated, Failure, FailureState, Flag, seconds};
 use super::history::{History, OpenPeriod};
 use super::id::{FailureId, IncidentId};
-use super::merge::{Group, Merges, Standing};
+use super::merge::{Group, MergeEffect, Merges};
 use super::open_period::pauses;
 use super::policy::{Policy, Reopened, Start, WhichService};
 use super::rule::{RuleVerdict, Ruling, Traits};
@@ -27,7 +27,10 @@ pub fn evaluate_group(group: &Group, policy: &Policy) -> BTreeMap<IncidentId, Ev
 
 /// Evaluates an incident without merges. `None` until an event shows the incident.
 pub fn evaluate_alone(incident: &IncidentId, history: &History, policy: &Policy) -> Option<Evaluated> {
-    Some(IncidentEvaluation::new(incident, history, Standing::Own, BTreeMap::new(), policy)?.evaluate(policy))
+    Some(
+        IncidentEvaluation::new(incident, history, MergeEffect::Own, BTreeMap::new(), policy)?
+            .evaluate(policy),
+    )
 }
 
 /// Facts that decide the failure of one incident.
@@ -38,15 +41,15 @@ pub struct IncidentEvaluation<'a> {
     /// Facts from its events.
     pub history: &'a History,
     /// Effect of merges on it.
-    pub standing: Standing<'a>,
+    pub standing: MergeEffect<'a>,
     /// Incidents that were merged into it.
     pub sources: Vec<&'a IncidentId>,
     /// Histories of the incidents in `sources` that no rule ignores.
     pub counting_sources: Vec<&'a History>,
     /// Its own start, and the source of that time.
-    pub own_start: (Timestamp, Reasons),
+    pub own_start: (Timestamp, StartSource),
     /// The earliest of `counting_sources`, with its start. `None` if none began before the incident itself.
-    pub moved_by: Option<(&'a IncidentId, Timestamp, Reasons)>,
+    pub moved_by: Option<(&'a IncidentId, Timestamp, StartSource)>,
     /// Ruling on this incident alone.
     pub own_ruling: Ruling<'a>,
     /// Ruling on this incident and `sources` together, and the incident that decided it.
@@ -54,12 +57,12 @@ pub struct IncidentEvaluation<'a> {
     /// Services, team and env that it counts for.
     pub attribution: Attribution,
     /// Periods in which it was open, in order.
-    pub stretches: Vec<OpenPeriod>,
+    pub open_periods: Vec<OpenPeriod>,
 }
 
 /// Source of the start (rule 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reasons {
+pub enum StartSource {
     /// PagerDuty's `created_at`.
     Created,
     /// The trigger.
@@ -80,7 +83,7 @@ impl<'a> IncidentEvaluation<'a> {
     fn new(
         incident: &'a IncidentId,
         history: &'a History,
-        standing: Standing<'a>,
+        standing: MergeEffect<'a>,
         sources: BTreeMap<&'a IncidentId, &'a History>,
         policy: &'a Policy,
     ) -> Option<Self> {
@@ -88,7 +91,7 @@ impl<'a> IncidentEvaluation<'a> {
         let attribution = attribute(policy, service(history, policy), team(history));
         let own_ruling = apply_rules(policy, history, &attribution);
         let mut ruling = (own_ruling, incident);
-        let mut moved_by: Option<(&IncidentId, Timestamp, Reasons)> = None;
+        let mut moved_by: Option<(&IncidentId, Timestamp, StartSource)> = None;
         let mut counting_sources = Vec::new();
         for (source, history) in &sources {
             let attribution = attribute(policy, service(history, policy), team(history));
@@ -117,7 +120,7 @@ impl<'a> IncidentEvaluation<'a> {
             own_ruling,
             ruling,
             attribution,
-            stretches: history.stretches(),
+            open_periods: history.open_periods(),
         })
     }
 
@@ -136,23 +139,23 @@ impl<'a> IncidentEvaluation<'a> {
     }
 
     /// Start of the failure, and its source.
-    pub fn start(&self) -> (Timestamp, Reasons) {
+    pub fn start(&self) -> (Timestamp, StartSource) {
         self.moved_by.map_or(self.own_start, |(_, at, because)| (at, because))
     }
 
     /// Time of the resolve that ended it, even if it is before the start.
     pub fn resolved_at(&self) -> Option<Timestamp> {
-        self.stretches.last().and_then(|open_period| open_period.resolved_at)
+        self.open_periods.last().and_then(|open_period| open_period.resolved_at)
     }
 
     /// `true` if the resolve before a reopen never arrived. Then nobody knows how long the incident was open before it.
     fn lacks_a_resolve(&self) -> bool {
-        self.stretches.iter().rev().skip(1).any(|open_period| open_period.resolved_at.is_none())
+        self.open_periods.iter().rev().skip(1).any(|open_period| open_period.resolved_at.is_none())
     }
 
     /// `true` if it was merged into another incident.
     pub fn is_merged(&self) -> bool {
-        matches!(self.standing, Standing::Into(_) | Standing::IntoUnseen(_))
+        matches!(self.standing, MergeEffect::Into(_) | MergeEffect::IntoUnseen(_))
     }
 
     /// End of the failure. A resolve before the start is moved to the start.
@@ -164,7 +167,7 @@ impl<'a> IncidentEvaluation<'a> {
     pub fn verdict(&self, policy: &Policy) -> RuleVerdict<'a> {
         let (started_at, because) = self.start();
         let is_known =
-            because != Reasons::FirstSeen && self.resolved_at().is_some_and(|end| end >= started_at);
+            because != StartSource::FirstSeen && self.resolved_at().is_some_and(|end| end >= started_at);
         RuleVerdict::of(
             self.ruling.0,
             started_at,
@@ -177,7 +180,7 @@ impl<'a> IncidentEvaluation<'a> {
     pub fn evaluate(&self, policy: &Policy) -> Evaluated {
         let (started_at, _) = self.start();
         let finished_at = self.finished_at();
-        let active_nanos = active_nanos(&self.stretches, started_at);
+        let active_nanos = active_nanos(&self.open_periods, started_at);
         let time_to_restore_nanos = match policy.reopened {
             Reopened::WallClock => finished_at.map(|end| end.nanos_since(started_at)),
             Reopened::ActiveTime => active_nanos,
@@ -206,10 +209,10 @@ impl<'a> IncidentEvaluation<'a> {
             time_to_restore_seconds: time_to_restore_nanos.map(seconds),
             active_seconds: active_nanos.map(seconds),
             acknowledged_at: history.acknowledged_at(),
-            reopened: self.stretches.len() - 1,
+            reopened: self.open_periods.len() - 1,
             merged: self.sources.iter().map(ToString::to_string).collect(),
             merged_into: match self.standing {
-                Standing::Into(target) | Standing::IntoUnseen(Some(target)) => Some(target.to_string()),
+                MergeEffect::Into(target) | MergeEffect::IntoUnseen(Some(target)) => Some(target.to_string()),
                 _ => None,
             },
             services: self.attribution.services.clone(),
@@ -231,7 +234,7 @@ impl<'a> IncidentEvaluation<'a> {
             created_at: Some(self.created_at(policy)).filter(|created_at| *created_at != started_at),
             named_deployments: history.named_deployments().map_or_else(Vec::new, |(names, _)| names.to_vec()),
             restored_at: restored_at.filter(|restored_at| Some(*restored_at) != finished_at),
-            pauses: pauses(&self.stretches),
+            pauses: pauses(&self.open_periods),
             ..Details::default()
         };
         Evaluated { failure, details }
@@ -240,26 +243,28 @@ impl<'a> IncidentEvaluation<'a> {
     fn flags(&self) -> Vec<Flag> {
         let (started_at, because) = self.start();
         let flags = [
-            (because == Reasons::FirstSeen || self.lacks_a_resolve()).then_some(Flag::Approximate),
+            (because == StartSource::FirstSeen || self.lacks_a_resolve()).then_some(Flag::Approximate),
             self.resolved_at().is_some_and(|end| end < started_at).then_some(Flag::EndBeforeStart),
             self.history.in_the_future().then_some(Flag::InTheFuture),
-            matches!(self.standing, Standing::IntoUnseen(_)).then_some(Flag::MergeTargetUnseen),
-            (self.standing == Standing::CycleCut).then_some(Flag::MergeCycle),
+            matches!(self.standing, MergeEffect::IntoUnseen(_)).then_some(Flag::MergeTargetUnseen),
+            (self.standing == MergeEffect::CycleCut).then_some(Flag::MergeCycle),
         ];
         flags.into_iter().flatten().collect()
     }
 }
 
 /// Rule 4: the start, and the source of that time.
-fn start(history: &History, start: Start) -> Option<(Timestamp, Reasons)> {
-    let created = || history.created_at().map(|at| (at, Reasons::Created));
-    let triggered = || history.triggered_at().map(|at| (at, Reasons::Triggered));
+fn start(history: &History, start: Start) -> Option<(Timestamp, StartSource)> {
+    let created = || history.created_at().map(|at| (at, StartSource::Created));
+    let triggered = || history.triggered_at().map(|at| (at, StartSource::Triggered));
     let chosen = match start {
         Start::Created => None,
         Start::Triggered => triggered(),
-        Start::Acknowledged => history.acknowledged_before_first_end().map(|at| (at, Reasons::Acknowledged)),
+        Start::Acknowledged => {
+            history.acknowledged_before_first_end().map(|at| (at, StartSource::Acknowledged))
+        }
     };
-    let first_seen = || history.first_seen_at().map(|at| (at, Reasons::FirstSeen));
+    let first_seen = || history.first_seen_at().map(|at| (at, StartSource::FirstSeen));
     chosen.or_else(created).or_else(triggered).or_else(first_seen)
 }
 
@@ -311,8 +316,8 @@ fn traits<'a>(history: &'a History, attribution: &'a Attribution, policy: &Polic
 
 /// Sum of the open periods in nanoseconds. A negative period counts as zero. `None` while the last period is open, or
 /// if the resolve of a period never arrived.
-fn active_nanos(stretches: &[OpenPeriod], started_at: Timestamp) -> Option<i64> {
-    stretches.iter().try_fold(0_i64, |sum, open_period| {
+fn active_nanos(open_periods: &[OpenPeriod], started_at: Timestamp) -> Option<i64> {
+    open_periods.iter().try_fold(0_i64, |sum, open_period| {
         let from = open_period.reopened_at.unwrap_or(started_at);
         Some(sum.saturating_add(open_period.resolved_at?.nanos_since(from).max(0)))
     })

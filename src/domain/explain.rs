@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::attribution::Attribution;
 use super::deployment::{Deployment, Deployments};
-use super::evaluate::{IncidentEvaluation, Reasons};
+use super::evaluate::{IncidentEvaluation, StartSource};
 use super::failure::{Evaluated, Failure, FailureState, Flag};
 use super::figures::OtherEnvs;
 use super::history::NamedBy;
 use super::id::IncidentId;
 use super::link::{Cause, KnownBy, LinkQuery, NotUsed};
 use super::mark::RemediationKind;
-use super::merge::{Group, Merges, Standing};
+use super::merge::{Group, MergeEffect, Merges};
 use super::policy::{Policy, Reopened, Start, WhichService};
 use super::rule::{Rule, RuleVerdict, Ruling};
 use super::submission::Submission;
@@ -179,7 +179,7 @@ fn names(names: &[String]) -> String {
 
 fn state(view: &IncidentEvaluation<'_>, failure: &Failure) -> String {
     let resolved = view.resolved_at().map_or_else(String::new, |at| at.to_string());
-    match (failure.state, view.stretches.last().and_then(|period| period.reopened_at)) {
+    match (failure.state, view.open_periods.last().and_then(|period| period.reopened_at)) {
         (FailureState::Merged, _) => {
             format!("the resolve of {resolved} merged it into another incident, and restored nothing")
         }
@@ -195,19 +195,21 @@ fn state(view: &IncidentEvaluation<'_>, failure: &Failure) -> String {
 fn start(view: &IncidentEvaluation<'_>, policy: &Policy) -> String {
     let (own, because) = view.own_start;
     let missing = match (policy.start, because) {
-        (Start::Triggered, Reasons::Created | Reasons::FirstSeen) => {
+        (Start::Triggered, StartSource::Created | StartSource::FirstSeen) => {
             "failure.start is \"triggered\", but no trigger was received: "
         }
-        (Start::Acknowledged, Reasons::Created | Reasons::Triggered | Reasons::FirstSeen) => {
+        (Start::Acknowledged, StartSource::Created | StartSource::Triggered | StartSource::FirstSeen) => {
             "failure.start is \"acknowledged\", but nobody acknowledged it before its first resolve: "
         }
         _ => "",
     };
     let describe = |because| match because {
-        Reasons::Created => "its creation time",
-        Reasons::Triggered => "the time of its trigger",
-        Reasons::Acknowledged => "its first acknowledgement, before its first resolve",
-        Reasons::FirstSeen => "its earliest event, because its creation time and its trigger are not known",
+        StartSource::Created => "its creation time",
+        StartSource::Triggered => "the time of its trigger",
+        StartSource::Acknowledged => "its first acknowledgement, before its first resolve",
+        StartSource::FirstSeen => {
+            "its earliest event, because its creation time and its trigger are not known"
+        }
     };
     match view.moved_by {
         None => format!("{missing}{}", describe(because)),
@@ -231,7 +233,7 @@ fn end(view: &IncidentEvaluation<'_>) -> String {
 
 /// Times of the reopens, each with its reason.
 fn reopenings(view: &IncidentEvaluation<'_>) -> Vec<Why> {
-    let pairs = view.stretches.iter().zip(view.stretches.iter().skip(1));
+    let pairs = view.open_periods.iter().zip(view.open_periods.iter().skip(1));
     let reasons = pairs.filter_map(|(before, period)| {
         let because = match before.resolved_at {
             Some(_) => "an event shows that it was reopened at this time, after a resolve",
@@ -251,13 +253,15 @@ fn time_to_restore(policy: &Policy) -> &'static str {
 
 fn standing(view: &IncidentEvaluation<'_>) -> Option<Why> {
     let (value, because) = match view.standing {
-        Standing::Own => return None,
-        Standing::CycleCut => ("-".to_owned(), "merges lead in a cycle, and it began first: it counts"),
-        Standing::Into(target) => (target.to_string(), "named in the resolve_reason of its last resolve"),
-        Standing::IntoUnseen(Some(target)) => {
+        MergeEffect::Own => return None,
+        MergeEffect::CycleCut => ("-".to_owned(), "merges lead in a cycle, and it began first: it counts"),
+        MergeEffect::Into(target) => (target.to_string(), "named in the resolve_reason of its last resolve"),
+        MergeEffect::IntoUnseen(Some(target)) => {
             (target.to_string(), "named in its last resolve, but no event has shown that incident")
         }
-        Standing::IntoUnseen(None) => ("-".to_owned(), "its last resolve is a merge that names no incident"),
+        MergeEffect::IntoUnseen(None) => {
+            ("-".to_owned(), "its last resolve is a merge that names no incident")
+        }
     };
     Some(why("merged_into", value, because))
 }

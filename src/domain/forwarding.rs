@@ -121,7 +121,7 @@ impl BackendFilter {
 
 /// A configured backend, and its filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipient {
+pub struct BackendEntry {
     /// Its name.
     pub name: String,
     /// Filter of the failures and deployments that are sent to it.
@@ -148,7 +148,7 @@ pub trait Destination: Send + Sync {
     fn prepare(&self, evaluated: &Evaluated, context: RevisionContext) -> PreparedRequest;
 
     /// `true` if deployments are sent to the backend.
-    fn takes_deployments(&self) -> bool;
+    fn forwards_deployments(&self) -> bool;
 
     /// Prepares the request for a deployment. `None` if the backend cannot take a deployment like this.
     fn prepare_deployment(
@@ -164,7 +164,7 @@ pub trait Destination: Send + Sync {
     fn includes_links(&self) -> bool;
 
     /// `true` if marks of failed deployments are sent to the backend.
-    fn takes_marks(&self) -> bool;
+    fn forwards_marks(&self) -> bool;
 
     /// Prepares the request that marks a deployment as failed, or (without a `mark`) removes the mark. `None` if the
     /// backend has no marks.

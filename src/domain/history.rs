@@ -151,7 +151,7 @@ impl History {
 
     /// Facts of the last resolve that no reopen follows; `None` while the incident is open.
     fn deciding_resolve(&self) -> Option<&Snapshot> {
-        self.stretches().last()?.resolved_at?;
+        self.open_periods().last()?.resolved_at?;
         self.entries.iter().rfind(|entry| entry.kind == EventKind::Resolved).map(|entry| &entry.facts)
     }
 
@@ -175,17 +175,17 @@ impl History {
     /// Periods in which it was open, in order. There is always at least one.
     ///
     /// A resolve of a resolved incident moves the end. A reopen of an open incident shows that a resolve never arrived.
-    pub fn stretches(&self) -> Vec<OpenPeriod> {
-        let mut stretches = OpenPeriods::default();
+    pub fn open_periods(&self) -> Vec<OpenPeriod> {
+        let mut open_periods = OpenPeriods::default();
         for entry in &self.entries {
             if let Some(reopening) = entry.reopening() {
-                stretches.reopened(reopening);
+                open_periods.reopened(reopening);
             }
             if entry.kind == EventKind::Resolved {
-                stretches.resolved(entry.at);
+                open_periods.resolved(entry.at);
             }
         }
-        stretches.finish()
+        open_periods.finish()
     }
 
     fn first(&self, kind: EventKind) -> Option<&Entry> {

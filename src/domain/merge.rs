@@ -14,7 +14,7 @@ pub type Group = BTreeMap<IncidentId, History>;
 
 /// Effect of a merge on an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing<'a> {
+pub enum MergeEffect<'a> {
     /// It was not merged.
     Own,
     /// It is the incident of a cycle of merges that began first. It counts as if it was not merged.
@@ -49,7 +49,7 @@ impl<'a> Merges<'a> {
             merges.cut.extend(cycle.into_iter().min_by(|a, b| order(a).cmp(&order(b))));
         }
         for incident in group.keys() {
-            if let Standing::Into(target) = merges.standing(incident) {
+            if let MergeEffect::Into(target) = merges.standing(incident) {
                 merges.direct.entry(target).or_default().push(incident);
             }
         }
@@ -62,13 +62,13 @@ impl<'a> Merges<'a> {
     }
 
     /// Effect of merges on an incident.
-    pub fn standing(&self, incident: &'a IncidentId) -> Standing<'a> {
+    pub fn standing(&self, incident: &'a IncidentId) -> MergeEffect<'a> {
         let merge = self.group.get(incident).and_then(History::merge);
         match merge.map(|merge| merge.into.as_ref()) {
-            None => Standing::Own,
-            Some(_) if self.cut.contains(incident) => Standing::CycleCut,
-            Some(Some(target)) if self.is_seen(target) => Standing::Into(target),
-            Some(target) => Standing::IntoUnseen(target),
+            None => MergeEffect::Own,
+            Some(_) if self.cut.contains(incident) => MergeEffect::CycleCut,
+            Some(Some(target)) if self.is_seen(target) => MergeEffect::Into(target),
+            Some(target) => MergeEffect::IntoUnseen(target),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Reasons why a failure was not sent to a backend.
 
 use super::failure::{Failure, FailureState};
-use super::forwarding::{BackendFilter, Recipient};
+use super::forwarding::{BackendEntry, BackendFilter};
 use super::timestamp::Timestamp;
 
 /// A revision of a failure that was not attempted yet.
@@ -25,7 +25,7 @@ pub struct ForwardingFacts<'a> {
     /// Revisions that wait for their first attempt.
     pub waiting: &'a [UntriedRevision],
     /// The backends that are configured.
-    pub recipients: &'a [Recipient],
+    pub recipients: &'a [BackendEntry],
 }
 
 /// One sentence for each reason why the failure was not sent to a backend. Empty if it was sent to all.
@@ -57,7 +57,7 @@ pub fn not_forwarded(known: ForwardingFacts<'_>, now: Timestamp) -> Vec<String> 
 
 fn waits(
     UntriedRevision { backend, revision, due_at }: &UntriedRevision,
-    recipients: &[Recipient],
+    recipients: &[BackendEntry],
     now: Timestamp,
 ) -> String {
     let not_sent = if *revision == 1 {
@@ -75,12 +75,12 @@ fn waits(
 }
 
 /// Reasons for the backends that have no revision of a completed failure in the outbox.
-fn left_out(failure: &Failure, in_outbox: &[String], recipients: &[Recipient]) -> Vec<String> {
+fn left_out(failure: &Failure, in_outbox: &[String], recipients: &[BackendEntry]) -> Vec<String> {
     if recipients.is_empty() && in_outbox.is_empty() {
         return vec!["Not sent to any backend: no [[backend]] is configured.".to_owned()];
     }
     let left_out = recipients.iter().filter(|recipient| !in_outbox.contains(&recipient.name));
-    let sentence = |Recipient { name, filter }: &Recipient| match not_named(filter, failure) {
+    let sentence = |BackendEntry { name, filter }: &BackendEntry| match not_named(filter, failure) {
         Some(why) => format!("Not sent to backend {name}: {why}."),
         None => format!(
             "Not sent to backend {name}: the failure was completed before the daemon ran with this backend as it is \
@@ -116,10 +116,10 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_nanos(1_800_000_000_000_000_000);
 
-    fn recipient(name: &str, services: &[&str], teams: &[&str], envs: &[&str]) -> Recipient {
+    fn recipient(name: &str, services: &[&str], teams: &[&str], envs: &[&str]) -> BackendEntry {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let filter = BackendFilter { services: names(services), teams: names(teams), envs: names(envs) };
-        Recipient { name: name.to_owned(), filter }
+        BackendEntry { name: name.to_owned(), filter }
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl PagerDutyRef {
 
     /// `true` if no service can match it: it is an address without an id, or a text with an address of PagerDuty from
     /// which no id can be read.
-    pub fn names_nothing(&self) -> bool {
+    pub fn cannot_match(&self) -> bool {
         let is_about_pagerduty = || self.text.to_ascii_lowercase().contains("pagerduty.com");
         self.ids.is_empty() && (self.is_address || is_about_pagerduty())
     }
@@ -302,9 +302,9 @@ mod tests {
             "Checkout (https://acme.pagerduty.com/services/PSVC001)",
         ] {
             let written = PagerDutyRef::parse(address);
-            assert!(written.names_nothing() && !written.is("PSVC001"), "{address}");
+            assert!(written.cannot_match() && !written.is("PSVC001"), "{address}");
         }
-        assert!(!PagerDutyRef::parse("Checkout API").names_nothing());
+        assert!(!PagerDutyRef::parse("Checkout API").cannot_match());
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub enum Verdict {
     /// The backend may accept it later, after the wait that it asked for, if it did.
     Retry(Option<Duration>),
     /// The backend refuses our credentials, or the address is wrong. The revision is not at fault.
-    Refused,
+    CredentialsRefused,
     /// 404 or 405: a proxy in between may have answered. It is retried for an hour or more, see [`NotFound`].
     NotFound,
     /// The backend will never accept it.
@@ -38,7 +38,7 @@ impl Verdict {
     pub fn of_status(status: u16, retry_after: Option<Duration>) -> Self {
         match status {
             200..=299 => Self::Sent,
-            300..=399 | 401 | 403 => Self::Refused,
+            300..=399 | 401 | 403 => Self::CredentialsRefused,
             404 | 405 => Self::NotFound,
             408 | 425 | 429 => Self::Retry(retry_after),
             400..=499 => Self::Dead,
@@ -77,7 +77,7 @@ pub struct NotFound {
 
 impl NotFound {
     /// `true` if one more such answer at `now` makes the row dead.
-    pub fn is_lost(self, now: Timestamp) -> bool {
+    pub fn makes_row_dead(self, now: Timestamp) -> bool {
         self.times + 1 >= LEAST_NOT_FOUND
             && self.since.is_some_and(|since| now.duration_since(since) >= LONGEST_NOT_FOUND)
     }
@@ -92,7 +92,7 @@ mod tests {
         for status in 0..=u16::MAX {
             let expected = match status {
                 200..=299 => Verdict::Sent,
-                401 | 403 | 300..=399 => Verdict::Refused,
+                401 | 403 | 300..=399 => Verdict::CredentialsRefused,
                 404 | 405 => Verdict::NotFound,
                 400 | 402 | 406 | 407 | 409..=424 | 426..=428 | 430..=499 => Verdict::Dead,
                 _ => Verdict::Retry(None),
@@ -132,10 +132,11 @@ mod tests {
     fn a_row_is_dead_after_ten_answers_404_in_an_hour_or_more() {
         let since = Timestamp::from_nanos(0);
         let after = |minutes, times| {
-            NotFound { since: Some(since), times }.is_lost(since.saturating_add(Duration::from_mins(minutes)))
+            NotFound { since: Some(since), times }
+                .makes_row_dead(since.saturating_add(Duration::from_mins(minutes)))
         };
         assert_eq!([after(0, 99), after(59, 99), after(60, 9)], [false, false, true]);
         assert!(!after(60, 8), "two answers an hour apart are not enough");
-        assert!(!NotFound::default().is_lost(since));
+        assert!(!NotFound::default().makes_row_dead(since));
     }
 }

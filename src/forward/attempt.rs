@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::lane::{Evidence, REFUSED_WAIT, StateChange, Tried};
+use super::lane::{AttemptFacts, Evidence, REFUSED_WAIT, StateChange};
 use super::lanes::SharedLane;
 use super::{RunningForwarder, STORE_PAUSE};
 use crate::backend::{Attempt, Reply};
@@ -14,7 +14,7 @@ use crate::telemetry::metrics::AttemptResult;
 
 impl RunningForwarder {
     /// Sends one row and records the result in the store.
-    pub(super) async fn attempt(self: Arc<Self>, lane: SharedLane, tried: Tried, claimed: Claimed) {
+    pub(super) async fn attempt(self: Arc<Self>, lane: SharedLane, tried: AttemptFacts, claimed: Claimed) {
         let reply = self.send(&claimed).await;
         let evidence = Evidence::of(reply.verdict, reply.status, claimed.prepared.action);
         let is_own_fault = lane.with(|state| state.is_own_fault(&tried));
@@ -56,12 +56,12 @@ impl RunningForwarder {
         };
         match reply.verdict {
             Verdict::Sent => AttemptOutcome::Sent { status },
-            Verdict::Refused if is_own_fault => retry(None),
-            Verdict::Refused => {
-                AttemptOutcome::Released { due_at: now.saturating_add(REFUSED_WAIT), status, error }
+            Verdict::CredentialsRefused if is_own_fault => retry(None),
+            Verdict::CredentialsRefused => {
+                AttemptOutcome::CredentialsRefused { due_at: now.saturating_add(REFUSED_WAIT), status, error }
             }
             Verdict::Retry(requested) => retry(requested),
-            Verdict::NotFound if !claimed.not_found.is_lost(now) => retry(None),
+            Verdict::NotFound if !claimed.not_found.makes_row_dead(now) => retry(None),
             Verdict::NotFound | Verdict::Dead => AttemptOutcome::Dead { status, error },
         }
     }
@@ -106,7 +106,7 @@ fn attempted(outcome: &AttemptOutcome) -> AttemptResult {
     match outcome {
         AttemptOutcome::Sent { .. } => AttemptResult::Sent,
         AttemptOutcome::Retry { .. } => AttemptResult::Retry,
-        AttemptOutcome::Released { .. } => AttemptResult::Refused,
+        AttemptOutcome::CredentialsRefused { .. } => AttemptResult::Refused,
         AttemptOutcome::Dead { .. } => AttemptResult::Dead,
     }
 }

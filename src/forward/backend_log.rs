@@ -94,7 +94,7 @@ impl BackendLog {
                     "not accepted: will be retried"
                 );
             }
-            AttemptOutcome::Released { error, .. } => {
+            AttemptOutcome::CredentialsRefused { error, .. } => {
                 tracing::debug!(backend, failure, deployment, revision, error, "credentials refused");
             }
             AttemptOutcome::Dead { error, .. } => {

@@ -56,7 +56,7 @@ impl Evidence {
             (Verdict::Sent | Verdict::Dead, None) => Self::None,
             (Verdict::Sent, _) => Self::Accepted,
             (Verdict::Dead, _) => Self::Answered,
-            (Verdict::Refused, _) => Self::Refused,
+            (Verdict::CredentialsRefused, _) => Self::Refused,
             // Datadog does not know the deployment yet.
             (_, Some(404)) if matches!(action, Action::Mark | Action::Unmark) => Self::Answered,
             (Verdict::Retry(requested), Some(429)) => Self::RateLimited(requested),
@@ -69,7 +69,7 @@ impl Evidence {
 
 /// Facts about an attempt that is under way.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tried {
+pub(super) struct AttemptFacts {
     row: i64,
     /// Start of the row's present run of failures.
     failing_since: Option<Timestamp>,
@@ -141,22 +141,22 @@ impl LaneState {
 
     /// `true` if a failure of this attempt is the fault of its row: the row failed before, and the backend has accepted
     /// others since.
-    pub(super) fn is_own_fault(&self, tried: &Tried) -> bool {
+    pub(super) fn is_own_fault(&self, tried: &AttemptFacts) -> bool {
         tried.failing_since.is_some_and(|since| self.health.succeeded_at >= Some(since))
     }
 
     /// Notes that an attempt begins.
-    pub(super) fn begin(&mut self, row: i64, failing_since: Option<Timestamp>) -> Tried {
+    pub(super) fn begin(&mut self, row: i64, failing_since: Option<Timestamp>) -> AttemptFacts {
         let is_probe = self.health.not_before.is_some();
         if is_probe {
             self.probe = Some(row);
         }
         self.in_flight += 1;
-        Tried { row, failing_since, answers_before: self.answers, is_probe }
+        AttemptFacts { row, failing_since, answers_before: self.answers, is_probe }
     }
 
     /// Notes the end of an attempt. This is the only note of an attempt that panicked.
-    pub(super) fn end(&mut self, tried: Tried) {
+    pub(super) fn end(&mut self, tried: AttemptFacts) {
         self.in_flight = self.in_flight.saturating_sub(1);
         if self.probe == Some(tried.row) {
             self.probe = None;
@@ -171,7 +171,7 @@ impl LaneState {
     /// Notes the evidence of an attempt. `share` is drawn at random from 0 to 1.
     pub(super) fn note(
         &mut self,
-        tried: Tried,
+        tried: AttemptFacts,
         evidence: Evidence,
         now: Timestamp,
         share: f64,
@@ -220,12 +220,12 @@ impl LaneState {
     }
 
     /// Failed probes in a row, this attempt included.
-    fn failed(&self, tried: Tried) -> u32 {
+    fn failed(&self, tried: AttemptFacts) -> u32 {
         self.health.failed_probes + u32::from(tried.is_probe)
     }
 
     /// Notes a failure that is the fault of its row. After a failed probe, a probe of another row has to follow.
-    fn fails_by_itself(&mut self, tried: Tried, now: Timestamp, share: f64) -> Option<StateChange> {
+    fn fails_by_itself(&mut self, tried: AttemptFacts, now: Timestamp, share: f64) -> Option<StateChange> {
         if !tried.is_probe {
             return None;
         }
@@ -239,7 +239,7 @@ impl LaneState {
 
     fn fail(
         &mut self,
-        tried: Tried,
+        tried: AttemptFacts,
         requested: Option<Duration>,
         now: Timestamp,
         share: f64,
@@ -253,7 +253,7 @@ impl LaneState {
     /// Lets only probes through from now on.
     fn block(
         &mut self,
-        tried: Tried,
+        tried: AttemptFacts,
         state: BackendState,
         now: Timestamp,
         pause: Duration,

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use self::backend_log::BackendLog;
-use self::lane::Tried;
+use self::lane::AttemptFacts;
 use self::lanes::{Lanes, SharedLane};
 use crate::backend::Backend;
 use crate::clock::Clock;
@@ -60,7 +60,7 @@ struct RunningForwarder {
 #[derive(Default)]
 struct Attempts {
     tasks: JoinSet<()>,
-    begun: HashMap<Id, (SharedLane, Tried)>,
+    begun: HashMap<Id, (SharedLane, AttemptFacts)>,
 }
 
 impl Attempts {
@@ -176,7 +176,7 @@ fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp
 /// Adds rows for the marks that changed while this backend got none.
 async fn reconcile_marks(backend: &Backend, store: &Store, clock: &dyn Clock) {
     let name = backend.name();
-    let mut after = backend.takes_marks().then_some(0);
+    let mut after = backend.forwards_marks().then_some(0);
     while let Some(deployment) = after {
         after = store.reconcile_marks(name, deployment, clock.now()).await.unwrap_or_else(|error| {
             tracing::warn!(backend = name, %error, "changed marks wait for the next start");

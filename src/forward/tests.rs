@@ -17,7 +17,7 @@ async fn a_panic_counts_as_a_failed_attempt() {
         policy: Arc::new(Policy::default()),
         destinations: vec![Arc::clone(&backend) as Arc<dyn Destination>],
         sources: sources::ALL,
-        most_unfolded: MAX_BACKLOG,
+        max_backlog: MAX_BACKLOG,
         observer: Arc::clone(&metrics) as _,
     };
     let store = Store::open(&path, settings).unwrap();

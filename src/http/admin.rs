@@ -18,7 +18,7 @@ use super::reevaluate::Reevaluation;
 use super::requests::Requests;
 use super::token::Token;
 use crate::clock::Clock;
-use crate::domain::forwarding::Recipient;
+use crate::domain::forwarding::BackendEntry;
 use crate::domain::policy::Policy;
 use crate::store::{FiguresReader, Reader, Store};
 use crate::telemetry::metrics::Metrics;
@@ -40,7 +40,7 @@ pub struct Admin {
     /// Time zone in which days begin.
     pub timezone: TimeZone,
     /// Configured backends.
-    pub recipients: Arc<[Recipient]>,
+    pub recipients: Arc<[BackendEntry]>,
     /// Requests to the public listener.
     pub requests: Arc<Requests>,
     /// Token that the dashboard's forms send.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::domain::figures::{Dataset, Env, Grouping, Interval, Question, Report, report, reports};
+use crate::domain::figures::{Dataset, Env, Grouping, Interval, Report, ReportQuery, report, reports};
 use crate::domain::timestamp::Timestamp;
 
 /// Period that a person can choose.
@@ -62,7 +62,7 @@ pub(super) struct Board {
 impl Boards {
     /// The figures as of now. `dataset` goes back at least [`TREND_SPAN`].
     pub(super) fn new(dataset: &Dataset, now: Timestamp, env: &str, timezone: &TimeZone) -> Self {
-        let question = Question {
+        let question = ReportQuery {
             since: now.saturating_sub(TREND_SPAN),
             until: now,
             by: Grouping::None,
@@ -72,14 +72,14 @@ impl Boards {
         };
         let by_period = Period::ALL.map(|period| {
             let since = now.saturating_sub(Duration::from_hours(24 * period.days()));
-            let question = Question { since, interval: None, ..question.clone() };
+            let question = ReportQuery { since, interval: None, ..question.clone() };
             let [all, by_service, by_team] =
                 reports(&question, [Grouping::None, Grouping::Service, Grouping::Team], dataset);
             Board { all, by_service, by_team }
         });
         // The first week is incomplete. People would compare its bar with the bars of whole weeks.
         let since = question.starts().get(1).copied().unwrap_or(question.since);
-        let question = Question { since, ..question };
+        let question = ReportQuery { since, ..question };
         Self { by_period, trend: report(&question, dataset), weeks: question.starts() }
     }
 

@@ -14,7 +14,7 @@ use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_moment};
 use super::reads::StoreReads;
 use crate::clock::Clock;
 use crate::domain::failure::FailureState;
-use crate::domain::forwarding::Recipient;
+use crate::domain::forwarding::BackendEntry;
 use crate::domain::name::{name, named};
 use crate::domain::policy::Policy;
 use crate::sources;
@@ -36,7 +36,7 @@ pub(super) struct FailureLookup {
     /// Policy of the present configuration.
     pub(super) policy: Arc<Policy>,
     /// Configured backends.
-    pub(super) recipients: Arc<[Recipient]>,
+    pub(super) recipients: Arc<[BackendEntry]>,
 }
 
 /// Query with the options of `failures`.

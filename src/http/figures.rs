@@ -115,7 +115,7 @@ pub(super) async fn prepare(figures: Arc<Figures>) {
 }
 
 /// Query with the options of `report`.
-pub(super) struct ReportQuery {
+pub(super) struct ReportParameters {
     since: Option<String>,
     until: Option<String>,
     by: Option<Grouping>,
@@ -123,7 +123,7 @@ pub(super) struct ReportQuery {
     interval: Option<Interval>,
 }
 
-impl FromQuery for ReportQuery {
+impl FromQuery for ReportParameters {
     const NAMES: &'static [&'static str] = &["since", "until", "by", "env", "interval"];
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
@@ -140,7 +140,7 @@ impl FromQuery for ReportQuery {
 /// `GET /api/v1/report`.
 pub(super) async fn report(
     State(figures): State<Arc<Figures>>,
-    TypedQuery(query): TypedQuery<ReportQuery>,
+    TypedQuery(query): TypedQuery<ReportParameters>,
 ) -> Result<Json<Report>, ApiError> {
     let options = ReportOptions {
         since: query.since.as_deref(),

@@ -12,10 +12,11 @@ use super::api_error::ApiError;
 use super::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use super::reads::StoreReads;
 use crate::clock::Clock;
-use crate::domain::forwarding::Recipient;
+use crate::domain::forwarding::BackendEntry;
 use crate::domain::name::named;
 use crate::store::{
-    After, CommandOutcome, OutboxFilter, OutboxPage, RowCommand, RowState, Store, StoreError, Total,
+    CommandCursor, CommandOutcome, CommandTotals, OutboxFilter, OutboxPage, RowCommand, RowState, Store,
+    StoreError,
 };
 
 /// Parts for listing and changing rows of the outbox.
@@ -27,7 +28,7 @@ pub(super) struct Outbox {
     /// Source of the present time.
     pub(super) clock: Arc<dyn Clock>,
     /// Configured backends.
-    pub(super) recipients: Arc<[Recipient]>,
+    pub(super) recipients: Arc<[BackendEntry]>,
 }
 
 /// Query with the options of `outbox`.
@@ -96,7 +97,7 @@ impl FromQuery for BackendQuery {
 pub(super) async fn retry_all(
     State(outbox): State<Arc<Outbox>>,
     TypedQuery(BackendQuery { backend }): TypedQuery<BackendQuery>,
-) -> Result<Json<Total>, ApiError> {
+) -> Result<Json<CommandTotals>, ApiError> {
     outbox.apply_all(backend, RowCommand::Retry).await
 }
 
@@ -104,7 +105,7 @@ pub(super) async fn retry_all(
 pub(super) async fn discard_all(
     State(outbox): State<Arc<Outbox>>,
     TypedQuery(BackendQuery { backend }): TypedQuery<BackendQuery>,
-) -> Result<Json<Total>, ApiError> {
+) -> Result<Json<CommandTotals>, ApiError> {
     outbox.apply_all(backend, RowCommand::Discard).await
 }
 
@@ -135,7 +136,11 @@ impl Outbox {
     }
 
     /// Retries or discards all dead rows.
-    async fn apply_all(&self, backend: Option<String>, command: RowCommand) -> Result<Json<Total>, ApiError> {
+    async fn apply_all(
+        &self,
+        backend: Option<String>,
+        command: RowCommand,
+    ) -> Result<Json<CommandTotals>, ApiError> {
         self.refuse_unknown(backend.clone()).await?;
         self.apply_in_batches(backend, command).await.map(Json).map_err(|error| {
             tracing::warn!(%error, "rows of the outbox could not be changed");
@@ -148,8 +153,9 @@ impl Outbox {
         &self,
         backend: Option<String>,
         command: RowCommand,
-    ) -> Result<Total, StoreError> {
-        let (mut total, mut after, now) = (Total::default(), Some(After::default()), self.clock.now());
+    ) -> Result<CommandTotals, StoreError> {
+        let (mut total, mut after, now) =
+            (CommandTotals::default(), Some(CommandCursor::default()), self.clock.now());
         // This comes first because it counts the waiting rows: the loop makes dead rows wait, too.
         if command == RowCommand::Retry {
             total += in_time(self.store.request_retry(backend.clone(), now)).await?;

@@ -11,7 +11,7 @@ use super::answer::in_time;
 use super::api_error::ApiError;
 use super::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use super::reads::StoreReads;
-use crate::store::{QuarantinePage, Retried, Store};
+use crate::store::{QuarantinePage, QuarantineRetry, Store};
 
 /// Parts for listing quarantined bodies and reading them again.
 pub(super) struct Quarantine {
@@ -58,7 +58,7 @@ impl Quarantine {
         id: Result<Path<i64>, PathRejection>,
     ) -> Result<Json<Value>, ApiError> {
         // An id that is not a number names no row.
-        let Ok(Path(id)) = id else { return Err(ApiError::not_found(Retried::NotFound.message())) };
+        let Ok(Path(id)) = id else { return Err(ApiError::not_found(QuarantineRetry::NotFound.message())) };
         let retried = in_time(self.store.retry_quarantined(id)).await;
         let retried = retried.map_err(|error| {
             tracing::warn!(%error, id, "a body in quarantine could not be read again");
@@ -66,9 +66,13 @@ impl Quarantine {
         })?;
         let detail = retried.message();
         match retried {
-            Retried::Recorded(recorded) => Ok(Json(json!({ "status": recorded.as_str(), "detail": detail }))),
-            Retried::NotFound => Err(ApiError::not_found(detail)),
-            Retried::NotUnderstood(_) | Retried::Contradicts => Err(ApiError::conflict(detail)),
+            QuarantineRetry::Recorded(recorded) => {
+                Ok(Json(json!({ "status": recorded.as_str(), "detail": detail })))
+            }
+            QuarantineRetry::NotFound => Err(ApiError::not_found(detail)),
+            QuarantineRetry::NotUnderstood(_) | QuarantineRetry::Contradicts => {
+                Err(ApiError::conflict(detail))
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
-use crate::sources::{RefusalReason, Webhooks, Words};
+use crate::sources::{RefusalReason, RefusalText, Webhooks};
 use crate::store::StoreError;
 use crate::telemetry::metrics::Metrics;
 
@@ -23,7 +23,7 @@ pub struct SourceRequests {
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
     last: Mutex<LastWebhooks>,
-    lines: WebhookLogLimits,
+    log_limits: WebhookLogLimits,
 }
 
 /// Last webhook of each kind of a source.
@@ -44,7 +44,7 @@ pub(super) struct LastWebhooks {
 /// A refused webhook.
 #[derive(Debug, Clone)]
 pub(super) struct RefusedWebhook {
-    pub(super) words: Words,
+    pub(super) refusal_text: RefusalText,
     pub(super) refusal: LastRefusal,
 }
 
@@ -80,7 +80,7 @@ impl SourceRequests {
         clock: Arc<dyn Clock>,
         accepted_at: Option<Timestamp>,
     ) -> Arc<Self> {
-        metrics.intake.begin_source(&webhooks.source.name);
+        metrics.intake.create_series_of_source(&webhooks.source.name);
         if let Some(at) = accepted_at {
             metrics.intake.accepted_at(&webhooks.source.name, at);
         }
@@ -96,7 +96,7 @@ impl SourceRequests {
             metrics,
             clock,
             last: Mutex::new(last),
-            lines: WebhookLogLimits::default(),
+            log_limits: WebhookLogLimits::default(),
         })
     }
 
@@ -132,16 +132,16 @@ impl SourceRequests {
 
     /// Logs that the store did not keep a webhook in time.
     pub(super) fn log_not_kept(&self, error: &StoreError) {
-        if let Some(held_back) = self.lines.not_kept.pass(Instant::now()) {
-            let sends_again = self.webhooks.sends_again;
-            tracing::warn!(%error, held_back, "a webhook could not be stored: {sends_again}");
+        if let Some(held_back) = self.log_limits.not_kept.pass(Instant::now()) {
+            let resend_sentence = self.webhooks.resend_sentence;
+            tracing::warn!(%error, held_back, "a webhook could not be stored: {resend_sentence}");
         }
     }
 
     /// Notes a webhook that was cut off without an answer because its body was too slow. The source sends it again.
     pub(super) fn cut_off(&self, peer: Option<Peer>) {
         self.not_kept(INCOMPLETE);
-        if let Some(held_back) = self.lines.cut_off.pass(Instant::now()) {
+        if let Some(held_back) = self.log_limits.cut_off.pass(Instant::now()) {
             let (peer, title) = (self.refusal(peer).peer, self.webhooks.source.title);
             tracing::warn!(
                 peer,
@@ -156,27 +156,32 @@ impl SourceRequests {
     /// again.
     pub(super) fn without_room(&self, peer: Option<Peer>) {
         self.not_kept(UNAVAILABLE);
-        if let Some(held_back) = self.lines.without_room.pass(Instant::now()) {
-            let (peer, sends_again) = (self.refusal(peer).peer, self.webhooks.sends_again);
+        if let Some(held_back) = self.log_limits.without_room.pass(Instant::now()) {
+            let (peer, resend_sentence) = (self.refusal(peer).peer, self.webhooks.resend_sentence);
             tracing::warn!(
                 peer,
                 held_back,
-                "a webhook was answered 503: too many large bodies are being received at once. {sends_again}"
+                "a webhook was answered 503: too many large bodies are being received at once. {resend_sentence}"
             );
         }
     }
 
     /// Notes a refused webhook.
     pub(super) fn refused(&self, reason: RefusalReason, peer: Option<Peer>) {
-        let Words { why, todo, .. } = (self.webhooks.words)(reason);
+        let RefusalText { cause, remedy, .. } = (self.webhooks.refusal_text)(reason);
         self.note_refusal(reason, peer, |held_back, peer| {
-            tracing::warn!(peer, reason = reason.status(), held_back, "a webhook was refused: {why}. {todo}");
+            tracing::warn!(
+                peer,
+                reason = reason.status(),
+                held_back,
+                "a webhook was refused: {cause}. {remedy}"
+            );
         });
     }
 
     /// Notes a webhook to an unknown path.
     pub(super) fn lost(&self, path: &str, peer: Option<Peer>) {
-        let Words { todo, .. } = (self.webhooks.words)(RefusalReason::NoSuchPath);
+        let RefusalText { remedy, .. } = (self.webhooks.refusal_text)(RefusalReason::NoSuchPath);
         let Webhooks { source, path: expected, .. } = &self.webhooks;
         let title = source.title;
         self.note_refusal(RefusalReason::NoSuchPath, peer, |held_back, peer| {
@@ -186,7 +191,7 @@ impl SourceRequests {
                 reason,
                 path,
                 held_back,
-                "a webhook was refused: there is nothing at {path}; {title}'s webhooks go to {expected}. {todo}"
+                "a webhook was refused: there is nothing at {path}; {title}'s webhooks go to {expected}. {remedy}"
             );
         });
     }
@@ -195,11 +200,11 @@ impl SourceRequests {
         let refusal = self.refusal(peer);
         self.metrics.intake.webhook(Some(self.name()), reason.status());
         self.metrics.intake.refused_at(Some(self.name()), refusal.at);
-        if let Some(held_back) = self.lines.refused[reason.index()].pass(Instant::now()) {
+        if let Some(held_back) = self.log_limits.refused[reason.index()].pass(Instant::now()) {
             log(held_back, &refusal.peer);
         }
         let mut last = self.lock();
-        last.refused = Some(RefusedWebhook { words: (self.webhooks.words)(reason), refusal });
+        last.refused = Some(RefusedWebhook { refusal_text: (self.webhooks.refusal_text)(reason), refusal });
         last.last_was_refused = true;
     }
 

@@ -19,7 +19,7 @@ use super::source_requests::SourceRequests;
 use crate::clock::Clock;
 use crate::domain::event::Heading;
 use crate::domain::printable::printable;
-use crate::sources::{RefusalReason, SignatureError, Webhooks, Words};
+use crate::sources::{RefusalReason, RefusalText, SignatureError, Webhooks};
 use crate::store::{Delivery, Recorded, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
@@ -112,7 +112,7 @@ impl WebhookIntake {
         if let (Recorded::Accepted | Recorded::AcceptedWithoutTime, Some(occurred_at)) =
             (recorded, occurred_at)
         {
-            self.metrics.lagged(occurred_at, received_at);
+            self.metrics.observe_lag(occurred_at, received_at);
         }
         Ok(recorded)
     }
@@ -206,8 +206,8 @@ impl WebhookRefusal {
                 return ApiError::unavailable(detail).closing().into_response();
             }
         };
-        let Words { why, to_sender, .. } = (webhooks.words)(reason);
-        let why = format!("{why}{to_sender}.");
+        let RefusalText { cause, to_sender, .. } = (webhooks.refusal_text)(reason);
+        let why = format!("{cause}{to_sender}.");
         let (status, detail) = match reason {
             RefusalReason::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "A body may have at most 512 KiB.".to_owned())

@@ -6,7 +6,7 @@
 pub mod pagerduty;
 mod webhooks;
 
-pub use webhooks::{RefusalReason, SignatureError, Verified, Verify, Webhooks, Words};
+pub use webhooks::{RefusalReason, RefusalText, SignatureError, Verified, Verify, Webhooks};
 
 use crate::config::Config;
 use crate::config::listener_secrets::ListenerSecrets;

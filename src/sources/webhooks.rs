@@ -22,9 +22,9 @@ pub struct Webhooks {
     /// `true` if the headers look like those of the source, whatever path the request was sent to.
     pub recognizes: fn(&HeaderMap) -> bool,
     /// Texts about a refusal.
-    pub words: fn(RefusalReason) -> Words,
+    pub refusal_text: fn(RefusalReason) -> RefusalText,
     /// Sentence, without its full stop, about how long the source resends a webhook that was answered 503.
-    pub sends_again: &'static str,
+    pub resend_sentence: &'static str,
 }
 
 impl Webhooks {
@@ -133,13 +133,13 @@ impl RefusalReason {
 
 /// Texts about a refusal, for its sender, the log and the dashboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Words {
+pub struct RefusalText {
     /// The reason as a sentence without its full stop.
-    pub why: &'static str,
+    pub cause: &'static str,
     /// Advice for the sender after the reason. May be empty.
     pub to_sender: &'static str,
     /// Advice for the operator, in a sentence or two without the last full stop.
-    pub todo: &'static str,
+    pub remedy: &'static str,
 }
 
 #[cfg(test)]

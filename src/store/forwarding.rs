@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use super::outbox::attempts::{self, AttemptOutcome, EndedAttempt};
 use super::outbox::claim::{self, Claim, ClaimOrder};
-use super::outbox::commands::{self, After, CommandOutcome, RowCommand, Total};
+use super::outbox::commands::{self, CommandCursor, CommandOutcome, CommandTotals, RowCommand};
 use super::outbox::{lane, reconcile};
 use super::{RetryRequests, Store, StoreError};
 use crate::domain::lane::{Lane, LaneHealth};
@@ -86,15 +86,19 @@ impl Store {
         &self,
         backend: Option<String>,
         command: RowCommand,
-        after: After,
+        after: CommandCursor,
         now: Timestamp,
-    ) -> Result<(Total, Option<After>), StoreError> {
+    ) -> Result<(CommandTotals, Option<CommandCursor>), StoreError> {
         self.queue(move |session| commands::apply_to_some(session, backend.as_deref(), command, &after, now))
             .await
     }
 
     /// Retries at once the rows of one backend, or of all, that wait because of failed attempts. Returns their number.
-    pub async fn request_retry(&self, backend: Option<String>, now: Timestamp) -> Result<Total, StoreError> {
+    pub async fn request_retry(
+        &self,
+        backend: Option<String>,
+        now: Timestamp,
+    ) -> Result<CommandTotals, StoreError> {
         self.queue(move |session| commands::request_retry_of_all(session, backend.as_deref(), now)).await
     }
 

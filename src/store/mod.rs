@@ -28,11 +28,11 @@ pub use engine::schema::{OpenError, SCHEMA};
 pub use engine::settings::{CommitObserver, MAX_BACKLOG, Settings};
 pub use engine::sizes::{LITTLE_ROOM_BYTES, Sizes};
 pub use facts::delivery::Delivery;
-pub use facts::quarantine::Retried;
+pub use facts::quarantine::QuarantineRetry;
 pub use facts::record::Recorded;
 pub use outbox::attempts::AttemptOutcome;
 pub use outbox::claim::{Claim, ClaimOrder, Claimed};
-pub use outbox::commands::{After, CommandOutcome, RowCommand, Total};
+pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RowCommand};
 pub use outbox::rows::RowState;
 pub use read::{
     AttemptRecord, BackendStatus, FailureFilter, FiguresReader, ForwardState, Forwarded, FoundId, FoundKind,
@@ -144,7 +144,7 @@ impl Store {
     }
 
     /// Has a body in quarantine read again by its source.
-    pub async fn retry_quarantined(&self, id: i64) -> Result<Retried, StoreError> {
+    pub async fn retry_quarantined(&self, id: i64) -> Result<QuarantineRetry, StoreError> {
         self.queue(move |session| quarantine::retry(session, id)).await
     }
 

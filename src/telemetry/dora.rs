@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 
 use self::labels::{Bounds, Labels, most_series, services};
 use crate::domain::figures::{
-    Dataset, DeploymentWindows, Durations, RestoreTimes, Trailing, WindowKey, trailing,
+    Dataset, DeploymentWindows, Durations, RestoreTimes, ServiceFigures, Trailing, trailing,
 };
 use crate::domain::timestamp::Timestamp;
 
@@ -24,7 +24,7 @@ const WINDOWS: [(&str, u64); 4] = [("90d", 90), ("30d", 30), ("7d", 7), ("1d", 1
 /// Length of the longest window.
 pub const LONGEST_WINDOW: Duration = Duration::from_hours(90 * 24);
 /// Largest number of series of the figures, for any names.
-pub const MOST_SERIES: usize = most_series(WINDOWS.len());
+pub const MAX_SERIES: usize = most_series(WINDOWS.len());
 
 type FloatGauge = Gauge<f64, AtomicU64>;
 
@@ -236,7 +236,7 @@ impl FigureGauges {
     /// Adds up the counts with the same labels, then divides, because rates cannot be added up.
     fn add_services(
         &self,
-        figures: Vec<WindowKey<'_>>,
+        figures: Vec<ServiceFigures<'_>>,
         bounds: &Bounds,
         window: &'static str,
         has_rates: bool,
@@ -285,7 +285,7 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, key: &WindowKey<'_>) {
+    fn add(&mut self, key: &ServiceFigures<'_>) {
         self.matched += key.matched_incidents;
         self.unmatched += key.unmatched_incidents;
         self.deployments += key.deployments;

@@ -138,7 +138,7 @@ pub struct IntakeMetrics {
 }
 
 impl IntakeMetrics {
-    /// Registers the metrics. [`Self::begin_source`] adds the series of each source.
+    /// Registers the metrics. [`Self::create_series_of_source`] adds the series of each source.
     pub fn new(registry: &mut Registry) -> Self {
         let intake = Self {
             webhooks: Family::default(),
@@ -189,7 +189,7 @@ impl IntakeMetrics {
     }
 
     /// Creates each series of a source, with the value 0.
-    pub fn begin_source(&self, source: &'static SourceName) {
+    pub fn create_series_of_source(&self, source: &'static SourceName) {
         let source = source.as_str();
         for status in STATUSES {
             self.webhooks.get_or_create(&WebhookLabels { source, status }).inc_by(0);

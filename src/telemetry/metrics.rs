@@ -129,7 +129,7 @@ impl Metrics {
     }
 
     /// Records the time from an event to its arrival.
-    pub fn lagged(&self, occurred_at: Timestamp, received_at: Timestamp) {
+    pub fn observe_lag(&self, occurred_at: Timestamp, received_at: Timestamp) {
         self.webhook_lag_seconds
             .observe(crate::domain::failure::seconds(received_at.nanos_since(occurred_at)));
     }

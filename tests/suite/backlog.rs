@@ -35,12 +35,12 @@ async fn record(store: Store, incident: String) -> Result<(), StoreError> {
         .map(drop)
 }
 
-fn open(path: &Path, most_unfolded: usize) -> Store {
+fn open(path: &Path, max_backlog: usize) -> Store {
     let settings = Settings {
         policy: Arc::new(Policy::default()),
         destinations: Vec::new(),
         sources: sources::ALL,
-        most_unfolded,
+        max_backlog,
         observer: Arc::new(Nobody),
     };
     Store::open(path, settings).unwrap()

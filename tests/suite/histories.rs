@@ -70,7 +70,7 @@ fn settings(configured: Configured) -> Settings {
         policy: Arc::new(Config::parse(&text).unwrap().policy()),
         destinations: Vec::new(),
         sources: sources::ALL,
-        most_unfolded: MAX_BACKLOG,
+        max_backlog: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     }
 }

@@ -37,7 +37,7 @@ impl Stepped {
             policy: Arc::new(config.policy()),
             destinations: vec![Arc::new(Backend::from_config(&config.backend[0]).unwrap())],
             sources: sources::ALL,
-            most_unfolded: MAX_BACKLOG,
+            max_backlog: MAX_BACKLOG,
             observer: Metrics::new([]),
         };
         let store = Store::open(&folder.path().join("store.db"), settings).unwrap();

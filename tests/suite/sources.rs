@@ -15,9 +15,9 @@ use pagerduty_dora::domain::source_name::SourceName;
 use pagerduty_dora::http::{
     self, BodyBudget, EventsApi, Keys, Limits, Requests, SourceRequests, WebhookIntake,
 };
-use pagerduty_dora::sources::{RefusalReason, SignatureError, Verify, Webhooks, Words, pagerduty};
+use pagerduty_dora::sources::{RefusalReason, RefusalText, SignatureError, Verify, Webhooks, pagerduty};
 use pagerduty_dora::store::{
-    CommitObserver, Delivery, MAX_BACKLOG, Reader, Recorded, Retried, Settings, Store, StoryContext,
+    CommitObserver, Delivery, MAX_BACKLOG, QuarantineRetry, Reader, Recorded, Settings, Store, StoryContext,
 };
 use pagerduty_dora::telemetry::metrics::Metrics;
 use tokio::net::TcpListener;
@@ -75,7 +75,7 @@ fn settings() -> Settings {
         policy: Arc::new(Policy::default()),
         destinations: Vec::new(),
         sources: SOURCES,
-        most_unfolded: MAX_BACKLOG,
+        max_backlog: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     }
 }
@@ -159,8 +159,8 @@ async fn quarantine_is_read_again_by_its_own_source() {
     for (source, body) in [(&pagerduty::SOURCE, ours), (&MADE_UP, ours)] {
         store.quarantine("not understood".to_owned(), delivery(source, body)).await.unwrap();
     }
-    assert!(matches!(store.retry_quarantined(1).await.unwrap(), Retried::NotUnderstood(_)));
-    assert_eq!(store.retry_quarantined(2).await.unwrap(), Retried::Recorded(Recorded::Accepted));
+    assert!(matches!(store.retry_quarantined(1).await.unwrap(), QuarantineRetry::NotUnderstood(_)));
+    assert_eq!(store.retry_quarantined(2).await.unwrap(), QuarantineRetry::Recorded(Recorded::Accepted));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,12 +196,12 @@ fn made_up_webhooks() -> Webhooks {
         retry_unverified: false,
         verifier: Box::new(Password("open sesame")),
         recognizes: |headers| headers.contains_key("x-madeup-password"),
-        words: |reason| Words {
-            why: if reason == RefusalReason::NoSignature { "No password" } else { "Refused" },
+        refusal_text: |reason| RefusalText {
+            cause: if reason == RefusalReason::NoSignature { "No password" } else { "Refused" },
             to_sender: "",
-            todo: "Ask",
+            remedy: "Ask",
         },
-        sends_again: "It sends again",
+        resend_sentence: "It sends again",
     }
 }
 

@@ -65,7 +65,7 @@ impl<'a> Day<'a> {
     }
 
     /// Sends the failures and deployments of the weeks before.
-    pub(super) async fn remember(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn send_past(&mut self) -> anyhow::Result<()> {
         let past = past::past()?;
         for (kind, attributes) in &past {
             self.event_api(kind, attributes).await?;

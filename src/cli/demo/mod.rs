@@ -15,7 +15,7 @@ use super::failures::table;
 use super::report;
 use super::runtime::runtime;
 use super::send::Sender;
-use super::serve::ordered_to_stop;
+use super::serve::stop_signal;
 use super::table::{print_out, width};
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::domain::explain::Why;
@@ -66,7 +66,7 @@ async fn show(options: &DemoOptions) -> anyhow::Result<()> {
 
     let pagerduty = Sender::new(daemon.webhooks()?, secret_of(&secret).fetch(1)?)?;
     let mut day = Day::new(&daemon, &clock, pagerduty, secret_of(&key).fetch(1)?);
-    day.remember().await?;
+    day.send_past().await?;
     day.play().await?;
     print_result(&daemon, &backend).await?;
     let dashboard = daemon.dashboard();
@@ -75,7 +75,7 @@ async fn show(options: &DemoOptions) -> anyhow::Result<()> {
     } else {
         print_out(format_args!("\nThe demo stays up until Ctrl-C.\nthe dashboard is  {dashboard}"));
         tokio::select! {
-            () = ordered_to_stop()? => {}
+            () = stop_signal()? => {}
             () = go_on(&clock) => {}
         }
     }

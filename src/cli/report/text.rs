@@ -88,13 +88,13 @@ impl Section {
 
 const COUNTS: [Column; 8] = [
     Column::number("INCIDENTS"),
-    Column::number("IGNORED").leaves(1),
-    Column::number("UNMATCHED").leaves(2),
+    Column::number("IGNORED").droppable(1),
+    Column::number("UNMATCHED").droppable(2),
     Column::number("DEPLOYS"),
     Column::number("FAILED"),
     Column::number("CFR"),
     Column::number("FAIL RATE"),
-    Column::number("REWORK").leaves(3),
+    Column::number("REWORK").droppable(3),
 ];
 
 fn counts(report: &Report) -> Section {
@@ -111,7 +111,7 @@ const STATISTIC: [Column; 6] = [
     Column::number("OPEN"),
     Column::number("MEAN"),
     Column::number("MEDIAN"),
-    Column::number("P90").leaves(1),
+    Column::number("P90").droppable(1),
     Column::number("MAX"),
 ];
 

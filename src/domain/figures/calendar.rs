@@ -4,10 +4,10 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{Interval, Question};
+use super::{Interval, ReportQuery};
 use crate::domain::timestamp::Timestamp;
 
-impl Question {
+impl ReportQuery {
     /// Start of each interval, including empty intervals, which have no row.
     pub fn starts(&self) -> Vec<Timestamp> {
         Periods::new(self).starts
@@ -24,8 +24,8 @@ pub(super) struct Periods {
 }
 
 impl Periods {
-    pub(super) fn new(question: &Question) -> Self {
-        let Question { since, until, interval, timezone, .. } = question;
+    pub(super) fn new(question: &ReportQuery) -> Self {
+        let ReportQuery { since, until, interval, timezone, .. } = question;
         let next = |start: &Timestamp| {
             let next = interval.and_then(|interval| next_start(*start, interval, timezone));
             next.filter(|next| next < until)

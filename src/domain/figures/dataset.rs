@@ -188,7 +188,7 @@ impl Linking {
                 deployment_index.place(key?.get())
             };
             if let Some(remediation) = place(&dataset.deployment_index, remediation) {
-                dataset.deployment_index.mended(remediation);
+                dataset.deployment_index.mark_as_remediation(remediation);
             }
             let nth = number(dataset.failures[kind as usize].len());
             // A failure counts against deployments to its own env only.

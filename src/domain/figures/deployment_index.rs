@@ -99,7 +99,7 @@ impl DeploymentIndex {
     }
 
     /// Records that a deployment fixed a failure.
-    pub(super) fn mended(&mut self, DeploymentRef { kind, in_line }: DeploymentRef) {
+    pub(super) fn mark_as_remediation(&mut self, DeploymentRef { kind, in_line }: DeploymentRef) {
         self.lines[kind as usize].outcomes[in_line as usize].is_remediation = true;
     }
 

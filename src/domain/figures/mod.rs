@@ -20,22 +20,22 @@ pub use self::answer::{OtherEnvs, Report, Row};
 pub use self::dataset::{Dataset, DatasetBuilder, FailureTraits, LinkedKeys, Times};
 pub use self::deployment_index::DeploymentIndex;
 pub use self::durations::{Durations, RecoveryTimes, RestoreTimes};
-pub use self::question::{Env, Grouping, Interval, Question};
+pub use self::question::{Env, Grouping, Interval, ReportQuery};
 pub use self::report_options::ReportOptions;
-pub use self::trailing::{DeploymentWindows, FailureWindows, Trailing, WindowKey, trailing};
+pub use self::trailing::{DeploymentWindows, FailureWindows, ServiceFigures, Trailing, trailing};
 
 /// Maximum number of envs that a report suggests.
 const MOST_OTHER_ENVS: usize = 10;
 
 /// Computes the figures.
-pub fn report(question: &Question, dataset: &Dataset) -> Report {
+pub fn report(question: &ReportQuery, dataset: &Dataset) -> Report {
     let [report] = reports(question, [question.by], dataset);
     report
 }
 
 /// Computes the figures of one period in several groupings.
-pub fn reports<const N: usize>(question: &Question, by: [Grouping; N], dataset: &Dataset) -> [Report; N] {
-    let Question { since, until, interval, .. } = *question;
+pub fn reports<const N: usize>(question: &ReportQuery, by: [Grouping; N], dataset: &Dataset) -> [Report; N] {
+    let ReportQuery { since, until, interval, .. } = *question;
     let periods = Periods::new(question);
     let tally = Tally::of(dataset, &periods, &question.env);
     let start = |period| interval.map(|_| periods.start(period));

@@ -88,7 +88,7 @@ impl Env {
 
 /// Parameters of a report.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub struct ReportQuery {
     /// Start of the period.
     pub since: Timestamp,
     /// End of the period, which is not in the period any more.

@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::{Env, Grouping, Interval, Question};
+use super::{Env, Grouping, Interval, ReportQuery};
 use crate::domain::name::name;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user_time;
@@ -34,7 +34,7 @@ impl ReportOptions<'_> {
         timezone: &TimeZone,
         default_env: &str,
         prefix: &str,
-    ) -> Result<Question, String> {
+    ) -> Result<ReportQuery, String> {
         let user_time = |name: &str, text: &str| {
             user_time::parse(text, now, timezone).map_err(|error| format!("{prefix}{name}: {error}"))
         };
@@ -47,7 +47,7 @@ impl ReportOptions<'_> {
                 "{prefix}since must be earlier than {prefix}until: {since} is not before {until}"
             ));
         }
-        Ok(Question {
+        Ok(ReportQuery {
             since,
             until,
             by: self.by.unwrap_or(Grouping::Service),

@@ -95,10 +95,10 @@ impl<'a> Tally<'a> {
         by: Grouping,
         group: impl Fn(NameId) -> G,
         keys: impl Fn(&FailureKind) -> Vec<Option<NameId>>,
-    ) -> BTreeMap<(G, usize, Option<&'a str>), CombinedTraits> {
+    ) -> BTreeMap<(G, usize, Option<&'a str>), RowSums> {
         let dataset = self.dataset;
         let text = |key: Option<NameId>| key.map(|name| dataset.names().text(name));
-        let mut cells: BTreeMap<(G, usize, Option<&str>), CombinedTraits> = BTreeMap::new();
+        let mut cells: BTreeMap<(G, usize, Option<&str>), RowSums> = BTreeMap::new();
         for ((period, kind), counted) in &self.deployments {
             let kind = &dataset.deployment_index.kinds[*kind as usize];
             for key in kind.keys(by) {
@@ -166,7 +166,7 @@ impl DeploymentKind {
 
 /// Sums that a row is made of.
 #[derive(Debug, Default)]
-pub(super) struct CombinedTraits {
+pub(super) struct RowSums {
     pub(super) incidents: usize,
     open: usize,
     ignored: usize,
@@ -175,7 +175,7 @@ pub(super) struct CombinedTraits {
     pub(super) deployments: DeploymentTally,
 }
 
-impl CombinedTraits {
+impl RowSums {
     fn add_failures(&mut self, kind: &FailureKind, counted: &FailureTally, is_matched: bool) {
         if !kind.counts() {
             self.ignored += counted.begun;

@@ -7,7 +7,7 @@ use super::dataset::{Dataset, FailureKind};
 use super::durations::Durations;
 use super::names::NameId;
 use super::tally::Tally;
-use super::{Env, Grouping, Question};
+use super::{Env, Grouping, ReportQuery};
 use crate::domain::timestamp::Timestamp;
 
 /// Failures that count and have the same services, team, env and severity.
@@ -42,7 +42,7 @@ pub struct DeploymentWindows<'a> {
 
 /// The figures of one service and env.
 #[derive(Debug)]
-pub struct WindowKey<'a> {
+pub struct ServiceFigures<'a> {
     /// The service; `None` for failures without a service.
     pub service: Option<&'a str>,
     /// The env.
@@ -69,14 +69,14 @@ pub struct Trailing<'a> {
     /// Deployments by kind. No two entries have the same names.
     pub deployments: Vec<DeploymentWindows<'a>>,
     /// One for each service and env.
-    pub by_service: Vec<WindowKey<'a>>,
+    pub by_service: Vec<ServiceFigures<'a>>,
 }
 
 /// Computes the figures of `[since, until)`. The cost grows with the number of failures and deployments, and with the
 /// number of different names that they have, but not with the product of the two.
 pub fn trailing(dataset: &Dataset, since: Timestamp, until: Timestamp) -> Trailing<'_> {
     let (by, env, interval, timezone) = (Grouping::Service, Env::All, None, TimeZone::UTC);
-    let periods = Periods::new(&Question { since, until, by, env, interval, timezone });
+    let periods = Periods::new(&ReportQuery { since, until, by, env, interval, timezone });
     let mut tally = Tally::of(dataset, &periods, &Env::All);
     let text = |name: NameId| dataset.names().text(name);
     let keys = |kind: &FailureKind| match kind.keys(Grouping::Service) {
@@ -85,7 +85,7 @@ pub fn trailing(dataset: &Dataset, since: Timestamp, until: Timestamp) -> Traili
     };
     let cells = tally.cells(Grouping::Service, text, keys);
     let by_service = cells.into_iter().filter(|(_, cell)| cell.counts_something());
-    let by_service = by_service.map(|((env, _, service), cell)| WindowKey {
+    let by_service = by_service.map(|((env, _, service), cell)| ServiceFigures {
         service,
         env,
         matched_incidents: cell.incidents - cell.unmatched_incidents,

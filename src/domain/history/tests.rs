@@ -47,7 +47,7 @@ fn results(history: &History) -> String {
         history.triggered_at(),
         history.acknowledged_before_first_end(),
         history.deciding_resolve().map(|s| &s.merge),
-        history.stretches(),
+        history.open_periods(),
         history.in_the_future(),
     )
 }
@@ -120,10 +120,10 @@ fn rule_5_the_last_resolve_without_a_later_reopen_ends_it() {
         event("C", EventKind::Resolved, 5, none()),
         event("D", EventKind::Resolved, 7, none()),
     ];
-    assert_eq!(history(&events).stretches(), [open_period(None, Some(7))]);
+    assert_eq!(history(&events).open_periods(), [open_period(None, Some(7))]);
     events.push(event("E", EventKind::Reopened, 9, none()));
     let reopened = [open_period(None, Some(7)), open_period(Some(9), None)];
-    assert_eq!(history(&events).stretches(), reopened);
+    assert_eq!(history(&events).open_periods(), reopened);
     assert!(history(&events).deciding_resolve().is_none());
 }
 
@@ -139,7 +139,7 @@ fn rule_7_a_lost_reopen_is_seen_in_a_later_event() {
         event("E", EventKind::Resolved, 12, Snapshot::default()),
     ];
     let expected = [open_period(None, Some(5)), open_period(Some(7), Some(12))];
-    assert_eq!(history(&events).stretches(), expected);
+    assert_eq!(history(&events).open_periods(), expected);
 }
 
 fn reopened_at(time: i64, status: &str) -> Snapshot {
@@ -179,13 +179,13 @@ fn rule_7_a_reopen_whose_resolve_never_came_counts() {
         ),
     ] {
         let events = [events, vec![resolved()]].concat();
-        assert_eq!(history(&events).stretches(), expected, "{shown}");
+        assert_eq!(history(&events).open_periods(), expected, "{shown}");
     }
     let by_the_resolve = [
         event("A", EventKind::Triggered, 0, none()),
         event("D", EventKind::Resolved, 12, reopened_at(7, "resolved")),
     ];
-    assert_eq!(history(&by_the_resolve).stretches(), expected);
+    assert_eq!(history(&by_the_resolve).open_periods(), expected);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn rule_7_a_reopen_that_was_seen_before_its_event_counts_once() {
         event("C", EventKind::Reopened, 9, Snapshot::default()),
         event("D", EventKind::Resolved, 12, Snapshot::default()),
     ];
-    assert_eq!(history(&events).stretches(), [open_period(None, Some(5)), open_period(Some(7), Some(12))]);
+    assert_eq!(history(&events).open_periods(), [open_period(None, Some(5)), open_period(Some(7), Some(12))]);
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl<'a> Loop<'a> {
             if rows.is_empty() {
                 return;
             }
-            let begun: Vec<(WaitingRow, Tried)> = rows
+            let begun: Vec<(WaitingRow, AttemptFacts)> = rows
                 .into_iter()
                 .map(|waiting| (waiting, self.lane.begin(waiting.row, waiting.failing_since)))
                 .collect();
@@ -82,14 +82,14 @@ impl<'a> Loop<'a> {
         }
     }
 
-    fn ends(&mut self, mut waiting: WaitingRow, tried: Tried, second: u64) {
+    fn ends(&mut self, mut waiting: WaitingRow, tried: AttemptFacts, second: u64) {
         let now = now(second);
         self.requests.push((second, waiting.row));
         let (verdict, status) = (self.script)(waiting.row, second);
         let is_own_fault = self.lane.is_own_fault(&tried);
         let change = self.lane.note(tried, Evidence::of(verdict, status, Action::Replace), now, 1.0);
         self.lane.end(tried);
-        if verdict == Verdict::Refused && !is_own_fault {
+        if verdict == Verdict::CredentialsRefused && !is_own_fault {
             waiting.due = second + REFUSED_WAIT.as_secs();
             waiting.failing_since.get_or_insert(now);
             self.waiting.push(waiting);

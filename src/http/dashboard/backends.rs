@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::data::DashboardData;
-use super::format::{NOTHING, ago, count, said, second};
+use super::format::{NOTHING, ago, count, safe_text, second};
 use super::health_row::HealthRow;
 use crate::domain::lane::{BackendState, Lane};
 use crate::store::BackendStatus;
@@ -16,7 +16,7 @@ pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
         .map(|status| row(data, status))
         .collect();
     rows.extend(data.gauges.outbox.iter().filter(|outbox| outbox.suspect > 0).map(|outbox| HealthRow {
-        about: format!("Suspect rows of {}", said(&outbox.backend)),
+        about: format!("Suspect rows of {}", safe_text(&outbox.backend)),
         says: format!(
             "{} failed in several attempts, while the backend accepted others: it may never accept them. \
              `pagerduty-dora outbox` marks them as suspect. `outbox retry ID` retries one now, `outbox discard ID` \
@@ -50,15 +50,15 @@ fn row(data: &DashboardData, status: &BackendStatus) -> HealthRow {
     let must_act = matches!(status.state, BackendState::Unreachable | BackendState::Refusing);
     let last = status.last_error.as_ref().filter(|_| must_act).map(|error| {
         let what = if status.last_status.is_some() { "answer" } else { "error" };
-        format!(" Last {what}: {}.", said(error))
+        format!(" Last {what}: {}.", safe_text(error))
     });
     HealthRow { about: name(status), says: says + &last.unwrap_or_default(), must_act }
 }
 
 fn name(status: &BackendStatus) -> String {
     match status.lane {
-        Lane::Main => format!("Backend {}", said(&status.backend)),
-        Lane::ApplicationKey => format!("Backend {}, application key", said(&status.backend)),
+        Lane::Main => format!("Backend {}", safe_text(&status.backend)),
+        Lane::ApplicationKey => format!("Backend {}, application key", safe_text(&status.backend)),
     }
 }
 

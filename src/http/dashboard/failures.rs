@@ -3,7 +3,9 @@
 use maud::{Markup, html};
 
 use super::data::DashboardData;
-use super::format::{NOTHING, ago, cut_in_the_middle, duration, maybe, minute, name, names, said, state};
+use super::format::{
+    NOTHING, ago, cut_in_the_middle, duration, maybe, minute, name, names, safe_text, state,
+};
 use super::page::wide;
 use crate::domain::failure::Failure;
 use crate::store::ListedFailure;
@@ -51,7 +53,7 @@ pub(super) fn recent(failures: &[ListedFailure]) -> Markup {
                 @for ListedFailure { failure, .. } in failures {
                     tr {
                         td.title { (link(failure))
-                            @if let Some(reason) = &failure.reason { div.quiet { "by rule: " (said(reason)) } } }
+                            @if let Some(reason) = &failure.reason { div.quiet { "by rule: " (safe_text(reason)) } } }
                         td { (state(failure.state)) }
                         td.number { (duration(failure.time_to_restore_seconds)) }
                         td.time { (minute(failure.started_at)) }
@@ -78,7 +80,7 @@ pub(super) fn recent(failures: &[ListedFailure]) -> Markup {
 /// An id. A long one is cut in the middle, because ids differ at both ends.
 fn id(id: Option<&str>) -> Markup {
     let Some(id) = id else { return html! { td.id { (NOTHING) } } };
-    let (whole, short) = (said(id), cut_in_the_middle(id));
+    let (whole, short) = (safe_text(id), cut_in_the_middle(id));
     html! { td.id title=[(whole != short).then_some(&whole)] { (short) } }
 }
 

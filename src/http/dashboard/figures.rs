@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::data::DashboardData;
-use super::format::{NOTHING, ago, count, duration, maybe, minute, percent, said};
+use super::format::{NOTHING, ago, count, duration, maybe, minute, percent, safe_text};
 use super::page::wide;
 use super::plot::{Bar, bars};
 use crate::domain::figures::{Report, Row};
@@ -58,7 +58,7 @@ fn sentences(report: &Report) -> String {
     report
         .deployed_elsewhere
         .iter()
-        .map(|elsewhere| said(&elsewhere.sentence()))
+        .map(|elsewhere| safe_text(&elsewhere.sentence()))
         .collect::<Vec<_>>()
         .join("; ")
 }

@@ -18,7 +18,7 @@ const LONGEST_ID: usize = 18;
 pub(super) const NOTHING: &str = "–";
 
 /// An external text, printable and cut to [`LONGEST`].
-pub(super) fn said(text: &str) -> String {
+pub(super) fn safe_text(text: &str) -> String {
     let printable = printable(text);
     match printable.char_indices().nth(LONGEST) {
         Some((cut, _)) => format!("{}…", &printable[..cut]),
@@ -28,7 +28,7 @@ pub(super) fn said(text: &str) -> String {
 
 /// The same for a text that may be missing.
 pub(super) fn maybe(text: Option<&String>) -> String {
-    text.map_or_else(|| NOTHING.to_owned(), |text| said(text))
+    text.map_or_else(|| NOTHING.to_owned(), |text| safe_text(text))
 }
 
 /// An id, cut in the middle if it is longer than [`LONGEST_ID`].
@@ -43,12 +43,12 @@ pub(super) fn cut_in_the_middle(id: &str) -> String {
 
 /// Name of a failure on the pages: its title, else its id.
 pub(super) fn name(title: Option<&str>, id: &str) -> String {
-    said(title.filter(|title| !is_blank(title)).unwrap_or(id))
+    safe_text(title.filter(|title| !is_blank(title)).unwrap_or(id))
 }
 
 /// Names with commas between them.
 pub(super) fn names(names: &[String]) -> String {
-    if names.is_empty() { NOTHING.to_owned() } else { said(&names.join(", ")) }
+    if names.is_empty() { NOTHING.to_owned() } else { safe_text(&names.join(", ")) }
 }
 
 /// A failure's state, as a label.
@@ -112,9 +112,9 @@ mod tests {
 
     #[test]
     fn external_text_is_printable_and_short() {
-        assert_eq!(said("a\0b\u{202e}c\n"), "a·b·c·");
-        assert_eq!(said(&"ä".repeat(160)), "ä".repeat(160));
-        assert_eq!(said(&"ä".repeat(10_000)), format!("{}…", "ä".repeat(160)));
+        assert_eq!(safe_text("a\0b\u{202e}c\n"), "a·b·c·");
+        assert_eq!(safe_text(&"ä".repeat(160)), "ä".repeat(160));
+        assert_eq!(safe_text(&"ä".repeat(10_000)), format!("{}…", "ä".repeat(160)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::backends;
 use super::data::DashboardData;
-use super::format::{ago, bytes, count, said};
+use super::format::{ago, bytes, count, safe_text};
 use super::health_row::HealthRow;
 use super::page::wide;
 use super::received::{events_api, webhooks};
@@ -65,7 +65,7 @@ fn store(data: &DashboardData) -> HealthRow {
         Some(Trouble { error, lasts, refused_webhooks }) => format!(
             "The store has not been able to commit for {} ({}). {} answered 503; PagerDuty resends them for 48 hours. {sizes}",
             human_duration(lasts.as_secs_f64()),
-            said(error),
+            safe_text(error),
             count(*refused_webhooks, "webhook"),
         ),
         None if is_nearly_full => format!("The disk is nearly full: make room. {sizes}"),

@@ -40,7 +40,7 @@ use super::requests::Requests;
 use super::token::Token;
 use crate::clock::Clock;
 use crate::domain::failure::FailureState;
-use crate::domain::forwarding::Recipient;
+use crate::domain::forwarding::BackendEntry;
 use crate::domain::policy::Policy;
 use crate::store::{FailureFilter, OutboxFilter, RowCommand, RowState, Store};
 
@@ -84,7 +84,7 @@ pub(super) struct Dashboard {
     /// Policy, which has the default env.
     pub(super) policy: Arc<Policy>,
     /// Configured backends.
-    pub(super) recipients: Arc<[Recipient]>,
+    pub(super) recipients: Arc<[BackendEntry]>,
     /// Requests to the public listener.
     pub(super) requests: Arc<Requests>,
     /// Token that forms send.

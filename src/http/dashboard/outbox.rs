@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::backends;
 use super::data::DashboardData;
-use super::format::{NOTHING, ago, maybe, said};
+use super::format::{NOTHING, ago, maybe, safe_text};
 use super::page::wide;
 use crate::domain::forwarding::Subject;
 
@@ -41,7 +41,7 @@ fn backend(data: &DashboardData, name: &str) -> Markup {
     let oldest_at = gauge.and_then(|gauge| gauge.oldest_at);
     html! {
         tr {
-            th scope="row" { (said(name)) }
+            th scope="row" { (safe_text(name)) }
             (backends::cells(data, name))
             td.number { (pending) }
             td.number { (oldest_at.map_or_else(|| NOTHING.to_owned(), |at| ago(data.now, at))) }
@@ -61,15 +61,15 @@ fn dead(data: &DashboardData) -> Markup {
                         td {
                             form method="post" action={ "/outbox/" (row.id) "/retry" } {
                                 input type="hidden" name="token" value=(data.token);
-                                @let of = format!("Retry {} at {}", said(row.subject.id()), said(&row.backend));
+                                @let of = format!("Retry {} at {}", safe_text(row.subject.id()), safe_text(&row.backend));
                                 button type="submit" aria-label=(of) { "Retry" }
                             }
                         }
-                        td { (said(&row.backend)) }
+                        td { (safe_text(&row.backend)) }
                         td {
                             @match &row.subject {
                                 Subject::Failure(id) => { a href={ "/failures/" (id) } { (id) } }
-                                Subject::Deployment(id) => { "deployment " (said(id)) }
+                                Subject::Deployment(id) => { "deployment " (safe_text(id)) }
                             }
                         }
                         td.number { (row.revision) }

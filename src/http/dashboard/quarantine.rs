@@ -9,7 +9,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
 use super::form::{RetryForm, is_ours, not_ours};
-use super::format::{bytes, maybe, said, second};
+use super::format::{bytes, maybe, safe_text, second};
 use super::page::{notice, page, wide};
 use crate::domain::printable::printable;
 use crate::http::api_error::ApiError;
@@ -112,7 +112,7 @@ fn listed(row: &QuarantineRow) -> Markup {
     html! {
         tr {
             td { a href={ "/quarantine/" (row.id) } { (second(row.received_at)) } }
-            td.title { (said(&row.reason)) }
+            td.title { (safe_text(&row.reason)) }
             td.number { (bytes(row.bytes.into())) }
         }
     }
@@ -121,7 +121,7 @@ fn listed(row: &QuarantineRow) -> Markup {
 fn row_page(Quarantined { row, body }: &Quarantined, token: &str) -> Html<String> {
     let facts = [
         ("Received", second(row.received_at)),
-        ("Reason", said(&row.reason)),
+        ("Reason", safe_text(&row.reason)),
         ("Delivery", maybe(row.delivery_id.as_ref())),
         ("Size", bytes(row.bytes.into())),
     ];

@@ -7,7 +7,7 @@ use super::format::{ago, minute};
 use super::health_row::HealthRow;
 use crate::domain::timestamp::Timestamp;
 use crate::http::source_requests::{LastRefusal, LastWebhooks, RefusedWebhook};
-use crate::sources::Words;
+use crate::sources::RefusalText;
 
 /// A row for each source, red if its last webhook was refused.
 pub(super) fn webhooks(data: &DashboardData) -> impl Iterator<Item = HealthRow> {
@@ -30,11 +30,15 @@ fn webhooks_of(last: &LastWebhooks, about: String, now: Timestamp) -> HealthRow 
     };
     let must_act = last.last_was_refused;
     let says = match &last.refused {
-        Some(RefusedWebhook { words: Words { why, todo, .. }, refusal }) if must_act => {
-            format!("The last one was refused {}: {why}. {todo}. {accepted}", when_and_who(now, refusal))
+        Some(RefusedWebhook { refusal_text: RefusalText { cause, remedy, .. }, refusal }) if must_act => {
+            format!("The last one was refused {}: {cause}. {remedy}. {accepted}", when_and_who(now, refusal))
         }
-        Some(RefusedWebhook { words, refusal }) => {
-            format!("{accepted} A webhook was refused {}: {}.", when_and_who(now, refusal), words.why)
+        Some(RefusedWebhook { refusal_text, refusal }) => {
+            format!(
+                "{accepted} A webhook was refused {}: {}.",
+                when_and_who(now, refusal),
+                refusal_text.cause
+            )
         }
         None => accepted,
     };

@@ -3,7 +3,7 @@
 use axum::response::Html;
 use maud::{Markup, html};
 
-use super::format::{duration, maybe, name, names, said, second, state};
+use super::format::{duration, maybe, name, names, safe_text, second, state};
 use super::page::{page, wide};
 use crate::domain::failure::Failure;
 use crate::domain::printable::printable;
@@ -26,7 +26,7 @@ pub(super) fn story(id: &str, story: &Story) -> Html<String> {
             h2 #events { "Events, as they were received" }
             div.card { (wide("Table of events", &events(story))) }
             h2 #attempts { "Attempts to forward" }
-            @for sentence in &story.not_forwarded { p.card.quiet { (said(sentence)) } }
+            @for sentence in &story.not_forwarded { p.card.quiet { (safe_text(sentence)) } }
             @if !story.attempts.is_empty() {
                 div.card { (wide("Table of attempts to forward", &attempts(story))) }
             }
@@ -38,23 +38,23 @@ pub(super) fn story(id: &str, story: &Story) -> Html<String> {
 fn summary(id: &str, failure: &Failure) -> Markup {
     let title = failure.title.as_deref().map(printable).unwrap_or_default();
     let facts = [
-        ("Id", said(id)),
+        ("Id", safe_text(id)),
         ("Started", second(failure.started_at)),
         ("Ended", failure.finished_at.map_or_else(|| "not yet".to_owned(), second)),
         ("Restored in", duration(failure.time_to_restore_seconds)),
         ("Services", names(&failure.services)),
         ("Team", maybe(failure.team.as_ref())),
-        ("Env", said(&failure.env)),
+        ("Env", safe_text(&failure.env)),
         ("Severity", maybe(failure.severity.as_ref())),
         ("Caused by", maybe(failure.deployment.as_ref())),
     ];
     html! {
-        p { (state(failure.state)) @if let Some(reason) = &failure.reason { " by rule: " (said(reason)) } }
+        p { (state(failure.state)) @if let Some(reason) = &failure.reason { " by rule: " (safe_text(reason)) } }
         dl.card.facts { @for (what, is) in &facts { div { dt { (what) } dd { (is) } } } }
         @if let Some(url) = web_page(failure.url.as_deref()) {
             p { a href=(url) rel="noreferrer" { "The incident at PagerDuty" } }
         }
-        @if said(&title) != title {
+        @if safe_text(&title) != title {
             details {
                 summary { "The whole title" }
                 div.long tabindex="0" role="region" aria-label="The whole title" { bdi { (title) } }
@@ -70,8 +70,8 @@ fn why(story: &Story) -> Markup {
             tbody { @for why in &story.why {
                 tr {
                     th scope="row" { (why.about.replace('_', " ")) }
-                    td.text { (said(&why.value)) }
-                    td.text { (said(&why.because)) }
+                    td.text { (safe_text(&why.value)) }
+                    td.text { (safe_text(&why.because)) }
                 }
             } }
         }
@@ -85,7 +85,7 @@ fn events(story: &Story) -> Markup {
                 th.number scope="col" { "Duplicates" } } }
             tbody { @for event in &story.events {
                 tr { td.time { (second(event.received_at)) } td.time { (second(event.occurred_at)) }
-                    td { (said(&event.event_type)) } td.number { (event.duplicates) } }
+                    td { (safe_text(&event.event_type)) } td.number { (event.duplicates) } }
             } }
         }
     }
@@ -97,7 +97,7 @@ fn attempts(story: &Story) -> Markup {
             thead { tr { th scope="col" { "At" } th scope="col" { "Backend" } th.number scope="col" { "Revision" }
                 th.number scope="col" { "Answer" } th scope="col" { "Error" } } }
             tbody { @for attempt in &story.attempts {
-                tr { td.time { (second(attempt.at)) } td { (said(&attempt.backend)) } td.number { (attempt.revision) }
+                tr { td.time { (second(attempt.at)) } td { (safe_text(&attempt.backend)) } td.number { (attempt.revision) }
                     td.number { (attempt.status.map_or_else(|| "none".to_owned(), |status| status.to_string())) }
                     td.text { (maybe(attempt.error.as_ref())) } }
             } }

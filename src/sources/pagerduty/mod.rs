@@ -33,8 +33,8 @@ pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Webhooks {
         retry_unverified: config.unverified == UnverifiedPolicy::Retry,
         verifier: Box::new(SigningSecrets::new(secrets)),
         recognizes,
-        words: refusal::words,
-        sends_again: "PagerDuty sends it again for 48 hours",
+        refusal_text: refusal::refusal_text,
+        resend_sentence: "PagerDuty sends it again for 48 hours",
     }
 }
 

@@ -1,13 +1,13 @@
 //! Texts about refused webhooks of PagerDuty.
 
-use crate::sources::{RefusalReason, Words};
+use crate::sources::{RefusalReason, RefusalText};
 
 /// Texts about a refusal.
-pub(super) const fn words(reason: RefusalReason) -> Words {
-    Words { why: why(reason), to_sender: to_sender(reason), todo: todo(reason) }
+pub(super) const fn refusal_text(reason: RefusalReason) -> RefusalText {
+    RefusalText { cause: cause(reason), to_sender: to_sender(reason), remedy: remedy(reason) }
 }
 
-const fn why(reason: RefusalReason) -> &'static str {
+const fn cause(reason: RefusalReason) -> &'static str {
     match reason {
         RefusalReason::NoSignature => "The request has no X-PagerDuty-Signature header",
         RefusalReason::MalformedSignature => "The X-PagerDuty-Signature header has no v1 signature",
@@ -28,7 +28,7 @@ const fn to_sender(reason: RefusalReason) -> &'static str {
     }
 }
 
-const fn todo(reason: RefusalReason) -> &'static str {
+const fn remedy(reason: RefusalReason) -> &'static str {
     match reason {
         RefusalReason::NoSignature | RefusalReason::MalformedSignature => {
             "If PagerDuty sent it, check whether a proxy changes the header. Otherwise somebody else posts here"

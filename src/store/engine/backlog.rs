@@ -54,9 +54,9 @@ pub(in crate::store) struct Backlog {
 }
 
 impl Backlog {
-    pub(in crate::store) fn new(most_unfolded: usize) -> Self {
+    pub(in crate::store) fn new(max_backlog: usize) -> Self {
         Self {
-            most_in_batch: (most_unfolded / BATCHES).max(SMALLEST_SLICE),
+            most_in_batch: (max_backlog / BATCHES).max(SMALLEST_SLICE),
             waiting: Vec::new(),
             kept_up_to: 0,
             folded_up_to: 0,

@@ -104,9 +104,13 @@ impl NotCommitted {
     pub(in crate::store) fn of(error: &rusqlite::Error, is_undone: bool) -> Self {
         let code = error.sqlite_error().map(|error| error.extended_code);
         let sync_failed = matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC));
-        let is_lost =
+        let makes_row_dead =
             matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::ReadOnly));
         let message = format!("{error}{}", advice(error));
-        if sync_failed || is_lost || !is_undone { Self::InDoubt(message) } else { Self::RolledBack(message) }
+        if sync_failed || makes_row_dead || !is_undone {
+            Self::InDoubt(message)
+        } else {
+            Self::RolledBack(message)
+        }
     }
 }

@@ -20,7 +20,7 @@ pub struct Settings {
     /// Sources of events. Each reads the bodies of its own events.
     pub sources: Sources,
     /// Number of events that may wait to be folded; usually [`MAX_BACKLOG`].
-    pub most_unfolded: usize,
+    pub max_backlog: usize,
     /// Observer of every commit.
     pub observer: Arc<dyn CommitObserver>,
 }

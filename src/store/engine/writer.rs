@@ -110,7 +110,7 @@ impl Writer {
         change_channels: ChangeChannels,
         health: Health,
     ) -> Self {
-        let most_unfolded = settings.most_unfolded;
+        let max_backlog = settings.max_backlog;
         Self {
             db,
             _lock: lock,
@@ -125,7 +125,7 @@ impl Writer {
             hooks,
             epoch: 0,
             durability: None,
-            backlog: Backlog::new(most_unfolded),
+            backlog: Backlog::new(max_backlog),
             merge_targets: HashSet::new(),
             rushed_at: None,
             last_transaction_failed: false,
@@ -278,7 +278,7 @@ impl Writer {
 
     /// Folds until the backlog has room for a group of events.
     fn make_room(&mut self, group: usize) -> rusqlite::Result<()> {
-        let most = self.settings.most_unfolded;
+        let most = self.settings.max_backlog;
         while !self.backlog.is_empty() && self.backlog.len_after_a_crash() + group > most {
             self.fold(backlog::LARGE_SLICE)?;
         }

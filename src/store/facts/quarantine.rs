@@ -11,7 +11,7 @@ use crate::store::engine::session::Session;
 
 /// Result of reading a body again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Retried {
+pub enum QuarantineRetry {
     /// The body is an event. It was recorded with this result, and has left the quarantine.
     Recorded(Recorded),
     /// There is no such row.
@@ -22,7 +22,7 @@ pub enum Retried {
     Contradicts,
 }
 
-impl Retried {
+impl QuarantineRetry {
     /// Result as a message for people.
     pub fn message(&self) -> String {
         match self {
@@ -46,7 +46,7 @@ impl Retried {
 
 /// Has a body read again by its source. An event that is understood is recorded like a webhook, with the time at which
 /// the body was received.
-pub(in crate::store) fn retry(session: &mut Session<'_>, id: i64) -> rusqlite::Result<Retried> {
+pub(in crate::store) fn retry(session: &mut Session<'_>, id: i64) -> rusqlite::Result<QuarantineRetry> {
     const FIND: &str = "SELECT received_at_ns, delivery_id, body, source FROM quarantine WHERE id = ?1";
     const REMOVE: &str = "DELETE FROM quarantine WHERE id = ?1";
     const EXPLAIN: &str = "UPDATE quarantine SET reason = ?2 WHERE id = ?1";
@@ -61,20 +61,20 @@ pub(in crate::store) fn retry(session: &mut Session<'_>, id: i64) -> rusqlite::R
         })
     };
     let Some(delivery) = session.prepare(FIND)?.query_row([id], delivery).optional()? else {
-        return Ok(Retried::NotFound);
+        return Ok(QuarantineRetry::NotFound);
     };
     let heading = match (delivery.source.heading)(&delivery.body) {
         Ok(heading) => heading,
         Err(reason) => {
             session.execute(EXPLAIN, params![id, reason])?;
-            return Ok(Retried::NotUnderstood(reason));
+            return Ok(QuarantineRetry::NotUnderstood(reason));
         }
     };
     match record::keep(session, &heading, &delivery)? {
-        None => Ok(Retried::Contradicts),
+        None => Ok(QuarantineRetry::Contradicts),
         Some(recorded) => {
             session.execute(REMOVE, [id])?;
-            Ok(Retried::Recorded(recorded))
+            Ok(QuarantineRetry::Recorded(recorded))
         }
     }
 }

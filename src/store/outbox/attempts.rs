@@ -43,7 +43,7 @@ pub enum AttemptOutcome {
         error: String,
     },
     /// Our credentials were refused. That is not counted as an attempt.
-    Released {
+    CredentialsRefused {
         /// Time of the next attempt.
         due_at: Timestamp,
         /// Status of the answer, if there was one.
@@ -61,7 +61,7 @@ impl AttemptOutcome {
             Self::Retry { status, .. } => {
                 status.is_some_and(|status| (200..=501).contains(&status) && status != 408)
             }
-            Self::Sent { .. } | Self::Dead { .. } | Self::Released { .. } => true,
+            Self::Sent { .. } | Self::Dead { .. } | Self::CredentialsRefused { .. } => true,
         }
     }
 
@@ -70,7 +70,7 @@ impl AttemptOutcome {
         match self {
             Self::Sent { status } => status.is_none(),
             Self::Retry { status, .. } => status.is_some_and(is_clear),
-            Self::Dead { .. } | Self::Released { .. } => true,
+            Self::Dead { .. } | Self::CredentialsRefused { .. } => true,
         }
     }
 }
@@ -102,14 +102,14 @@ pub(in crate::store) fn record(
     let (state, due_at_ns, status, error) = match outcome {
         AttemptOutcome::Sent { status } => ("sent", None, *status, None),
         AttemptOutcome::Retry { due_at, status, error }
-        | AttemptOutcome::Released { due_at, status, error } => {
+        | AttemptOutcome::CredentialsRefused { due_at, status, error } => {
             ("pending", Some(due_at.as_nanos()), *status, Some(error))
         }
         AttemptOutcome::Dead { status, error } => ("dead", None, *status, Some(error)),
     };
     session.execute(REMEMBER, params![row, now.as_nanos(), status, error])?;
     session.execute(FORGET, params![row, MOST_ATTEMPTS_KEPT])?;
-    let not_counted = matches!(outcome, AttemptOutcome::Released { .. });
+    let not_counted = matches!(outcome, AttemptOutcome::CredentialsRefused { .. });
     let (not_in_doubt, is_answered) = (outcome.is_clear_refusal(), outcome.is_answered());
     session.execute(
         RECORD,
@@ -118,7 +118,7 @@ pub(in crate::store) fn record(
     update_run_of_failures(session, *row, outcome, now)?;
     match outcome {
         AttemptOutcome::Sent { status: Some(_) } => reconcile::accepted(session, *row, now),
-        AttemptOutcome::Dead { .. } => reconcile::given_up(session, *row, now),
+        AttemptOutcome::Dead { .. } => reconcile::after_giving_up(session, *row, now),
         _ => Ok(()),
     }
 }
@@ -142,7 +142,8 @@ fn update_run_of_failures(
         suspect = attempts >= ?3 AND EXISTS (SELECT 1 FROM lane WHERE lane.backend = outbox.backend
             AND lane.lane = outbox.lane AND lane.succeeded_at_ns >= coalesce(outbox.failing_since_ns, ?2 + 1))
         WHERE id = ?1";
-    let (AttemptOutcome::Retry { status, .. } | AttemptOutcome::Released { status, .. }) = outcome else {
+    let (AttemptOutcome::Retry { status, .. } | AttemptOutcome::CredentialsRefused { status, .. }) = outcome
+    else {
         return session.execute(WELL, [row]).map(drop);
     };
     match status {

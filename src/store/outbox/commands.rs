@@ -93,7 +93,7 @@ pub(in crate::store) fn apply(
         _ if claimed_by == Some(session.epoch) => return Ok(CommandOutcome::UnderWay),
         (RowState::Pending | RowState::Dead, RowCommand::Discard) => {
             session.execute(DISCARD, [row])?;
-            reconcile::given_up(session, row, now)?;
+            reconcile::after_giving_up(session, row, now)?;
         }
         // A newer revision has every field. An older one sent after it would undo it.
         (RowState::Dead, RowCommand::Retry) if has_newer => return Ok(CommandOutcome::Outdated),
@@ -109,7 +109,7 @@ pub(in crate::store) fn apply(
 
 /// Result of a command for all dead rows, or for a part of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Total {
+pub struct CommandTotals {
     /// Number of rows for which the command is done.
     pub done: u64,
     /// Number of rows that stay dead, because a newer revision exists.
@@ -118,7 +118,7 @@ pub struct Total {
     pub waiting: u64,
 }
 
-impl std::ops::AddAssign for Total {
+impl std::ops::AddAssign for CommandTotals {
     fn add_assign(&mut self, part: Self) {
         self.done += part.done;
         self.outdated += part.outdated;
@@ -128,7 +128,7 @@ impl std::ops::AddAssign for Total {
 
 /// Progress of a command for all dead rows: the backend and the id of the last row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct After(String, i64);
+pub struct CommandCursor(String, i64);
 
 /// Applies a person's command to the next dead rows. Returns their number, and the place to continue after; `None` if
 /// there are no more.
@@ -136,9 +136,9 @@ pub(in crate::store) fn apply_to_some(
     session: &mut Session<'_>,
     backend: Option<&str>,
     command: RowCommand,
-    After(last_backend, last_id): &After,
+    CommandCursor(last_backend, last_id): &CommandCursor,
     now: Timestamp,
-) -> rusqlite::Result<(Total, Option<After>)> {
+) -> rusqlite::Result<(CommandTotals, Option<CommandCursor>)> {
     // In the order of the index of dead rows, which is small.
     const DEAD: &str = "SELECT backend, id FROM outbox WHERE state = 'dead' AND (backend, id) > (?1, ?2)
         AND (?3 IS NULL OR backend = ?3) ORDER BY backend, id LIMIT ?4";
@@ -146,11 +146,11 @@ pub(in crate::store) fn apply_to_some(
     // The rows of one backend begin there in the index.
     let last_backend = backend.filter(|backend| *backend > last_backend.as_str()).unwrap_or(last_backend);
     let rows = statement.query_map(params![last_backend, last_id, backend, AT_A_TIME], |row| {
-        Ok(After(row.get(0)?, row.get(1)?))
+        Ok(CommandCursor(row.get(0)?, row.get(1)?))
     })?;
-    let rows: Vec<After> = rows.collect::<Result<_, _>>()?;
-    let mut total = Total::default();
-    for After(_, row) in &rows {
+    let rows: Vec<CommandCursor> = rows.collect::<Result<_, _>>()?;
+    let mut total = CommandTotals::default();
+    for CommandCursor(_, row) in &rows {
         match apply(session, *row, command, now)? {
             CommandOutcome::Done => total.done += 1,
             _ => total.outdated += 1,
@@ -165,7 +165,7 @@ pub(in crate::store) fn request_retry_of_all(
     session: &mut Session<'_>,
     backend: Option<&str>,
     now: Timestamp,
-) -> rusqlite::Result<Total> {
+) -> rusqlite::Result<CommandTotals> {
     const LANES: &str = "SELECT backend, lane FROM lane WHERE ?1 IS NULL OR backend = ?1";
     let mut statement = session.prepare(LANES)?;
     let lanes: Vec<(String, String)> =
@@ -177,5 +177,5 @@ pub(in crate::store) fn request_retry_of_all(
         waiting += u64::from(lane::held_back(session, &backend, lane, now)?).max(released as u64);
         lane::request_retry(session, &backend, now)?;
     }
-    Ok(Total { waiting, ..Total::default() })
+    Ok(CommandTotals { waiting, ..CommandTotals::default() })
 }

@@ -26,7 +26,7 @@ pub(in crate::store) fn all(session: &mut Session<'_>) -> rusqlite::Result<()> {
         failure(session, row, &touched)?;
     }
     for (row, touched) in std::mem::take(&mut session.changes.deployments) {
-        for destination in takers(session, |destination| destination.takes_deployments()) {
+        for destination in takers(session, |destination| destination.forwards_deployments()) {
             deployment(session, destination, row, &touched.deployment, touched.now)?;
         }
     }
@@ -129,7 +129,7 @@ fn deployment(
 }
 
 fn mark(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
-    let takers = takers(session, |destination| destination.takes_marks());
+    let takers = takers(session, |destination| destination.forwards_marks());
     if takers.is_empty() {
         return Ok(());
     }
@@ -174,7 +174,7 @@ fn mark_at(
             desired.same.clear();
         }
         let is_sent = newest.as_ref().is_some_and(|newest| desired.is_sent_by(newest));
-        if !is_sent && existing.is_none() && destination.takes_deployments() {
+        if !is_sent && existing.is_none() && destination.forwards_deployments() {
             // Deployments were not forwarded to the backend when this one was saved. It has to be sent before it can be
             // marked.
             deployment(session, destination, row, made, now)?;
@@ -232,7 +232,7 @@ pub(in crate::store) fn forget_unmarked(session: &Session<'_>) -> rusqlite::Resu
     let mut statement = session.prepare(ALL)?;
     let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for name in names {
-        if !destination(session, &name).is_some_and(Destination::takes_marks) {
+        if !destination(session, &name).is_some_and(Destination::forwards_marks) {
             session.execute(FORGET, [name])?;
         }
     }
@@ -256,7 +256,7 @@ pub(super) fn accepted(session: &mut Session<'_>, row: i64, now: Timestamp) -> r
 }
 
 /// Follows up on a dead or discarded row: an older revision is the newest one now.
-pub(super) fn given_up(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn after_giving_up(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
     match RowPosition::of(session, row)? {
         // A repeat is not repeated again.
         Some(RowPosition { repeats: true, .. }) | None => Ok(()),

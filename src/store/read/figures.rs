@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row};
 
 use super::reader::open_up_to_date;
 use crate::domain::figures::{
-    Dataset, DatasetBuilder, DeploymentIndex, LinkedKeys, Question, Report, Times, report,
+    Dataset, DatasetBuilder, DeploymentIndex, LinkedKeys, Report, ReportQuery, Times, report,
 };
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
@@ -33,7 +33,7 @@ impl FiguresReader {
     }
 
     /// Answers a question about the figures.
-    pub fn report(&self, question: &Question) -> Result<Report, ReadError> {
+    pub fn report(&self, question: &ReportQuery) -> Result<Report, ReadError> {
         Ok(report(question, &self.dataset(question.since, question.until)?))
     }
 

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::reader::Reader;
 use crate::domain::deployment::Deployment;
-use crate::domain::forwarding::Recipient;
+use crate::domain::forwarding::BackendEntry;
 use crate::domain::id::FailureId;
 use crate::domain::source::Sources;
 use crate::domain::source_name::SourceName;
@@ -97,7 +97,7 @@ impl Reader {
     pub fn unknown_backend(
         &self,
         name: &str,
-        configured: &[Recipient],
+        configured: &[BackendEntry],
     ) -> Result<Option<UnknownBackend>, ReadError> {
         // Each part reads an index, or the small table of lanes.
         const NAMES: &str = "SELECT backend FROM lane

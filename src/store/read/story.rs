@@ -14,7 +14,7 @@ use crate::domain::explain::{
 };
 use crate::domain::failure::Evaluated;
 use crate::domain::figures::OtherEnvs;
-use crate::domain::forwarding::{Action, Recipient};
+use crate::domain::forwarding::{Action, BackendEntry};
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::link::{Cause, LinkQuery};
 use crate::domain::not_forwarded::{ForwardingFacts, UntriedRevision, not_forwarded};
@@ -51,7 +51,7 @@ pub struct StoryContext<'a> {
     /// Rules by which an incident becomes a failure.
     pub policy: &'a Policy,
     /// The backends that are configured.
-    pub recipients: &'a [Recipient],
+    pub recipients: &'a [BackendEntry],
     /// Now.
     pub now: Timestamp,
     /// Sources that read the bodies of their events.

@@ -14,7 +14,7 @@ pub(in crate::store) fn links(session: &mut Session<'_>) -> rusqlite::Result<()>
         return Ok(());
     }
     let touched = std::mem::take(&mut session.changes.deployments);
-    let sends_marks = session.settings.destinations.iter().any(|destination| destination.takes_marks());
+    let sends_marks = session.settings.destinations.iter().any(|destination| destination.forwards_marks());
     // A deployment that was sent again unchanged changes no link.
     let changed = touched.iter().filter(|(_, touched)| touched.is_changed());
     for (row, deployment) in changed {

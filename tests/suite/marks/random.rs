@@ -60,7 +60,7 @@ fn settings() -> Settings {
         policy: Arc::new(Policy { link_window: WINDOW, ..config.policy() }),
         destinations: vec![Arc::new(backend)],
         sources: sources::ALL,
-        most_unfolded: MAX_BACKLOG,
+        max_backlog: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     }
 }

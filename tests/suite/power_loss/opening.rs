@@ -111,7 +111,7 @@ impl Machine {
             policy: Arc::clone(&self.policy),
             destinations: self.destinations.clone(),
             sources: sources::ALL,
-            most_unfolded: MAX_BACKLOG,
+            max_backlog: MAX_BACKLOG,
             observer: Arc::new(Unobserved),
         };
         let store = Store::open(&self.store, settings).map_err(|error| format!("broken: {error}"))?;

@@ -94,9 +94,9 @@ prop_compose! {
         env in option::weighted(0.7, word(&ENVS)),
         interval in option::weighted(0.7, select(&Interval::ALL[..])),
         zone in select(&ZONES[..]),
-    ) -> Question {
+    ) -> ReportQuery {
         let env = env.map_or(Env::All, Env::One);
         let timezone = TimeZone::posix(zone).unwrap();
-        Question { since: since.min(until), until: since.max(until), by, env, interval, timezone }
+        ReportQuery { since: since.min(until), until: since.max(until), by, env, interval, timezone }
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::super::{Interval, Question};
+use super::super::{Interval, ReportQuery};
 use super::{failure, lasting, question, rows};
 use crate::domain::deployment::tests::{deployment, time};
 use crate::domain::failure::Failure;
@@ -10,7 +10,7 @@ use crate::domain::timestamp::Timestamp;
 
 fn periods(since: &str, until: &str, interval: Interval, zone: &str) -> Vec<String> {
     let parse = |text| Timestamp::parse(text).unwrap();
-    let question = Question {
+    let question = ReportQuery {
         since: parse(since),
         until: parse(until),
         interval: Some(interval),
@@ -75,7 +75,7 @@ fn midnight_may_be_skipped_or_come_twice() {
 fn an_interval_is_reported_as_if_it_were_the_whole_period() {
     let failures = [lasting("1", "10:00", "10:30"), lasting("2", "12:00", "12:30")];
     let deployments = [deployment("1", "checkout", "09:00", "09:10")];
-    let days = Question {
+    let days = ReportQuery {
         interval: Some(Interval::Day),
         timezone: TimeZone::fixed(jiff::tz::offset(13)),
         ..question()

@@ -43,7 +43,7 @@ pub(crate) fn dataset(failures: &[Failure], deployments: &Deployments) -> Datase
     builder.with(deployed)
 }
 
-fn report(question: &Question, failures: &[Failure], deployments: &Deployments) -> Report {
+fn report(question: &ReportQuery, failures: &[Failure], deployments: &Deployments) -> Report {
     super::report(question, &dataset(failures, deployments))
 }
 
@@ -101,8 +101,8 @@ fn of_services(services: &[&str], failure: Failure) -> Failure {
 }
 
 /// The first of November, in production, without grouping and intervals.
-fn question() -> Question {
-    Question {
+fn question() -> ReportQuery {
+    ReportQuery {
         since: time("00:00"),
         until: time("23:00"),
         by: Grouping::None,
@@ -112,7 +112,7 @@ fn question() -> Question {
     }
 }
 
-fn rows(question: &Question, failures: &[Failure], deployments: &[Deployment]) -> Vec<Row> {
+fn rows(question: &ReportQuery, failures: &[Failure], deployments: &[Deployment]) -> Vec<Row> {
     report(question, failures, &Deployments::new(deployments.to_vec())).rows
 }
 
@@ -124,7 +124,7 @@ fn row(failures: &[Failure], deployments: &[Deployment]) -> Row {
 
 /// By key: incidents, unmatched ones, deployments, and the change failure rate.
 fn by(by: Grouping, failures: &[Failure], deployments: &[Deployment]) -> Vec<String> {
-    let rows = rows(&Question { by, ..question() }, failures, deployments);
+    let rows = rows(&ReportQuery { by, ..question() }, failures, deployments);
     let lines = rows.iter().map(|row| {
         let key = row.key.as_deref().unwrap_or("-");
         let rate = row.change_failure_rate.map_or("-".to_owned(), |rate| rate.to_string());
@@ -157,7 +157,7 @@ fn the_start_of_a_period_is_inside_and_its_end_outside() {
 #[test]
 fn without_data_there_are_no_rows() {
     assert_eq!(rows(&question(), &[], &[]), []);
-    let backwards = Question { since: time("12:00"), until: time("10:00"), ..question() };
+    let backwards = ReportQuery { since: time("12:00"), until: time("10:00"), ..question() };
     assert_eq!(rows(&backwards, &[lasting("1", "11:00", "11:30")], &[]), []);
 }
 
@@ -258,7 +258,7 @@ fn a_failure_never_counts_against_a_deployment_to_another_env() {
     let failures = [staging(linked_to(&production, lasting("1", "10:00", "11:00")))];
     let deployments = [production];
     assert_eq!(by(Grouping::None, &failures, &deployments), ["-: 0 0 1 0"]);
-    let all = Question { env: Env::All, ..question() };
+    let all = ReportQuery { env: Env::All, ..question() };
     let rows = rows(&all, &failures, &deployments);
     assert_eq!((rows[0].incidents, rows[0].unmatched_incidents), (1, 1));
     assert_eq!((rows[0].failed_deployments, rows[0].deployments), (0, 1));

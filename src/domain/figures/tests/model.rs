@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::{Env, Grouping, Interval, Question, RecoveryTimes, RestoreTimes, Row};
+use super::super::{Env, Grouping, Interval, RecoveryTimes, ReportQuery, RestoreTimes, Row};
 use super::arbitrary::{ENVS, MINUTES, SERVICES, SEVERITIES, deployments, minute, one_failure, question};
 use super::report;
 use crate::domain::deployment::{Deployment, Deployments};
@@ -12,7 +12,7 @@ use crate::domain::failure::{Failure, FailureState, Flag};
 use crate::domain::timestamp::Timestamp;
 
 /// The first date of the interval that a time lies in.
-fn first_date(at: Timestamp, question: &Question) -> Option<Date> {
+fn first_date(at: Timestamp, question: &ReportQuery) -> Option<Date> {
     let date = jiff::Timestamp::from_nanosecond(at.as_nanos().into())
         .unwrap()
         .to_zoned_datetime(question.timezone.clone())
@@ -32,7 +32,7 @@ fn monday(mut date: Date) -> Date {
 }
 
 /// The times in the period at which an interval begins, found by a check at every half hour.
-fn starts(question: &Question) -> Vec<Timestamp> {
+fn starts(question: &ReportQuery) -> Vec<Timestamp> {
     let half_hours = (0..=MINUTES * 2 / 60).map(|half| minute(half * 30));
     let inside = half_hours.filter(|at| question.since < *at && *at < question.until);
     let mut starts = Vec::new();
@@ -53,7 +53,7 @@ struct Model<'a> {
 }
 
 impl Model<'_> {
-    fn row(&self, question: &Question, key: Option<&str>, since: Timestamp, until: Timestamp) -> Row {
+    fn row(&self, question: &ReportQuery, key: Option<&str>, since: Timestamp, until: Timestamp) -> Row {
         let within = |at: Timestamp| since <= at && at < until;
         let is_of_key = |failure: &&&Failure| match question.by {
             Grouping::Service => failure.services.iter().any(|service| Some(service.as_str()) == key),
@@ -252,7 +252,7 @@ fn is_empty(row: &Row) -> bool {
     row.incidents == 0 && row.ignored == 0 && row.deployments == 0 && row.time_to_restore_seconds.n == 0
 }
 
-pub(crate) fn model(question: &Question, failures: &[Failure], deployments: &[Deployment]) -> Vec<Row> {
+pub(crate) fn model(question: &ReportQuery, failures: &[Failure], deployments: &[Deployment]) -> Vec<Row> {
     let is_included = |env: &String| match &question.env {
         Env::One(one) => one == env,
         Env::All => true,
@@ -318,7 +318,7 @@ proptest! {
         failures in vec(one_failure(), 0..16),
         deployments in deployments(),
     ) {
-        let of = |question: &Question| report(question, &failures, &Deployments::new(deployments.clone())).rows;
+        let of = |question: &ReportQuery| report(question, &failures, &Deployments::new(deployments.clone())).rows;
         let rows = of(&question);
         for row in &rows {
             prop_assert!(row.change_fail_rate.is_none_or(|rate| (0.0..=1.0).contains(&rate)));
@@ -331,11 +331,11 @@ proptest! {
         let deployments_backwards = Deployments::new(deployments.iter().rev().cloned().collect());
         prop_assert_eq!(&rows, &report(&question, &backwards, &deployments_backwards).rows, "any order");
 
-        let undivided = of(&Question { interval: None, ..question.clone() });
+        let undivided = of(&ReportQuery { interval: None, ..question.clone() });
         prop_assert_eq!(counts_of(&rows), counts_of(&undivided), "intervals add up");
 
-        let every_env = of(&Question { env: Env::All, ..question.clone() });
-        let each_env = ENVS.map(|env| of(&Question { env: Env::parse(env), ..question.clone() })).concat();
+        let every_env = of(&ReportQuery { env: Env::All, ..question.clone() });
+        let each_env = ENVS.map(|env| of(&ReportQuery { env: Env::parse(env), ..question.clone() })).concat();
         prop_assert_eq!(counts_of(&every_env), counts_of(&each_env), "envs add up");
         prop_assert_eq!(unmatched(&every_env), unmatched(&each_env), "envs do not mix");
     }

@@ -42,7 +42,7 @@ fn failures() -> [Failure; 8] {
 }
 
 fn day(by: Grouping, env: Env) -> Vec<Row> {
-    rows(&Question { by, env, ..question() }, &failures(), &deployments())
+    rows(&ReportQuery { by, env, ..question() }, &failures(), &deployments())
 }
 
 fn production() -> Env {
@@ -113,7 +113,7 @@ fn a_month_ends_in_its_time_zone() {
         finished_at: at("2026-10-31T23:00:00Z"),
         ..deployment("1", "checkout", "00:00", "00:00")
     };
-    let question = Question {
+    let question = ReportQuery {
         since: at("2026-09-30T22:00:00Z"),
         until: at("2026-11-30T23:00:00Z"),
         interval: Some(Interval::Month),
@@ -130,6 +130,6 @@ fn a_month_ends_in_its_time_zone() {
     // The deployment started while the failure was open.
     assert_eq!(november.deployment_rework_rate, Some(1.0));
     assert_eq!(question.starts(), [question.since, at("2026-10-31T23:00:00Z")]);
-    let hour = Question { until: time("01:00"), since: time("00:00"), ..question };
+    let hour = ReportQuery { until: time("01:00"), since: time("00:00"), ..question };
     assert_eq!(hour.starts(), [time("00:00")]);
 }

@@ -84,7 +84,7 @@ async fn stored(
         policy,
         destinations: Vec::new(),
         sources: Sources::new(&[]),
-        most_unfolded: MAX_BACKLOG,
+        max_backlog: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     };
     let store = Store::open(&path, settings).unwrap();
