@@ -1,6 +1,6 @@
 //! Texts as backends accept them: without control characters, and no longer than a backend can hold.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 
 use reqwest::Url;
 use sha2::{Digest, Sha256};
@@ -52,9 +52,7 @@ pub(super) fn unique_within(text: &str, most: usize) -> String {
     }
     let mut cut = within(&clean, most.saturating_sub(2 * HASH_BYTES + 1));
     cut.push('~');
-    for byte in &Sha256::digest(text)[..HASH_BYTES] {
-        let _ = write!(cut, "{byte:02x}");
-    }
+    cut.push_str(&hex::encode(&Sha256::digest(text)[..HASH_BYTES]));
     cut
 }
 

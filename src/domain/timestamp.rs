@@ -3,8 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time: nanoseconds since 1970-01-01T00:00:00Z.
@@ -56,25 +54,6 @@ impl Timestamp {
             return Err(TimestampError::OutOfRange);
         }
         i64::try_from(parsed.as_nanosecond()).map(Self).map_err(|_| TimestampError::OutOfRange)
-    }
-
-    /// Reads a date of an HTTP header, in the present form or one of the two obsolete ones (RFC 9110, 5.6.7), or RFC
-    /// 3339 in UTC.
-    ///
-    /// Any year is accepted. A date outside the range of this type becomes its first or last value. The day of the week
-    /// is ignored.
-    pub fn parse_http_date(text: &str) -> Option<Self> {
-        let without_day = |gap| text.split_once(gap).map_or("", |(_, rest)| rest.trim_start());
-        let forms = [
-            ("%d %b %Y %H:%M:%S GMT", without_day(", ")),
-            ("%d-%b-%y %H:%M:%S GMT", without_day(", ")),
-            ("%b %e %H:%M:%S %Y", without_day(" ")),
-            ("%Y-%m-%dT%H:%M:%SZ", text),
-        ];
-        let civil = forms.into_iter().find_map(|(form, text)| DateTime::strptime(form, text).ok())?;
-        let nanos = TimeZone::UTC.to_timestamp(civil).ok().map(jiff::Timestamp::as_nanosecond);
-        let nanos = nanos.and_then(|nanos| i64::try_from(nanos).ok());
-        Some(Self(nanos.unwrap_or(if civil.year() < 1970 { i64::MIN } else { i64::MAX })))
     }
 
     /// Reads a Unix time in seconds, milliseconds or nanoseconds. The size of the number shows the unit.
@@ -155,6 +134,12 @@ impl Timestamp {
 /// `true` if `number` lies in the accepted range when a second has `per_second` units.
 const fn in_range(number: i64, per_second: i64) -> bool {
     FIRST_SECOND * per_second <= number && number / per_second < END_SECOND
+}
+
+impl From<Timestamp> for jiff::Timestamp {
+    fn from(time: Timestamp) -> Self {
+        time.in_utc()
+    }
 }
 
 impl fmt::Display for Timestamp {

@@ -3,7 +3,6 @@
 //! Every error names the attribute: its reader writes a pipeline, and sees nothing else of this program.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -178,11 +177,7 @@ fn is_full_sha(text: &str) -> bool {
 
 /// Id from a hash of the content, for a request without an id.
 pub(super) fn made_up_id(content: &Value) -> String {
-    let mut id = String::from("api:");
-    for byte in &Sha256::digest(content.to_string())[..16] {
-        let _ = write!(id, "{byte:02x}");
-    }
-    id
+    format!("api:{}", hex::encode(&Sha256::digest(content.to_string())[..16]))
 }
 
 #[cfg(test)]

@@ -84,16 +84,8 @@ impl fmt::Debug for SigningSecrets {
 
 /// The header's value for `body`, as PagerDuty would send it.
 pub fn sign(secret: &SecretString, body: &[u8]) -> String {
-    let digest = keyed(secret).chain_update(body).finalize().into_bytes();
-    let mut value = String::from("v1=");
-    for byte in digest {
-        value.push(char::from(HEX[usize::from(byte >> 4)]));
-        value.push(char::from(HEX[usize::from(byte & 15)]));
-    }
-    value
+    format!("v1={}", hex::encode(keyed(secret).chain_update(body).finalize().into_bytes()))
 }
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 fn keyed(secret: &SecretString) -> Hmac<Sha256> {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
@@ -102,16 +94,9 @@ fn keyed(secret: &SecretString) -> Hmac<Sha256> {
 
 /// One signature of the list: `v1=` and exactly 64 hexadecimal digits. Everything else is ignored.
 fn candidate(item: &[u8]) -> Option<Digest> {
-    let digits: &[u8; 64] = item.trim_ascii().strip_prefix(b"v1=")?.try_into().ok()?;
     let mut digest = [0_u8; 32];
-    for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = hex_digit(pair[0])? << 4 | hex_digit(pair[1])?;
-    }
+    hex::decode_to_slice(item.trim_ascii().strip_prefix(b"v1=")?, &mut digest).ok()?;
     Some(Digest::new(digest.into()))
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
