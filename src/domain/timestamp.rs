@@ -19,7 +19,7 @@ pub enum TimestampError {
     #[error("is not an RFC 3339 time")]
     Malformed,
     /// Before 2001 or after 2262-04-10: nothing that a running system produces.
-    #[error("lies outside 2001-01-01 to 2262-04-11")]
+    #[error("lies outside 2001-01-01 to 2262-04-10")]
     OutOfRange,
 }
 
@@ -45,6 +45,14 @@ impl Timestamp {
     /// Reads an RFC 3339 time of any offset.
     ///
     /// A leap second counts as the second before it. A fraction of more than nine digits is an error.
+    ///
+    /// ```
+    /// # use pagerduty_dora::domain::timestamp::Timestamp;
+    /// let local = Timestamp::parse("2026-11-20T13:00:00.5+01:00")?;
+    /// assert_eq!(local.to_string(), "2026-11-20T12:00:00.500Z");
+    /// assert!(Timestamp::parse("2026-11-20").is_err());
+    /// # Ok::<(), pagerduty_dora::domain::timestamp::TimestampError>(())
+    /// ```
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
         let parsed: jiff::Timestamp = text.parse().map_err(|_| {
             // The last days of 9999 are times, too, but jiff does not know them.
@@ -60,6 +68,12 @@ impl Timestamp {
     ///
     /// Within the accepted range the three do not overlap: seconds stay below 10^10, milliseconds between
     /// 9·10^11 and 10^13, nanoseconds above 9·10^17.
+    ///
+    /// ```
+    /// # use pagerduty_dora::domain::timestamp::Timestamp;
+    /// assert_eq!(Timestamp::from_unix(1_795_176_000)?, Timestamp::from_unix(1_795_176_000_000)?);
+    /// # Ok::<(), pagerduty_dora::domain::timestamp::TimestampError>(())
+    /// ```
     pub fn from_unix(number: i64) -> Result<Self, TimestampError> {
         let nanos = match number {
             FIRST_SECOND..END_SECOND => number.checked_mul(NANOS_PER_SECOND),

@@ -25,6 +25,7 @@ mod fixture_store;
 mod fixtures;
 mod forwarded_deployments;
 mod forwarding;
+mod fuzz;
 mod harness;
 mod histories;
 mod in_flight;

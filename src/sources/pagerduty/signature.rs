@@ -30,6 +30,16 @@ impl SigningSecrets {
     /// Verifies `body`: any signature in any of the header lines may be made with any of the secrets.
     ///
     /// Every secret is compared with every candidate, in constant time and to the end.
+    ///
+    /// ```
+    /// # use pagerduty_dora::sources::pagerduty::signature::{SigningSecrets, sign};
+    /// # use secrecy::SecretString;
+    /// let (old, new) = (SecretString::from("the old secret"), SecretString::from("the new secret"));
+    /// let secrets = SigningSecrets::new([&old, &new]);
+    /// let header = sign(&new, b"{}");
+    /// assert!(secrets.check([header.as_bytes()].into_iter(), b"{}").is_ok());
+    /// assert!(secrets.check([header.as_bytes()].into_iter(), b"{ }").is_err());
+    /// ```
     pub fn check<'a>(
         &self,
         header_lines: impl Iterator<Item = &'a [u8]>,
