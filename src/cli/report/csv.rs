@@ -1,5 +1,6 @@
 //! CSV for spreadsheets. Each figure has its own column, with the name that it has in the JSON.
 
+use crate::domain::figures::list::{FIGURES, Value};
 use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 
@@ -9,40 +10,14 @@ use crate::domain::printable::printable;
 /// quoted, but a spreadsheet may still take it for a formula: import the column as text. On a terminal (`is_terminal`)
 /// control characters in keys are shown as dots, because they could steer the terminal.
 pub(super) fn csv(report: &Report, is_terminal: bool) -> String {
-    let header = COLUMNS.map(str::to_owned).to_vec();
+    let names = ["key", "period"].into_iter().chain(FIGURES.iter().map(|figure| figure.name));
+    let header = names.map(str::to_owned).collect();
     let lines = std::iter::once(header).chain(report.rows.iter().map(|row| cells(row, is_terminal)));
     lines.map(|cells| cells.join(",") + "\r\n").collect()
 }
 
-const COLUMNS: [&str; 22] = [
-    "key",
-    "period",
-    "incidents",
-    "open",
-    "ignored",
-    "unmatched_incidents",
-    "deployments",
-    "failed_deployments",
-    "change_failure_rate",
-    "change_fail_rate",
-    "deployment_rework_rate",
-    "time_to_restore_seconds_n",
-    "time_to_restore_seconds_mean",
-    "time_to_restore_seconds_median",
-    "time_to_restore_seconds_p90",
-    "time_to_restore_seconds_max",
-    "failed_deployment_recovery_time_seconds_n",
-    "failed_deployment_recovery_time_seconds_open",
-    "failed_deployment_recovery_time_seconds_mean",
-    "failed_deployment_recovery_time_seconds_median",
-    "failed_deployment_recovery_time_seconds_p90",
-    "failed_deployment_recovery_time_seconds_max",
-];
-
 fn cells(row: &Row, is_terminal: bool) -> Vec<String> {
     let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
-    let restore = &row.time_to_restore_seconds;
-    let recovery = &row.failed_deployment_recovery_time_seconds;
     let mut cells = vec![
         row.key
             .as_deref()
@@ -50,14 +25,10 @@ fn cells(row: &Row, is_terminal: bool) -> Vec<String> {
             .unwrap_or_default(),
         row.period.map(|period| period.to_string()).unwrap_or_default(),
     ];
-    let counts = [row.incidents, row.open, row.ignored, row.unmatched_incidents];
-    cells.extend(counts.map(|count| count.to_string()));
-    cells.extend([row.deployments, row.failed_deployments].map(|count| count.to_string()));
-    cells.extend([row.change_failure_rate, row.change_fail_rate, row.deployment_rework_rate].map(number));
-    cells.push(restore.n.to_string());
-    cells.extend([restore.mean, restore.median, restore.p90, restore.max].map(number));
-    cells.extend([recovery.n, recovery.open].map(|count| count.to_string()));
-    cells.extend([recovery.mean, recovery.median, recovery.p90, recovery.max].map(number));
+    cells.extend(FIGURES.iter().map(|figure| match figure.value {
+        Value::Count(of) => of(row).to_string(),
+        Value::Ratio(of) | Value::Seconds(of) => number(of(row)),
+    }));
     cells
 }
 

@@ -1,5 +1,6 @@
 //! Texts that the table and the Markdown of a report share.
 
+use crate::domain::figures::list::{Figure, Value};
 use crate::domain::figures::{Env, Grouping, Report, Row};
 use crate::domain::human_duration::human_duration;
 use crate::domain::printable::printable;
@@ -35,11 +36,22 @@ pub(super) fn key(row: &Row) -> String {
     row.key.clone().unwrap_or_else(|| "-".to_owned())
 }
 
-/// Numbers of deployments and of failed deployments. Dashes for a report by severity: a deployment has no severity.
-pub(super) fn deployments(by: Grouping, row: &Row) -> [String; 2] {
-    match by {
-        Grouping::Severity => ["-", "-"].map(str::to_owned),
-        _ => [row.deployments, row.failed_deployments].map(|count| count.to_string()),
+/// A figure of a row as text. A dash stands for a figure without data.
+pub(super) fn figure(figure: &Figure, by: Grouping, row: &Row) -> String {
+    match figure.value {
+        Value::Count(_) if figure.counts_deployments && by == Grouping::Severity => "-".to_owned(),
+        Value::Count(of) => of(row).to_string(),
+        Value::Ratio(of) => percent(of(row)),
+        Value::Seconds(of) => duration(of(row)),
+    }
+}
+
+/// A number of a figure in the figure's unit.
+pub(super) fn in_unit(figure: &Figure, number: Option<f64>) -> String {
+    match figure.value {
+        Value::Count(_) => number.map_or_else(|| "-".to_owned(), |count| count.to_string()),
+        Value::Ratio(_) => percent(number),
+        Value::Seconds(_) => duration(number),
     }
 }
 

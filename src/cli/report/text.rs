@@ -2,8 +2,9 @@
 
 use super::super::cells::{display_width, wrapped};
 use super::super::table::{Column, render};
-use super::format::{deployments, duration, heading, key, percent, period, subject};
+use super::format::{duration, figure, heading, in_unit, key, period, subject};
 use super::other_envs::{deployed_elsewhere, other_envs};
+use crate::domain::figures::list::{CHANGE_FAILURE_RATE, FIGURES, Figure, MEDIAN_TIME_TO_RESTORE};
 use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
@@ -86,22 +87,16 @@ impl Section {
     }
 }
 
-const COUNTS: [Column; 8] = [
-    Column::number("INCIDENTS"),
-    Column::number("IGNORED").droppable(1),
-    Column::number("UNMATCHED").droppable(2),
-    Column::number("DEPLOYS"),
-    Column::number("FAILED"),
-    Column::number("CFR"),
-    Column::number("FAIL RATE"),
-    Column::number("REWORK").droppable(3),
-];
-
 fn counts(report: &Report) -> Section {
-    Section::new("Incidents and deployments", report, &COUNTS, |row| {
-        let counts = [row.incidents, row.ignored, row.unmatched_incidents].map(|count| count.to_string());
-        let rates = [row.change_failure_rate, row.change_fail_rate, row.deployment_rework_rate].map(percent);
-        Some(counts.into_iter().chain(deployments(report.by, row)).chain(rates).collect())
+    let shown = || FIGURES.iter().filter_map(|figure| Some((figure, figure.column?)));
+    let columns: Vec<Column> = shown()
+        .map(|(_, column)| match column.drop_rank {
+            0 => Column::number(column.title),
+            rank => Column::number(column.title).droppable(rank),
+        })
+        .collect();
+    Section::new("Incidents and deployments", report, &columns, |row| {
+        Some(shown().map(|(one, _)| figure(one, report.by, row)).collect())
     })
     .with_below(deployed_elsewhere(report))
 }
@@ -134,13 +129,9 @@ fn statistic(n: usize, open: usize, seconds: [Option<f64>; 4]) -> Option<Vec<Str
     (n + open > 0).then(|| counts.into_iter().chain(seconds.map(duration)).collect())
 }
 
-/// Figure in the trend: its name, its value in a row, and its format.
-type Trend = (&'static str, fn(&Row) -> Option<f64>, fn(Option<f64>) -> String);
-
-const TRENDS: [Trend; 2] = [
-    ("change failure rate", |row| row.change_failure_rate, percent),
-    ("median time to restore", |row| row.time_to_restore_seconds.median, duration),
-];
+/// Figures of the trend, with their names there.
+const TRENDS: [(&str, Figure); 2] =
+    [("change failure rate", CHANGE_FAILURE_RATE), ("median time to restore", MEDIAN_TIME_TO_RESTORE)];
 
 /// Trend with two lines for each key. A single period has no trend.
 fn trend(report: &Report, periods: &[Timestamp], width: usize) -> Section {
@@ -157,13 +148,15 @@ fn trend(report: &Report, periods: &[Timestamp], width: usize) -> Section {
     let mut rows = Vec::new();
     for key in keys {
         let own: Vec<&Row> = report.rows.iter().filter(|row| row.key.as_deref() == key).collect();
-        for (name, figure, show) in TRENDS {
-            let at = |period| own.iter().find(|row| row.period == Some(period)).and_then(|row| figure(row));
+        for (name, figure) in TRENDS {
+            let at =
+                |period| own.iter().find(|row| row.period == Some(period)).and_then(|row| figure.number(row));
             let values: Vec<Option<f64>> = periods.iter().map(|period| at(*period)).collect();
             let highest = values.iter().flatten().copied().reduce(f64::max);
             if let Some(highest) = highest.filter(|_| periods.len() > 1) {
                 let key = subject.map(|_| key.unwrap_or("-").to_owned());
-                let cells = [name.to_owned(), show(Some(highest)), sparkline(&values, highest, bars)];
+                let cells =
+                    [name.to_owned(), in_unit(&figure, Some(highest)), sparkline(&values, highest, bars)];
                 rows.push(key.into_iter().chain(cells).collect());
             }
         }

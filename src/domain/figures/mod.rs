@@ -6,6 +6,7 @@ mod consequence;
 mod dataset;
 mod deployment_index;
 mod durations;
+pub mod list;
 mod names;
 mod other_envs;
 mod question;

@@ -6,6 +6,7 @@ use super::data::DashboardData;
 use super::format::{NOTHING, ago, count, duration, maybe, minute, percent, safe_text};
 use super::page::wide;
 use super::plot::{Bar, bars};
+use crate::domain::figures::list::{self, Figure, Value};
 use crate::domain::figures::{Report, Row};
 use crate::domain::timestamp::Timestamp;
 use crate::http::boards::Period;
@@ -48,7 +49,7 @@ pub(super) fn tiles(data: &DashboardData) -> Markup {
                     code { "failure.default_env" } ", or " code { "\"env\"" } " in the pipeline's requests."
                 }
             }
-            div.tiles { @for figure in &FIGURES { (tile(data, figure)) } }
+            div.tiles { @for tile in &TILES { (self::tile(data, tile)) } }
         }
     }
 }
@@ -63,77 +64,72 @@ fn sentences(report: &Report) -> String {
         .join("; ")
 }
 
-/// A figure with its sample size and its trend.
-struct Figure {
+/// A figure with its sample and its trend.
+struct Tile {
     title: &'static str,
-    what: &'static str,
-    of: fn(&Row) -> Option<f64>,
-    in_words: fn(Option<f64>) -> String,
+    figure: Figure,
     n: fn(&Row) -> String,
 }
 
-const FIGURES: [Figure; 6] = [
-    Figure {
-        title: "Deployments",
-        what: "count",
-        of: |row| u32::try_from(row.deployments).ok().map(f64::from),
-        in_words: |count| count.map_or_else(|| NOTHING.to_owned(), |count| count.to_string()),
+const TILES: [Tile; 6] = [
+    Tile {
+        title: list::DEPLOYMENTS.title,
+        figure: list::DEPLOYMENTS,
         n: |row| format!("{}, {} ignored", count(row.incidents, "incident"), row.ignored),
     },
-    Figure {
-        title: "Change failure rate",
-        what: "incidents per deployment",
-        of: |row| row.change_failure_rate,
-        in_words: percent,
+    Tile {
+        title: list::CHANGE_FAILURE_RATE.title,
+        figure: list::CHANGE_FAILURE_RATE,
         n: |row| {
             let (matched, unmatched) = (row.incidents - row.unmatched_incidents, row.unmatched_incidents);
             let over = format!("{}, {}", count(matched, "incident"), count(row.deployments, "deployment"));
             if unmatched == 0 { over } else { format!("{over}; {unmatched} unmatched") }
         },
     },
-    Figure {
-        title: "Change fail rate",
-        what: "failed deployments per deployment",
-        of: |row| row.change_fail_rate,
-        in_words: percent,
+    Tile {
+        title: list::CHANGE_FAIL_RATE.title,
+        figure: list::CHANGE_FAIL_RATE,
         n: |row| format!("{} failed of n = {}", row.failed_deployments, row.deployments),
     },
-    Figure {
+    Tile {
         title: "Time to restore",
-        what: "median",
-        of: |row| row.time_to_restore_seconds.median,
-        in_words: duration,
+        figure: list::MEDIAN_TIME_TO_RESTORE,
         n: |row| {
             let times = &row.time_to_restore_seconds;
             format!("n = {}, mean {}, p90 {}", times.n, duration(times.mean), duration(times.p90))
         },
     },
-    Figure {
+    Tile {
         title: "Recovery time of failed deployments",
-        what: "median",
-        of: |row| row.failed_deployment_recovery_time_seconds.median,
-        in_words: duration,
+        figure: list::MEDIAN_RECOVERY_TIME,
         n: |row| {
             let times = &row.failed_deployment_recovery_time_seconds;
             format!("n = {}, {} still open", times.n, times.open)
         },
     },
-    Figure {
-        title: "Rework rate",
-        what: "deployments that fix a failure, per deployment",
-        of: |row| row.deployment_rework_rate,
-        in_words: percent,
+    Tile {
+        title: list::REWORK_RATE.title,
+        figure: list::REWORK_RATE,
         n: |row| format!("n = {}", count(row.deployments, "deployment")),
     },
 ];
 
-fn tile(data: &DashboardData, Figure { title, what, of, in_words, n }: &Figure) -> Markup {
+/// A number of a figure in the figure's unit.
+fn in_unit(figure: &Figure, number: Option<f64>) -> String {
+    match figure.value {
+        Value::Count(_) => number.map_or_else(|| NOTHING.to_owned(), |count| count.to_string()),
+        Value::Ratio(_) => percent(number),
+        Value::Seconds(_) => duration(number),
+    }
+}
+
+fn tile(data: &DashboardData, Tile { title, figure, n }: &Tile) -> Markup {
     let row = data.board().all.rows.first();
     let week = |start: Timestamp| {
         let row = data.figures.answer.trend.rows.iter().find(|row| row.period == Some(start));
-        let value = row.and_then(of);
+        let value = row.and_then(|row| figure.number(row));
         let n = row.map_or_else(|| "nothing happened".to_owned(), n);
-        Bar { period: start.period_name(), value, text: in_words(value), n }
+        Bar { period: start.period_name(), value, text: in_unit(figure, value), n }
     };
     let weeks: Vec<Bar> = data.figures.answer.weeks.iter().copied().map(week).collect();
     let table = html! {
@@ -151,10 +147,10 @@ fn tile(data: &DashboardData, Figure { title, what, of, in_words, n }: &Figure) 
     html! {
         div.card.tile {
             h3 { (title) }
-            p.quiet { (what) }
-            p.figure { (in_words(row.and_then(of))) }
+            p.quiet { (figure.formula) }
+            p.figure { (in_unit(figure, row.and_then(|row| figure.number(row)))) }
             p.quiet { (row.map_or_else(|| "nothing in this period".to_owned(), n)) }
-            (bars(title, &weeks, *in_words))
+            (bars(title, &weeks, |number| in_unit(figure, number)))
             details {
                 summary { "By week, as a table" }
                 (wide(&format!("{title} by week"), &table))

@@ -22,7 +22,7 @@ const LEAST: f64 = 1.0;
 
 /// The chart. The highest bar fills the height. The caption has the first period, the highest figure and the last
 /// period. `in_words` formats a figure.
-pub(super) fn bars(about: &str, bars: &[Bar], in_words: fn(Option<f64>) -> String) -> Markup {
+pub(super) fn bars(about: &str, bars: &[Bar], in_words: impl Fn(Option<f64>) -> String) -> Markup {
     let highest = bars.iter().filter_map(|bar| bar.value).reduce(f64::max);
     let height = |value: f64| match highest {
         Some(highest) if highest > 0.0 => (value / highest * HEIGHT).max(LEAST),
