@@ -73,7 +73,7 @@ impl Backend {
 
     /// Lanes of the backend, one for each credential.
     pub fn lanes(&self) -> &'static [Lane] {
-        if self.protocol.needs_application_key() { &Lane::ALL } else { &[Lane::Main] }
+        if self.protocol.needs_application_key() { Lane::ALL } else { &[Lane::Main] }
     }
 
     /// Number of attempts that may be under way at once.

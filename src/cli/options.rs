@@ -20,15 +20,12 @@ pub(super) enum OutputFormat {
 }
 
 /// Parser of an option that takes one of these values, each by its word in JSON and tables.
-pub(super) fn one_of<T, const N: usize>(
-    all: [T; N],
-    word: fn(T) -> &'static str,
-) -> impl TypedValueParser<Value = T>
+pub(super) fn one_of<T>(all: &'static [T], word: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
 where
     T: Copy + Send + Sync + 'static,
 {
-    PossibleValuesParser::new(all.map(word)).try_map(move |given| {
-        let named = all.into_iter().find(|one| word(*one) == given);
+    PossibleValuesParser::new(all.iter().copied().map(word)).try_map(move |given| {
+        let named = all.iter().copied().find(|one| word(*one) == given);
         named.ok_or_else(|| format!("{given} is not one of the values"))
     })
 }

@@ -43,8 +43,9 @@ pub struct BackendSection {
 }
 
 /// `backend.kind`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum BackendKind {
     /// Datadog's DORA API, or this program's own event API.
     Datadog,
@@ -60,14 +61,8 @@ pub enum BackendKind {
 
 impl BackendKind {
     /// Word in the file.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Datadog => "datadog",
-            Self::DatadogMetrics => "datadog-metrics",
-            Self::Devlake => "devlake",
-            Self::Cdevents => "cdevents",
-            Self::Http => "http",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Keys of the required secrets, and of the optional ones.

@@ -44,19 +44,17 @@ fn values<T>(condition: Option<&Spanned<Vec<T>>>) -> &[T] {
 }
 
 /// PagerDuty's two urgencies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "snake_case")]
 enum Urgency {
     High,
     Low,
 }
 
 impl Urgency {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::High => "high",
-            Self::Low => "low",
-        }
+    fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Failures, and the details that requests to backends and links need besides.
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 use super::id::FailureId;
 use super::link::LinkQuery;
@@ -73,8 +74,11 @@ impl Failure {
 }
 
 /// State of a failure. It decides if the failure counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "snake_case")]
 pub enum FailureState {
     /// It has not ended.
     Open,
@@ -88,7 +92,7 @@ pub enum FailureState {
 
 impl FailureState {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Open, Self::Completed, Self::Ignored, Self::Merged];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// `true` if the failure counts.
     pub const fn counts(self) -> bool {
@@ -96,19 +100,15 @@ impl FailureState {
     }
 
     /// The word for it in JSON, tables and the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Completed => "completed",
-            Self::Ignored => "ignored",
-            Self::Merged => "merged",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 /// Doubt about a failure's times or merges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Flag {
     /// The start is the earliest event, because neither `created_at` nor the trigger is known. Or a resolve before a
     /// reopen never arrived, so that the open period before the reopen is not known.
@@ -125,14 +125,8 @@ pub enum Flag {
 
 impl Flag {
     /// The word for it in JSON and tables.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Approximate => "approximate",
-            Self::EndBeforeStart => "end_before_start",
-            Self::InTheFuture => "in_the_future",
-            Self::MergeTargetUnseen => "merge_target_unseen",
-            Self::MergeCycle => "merge_cycle",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use strum::VariantArray as _;
 
 use super::deployment::Deployment;
 use super::failure::{Evaluated, Failure, FailureState};
@@ -37,7 +38,8 @@ pub struct PreparedRequest {
 }
 
 /// Action of a request at the backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Action {
     /// Sends the whole failure or deployment as it is now.
     Replace,
@@ -45,6 +47,7 @@ pub enum Action {
     Delete,
     /// The backend has an older state, and cannot take the correction. The failure is sent without an end, or nothing
     /// is sent. For a deployment nothing is sent.
+    #[strum(serialize = "leave_open")]
     CannotCorrect,
     /// Marks the deployment as failed.
     Mark,
@@ -54,17 +57,11 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Replace, Self::Delete, Self::CannotCorrect, Self::Mark, Self::Unmark];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word for it in the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Replace => "replace",
-            Self::Delete => "delete",
-            Self::CannotCorrect => "leave_open",
-            Self::Mark => "mark",
-            Self::Unmark => "unmark",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

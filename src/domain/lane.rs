@@ -1,6 +1,7 @@
 //! Lanes: the requests to a backend that need the same credential, and how the backend answers them.
 
 use std::time::Duration;
+use strum::VariantArray as _;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +12,21 @@ use super::timestamp::Timestamp;
 const SAME_TIME: Duration = Duration::from_secs(1);
 
 /// The credential that a request needs. One may be refused while the other is accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Lane {
     /// The credential that every request needs.
     Main,
@@ -22,25 +36,36 @@ pub enum Lane {
 
 impl Lane {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Main, Self::ApplicationKey];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word for it in the store and in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Main => "main",
-            Self::ApplicationKey => "application_key",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The lane that this word stands for.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|lane| lane.as_str() == word)
+        Self::ALL.iter().copied().find(|lane| lane.as_str() == word)
     }
 }
 
 /// State of a backend, as its answers show it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum BackendState {
     /// Nothing waits for it.
     Idle,
@@ -57,18 +82,11 @@ pub enum BackendState {
 
 impl BackendState {
     /// All of them, the worst last.
-    pub const ALL: [Self; 5] =
-        [Self::Idle, Self::Delivering, Self::RateLimited, Self::Unreachable, Self::Refusing];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word for it in the store, in JSON and in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Idle => "idle",
-            Self::Delivering => "delivering",
-            Self::RateLimited => "rate_limited",
-            Self::Unreachable => "unreachable",
-            Self::Refusing => "refusing",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The words for it in sentences.
@@ -84,7 +102,7 @@ impl BackendState {
 
     /// The state that this word stands for.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word)
+        Self::ALL.iter().copied().find(|state| state.as_str() == word)
     }
 }
 

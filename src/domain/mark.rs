@@ -21,7 +21,8 @@ pub struct Remediation {
 }
 
 /// Kind of a remediation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RemediationKind {
     /// Deploys a version that was deployed before.
     Rollback,
@@ -31,11 +32,8 @@ pub enum RemediationKind {
 
 impl RemediationKind {
     /// Datadog's word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rollback => "rollback",
-            Self::Rollforward => "rollforward",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -53,7 +53,7 @@ impl FromQuery for FailuresQuery {
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
         Ok(Self {
-            state: parameters.word("state", &FailureState::ALL, FailureState::as_str)?,
+            state: parameters.word("state", FailureState::ALL, FailureState::as_str)?,
             service: parameters.text("service"),
             since: parameters.text("since"),
             limit: parameters.limit()?,

@@ -130,9 +130,9 @@ impl FromQuery for ReportParameters {
         Ok(Self {
             since: parameters.text("since"),
             until: parameters.text("until"),
-            by: parameters.word("by", &Grouping::ALL, Grouping::as_str)?,
+            by: parameters.word("by", Grouping::ALL, Grouping::as_str)?,
             env: parameters.text("env"),
-            interval: parameters.word("interval", &Interval::ALL, Interval::as_str)?,
+            interval: parameters.word("interval", Interval::ALL, Interval::as_str)?,
         })
     }
 }

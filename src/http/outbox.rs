@@ -44,7 +44,7 @@ impl FromQuery for OutboxQuery {
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
         Ok(Self {
-            state: parameters.word("state", &RowState::ALL, RowState::as_str)?,
+            state: parameters.word("state", RowState::ALL, RowState::as_str)?,
             backend: parameters.text("backend"),
             limit: parameters.limit()?,
             cursor: parameters.row("cursor")?,

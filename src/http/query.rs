@@ -200,7 +200,7 @@ mod tests {
         const NAMES: &[&str] = &["by", "limit", "cursor"];
         let read_all = |query: &str| {
             let parameters = parameters(query, NAMES)?;
-            parameters.word("by", &Grouping::ALL, Grouping::as_str)?;
+            parameters.word("by", Grouping::ALL, Grouping::as_str)?;
             parameters.limit()?;
             parameters.row("cursor").map(drop)
         };

@@ -9,7 +9,7 @@ pub(super) const INCOMPLETE: &str = "incomplete";
 pub(super) const UNAVAILABLE: &str = "unavailable";
 
 /// The `error` of the answer to a refused webhook.
-pub(super) const fn error(reason: RefusalReason) -> &'static str {
+pub(super) fn error(reason: RefusalReason) -> &'static str {
     match reason {
         RefusalReason::NoSignature
         | RefusalReason::MalformedSignature
@@ -36,7 +36,7 @@ mod tests {
             Recorded::Ignored,
             Recorded::Quarantined,
         ];
-        let reasons = RefusalReason::ALL.into_iter().map(RefusalReason::status);
+        let reasons = RefusalReason::ALL.iter().copied().map(RefusalReason::status);
         let answered =
             recorded.into_iter().map(Recorded::as_str).chain(reasons).chain([INCOMPLETE, UNAVAILABLE]);
         let known: std::collections::BTreeSet<_> = STATUSES.into_iter().collect();

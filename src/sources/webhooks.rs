@@ -1,6 +1,7 @@
 //! The webhooks of one source, as the public listener receives them.
 
 use std::fmt;
+use strum::VariantArray as _;
 
 use axum::http::HeaderMap;
 
@@ -78,7 +79,8 @@ pub enum SignatureError {
 }
 
 /// Reason why a webhook is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum RefusalReason {
     /// There is no signature.
     NoSignature,
@@ -93,6 +95,7 @@ pub enum RefusalReason {
     /// It is longer than 512 KiB.
     TooLarge,
     /// Its body was sent compressed, or encoded in another way.
+    #[strum(serialize = "unsupported_encoding")]
     Encoding,
     /// It was sent to another path.
     NoSuchPath,
@@ -100,16 +103,7 @@ pub enum RefusalReason {
 
 impl RefusalReason {
     /// All reasons.
-    pub const ALL: [Self; 8] = [
-        Self::NoSignature,
-        Self::MalformedSignature,
-        Self::WrongSignature,
-        Self::UnverifiedRetry,
-        Self::Legacy,
-        Self::TooLarge,
-        Self::Encoding,
-        Self::NoSuchPath,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Index in [`Self::ALL`].
     pub const fn index(self) -> usize {
@@ -117,17 +111,8 @@ impl RefusalReason {
     }
 
     /// Value of the metric's label.
-    pub const fn status(self) -> &'static str {
-        match self {
-            Self::NoSignature => "no_signature",
-            Self::MalformedSignature => "malformed_signature",
-            Self::WrongSignature => "wrong_signature",
-            Self::UnverifiedRetry => "unverified_retry",
-            Self::Legacy => "legacy",
-            Self::TooLarge => "too_large",
-            Self::Encoding => "unsupported_encoding",
-            Self::NoSuchPath => "no_such_path",
-        }
+    pub fn status(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -148,11 +133,11 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_own_index_and_label() {
-        for (place, reason) in RefusalReason::ALL.into_iter().enumerate() {
+        for (place, reason) in RefusalReason::ALL.iter().copied().enumerate() {
             assert_eq!(reason.index(), place);
         }
         let labels: std::collections::BTreeSet<_> =
-            RefusalReason::ALL.into_iter().map(RefusalReason::status).collect();
+            RefusalReason::ALL.iter().copied().map(RefusalReason::status).collect();
         assert_eq!(labels.len(), RefusalReason::ALL.len());
     }
 }

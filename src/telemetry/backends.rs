@@ -57,7 +57,7 @@ impl Backends {
             let own: Vec<&BackendStatus> =
                 gauges.backends.iter().filter(|status| status.backend == *backend).collect();
             let now = own.iter().map(|status| status.state).max().unwrap_or(BackendState::Idle);
-            for state in BackendState::ALL {
+            for &state in BackendState::ALL {
                 let label = StateLabels { backend: backend.clone(), state: state.as_str() };
                 self.state.get_or_create(&label).set(i64::from(state == now));
             }

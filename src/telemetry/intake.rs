@@ -1,6 +1,7 @@
 //! Metrics of the public listener: accepted and refused requests.
 
 use std::sync::atomic::AtomicU64;
+use strum::VariantArray as _;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -34,7 +35,8 @@ pub(crate) const STATUSES: [&str; 14] = [
 ];
 
 /// Subject of a request to the event API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum SubmissionKind {
     /// A deployment is sent.
     Deployment,
@@ -45,21 +47,18 @@ pub enum SubmissionKind {
 }
 
 impl SubmissionKind {
-    /// All values. The length is right only while the last variant stays the last.
-    const ALL: [Self; Self::Withdrawal as usize + 1] = [Self::Deployment, Self::Failure, Self::Withdrawal];
+    /// All values.
+    const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Value of the label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deployment => "deployment",
-            Self::Failure => "failure",
-            Self::Withdrawal => "withdrawal",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 /// Answer to a request to the event API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum SubmissionStatus {
     /// 200 or 202.
     Accepted,
@@ -78,28 +77,12 @@ pub enum SubmissionStatus {
 }
 
 impl SubmissionStatus {
-    /// All values. The length is right only while the last variant stays the last.
-    const ALL: [Self; Self::Unavailable as usize + 1] = [
-        Self::Accepted,
-        Self::Invalid,
-        Self::Forbidden,
-        Self::Off,
-        Self::TooLarge,
-        Self::Incomplete,
-        Self::Unavailable,
-    ];
+    /// All values.
+    const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Value of the label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Invalid => "invalid",
-            Self::Forbidden => "forbidden",
-            Self::Off => "off",
-            Self::TooLarge => "too_large",
-            Self::Incomplete => "incomplete",
-            Self::Unavailable => "unavailable",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -116,7 +99,7 @@ struct RequestLabels {
 }
 
 impl RequestLabels {
-    const fn of(kind: SubmissionKind, status: SubmissionStatus) -> Self {
+    fn of(kind: SubmissionKind, status: SubmissionStatus) -> Self {
         Self { kind: kind.as_str(), status: status.as_str() }
     }
 }
@@ -181,8 +164,9 @@ impl IntakeMetrics {
         let unknown = WebhookLabels { source: UNKNOWN, status: "no_such_path" };
         self.webhooks.get_or_create(&unknown).inc_by(0);
         self.last_refused.get_or_create(&SourceLabels { source: UNKNOWN }).set(0.0);
-        for (kind, status) in
-            SubmissionKind::ALL.iter().flat_map(|kind| SubmissionStatus::ALL.map(|status| (*kind, status)))
+        for (kind, status) in SubmissionKind::ALL
+            .iter()
+            .flat_map(|kind| SubmissionStatus::ALL.iter().map(|status| (*kind, *status)))
         {
             self.events_api.get_or_create(&RequestLabels::of(kind, status)).inc_by(0);
         }

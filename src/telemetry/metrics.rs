@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use strum::VariantArray as _;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -25,7 +26,8 @@ struct AttemptLabels {
 }
 
 /// Result of an attempt to forward.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum AttemptResult {
     /// The backend accepted the request.
     Sent,
@@ -38,17 +40,12 @@ pub enum AttemptResult {
 }
 
 impl AttemptResult {
-    /// All results. The length is right only while the last variant stays the last.
-    const ALL: [Self; Self::Dead as usize + 1] = [Self::Sent, Self::Retry, Self::Refused, Self::Dead];
+    /// All results.
+    const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Value of the label.
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Retry => "retry",
-            Self::Refused => "refused",
-            Self::Dead => "dead",
-        }
+    fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -118,7 +115,7 @@ impl Metrics {
         register!(open_failures, "open_failures", "Open failures");
         register!(quarantined, "quarantined", "Webhooks in quarantine");
         for backend in &self.backends {
-            for outcome in AttemptResult::ALL.map(AttemptResult::as_str) {
+            for outcome in AttemptResult::ALL.iter().copied().map(AttemptResult::as_str) {
                 self.attempts.get_or_create(&AttemptLabels { backend: backend.clone(), outcome }).inc_by(0);
             }
         }

@@ -2,12 +2,16 @@
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 use crate::domain::timestamp::Timestamp;
 
 /// Grouping of the rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "snake_case")]
 pub enum Grouping {
     /// By service. A failure of several services counts in each of them. A failure without a service is in no row.
     Service,
@@ -23,23 +27,20 @@ pub enum Grouping {
 
 impl Grouping {
     /// All groupings.
-    pub const ALL: [Self; 5] = [Self::Service, Self::Team, Self::Env, Self::Severity, Self::None];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word for it in options and JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Service => "service",
-            Self::Team => "team",
-            Self::Env => "env",
-            Self::Severity => "severity",
-            Self::None => "none",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 /// Intervals that a period is divided into. Each begins at the start of a day in the time zone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "snake_case")]
 pub enum Interval {
     /// Begins at midnight. A day on which clocks change is shorter or longer.
     Day,
@@ -51,15 +52,11 @@ pub enum Interval {
 
 impl Interval {
     /// All intervals.
-    pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word for it in options and JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -15,7 +15,8 @@ use crate::store::engine::session::Session;
 const AT_A_TIME: i64 = 1_000;
 
 /// Command for a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RowCommand {
     /// Retry the row now.
     Retry,
@@ -40,11 +41,8 @@ pub enum CommandOutcome {
 
 impl RowCommand {
     /// Word in routes and commands.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::Discard => "discard",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 use crate::domain::forwarding::{Action, Destination, PreparedRequest, Subject};
 use crate::domain::timestamp::Timestamp;
@@ -9,8 +10,11 @@ use crate::store::engine::json::unknown_word;
 use crate::store::engine::session::Session;
 
 /// State of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum RowState {
     /// To be sent.
     Pending,
@@ -27,26 +31,21 @@ pub enum RowState {
 
 impl RowState {
     /// All states.
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Sent, Self::Dead, Self::Superseded, Self::Discarded];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Word in JSON, tables and the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Sent => "sent",
-            Self::Dead => "dead",
-            Self::Superseded => "superseded",
-            Self::Discarded => "discarded",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word)
+        Self::ALL.iter().copied().find(|state| state.as_str() == word)
     }
 }
 
 /// Kind of subject of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(in crate::store) enum Topic {
     /// A failure.
     Failure,
@@ -58,12 +57,8 @@ pub(in crate::store) enum Topic {
 
 impl Topic {
     /// Word in the store.
-    pub(in crate::store) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Failure => "failure",
-            Self::Deployment => "deployment",
-            Self::Mark => "mark",
-        }
+    pub(in crate::store) fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The topic in this column.
@@ -234,7 +229,7 @@ pub(super) fn prepared(row: &Row<'_>, first_column: usize) -> rusqlite::Result<P
 /// The action in this column.
 pub(in crate::store) fn action(row: &Row<'_>, column: usize) -> rusqlite::Result<Action> {
     let word = row.get_ref(column)?.as_str()?;
-    let action = Action::ALL.into_iter().find(|action| action.as_str() == word);
+    let action = Action::ALL.iter().copied().find(|action| action.as_str() == word);
     action.ok_or_else(|| unknown_word(column, word))
 }
 

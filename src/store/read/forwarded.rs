@@ -20,8 +20,9 @@ pub struct Forwarded {
 }
 
 /// State of a revision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum ForwardState {
     /// To be sent.
     Pending,
@@ -46,13 +47,8 @@ impl ForwardState {
     }
 
     /// Word in JSON and tables.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Sent => "sent",
-            Self::Dead => "dead",
-            Self::CannotBeCorrected => "cannot_be_corrected",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -269,7 +269,7 @@ impl Life {
     /// Sends the rows that are due. `luck` chooses the outcome of each. Returns `true` if there was a row.
     async fn forward(&mut self, mut luck: impl FnMut(&Claimed) -> u8) -> bool {
         let mut rows = Vec::new();
-        for lane in Lane::ALL {
+        for &lane in Lane::ALL {
             let claim = self.store.claim("datadog", lane, (ClaimOrder::All, 3), self.now).await.unwrap();
             rows.extend(claim.rows.into_iter().map(|claimed| (lane, claimed)));
         }

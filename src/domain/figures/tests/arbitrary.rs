@@ -90,9 +90,9 @@ prop_compose! {
 prop_compose! {
     pub(crate) fn question()(
         (since, until) in prop_oneof![Just((minute(0), minute(MINUTES))), (moment(), moment())],
-        by in select(&Grouping::ALL[..]),
+        by in select(Grouping::ALL),
         env in option::weighted(0.7, word(&ENVS)),
-        interval in option::weighted(0.7, select(&Interval::ALL[..])),
+        interval in option::weighted(0.7, select(Interval::ALL)),
         zone in select(&ZONES[..]),
     ) -> ReportQuery {
         let env = env.map_or(Env::All, Env::One);
