@@ -49,7 +49,7 @@ pub fn booted_at() -> Timestamp {
     SystemClock.now().saturating_sub(up)
 }
 
-/// A clock that stands still until it is advanced, for tests and the demo.
+/// A clock that is stopped and moves only when it is advanced, for tests and the demo.
 #[derive(Debug)]
 pub struct ManualClock(watch::Sender<Time>);
 
@@ -60,7 +60,7 @@ struct Time {
 }
 
 impl ManualClock {
-    /// A clock that stands at this time of day.
+    /// A stopped clock with this time of day.
     pub fn at(of_day: Timestamp) -> Arc<Self> {
         Arc::new(Self(watch::channel(Time { of_day, passed: Duration::ZERO }).0))
     }

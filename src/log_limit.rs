@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Shortest time between two lines of the same kind.
 const EVERY: Duration = Duration::from_mins(1);
 
-/// Lets one line a minute pass and counts the lines held back. Each kind of line has a limit of its own.
+/// Allows one line a minute and counts the others. Each kind of line has a limit of its own.
 #[derive(Debug, Default)]
 pub(crate) struct LogLimit(Mutex<LineCount>);
 

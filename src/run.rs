@@ -95,7 +95,7 @@ pub enum RunError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
-    /// The content of the store is in doubt, or the store cannot be written any more. Only a new process can open it
+    /// The content of the store is unknown, or the store cannot be written any more. Only a new process can open it
     /// again.
     #[error("the store must be reopened: restart the program ({0})")]
     InDoubt(String),
@@ -190,8 +190,8 @@ impl Daemon {
         servers.spawn(async move {
             tokio::select! {
                 () = prepare => {}
-                // After the stop no request needs prepared figures. An error means that the sender is gone, which is
-                // a stop, too.
+                // After the stop no request needs prepared figures. An error means that the sender was dropped, which
+                // is a stop, too.
                 _ = ending.wait_for(|ending| *ending) => {}
             }
         });

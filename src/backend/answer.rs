@@ -75,7 +75,7 @@ fn whole_seconds(text: &str) -> Option<u64> {
     if !are_digits(whole) || !are_digits(fraction) {
         return None;
     }
-    // A number that does not fit means for ever.
+    // A number that is too large for the type becomes the longest wait.
     let seconds = whole.parse().unwrap_or(u64::MAX);
     Some(seconds.saturating_add(fraction.bytes().any(|digit| digit != b'0').into()))
 }

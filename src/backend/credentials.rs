@@ -73,7 +73,7 @@ fn of_url(url: &reqwest::Url) -> Vec<SecretString> {
     all.into_iter().map(SecretString::from).collect()
 }
 
-/// Marks each run of letters that the text shares with the secret, if the run is long or the whole secret.
+/// Marks each part of the text that is the whole secret, or a long enough part of the secret.
 fn mark(text: &[char], secret: &[char], is_secret: &mut [bool]) {
     let shortest = secret.len().min(SHORTEST_PART_CHARS);
     if shortest == 0 {

@@ -71,8 +71,9 @@ impl DatadogDeployments {
     }
 }
 
-/// Verdict on the answer to a mark. Datadog may soon know a deployment that it does not know yet. A deployment that it
-/// never knows cannot be marked, and has no mark to remove. `attempts` are those before this one.
+/// Verdict on the answer to a mark. A 404 means that Datadog does not know the deployment yet, or never will. The mark
+/// is retried for a while. After that, a row that sets the mark is dead, and a row that removes the mark is done.
+/// `attempts`: number of earlier attempts.
 fn verdict_on_patch(reply: &Reply, action: Action, attempts: u32) -> Verdict {
     match reply.status {
         Some(404) if attempts + 1 < MOST_ATTEMPTS_AT_UNKNOWN => Verdict::Retry(Some(UNKNOWN_WAIT)),

@@ -2,7 +2,7 @@
 //! take no incident events.
 //!
 //! A completed failure has one sample for each service, in two requests, or in more where one would be too long. A
-//! deployment has one sample. A sample cannot be taken back: a later correction is shown as `cannot_be_corrected`, and
+//! deployment has one sample. A sample cannot be removed: a later correction is shown as `cannot_be_corrected`, and
 //! nothing is sent. After an unclear answer a sample may count twice.
 
 use std::borrow::Cow;
@@ -252,8 +252,8 @@ fn tags<'a>(known: &[(&str, Option<&String>)], others: impl IntoIterator<Item = 
 /// Subject and revision that a count is for.
 type CountOwner = (Subject, i64);
 
-/// Seconds that have a count. Of two counts with the same tags in the same second, Datadog keeps the last one. So each
-/// count gets a second of its own: the end, or the nearest free second before it.
+/// Seconds that are in use for a count. If two counts have the same tags and second, Datadog keeps only the last one.
+/// So each count gets a second of its own: that of the end, or the nearest free one before it.
 #[derive(Default)]
 struct CountSeconds(BTreeMap<(i64, String), CountOwner>);
 

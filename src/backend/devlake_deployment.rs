@@ -30,7 +30,7 @@ struct CommitBody {
     started_date: String,
     finished_date: String,
     result: &'static str,
-    /// Branch or tag. The version is the nearest that is known.
+    /// DevLake: branch or tag. The version is sent instead, because neither is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     ref_name: Option<String>,
 }

@@ -24,8 +24,8 @@ impl Environment {
 
 /// DevLake's environment for an env, by the words in its name.
 ///
-/// A word for another environment wins over one for production, wherever it is: `pre-prod` and `test-prod` are not
-/// production. Neither is an env without any of the known words.
+/// A word for another environment wins over a word for production, in any position: `pre-prod` and `test-prod` are not
+/// production. An env without any known word is not production either.
 pub(super) fn environment(env: &str) -> &'static str {
     let words: Vec<String> = words(env).iter().flat_map(|word| split_off_production(word)).collect();
     // `no` before a word for production negates it (`no-prod`). Elsewhere it is Norway (`prod-no`).

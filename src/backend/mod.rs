@@ -65,7 +65,7 @@ impl Backend {
         })
     }
 
-    /// Sends a prepared request once. The error of the reply has no credentials in it.
+    /// Sends a prepared request once. Credentials are removed from the error in the reply.
     pub async fn send(&self, attempt: Attempt) -> Reply {
         let reply = self.protocol.send(attempt).await;
         Reply { error: reply.error.map(|error| self.credentials.taken_out_of(&error)), ..reply }

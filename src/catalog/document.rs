@@ -1,7 +1,7 @@
 //! Splits a YAML stream into its documents, before any of them is parsed.
 //!
-//! YAML 1.2.2, 9.1: a line that begins with `---` or `...` and then ends or has a blank is always a mark between
-//! documents, also within a text.
+//! YAML 1.2.2, 9.1: a line that is `---` or `...`, or begins with one of them and a blank, separates documents, even
+//! within a text.
 
 /// One document's text.
 #[derive(Debug, PartialEq)]

@@ -69,7 +69,7 @@ fn has_our_keys(text: &str) -> bool {
     let depth = |line: &str| line.len() - line.trim_start().len();
     let Some(first) = lines.next() else { return false };
     if first.trim_start().starts_with('{') || text.starts_with("--- {") {
-        // A map in braces. Only a parser could tell its keys from those of inner maps, so all keys count.
+        // A map in braces. Without a parser its keys look like those of inner maps, so all keys count.
         return text.split(['{', ',', '\n']).any(is_our_key);
     }
     std::iter::once(first).chain(lines).filter(|line| depth(line) == depth(first)).any(is_our_key)

@@ -168,8 +168,8 @@ impl<'a> NodeRef<'a> {
         matches!(self.node(), Some(Node::Map(_)))
     }
 
-    /// All values of a key of a map. If the map itself has none: the first one from its merge keys (`<<`). Null is no
-    /// value.
+    /// All values of a key of a map. If the map itself has none, the first value from its merge keys (`<<`). Null
+    /// counts as no value.
     pub(super) fn every(self, key: &str) -> Vec<NodeRef<'a>> {
         let own = self.own(key);
         if own.is_empty() { self.merged(key, MOST_MERGES).into_iter().collect() } else { own }

@@ -6,10 +6,10 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// Mark of a cut.
 const CUT: &str = "…";
 
-/// Greatest number of terminal columns that a text takes. Wide characters take two, combining characters none.
+/// Maximum number of terminal columns that a text takes. Wide characters take two, combining characters none.
 ///
-/// Terminals differ in joined emoji and flags: some draw one sign, others each part. The wider form counts, so that no
-/// line is wider than the terminal.
+/// Some terminals draw joined emoji and flags as one character, others draw each part. The wider form is counted, so
+/// that no line is wider than the terminal.
 pub(super) fn display_width(text: &str) -> usize {
     text.graphemes(true).map(width_of_one).sum()
 }

@@ -10,7 +10,7 @@ pub(super) enum CommandError {
     Tried(anyhow::Error),
     /// The usage or the configuration is wrong.
     Usage(anyhow::Error),
-    /// The state of the store on the disk is in doubt: the process must be restarted.
+    /// The state of the store on the disk is unknown: the process must be restarted.
     InDoubt(anyhow::Error),
 }
 

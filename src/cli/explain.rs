@@ -44,7 +44,7 @@ pub(super) fn run(options: &ExplainOptions, config: &Config) -> Result<(), Comma
 /// Number of ids that are listed if an id is ambiguous.
 pub(super) const MOST_NAMED: u32 = 10;
 
-/// Sources of the ids that `explain` takes.
+/// Advice on where to find the ids that `explain` takes.
 const LISTINGS: &str = "`failures` lists the ids of failures; the event API answers a deployment with its id";
 
 /// Finds the failure or deployment that an id, or a unique part of it, names.
@@ -148,7 +148,7 @@ pub(super) fn text(story: &Story, width: usize) -> String {
 
 fn heading(story: &Story, width: usize) -> String {
     let Some(listed) = &story.failure else {
-        return "No failure: no event has shown the incident itself.\n".to_owned();
+        return "No failure: no event with the incident's data was received.\n".to_owned();
     };
     let failure = &listed.failure;
     let number = failure.number.map_or_else(String::new, |number| format!("#{number} "));

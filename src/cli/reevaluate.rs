@@ -67,7 +67,7 @@ async fn change(
         let fingerprint = policy.fingerprint();
         return Ok(all(since, async |span| by_daemon(&daemon, &fingerprint, span).await).await?);
     }
-    // Opened first, so that the line below is not printed if there is no store.
+    // The store is opened first, so that the line below is not printed if there is no store.
     let direct = OfflineStore::open(config, policy)?;
     print_err(format_args!("no daemon answers at {}: changing the store directly", config.admin.listen));
     let changed = all(since, async |span| Ok(direct.store().reevaluate(span, SystemClock.now()).await?));

@@ -1,4 +1,4 @@
-//! `send`: signs payloads and posts them in the way of PagerDuty.
+//! `send`: signs payloads and posts them as PagerDuty does.
 
 mod shift;
 

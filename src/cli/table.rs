@@ -18,7 +18,7 @@ pub(super) struct Column {
     /// `true` if its cells are aligned to the right.
     is_number: bool,
     cells: Cells,
-    /// Rank among the columns that may be left out; the lowest goes first. `None`: never left out.
+    /// Rank among the columns that may be left out: the lowest is left out first. `None`: never left out.
     worth: Option<u8>,
     /// `true` if other columns get narrower before this one.
     is_favoured: bool,
@@ -82,7 +82,7 @@ impl Column {
         }
     }
 
-    /// Width that the column gets before columns that may be left out are added.
+    /// Width of the column while it is decided which optional columns have room.
     fn modest(&self, longest: usize) -> usize {
         match self.cells {
             Cells::Cut(narrowest) => longest.min(narrowest + narrowest / 2),

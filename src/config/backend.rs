@@ -1,4 +1,4 @@
-//! `[[backend]]`: a metrics backend, and what is forwarded to it.
+//! `[[backend]]`: a metrics backend, and the filter of the failures and deployments that it gets.
 
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -37,7 +37,7 @@ pub struct BackendSection {
     /// Longest time of an attempt.
     #[serde(default)]
     pub timeout: Timeout,
-    /// Greatest number of attempts at once.
+    /// Maximum number of attempts at once.
     #[serde(default = "default_concurrency")]
     pub concurrency: Concurrency,
 }

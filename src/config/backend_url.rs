@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Spanned;
 
-/// Address of a backend. Credentials in it are used, but never shown. Neither is its query, which often has a token.
+/// Address of a backend. Its credentials and its query, which often has a token, are used but never shown.
 #[derive(Clone)]
 pub struct BackendUrl {
     url: reqwest::Url,

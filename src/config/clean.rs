@@ -90,7 +90,7 @@ pub(super) fn clean(bytes: Vec<u8>) -> Result<SecretString, NotASecret> {
     }
 }
 
-/// Reason why a line cannot be a secret, the most helpful one of several.
+/// Reason why a line cannot be a secret. If there are several, the one that helps most.
 fn unclean(secret: &str) -> Option<NotASecret> {
     let is_between = |open: char, close: char| secret.starts_with(open) && secret.ends_with(close);
     let is_quoted = |mark: char| secret.len() > 1 && is_between(mark, mark);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSection {
-    /// Least severe level that is written.
+    /// Lowest level that is written.
     pub level: LogLevel,
     /// Format of a line.
     pub format: LogFormat,
@@ -16,7 +16,7 @@ pub struct LogSection {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
-    /// Only faults that need a person.
+    /// Only faults that a person must correct.
     Error,
     /// Also unusual events that may need a person.
     Warn,

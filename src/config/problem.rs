@@ -23,7 +23,7 @@ impl Problem {
         Self { file: Some(file.to_owned()), line: None, key: None, message }
     }
 
-    /// Adds the source of the file name.
+    /// Adds to the message which setting names this file.
     pub(super) fn named_by(mut self, what: &str) -> Self {
         self.message = format!("{} ({what} names this file)", self.message);
         self
@@ -84,7 +84,7 @@ impl fmt::Display for Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
-/// Number of mistakes after which the search ends, because each one costs another reading of the whole text.
+/// Number of mistakes after which the search ends, because for each mistake the whole text is read again.
 pub(super) const MOST_MISTAKES: usize = 500;
 /// Greatest number of mistakes that are shown.
 const MOST_SHOWN: usize = 50;

@@ -13,7 +13,8 @@ use super::tree::{self, Removed};
 use super::wording::{self, ValueRefusal};
 use super::{BackendKind, Config, Problem, secret_form, syntax};
 
-/// Keys that a later version will have. To ignore them would change which failures count, or who can read requests.
+/// Keys that a later version will have. They are refused: without their effect other failures might count, or strangers
+/// could read requests.
 const NOT_YET: [&str; 2] = ["server.tls", "pagerduty.api"];
 
 /// Keys that each `[[…]]` table needs.
@@ -199,7 +200,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Words that a key takes. They are found by reading the key with a wrong word.
+    /// Values that a key allows. They are found by reading the key with a wrong value.
     fn words(&self, place: &Range<usize>) -> Option<Vec<String>> {
         let error = deserialize(&tree::with_text(&self.tree, place, "?")).err()?;
         match ValueRefusal::of(error.message()) {

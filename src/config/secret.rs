@@ -1,4 +1,4 @@
-//! Secrets: the file names their sources. They are fetched where they are used, and never shown.
+//! Secrets. The configuration names their sources. Secrets are read from there when they are used, and never shown.
 
 use std::fmt;
 use std::fs::File;

@@ -63,7 +63,7 @@ impl ServiceSection {
 
 /// Warns of entries that can never match: they have no id, or other entries that come first name the same services.
 pub(super) fn warn(entries: &[ServiceSection], findings: &mut Findings<'_>) {
-    // An id wins over an address, and an address over a name. Among equals the first in the file wins.
+    // An entry with the id wins over one with an address, and that wins over one with a name. Else the first one wins.
     let rank = |index: usize, entry: &PagerDutyRef| (entry.is_address(), index);
     let references: Vec<PagerDutyRef> = entries.iter().map(ServiceSection::pagerduty).collect();
     for (index, (entry, reference)) in entries.iter().zip(&references).enumerate() {

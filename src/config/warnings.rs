@@ -10,8 +10,8 @@ use crate::domain::rule_coverage;
 const LONG: Duration = Duration::from_hours(24);
 
 impl Config {
-    /// Warns of values that have no effect, or probably not the intended one. The daemon runs all the same. Files are
-    /// not looked at.
+    /// Warns of values that have no effect, or probably not the intended one. The daemon runs in spite of them. Files
+    /// are not read.
     pub fn warnings(&self) -> Vec<Problem> {
         let mut findings = Findings::in_text(&self.source_map);
         self.rule.iter().for_each(|rule| rule.warn(&mut findings));
@@ -42,8 +42,8 @@ impl Config {
         }
     }
 
-    /// Warns of envs that the figures do not show: without `--env` they are those of `default_env`, which entries
-    /// without an env have.
+    /// Warns of envs that `report` does not show without `--env`. It shows `default_env` then, which is the env of all
+    /// entries without one.
     fn warn_of_envs(&self, findings: &mut Findings<'_>) {
         let default = self.failure.default_env.as_str();
         let envs: Vec<_> = self.service.iter().filter_map(ServiceSection::env).collect();
@@ -72,7 +72,8 @@ impl Config {
             findings.about("dora.link_window", "is zero: no cause of a failure is found automatically");
         }
         if self.failure.settle.get() > LONG {
-            findings.about("failure.settle", "is more than a day: failures are forwarded that much later");
+            findings
+                .about("failure.settle", "is more than a day: failures are forwarded only after this time");
         }
         if self.failure.min_duration.get() > LONG {
             findings.about("failure.min_duration", "is more than a day: shorter failures are ignored");

@@ -1,4 +1,4 @@
-//! Rewrites the messages of the parser in the words of this program.
+//! Rewrites the parser's messages in the terms of TOML, with advice.
 
 use crate::domain::address::without_credentials;
 
@@ -13,7 +13,7 @@ pub(super) enum ValueRefusal {
     Missing(String),
     /// Value of the wrong type.
     Type { found: String, expected: String },
-    /// Value that is not a text, for a key that takes one of a few words.
+    /// Value that is not a text, for a key that allows one of a few words.
     NoWord,
     /// Message of one of our own types about its value.
     Other(String),

@@ -6,7 +6,7 @@ use super::name::trimmed;
 use super::pagerduty_ref::id_in_address;
 use super::policy::{Policy, ServiceEntry};
 
-/// Services, team and env that a failure counts for, and the step of rule 9 that decided each.
+/// Services, team and env that a failure counts for, and the step of rule 9 that decided each of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attribution {
     /// The services. At least one if PagerDuty named a service.
@@ -68,7 +68,7 @@ pub fn attribute(policy: &Policy, service: Option<&Reference>, team: Option<&Ref
     attribution
 }
 
-/// Facts that one step found.
+/// Values that one step of rule 9 found.
 #[derive(Default)]
 struct AttributionFacts {
     services: Vec<String>,

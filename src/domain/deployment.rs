@@ -10,7 +10,7 @@ use super::timestamp::{Timestamp, nanos};
 /// Validated attributes of `POST /api/v2/dora/deployment`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// The id that was sent, else an id made from the content.
+    /// The id that was sent. If none was sent, an id made from the content.
     pub id: DeploymentId,
     /// Service that was deployed.
     pub service: String,

@@ -14,7 +14,7 @@ use super::policy::{Policy, Reopened, Start, WhichService};
 use super::rule::{RuleVerdict, Ruling, Traits};
 use super::timestamp::Timestamp;
 
-/// Evaluates the incidents of a merge group. Incidents that no event has shown yet are left out of the result.
+/// Evaluates the incidents of a merge group. The result has no incident that is only mentioned or only a merge target.
 pub fn evaluate_group(group: &Group, policy: &Policy) -> BTreeMap<IncidentId, Evaluated> {
     let merges = Merges::of(group);
     group
@@ -40,15 +40,16 @@ pub struct IncidentEvaluation<'a> {
     pub incident: &'a IncidentId,
     /// Facts from its events.
     pub history: &'a History,
-    /// Effect of merges on it.
+    /// Effect of its own merge on the incident.
     pub standing: MergeEffect<'a>,
     /// Incidents that were merged into it.
     pub sources: Vec<&'a IncidentId>,
     /// Histories of the incidents in `sources` that no rule ignores.
     pub counting_sources: Vec<&'a History>,
-    /// Its own start, and the source of that time.
+    /// Start without merges, and the source of that time.
     pub own_start: (Timestamp, StartSource),
-    /// The earliest of `counting_sources`, with its start. `None` if none began before the incident itself.
+    /// The merged incident that moves the start to an earlier time: its id, its start, and the source of that time.
+    /// `None` if no incident in `counting_sources` began before this one.
     pub moved_by: Option<(&'a IncidentId, Timestamp, StartSource)>,
     /// Ruling on this incident alone.
     pub own_ruling: Ruling<'a>,

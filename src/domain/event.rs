@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::id::IncidentId;
 use super::timestamp::Timestamp;
 
-/// Fields of an event that are needed to store it. The rest is read when the event is folded into its failure.
+/// Fields of an event that are needed to store it. The other fields are read when the event is folded: when its
+/// failure is evaluated again with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading {
     /// Id of the event, unique within its source.
@@ -46,7 +47,7 @@ pub struct EventSubject {
     pub incident: IncidentId,
     /// Kind of the event, by its type.
     pub kind: EventKind,
-    /// The incident as the event shows it; `None` where the event only mentions it (notes, responders, …).
+    /// The incident's data in the event; `None` if the event only mentions the incident (notes, responders, …).
     pub snapshot: Option<Box<Snapshot>>,
     /// Deployment that the event names as the cause.
     pub deployment: Option<DeploymentHint>,
@@ -61,7 +62,7 @@ pub enum DeploymentHint {
     Field(Vec<String>),
 }
 
-/// The incident as an event shows it. A `None` means unknown.
+/// The incident's data in an event. Comments say that such an event *shows* the incident. A `None` means unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Number that people know the incident by.
@@ -88,7 +89,7 @@ pub struct Snapshot {
     /// Its teams. The first one counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teams: Option<Vec<Reference>>,
-    /// Its priority. Only in this field a null is a fact: the priority was removed.
+    /// Its priority. A null in this field means that the priority was removed. In other fields null means unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
     /// `high` or `low`.
@@ -153,9 +154,9 @@ pub enum EventKind {
     TypeChanged,
     Resolved,
     Reopened,
-    /// Delegated, escalated, reassigned: shows the incident, and changes nothing by itself.
+    /// Delegated, escalated, reassigned: contains the incident's data, and changes nothing by itself.
     Routed,
-    /// Notes, responders, workflows, tasks, roles, status updates, fields: only mentions the incident.
+    /// Notes, responders, workflows, tasks, roles, status updates, fields: contains only the incident's id.
     Mentioned,
 }
 

@@ -70,7 +70,7 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
 
 /// Explains the cause of a failure, and why deployments that were named are not used.
 ///
-/// `elsewhere`: services and teams that were deployed to other envs only, in the window before the failure.
+/// `elsewhere`: services and teams that, in the link window before the failure, were deployed to other envs only.
 pub fn explain_cause(
     query: &LinkQuery<'_>,
     deployments: &Deployments,
@@ -80,8 +80,8 @@ pub fn explain_cause(
     let named = || query.named.join(", ");
     let because = match cause {
         Cause::Automatic(_) => {
-            "the latest deployment of its services (or team) to its env that had started when it was created, and had \
-             not ended more than dora.link_window before that"
+            "the latest deployment of the failure's services (or team) to its env that had started when the \
+             failure was created, and had ended no more than dora.link_window before that (or had not ended)"
                 .to_owned()
         }
         Cause::Named(_, KnownBy::Id) => format!("its id was named: {}", named()),
@@ -91,7 +91,9 @@ pub fn explain_cause(
         Cause::NoneInWindow => {
             let others = elsewhere.iter().map(|elsewhere| format!("; {}", elsewhere.sentence()));
             let others: String = others.collect();
-            format!("no deployment of its services (or team) in its env within dora.link_window before it{others}")
+            format!(
+                "no deployment of its services (or team) in its env within dora.link_window before it{others}"
+            )
         }
     };
     let not_used = deployments.not_used(query).into_iter().map(|(name, not_used)| match not_used {
@@ -125,9 +127,9 @@ pub fn explain_remediation(deployment: &Deployment, kind: RemediationKind) -> Wh
 /// Explains the mark of a failure's cause at a backend: the mark is set (`fails`) or removed.
 pub fn explain_mark(backend: &str, fails: bool, state: &str) -> Why {
     let because = if fails {
-        "the deployment that caused it is to be marked as a change failure there"
+        "this backend is to mark the deployment that caused the failure as a change failure"
     } else {
-        "its deployment causes no failure that counts any more: the mark there is to be removed"
+        "the deployment no longer causes a failure that counts: this backend is to remove the mark"
     };
     why("change_failure", format!("{backend}: {state}"), because)
 }
@@ -154,12 +156,12 @@ pub fn explain_submission(submission: &Submission, policy: &Policy) -> (Evaluate
     (evaluated, reasons)
 }
 
-/// Explanation for an incident that was only mentioned.
+/// Explanation for an incident of which only mentions were received.
 pub fn only_mentioned() -> Why {
     why(
         "failure",
         "none",
-        "only events that mention the incident were received, such as notes; no event has shown it",
+        "only events that mention the incident were received, such as notes; none had the incident's data",
     )
 }
 
@@ -181,7 +183,7 @@ fn state(view: &IncidentEvaluation<'_>, failure: &Failure) -> String {
     let resolved = view.resolved_at().map_or_else(String::new, |at| at.to_string());
     match (failure.state, view.open_periods.last().and_then(|period| period.reopened_at)) {
         (FailureState::Merged, _) => {
-            format!("the resolve of {resolved} merged it into another incident, and restored nothing")
+            format!("it was merged into another incident at {resolved}; a merge restores nothing")
         }
         (FailureState::Ignored, _) => "it does not count, see \"counts\"".to_owned(),
         (FailureState::Completed, _) => format!("no reopen follows the resolve of {resolved}"),
@@ -254,11 +256,14 @@ fn time_to_restore(policy: &Policy) -> &'static str {
 fn standing(view: &IncidentEvaluation<'_>) -> Option<Why> {
     let (value, because) = match view.standing {
         MergeEffect::Own => return None,
-        MergeEffect::CycleCut => ("-".to_owned(), "merges lead in a cycle, and it began first: it counts"),
-        MergeEffect::Into(target) => (target.to_string(), "named in the resolve_reason of its last resolve"),
-        MergeEffect::IntoUnseen(Some(target)) => {
-            (target.to_string(), "named in its last resolve, but no event has shown that incident")
+        MergeEffect::CycleCut => {
+            ("-".to_owned(), "the merges form a cycle; it was created first, so it counts")
         }
+        MergeEffect::Into(target) => (target.to_string(), "named in the resolve_reason of its last resolve"),
+        MergeEffect::IntoUnseen(Some(target)) => (
+            target.to_string(),
+            "named in its last resolve, but no event with the data of that incident was received",
+        ),
         MergeEffect::IntoUnseen(None) => {
             ("-".to_owned(), "its last resolve is a merge that names no incident")
         }
@@ -291,7 +296,7 @@ fn first_match(rule: &Rule) -> String {
     format!("rule {:?} is the first that matches", rule.name)
 }
 
-/// Reason why a failure counts if no rule says that it counts.
+/// Reason why a failure counts although no rule with the action `count` matches it.
 fn unruled(view: &IncidentEvaluation<'_>, policy: &Policy) -> String {
     match view.own_ruling {
         Ruling::Ignored(rule) => {
@@ -330,14 +335,16 @@ fn severity(failure: &Failure, policy: &Policy) -> String {
 fn meaning(flag: Flag) -> &'static str {
     match flag {
         Flag::Approximate => {
-            "the start is the earliest event, or a resolve before a reopen never arrived; it is left out of statistics \
-             of durations"
+            "the start is the earliest event, or a resolve before a reopen never arrived; statistics of durations \
+             leave the failure out"
         }
         Flag::EndBeforeStart => {
-            "the end was before the start, and was moved to it; it is left out of statistics of durations"
+            "the end was before the start, and was moved to it; statistics of durations leave the failure out"
         }
         Flag::InTheFuture => "a time in an event was more than five minutes after the arrival of the event",
-        Flag::MergeTargetUnseen => "no event has shown the incident that it was merged into",
-        Flag::MergeCycle => "merges lead in a cycle, and it is the incident that counts",
+        Flag::MergeTargetUnseen => {
+            "no event with the data of the incident that it was merged into was received"
+        }
+        Flag::MergeCycle => "the merges form a cycle, and this incident is the one that counts",
     }
 }

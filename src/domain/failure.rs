@@ -1,4 +1,4 @@
-//! Failures, and the details that requests to backends and links need besides.
+//! Failures, and the further facts that requests to backends and links need.
 
 use serde::{Deserialize, Serialize};
 use strum::VariantArray as _;
@@ -11,7 +11,7 @@ use super::timestamp::Timestamp;
 
 /// A failure.
 ///
-/// It is not serialised itself: the store, the API and each backend have their own formats.
+/// This type has no serialised form: the store, the API and each backend have formats of their own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
     /// `<source>:<incident>`, or the id that was sent to the event API.
@@ -26,7 +26,7 @@ pub struct Failure {
     pub title: Option<String>,
     /// The incident's page.
     pub url: Option<String>,
-    /// State. It decides if the failure counts.
+    /// State. Open and completed failures count.
     pub state: FailureState,
     /// Name of the rule that ignores it, or `min_duration`.
     pub reason: Option<String>,
@@ -73,7 +73,7 @@ impl Failure {
     }
 }
 
-/// State of a failure. It decides if the failure counts.
+/// State of a failure. Open and completed failures count.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
 )]
@@ -117,9 +117,9 @@ pub enum Flag {
     EndBeforeStart,
     /// A time in an event was more than five minutes after the arrival of the event.
     InTheFuture,
-    /// It was merged into an incident that no event has shown.
+    /// It was merged into an incident whose data no event contained.
     MergeTargetUnseen,
-    /// It is part of a cycle of merges, and is the incident of the cycle that counts.
+    /// It is the one incident of a cycle of merges that counts.
     MergeCycle,
 }
 
@@ -130,7 +130,7 @@ impl Flag {
     }
 }
 
-/// Facts about a failure that requests to backends and links need besides.
+/// Facts that are not part of a failure, and that requests to backends and links need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
     /// `key:value` tags.
@@ -198,7 +198,7 @@ impl Details {
 /// Nanoseconds as seconds with a fraction.
 #[expect(clippy::cast_precision_loss, reason = "exact to the microsecond for three centuries")]
 pub fn seconds(nanos: i64) -> f64 {
-    // Through whole microseconds: 2530.5 s must not come out as 2530.4999999999995.
+    // Rounded to whole microseconds: 2530.5 s must not become 2530.4999999999995.
     (nanos / 1_000) as f64 / 1e6
 }
 

@@ -45,8 +45,8 @@ pub enum Action {
     Replace,
     /// Deletes a failure that does not count any more, or a deployment that the filter leaves out now.
     Delete,
-    /// The backend has an older state, and cannot take the correction. The failure is sent without an end, or nothing
-    /// is sent. For a deployment nothing is sent.
+    /// The backend has an older state, and has no way to take the correction. A failure is sent without an end, or not
+    /// at all. A deployment is not sent.
     #[strum(serialize = "leave_open")]
     CannotCorrect,
     /// Marks the deployment as failed.
@@ -125,7 +125,7 @@ pub struct BackendEntry {
     pub filter: BackendFilter,
 }
 
-/// A backend, with what the writer of the outbox needs.
+/// A backend, as the code that writes the outbox sees it.
 pub trait Destination: Send + Sync {
     /// Name of the backend in its outbox rows.
     fn name(&self) -> &str;

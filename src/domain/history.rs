@@ -30,12 +30,12 @@ impl Entry {
         (self.at, self.kind.rank(), &self.id)
     }
 
-    /// Time of the incident's last reopen, as this event shows it.
+    /// Time of the incident's last reopen in this event's data.
     fn shown_reopening(&self) -> Option<Timestamp> {
         self.facts.reopened_at.filter(|reopened_at| *reopened_at <= self.at)
     }
 
-    /// `true` if it shows the incident open, but is not the reopen itself.
+    /// `true` if the incident is open in this event's data, and the event is not the reopen itself.
     fn shows_open(&self) -> bool {
         self.kind != EventKind::Reopened
             && matches!(self.facts.status.as_deref(), Some("triggered" | "acknowledged"))
@@ -88,7 +88,7 @@ impl History {
         self.in_the_future |= is_ahead(entry.at) || entry.facts.created_at.is_some_and(is_ahead);
         self.entries.insert(index, entry);
         self.drop_irrelevant_facts();
-        // An entry that was dropped at once has replaced nothing.
+        // An entry that is dropped here again had no fact that another entry lacks.
         let is_kept = self.entries.binary_search_by(|other| other.position().cmp(&(at, rank, &id))).is_ok();
         is_kept || has_hint || self.in_the_future != was_in_the_future
     }
@@ -105,7 +105,7 @@ impl History {
         hint.as_ref().map(|hint| (hint.values.as_slice(), by))
     }
 
-    /// `true` if no event has shown the incident yet.
+    /// `true` if no event with the incident's data was added yet.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -149,7 +149,7 @@ impl History {
         (!resolved_earlier).then_some(acknowledged.at)
     }
 
-    /// Facts of the last resolve that no reopen follows; `None` while the incident is open.
+    /// Facts of the last resolve, if the incident was not reopened after it; `None` while the incident is open.
     fn deciding_resolve(&self) -> Option<&Snapshot> {
         self.open_periods().last()?.resolved_at?;
         self.entries.iter().rfind(|entry| entry.kind == EventKind::Resolved).map(|entry| &entry.facts)
@@ -192,7 +192,7 @@ impl History {
         self.entries.iter().find(|entry| entry.kind == kind)
     }
 
-    /// Drops the facts that a later event has replaced, and the entries that nothing can depend on any more.
+    /// Drops the facts that a later event has replaced, and the entries that can no longer affect any result.
     fn drop_irrelevant_facts(&mut self) {
         let first_service = self.entries.iter().position(|entry| entry.facts.service.is_some());
         let mut known = KnownFacts::default();
@@ -207,7 +207,7 @@ impl History {
             reopenings.extend(shown);
             if !is_new {
                 entry.facts.status = None;
-                // Resolves and reopens are kept anyway, and each keeps the reopen that it shows.
+                // Resolves and reopens are never dropped, and `reopened_at` is read from each of them.
                 if !matches!(entry.kind, EventKind::Resolved | EventKind::Reopened) {
                     entry.facts.reopened_at = None;
                 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::retry::LONGEST_WAIT;
 use super::timestamp::Timestamp;
 
-/// Limit for the difference between two tasks that read the clock at the same moment.
+/// Largest difference between the times that two tasks read from the clock at the same moment.
 const SAME_TIME: Duration = Duration::from_secs(1);
 
 /// The credential that a request needs. One may be refused while the other is accepted.
@@ -67,9 +67,9 @@ impl Lane {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum BackendState {
-    /// Nothing waits for it.
+    /// No row waits for it.
     Idle,
-    /// It accepts what it is sent.
+    /// It accepts requests.
     #[default]
     Delivering,
     /// It asks to wait (429).
@@ -89,7 +89,7 @@ impl BackendState {
         self.into()
     }
 
-    /// The words for it in sentences.
+    /// Text for tables and sentences.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Idle => "idle",

@@ -24,7 +24,7 @@ pub struct LinkQuery<'a> {
     pub pauses: &'a [Pause],
     /// Its services.
     pub services: &'a [String],
-    /// Its team, which decides if it has no service.
+    /// Its team. Deployments are compared with it only if the failure has no service.
     pub team: Option<&'a str>,
     /// Its env.
     pub env: &'a str,
@@ -79,7 +79,7 @@ pub enum Cause<'a> {
     Named(&'a Deployment, KnownBy),
     /// Somebody named `none`.
     Forbidden,
-    /// No deployment was made in the window.
+    /// No deployment of its services (or team) lies in the window.
     NoneInWindow,
 }
 
@@ -98,7 +98,7 @@ impl KnownBy {
     /// All of them, in the order in which they are tried.
     const ALL: [Self; 3] = [Self::Id, Self::CommitSha, Self::Version];
 
-    /// Looseness of the match between a name and a deployment: 0 is an exact match. `None` if the name does not fit.
+    /// Distance between a name and a deployment: 0 is an exact match. `None` if the name does not fit.
     fn fits(self, name: &str, deployment: &Deployment, query: &LinkQuery<'_>) -> Option<u8> {
         let ignoring_case = |known: &str| {
             if known == name { Some(0) } else { (known.to_lowercase() == name.to_lowercase()).then_some(1) }
@@ -148,7 +148,7 @@ pub enum HowLinked {
     Named(KnownBy),
     /// There is none: somebody named `none`.
     Forbidden,
-    /// There is none: no deployment was made in the window.
+    /// There is none: no deployment of its services (or team) lies in the window.
     NotLinked,
 }
 

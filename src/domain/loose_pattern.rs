@@ -1,11 +1,11 @@
-//! Facts about a regular expression that follow from its parts, also for very large expressions.
+//! Properties of a regular expression that are read from its syntax tree. No automaton is built, so any size is fine.
 
 use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
 
 /// Length of PagerDuty's longest titles. A larger bound of a repetition has no effect.
 const LONGEST_TITLE: u32 = 1024;
 
-/// `true` if an expression matches the empty text somewhere in every text.
+/// `true` if an expression has an empty match in every text.
 pub(super) fn is_in_every_text(pattern: &str) -> bool {
     regex_syntax::parse(pattern)
         .is_ok_and(|hir| [true, false].into_iter().any(|is_start| is_empty(&hir, is_start)))

@@ -62,7 +62,8 @@ pub struct FailedDeployment {
 impl FailedDeployment {
     /// Evaluates all failures that a deployment caused. `None` if it caused none.
     ///
-    /// Different deployments may have fixed its failures. The last one counts: before it, some failure was still open.
+    /// Different deployments may have fixed its failures. The last of them is the remediation, because a failure was
+    /// still open before it.
     pub fn of(failures: Vec<CausedFailure>) -> Option<Self> {
         if failures.is_empty() {
             return None;

@@ -17,19 +17,19 @@ pub type Group = BTreeMap<IncidentId, History>;
 pub enum MergeEffect<'a> {
     /// It was not merged.
     Own,
-    /// It is the incident of a cycle of merges that began first. It counts as if it was not merged.
+    /// It is part of a cycle of merges, and was created first in the cycle. It counts as if it was not merged.
     CycleCut,
     /// It was merged into this incident.
     Into(&'a IncidentId),
-    /// It was merged into an incident that no event has shown, or that PagerDuty did not name (`None`).
+    /// It was merged into an incident whose data no event contained, or that PagerDuty did not name (`None`).
     IntoUnseen(Option<&'a IncidentId>),
 }
 
-/// Standing of each incident in a group.
+/// Merges of a group: the effect on each incident, and the incidents that were merged into it.
 #[derive(Debug)]
 pub struct Merges<'a> {
     group: &'a Group,
-    /// Incidents that count although they were merged, so that no cycle is left.
+    /// One incident of each cycle. It counts although it was merged, so that no cycle is left.
     cut: BTreeSet<&'a IncidentId>,
     /// Incidents that were merged directly into an incident.
     direct: BTreeMap<&'a IncidentId, Vec<&'a IncidentId>>,

@@ -7,7 +7,7 @@ use super::address::text_without_credentials;
 use super::name::{is_invisible, name};
 
 const DEPLOYMENT: &str = "deployment";
-/// Name for: no deployment is the cause.
+/// Name that people write if no deployment is the cause.
 const NONE: &str = "none";
 /// Maximum length of a name that is kept, in characters. No version, commit or id is longer.
 const LONGEST: usize = 200;
@@ -17,7 +17,7 @@ const MOST_READINGS: usize = 16;
 const SHORTEST_COMMIT: usize = 7;
 
 /// Finds the name in a note: the rest of the line after `deployment:` at the beginning of the note. `added` is a text
-/// that the source puts before notes. It is skipped in any case, also if it is there several times.
+/// that the source puts before notes. Its letter case does not matter, and it may be there several times.
 pub fn in_note(content: &str, added: &str) -> Option<String> {
     let mut rest = content.trim_start_matches(is_quote_or_blank);
     while let Some(after) = strip_prefix_ignoring_case(rest, added) {
@@ -27,15 +27,15 @@ pub fn in_note(content: &str, added: &str) -> Option<String> {
     kept(rest.strip_prefix([':', '\u{ff1a}', '\u{fe55}'])?.lines().next()?)
 }
 
-/// Cleans a name to keep it: one line, and no credentials, because it may be the address of a build. `None` if blank.
+/// The name as it is stored: one line, and no credentials, because it may be the address of a build. `None` if blank.
 pub fn kept(text: &str) -> Option<String> {
     let line = name(text)?.lines().next().and_then(name)?;
     let line: String = text_without_credentials(line).chars().take(LONGEST).collect();
     name(&line.replace(|c: char| c.is_control(), " ")).map(str::to_owned)
 }
 
-/// Readings of a name. The first one is the text as it was written. Each further one has one thing less around it,
-/// because a version may itself end in brackets, a quotation mark or a full stop. The last one has none of these.
+/// Readings of a name. The first one is the text as it was written. Each further reading removes one more thing around
+/// the name: brackets, a quotation mark or a full stop. They are removed one by one, because a version may end in one.
 pub fn readings(written: &str) -> Vec<&str> {
     let mut readings = Vec::new();
     let mut reading = written.trim_matches(is_invisible);

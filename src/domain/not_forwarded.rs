@@ -18,7 +18,7 @@ pub struct UntriedRevision {
 /// Facts about the forwarding of a failure.
 #[derive(Debug, Clone, Copy)]
 pub struct ForwardingFacts<'a> {
-    /// The failure; `None` if no event has shown the incident.
+    /// The failure; `None` if no event with the incident's data was received.
     pub failure: Option<&'a Failure>,
     /// The backends for which the outbox has a revision.
     pub in_outbox: &'a [String],

@@ -20,7 +20,7 @@ pub struct OpenPeriod {
 pub struct Pause {
     /// The resolve.
     pub resolved_at: Timestamp,
-    /// The reopen, which is not in the pause any more.
+    /// The reopen (exclusive).
     pub reopened_at: Timestamp,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct OpenPeriods {
     current: OpenPeriod,
     /// Latest time that is known for the reopen of the current period. A reopen up to this time is not a new one.
     known_until: Option<Timestamp>,
-    /// `true` if the current period's reopen was only shown by another event, so that its own event may still follow.
+    /// `true` if the reopen of the current period is known from another event only, and its own event may still follow.
     expects_event: bool,
 }
 

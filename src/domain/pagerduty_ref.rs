@@ -65,8 +65,8 @@ impl PagerDutyRef {
         !self.is_address && !self.text.is_empty() && self.text == trimmed(name)
     }
 
-    /// `true` if it is this id or this name. Only ids match in any case. `id_or_name` with a lower-case letter is not
-    /// taken for an id, unless `self` is an address: PagerDuty writes ids in upper case.
+    /// `true` if it is this id or this name. Ids match in upper or lower case, names only exactly. `id_or_name` with a
+    /// lower-case letter counts as an id only if `self` is an address: PagerDuty writes ids in upper case.
     pub fn is(&self, id_or_name: &str) -> bool {
         let may_be_id = self.is_address || !id_or_name.bytes().any(|byte| byte.is_ascii_lowercase());
         let is_id = || may_be_id && self.ids.iter().any(|id| id.eq_ignore_ascii_case(trimmed(id_or_name)));
@@ -185,7 +185,7 @@ fn id_in_query(query: &str) -> Option<&str> {
     ids.next().filter(|_| ids.next().is_none())
 }
 
-/// Removes what follows an id in a segment of a path: a full stop, parameters, an encoded blank.
+/// The text of a path segment before a full stop, parameters or an encoded blank. These may follow an id.
 fn bare(segment: &str) -> &str {
     segment.split_once(['.', ';', '%', ')', '"', '\'']).map_or(segment, |(bare, _)| bare)
 }
@@ -234,8 +234,8 @@ fn may_be_id(text: &str) -> bool {
     is_plain && (has_digit(text) || is_upper || is_id(text))
 }
 
-/// `true` if a text has the form of PagerDuty's ids: `P` or `Q` and 6 to 13 more letters and digits, in any case. A
-/// text with lower-case letters and without a digit is a word.
+/// `true` if a text has the form of PagerDuty's ids: `P` or `Q` and 6 to 13 more letters and digits, in upper or lower
+/// case. A text with lower-case letters and without a digit is a word.
 fn is_id(text: &str) -> bool {
     let is_upper = !text.bytes().any(|byte| byte.is_ascii_lowercase());
     (7..=14).contains(&text.len())

@@ -12,7 +12,7 @@ use super::pagerduty_ref::PagerDutyRef;
 use super::rule::Rule;
 use super::timestamp::Timestamp;
 
-/// Rules by which an incident becomes a failure, as configured.
+/// Decisions of the configuration about how an incident becomes a failure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     /// Event that counts as the start.

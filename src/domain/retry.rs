@@ -12,9 +12,9 @@ pub const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 pub const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// Longest wait for the next probe of a backend that does not answer. One request a minute is no burden.
 const LONGEST_PROBE_WAIT: Duration = Duration::from_mins(1);
-/// Time for which a row that is answered 404 or 405 is retried at least.
+/// Minimum time for which a row that is answered 404 or 405 is retried.
 const LONGEST_NOT_FOUND: Duration = Duration::from_hours(1);
-/// Minimum number of such answers before a row is dead. Two answers that are an hour apart show too little.
+/// Minimum number of such answers before a row is dead. Two answers that are an hour apart are not enough evidence.
 const LEAST_NOT_FOUND: u32 = 10;
 
 /// Result of an attempt for its revision.
@@ -65,8 +65,8 @@ pub fn probe_wait(failed: u32, requested: Option<Duration>, share: f64) -> Durat
     ceiling.mul_f64(0.5 + share.clamp(0.0, 1.0) / 2.0).max(requested)
 }
 
-/// Count of a row's last answers that were all 404 or 405. Any other answer resets the count. A missing answer does
-/// not.
+/// Count of the 404 and 405 answers at the end of a row's attempts. Any other answer resets the count. An attempt
+/// without an answer does not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NotFound {
     /// Time of the first of them; `None` if there was none.

@@ -113,7 +113,7 @@ impl Rule {
     }
 }
 
-/// Ruling on a failure and on those that were merged into it.
+/// First rule that matches a failure (and the incidents merged into it), with its action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ruling<'a> {
     /// This rule ignores it.

@@ -4,7 +4,7 @@ use super::event::{Event, Heading};
 use super::id::{AFTER_SOURCE, IncidentId};
 use super::source_name::SourceName;
 
-/// A source, as it is known once a signature is verified: its name, and the functions that read its bodies.
+/// A source: its name, and the functions that read its bodies once their signatures are verified.
 #[derive(Debug)]
 pub struct Source {
     /// Name of the source.

@@ -1,7 +1,7 @@
 //! Texts that were cut in the middle of a character.
 //!
 //! JSON can contain half of a surrogate pair (`\ud83d` without its second half). A Rust string cannot, and parsers
-//! reject it. A sender that cuts a title to a length in UTF-16 sends such JSON. Its incident must count all the same.
+//! reject it. A sender that cuts a title to a length in UTF-16 sends such JSON. Its incident must still count.
 
 /// U+FFFD in JSON. It has as many bytes as the half that it replaces.
 const REPLACEMENT: &[u8; 6] = b"\\ufffd";

@@ -18,7 +18,7 @@ pub enum TimestampError {
     /// The text is not RFC 3339.
     #[error("is not an RFC 3339 time")]
     Malformed,
-    /// Before 2001 or after 2262-04-10: nothing that a running system produces.
+    /// Before 2001 or after 2262-04-10. No running system produces such a time.
     #[error("lies outside 2001-01-01 to 2262-04-10")]
     OutOfRange,
 }

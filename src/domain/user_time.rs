@@ -9,7 +9,7 @@ use super::timestamp::{Timestamp, TimestampError};
 /// Length of `2026-11-01`.
 const DATE_LETTERS: usize = 10;
 
-/// Reads `2026-11-01T10:00:00Z`, `2026-11-01` (its first instant in `zone`) or `30d` (that long before `now`). The
+/// Reads `2026-11-01T10:00:00Z`, `2026-11-01` (its first instant in `zone`) or `30d` (30 days before `now`). The
 /// error is a message for people.
 pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
     let text = trimmed(text);

@@ -83,7 +83,7 @@ impl RunningForwarder {
         }
     }
 
-    /// Releases the waiting rows of a backend that answers again, and logs a backend that is down.
+    /// Acts on a change of the backend's state: releases waiting rows if it answers again, and logs that it is down.
     async fn follow(&self, lane: &SharedLane, change: Option<StateChange>) {
         let name = self.backend.name();
         if change.is_some_and(|change| {

@@ -1,5 +1,5 @@
-//! Log of a backend: a line when its state changes, and a few about rows that a person has to decide about. Other rows
-//! are logged at the level debug only.
+//! Log of a backend: a line when its state changes, and a line for rejected rows, which need a person. All other
+//! attempts are logged at the level debug only.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use crate::store::{AttemptOutcome, Claimed};
 /// Time after which a recovery is logged even if rows still wait.
 const LONGEST_CATCHING_UP: Duration = Duration::from_mins(1);
 
-/// Shortest wait for the next probe that is logged. After a shorter one the backend may well answer.
+/// A backend is logged as down only if the next probe is at least this far away. Before that it often recovers.
 const SHORTEST_WAIT_LOGGED: Duration = Duration::from_secs(2);
 
 /// State of one backend's log lines.
@@ -193,7 +193,7 @@ impl BackendLog {
     }
 }
 
-/// Locks a plain value, which a panic elsewhere leaves whole.
+/// Locks a value. Poisoning is ignored: a panic cannot leave the value half changed.
 fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -104,7 +104,7 @@ pub(super) struct LaneState {
 }
 
 impl LaneState {
-    /// Lane with the health that an earlier process saved.
+    /// State of a lane that begins with the health that an earlier process saved.
     pub(super) fn left(health: LaneHealth) -> Self {
         Self { health, ..Self::default() }
     }
@@ -119,7 +119,7 @@ impl LaneState {
         self.in_flight
     }
 
-    /// Number of attempts that may begin, if `most` may be added to those under way.
+    /// Number of attempts that may begin now. The caller has room for `most` more.
     pub(super) fn room(&self, most: usize, now: Timestamp) -> usize {
         match self.health.not_before {
             None => most,
@@ -155,7 +155,7 @@ impl LaneState {
         AttemptFacts { row, failing_since, answers_before: self.answers, is_probe }
     }
 
-    /// Notes the end of an attempt. This is the only note of an attempt that panicked.
+    /// Notes the end of an attempt. It is called for every attempt, also for one that panicked.
     pub(super) fn end(&mut self, tried: AttemptFacts) {
         self.in_flight = self.in_flight.saturating_sub(1);
         if self.probe == Some(tried.row) {
@@ -176,7 +176,7 @@ impl LaneState {
         now: Timestamp,
         share: f64,
     ) -> Option<StateChange> {
-        // Other rows were accepted meanwhile: the row is at fault, or had bad luck.
+        // Other rows were accepted meanwhile, so the backend is not down. Only this row waits.
         let others_go_on = self.answers > tried.answers_before;
         match evidence {
             Evidence::None => None,
@@ -201,7 +201,8 @@ impl LaneState {
                 let before = self.doubtful.replace(tried.row);
                 match before {
                     None => None,
-                    // No other row waits, so none is held up. The row may be at fault, or the backend down.
+                    // No other row waits, so no row is held up. It is not known whether the row or the backend is at
+                    // fault.
                     Some(row) if row == tried.row => self.change(BackendState::Unreachable, now),
                     Some(_) => self.fail(tried, requested, now, share),
                 }
@@ -224,7 +225,7 @@ impl LaneState {
         self.health.failed_probes + u32::from(tried.is_probe)
     }
 
-    /// Notes a failure that is the fault of its row. After a failed probe, a probe of another row has to follow.
+    /// Notes a failure that is the fault of its row. If the attempt was a probe, another row is sent as the next probe.
     fn fails_by_itself(&mut self, tried: AttemptFacts, now: Timestamp, share: f64) -> Option<StateChange> {
         if !tried.is_probe {
             return None;
@@ -281,7 +282,7 @@ impl LaneState {
         })
     }
 
-    /// Notes an answer, to be shown to people.
+    /// Stores the last answer, for tables and the dashboard.
     pub(super) fn heard(&mut self, status: Option<u16>, error: Option<String>, now: Timestamp) {
         (self.health.answered_at, self.health.status, self.health.error) = (Some(now), status, error);
     }

@@ -40,7 +40,7 @@ pub(super) struct Lanes {
     all: Vec<SharedLane>,
     /// Order of the next [`Self::in_turn`]. It alternates, so that no lane waits for the backlog of another.
     is_reversed: AtomicBool,
-    /// Number of probes that people had requested at the last look.
+    /// Number of probes that people had requested at the last call of `is_news`.
     probe_requests: AtomicU64,
 }
 
@@ -59,7 +59,7 @@ impl Lanes {
         Self { all, is_reversed: AtomicBool::default(), probe_requests: AtomicU64::default() }
     }
 
-    /// All lanes, each time with another one first.
+    /// All lanes. Each call begins with another lane.
     pub(super) fn in_turn(&self) -> Vec<SharedLane> {
         let mut lanes = self.all.clone();
         if self.is_reversed.fetch_xor(true, Ordering::Relaxed) {

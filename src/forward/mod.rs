@@ -28,9 +28,9 @@ use crate::telemetry::metrics::Metrics;
 
 /// Wait after an error of the store.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-/// Longest time between two looks at the outbox: the clock may have been set.
+/// Longest time between two queries of the outbox. It limits the delay if the clock is set back.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
-/// Time that attempts under way have once the program is told to stop. The next process repeats those that are cut off.
+/// Time that attempts under way get after the order to stop. The next process repeats those that did not finish.
 const LONGEST_DRAIN: Duration = Duration::from_secs(20);
 
 /// Forwards to one backend.
@@ -173,13 +173,13 @@ fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp
     one.into_iter().chain(other).min()
 }
 
-/// Adds rows for the marks that changed while this backend got none.
+/// Adds rows for the marks that changed while marks were switched off for this backend.
 async fn reconcile_marks(backend: &Backend, store: &Store, clock: &dyn Clock) {
     let name = backend.name();
     let mut after = backend.forwards_marks().then_some(0);
     while let Some(deployment) = after {
         after = store.reconcile_marks(name, deployment, clock.now()).await.unwrap_or_else(|error| {
-            tracing::warn!(backend = name, %error, "changed marks wait for the next start");
+            tracing::warn!(backend = name, %error, "changed marks were not read: the next start sends them");
             None
         });
     }

@@ -25,11 +25,11 @@ use crate::telemetry::metrics::Metrics;
 
 /// Parts that the admin listener is built from. No handler sees all of them.
 pub struct Admin {
-    /// Store: changes rows, and shows whether it can be written.
+    /// Store, for changes, and to check that it can be written.
     pub store: Store,
     /// Reader for listings.
     pub reader: Reader,
-    /// Reader for figures; nothing else should use it.
+    /// Reader for figures only. Other requests must not wait for it.
     pub figures: FiguresReader,
     /// Source of the present time.
     pub clock: Arc<dyn Clock>,

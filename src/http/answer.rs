@@ -23,7 +23,7 @@ impl IntoResponse for CloseConnection {
 /// PagerDuty gives up after 5 s; a complete request is answered within 4.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(3_500);
 
-/// Waits for a write, at most as long as an answer may take. After a timeout the write still goes on.
+/// Waits for a write, at most [`ANSWER_TIMEOUT`]. After a timeout the write goes on and may still be committed.
 pub(super) async fn in_time<T>(write: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     tokio::time::timeout(ANSWER_TIMEOUT, write).await.unwrap_or(Err(StoreError::TimedOut))
 }

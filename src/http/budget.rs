@@ -13,7 +13,7 @@ pub(super) const FREE_BYTES: usize = 16 * 1024;
 /// Budget of all bodies together, without the first [`FREE_BYTES`] of each.
 const BUDGET_BYTES: usize = 8 * 1024 * 1024;
 
-/// A body without a new byte for this long is slow.
+/// A body is slow if no byte has arrived for this time.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// A body below this average speed is slow.
 const PACE_BYTES_PER_SECOND: u128 = 64 * 1024;
@@ -141,7 +141,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Waits until the body has to give way.
+    /// Waits until this body has to give way to another one.
     pub(super) async fn gives_way(&self) {
         self.gives_way.notified().await;
     }

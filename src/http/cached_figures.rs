@@ -1,4 +1,4 @@
-//! Cache of figures. In a large store a request gets the last answer, and the next one is computed in the background.
+//! Cache of figures. In a large store a request gets the cached figures, and new ones are computed in the background.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -84,7 +84,7 @@ impl<T> Computed<T> {
 /// Cache of the last answer.
 pub(super) struct CachedFigures<T> {
     last: Arc<Mutex<Option<Arc<Computed<T>>>>>,
-    /// `true`: answers from few rows are also kept for a minute.
+    /// `true` if figures that were computed from few rows are kept for a minute, too.
     for_a_minute: bool,
     compute_lock: ComputeLock,
     /// Held while an answer for [`CachedFigures::within`] is computed.
@@ -123,8 +123,8 @@ impl<T: Send + Sync + 'static> CachedFigures<T> {
         self.computed(guard, compute).await
     }
 
-    /// A new answer, else the last one. `None` if there is none after `patience`. A new answer that is ready later is
-    /// kept for the next request. Only one computation runs at a time, for any number of requests.
+    /// New figures if they are ready within `patience`, else the last ones. `None` if there are none yet. Figures that
+    /// are ready later are kept for the next request. One computation at a time serves all requests.
     pub(super) async fn within(
         &self,
         patience: Duration,

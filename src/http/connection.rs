@@ -67,13 +67,13 @@ pub(super) async fn serve(
     }
 }
 
-/// Waits for the order to stop.
+/// Waits for the signal to stop.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error means that nobody is left to give the order. This counts as the order.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Serves the connection to its end. `None` if its time was up first.
+/// Serves the connection to its end. `None` if its deadline passed first.
 async fn until_due<C: Future>(mut connection: Pin<&mut C>, progress: &Progress) -> Option<C::Output> {
     let mut alarm = pin!(sleep_until(progress.due().unwrap_or_else(Instant::now)));
     poll_fn(|context| {
@@ -136,7 +136,7 @@ fn one_host(request: &Request<Body>) -> Result<(), &'static str> {
     }
 }
 
-/// `true` for a status that closes the connection, so that an unknown peer cannot keep it open by sending more.
+/// `true` for a status that closes the connection. An unknown peer cannot keep a connection by sending bad requests.
 fn is_refusal(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 404 | 405 | 413 | 415 | 421)
 }

@@ -37,7 +37,7 @@ pub(super) struct Figures {
 /// Reader of the rows, and the settings that figures depend on.
 #[derive(Clone)]
 pub(super) struct FigureInputs {
-    /// Reader for figures; nothing else should use it.
+    /// Reader for figures only. Other requests must not wait for it.
     pub(super) reader: FiguresReader,
     /// Policy, which has the default env and the link window.
     pub(super) policy: Arc<Policy>,

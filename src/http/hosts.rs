@@ -1,9 +1,9 @@
 //! Hosts that the admin listener answers to.
 //!
-//! A foreign site can let its own host name point to this listener's address (DNS rebinding). The browser then takes
-//! this listener for the site's server, and lets the site's page read every answer. The attack needs a host name, and
-//! the browser sends that name in `Host`. So only known names are answered. An address is safe: a page whose origin is
-//! this address came from this listener.
+//! DNS rebinding: a foreign site lets its own host name point to this listener's address. The browser then treats this
+//! listener as the site's server, and the site's page can read every answer. The browser sends the site's name in
+//! `Host`. So only known names are answered. An address in `Host` is safe: a page with this origin came from this
+//! listener.
 
 use std::net::IpAddr;
 use std::sync::Arc;

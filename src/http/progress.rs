@@ -1,4 +1,4 @@
-//! State of one connection: its stage, the time since when, and its deadline.
+//! State of one connection: its stage, the start of that stage, and its deadline.
 //!
 //! Connections are cheap for a hostile peer, and their number is limited. So a connection without an accepted request
 //! gets little time, and gives way to a new one at the limit.
@@ -54,8 +54,8 @@ enum Stage {
 }
 
 /// Order in which connections give way: untrusted ones first, and among them the one that has been without an answer
-/// for the longest time. The progress of its request does not matter. Otherwise a hostile peer could outlast a newcomer
-/// by sending one more byte.
+/// for the longest time. The bytes that it has sent do not matter. Otherwise a hostile peer could keep its connection
+/// by sending a byte now and then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct EvictionRank {
     is_trusted: bool,

@@ -15,7 +15,7 @@ use crate::store::{ReadError, Reader};
 pub(super) struct ReadLog(Arc<LogLimit>);
 
 impl ReadLog {
-    /// Value that was read, or an answer that the read failed. Details of the failure go to the log alone.
+    /// Value that was read, or an error for the client. The details of the error go to the log only.
     pub(super) fn answered<T>(
         &self,
         read: Result<Result<T, ReadError>, impl Display>,

@@ -1,4 +1,4 @@
-//! Words for webhooks that are not stored, in answers and metrics.
+//! Texts in answers and metrics for webhooks that are not stored.
 
 use crate::sources::RefusalReason;
 

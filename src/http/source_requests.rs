@@ -138,7 +138,7 @@ impl SourceRequests {
         }
     }
 
-    /// Notes a webhook that was cut off without an answer because its body was too slow. The source sends it again.
+    /// Notes a webhook whose connection was closed because its body was too slow. The source sends it again.
     pub(super) fn cut_off(&self, peer: Option<Peer>) {
         self.not_kept(INCOMPLETE);
         if let Some(held_back) = self.log_limits.cut_off.pass(Instant::now()) {

@@ -10,12 +10,12 @@ use axum::response::Response;
 use crate::clock::Clock;
 use crate::store::Store;
 
-/// Longest wait of a request. In a rush of events, failures are up to date only after the rush.
+/// Longest wait of a request. During a rush of events the failures are not up to date; they are after the rush.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Longest wait of a scrape: operators need the program's own metrics in a rush, too.
 const SCRAPE_PATIENCE: Duration = Duration::from_millis(100);
 
-/// Tells when failures are up to date, and limits the wait for it.
+/// Waits until failures are up to date, for a limited time.
 #[derive(Clone)]
 pub(super) struct UpToDate {
     pub(super) store: Store,

@@ -53,7 +53,7 @@ pub(super) enum WebhookRefusal {
 }
 
 pub(super) async fn receive(State(intake): State<Arc<WebhookIntake>>, request: Request) -> Response {
-    // The rest of the request is dropped now, because a thousand connections may wait for their bodies.
+    // The rest of the request is dropped early to save memory: a thousand connections may wait for their bodies.
     let (Parts { headers, extensions, .. }, body) = request.into_parts();
     let peer = extensions.get::<Peer>().copied();
     drop(extensions);
@@ -89,7 +89,7 @@ pub(super) async fn receive(State(intake): State<Arc<WebhookIntake>>, request: R
         Err(error) => {
             intake.source.not_kept(UNAVAILABLE);
             if !matches!(error, StoreError::NotCommitted(_)) {
-                // If it cannot commit, the store itself logs that, with the number of webhooks.
+                // If the store cannot commit, the store itself logs that, with the number of webhooks.
                 intake.store.put_off();
                 intake.source.log_not_kept(&error);
             }
@@ -196,7 +196,7 @@ impl From<BodyError> for WebhookRefusal {
 }
 
 impl WebhookRefusal {
-    /// Answer to the sender, in the source's words.
+    /// Answer to the sender, with the texts of the source.
     fn answer(self, webhooks: &Webhooks) -> Response {
         let reason = match self {
             Self::For(reason) => reason,

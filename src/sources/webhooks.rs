@@ -24,7 +24,7 @@ pub struct Webhooks {
     pub recognizes: fn(&HeaderMap) -> bool,
     /// Texts about a refusal.
     pub refusal_text: fn(RefusalReason) -> RefusalText,
-    /// Sentence, without its full stop, about how long the source resends a webhook that was answered 503.
+    /// Sentence without a full stop: how long the source resends a webhook that was answered 503.
     pub resend_sentence: &'static str,
 }
 

@@ -148,12 +148,12 @@ impl Store {
         self.queue(move |session| quarantine::retry(session, id)).await
     }
 
-    /// Evaluates some failures again under the present policy, and saves those that come out differently.
+    /// Evaluates some failures again under the present policy, and saves those whose result differs.
     pub async fn reevaluate(&self, span: Span, now: Timestamp) -> Result<Batch, StoreError> {
         self.queue(move |session| reevaluate::reevaluate(session, span, now)).await
     }
 
-    /// Removes some of the raw bodies received before `before`. Returns their number; 0: there are no more.
+    /// Removes some of the raw bodies received before `before`. Returns their number, or 0 if no such body is left.
     pub async fn forget_bodies(&self, before: Timestamp) -> Result<usize, StoreError> {
         self.queue(move |session| event::forget_bodies(session, before)).await
     }
@@ -253,7 +253,7 @@ impl<T: Send + 'static, W: Work<T>> Job for Pending<T, W> {
         // Dropped before the answer, so that the waiting caller is the last to hold the data.
         drop(work);
         let result = committed.and_then(|()| result.ok_or(StoreError::Closed));
-        // The caller may have given up waiting. The work is done all the same.
+        // The caller may have stopped waiting. The work is done even then.
         let _ = answer.send(result);
     }
 }

@@ -69,7 +69,7 @@ struct RecoveryLabels {
     stat: &'static str,
 }
 
-/// Labels that have data in the longest window. Their counts are shown in every window, as 0 if nothing happened.
+/// Labels that have data in the longest window. Every window has their counts, which are 0 if nothing happened.
 #[derive(Default)]
 struct Seen {
     places: BTreeSet<Labels>,
@@ -100,7 +100,7 @@ pub fn text(
 ) -> Result<String, std::fmt::Error> {
     let windows = WINDOWS.map(|(window, days)| {
         let length = Duration::from_hours(24 * days);
-        // In a window that is not longer, the last deployments may still cause failures.
+        // If the window is not longer than the link window, all of its deployments may still cause failures.
         let has_rates = length > link_window;
         (window, has_rates, trailing(dataset, now.saturating_sub(length), now))
     });
@@ -298,7 +298,7 @@ impl Sum {
         (self.deployments > 0).then(|| float(count) / float(self.deployments))
     }
 
-    /// `None` if there are incidents and all of them are unmatched: 0 would say that nothing failed.
+    /// `None` if there are incidents and all of them are unmatched. A rate of 0 would look as if nothing had failed.
     fn change_failure_rate(&self) -> Option<f64> {
         self.per_deployment(self.matched).filter(|_| self.matched > 0 || self.unmatched == 0)
     }

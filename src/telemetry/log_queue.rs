@@ -1,7 +1,7 @@
 //! Queue of log lines for standard error, and the thread that writes them.
 //!
-//! A thread that logs never waits, and never sees a failed write: a pipe that nobody reads, a closed pipe or a full
-//! disk must not stop the service. Lines that cannot be written are dropped and counted.
+//! A thread that logs never waits, and gets no error from a failed write. So a pipe that nobody reads, a closed pipe or
+//! a full disk cannot stop the service. Lines that cannot be written are dropped and counted.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};

@@ -53,7 +53,7 @@ impl Logs {
     fn start(queue: Option<LogQueue>, level: LevelFilter, color: bool) -> Self {
         let (filter, ignored) = filter(level);
         let (layer, handle) = reload::Layer::new(lines(queue.clone(), filter, false, color));
-        // A second call, as tests make it, changes nothing.
+        // In tests this may be called twice. The second call has no effect.
         let _ = tracing_subscriber::registry().with(layer).try_init();
         if let Some(ignored) = ignored {
             tracing::warn!("RUST_LOG is not understood and is ignored: {ignored}");

@@ -137,7 +137,7 @@ impl Metrics {
         self.attempts.get_or_create(&AttemptLabels { backend: backend.to_owned(), outcome }).inc();
     }
 
-    /// Sets the gauges of the store. They keep their last values while the store cannot be read.
+    /// Sets the gauges of the store. While the store cannot be read, this is not called, and they keep their values.
     pub fn note(&self, gauges: &StoreGauges, now: Timestamp) {
         self.open_failures.set(gauges.open_failures);
         self.quarantined.set(gauges.quarantined);

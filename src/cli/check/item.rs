@@ -6,9 +6,9 @@ use std::fmt;
 pub(super) enum Finding {
     /// The item is in order.
     Ok(String),
-    /// The daemon runs, but probably not as intended.
+    /// The daemon can run, but probably not as intended.
     Warn(String),
-    /// The daemon cannot run.
+    /// The daemon cannot start.
     Wrong(String),
 }
 

@@ -1,4 +1,4 @@
-//! `check`: finds what would keep the daemon from running as intended. One line for each item.
+//! `check`: finds mistakes that would stop the daemon or change its behaviour. Prints one line for each item.
 
 mod item;
 mod listeners;

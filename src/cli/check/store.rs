@@ -9,7 +9,7 @@ use super::item::{Finding, Item};
 use crate::config::Config;
 use crate::store::{LITTLE_ROOM_BYTES, OpenError, Reader};
 
-/// Least free space that is enough to set up the store.
+/// Minimum free space for setting up the store.
 const NO_ROOM_BYTES: u64 = 8 << 20;
 
 /// Linux: `NAME_MAX`, and the greatest number of links in one path.

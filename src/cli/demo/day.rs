@@ -70,7 +70,7 @@ impl<'a> Day<'a> {
         for (kind, attributes) in &past {
             self.event_api(kind, attributes).await?;
         }
-        // All of them are due at once. A line for each would be too much.
+        // All rows are due at once. A printed line for each would be too long.
         timeout(PATIENCE, self.forwarded(false)).await.context("the past was not forwarded in time")??;
         let deployments = past.iter().filter(|(kind, _)| *kind == "deployment").count();
         let failures = past.len() - deployments;
@@ -134,7 +134,7 @@ impl<'a> Day<'a> {
 
     /// Lets time pass to `until`, or until nothing is left to forward. Rows that are due on the way are forwarded.
     async fn pass(&mut self, until: Option<Timestamp>) -> anyhow::Result<()> {
-        // Looks first, also if nothing is due: rows may have been sent that are not printed yet.
+        // Reads the outbox first, even if nothing is due: it may have rows that were sent and not printed yet.
         while let Some(due_at) = self.forwarded_in_time().await? {
             if until.is_some_and(|until| due_at > until) {
                 break;

@@ -102,7 +102,7 @@ async fn print_result(daemon: &Instance, backend: &Instance) -> anyhow::Result<(
     Ok(())
 }
 
-/// Lets the clock of the story run on from the evening, so that its weeks stay the last weeks.
+/// Lets the clock go on from the evening of the made-up day, so that the weeks of the demo stay the latest ones.
 async fn go_on(clock: &ManualClock) {
     let (evening, began) = (clock.now(), SystemClock.now());
     loop {
@@ -111,7 +111,7 @@ async fn go_on(clock: &ManualClock) {
     }
 }
 
-/// Line with the most telling decision about a failure. `explain` shows all of them.
+/// Line with the most important decision about a failure. `explain` shows all decisions.
 fn reason(story: &Story) -> String {
     let about = |about: &str| story.why.iter().find(|why| why.about == about);
     let telling = about("merged_into")

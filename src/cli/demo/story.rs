@@ -1,6 +1,6 @@
 //! Story of the demo: one day at a made-up company.
 
-/// Webhooks that are sent as PagerDuty, and a note on their effect.
+/// Webhooks that are sent as PagerDuty sends them, and a sentence on their effect.
 pub(super) struct Chapter {
     pub(super) says: &'static str,
     pub(super) webhooks: &'static [&'static str],

@@ -9,7 +9,7 @@ use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 
-/// Bars, highest first, each with the least ratio of a value to the highest value that it is drawn for.
+/// Bars, highest first. Each has the lowest ratio of a value to the highest value for which the bar is drawn.
 const BARS: [(f64, char); 8] = [
     (0.9375, '█'),
     (0.8125, '▇'),

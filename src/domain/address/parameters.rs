@@ -26,13 +26,14 @@ const SECRET_NAMES: [&str; 16] = [
     "sessid",
 ];
 
-/// Names that mark a parameter as a credential. Other names contain them by chance (`path`, `country_code`).
+/// Names that mark a parameter as a credential. The whole name is compared, because harmless names contain these
+/// texts (`path`, `country_code`).
 const WHOLE_SECRET_NAMES: [&str; 8] = ["pass", "pat", "code", "otp", "totp", "sas", "sid", "pin"];
 
 /// Characters that separate parameters.
 const SEPARATORS: [char; 4] = ['?', '#', '&', ';'];
 
-/// Maximum number of times that a parameter is decoded. Each address within an address encodes it once more.
+/// Maximum number of times that a parameter is decoded. A parameter is encoded once for each address around it.
 const MAX_DECODINGS: usize = 4;
 
 /// Removes the parameters that hold credentials from the path (`;jsessionid=`), query and fragment of an address.
@@ -103,7 +104,7 @@ fn hides_something(value: &str, decodings_left: usize) -> bool {
         || decoded.split(SEPARATORS).any(|part| part != value && is_secret(part, decodings_left))
 }
 
-/// `true` if a value is an address with a user and a password, or with a user after `//`. A mail address is neither.
+/// `true` if a value is an address with a user and a password, or with a user after `//`. `false` for a mail address.
 ///
 /// Parameters of the address are not examined here. The caller examines each of them once, so that the work stays
 /// proportional to the length.

@@ -11,7 +11,7 @@ use crate::domain::timestamp::Timestamp;
 pub struct Report {
     /// Start of the period.
     pub since: Timestamp,
-    /// End of the period, which is not in the period any more.
+    /// End of the period (exclusive).
     pub until: Timestamp,
     /// Grouping of the rows.
     pub by: Grouping,
@@ -56,7 +56,8 @@ pub struct Row {
     pub deployment_rework_rate: Option<f64>,
     /// Times to restore of the incidents that ended in the period. The mean is MTTR.
     pub time_to_restore_seconds: RestoreTimes,
-    /// Time from a failed deployment's end to the end of its first unbroken run of incidents (dora.dev).
+    /// Time from the end of a failed deployment to the end of its failures: the first one, and each that began before
+    /// the earlier ones had ended (dora.dev).
     pub failed_deployment_recovery_time_seconds: RecoveryTimes,
 }
 

@@ -38,7 +38,7 @@ pub(super) struct DeploymentRef {
 }
 
 impl DeploymentIndex {
-    /// Adds a deployment under the key that failures are linked to it by.
+    /// Adds a deployment. `key` is the key by which failures refer to it.
     pub fn add(
         &mut self,
         key: i64,

@@ -1,5 +1,5 @@
-//! Incidents without a deployment in their env, whose services are deployed in another env. Usually incidents and
-//! pipelines have different names for the same env then.
+//! Incidents without a deployment in their env, whose services are deployed in another env. The usual reason: incidents
+//! and pipelines use different names for the same env.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -17,7 +17,7 @@ pub enum Grouping {
     Service,
     /// By team. Failures and deployments without a team are in no row.
     Team,
-    /// By env. This is of use with all envs.
+    /// By env. Useful only for a report of all envs.
     Env,
     /// By severity, for failures only. Failures without a severity are in a row without a key.
     Severity,
@@ -88,7 +88,7 @@ impl Env {
 pub struct ReportQuery {
     /// Start of the period.
     pub since: Timestamp,
-    /// End of the period, which is not in the period any more.
+    /// End of the period (exclusive).
     pub until: Timestamp,
     /// Grouping of the rows.
     pub by: Grouping,

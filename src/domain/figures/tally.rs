@@ -139,9 +139,9 @@ impl<'a> Tally<'a> {
         envs.into_iter().map(|(env, _)| env).collect()
     }
 
-    /// Kinds of deployments that an incident is matched with in a row: those of the row's service or team. Rows of
-    /// other groupings have several services and teams. There the incident's own services decide (its team, if it has
-    /// no service), as they do for links.
+    /// Kinds of deployments that an incident of a row is matched with. In a row of a service or team: the deployments
+    /// of that service or team. In all other rows: those of the incident's own services, or of its team if it has no
+    /// service. Links use the same deployments.
     fn deployers<'k>(&'k self, kind: &'k FailureKind, by: Grouping, key: Option<NameId>) -> &'k [u32] {
         match (by, key) {
             (Grouping::Service, Some(service)) => self.dataset.deployment_index.of_service(kind.env, service),
@@ -196,7 +196,7 @@ impl RowSums {
         sum.recovered.extend(&counted.recovered);
     }
 
-    /// `true` if it has anything besides ignored failures.
+    /// `true` if the row has a failure that counts, or a deployment.
     pub(super) fn counts_something(&self) -> bool {
         self.incidents + self.deployments.made + self.restore_times.len() > 0
     }

@@ -10,7 +10,7 @@ use super::tally::Tally;
 use super::{Env, Grouping, ReportQuery};
 use crate::domain::timestamp::Timestamp;
 
-/// Failures that count and have the same services, team, env and severity.
+/// Figures of the failures that count and have the same services, team, env and severity.
 #[derive(Debug)]
 pub struct FailureWindows<'a> {
     /// The services they count for.
@@ -27,7 +27,7 @@ pub struct FailureWindows<'a> {
     pub restored: Durations,
 }
 
-/// Deployments that ended in the period and have the same service, team and env.
+/// Number of deployments that ended in the period and have the same service, team and env.
 #[derive(Debug)]
 pub struct DeploymentWindows<'a> {
     /// Service that was deployed.

@@ -23,7 +23,7 @@ struct WaitingRow {
     is_suspect: bool,
 }
 
-/// A small model of the loop: rows that wait, each until its time, and a lane that lets some of them through.
+/// A small model of the loop: rows that wait until they are due, and a lane that decides which of them are sent.
 struct Loop<'a> {
     lane: LaneState,
     waiting: Vec<WaitingRow>,

@@ -53,7 +53,7 @@ pub(super) fn recent(failures: &[ListedFailure]) -> Markup {
                 @for ListedFailure { failure, .. } in failures {
                     tr {
                         td.title { (link(failure))
-                            @if let Some(reason) = &failure.reason { div.quiet { "by rule: " (safe_text(reason)) } } }
+                            @if let Some(reason) = &failure.reason { div.quiet { "reason: " (safe_text(reason)) } } }
                         td { (state(failure.state)) }
                         td.number { (duration(failure.time_to_restore_seconds)) }
                         td.time { (minute(failure.started_at)) }

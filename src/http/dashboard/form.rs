@@ -29,12 +29,12 @@ pub(super) fn is_ours(
 /// Answer to any other form.
 pub(super) fn not_ours() -> Response {
     let text = html! {
-        "This form is of another site, or older than this process. " a href="/" { "Load the dashboard" } "."
+        "This form comes from another site, or from before the last restart. " a href="/" { "Reload the dashboard" } "."
     };
     notice(StatusCode::FORBIDDEN, "Refused", &text)
 }
 
-/// `true` if the browser's `Origin` is this listener.
+/// `true` if the page in the browser's `Origin` came from this listener.
 fn is_from_here(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     match (text(ORIGIN), text(HOST)) {

@@ -87,7 +87,7 @@ fn quarantine(data: &DashboardData) -> HealthRow {
     HealthRow { about: QUARANTINE.to_owned(), says, must_act: quarantined > 0 }
 }
 
-/// Figures of `/metrics`. Missing figures are no alarm: perhaps nothing scrapes.
+/// Figures of `/metrics`. Missing figures raise no alarm, because it is possible that nothing scrapes.
 fn figures(data: &DashboardData) -> HealthRow {
     let says = match data.gauges_computed_at {
         None => "Not computed since the start: nothing has scraped /metrics, or the first figures are still being computed."

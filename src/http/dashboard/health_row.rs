@@ -6,6 +6,6 @@ pub(super) struct HealthRow {
     pub(super) about: String,
     /// State of the subject, in a sentence or two. If somebody must act, it also says what to do.
     pub(super) says: String,
-    /// `true` if somebody must act: the row is red then.
+    /// `true` if somebody must act. Then the row is red.
     pub(super) must_act: bool,
 }

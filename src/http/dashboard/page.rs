@@ -31,7 +31,7 @@ pub(super) fn notice(status: StatusCode, title: &str, text: &Markup) -> Response
     (status, page(title, &content)).into_response()
 }
 
-/// A table that may be wider than the window. The table scrolls, also by keyboard, and the page does not.
+/// A table that may be wider than the window. Only the table scrolls, also by keyboard; the page does not.
 pub(super) fn wide(label: &str, table: &Markup) -> Markup {
     html! { div.wide tabindex="0" role="region" aria-label=(label) { (table) } }
 }

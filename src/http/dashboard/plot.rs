@@ -39,7 +39,7 @@ pub(super) fn bars(about: &str, bars: &[Bar], in_words: impl Fn(Option<f64>) -> 
                     @let height = bar.value.map_or(LEAST, height);
                     g {
                         title { (bar.period) ": " (bar.text) " (" (bar.n) ")" }
-                        // The title appears over the whole column, also above a low bar.
+                        // The title appears over the whole height of the column, not only over the bar.
                         rect.column x=(n * STEP) y="0" width=(STEP) height=(HEIGHT) {}
                         rect class=(if bar.value.is_some() { "bar" } else { "none" }) x=(n * STEP + 1)
                             y=(format!("{:.2}", HEIGHT - height)) width=(BAR_WIDTH) height=(format!("{height:.2}")) {}

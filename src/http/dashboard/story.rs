@@ -18,7 +18,7 @@ pub(super) fn story(id: &str, story: &Story) -> Html<String> {
         main #content {
             h1 { bdi { (name) } }
             @match failure {
-                None => { p { "No failure: no event has shown the incident itself." } },
+                None => { p { "No failure: no event with the incident's data was received." } },
                 Some(failure) => { (summary(id, failure)) },
             }
             h2 #why { "Reasons" }
@@ -49,7 +49,7 @@ fn summary(id: &str, failure: &Failure) -> Markup {
         ("Caused by", maybe(failure.deployment.as_ref())),
     ];
     html! {
-        p { (state(failure.state)) @if let Some(reason) = &failure.reason { " by rule: " (safe_text(reason)) } }
+        p { (state(failure.state)) @if let Some(reason) = &failure.reason { ": " (safe_text(reason)) } }
         dl.card.facts { @for (what, is) in &facts { div { dt { (what) } dd { (is) } } } }
         @if let Some(url) = web_page(failure.url.as_deref()) {
             p { a href=(url) rel="noreferrer" { "The incident at PagerDuty" } }

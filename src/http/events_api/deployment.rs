@@ -12,7 +12,7 @@ use crate::domain::timestamp::Timestamp;
 
 /// Rounding error of `datadog-ci`: it computes nanoseconds as a double.
 const ROUNDING: Duration = Duration::from_nanos(256);
-/// Longest time that a deployment may lie in the future. Clocks differ, but nobody reports tomorrow's deployments.
+/// Longest time that a deployment may lie in the future. Clocks differ, but not by more than a day.
 const FARTHEST_AHEAD: Duration = Duration::from_hours(24);
 
 /// Parses a deployment, checks Datadog's limits, and fills in missing values.

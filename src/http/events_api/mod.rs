@@ -79,7 +79,7 @@ impl EventsApi {
     }
 }
 
-/// Reason why a request is refused. The answers have Datadog's words.
+/// Reason why a request is refused. The answers have the texts of Datadog's API.
 enum EventsApiRefusal {
     Off,
     Forbidden,

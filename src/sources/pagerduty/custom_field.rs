@@ -19,7 +19,7 @@ const DEPLOYMENT: &str = "deployment";
 pub(super) struct CustomField<'a> {
     #[serde(borrow)]
     name: Lenient<Cow<'a, str>>,
-    /// Raw JSON: a number is a name as it is written, and 1.10 is not 1.1.
+    /// Raw JSON, because a number is a name exactly as it is written: 1.10 is not 1.1.
     #[serde(borrow)]
     value: Option<&'a RawValue>,
 }

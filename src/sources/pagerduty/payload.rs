@@ -34,7 +34,7 @@ pub enum NotUnderstood {
     /// Not JSON, or not the envelope.
     #[error("not a V3 webhook: {0}")]
     Envelope(#[from] serde_json::Error),
-    /// JSON, without an object `event` in an object.
+    /// JSON, but not an object with an object `event` in it.
     #[error("not a V3 webhook: the body has no event")]
     NoEvent,
     /// `occurred_at` is not a time, or an impossible one.
@@ -46,7 +46,7 @@ pub enum NotUnderstood {
     /// The id was cut in the middle of a character.
     #[error("event.id contains half a character")]
     CutId,
-    /// The event has a type that is about an incident, and no valid id of one.
+    /// The type says that the event is about an incident, but the event has no valid incident id.
     #[error("{0} has no valid incident id")]
     NoIncident(String),
 }
@@ -94,7 +94,7 @@ fn read<T>(body: &[u8], of: impl Fn(Understood<'_>) -> T) -> Result<T, NotUnders
         Err(error @ NotUnderstood::Envelope(_)) => {
             let whole = surrogates::replaced(body).ok_or(error)?;
             let understood = understand(&whole)?;
-            // Two different ids may have been cut to this one.
+            // Two different ids that were cut at the same character would look equal.
             if understood.event.id.contains(char::REPLACEMENT_CHARACTER) {
                 return Err(NotUnderstood::CutId);
             }

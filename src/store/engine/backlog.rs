@@ -1,13 +1,13 @@
 //! The backlog: stored events that are not folded into their failures yet.
 
-/// Least number of events in one transaction that counts as a rush.
+/// Minimum number of events in one transaction that counts as a rush.
 pub(in crate::store) const RUSH_FROM_EVENTS: usize = 12;
-/// Least number of events that are folded at a time.
+/// Minimum number of events that are folded at a time.
 const SMALLEST_SLICE: usize = 256;
 /// Number of events that are folded at a time while nobody waits.
 pub(in crate::store) const LARGE_SLICE: usize = 4_096;
-/// Number of batches in a full backlog. Progress is stored only after a whole batch, so a smaller batch leaves less
-/// work to a start after a crash. A larger batch brings more events of an incident together.
+/// Number of batches in a full backlog. Progress is stored after each batch: the start after a crash repeats at most
+/// one batch. In a larger batch more events belong to the same incident, and such events are folded together.
 const BATCHES: usize = 16;
 
 /// Number of events to fold after a group of writes: enough that the backlog shrinks, few enough that nobody waits
@@ -44,8 +44,8 @@ pub(in crate::store) struct Backlog {
     kept_up_to: i64,
     /// All events up to this row are folded.
     folded_up_to: i64,
-    /// Events being folded, from the end. Sorted by key, so that events of an incident are together and neighbours in
-    /// the index.
+    /// Events of the present batch that are not folded yet. They are taken from the end. Sorted by key, so that the
+    /// events of an incident are together, and its rows are close to each other in the index.
     batch: Vec<Unfolded>,
     /// All events up to this row are folded once the whole batch is.
     batch_up_to: i64,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::watch;
 
-/// Number of people's retry commands for each backend so far, by the backend's name.
+/// Number of retry commands that people have given so far for each backend, by the backend's name.
 pub type RetryRequests = BTreeMap<String, u64>;
 
 /// Channels that report changes of transactions.

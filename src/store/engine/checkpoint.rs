@@ -17,10 +17,10 @@ use rusqlite::hooks::Wal;
 use super::schema::{OpenError, PAGE_BYTES, in_file, open_to_checkpoint};
 use crate::log_limit::LogLimit;
 
-/// Growth of the WAL after which the thread is woken. Small, so that the WAL soon starts from its beginning again: a
-/// disk syncs overwritten blocks faster than blocks that make a file longer.
+/// Growth of the WAL after which the thread is woken. Small, so that SQLite soon writes the WAL from its beginning
+/// again: a disk syncs overwritten blocks faster than blocks that make a file longer.
 const WORTHWHILE_PAGES: usize = 4 * 1024 * 1024 / PAGE_BYTES as usize;
-/// Length of the WAL at which the writer helps: short enough for a start after a crash to read it quickly.
+/// Length of the WAL at which the writer moves pages itself: short enough for a start after a crash to read it quickly.
 const FAR_BEHIND_PAGES: usize = 12 * 1024 * 1024 / PAGE_BYTES as usize;
 
 /// The writer's handle of the thread.
@@ -28,7 +28,7 @@ pub(in crate::store) struct Checkpointer {
     wal_pages: Arc<AtomicUsize>,
     /// Length of the WAL when the thread was last woken.
     woken_at: usize,
-    /// Length of the WAL when the writer last helped.
+    /// Length of the WAL when the writer last moved pages itself.
     helped_at: usize,
     wake: SyncSender<()>,
     thread: JoinHandle<()>,

@@ -1,4 +1,4 @@
-//! The store's files: a lock keeps other processes from writing, and files that were moved are noticed.
+//! The store's files: locks the database file against other processes, and notices files that were moved.
 //!
 //! The lock is on the database file itself, so that it holds for every name of the file: a hard link, a symbolic link,
 //! or a mount in a container. It is a lock of flock(2). SQLite's own locks are those of fcntl(2), and the two kinds do
@@ -48,8 +48,8 @@ impl FileId {
     }
 }
 
-/// The right to write to a store, which one process has at a time. It ends when this value is dropped or the process
-/// ends.
+/// Lock of a store for writing. One process can hold it at a time. It is released when this value is dropped or the
+/// process ends.
 #[derive(Debug)]
 pub(in crate::store) struct Lock(FileId);
 
@@ -147,7 +147,7 @@ impl Files {
         Ok(Self { known })
     }
 
-    /// The first file that is not where it was. A file that cannot be examined counts as in place.
+    /// The first file that was moved, removed or replaced. A file that cannot be examined counts as unchanged.
     pub(in crate::store) fn moved(&self) -> Option<&Path> {
         let is_moved = |(path, id): &&(PathBuf, FileId)| FileId::at(path).is_ok_and(|now| now != Some(*id));
         self.known.iter().find(is_moved).map(|(path, _)| path.as_path())

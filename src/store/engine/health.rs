@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::domain::human_duration::human_duration;
 use crate::log_limit::LogLimit;
 
-/// Time for which a store counts as unable to commit after a failed commit. Commits in between may succeed, as small
-/// ones do on a nearly full disk.
+/// Time after a failed commit for which the store counts as unable to commit, even if small commits succeed meanwhile:
+/// on a nearly full disk they do.
 const TROUBLE_LASTS: Duration = Duration::from_secs(10);
 
 /// Trouble of a store, as people see it.

@@ -20,10 +20,10 @@ pub enum StoreError {
     /// The write was rolled back.
     #[error("the store could not commit: {0}")]
     NotCommitted(String),
-    /// The write took too long. It may still be done.
+    /// The write took too long. It may still be committed later.
     #[error("the disk took too long")]
     TimedOut,
-    /// The writer has ended; the process is about to.
+    /// The writer has ended. The process will end soon, too.
     #[error("the store is closed")]
     Closed,
 }

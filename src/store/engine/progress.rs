@@ -24,7 +24,7 @@ pub(in crate::store) fn set(db: &Connection, name: &str, value: i64) -> rusqlite
     db.prepare_cached(SQL)?.execute(params![name, value]).map(drop)
 }
 
-/// Begins an epoch, and returns its number. Claims of earlier epochs are void.
+/// Begins an epoch, and returns its number. Claims that belong to earlier epochs are no longer valid.
 pub(in crate::store) fn begin_epoch(db: &Connection) -> rusqlite::Result<i64> {
     let epoch = get(db, EPOCH)? + 1;
     set(db, EPOCH, epoch)?;

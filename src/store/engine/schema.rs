@@ -64,7 +64,7 @@ pub enum OpenError {
     NoWal {
         /// The file.
         path: PathBuf,
-        /// Its mode instead.
+        /// The journal mode that the store has.
         mode: String,
     },
     /// A later version of the program has written the store.
@@ -175,14 +175,14 @@ pub(in crate::store) fn open_to_read(path: &Path) -> Result<Connection, OpenErro
     }
 }
 
-/// Opens a connection that does nothing but checkpoints.
+/// Opens a connection for checkpoints only.
 pub(in crate::store) fn open_to_checkpoint(path: &Path) -> Result<Connection, OpenError> {
     let db = open_writable(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     db.pragma_update(None, "synchronous", "FULL").map_err(in_file(path))?;
     Ok(db)
 }
 
-/// Opens a file for writing, or fails. SQLite itself would open a file that it cannot write for reading, without an
+/// Opens a file for writing, or fails. If SQLite cannot write to a file, it opens the file for reading and reports no
 /// error.
 fn open_writable(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     let db = open(path, flags)?;

@@ -16,8 +16,8 @@ pub(in crate::store) struct Session<'a> {
     pub(in crate::store) settings: &'a Settings,
     /// Epoch of this process: counts the processes that have opened the store for writing.
     pub(in crate::store) epoch: i64,
-    /// Keys of all failures that an incident was ever merged into, and perhaps of a few more. Hardly any failure is in
-    /// the set, and the others need no query for merges.
+    /// Keys of all failures that an incident was ever merged into. The set may have a few more keys. Few failures are
+    /// in it. For the others no query for merges is needed.
     pub(in crate::store) merge_targets: &'a mut HashSet<i64>,
     pub(in crate::store) changes: Changes,
 }
@@ -45,7 +45,7 @@ pub(in crate::store) struct Changes {
 
 /// A failure that was saved, or whose links changed.
 pub(in crate::store) struct TouchedFailure {
-    /// The failure as it is now. `None` if it is not a failure.
+    /// The failure as it is now. `None` if the facts make no failure.
     pub(in crate::store) evaluated: Option<Evaluated>,
     /// The last revision for any backend; 0: none.
     pub(in crate::store) revision: i64,

@@ -7,7 +7,7 @@ use crate::domain::forwarding::Destinations;
 use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
 
-/// Largest number of events that may wait to be folded. With more, the last failures would be late, and a start after a
+/// Maximum number of events that may wait to be folded. With more, the last failures would be late, and a start after a
 /// crash would take too long.
 pub const MAX_BACKLOG: usize = 128 * 1024;
 
@@ -30,6 +30,6 @@ pub trait CommitObserver: Send + Sync {
     /// Called after a group of `writes` became durable within `took`.
     fn committed(&self, writes: usize, took: Duration);
 
-    /// Called after `writes` were not done because the store could not commit.
+    /// Called if the store could not commit a group of `writes`.
     fn refused(&self, _writes: usize) {}
 }

@@ -16,7 +16,7 @@ pub struct Sizes {
     pub free: Option<u64>,
 }
 
-/// Free space below which the disk counts as nearly full. The WAL alone may grow to this size during a long read.
+/// Free space below which the disk counts as nearly full. During a long read the WAL alone may grow by this much.
 pub const LITTLE_ROOM_BYTES: u64 = 512 * 1024 * 1024;
 
 impl Sizes {

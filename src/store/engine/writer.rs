@@ -1,7 +1,7 @@
 //! The writer thread and its group commit.
 //!
-//! While one group syncs, the next one gathers, so no commit waits for a timer. The only timer, `CALM_AFTER`, delays
-//! folding.
+//! While one group is synced, the jobs of the next one collect, so no commit waits for a timer. The only timer,
+//! `CALM_AFTER`, delays folding.
 
 use std::collections::HashSet;
 use std::thread;
@@ -26,7 +26,7 @@ const LARGEST_GROUP: usize = 256;
 /// Time after the last large group of events at which a rush is over.
 const CALM_AFTER: Duration = Duration::from_millis(20);
 
-/// Time between two checks of the store's files while nothing is written.
+/// Time between two checks of the store's files while there are no writes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Work of the engine besides committing, provided by the modules that know failures.
@@ -230,7 +230,7 @@ impl Writer {
         Some(group)
     }
 
-    /// Time until the rush is over. `None` if there is no rush.
+    /// Time until the rush counts as over. `None` if there is no rush.
     fn calm_in(&self) -> Option<Duration> {
         CALM_AFTER.checked_sub(self.rushed_at?.elapsed()).filter(|pause| !pause.is_zero())
     }
@@ -326,8 +326,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Runs one transaction. After an error the caller rolls back, or gives up the connection. `merge_targets` may then
-    /// have more keys, which does no harm.
+    /// Runs one transaction. After an error the caller rolls back, or closes the connection. `merge_targets` may then
+    /// have too many keys, which only costs a few queries.
     fn transact<T>(
         &mut self,
         durability: Durability,

@@ -31,7 +31,7 @@ pub(in crate::store) fn insert(
 
 /// Counts a duplicate of a stored event. `false` if the delivery has other facts; then nothing is counted.
 ///
-/// Once the body is past its retention there is nothing to compare with, and the id alone decides.
+/// After the body's retention there is no body to compare with. Then every event with this id counts as a duplicate.
 pub(in crate::store) fn count_duplicate(
     session: &Session<'_>,
     event_id: &str,

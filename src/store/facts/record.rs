@@ -17,7 +17,7 @@ use crate::store::engine::session::Session;
 pub enum Recorded {
     /// A new event about an incident.
     Accepted,
-    /// A new event with a time that means never. The event counts, and a copy is in quarantine for a person to look at.
+    /// A new event with a time in the year 9999. The event counts, and a copy is in quarantine for a person to look at.
     AcceptedWithoutTime,
     /// An event that is stored already.
     Duplicate,

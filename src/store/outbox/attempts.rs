@@ -6,16 +6,16 @@ use super::reconcile;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
 
-/// `true` if an answer that leads to a retry shows that nothing was accepted: wrong credentials, no such record (yet),
-/// too many requests. A 503 may be from a proxy and does not show it.
+/// `true` if an answer that leads to a retry proves that the backend accepted nothing: wrong credentials, no such
+/// record (yet), too many requests. A 503 proves nothing, because it may come from a proxy.
 fn is_clear(status: u16) -> bool {
     matches!(status, 300..=399 | 401 | 403 | 404 | 405 | 429)
 }
 
-/// Number of failed attempts from which on a row is suspect, if other rows are accepted.
+/// Minimum number of failed attempts of a suspect row. Other rows must have been accepted meanwhile.
 const SUSPECT_FROM_ATTEMPTS: u32 = 3;
 
-/// Number of attempts that are kept of each row. An outage of two days makes six hundred.
+/// Maximum number of stored attempts of each row. An outage of two days causes about six hundred.
 const MOST_ATTEMPTS_KEPT: i64 = 20;
 
 /// Result of an attempt.
@@ -65,7 +65,7 @@ impl AttemptOutcome {
         }
     }
 
-    /// `true` if the backend certainly has nothing of the last request.
+    /// `true` if the backend certainly did not accept the last request.
     fn is_clear_refusal(&self) -> bool {
         match self {
             Self::Sent { status } => status.is_none(),

@@ -20,7 +20,7 @@ pub struct Claimed {
     pub revision: i64,
     /// Number of earlier attempts.
     pub attempts: u32,
-    /// Number of its requests that the backend has.
+    /// Number of requests of this revision that the backend has accepted.
     pub taken: u32,
     /// Content to send.
     pub prepared: PreparedRequest,
@@ -29,16 +29,16 @@ pub struct Claimed {
     /// Time of the first failure of its present run of failures. `None` if the last attempt did not fail, or there was
     /// none.
     pub failing_since: Option<Timestamp>,
-    /// `true` if it sends a revision once more that the backend accepted before.
+    /// `true` if it sends a revision a second time that the backend accepted before.
     pub repeats: bool,
 }
 
 /// Choice among the due rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimOrder {
-    /// The rows that are due longest. Suspect rows only if no other is due.
+    /// The rows that have been due for the longest time. Suspect rows only if no other row is due.
     All,
-    /// One row as a probe: not a suspect row, and not the row of the last probe, while another is due.
+    /// One row as a probe. A suspect row, or the row of the last probe, only if no other row is due.
     Probe {
         /// `true` to choose the newest of the rows that have not failed, if there is one. Else the row that is due
         /// longest.
@@ -166,7 +166,7 @@ fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_nanos))
 }
 
-/// Makes rows due now that are due later than the longest wait allows: the clock was set back since.
+/// Makes rows due now whose time is farther ahead than the longest wait. This happens after the clock was set back.
 fn clamp(session: &Session<'_>, backend: &str, lane: Lane, now: Timestamp) -> rusqlite::Result<()> {
     const LATEST: &str =
         "SELECT max(due_at_ns) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns IS NOT NULL";

@@ -40,7 +40,7 @@ pub enum CommandOutcome {
 }
 
 impl RowCommand {
-    /// Word in routes and commands.
+    /// Name of the command in routes and on the command line.
     pub fn as_str(self) -> &'static str {
         self.into()
     }

@@ -16,7 +16,7 @@ pub(super) struct Desired {
     /// The request that brings the backend up to date. `None` if the backend should have nothing of the subject, or if
     /// there is no request for the change.
     pub(super) request: Option<PreparedRequest>,
-    /// All requests that have the same effect.
+    /// The requests with the same effect: one as a correction, one as a first revision.
     pub(super) same: Vec<PreparedRequest>,
 }
 
@@ -29,7 +29,7 @@ impl Desired {
         self.request.is_some() && self.same.contains(&existing.prepared)
     }
 
-    /// `true` if a row has this state, and is accepted or still to be sent.
+    /// `true` if a row has this state, and was accepted or is still to be sent. Then no new row is needed.
     pub(super) fn stands_in(&self, existing: &ExistingRow) -> bool {
         matches!(existing.state, RowState::Pending | RowState::Sent) && self.is_sent_by(existing)
     }

@@ -102,7 +102,7 @@ pub(in crate::store) fn release(
     Ok(released)
 }
 
-/// The number of rows that are due in a lane, and wait for a probe.
+/// Number of rows of a lane that are due, and wait because only probes are sent.
 pub(in crate::store) fn held_back(
     session: &Session<'_>,
     backend: &str,

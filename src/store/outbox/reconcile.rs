@@ -16,7 +16,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{Session, TouchedFailure};
 use crate::store::facts::deployment::of_row;
 
-/// Wait before the newest revision is sent once more. Requests that arrive even later are not corrected.
+/// Wait before the newest revision is sent a second time. A request that arrives even later is not corrected.
 const REPEAT_AFTER: std::time::Duration = std::time::Duration::from_secs(90);
 
 /// Reconciles everything that a transaction has touched with every backend. Runs at its end, so that no intermediate
@@ -34,7 +34,7 @@ pub(in crate::store) fn all(session: &mut Session<'_>) -> rusqlite::Result<()> {
     marks.into_iter().try_for_each(|(row, now)| mark(session, row, now))
 }
 
-/// The backends for which a condition holds.
+/// The backends that fulfil a condition.
 fn takers<'a>(session: &Session<'a>, takes: fn(&dyn Destination) -> bool) -> Vec<&'a dyn Destination> {
     let all = session.settings.destinations.iter().map(|destination| &**destination);
     all.filter(|destination| takes(*destination)).collect()
@@ -43,7 +43,8 @@ fn takers<'a>(session: &Session<'a>, takes: fn(&dyn Destination) -> bool) -> Vec
 /// Puts the desired state of one backend into the outbox. Returns `true` if that added a row, which has the number
 /// `revision`.
 ///
-/// Rows that the backend cannot have are superseded. If the newest row after that has the desired state, none is added.
+/// Rows that cannot have reached the backend are superseded. No row is added if the newest remaining one has the
+/// desired state.
 fn reconcile(
     session: &mut Session<'_>,
     destination: &dyn Destination,
@@ -154,7 +155,7 @@ fn to_mark(session: &Session<'_>, failed: FailedDeployment) -> rusqlite::Result<
     Ok(Mark { remediation: remediation.transpose()? })
 }
 
-/// Sets or takes back the mark of a deployment at a backend, if the sent state differs.
+/// Sets or removes the mark of a deployment at a backend, if the sent state differs.
 fn mark_at(
     session: &mut Session<'_>,
     destination: &dyn Destination,
@@ -183,7 +184,7 @@ fn mark_at(
         if newest.as_ref().is_none_or(|newest| newest.prepared.action == Action::Unmark) {
             return Ok(());
         }
-        // Only a mark that this program set is taken back, and only if the deployment was not deleted there.
+        // Only a mark that this program set is removed, and only if the deployment was not deleted at the backend.
         let is_deleted = existing.is_some_and(|existing| existing.prepared.action == Action::Delete);
         let is_marked = marks.known(session)?.is_some_and(|known| known.prepared.action == Action::Mark);
         if is_deleted || !is_marked {
@@ -255,7 +256,7 @@ pub(super) fn accepted(session: &mut Session<'_>, row: i64, now: Timestamp) -> r
     repeat(session, place.revisions(), now)
 }
 
-/// Follows up on a dead or discarded row: an older revision is the newest one now.
+/// Follows up on a dead or discarded row: now an older revision is the newest one that is valid.
 pub(super) fn after_giving_up(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
     match RowPosition::of(session, row)? {
         // A repeat is not repeated again.
@@ -294,7 +295,7 @@ impl RowPosition {
     }
 }
 
-/// Puts the newest revision into the outbox once more if an older one is in doubt.
+/// Puts the newest revision into the outbox a second time if an older one may still arrive.
 fn repeat(session: &mut Session<'_>, revisions: Revisions<'_>, now: Timestamp) -> rusqlite::Result<()> {
     let Some(destination) = destination(session, revisions.backend) else { return Ok(()) };
     let Some(newest) = revisions.newest_live(session)? else { return Ok(()) };

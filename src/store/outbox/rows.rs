@@ -22,8 +22,8 @@ pub enum RowState {
     Sent,
     /// The backend rejected it. It will not be tried again, unless a person retries it.
     Dead,
-    /// A newer revision replaced it. The backend has nothing of it: it was never attempted, or every attempt was
-    /// clearly rejected (with a 429, for example).
+    /// A newer revision replaced it. The backend does not have it: it was never attempted, or the backend clearly
+    /// rejected every attempt (with a 429, for example).
     Superseded,
     /// A person gave it up.
     Discarded,
@@ -133,8 +133,8 @@ impl Revisions<'_> {
             .optional()
     }
 
-    /// Supersedes waiting rows that the backend cannot have, except a row that is being sent. With `also_dead` also
-    /// dead rows, so that nobody retries them. Returns the number of rows.
+    /// Supersedes waiting rows that cannot have reached the backend, except a row that is being sent. With `also_dead`,
+    /// dead rows are superseded, too, so that nobody retries them. Returns the number of rows.
     pub(super) fn supersede(self, session: &Session<'_>, also_dead: bool) -> rusqlite::Result<usize> {
         let sql = format!(
             "UPDATE outbox SET state = 'superseded', due_at_ns = NULL, suspect = 0

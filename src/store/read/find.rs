@@ -14,10 +14,10 @@ use crate::store::engine::error::ReadError;
 use crate::store::facts::deployment::{OF_ID, load};
 use crate::store::facts::failure_key::failure_key;
 
-/// Signs for letters that a table has left out of an id.
+/// Marks of the letters that a table has cut out of an id.
 const LEFT_OUT: [&str; 2] = ["…", "..."];
 
-/// A failure or a deployment that an id, or a part of one, names.
+/// A failure or a deployment that was found by its id or a part of the id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundId {
     /// Its whole id.
@@ -36,8 +36,9 @@ pub enum FoundKind {
 }
 
 impl Reader {
-    /// The failures and deployments, at most `limit`, whose id or incident's id is `text`, or else begins with it, in any
-    /// case. An id that a table has cut (`0123…cdef`) names all that begin and end like it.
+    /// The failures and deployments whose id or incident's id is `text`, else those whose id begins with it; at most
+    /// `limit`. Letter case does not matter. An id that a table has cut (`0123…cdef`) finds all ids with this beginning
+    /// and end.
     pub fn find(&self, text: &str, sources: Sources, limit: u32) -> Result<Vec<FoundId>, ReadError> {
         let text = text.trim();
         if text.is_empty() {

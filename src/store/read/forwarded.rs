@@ -30,8 +30,8 @@ pub enum ForwardState {
     Sent,
     /// The backend rejected it, or a person discarded it.
     Dead,
-    /// The failure differs from the one that the backend has, and the backend cannot be corrected: it got the failure
-    /// without an end, or no correction.
+    /// The backend has older values of the failure and cannot take the correction. It was sent the failure without an
+    /// end, or nothing.
     CannotBeCorrected,
 }
 

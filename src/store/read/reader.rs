@@ -10,8 +10,8 @@ use rusqlite::Connection;
 use crate::store::engine::progress::{self, FOLDED_UP_TO};
 use crate::store::engine::schema::{OpenError, in_file, open_to_read};
 
-/// Longest wait for a daemon to fold its events. In a rush, events are folded only when it is over, and after a crash
-/// at the next start.
+/// Longest wait for the daemon to fold its events. During a rush the events are folded only after the rush, and after a
+/// crash only at the next start.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Time between two checks.
 const PAUSE: Duration = Duration::from_millis(2);

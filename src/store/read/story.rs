@@ -33,7 +33,7 @@ use crate::store::state::stored_failure::{details, failure};
 /// A failure's whole story.
 #[derive(Debug)]
 pub struct Story {
-    /// The failure. `None` while no event has shown the incident.
+    /// The failure. `None` until an event with the incident's data was received.
     pub failure: Option<ListedFailure>,
     /// The events about it, in the order in which they were received.
     pub events: Vec<ReceivedEvent>,
@@ -52,7 +52,7 @@ pub struct StoryContext<'a> {
     pub policy: &'a Policy,
     /// The backends that are configured.
     pub recipients: &'a [BackendEntry],
-    /// Now.
+    /// The present time.
     pub now: Timestamp,
     /// Sources that read the bodies of their events.
     pub sources: Sources,
@@ -136,8 +136,8 @@ fn story(db: &Connection, row: FailureRow, context: StoryContext<'_>) -> rusqlit
     Ok(Story { failure, events: read.events()?, why, attempts: read.attempts()?, not_forwarded })
 }
 
-/// Fills in the deployment that caused a failure, and explains it. If the present configuration decides otherwise, the
-/// reason says so.
+/// Fills in the deployment that caused a failure, and explains it. The reason mentions it if the present configuration
+/// gives another cause.
 fn cause(
     db: &Connection,
     evaluated: &mut Evaluated,

@@ -33,7 +33,7 @@ impl FigureColumns {
     }
 }
 
-/// The kind of failures that a text in `counts_for` stands for.
+/// Parses a text in `counts_for` into the properties of the failures that have it.
 pub(in crate::store) fn kind(counts_for: &str) -> rusqlite::Result<FailureTraits> {
     let (state, services, team, env, severity, has_good_times): CountsFor<'_> = from_json(counts_for)?;
     Ok(FailureTraits {

@@ -1,9 +1,9 @@
 //! Folding: stored events become failures.
 //!
-//! Failures follow from events. So an event is stored and answered first. Its failure is brought up to date afterwards,
-//! in a transaction that need not be synced: events that a crash leaves unfolded, or whose folding a power loss undoes,
-//! are folded at the next start. In a rush events are only stored. They are folded when the rush is over or the backlog
-//! is full, so that all events of an incident cost one read and one write of its row.
+//! An event is stored and answered first. Folding evaluates its failure afterwards, in a transaction that need not be
+//! synced: if a crash or a power loss undoes the folding, the next start folds the stored events again. In a rush
+//! events are only stored. They are folded when the rush is over or the backlog is full, so that all events of an
+//! incident cost one read and one write of its row.
 
 use rusqlite::{Connection, params};
 

@@ -88,7 +88,7 @@ fn row_of(db: &Connection, id: &DeploymentId) -> rusqlite::Result<Option<i64>> {
     db.prepare_cached(SQL)?.query_row([id.as_str()], |row| row.get(0)).optional()
 }
 
-/// The deployments that can matter to a failure's links, so that the domain decides as if it knew every one.
+/// The deployments that can affect a failure's links. With these the domain decides as if it had all deployments.
 pub(in crate::store) fn candidates(
     db: &Connection,
     query: &LinkQuery<'_>,

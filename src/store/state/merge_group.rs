@@ -61,7 +61,7 @@ impl ChangedMember {
             && !session.merge_targets.contains(&failure_key(&row.failure_id))
     }
 
-    /// Saves an incident that stands alone. Returns its row.
+    /// Saves an incident that no merge connects with another. Returns its row.
     pub(in crate::store) fn save(self, session: &mut Session<'_>) -> rusqlite::Result<i64> {
         let Member { incident, mut row, history } = self.member;
         let evaluated = evaluate_alone(&incident, &history, &session.settings.policy);
@@ -197,7 +197,7 @@ pub(in crate::store) struct Incidents<'a> {
 }
 
 impl<'a> Incidents<'a> {
-    /// The incidents as the open transaction sees them.
+    /// Reader for the open transaction.
     pub(in crate::store) fn of(session: &Session<'a>) -> Self {
         Self { db: session.db(), sources: session.settings.sources }
     }
@@ -228,7 +228,7 @@ impl<'a> Incidents<'a> {
         match std::mem::take(&mut row.facts) {
             Facts::History(history) => Ok(Some(history)),
             Facts::Submission(_) => Ok(None),
-            // If its bodies are gone, too, nothing is decided about it. Otherwise it would be evaluated as no failure.
+            // If the bodies were removed, too, the failure stays as it is. Without events it would count as no failure.
             Facts::Damaged => Ok(Some(self.rebuilt_history(row.id)?).filter(|history| !history.is_empty())),
         }
     }

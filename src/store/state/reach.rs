@@ -1,5 +1,5 @@
-//! The failures in reach of a deployment: those whose links it may change or decided until now. None is missing. Extra
-//! ones do no harm: their links are decided again from all facts.
+//! The failures in reach of a deployment: all failures whose links it may change, and all that are linked to it. A few
+//! others may be included; for them the same links are decided again.
 
 use std::collections::BTreeSet;
 
@@ -96,7 +96,7 @@ fn own(
     Ok(found)
 }
 
-/// Failed deployments whose remediation may have become a rollback, or may not be one any more: that depends on the
+/// Failed deployments whose kind of remediation (rollback or rollforward) may have changed. The kind depends on the
 /// deployments before the remediation.
 pub(super) fn later_remediations(
     db: &Connection,

@@ -31,10 +31,10 @@ pub struct Span {
     pub after: i64,
 }
 
-/// Result of evaluating some of them.
+/// Result of evaluating a batch of failures.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Batch {
-    /// Failures that come out differently.
+    /// Failures whose result differs.
     pub changed: Vec<Changed>,
     /// Number of failures that were evaluated.
     pub looked_at: usize,
@@ -42,7 +42,7 @@ pub struct Batch {
     pub next: Option<i64>,
 }
 
-/// A failure that comes out differently.
+/// A failure whose result differs from the stored one.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Changed {
     /// Id of the failure.
@@ -62,7 +62,7 @@ pub struct FieldChange {
     pub after: Value,
 }
 
-/// Evaluates some failures, and saves those that come out differently.
+/// Evaluates some failures, and saves those whose result differs.
 pub(in crate::store) fn reevaluate(
     session: &mut Session<'_>,
     span: Span,
@@ -73,7 +73,7 @@ pub(in crate::store) fn reevaluate(
     })
 }
 
-/// Evaluates some failures, and calls `save` for those that come out differently.
+/// Evaluates some failures, and calls `save` for those whose result differs.
 pub(in crate::store) fn batch(
     incidents: &Incidents<'_>,
     policy: &Policy,

@@ -18,8 +18,8 @@ pub(super) const MOST_ENVS: usize = 50;
 const MOST_SEVERITIES: usize = 10;
 /// Largest number of combinations of service, team and env with labels of their own.
 const MOST_PLACES: usize = 1_000;
-/// Largest number of combinations: those, and one of [`OTHER`] for each env, for the default env, and for all other
-/// envs.
+/// Maximum number of all combinations: those above, and one with [`OTHER`] for each env that has a label, for the
+/// default env, and for all other envs.
 const ALL_PLACES: usize = MOST_PLACES + MOST_ENVS + 2;
 /// Largest number of series in one window: incidents by severity (with `other` and none), deployments, three statistics
 /// of the time to restore, six figures of each service and env, and three statistics of the recovery time.
@@ -30,7 +30,7 @@ pub(super) const fn most_series(windows: usize) -> usize {
     windows * SERIES_OF_WINDOW
 }
 
-/// A service, team and env as labels. An empty label stands for no name.
+/// A service, team and env as labels. A label is empty if there is no name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Labels {
     pub(super) service: String,
