@@ -238,7 +238,7 @@ impl Daemon {
             policy: Arc::clone(&self.policy),
             timezone: config.dora.timezone.zone().clone(),
             figures: FiguresReader::open(&config.store.path)?,
-            recipients: config.recipients().into(),
+            backend_entries: config.backend_entries().into(),
             requests,
             token: Token::new().map_err(RunError::Random)?,
             stop: stop.clone(),

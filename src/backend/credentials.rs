@@ -30,7 +30,7 @@ impl Credentials {
     }
 
     /// The text without the credentials, and without any part of one that has [`SHORTEST_PART_CHARS`] or more.
-    pub(super) fn taken_out_of(&self, text: &str) -> String {
+    pub(super) fn redact(&self, text: &str) -> String {
         let letters: Vec<char> = text.chars().collect();
         let mut is_secret = vec![false; letters.len()];
         for secret in &self.0 {
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     fn redacted(url: &str, answer: &str) -> String {
-        Credentials(of_url(&reqwest::Url::parse(url).unwrap())).taken_out_of(answer)
+        Credentials(of_url(&reqwest::Url::parse(url).unwrap())).redact(answer)
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use serde::Serialize;
 
 use super::body::json;
-use super::datadog_client::{Client, Git, LONGEST_TAG_CHARS, RequestBody, RequestData, as_taken, tag_value};
+use super::datadog_client::{
+    Client, Git, LONGEST_TAG_CHARS, RequestBody, RequestData, accepted_tags, tag_value,
+};
 use super::datadog_deployment::{DatadogDeployments, deployment};
 use super::protocol::{Attempt, Protocol, Sending, SetupError};
 use super::text::{page, shown, title};
@@ -145,7 +147,7 @@ fn custom_tags(failure: &Failure, details: &Details) -> Vec<String> {
         failure.urgency.as_ref().map(|urgency| tag("pagerduty_urgency", urgency)),
         page,
     ];
-    as_taken(details.tags.iter().cloned().chain(of_pagerduty.into_iter().flatten()))
+    accepted_tags(details.tags.iter().cloned().chain(of_pagerduty.into_iter().flatten()))
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ pub(super) fn tag_value(key: &str, value: &str) -> String {
 }
 
 /// The tags that Datadog accepts: with a key, cut to its limit, each once, and at most [`MOST_TAGS`].
-pub(super) fn as_taken(tags: impl Iterator<Item = String>) -> Vec<String> {
+pub(super) fn accepted_tags(tags: impl Iterator<Item = String>) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     for whole in tags {
         let tag = tag(&whole);

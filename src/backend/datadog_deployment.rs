@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::body;
-use super::datadog_client::{Client, Git, RequestBody, RequestData, as_taken, tag_value};
+use super::datadog_client::{Client, Git, RequestBody, RequestData, accepted_tags, tag_value};
 use super::protocol::{Attempt, Reply};
 use crate::config::BackendUrl;
 use crate::domain::deployment::Deployment;
@@ -112,7 +112,7 @@ pub(super) fn deployment(deployment: &Deployment) -> Vec<u8> {
         env: tag_value("env", &deployment.env),
         version: deployment.version.as_deref().map(|version| tag_value("version", version)),
         git: Git::of(deployment.repository_url.as_ref(), deployment.commit_sha.as_ref()),
-        custom_tags: as_taken(deployment.tags.iter().cloned()),
+        custom_tags: accepted_tags(deployment.tags.iter().cloned()),
     };
     body::json(&RequestBody { data: RequestData { attributes } })
 }

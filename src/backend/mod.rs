@@ -2,7 +2,7 @@
 //!
 //! A new kind is one file here, one line in [`Backend::from_config`], and its name in `config::BackendKind`. A kind
 //! that takes deployments has a second file, such as `datadog_deployment.rs`, and is in
-//! `BackendKind::knows_deployments`.
+//! `BackendKind::takes_deployments`.
 
 mod answer;
 mod body;
@@ -68,7 +68,7 @@ impl Backend {
     /// Sends a prepared request once. Credentials are removed from the error in the reply.
     pub async fn send(&self, attempt: Attempt) -> Reply {
         let reply = self.protocol.send(attempt).await;
-        Reply { error: reply.error.map(|error| self.credentials.taken_out_of(&error)), ..reply }
+        Reply { error: reply.error.map(|error| self.credentials.redact(&error)), ..reply }
     }
 
     /// Lanes of the backend, one for each credential.

@@ -142,7 +142,7 @@ impl EntityFormat {
             Self::Component => team_at(below("spec")?, "owner")?.and_then(|owner| name(owner_name(&owner))),
         };
         let pagerduty = match self {
-            Self::Definition | Self::Entity => of_integrations(document)?,
+            Self::Definition | Self::Entity => pagerduty_in_integrations(document)?,
             Self::Component => annotation(document)?,
         };
         let pagerduty = pagerduty.and_then(|text| name(&text)).map(PagerDutyRef::from);
@@ -152,7 +152,7 @@ impl EntityFormat {
 
 /// PagerDuty services of Datadog's formats. v2 has the URL itself. Later versions have it one level deeper, and v3
 /// spells the key differently.
-fn of_integrations(document: NodeRef<'_>) -> Result<Option<String>, Mistake> {
+fn pagerduty_in_integrations(document: NodeRef<'_>) -> Result<Option<String>, Mistake> {
     let integrations = document.get("integrations").filter(|integrations| integrations.is_map());
     let Some(integrations) = integrations else { return Ok(None) };
     let Some(pagerduty) = one(integrations, "pagerduty")? else { return Ok(None) };

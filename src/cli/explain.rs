@@ -81,9 +81,10 @@ fn explain_failure(
     id: &str,
 ) -> Result<(), CommandError> {
     let policy = catalog::policy(config)?;
-    let recipients = config.recipients();
+    let backend_entries = config.backend_entries();
     let now = SystemClock.now();
-    let today = StoryContext { policy: &policy, recipients: &recipients, now, sources: sources::ALL };
+    let today =
+        StoryContext { policy: &policy, backend_entries: &backend_entries, now, sources: sources::ALL };
     let story = reader.story(id, today).map_err(anyhow::Error::from)?;
     let story = story.ok_or_else(|| nothing_known(&options.id, LISTINGS))?;
     match options.format.format {

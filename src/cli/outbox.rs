@@ -145,8 +145,8 @@ fn cells(row: &OutboxRow) -> Vec<String> {
 fn backend_line(status: &BackendStatus) -> String {
     let BackendStatus { backend, lane, state, waiting, last_status, .. } = status;
     let mut line = match lane {
-        Lane::Main => format!("{backend}: {}", state.words()),
-        Lane::ApplicationKey => format!("{backend} (application key): {}", state.words()),
+        Lane::Main => format!("{backend}: {}", state.description()),
+        Lane::ApplicationKey => format!("{backend} (application key): {}", state.description()),
     };
     let is_down = !matches!(state, BackendState::Idle | BackendState::Delivering);
     let mut add = |what: &str, at: Option<Timestamp>| {

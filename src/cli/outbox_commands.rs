@@ -39,7 +39,7 @@ pub(super) fn refuse_unknown(
     backend: Option<&str>,
 ) -> Result<(), CommandError> {
     let Some(backend) = backend else { return Ok(()) };
-    let unknown = reader.unknown_backend(backend, &config.recipients()).map_err(anyhow::Error::from)?;
+    let unknown = reader.unknown_backend(backend, &config.backend_entries()).map_err(anyhow::Error::from)?;
     unknown.map_or(Ok(()), |unknown| Err(CommandError::Usage(anyhow!("--backend: {unknown}"))))
 }
 

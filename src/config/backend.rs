@@ -76,7 +76,7 @@ impl BackendKind {
     }
 
     /// `true` if it takes deployments.
-    const fn knows_deployments(self) -> bool {
+    const fn takes_deployments(self) -> bool {
         matches!(self, Self::Datadog | Self::DatadogMetrics | Self::Devlake)
     }
 }
@@ -132,7 +132,7 @@ impl BackendSection {
         self.check_url(findings);
         let kind = *self.kind.get_ref();
         if let Some(key) = if_true(self.deployments.as_ref())
-            && !kind.knows_deployments()
+            && !kind.takes_deployments()
         {
             let message = format!(
                 "a backend of kind {:?} does not take deployments: only \"datadog\", \"datadog-metrics\" and \
@@ -181,8 +181,8 @@ impl BackendSection {
             findings.at(self.url.place(), message);
         }
         let complaint = match kind {
-            BackendKind::Datadog | BackendKind::DatadogMetrics => self.url.complaint_as_datadogs(),
-            BackendKind::Devlake => self.url.complaint_as_devlakes().map(str::to_owned),
+            BackendKind::Datadog | BackendKind::DatadogMetrics => self.url.datadog_url_error(),
+            BackendKind::Devlake => self.url.devlake_url_error().map(str::to_owned),
             BackendKind::Cdevents | BackendKind::Http => None,
         };
         if let Some(complaint) = complaint {
@@ -193,8 +193,8 @@ impl BackendSection {
     /// Warns of an address that is probably wrong.
     pub(super) fn warn(&self, findings: &mut Findings<'_>) {
         let doubt = match self.kind.get_ref() {
-            BackendKind::Datadog | BackendKind::DatadogMetrics => self.url.doubt_as_datadogs(),
-            BackendKind::Devlake => self.url.doubt_as_devlakes(),
+            BackendKind::Datadog | BackendKind::DatadogMetrics => self.url.datadog_url_warning(),
+            BackendKind::Devlake => self.url.devlake_url_warning(),
             BackendKind::Cdevents | BackendKind::Http => None,
         };
         if let Some(doubt) = doubt {

@@ -66,9 +66,9 @@ impl BackendUrl {
     }
 
     /// Mistake in the address of a Datadog API.
-    pub(super) fn complaint_as_datadogs(&self) -> Option<String> {
+    pub(super) fn datadog_url_error(&self) -> Option<String> {
         let host = self.host().to_ascii_lowercase();
-        let api = datadogs_api(&host);
+        let api = datadog_api_host(&host);
         if let Some(api) = api.as_ref().filter(|api| **api != host) {
             return Some(format!("is not the address of Datadog's API, which is https://{api}"));
         }
@@ -98,7 +98,7 @@ impl BackendUrl {
     }
 
     /// Mistake in the address of a DevLake connection.
-    pub(super) fn complaint_as_devlakes(&self) -> Option<&'static str> {
+    pub(super) fn devlake_url_error(&self) -> Option<&'static str> {
         let is_too_long =
             matches!(self.segments().last(), Some(&("issues" | "issue" | "deployments" | "close")));
         is_too_long.then_some(
@@ -107,7 +107,7 @@ impl BackendUrl {
     }
 
     /// Doubt about the address of a Datadog API.
-    pub(super) fn doubt_as_datadogs(&self) -> Option<&'static str> {
+    pub(super) fn datadog_url_warning(&self) -> Option<&'static str> {
         const ENDS: [&str; 10] = [
             "api",
             "v1",
@@ -127,7 +127,7 @@ impl BackendUrl {
     }
 
     /// Doubt about the address of a DevLake connection.
-    pub(super) fn doubt_as_devlakes(&self) -> Option<&'static str> {
+    pub(super) fn devlake_url_warning(&self) -> Option<&'static str> {
         let segments = self.segments();
         let plugin = segments.windows(2).position(|pair| pair == ["plugins", "webhook"]);
         let connection = plugin.and_then(|at| segments.get(at + 2..)).unwrap_or_default();
@@ -149,7 +149,7 @@ impl BackendUrl {
 
 /// Host of the API of the Datadog site that `host` belongs to (Datadog: Getting Started, Sites). `None` if it belongs
 /// to none.
-fn datadogs_api(host: &str) -> Option<String> {
+fn datadog_api_host(host: &str) -> Option<String> {
     let host = host.trim_end_matches('.');
     let (labels, domain) =
         ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"].into_iter().find_map(|domain| {
@@ -226,7 +226,7 @@ mod tests {
             ("https://eu1.datadoghq.com", "https://api.datadoghq.eu"),
             ("https://api.datadoghq.com.", "https://api.datadoghq.com"),
         ] {
-            let message = url(written).complaint_as_datadogs().unwrap();
+            let message = url(written).datadog_url_error().unwrap();
             assert!(message.ends_with(api), "{written}: {message}");
         }
         for right in [
@@ -238,7 +238,7 @@ mod tests {
             "http://127.0.0.1:1",
             "https://proxy/dd",
         ] {
-            assert_eq!(url(right).complaint_as_datadogs(), None, "{right}");
+            assert_eq!(url(right).datadog_url_error(), None, "{right}");
         }
     }
 
@@ -256,30 +256,31 @@ mod tests {
             "http://proxy/API/v2",
             "http://api.datadoghq.com",
         ] {
-            assert!(url(wrong).complaint_as_datadogs().is_some(), "{wrong}");
+            assert!(url(wrong).datadog_url_error().is_some(), "{wrong}");
         }
         for doubtful in
             ["http://proxy/api", "http://proxy/v2", "http://proxy/dora/failure", "http://proxy/x%2Fapi/"]
         {
-            assert!(url(doubtful).doubt_as_datadogs().is_some(), "{doubtful}");
+            assert!(url(doubtful).datadog_url_warning().is_some(), "{doubtful}");
         }
-        assert_eq!(url("http://proxy/dd").doubt_as_datadogs(), None);
+        assert_eq!(url("http://proxy/dd").datadog_url_warning(), None);
         let connection = "http://devlake/api/rest/plugins/webhook/connections/1";
-        assert_eq!(url(connection).complaint_as_devlakes(), None);
-        assert_eq!(url(connection).doubt_as_devlakes(), None);
+        assert_eq!(url(connection).devlake_url_error(), None);
+        assert_eq!(url(connection).devlake_url_warning(), None);
         for wrong in ["/issues", "/issues/", "/deployments"] {
-            assert!(url(&format!("{connection}{wrong}")).complaint_as_devlakes().is_some(), "{wrong}");
+            assert!(url(&format!("{connection}{wrong}")).devlake_url_error().is_some(), "{wrong}");
         }
         assert_eq!(
-            url("http://devlake/api/rest/plugins/webhook/connections/by-name/pagerduty").doubt_as_devlakes(),
+            url("http://devlake/api/rest/plugins/webhook/connections/by-name/pagerduty")
+                .devlake_url_warning(),
             None
         );
         for doubtful in
             ["", "/connections/", "/1", "/connections/abc", "/connections/1/x", "/connections/by-name/"]
         {
             let doubtful = format!("http://devlake/api/rest/plugins/webhook{doubtful}");
-            assert!(url(&doubtful).doubt_as_devlakes().is_some(), "{doubtful}");
+            assert!(url(&doubtful).devlake_url_warning().is_some(), "{doubtful}");
         }
-        assert!(url("http://devlake").doubt_as_devlakes().is_some());
+        assert!(url("http://devlake").devlake_url_warning().is_some());
     }
 }

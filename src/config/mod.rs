@@ -101,7 +101,7 @@ pub struct Config {
 impl Config {
     /// Names of the backends, with the filter of each.
     #[must_use]
-    pub fn recipients(&self) -> Vec<BackendEntry> {
+    pub fn backend_entries(&self) -> Vec<BackendEntry> {
         let recipient = |entry: &BackendSection| BackendEntry {
             name: entry.name.get_ref().as_str().to_owned(),
             filter: entry.filter(),

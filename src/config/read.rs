@@ -191,7 +191,9 @@ impl Reading<'_> {
                 };
                 format!("{mistake}: write {}", secret_form::FORMS)
             }
-            (ValueRefusal::NoWord, _) => wording::no_word(value, &self.words(place).unwrap_or_default()),
+            (ValueRefusal::NotAWord, _) => {
+                wording::not_a_word_message(value, &self.words(place).unwrap_or_default())
+            }
             _ => wording::refusal_message(refusal, value.filter(|_| is_value)),
         };
         match found.and_then(|found| found.entry) {

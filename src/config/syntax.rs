@@ -13,7 +13,7 @@ use super::wording::shown;
 pub(super) fn problems(text: &str, source_map: &SourceMap, broken: &[Error]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     for (index, error) in broken.iter().enumerate() {
-        let (place, message) = (error.span(), in_our_words(error.message()));
+        let (place, message) = (error.span(), plain_message(error.message()));
         let unquoted = place.as_ref().and_then(|place| unquoted(text, source_map, place));
         let other = || match place.clone() {
             Some(place) => source_map.problem(place, message),
@@ -26,7 +26,7 @@ pub(super) fn problems(text: &str, source_map: &SourceMap, broken: &[Error]) -> 
 }
 
 /// The parser's message, or a plainer one.
-fn in_our_words(message: &str) -> &str {
+fn plain_message(message: &str) -> &str {
     if message.contains("must be quoted") { "a text must be in quotes" } else { message }
 }
 

@@ -14,7 +14,7 @@ pub(super) enum ValueRefusal {
     /// Value of the wrong type.
     Type { found: String, expected: String },
     /// Value that is not a text, for a key that allows one of a few words.
-    NoWord,
+    NotAWord,
     /// Message of one of our own types about its value.
     Other(String),
 }
@@ -31,7 +31,7 @@ impl ValueRefusal {
             return Self::UnknownWord(name, quoted(known));
         }
         if message == "wanted string or table" {
-            return Self::NoWord;
+            return Self::NotAWord;
         }
         if let Some((name, _)) = named(message, "missing field `") {
             return Self::Missing(name);
@@ -80,7 +80,7 @@ pub(super) fn refusal_message(refusal: &ValueRefusal, value: Option<&str>) -> St
         ValueRefusal::UnknownWord(word, known) => {
             format!("{word:?} is not known{}{}", nearest(word, known), list("Allowed", known))
         }
-        ValueRefusal::NoWord => no_word(value, &[]),
+        ValueRefusal::NotAWord => not_a_word_message(value, &[]),
         ValueRefusal::Missing(key) => format!("needs the key {key}"),
         ValueRefusal::Type { found, expected } if found == "a table" && expected == "a list" => {
             "must be a list of tables: write the heading in double brackets, [[…]]".to_owned()
@@ -103,7 +103,7 @@ pub(super) fn refusal_message(refusal: &ValueRefusal, value: Option<&str>) -> St
 }
 
 /// Message about a value that is not a text, for a key that takes one of these words.
-pub(super) fn no_word(value: Option<&str>, known: &[String]) -> String {
+pub(super) fn not_a_word_message(value: Option<&str>, known: &[String]) -> String {
     let value = value.and_then(shown).unwrap_or("the value");
     format!("{value} is not a word in quotes.{}", list("Allowed", known))
 }

@@ -26,7 +26,7 @@ pub struct Attribution {
     /// Name of the step that found the team.
     pub team_step: &'static str,
     /// `true` if the service entry names the env.
-    pub env_is_entrys: bool,
+    pub env_is_from_entry: bool,
 }
 
 /// Attributes an incident on `service` whose first team is `team`.
@@ -48,7 +48,7 @@ pub fn attribute(policy: &Policy, service: Option<&Reference>, team: Option<&Ref
     let mut attribution = Attribution {
         services: deciding.services,
         team: deciding.team,
-        env_is_entrys: deciding.env.is_some(),
+        env_is_from_entry: deciding.env.is_some(),
         env: deciding.env.unwrap_or_else(|| policy.default_env.clone()),
         repository_url: deciding.repository_url,
         tags: deciding.tags,

@@ -28,7 +28,7 @@ pub fn evaluate_group(group: &Group, policy: &Policy) -> BTreeMap<IncidentId, Ev
 /// Evaluates an incident without merges. `None` until an event shows the incident.
 pub fn evaluate_alone(incident: &IncidentId, history: &History, policy: &Policy) -> Option<Evaluated> {
     Some(
-        IncidentEvaluation::new(incident, history, MergeEffect::Own, BTreeMap::new(), policy)?
+        IncidentEvaluation::new(incident, history, MergeEffect::NotMerged, BTreeMap::new(), policy)?
             .evaluate(policy),
     )
 }
@@ -41,7 +41,7 @@ pub struct IncidentEvaluation<'a> {
     /// Facts from its events.
     pub history: &'a History,
     /// Effect of its own merge on the incident.
-    pub standing: MergeEffect<'a>,
+    pub merge_effect: MergeEffect<'a>,
     /// Incidents that were merged into it.
     pub sources: Vec<&'a IncidentId>,
     /// Histories of the incidents in `sources` that no rule ignores.
@@ -50,7 +50,7 @@ pub struct IncidentEvaluation<'a> {
     pub own_start: (Timestamp, StartSource),
     /// The merged incident that moves the start to an earlier time: its id, its start, and the source of that time.
     /// `None` if no incident in `counting_sources` began before this one.
-    pub moved_by: Option<(&'a IncidentId, Timestamp, StartSource)>,
+    pub earliest_source: Option<(&'a IncidentId, Timestamp, StartSource)>,
     /// Ruling on this incident alone.
     pub own_ruling: Ruling<'a>,
     /// Ruling on this incident and `sources` together, and the incident that decided it.
@@ -78,13 +78,13 @@ impl<'a> IncidentEvaluation<'a> {
     /// Collects the facts of an incident in its merge group. `None` until an event shows the incident.
     pub fn of(incident: &IncidentId, merges: &Merges<'a>, policy: &'a Policy) -> Option<Self> {
         let (incident, history) = merges.get(incident)?;
-        Self::new(incident, history, merges.standing(incident), merges.sources(incident), policy)
+        Self::new(incident, history, merges.merge_effect(incident), merges.sources(incident), policy)
     }
 
     fn new(
         incident: &'a IncidentId,
         history: &'a History,
-        standing: MergeEffect<'a>,
+        merge_effect: MergeEffect<'a>,
         sources: BTreeMap<&'a IncidentId, &'a History>,
         policy: &'a Policy,
     ) -> Option<Self> {
@@ -92,7 +92,7 @@ impl<'a> IncidentEvaluation<'a> {
         let attribution = attribute(policy, service(history, policy), team(history));
         let own_ruling = apply_rules(policy, history, &attribution);
         let mut ruling = (own_ruling, incident);
-        let mut moved_by: Option<(&IncidentId, Timestamp, StartSource)> = None;
+        let mut earliest_source: Option<(&IncidentId, Timestamp, StartSource)> = None;
         let mut counting_sources = Vec::new();
         for (source, history) in &sources {
             let attribution = attribute(policy, service(history, policy), team(history));
@@ -105,19 +105,19 @@ impl<'a> IncidentEvaluation<'a> {
             }
             counting_sources.push(*history);
             if let Some((at, because)) = start(history, policy.start)
-                && at < moved_by.map_or(own_start.0, |(_, earliest, _)| earliest)
+                && at < earliest_source.map_or(own_start.0, |(_, earliest, _)| earliest)
             {
-                moved_by = Some((source, at, because));
+                earliest_source = Some((source, at, because));
             }
         }
         Some(Self {
             incident,
             history,
-            standing,
+            merge_effect,
             sources: sources.into_keys().collect(),
             counting_sources,
             own_start,
-            moved_by,
+            earliest_source,
             own_ruling,
             ruling,
             attribution,
@@ -141,7 +141,7 @@ impl<'a> IncidentEvaluation<'a> {
 
     /// Start of the failure, and its source.
     pub fn start(&self) -> (Timestamp, StartSource) {
-        self.moved_by.map_or(self.own_start, |(_, at, because)| (at, because))
+        self.earliest_source.map_or(self.own_start, |(_, at, because)| (at, because))
     }
 
     /// Time of the resolve that ended it, even if it is before the start.
@@ -156,7 +156,7 @@ impl<'a> IncidentEvaluation<'a> {
 
     /// `true` if it was merged into another incident.
     pub fn is_merged(&self) -> bool {
-        matches!(self.standing, MergeEffect::Into(_) | MergeEffect::IntoUnseen(_))
+        matches!(self.merge_effect, MergeEffect::Into(_) | MergeEffect::IntoUnseen(_))
     }
 
     /// End of the failure. A resolve before the start is moved to the start.
@@ -212,7 +212,7 @@ impl<'a> IncidentEvaluation<'a> {
             acknowledged_at: history.acknowledged_at(),
             reopened: self.open_periods.len() - 1,
             merged: self.sources.iter().map(ToString::to_string).collect(),
-            merged_into: match self.standing {
+            merged_into: match self.merge_effect {
                 MergeEffect::Into(target) | MergeEffect::IntoUnseen(Some(target)) => Some(target.to_string()),
                 _ => None,
             },
@@ -247,8 +247,8 @@ impl<'a> IncidentEvaluation<'a> {
             (because == StartSource::FirstSeen || self.lacks_a_resolve()).then_some(Flag::Approximate),
             self.resolved_at().is_some_and(|end| end < started_at).then_some(Flag::EndBeforeStart),
             self.history.in_the_future().then_some(Flag::InTheFuture),
-            matches!(self.standing, MergeEffect::IntoUnseen(_)).then_some(Flag::MergeTargetUnseen),
-            (self.standing == MergeEffect::CycleCut).then_some(Flag::MergeCycle),
+            matches!(self.merge_effect, MergeEffect::IntoUnseen(_)).then_some(Flag::MergeTargetUnseen),
+            (self.merge_effect == MergeEffect::FirstOfCycle).then_some(Flag::MergeCycle),
         ];
         flags.into_iter().flatten().collect()
     }
@@ -293,7 +293,7 @@ fn priority(history: &History) -> Option<&String> {
 /// Rule 11. Without rules, the traits are not collected.
 fn apply_rules<'a>(policy: &'a Policy, history: &History, attribution: &Attribution) -> Ruling<'a> {
     if policy.rules.is_empty() {
-        return Ruling::Unruled;
+        return Ruling::NoRule;
     }
     Ruling::of(&policy.rules, &traits(history, attribution, policy))
 }

@@ -7,9 +7,9 @@ use super::deployment::{Deployment, Deployments};
 use super::evaluate::{IncidentEvaluation, StartSource};
 use super::failure::{Evaluated, Failure, FailureState, Flag};
 use super::figures::OtherEnvs;
-use super::history::NamedBy;
+use super::history::NamedIn;
 use super::id::IncidentId;
-use super::link::{Cause, KnownBy, LinkQuery, NotUsed};
+use super::link::{Cause, LinkQuery, MatchedBy, NotUsed};
 use super::mark::RemediationKind;
 use super::merge::{Group, MergeEffect, Merges};
 use super::policy::{Policy, Reopened, Start, WhichService};
@@ -50,7 +50,7 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
     reasons.extend(view.sources.iter().map(|source| {
         why("merged", source.to_string(), "it was merged into this incident, directly or through others")
     }));
-    reasons.extend(standing(&view));
+    reasons.extend(merge_effect(&view));
     reasons.push(counts(&view, policy));
     reasons.extend(attribution(&view, policy));
     reasons.push(why("severity", failure.severity.as_deref().unwrap_or("-"), severity(failure, policy)));
@@ -59,8 +59,8 @@ pub fn explain(incident: &IncidentId, group: &Group, policy: &Policy) -> Option<
             "named_deployment",
             names.join(", "),
             match by {
-                NamedBy::Field => "named in the custom field \"deployment\"",
-                NamedBy::Note => "named in the last note that begins with \"deployment:\"",
+                NamedIn::Field => "named in the custom field \"deployment\"",
+                NamedIn::Note => "named in the last note that begins with \"deployment:\"",
             },
         )
     }));
@@ -84,9 +84,9 @@ pub fn explain_cause(
              failure was created, and had ended no more than dora.link_window before that (or had not ended)"
                 .to_owned()
         }
-        Cause::Named(_, KnownBy::Id) => format!("its id was named: {}", named()),
-        Cause::Named(_, KnownBy::CommitSha) => format!("its commit was named: {}", named()),
-        Cause::Named(_, KnownBy::Version) => format!("its version was named: {}", named()),
+        Cause::Named(_, MatchedBy::Id) => format!("its id was named: {}", named()),
+        Cause::Named(_, MatchedBy::CommitSha) => format!("its commit was named: {}", named()),
+        Cause::Named(_, MatchedBy::Version) => format!("its version was named: {}", named()),
         Cause::Forbidden => "\"none\" was named: no deployment caused it".to_owned(),
         Cause::NoneInWindow => {
             let others = elsewhere.iter().map(|elsewhere| format!("; {}", elsewhere.sentence()));
@@ -213,7 +213,7 @@ fn start(view: &IncidentEvaluation<'_>, policy: &Policy) -> String {
             "its earliest event, because its creation time and its trigger are not known"
         }
     };
-    match view.moved_by {
+    match view.earliest_source {
         None => format!("{missing}{}", describe(because)),
         Some((source, _, because)) => {
             format!(
@@ -253,10 +253,10 @@ fn time_to_restore(policy: &Policy) -> &'static str {
     }
 }
 
-fn standing(view: &IncidentEvaluation<'_>) -> Option<Why> {
-    let (value, because) = match view.standing {
-        MergeEffect::Own => return None,
-        MergeEffect::CycleCut => {
+fn merge_effect(view: &IncidentEvaluation<'_>) -> Option<Why> {
+    let (value, because) = match view.merge_effect {
+        MergeEffect::NotMerged => return None,
+        MergeEffect::FirstOfCycle => {
             ("-".to_owned(), "the merges form a cycle; it was created first, so it counts")
         }
         MergeEffect::Into(target) => (target.to_string(), "named in the resolve_reason of its last resolve"),
@@ -285,7 +285,7 @@ fn counts(view: &IncidentEvaluation<'_>, policy: &Policy) -> Why {
         ),
         (RuleVerdict::TooShort, _) => ("no", TOO_SHORT.to_owned()),
         (RuleVerdict::Counts, Ruling::Counted(rule)) => ("yes", first_match(rule) + suffix),
-        (RuleVerdict::Counts, _) => ("yes", unruled(view, policy)),
+        (RuleVerdict::Counts, _) => ("yes", reason_without_rule(view, policy)),
     };
     why("counts", value, because)
 }
@@ -297,7 +297,7 @@ fn first_match(rule: &Rule) -> String {
 }
 
 /// Reason why a failure counts although no rule with the action `count` matches it.
-fn unruled(view: &IncidentEvaluation<'_>, policy: &Policy) -> String {
+fn reason_without_rule(view: &IncidentEvaluation<'_>, policy: &Policy) -> String {
     match view.own_ruling {
         Ruling::Ignored(rule) => {
             format!("rule {:?} ignores it, but {} was merged into it, and counts", rule.name, view.ruling.1)
@@ -308,13 +308,14 @@ fn unruled(view: &IncidentEvaluation<'_>, policy: &Policy) -> String {
 }
 
 fn attribution(view: &IncidentEvaluation<'_>, policy: &Policy) -> [Why; 3] {
-    let Attribution { services, team, env, services_step, team_step, env_is_entrys, .. } = &view.attribution;
+    let Attribution { services, team, env, services_step, team_step, env_is_from_entry, .. } =
+        &view.attribution;
     let which = match policy.service {
         WhichService::Last => "last",
         WhichService::First => "first",
     };
     let of_env =
-        if *env_is_entrys { "service entry" } else { "failure.default_env: no service entry names one" };
+        if *env_is_from_entry { "service entry" } else { "failure.default_env: no service entry names one" };
     [
         why("services", names(services), format!("{services_step}, for the incident's {which} service")),
         why("team", team.as_deref().unwrap_or("-"), *team_step),

@@ -95,12 +95,12 @@ impl History {
 
     /// Deployments that somebody named as the cause, and the place where they were named. The custom field wins over
     /// notes. There are several if the field holds a list.
-    pub fn named_deployments(&self) -> Option<(&[String], NamedBy)> {
+    pub fn named_deployments(&self) -> Option<(&[String], NamedIn)> {
         let has_values = |hint: &'_ Option<Hint>| hint.as_ref().is_some_and(|hint| !hint.values.is_empty());
         let (hint, by) = if has_values(&self.hints.field) {
-            (&self.hints.field, NamedBy::Field)
+            (&self.hints.field, NamedIn::Field)
         } else {
-            (&self.hints.note, NamedBy::Note)
+            (&self.hints.note, NamedIn::Note)
         };
         hint.as_ref().map(|hint| (hint.values.as_slice(), by))
     }
@@ -229,7 +229,7 @@ impl History {
 
 /// Place where a deployment was named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NamedBy {
+pub enum NamedIn {
     /// The custom field named `deployment`.
     Field,
     /// The last note that begins with `deployment:`.

@@ -9,7 +9,7 @@ use super::retry::LONGEST_WAIT;
 use super::timestamp::Timestamp;
 
 /// Largest difference between the times that two tasks read from the clock at the same moment.
-const SAME_TIME: Duration = Duration::from_secs(1);
+const CLOCK_READ_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// The credential that a request needs. One may be refused while the other is accepted.
 #[derive(
@@ -90,7 +90,7 @@ impl BackendState {
     }
 
     /// Text for tables and sentences.
-    pub const fn words(self) -> &'static str {
+    pub const fn description(self) -> &'static str {
         match self {
             Self::Idle => "idle",
             Self::Delivering => "delivering",
@@ -131,7 +131,7 @@ impl LaneHealth {
     /// Time before which no probe may be sent. `None` if rows or a probe may be sent now. If the clock was set back,
     /// the stored time may be too far ahead; then it is ignored.
     pub fn next_probe_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let was_set_back = self.answered_at.is_some_and(|at| at.duration_since(now) > SAME_TIME);
+        let was_set_back = self.answered_at.is_some_and(|at| at.duration_since(now) > CLOCK_READ_TOLERANCE);
         self.not_before
             .filter(|then| *then > now && *then <= now.saturating_add(LONGEST_WAIT) && !was_set_back)
     }

@@ -76,7 +76,7 @@ pub enum Cause<'a> {
     /// Found by time: the latest deployment before the failure, within the window.
     Automatic(&'a Deployment),
     /// Found by the property that somebody named.
-    Named(&'a Deployment, KnownBy),
+    Named(&'a Deployment, MatchedBy),
     /// Somebody named `none`.
     Forbidden,
     /// No deployment of its services (or team) lies in the window.
@@ -85,7 +85,7 @@ pub enum Cause<'a> {
 
 /// Property by which a deployment was named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KnownBy {
+pub enum MatchedBy {
     /// Its id.
     Id,
     /// Its commit sha, or a beginning of it that no other commit has.
@@ -94,7 +94,7 @@ pub enum KnownBy {
     Version,
 }
 
-impl KnownBy {
+impl MatchedBy {
     /// All of them, in the order in which they are tried.
     const ALL: [Self; 3] = [Self::Id, Self::CommitSha, Self::Version];
 
@@ -129,36 +129,36 @@ impl<'a> Cause<'a> {
     }
 
     /// Way in which the cause was found, or the reason why there is none.
-    pub const fn how(self) -> HowLinked {
+    pub const fn how(self) -> LinkReason {
         match self {
-            Self::Automatic(_) => HowLinked::Automatic,
-            Self::Named(_, by) => HowLinked::Named(by),
-            Self::Forbidden => HowLinked::Forbidden,
-            Self::NoneInWindow => HowLinked::NotLinked,
+            Self::Automatic(_) => LinkReason::Automatic,
+            Self::Named(_, by) => LinkReason::Named(by),
+            Self::Forbidden => LinkReason::Forbidden,
+            Self::NoneInWindow => LinkReason::NotLinked,
         }
     }
 }
 
 /// Way in which the cause of a failure was found, or the reason why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HowLinked {
+pub enum LinkReason {
     /// Found by time: the latest deployment before the failure, within the window.
     Automatic,
     /// Found by the property that somebody named.
-    Named(KnownBy),
+    Named(MatchedBy),
     /// There is none: somebody named `none`.
     Forbidden,
     /// There is none: no deployment of its services (or team) lies in the window.
     NotLinked,
 }
 
-impl HowLinked {
+impl LinkReason {
     /// All of them.
     pub const ALL: [Self; 6] = [
         Self::Automatic,
-        Self::Named(KnownBy::Id),
-        Self::Named(KnownBy::CommitSha),
-        Self::Named(KnownBy::Version),
+        Self::Named(MatchedBy::Id),
+        Self::Named(MatchedBy::CommitSha),
+        Self::Named(MatchedBy::Version),
         Self::Forbidden,
         Self::NotLinked,
     ];
@@ -167,9 +167,9 @@ impl HowLinked {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Automatic => "automatic",
-            Self::Named(KnownBy::Id) => "id",
-            Self::Named(KnownBy::CommitSha) => "commit",
-            Self::Named(KnownBy::Version) => "version",
+            Self::Named(MatchedBy::Id) => "id",
+            Self::Named(MatchedBy::CommitSha) => "commit",
+            Self::Named(MatchedBy::Version) => "version",
             Self::Forbidden => "forbidden",
             Self::NotLinked => "none",
         }
@@ -243,11 +243,11 @@ impl Deployments {
 
     /// Finds the deployment that a name means: by id, then by commit, then by version. Each time, the name as it was
     /// written is tried before its other readings.
-    fn named(&self, named: &str, query: &LinkQuery<'_>) -> Result<(&Deployment, KnownBy), NotUsed> {
+    fn named(&self, named: &str, query: &LinkQuery<'_>) -> Result<(&Deployment, MatchedBy), NotUsed> {
         let mut not_used = NotUsed::Unknown;
-        for by in KnownBy::ALL {
+        for by in MatchedBy::ALL {
             for reading in readings(named) {
-                match self.known_by(by, reading, query) {
+                match self.matched_by(by, reading, query) {
                     Ok(deployment) => return Ok((deployment, by)),
                     Err(because) if not_used == NotUsed::Unknown => not_used = because,
                     Err(_) => {}
@@ -259,7 +259,7 @@ impl Deployments {
 
     /// Chooses among the deployments that a name fits and that can be the cause. These criteria decide, in this order:
     /// the closest match, the failure's own services (or team), a start before the creation, the latest start.
-    fn known_by(&self, by: KnownBy, name: &str, query: &LinkQuery<'_>) -> Result<&Deployment, NotUsed> {
+    fn matched_by(&self, by: MatchedBy, name: &str, query: &LinkQuery<'_>) -> Result<&Deployment, NotUsed> {
         let fitting = self.all.iter().filter_map(|deployment| {
             by.fits(name, deployment, query).map(|looseness| (looseness, deployment))
         });
@@ -281,7 +281,7 @@ impl Deployments {
             *looseness > 0 && of_same_kind && !same_commit(deployment, best.1)
         };
         // A beginning that several commits share is ambiguous.
-        if by == KnownBy::CommitSha && best.0 > 0 && usable.iter().any(is_other) {
+        if by == MatchedBy::CommitSha && best.0 > 0 && usable.iter().any(is_other) {
             return Err(NotUsed::NotUnique);
         }
         Ok(best.1)

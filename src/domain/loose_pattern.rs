@@ -6,7 +6,7 @@ use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
 const LONGEST_TITLE: u32 = 1024;
 
 /// `true` if an expression has an empty match in every text.
-pub(super) fn is_in_every_text(pattern: &str) -> bool {
+pub(super) fn matches_every_text(pattern: &str) -> bool {
     regex_syntax::parse(pattern)
         .is_ok_and(|hir| [true, false].into_iter().any(|is_start| is_empty(&hir, is_start)))
 }

@@ -16,9 +16,9 @@ pub type Group = BTreeMap<IncidentId, History>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MergeEffect<'a> {
     /// It was not merged.
-    Own,
+    NotMerged,
     /// It is part of a cycle of merges, and was created first in the cycle. It counts as if it was not merged.
-    CycleCut,
+    FirstOfCycle,
     /// It was merged into this incident.
     Into(&'a IncidentId),
     /// It was merged into an incident whose data no event contained, or that PagerDuty did not name (`None`).
@@ -49,7 +49,7 @@ impl<'a> Merges<'a> {
             merges.cut.extend(cycle.into_iter().min_by(|a, b| order(a).cmp(&order(b))));
         }
         for incident in group.keys() {
-            if let MergeEffect::Into(target) = merges.standing(incident) {
+            if let MergeEffect::Into(target) = merges.merge_effect(incident) {
                 merges.direct.entry(target).or_default().push(incident);
             }
         }
@@ -62,11 +62,11 @@ impl<'a> Merges<'a> {
     }
 
     /// Effect of merges on an incident.
-    pub fn standing(&self, incident: &'a IncidentId) -> MergeEffect<'a> {
+    pub fn merge_effect(&self, incident: &'a IncidentId) -> MergeEffect<'a> {
         let merge = self.group.get(incident).and_then(History::merge);
         match merge.map(|merge| merge.into.as_ref()) {
-            None => MergeEffect::Own,
-            Some(_) if self.cut.contains(incident) => MergeEffect::CycleCut,
+            None => MergeEffect::NotMerged,
+            Some(_) if self.cut.contains(incident) => MergeEffect::FirstOfCycle,
             Some(Some(target)) if self.is_seen(target) => MergeEffect::Into(target),
             Some(target) => MergeEffect::IntoUnseen(target),
         }

@@ -25,17 +25,18 @@ pub struct ForwardingFacts<'a> {
     /// Revisions that wait for their first attempt.
     pub waiting: &'a [UntriedRevision],
     /// The backends that are configured.
-    pub recipients: &'a [BackendEntry],
+    pub backend_entries: &'a [BackendEntry],
 }
 
 /// One sentence for each reason why the failure was not sent to a backend. Empty if it was sent to all.
 pub fn not_forwarded(known: ForwardingFacts<'_>, now: Timestamp) -> Vec<String> {
-    let ForwardingFacts { failure, in_outbox, waiting, recipients } = known;
-    let mut sentences: Vec<String> = waiting.iter().map(|waiting| waits(waiting, recipients, now)).collect();
+    let ForwardingFacts { failure, in_outbox, waiting, backend_entries } = known;
+    let mut sentences: Vec<String> =
+        waiting.iter().map(|waiting| waits(waiting, backend_entries, now)).collect();
     let for_all = match failure.map(|failure| (failure.state, &failure.merged_into)) {
         Some((FailureState::Completed, _)) => {
             let failure = failure.into_iter();
-            sentences.extend(failure.flat_map(|failure| left_out(failure, in_outbox, recipients)));
+            sentences.extend(failure.flat_map(|failure| left_out(failure, in_outbox, backend_entries)));
             return sentences;
         }
         _ if !in_outbox.is_empty() => return sentences,
@@ -57,7 +58,7 @@ pub fn not_forwarded(known: ForwardingFacts<'_>, now: Timestamp) -> Vec<String> 
 
 fn waits(
     UntriedRevision { backend, revision, due_at }: &UntriedRevision,
-    recipients: &[BackendEntry],
+    backend_entries: &[BackendEntry],
     now: Timestamp,
 ) -> String {
     let not_sent = if *revision == 1 {
@@ -65,7 +66,7 @@ fn waits(
     } else {
         format!("Revision {revision} not sent to backend {backend} yet")
     };
-    if !recipients.iter().any(|recipient| recipient.name == *backend) {
+    if !backend_entries.iter().any(|recipient| recipient.name == *backend) {
         format!("{not_sent}: no [[backend]] of this configuration has that name.")
     } else if *due_at > now {
         format!("{not_sent}: it waits for failure.settle, until {due_at}.")
@@ -75,11 +76,11 @@ fn waits(
 }
 
 /// Reasons for the backends that have no revision of a completed failure in the outbox.
-fn left_out(failure: &Failure, in_outbox: &[String], recipients: &[BackendEntry]) -> Vec<String> {
-    if recipients.is_empty() && in_outbox.is_empty() {
+fn left_out(failure: &Failure, in_outbox: &[String], backend_entries: &[BackendEntry]) -> Vec<String> {
+    if backend_entries.is_empty() && in_outbox.is_empty() {
         return vec!["Not sent to any backend: no [[backend]] is configured.".to_owned()];
     }
-    let left_out = recipients.iter().filter(|recipient| !in_outbox.contains(&recipient.name));
+    let left_out = backend_entries.iter().filter(|recipient| !in_outbox.contains(&recipient.name));
     let sentence = |BackendEntry { name, filter }: &BackendEntry| match not_named(filter, failure) {
         Some(why) => format!("Not sent to backend {name}: {why}."),
         None => format!(
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn each_backend_has_a_reason_of_its_own() {
         let failure = completed().failure;
-        let recipients = [
+        let backend_entries = [
             recipient("has-it", &[], &[], &[]),
             recipient("new", &["checkout"], &[], &[]),
             recipient("search", &["search"], &[], &[]),
@@ -143,7 +144,7 @@ mod tests {
             failure: Some(&failure),
             in_outbox: &in_outbox,
             waiting: &waiting,
-            recipients: &recipients,
+            backend_entries: &backend_entries,
         };
         insta::assert_snapshot!(not_forwarded(known, NOW).join("\n"), @r"
         Not sent to backend settles yet: it waits for failure.settle, until 2027-01-15T08:05:00Z.
@@ -154,12 +155,12 @@ mod tests {
         Not sent to backend web: its `teams` do not name payments.
         Not sent to backend eu: its `envs` do not name production.
         ");
-        let no_backend = ForwardingFacts { in_outbox: &[], waiting: &[], recipients: &[], ..known };
+        let no_backend = ForwardingFacts { in_outbox: &[], waiting: &[], backend_entries: &[], ..known };
         assert_eq!(
             not_forwarded(no_backend, NOW),
             ["Not sent to any backend: no [[backend]] is configured."]
         );
-        let sent = ForwardingFacts { waiting: &[], recipients: &recipients[..1], ..known };
+        let sent = ForwardingFacts { waiting: &[], backend_entries: &backend_entries[..1], ..known };
         assert_eq!(not_forwarded(sent, NOW), Vec::<String>::new());
     }
 }

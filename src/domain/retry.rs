@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::timestamp::Timestamp;
 
 /// Upper limit of the first wait. It doubles with each further wait.
-const BASE: Duration = Duration::from_secs(1);
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// Longest wait that this program chooses by itself.
 pub const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 /// Longest wait of all, even if a backend asks for more.
@@ -13,9 +13,9 @@ pub const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// Longest wait for the next probe of a backend that does not answer. One request a minute is no burden.
 const LONGEST_PROBE_WAIT: Duration = Duration::from_mins(1);
 /// Minimum time for which a row that is answered 404 or 405 is retried.
-const LONGEST_NOT_FOUND: Duration = Duration::from_hours(1);
+const MIN_NOT_FOUND_TIME: Duration = Duration::from_hours(1);
 /// Minimum number of such answers before a row is dead. Two answers that are an hour apart are not enough evidence.
-const LEAST_NOT_FOUND: u32 = 10;
+const MIN_NOT_FOUND_ANSWERS: u32 = 10;
 
 /// Result of an attempt for its revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Verdict {
 /// wait that the backend asks for.
 pub fn wait(attempts: u32, requested: Option<Duration>, share: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
-    let ceiling = BASE.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
+    let ceiling = FIRST_BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
     let jittered = ceiling.mul_f64(share.clamp(0.0, 1.0));
     jittered.max(requested.unwrap_or_default().min(LONGEST_WAIT))
 }
@@ -61,7 +61,7 @@ pub fn wait(attempts: u32, requested: Option<Duration>, share: f64) -> Duration 
 pub fn probe_wait(failed: u32, requested: Option<Duration>, share: f64) -> Duration {
     let requested = requested.unwrap_or_default().min(LONGEST_WAIT);
     let Some(doublings) = failed.checked_sub(1) else { return requested };
-    let ceiling = BASE.saturating_mul(1 << doublings.min(16)).min(LONGEST_PROBE_WAIT);
+    let ceiling = FIRST_BACKOFF.saturating_mul(1 << doublings.min(16)).min(LONGEST_PROBE_WAIT);
     ceiling.mul_f64(0.5 + share.clamp(0.0, 1.0) / 2.0).max(requested)
 }
 
@@ -78,8 +78,8 @@ pub struct NotFound {
 impl NotFound {
     /// `true` if one more such answer at `now` makes the row dead.
     pub fn makes_row_dead(self, now: Timestamp) -> bool {
-        self.times + 1 >= LEAST_NOT_FOUND
-            && self.since.is_some_and(|since| now.duration_since(since) >= LONGEST_NOT_FOUND)
+        self.times + 1 >= MIN_NOT_FOUND_ANSWERS
+            && self.since.is_some_and(|since| now.duration_since(since) >= MIN_NOT_FOUND_TIME)
     }
 }
 

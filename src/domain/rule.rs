@@ -121,7 +121,7 @@ pub enum Ruling<'a> {
     /// This rule counts it, even if it is shorter than `failure.min_duration`.
     Counted(&'a Rule),
     /// No rule matched: it counts.
-    Unruled,
+    NoRule,
 }
 
 impl<'a> Ruling<'a> {
@@ -130,7 +130,7 @@ impl<'a> Ruling<'a> {
         match first_match(rules, traits) {
             Some(rule) if rule.action == RuleAction::Ignore => Self::Ignored(rule),
             Some(rule) => Self::Counted(rule),
-            None => Self::Unruled,
+            None => Self::NoRule,
         }
     }
 
@@ -144,7 +144,7 @@ impl<'a> Ruling<'a> {
     pub fn outweighs(self, other: Self) -> bool {
         let weight = |ruling| match ruling {
             Self::Ignored(_) => 0,
-            Self::Unruled => 1,
+            Self::NoRule => 1,
             Self::Counted(_) => 2,
         };
         weight(self) > weight(other)
@@ -179,8 +179,8 @@ impl<'a> RuleVerdict<'a> {
         let is_too_short = || finished_at.is_some_and(|end| end.nanos_since(started_at) < least);
         match ruling {
             Ruling::Ignored(rule) => Self::Ignored(rule),
-            Ruling::Unruled if is_too_short() => Self::TooShort,
-            Ruling::Counted(_) | Ruling::Unruled => Self::Counts,
+            Ruling::NoRule if is_too_short() => Self::TooShort,
+            Ruling::Counted(_) | Ruling::NoRule => Self::Counts,
         }
     }
 
@@ -261,7 +261,7 @@ mod tests {
     fn rule_11_a_group_is_ignored_only_if_every_member_is() {
         let (ignore, count) = (rule("noise", RuleAction::Ignore), rule("vip", RuleAction::Count));
         let (ignored, counted) = (Ruling::Ignored(&ignore), Ruling::Counted(&count));
-        assert!(counted.outweighs(Ruling::Unruled) && Ruling::Unruled.outweighs(ignored));
+        assert!(counted.outweighs(Ruling::NoRule) && Ruling::NoRule.outweighs(ignored));
         assert!(counted.outweighs(ignored) && !ignored.outweighs(ignored) && !ignored.outweighs(counted));
     }
 }

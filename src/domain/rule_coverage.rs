@@ -30,7 +30,7 @@ pub fn match_every_title(patterns: &[Pattern]) -> Option<bool> {
     if SOME_TITLES.iter().any(is_missed) {
         return Some(false);
     }
-    if patterns.iter().any(|pattern| loose::is_in_every_text(pattern.as_str())) {
+    if patterns.iter().any(|pattern| loose::matches_every_text(pattern.as_str())) {
         return Some(true);
     }
     let patterns: Vec<String> =

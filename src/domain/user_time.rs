@@ -7,7 +7,7 @@ use super::name::trimmed;
 use super::timestamp::{Timestamp, TimestampError};
 
 /// Length of `2026-11-01`.
-const DATE_LETTERS: usize = 10;
+const DATE_LENGTH: usize = 10;
 
 /// Reads `2026-11-01T10:00:00Z`, `2026-11-01` (its first instant in `zone`) or `30d` (30 days before `now`). The
 /// error is a message for people.
@@ -20,7 +20,7 @@ pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, S
     }
     // A date alone. A time without an offset is refused, because its time zone is not clear.
     if let Ok(date) = text.parse::<Date>()
-        && text.len() == DATE_LETTERS
+        && text.len() == DATE_LENGTH
     {
         return start_of_day(date, zone).ok_or_else(|| format!("the date {text:?} is out of range"));
     }

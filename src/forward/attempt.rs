@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::lane::{AttemptFacts, Evidence, REFUSED_WAIT, StateChange};
 use super::lanes::SharedLane;
-use super::{RunningForwarder, STORE_PAUSE};
+use super::{RunningForwarder, STORE_ERROR_PAUSE};
 use crate::backend::{Attempt, Reply};
 use crate::domain::forwarding::Destination;
 use crate::domain::lane::BackendState;
@@ -22,7 +22,7 @@ impl RunningForwarder {
         let now = self.clock.now();
         let change = lane.with(|state| {
             if evidence != Evidence::None {
-                state.heard(reply.status, reply.error.clone(), now);
+                state.record_answer(reply.status, reply.error.clone(), now);
             }
             state.note(tried, evidence, now, fastrand::f64())
         });
@@ -79,7 +79,7 @@ impl RunningForwarder {
                 break;
             }
             // The claim stays until the result is recorded: better an attempt too few than one too many.
-            self.clock.sleep(STORE_PAUSE).await;
+            self.clock.sleep(STORE_ERROR_PAUSE).await;
         }
     }
 

@@ -153,7 +153,7 @@ impl BackendLog {
         let since =
             if lasts < Duration::from_secs(1) { String::new() } else { format!(" for {}", words(lasts)) };
         let waiting = waiting.map(|waiting| format!(", {waiting} waiting")).unwrap_or_default();
-        let text = format!("{}: {}{since}{waiting}{next}", self.name(lane), health.state.words());
+        let text = format!("{}: {}{since}{waiting}{next}", self.name(lane), health.state.description());
         let error = health.error.as_deref();
         if health.state == BackendState::Refusing {
             tracing::error!(error, "{text}");

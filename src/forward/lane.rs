@@ -182,15 +182,15 @@ impl LaneState {
             Evidence::None => None,
             Evidence::Accepted => {
                 self.health.succeeded_at = Some(now);
-                self.answers_well(now)
+                self.record_success(now)
             }
-            Evidence::Answered => self.answers_well(now),
+            Evidence::Answered => self.record_success(now),
             Evidence::RateLimited(requested) => {
                 let pause = probe_wait(self.failed(tried), requested.or(Some(RATE_LIMIT_WAIT)), share);
                 self.block(tried, BackendState::RateLimited, now, pause)
             }
             _ if others_go_on => None,
-            _ if self.is_own_fault(&tried) => self.fails_by_itself(tried, now, share),
+            _ if self.is_own_fault(&tried) => self.record_own_fault(tried, now, share),
             Evidence::Refused => {
                 // If rows were accepted before, this row alone may be refused. The next row is sent at once to see.
                 let may_be_own = !tried.is_probe && self.health.succeeded_at.is_some();
@@ -213,7 +213,7 @@ impl LaneState {
         }
     }
 
-    fn answers_well(&mut self, now: Timestamp) -> Option<StateChange> {
+    fn record_success(&mut self, now: Timestamp) -> Option<StateChange> {
         self.answers += 1;
         (self.doubtful, self.failed) = (None, None);
         (self.health.not_before, self.health.failed_probes) = (None, 0);
@@ -226,7 +226,7 @@ impl LaneState {
     }
 
     /// Notes a failure that is the fault of its row. If the attempt was a probe, another row is sent as the next probe.
-    fn fails_by_itself(&mut self, tried: AttemptFacts, now: Timestamp, share: f64) -> Option<StateChange> {
+    fn record_own_fault(&mut self, tried: AttemptFacts, now: Timestamp, share: f64) -> Option<StateChange> {
         if !tried.is_probe {
             return None;
         }
@@ -283,7 +283,7 @@ impl LaneState {
     }
 
     /// Stores the last answer, for tables and the dashboard.
-    pub(super) fn heard(&mut self, status: Option<u16>, error: Option<String>, now: Timestamp) {
+    pub(super) fn record_answer(&mut self, status: Option<u16>, error: Option<String>, now: Timestamp) {
         (self.health.answered_at, self.health.status, self.health.error) = (Some(now), status, error);
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct Lanes {
     all: Vec<SharedLane>,
     /// Order of the next [`Self::in_turn`]. It alternates, so that no lane waits for the backlog of another.
     is_reversed: AtomicBool,
-    /// Number of probes that people had requested at the last call of `is_news`.
+    /// Number of probes that people had requested at the last call of `has_new_request`.
     probe_requests: AtomicU64,
 }
 
@@ -74,7 +74,7 @@ impl Lanes {
     }
 
     /// `true` if a person requested a probe since the last call.
-    pub(super) fn is_news(&self, probe_requests: u64) -> bool {
+    pub(super) fn has_new_request(&self, probe_requests: u64) -> bool {
         self.probe_requests.swap(probe_requests, Ordering::Relaxed) != probe_requests
     }
 }

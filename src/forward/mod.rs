@@ -27,11 +27,11 @@ use crate::store::{Claim, ClaimOrder, Store};
 use crate::telemetry::metrics::Metrics;
 
 /// Wait after an error of the store.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
+const STORE_ERROR_PAUSE: Duration = Duration::from_secs(1);
 /// Longest time between two queries of the outbox. It limits the delay if the clock is set back.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 /// Time that attempts under way get after the order to stop. The next process repeats those that did not finish.
-const LONGEST_DRAIN: Duration = Duration::from_secs(20);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Forwards to one backend.
 pub struct Forwarder {
@@ -115,7 +115,7 @@ impl Forwarder {
         };
         tokio::select! {
             () = all_done => {}
-            () = running.clock.sleep(LONGEST_DRAIN) => {
+            () = running.clock.sleep(DRAIN_TIMEOUT) => {
                 let backend = running.backend.name();
                 tracing::warn!(backend, "attempts under way were cut off: the next start repeats them");
             }
@@ -156,13 +156,13 @@ impl RunningForwarder {
     async fn claim(&self, lane: Lane, which: (ClaimOrder, usize), now: Timestamp) -> Claim {
         self.store.claim(self.backend.name(), lane, which, now).await.unwrap_or_else(|error| {
             self.log.store_trouble("the outbox could not be read", &error);
-            Claim { rows: Vec::new(), next_due_at: Some(now.saturating_add(STORE_PAUSE)) }
+            Claim { rows: Vec::new(), next_due_at: Some(now.saturating_add(STORE_ERROR_PAUSE)) }
         })
     }
 
     /// Sends the next probes at once if a person requested it.
     fn probe_now(&self, requests: &crate::store::RetryRequests) {
-        if self.lanes.is_news(requests.get(self.backend.name()).copied().unwrap_or_default()) {
+        if self.lanes.has_new_request(requests.get(self.backend.name()).copied().unwrap_or_default()) {
             let now = self.clock.now();
             self.lanes.each(|state| state.probe_now(now));
         }

@@ -40,7 +40,7 @@ pub struct Admin {
     /// Time zone in which days begin.
     pub timezone: TimeZone,
     /// Configured backends.
-    pub recipients: Arc<[BackendEntry]>,
+    pub backend_entries: Arc<[BackendEntry]>,
     /// Requests to the public listener.
     pub requests: Arc<Requests>,
     /// Token that the dashboard's forms send.
@@ -65,7 +65,7 @@ pub(super) struct AdminParts {
 
 impl From<Admin> for AdminParts {
     fn from(admin: Admin) -> Self {
-        let Admin { store, clock, policy, timezone, recipients, .. } = admin;
+        let Admin { store, clock, policy, timezone, backend_entries, .. } = admin;
         let log = ReadLog::default();
         let reads = StoreReads::new(admin.reader, log.clone());
         let inputs =
@@ -84,7 +84,7 @@ impl From<Admin> for AdminParts {
                 clock: Arc::clone(&clock),
                 timezone: timezone.clone(),
                 policy: Arc::clone(&policy),
-                recipients: Arc::clone(&recipients),
+                backend_entries: Arc::clone(&backend_entries),
             }),
             scrapes: Arc::new(Scrapes {
                 reads: reads.clone(),
@@ -96,7 +96,7 @@ impl From<Admin> for AdminParts {
                 store: store.clone(),
                 reads: reads.clone(),
                 clock: Arc::clone(&clock),
-                recipients: Arc::clone(&recipients),
+                backend_entries: Arc::clone(&backend_entries),
             }),
             quarantine: Arc::new(Quarantine { store: store.clone(), reads: reads.clone() }),
             dashboard: Arc::new(Dashboard {
@@ -105,7 +105,7 @@ impl From<Admin> for AdminParts {
                 clock: Arc::clone(&clock),
                 figures: Arc::clone(&figures),
                 policy: Arc::clone(&policy),
-                recipients,
+                backend_entries,
                 requests: admin.requests,
                 token: Arc::clone(&token),
             }),

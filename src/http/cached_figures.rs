@@ -161,7 +161,7 @@ impl<T: Send + Sync + 'static> CachedFigures<T> {
 
     /// Keeps an answer that was computed before the first request, if it took many rows. The caller must hold the
     /// compute lock, because this replaces any other answer.
-    pub(super) fn keep_ahead(&self, computed: Computed<T>) {
+    pub(super) fn keep_precomputed(&self, computed: Computed<T>) {
         if computed.rows > FEW_ROWS {
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(computed));
         }
@@ -289,9 +289,9 @@ mod tests {
     #[tokio::test]
     async fn only_answers_from_many_rows_are_kept_ahead() {
         let kept = CachedFigures::new(true, ComputeLock::default());
-        kept.keep_ahead(Computed { at: at(1), rows: 5, answer: 7 });
+        kept.keep_precomputed(Computed { at: at(1), rows: 5, answer: 7 });
         assert_eq!(get(&kept, 1, 0).await, 1);
-        kept.keep_ahead(Computed { at: at(1), rows: FEW_ROWS + 1, answer: 7 });
+        kept.keep_precomputed(Computed { at: at(1), rows: FEW_ROWS + 1, answer: 7 });
         assert_eq!(get(&kept, 1, 0).await, 7);
     }
 }

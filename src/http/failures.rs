@@ -36,7 +36,7 @@ pub(super) struct FailureLookup {
     /// Policy of the present configuration.
     pub(super) policy: Arc<Policy>,
     /// Configured backends.
-    pub(super) recipients: Arc<[BackendEntry]>,
+    pub(super) backend_entries: Arc<[BackendEntry]>,
 }
 
 /// Query with the options of `failures`.
@@ -111,11 +111,15 @@ impl FailureLookup {
     /// Story of a failure. As for `explain`, `id` is the failure's id, the incident's id or a unique beginning of one
     /// of them, in upper or lower case.
     pub(super) async fn story(&self, id: String) -> Result<StoryLookup, ApiError> {
-        let (policy, recipients) = (Arc::clone(&self.policy), Arc::clone(&self.recipients));
+        let (policy, backend_entries) = (Arc::clone(&self.policy), Arc::clone(&self.backend_entries));
         let now = self.clock.now();
         let read = self.reads.read(move |reader| {
-            let context =
-                StoryContext { policy: &policy, recipients: &recipients, now, sources: sources::ALL };
+            let context = StoryContext {
+                policy: &policy,
+                backend_entries: &backend_entries,
+                now,
+                sources: sources::ALL,
+            };
             // A complete id is found without a search through all ids.
             if let Some(story) = reader.story(&id, context)? {
                 return Ok(StoryLookup::Story(Box::new(story)));

@@ -106,8 +106,8 @@ pub(super) async fn prepare(figures: Arc<Figures>) {
     let compute = move || {
         let (now, inputs) = (ahead.clock.now(), &ahead.inputs);
         let dataset = inputs.reader.dataset(now.saturating_sub(TREND_SPAN.max(dora::LONGEST_WINDOW)), now)?;
-        ahead.gauges.keep_ahead(inputs.gauges(&dataset, now));
-        ahead.boards.keep_ahead(inputs.boards(&dataset, now));
+        ahead.gauges.keep_precomputed(inputs.gauges(&dataset, now));
+        ahead.boards.keep_precomputed(inputs.boards(&dataset, now));
         Ok(())
     };
     // A failure is logged already, and requests try again.

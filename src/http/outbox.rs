@@ -28,7 +28,7 @@ pub(super) struct Outbox {
     /// Source of the present time.
     pub(super) clock: Arc<dyn Clock>,
     /// Configured backends.
-    pub(super) recipients: Arc<[BackendEntry]>,
+    pub(super) backend_entries: Arc<[BackendEntry]>,
 }
 
 /// Query with the options of `outbox`.
@@ -172,8 +172,8 @@ impl Outbox {
     /// Answers 400 if a backend is neither configured nor in the outbox. Usually its name is misspelt.
     async fn refuse_unknown(&self, backend: Option<String>) -> Result<(), ApiError> {
         let Some(backend) = backend else { return Ok(()) };
-        let recipients = Arc::clone(&self.recipients);
-        match self.reads.read(move |reader| reader.unknown_backend(&backend, &recipients)).await? {
+        let backend_entries = Arc::clone(&self.backend_entries);
+        match self.reads.read(move |reader| reader.unknown_backend(&backend, &backend_entries)).await? {
             Some(unknown) => Err(QueryError::invalid("backend", unknown).into()),
             None => Ok(()),
         }

@@ -123,11 +123,11 @@ impl Requests {
     }
 
     /// Notes a POST request to an unknown path.
-    fn lost(&self, path: &str, headers: &HeaderMap, peer: Option<Peer>) {
+    fn to_unknown_path(&self, path: &str, headers: &HeaderMap, peer: Option<Peer>) {
         let path: String = printable(&shown_path(path)).chars().take(SHOWN_CHARACTERS).collect();
         // Scanners post to many paths. A request that does not look like a webhook must raise no alarm.
         if let Some(source) = self.sources.iter().find(|source| (source.webhooks.recognizes)(headers)) {
-            return source.lost(&path, peer);
+            return source.to_unknown_path(&path, peer);
         }
         let (refusal, status) = (self.refusal(peer), RefusalReason::NoSuchPath.status());
         self.metrics.intake.webhook(None, status);
@@ -160,7 +160,7 @@ fn shown_path(path: &str) -> String {
 pub(super) async fn no_such_path(State(requests): State<Arc<Requests>>, request: Request) -> ApiError {
     if request.method() == Method::POST {
         let peer = request.extensions().get::<Peer>().copied();
-        requests.lost(request.uri().path(), request.headers(), peer);
+        requests.to_unknown_path(request.uri().path(), request.headers(), peer);
     }
     not_found().await
 }

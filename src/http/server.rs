@@ -21,7 +21,7 @@ const UNREAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause before the next try if a connection cannot be accepted and none gives way.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Time after the last failed accept until the log may say that connections are accepted again.
-const SETTLED: Duration = Duration::from_secs(1);
+const ACCEPT_RECOVERY: Duration = Duration::from_secs(1);
 
 /// Limits of a listener.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut st
             Err(error) => {
                 accepts.failed(&error);
                 // Usually the process is out of file descriptors. Closing another connection frees one.
-                open.one_less(&mut stop).await;
+                open.free_one_connection(&mut stop).await;
                 continue;
             }
         };
@@ -118,7 +118,7 @@ impl OpenConnections {
     /// Waits until fewer than `limit` connections are open. `false` if the order to stop comes first.
     async fn until_below(&mut self, limit: usize, stop: &mut watch::Receiver<bool>) -> bool {
         while self.connections.len() >= limit {
-            if !self.gives_way() && !self.settle(stop).await {
+            if !self.gives_way() && !self.wait_for_close(stop).await {
                 return false;
             }
         }
@@ -126,9 +126,9 @@ impl OpenConnections {
     }
 
     /// Makes one connection give way, and gives its descriptor time to be closed.
-    async fn one_less(&mut self, stop: &mut watch::Receiver<bool>) {
+    async fn free_one_connection(&mut self, stop: &mut watch::Receiver<bool>) {
         self.gives_way();
-        self.settle(stop).await;
+        self.wait_for_close(stop).await;
     }
 
     /// Closes the connection that gives way first. `false` if all of them are being answered.
@@ -147,7 +147,7 @@ impl OpenConnections {
     }
 
     /// Waits until a connection has ended, at most [`PAUSE`]. `false` if the order to stop comes first.
-    async fn settle(&mut self, stop: &mut watch::Receiver<bool>) -> bool {
+    async fn wait_for_close(&mut self, stop: &mut watch::Receiver<bool>) -> bool {
         tokio::select! {
             biased;
             () = stopped(stop) => return false,
@@ -181,7 +181,7 @@ impl AcceptFailures {
     }
 
     fn succeeded(&mut self) {
-        if self.is_logged && self.last_at.is_some_and(|last_at| last_at.elapsed() >= SETTLED) {
+        if self.is_logged && self.last_at.is_some_and(|last_at| last_at.elapsed() >= ACCEPT_RECOVERY) {
             self.is_logged = false;
             tracing::info!("connections are accepted again");
         }

@@ -69,7 +69,7 @@ struct WebhookLogLimits {
     refused: [LogLimit; RefusalReason::ALL.len()],
     cut_off: LogLimit,
     without_room: LogLimit,
-    not_kept: LogLimit,
+    not_stored: LogLimit,
 }
 
 impl SourceRequests {
@@ -126,13 +126,13 @@ impl SourceRequests {
     }
 
     /// Counts a webhook that could not be received or stored. The source sends it again.
-    pub(super) fn not_kept(&self, status: &'static str) {
+    pub(super) fn not_stored(&self, status: &'static str) {
         self.metrics.intake.webhook(Some(self.name()), status);
     }
 
     /// Logs that the store did not keep a webhook in time.
-    pub(super) fn log_not_kept(&self, error: &StoreError) {
-        if let Some(held_back) = self.log_limits.not_kept.pass(Instant::now()) {
+    pub(super) fn log_not_stored(&self, error: &StoreError) {
+        if let Some(held_back) = self.log_limits.not_stored.pass(Instant::now()) {
             let resend_sentence = self.webhooks.resend_sentence;
             tracing::warn!(%error, held_back, "a webhook could not be stored: {resend_sentence}");
         }
@@ -140,7 +140,7 @@ impl SourceRequests {
 
     /// Notes a webhook whose connection was closed because its body was too slow. The source sends it again.
     pub(super) fn cut_off(&self, peer: Option<Peer>) {
-        self.not_kept(INCOMPLETE);
+        self.not_stored(INCOMPLETE);
         if let Some(held_back) = self.log_limits.cut_off.pass(Instant::now()) {
             let (peer, title) = (self.refusal(peer).peer, self.webhooks.source.title);
             tracing::warn!(
@@ -155,7 +155,7 @@ impl SourceRequests {
     /// Notes a webhook that was answered 503 because too many large bodies were being received. The source sends it
     /// again.
     pub(super) fn without_room(&self, peer: Option<Peer>) {
-        self.not_kept(UNAVAILABLE);
+        self.not_stored(UNAVAILABLE);
         if let Some(held_back) = self.log_limits.without_room.pass(Instant::now()) {
             let (peer, resend_sentence) = (self.refusal(peer).peer, self.webhooks.resend_sentence);
             tracing::warn!(
@@ -180,7 +180,7 @@ impl SourceRequests {
     }
 
     /// Notes a webhook to an unknown path.
-    pub(super) fn lost(&self, path: &str, peer: Option<Peer>) {
+    pub(super) fn to_unknown_path(&self, path: &str, peer: Option<Peer>) {
         let RefusalText { remedy, .. } = (self.webhooks.refusal_text)(RefusalReason::NoSuchPath);
         let Webhooks { source, path: expected, .. } = &self.webhooks;
         let title = source.title;

@@ -87,11 +87,11 @@ pub(super) async fn receive(State(intake): State<Arc<WebhookIntake>>, request: R
             accepted(recorded)
         }
         Err(error) => {
-            intake.source.not_kept(UNAVAILABLE);
+            intake.source.not_stored(UNAVAILABLE);
             if !matches!(error, StoreError::NotCommitted(_)) {
                 // If the store cannot commit, the store itself logs that, with the number of webhooks.
-                intake.store.put_off();
-                intake.source.log_not_kept(&error);
+                intake.store.count_late_webhook();
+                intake.source.log_not_stored(&error);
             }
             let detail = "The event could not be stored now; send it again.";
             ApiError::unavailable(detail).into_response()
@@ -206,8 +206,8 @@ impl WebhookRefusal {
                 return ApiError::unavailable(detail).closing().into_response();
             }
         };
-        let RefusalText { cause, to_sender, .. } = (webhooks.refusal_text)(reason);
-        let why = format!("{cause}{to_sender}.");
+        let RefusalText { cause, advice_for_sender, .. } = (webhooks.refusal_text)(reason);
+        let why = format!("{cause}{advice_for_sender}.");
         let (status, detail) = match reason {
             RefusalReason::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "A body may have at most 512 KiB.".to_owned())

@@ -122,7 +122,7 @@ pub struct RefusalText {
     /// The reason as a sentence without its full stop.
     pub cause: &'static str,
     /// Advice for the sender after the reason. May be empty.
-    pub to_sender: &'static str,
+    pub advice_for_sender: &'static str,
     /// Advice for the operator, in a sentence or two without the last full stop.
     pub remedy: &'static str,
 }

@@ -26,7 +26,7 @@ pub use engine::health::Trouble;
 pub use engine::job::{Ended, StoreError};
 pub use engine::schema::{OpenError, SCHEMA};
 pub use engine::settings::{CommitObserver, MAX_BACKLOG, Settings};
-pub use engine::sizes::{LITTLE_ROOM_BYTES, Sizes};
+pub use engine::sizes::{NEARLY_FULL_BYTES, Sizes};
 pub use facts::delivery::Delivery;
 pub use facts::quarantine::QuarantineRetry;
 pub use facts::record::Recorded;
@@ -179,8 +179,8 @@ impl Store {
 
     /// Records a webhook that was answered 503 because the writer did not handle it in time. If the store turns out to
     /// be unable to commit, the webhook is counted as refused for that reason.
-    pub fn put_off(&self) {
-        self.health.put_off();
+    pub fn count_late_webhook(&self) {
+        self.health.count_late_webhook();
     }
 
     /// Receiver of the writer's state, which changes when the writer ends.

@@ -13,9 +13,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use self::labels::{Bounds, Labels, most_series, services};
+use self::labels::{Bounds, Labels, max_series, services};
 use crate::domain::figures::{
-    Dataset, DeploymentWindows, Durations, RestoreTimes, ServiceFigures, Trailing, trailing,
+    Dataset, DeploymentGroup, Durations, RestoreTimes, ServiceFigures, Trailing, trailing,
 };
 use crate::domain::timestamp::Timestamp;
 
@@ -24,7 +24,7 @@ const WINDOWS: [(&str, u64); 4] = [("90d", 90), ("30d", 30), ("7d", 7), ("1d", 1
 /// Length of the longest window.
 pub const LONGEST_WINDOW: Duration = Duration::from_hours(90 * 24);
 /// Largest number of series of the figures, for any names.
-pub const MAX_SERIES: usize = most_series(WINDOWS.len());
+pub const MAX_SERIES: usize = max_series(WINDOWS.len());
 
 type FloatGauge = Gauge<f64, AtomicU64>;
 
@@ -71,7 +71,7 @@ struct RecoveryLabels {
 
 /// Labels that have data in the longest window. Every window has their counts, which are 0 if nothing happened.
 #[derive(Default)]
-struct Seen {
+struct LabelsWithData {
     places: BTreeSet<Labels>,
     severities: BTreeSet<(Labels, String)>,
     services: BTreeSet<(String, String)>,
@@ -106,7 +106,7 @@ pub fn text(
     });
     let [(.., longest), ..] = &windows;
     let bounds = Bounds::of(longest, default_env);
-    let seen = Seen::of(longest, &bounds);
+    let seen = LabelsWithData::of(longest, &bounds);
     let gauges = FigureGauges::default();
     for (window, has_rates, figures) in windows {
         gauges.add_zeros(&seen, window);
@@ -127,7 +127,7 @@ pub fn text(
     Ok(text)
 }
 
-impl Seen {
+impl LabelsWithData {
     fn of(longest: &Trailing<'_>, bounds: &Bounds) -> Self {
         let mut seen = Self::default();
         for deployments in &longest.deployments {
@@ -193,7 +193,7 @@ impl FigureGauges {
         );
     }
 
-    fn add_zeros(&self, seen: &Seen, window: &'static str) {
+    fn add_zeros(&self, seen: &LabelsWithData, window: &'static str) {
         for (labels, severity) in &seen.severities {
             self.incidents.get_or_create(&incident_labels(labels.clone(), severity.clone(), window)).set(0.0);
         }
@@ -219,7 +219,7 @@ impl FigureGauges {
                 times.entry(labels).or_default().extend(&failures.restored);
             }
         }
-        for DeploymentWindows { service, team, env, deployments } in &figures.deployments {
+        for DeploymentGroup { service, team, env, deployments } in &figures.deployments {
             let labels = bounds.labels(service, team.unwrap_or_default(), env);
             let series = deployment_labels(labels, window);
             self.deployments.get_or_create(&series).inc_by(float(*deployments));

@@ -18,7 +18,7 @@ use crate::histories::{compare, listed};
 use crate::kill_under_load::{CONFIGURED, configuration, no_panic, number};
 use crate::model::Told;
 use crate::process::{Listening, PROGRAM, Process};
-use crate::sent_requests::{drain, held, told_exactly, told_in_order};
+use crate::sent_requests::{drain, held, received_exactly, received_in_order};
 use crate::store_probe::Probe;
 use crate::unreliable::Unreliable;
 
@@ -312,8 +312,8 @@ impl Run {
         let received = backend.received();
         for incident in self.events.iter().map(|event| &event.incident) {
             let id = format!("pagerduty:{incident}");
-            told_in_order(&id, &received[&id], &revisions[&id]);
-            told_exactly(held(&received[&id]), &failures[incident]);
+            received_in_order(&id, &received[&id], &revisions[&id]);
+            received_exactly(held(&received[&id]), &failures[incident]);
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::histories::{compare, listed};
 use crate::load::{Deliverer, Stage};
 use crate::model::{Configured, Told};
 use crate::process::{Listening, Process};
-use crate::sent_requests::{drain, held, told_exactly, told_in_order};
+use crate::sent_requests::{drain, held, received_exactly, received_in_order};
 use crate::store_probe::Probe;
 use crate::unreliable::{Receipt, TIMEOUT_MILLIS, Unreliable};
 
@@ -141,8 +141,8 @@ impl Round {
             let incident = &life[0].incident;
             let id = format!("pagerduty:{incident}");
             let receipts = &self.received[&id];
-            told_in_order(&id, receipts, &revisions[&id]);
-            told_exactly(held(receipts), &failures[incident]);
+            received_in_order(&id, receipts, &revisions[&id]);
+            received_exactly(held(receipts), &failures[incident]);
             requests += receipts.iter().map(|receipt| receipt.times).sum::<u32>();
         }
         let events: usize = self.lives.iter().map(Vec::len).sum();

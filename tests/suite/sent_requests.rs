@@ -36,7 +36,7 @@ pub(crate) async fn drain(listening: Listening, store: &Path) {
 /// - Each revision was sent or superseded. The backend accepted no superseded revision. It may have rejected one,
 ///   because a clearly rejected revision is replaced by the next one.
 /// - The last revision that the backend accepted is the newest.
-pub(crate) fn told_in_order(id: &str, receipts: &[Receipt], revisions: &[Revision]) {
+pub(crate) fn received_in_order(id: &str, receipts: &[Receipt], revisions: &[Revision]) {
     for revision in revisions {
         assert!(["sent", "superseded"].contains(&&*revision.state), "{id}: {}", revision.state);
     }
@@ -76,7 +76,7 @@ pub(crate) fn held(receipts: &[Receipt]) -> &[u8] {
 }
 
 /// Checks that a body has the start, the end and the services of the failure.
-pub(crate) fn told_exactly(body: &[u8], failure: &Value) {
+pub(crate) fn received_exactly(body: &[u8], failure: &Value) {
     let sent: Value = serde_json::from_slice(body).unwrap();
     let sent = &sent["data"]["attributes"];
     let nanos = |key: &str| Timestamp::parse(failure[key].as_str().unwrap()).unwrap().as_nanos();
@@ -92,7 +92,7 @@ fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
 #[test]
 #[should_panic(expected = "its outcome was known")]
 fn an_older_revision_that_was_answered_may_not_come_after_a_newer_one() {
-    told_in_order(
+    received_in_order(
         "id",
         &[receipt(b"2"), receipt(b"1"), receipt(b"2")],
         &[revision(b"1", 0), revision(b"2", 0)],
@@ -101,7 +101,7 @@ fn an_older_revision_that_was_answered_may_not_come_after_a_newer_one() {
 
 #[test]
 fn a_request_whose_sender_gave_up_may_arrive_late() {
-    told_in_order(
+    received_in_order(
         "id",
         &[receipt(b"2"), receipt(b"1"), receipt(b"2")],
         &[revision(b"1", 1), revision(b"2", 0)],
@@ -111,7 +111,7 @@ fn a_request_whose_sender_gave_up_may_arrive_late() {
 #[test]
 #[should_panic(expected = "the backend does not have the newest revision")]
 fn a_late_request_may_not_be_the_last() {
-    told_in_order("id", &[receipt(b"2"), receipt(b"1")], &[revision(b"1", 1), revision(b"2", 0)]);
+    received_in_order("id", &[receipt(b"2"), receipt(b"1")], &[revision(b"1", 1), revision(b"2", 0)]);
 }
 
 fn receipt(body: &[u8]) -> Receipt {

@@ -139,7 +139,7 @@ async fn an_incident_is_found_by_its_id_alone() {
     let reader = Reader::open(&path).unwrap();
     let policy = Policy::default();
     let now = time("2026-11-20T00:00:00Z");
-    let context = StoryContext { policy: &policy, recipients: &[], now, sources: SOURCES };
+    let context = StoryContext { policy: &policy, backend_entries: &[], now, sources: SOURCES };
     for id in ["ALONE", "madeup:ALONE"] {
         let explained = reader.story(id, context).unwrap().unwrap();
         assert_eq!(explained.failure.unwrap().failure.id.as_str(), "madeup:ALONE", "{id}");
@@ -198,7 +198,7 @@ fn made_up_webhooks() -> Webhooks {
         recognizes: |headers| headers.contains_key("x-madeup-password"),
         refusal_text: |reason| RefusalText {
             cause: if reason == RefusalReason::NoSignature { "No password" } else { "Refused" },
-            to_sender: "",
+            advice_for_sender: "",
             remedy: "Ask",
         },
         resend_sentence: "It sends again",

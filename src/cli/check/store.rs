@@ -7,10 +7,10 @@ use rustix::fs::{Access, access, statvfs};
 
 use super::item::{Finding, Item};
 use crate::config::Config;
-use crate::store::{LITTLE_ROOM_BYTES, OpenError, Reader};
+use crate::store::{NEARLY_FULL_BYTES, OpenError, Reader};
 
 /// Minimum free space for setting up the store.
-const NO_ROOM_BYTES: u64 = 8 << 20;
+const MIN_FREE_BYTES: u64 = 8 << 20;
 
 /// Linux: `NAME_MAX`, and the greatest number of links in one path.
 const LONGEST_NAME: usize = 255;
@@ -142,8 +142,8 @@ fn room(folder: &Path) -> Option<Finding> {
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let message = format!("only {} MiB are free in {shown}", free >> 20);
     match free {
-        ..NO_ROOM_BYTES => Some(Finding::Wrong(format!("{message}: free some space before the start"))),
-        NO_ROOM_BYTES..LITTLE_ROOM_BYTES => Some(Finding::Warn(message)),
+        ..MIN_FREE_BYTES => Some(Finding::Wrong(format!("{message}: free some space before the start"))),
+        MIN_FREE_BYTES..NEARLY_FULL_BYTES => Some(Finding::Warn(message)),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::timestamp::Timestamp;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// Length of PagerDuty's event ids.
-const EVENT_ID_LETTERS: usize = 26;
+const EVENT_ID_LENGTH: usize = 26;
 
 /// Moves all times of all payloads by the same number of whole seconds, so that the last event happened at `now`. Each
 /// event gets a new id, because PagerDuty never uses an id again for other facts.
@@ -47,7 +47,7 @@ fn shift(value: &mut Value, offset_ns: i64) {
 }
 
 fn event_id() -> String {
-    std::iter::repeat_with(fastrand::alphanumeric).take(EVENT_ID_LETTERS).collect::<String>().to_uppercase()
+    std::iter::repeat_with(fastrand::alphanumeric).take(EVENT_ID_LENGTH).collect::<String>().to_uppercase()
 }
 
 #[cfg(test)]
@@ -73,7 +73,7 @@ mod tests {
             let data =
                 json!({"id": "Q1", "created_at": "2027-02-28T23:17:50Z", "title": "2 times", "number": 7});
             assert_eq!(payload["event"]["data"], data);
-            assert_eq!(payload["event"]["id"].as_str().map(str::len), Some(EVENT_ID_LETTERS));
+            assert_eq!(payload["event"]["id"].as_str().map(str::len), Some(EVENT_ID_LENGTH));
         }
         assert_ne!(moved[0]["event"]["id"], moved[1]["event"]["id"]);
     }

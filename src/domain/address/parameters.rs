@@ -80,7 +80,7 @@ fn is_secret_parameter(parameter: &str) -> bool {
 
 fn is_secret(parameter: &str, decodings_left: usize) -> bool {
     let Some((name, value)) = parameter.split_once(['=', ':']) else {
-        return hides_something(parameter, decodings_left);
+        return contains_credential(parameter, decodings_left);
     };
     let plain: String =
         name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
@@ -89,11 +89,11 @@ fn is_secret(parameter: &str, decodings_left: usize) -> bool {
         || WHOLE_SECRET_NAMES.contains(&plain.as_str())
         || SECRET_NAMES.iter().any(|secret| plain.contains(secret))
         || has_user(value)
-        || hides_something(value, decodings_left)
+        || contains_credential(value, decodings_left)
 }
 
 /// `true` if a value, once decoded, is an address with credentials or has parameters that are credentials.
-fn hides_something(value: &str, decodings_left: usize) -> bool {
+fn contains_credential(value: &str, decodings_left: usize) -> bool {
     let decoded = percent_decode_str(value).decode_utf8_lossy();
     if decoded == value {
         return false;

@@ -34,7 +34,7 @@ pub(super) struct DeploymentKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct DeploymentRef {
     pub(super) kind: u32,
-    in_line: u32,
+    index_in_timeline: u32,
 }
 
 impl DeploymentIndex {
@@ -55,7 +55,7 @@ impl DeploymentIndex {
             None => self.add_kind(kind),
         };
         let line = &mut self.lines[kind as usize];
-        self.by_key.insert(key, DeploymentRef { kind, in_line: to_number(line.finished_at.len()) });
+        self.by_key.insert(key, DeploymentRef { kind, index_in_timeline: to_number(line.finished_at.len()) });
         line.finished_at.push(finished_at);
         line.outcomes.push(Outcome::default());
     }
@@ -99,15 +99,19 @@ impl DeploymentIndex {
     }
 
     /// Records that a deployment fixed a failure.
-    pub(super) fn mark_as_remediation(&mut self, DeploymentRef { kind, in_line }: DeploymentRef) {
-        self.lines[kind as usize].outcomes[in_line as usize].is_remediation = true;
+    pub(super) fn mark_as_remediation(&mut self, DeploymentRef { kind, index_in_timeline }: DeploymentRef) {
+        self.lines[kind as usize].outcomes[index_in_timeline as usize].is_remediation = true;
     }
 
     /// Records that a deployment failed. `run` is the first unbroken run of its failures.
-    pub(super) fn failed(&mut self, DeploymentRef { kind, in_line }: DeploymentRef, run: &FailureRun) {
+    pub(super) fn failed(
+        &mut self,
+        DeploymentRef { kind, index_in_timeline }: DeploymentRef,
+        run: &FailureRun,
+    ) {
         let line = &mut self.lines[kind as usize];
-        let recovery = run.recovery(line.finished_at[in_line as usize]);
-        line.outcomes[in_line as usize].recovery = Some(recovery);
+        let recovery = run.recovery(line.finished_at[index_in_timeline as usize]);
+        line.outcomes[index_in_timeline as usize].recovery = Some(recovery);
     }
 }
 

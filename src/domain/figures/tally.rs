@@ -109,8 +109,9 @@ impl<'a> Tally<'a> {
         for ((period, kind), counted) in &self.failures {
             let kind = &dataset.kinds[*kind as usize];
             for key in keys(kind) {
-                let mut deployers = self.deployers(kind, by, key).iter();
-                let is_matched = deployers.any(|made| self.deployments.contains_key(&(*period, *made)));
+                let mut matching_deployment_kinds = self.matching_deployment_kinds(kind, by, key).iter();
+                let is_matched =
+                    matching_deployment_kinds.any(|made| self.deployments.contains_key(&(*period, *made)));
                 let place = (group(kind.env), *period, text(key));
                 cells.entry(place).or_default().add_failures(kind, counted, is_matched);
             }
@@ -142,7 +143,12 @@ impl<'a> Tally<'a> {
     /// Kinds of deployments that an incident of a row is matched with. In a row of a service or team: the deployments
     /// of that service or team. In all other rows: those of the incident's own services, or of its team if it has no
     /// service. Links use the same deployments.
-    fn deployers<'k>(&'k self, kind: &'k FailureKind, by: Grouping, key: Option<NameId>) -> &'k [u32] {
+    fn matching_deployment_kinds<'k>(
+        &'k self,
+        kind: &'k FailureKind,
+        by: Grouping,
+        key: Option<NameId>,
+    ) -> &'k [u32] {
         match (by, key) {
             (Grouping::Service, Some(service)) => self.dataset.deployment_index.of_service(kind.env, service),
             (Grouping::Team, Some(team)) => self.dataset.deployment_index.of_team(kind.env, team),

@@ -12,7 +12,7 @@ use crate::domain::timestamp::Timestamp;
 
 /// Figures of the failures that count and have the same services, team, env and severity.
 #[derive(Debug)]
-pub struct FailureWindows<'a> {
+pub struct FailureGroup<'a> {
     /// The services they count for.
     pub services: Vec<&'a str>,
     /// The team.
@@ -29,7 +29,7 @@ pub struct FailureWindows<'a> {
 
 /// Number of deployments that ended in the period and have the same service, team and env.
 #[derive(Debug)]
-pub struct DeploymentWindows<'a> {
+pub struct DeploymentGroup<'a> {
     /// Service that was deployed.
     pub service: &'a str,
     /// Team that it belongs to.
@@ -65,9 +65,9 @@ pub struct ServiceFigures<'a> {
 #[derive(Debug)]
 pub struct Trailing<'a> {
     /// Failures by kind. Several entries may have the same names.
-    pub failures: Vec<FailureWindows<'a>>,
+    pub failures: Vec<FailureGroup<'a>>,
     /// Deployments by kind. No two entries have the same names.
-    pub deployments: Vec<DeploymentWindows<'a>>,
+    pub deployments: Vec<DeploymentGroup<'a>>,
     /// One for each service and env.
     pub by_service: Vec<ServiceFigures<'a>>,
 }
@@ -98,7 +98,7 @@ pub fn trailing(dataset: &Dataset, since: Timestamp, until: Timestamp) -> Traili
     let by_service = by_service.collect();
     let failures =
         tally.failures.drain().map(|((_, kind), counted)| (&dataset.kinds[kind as usize], counted));
-    let failures = failures.filter(|(kind, _)| kind.counts()).map(|(kind, counted)| FailureWindows {
+    let failures = failures.filter(|(kind, _)| kind.counts()).map(|(kind, counted)| FailureGroup {
         services: kind.services.iter().copied().map(text).collect(),
         team: kind.team.map(text),
         env: text(kind.env),
@@ -109,7 +109,7 @@ pub fn trailing(dataset: &Dataset, since: Timestamp, until: Timestamp) -> Traili
     let deployments = tally.deployments.iter().map(|((_, kind), counted)| {
         let kind = &dataset.deployment_index.kinds[*kind as usize];
         let (service, team, env) = (text(kind.service), kind.team.map(text), text(kind.env));
-        DeploymentWindows { service, team, env, deployments: counted.made }
+        DeploymentGroup { service, team, env, deployments: counted.made }
     });
     Trailing { failures: failures.collect(), deployments: deployments.collect(), by_service }
 }

@@ -229,10 +229,10 @@ fn the_last_named_deployment_counts_in_any_order() {
     };
     let [v1, v2] = &notes;
     let [v3, emptied] = &fields;
-    let last_note = Some(("v2".to_owned(), NamedBy::Note));
+    let last_note = Some(("v2".to_owned(), NamedIn::Note));
     assert_eq!(named(&[v1, v2, v2]), (last_note.clone(), vec![true, true, false]));
     assert_eq!(named(&[v2, v1]), (last_note.clone(), vec![true, false]));
-    assert_eq!(named(&[v3, v2]).0, Some(("v3".to_owned(), NamedBy::Field)));
+    assert_eq!(named(&[v3, v2]).0, Some(("v3".to_owned(), NamedIn::Field)));
     // With an emptied field, the notes decide.
     assert_eq!(named(&[emptied, v2, v3]).0, last_note);
 }

@@ -105,7 +105,7 @@ fn a_name_that_cannot_be_used_leaves_the_automatic_link() {
             named: vec![name, "v1", "v8"],
         };
         assert_eq!(deployments.not_used(&query), [(name, because)], "the next one is used");
-        let Cause::Named(deployment, KnownBy::Version) = deployments.cause(&query, Duration::ZERO) else {
+        let Cause::Named(deployment, MatchedBy::Version) = deployments.cause(&query, Duration::ZERO) else {
             panic!("{name}")
         };
         assert_eq!(deployment.version.as_deref(), Some("v1"));

@@ -295,7 +295,7 @@ fn a_single_row_that_is_answered_500_blocks_nothing() {
 fn a_clock_that_is_set_back_ends_every_wait() {
     let mut lane = LaneState::default();
     let tried = lane.begin(1, None);
-    lane.heard(Some(403), None, now(10_000));
+    lane.record_answer(Some(403), None, now(10_000));
     lane.note(tried, Evidence::Refused, now(10_000), 1.0);
     lane.end(tried);
     assert_eq!((lane.room(4, now(10_001)), lane.room(4, now(60))), (0, 1));

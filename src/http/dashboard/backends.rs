@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::data::DashboardData;
-use super::format::{NOTHING, ago, count, safe_text, second};
+use super::format::{NO_DATA, ago, count, safe_text, second};
 use super::health_row::HealthRow;
 use crate::domain::lane::{BackendState, Lane};
 use crate::store::BackendStatus;
@@ -31,7 +31,7 @@ pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
 fn row(data: &DashboardData, status: &BackendStatus) -> HealthRow {
     let waiting = count(status.waiting, "row");
     let since = status.since.map(|at| format!(" for {}", ago(data.now, at))).unwrap_or_default();
-    let next = status.next_attempt_at.map_or_else(|| NOTHING.to_owned(), second);
+    let next = status.next_attempt_at.map_or_else(|| NO_DATA.to_owned(), second);
     let says = match status.state {
         BackendState::Idle => "No row waits.".to_owned(),
         BackendState::Delivering => format!("The backend accepts requests. {waiting} to be sent."),
@@ -68,11 +68,11 @@ pub(super) fn cells(data: &DashboardData, backend: &str) -> Markup {
     let state = own().map(|status| status.state).max().unwrap_or(BackendState::Idle);
     let last = own().filter_map(|status| status.last_success_at).max();
     html! {
-        td { span.bad[matches!(state, BackendState::Unreachable | BackendState::Refusing)] { (state.words()) } }
+        td { span.bad[matches!(state, BackendState::Unreachable | BackendState::Refusing)] { (state.description()) } }
         td.number {
             @match last {
                 Some(at) => { (ago(data.now, at)) " ago" }
-                None => { (NOTHING) }
+                None => { (NO_DATA) }
             }
         }
     }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::data::DashboardData;
 use super::format::{
-    NOTHING, ago, cut_in_the_middle, duration, maybe, minute, name, names, safe_text, state,
+    NO_DATA, ago, cut_in_the_middle, duration, minute, name, names, safe_text, state, text_or_dash,
 };
 use super::page::wide;
 use crate::domain::failure::Failure;
@@ -22,8 +22,8 @@ pub(super) fn open(data: &DashboardData) -> Markup {
                         td.number.bad { (ago(data.now, failure.started_at)) }
                         td.time { (minute(failure.started_at)) }
                         td { (names(&failure.services)) }
-                        td { (maybe(failure.team.as_ref())) }
-                        td { (maybe(failure.severity.as_ref())) }
+                        td { (text_or_dash(failure.team.as_ref())) }
+                        td { (text_or_dash(failure.severity.as_ref())) }
                     }
                 }
             }
@@ -58,7 +58,7 @@ pub(super) fn recent(failures: &[ListedFailure]) -> Markup {
                         td.number { (duration(failure.time_to_restore_seconds)) }
                         td.time { (minute(failure.started_at)) }
                         td { (names(&failure.services)) }
-                        td { (maybe(failure.severity.as_ref())) }
+                        td { (text_or_dash(failure.severity.as_ref())) }
                         (id(failure.deployment.as_deref()))
                     }
                 }
@@ -79,7 +79,7 @@ pub(super) fn recent(failures: &[ListedFailure]) -> Markup {
 
 /// An id. A long one is cut in the middle, because ids differ at both ends.
 fn id(id: Option<&str>) -> Markup {
-    let Some(id) = id else { return html! { td.id { (NOTHING) } } };
+    let Some(id) = id else { return html! { td.id { (NO_DATA) } } };
     let (whole, short) = (safe_text(id), cut_in_the_middle(id));
     html! { td.id title=[(whole != short).then_some(&whole)] { (short) } }
 }

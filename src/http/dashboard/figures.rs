@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::data::DashboardData;
-use super::format::{NOTHING, ago, count, duration, maybe, minute, percent, safe_text};
+use super::format::{NO_DATA, ago, count, duration, minute, percent, safe_text, text_or_dash};
 use super::page::wide;
 use super::plot::{Bar, bars};
 use crate::domain::figures::list::{self, Figure, Value};
@@ -117,7 +117,7 @@ const TILES: [Tile; 6] = [
 /// A number of a figure in the figure's unit.
 fn in_unit(figure: &Figure, number: Option<f64>) -> String {
     match figure.value {
-        Value::Count(_) => number.map_or_else(|| NOTHING.to_owned(), |count| count.to_string()),
+        Value::Count(_) => number.map_or_else(|| NO_DATA.to_owned(), |count| count.to_string()),
         Value::Ratio(_) => percent(number),
         Value::Seconds(_) => duration(number),
     }
@@ -173,7 +173,7 @@ pub(super) fn by(what: &str, title: &str, report: &Report) -> Markup {
                 @let restore = &row.time_to_restore_seconds;
                 @let recovery = &row.failed_deployment_recovery_time_seconds;
                 tr {
-                    th scope="row" { (maybe(row.key.as_ref())) }
+                    th scope="row" { (text_or_dash(row.key.as_ref())) }
                     @for n in [row.incidents, row.ignored, row.deployments, row.failed_deployments] {
                         td.number { (n) }
                     }

@@ -18,7 +18,7 @@ pub(in crate::http) struct RetryForm {
 }
 
 /// `true` if a form comes from a page of this process.
-pub(super) fn is_ours(
+pub(super) fn is_own_form(
     token: &Token,
     form: Result<Form<RetryForm>, FormRejection>,
     headers: &HeaderMap,
@@ -27,7 +27,7 @@ pub(super) fn is_ours(
 }
 
 /// Answer to any other form.
-pub(super) fn not_ours() -> Response {
+pub(super) fn foreign_form() -> Response {
     let text = html! {
         "This form comes from another site, or from before the last restart. " a href="/" { "Reload the dashboard" } "."
     };

@@ -15,7 +15,7 @@ const LONGEST: usize = 160;
 /// Largest number of characters of an id in a table. A longer one is cut in the middle.
 const LONGEST_ID: usize = 18;
 /// Sign for missing data, which is not zero.
-pub(super) const NOTHING: &str = "–";
+pub(super) const NO_DATA: &str = "–";
 
 /// An external text, printable and cut to [`LONGEST`].
 pub(super) fn safe_text(text: &str) -> String {
@@ -27,8 +27,8 @@ pub(super) fn safe_text(text: &str) -> String {
 }
 
 /// The same for a text that may be missing.
-pub(super) fn maybe(text: Option<&String>) -> String {
-    text.map_or_else(|| NOTHING.to_owned(), |text| safe_text(text))
+pub(super) fn text_or_dash(text: Option<&String>) -> String {
+    text.map_or_else(|| NO_DATA.to_owned(), |text| safe_text(text))
 }
 
 /// An id, cut in the middle if it is longer than [`LONGEST_ID`].
@@ -48,7 +48,7 @@ pub(super) fn name(title: Option<&str>, id: &str) -> String {
 
 /// Names with commas between them.
 pub(super) fn names(names: &[String]) -> String {
-    if names.is_empty() { NOTHING.to_owned() } else { safe_text(&names.join(", ")) }
+    if names.is_empty() { NO_DATA.to_owned() } else { safe_text(&names.join(", ")) }
 }
 
 /// A failure's state, as a label.
@@ -57,11 +57,11 @@ pub(super) fn state(state: FailureState) -> Markup {
 }
 
 pub(super) fn duration(seconds: Option<f64>) -> String {
-    seconds.map_or_else(|| NOTHING.to_owned(), human_duration)
+    seconds.map_or_else(|| NO_DATA.to_owned(), human_duration)
 }
 
 pub(super) fn percent(ratio: Option<f64>) -> String {
-    ratio.map_or_else(|| NOTHING.to_owned(), |ratio| format!("{:.1} %", ratio * 100.0))
+    ratio.map_or_else(|| NO_DATA.to_owned(), |ratio| format!("{:.1} %", ratio * 100.0))
 }
 
 /// `1 incident`, `2 incidents`.

@@ -27,7 +27,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::html;
 
 use self::data::DashboardData;
-use self::form::{RetryForm, is_ours, not_ours};
+use self::form::{RetryForm, foreign_form, is_own_form};
 use self::page::notice;
 use super::api_error::ApiError;
 use super::boards::Period;
@@ -84,7 +84,7 @@ pub(super) struct Dashboard {
     /// Policy, which has the default env.
     pub(super) policy: Arc<Policy>,
     /// Configured backends.
-    pub(super) recipients: Arc<[BackendEntry]>,
+    pub(super) backend_entries: Arc<[BackendEntry]>,
     /// Requests to the public listener.
     pub(super) requests: Arc<Requests>,
     /// Token that forms send.
@@ -117,7 +117,7 @@ impl Dashboard {
     async fn data(&self, period: Period) -> Result<DashboardData, ApiError> {
         let (now, env, token) =
             (self.clock.now(), self.policy.default_env.clone(), self.token.shown().to_owned());
-        let backends = self.recipients.iter().map(|recipient| recipient.name.clone()).collect();
+        let backends = self.backend_entries.iter().map(|recipient| recipient.name.clone()).collect();
         let trouble = self.store.trouble();
         let received = self.requests.last();
         let figures = self.figures.boards(now).await?;
@@ -176,8 +176,8 @@ pub(super) async fn retry(
     headers: HeaderMap,
     form: Result<Form<RetryForm>, FormRejection>,
 ) -> Response {
-    if !is_ours(&token, form, &headers) {
-        return not_ours();
+    if !is_own_form(&token, form, &headers) {
+        return foreign_form();
     }
     let Err(refused) = outbox.apply(row, RowCommand::Retry).await else {
         return Redirect::to("/#outbox").into_response();

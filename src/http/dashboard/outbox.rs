@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::backends;
 use super::data::DashboardData;
-use super::format::{NOTHING, ago, maybe, safe_text};
+use super::format::{NO_DATA, ago, safe_text, text_or_dash};
 use super::page::wide;
 use crate::domain::forwarding::Subject;
 
@@ -44,7 +44,7 @@ fn backend(data: &DashboardData, name: &str) -> Markup {
             th scope="row" { (safe_text(name)) }
             (backends::cells(data, name))
             td.number { (pending) }
-            td.number { (oldest_at.map_or_else(|| NOTHING.to_owned(), |at| ago(data.now, at))) }
+            td.number { (oldest_at.map_or_else(|| NO_DATA.to_owned(), |at| ago(data.now, at))) }
             td.number { span.bad[dead > 0] { (dead) } }
         }
     }
@@ -73,7 +73,7 @@ fn dead(data: &DashboardData) -> Markup {
                             }
                         }
                         td.number { (row.revision) }
-                        td.title { (maybe(row.last_error.as_ref())) }
+                        td.title { (text_or_dash(row.last_error.as_ref())) }
                     }
                 }
             }

@@ -8,8 +8,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
-use super::form::{RetryForm, is_ours, not_ours};
-use super::format::{bytes, maybe, safe_text, second};
+use super::form::{RetryForm, foreign_form, is_own_form};
+use super::format::{bytes, safe_text, second, text_or_dash};
 use super::page::{notice, page, wide};
 use crate::domain::printable::printable;
 use crate::http::api_error::ApiError;
@@ -69,8 +69,8 @@ pub(in crate::http) async fn retry(
     headers: HeaderMap,
     form: Result<Form<RetryForm>, FormRejection>,
 ) -> Response {
-    if !is_ours(&token, form, &headers) {
-        return not_ours();
+    if !is_own_form(&token, form, &headers) {
+        return foreign_form();
     }
     let Err(refused) = quarantine.read_again(id).await else {
         return Redirect::to("/quarantine").into_response();
@@ -122,7 +122,7 @@ fn row_page(Quarantined { row, body }: &Quarantined, token: &str) -> Html<String
     let facts = [
         ("Received", second(row.received_at)),
         ("Reason", safe_text(&row.reason)),
-        ("Delivery", maybe(row.delivery_id.as_ref())),
+        ("Delivery", text_or_dash(row.delivery_id.as_ref())),
         ("Size", bytes(row.bytes.into())),
     ];
     let (title, text) = match body {

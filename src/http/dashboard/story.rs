@@ -3,7 +3,7 @@
 use axum::response::Html;
 use maud::{Markup, html};
 
-use super::format::{duration, maybe, name, names, safe_text, second, state};
+use super::format::{duration, name, names, safe_text, second, state, text_or_dash};
 use super::page::{page, wide};
 use crate::domain::failure::Failure;
 use crate::domain::printable::printable;
@@ -43,10 +43,10 @@ fn summary(id: &str, failure: &Failure) -> Markup {
         ("Ended", failure.finished_at.map_or_else(|| "not yet".to_owned(), second)),
         ("Restored in", duration(failure.time_to_restore_seconds)),
         ("Services", names(&failure.services)),
-        ("Team", maybe(failure.team.as_ref())),
+        ("Team", text_or_dash(failure.team.as_ref())),
         ("Env", safe_text(&failure.env)),
-        ("Severity", maybe(failure.severity.as_ref())),
-        ("Caused by", maybe(failure.deployment.as_ref())),
+        ("Severity", text_or_dash(failure.severity.as_ref())),
+        ("Caused by", text_or_dash(failure.deployment.as_ref())),
     ];
     html! {
         p { (state(failure.state)) @if let Some(reason) = &failure.reason { ": " (safe_text(reason)) } }
@@ -99,7 +99,7 @@ fn attempts(story: &Story) -> Markup {
             tbody { @for attempt in &story.attempts {
                 tr { td.time { (second(attempt.at)) } td { (safe_text(&attempt.backend)) } td.number { (attempt.revision) }
                     td.number { (attempt.status.map_or_else(|| "none".to_owned(), |status| status.to_string())) }
-                    td.text { (maybe(attempt.error.as_ref())) } }
+                    td.text { (text_or_dash(attempt.error.as_ref())) } }
             } }
         }
     }

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_14_holds_here_as_well() {
+    fn rule_14_holds_for_submissions() {
         let flags = |started_at, finished_at| {
             let times = json!({ "team": "a", "started_at": started_at, "finished_at": finished_at });
             sent(&times).unwrap().evaluate(&Policy::default()).failure.flags

@@ -4,7 +4,7 @@ use crate::sources::{RefusalReason, RefusalText};
 
 /// Texts about a refusal.
 pub(super) const fn refusal_text(reason: RefusalReason) -> RefusalText {
-    RefusalText { cause: cause(reason), to_sender: to_sender(reason), remedy: remedy(reason) }
+    RefusalText { cause: cause(reason), advice_for_sender: advice_for_sender(reason), remedy: remedy(reason) }
 }
 
 const fn cause(reason: RefusalReason) -> &'static str {
@@ -21,7 +21,7 @@ const fn cause(reason: RefusalReason) -> &'static str {
     }
 }
 
-const fn to_sender(reason: RefusalReason) -> &'static str {
+const fn advice_for_sender(reason: RefusalReason) -> &'static str {
     match reason {
         RefusalReason::Legacy => ": create a V3 webhook subscription",
         _ => "",

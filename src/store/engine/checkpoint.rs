@@ -19,9 +19,9 @@ use crate::log_limit::LogLimit;
 
 /// Growth of the WAL after which the thread is woken. Small, so that SQLite soon writes the WAL from its beginning
 /// again: a disk syncs overwritten blocks faster than blocks that make a file longer.
-const WORTHWHILE_PAGES: usize = 4 * 1024 * 1024 / PAGE_BYTES as usize;
+const WAKE_AFTER_PAGES: usize = 4 * 1024 * 1024 / PAGE_BYTES as usize;
 /// Length of the WAL at which the writer moves pages itself: short enough for a start after a crash to read it quickly.
-const FAR_BEHIND_PAGES: usize = 12 * 1024 * 1024 / PAGE_BYTES as usize;
+const WRITER_MOVES_FROM_PAGES: usize = 12 * 1024 * 1024 / PAGE_BYTES as usize;
 
 /// The writer's handle of the thread.
 pub(in crate::store) struct Checkpointer {
@@ -73,10 +73,10 @@ impl Checkpointer {
             (self.woken_at, self.helped_at) = (0, 0);
         }
         // A long read keeps pages in the WAL. A try after every group would then only take time.
-        if wal_pages >= FAR_BEHIND_PAGES.max(self.helped_at + WORTHWHILE_PAGES) {
+        if wal_pages >= WRITER_MOVES_FROM_PAGES.max(self.helped_at + WAKE_AFTER_PAGES) {
             self.helped_at = wal_pages;
             checkpoint(writer);
-        } else if wal_pages >= self.woken_at + WORTHWHILE_PAGES {
+        } else if wal_pages >= self.woken_at + WAKE_AFTER_PAGES {
             self.woken_at = wal_pages;
             // A full channel means that the thread is woken already.
             let _ = self.wake.try_send(());

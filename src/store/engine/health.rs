@@ -9,7 +9,7 @@ use crate::log_limit::LogLimit;
 
 /// Time after a failed commit for which the store counts as unable to commit, even if small commits succeed meanwhile:
 /// on a nearly full disk they do.
-const TROUBLE_LASTS: Duration = Duration::from_secs(10);
+const OUTAGE_ENDS_AFTER: Duration = Duration::from_secs(10);
 
 /// Trouble of a store, as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Health {
     }
 
     /// Records a webhook that the writer did not handle in time.
-    pub(in crate::store) fn put_off(&self) {
+    pub(in crate::store) fn count_late_webhook(&self) {
         self.0.put_off.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -118,7 +118,7 @@ impl Health {
 
 impl Outage {
     fn is_recent(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.failed_last) < TROUBLE_LASTS
+        now.saturating_duration_since(self.failed_last) < OUTAGE_ENDS_AFTER
     }
 }
 

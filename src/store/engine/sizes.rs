@@ -17,7 +17,7 @@ pub struct Sizes {
 }
 
 /// Free space below which the disk counts as nearly full. During a long read the WAL alone may grow by this much.
-pub const LITTLE_ROOM_BYTES: u64 = 512 * 1024 * 1024;
+pub const NEARLY_FULL_BYTES: u64 = 512 * 1024 * 1024;
 
 impl Sizes {
     /// Sizes of the store that a connection has open.
@@ -32,7 +32,7 @@ impl Sizes {
 
     /// `true` if the disk will soon be full.
     pub fn is_nearly_full(&self) -> bool {
-        self.free.is_some_and(|free| free < LITTLE_ROOM_BYTES)
+        self.free.is_some_and(|free| free < NEARLY_FULL_BYTES)
     }
 }
 
@@ -47,7 +47,7 @@ mod tests {
         db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
         let sizes = Sizes::of(&db);
         assert!(sizes.wal > 0 && sizes.free.is_some_and(|free| free > 0), "{sizes:?}");
-        assert!(!Sizes { free: Some(LITTLE_ROOM_BYTES), ..sizes }.is_nearly_full());
-        assert!(Sizes { free: Some(LITTLE_ROOM_BYTES - 1), ..sizes }.is_nearly_full());
+        assert!(!Sizes { free: Some(NEARLY_FULL_BYTES), ..sizes }.is_nearly_full());
+        assert!(Sizes { free: Some(NEARLY_FULL_BYTES - 1), ..sizes }.is_nearly_full());
     }
 }

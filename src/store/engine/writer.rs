@@ -27,7 +27,7 @@ const LARGEST_GROUP: usize = 256;
 const CALM_AFTER: Duration = Duration::from_millis(20);
 
 /// Time between two checks of the store's files while there are no writes.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const FILE_CHECK_EVERY: Duration = Duration::from_secs(2);
 
 /// Work of the engine besides committing, provided by the modules that know failures.
 #[derive(Clone, Copy)]
@@ -184,7 +184,7 @@ impl Writer {
             self.files_are_in_place()?;
         }
         self.commit(group)?;
-        self.fold_in_a_calm(slice)?;
+        self.fold_unless_rush(slice)?;
         self.checkpointer.keep_up(&self.db);
         self.health.look(Instant::now());
         Ok(())
@@ -206,17 +206,17 @@ impl Writer {
         }
     }
 
-    /// Takes all waiting jobs. Without jobs and backlog it waits, and returns an empty group after `LOOK_EVERY`. In a
+    /// Takes all waiting jobs. Without jobs and backlog it waits, and returns an empty group after `FILE_CHECK_EVERY`. In a
     /// rush it waits a little even with a backlog. `None` at the end.
     fn gather(&mut self) -> Option<Vec<Box<dyn Job>>> {
         let mut group = Vec::new();
         if self.backlog.is_empty() || self.last_transaction_failed {
-            match receive_within(&mut self.queue, LOOK_EVERY) {
+            match receive_within(&mut self.queue, FILE_CHECK_EVERY) {
                 NextJob::Job(job) => group.push(job),
                 NextJob::Nothing => return Some(group),
                 NextJob::End => return None,
             }
-        } else if let Some(pause) = self.calm_in() {
+        } else if let Some(pause) = self.time_to_calm() {
             match receive_within(&mut self.queue, pause) {
                 NextJob::Job(job) => group.push(job),
                 NextJob::Nothing | NextJob::End => self.rushed_at = None,
@@ -231,7 +231,7 @@ impl Writer {
     }
 
     /// Time until the rush counts as over. `None` if there is no rush.
-    fn calm_in(&self) -> Option<Duration> {
+    fn time_to_calm(&self) -> Option<Duration> {
         CALM_AFTER.checked_sub(self.rushed_at?.elapsed()).filter(|pause| !pause.is_zero())
     }
 
@@ -286,8 +286,8 @@ impl Writer {
     }
 
     /// Folds a part of the backlog, unless there is a rush.
-    fn fold_in_a_calm(&mut self, slice: usize) -> Result<(), String> {
-        if self.last_transaction_failed || self.backlog.is_empty() || self.calm_in().is_some() {
+    fn fold_unless_rush(&mut self, slice: usize) -> Result<(), String> {
+        if self.last_transaction_failed || self.backlog.is_empty() || self.time_to_calm().is_some() {
             return Ok(());
         }
         match self.fold(slice).map_err(|error| self.roll_back(&error)) {

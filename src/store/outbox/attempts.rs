@@ -8,7 +8,7 @@ use crate::store::engine::session::Session;
 
 /// `true` if an answer that leads to a retry proves that the backend accepted nothing: wrong credentials, no such
 /// record (yet), too many requests. A 503 proves nothing, because it may come from a proxy.
-fn is_clear(status: u16) -> bool {
+fn proves_rejection(status: u16) -> bool {
     matches!(status, 300..=399 | 401 | 403 | 404 | 405 | 429)
 }
 
@@ -66,10 +66,10 @@ impl AttemptOutcome {
     }
 
     /// `true` if the backend certainly did not accept the last request.
-    fn is_clear_refusal(&self) -> bool {
+    fn is_clearly_rejected(&self) -> bool {
         match self {
             Self::Sent { status } => status.is_none(),
-            Self::Retry { status, .. } => status.is_some_and(is_clear),
+            Self::Retry { status, .. } => status.is_some_and(proves_rejection),
             Self::Dead { .. } | Self::CredentialsRefused { .. } => true,
         }
     }
@@ -110,7 +110,7 @@ pub(in crate::store) fn record(
     session.execute(REMEMBER, params![row, now.as_nanos(), status, error])?;
     session.execute(FORGET, params![row, MOST_ATTEMPTS_KEPT])?;
     let not_counted = matches!(outcome, AttemptOutcome::CredentialsRefused { .. });
-    let (not_in_doubt, is_answered) = (outcome.is_clear_refusal(), outcome.is_answered());
+    let (not_in_doubt, is_answered) = (outcome.is_clearly_rejected(), outcome.is_answered());
     session.execute(
         RECORD,
         params![row, state, due_at_ns, not_counted, status, error, not_in_doubt, is_answered, taken],

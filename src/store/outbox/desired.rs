@@ -25,13 +25,13 @@ impl Desired {
     pub(super) const NOTHING: Self = Self { request: None, same: Vec::new() };
 
     /// `true` if a row has this state.
-    pub(super) fn is_sent_by(&self, existing: &ExistingRow) -> bool {
+    pub(super) fn is_request_of(&self, existing: &ExistingRow) -> bool {
         self.request.is_some() && self.same.contains(&existing.prepared)
     }
 
     /// `true` if a row has this state, and was accepted or is still to be sent. Then no new row is needed.
-    pub(super) fn stands_in(&self, existing: &ExistingRow) -> bool {
-        matches!(existing.state, RowState::Pending | RowState::Sent) && self.is_sent_by(existing)
+    pub(super) fn is_satisfied_by(&self, existing: &ExistingRow) -> bool {
+        matches!(existing.state, RowState::Pending | RowState::Sent) && self.is_request_of(existing)
     }
 }
 

@@ -26,7 +26,7 @@ pub(in crate::store) fn all(session: &mut Session<'_>) -> rusqlite::Result<()> {
         failure(session, row, &touched)?;
     }
     for (row, touched) in std::mem::take(&mut session.changes.deployments) {
-        for destination in takers(session, |destination| destination.forwards_deployments()) {
+        for destination in destinations_where(session, |destination| destination.forwards_deployments()) {
             deployment(session, destination, row, &touched.deployment, touched.now)?;
         }
     }
@@ -35,7 +35,10 @@ pub(in crate::store) fn all(session: &mut Session<'_>) -> rusqlite::Result<()> {
 }
 
 /// The backends that fulfil a condition.
-fn takers<'a>(session: &Session<'a>, takes: fn(&dyn Destination) -> bool) -> Vec<&'a dyn Destination> {
+fn destinations_where<'a>(
+    session: &Session<'a>,
+    takes: fn(&dyn Destination) -> bool,
+) -> Vec<&'a dyn Destination> {
     let all = session.settings.destinations.iter().map(|destination| &**destination);
     all.filter(|destination| takes(*destination)).collect()
 }
@@ -53,11 +56,13 @@ fn reconcile(
     (revision, due_at, now): (i64, Timestamp, Timestamp),
 ) -> rusqlite::Result<bool> {
     if let Some(newest) = newest {
-        if desired.is_sent_by(newest) {
+        if desired.is_request_of(newest) {
             return Ok(false);
         }
         let replaced = revisions.supersede(session, desired.request.is_none())?;
-        if replaced > 0 && revisions.newest(session)?.is_some_and(|existing| desired.stands_in(&existing)) {
+        if replaced > 0
+            && revisions.newest(session)?.is_some_and(|existing| desired.is_satisfied_by(&existing))
+        {
             // A superseded row may have been the repeat of that revision.
             repeat(session, revisions, now)?;
             return Ok(false);
@@ -79,7 +84,7 @@ fn failure(session: &mut Session<'_>, row: i64, touched: &TouchedFailure) -> rus
     let end = evaluated.failure.finished_at.filter(|_| is_completed);
     let due_at = session.settings.policy.forward_at(end, *now);
     let mut is_new = false;
-    for destination in takers(session, |_| true) {
+    for destination in destinations_where(session, |_| true) {
         let revisions = Revisions { topic: Topic::Failure, subject: row, backend: destination.name() };
         let newest = if *revision > 0 { revisions.newest(session)? } else { None };
         let is_correction = *revision > 0 && revisions.known(session)?.is_some();
@@ -130,15 +135,15 @@ fn deployment(
 }
 
 fn mark(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
-    let takers = takers(session, |destination| destination.forwards_marks());
-    if takers.is_empty() {
+    let destinations_where = destinations_where(session, |destination| destination.forwards_marks());
+    if destinations_where.is_empty() {
         return Ok(());
     }
     let Some(deployment) = of_row(session.db(), row)? else { return Ok(()) };
     let failed = failed(session.db(), row)?;
     let due_at = session.settings.policy.forward_at(failed.as_ref().and_then(|failed| failed.ended_at), now);
     let mark = failed.map(|failed| to_mark(session, failed)).transpose()?;
-    for destination in takers {
+    for destination in destinations_where {
         // A mark is about the deployment, so the filter is compared with the deployment's service, team and env.
         let passes = destination.filter().passes_deployment(&deployment);
         let mark = mark.as_ref().filter(|_| passes);
@@ -174,7 +179,7 @@ fn mark_at(
         if newest.as_ref().is_some_and(is_older) {
             desired.same.clear();
         }
-        let is_sent = newest.as_ref().is_some_and(|newest| desired.is_sent_by(newest));
+        let is_sent = newest.as_ref().is_some_and(|newest| desired.is_request_of(newest));
         if !is_sent && existing.is_none() && destination.forwards_deployments() {
             // Deployments were not forwarded to the backend when this one was saved. It has to be sent before it can be
             // marked.

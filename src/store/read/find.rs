@@ -15,7 +15,7 @@ use crate::store::facts::deployment::{OF_ID, load};
 use crate::store::facts::failure_key::failure_key;
 
 /// Marks of the letters that a table has cut out of an id.
-const LEFT_OUT: [&str; 2] = ["…", "..."];
+const ELLIPSES: [&str; 2] = ["…", "..."];
 
 /// A failure or a deployment that was found by its id or a part of the id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl Reader {
 
 /// Patterns for `LIKE`, which ignores case: the id itself, then its beginning.
 fn patterns(text: &str) -> Vec<String> {
-    let cut = LEFT_OUT.into_iter().find_map(|left_out| text.split_once(left_out));
+    let cut = ELLIPSES.into_iter().find_map(|left_out| text.split_once(left_out));
     match cut {
         Some((beginning, end)) => vec![format!("{}%{}", literal(beginning), literal(end))],
         None => vec![literal(text), format!("{}%", literal(text))],

@@ -51,7 +51,7 @@ pub struct StoryContext<'a> {
     /// Rules by which an incident becomes a failure.
     pub policy: &'a Policy,
     /// The backends that are configured.
-    pub recipients: &'a [BackendEntry],
+    pub backend_entries: &'a [BackendEntry],
     /// The present time.
     pub now: Timestamp,
     /// Sources that read the bodies of their events.
@@ -298,9 +298,9 @@ impl Read<'_> {
         let forwarded = listed.iter().flat_map(|listed| &listed.forwarded);
         let in_outbox: Vec<String> = forwarded.map(|forwarded| forwarded.backend.clone()).collect();
         let failure = listed.map(|listed| &listed.failure);
-        let StoryContext { recipients, now, .. } = context;
+        let StoryContext { backend_entries, now, .. } = context;
         Ok(not_forwarded(
-            ForwardingFacts { failure, in_outbox: &in_outbox, waiting: &waiting, recipients },
+            ForwardingFacts { failure, in_outbox: &in_outbox, waiting: &waiting, backend_entries },
             now,
         ))
     }

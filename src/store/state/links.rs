@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::domain::deployment::{Deployment, Deployments};
 use crate::domain::failure::Evaluated;
 use crate::domain::id::DeploymentId;
-use crate::domain::link::{HowLinked, LinkQuery};
+use crate::domain::link::{LinkQuery, LinkReason};
 use crate::domain::named::{is_short_commit, readings, version_key};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
@@ -22,7 +22,7 @@ pub(in crate::store) struct StoredLinks {
     /// The deployment that caused it.
     pub(in crate::store) cause: Option<i64>,
     /// How the cause was found.
-    pub(in crate::store) how: HowLinked,
+    pub(in crate::store) how: LinkReason,
     /// The deployment that fixed it.
     pub(in crate::store) remediation: Option<i64>,
 }
@@ -31,8 +31,8 @@ impl StoredLinks {
     /// The links in the columns `cause`, `cause_how` and `remediation`, from this one on.
     pub(in crate::store) fn of(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Self> {
         let how = match row.get_ref(first + 1)?.as_str_or_null()? {
-            None => HowLinked::NotLinked,
-            Some(word) => HowLinked::ALL
+            None => LinkReason::NotLinked,
+            Some(word) => LinkReason::ALL
                 .into_iter()
                 .find(|how| how.as_str() == word)
                 .ok_or_else(|| unknown_word(first + 1, word))?,

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::figures::{DeploymentWindows, Trailing};
+use crate::domain::figures::{DeploymentGroup, Trailing};
 
 /// Label of all names that have no label of their own.
 pub(super) const OTHER: &str = "other";
@@ -26,7 +26,7 @@ const ALL_PLACES: usize = MOST_PLACES + MOST_ENVS + 2;
 const SERIES_OF_WINDOW: usize = ALL_PLACES * (MOST_SEVERITIES + 2 + 1 + 3 + 6 + 3);
 
 /// Largest number of series of the figures, for this number of windows.
-pub(super) const fn most_series(windows: usize) -> usize {
+pub(super) const fn max_series(windows: usize) -> usize {
     windows * SERIES_OF_WINDOW
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Bounds {
 impl Bounds {
     /// The busiest names of the longest window. `default_env` always has a label of its own.
     pub(super) fn of(longest: &Trailing<'_>, default_env: &str) -> Self {
-        let mut busy = Busy::default();
+        let mut busy = CountsByName::default();
         busy.add(longest);
         let mut envs = busiest(busy.envs, MOST_ENVS);
         envs.insert(default_env.to_owned());
@@ -119,7 +119,7 @@ fn busiest(counts: BTreeMap<&str, usize>, most: usize) -> BTreeSet<String> {
 
 /// Number of failures and deployments of each name.
 #[derive(Default)]
-struct Busy<'a> {
+struct CountsByName<'a> {
     services: BTreeMap<&'a str, usize>,
     teams: BTreeMap<&'a str, usize>,
     envs: BTreeMap<&'a str, usize>,
@@ -127,7 +127,7 @@ struct Busy<'a> {
     places: BTreeMap<(&'a str, &'a str, &'a str), usize>,
 }
 
-impl<'a> Busy<'a> {
+impl<'a> CountsByName<'a> {
     fn add(&mut self, figures: &Trailing<'a>) {
         for failures in &figures.failures {
             let count = failures.incidents + failures.restored.len();
@@ -136,7 +136,7 @@ impl<'a> Busy<'a> {
                 self.add_place(service, failures.team.unwrap_or_default(), failures.env, count);
             }
         }
-        for &DeploymentWindows { service, team, env, deployments } in &figures.deployments {
+        for &DeploymentGroup { service, team, env, deployments } in &figures.deployments {
             self.add_place(service, team.unwrap_or_default(), env, deployments);
         }
     }
