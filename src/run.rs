@@ -25,7 +25,9 @@ use crate::http::{
     self, Admin, BodyBudget, EventsApi, Hosts, Keys, Limits, Requests, SourceRequests, Token, WebhookIntake,
 };
 use crate::sources;
-use crate::store::{Ended, FiguresReader, MAX_BACKLOG, OpenError, ReadError, Reader, Settings, Store};
+use crate::store::{
+    Ended, FiguresReader, MAX_BACKLOG, OpenError, OutboxGauge, ReadError, Reader, Settings, Store,
+};
 use crate::telemetry::metrics::Metrics;
 
 pub(crate) use self::secrets::{backend, problems as problems_of_secrets};
@@ -164,6 +166,23 @@ impl Daemon {
         Ok(Self { secrets, backends, policy, metrics, store, clock })
     }
 
+    /// Logs each backend that rows wait for and that is not configured: the rows are not sent.
+    fn warn_of_unknown_backends(&self, reader: &Reader) -> Result<(), RunError> {
+        let outbox = reader.gauges().map_err(RunError::Unreadable)?.outbox;
+        let is_known = |name: &str| self.backends.iter().any(|backend| backend.name() == name);
+        for OutboxGauge { backend, pending, .. } in outbox {
+            if pending > 0 && !is_known(&backend) {
+                tracing::warn!(
+                    backend,
+                    waiting = pending,
+                    "rows wait for a backend that has no [[backend]] entry, and are not sent: put the entry back under \
+                     this name, and restart the program"
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Starts a server for each listener.
     fn serve(
         &self,
@@ -176,6 +195,7 @@ impl Daemon {
             config.admin.hosts.iter().map(HostName::as_str),
         );
         let reader = Reader::open(&config.store.path)?;
+        self.warn_of_unknown_backends(&reader)?;
         let sources = sources::webhooks(config, &self.secrets).into_iter().map(|webhooks| {
             let accepted_at = reader.last_received_from(&webhooks.source.name)?;
             let (metrics, clock) = (Arc::clone(&self.metrics), Arc::clone(&self.clock));

@@ -54,6 +54,8 @@ struct RequestLogLimits {
     unknown_path: LogLimit,
     forbidden: LogLimit,
     off: LogLimit,
+    invalid: LogLimit,
+    unavailable: LogLimit,
 }
 
 impl Requests {
@@ -79,8 +81,14 @@ impl Requests {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes an answer of the event API.
-    pub(super) fn event(&self, kind: SubmissionKind, status: SubmissionStatus, peer: Option<Peer>) {
+    /// Notes an answer of the event API. `reason`: what is wrong with this request, or why it could not be stored.
+    pub(super) fn event(
+        &self,
+        kind: SubmissionKind,
+        status: SubmissionStatus,
+        reason: &str,
+        peer: Option<Peer>,
+    ) {
         self.metrics.intake.event(kind, status);
         match status {
             SubmissionStatus::Accepted => self.lock().event_accepted_at = Some(self.clock.now()),
@@ -111,10 +119,30 @@ impl Requests {
                 }
                 self.lock().event_off = Some(refusal);
             }
-            SubmissionStatus::Invalid
-            | SubmissionStatus::TooLarge
-            | SubmissionStatus::Incomplete
-            | SubmissionStatus::Unavailable => {}
+            SubmissionStatus::Invalid | SubmissionStatus::TooLarge => {
+                let peer = &self.refusal(peer).peer;
+                if let Some(held_back) = self.lines.invalid.pass(std::time::Instant::now()) {
+                    tracing::warn!(
+                        peer,
+                        kind = kind.as_str(),
+                        held_back,
+                        "the event API refused a request, which is in no figure: {reason}. Correct the sender"
+                    );
+                }
+            }
+            SubmissionStatus::Unavailable => {
+                let peer = &self.refusal(peer).peer;
+                if let Some(held_back) = self.lines.unavailable.pass(std::time::Instant::now()) {
+                    tracing::warn!(
+                        peer,
+                        kind = kind.as_str(),
+                        held_back,
+                        "a request to the event API could not be stored, and was answered 503: {reason}. The sender \
+                         has to send it again"
+                    );
+                }
+            }
+            SubmissionStatus::Incomplete => {}
         }
     }
 

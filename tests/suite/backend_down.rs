@@ -287,3 +287,28 @@ async fn the_log_has_one_line_for_each_change_of_a_backend() {
     assert_eq!(with(&format!(", {ROWS} sent")), 1, "{log}");
     assert!(log.lines().count() < 12, "{log}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_a_backend_that_was_removed_are_a_warning_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let write = |name: &str| {
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[[backend]]\nname = \"{name}\"\n\
+             kind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n"
+        );
+        std::fs::write(&config, text).unwrap();
+    };
+    write("old");
+    let (process, listening) = Process::start(&config);
+    assert_eq!(listening.deliver(&event_of("incident.resolved", "QWAITS0001")).await, 202);
+    let log = process.terminate();
+    assert_eq!(log.matches("created a new, empty store").count(), 1, "{log}");
+
+    write("new");
+    let (process, _) = Process::start(&config);
+    let log = process.terminate();
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("rows wait for a backend")).collect();
+    assert_eq!(warnings.len(), 1, "{log}");
+    assert!(warnings[0].contains("\"old\"") && !log.contains("a new, empty store"), "{log}");
+}

@@ -51,7 +51,7 @@ async fn a_failure_is_linked_to_the_latest_deployment_before_it_even_if_reported
     let latest = deploy(&daemon, "v2", "09:30", json!({})).await;
     let (id, why) = linked(&daemon, "QLINKED001").await;
     assert_eq!(id, json!(latest));
-    assert!(why.starts_with("the latest deployment of its services"), "{why}");
+    assert!(why.starts_with("the latest deployment of the failure's services"), "{why}");
 }
 
 #[tokio::test]

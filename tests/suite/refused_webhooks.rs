@@ -1,5 +1,7 @@
 //! Refused webhooks in the metrics, on the dashboard and in the log.
 
+use serde_json::json;
+
 use crate::harness::{Daemon, client, event_of, fixture};
 use crate::intake::signature;
 use crate::process::Process;
@@ -128,4 +130,27 @@ async fn each_reason_is_one_line_in_the_log_that_says_what_to_do() {
     ] {
         assert_eq!(log.matches(words).count(), 1, "{words}: {log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invalid_request_to_the_event_api_is_one_line_in_the_log_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let key = "a-key-of-the-event-api";
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+         [events_api]\nkeys = [{{ value = \"{key}\" }}]\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let (process, listening) = Process::start(&config);
+    let url = format!("http://{}/api/v2/dora/deployment", listening.public);
+    for _ in 0..3 {
+        let body = json!({ "data": { "attributes": { "service": "a", "started_at": "yesterday" } } });
+        let request = client().post(&url).header("dd-api-key", key).body(body.to_string());
+        assert_eq!(request.send().await.unwrap().status(), 400);
+    }
+    let log = process.terminate();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("is in no figure")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("started_at") && lines[0].contains("127.0.0.1:"), "{log}");
 }

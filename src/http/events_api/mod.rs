@@ -74,7 +74,8 @@ impl EventsApi {
         answer: Result<impl IntoResponse, EventsApiRefusal>,
     ) -> Response {
         let status = answer.as_ref().map_or_else(EventsApiRefusal::status, |_| SubmissionStatus::Accepted);
-        self.requests.event(kind, status, peer);
+        let reason = answer.as_ref().err().map(EventsApiRefusal::reason).unwrap_or_default();
+        self.requests.event(kind, status, reason, peer);
         answer.into_response()
     }
 }
@@ -85,7 +86,8 @@ enum EventsApiRefusal {
     Forbidden,
     Incomplete,
     TooLarge,
-    Unavailable,
+    /// The reason is for the log.
+    Unavailable(String),
     Invalid(String),
 }
 
@@ -97,8 +99,17 @@ impl EventsApiRefusal {
             Self::Forbidden => SubmissionStatus::Forbidden,
             Self::Incomplete => SubmissionStatus::Incomplete,
             Self::TooLarge => SubmissionStatus::TooLarge,
-            Self::Unavailable => SubmissionStatus::Unavailable,
+            Self::Unavailable(_) => SubmissionStatus::Unavailable,
             Self::Invalid(_) => SubmissionStatus::Invalid,
+        }
+    }
+
+    /// What is wrong with this request, where that differs from request to request.
+    fn reason(&self) -> &str {
+        match self {
+            Self::Unavailable(reason) | Self::Invalid(reason) => reason,
+            Self::TooLarge => "the body is larger than 512 KiB",
+            Self::Off | Self::Forbidden | Self::Incomplete => "",
         }
     }
 }
@@ -110,7 +121,7 @@ impl IntoResponse for EventsApiRefusal {
             Self::Off => (StatusCode::NOT_FOUND, json!("the event API is off: set [events_api] keys")),
             Self::Forbidden => (StatusCode::FORBIDDEN, json!("Forbidden")),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, json!("Payload Too Large")),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, json!("Service Unavailable")),
+            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, json!("Service Unavailable")),
             Self::Invalid(detail) => {
                 let error = json!({ "status": "400", "title": "Bad Request", "detail": detail });
                 (StatusCode::BAD_REQUEST, error)
@@ -122,8 +133,7 @@ impl IntoResponse for EventsApiRefusal {
 
 impl From<StoreError> for EventsApiRefusal {
     fn from(error: StoreError) -> Self {
-        tracing::warn!(%error, "a request to the event API could not be stored");
-        Self::Unavailable
+        Self::Unavailable(error.to_string())
     }
 }
 
@@ -166,7 +176,9 @@ impl EventsApi {
         self.budget.read(request.into_body()).await.map_err(|error| match error {
             BodyError::TooLarge => EventsApiRefusal::TooLarge,
             BodyError::Incomplete => EventsApiRefusal::Incomplete,
-            BodyError::NoRoom => EventsApiRefusal::Unavailable,
+            BodyError::NoRoom => {
+                EventsApiRefusal::Unavailable("too many large bodies are being received at once".to_owned())
+            }
         })
     }
 

@@ -117,6 +117,10 @@ fn open_or_create(path: &Path) -> io::Result<File> {
     }
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(path)?;
+    tracing::info!(
+        path = %path.display(),
+        "created a new, empty store. If one with your data should be there, stop the program and put it back"
+    );
     // The umask may have removed bits.
     file.set_permissions(Permissions::from_mode(MODE))?;
     Ok(file)
