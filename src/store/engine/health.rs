@@ -61,13 +61,18 @@ impl Health {
         outage.refused_writes += writes;
         outage.refused_webhooks += webhooks + self.0.put_off.swap(0, Ordering::Relaxed);
         if self.0.lines.pass(now).is_some() {
+            let lasts = now.saturating_duration_since(outage.began);
+            let since = if lasts.as_secs() == 0 {
+                String::new()
+            } else {
+                format!(", and has not been able to for {}", human_duration(lasts.as_secs_f64()))
+            };
             tracing::error!(
                 error,
                 refused_writes = outage.refused_writes,
                 refused_webhooks = outage.refused_webhooks,
-                "the store has not been able to commit for {}: webhooks are answered 503, and PagerDuty resends them for \
-                 48 hours",
-                human_duration(now.saturating_duration_since(outage.began).as_secs_f64())
+                "the store cannot commit{since}: webhooks and requests to the event API are answered 503. PagerDuty \
+                 resends webhooks for 48 hours; pipelines have to send their requests again"
             );
         }
     }
@@ -93,7 +98,8 @@ impl Health {
         if let Some(Outage { began, committed_at: Some(at), refused_writes, refused_webhooks, .. }) = over {
             tracing::info!(
                 refused_writes,
-                "the store commits again after {}; {refused_webhooks} webhooks were answered 503",
+                refused_webhooks,
+                "the store commits again after {}",
                 human_duration(at.saturating_duration_since(began).as_secs_f64())
             );
         }
