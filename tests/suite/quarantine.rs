@@ -29,9 +29,9 @@ async fn quarantined_bodies_are_listed_and_shown_whole() {
     assert_eq!(listed, daemon.get("/api/v1/quarantine").await.json());
     let row = &listed["rows"][0];
     assert_eq!((&row["id"], &row["delivery_id"], &row["bytes"]), (&json!(1), &json!("w-1"), &json!(23)));
-    assert!(row["reason"].as_str().unwrap().contains("not a V3 webhook"), "{row}");
+    assert!(row["reason"].as_str().unwrap().contains("the body is not JSON"), "{row}");
     let table = stdout(&program.run("", &["quarantine"]));
-    assert!(table.contains("REASON") && table.contains("not a V3 webhook"), "{table}");
+    assert!(table.contains("REASON") && table.contains("the body is not JSON"), "{table}");
     let shown = stdout(&program.run("", &["quarantine", "show", "2"]));
     assert!(shown.contains("<b>not</b> understood 1") && shown.contains("w-1"), "{shown}");
     let shown = stdout(&program.run("", &["quarantine", "show", "2", "--format=json"]));
@@ -125,7 +125,7 @@ async fn the_dashboard_shows_and_retries_quarantined_bodies() {
         "{page}"
     );
     let page = daemon.get("/quarantine").await.body;
-    assert!(page.contains("href=\"/quarantine/1\"") && page.contains("not a V3 webhook"), "{page}");
+    assert!(page.contains("href=\"/quarantine/1\"") && page.contains("the body is not JSON"), "{page}");
     let page = daemon.get("/quarantine/1").await.body;
     assert!(page.contains("&lt;b&gt;not&lt;/b&gt; understood 0") && !page.contains("<b>not"), "{page}");
     for path in ["/quarantine/2", "/quarantine/x"] {

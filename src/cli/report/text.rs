@@ -90,9 +90,9 @@ impl Section {
 fn counts(report: &Report) -> Section {
     let shown = || FIGURES.iter().filter_map(|figure| Some((figure, figure.column?)));
     let columns: Vec<Column> = shown()
-        .map(|(_, column)| match column.drop_rank {
-            0 => Column::number(column.title),
-            rank => Column::number(column.title).droppable(rank),
+        .map(|(_, column)| match column.worth {
+            None => Column::number(column.title),
+            Some(worth) => Column::number(column.title).droppable(worth),
         })
         .collect();
     Section::new("Incidents and deployments", report, &columns, |row| {

@@ -1,5 +1,5 @@
-//! The list of figures, which CSV, Markdown, tables, the dashboard and the gauges show. A new figure is a field of
-//! [`Row`] and an entry here.
+//! The list of figures, which CSV, Markdown and the terminal's table show whole. The tiles of the dashboard pick from
+//! it. A new figure is a field of [`Row`] and an entry here.
 
 use super::answer::Row;
 
@@ -25,8 +25,9 @@ pub struct Figure {
 pub struct ShortColumn {
     /// Heading.
     pub title: &'static str,
-    /// The higher, the sooner the column is left out for want of room. 0: never.
-    pub drop_rank: u8,
+    /// Worth of the column where the terminal is too narrow: the column of the least worth is left out first. `None`
+    /// if it is always shown.
+    pub worth: Option<u8>,
 }
 
 /// Function that takes a figure from a row, by the figure's unit.
@@ -45,8 +46,8 @@ impl Figure {
         Self { name, title, column: None, formula, value, counts_deployments: false }
     }
 
-    const fn in_table(self, title: &'static str, drop_rank: u8) -> Self {
-        Self { column: Some(ShortColumn { title, drop_rank }), ..self }
+    const fn in_table(self, title: &'static str, worth: Option<u8>) -> Self {
+        Self { column: Some(ShortColumn { title, worth }), ..self }
     }
 
     const fn of_deployments(self) -> Self {
@@ -65,7 +66,7 @@ impl Figure {
 /// Number of deployments.
 pub const DEPLOYMENTS: Figure =
     Figure::new("deployments", "Deployments", "count", Value::Count(|row| row.deployments))
-        .in_table("DEPLOYS", 0)
+        .in_table("DEPLOYS", None)
         .of_deployments();
 
 /// Incidents per deployment.
@@ -75,7 +76,7 @@ pub const CHANGE_FAILURE_RATE: Figure = Figure::new(
     "incidents per deployment",
     Value::Ratio(|row| row.change_failure_rate),
 )
-.in_table("CFR", 0);
+.in_table("CFR", None);
 
 /// Failed deployments per deployment.
 pub const CHANGE_FAIL_RATE: Figure = Figure::new(
@@ -84,7 +85,7 @@ pub const CHANGE_FAIL_RATE: Figure = Figure::new(
     "failed deployments per deployment",
     Value::Ratio(|row| row.change_fail_rate),
 )
-.in_table("FAIL RATE", 0);
+.in_table("FAIL RATE", None);
 
 /// Deployments that fix a failure, per deployment.
 pub const REWORK_RATE: Figure = Figure::new(
@@ -93,7 +94,7 @@ pub const REWORK_RATE: Figure = Figure::new(
     "deployments that fix a failure, per deployment",
     Value::Ratio(|row| row.deployment_rework_rate),
 )
-.in_table("REWORK", 3);
+.in_table("REWORK", Some(3));
 
 /// Median time to restore.
 pub const MEDIAN_TIME_TO_RESTORE: Figure = Figure::new(
@@ -119,17 +120,17 @@ pub const FIGURES: [Figure; 20] = [
         "failures that began in the period",
         Value::Count(|row| row.incidents),
     )
-    .in_table("INCIDENTS", 0),
+    .in_table("INCIDENTS", None),
     Figure::new("open", "Open", "incidents that have not ended", Value::Count(|row| row.open)),
     Figure::new("ignored", "Ignored", "ignored failures", Value::Count(|row| row.ignored))
-        .in_table("IGNORED", 1),
+        .in_table("IGNORED", Some(1)),
     Figure::new(
         "unmatched_incidents",
         "Unmatched",
         "incidents of services and teams without a deployment",
         Value::Count(|row| row.unmatched_incidents),
     )
-    .in_table("UNMATCHED", 2),
+    .in_table("UNMATCHED", Some(2)),
     DEPLOYMENTS,
     Figure::new(
         "failed_deployments",
@@ -137,7 +138,7 @@ pub const FIGURES: [Figure; 20] = [
         "deployments that caused a failure",
         Value::Count(|row| row.failed_deployments),
     )
-    .in_table("FAILED", 0)
+    .in_table("FAILED", None)
     .of_deployments(),
     CHANGE_FAILURE_RATE,
     CHANGE_FAIL_RATE,

@@ -29,11 +29,14 @@ const RESOLUTION_NOTE: &str = "resolution note:";
 #[derive(Debug, thiserror::Error)]
 pub enum NotUnderstood {
     /// Not UTF-8, so not JSON either.
-    #[error("not a V3 webhook: {0}")]
+    #[error("the body is not JSON: {0}")]
     NoText(#[from] Utf8Error),
-    /// Not JSON, or not the envelope.
+    /// Not JSON.
+    #[error("the body is not JSON: {0}")]
+    NotJson(serde_json::Error),
+    /// JSON, but a key of the event is missing or has a value of another type. The message begins with the key.
     #[error("not a V3 webhook: {0}")]
-    Envelope(#[from] serde_json::Error),
+    Envelope(serde_path_to_error::Error<serde_json::Error>),
     /// JSON, but not an object with an object `event` in it.
     #[error("not a V3 webhook: the body has no event")]
     NoEvent,
@@ -91,7 +94,7 @@ fn read<T>(body: &[u8], of: impl Fn(Understood<'_>) -> T) -> Result<T, NotUnders
     let body = surrogates::without_mark(body);
     match understand(body) {
         Ok(understood) => Ok(of(understood)),
-        Err(error @ NotUnderstood::Envelope(_)) => {
+        Err(error @ (NotUnderstood::NotJson(_) | NotUnderstood::Envelope(_))) => {
             let whole = surrogates::replaced(body).ok_or(error)?;
             let understood = understand(&whole)?;
             // Two different ids that were cut at the same character would look equal.
@@ -127,7 +130,9 @@ struct About<'a> {
 
 fn understand(body: &[u8]) -> Result<Understood<'_>, NotUnderstood> {
     // Check the whole body: serde_json does not check the UTF-8 of strings that it skips.
-    let Lenient(envelope) = serde_json::from_str::<Lenient<Envelope<'_>>>(str::from_utf8(body)?)?;
+    let body = str::from_utf8(body)?;
+    let Lenient(envelope) =
+        serde_json::from_str::<Lenient<Envelope<'_>>>(body).map_err(|error| envelope_error(body, error))?;
     let mut event = envelope.and_then(|envelope| envelope.event.0).ok_or(NotUnderstood::NoEvent)?;
     if name(&event.id).is_none() {
         return Err(NotUnderstood::NoId);
@@ -143,6 +148,15 @@ fn understand(body: &[u8]) -> Result<Understood<'_>, NotUnderstood> {
         }
     };
     Ok(Understood { event, occurred_at, about })
+}
+
+/// Reads a body once more that is no envelope, to name the key at fault. Only what is wrong pays for that.
+fn envelope_error(body: &str, error: serde_json::Error) -> NotUnderstood {
+    let mut reader = serde_json::Deserializer::from_str(body);
+    match serde_path_to_error::deserialize::<_, Lenient<Envelope<'_>>>(&mut reader) {
+        Err(with_key) if with_key.inner().is_data() => NotUnderstood::Envelope(with_key),
+        _ => NotUnderstood::NotJson(error),
+    }
 }
 
 #[derive(Deserialize)]
