@@ -16,9 +16,9 @@ use serde_json::Value;
 use crate::harness::{PATIENCE, SECRET, client};
 use crate::histories::{compare, listed};
 use crate::kill_under_load::{CONFIGURED, configuration, no_panic, number};
-use crate::model::Told;
+use crate::model::IncidentEvent;
 use crate::process::{Listening, PROGRAM, Process};
-use crate::sent_requests::{drain, held, received_exactly, received_in_order};
+use crate::sent_requests::{drain, last_accepted, received_exactly, received_in_order};
 use crate::store_probe::Probe;
 use crate::unreliable::Unreliable;
 
@@ -187,7 +187,7 @@ struct Run {
     folder: PathBuf,
     client: reqwest::Client,
     /// The events of two incidents, in the order of delivery.
-    events: Vec<Told>,
+    events: Vec<IncidentEvent>,
     /// The ids of the events that were answered 202.
     acknowledged: BTreeSet<String>,
 }
@@ -313,26 +313,26 @@ impl Run {
         for incident in self.events.iter().map(|event| &event.incident) {
             let id = format!("pagerduty:{incident}");
             received_in_order(&id, &received[&id], &revisions[&id]);
-            received_exactly(held(&received[&id]), &failures[incident]);
+            received_exactly(last_accepted(&received[&id]), &failures[incident]);
         }
     }
 }
 
 /// The events of an incident, each a minute after the one before.
-fn life(incident: &str, event_types: &[&'static str]) -> Vec<Told> {
-    let events = event_types.iter().zip(1..).map(|(event_type, n)| Told {
+fn life(incident: &str, event_types: &[&'static str]) -> Vec<IncidentEvent> {
+    let events = event_types.iter().zip(1..).map(|(event_type, n)| IncidentEvent {
         id: format!("01{incident}{n}"),
         incident: format!("Q{incident}"),
         event_type,
         at: n * 60_000,
         created_at: Some(1),
         service: Some(1),
-        ..Told::default()
+        ..IncidentEvent::default()
     });
     events.collect()
 }
 
-async fn deliver(client: &reqwest::Client, listening: Listening, event: &Told) -> Answer {
+async fn deliver(client: &reqwest::Client, listening: Listening, event: &IncidentEvent) -> Answer {
     let body = event.body();
     let signature = sign(&SECRET.to_owned().into(), &body);
     let url = format!("http://{}/webhooks/pagerduty", listening.public);

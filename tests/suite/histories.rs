@@ -18,7 +18,7 @@ use pagerduty_dora::store::{CommitObserver, Delivery, FailureFilter, MAX_BACKLOG
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::model::{Configured, Model, Told};
+use crate::model::{Configured, IncidentEvent, Model};
 
 /// Pairs of seeds that once failed: the seed of the store, and that of the history.
 const ONCE_WRONG: [(u64, u64); 1] = [(909_346_968_762, 909_346_968_964)];
@@ -76,7 +76,7 @@ fn settings(configured: Configured) -> Settings {
 }
 
 /// Events of up to four incidents, which may be merged, reopened and moved to other services. Some events are missing.
-fn history(seed: u64, name: &str) -> Vec<Told> {
+fn history(seed: u64, name: &str) -> Vec<IncidentEvent> {
     let mut rng = Rng::with_seed(seed);
     let incidents: Vec<String> = (0..rng.usize(1..=4)).map(|n| format!("Q{name}{n}")).collect();
     let mut events = Vec::new();
@@ -100,7 +100,7 @@ fn history(seed: u64, name: &str) -> Vec<Told> {
             let at = rng.i64(0..24) * 5_000 + [0, 250][rng.usize(..2)];
             let pick = |rng: &mut Rng, n: u8| rng.u8(..n) == 0;
             let target = incidents.get(rng.usize(..=incidents.len())).cloned();
-            events.push(Told {
+            events.push(IncidentEvent {
                 id: format!("01{name}{}{number}{n}", rng.alphanumeric()),
                 incident: incident.clone(),
                 event_type,
@@ -180,14 +180,14 @@ pub(crate) fn listed(path: &Path) -> BTreeMap<String, Value> {
 
 /// Compares the failures of a store with those of the model. The error lists the differences.
 pub(crate) fn compare(
-    events: &[Told],
+    events: &[IncidentEvent],
     configured: Configured,
     found: &BTreeMap<String, Value>,
 ) -> Result<(), String> {
     let mut incidents: Vec<&str> = events.iter().map(|event| event.incident.as_str()).collect();
     incidents.sort_unstable();
     incidents.dedup();
-    let model = Model { told: events, configured };
+    let model = Model { received: events, configured };
     for incident in &incidents {
         let expected = model.failure(incident, &incidents);
         let found = found.get(*incident).unwrap_or(&Value::Null);
@@ -211,8 +211,8 @@ pub(crate) fn compare(
 }
 
 /// The events of a history, by incident and time, one a line.
-fn lines(events: &[Told]) -> String {
-    let mut sorted: Vec<&Told> = events.iter().collect();
+fn lines(events: &[IncidentEvent]) -> String {
+    let mut sorted: Vec<&IncidentEvent> = events.iter().collect();
     sorted.sort_by_key(|event| (&event.incident, event.at));
     sorted.iter().map(|event| format!("{event:?}")).collect::<Vec<_>>().join("\n")
 }
@@ -227,9 +227,9 @@ async fn histories_agree_with_the_model() {
     for (turn, (store_seed, seeds)) in stores.enumerate() {
         let mut rng = Rng::with_seed(store_seed);
         let configured = configured(&mut rng);
-        let histories: Vec<Vec<Told>> =
+        let histories: Vec<Vec<IncidentEvent>> =
             seeds.iter().enumerate().map(|(n, seed)| history(*seed, &format!("{n:04}"))).collect();
-        let mut bodies: Vec<Vec<u8>> = histories.iter().flatten().map(Told::body).collect();
+        let mut bodies: Vec<Vec<u8>> = histories.iter().flatten().map(IncidentEvent::body).collect();
         let repeated = bodies.len() / 5;
         bodies.extend((0..repeated).map(|n| bodies[n * 5].clone()).collect::<Vec<_>>());
         rng.shuffle(&mut bodies);
@@ -245,16 +245,16 @@ async fn histories_agree_with_the_model() {
 /// An event of a story: its incident, its type, its second, and the incident that it merges into.
 type Line<'a> = (&'a str, &'static str, i64, Option<&'a str>);
 
-fn story(name: usize, lines: &[Line<'_>]) -> Vec<Told> {
+fn story(name: usize, lines: &[Line<'_>]) -> Vec<IncidentEvent> {
     let incident = |letter: &str| format!("Q{name:05}{letter}");
-    let events = lines.iter().enumerate().map(|(n, (letter, event_type, second, target))| Told {
+    let events = lines.iter().enumerate().map(|(n, (letter, event_type, second, target))| IncidentEvent {
         id: format!("01{name:05}{n}"),
         incident: incident(letter),
         event_type,
         at: second * 1_000,
         created_at: (*event_type == "triggered").then_some(*second),
         merged_into: target.map(|target| Some(incident(target))),
-        ..Told::default()
+        ..IncidentEvent::default()
     });
     events.collect()
 }
@@ -332,9 +332,10 @@ async fn every_order_of_a_short_history_agrees_with_the_model() {
     };
     for lines in STORIES {
         let orders = orders(lines.len());
-        let stories: Vec<Vec<Told>> = (0..orders.len()).map(|name| story(name, lines)).collect();
+        let stories: Vec<Vec<IncidentEvent>> = (0..orders.len()).map(|name| story(name, lines)).collect();
         // The first event of each order, then the second of each, and so on: each order is also an order of arrival.
-        let body = |(order, story): (&Vec<usize>, &Vec<Told>), turn: usize| story[order[turn]].body();
+        let body =
+            |(order, story): (&Vec<usize>, &Vec<IncidentEvent>), turn: usize| story[order[turn]].body();
         let bodies = (0..lines.len())
             .flat_map(|turn| orders.iter().zip(&stories).map(move |pair| body(pair, turn)))
             .collect();

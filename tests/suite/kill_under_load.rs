@@ -17,9 +17,9 @@ use tokio::task::JoinSet;
 use crate::harness::{KEY, PATIENCE, client};
 use crate::histories::{compare, listed};
 use crate::load::{Deliverer, Stage};
-use crate::model::{Configured, Told};
+use crate::model::{Configured, IncidentEvent};
 use crate::process::{Listening, Process};
-use crate::sent_requests::{drain, held, received_exactly, received_in_order};
+use crate::sent_requests::{drain, last_accepted, received_exactly, received_in_order};
 use crate::store_probe::Probe;
 use crate::unreliable::{Receipt, TIMEOUT_MILLIS, Unreliable};
 
@@ -63,7 +63,7 @@ async fn killed_under_load_nothing_is_lost_and_nothing_counts_twice() {
 
 /// One store from its first start to the last check.
 struct Round {
-    lives: Vec<Vec<Told>>,
+    lives: Vec<Vec<IncidentEvent>>,
     received: HashMap<String, Vec<Receipt>>,
 }
 
@@ -142,7 +142,7 @@ impl Round {
             let id = format!("pagerduty:{incident}");
             let receipts = &self.received[&id];
             received_in_order(&id, receipts, &revisions[&id]);
-            received_exactly(held(receipts), &failures[incident]);
+            received_exactly(last_accepted(receipts), &failures[incident]);
             requests += receipts.iter().map(|receipt| receipt.times).sum::<u32>();
         }
         let events: usize = self.lives.iter().map(Vec::len).sum();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::harness::SECRET;
-use crate::model::Told;
+use crate::model::IncidentEvent;
 use crate::process::Listening;
 
 /// State of the run, for the deliverers.
@@ -25,7 +25,7 @@ pub(crate) struct Stage {
 /// A webhook, and whether it was acknowledged.
 #[derive(Clone)]
 struct Webhook {
-    event: Told,
+    event: IncidentEvent,
     body: Vec<u8>,
     is_acknowledged: bool,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Deliverer {
 
 impl Deliverer {
     /// Delivers until the stage is over and everything was acknowledged. Returns all delivered events, life by life.
-    pub(crate) async fn run(mut self) -> Vec<Vec<Told>> {
+    pub(crate) async fn run(mut self) -> Vec<Vec<IncidentEvent>> {
         let (mut lives, mut life, mut to_resend) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             if life.is_empty() && !self.stage.borrow().is_over {
@@ -65,7 +65,7 @@ impl Deliverer {
     }
 
     /// The events of an incident, from its trigger to its last resolve.
-    fn life(&mut self, number: usize) -> Vec<Told> {
+    fn life(&mut self, number: usize) -> Vec<IncidentEvent> {
         let rng = &mut self.rng;
         let mut event_types = vec!["triggered", "acknowledged", "resolved"];
         if rng.u8(..4) == 0 {
@@ -79,7 +79,7 @@ impl Deliverer {
         let (service, incident) = (rng.u32(1..=9), format!("Q{}X{number}", self.name));
         let events = event_types.into_iter().enumerate().map(|(n, event_type)| {
             at += rng.i64(1..600_000);
-            Told {
+            IncidentEvent {
                 id: format!("01{}X{number}E{n}", self.name),
                 incident: incident.clone(),
                 event_type,
@@ -88,7 +88,7 @@ impl Deliverer {
                 title: Some("disk full"),
                 service: Some(service),
                 urgency: Some("high"),
-                ..Told::default()
+                ..IncidentEvent::default()
             }
         });
         events.collect()
@@ -136,7 +136,7 @@ impl Deliverer {
     }
 }
 
-fn webhook(event: Told) -> Webhook {
+fn webhook(event: IncidentEvent) -> Webhook {
     Webhook { body: event.body(), event, is_acknowledged: false }
 }
 

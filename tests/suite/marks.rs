@@ -41,7 +41,7 @@ fn marks(requests: &[Request]) -> BTreeMap<String, Value> {
 }
 
 /// The marks that were set or removed since the last call.
-async fn told(daemon: &Daemon, backend: &mut Backend) -> BTreeMap<String, Value> {
+async fn marks_received(daemon: &Daemon, backend: &mut Backend) -> BTreeMap<String, Value> {
     marks(&sent(daemon, backend).await)
 }
 
@@ -67,7 +67,7 @@ async fn a_failed_deployment_is_marked_and_later_gets_its_remediation() {
     deploy(&daemon, "v3", "10:10", json!({ "id": "deployment:ten-past-ten" })).await;
     deploy(&daemon, "v1", "10:20", json!({ "id": "deployment:rolled-back" })).await;
     assert_eq!(
-        told(&daemon, &mut backend).await,
+        marks_received(&daemon, &mut backend).await,
         BTreeMap::new(),
         "another deployment may still fix the failure"
     );
@@ -84,7 +84,7 @@ async fn a_failed_deployment_is_marked_and_later_gets_its_remediation() {
     assert_eq!(why("change_failure"), "metrics: sent");
     // With a late deployment of v1 at 10:15, the one at 10:20 changes no version, so it is no rollback any more.
     deploy(&daemon, "v1", "10:15", json!({ "id": "deployment:in-between" })).await;
-    let latest = told(&daemon, &mut backend).await;
+    let latest = marks_received(&daemon, &mut backend).await;
     assert_eq!(latest["deployment:half-past-9"]["remediation"]["type"], "rollforward", "{latest:?}");
 }
 
@@ -93,14 +93,14 @@ async fn a_late_deployment_takes_over_the_mark_until_it_moves_to_another_env() {
     let mut backend = Backend::start().await;
     let daemon = Daemon::start(&marking(&backend)).await;
     daemon.expect(event_of("incident.resolved", "QMARKED001"), "accepted").await;
-    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new());
+    assert_eq!(marks_received(&daemon, &mut backend).await, BTreeMap::new());
     let first = deploy(&daemon, "v1", "08:00", json!({})).await;
-    assert_eq!(told(&daemon, &mut backend).await, marked(&first));
+    assert_eq!(marks_received(&daemon, &mut backend).await, marked(&first));
     let id = json!({ "id": "deployment:half-past-9" });
     let second = deploy(&daemon, "v2", "09:30", id.clone()).await;
     let mut moved = unmarked(&first);
     moved.extend(marked(&second));
-    assert_eq!(told(&daemon, &mut backend).await, moved);
+    assert_eq!(marks_received(&daemon, &mut backend).await, moved);
     // A replaced deployment may have lost its mark at the backend, so the mark is sent again.
     deploy(&daemon, "v3", "09:30", id.clone()).await;
     let requests = sent(&daemon, &mut backend).await;
@@ -110,7 +110,7 @@ async fn a_late_deployment_takes_over_the_mark_until_it_moves_to_another_env() {
     deploy(&daemon, "v3", "09:30", staging).await;
     let mut back = unmarked(&second);
     back.extend(marked(&first));
-    assert_eq!(told(&daemon, &mut backend).await, back);
+    assert_eq!(marks_received(&daemon, &mut backend).await, back);
 }
 
 #[tokio::test]
@@ -133,11 +133,11 @@ async fn a_mark_is_removed_when_its_link_ends() {
         let daemon = Daemon::start(&format!("{rule}{}", marking(&backend))).await;
         let id = deploy(&daemon, "v1", "08:00", json!({})).await;
         daemon.expect(event_of("incident.resolved", "QMARKED001"), "accepted").await;
-        assert_eq!(told(&daemon, &mut backend).await, marked(&id));
+        assert_eq!(marks_received(&daemon, &mut backend).await, marked(&id));
         daemon.expect(event.clone(), "accepted").await;
-        assert_eq!(told(&daemon, &mut backend).await, unmarked(&id), "{event}");
+        assert_eq!(marks_received(&daemon, &mut backend).await, unmarked(&id), "{event}");
         daemon.expect(event, "duplicate").await;
-        assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new());
+        assert_eq!(marks_received(&daemon, &mut backend).await, BTreeMap::new());
     }
 }
 
@@ -151,18 +151,22 @@ async fn a_mark_is_removed_by_reevaluation_and_by_deletion() {
         "id": "a-failure-of-the-api", "services": ["Checkout API"], "started_at": "2026-11-01T08:30:00Z",
     } } });
     assert_eq!(daemon.event_api("POST", "/failure", &failure).await.status, 200);
-    assert_eq!(told(&daemon, &mut backend).await, marked(&id));
+    assert_eq!(marks_received(&daemon, &mut backend).await, marked(&id));
     let rule = "[[rule]]\nname = \"noise\"\nurgency = [\"high\"]\naction = \"ignore\"\n";
     let configuration = format!("{rule}{}", marking(&backend));
     let daemon = daemon.restart(&configuration).await;
     let changed = stdout(&Program::of(&daemon).run(&configuration, &["reevaluate"]));
     assert!(changed.contains("1 of 2 failures changed"), "{changed}");
-    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new(), "the other failure is still linked to it");
+    assert_eq!(
+        marks_received(&daemon, &mut backend).await,
+        BTreeMap::new(),
+        "the other failure is still linked to it"
+    );
     let withdrawn = daemon.event_api("DELETE", "/failure/a-failure-of-the-api", &Value::Null).await;
     assert_eq!(withdrawn.status, 202);
-    assert_eq!(told(&daemon, &mut backend).await, unmarked(&id));
+    assert_eq!(marks_received(&daemon, &mut backend).await, unmarked(&id));
     assert_eq!(daemon.event_api("POST", "/failure", &failure).await.status, 200);
-    assert_eq!(told(&daemon, &mut backend).await, marked(&id), "the failure with this id is back");
+    assert_eq!(marks_received(&daemon, &mut backend).await, marked(&id), "the failure with this id is back");
 }
 
 #[tokio::test]
@@ -191,7 +195,7 @@ async fn a_mark_answered_404_is_retried_and_needs_no_removal() {
         event["data"]["content"] = "deployment: v1".into();
     });
     daemon.expect(named, "accepted").await;
-    assert_eq!(told(&daemon, &mut backend).await, marked(&id));
+    assert_eq!(marks_received(&daemon, &mut backend).await, marked(&id));
 }
 
 #[tokio::test]
@@ -243,7 +247,7 @@ async fn a_mark_does_not_overtake_its_deployment() {
     daemon.expect(event_of("incident.triggered", "QMARKED001"), "accepted").await;
     assert!(backend.is_quiet());
     assert_eq!(next_after_waiting(&daemon, &mut backend).await.line, "POST /api/v2/dora/deployment");
-    assert_eq!(told(&daemon, &mut backend).await, marked(&id));
+    assert_eq!(marks_received(&daemon, &mut backend).await, marked(&id));
 }
 
 #[tokio::test]
@@ -264,13 +268,13 @@ async fn a_mark_is_filtered_by_the_services_of_its_deployment_and_deleted_with_i
         let answer = daemon.event_api("POST", "/failure", &failure(id, named, "Search")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
-    assert_eq!(told(&daemon, &mut backend).await, marked("deployment:of-checkout"));
+    assert_eq!(marks_received(&daemon, &mut backend).await, marked("deployment:of-checkout"));
     deploy(&daemon, "v1", "08:00", json!({ "service": "Search", "id": "deployment:of-checkout" })).await;
     let requests = sent(&daemon, &mut backend).await;
     let lines: Vec<&str> = requests.iter().map(|request| request.line.as_str()).collect();
     assert_eq!(lines, ["DELETE /api/v2/dora/deployment/deployment:of-checkout"]);
     deploy(&daemon, "v1", "08:00", json!({ "id": "deployment:of-checkout" })).await;
-    assert_eq!(told(&daemon, &mut backend).await, marked("deployment:of-checkout"));
+    assert_eq!(marks_received(&daemon, &mut backend).await, marked("deployment:of-checkout"));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// One event of an incident. Times are milliseconds since `BEGINNING_SECONDS`.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Told {
+pub(crate) struct IncidentEvent {
     pub(crate) id: String,
     pub(crate) incident: String,
     /// Event type without `incident.`
@@ -35,7 +35,7 @@ fn rfc3339(millis: i64) -> String {
     if millis % 1_000 == 0 { time.to_string() } else { format!("{time:.3}") }
 }
 
-impl Told {
+impl IncidentEvent {
     fn is_note(&self) -> bool {
         self.event_type == "annotated"
     }
@@ -119,20 +119,20 @@ enum Verdict {
 
 /// All events, each once.
 pub(crate) struct Model<'a> {
-    pub(crate) told: &'a [Told],
+    pub(crate) received: &'a [IncidentEvent],
     pub(crate) configured: Configured,
 }
 
 impl<'a> Model<'a> {
     /// The events that show an incident, in order.
-    fn events(&self, incident: &str) -> Vec<&'a Told> {
-        let shown = self.told.iter().filter(|told| told.incident == incident && !told.is_note());
+    fn events(&self, incident: &str) -> Vec<&'a IncidentEvent> {
+        let shown = self.received.iter().filter(|event| event.incident == incident && !event.is_note());
         let mut events: Vec<_> = shown.collect();
         events.sort_by(|a, b| a.order().cmp(&b.order()));
         events
     }
 
-    fn last<T>(&self, incident: &str, fact: impl Fn(&'a Told) -> Option<T>) -> Option<T> {
+    fn last<T>(&self, incident: &str, fact: impl Fn(&'a IncidentEvent) -> Option<T>) -> Option<T> {
         self.events(incident).into_iter().rev().find_map(fact)
     }
 
@@ -211,7 +211,7 @@ impl<'a> Model<'a> {
     fn cycle(&self, incident: &'a str) -> Option<Vec<&'a str>> {
         let mut cycle = vec![incident];
         let mut at = incident;
-        for _ in self.told {
+        for _ in self.received {
             at = self.merge(at)??;
             if at == incident {
                 return Some(cycle);
@@ -239,7 +239,7 @@ impl<'a> Model<'a> {
 
     fn merges_lead_to(&self, incident: &'a str, target: &str) -> bool {
         let mut at = incident;
-        for _ in 0..=self.told.len() {
+        for _ in 0..=self.received.len() {
             match self.merged_into_shown(at) {
                 Some(next) if next == target => return true,
                 Some(next) => at = next,

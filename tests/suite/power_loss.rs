@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use disk::{Disk, Fate};
 use fastrand::Rng;
-use opening::{Machine, Promised};
+use opening::{Acknowledged, Machine};
 use pagerduty_dora::config::Config;
 use recording::Recording;
 use steps::{Action, Step};
@@ -116,7 +116,7 @@ impl Plan {
     /// Does the share of one of several workers.
     fn cut_some(self, steps: &[Step], config: &Config, worker: usize, workers: usize) -> Report {
         let mut disk = Disk::default();
-        let mut promised = Promised::default();
+        let mut promised = Acknowledged::default();
         let mut machine = Machine::new(config);
         let mut report = Report::default();
         'steps: for (number, step) in steps.iter().enumerate() {

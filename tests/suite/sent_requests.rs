@@ -58,9 +58,9 @@ pub(crate) fn received_in_order(id: &str, receipts: &[Receipt], revisions: &[Rev
             ),
         }
     }
-    let held = held(receipts);
+    let last_accepted = last_accepted(receipts);
     assert_eq!(
-        text(held),
+        text(last_accepted),
         text(&revisions.last().unwrap().body),
         "{id}: the backend does not have the newest revision"
     );
@@ -71,7 +71,7 @@ fn with_body<'a>(revisions: &'a [Revision], body: &'a [u8]) -> impl Iterator<Ite
 }
 
 /// The body that a backend has in the end: the last one that it accepted.
-pub(crate) fn held(receipts: &[Receipt]) -> &[u8] {
+pub(crate) fn last_accepted(receipts: &[Receipt]) -> &[u8] {
     &receipts.iter().rfind(|receipt| receipt.is_taken).expect("nothing was accepted").body
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{marked, marking, marks, sent, told, unmarked};
+use super::{marked, marking, marks, marks_received, sent, unmarked};
 use crate::deployments::deploy;
 use crate::harness::{Backend, Daemon};
 
@@ -33,13 +33,17 @@ async fn a_failure_from_before_is_not_marked_but_keeps_a_mark() {
     let id = deploy(&daemon, "v1", "08:00", json!({})).await;
     fail(&daemon, "one-failure-before").await;
     let daemon = daemon.restart(&marking(&backend)).await;
-    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new(), "past failures are not marked");
+    assert_eq!(marks_received(&daemon, &mut backend).await, BTreeMap::new(), "past failures are not marked");
     fail(&daemon, "one-failure-after").await;
-    assert_eq!(told(&daemon, &mut backend).await, marked(&id));
+    assert_eq!(marks_received(&daemon, &mut backend).await, marked(&id));
     withdraw(&daemon, "one-failure-after").await;
-    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new(), "the other failure is still linked to it");
+    assert_eq!(
+        marks_received(&daemon, &mut backend).await,
+        BTreeMap::new(),
+        "the other failure is still linked to it"
+    );
     withdraw(&daemon, "one-failure-before").await;
-    assert_eq!(told(&daemon, &mut backend).await, unmarked(&id));
+    assert_eq!(marks_received(&daemon, &mut backend).await, unmarked(&id));
 }
 
 #[tokio::test]
@@ -79,14 +83,14 @@ async fn marks_are_corrected_once_they_are_on_again() {
     let daemon = Daemon::start(&marking(&backend)).await;
     let id = deploy(&daemon, "v1", "08:00", json!({})).await;
     fail(&daemon, "the-only-failure").await;
-    assert_eq!(told(&daemon, &mut backend).await, marked(&id));
+    assert_eq!(marks_received(&daemon, &mut backend).await, marked(&id));
     let daemon = daemon.restart(&without_marks(&backend)).await;
     withdraw(&daemon, "the-only-failure").await;
     // This deployment was never marked, so it gets no request once marks are on again.
     deploy(&daemon, "v1", "08:00", json!({ "service": "Search", "id": "deployment:of-search" })).await;
-    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new());
+    assert_eq!(marks_received(&daemon, &mut backend).await, BTreeMap::new());
     let daemon = daemon.restart(&marking(&backend)).await;
     assert_eq!(marks(&[backend.next().await]), unmarked(&id));
     let daemon = daemon.restart(&marking(&backend)).await;
-    assert_eq!(told(&daemon, &mut backend).await, BTreeMap::new());
+    assert_eq!(marks_received(&daemon, &mut backend).await, BTreeMap::new());
 }

@@ -21,14 +21,14 @@ use crate::store_probe::Found;
 
 /// Facts that others know, and that the store must therefore have.
 #[derive(Debug, Default)]
-pub(super) struct Promised {
+pub(super) struct Acknowledged {
     /// The bodies of webhooks that were answered 202.
     acknowledged: BTreeSet<Arc<[u8]>>,
     /// The requests that were sent to the backend.
     sent: BTreeSet<Arc<[u8]>>,
 }
 
-impl Promised {
+impl Acknowledged {
     pub(super) fn add(&mut self, action: &Action) {
         match action {
             Action::Acknowledge(body) => self.acknowledged.insert(Arc::clone(body)),
@@ -71,7 +71,7 @@ impl Machine {
     pub(super) fn check(
         &mut self,
         disk: &Files,
-        promised: &Promised,
+        promised: &Acknowledged,
         by_program: bool,
     ) -> Result<(), String> {
         if by_program {
@@ -86,7 +86,7 @@ impl Machine {
         Ok(())
     }
 
-    fn check_by_program(&mut self, disk: &Files, promised: &Promised) -> Result<(), String> {
+    fn check_by_program(&mut self, disk: &Files, promised: &Acknowledged) -> Result<(), String> {
         self.insert(disk);
         self.by_program += 1;
         self.open_and_close()?;
@@ -146,7 +146,7 @@ struct Kept {
 }
 
 /// Reads the store. The error says that the store is damaged, or lacks something that was promised.
-fn look(store: &Path, promised: &Promised) -> Result<Kept, String> {
+fn look(store: &Path, promised: &Acknowledged) -> Result<Kept, String> {
     let found = Found::read(store).map_err(|error| format!("broken: {error}"))?;
     if found.integrity != "ok" {
         return Err(format!("broken: {}", found.integrity));
