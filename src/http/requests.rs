@@ -46,6 +46,8 @@ pub(super) struct LastRequests {
     pub(super) event_forbidden: Option<LastRefusal>,
     /// Last request to the event API while it was off.
     pub(super) event_off: Option<LastRefusal>,
+    /// Last invalid request to the event API, since the start, with its mistake.
+    pub(super) event_invalid: Option<(LastRefusal, String)>,
 }
 
 /// Limit of each kind of log line.
@@ -90,59 +92,45 @@ impl Requests {
         peer: Option<Peer>,
     ) {
         self.metrics.intake.event(kind, status);
-        match status {
-            SubmissionStatus::Accepted => self.lock().event_accepted_at = Some(self.clock.now()),
-            SubmissionStatus::Forbidden => {
-                let refusal = self.refusal(peer);
-                if let Some(held_back) = self.lines.forbidden.pass(std::time::Instant::now()) {
-                    let peer = &refusal.peer;
-                    tracing::warn!(
-                        peer,
-                        kind = kind.as_str(),
-                        held_back,
-                        "the event API refused a request: its DD-API-KEY header has none of the keys in [events_api] \
-                         keys. Give the sender one of them"
-                    );
-                }
-                self.lock().event_forbidden = Some(refusal);
+        let (limit, message) = match status {
+            SubmissionStatus::Accepted => {
+                self.lock().event_accepted_at = Some(self.clock.now());
+                return;
             }
+            SubmissionStatus::Incomplete => return,
+            SubmissionStatus::Forbidden => (
+                &self.lines.forbidden,
+                "the event API refused a request: its DD-API-KEY header has none of the keys in [events_api] keys. Give \
+                 the sender one of them"
+                    .to_owned(),
+            ),
             SubmissionStatus::Off => {
-                let refusal = self.refusal(peer);
-                if let Some(held_back) = self.lines.off.pass(std::time::Instant::now()) {
-                    let peer = &refusal.peer;
-                    tracing::warn!(
-                        peer,
-                        kind = kind.as_str(),
-                        held_back,
-                        "the event API is off: set [events_api] keys"
-                    );
-                }
-                self.lock().event_off = Some(refusal);
+                (&self.lines.off, "the event API is off: set [events_api] keys".to_owned())
             }
+            SubmissionStatus::Invalid | SubmissionStatus::TooLarge => (
+                &self.lines.invalid,
+                format!("the event API refused a request, which is in no figure: {reason}. Correct the sender"),
+            ),
+            SubmissionStatus::Unavailable => (
+                &self.lines.unavailable,
+                format!(
+                    "a request to the event API could not be stored, and was answered 503: {reason}. The sender has to \
+                     send it again"
+                ),
+            ),
+        };
+        let refusal = self.refusal(peer);
+        if let Some(held_back) = limit.pass(std::time::Instant::now()) {
+            let peer = &refusal.peer;
+            tracing::warn!(peer, kind = kind.as_str(), held_back, "{message}");
+        }
+        match status {
+            SubmissionStatus::Forbidden => self.lock().event_forbidden = Some(refusal),
+            SubmissionStatus::Off => self.lock().event_off = Some(refusal),
             SubmissionStatus::Invalid | SubmissionStatus::TooLarge => {
-                let peer = &self.refusal(peer).peer;
-                if let Some(held_back) = self.lines.invalid.pass(std::time::Instant::now()) {
-                    tracing::warn!(
-                        peer,
-                        kind = kind.as_str(),
-                        held_back,
-                        "the event API refused a request, which is in no figure: {reason}. Correct the sender"
-                    );
-                }
+                self.lock().event_invalid = Some((refusal, reason.to_owned()));
             }
-            SubmissionStatus::Unavailable => {
-                let peer = &self.refusal(peer).peer;
-                if let Some(held_back) = self.lines.unavailable.pass(std::time::Instant::now()) {
-                    tracing::warn!(
-                        peer,
-                        kind = kind.as_str(),
-                        held_back,
-                        "a request to the event API could not be stored, and was answered 503: {reason}. The sender \
-                         has to send it again"
-                    );
-                }
-            }
-            SubmissionStatus::Incomplete => {}
+            SubmissionStatus::Accepted | SubmissionStatus::Incomplete | SubmissionStatus::Unavailable => {}
         }
     }
 

@@ -168,7 +168,7 @@ struct Report {
     cuts: usize,
     disks: usize,
     by_program: usize,
-    /// Those of `by_program` that had events to fold.
+    /// Number of starts of the program, among `by_program`, that had events to fold.
     with_unfolded: usize,
     /// Messages with the cut, the fate and the fault.
     failed: Vec<String>,

@@ -149,6 +149,9 @@ async fn an_invalid_request_to_the_event_api_is_one_line_in_the_log_with_its_rea
         let request = client().post(&url).header("dd-api-key", key).body(body.to_string());
         assert_eq!(request.send().await.unwrap().status(), 400);
     }
+    let page =
+        client().get(format!("http://{}/", listening.admin)).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("and is in no figure: attribute &quot;started_at&quot;"), "{page}");
     let log = process.terminate();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("is in no figure")).collect();
     assert_eq!(lines.len(), 1, "{log}");

@@ -1,6 +1,6 @@
 //! CSV for spreadsheets. Each figure has its own column, with the name that it has in the JSON.
 
-use crate::domain::figures::list::{FIGURES, Value};
+use crate::domain::figures::list::FIGURES;
 use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 
@@ -25,10 +25,7 @@ fn cells(row: &Row, is_terminal: bool) -> Vec<String> {
             .unwrap_or_default(),
         row.period.map(|period| period.to_string()).unwrap_or_default(),
     ];
-    cells.extend(FIGURES.iter().map(|figure| match figure.value {
-        Value::Count(of) => of(row).to_string(),
-        Value::Ratio(of) | Value::Seconds(of) => number(of(row)),
-    }));
+    cells.extend(FIGURES.iter().map(|figure| number(figure.number(row))));
     cells
 }
 

@@ -38,12 +38,8 @@ pub(super) fn key(row: &Row) -> String {
 
 /// A figure of a row as text. A dash stands for a figure without data.
 pub(super) fn figure(figure: &Figure, by: Grouping, row: &Row) -> String {
-    match figure.value {
-        Value::Count(_) if figure.counts_deployments && by == Grouping::Severity => "-".to_owned(),
-        Value::Count(of) => of(row).to_string(),
-        Value::Ratio(of) => percent(of(row)),
-        Value::Seconds(of) => duration(of(row)),
-    }
+    let has_meaning = !(figure.counts_deployments && by == Grouping::Severity);
+    in_unit(figure, has_meaning.then(|| figure.number(row)).flatten())
 }
 
 /// A number of a figure in the figure's unit.

@@ -12,7 +12,7 @@ pub struct Figure {
     pub title: &'static str,
     /// Column of the terminal's table of counts and rates; `None` if it is not in that table.
     pub column: Option<ShortColumn>,
-    /// What is counted or divided, in a few words.
+    /// Formula in a few words.
     pub formula: &'static str,
     /// The value, by its unit.
     pub value: Value,
@@ -54,7 +54,7 @@ impl Figure {
         Self { counts_deployments: true, ..self }
     }
 
-    /// The value as a number, for trends. `None` if there is none.
+    /// The value as a number. `None` without data.
     pub fn number(&self, row: &Row) -> Option<f64> {
         match self.value {
             Value::Count(of) => u32::try_from(of(row)).ok().map(f64::from),

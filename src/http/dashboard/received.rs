@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::data::DashboardData;
-use super::format::{ago, minute};
+use super::format::{ago, minute, safe_text};
 use super::health_row::HealthRow;
 use crate::domain::timestamp::Timestamp;
 use crate::http::source_requests::{LastRefusal, LastWebhooks, RefusedWebhook};
@@ -71,6 +71,15 @@ pub(super) fn events_api(data: &DashboardData) -> HealthRow {
         let says = format!(
             "A request was refused {}: it had none of the keys in [events_api] keys. Give the sender one of them. {last}",
             when_and_who(data.now, refusal)
+        );
+        (says, must_act(refusal))
+    } else if let Some((refusal, mistake)) =
+        received.event_invalid.as_ref().filter(|(refusal, _)| is_unresolved(&refusal))
+    {
+        let says = format!(
+            "A request was refused {}, and is in no figure: {}. Correct the sender. {last}",
+            when_and_who(data.now, refusal),
+            safe_text(mistake)
         );
         (says, must_act(refusal))
     } else {

@@ -104,7 +104,7 @@ impl EventsApiRefusal {
         }
     }
 
-    /// What is wrong with this request, where that differs from request to request.
+    /// Reason that differs from request to request, for the log. Empty if the status says it all.
     fn reason(&self) -> &str {
         match self {
             Self::Unavailable(reason) | Self::Invalid(reason) => reason,

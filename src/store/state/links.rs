@@ -21,7 +21,7 @@ use crate::store::facts::deployment::load;
 pub(in crate::store) struct StoredLinks {
     /// The deployment that caused it.
     pub(in crate::store) cause: Option<i64>,
-    /// How the cause was found.
+    /// Reason for the cause, or for having none.
     pub(in crate::store) how: LinkReason,
     /// The deployment that fixed it.
     pub(in crate::store) remediation: Option<i64>,
