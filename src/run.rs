@@ -59,12 +59,23 @@ impl Listeners {
     }
 }
 
+/// Lowest port that any process may use.
+const FIRST_UNPRIVILEGED_PORT: u16 = 1_024;
+
 /// Message for an address that cannot be bound: the reason, the key of the configuration, and what to do.
 fn not_bound(key: &str, address: SocketAddr, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("another program is listening on {address} ({key}): stop it, or change {key}")
+            format!(
+                "another program is listening on {address} ({key}), perhaps an earlier start of this one: stop it, or \
+                 change {key}"
+            )
         }
+        io::ErrorKind::PermissionDenied if address.port() < FIRST_UNPRIVILEGED_PORT => format!(
+            "cannot listen on {address} ({key}): only a privileged process may use a port below \
+             {FIRST_UNPRIVILEGED_PORT}. Use a higher port behind a proxy, or grant CAP_NET_BIND_SERVICE (systemd: \
+             AmbientCapabilities=)"
+        ),
         io::ErrorKind::AddrNotAvailable => {
             format!("cannot listen on {address} ({key}): this machine has no such address: change {key}")
         }

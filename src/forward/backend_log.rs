@@ -153,12 +153,17 @@ impl BackendLog {
         let since =
             if lasts < Duration::from_secs(1) { String::new() } else { format!(" for {}", words(lasts)) };
         let waiting = waiting.map(|waiting| format!(", {waiting} waiting")).unwrap_or_default();
-        let text = format!("{}: {}{since}{waiting}{next}", self.name(lane), health.state.description());
-        let error = health.error.as_deref();
+        let text = format!(
+            "{}: {}{since}{waiting}{next}{}",
+            self.name(lane),
+            health.state.description(),
+            remedy(health.state)
+        );
+        let (backend, error) = (self.backend.as_str(), health.error.as_deref());
         if health.state == BackendState::Refusing {
-            tracing::error!(error, "{text}");
+            tracing::error!(backend, error, "{text}");
         } else {
-            tracing::warn!(error, "{text}");
+            tracing::warn!(backend, error, "{text}");
         }
     }
 
@@ -180,7 +185,13 @@ impl BackendLog {
                 _ => "reachable again",
             };
             let so_far = if is_done { "" } else { " so far" };
-            tracing::info!("{}: {again} after {}, {sent} sent{so_far}", self.name(lane.lane), words(*lasted));
+            let backend = self.backend.as_str();
+            tracing::info!(
+                backend,
+                "{}: {again} after {}, {sent} sent{so_far}",
+                self.name(lane.lane),
+                words(*lasted)
+            );
         }
         *catching_up = None;
     }
@@ -190,6 +201,19 @@ impl BackendLog {
         if let Some(not_shown) = self.store.pass(Instant::now()) {
             tracing::warn!(backend = self.backend, %error, not_shown, "{trouble}");
         }
+    }
+}
+
+/// What the operator can do about a backend in this state, with its leading full stop.
+const fn remedy(state: BackendState) -> &'static str {
+    match state {
+        BackendState::Unreachable => ". Nothing is lost. Check that it is up and that its url is right",
+        BackendState::Refusing => {
+            ". Nothing is lost. Put the right key, or the right url if it redirects, where its [[backend]] entry says, \
+             and restart"
+        }
+        BackendState::RateLimited => ". Nothing is lost",
+        BackendState::Idle | BackendState::Delivering => "",
     }
 }
 

@@ -28,6 +28,7 @@ use tower_service::Service;
 use super::answer::CloseConnection;
 use super::api_error::ApiError;
 use super::progress::{Progress, TrackedBody};
+use crate::log_limit::LogLimit;
 
 /// Size of a connection's read buffer. A head that does not fit is refused.
 const BUFFER_BYTES: usize = 32 * 1024;
@@ -45,6 +46,7 @@ pub(super) async fn serve(
     router: Router,
     progress: Arc<Progress>,
     mut stop: watch::Receiver<bool>,
+    malformed: Arc<LogLimit>,
 ) {
     let of_requests = Arc::clone(&progress);
     let service = service_fn(move |request| answer(request, peer, router.clone(), Arc::clone(&of_requests)));
@@ -62,8 +64,18 @@ pub(super) async fn serve(
             until_due(connection.as_mut(), &progress).await
         }
     };
-    if let Some(Err(error)) = served {
-        tracing::debug!(%error, "a connection ended early");
+    match served {
+        Some(Err(error)) if error.is_parse() => {
+            if let Some(held_back) = malformed.pass(std::time::Instant::now()) {
+                tracing::warn!(
+                    %peer, %error, held_back,
+                    "a request was refused, because it is not HTTP. This port takes plain HTTP without TLS: if a proxy \
+                     connects here, let it use http://, not https://"
+                );
+            }
+        }
+        Some(Err(error)) => tracing::debug!(%error, "a connection ended early"),
+        Some(Ok(())) | None => {}
     }
 }
 

@@ -83,12 +83,14 @@ pub fn public(intakes: Vec<WebhookIntake>, events_api: EventsApi, requests: Arc<
 /// Routes for people and probes, and a task that computes the figures before the first request needs them.
 pub fn admin(admin: Admin, hosts: Hosts) -> (Router, impl Future<Output = ()> + Send + 'static) {
     let up_to_date = UpToDate { store: admin.store.clone(), clock: Arc::clone(&admin.clock) };
+    let requests = Arc::clone(&admin.requests);
     let parts = AdminParts::from(admin);
     let prepare = figures::prepare(Arc::clone(&parts.figures));
     let router = admin_router(parts)
         .layer(from_fn_with_state(up_to_date, up_to_date::wait))
         .layer(from_fn_with_state(Arc::new(hosts), hosts::guard))
-        .layer(map_response(forbid_caching));
+        .layer(map_response(forbid_caching))
+        .layer(from_fn_with_state(requests, requests::note_webhook_to_admin));
     (router, prepare)
 }
 

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method};
+use axum::middleware::Next;
+use axum::response::Response;
 use percent_encoding::percent_decode_str;
 
 use super::answer::not_found;
@@ -134,6 +136,11 @@ impl Requests {
         }
     }
 
+    /// The source whose webhooks have such headers.
+    fn recognize(&self, headers: &HeaderMap) -> Option<&Arc<SourceRequests>> {
+        self.sources.iter().find(|source| (source.webhooks.recognizes)(headers))
+    }
+
     fn refusal(&self, peer: Option<Peer>) -> LastRefusal {
         LastRefusal::new(self.clock.now(), peer)
     }
@@ -142,7 +149,7 @@ impl Requests {
     fn to_unknown_path(&self, path: &str, headers: &HeaderMap, peer: Option<Peer>) {
         let path: String = printable(&shown_path(path)).chars().take(SHOWN_CHARACTERS).collect();
         // Scanners post to many paths. A request that does not look like a webhook must raise no alarm.
-        if let Some(source) = self.sources.iter().find(|source| (source.webhooks.recognizes)(headers)) {
+        if let Some(source) = self.recognize(headers) {
             return source.to_unknown_path(&path, peer);
         }
         let (refusal, status) = (self.refusal(peer), RefusalReason::NoSuchPath.status());
@@ -165,6 +172,20 @@ impl Requests {
             );
         }
     }
+}
+
+/// Notes a webhook that was sent to the admin listener, which answers as it does to any other request.
+pub(super) async fn note_webhook_to_admin(
+    State(requests): State<Arc<Requests>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if request.method() == Method::POST
+        && let Some(source) = requests.recognize(request.headers())
+    {
+        source.to_admin_listener(request.extensions().get::<Peer>().copied());
+    }
+    next.run(request).await
 }
 
 /// A path for the log, without credentials: a path may contain a whole URL with credentials, encoded or not.

@@ -90,6 +90,8 @@ struct OpenConnections {
     tasks: JoinSet<()>,
     /// Connections that did not give way, by task.
     connections: HashMap<Id, (Arc<Progress>, AbortHandle)>,
+    /// Limit of the log lines about requests that are not HTTP.
+    malformed: Arc<LogLimit>,
 }
 
 impl OpenConnections {
@@ -106,7 +108,9 @@ impl OpenConnections {
         // A peer that does not read its answers is disconnected.
         let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIMEOUT));
         let progress = Progress::new(head);
-        let task = self.tasks.spawn(connection::serve(stream, peer, router, Arc::clone(&progress), stop));
+        let malformed = Arc::clone(&self.malformed);
+        let served = connection::serve(stream, peer, router, Arc::clone(&progress), stop, malformed);
+        let task = self.tasks.spawn(served);
         self.connections.insert(task.id(), (progress, task));
     }
 

@@ -196,6 +196,21 @@ impl SourceRequests {
         });
     }
 
+    /// Notes a webhook that was sent to the admin listener.
+    pub(super) fn to_admin_listener(&self, peer: Option<Peer>) {
+        let title = self.webhooks.source.title;
+        self.note_refusal(RefusalReason::NoSuchPath, peer, |held_back, peer| {
+            let reason = RefusalReason::NoSuchPath.status();
+            tracing::warn!(
+                peer,
+                reason,
+                held_back,
+                "a webhook was refused: it was sent to the admin listener. Let {title}, or the proxy in between, send \
+                 webhooks to the port of server.listen"
+            );
+        });
+    }
+
     fn note_refusal(&self, reason: RefusalReason, peer: Option<Peer>, log: impl FnOnce(u64, &str)) {
         let refusal = self.refusal(peer);
         self.metrics.intake.webhook(Some(self.name()), reason.status());

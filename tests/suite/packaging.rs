@@ -245,6 +245,56 @@ fn promtool_accepts_the_rules() {
     }
 }
 
+/// Alerts that fire 30 minutes after the start, by these series. `None` if promtool is not installed.
+fn check_alerts(series: &[(&str, &str)], expected: &[&str]) -> Option<()> {
+    let alerts = ["PagerdutyDoraWebhooksRefused", "PagerdutyDoraSomeWebhooksRefused"];
+    let folder = tempfile::tempdir().unwrap();
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/prometheus/alerts.yml");
+    let series: Vec<Value> =
+        series.iter().map(|(series, values)| json!({"series": series, "values": values})).collect();
+    // `promql_expr_test` needs no copy of each alert's texts.
+    let expressions: Vec<Value> = alerts
+        .iter()
+        .map(|alert| {
+            let is_firing = expected.contains(alert);
+            let samples = if is_firing { json!([{"labels": "{}", "value": 1}]) } else { json!([]) };
+            let expr = format!("count(ALERTS{{alertname=\"{alert}\",alertstate=\"firing\"}})");
+            json!({"expr": expr, "eval_time": "30m", "exp_samples": samples})
+        })
+        .collect();
+    let tests = json!({
+        "rule_files": [rules],
+        "evaluation_interval": "1m",
+        "tests": [{"interval": "1m", "input_series": series, "promql_expr_test": expressions}],
+    });
+    let file = folder.path().join("tests.yml");
+    std::fs::write(&file, tests.to_string()).unwrap();
+    let (is_good, printed) = promtool(&["test", "rules", file.to_str().unwrap()], "")?;
+    assert!(is_good, "{expected:?}: {printed}");
+    Some(())
+}
+
+#[test]
+fn alerts_tell_a_wrong_secret_a_second_subscription_and_a_stranger_apart() {
+    const ACCEPTED: &str = "pagerduty_dora_last_accepted_timestamp_seconds{source=\"pagerduty\"}";
+    const REFUSED: &str = "pagerduty_dora_last_refused_timestamp_seconds{source=\"pagerduty\"}";
+    let counter =
+        |status| format!("pagerduty_dora_webhooks_total{{source=\"pagerduty\",status=\"{status}\"}}");
+    let (wrong, unsigned) = (counter("wrong_signature"), counter("no_signature"));
+    let (critical, warning) = ("PagerdutyDoraWebhooksRefused", "PagerdutyDoraSomeWebhooksRefused");
+    for (counter, accepted, refused, expected) in [
+        (&wrong, "100x40", "200x40", &[critical, warning][..]),
+        (&wrong, "300x40", "200x40", &[warning]),
+        (&unsigned, "100x40", "200x40", &[warning]),
+    ] {
+        let counted = (counter.as_str(), "0x19 1x20");
+        if check_alerts(&[(ACCEPTED, accepted), (REFUSED, refused), counted], expected).is_none() {
+            return;
+        }
+        assert!(check_alerts(&[(ACCEPTED, accepted), (REFUSED, "0x40"), (counter, "0x40")], &[]).is_some());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn promtool_accepts_the_metrics() {
     if let Some(result) = promtool(&["check", "metrics"], &metrics().await) {

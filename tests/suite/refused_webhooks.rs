@@ -1,8 +1,9 @@
 //! Refused webhooks in the metrics, on the dashboard and in the log.
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{Daemon, client, event_of, fixture};
+use crate::harness::{Daemon, SECRET, client, event_of, fixture};
 use crate::intake::signature;
 use crate::process::Process;
 
@@ -128,6 +129,34 @@ async fn each_reason_is_one_line_in_the_log_that_says_what_to_do() {
         "V1 or V2",
         "the event API is off: set [events_api] keys",
     ] {
+        assert_eq!(log.matches(words).count(), 1, "{words}: {log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_to_the_wrong_port_and_a_request_in_tls_are_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n")
+        .unwrap();
+    let (process, listening) = Process::start(&config);
+    let body = fixture("incident.triggered");
+    let signed = signature(SECRET, &body);
+    for _ in 0..2 {
+        let url = format!("http://{}/webhooks/pagerduty", listening.admin);
+        let answer = client().post(url).header("x-pagerduty-signature", &signed).body(body.clone());
+        assert_eq!(answer.send().await.unwrap().status(), 404);
+        // The first bytes of a TLS handshake.
+        let mut socket = tokio::net::TcpStream::connect(listening.public).await.unwrap();
+        socket.write_all(b"\x16\x03\x01\x00\xf4\x01\x00\x00\xf0\x03\x03\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).await.unwrap();
+    }
+    let metrics = client().get(format!("http://{}/metrics", listening.admin)).send().await.unwrap();
+    let counted = "pagerduty_dora_webhooks_total{source=\"pagerduty\",status=\"no_such_path\"} 2";
+    assert!(metrics.text().await.unwrap().lines().any(|line| line == counted));
+    let log = process.terminate();
+    for words in ["it was sent to the admin listener", "it is not HTTP"] {
         assert_eq!(log.matches(words).count(), 1, "{words}: {log}");
     }
 }

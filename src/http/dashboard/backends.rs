@@ -25,6 +25,15 @@ pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
         ),
         must_act: true,
     }));
+    rows.extend(data.gauges.outbox.iter().filter(|outbox| outbox.dead > 0).map(|outbox| HealthRow {
+        about: format!("Dead rows of {}", safe_text(&outbox.backend)),
+        says: format!(
+            "The backend rejected {} for good. `pagerduty-dora outbox --state dead` shows its answers. Correct the \
+             cause, then `outbox retry ID` sends one again, and `outbox discard ID` gives it up.",
+            count(outbox.dead, "row")
+        ),
+        must_act: true,
+    }));
     rows
 }
 
