@@ -14,8 +14,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use self::labels::{Bounds, Labels, max_series, services};
+use crate::domain::figures::list::{self, Value};
 use crate::domain::figures::{
-    Dataset, DeploymentGroup, Durations, RestoreTimes, ServiceFigures, Trailing, trailing,
+    Dataset, DeploymentGroup, Durations, RecoveryTimes, RestoreTimes, Row, RowSums, ServiceFigures, Trailing,
+    trailing,
 };
 use crate::domain::timestamp::Timestamp;
 
@@ -24,7 +26,7 @@ const WINDOWS: [(&str, u64); 4] = [("90d", 90), ("30d", 30), ("7d", 7), ("1d", 1
 /// Length of the longest window.
 pub const LONGEST_WINDOW: Duration = Duration::from_hours(90 * 24);
 /// Largest number of series of the figures, for any names.
-pub const MAX_SERIES: usize = max_series(WINDOWS.len());
+pub const MAX_SERIES: usize = max_series(WINDOWS.len(), SERVICE_GAUGES.len());
 
 type FloatGauge = Gauge<f64, AtomicU64>;
 
@@ -61,6 +63,50 @@ struct ServiceLabels {
     window: &'static str,
 }
 
+/// A gauge of each service and env.
+struct ServiceGauge {
+    name: &'static str,
+    help: &'static str,
+    value: Value,
+}
+
+/// Gauges of each service and env, besides the recovery times.
+const SERVICE_GAUGES: [ServiceGauge; 6] = [
+    ServiceGauge {
+        name: "dora_failed_deployments",
+        help: "Deployments that ended in the window and caused a failure",
+        value: list::FAILED_DEPLOYMENTS.value,
+    },
+    ServiceGauge {
+        name: "dora_matched_incidents",
+        help: "Incidents that started in the window, if a deployment of their service or team ended in it",
+        value: Value::Count(Row::matched_incidents),
+    },
+    ServiceGauge {
+        name: "dora_unmatched_incidents",
+        help: "Incidents that started in the window, if no deployment of their service or team ended in it",
+        value: list::UNMATCHED_INCIDENTS.value,
+    },
+    ServiceGauge {
+        name: "dora_change_failure_rate",
+        help: "Matched incidents per deployment",
+        // If all incidents are unmatched, there is no series: 0 would look as if nothing had failed.
+        value: Value::Ratio(|row| {
+            row.change_failure_rate.filter(|_| row.matched_incidents() > 0 || row.incidents == 0)
+        }),
+    },
+    ServiceGauge {
+        name: "dora_change_fail_rate",
+        help: "Failed deployments per deployment",
+        value: list::CHANGE_FAIL_RATE.value,
+    },
+    ServiceGauge {
+        name: "dora_rework_rate",
+        help: "Deployments that fixed a failure, per deployment",
+        value: list::REWORK_RATE.value,
+    },
+];
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RecoveryLabels {
     service: String,
@@ -82,12 +128,8 @@ struct FigureGauges {
     incidents: Family<IncidentLabels, FloatGauge>,
     deployments: Family<DeploymentLabels, FloatGauge>,
     time_to_restore: Family<DurationLabels, FloatGauge>,
-    failed_deployments: Family<ServiceLabels, FloatGauge>,
-    matched_incidents: Family<ServiceLabels, FloatGauge>,
-    unmatched_incidents: Family<ServiceLabels, FloatGauge>,
-    change_failure_rate: Family<ServiceLabels, FloatGauge>,
-    change_fail_rate: Family<ServiceLabels, FloatGauge>,
-    rework_rate: Family<ServiceLabels, FloatGauge>,
+    /// In the order of [`SERVICE_GAUGES`].
+    by_service: [Family<ServiceLabels, FloatGauge>; SERVICE_GAUGES.len()],
     recovery: Family<RecoveryLabels, FloatGauge>,
 }
 
@@ -155,26 +197,6 @@ impl LabelsWithData {
 
 impl FigureGauges {
     fn register(self, registry: &mut Registry) {
-        let by_service = [
-            (
-                "dora_failed_deployments",
-                "Deployments that ended in the window and caused a failure",
-                self.failed_deployments,
-            ),
-            (
-                "dora_matched_incidents",
-                "Incidents that started in the window, if a deployment of their service or team ended in it",
-                self.matched_incidents,
-            ),
-            (
-                "dora_unmatched_incidents",
-                "Incidents that started in the window, if no deployment of their service or team ended in it",
-                self.unmatched_incidents,
-            ),
-            ("dora_change_failure_rate", "Matched incidents per deployment", self.change_failure_rate),
-            ("dora_change_fail_rate", "Failed deployments per deployment", self.change_fail_rate),
-            ("dora_rework_rate", "Deployments that fixed a failure, per deployment", self.rework_rate),
-        ];
         registry.register("dora_incidents", "Incidents that started in the window", self.incidents);
         registry.register("dora_deployments", "Deployments that ended in the window", self.deployments);
         registry.register(
@@ -183,8 +205,8 @@ impl FigureGauges {
              periods, as failure.reopened chooses",
             self.time_to_restore,
         );
-        for (name, help, family) in by_service {
-            registry.register(name, help, family);
+        for (ServiceGauge { name, help, .. }, family) in SERVICE_GAUGES.iter().zip(self.by_service) {
+            registry.register(*name, *help, family);
         }
         registry.register(
             "dora_failed_deployment_recovery_seconds",
@@ -202,8 +224,10 @@ impl FigureGauges {
         }
         for (service, env) in &seen.services {
             let labels = ServiceLabels { service: service.clone(), env: env.clone(), window };
-            for family in [&self.failed_deployments, &self.matched_incidents, &self.unmatched_incidents] {
-                family.get_or_create(&labels).set(0.0);
+            for (gauge, family) in SERVICE_GAUGES.iter().zip(&self.by_service) {
+                if matches!(gauge.value, Value::Count(_)) {
+                    family.get_or_create(&labels).set(0.0);
+                }
             }
         }
     }
@@ -225,7 +249,8 @@ impl FigureGauges {
             self.deployments.get_or_create(&series).inc_by(float(*deployments));
         }
         for (Labels { service, team, env }, durations) in times {
-            for (stat, value) in statistics(durations) {
+            let RestoreTimes { mean, median, p90, .. } = durations.into();
+            for (stat, value) in statistics([mean, median, p90]) {
                 let (service, team, env) = (service.clone(), team.clone(), env.clone());
                 let labels = DurationLabels { service, team, env, window, stat };
                 self.time_to_restore.get_or_create(&labels).set(value);
@@ -241,31 +266,22 @@ impl FigureGauges {
         window: &'static str,
         has_rates: bool,
     ) {
-        let mut sums = BTreeMap::<(String, String), Sum>::new();
-        for key in figures {
-            let pair = bounds.pair(key.service.unwrap_or_default(), key.env);
-            sums.entry(pair).or_default().add(&key);
+        let mut sums = BTreeMap::<(String, String), RowSums>::new();
+        for ServiceFigures { service, env, sums: of_service } in figures {
+            let pair = bounds.pair(service.unwrap_or_default(), env);
+            sums.entry(pair).or_default().add(&of_service);
         }
-        for ((service, env), sum) in sums {
+        for ((service, env), sums) in sums {
+            let row = sums.row(None, None);
             let labels = ServiceLabels { service, env, window };
-            for (family, count) in [
-                (&self.failed_deployments, sum.failed),
-                (&self.matched_incidents, sum.matched),
-                (&self.unmatched_incidents, sum.unmatched),
-            ] {
-                family.get_or_create(&labels).set(float(count));
-            }
-            let rates = [
-                (&self.change_failure_rate, sum.change_failure_rate()),
-                (&self.change_fail_rate, sum.per_deployment(sum.failed)),
-                (&self.rework_rate, sum.per_deployment(sum.remediations)),
-            ];
-            for (family, rate) in rates.into_iter().filter(|_| has_rates) {
-                if let Some(rate) = rate {
-                    family.get_or_create(&labels).set(rate);
+            for (gauge, family) in SERVICE_GAUGES.iter().zip(&self.by_service) {
+                if let Some(value) = gauge.value.number(&row).filter(|_| has_rates || !gauge.value.is_ratio())
+                {
+                    family.get_or_create(&labels).set(value);
                 }
             }
-            for (stat, value) in statistics(sum.recovered) {
+            let RecoveryTimes { mean, median, p90, .. } = row.failed_deployment_recovery_time_seconds;
+            for (stat, value) in statistics([mean, median, p90]) {
                 let (service, env) = (labels.service.clone(), labels.env.clone());
                 self.recovery.get_or_create(&RecoveryLabels { service, env, window, stat }).set(value);
             }
@@ -273,39 +289,8 @@ impl FigureGauges {
     }
 }
 
-/// Sum of the counts of all services that have the same labels.
-#[derive(Default)]
-struct Sum {
-    matched: usize,
-    unmatched: usize,
-    deployments: usize,
-    failed: usize,
-    remediations: usize,
-    recovered: Durations,
-}
-
-impl Sum {
-    fn add(&mut self, key: &ServiceFigures<'_>) {
-        self.matched += key.matched_incidents;
-        self.unmatched += key.unmatched_incidents;
-        self.deployments += key.deployments;
-        self.failed += key.failed_deployments;
-        self.remediations += key.remediations;
-        self.recovered.extend(&key.recovered);
-    }
-
-    fn per_deployment(&self, count: usize) -> Option<f64> {
-        (self.deployments > 0).then(|| float(count) / float(self.deployments))
-    }
-
-    /// `None` if there are incidents and all of them are unmatched. A rate of 0 would look as if nothing had failed.
-    fn change_failure_rate(&self) -> Option<f64> {
-        self.per_deployment(self.matched).filter(|_| self.matched > 0 || self.unmatched == 0)
-    }
-}
-
-fn statistics(durations: Durations) -> impl Iterator<Item = (&'static str, f64)> {
-    let RestoreTimes { mean, median, p90, .. } = durations.into();
+/// The statistics that have a value, with their labels.
+fn statistics([mean, median, p90]: [Option<f64>; 3]) -> impl Iterator<Item = (&'static str, f64)> {
     let all = [("mean", mean), ("median", median), ("p90", p90)];
     all.into_iter().filter_map(|(stat, value)| Some((stat, value?)))
 }

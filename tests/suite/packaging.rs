@@ -287,8 +287,8 @@ fn alerts_tell_a_wrong_secret_a_second_subscription_and_a_stranger_apart() {
         (&wrong, "300x40", "200x40", &[warning]),
         (&unsigned, "100x40", "200x40", &[warning]),
     ] {
-        let counted = (counter.as_str(), "0x19 1x20");
-        if check_alerts(&[(ACCEPTED, accepted), (REFUSED, refused), counted], expected).is_none() {
+        let increase = (counter.as_str(), "0x19 1x20");
+        if check_alerts(&[(ACCEPTED, accepted), (REFUSED, refused), increase], expected).is_none() {
             return;
         }
         assert!(check_alerts(&[(ACCEPTED, accepted), (REFUSED, "0x40"), (counter, "0x40")], &[]).is_some());

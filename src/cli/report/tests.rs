@@ -211,7 +211,7 @@ fn a_report_without_groups_has_no_key() {
     insta::assert_snapshot!(markdown_of(&all), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
-    | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median | p90 | Max |
+    | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median time to restore | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median recovery time | p90 | Max |
     | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
     | 4 | 1 | 2 | 0 | 40 | 2 | 10.0% | 5.0% | 2.5% | 3 | 20m 00s | 15m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
     ");
@@ -259,7 +259,7 @@ fn markdown_has_one_table() {
     insta::assert_snapshot!(markdown_of(&undivided()), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
-    | Service | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median | p90 | Max |
+    | Service | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median time to restore | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median recovery time | p90 | Max |
     | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
     | checkout | 4 | 1 | 2 | 0 | 40 | 2 | 10.0% | 5.0% | 2.5% | 3 | 20m 00s | 15m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
     | search | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | - | 0 | 0 | - | - | - | - |
@@ -267,7 +267,7 @@ fn markdown_has_one_table() {
     insta::assert_snapshot!(markdown_of(&weekly()), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
-    | Period (UTC) | Service | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median | p90 | Max |
+    | Period (UTC) | Service | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median time to restore | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median recovery time | p90 | Max |
     | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
     | 2026-11-01 12:30 | checkout | 4 | 1 | 2 | 0 | 40 | 2 | 10.0% | 5.0% | 2.5% | 3 | 20m 00s | 15m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
     | 2026-11-02 | checkout | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | - | 0 | 0 | - | - | - | - |

@@ -61,6 +61,13 @@ pub struct Row {
     pub failed_deployment_recovery_time_seconds: RecoveryTimes,
 }
 
+impl Row {
+    /// Incidents of services and teams with a deployment in the period.
+    pub const fn matched_incidents(&self) -> usize {
+        self.incidents - self.unmatched_incidents
+    }
+}
+
 /// A service that has incidents in an env and deployments in other envs only. For incidents without a service, the
 /// team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

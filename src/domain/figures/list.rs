@@ -1,5 +1,5 @@
-//! The list of figures, which CSV, Markdown and the terminal's table show whole. The tiles of the dashboard pick from
-//! it. A new figure is a field of [`Row`] and an entry here.
+//! The list of figures, which CSV, Markdown and the terminal's table show whole. The dashboard and the gauges of
+//! `/metrics` pick from it. A new figure is a field of [`Row`] and an entry here.
 
 use super::answer::Row;
 
@@ -41,6 +41,21 @@ pub enum Value {
     Seconds(fn(&Row) -> Option<f64>),
 }
 
+impl Value {
+    /// The value as a number. `None` without data.
+    pub fn number(&self, row: &Row) -> Option<f64> {
+        match self {
+            Self::Count(of) => u32::try_from(of(row)).ok().map(f64::from),
+            Self::Ratio(of) | Self::Seconds(of) => of(row),
+        }
+    }
+
+    /// `true` for a ratio.
+    pub const fn is_ratio(&self) -> bool {
+        matches!(self, Self::Ratio(_))
+    }
+}
+
 impl Figure {
     const fn new(name: &'static str, title: &'static str, formula: &'static str, value: Value) -> Self {
         Self { name, title, column: None, formula, value, counts_deployments: false }
@@ -56,12 +71,42 @@ impl Figure {
 
     /// The value as a number. `None` without data.
     pub fn number(&self, row: &Row) -> Option<f64> {
-        match self.value {
-            Value::Count(of) => u32::try_from(of(row)).ok().map(f64::from),
-            Value::Ratio(of) | Value::Seconds(of) => of(row),
-        }
+        self.value.number(row)
     }
 }
+
+/// Number of incidents.
+pub const INCIDENTS: Figure = Figure::new(
+    "incidents",
+    "Incidents",
+    "failures that began in the period",
+    Value::Count(|row| row.incidents),
+)
+.in_table("INCIDENTS", None);
+
+/// Number of ignored failures.
+pub const IGNORED: Figure =
+    Figure::new("ignored", "Ignored", "ignored failures", Value::Count(|row| row.ignored))
+        .in_table("IGNORED", Some(1));
+
+/// Number of incidents without a deployment that they could be compared with.
+pub const UNMATCHED_INCIDENTS: Figure = Figure::new(
+    "unmatched_incidents",
+    "Unmatched",
+    "incidents of services and teams without a deployment",
+    Value::Count(|row| row.unmatched_incidents),
+)
+.in_table("UNMATCHED", Some(2));
+
+/// Number of deployments that caused a failure.
+pub const FAILED_DEPLOYMENTS: Figure = Figure::new(
+    "failed_deployments",
+    "Failed",
+    "deployments that caused a failure",
+    Value::Count(|row| row.failed_deployments),
+)
+.in_table("FAILED", None)
+.of_deployments();
 
 /// Number of deployments.
 pub const DEPLOYMENTS: Figure =
@@ -99,7 +144,7 @@ pub const REWORK_RATE: Figure = Figure::new(
 /// Median time to restore.
 pub const MEDIAN_TIME_TO_RESTORE: Figure = Figure::new(
     "time_to_restore_seconds_median",
-    "Median",
+    "Median time to restore",
     "median",
     Value::Seconds(|row| row.time_to_restore_seconds.median),
 );
@@ -107,39 +152,19 @@ pub const MEDIAN_TIME_TO_RESTORE: Figure = Figure::new(
 /// Median recovery time.
 pub const MEDIAN_RECOVERY_TIME: Figure = Figure::new(
     "failed_deployment_recovery_time_seconds_median",
-    "Median",
+    "Median recovery time",
     "median",
     Value::Seconds(|row| row.failed_deployment_recovery_time_seconds.median),
 );
 
 /// All figures, in the order in which they are shown.
 pub const FIGURES: [Figure; 20] = [
-    Figure::new(
-        "incidents",
-        "Incidents",
-        "failures that began in the period",
-        Value::Count(|row| row.incidents),
-    )
-    .in_table("INCIDENTS", None),
+    INCIDENTS,
     Figure::new("open", "Open", "incidents that have not ended", Value::Count(|row| row.open)),
-    Figure::new("ignored", "Ignored", "ignored failures", Value::Count(|row| row.ignored))
-        .in_table("IGNORED", Some(1)),
-    Figure::new(
-        "unmatched_incidents",
-        "Unmatched",
-        "incidents of services and teams without a deployment",
-        Value::Count(|row| row.unmatched_incidents),
-    )
-    .in_table("UNMATCHED", Some(2)),
+    IGNORED,
+    UNMATCHED_INCIDENTS,
     DEPLOYMENTS,
-    Figure::new(
-        "failed_deployments",
-        "Failed",
-        "deployments that caused a failure",
-        Value::Count(|row| row.failed_deployments),
-    )
-    .in_table("FAILED", None)
-    .of_deployments(),
+    FAILED_DEPLOYMENTS,
     CHANGE_FAILURE_RATE,
     CHANGE_FAIL_RATE,
     REWORK_RATE,

@@ -23,6 +23,7 @@ pub use self::deployment_index::DeploymentIndex;
 pub use self::durations::{Durations, RecoveryTimes, RestoreTimes};
 pub use self::question::{Env, Grouping, Interval, ReportQuery};
 pub use self::report_options::ReportOptions;
+pub use self::tally::RowSums;
 pub use self::trailing::{DeploymentGroup, FailureGroup, ServiceFigures, Trailing, trailing};
 
 /// Maximum number of envs that a report suggests.

@@ -170,15 +170,15 @@ impl DeploymentKind {
     }
 }
 
-/// Sums that a row is made of.
+/// Sums that a row is made of. Rates cannot be added up, but these can.
 #[derive(Debug, Default)]
-pub(super) struct RowSums {
-    pub(super) incidents: usize,
+pub struct RowSums {
+    incidents: usize,
     open: usize,
     ignored: usize,
-    pub(super) unmatched_incidents: usize,
-    pub(super) restore_times: Durations,
-    pub(super) deployments: DeploymentTally,
+    unmatched_incidents: usize,
+    restore_times: Durations,
+    deployments: DeploymentTally,
 }
 
 impl RowSums {
@@ -191,6 +191,16 @@ impl RowSums {
         self.open += if kind.is_open() { counted.begun } else { 0 };
         self.unmatched_incidents += if is_matched { 0 } else { counted.begun };
         self.restore_times.extend(&counted.restored);
+    }
+
+    /// Adds the sums of another row.
+    pub fn add(&mut self, other: &Self) {
+        self.incidents += other.incidents;
+        self.open += other.open;
+        self.ignored += other.ignored;
+        self.unmatched_incidents += other.unmatched_incidents;
+        self.restore_times.extend(&other.restore_times);
+        self.add_deployments(&other.deployments);
     }
 
     fn add_deployments(&mut self, counted: &DeploymentTally) {
@@ -207,8 +217,10 @@ impl RowSums {
         self.incidents + self.deployments.made + self.restore_times.len() > 0
     }
 
-    fn row(self, key: Option<&str>, period: Option<Timestamp>) -> Row {
+    /// The row with these sums.
+    pub fn row(self, key: Option<&str>, period: Option<Timestamp>) -> Row {
         let DeploymentTally { made, failed, remediations, recovered, open_recoveries } = self.deployments;
+        let matched = self.incidents - self.unmatched_incidents;
         Row {
             key: key.map(str::to_owned),
             period,
@@ -218,7 +230,7 @@ impl RowSums {
             unmatched_incidents: self.unmatched_incidents,
             deployments: made,
             failed_deployments: failed,
-            change_failure_rate: ratio(self.incidents - self.unmatched_incidents, made),
+            change_failure_rate: ratio(matched, made),
             change_fail_rate: ratio(failed, made),
             deployment_rework_rate: ratio(remediations, made),
             time_to_restore_seconds: self.restore_times.into(),

@@ -6,7 +6,7 @@ use super::calendar::Periods;
 use super::dataset::{Dataset, FailureKind};
 use super::durations::Durations;
 use super::names::NameId;
-use super::tally::Tally;
+use super::tally::{RowSums, Tally};
 use super::{Env, Grouping, ReportQuery};
 use crate::domain::timestamp::Timestamp;
 
@@ -47,18 +47,8 @@ pub struct ServiceFigures<'a> {
     pub service: Option<&'a str>,
     /// The env.
     pub env: &'a str,
-    /// Failures that began in the period, if a deployment of their service (or team) ended in it.
-    pub matched_incidents: usize,
-    /// The other failures that began in the period.
-    pub unmatched_incidents: usize,
-    /// Deployments that ended in the period.
-    pub deployments: usize,
-    /// Number of these deployments that caused a failure.
-    pub failed_deployments: usize,
-    /// Number of these deployments that fixed a failure.
-    pub remediations: usize,
-    /// Recovery times of the failed deployments.
-    pub recovered: Durations,
+    /// What its figures are made of.
+    pub sums: RowSums,
 }
 
 /// The figures of one period.
@@ -84,18 +74,9 @@ pub fn trailing(dataset: &Dataset, since: Timestamp, until: Timestamp) -> Traili
         services => services,
     };
     let cells = tally.cells(Grouping::Service, text, keys);
-    let by_service = cells.into_iter().filter(|(_, cell)| cell.counts_something());
-    let by_service = by_service.map(|((env, _, service), cell)| ServiceFigures {
-        service,
-        env,
-        matched_incidents: cell.incidents - cell.unmatched_incidents,
-        unmatched_incidents: cell.unmatched_incidents,
-        deployments: cell.deployments.made,
-        failed_deployments: cell.deployments.failed,
-        remediations: cell.deployments.remediations,
-        recovered: cell.deployments.recovered,
-    });
-    let by_service = by_service.collect();
+    let by_service = cells.into_iter().filter(|(_, sums)| sums.counts_something());
+    let by_service =
+        by_service.map(|((env, _, service), sums)| ServiceFigures { service, env, sums }).collect();
     let failures =
         tally.failures.drain().map(|((_, kind), counted)| (&dataset.kinds[kind as usize], counted));
     let failures = failures.filter(|(kind, _)| kind.counts()).map(|(kind, counted)| FailureGroup {

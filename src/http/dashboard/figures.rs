@@ -81,7 +81,7 @@ const TILES: [Tile; 6] = [
         title: list::CHANGE_FAILURE_RATE.title,
         figure: list::CHANGE_FAILURE_RATE,
         n: |row| {
-            let (matched, unmatched) = (row.incidents - row.unmatched_incidents, row.unmatched_incidents);
+            let (matched, unmatched) = (row.matched_incidents(), row.unmatched_incidents);
             let over = format!("{}, {}", count(matched, "incident"), count(row.deployments, "deployment"));
             if unmatched == 0 { over } else { format!("{over}; {unmatched} unmatched") }
         },
@@ -159,28 +159,36 @@ fn tile(data: &DashboardData, Tile { title, figure, n }: &Tile) -> Markup {
     }
 }
 
+/// A column of the tables by service and by team, with the sample size beside the value if it has one.
+type GroupColumn = (Figure, Option<fn(&Row) -> usize>);
+
+const GROUP_COLUMNS: [GroupColumn; 8] = [
+    (list::INCIDENTS, None),
+    (list::IGNORED, None),
+    (list::DEPLOYMENTS, None),
+    (list::FAILED_DEPLOYMENTS, None),
+    (list::CHANGE_FAILURE_RATE, None),
+    (list::CHANGE_FAIL_RATE, None),
+    (list::MEDIAN_TIME_TO_RESTORE, Some(|row| row.time_to_restore_seconds.n)),
+    (list::MEDIAN_RECOVERY_TIME, Some(|row| row.failed_deployment_recovery_time_seconds.n)),
+];
+
 pub(super) fn by(what: &str, title: &str, report: &Report) -> Markup {
     let table = html! {
         table {
             thead { tr {
                 th scope="col" { (what) }
-                @for heading in ["Incidents", "Ignored", "Deployments", "Failed", "Change failure rate",
-                    "Change fail rate", "Time to restore, median", "Recovery time, median"] {
-                    th.number scope="col" { (heading) }
-                }
+                @for (figure, _) in &GROUP_COLUMNS { th.number scope="col" { (figure.title) } }
             } }
             tbody { @for row in &report.rows {
-                @let restore = &row.time_to_restore_seconds;
-                @let recovery = &row.failed_deployment_recovery_time_seconds;
                 tr {
                     th scope="row" { (text_or_dash(row.key.as_ref())) }
-                    @for n in [row.incidents, row.ignored, row.deployments, row.failed_deployments] {
-                        td.number { (n) }
+                    @for (figure, n) in &GROUP_COLUMNS {
+                        td.number {
+                            (in_unit(figure, figure.number(row)))
+                            @if let Some(n) = n { span.quiet { " n " (n(row)) } }
+                        }
                     }
-                    td.number { (percent(row.change_failure_rate)) }
-                    td.number { (percent(row.change_fail_rate)) }
-                    td.number { (duration(restore.median)) span.quiet { " n " (restore.n) } }
-                    td.number { (duration(recovery.median)) span.quiet { " n " (recovery.n) } }
                 }
             } }
         }

@@ -21,13 +21,11 @@ const MOST_PLACES: usize = 1_000;
 /// Maximum number of all combinations: those above, and one with [`OTHER`] for each env that has a label, for the
 /// default env, and for all other envs.
 const ALL_PLACES: usize = MOST_PLACES + MOST_ENVS + 2;
-/// Largest number of series in one window: incidents by severity (with `other` and none), deployments, three statistics
-/// of the time to restore, six figures of each service and env, and three statistics of the recovery time.
-const SERIES_OF_WINDOW: usize = ALL_PLACES * (MOST_SEVERITIES + 2 + 1 + 3 + 6 + 3);
-
-/// Largest number of series of the figures, for this number of windows.
-pub(super) const fn max_series(windows: usize) -> usize {
-    windows * SERIES_OF_WINDOW
+/// Largest number of series of the figures, for this number of windows, and of gauges of each service and env.
+pub(super) const fn max_series(windows: usize, service_gauges: usize) -> usize {
+    // Incidents by severity (with `other` and none), deployments, three statistics of the time to restore, the gauges
+    // of each service and env, and three statistics of the recovery time.
+    windows * ALL_PLACES * (MOST_SEVERITIES + 2 + 1 + 3 + service_gauges + 3)
 }
 
 /// A service, team and env as labels. A label is empty if there is no name.
