@@ -91,8 +91,8 @@ fn load_catalog() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Time to store a deployment that caused a thousand failures and is reported after them, with all that follows: each
-/// new link has a row for one backend, and the mark of the deployment has one for another backend.
+/// Time to store a deployment that caused a thousand failures and is reported after them, and all rows that follow: a
+/// row for each new link, for one backend, and a row for the mark of the deployment, for another backend.
 async fn late_deployment() -> anyhow::Result<()> {
     const FAILURES: usize = 1_000;
     const BACKENDS: &str = "[[backend]]\nname = \"http\"\nkind = \"http\"\nurl = \"http://127.0.0.1:9\"\n\

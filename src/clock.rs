@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::domain::timestamp::Timestamp;
 
-/// A clock that gives the time and waits.
+/// A clock: tells the time, and lets a task sleep.
 pub trait Clock: Send + Sync {
     /// The time of day.
     fn now(&self) -> Timestamp;
@@ -65,7 +65,7 @@ impl ManualClock {
         Arc::new(Self(watch::channel(Time { of_day, passed: Duration::ZERO }).0))
     }
 
-    /// Sets the time of day, as a person does. No time passes: sleepers go on sleeping.
+    /// Sets the time of day, as a person sets a clock. No time passes, so sleeping tasks do not wake.
     pub fn set(&self, of_day: Timestamp) {
         self.0.send_modify(|time| time.of_day = of_day);
     }

@@ -35,7 +35,7 @@ use self::secrets::{backends, set_up};
 
 /// Number of connections that may wait to be accepted. The system may allow fewer (`net.core.somaxconn`).
 const BACKLOG: u32 = 1_024;
-/// Time between two searches for bodies past their retention.
+/// Time between two removals of bodies past their retention.
 const RETENTION_EVERY: Duration = Duration::from_hours(1);
 
 /// The two sockets, already listening.
@@ -221,8 +221,8 @@ impl Daemon {
         servers.spawn(async move {
             tokio::select! {
                 () = prepare => {}
-                // After the stop no request needs prepared figures. An error means that the sender was dropped, which
-                // is a stop, too.
+                // After the signal to stop, no request needs the figures. An error means that the sender of the signal
+                // was dropped, which counts as the signal, too.
                 _ = ending.wait_for(|ending| *ending) => {}
             }
         });

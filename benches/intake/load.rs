@@ -18,7 +18,7 @@ pub(crate) const BODY_BYTES: [usize; 2] = [1_700, 3_700];
 pub(crate) enum Load {
     /// `incident.triggered`, each of an incident of its own.
     Triggered,
-    /// Whole lives: triggered, acknowledged, resolved.
+    /// All events of an incident: triggered, acknowledged, resolved.
     Lives,
 }
 

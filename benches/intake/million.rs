@@ -37,8 +37,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Path of the store, which the daemon builds once. Every run adds 180,000 incidents to it: quote only results from a
-/// new store.
+/// Path of the store, which the daemon builds once. Every run adds 180,000 incidents to it, so quote only the results
+/// of the first run on a new store.
 fn built() -> anyhow::Result<PathBuf> {
     let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("million.db");
     if !store.exists() {

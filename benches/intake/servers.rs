@@ -39,7 +39,7 @@ fn measure(
     let before = Cpu::now();
     let client = thread::Builder::new().name("client".into()).spawn(move || {
         let run = client::run(address, requests)?;
-        // Read before the thread ends, because its CPU time is gone then.
+        // Read before the thread ends, because the system then forgets the thread's CPU time.
         let cpu = before.since(run.answered);
         anyhow::Ok((run, cpu))
     })?;

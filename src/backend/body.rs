@@ -6,8 +6,8 @@ use serde::Serialize;
 ///
 /// # Panics
 ///
-/// The value cannot be written as JSON, such as a map whose keys are not texts. No request has such a value, and an
-/// empty body must never be sent instead.
+/// Panics if the value cannot be written as JSON, such as a map whose keys are not texts. No request has such a value.
+/// An empty body must never be sent instead.
 #[expect(
     clippy::expect_used,
     reason = "requests are structs of texts, numbers and lists, which can all be JSON"

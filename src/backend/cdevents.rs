@@ -1,8 +1,8 @@
 //! CDEvents 0.5.1 over CloudEvents HTTP, binary mode: an incident is detected, reported and resolved.
 //!
 //! CDEvents has no event for an incident that is open again or does not count any more. A revision that is not
-//! completed therefore has `detected` and no `resolved`. For a receiver the last `resolved` of a subject counts. An
-//! event's id is made from the failure's id and the revision, so repeated attempts have the same id.
+//! completed therefore has `detected` and no `resolved`. The receiver should disregard the `resolved` of an older
+//! revision. An event's id is made from the failure's id and the revision, so repeated attempts have the same id.
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};

@@ -18,7 +18,7 @@ use crate::domain::id::DeploymentId;
 use crate::domain::mark::Mark;
 use crate::domain::timestamp::Timestamp;
 
-/// Most services of a failure that are sent. Datadog documents no limit, but accepts only requests of a bounded size.
+/// Maximum number of services that are sent. Datadog documents no limit, but accepts only requests of a bounded size.
 /// Further services are left out, so that the failure is accepted.
 const MOST_SERVICES: usize = 100;
 /// Service that is sent if neither a service nor a team is known, because Datadog requires one of them.

@@ -57,7 +57,8 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Regions that people write together with "live" (`liveeu`). With any other letters it is another word (`olive`).
+/// Regions that people write together with "live" (`liveeu`). Together with other letters, "live" is a part of another
+/// word (`olive`).
 const REGIONS: [&str; 22] = [
     "eu",
     "us",

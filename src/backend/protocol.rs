@@ -41,7 +41,7 @@ pub(super) trait Protocol: Send + Sync {
         false
     }
 
-    /// `true` if deletions and marks need credentials that other requests do not need.
+    /// `true` if deletions and marks need an application key.
     fn needs_application_key(&self) -> bool {
         false
     }

@@ -6,13 +6,13 @@
 /// One document's text.
 #[derive(Debug, PartialEq)]
 pub(super) struct Document<'a> {
-    /// The text, with the mark at its beginning.
+    /// The text, including the `---` line at its beginning, if it has one.
     pub(super) text: &'a str,
     /// Its first line in the file, from 1.
     pub(super) line: u64,
 }
 
-/// Splits a file at the marks.
+/// Splits a file at its `---` and `...` lines.
 pub(super) fn split(text: &str) -> Vec<Document<'_>> {
     let text = text.trim_start_matches('\u{feff}');
     let mut documents = Vec::new();

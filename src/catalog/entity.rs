@@ -60,7 +60,7 @@ impl FileEntities {
     }
 }
 
-/// `true` if a document that cannot be parsed may be for this program, by the keys of its outermost map.
+/// `true` if the keys of the outermost map show that an invalid document may be for this program.
 fn has_our_keys(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| {
         let content = line.trim_start();

@@ -70,8 +70,8 @@ pub(super) fn padded(text: &str, width: usize, is_right: bool) -> String {
     if is_right { blanks + text } else { text.to_owned() + &blanks }
 }
 
-/// Text in lines of at most `width` columns. A line is broken at a space, else at a sign within a name, else between
-/// any two characters.
+/// Text in lines of at most `width` columns. A line is broken at a space. Without a space it is broken after a
+/// punctuation mark, and without one between any two characters.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let all: Vec<(&str, usize)> =
         text.graphemes(true).map(|grapheme| (grapheme, width_of_one(grapheme))).collect();

@@ -41,16 +41,16 @@ pub(super) fn run(options: &ExplainOptions, config: &Config) -> Result<(), Comma
     Ok(())
 }
 
-/// Number of ids that are listed if an id is ambiguous.
+/// Maximum number of ids that the message about an ambiguous id lists.
 pub(super) const MOST_NAMED: u32 = 10;
 
 /// Advice on where to find the ids that `explain` takes.
 const LISTINGS: &str = "`failures` lists the ids of failures; the event API answers a deployment with its id";
 
-/// Finds the failure or deployment that an id, or a unique part of it, names.
+/// Finds the failure or deployment with this id, or with this unique beginning of its id.
 ///
 /// # Errors
-/// None matches (the message names `listings`), or several do.
+/// No id matches (the message then ends with `listings`), or several do.
 pub(super) fn find_one(reader: &Reader, id: &str, listings: &str) -> anyhow::Result<FoundId> {
     let mut found = reader.find(id, sources::ALL, MOST_NAMED + 1)?;
     match found.len() {
@@ -161,7 +161,7 @@ fn heading(story: &Story, width: usize) -> String {
     format!("{title}\n{url}")
 }
 
-/// Values that are the ids of deployments.
+/// Rows of the table of reasons whose value is the id of a deployment.
 const IDS: [&str; 2] = ["deployment", "remediation"];
 /// Narrowest columns of the table of reasons.
 const NARROWEST_WHAT: usize = 16;

@@ -34,7 +34,7 @@ use crate::telemetry::logs::Logs;
 const CONFIG_HELP: &str = "The configuration [default: $PAGERDUTY_DORA_CONFIG, else /etc/pagerduty-dora/config.toml, else \
                            ./config.toml, else built-in defaults]";
 
-/// Turns PagerDuty incidents into DORA failure events.
+/// Turns PagerDuty incidents into DORA failures.
 ///
 /// PagerDuty's V3 webhooks come in, their signatures are verified, and each incident becomes a failure with a
 /// start and an end. Failures are kept in one SQLite file; completed ones are forwarded to the metrics backends.
@@ -77,7 +77,7 @@ enum Command {
     /// Compute the DORA figures of a period
     #[command(after_help = examples::REPORT)]
     Report(report::ReportCommand),
-    /// Show one failure: all its events, the reason for each value, and what was sent to backends
+    /// Show one failure (its events, the reason for each value, what was sent to backends) or one deployment
     #[command(after_help = examples::EXPLAIN)]
     Explain(explain::ExplainOptions),
     /// List the requests to backends, sent or not, oldest first; retry or discard them

@@ -19,7 +19,7 @@ pub(super) enum OutputFormat {
     Json,
 }
 
-/// Parser of an option that takes one of these values, each by its word in JSON and tables.
+/// Parser of an option that takes one of these values. `word` gives the text of a value, as in JSON and tables.
 pub(super) fn one_of<T>(all: &'static [T], word: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
 where
     T: Copy + Send + Sync + 'static,

@@ -23,8 +23,9 @@ pub(super) struct OutboxOptions {
     #[command(subcommand)]
     command: Option<OutboxCommand>,
 
-    /// Only rows in this state. pending: still to be sent; sent: the backend accepted it; dead: rejected, and not sent
-    /// again; superseded: replaced by a newer revision before it was sent; discarded: given up by `outbox discard`
+    /// Only rows in this state. pending: still to be sent; sent: accepted by the backend; dead: rejected by it, and not
+    /// sent again; superseded: replaced by a newer revision before the backend accepted it; discarded: by `outbox
+    /// discard`
     #[arg(long, value_parser = one_of(RowState::ALL, RowState::as_str))]
     state: Option<RowState>,
 
@@ -110,7 +111,7 @@ pub(super) fn table(rows: &[OutboxRow], width: usize) -> String {
     render(&COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>(), width)
 }
 
-/// Short id of a row's subject: an incident's own id, without the prefix that all have.
+/// Short id of a row's subject: an incident's id without the prefix of its source. Other ids stay whole.
 fn short(subject: &str) -> &str {
     sources::ALL.of_failure(subject).map_or(subject, |(_, incident)| incident)
 }
@@ -129,7 +130,7 @@ fn cells(row: &OutboxRow) -> Vec<String> {
         short(row.subject.id()).to_owned(),
         row.revision.to_string(),
         state(row),
-        // Refusals explain a 403 beside 0 attempts.
+        // A refused credential is not an attempt: without this text, a 403 would stand beside 0 attempts.
         if row.refusals > 0 {
             format!("{}, {} refused", row.attempts, row.refusals)
         } else {
@@ -154,7 +155,7 @@ fn backend_line(status: &BackendStatus) -> String {
     };
     add(" since ", status.since.filter(|_| is_down));
     add(&format!(", {waiting} waiting since "), status.oldest_waiting_at);
-    add(", next try ", status.next_attempt_at);
+    add(", next attempt ", status.next_attempt_at);
     add(", last success ", status.last_success_at);
     let answer = match (last_status, &status.last_error) {
         (None, Some(error)) => format!("; last error: {error}"),

@@ -20,8 +20,8 @@ use crate::{OfflineStore, catalog};
 #[derive(Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])))]
 pub(super) struct RowSelection {
-    /// Number of a row (row:4200 if the number is also the beginning of an id), or the id of a failure or deployment,
-    /// or a unique beginning of the id, for all its rows
+    /// Number of a row; or, for all rows of a failure or deployment, its id or a unique beginning of its id. Write
+    /// row:4200 if the number 4200 is also the beginning of an id
     #[arg(value_name = "ID")]
     ids: Vec<String>,
     /// All dead rows
@@ -32,7 +32,7 @@ pub(super) struct RowSelection {
     backend: Option<String>,
 }
 
-/// Refuses a backend that is neither configured nor in the outbox. Its name is most often misspelt.
+/// Refuses a backend that is neither configured nor in the outbox. Usually its name is misspelt.
 pub(super) fn refuse_unknown(
     reader: &Reader,
     config: &Config,
@@ -75,7 +75,7 @@ pub(super) fn apply(
 }
 
 fn print_total(command: RowCommand, CommandTotals { done, outdated, waiting }: CommandTotals) {
-    let is_done = match command {
+    let result = match command {
         RowCommand::Retry => "tried again now",
         RowCommand::Discard => "given up",
     };
@@ -89,7 +89,7 @@ fn print_total(command: RowCommand, CommandTotals { done, outdated, waiting }: C
         1 => "; 1 waiting row is tried now".to_owned(),
         n => format!("; {n} waiting rows are tried now"),
     };
-    print_out(format_args!("{} {is_done}{left}{tried}", dead_rows(done)));
+    print_out(format_args!("{} {result}{left}{tried}", dead_rows(done)));
 }
 
 /// Prefix of a row's number. No id has it.
@@ -151,7 +151,7 @@ fn rows(reader: &Reader, command: RowCommand, ids: &[String]) -> anyhow::Result<
     Ok(named)
 }
 
-/// Source of the ids that the commands take.
+/// Advice on where to find the ids that the commands take.
 const LISTINGS: &str = "`outbox` lists the rows, with the failure or deployment of each";
 
 fn dead_rows(n: u64) -> String {
@@ -190,7 +190,7 @@ async fn all_directly(
     let direct = OfflineStore::open(config, &Arc::new(catalog::policy(config)?))?;
     let (mut total, mut after, now) =
         (CommandTotals::default(), Some(CommandCursor::default()), SystemClock.now());
-    // First, so that dead rows that are retried below are not counted as waiting.
+    // This comes first because it counts the waiting rows: the loop makes dead rows wait, too.
     if command == RowCommand::Retry {
         total +=
             direct.store().request_retry(which.backend.clone(), now).await.map_err(anyhow::Error::from)?;

@@ -20,7 +20,7 @@ use crate::domain::name::trimmed;
 use crate::http_client;
 use crate::sources::pagerduty::signature::{SIGNATURE_HEADER, sign};
 
-/// Environment variable of the secret, if the options name no other source.
+/// Environment variable that has the secret if no option names another source.
 const USUAL_VARIABLE: &str = "PAGERDUTY_SIGNING_SECRET";
 
 /// Time that PagerDuty waits for an answer.

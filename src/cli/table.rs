@@ -46,7 +46,8 @@ impl Column {
         Self { title, is_number: true, cells: Cells::Whole, worth: None, is_favoured: false }
     }
 
-    /// Cuts long cells to at least `narrowest` characters. Such columns get narrower right after those with ids.
+    /// Cuts long cells, to at least `narrowest` columns of the terminal. Wide columns of this kind get narrower right
+    /// after those with ids.
     pub(super) const fn cut_to(self, narrowest: usize) -> Self {
         Self { cells: Cells::Cut(narrowest), ..self }
     }
@@ -82,7 +83,7 @@ impl Column {
         }
     }
 
-    /// Width of the column while it is decided which optional columns have room.
+    /// Width that is reserved for the column while the optional columns are chosen. A wider column gets narrower early.
     fn modest(&self, longest: usize) -> usize {
         match self.cells {
             Cells::Cut(narrowest) => longest.min(narrowest + narrowest / 2),
@@ -142,7 +143,7 @@ pub(super) fn print_out(line: impl fmt::Display) {
 /// Checks that all output was written.
 ///
 /// # Errors
-/// Some output was not written, so that a file that it goes to is incomplete.
+/// Some output was not written. If it goes to a file, the file is incomplete.
 pub(super) fn flush_output() -> anyhow::Result<()> {
     match OUTPUT_ERROR.get() {
         None => Ok(()),
@@ -206,7 +207,7 @@ struct VisibleColumn<'a> {
     width: usize,
 }
 
-/// Columns that are never left out, and of the others as many as there is room for, those of the highest worth first.
+/// Columns that have room: all that are never left out, then the others, those of the highest worth first.
 fn visible_columns<'a>(columns: &'a [Column], longest: &[usize], width: usize) -> Vec<VisibleColumn<'a>> {
     let needed = |index: usize| columns[index].narrowest(longest[index]) + GAP.len();
     let (mut kept, mut others): (Vec<usize>, Vec<usize>) =
@@ -242,7 +243,7 @@ fn shrink(shown: &mut [VisibleColumn<'_>], width: usize) {
     }
 }
 
-/// Row as text, with as many lines as its highest cell.
+/// Row as text, with as many lines as its cell with the most lines.
 fn lines(shown: &[VisibleColumn<'_>], cells: &[String]) -> String {
     let text = |shown: &VisibleColumn<'_>| cells.get(shown.index).map_or("", String::as_str);
     let cells: Vec<Vec<String>> =

@@ -81,7 +81,7 @@ impl BackendKind {
     }
 }
 
-/// The key, if it is set to true.
+/// The value of a key with its place, if the value is `true`.
 fn if_true(key: Option<&Spanned<bool>>) -> Option<&Spanned<bool>> {
     key.filter(|key| *key.get_ref())
 }

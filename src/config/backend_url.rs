@@ -58,7 +58,7 @@ impl<'de> Deserialize<'de> for BackendUrl {
     }
 }
 
-/// Mistakes and doubts about an address. The program adds a path to it, and sends a key there.
+/// Checks for mistakes in an address. The program adds a path to the address, and sends a key there.
 impl BackendUrl {
     /// Place in the text.
     pub(super) fn place(&self) -> Range<usize> {

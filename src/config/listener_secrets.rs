@@ -7,12 +7,12 @@ use secrecy::SecretString;
 use super::problem::Problem;
 use super::{Config, Secret};
 
-/// Shorter signing secrets can be guessed.
+/// Minimum length of a signing secret. A shorter one could be guessed.
 const SHORTEST_SIGNING_SECRET_BYTES: usize = 16;
 
-/// Key of PagerDuty's signing secrets.
+/// Dotted configuration key of PagerDuty's signing secrets.
 pub const PAGERDUTY_SECRETS: &str = "pagerduty.signing_secrets";
-/// Key of the event API's keys.
+/// Dotted configuration key of the event API's keys.
 pub const EVENTS_API_KEYS: &str = "events_api.keys";
 
 /// List of secrets under one key.
@@ -29,7 +29,7 @@ pub(crate) struct SecretList<'a> {
 }
 
 impl SecretList<'_> {
-    /// The mistake of a list that is empty and must not be.
+    /// Message if the list is empty and must not be.
     pub(crate) fn missing(&self) -> Option<&'static str> {
         (self.is_needed && self.secrets.is_empty()).then_some("at least one is needed")
     }
@@ -65,7 +65,7 @@ impl Config {
         ]
     }
 
-    /// The same secrets, to be changed. A new source adds its list here.
+    /// The same secrets as mutable references. A new source adds its list here.
     pub(super) fn listener_secrets_mut(&mut self) -> impl Iterator<Item = &mut Secret> {
         self.pagerduty.signing_secrets.iter_mut().chain(&mut self.events_api.keys)
     }
@@ -73,7 +73,7 @@ impl Config {
     /// Reads the secrets of the public listener from where the configuration says.
     ///
     /// # Errors
-    /// Every secret that cannot be read or used, and every list that must not be empty.
+    /// A problem for each secret that cannot be read or used, and for each list that is empty and must not be.
     pub(crate) fn fetch_listener_secrets(&self) -> Result<ListenerSecrets, Vec<Problem>> {
         let (mut fetched, mut problems) = (ListenerSecrets::default(), Vec::new());
         for list in self.secret_lists() {

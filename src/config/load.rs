@@ -14,7 +14,7 @@ impl Config {
     /// defaults are used.
     ///
     /// # Errors
-    /// The file cannot be read, or has mistakes: all of them.
+    /// The file cannot be read, or has mistakes. All mistakes are returned.
     pub fn load(named: Option<&Path>) -> Result<Self, Problems> {
         Self::load_and(named, |_| Vec::new())
     }
@@ -40,7 +40,7 @@ impl Config {
     /// Reads this file.
     ///
     /// # Errors
-    /// The file cannot be read, or has mistakes: all of them.
+    /// The file cannot be read, or has mistakes. All mistakes are returned.
     pub fn read(file: &Path) -> Result<Self, Problems> {
         Self::read_and(file, |_| Vec::new())
     }
@@ -69,7 +69,7 @@ impl Config {
     /// Reads a configuration from its text.
     ///
     /// # Errors
-    /// The text has mistakes: all of them.
+    /// The text has mistakes. All mistakes are returned.
     pub fn parse(text: &str) -> Result<Self, Problems> {
         let (config, problems) = Self::read_leniently(text);
         match (config, Problems::of(problems)) {
@@ -95,7 +95,7 @@ impl Config {
     }
 }
 
-/// Error for a text that cannot be read although no mistake was found. That would be a fault of this program.
+/// Problem with a text that cannot be read, although no mistake was found in it: a fault of this program.
 fn not_read() -> Problem {
     Problem::with_key("configuration", "cannot be read")
 }

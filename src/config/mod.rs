@@ -65,10 +65,10 @@ pub struct Config {
     /// File that it was read from. `None` if there was none, so that the defaults are used.
     #[serde(skip)]
     pub file: Option<PathBuf>,
-    /// Its text, in which the line of a key is found.
+    /// Text of the file, for finding the line of a key.
     #[serde(skip)]
     source_map: SourceMap,
-    /// Keys whose values were refused. All other values are checked.
+    /// Keys whose values were refused. The checks that compare values leave them out.
     #[serde(skip)]
     refused: RefusedKeys,
     /// Listener for PagerDuty and the deployment pipelines.

@@ -80,11 +80,11 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All mistakes that were found in a configuration, at least one. They are shown in lines of their own, at most fifty.
+/// All mistakes that were found in a configuration, at least one. Each is shown in a line of its own, at most fifty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
-/// Number of mistakes after which the search ends, because for each mistake the whole text is read again.
+/// Number of mistakes after which the search ends. After each mistake the whole text is read again, which takes time.
 pub(super) const MOST_MISTAKES: usize = 500;
 /// Greatest number of mistakes that are shown.
 const MOST_SHOWN: usize = 50;

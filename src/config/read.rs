@@ -13,8 +13,8 @@ use super::tree::{self, Removed};
 use super::wording::{self, ValueRefusal};
 use super::{BackendKind, Config, Problem, secret_form, syntax};
 
-/// Keys that a later version will have. They are refused: without their effect other failures might count, or strangers
-/// could read requests.
+/// Keys that a later version will have. This version refuses them, because ignoring them would be harmful: whoever sets
+/// `server.tls` relies on encryption, and whoever sets `pagerduty.api` relies on missed events being fetched.
 const NOT_YET: [&str; 2] = ["server.tls", "pagerduty.api"];
 
 /// Keys that each `[[…]]` table needs.
@@ -100,7 +100,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Entries because of which a list was refused. Each is tried alone.
+    /// Wrong entries of a list that was refused. To find them, each entry is tried alone.
     fn wrong_entries(&self, place: &Range<usize>) -> Vec<(Range<usize>, ValueRefusal)> {
         let found = tree::find(self.tree.get_ref(), place).and_then(|found| found.value);
         let Some(DeValue::Array(items)) = found else { return Vec::new() };
@@ -126,7 +126,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Message about the keys that a table lacks. `None` if it had them, and they were removed as mistakes.
+    /// Message about the keys that a table lacks. `None` if the table had them in the text, and they were removed as
+    /// mistakes.
     fn missing(&self, place: &Range<usize>, first: &str) -> Option<String> {
         let table = self.source_map.key_at(place.start).unwrap_or_default();
         let found = tree::find(self.tree.get_ref(), place).and_then(|found| found.value);

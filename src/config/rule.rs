@@ -89,10 +89,10 @@ fn patterns(regexes: &[Regex]) -> Vec<Pattern> {
 
 const ALL_TRUE_HINT: &str = "if every failure is meant, leave it out and write all = true";
 
-/// Part of all values that a condition matches: none, some or all.
+/// Share of all values that a condition matches: none, some or all.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Width {
-    /// None: it lists nothing.
+    /// No value: the list is empty.
     Empty,
     /// Every value.
     Everything,

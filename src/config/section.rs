@@ -76,7 +76,7 @@ pub enum UnverifiedPolicy {
 pub struct FailureSection {
     /// Event that counts as the start.
     pub start: Start,
-    /// Way of timing reopened incidents.
+    /// Measure of the duration of a reopened incident.
     pub reopened: Reopened,
     /// Time between a failure's end and its first request to backends.
     pub settle: ConfigDuration,

@@ -61,9 +61,10 @@ impl ServiceSection {
     }
 }
 
-/// Warns of entries that can never match: they have no id, or other entries that come first name the same services.
+/// Warns of entries that can never match: those with an address without an id, and those whose services are all named
+/// by entries that win over them.
 pub(super) fn warn(entries: &[ServiceSection], findings: &mut Findings<'_>) {
-    // An entry with the id wins over one with an address, and that wins over one with a name. Else the first one wins.
+    // As in `attribution`: an id wins over an address. Otherwise the first entry in the file wins.
     let rank = |index: usize, entry: &PagerDutyRef| (entry.is_address(), index);
     let references: Vec<PagerDutyRef> = entries.iter().map(ServiceSection::pagerduty).collect();
     for (index, (entry, reference)) in entries.iter().zip(&references).enumerate() {

@@ -9,7 +9,8 @@ use super::secret_form::may_hold_secret;
 use super::source_map::SourceMap;
 use super::wording::shown;
 
-/// Every value without quotes, or the first mistake of another kind. Later ones may only follow from the first.
+/// Every value without quotes, or the first mistake of another kind. Later mistakes of other kinds are left out: they
+/// may only be consequences of the first.
 pub(super) fn problems(text: &str, source_map: &SourceMap, broken: &[Error]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     for (index, error) in broken.iter().enumerate() {

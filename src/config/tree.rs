@@ -121,8 +121,8 @@ pub(super) struct Removed {
     pub(super) table: Range<usize>,
 }
 
-/// Removes the value or the key at a place: the innermost one, or the whole list if it gets empty. `None` if there is
-/// none.
+/// Removes the innermost value or key at a place, and its list if that has no other entry. `None` if there is nothing
+/// at the place.
 pub(super) fn remove(tree: &mut Spanned<DeTable<'_>>, refused: &Range<usize>) -> Option<Removed> {
     let place = tree.span();
     remove_from(tree.get_mut(), &place, refused)

@@ -6,7 +6,7 @@ use super::findings::Findings;
 use super::{Config, Problem, RuleSection, ServiceSection, service};
 use crate::domain::rule_coverage;
 
-/// Greatest usual `settle` and `min_duration`. A longer one probably has the wrong unit.
+/// Longest `settle` and `min_duration` without a warning. A longer one probably has the wrong unit.
 const LONG: Duration = Duration::from_hours(24);
 
 impl Config {
@@ -42,8 +42,8 @@ impl Config {
         }
     }
 
-    /// Warns of envs that `report` does not show without `--env`. It shows `default_env` then, which is the env of all
-    /// entries without one.
+    /// Warns if an env is `default_env` in other letter case, and if `report` without `--env` shows no entry. `report`
+    /// then shows `default_env`, which is also the env of all entries without one.
     fn warn_of_envs(&self, findings: &mut Findings<'_>) {
         let default = self.failure.default_env.as_str();
         let envs: Vec<_> = self.service.iter().filter_map(ServiceSection::env).collect();

@@ -6,7 +6,7 @@ use super::name::trimmed;
 use super::pagerduty_ref::id_in_address;
 use super::policy::{Policy, ServiceEntry};
 
-/// Services, team and env that a failure counts for, and the step of rule 9 that decided each of them.
+/// Services, team and env that a failure counts for, and the steps of rule 9 that found the services and the team.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attribution {
     /// The services. At least one if PagerDuty named a service.

@@ -1,4 +1,4 @@
-//! Services of the software catalog. Rule 9 asks them after the service entries and before PagerDuty's own names.
+//! Services of the software catalog. Rule 9 uses them after the service entries and before PagerDuty's own names.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -14,7 +14,7 @@ use super::policy::{Policy, Reopened, Start, WhichService};
 use super::rule::{RuleVerdict, Ruling, Traits};
 use super::timestamp::Timestamp;
 
-/// Evaluates the incidents of a merge group. The result has no incident that is only mentioned or only a merge target.
+/// Evaluates the incidents of a merge group. Incidents that no event shows are left out.
 pub fn evaluate_group(group: &Group, policy: &Policy) -> BTreeMap<IncidentId, Evaluated> {
     let merges = Merges::of(group);
     group
@@ -125,7 +125,8 @@ impl<'a> IncidentEvaluation<'a> {
         })
     }
 
-    /// Start by PagerDuty's creation time. Links to deployments use it for every value of `failure.start`.
+    /// Start as `failure.start = "created"` would give it. Links to deployments use it for every value of
+    /// `failure.start`.
     fn created_at(&self, policy: &Policy) -> Timestamp {
         if policy.start == Start::Created {
             return self.start().0;
@@ -149,7 +150,8 @@ impl<'a> IncidentEvaluation<'a> {
         self.open_periods.last().and_then(|open_period| open_period.resolved_at)
     }
 
-    /// `true` if the resolve before a reopen never arrived. Then nobody knows how long the incident was open before it.
+    /// `true` if the resolve before a reopen never arrived. Then the length of the open period before the reopen is
+    /// not known.
     fn lacks_a_resolve(&self) -> bool {
         self.open_periods.iter().rev().skip(1).any(|open_period| open_period.resolved_at.is_none())
     }

@@ -124,7 +124,7 @@ pub fn explain_remediation(deployment: &Deployment, kind: RemediationKind) -> Wh
     why("remediation", deployment.id.as_str(), because)
 }
 
-/// Explains the mark of a failure's cause at a backend: the mark is set (`fails`) or removed.
+/// Explains the mark of a failure's cause at a backend: the mark is set if `fails` is `true`, else removed.
 pub fn explain_mark(backend: &str, fails: bool, state: &str) -> Why {
     let because = if fails {
         "this backend is to mark the deployment that caused the failure as a change failure"

@@ -183,7 +183,7 @@ pub type Destinations = Vec<Arc<dyn Destination>>;
 /// Reason of a failure that does not pass a backend's filter (any more).
 const FILTERED: &str = "not of this backend's services, teams and envs";
 
-/// Failure as it is sent to a backend with this filter. If it does not pass (any more), it is ignored there.
+/// Failure as it is sent to a backend with this filter. If it does not pass the filter, its state becomes `Ignored`.
 pub fn filtered<'a>(filter: &BackendFilter, evaluated: &'a Evaluated) -> Cow<'a, Evaluated> {
     if filter.passes(&evaluated.failure) {
         return Cow::Borrowed(evaluated);

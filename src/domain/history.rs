@@ -12,7 +12,7 @@ pub use super::open_period::OpenPeriod;
 use super::open_period::{OpenPeriods, Reopening};
 use super::timestamp::{Timestamp, nanos};
 
-/// Position of an event among those of its incident: time, then rank, then id; never arrival.
+/// Position of an event among the events of its incident: time, then rank, then id. The time of arrival never counts.
 type Position<'a> = (Timestamp, u8, &'a str);
 
 /// An event without the facts that a later event has replaced.
@@ -88,7 +88,7 @@ impl History {
         self.in_the_future |= is_ahead(entry.at) || entry.facts.created_at.is_some_and(is_ahead);
         self.entries.insert(index, entry);
         self.drop_irrelevant_facts();
-        // An entry that is dropped here again had no fact that another entry lacks.
+        // If the new entry was dropped again, the other entries have all its facts.
         let is_kept = self.entries.binary_search_by(|other| other.position().cmp(&(at, rank, &id))).is_ok();
         is_kept || has_hint || self.in_the_future != was_in_the_future
     }
@@ -120,12 +120,12 @@ impl History {
         self.entries.iter().rev().find_map(|entry| fact(&entry.facts))
     }
 
-    /// The earliest known value of a fact. It is kept for the service only.
+    /// The earliest known value of a fact. Only for the service: the earliest values of other facts are dropped.
     pub fn earliest<'a, T>(&'a self, fact: impl Fn(&'a Snapshot) -> Option<&'a T>) -> Option<&'a T> {
         self.entries.iter().find_map(|entry| fact(&entry.facts))
     }
 
-    /// Time of the earliest of all its events.
+    /// Time of the earliest event that shows the incident.
     pub fn first_seen_at(&self) -> Option<Timestamp> {
         self.entries.first().map(|entry| entry.at)
     }

@@ -11,7 +11,7 @@ use super::timestamp::Timestamp;
 /// Largest difference between the times that two tasks read from the clock at the same moment.
 const CLOCK_READ_TOLERANCE: Duration = Duration::from_secs(1);
 
-/// The credential that a request needs. One may be refused while the other is accepted.
+/// Lane of a request: the credential that the request needs. A backend may refuse one credential and accept the other.
 #[derive(
     Debug,
     Clone,

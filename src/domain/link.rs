@@ -75,7 +75,7 @@ pub enum NotUsed {
 pub enum Cause<'a> {
     /// Found by time: the latest deployment before the failure, within the window.
     Automatic(&'a Deployment),
-    /// Found by the property that somebody named.
+    /// Somebody named the deployment by this property.
     Named(&'a Deployment, MatchedBy),
     /// Somebody named `none`.
     Forbidden,
@@ -144,7 +144,7 @@ impl<'a> Cause<'a> {
 pub enum LinkReason {
     /// Found by time: the latest deployment before the failure, within the window.
     Automatic,
-    /// Found by the property that somebody named.
+    /// Somebody named the deployment by this property.
     Named(MatchedBy),
     /// There is none: somebody named `none`.
     Forbidden,

@@ -8,7 +8,7 @@ pub fn name(text: &str) -> Option<&str> {
     (!is_blank(name)).then_some(name)
 }
 
-/// The same for comparisons: empty if there is no name.
+/// Like [`name`], for comparisons: empty if there is no name.
 pub fn trimmed(text: &str) -> &str {
     name(text).unwrap_or_default()
 }
@@ -18,7 +18,7 @@ pub fn is_blank(text: &str) -> bool {
     text.chars().all(is_invisible)
 }
 
-/// The same for a text that may be missing.
+/// Like [`name`], for a text that may be missing.
 pub fn named(text: Option<String>) -> Option<String> {
     let text = text?;
     let name = name(&text)?;

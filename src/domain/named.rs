@@ -27,7 +27,8 @@ pub fn in_note(content: &str, added: &str) -> Option<String> {
     kept(rest.strip_prefix([':', '\u{ff1a}', '\u{fe55}'])?.lines().next()?)
 }
 
-/// The name as it is stored: one line, and no credentials, because it may be the address of a build. `None` if blank.
+/// The name as it is stored: the first line, without credentials, because a name may be the address of a build. `None`
+/// if it is blank.
 pub fn kept(text: &str) -> Option<String> {
     let line = name(text)?.lines().next().and_then(name)?;
     let line: String = text_without_credentials(line).chars().take(LONGEST).collect();
@@ -40,7 +41,7 @@ pub fn readings(written: &str) -> Vec<&str> {
     let mut readings = Vec::new();
     let mut reading = written.trim_matches(is_invisible);
     while !reading.is_empty() {
-        // If there are too many, the last one is kept: it is the most likely name.
+        // If there are too many readings, the newest replaces the one before it: the last is the most likely name.
         readings.truncate(MOST_READINGS - 1);
         readings.push(reading);
         let Some(less) = strip_once(reading) else { break };

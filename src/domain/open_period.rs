@@ -83,7 +83,7 @@ impl Default for OpenPeriods {
 }
 
 impl OpenPeriods {
-    /// Adds a reopen. While the incident is open, a new reopen shows that a resolve is missing, at an unknown time.
+    /// Adds a reopen. A new reopen of an open incident shows that the resolve before it never arrived.
     pub(super) fn reopened(&mut self, reopening: Reopening) {
         let is_later = |reopened_at| self.known_until.is_none_or(|known_until| reopened_at > known_until);
         match (self.current.resolved_at, reopening) {

@@ -15,7 +15,7 @@ use super::timestamp::Timestamp;
 /// Decisions of the configuration about how an incident becomes a failure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Event that counts as the start.
+    /// Time that counts as the start.
     pub start: Start,
     /// Way of counting the time to restore of a reopened incident.
     pub reopened: Reopened,

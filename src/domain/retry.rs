@@ -24,7 +24,7 @@ pub enum Verdict {
     Sent,
     /// The backend may accept it later, after the wait that it asked for, if it did.
     Retry(Option<Duration>),
-    /// The backend refuses our credentials, or the address is wrong. The revision is not at fault.
+    /// The backend refuses our credentials, or redirects (so the address is wrong). The revision is not at fault.
     CredentialsRefused,
     /// 404 or 405: a proxy in between may have answered. It is retried for an hour or more, see [`NotFound`].
     NotFound,

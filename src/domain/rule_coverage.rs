@@ -62,9 +62,11 @@ enum Key {
 
 const KEYS: [Key; 6] = [Key::Urgency, Key::Priority, Key::Service, Key::Team, Key::IncidentType, Key::Title];
 
-/// The earlier rules that shadow a later one: it is proved that one of them matches whenever the later one does, so the
-/// later one never decides. Empty if there are none. Several rules shadow it together if each is as wide in all keys
-/// but one, the same key for all, and in that key they match together everything that the later rule matches.
+/// Earlier rules that shadow a later rule: whenever the later rule matches, one of them matches too, so the later rule
+/// never decides. Empty if this is not proved.
+///
+/// Several rules can shadow a rule together. Then all their keys but one match everything that the later rule's keys
+/// match, and the values of the remaining key do so together.
 pub fn shadowing<'a>(earlier: &'a [Rule], later: &Rule) -> Vec<&'a Rule> {
     let is_wide = |rule: &Rule, but: Option<Key>| {
         KEYS.into_iter().filter(|key| Some(*key) != but).all(|key| is_wider(key, &[rule], later))

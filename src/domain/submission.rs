@@ -96,13 +96,13 @@ impl Submission {
         Evaluated { failure, details }
     }
 
-    /// Verdict on the failure.
+    /// Verdict on the failure: it counts, or a rule or `failure.min_duration` ignores it.
     pub fn verdict<'a>(&self, policy: &'a Policy) -> RuleVerdict<'a> {
         let known_end = self.finished_at.filter(|end| *end >= self.started_at);
         RuleVerdict::of(self.ruling(policy), self.started_at, known_end, policy.min_duration)
     }
 
-    /// Ruling on the failure.
+    /// The first rule that matches the failure, with its action.
     pub fn ruling<'a>(&self, policy: &'a Policy) -> Ruling<'a> {
         let traits = Traits {
             services: self.services.iter().map(String::as_str).collect(),

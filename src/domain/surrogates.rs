@@ -1,4 +1,4 @@
-//! Texts that were cut in the middle of a character.
+//! JSON that parsers reject because of half a character or a byte order mark.
 //!
 //! JSON can contain half of a surrogate pair (`\ud83d` without its second half). A Rust string cannot, and parsers
 //! reject it. A sender that cuts a title to a length in UTF-16 sends such JSON. Its incident must still count.

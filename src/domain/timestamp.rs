@@ -182,7 +182,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Times as plain nanoseconds, for the store. They take a third of the work of RFC 3339.
+/// Times as plain nanoseconds, for the store. Reading and writing them takes a third of the time of RFC 3339.
 pub mod nanos {
     use super::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer};

@@ -78,12 +78,12 @@ impl RunningForwarder {
                 // The next process sends the row again: the same bytes under the same id.
                 break;
             }
-            // The claim stays until the result is recorded: better an attempt too few than one too many.
+            // The claim stays until the result is recorded, so that the row is not sent again before that.
             self.clock.sleep(STORE_ERROR_PAUSE).await;
         }
     }
 
-    /// Acts on a change of the backend's state: releases waiting rows if it answers again, and logs that it is down.
+    /// Releases waiting rows if the backend answers again. Logs the state of a backend that is down.
     async fn follow(&self, lane: &SharedLane, change: Option<StateChange>) {
         let name = self.backend.name();
         if change.is_some_and(|change| {

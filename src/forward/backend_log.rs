@@ -176,8 +176,8 @@ impl BackendLog {
         if !is_done && now.duration_since(*since) < LONGEST_CATCHING_UP {
             return;
         }
-        // Always after a line about a backend that is down. Otherwise only after a longer time, such as one before a
-        // restart.
+        // Every line about a backend that is down is followed by a line about its recovery. Without such a line, only a
+        // longer outage has a line, such as one that began before a restart.
         if of.is_logged_as_down.swap(false, Ordering::Relaxed) || *lasted >= LONGEST_CATCHING_UP {
             let again = match was {
                 BackendState::Refusing => "accepts our credentials again",

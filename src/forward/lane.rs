@@ -71,7 +71,7 @@ impl Evidence {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AttemptFacts {
     row: i64,
-    /// Start of the row's present run of failures.
+    /// Start of the failed attempts at the end of the row's attempts.
     failing_since: Option<Timestamp>,
     /// Number of good answers when the attempt began.
     answers_before: u64,
@@ -91,7 +91,7 @@ pub(super) struct StateChange {
 #[derive(Debug, Default)]
 pub(super) struct LaneState {
     health: LaneHealth,
-    /// Number of good answers so far.
+    /// Number of good answers so far. An answer is good if the backend accepts the row, or rejects the row itself.
     answers: u64,
     /// Row of the last doubtful answer, if no good answer followed.
     doubtful: Option<i64>,
@@ -192,7 +192,8 @@ impl LaneState {
             _ if others_go_on => None,
             _ if self.is_own_fault(&tried) => self.record_own_fault(tried, now, share),
             Evidence::Refused => {
-                // If rows were accepted before, this row alone may be refused. The next row is sent at once to see.
+                // If rows were accepted before, this row alone may be at fault. The next row is sent at once as a
+                // probe.
                 let may_be_own = !tried.is_probe && self.health.succeeded_at.is_some();
                 let pause = if may_be_own { Duration::ZERO } else { REFUSED_WAIT };
                 self.block(tried, BackendState::Refusing, now, pause)

@@ -45,7 +45,7 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Loads the lanes as an earlier process saved them: a restart shortens no wait.
+    /// Loads the lanes as an earlier process saved them, so that a restart does not shorten a wait.
     pub(super) async fn load(backend: &Backend, store: &Store) -> Self {
         let mut all = Vec::new();
         for lane in backend.lanes() {

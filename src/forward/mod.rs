@@ -30,7 +30,7 @@ use crate::telemetry::metrics::Metrics;
 const STORE_ERROR_PAUSE: Duration = Duration::from_secs(1);
 /// Longest time between two queries of the outbox. It limits the delay if the clock is set back.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
-/// Time that attempts under way get after the order to stop. The next process repeats those that did not finish.
+/// Time that attempts under way get when the program stops. The next process repeats those that did not finish.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Forwards to one backend.
@@ -126,8 +126,8 @@ impl Forwarder {
 }
 
 impl RunningForwarder {
-    /// Sends the rows that are due and that the lanes allow. Returns `true` if more could be sent, and when to look
-    /// again.
+    /// Sends the due rows that the lanes allow. Returns `true` if there is room for more, and the time of the next look
+    /// at the outbox.
     async fn send_due(self: &Arc<Self>, attempts: &mut Attempts) -> (bool, Option<Timestamp>) {
         let now = self.clock.now();
         let mut room = self.backend.concurrency().saturating_sub(attempts.tasks.len());
@@ -179,7 +179,7 @@ async fn reconcile_marks(backend: &Backend, store: &Store, clock: &dyn Clock) {
     let mut after = backend.forwards_marks().then_some(0);
     while let Some(deployment) = after {
         after = store.reconcile_marks(name, deployment, clock.now()).await.unwrap_or_else(|error| {
-            tracing::warn!(backend = name, %error, "changed marks were not read: the next start sends them");
+            tracing::warn!(backend = name, %error, "changed marks were not put into the outbox: the next start will");
             None
         });
     }

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use super::api_error::ApiError;
 use crate::store::StoreError;
 
-/// Closes the connection instead of answering. See `connection`.
+/// Response for which `connection` closes the connection without an answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CloseConnection;
 
@@ -20,7 +20,7 @@ impl IntoResponse for CloseConnection {
     }
 }
 
-/// PagerDuty gives up after 5 s; a complete request is answered within 4.
+/// Longest wait for a write. PagerDuty gives up after 5 s, and a complete request must be answered within 4 s.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(3_500);
 
 /// Waits for a write, at most [`ANSWER_TIMEOUT`]. After a timeout the write goes on and may still be committed.

@@ -21,7 +21,7 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(3);
 /// Lowest speed of a body over [`FREE_BYTES`], after [`GRACE`]. A body of 256 KiB that takes all ten seconds is twice
 /// as fast.
 const SLOWEST_BYTES_PER_SECOND: u64 = 12 * 1024;
-/// Time for which a long body may be slower than that.
+/// Time at the start of a long body in which it may be slower.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A body, and the room reserved for it.
@@ -56,7 +56,7 @@ pub(super) enum BodyError {
 }
 
 impl From<NoRoom> for BodyError {
-    /// Both cases get the same answer: send it again.
+    /// Both reasons get the same answer: 503, so that the sender sends the body again.
     fn from(_: NoRoom) -> Self {
         Self::NoRoom
     }
@@ -133,7 +133,7 @@ async fn next_chunk_in_time(
     }
 }
 
-/// Time within which a long body of `length` bytes so far must get its next byte.
+/// Time from the start of a long body within which more than `length` bytes must have arrived.
 fn time_allowed(length: usize) -> Duration {
     let millis = u64::try_from(length).unwrap_or(u64::MAX).saturating_mul(1_000) / SLOWEST_BYTES_PER_SECOND;
     GRACE + Duration::from_millis(millis)

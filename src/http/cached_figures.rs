@@ -12,7 +12,8 @@ use super::reads::ReadLog;
 use crate::domain::timestamp::Timestamp;
 use crate::store::ReadError;
 
-/// Largest number of rows that are read while a request waits.
+/// Largest number of rows from which figures are computed while a request waits. With more rows, the request gets
+/// cached figures if there are any.
 const FEW_ROWS: usize = 100_000;
 /// Shortest time between two computations from more than [`FEW_ROWS`] rows.
 const COMPUTED_EVERY: Duration = Duration::from_mins(1);
@@ -75,7 +76,7 @@ pub(super) struct Computed<T> {
 }
 
 impl<T> Computed<T> {
-    /// `true` if the answer is younger than `age`. An answer from the future is not: the clock was set back.
+    /// `true` if the answer is younger than `age`. `false` for an answer from the future: the clock was set back.
     fn is_younger_than(&self, age: Duration, now: Timestamp) -> bool {
         self.at <= now && now < self.at.saturating_add(age)
     }

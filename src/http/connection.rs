@@ -32,7 +32,7 @@ use crate::log_limit::LogLimit;
 
 /// Size of a connection's read buffer. A head that does not fit is refused.
 const BUFFER_BYTES: usize = 32 * 1024;
-/// Bytes of a refused request that are read and discarded at most after the answer.
+/// Maximum number of bytes of a refused request that are read and discarded after the answer.
 const DISCARDED_BYTES: usize = 4 * 1024 * 1024;
 
 /// Address that a request came from: the sender's or a proxy's.
@@ -81,7 +81,7 @@ pub(super) async fn serve(
 
 /// Waits for the signal to stop.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that nobody is left to give the order. This counts as the order.
+    // An error means that the sender of the signal is gone. This counts as the signal, too.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
@@ -94,7 +94,7 @@ async fn until_due<C: Future>(mut connection: Pin<&mut C>, progress: &Progress) 
         }
         loop {
             let Some(due) = progress.due() else { return Poll::Pending };
-            // The alarm moves to a later time only when it rings: most requests come long before it.
+            // The alarm moves to a later time only when it rings, because most requests end long before.
             if due < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(due);
             }

@@ -22,7 +22,7 @@ use crate::store::{FailureFilter, FoundKind, Story, StoryContext};
 
 /// Answer to an unknown id.
 pub(super) const UNKNOWN_FAILURE: &str = "No failure with this id is known.";
-/// Largest number of ids in the answer to an ambiguous id.
+/// Maximum number of ids that the answer to an ambiguous id lists.
 const MOST_NAMED: u32 = 10;
 
 /// Parts for looking up failures.
@@ -108,8 +108,8 @@ pub(super) enum StoryLookup {
 }
 
 impl FailureLookup {
-    /// Story of a failure. As for `explain`, `id` is the failure's id, the incident's id or a unique beginning of one
-    /// of them, in upper or lower case.
+    /// Story of a failure. As for `explain`, `id` is the id of the failure or of the incident, or a unique beginning of
+    /// one of them. Letter case does not matter.
     pub(super) async fn story(&self, id: String) -> Result<StoryLookup, ApiError> {
         let (policy, backend_entries) = (Arc::clone(&self.policy), Arc::clone(&self.backend_entries));
         let now = self.clock.now();

@@ -100,7 +100,7 @@ impl Figures {
     }
 }
 
-/// Computes the figures at the start. In a large store, no later request has to wait for them.
+/// Computes the figures at the start, so that in a large store no later request has to wait for them.
 pub(super) async fn prepare(figures: Arc<Figures>) {
     let ahead = Arc::clone(&figures);
     let compute = move || {

@@ -34,7 +34,7 @@ pub(super) async fn metrics(State(scrapes): State<Arc<Scrapes>>) -> Result<impl 
             metrics.intake.last_deployment_at(last_deployment_at);
             metrics.note(&gauges, now);
         }
-        // The other metrics are needed most when the store is damaged.
+        // The program's other metrics are answered all the same: they are needed most when the store is damaged.
         Err(_) => drop(metrics.store.read_failures.inc()),
     }
     let dora = figures.gauges(now).await;

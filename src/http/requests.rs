@@ -27,7 +27,7 @@ const SHOWN_CHARACTERS: usize = 100;
 /// Route for deployments.
 const DEPLOYMENTS: &str = "/api/v2/dora/deployment";
 
-/// Requests to the public listener, with the webhooks of each source.
+/// Requests to the public listener: to the event API, to unknown paths, and the webhooks of each source.
 pub struct Requests {
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,

@@ -29,8 +29,8 @@ pub struct Limits {
     /// Time limit for a request's head, and for the idle time of an untrusted connection: one without an accepted
     /// request.
     pub head: Duration,
-    /// Largest number of connections. At the limit one gives way to a new one: an untrusted one if there is any, and
-    /// among them the one without an answer for the longest time.
+    /// Largest number of connections. At the limit one gives way to a new one: untrusted ones first, and among them the
+    /// one that has been without an answer for the longest time.
     pub connections: usize,
     /// Time that open requests may take after the order to stop.
     pub drain: Duration,
@@ -162,7 +162,7 @@ impl OpenConnections {
     }
 }
 
-/// Failed accepts, as they are logged.
+/// Failures to accept a connection, for the log.
 #[derive(Default)]
 struct AcceptFailures {
     lines: LogLimit,

@@ -16,7 +16,7 @@ use crate::sources::{RefusalReason, RefusalText, Webhooks};
 use crate::store::StoreError;
 use crate::telemetry::metrics::Metrics;
 
-/// Requests with the webhooks of one source.
+/// Webhooks of one source: their configuration, and the last ones that were accepted and refused.
 pub struct SourceRequests {
     /// Configuration of the source's webhooks.
     pub(super) webhooks: Webhooks,
@@ -33,7 +33,7 @@ pub(super) struct LastWebhooks {
     pub(super) title: &'static str,
     /// Time at which the last webhook was answered 202. It survives a restart.
     pub(super) accepted_at: Option<Timestamp>,
-    /// Type of that event if it was a test event. No listing shows test events.
+    /// Type of its event if that was a test event. Only the dashboard shows it: no listing has test events.
     pub(super) accepted_test: Option<String>,
     /// Last webhook that was refused since the start.
     pub(super) refused: Option<RefusedWebhook>,

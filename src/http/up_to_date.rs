@@ -10,7 +10,7 @@ use axum::response::Response;
 use crate::clock::Clock;
 use crate::store::Store;
 
-/// Longest wait of a request. During a rush of events the failures are not up to date; they are after the rush.
+/// Longest wait of a request. In a rush of events, the request is then answered although failures are not up to date.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Longest wait of a scrape: operators need the program's own metrics in a rush, too.
 const SCRAPE_PATIENCE: Duration = Duration::from_millis(100);

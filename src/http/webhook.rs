@@ -158,7 +158,7 @@ impl Signed {
     }
 }
 
-/// Answer to a webhook that is on disk. The five bodies are constants.
+/// Answer to a webhook that is on disk.
 fn accepted(recorded: Recorded) -> Response {
     let body = match recorded {
         Recorded::Accepted => r#"{"status":"accepted"}"#,

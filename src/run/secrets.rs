@@ -1,5 +1,5 @@
-//! The secrets that the configuration names. All are fetched before the daemon does anything else, and all mistakes in
-//! them are reported together.
+//! The secrets that the configuration names. All are fetched before the store is opened, and all mistakes in them are
+//! reported together.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) fn set_up(config: &Config) -> Result<(ListenerSecrets, Vec<Arc<Backen
     }
 }
 
-/// All mistakes in the secrets of a configuration. Other mistakes in the configuration do not matter.
+/// All mistakes in the secrets of a configuration. Its other mistakes are left out.
 pub(crate) fn problems(config: &Config) -> Vec<Problem> {
     let mut problems = config.fetch_listener_secrets().err().unwrap_or_default();
     for entry in &config.backend {
@@ -54,7 +54,8 @@ pub(super) fn backends(config: &Config) -> Result<Vec<Arc<Backend>>, Vec<Problem
 /// The backend of an entry.
 ///
 /// # Errors
-/// Each of its secrets that cannot be fetched, or else the reason why it cannot be set up.
+/// An error for each secret of the backend that cannot be fetched. If all can, the reason why the backend cannot be
+/// set up.
 pub(crate) fn backend(entry: &config::BackendSection) -> Result<Backend, Vec<SetupError>> {
     let not_fetched = |(key, secret): (&'static str, &Secret)| {
         Some(SetupError::Secret { key, error: secret.fetch(1).err()? })

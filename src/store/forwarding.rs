@@ -11,7 +11,7 @@ use crate::domain::lane::{Lane, LaneHealth};
 use crate::domain::timestamp::Timestamp;
 
 impl Store {
-    /// Takes up to `limit` rows of a lane that are due for `backend`, for this process to send.
+    /// Claims up to `limit` due rows of a lane of `backend`. This process then sends them.
     pub async fn claim(
         &self,
         backend: &str,
@@ -41,8 +41,8 @@ impl Store {
         self.queue(move |session| lane::release(session, &backend, (lane, false), now).map(drop)).await
     }
 
-    /// Reconciles some of the marks that `backend` has, of deployments after the row `after`, if marks are newly
-    /// switched on for it. Returns the row of the last deployment; `None` if these were all.
+    /// If marks are newly switched on for `backend`, reconciles a part of the marks that it has: those of deployments
+    /// after the row `after`. Returns the row of the last deployment; `None` if these were all.
     pub async fn reconcile_marks(
         &self,
         backend: &str,
@@ -107,7 +107,7 @@ impl Store {
         self.outbox_changed.clone()
     }
 
-    /// Receiver of the number of people's retry commands for each backend so far.
+    /// Receiver of the number of retry commands so far, for each backend.
     pub fn retry_requests(&self) -> watch::Receiver<RetryRequests> {
         self.retry_requests.clone()
     }

@@ -115,7 +115,7 @@ struct RecoveryLabels {
     stat: &'static str,
 }
 
-/// Labels that have data in the longest window. Every window has their counts, which are 0 if nothing happened.
+/// Labels that have data in the longest window. Each of them has counts in every window: 0 if nothing happened there.
 #[derive(Default)]
 struct LabelsWithData {
     places: BTreeSet<Labels>,
@@ -134,7 +134,7 @@ struct FigureGauges {
 }
 
 /// The gauges as OpenMetrics text. `dataset` goes back at least [`LONGEST_WINDOW`]. The busiest services, teams, envs
-/// and severities of that window have labels of their own, and so has `default_env`.
+/// and severities of that window, and `default_env`, have labels of their own.
 pub fn text(
     dataset: &Dataset,
     now: Timestamp,
@@ -186,7 +186,7 @@ impl LabelsWithData {
         }
         let services = longest.by_service.iter();
         seen.services = services.map(|key| bounds.pair(key.service.unwrap_or_default(), key.env)).collect();
-        // A place without failures has 0 incidents, with an empty severity.
+        // A combination without failures has 0 incidents, with an empty severity.
         let with_failures: BTreeSet<&Labels> = seen.severities.iter().map(|(labels, _)| labels).collect();
         let without = seen.places.iter().filter(|labels| !with_failures.contains(labels));
         let without: Vec<_> = without.map(|labels| (labels.clone(), String::new())).collect();

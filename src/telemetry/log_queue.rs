@@ -101,7 +101,7 @@ impl QueueState {
             if dropped > 0 {
                 report(dropped);
             }
-            // Not before the report, which adds a line: `flush` must wait for that line, too.
+            // Set after the report, because the report adds a line and `flush` must wait for that line, too.
             self.lock().is_writing = false;
             self.changed.notify_all();
         }
@@ -119,8 +119,8 @@ impl QueueState {
         }
     }
 
-    /// Number of dropped lines to report now. 0 if no lines get through, or if the last report is less than a minute
-    /// old.
+    /// Notes that a line was written, or was not. Returns the number of dropped lines to report now: 0 if no line gets
+    /// through, or if the last report is less than a minute old.
     fn written(&self, is_written: bool, limit: &LogLimit) -> u64 {
         let mut waiting = self.lock();
         if !is_written {

@@ -106,7 +106,7 @@ impl Metrics {
             };
         }
         register!(webhook_lag_seconds, "webhook_lag_seconds", "Time from an event to its arrival");
-        register!(commit_seconds, "commit_seconds", "Time of a group of writes, disk sync included");
+        register!(commit_seconds, "commit_seconds", "Time of a commit, disk sync included");
         register!(commit_batch_size, "commit_batch_size", "Writes in a commit");
         register!(attempts, "forward_attempts", "Attempts to forward, by outcome");
         register!(outbox_pending, "outbox_pending", "Rows to be sent");
@@ -137,7 +137,7 @@ impl Metrics {
         self.attempts.get_or_create(&AttemptLabels { backend: backend.to_owned(), outcome }).inc();
     }
 
-    /// Sets the gauges of the store. While the store cannot be read, this is not called, and they keep their values.
+    /// Sets the gauges of the store. Not called while the store cannot be read: then the gauges keep their values.
     pub fn note(&self, gauges: &StoreGauges, now: Timestamp) {
         self.open_failures.set(gauges.open_failures);
         self.quarantined.set(gauges.quarantined);
@@ -176,7 +176,7 @@ struct VersionLabels {
 }
 
 impl CommitObserver for Metrics {
-    #[expect(clippy::cast_precision_loss, reason = "a group has at most a few hundred writes")]
+    #[expect(clippy::cast_precision_loss, reason = "a commit has at most a few hundred writes")]
     fn committed(&self, writes: usize, took: Duration) {
         self.commit_seconds.observe(took.as_secs_f64());
         self.commit_batch_size.observe(writes as f64);

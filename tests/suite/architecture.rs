@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 4] = [
     &["cli", "run", "embedded", "lib", "main"],
 ];
 
-/// The side, which floor 1 and higher ones may use. It uses only the domain and itself.
+/// The modules beside the floors. Floors 1 to 3 may use them. They use only the domain and each other.
 const SIDE: [&str; 6] = ["clock", "config", "http_client", "log_limit", "random", "telemetry"];
 
 /// The exception: the gauges show counts from the store.
@@ -30,7 +30,7 @@ const STRANGERS: [(&str, &str); 5] = [
     ("forward", "http"),
     ("sources", "store"),
     ("store", "sources"),
-    // Otherwise the exception of the side would be a cycle.
+    // `telemetry` uses `store`, so this would be a cycle.
     ("store", "telemetry"),
 ];
 

@@ -1,4 +1,4 @@
-//! The five kinds of backend: their requests, their corrections, and the demands of their contracts.
+//! The five kinds of backend: their requests, their corrections, and the requirements of their documentation.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `check`: errors and unwise settings are found before the daemon starts.
+//! `check`: mistakes, and settings that are probably not intended, are found before the daemon starts.
 
 use std::net::TcpListener;
 use std::path::Path;

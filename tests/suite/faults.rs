@@ -26,7 +26,7 @@ const SYSCALLS: [&str; 5] = ["fdatasync", "fsync", "pwrite64", "ftruncate", "ope
 const ERRORS: [&str; 2] = ["EIO", "ENOSPC"];
 const STORE: &str = "pagerduty-dora.db";
 
-/// Kind of start, and the files whose calls are counted.
+/// Situation in which calls fail: a new or an existing store, and the files whose calls are counted.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     /// `true` if the store exists already, left by a killed program.
@@ -43,7 +43,8 @@ const PLACES: [Place; 3] = [
 ];
 
 impl Place {
-    /// Checks that writes, syncs and the opening of the store have failed. Faults that hit no call test nothing.
+    /// Checks that writes, syncs and the opening of the store have failed at least once. A fault that hits no call
+    /// tests nothing.
     fn was_tried(self, hit: &BTreeSet<&str>) {
         let opens = !self.files.contains(&"-shm") || hit.contains("openat");
         let syncs = hit.contains("fdatasync") || hit.contains("fsync");
@@ -129,7 +130,7 @@ impl Bench {
         for place in PLACES {
             let mut hit = BTreeSet::new();
             for syscall in SYSCALLS {
-                // So late that no call fails.
+                // A number that no run reaches: no call fails, and the calls are counted.
                 let never = Fault { place, syscall, error: "EIO", nth: 60_000, is_for_ever: false };
                 let calls = self.try_out(never).await.calls;
                 for (error, is_for_ever) in kinds().filter(|_| calls > 0) {

@@ -1,5 +1,5 @@
-//! The one law, on made-up histories: the store computes the same failures as the plain model in `model.rs`, for any
-//! order of arrival, with duplicates and with restarts in between.
+//! "The one law" of `docs/failures.md`, on made-up histories: the store computes the same failures as the plain model
+//! in `model.rs`, for any order of arrival, with duplicates and with restarts in between.
 //!
 //! `HISTORIES=100000 cargo test histories` tries more histories.
 

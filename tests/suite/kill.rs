@@ -1,4 +1,4 @@
-//! `kill -9` between any two steps of the story.
+//! `kill -9` between any two webhooks of the demo's story.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -28,7 +28,7 @@ async fn held_by(backend: &mut Backend, store: &Path) -> std::collections::BTree
         let attributes = request.attributes();
         held.insert(attributes["id"].as_str().unwrap().to_owned(), attributes);
     }
-    // Sent before it was merged away, unless the merge arrived first.
+    // This failure was sent before its merge arrived, or was never sent. Both are correct.
     held.retain(|id, failure: &mut Value| {
         *id != "pagerduty:Q0LATER0STORYB" && failure["finished_at"].is_i64()
     });

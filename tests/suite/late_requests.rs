@@ -1,5 +1,5 @@
-//! A request that got no answer, and reaches the backend later, after newer ones. In the end the backend has the newest
-//! state all the same.
+//! A request without an answer that reaches the backend late, after newer ones. In the end the backend still has the
+//! newest state.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! Clients that deliver whole lives of incidents, one webhook after another. Like PagerDuty, they resend a webhook that
-//! was not acknowledged.
+//! Clients that deliver all events of incidents (a "life" is the events of one incident), one webhook after another.
+//! Like PagerDuty, they resend a webhook that was not acknowledged.
 
 use fastrand::Rng;
 use pagerduty_dora::sources::pagerduty::signature::sign;

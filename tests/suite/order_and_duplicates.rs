@@ -1,4 +1,4 @@
-//! The one law, with the whole daemon: order, duplicates and restarts change nothing.
+//! "The one law" of `docs/failures.md`, with the whole daemon: order, duplicates and restarts change no failure.
 
 use std::sync::Arc;
 

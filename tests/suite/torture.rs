@@ -147,7 +147,7 @@ async fn probes_within(daemon: &Daemon, backend: &Moody, minutes: usize) -> usiz
     for _ in 0..minutes {
         let before = backend.requests();
         daemon.clock.advance(Duration::from_mins(1));
-        // A minute that passes before the last probe is recorded, or before the loop begins to wait, has no probe.
+        // No probe is sent in a minute that passes before the last probe is recorded or before the loop begins to wait.
         for _ in 0..10 {
             if backend.requests() == before {
                 daemon.get("/healthz").await;

@@ -27,7 +27,7 @@ struct Memory {
     received: HashMap<String, Vec<Receipt>>,
 }
 
-/// A body, and how often it arrived in a row.
+/// A body, and the number of consecutive requests that had it.
 #[derive(Debug)]
 pub(crate) struct Receipt {
     pub(crate) body: Vec<u8>,

@@ -58,7 +58,7 @@ fn real_file(path: &Path) -> Result<PathBuf, String> {
         };
         if name.len() + LONGEST_END > LONGEST_NAME {
             return Err(format!(
-                "the file name of {shown} is too long: SQLite adds up to {LONGEST_END} letters to it for its other files; \
+                "the file name of {shown} is too long: SQLite adds up to {LONGEST_END} characters for its other files; \
                  change store.path"
             ));
         }

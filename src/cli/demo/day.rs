@@ -70,7 +70,7 @@ impl<'a> Day<'a> {
         for (kind, attributes) in &past {
             self.event_api(kind, attributes).await?;
         }
-        // All rows are due at once. A printed line for each would be too long.
+        // The rows are not printed: there are too many.
         timeout(PATIENCE, self.forwarded(false)).await.context("the past was not forwarded in time")??;
         let deployments = past.iter().filter(|(kind, _)| *kind == "deployment").count();
         let failures = past.len() - deployments;
@@ -147,13 +147,14 @@ impl<'a> Day<'a> {
         Ok(())
     }
 
-    /// Waits until nothing is due, but no longer than `PATIENCE`, and prints what was forwarded. `Some`: the next due
-    /// time.
+    /// Waits until nothing is due, but no longer than `PATIENCE`, and prints what was forwarded. Returns the next due
+    /// time, if there is one.
     async fn forwarded_in_time(&mut self) -> anyhow::Result<Option<Timestamp>> {
         timeout(PATIENCE, self.forwarded(true)).await.context("the failures were not forwarded in time")?
     }
 
-    /// Waits until nothing is due, and prints what was forwarded if `prints` is set. `Some`: the next due time.
+    /// Waits until nothing is due. Prints what was forwarded if `prints` is set. Returns the next due time, if there is
+    /// one.
     async fn forwarded(&mut self, prints: bool) -> anyhow::Result<Option<Timestamp>> {
         loop {
             let (rows, now) = (self.daemon.outbox().await?, self.clock.now());

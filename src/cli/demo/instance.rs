@@ -21,7 +21,7 @@ use crate::http_client;
 use crate::random;
 use crate::store::{ListedFailure, OutboxPage, OutboxRow, Page, Story};
 
-/// Longest wait for an answer, and until all is forwarded. A busy machine needs more than seconds.
+/// Longest wait for an answer, and for all rows to be sent. A busy machine may need more than a few seconds.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 /// Pause between two looks at the outbox or the clock.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);

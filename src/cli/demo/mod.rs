@@ -102,7 +102,7 @@ async fn print_result(daemon: &Instance, backend: &Instance) -> anyhow::Result<(
     Ok(())
 }
 
-/// Lets the clock go on from the evening of the made-up day, so that the weeks of the demo stay the latest ones.
+/// Lets the demo's clock run on from the evening of the made-up day, so that the dashboard shows the weeks of the demo.
 async fn go_on(clock: &ManualClock) {
     let (evening, began) = (clock.now(), SystemClock.now());
     loop {
@@ -138,7 +138,7 @@ fn verdict(listed: &[ListedFailure], at_backend: &[ListedFailure]) -> anyhow::Re
     let (completed, held) = (facts(listed), facts(at_backend));
     if completed != held || held.len() != at_backend.len() {
         bail!(
-            "the metrics backend holds other failures than were forwarded: {held:?} instead of {completed:?}"
+            "the metrics backend does not hold the failures that were forwarded: {held:?} instead of {completed:?}"
         );
     }
     Ok(format!(

@@ -1,4 +1,5 @@
-//! The twelve weeks before the day, so that there is a trend. Another tool sends them to the event API.
+//! Deployments and failures of the twelve weeks before the day of the demo, so that the dashboard shows a trend. A
+//! made-up tool sends them to the event API.
 
 use std::time::Duration;
 
@@ -71,7 +72,7 @@ const WEEKS: [([u64; SERVICES.len()], &[PastFailure]); 12] = [
             PastFailure(1, 1, 52, "search: wrong language", false),
         ],
     ),
-    // A week without deployments and failures has no figures, instead of zeros.
+    // In a week without deployments and failures the figures are empty, not zero.
     ([0, 0, 0], &[]),
     (
         [3, 3, 1],

@@ -1,6 +1,6 @@
 //! Story of the demo: one day at a made-up company.
 
-/// Webhooks that are sent as PagerDuty sends them, and a sentence on their effect.
+/// Part of the day: webhooks as PagerDuty sends them, and a sentence about their effect.
 pub(super) struct Chapter {
     pub(super) says: &'static str,
     pub(super) webhooks: &'static [&'static str],

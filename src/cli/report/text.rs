@@ -9,7 +9,7 @@ use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 
-/// Bars, highest first. Each has the lowest ratio of a value to the highest value for which the bar is drawn.
+/// Bars, tallest first. Each bar is drawn for values of at least this share of the highest value.
 const BARS: [(f64, char); 8] = [
     (0.9375, '█'),
     (0.8125, '▇'),
@@ -22,9 +22,9 @@ const BARS: [(f64, char); 8] = [
 ];
 /// Sign for a missing figure.
 const NO_BAR: char = '·';
-/// The fewest bars that show a trend.
+/// Minimum number of bars of a trend, however narrow the terminal is.
 const FEWEST_BARS: usize = 8;
-/// Width of a line of the trend without key and bars.
+/// Width of the columns of the trend between the key and the bars.
 const BESIDE_BARS: usize = "median time to restore".len() + 2 + "9999d 23h".len() + 2;
 /// Greatest width of a key in the trend. The rest of the line is for bars.
 const WIDEST_KEY: usize = 24;
@@ -63,7 +63,7 @@ struct Section {
 }
 
 impl Section {
-    /// Section with these columns of numbers, and a line for each row for which `cells` returns some.
+    /// Section with these columns of numbers. Rows for which `cells` returns `None` are left out.
     fn new<'a>(
         title: &'static str,
         report: &'a Report,

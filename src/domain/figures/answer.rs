@@ -19,9 +19,9 @@ pub struct Report {
     pub interval: Option<Interval>,
     /// Rows, sorted by period, then key. Empty rows are left out.
     pub rows: Vec<Row>,
-    /// Envs that have failures or deployments in the period, if there is no row: the busiest first, at most ten.
-    /// The usual reasons are a misspelt env, and a `failure.default_env` that differs from the env of the
-    /// pipelines. If there are rows: the envs in `deployed_elsewhere`, in the order of their names.
+    /// Without rows: other envs that have failures or deployments in the period, the busiest first, at most ten. The
+    /// usual reasons are a misspelt env, and a `failure.default_env` that differs from the env of the pipelines.
+    /// With rows: the envs in `deployed_elsewhere`, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_envs: Vec<String>,
     /// Services and teams whose incidents are unmatched because they are deployed in other envs only. At most ten.

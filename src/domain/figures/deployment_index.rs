@@ -22,7 +22,7 @@ pub struct DeploymentIndex {
     by_key: HashMap<i64, DeploymentRef>,
 }
 
-/// Properties that deployments share.
+/// Properties that the deployments of one kind share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct DeploymentKind {
     pub(super) service: NameId,

@@ -1,5 +1,5 @@
-//! The list of figures, which CSV, Markdown and the terminal's table show whole. The dashboard and the gauges of
-//! `/metrics` pick from it. A new figure is a field of [`Row`] and an entry here.
+//! The list of all figures. CSV and Markdown show all of them, the terminal's table of counts and rates those with a
+//! column, and the dashboard and the gauges of `/metrics` some. A new figure is a field of [`Row`] and an entry here.
 
 use super::answer::Row;
 
@@ -16,7 +16,7 @@ pub struct Figure {
     pub formula: &'static str,
     /// The value, by its unit.
     pub value: Value,
-    /// `true` if it means nothing in a report by severity: a deployment has no severity.
+    /// `true` for a count of deployments. A report by severity shows no value, because a deployment has no severity.
     pub counts_deployments: bool,
 }
 
@@ -25,8 +25,8 @@ pub struct Figure {
 pub struct ShortColumn {
     /// Heading.
     pub title: &'static str,
-    /// Worth of the column where the terminal is too narrow: the column of the least worth is left out first. `None`
-    /// if it is always shown.
+    /// Rank of the column if the terminal is too narrow: the column with the lowest rank is left out first. `None` if
+    /// the column is always shown.
     pub worth: Option<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! Names as numbers. There are few names, and perhaps a million failures and deployments that have them.
+//! Names as numbers, to save memory: a million failures and deployments share few names.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl Names {
     }
 }
 
-/// The number of the next element of a list with this length.
+/// A length or an index as `u32`, to save memory.
 #[expect(clippy::expect_used, reason = "2^32 elements do not fit into memory")]
 pub(super) fn number(len: usize) -> u32 {
     u32::try_from(len).expect("a list has fewer than 2^32 elements")

@@ -89,7 +89,7 @@ impl<'a> Tally<'a> {
         cells.into_iter().map(|(((), period, key), cell)| cell.row(key, start(period))).collect()
     }
 
-    /// The cells by group, period and key. `group` returns the group of an env, `keys` the rows of a kind of failures.
+    /// The sums by group, period and key. `group` returns the group of an env, `keys` the keys of a kind of failures.
     pub(super) fn cells<G: Ord>(
         &self,
         by: Grouping,

@@ -54,9 +54,9 @@ pub struct ServiceFigures<'a> {
 /// The figures of one period.
 #[derive(Debug)]
 pub struct Trailing<'a> {
-    /// Failures by kind. Several entries may have the same names.
+    /// Failures by kind. Several entries may have the same services, team, env and severity.
     pub failures: Vec<FailureGroup<'a>>,
-    /// Deployments by kind. No two entries have the same names.
+    /// Deployments by kind. Each combination of service, team and env has one entry.
     pub deployments: Vec<DeploymentGroup<'a>>,
     /// One for each service and env.
     pub by_service: Vec<ServiceFigures<'a>>,

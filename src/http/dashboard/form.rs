@@ -26,7 +26,7 @@ pub(super) fn is_own_form(
     form.is_ok_and(|Form(form)| token.is(&form.token)) && is_from_here(headers)
 }
 
-/// Answer to any other form.
+/// Answer to a form that does not come from a page of this process.
 pub(super) fn foreign_form() -> Response {
     let text = html! {
         "This form comes from another site, or from before the last restart. " a href="/" { "Reload the dashboard" } "."

@@ -14,7 +14,7 @@ use crate::store::{Sizes, Trouble};
 /// Name of the row that has a page of its own.
 const QUARANTINE: &str = "Quarantine";
 
-/// The section.
+/// The section "Health" of the dashboard.
 pub(super) fn health(data: &DashboardData) -> Markup {
     let table = html! {
         table {

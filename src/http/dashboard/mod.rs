@@ -53,7 +53,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// Adds headers that forbid everything in browsers that the pages do not need.
+/// Adds headers by which browsers forbid the pages everything that they do not need.
 ///
 /// Referrers are sent to this listener alone. With `no-referrer`, browsers would send `Origin: null` with the page's
 /// own forms, and `Origin` is how these are recognized (Fetch: append a request `Origin` header).

@@ -93,8 +93,9 @@ fn listing(found: &QuarantinePage) -> Html<String> {
         header { nav aria-label="Back" { a href="/" { "← Dashboard" } } p.quiet { "All times are UTC." } }
         main #content {
             h1 { "Quarantine" }
-            p { "Signed webhooks that were not understood, oldest first. They change no failure. A newer version of the "
-                "program may understand them: then run " code { "pagerduty-dora quarantine retry --all" } "." }
+            p { "Signed webhooks that were not understood, or contradict a stored event, oldest first. They change no "
+                "failure. A newer version of the program may understand more: then run "
+                code { "pagerduty-dora quarantine retry --all" } "." }
             @if found.rows.is_empty() {
                 p.card.quiet { "Empty: every signed webhook was understood." }
             } @else {

@@ -45,11 +45,11 @@ fn webhooks_of(last: &LastWebhooks, about: String, now: Timestamp) -> HealthRow 
     HealthRow { about, says, must_act }
 }
 
-/// Time for which a refused request to the event API is an alarm. If a scanner sent it, no accepted request may ever
-/// follow to end the alarm.
+/// Time for which a refused request to the event API is an alarm. An accepted request ends the alarm earlier. After a
+/// request from a scanner, perhaps no accepted request ever comes.
 const ALARM_PERIOD: Duration = Duration::from_hours(24);
 
-/// Red for a day after a request that was refused, unless one was accepted later.
+/// Row of the event API. It is red for a day after a refused request, unless a later request was accepted.
 pub(super) fn events_api(data: &DashboardData) -> HealthRow {
     let received = &data.received;
     let last = match data.last_deployment_at {

@@ -75,7 +75,7 @@ impl Attributes {
                 }
                 Timestamp::parse(text)
             }
-            // A number that is too long for an integer was parsed as a float. It passes this check.
+            // A number that is too long for an integer was parsed as a float, too. The next arm refuses it.
             Some(Value::Number(number)) if is_within_integers(&number) => {
                 return Err(format!(
                     "attribute \"{attribute}\" must be {EXPECTED}: write the number without a fraction or exponent"
@@ -164,7 +164,7 @@ fn text(attribute: &str, value: Value) -> Result<Option<String>, String> {
     }
 }
 
-/// `true` if a number has a fraction or an exponent, and is within the range of integers of 64 bits.
+/// `true` if a number has a fraction or an exponent, and its size is within the range of 64-bit integers.
 fn is_within_integers(number: &serde_json::Number) -> bool {
     const END: f64 = 18_446_744_073_709_551_616.0;
     number.is_f64() && number.as_f64().is_some_and(|number| number.abs() < END)

@@ -107,7 +107,7 @@ fn read<T>(body: &[u8], of: impl Fn(Understood<'_>) -> T) -> Result<T, NotUnders
     }
 }
 
-/// As [`heading`], with the error as a message.
+/// Same as [`heading`], with the error as a message.
 pub fn heading_or_reason(body: &[u8]) -> Result<Heading, String> {
     heading(body).map_err(|error| error.to_string())
 }
@@ -150,7 +150,7 @@ fn understand(body: &[u8]) -> Result<Understood<'_>, NotUnderstood> {
     Ok(Understood { event, occurred_at, about })
 }
 
-/// Reads a body once more that is no envelope, to name the key at fault. Only what is wrong pays for that.
+/// Reads an invalid body once more, to name the wrong key. Valid bodies are read only once.
 fn envelope_error(body: &str, error: serde_json::Error) -> NotUnderstood {
     let mut reader = serde_json::Deserializer::from_str(body);
     match serde_path_to_error::deserialize::<_, Lenient<Envelope<'_>>>(&mut reader) {

@@ -13,7 +13,8 @@ use crate::sources::{SignatureError, Verify};
 /// The header's name.
 pub const SIGNATURE_HEADER: &str = "x-pagerduty-signature";
 
-/// Most signatures of a request that are checked: more than a rotation needs, few enough to compare with every secret.
+/// Maximum number of signatures of a request that are checked: more than a rotation needs, and few enough to compare
+/// with every secret.
 const MAX_CANDIDATES: usize = 16;
 
 type Digest = CtOutput<Hmac<Sha256>>;

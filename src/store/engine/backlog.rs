@@ -47,7 +47,7 @@ pub(in crate::store) struct Backlog {
     /// Events of the present batch that are not folded yet. They are taken from the end. Sorted by key, so that the
     /// events of an incident are together, and its rows are close to each other in the index.
     batch: Vec<Unfolded>,
-    /// All events up to this row are folded once the whole batch is.
+    /// All events up to this row are folded once the batch is finished.
     batch_up_to: i64,
     /// Number of events in the whole batch.
     batch_events: usize,
@@ -71,8 +71,8 @@ impl Backlog {
         self.waiting.is_empty() && self.batch.is_empty() && self.kept_up_to <= self.folded_up_to
     }
 
-    /// Number of events that a start after a crash would find unfolded, including the folded ones of a batch that is
-    /// not finished.
+    /// Number of events that a start after a crash would fold. All events of an unfinished batch count, because
+    /// progress is stored only after the batch.
     pub(in crate::store) fn len_after_a_crash(&self) -> usize {
         self.waiting.len() + if self.batch.is_empty() { 0 } else { self.batch_events }
     }

@@ -72,7 +72,7 @@ impl Checkpointer {
             // The WAL has started from its beginning again.
             (self.woken_at, self.helped_at) = (0, 0);
         }
-        // A long read keeps pages in the WAL. A try after every group would then only take time.
+        // A long read keeps pages in the WAL. Trying after every group would then take time for nothing.
         if wal_pages >= WRITER_MOVES_FROM_PAGES.max(self.helped_at + WAKE_AFTER_PAGES) {
             self.helped_at = wal_pages;
             checkpoint(writer);

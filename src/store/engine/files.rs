@@ -104,7 +104,7 @@ impl Drop for Lock {
     }
 }
 
-/// The list. A poisoned lock is no problem: each change to the list is one step.
+/// Locks [`OPENED`]. A poisoned lock is no problem: each change to the list is one step.
 fn opened() -> MutexGuard<'static, Vec<Opened>> {
     OPENED.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,7 +11,7 @@ use crate::log_limit::LogLimit;
 /// on a nearly full disk they do.
 const OUTAGE_ENDS_AFTER: Duration = Duration::from_secs(10);
 
-/// Trouble of a store, as people see it.
+/// Outage of a store: it has not been able to commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// SQLite's message.

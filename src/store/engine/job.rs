@@ -98,16 +98,16 @@ pub(in crate::store) enum NotCommitted {
 }
 
 impl NotCommitted {
-    /// Consequence of an error. A damaged store cannot be trusted with the next transaction. A failed sync cannot be
-    /// repeated: the kernel may have dropped the pages. If SQLite could open the WAL only for reading, this connection
-    /// cannot write any more, but a new one may.
+    /// Outcome of a transaction that failed with this error. A damaged store cannot be trusted with the next
+    /// transaction. A failed sync cannot be repeated: the kernel may have dropped the pages. If SQLite could open the
+    /// WAL only for reading, this connection cannot write any more, but a new one may be able to.
     pub(in crate::store) fn of(error: &rusqlite::Error, is_undone: bool) -> Self {
         let code = error.sqlite_error().map(|error| error.extended_code);
         let sync_failed = matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC));
-        let makes_row_dead =
+        let is_damaged_or_read_only =
             matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::ReadOnly));
         let message = format!("{error}{}", advice(error));
-        if sync_failed || makes_row_dead || !is_undone {
+        if sync_failed || is_damaged_or_read_only || !is_undone {
             Self::InDoubt(message)
         } else {
             Self::RolledBack(message)

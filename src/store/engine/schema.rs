@@ -11,7 +11,7 @@ use super::error::DatabaseError;
 /// Migrations in order, never changed once released. `PRAGMA user_version` counts the applied ones.
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first_light.sql")];
 
-/// The schema of a store that this version of the program has opened for writing.
+/// Number of the newest schema. A store has it once this version of the program has opened it for writing.
 #[expect(clippy::cast_possible_truncation, reason = "there are a handful of them")]
 pub const SCHEMA: u32 = MIGRATIONS.len() as u32;
 
@@ -29,7 +29,7 @@ const READER_CACHE_KIB: u32 = 1024;
 /// a disk syncs overwritten blocks faster than blocks that make a file longer.
 const WAL_LIMIT_BYTES: u32 = 16 * 1024 * 1024;
 
-/// Number of statements that a connection keeps prepared. More than there are, so that none is prepared for each event.
+/// Number of statements that a connection keeps prepared. More than the program has, so that each is prepared once.
 const STATEMENTS: usize = 512;
 
 /// Longest wait of a connection for another one's lock.

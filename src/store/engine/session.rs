@@ -10,14 +10,14 @@ use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
 use crate::domain::timestamp::Timestamp;
 
-/// State for a job: the open transaction, and what the writer keeps in memory.
+/// State for a job: the open transaction, and values that the writer keeps in memory.
 pub(in crate::store) struct Session<'a> {
     pub(super) db: &'a Connection,
     pub(in crate::store) settings: &'a Settings,
     /// Epoch of this process: counts the processes that have opened the store for writing.
     pub(in crate::store) epoch: i64,
-    /// Keys of all failures that an incident was ever merged into. The set may have a few more keys. Few failures are
-    /// in it. For the others no query for merges is needed.
+    /// Keys of all failures that an incident was ever merged into, and perhaps a few more. For a failure that is not in
+    /// the set (nearly all), no query for merges is needed.
     pub(in crate::store) merge_targets: &'a mut HashSet<i64>,
     pub(in crate::store) changes: Changes,
 }

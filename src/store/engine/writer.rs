@@ -23,7 +23,7 @@ use crate::log_limit::LogLimit;
 
 /// Largest number of writes in a group, so that the first one does not wait too long.
 const LARGEST_GROUP: usize = 256;
-/// Time after the last large group of events at which a rush is over.
+/// Time without a large group of events after which a rush is over.
 const CALM_AFTER: Duration = Duration::from_millis(20);
 
 /// Time between two checks of the store's files while there are no writes.
@@ -240,8 +240,8 @@ impl Writer {
         if group.is_empty() {
             return Ok(());
         }
-        // The backlog must leave a start after a crash only limited work, so a full backlog is folded first. If that
-        // fails, writes are refused, so that the backlog does not grow without end.
+        // A full backlog is folded first, so that a start after a crash has limited work. If folding fails, writes are
+        // refused, so that the backlog does not grow without end.
         if let Err(error) = self.make_room(group.len()) {
             return match self.roll_back(&error) {
                 NotCommitted::InDoubt(doubt) => Err(doubt),

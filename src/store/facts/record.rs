@@ -1,4 +1,4 @@
-//! A delivery on its way into the store: kept as an event, counted as a duplicate, or put in quarantine.
+//! Recording of a delivery: it is stored as an event, counted as a duplicate, or put in quarantine.
 
 use rusqlite::params;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::log_limit::LogLimit;
 use crate::store::engine::backlog::Unfolded;
 use crate::store::engine::session::Session;
 
-/// Result of recording a delivery. In each case the disk has it: its body, or the higher count of duplicates.
+/// Result of recording a delivery. The result is on the disk: the body, or the higher count of duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     /// A new event about an incident.
@@ -105,7 +105,7 @@ pub(in crate::store) fn log_quarantined(quarantined: Vec<(i64, String)>, lines: 
                 id,
                 reason,
                 held_back,
-                "a signed webhook was not understood and is in quarantine: `pagerduty-dora quarantine show {id}` prints it"
+                "a signed webhook is in quarantine: `pagerduty-dora quarantine show {id}` prints it"
             );
         }
     }

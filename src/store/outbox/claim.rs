@@ -24,9 +24,9 @@ pub struct Claimed {
     pub taken: u32,
     /// Content to send.
     pub prepared: PreparedRequest,
-    /// Its latest answers that were all 404 or 405.
+    /// Count of the 404 and 405 answers at the end of its attempts.
     pub not_found: NotFound,
-    /// Time of the first failure of its present run of failures. `None` if the last attempt did not fail, or there was
+    /// Start of the failed attempts at the end of its attempts. `None` if the last attempt did not fail, or there was
     /// none.
     pub failing_since: Option<Timestamp>,
     /// `true` if it sends a revision a second time that the backend accepted before.
@@ -99,7 +99,7 @@ struct ClaimQuery {
     except: Option<i64>,
 }
 
-/// Rows to choose from, the best ones first.
+/// Queries for the rows to choose from. Rows of an earlier query are preferred.
 fn selections(choice: ClaimOrder) -> Vec<ClaimQuery> {
     const LONGEST_DUE: &str = "o.due_at_ns, o.id";
     const NEWEST: &str = "o.due_at_ns DESC, o.id DESC";

@@ -24,12 +24,12 @@ impl Desired {
     /// The backend should have nothing of the subject.
     pub(super) const NOTHING: Self = Self { request: None, same: Vec::new() };
 
-    /// `true` if a row has this state.
+    /// `true` if a row has the desired request.
     pub(super) fn is_request_of(&self, existing: &ExistingRow) -> bool {
         self.request.is_some() && self.same.contains(&existing.prepared)
     }
 
-    /// `true` if a row has this state, and was accepted or is still to be sent. Then no new row is needed.
+    /// `true` if a row has the desired request, and was accepted or is still to be sent. Then no new row is needed.
     pub(super) fn is_satisfied_by(&self, existing: &ExistingRow) -> bool {
         matches!(existing.state, RowState::Pending | RowState::Sent) && self.is_request_of(existing)
     }
@@ -75,7 +75,7 @@ pub(super) fn of_deployment(
     Desired { same: request.clone().into_iter().collect(), request }
 }
 
-/// Outcome of a deployment, from the failures that it caused; all of them count. `None` if it did not fail.
+/// Recovery from a deployment, computed from all failures that it caused and that count. `None` if it did not fail.
 pub(super) fn failed(db: &Connection, deployment: i64) -> rusqlite::Result<Option<FailedDeployment>> {
     const CAUSED: &str = "SELECT id, state, started_at_ns, finished_at_ns, remediation FROM failure
         WHERE cause = ?1 AND state IN ('open', 'completed')";

@@ -135,15 +135,15 @@ fn deployment(
 }
 
 fn mark(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
-    let destinations_where = destinations_where(session, |destination| destination.forwards_marks());
-    if destinations_where.is_empty() {
+    let destinations = destinations_where(session, |destination| destination.forwards_marks());
+    if destinations.is_empty() {
         return Ok(());
     }
     let Some(deployment) = of_row(session.db(), row)? else { return Ok(()) };
     let failed = failed(session.db(), row)?;
     let due_at = session.settings.policy.forward_at(failed.as_ref().and_then(|failed| failed.ended_at), now);
     let mark = failed.map(|failed| to_mark(session, failed)).transpose()?;
-    for destination in destinations_where {
+    for destination in destinations {
         // A mark is about the deployment, so the filter is compared with the deployment's service, team and env.
         let passes = destination.filter().passes_deployment(&deployment);
         let mark = mark.as_ref().filter(|_| passes);
@@ -203,9 +203,9 @@ fn mark_at(
 /// Number of deployments that are handled in one transaction, so that nobody waits long for the writer.
 const AT_A_TIME: u32 = 200;
 
-/// Reconciles some of the marks that a backend has, of deployments after the row `after`, if marks are newly switched
-/// on for it: they may have changed while they were off. Past deployments without a mark are not marked. Returns the
-/// row of the last deployment; `None` if these were all.
+/// If marks are newly switched on for a backend, reconciles a part of the marks that it has: those of deployments after
+/// the row `after`. They may have changed while marks were switched off. Past deployments without a mark are not
+/// marked. Returns the row of the last deployment; `None` if these were all.
 pub(in crate::store) fn known_marks(
     session: &mut Session<'_>,
     backend: &str,
@@ -231,7 +231,8 @@ pub(in crate::store) fn known_marks(
     Ok(known.last().copied())
 }
 
-/// Removes the backends that get no marks now from the table of those whose marks are up to date.
+/// Removes the backends without marks from `marked_backend`. If marks are switched on again later, [`known_marks`]
+/// compares all marks of the backend.
 pub(in crate::store) fn forget_unmarked(session: &Session<'_>) -> rusqlite::Result<()> {
     const ALL: &str = "SELECT backend FROM marked_backend";
     const FORGET: &str = "DELETE FROM marked_backend WHERE backend = ?1";

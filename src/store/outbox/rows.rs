@@ -99,7 +99,7 @@ pub(super) struct NewRow {
 }
 
 impl Revisions<'_> {
-    /// The newest row that no other has superseded.
+    /// The newest row that is not superseded.
     pub(super) fn newest(self, session: &Session<'_>) -> rusqlite::Result<Option<ExistingRow>> {
         self.find(session, "state <> 'superseded'")
     }
@@ -109,7 +109,7 @@ impl Revisions<'_> {
         self.find(session, "state IN ('pending', 'sent')")
     }
 
-    /// The newest row that the backend may have: at least one attempt was not clearly refused.
+    /// The newest row that the backend may have: at least one attempt was not clearly rejected.
     pub(super) fn known(self, session: &Session<'_>) -> rusqlite::Result<Option<ExistingRow>> {
         self.find(session, "(in_doubt > 0 OR taken > 0)")
     }

@@ -32,7 +32,7 @@ impl FiguresReader {
         Ok(Self { connections: Arc::new(Mutex::new(connections)) })
     }
 
-    /// Answers a question about the figures.
+    /// Computes a report.
     pub fn report(&self, question: &ReportQuery) -> Result<Report, ReadError> {
         Ok(report(question, &self.dataset(question.since, question.until)?))
     }
@@ -98,8 +98,8 @@ struct FailureScan {
 }
 
 impl FailureScan {
-    /// Reads the failures that began before `until` and had not ended by `since`. Of later failures, reads those that
-    /// were caused by a deployment of that time.
+    /// Reads the failures that began before `until` and had not ended by `since`. Of the failures that began later,
+    /// reads those that were caused by a deployment that ended in `[since, until)`.
     fn read(db: &mut Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<Self> {
         const ENDED: &str =
             "SELECT started_at_ns, finished_at_ns, counts_for, restore_ns, cause, remediation FROM failure

@@ -14,7 +14,7 @@ use crate::store::engine::error::ReadError;
 use crate::store::facts::deployment::{OF_ID, load};
 use crate::store::facts::failure_key::failure_key;
 
-/// Marks of the letters that a table has cut out of an id.
+/// Texts that stand in an id for the letters that a table has left out.
 const ELLIPSES: [&str; 2] = ["…", "..."];
 
 /// A failure or a deployment that was found by its id or a part of the id.

@@ -51,8 +51,8 @@ impl Reader {
             Some(cursor) => parse_cursor(cursor).ok_or(ReadError::Cursor)?,
             None => (i64::MAX, i64::MAX),
         };
-        // The state is in the text of the statement, and no parameter, so that the index of failures without an end can
-        // be used.
+        // The state is in the text of the statement. With a parameter SQLite could not use the index of failures
+        // without an end.
         let state = match filter.state {
             Some(FailureState::Open) => "state = 'open' AND failure.finished_at_ns IS NULL".to_owned(),
             Some(state) => format!("state = '{}'", state.as_str()),

@@ -136,8 +136,8 @@ fn story(db: &Connection, row: FailureRow, context: StoryContext<'_>) -> rusqlit
     Ok(Story { failure, events: read.events()?, why, attempts: read.attempts()?, not_forwarded })
 }
 
-/// Fills in the deployment that caused a failure, and explains it. The reason mentions it if the present configuration
-/// gives another cause.
+/// Fills in the deployment that caused a failure, and explains it. If the present configuration gives another cause,
+/// the reason says so.
 fn cause(
     db: &Connection,
     evaluated: &mut Evaluated,

@@ -45,12 +45,12 @@ impl Facts {
     }
 }
 
-/// Stored form of an evaluated failure, as text. Two failures are the same if their texts are.
+/// Stored form of an evaluated failure, as text. Two failures are the same if their texts are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct StoredForm {
     /// The failure, as JSON. `None` if the facts make no failure.
     pub(in crate::store) failure: Option<String>,
-    /// Details that the configuration adds for backends, as JSON. `None` if there are none.
+    /// Details of the failure, as JSON. `None` if there are none.
     pub(in crate::store) details: Option<String>,
 }
 
@@ -118,7 +118,7 @@ impl FailureRow {
         }
     }
 
-    /// `true` if the stored row has exactly this failure.
+    /// `true` if the row already has this failure in the store.
     pub(in crate::store) fn shows(
         &self,
         session: &Session<'_>,

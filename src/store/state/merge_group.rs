@@ -179,7 +179,7 @@ impl MergeGroup {
     ) -> BTreeMap<IncidentId, (FailureRow, Option<Evaluated>)> {
         let mut evaluated = evaluate_group(&self.group, policy);
         let with_facts = |(incident, mut row): (IncidentId, FailureRow)| {
-            #[expect(clippy::expect_used, reason = "`add` puts in both")]
+            #[expect(clippy::expect_used, reason = "`add` inserts into both maps")]
             let history = self.group.remove(&incident).expect("each row has its history in the group");
             row.facts = Facts::History(history);
             let evaluated = evaluated.remove(&incident);
@@ -228,7 +228,7 @@ impl<'a> Incidents<'a> {
         match std::mem::take(&mut row.facts) {
             Facts::History(history) => Ok(Some(history)),
             Facts::Submission(_) => Ok(None),
-            // If the bodies were removed, too, the failure stays as it is. Without events it would count as no failure.
+            // If the bodies were removed, too, the failure stays as it is. An empty history would remove the failure.
             Facts::Damaged => Ok(Some(self.rebuilt_history(row.id)?).filter(|history| !history.is_empty())),
         }
     }

@@ -47,7 +47,7 @@ pub(super) fn failures(
 
 /// The failures of the deployment's service or team that have ended and were open when it started.
 fn open_at_start(db: &Connection, deployment: &Deployment) -> rusqlite::Result<Vec<i64>> {
-    // A failure whose length is at least 2^n and less than 2^(n + 1) nanoseconds began less than 2^(n + 1) before.
+    // A failure of 2^n to 2^(n + 1) nanoseconds that is open at a time began less than 2^(n + 1) nanoseconds earlier.
     const OPEN: &str = "SELECT id, counts_for FROM failure
         WHERE duration_log2 = ?1 AND started_at_ns < ?2 AND started_at_ns > ?3 AND finished_at_ns > ?2";
     let at_ns = deployment.started_at.as_nanos();
@@ -59,7 +59,7 @@ fn open_at_start(db: &Connection, deployment: &Deployment) -> rusqlite::Result<V
     Ok(found)
 }
 
-/// Class of a length in `duration_log2`.
+/// Value of the column `duration_log2` for a duration.
 pub(super) fn length_class(nanos: i64) -> u32 {
     nanos.max(1).ilog2()
 }

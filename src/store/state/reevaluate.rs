@@ -149,7 +149,7 @@ type Reevaluated = (FailureRow, Option<Evaluated>);
 struct Reevaluator<'a> {
     incidents: &'a Incidents<'a>,
     policy: &'a Policy,
-    /// Failures that were evaluated along with another, because merges connect them.
+    /// Failures that were evaluated together with another, because merges connect them.
     along: BTreeMap<IncidentId, Reevaluated>,
 }
 

@@ -1,4 +1,4 @@
-//! Bounds on the labels of the figures: the busiest names keep labels of their own, the rest counts as `other`.
+//! Limits on the labels of the figures: the busiest names have labels of their own, all others count as `other`.
 //!
 //! Services, teams, envs and severities come from outside. A pipeline that makes an env for each pull request would
 //! otherwise fill Prometheus with series.
@@ -18,8 +18,8 @@ pub(super) const MOST_ENVS: usize = 50;
 const MOST_SEVERITIES: usize = 10;
 /// Largest number of combinations of service, team and env with labels of their own.
 const MOST_PLACES: usize = 1_000;
-/// Maximum number of all combinations: those above, and one with [`OTHER`] for each env that has a label, for the
-/// default env, and for all other envs.
+/// Maximum number of all combinations: those above, and one with [`OTHER`] for each env with a label of its own, for
+/// the default env, and for the env `other`.
 const ALL_PLACES: usize = MOST_PLACES + MOST_ENVS + 2;
 /// Largest number of series of the figures, for this number of windows, and of gauges of each service and env.
 pub(super) const fn max_series(windows: usize, service_gauges: usize) -> usize {
@@ -94,7 +94,7 @@ impl Bounds {
         own_or_other(&self.severities, severity)
     }
 
-    /// The labels of a service, team and env, each for itself.
+    /// The labels of a service, team and env, each limited by itself: their combination may still be too rare.
     fn own_labels(&self, service: &str, team: &str, env: &str) -> Labels {
         Labels {
             service: own_or_other(&self.services, service),

@@ -19,7 +19,7 @@ use super::disk::Files;
 use super::steps::Action;
 use crate::store_probe::Found;
 
-/// Facts that others know, and that the store must therefore have.
+/// Webhooks that were answered 202, and requests that were sent to the backend. The store must have all of them.
 #[derive(Debug, Default)]
 pub(super) struct Acknowledged {
     /// The bodies of webhooks that were answered 202.
@@ -96,7 +96,7 @@ impl Machine {
         }
     }
 
-    /// Writes the disk to a new folder: a thread that failed to open the last store may still run.
+    /// Writes the disk to a new folder, because a thread that failed to open the last store may still use the old one.
     fn insert(&mut self, disk: &Files) {
         self.folder = new_folder();
         self.store = self.folder.path().join("store.db");

@@ -72,7 +72,7 @@ pub(super) fn steps(mut calls: Vec<Call>, folder: &str, store: &str) -> Vec<Step
     steps
 }
 
-/// Time from which a call counts. A change counts from the end of its call, because the cuts before cover its absence.
+/// Time from which a call counts. A change counts from the end of its call: cuts before that test the disk without it.
 /// A message counts from the beginning of its call, because the receiver may have it before the call returns.
 fn counts_at(call: &Call) -> usize {
     let is_message = is_of_a_socket(call) && !matches!(call.name.as_str(), "recvfrom" | "read");

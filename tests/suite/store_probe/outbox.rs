@@ -108,7 +108,7 @@ impl Probe {
         self.number("SELECT coalesce(sum(attempts), 0) FROM outbox", [])
     }
 
-    /// Number of attempts of the row that has most.
+    /// Largest number of attempts of a row.
     pub(crate) fn most_attempts(&self) -> i64 {
         self.number("SELECT coalesce(max(attempts), 0) FROM outbox", [])
     }
@@ -134,13 +134,14 @@ impl Probe {
         self.number(sql, [])
     }
 
-    /// Number of attempts of the row that has most, among rows that were clearly rejected with this status.
+    /// Largest number of attempts of a row, among rows whose last answer had this status and whose requests were all
+    /// answered.
     pub(crate) fn most_attempts_refused_with(&self, status: u16) -> i64 {
         let sql = "SELECT coalesce(max(attempts), 0) FROM outbox WHERE last_status = ?1 AND in_doubt = 0";
         self.number(sql, [status])
     }
 
-    /// Number of answers 404 or 405 in a row that the only row got last.
+    /// Number of consecutive answers 404 or 405 that the only row got last.
     pub(crate) fn answers_missing(&self) -> i64 {
         self.number("SELECT missing FROM outbox", [])
     }
