@@ -26,7 +26,7 @@ use crate::http::{
 };
 use crate::sources;
 use crate::store::{
-    Ended, FiguresReader, MAX_BACKLOG, OpenError, OutboxGauge, ReadError, Reader, Settings, Store,
+    FiguresReader, MAX_BACKLOG, OpenError, OutboxGauge, ReadError, Reader, Settings, Store, WriterState,
 };
 use crate::telemetry::metrics::Metrics;
 
@@ -34,7 +34,7 @@ pub(crate) use self::secrets::{backend, problems as problems_of_secrets};
 use self::secrets::{backends, set_up};
 
 /// Number of connections that may wait to be accepted. The system may allow fewer (`net.core.somaxconn`).
-const BACKLOG: u32 = 1_024;
+const ACCEPT_QUEUE: u32 = 1_024;
 /// Time between two removals of bodies past their retention.
 const RETENTION_EVERY: Duration = Duration::from_hours(1);
 
@@ -88,7 +88,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // Lets a restart bind at once, while the system still remembers the old process's connections.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(ACCEPT_QUEUE)
 }
 
 /// Signal to stop, and callback for readiness.
@@ -347,9 +347,9 @@ impl OfflineStore {
 }
 
 /// Waits for the end of the writer, which comes after the last handle is dropped.
-async fn wait_for_writer(ended: &mut watch::Receiver<Ended>) -> Result<(), RunError> {
-    match ended.wait_for(|ended| *ended != Ended::Running).await.map(|ended| ended.clone()) {
-        Ok(Ended::InDoubt(doubt)) => Err(RunError::InDoubt(doubt)),
+async fn wait_for_writer(ended: &mut watch::Receiver<WriterState>) -> Result<(), RunError> {
+    match ended.wait_for(|ended| *ended != WriterState::Running).await.map(|ended| ended.clone()) {
+        Ok(WriterState::InDoubt(doubt)) => Err(RunError::InDoubt(doubt)),
         Ok(_) => Ok(()),
         Err(_) => Err(RunError::InDoubt("its writer ended unexpectedly".to_owned())),
     }

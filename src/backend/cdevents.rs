@@ -146,16 +146,16 @@ struct CdEventSubject<'a> {
 struct SubjectContent {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    environment: IncidentReference,
+    environment: SubjectReference,
     #[serde(skip_serializing_if = "Option::is_none")]
-    service: Option<IncidentReference>,
+    service: Option<SubjectReference>,
     /// In `reported` only, which requires it.
     #[serde(rename = "ticketURI", skip_serializing_if = "Option::is_none")]
     ticket_uri: Option<String>,
 }
 
 #[derive(Serialize)]
-struct IncidentReference {
+struct SubjectReference {
     id: String,
 }
 
@@ -210,8 +210,8 @@ fn event<'a>(
                 .filter(|origin| origin.len() <= LONGEST_URI_CHARS),
             content: SubjectContent {
                 description: title(failure.title.as_ref()).map(shown),
-                environment: IncidentReference { id: name(&failure.env) },
-                service: failure.services.first().map(|service| IncidentReference { id: name(service) }),
+                environment: SubjectReference { id: name(&failure.env) },
+                service: failure.services.first().map(|service| SubjectReference { id: name(service) }),
                 ticket_uri: None,
             },
         },

@@ -167,7 +167,7 @@ impl Protocol for Http {
         }
     }
 
-    fn includes_links(&self) -> bool {
+    fn includes_cause(&self) -> bool {
         true
     }
 

@@ -123,8 +123,8 @@ impl Destination for Backend {
         self.protocol.prepare_deployment_removal(id)
     }
 
-    fn includes_links(&self) -> bool {
-        self.protocol.includes_links()
+    fn includes_cause(&self) -> bool {
+        self.protocol.includes_cause()
     }
 
     fn forwards_marks(&self) -> bool {

@@ -37,7 +37,7 @@ pub(super) trait Protocol: Send + Sync {
     }
 
     /// `true` if the request for a failure names the deployment that caused it.
-    fn includes_links(&self) -> bool {
+    fn includes_cause(&self) -> bool {
         false
     }
 

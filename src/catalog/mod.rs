@@ -14,7 +14,7 @@ use crate::domain::policy::Policy;
 
 /// Services of the catalog files, and warnings about them.
 #[derive(Debug, Default)]
-pub struct Loaded {
+pub struct LoadedCatalog {
     /// The services.
     pub catalog: Catalog,
     /// Patterns that match no file, descriptions that can never match a service, and services described twice.
@@ -30,7 +30,7 @@ pub fn policy(config: &Config) -> Result<Policy, Problem> {
 ///
 /// # Errors
 /// A file cannot be read, or describes a service in an unknown form.
-pub fn load(config: &Config) -> Result<Loaded, Problem> {
+pub fn load(config: &Config) -> Result<LoadedCatalog, Problem> {
     let (mut described, mut warnings) = (Vec::new(), Vec::new());
     for pattern in config.catalog_patterns() {
         let wrong = |message: String| config.problem_with_pattern(&pattern, &message);
@@ -50,7 +50,7 @@ pub fn load(config: &Config) -> Result<Loaded, Problem> {
     }
     warnings.extend(duplicates::warnings(&described));
     let catalog = Catalog::new(described.into_iter().map(|(.., entity)| entity));
-    Ok(Loaded { catalog, warnings })
+    Ok(LoadedCatalog { catalog, warnings })
 }
 
 fn files(pattern: &str) -> Result<Vec<PathBuf>, String> {
@@ -75,7 +75,7 @@ fn read(file: &Path, warnings: &mut Vec<Problem>) -> Result<Vec<PlacedEntity>, P
 mod tests {
     use super::*;
 
-    fn loaded(files: &[(&str, &str)], patterns: &str) -> Result<Loaded, Problem> {
+    fn loaded(files: &[(&str, &str)], patterns: &str) -> Result<LoadedCatalog, Problem> {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();

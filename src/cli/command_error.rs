@@ -7,7 +7,7 @@ use crate::config::{Problem, Problems};
 /// Reason that a command failed, with its exit status.
 pub(super) enum CommandError {
     /// The command was tried and failed.
-    Tried(anyhow::Error),
+    Failed(anyhow::Error),
     /// The usage or the configuration is wrong.
     Usage(anyhow::Error),
     /// The state of the store on the disk is unknown: the process must be restarted.
@@ -18,7 +18,7 @@ impl CommandError {
     /// 1: tried and failed. 2: wrong usage or configuration. 74 (`EX_IOERR`): disk error; restart the process.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Tried(_) => 1,
+            Self::Failed(_) => 1,
             Self::Usage(_) => 2,
             Self::InDoubt(_) => 74,
         }
@@ -27,14 +27,14 @@ impl CommandError {
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Tried(error) | Self::Usage(error) | Self::InDoubt(error)) = self;
+        let (Self::Failed(error) | Self::Usage(error) | Self::InDoubt(error)) = self;
         write!(f, "{error:#}")
     }
 }
 
 impl From<anyhow::Error> for CommandError {
     fn from(error: anyhow::Error) -> Self {
-        Self::Tried(error)
+        Self::Failed(error)
     }
 }
 

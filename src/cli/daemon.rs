@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::http_client;
 
 /// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_mins(1);
+const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// A daemon that answers on the admin listener of this configuration.
 pub(super) struct DaemonClient {
@@ -24,7 +24,7 @@ impl DaemonClient {
     pub(super) async fn find(config: &Config) -> anyhow::Result<Option<Self>> {
         let address = config.admin.listen;
         let url = Url::parse(&format!("http://{address}/healthz"))?;
-        let client = http_client::client(PATIENCE, &url)?;
+        let client = http_client::client(MAX_WAIT, &url)?;
         let Ok(answer) = client.get(url).send().await else {
             return Ok(None);
         };

@@ -42,7 +42,7 @@ pub(super) fn run(options: &ExplainOptions, config: &Config) -> Result<(), Comma
 }
 
 /// Maximum number of ids that the message about an ambiguous id lists.
-pub(super) const MOST_NAMED: u32 = 10;
+pub(super) const MAX_LISTED_IDS: u32 = 10;
 
 /// Advice on where to find the ids that `explain` takes.
 const LISTINGS: &str = "`failures` lists the ids of failures; the event API answers a deployment with its id";
@@ -52,7 +52,7 @@ const LISTINGS: &str = "`failures` lists the ids of failures; the event API answ
 /// # Errors
 /// No id matches (the message then ends with `listings`), or several do.
 pub(super) fn find_one(reader: &Reader, id: &str, listings: &str) -> anyhow::Result<FoundId> {
-    let mut found = reader.find(id, sources::ALL, MOST_NAMED + 1)?;
+    let mut found = reader.find(id, sources::ALL, MAX_LISTED_IDS + 1)?;
     match found.len() {
         0 => Err(nothing_known(id, listings)),
         1 => Ok(found.remove(0)),
@@ -65,12 +65,12 @@ fn nothing_known(id: &str, listings: &str) -> anyhow::Error {
 }
 
 pub(super) fn ambiguous(id: &str, found: &[FoundId]) -> anyhow::Error {
-    let named = found.iter().take(MOST_NAMED as usize).map(|found| match found.kind {
+    let named = found.iter().take(MAX_LISTED_IDS as usize).map(|found| match found.kind {
         FoundKind::Failure => format!("\n  {}", found.id),
         FoundKind::Deployment => format!("\n  {} (a deployment)", found.id),
     });
     let named: String = named.collect();
-    let more = if found.len() > MOST_NAMED as usize { "\n  and more" } else { "" };
+    let more = if found.len() > MAX_LISTED_IDS as usize { "\n  and more" } else { "" };
     anyhow!("{id:?} matches several ids, give more of the id:{named}{more}")
 }
 

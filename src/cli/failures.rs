@@ -13,7 +13,7 @@ use crate::domain::name::{name, named};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user_time;
 use crate::http::FailurePageJson;
-use crate::store::{FailureFilter, ListedFailure, Page, Reader};
+use crate::store::{FailureFilter, FailurePage, ListedFailure, Reader};
 
 #[derive(Args)]
 pub(super) struct FailuresOptions {
@@ -61,7 +61,7 @@ pub(super) fn since(text: Option<&str>, config: &Config) -> Result<Option<Timest
     since.map_err(|error| CommandError::Usage(anyhow::anyhow!("--since: {error}")))
 }
 
-fn print(page: &Page) {
+fn print(page: &FailurePage) {
     if page.failures.is_empty() {
         return print_err("no failures");
     }

@@ -107,7 +107,7 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let status = match dispatch(cli, &logs).and_then(|()| Ok(table::flush_output()?)) {
+    let status = match dispatch(cli, &logs).and_then(|()| Ok(table::check_output()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(command_error) => {
             // A wrong configuration is corrected by a person, so it is printed as plain text even if the log is JSON.

@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 
 use super::command_error::CommandError;
 use super::daemon::{DaemonAnswer, DaemonClient};
-use super::explain::{MOST_NAMED, ambiguous, find_one};
+use super::explain::{MAX_LISTED_IDS, ambiguous, find_one};
 use super::runtime::runtime;
 use super::table::{print_err, print_out};
 use crate::clock::{Clock, SystemClock};
@@ -70,7 +70,7 @@ pub(super) fn apply(
     })?;
     match without_rows.as_slice() {
         [] => Ok(()),
-        sentences => Err(CommandError::Tried(anyhow!(sentences.join("\n")))),
+        sentences => Err(CommandError::Failed(anyhow!(sentences.join("\n")))),
     }
 }
 
@@ -117,7 +117,7 @@ fn row(reader: &Reader, text: &str) -> anyhow::Result<Option<i64>> {
     let others = if text.len() < SHORTEST_BEGINNING {
         Vec::new()
     } else {
-        reader.find(text, sources::ALL, MOST_NAMED + 1)?
+        reader.find(text, sources::ALL, MAX_LISTED_IDS + 1)?
     };
     if others.is_empty() {
         return Ok(Some(row));
@@ -161,7 +161,7 @@ fn dead_rows(n: u64) -> String {
 fn refused(refused: usize, all: usize) -> Result<(), CommandError> {
     match refused {
         0 => Ok(()),
-        n => Err(CommandError::Tried(anyhow!("{n} of {all} rows were not changed"))),
+        n => Err(CommandError::Failed(anyhow!("{n} of {all} rows were not changed"))),
     }
 }
 

@@ -117,7 +117,7 @@ fn print(page: &QuarantinePage) {
 
 fn show(id: i64, format: OutputFormat, reader: &Reader) -> Result<(), CommandError> {
     let Some(found) = reader.quarantined(id).map_err(anyhow::Error::from)? else {
-        return Err(CommandError::Tried(anyhow!("there is no row {id} in quarantine")));
+        return Err(CommandError::Failed(anyhow!("there is no row {id} in quarantine")));
     };
     if matches!(format, OutputFormat::Json) {
         return Ok(print_json(&found)?);
@@ -182,10 +182,13 @@ impl RetryOutcome {
                 print_out(format_args!("{gone} of {rows} rows have left the quarantine"));
                 Ok(())
             }
-            Ok(()) => Err(CommandError::Tried(anyhow!("{staying} of {rows} rows stay in quarantine"))),
-            Err(CommandError::Tried(error)) if gone + staying > 0 => Err(CommandError::Tried(error.context(
-                format!("stopped after {} of {rows} rows; {gone} have left the quarantine", gone + staying),
-            ))),
+            Ok(()) => Err(CommandError::Failed(anyhow!("{staying} of {rows} rows stay in quarantine"))),
+            Err(CommandError::Failed(error)) if gone + staying > 0 => {
+                Err(CommandError::Failed(error.context(format!(
+                    "stopped after {} of {rows} rows; {gone} have left the quarantine",
+                    gone + staying
+                ))))
+            }
             Err(failed) => Err(failed),
         }
     }

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::sources;
-use crate::store::{Batch, Changed, Reader, Span};
+use crate::store::{ChangedFailure, Reader, ReevaluateSpan, ReevaluatedBatch};
 use crate::{OfflineStore, catalog};
 
 #[derive(Args)]
@@ -62,7 +62,7 @@ async fn change(
     config: &Config,
     policy: &Arc<Policy>,
     since: Option<Timestamp>,
-) -> Result<(Vec<Changed>, usize), CommandError> {
+) -> Result<(Vec<ChangedFailure>, usize), CommandError> {
     if let Some(daemon) = DaemonClient::find(config).await? {
         let fingerprint = policy.fingerprint();
         return Ok(all(since, async |span| by_daemon(&daemon, &fingerprint, span).await).await?);
@@ -79,9 +79,9 @@ async fn change(
 /// Runs all batches, one after the other. Returns the changes and the number of failures that were evaluated.
 async fn all(
     since: Option<Timestamp>,
-    run_batch: impl AsyncFn(Span) -> anyhow::Result<Batch>,
-) -> anyhow::Result<(Vec<Changed>, usize)> {
-    let (mut changed, mut looked_at, mut span) = (Vec::new(), 0, Span { since, after: 0 });
+    run_batch: impl AsyncFn(ReevaluateSpan) -> anyhow::Result<ReevaluatedBatch>,
+) -> anyhow::Result<(Vec<ChangedFailure>, usize)> {
+    let (mut changed, mut looked_at, mut span) = (Vec::new(), 0, ReevaluateSpan { since, after: 0 });
     loop {
         let batch = run_batch(span).await?;
         changed.extend(batch.changed);
@@ -93,7 +93,11 @@ async fn all(
     }
 }
 
-async fn by_daemon(daemon: &DaemonClient, fingerprint: &str, span: Span) -> anyhow::Result<Batch> {
+async fn by_daemon(
+    daemon: &DaemonClient,
+    fingerprint: &str,
+    span: ReevaluateSpan,
+) -> anyhow::Result<ReevaluatedBatch> {
     // The daemon refuses times before 2001. No failure started before that.
     let since = span.since.map(|since| since.to_string()).filter(|since| Timestamp::parse(since).is_ok());
     let since = since.map_or_else(String::new, |since| format!("&since={since}"));
@@ -116,7 +120,7 @@ const COLUMNS: [Column; 4] = [
     Column::text("AFTER").cut_to(12),
 ];
 
-fn print(changed: &[Changed], looked_at: usize, is_dry_run: bool) {
+fn print(changed: &[ChangedFailure], looked_at: usize, is_dry_run: bool) {
     let rows: Vec<Vec<String>> = changed
         .iter()
         .flat_map(|changed| {

@@ -124,7 +124,7 @@ pub(super) fn run(options: &SendOptions) -> Result<(), CommandError> {
         }
         if refused > 0 {
             let all = options.files.len();
-            return Err(CommandError::Tried(anyhow::anyhow!("{refused} of {all} were not accepted")));
+            return Err(CommandError::Failed(anyhow::anyhow!("{refused} of {all} were not accepted")));
         }
         Ok(())
     })

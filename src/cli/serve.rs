@@ -97,9 +97,9 @@ impl From<RunError> for CommandError {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Config(problems) => problems.into(),
-            RunError::Store(error) => Self::Tried(error.into()),
+            RunError::Store(error) => Self::Failed(error.into()),
             RunError::Random(_) | RunError::Unreadable(_) | RunError::Listener(_) => {
-                Self::Tried(error.into())
+                Self::Failed(error.into())
             }
             RunError::InDoubt(_) => Self::InDoubt(error.into()),
         }

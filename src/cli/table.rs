@@ -17,7 +17,7 @@ pub(super) struct Column {
     title: &'static str,
     /// `true` if its cells are aligned to the right.
     is_number: bool,
-    cells: Cells,
+    overflow: Overflow,
     /// Rank among the columns that may be left out: the lowest is left out first. `None`: never left out.
     worth: Option<u8>,
     /// `true` if other columns get narrower before this one.
@@ -26,7 +26,7 @@ pub(super) struct Column {
 
 /// Treatment of cells that are too long.
 #[derive(Clone, Copy)]
-enum Cells {
+enum Overflow {
     /// Kept: the column is as wide as its longest cell.
     Whole,
     /// Cut at the end, to at least this width.
@@ -39,23 +39,23 @@ enum Cells {
 
 impl Column {
     pub(super) const fn text(title: &'static str) -> Self {
-        Self { title, is_number: false, cells: Cells::Whole, worth: None, is_favoured: false }
+        Self { title, is_number: false, overflow: Overflow::Whole, worth: None, is_favoured: false }
     }
 
     pub(super) const fn number(title: &'static str) -> Self {
-        Self { title, is_number: true, cells: Cells::Whole, worth: None, is_favoured: false }
+        Self { title, is_number: true, overflow: Overflow::Whole, worth: None, is_favoured: false }
     }
 
     /// Cuts long cells, to at least `narrowest` columns of the terminal. Wide columns of this kind get narrower right
     /// after those with ids.
     pub(super) const fn cut_to(self, narrowest: usize) -> Self {
-        Self { cells: Cells::Cut(narrowest), ..self }
+        Self { overflow: Overflow::Cut(narrowest), ..self }
     }
 
     /// Cuts long ids in the middle, to at least `narrowest` characters. Ids get narrower first, because commands find
     /// them by a part.
     pub(super) const fn cut_in_middle_to(self, narrowest: usize) -> Self {
-        Self { cells: Cells::Id(narrowest), ..self }
+        Self { overflow: Overflow::Id(narrowest), ..self }
     }
 
     /// Lets other columns get narrower first.
@@ -65,7 +65,7 @@ impl Column {
 
     /// Wraps long cells into lines of at least `narrowest` characters. No text is lost.
     pub(super) const fn wrapped_to(self, narrowest: usize) -> Self {
-        Self { cells: Cells::Wrapped(narrowest), ..self }
+        Self { overflow: Overflow::Wrapped(narrowest), ..self }
     }
 
     /// Leaves the column out if there is no room. The column of the lowest `worth` goes first.
@@ -75,42 +75,42 @@ impl Column {
 
     /// Least width, if the longest cell is `longest` wide.
     fn narrowest(&self, longest: usize) -> usize {
-        match self.cells {
-            Cells::Whole => longest,
-            Cells::Cut(narrowest) | Cells::Id(narrowest) | Cells::Wrapped(narrowest) => {
+        match self.overflow {
+            Overflow::Whole => longest,
+            Overflow::Cut(narrowest) | Overflow::Id(narrowest) | Overflow::Wrapped(narrowest) => {
                 longest.min(narrowest)
             }
         }
     }
 
     /// Width that is reserved for the column while the optional columns are chosen. A wider column gets narrower early.
-    fn modest(&self, longest: usize) -> usize {
-        match self.cells {
-            Cells::Cut(narrowest) => longest.min(narrowest + narrowest / 2),
-            Cells::Whole | Cells::Id(_) | Cells::Wrapped(_) => self.narrowest(longest),
+    fn reserved_width(&self, longest: usize) -> usize {
+        match self.overflow {
+            Overflow::Cut(narrowest) => longest.min(narrowest + narrowest / 2),
+            Overflow::Whole | Overflow::Id(_) | Overflow::Wrapped(_) => self.narrowest(longest),
         }
     }
 
     /// Greatest width. It is limited, so that one long title does not pad every row.
     fn widest(&self, longest: usize) -> usize {
-        if matches!(self.cells, Cells::Whole) { longest } else { longest.min(WIDEST) }
+        if matches!(self.overflow, Overflow::Whole) { longest } else { longest.min(WIDEST) }
     }
 
     fn lines(&self, cell: &str, width: usize) -> Vec<String> {
-        match self.cells {
-            Cells::Wrapped(_) => wrapped(cell, width),
-            Cells::Id(_) => vec![cut_in_the_middle(cell, width)],
-            Cells::Whole | Cells::Cut(_) => vec![cut(cell, width)],
+        match self.overflow {
+            Overflow::Wrapped(_) => wrapped(cell, width),
+            Overflow::Id(_) => vec![cut_in_the_middle(cell, width)],
+            Overflow::Whole | Overflow::Cut(_) => vec![cut(cell, width)],
         }
     }
 
     /// Rank in the order in which columns get narrower: the greatest first.
     fn shrink_rank(&self, longest: usize, width: usize) -> u8 {
-        let is_ample = width > self.modest(longest);
-        match (self.cells, is_ample, self.is_favoured) {
-            (Cells::Id(_), ..) => 5,
-            (Cells::Cut(_), true, false) => 4,
-            (Cells::Wrapped(_), ..) => 3,
+        let is_above_reserved = width > self.reserved_width(longest);
+        match (self.overflow, is_above_reserved, self.is_favoured) {
+            (Overflow::Id(_), ..) => 5,
+            (Overflow::Cut(_), true, false) => 4,
+            (Overflow::Wrapped(_), ..) => 3,
             (_, true, true) => 2,
             (_, _, false) => 1,
             (_, false, true) => 0,
@@ -129,7 +129,7 @@ const GAP: &str = "  ";
 /// First error of writing to standard output.
 static OUTPUT_ERROR: OnceLock<io::Error> = OnceLock::new();
 
-/// Prints a line to standard output. [`flush_output`] returns the error, if there was one.
+/// Prints a line to standard output. [`check_output`] returns the error, if there was one.
 pub(super) fn print_out(line: impl fmt::Display) {
     let written = writeln!(io::stdout().lock(), "{line}");
     // A reader that closed the pipe (`| head`) is no error.
@@ -144,7 +144,7 @@ pub(super) fn print_out(line: impl fmt::Display) {
 ///
 /// # Errors
 /// Some output was not written. If it goes to a file, the file is incomplete.
-pub(super) fn flush_output() -> anyhow::Result<()> {
+pub(super) fn check_output() -> anyhow::Result<()> {
     match OUTPUT_ERROR.get() {
         None => Ok(()),
         Some(error) => bail!("cannot write to standard output: {error}"),
@@ -213,7 +213,8 @@ fn visible_columns<'a>(columns: &'a [Column], longest: &[usize], width: usize) -
     let (mut kept, mut others): (Vec<usize>, Vec<usize>) =
         (0..columns.len()).partition(|&index| columns[index].worth.is_none());
     others.sort_by_key(|&index| std::cmp::Reverse(columns[index].worth));
-    let mut taken: usize = kept.iter().map(|&index| columns[index].modest(longest[index]) + GAP.len()).sum();
+    let mut taken: usize =
+        kept.iter().map(|&index| columns[index].reserved_width(longest[index]) + GAP.len()).sum();
     for index in others {
         if taken + needed(index) <= width.saturating_add(GAP.len()) {
             taken += needed(index);

@@ -84,14 +84,14 @@ pub(super) fn clean(bytes: Vec<u8>) -> Result<SecretString, NotASecret> {
     {
         return Err(NotASecret::Lines);
     }
-    match unclean(secret) {
-        Some(unclean) => Err(unclean),
+    match mistake(secret) {
+        Some(mistake) => Err(mistake),
         None => Ok(secret.to_owned().into()),
     }
 }
 
 /// Reason why a line cannot be a secret. If there are several, the one that helps most.
-fn unclean(secret: &str) -> Option<NotASecret> {
+fn mistake(secret: &str) -> Option<NotASecret> {
     let is_between = |open: char, close: char| secret.starts_with(open) && secret.ends_with(close);
     let is_quoted = |mark: char| secret.len() > 1 && is_between(mark, mark);
     let is_odd = |c: char| !(c.is_ascii_graphic() || c == ' ');
@@ -113,7 +113,7 @@ fn unclean(secret: &str) -> Option<NotASecret> {
         (secret.starts_with(QUOTES) || secret.ends_with(QUOTES), NotASecret::HalfQuoted),
         (secret.ends_with([',', ';']), NotASecret::Punctuated),
     ];
-    let found = found.into_iter().find_map(|(is_found, unclean)| is_found.then_some(unclean));
+    let found = found.into_iter().find_map(|(is_found, mistake)| is_found.then_some(mistake));
     found.or_else(|| blank().map(NotASecret::Blank))
 }
 
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_text_that_cannot_be_a_secret_is_refused() {
-        for (text, unclean) in [
+        for (text, mistake) in [
             ("\"secret\"\n", NotASecret::Quoted),
             ("'secret'", NotASecret::Quoted),
             ("first\nsecond", NotASecret::Lines),
@@ -220,7 +220,7 @@ mod tests {
             ("secret # of the vault", NotASecret::Comment),
             ("sec ret", NotASecret::Blank(4)),
         ] {
-            assert_eq!(cleaned(text), Err(unclean), "{text:?}");
+            assert_eq!(cleaned(text), Err(mistake), "{text:?}");
         }
         assert_eq!(clean(b"s\0e\0c\0".to_vec()).map(|_| ()), Err(NotASecret::Character(2)));
         assert_eq!(clean(vec![0xff, 0xfe, b's', 0]).map(|_| ()), Err(NotASecret::NotUtf8));

@@ -102,11 +102,11 @@ impl Config {
     /// Names of the backends, with the filter of each.
     #[must_use]
     pub fn backend_entries(&self) -> Vec<BackendEntry> {
-        let recipient = |entry: &BackendSection| BackendEntry {
+        let backend_entry = |entry: &BackendSection| BackendEntry {
             name: entry.name.get_ref().as_str().to_owned(),
             filter: entry.filter(),
         };
-        self.backend.iter().map(recipient).collect()
+        self.backend.iter().map(backend_entry).collect()
     }
 
     /// Adds file and line to a mistake that was found when a value was used.

@@ -91,7 +91,7 @@ const ALL_TRUE_HINT: &str = "if every failure is meant, leave it out and write a
 
 /// Share of all values that a condition matches: none, some or all.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Width {
+enum Coverage {
     /// No value: the list is empty.
     Empty,
     /// Every value.
@@ -108,24 +108,24 @@ impl RuleSection {
                 "is the reason shown for failures shorter than failure.min_duration: choose another name";
             findings.at(self.name.span(), format!("{:?} {message}", self.name.get_ref()));
         }
-        let widths = self.widths();
+        let coverages = self.coverages();
         if let Some(all) = self.all.as_ref().filter(|all| *all.get_ref()) {
-            for (key, ..) in widths.iter().filter(|(_, _, width)| *width == Width::Some) {
+            for (key, ..) in coverages.iter().filter(|(_, _, width)| *width == Coverage::Some) {
                 let message =
                     format!("contradicts {key}, which matches only some failures: leave one of them out");
                 findings.at(all.span(), message);
             }
             return;
         }
-        for (_, span, width) in &widths {
+        for (_, span, width) in &coverages {
             let message = match width {
-                Width::Empty => EMPTY.to_owned(),
-                Width::Everything => format!("matches every failure: narrow it; {ALL_TRUE_HINT}"),
-                Width::Some => continue,
+                Coverage::Empty => EMPTY.to_owned(),
+                Coverage::Everything => format!("matches every failure: narrow it; {ALL_TRUE_HINT}"),
+                Coverage::Some => continue,
             };
             findings.at(span.clone(), message);
         }
-        if widths.is_empty() {
+        if coverages.is_empty() {
             let message = format!(
                 "rule {:?} has no condition and so matches every failure: add one, or write all = true",
                 self.name.get_ref()
@@ -135,17 +135,17 @@ impl RuleSection {
     }
 
     /// Conditions that are set: key, place and width.
-    fn widths(&self) -> Vec<(&'static str, Range<usize>, Width)> {
+    fn coverages(&self) -> Vec<(&'static str, Range<usize>, Coverage)> {
         fn width<T>(
             key: &'static str,
             condition: Option<&Spanned<Vec<T>>>,
             is_everything: impl Fn(&[T]) -> bool,
-        ) -> Option<(&'static str, Range<usize>, Width)> {
+        ) -> Option<(&'static str, Range<usize>, Coverage)> {
             let condition = condition?;
             let width = match condition.get_ref().as_slice() {
-                [] => Width::Empty,
-                values if is_everything(values) => Width::Everything,
-                _ => Width::Some,
+                [] => Coverage::Empty,
+                values if is_everything(values) => Coverage::Everything,
+                _ => Coverage::Some,
             };
             Some((key, condition.span(), width))
         }

@@ -74,12 +74,12 @@ pub enum SecretError {
     #[error("{0} is empty")]
     Empty(String),
     /// The text cannot be a secret, so that no signature or key would match it.
-    #[error("{place} {unclean}")]
+    #[error("{place} {mistake}")]
     NotASecret {
         /// Source of the secret.
         place: String,
         /// Reason why it is no secret.
-        unclean: NotASecret,
+        mistake: NotASecret,
     },
     /// Too short for a secret: it could be guessed.
     #[error("{place} is {length} bytes long: a signing secret has at least {min}")]
@@ -106,8 +106,8 @@ impl Secret {
             Self::Credential { credential } => read(&credential_file(credential)?)?,
             Self::Value { value } => value.expose_secret().as_bytes().to_vec(),
         };
-        let unclean = |unclean| SecretError::NotASecret { place: self.to_string(), unclean };
-        let secret = clean::clean(bytes).map_err(unclean)?;
+        let mistake = |mistake| SecretError::NotASecret { place: self.to_string(), mistake };
+        let secret = clean::clean(bytes).map_err(mistake)?;
         match secret.expose_secret().len() {
             0 => Err(SecretError::Empty(self.to_string())),
             length if length < min_bytes => {

@@ -11,7 +11,7 @@ use super::id::{FailureId, IncidentId};
 use super::merge::{Group, MergeEffect, Merges};
 use super::open_period::pauses;
 use super::policy::{Policy, Reopened, Start, WhichService};
-use super::rule::{RuleVerdict, Ruling, Traits};
+use super::rule::{RuleInput, RuleVerdict, Ruling};
 use super::timestamp::Timestamp;
 
 /// Evaluates the incidents of a merge group. Incidents that no event shows are left out.
@@ -45,12 +45,12 @@ pub struct IncidentEvaluation<'a> {
     /// Incidents that were merged into it.
     pub sources: Vec<&'a IncidentId>,
     /// Histories of the incidents in `sources` that no rule ignores.
-    pub counting_sources: Vec<&'a History>,
+    pub counting_merged: Vec<&'a History>,
     /// Start without merges, and the source of that time.
-    pub own_start: (Timestamp, StartSource),
+    pub own_start: (Timestamp, StartBasis),
     /// The merged incident that moves the start to an earlier time: its id, its start, and the source of that time.
-    /// `None` if no incident in `counting_sources` began before this one.
-    pub earliest_source: Option<(&'a IncidentId, Timestamp, StartSource)>,
+    /// `None` if no incident in `counting_merged` began before this one.
+    pub earliest_merged: Option<(&'a IncidentId, Timestamp, StartBasis)>,
     /// Ruling on this incident alone.
     pub own_ruling: Ruling<'a>,
     /// Ruling on this incident and `sources` together, and the incident that decided it.
@@ -63,7 +63,7 @@ pub struct IncidentEvaluation<'a> {
 
 /// Source of the start (rule 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StartSource {
+pub enum StartBasis {
     /// PagerDuty's `created_at`.
     Created,
     /// The trigger.
@@ -92,8 +92,8 @@ impl<'a> IncidentEvaluation<'a> {
         let attribution = attribute(policy, service(history, policy), team(history));
         let own_ruling = apply_rules(policy, history, &attribution);
         let mut ruling = (own_ruling, incident);
-        let mut earliest_source: Option<(&IncidentId, Timestamp, StartSource)> = None;
-        let mut counting_sources = Vec::new();
+        let mut earliest_merged: Option<(&IncidentId, Timestamp, StartBasis)> = None;
+        let mut counting_merged = Vec::new();
         for (source, history) in &sources {
             let attribution = attribute(policy, service(history, policy), team(history));
             let source_ruling = apply_rules(policy, history, &attribution);
@@ -103,11 +103,11 @@ impl<'a> IncidentEvaluation<'a> {
             if source_ruling.is_ignored() {
                 continue;
             }
-            counting_sources.push(*history);
+            counting_merged.push(*history);
             if let Some((at, because)) = start(history, policy.start)
-                && at < earliest_source.map_or(own_start.0, |(_, earliest, _)| earliest)
+                && at < earliest_merged.map_or(own_start.0, |(_, earliest, _)| earliest)
             {
-                earliest_source = Some((source, at, because));
+                earliest_merged = Some((source, at, because));
             }
         }
         Some(Self {
@@ -115,9 +115,9 @@ impl<'a> IncidentEvaluation<'a> {
             history,
             merge_effect,
             sources: sources.into_keys().collect(),
-            counting_sources,
+            counting_merged,
             own_start,
-            earliest_source,
+            earliest_merged,
             own_ruling,
             ruling,
             attribution,
@@ -132,7 +132,7 @@ impl<'a> IncidentEvaluation<'a> {
             return self.start().0;
         }
         let created = |history| start(history, Start::Created).map(|(at, _)| at);
-        self.counting_sources
+        self.counting_merged
             .iter()
             .filter_map(|history| created(*history))
             .chain(created(self.history))
@@ -141,8 +141,8 @@ impl<'a> IncidentEvaluation<'a> {
     }
 
     /// Start of the failure, and its source.
-    pub fn start(&self) -> (Timestamp, StartSource) {
-        self.earliest_source.map_or(self.own_start, |(_, at, because)| (at, because))
+    pub fn start(&self) -> (Timestamp, StartBasis) {
+        self.earliest_merged.map_or(self.own_start, |(_, at, because)| (at, because))
     }
 
     /// Time of the resolve that ended it, even if it is before the start.
@@ -170,7 +170,7 @@ impl<'a> IncidentEvaluation<'a> {
     pub fn verdict(&self, policy: &Policy) -> RuleVerdict<'a> {
         let (started_at, because) = self.start();
         let is_known =
-            because != StartSource::FirstSeen && self.resolved_at().is_some_and(|end| end >= started_at);
+            because != StartBasis::FirstSeen && self.resolved_at().is_some_and(|end| end >= started_at);
         RuleVerdict::of(
             self.ruling.0,
             started_at,
@@ -246,7 +246,7 @@ impl<'a> IncidentEvaluation<'a> {
     fn flags(&self) -> Vec<Flag> {
         let (started_at, because) = self.start();
         let flags = [
-            (because == StartSource::FirstSeen || self.lacks_a_resolve()).then_some(Flag::Approximate),
+            (because == StartBasis::FirstSeen || self.lacks_a_resolve()).then_some(Flag::Approximate),
             self.resolved_at().is_some_and(|end| end < started_at).then_some(Flag::EndBeforeStart),
             self.history.in_the_future().then_some(Flag::InTheFuture),
             matches!(self.merge_effect, MergeEffect::IntoUnseen(_)).then_some(Flag::MergeTargetUnseen),
@@ -257,17 +257,17 @@ impl<'a> IncidentEvaluation<'a> {
 }
 
 /// Rule 4: the start, and the source of that time.
-fn start(history: &History, start: Start) -> Option<(Timestamp, StartSource)> {
-    let created = || history.created_at().map(|at| (at, StartSource::Created));
-    let triggered = || history.triggered_at().map(|at| (at, StartSource::Triggered));
+fn start(history: &History, start: Start) -> Option<(Timestamp, StartBasis)> {
+    let created = || history.created_at().map(|at| (at, StartBasis::Created));
+    let triggered = || history.triggered_at().map(|at| (at, StartBasis::Triggered));
     let chosen = match start {
         Start::Created => None,
         Start::Triggered => triggered(),
         Start::Acknowledged => {
-            history.acknowledged_before_first_end().map(|at| (at, StartSource::Acknowledged))
+            history.acknowledged_before_first_end().map(|at| (at, StartBasis::Acknowledged))
         }
     };
-    let first_seen = || history.first_seen_at().map(|at| (at, StartSource::FirstSeen));
+    let first_seen = || history.first_seen_at().map(|at| (at, StartBasis::FirstSeen));
     chosen.or_else(created).or_else(triggered).or_else(first_seen)
 }
 
@@ -300,14 +300,14 @@ fn apply_rules<'a>(policy: &'a Policy, history: &History, attribution: &Attribut
     Ruling::of(&policy.rules, &traits(history, attribution, policy))
 }
 
-fn traits<'a>(history: &'a History, attribution: &'a Attribution, policy: &Policy) -> Traits<'a> {
+fn traits<'a>(history: &'a History, attribution: &'a Attribution, policy: &Policy) -> RuleInput<'a> {
     let names = |reference: Option<&'a Reference>| {
         reference.into_iter().flat_map(|reference| reference.id.iter().chain(&reference.name))
     };
     let latest = |fact: fn(&Snapshot) -> Option<&String>| history.latest(fact).map(String::as_str);
     let services = names(service(history, policy)).chain(&attribution.services);
     let teams = names(team(history)).chain(&attribution.team);
-    Traits {
+    RuleInput {
         urgency: latest(|facts| facts.urgency.as_ref()),
         priority: priority(history).map(String::as_str),
         services: services.map(String::as_str).collect(),

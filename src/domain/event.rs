@@ -50,12 +50,12 @@ pub struct EventSubject {
     /// The incident's data in the event; `None` if the event only mentions the incident (notes, responders, …).
     pub snapshot: Option<Box<Snapshot>>,
     /// Deployment that the event names as the cause.
-    pub deployment: Option<DeploymentHint>,
+    pub deployment: Option<NamedDeployment>,
 }
 
 /// Deployment that a person named as the cause of an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeploymentHint {
+pub enum NamedDeployment {
     /// The name after `deployment:` at the beginning of a note.
     Note(String),
     /// The values of the custom field named `deployment`. Empty if the field was emptied.

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::attribution::Attribution;
 use super::deployment::{Deployment, Deployments};
-use super::evaluate::{IncidentEvaluation, StartSource};
+use super::evaluate::{IncidentEvaluation, StartBasis};
 use super::failure::{Evaluated, Failure, FailureState, Flag};
-use super::figures::OtherEnvs;
+use super::figures::DeployedElsewhere;
 use super::history::NamedIn;
 use super::id::IncidentId;
 use super::link::{Cause, LinkQuery, MatchedBy, NotUsed};
@@ -75,7 +75,7 @@ pub fn explain_cause(
     query: &LinkQuery<'_>,
     deployments: &Deployments,
     cause: Cause<'_>,
-    elsewhere: &[OtherEnvs],
+    elsewhere: &[DeployedElsewhere],
 ) -> Why {
     let named = || query.named.join(", ");
     let because = match cause {
@@ -107,7 +107,7 @@ pub fn explain_cause(
 }
 
 /// Explanation for links that were decided under another configuration.
-pub fn other_link_window(deployment: Option<&str>) -> Why {
+pub fn links_of_other_configuration(deployment: Option<&str>) -> Why {
     why(
         "deployment",
         deployment.unwrap_or("-"),
@@ -197,23 +197,23 @@ fn state(view: &IncidentEvaluation<'_>, failure: &Failure) -> String {
 fn start(view: &IncidentEvaluation<'_>, policy: &Policy) -> String {
     let (own, because) = view.own_start;
     let missing = match (policy.start, because) {
-        (Start::Triggered, StartSource::Created | StartSource::FirstSeen) => {
+        (Start::Triggered, StartBasis::Created | StartBasis::FirstSeen) => {
             "failure.start is \"triggered\", but no trigger was received: "
         }
-        (Start::Acknowledged, StartSource::Created | StartSource::Triggered | StartSource::FirstSeen) => {
+        (Start::Acknowledged, StartBasis::Created | StartBasis::Triggered | StartBasis::FirstSeen) => {
             "failure.start is \"acknowledged\", but nobody acknowledged it before its first resolve: "
         }
         _ => "",
     };
     let describe = |because| match because {
-        StartSource::Created => "its creation time",
-        StartSource::Triggered => "the time of its trigger",
-        StartSource::Acknowledged => "its first acknowledgement, before its first resolve",
-        StartSource::FirstSeen => {
+        StartBasis::Created => "its creation time",
+        StartBasis::Triggered => "the time of its trigger",
+        StartBasis::Acknowledged => "its first acknowledgement, before its first resolve",
+        StartBasis::FirstSeen => {
             "its earliest event, because its creation time and its trigger are not known"
         }
     };
-    match view.earliest_source {
+    match view.earliest_merged {
         None => format!("{missing}{}", describe(because)),
         Some((source, _, because)) => {
             format!(

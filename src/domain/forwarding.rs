@@ -158,7 +158,7 @@ pub trait Destination: Send + Sync {
     fn prepare_deployment_removal(&self, id: &DeploymentId) -> Option<PreparedRequest>;
 
     /// `true` if a failure's request contains the deployment that caused it.
-    fn includes_links(&self) -> bool;
+    fn includes_cause(&self) -> bool;
 
     /// `true` if marks of failed deployments are sent to the backend.
     fn forwards_marks(&self) -> bool;

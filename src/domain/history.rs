@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{DeploymentHint, Event, EventKind, Merge, Snapshot};
+use super::event::{Event, EventKind, Merge, NamedDeployment, Snapshot};
 use super::id::IncidentId;
 pub use super::open_period::OpenPeriod;
 use super::open_period::{OpenPeriods, Reopening};
@@ -260,11 +260,11 @@ impl Hints {
     }
 
     /// Keeps the hint if it is the latest. Returns `true` if it was kept.
-    fn insert(&mut self, event: &Event, hint: Option<&DeploymentHint>) -> bool {
+    fn insert(&mut self, event: &Event, hint: Option<&NamedDeployment>) -> bool {
         let (kept, values) = match hint {
             None => return false,
-            Some(DeploymentHint::Field(values)) => (&mut self.field, values.clone()),
-            Some(DeploymentHint::Note(value)) => (&mut self.note, vec![value.clone()]),
+            Some(NamedDeployment::Field(values)) => (&mut self.field, values.clone()),
+            Some(NamedDeployment::Note(value)) => (&mut self.note, vec![value.clone()]),
         };
         let hint = Some(Hint { at: event.occurred_at, id: event.id.clone(), values });
         let is_latest = hint > *kept;

@@ -14,7 +14,7 @@ fn is_id_character(byte: u8) -> bool {
 const FAILURE_ID_MAX: usize = 128;
 const FAILURE_ID_MIN: usize = 16;
 /// Separator between the source's name and the incident's id in a failure's id.
-pub(super) const AFTER_SOURCE: char = ':';
+pub(super) const SOURCE_SEPARATOR: char = ':';
 
 /// An incident of a source. Its id is unique within that source. PagerDuty's ids today are `P…` of 7 or `Q…` of 14
 /// characters; any id that fits into a failure's id is accepted.
@@ -28,14 +28,14 @@ pub struct IncidentId {
 impl IncidentId {
     /// Reads an incident's id. `None` if it is empty, too long for a failure's id, or has other characters.
     pub fn parse(source: &SourceName, text: &str) -> Option<Self> {
-        let longest = FAILURE_ID_MAX - source.as_str().len() - AFTER_SOURCE.len_utf8();
+        let longest = FAILURE_ID_MAX - source.as_str().len() - SOURCE_SEPARATOR.len_utf8();
         let is_id = (1..=longest).contains(&text.len()) && text.bytes().all(is_id_character);
         is_id.then(|| Self { source: source.clone(), id: text.to_owned() })
     }
 
     /// The incident whose failure has this id. A failure that was sent to the event API may have such an id, too.
     pub fn of_failure(id: &str) -> Option<Self> {
-        let (source, text) = id.split_once(AFTER_SOURCE)?;
+        let (source, text) = id.split_once(SOURCE_SEPARATOR)?;
         Self::parse(&SourceName::parse(source)?, text)
     }
 
@@ -60,14 +60,14 @@ impl fmt::Display for IncidentId {
 /// Text that is not the id of an incident's failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not the id of an incident's failure")]
-pub struct NotOfIncident(String);
+pub struct InvalidIncidentId(String);
 
 /// Reads the id of the incident's failure, which is the incident's stored form.
 impl TryFrom<String> for IncidentId {
-    type Error = NotOfIncident;
+    type Error = InvalidIncidentId;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::of_failure(&text).ok_or(NotOfIncident(text))
+        Self::of_failure(&text).ok_or(InvalidIncidentId(text))
     }
 }
 
@@ -85,7 +85,7 @@ pub struct FailureId(String);
 impl FailureId {
     /// The id of this incident's failure.
     pub fn of_incident(incident: &IncidentId) -> Self {
-        Self(format!("{}{AFTER_SOURCE}{}", incident.source, incident.id))
+        Self(format!("{}{SOURCE_SEPARATOR}{}", incident.source, incident.id))
     }
 
     /// Reads an id that was sent to the event API: 16 to 128 characters of `[A-Za-z0-9-_.:]`

@@ -35,7 +35,7 @@ pub struct LinkQuery<'a> {
 
 impl LinkQuery<'_> {
     /// `true` if somebody named `none`: no deployment is the cause.
-    pub fn forbids_link(&self) -> bool {
+    pub fn names_none(&self) -> bool {
         self.named.iter().any(|named| is_none(named))
     }
 
@@ -206,7 +206,7 @@ impl Deployments {
 
     /// The cause of a failure: the deployment that was named, else the latest one in the window.
     pub fn cause(&self, query: &LinkQuery<'_>, link_window: Duration) -> Cause<'_> {
-        if query.forbids_link() {
+        if query.names_none() {
             return Cause::Forbidden;
         }
         if let Some((deployment, by)) = query.named.iter().find_map(|named| self.named(named, query).ok()) {
@@ -235,7 +235,7 @@ impl Deployments {
 
     /// Names that are not used, with the reasons. Names after a used one are left out.
     pub fn not_used<'s>(&self, query: &LinkQuery<'s>) -> Vec<(&'s str, NotUsed)> {
-        if query.forbids_link() {
+        if query.names_none() {
             return Vec::new();
         }
         query.named.iter().map_while(|named| Some((*named, self.named(named, query).err()?))).collect()
@@ -260,25 +260,26 @@ impl Deployments {
     /// Chooses among the deployments that a name fits and that can be the cause. These criteria decide, in this order:
     /// the closest match, the failure's own services (or team), a start before the creation, the latest start.
     fn matched_by(&self, by: MatchedBy, name: &str, query: &LinkQuery<'_>) -> Result<&Deployment, NotUsed> {
-        let fitting = self.all.iter().filter_map(|deployment| {
-            by.fits(name, deployment, query).map(|looseness| (looseness, deployment))
-        });
+        let fitting = self
+            .all
+            .iter()
+            .filter_map(|deployment| by.fits(name, deployment, query).map(|distance| (distance, deployment)));
         let (mut usable, mut not_used) = (Vec::new(), NotUsed::Unknown);
-        for (looseness, deployment) in fitting {
+        for (distance, deployment) in fitting {
             match query.objection(deployment) {
-                None => usable.push((looseness, deployment)),
+                None => usable.push((distance, deployment)),
                 Some(objection) => not_used = objection,
             }
         }
-        let order = |(looseness, deployment): &(u8, &Deployment)| {
+        let order = |(distance, deployment): &(u8, &Deployment)| {
             let began_later = deployment.started_at > query.created_at;
-            (*looseness, !query.is_of(deployment), began_later)
+            (*distance, !query.is_of(deployment), began_later)
         };
         // Among equals, the last one has the latest start.
         let best = usable.iter().rev().min_by_key(|fitting| order(fitting)).ok_or(not_used)?;
-        let is_other = |(looseness, deployment): &(u8, &Deployment)| {
+        let is_other = |(distance, deployment): &(u8, &Deployment)| {
             let of_same_kind = query.is_of(deployment) == query.is_of(best.1);
-            *looseness > 0 && of_same_kind && !same_commit(deployment, best.1)
+            *distance > 0 && of_same_kind && !same_commit(deployment, best.1)
         };
         // A beginning that several commits share is ambiguous.
         if by == MatchedBy::CommitSha && best.0 > 0 && usable.iter().any(is_other) {

@@ -66,7 +66,7 @@ fn waits(
     } else {
         format!("Revision {revision} not sent to backend {backend} yet")
     };
-    if !backend_entries.iter().any(|recipient| recipient.name == *backend) {
+    if !backend_entries.iter().any(|entry| entry.name == *backend) {
         format!("{not_sent}: no [[backend]] of this configuration has that name.")
     } else if *due_at > now {
         format!("{not_sent}: it waits for failure.settle, until {due_at}.")
@@ -80,7 +80,7 @@ fn left_out(failure: &Failure, in_outbox: &[String], backend_entries: &[BackendE
     if backend_entries.is_empty() && in_outbox.is_empty() {
         return vec!["Not sent to any backend: no [[backend]] is configured.".to_owned()];
     }
-    let left_out = backend_entries.iter().filter(|recipient| !in_outbox.contains(&recipient.name));
+    let left_out = backend_entries.iter().filter(|entry| !in_outbox.contains(&entry.name));
     let sentence = |BackendEntry { name, filter }: &BackendEntry| match not_named(filter, failure) {
         Some(why) => format!("Not sent to backend {name}: {why}."),
         None => format!(
@@ -117,7 +117,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_nanos(1_800_000_000_000_000_000);
 
-    fn recipient(name: &str, services: &[&str], teams: &[&str], envs: &[&str]) -> BackendEntry {
+    fn entry(name: &str, services: &[&str], teams: &[&str], envs: &[&str]) -> BackendEntry {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let filter = BackendFilter { services: names(services), teams: names(teams), envs: names(envs) };
         BackendEntry { name: name.to_owned(), filter }
@@ -127,13 +127,13 @@ mod tests {
     fn each_backend_has_a_reason_of_its_own() {
         let failure = completed().failure;
         let backend_entries = [
-            recipient("has-it", &[], &[], &[]),
-            recipient("new", &["checkout"], &[], &[]),
-            recipient("search", &["search"], &[], &[]),
-            recipient("web", &[], &["storefront"], &[]),
-            recipient("eu", &[], &[], &["staging"]),
-            recipient("settles", &[], &[], &[]),
-            recipient("due", &[], &[], &[]),
+            entry("has-it", &[], &[], &[]),
+            entry("new", &["checkout"], &[], &[]),
+            entry("search", &["search"], &[], &[]),
+            entry("web", &[], &["storefront"], &[]),
+            entry("eu", &[], &[], &["staging"]),
+            entry("settles", &[], &[], &[]),
+            entry("due", &[], &[], &[]),
         ];
         let in_outbox = ["has-it", "settles", "due", "removed"].map(str::to_owned);
         let waiting =

@@ -47,22 +47,22 @@ impl Verdict {
     }
 }
 
-/// Wait after attempt number `attempts`, with full jitter: `share` is a random number from 0 to 1. `requested` is the
+/// Wait after attempt number `attempts`, with full jitter: `jitter` is a random number from 0 to 1. `requested` is the
 /// wait that the backend asks for.
-pub fn wait(attempts: u32, requested: Option<Duration>, share: f64) -> Duration {
+pub fn wait(attempts: u32, requested: Option<Duration>, jitter: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
     let ceiling = FIRST_BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
-    let jittered = ceiling.mul_f64(share.clamp(0.0, 1.0));
+    let jittered = ceiling.mul_f64(jitter.clamp(0.0, 1.0));
     jittered.max(requested.unwrap_or_default().min(LONGEST_WAIT))
 }
 
-/// Wait for the next probe of a backend after `failed` failed probes in a row; `share` is a random number from 0 to 1.
+/// Wait for the next probe of a backend after `failed` failed probes in a row; `jitter` is a random number from 0 to 1.
 /// The first probe is sent at once: usually a single request failed, and the backend accepts the next one.
-pub fn probe_wait(failed: u32, requested: Option<Duration>, share: f64) -> Duration {
+pub fn probe_wait(failed: u32, requested: Option<Duration>, jitter: f64) -> Duration {
     let requested = requested.unwrap_or_default().min(LONGEST_WAIT);
     let Some(doublings) = failed.checked_sub(1) else { return requested };
     let ceiling = FIRST_BACKOFF.saturating_mul(1 << doublings.min(16)).min(LONGEST_PROBE_WAIT);
-    ceiling.mul_f64(0.5 + share.clamp(0.0, 1.0) / 2.0).max(requested)
+    ceiling.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0).max(requested)
 }
 
 /// Count of the 404 and 405 answers at the end of a row's attempts. Any other answer resets the count. An attempt

@@ -74,7 +74,7 @@ impl Eq for Pattern {}
 
 /// Properties of an incident that rules match. A property that is not known matches nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Traits<'a> {
+pub struct RuleInput<'a> {
     /// The last urgency.
     pub urgency: Option<&'a str>,
     /// The last priority.
@@ -90,12 +90,12 @@ pub struct Traits<'a> {
 }
 
 /// The first rule that matches.
-pub fn first_match<'a>(rules: &'a [Rule], traits: &Traits<'_>) -> Option<&'a Rule> {
+pub fn first_match<'a>(rules: &'a [Rule], traits: &RuleInput<'_>) -> Option<&'a Rule> {
     rules.iter().find(|rule| rule.matches(traits))
 }
 
 impl Rule {
-    fn matches(&self, traits: &Traits<'_>) -> bool {
+    fn matches(&self, traits: &RuleInput<'_>) -> bool {
         let any = |wanted: &[PagerDutyRef], known: &[&str]| {
             wanted.is_empty() || wanted.iter().any(|wanted| known.iter().any(|known| wanted.is(known)))
         };
@@ -126,7 +126,7 @@ pub enum Ruling<'a> {
 
 impl<'a> Ruling<'a> {
     /// Ruling of the first rule that matches.
-    pub fn of(rules: &'a [Rule], traits: &Traits<'_>) -> Self {
+    pub fn of(rules: &'a [Rule], traits: &RuleInput<'_>) -> Self {
         match first_match(rules, traits) {
             Some(rule) if rule.action == RuleAction::Ignore => Self::Ignored(rule),
             Some(rule) => Self::Counted(rule),
@@ -211,12 +211,12 @@ mod tests {
         }
     }
 
-    fn traits() -> Traits<'static> {
-        Traits {
+    fn traits() -> RuleInput<'static> {
+        RuleInput {
             urgency: Some("low"),
             services: vec!["PSVC001", "Checkout API", "checkout"],
             title: Some("checkout: disk 91 % full"),
-            ..Traits::default()
+            ..RuleInput::default()
         }
     }
 
@@ -237,7 +237,7 @@ mod tests {
         }
         let by_priority = Rule { priority: vec!["P5".into()], ..low };
         assert!(!by_priority.matches(&traits()), "an unknown fact matches nothing");
-        assert!(rule("all", RuleAction::Ignore).matches(&Traits::default()));
+        assert!(rule("all", RuleAction::Ignore).matches(&RuleInput::default()));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
 use regex_automata::{Anchored, MatchKind};
 
-use super::loose_pattern as loose;
 use super::pagerduty_ref::PagerDutyRef;
+use super::pattern_syntax as loose;
 use super::rule::{Pattern, Rule};
 
 /// Pattern of all titles: one line that is not blank.

@@ -1,7 +1,7 @@
 //! Sources: the systems whose events become incidents and failures.
 
 use super::event::{Event, Heading};
-use super::id::{AFTER_SOURCE, IncidentId};
+use super::id::{IncidentId, SOURCE_SEPARATOR};
 use super::source_name::SourceName;
 
 /// A source: its name, and the functions that read its bodies once their signatures are verified.
@@ -34,7 +34,7 @@ impl Sources {
 
     /// The source whose incident has a failure of this id, and the incident's id there.
     pub fn of_failure(self, id: &str) -> Option<(&'static Source, &str)> {
-        let (name, incident) = id.split_once(AFTER_SOURCE)?;
+        let (name, incident) = id.split_once(SOURCE_SEPARATOR)?;
         Some((self.named(name)?, incident))
     }
 

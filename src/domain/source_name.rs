@@ -52,13 +52,13 @@ const fn is_name(text: &str) -> bool {
 /// Text that is not the name of a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not the name of a source: one to sixteen lower-case letters are needed")]
-pub struct NoSourceName(String);
+pub struct InvalidSourceName(String);
 
 impl TryFrom<String> for SourceName {
-    type Error = NoSourceName;
+    type Error = InvalidSourceName;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if is_name(&text) { Ok(Self(Cow::Owned(text))) } else { Err(NoSourceName(text)) }
+        if is_name(&text) { Ok(Self(Cow::Owned(text))) } else { Err(InvalidSourceName(text)) }
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::{Details, Evaluated, Failure, FailureState, Flag, seconds};
 use super::id::FailureId;
 use super::policy::Policy;
-use super::rule::{RuleVerdict, Ruling, Traits};
+use super::rule::{RuleInput, RuleVerdict, Ruling};
 use super::source_name::SourceName;
 use super::timestamp::{Timestamp, nanos};
 
@@ -104,11 +104,11 @@ impl Submission {
 
     /// The first rule that matches the failure, with its action.
     pub fn ruling<'a>(&self, policy: &'a Policy) -> Ruling<'a> {
-        let traits = Traits {
+        let traits = RuleInput {
             services: self.services.iter().map(String::as_str).collect(),
             teams: self.team.as_deref().into_iter().collect(),
             title: self.name.as_deref(),
-            ..Traits::default()
+            ..RuleInput::default()
         };
         Ruling::of(&policy.rules, &traits)
     }

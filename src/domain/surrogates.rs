@@ -30,7 +30,7 @@ pub fn replaced(json: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Removes the byte order mark of UTF-8. Some programs write it before JSON, and parsers reject it.
-pub fn without_mark(json: &[u8]) -> &[u8] {
+pub fn without_byte_order_mark(json: &[u8]) -> &[u8] {
     json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
 }
 

@@ -96,7 +96,7 @@ impl RunningForwarder {
         let health = lane.with(|state| state.health().clone());
         if health.state != BackendState::Delivering {
             let waiting = self.store.waiting(name, lane.lane).await.ok();
-            self.log.is_down(lane.lane, &health, waiting, self.clock.now());
+            self.log.log_down(lane.lane, &health, waiting, self.clock.now());
         }
     }
 }

@@ -136,7 +136,7 @@ impl BackendLog {
     /// Logs that the backend is down, how many rows wait, and when the next probe is sent: at most one line a minute
     /// for each state. Nothing is logged while the next probe follows within [`SHORTEST_WAIT_LOGGED`], because the
     /// backend may answer it. A row that waits alone is logged at once, because no other row follows as a probe.
-    pub(super) fn is_down(&self, lane: Lane, health: &LaneHealth, waiting: Option<i64>, now: Timestamp) {
+    pub(super) fn log_down(&self, lane: Lane, health: &LaneHealth, waiting: Option<i64>, now: Timestamp) {
         let (of, answered_at) = (self.of(lane), health.answered_at.unwrap_or(now));
         let is_at_hand = |then: Timestamp| then.duration_since(answered_at) < SHORTEST_WAIT_LOGGED;
         let may_be_over = health.not_before.is_some_and(is_at_hand) && waiting != Some(1);

@@ -168,13 +168,13 @@ impl LaneState {
         self.health.not_before = self.health.not_before.map(|then| then.min(now));
     }
 
-    /// Notes the evidence of an attempt. `share` is drawn at random from 0 to 1.
+    /// Notes the evidence of an attempt. `jitter` is drawn at random from 0 to 1.
     pub(super) fn note(
         &mut self,
         tried: AttemptFacts,
         evidence: Evidence,
         now: Timestamp,
-        share: f64,
+        jitter: f64,
     ) -> Option<StateChange> {
         // Other rows were accepted meanwhile, so the backend is not down. Only this row waits.
         let others_go_on = self.answers > tried.answers_before;
@@ -186,11 +186,11 @@ impl LaneState {
             }
             Evidence::Answered => self.record_success(now),
             Evidence::RateLimited(requested) => {
-                let pause = probe_wait(self.failed(tried), requested.or(Some(RATE_LIMIT_WAIT)), share);
+                let pause = probe_wait(self.failed(tried), requested.or(Some(RATE_LIMIT_WAIT)), jitter);
                 self.block(tried, BackendState::RateLimited, now, pause)
             }
             _ if others_go_on => None,
-            _ if self.is_own_fault(&tried) => self.record_own_fault(tried, now, share),
+            _ if self.is_own_fault(&tried) => self.record_own_fault(tried, now, jitter),
             Evidence::Refused => {
                 // If rows were accepted before, this row alone may be at fault. The next row is sent at once as a
                 // probe.
@@ -205,11 +205,11 @@ impl LaneState {
                     // No other row waits, so no row is held up. It is not known whether the row or the backend is at
                     // fault.
                     Some(row) if row == tried.row => self.change(BackendState::Unreachable, now),
-                    Some(_) => self.fail(tried, requested, now, share),
+                    Some(_) => self.fail(tried, requested, now, jitter),
                 }
             }
             Evidence::Doubtful(requested) | Evidence::Down(requested) => {
-                self.fail(tried, requested, now, share)
+                self.fail(tried, requested, now, jitter)
             }
         }
     }
@@ -227,14 +227,14 @@ impl LaneState {
     }
 
     /// Notes a failure that is the fault of its row. If the attempt was a probe, another row is sent as the next probe.
-    fn record_own_fault(&mut self, tried: AttemptFacts, now: Timestamp, share: f64) -> Option<StateChange> {
+    fn record_own_fault(&mut self, tried: AttemptFacts, now: Timestamp, jitter: f64) -> Option<StateChange> {
         if !tried.is_probe {
             return None;
         }
         let state = self.health.state;
         let pause = match state {
             BackendState::Refusing => REFUSED_WAIT,
-            _ => probe_wait(self.failed(tried), None, share),
+            _ => probe_wait(self.failed(tried), None, jitter),
         };
         self.block(tried, state, now, pause)
     }
@@ -244,9 +244,9 @@ impl LaneState {
         tried: AttemptFacts,
         requested: Option<Duration>,
         now: Timestamp,
-        share: f64,
+        jitter: f64,
     ) -> Option<StateChange> {
-        let pause = probe_wait(self.failed(tried), requested, share);
+        let pause = probe_wait(self.failed(tried), requested, jitter);
         let is_certain = tried.is_probe || requested.is_some();
         let state = if is_certain { BackendState::Unreachable } else { self.health.state };
         self.block(tried, state, now, pause)

@@ -24,7 +24,7 @@ const PACE_BYTES_PER_SECOND: u128 = 64 * 1024;
 /// last byte is oldest gives way, because honest senders send without pauses. If no body is slow, the body that needs
 /// more room is refused.
 #[derive(Debug, Clone)]
-pub struct BodyBudget(Arc<Mutex<Held>>);
+pub struct BodyBudget(Arc<Mutex<BudgetState>>);
 
 impl Default for BodyBudget {
     fn default() -> Self {
@@ -33,7 +33,7 @@ impl Default for BodyBudget {
 }
 
 #[derive(Debug)]
-struct Held {
+struct BudgetState {
     free: usize,
     next: u64,
     /// Bodies that are still being read, oldest first.
@@ -70,13 +70,13 @@ pub(super) struct Reservation {
     budget: BodyBudget,
     number: u64,
     gives_way: Arc<Notify>,
-    /// Bytes of a complete body. `None` while the body is being read: then `Held::incomplete` has them.
+    /// Bytes of a complete body. `None` while the body is being read: then `BudgetState::incomplete` has them.
     complete: Option<usize>,
 }
 
 impl BodyBudget {
     fn of(bytes: usize) -> Self {
-        Self(Arc::new(Mutex::new(Held { free: bytes, next: 0, incomplete: BTreeMap::new() })))
+        Self(Arc::new(Mutex::new(BudgetState { free: bytes, next: 0, incomplete: BTreeMap::new() })))
     }
 
     /// Begins a body, with no room yet.
@@ -94,12 +94,12 @@ impl BodyBudget {
     }
 
     /// Ignores poisoning: a panic cannot leave the values half changed.
-    fn lock(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, BudgetState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Held {
+impl BudgetState {
     /// Makes the slow body with the oldest last byte give way, but never `except`.
     fn make_one_give_way(&mut self, except: u64, now: Instant) -> Result<(), NoRoom> {
         let others = self.incomplete.iter().filter(|(number, body)| **number != except && body.bytes > 0);

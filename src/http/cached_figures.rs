@@ -86,7 +86,7 @@ impl<T> Computed<T> {
 pub(super) struct CachedFigures<T> {
     last: Arc<Mutex<Option<Arc<Computed<T>>>>>,
     /// `true` if figures that were computed from few rows are kept for a minute, too.
-    for_a_minute: bool,
+    caches_few_rows: bool,
     compute_lock: ComputeLock,
     /// Held while an answer for [`CachedFigures::within`] is computed.
     computing: Arc<AsyncMutex<()>>,
@@ -95,9 +95,9 @@ pub(super) struct CachedFigures<T> {
 }
 
 impl<T: Send + Sync + 'static> CachedFigures<T> {
-    pub(super) fn new(for_a_minute: bool, compute_lock: ComputeLock) -> Self {
+    pub(super) fn new(caches_few_rows: bool, compute_lock: ComputeLock) -> Self {
         let (computing, ended) = (Arc::default(), watch::Sender::new(()));
-        Self { last: Arc::default(), for_a_minute, compute_lock, computing, ended }
+        Self { last: Arc::default(), caches_few_rows, compute_lock, computing, ended }
     }
 
     /// The last answer if it is fresh, else a new one. An answer from many rows may be up to [`OLDEST`] old: then
@@ -124,11 +124,11 @@ impl<T: Send + Sync + 'static> CachedFigures<T> {
         self.computed(guard, compute).await
     }
 
-    /// New figures if they are ready within `patience`, else the last ones. `None` if there are none yet. Figures that
+    /// New figures if they are ready within `max_wait`, else the last ones. `None` if there are none yet. Figures that
     /// are ready later are kept for the next request. One computation at a time serves all requests.
     pub(super) async fn within(
         &self,
-        patience: Duration,
+        max_wait: Duration,
         now: Timestamp,
         compute: impl FnOnce() -> Result<Computed<T>, ReadError> + Send + 'static,
     ) -> Option<Arc<Computed<T>>> {
@@ -151,7 +151,7 @@ impl<T: Send + Sync + 'static> CachedFigures<T> {
             return last;
         }
         // If the computation ended before the subscription, no notification comes, and the timeout ends the wait.
-        let _ = timeout(patience, ended.changed()).await;
+        let _ = timeout(max_wait, ended.changed()).await;
         self.last().filter(|last| last.is_younger_than(OLDEST, now))
     }
 
@@ -177,7 +177,7 @@ impl<T: Send + Sync + 'static> CachedFigures<T> {
     }
 
     fn fresh(&self, now: Timestamp) -> Option<Arc<Computed<T>>> {
-        if self.for_a_minute {
+        if self.caches_few_rows {
             return self.last().filter(|last| last.is_younger_than(COMPUTED_EVERY, now));
         }
         self.large(COMPUTED_EVERY, now)
@@ -250,12 +250,12 @@ mod tests {
 
     async fn within(
         kept: &CachedFigures<u64>,
-        patience: Duration,
+        max_wait: Duration,
         minute: u64,
         compute: impl FnOnce() -> u64 + Send + 'static,
     ) -> Option<u64> {
         let compute = move || Ok(Computed { at: at(minute), rows: 0, answer: compute() });
-        kept.within(patience, at(minute), compute).await.map(|computed| computed.answer)
+        kept.within(max_wait, at(minute), compute).await.map(|computed| computed.answer)
     }
 
     #[tokio::test]

@@ -58,10 +58,10 @@ pub(super) async fn serve(
     let stream = Stream { socket: stream, progress: Arc::clone(&progress), discarded: 0 };
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     let served = tokio::select! {
-        served = until_due(connection.as_mut(), &progress) => served,
+        served = until_deadline(connection.as_mut(), &progress) => served,
         () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
-            until_due(connection.as_mut(), &progress).await
+            until_deadline(connection.as_mut(), &progress).await
         }
     };
     match served {
@@ -86,14 +86,14 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Serves the connection to its end. `None` if its deadline passed first.
-async fn until_due<C: Future>(mut connection: Pin<&mut C>, progress: &Progress) -> Option<C::Output> {
-    let mut alarm = pin!(sleep_until(progress.due().unwrap_or_else(Instant::now)));
+async fn until_deadline<C: Future>(mut connection: Pin<&mut C>, progress: &Progress) -> Option<C::Output> {
+    let mut alarm = pin!(sleep_until(progress.deadline().unwrap_or_else(Instant::now)));
     poll_fn(|context| {
         if let Poll::Ready(served) = connection.as_mut().poll(context) {
             return Poll::Ready(Some(served));
         }
         loop {
-            let Some(due) = progress.due() else { return Poll::Pending };
+            let Some(due) = progress.deadline() else { return Poll::Pending };
             // The alarm moves to a later time only when it rings, because most requests end long before.
             if due < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(due);
@@ -220,7 +220,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.socket).poll_shutdown(context))?;
         let mut unread = [0; 4 * 1024];
-        while self.progress.closes() && self.discarded < DISCARDED_BYTES {
+        while self.progress.begin_closing() && self.discarded < DISCARDED_BYTES {
             let mut buffer = ReadBuf::new(&mut unread);
             ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer))?;
             if buffer.filled().is_empty() {

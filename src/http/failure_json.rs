@@ -11,7 +11,7 @@ use crate::domain::failure::{Failure, FailureState, Flag};
 use crate::domain::id::FailureId;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{AttemptRecord, Forwarded, ListedFailure, Page, ReceivedEvent, Story};
+use crate::store::{AttemptRecord, FailurePage, Forwarded, ListedFailure, ReceivedEvent, Story};
 
 /// A failure, and the state of its forwarding.
 #[derive(Debug, Serialize, Deserialize)]
@@ -158,8 +158,8 @@ impl From<FailureJson<'_>> for ListedFailure {
     }
 }
 
-impl<'a> From<&'a Page> for FailurePageJson<'a> {
-    fn from(Page { failures, next }: &'a Page) -> Self {
+impl<'a> From<&'a FailurePage> for FailurePageJson<'a> {
+    fn from(FailurePage { failures, next }: &'a FailurePage) -> Self {
         Self {
             failures: failures.iter().map(FailureJson::from).collect(),
             next: next.as_deref().map(Cow::Borrowed),
@@ -167,7 +167,7 @@ impl<'a> From<&'a Page> for FailurePageJson<'a> {
     }
 }
 
-impl From<FailurePageJson<'_>> for Page {
+impl From<FailurePageJson<'_>> for FailurePage {
     fn from(json: FailurePageJson<'_>) -> Self {
         Self {
             failures: json.failures.into_iter().map(ListedFailure::from).collect(),

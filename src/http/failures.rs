@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::api_error::ApiError;
 use super::failure_json::{FailurePageJson, StoryJson};
-use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_moment};
+use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_time};
 use super::reads::StoreReads;
 use crate::clock::Clock;
 use crate::domain::failure::FailureState;
@@ -23,7 +23,7 @@ use crate::store::{FailureFilter, FoundKind, Story, StoryContext};
 /// Answer to an unknown id.
 pub(super) const UNKNOWN_FAILURE: &str = "No failure with this id is known.";
 /// Maximum number of ids that the answer to an ambiguous id lists.
-const MOST_NAMED: u32 = 10;
+const MAX_LISTED_IDS: u32 = 10;
 
 /// Parts for looking up failures.
 pub(super) struct FailureLookup {
@@ -71,7 +71,7 @@ pub(super) async fn list(
     let filter = FailureFilter {
         state: query.state,
         service: named(query.service),
-        since: parse_moment("since", since, failures.clock.now(), &failures.timezone)?,
+        since: parse_time("since", since, failures.clock.now(), &failures.timezone)?,
         limit: query.limit,
         cursor: named(query.cursor),
     };
@@ -124,7 +124,7 @@ impl FailureLookup {
             if let Some(story) = reader.story(&id, context)? {
                 return Ok(StoryLookup::Story(Box::new(story)));
             }
-            let mut found = reader.find(&id, sources::ALL, MOST_NAMED)?;
+            let mut found = reader.find(&id, sources::ALL, MAX_LISTED_IDS)?;
             found.retain(|found| found.kind == FoundKind::Failure);
             let story = match found.as_slice() {
                 [only] => reader.story(&only.id, context)?,

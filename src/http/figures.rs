@@ -22,7 +22,7 @@ use crate::telemetry::dora;
 
 /// Longest time that a scrape waits for the figures. Prometheus gives up after ten seconds, and operators need the
 /// program's own metrics even while the figures are slow.
-const SCRAPE_PATIENCE: Duration = Duration::from_secs(1);
+const MAX_SCRAPE_WAIT: Duration = Duration::from_secs(1);
 
 /// Figures. They are read on connections of their own, so that other requests do not wait for them.
 pub(super) struct Figures {
@@ -31,7 +31,7 @@ pub(super) struct Figures {
     gauges: CachedFigures<String>,
     boards: CachedFigures<Boards>,
     compute_lock: ComputeLock,
-    late: LogLimit,
+    late_log_limit: LogLimit,
 }
 
 /// Reader of the rows, and the settings that figures depend on.
@@ -65,19 +65,19 @@ impl Figures {
         let compute_lock = ComputeLock::new(log);
         let (gauges, boards) =
             (CachedFigures::new(true, compute_lock.clone()), CachedFigures::new(false, compute_lock.clone()));
-        Self { inputs, clock, gauges, boards, compute_lock, late: LogLimit::default() }
+        Self { inputs, clock, gauges, boards, compute_lock, late_log_limit: LogLimit::default() }
     }
 
-    /// Figures for Prometheus. `None` if they are not ready within [`SCRAPE_PATIENCE`].
+    /// Figures for Prometheus. `None` if they are not ready within [`MAX_SCRAPE_WAIT`].
     pub(super) async fn gauges(&self, now: Timestamp) -> Option<Arc<Computed<String>>> {
         let inputs = self.inputs.clone();
         let compute = move || {
             let dataset = inputs.reader.dataset(now.saturating_sub(dora::LONGEST_WINDOW), now)?;
             Ok(inputs.gauges(&dataset, now))
         };
-        let gauges = self.gauges.within(SCRAPE_PATIENCE, now, compute).await;
+        let gauges = self.gauges.within(MAX_SCRAPE_WAIT, now, compute).await;
         if gauges.is_none()
-            && let Some(held_back) = self.late.pass(Instant::now())
+            && let Some(held_back) = self.late_log_limit.pass(Instant::now())
         {
             tracing::warn!(held_back, "the figures are not computed yet: /metrics was answered without them");
         }

@@ -29,14 +29,14 @@ const SHOWN_CHARACTERS: usize = 100;
 pub struct Hosts {
     names: Vec<String>,
     bound: IpAddr,
-    lines: LogLimit,
+    log_limit: LogLimit,
 }
 
 impl Hosts {
     /// Loopback, the address that the listener is bound to, and these names.
     pub fn new<'a>(bound: IpAddr, names: impl IntoIterator<Item = &'a str>) -> Self {
         let names = names.into_iter().map(bare).collect();
-        Self { names, bound, lines: LogLimit::default() }
+        Self { names, bound, log_limit: LogLimit::default() }
     }
 
     /// `true` if requests for this host are answered. The port does not matter: a proxy or a container may map it.
@@ -60,7 +60,7 @@ impl Hosts {
 
     fn refuse(&self, host: &str, peer: Option<Peer>) -> ApiError {
         let host: String = printable(host).chars().take(SHOWN_CHARACTERS).collect();
-        if let Some(held_back) = self.lines.pass(std::time::Instant::now()) {
+        if let Some(held_back) = self.log_limit.pass(std::time::Instant::now()) {
             let peer = peer.map(|Peer(peer)| peer.to_string()).unwrap_or_default();
             tracing::warn!(
                 peer,

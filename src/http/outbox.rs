@@ -129,7 +129,7 @@ impl Outbox {
         match outcome {
             CommandOutcome::Done => Ok(Json(json!({ "status": "done", "detail": detail }))),
             CommandOutcome::NotFound => Err(ApiError::not_found(detail)),
-            CommandOutcome::Settled(_) | CommandOutcome::Outdated | CommandOutcome::UnderWay => {
+            CommandOutcome::Final(_) | CommandOutcome::Outdated | CommandOutcome::UnderWay => {
                 Err(ApiError::conflict(detail))
             }
         }

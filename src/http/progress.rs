@@ -82,7 +82,7 @@ impl Progress {
 
     /// Time at which the connection is closed if nothing happens until then. `None` if the current stage has a limit of
     /// its own.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         let state = self.lock();
         let allowed = match state.stage {
             Stage::Idle if state.is_trusted => TRUSTED_IDLE,
@@ -105,7 +105,7 @@ impl Progress {
     }
 
     /// Makes the connection give way. `false` if its request is being answered by now.
-    pub(super) fn gives_way(&self) -> bool {
+    pub(super) fn give_way(&self) -> bool {
         let mut state = self.lock();
         let may = state.stage != Stage::Answer;
         if may {
@@ -151,7 +151,7 @@ impl Progress {
     }
 
     /// Notes that the last answer was sent. `true` if the rest of the request must still be read.
-    pub(super) fn closes(&self) -> bool {
+    pub(super) fn begin_closing(&self) -> bool {
         let mut state = self.lock();
         if state.leaves_unread && state.stage != Stage::Closing {
             (state.stage, state.since) = (Stage::Closing, Instant::now());
@@ -213,7 +213,7 @@ mod tests {
     const HEAD: Duration = Duration::from_secs(5);
 
     fn allowed(progress: &Progress) -> Option<Duration> {
-        progress.due().map(|due| due - progress.lock().since)
+        progress.deadline().map(|due| due - progress.lock().since)
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(allowed(&progress), Some(HEAD), "half a head, even of a trusted connection");
         progress.request();
         progress.answered(false, true);
-        assert!(progress.closes(), "the body was not read");
+        assert!(progress.begin_closing(), "the body was not read");
         assert_eq!(allowed(&progress), Some(CLOSING_TIMEOUT));
     }
 
@@ -244,9 +244,9 @@ mod tests {
         progress.request();
         progress.answered(false, false);
         progress.lock().since -= HEAD;
-        let due = progress.due().unwrap();
+        let due = progress.deadline().unwrap();
         progress.wrote();
-        assert!(progress.due().unwrap() >= due + HEAD);
+        assert!(progress.deadline().unwrap() >= due + HEAD);
     }
 
     #[test]
@@ -263,8 +263,8 @@ mod tests {
         answering.body_complete();
         let ranks = [&sending, &half, &newest, &trusted].map(|progress| progress.rank().unwrap());
         assert!(ranks.is_sorted_by(|one, next| one < next), "{ranks:?}");
-        assert_eq!((answering.rank(), answering.gives_way()), (None, false));
-        assert!(sending.gives_way() && !sending.request(), "its request does not start");
+        assert_eq!((answering.rank(), answering.give_way()), (None, false));
+        assert!(sending.give_way() && !sending.request(), "its request does not start");
         assert_eq!(sending.rank(), None);
     }
 }

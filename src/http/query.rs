@@ -44,7 +44,7 @@ pub(super) enum QueryError {
     },
     /// The parameter of this name is not a cursor.
     #[error("invalid {0}: use the `next` value of a previous page")]
-    NotAPlace(&'static str),
+    InvalidCursor(&'static str),
 }
 
 fn listed(known: &[&str]) -> String {
@@ -169,12 +169,12 @@ impl Parameters {
     /// Number of the row after which the listing continues; 0 if it is left out.
     pub(super) fn row(&self, name: &'static str) -> Result<i64, QueryError> {
         let Some(text) = self.0.get(name) else { return Ok(0) };
-        text.parse().map_err(|_| QueryError::NotAPlace(name))
+        text.parse().map_err(|_| QueryError::InvalidCursor(name))
     }
 }
 
 /// Time that a parameter gives as RFC 3339, as a date or as an age.
-pub(super) fn parse_moment(
+pub(super) fn parse_time(
     name: &'static str,
     text: Option<&str>,
     now: Timestamp,

@@ -8,10 +8,10 @@ use axum::http::StatusCode;
 use jiff::tz::TimeZone;
 
 use super::api_error::ApiError;
-use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_moment};
+use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_time};
 use crate::clock::Clock;
 use crate::domain::policy::Policy;
-use crate::store::{Batch, Span, Store};
+use crate::store::{ReevaluateSpan, ReevaluatedBatch, Store};
 
 /// Parts for reevaluating failures.
 pub(super) struct Reevaluation {
@@ -49,15 +49,15 @@ impl FromQuery for ReevaluateQuery {
 pub(super) async fn reevaluate(
     State(reevaluation): State<Arc<Reevaluation>>,
     TypedQuery(query): TypedQuery<ReevaluateQuery>,
-) -> Result<Json<Batch>, ApiError> {
+) -> Result<Json<ReevaluatedBatch>, ApiError> {
     let Reevaluation { store, clock, timezone, policy } = &*reevaluation;
     let now = clock.now();
-    let since = parse_moment("since", query.since.as_deref(), now, timezone)?;
+    let since = parse_time("since", query.since.as_deref(), now, timezone)?;
     if query.policy != policy.fingerprint() {
         let detail = "The daemon runs with another configuration: restart it, then try again.";
         return Err(ApiError::new(StatusCode::CONFLICT, "other_configuration", detail));
     }
-    store.reevaluate(Span { since, after: query.after }, now).await.map(Json).map_err(|error| {
+    store.reevaluate(ReevaluateSpan { since, after: query.after }, now).await.map(Json).map_err(|error| {
         tracing::warn!(%error, "failures could not be reevaluated");
         ApiError::store_unavailable()
     })

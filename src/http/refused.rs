@@ -31,7 +31,7 @@ mod tests {
     fn every_status_of_a_webhook_begins_with_zero() {
         let recorded = [
             Recorded::Accepted,
-            Recorded::AcceptedWithoutTime,
+            Recorded::AcceptedWithPlaceholderTime,
             Recorded::Duplicate,
             Recorded::Ignored,
             Recorded::Quarantined,

@@ -18,7 +18,7 @@ use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
 use crate::sources::{RefusalReason, Webhooks};
-use crate::telemetry::intake::{SubmissionKind, SubmissionStatus};
+use crate::telemetry::intake::{EventsApiKind, EventsApiStatus};
 use crate::telemetry::metrics::Metrics;
 
 /// Largest number of characters of an unknown path in a message.
@@ -34,7 +34,7 @@ pub struct Requests {
     /// Webhooks of each source.
     sources: Vec<Arc<SourceRequests>>,
     last: Mutex<LastRequests>,
-    lines: RequestLogLimits,
+    log_limits: RequestLogLimits,
 }
 
 /// Last request of each kind.
@@ -43,13 +43,13 @@ pub(super) struct LastRequests {
     /// Last webhooks of each source.
     pub(super) webhooks: Vec<LastWebhooks>,
     /// Time at which the event API last answered 200 or 202, since the start.
-    pub(super) event_accepted_at: Option<Timestamp>,
+    pub(super) events_api_accepted_at: Option<Timestamp>,
     /// Last request to the event API without a known key, since the start.
-    pub(super) event_forbidden: Option<LastRefusal>,
+    pub(super) events_api_forbidden: Option<LastRefusal>,
     /// Last request to the event API while it was off.
-    pub(super) event_off: Option<LastRefusal>,
+    pub(super) events_api_off: Option<LastRefusal>,
     /// Last invalid request to the event API, since the start, with its mistake.
-    pub(super) event_invalid: Option<(LastRefusal, String)>,
+    pub(super) events_api_invalid: Option<(LastRefusal, String)>,
 }
 
 /// Limit of each kind of log line.
@@ -65,8 +65,8 @@ struct RequestLogLimits {
 impl Requests {
     /// No request yet.
     pub fn new(metrics: Arc<Metrics>, clock: Arc<dyn Clock>, sources: Vec<Arc<SourceRequests>>) -> Arc<Self> {
-        let (last, lines) = (Mutex::default(), RequestLogLimits::default());
-        Arc::new(Self { metrics, clock, sources, last, lines })
+        let (last, log_limits) = (Mutex::default(), RequestLogLimits::default());
+        Arc::new(Self { metrics, clock, sources, last, log_limits })
     }
 
     /// Sources of webhooks.
@@ -86,35 +86,35 @@ impl Requests {
     }
 
     /// Notes an answer of the event API. `reason`: what is wrong with this request, or why it could not be stored.
-    pub(super) fn event(
+    pub(super) fn events_api_request(
         &self,
-        kind: SubmissionKind,
-        status: SubmissionStatus,
+        kind: EventsApiKind,
+        status: EventsApiStatus,
         reason: &str,
         peer: Option<Peer>,
     ) {
-        self.metrics.intake.event(kind, status);
+        self.metrics.intake.events_api_request(kind, status);
         let (limit, message) = match status {
-            SubmissionStatus::Accepted => {
-                self.lock().event_accepted_at = Some(self.clock.now());
+            EventsApiStatus::Accepted => {
+                self.lock().events_api_accepted_at = Some(self.clock.now());
                 return;
             }
-            SubmissionStatus::Incomplete => return,
-            SubmissionStatus::Forbidden => (
-                &self.lines.forbidden,
+            EventsApiStatus::Incomplete => return,
+            EventsApiStatus::Forbidden => (
+                &self.log_limits.forbidden,
                 "the event API refused a request: its DD-API-KEY header has none of the keys in [events_api] keys. Give \
                  the sender one of them"
                     .to_owned(),
             ),
-            SubmissionStatus::Off => {
-                (&self.lines.off, "the event API is off: set [events_api] keys".to_owned())
+            EventsApiStatus::Off => {
+                (&self.log_limits.off, "the event API is off: set [events_api] keys".to_owned())
             }
-            SubmissionStatus::Invalid | SubmissionStatus::TooLarge => (
-                &self.lines.invalid,
+            EventsApiStatus::Invalid | EventsApiStatus::TooLarge => (
+                &self.log_limits.invalid,
                 format!("the event API refused a request, which is in no figure: {reason}. Correct the sender"),
             ),
-            SubmissionStatus::Unavailable => (
-                &self.lines.unavailable,
+            EventsApiStatus::Unavailable => (
+                &self.log_limits.unavailable,
                 format!(
                     "a request to the event API could not be stored, and was answered 503: {reason}. The sender has to \
                      send it again"
@@ -127,12 +127,12 @@ impl Requests {
             tracing::warn!(peer, kind = kind.as_str(), held_back, "{message}");
         }
         match status {
-            SubmissionStatus::Forbidden => self.lock().event_forbidden = Some(refusal),
-            SubmissionStatus::Off => self.lock().event_off = Some(refusal),
-            SubmissionStatus::Invalid | SubmissionStatus::TooLarge => {
-                self.lock().event_invalid = Some((refusal, reason.to_owned()));
+            EventsApiStatus::Forbidden => self.lock().events_api_forbidden = Some(refusal),
+            EventsApiStatus::Off => self.lock().events_api_off = Some(refusal),
+            EventsApiStatus::Invalid | EventsApiStatus::TooLarge => {
+                self.lock().events_api_invalid = Some((refusal, reason.to_owned()));
             }
-            SubmissionStatus::Accepted | SubmissionStatus::Incomplete | SubmissionStatus::Unavailable => {}
+            EventsApiStatus::Accepted | EventsApiStatus::Incomplete | EventsApiStatus::Unavailable => {}
         }
     }
 
@@ -155,7 +155,7 @@ impl Requests {
         let (refusal, status) = (self.refusal(peer), RefusalReason::NoSuchPath.status());
         self.metrics.intake.webhook(None, status);
         self.metrics.intake.refused_at(None, refusal.at);
-        if let Some(held_back) = self.lines.unknown_path.pass(std::time::Instant::now()) {
+        if let Some(held_back) = self.log_limits.unknown_path.pass(std::time::Instant::now()) {
             let peer = &refusal.peer;
             let hint = |requests: &Arc<SourceRequests>| {
                 let Webhooks { source, path, .. } = &requests.webhooks;

@@ -122,7 +122,7 @@ impl OpenConnections {
     /// Waits until fewer than `limit` connections are open. `false` if the order to stop comes first.
     async fn until_below(&mut self, limit: usize, stop: &mut watch::Receiver<bool>) -> bool {
         while self.connections.len() >= limit {
-            if !self.gives_way() && !self.wait_for_close(stop).await {
+            if !self.close_one() && !self.wait_for_close(stop).await {
                 return false;
             }
         }
@@ -131,18 +131,18 @@ impl OpenConnections {
 
     /// Makes one connection give way, and gives its descriptor time to be closed.
     async fn free_one_connection(&mut self, stop: &mut watch::Receiver<bool>) {
-        self.gives_way();
+        self.close_one();
         self.wait_for_close(stop).await;
     }
 
     /// Closes the connection that gives way first. `false` if all of them are being answered.
-    fn gives_way(&mut self) -> bool {
+    fn close_one(&mut self) -> bool {
         let ranked = self.connections.iter().filter_map(|(id, (progress, _))| Some((progress.rank()?, *id)));
         let first = ranked.min_by_key(|(rank, _)| *rank);
         let Some((progress, task)) = first.and_then(|(_, id)| self.connections.get(&id)) else {
             return false;
         };
-        if progress.gives_way() {
+        if progress.give_way() {
             task.abort();
             let id = task.id();
             self.connections.remove(&id);
@@ -165,7 +165,7 @@ impl OpenConnections {
 /// Failures to accept a connection, for the log.
 #[derive(Default)]
 struct AcceptFailures {
-    lines: LogLimit,
+    log_limit: LogLimit,
     last_at: Option<Instant>,
     /// `true` from a logged failure until the log says that connections are accepted again.
     is_logged: bool,
@@ -175,7 +175,7 @@ impl AcceptFailures {
     fn failed(&mut self, error: &std::io::Error) {
         let now = Instant::now();
         self.last_at = Some(now);
-        if let Some(held_back) = self.lines.pass(now.into_std()) {
+        if let Some(held_back) = self.log_limit.pass(now.into_std()) {
             self.is_logged = true;
             tracing::warn!(
                 %error, held_back,

@@ -11,9 +11,9 @@ use crate::clock::Clock;
 use crate::store::Store;
 
 /// Longest wait of a request. In a rush of events, the request is then answered although failures are not up to date.
-const PATIENCE: Duration = Duration::from_secs(1);
+const MAX_WAIT: Duration = Duration::from_secs(1);
 /// Longest wait of a scrape: operators need the program's own metrics in a rush, too.
-const SCRAPE_PATIENCE: Duration = Duration::from_millis(100);
+const MAX_SCRAPE_WAIT: Duration = Duration::from_millis(100);
 
 /// Waits until failures are up to date, for a limited time.
 #[derive(Clone)]
@@ -24,17 +24,17 @@ pub(super) struct UpToDate {
 
 /// Waits until all stored events are folded into failures.
 pub(super) async fn wait(State(state): State<UpToDate>, request: Request, next: Next) -> Response {
-    let patience = match request.uri().path() {
+    let max_wait = match request.uri().path() {
         // These answers do not depend on failures.
         "/healthz" | "/readyz" => None,
-        "/metrics" => Some(SCRAPE_PATIENCE),
-        _ => Some(PATIENCE),
+        "/metrics" => Some(MAX_SCRAPE_WAIT),
+        _ => Some(MAX_WAIT),
     };
-    if let Some(patience) = patience {
+    if let Some(max_wait) = max_wait {
         tokio::select! {
             biased;
             () = state.store.wait_until_folded() => {}
-            () = state.clock.sleep(patience) => {}
+            () = state.clock.sleep(max_wait) => {}
         }
     }
     next.run(request).await

@@ -109,7 +109,7 @@ impl WebhookIntake {
             Ok(heading) => in_time(self.store.record(heading, delivery)).await?,
             Err(reason) => in_time(self.store.quarantine(reason, delivery)).await?,
         };
-        if let (Recorded::Accepted | Recorded::AcceptedWithoutTime, Some(occurred_at)) =
+        if let (Recorded::Accepted | Recorded::AcceptedWithPlaceholderTime, Some(occurred_at)) =
             (recorded, occurred_at)
         {
             self.metrics.observe_lag(occurred_at, received_at);
@@ -162,7 +162,7 @@ impl Signed {
 fn accepted(recorded: Recorded) -> Response {
     let body = match recorded {
         Recorded::Accepted => r#"{"status":"accepted"}"#,
-        Recorded::AcceptedWithoutTime => {
+        Recorded::AcceptedWithPlaceholderTime => {
             r#"{"status":"accepted","detail":"A time in the year 9999 counts as absent; a copy of the event is quarantined."}"#
         }
         Recorded::Duplicate => r#"{"status":"duplicate"}"#,

@@ -22,8 +22,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use engine::change_channels::RetryRequests;
 pub use engine::error::{DatabaseError, ReadError};
 pub use engine::files::is_in_use;
-pub use engine::health::Trouble;
-pub use engine::job::{Ended, StoreError};
+pub use engine::health::StoreOutage;
+pub use engine::job::{StoreError, WriterState};
 pub use engine::schema::{OpenError, SCHEMA};
 pub use engine::settings::{CommitObserver, MAX_BACKLOG, Settings};
 pub use engine::sizes::{NEARLY_FULL_BYTES, Sizes};
@@ -35,11 +35,12 @@ pub use outbox::claim::{Claim, ClaimOrder, Claimed};
 pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RowCommand};
 pub use outbox::rows::RowState;
 pub use read::{
-    AttemptRecord, BackendStatus, FailureFilter, FiguresReader, ForwardState, Forwarded, FoundId, FoundKind,
-    ListedFailure, OutboxFilter, OutboxGauge, OutboxPage, OutboxRow, Page, QuarantinePage, QuarantineRow,
-    Quarantined, QuarantinedBody, Reader, ReceivedEvent, StoreGauges, Story, StoryContext, UnknownBackend,
+    AttemptRecord, BackendStatus, FailureFilter, FailurePage, FiguresReader, ForwardState, Forwarded,
+    FoundId, FoundKind, ListedFailure, OutboxFilter, OutboxGauge, OutboxPage, OutboxRow, QuarantinePage,
+    QuarantineRow, Quarantined, QuarantinedBody, Reader, ReceivedEvent, StoreGauges, Story, StoryContext,
+    UnknownBackend,
 };
-pub use state::reevaluate::{Batch, Changed, FieldChange, Span};
+pub use state::reevaluate::{ChangedFailure, FieldChange, ReevaluateSpan, ReevaluatedBatch};
 pub use state::submission::Submitted;
 
 use crate::domain::deployment::Deployment;
@@ -84,7 +85,7 @@ pub struct Store {
     outbox_changed: watch::Receiver<()>,
     retry_requests: watch::Receiver<RetryRequests>,
     is_folded: watch::Receiver<bool>,
-    ended: watch::Receiver<Ended>,
+    ended: watch::Receiver<WriterState>,
     health: Health,
 }
 
@@ -97,7 +98,7 @@ impl Store {
         let (changed, outbox_changed) = watch::channel(());
         let (request_retry, retry_requests) = watch::channel(RetryRequests::new());
         let (fold, is_folded) = watch::channel(true);
-        let (end, ended) = watch::channel(Ended::Running);
+        let (end, ended) = watch::channel(WriterState::Running);
         let (checkpointer, health) = (checkpoint::start(path, &mut db)?, Health::default());
         let files = Files::of(path).map_err(|error| OpenError::NoFile { path: path.to_owned(), error })?;
         let place = OpenStore { db, lock, files, checkpointer };
@@ -149,7 +150,11 @@ impl Store {
     }
 
     /// Evaluates some failures again under the present policy, and saves those whose result differs.
-    pub async fn reevaluate(&self, span: Span, now: Timestamp) -> Result<Batch, StoreError> {
+    pub async fn reevaluate(
+        &self,
+        span: ReevaluateSpan,
+        now: Timestamp,
+    ) -> Result<ReevaluatedBatch, StoreError> {
         self.queue(move |session| reevaluate::reevaluate(session, span, now)).await
     }
 
@@ -173,7 +178,7 @@ impl Store {
     }
 
     /// The present trouble of the store. `None` if no commit has failed in the last ten seconds.
-    pub fn trouble(&self) -> Option<Trouble> {
+    pub fn trouble(&self) -> Option<StoreOutage> {
         self.health.trouble(Instant::now())
     }
 
@@ -184,7 +189,7 @@ impl Store {
     }
 
     /// Receiver of the writer's state, which changes when the writer ends.
-    pub fn ended(&self) -> watch::Receiver<Ended> {
+    pub fn ended(&self) -> watch::Receiver<WriterState> {
         self.ended.clone()
     }
 

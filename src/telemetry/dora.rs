@@ -13,7 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use self::labels::{Bounds, Labels, max_series, services};
+use self::labels::{LabelLimits, Labels, max_series, services};
 use crate::domain::figures::list::{self, Value};
 use crate::domain::figures::{
     Dataset, DeploymentGroup, Durations, RecoveryTimes, RestoreTimes, Row, RowSums, ServiceFigures, Trailing,
@@ -118,7 +118,7 @@ struct RecoveryLabels {
 /// Labels that have data in the longest window. Each of them has counts in every window: 0 if nothing happened there.
 #[derive(Default)]
 struct LabelsWithData {
-    places: BTreeSet<Labels>,
+    combinations: BTreeSet<Labels>,
     severities: BTreeSet<(Labels, String)>,
     services: BTreeSet<(String, String)>,
 }
@@ -147,13 +147,13 @@ pub fn text(
         (window, has_rates, trailing(dataset, now.saturating_sub(length), now))
     });
     let [(.., longest), ..] = &windows;
-    let bounds = Bounds::of(longest, default_env);
-    let seen = LabelsWithData::of(longest, &bounds);
+    let limits = LabelLimits::of(longest, default_env);
+    let seen = LabelsWithData::of(longest, &limits);
     let gauges = FigureGauges::default();
     for (window, has_rates, figures) in windows {
         gauges.add_zeros(&seen, window);
-        gauges.add(&figures, &bounds, window);
-        gauges.add_services(figures.by_service, &bounds, window, has_rates);
+        gauges.add(&figures, &limits, window);
+        gauges.add_services(figures.by_service, &limits, window, has_rates);
     }
     let mut registry = Registry::default();
     gauges.register(&mut registry);
@@ -170,25 +170,25 @@ pub fn text(
 }
 
 impl LabelsWithData {
-    fn of(longest: &Trailing<'_>, bounds: &Bounds) -> Self {
+    fn of(longest: &Trailing<'_>, limits: &LabelLimits) -> Self {
         let mut seen = Self::default();
         for deployments in &longest.deployments {
             let team = deployments.team.unwrap_or_default();
-            seen.places.insert(bounds.labels(deployments.service, team, deployments.env));
+            seen.combinations.insert(limits.labels(deployments.service, team, deployments.env));
         }
         for failures in &longest.failures {
             for service in services(&failures.services) {
-                let labels = bounds.labels(service, failures.team.unwrap_or_default(), failures.env);
-                let severity = bounds.severity(failures.severity.unwrap_or_default());
-                seen.places.insert(labels.clone());
+                let labels = limits.labels(service, failures.team.unwrap_or_default(), failures.env);
+                let severity = limits.severity(failures.severity.unwrap_or_default());
+                seen.combinations.insert(labels.clone());
                 seen.severities.insert((labels, severity));
             }
         }
         let services = longest.by_service.iter();
-        seen.services = services.map(|key| bounds.pair(key.service.unwrap_or_default(), key.env)).collect();
+        seen.services = services.map(|key| limits.pair(key.service.unwrap_or_default(), key.env)).collect();
         // A combination without failures has 0 incidents, with an empty severity.
         let with_failures: BTreeSet<&Labels> = seen.severities.iter().map(|(labels, _)| labels).collect();
-        let without = seen.places.iter().filter(|labels| !with_failures.contains(labels));
+        let without = seen.combinations.iter().filter(|labels| !with_failures.contains(labels));
         let without: Vec<_> = without.map(|labels| (labels.clone(), String::new())).collect();
         seen.severities.extend(without);
         seen
@@ -219,7 +219,7 @@ impl FigureGauges {
         for (labels, severity) in &seen.severities {
             self.incidents.get_or_create(&incident_labels(labels.clone(), severity.clone(), window)).set(0.0);
         }
-        for labels in &seen.places {
+        for labels in &seen.combinations {
             self.deployments.get_or_create(&deployment_labels(labels.clone(), window)).set(0.0);
         }
         for (service, env) in &seen.services {
@@ -232,19 +232,19 @@ impl FigureGauges {
         }
     }
 
-    fn add(&self, figures: &Trailing<'_>, bounds: &Bounds, window: &'static str) {
+    fn add(&self, figures: &Trailing<'_>, limits: &LabelLimits, window: &'static str) {
         let mut times = BTreeMap::<Labels, Durations>::new();
         for failures in &figures.failures {
             for service in services(&failures.services) {
-                let labels = bounds.labels(service, failures.team.unwrap_or_default(), failures.env);
-                let severity = bounds.severity(failures.severity.unwrap_or_default());
+                let labels = limits.labels(service, failures.team.unwrap_or_default(), failures.env);
+                let severity = limits.severity(failures.severity.unwrap_or_default());
                 let series = incident_labels(labels.clone(), severity, window);
                 self.incidents.get_or_create(&series).inc_by(float(failures.incidents));
                 times.entry(labels).or_default().extend(&failures.restored);
             }
         }
         for DeploymentGroup { service, team, env, deployments } in &figures.deployments {
-            let labels = bounds.labels(service, team.unwrap_or_default(), env);
+            let labels = limits.labels(service, team.unwrap_or_default(), env);
             let series = deployment_labels(labels, window);
             self.deployments.get_or_create(&series).inc_by(float(*deployments));
         }
@@ -262,13 +262,13 @@ impl FigureGauges {
     fn add_services(
         &self,
         figures: Vec<ServiceFigures<'_>>,
-        bounds: &Bounds,
+        limits: &LabelLimits,
         window: &'static str,
         has_rates: bool,
     ) {
         let mut sums = BTreeMap::<(String, String), RowSums>::new();
         for ServiceFigures { service, env, sums: of_service } in figures {
-            let pair = bounds.pair(service.unwrap_or_default(), env);
+            let pair = limits.pair(service.unwrap_or_default(), env);
             sums.entry(pair).or_default().add(&of_service);
         }
         for ((service, env), sums) in sums {

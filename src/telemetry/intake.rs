@@ -37,7 +37,7 @@ pub(crate) const STATUSES: [&str; 14] = [
 /// Subject of a request to the event API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
-pub enum SubmissionKind {
+pub enum EventsApiKind {
     /// A deployment is sent.
     Deployment,
     /// A failure is sent.
@@ -46,7 +46,7 @@ pub enum SubmissionKind {
     Withdrawal,
 }
 
-impl SubmissionKind {
+impl EventsApiKind {
     /// All values.
     const ALL: &'static [Self] = Self::VARIANTS;
 
@@ -59,7 +59,7 @@ impl SubmissionKind {
 /// Answer to a request to the event API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
-pub enum SubmissionStatus {
+pub enum EventsApiStatus {
     /// 200 or 202.
     Accepted,
     /// 400.
@@ -76,7 +76,7 @@ pub enum SubmissionStatus {
     Unavailable,
 }
 
-impl SubmissionStatus {
+impl EventsApiStatus {
     /// All values.
     const ALL: &'static [Self] = Self::VARIANTS;
 
@@ -99,7 +99,7 @@ struct RequestLabels {
 }
 
 impl RequestLabels {
-    fn of(kind: SubmissionKind, status: SubmissionStatus) -> Self {
+    fn of(kind: EventsApiKind, status: EventsApiStatus) -> Self {
         Self { kind: kind.as_str(), status: status.as_str() }
     }
 }
@@ -155,18 +155,18 @@ impl IntakeMetrics {
             "End of the last deployment; 0: none yet",
             intake.last_deployment.clone(),
         );
-        intake.begin();
+        intake.create_series_without_source();
         intake
     }
 
     /// Creates each series that belongs to no source, with the value 0.
-    fn begin(&self) {
+    fn create_series_without_source(&self) {
         let unknown = WebhookLabels { source: UNKNOWN, status: "no_such_path" };
         self.webhooks.get_or_create(&unknown).inc_by(0);
         self.last_refused.get_or_create(&SourceLabels { source: UNKNOWN }).set(0.0);
-        for (kind, status) in SubmissionKind::ALL
+        for (kind, status) in EventsApiKind::ALL
             .iter()
-            .flat_map(|kind| SubmissionStatus::ALL.iter().map(|status| (*kind, *status)))
+            .flat_map(|kind| EventsApiStatus::ALL.iter().map(|status| (*kind, *status)))
         {
             self.events_api.get_or_create(&RequestLabels::of(kind, status)).inc_by(0);
         }
@@ -199,7 +199,7 @@ impl IntakeMetrics {
     }
 
     /// Counts an answer of the event API.
-    pub fn event(&self, kind: SubmissionKind, status: SubmissionStatus) {
+    pub fn events_api_request(&self, kind: EventsApiKind, status: EventsApiStatus) {
         self.events_api.get_or_create(&RequestLabels::of(kind, status)).inc();
     }
 

@@ -65,11 +65,11 @@ impl LogQueue {
         self.0.changed.notify_all();
     }
 
-    /// Waits until everything is written, but no longer than `patience`.
-    pub fn flush(&self, patience: Duration) {
+    /// Waits until everything is written, but no longer than `max_wait`.
+    pub fn flush(&self, max_wait: Duration) {
         let waiting = self.0.lock();
         let is_busy = |waiting: &mut WaitingLines| waiting.is_writing || !waiting.lines.is_empty();
-        drop(self.0.changed.wait_timeout_while(waiting, patience, is_busy));
+        drop(self.0.changed.wait_timeout_while(waiting, max_wait, is_busy));
     }
 }
 

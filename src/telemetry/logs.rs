@@ -14,7 +14,7 @@ use super::log_queue::LogQueue;
 use crate::config::{LogFormat, LogLevel, LogSection};
 
 /// Longest time for writing the last lines at the end.
-const PATIENCE: Duration = Duration::from_secs(1);
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
@@ -92,7 +92,7 @@ impl Logs {
     /// Gives the last lines some time to be written.
     pub fn finish(&self) {
         if let Some(queue) = &self.queue {
-            queue.flush(PATIENCE);
+            queue.flush(MAX_WAIT);
         }
     }
 }

@@ -16,16 +16,16 @@ const FLOORS: [&[&str]; 4] = [
 ];
 
 /// The modules beside the floors. Floors 1 to 3 may use them. They use only the domain and each other.
-const SIDE: [&str; 6] = ["clock", "config", "http_client", "log_limit", "random", "telemetry"];
+const BESIDE_THE_FLOORS: [&str; 6] = ["clock", "config", "http_client", "log_limit", "random", "telemetry"];
 
 /// The exception: the gauges show counts from the store.
-const SIDE_TO_FLOOR: (&str, &str) = ("telemetry", "store");
+const EXCEPTION: (&str, &str) = ("telemetry", "store");
 
 /// The folders of the store, bottom first. The store's handle is above them.
 const STORE: [&str; 5] = ["engine", "facts", "state", "outbox", "read"];
 
 /// Pairs of modules that may not use each other: the first may not use the second.
-const STRANGERS: [(&str, &str); 5] = [
+const FORBIDDEN_PAIRS: [(&str, &str); 5] = [
     ("http", "forward"),
     ("forward", "http"),
     ("sources", "store"),
@@ -82,7 +82,7 @@ fn imports_point_down_only() {
         let (Some(from_floor), Some(to_floor)) = (floor(from), floor(to)) else { return };
         assert!(to_floor <= from_floor, "{}: {from} must not use {to}", file.display());
         assert!(
-            !STRANGERS.contains(&(from, to)),
+            !FORBIDDEN_PAIRS.contains(&(from, to)),
             "{}: {from} and {to} must not use each other",
             file.display()
         );
@@ -123,8 +123,10 @@ fn the_domain_uses_only_itself() {
 #[test]
 fn the_side_uses_only_the_domain_and_itself() {
     each_import(|file, from, to| {
-        let is_allowed =
-            !SIDE.contains(&from) || to == "domain" || SIDE.contains(&to) || (from, to) == SIDE_TO_FLOOR;
+        let is_allowed = !BESIDE_THE_FLOORS.contains(&from)
+            || to == "domain"
+            || BESIDE_THE_FLOORS.contains(&to)
+            || (from, to) == EXCEPTION;
         assert!(is_allowed, "{}: the side must not use {to}", file.display());
     });
 }
@@ -146,7 +148,7 @@ fn every_module_has_its_place() {
     for (path, _) in sources() {
         let module = module(&path);
         assert!(
-            floor(&module).is_some() || SIDE.contains(&module.as_str()),
+            floor(&module).is_some() || BESIDE_THE_FLOORS.contains(&module.as_str()),
             "{}: its module is on no floor and not on the side",
             path.display()
         );

@@ -35,7 +35,7 @@ struct Place {
     files: &'static [&'static str],
 }
 
-const PLACES: [Place; 3] = [
+const SITUATIONS: [Place; 3] = [
     Place { is_grown: false, files: &["", "-journal", "-wal", "-shm"] },
     Place { is_grown: true, files: &["", "-journal", "-wal", "-shm"] },
     // The start writes to none of these files, so the count begins with the first webhook.
@@ -63,7 +63,7 @@ struct Fault {
 }
 
 /// State that all runs share.
-struct Bench {
+struct Shared {
     backend: Unreliable,
     /// The folder of the store that a killed program left.
     grown: tempfile::TempDir,
@@ -77,13 +77,13 @@ async fn faults_of_the_disk_lose_nothing() {
         println!("skipped: strace is not installed, or may not trace");
         return;
     }
-    let bench = Bench::set_up().await;
+    let shared = Shared::set_up().await;
     if std::env::var("FAULTS").is_ok_and(|faults| faults == "all") {
-        bench.try_all().await;
+        shared.try_all().await;
     } else {
         let seed = number("SEED").unwrap_or_else(|| fastrand::u64(..1 << 40));
         println!("SEED={seed}");
-        bench.try_some(Rng::with_seed(seed)).await;
+        shared.try_some(Rng::with_seed(seed)).await;
     }
 }
 
@@ -92,7 +92,7 @@ fn kinds() -> impl Iterator<Item = (&'static str, bool)> {
     ERRORS.into_iter().flat_map(|error| [(error, false), (error, true)])
 }
 
-impl Bench {
+impl Shared {
     async fn set_up() -> Self {
         let backend = Unreliable::start(Rng::with_seed(0)).await;
         backend.becomes_reliable();
@@ -107,7 +107,7 @@ impl Bench {
 
     async fn try_all(&self) {
         let mut runs = 0;
-        for place in PLACES {
+        for place in SITUATIONS {
             let mut hit = BTreeSet::new();
             for syscall in SYSCALLS {
                 for (error, is_for_ever) in kinds() {
@@ -127,7 +127,7 @@ impl Bench {
     }
 
     async fn try_some(&self, mut rng: Rng) {
-        for place in PLACES {
+        for place in SITUATIONS {
             let mut hit = BTreeSet::new();
             for syscall in SYSCALLS {
                 // A number that no run reaches: no call fails, and the calls are counted.

@@ -148,7 +148,7 @@ async fn record(store: &Store, bodies: Vec<Vec<u8>>) {
 async fn close(store: Store) {
     let mut ended = store.ended();
     drop(store);
-    ended.wait_for(|ended| *ended != pagerduty_dora::store::Ended::Running).await.unwrap();
+    ended.wait_for(|ended| *ended != pagerduty_dora::store::WriterState::Running).await.unwrap();
 }
 
 /// Records everything in this order, with restarts in between, and returns the failures by incident.

@@ -30,11 +30,11 @@ struct Delaying {
 
 struct Shared {
     arrives: mpsc::UnboundedSender<()>,
-    state: Mutex<Held>,
+    state: Mutex<ProxyState>,
 }
 
 #[derive(Default)]
-struct Held {
+struct ProxyState {
     /// The request that is held back, once it has arrived.
     late: Option<(Method, String, Bytes)>,
     /// `true` if every further request is rejected with 400.
@@ -43,7 +43,7 @@ struct Held {
     failures: BTreeMap<String, Value>,
 }
 
-impl Held {
+impl ProxyState {
     fn apply(&mut self, method: &Method, path: &str, bytes: &Bytes) {
         if method == Method::DELETE {
             self.failures.remove(path.rsplit('/').next().unwrap());

@@ -171,7 +171,7 @@ async fn events_of_an_unknown_source_are_an_error() {
     record(&store, &MADE_UP, "1 began UNKNOWN 2026-11-19T10:00:00Z").await;
     let mut ended = store.ended();
     drop(store);
-    ended.wait_for(|ended| *ended != pagerduty_dora::store::Ended::Running).await.unwrap();
+    ended.wait_for(|ended| *ended != pagerduty_dora::store::WriterState::Running).await.unwrap();
     store_edit::unfold(&path);
     store_edit::attribute_events_to(&path, "gone");
     let error = Store::open(&path, settings()).err().unwrap().to_string();

@@ -14,7 +14,7 @@ use crate::store_probe::Probe;
 
 /// Reaction of a backend to a complete request.
 #[derive(Debug, Clone, Copy)]
-enum Mood {
+enum Reaction {
     Accepts,
     /// Answers this status, with these header lines.
     Answers(u16, &'static str),
@@ -35,28 +35,28 @@ enum Mood {
 }
 
 /// A backend whose reaction the test sets. It records the bytes of every request by failure id.
-struct Moody {
+struct ScriptedBackend {
     address: SocketAddr,
-    mood: Arc<Mutex<Mood>>,
+    reaction: Arc<Mutex<Reaction>>,
     seen: Arc<Mutex<BTreeMap<String, Vec<Vec<u8>>>>>,
 }
 
-impl Moody {
-    async fn start(mood: Mood) -> Self {
+impl ScriptedBackend {
+    async fn start(reaction: Reaction) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (mood, seen) = (Arc::new(Mutex::new(mood)), Arc::default());
-        let moody = Self { address, mood: Arc::clone(&mood), seen: Arc::clone(&seen) };
+        let (reaction, seen) = (Arc::new(Mutex::new(reaction)), Arc::default());
+        let moody = Self { address, reaction: Arc::clone(&reaction), seen: Arc::clone(&seen) };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&mood), Arc::clone(&seen)));
+                tokio::spawn(serve(stream, Arc::clone(&reaction), Arc::clone(&seen)));
             }
         });
         moody
     }
 
-    fn is_now(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
+    fn is_now(&self, reaction: Reaction) {
+        *self.reaction.lock().unwrap() = reaction;
     }
 
     fn requests(&self) -> usize {
@@ -80,32 +80,34 @@ impl Moody {
 
 async fn serve(
     mut stream: TcpStream,
-    mood: Arc<Mutex<Mood>>,
+    reaction: Arc<Mutex<Reaction>>,
     seen: Arc<Mutex<BTreeMap<String, Vec<Vec<u8>>>>>,
 ) {
     while let Some(body) = request(&mut stream).await {
         let parsed: Value = serde_json::from_slice(&body).unwrap();
         let id = parsed["data"]["attributes"]["id"].as_str().unwrap().to_owned();
-        let mood = *mood.lock().unwrap();
-        let status = match mood {
-            Mood::RejectsThose(word) if id.contains(word) => 400,
-            Mood::Answers(status, _) => status,
-            Mood::Redirects => 307,
+        let reaction = *reaction.lock().unwrap();
+        let status = match reaction {
+            Reaction::RejectsThose(word) if id.contains(word) => 400,
+            Reaction::Answers(status, _) => status,
+            Reaction::Redirects => 307,
             _ => 202,
         };
         seen.lock().unwrap().entry(id).or_default().push(body);
-        match mood {
+        match reaction {
             // This sleep does not wait for an event: the test needs a slow answer.
-            Mood::AcceptsSlowly => tokio::time::sleep(Duration::from_millis(300)).await,
-            Mood::IsSilent => std::future::pending().await,
-            Mood::Resets => return stream.set_zero_linger().unwrap(),
-            Mood::StopsHalfway => return drop(stream.write_all(b"HTTP/1.1 20").await),
-            Mood::AnswersGarbage => return drop(stream.write_all(b"220 mail.example ESMTP\r\n\r\n").await),
+            Reaction::AcceptsSlowly => tokio::time::sleep(Duration::from_millis(300)).await,
+            Reaction::IsSilent => std::future::pending().await,
+            Reaction::Resets => return stream.set_zero_linger().unwrap(),
+            Reaction::StopsHalfway => return drop(stream.write_all(b"HTTP/1.1 20").await),
+            Reaction::AnswersGarbage => {
+                return drop(stream.write_all(b"220 mail.example ESMTP\r\n\r\n").await);
+            }
             _ => {}
         }
-        let lines = match mood {
-            Mood::Answers(_, lines) => lines,
-            Mood::Redirects => "location: /elsewhere\r\n",
+        let lines = match reaction {
+            Reaction::Answers(_, lines) => lines,
+            Reaction::Redirects => "location: /elsewhere\r\n",
             _ => "",
         };
         let answer = format!("HTTP/1.1 {status} Whatever\r\n{lines}content-length: 2\r\n\r\n{{}}");
@@ -142,7 +144,7 @@ fn until(daemon: &Daemon, is_met: impl Fn(&Probe) -> bool) -> impl Future<Output
 }
 
 /// Advances the clock minute by minute, and returns the number of requests meanwhile, which is at least one.
-async fn probes_within(daemon: &Daemon, backend: &Moody, minutes: usize) -> usize {
+async fn probes_within(daemon: &Daemon, backend: &ScriptedBackend, minutes: usize) -> usize {
     let before_all = backend.requests();
     for _ in 0..minutes {
         let before = backend.requests();
@@ -162,34 +164,34 @@ async fn probes_within(daemon: &Daemon, backend: &Moody, minutes: usize) -> usiz
 #[tokio::test]
 async fn every_failure_arrives_unchanged_after_any_trouble() {
     const FAILURES: usize = 12;
-    for mood in [
-        Mood::IsSilent,
-        Mood::Resets,
-        Mood::StopsHalfway,
-        Mood::AnswersGarbage,
-        Mood::Redirects,
-        Mood::Answers(302, ""),
-        Mood::Answers(429, "retry-after: 7\r\n"),
-        Mood::Answers(429, "retry-after: Fri, 31 Dec 9999 23:59:59 GMT\r\n"),
-        Mood::Answers(503, "retry-after: -17\r\nx-ratelimit-reset: 1.5\r\n"),
-        Mood::Answers(429, "x-ratelimit-reset: 99999999999\r\n"),
-        Mood::Answers(503, "retry-after: Fri, 20 Nov 2026 00:10:00 GMT\r\n"),
-        Mood::Answers(408, ""),
-        Mood::Answers(500, "connection: close\r\n"),
+    for reaction in [
+        Reaction::IsSilent,
+        Reaction::Resets,
+        Reaction::StopsHalfway,
+        Reaction::AnswersGarbage,
+        Reaction::Redirects,
+        Reaction::Answers(302, ""),
+        Reaction::Answers(429, "retry-after: 7\r\n"),
+        Reaction::Answers(429, "retry-after: Fri, 31 Dec 9999 23:59:59 GMT\r\n"),
+        Reaction::Answers(503, "retry-after: -17\r\nx-ratelimit-reset: 1.5\r\n"),
+        Reaction::Answers(429, "x-ratelimit-reset: 99999999999\r\n"),
+        Reaction::Answers(503, "retry-after: Fri, 20 Nov 2026 00:10:00 GMT\r\n"),
+        Reaction::Answers(408, ""),
+        Reaction::Answers(500, "connection: close\r\n"),
     ] {
-        let backend = Moody::start(mood).await;
+        let backend = ScriptedBackend::start(reaction).await;
         let daemon = Daemon::start(&backend.entry()).await;
         deliver(&daemon, FAILURES).await;
         until(&daemon, |store| store.failed() > 0).await;
-        assert_eq!(daemon.probe().dead(), 0, "{mood:?}");
-        backend.is_now(Mood::Accepts);
+        assert_eq!(daemon.probe().dead(), 0, "{reaction:?}");
+        backend.is_now(Reaction::Accepts);
         until(&daemon, Probe::is_all_sent).await;
         let seen = backend.seen.lock().unwrap();
-        assert_eq!(seen.len(), FAILURES, "{mood:?}");
+        assert_eq!(seen.len(), FAILURES, "{reaction:?}");
         for (id, bodies) in seen.iter() {
             assert!(
                 bodies.iter().all(|body| *body == bodies[0]),
-                "{mood:?}: {id} was sent with different bytes"
+                "{reaction:?}: {id} was sent with different bytes"
             );
         }
     }
@@ -198,8 +200,8 @@ async fn every_failure_arrives_unchanged_after_any_trouble() {
 #[tokio::test]
 async fn a_backend_that_is_down_gets_about_one_probe_a_minute() {
     const MINUTES: usize = 12 * 60;
-    for mood in [Mood::Answers(503, ""), Mood::Answers(500, ""), Mood::Resets] {
-        let backend = Moody::start(mood).await;
+    for reaction in [Reaction::Answers(503, ""), Reaction::Answers(500, ""), Reaction::Resets] {
+        let backend = ScriptedBackend::start(reaction).await;
         let daemon = Daemon::start(&backend.patient_entry()).await;
         deliver(&daemon, 20).await;
         until(&daemon, |store| store.is_lane("unreachable")).await;
@@ -209,7 +211,7 @@ async fn a_backend_that_is_down_gets_about_one_probe_a_minute() {
         assert!(probes <= MINUTES + 10, "{probes} probes in {MINUTES} minutes");
         assert_eq!(daemon.probe().pending(), 20);
         assert!(daemon.probe().longest_history() <= 20);
-        backend.is_now(Mood::Accepts);
+        backend.is_now(Reaction::Accepts);
         until(&daemon, Probe::is_all_sent).await;
     }
 }
@@ -218,7 +220,7 @@ async fn a_backend_that_is_down_gets_about_one_probe_a_minute() {
 async fn two_days_of_refused_credentials_cause_one_probe_a_minute() {
     const MINUTES: usize = 2 * 24 * 60;
     for status in [401, 403] {
-        let backend = Moody::start(Mood::Answers(status, "")).await;
+        let backend = ScriptedBackend::start(Reaction::Answers(status, "")).await;
         let daemon = Daemon::start(&backend.patient_entry()).await;
         deliver(&daemon, 20).await;
         until(&daemon, |store| store.answered() > 0).await;
@@ -226,7 +228,7 @@ async fn two_days_of_refused_credentials_cause_one_probe_a_minute() {
         let probes = probes_within(&daemon, &backend, MINUTES).await;
         assert!(probes <= MINUTES + 1, "{probes} probes in {MINUTES} minutes");
         assert_eq!(daemon.probe().pending(), 20);
-        backend.is_now(Mood::Accepts);
+        backend.is_now(Reaction::Accepts);
         until(&daemon, Probe::is_all_sent).await;
         assert_eq!(daemon.probe().most_attempts(), 1, "a refused probe does not count as an attempt");
     }
@@ -236,7 +238,7 @@ async fn two_days_of_refused_credentials_cause_one_probe_a_minute() {
 async fn refused_credentials_cause_one_probe_a_minute_over_restarts() {
     // No attempt is under way: a refused one is counted until its answer is recorded.
     let is_refused = |store: &Probe| store.answered() > 0 && store.attempts() == 0;
-    let backend = Moody::start(Mood::Answers(403, "")).await;
+    let backend = ScriptedBackend::start(Reaction::Answers(403, "")).await;
     let entry = backend.patient_entry().replace("concurrency = 8", "concurrency = 16");
     let mut daemon = Daemon::start(&entry).await;
     deliver(&daemon, 40).await;
@@ -262,13 +264,13 @@ async fn refused_credentials_cause_one_probe_a_minute_over_restarts() {
         (probes, before) = (probes + now - before, now);
     }
     assert!(probes > 0, "the backend gets probes");
-    backend.is_now(Mood::Accepts);
+    backend.is_now(Reaction::Accepts);
     until(&daemon, Probe::is_all_sent).await;
 }
 
 #[tokio::test]
 async fn attempts_under_way_at_a_stop_are_finished_and_recorded() {
-    let backend = Moody::start(Mood::AcceptsSlowly).await;
+    let backend = ScriptedBackend::start(Reaction::AcceptsSlowly).await;
     let daemon = Daemon::start(&backend.patient_entry()).await;
     deliver(&daemon, 5).await;
     daemon.until(|store| store.attempts() == 5).await;
@@ -280,17 +282,18 @@ async fn attempts_under_way_at_a_stop_are_finished_and_recorded() {
 
 #[tokio::test]
 async fn answers_that_do_not_accept_the_key_do_not_end_the_wait() {
-    let backend = Moody::start(Mood::Answers(401, "")).await;
+    let backend = ScriptedBackend::start(Reaction::Answers(401, "")).await;
     let daemon = Daemon::start(&backend.entry()).await;
     deliver(&daemon, 20).await;
     until(&daemon, |store| store.answered() > 0).await;
     let mut probes = 0;
-    for mood in [Mood::Resets, Mood::Answers(503, ""), Mood::IsSilent, Mood::Answers(401, "")]
-        .into_iter()
-        .cycle()
-        .take(40)
+    for reaction in
+        [Reaction::Resets, Reaction::Answers(503, ""), Reaction::IsSilent, Reaction::Answers(401, "")]
+            .into_iter()
+            .cycle()
+            .take(40)
     {
-        backend.is_now(mood);
+        backend.is_now(reaction);
         let before = backend.requests();
         daemon.clock.advance(Duration::from_mins(1));
         for _ in 0..20 {
@@ -299,13 +302,13 @@ async fn answers_that_do_not_accept_the_key_do_not_end_the_wait() {
         probes = probes.max(backend.requests() - before);
     }
     assert!(probes <= 2, "{probes} requests in a minute");
-    backend.is_now(Mood::Accepts);
+    backend.is_now(Reaction::Accepts);
     until(&daemon, Probe::is_all_sent).await;
 }
 
 #[tokio::test]
 async fn one_rejected_failure_in_a_thousand_is_dead_and_can_be_retried() {
-    let backend = Moody::start(Mood::RejectsThose("QTORTURE0500")).await;
+    let backend = ScriptedBackend::start(Reaction::RejectsThose("QTORTURE0500")).await;
     let daemon = Daemon::start(&backend.patient_entry()).await;
     deliver(&daemon, 1_000).await;
     until(&daemon, Probe::is_drained).await;
@@ -316,7 +319,7 @@ async fn one_rejected_failure_in_a_thousand_is_dead_and_can_be_retried() {
         (&dead["rows"][0]["failure"], &dead["rows"][0]["last_status"]),
         (&json!("pagerduty:QTORTURE0500"), &json!(400))
     );
-    backend.is_now(Mood::Accepts);
+    backend.is_now(Reaction::Accepts);
     let retry = format!("http://{}/api/v1/outbox/{}/retry", daemon.admin, dead["rows"][0]["id"]);
     assert!(daemon.client.post(retry).send().await.unwrap().status().is_success());
     until(&daemon, Probe::is_all_sent).await;

@@ -37,7 +37,7 @@ pub(crate) struct Receipt {
 }
 
 /// Reaction to a request.
-enum Mood {
+enum RandomReaction {
     Accepts,
     AcceptsSlowly(Duration),
     AcceptsAndIsCutOff,
@@ -75,18 +75,18 @@ fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
 }
 
 impl Memory {
-    fn mood(&mut self) -> Mood {
+    fn reaction(&mut self) -> RandomReaction {
         if self.is_reliable {
-            return Mood::Accepts;
+            return RandomReaction::Accepts;
         }
         match self.rng.u8(..20) {
-            0 => Mood::AcceptsSlowly(Duration::from_millis(self.rng.u64(..2 * TIMEOUT_MILLIS))),
-            1 => Mood::AcceptsAndIsCutOff,
-            2 => Mood::IsCutOff,
-            3 => Mood::Fails("503 Service Unavailable\r\n"),
-            4 => Mood::Fails("500 Internal Server Error\r\n"),
-            5 => Mood::Fails("429 Too Many Requests\r\nretry-after: 1\r\n"),
-            _ => Mood::Accepts,
+            0 => RandomReaction::AcceptsSlowly(Duration::from_millis(self.rng.u64(..2 * TIMEOUT_MILLIS))),
+            1 => RandomReaction::AcceptsAndIsCutOff,
+            2 => RandomReaction::IsCutOff,
+            3 => RandomReaction::Fails("503 Service Unavailable\r\n"),
+            4 => RandomReaction::Fails("500 Internal Server Error\r\n"),
+            5 => RandomReaction::Fails("429 Too Many Requests\r\nretry-after: 1\r\n"),
+            _ => RandomReaction::Accepts,
         }
     }
 
@@ -108,25 +108,25 @@ impl Memory {
 async fn answer_all(mut stream: TcpStream, memory: Arc<Mutex<Memory>>) {
     let mut buffer = Vec::new();
     while let Some(body) = next_body(&mut stream, &mut buffer).await {
-        let mood = {
+        let reaction = {
             let mut memory = lock(&memory);
-            let mood = memory.mood();
-            memory.remember(body, !matches!(mood, Mood::IsCutOff | Mood::Fails(_)));
-            mood
+            let reaction = memory.reaction();
+            memory.remember(body, !matches!(reaction, RandomReaction::IsCutOff | RandomReaction::Fails(_)));
+            reaction
         };
-        let status = match mood {
-            Mood::Accepts => "202 Accepted\r\n",
-            Mood::AcceptsSlowly(pause) => {
+        let status = match reaction {
+            RandomReaction::Accepts => "202 Accepted\r\n",
+            RandomReaction::AcceptsSlowly(pause) => {
                 // This sleep does not wait for an event: the test needs a slow answer.
                 tokio::time::sleep(pause).await;
                 "200 OK\r\n"
             }
-            Mood::AcceptsAndIsCutOff | Mood::IsCutOff => {
+            RandomReaction::AcceptsAndIsCutOff | RandomReaction::IsCutOff => {
                 // With a linger of zero, closing resets the connection.
                 SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
                 return;
             }
-            Mood::Fails(status) => status,
+            RandomReaction::Fails(status) => status,
         };
         let answer = format!("HTTP/1.1 {status}content-length: 2\r\n\r\n{{}}");
         if stream.write_all(answer.as_bytes()).await.is_err() {

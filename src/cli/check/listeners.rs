@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::http_client;
 
 /// Longest wait for an answer of a daemon on this machine.
-const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// Listeners of a pagerduty-dora that already answer at the two addresses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) async fn running(config: &Config) -> RunningListeners {
             return None;
         }
         let url = Url::parse(&format!("http://{address}{path}")).ok()?;
-        http_client::client(PATIENCE, &url).ok()?.get(url).send().await.ok()
+        http_client::client(MAX_WAIT, &url).ok()?.get(url).send().await.ok()
     };
     let health = ask(config.admin.listen, "/healthz").await;
     let admin = match health {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::instance::{Instance, LOOK_EVERY, PATIENCE};
+use super::instance::{Instance, MAX_WAIT, POLL_INTERVAL};
 use super::past;
 use super::story::{DEPLOYMENTS, DemoDeployment, STORY};
 use crate::cli::send::Sender;
@@ -68,10 +68,10 @@ impl<'a> Day<'a> {
     pub(super) async fn send_past(&mut self) -> anyhow::Result<()> {
         let past = past::past()?;
         for (kind, attributes) in &past {
-            self.event_api(kind, attributes).await?;
+            self.send_to_events_api(kind, attributes).await?;
         }
         // The rows are not printed: there are too many.
-        timeout(PATIENCE, self.forwarded(false)).await.context("the past was not forwarded in time")??;
+        timeout(MAX_WAIT, self.forwarded(false)).await.context("the past was not forwarded in time")??;
         let deployments = past.iter().filter(|(kind, _)| *kind == "deployment").count();
         let failures = past.len() - deployments;
         print_out(format_args!(
@@ -114,18 +114,22 @@ impl<'a> Day<'a> {
         let attributes = json!({
             "service": service, "started_at": started_at, "finished_at": finished_at, "version": version,
         });
-        let (status, id) = self.event_api("deployment", &attributes).await?;
+        let (status, id) = self.send_to_events_api("deployment", &attributes).await?;
         line(Timestamp::parse(finished_at)?, "deployment", version, status.as_str());
         self.pipeline.known.insert(id, version);
         Ok(())
     }
 
     /// Sends a `deployment` or a `failure` to the event API. Returns the status and the id.
-    async fn event_api(&self, kind: &str, attributes: &Value) -> anyhow::Result<(StatusCode, String)> {
+    async fn send_to_events_api(
+        &self,
+        kind: &str,
+        attributes: &Value,
+    ) -> anyhow::Result<(StatusCode, String)> {
         let request = self
             .daemon
             .client
-            .post(self.daemon.event_api(kind))
+            .post(self.daemon.events_api_url(kind))
             .header("dd-api-key", self.pipeline.key.expose_secret());
         let answer = request.body(json!({ "data": { "attributes": attributes } }).to_string()).send().await?;
         ensure!(answer.status().is_success(), "a {kind} was answered {}", answer.status());
@@ -147,10 +151,10 @@ impl<'a> Day<'a> {
         Ok(())
     }
 
-    /// Waits until nothing is due, but no longer than `PATIENCE`, and prints what was forwarded. Returns the next due
+    /// Waits until nothing is due, but no longer than `MAX_WAIT`, and prints what was forwarded. Returns the next due
     /// time, if there is one.
     async fn forwarded_in_time(&mut self) -> anyhow::Result<Option<Timestamp>> {
-        timeout(PATIENCE, self.forwarded(true)).await.context("the failures were not forwarded in time")?
+        timeout(MAX_WAIT, self.forwarded(true)).await.context("the failures were not forwarded in time")?
     }
 
     /// Waits until nothing is due. Prints what was forwarded if `prints` is set. Returns the next due time, if there is
@@ -168,7 +172,7 @@ impl<'a> Day<'a> {
             if next_due_at.is_none_or(|due_at| due_at > now) {
                 return Ok(next_due_at);
             }
-            sleep(LOOK_EVERY).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 }

@@ -11,7 +11,7 @@ use glob::Pattern;
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 
-use super::story::{CATALOG, CONFIGURED};
+use super::story::{CATALOG, STORY_CONFIG};
 use crate::Embedded;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
@@ -19,12 +19,12 @@ use crate::domain::failure::Failure;
 use crate::http::{FailurePageJson, StoryJson};
 use crate::http_client;
 use crate::random;
-use crate::store::{ListedFailure, OutboxPage, OutboxRow, Page, Story};
+use crate::store::{FailurePage, ListedFailure, OutboxPage, OutboxRow, Story};
 
 /// Longest wait for an answer, and for all rows to be sent. A busy machine may need more than a few seconds.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const MAX_WAIT: Duration = Duration::from_mins(1);
 /// Pause between two looks at the outbox or the clock.
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Daemon in this process, with a client for it.
 pub(super) struct Instance {
@@ -35,7 +35,7 @@ pub(super) struct Instance {
 impl Instance {
     pub(super) async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let daemon = Embedded::start(config, clock).await?;
-        let client = http_client::client(PATIENCE, &Url::parse(&format!("http://{}", daemon.admin))?)?;
+        let client = http_client::client(MAX_WAIT, &Url::parse(&format!("http://{}", daemon.admin))?)?;
         Ok(Self { daemon, client })
     }
 
@@ -48,7 +48,7 @@ impl Instance {
         format!("http://{}/", self.daemon.admin)
     }
 
-    pub(super) fn event_api(&self, kind: &str) -> String {
+    pub(super) fn events_api_url(&self, kind: &str) -> String {
         format!("http://{}/api/v2/dora/{kind}", self.daemon.public)
     }
 
@@ -62,7 +62,7 @@ impl Instance {
     }
 
     pub(super) async fn failures(&self) -> anyhow::Result<Vec<ListedFailure>> {
-        Ok(Page::from(self.get::<FailurePageJson<'_>>("failures?limit=1000").await?).failures)
+        Ok(FailurePage::from(self.get::<FailurePageJson<'_>>("failures?limit=1000").await?).failures)
     }
 
     pub(super) async fn outbox(&self) -> anyhow::Result<Vec<OutboxRow>> {
@@ -149,7 +149,7 @@ pub(super) fn daemon_config(
     std::fs::write(&catalog, CATALOG)?;
     let catalog = Pattern::escape(&catalog.to_string_lossy());
     let failure = format!("[failure]\nmin_duration = \"1m\"\nsettle = \"5m\"\ncatalog = [{catalog:?}]\n");
-    let mut config = Config::parse(&format!("{failure}\n{CONFIGURED}\n{entry}"))?;
+    let mut config = Config::parse(&format!("{failure}\n{STORY_CONFIG}\n{entry}"))?;
     config.server.listen = listen.public;
     config.admin.listen = listen.admin;
     config.events_api.keys = vec![secret_of(key)];

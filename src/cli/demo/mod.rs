@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use self::day::Day;
 use self::instance::{
-    Instance, LOOK_EVERY, Listen, backend_config, daemon_config, is_taken, secret_of, write_secret,
+    Instance, Listen, POLL_INTERVAL, backend_config, daemon_config, is_taken, secret_of, write_secret,
 };
 use super::command_error::CommandError;
 use super::failures::table;
@@ -107,7 +107,7 @@ async fn go_on(clock: &ManualClock) {
     let (evening, began) = (clock.now(), SystemClock.now());
     loop {
         clock.advance_to(evening.saturating_add(SystemClock.now().duration_since(began)));
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 

@@ -121,7 +121,7 @@ pub(super) const DEPLOYMENTS: [DemoDeployment; 7] = [
 ];
 
 /// Configuration of the story: severities, a rule and services. The service Search is in the catalog.
-pub(super) const CONFIGURED: &str = r#"
+pub(super) const STORY_CONFIG: &str = r#"
 [failure.severity]
 P1 = "SEV-1"
 P2 = "SEV-2"

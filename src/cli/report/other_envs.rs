@@ -36,11 +36,11 @@ mod tests {
     use super::super::tests::{report, unmatched};
     use super::super::text::table;
     use super::*;
-    use crate::domain::figures::{Grouping, OtherEnvs};
+    use crate::domain::figures::{DeployedElsewhere, Grouping};
 
     #[test]
     fn a_hint_names_deployments_in_another_env_than_the_incidents() {
-        let elsewhere = |name: &str, env: &str, other_envs: &[&str]| OtherEnvs {
+        let elsewhere = |name: &str, env: &str, other_envs: &[&str]| DeployedElsewhere {
             name: name.to_owned(),
             env: env.to_owned(),
             other_envs: other_envs.iter().map(|env| (*env).to_owned()).collect(),

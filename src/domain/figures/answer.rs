@@ -26,7 +26,7 @@ pub struct Report {
     pub other_envs: Vec<String>,
     /// Services and teams whose incidents are unmatched because they are deployed in other envs only. At most ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deployed_elsewhere: Vec<OtherEnvs>,
+    pub deployed_elsewhere: Vec<DeployedElsewhere>,
 }
 
 /// The figures of one service, team, env or severity (or of all), in one interval (or the whole period).
@@ -71,7 +71,7 @@ impl Row {
 /// A service that has incidents in an env and deployments in other envs only. For incidents without a service, the
 /// team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OtherEnvs {
+pub struct DeployedElsewhere {
     /// The service, or the team.
     pub name: String,
     /// The env of the incidents, in which it has no deployment in the period.
@@ -80,7 +80,7 @@ pub struct OtherEnvs {
     pub other_envs: Vec<String>,
 }
 
-impl OtherEnvs {
+impl DeployedElsewhere {
     /// The same as a sentence for people.
     pub fn sentence(&self) -> String {
         let Self { name, env, other_envs } = self;

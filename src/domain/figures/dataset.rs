@@ -3,10 +3,10 @@
 use std::num::NonZeroI64;
 
 use super::Grouping;
-use super::consequence::{FailureFacts, FailureRun};
 use super::deployment_index::{DeploymentIndex, DeploymentRef};
 use super::durations;
 use super::names::{NameId, Names, number};
+use super::recovery::{DatasetFailure, FailureRun};
 use crate::domain::failure::{Failure, FailureState};
 use crate::domain::timestamp::Timestamp;
 
@@ -42,7 +42,7 @@ impl From<&Failure> for FailureTraits {
 
 /// Start, end and time to restore of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Times {
+pub struct FailureTimes {
     /// Start of the failure.
     pub started_at: Timestamp,
     /// End of the failure.
@@ -51,7 +51,7 @@ pub struct Times {
     pub restore_ns: Option<i64>,
 }
 
-impl Times {
+impl FailureTimes {
     /// Times of a failure.
     pub fn of(failure: &Failure) -> Self {
         let Failure { started_at, finished_at, .. } = *failure;
@@ -123,7 +123,7 @@ impl FailureKind {
 pub struct DatasetBuilder {
     kinds: Vec<FailureTraits>,
     /// The failures of each kind.
-    failures: Vec<Vec<(FailureFacts, LinkedKeys)>>,
+    failures: Vec<Vec<(DatasetFailure, LinkedKeys)>>,
 }
 
 /// Input of the figures.
@@ -132,7 +132,7 @@ pub struct Dataset {
     pub(super) deployment_index: DeploymentIndex,
     pub(super) kinds: Vec<FailureKind>,
     /// The failures of each kind, not sorted.
-    pub(super) failures: Vec<Vec<FailureFacts>>,
+    pub(super) failures: Vec<Vec<DatasetFailure>>,
 }
 
 impl DatasetBuilder {
@@ -144,13 +144,13 @@ impl DatasetBuilder {
     }
 
     /// Adds a failure of a kind that was added before. A merged failure is left out: it is in no figure.
-    pub fn add(&mut self, kind: u32, times: Times, linked: LinkedKeys) {
+    pub fn add(&mut self, kind: u32, times: FailureTimes, linked: LinkedKeys) {
         if self.kinds[kind as usize].state == FailureState::Merged {
             return;
         }
-        let Times { started_at, finished_at, .. } = times;
+        let FailureTimes { started_at, finished_at, .. } = times;
         let facts =
-            FailureFacts { started_at, finished_at, restored_ns: times.restored().unwrap_or_default() };
+            DatasetFailure { started_at, finished_at, restored_ns: times.restored().unwrap_or_default() };
         self.failures[kind as usize].push((facts, linked));
     }
 
@@ -181,7 +181,7 @@ struct Linking {
 
 impl Linking {
     /// Adds a failure and its links.
-    fn add(&mut self, kind: u32, facts: FailureFacts, LinkedKeys { cause, remediation }: LinkedKeys) {
+    fn add(&mut self, kind: u32, facts: DatasetFailure, LinkedKeys { cause, remediation }: LinkedKeys) {
         let dataset = &mut self.dataset;
         if dataset.kinds[kind as usize].counts() {
             let place = |deployment_index: &DeploymentIndex, key: Option<NonZeroI64>| {

@@ -2,8 +2,8 @@
 
 use foldhash::HashMap;
 
-use super::consequence::{FailureRun, Recovery};
 use super::names::{NameId, Names, number as to_number};
+use super::recovery::{FailureRun, Recovery};
 use crate::domain::timestamp::Timestamp;
 
 /// Deployments, grouped by kind.
@@ -17,7 +17,7 @@ pub struct DeploymentIndex {
     /// The kinds of each env and team.
     by_team: HashMap<(NameId, NameId), Vec<u32>>,
     /// The timeline of each kind.
-    pub(super) lines: Vec<Timeline>,
+    pub(super) timelines: Vec<Timeline>,
     /// The place of each deployment, by its key.
     by_key: HashMap<i64, DeploymentRef>,
 }
@@ -54,7 +54,7 @@ impl DeploymentIndex {
             Some(number) => *number,
             None => self.add_kind(kind),
         };
-        let line = &mut self.lines[kind as usize];
+        let line = &mut self.timelines[kind as usize];
         self.by_key.insert(key, DeploymentRef { kind, index_in_timeline: to_number(line.finished_at.len()) });
         line.finished_at.push(finished_at);
         line.outcomes.push(Outcome::default());
@@ -73,7 +73,7 @@ impl DeploymentIndex {
             self.by_team.entry((env, team)).or_default().push(number);
         }
         self.kinds.push(kind);
-        self.lines.push(Timeline::default());
+        self.timelines.push(Timeline::default());
         self.numbers.insert(kind, number);
         number
     }
@@ -100,7 +100,7 @@ impl DeploymentIndex {
 
     /// Records that a deployment fixed a failure.
     pub(super) fn mark_as_remediation(&mut self, DeploymentRef { kind, index_in_timeline }: DeploymentRef) {
-        self.lines[kind as usize].outcomes[index_in_timeline as usize].is_remediation = true;
+        self.timelines[kind as usize].outcomes[index_in_timeline as usize].is_remediation = true;
     }
 
     /// Records that a deployment failed. `run` is the first unbroken run of its failures.
@@ -109,7 +109,7 @@ impl DeploymentIndex {
         DeploymentRef { kind, index_in_timeline }: DeploymentRef,
         run: &FailureRun,
     ) {
-        let line = &mut self.lines[kind as usize];
+        let line = &mut self.timelines[kind as usize];
         let recovery = run.recovery(line.finished_at[index_in_timeline as usize]);
         line.outcomes[index_in_timeline as usize].recovery = Some(recovery);
     }

@@ -2,7 +2,6 @@
 
 mod answer;
 mod calendar;
-mod consequence;
 mod dataset;
 mod deployment_index;
 mod durations;
@@ -10,6 +9,7 @@ pub mod list;
 mod names;
 mod other_envs;
 mod question;
+mod recovery;
 mod report_options;
 mod tally;
 mod trailing;
@@ -17,8 +17,8 @@ mod trailing;
 use self::calendar::Periods;
 use self::tally::Tally;
 
-pub use self::answer::{OtherEnvs, Report, Row};
-pub use self::dataset::{Dataset, DatasetBuilder, FailureTraits, LinkedKeys, Times};
+pub use self::answer::{DeployedElsewhere, Report, Row};
+pub use self::dataset::{Dataset, DatasetBuilder, FailureTimes, FailureTraits, LinkedKeys};
 pub use self::deployment_index::DeploymentIndex;
 pub use self::durations::{Durations, RecoveryTimes, RestoreTimes};
 pub use self::question::{Env, Grouping, Interval, ReportQuery};

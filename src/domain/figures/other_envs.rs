@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::{HashMap, HashSet};
 
-use super::answer::OtherEnvs;
+use super::answer::DeployedElsewhere;
 use super::calendar::Periods;
 use super::dataset::Dataset;
 use super::names::NameId;
@@ -29,7 +29,7 @@ impl IncidentOwner {
 }
 
 /// Services and teams that are deployed in other envs only, sorted by name, then env. At most ten.
-pub(super) fn other_envs(dataset: &Dataset, tally: &Tally<'_>, periods: &Periods) -> Vec<OtherEnvs> {
+pub(super) fn other_envs(dataset: &Dataset, tally: &Tally<'_>, periods: &Periods) -> Vec<DeployedElsewhere> {
     let unmatched = unmatched(dataset, tally);
     if unmatched.is_empty() {
         return Vec::new();
@@ -37,7 +37,7 @@ pub(super) fn other_envs(dataset: &Dataset, tally: &Tally<'_>, periods: &Periods
     let text = |name| dataset.names().text(name);
     let mut deployed_by: HashMap<IncidentOwner, BTreeMap<&str, usize>> =
         unmatched.iter().map(|(owner, _)| (*owner, BTreeMap::new())).collect();
-    for (kind, line) in dataset.deployment_index.kinds.iter().zip(&dataset.deployment_index.lines) {
+    for (kind, line) in dataset.deployment_index.kinds.iter().zip(&dataset.deployment_index.timelines) {
         let team = kind.team.map(IncidentOwner::Team);
         for owner in [IncidentOwner::Service(kind.service)].into_iter().chain(team) {
             let Some(by_env) = deployed_by.get_mut(&owner) else { continue };
@@ -54,9 +54,9 @@ pub(super) fn other_envs(dataset: &Dataset, tally: &Tally<'_>, periods: &Periods
         let other_envs: Vec<String> =
             others.into_iter().take(MOST_NAMED).map(|(env, _)| env.to_owned()).collect();
         let (name, env) = (text(owner.name()).to_owned(), text(*env).to_owned());
-        (!other_envs.is_empty()).then_some(OtherEnvs { name, env, other_envs })
+        (!other_envs.is_empty()).then_some(DeployedElsewhere { name, env, other_envs })
     };
-    let mut found: Vec<OtherEnvs> = unmatched.iter().filter_map(elsewhere).collect();
+    let mut found: Vec<DeployedElsewhere> = unmatched.iter().filter_map(elsewhere).collect();
     found.sort_unstable_by(|a, b| (&a.name, &a.env).cmp(&(&b.name, &b.env)));
     found.dedup();
     found.truncate(MOST_NAMED);
@@ -64,7 +64,7 @@ pub(super) fn other_envs(dataset: &Dataset, tally: &Tally<'_>, periods: &Periods
 }
 
 /// The envs that services and teams are deployed in instead, each once.
-pub(super) fn envs(other_envs: &[OtherEnvs]) -> Vec<String> {
+pub(super) fn envs(other_envs: &[DeployedElsewhere]) -> Vec<String> {
     let envs: BTreeSet<&String> = other_envs.iter().flat_map(|other_envs| &other_envs.other_envs).collect();
     envs.into_iter().cloned().collect()
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use foldhash::{HashMap, HashMapExt};
 
 use super::calendar::Periods;
-use super::consequence::{FailureFacts, Recovery};
 use super::dataset::{Dataset, FailureKind};
 use super::deployment_index::{DeploymentKind, Outcome, Timeline};
 use super::durations::{Durations, RecoveryTimes};
 use super::names::{NameId, number};
+use super::recovery::{DatasetFailure, Recovery};
 use super::{Env, Grouping, Row};
 use crate::domain::timestamp::Timestamp;
 
@@ -46,8 +46,9 @@ impl<'a> Tally<'a> {
     pub(super) fn of(dataset: &'a Dataset, periods: &Periods, env: &Env) -> Self {
         let is_included = |name: NameId| env.has(dataset.names().text(name));
         let mut tally = Self { dataset, failures: HashMap::new(), deployments: HashMap::new() };
-        let lines = dataset.deployment_index.kinds.iter().zip(&dataset.deployment_index.lines).enumerate();
-        for (kind, (_, line)) in lines.filter(|(_, (kind, _))| is_included(kind.env)) {
+        let timelines =
+            dataset.deployment_index.kinds.iter().zip(&dataset.deployment_index.timelines).enumerate();
+        for (kind, (_, line)) in timelines.filter(|(_, (kind, _))| is_included(kind.env)) {
             tally.add_deployments(number(kind), line, periods);
         }
         let kinds = dataset.kinds.iter().zip(&dataset.failures).enumerate();
@@ -72,7 +73,13 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn add_failures(&mut self, kind: u32, have_duration: bool, failures: &[FailureFacts], periods: &Periods) {
+    fn add_failures(
+        &mut self,
+        kind: u32,
+        have_duration: bool,
+        failures: &[DatasetFailure],
+        periods: &Periods,
+    ) {
         for failure in failures {
             if let Some(period) = periods.index(failure.started_at) {
                 self.failures.entry((period, kind)).or_default().begun += 1;

@@ -209,7 +209,7 @@ fn many_events_with_replaced_facts_are_not_kept() {
     assert_eq!(history.latest(|s| s.title.as_ref()).unwrap(), "title 499");
 }
 
-fn hint(id: &str, at: i64, deployment: DeploymentHint) -> Event {
+fn hint(id: &str, at: i64, deployment: NamedDeployment) -> Event {
     let incident = IncidentId::parse(&SourceName::new("pagerduty"), "Q1").unwrap();
     let subject =
         EventSubject { incident, kind: EventKind::Mentioned, snapshot: None, deployment: Some(deployment) };
@@ -218,8 +218,8 @@ fn hint(id: &str, at: i64, deployment: DeploymentHint) -> Event {
 
 #[test]
 fn the_last_named_deployment_counts_in_any_order() {
-    let note = |text: &str| DeploymentHint::Note(text.to_owned());
-    let field = |value: Option<&str>| DeploymentHint::Field(value.map(str::to_owned).into_iter().collect());
+    let note = |text: &str| NamedDeployment::Note(text.to_owned());
+    let field = |value: Option<&str>| NamedDeployment::Field(value.map(str::to_owned).into_iter().collect());
     let notes = [hint("1", 0, note("v1")), hint("2", 5, note("v2"))];
     let fields = [hint("3", 1, field(Some("v3"))), hint("4", 9, field(None))];
     let named = |events: &[&Event]| {

@@ -6,7 +6,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::http::boards::{Board, Boards, Period};
 use crate::http::cached_figures::Computed;
 use crate::http::requests::LastRequests;
-use crate::store::{ListedFailure, OutboxRow, StoreGauges, Trouble};
+use crate::store::{ListedFailure, OutboxRow, StoreGauges, StoreOutage};
 
 /// Everything that the first page shows.
 pub(super) struct DashboardData {
@@ -35,7 +35,7 @@ pub(super) struct DashboardData {
     /// Gauges of the store.
     pub(super) gauges: StoreGauges,
     /// Reason why the store cannot commit. `None` if it can.
-    pub(super) trouble: Option<Trouble>,
+    pub(super) trouble: Option<StoreOutage>,
     /// Dead rows of the outbox.
     pub(super) dead: Vec<OutboxRow>,
     /// Token that a form must send.

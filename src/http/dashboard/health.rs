@@ -9,7 +9,7 @@ use super::health_row::HealthRow;
 use super::page::wide;
 use super::received::{events_api, webhooks};
 use crate::domain::human_duration::human_duration;
-use crate::store::{Sizes, Trouble};
+use crate::store::{Sizes, StoreOutage};
 
 /// Name of the row that has a page of its own.
 const QUARANTINE: &str = "Quarantine";
@@ -62,7 +62,7 @@ fn store(data: &DashboardData) -> HealthRow {
     let sizes = format!("The database takes {}, its write-ahead log {}{free}.", bytes(database), bytes(wal));
     let is_nearly_full = data.gauges.sizes.is_nearly_full();
     let says = match &data.trouble {
-        Some(Trouble { error, lasts, refused_webhooks }) => format!(
+        Some(StoreOutage { error, lasts, refused_webhooks }) => format!(
             "The store has not been able to commit for {} ({}). {} answered 503; PagerDuty resends them for 48 hours. {sizes}",
             human_duration(lasts.as_secs_f64()),
             safe_text(error),

@@ -117,7 +117,7 @@ impl Dashboard {
     async fn data(&self, period: Period) -> Result<DashboardData, ApiError> {
         let (now, env, token) =
             (self.clock.now(), self.policy.default_env.clone(), self.token.shown().to_owned());
-        let backends = self.backend_entries.iter().map(|recipient| recipient.name.clone()).collect();
+        let backends = self.backend_entries.iter().map(|backend_entry| backend_entry.name.clone()).collect();
         let trouble = self.store.trouble();
         let received = self.requests.last();
         let figures = self.figures.boards(now).await?;

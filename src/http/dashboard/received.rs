@@ -59,22 +59,23 @@ pub(super) fn events_api(data: &DashboardData) -> HealthRow {
         Some(at) => format!("The last deployment finished {} ago ({}).", ago(data.now, at), minute(at)),
         None => "There is no deployment yet.".to_owned(),
     };
-    let is_unresolved = |refusal: &&LastRefusal| received.event_accepted_at.is_none_or(|at| at < refusal.at);
+    let is_unresolved =
+        |refusal: &&LastRefusal| received.events_api_accepted_at.is_none_or(|at| at < refusal.at);
     let must_act = |refusal: &LastRefusal| data.now.duration_since(refusal.at) < ALARM_PERIOD;
-    let (says, must_act) = if let Some(refusal) = &received.event_off {
+    let (says, must_act) = if let Some(refusal) = &received.events_api_off {
         let says = format!(
             "Off, but a request came {}: set [events_api] keys. {last}",
             when_and_who(data.now, refusal)
         );
         (says, must_act(refusal))
-    } else if let Some(refusal) = received.event_forbidden.as_ref().filter(is_unresolved) {
+    } else if let Some(refusal) = received.events_api_forbidden.as_ref().filter(is_unresolved) {
         let says = format!(
             "A request was refused {}: it had none of the keys in [events_api] keys. Give the sender one of them. {last}",
             when_and_who(data.now, refusal)
         );
         (says, must_act(refusal))
     } else if let Some((refusal, mistake)) =
-        received.event_invalid.as_ref().filter(|(refusal, _)| is_unresolved(&refusal))
+        received.events_api_invalid.as_ref().filter(|(refusal, _)| is_unresolved(&refusal))
     {
         let says = format!(
             "A request was refused {}, and is in no figure: {}. Correct the sender. {last}",

@@ -76,7 +76,7 @@ impl Attributes {
                 Timestamp::parse(text)
             }
             // A number that is too long for an integer was parsed as a float, too. The next arm refuses it.
-            Some(Value::Number(number)) if is_within_integers(&number) => {
+            Some(Value::Number(number)) if has_fraction_or_exponent(&number) => {
                 return Err(format!(
                     "attribute \"{attribute}\" must be {EXPECTED}: write the number without a fraction or exponent"
                 ));
@@ -128,7 +128,7 @@ impl Attributes {
 
 /// Parses JSON. Half a character (an unpaired surrogate) is replaced.
 fn json(body: &[u8]) -> Result<Value, String> {
-    let body = surrogates::without_mark(body);
+    let body = surrogates::without_byte_order_mark(body);
     let read = serde_json::from_slice(body);
     let read = read.or_else(|error| match surrogates::replaced(body) {
         Some(whole) => serde_json::from_slice(&whole),
@@ -165,7 +165,7 @@ fn text(attribute: &str, value: Value) -> Result<Option<String>, String> {
 }
 
 /// `true` if a number has a fraction or an exponent, and its size is within the range of 64-bit integers.
-fn is_within_integers(number: &serde_json::Number) -> bool {
+fn has_fraction_or_exponent(number: &serde_json::Number) -> bool {
     const END: f64 = 18_446_744_073_709_551_616.0;
     number.is_f64() && number.as_f64().is_some_and(|number| number.abs() < END)
 }

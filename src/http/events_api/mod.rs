@@ -26,7 +26,7 @@ use crate::domain::id::{DeploymentId, FailureId};
 use crate::domain::policy::Policy;
 use crate::sources;
 use crate::store::{Store, StoreError, Submitted};
-use crate::telemetry::intake::{SubmissionKind, SubmissionStatus};
+use crate::telemetry::intake::{EventsApiKind, EventsApiStatus};
 
 /// State of the event API's handlers.
 pub struct EventsApi {
@@ -69,13 +69,13 @@ impl EventsApi {
     /// Counts an answer and returns it.
     fn answer(
         &self,
-        kind: SubmissionKind,
+        kind: EventsApiKind,
         peer: Option<Peer>,
         answer: Result<impl IntoResponse, EventsApiRefusal>,
     ) -> Response {
-        let status = answer.as_ref().map_or_else(EventsApiRefusal::status, |_| SubmissionStatus::Accepted);
+        let status = answer.as_ref().map_or_else(EventsApiRefusal::status, |_| EventsApiStatus::Accepted);
         let reason = answer.as_ref().err().map(EventsApiRefusal::reason).unwrap_or_default();
-        self.requests.event(kind, status, reason, peer);
+        self.requests.events_api_request(kind, status, reason, peer);
         answer.into_response()
     }
 }
@@ -93,14 +93,14 @@ enum EventsApiRefusal {
 
 impl EventsApiRefusal {
     /// The value of the metric's label.
-    fn status(&self) -> SubmissionStatus {
+    fn status(&self) -> EventsApiStatus {
         match self {
-            Self::Off => SubmissionStatus::Off,
-            Self::Forbidden => SubmissionStatus::Forbidden,
-            Self::Incomplete => SubmissionStatus::Incomplete,
-            Self::TooLarge => SubmissionStatus::TooLarge,
-            Self::Unavailable(_) => SubmissionStatus::Unavailable,
-            Self::Invalid(_) => SubmissionStatus::Invalid,
+            Self::Off => EventsApiStatus::Off,
+            Self::Forbidden => EventsApiStatus::Forbidden,
+            Self::Incomplete => EventsApiStatus::Incomplete,
+            Self::TooLarge => EventsApiStatus::TooLarge,
+            Self::Unavailable(_) => EventsApiStatus::Unavailable,
+            Self::Invalid(_) => EventsApiStatus::Invalid,
         }
     }
 
@@ -142,7 +142,7 @@ pub(super) async fn submit(State(api): State<Arc<EventsApi>>, request: Request) 
     let peer = request.extensions().get::<Peer>().copied();
     let submitted = api.submit(request).await.inspect(|id| tracing::debug!(%id, "a failure was accepted"));
     let body = submitted.map(|id| Json(json!({ "data": { "id": id, "type": "dora_failure" } })));
-    api.answer(SubmissionKind::Failure, peer, body)
+    api.answer(EventsApiKind::Failure, peer, body)
 }
 
 /// `POST /api/v2/dora/deployment`.
@@ -151,7 +151,7 @@ pub(super) async fn record_deployment(State(api): State<Arc<EventsApi>>, request
     let deployed =
         api.record_deployment(request).await.inspect(|id| tracing::debug!(%id, "a deployment was accepted"));
     let body = deployed.map(|id| Json(json!({ "data": { "id": id, "type": "dora_deployment" } })));
-    api.answer(SubmissionKind::Deployment, peer, body)
+    api.answer(EventsApiKind::Deployment, peer, body)
 }
 
 /// `DELETE /api/v2/dora/failure/{id}`: also 202 if there is no such failure, so that the request can be repeated.
@@ -166,7 +166,7 @@ pub(super) async fn withdraw(
     let withdrawn = api.withdraw(&id, request.headers()).await;
     let body =
         withdrawn.inspect(|()| tracing::debug!(id, "a failure was withdrawn")).map(|()| StatusCode::ACCEPTED);
-    api.answer(SubmissionKind::Withdrawal, peer, body)
+    api.answer(EventsApiKind::Withdrawal, peer, body)
 }
 
 impl EventsApi {
@@ -197,7 +197,7 @@ impl EventsApi {
             .map_err(EventsApiRefusal::Invalid)?;
         let id = submission.id.clone();
         match in_time(self.store.submit(submission, self.clock.now())).await? {
-            Submitted::IncidentsOwn => Err(incidents_own(&id)),
+            Submitted::BelongsToIncident => Err(belongs_to_incident(&id)),
             Submitted::Done | Submitted::NotFound => Ok(id),
         }
     }
@@ -207,13 +207,13 @@ impl EventsApi {
         let id =
             FailureId::parse(id).ok_or_else(|| EventsApiRefusal::Invalid(attributes::BAD_ID.to_owned()))?;
         match in_time(self.store.delete(id.clone(), self.clock.now())).await? {
-            Submitted::IncidentsOwn => Err(incidents_own(&id)),
+            Submitted::BelongsToIncident => Err(belongs_to_incident(&id)),
             Submitted::Done | Submitted::NotFound => Ok(()),
         }
     }
 }
 
-fn incidents_own(id: &FailureId) -> EventsApiRefusal {
+fn belongs_to_incident(id: &FailureId) -> EventsApiRefusal {
     let source = sources::ALL.of_failure(id.as_str());
     let incident =
         source.map_or_else(|| "an".to_owned(), |(source, _)| format!("a {}", source.title)) + " incident";

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::lenient::Lenient;
-use crate::domain::event::DeploymentHint;
+use crate::domain::event::NamedDeployment;
 use crate::domain::name::name;
 use crate::domain::named;
 use crate::domain::surrogates;
@@ -25,9 +25,9 @@ pub(super) struct CustomField<'a> {
 }
 
 /// Content of the field named `deployment`, if the incident has that field.
-pub(super) fn named_in_field(fields: &[CustomField<'_>]) -> Option<DeploymentHint> {
+pub(super) fn named_in_field(fields: &[CustomField<'_>]) -> Option<NamedDeployment> {
     let field = fields.iter().find(|field| field.name.0.as_deref().and_then(name) == Some(DEPLOYMENT))?;
-    Some(DeploymentHint::Field(field.value.map_or_else(Vec::new, |value| values(value.get()))))
+    Some(NamedDeployment::Field(field.value.map_or_else(Vec::new, |value| values(value.get()))))
 }
 
 /// Names in a value: the text itself, or those in a list, also in a list that was written as a text. Another value,
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use crate::sources::pagerduty::payload;
 
-    fn deployment(body: &str) -> Option<DeploymentHint> {
+    fn deployment(body: &str) -> Option<NamedDeployment> {
         payload::parse(body.as_bytes()).unwrap().subject.unwrap().deployment
     }
 
@@ -84,7 +84,7 @@ mod tests {
     fn a_custom_field_names_a_deployment() {
         let fixture = include_str!("../../../fixtures/pagerduty/incident.custom_field_values.updated.json");
         let field_with = |names: &[&str]| {
-            Some(DeploymentHint::Field(names.iter().map(|name| (*name).to_owned()).collect()))
+            Some(NamedDeployment::Field(names.iter().map(|name| (*name).to_owned()).collect()))
         };
         assert_eq!(deployment(fixture), field_with(&["checkout-1.42.0"]));
         for (value, names) in [

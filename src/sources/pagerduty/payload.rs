@@ -14,7 +14,7 @@ use super::lenient_time::LenientTime;
 use super::name::NAME;
 use crate::domain::address::{text_without_credentials, without_credentials};
 use crate::domain::event::{
-    DeploymentHint, Event, EventKind, EventSubject, Heading, Merge, Priority, Reference, Snapshot,
+    Event, EventKind, EventSubject, Heading, Merge, NamedDeployment, Priority, Reference, Snapshot,
 };
 use crate::domain::id::IncidentId;
 use crate::domain::name::{name, trimmed};
@@ -91,7 +91,7 @@ pub fn heading(body: &[u8]) -> Result<Heading, NotUnderstood> {
 
 /// Reads a body. If it is not JSON, half characters (unpaired surrogates) are replaced and it is read once more.
 fn read<T>(body: &[u8], of: impl Fn(Understood<'_>) -> T) -> Result<T, NotUnderstood> {
-    let body = surrogates::without_mark(body);
+    let body = surrogates::without_byte_order_mark(body);
     match understand(body) {
         Ok(understood) => Ok(of(understood)),
         Err(error @ (NotUnderstood::NotJson(_) | NotUnderstood::Envelope(_))) => {
@@ -243,7 +243,7 @@ impl EventData<'_> {
         let deployment = match self.shape.0.as_deref() {
             Some("incident_note") => {
                 let content = self.content.0.as_deref();
-                content.and_then(|note| in_note(note, RESOLUTION_NOTE)).map(DeploymentHint::Note)
+                content.and_then(|note| in_note(note, RESOLUTION_NOTE)).map(NamedDeployment::Note)
             }
             Some("incident_field_values") => self.custom_fields.0.as_deref().and_then(named_in_field),
             _ => None,

@@ -12,7 +12,7 @@ const BATCHES: usize = 16;
 
 /// Number of events to fold after a group of writes: enough that the backlog shrinks, few enough that nobody waits
 /// long.
-pub(in crate::store) fn slice_beside(group: usize) -> usize {
+pub(in crate::store) fn slice_after_group(group: usize) -> usize {
     (2 * group).max(SMALLEST_SLICE)
 }
 
@@ -27,7 +27,7 @@ pub(in crate::store) struct Unfolded {
 }
 
 /// Events that an earlier process stored and did not fold.
-pub(in crate::store) struct Remaining {
+pub(in crate::store) struct LeftOver {
     /// Events about an incident, which are folded next.
     pub(in crate::store) events: Vec<Unfolded>,
     /// Row of the last event that was read.
@@ -41,7 +41,7 @@ pub(in crate::store) struct Backlog {
     /// Events outside the batch, in order of arrival.
     waiting: Vec<Unfolded>,
     /// Row of the last stored event, including events about no incident, which need no folding.
-    kept_up_to: i64,
+    stored_up_to: i64,
     /// All events up to this row are folded.
     folded_up_to: i64,
     /// Events of the present batch that are not folded yet. They are taken from the end. Sorted by key, so that the
@@ -58,7 +58,7 @@ impl Backlog {
         Self {
             most_in_batch: (max_backlog / BATCHES).max(SMALLEST_SLICE),
             waiting: Vec::new(),
-            kept_up_to: 0,
+            stored_up_to: 0,
             folded_up_to: 0,
             batch: Vec::new(),
             batch_up_to: 0,
@@ -68,7 +68,7 @@ impl Backlog {
 
     /// `true` if every stored event is folded.
     pub(in crate::store) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.batch.is_empty() && self.kept_up_to <= self.folded_up_to
+        self.waiting.is_empty() && self.batch.is_empty() && self.stored_up_to <= self.folded_up_to
     }
 
     /// Number of events that a start after a crash would fold. All events of an unfinished batch count, because
@@ -80,11 +80,11 @@ impl Backlog {
     /// Adds what was committed: the row of the last stored event, and the events to fold.
     pub(in crate::store) fn extend(
         &mut self,
-        kept_up_to: Option<i64>,
-        fresh: impl IntoIterator<Item = Unfolded>,
+        stored_up_to: Option<i64>,
+        to_fold: impl IntoIterator<Item = Unfolded>,
     ) {
-        self.kept_up_to = self.kept_up_to.max(kept_up_to.unwrap_or(0));
-        self.waiting.extend(fresh);
+        self.stored_up_to = self.stored_up_to.max(stored_up_to.unwrap_or(0));
+        self.waiting.extend(to_fold);
     }
 
     /// The next events to fold, about `wanted`. Events of an incident are not split.
@@ -93,7 +93,7 @@ impl Backlog {
             let events = self.waiting.len().min(self.most_in_batch);
             self.batch = self.waiting.drain(..events).collect();
             let last = self.batch.last().filter(|_| !self.waiting.is_empty());
-            self.batch_up_to = last.map_or(self.kept_up_to, |last| last.row);
+            self.batch_up_to = last.map_or(self.stored_up_to, |last| last.row);
             self.batch_events = events;
             self.batch.sort_unstable();
         }

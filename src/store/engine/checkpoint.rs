@@ -27,9 +27,9 @@ const WRITER_MOVES_FROM_PAGES: usize = 12 * 1024 * 1024 / PAGE_BYTES as usize;
 pub(in crate::store) struct Checkpointer {
     wal_pages: Arc<AtomicUsize>,
     /// Length of the WAL when the thread was last woken.
-    woken_at: usize,
+    pages_when_woken: usize,
     /// Length of the WAL when the writer last moved pages itself.
-    helped_at: usize,
+    pages_when_helped: usize,
     wake: SyncSender<()>,
     thread: JoinHandle<()>,
 }
@@ -47,7 +47,7 @@ pub(in crate::store) fn start(path: &Path, writer: &mut Connection) -> Result<Ch
     let (wake, woken) = sync_channel(1);
     let db = open_to_checkpoint(path)?;
     let thread = thread::Builder::new().name("store-checkpoint".into()).spawn(move || run(&db, &woken))?;
-    Ok(Checkpointer { wal_pages, woken_at: 0, helped_at: 0, wake, thread })
+    Ok(Checkpointer { wal_pages, pages_when_woken: 0, pages_when_helped: 0, wake, thread })
 }
 
 fn run(db: &Connection, woken: &Receiver<()>) {
@@ -68,16 +68,16 @@ impl Checkpointer {
     /// Wakes the thread, or moves pages itself, if the WAL has grown enough. Called after every turn of the writer.
     pub(in crate::store) fn keep_up(&mut self, writer: &Connection) {
         let wal_pages = self.wal_pages.load(Ordering::Relaxed);
-        if wal_pages < self.woken_at.max(self.helped_at) {
+        if wal_pages < self.pages_when_woken.max(self.pages_when_helped) {
             // The WAL has started from its beginning again.
-            (self.woken_at, self.helped_at) = (0, 0);
+            (self.pages_when_woken, self.pages_when_helped) = (0, 0);
         }
         // A long read keeps pages in the WAL. Trying after every group would then take time for nothing.
-        if wal_pages >= WRITER_MOVES_FROM_PAGES.max(self.helped_at + WAKE_AFTER_PAGES) {
-            self.helped_at = wal_pages;
+        if wal_pages >= WRITER_MOVES_FROM_PAGES.max(self.pages_when_helped + WAKE_AFTER_PAGES) {
+            self.pages_when_helped = wal_pages;
             checkpoint(writer);
-        } else if wal_pages >= self.woken_at + WAKE_AFTER_PAGES {
-            self.woken_at = wal_pages;
+        } else if wal_pages >= self.pages_when_woken + WAKE_AFTER_PAGES {
+            self.pages_when_woken = wal_pages;
             // A full channel means that the thread is woken already.
             let _ = self.wake.try_send(());
         }

@@ -13,7 +13,7 @@ const OUTAGE_ENDS_AFTER: Duration = Duration::from_secs(10);
 
 /// Outage of a store: it has not been able to commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct StoreOutage {
     /// SQLite's message.
     pub error: String,
     /// Time since the first commit that failed.
@@ -30,7 +30,7 @@ pub(in crate::store) struct Health(Arc<HealthState>);
 struct HealthState {
     outage: Mutex<Option<Outage>>,
     /// Webhooks since the last commit that the writer did not handle in time.
-    put_off: AtomicUsize,
+    late_webhooks: AtomicUsize,
     lines: LogLimit,
 }
 
@@ -59,7 +59,7 @@ impl Health {
         (outage.failed_last, outage.committed_at) = (now, None);
         error.clone_into(&mut outage.error);
         outage.refused_writes += writes;
-        outage.refused_webhooks += webhooks + self.0.put_off.swap(0, Ordering::Relaxed);
+        outage.refused_webhooks += webhooks + self.0.late_webhooks.swap(0, Ordering::Relaxed);
         if self.0.lines.pass(now).is_some() {
             let lasts = now.saturating_duration_since(outage.began);
             let since = if lasts.as_secs() == 0 {
@@ -79,15 +79,15 @@ impl Health {
 
     /// Records a webhook that the writer did not handle in time.
     pub(in crate::store) fn count_late_webhook(&self) {
-        self.0.put_off.fetch_add(1, Ordering::Relaxed);
+        self.0.late_webhooks.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Records a commit.
     pub(in crate::store) fn committed(&self, now: Instant) {
-        let put_off = self.0.put_off.swap(0, Ordering::Relaxed);
+        let late_webhooks = self.0.late_webhooks.swap(0, Ordering::Relaxed);
         if let Some(outage) = &mut *self.lock() {
             outage.committed_at.get_or_insert(now);
-            outage.refused_webhooks += put_off;
+            outage.refused_webhooks += late_webhooks;
         }
     }
 
@@ -106,10 +106,10 @@ impl Health {
     }
 
     /// The present trouble. `None` if no commit has failed lately.
-    pub(in crate::store) fn trouble(&self, now: Instant) -> Option<Trouble> {
+    pub(in crate::store) fn trouble(&self, now: Instant) -> Option<StoreOutage> {
         let outage = self.lock();
         let outage = outage.as_ref().filter(|outage| outage.is_recent(now))?;
-        Some(Trouble {
+        Some(StoreOutage {
             error: outage.error.clone(),
             lasts: now.saturating_duration_since(outage.began),
             refused_webhooks: outage.refused_webhooks,
@@ -140,7 +140,7 @@ mod tests {
         health.failed(at(0), "full", 3, 2);
         health.committed(at(1));
         health.failed(at(5), "disk full", 1, 1);
-        let trouble = |seconds| Trouble {
+        let trouble = |seconds| StoreOutage {
             error: "disk full".to_owned(),
             lasts: Duration::from_secs(seconds),
             refused_webhooks: 3,

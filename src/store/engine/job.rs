@@ -30,11 +30,11 @@ pub enum StoreError {
 
 /// State of the writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
+pub enum WriterState {
     /// The writer runs.
     Running,
     /// Every handle was dropped and everything was written.
-    Cleanly,
+    Stopped,
     /// A sync failed, the store is damaged or can only be read, or a transaction could not be rolled back. The state of
     /// the disk is in doubt until the store is opened again.
     InDoubt(String),

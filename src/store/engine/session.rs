@@ -28,7 +28,7 @@ pub(in crate::store) struct Changes {
     /// Row of the last stored event.
     pub(in crate::store) kept: Option<i64>,
     /// Stored events to fold.
-    pub(in crate::store) fresh: Vec<Unfolded>,
+    pub(in crate::store) to_fold: Vec<Unfolded>,
     /// Ids of bodies put in quarantine, with the reasons.
     pub(in crate::store) quarantined: Vec<(i64, String)>,
     /// Failures that may have to be sent to backends, by row.

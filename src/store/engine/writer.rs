@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
-use super::backlog::{self, Backlog, Remaining, Slice};
+use super::backlog::{self, Backlog, LeftOver, Slice};
 use super::change_channels::ChangeChannels;
 use super::checkpoint::{self, Checkpointer};
 use super::files::{Files, Lock};
 use super::health::Health;
-use super::job::{Ended, Job, NextJob, NotCommitted, StoreError, WriteKind, receive_within};
+use super::job::{Job, NextJob, NotCommitted, StoreError, WriteKind, WriterState, receive_within};
 use super::progress::{self, FOLDED_UP_TO};
 use super::session::{Changes, Session};
 use super::settings::Settings;
@@ -40,7 +40,7 @@ pub(in crate::store) struct Hooks {
     pub(in crate::store) finish: fn(&mut Session<'_>) -> rusqlite::Result<()>,
     /// Finds the next events after this row that an earlier process stored and did not fold. `None` if there are no
     /// more.
-    pub(in crate::store) left_over: fn(&Connection, &Settings, i64) -> rusqlite::Result<Option<Remaining>>,
+    pub(in crate::store) left_over: fn(&Connection, &Settings, i64) -> rusqlite::Result<Option<LeftOver>>,
     /// Reads the keys of all failures that an incident was merged into.
     pub(in crate::store) merge_targets: fn(&Connection) -> rusqlite::Result<HashSet<i64>>,
     /// Logs the bodies that went to quarantine.
@@ -153,33 +153,33 @@ impl Writer {
     }
 
     /// Starts the thread. `end` receives how it ended.
-    pub(in crate::store) fn start(self, end: watch::Sender<Ended>) -> std::io::Result<()> {
+    pub(in crate::store) fn start(self, end: watch::Sender<WriterState>) -> std::io::Result<()> {
         thread::Builder::new().name("store-writer".into()).spawn(move || end.send_replace(self.run()))?;
         Ok(())
     }
 
-    fn run(mut self) -> Ended {
+    fn run(mut self) -> WriterState {
         while let Some(group) = self.gather() {
             if let Err(doubt) = self.turn(group) {
                 tracing::error!(
                     "{doubt}; the program ends with status 74, so that a restart opens the store again"
                 );
-                return Ended::InDoubt(doubt);
+                return WriterState::InDoubt(doubt);
             }
         }
         // Closing as the last connection moves the whole WAL into the database file, so that the next start recovers
         // nothing.
         self.checkpointer.stop();
         match self.db.close() {
-            Ok(()) => Ended::Cleanly,
-            Err((_, error)) => Ended::InDoubt(error.to_string()),
+            Ok(()) => WriterState::Stopped,
+            Err((_, error)) => WriterState::InDoubt(error.to_string()),
         }
     }
 
     /// Commits a group, which may be empty, and does the work that is due after it. Fails if the store has to be opened
     /// again.
     fn turn(&mut self, group: Vec<Box<dyn Job>>) -> Result<(), String> {
-        let slice = backlog::slice_beside(group.len());
+        let slice = backlog::slice_after_group(group.len());
         if group.is_empty() {
             self.files_are_in_place()?;
         }
@@ -310,10 +310,10 @@ impl Writer {
     fn keep(&mut self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<Vec<(i64, String)>> {
         let ((), changes) = self
             .transact(Durability::Synced, |session| group.iter_mut().try_for_each(|job| job.run(session)))?;
-        if changes.fresh.len() >= backlog::RUSH_FROM_EVENTS {
+        if changes.to_fold.len() >= backlog::RUSH_FROM_EVENTS {
             self.rushed_at = Some(Instant::now());
         }
-        self.backlog.extend(changes.kept, changes.fresh);
+        self.backlog.extend(changes.kept, changes.to_fold);
         Ok(changes.quarantined)
     }
 

@@ -18,7 +18,7 @@ pub enum Recorded {
     /// A new event about an incident.
     Accepted,
     /// A new event with a time in the year 9999. The event counts, and a copy is in quarantine for a person to look at.
-    AcceptedWithoutTime,
+    AcceptedWithPlaceholderTime,
     /// An event that is stored already.
     Duplicate,
     /// A new event about no incident.
@@ -31,7 +31,7 @@ impl Recorded {
     /// Word in answers and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Accepted | Self::AcceptedWithoutTime => "accepted",
+            Self::Accepted | Self::AcceptedWithPlaceholderTime => "accepted",
             Self::Duplicate => "duplicate",
             Self::Ignored => "ignored",
             Self::Quarantined => "quarantined",
@@ -52,7 +52,7 @@ pub(in crate::store) fn record(
     if let Some(recorded) = keep(session, heading, delivery)? {
         if recorded == Recorded::Accepted && heading.has_placeholder_time {
             quarantine(session, PLACEHOLDER_TIME, delivery)?;
-            return Ok(Recorded::AcceptedWithoutTime);
+            return Ok(Recorded::AcceptedWithPlaceholderTime);
         }
         return Ok(recorded);
     }
@@ -75,7 +75,7 @@ pub(in crate::store) fn keep(
     match &heading.incident {
         Some(incident) => {
             let failure_key = failure_key(&FailureId::of_incident(incident));
-            session.changes.fresh.push(Unfolded { failure_key, row });
+            session.changes.to_fold.push(Unfolded { failure_key, row });
             Ok(Some(Recorded::Accepted))
         }
         None => Ok(Some(Recorded::Ignored)),

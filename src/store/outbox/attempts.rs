@@ -115,7 +115,7 @@ pub(in crate::store) fn record(
         RECORD,
         params![row, state, due_at_ns, not_counted, status, error, not_in_doubt, is_answered, taken],
     )?;
-    update_run_of_failures(session, *row, outcome, now)?;
+    update_failing_since(session, *row, outcome, now)?;
     match outcome {
         AttemptOutcome::Sent { status: Some(_) } => reconcile::accepted(session, *row, now),
         AttemptOutcome::Dead { .. } => reconcile::after_giving_up(session, *row, now),
@@ -124,7 +124,7 @@ pub(in crate::store) fn record(
 }
 
 /// Updates the time since which a row fails, and marks the row as suspect if other rows were accepted since then.
-fn update_run_of_failures(
+fn update_failing_since(
     session: &Session<'_>,
     row: i64,
     outcome: &AttemptOutcome,

@@ -32,7 +32,7 @@ pub enum CommandOutcome {
     /// There is no such row.
     NotFound,
     /// The row is sent, superseded or discarded.
-    Settled(RowState),
+    Final(RowState),
     /// A newer revision for the same backend exists.
     Outdated,
     /// The row is being sent just now.
@@ -53,9 +53,9 @@ impl CommandOutcome {
             (Self::Done, RowCommand::Retry) => "it is retried now",
             (Self::Done, RowCommand::Discard) => "it is given up",
             (Self::NotFound, _) => "there is no such row",
-            (Self::Settled(RowState::Superseded), _) => "a newer revision has superseded it",
-            (Self::Settled(RowState::Discarded), _) => "it was given up before",
-            (Self::Settled(_), _) => "the backend has it already",
+            (Self::Final(RowState::Superseded), _) => "a newer revision has superseded it",
+            (Self::Final(RowState::Discarded), _) => "it was given up before",
+            (Self::Final(_), _) => "the backend has it already",
             (Self::Outdated, _) => "a newer revision exists; retry that one",
             (Self::UnderWay, _) => "it is being sent just now",
         }
@@ -99,7 +99,7 @@ pub(in crate::store) fn apply(
             session.execute(RETRY, params![row, now.as_nanos()])?;
             lane::request_retry(session, &backend, now)?;
         }
-        (settled, _) => return Ok(CommandOutcome::Settled(settled)),
+        (settled, _) => return Ok(CommandOutcome::Final(settled)),
     }
     session.changes.outbox_changed = true;
     Ok(CommandOutcome::Done)

@@ -111,7 +111,7 @@ fn linked(
 ) -> rusqlite::Result<Option<Evaluated>> {
     const CAUSE: &str =
         "SELECT deployment_id FROM failure f JOIN deployment d ON d.id = f.cause WHERE f.id = ?1";
-    if !destination.includes_links() {
+    if !destination.includes_cause() {
         return Ok(None);
     }
     let mut evaluated = evaluated.clone();
@@ -257,7 +257,7 @@ pub(super) fn accepted(session: &mut Session<'_>, row: i64, now: Timestamp) -> r
     }
     if place.repeats {
         // Older revisions have arrived by now. Earlier attempts of this row itself may still be on their way.
-        place.revisions().end_doubt(session, place.revision)?;
+        place.revisions().forget_unanswered(session, place.revision)?;
     }
     repeat(session, place.revisions(), now)
 }
@@ -308,7 +308,7 @@ fn repeat(session: &mut Session<'_>, revisions: Revisions<'_>, now: Timestamp) -
     if newest.state == RowState::Sent
         && !newest.repeats
         && destination.replaces_whole()
-        && revisions.is_in_doubt(session, &newest)?
+        && revisions.has_older_unanswered(session, &newest)?
     {
         let ExistingRow { revision, prepared, .. } = newest;
         let due_at = now.saturating_add(REPEAT_AFTER);

@@ -148,18 +148,22 @@ impl Revisions<'_> {
 
     /// `true` if a revision older than `newest` has an attempt without a clear answer, which may arrive late and undo
     /// `newest`. A late deployment may undo a mark, but a late mark does not undo a deployment.
-    pub(super) fn is_in_doubt(self, session: &Session<'_>, newest: &ExistingRow) -> rusqlite::Result<bool> {
-        let sql = format!("SELECT EXISTS (SELECT 1 FROM outbox WHERE {})", self.older_in_doubt());
+    pub(super) fn has_older_unanswered(
+        self,
+        session: &Session<'_>,
+        newest: &ExistingRow,
+    ) -> rusqlite::Result<bool> {
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM outbox WHERE {})", self.older_unanswered());
         session.prepare(&sql)?.query_row(self.older_than(newest.revision), |row| row.get(0))
     }
 
     /// Records that no revision older than this one can arrive late any more.
-    pub(super) fn end_doubt(self, session: &Session<'_>, revision: i64) -> rusqlite::Result<()> {
-        let sql = format!("UPDATE outbox SET unknown = 0 WHERE {}", self.older_in_doubt());
+    pub(super) fn forget_unanswered(self, session: &Session<'_>, revision: i64) -> rusqlite::Result<()> {
+        let sql = format!("UPDATE outbox SET unknown = 0 WHERE {}", self.older_unanswered());
         session.execute(&sql, self.older_than(revision)).map(drop)
     }
 
-    fn older_in_doubt(self) -> String {
+    fn older_unanswered(self) -> String {
         format!(
             "{} = ?1 AND backend = ?2 AND (topic = ?3 OR topic = 'deployment') AND revision < ?4 AND unknown > 0",
             self.column()

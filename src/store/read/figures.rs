@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row};
 
 use super::reader::open_up_to_date;
 use crate::domain::figures::{
-    Dataset, DatasetBuilder, DeploymentIndex, LinkedKeys, Report, ReportQuery, Times, report,
+    Dataset, DatasetBuilder, DeploymentIndex, FailureTimes, LinkedKeys, Report, ReportQuery, report,
 };
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
@@ -126,7 +126,7 @@ impl FailureScan {
 
     fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
         let finished_at: Option<i64> = row.get(1)?;
-        let times = Times {
+        let times = FailureTimes {
             started_at: Timestamp::from_nanos(row.get(0)?),
             finished_at: finished_at.map(Timestamp::from_nanos),
             restore_ns: row.get(3)?,

@@ -105,7 +105,7 @@ impl Reader {
             UNION SELECT backend FROM outbox WHERE due_at_ns IS NOT NULL
             UNION SELECT backend FROM outbox WHERE state = 'dead'";
         const HAS_ROWS: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE backend = ?1)";
-        if configured.iter().any(|recipient| recipient.name == name) {
+        if configured.iter().any(|entry| entry.name == name) {
             return Ok(None);
         }
         let db = self.lock();
@@ -114,7 +114,7 @@ impl Reader {
         if known.contains(name) || db.prepare_cached(HAS_ROWS)?.query_row([name], |row| row.get(0))? {
             return Ok(None);
         }
-        known.extend(configured.iter().map(|recipient| recipient.name.clone()));
+        known.extend(configured.iter().map(|entry| entry.name.clone()));
         Ok(Some(UnknownBackend { name: name.to_owned(), known: known.into_iter().collect() }))
     }
 }

@@ -20,13 +20,13 @@ pub struct FailureFilter {
     pub since: Option<Timestamp>,
     /// Largest number of failures.
     pub limit: usize,
-    /// Cursor from [`Page::next`] of the previous page.
+    /// Cursor from [`FailurePage::next`] of the previous page.
     pub cursor: Option<String>,
 }
 
 /// A part of a listing.
 #[derive(Debug)]
-pub struct Page {
+pub struct FailurePage {
     /// The failures.
     pub failures: Vec<ListedFailure>,
     /// Cursor of the next part, if there is one.
@@ -46,7 +46,7 @@ pub struct ListedFailure {
 
 impl Reader {
     /// The failures that pass the filter.
-    pub fn failures(&self, filter: &FailureFilter) -> Result<Page, ReadError> {
+    pub fn failures(&self, filter: &FailureFilter) -> Result<FailurePage, ReadError> {
         let (before_start, before_id) = match &filter.cursor {
             Some(cursor) => parse_cursor(cursor).ok_or(ReadError::Cursor)?,
             None => (i64::MAX, i64::MAX),
@@ -70,7 +70,7 @@ impl Reader {
         let db = self.lock();
         let mut statement = db.prepare_cached(&sql)?;
         let mut rows = statement.query(params![since, before_start, before_id, filter.service, one_more])?;
-        let mut page = Page { failures: Vec::new(), next: None };
+        let mut page = FailurePage { failures: Vec::new(), next: None };
         let mut last = (0, 0);
         while let Some(row) = rows.next()? {
             if page.failures.len() == filter.limit {

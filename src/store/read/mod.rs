@@ -17,7 +17,7 @@ pub use figures::FiguresReader;
 pub use find::{FoundId, FoundKind, UnknownBackend};
 pub use forwarded::{ForwardState, Forwarded};
 pub use gauges::{OutboxGauge, StoreGauges};
-pub use listing::{FailureFilter, ListedFailure, Page};
+pub use listing::{FailureFilter, FailurePage, ListedFailure};
 pub use outbox::{OutboxFilter, OutboxPage, OutboxRow};
 pub use quarantine::{QuarantinePage, QuarantineRow, Quarantined, QuarantinedBody};
 pub use reader::Reader;

@@ -12,7 +12,7 @@ use crate::store::engine::schema::{OpenError, in_file, open_to_read};
 
 /// Longest wait for the daemon to fold its events. During a rush the events are folded only after the rush, and after a
 /// crash only at the next start.
-const PATIENCE: Duration = Duration::from_millis(500);
+const MAX_WAIT: Duration = Duration::from_millis(500);
 /// Time between two checks.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -44,7 +44,7 @@ pub(super) fn open_up_to_date(path: &Path) -> Result<Connection, OpenError> {
         let folded = progress::get(&db, FOLDED_UP_TO).map_err(in_file(path))?;
         let kept: i64 = db.query_row(LAST, [], |row| row.get(0)).map_err(in_file(path))?;
         // Events that arrive meanwhile are not waited for.
-        if folded >= *last.get_or_insert(kept) || began.elapsed() > PATIENCE {
+        if folded >= *last.get_or_insert(kept) || began.elapsed() > MAX_WAIT {
             return Ok(db);
         }
         thread::sleep(PAUSE);

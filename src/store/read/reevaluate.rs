@@ -5,11 +5,16 @@ use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
 use crate::store::engine::error::ReadError;
 use crate::store::state::merge_group::Incidents;
-use crate::store::state::reevaluate::{Batch, Span, batch};
+use crate::store::state::reevaluate::{ReevaluateSpan, ReevaluatedBatch, batch};
 
 impl Reader {
     /// Finds the changes that a reevaluation would make, and makes none.
-    pub fn would_change(&self, span: Span, policy: &Policy, sources: Sources) -> Result<Batch, ReadError> {
+    pub fn would_change(
+        &self,
+        span: ReevaluateSpan,
+        policy: &Policy,
+        sources: Sources,
+    ) -> Result<ReevaluatedBatch, ReadError> {
         let mut db = self.lock();
         let db = db.transaction()?;
         Ok(batch(&Incidents { db: &db, sources }, policy, span, |_, _| Ok(()))?)

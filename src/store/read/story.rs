@@ -9,11 +9,11 @@ use super::forwarded::{ForwardState, forwarded};
 use super::listing::ListedFailure;
 use super::reader::Reader;
 use crate::domain::explain::{
-    Why, explain, explain_cause, explain_mark, explain_remediation, explain_submission, only_mentioned,
-    other_configuration, other_link_window,
+    Why, explain, explain_cause, explain_mark, explain_remediation, explain_submission,
+    links_of_other_configuration, only_mentioned, other_configuration,
 };
 use crate::domain::failure::Evaluated;
-use crate::domain::figures::OtherEnvs;
+use crate::domain::figures::DeployedElsewhere;
 use crate::domain::forwarding::{Action, BackendEntry};
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::link::{Cause, LinkQuery};
@@ -113,7 +113,7 @@ fn story(db: &Connection, row: FailureRow, context: StoryContext<'_>) -> rusqlit
         FROM failure WHERE id = ?1";
     // Every row that was loaded has an id.
     let id = row.id.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    let read = Read { db, row: id };
+    let read = FailureRows { db, row: id };
     let (stored, links) = db.prepare_cached(SQL)?.query_row([id], |columns| {
         let view = StoredForm { failure: columns.get(0)?, details: columns.get(1)? };
         Ok((view, StoredLinks::of(columns, 2)?))
@@ -157,7 +157,7 @@ fn cause(
         };
         explain_cause(&query, &deployments, cause, &elsewhere)
     } else {
-        other_link_window(id.as_deref())
+        links_of_other_configuration(id.as_deref())
     };
     evaluated.failure.deployment = id;
     Ok(why)
@@ -210,7 +210,7 @@ fn deployed_elsewhere(
     db: &Connection,
     query: &LinkQuery<'_>,
     link_window: Duration,
-) -> rusqlite::Result<Vec<OtherEnvs>> {
+) -> rusqlite::Result<Vec<DeployedElsewhere>> {
     const OF_SERVICE: &str = "SELECT env FROM deployment WHERE service = ?1 AND env <> ?2
         AND started_at_ns <= ?3 AND finished_at_ns >= ?4 GROUP BY env ORDER BY count(*) DESC, env LIMIT 10";
     const OF_TEAM: &str = "SELECT env FROM deployment WHERE team = ?1 AND env <> ?2
@@ -225,7 +225,11 @@ fn deployed_elsewhere(
         let envs = statement.query_map(params![name, query.env, by_ns, since_ns], |row| row.get(0))?;
         let other_envs: Vec<String> = envs.collect::<Result<_, _>>()?;
         if !other_envs.is_empty() {
-            elsewhere.push(OtherEnvs { name: name.to_owned(), env: query.env.to_owned(), other_envs });
+            elsewhere.push(DeployedElsewhere {
+                name: name.to_owned(),
+                env: query.env.to_owned(),
+                other_envs,
+            });
         }
     }
     Ok(elsewhere)
@@ -257,12 +261,12 @@ fn why(
 }
 
 /// Reader of the rows about one failure.
-struct Read<'a> {
+struct FailureRows<'a> {
     db: &'a Connection,
     row: i64,
 }
 
-impl Read<'_> {
+impl FailureRows<'_> {
     fn events(&self) -> rusqlite::Result<Vec<ReceivedEvent>> {
         const SQL: &str = "SELECT event_id, event_type, occurred_at_ns, received_at_ns, duplicates
             FROM failure_event JOIN event ON event.id = event WHERE failure = ?1 ORDER BY event.id";

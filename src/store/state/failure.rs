@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figure_columns::FigureColumns;
 use super::links::{StoredLinks, decide, remember_names};
-use super::reach::length_class;
+use super::reach::duration_log2;
 use super::stored_failure::{details, details_text, failure, failure_text};
 use crate::domain::failure::Evaluated;
 use crate::domain::history::History;
@@ -119,7 +119,7 @@ impl FailureRow {
     }
 
     /// `true` if the row already has this failure in the store.
-    pub(in crate::store) fn shows(
+    pub(in crate::store) fn is_stored_with(
         &self,
         session: &Session<'_>,
         evaluated: Option<&Evaluated>,
@@ -175,7 +175,7 @@ impl FailureRow {
         let finished_at = failure.and_then(|failure| failure.finished_at);
         let created_at =
             evaluated.map(|Evaluated { failure, details }| details.created_at.unwrap_or(failure.started_at));
-        let length = finished_at.zip(started_at).map(|(end, start)| length_class(end.nanos_since(start)));
+        let length = finished_at.zip(started_at).map(|(end, start)| duration_log2(end.nanos_since(start)));
         let view = StoredForm::of(evaluated)?;
         let figure_columns = evaluated.map_or_else(|| Ok(FigureColumns::default()), FigureColumns::of)?;
         let mut statement = session.prepare(if self.id.is_some() { UPDATE } else { INSERT })?;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::domain::failure::{Evaluated, Failure, FailureState};
-use crate::domain::figures::{FailureTraits, Times};
+use crate::domain::figures::{FailureTimes, FailureTraits};
 use crate::store::engine::json::{from_json, to_json};
 
 /// `counts_for`, an array: the state, services, team, env, severity, and whether the times are good. Many failures have
@@ -29,7 +29,7 @@ impl FigureColumns {
         let services = Cow::from(services.as_slice());
         let env = Cow::from(env.as_str());
         let counts_for: CountsFor<'_> = (*state, services, team, env, severity, failure.has_good_times());
-        Ok(Self { counts_for: Some(to_json(&counts_for)?), restore_ns: Times::of(failure).restore_ns })
+        Ok(Self { counts_for: Some(to_json(&counts_for)?), restore_ns: FailureTimes::of(failure).restore_ns })
     }
 }
 

@@ -11,7 +11,7 @@ use super::merge_group::{ChangedMembers, Incidents};
 use crate::domain::event::Event;
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::timestamp::Timestamp;
-use crate::store::engine::backlog::{Remaining, Slice, Unfolded};
+use crate::store::engine::backlog::{LeftOver, Slice, Unfolded};
 use crate::store::engine::progress::{self, FOLDED_UP_TO};
 use crate::store::engine::session::Session;
 use crate::store::engine::settings::Settings;
@@ -19,7 +19,7 @@ use crate::store::facts::delivery::source;
 use crate::store::facts::failure_key::failure_key;
 
 /// An event about an incident, being folded.
-struct Folding {
+struct EventToFold {
     row: i64,
     failure_key: i64,
     incident: IncidentId,
@@ -34,7 +34,7 @@ pub(in crate::store) fn slice(session: &mut Session<'_>, slice: &Slice) -> rusql
 }
 
 /// Reads events from their bodies.
-fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Vec<Folding>> {
+fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Vec<EventToFold>> {
     const SQL: &str = "SELECT received_at_ns, body, source FROM event WHERE id = ?1";
     let mut statement = session.prepare(SQL)?;
     let mut events = Vec::with_capacity(unfolded.len());
@@ -46,7 +46,7 @@ fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Vec<Fo
         let incident = event.as_ref().and_then(|event| Some(event.subject.as_ref()?.incident.clone()));
         if let (Some(event), Some(incident)) = (event, incident) {
             let received_at = Timestamp::from_nanos(row.get(0)?);
-            events.push(Folding { row: id, failure_key, incident, event, received_at });
+            events.push(EventToFold { row: id, failure_key, incident, event, received_at });
         } else {
             tracing::error!(row = id, "an event's body is damaged: its failure is evaluated without it");
         }
@@ -54,14 +54,14 @@ fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Vec<Fo
     Ok(events)
 }
 
-fn fold(session: &mut Session<'_>, mut events: Vec<Folding>, up_to: Option<i64>) -> rusqlite::Result<()> {
+fn fold(session: &mut Session<'_>, mut events: Vec<EventToFold>, up_to: Option<i64>) -> rusqlite::Result<()> {
     const LINK: &str = "INSERT INTO failure_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     // Two incidents may have the same key.
     events.sort_unstable_by(|a, b| {
         (a.failure_key, &a.incident, a.row).cmp(&(b.failure_key, &b.incident, b.row))
     });
     let by_incident = || events.chunk_by(|a, b| a.incident == b.incident);
-    let link = |session: &Session<'_>, row: i64, events: &[Folding]| {
+    let link = |session: &Session<'_>, row: i64, events: &[EventToFold]| {
         events.iter().try_for_each(|folding| session.execute(LINK, params![row, folding.row]).map(drop))
     };
     let mut connected = ChangedMembers::default();
@@ -69,7 +69,7 @@ fn fold(session: &mut Session<'_>, mut events: Vec<Folding>, up_to: Option<i64>)
         let member = Incidents::of(session).load(&events[0].incident)?;
         let received = events.iter().map(|folding| (&folding.event, folding.received_at));
         let stored = member.row.id;
-        let row = match member.learn(received) {
+        let row = match member.add_events(received) {
             None => stored,
             Some(changed) if changed.stands_alone(session) => Some(changed.save(session)?),
             Some(changed) => {
@@ -101,12 +101,12 @@ pub(in crate::store) fn left_over(
     db: &Connection,
     settings: &Settings,
     after: i64,
-) -> rusqlite::Result<Option<Remaining>> {
+) -> rusqlite::Result<Option<LeftOver>> {
     const SQL: &str =
         "SELECT id, body, source FROM event WHERE id > ?1 AND body IS NOT NULL ORDER BY id LIMIT ?2";
     let mut statement = db.prepare(SQL)?;
     let mut rows = statement.query(params![after, LEFT_OVER_AT_A_TIME])?;
-    let mut left = Remaining { events: Vec::new(), up_to: after };
+    let mut left = LeftOver { events: Vec::new(), up_to: after };
     while let Some(row) = rows.next()? {
         left.up_to = row.get(0)?;
         let event = (source(settings.sources, row, 2)?.parse)(row.get_ref(1)?.as_blob()?);

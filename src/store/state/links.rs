@@ -72,7 +72,7 @@ pub(in crate::store) fn remember_names(
     session.execute(FORGET, [row])?;
     let Some(Evaluated { failure, details }) = evaluated else { return Ok(()) };
     let query = details.link_query(failure);
-    if query.forbids_link() {
+    if query.names_none() {
         return Ok(());
     }
     for reading in query.named.iter().flat_map(|named| readings(named)) {

@@ -29,7 +29,7 @@ pub(in crate::store) struct Member {
 impl Member {
     /// Adds events, each with the time at which it was received. `None` if they change nothing, so that nothing is
     /// evaluated.
-    pub(in crate::store) fn learn<'a>(
+    pub(in crate::store) fn add_events<'a>(
         mut self,
         events: impl Iterator<Item = (&'a Event, Timestamp)>,
     ) -> Option<ChangedMember> {
@@ -91,7 +91,7 @@ impl ChangedMembers {
             let changed = group.changed.clone();
             for (incident, (row, evaluated)) in group.evaluate(&session.settings.policy) {
                 let is_changed = changed.contains(&incident);
-                if !is_changed && row.shows(session, evaluated.as_ref())? {
+                if !is_changed && row.is_stored_with(session, evaluated.as_ref())? {
                     continue;
                 }
                 let id = row.save(session, evaluated, now)?;

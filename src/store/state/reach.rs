@@ -25,7 +25,7 @@ pub(super) fn failures(
     found.extend(rows(db, LINKED, [row])?);
     let until = deployment.finished_at.saturating_add(session.settings.policy.link_window);
     let created = params![deployment.started_at.as_nanos(), until.as_nanos()];
-    found.extend(own(db, deployment, CREATED, created)?);
+    found.extend(of_same_service(db, deployment, CREATED, created)?);
     found.extend(open_at_start(db, deployment)?);
     let made = || std::iter::once(deployment).chain(replaced);
     let mut names = BTreeSet::from([deployment.id.as_str().to_lowercase()]);
@@ -54,18 +54,23 @@ fn open_at_start(db: &Connection, deployment: &Deployment) -> rusqlite::Result<V
     let mut found = Vec::new();
     for class in 0..i64::BITS - 1 {
         let longest = 2_i64.checked_pow(class + 1).unwrap_or(i64::MAX);
-        found.extend(own(db, deployment, OPEN, params![class, at_ns, at_ns.saturating_sub(longest)])?);
+        found.extend(of_same_service(
+            db,
+            deployment,
+            OPEN,
+            params![class, at_ns, at_ns.saturating_sub(longest)],
+        )?);
     }
     Ok(found)
 }
 
 /// Value of the column `duration_log2` for a duration.
-pub(super) fn length_class(nanos: i64) -> u32 {
+pub(super) fn duration_log2(nanos: i64) -> u32 {
     nanos.max(1).ilog2()
 }
 
 /// Failures that a query finds and that are of the deployment's service (or team) and env.
-fn own(
+fn of_same_service(
     db: &Connection,
     deployment: &Deployment,
     sql: &str,

@@ -24,18 +24,18 @@ const AT_A_TIME: u32 = 200;
 
 /// Failures to reevaluate.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Span {
+pub struct ReevaluateSpan {
     /// Failures that began at this time or later.
     pub since: Option<Timestamp>,
-    /// Failures after this row: [`Batch::next`] of the previous batch.
+    /// Failures after this row: [`ReevaluatedBatch::next`] of the previous batch.
     pub after: i64,
 }
 
 /// Result of evaluating a batch of failures.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Batch {
+pub struct ReevaluatedBatch {
     /// Failures whose result differs.
-    pub changed: Vec<Changed>,
+    pub changed: Vec<ChangedFailure>,
     /// Number of failures that were evaluated.
     pub looked_at: usize,
     /// Start of the next batch. `None` if this was the last one.
@@ -44,7 +44,7 @@ pub struct Batch {
 
 /// A failure whose result differs from the stored one.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Changed {
+pub struct ChangedFailure {
     /// Id of the failure.
     pub id: FailureId,
     /// Its changes.
@@ -65,9 +65,9 @@ pub struct FieldChange {
 /// Evaluates some failures, and saves those whose result differs.
 pub(in crate::store) fn reevaluate(
     session: &mut Session<'_>,
-    span: Span,
+    span: ReevaluateSpan,
     now: Timestamp,
-) -> rusqlite::Result<Batch> {
+) -> rusqlite::Result<ReevaluatedBatch> {
     batch(&Incidents::of(session), &session.settings.policy, span, |row, evaluated| {
         row.save(session, evaluated, now).map(drop)
     })
@@ -77,11 +77,11 @@ pub(in crate::store) fn reevaluate(
 pub(in crate::store) fn batch(
     incidents: &Incidents<'_>,
     policy: &Policy,
-    span: Span,
+    span: ReevaluateSpan,
     mut save: impl FnMut(FailureRow, Option<Evaluated>) -> rusqlite::Result<()>,
-) -> rusqlite::Result<Batch> {
-    let mut batch = Batch::default();
-    let mut reevaluator = Reevaluator { incidents, policy, along: BTreeMap::new() };
+) -> rusqlite::Result<ReevaluatedBatch> {
+    let mut batch = ReevaluatedBatch::default();
+    let mut reevaluator = Reevaluator { incidents, policy, evaluated_together: BTreeMap::new() };
     for (row, id, stored, stored_links) in rows(incidents.db, span)? {
         batch.looked_at += 1;
         batch.next = Some(row);
@@ -97,7 +97,7 @@ pub(in crate::store) fn batch(
             changes.extend(changed_links(incidents.db, stored_links, links)?);
         }
         if view != stored || !changes.is_empty() {
-            batch.changed.push(Changed { id: failure.failure_id.clone(), changes });
+            batch.changed.push(ChangedFailure { id: failure.failure_id.clone(), changes });
             save(failure, evaluated)?;
         }
     }
@@ -130,7 +130,10 @@ fn changed_links(
 }
 
 /// The rows of a batch: their number, the failure's id, the failure as it is stored, and its links.
-fn rows(db: &Connection, span: Span) -> rusqlite::Result<Vec<(i64, String, StoredForm, StoredLinks)>> {
+fn rows(
+    db: &Connection,
+    span: ReevaluateSpan,
+) -> rusqlite::Result<Vec<(i64, String, StoredForm, StoredLinks)>> {
     const SQL: &str = "SELECT id, failure_id, evaluated, details, cause, cause_how, remediation FROM failure
         WHERE id > ?1 AND state IS NOT NULL AND started_at_ns >= ?2 ORDER BY id LIMIT ?3";
     let since_ns = span.since.map_or(i64::MIN, Timestamp::as_nanos);
@@ -150,18 +153,18 @@ struct Reevaluator<'a> {
     incidents: &'a Incidents<'a>,
     policy: &'a Policy,
     /// Failures that were evaluated together with another, because merges connect them.
-    along: BTreeMap<IncidentId, Reevaluated>,
+    evaluated_together: BTreeMap<IncidentId, Reevaluated>,
 }
 
 impl Reevaluator<'_> {
     fn evaluate(&mut self, id: &str) -> rusqlite::Result<Option<Reevaluated>> {
         if let Some(incident) = IncidentId::of_failure(id) {
-            if let Some(known) = self.along.remove(&incident) {
+            if let Some(known) = self.evaluated_together.remove(&incident) {
                 return Ok(Some(known));
             }
             if let Some(member) = self.incidents.stored(&incident)? {
-                self.along = MergeGroup::of(self.incidents, member)?.evaluate(self.policy);
-                return Ok(self.along.remove(&incident));
+                self.evaluated_together = MergeGroup::of(self.incidents, member)?.evaluate(self.policy);
+                return Ok(self.evaluated_together.remove(&incident));
             }
         }
         let Some(row) = FailureRow::load_by_id(self.incidents.db, id)? else {

@@ -14,7 +14,7 @@ pub enum Submitted {
     /// The failure is saved or deleted.
     Done,
     /// The id belongs to an incident that has events here.
-    IncidentsOwn,
+    BelongsToIncident,
     /// There is no such failure.
     NotFound,
 }
@@ -27,7 +27,7 @@ pub(in crate::store) fn save(
     let facts = Facts::Submission(Box::new(submission.clone()));
     let row = match FailureRow::load(session.db(), &submission.id)? {
         Some(FailureRow { facts: Facts::History(_) | Facts::Damaged, .. }) => {
-            return Ok(Submitted::IncidentsOwn);
+            return Ok(Submitted::BelongsToIncident);
         }
         Some(stored) => stored.with(facts),
         None => FailureRow::new(submission.id.clone(), facts),
@@ -48,7 +48,7 @@ pub(in crate::store) fn delete(
         return Ok(Submitted::NotFound);
     };
     let Facts::Submission(submission) = &row.facts else {
-        return Ok(Submitted::IncidentsOwn);
+        return Ok(Submitted::BelongsToIncident);
     };
     let mut withdrawn = submission.evaluate(&session.settings.policy);
     withdrawn.failure.state = FailureState::Ignored;

@@ -17,15 +17,15 @@ const MOST_TEAMS: usize = 200;
 pub(super) const MOST_ENVS: usize = 50;
 const MOST_SEVERITIES: usize = 10;
 /// Largest number of combinations of service, team and env with labels of their own.
-const MOST_PLACES: usize = 1_000;
+const MOST_COMBINATIONS: usize = 1_000;
 /// Maximum number of all combinations: those above, and one with [`OTHER`] for each env with a label of its own, for
 /// the default env, and for the env `other`.
-const ALL_PLACES: usize = MOST_PLACES + MOST_ENVS + 2;
+const ALL_COMBINATIONS: usize = MOST_COMBINATIONS + MOST_ENVS + 2;
 /// Largest number of series of the figures, for this number of windows, and of gauges of each service and env.
 pub(super) const fn max_series(windows: usize, service_gauges: usize) -> usize {
     // Incidents by severity (with `other` and none), deployments, three statistics of the time to restore, the gauges
     // of each service and env, and three statistics of the recovery time.
-    windows * ALL_PLACES * (MOST_SEVERITIES + 2 + 1 + 3 + service_gauges + 3)
+    windows * ALL_COMBINATIONS * (MOST_SEVERITIES + 2 + 1 + 3 + service_gauges + 3)
 }
 
 /// A service, team and env as labels. A label is empty if there is no name.
@@ -37,47 +37,49 @@ pub(super) struct Labels {
 }
 
 /// The names that have labels of their own.
-pub(super) struct Bounds {
+pub(super) struct LabelLimits {
     services: BTreeSet<String>,
     teams: BTreeSet<String>,
     envs: BTreeSet<String>,
     severities: BTreeSet<String>,
-    places: BTreeSet<Labels>,
-    /// The services and envs of `places`.
+    combinations: BTreeSet<Labels>,
+    /// The services and envs of `combinations`.
     pairs: BTreeSet<(String, String)>,
 }
 
-impl Bounds {
+impl LabelLimits {
     /// The busiest names of the longest window. `default_env` always has a label of its own.
     pub(super) fn of(longest: &Trailing<'_>, default_env: &str) -> Self {
         let mut busy = CountsByName::default();
         busy.add(longest);
         let mut envs = busiest(busy.envs, MOST_ENVS);
         envs.insert(default_env.to_owned());
-        let mut bounds = Self {
+        let mut limits = Self {
             services: busiest(busy.services, MOST_SERVICES),
             teams: busiest(busy.teams, MOST_TEAMS),
             envs,
             severities: busiest(busy.severities, MOST_SEVERITIES),
-            places: BTreeSet::new(),
+            combinations: BTreeSet::new(),
             pairs: BTreeSet::new(),
         };
-        let mut places = BTreeMap::<Labels, usize>::new();
-        for ((service, team, env), count) in busy.places {
-            *places.entry(bounds.own_labels(service, team, env)).or_default() += count;
+        let mut combinations = BTreeMap::<Labels, usize>::new();
+        for ((service, team, env), count) in busy.combinations {
+            *combinations.entry(limits.own_labels(service, team, env)).or_default() += count;
         }
-        let mut places: Vec<(Labels, usize)> = places.into_iter().collect();
-        places.sort_by_key(|(_, count)| Reverse(*count));
-        bounds.places = places.into_iter().take(MOST_PLACES).map(|(labels, _)| labels).collect();
-        let pairs = bounds.places.iter().map(|Labels { service, env, .. }| (service.clone(), env.clone()));
-        bounds.pairs = pairs.collect();
-        bounds
+        let mut combinations: Vec<(Labels, usize)> = combinations.into_iter().collect();
+        combinations.sort_by_key(|(_, count)| Reverse(*count));
+        limits.combinations =
+            combinations.into_iter().take(MOST_COMBINATIONS).map(|(labels, _)| labels).collect();
+        let pairs =
+            limits.combinations.iter().map(|Labels { service, env, .. }| (service.clone(), env.clone()));
+        limits.pairs = pairs.collect();
+        limits
     }
 
     /// The labels of a service, team and env.
     pub(super) fn labels(&self, service: &str, team: &str, env: &str) -> Labels {
         let labels = self.own_labels(service, team, env);
-        if self.places.contains(&labels) {
+        if self.combinations.contains(&labels) {
             return labels;
         }
         Labels { service: OTHER.to_owned(), team: OTHER.to_owned(), env: labels.env }
@@ -122,7 +124,7 @@ struct CountsByName<'a> {
     teams: BTreeMap<&'a str, usize>,
     envs: BTreeMap<&'a str, usize>,
     severities: BTreeMap<&'a str, usize>,
-    places: BTreeMap<(&'a str, &'a str, &'a str), usize>,
+    combinations: BTreeMap<(&'a str, &'a str, &'a str), usize>,
 }
 
 impl<'a> CountsByName<'a> {
@@ -131,19 +133,19 @@ impl<'a> CountsByName<'a> {
             let count = failures.incidents + failures.restored.len();
             *self.severities.entry(failures.severity.unwrap_or_default()).or_default() += count;
             for service in services(&failures.services) {
-                self.add_place(service, failures.team.unwrap_or_default(), failures.env, count);
+                self.add_combination(service, failures.team.unwrap_or_default(), failures.env, count);
             }
         }
         for &DeploymentGroup { service, team, env, deployments } in &figures.deployments {
-            self.add_place(service, team.unwrap_or_default(), env, deployments);
+            self.add_combination(service, team.unwrap_or_default(), env, deployments);
         }
     }
 
-    fn add_place(&mut self, service: &'a str, team: &'a str, env: &'a str, count: usize) {
+    fn add_combination(&mut self, service: &'a str, team: &'a str, env: &'a str, count: usize) {
         *self.services.entry(service).or_default() += count;
         *self.teams.entry(team).or_default() += count;
         *self.envs.entry(env).or_default() += count;
-        *self.places.entry((service, team, env)).or_default() += count;
+        *self.combinations.entry((service, team, env)).or_default() += count;
     }
 }
 

@@ -11,7 +11,7 @@ use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::forwarding::{Destination, Destinations};
 use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::sources;
-use pagerduty_dora::store::{CommitObserver, Ended, MAX_BACKLOG, Settings, Store};
+use pagerduty_dora::store::{CommitObserver, MAX_BACKLOG, Settings, Store, WriterState};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -117,9 +117,9 @@ impl Machine {
         let store = Store::open(&self.store, settings).map_err(|error| format!("broken: {error}"))?;
         let mut ended = store.ended();
         drop(store);
-        let ended = self.runtime.block_on(ended.wait_for(|ended| *ended != Ended::Running));
+        let ended = self.runtime.block_on(ended.wait_for(|ended| *ended != WriterState::Running));
         match &*ended.unwrap() {
-            Ended::Cleanly => Ok(()),
+            WriterState::Stopped => Ok(()),
             ended => Err(format!("broken: {ended:?}")),
         }
     }
@@ -155,12 +155,12 @@ fn look(store: &Path, promised: &Acknowledged) -> Result<Kept, String> {
         let nothing = promised.acknowledged.is_empty() && promised.sent.is_empty();
         return if nothing { Ok(Kept::default()) } else { Err("lost: everything".to_owned()) };
     }
-    let Found { kept, told, unfolded, untold, .. } = found;
+    let Found { kept, attempted, unfolded, without_row, .. } = found;
     let lost = promised.acknowledged.iter().filter(|body| !kept.contains_key(&***body)).count();
-    let forgotten = promised.sent.iter().filter(|request| !told.contains_key(&***request)).count();
+    let forgotten = promised.sent.iter().filter(|request| !attempted.contains_key(&***request)).count();
     let twice = kept.values().filter(|count| **count > 1).count();
     if lost + forgotten + twice > 0 {
         return Err(format!("lost: {lost} events, {forgotten} requests; {twice} events are there twice"));
     }
-    Ok(Kept { unfolded, unsent: untold })
+    Ok(Kept { unfolded, unsent: without_row })
 }

@@ -15,11 +15,11 @@ pub(crate) struct Found {
     /// Bodies of events and of the quarantine, and the number of copies of each.
     pub(crate) kept: BTreeMap<Vec<u8>, usize>,
     /// Requests with at least one attempt, and the number of copies of each.
-    pub(crate) told: BTreeMap<Vec<u8>, usize>,
+    pub(crate) attempted: BTreeMap<Vec<u8>, usize>,
     /// Number of events that belong to no failure.
     pub(crate) unfolded: i64,
     /// Number of completed failures without a row in the outbox.
-    pub(crate) untold: i64,
+    pub(crate) without_row: i64,
 }
 
 impl Found {
@@ -27,10 +27,10 @@ impl Found {
     pub(crate) fn read(store: &Path) -> rusqlite::Result<Self> {
         const KEPT: &str = "SELECT body FROM event UNION ALL SELECT body FROM quarantine";
         // The beginning of an attempt is stored before the request is sent.
-        const TOLD: &str = "SELECT body FROM outbox WHERE attempts > 0";
+        const ATTEMPTED: &str = "SELECT body FROM outbox WHERE attempts > 0";
         const UNFOLDED: &str = "SELECT count(*) FROM event WHERE event_type LIKE 'incident.%'
             AND NOT EXISTS (SELECT 1 FROM failure_event WHERE event = event.id)";
-        const UNTOLD: &str = "SELECT count(*) FROM failure WHERE state = 'completed'
+        const WITHOUT_ROW: &str = "SELECT count(*) FROM failure WHERE state = 'completed'
             AND NOT EXISTS (SELECT 1 FROM outbox WHERE failure = failure.id)";
         let db = Connection::open(store)?;
         let integrity: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
@@ -39,9 +39,9 @@ impl Found {
             return Ok(Self { integrity, schema, ..Self::default() });
         }
         let number = |sql| db.query_row(sql, [], |row| row.get(0));
-        let (kept, told) = (bodies(&db, KEPT)?, bodies(&db, TOLD)?);
-        let (unfolded, untold) = (number(UNFOLDED)?, number(UNTOLD)?);
-        Ok(Self { integrity, schema, kept, told, unfolded, untold })
+        let (kept, attempted) = (bodies(&db, KEPT)?, bodies(&db, ATTEMPTED)?);
+        let (unfolded, without_row) = (number(UNFOLDED)?, number(WITHOUT_ROW)?);
+        Ok(Self { integrity, schema, kept, attempted, unfolded, without_row })
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn dataset(failures: &[Failure], deployments: &Deployments) -> Datase
         let remediation = remediation.map(|deployment| deployment.id.as_str());
         builder.add(
             kind,
-            Times::of(failure),
+            FailureTimes::of(failure),
             LinkedKeys { cause: key(cause), remediation: key(remediation) },
         );
     }

@@ -89,19 +89,19 @@ fn same(known: &str, name: &str) -> Option<u8> {
 
 fn commit<'a>(evaluated: &Evaluated, name: &str, deployments: &'a [Deployment]) -> Option<&'a Deployment> {
     let lower = |deployment: &Deployment| deployment.commit_sha.as_ref().map(|sha| sha.to_lowercase());
-    let looseness = |deployment: &Deployment| {
+    let distance = |deployment: &Deployment| {
         let sha = deployment.commit_sha.as_ref()?;
         let is_whole = sha.to_lowercase() == name.to_lowercase();
         if is_whole { Some(0) } else { begins_commit(sha, name).then_some(1) }
     };
-    let found = best(evaluated, deployments, looseness)?;
+    let found = best(evaluated, deployments, distance)?;
     let others = deployments.iter().filter(|deployment| {
         can_be_named(evaluated, deployment)
-            && looseness(deployment) == Some(1)
+            && distance(deployment) == Some(1)
             && is_own(evaluated, deployment) == is_own(evaluated, found)
             && lower(deployment) != lower(found)
     });
-    let is_ambiguous = looseness(found) == Some(1) && others.count() > 0;
+    let is_ambiguous = distance(found) == Some(1) && others.count() > 0;
     (!is_ambiguous).then_some(found)
 }
 
@@ -114,15 +114,15 @@ fn can_be_named(Evaluated { failure, .. }: &Evaluated, deployment: &Deployment) 
 fn best<'a>(
     evaluated: &Evaluated,
     deployments: &'a [Deployment],
-    looseness: impl Fn(&Deployment) -> Option<u8>,
+    distance: impl Fn(&Deployment) -> Option<u8>,
 ) -> Option<&'a Deployment> {
     let created_at = evaluated.details.created_at.unwrap_or(evaluated.failure.started_at);
     let fitting = deployments.iter().filter(|deployment| can_be_named(evaluated, deployment));
-    let fitting = fitting.filter_map(|deployment| Some((looseness(deployment)?, deployment)));
-    let best = fitting.min_by_key(|(looseness, deployment)| {
+    let fitting = fitting.filter_map(|deployment| Some((distance(deployment)?, deployment)));
+    let best = fitting.min_by_key(|(distance, deployment)| {
         let began_later = deployment.started_at > created_at;
         let latest = Reverse((deployment.started_at, deployment.id.clone()));
-        (*looseness, !is_own(evaluated, deployment), began_later, latest)
+        (*distance, !is_own(evaluated, deployment), began_later, latest)
     });
     best.map(|(_, deployment)| deployment)
 }

@@ -4,7 +4,7 @@ use crate::domain::timestamp::Timestamp;
 
 /// Times of a failure that figures need.
 #[derive(Debug)]
-pub(super) struct FailureFacts {
+pub(super) struct DatasetFailure {
     pub(super) started_at: Timestamp,
     pub(super) finished_at: Option<Timestamp>,
     /// Time to restore in nanoseconds. It has no meaning while the failure is open.
@@ -34,12 +34,12 @@ pub(super) struct FailureRun {
 
 impl FailureRun {
     /// Run that begins with the first failure.
-    pub(super) fn of(first: &FailureFacts, has_good_times: bool) -> Self {
+    pub(super) fn of(first: &DatasetFailure, has_good_times: bool) -> Self {
         Self { end: first.finished_at, has_good_times_only: has_good_times, is_broken: false }
     }
 
     /// Adds the next failure.
-    pub(super) fn extend(&mut self, next: &FailureFacts, has_good_times: bool) {
+    pub(super) fn extend(&mut self, next: &DatasetFailure, has_good_times: bool) {
         // A failure that begins exactly when another ends leaves no gap.
         self.is_broken |= self.end.is_some_and(|end| next.started_at > end);
         if !self.is_broken {
