@@ -83,7 +83,7 @@ enum Command {
     /// List the requests to backends, sent or not, oldest first; retry or discard them
     #[command(after_help = examples::OUTBOX)]
     Outbox(outbox::OutboxOptions),
-    /// List signed webhooks that were not understood; print one, or read them again
+    /// List signed webhooks that were not understood, or contradict a stored event; print one, or read them again
     #[command(after_help = examples::QUARANTINE)]
     Quarantine(quarantine::QuarantineOptions),
     /// Evaluate past failures again under the present configuration

@@ -1,4 +1,5 @@
-//! `quarantine`: lists, shows and retries signed webhooks that were not understood.
+//! `quarantine`: lists, shows and retries signed webhooks that were not understood, or contradict a stored
+//! event.
 
 use std::sync::Arc;
 
@@ -94,7 +95,7 @@ const COLUMNS: [Column; 5] = [
 
 fn print(page: &QuarantinePage) {
     if page.rows.is_empty() {
-        return print_err("the quarantine is empty: every signed webhook was understood");
+        return print_err("the quarantine is empty");
     }
     let rows: Vec<Vec<String>> = page
         .rows

@@ -98,18 +98,9 @@ impl BackendLog {
                 tracing::debug!(backend, failure, deployment, revision, error, "credentials refused");
             }
             AttemptOutcome::Dead { error, .. } => {
-                let Some(more) = self.dead.pass(Instant::now()) else { return };
+                let Some(held_back) = self.dead.pass(Instant::now()) else { return };
                 let (row, text) = (claimed.row, self.rejection(claimed));
-                tracing::error!(
-                    backend,
-                    row,
-                    failure,
-                    deployment,
-                    revision,
-                    error,
-                    not_shown = more,
-                    "{text}"
-                );
+                tracing::error!(backend, row, failure, deployment, revision, error, held_back, "{text}");
             }
         }
     }
@@ -145,8 +136,8 @@ impl BackendLog {
         }
         of.is_logged_as_down.store(true, Ordering::Relaxed);
         let next = health.not_before.map(|then| match then.duration_since(now) {
-            next if next < Duration::from_secs(1) => ", next try within a second".to_owned(),
-            next => format!(", next try in {}", words(next)),
+            next if next < Duration::from_secs(1) => ", next attempt within a second".to_owned(),
+            next => format!(", next attempt in {}", words(next)),
         });
         let next = next.unwrap_or_default();
         let lasts = health.since.map_or(Duration::ZERO, |since| now.duration_since(since));
@@ -198,8 +189,8 @@ impl BackendLog {
 
     /// Logs an error of the store.
     pub(super) fn store_trouble(&self, trouble: &str, error: &dyn Display) {
-        if let Some(not_shown) = self.store.pass(Instant::now()) {
-            tracing::warn!(backend = self.backend, %error, not_shown, "{trouble}");
+        if let Some(held_back) = self.store.pass(Instant::now()) {
+            tracing::warn!(backend = self.backend, %error, held_back, "{trouble}");
         }
     }
 }

@@ -62,7 +62,7 @@ pub(super) struct Board {
 impl Boards {
     /// The figures as of now. `dataset` goes back at least [`TREND_SPAN`].
     pub(super) fn new(dataset: &Dataset, now: Timestamp, env: &str, timezone: &TimeZone) -> Self {
-        let question = ReportQuery {
+        let query = ReportQuery {
             since: now.saturating_sub(TREND_SPAN),
             until: now,
             by: Grouping::None,
@@ -72,15 +72,15 @@ impl Boards {
         };
         let by_period = Period::ALL.map(|period| {
             let since = now.saturating_sub(Duration::from_hours(24 * period.days()));
-            let question = ReportQuery { since, interval: None, ..question.clone() };
+            let query = ReportQuery { since, interval: None, ..query.clone() };
             let [all, by_service, by_team] =
-                reports(&question, [Grouping::None, Grouping::Service, Grouping::Team], dataset);
+                reports(&query, [Grouping::None, Grouping::Service, Grouping::Team], dataset);
             Board { all, by_service, by_team }
         });
         // The first week is incomplete. People would compare its bar with the bars of whole weeks.
-        let since = question.starts().get(1).copied().unwrap_or(question.since);
-        let question = ReportQuery { since, ..question };
-        Self { by_period, trend: report(&question, dataset), weeks: question.starts() }
+        let since = query.starts().get(1).copied().unwrap_or(query.since);
+        let query = ReportQuery { since, ..query };
+        Self { by_period, trend: report(&query, dataset), weeks: query.starts() }
     }
 
     /// Board of a period.

@@ -150,7 +150,7 @@ pub(super) async fn report(
         interval: query.interval,
     };
     let FigureInputs { reader, policy, timezone } = figures.inputs.clone();
-    let question = options.question(figures.clock.now(), &timezone, &policy.default_env, "");
-    let question = question.map_err(ApiError::bad_query)?;
-    figures.compute_lock.take(move || reader.report(&question)).await.map(Json)
+    let query = options.query(figures.clock.now(), &timezone, &policy.default_env, "");
+    let query = query.map_err(ApiError::bad_query)?;
+    figures.compute_lock.take(move || reader.report(&query)).await.map(Json)
 }

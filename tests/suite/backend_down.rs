@@ -282,7 +282,7 @@ async fn the_log_has_one_line_for_each_change_of_a_backend() {
     let log = process.terminate();
     let with = |words: &str| log.lines().filter(|line| line.contains(words)).count();
     assert_eq!(with("backend metrics: unreachable"), 1, "{log}");
-    assert_eq!(with("next try in 0 s"), 0, "{log}");
+    assert_eq!(with("next attempt in 0 s"), 0, "{log}");
     assert_eq!(with("backend metrics: reachable again after"), 1, "{log}");
     assert_eq!(with(&format!(", {ROWS} sent")), 1, "{log}");
     assert!(log.lines().count() < 12, "{log}");

@@ -244,7 +244,7 @@ async fn hostile_incidents_stay_within_every_contract() {
         "git": { "commit_sha": "0123456789abcdef0123456789abcdef01234567", "repository_url": "https://x.example/r" },
         "custom_tags": (0..99).map(|n| format!("key:{n}\t")).chain(["no key".to_owned()]).collect::<Vec<_>>(),
     });
-    let answer = daemon.event_api("POST", "/failure", &json!({ "data": { "attributes": sent } })).await;
+    let answer = daemon.events_api("POST", "/failure", &json!({ "data": { "attributes": sent } })).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     daemon.until(|store| store.sent() >= 40).await;
     let mut checked = 0;

@@ -73,7 +73,7 @@ async fn submit_past(daemon: &Daemon) {
         {
             let Some(attributes) = attributes else { continue };
             let answer =
-                daemon.event_api("POST", path, &json!({ "data": { "attributes": attributes } })).await;
+                daemon.events_api("POST", path, &json!({ "data": { "attributes": attributes } })).await;
             assert_eq!(answer.status, 200, "{answer:?}");
         }
     }

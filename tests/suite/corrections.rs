@@ -186,7 +186,7 @@ async fn a_merge_into_the_id_of_a_submitted_failure_does_not_change_it() {
         "id": "pagerduty:QTARGET001", "services": ["checkout"],
         "started_at": 1_793_527_200_u64, "finished_at": 1_793_529_730_u64,
     } } });
-    assert_eq!(daemon.event_api("POST", "/failure", &sent).await.status, 200);
+    assert_eq!(daemon.events_api("POST", "/failure", &sent).await.status, 200);
     let before = daemon.failures().await;
     daemon.expect(merged_into("QSOURCE001", "QTARGET001"), "accepted").await;
     let after = daemon.failures().await;

@@ -12,7 +12,7 @@ async fn daemon_with_data(backend: &Backend) -> Daemon {
     backend.will_answer(&[(400, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     let deployment = json!({ "service": "Checkout API", "started_at": "2026-11-18T09:30:00Z" });
-    daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": deployment } })).await;
+    daemon.events_api("POST", "/deployment", &json!({ "data": { "attributes": deployment } })).await;
     let recent = |event: &mut serde_json::Value, day: &str| {
         event["occurred_at"] = format!("2026-11-{day}T10:42:10.500Z").into();
         event["data"]["created_at"] = format!("2026-11-{day}T10:00:00Z").into();

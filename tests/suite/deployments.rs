@@ -13,7 +13,7 @@ pub(crate) async fn deploy(daemon: &Daemon, version: &str, at: &str, more: Value
     });
     attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let answer =
-        daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
+        daemon.events_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
     assert_eq!(
         (answer.status, &answer.json()["data"]["type"]),
         (200, &json!("dora_deployment")),
@@ -103,10 +103,10 @@ async fn a_submitted_failure_is_linked_by_its_version() {
         attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         json!({ "data": { "attributes": attributes } })
     };
-    daemon.event_api("POST", "/failure", &failure(json!({ "version": "v1" }))).await;
+    daemon.events_api("POST", "/failure", &failure(json!({ "version": "v1" }))).await;
     let deployment = async || daemon.failures().await[0]["deployment"].clone();
     assert_eq!(deployment().await, json!(first));
-    daemon.event_api("POST", "/failure", &failure(json!({ "version": "v9" }))).await;
+    daemon.events_api("POST", "/failure", &failure(json!({ "version": "v9" }))).await;
     assert_eq!(deployment().await, json!(latest), "an unknown version falls back to the latest deployment");
 }
 
@@ -120,7 +120,7 @@ async fn deployments_are_replaced_whole_and_refused_as_by_datadog() {
     deploy(&daemon, "v3", "09:10", json!({})).await;
     assert_eq!(daemon.probe().deployments(), 2);
     assert_eq!(daemon.probe().deployments_of_version("v1"), 0);
-    let refused = daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": {} } })).await;
+    let refused = daemon.events_api("POST", "/deployment", &json!({ "data": { "attributes": {} } })).await;
     assert_eq!((refused.status, &refused.json()["errors"][0]["title"]), (400, &json!("Bad Request")));
     let url = format!("http://{}/api/v2/dora/deployment", daemon.public);
     let forbidden = daemon.client.post(url).header("dd-api-key", "wrong").body("{}").send().await.unwrap();

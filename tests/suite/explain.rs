@@ -92,7 +92,7 @@ async fn notes_and_submitted_failures_are_explained_too() {
     let sent = json!({ "data": { "attributes": {
         "id": "sent-by-a-script-1", "services": ["checkout"], "started_at": 1_793_491_200_u64,
     } } });
-    daemon.event_api("POST", "/failure", &sent).await;
+    daemon.events_api("POST", "/failure", &sent).await;
     let story = daemon.get("/api/v1/failures/sent-by-a-script-1").await.json();
     assert_eq!(story["why"][0]["because"], "as it was sent to the event API");
 }
@@ -104,7 +104,7 @@ async fn a_unique_prefix_of_an_id_is_enough_in_upper_or_lower_case() {
         "id": "Release-checkout-2026-11-02", "service": "checkout", "started_at": 1_793_491_200_u64,
         "version": "1.42.0",
     } } });
-    daemon.event_api("POST", "/deployment", &deployment).await;
+    daemon.events_api("POST", "/deployment", &deployment).await;
     let program = Program::of(&daemon);
     let explained = |id: &str| explain(&program, &configuration, &[id]);
     let whole = stdout(&explained("Q0NOISE0STORY7"));

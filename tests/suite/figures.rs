@@ -14,7 +14,7 @@ use crate::store_edit;
 async fn deploy(daemon: &Daemon, service: &str, started_at: &str) {
     let attributes = json!({ "service": service, "started_at": started_at });
     let answer =
-        daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
+        daemon.events_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
@@ -142,7 +142,7 @@ async fn a_report_of_an_env_without_data_names_envs_with_data() {
     let daemon = Daemon::start("[failure]\ndefault_env = \"prod\"\n").await;
     let attributes =
         json!({ "service": "Search", "env": "production", "started_at": "2026-11-18T00:00:00Z" });
-    daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
+    daemon.events_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
     let page = daemon.get("/").await.body;
     assert!(page.contains("Envs that have data: <strong>production</strong>"), "{page}");
 }
@@ -154,7 +154,7 @@ async fn deployments_in_another_env_than_the_incidents_are_reported() {
     let service = daemon.failures().await[0]["services"][0].as_str().unwrap().to_owned();
     let deploy = async |env: &str, at: &str| {
         let attributes = json!({ "service": service, "env": env, "started_at": at });
-        daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
+        daemon.events_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
     };
     for at in ["2026-11-01T09:40:00Z", "2026-11-01T09:45:00Z"] {
         deploy("prod", at).await;

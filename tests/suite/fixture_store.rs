@@ -76,7 +76,8 @@ async fn filled() -> Daemon {
         "name": "search: no results", "started_at": "2026-11-02T10:00:00Z", "finished_at": "2026-11-02T10:20:00Z",
         "git": { "commit_sha": "0123456789abcdef0123456789abcdef01234567", "repository_url": "https://github.com/acme/search" },
     });
-    let answer = daemon.event_api("POST", "/failure", &json!({ "data": { "attributes": attributes } })).await;
+    let answer =
+        daemon.events_api("POST", "/failure", &json!({ "data": { "attributes": attributes } })).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     daemon.until(Probe::is_drained).await;
     daemon

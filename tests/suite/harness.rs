@@ -155,7 +155,7 @@ impl Daemon {
     }
 
     /// Sends a request to the event API.
-    pub(crate) async fn event_api(&self, method: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn events_api(&self, method: &str, path: &str, body: &Value) -> Answer {
         let url = format!("http://{}/api/v2/dora{path}", self.public);
         let request = self.client.request(method.parse().unwrap(), url).header("dd-api-key", KEY);
         let answer = Answer::of(request.body(body.to_string()).send().await.unwrap()).await;

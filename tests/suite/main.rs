@@ -17,7 +17,7 @@ mod dashboard;
 mod datadog_ci;
 mod demo;
 mod deployments;
-mod event_api;
+mod events_api;
 mod explain;
 mod faults;
 mod figures;

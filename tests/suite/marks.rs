@@ -150,7 +150,7 @@ async fn a_mark_is_removed_by_reevaluation_and_by_deletion() {
     let failure = json!({ "data": { "attributes": {
         "id": "a-failure-of-the-api", "services": ["Checkout API"], "started_at": "2026-11-01T08:30:00Z",
     } } });
-    assert_eq!(daemon.event_api("POST", "/failure", &failure).await.status, 200);
+    assert_eq!(daemon.events_api("POST", "/failure", &failure).await.status, 200);
     assert_eq!(marks_received(&daemon, &mut backend).await, marked(&id));
     let rule = "[[rule]]\nname = \"noise\"\nurgency = [\"high\"]\naction = \"ignore\"\n";
     let configuration = format!("{rule}{}", marking(&backend));
@@ -162,10 +162,10 @@ async fn a_mark_is_removed_by_reevaluation_and_by_deletion() {
         BTreeMap::new(),
         "the other failure is still linked to it"
     );
-    let withdrawn = daemon.event_api("DELETE", "/failure/a-failure-of-the-api", &Value::Null).await;
+    let withdrawn = daemon.events_api("DELETE", "/failure/a-failure-of-the-api", &Value::Null).await;
     assert_eq!(withdrawn.status, 202);
     assert_eq!(marks_received(&daemon, &mut backend).await, unmarked(&id));
-    assert_eq!(daemon.event_api("POST", "/failure", &failure).await.status, 200);
+    assert_eq!(daemon.events_api("POST", "/failure", &failure).await.status, 200);
     assert_eq!(marks_received(&daemon, &mut backend).await, marked(&id), "the failure with this id is back");
 }
 
@@ -265,7 +265,7 @@ async fn a_mark_is_filtered_by_the_services_of_its_deployment_and_deleted_with_i
     for (id, named) in
         [("a-failure-of-search", "deployment:of-search"), ("a-failure-of-both", "deployment:of-checkout")]
     {
-        let answer = daemon.event_api("POST", "/failure", &failure(id, named, "Search")).await;
+        let answer = daemon.events_api("POST", "/failure", &failure(id, named, "Search")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
     assert_eq!(marks_received(&daemon, &mut backend).await, marked("deployment:of-checkout"));

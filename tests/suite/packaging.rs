@@ -152,7 +152,7 @@ async fn metrics() -> String {
     let attributes =
         json!({ "service": "Checkout API", "team": "Payments", "started_at": "2026-11-01T09:30:00Z" });
     let deployed =
-        daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
+        daemon.events_api("POST", "/deployment", &json!({ "data": { "attributes": attributes } })).await;
     assert_eq!(deployed.status, 200);
     daemon.expect(event_of("incident.resolved", "QMETRICS01"), "accepted").await;
     backend.next().await;

@@ -30,7 +30,7 @@ async fn the_first_steps_lead_to_a_rate() {
     let service = attributes.split('"').nth(3).unwrap();
     let deployed = json!({ "service": service, "started_at": "2026-11-01T09:42:00Z" });
     let answer =
-        daemon.event_api("POST", "/deployment", &json!({ "data": { "attributes": deployed } })).await;
+        daemon.events_api("POST", "/deployment", &json!({ "data": { "attributes": deployed } })).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 
     let failures = daemon.failures().await;

@@ -69,13 +69,13 @@ pub(super) fn run(options: &ReportCommand, config: &Config) -> Result<(), Comman
         interval: options.interval,
     };
     let env = options.env.as_deref().unwrap_or(config.failure.default_env.as_str());
-    let question = report_options
-        .question(SystemClock.now(), config.dora.timezone.zone(), config.failure.default_env.as_str(), "--")
+    let query = report_options
+        .query(SystemClock.now(), config.dora.timezone.zone(), config.failure.default_env.as_str(), "--")
         .map_err(|error| CommandError::Usage(anyhow!(error)))?;
     let reader = FiguresReader::open(&config.store.path).map_err(anyhow::Error::from)?;
-    let report = reader.report(&question).map_err(anyhow::Error::from)?;
+    let report = reader.report(&query).map_err(anyhow::Error::from)?;
     let text = match options.format {
-        ReportFormat::Table => table(&report, env, &question.starts(), width()),
+        ReportFormat::Table => table(&report, env, &query.starts(), width()),
         ReportFormat::Json => return Ok(print_json(&report)?),
         ReportFormat::Csv => {
             if let Some(hint) = other_envs(&report, env).or_else(|| deployed_elsewhere(&report)) {

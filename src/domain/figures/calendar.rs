@@ -24,8 +24,8 @@ pub(super) struct Periods {
 }
 
 impl Periods {
-    pub(super) fn new(question: &ReportQuery) -> Self {
-        let ReportQuery { since, until, interval, timezone, .. } = question;
+    pub(super) fn new(query: &ReportQuery) -> Self {
+        let ReportQuery { since, until, interval, timezone, .. } = query;
         let next = |start: &Timestamp| {
             let next = interval.and_then(|interval| next_start(*start, interval, timezone));
             next.filter(|next| next < until)

@@ -5,7 +5,7 @@ use std::num::NonZeroI64;
 use super::Grouping;
 use super::deployment_index::{DeploymentIndex, DeploymentRef};
 use super::durations;
-use super::names::{NameId, Names, number};
+use super::names::{NameId, Names, to_u32};
 use super::recovery::{DatasetFailure, FailureRun};
 use crate::domain::failure::{Failure, FailureState};
 use crate::domain::timestamp::Timestamp;
@@ -140,7 +140,7 @@ impl DatasetBuilder {
     pub fn add_kind(&mut self, kind: FailureTraits) -> u32 {
         self.kinds.push(kind);
         self.failures.push(Vec::new());
-        number(self.kinds.len() - 1)
+        to_u32(self.kinds.len() - 1)
     }
 
     /// Adds a failure of a kind that was added before. A merged failure is left out: it is in no figure.
@@ -165,7 +165,7 @@ impl DatasetBuilder {
         for (kind, failures) in self.failures.into_iter().enumerate() {
             linking.dataset.failures[kind].reserve_exact(failures.len());
             for (facts, linked) in failures {
-                linking.add(number(kind), facts, linked);
+                linking.add(to_u32(kind), facts, linked);
             }
         }
         linking.with_recoveries()
@@ -190,7 +190,7 @@ impl Linking {
             if let Some(remediation) = place(&dataset.deployment_index, remediation) {
                 dataset.deployment_index.mark_as_remediation(remediation);
             }
-            let nth = number(dataset.failures[kind as usize].len());
+            let nth = to_u32(dataset.failures[kind as usize].len());
             // A failure counts against deployments to its own env only.
             let env = dataset.kinds[kind as usize].env;
             let cause = place(&dataset.deployment_index, cause)

@@ -2,7 +2,7 @@
 
 use foldhash::HashMap;
 
-use super::names::{NameId, Names, number as to_number};
+use super::names::{NameId, Names, to_u32};
 use super::recovery::{FailureRun, Recovery};
 use crate::domain::timestamp::Timestamp;
 
@@ -55,7 +55,7 @@ impl DeploymentIndex {
             None => self.add_kind(kind),
         };
         let line = &mut self.timelines[kind as usize];
-        self.by_key.insert(key, DeploymentRef { kind, index_in_timeline: to_number(line.finished_at.len()) });
+        self.by_key.insert(key, DeploymentRef { kind, index_in_timeline: to_u32(line.finished_at.len()) });
         line.finished_at.push(finished_at);
         line.outcomes.push(Outcome::default());
     }
@@ -66,7 +66,7 @@ impl DeploymentIndex {
     }
 
     fn add_kind(&mut self, kind: DeploymentKind) -> u32 {
-        let number = to_number(self.kinds.len());
+        let number = to_u32(self.kinds.len());
         let DeploymentKind { service, team, env } = kind;
         self.by_service.entry((env, service)).or_default().push(number);
         if let Some(team) = team {

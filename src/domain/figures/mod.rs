@@ -1,6 +1,5 @@
 //! The DORA figures, by both sets of definitions: the older one counts incidents, the newer one failed deployments.
 
-mod answer;
 mod calendar;
 mod dataset;
 mod deployment_index;
@@ -8,8 +7,9 @@ mod durations;
 pub mod list;
 mod names;
 mod other_envs;
-mod question;
+mod query;
 mod recovery;
+mod report;
 mod report_options;
 mod tally;
 mod trailing;
@@ -17,11 +17,11 @@ mod trailing;
 use self::calendar::Periods;
 use self::tally::Tally;
 
-pub use self::answer::{DeployedElsewhere, Report, Row};
 pub use self::dataset::{Dataset, DatasetBuilder, FailureTimes, FailureTraits, LinkedKeys};
 pub use self::deployment_index::DeploymentIndex;
 pub use self::durations::{Durations, RecoveryTimes, RestoreTimes};
-pub use self::question::{Env, Grouping, Interval, ReportQuery};
+pub use self::query::{Env, Grouping, Interval, ReportQuery};
+pub use self::report::{DeployedElsewhere, Report, Row};
 pub use self::report_options::ReportOptions;
 pub use self::tally::RowSums;
 pub use self::trailing::{DeploymentGroup, FailureGroup, ServiceFigures, Trailing, trailing};
@@ -30,16 +30,16 @@ pub use self::trailing::{DeploymentGroup, FailureGroup, ServiceFigures, Trailing
 const MOST_OTHER_ENVS: usize = 10;
 
 /// Computes the figures.
-pub fn report(question: &ReportQuery, dataset: &Dataset) -> Report {
-    let [report] = reports(question, [question.by], dataset);
+pub fn report(query: &ReportQuery, dataset: &Dataset) -> Report {
+    let [report] = reports(query, [query.by], dataset);
     report
 }
 
 /// Computes the figures of one period in several groupings.
-pub fn reports<const N: usize>(question: &ReportQuery, by: [Grouping; N], dataset: &Dataset) -> [Report; N] {
-    let ReportQuery { since, until, interval, .. } = *question;
-    let periods = Periods::new(question);
-    let tally = Tally::of(dataset, &periods, &question.env);
+pub fn reports<const N: usize>(query: &ReportQuery, by: [Grouping; N], dataset: &Dataset) -> [Report; N] {
+    let ReportQuery { since, until, interval, .. } = *query;
+    let periods = Periods::new(query);
+    let tally = Tally::of(dataset, &periods, &query.env);
     let start = |period| interval.map(|_| periods.start(period));
     let deployed_elsewhere = other_envs::other_envs(dataset, &tally, &periods);
     let other_envs =

@@ -21,7 +21,7 @@ impl Names {
         if let Some(name) = self.numbers.get(text) {
             return *name;
         }
-        let (name, text) = (NameId(number(self.texts.len())), Arc::<str>::from(text));
+        let (name, text) = (NameId(to_u32(self.texts.len())), Arc::<str>::from(text));
         self.texts.push(Arc::clone(&text));
         self.numbers.insert(text, name);
         name
@@ -35,6 +35,6 @@ impl Names {
 
 /// A length or an index as `u32`, to save memory.
 #[expect(clippy::expect_used, reason = "2^32 elements do not fit into memory")]
-pub(super) fn number(len: usize) -> u32 {
+pub(super) fn to_u32(len: usize) -> u32 {
     u32::try_from(len).expect("a list has fewer than 2^32 elements")
 }

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::{HashMap, HashSet};
 
-use super::answer::DeployedElsewhere;
 use super::calendar::Periods;
 use super::dataset::Dataset;
 use super::names::NameId;
+use super::report::DeployedElsewhere;
 use super::tally::Tally;
 
 /// Maximum number of services and teams that are listed, and of envs for each of them.

@@ -28,7 +28,7 @@ pub struct ReportOptions<'a> {
 impl ReportOptions<'_> {
     /// Builds the parameters of the report. The error names the wrong option, with `prefix` before its name: `--` on a
     /// command line, nothing in a query.
-    pub fn question(
+    pub fn query(
         self,
         now: Timestamp,
         timezone: &TimeZone,

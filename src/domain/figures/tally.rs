@@ -8,7 +8,7 @@ use super::calendar::Periods;
 use super::dataset::{Dataset, FailureKind};
 use super::deployment_index::{DeploymentKind, Outcome, Timeline};
 use super::durations::{Durations, RecoveryTimes};
-use super::names::{NameId, number};
+use super::names::{NameId, to_u32};
 use super::recovery::{DatasetFailure, Recovery};
 use super::{Env, Grouping, Row};
 use crate::domain::timestamp::Timestamp;
@@ -49,11 +49,11 @@ impl<'a> Tally<'a> {
         let timelines =
             dataset.deployment_index.kinds.iter().zip(&dataset.deployment_index.timelines).enumerate();
         for (kind, (_, line)) in timelines.filter(|(_, (kind, _))| is_included(kind.env)) {
-            tally.add_deployments(number(kind), line, periods);
+            tally.add_deployments(to_u32(kind), line, periods);
         }
         let kinds = dataset.kinds.iter().zip(&dataset.failures).enumerate();
         for (number_of_kind, (kind, failures)) in kinds.filter(|(_, (kind, _))| is_included(kind.env)) {
-            tally.add_failures(number(number_of_kind), kind.has_duration(), failures, periods);
+            tally.add_failures(to_u32(number_of_kind), kind.has_duration(), failures, periods);
         }
         tally
     }

@@ -77,9 +77,9 @@ fn store(data: &DashboardData) -> HealthRow {
 fn quarantine(data: &DashboardData) -> HealthRow {
     let quarantined = data.gauges.quarantined;
     let says = match quarantined {
-        0 => "Empty: every signed webhook was understood.".to_owned(),
+        0 => "Empty.".to_owned(),
         n => format!(
-            "{} not understood: stored, without effect on failures. A newer version of the program may understand more: \
+            "{} not understood, or in contradiction to a stored event: kept, without effect on failures. A newer version of the program may understand more: \
              then run `pagerduty-dora quarantine retry --all`.",
             count(n, "signed webhook")
         ),

@@ -97,7 +97,7 @@ fn listing(found: &QuarantinePage) -> Html<String> {
                 "failure. A newer version of the program may understand more: then run "
                 code { "pagerduty-dora quarantine retry --all" } "." }
             @if found.rows.is_empty() {
-                p.card.quiet { "Empty: every signed webhook was understood." }
+                p.card.quiet { "Empty." }
             } @else {
                 div.card { (wide("Table of the quarantine", &table)) }
             }

@@ -33,8 +33,8 @@ impl FiguresReader {
     }
 
     /// Computes a report.
-    pub fn report(&self, question: &ReportQuery) -> Result<Report, ReadError> {
-        Ok(report(question, &self.dataset(question.since, question.until)?))
+    pub fn report(&self, query: &ReportQuery) -> Result<Report, ReadError> {
+        Ok(report(query, &self.dataset(query.since, query.until)?))
     }
 
     /// Input of the figures of `[since, until)`.

@@ -18,11 +18,11 @@ async fn fail(daemon: &Daemon, id: &str) {
     let failure = json!({ "data": { "attributes": {
         "id": id, "services": ["Checkout API"], "started_at": "2026-11-01T08:30:00Z",
     } } });
-    assert_eq!(daemon.event_api("POST", "/failure", &failure).await.status, 200);
+    assert_eq!(daemon.events_api("POST", "/failure", &failure).await.status, 200);
 }
 
 async fn withdraw(daemon: &Daemon, id: &str) {
-    let answer = daemon.event_api("DELETE", &format!("/failure/{id}"), &Value::Null).await;
+    let answer = daemon.events_api("DELETE", &format!("/failure/{id}"), &Value::Null).await;
     assert_eq!(answer.status, 202, "{answer:?}");
 }
 

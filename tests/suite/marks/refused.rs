@@ -27,7 +27,7 @@ async fn fail_all(daemon: &Daemon) {
             "id": format!("failure:of-service-{n}"), "services": [format!("Service {n}")],
             "started_at": "2026-11-01T08:30:00Z",
         } } });
-        assert_eq!(daemon.event_api("POST", "/failure", &failure).await.status, 200);
+        assert_eq!(daemon.events_api("POST", "/failure", &failure).await.status, 200);
     }
 }
 

@@ -12,7 +12,7 @@ const FOREIGN: [(&str, &str); 1] = [("origin", "https://evil.example")];
 
 async fn deploy(daemon: &Daemon, attributes: Value) {
     let body = json!({ "data": { "attributes": attributes } });
-    assert_eq!(daemon.event_api("POST", "/deployment", &body).await.status, 200);
+    assert_eq!(daemon.events_api("POST", "/deployment", &body).await.status, 200);
 }
 
 /// A daemon with failures of every state, a deployment, and two dead letters.

@@ -47,7 +47,7 @@ impl<'a> Asker<'a> {
     /// Sends a body to the event API, and checks that the document allows it exactly if the daemon accepts it.
     pub(super) async fn send(&mut self, path: &str, attributes: &Value) -> Answer {
         let body = json!({ "data": { "attributes": attributes } });
-        let answer = self.daemon.event_api("POST", path, &body).await;
+        let answer = self.daemon.events_api("POST", path, &body).await;
         let path = format!("/api/v2/dora{path}");
         self.holds("POST", &path, &answer);
         let operation = &self.document["paths"][path]["post"];

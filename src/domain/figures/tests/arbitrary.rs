@@ -88,7 +88,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    pub(crate) fn question()(
+    pub(crate) fn query()(
         (since, until) in prop_oneof![Just((minute(0), minute(MINUTES))), (moment(), moment())],
         by in select(Grouping::ALL),
         env in option::weighted(0.7, word(&ENVS)),

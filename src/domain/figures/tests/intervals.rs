@@ -3,27 +3,27 @@
 use jiff::tz::TimeZone;
 
 use super::super::{Interval, ReportQuery};
-use super::{failure, lasting, question, rows};
+use super::{failure, lasting, query, rows};
 use crate::domain::deployment::tests::{deployment, time};
 use crate::domain::failure::Failure;
 use crate::domain::timestamp::Timestamp;
 
 fn periods(since: &str, until: &str, interval: Interval, zone: &str) -> Vec<String> {
     let parse = |text| Timestamp::parse(text).unwrap();
-    let question = ReportQuery {
+    let query = ReportQuery {
         since: parse(since),
         until: parse(until),
         interval: Some(interval),
         timezone: TimeZone::posix(zone).unwrap(),
-        ..question()
+        ..query()
     };
     // An incident every half hour: no interval is empty.
-    let times = std::iter::successors(Some(question.since), |at| {
+    let times = std::iter::successors(Some(query.since), |at| {
         Some(at.saturating_add(std::time::Duration::from_mins(30)))
     });
     let failures: Vec<Failure> =
-        times.take_while(|at| *at < question.until).map(|at| failure("1", at, None)).collect();
-    rows(&question, &failures, &[])
+        times.take_while(|at| *at < query.until).map(|at| failure("1", at, None)).collect();
+    rows(&query, &failures, &[])
         .iter()
         .map(|row| format!("{} {}", row.period.unwrap(), row.incidents))
         .collect()
@@ -78,7 +78,7 @@ fn an_interval_is_reported_as_if_it_were_the_whole_period() {
     let days = ReportQuery {
         interval: Some(Interval::Day),
         timezone: TimeZone::fixed(jiff::tz::offset(13)),
-        ..question()
+        ..query()
     };
     let rows = rows(&days, &failures, &deployments);
     assert_eq!(rows.len(), 2, "a new day begins at 11:00Z");

@@ -21,8 +21,8 @@ fn the_json_has_the_fields_of_the_contract() {
         linked_to(&deployments[0], lasting("1", "10:00", "10:30")),
         linked_to(&deployments[1], open("2", "13:00")),
     ];
-    let question = ReportQuery { by: Grouping::Service, ..question() };
-    let report = report(&question, &failures, &Deployments::new(deployments.into()));
+    let query = ReportQuery { by: Grouping::Service, ..query() };
+    let report = report(&query, &failures, &Deployments::new(deployments.into()));
     let json = serde_json::to_string_pretty(&report).unwrap();
     insta::assert_snapshot!(json, @r#"
     {

@@ -43,8 +43,8 @@ pub(crate) fn dataset(failures: &[Failure], deployments: &Deployments) -> Datase
     builder.with(deployed)
 }
 
-fn report(question: &ReportQuery, failures: &[Failure], deployments: &Deployments) -> Report {
-    super::report(question, &dataset(failures, deployments))
+fn report(query: &ReportQuery, failures: &[Failure], deployments: &Deployments) -> Report {
+    super::report(query, &dataset(failures, deployments))
 }
 
 /// A failure of `checkout` in production on the first of November. It is open if it has no end.
@@ -101,7 +101,7 @@ fn of_services(services: &[&str], failure: Failure) -> Failure {
 }
 
 /// The first of November, in production, without grouping and intervals.
-fn question() -> ReportQuery {
+fn query() -> ReportQuery {
     ReportQuery {
         since: time("00:00"),
         until: time("23:00"),
@@ -112,19 +112,19 @@ fn question() -> ReportQuery {
     }
 }
 
-fn rows(question: &ReportQuery, failures: &[Failure], deployments: &[Deployment]) -> Vec<Row> {
-    report(question, failures, &Deployments::new(deployments.to_vec())).rows
+fn rows(query: &ReportQuery, failures: &[Failure], deployments: &[Deployment]) -> Vec<Row> {
+    report(query, failures, &Deployments::new(deployments.to_vec())).rows
 }
 
 fn row(failures: &[Failure], deployments: &[Deployment]) -> Row {
-    let rows = rows(&question(), failures, deployments);
+    let rows = rows(&query(), failures, deployments);
     assert_eq!(rows.len(), 1, "{rows:?}");
     rows.into_iter().next().unwrap()
 }
 
 /// By key: incidents, unmatched ones, deployments, and the change failure rate.
 fn by(by: Grouping, failures: &[Failure], deployments: &[Deployment]) -> Vec<String> {
-    let rows = rows(&ReportQuery { by, ..question() }, failures, deployments);
+    let rows = rows(&ReportQuery { by, ..query() }, failures, deployments);
     let lines = rows.iter().map(|row| {
         let key = row.key.as_deref().unwrap_or("-");
         let rate = row.change_failure_rate.map_or("-".to_owned(), |rate| rate.to_string());
@@ -156,8 +156,8 @@ fn the_start_of_a_period_is_inside_and_its_end_outside() {
 
 #[test]
 fn without_data_there_are_no_rows() {
-    assert_eq!(rows(&question(), &[], &[]), []);
-    let backwards = ReportQuery { since: time("12:00"), until: time("10:00"), ..question() };
+    assert_eq!(rows(&query(), &[], &[]), []);
+    let backwards = ReportQuery { since: time("12:00"), until: time("10:00"), ..query() };
     assert_eq!(rows(&backwards, &[lasting("1", "11:00", "11:30")], &[]), []);
 }
 
@@ -188,7 +188,7 @@ fn ignored_failures_are_counted_separately_and_merged_ones_never() {
     let row = row(&[with_state(FailureState::Ignored), with_state(FailureState::Merged)], &deployments);
     assert_eq!((row.incidents, row.ignored, row.failed_deployments), (0, 1, 0));
     assert_eq!((row.time_to_restore_seconds.n, row.change_failure_rate), (0, Some(0.0)));
-    assert_eq!(rows(&question(), &[with_state(FailureState::Merged)], &[]), []);
+    assert_eq!(rows(&query(), &[with_state(FailureState::Merged)], &[]), []);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_failure_never_counts_against_a_deployment_to_another_env() {
     let failures = [staging(linked_to(&production, lasting("1", "10:00", "11:00")))];
     let deployments = [production];
     assert_eq!(by(Grouping::None, &failures, &deployments), ["-: 0 0 1 0"]);
-    let all = ReportQuery { env: Env::All, ..question() };
+    let all = ReportQuery { env: Env::All, ..query() };
     let rows = rows(&all, &failures, &deployments);
     assert_eq!((rows[0].incidents, rows[0].unmatched_incidents), (1, 1));
     assert_eq!((rows[0].failed_deployments, rows[0].deployments), (0, 1));

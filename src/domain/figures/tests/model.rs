@@ -5,19 +5,19 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::{Env, Grouping, Interval, RecoveryTimes, ReportQuery, RestoreTimes, Row};
-use super::arbitrary::{ENVS, MINUTES, SERVICES, SEVERITIES, deployments, minute, one_failure, question};
+use super::arbitrary::{ENVS, MINUTES, SERVICES, SEVERITIES, deployments, minute, one_failure, query};
 use super::report;
 use crate::domain::deployment::{Deployment, Deployments};
 use crate::domain::failure::{Failure, FailureState, Flag};
 use crate::domain::timestamp::Timestamp;
 
 /// The first date of the interval that a time lies in.
-fn first_date(at: Timestamp, question: &ReportQuery) -> Option<Date> {
+fn first_date(at: Timestamp, query: &ReportQuery) -> Option<Date> {
     let date = jiff::Timestamp::from_nanosecond(at.as_nanos().into())
         .unwrap()
-        .to_zoned_datetime(question.timezone.clone())
+        .to_zoned_datetime(query.timezone.clone())
         .date();
-    Some(match question.interval? {
+    Some(match query.interval? {
         Interval::Day => date,
         Interval::Week => monday(date),
         Interval::Month => date.first_of_month(),
@@ -32,15 +32,15 @@ fn monday(mut date: Date) -> Date {
 }
 
 /// The times in the period at which an interval begins, found by a check at every half hour.
-fn starts(question: &ReportQuery) -> Vec<Timestamp> {
+fn starts(query: &ReportQuery) -> Vec<Timestamp> {
     let half_hours = (0..=MINUTES * 2 / 60).map(|half| minute(half * 30));
-    let inside = half_hours.filter(|at| question.since < *at && *at < question.until);
+    let inside = half_hours.filter(|at| query.since < *at && *at < query.until);
     let mut starts = Vec::new();
     let mut date = None;
-    for at in std::iter::once(question.since).chain(inside) {
-        if starts.is_empty() || first_date(at, question) != date {
+    for at in std::iter::once(query.since).chain(inside) {
+        if starts.is_empty() || first_date(at, query) != date {
             starts.push(at);
-            date = first_date(at, question);
+            date = first_date(at, query);
         }
     }
     starts
@@ -53,9 +53,9 @@ struct Model<'a> {
 }
 
 impl Model<'_> {
-    fn row(&self, question: &ReportQuery, key: Option<&str>, since: Timestamp, until: Timestamp) -> Row {
+    fn row(&self, query: &ReportQuery, key: Option<&str>, since: Timestamp, until: Timestamp) -> Row {
         let within = |at: Timestamp| since <= at && at < until;
-        let is_of_key = |failure: &&&Failure| match question.by {
+        let is_of_key = |failure: &&&Failure| match query.by {
             Grouping::Service => failure.services.iter().any(|service| Some(service.as_str()) == key),
             Grouping::Team => failure.team.is_some() && failure.team.as_deref() == key,
             Grouping::Env => Some(failure.env.as_str()) == key,
@@ -66,7 +66,7 @@ impl Model<'_> {
         let incidents = || begun().filter(|failure| is_incident(failure));
         let in_period = || self.deployments.iter().filter(|deployment| within(deployment.finished_at));
         let deployments: Vec<_> = in_period()
-            .filter(|deployment| match question.by {
+            .filter(|deployment| match query.by {
                 Grouping::Service => Some(deployment.service.as_str()) == key,
                 Grouping::Team => deployment.team.is_some() && deployment.team.as_deref() == key,
                 Grouping::Env => Some(deployment.env.as_str()) == key,
@@ -75,15 +75,11 @@ impl Model<'_> {
             })
             .collect();
         let is_matched = |failure: &&&Failure| {
-            in_period().filter(|deployment| deployment.env == failure.env).any(|deployment| {
-                match question.by {
-                    Grouping::Service => Some(deployment.service.as_str()) == key,
-                    Grouping::Team => deployment.team.as_deref() == key,
-                    _ if failure.services.is_empty() => {
-                        failure.team.is_some() && deployment.team == failure.team
-                    }
-                    _ => failure.services.contains(&deployment.service),
-                }
+            in_period().filter(|deployment| deployment.env == failure.env).any(|deployment| match query.by {
+                Grouping::Service => Some(deployment.service.as_str()) == key,
+                Grouping::Team => deployment.team.as_deref() == key,
+                _ if failure.services.is_empty() => failure.team.is_some() && deployment.team == failure.team,
+                _ => failure.services.contains(&deployment.service),
             })
         };
         let restored: Vec<f64> = self
@@ -101,7 +97,7 @@ impl Model<'_> {
         let matched = incidents().filter(is_matched).count();
         RowParts {
             key: key.map(str::to_owned),
-            period: question.interval.map(|_| since),
+            period: query.interval.map(|_| since),
             incidents: incidents().count(),
             open: incidents().filter(|failure| failure.state == FailureState::Open).count(),
             ignored: begun().filter(|failure| failure.state == FailureState::Ignored).count(),
@@ -252,8 +248,8 @@ fn is_empty(row: &Row) -> bool {
     row.incidents == 0 && row.ignored == 0 && row.deployments == 0 && row.time_to_restore_seconds.n == 0
 }
 
-pub(crate) fn model(question: &ReportQuery, failures: &[Failure], deployments: &[Deployment]) -> Vec<Row> {
-    let is_included = |env: &String| match &question.env {
+pub(crate) fn model(query: &ReportQuery, failures: &[Failure], deployments: &[Deployment]) -> Vec<Row> {
+    let is_included = |env: &String| match &query.env {
         Env::One(one) => one == env,
         Env::All => true,
     };
@@ -261,20 +257,20 @@ pub(crate) fn model(question: &ReportQuery, failures: &[Failure], deployments: &
         failures: failures.iter().filter(|failure| is_included(&failure.env)).collect(),
         deployments: deployments.iter().filter(|deployment| is_included(&deployment.env)).collect(),
     };
-    let names = match question.by {
+    let names = match query.by {
         Grouping::Service => &SERVICES[..],
         Grouping::Team => &["discovery", "payments"],
         Grouping::Env => &ENVS,
         Grouping::Severity => &SEVERITIES,
         Grouping::None => &[],
     };
-    let nameless = matches!(question.by, Grouping::None | Grouping::Severity).then_some(None);
+    let nameless = matches!(query.by, Grouping::None | Grouping::Severity).then_some(None);
     let keys: Vec<Option<&str>> = nameless.into_iter().chain(names.iter().copied().map(Some)).collect();
-    let starts = starts(question);
-    let ends = starts.iter().skip(1).copied().chain([question.until]);
+    let starts = starts(query);
+    let ends = starts.iter().skip(1).copied().chain([query.until]);
     let periods = starts.iter().copied().zip(ends);
     let rows = periods.flat_map(|(since, until)| {
-        let row = |key| model.row(question, key, since, until);
+        let row = |key| model.row(query, key, since, until);
         keys.iter().copied().map(row).collect::<Vec<_>>()
     });
     rows.filter(|row| !is_empty(row)).collect()
@@ -304,22 +300,22 @@ fn unmatched(rows: &[Row]) -> usize {
 proptest! {
     #[test]
     fn figures_follow_their_definitions(
-        question in question(),
+        query in query(),
         failures in vec(one_failure(), 0..16),
         deployments in deployments(),
     ) {
-        let report = report(&question, &failures, &Deployments::new(deployments.clone()));
-        prop_assert_eq!(&report.rows, &model(&question, &failures, &deployments));
+        let report = report(&query, &failures, &Deployments::new(deployments.clone()));
+        prop_assert_eq!(&report.rows, &model(&query, &failures, &deployments));
     }
 
     #[test]
     fn figures_are_consistent(
-        question in question(),
+        query in query(),
         failures in vec(one_failure(), 0..16),
         deployments in deployments(),
     ) {
-        let of = |question: &ReportQuery| report(question, &failures, &Deployments::new(deployments.clone())).rows;
-        let rows = of(&question);
+        let of = |query: &ReportQuery| report(query, &failures, &Deployments::new(deployments.clone())).rows;
+        let rows = of(&query);
         for row in &rows {
             prop_assert!(row.change_fail_rate.is_none_or(|rate| (0.0..=1.0).contains(&rate)));
             prop_assert!(row.deployment_rework_rate.is_none_or(|rate| (0.0..=1.0).contains(&rate)));
@@ -329,13 +325,13 @@ proptest! {
 
         let backwards: Vec<Failure> = failures.iter().rev().cloned().collect();
         let deployments_backwards = Deployments::new(deployments.iter().rev().cloned().collect());
-        prop_assert_eq!(&rows, &report(&question, &backwards, &deployments_backwards).rows, "any order");
+        prop_assert_eq!(&rows, &report(&query, &backwards, &deployments_backwards).rows, "any order");
 
-        let undivided = of(&ReportQuery { interval: None, ..question.clone() });
+        let undivided = of(&ReportQuery { interval: None, ..query.clone() });
         prop_assert_eq!(counts_of(&rows), counts_of(&undivided), "intervals add up");
 
-        let every_env = of(&ReportQuery { env: Env::All, ..question.clone() });
-        let each_env = ENVS.map(|env| of(&ReportQuery { env: Env::parse(env), ..question.clone() })).concat();
+        let every_env = of(&ReportQuery { env: Env::All, ..query.clone() });
+        let each_env = ENVS.map(|env| of(&ReportQuery { env: Env::parse(env), ..query.clone() })).concat();
         prop_assert_eq!(counts_of(&every_env), counts_of(&each_env), "envs add up");
         prop_assert_eq!(unmatched(&every_env), unmatched(&each_env), "envs do not mix");
     }

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::super::*;
 use super::{
-    Deployment, Failure, FailureState, deployment, failure, lasting, linked_to, of_services, open, question,
+    Deployment, Failure, FailureState, deployment, failure, lasting, linked_to, of_services, open, query,
     rows, time,
 };
 use crate::domain::timestamp::Timestamp;
@@ -42,7 +42,7 @@ fn failures() -> [Failure; 8] {
 }
 
 fn day(by: Grouping, env: Env) -> Vec<Row> {
-    rows(&ReportQuery { by, env, ..question() }, &failures(), &deployments())
+    rows(&ReportQuery { by, env, ..query() }, &failures(), &deployments())
 }
 
 fn production() -> Env {
@@ -113,15 +113,15 @@ fn a_month_ends_in_its_time_zone() {
         finished_at: at("2026-10-31T23:00:00Z"),
         ..deployment("1", "checkout", "00:00", "00:00")
     };
-    let question = ReportQuery {
+    let query = ReportQuery {
         since: at("2026-09-30T22:00:00Z"),
         until: at("2026-11-30T23:00:00Z"),
         interval: Some(Interval::Month),
         timezone: TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap(),
-        ..question()
+        ..query()
     };
-    let [october, november] = rows(&question, &[across], &[deployed]).try_into().unwrap();
-    assert_eq!((october.period, november.period), (Some(question.since), Some(at("2026-10-31T23:00:00Z"))));
+    let [october, november] = rows(&query, &[across], &[deployed]).try_into().unwrap();
+    assert_eq!((october.period, november.period), (Some(query.since), Some(at("2026-10-31T23:00:00Z"))));
     assert_eq!((october.incidents, october.unmatched_incidents, october.deployments), (1, 1, 0));
     assert_eq!((october.change_failure_rate, october.time_to_restore_seconds.n), (None, 0));
     assert_eq!((november.incidents, november.deployments), (0, 1), "its end is the month's first moment");
@@ -129,7 +129,7 @@ fn a_month_ends_in_its_time_zone() {
     assert_eq!((november.time_to_restore_seconds.n, november.time_to_restore_seconds.max), (1, Some(2400.0)));
     // The deployment started while the failure was open.
     assert_eq!(november.deployment_rework_rate, Some(1.0));
-    assert_eq!(question.starts(), [question.since, at("2026-10-31T23:00:00Z")]);
-    let hour = ReportQuery { until: time("01:00"), since: time("00:00"), ..question };
+    assert_eq!(query.starts(), [query.since, at("2026-10-31T23:00:00Z")]);
+    let hour = ReportQuery { until: time("01:00"), since: time("00:00"), ..query };
     assert_eq!(hour.starts(), [time("00:00")]);
 }

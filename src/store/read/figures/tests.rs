@@ -12,7 +12,7 @@ use proptest::sample::select;
 use super::*;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Details, Evaluated, Failure};
-use crate::domain::figures::tests::arbitrary::{deployments, one_failure, question};
+use crate::domain::figures::tests::arbitrary::{deployments, one_failure, query};
 use crate::domain::figures::tests::model::model;
 use crate::domain::id::FailureId;
 use crate::domain::link::tests::model as links;
@@ -104,7 +104,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
     fn a_report_from_the_store_equals_the_report_of_the_model(
-        question in question(),
+        query in query(),
         evaluated in vec(one_evaluated(), 0..16),
         deployments in deployments(),
     ) {
@@ -121,7 +121,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let reader = runtime.block_on(stored(folder.path(), stored_ones, deployments.clone()));
-        let report = reader.report(&question).unwrap();
-        prop_assert_eq!(&report.rows, &model(&question, &failures, &deployments));
+        let report = reader.report(&query).unwrap();
+        prop_assert_eq!(&report.rows, &model(&query, &failures, &deployments));
     }
 }

@@ -10,7 +10,7 @@ async fn a_failure_is_kept_replaced_and_forwarded() {
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     let open = json!({ "data": { "attributes": {
         "id": "deploy-1234567890", "services": ["checkout"], "started_at": 1_793_527_200 } } });
-    let answer = daemon.event_api("POST", "/failure", &open).await;
+    let answer = daemon.events_api("POST", "/failure", &open).await;
     let expected = json!({ "data": { "id": "deploy-1234567890", "type": "dora_failure" } });
     assert_eq!((answer.status, answer.json()), (200, expected));
     assert!(backend.is_quiet(), "it has no end yet");
@@ -18,7 +18,7 @@ async fn a_failure_is_kept_replaced_and_forwarded() {
     let done = json!({ "data": { "attributes": {
         "id": "deploy-1234567890", "services": ["checkout"], "started_at": 1_793_527_200,
         "finished_at": "2026-11-01T10:10:00Z", "severity": "High", "custom_tags": ["a:b"] } } });
-    assert_eq!(daemon.event_api("POST", "/incident", &done).await.status, 200);
+    assert_eq!(daemon.events_api("POST", "/incident", &done).await.status, 200);
     let sent = backend.next().await.attributes();
     assert_eq!(sent["finished_at"], json!(1_793_527_800_000_000_000_i64));
     assert_eq!(sent["custom_tags"], json!(["a:b"]));
@@ -26,10 +26,10 @@ async fn a_failure_is_kept_replaced_and_forwarded() {
     assert_eq!((failures.len(), &failures[0]["source"]), (1, &json!("api")));
     assert_eq!(failures[0]["time_to_restore_seconds"], json!(600.0));
 
-    assert_eq!(daemon.event_api("DELETE", "/failure/deploy-1234567890", &json!(null)).await.status, 202);
+    assert_eq!(daemon.events_api("DELETE", "/failure/deploy-1234567890", &json!(null)).await.status, 202);
     assert!(daemon.failures().await.is_empty());
     assert_eq!(backend.next().await.attributes().get("finished_at"), None);
-    assert_eq!(daemon.event_api("DELETE", "/failure/deploy-1234567890", &json!(null)).await.status, 202);
+    assert_eq!(daemon.events_api("DELETE", "/failure/deploy-1234567890", &json!(null)).await.status, 202);
 }
 
 #[tokio::test]
@@ -38,12 +38,12 @@ async fn a_trailing_slash_does_not_matter() {
     let failure = json!({ "data": { "attributes": {
         "id": "deploy-1234567890", "services": ["checkout"], "started_at": 1_793_527_200 } } });
     for path in ["/failure/", "/incident/"] {
-        assert_eq!(daemon.event_api("POST", path, &failure).await.status, 200, "{path}");
+        assert_eq!(daemon.events_api("POST", path, &failure).await.status, 200, "{path}");
     }
     let deployment = json!({ "data": { "attributes": {
         "service": "checkout", "started_at": 1_793_527_200, "finished_at": 1_793_527_300 } } });
-    assert_eq!(daemon.event_api("POST", "/deployment/", &deployment).await.status, 200);
-    assert_eq!(daemon.event_api("DELETE", "/failure/deploy-1234567890/", &json!(null)).await.status, 202);
+    assert_eq!(daemon.events_api("POST", "/deployment/", &deployment).await.status, 200);
+    assert_eq!(daemon.events_api("DELETE", "/failure/deploy-1234567890/", &json!(null)).await.status, 202);
     assert!(daemon.failures().await.is_empty());
 }
 
@@ -65,7 +65,7 @@ async fn requests_without_a_valid_key_are_refused() {
 #[tokio::test]
 async fn errors_have_the_form_of_datadogs() {
     let daemon = Daemon::start("").await;
-    let answer = daemon.event_api("POST", "/failure", &json!({ "data": {} })).await;
+    let answer = daemon.events_api("POST", "/failure", &json!({ "data": {} })).await;
     assert_eq!((answer.status, &answer.json()["errors"][0]["title"]), (400, &json!("Bad Request")));
 }
 
@@ -75,12 +75,12 @@ async fn the_failure_of_an_incident_cannot_be_overwritten() {
     daemon.expect(event_of("incident.triggered", "QTAKEN01"), "accepted").await;
     let body = json!({ "data": { "attributes": {
         "id": "pagerduty:QTAKEN01", "team": "a", "started_at": 1_793_527_200 } } });
-    assert_eq!(daemon.event_api("POST", "/failure", &body).await.status, 400);
-    assert_eq!(daemon.event_api("DELETE", "/failure/pagerduty:QTAKEN01", &body).await.status, 400);
+    assert_eq!(daemon.events_api("POST", "/failure", &body).await.status, 400);
+    assert_eq!(daemon.events_api("DELETE", "/failure/pagerduty:QTAKEN01", &body).await.status, 400);
     // In the other order the incident's own events replace the submitted failure.
     let body = json!({ "data": { "attributes": {
         "id": "pagerduty:QLATER01", "team": "a", "started_at": 1_793_527_200 } } });
-    assert_eq!(daemon.event_api("POST", "/failure", &body).await.status, 200);
+    assert_eq!(daemon.events_api("POST", "/failure", &body).await.status, 200);
     daemon.expect(event_of("incident.triggered", "QLATER01"), "accepted").await;
     let failures = daemon.failures().await;
     assert!(failures.iter().all(|failure| failure["source"] == "pagerduty"), "{failures:?}");
@@ -91,10 +91,10 @@ async fn requests_are_counted_and_a_refused_key_is_shown() {
     let daemon = Daemon::start("").await;
     let deployment = json!({ "data": { "attributes": { "service": "a", "started_at": 1_793_527_200 } } });
     let failure = json!({ "data": { "attributes": { "team": "a", "started_at": 1_793_527_200 } } });
-    assert_eq!(daemon.event_api("POST", "/deployment", &deployment).await.status, 200);
-    assert_eq!(daemon.event_api("POST", "/incident", &failure).await.status, 200);
-    assert_eq!(daemon.event_api("POST", "/failure", &json!({})).await.status, 400);
-    assert_eq!(daemon.event_api("DELETE", "/failure/an-id-of-16-chars", &json!(null)).await.status, 202);
+    assert_eq!(daemon.events_api("POST", "/deployment", &deployment).await.status, 200);
+    assert_eq!(daemon.events_api("POST", "/incident", &failure).await.status, 200);
+    assert_eq!(daemon.events_api("POST", "/failure", &json!({})).await.status, 400);
+    assert_eq!(daemon.events_api("DELETE", "/failure/an-id-of-16-chars", &json!(null)).await.status, 202);
     daemon.clock.advance(std::time::Duration::from_secs(1));
     let url = format!("http://{}/api/v2/dora/deployment", daemon.public);
     let refused = client().post(&url).header("dd-api-key", "wrong").body("{}").send().await.unwrap();
@@ -121,7 +121,7 @@ async fn requests_are_counted_and_a_refused_key_is_shown() {
     daemon.clock.advance(std::time::Duration::from_hours(25));
     let page = daemon.get("/").await.body;
     assert!(page.contains("<span class=\"\">A request was refused"), "no such request for a day: {page}");
-    daemon.event_api("POST", "/deployment", &deployment).await;
+    daemon.events_api("POST", "/deployment", &deployment).await;
     let page = daemon.get("/").await.body;
     assert!(
         !page.contains("A request was refused") && page.contains("The last deployment finished"),
@@ -139,10 +139,10 @@ async fn an_api_that_is_off_says_so() {
         ("POST", "/incident"),
         ("DELETE", "/failure/an-id-of-16-chars"),
     ] {
-        let answer = daemon.event_api(method, path, &json!({})).await;
+        let answer = daemon.events_api(method, path, &json!({})).await;
         assert_eq!((answer.status, answer.json()), (404, off.clone()), "{method} {path}");
     }
-    assert_eq!(daemon.event_api("POST", "/nothing", &json!({})).await.json()["error"], "not_found");
+    assert_eq!(daemon.events_api("POST", "/nothing", &json!({})).await.json()["error"], "not_found");
     let page = daemon.get("/").await.body;
     assert!(page.contains("<span class=\"bad\">Off, but a request came"), "{page}");
     daemon.clock.advance(std::time::Duration::from_hours(25));
@@ -170,9 +170,9 @@ async fn credentials_in_addresses_are_neither_kept_nor_sent() {
         json!({ "data": { "attributes": attributes } })
     };
     let deployment = attributes(json!({ "service": "checkout" }));
-    assert_eq!(daemon.event_api("POST", "/deployment", &deployment).await.status, 200);
+    assert_eq!(daemon.events_api("POST", "/deployment", &deployment).await.status, 200);
     let failure = attributes(json!({ "services": "checkout", "name": "cannot clone https://S3CR3T@host/a" }));
-    assert_eq!(daemon.event_api("POST", "/failure", &failure).await.status, 200);
+    assert_eq!(daemon.events_api("POST", "/failure", &failure).await.status, 200);
     daemon.expect(event_of("incident.resolved", "QSECRETS01"), "accepted").await;
     for _ in 0..3 {
         let sent = backend.next().await;
@@ -199,7 +199,7 @@ async fn each_error_names_its_attribute() {
         ("/deployment", json!({ "service": "", "started_at": 1_793_527_200 }), "service", "missing"),
         ("/deployment", json!({ "service": "a", "started_at": 2_793_527_200_i64 }), "started_at", "future"),
     ] {
-        let answer = daemon.event_api("POST", path, &json!({ "data": { "attributes": attributes } })).await;
+        let answer = daemon.events_api("POST", path, &json!({ "data": { "attributes": attributes } })).await;
         let detail = answer.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
         assert_eq!(answer.status, 400, "{detail}");
         assert!(detail.contains(&format!("\"{attribute}\"")) && detail.contains(hint), "{detail}");

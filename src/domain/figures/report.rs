@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::durations::{RecoveryTimes, RestoreTimes};
-use super::question::{Grouping, Interval};
+use super::query::{Grouping, Interval};
 use crate::domain::timestamp::Timestamp;
 
 /// A report, as the API and `--format json` show it. A figure without data is null, never 0.
