@@ -156,6 +156,11 @@ impl<'a> IncidentEvaluation<'a> {
         self.open_periods.iter().rev().skip(1).any(|open_period| open_period.resolved_at.is_none())
     }
 
+    /// `true` if the incident was reopened at an unknown time. Then the length of that open period is not known.
+    fn lacks_a_reopen(&self) -> bool {
+        self.open_periods.iter().any(|open_period| open_period.is_start_unknown)
+    }
+
     /// `true` if it was merged into another incident.
     pub fn is_merged(&self) -> bool {
         matches!(self.merge_effect, MergeEffect::Into(_) | MergeEffect::IntoUnseen(_))
@@ -246,11 +251,13 @@ impl<'a> IncidentEvaluation<'a> {
     fn flags(&self) -> Vec<Flag> {
         let (started_at, because) = self.start();
         let flags = [
-            (because == StartBasis::FirstSeen || self.lacks_a_resolve()).then_some(Flag::Approximate),
+            (because == StartBasis::FirstSeen || self.lacks_a_resolve() || self.lacks_a_reopen())
+                .then_some(Flag::Approximate),
             self.resolved_at().is_some_and(|end| end < started_at).then_some(Flag::EndBeforeStart),
             self.history.in_the_future().then_some(Flag::InTheFuture),
             matches!(self.merge_effect, MergeEffect::IntoUnseen(_)).then_some(Flag::MergeTargetUnseen),
             (self.merge_effect == MergeEffect::FirstOfCycle).then_some(Flag::MergeCycle),
+            self.history.is_deleted().then_some(Flag::Deleted),
         ];
         flags.into_iter().flatten().collect()
     }
@@ -318,9 +325,12 @@ fn traits<'a>(history: &'a History, attribution: &'a Attribution, policy: &Polic
 }
 
 /// Sum of the open periods in nanoseconds. A negative period counts as zero. `None` while the last period is open, or
-/// if the resolve of a period never arrived.
+/// if the resolve of a period never arrived, or if the time of a reopen is not known.
 fn active_nanos(open_periods: &[OpenPeriod], started_at: Timestamp) -> Option<i64> {
     open_periods.iter().try_fold(0_i64, |sum, open_period| {
+        if open_period.is_start_unknown {
+            return None;
+        }
         let from = open_period.reopened_at.unwrap_or(started_at);
         Some(sum.saturating_add(open_period.resolved_at?.nanos_since(from).max(0)))
     })

@@ -36,8 +36,51 @@ pub struct Event {
     pub event_type: String,
     /// Time of the event.
     pub occurred_at: Timestamp,
+    /// How the program got it.
+    pub origin: Origin,
     /// Incident that the event is about; `None` for test events, other subjects and types not known yet.
     pub subject: Option<EventSubject>,
+}
+
+/// An event that was made from answers of a source's API, and the body that is stored for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadEvent {
+    /// The event.
+    pub event: Event,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Event {
+    /// Fields that are needed to store an event that was read.
+    pub fn heading_of_read(&self) -> Heading {
+        Heading {
+            id: self.id.clone(),
+            event_type: self.event_type.clone().into(),
+            occurred_at: self.occurred_at,
+            incident: self.subject.as_ref().map(|subject| subject.incident.clone()),
+            has_placeholder_time: false,
+            is_test: false,
+        }
+    }
+}
+
+/// How the program got an event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The source sent it when it happened.
+    #[default]
+    Sent,
+    /// The program read it from the source's API later. Its time is in whole seconds, without the fraction.
+    Read,
+}
+
+impl Origin {
+    /// `true` for [`Self::Sent`].
+    pub const fn is_sent(&self) -> bool {
+        matches!(self, Self::Sent)
+    }
 }
 
 /// The incident that an event is about.
@@ -56,8 +99,8 @@ pub struct EventSubject {
 /// Deployment that a person named as the cause of an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NamedDeployment {
-    /// The name after `deployment:` at the beginning of a note.
-    Note(String),
+    /// The name after `deployment:` at the beginning of a note. `None` if no note has one any more.
+    Note(Option<String>),
     /// The values of the custom field named `deployment`. Empty if the field was emptied.
     Field(Vec<String>),
 }
@@ -154,6 +197,10 @@ pub enum EventKind {
     TypeChanged,
     Resolved,
     Reopened,
+    /// The incident was reopened at an unknown time: after the last resolve, and before this event.
+    ImpliedReopen,
+    /// The source has deleted the incident.
+    Deleted,
     /// Delegated, escalated, reassigned: contains the incident's data, and changes nothing by itself.
     Routed,
     /// Notes, responders, workflows, tasks, roles, status updates, fields: contains only the incident's id.
@@ -166,10 +213,10 @@ impl EventKind {
     pub const fn rank(self) -> u8 {
         match self {
             Self::Triggered => 0,
-            Self::Acknowledged | Self::Unacknowledged | Self::Routed | Self::Mentioned => 1,
+            Self::Acknowledged | Self::Unacknowledged | Self::Routed | Self::Mentioned | Self::Deleted => 1,
             Self::PriorityUpdated | Self::ServiceUpdated | Self::TypeChanged => 2,
             Self::Resolved => 3,
-            Self::Reopened => 4,
+            Self::Reopened | Self::ImpliedReopen => 4,
         }
     }
 }

@@ -336,8 +336,8 @@ fn severity(failure: &Failure, policy: &Policy) -> String {
 fn meaning(flag: Flag) -> &'static str {
     match flag {
         Flag::Approximate => {
-            "the start is the earliest event, or a resolve before a reopen never arrived; statistics of durations \
-             leave the failure out"
+            "the start is the earliest event, or a resolve before a reopen never arrived, or the time of a reopen is not \
+             known; statistics of durations leave the failure out"
         }
         Flag::EndBeforeStart => {
             "the end was before the start, and was moved to it; statistics of durations leave the failure out"
@@ -346,6 +346,7 @@ fn meaning(flag: Flag) -> &'static str {
         Flag::MergeTargetUnseen => {
             "no event with the data of the incident that it was merged into was received"
         }
+        Flag::Deleted => "the source has deleted the incident; the failure stays as it was",
         Flag::MergeCycle => "the merges form a cycle, and this incident is the one that counts",
     }
 }

@@ -110,8 +110,8 @@ impl FailureState {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Flag {
-    /// The start is the earliest event, because neither `created_at` nor the trigger is known. Or a resolve before a
-    /// reopen never arrived, so that the open period before the reopen is not known.
+    /// The start is the earliest event, because neither `created_at` nor the trigger is known. Or an open period is not
+    /// known, because a resolve before a reopen never arrived, or because the time of a reopen is not known.
     Approximate,
     /// The end was before the start, and was moved to the start.
     EndBeforeStart,
@@ -121,6 +121,8 @@ pub enum Flag {
     MergeTargetUnseen,
     /// It is the one incident of a cycle of merges that counts.
     MergeCycle,
+    /// The source has deleted the incident. The failure stays as it was.
+    Deleted,
 }
 
 impl Flag {

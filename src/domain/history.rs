@@ -4,9 +4,13 @@
 //! (time, rank, id). A fact is dropped only when another event has made it irrelevant for ever. The test
 //! `history_is_a_set` checks this.
 
+mod missing;
+
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, EventKind, Merge, NamedDeployment, Snapshot};
+use super::event::{Event, EventKind, Merge, NamedDeployment, Origin, Snapshot};
 use super::id::IncidentId;
 pub use super::open_period::OpenPeriod;
 use super::open_period::{OpenPeriods, Reopening};
@@ -22,8 +26,14 @@ struct Entry {
     at: Timestamp,
     kind: EventKind,
     id: String,
+    #[serde(default, skip_serializing_if = "Origin::is_sent")]
+    origin: Origin,
     facts: Snapshot,
 }
+
+/// Largest time from a fact that was read to the event of the same fact that was sent. A time that is read has no
+/// fraction, and PagerDuty sends the event of a reopen a second after the reopen.
+const SAME_FACT: Duration = Duration::from_secs(2);
 
 impl Entry {
     fn position(&self) -> Position<'_> {
@@ -37,7 +47,7 @@ impl Entry {
 
     /// `true` if the incident is open in this event's data, and the event is not the reopen itself.
     fn shows_open(&self) -> bool {
-        self.kind != EventKind::Reopened
+        !matches!(self.kind, EventKind::Reopened | EventKind::ImpliedReopen)
             && matches!(self.facts.status.as_deref(), Some("triggered" | "acknowledged"))
     }
 
@@ -47,6 +57,7 @@ impl Entry {
             EventKind::Reopened => {
                 Some(Reopening::Event { at: self.at, reopened_at: self.facts.reopened_at })
             }
+            EventKind::ImpliedReopen => Some(Reopening::Implied { at: self.at }),
             _ if self.shows_open() => Some(Reopening::Shown { at: self.shown_reopening()?, is_open: true }),
             EventKind::Resolved => Some(Reopening::Shown { at: self.shown_reopening()?, is_open: false }),
             _ => None,
@@ -64,6 +75,9 @@ pub struct History {
     /// `true` if a time in any event was more than five minutes after the event's arrival.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     in_the_future: bool,
+    /// `true` if the source has deleted the incident.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_deleted: bool,
 }
 
 impl History {
@@ -73,11 +87,20 @@ impl History {
             return false;
         };
         let has_hint = self.hints.insert(event, subject.deployment.as_ref());
+        if subject.kind == EventKind::Deleted {
+            return !std::mem::replace(&mut self.is_deleted, true);
+        }
         let Some((kind, snapshot)) = subject.snapshot.as_deref().map(|snapshot| (subject.kind, snapshot))
         else {
             return has_hint;
         };
-        let entry = Entry { at: event.occurred_at, kind, id: event.id.clone(), facts: snapshot.clone() };
+        let entry = Entry {
+            at: event.occurred_at,
+            kind,
+            id: event.id.clone(),
+            origin: event.origin,
+            facts: snapshot.clone(),
+        };
         let Err(index) = self.entries.binary_search_by(|other| other.position().cmp(&entry.position()))
         else {
             return has_hint;
@@ -113,6 +136,11 @@ impl History {
     /// `true` if a time in any event was more than five minutes after the event's arrival.
     pub fn in_the_future(&self) -> bool {
         self.in_the_future
+    }
+
+    /// `true` if the source has deleted the incident.
+    pub const fn is_deleted(&self) -> bool {
+        self.is_deleted
     }
 
     /// The latest known value of a fact.
@@ -152,7 +180,7 @@ impl History {
     /// Facts of the last resolve, if the incident was not reopened after it; `None` while the incident is open.
     fn deciding_resolve(&self) -> Option<&Snapshot> {
         self.open_periods().last()?.resolved_at?;
-        self.entries.iter().rfind(|entry| entry.kind == EventKind::Resolved).map(|entry| &entry.facts)
+        self.counting().rfind(|entry| entry.kind == EventKind::Resolved).map(|entry| &entry.facts)
     }
 
     /// The merge that ended the incident, if its last resolve is a merge.
@@ -178,10 +206,13 @@ impl History {
     pub fn open_periods(&self) -> Vec<OpenPeriod> {
         let mut open_periods = OpenPeriods::default();
         for entry in &self.entries {
-            if let Some(reopening) = entry.reopening() {
+            let counts = self.counts(entry);
+            // What an event only shows is true in any case.
+            let reopening = entry.reopening().filter(|reopening| counts || reopening.is_shown());
+            if let Some(reopening) = reopening {
                 open_periods.reopened(reopening);
             }
-            if entry.kind == EventKind::Resolved {
+            if entry.kind == EventKind::Resolved && counts {
                 open_periods.resolved(entry.at);
             }
         }
@@ -189,7 +220,21 @@ impl History {
     }
 
     fn first(&self, kind: EventKind) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.kind == kind)
+        self.counting().find(|entry| entry.kind == kind)
+    }
+
+    /// The entries, without those that were read and that the source sent, too: the sent ones have exact times.
+    fn counting(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| self.counts(entry))
+    }
+
+    /// `false` for an entry that was read, if the source sent its fact, too.
+    fn counts(&self, entry: &Entry) -> bool {
+        let until = entry.at.saturating_add(SAME_FACT);
+        let is_same_fact = |sent: &Entry| {
+            sent.origin == Origin::Sent && sent.kind == entry.kind && (entry.at..until).contains(&sent.at)
+        };
+        entry.origin == Origin::Sent || !self.entries.iter().any(is_same_fact)
     }
 
     /// Drops the facts that a later event has replaced, and the entries that can no longer affect any result.
@@ -199,7 +244,8 @@ impl History {
         for (index, entry) in self.entries.iter_mut().enumerate().rev() {
             keep_latest(&mut entry.facts, &mut known, Some(index) == first_service);
         }
-        let (mut triggered, mut acknowledged, mut reopenings) = (false, false, Vec::new());
+        // The first ones of each kind and origin: which of two origins counts depends on events that may still come.
+        let (mut triggered, mut acknowledged, mut reopenings) = ([false; 2], [false; 2], Vec::new());
         let mut index = 0;
         self.entries.retain_mut(|entry| {
             let shown = entry.shown_reopening().filter(|_| entry.shows_open());
@@ -215,10 +261,11 @@ impl History {
             if entry.kind != EventKind::Resolved {
                 entry.facts.merge = None;
             }
+            let origin = usize::from(!entry.origin.is_sent());
             let is_first_of_its_kind = match entry.kind {
-                EventKind::Triggered => !std::mem::replace(&mut triggered, true),
-                EventKind::Acknowledged => !std::mem::replace(&mut acknowledged, true),
-                EventKind::Resolved | EventKind::Reopened => true,
+                EventKind::Triggered => !std::mem::replace(&mut triggered[origin], true),
+                EventKind::Acknowledged => !std::mem::replace(&mut acknowledged[origin], true),
+                EventKind::Resolved | EventKind::Reopened | EventKind::ImpliedReopen => true,
                 _ => false,
             };
             index += 1;
@@ -264,7 +311,7 @@ impl Hints {
         let (kept, values) = match hint {
             None => return false,
             Some(NamedDeployment::Field(values)) => (&mut self.field, values.clone()),
-            Some(NamedDeployment::Note(value)) => (&mut self.note, vec![value.clone()]),
+            Some(NamedDeployment::Note(value)) => (&mut self.note, value.iter().cloned().collect()),
         };
         let hint = Some(Hint { at: event.occurred_at, id: event.id.clone(), values });
         let is_latest = hint > *kept;
@@ -301,4 +348,4 @@ fn keep_latest(facts: &mut Snapshot, known: &mut KnownFacts, keep_service: bool)
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

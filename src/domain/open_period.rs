@@ -13,6 +13,8 @@ pub struct OpenPeriod {
     /// Resolve that ended the period. `None` while it lasts, or if the resolve never arrived; then another period
     /// follows.
     pub resolved_at: Option<Timestamp>,
+    /// `true` if the time of the reopen is not known. Then `reopened_at` is the latest that it can be.
+    pub is_start_unknown: bool,
 }
 
 /// Time between a resolve and the reopen after it, in which the incident was not open.
@@ -58,6 +60,18 @@ pub(super) enum Reopening {
         /// `true` if it shows the incident open; otherwise it is a resolve.
         is_open: bool,
     },
+    /// The incident was reopened at an unknown time between the last resolve and this time.
+    Implied {
+        /// The latest time at which it was reopened.
+        at: Timestamp,
+    },
+}
+
+impl Reopening {
+    /// `true` for [`Self::Shown`].
+    pub(super) const fn is_shown(&self) -> bool {
+        matches!(self, Self::Shown { .. })
+    }
 }
 
 /// Builder of the open periods from the events in their order.
@@ -75,7 +89,7 @@ impl Default for OpenPeriods {
     fn default() -> Self {
         Self {
             closed: Vec::new(),
-            current: OpenPeriod { reopened_at: None, resolved_at: None },
+            current: OpenPeriod { reopened_at: None, resolved_at: None, is_start_unknown: false },
             known_until: None,
             expects_event: false,
         }
@@ -85,6 +99,12 @@ impl Default for OpenPeriods {
 impl OpenPeriods {
     /// Adds a reopen. A new reopen of an open incident shows that the resolve before it never arrived.
     pub(super) fn reopened(&mut self, reopening: Reopening) {
+        if let Reopening::Shown { at, .. } = reopening
+            && self.is_start_of_current(at)
+        {
+            self.current = OpenPeriod { reopened_at: Some(at), is_start_unknown: false, ..self.current };
+            return;
+        }
         let is_later = |reopened_at| self.known_until.is_none_or(|known_until| reopened_at > known_until);
         match (self.current.resolved_at, reopening) {
             (Some(_), Reopening::Event { at, reopened_at }) => self.begin(at, reopened_at, false),
@@ -110,7 +130,23 @@ impl OpenPeriods {
                     self.begin(at, None, true);
                 }
             }
+            (Some(resolved_at), Reopening::Implied { at }) => {
+                if at > resolved_at {
+                    self.begin(at, None, true);
+                    self.current.is_start_unknown = true;
+                }
+            }
+            // The reopen is known already.
+            (None, Reopening::Implied { .. }) => {}
         }
+    }
+
+    /// `true` if a reopen at this time is the one that began the current period, and whose time was not known.
+    fn is_start_of_current(&self, reopened_at: Timestamp) -> bool {
+        let resolved_before = self.closed.last().and_then(|before| before.resolved_at);
+        self.current.is_start_unknown
+            && resolved_before.is_some_and(|resolved_at| resolved_at < reopened_at)
+            && self.current.reopened_at.is_some_and(|latest| reopened_at <= latest)
     }
 
     /// Adds a resolve.
@@ -126,7 +162,7 @@ impl OpenPeriods {
 
     fn begin(&mut self, at: Timestamp, reopened_at: Option<Timestamp>, expects_event: bool) {
         self.closed.push(self.current);
-        self.current = OpenPeriod { reopened_at: Some(at), resolved_at: None };
+        self.current = OpenPeriod { reopened_at: Some(at), resolved_at: None, is_start_unknown: false };
         // PagerDuty's `reopened_at` is in whole seconds, and may be later than the event.
         self.known_until = Some(reopened_at.map_or(at, |reopened_at| reopened_at.max(at)));
         self.expects_event = expects_event;

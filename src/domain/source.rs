@@ -9,6 +9,8 @@ use super::source_name::SourceName;
 pub struct Source {
     /// Name of the source.
     pub name: SourceName,
+    /// Name of the source whose incidents its events are about: its own, or that of the source whose API is read.
+    pub incidents_of: SourceName,
     /// Name of the source for people: `PagerDuty`.
     pub title: &'static str,
     /// Reads the fields of a body that are needed to store it. The error says why the body was not understood.
@@ -35,7 +37,12 @@ impl Sources {
     /// The source whose incident has a failure of this id, and the incident's id there.
     pub fn of_failure(self, id: &str) -> Option<(&'static Source, &str)> {
         let (name, incident) = id.split_once(SOURCE_SEPARATOR)?;
-        Some((self.named(name)?, incident))
+        Some((self.with_incidents().find(|source| source.name.as_str() == name)?, incident))
+    }
+
+    /// Those that have incidents of their own.
+    pub fn with_incidents(self) -> impl Iterator<Item = &'static Source> {
+        self.iter().filter(|source| source.incidents_of == source.name)
     }
 
     /// All of them.
@@ -49,7 +56,9 @@ impl Sources {
             self.of_failure(text).and_then(|(source, incident)| IncidentId::parse(&source.name, incident));
         match of_failure {
             Some(incident) => vec![incident],
-            None => self.iter().filter_map(|source| IncidentId::parse(&source.name, text)).collect(),
+            None => {
+                self.with_incidents().filter_map(|source| IncidentId::parse(&source.name, text)).collect()
+            }
         }
     }
 }
@@ -59,13 +68,19 @@ mod tests {
     use super::*;
     use crate::domain::id::FailureId;
 
-    static FIRST: Source = source(SourceName::new("first"));
-    static SECOND: Source = source(SourceName::new("second"));
+    static FIRST: Source = source("first");
+    static SECOND: Source = source("second");
     static TABLE: &[&Source] = &[&FIRST, &SECOND];
     const BOTH: Sources = Sources::new(TABLE);
 
-    const fn source(name: SourceName) -> Source {
-        Source { name, title: "A source", heading: no_heading, parse: no_event }
+    const fn source(name: &'static str) -> Source {
+        Source {
+            name: SourceName::new(name),
+            incidents_of: SourceName::new(name),
+            title: "A source",
+            heading: no_heading,
+            parse: no_event,
+        }
     }
 
     fn no_heading(_: &[u8]) -> Result<Heading, String> {

@@ -15,7 +15,7 @@ use crate::domain::source::{Source, Sources};
 /// Every source. Each event in the store is from one of these, even if that source is not configured any more.
 pub const ALL: Sources = Sources::new(TABLE);
 
-static TABLE: &[&Source] = &[&pagerduty::SOURCE];
+static TABLE: &[&Source] = &[&pagerduty::SOURCE, &pagerduty::reading::SOURCE];
 
 /// Webhooks of every source that is configured.
 pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Vec<Webhooks> {

@@ -40,6 +40,7 @@ pub use read::{
     QuarantineRow, Quarantined, QuarantinedBody, Reader, ReceivedEvent, StoreGauges, Story, StoryContext,
     UnknownBackend,
 };
+pub use state::reading::ReadIncident;
 pub use state::reevaluate::{ChangedFailure, FieldChange, ReevaluateSpan, ReevaluatedBatch};
 pub use state::submission::Submitted;
 
@@ -53,13 +54,13 @@ use engine::checkpoint;
 use engine::files::{Files, Lock};
 use engine::health::Health;
 use engine::job::{Job, WriteKind};
-use engine::progress::{self, WRITTEN_AT};
+use engine::progress::{self, RECONCILED_UP_TO, WRITTEN_AT};
 use engine::schema;
 use engine::session::Session;
 use engine::writer::{Hooks, OpenStore, Writer};
 use facts::{deployment, event, quarantine, record};
 use outbox::reconcile;
-use state::{fold, merge_group, reevaluate, renew, submission};
+use state::{fold, merge_group, reading, reevaluate, renew, submission};
 
 /// Work of the writer on stored events, and at the end of a transaction.
 const HOOKS: Hooks = Hooks {
@@ -127,6 +128,17 @@ impl Store {
     /// Puts a signed body that was not understood in quarantine.
     pub fn quarantine(&self, reason: String, delivery: Delivery) -> impl WriteFuture<Recorded> {
         self.offer(WriteKind::Webhook, move |session| record::quarantine(session, &reason, &delivery))
+    }
+
+    /// Stores those events of an incident that were read from its source's API and tell something new. Returns their
+    /// types.
+    pub async fn record_read(&self, read: ReadIncident) -> Result<Vec<String>, StoreError> {
+        self.queue(move |session| reading::record(session, &read)).await
+    }
+
+    /// Notes that everything that the source's API told up to this time is stored.
+    pub async fn set_reconciled_up_to(&self, at: Timestamp) -> Result<(), StoreError> {
+        self.queue(move |session| progress::set(session.db(), RECONCILED_UP_TO, at.as_nanos())).await
     }
 
     /// Saves a failure that was sent to the event API.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use pagerduty_dora::clock::{Clock, ManualClock};
-use pagerduty_dora::domain::event::{Event, EventKind, EventSubject, Heading, Snapshot};
+use pagerduty_dora::domain::event::{Event, EventKind, EventSubject, Heading, Origin, Snapshot};
 use pagerduty_dora::domain::id::IncidentId;
 use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::domain::source::{Source, Sources};
@@ -27,7 +27,13 @@ use crate::harness::{client, event_of, time};
 use crate::store_edit;
 
 /// A source whose bodies are four words: the event's id, its type, the incident's id, and a time.
-static MADE_UP: Source = Source { name: SourceName::new("madeup"), title: "Made-up", heading, parse };
+static MADE_UP: Source = Source {
+    name: SourceName::new("madeup"),
+    incidents_of: SourceName::new("madeup"),
+    title: "Made-up",
+    heading,
+    parse,
+};
 
 static TABLE: &[&Source] = &[&pagerduty::SOURCE, &MADE_UP];
 const SOURCES: Sources = Sources::new(TABLE);
@@ -45,6 +51,7 @@ fn parse(body: &[u8]) -> Option<Event> {
     let incident = IncidentId::parse(&MADE_UP.name, incident)?;
     let subject = EventSubject { incident, kind, snapshot: Some(Box::new(snapshot)), deployment: None };
     Some(Event {
+        origin: Origin::Sent,
         id: id.to_owned(),
         event_type: event_type.to_owned(),
         occurred_at: time(at),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::event::{Event, EventKind, EventSubject, Merge, Snapshot};
+use crate::domain::event::{Event, EventKind, EventSubject, Merge, Origin, Snapshot};
 use crate::domain::rule::{Rule, RuleAction};
 use crate::domain::source_name::SourceName;
 
@@ -16,7 +16,13 @@ fn event(incident: &str, kind: EventKind, at: i64, snapshot: Snapshot) -> Event 
     let subject =
         EventSubject { incident: id(incident), kind, snapshot: Some(Box::new(snapshot)), deployment: None };
     let event_id = format!("{incident}-{kind:?}-{at}");
-    Event { id: event_id, event_type: String::new(), occurred_at: second(at), subject: Some(subject) }
+    Event {
+        id: event_id,
+        event_type: String::new(),
+        occurred_at: second(at),
+        origin: Origin::Sent,
+        subject: Some(subject),
+    }
 }
 
 fn triggered(incident: &str, at: i64) -> Event {

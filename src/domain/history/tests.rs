@@ -1,10 +1,10 @@
 use super::*;
-use crate::domain::event::{EventSubject, Reference};
+use crate::domain::event::{EventSubject, Origin, Reference};
 use crate::domain::id::IncidentId;
 use crate::domain::source_name::SourceName;
 use proptest::prelude::*;
 
-const KINDS: [EventKind; 9] = [
+const KINDS: [EventKind; 10] = [
     EventKind::Triggered,
     EventKind::Acknowledged,
     EventKind::Unacknowledged,
@@ -14,19 +14,27 @@ const KINDS: [EventKind; 9] = [
     EventKind::Resolved,
     EventKind::Reopened,
     EventKind::Routed,
+    EventKind::ImpliedReopen,
 ];
 
-fn second(n: i64) -> Timestamp {
+pub(super) fn second(n: i64) -> Timestamp {
     Timestamp::from_unix(1_800_000_000 + n).unwrap()
 }
 
-fn event(id: &str, kind: EventKind, at: i64, facts: Snapshot) -> Event {
+pub(super) fn event(id: &str, kind: EventKind, at: i64, facts: Snapshot) -> Event {
     let incident = IncidentId::parse(&SourceName::new("pagerduty"), "Q1").unwrap();
     let subject = EventSubject { incident, kind, snapshot: Some(Box::new(facts)), deployment: None };
-    Event { id: id.into(), event_type: String::new(), occurred_at: second(at), subject: Some(subject) }
+    let occurred_at = second(at);
+    Event {
+        id: id.into(),
+        event_type: String::new(),
+        occurred_at,
+        origin: Origin::Sent,
+        subject: Some(subject),
+    }
 }
 
-fn history(events: &[Event]) -> History {
+pub(super) fn history(events: &[Event]) -> History {
     let mut history = History::default();
     for event in events {
         history.insert(event, second(1_000));
@@ -67,9 +75,12 @@ fn facts() -> impl Strategy<Value = Snapshot> {
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
-    let one = (0..KINDS.len(), 0i64..30, facts());
+    let one = (0..KINDS.len(), 0i64..30, facts(), any::<bool>());
     prop::collection::vec(one, 1..9).prop_map(|list| {
-        let number = |(n, (kind, at, facts))| event(&format!("E{n}"), KINDS[kind], at, facts);
+        let number = |(n, (kind, at, facts, is_read))| Event {
+            origin: if is_read { Origin::Read } else { Origin::Sent },
+            ..event(&format!("E{n}"), KINDS[kind], at, facts)
+        };
         list.into_iter().enumerate().map(number).collect()
     })
 }
@@ -100,7 +111,8 @@ fn unreduced(events: &[Event]) -> History {
         .map(|event| {
             let subject = event.subject.clone().unwrap();
             let facts = *subject.snapshot.unwrap();
-            Entry { at: event.occurred_at, kind: subject.kind, id: event.id.clone(), facts }
+            let (kind, origin) = (subject.kind, event.origin);
+            Entry { at: event.occurred_at, kind, id: event.id.clone(), origin, facts }
         })
         .collect();
     entries.sort_by(|a, b| a.position().cmp(&b.position()));
@@ -108,7 +120,11 @@ fn unreduced(events: &[Event]) -> History {
 }
 
 fn open_period(reopened_at: Option<i64>, resolved_at: Option<i64>) -> OpenPeriod {
-    OpenPeriod { reopened_at: reopened_at.map(second), resolved_at: resolved_at.map(second) }
+    OpenPeriod {
+        reopened_at: reopened_at.map(second),
+        resolved_at: resolved_at.map(second),
+        is_start_unknown: false,
+    }
 }
 
 #[test]
@@ -213,12 +229,19 @@ fn hint(id: &str, at: i64, deployment: NamedDeployment) -> Event {
     let incident = IncidentId::parse(&SourceName::new("pagerduty"), "Q1").unwrap();
     let subject =
         EventSubject { incident, kind: EventKind::Mentioned, snapshot: None, deployment: Some(deployment) };
-    Event { id: id.into(), event_type: String::new(), occurred_at: second(at), subject: Some(subject) }
+    let occurred_at = second(at);
+    Event {
+        id: id.into(),
+        event_type: String::new(),
+        occurred_at,
+        origin: Origin::Sent,
+        subject: Some(subject),
+    }
 }
 
 #[test]
 fn the_last_named_deployment_counts_in_any_order() {
-    let note = |text: &str| NamedDeployment::Note(text.to_owned());
+    let note = |text: &str| NamedDeployment::Note(Some(text.to_owned()));
     let field = |value: Option<&str>| NamedDeployment::Field(value.map(str::to_owned).into_iter().collect());
     let notes = [hint("1", 0, note("v1")), hint("2", 5, note("v2"))];
     let fields = [hint("3", 1, field(Some("v3"))), hint("4", 9, field(None))];

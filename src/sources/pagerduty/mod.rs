@@ -6,6 +6,7 @@ mod lenient;
 mod lenient_time;
 mod name;
 pub mod payload;
+pub mod reading;
 mod refusal;
 pub mod signature;
 
@@ -20,8 +21,13 @@ use crate::config::{Config, UnverifiedPolicy};
 use crate::domain::source::Source;
 
 /// PagerDuty, with the functions that read its bodies.
-pub static SOURCE: Source =
-    Source { name: NAME, title: "PagerDuty", heading: payload::heading_or_reason, parse: payload::stored };
+pub static SOURCE: Source = Source {
+    name: NAME,
+    incidents_of: NAME,
+    title: "PagerDuty",
+    heading: payload::heading_or_reason,
+    parse: payload::stored,
+};
 
 /// PagerDuty's webhooks, as they are configured.
 pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Webhooks {

@@ -14,7 +14,7 @@ use super::lenient_time::LenientTime;
 use super::name::NAME;
 use crate::domain::address::{text_without_credentials, without_credentials};
 use crate::domain::event::{
-    Event, EventKind, EventSubject, Heading, Merge, NamedDeployment, Priority, Reference, Snapshot,
+    Event, EventKind, EventSubject, Heading, Merge, NamedDeployment, Origin, Priority, Reference, Snapshot,
 };
 use crate::domain::id::IncidentId;
 use crate::domain::name::{name, trimmed};
@@ -23,7 +23,7 @@ use crate::domain::surrogates;
 use crate::domain::timestamp::{Timestamp, TimestampError};
 
 /// Prefix that PagerDuty adds to a note that is typed while resolving.
-const RESOLUTION_NOTE: &str = "resolution note:";
+pub(super) const RESOLUTION_NOTE: &str = "resolution note:";
 
 /// Reason why a signed body is not a usable event. The body goes to quarantine with this message.
 #[derive(Debug, thiserror::Error)]
@@ -61,15 +61,26 @@ pub fn stored(body: &[u8]) -> Option<Event> {
 
 /// Parses the whole event of a body.
 pub fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
-    read(body, |Understood { event, occurred_at, about }| {
-        let subject = about.map(|About { kind, incident, data, .. }| data.subject(kind, incident));
-        Event { id: event.id.into_owned(), event_type: event.event_type.into_owned(), occurred_at, subject }
-    })
+    read(body, event_type::kind, |understood| event(understood, Origin::Sent))
+}
+
+/// Parses an event that was made from an answer of the REST API. `kind` knows its types.
+pub(super) fn parse_read(body: &[u8], kind: KindOfType) -> Result<Event, NotUnderstood> {
+    read(body, kind, |understood| event(understood, Origin::Read))
+}
+
+/// Function that returns the name and the kind of an event type.
+pub(super) type KindOfType = fn(&str) -> Option<(&'static str, EventKind)>;
+
+fn event(Understood { event, occurred_at, about }: Understood<'_>, origin: Origin) -> Event {
+    let subject = about.map(|About { kind, incident, data, .. }| data.subject(kind, incident));
+    let (id, event_type) = (event.id.into_owned(), event.event_type.into_owned());
+    Event { id, event_type, occurred_at, origin, subject }
 }
 
 /// Parses the fields of a body that are needed to store the event. Accepts exactly the bodies that [`parse`] accepts.
 pub fn heading(body: &[u8]) -> Result<Heading, NotUnderstood> {
-    read(body, |Understood { event, occurred_at, about }| {
+    read(body, event_type::kind, |Understood { event, occurred_at, about }| {
         let is_test = event.event_type == event_type::TEST;
         let (event_type, incident, data) = match about {
             Some(About { event_type, incident, data, .. }) => {
@@ -90,13 +101,13 @@ pub fn heading(body: &[u8]) -> Result<Heading, NotUnderstood> {
 }
 
 /// Reads a body. If it is not JSON, half characters (unpaired surrogates) are replaced and it is read once more.
-fn read<T>(body: &[u8], of: impl Fn(Understood<'_>) -> T) -> Result<T, NotUnderstood> {
+fn read<T>(body: &[u8], kind: KindOfType, of: impl Fn(Understood<'_>) -> T) -> Result<T, NotUnderstood> {
     let body = surrogates::without_byte_order_mark(body);
-    match understand(body) {
+    match understand(body, kind) {
         Ok(understood) => Ok(of(understood)),
         Err(error @ (NotUnderstood::NotJson(_) | NotUnderstood::Envelope(_))) => {
             let whole = surrogates::replaced(body).ok_or(error)?;
-            let understood = understand(&whole)?;
+            let understood = understand(&whole, kind)?;
             // Two different ids that were cut at the same character would look equal.
             if understood.event.id.contains(char::REPLACEMENT_CHARACTER) {
                 return Err(NotUnderstood::CutId);
@@ -128,7 +139,7 @@ struct About<'a> {
     data: EventData<'a>,
 }
 
-fn understand(body: &[u8]) -> Result<Understood<'_>, NotUnderstood> {
+fn understand(body: &[u8], kind: KindOfType) -> Result<Understood<'_>, NotUnderstood> {
     // Check the whole body: serde_json does not check the UTF-8 of strings that it skips.
     let body = str::from_utf8(body)?;
     let Lenient(envelope) =
@@ -138,7 +149,7 @@ fn understand(body: &[u8]) -> Result<Understood<'_>, NotUnderstood> {
         return Err(NotUnderstood::NoId);
     }
     let occurred_at = Timestamp::parse(&event.occurred_at)?;
-    let about = match event_type::kind(&event.event_type) {
+    let about = match kind(&event.event_type) {
         None => None,
         Some((event_type, kind)) => {
             let named = event.data.0.take().and_then(|data| Some((data.incident()?, data)));
@@ -243,7 +254,9 @@ impl EventData<'_> {
         let deployment = match self.shape.0.as_deref() {
             Some("incident_note") => {
                 let content = self.content.0.as_deref();
-                content.and_then(|note| in_note(note, RESOLUTION_NOTE)).map(NamedDeployment::Note)
+                content
+                    .and_then(|note| in_note(note, RESOLUTION_NOTE))
+                    .map(|name| NamedDeployment::Note(Some(name)))
             }
             Some("incident_field_values") => self.custom_fields.0.as_deref().and_then(named_in_field),
             _ => None,

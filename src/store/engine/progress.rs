@@ -6,6 +6,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 pub(in crate::store) const FOLDED_UP_TO: &str = "folded_up_to";
 /// Events up to this one are past their retention and have no body any more.
 pub(in crate::store) const FORGOTTEN_UP_TO: &str = "forgotten_up_to";
+/// Time up to which the API of the source was read.
+pub(in crate::store) const RECONCILED_UP_TO: &str = "reconciled_up_to_ns";
 /// Number of processes that have opened the store to write.
 const EPOCH: &str = "epoch";
 /// Time of the last write that only proves that the store can be written.

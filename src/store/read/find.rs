@@ -143,7 +143,7 @@ fn literal(text: &str) -> String {
 /// Statement that finds failures by their ids, also without the name of the source in front.
 fn failures_sql(sources: Sources) -> String {
     let api = SourceName::API;
-    let names = sources.iter().map(|source| source.name.as_str()).chain([api.as_str()]);
+    let names = sources.with_incidents().map(|source| source.name.as_str()).chain([api.as_str()]);
     let behind = |name: &str| format!(r"OR failure_id LIKE '{name}:' || ?1 ESCAPE '\' ");
     let or_behind_source: String = names.map(behind).collect();
     // Skip incidents that are known only as merge targets.

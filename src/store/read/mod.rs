@@ -9,6 +9,7 @@ mod listing;
 mod outbox;
 mod quarantine;
 mod reader;
+mod reconciled;
 mod reevaluate;
 mod story;
 

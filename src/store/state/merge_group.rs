@@ -223,6 +223,11 @@ impl<'a> Incidents<'a> {
         Ok(history.map(|history| Member { incident: incident.clone(), row, history }))
     }
 
+    /// The history of an incident. Empty if the incident is not known.
+    pub(in crate::store) fn known_history(&self, incident: &IncidentId) -> rusqlite::Result<History> {
+        Ok(self.stored(incident)?.map(|member| member.history).unwrap_or_default())
+    }
+
     /// Takes the history out of a row. `None` if it has none.
     fn history(&self, row: &mut FailureRow) -> rusqlite::Result<Option<History>> {
         match std::mem::take(&mut row.facts) {

@@ -7,6 +7,7 @@ pub(super) mod fold;
 pub(super) mod links;
 pub(super) mod merge_group;
 mod reach;
+pub(super) mod reading;
 pub(super) mod reevaluate;
 pub(super) mod renew;
 pub(super) mod stored_failure;

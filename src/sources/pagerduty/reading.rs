@@ -1,0 +1,254 @@
+//! What PagerDuty's REST API tells of an incident, as events of a source of its own.
+//!
+//! The answers say what an incident is now, and what its log says of the past. Each of these facts becomes an event in
+//! the shape of a webhook, so that the same code reads both. Times in answers are in whole seconds.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::event_type;
+use super::name::{NAME, READ_NAME};
+use super::payload::{self, NotUnderstood, RESOLUTION_NOTE};
+use crate::domain::event::{Event, EventKind, Heading, NamedDeployment, ReadEvent};
+use crate::domain::id::IncidentId;
+use crate::domain::named::in_note;
+use crate::domain::source::Source;
+use crate::domain::timestamp::Timestamp;
+
+/// PagerDuty's REST API. Its events are about the incidents of PagerDuty.
+pub static SOURCE: Source = Source {
+    name: READ_NAME,
+    incidents_of: NAME,
+    title: "PagerDuty's REST API",
+    heading: heading_or_reason,
+    parse: stored,
+};
+
+/// Event types that no webhook has.
+const READ_KINDS: [(&str, EventKind); 4] = [
+    (STATE, EventKind::Routed),
+    (NOTES, EventKind::Mentioned),
+    (IMPLIED_REOPEN, EventKind::ImpliedReopen),
+    (DELETED, EventKind::Deleted),
+];
+
+/// The incident as it was when it was read.
+const STATE: &str = "incident.read";
+/// The last note that names a deployment, when the notes were read.
+const NOTES: &str = "incident.notes_read";
+/// A reopen whose time is not known.
+const IMPLIED_REOPEN: &str = "incident.reopened_before";
+/// The incident was not found.
+const DELETED: &str = "incident.deleted";
+/// The values of custom fields, when they were read.
+const FIELDS: &str = "incident.custom_field_values.updated";
+
+/// Answers about one incident.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The incident.
+    pub incident: IncidentId,
+    /// Time of the answers, by PagerDuty's clock.
+    pub at: Timestamp,
+    /// The incident itself. `None` if PagerDuty has deleted it.
+    pub found: Option<FoundIncident>,
+}
+
+/// Answers about an incident that was found.
+#[derive(Debug, Clone)]
+pub struct FoundIncident {
+    /// The object `incident`.
+    pub incident: Value,
+    /// Its log, in any order.
+    pub log: Vec<LogEntry>,
+    /// Its notes, in any order.
+    pub notes: Vec<Note>,
+}
+
+/// An entry in the log of an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// What it says.
+    pub kind: LogKind,
+    /// Its time.
+    pub at: Timestamp,
+}
+
+/// What an entry in the log says of its incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogKind {
+    /// It was triggered.
+    Trigger,
+    /// It was acknowledged.
+    Acknowledge,
+    /// It is not acknowledged any more.
+    Unacknowledge,
+    /// It was resolved.
+    Resolve,
+    /// Something that can be said of a resolved incident, too.
+    Other,
+}
+
+/// A note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Its id.
+    pub id: String,
+    /// Time at which it was written.
+    pub at: Timestamp,
+    /// Its text.
+    pub content: String,
+}
+
+impl Reading {
+    /// Every fact of the answers as an event, in order of time. Ids are made from incident, type and time, so that a
+    /// fact has the same id in each reading.
+    pub fn events(&self) -> Result<Vec<ReadEvent>, NotUnderstood> {
+        let facts = match &self.found {
+            None => vec![(DELETED, self.at, json!({}))],
+            Some(found) => found.facts(self.at),
+        };
+        facts.into_iter().map(|(event_type, at, data)| self.event(event_type, at, data)).collect()
+    }
+
+    fn event(&self, event_type: &str, at: Timestamp, mut data: Value) -> Result<ReadEvent, NotUnderstood> {
+        let incident = self.incident.as_str();
+        if data.get("type").is_none() {
+            data["type"] = json!("incident");
+            data["id"] = json!(incident);
+        }
+        let id = format!("{incident}:{event_type}:{at}");
+        let event = json!({"id": id, "event_type": event_type, "occurred_at": at.to_string(), "data": data});
+        let body = json!({ "event": event }).to_string().into_bytes();
+        Ok(ReadEvent { event: parse(&body)?, body })
+    }
+}
+
+/// A fact: its event type, its time, and the event's `data`.
+type Fact = (&'static str, Timestamp, Value);
+
+/// Time that stands for "just before": the smallest step.
+const JUST_BEFORE: Duration = Duration::from_nanos(1);
+
+impl FoundIncident {
+    fn facts(&self, read_at: Timestamp) -> Vec<Fact> {
+        let mut log = self.log.clone();
+        log.sort_by_key(|entry| (entry.at, entry.kind));
+        let first = |kind: LogKind| log.iter().find(|entry| entry.kind == kind).map(|entry| entry.at);
+        let created_at = self.time("created_at").or_else(|| first(LogKind::Trigger));
+        let mut facts: Vec<Fact> = Vec::new();
+        facts.extend(created_at.map(|at| ("incident.triggered", at, json!({}))));
+        facts.extend(first(LogKind::Acknowledge).map(|at| ("incident.acknowledged", at, json!({}))));
+        facts.extend(self.resolves_and_reopens(&log, read_at));
+        facts.push((STATE, read_at, self.state()));
+        let incident = self.incident.get("id").cloned().unwrap_or_default();
+        let notes = json!({
+            "type": "incident_note", "incident": {"id": incident}, "content": self.note_with_deployment(),
+        });
+        facts.push((NOTES, read_at, notes));
+        if let Some(fields) = self.incident.get("custom_fields").filter(|fields| fields.is_array()) {
+            let fields = json!({
+                "type": "incident_field_values", "incident": {"id": incident}, "custom_fields": fields,
+            });
+            facts.push((FIELDS, read_at, fields));
+        }
+        facts
+    }
+
+    /// The resolves in the log, and the reopens that follow from it. The log has no entry for a reopen.
+    fn resolves_and_reopens(&self, log: &[LogEntry], read_at: Timestamp) -> Vec<Fact> {
+        let is_resolved = self.text("status") == Some("resolved");
+        let mut resolves: Vec<Timestamp> =
+            log.iter().filter(|entry| entry.kind == LogKind::Resolve).map(|entry| entry.at).collect();
+        if let Some(at) = self.time("resolved_at").filter(|_| is_resolved)
+            && resolves.last().is_none_or(|last| *last < at)
+        {
+            resolves.push(at);
+        }
+        let mut facts = Vec::new();
+        for (index, &at) in resolves.iter().enumerate() {
+            let is_last = index + 1 == resolves.len();
+            let reason = self.incident.get("resolve_reason").filter(|_| is_last && is_resolved);
+            facts.push(("incident.resolved", at, json!({"resolve_reason": reason})));
+            let until = resolves.get(index + 1).copied();
+            let shows_reopen = |entry: &&LogEntry| {
+                matches!(entry.kind, LogKind::Acknowledge | LogKind::Unacknowledge) && entry.at > at
+            };
+            let next = log.iter().find(shows_reopen).map(|entry| entry.at).into_iter().chain(until).min();
+            match next.filter(|next| *next > at) {
+                Some(next) => {
+                    facts.push((IMPLIED_REOPEN, next.saturating_sub(JUST_BEFORE), json!({})));
+                }
+                // Nothing has changed since the reopen.
+                None if is_last && !is_resolved => {
+                    let changed_at = self.time("last_status_change_at").filter(|changed_at| *changed_at > at);
+                    facts.push(match changed_at {
+                        Some(reopened_at) => ("incident.reopened", reopened_at, json!({})),
+                        None => (IMPLIED_REOPEN, read_at, json!({})),
+                    });
+                }
+                None => {}
+            }
+        }
+        facts
+    }
+
+    /// The incident as the `data` of a webhook. REST calls the number `incident_number`.
+    fn state(&self) -> Value {
+        let mut state = self.incident.clone();
+        if let Some(fields) = state.as_object_mut() {
+            if let Some(number) = fields.remove("incident_number") {
+                fields.insert("number".to_owned(), number);
+            }
+            // Facts of their own, or of no use.
+            for field in
+                ["custom_fields", "resolve_reason", "status", "description", "summary", "alert_counts"]
+            {
+                fields.remove(field);
+            }
+            fields.insert("type".to_owned(), json!("incident"));
+        }
+        state
+    }
+
+    /// The last note that names a deployment; empty if there is none.
+    fn note_with_deployment(&self) -> &str {
+        let named = self.notes.iter().filter(|note| in_note(&note.content, RESOLUTION_NOTE).is_some());
+        named.max_by_key(|note| (note.at, &note.id)).map_or("", |note| &note.content)
+    }
+
+    fn text(&self, field: &str) -> Option<&str> {
+        self.incident.get(field)?.as_str()
+    }
+
+    fn time(&self, field: &str) -> Option<Timestamp> {
+        self.text(field).and_then(|text| Timestamp::parse(text).ok())
+    }
+}
+
+fn kind(event_type: &str) -> Option<(&'static str, EventKind)> {
+    event_type::kind(event_type).or_else(|| READ_KINDS.iter().find(|(name, _)| *name == event_type).copied())
+}
+
+fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
+    let mut event = payload::parse_read(body, kind)?;
+    if event.event_type == NOTES
+        && let Some(subject) = &mut event.subject
+        && subject.deployment.is_none()
+    {
+        subject.deployment = Some(NamedDeployment::Note(None));
+    }
+    Ok(event)
+}
+
+fn stored(body: &[u8]) -> Option<Event> {
+    parse(body).ok()
+}
+
+fn heading_or_reason(body: &[u8]) -> Result<Heading, String> {
+    parse(body).map(|event| event.heading_of_read()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

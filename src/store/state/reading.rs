@@ -1,0 +1,55 @@
+//! Events that were read from a source's API: of those about one incident, the ones that tell something new are stored.
+
+use std::collections::HashMap;
+
+use super::merge_group::Incidents;
+use crate::domain::event::{Event, ReadEvent};
+use crate::domain::id::IncidentId;
+use crate::domain::source::Source;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::session::Session;
+use crate::store::facts::delivery::Delivery;
+use crate::store::facts::record;
+
+/// Answers about one incident, as events.
+#[derive(Debug, Clone)]
+pub struct ReadIncident {
+    /// The source that reads.
+    pub source: &'static Source,
+    /// The incident.
+    pub incident: IncidentId,
+    /// The events, in order of time.
+    pub events: Vec<ReadEvent>,
+    /// Time at which they were read.
+    pub read_at: Timestamp,
+}
+
+/// Stores the events that tell something new, to be folded. Returns their types.
+///
+/// Webhooks of the incident that are stored and not yet folded are not considered. Then a fact may be stored a second
+/// time, which changes nothing.
+pub(in crate::store) fn record(
+    session: &mut Session<'_>,
+    read: &ReadIncident,
+) -> rusqlite::Result<Vec<String>> {
+    let history = Incidents::of(session).known_history(&read.incident)?;
+    let bodies: HashMap<&str, &[u8]> =
+        read.events.iter().map(|read| (read.event.id.as_str(), read.body.as_slice())).collect();
+    let events: Vec<Event> = read.events.iter().map(|read| read.event.clone()).collect();
+    let mut stored = Vec::new();
+    for event in history.missing(events, read.read_at) {
+        let Some(body) = bodies.get(event.id.as_str()) else { continue };
+        let delivery = Delivery {
+            source: read.source,
+            id: None,
+            received_at: read.read_at,
+            body: body.to_vec().into(),
+            reservation: None,
+        };
+        // An event with this id and other facts was read within the same second. The next reading has the newest ones.
+        if record::keep(session, &event.heading_of_read(), &delivery)? == Some(record::Recorded::Accepted) {
+            stored.push(event.event_type);
+        }
+    }
+    Ok(stored)
+}
