@@ -145,7 +145,7 @@ pub async fn run<F: Future<Output = ()>>(
     (shutdown.on_ready)();
 
     tokio::select! {
-        () = shutdown.when => tracing::info!("stopping: finishing requests and attempts under way"),
+        () = shutdown.when => tracing::info!("stopping: finishing requests and attempts under way; an attempt may take as long as the timeout of its backend"),
         _ = ended.changed() => {}
     }
     send_stop.send_replace(true);

@@ -218,7 +218,7 @@ fn events(story: &Story, width: usize) -> Option<String> {
 
 fn attempts(story: &Story, width: usize) -> Option<String> {
     const COLUMNS: [Column; 5] = [
-        Column::text("SENT"),
+        Column::text("ATTEMPTED"),
         Column::text("BACKEND").wrapped_to(16),
         Column::number("REVISION"),
         Column::text("ANSWER"),

@@ -113,7 +113,10 @@ impl BackendLog {
                  correction. Correct the cause, then `pagerduty-dora outbox retry {row}`"
             )
         } else {
-            format!("backend {backend} rejected a row: see `pagerduty-dora outbox --state dead`")
+            format!(
+                "backend {backend} rejected a row: see `pagerduty-dora outbox --state dead`. It is kept, and not sent again \
+                 by itself. Correct the cause, then `pagerduty-dora outbox retry {row}`"
+            )
         }
     }
 
@@ -148,7 +151,7 @@ impl BackendLog {
             "{}: {}{since}{waiting}{next}{}",
             self.name(lane),
             health.state.description(),
-            remedy(health.state)
+            remedy(health.state, health.status)
         );
         let (backend, error) = (self.backend.as_str(), health.error.as_deref());
         if health.state == BackendState::Refusing {
@@ -195,16 +198,26 @@ impl BackendLog {
     }
 }
 
-/// What the operator can do about a backend in this state, with its leading full stop.
-const fn remedy(state: BackendState) -> &'static str {
-    match state {
-        BackendState::Unreachable => ". Nothing is lost. Check that it is up and that its url is right",
-        BackendState::Refusing => {
-            ". Nothing is lost. Put the right key, or the right url if it redirects, where its [[backend]] entry says, \
-             and restart"
+/// What the operator can do about a backend in this state whose last answer had this status, with its leading full
+/// stop.
+const fn remedy(state: BackendState, status: Option<u16>) -> &'static str {
+    match (state, status) {
+        (BackendState::Refusing, Some(300..400)) => {
+            ". Nothing is lost. It redirects: put the right url into its [[backend]] entry, and restart"
         }
-        BackendState::RateLimited => ". Nothing is lost",
-        BackendState::Idle | BackendState::Delivering => "",
+        (BackendState::Refusing, _) => {
+            ". Nothing is lost. Put the right key where its [[backend]] entry says, and restart. The next attempt follows \
+             within a minute, or at once after `pagerduty-dora outbox retry --all`"
+        }
+        (BackendState::Unreachable, Some(404 | 405)) => {
+            ". Nothing is lost. It answers: check the path in its url, and the proxy before it"
+        }
+        (BackendState::Unreachable, Some(_)) => ". Nothing is lost. It answers with errors: see its own log",
+        (BackendState::Unreachable, None) => {
+            ". Nothing is lost. Check that it is up and that its url is right"
+        }
+        (BackendState::RateLimited, _) => ". Nothing is lost",
+        (BackendState::Idle | BackendState::Delivering, _) => "",
     }
 }
 

@@ -105,7 +105,7 @@ pub(super) struct LaneState {
 
 impl LaneState {
     /// State of a lane that begins with the health that an earlier process saved.
-    pub(super) fn left(health: LaneHealth) -> Self {
+    pub(super) fn from_saved(health: LaneHealth) -> Self {
         Self { health, ..Self::default() }
     }
 

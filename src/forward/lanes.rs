@@ -54,7 +54,7 @@ impl Lanes {
                 tracing::warn!(backend, %error, "the saved state of the backend could not be read");
                 LaneHealth::default()
             });
-            all.push(SharedLane { lane: *lane, state: Arc::new(Mutex::new(LaneState::left(health))) });
+            all.push(SharedLane { lane: *lane, state: Arc::new(Mutex::new(LaneState::from_saved(health))) });
         }
         Self { all, is_reversed: AtomicBool::default(), probe_requests: AtomicU64::default() }
     }

@@ -103,7 +103,7 @@ impl Requests {
             EventsApiStatus::Forbidden => (
                 &self.log_limits.forbidden,
                 "the event API refused a request: its DD-API-KEY header has none of the keys in [events_api] keys. Give \
-                 the sender one of them"
+                 the sender one of them, and let it send the request again"
                     .to_owned(),
             ),
             EventsApiStatus::Off => {

@@ -16,6 +16,9 @@ use crate::sources::{RefusalReason, RefusalText, Webhooks};
 use crate::store::StoreError;
 use crate::telemetry::metrics::Metrics;
 
+/// End of a log line about a webhook that was answered 4xx.
+const NOT_RESENT: &str = ". If a source sent it, the event is lost: it is not sent again";
+
 /// Webhooks of one source: their configuration, and the last ones that were accepted and refused.
 pub struct SourceRequests {
     /// Configuration of the source's webhooks.
@@ -169,12 +172,13 @@ impl SourceRequests {
     /// Notes a refused webhook.
     pub(super) fn refused(&self, reason: RefusalReason, peer: Option<Peer>) {
         let RefusalText { cause, remedy, .. } = (self.webhooks.refusal_text)(reason);
+        let lost = if reason.is_resent() { "" } else { NOT_RESENT };
         self.note_refusal(reason, peer, |held_back, peer| {
             tracing::warn!(
                 peer,
                 reason = reason.status(),
                 held_back,
-                "a webhook was refused: {cause}. {remedy}"
+                "a webhook was refused: {cause}. {remedy}{lost}"
             );
         });
     }
@@ -191,7 +195,7 @@ impl SourceRequests {
                 reason,
                 path,
                 held_back,
-                "a webhook was refused: there is nothing at {path}; {title}'s webhooks go to {expected}. {remedy}"
+                "a webhook was refused: there is nothing at {path}; {title}'s webhooks go to {expected}. {remedy}{NOT_RESENT}"
             );
         });
     }
@@ -206,7 +210,7 @@ impl SourceRequests {
                 reason,
                 held_back,
                 "a webhook was refused: it was sent to the admin listener. Let {title}, or the proxy in between, send \
-                 webhooks to the port of server.listen"
+                 webhooks to the port of server.listen{NOT_RESENT}"
             );
         });
     }

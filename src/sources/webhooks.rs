@@ -110,6 +110,11 @@ impl RefusalReason {
         self as usize
     }
 
+    /// `true` if the source sends the webhook again.
+    pub const fn is_resent(self) -> bool {
+        matches!(self, Self::UnverifiedRetry)
+    }
+
     /// Value of the metric's label.
     pub fn status(self) -> &'static str {
         self.into()

@@ -101,8 +101,24 @@ impl Logs {
 fn filter(level: LevelFilter) -> (EnvFilter, Option<String>) {
     let builder = || EnvFilter::builder().with_default_directive(level.into());
     match builder().from_env() {
-        Ok(filter) => (filter, None),
+        Ok(filter) => (with_own_level(filter, level), None),
         Err(error) => (EnvFilter::default().add_directive(level.into()), Some(error.to_string())),
+    }
+}
+
+/// Target of the program's own lines.
+const OWN_TARGET: &str = "pagerduty_dora";
+
+/// Adds the level of the program's own lines, if the filter has neither that nor a level for all lines. A misspelt level
+/// in `RUST_LOG` counts as the name of another target, and must not silence the program.
+fn with_own_level(filter: EnvFilter, level: LevelFilter) -> EnvFilter {
+    let directives = filter.to_string();
+    let is_own = |directive: &str| {
+        directive.parse::<LevelFilter>().is_ok() || directive.trim_start_matches('[').starts_with(OWN_TARGET)
+    };
+    match format!("{OWN_TARGET}={level}").parse() {
+        Ok(own) if !directives.split(',').any(is_own) => filter.add_directive(own),
+        _ => filter,
     }
 }
 
@@ -146,5 +162,27 @@ impl Write for Stderr {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_level_does_not_silence_the_program() {
+        let directives = |rust_log: &str| {
+            let mut directives: Vec<String> = with_own_level(EnvFilter::new(rust_log), LevelFilter::INFO)
+                .to_string()
+                .split(',')
+                .map(str::to_owned)
+                .collect();
+            directives.sort();
+            directives.join(" ")
+        };
+        assert_eq!(directives("warning"), "pagerduty_dora=info warning=trace");
+        assert_eq!(directives("hyper=debug"), "hyper=debug pagerduty_dora=info");
+        assert_eq!(directives("warn"), "warn");
+        assert_eq!(directives("pagerduty_dora=debug"), "pagerduty_dora=debug");
     }
 }

@@ -152,6 +152,9 @@ async fn a_webhook_to_the_wrong_port_and_a_request_in_tls_are_logged() {
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).await.unwrap();
     }
+    // The program's own commands post to the admin listener, too.
+    let own = [("user-agent", concat!("pagerduty-dora/", env!("CARGO_PKG_VERSION")).to_owned())];
+    post(&client(), format!("http://{}/api/v1/outbox/1/retry", listening.admin), &own, String::new()).await;
     let metrics = client().get(format!("http://{}/metrics", listening.admin)).send().await.unwrap();
     let counted = "pagerduty_dora_webhooks_total{source=\"pagerduty\",status=\"no_such_path\"} 2";
     assert!(metrics.text().await.unwrap().lines().any(|line| line == counted));

@@ -6,9 +6,9 @@ use super::report::Row;
 /// A figure: its names, its formula, and its value in a row.
 #[derive(Debug, Clone, Copy)]
 pub struct Figure {
-    /// Name in JSON and CSV.
+    /// Name in CSV. In JSON it is the same, but for statistics, which are nested there.
     pub name: &'static str,
-    /// Title in Markdown and on the dashboard.
+    /// Title in Markdown, and on the dashboard where no tile has its own.
     pub title: &'static str,
     /// Column of the terminal's table of counts and rates; `None` if it is not in that table.
     pub column: Option<ShortColumn>,

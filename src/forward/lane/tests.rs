@@ -247,7 +247,7 @@ fn a_row_at_fault_that_fails_again_holds_up_no_other_row() {
 
 #[test]
 fn a_probe_follows_the_first_refusal_at_once_and_the_second_after_a_minute() {
-    let mut lane = LaneState::left(LaneHealth { succeeded_at: Some(now(0)), ..LaneHealth::default() });
+    let mut lane = LaneState::from_saved(LaneHealth { succeeded_at: Some(now(0)), ..LaneHealth::default() });
     let first = lane.begin(1, None);
     lane.note(first, Evidence::Refused, now(0), 1.0);
     lane.end(first);

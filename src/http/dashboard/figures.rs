@@ -82,7 +82,8 @@ const TILES: [Tile; 6] = [
         figure: list::CHANGE_FAILURE_RATE,
         n: |row| {
             let (matched, unmatched) = (row.matched_incidents(), row.unmatched_incidents);
-            let over = format!("{}, {}", count(matched, "incident"), count(row.deployments, "deployment"));
+            let over =
+                format!("{}, {}", count(matched, "matched incident"), count(row.deployments, "deployment"));
             if unmatched == 0 { over } else { format!("{over}; {unmatched} unmatched") }
         },
     },

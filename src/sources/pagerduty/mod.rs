@@ -5,6 +5,7 @@ mod event_type;
 mod lenient;
 mod lenient_time;
 mod name;
+mod not_understood;
 pub mod payload;
 pub mod reading;
 mod refusal;
@@ -44,9 +45,12 @@ pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Webhooks {
     }
 }
 
-/// `true` if a request looks like PagerDuty's: it is signed, or names PagerDuty as its user agent.
+/// Beginning of the user agent of PagerDuty's webhooks, in lower case. This program's own name begins alike.
+const USER_AGENT_OF_WEBHOOKS: &[u8] = b"pagerduty-webhook";
+
+/// `true` if a request looks like PagerDuty's: it is signed, or names PagerDuty's webhooks as its user agent.
 fn recognizes(headers: &HeaderMap) -> bool {
     let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
     headers.contains_key(SIGNATURE_HEADER)
-        || agent.is_some_and(|agent| agent.to_ascii_lowercase().starts_with(b"pagerduty"))
+        || agent.is_some_and(|agent| agent.to_ascii_lowercase().starts_with(USER_AGENT_OF_WEBHOOKS))
 }

@@ -1,7 +1,6 @@
 //! The body of a V3 webhook, parsed into a [`Heading`] or a whole [`Event`]: exactly one event in an envelope.
 
 use std::borrow::Cow;
-use std::str::Utf8Error;
 
 use serde::Deserialize;
 use serde::de::MapAccess;
@@ -12,6 +11,7 @@ use super::event_type;
 use super::lenient::{Lenient, Shape};
 use super::lenient_time::LenientTime;
 use super::name::NAME;
+pub use super::not_understood::NotUnderstood;
 use crate::domain::address::{text_without_credentials, without_credentials};
 use crate::domain::event::{
     Event, EventKind, EventSubject, Heading, Merge, NamedDeployment, Origin, Priority, Reference, Snapshot,
@@ -20,39 +20,10 @@ use crate::domain::id::IncidentId;
 use crate::domain::name::{name, trimmed};
 use crate::domain::named::in_note;
 use crate::domain::surrogates;
-use crate::domain::timestamp::{Timestamp, TimestampError};
+use crate::domain::timestamp::Timestamp;
 
 /// Prefix that PagerDuty adds to a note that is typed while resolving.
 pub(super) const RESOLUTION_NOTE: &str = "resolution note:";
-
-/// Reason why a signed body is not a usable event. The body goes to quarantine with this message.
-#[derive(Debug, thiserror::Error)]
-pub enum NotUnderstood {
-    /// Not UTF-8, so not JSON either.
-    #[error("the body is not JSON: {0}")]
-    NoText(#[from] Utf8Error),
-    /// Not JSON.
-    #[error("the body is not JSON: {0}")]
-    NotJson(serde_json::Error),
-    /// JSON, but a key of the event is missing or has a value of another type. The message begins with the key.
-    #[error("not a V3 webhook: {0}")]
-    Envelope(serde_path_to_error::Error<serde_json::Error>),
-    /// JSON, but not an object with an object `event` in it.
-    #[error("not a V3 webhook: the body has no event")]
-    NoEvent,
-    /// `occurred_at` is not a time, or an impossible one.
-    #[error("event.occurred_at {0}")]
-    OccurredAt(#[from] TimestampError),
-    /// The id is empty or blank.
-    #[error("event.id is empty")]
-    NoId,
-    /// The id was cut in the middle of a character.
-    #[error("event.id contains half a character")]
-    CutId,
-    /// The type says that the event is about an incident, but the event has no valid incident id.
-    #[error("{0} has no valid incident id")]
-    NoIncident(String),
-}
 
 /// Parses a stored body, which was understood before. `None` if it is damaged.
 pub fn stored(body: &[u8]) -> Option<Event> {

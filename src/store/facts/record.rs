@@ -105,7 +105,8 @@ pub(in crate::store) fn log_quarantined(quarantined: Vec<(i64, String)>, lines: 
                 id,
                 reason,
                 held_back,
-                "a signed webhook is in quarantine: `pagerduty-dora quarantine show {id}` prints it"
+                "a signed webhook is in quarantine: `pagerduty-dora quarantine show {id}` prints it. It is kept, and changes \
+                 no failure"
             );
         }
     }
