@@ -10,6 +10,7 @@ mod list;
 pub mod listener_secrets;
 mod load;
 mod log;
+mod pagerduty_api;
 mod problem;
 mod read;
 mod rule;
@@ -38,6 +39,8 @@ pub use clean::NotASecret;
 pub use host::HostName;
 pub use list::List;
 pub use log::{LogFormat, LogLevel, LogSection};
+pub(crate) use pagerduty_api::PAGERDUTY_TOKEN;
+pub use pagerduty_api::{ApiUrl, PagerDutyApiSection, RequestsPerMinute, TokenScheme};
 pub use problem::{Problem, Problems};
 pub use rule::RuleSection;
 pub use secret::{Secret, SecretError};
@@ -46,7 +49,9 @@ pub use section::{
     StoreSection, UnverifiedPolicy,
 };
 pub use service::ServiceSection;
-pub use value::{ConfigDuration, Name, RepositoryUrl, Retention, RoutePath, TimeZoneName, Timeout};
+pub use value::{
+    ConfigDuration, Name, ReconcileEvery, RepositoryUrl, Retention, RoutePath, TimeZoneName, Timeout,
+};
 
 use self::findings::Findings;
 use self::source_map::SourceMap;
@@ -153,6 +158,9 @@ impl Config {
         let of_backends = self.backend.iter_mut().flat_map(BackendSection::secrets_mut);
         of_backends.for_each(|secret| secret.resolve_path(folder));
         self.listener_secrets_mut().for_each(|secret| secret.resolve_path(folder));
+        if let Some(api) = &mut self.pagerduty.api {
+            api.token.resolve_path(folder);
+        }
     }
 
     /// Patterns of the catalog files. Relative ones start at the folder of the configuration.

@@ -14,12 +14,16 @@ use super::wording::{self, ValueRefusal};
 use super::{BackendKind, Config, Problem, secret_form, syntax};
 
 /// Keys that a later version will have. This version refuses them, because ignoring them would be harmful: whoever sets
-/// `server.tls` relies on encryption, and whoever sets `pagerduty.api` relies on missed events being fetched.
-const NOT_YET: [&str; 2] = ["server.tls", "pagerduty.api"];
+/// `server.tls` relies on encryption.
+const NOT_YET: [&str; 1] = ["server.tls"];
 
-/// Keys that each `[[…]]` table needs.
-const NEEDED: [(&str, &[&str]); 3] =
-    [("rule", &["name", "action"]), ("service", &["pagerduty"]), ("backend", &["name", "kind", "url"])];
+/// Keys that tables need.
+const NEEDED: [(&str, &[&str]); 4] = [
+    ("pagerduty.api", &["token"]),
+    ("rule", &["name", "action"]),
+    ("service", &["pagerduty"]),
+    ("backend", &["name", "kind", "url"]),
+];
 
 /// Reads as much of a text as possible, and finds all wrong values. `None` if nothing can be read.
 pub(super) fn read(text: &str) -> (Option<Config>, Vec<Problem>) {

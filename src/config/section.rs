@@ -11,6 +11,7 @@ use toml::Spanned;
 use super::findings::Findings;
 use super::host::HostName;
 use super::list::List;
+use super::pagerduty_api::PagerDutyApiSection;
 use super::secret::Secret;
 use super::value::{self, ConfigDuration, Name, Retention, RoutePath, TimeZoneName, read_from_text};
 use crate::domain::name::trimmed;
@@ -57,6 +58,8 @@ pub struct PagerDutySection {
     pub signing_secrets: Vec<Secret>,
     /// Answer to a wrong signature.
     pub unverified: UnverifiedPolicy,
+    /// REST API. `None`: it is not used.
+    pub api: Option<PagerDutyApiSection>,
 }
 
 /// `pagerduty.unverified`
@@ -139,6 +142,7 @@ impl Default for PagerDutySection {
             path: RoutePath::default(),
             signing_secrets: vec![Secret::Env { env: "PAGERDUTY_SIGNING_SECRET".into() }],
             unverified: UnverifiedPolicy::Refuse,
+            api: None,
         }
     }
 }

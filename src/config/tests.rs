@@ -16,6 +16,10 @@ fn a_shown_configuration_can_be_read_again() {
 }
 
 const FULL: &str = r#"
+[pagerduty.api]
+token = { value = "canary-5555555555" }
+subscription = "PSUB001"
+
 [[service]]
 pagerduty = "PF9KMXH"
 services = ["checkout"]

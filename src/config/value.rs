@@ -112,9 +112,9 @@ impl From<ConfigDuration> for String {
     }
 }
 
-/// Types of durations with a least length and a default.
+/// Types of durations with a default, and the range of the lengths that are allowed.
 macro_rules! bounded_durations {
-    ($($(#[$doc:meta])* $name:ident, $default:literal = $seconds:expr, $least:expr, $complaint:literal;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident, $default:literal = $seconds:expr, $allowed:expr, $complaint:literal;)+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(try_from = "ConfigDuration", into = "ConfigDuration")]
@@ -137,7 +137,7 @@ macro_rules! bounded_durations {
             type Error = &'static str;
 
             fn try_from(duration: ConfigDuration) -> Result<Self, Self::Error> {
-                if duration.get() >= $least { Ok(Self(duration)) } else { Err($complaint) }
+                if ($allowed).contains(&duration.get()) { Ok(Self(duration)) } else { Err($complaint) }
             }
         }
 
@@ -151,9 +151,11 @@ macro_rules! bounded_durations {
 
 bounded_durations! {
     /// Time that raw bodies are kept. At least three days, because PagerDuty may resend for two days.
-    Retention, "730d" = 730 * 86_400, Duration::from_hours(72), "must be at least 3d";
+    Retention, "730d" = 730 * 86_400, Duration::from_hours(72).., "must be at least 3d";
     /// Longest time of an attempt.
-    Timeout, "10s" = 10, Duration::from_millis(100), "must be at least 100ms";
+    Timeout, "10s" = 10, Duration::from_millis(100).., "must be at least 100ms";
+    /// Time between two reconciliations with PagerDuty.
+    ReconcileEvery, "15m" = 900, Duration::from_mins(1)..=Duration::from_hours(24), "must be from 1m to 24h";
 }
 
 const BLANK: &str = "is blank: write a name, or leave it out";

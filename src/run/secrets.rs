@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::backend::{Backend, SetupError};
 use crate::config::listener_secrets::ListenerSecrets;
-use crate::config::{self, Config, Problem, Problems, Secret};
+use crate::config::{self, Config, PAGERDUTY_TOKEN, Problem, Problems, Secret};
 
 /// The secrets of the public listener, and the backends with theirs.
 ///
@@ -13,11 +13,11 @@ use crate::config::{self, Config, Problem, Problems, Secret};
 /// All mistakes in the secrets and backends.
 pub(super) fn set_up(config: &Config) -> Result<(ListenerSecrets, Vec<Arc<Backend>>), Problems> {
     warn(config);
-    match (config.fetch_listener_secrets(), backends(config)) {
-        (Ok(secrets), Ok(backends)) => Ok((secrets, backends)),
-        (secrets, backends) => {
-            let of_both = [secrets.err(), backends.err()].into_iter().flatten().flatten();
-            Err(Problems::from_all(of_both.collect()))
+    match (config.fetch_listener_secrets(), backends(config), config.fetch_pagerduty_token()) {
+        (Ok(secrets), Ok(backends), Ok(_)) => Ok((secrets, backends)),
+        (secrets, backends, token) => {
+            let of_lists = [secrets.err(), backends.err()].into_iter().flatten().flatten();
+            Err(Problems::from_all(of_lists.chain(token.err()).collect()))
         }
     }
 }
@@ -25,6 +25,7 @@ pub(super) fn set_up(config: &Config) -> Result<(ListenerSecrets, Vec<Arc<Backen
 /// All mistakes in the secrets of a configuration. Its other mistakes are left out.
 pub(crate) fn problems(config: &Config) -> Vec<Problem> {
     let mut problems = config.fetch_listener_secrets().err().unwrap_or_default();
+    problems.extend(config.fetch_pagerduty_token().err());
     for entry in &config.backend {
         let errors = backend(entry).err().unwrap_or_default();
         // The check of the configuration itself reports a missing secret.
@@ -70,6 +71,9 @@ fn warn(config: &Config) {
         for warning in list.secrets.iter().filter_map(Secret::warning) {
             tracing::warn!("{}: {warning}", list.key);
         }
+    }
+    if let Some(warning) = config.pagerduty.api.as_ref().and_then(|api| api.token.warning()) {
+        tracing::warn!("{PAGERDUTY_TOKEN}: {warning}");
     }
     for entry in &config.backend {
         for (key, warning) in entry.secrets().filter_map(|(key, secret)| Some((key, secret.warning()?))) {

@@ -121,6 +121,11 @@ fn errors_at_the_start_name_their_place_in_the_configuration() {
             "c.toml:2: pagerduty.signing_secrets: at least one is needed\n",
         ),
         (
+            format!("{loopback}{signed}[pagerduty.api]\ntoken = {{ env = \"UNSET_SURELY\" }}\n"),
+            2,
+            "c.toml:8: pagerduty.api.token: the environment variable UNSET_SURELY is not set\n",
+        ),
+        (
             "[server]\nlisten = \"127.0.0.1:8081\"\n".to_owned(),
             2,
             "c.toml:2: server.listen: uses the same port as admin.listen (127.0.0.1:8081): choose another port\n",

@@ -14,7 +14,7 @@ use super::runtime::runtime;
 use super::table::print_out;
 use crate::backend::SetupError;
 use crate::catalog;
-use crate::config::{self, Config, Problem, Secret};
+use crate::config::{self, Config, PAGERDUTY_TOKEN, Problem, Secret};
 use crate::run::{self};
 use crate::store::is_in_use;
 
@@ -79,13 +79,14 @@ fn place(config: &Config) -> String {
     }
 }
 
-/// Checks the secrets of the public listener.
+/// Checks the secrets of the public listener, and the token of PagerDuty's REST API.
 fn secrets(config: &Config) -> Vec<Item> {
     let mut items = Vec::new();
     for list in config.secret_lists() {
         items.extend(list.missing().map(|missing| Item::new(list.key, Finding::Wrong(missing.to_owned()))));
         items.extend(list.secrets.iter().flat_map(|one| secret(list.key, one, list.min_bytes)));
     }
+    items.extend(config.pagerduty.api.iter().flat_map(|api| secret(PAGERDUTY_TOKEN, &api.token, 1)));
     items
 }
 
