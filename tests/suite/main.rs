@@ -19,6 +19,7 @@ mod demo;
 mod deployments;
 mod events_api;
 mod explain;
+mod fake_pagerduty;
 mod faults;
 mod figures;
 mod fixture_store;
