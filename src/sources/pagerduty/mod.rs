@@ -1,4 +1,4 @@
-//! PagerDuty: signatures and the payload of V3 webhooks.
+//! PagerDuty: signatures and the payload of V3 webhooks, and the REST API.
 
 mod custom_field;
 mod event_type;
@@ -9,6 +9,7 @@ mod not_understood;
 pub mod payload;
 pub mod reading;
 mod refusal;
+pub mod rest;
 pub mod signature;
 
 use axum::http::header::USER_AGENT;
