@@ -26,6 +26,7 @@ pub mod http;
 mod http_client;
 mod log_limit;
 mod random;
+pub mod reconcile;
 mod run;
 pub mod sources;
 pub mod store;

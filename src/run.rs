@@ -24,14 +24,16 @@ use crate::forward::Forwarder;
 use crate::http::{
     self, Admin, BodyBudget, EventsApi, Hosts, Keys, Limits, Requests, SourceRequests, Token, WebhookIntake,
 };
+use crate::reconcile::Reconciler;
 use crate::sources;
+use crate::sources::pagerduty::rest::RestClient;
 use crate::store::{
     FiguresReader, MAX_BACKLOG, OpenError, OutboxGauge, ReadError, Reader, Settings, Store, WriterState,
 };
 use crate::telemetry::metrics::Metrics;
 
+use self::secrets::{WithSecrets, backends, set_up};
 pub(crate) use self::secrets::{backend, problems as problems_of_secrets};
-use self::secrets::{backends, set_up};
 
 /// Number of connections that may wait to be accepted. The system may allow fewer (`net.core.somaxconn`).
 const ACCEPT_QUEUE: u32 = 1_024;
@@ -141,7 +143,7 @@ pub async fn run<F: Future<Output = ()>>(
     let (send_stop, stop) = watch::channel(false);
     let (send_stop_forwarding, stop_forwarding) = watch::channel(false);
     let mut servers = daemon.serve(config, listeners, &stop)?;
-    let mut loops = daemon.start_loops(config, &stop_forwarding);
+    let mut loops = daemon.start_loops(config, &stop_forwarding)?;
     (shutdown.on_ready)();
 
     tokio::select! {
@@ -161,6 +163,7 @@ pub async fn run<F: Future<Output = ()>>(
 struct Daemon {
     secrets: ListenerSecrets,
     backends: Vec<Arc<Backend>>,
+    pagerduty: Option<RestClient>,
     policy: Arc<Policy>,
     metrics: Arc<Metrics>,
     store: Store,
@@ -170,11 +173,11 @@ struct Daemon {
 impl Daemon {
     /// Fetches the secrets, then opens the store, which folds the events that an earlier process left unfolded.
     fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
-        let (secrets, backends) = set_up(config)?;
+        let WithSecrets { secrets, backends, pagerduty } = set_up(config)?;
         let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
         let policy = Arc::new(policy(config)?);
         let store = open_store(config, &policy, &backends, Arc::clone(&metrics))?;
-        Ok(Self { secrets, backends, policy, metrics, store, clock })
+        Ok(Self { secrets, backends, pagerduty, policy, metrics, store, clock })
     }
 
     /// Logs each backend that rows wait for and that is not configured: the rows are not sent.
@@ -276,8 +279,8 @@ impl Daemon {
         })
     }
 
-    /// Starts a forwarder for each backend, and the removal of old bodies.
-    fn start_loops(&self, config: &Config, stop: &watch::Receiver<bool>) -> JoinSet<()> {
+    /// Starts a forwarder for each backend, the reconciliation with PagerDuty, and the removal of old bodies.
+    fn start_loops(&self, config: &Config, stop: &watch::Receiver<bool>) -> Result<JoinSet<()>, RunError> {
         let mut loops = JoinSet::new();
         for backend in &self.backends {
             let forwarder = Forwarder {
@@ -288,9 +291,21 @@ impl Daemon {
             };
             loops.spawn(forwarder.run(stop.clone()));
         }
+        if let (Some(client), Some(api)) = (&self.pagerduty, &config.pagerduty.api) {
+            self.metrics.reconciliation.begin();
+            let reconciler = Reconciler {
+                client: client.clone(),
+                store: self.store.clone(),
+                reader: Reader::open(&config.store.path)?,
+                clock: Arc::clone(&self.clock),
+                metrics: Arc::clone(&self.metrics),
+                every: api.reconcile_every.get(),
+            };
+            loops.spawn(reconciler.run(stop.clone()));
+        }
         let (store, clock) = (self.store.clone(), Arc::clone(&self.clock));
         loops.spawn(forget_old_bodies(store, clock, config.store.retention.get(), stop.clone()));
-        loops
+        Ok(loops)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::domain::name::is_blank;
 use crate::domain::printable::printable;
 use crate::http::StoryJson;
 use crate::sources;
-use crate::store::{FoundId, FoundKind, Reader, Story, StoryContext};
+use crate::store::{FoundId, FoundKind, Reader, ReceivedEvent, Story, StoryContext};
 
 #[derive(Args)]
 pub(super) struct ExplainOptions {
@@ -208,12 +208,18 @@ fn events(story: &Story, width: usize) -> Option<String> {
         vec![
             event.occurred_at.to_string(),
             if lag_seconds < 0.0 { "before".to_owned() } else { human_duration(lag_seconds) },
-            event.event_type.clone(),
+            with_origin(event, story),
             event.id.clone(),
             event.duplicates.to_string(),
         ]
     });
     table(&COLUMNS, rows, width)
+}
+
+/// Type of an event, with a remark if no webhook told it.
+fn with_origin(event: &ReceivedEvent, story: &Story) -> String {
+    let was_read = story.failure.as_ref().is_some_and(|listed| event.was_read(&listed.failure.source));
+    if was_read { format!("{} (read, no webhook)", event.event_type) } else { event.event_type.clone() }
 }
 
 fn attempts(story: &Story, width: usize) -> Option<String> {

@@ -60,7 +60,8 @@ fn story() -> Story {
         |about: &str, value: &str, because: &str| json!({"about": about, "value": value, "because": because});
     let event = |kind: &str| {
         json!({"id": "01KB0ST1102091405412000001", "type": kind, "occurred_at": "2026-11-02T09:14:05.412Z",
-            "received_at": "2026-11-20T00:00:00Z", "duplicates": 1})
+            "received_at": "2026-11-20T00:00:00Z", "duplicates": 1,
+            "source": "pagerduty"})
     };
     let attempt = |status: Value, error: Value| {
         json!({"backend": "datadog-production-eu", "revision": 1, "at": "2026-11-20T00:00:00.123456789Z",

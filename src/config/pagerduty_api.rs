@@ -1,15 +1,11 @@
 //! `[pagerduty.api]`: PagerDuty's REST API.
 
 use reqwest::Url;
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::value::{ReconcileEvery, read_from_text};
-use super::{Config, Name, Problem, Secret};
+use super::{Name, Secret};
 use crate::domain::name::trimmed;
-
-/// Dotted configuration key of the token.
-pub(crate) const PAGERDUTY_TOKEN: &str = "pagerduty.api.token";
 
 /// `[pagerduty.api]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -138,25 +134,10 @@ fn pagerduty_url_error(url: &Url) -> Option<String> {
     (url.path() != "/").then(|| format!("must not have a path, which is added: write {api}"))
 }
 
-impl Config {
-    /// Reads the token of PagerDuty's REST API from where the configuration says. `None` without `[pagerduty.api]`.
-    ///
-    /// # Errors
-    /// The token cannot be read or used.
-    pub fn fetch_pagerduty_token(&self) -> Result<Option<SecretString>, Problem> {
-        let Some(api) = &self.pagerduty.api else { return Ok(None) };
-        match api.token.fetch(1) {
-            Ok(token) => Ok(Some(token)),
-            Err(error) => Err(self.locate(Problem::with_key(PAGERDUTY_TOKEN, error))),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
+    use crate::config::Config;
 
     fn section(lines: &str) -> Result<PagerDutyApiSection, String> {
         let text = format!("[pagerduty.api]\ntoken = {{ value = \"canary\" }}\n{lines}\n");
@@ -227,30 +208,5 @@ mod tests {
         let message = Config::parse("[pagerduty.api]\ntoken = \"canary\"\n").unwrap_err().to_string();
         assert!(message.starts_with("line 2: pagerduty.api.token: must name the source of the secret"));
         assert!(!message.contains("canary") && message.lines().count() == 1, "{message}");
-    }
-
-    #[test]
-    fn the_token_is_read_and_never_shown() {
-        let config = Config::parse("[pagerduty.api]\ntoken = { value = \" canary\" }\n").unwrap();
-        let token = config.fetch_pagerduty_token().unwrap().unwrap();
-        assert_eq!(token.expose_secret(), "canary");
-        for shown in [config.show().unwrap(), format!("{config:?}"), format!("{token:?}")] {
-            assert!(!shown.contains("canary"), "{shown}");
-        }
-        assert!(Config::default().fetch_pagerduty_token().unwrap().is_none());
-    }
-
-    #[test]
-    fn a_token_that_cannot_be_read_is_reported_with_its_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("config.toml");
-        std::fs::write(&file, "[pagerduty.api]\ntoken = { file = \"token\" }\n").unwrap();
-        let config = Config::read(&file).unwrap();
-        let message = config.fetch_pagerduty_token().unwrap_err().to_string();
-        let path = folder.path().join("token");
-        let expected = format!("{}:2: pagerduty.api.token: cannot read {}: ", file.display(), path.display());
-        assert!(message.starts_with(&expected), "{message}");
-        std::fs::write(path, "u+secret\n").unwrap();
-        assert_eq!(config.fetch_pagerduty_token().unwrap().unwrap().expose_secret(), "u+secret");
     }
 }

@@ -197,7 +197,7 @@ pub enum EventKind {
     TypeChanged,
     Resolved,
     Reopened,
-    /// The incident was reopened at an unknown time: after the last resolve, and before this event.
+    /// The incident was open at this time. So if it was resolved before, it was reopened at an unknown time between.
     ImpliedReopen,
     /// The source has deleted the incident.
     Deleted,

@@ -6,14 +6,12 @@
 
 mod missing;
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, EventKind, Merge, NamedDeployment, Origin, Snapshot};
 use super::id::IncidentId;
 pub use super::open_period::OpenPeriod;
-use super::open_period::{OpenPeriods, Reopening};
+use super::open_period::{OpenPeriods, Reopening, SAME_FACT};
 use super::timestamp::{Timestamp, nanos};
 
 /// Position of an event among the events of its incident: time, then rank, then id. The time of arrival never counts.
@@ -30,10 +28,6 @@ struct Entry {
     origin: Origin,
     facts: Snapshot,
 }
-
-/// Largest time from a fact that was read to the event of the same fact that was sent. A time that is read has no
-/// fraction, and PagerDuty sends the event of a reopen a second after the reopen.
-const SAME_FACT: Duration = Duration::from_secs(2);
 
 impl Entry {
     fn position(&self) -> Position<'_> {
@@ -125,7 +119,7 @@ impl History {
         } else {
             (&self.hints.note, NamedIn::Note)
         };
-        hint.as_ref().map(|hint| (hint.values.as_slice(), by))
+        hint.as_ref().filter(|hint| !hint.values.is_empty()).map(|hint| (hint.values.as_slice(), by))
     }
 
     /// `true` if no event with the incident's data was added yet.
@@ -230,9 +224,9 @@ impl History {
 
     /// `false` for an entry that was read, if the source sent its fact, too.
     fn counts(&self, entry: &Entry) -> bool {
-        let until = entry.at.saturating_add(SAME_FACT);
+        let around = entry.at.saturating_sub(SAME_FACT)..entry.at.saturating_add(SAME_FACT);
         let is_same_fact = |sent: &Entry| {
-            sent.origin == Origin::Sent && sent.kind == entry.kind && (entry.at..until).contains(&sent.at)
+            sent.origin == Origin::Sent && sent.kind == entry.kind && around.contains(&sent.at)
         };
         entry.origin == Origin::Sent || !self.entries.iter().any(is_same_fact)
     }

@@ -1,7 +1,7 @@
 //! Incidents, failures and their times: pure functions over plain values.
 //!
 //! Nothing here depends on HTTP, SQL, threads, the clock, the configuration file or a source's wire format.
-//! "Rule 1" to "rule 16" in comments and tests are the rules of `docs/failures.md`.
+//! "Rule 1" to "rule 17" in comments and tests are the rules of `docs/failures.md`.
 
 pub mod address;
 pub mod attribution;

@@ -1,8 +1,14 @@
 //! Rule 7: the periods in which an incident was open.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::timestamp::Timestamp;
+
+/// Time within which an event that was sent tells the same fact as one that was read. A time that is read has no
+/// fraction, and the event of a reopen has a time more than a second after the reopen.
+pub(super) const SAME_FACT: Duration = Duration::from_secs(3);
 
 /// A period in which the incident was open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +137,8 @@ impl OpenPeriods {
                 }
             }
             (Some(resolved_at), Reopening::Implied { at }) => {
-                if at > resolved_at {
+                // Two times of one change may differ a little.
+                if at > resolved_at.saturating_add(SAME_FACT) {
                     self.begin(at, None, true);
                     self.current.is_start_unknown = true;
                 }

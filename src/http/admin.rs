@@ -88,7 +88,7 @@ impl From<Admin> for AdminParts {
             }),
             scrapes: Arc::new(Scrapes {
                 reads: reads.clone(),
-                metrics: admin.metrics,
+                metrics: Arc::clone(&admin.metrics),
                 figures: Arc::clone(&figures),
                 clock: Arc::clone(&clock),
             }),
@@ -106,6 +106,7 @@ impl From<Admin> for AdminParts {
                 figures: Arc::clone(&figures),
                 policy: Arc::clone(&policy),
                 backend_entries,
+                metrics: admin.metrics,
                 requests: admin.requests,
                 token: Arc::clone(&token),
             }),

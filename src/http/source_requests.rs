@@ -130,6 +130,7 @@ impl SourceRequests {
 
     /// Counts a webhook that could not be received or stored. The source sends it again.
     pub(super) fn not_stored(&self, status: &'static str) {
+        self.metrics.reconciliation.want();
         self.metrics.intake.webhook(Some(self.name()), status);
     }
 
@@ -219,6 +220,7 @@ impl SourceRequests {
         let refusal = self.refusal(peer);
         self.metrics.intake.webhook(Some(self.name()), reason.status());
         self.metrics.intake.refused_at(Some(self.name()), refusal.at);
+        self.metrics.reconciliation.want();
         if let Some(held_back) = self.log_limits.refused[reason.index()].pass(Instant::now()) {
             log(held_back, &refusal.peer);
         }

@@ -5,27 +5,51 @@ use std::sync::Arc;
 
 use crate::backend::{Backend, SetupError};
 use crate::config::listener_secrets::ListenerSecrets;
-use crate::config::{self, Config, PAGERDUTY_TOKEN, Problem, Problems, Secret};
+use crate::config::pagerduty_token::PAGERDUTY_TOKEN;
+use crate::config::{self, Config, Problem, Problems, Secret};
+use crate::sources::pagerduty::rest::RestClient;
 
 /// The secrets of the public listener, and the backends with theirs.
 ///
 /// # Errors
 /// All mistakes in the secrets and backends.
-pub(super) fn set_up(config: &Config) -> Result<(ListenerSecrets, Vec<Arc<Backend>>), Problems> {
+pub(super) fn set_up(config: &Config) -> Result<WithSecrets, Problems> {
     warn(config);
-    match (config.fetch_listener_secrets(), backends(config), config.fetch_pagerduty_token()) {
-        (Ok(secrets), Ok(backends), Ok(_)) => Ok((secrets, backends)),
-        (secrets, backends, token) => {
+    match (config.fetch_listener_secrets(), backends(config), rest_client(config)) {
+        (Ok(secrets), Ok(backends), Ok(pagerduty)) => Ok(WithSecrets { secrets, backends, pagerduty }),
+        (secrets, backends, pagerduty) => {
             let of_lists = [secrets.err(), backends.err()].into_iter().flatten().flatten();
-            Err(Problems::from_all(of_lists.chain(token.err()).collect()))
+            Err(Problems::from_all(of_lists.chain(pagerduty.err()).collect()))
         }
     }
+}
+
+/// Everything that has secrets.
+pub(super) struct WithSecrets {
+    /// Secrets of the public listener.
+    pub(super) secrets: ListenerSecrets,
+    /// The configured backends.
+    pub(super) backends: Vec<Arc<Backend>>,
+    /// Client of PagerDuty's REST API, if it is configured.
+    pub(super) pagerduty: Option<RestClient>,
+}
+
+/// Client of PagerDuty's REST API. `None` if it is not configured.
+///
+/// # Errors
+/// The token cannot be fetched or used.
+fn rest_client(config: &Config) -> Result<Option<RestClient>, Problem> {
+    let (Some(api), Some(token)) = (&config.pagerduty.api, config.fetch_pagerduty_token()?) else {
+        return Ok(None);
+    };
+    let client = RestClient::new(api, token);
+    client.map(Some).map_err(|error| config.locate(Problem::with_key(PAGERDUTY_TOKEN, error)))
 }
 
 /// All mistakes in the secrets of a configuration. Its other mistakes are left out.
 pub(crate) fn problems(config: &Config) -> Vec<Problem> {
     let mut problems = config.fetch_listener_secrets().err().unwrap_or_default();
-    problems.extend(config.fetch_pagerduty_token().err());
+    problems.extend(rest_client(config).err());
     for entry in &config.backend {
         let errors = backend(entry).err().unwrap_or_default();
         // The check of the configuration itself reports a missing secret.

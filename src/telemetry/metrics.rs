@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use super::backends::{BackendLabels, Backends};
 use super::intake::IntakeMetrics;
 use super::process::Process;
+use super::reconciliation::Reconciliation;
 use super::store::StoreMetrics;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{CommitObserver, StoreGauges};
@@ -65,6 +66,8 @@ pub struct Metrics {
     quarantined: Gauge,
     /// Metrics of the store.
     pub store: StoreMetrics,
+    /// Reconciliation with PagerDuty.
+    pub reconciliation: Reconciliation,
     of_backends: Backends,
     backends: Vec<String>,
 }
@@ -90,11 +93,13 @@ impl Metrics {
             open_failures: Gauge::default(),
             quarantined: Gauge::default(),
             store: StoreMetrics::default(),
+            reconciliation: Reconciliation::default(),
             of_backends: Backends::default(),
             backends: backends.into_iter().collect(),
         };
         metrics.register();
         metrics.store.register(&mut metrics.registry);
+        metrics.reconciliation.register(&mut metrics.registry);
         metrics.registry.register_collector(Box::new(Process::default()));
         Arc::new(metrics)
     }

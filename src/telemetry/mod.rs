@@ -7,4 +7,5 @@ pub mod log_queue;
 pub mod logs;
 pub mod metrics;
 pub mod process;
+pub mod reconciliation;
 pub mod store;

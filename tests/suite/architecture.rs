@@ -11,7 +11,7 @@ use crate::readable::rust_files;
 const FLOORS: [&[&str]; 4] = [
     &["domain"],
     &["sources", "backend", "catalog", "store"],
-    &["http", "forward"],
+    &["http", "forward", "reconcile"],
     &["cli", "run", "embedded", "lib", "main"],
 ];
 
@@ -25,8 +25,12 @@ const EXCEPTION: (&str, &str) = ("telemetry", "store");
 const STORE: [&str; 5] = ["engine", "facts", "state", "outbox", "read"];
 
 /// Pairs of modules that may not use each other: the first may not use the second.
-const FORBIDDEN_PAIRS: [(&str, &str); 5] = [
+const FORBIDDEN_PAIRS: &[(&str, &str)] = &[
     ("http", "forward"),
+    ("http", "reconcile"),
+    ("forward", "reconcile"),
+    ("reconcile", "http"),
+    ("reconcile", "forward"),
     ("forward", "http"),
     ("sources", "store"),
     ("store", "sources"),

@@ -51,6 +51,8 @@ mod process;
 mod quarantine;
 mod readable;
 mod readme;
+mod reconcile;
+mod reconcile_daemon;
 mod reevaluate;
 mod refused_webhooks;
 mod repeats;

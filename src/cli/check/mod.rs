@@ -14,7 +14,8 @@ use super::runtime::runtime;
 use super::table::print_out;
 use crate::backend::SetupError;
 use crate::catalog;
-use crate::config::{self, Config, PAGERDUTY_TOKEN, Problem, Secret};
+use crate::config::pagerduty_token::PAGERDUTY_TOKEN;
+use crate::config::{self, Config, Problem, Secret};
 use crate::run::{self};
 use crate::store::is_in_use;
 

@@ -7,6 +7,7 @@ use crate::http::boards::{Board, Boards, Period};
 use crate::http::cached_figures::Computed;
 use crate::http::requests::LastRequests;
 use crate::store::{ListedFailure, OutboxRow, StoreGauges, StoreOutage};
+use crate::telemetry::reconciliation::ReconciliationState;
 
 /// Everything that the first page shows.
 pub(super) struct DashboardData {
@@ -34,6 +35,8 @@ pub(super) struct DashboardData {
     pub(super) backends: Vec<String>,
     /// Gauges of the store.
     pub(super) gauges: StoreGauges,
+    /// Last results of the reconciliation with PagerDuty. `None` if its REST API is not configured.
+    pub(super) reconciliation: Option<ReconciliationState>,
     /// Reason why the store cannot commit. `None` if it can.
     pub(super) trouble: Option<StoreOutage>,
     /// Dead rows of the outbox.

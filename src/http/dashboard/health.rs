@@ -10,6 +10,7 @@ use super::page::wide;
 use super::received::{events_api, webhooks};
 use crate::domain::human_duration::human_duration;
 use crate::store::{Sizes, StoreOutage};
+use crate::telemetry::reconciliation::ReconciliationState;
 
 /// Name of the row that has a page of its own.
 const QUARANTINE: &str = "Quarantine";
@@ -50,10 +51,31 @@ pub(super) fn alarms(data: &DashboardData) -> usize {
 /// All rows, in the order in which a webhook passes the parts.
 fn rows(data: &DashboardData) -> Vec<HealthRow> {
     let mut rows: Vec<HealthRow> = webhooks(data).collect();
+    rows.extend(reconciliation(data));
     rows.extend([events_api(data), store(data), quarantine(data)]);
     rows.extend(backends::rows(data));
     rows.push(figures(data));
     rows
+}
+
+/// State of the reconciliation with PagerDuty, if its REST API is configured.
+fn reconciliation(data: &DashboardData) -> Option<HealthRow> {
+    let ReconciliationState { succeeded_at, failed, repaired } = data.reconciliation.as_ref()?;
+    let last = match succeeded_at {
+        Some(at) => format!(
+            "Incidents were compared with PagerDuty's REST API {} ago. {} repaired since the start.",
+            ago(data.now, *at),
+            count(i64::try_from(*repaired).unwrap_or(i64::MAX), "lost event")
+        ),
+        None => "Incidents were not compared with PagerDuty's REST API yet.".to_owned(),
+    };
+    let says = match failed {
+        None => last,
+        Some((at, error)) => {
+            format!("The last attempt failed {} ago: {}. {last}", ago(data.now, *at), safe_text(error))
+        }
+    };
+    Some(HealthRow { about: "Reconciliation".to_owned(), says, must_act: failed.is_some() })
 }
 
 fn store(data: &DashboardData) -> HealthRow {

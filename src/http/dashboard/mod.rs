@@ -43,6 +43,7 @@ use crate::domain::failure::FailureState;
 use crate::domain::forwarding::BackendEntry;
 use crate::domain::policy::Policy;
 use crate::store::{FailureFilter, OutboxFilter, RowCommand, RowState, Store};
+use crate::telemetry::metrics::Metrics;
 
 /// Largest number of failures and of dead letters in a list.
 const LISTED: usize = 25;
@@ -85,6 +86,8 @@ pub(super) struct Dashboard {
     pub(super) policy: Arc<Policy>,
     /// Configured backends.
     pub(super) backend_entries: Arc<[BackendEntry]>,
+    /// Metrics, for the last results of the reconciliation.
+    pub(super) metrics: Arc<Metrics>,
     /// Requests to the public listener.
     pub(super) requests: Arc<Requests>,
     /// Token that forms send.
@@ -120,6 +123,7 @@ impl Dashboard {
         let backends = self.backend_entries.iter().map(|backend_entry| backend_entry.name.clone()).collect();
         let trouble = self.store.trouble();
         let received = self.requests.last();
+        let reconciliation = self.metrics.reconciliation.state();
         let figures = self.figures.boards(now).await?;
         let gauges_computed_at = self.figures.gauges_computed_at();
         let read = self.reads.read(move |reader| {
@@ -140,6 +144,7 @@ impl Dashboard {
                 recent: list(None)?,
                 backends,
                 gauges: reader.gauges()?,
+                reconciliation,
                 trouble,
                 dead: reader.outbox(&dead)?.rows,
                 token,

@@ -85,7 +85,13 @@ fn events(story: &Story) -> Markup {
                 th.number scope="col" { "Duplicates" } } }
             tbody { @for event in &story.events {
                 tr { td.time { (second(event.received_at)) } td.time { (second(event.occurred_at)) }
-                    td { (safe_text(&event.event_type)) } td.number { (event.duplicates) } }
+                    td {
+                        (safe_text(&event.event_type))
+                        @if story.failure.as_ref().is_some_and(|listed| event.was_read(&listed.failure.source)) {
+                            span.quiet { " read, no webhook" }
+                        }
+                    }
+                    td.number { (event.duplicates) } }
             } }
         }
     }

@@ -15,6 +15,8 @@ pub mod signature;
 use axum::http::header::USER_AGENT;
 use axum::http::{HeaderMap, HeaderValue};
 
+pub use self::not_understood::NotUnderstood;
+
 use self::name::NAME;
 use self::signature::{SIGNATURE_HEADER, SigningSecrets};
 use super::Webhooks;

@@ -3,6 +3,7 @@
 //! The answers say what an incident is now, and what its log says of the past. Each of these facts becomes an event in
 //! the shape of a webhook, so that the same code reads both. Times in answers are in whole seconds.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use super::event_type;
 use super::name::{NAME, READ_NAME};
 use super::payload::{self, NotUnderstood, RESOLUTION_NOTE};
+use super::rest::{LogEntry, LogKind, Note};
 use crate::domain::event::{Event, EventKind, Heading, NamedDeployment, ReadEvent};
 use crate::domain::id::IncidentId;
 use crate::domain::named::in_note;
@@ -37,7 +39,7 @@ const READ_KINDS: [(&str, EventKind); 4] = [
 const STATE: &str = "incident.read";
 /// The last note that names a deployment, when the notes were read.
 const NOTES: &str = "incident.notes_read";
-/// A reopen whose time is not known.
+/// The incident was open at this time. If it was resolved before, somebody has reopened it.
 const IMPLIED_REOPEN: &str = "incident.reopened_before";
 /// The incident was not found.
 const DELETED: &str = "incident.deleted";
@@ -64,41 +66,6 @@ pub struct FoundIncident {
     pub log: Vec<LogEntry>,
     /// Its notes, in any order.
     pub notes: Vec<Note>,
-}
-
-/// An entry in the log of an incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogEntry {
-    /// What it says.
-    pub kind: LogKind,
-    /// Its time.
-    pub at: Timestamp,
-}
-
-/// What an entry in the log says of its incident.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogKind {
-    /// It was triggered.
-    Trigger,
-    /// It was acknowledged.
-    Acknowledge,
-    /// It is not acknowledged any more.
-    Unacknowledge,
-    /// It was resolved.
-    Resolve,
-    /// Something that can be said of a resolved incident, too.
-    Other,
-}
-
-/// A note.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// Its id.
-    pub id: String,
-    /// Time at which it was written.
-    pub at: Timestamp,
-    /// Its text.
-    pub content: String,
 }
 
 impl Reading {
@@ -128,6 +95,8 @@ impl Reading {
 /// A fact: its event type, its time, and the event's `data`.
 type Fact = (&'static str, Timestamp, Value);
 
+/// Largest difference between two times of one change in PagerDuty's answers.
+const TOLERANCE: Duration = Duration::from_secs(2);
 /// Time that stands for "just before": the smallest step.
 const JUST_BEFORE: Duration = Duration::from_nanos(1);
 
@@ -156,7 +125,7 @@ impl FoundIncident {
         facts
     }
 
-    /// The resolves in the log, and the reopens that follow from it. The log has no entry for a reopen.
+    /// The resolves, and the reopens that follow from the log. It has no entry for a reopen, and none for a merge.
     fn resolves_and_reopens(&self, log: &[LogEntry], read_at: Timestamp) -> Vec<Fact> {
         let is_resolved = self.text("status") == Some("resolved");
         let mut resolves: Vec<Timestamp> =
@@ -166,32 +135,44 @@ impl FoundIncident {
         {
             resolves.push(at);
         }
-        let mut facts = Vec::new();
+        let mut facts: Vec<Fact> = Vec::new();
         for (index, &at) in resolves.iter().enumerate() {
             let is_last = index + 1 == resolves.len();
             let reason = self.incident.get("resolve_reason").filter(|_| is_last && is_resolved);
             facts.push(("incident.resolved", at, json!({"resolve_reason": reason})));
-            let until = resolves.get(index + 1).copied();
-            let shows_reopen = |entry: &&LogEntry| {
-                matches!(entry.kind, LogKind::Acknowledge | LogKind::Unacknowledge) && entry.at > at
-            };
-            let next = log.iter().find(shows_reopen).map(|entry| entry.at).into_iter().chain(until).min();
-            match next.filter(|next| *next > at) {
-                Some(next) => {
-                    facts.push((IMPLIED_REOPEN, next.saturating_sub(JUST_BEFORE), json!({})));
-                }
-                // Nothing has changed since the reopen.
-                None if is_last && !is_resolved => {
-                    let changed_at = self.time("last_status_change_at").filter(|changed_at| *changed_at > at);
-                    facts.push(match changed_at {
-                        Some(reopened_at) => ("incident.reopened", reopened_at, json!({})),
-                        None => (IMPLIED_REOPEN, read_at, json!({})),
-                    });
-                }
-                None => {}
-            }
+        }
+        // An incident that is acknowledged or resolved was open just before. After each resolve, the first such entry
+        // tells the most. The last one tells of a reopen after a merge.
+        let entries = log.iter().filter(|entry| {
+            matches!(entry.kind, LogKind::Acknowledge | LogKind::Unacknowledge | LogKind::Resolve)
+        });
+        let shows_open: BTreeSet<Timestamp> =
+            entries.map(|entry| entry.at).chain(resolves.last().copied()).collect();
+        let first_after = |at: &Timestamp| shows_open.iter().find(|shown| *shown > at).copied();
+        let told = resolves.iter().filter_map(first_after).chain(shows_open.last().copied());
+        let told: BTreeSet<Timestamp> = told.collect();
+        facts.extend(told.into_iter().map(|at| (IMPLIED_REOPEN, at.saturating_sub(JUST_BEFORE), json!({}))));
+        if !is_resolved {
+            facts.push(match self.reopened_after(log) {
+                Some(reopened_at) => ("incident.reopened", reopened_at, json!({})),
+                None => (IMPLIED_REOPEN, read_at, json!({})),
+            });
         }
         facts
+    }
+
+    /// Time of a reopen that the log does not tell: the status changed after the last entry about it, and is
+    /// `triggered` now. The resolve before it may be missing as well, because a merge has no entry.
+    fn reopened_after(&self, log: &[LogEntry]) -> Option<Timestamp> {
+        let changed_at =
+            self.time("last_status_change_at").filter(|_| self.text("status") == Some("triggered"))?;
+        // An escalation changes the status, too. So an entry of any kind at that time may be the reason.
+        let is_before = |at: Timestamp| at.saturating_add(TOLERANCE) < changed_at;
+        let is_after = |at: Timestamp| changed_at.saturating_add(TOLERANCE) < at;
+        let explains_nothing =
+            |entry: &LogEntry| is_before(entry.at) || (entry.kind == LogKind::Other && is_after(entry.at));
+        let is_new = self.time("created_at").is_some_and(is_before);
+        (is_new && log.iter().all(explains_nothing)).then_some(changed_at)
     }
 
     /// The incident as the `data` of a webhook. REST calls the number `incident_number`.

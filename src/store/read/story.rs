@@ -20,6 +20,7 @@ use crate::domain::link::{Cause, LinkQuery};
 use crate::domain::not_forwarded::{ForwardingFacts, UntriedRevision, not_forwarded};
 use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
+use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::facts::deployment::of_row;
@@ -72,6 +73,15 @@ pub struct ReceivedEvent {
     pub received_at: Timestamp,
     /// Number of duplicates of the event.
     pub duplicates: i64,
+    /// Name of the source that told it.
+    pub source: String,
+}
+
+impl ReceivedEvent {
+    /// `true` if the program read it from the API of the incident's source, because no webhook had told it.
+    pub fn was_read(&self, incident_source: &SourceName) -> bool {
+        self.source != incident_source.as_str()
+    }
 }
 
 /// One attempt to send a revision to a backend.
@@ -268,7 +278,7 @@ struct FailureRows<'a> {
 
 impl FailureRows<'_> {
     fn events(&self) -> rusqlite::Result<Vec<ReceivedEvent>> {
-        const SQL: &str = "SELECT event_id, event_type, occurred_at_ns, received_at_ns, duplicates
+        const SQL: &str = "SELECT event_id, event_type, occurred_at_ns, received_at_ns, duplicates, source
             FROM failure_event JOIN event ON event.id = event WHERE failure = ?1 ORDER BY event.id";
         self.db
             .prepare_cached(SQL)?
@@ -279,6 +289,7 @@ impl FailureRows<'_> {
                     occurred_at: Timestamp::from_nanos(row.get(2)?),
                     received_at: Timestamp::from_nanos(row.get(3)?),
                     duplicates: row.get(4)?,
+                    source: row.get(5)?,
                 })
             })?
             .collect()

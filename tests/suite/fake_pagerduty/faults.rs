@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 pub(crate) enum Fault {
     /// The answer has this status, and nothing is done.
     Fails(u16),
-    /// The answer is 429, and nothing is done. `reset_seconds` is the header `ratelimit-reset`; without it the answer has
-    /// no such headers.
+    /// The answer is 429, and nothing is done. `reset_seconds` is the header `ratelimit-reset`. Without it the answer
+    /// has no such headers.
     TooManyRequests { reset_seconds: Option<u32> },
     /// There is no answer until `FakePagerDuty::release` is called.
     Hangs,

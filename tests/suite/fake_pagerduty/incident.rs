@@ -41,6 +41,8 @@ pub(super) struct Incident {
     pub(super) created_at: Timestamp,
     /// Time of the last change of any kind.
     pub(super) changed_at: Timestamp,
+    /// Time of the last event. It is later than the change only for a reopen. The next change has to be later.
+    pub(super) told_at: Timestamp,
     pub(super) status_changed_at: Timestamp,
     pub(super) acknowledged_at: Option<Timestamp>,
     /// `None` unless it is resolved now: a reopen erases the time, as in PagerDuty.

@@ -15,10 +15,13 @@
 //! Where PagerDuty documents nothing, the fake does what is harder for the daemon: see `World::logs_merges`, and
 //! `World::delete`.
 
+mod account;
 mod delivery;
+mod direct;
 mod faults;
 mod ids;
 mod incident;
+mod losses;
 mod objects;
 mod random;
 mod rest;
@@ -32,7 +35,8 @@ mod world;
 
 pub(crate) use self::delivery::Outcome;
 pub(crate) use self::faults::{Fault, RateLimit};
-pub(crate) use self::random::{random_world, random_world_with_silent_changes, webhooks_lost};
+pub(crate) use self::losses::{irreplaceable_webhooks, webhooks_lost};
+pub(crate) use self::random::{random_world, random_world_with_silent_changes};
 pub(crate) use self::rest::TOKEN;
 pub(crate) use self::server::FakePagerDuty;
 pub(crate) use self::webhooks::Webhook;

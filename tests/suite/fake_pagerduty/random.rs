@@ -1,4 +1,4 @@
-//! Random histories of incidents, and random losses of their webhooks.
+//! Random histories of incidents.
 
 use std::time::Duration;
 
@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::ids::SEED_BITS;
 use super::incident::Status;
-use super::webhooks::Webhook;
 use super::world::World;
 
 /// Shortest time between two changes of an incident, so that whole seconds tell them apart.
@@ -28,26 +27,6 @@ pub(crate) fn random_world(seed: u64) -> World {
 /// The same, also with changes without a webhook: other titles and urgencies, notes that are edited or deleted.
 pub(crate) fn random_world_with_silent_changes(seed: u64) -> World {
     history(seed, true)
-}
-
-/// The webhooks of a world as a daemon may get them: some are lost, some come twice, late, or out of order.
-pub(crate) fn webhooks_lost(world: &World, seed: u64) -> Vec<Webhook> {
-    let mut rng = Rng::with_seed(seed);
-    let lost = [0.0, 0.2, 0.5, 0.9, 1.0][rng.usize(..5)];
-    let late = [0.0, 0.3, 1.0][rng.usize(..3)];
-    let mut arrivals = Vec::new();
-    for (number, webhook) in world.webhooks().into_iter().enumerate() {
-        if rng.f64() < lost {
-            continue;
-        }
-        let times = if rng.u8(..5) == 0 { 2 } else { 1 };
-        for _ in 0..times {
-            let delay = if rng.f64() < late { rng.usize(..30) } else { 0 };
-            arrivals.push((number + delay, webhook.clone()));
-        }
-    }
-    arrivals.sort_by_key(|(at, _)| *at);
-    arrivals.into_iter().map(|(_, webhook)| webhook).collect()
 }
 
 /// A history in the making.

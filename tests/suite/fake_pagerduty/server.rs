@@ -173,6 +173,10 @@ async fn respond(
         }
     };
     let mut response = response(status, json.as_ref(), decision.fault == Some(Fault::HalfBody));
+    let now = shared.world.now().as_seconds().cast_unsigned();
+    let now = std::time::UNIX_EPOCH + Duration::from_secs(now);
+    let date = httpdate::fmt_http_date(now).parse().map_err(io::Error::other)?;
+    response.headers_mut().insert("date", date);
     for (name, value) in decision.headers {
         response.headers_mut().insert(name, value.parse().map_err(io::Error::other)?);
     }

@@ -46,9 +46,9 @@ impl State {
     pub(super) fn change(&mut self, id: &str, at: Timestamp) -> &mut Incident {
         self.now = self.now.max(at);
         let incident = self.incident_mut(id);
-        let last = incident.changed_at;
+        let last = incident.told_at;
         assert!(at > last, "the change of {id} at {at} is not later than the last one, at {last}");
-        incident.changed_at = at;
+        (incident.changed_at, incident.told_at) = (at, at);
         incident
     }
 

@@ -10,13 +10,12 @@ use serde_json::Value;
 use super::ids::Ids;
 use super::incident::{Agent, ChangeEvent, Incident, LogKind, Note, Status};
 use super::state::State;
-use super::subscription::{Filter, Subscription};
 use super::times::whole_second;
 use super::webhooks::{Webhook, fields_data, note_data};
 use crate::harness;
 
 /// Time from a reopen to its event. PagerDuty takes about a second.
-pub(super) const REOPEN_DELAY: Duration = Duration::from_millis(1_042);
+const REOPEN_DELAY: Duration = Duration::from_millis(1_042);
 
 /// Number of the first incident.
 const FIRST_NUMBER: u64 = 4_711;
@@ -32,10 +31,9 @@ pub(crate) struct World {
     client: Arc<OnceLock<reqwest::Client>>,
 }
 
-/// Properties and records of a world.
 impl World {
-    /// A world without incidents, where it is 2026-11-20. Worlds with different seeds share no id. A seed has at most 44
-    /// bits.
+    /// A world without incidents, where it is 2026-11-20. Worlds with different seeds share no id. A seed has at most
+    /// 44 bits.
     pub(crate) fn new(seed: u64) -> Self {
         let state = State {
             ids: Ids::new(seed),
@@ -60,24 +58,9 @@ impl World {
         self.state.lock().unwrap()
     }
 
-    /// Sets the present time, on which the default windows of lists depend.
-    pub(crate) fn set_now(&self, now: Timestamp) {
-        self.lock().now = now;
-    }
-
-    /// Takes analytics out of the plan: requests are answered 403.
-    pub(crate) fn has_no_analytics(&self) {
-        self.lock().has_analytics = false;
-    }
-
-    /// Takes the right to change anything from the token.
-    pub(crate) fn is_read_only(&self) {
-        self.lock().is_read_only = true;
-    }
-
-    /// Makes the log have a resolve for each merge from now on. PagerDuty does not document whether it has.
-    pub(crate) fn logs_merges(&self) {
-        self.lock().logs_merges = true;
+    /// The present time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.lock().now
     }
 
     /// Every webhook so far, in the order in which PagerDuty made the events.
@@ -88,24 +71,6 @@ impl World {
     /// Ids of all incidents that are not deleted, the oldest first.
     pub(crate) fn incidents(&self) -> Vec<String> {
         self.lock().incidents.keys().cloned().collect()
-    }
-
-    /// Adds a subscription of the whole account to these events, and returns its id.
-    pub(crate) fn subscribe(&self, url: &str, secret: &str, events: &[&str]) -> String {
-        let mut state = self.lock();
-        let id = state.ids.other();
-        state.subscriptions.push(Subscription {
-            id: id.clone(),
-            url: url.to_owned(),
-            secret: secret.to_owned(),
-            description: "Failures".to_owned(),
-            events: events.iter().map(ToString::to_string).collect(),
-            filter: Filter { kind: "account_reference".to_owned(), id: None },
-            active: true,
-            temporarily_disabled: false,
-            dropped: 0,
-        });
-        id
     }
 }
 
@@ -137,6 +102,7 @@ impl World {
             level: 1,
             created_at: whole_second(at),
             changed_at: at,
+            told_at: at,
             status_changed_at: at,
             acknowledged_at: None,
             resolved_at: None,
@@ -232,10 +198,10 @@ impl World {
     pub(crate) fn reopen(&self, id: &str, at: Timestamp) {
         let mut state = self.lock();
         let told_at = at.saturating_add(REOPEN_DELAY);
-        state.now = state.now.max(told_at);
         let incident = state.change(id, at);
         assert!(!incident.is_open(), "{id} is open");
         incident.merged_into = None;
+        incident.told_at = told_at;
         incident.reopened_at = Some(whole_second(at));
         state.set_status(id, Status::Triggered, at);
         state.send("incident.reopened", id, told_at, Agent::User);

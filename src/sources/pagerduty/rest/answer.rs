@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::RestError;
 use crate::domain::surrogates;
+use crate::domain::timestamp::Timestamp;
 
 /// Greatest number of characters of an answer that a message repeats.
 const LONGEST_DETAIL_CHARS: usize = 300;
@@ -62,6 +63,13 @@ pub(super) fn requested_wait(headers: &HeaderMap) -> Option<Duration> {
     const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
     let seconds = |name: HeaderName| headers.get(name)?.to_str().ok()?.trim().parse().ok();
     seconds(RESET).or_else(|| seconds(RETRY_AFTER)).map(Duration::from_secs)
+}
+
+/// Time of an answer, from its header `Date`.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    let seconds = date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs();
+    Timestamp::from_unix(i64::try_from(seconds).ok()?).ok()
 }
 
 /// Reads the body of an answer.

@@ -15,6 +15,7 @@ use super::limiter::Limiter;
 use super::request::Request;
 use super::timer::{Timer, TokioTimer};
 use crate::config::{PagerDutyApiSection, TokenScheme};
+use crate::domain::timestamp::Timestamp;
 use crate::http_client::{self, ClientError, words};
 
 /// Longest time of an attempt.
@@ -53,6 +54,13 @@ struct Shared {
     token: SecretString,
     limiter: Limiter,
     timer: Arc<dyn Timer>,
+}
+
+/// A good answer.
+pub(super) struct Answer {
+    pub(super) body: Vec<u8>,
+    /// Its time by PagerDuty's clock, if it was said.
+    pub(super) at: Option<Timestamp>,
 }
 
 /// An attempt without a result.
@@ -102,8 +110,16 @@ impl RestClient {
 
     /// Sends a request, and reads the JSON of its answer.
     pub(super) async fn read<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, RestError> {
-        let body = self.send(request).await?;
-        self.parse(request, &body)
+        Ok(self.read_dated(request).await?.0)
+    }
+
+    /// Sends a request, and reads the JSON of its answer, with the time of the answer by PagerDuty's clock.
+    pub(super) async fn read_dated<T: DeserializeOwned>(
+        &self,
+        request: &Request<'_>,
+    ) -> Result<(T, Option<Timestamp>), RestError> {
+        let answer = self.send(request).await?;
+        Ok((self.parse(request, &answer.body)?, answer.at))
     }
 
     /// Reads the JSON of an answer.
@@ -115,15 +131,15 @@ impl RestClient {
         answer::read(request.to_string(), body, &self.0.token)
     }
 
-    /// Sends a request, several times if it may be repeated, and returns the body of the answer.
-    pub(super) async fn send(&self, request: &Request<'_>) -> Result<Vec<u8>, RestError> {
+    /// Sends a request, several times if it may be repeated.
+    pub(super) async fn send(&self, request: &Request<'_>) -> Result<Answer, RestError> {
         let not_found = || RestError::NotFound { request: request.to_string() };
         let url = request.url(&self.0.base).ok_or_else(not_found)?;
         let mut attempt = 1;
         loop {
             self.0.limiter.turn().await;
             let failed = match self.attempt(request, url.clone()).await {
-                Ok(body) => return Ok(body),
+                Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
             if !request.is_repeatable || !failed.error.is_temporary() || attempt == MOST_ATTEMPTS {
@@ -139,7 +155,7 @@ impl RestClient {
         }
     }
 
-    async fn attempt(&self, request: &Request<'_>, url: Url) -> Result<Vec<u8>, Failed> {
+    async fn attempt(&self, request: &Request<'_>, url: Url) -> Result<Answer, Failed> {
         let unreachable = |error: reqwest::Error| RestError::Unreachable {
             request: request.to_string(),
             problem: words(&error.without_url()),
@@ -151,7 +167,8 @@ impl RestClient {
         }
         let mut response = sending.send().await.map_err(unreachable)?;
         let status = response.status().as_u16();
-        let requested_wait = answer::requested_wait(response.headers());
+        let (requested_wait, at) =
+            (answer::requested_wait(response.headers()), answer::date(response.headers()));
         if status == 429 {
             self.0.limiter.pause(requested_wait);
         } else {
@@ -166,7 +183,7 @@ impl RestClient {
             }
         }
         if (200..300).contains(&status) {
-            return Ok(body);
+            return Ok(Answer { body, at });
         }
         let error = answer::error(request.to_string(), status, &body, &self.0.token);
         Err(Failed { error, requested_wait })

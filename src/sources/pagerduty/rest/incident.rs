@@ -22,8 +22,8 @@ pub struct LogEntry {
     pub at: Timestamp,
 }
 
-/// Change that a log entry tells of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// Change that a log entry tells of, in the order in which they happen within a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(from = "String")]
 pub enum LogKind {
     /// The incident was triggered.
@@ -146,14 +146,15 @@ fn null_as_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D
 }
 
 impl RestClient {
-    /// The object `incident` with its custom fields. `None` if PagerDuty does not have the incident (any more).
+    /// The object `incident` with its custom fields, and the time of the answer by PagerDuty's clock. `None` if
+    /// PagerDuty does not have the incident (any more).
     ///
     /// # Errors
     /// There is no usable answer.
-    pub async fn incident(&self, id: &str) -> Result<Option<Value>, RestError> {
+    pub async fn incident(&self, id: &str) -> Result<Option<(Value, Option<Timestamp>)>, RestError> {
         let query = [("include[]", "custom_fields")];
-        match self.read::<IncidentAnswer>(&Request::get(&["incidents", id], &query)).await {
-            Ok(answer) => Ok(Some(Value::Object(answer.incident))),
+        match self.read_dated::<IncidentAnswer>(&Request::get(&["incidents", id], &query)).await {
+            Ok((answer, at)) => Ok(Some((Value::Object(answer.incident), at))),
             Err(RestError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }

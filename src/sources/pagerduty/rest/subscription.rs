@@ -210,9 +210,9 @@ impl RestClient {
             "delivery_method": { "type": "http_delivery_method", "url": new.url },
         }});
         let request = Request::post(&[PATH], Some(body.to_string().into_bytes()));
-        let body = self.send(&request).await?;
-        let created: Answer<Created> = self.parse(&request, &body)?;
-        let shown: Answer<WireSubscription> = self.parse(&request, &body)?;
+        let sent = self.send(&request).await?;
+        let created: Answer<Created> = self.parse(&request, &sent.body)?;
+        let shown: Answer<WireSubscription> = self.parse(&request, &sent.body)?;
         Ok((shown.webhook_subscription.into(), created.webhook_subscription.delivery_method.secret))
     }
 }

@@ -1,5 +1,5 @@
-//! The REST API (PagerDuty: REST API v2), as far as reconciliation and the care of subscriptions need it. It refuses what
-//! PagerDuty's description of the API does not allow.
+//! The REST API (PagerDuty: REST API v2), as far as reconciliation and the care of subscriptions need it. It refuses
+//! what PagerDuty's description of the API does not allow.
 
 mod analytics;
 mod body;

@@ -2,6 +2,7 @@
 
 use super::{Api, with_incident};
 use crate::fake_pagerduty::{Fault, RateLimit, World};
+use crate::harness::eventually;
 
 #[tokio::test]
 async fn the_chosen_request_fails() {
@@ -35,6 +36,8 @@ async fn a_request_hangs_until_it_is_released() {
     let api = Api::of(World::new(1)).await;
     api.pagerduty.fail_next(Fault::Hangs);
     let (hanging, ()) = tokio::join!(api.get("/incidents"), async {
+        eventually("the request that hangs", async || (!api.pagerduty.requests().is_empty()).then_some(()))
+            .await;
         // This request is answered while the other one hangs.
         api.get("/log_entries").await;
         api.pagerduty.release();

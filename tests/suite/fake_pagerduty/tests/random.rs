@@ -6,8 +6,11 @@ use std::time::Duration;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use serde_json::json;
 
-use super::Api;
-use crate::fake_pagerduty::{Webhook, World, random_world, random_world_with_silent_changes, webhooks_lost};
+use super::{Api, with_incident};
+use crate::fake_pagerduty::{
+    Webhook, World, irreplaceable_webhooks, random_world, random_world_with_silent_changes, webhooks_lost,
+};
+use crate::harness::time;
 
 const SEEDS: u64 = 200;
 
@@ -57,6 +60,25 @@ fn losses_drop_double_delay_and_reorder() {
         has_reordered |= !arrived.is_sorted_by(|one, other| one.event_id <= other.event_id);
     }
     assert!(has_dropped && has_all && has_doubled && has_reordered);
+}
+
+#[test]
+fn rest_cannot_replace_reopens_and_merges_that_later_changes_hide() {
+    let (world, id) = with_incident();
+    let at = |minute: u32| time(&format!("2026-11-01T10:{minute:02}:00Z"));
+    let target = world.trigger(at(1), "search", "high", None, "disk full");
+    world.merge(&id, at(2), &target);
+    assert_eq!(irreplaceable_webhooks(&world), [], "REST shows the merge");
+    world.reopen(&id, at(3));
+    world.set_priority(&id, at(4), None);
+    let hidden = || -> Vec<String> {
+        irreplaceable_webhooks(&world).into_iter().map(|webhook| webhook.event_id).collect()
+    };
+    let all = world.webhooks();
+    let (of_merge, reopened) = (&all[2].event_id, &all[3].event_id);
+    assert_eq!(hidden(), [of_merge.as_str()], "REST shows the reopen");
+    world.resolve(&id, at(5));
+    assert_eq!(hidden(), [of_merge.as_str(), reopened]);
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn a_request_has_the_headers_of_the_api() {
     let (by_oauth, _) = client_for(&proxy, "scheme = \"bearer\"");
     for client in [by_key, by_oauth] {
         let incident = client.incident("Q1").await.unwrap().unwrap();
-        assert_eq!(incident["title"], "disk full");
+        assert_eq!(incident.0["title"], "disk full");
     }
     let [key, oauth] = server.seen().try_into().ok().unwrap();
     assert_eq!(key.header("authorization"), format!("Token token={TOKEN}"));
@@ -116,7 +116,7 @@ async fn a_request_is_repeated_after_a_broken_connection() {
     let half = "HTTP/1.1 200 OK\r\ncontent-length: 24\r\n\r\n{\"incident\"";
     let url = raw_server(vec!["", half, whole]);
     let (client, timer) = client_for(&url, "");
-    assert_eq!(client.incident("Q1").await.unwrap().unwrap()["id"], "Q1");
+    assert_eq!(client.incident("Q1").await.unwrap().unwrap().0["id"], "Q1");
     assert_eq!(timer.taken(), [1, 2]);
     // Nobody listens there any more.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -218,5 +218,5 @@ async fn a_title_that_was_cut_within_a_character_does_not_hide_its_incident() {
         Server::in_turn(vec![|| Reply::text(200, "\u{feff}{\"incident\": {\"title\": \"down \\ud83d\"}}")])
             .await;
     let (client, _) = client(&server);
-    assert_eq!(client.incident("Q1").await.unwrap().unwrap()["title"], "down \u{fffd}");
+    assert_eq!(client.incident("Q1").await.unwrap().unwrap().0["title"], "down \u{fffd}");
 }
