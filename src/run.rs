@@ -1,12 +1,12 @@
 //! Start and end of the daemon: opens the store, starts servers and loops, and stops them in order.
 
+mod retention;
 mod secrets;
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpSocket};
@@ -24,7 +24,7 @@ use crate::forward::Forwarder;
 use crate::http::{
     self, Admin, BodyBudget, EventsApi, Hosts, Keys, Limits, Requests, SourceRequests, Token, WebhookIntake,
 };
-use crate::reconcile::Reconciler;
+use crate::reconcile::{Reconciler, SubscriptionCare};
 use crate::sources;
 use crate::sources::pagerduty::rest::RestClient;
 use crate::store::{
@@ -32,13 +32,12 @@ use crate::store::{
 };
 use crate::telemetry::metrics::Metrics;
 
+use self::retention::forget_old_bodies;
 use self::secrets::{WithSecrets, backends, set_up};
-pub(crate) use self::secrets::{backend, problems as problems_of_secrets};
+pub(crate) use self::secrets::{backend, problems as problems_of_secrets, rest_client};
 
 /// Number of connections that may wait to be accepted. The system may allow fewer (`net.core.somaxconn`).
 const ACCEPT_QUEUE: u32 = 1_024;
-/// Time between two removals of bodies past their retention.
-const RETENTION_EVERY: Duration = Duration::from_hours(1);
 
 /// The two sockets, already listening.
 pub struct Listeners {
@@ -300,8 +299,18 @@ impl Daemon {
                 clock: Arc::clone(&self.clock),
                 metrics: Arc::clone(&self.metrics),
                 every: api.reconcile_every.get(),
+                subscription: api.subscription.as_ref().map(|id| id.as_str().to_owned()),
+                path: config.pagerduty.path.as_str().to_owned(),
             };
             loops.spawn(reconciler.run(stop.clone()));
+            let care = SubscriptionCare {
+                client: client.clone(),
+                clock: Arc::clone(&self.clock),
+                metrics: Arc::clone(&self.metrics),
+                id: api.subscription.as_ref().map(|id| id.as_str().to_owned()),
+                path: config.pagerduty.path.as_str().to_owned(),
+            };
+            loops.spawn(care.run(stop.clone()));
         }
         let (store, clock) = (self.store.clone(), Arc::clone(&self.clock));
         loops.spawn(forget_old_bodies(store, clock, config.store.retention.get(), stop.clone()));
@@ -367,26 +376,5 @@ async fn wait_for_writer(ended: &mut watch::Receiver<WriterState>) -> Result<(),
         Ok(WriterState::InDoubt(doubt)) => Err(RunError::InDoubt(doubt)),
         Ok(_) => Ok(()),
         Err(_) => Err(RunError::InDoubt("its writer ended unexpectedly".to_owned())),
-    }
-}
-
-/// Removes raw bodies past their retention. Events and failures stay.
-async fn forget_old_bodies(
-    store: Store,
-    clock: Arc<dyn Clock>,
-    retention: Duration,
-    mut stop: watch::Receiver<bool>,
-) {
-    loop {
-        let before = clock.now().saturating_sub(retention);
-        match store.forget_bodies(before).await {
-            Ok(1..) if !*stop.borrow() => continue,
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "cannot remove old webhook bodies: will retry in an hour"),
-        }
-        tokio::select! {
-            _ = stop.changed() => return,
-            () = clock.sleep(RETENTION_EVERY) => {}
-        }
     }
 }

@@ -53,6 +53,28 @@ Examples:
   pagerduty-dora outbox discard 17
   pagerduty-dora outbox discard --all --backend datadog";
 
+pub(super) const SUBSCRIPTION: &str = "\
+Examples:
+  pagerduty-dora subscription status
+  pagerduty-dora subscription test";
+
+pub(super) const SUBSCRIPTION_ENABLE: &str = "\
+Example:
+  pagerduty-dora subscription enable";
+
+pub(super) const SUBSCRIPTION_TEST: &str = "\
+Example:
+  pagerduty-dora subscription test";
+
+pub(super) const SUBSCRIPTION_STATUS: &str = "\
+Example:
+  pagerduty-dora subscription status";
+
+pub(super) const SUBSCRIPTION_CREATE: &str = "\
+Example:
+  pagerduty-dora subscription create --url https://dora.example.com/webhooks/pagerduty \\
+    --secret-file /etc/pagerduty-dora/signing-secret";
+
 pub(super) const QUARANTINE: &str = "\
 Examples:
   pagerduty-dora quarantine

@@ -18,6 +18,7 @@ mod report;
 mod runtime;
 mod send;
 mod serve;
+mod subscription;
 mod table;
 
 use std::path::PathBuf;
@@ -89,6 +90,9 @@ enum Command {
     /// Evaluate past failures again under the present configuration
     #[command(after_help = examples::REEVALUATE)]
     Reevaluate(reevaluate::ReevaluateOptions),
+    /// Show, enable, create or test PagerDuty's webhook subscription, through PagerDuty's REST API
+    #[command(after_help = examples::SUBSCRIPTION)]
+    Subscription(subscription::SubscriptionOptions),
     /// Print the example configuration, or the effective one
     #[command(after_help = examples::CONFIG)]
     Config(config::ConfigOptions),
@@ -145,6 +149,7 @@ fn dispatch(cli: Cli, logs: &Logs) -> Result<(), CommandError> {
         Command::Outbox(options) => outbox::run(&options, &config()?),
         Command::Quarantine(options) => quarantine::run(&options, &config()?),
         Command::Reevaluate(options) => reevaluate::run(&options, &config()?),
+        Command::Subscription(options) => subscription::run(&options, &config()?),
         Command::Config(options) => config::run(&options, config),
     }
 }

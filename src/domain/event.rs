@@ -201,6 +201,8 @@ pub enum EventKind {
     ImpliedReopen,
     /// The source has deleted the incident.
     Deleted,
+    /// The source has the incident. Takes back an earlier [`Self::Deleted`].
+    Found,
     /// Delegated, escalated, reassigned: contains the incident's data, and changes nothing by itself.
     Routed,
     /// Notes, responders, workflows, tasks, roles, status updates, fields: contains only the incident's id.
@@ -213,7 +215,12 @@ impl EventKind {
     pub const fn rank(self) -> u8 {
         match self {
             Self::Triggered => 0,
-            Self::Acknowledged | Self::Unacknowledged | Self::Routed | Self::Mentioned | Self::Deleted => 1,
+            Self::Acknowledged
+            | Self::Unacknowledged
+            | Self::Routed
+            | Self::Mentioned
+            | Self::Deleted
+            | Self::Found => 1,
             Self::PriorityUpdated | Self::ServiceUpdated | Self::TypeChanged => 2,
             Self::Resolved => 3,
             Self::Reopened | Self::ImpliedReopen => 4,

@@ -69,9 +69,17 @@ pub struct History {
     /// `true` if a time in any event was more than five minutes after the event's arrival.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     in_the_future: bool,
-    /// `true` if the source has deleted the incident.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    is_deleted: bool,
+    /// Whether the source has the incident, as its API last told. `None` if it did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    presence: Option<Presence>,
+}
+
+/// Answer to the question whether the source has the incident. The latest one counts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Presence {
+    #[serde(with = "nanos")]
+    at: Timestamp,
+    is_found: bool,
 }
 
 impl History {
@@ -81,8 +89,13 @@ impl History {
             return false;
         };
         let has_hint = self.hints.insert(event, subject.deployment.as_ref());
-        if subject.kind == EventKind::Deleted {
-            return !std::mem::replace(&mut self.is_deleted, true);
+        if matches!(subject.kind, EventKind::Deleted | EventKind::Found) {
+            let told = Some(Presence { at: event.occurred_at, is_found: subject.kind == EventKind::Found });
+            let is_latest = told > self.presence;
+            if is_latest {
+                self.presence = told;
+            }
+            return is_latest;
         }
         let Some((kind, snapshot)) = subject.snapshot.as_deref().map(|snapshot| (subject.kind, snapshot))
         else {
@@ -133,8 +146,8 @@ impl History {
     }
 
     /// `true` if the source has deleted the incident.
-    pub const fn is_deleted(&self) -> bool {
-        self.is_deleted
+    pub fn is_deleted(&self) -> bool {
+        self.presence.as_ref().is_some_and(|presence| !presence.is_found)
     }
 
     /// The latest known value of a fact.
@@ -228,7 +241,12 @@ impl History {
         let is_same_fact = |sent: &Entry| {
             sent.origin == Origin::Sent && sent.kind == entry.kind && around.contains(&sent.at)
         };
-        entry.origin == Origin::Sent || !self.entries.iter().any(is_same_fact)
+        // An incident is triggered once.
+        let is_trigger = |sent: &Entry| {
+            entry.kind == EventKind::Triggered && sent.kind == entry.kind && sent.origin == Origin::Sent
+        };
+        entry.origin == Origin::Sent
+            || !self.entries.iter().any(|sent| is_same_fact(sent) || is_trigger(sent))
     }
 
     /// Drops the facts that a later event has replaced, and the entries that can no longer affect any result.

@@ -129,6 +129,10 @@ impl OpenPeriods {
                     self.begin(at, reopened_at, false);
                 } else {
                     self.expects_event = false;
+                    if self.current.is_start_unknown {
+                        let reopened_at = Some(at);
+                        self.current = OpenPeriod { reopened_at, is_start_unknown: false, ..self.current };
+                    }
                 }
             }
             (None, Reopening::Shown { at, .. }) => {

@@ -220,7 +220,9 @@ impl SourceRequests {
         let refusal = self.refusal(peer);
         self.metrics.intake.webhook(Some(self.name()), reason.status());
         self.metrics.intake.refused_at(Some(self.name()), refusal.at);
-        self.metrics.reconciliation.want();
+        if reason.may_lose_an_event() {
+            self.metrics.reconciliation.want();
+        }
         if let Some(held_back) = self.log_limits.refused[reason.index()].pass(Instant::now()) {
             log(held_back, &refusal.peer);
         }

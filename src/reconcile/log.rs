@@ -1,32 +1,24 @@
 //! Log of the reconciliation: a line for each look that found something, and for the first of several failed ones.
 
 use super::look::{Look, LookError};
-use crate::domain::timestamp::Timestamp;
 
 /// State of the log lines.
 #[derive(Debug, Default)]
 pub(super) struct ReconcileLog {
     has_failed: bool,
+    /// Number of incidents that the last look left out.
+    skipped: usize,
 }
 
 impl ReconcileLog {
     /// Logs a look.
-    pub(super) fn note(&mut self, looked: &Result<(Timestamp, Look), LookError>) {
+    pub(super) fn note(&mut self, looked: &Result<Look, LookError>) {
         match looked {
-            Ok((_, look)) => {
+            Ok(look) => {
                 if std::mem::take(&mut self.has_failed) {
                     tracing::info!("PagerDuty's REST API answers again");
                 }
-                let Look { incidents, repaired, events } = look;
-                if *events > 0 {
-                    tracing::info!(
-                        incidents,
-                        repaired,
-                        events,
-                        "PagerDuty's REST API told of events whose webhooks have not come: {repaired} incidents were \
-                         repaired. `pagerduty-dora explain` marks these events"
-                    );
-                }
+                self.note_repairs(look);
             }
             Err(error) if !std::mem::replace(&mut self.has_failed, true) => {
                 tracing::warn!(
@@ -37,5 +29,31 @@ impl ReconcileLog {
             }
             Err(error) => tracing::debug!(%error, "PagerDuty's REST API still cannot be read"),
         }
+    }
+
+    fn note_repairs(&mut self, look: &Look) {
+        let Look { incidents, repaired, events, .. } = *look;
+        let skipped = look.skipped.len();
+        if events > 0 {
+            tracing::info!(
+                incidents,
+                repaired,
+                events,
+                "PagerDuty's REST API told of {events} events that no webhook has told: {repaired} incidents were \
+                 repaired. `pagerduty-dora explain` marks these events"
+            );
+        }
+        if let Some((incident, error)) = look.skipped.first_key_value()
+            && skipped != self.skipped
+        {
+            tracing::warn!(
+                %incident,
+                error,
+                skipped,
+                "some incidents could not be read from PagerDuty's REST API: they are asked for again with the next look. \
+                 This is the first"
+            );
+        }
+        self.skipped = skipped;
     }
 }

@@ -4,8 +4,10 @@
 //! Each is read whole, and what is new becomes events of a source of its own. So a webhook that was lost is repaired,
 //! and one that comes later changes nothing.
 
+mod care;
 mod log;
 mod look;
+mod scope;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,12 +15,15 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use self::care::SubscriptionCare;
 use self::log::ReconcileLog;
 pub use self::look::{Look, LookError};
+use self::scope::Scope;
 use crate::clock::Clock;
 use crate::domain::id::IncidentId;
 use crate::domain::timestamp::Timestamp;
 use crate::sources::pagerduty;
+use crate::sources::pagerduty::own_subscription::OwnSubscription;
 use crate::sources::pagerduty::reading::{self, FoundIncident, Reading};
 use crate::sources::pagerduty::rest::{RestClient, RestError};
 use crate::store::{ReadError, ReadIncident, Reader, Store};
@@ -30,8 +35,11 @@ const OVERLAP: Duration = Duration::from_mins(10);
 const FIRST_LOOK: Duration = Duration::from_hours(24);
 /// Wait after a look that failed.
 const RETRY: Duration = Duration::from_mins(1);
-/// Shortest time between two looks.
-const SHORTEST_WAIT: Duration = Duration::from_secs(10);
+/// Shortest time between two looks that somebody asks for. Anybody can post a wrong signature.
+const SHORTEST_WAIT: Duration = Duration::from_mins(2);
+/// Time after a change in which its webhook usually comes. What is read before is sent to backends, and corrected by
+/// the webhook's exact time.
+const DELIVERY: Duration = Duration::from_mins(2);
 
 /// Looks at PagerDuty from time to time.
 pub struct Reconciler {
@@ -47,24 +55,31 @@ pub struct Reconciler {
     pub metrics: Arc<Metrics>,
     /// Time between two looks.
     pub every: Duration,
+    /// Id of the webhook subscription, if the configuration names it.
+    pub subscription: Option<String>,
+    /// Path of the webhooks, by which the subscription is found otherwise.
+    pub path: String,
 }
 
 impl Reconciler {
     /// Looks until `stop` is set: at once, then from time to time, and soon after a webhook was answered 503 or 401.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut log = ReconcileLog::default();
+        let (mut log, mut unread) = (ReconcileLog::default(), BTreeSet::new());
         loop {
             // An error means that the sender of the signal was dropped, which counts as the signal, too.
             let looked = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return,
-                looked = self.look() => looked,
+                looked = self.look(&unread) => looked,
             };
             log.note(&looked);
+            if let Ok(look) = &looked {
+                unread = look.skipped.keys().cloned().collect();
+            }
             let wait = match &looked {
-                Ok((at, look)) => {
-                    self.metrics.reconciliation.succeeded(*at, look.events);
-                    self.every
+                Ok(look) => {
+                    self.metrics.reconciliation.succeeded(self.clock.now(), look.events);
+                    if look.deferred > 0 { self.every.min(DELIVERY) } else { self.every }
                 }
                 Err(error) => {
                     self.metrics.reconciliation.failed(self.clock.now(), error.to_string());
@@ -80,62 +95,117 @@ impl Reconciler {
     }
 
     async fn next_is_due(&self, wait: Duration) {
-        self.clock.sleep(SHORTEST_WAIT).await;
+        let shortest = wait.min(SHORTEST_WAIT);
+        self.clock.sleep(shortest).await;
         tokio::select! {
-            () = self.clock.sleep(wait.saturating_sub(SHORTEST_WAIT)) => {}
+            () = self.clock.sleep(wait.saturating_sub(shortest)) => {}
             () = self.metrics.reconciliation.wanted() => {}
         }
     }
 
-    /// One look. Returns its time and what it found. What was stored before an error stays.
-    async fn look(&self) -> Result<(Timestamp, Look), LookError> {
+    /// One look. `unread`: the incidents that the last look could not read. What was stored before an error stays.
+    async fn look(&self, unread: &BTreeSet<IncidentId>) -> Result<Look, LookError> {
         let now = self.clock.now();
-        let reader = self.reader.clone();
-        let (up_to, waiting) = tokio::task::spawn_blocking(move || {
-            Ok((reader.reconciled_up_to()?, reader.incidents_to_read()?))
-        })
-        .await?
-        .map_err(|error: ReadError| error)?;
-        let since = up_to.map_or(now.saturating_sub(FIRST_LOOK), |up_to| up_to.saturating_sub(OVERLAP));
+        let (since, known) = self.stored(now).await?;
+        let own = self.client.own_subscription(self.subscription.as_deref(), &self.path).await;
+        // Without the right to read subscriptions, every incident of the account counts.
+        let scope = Scope::of(own.unwrap_or(OwnSubscription::Missing));
         let mut ids = self.client.touched_incidents(since, now).await?;
         ids.extend(self.client.open_incidents().await?);
-        let source = &pagerduty::SOURCE.name;
-        let mut incidents: BTreeSet<IncidentId> =
-            ids.iter().filter_map(|id| IncidentId::parse(source, id)).collect();
-        incidents.extend(waiting.into_iter().filter(|incident| incident.source() == source));
+        let listed = ids.iter().filter_map(|id| IncidentId::parse(&pagerduty::SOURCE.name, id));
+        let listed = listed.chain(unread.iter().cloned());
+        let listed: BTreeSet<IncidentId> = listed.filter(|incident| !known.contains(incident)).collect();
         // So that what webhooks told is known.
         self.store.wait_until_folded().await;
-        let mut look = Look { incidents: incidents.len(), ..Look::default() };
-        for incident in incidents {
-            let stored = self.repair(incident).await?;
-            look.repaired += usize::from(!stored.is_empty());
-            look.events += stored.len();
+        let mut look = Look::begin(now);
+        let mut deleted = Vec::new();
+        for incident in &known {
+            deleted.extend(self.repair(incident, None, &mut look).await?);
         }
-        self.store.set_reconciled_up_to(now).await?;
-        Ok((now, look))
+        if deleted.len() > 1 && deleted.len() == known.len() {
+            return Err(LookError::OtherAccount(deleted.len()));
+        }
+        for incident in &listed {
+            deleted.extend(self.repair(incident, Some(&scope), &mut look).await?);
+        }
+        for reading in deleted {
+            self.store_new(reading, &mut look).await?;
+        }
+        self.store.set_reconciled_up_to(look.up_to).await?;
+        Ok(look)
     }
 
-    /// Reads an incident, and stores what is new. Returns the types of the new events.
-    async fn repair(&self, incident: IncidentId) -> Result<Vec<String>, LookError> {
-        let read = self.read(&incident).await?;
-        let events = read.events().map_err(|reason| LookError::NotUnderstood(incident.clone(), reason))?;
+    /// What the store knows: the time from which on changes have to be read, and the incidents that have to be read.
+    async fn stored(&self, now: Timestamp) -> Result<(Timestamp, BTreeSet<IncidentId>), LookError> {
+        let reader = self.reader.clone();
+        let stored = move || Ok((reader.reconciled_up_to()?, reader.incidents_to_read()?));
+        let (up_to, incidents) =
+            tokio::task::spawn_blocking(stored).await?.map_err(|error: ReadError| error)?;
+        // The clock may have been set back since the last look.
+        let since =
+            up_to.map_or(now.saturating_sub(FIRST_LOOK), |up_to| up_to.min(now).saturating_sub(OVERLAP));
+        let is_own = |incident: &IncidentId| *incident.source() == pagerduty::SOURCE.name;
+        Ok((since, incidents.into_iter().filter(is_own).collect()))
+    }
+
+    /// Reads an incident, and stores what is new. Returns the reading if PagerDuty does not have the incident.
+    async fn repair(
+        &self,
+        incident: &IncidentId,
+        scope: Option<&Scope>,
+        look: &mut Look,
+    ) -> Result<Option<Reading>, LookError> {
+        look.incidents += 1;
+        let reading = match self.read(incident).await {
+            Ok(reading) => reading,
+            Err(error) if error.ends_look() => return Err(error),
+            Err(error) => {
+                look.skip(incident, &error);
+                return Ok(None);
+            }
+        };
+        let Some(found) = &reading.found else { return Ok(Some(reading)) };
+        look.up_to = look.up_to.min(reading.at);
+        if scope.is_some_and(|scope| !scope.includes(found)) {
+            return Ok(None);
+        }
+        if found.changed_at().is_some_and(|at| at.saturating_add(DELIVERY) > reading.at) {
+            look.deferred += 1;
+            return Ok(None);
+        }
+        match self.store_new(reading, look).await {
+            Err(error) if !error.ends_look() => look.skip(incident, &error),
+            stored => stored?,
+        }
+        Ok(None)
+    }
+
+    /// Stores what is new in a reading.
+    async fn store_new(&self, reading: Reading, look: &mut Look) -> Result<(), LookError> {
+        let events = reading.events()?;
         let read_at = self.clock.now();
-        let read = ReadIncident { source: &reading::SOURCE, incident, events, read_at };
-        Ok(self.store.record_read(read).await?)
+        let read = ReadIncident { source: &reading::SOURCE, incident: reading.incident, events, read_at };
+        let stored = self.store.record_read(read).await?;
+        look.repaired += usize::from(!stored.is_empty());
+        look.events += stored.len();
+        Ok(())
     }
 
-    async fn read(&self, incident: &IncidentId) -> Result<Reading, RestError> {
+    async fn read(&self, incident: &IncidentId) -> Result<Reading, LookError> {
         let id = incident.as_str();
         let deleted = Reading { incident: incident.clone(), at: self.clock.now(), found: None };
         let Some((found, at)) = self.client.incident(id).await? else { return Ok(deleted) };
-        match tokio::try_join!(self.client.log_of(id), self.client.notes_of(id)) {
-            Ok((log, notes)) => {
-                let found = Some(FoundIncident { incident: found, log, notes });
-                Ok(Reading { at: at.unwrap_or(deleted.at), found, ..deleted })
-            }
+        let (log, notes) = match tokio::try_join!(self.client.log_of(id), self.client.notes_of(id)) {
+            Ok(both) => both,
             // It was deleted meanwhile.
-            Err(RestError::NotFound { .. }) => Ok(deleted),
-            Err(error) => Err(error),
+            Err(RestError::NotFound { .. }) => return Ok(deleted),
+            Err(error) => return Err(error.into()),
+        };
+        let found = FoundIncident { incident: found, log, notes };
+        // A number finds an incident, too.
+        if found.id() != Some(id) {
+            return Err(LookError::OtherIncident);
         }
+        Ok(Reading { at: at.unwrap_or(deleted.at), found: Some(found), ..deleted })
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct WithSecrets {
 ///
 /// # Errors
 /// The token cannot be fetched or used.
-fn rest_client(config: &Config) -> Result<Option<RestClient>, Problem> {
+pub(crate) fn rest_client(config: &Config) -> Result<Option<RestClient>, Problem> {
     let (Some(api), Some(token)) = (&config.pagerduty.api, config.fetch_pagerduty_token()?) else {
         return Ok(None);
     };

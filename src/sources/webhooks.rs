@@ -110,6 +110,11 @@ impl RefusalReason {
         self as usize
     }
 
+    /// `true` if the request was probably sent by the source. Anybody can post a request without a signature.
+    pub const fn may_lose_an_event(self) -> bool {
+        matches!(self, Self::WrongSignature | Self::UnverifiedRetry | Self::NoSuchPath)
+    }
+
     /// `true` if the source sends the webhook again.
     pub const fn is_resent(self) -> bool {
         matches!(self, Self::UnverifiedRetry)

@@ -17,6 +17,7 @@ pub struct Reconciliation {
     last_success: Gauge<f64, AtomicU64>,
     failures: Counter,
     repaired: Counter,
+    subscription_disabled: Gauge,
     /// Asks for a look before its time.
     wanted: Notify,
     /// `None` if PagerDuty's REST API is not configured.
@@ -32,6 +33,17 @@ pub struct ReconciliationState {
     pub failed: Option<(Timestamp, String)>,
     /// Number of events since the start whose webhooks had not come.
     pub repaired: u64,
+    /// State of the webhook subscription. `None` until it is known.
+    pub subscription: Option<SubscriptionHealth>,
+}
+
+/// State of the webhook subscription, for the dashboard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionHealth {
+    /// State in a sentence or two, with what to do.
+    pub says: String,
+    /// `true` if a person must act.
+    pub must_act: bool,
 }
 
 impl Reconciliation {
@@ -51,6 +63,11 @@ impl Reconciliation {
             "pagerduty_dora_repaired_events",
             "Events that PagerDuty's REST API told and that no webhook had told",
             self.repaired.clone(),
+        );
+        registry.register(
+            "pagerduty_dora_subscription_disabled",
+            "1 while PagerDuty's webhook subscription is disabled, switched off or missing; 0 if it sends, or is not known",
+            self.subscription_disabled.clone(),
         );
     }
 
@@ -75,6 +92,12 @@ impl Reconciliation {
     pub fn failed(&self, at: Timestamp, error: String) {
         self.failures.inc();
         self.lock().get_or_insert_default().failed = Some((at, error));
+    }
+
+    /// Sets the state of the webhook subscription.
+    pub fn subscription(&self, health: SubscriptionHealth, is_disabled: bool) {
+        self.subscription_disabled.set(i64::from(is_disabled));
+        self.lock().get_or_insert_default().subscription = Some(health);
     }
 
     /// Asks for a look soon: a webhook was refused or not stored, and may never come again.

@@ -9,8 +9,8 @@ use crate::domain::timestamp::Timestamp;
 struct Conclusions<'a> {
     number: Option<&'a i64>,
     texts: [Option<&'a String>; 4],
-    services: [Option<&'a Reference>; 2],
-    teams: Option<&'a Vec<Reference>>,
+    services: [Option<Identity<'a>>; 2],
+    teams: Option<Vec<Identity<'a>>>,
     priority: Option<&'a Priority>,
     times: [Option<Timestamp>; 4],
     merge: Option<&'a Merge>,
@@ -20,6 +20,25 @@ struct Conclusions<'a> {
     is_deleted: bool,
 }
 
+/// What a service or a team is known by: id and name, else its address. The address alone may differ: PagerDuty's
+/// webhooks and its API name different pages.
+#[derive(Debug, PartialEq)]
+struct Identity<'a> {
+    id: Option<&'a str>,
+    name: Option<&'a str>,
+    url: Option<&'a str>,
+}
+
+impl<'a> From<&'a Reference> for Identity<'a> {
+    fn from(Reference { id, name, url }: &'a Reference) -> Self {
+        let url = url.as_deref().filter(|_| id.is_none());
+        Self { id: id.as_deref(), name: name.as_deref(), url }
+    }
+}
+
+/// Number of events above which all are stored. An incident has a few; comparing thousands would take long.
+const MOST_COMPARED: usize = 100;
+
 impl History {
     /// The smallest part of these events from which the same follows as from all of them. Events that are known
     /// already, and those that change nothing, are left out.
@@ -27,6 +46,9 @@ impl History {
     /// Reading an incident once more gives mostly events whose facts the source has sent. Without this, each would be
     /// stored once more.
     pub fn missing(&self, read: Vec<Event>, received_at: Timestamp) -> Vec<Event> {
+        if read.len() > MOST_COMPARED {
+            return read;
+        }
         let complete = self.with(&read, received_at);
         let mut missing = read;
         // The last ones first: they have the newest facts, so that what was true before them need not be kept.
@@ -57,10 +79,12 @@ impl History {
                 self.latest(|facts| facts.incident_type.as_ref()),
             ],
             services: [
-                self.latest(|facts| facts.service.as_ref()),
-                self.earliest(|facts| facts.service.as_ref()),
+                self.latest(|facts| facts.service.as_ref()).map(Identity::from),
+                self.earliest(|facts| facts.service.as_ref()).map(Identity::from),
             ],
-            teams: self.latest(|facts| facts.teams.as_ref()),
+            teams: self
+                .latest(|facts| facts.teams.as_ref())
+                .map(|teams| teams.iter().map(Identity::from).collect()),
             priority: self.latest(|facts| facts.priority.as_ref()),
             times: [
                 self.created_at(),

@@ -10,7 +10,7 @@ use super::page::wide;
 use super::received::{events_api, webhooks};
 use crate::domain::human_duration::human_duration;
 use crate::store::{Sizes, StoreOutage};
-use crate::telemetry::reconciliation::ReconciliationState;
+use crate::telemetry::reconciliation::{ReconciliationState, SubscriptionHealth};
 
 /// Name of the row that has a page of its own.
 const QUARANTINE: &str = "Quarantine";
@@ -51,6 +51,7 @@ pub(super) fn alarms(data: &DashboardData) -> usize {
 /// All rows, in the order in which a webhook passes the parts.
 fn rows(data: &DashboardData) -> Vec<HealthRow> {
     let mut rows: Vec<HealthRow> = webhooks(data).collect();
+    rows.extend(subscription(data));
     rows.extend(reconciliation(data));
     rows.extend([events_api(data), store(data), quarantine(data)]);
     rows.extend(backends::rows(data));
@@ -60,7 +61,7 @@ fn rows(data: &DashboardData) -> Vec<HealthRow> {
 
 /// State of the reconciliation with PagerDuty, if its REST API is configured.
 fn reconciliation(data: &DashboardData) -> Option<HealthRow> {
-    let ReconciliationState { succeeded_at, failed, repaired } = data.reconciliation.as_ref()?;
+    let ReconciliationState { succeeded_at, failed, repaired, .. } = data.reconciliation.as_ref()?;
     let last = match succeeded_at {
         Some(at) => format!(
             "Incidents were compared with PagerDuty's REST API {} ago. {} repaired since the start.",
@@ -76,6 +77,12 @@ fn reconciliation(data: &DashboardData) -> Option<HealthRow> {
         }
     };
     Some(HealthRow { about: "Reconciliation".to_owned(), says, must_act: failed.is_some() })
+}
+
+/// State of PagerDuty's webhook subscription, once it is known.
+fn subscription(data: &DashboardData) -> Option<HealthRow> {
+    let SubscriptionHealth { says, must_act } = data.reconciliation.as_ref()?.subscription.as_ref()?;
+    Some(HealthRow { about: "Subscription".to_owned(), says: safe_text(says), must_act: *must_act })
 }
 
 fn store(data: &DashboardData) -> HealthRow {

@@ -35,6 +35,23 @@ const KINDS: [(&str, EventKind); 26] = [
     ("incident.workflow.completed", EventKind::Mentioned),
 ];
 
+/// Types that failures follow from: those with the incident's data, and those that may name a deployment.
+pub(super) const WANTED: [&str; 13] = [
+    "incident.triggered",
+    "incident.acknowledged",
+    "incident.unacknowledged",
+    "incident.resolved",
+    "incident.reopened",
+    "incident.priority_updated",
+    "incident.service_updated",
+    "incident.incident_type.changed",
+    "incident.delegated",
+    "incident.escalated",
+    "incident.reassigned",
+    "incident.annotated",
+    "incident.custom_field_values.updated",
+];
+
 /// Name and kind of an `event_type`. `None` if it is unknown or not about an incident.
 pub(super) fn kind(event_type: &str) -> Option<(&'static str, EventKind)> {
     KINDS.iter().find(|(name, _)| *name == event_type).copied()
@@ -43,6 +60,11 @@ pub(super) fn kind(event_type: &str) -> Option<(&'static str, EventKind)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wanted_types_are_known() {
+        assert!(WANTED.iter().all(|wanted| kind(wanted).is_some()));
+    }
 
     #[test]
     fn rule_15_other_types_have_no_kind() {

@@ -6,6 +6,7 @@ mod lenient;
 mod lenient_time;
 mod name;
 mod not_understood;
+pub mod own_subscription;
 pub mod payload;
 pub mod reading;
 mod refusal;

@@ -28,7 +28,8 @@ pub static SOURCE: Source = Source {
 };
 
 /// Event types that no webhook has.
-const READ_KINDS: [(&str, EventKind); 4] = [
+const READ_KINDS: [(&str, EventKind); 5] = [
+    (FOUND, EventKind::Found),
     (STATE, EventKind::Routed),
     (NOTES, EventKind::Mentioned),
     (IMPLIED_REOPEN, EventKind::ImpliedReopen),
@@ -41,6 +42,8 @@ const STATE: &str = "incident.read";
 const NOTES: &str = "incident.notes_read";
 /// The incident was open at this time. If it was resolved before, somebody has reopened it.
 const IMPLIED_REOPEN: &str = "incident.reopened_before";
+/// The incident was found.
+const FOUND: &str = "incident.found";
 /// The incident was not found.
 const DELETED: &str = "incident.deleted";
 /// The values of custom fields, when they were read.
@@ -85,7 +88,10 @@ impl Reading {
             data["type"] = json!("incident");
             data["id"] = json!(incident);
         }
-        let id = format!("{incident}:{event_type}:{at}");
+        // A merge may be seen later than the resolve in the log. It comes after it in the order of ids.
+        let target = data.pointer("/resolve_reason/incident/id").and_then(Value::as_str);
+        let target = target.map_or_else(String::new, |target| format!(":{target}"));
+        let id = format!("{incident}:{event_type}:{at}{target}");
         let event = json!({"id": id, "event_type": event_type, "occurred_at": at.to_string(), "data": data});
         let body = json!({ "event": event }).to_string().into_bytes();
         Ok(ReadEvent { event: parse(&body)?, body })
@@ -101,6 +107,29 @@ const TOLERANCE: Duration = Duration::from_secs(2);
 const JUST_BEFORE: Duration = Duration::from_nanos(1);
 
 impl FoundIncident {
+    /// Id of the incident in the answer.
+    pub fn id(&self) -> Option<&str> {
+        self.text("id")
+    }
+
+    /// Time of the last change, as far as it is known.
+    pub fn changed_at(&self) -> Option<Timestamp> {
+        let times = ["updated_at", "last_status_change_at", "resolved_at", "created_at"];
+        let times = times.into_iter().filter_map(|field| self.time(field));
+        times.chain(self.log.iter().map(|entry| entry.at)).max()
+    }
+
+    /// Id of the service.
+    pub fn service(&self) -> Option<&str> {
+        self.incident.pointer("/service/id")?.as_str()
+    }
+
+    /// Ids of the teams.
+    pub fn teams(&self) -> impl Iterator<Item = &str> {
+        let teams = self.incident.get("teams").and_then(Value::as_array).into_iter().flatten();
+        teams.filter_map(|team| team.get("id")?.as_str())
+    }
+
     fn facts(&self, read_at: Timestamp) -> Vec<Fact> {
         let mut log = self.log.clone();
         log.sort_by_key(|entry| (entry.at, entry.kind));
@@ -110,6 +139,7 @@ impl FoundIncident {
         facts.extend(created_at.map(|at| ("incident.triggered", at, json!({}))));
         facts.extend(first(LogKind::Acknowledge).map(|at| ("incident.acknowledged", at, json!({}))));
         facts.extend(self.resolves_and_reopens(&log, read_at));
+        facts.push((FOUND, read_at, json!({})));
         facts.push((STATE, read_at, self.state()));
         let incident = self.incident.get("id").cloned().unwrap_or_default();
         let notes = json!({
@@ -152,10 +182,13 @@ impl FoundIncident {
         let told = resolves.iter().filter_map(first_after).chain(shows_open.last().copied());
         let told: BTreeSet<Timestamp> = told.collect();
         facts.extend(told.into_iter().map(|at| (IMPLIED_REOPEN, at.saturating_sub(JUST_BEFORE), json!({}))));
-        if !is_resolved {
-            facts.push(match self.reopened_after(log) {
+        // Any other status, also a missing one, tells nothing.
+        if matches!(self.text("status"), Some("triggered" | "acknowledged")) {
+            let is_reopened = |at: &Timestamp| resolves.iter().any(|resolved_at| resolved_at < at);
+            facts.push(match self.reopened_after(log).filter(is_reopened) {
                 Some(reopened_at) => ("incident.reopened", reopened_at, json!({})),
-                None => (IMPLIED_REOPEN, read_at, json!({})),
+                // Not the time of the answer: a resolve may have come since the answer was made.
+                None => (IMPLIED_REOPEN, self.time("last_status_change_at").unwrap_or(read_at), json!({})),
             });
         }
         facts

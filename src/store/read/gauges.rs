@@ -68,6 +68,18 @@ impl Reader {
         Ok(None)
     }
 
+    /// Number of the row of the last event; 0 if there is none.
+    pub fn last_event(&self) -> Result<i64, ReadError> {
+        const SQL: &str = "SELECT coalesce(max(id), 0) FROM event";
+        Ok(self.lock().prepare_cached(SQL)?.query_row([], |row| row.get(0))?)
+    }
+
+    /// `true` if an event of this type was stored after the row `after`.
+    pub fn has_event_after(&self, after: i64, event_type: &str) -> Result<bool, ReadError> {
+        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM event WHERE id > ?1 AND event_type = ?2)";
+        Ok(self.lock().prepare_cached(SQL)?.query_row((after, event_type), |row| row.get(0))?)
+    }
+
     /// End of the last deployment. `None` if there was none yet.
     pub fn last_deployment_at(&self) -> Result<Option<Timestamp>, ReadError> {
         const SQL: &str = "SELECT finished_at_ns FROM deployment ORDER BY finished_at_ns DESC LIMIT 1";

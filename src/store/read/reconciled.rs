@@ -1,20 +1,30 @@
 //! Which incidents have to be read from their source's API, and up to which time it was read.
 
+use rusqlite::Connection;
 use serde::Deserialize;
 
 use super::reader::Reader;
 use crate::domain::failure::Flag;
-use crate::domain::id::IncidentId;
+use crate::domain::id::{FailureId, IncidentId};
+use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::engine::json::from_json;
 use crate::store::engine::progress::{self, RECONCILED_UP_TO};
+use crate::store::state::failure::{Facts, FailureRow};
 
 /// Part of an evaluated failure.
 #[derive(Deserialize)]
 struct Evaluated {
+    source: SourceName,
     flags: Vec<Flag>,
     merged_into: Option<String>,
+}
+
+/// `true` if the source has deleted an incident, of which nothing else is known.
+fn is_deleted(db: &Connection, incident: &IncidentId) -> rusqlite::Result<bool> {
+    let row = FailureRow::load(db, &FailureId::of_incident(incident))?;
+    Ok(row.is_some_and(|row| matches!(&row.facts, Facts::History(history) if history.is_deleted())))
 }
 
 impl Reader {
@@ -29,11 +39,10 @@ impl Reader {
     pub fn incidents_to_read(&self) -> Result<Vec<IncidentId>, ReadError> {
         const WITHOUT_END: &str = "SELECT failure_id, evaluated FROM failure
             WHERE finished_at_ns IS NULL AND state IS NOT NULL";
-        // A target that was asked for and not found has an event that says so.
         const INTO_UNSEEN: &str = "SELECT failure_id, evaluated FROM failure AS merged
             WHERE merged_into_key IS NOT NULL AND NOT EXISTS (
-                SELECT 1 FROM failure AS target WHERE target.failure_key = merged.merged_into_key
-                    AND EXISTS (SELECT 1 FROM failure_event WHERE failure = target.id))";
+                SELECT 1 FROM failure AS target
+                WHERE target.failure_key = merged.merged_into_key AND target.state IS NOT NULL)";
         let db = self.lock();
         let mut incidents = Vec::new();
         for (sql, is_target) in [(WITHOUT_END, false), (INTO_UNSEEN, true)] {
@@ -43,9 +52,17 @@ impl Reader {
                 let (id, evaluated): (String, String) = (row.get(0)?, row.get(1)?);
                 let Some(incident) = IncidentId::of_failure(&id) else { continue };
                 let evaluated: Evaluated = from_json(&evaluated)?;
+                if evaluated.source == SourceName::API {
+                    continue;
+                }
                 if is_target {
                     let target = evaluated.merged_into.as_deref();
-                    incidents.extend(target.and_then(|id| IncidentId::parse(incident.source(), id)));
+                    let target = target.and_then(|id| IncidentId::parse(incident.source(), id));
+                    if let Some(target) = target
+                        && !is_deleted(&db, &target)?
+                    {
+                        incidents.push(target);
+                    }
                 } else if !evaluated.flags.contains(&Flag::Deleted) {
                     incidents.push(incident);
                 }

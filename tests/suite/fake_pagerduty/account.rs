@@ -26,6 +26,16 @@ impl World {
         self.lock().logs_merges = true;
     }
 
+    /// `true` if PagerDuty has disabled a subscription.
+    pub(crate) fn is_disabled(&self, id: &str) -> bool {
+        self.lock().subscription(id).unwrap().temporarily_disabled
+    }
+
+    /// Switches a subscription off, as a person does.
+    pub(crate) fn switch_off(&self, id: &str) {
+        self.lock().subscription(id).unwrap().active = false;
+    }
+
     /// Adds a subscription of the whole account to these events, and returns its id.
     pub(crate) fn subscribe(&self, url: &str, secret: &str, events: &[&str]) -> String {
         let mut state = self.lock();

@@ -133,3 +133,54 @@ fn a_deleted_incident_is_said() {
     let deleted = Reading { found: None, ..reading(json!({}), Vec::new(), Vec::new()) };
     assert!(history(&deleted).is_deleted());
 }
+
+#[test]
+fn a_status_that_is_missing_or_unknown_tells_nothing() {
+    for status in [json!(null), json!("paused")] {
+        let resolved = incident("resolved", &json!({"resolved_at": "2026-11-01T10:30:00Z"}));
+        let known = reading(resolved, log(&[(LogKind::Resolve, "10:30:00")]), Vec::new());
+        let mut history = history(&known);
+        let odd = reading(incident("", &json!({"status": status})), Vec::new(), Vec::new());
+        for read in odd.events().unwrap() {
+            history.insert(&read.event, time("12:00:01"));
+        }
+        assert_eq!(history.open_periods().last().unwrap().resolved_at, Some(time("10:30:00")), "{status}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_older_than_a_resolve_reopens_nothing() {
+    let open = incident("triggered", &json!({"last_status_change_at": "2026-11-01T10:00:00Z"}));
+    let mut history = history(&reading(open, log(&[(LogKind::Trigger, "10:00:00")]), Vec::new()));
+    let resolved = incident("resolved", &json!({"resolved_at": "2026-11-01T11:59:50Z"}));
+    for read in reading(resolved, Vec::new(), Vec::new()).events().unwrap() {
+        history.insert(&read.event, time("12:00:01"));
+    }
+    assert_eq!(history.open_periods().len(), 1);
+    assert_eq!(history.open_periods()[0].resolved_at, Some(time("11:59:50")));
+}
+
+#[test]
+fn a_merge_that_is_seen_later_counts() {
+    let times = json!({"resolved_at": "2026-11-01T10:30:00Z"});
+    let mut history = history(&reading(incident("resolved", &times), Vec::new(), Vec::new()));
+    assert_eq!(history.merge_target(), None);
+    let reason = json!({"type": "merge_resolve_reason", "incident": {"id": "Q2"}});
+    let merged =
+        incident("resolved", &json!({"resolved_at": "2026-11-01T10:30:00Z", "resolve_reason": reason}));
+    for read in reading(merged, Vec::new(), Vec::new()).events().unwrap() {
+        history.insert(&read.event, time("12:00:01"));
+    }
+    assert_eq!(history.merge_target().map(IncidentId::as_str), Some("Q2"));
+}
+
+#[test]
+fn an_incident_that_is_found_again_is_not_deleted() {
+    let found = reading(incident("triggered", &json!({})), Vec::new(), Vec::new());
+    let deleted = Reading { found: None, at: time("11:00:00"), ..found.clone() };
+    let mut history = history(&deleted);
+    for read in found.events().unwrap() {
+        history.insert(&read.event, time("12:00:01"));
+    }
+    assert!(!history.is_deleted());
+}

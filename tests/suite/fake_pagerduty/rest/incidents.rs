@@ -168,6 +168,9 @@ fn object(state: &State, incident: &Incident, zone: &Zone) -> Value {
         "alert_counts": { "all": 1, "triggered": u8::from(incident.is_open()),
                           "resolved": u8::from(!incident.is_open()) },
     });
+    // Webhooks name another page of the service.
+    let service = object["service"]["id"].as_str().unwrap_or_default().to_owned();
+    object["service"]["html_url"] = json!(format!("https://acme.pagerduty.com/service-directory/{service}"));
     object["assignments"] = objects::assignees(incident).into_iter().map(assignment).collect();
     object["acknowledgements"] = incident.acknowledged_at.into_iter().map(acknowledgement).collect();
     object["priority"] = incident.priority.as_ref().map_or(Value::Null, |name| {

@@ -1,0 +1,279 @@
+//! `subscription`: PagerDuty's webhook subscription, through PagerDuty's REST API.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use clap::{ArgGroup, Args, Subcommand};
+use reqwest::Url;
+use secrecy::ExposeSecret;
+
+use super::command_error::CommandError;
+use super::examples;
+use super::failures::second;
+use super::options::{FormatOption, OutputFormat};
+use super::runtime::runtime;
+use super::table::{print_err, print_json, print_out};
+use crate::config::{Config, Name};
+use crate::domain::printable::printable;
+use crate::domain::timestamp::Timestamp;
+use crate::run::rest_client;
+use crate::sources::pagerduty;
+use crate::sources::pagerduty::own_subscription::{OwnSubscription, SubscriptionState, wanted_events};
+use crate::sources::pagerduty::rest::{
+    FilterKind, NewSubscription, RestClient, Subscription, SubscriptionFilter,
+};
+use crate::store::Reader;
+
+/// Time that a test event may take.
+const LONGEST_TEST: Duration = Duration::from_mins(1);
+/// Time between two looks for the test event.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Type of the test event.
+const TEST_EVENT: &str = "pagey.ping";
+
+#[derive(Args)]
+pub(super) struct SubscriptionOptions {
+    #[command(subcommand)]
+    command: SubscriptionCommand,
+}
+
+#[derive(Subcommand)]
+enum SubscriptionCommand {
+    /// Show whether the subscription is active, which events it sends, and when the last webhook came
+    #[command(after_help = examples::SUBSCRIPTION_STATUS)]
+    Status {
+        #[command(flatten)]
+        format: FormatOption,
+    },
+    /// Enable a subscription that PagerDuty has disabled
+    #[command(after_help = examples::SUBSCRIPTION_ENABLE)]
+    Enable,
+    /// Create a subscription with all events that failures follow from; its secret goes to a file only
+    #[command(
+        group(ArgGroup::new("about").args(["service", "team"])),
+        after_help = examples::SUBSCRIPTION_CREATE
+    )]
+    Create {
+        /// Address that PagerDuty sends webhooks to: that of your proxy, with pagerduty.path
+        #[arg(long, value_name = "URL")]
+        url: Url,
+        /// New file for the signing secret, readable for its owner only
+        #[arg(long, value_name = "F")]
+        secret_file: PathBuf,
+        /// Only incidents of this service, by its id
+        #[arg(long, value_name = "ID")]
+        service: Option<String>,
+        /// Only incidents of this team, by its id
+        #[arg(long, value_name = "ID")]
+        team: Option<String>,
+    },
+    /// Have PagerDuty send a test event, and wait until the daemon has received it
+    #[command(after_help = examples::SUBSCRIPTION_TEST)]
+    Test,
+}
+
+pub(super) fn run(options: &SubscriptionOptions, config: &Config) -> Result<(), CommandError> {
+    let Some(client) = rest_client(config)? else {
+        let advice = "[pagerduty.api] is not configured: add it with a token";
+        return Err(CommandError::Usage(anyhow!(advice)));
+    };
+    runtime()?.block_on(async {
+        match &options.command {
+            SubscriptionCommand::Status { format } => status(&client, config, format.format).await,
+            SubscriptionCommand::Enable => enable(&client, config).await,
+            SubscriptionCommand::Create { url, secret_file, service, team } => {
+                let filter = filter(service.as_deref(), team.as_deref());
+                create(&client, url, secret_file, filter).await
+            }
+            SubscriptionCommand::Test => test(&client, config).await,
+        }
+    })?;
+    Ok(())
+}
+
+/// The subscription of this program.
+async fn own(client: &RestClient, config: &Config) -> anyhow::Result<Subscription> {
+    let id = config.pagerduty.api.as_ref().and_then(|api| api.subscription.as_ref());
+    let path = config.pagerduty.path.as_str();
+    match client.own_subscription(id.map(Name::as_str), path).await? {
+        OwnSubscription::Found(subscription) => Ok(subscription),
+        OwnSubscription::Missing => match id {
+            Some(id) => bail!(
+                "PagerDuty has no webhook subscription {}: correct pagerduty.api.subscription",
+                id.as_str()
+            ),
+            None => bail!(
+                "no webhook subscription of the account sends to {path}: create one with `subscription create`, or name \
+                 it in pagerduty.api.subscription"
+            ),
+        },
+        OwnSubscription::Several(several) => {
+            let ids: Vec<&str> = several.iter().map(|subscription| subscription.id.as_str()).collect();
+            bail!(
+                "several webhook subscriptions send to {path}: name one in pagerduty.api.subscription: {}",
+                ids.join(", ")
+            )
+        }
+    }
+}
+
+async fn status(client: &RestClient, config: &Config, format: OutputFormat) -> anyhow::Result<()> {
+    let subscription = own(client, config).await?;
+    let last = last_webhook(config)?;
+    let missing = subscription.missing_events();
+    let state = match subscription.state() {
+        SubscriptionState::Active => "active",
+        SubscriptionState::Disabled => "disabled",
+        SubscriptionState::SwitchedOff => "switched_off",
+    };
+    match format {
+        OutputFormat::Json => print_json(&serde_json::json!({
+            "id": subscription.id,
+            "url": subscription.url,
+            "state": state,
+            "events": subscription.events,
+            "missing_events": missing,
+            "filter": subscription.filter,
+            "last_webhook_at": last,
+        }))?,
+        OutputFormat::Table => print_out(printable_lines(&subscription, &missing, last)),
+    }
+    if subscription.state() != SubscriptionState::Active {
+        bail!("the subscription sends no webhooks");
+    }
+    Ok(())
+}
+
+fn printable_lines(subscription: &Subscription, missing: &[&str], last: Option<Timestamp>) -> String {
+    let state = match subscription.state() {
+        SubscriptionState::Active => "active",
+        SubscriptionState::Disabled => "disabled by PagerDuty: `pagerduty-dora subscription enable`",
+        SubscriptionState::SwitchedOff => "switched off by a person: switch it on in PagerDuty",
+    };
+    let about = match (&subscription.filter.kind, &subscription.filter.id) {
+        (FilterKind::Account, _) => "all incidents of the account".to_owned(),
+        (kind, id) => format!("{} {}", String::from(kind.clone()), id.as_deref().unwrap_or("-")),
+    };
+    let events = if missing.is_empty() {
+        "all that failures follow from".to_owned()
+    } else {
+        format!("not sent: {}", missing.join(", "))
+    };
+    let last = last.map_or_else(|| "none yet".to_owned(), second);
+    [
+        ("subscription", subscription.id.as_str()),
+        ("url", subscription.url.as_str()),
+        ("state", state),
+        ("incidents", about.as_str()),
+        ("events", events.as_str()),
+        ("last webhook", last.as_str()),
+    ]
+    .map(|(what, is)| format!("{what:<14}{}", printable(is)))
+    .join("\n")
+}
+
+/// Time of the last webhook in the store. `None` if there is no store, or none came.
+fn last_webhook(config: &Config) -> anyhow::Result<Option<Timestamp>> {
+    if !config.store.path.exists() {
+        return Ok(None);
+    }
+    Ok(Reader::open(&config.store.path)?.last_received_from(&pagerduty::SOURCE.name)?)
+}
+
+async fn enable(client: &RestClient, config: &Config) -> anyhow::Result<()> {
+    let subscription = own(client, config).await?;
+    match subscription.state() {
+        SubscriptionState::Active => {
+            print_out(format_args!("{} is active already", printable(&subscription.id)));
+        }
+        SubscriptionState::SwitchedOff => {
+            bail!("{} was switched off by a person: switch it on in PagerDuty", printable(&subscription.id))
+        }
+        SubscriptionState::Disabled => {
+            client.enable(&subscription.id).await?;
+            print_out(format_args!(
+                "{} is enabled; the daemon reads what was lost",
+                printable(&subscription.id)
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn filter(service: Option<&str>, team: Option<&str>) -> SubscriptionFilter {
+    let (kind, id) = match (service, team) {
+        (Some(service), _) => (FilterKind::Service, Some(service)),
+        (None, Some(team)) => (FilterKind::Team, Some(team)),
+        (None, None) => (FilterKind::Account, None),
+    };
+    SubscriptionFilter { kind, id: id.map(str::to_owned) }
+}
+
+async fn create(
+    client: &RestClient,
+    url: &Url,
+    file: &Path,
+    filter: SubscriptionFilter,
+) -> anyhow::Result<()> {
+    // Opened before the request: PagerDuty tells the secret only once.
+    let mut secret_file = new_file(file)?;
+    let new = NewSubscription {
+        url: url.to_string(),
+        description: "pagerduty-dora".to_owned(),
+        events: wanted_events().map(str::to_owned).collect(),
+        filter,
+    };
+    let created = client.create(&new).await;
+    if created.is_err() {
+        // It is empty.
+        let _ = std::fs::remove_file(file);
+    }
+    let (subscription, secret) = created?;
+    let written = writeln!(secret_file, "{}", secret.expose_secret()).and_then(|()| secret_file.sync_all());
+    written.with_context(|| {
+        format!(
+            "{} was created, but its secret could not be written to {}: delete it in PagerDuty, and create it again",
+            printable(&subscription.id),
+            file.display()
+        )
+    })?;
+    print_out(format_args!(
+        "{} was created, and its secret is in {}. Put {{ file = {:?} }} into pagerduty.signing_secrets, and restart the \
+         daemon",
+        printable(&subscription.id),
+        file.display(),
+        file.display().to_string(),
+    ));
+    Ok(())
+}
+
+/// Makes a new file that only its owner can read.
+fn new_file(file: &Path) -> anyhow::Result<File> {
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    opened.with_context(|| format!("cannot make the new file {}", file.display()))
+}
+
+async fn test(client: &RestClient, config: &Config) -> anyhow::Result<()> {
+    let subscription = own(client, config).await?;
+    let reader = Reader::open(&config.store.path)?;
+    let after = reader.last_event()?;
+    client.ping(&subscription.id).await?;
+    print_err("PagerDuty was asked for a test event");
+    let until = tokio::time::Instant::now() + LONGEST_TEST;
+    while tokio::time::Instant::now() < until {
+        if reader.has_event_after(after, TEST_EVENT)? {
+            print_out("the test event has come in: the connection and the secret are right");
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    bail!(
+        "no test event came within {} s: check that the daemon runs, its log for refused webhooks, and that {} leads to it",
+        LONGEST_TEST.as_secs(),
+        printable(&subscription.url)
+    )
+}
