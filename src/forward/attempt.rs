@@ -30,6 +30,7 @@ impl RunningForwarder {
         self.record(&lane, &claimed, &outcome, reply.taken).await;
         self.log.changed(lane.lane, change, now);
         self.log.attempted(lane.lane, &claimed, &outcome);
+        self.log.own_fault(&claimed, &outcome, is_own_fault);
         self.follow(&lane, change).await;
     }
 

@@ -1,6 +1,7 @@
 //! Log of a backend: a line when its state changes, and a line for rejected rows, which need a person. All other
 //! attempts are logged at the level debug only.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -25,8 +26,16 @@ pub(super) struct BackendLog {
     backend: String,
     lanes: [LaneLog; 2],
     dead: LogLimit,
+    suspect: LogLimit,
+    /// Suspect rows that were logged. Each is logged once, until it is accepted or rejected.
+    suspects: Mutex<BTreeSet<i64>>,
     store: LogLimit,
 }
+
+/// Failed attempts after which a row is logged that fails while others are accepted. The store then marks it as suspect.
+const LOGGED_FROM_ATTEMPTS: u32 = 3;
+/// Largest number of suspect rows that are remembered.
+const MOST_SUSPECTS: usize = 1_000;
 
 #[derive(Default)]
 struct LaneLog {
@@ -51,6 +60,8 @@ impl BackendLog {
             backend: backend.to_owned(),
             lanes: Default::default(),
             dead: LogLimit::default(),
+            suspect: LogLimit::default(),
+            suspects: Mutex::default(),
             store: LogLimit::default(),
         }
     }
@@ -102,6 +113,35 @@ impl BackendLog {
                 let (row, text) = (claimed.row, self.rejection(claimed));
                 tracing::error!(backend, row, failure, deployment, revision, error, held_back, "{text}");
             }
+        }
+    }
+
+    /// Logs a row that fails again and again while the backend accepts others, once.
+    pub(super) fn own_fault(&self, claimed: &Claimed, outcome: &AttemptOutcome, is_own_fault: bool) {
+        let (AttemptOutcome::Retry { error, .. } | AttemptOutcome::CredentialsRefused { error, .. }) =
+            outcome
+        else {
+            lock(&self.suspects).remove(&claimed.row);
+            return;
+        };
+        if !is_own_fault || claimed.attempts + 1 < LOGGED_FROM_ATTEMPTS {
+            return;
+        }
+        let is_new = {
+            let mut suspects = lock(&self.suspects);
+            suspects.len() < MOST_SUSPECTS && suspects.insert(claimed.row)
+        };
+        if is_new && let Some(held_back) = self.suspect.pass(Instant::now()) {
+            let (backend, row, subject) = (self.backend.as_str(), claimed.row, claimed.subject.id());
+            tracing::warn!(
+                backend,
+                row,
+                subject,
+                error,
+                held_back,
+                "backend {backend} accepts other rows, but row {row} fails again and again. It is kept and retried. Look \
+                 for the reason in the backend's own log; `pagerduty-dora outbox discard {row}` gives it up"
+            );
         }
     }
 

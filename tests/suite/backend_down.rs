@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use pagerduty_dora::clock::Clock;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use serde_json::{Value, json};
@@ -233,6 +234,46 @@ async fn a_row_at_fault_is_suspect_and_holds_up_no_other() {
         assert!(daemon.probe().most_attempts() >= 3);
         assert!(daemon.probe().is_lane_free(), "other rows are sent at once");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_fails_while_others_are_accepted_is_one_line_in_the_log() {
+    let answer = async |body: String| {
+        if body.contains("QATFAULT01") { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let backend = axum::Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, backend).await.unwrap() });
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[[backend]]\nname = \"metrics\"\n\
+         kind = \"http\"\nurl = \"http://{address}/\"\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let (process, listening) = Process::start(&config);
+    assert_eq!(listening.deliver(&event_of("incident.resolved", "QATFAULT01")).await, 202);
+    let outbox = format!("http://{}/api/v1/outbox", listening.admin);
+    let client = client();
+    let mut delivered = 0;
+    eventually("a suspect row that was tried again", async || {
+        let text = client.get(&outbox).send().await.unwrap().text().await.unwrap();
+        let found: Value = serde_json::from_str(&text).unwrap();
+        let row = &found["rows"][0];
+        let attempts = row["attempts"].as_u64().unwrap_or_default();
+        // The backend accepts another row after each attempt, and a person retries this one.
+        if delivered < attempts {
+            delivered = attempts;
+            let other = event_of("incident.resolved", &format!("QDOWN{attempts:05}"));
+            assert_eq!(listening.deliver(&other).await, 202);
+            client.post(format!("{outbox}/{}/retry", row["id"])).send().await.unwrap();
+        }
+        (row["suspect"] == true && attempts >= 5).then_some(())
+    })
+    .await;
+    let log = process.terminate();
+    assert_eq!(log.matches("accepts other rows, but row 1 fails again and again").count(), 1, "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -103,6 +103,8 @@ type Fact = (&'static str, Timestamp, Value);
 
 /// Largest difference between two times of one change in PagerDuty's answers.
 const TOLERANCE: Duration = Duration::from_secs(2);
+/// Time after which two changes are told apart for certain.
+const SOON: Duration = Duration::from_secs(4);
 /// Time that stands for "just before": the smallest step.
 const JUST_BEFORE: Duration = Duration::from_nanos(1);
 
@@ -187,11 +189,21 @@ impl FoundIncident {
             let is_reopened = |at: &Timestamp| resolves.iter().any(|resolved_at| resolved_at < at);
             facts.push(match self.reopened_after(log).filter(is_reopened) {
                 Some(reopened_at) => ("incident.reopened", reopened_at, json!({})),
-                // Not the time of the answer: a resolve may have come since the answer was made.
-                None => (IMPLIED_REOPEN, self.time("last_status_change_at").unwrap_or(read_at), json!({})),
+                None => (IMPLIED_REOPEN, self.open_at(resolves.last().copied(), read_at), json!({})),
             });
         }
         facts
+    }
+
+    /// A time at which the incident was certainly open, although it was resolved before. Not the time of the answer: a
+    /// resolve may have come since the answer was made.
+    fn open_at(&self, resolved_at: Option<Timestamp>, read_at: Timestamp) -> Timestamp {
+        let changed_at = self.time("last_status_change_at").unwrap_or(read_at);
+        match resolved_at {
+            // It was reopened soon after. A time so near could be taken for that of the resolve.
+            Some(at) if at < changed_at => changed_at.max(at.saturating_add(SOON)),
+            _ => changed_at,
+        }
     }
 
     /// Time of a reopen that the log does not tell: the status changed after the last entry about it, and is
