@@ -189,21 +189,18 @@ impl FoundIncident {
             let is_reopened = |at: &Timestamp| resolves.iter().any(|resolved_at| resolved_at < at);
             facts.push(match self.reopened_after(log).filter(is_reopened) {
                 Some(reopened_at) => ("incident.reopened", reopened_at, json!({})),
-                None => (IMPLIED_REOPEN, self.open_at(resolves.last().copied(), read_at), json!({})),
+                None => (IMPLIED_REOPEN, self.open_at(read_at), json!({})),
             });
         }
         facts
     }
 
-    /// A time at which the incident was certainly open, although it was resolved before. Not the time of the answer: a
-    /// resolve may have come since the answer was made.
-    fn open_at(&self, resolved_at: Option<Timestamp>, read_at: Timestamp) -> Timestamp {
-        let changed_at = self.time("last_status_change_at").unwrap_or(read_at);
-        match resolved_at {
-            // It was reopened soon after. A time so near could be taken for that of the resolve.
-            Some(at) if at < changed_at => changed_at.max(at.saturating_add(SOON)),
-            _ => changed_at,
-        }
+    /// A time at which the incident was certainly open: some seconds after its last change, because a time so near to a
+    /// resolve could be taken for that of the resolve. Not the time of the answer: a resolve may have come since the
+    /// answer was made.
+    fn open_at(&self, read_at: Timestamp) -> Timestamp {
+        let changed_at = self.time("last_status_change_at");
+        changed_at.map_or(read_at, |changed_at| changed_at.saturating_add(SOON).min(read_at))
     }
 
     /// Time of a reopen that the log does not tell: the status changed after the last entry about it, and is
