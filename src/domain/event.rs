@@ -36,7 +36,7 @@ pub struct Event {
     pub event_type: String,
     /// Time of the event.
     pub occurred_at: Timestamp,
-    /// How the program got it.
+    /// Origin: sent by the source, or read by the program.
     pub origin: Origin,
     /// Incident that the event is about; `None` for test events, other subjects and types not known yet.
     pub subject: Option<EventSubject>,
@@ -65,7 +65,7 @@ impl Event {
     }
 }
 
-/// How the program got an event.
+/// Origin of an event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {

@@ -69,7 +69,7 @@ pub struct History {
     /// `true` if a time in any event was more than five minutes after the event's arrival.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     in_the_future: bool,
-    /// Whether the source has the incident, as its API last told. `None` if it did not say.
+    /// Last answer of the source's API to the question whether it has the incident. `None` if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     presence: Option<Presence>,
 }

@@ -40,7 +40,7 @@ impl Sources {
         Some((self.with_incidents().find(|source| source.name.as_str() == name)?, incident))
     }
 
-    /// Those that have incidents of their own.
+    /// Sources that have incidents of their own.
     pub fn with_incidents(self) -> impl Iterator<Item = &'static Source> {
         self.iter().filter(|source| source.incidents_of == source.name)
     }

@@ -1,4 +1,4 @@
-//! Sources: the systems that send signed webhooks.
+//! Sources: the systems that send signed webhooks, and the APIs that tell of what was lost.
 //!
 //! A source is a module with a name and three functions. `verify` verifies the bytes of a request, `heading` parses the
 //! fields that are needed to store the event, and `parse` parses the whole event. Sources know nothing of each other.

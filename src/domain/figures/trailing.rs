@@ -47,7 +47,7 @@ pub struct ServiceFigures<'a> {
     pub service: Option<&'a str>,
     /// The env.
     pub env: &'a str,
-    /// What its figures are made of.
+    /// Sums that its figures are made of.
     pub sums: RowSums,
 }
 

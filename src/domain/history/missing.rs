@@ -20,7 +20,7 @@ struct Conclusions<'a> {
     is_deleted: bool,
 }
 
-/// What a service or a team is known by: id and name, else its address. The address alone may differ: PagerDuty's
+/// Identity of a service or a team: id and name, else its address. The address alone may differ: PagerDuty's
 /// webhooks and its API name different pages.
 #[derive(Debug, PartialEq)]
 struct Identity<'a> {

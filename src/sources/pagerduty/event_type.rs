@@ -35,22 +35,16 @@ const KINDS: [(&str, EventKind); 26] = [
     ("incident.workflow.completed", EventKind::Mentioned),
 ];
 
+/// Types that only mention the incident, and may name the deployment that caused it.
+const MAY_NAME_DEPLOYMENT: [&str; 2] = ["incident.annotated", "incident.custom_field_values.updated"];
+
 /// Types that failures follow from: those with the incident's data, and those that may name a deployment.
-pub(super) const WANTED: [&str; 13] = [
-    "incident.triggered",
-    "incident.acknowledged",
-    "incident.unacknowledged",
-    "incident.resolved",
-    "incident.reopened",
-    "incident.priority_updated",
-    "incident.service_updated",
-    "incident.incident_type.changed",
-    "incident.delegated",
-    "incident.escalated",
-    "incident.reassigned",
-    "incident.annotated",
-    "incident.custom_field_values.updated",
-];
+pub(super) fn wanted() -> impl Iterator<Item = &'static str> {
+    let is_wanted = |(name, kind): &&(&'static str, EventKind)| {
+        *kind != EventKind::Mentioned || MAY_NAME_DEPLOYMENT.contains(name)
+    };
+    KINDS.iter().filter(is_wanted).map(|(name, _)| *name)
+}
 
 /// Name and kind of an `event_type`. `None` if it is unknown or not about an incident.
 pub(super) fn kind(event_type: &str) -> Option<(&'static str, EventKind)> {
@@ -62,8 +56,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wanted_types_are_known() {
-        assert!(WANTED.iter().all(|wanted| kind(wanted).is_some()));
+    fn types_without_facts_are_not_wanted() {
+        assert_eq!(wanted().count(), 13);
+        assert!(MAY_NAME_DEPLOYMENT.iter().all(|name| wanted().any(|wanted| wanted == *name)));
+        assert!(wanted().all(|name| !name.starts_with("incident.task")));
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Subscription {
 
 /// Types of events that failures follow from.
 pub fn wanted_events() -> impl Iterator<Item = &'static str> {
-    event_type::WANTED.into_iter()
+    event_type::wanted()
 }
 
 impl RestClient {
