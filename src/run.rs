@@ -1,5 +1,6 @@
 //! Start and end of the daemon: opens the store, starts servers and loops, and stops them in order.
 
+mod backfill;
 mod retention;
 mod secrets;
 
@@ -32,6 +33,7 @@ use crate::store::{
 };
 use crate::telemetry::metrics::Metrics;
 
+pub(crate) use self::backfill::backfill;
 use self::retention::forget_old_bodies;
 use self::secrets::{WithSecrets, backends, set_up};
 pub(crate) use self::secrets::{backend, problems as problems_of_secrets, rest_client};
@@ -273,6 +275,14 @@ impl Daemon {
             figures: FiguresReader::open(&config.store.path)?,
             backend_entries: config.backend_entries().into(),
             requests,
+            backfill: self.pagerduty.clone().map(|client| {
+                backfill::steps(backfill::backfill(
+                    config,
+                    client,
+                    self.store.clone(),
+                    Arc::clone(&self.clock),
+                ))
+            }),
             token: Token::new().map_err(RunError::Random)?,
             stop: stop.clone(),
         })
@@ -299,7 +309,7 @@ impl Daemon {
                 clock: Arc::clone(&self.clock),
                 metrics: Arc::clone(&self.metrics),
                 every: api.reconcile_every.get(),
-                subscription: api.subscription.as_ref().map(|id| id.as_str().to_owned()),
+                subscription: api.subscription_id(),
                 path: config.pagerduty.path.as_str().to_owned(),
             };
             loops.spawn(reconciler.run(stop.clone()));
@@ -307,7 +317,7 @@ impl Daemon {
                 client: client.clone(),
                 clock: Arc::clone(&self.clock),
                 metrics: Arc::clone(&self.metrics),
-                id: api.subscription.as_ref().map(|id| id.as_str().to_owned()),
+                id: api.subscription_id(),
                 path: config.pagerduty.path.as_str().to_owned(),
             };
             loops.spawn(care.run(stop.clone()));

@@ -38,9 +38,24 @@ impl DaemonClient {
 
     /// Sends a POST request without a body.
     pub(super) async fn post(&self, path_and_query: &str) -> anyhow::Result<Response> {
-        let url = format!("http://{}{path_and_query}", self.address);
-        self.client.post(url).send().await.context("the daemon did not answer")
+        self.post_within(path_and_query, MAX_WAIT).await
     }
+
+    /// Sends a POST request without a body, and waits for at most this time.
+    pub(super) async fn post_within(
+        &self,
+        path_and_query: &str,
+        max_wait: Duration,
+    ) -> anyhow::Result<Response> {
+        let url = format!("http://{}{path_and_query}", self.address);
+        self.client.post(url).timeout(max_wait).send().await.context("the daemon did not answer")
+    }
+}
+
+/// The sentence for people in an answer of the daemon; the whole answer if it has none.
+pub(super) fn detail(answer: &str) -> String {
+    let answer_with_detail = serde_json::from_str(answer);
+    answer_with_detail.map_or_else(|_| answer.to_owned(), |DaemonAnswer { detail }| detail)
 }
 
 /// Answer of the daemon with a sentence for people: the result, or the reason for a refusal.

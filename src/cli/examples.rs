@@ -95,6 +95,11 @@ Examples:
   pagerduty-dora reevaluate --dry-run
   pagerduty-dora reevaluate --since 90d";
 
+pub(super) const BACKFILL: &str = "\
+Examples:
+  pagerduty-dora backfill --since 365d --dry-run
+  pagerduty-dora backfill --since 2024-01-01 --quiet-backends";
+
 pub(super) const CONFIG: &str = "\
 Examples:
   pagerduty-dora config example > config.toml

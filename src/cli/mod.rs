@@ -1,6 +1,8 @@
 //! Commands of the program.
 
+mod backfill;
 mod cells;
+mod changes;
 mod check;
 mod command_error;
 mod config;
@@ -90,6 +92,9 @@ enum Command {
     /// Evaluate past failures again under the present configuration
     #[command(after_help = examples::REEVALUATE)]
     Reevaluate(reevaluate::ReevaluateOptions),
+    /// Read the incidents of a period from PagerDuty's REST API, and repair what is missing
+    #[command(after_help = examples::BACKFILL)]
+    Backfill(backfill::BackfillOptions),
     /// Show, enable, create or test PagerDuty's webhook subscription, through PagerDuty's REST API
     #[command(after_help = examples::SUBSCRIPTION)]
     Subscription(subscription::SubscriptionOptions),
@@ -149,6 +154,7 @@ fn dispatch(cli: Cli, logs: &Logs) -> Result<(), CommandError> {
         Command::Outbox(options) => outbox::run(&options, &config()?),
         Command::Quarantine(options) => quarantine::run(&options, &config()?),
         Command::Reevaluate(options) => reevaluate::run(&options, &config()?),
+        Command::Backfill(options) => backfill::run(&options, &config()?),
         Command::Subscription(options) => subscription::run(&options, &config()?),
         Command::Config(options) => config::run(&options, config),
     }

@@ -5,20 +5,22 @@ use std::sync::Arc;
 use anyhow::bail;
 use clap::Args;
 use reqwest::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::changes;
 use super::command_error::CommandError;
 use super::daemon::DaemonClient;
 use super::failures::since;
 use super::options::{FormatOption, OutputFormat};
 use super::runtime::runtime;
-use super::table::{Column, print_err, print_json, print_out, render, width};
+use super::table::{print_err, print_json, print_out};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::domain::changed_failure::ChangedFailure;
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::sources;
-use crate::store::{ChangedFailure, Reader, ReevaluateSpan, ReevaluatedBatch};
+use crate::store::{Reader, ReevaluateSpan, ReevaluatedBatch};
 use crate::{OfflineStore, catalog};
 
 #[derive(Args)]
@@ -113,40 +115,10 @@ async fn by_daemon(
     Ok(serde_json::from_str(&text)?)
 }
 
-const COLUMNS: [Column; 4] = [
-    Column::text("FAILURE").wrapped_to(24),
-    Column::text("WHAT"),
-    Column::text("BEFORE").cut_to(12),
-    Column::text("AFTER").cut_to(12),
-];
-
 fn print(changed: &[ChangedFailure], looked_at: usize, is_dry_run: bool) {
-    let rows: Vec<Vec<String>> = changed
-        .iter()
-        .flat_map(|changed| {
-            changed.changes.iter().map(|change| {
-                vec![
-                    changed.id.to_string(),
-                    change.field.clone(),
-                    shown(&change.before),
-                    shown(&change.after),
-                ]
-            })
-        })
-        .collect();
-    if !rows.is_empty() {
-        print_out(render(&COLUMNS, &rows, width()));
+    if let Some(table) = changes::table(changed) {
+        print_out(table);
     }
     let verb = if is_dry_run { "would change" } else { "changed" };
     print_out(format_args!("{} of {looked_at} failures {verb}.", changed.len()));
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) if items.is_empty() => "-".to_owned(),
-        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    }
 }

@@ -29,6 +29,13 @@ pub struct PagerDutyApiSection {
     pub requests_per_minute: RequestsPerMinute,
 }
 
+impl PagerDutyApiSection {
+    /// Id of the webhook subscription, if the configuration names it.
+    pub fn subscription_id(&self) -> Option<String> {
+        self.subscription.as_ref().map(|id| id.as_str().to_owned())
+    }
+}
+
 /// `pagerduty.api.scheme`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -46,7 +53,12 @@ pub enum TokenScheme {
 pub struct RequestsPerMinute(u32);
 
 impl RequestsPerMinute {
-    /// The number, from 1 to 960.
+    /// The limit of an account, unless PagerDuty has raised it.
+    pub const OF_ACCOUNT: u32 = 960;
+    /// The highest allowed number.
+    const HIGHEST: u32 = 1_000_000;
+
+    /// The number, from 1 to a million.
     pub const fn get(self) -> u32 {
         self.0
     }
@@ -62,8 +74,8 @@ impl TryFrom<u32> for RequestsPerMinute {
     type Error = &'static str;
 
     fn try_from(number: u32) -> Result<Self, Self::Error> {
-        let is_allowed = (1..=960).contains(&number);
-        is_allowed.then_some(Self(number)).ok_or("must be from 1 to 960, which is PagerDuty's limit")
+        let is_allowed = (1..=Self::HIGHEST).contains(&number);
+        is_allowed.then_some(Self(number)).ok_or("must be from 1 to 1000000")
     }
 }
 
@@ -189,8 +201,8 @@ mod tests {
             ("subscription = \" \"", "pagerduty.api.subscription: \" \" is blank"),
             ("reconcile_every = \"59s\"", "pagerduty.api.reconcile_every: \"59s\" must be from 1m to 24h"),
             ("reconcile_every = \"25h\"", "\"25h\" must be from 1m to 24h"),
-            ("requests_per_minute = 0", "pagerduty.api.requests_per_minute: 0 must be from 1 to 960"),
-            ("requests_per_minute = 961", "961 must be from 1 to 960"),
+            ("requests_per_minute = 0", "pagerduty.api.requests_per_minute: 0 must be from 1 to 1000000"),
+            ("requests_per_minute = 1000001", "1000001 must be from 1 to 1000000"),
         ] {
             let message = section(lines).unwrap_err();
             assert!(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::findings::Findings;
-use super::{Config, Problem, RuleSection, ServiceSection, service};
+use super::{Config, Problem, RequestsPerMinute, RuleSection, ServiceSection, service};
 use crate::domain::rule_coverage;
 
 /// Longest `settle` and `min_duration` without a warning. A longer one probably has the wrong unit.
@@ -20,6 +20,7 @@ impl Config {
         self.backend.iter().for_each(|backend| backend.warn(&mut findings));
         self.warn_of_envs(&mut findings);
         self.warn_of_durations(&mut findings);
+        self.warn_of_rate(&mut findings);
         findings.into_problems().into_iter().map(|problem| self.locate(problem)).collect()
     }
 
@@ -64,6 +65,17 @@ impl Config {
                 names.join(", ")
             );
             findings.at(first_place, message);
+        }
+    }
+
+    fn warn_of_rate(&self, findings: &mut Findings<'_>) {
+        let Some(api) = &self.pagerduty.api else { return };
+        if api.requests_per_minute.get() > RequestsPerMinute::OF_ACCOUNT {
+            findings.about(
+                "pagerduty.api.requests_per_minute",
+                "is more than 960, which PagerDuty allows an account unless it has raised the limit: other tools of the \
+                 account may be refused",
+            );
         }
     }
 

@@ -5,7 +5,9 @@
 
 pub mod address;
 pub mod attribution;
+pub mod backfill;
 pub mod catalog;
+pub mod changed_failure;
 pub mod deployment;
 pub mod evaluate;
 pub mod event;

@@ -6,6 +6,7 @@ use axum::extract::FromRef;
 use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
+use super::backfill::{Backfilling, DoStep};
 use super::dashboard::Dashboard;
 use super::failures::FailureLookup;
 use super::figures::{FigureInputs, Figures};
@@ -43,6 +44,8 @@ pub struct Admin {
     pub backend_entries: Arc<[BackendEntry]>,
     /// Requests to the public listener.
     pub requests: Arc<Requests>,
+    /// Reader of past incidents. `None` if `[pagerduty.api]` is not configured.
+    pub backfill: Option<DoStep>,
     /// Token that the dashboard's forms send.
     pub token: Token,
     /// `true` once the program begins to stop.
@@ -59,6 +62,7 @@ pub(super) struct AdminParts {
     outbox: Arc<Outbox>,
     quarantine: Arc<Quarantine>,
     reevaluation: Arc<Reevaluation>,
+    backfilling: Arc<Backfilling>,
     dashboard: Arc<Dashboard>,
     token: Arc<Token>,
 }
@@ -110,6 +114,12 @@ impl From<Admin> for AdminParts {
                 requests: admin.requests,
                 token: Arc::clone(&token),
             }),
+            backfilling: Arc::new(Backfilling {
+                step: admin.backfill,
+                clock: Arc::clone(&clock),
+                timezone: timezone.clone(),
+                policy: Arc::clone(&policy),
+            }),
             reevaluation: Arc::new(Reevaluation { store, clock, timezone, policy }),
             figures,
             token,
@@ -136,6 +146,7 @@ part! {
     outbox: Outbox,
     quarantine: Quarantine,
     reevaluation: Reevaluation,
+    backfilling: Backfilling,
     dashboard: Dashboard,
     token: Token,
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod answer;
 mod api_error;
+mod backfill;
 mod boards;
 mod body;
 mod budget;
@@ -45,6 +46,7 @@ use self::admin::AdminParts;
 use self::up_to_date::UpToDate;
 
 pub use admin::Admin;
+pub use backfill::{DoStep, RunningStep};
 pub use budget::BodyBudget;
 pub use events_api::{EventsApi, Keys};
 pub use failure_json::{FailureJson, FailurePageJson, StoryJson};
@@ -127,6 +129,7 @@ fn admin_router(parts: AdminParts) -> Router {
         .route("/api/v1/quarantine", get(quarantine::list))
         .route("/api/v1/quarantine/{id}/retry", post(quarantine::retry).layer(from_fn(origin::no_browser)))
         .route("/api/v1/reevaluate", post(reevaluate::reevaluate).layer(from_fn(origin::no_browser)))
+        .route("/api/v1/backfill", post(backfill::backfill).layer(from_fn(origin::no_browser)))
         .with_state(parts)
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)

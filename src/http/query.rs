@@ -147,6 +147,12 @@ impl Parameters {
         })
     }
 
+    /// Parameter that is `true` or `false`. It is `false` if it is left out.
+    pub(super) fn flag(&self, name: &'static str) -> Result<bool, QueryError> {
+        let word = |flag| if flag { "true" } else { "false" };
+        Ok(self.word(name, &[true, false], word)?.unwrap_or(false))
+    }
+
     /// `limit`, the number of rows to list.
     pub(super) fn limit(&self) -> Result<usize, QueryError> {
         let Some(text) = self.0.get("limit") else { return Ok(DEFAULT_LIMIT) };

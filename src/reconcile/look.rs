@@ -1,12 +1,17 @@
 //! Result of a look at PagerDuty.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::domain::id::IncidentId;
 use crate::domain::timestamp::Timestamp;
 use crate::sources::pagerduty::NotUnderstood;
 use crate::sources::pagerduty::rest::RestError;
 use crate::store::{ReadError, StoreError};
+
+/// Time after a change in which its webhook usually comes. What is read before is sent to backends, and corrected by
+/// the webhook's exact time.
+pub(super) const DELIVERY: Duration = Duration::from_mins(2);
 
 /// Reason why a look failed, or why an incident was left out of it.
 #[derive(Debug, thiserror::Error)]

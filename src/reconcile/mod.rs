@@ -4,9 +4,12 @@
 //! Each is read whole, and what is new becomes events of a source of its own. So a webhook that was lost is repaired,
 //! and one that comes later changes nothing.
 
+mod backfill;
 mod care;
+mod found;
 mod log;
 mod look;
+mod read;
 mod scope;
 
 use std::collections::BTreeSet;
@@ -15,17 +18,20 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use self::backfill::Backfill;
 pub use self::care::SubscriptionCare;
 use self::log::ReconcileLog;
+use self::look::DELIVERY;
 pub use self::look::{Look, LookError};
+use self::read::read;
 use self::scope::Scope;
 use crate::clock::Clock;
 use crate::domain::id::IncidentId;
 use crate::domain::timestamp::Timestamp;
 use crate::sources::pagerduty;
 use crate::sources::pagerduty::own_subscription::OwnSubscription;
-use crate::sources::pagerduty::reading::{self, FoundIncident, Reading};
-use crate::sources::pagerduty::rest::{RestClient, RestError};
+use crate::sources::pagerduty::reading::{self, Reading};
+use crate::sources::pagerduty::rest::RestClient;
 use crate::store::{ReadError, ReadIncident, Reader, Store};
 use crate::telemetry::metrics::Metrics;
 
@@ -37,10 +43,6 @@ const FIRST_LOOK: Duration = Duration::from_hours(24);
 const RETRY: Duration = Duration::from_mins(1);
 /// Shortest time between two looks that somebody asks for. Anybody can post a wrong signature.
 const SHORTEST_WAIT: Duration = Duration::from_mins(2);
-/// Time after a change in which its webhook usually comes. What is read before is sent to backends, and corrected by
-/// the webhook's exact time.
-const DELIVERY: Duration = Duration::from_mins(2);
-
 /// Looks at PagerDuty from time to time.
 pub struct Reconciler {
     /// Client of PagerDuty's REST API.
@@ -156,7 +158,7 @@ impl Reconciler {
         look: &mut Look,
     ) -> Result<Option<Reading>, LookError> {
         look.incidents += 1;
-        let reading = match self.read(incident).await {
+        let reading = match read(&self.client, &*self.clock, incident).await {
             Ok(reading) => reading,
             Err(error) if error.ends_look() => return Err(error),
             Err(error) => {
@@ -189,23 +191,5 @@ impl Reconciler {
         look.repaired += usize::from(!stored.is_empty());
         look.events += stored.len();
         Ok(())
-    }
-
-    async fn read(&self, incident: &IncidentId) -> Result<Reading, LookError> {
-        let id = incident.as_str();
-        let deleted = Reading { incident: incident.clone(), at: self.clock.now(), found: None };
-        let Some((found, at)) = self.client.incident(id).await? else { return Ok(deleted) };
-        let (log, notes) = match tokio::try_join!(self.client.log_of(id), self.client.notes_of(id)) {
-            Ok(both) => both,
-            // It was deleted meanwhile.
-            Err(RestError::NotFound { .. }) => return Ok(deleted),
-            Err(error) => return Err(error.into()),
-        };
-        let found = FoundIncident { incident: found, log, notes };
-        // A number finds an incident, too.
-        if found.id() != Some(id) {
-            return Err(LookError::OtherIncident);
-        }
-        Ok(Reading { at: at.unwrap_or(deleted.at), found: Some(found), ..deleted })
     }
 }

@@ -31,6 +31,7 @@ pub use facts::delivery::Delivery;
 pub use facts::quarantine::QuarantineRetry;
 pub use facts::record::Recorded;
 pub use outbox::attempts::AttemptOutcome;
+pub use outbox::backfill::{BackfillPart, Backfilled};
 pub use outbox::claim::{Claim, ClaimOrder, Claimed};
 pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RowCommand};
 pub use outbox::rows::RowState;
@@ -41,7 +42,7 @@ pub use read::{
     UnknownBackend,
 };
 pub use state::reading::ReadIncident;
-pub use state::reevaluate::{ChangedFailure, FieldChange, ReevaluateSpan, ReevaluatedBatch};
+pub use state::reevaluate::{ReevaluateSpan, ReevaluatedBatch};
 pub use state::submission::Submitted;
 
 use crate::domain::deployment::Deployment;
@@ -59,7 +60,7 @@ use engine::schema;
 use engine::session::Session;
 use engine::writer::{Hooks, OpenStore, Writer};
 use facts::{deployment, event, quarantine, record};
-use outbox::reconcile;
+use outbox::{backfill, reconcile};
 use state::{fold, merge_group, reading, reevaluate, renew, submission};
 
 /// Work of the writer on stored events, and at the end of a transaction.
@@ -139,6 +140,16 @@ impl Store {
     /// Notes that everything that the source's API told up to this time is stored.
     pub async fn set_reconciled_up_to(&self, at: Timestamp) -> Result<(), StoreError> {
         self.queue(move |session| progress::set(session.db(), RECONCILED_UP_TO, at.as_nanos())).await
+    }
+
+    /// Stores what a part of a backfill tells, or finds out what that would change.
+    pub async fn backfill(&self, part: BackfillPart) -> Result<Backfilled, StoreError> {
+        self.queue(move |session| backfill::apply(session, &part)).await
+    }
+
+    /// Notes that no backfill is unfinished.
+    pub async fn end_backfill(&self) -> Result<(), StoreError> {
+        self.queue(|session| backfill::end(session)).await
     }
 
     /// Saves a failure that was sent to the event API.

@@ -246,15 +246,18 @@ impl Program {
 
     /// Runs a command with this configuration. Store and admin listener are added.
     pub(crate) fn run(&self, configuration: &str, arguments: &[&str]) -> Output {
+        self.command(configuration, arguments).output().unwrap()
+    }
+
+    /// The same command, not yet started.
+    pub(crate) fn command(&self, configuration: &str, arguments: &[&str]) -> Command {
         let file = self.folder.path().join("config.toml");
         let (store, admin) = (self.store.display(), self.admin);
         let text = format!("{configuration}\n[store]\npath = \"{store}\"\n[admin]\nlisten = \"{admin}\"\n");
         std::fs::write(&file, text).unwrap();
-        Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
-            .args(["--config", file.to_str().unwrap()])
-            .args(arguments)
-            .output()
-            .unwrap()
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"));
+        command.args(["--config", file.to_str().unwrap()]).args(arguments);
+        command
     }
 }
 

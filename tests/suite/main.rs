@@ -8,6 +8,7 @@ mod admin;
 mod architecture;
 mod backend_down;
 mod backends;
+mod backfill;
 mod backlog;
 mod browser;
 mod check;

@@ -41,7 +41,7 @@ const REPAIRED: &str = "pagerduty_dora_repaired_events_total";
 const FAILED: &str = "pagerduty_dora_reconciliation_failures_total";
 
 /// Waits for the end of a look that began at the present time or later.
-async fn reconciled(daemon: &Daemon) {
+pub(crate) async fn reconciled(daemon: &Daemon) {
     let now = daemon.clock.now().as_seconds();
     eventually("a look at PagerDuty", async || {
         #[expect(clippy::cast_possible_truncation, reason = "whole seconds")]

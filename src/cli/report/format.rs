@@ -43,7 +43,7 @@ pub(super) fn figure(figure: &Figure, by: Grouping, row: &Row) -> String {
 }
 
 /// A number of a figure in the figure's unit.
-pub(super) fn in_unit(figure: &Figure, number: Option<f64>) -> String {
+pub(in crate::cli) fn in_unit(figure: &Figure, number: Option<f64>) -> String {
     match figure.value {
         Value::Count(_) => number.map_or_else(|| "-".to_owned(), |count| count.to_string()),
         Value::Ratio(_) => percent(number),

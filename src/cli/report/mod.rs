@@ -10,6 +10,7 @@ use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
 use self::csv::csv;
+pub(super) use self::format::in_unit;
 use self::markdown::markdown;
 use self::other_envs::{deployed_elsewhere, other_envs};
 pub(super) use self::text::table;

@@ -8,6 +8,11 @@ pub(in crate::store) const FOLDED_UP_TO: &str = "folded_up_to";
 pub(in crate::store) const FORGOTTEN_UP_TO: &str = "forgotten_up_to";
 /// Time up to which the API of the source was read.
 pub(in crate::store) const RECONCILED_UP_TO: &str = "reconciled_up_to_ns";
+/// Begin of the backfill that has not ended. Incidents that were created from then on, and before
+/// [`BACKFILLED_UP_TO`], are read.
+pub(in crate::store) const BACKFILLED_SINCE: &str = "backfilled_since_ns";
+/// Time up to which that backfill has come. 0: no backfill is unfinished.
+pub(in crate::store) const BACKFILLED_UP_TO: &str = "backfilled_up_to_ns";
 /// Number of processes that have opened the store to write.
 const EPOCH: &str = "epoch";
 /// Time of the last write that only proves that the store can be written.

@@ -41,6 +41,23 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) outbox_changed: bool,
     /// Backends whose rows a person wants retried at once.
     pub(in crate::store) retry_requests: BTreeSet<String>,
+    /// Failures as they were before they were saved, by row; a new one has none. `None` if nobody asks for them.
+    pub(in crate::store) replaced: Option<BTreeMap<i64, Option<FailureContent>>>,
+    /// `true` if backends are not told of the changes.
+    pub(in crate::store) is_quiet: bool,
+}
+
+/// A failure as it was stored, as text, and the rows of its deployments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) struct FailureContent {
+    /// The failure, as JSON. `None` if its facts made no failure.
+    pub(in crate::store) failure: Option<String>,
+    /// Details of the failure, as JSON.
+    pub(in crate::store) details: Option<String>,
+    /// The deployment that caused it.
+    pub(in crate::store) cause: Option<i64>,
+    /// The deployment that fixed it.
+    pub(in crate::store) remediation: Option<i64>,
 }
 
 /// A failure that was saved, or whose links changed.
@@ -71,6 +88,15 @@ impl TouchedDeployment {
 }
 
 impl Changes {
+    /// Adds what was changed by a part of the transaction that is already put into the outbox.
+    pub(in crate::store) fn add_finished(&mut self, part: Self) {
+        self.kept = part.kept.or(self.kept);
+        self.to_fold.extend(part.to_fold);
+        self.quarantined.extend(part.quarantined);
+        self.outbox_changed |= part.outbox_changed;
+        self.retry_requests.extend(part.retry_requests);
+    }
+
     /// Has the mark of a deployment reconciled at the end of the transaction.
     pub(in crate::store) fn touch_mark(&mut self, deployment: Option<i64>, now: Timestamp) {
         if let Some(deployment) = deployment {

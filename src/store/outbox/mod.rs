@@ -1,6 +1,7 @@
 //! The outbox: the requests that were sent to each backend, and those that are still to be sent.
 
 pub(super) mod attempts;
+pub(super) mod backfill;
 pub(super) mod claim;
 pub(super) mod commands;
 pub(super) mod desired;

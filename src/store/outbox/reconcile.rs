@@ -55,11 +55,12 @@ fn reconcile(
     desired: Desired,
     (revision, due_at, now): (i64, Timestamp, Timestamp),
 ) -> rusqlite::Result<bool> {
+    let mut replaced = 0;
     if let Some(newest) = newest {
         if desired.is_request_of(newest) {
             return Ok(false);
         }
-        let replaced = revisions.supersede(session, desired.request.is_none())?;
+        replaced = revisions.supersede(session, desired.request.is_none())?;
         if replaced > 0
             && revisions.newest(session)?.is_some_and(|existing| desired.is_satisfied_by(&existing))
         {
@@ -69,7 +70,10 @@ fn reconcile(
         }
     }
     let Some(prepared) = desired.request else { return Ok(false) };
-    let request = NewRow { revision, repeats: false, due_at, prepared };
+    // Where a row waited, the backend is told the newest state even by a quiet change: it would be told of the subject
+    // anyway.
+    let is_given_up = session.changes.is_quiet && replaced == 0;
+    let request = NewRow { revision, repeats: false, due_at: (!is_given_up).then_some(due_at), prepared };
     revisions.put(session, destination, &request, now)?;
     Ok(true)
 }
@@ -312,7 +316,7 @@ fn repeat(session: &mut Session<'_>, revisions: Revisions<'_>, now: Timestamp) -
     {
         let ExistingRow { revision, prepared, .. } = newest;
         let due_at = now.saturating_add(REPEAT_AFTER);
-        let request = NewRow { revision, repeats: true, due_at, prepared };
+        let request = NewRow { revision, repeats: true, due_at: Some(due_at), prepared };
         revisions.put(session, destination, &request, now)?;
     }
     Ok(())

@@ -25,7 +25,7 @@ pub enum RowState {
     /// A newer revision replaced it. The backend does not have it: it was never attempted, or the backend clearly
     /// rejected every attempt (with a 429, for example).
     Superseded,
-    /// A person gave it up.
+    /// A person gave it up, or kept backends out of a backfill.
     Discarded,
 }
 
@@ -94,7 +94,8 @@ pub(super) struct NewRow {
     pub(super) revision: i64,
     /// `true` if it sends a revision once more.
     pub(super) repeats: bool,
-    pub(super) due_at: Timestamp,
+    /// Time from which on it is sent. `None`: it is never sent, and only records what was not.
+    pub(super) due_at: Option<Timestamp>,
     pub(super) prepared: PreparedRequest,
 }
 
@@ -192,8 +193,8 @@ impl Revisions<'_> {
         now: Timestamp,
     ) -> rusqlite::Result<()> {
         const INSERT: &str = "INSERT INTO outbox
-            (backend, topic, failure, deployment, revision, repeats, due_at_ns, created_at_ns, lane, action, body)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+            (backend, topic, failure, deployment, revision, repeats, due_at_ns, created_at_ns, lane, action, body, state)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
         let (failure, deployment) = match self.topic {
             Topic::Failure => (Some(self.subject), None),
             Topic::Deployment | Topic::Mark => (None, Some(self.subject)),
@@ -205,14 +206,15 @@ impl Revisions<'_> {
             deployment,
             revision,
             repeats,
-            due_at.as_nanos(),
+            due_at.map(Timestamp::as_nanos),
             now.as_nanos(),
             destination.lane(*action).as_str(),
             action.as_str(),
             body,
+            if due_at.is_some() { RowState::Pending } else { RowState::Discarded }.as_str(),
         ];
         session.execute(INSERT, parameters)?;
-        session.changes.outbox_changed = true;
+        session.changes.outbox_changed |= due_at.is_some();
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::engine::json::from_json;
-use crate::store::engine::progress::{self, RECONCILED_UP_TO};
+use crate::store::engine::progress::{self, BACKFILLED_SINCE, BACKFILLED_UP_TO, RECONCILED_UP_TO};
 use crate::store::state::failure::{Facts, FailureRow};
 
 /// Part of an evaluated failure.
@@ -32,6 +32,13 @@ impl Reader {
     pub fn reconciled_up_to(&self) -> Result<Option<Timestamp>, ReadError> {
         let nanos = progress::get(&self.lock(), RECONCILED_UP_TO)?;
         Ok((nanos > 0).then(|| Timestamp::from_nanos(nanos)))
+    }
+
+    /// Begin of the backfill that has not ended, and the time up to which it has come. `None` if there is none.
+    pub fn unfinished_backfill(&self) -> Result<Option<(Timestamp, Timestamp)>, ReadError> {
+        let db = self.lock();
+        let [since, up_to] = [progress::get(&db, BACKFILLED_SINCE)?, progress::get(&db, BACKFILLED_UP_TO)?];
+        Ok((up_to > 0).then(|| (Timestamp::from_nanos(since), Timestamp::from_nanos(up_to))))
     }
 
     /// The incidents whose stored events cannot be all: those that have not ended, and those that another one was

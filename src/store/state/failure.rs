@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
+use super::difference;
 use super::figure_columns::FigureColumns;
 use super::links::{StoredLinks, decide, remember_names};
 use super::reach::duration_log2;
@@ -143,6 +144,10 @@ impl FailureRow {
         let link_window = session.settings.policy.link_window;
         let links =
             evaluated.as_ref().map(|evaluated| decide(session.db(), evaluated, link_window)).transpose()?;
+        let replaced = match self.id {
+            Some(id) if session.changes.replaced.is_some() => Some(difference::stored(session.db(), id)?),
+            _ => None,
+        };
         let id = self.write(session, evaluated.as_ref(), links)?;
         session.merge_targets.extend(self.facts.target().as_ref().map(failure_key));
         let names = evaluated.as_ref().filter(|evaluated| evaluated.details.names_deployment());
@@ -152,6 +157,9 @@ impl FailureRow {
         session.changes.touch_mark(self.cause, now);
         session.changes.touch_mark(links.and_then(|links| links.cause), now);
         session.changes.failures.insert(id, TouchedFailure { evaluated, revision: self.revision, now });
+        if let Some(all) = &mut session.changes.replaced {
+            all.entry(id).or_insert(replaced);
+        }
         Ok(id)
     }
 

@@ -33,6 +33,12 @@ pub(in crate::store) fn slice(session: &mut Session<'_>, slice: &Slice) -> rusql
     fold(session, events, slice.up_to)
 }
 
+/// Folds events of the open transaction at once, so that its end shows what they change.
+pub(in crate::store) fn at_once(session: &mut Session<'_>, events: &[Unfolded]) -> rusqlite::Result<()> {
+    let events = read(session, events)?;
+    fold(session, events, None)
+}
+
 /// Reads events from their bodies.
 fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Vec<EventToFold>> {
     const SQL: &str = "SELECT received_at_ns, body, source FROM event WHERE id = ?1";

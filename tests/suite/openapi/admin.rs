@@ -1,9 +1,12 @@
 //! The admin API: every answer in the document is seen.
 
+use std::collections::BTreeSet;
+
 use pagerduty_dora::config::Config;
 use serde_json::{Value, json};
 
 use super::asker::Asker;
+use crate::fake_pagerduty::{FakePagerDuty, random_world};
 use crate::harness::{Backend, Daemon, event_of, story};
 use crate::store_edit;
 
@@ -60,6 +63,9 @@ async fn the_admin_api_behaves_as_documented() {
     for path in ["failures", "report", "outbox", "quarantine"] {
         assert_eq!(asker.get(&format!("/api/v1/{path}"), "?no_such_option=1").await.status, 400);
     }
+    let Asker { document, mut seen, .. } = asker;
+    seen.extend(fill_in_the_past().await);
+    let asker = Asker { daemon: &daemon, document, seen };
     asker.all_seen_but("/api/v1", &["500", "503"]);
 }
 
@@ -130,4 +136,30 @@ async fn retry_quarantined(asker: &mut Asker<'_>) {
     for (row, status) in [("1", 200), ("1", 404), ("first", 404), ("2", 409)] {
         assert_eq!(asker.ask("POST", retry, row, "", &[]).await.status, status, "{row}");
     }
+}
+
+/// Asks for steps of a backfill. Returns the answers that were seen.
+async fn fill_in_the_past() -> BTreeSet<String> {
+    let world = random_world(7);
+    let pagerduty = FakePagerDuty::start(world).await;
+    let mut seen = BTreeSet::new();
+    let wrong_token =
+        format!("[pagerduty.api]\nurl = \"{}\"\ntoken = {{ value = \"wrong\" }}\n", pagerduty.url());
+    for (configuration, status) in [(pagerduty.section(), 200), (wrong_token, 502), (String::new(), 409)] {
+        let policy = Config::parse(&configuration).unwrap().policy().fingerprint();
+        let daemon = Daemon::start(&configuration).await;
+        let mut asker = Asker::new(&daemon).await;
+        let path = "/api/v1/backfill";
+        let since = format!("?policy={policy}&since=2026-11-01");
+        let step = asker.ask("POST", path, "", &since, &[]).await;
+        assert_eq!(step.status, status, "{step:?}");
+        assert_eq!(asker.ask("POST", path, "", "?policy=another&since=30d", &[]).await.status, 409);
+        assert_eq!(asker.ask("POST", path, "", &since, &FOREIGN).await.status, 403);
+        for wrong in ["", "&at=2026-10-01", "&dry_run=perhaps"] {
+            let query = if wrong.is_empty() { String::new() } else { format!("{since}{wrong}") };
+            assert_eq!(asker.ask("POST", path, "", &query, &[]).await.status, 400, "{wrong}");
+        }
+        seen.extend(asker.seen);
+    }
+    seen
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::client::RestClient;
 use super::error::RestError;
-use super::listing::{Extent, Page};
+use super::listing::{Extent, MOST_LISTED, Page};
 use super::request::Request;
 use crate::domain::timestamp::Timestamp;
 
@@ -168,7 +168,8 @@ impl RestClient {
         let path = ["incidents", id, "log_entries"];
         let query = [("is_overview", "false"), ("time_zone", "UTC")];
         let mut entries: Vec<LogEntry> = Vec::new();
-        let extent = self.pages(&path, &query, |page: LogPage| entries.extend(page.log_entries)).await?;
+        let extent =
+            self.pages(&path, &query, MOST_LISTED, |page: LogPage| entries.extend(page.log_entries)).await?;
         if extent == Extent::TooLong {
             let request = Request::get(&path, &query).to_string();
             return Err(RestError::WindowTooFull { request, place: format!("in the log of incident {id}") });

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::timer::Timer;
 
-/// Greatest number of requests that may be sent at once after a quiet time.
+/// Greatest number of requests that may be sent at once after a quiet time, at the rates that PagerDuty usually allows.
+/// At higher rates it is a thousandth of the rate, because waits of less than a millisecond take longer.
 const MOST_AT_ONCE: u32 = 10;
 /// Shortest pause after a 429, and the first one if the answer asks for none. The others double.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -41,7 +42,7 @@ impl Limiter {
     /// A limiter that lets at most `per_minute` requests pass in any minute. Zero counts as one.
     pub(super) fn new(per_minute: u32, timer: Arc<dyn Timer>) -> Self {
         let per_minute = per_minute.max(1);
-        let at_once = (per_minute / 10).clamp(1, MOST_AT_ONCE);
+        let at_once = (per_minute / 10).clamp(1, MOST_AT_ONCE.max(per_minute / 1_000));
         // In a minute the requests at once come first, and one more after each interval. The division rounds down.
         let interval = Duration::from_mins(1) / (per_minute - at_once + 1) + Duration::from_nanos(1);
         let now = timer.now();

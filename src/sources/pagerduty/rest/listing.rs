@@ -9,7 +9,7 @@ use super::request::Request;
 /// Greatest number of entries of a page.
 const PAGE: usize = 100;
 /// Greatest number of entries that PagerDuty lists: offset and limit together.
-const MOST_LISTED: usize = 10_000;
+pub(super) const MOST_LISTED: usize = 10_000;
 
 /// A page of a list.
 pub(super) trait Page: DeserializeOwned {
@@ -27,26 +27,27 @@ pub(super) trait Page: DeserializeOwned {
 pub(super) enum Extent {
     /// All entries.
     Whole,
-    /// The list is longer than PagerDuty shows.
+    /// The list is longer than was wanted, or than PagerDuty shows.
     TooLong,
 }
 
 impl RestClient {
-    /// Reads the pages of a list, and gives each to `take`. A list that is too long is given up as soon as this is
-    /// known.
+    /// Reads the pages of a list, and gives each to `take`. A list with more than `most` entries is given up as soon as
+    /// this is known.
     pub(super) async fn pages<P: Page>(
         &self,
         path: &[&str],
         query: &[(&str, &str)],
+        most: usize,
         mut take: impl FnMut(P) + Send,
     ) -> Result<Extent, RestError> {
         let limit = PAGE.to_string();
-        for offset in (0..MOST_LISTED).step_by(PAGE) {
+        for offset in (0..most).step_by(PAGE) {
             let offset = offset.to_string();
             let paging = [("limit", limit.as_str()), ("offset", offset.as_str())];
             let query = [query, &paging].concat();
             let page: P = self.read(&Request::get(path, &query)).await?;
-            if page.total().is_some_and(|total| total > MOST_LISTED as u64) {
+            if page.total().is_some_and(|total| total > most as u64) {
                 return Ok(Extent::TooLong);
             }
             let has_more = page.has_more();

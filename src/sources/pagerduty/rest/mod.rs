@@ -1,10 +1,11 @@
 //! PagerDuty's REST API: incidents with their logs and notes, and the webhook subscriptions.
 //!
 //! [`RestClient`] sends the requests. `limiter` spreads them over time, for all clones of a client together. `window`
-//! reads lists that are longer than PagerDuty's limit of 10,000 entries in several parts.
+//! and `created` read lists that are longer than PagerDuty's limit of 10,000 entries in several parts.
 
 mod answer;
 mod client;
+mod created;
 mod error;
 mod incident;
 mod limiter;
@@ -15,6 +16,7 @@ mod timer;
 mod window;
 
 pub use client::{RestClient, RestSetupError};
+pub use created::{CreatedIncident, CreatedPart};
 pub use error::RestError;
 pub use incident::{LogEntry, LogKind, Note, RelatedChange};
 pub use subscription::{FilterKind, NewSubscription, Subscription, SubscriptionFilter};

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::client::RestClient;
 use super::error::RestError;
-use super::listing::{Extent, Page};
+use super::listing::{Extent, MOST_LISTED, Page};
 use super::request::Request;
 
 const PATH: &str = "webhook_subscriptions";
@@ -159,7 +159,7 @@ impl RestClient {
         let take = |page: SubscriptionsPage| {
             all.extend(page.webhook_subscriptions.into_iter().map(Subscription::from));
         };
-        if self.pages(&[PATH], &[], take).await? == Extent::TooLong {
+        if self.pages(&[PATH], &[], MOST_LISTED, take).await? == Extent::TooLong {
             let request = Request::get(&[PATH], &[]).to_string();
             return Err(RestError::WindowTooFull { request, place: "in the list".to_owned() });
         }

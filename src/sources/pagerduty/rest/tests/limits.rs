@@ -8,7 +8,9 @@ use crate::sources::pagerduty::rest::limiter::Limiter;
 
 #[tokio::test]
 async fn no_minute_has_more_requests_than_are_allowed() {
-    for (per_minute, at_once) in [(1, 1), (2, 1), (19, 1), (25, 2), (60, 6), (300, 10), (960, 10)] {
+    for (per_minute, at_once) in
+        [(1, 1), (2, 1), (19, 1), (25, 2), (60, 6), (300, 10), (960, 10), (20_000, 20)]
+    {
         let timer = SkippingTimer::new();
         let limiter = Limiter::new(per_minute, Arc::clone(&timer) as _);
         let mut sent = Vec::new();

@@ -1,5 +1,7 @@
 //! Pages, windows, and the times in answers.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::server::{Reply, Seen, Server};
@@ -152,27 +154,65 @@ async fn a_second_with_too_many_entries_is_an_error() {
 }
 
 #[tokio::test]
-async fn created_incidents_are_asked_for_in_windows_of_thirty_days() {
+async fn created_incidents_are_asked_for_in_windows_that_are_halved() {
     let server = Server::start(|_, seen| {
-        let is_full = window_seconds(seen) > 20 * 86_400;
-        let total = if is_full { 10_001 } else { 10_000 };
-        let id = seen.query["since"].get(..10).unwrap().to_owned();
-        Reply::json(&json!({"incidents": [{"id": id}], "more": false, "total": total}))
+        let total = if window_seconds(seen) > 8 * 86_400 { 2_001 } else { 2_000 };
+        // The list has the incident of the moment at which the window ends.
+        let incidents = ["since", "until"]
+            .map(|key| json!({"id": seen.query[key].get(..10), "created_at": seen.query[key]}));
+        Reply::json(&json!({"incidents": incidents, "more": false, "total": total}))
     })
     .await;
     let (client, _) = client(&server);
     let (since, until) = (at("2026-09-01T00:00:00Z"), at("2026-11-05T00:00:00Z"));
-    let ids = client.created_incidents(since, until).await.unwrap();
-    let begins = ["2026-09-01", "2026-09-16", "2026-10-01", "2026-10-16", "2026-10-31"];
-    assert_eq!(ids.into_iter().collect::<Vec<_>>(), begins);
+    let part = client.created_incidents(since, until).await.unwrap();
+    assert_eq!(part.until, at("2026-09-08T12:00:00Z"));
+    let ids: Vec<&str> = part.incidents.iter().map(|incident| incident.id.as_str()).collect();
+    assert_eq!(ids, ["2026-09-01"]);
+    let last = client.created_incidents(at("2026-10-31T00:00:00Z"), until).await.unwrap();
+    assert_eq!((last.until, last.incidents.len()), (until, 2));
     let seen = server.seen();
-    let days: Vec<i64> = seen.iter().map(|seen| window_seconds(seen) / 86_400).collect();
-    assert_eq!(days, [30, 15, 15, 30, 15, 15, 5], "the earliest window comes first");
+    let hours: Vec<i64> = seen.iter().map(|seen| window_seconds(seen) / 3_600).collect();
+    assert_eq!(hours, [720, 360, 180, 120]);
     for seen in seen {
         assert_eq!(seen.line, "GET /incidents");
         assert_eq!([&seen.query["sort_by"], &seen.query["total"]], ["created_at:asc", "true"]);
         assert!(!seen.query.contains_key("statuses[]"));
     }
+}
+
+#[tokio::test]
+async fn a_second_with_more_incidents_than_pagerduty_lists_is_an_error() {
+    let server =
+        Server::start(|_, _| Reply::json(&json!({"incidents": [], "more": true, "total": 10_001}))).await;
+    let (client, _) = client(&server);
+    let (since, until) = (at("2026-09-01T00:00:00Z"), at("2026-09-01T01:00:00Z"));
+    let error = client.created_incidents(since, until).await.unwrap_err();
+    assert!(error.to_string().contains("in the second from 2026-09-01T00:00:00Z"), "{error}");
+}
+
+#[tokio::test]
+async fn analytics_are_read_page_by_page_up_to_a_whole_second() {
+    let all: Vec<Value> = (0..5_000)
+        .map(|number| {
+            let created_at = at("2026-09-01T00:00:00Z").saturating_add(Duration::from_secs(number / 1_500));
+            json!({"id": format!("Q{number:04}"), "created_at": created_at.to_string()})
+        })
+        .collect();
+    let server = Server::start(move |_, seen| {
+        let body: Value = serde_json::from_str(&seen.body).unwrap();
+        assert_eq!(body["filters"]["created_at_start"], "2026-09-01T00:00:00Z");
+        let after = body["starting_after"].as_str().map_or(0, |cursor| cursor.parse::<usize>().unwrap());
+        let page = &all[after..all.len().min(after + 1_000)];
+        let last = (after + page.len()).to_string();
+        Reply::json(&json!({"data": page, "more": after + 1_000 < all.len(), "last": last}))
+    })
+    .await;
+    let (client, _) = client(&server);
+    let (since, until) = (at("2026-09-01T00:00:00Z"), at("2026-09-02T00:00:00Z"));
+    let part = client.analysed_incidents(since, until).await.unwrap();
+    assert_eq!((part.incidents.len(), part.until), (1_500, at("2026-09-01T00:00:01Z")));
+    assert!(server.seen().iter().all(|seen| seen.line == "POST /analytics/raw/incidents"));
 }
 
 #[tokio::test]
@@ -182,7 +222,8 @@ async fn nothing_is_asked_for_an_empty_window() {
     let noon = at("2026-11-01T12:00:00Z");
     for since in [noon, at("2026-11-01T12:00:01Z")] {
         assert!(client.touched_incidents(since, noon).await.unwrap().is_empty());
-        assert!(client.created_incidents(since, noon).await.unwrap().is_empty());
+        assert!(client.created_incidents(since, noon).await.unwrap().incidents.is_empty());
+        assert!(client.analysed_incidents(since, noon).await.unwrap().incidents.is_empty());
     }
     assert!(server.seen().is_empty());
 }

@@ -1,0 +1,149 @@
+//! What a backfill has found and changed.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::cli::changes;
+use crate::cli::report::in_unit;
+use crate::cli::table::{Column, print_out, render, width};
+use crate::domain::backfill::{AddedFailure, BackfillStep};
+use crate::domain::changed_failure::ChangedFailure;
+use crate::domain::figures::Row;
+use crate::domain::figures::list::{FIGURES, Figure};
+use crate::domain::id::IncidentId;
+use crate::domain::timestamp::Timestamp;
+
+/// Number of failures and incidents that are listed on a terminal. JSON has all.
+const LISTED: usize = 50;
+
+/// The sum of all steps.
+#[derive(Serialize)]
+pub(super) struct Summary {
+    pub(super) since: Timestamp,
+    pub(super) until: Timestamp,
+    /// Incidents that were created before are done.
+    pub(super) up_to: Timestamp,
+    pub(super) dry_run: bool,
+    pub(super) incidents: usize,
+    pub(super) events: usize,
+    pub(super) added: Vec<AddedFailure>,
+    pub(super) changed: Vec<ChangedFailure>,
+    pub(super) left: BTreeMap<IncidentId, String>,
+    /// Incidents that the webhook subscription is not about.
+    pub(super) outside: usize,
+    /// The figures that differ. `None` after a dry run, which changes none.
+    pub(super) figures: Option<Vec<ChangedFigure>>,
+}
+
+/// A figure, before and after.
+#[derive(Serialize)]
+pub(super) struct ChangedFigure {
+    figure: &'static str,
+    before: Option<f64>,
+    after: Option<f64>,
+    #[serde(skip)]
+    listed: Figure,
+}
+
+impl Summary {
+    pub(super) fn begin((since, until, at): (Timestamp, Timestamp, Timestamp), dry_run: bool) -> Self {
+        let (incidents, events, outside) = (0, 0, 0);
+        let (added, changed, left) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self {
+            since,
+            until,
+            up_to: at,
+            dry_run,
+            incidents,
+            events,
+            added,
+            changed,
+            left,
+            outside,
+            figures: None,
+        }
+    }
+
+    pub(super) fn add(&mut self, step: BackfillStep) {
+        self.up_to = step.at;
+        self.incidents += step.incidents;
+        self.events += step.events;
+        self.outside += step.outside;
+        self.added.extend(step.added);
+        self.changed.extend(step.changed);
+        self.left.extend(step.left);
+    }
+
+    /// Notes the figures that differ between these rows.
+    pub(super) fn compare(&mut self, before: Option<&Row>, after: Option<&Row>) {
+        let value = |figure: &Figure, row: Option<&Row>| row.and_then(|row| figure.number(row));
+        let differing = FIGURES.iter().filter_map(|figure| {
+            let (before, after) = (value(figure, before), value(figure, after));
+            let changed = ChangedFigure { figure: figure.name, before, after, listed: *figure };
+            (before != after).then_some(changed)
+        });
+        self.figures = Some(differing.collect());
+    }
+
+    pub(super) fn print(&self) {
+        if let Some(table) = changes::table(self.changed.iter().take(LISTED)) {
+            print_out(table);
+        }
+        if let Some(more) = self.changed.len().checked_sub(LISTED).filter(|more| *more > 0) {
+            print_out(format_args!("… and {more} more: --format json has all.\n"));
+        }
+        for (incident, reason) in self.left.iter().take(LISTED) {
+            print_out(format_args!("left out: {}: {reason}", incident.as_str()));
+        }
+        if let Some(more) = self.left.len().checked_sub(LISTED).filter(|more| *more > 0) {
+            print_out(format_args!("… and {more} more that were left out: --format json has all.\n"));
+        }
+        print_out(self.sentences());
+        match self.figures.as_deref() {
+            None => {}
+            Some([]) => print_out("No figure of this period has changed."),
+            Some(figures) => print_out(format_args!("\n{}", table(figures).trim_end())),
+        }
+    }
+
+    fn sentences(&self) -> String {
+        let Self { incidents, events, added, changed, left, outside, dry_run, .. } = self;
+        let mut states = BTreeMap::<&str, usize>::new();
+        for added in added {
+            *states.entry(added.state.as_str()).or_default() += 1;
+        }
+        let states: Vec<String> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        let states = if states.is_empty() { String::new() } else { format!(" ({})", states.join(", ")) };
+        let verb = if *dry_run { "would be " } else { "" };
+        let mut lines = vec![
+            format!(
+                "{incidents} incidents were read, created from {} to {}.",
+                self.since.minute(),
+                self.up_to.minute()
+            ),
+            format!(
+                "{} failures {verb}added{states}, {} {verb}changed: {events} new events.",
+                added.len(),
+                changed.len()
+            ),
+        ];
+        if *outside > 0 {
+            lines.push(format!("{outside} incidents are none that the webhook subscription is about."));
+        }
+        if !left.is_empty() {
+            lines.push(format!("{} incidents were left out.", left.len()));
+        }
+        lines.join("\n")
+    }
+}
+
+fn table(figures: &[ChangedFigure]) -> String {
+    const COLUMNS: [Column; 3] = [Column::text("FIGURE"), Column::number("BEFORE"), Column::number("AFTER")];
+    let row = |changed: &ChangedFigure| {
+        let [before, after] = [changed.before, changed.after].map(|value| in_unit(&changed.listed, value));
+        // A difference of less than a second or a tenth of a percent is not shown.
+        (before != after).then(|| vec![changed.figure.to_owned(), before, after])
+    };
+    render(&COLUMNS, &figures.iter().filter_map(row).collect::<Vec<_>>(), width())
+}

@@ -1,0 +1,77 @@
+//! A step of a backfill: what is to be read, and what that has changed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::changed_failure::ChangedFailure;
+use super::failure::FailureState;
+use super::id::{FailureId, IncidentId};
+use super::timestamp::Timestamp;
+
+/// What to read, and how far an earlier step has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackfillOrder {
+    /// Incidents that were created then or later.
+    pub since: Timestamp,
+    /// Incidents that were created before.
+    pub until: Timestamp,
+    /// Incidents that were created before are done.
+    pub at: Timestamp,
+    /// `true` if nothing is changed.
+    pub is_dry_run: bool,
+    /// `true` if backends are not told of the changes.
+    pub is_quiet: bool,
+}
+
+/// Result of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackfillStep {
+    /// Incidents that were created before are done.
+    pub at: Timestamp,
+    /// `true` if this was the last step.
+    pub is_done: bool,
+    /// Number of incidents that were read.
+    pub incidents: usize,
+    /// Number of events that are new.
+    pub events: usize,
+    /// Failures that are new.
+    pub added: Vec<AddedFailure>,
+    /// Failures that differ from what was stored.
+    pub changed: Vec<ChangedFailure>,
+    /// Incidents that were left out, with the reasons.
+    pub left: BTreeMap<IncidentId, String>,
+    /// Number of incidents that the webhook subscription is not about.
+    pub outside: usize,
+}
+
+/// A failure that was not stored before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddedFailure {
+    /// Its id.
+    pub id: FailureId,
+    /// Its state.
+    pub state: FailureState,
+}
+
+/// Reason why a step failed. What was stored before stays.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BackfillError {
+    /// Another step is under way.
+    #[error("another backfill is under way: wait until it has ended")]
+    Busy,
+    /// The source gave no usable answer.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// The store cannot be written.
+    #[error("{0}")]
+    NotStored(String),
+}
+
+impl BackfillStep {
+    /// A step that begins.
+    pub fn begin(at: Timestamp) -> Self {
+        let (added, changed, left) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { at, is_done: false, incidents: 0, events: 0, added, changed, left, outside: 0 }
+    }
+}

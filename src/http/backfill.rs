@@ -1,0 +1,91 @@
+//! `POST /api/v1/backfill`: reads some of the incidents that were created in a period from PagerDuty's REST API.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::tz::TimeZone;
+
+use super::api_error::ApiError;
+use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_time};
+use crate::clock::Clock;
+use crate::domain::backfill::{BackfillError, BackfillOrder, BackfillStep};
+use crate::domain::policy::Policy;
+
+/// A step of a backfill, under way.
+pub type RunningStep = Pin<Box<dyn Future<Output = Result<BackfillStep, BackfillError>> + Send>>;
+/// Does a step of a backfill.
+pub type DoStep = Box<dyn Fn(BackfillOrder) -> RunningStep + Send + Sync>;
+
+/// Parts for a backfill.
+pub(super) struct Backfilling {
+    /// `None` if `[pagerduty.api]` is not configured.
+    pub(super) step: Option<DoStep>,
+    /// Source of the present time.
+    pub(super) clock: Arc<dyn Clock>,
+    /// Time zone in which days begin.
+    pub(super) timezone: TimeZone,
+    /// Policy of the present configuration.
+    pub(super) policy: Arc<Policy>,
+}
+
+/// Query of one step of a backfill.
+pub(super) struct BackfillQuery {
+    /// Fingerprint of the policy that the caller expects.
+    policy: String,
+    since: String,
+    until: Option<String>,
+    at: Option<String>,
+    is_dry_run: bool,
+    is_quiet: bool,
+}
+
+impl FromQuery for BackfillQuery {
+    const NAMES: &'static [&'static str] = &["policy", "since", "until", "at", "dry_run", "quiet_backends"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
+        Ok(Self {
+            policy: parameters.required("policy")?,
+            since: parameters.required("since")?,
+            until: parameters.text("until"),
+            at: parameters.text("at"),
+            is_dry_run: parameters.flag("dry_run")?,
+            is_quiet: parameters.flag("quiet_backends")?,
+        })
+    }
+}
+
+/// `POST /api/v1/backfill`: refused if the daemon does not run with the configuration that the caller expects.
+pub(super) async fn backfill(
+    State(parts): State<Arc<Backfilling>>,
+    TypedQuery(query): TypedQuery<BackfillQuery>,
+) -> Result<Json<BackfillStep>, ApiError> {
+    let now = parts.clock.now();
+    let time = |name, text: Option<&str>| parse_time(name, text, now, &parts.timezone);
+    let since = time("since", Some(&query.since))?.unwrap_or(now);
+    let until = time("until", query.until.as_deref())?.unwrap_or(now);
+    let at = time("at", query.at.as_deref())?.unwrap_or(since);
+    if !(since..=until).contains(&at) {
+        return Err(QueryError::invalid("at", "must not be before since or after until").into());
+    }
+    if query.policy != parts.policy.fingerprint() {
+        let detail = "The daemon runs with another configuration: restart it, then try again.";
+        return Err(ApiError::new(StatusCode::CONFLICT, "other_configuration", detail));
+    }
+    let Some(step) = &parts.step else {
+        let detail = "The daemon runs without [pagerduty.api]: add it, and restart the daemon.";
+        return Err(ApiError::new(StatusCode::CONFLICT, "not_configured", detail));
+    };
+    let BackfillQuery { is_dry_run, is_quiet, .. } = query;
+    let done = step(BackfillOrder { since, until, at, is_dry_run, is_quiet }).await;
+    done.map(Json).map_err(|error| match error {
+        BackfillError::Busy => ApiError::conflict(error),
+        BackfillError::NotStored(_) => {
+            tracing::warn!(%error, "incidents of a backfill could not be stored");
+            ApiError::store_unavailable()
+        }
+        BackfillError::NoAnswer(_) => ApiError::new(StatusCode::BAD_GATEWAY, "no_answer", error),
+    })
+}

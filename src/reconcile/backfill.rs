@@ -1,0 +1,207 @@
+//! Backfill: every incident that was created in a period is read, however long ago, and what is missing or different
+//! becomes events.
+//!
+//! It goes on step by step, and each step says what it has changed. The store remembers how far it has come, so that it
+//! can be stopped at any time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::found::Found;
+use super::look::{DELIVERY, LookError};
+use super::read::read;
+use super::scope::Scope;
+use crate::clock::Clock;
+use crate::domain::backfill::{BackfillError, BackfillOrder, BackfillStep};
+use crate::domain::id::IncidentId;
+use crate::domain::timestamp::Timestamp;
+use crate::sources::pagerduty;
+use crate::sources::pagerduty::own_subscription::OwnSubscription;
+use crate::sources::pagerduty::reading::{self, Reading};
+use crate::sources::pagerduty::rest::RestClient;
+use crate::store::{BackfillPart, ReadIncident, Store};
+
+/// Time after which a step ends, so that its caller can show how far it has come.
+const STEP: Duration = Duration::from_secs(3);
+/// Number of incidents that are read at the same time at first, and at most.
+const FEWEST: usize = 4;
+const MOST: usize = 64;
+/// If reading some incidents takes longer, fewer are read at a time; if it takes less than the second, more.
+const SLOW: Duration = Duration::from_secs(2);
+const FAST: Duration = Duration::from_millis(500);
+
+/// Reads the incidents of a period, for one caller at a time.
+pub struct Backfill {
+    /// Client of PagerDuty's REST API.
+    client: RestClient,
+    /// Store, for new events.
+    store: Store,
+    clock: Arc<dyn Clock>,
+    /// Id of the webhook subscription, if the configuration names it.
+    subscription: Option<String>,
+    /// Path of the webhooks, by which the subscription is found otherwise.
+    path: String,
+    state: tokio::sync::Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    found: Found,
+    /// `None` until it is first needed.
+    scope: Option<Scope>,
+    /// Number of incidents that are read at the same time.
+    at_once: usize,
+}
+
+/// Outcome of reading an incident.
+type ReadResult = (IncidentId, Result<Reading, LookError>);
+
+impl Backfill {
+    /// A backfill that reads with this client. `subscription` and `path` find the webhook subscription.
+    pub fn new(
+        client: RestClient,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        (subscription, path): (Option<String>, String),
+    ) -> Self {
+        Self { client, store, clock, subscription, path, state: tokio::sync::Mutex::default() }
+    }
+
+    /// Reads some incidents, and stores what is new.
+    ///
+    /// # Errors
+    /// PagerDuty gave no usable answer, the store cannot be written, or another step is under way.
+    pub async fn step(&self, order: BackfillOrder) -> Result<BackfillStep, BackfillError> {
+        let mut state = self.state.try_lock().map_err(|_| BackfillError::Busy)?;
+        let step = self.advance(&mut state, order).await;
+        if step.is_err() {
+            *state = State::default();
+        }
+        step.map_err(|error| match error {
+            LookError::Write(error) => BackfillError::NotStored(error.to_string()),
+            error => BackfillError::NoAnswer(error.to_string()),
+        })
+    }
+
+    async fn advance(&self, state: &mut State, order: BackfillOrder) -> Result<BackfillStep, LookError> {
+        if order.at == order.since {
+            // The subscription may have been changed since the last backfill.
+            state.scope = None;
+        }
+        let scope = match state.scope.take() {
+            Some(scope) => scope,
+            None => self.scope().await,
+        };
+        let State { found, at_once, .. } = state;
+        found.go_to(order.at, order.until);
+        *at_once = (*at_once).max(FEWEST);
+        let begin = self.clock.now();
+        let mut step = BackfillStep::begin(order.at);
+        // While some incidents are stored, the next ones are read.
+        let mut ready: Vec<ReadResult> = Vec::new();
+        loop {
+            let is_over = self.clock.now().duration_since(begin) > STEP;
+            if !is_over {
+                found.find(&self.client, ready.len(), self.clock.now()).await?;
+            }
+            let next = found.ids(ready.len(), if is_over { 0 } else { *at_once });
+            if ready.is_empty() && next.is_empty() && (is_over || found.is_done(0)) {
+                break;
+            }
+            let (stored, up_to) = (ready.len(), found.at(ready.len()));
+            let storing = self.store_read(std::mem::take(&mut ready), (order, up_to), &scope, &mut step);
+            let (result, (read, took)) = tokio::join!(storing, self.read_all(next));
+            result?;
+            ready = read;
+            found.forget(stored);
+            step.at = up_to.max(order.at);
+            if took > SLOW {
+                *at_once = (*at_once / 2).max(1);
+            } else if took < FAST {
+                *at_once = (*at_once * 2).min(MOST);
+            }
+        }
+        step.is_done = found.is_done(0);
+        if step.is_done && !order.is_dry_run {
+            self.store.end_backfill().await?;
+        }
+        state.scope = Some(scope);
+        Ok(step)
+    }
+
+    async fn scope(&self) -> Scope {
+        let own = self.client.own_subscription(self.subscription.as_deref(), &self.path).await;
+        // Without the right to read subscriptions, every incident of the account counts.
+        Scope::of(own.unwrap_or(OwnSubscription::Missing))
+    }
+
+    /// Reads these incidents, all at the same time. Returns them in this order, and the time that it took.
+    async fn read_all(&self, ids: Vec<String>) -> (Vec<ReadResult>, Duration) {
+        let begin = self.clock.now();
+        let mut tasks = JoinSet::new();
+        let incidents = ids.iter().filter_map(|id| IncidentId::parse(&pagerduty::SOURCE.name, id));
+        for (place, incident) in incidents.enumerate() {
+            let (client, clock) = (self.client.clone(), Arc::clone(&self.clock));
+            tasks.spawn(async move {
+                let reading = read(&client, &*clock, &incident).await;
+                (place, incident, reading)
+            });
+        }
+        let mut read: Vec<_> = tasks.join_all().await;
+        read.sort_by_key(|(place, ..)| *place);
+        let read = read.into_iter().map(|(_, incident, reading)| (incident, reading)).collect();
+        (read, self.clock.now().duration_since(begin))
+    }
+
+    /// Stores what is new in these answers.
+    async fn store_read(
+        &self,
+        read: Vec<ReadResult>,
+        (order, up_to): (BackfillOrder, Timestamp),
+        scope: &Scope,
+        step: &mut BackfillStep,
+    ) -> Result<(), LookError> {
+        if read.is_empty() {
+            return Ok(());
+        }
+        let (mut incidents, read_at) = (Vec::new(), self.clock.now());
+        for (incident, result) in read {
+            step.incidents += 1;
+            let reading = match result {
+                Ok(reading) => reading,
+                Err(error) if error.ends_look() => return Err(error),
+                Err(error) => {
+                    step.left.insert(incident, error.to_string());
+                    continue;
+                }
+            };
+            if reading.found.as_ref().is_some_and(|found| !scope.includes(found)) {
+                step.outside += 1;
+                continue;
+            }
+            let changed_at = reading.found.as_ref().and_then(|found| found.changed_at());
+            if changed_at.is_some_and(|at| at.saturating_add(DELIVERY) > reading.at) {
+                let reason = "it has just changed: its webhooks may be on their way";
+                step.left.insert(incident, reason.to_owned());
+                continue;
+            }
+            match reading.events() {
+                Ok(events) => {
+                    incidents.push(ReadIncident { source: &reading::SOURCE, incident, events, read_at });
+                }
+                Err(error) => {
+                    step.left.insert(incident, LookError::from(error).to_string());
+                }
+            }
+        }
+        let BackfillOrder { since, is_dry_run, is_quiet, .. } = order;
+        let part = BackfillPart { incidents, progress: (since, up_to), is_dry_run, is_quiet };
+        let stored = self.store.backfill(part).await?;
+        step.events += stored.events;
+        step.added.extend(stored.added);
+        step.changed.extend(stored.changed);
+        Ok(())
+    }
+}

@@ -1,0 +1,33 @@
+//! Reading one incident from PagerDuty's REST API.
+
+use super::look::LookError;
+use crate::clock::Clock;
+use crate::domain::id::IncidentId;
+use crate::sources::pagerduty::reading::{FoundIncident, Reading};
+use crate::sources::pagerduty::rest::{RestClient, RestError};
+
+/// Reads an incident with its log and its notes.
+///
+/// # Errors
+/// There is no usable answer, or the answer is about another incident.
+pub(super) async fn read(
+    client: &RestClient,
+    clock: &dyn Clock,
+    incident: &IncidentId,
+) -> Result<Reading, LookError> {
+    let id = incident.as_str();
+    let deleted = Reading { incident: incident.clone(), at: clock.now(), found: None };
+    let Some((found, at)) = client.incident(id).await? else { return Ok(deleted) };
+    let (log, notes) = match tokio::try_join!(client.log_of(id), client.notes_of(id)) {
+        Ok(both) => both,
+        // It was deleted meanwhile.
+        Err(RestError::NotFound { .. }) => return Ok(deleted),
+        Err(error) => return Err(error.into()),
+    };
+    let found = FoundIncident { incident: found, log, notes };
+    // A number finds an incident, too.
+    if found.id() != Some(id) {
+        return Err(LookError::OtherIncident);
+    }
+    Ok(Reading { at: at.unwrap_or(deleted.at), found: Some(found), ..deleted })
+}

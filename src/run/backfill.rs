@@ -1,0 +1,25 @@
+//! Wiring of a backfill, for the daemon and for the command.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::config::{Config, PagerDutyApiSection};
+use crate::http::DoStep;
+use crate::reconcile::Backfill;
+use crate::sources::pagerduty::rest::RestClient;
+use crate::store::Store;
+
+/// A backfill of this store.
+pub(crate) fn backfill(config: &Config, client: RestClient, store: Store, clock: Arc<dyn Clock>) -> Backfill {
+    let subscription = config.pagerduty.api.as_ref().and_then(PagerDutyApiSection::subscription_id);
+    Backfill::new(client, store, clock, (subscription, config.pagerduty.path.as_str().to_owned()))
+}
+
+/// The steps of a backfill, for the admin listener.
+pub(super) fn steps(backfill: Backfill) -> DoStep {
+    let backfill = Arc::new(backfill);
+    Box::new(move |order| {
+        let backfill = Arc::clone(&backfill);
+        Box::pin(async move { backfill.step(order).await })
+    })
+}
