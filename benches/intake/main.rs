@@ -2,10 +2,12 @@
 //!
 //! `cargo bench --bench intake` prints the ratio; `-- lives 64` chooses a load and a number of connections.
 //! `-- million` measures with a million incidents in the store, `-- memory` the memory of the program itself,
-//! `-- latency` how soon a backend gets the end of a failure, and `-- drain` how fast waiting failures are sent.
+//! `-- latency` how soon a backend gets the end of a failure, `-- drain` how fast waiting failures are sent, and
+//! `-- backfill` how fast a hundred thousand past incidents are read.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
+mod backfill;
 mod client;
 mod cpu;
 mod drain;
@@ -32,6 +34,7 @@ fn main() -> anyhow::Result<()> {
             "memory" => return memory::run(),
             "drain" => return drain::run(),
             "latency" => return latency::run(),
+            "backfill" => return backfill::run(),
             _ => {}
         }
     }
