@@ -19,7 +19,7 @@ use crate::domain::id::IncidentId;
 use crate::domain::timestamp::Timestamp;
 use crate::sources::pagerduty;
 use crate::sources::pagerduty::own_subscription::OwnSubscription;
-use crate::sources::pagerduty::reading::{self, Reading};
+use crate::sources::pagerduty::reading::{self, FoundIncident, Reading};
 use crate::sources::pagerduty::rest::RestClient;
 use crate::store::{BackfillPart, ReadIncident, Store};
 
@@ -181,7 +181,7 @@ impl Backfill {
                 step.outside += 1;
                 continue;
             }
-            let changed_at = reading.found.as_ref().and_then(|found| found.changed_at());
+            let changed_at = reading.found.as_ref().and_then(FoundIncident::changed_at);
             if changed_at.is_some_and(|at| at.saturating_add(DELIVERY) > reading.at) {
                 let reason = "it has just changed: its webhooks may be on their way";
                 step.left.insert(incident, reason.to_owned());

@@ -1,6 +1,7 @@
 //! Plays the day of the demo: sends webhooks and deployments to the daemon, and moves its clock.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use reqwest::StatusCode;
@@ -10,14 +11,20 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::instance::{Instance, MAX_WAIT, POLL_INTERVAL};
+use super::pagerduty_api::{PagerDutyApi, SUBSCRIPTION};
 use super::past;
-use super::story::{DEPLOYMENTS, DemoDeployment, STORY};
+use super::story::{DEPLOYMENTS, DemoDeployment, GAP, GAP_CLOSED, LOST, STORY};
 use crate::cli::send::Sender;
 use crate::cli::table::print_out;
 use crate::clock::{Clock, ManualClock};
+use crate::domain::failure::FailureState;
+use crate::domain::id::IncidentId;
 use crate::domain::timestamp::Timestamp;
 use crate::sources::pagerduty::payload;
 use crate::store::RowState;
+
+/// Time between two looks of the daemon at the subscription.
+const CARE_EVERY: Duration = Duration::from_mins(5);
 
 /// Sends deployments, as a pipeline does.
 struct Pipeline {
@@ -48,6 +55,7 @@ pub(super) struct Day<'a> {
     daemon: &'a Instance,
     clock: &'a ManualClock,
     pagerduty: Sender,
+    api: PagerDutyApi,
     pipeline: Pipeline,
     /// Ids of outbox rows that were printed.
     printed: BTreeSet<i64>,
@@ -58,10 +66,10 @@ impl<'a> Day<'a> {
     pub(super) fn new(
         daemon: &'a Instance,
         clock: &'a ManualClock,
-        pagerduty: Sender,
+        (pagerduty, api): (Sender, PagerDutyApi),
         key: SecretString,
     ) -> Self {
-        Self { daemon, clock, pagerduty, pipeline: Pipeline::new(key), printed: BTreeSet::new() }
+        Self { daemon, clock, pagerduty, api, pipeline: Pipeline::new(key), printed: BTreeSet::new() }
     }
 
     /// Sends the failures and deployments of the weeks before.
@@ -82,6 +90,8 @@ impl<'a> Day<'a> {
 
     /// Plays all chapters of the day.
     pub(super) async fn play(&mut self) -> anyhow::Result<()> {
+        self.wait_until("the incidents were not compared in time", async |day| Ok(day.api.was_compared()))
+            .await?;
         for chapter in STORY {
             print_out(chapter.says);
             for &webhook in chapter.webhooks {
@@ -93,6 +103,58 @@ impl<'a> Day<'a> {
         Ok(())
     }
 
+    /// Loses some webhooks, and has the daemon find what they told of.
+    pub(super) async fn lose_and_repair(&mut self) -> anyhow::Result<()> {
+        print_out(GAP);
+        let mut lost = None;
+        for webhook in LOST {
+            let heading = payload::heading(webhook.as_bytes())?;
+            self.pass(Some(heading.occurred_at)).await?;
+            self.api.happened(webhook, true)?;
+            lost = heading.incident;
+            let incident = lost.as_ref().map(IncidentId::to_string).unwrap_or_default();
+            line(heading.occurred_at, &heading.event_type, &incident, "lost");
+        }
+        self.api.disable();
+        line(self.clock.now(), "subscription", SUBSCRIPTION, "disabled");
+        let closed_at = Timestamp::parse(GAP_CLOSED)?;
+        while !self.api.is_enabled() && self.clock.now() < closed_at {
+            self.clock.advance_to(self.clock.now().saturating_add(CARE_EVERY).min(closed_at));
+            sleep(POLL_INTERVAL * 10).await;
+        }
+        self.clock.advance_to(closed_at);
+        self.wait_until("the subscription was not enabled in time", async |day| Ok(day.api.is_enabled()))
+            .await?;
+        line(closed_at, "subscription", SUBSCRIPTION, "enabled again");
+        let lost = lost.context("the lost webhooks tell of no incident")?;
+        self.wait_until("the lost incident was not read in time", async |day| {
+            let failures = day.daemon.failures().await?;
+            let failure =
+                failures.iter().find(|listed| listed.failure.incident.as_deref() == Some(lost.as_str()));
+            Ok(failure.is_some_and(|listed| listed.failure.state == FailureState::Completed))
+        })
+        .await?;
+        line(closed_at, "read from PagerDuty", lost.as_str(), "repaired");
+        self.pass(None).await?;
+        print_out("");
+        Ok(())
+    }
+
+    /// Waits until a condition holds, but no longer than `MAX_WAIT`.
+    async fn wait_until(
+        &self,
+        otherwise: &'static str,
+        holds: impl AsyncFn(&Self) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let wait = async {
+            while !holds(self).await? {
+                sleep(POLL_INTERVAL).await;
+            }
+            Ok(())
+        };
+        timeout(MAX_WAIT, wait).await.context(otherwise)?
+    }
+
     async fn deliver(&mut self, webhook: &str) -> anyhow::Result<()> {
         let heading = payload::heading(webhook.as_bytes())?;
         while let Some(deployed) = self.pipeline.next_before(heading.occurred_at)? {
@@ -100,6 +162,7 @@ impl<'a> Day<'a> {
             self.deploy(&deployed).await?;
         }
         self.pass(Some(heading.occurred_at)).await?;
+        self.api.happened(webhook, false)?;
         let answer = self.pagerduty.send(webhook.as_bytes().to_vec()).await?;
         ensure!(answer.status == 202, "a webhook was answered {}: {}", answer.status, answer.body);
         let Status { status } = serde_json::from_str(&answer.body)?;

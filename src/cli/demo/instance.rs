@@ -137,7 +137,7 @@ pub(super) fn daemon_config(
     secret: &Path,
     key: &Path,
     listen: Listen,
-    backend: &Instance,
+    (backend, pagerduty_api): (&Instance, SocketAddr),
 ) -> anyhow::Result<Config> {
     let key_file = key.to_string_lossy();
     let entry = format!(
@@ -149,7 +149,12 @@ pub(super) fn daemon_config(
     std::fs::write(&catalog, CATALOG)?;
     let catalog = Pattern::escape(&catalog.to_string_lossy());
     let failure = format!("[failure]\nmin_duration = \"1m\"\nsettle = \"5m\"\ncatalog = [{catalog:?}]\n");
-    let mut config = Config::parse(&format!("{failure}\n{STORY_CONFIG}\n{entry}"))?;
+    // The incidents are compared once at the start and again only after a gap, so that each run prints the same.
+    let api = format!(
+        "[pagerduty.api]\nurl = \"http://{pagerduty_api}\"\ntoken = {{ file = {key_file:?} }}\n\
+         reconcile_every = \"1d\"\nrequests_per_minute = 960\n"
+    );
+    let mut config = Config::parse(&format!("{failure}\n{STORY_CONFIG}\n{entry}\n{api}"))?;
     config.server.listen = listen.public;
     config.admin.listen = listen.admin;
     config.events_api.keys = vec![secret_of(key)];

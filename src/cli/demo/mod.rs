@@ -10,6 +10,7 @@ use self::day::Day;
 use self::instance::{
     Instance, Listen, POLL_INTERVAL, backend_config, daemon_config, is_taken, secret_of, write_secret,
 };
+use self::pagerduty_api::PagerDutyApi;
 use super::command_error::CommandError;
 use super::failures::table;
 use super::report;
@@ -27,6 +28,7 @@ use crate::store::{ListedFailure, Story};
 
 mod day;
 mod instance;
+mod pagerduty_api;
 mod past;
 mod story;
 
@@ -54,8 +56,10 @@ async fn show(options: &DemoOptions) -> anyhow::Result<()> {
     // The day is in the past. Its clock is moved by hand, so that waiting five minutes takes no time.
     let clock = ManualClock::at(Timestamp::parse(MORNING)?);
     let backend = Instance::start(backend_config(folder.path(), &secret, &key), clock.clone()).await?;
+    let api = PagerDutyApi::start(clock.clone()).await?;
     let start = async |listen| {
-        Instance::start(daemon_config(folder.path(), &secret, &key, listen, &backend)?, clock.clone()).await
+        let config = daemon_config(folder.path(), &secret, &key, listen, (&backend, api.address))?;
+        Instance::start(config, clock.clone()).await
     };
     let daemon = match start(Listen::usual(options.listen)).await {
         Err(error) if is_taken(&error) => start(Listen::any(options.listen)).await?,
@@ -65,9 +69,10 @@ async fn show(options: &DemoOptions) -> anyhow::Result<()> {
     print_out(format_args!("the JSON API is   {}\n", daemon.api("failures")));
 
     let pagerduty = Sender::new(daemon.webhooks()?, secret_of(&secret).fetch(1)?)?;
-    let mut day = Day::new(&daemon, &clock, pagerduty, secret_of(&key).fetch(1)?);
+    let mut day = Day::new(&daemon, &clock, (pagerduty, api), secret_of(&key).fetch(1)?);
     day.send_past().await?;
     day.play().await?;
+    day.lose_and_repair().await?;
     print_result(&daemon, &backend).await?;
     let dashboard = daemon.dashboard();
     if options.once {

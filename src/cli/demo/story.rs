@@ -92,6 +92,20 @@ pub(super) const STORY: [Chapter; 11] = [
     },
 ];
 
+/// What happens while webhooks are lost.
+pub(super) const GAP: &str = "The proxy in front of the daemon fails: PagerDuty drops three webhooks and disables the subscription. Within five\n\
+     minutes the daemon enables it again, reads what was lost from PagerDuty's REST API, and the backend has it, too.";
+
+/// The lost webhooks.
+pub(super) const LOST: [&str; 3] = [
+    include_str!("../../../fixtures/lost/1-triggered.json"),
+    include_str!("../../../fixtures/lost/2-acknowledged.json"),
+    include_str!("../../../fixtures/lost/3-resolved.json"),
+];
+
+/// Time by which the gap is closed.
+pub(super) const GAP_CLOSED: &str = "2026-11-02T21:00:00Z";
+
 /// Deployment that a pipeline sends.
 pub(super) struct DemoDeployment {
     pub(super) service: &'static str,

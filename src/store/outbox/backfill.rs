@@ -1,6 +1,8 @@
 //! Filling in the past: incidents that were read from their source's API are stored and evaluated in one transaction,
 //! which says what that changes. A dry run undoes it at the end.
 
+use std::collections::BTreeMap;
+
 use super::reconcile;
 use crate::domain::backfill::AddedFailure;
 use crate::domain::changed_failure::ChangedFailure;
@@ -42,7 +44,7 @@ pub(in crate::store) fn apply(
 ) -> rusqlite::Result<Backfilled> {
     // What the other writes of this transaction have changed is told to backends first, and not as a part of this.
     put_into_outbox(session)?;
-    let asked = Changes { replaced: Some(Default::default()), is_quiet: part.is_quiet, ..Changes::default() };
+    let asked = Changes { replaced: Some(BTreeMap::new()), is_quiet: part.is_quiet, ..Changes::default() };
     let others = std::mem::replace(&mut session.changes, asked);
     if part.is_dry_run {
         session.execute("SAVEPOINT dry_run", [])?;
