@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::answer;
 use super::body::json;
-use super::protocol::{Attempt, Protocol, Reply, Sending, SetupError, header};
+use super::protocol::{Attempt, Protocol, Reply, Sending};
+use super::setup::{SetupError, header};
 use super::text::{page, shown, title, unique_within, uri, within};
 use crate::config;
 use crate::domain::failure::{Evaluated, Failure};

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::protocol::{SetupError, fetch};
+use super::setup::{SetupError, fetch};
 use crate::config;
 
 /// Length of the shortest part of a credential that is removed from answers.

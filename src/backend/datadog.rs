@@ -8,7 +8,8 @@ use super::datadog_client::{
     Client, Git, LONGEST_TAG_CHARS, RequestBody, RequestData, accepted_tags, tag_value,
 };
 use super::datadog_deployment::{DatadogDeployments, deployment};
-use super::protocol::{Attempt, Protocol, Sending, SetupError};
+use super::protocol::{Attempt, Protocol, Sending};
+use super::setup::SetupError;
 use super::text::{page, shown, title};
 use crate::config;
 use crate::domain::deployment::Deployment;

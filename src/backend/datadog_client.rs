@@ -4,7 +4,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use super::answer;
-use super::protocol::{Reply, SetupError, header};
+use super::protocol::Reply;
+use super::setup::{SetupError, header};
 use super::text::{shown, unique_within};
 use crate::config;
 use crate::domain::retry::Verdict;

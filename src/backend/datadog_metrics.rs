@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::body;
 use super::datadog_client::{Client, MOST_TAGS, tag, tag_value};
-use super::protocol::{Attempt, Protocol, Reply, Sending, SetupError};
+use super::protocol::{Attempt, Protocol, Reply, Sending};
+use super::setup::SetupError;
 use crate::config;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Evaluated, FailureState, seconds};

@@ -13,7 +13,8 @@ use sha2::Sha256;
 
 use super::answer;
 use super::body::json;
-use super::protocol::{Attempt, Protocol, Sending, SetupError, fetch};
+use super::protocol::{Attempt, Protocol, Sending};
+use super::setup::{SetupError, fetch};
 use crate::config;
 use crate::domain::failure::{Evaluated, Failure, FailureState, Flag};
 use crate::domain::forwarding::{Action, PreparedRequest, RevisionContext};

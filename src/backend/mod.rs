@@ -18,6 +18,7 @@ mod devlake_environment;
 mod devlake_text;
 mod http;
 mod protocol;
+mod setup;
 mod text;
 
 use self::credentials::Credentials;
@@ -31,7 +32,8 @@ use crate::domain::lane::Lane;
 use crate::domain::mark::Mark;
 pub use crate::http_client::ClientError;
 
-pub use self::protocol::{Attempt, Reply, SetupError};
+pub use self::protocol::{Attempt, Reply};
+pub use self::setup::SetupError;
 
 /// A configured backend. It prepares requests, and later sends exactly the prepared bytes.
 pub struct Backend {
