@@ -35,7 +35,7 @@ async fn of_response(mut response: Response, now: Timestamp) -> Reply {
 }
 
 /// First bytes of the answer as text. A short answer is read to its end, so that the connection can be reused.
-async fn first_bytes(response: &mut Response) -> String {
+pub(super) async fn first_bytes(response: &mut Response) -> String {
     let mut bytes = Vec::new();
     while bytes.len() < KEPT_BYTES
         && let Ok(Some(chunk)) = response.chunk().await

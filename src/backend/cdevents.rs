@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::answer;
 use super::body::json;
+use super::credentials::Credentials;
+use super::probe::Probing;
+use super::probe_request::only_connect;
 use super::protocol::{Attempt, Protocol, Reply, Sending};
 use super::setup::{SetupError, header};
 use super::text::{page, shown, title, unique_within, uri, within};
@@ -94,6 +97,12 @@ impl Protocol for Cdevents {
 
     fn send(&self, attempt: Attempt) -> Sending<'_> {
         Box::pin(self.send_all(attempt))
+    }
+
+    /// CDEvents has no request that asks something, and a sink may act on any request.
+    fn probe<'a>(&'a self, _: &'a Credentials) -> Probing<'a> {
+        let untested = if self.authorization.is_some() { "the token" } else { "events" };
+        Box::pin(only_connect(&self.sink, untested))
     }
 }
 

@@ -4,10 +4,12 @@
 use serde::Serialize;
 
 use super::body::json;
+use super::credentials::Credentials;
 use super::datadog_client::{
     Client, Git, LONGEST_TAG_CHARS, RequestBody, RequestData, accepted_tags, tag_value,
 };
 use super::datadog_deployment::{DatadogDeployments, deployment};
+use super::probe::Probing;
 use super::protocol::{Attempt, Protocol, Sending};
 use super::setup::SetupError;
 use super::text::{page, shown, title};
@@ -85,6 +87,10 @@ impl Protocol for Datadog {
             return Box::pin(async move { self.client.delete(&self.url, subject.id(), now).await });
         }
         Box::pin(self.client.post(&self.url, body, now))
+    }
+
+    fn probe<'a>(&'a self, credentials: &'a Credentials) -> Probing<'a> {
+        Box::pin(self.client.probe(credentials))
     }
 }
 

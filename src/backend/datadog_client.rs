@@ -1,9 +1,12 @@
 //! Common parts of all requests to Datadog: the keys, the envelope, and the limits of tags.
 
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::answer;
+use super::credentials::Credentials;
+use super::probe::Probe;
+use super::probe_request::{ProbeAnswer, ask};
 use super::protocol::Reply;
 use super::setup::{SetupError, header};
 use super::text::{shown, unique_within};
@@ -26,6 +29,10 @@ pub(super) struct Client {
     api_key: HeaderValue,
     /// Without this key nothing can be deleted or marked.
     application_key: Option<HeaderValue>,
+    /// Address that tests the API key.
+    validate: reqwest::Url,
+    /// Address that tests both keys.
+    validate_keys: reqwest::Url,
     http: reqwest::Client,
 }
 
@@ -35,6 +42,8 @@ impl Client {
         Ok(Self {
             api_key: api_key.ok_or(SetupError::Missing("api_key"))?,
             application_key: header("application_key", "", entry.application_key.as_ref())?,
+            validate: entry.url.join("/api/v1/validate"),
+            validate_keys: entry.url.join("/api/v2/validate_keys"),
             http: http_client::client(entry.timeout.get(), &entry.url.get())?,
         })
     }
@@ -65,6 +74,56 @@ impl Client {
         self.with_both_keys(request.body(body), now).await
     }
 
+    /// Asks Datadog whether it accepts the keys (Datadog: Validate API key; Validate API and application keys).
+    pub(super) async fn probe(&self, credentials: &Credentials) -> Probe {
+        let api_key = self.http.get(self.validate.clone()).header(API_KEY, self.api_key.clone());
+        let answer = match ask(api_key, credentials).await {
+            Ok(answer) => answer,
+            Err(probe) => return probe,
+        };
+        let (path, words) = (self.validate.path(), answer.in_words());
+        match is_key_valid(&answer) {
+            Some(true) => self.probe_application_key(credentials).await,
+            Some(false) => Probe::Unusable(format!(
+                "does not accept api_key ({words}): put a valid API key where this entry says. A key is good for one site of \
+                 Datadog, so check url, too"
+            )),
+            None if answer.is_success() => Probe::Unusable(format!(
+                "is not Datadog's API: it answers GET {path} with {words}. Correct url, or the proxy in between"
+            )),
+            None => Probe::Doubtful(format!(
+                "can be reached, but answers GET {path} with {words}, so api_key was not tested. Another copy of this \
+                 program answers 404. Otherwise correct url, or the proxy in between"
+            )),
+        }
+    }
+
+    /// Asks Datadog about both keys, once the API key is known to be good.
+    async fn probe_application_key(&self, credentials: &Credentials) -> Probe {
+        let Some(application_key) = &self.application_key else {
+            return Probe::Usable("accepts api_key".to_owned());
+        };
+        let both = self.http.get(self.validate_keys.clone()).header(API_KEY, self.api_key.clone());
+        match ask(both.header(APPLICATION_KEY, application_key.clone()), credentials).await {
+            Ok(answer) if answer.refuses_credentials() => Probe::Unusable(format!(
+                "accepts api_key, but not application_key ({}), which deletions and marks need: put a valid application \
+                 key of the same organization where this entry says",
+                answer.in_words()
+            )),
+            Ok(answer) if answer.is_success() => Probe::Usable(
+                "accepts api_key and application_key. Only the first deletion or mark shows whether the key has the \
+                 permission dora_metrics_write"
+                    .to_owned(),
+            ),
+            Ok(answer) => Probe::Doubtful(format!(
+                "accepts api_key, but answers GET {} with {}, so application_key was not tested",
+                self.validate_keys.path(),
+                answer.in_words()
+            )),
+            Err(probe) => probe,
+        }
+    }
+
     /// Sends both keys. A 401 or 403 does not say which one is refused, so it holds up only requests that need the
     /// application key.
     async fn with_both_keys(&self, request: reqwest::RequestBuilder, now: Timestamp) -> Reply {
@@ -74,6 +133,19 @@ impl Client {
         }
         answer::reply(request.send().await, now).await
     }
+}
+
+/// Datadog's statement about the API key. `None` if the answer says something else.
+fn is_key_valid(answer: &ProbeAnswer) -> Option<bool> {
+    #[derive(Deserialize)]
+    struct Validation {
+        valid: bool,
+    }
+    if answer.refuses_credentials() {
+        return Some(false);
+    }
+    let validation: Option<Validation> = serde_json::from_str(&answer.text).ok();
+    validation.filter(|_| answer.is_success()).map(|validation| validation.valid)
 }
 
 /// URL of one record. The letters of an id need no escaping.

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::body;
+use super::credentials::Credentials;
 use super::datadog_client::{Client, MOST_TAGS, tag, tag_value};
+use super::probe::Probing;
 use super::protocol::{Attempt, Protocol, Reply, Sending};
 use super::setup::SetupError;
 use crate::config;
@@ -122,6 +124,10 @@ impl Protocol for DatadogMetrics {
             Action::Replace => Box::pin(self.send_sample(attempt)),
             _ => Box::pin(async { Reply::nothing_to_send() }),
         }
+    }
+
+    fn probe<'a>(&'a self, credentials: &'a Credentials) -> Probing<'a> {
+        Box::pin(self.client.probe(credentials))
     }
 }
 

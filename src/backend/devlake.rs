@@ -8,8 +8,11 @@ use serde::Serialize;
 
 use super::answer;
 use super::body::json;
+use super::credentials::Credentials;
 use super::devlake_deployment::deployment;
 use super::devlake_text::{LONGEST_CHARS, date};
+use super::probe::{Probe, Probing};
+use super::probe_request::ask;
 use super::protocol::{Attempt, Protocol, Sending};
 use super::setup::{SetupError, header};
 use super::text::{page, title, unique_within, within};
@@ -64,6 +67,42 @@ impl Protocol for Devlake {
         let request = self.client.post(url.clone()).header(AUTHORIZATION, self.authorization.clone());
         let request = request.header(CONTENT_TYPE, "application/json").body(prepared.body);
         Box::pin(async move { answer::reply(request.send().await, now).await })
+    }
+
+    fn probe<'a>(&'a self, credentials: &'a Credentials) -> Probing<'a> {
+        Box::pin(self.ask_about_key(credentials))
+    }
+}
+
+impl Devlake {
+    /// Sends a GET request to the address of issues, without and with the key. DevLake takes only POST there, but looks at
+    /// the key first (`RestAuthentication` in its `server/api/middlewares.go`): 401 and 403 are about the key, 404 means
+    /// that the key is good. The address of the connection itself is of no use: the key of a connection is not good for
+    /// it.
+    async fn ask_about_key(&self, credentials: &Credentials) -> Probe {
+        let get = || self.client.get(self.issues.clone());
+        let with_key = ask(get().header(AUTHORIZATION, self.authorization.clone()), credentials);
+        let (without_key, with_key) = tokio::join!(ask(get(), credentials), with_key);
+        let answer = match with_key {
+            Ok(answer) => answer,
+            Err(probe) => return probe,
+        };
+        if answer.refuses_credentials() {
+            return Probe::Unusable(format!(
+                "does not accept api_key ({}): put the API key of this connection where this entry says",
+                answer.in_words()
+            ));
+        }
+        let is_key_looked_at = without_key.is_ok_and(|answer| answer.refuses_credentials());
+        if is_key_looked_at && (answer.is_success() || matches!(answer.status, 404 | 405)) {
+            return Probe::Usable("accepts api_key".to_owned());
+        }
+        let also = if is_key_looked_at { "" } else { ", also without a key" };
+        Probe::Doubtful(format!(
+            "can be reached, but answers {}{also}, so api_key was not tested: check that url is a webhook connection, as \
+             https://HOST/api/rest/plugins/webhook/connections/1",
+            answer.in_words()
+        ))
     }
 }
 

@@ -13,6 +13,9 @@ use sha2::Sha256;
 
 use super::answer;
 use super::body::json;
+use super::credentials::Credentials;
+use super::probe::Probing;
+use super::probe_request::only_connect;
 use super::protocol::{Attempt, Protocol, Sending};
 use super::setup::{SetupError, fetch};
 use crate::config;
@@ -186,6 +189,12 @@ impl Protocol for Http {
         }
         let request = request.header("webhook-id", id).body(prepared.body);
         Box::pin(async move { answer::reply(request.send().await, now).await })
+    }
+
+    /// A receiver may act on any request, also on a GET.
+    fn probe<'a>(&'a self, _: &'a Credentials) -> Probing<'a> {
+        let untested = if self.signing_key.is_some() { "the signing_secret" } else { "failures" };
+        Box::pin(only_connect(&self.url, untested))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Metrics backends: the requests for failures and deployments, and how they are sent.
+//! Metrics backends: the requests for failures and deployments, how they are sent, and how a backend is asked whether it
+//! can be used.
 //!
 //! A new kind is one file here, one line in [`Backend::from_config`], and its name in `config::BackendKind`. A kind
 //! that takes deployments has a second file, such as `datadog_deployment.rs`, and is in
@@ -17,6 +18,8 @@ mod devlake_deployment;
 mod devlake_environment;
 mod devlake_text;
 mod http;
+mod probe;
+mod probe_request;
 mod protocol;
 mod setup;
 mod text;
@@ -32,6 +35,7 @@ use crate::domain::lane::Lane;
 use crate::domain::mark::Mark;
 pub use crate::http_client::ClientError;
 
+pub use self::probe::Probe;
 pub use self::protocol::{Attempt, Reply};
 pub use self::setup::SetupError;
 
@@ -71,6 +75,11 @@ impl Backend {
     pub async fn send(&self, attempt: Attempt) -> Reply {
         let reply = self.protocol.send(attempt).await;
         Reply { error: reply.error.map(|error| self.credentials.redact(&error)), ..reply }
+    }
+
+    /// Asks the backend whether it can be used, by requests that change nothing there.
+    pub async fn probe(&self) -> Probe {
+        self.protocol.probe(&self.credentials).await
     }
 
     /// Lanes of the backend, one for each credential.
@@ -143,9 +152,11 @@ mod limits;
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::probe::Probing;
     use super::protocol::Sending;
     use super::*;
     use crate::domain::forwarding::Action;
+
     struct Panics;
 
     impl Protocol for Panics {
@@ -155,6 +166,10 @@ pub(crate) mod tests {
 
         fn send(&self, _: Attempt) -> Sending<'_> {
             Box::pin(async { panic!("as no backend should") })
+        }
+
+        fn probe<'a>(&'a self, _: &'a Credentials) -> Probing<'a> {
+            Box::pin(async { Probe::Usable(String::new()) })
         }
     }
 

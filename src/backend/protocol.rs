@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use super::credentials::Credentials;
+use super::probe::Probing;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
 use crate::domain::forwarding::{PreparedRequest, RevisionContext, Subject};
@@ -48,6 +50,10 @@ pub(super) trait Protocol: Send + Sync {
 
     /// Sends a prepared request once.
     fn send(&self, attempt: Attempt) -> Sending<'_>;
+
+    /// Asks the backend whether it can be used, by requests that change nothing there. The credentials are those to
+    /// remove from its answers.
+    fn probe<'a>(&'a self, credentials: &'a Credentials) -> Probing<'a>;
 }
 
 /// One attempt to send a revision.
