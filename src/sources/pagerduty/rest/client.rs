@@ -14,12 +14,14 @@ use super::error::RestError;
 use super::limiter::Limiter;
 use super::request::Request;
 use super::timer::{Timer, TokioTimer};
-use crate::config::{PagerDutyApiSection, TokenScheme};
+use crate::config::{PagerDutyApiSection, RequestsPerMinute, TokenScheme};
 use crate::domain::timestamp::Timestamp;
 use crate::http_client::{self, ClientError, words};
 
 /// Longest time of an attempt.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time of an attempt that a person waits for.
+const SHORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Greatest number of attempts of a request.
 const MOST_ATTEMPTS: u32 = 4;
 /// Wait after the first attempt that failed. It doubles with each further one.
@@ -35,10 +37,10 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.pagerd
 #[derive(Debug, thiserror::Error)]
 pub enum RestSetupError {
     /// The token cannot be sent.
-    #[error("pagerduty.api.token: contains characters that an HTTP header cannot have")]
+    #[error("contains characters that an HTTP header cannot have")]
     NotAHeader,
     /// The HTTP client cannot be built.
-    #[error("pagerduty.api: {0}")]
+    #[error(transparent)]
     Client(#[from] ClientError),
 }
 
@@ -52,6 +54,10 @@ struct Shared {
     authorization: HeaderValue,
     /// Removed from messages: an answer may repeat a part of the request.
     token: SecretString,
+    /// Longest time of an attempt.
+    timeout: Duration,
+    /// Greatest number of attempts of a request.
+    most_attempts: u32,
     limiter: Limiter,
     timer: Arc<dyn Timer>,
 }
@@ -103,9 +109,28 @@ impl RestClient {
             base,
             authorization,
             token,
+            timeout: TIMEOUT,
+            most_attempts: MOST_ATTEMPTS,
             limiter: Limiter::new(config.requests_per_minute.get(), Arc::clone(&timer)),
             timer,
         })))
+    }
+
+    /// A client for a command that sends a handful of requests while a person waits: each is tried once, for a few
+    /// seconds. It has a limit of the rate of its own.
+    #[must_use]
+    pub fn impatient(&self) -> Self {
+        let Shared { http, base, authorization, token, timer, .. } = &*self.0;
+        Self(Arc::new(Shared {
+            http: http.clone(),
+            base: base.clone(),
+            authorization: authorization.clone(),
+            token: token.clone(),
+            timeout: SHORT_TIMEOUT,
+            most_attempts: 1,
+            limiter: Limiter::new(RequestsPerMinute::default().get(), Arc::clone(timer)),
+            timer: Arc::clone(timer),
+        }))
     }
 
     /// Sends a request, and reads the JSON of its answer.
@@ -142,7 +167,7 @@ impl RestClient {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            if !request.is_repeatable || !failed.error.is_temporary() || attempt == MOST_ATTEMPTS {
+            if !request.is_repeatable || !failed.error.is_temporary() || attempt == self.0.most_attempts {
                 return Err(failed.error);
             }
             // After a 429 the limiter makes all requests wait.
@@ -160,7 +185,7 @@ impl RestClient {
             request: request.to_string(),
             problem: words(&error.without_url()),
         };
-        let mut sending = self.0.http.request(request.method.clone(), url);
+        let mut sending = self.0.http.request(request.method.clone(), url).timeout(self.0.timeout);
         sending = sending.header(ACCEPT, MEDIA_TYPE).header(AUTHORIZATION, self.0.authorization.clone());
         if let Some(body) = &request.body {
             sending = sending.header(CONTENT_TYPE, "application/json").body(body.clone());

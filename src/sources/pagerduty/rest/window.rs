@@ -146,6 +146,15 @@ impl RestClient {
         Ok(ids)
     }
 
+    /// Asks for one incident, to see whether the token may read incidents.
+    ///
+    /// # Errors
+    /// There is no usable answer.
+    pub async fn try_incidents(&self) -> Result<(), RestError> {
+        let query = [("limit", "1"), ("time_zone", "UTC")];
+        self.read::<OpenPage>(&Request::get(&["incidents"], &query)).await.map(drop)
+    }
+
     /// Ids of the incidents that are open, whenever they were created. A reopened incident is found here only: its log has
     /// no entry for the reopen.
     ///
