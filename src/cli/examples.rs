@@ -10,8 +10,11 @@ Examples:
   pagerduty-dora demo --once        exits after the story";
 
 pub(super) const CHECK: &str = "\
-Example:
-  pagerduty-dora check --offline";
+Examples:
+  pagerduty-dora check
+  pagerduty-dora check --offline    asks nobody outside of this machine
+
+Exit status: 0 no item is wrong, 1 PagerDuty or a backend does not work, 2 the configuration is wrong";
 
 pub(super) const SEND: &str = "\
 Examples:

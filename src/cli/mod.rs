@@ -48,7 +48,7 @@ const CONFIG_HELP: &str = "The configuration [default: $PAGERDUTY_DORA_CONFIG, e
     after_help = "\
 To see it at work:       pagerduty-dora demo
 To set it up:            pagerduty-dora config example > config.toml
-                         pagerduty-dora check --offline
+                         pagerduty-dora check
                          pagerduty-dora serve"
 )]
 struct Cli {
@@ -68,7 +68,7 @@ enum Command {
     /// Show the program at work, with made-up incidents and a metrics backend of its own; needs no configuration
     #[command(after_help = examples::DEMO)]
     Demo(demo::DemoOptions),
-    /// Check the configuration, the secrets and the store
+    /// Check the configuration, the secrets and the store, and ask PagerDuty and the backends
     #[command(after_help = examples::CHECK)]
     Check(check::CheckOptions),
     /// Sign payloads and send them as PagerDuty does

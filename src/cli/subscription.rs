@@ -24,7 +24,7 @@ use crate::run::rest_client;
 use crate::sources::pagerduty;
 use crate::sources::pagerduty::own_subscription::{OwnSubscription, SubscriptionState, wanted_events};
 use crate::sources::pagerduty::rest::{
-    FilterKind, NewSubscription, RestClient, Subscription, SubscriptionFilter,
+    FilterKind, NewSubscription, RestClient, RestError, Subscription, SubscriptionFilter,
 };
 use crate::store::Reader;
 
@@ -97,15 +97,33 @@ pub(super) fn run(options: &SubscriptionOptions, config: &Config) -> Result<(), 
 
 /// The subscription of this program.
 async fn own(client: &RestClient, config: &Config) -> anyhow::Result<Subscription> {
-    let id = config.pagerduty.api.as_ref().and_then(|api| api.subscription.as_ref());
+    only_one(search(client, config).await?, config)
+}
+
+/// Searches for the subscription of this program.
+///
+/// # Errors
+/// There is no usable answer.
+pub(super) async fn search(client: &RestClient, config: &Config) -> Result<OwnSubscription, RestError> {
+    client.own_subscription(configured_id(config), config.pagerduty.path.as_str()).await
+}
+
+fn configured_id(config: &Config) -> Option<&str> {
+    config.pagerduty.api.as_ref()?.subscription.as_ref().map(Name::as_str)
+}
+
+/// The subscription that was found.
+///
+/// # Errors
+/// There is none, or there are several. The message says what to do.
+pub(super) fn only_one(found: OwnSubscription, config: &Config) -> anyhow::Result<Subscription> {
     let path = config.pagerduty.path.as_str();
-    match client.own_subscription(id.map(Name::as_str), path).await? {
+    match found {
         OwnSubscription::Found(subscription) => Ok(subscription),
-        OwnSubscription::Missing => match id {
-            Some(id) => bail!(
-                "PagerDuty has no webhook subscription {}: correct pagerduty.api.subscription",
-                id.as_str()
-            ),
+        OwnSubscription::Missing => match configured_id(config) {
+            Some(id) => {
+                bail!("PagerDuty has no webhook subscription {id}: correct pagerduty.api.subscription")
+            }
             None => bail!(
                 "no webhook subscription of the account sends to {path}: create one with `subscription create`, or name \
                  it in pagerduty.api.subscription"
@@ -154,10 +172,7 @@ fn printable_lines(subscription: &Subscription, missing: &[&str], last: Option<T
         SubscriptionState::Disabled => "disabled by PagerDuty: `pagerduty-dora subscription enable`",
         SubscriptionState::SwitchedOff => "switched off by a person: switch it on in PagerDuty",
     };
-    let about = match (&subscription.filter.kind, &subscription.filter.id) {
-        (FilterKind::Account, _) => "all incidents of the account".to_owned(),
-        (kind, id) => format!("{} {}", String::from(kind.clone()), id.as_deref().unwrap_or("-")),
-    };
+    let about = about(subscription);
     let events = if missing.is_empty() {
         "all that failures follow from".to_owned()
     } else {
@@ -174,6 +189,14 @@ fn printable_lines(subscription: &Subscription, missing: &[&str], last: Option<T
     ]
     .map(|(what, is)| format!("{what:<14}{}", printable(is)))
     .join("\n")
+}
+
+/// Incidents that a subscription is about, in words.
+pub(super) fn about(subscription: &Subscription) -> String {
+    match (&subscription.filter.kind, &subscription.filter.id) {
+        (FilterKind::Account, _) => "all incidents of the account".to_owned(),
+        (kind, id) => format!("{} {}", String::from(kind.clone()), id.as_deref().unwrap_or("-")),
+    }
 }
 
 /// Time of the last webhook in the store. `None` if there is no store, or none came.

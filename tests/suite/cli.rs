@@ -30,6 +30,7 @@ fn help_is_for_newcomers() {
     let pages = [
         &["--help"][..],
         &["demo", "--help"],
+        &["check", "--help"],
         &["send", "--help"],
         &["failures", "--help"],
         &["explain", "--help"],

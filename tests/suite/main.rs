@@ -12,6 +12,7 @@ mod backfill;
 mod backlog;
 mod browser;
 mod check;
+mod check_online;
 mod cli;
 mod corrections;
 mod dashboard;

@@ -15,14 +15,13 @@ fn program(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// Output of `check --offline` on a backend at `url`.
-fn checked(url: &str) -> (Option<i32>, String) {
+/// Output of `check --offline` with this section.
+fn checked(section: &str) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
     let configuration = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-         [pagerduty]\nsigning_secrets = [{{ env = \"PAGERDUTY_SIGNING_SECRET\" }}]\n\
-         [[backend]]\nname = \"metrics\"\nkind = \"http\"\nurl = \"{url}\"\n"
+         [pagerduty]\nsigning_secrets = [{{ env = \"PAGERDUTY_SIGNING_SECRET\" }}]\n{section}"
     );
     std::fs::write(&file, configuration).unwrap();
     let output = program(&["--config", file.to_str().unwrap(), "check", "--offline"]);
@@ -31,12 +30,17 @@ fn checked(url: &str) -> (Option<i32>, String) {
 
 #[test]
 fn only_https_needs_certificates() {
-    let (status, printed) = checked("http://127.0.0.1:1");
-    assert_eq!(status, Some(0), "{printed}");
-    let (status, printed) = checked("https://127.0.0.1:1");
-    assert_eq!(status, Some(2), "{printed}");
-    assert!(printed.contains("backend metrics: no CA certificates found on this machine"), "{printed}");
-    assert!(printed.contains("ca-certificates"), "{printed}");
+    let backend = "[[backend]]\nname = \"metrics\"\nkind = \"http\"\n";
+    let api = "[pagerduty.api]\ntoken = { env = \"PAGERDUTY_SIGNING_SECRET\" }\n";
+    for (section, name) in [(backend, "wrong  backend metrics: "), (api, "wrong  pagerduty.api.token: ")] {
+        let (status, printed) = checked(&format!("{section}url = \"http://127.0.0.1:1\"\n"));
+        assert_eq!(status, Some(0), "{printed}");
+        let (status, printed) = checked(&format!("{section}url = \"https://127.0.0.1:1\"\n"));
+        assert_eq!(status, Some(2), "{printed}");
+        let line = printed.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        assert!(line.contains(": no CA certificates found on this machine"), "{printed}");
+        assert!(line.contains("ca-certificates") && line.matches("api.token").count() < 2, "{printed}");
+    }
 }
 
 #[test]

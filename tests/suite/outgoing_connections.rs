@@ -13,7 +13,7 @@ use std::io::{Read, Write};
 use crate::harness::{Daemon, KEY, client, event_of, eventually};
 use crate::process::{PROGRAM, Process};
 
-/// A self-signed certificate for this test only.
+/// A self-signed certificate for tests only.
 const CERTIFICATE: &[u8] = include_bytes!("outgoing_connections/certificate.pem");
 const PASSWORD: &str = "canary-password";
 
@@ -32,9 +32,7 @@ fn echo(stream: &mut (impl Read + Write)) -> std::io::Result<String> {
 }
 
 /// Serves connections. The receiver gets the head of each request, or the error.
-fn serve<S: Read + Write>(
-    accept: impl Fn(TcpStream) -> S + Send + 'static,
-) -> (SocketAddr, Receiver<Result<String, String>>) {
+fn serve<S: Read + Write>(accept: impl Fn(TcpStream) -> S + Send + 'static) -> (SocketAddr, Heads) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, heads) = channel();
@@ -49,6 +47,19 @@ fn serve<S: Read + Write>(
         }
     });
     (address, heads)
+}
+
+/// The head of each request, or the error.
+pub(crate) type Heads = Receiver<Result<String, String>>;
+
+/// Serves connections with TLS, under the test's certificate.
+pub(crate) fn serve_tls() -> (SocketAddr, Heads) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("outgoing_connections/key.pem")).unwrap();
+    let chain = vec![CertificateDer::from_pem_slice(CERTIFICATE).unwrap()];
+    let tls = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let tls = Arc::new(tls);
+    serve(move |stream| StreamOwned::new(ServerConnection::new(Arc::clone(&tls)).unwrap(), stream))
 }
 
 fn configuration(url: &str) -> String {
@@ -110,13 +121,7 @@ async fn no_proxy_is_used_and_no_credential_shown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_untrusted_certificate_is_refused() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let key = PrivateKeyDer::from_pem_slice(include_bytes!("outgoing_connections/key.pem")).unwrap();
-    let chain = vec![CertificateDer::from_pem_slice(CERTIFICATE).unwrap()];
-    let tls = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
-    let tls = Arc::new(tls);
-    let (backend, heads) =
-        serve(move |stream| StreamOwned::new(ServerConnection::new(Arc::clone(&tls)).unwrap(), stream));
+    let (backend, heads) = serve_tls();
     let url = format!("https://{backend}");
     let daemon = Daemon::start(&configuration(&url)).await;
     let error = last_error(&daemon).await;

@@ -8,13 +8,15 @@ pub(super) enum Finding {
     Ok(String),
     /// The daemon can run, but probably not as intended.
     Warn(String),
+    /// PagerDuty or a backend was asked, and the daemon would fail there.
+    Failed(String),
     /// The daemon cannot start.
     Wrong(String),
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Ok(detail) | Self::Warn(detail) | Self::Wrong(detail)) = self;
+        let (Self::Ok(detail) | Self::Warn(detail) | Self::Failed(detail) | Self::Wrong(detail)) = self;
         f.write_str(detail)
     }
 }

@@ -1,7 +1,10 @@
-//! `check`: finds mistakes that would stop the daemon or change its behaviour. Prints one line for each item.
+//! `check`: finds mistakes that would stop the daemon or change its behaviour, and asks PagerDuty and the backends.
+//! Prints one line for each item.
 
+mod backends;
 mod item;
 mod listeners;
+mod pagerduty;
 mod store;
 
 use anyhow::anyhow;
@@ -12,26 +15,21 @@ use self::store::StoreHolder;
 use super::command_error::CommandError;
 use super::runtime::runtime;
 use super::table::print_out;
-use crate::backend::SetupError;
 use crate::catalog;
 use crate::config::pagerduty_token::PAGERDUTY_TOKEN;
-use crate::config::{self, Config, Problem, Secret};
-use crate::run::{self};
+use crate::config::{Config, Problem, Secret};
+use crate::domain::printable::printable;
+use crate::run::rest_client;
 use crate::store::is_in_use;
 
 #[derive(Args)]
 pub(super) struct CheckOptions {
-    /// Send nothing to the backends; required in this version
+    /// Do not ask PagerDuty and the backends
     #[arg(long)]
     offline: bool,
 }
 
 pub(super) fn run(options: &CheckOptions, config: &Config) -> Result<(), CommandError> {
-    if !options.offline {
-        return Err(CommandError::Usage(anyhow!(
-            "this version cannot check the backends yet: use `check --offline`"
-        )));
-    }
     let mut items = vec![Item::new("configuration", Finding::Ok(place(config)))];
     let warnings = config.warnings();
     items.extend(
@@ -39,7 +37,8 @@ pub(super) fn run(options: &CheckOptions, config: &Config) -> Result<(), Command
     );
     items.extend(secrets(config));
     items.extend(catalog(config));
-    let running = runtime()?.block_on(listeners::running(config));
+    let runtime = runtime()?;
+    let running = runtime.block_on(listeners::running(config));
     let holder = match is_in_use(&config.store.path) {
         false => StoreHolder::Nowhere,
         true if running.admin => StoreHolder::InOurDaemon,
@@ -47,28 +46,48 @@ pub(super) fn run(options: &CheckOptions, config: &Config) -> Result<(), Command
     };
     items.extend(listeners::check(config, running, holder));
     items.extend(store::check(config, holder));
-    items.extend(config.backend.iter().flat_map(backend));
+    items.extend(runtime.block_on(others(config, options.offline))?);
     print_items(&items)
+}
+
+/// Asks PagerDuty and all backends at once, unless `is_offline`. The items are in the order of the configuration.
+async fn others(config: &Config, is_offline: bool) -> anyhow::Result<Vec<Item>> {
+    let backends = backends::ask(config, is_offline);
+    let mut items = if is_offline { Vec::new() } else { pagerduty::check(config).await };
+    for backend in backends {
+        items.extend(backend.items().await?);
+    }
+    Ok(items)
 }
 
 /// Prints the items.
 ///
 /// # Errors
-/// An item is wrong.
+/// An item is wrong or has failed.
 fn print_items(items: &[Item]) -> Result<(), CommandError> {
-    let mut wrong = 0_usize;
+    let (mut wrong, mut failed) = (0_usize, 0_usize);
     for Item { name, finding } in items {
-        match finding {
-            Finding::Ok(_) => print_out(format_args!("ok     {name}: {finding}")),
-            Finding::Warn(_) => print_out(format_args!("warn   {name}: {finding}")),
+        let mark = match finding {
+            Finding::Ok(_) => "ok",
+            Finding::Warn(_) => "warn",
+            Finding::Failed(_) => {
+                failed += 1;
+                "failed"
+            }
             Finding::Wrong(_) => {
                 wrong += 1;
-                print_out(format_args!("wrong  {name}: {finding}"));
+                "wrong"
             }
-        }
+        };
+        print_out(printable(&format!("{mark:<6} {name}: {finding}")));
     }
     if wrong > 0 {
         return Err(CommandError::Usage(anyhow!("{wrong} of the items above must be fixed first")));
+    }
+    if failed > 0 {
+        return Err(CommandError::Failed(anyhow!(
+            "{failed} of the items above failed; each says what to do"
+        )));
     }
     Ok(())
 }
@@ -87,7 +106,14 @@ fn secrets(config: &Config) -> Vec<Item> {
         items.extend(list.missing().map(|missing| Item::new(list.key, Finding::Wrong(missing.to_owned()))));
         items.extend(list.secrets.iter().flat_map(|one| secret(list.key, one, list.min_bytes)));
     }
-    items.extend(config.pagerduty.api.iter().flat_map(|api| secret(PAGERDUTY_TOKEN, &api.token, 1)));
+    if let Some(api) = &config.pagerduty.api {
+        items.extend(secret(PAGERDUTY_TOKEN, &api.token, 1));
+        // Other errors are those of the secret.
+        let cannot_be_used = rest_client(config).err().filter(|_| api.token.fetch(1).is_ok());
+        items.extend(cannot_be_used.map(|problem| {
+            Item::new(PAGERDUTY_TOKEN, Finding::Wrong(without_key(&problem, PAGERDUTY_TOKEN)))
+        }));
+    }
     items
 }
 
@@ -97,6 +123,11 @@ fn secret(key: &str, secret: &Secret, min_bytes: usize) -> Vec<Item> {
     let mut items = vec![Item::tried(key, fetched)];
     items.extend(secret.warning().map(|warning| Item::new(key, Finding::Warn(warning))));
     items
+}
+
+/// Text of a problem in an item whose name is the key already.
+fn without_key(problem: &Problem, key: &str) -> String {
+    problem.to_string().replacen(&format!("{key}: "), "", 1)
 }
 
 fn catalog(config: &Config) -> Vec<Item> {
@@ -111,23 +142,7 @@ fn catalog(config: &Config) -> Vec<Item> {
         n => format!("{n} entities"),
     };
     let mut items = vec![Item::new(KEY, Finding::Ok(found))];
-    // The name of the item is the key already.
-    let key = format!("{KEY}: ");
-    let warning =
-        |problem: &Problem| Item::new(KEY, Finding::Warn(problem.to_string().replacen(&key, "", 1)));
+    let warning = |problem: &Problem| Item::new(KEY, Finding::Warn(without_key(problem, KEY)));
     items.extend(loaded.warnings.iter().map(warning));
-    items
-}
-
-/// Checks a backend, and warns of secrets that are stored in an unsafe way.
-fn backend(entry: &config::BackendSection) -> Vec<Item> {
-    let name = format!("backend {}", entry.name.get_ref().as_str());
-    let wrong = |error: &SetupError| Item::new(&name, Finding::Wrong(error.to_string()));
-    let mut items = match run::backend(entry) {
-        Ok(_) => vec![Item::new(&name, Finding::Ok(format!("{} (not contacted)", entry.url)))],
-        Err(errors) => errors.iter().map(wrong).collect(),
-    };
-    let warnings = entry.secrets().filter_map(|(key, secret)| Some(format!("{key}: {}", secret.warning()?)));
-    items.extend(warnings.map(|warning| Item::new(&name, Finding::Warn(warning))));
     items
 }

@@ -31,6 +31,11 @@ impl World {
         self.lock().subscription(id).unwrap().temporarily_disabled
     }
 
+    /// Disables a subscription, as PagerDuty does after three webhooks that were dropped.
+    pub(crate) fn disable(&self, id: &str) {
+        self.lock().subscription(id).unwrap().temporarily_disabled = true;
+    }
+
     /// Switches a subscription off, as a person does.
     pub(crate) fn switch_off(&self, id: &str) {
         self.lock().subscription(id).unwrap().active = false;
