@@ -39,6 +39,8 @@ use crate::telemetry::metrics::Metrics;
 const OVERLAP: Duration = Duration::from_mins(10);
 /// Time that the first look covers.
 const FIRST_LOOK: Duration = Duration::from_hours(24);
+/// Part of the time after which the store remembers how far a look has come: after a long pause there is much to read.
+const PART: Duration = Duration::from_hours(6);
 /// Wait after a look that failed.
 const RETRY: Duration = Duration::from_mins(1);
 /// Shortest time between two looks that somebody asks for. Anybody can post a wrong signature.
@@ -72,12 +74,9 @@ impl Reconciler {
             let looked = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return,
-                looked = self.look(&unread) => looked,
+                looked = self.look(&mut unread) => looked,
             };
             log.note(&looked);
-            if let Ok(look) = &looked {
-                unread = look.skipped.keys().cloned().collect();
-            }
             let wait = match &looked {
                 Ok(look) => {
                     self.metrics.reconciliation.succeeded(self.clock.now(), look.events);
@@ -105,36 +104,77 @@ impl Reconciler {
         }
     }
 
-    /// One look. `unread`: the incidents that the last look could not read. What was stored before an error stays.
-    async fn look(&self, unread: &BTreeSet<IncidentId>) -> Result<Look, LookError> {
+    /// One look. `unread`: the incidents that could not be read. What was stored before an error stays.
+    async fn look(&self, unread: &mut BTreeSet<IncidentId>) -> Result<Look, LookError> {
         let now = self.clock.now();
+        let mut look = Look::begin(now);
+        match self.read_changes(now, unread, &mut look).await {
+            Ok(()) => {
+                *unread = look.skipped.keys().cloned().collect();
+                Ok(look)
+            }
+            Err(error) => {
+                unread.extend(look.skipped.into_keys());
+                Err(error)
+            }
+        }
+    }
+
+    async fn read_changes(
+        &self,
+        now: Timestamp,
+        unread: &BTreeSet<IncidentId>,
+        look: &mut Look,
+    ) -> Result<(), LookError> {
         let (since, known) = self.stored(now).await?;
         let own = self.client.own_subscription(self.subscription.as_deref(), &self.path).await;
         // Without the right to read subscriptions, every incident of the account counts.
         let scope = Scope::of(own.unwrap_or(OwnSubscription::Missing));
-        let mut ids = self.client.touched_incidents(since, now).await?;
-        ids.extend(self.client.open_incidents().await?);
-        let listed = ids.iter().filter_map(|id| IncidentId::parse(&pagerduty::SOURCE.name, id));
-        let listed = listed.chain(unread.iter().cloned());
-        let listed: BTreeSet<IncidentId> = listed.filter(|incident| !known.contains(incident)).collect();
         // So that what webhooks told is known.
         self.store.wait_until_folded().await;
-        let mut look = Look::begin(now);
         let mut deleted = Vec::new();
         for incident in &known {
-            deleted.extend(self.repair(incident, None, &mut look).await?);
+            deleted.extend(self.repair(incident, None, look).await?);
         }
         if deleted.len() > 1 && deleted.len() == known.len() {
             return Err(LookError::OtherAccount(deleted.len()));
         }
-        for incident in &listed {
-            deleted.extend(self.repair(incident, Some(&scope), &mut look).await?);
-        }
         for reading in deleted {
-            self.store_new(reading, &mut look).await?;
+            self.store_new(reading, look).await?;
         }
+        let mut done = known;
+        let mut begin = since;
+        while begin < now {
+            let end = begin.saturating_add(PART).min(now);
+            let ids = self.client.touched_incidents(begin, end).await?;
+            self.repair_listed(incidents(ids), &scope, (&mut done, look)).await?;
+            self.store.set_reconciled_up_to(end.min(look.up_to)).await?;
+            begin = end;
+        }
+        let open = self.client.open_incidents().await?;
+        let others = incidents(open).chain(unread.iter().cloned());
+        self.repair_listed(others, &scope, (&mut done, look)).await?;
         self.store.set_reconciled_up_to(look.up_to).await?;
-        Ok(look)
+        Ok(())
+    }
+
+    /// Reads incidents that PagerDuty lists, those that are not done yet, and stores what is new.
+    async fn repair_listed(
+        &self,
+        listed: impl Iterator<Item = IncidentId>,
+        scope: &Scope,
+        (done, look): (&mut BTreeSet<IncidentId>, &mut Look),
+    ) -> Result<(), LookError> {
+        for incident in listed {
+            if done.contains(&incident) {
+                continue;
+            }
+            if let Some(deleted) = self.repair(&incident, Some(scope), look).await? {
+                self.store_new(deleted, look).await?;
+            }
+            done.insert(incident);
+        }
+        Ok(())
     }
 
     /// What the store knows: the time from which on changes have to be read, and the incidents that have to be read.
@@ -192,4 +232,9 @@ impl Reconciler {
         look.events += stored.len();
         Ok(())
     }
+}
+
+/// The incidents of these ids. An id that cannot be one is left out.
+fn incidents(ids: BTreeSet<String>) -> impl Iterator<Item = IncidentId> {
+    ids.into_iter().filter_map(|id| IncidentId::parse(&pagerduty::SOURCE.name, &id))
 }

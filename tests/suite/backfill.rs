@@ -180,7 +180,7 @@ async fn a_backfill_that_was_stopped_goes_on_where_it_was() {
     let stopped = setup.run(&program, &[]);
     assert_eq!(stopped.status.code(), Some(1));
     let errors = String::from_utf8_lossy(&stopped.stderr).into_owned();
-    assert!(errors.contains("the same command goes on where this one ended"), "{errors}");
+    assert!(errors.contains("not finished; the same command goes on from here"), "{errors}");
     let output = setup.run(&program, &["--format", "json"]);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(errors.contains("an earlier backfill has come up to 2026-"), "{errors}");

@@ -214,6 +214,53 @@ async fn what_has_just_happened_is_left_to_its_webhook() {
     assert_eq!(pagerduty.refusals(), [""; 0]);
 }
 
+/// Begins of the windows of the log that were asked for, from this request on.
+fn log_windows(pagerduty: &FakePagerDuty, from: usize) -> Vec<Timestamp> {
+    let requests = pagerduty.requests().split_off(from);
+    let windows = requests.iter().filter(|line| line.starts_with("GET /log_entries"));
+    let begin = |line: &String| {
+        let (_, rest) = line.split_once("since=").unwrap();
+        Timestamp::parse(&rest.split('&').next().unwrap().replace("%3A", ":")).unwrap()
+    };
+    windows.map(begin).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_long_pause_the_store_remembers_how_far_a_look_has_come() {
+    let (pagerduty, daemon) = start(&World::new(1), "").await;
+    reconciled(&daemon).await;
+    let world = &pagerduty.world;
+    let mut incidents = Vec::new();
+    for hours in [1, 25, 49] {
+        let at = daemon.clock.now().saturating_add(Duration::from_hours(hours));
+        let incident = world.trigger(at, "checkout", "high", None, "slow");
+        world.resolve(&incident, at.saturating_add(Duration::from_mins(20)));
+        incidents.push(incident);
+    }
+    world.set_now(daemon.clock.now().saturating_add(Duration::from_hours(72)));
+    let from = pagerduty.requests().len();
+    // The subscription is looked at, too, at any moment. This is in the middle of the three days.
+    for number in 12..=14 {
+        pagerduty.fail_request(from + number, Fault::Fails(401));
+    }
+    daemon.clock.advance(Duration::from_hours(72));
+    eventually("the failed look", async || {
+        daemon.clock.advance(Duration::from_secs(30));
+        (metric(&daemon, FAILED).await > 0.5).then_some(())
+    })
+    .await;
+    let first = log_windows(&pagerduty, from);
+    let from = pagerduty.requests().len();
+    next_look(&daemon).await;
+    let second = log_windows(&pagerduty, from);
+    assert!(first[0] < second[0], "{first:?} {second:?}");
+    assert!(second.len() > 3 && second.len() < 14, "{second:?}");
+    for incident in &incidents {
+        assert_eq!(failure(&daemon, incident).await["failure"]["state"], "completed");
+    }
+    assert_eq!(pagerduty.refusals(), [""; 0]);
+}
+
 /// All event types that failures follow from.
 fn wanted() -> Vec<&'static str> {
     pagerduty_dora::sources::pagerduty::own_subscription::wanted_events().collect()

@@ -3,10 +3,11 @@
 mod progress;
 mod summary;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use self::progress::Progress;
@@ -141,10 +142,7 @@ async fn steps(
 ) -> anyhow::Result<()> {
     let mut progress = Progress::begin(order.at, order.until);
     let result = loop {
-        let done = tokio::select! {
-            done = step(order) => done,
-            _ = tokio::signal::ctrl_c() => Err(anyhow!("stopped")),
-        };
+        let (done, is_stopped) = until_stopped(step(order)).await;
         match done {
             Ok(done) => {
                 order.at = done.at;
@@ -155,12 +153,31 @@ async fn steps(
                     break Ok(());
                 }
             }
-            Err(error) if order.is_dry_run => break Err(error),
-            Err(error) => break Err(error.context("the same command goes on where this one ended")),
+            Err(error) => break Err(error),
+        }
+        if is_stopped {
+            break Err(anyhow!("stopped"));
         }
     };
     progress.end();
-    result
+    // A dry run begins again.
+    if order.is_dry_run { result } else { result.context("not finished; the same command goes on from here") }
+}
+
+/// Waits for a step. Ctrl-C lets it finish, and stops after it; the second one stops at once. Returns `true` if there
+/// was one.
+async fn until_stopped(
+    step: impl Future<Output = anyhow::Result<BackfillStep>>,
+) -> (anyhow::Result<BackfillStep>, bool) {
+    let mut step = pin!(step);
+    tokio::select! {
+        done = &mut step => return (done, false),
+        _ = tokio::signal::ctrl_c() => print_err("stopping after this step"),
+    }
+    tokio::select! {
+        done = step => (done, true),
+        _ = tokio::signal::ctrl_c() => (Err(anyhow!("stopped")), true),
+    }
 }
 
 async fn by_daemon(

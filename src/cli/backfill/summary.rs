@@ -10,7 +10,7 @@ use crate::cli::table::{Column, print_out, render, width};
 use crate::domain::backfill::{AddedFailure, BackfillStep};
 use crate::domain::changed_failure::ChangedFailure;
 use crate::domain::figures::Row;
-use crate::domain::figures::list::{FIGURES, Figure};
+use crate::domain::figures::list::{FIGURES, Figure, Value};
 use crate::domain::id::IncidentId;
 use crate::domain::timestamp::Timestamp;
 
@@ -77,7 +77,10 @@ impl Summary {
 
     /// Notes the figures that differ between these rows.
     pub(super) fn compare(&mut self, before: Option<&Row>, after: Option<&Row>) {
-        let value = |figure: &Figure, row: Option<&Row>| row.and_then(|row| figure.number(row));
+        // No row means that nothing happened.
+        let none = |figure: &Figure| matches!(figure.value, Value::Count(_)).then_some(0.0);
+        let value =
+            |figure: &Figure, row: Option<&Row>| row.map_or_else(|| none(figure), |row| figure.number(row));
         let differing = FIGURES.iter().filter_map(|figure| {
             let (before, after) = (value(figure, before), value(figure, after));
             let changed = ChangedFigure { figure: figure.name, before, after, listed: *figure };

@@ -129,13 +129,12 @@ impl PagerDutyApi {
 
     /// A part of an incident, or 404 as PagerDuty answers it.
     fn of(&self, id: &str, part: impl Fn(&Incident) -> Value) -> (StatusCode, Json<Value>) {
-        match self.account().incidents.get(id).filter(|incident| incident.object.is_object()) {
-            Some(incident) => (StatusCode::OK, Json(part(incident))),
-            None => {
-                let error = json!({"error": {"code": 2100, "message": "Not Found"}});
-                (StatusCode::NOT_FOUND, Json(error))
-            }
-        }
+        let account = self.account();
+        let Some(incident) = account.incidents.get(id).filter(|incident| incident.object.is_object()) else {
+            let error = json!({"error": {"code": 2100, "message": "Not Found"}});
+            return (StatusCode::NOT_FOUND, Json(error));
+        };
+        (StatusCode::OK, Json(part(incident)))
     }
 }
 
