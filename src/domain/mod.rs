@@ -30,6 +30,7 @@ pub mod pagerduty_ref;
 mod pattern_syntax;
 pub mod policy;
 pub mod printable;
+pub mod related_change;
 pub mod retry;
 pub mod rule;
 pub mod rule_coverage;

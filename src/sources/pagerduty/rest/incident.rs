@@ -7,7 +7,15 @@ use super::client::RestClient;
 use super::error::RestError;
 use super::listing::{Extent, MOST_LISTED, Page};
 use super::request::Request;
+use crate::domain::address::text_without_credentials;
+use crate::domain::name::name;
+use crate::domain::related_change::RelatedChange;
 use crate::domain::timestamp::Timestamp;
+
+/// Greatest number of changes that are read from an answer, and of the services of a change.
+const MOST_RELATED: usize = 100;
+/// Greatest number of characters of a text about a change. PagerDuty takes summaries of this length.
+const LONGEST_CHANGE_CHARS: usize = 1_024;
 
 /// Entry of the log of an incident.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -63,23 +71,6 @@ pub struct Note {
     pub content: String,
 }
 
-/// Change event that PagerDuty relates to an incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RelatedChange {
-    /// Id of the change event.
-    pub id: String,
-    /// Time of the change.
-    pub at: Timestamp,
-    /// Summary, if there is one.
-    pub summary: Option<String>,
-    /// Place of the change, if it was sent.
-    pub source: Option<String>,
-    /// Ids of the services that the change is about.
-    pub services: Vec<String>,
-    /// Reason of the relation, such as `most_recent`, if PagerDuty names one.
-    pub reason: Option<String>,
-}
-
 #[derive(Deserialize)]
 struct IncidentAnswer {
     incident: Map<String, Value>,
@@ -120,6 +111,7 @@ struct WireChange {
 #[derive(Deserialize)]
 struct WireService {
     id: String,
+    summary: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -129,16 +121,25 @@ struct WireReason {
 
 impl From<WireChange> for RelatedChange {
     fn from(change: WireChange) -> Self {
-        let services = change.services.into_iter().flatten();
+        let services = change.services.into_iter().flatten().take(MOST_RELATED);
+        let services =
+            services.filter_map(|service| clean(service.summary).or_else(|| clean(Some(service.id))));
         Self {
-            id: change.id,
+            id: clean(Some(change.id)).unwrap_or_default(),
             at: change.timestamp,
-            summary: change.summary,
-            source: change.source,
-            services: services.map(|service| service.id).collect(),
-            reason: change.correlation_reason.and_then(|correlation| correlation.reason),
+            summary: clean(change.summary),
+            source: clean(change.source),
+            services: services.collect(),
+            reason: change.correlation_reason.and_then(|correlation| clean(correlation.reason)),
         }
     }
+}
+
+/// A text about a change, without credentials, and not too long. `None` if it is blank.
+fn clean(text: Option<String>) -> Option<String> {
+    let text = text?;
+    let text = text_without_credentials(&text);
+    name(&text).map(|text| text.chars().take(LONGEST_CHANGE_CHARS).collect())
 }
 
 fn null_as_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -193,13 +194,14 @@ impl RestClient {
         Ok(notes)
     }
 
-    /// The change events that PagerDuty relates to an incident, in PagerDuty's order.
+    /// The change events that PagerDuty relates to an incident, in PagerDuty's order. At most a hundred.
     ///
     /// # Errors
     /// There is no usable answer, or PagerDuty does not have the incident.
     pub async fn related_change_events(&self, id: &str) -> Result<Vec<RelatedChange>, RestError> {
         let path = ["incidents", id, "related_change_events"];
         let answer: ChangesAnswer = self.read(&Request::get(&path, &[])).await?;
-        Ok(answer.change_events.into_iter().map(RelatedChange::from).collect())
+        let changes = answer.change_events.into_iter().take(MOST_RELATED);
+        Ok(changes.map(RelatedChange::from).collect())
     }
 }

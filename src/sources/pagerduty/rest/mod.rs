@@ -18,7 +18,7 @@ mod window;
 pub use client::{RestClient, RestSetupError};
 pub use created::{CreatedIncident, CreatedPart};
 pub use error::RestError;
-pub use incident::{LogEntry, LogKind, Note, RelatedChange};
+pub use incident::{LogEntry, LogKind, Note};
 pub use subscription::{FilterKind, NewSubscription, Subscription, SubscriptionFilter};
 
 #[cfg(test)]

@@ -109,6 +109,27 @@ async fn related_changes_have_their_reason() {
     assert_eq!(server.seen()[0].line, "GET /incidents/Q1/related_change_events");
 }
 
+#[tokio::test]
+async fn texts_of_related_changes_have_no_credentials_and_are_short() {
+    let server = Server::start(|_, _| {
+        let named = json!({"id": "PSVC001", "summary": "Checkout API"});
+        let change = json!({
+            "id": "C1", "timestamp": "2026-11-01T09:58:00Z", "source": " \t",
+            "summary": format!("from https://user:secret@git.example/shop {}", "x".repeat(5_000)),
+            "services": vec![named; 101],
+        });
+        Reply::json(&json!({"change_events": vec![change; 101]}))
+    })
+    .await;
+    let (client, _) = client(&server);
+    let changes = client.related_change_events("Q1").await.unwrap();
+    assert_eq!((changes.len(), changes[0].services.len()), (100, 100));
+    let summary = changes[0].summary.as_deref().unwrap();
+    assert!(summary.starts_with("from https://git.example/shop xxx"), "{summary}");
+    assert_eq!((summary.chars().count(), changes[0].source.as_ref()), (1_024, None));
+    assert_eq!(changes[0].services[0], "Checkout API");
+}
+
 /// Seconds between `since` and `until` of a request. Both have to be in UTC.
 fn window_seconds(seen: &Seen) -> i64 {
     assert_eq!(seen.query["time_zone"], "UTC");
