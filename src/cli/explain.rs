@@ -17,6 +17,7 @@ use crate::domain::explain::Why;
 use crate::domain::human_duration::human_duration;
 use crate::domain::name::is_blank;
 use crate::domain::printable::printable;
+use crate::domain::related_change::DECIDE_NOTHING;
 use crate::http::StoryJson;
 use crate::sources;
 use crate::store::{FoundId, FoundKind, Reader, ReceivedEvent, Story, StoryContext};
@@ -141,6 +142,7 @@ pub(super) fn text(story: &Story, width: usize) -> String {
         Some(heading(story, width)),
         why(story, width),
         events(story, width),
+        related_changes(story, width),
         attempts(story, width),
         not_forwarded,
     ];
@@ -220,6 +222,29 @@ fn events(story: &Story, width: usize) -> Option<String> {
 fn with_origin(event: &ReceivedEvent, story: &Story) -> String {
     let was_read = story.failure.as_ref().is_some_and(|listed| event.was_read(&listed.failure.source));
     if was_read { format!("{} (read, no webhook)", event.event_type) } else { event.event_type.clone() }
+}
+
+/// Changes that PagerDuty relates to the incident, with a sentence on their worth.
+fn related_changes(story: &Story, width: usize) -> Option<String> {
+    const COLUMNS: [Column; 5] = [
+        Column::text("CHANGED"),
+        Column::text("SUMMARY").wrapped_to(24),
+        Column::text("SOURCE").wrapped_to(10).droppable(1),
+        Column::text("SERVICES").wrapped_to(10).droppable(2),
+        Column::text("REASON").wrapped_to(8),
+    ];
+    let rows = story.related_changes.iter().flatten().map(|change| {
+        vec![
+            second(change.at),
+            or_dash(change.summary.as_ref()),
+            or_dash(change.source.as_ref()),
+            or_dash(Some(change.services.join(", ")).filter(|services| !services.is_empty()).as_ref()),
+            or_dash(change.reason_in_words().as_ref()),
+        ]
+    });
+    let table = table(&COLUMNS, rows, width)?;
+    let sentence = format!("Changes that PagerDuty relates to this incident. {DECIDE_NOTHING}");
+    Some(format!("{}\n\n{table}", wrapped(&sentence, width).join("\n")))
 }
 
 fn attempts(story: &Story, width: usize) -> Option<String> {

@@ -67,8 +67,13 @@ fn story() -> Story {
         json!({"backend": "datadog-production-eu", "revision": 1, "at": "2026-11-20T00:00:00.123456789Z",
             "status": status, "error": error})
     };
+    let change = |summary: &str, reason: Value| {
+        json!({"id": "01F0CHANGE", "at": "2026-11-02T09:10:00.315Z", "summary": summary, "source": "deploy.example.com",
+            "services": ["Checkout API", "Card acquiring"], "reason": reason})
+    };
     serde_json::from_value::<StoryJson<'_>>(json!({
         "failure": failure(),
+        "related_changes": [change("checkout 1.42.0 deployed", json!("most_recent")), change(LONG, Value::Null)],
         "why": [
             why("state", "completed", "no reopen follows the resolve of 2026-11-02T09:56:15.912Z"),
             why("started_at", "2026-11-01T10:00:00.123456789Z", "its creation time"),

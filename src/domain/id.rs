@@ -14,7 +14,7 @@ fn is_id_character(byte: u8) -> bool {
 const FAILURE_ID_MAX: usize = 128;
 const FAILURE_ID_MIN: usize = 16;
 /// Separator between the source's name and the incident's id in a failure's id.
-pub(super) const SOURCE_SEPARATOR: char = ':';
+pub const SOURCE_SEPARATOR: char = ':';
 
 /// An incident of a source. Its id is unique within that source. PagerDuty's ids today are `P…` of 7 or `Q…` of 14
 /// characters; any id that fits into a failure's id is accepted.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::explain::Why;
 use crate::domain::failure::{Failure, FailureState, Flag};
 use crate::domain::id::FailureId;
+use crate::domain::related_change::RelatedChange;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{AttemptRecord, FailurePage, Forwarded, ListedFailure, ReceivedEvent, Story};
@@ -61,6 +62,8 @@ pub struct StoryJson<'a> {
     attempts: Cow<'a, [AttemptRecord]>,
     #[serde(default)]
     not_forwarded: Cow<'a, [String]>,
+    /// `None` if they are not known.
+    related_changes: Option<Cow<'a, [RelatedChange]>>,
 }
 
 impl<'a> From<&'a ListedFailure> for FailureJson<'a> {
@@ -177,13 +180,15 @@ impl From<FailurePageJson<'_>> for FailurePage {
 }
 
 impl<'a> From<&'a Story> for StoryJson<'a> {
-    fn from(Story { failure, events, why, attempts, not_forwarded }: &'a Story) -> Self {
+    fn from(story: &'a Story) -> Self {
+        let Story { failure, events, why, attempts, not_forwarded, related_changes } = story;
         Self {
             failure: failure.as_ref().map(FailureJson::from),
             events: Cow::Borrowed(events),
             why: Cow::Borrowed(why),
             attempts: Cow::Borrowed(attempts),
             not_forwarded: Cow::Borrowed(not_forwarded),
+            related_changes: related_changes.as_deref().map(Cow::Borrowed),
         }
     }
 }
@@ -196,6 +201,7 @@ impl From<StoryJson<'_>> for Story {
             why: json.why.into_owned(),
             attempts: json.attempts.into_owned(),
             not_forwarded: json.not_forwarded.into_owned(),
+            related_changes: json.related_changes.map(Cow::into_owned),
         }
     }
 }

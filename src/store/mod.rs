@@ -47,7 +47,8 @@ pub use state::submission::Submitted;
 
 use crate::domain::deployment::Deployment;
 use crate::domain::event::Heading;
-use crate::domain::id::FailureId;
+use crate::domain::id::{FailureId, IncidentId};
+use crate::domain::related_change::RelatedChange;
 use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
 use engine::change_channels::ChangeChannels;
@@ -59,7 +60,7 @@ use engine::progress::{self, RECONCILED_UP_TO, WRITTEN_AT};
 use engine::schema;
 use engine::session::Session;
 use engine::writer::{Hooks, OpenStore, Writer};
-use facts::{deployment, event, quarantine, record};
+use facts::{deployment, event, quarantine, record, related_changes};
 use outbox::{backfill, reconcile};
 use state::{fold, merge_group, reading, reevaluate, renew, submission};
 
@@ -150,6 +151,16 @@ impl Store {
     /// Notes that no backfill is unfinished.
     pub async fn end_backfill(&self) -> Result<(), StoreError> {
         self.queue(|session| backfill::end(session)).await
+    }
+
+    /// Saves the changes that the source of an incident relates to it, unless some are saved already. `None`: the source
+    /// does not tell.
+    pub async fn save_related_changes(
+        &self,
+        incident: IncidentId,
+        changes: Option<Vec<RelatedChange>>,
+    ) -> Result<(), StoreError> {
+        self.queue(move |session| related_changes::save(session, &incident, changes.as_deref())).await
     }
 
     /// Saves a failure that was sent to the event API.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::corrections::changed;
 use crate::harness::{Backend, Daemon};
 use crate::node::{is_ready, program, script};
+use crate::store_edit;
 use crate::store_probe::Probe;
 
 /// Titles that the page must show harmlessly. The script looks for `ran`, for elements and for characters that
@@ -121,6 +122,11 @@ async fn the_dashboard_works_in_a_browser_with_hostile_names() {
         return;
     }
     let daemon = daemon_with_data(&mut Backend::start().await).await;
+    let change = json!({
+        "id": "C1", "at": "2026-11-02T09:10:00Z", "summary": HOSTILE[0], "source": HOSTILE[1],
+        "services": [HOSTILE[2], "W".repeat(1_024)], "reason": HOSTILE[3],
+    });
+    store_edit::relate_change(&daemon.store, "pagerduty:QDONE00000", &json!([change]).to_string());
     let origin = format!("http://{}", daemon.admin);
     let pages = [
         "dashboard@/?days=90",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::deployments::deploy;
 use crate::harness::{Backend, Daemon, KEY, Program, event_of, stdout};
-use crate::store_edit::sql;
+use crate::store_edit::{self, sql};
 use crate::store_probe::Probe;
 
 /// Webhooks of the demo's story that fill the stores: plain, reopened, open, ignored and merged incidents.
@@ -28,6 +28,10 @@ const WEBHOOKS: [&str; 13] = [
     "23-merged-target-triggered",
     "24-merged-source-merged",
 ];
+
+/// A failure of the story, and the changes related to it.
+const RELATED: &str = "pagerduty:Q0PLAIN0STORY1";
+const CHANGES: &str = r#"[{"id":"01F0CHANGE0STORY","at":"2026-11-02T09:10:00.315Z","summary":"checkout 1.42.0 deployed","source":"deploy","services":["Checkout API"],"reason":"most_recent"}]"#;
 
 /// Advice if the store of the newest schema is missing or out of date.
 const ADVICE: &str =
@@ -80,6 +84,7 @@ async fn filled() -> Daemon {
         daemon.events_api("POST", "/failure", &json!({ "data": { "attributes": attributes } })).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     daemon.until(Probe::is_drained).await;
+    store_edit::relate_change(&daemon.store, RELATED, CHANGES);
     daemon
 }
 
@@ -115,6 +120,8 @@ async fn a_store_of_every_schema_opens_and_works() {
             assert_eq!(&explained["failure"], failure);
             let has_events =
                 explained["events"].as_array().unwrap().is_empty() != (failure["source"] == "pagerduty");
+            let related = (id == RELATED).then(|| serde_json::from_str::<Value>(CHANGES).unwrap());
+            assert_eq!(explained["related_changes"], json!(related));
             assert!(has_events && !explained["why"].as_array().unwrap().is_empty(), "{explained}");
         }
         let outbox = daemon.get("/api/v1/outbox?limit=1000").await.json();

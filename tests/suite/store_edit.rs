@@ -71,6 +71,13 @@ pub(crate) fn put_reason_in_quarantine(store: &Path, reason: &str) {
     Connection::open(store).unwrap().execute("UPDATE quarantine SET reason = ?1", [reason]).unwrap();
 }
 
+/// Adds a list of changes that are related to a failure, as JSON.
+pub(crate) fn relate_change(store: &Path, failure: &str, changes: &str) {
+    let sql =
+        "INSERT INTO related_changes (failure, changes) SELECT id, ?2 FROM failure WHERE failure_id = ?1";
+    assert_eq!(Connection::open(store).unwrap().execute(sql, (failure, changes)).unwrap(), 1);
+}
+
 /// Renames the failures whose id contains this text.
 pub(crate) fn rename_failure(store: &Path, text: &str, id: &str) {
     let sql = "UPDATE failure SET failure_id = ?2, failure_key = ?3 WHERE instr(failure_id, ?1) > 0";

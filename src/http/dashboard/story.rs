@@ -7,6 +7,7 @@ use super::format::{duration, name, names, safe_text, second, state, text_or_das
 use super::page::{page, wide};
 use crate::domain::failure::Failure;
 use crate::domain::printable::printable;
+use crate::domain::related_change::{DECIDE_NOTHING, RelatedChange};
 use crate::store::Story;
 
 pub(super) fn story(id: &str, story: &Story) -> Html<String> {
@@ -25,6 +26,11 @@ pub(super) fn story(id: &str, story: &Story) -> Html<String> {
             div.card { (wide("Table of reasons", &why(story))) }
             h2 #events { "Events, as they were received" }
             div.card { (wide("Table of events", &events(story))) }
+            @if let Some(changes) = story.related_changes.as_deref().filter(|changes| !changes.is_empty()) {
+                h2 #changes { "Changes that PagerDuty relates to this incident" }
+                p.quiet { (DECIDE_NOTHING) }
+                div.card { (wide("Table of related changes", &related_changes(changes))) }
+            }
             h2 #attempts { "Attempts to forward" }
             @for sentence in &story.not_forwarded { p.card.quiet { (safe_text(sentence)) } }
             @if !story.attempts.is_empty() {
@@ -92,6 +98,20 @@ fn events(story: &Story) -> Markup {
                         }
                     }
                     td.number { (event.duplicates) } }
+            } }
+        }
+    }
+}
+
+fn related_changes(changes: &[RelatedChange]) -> Markup {
+    html! {
+        table {
+            thead { tr { th scope="col" { "Changed" } th scope="col" { "Summary" } th scope="col" { "Source" }
+                th scope="col" { "Services" } th scope="col" { "PagerDuty's reason" } } }
+            tbody { @for change in changes {
+                tr { td.time { (second(change.at)) } td.text { (text_or_dash(change.summary.as_ref())) }
+                    td.text { (text_or_dash(change.source.as_ref())) } td.text { (names(&change.services)) }
+                    td { (text_or_dash(change.reason_in_words().as_ref())) } }
             } }
         }
     }

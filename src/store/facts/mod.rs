@@ -6,3 +6,4 @@ pub(super) mod event;
 pub(super) mod failure_key;
 pub(super) mod quarantine;
 pub(super) mod record;
+pub(super) mod related_changes;

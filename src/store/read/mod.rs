@@ -11,6 +11,7 @@ mod quarantine;
 mod reader;
 mod reconciled;
 mod reevaluate;
+mod related_changes;
 mod story;
 
 pub use backends::BackendStatus;

@@ -19,11 +19,13 @@ use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::link::{Cause, LinkQuery};
 use crate::domain::not_forwarded::{ForwardingFacts, UntriedRevision, not_forwarded};
 use crate::domain::policy::Policy;
+use crate::domain::related_change::RelatedChange;
 use crate::domain::source::Sources;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::facts::deployment::of_row;
+use crate::store::facts::related_changes;
 use crate::store::outbox::desired::remediation_kind;
 use crate::store::outbox::rows::{action, row_state};
 use crate::store::state::failure::{Facts, FailureRow, StoredForm};
@@ -44,6 +46,8 @@ pub struct Story {
     pub attempts: Vec<AttemptRecord>,
     /// Reasons why the failure was not sent to backends, a sentence for each backend.
     pub not_forwarded: Vec<String>,
+    /// Changes that the source relates to the incident. They decide nothing. `None` if they are not known.
+    pub related_changes: Option<Vec<RelatedChange>>,
 }
 
 /// Present configuration, and the time.
@@ -143,7 +147,9 @@ fn story(db: &Connection, row: FailureRow, context: StoryContext<'_>) -> rusqlit
     let mut why = why(&Incidents { db, sources: context.sources }, row, &stored, context.policy)?;
     why.extend(linked);
     let not_forwarded = read.not_forwarded(failure.as_ref(), context)?;
-    Ok(Story { failure, events: read.events()?, why, attempts: read.attempts()?, not_forwarded })
+    let related_changes = related_changes::of_failure(db, id)?;
+    let (events, attempts) = (read.events()?, read.attempts()?);
+    Ok(Story { failure, events, why, attempts, not_forwarded, related_changes })
 }
 
 /// Fills in the deployment that caused a failure, and explains it. If the present configuration gives another cause,

@@ -50,6 +50,12 @@ CREATE TABLE failure_event (
     PRIMARY KEY (failure, event)
 ) STRICT, WITHOUT ROWID;
 
+-- The changes that the source of an incident relates to it, as evidence. A failure with a row is not asked for again.
+CREATE TABLE related_changes (
+    failure         INTEGER PRIMARY KEY REFERENCES failure,
+    changes         TEXT                        -- JSON: a list; NULL: the source does not tell
+) STRICT;
+
 -- Incident ids are random, so each new one changes another page. Short entries make fewer pages.
 CREATE INDEX failure_by_key ON failure (failure_key);
 CREATE INDEX failure_by_target ON failure (merged_into_key) WHERE merged_into_key IS NOT NULL;
