@@ -25,7 +25,7 @@ use crate::forward::Forwarder;
 use crate::http::{
     self, Admin, BodyBudget, EventsApi, Hosts, Keys, Limits, Requests, SourceRequests, Token, WebhookIntake,
 };
-use crate::reconcile::{Reconciler, SubscriptionCare};
+use crate::reconcile::{Reconciler, RelatedChanges, SubscriptionCare};
 use crate::sources;
 use crate::sources::pagerduty::rest::RestClient;
 use crate::store::{
@@ -321,6 +321,13 @@ impl Daemon {
                 path: config.pagerduty.path.as_str().to_owned(),
             };
             loops.spawn(care.run(stop.clone()));
+            let related_changes = RelatedChanges {
+                client: client.clone(),
+                store: self.store.clone(),
+                reader: Reader::open(&config.store.path)?,
+                clock: Arc::clone(&self.clock),
+            };
+            loops.spawn(related_changes.run(stop.clone()));
         }
         let (store, clock) = (self.store.clone(), Arc::clone(&self.clock));
         loops.spawn(forget_old_bodies(store, clock, config.store.retention.get(), stop.clone()));

@@ -6,6 +6,7 @@
 
 mod backfill;
 mod care;
+mod changes;
 mod found;
 mod log;
 mod look;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 
 pub use self::backfill::Backfill;
 pub use self::care::SubscriptionCare;
+pub use self::changes::RelatedChanges;
 use self::log::ReconcileLog;
 use self::look::DELIVERY;
 pub use self::look::{Look, LookError};

@@ -57,6 +57,7 @@ mod reconcile;
 mod reconcile_daemon;
 mod reevaluate;
 mod refused_webhooks;
+mod related_changes;
 mod repeats;
 mod sent_requests;
 mod slow;

@@ -52,7 +52,7 @@ pub(crate) async fn reconciled(daemon: &Daemon) {
 }
 
 /// Lets time pass until a look has ended that began after this call.
-async fn next_look(daemon: &Daemon) {
+pub(crate) async fn next_look(daemon: &Daemon) {
     let begin = daemon.clock.now().as_seconds();
     eventually("the next look at PagerDuty", async || {
         daemon.clock.advance(Duration::from_secs(30));

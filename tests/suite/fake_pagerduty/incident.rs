@@ -54,6 +54,8 @@ pub(super) struct Incident {
     /// Custom fields that have a value, by name.
     pub(super) fields: BTreeMap<String, Value>,
     pub(super) change_events: Vec<ChangeEvent>,
+    /// Status of each answer about the change events, instead of the answer.
+    pub(super) changes_refused: Option<u16>,
 }
 
 impl Incident {

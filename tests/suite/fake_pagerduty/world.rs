@@ -111,6 +111,7 @@ impl World {
             notes: Vec::new(),
             fields: BTreeMap::new(),
             change_events: Vec::new(),
+            changes_refused: None,
         };
         state.incidents.insert(id.clone(), incident);
         state.log(&id, LogKind::Trigger, at, Agent::Integration);
@@ -256,6 +257,14 @@ impl World {
         let incident =
             state.incidents.get_mut(id).unwrap_or_else(|| panic!("the world has no incident {id}"));
         incident.change_events.push(change);
+    }
+
+    /// Answers each request for the changes of an incident with this status from now on. `None` ends that.
+    pub(crate) fn refuse_changes(&self, id: &str, status: Option<u16>) {
+        let mut state = self.lock();
+        let incident =
+            state.incidents.get_mut(id).unwrap_or_else(|| panic!("the world has no incident {id}"));
+        incident.changes_refused = status;
     }
 
     /// Deletes an incident. PagerDuty sends no webhook, and the log still names the incident.

@@ -135,6 +135,9 @@ pub(super) fn notes(state: &State, request: &Request, id: &str) -> Result<Value,
 pub(super) fn related_changes(state: &State, request: &Request, id: &str) -> Result<Value, Refusal> {
     let limit = request.query(&["limit"])?.number("limit", 100, 1..=100)?;
     let incident = find(state, id)?;
+    if let Some(status) = incident.changes_refused {
+        return Err(Refusal::correct(status, code::FORBIDDEN, "Access Denied"));
+    }
     let object = |change: &ChangeEvent| {
         json!({
             "id": change.id, "type": "change_event", "summary": change.summary,

@@ -106,6 +106,10 @@ async fn changes_of_other_tools_are_related_to_an_incident() {
     let change = &answer["change_events"][0];
     assert_eq!(change["summary"], "checkout 1.42.0 deployed");
     assert_eq!(change["correlation_reason"]["reason"], "most_recent");
+
+    api.pagerduty.world.refuse_changes(&id, Some(403));
+    assert_eq!(api.refused(&format!("/incidents/{id}/related_change_events")).await, (403, 2010));
+    assert_eq!(api.pagerduty.refusals(), [""; 0], "a missing right is no mistake of the client");
 }
 
 #[tokio::test]
