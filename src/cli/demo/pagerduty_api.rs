@@ -62,6 +62,7 @@ impl PagerDutyApi {
             .route("/incidents/{id}", get(incident))
             .route("/incidents/{id}/log_entries", get(log))
             .route("/incidents/{id}/notes", get(notes))
+            .route("/incidents/{id}/related_change_events", get(related_changes))
             .layer(from_fn_with_state(api.clone(), with_date))
             .with_state(api.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -196,4 +197,11 @@ async fn log(State(api): State<PagerDutyApi>, Path(id): Path<String>) -> (Status
 
 async fn notes(State(api): State<PagerDutyApi>, Path(id): Path<String>) -> (StatusCode, Json<Value>) {
     api.of(&id, |_| json!({"notes": []}))
+}
+
+async fn related_changes(
+    State(api): State<PagerDutyApi>,
+    Path(id): Path<String>,
+) -> (StatusCode, Json<Value>) {
+    api.of(&id, |_| json!({"change_events": []}))
 }
