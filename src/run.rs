@@ -25,7 +25,7 @@ use crate::forward::Forwarder;
 use crate::http::{
     self, Admin, BodyBudget, EventsApi, Hosts, Keys, Limits, Requests, SourceRequests, Token, WebhookIntake,
 };
-use crate::reconcile::{Reconciler, RelatedChanges, SubscriptionCare};
+use crate::reconcile::{Reconciler, RelatedChangesLoop, SubscriptionCare};
 use crate::sources;
 use crate::sources::pagerduty::rest::RestClient;
 use crate::store::{
@@ -321,7 +321,7 @@ impl Daemon {
                 path: config.pagerduty.path.as_str().to_owned(),
             };
             loops.spawn(care.run(stop.clone()));
-            let related_changes = RelatedChanges {
+            let related_changes = RelatedChangesLoop {
                 client: client.clone(),
                 store: self.store.clone(),
                 reader: Reader::open(&config.store.path)?,

@@ -36,6 +36,12 @@ impl DaemonClient {
         Ok(Some(Self { client, address }))
     }
 
+    /// The body of the answer to a GET request.
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<String> {
+        let answer = self.client.get(format!("http://{}{path}", self.address)).send().await;
+        answer.context("the daemon did not answer")?.text().await.context("the daemon's answer broke off")
+    }
+
     /// Sends a POST request without a body.
     pub(super) async fn post(&self, path_and_query: &str) -> anyhow::Result<Response> {
         self.post_within(path_and_query, MAX_WAIT).await

@@ -2,7 +2,7 @@
 
 mod backfill;
 mod cells;
-mod changes;
+mod changed_failures;
 mod check;
 mod command_error;
 mod config;

@@ -7,7 +7,7 @@ use clap::Args;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use super::changes;
+use super::changed_failures;
 use super::command_error::CommandError;
 use super::daemon::DaemonClient;
 use super::failures::since;
@@ -116,7 +116,7 @@ async fn by_daemon(
 }
 
 fn print(changed: &[ChangedFailure], looked_at: usize, is_dry_run: bool) {
-    if let Some(table) = changes::table(changed) {
+    if let Some(table) = changed_failures::table(changed) {
         print_out(table);
     }
     let verb = if is_dry_run { "would change" } else { "changed" };

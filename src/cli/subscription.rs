@@ -12,6 +12,7 @@ use reqwest::Url;
 use secrecy::ExposeSecret;
 
 use super::command_error::CommandError;
+use super::daemon::DaemonClient;
 use super::examples;
 use super::failures::second;
 use super::options::{FormatOption, OutputFormat};
@@ -141,7 +142,7 @@ pub(super) fn only_one(found: OwnSubscription, config: &Config) -> anyhow::Resul
 
 async fn status(client: &RestClient, config: &Config, format: OutputFormat) -> anyhow::Result<()> {
     let subscription = own(client, config).await?;
-    let last = last_webhook(config)?;
+    let (last, last_refused) = (last_webhook(config)?, last_refused(config).await?);
     let missing = subscription.missing_events();
     let state = match subscription.state() {
         SubscriptionState::Active => "active",
@@ -157,8 +158,9 @@ async fn status(client: &RestClient, config: &Config, format: OutputFormat) -> a
             "missing_events": missing,
             "filter": subscription.filter,
             "last_webhook_at": last,
+            "last_refused_at": last_refused,
         }))?,
-        OutputFormat::Table => print_out(printable_lines(&subscription, &missing, last)),
+        OutputFormat::Table => print_out(printable_lines(&subscription, &missing, (last, last_refused))),
     }
     if subscription.state() != SubscriptionState::Active {
         bail!("the subscription sends no webhooks");
@@ -166,7 +168,11 @@ async fn status(client: &RestClient, config: &Config, format: OutputFormat) -> a
     Ok(())
 }
 
-fn printable_lines(subscription: &Subscription, missing: &[&str], last: Option<Timestamp>) -> String {
+fn printable_lines(
+    subscription: &Subscription,
+    missing: &[&str],
+    (last, last_refused): (Option<Timestamp>, Option<Timestamp>),
+) -> String {
     let state = match subscription.state() {
         SubscriptionState::Active => "active",
         SubscriptionState::Disabled => "disabled by PagerDuty: `pagerduty-dora subscription enable`",
@@ -179,15 +185,17 @@ fn printable_lines(subscription: &Subscription, missing: &[&str], last: Option<T
         format!("not sent: {}", missing.join(", "))
     };
     let last = last.map_or_else(|| "none yet".to_owned(), second);
+    let last_refused = last_refused.map_or_else(|| "none since the start of the daemon".to_owned(), second);
     [
         ("subscription", subscription.id.as_str()),
         ("url", subscription.url.as_str()),
         ("state", state),
         ("incidents", about.as_str()),
         ("events", events.as_str()),
-        ("last webhook", last.as_str()),
+        ("last accepted", last.as_str()),
+        ("last refused", last_refused.as_str()),
     ]
-    .map(|(what, is)| format!("{what:<14}{}", printable(is)))
+    .map(|(what, is)| format!("{what:<15}{}", printable(is)))
     .join("\n")
 }
 
@@ -205,6 +213,17 @@ fn last_webhook(config: &Config) -> anyhow::Result<Option<Timestamp>> {
         return Ok(None);
     }
     Ok(Reader::open(&config.store.path)?.last_received_from(&pagerduty::SOURCE.name)?)
+}
+
+/// Time of the last webhook that the running daemon has refused, from its metrics. `None` if none was refused since its
+/// start, or if no daemon runs.
+async fn last_refused(config: &Config) -> anyhow::Result<Option<Timestamp>> {
+    let Some(daemon) = DaemonClient::find(config).await? else { return Ok(None) };
+    let name =
+        format!("pagerduty_dora_last_refused_timestamp_seconds{{source=\"{}\"}} ", pagerduty::SOURCE.name);
+    let metrics = daemon.get("/metrics").await?;
+    let seconds = metrics.lines().find_map(|line| line.strip_prefix(&name)?.split('.').next()?.parse().ok());
+    Ok(seconds.filter(|seconds| *seconds > 0).and_then(|seconds| Timestamp::from_unix(seconds).ok()))
 }
 
 async fn enable(client: &RestClient, config: &Config) -> anyhow::Result<()> {

@@ -30,7 +30,7 @@ pub struct BackfillStep {
     /// Incidents that were created before are done.
     pub at: Timestamp,
     /// `true` if this was the last step.
-    pub is_done: bool,
+    pub done: bool,
     /// Number of incidents that were read.
     pub incidents: usize,
     /// Number of events that are new.
@@ -39,10 +39,10 @@ pub struct BackfillStep {
     pub added: Vec<AddedFailure>,
     /// Failures that differ from what was stored.
     pub changed: Vec<ChangedFailure>,
-    /// Incidents that were left out, with the reasons.
-    pub left: BTreeMap<IncidentId, String>,
+    /// Incidents that were skipped out, with the reasons.
+    pub skipped: BTreeMap<IncidentId, String>,
     /// Number of incidents that the webhook subscription is not about.
-    pub outside: usize,
+    pub out_of_scope: usize,
 }
 
 /// A failure that was not stored before.
@@ -58,7 +58,7 @@ pub struct AddedFailure {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BackfillError {
     /// Another step is under way.
-    #[error("another backfill is under way: wait until it has ended")]
+    #[error("another backfill reads just now: try again")]
     Busy,
     /// The source gave no usable answer.
     #[error("{0}")]
@@ -71,7 +71,7 @@ pub enum BackfillError {
 impl BackfillStep {
     /// A step that begins.
     pub fn begin(at: Timestamp) -> Self {
-        let (added, changed, left) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { at, is_done: false, incidents: 0, events: 0, added, changed, left, outside: 0 }
+        let (added, changed, skipped) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { at, done: false, incidents: 0, events: 0, added, changed, skipped, out_of_scope: 0 }
     }
 }

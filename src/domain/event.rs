@@ -52,6 +52,15 @@ pub struct ReadEvent {
 }
 
 impl Event {
+    /// `true` if the incident is resolved in a webhook's data, and the webhook is not the resolve itself.
+    pub fn shows_resolved(&self) -> bool {
+        let is_resolved = |subject: &EventSubject| {
+            let status = subject.snapshot.as_ref().and_then(|snapshot| snapshot.status.as_deref());
+            subject.kind != EventKind::Resolved && status == Some("resolved")
+        };
+        self.origin.is_sent() && self.subject.as_ref().is_some_and(is_resolved)
+    }
+
     /// Fields that are needed to store an event that was read.
     pub fn heading_of_read(&self) -> Heading {
         Heading {

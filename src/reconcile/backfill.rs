@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::found::Found;
-use super::look::{DELIVERY, LookError};
+use super::look::{DELIVERY, ReconcileError};
 use super::read::read;
 use super::scope::Scope;
 use crate::clock::Clock;
@@ -49,14 +49,12 @@ pub struct Backfill {
 #[derive(Default)]
 struct State {
     found: Found,
-    /// `None` until it is first needed.
-    scope: Option<Scope>,
     /// Number of incidents that are read at the same time.
     at_once: usize,
 }
 
 /// Outcome of reading an incident.
-type ReadResult = (IncidentId, Result<Reading, LookError>);
+type ReadResult = (IncidentId, Result<Reading, ReconcileError>);
 
 impl Backfill {
     /// A backfill that reads with this client. `subscription` and `path` find the webhook subscription.
@@ -80,21 +78,14 @@ impl Backfill {
             *state = State::default();
         }
         step.map_err(|error| match error {
-            LookError::Write(error) => BackfillError::NotStored(error.to_string()),
+            ReconcileError::Write(error) => BackfillError::NotStored(error.to_string()),
             error => BackfillError::NoAnswer(error.to_string()),
         })
     }
 
-    async fn advance(&self, state: &mut State, order: BackfillOrder) -> Result<BackfillStep, LookError> {
-        if order.at == order.since {
-            // The subscription may have been changed since the last backfill.
-            state.scope = None;
-        }
-        let scope = match state.scope.take() {
-            Some(scope) => scope,
-            None => self.scope().await,
-        };
-        let State { found, at_once, .. } = state;
+    async fn advance(&self, state: &mut State, order: BackfillOrder) -> Result<BackfillStep, ReconcileError> {
+        let scope = self.scope().await;
+        let State { found, at_once } = state;
         found.go_to(order.at, order.until);
         *at_once = (*at_once).max(FEWEST);
         let begin = self.clock.now();
@@ -123,11 +114,10 @@ impl Backfill {
                 *at_once = (*at_once * 2).min(MOST);
             }
         }
-        step.is_done = found.is_done(0);
-        if step.is_done && !order.is_dry_run {
+        step.done = found.is_done(0);
+        if step.done && !order.is_dry_run {
             self.store.end_backfill().await?;
         }
-        state.scope = Some(scope);
         Ok(step)
     }
 
@@ -162,7 +152,7 @@ impl Backfill {
         (order, up_to): (BackfillOrder, Timestamp),
         scope: &Scope,
         step: &mut BackfillStep,
-    ) -> Result<(), LookError> {
+    ) -> Result<(), ReconcileError> {
         if read.is_empty() {
             return Ok(());
         }
@@ -173,18 +163,18 @@ impl Backfill {
                 Ok(reading) => reading,
                 Err(error) if error.ends_look() => return Err(error),
                 Err(error) => {
-                    step.left.insert(incident, error.to_string());
+                    step.skipped.insert(incident, error.to_string());
                     continue;
                 }
             };
             if reading.found.as_ref().is_some_and(|found| !scope.includes(found)) {
-                step.outside += 1;
+                step.out_of_scope += 1;
                 continue;
             }
             let changed_at = reading.found.as_ref().and_then(FoundIncident::changed_at);
             if changed_at.is_some_and(|at| at.saturating_add(DELIVERY) > reading.at) {
                 let reason = "it has just changed: its webhooks may be on their way";
-                step.left.insert(incident, reason.to_owned());
+                step.skipped.insert(incident, reason.to_owned());
                 continue;
             }
             match reading.events() {
@@ -192,7 +182,7 @@ impl Backfill {
                     incidents.push(ReadIncident { source: &reading::SOURCE, incident, events, read_at });
                 }
                 Err(error) => {
-                    step.left.insert(incident, LookError::from(error).to_string());
+                    step.skipped.insert(incident, ReconcileError::from(error).to_string());
                 }
             }
         }

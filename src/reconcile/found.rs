@@ -1,4 +1,4 @@
-//! The incidents that a backfill has found and not yet read.
+//! The incidents that a backfill has found and not yet stored.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl Found {
         let analysed_until = end.min(now.saturating_sub(ANALYTICS_AGE));
         let mut part = None;
         if !self.has_no_analytics && since < analysed_until {
-            part = match client.analysed_incidents(since, analysed_until).await {
+            part = match client.incidents_from_analytics(since, analysed_until).await {
                 Ok(part) => Some(part),
                 Err(error @ (RestError::Unauthorized { .. } | RestError::Unreachable { .. })) => {
                     return Err(error);

@@ -1,6 +1,6 @@
 //! Log of the reconciliation: a line for each look that found something, and for the first of several failed ones.
 
-use super::look::{Look, LookError};
+use super::look::{Look, ReconcileError};
 
 /// State of the log lines.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub(super) struct ReconcileLog {
 
 impl ReconcileLog {
     /// Logs a look.
-    pub(super) fn note(&mut self, looked: &Result<Look, LookError>) {
+    pub(super) fn note(&mut self, looked: &Result<Look, ReconcileError>) {
         match looked {
             Ok(look) => {
                 if std::mem::take(&mut self.has_failed) {

@@ -15,7 +15,7 @@ pub(super) const DELIVERY: Duration = Duration::from_mins(2);
 
 /// Reason why a look failed, or why an incident was left out of it.
 #[derive(Debug, thiserror::Error)]
-pub enum LookError {
+pub enum ReconcileError {
     /// PagerDuty gave no usable answer.
     #[error(transparent)]
     Rest(#[from] RestError),
@@ -42,7 +42,7 @@ pub enum LookError {
     Task(#[from] tokio::task::JoinError),
 }
 
-impl LookError {
+impl ReconcileError {
     /// `true` if the other incidents cannot be read either. `false` if only one incident is at fault.
     pub(super) fn ends_look(&self) -> bool {
         match self {
@@ -78,7 +78,7 @@ impl Look {
     }
 
     /// Notes an incident that could not be read.
-    pub(super) fn skip(&mut self, incident: &IncidentId, error: &LookError) {
+    pub(super) fn skip(&mut self, incident: &IncidentId, error: &ReconcileError) {
         self.skipped.insert(incident.clone(), error.to_string());
     }
 }

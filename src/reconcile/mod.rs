@@ -6,11 +6,11 @@
 
 mod backfill;
 mod care;
-mod changes;
 mod found;
 mod log;
 mod look;
 mod read;
+mod related_changes;
 mod scope;
 
 use std::collections::BTreeSet;
@@ -21,11 +21,11 @@ use tokio::sync::watch;
 
 pub use self::backfill::Backfill;
 pub use self::care::SubscriptionCare;
-pub use self::changes::RelatedChanges;
 use self::log::ReconcileLog;
 use self::look::DELIVERY;
-pub use self::look::{Look, LookError};
+pub use self::look::{Look, ReconcileError};
 use self::read::read;
+pub use self::related_changes::RelatedChangesLoop;
 use self::scope::Scope;
 use crate::clock::Clock;
 use crate::domain::id::IncidentId;
@@ -41,7 +41,8 @@ use crate::telemetry::metrics::Metrics;
 const OVERLAP: Duration = Duration::from_mins(10);
 /// Time that the first look covers.
 const FIRST_LOOK: Duration = Duration::from_hours(24);
-/// Part of the time after which the store remembers how far a look has come: after a long pause there is much to read.
+/// PagerDuty's log is read in parts of this length, and the progress is stored after each: after a long pause there is
+/// much to read.
 const PART: Duration = Duration::from_hours(6);
 /// Wait after a look that failed.
 const RETRY: Duration = Duration::from_mins(1);
@@ -107,10 +108,10 @@ impl Reconciler {
     }
 
     /// One look. `unread`: the incidents that could not be read. What was stored before an error stays.
-    async fn look(&self, unread: &mut BTreeSet<IncidentId>) -> Result<Look, LookError> {
+    async fn look(&self, unread: &mut BTreeSet<IncidentId>) -> Result<Look, ReconcileError> {
         let now = self.clock.now();
         let mut look = Look::begin(now);
-        match self.read_changes(now, unread, &mut look).await {
+        match self.read_touched(now, unread, &mut look).await {
             Ok(()) => {
                 *unread = look.skipped.keys().cloned().collect();
                 Ok(look)
@@ -122,12 +123,12 @@ impl Reconciler {
         }
     }
 
-    async fn read_changes(
+    async fn read_touched(
         &self,
         now: Timestamp,
         unread: &BTreeSet<IncidentId>,
         look: &mut Look,
-    ) -> Result<(), LookError> {
+    ) -> Result<(), ReconcileError> {
         let (since, known) = self.stored(now).await?;
         let own = self.client.own_subscription(self.subscription.as_deref(), &self.path).await;
         // Without the right to read subscriptions, every incident of the account counts.
@@ -139,7 +140,7 @@ impl Reconciler {
             deleted.extend(self.repair(incident, None, look).await?);
         }
         if deleted.len() > 1 && deleted.len() == known.len() {
-            return Err(LookError::OtherAccount(deleted.len()));
+            return Err(ReconcileError::OtherAccount(deleted.len()));
         }
         for reading in deleted {
             self.store_new(reading, look).await?;
@@ -166,7 +167,7 @@ impl Reconciler {
         listed: impl Iterator<Item = IncidentId>,
         scope: &Scope,
         (done, look): (&mut BTreeSet<IncidentId>, &mut Look),
-    ) -> Result<(), LookError> {
+    ) -> Result<(), ReconcileError> {
         for incident in listed {
             if done.contains(&incident) {
                 continue;
@@ -180,7 +181,7 @@ impl Reconciler {
     }
 
     /// What the store knows: the time from which on changes have to be read, and the incidents that have to be read.
-    async fn stored(&self, now: Timestamp) -> Result<(Timestamp, BTreeSet<IncidentId>), LookError> {
+    async fn stored(&self, now: Timestamp) -> Result<(Timestamp, BTreeSet<IncidentId>), ReconcileError> {
         let reader = self.reader.clone();
         let stored = move || Ok((reader.reconciled_up_to()?, reader.incidents_to_read()?));
         let (up_to, incidents) =
@@ -198,7 +199,7 @@ impl Reconciler {
         incident: &IncidentId,
         scope: Option<&Scope>,
         look: &mut Look,
-    ) -> Result<Option<Reading>, LookError> {
+    ) -> Result<Option<Reading>, ReconcileError> {
         look.incidents += 1;
         let reading = match read(&self.client, &*self.clock, incident).await {
             Ok(reading) => reading,
@@ -225,7 +226,7 @@ impl Reconciler {
     }
 
     /// Stores what is new in a reading.
-    async fn store_new(&self, reading: Reading, look: &mut Look) -> Result<(), LookError> {
+    async fn store_new(&self, reading: Reading, look: &mut Look) -> Result<(), ReconcileError> {
         let events = reading.events()?;
         let read_at = self.clock.now();
         let read = ReadIncident { source: &reading::SOURCE, incident: reading.incident, events, read_at };

@@ -1,6 +1,6 @@
 //! Reading one incident from PagerDuty's REST API.
 
-use super::look::LookError;
+use super::look::ReconcileError;
 use crate::clock::Clock;
 use crate::domain::id::IncidentId;
 use crate::sources::pagerduty::reading::{FoundIncident, Reading};
@@ -14,7 +14,7 @@ pub(super) async fn read(
     client: &RestClient,
     clock: &dyn Clock,
     incident: &IncidentId,
-) -> Result<Reading, LookError> {
+) -> Result<Reading, ReconcileError> {
     let id = incident.as_str();
     let deleted = Reading { incident: incident.clone(), at: clock.now(), found: None };
     let Some((found, at)) = client.incident(id).await? else { return Ok(deleted) };
@@ -27,7 +27,7 @@ pub(super) async fn read(
     let found = FoundIncident { incident: found, log, notes };
     // A number finds an incident, too.
     if found.id() != Some(id) {
-        return Err(LookError::OtherIncident);
+        return Err(ReconcileError::OtherIncident);
     }
     Ok(Reading { at: at.unwrap_or(deleted.at), found: Some(found), ..deleted })
 }

@@ -190,6 +190,10 @@ impl CommitObserver for Metrics {
     fn refused(&self, writes: usize) {
         self.store.writes_refused.inc_by(u64::try_from(writes).unwrap_or(u64::MAX));
     }
+
+    fn missed_resolve(&self) {
+        self.reconciliation.want();
+    }
 }
 
 /// Converts OpenMetrics to Prometheus' older text format, which every scraper reads. In that format, `HELP` and `TYPE`

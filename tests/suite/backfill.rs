@@ -180,7 +180,7 @@ async fn a_backfill_that_was_stopped_goes_on_where_it_was() {
     let stopped = setup.run(&program, &[]);
     assert_eq!(stopped.status.code(), Some(1));
     let errors = String::from_utf8_lossy(&stopped.stderr).into_owned();
-    assert!(errors.contains("not finished; the same command goes on from here"), "{errors}");
+    assert!(errors.contains("not finished: run the same command again to continue"), "{errors}");
     let output = setup.run(&program, &["--format", "json"]);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(errors.contains("an earlier backfill has come up to 2026-"), "{errors}");
@@ -209,7 +209,7 @@ async fn what_cannot_be_read_is_said_and_the_rest_is_done() {
     setup.pagerduty.fail_request(first, Fault::HalfBody);
     setup.pagerduty.fail_request(first + 1, Fault::Fails(403));
     let done = setup.json(&program, &[]);
-    let left = done["left"].as_object().unwrap();
+    let left = done["skipped"].as_object().unwrap();
     assert_eq!(done["added"].as_array().unwrap().len() + left.len(), incidents.len() + 1, "{done:#}");
     let reason = left.get(&format!("pagerduty:{open}")).or_else(|| left.get(&open)).unwrap();
     assert_eq!(reason, "it has just changed: its webhooks may be on their way");
@@ -269,7 +269,7 @@ async fn twenty_kills_change_nothing_about_the_end() {
             kill_after(&setup, &program, fastrand::usize(1..60)).await;
         }
         let last = setup.json(&program, &[]);
-        assert_eq!(last["left"], serde_json::json!({}), "{last:#}");
+        assert_eq!(last["skipped"], serde_json::json!({}), "{last:#}");
         assert_eq!(setup.pagerduty.refusals(), [""; 0]);
         let listed = program.run(&setup.configuration, &["failures", "--limit", "100", "--format", "json"]);
         let listed: Value = serde_json::from_str(&stdout(&listed)).unwrap();

@@ -141,6 +141,32 @@ async fn a_reopen_that_only_rest_knows_is_found_soon_after_a_refused_webhook() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_incident_whose_webhook_shows_it_resolved_is_read_soon() {
+    let world = World::new(1);
+    let (pagerduty, daemon) = start(&world, "").await;
+    reconciled(&daemon).await;
+    let begin = daemon.clock.now();
+    let at = |minutes| begin.saturating_add(Duration::from_mins(minutes));
+    let incident = pagerduty.world.trigger(at(0), "checkout", "high", None, "disk full");
+    pagerduty.world.resolve(&incident, at(1));
+    pagerduty.world.set_priority(&incident, at(2), Some("P1"));
+    pagerduty.world.set_now(at(6));
+    for webhook in pagerduty.world.webhooks() {
+        if !webhook.body.contains("\"incident.resolved\"") {
+            daemon.expect(webhook.body, "accepted").await;
+        }
+    }
+    eventually("the resolve", async || {
+        daemon.clock.advance(Duration::from_secs(5));
+        let story = failure(&daemon, &incident).await;
+        (story["failure"]["state"] == "completed").then_some(())
+    })
+    .await;
+    assert!(daemon.clock.now() < at(10), "not after the usual 15 minutes");
+    assert_eq!(pagerduty.refusals(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_incident_is_kept_and_flagged() {
     let (world, _) = resolved();
     let open = world.trigger(time("23:00:00"), "search", "high", None, "slow");
@@ -352,8 +378,14 @@ async fn the_command_shows_creates_and_tests_a_subscription() {
     assert!(errors.contains("cannot make the new file"), "{errors}");
     let (status, printed, errors) = command(&["subscription", "status"]);
     assert_eq!(status, Some(0), "{errors}");
+    assert!(printed.contains("last refused   none since the start of the daemon"), "{printed}");
+    let wrong = signature("another-secret-of-16", "{}");
+    daemon.deliver_with(&[("x-pagerduty-signature", &wrong)], "{}").await;
+    let (_, refused, _) = command(&["subscription", "status", "--format", "json"]);
+    let refused: Value = serde_json::from_str(&refused).unwrap();
+    assert!(refused["last_refused_at"].is_string() && refused["last_webhook_at"].is_null(), "{refused}");
     assert!(
-        printed.contains("state         active") && printed.contains("all that failures follow from"),
+        printed.contains("state          active") && printed.contains("all that failures follow from"),
         "{printed}"
     );
     assert_eq!(pagerduty.refusals(), [""; 0]);

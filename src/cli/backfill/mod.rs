@@ -97,7 +97,7 @@ fn resumed_at(reader: &Reader, since: Timestamp, until: Timestamp) -> anyhow::Re
     match reader.unfinished_backfill()? {
         Some((begin, up_to)) if begin <= since && since < up_to && up_to < until => {
             print_err(format_args!(
-                "an earlier backfill has come up to {}: this one goes on there",
+                "an earlier backfill has come up to {}: this one continues there",
                 up_to.minute()
             ));
             Ok(up_to)
@@ -126,7 +126,8 @@ async fn read(
     let client = rest_client(config)?.ok_or_else(|| anyhow!("[pagerduty.api] is not configured"))?;
     // The store is opened first, so that the line below is not printed if there is no store.
     let direct = OfflineStore::open(config, policy)?;
-    print_err(format_args!("no daemon answers at {}: changing the store directly", config.admin.listen));
+    let what = if order.is_dry_run { "nothing is changed" } else { "changing the store directly" };
+    print_err(format_args!("no daemon answers at {}: {what}", config.admin.listen));
     let backfill = run::backfill(config, client, direct.store().clone(), Arc::new(SystemClock));
     let result = steps(order, summary, async |order| Ok(backfill.step(order).await?)).await;
     drop(backfill);
@@ -147,7 +148,7 @@ async fn steps(
             Ok(done) => {
                 order.at = done.at;
                 progress.advance(done.at, done.incidents);
-                let is_done = done.is_done;
+                let is_done = done.done;
                 summary.add(done);
                 if is_done {
                     break Ok(());
@@ -161,7 +162,11 @@ async fn steps(
     };
     progress.end();
     // A dry run begins again.
-    if order.is_dry_run { result } else { result.context("not finished; the same command goes on from here") }
+    if order.is_dry_run {
+        result
+    } else {
+        result.context("not finished: run the same command again to continue")
+    }
 }
 
 /// Waits for a step. Ctrl-C lets it finish, and stops after it; the second one stops at once. Returns `true` if there

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::cli::changes;
+use crate::cli::changed_failures;
 use crate::cli::report::in_unit;
 use crate::cli::table::{Column, print_out, render, width};
 use crate::domain::backfill::{AddedFailure, BackfillStep};
@@ -29,9 +29,9 @@ pub(super) struct Summary {
     pub(super) events: usize,
     pub(super) added: Vec<AddedFailure>,
     pub(super) changed: Vec<ChangedFailure>,
-    pub(super) left: BTreeMap<IncidentId, String>,
+    pub(super) skipped: BTreeMap<IncidentId, String>,
     /// Incidents that the webhook subscription is not about.
-    pub(super) outside: usize,
+    pub(super) out_of_scope: usize,
     /// The figures that differ. `None` after a dry run, which changes none.
     pub(super) figures: Option<Vec<ChangedFigure>>,
 }
@@ -48,8 +48,8 @@ pub(super) struct ChangedFigure {
 
 impl Summary {
     pub(super) fn begin((since, until, at): (Timestamp, Timestamp, Timestamp), dry_run: bool) -> Self {
-        let (incidents, events, outside) = (0, 0, 0);
-        let (added, changed, left) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (incidents, events, out_of_scope) = (0, 0, 0);
+        let (added, changed, skipped) = (Vec::new(), Vec::new(), BTreeMap::new());
         Self {
             since,
             until,
@@ -59,8 +59,8 @@ impl Summary {
             events,
             added,
             changed,
-            left,
-            outside,
+            skipped,
+            out_of_scope,
             figures: None,
         }
     }
@@ -69,10 +69,10 @@ impl Summary {
         self.up_to = step.at;
         self.incidents += step.incidents;
         self.events += step.events;
-        self.outside += step.outside;
+        self.out_of_scope += step.out_of_scope;
         self.added.extend(step.added);
         self.changed.extend(step.changed);
-        self.left.extend(step.left);
+        self.skipped.extend(step.skipped);
     }
 
     /// Notes the figures that differ between these rows.
@@ -83,24 +83,25 @@ impl Summary {
             |figure: &Figure, row: Option<&Row>| row.map_or_else(|| none(figure), |row| figure.number(row));
         let differing = FIGURES.iter().filter_map(|figure| {
             let (before, after) = (value(figure, before), value(figure, after));
-            let changed = ChangedFigure { figure: figure.name, before, after, listed: *figure };
-            (before != after).then_some(changed)
+            // A difference of less than a second or a tenth of a percent is none.
+            let is_shown = in_unit(figure, before) != in_unit(figure, after);
+            is_shown.then_some(ChangedFigure { figure: figure.name, before, after, listed: *figure })
         });
         self.figures = Some(differing.collect());
     }
 
     pub(super) fn print(&self) {
-        if let Some(table) = changes::table(self.changed.iter().take(LISTED)) {
+        if let Some(table) = changed_failures::table(self.changed.iter().take(LISTED)) {
             print_out(table);
         }
         if let Some(more) = self.changed.len().checked_sub(LISTED).filter(|more| *more > 0) {
             print_out(format_args!("… and {more} more: --format json has all.\n"));
         }
-        for (incident, reason) in self.left.iter().take(LISTED) {
-            print_out(format_args!("left out: {}: {reason}", incident.as_str()));
+        for (incident, reason) in self.skipped.iter().take(LISTED) {
+            print_out(format_args!("skipped: {}: {reason}", incident.as_str()));
         }
-        if let Some(more) = self.left.len().checked_sub(LISTED).filter(|more| *more > 0) {
-            print_out(format_args!("… and {more} more that were left out: --format json has all.\n"));
+        if let Some(more) = self.skipped.len().checked_sub(LISTED).filter(|more| *more > 0) {
+            print_out(format_args!("… and {more} more that were skipped: --format json has all.\n"));
         }
         print_out(self.sentences());
         match self.figures.as_deref() {
@@ -111,7 +112,7 @@ impl Summary {
     }
 
     fn sentences(&self) -> String {
-        let Self { incidents, events, added, changed, left, outside, dry_run, .. } = self;
+        let Self { incidents, events, added, changed, skipped, out_of_scope, dry_run, .. } = self;
         let mut states = BTreeMap::<&str, usize>::new();
         for added in added {
             *states.entry(added.state.as_str()).or_default() += 1;
@@ -131,11 +132,13 @@ impl Summary {
                 changed.len()
             ),
         ];
-        if *outside > 0 {
-            lines.push(format!("{outside} incidents are none that the webhook subscription is about."));
+        if *out_of_scope > 0 {
+            lines.push(format!(
+                "{out_of_scope} incidents were skipped: the webhook subscription does not cover them."
+            ));
         }
-        if !left.is_empty() {
-            lines.push(format!("{} incidents were left out.", left.len()));
+        if !skipped.is_empty() {
+            lines.push(format!("{} incidents were skipped.", skipped.len()));
         }
         lines.join("\n")
     }
@@ -145,8 +148,7 @@ fn table(figures: &[ChangedFigure]) -> String {
     const COLUMNS: [Column; 3] = [Column::text("FIGURE"), Column::number("BEFORE"), Column::number("AFTER")];
     let row = |changed: &ChangedFigure| {
         let [before, after] = [changed.before, changed.after].map(|value| in_unit(&changed.listed, value));
-        // A difference of less than a second or a tenth of a percent is not shown.
-        (before != after).then(|| vec![changed.figure.to_owned(), before, after])
+        vec![changed.figure.to_owned(), before, after]
     };
-    render(&COLUMNS, &figures.iter().filter_map(row).collect::<Vec<_>>(), width())
+    render(&COLUMNS, &figures.iter().map(row).collect::<Vec<_>>(), width())
 }

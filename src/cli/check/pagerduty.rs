@@ -25,7 +25,7 @@ pub(super) async fn check(config: &Config) -> Vec<Item> {
 }
 
 async fn ask(client: &RestClient, config: &Config) -> Vec<Item> {
-    let incidents = client.try_incidents().await;
+    let incidents = client.probe_incidents().await;
     if let Err(error) = &incidents
         && !is_about_one_request(error)
     {

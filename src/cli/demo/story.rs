@@ -93,8 +93,8 @@ pub(super) const STORY: [Chapter; 11] = [
 ];
 
 /// What happens while webhooks are lost.
-pub(super) const GAP: &str = "The proxy in front of the daemon fails: PagerDuty drops three webhooks and disables the subscription. Within five\n\
-     minutes the daemon enables it again, reads what was lost from PagerDuty's REST API, and the backend has it, too.";
+pub(super) const GAP: &str = "The proxy in front of the daemon fails: PagerDuty drops three webhooks and disables the subscription. At its next\n\
+     check the daemon enables it again, reads what was lost from PagerDuty's REST API, and the backend has it, too.";
 
 /// The lost webhooks.
 pub(super) const LOST: [&str; 3] = [

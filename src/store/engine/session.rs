@@ -41,8 +41,10 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) outbox_changed: bool,
     /// Backends whose rows a person wants retried at once.
     pub(in crate::store) retry_requests: BTreeSet<String>,
+    /// `true` if a webhook shows a resolved incident whose resolve was not received.
+    pub(in crate::store) resolve_is_missing: bool,
     /// Failures as they were before they were saved, by row; a new one has none. `None` if nobody asks for them.
-    pub(in crate::store) replaced: Option<BTreeMap<i64, Option<FailureContent>>>,
+    pub(in crate::store) contents_before: Option<BTreeMap<i64, Option<FailureContent>>>,
     /// `true` if backends are not told of the changes.
     pub(in crate::store) is_quiet: bool,
 }
@@ -94,6 +96,7 @@ impl Changes {
         self.to_fold.extend(part.to_fold);
         self.quarantined.extend(part.quarantined);
         self.outbox_changed |= part.outbox_changed;
+        self.resolve_is_missing |= part.resolve_is_missing;
         self.retry_requests.extend(part.retry_requests);
     }
 

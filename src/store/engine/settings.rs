@@ -25,11 +25,14 @@ pub struct Settings {
     pub observer: Arc<dyn CommitObserver>,
 }
 
-/// An observer that counts commits.
+/// An observer of what the writer does.
 pub trait CommitObserver: Send + Sync {
     /// Called after a group of `writes` became durable within `took`.
     fn committed(&self, writes: usize, took: Duration);
 
     /// Called if the store could not commit a group of `writes`.
     fn refused(&self, _writes: usize) {}
+
+    /// Called if a webhook shows a resolved incident whose resolve was not received.
+    fn missed_resolve(&self) {}
 }

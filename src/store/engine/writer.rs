@@ -337,6 +337,9 @@ impl Writer {
         self.last_transaction_failed = done.is_err();
         let (result, mut changes) = done?;
         self.change_channels.send(changes.outbox_changed, std::mem::take(&mut changes.retry_requests));
+        if changes.resolve_is_missing {
+            self.settings.observer.missed_resolve();
+        }
         Ok((result, changes))
     }
 

@@ -42,9 +42,11 @@ pub(in crate::store) fn apply(
     session: &mut Session<'_>,
     part: &BackfillPart,
 ) -> rusqlite::Result<Backfilled> {
-    // What the other writes of this transaction have changed is told to backends first, and not as a part of this.
+    // The changes of the other writes of this transaction come first: they are not the backfill's, and `is_quiet` must
+    // not hold them back.
     put_into_outbox(session)?;
-    let asked = Changes { replaced: Some(BTreeMap::new()), is_quiet: part.is_quiet, ..Changes::default() };
+    let asked =
+        Changes { contents_before: Some(BTreeMap::new()), is_quiet: part.is_quiet, ..Changes::default() };
     let others = std::mem::replace(&mut session.changes, asked);
     if part.is_dry_run {
         session.execute("SAVEPOINT dry_run", [])?;
@@ -70,7 +72,7 @@ fn store(session: &mut Session<'_>, part: &BackfillPart) -> rusqlite::Result<Bac
     }
     let events = std::mem::take(&mut session.changes.to_fold);
     fold::at_once(session, &events)?;
-    for (row, before) in session.changes.replaced.take().unwrap_or_default() {
+    for (row, before) in session.changes.contents_before.take().unwrap_or_default() {
         let after = difference::stored(session.db(), row)?;
         let touched = session.changes.failures.get(&row);
         let Some(failure) = touched.and_then(|touched| touched.evaluated.as_ref()) else { continue };

@@ -70,10 +70,10 @@ fn reconcile(
         }
     }
     let Some(prepared) = desired.request else { return Ok(false) };
-    // Where a row waited, the backend is told the newest state even by a quiet change: it would be told of the subject
+    // If a waiting row was superseded, the new one is sent even if the change is quiet: the backend was to get a request
     // anyway.
-    let is_given_up = session.changes.is_quiet && replaced == 0;
-    let request = NewRow { revision, repeats: false, due_at: (!is_given_up).then_some(due_at), prepared };
+    let is_discarded = session.changes.is_quiet && replaced == 0;
+    let request = NewRow { revision, repeats: false, due_at: (!is_discarded).then_some(due_at), prepared };
     revisions.put(session, destination, &request, now)?;
     Ok(true)
 }

@@ -94,7 +94,7 @@ pub(super) struct NewRow {
     pub(super) revision: i64,
     /// `true` if it sends a revision once more.
     pub(super) repeats: bool,
-    /// Time from which on it is sent. `None`: it is never sent, and only records what was not.
+    /// Earliest time to send it. `None`: it is stored as discarded, so that nobody prepares the same request again.
     pub(super) due_at: Option<Timestamp>,
     pub(super) prepared: PreparedRequest,
 }

@@ -144,8 +144,10 @@ impl FailureRow {
         let link_window = session.settings.policy.link_window;
         let links =
             evaluated.as_ref().map(|evaluated| decide(session.db(), evaluated, link_window)).transpose()?;
-        let replaced = match self.id {
-            Some(id) if session.changes.replaced.is_some() => Some(difference::stored(session.db(), id)?),
+        let content_before = match self.id {
+            Some(id) if session.changes.contents_before.is_some() => {
+                Some(difference::stored(session.db(), id)?)
+            }
             _ => None,
         };
         let id = self.write(session, evaluated.as_ref(), links)?;
@@ -157,8 +159,8 @@ impl FailureRow {
         session.changes.touch_mark(self.cause, now);
         session.changes.touch_mark(links.and_then(|links| links.cause), now);
         session.changes.failures.insert(id, TouchedFailure { evaluated, revision: self.revision, now });
-        if let Some(all) = &mut session.changes.replaced {
-            all.entry(id).or_insert(replaced);
+        if let Some(all) = &mut session.changes.contents_before {
+            all.entry(id).or_insert(content_before);
         }
         Ok(id)
     }

@@ -9,11 +9,12 @@ use rusqlite::{Connection, params};
 
 use super::merge_group::{ChangedMembers, Incidents};
 use crate::domain::event::Event;
+use crate::domain::failure::FailureState;
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::backlog::{LeftOver, Slice, Unfolded};
 use crate::store::engine::progress::{self, FOLDED_UP_TO};
-use crate::store::engine::session::Session;
+use crate::store::engine::session::{Session, TouchedFailure};
 use crate::store::engine::settings::Settings;
 use crate::store::facts::delivery::source;
 use crate::store::facts::failure_key::failure_key;
@@ -92,6 +93,13 @@ fn fold(session: &mut Session<'_>, mut events: Vec<EventToFold>, up_to: Option<i
         if let Some(row) = rows.get(&events[0].incident) {
             link(session, *row, events)?;
         }
+    }
+    // The resolve came before, or will come, or is lost.
+    let is_open = |touched: &TouchedFailure| {
+        touched.evaluated.as_ref().is_some_and(|evaluated| evaluated.failure.state == FailureState::Open)
+    };
+    if events.iter().any(|folding| folding.event.shows_resolved()) {
+        session.changes.resolve_is_missing |= session.changes.failures.values().any(is_open);
     }
     match up_to {
         Some(up_to) => progress::set(session.db(), FOLDED_UP_TO, up_to),

@@ -32,7 +32,7 @@ pub struct CreatedIncident {
 pub struct CreatedPart {
     /// The incidents, the oldest first.
     pub incidents: BTreeSet<CreatedIncident>,
-    /// End of the part: incidents that were created then or later are not in it, unless the window ends there.
+    /// End of the part. Incidents that were created at this time belong to the next part, unless the window ends here.
     pub until: Timestamp,
 }
 
@@ -61,8 +61,8 @@ struct AnalyticsPage {
 }
 
 impl RestClient {
-    /// The first incidents that were created in a window of time, whatever their status: those of its longest part that
-    /// has no more than some thousand.
+    /// The incidents that were created in the beginning of a window of time, whatever their status. The part is
+    /// shortened until it has at most 2,000.
     ///
     /// # Errors
     /// There is no usable answer, or more incidents were created in a second than PagerDuty lists.
@@ -103,7 +103,7 @@ impl RestClient {
     ///
     /// # Errors
     /// There is no usable answer.
-    pub async fn analysed_incidents(
+    pub async fn incidents_from_analytics(
         &self,
         since: Timestamp,
         until: Timestamp,

@@ -150,7 +150,7 @@ impl RestClient {
     ///
     /// # Errors
     /// There is no usable answer.
-    pub async fn try_incidents(&self) -> Result<(), RestError> {
+    pub async fn probe_incidents(&self) -> Result<(), RestError> {
         let query = [("limit", "1"), ("time_zone", "UTC")];
         self.read::<OpenPage>(&Request::get(&["incidents"], &query)).await.map(drop)
     }

@@ -231,7 +231,7 @@ async fn analytics_are_read_page_by_page_up_to_a_whole_second() {
     .await;
     let (client, _) = client(&server);
     let (since, until) = (at("2026-09-01T00:00:00Z"), at("2026-09-02T00:00:00Z"));
-    let part = client.analysed_incidents(since, until).await.unwrap();
+    let part = client.incidents_from_analytics(since, until).await.unwrap();
     assert_eq!((part.incidents.len(), part.until), (1_500, at("2026-09-01T00:00:01Z")));
     assert!(server.seen().iter().all(|seen| seen.line == "POST /analytics/raw/incidents"));
 }
@@ -244,7 +244,7 @@ async fn nothing_is_asked_for_an_empty_window() {
     for since in [noon, at("2026-11-01T12:00:01Z")] {
         assert!(client.touched_incidents(since, noon).await.unwrap().is_empty());
         assert!(client.created_incidents(since, noon).await.unwrap().incidents.is_empty());
-        assert!(client.analysed_incidents(since, noon).await.unwrap().incidents.is_empty());
+        assert!(client.incidents_from_analytics(since, noon).await.unwrap().incidents.is_empty());
     }
     assert!(server.seen().is_empty());
 }

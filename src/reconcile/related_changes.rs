@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::look::LookError;
+use super::look::ReconcileError;
 use crate::clock::Clock;
 use crate::domain::id::IncidentId;
 use crate::domain::related_change::RelatedChange;
@@ -32,7 +32,7 @@ const MOST: usize = 100;
 const MOST_REFUSALS: usize = 3;
 
 /// Asks PagerDuty for the changes related to incidents.
-pub struct RelatedChanges {
+pub struct RelatedChangesLoop {
     /// Client of PagerDuty's REST API.
     pub client: RestClient,
     /// Store, for the changes.
@@ -66,9 +66,9 @@ enum Round {
     Refused(RestError),
 }
 
-/// Meaning of an error.
+/// Meaning of an error for the next requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum ErrorMeaning {
     /// The same request may succeed later. Others fail now, too.
     Later,
     /// PagerDuty does not tell, perhaps only of this incident.
@@ -79,7 +79,7 @@ enum Verdict {
     Never,
 }
 
-impl Verdict {
+impl ErrorMeaning {
     const fn of(error: &RestError) -> Self {
         match error {
             RestError::Plan { .. } => Self::AllRefused,
@@ -98,7 +98,7 @@ impl Verdict {
     }
 }
 
-impl RelatedChanges {
+impl RelatedChangesLoop {
     /// Asks from time to time, until `stop` is set.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let (mut earlier, mut log) = (Earlier::default(), Log::default());
@@ -125,7 +125,7 @@ impl RelatedChanges {
     }
 
     /// Asks for the incidents that are due, one after the other. What was saved before an error stays.
-    async fn round(&self, earlier: &mut Earlier) -> Result<Round, LookError> {
+    async fn round(&self, earlier: &mut Earlier) -> Result<Round, ReconcileError> {
         let mut due = self.due().await?;
         let may_have_more = due.len() >= MOST;
         let found: BTreeSet<_> = due.iter().cloned().collect();
@@ -149,16 +149,16 @@ impl RelatedChanges {
                 Err(error) => error,
             };
             tracing::debug!(%incident, %error, "PagerDuty did not tell which changes it relates to an incident");
-            match Verdict::of(&error) {
-                Verdict::Never => self.save(incident, None).await?,
-                Verdict::Refused if earlier.refused.len() + 1 < MOST_REFUSALS => {
+            match ErrorMeaning::of(&error) {
+                ErrorMeaning::Never => self.save(incident, None).await?,
+                ErrorMeaning::Refused if earlier.refused.len() + 1 < MOST_REFUSALS => {
                     earlier.refused.insert(incident);
                 }
-                Verdict::Refused | Verdict::AllRefused => {
+                ErrorMeaning::Refused | ErrorMeaning::AllRefused => {
                     earlier.refused.clear();
                     return Ok(Round::Refused(error));
                 }
-                Verdict::Later => {
+                ErrorMeaning::Later => {
                     earlier.failed.insert(incident);
                     return Err(error.into());
                 }
@@ -167,13 +167,17 @@ impl RelatedChanges {
         Ok(Round::Done { has_told, may_have_more })
     }
 
-    async fn due(&self) -> Result<Vec<IncidentId>, LookError> {
+    async fn due(&self) -> Result<Vec<IncidentId>, ReconcileError> {
         let (reader, since) = (self.reader.clone(), self.clock.now().saturating_sub(LONGEST_AGE));
         let read = move || reader.incidents_without_changes(&pagerduty::SOURCE.name, since, MOST);
         Ok(tokio::task::spawn_blocking(read).await??)
     }
 
-    async fn save(&self, incident: IncidentId, changes: Option<Vec<RelatedChange>>) -> Result<(), LookError> {
+    async fn save(
+        &self,
+        incident: IncidentId,
+        changes: Option<Vec<RelatedChange>>,
+    ) -> Result<(), ReconcileError> {
         Ok(self.store.save_related_changes(incident, changes).await?)
     }
 }
@@ -186,7 +190,7 @@ struct Log {
 }
 
 impl Log {
-    fn note(&mut self, round: &Result<Round, LookError>) {
+    fn note(&mut self, round: &Result<Round, ReconcileError>) {
         match round {
             Ok(Round::Done { has_told, .. }) => {
                 if *has_told && std::mem::take(&mut self.is_refused) | std::mem::take(&mut self.has_failed) {
@@ -223,21 +227,21 @@ mod tests {
         let text = || "Access Denied".to_owned();
         let server = |status| RestError::Server { request: request(), status, detail: text() };
         for (error, verdict) in [
-            (RestError::Plan { request: request(), detail: text() }, Verdict::AllRefused),
-            (RestError::Forbidden { request: request(), detail: text() }, Verdict::Refused),
-            (RestError::NotFound { request: request() }, Verdict::Never),
-            (RestError::Rejected { request: request(), status: 400, detail: text() }, Verdict::Never),
-            (RestError::UnexpectedForm { request: request(), problem: text() }, Verdict::Never),
-            (RestError::WindowTooFull { request: request(), place: text() }, Verdict::Never),
-            (RestError::Unauthorized { request: request() }, Verdict::Later),
-            (RestError::NotTheApi { request: request(), status: 302 }, Verdict::Later),
-            (RestError::NotJson { request: request(), problem: text() }, Verdict::Later),
-            (RestError::RateLimited { request: request() }, Verdict::Later),
-            (server(500), Verdict::Later),
-            (server(503), Verdict::Later),
-            (RestError::Unreachable { request: request(), problem: text() }, Verdict::Later),
+            (RestError::Plan { request: request(), detail: text() }, ErrorMeaning::AllRefused),
+            (RestError::Forbidden { request: request(), detail: text() }, ErrorMeaning::Refused),
+            (RestError::NotFound { request: request() }, ErrorMeaning::Never),
+            (RestError::Rejected { request: request(), status: 400, detail: text() }, ErrorMeaning::Never),
+            (RestError::UnexpectedForm { request: request(), problem: text() }, ErrorMeaning::Never),
+            (RestError::WindowTooFull { request: request(), place: text() }, ErrorMeaning::Never),
+            (RestError::Unauthorized { request: request() }, ErrorMeaning::Later),
+            (RestError::NotTheApi { request: request(), status: 302 }, ErrorMeaning::Later),
+            (RestError::NotJson { request: request(), problem: text() }, ErrorMeaning::Later),
+            (RestError::RateLimited { request: request() }, ErrorMeaning::Later),
+            (server(500), ErrorMeaning::Later),
+            (server(503), ErrorMeaning::Later),
+            (RestError::Unreachable { request: request(), problem: text() }, ErrorMeaning::Later),
         ] {
-            assert_eq!(Verdict::of(&error), verdict, "{error:?}");
+            assert_eq!(ErrorMeaning::of(&error), verdict, "{error:?}");
         }
     }
 }
