@@ -52,10 +52,15 @@ pub(crate) async fn reconciled(daemon: &Daemon) {
 }
 
 /// Lets time pass until a look has ended that began after this call.
-pub(crate) async fn next_look(daemon: &Daemon) {
+async fn next_look(daemon: &Daemon) {
+    next_look_in_steps_of(Duration::from_secs(30), daemon).await;
+}
+
+/// The same. With smaller steps, less time passes during a look.
+pub(crate) async fn next_look_in_steps_of(step: Duration, daemon: &Daemon) {
     let begin = daemon.clock.now().as_seconds();
     eventually("the next look at PagerDuty", async || {
-        daemon.clock.advance(Duration::from_secs(30));
+        daemon.clock.advance(step);
         #[expect(clippy::cast_possible_truncation, reason = "whole seconds")]
         let at = metric(daemon, RECONCILED).await as i64;
         (at > begin).then_some(())

@@ -112,6 +112,11 @@ impl Probe {
         self.number("SELECT count(*) FROM failure", [])
     }
 
+    /// Number of failures whose related changes are known, or known to be unknown.
+    pub(crate) fn asked_for_changes(&self) -> i64 {
+        self.number("SELECT count(*) FROM related_changes", [])
+    }
+
     /// Number of events that belong to a failure.
     pub(crate) fn events_of_failures(&self) -> i64 {
         self.number("SELECT count(*) FROM failure_event", [])
