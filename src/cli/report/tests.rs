@@ -1,6 +1,6 @@
 use super::format::heading;
 use super::*;
-use crate::domain::figures::{RecoveryTimes, Report, RestoreTimes, Row};
+use crate::domain::figures::{RecoveryTimes, Report, RestoreTimes, Row, RowSums};
 use crate::domain::timestamp::Timestamp;
 
 /// Table of a report that has a row for each of its periods.
@@ -15,15 +15,17 @@ fn markdown_of(report: &Report) -> String {
     markdown(report, "production")
 }
 
-/// Row with a value in each figure.
+/// Row that counts nothing. Rows that begin with it need no change when a figure is added.
+fn idle(key: Option<&str>) -> Row {
+    RowSums::default().row(key, None)
+}
+
+/// Row with failures and deployments.
 fn busy(key: &str) -> Row {
     Row {
-        key: Some(key.to_owned()),
-        period: None,
         incidents: 4,
         open: 1,
         ignored: 2,
-        unmatched_incidents: 0,
         deployments: 40,
         failed_deployments: 2,
         change_failure_rate: Some(0.1),
@@ -44,33 +46,13 @@ fn busy(key: &str) -> Row {
             p90: Some(93_600.0),
             max: Some(93_600.0),
         },
+        ..idle(Some(key))
     }
 }
 
 /// Row with one unmatched incident.
 pub(super) fn unmatched(key: Option<&str>) -> Row {
-    Row {
-        key: key.map(str::to_owned),
-        incidents: 1,
-        open: 0,
-        ignored: 0,
-        unmatched_incidents: 1,
-        deployments: 0,
-        failed_deployments: 0,
-        change_failure_rate: None,
-        change_fail_rate: None,
-        deployment_rework_rate: None,
-        time_to_restore_seconds: RestoreTimes { n: 0, mean: None, median: None, p90: None, max: None },
-        failed_deployment_recovery_time_seconds: RecoveryTimes {
-            n: 0,
-            open: 0,
-            mean: None,
-            median: None,
-            p90: None,
-            max: None,
-        },
-        ..busy("")
-    }
+    Row { incidents: 1, unmatched_incidents: 1, ..idle(key) }
 }
 
 pub(super) fn report(by: Grouping, interval: Option<Interval>, rows: Vec<Row>) -> Report {

@@ -1,7 +1,7 @@
 //! The list of all figures. CSV and Markdown show all of them, the terminal's table of counts and rates those with a
 //! column, and the dashboard and the gauges of `/metrics` some. A new figure is a field of [`Row`] and an entry here.
 
-use super::report::Row;
+use super::row::Row;
 
 /// A figure: its names, its formula, and its value in a row.
 #[derive(Debug, Clone, Copy)]

@@ -11,6 +11,7 @@ mod query;
 mod recovery;
 mod report;
 mod report_options;
+mod row;
 mod tally;
 mod trailing;
 
@@ -21,9 +22,9 @@ pub use self::dataset::{Dataset, DatasetBuilder, FailureTimes, FailureTraits, Li
 pub use self::deployment_index::DeploymentIndex;
 pub use self::durations::{Durations, RecoveryTimes, RestoreTimes};
 pub use self::query::{Env, Grouping, Interval, ReportQuery};
-pub use self::report::{DeployedElsewhere, Report, Row};
+pub use self::report::{DeployedElsewhere, Report};
 pub use self::report_options::ReportOptions;
-pub use self::tally::RowSums;
+pub use self::row::{Row, RowSums};
 pub use self::trailing::{DeploymentGroup, FailureGroup, ServiceFigures, Trailing, trailing};
 
 /// Maximum number of envs that a report suggests.

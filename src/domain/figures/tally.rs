@@ -6,10 +6,10 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::calendar::Periods;
 use super::dataset::{Dataset, FailureKind};
-use super::deployment_index::{DeploymentKind, Outcome, Timeline};
-use super::durations::{Durations, RecoveryTimes};
+use super::deployment_index::{DeploymentKind, Timeline};
 use super::names::{NameId, to_u32};
-use super::recovery::{DatasetFailure, Recovery};
+use super::recovery::DatasetFailure;
+use super::row::{DeploymentTally, FailureTally, RowSums};
 use super::{Env, Grouping, Row};
 use crate::domain::timestamp::Timestamp;
 
@@ -21,24 +21,6 @@ pub(super) struct Tally<'a> {
     pub(super) failures: HashMap<(usize, u32), FailureTally>,
     /// Counts of deployments, by the numbers of period and kind.
     pub(super) deployments: HashMap<(usize, u32), DeploymentTally>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct FailureTally {
-    /// Failures that began in the period.
-    pub(super) begun: usize,
-    /// Times to restore of the failures that ended in the period, if they are in a statistic.
-    pub(super) restored: Durations,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct DeploymentTally {
-    /// Deployments that ended in the period.
-    pub(super) made: usize,
-    pub(super) failed: usize,
-    pub(super) remediations: usize,
-    pub(super) recovered: Durations,
-    open_recoveries: usize,
 }
 
 impl<'a> Tally<'a> {
@@ -59,17 +41,9 @@ impl<'a> Tally<'a> {
     }
 
     fn add_deployments(&mut self, kind: u32, line: &Timeline, periods: &Periods) {
-        for (finished_at, Outcome { is_remediation, recovery }) in line.ends() {
+        for (finished_at, outcome) in line.ends() {
             let Some(period) = periods.index(finished_at) else { continue };
-            let counted = self.deployments.entry((period, kind)).or_default();
-            counted.made += 1;
-            counted.remediations += usize::from(is_remediation);
-            counted.failed += usize::from(recovery.is_some());
-            match recovery {
-                Some(Recovery::After(nanos)) => counted.recovered.push(nanos),
-                Some(Recovery::Open) => counted.open_recoveries += 1,
-                Some(Recovery::Unknown) | None => {}
-            }
+            self.deployments.entry((period, kind)).or_default().count(outcome);
         }
     }
 
@@ -175,78 +149,4 @@ impl DeploymentKind {
         };
         key.into_iter()
     }
-}
-
-/// Sums that a row is made of. Rates cannot be added up, but these can.
-#[derive(Debug, Default)]
-pub struct RowSums {
-    incidents: usize,
-    open: usize,
-    ignored: usize,
-    unmatched_incidents: usize,
-    restore_times: Durations,
-    deployments: DeploymentTally,
-}
-
-impl RowSums {
-    fn add_failures(&mut self, kind: &FailureKind, counted: &FailureTally, is_matched: bool) {
-        if !kind.counts() {
-            self.ignored += counted.begun;
-            return;
-        }
-        self.incidents += counted.begun;
-        self.open += if kind.is_open() { counted.begun } else { 0 };
-        self.unmatched_incidents += if is_matched { 0 } else { counted.begun };
-        self.restore_times.extend(&counted.restored);
-    }
-
-    /// Adds the sums of another row.
-    pub fn add(&mut self, other: &Self) {
-        self.incidents += other.incidents;
-        self.open += other.open;
-        self.ignored += other.ignored;
-        self.unmatched_incidents += other.unmatched_incidents;
-        self.restore_times.extend(&other.restore_times);
-        self.add_deployments(&other.deployments);
-    }
-
-    fn add_deployments(&mut self, counted: &DeploymentTally) {
-        let sum = &mut self.deployments;
-        sum.made += counted.made;
-        sum.failed += counted.failed;
-        sum.remediations += counted.remediations;
-        sum.open_recoveries += counted.open_recoveries;
-        sum.recovered.extend(&counted.recovered);
-    }
-
-    /// `true` if the row has a failure that counts, or a deployment.
-    pub(super) fn counts_something(&self) -> bool {
-        self.incidents + self.deployments.made + self.restore_times.len() > 0
-    }
-
-    /// The row with these sums.
-    pub fn row(self, key: Option<&str>, period: Option<Timestamp>) -> Row {
-        let DeploymentTally { made, failed, remediations, recovered, open_recoveries } = self.deployments;
-        let matched = self.incidents - self.unmatched_incidents;
-        Row {
-            key: key.map(str::to_owned),
-            period,
-            incidents: self.incidents,
-            open: self.open,
-            ignored: self.ignored,
-            unmatched_incidents: self.unmatched_incidents,
-            deployments: made,
-            failed_deployments: failed,
-            change_failure_rate: ratio(matched, made),
-            change_fail_rate: ratio(failed, made),
-            deployment_rework_rate: ratio(remediations, made),
-            time_to_restore_seconds: self.restore_times.into(),
-            failed_deployment_recovery_time_seconds: RecoveryTimes::new(recovered, open_recoveries),
-        }
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 deployments")]
-fn ratio(part: usize, whole: usize) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
 }

@@ -6,7 +6,8 @@ use super::calendar::Periods;
 use super::dataset::{Dataset, FailureKind};
 use super::durations::Durations;
 use super::names::NameId;
-use super::tally::{RowSums, Tally};
+use super::row::RowSums;
+use super::tally::Tally;
 use super::{Env, Grouping, ReportQuery};
 use crate::domain::timestamp::Timestamp;
 
