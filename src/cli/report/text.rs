@@ -4,7 +4,7 @@ use super::super::cells::{display_width, wrapped};
 use super::super::table::{Column, render};
 use super::format::{duration, figure, heading, in_unit, key, period, subject};
 use super::other_envs::{deployed_elsewhere, other_envs};
-use crate::domain::figures::list::{CHANGE_FAILURE_RATE, FIGURES, Figure, MEDIAN_TIME_TO_RESTORE};
+use crate::domain::figures::list::{FIGURES, Figure};
 use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
@@ -24,8 +24,8 @@ const BARS: [(f64, char); 8] = [
 const NO_BAR: char = '·';
 /// Minimum number of bars of a trend, however narrow the terminal is.
 const FEWEST_BARS: usize = 8;
-/// Width of the columns of the trend between the key and the bars.
-const BESIDE_BARS: usize = "median time to restore".len() + 2 + "9999d 23h".len() + 2;
+/// Width of the trend's column with the highest value, and of the space beside it.
+const HIGHEST_WIDTH: usize = 2 + "9999d 23h".len() + 2;
 /// Greatest width of a key in the trend. The rest of the line is for bars.
 const WIDEST_KEY: usize = 24;
 /// Least width of a key. With it each table fits in 80 columns.
@@ -129,11 +129,7 @@ fn statistic(n: usize, open: usize, seconds: [Option<f64>; 4]) -> Option<Vec<Str
     (n + open > 0).then(|| counts.into_iter().chain(seconds.map(duration)).collect())
 }
 
-/// Figures of the trend, with their names there.
-const TRENDS: [(&str, Figure); 2] =
-    [("change failure rate", CHANGE_FAILURE_RATE), ("median time to restore", MEDIAN_TIME_TO_RESTORE)];
-
-/// Trend with two lines for each key. A single period has no trend.
+/// Trend with a line for each key and each figure of the trend. A single period has no trend.
 fn trend(report: &Report, periods: &[Timestamp], width: usize) -> Section {
     let mut keys: Vec<Option<&str>> = report.rows.iter().map(|row| row.key.as_deref()).collect();
     keys.sort_unstable();
@@ -143,27 +139,32 @@ fn trend(report: &Report, periods: &[Timestamp], width: usize) -> Section {
         let widths = keys.iter().flatten().map(|key| display_width(&printable(key)));
         2 + widths.max().unwrap_or(0).clamp(title.len(), WIDEST_KEY)
     });
-    let bars = width.saturating_sub(key_width + BESIDE_BARS).max(FEWEST_BARS);
+    let figures: Vec<(String, &Figure)> = FIGURES
+        .iter()
+        .filter(|figure| figure.in_trend)
+        .map(|figure| (figure.title.to_lowercase(), figure))
+        .collect();
+    let name_width = figures.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let bars = width.saturating_sub(key_width + name_width + HIGHEST_WIDTH).max(FEWEST_BARS);
 
     let mut rows = Vec::new();
     for key in keys {
         let own: Vec<&Row> = report.rows.iter().filter(|row| row.key.as_deref() == key).collect();
-        for (name, figure) in TRENDS {
+        for (name, figure) in &figures {
             let at =
                 |period| own.iter().find(|row| row.period == Some(period)).and_then(|row| figure.number(row));
             let values: Vec<Option<f64>> = periods.iter().map(|period| at(*period)).collect();
             let highest = values.iter().flatten().copied().reduce(f64::max);
             if let Some(highest) = highest.filter(|_| periods.len() > 1) {
                 let key = subject.map(|_| key.unwrap_or("-").to_owned());
-                let cells =
-                    [name.to_owned(), in_unit(&figure, Some(highest)), sparkline(&values, highest, bars)];
+                let cells = [name.clone(), in_unit(figure, Some(highest)), sparkline(&values, highest, bars)];
                 rows.push(key.into_iter().chain(cells).collect());
             }
         }
     }
     let key = subject.map(|[title, _]| Column::text(title).cut_to(NARROWEST_KEY));
-    let figures = [Column::text("FIGURE"), Column::number("HIGHEST"), Column::text("OVER TIME")];
-    let columns = key.into_iter().chain(figures).collect();
+    let others = [Column::text("FIGURE"), Column::number("HIGHEST"), Column::text("OVER TIME")];
+    let columns = key.into_iter().chain(others).collect();
     Section { title: "Trend", columns, rows, below: legend(report, periods, bars) }
 }
 

@@ -20,12 +20,12 @@ use self::tally::Tally;
 
 pub use self::dataset::{Dataset, DatasetBuilder, FailureTimes, FailureTraits, LinkedKeys};
 pub use self::deployment_index::DeploymentIndex;
-pub use self::durations::{Durations, RecoveryTimes, RestoreTimes};
+pub use self::durations::{RecoveryTimes, RestoreTimes};
 pub use self::query::{Env, Grouping, Interval, ReportQuery};
 pub use self::report::{DeployedElsewhere, Report};
 pub use self::report_options::ReportOptions;
 pub use self::row::{Row, RowSums};
-pub use self::trailing::{DeploymentGroup, FailureGroup, ServiceFigures, Trailing, trailing};
+pub use self::trailing::{NamedSums, Trailing, trailing};
 
 /// Maximum number of envs that a report suggests.
 const MOST_OTHER_ENVS: usize = 10;

@@ -126,9 +126,14 @@ impl RowSums {
         self.add_deployments(&other.deployments);
     }
 
-    /// `true` if the row has a failure that counts, or a deployment.
-    pub(super) fn counts_something(&self) -> bool {
-        self.incidents + self.deployments.made + self.restore_times.len() > 0
+    /// Number of incidents that began, and of times to restore. It is 0 if the row has no failure that counts.
+    pub fn failures(&self) -> usize {
+        self.incidents + self.restore_times.len()
+    }
+
+    /// Number of deployments.
+    pub const fn deployments(&self) -> usize {
+        self.deployments.made
     }
 
     /// The row with these sums.

@@ -66,38 +66,35 @@ impl<'a> Tally<'a> {
 
     /// The rows of the report. `start` returns the start of the period with this number.
     pub(super) fn rows(&self, by: Grouping, start: impl Fn(usize) -> Option<Timestamp>) -> Vec<Row> {
-        let cells = self.cells(by, |_| (), |kind| kind.keys(by));
-        cells.into_iter().map(|(((), period, key), cell)| cell.row(key, start(period))).collect()
-    }
-
-    /// The sums by group, period and key. `group` returns the group of an env, `keys` the keys of a kind of failures.
-    pub(super) fn cells<G: Ord>(
-        &self,
-        by: Grouping,
-        group: impl Fn(NameId) -> G,
-        keys: impl Fn(&FailureKind) -> Vec<Option<NameId>>,
-    ) -> BTreeMap<(G, usize, Option<&'a str>), RowSums> {
         let dataset = self.dataset;
         let text = |key: Option<NameId>| key.map(|name| dataset.names().text(name));
-        let mut cells: BTreeMap<(G, usize, Option<&str>), RowSums> = BTreeMap::new();
+        let mut rows: BTreeMap<(usize, Option<&str>), RowSums> = BTreeMap::new();
         for ((period, kind), counted) in &self.deployments {
-            let kind = &dataset.deployment_index.kinds[*kind as usize];
-            for key in kind.keys(by) {
-                let place = (group(kind.env), *period, text(key));
-                cells.entry(place).or_default().add_deployments(counted);
+            for key in dataset.deployment_index.kinds[*kind as usize].keys(by) {
+                rows.entry((*period, text(key))).or_default().add_deployments(counted);
             }
         }
         for ((period, kind), counted) in &self.failures {
             let kind = &dataset.kinds[*kind as usize];
-            for key in keys(kind) {
-                let mut matching_deployment_kinds = self.matching_deployment_kinds(kind, by, key).iter();
-                let is_matched =
-                    matching_deployment_kinds.any(|made| self.deployments.contains_key(&(*period, *made)));
-                let place = (group(kind.env), *period, text(key));
-                cells.entry(place).or_default().add_failures(kind, counted, is_matched);
+            for key in kind.keys(by) {
+                let is_matched = self.is_matched(*period, kind, by, key);
+                rows.entry((*period, text(key))).or_default().add_failures(kind, counted, is_matched);
             }
         }
-        cells
+        rows.into_iter().map(|((period, key), sums)| sums.row(key, start(period))).collect()
+    }
+
+    /// `true` if the incidents of a kind are matched in a row: a deployment that they are compared with ended in the
+    /// period.
+    pub(super) fn is_matched(
+        &self,
+        period: usize,
+        kind: &FailureKind,
+        by: Grouping,
+        key: Option<NameId>,
+    ) -> bool {
+        let mut deployments = self.matching_deployment_kinds(kind, by, key).iter();
+        deployments.any(|made| self.deployments.contains_key(&(period, *made)))
     }
 
     /// `true` if nothing was counted.

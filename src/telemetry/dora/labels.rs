@@ -4,9 +4,12 @@
 //! otherwise fill Prometheus with series.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::domain::figures::{DeploymentGroup, Trailing};
+use foldhash::HashSet;
+
+use crate::domain::figures::list::{FIGURES, Gauge, GaugeLabels};
+use crate::domain::figures::{NamedSums, Trailing};
 
 /// Label of all names that have no label of their own.
 pub(super) const OTHER: &str = "other";
@@ -21,30 +24,55 @@ const MOST_COMBINATIONS: usize = 1_000;
 /// Maximum number of all combinations: those above, and one with [`OTHER`] for each env with a label of its own, for
 /// the default env, and for the env `other`.
 const ALL_COMBINATIONS: usize = MOST_COMBINATIONS + MOST_ENVS + 2;
-/// Largest number of series of the figures, for this number of windows, and of gauges of each service and env.
-pub(super) const fn max_series(windows: usize, service_gauges: usize) -> usize {
-    // Incidents by severity (with `other` and none), deployments, three statistics of the time to restore, the gauges
-    // of each service and env, and three statistics of the recovery time.
-    windows * ALL_COMBINATIONS * (MOST_SEVERITIES + 2 + 1 + 3 + service_gauges + 3)
+
+/// Largest number of series of the figures, for this number of windows.
+pub(super) const fn max_series(windows: usize) -> usize {
+    let (mut of_each_combination, mut index) = (0, 0);
+    while index < FIGURES.len() {
+        of_each_combination += match FIGURES[index].gauge {
+            // `other`, and none.
+            Some(Gauge { labels: GaugeLabels::Severity, .. }) => MOST_SEVERITIES + 2,
+            Some(_) => 1,
+            None => 0,
+        };
+        index += 1;
+    }
+    windows * ALL_COMBINATIONS * of_each_combination
 }
 
-/// A service, team and env as labels. A label is empty if there is no name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// The labels of a series besides the window and `stat`. A label is empty if there is no name, and `None` if the gauge
+/// does not have it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Labels {
     pub(super) service: String,
-    pub(super) team: String,
+    pub(super) team: Option<String>,
     pub(super) env: String,
+    pub(super) severity: Option<String>,
 }
+
+impl Labels {
+    /// The gauges that have these labels.
+    pub(super) const fn of_gauges(&self) -> GaugeLabels {
+        match (&self.team, &self.severity) {
+            (None, _) => GaugeLabels::Service,
+            (Some(_), None) => GaugeLabels::Team,
+            (Some(_), Some(_)) => GaugeLabels::Severity,
+        }
+    }
+}
+
+/// Labels of a service, a team and an env.
+type Combination = (String, String, String);
 
 /// The names that have labels of their own.
 pub(super) struct LabelLimits {
-    services: BTreeSet<String>,
-    teams: BTreeSet<String>,
-    envs: BTreeSet<String>,
-    severities: BTreeSet<String>,
-    combinations: BTreeSet<Labels>,
+    services: HashSet<String>,
+    teams: HashSet<String>,
+    envs: HashSet<String>,
+    severities: HashSet<String>,
+    combinations: HashSet<Combination>,
     /// The services and envs of `combinations`.
-    pairs: BTreeSet<(String, String)>,
+    pairs: HashSet<(String, String)>,
 }
 
 impl LabelLimits {
@@ -59,59 +87,53 @@ impl LabelLimits {
             teams: busiest(busy.teams, MOST_TEAMS),
             envs,
             severities: busiest(busy.severities, MOST_SEVERITIES),
-            combinations: BTreeSet::new(),
-            pairs: BTreeSet::new(),
+            combinations: HashSet::default(),
+            pairs: HashSet::default(),
         };
-        let mut combinations = BTreeMap::<Labels, usize>::new();
+        let mut combinations = BTreeMap::<Combination, usize>::new();
         for ((service, team, env), count) in busy.combinations {
             *combinations.entry(limits.own_labels(service, team, env)).or_default() += count;
         }
-        let mut combinations: Vec<(Labels, usize)> = combinations.into_iter().collect();
+        let mut combinations: Vec<(Combination, usize)> = combinations.into_iter().collect();
         combinations.sort_by_key(|(_, count)| Reverse(*count));
-        limits.combinations =
-            combinations.into_iter().take(MOST_COMBINATIONS).map(|(labels, _)| labels).collect();
-        let pairs =
-            limits.combinations.iter().map(|Labels { service, env, .. }| (service.clone(), env.clone()));
+        limits.combinations = combinations.into_iter().take(MOST_COMBINATIONS).map(|(own, _)| own).collect();
+        let pairs = limits.combinations.iter().map(|(service, _, env)| (service.clone(), env.clone()));
         limits.pairs = pairs.collect();
         limits
     }
 
-    /// The labels of a service, team and env.
-    pub(super) fn labels(&self, service: &str, team: &str, env: &str) -> Labels {
-        let labels = self.own_labels(service, team, env);
-        if self.combinations.contains(&labels) {
-            return labels;
-        }
-        Labels { service: OTHER.to_owned(), team: OTHER.to_owned(), env: labels.env }
-    }
-
-    /// The labels of a service and env.
-    pub(super) fn pair(&self, service: &str, env: &str) -> (String, String) {
-        let pair = (own_or_other(&self.services, service), own_or_other(&self.envs, env));
-        if self.pairs.contains(&pair) { pair } else { (OTHER.to_owned(), pair.1) }
-    }
-
-    /// The label of a severity.
-    pub(super) fn severity(&self, severity: &str) -> String {
-        own_or_other(&self.severities, severity)
+    /// The labels of these names in each kind of gauges. Without failures there are none with a severity.
+    pub(super) fn labels(&self, names: &NamedSums<'_>) -> impl Iterator<Item = Labels> {
+        let NamedSums { service, team, env, severity, sums } = names;
+        let own = self.own_labels(service, team, env);
+        let pair = (own.0.clone(), own.2.clone());
+        let (service, env) =
+            if self.pairs.contains(&pair) { pair } else { (OTHER.to_owned(), own.2.clone()) };
+        let by_service = Labels { service, team: None, env, severity: None };
+        let (service, team, env) =
+            if self.combinations.contains(&own) { own } else { (OTHER.to_owned(), OTHER.to_owned(), own.2) };
+        let by_team = Labels { service, team: Some(team), env, severity: None };
+        let severity = (sums.failures() > 0).then(|| own_or_other(&self.severities, severity));
+        let by_severity = severity.map(|severity| Labels { severity: Some(severity), ..by_team.clone() });
+        [by_service, by_team].into_iter().chain(by_severity)
     }
 
     /// The labels of a service, team and env, each limited by itself: their combination may still be too rare.
-    fn own_labels(&self, service: &str, team: &str, env: &str) -> Labels {
-        Labels {
-            service: own_or_other(&self.services, service),
-            team: own_or_other(&self.teams, team),
-            env: own_or_other(&self.envs, env),
-        }
+    fn own_labels(&self, service: &str, team: &str, env: &str) -> Combination {
+        (
+            own_or_other(&self.services, service),
+            own_or_other(&self.teams, team),
+            own_or_other(&self.envs, env),
+        )
     }
 }
 
-fn own_or_other(own: &BTreeSet<String>, name: &str) -> String {
+fn own_or_other(own: &HashSet<String>, name: &str) -> String {
     let is_own = name.is_empty() || own.contains(name);
     if is_own { name.to_owned() } else { OTHER.to_owned() }
 }
 
-fn busiest(counts: BTreeMap<&str, usize>, most: usize) -> BTreeSet<String> {
+fn busiest(counts: BTreeMap<&str, usize>, most: usize) -> HashSet<String> {
     let mut names: Vec<(&str, usize)> = counts.into_iter().collect();
     names.sort_by_key(|(_, count)| Reverse(*count));
     names.into_iter().take(most).map(|(name, _)| name.to_owned()).collect()
@@ -129,27 +151,13 @@ struct CountsByName<'a> {
 
 impl<'a> CountsByName<'a> {
     fn add(&mut self, figures: &Trailing<'a>) {
-        for failures in &figures.failures {
-            let count = failures.incidents + failures.restored.len();
-            *self.severities.entry(failures.severity.unwrap_or_default()).or_default() += count;
-            for service in services(&failures.services) {
-                self.add_combination(service, failures.team.unwrap_or_default(), failures.env, count);
-            }
-        }
-        for &DeploymentGroup { service, team, env, deployments } in &figures.deployments {
-            self.add_combination(service, team.unwrap_or_default(), env, deployments);
+        self.severities.clone_from(&figures.severities);
+        for &NamedSums { service, team, env, ref sums, .. } in &figures.parts {
+            let count = sums.failures() + sums.deployments();
+            *self.services.entry(service).or_default() += count;
+            *self.teams.entry(team).or_default() += count;
+            *self.envs.entry(env).or_default() += count;
+            *self.combinations.entry((service, team, env)).or_default() += count;
         }
     }
-
-    fn add_combination(&mut self, service: &'a str, team: &'a str, env: &'a str, count: usize) {
-        *self.services.entry(service).or_default() += count;
-        *self.teams.entry(team).or_default() += count;
-        *self.envs.entry(env).or_default() += count;
-        *self.combinations.entry((service, team, env)).or_default() += count;
-    }
-}
-
-/// The services of failures, or the empty label if they have none.
-pub(super) fn services<'a>(services: &[&'a str]) -> Vec<&'a str> {
-    if services.is_empty() { vec![""] } else { services.to_vec() }
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::labels::{MOST_ENVS, MOST_SERVICES};
 use super::*;
 use crate::domain::deployment::Deployments;
@@ -95,4 +97,69 @@ fn counts_are_zero_if_nothing_happened_in_the_window() {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
     assert!(!text.contains(r#"rate{service="checkout",env="production",window="7d"}"#), "{text}");
+}
+
+#[test]
+fn metrics_keep_their_order_names_and_help_texts() {
+    let deployed = deployment("1", "checkout", "09:00", "09:10");
+    let failure = Failure { deployment: Some(deployed.id.to_string()), ..completed().failure };
+    let dataset = dataset(&[failure], &Deployments::new(vec![deployed]));
+    let now = Timestamp::parse("2026-11-05T00:00:00Z").unwrap();
+    let text = text(&dataset, now, ("production", LINK_WINDOW)).unwrap();
+    let helps: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();
+    insta::assert_snapshot!(helps.join("\n"), @r"
+    dora_incidents Incidents that started in the window.
+    dora_deployments Deployments that ended in the window.
+    dora_time_to_restore_seconds Time to restore of failures that ended in the window: from start to end, or the sum of the open periods, as failure.reopened chooses.
+    dora_failed_deployments Deployments that ended in the window and caused a failure.
+    dora_matched_incidents Incidents that started in the window, if a deployment of their service or team ended in it.
+    dora_unmatched_incidents Incidents that started in the window, if no deployment of their service or team ended in it.
+    dora_change_failure_rate Matched incidents per deployment.
+    dora_change_fail_rate Failed deployments per deployment.
+    dora_rework_rate Deployments that fixed a failure, per deployment.
+    dora_failed_deployment_recovery_seconds Time from the end of a failed deployment to the end of the first unbroken run of its failures.
+    pagerduty_dora_figures_timestamp_seconds Time at which the dora_ gauges were computed.
+    ");
+}
+
+#[test]
+fn windows_that_are_not_longer_than_the_link_window_have_no_rates() {
+    let deployed = Deployments::new(vec![deployment("1", "checkout", "09:00", "09:10")]);
+    let dataset = dataset(&[completed().failure], &deployed);
+    let now = Timestamp::parse("2026-11-01T12:00:00Z").unwrap();
+    let windows = |gauge: &str, link_window| {
+        let text = text(&dataset, now, ("production", link_window)).unwrap();
+        let has = |window: &&str| {
+            let series = format!("{gauge}{{service=\"checkout\",env=\"production\",window=\"{window}\"}}");
+            text.contains(&series)
+        };
+        WINDOWS.map(|(window, _)| window).into_iter().filter(has).collect::<Vec<_>>().join(" ")
+    };
+    for rate in ["dora_change_failure_rate", "dora_change_fail_rate", "dora_rework_rate"] {
+        assert_eq!(windows(rate, Duration::from_hours(23)), "90d 30d 7d 1d", "{rate}");
+        assert_eq!(windows(rate, Duration::from_hours(24)), "90d 30d 7d", "{rate}");
+        assert_eq!(windows(rate, Duration::from_hours(7 * 24)), "90d 30d", "{rate}");
+    }
+    assert_eq!(windows("dora_failed_deployments", Duration::from_hours(7 * 24)), "90d 30d 7d 1d");
+}
+
+/// Rare services share the label `other`, so one may have only deployments and another only incidents.
+#[test]
+fn there_is_no_change_failure_rate_if_all_incidents_are_unmatched() {
+    let busy = (0..4 * MOST_SERVICES)
+        .map(|n| deployment(&n.to_string(), &format!("service-{}", n / 4), "09:00", "09:10"));
+    let rare = deployment("rare", "rare", "09:00", "09:10");
+    let deployed = Deployments::new(busy.chain([rare]).collect());
+    let now = Timestamp::parse("2026-11-05T00:00:00Z").unwrap();
+    let rates = |service: &str| {
+        let failure = Failure { services: vec![service.to_owned()], ..completed().failure };
+        let text = text(&dataset(&[failure], &deployed), now, ("production", LINK_WINDOW)).unwrap();
+        let other = r#"{service="other",env="production",window="7d"} "#;
+        ["dora_change_failure_rate", "dora_change_fail_rate"].map(|gauge| {
+            let start = format!("{gauge}{other}");
+            text.lines().find_map(|line| line.strip_prefix(&start)).map(str::to_owned)
+        })
+    };
+    assert_eq!(rates("never-deployed"), [None, Some("0.0".to_owned())]);
+    assert_eq!(rates("rare"), [Some("1.0".to_owned()), Some("0.0".to_owned())]);
 }

@@ -1,0 +1,166 @@
+//! A figure, and the places that show it.
+
+use crate::domain::figures::row::Row;
+
+/// A figure: its names, its formula, its value in a row, and the places that show it.
+#[derive(Debug, Clone, Copy)]
+pub struct Figure {
+    /// Name in CSV. In JSON it is the same, but for statistics, which are nested there.
+    pub name: &'static str,
+    /// Title in Markdown and on the dashboard. In lower case it is the title in the terminal's trend.
+    pub title: &'static str,
+    /// Formula in a few words.
+    pub formula: &'static str,
+    /// The value, by its unit.
+    pub value: Value,
+    /// `true` for a count of deployments. A report by severity shows no value, because a deployment has no severity.
+    pub counts_deployments: bool,
+    /// `true` if reports have it: a number in JSON, a column in CSV and in Markdown.
+    pub in_reports: bool,
+    /// Column of the terminal's table of counts and rates; `None` if it is not in that table.
+    pub column: Option<ShortColumn>,
+    /// `true` if the terminal's trend has a line for it.
+    pub in_trend: bool,
+    /// Gauge of `/metrics`.
+    pub gauge: Option<Gauge>,
+}
+
+/// A column of a narrow table.
+#[derive(Debug, Clone, Copy)]
+pub struct ShortColumn {
+    /// Heading.
+    pub title: &'static str,
+    /// Rank of the column if the terminal is too narrow: the column with the lowest rank is left out first. `None` if
+    /// the column is always shown.
+    pub worth: Option<u8>,
+}
+
+/// A gauge of `/metrics`. Several figures may be values of the same gauge, with different labels `stat`.
+#[derive(Debug, Clone, Copy)]
+pub struct Gauge {
+    /// Place in `/metrics`: the gauge with the lowest place comes first.
+    pub place: u8,
+    /// Name of the metric.
+    pub name: &'static str,
+    /// Help text of the metric.
+    pub help: &'static str,
+    /// Labels besides the window.
+    pub labels: GaugeLabels,
+    /// Value of the label `stat`. `None` if the gauge has no such label.
+    pub stat: Option<&'static str>,
+    /// `true` for a row whose value would mislead. The gauge has no series for it.
+    pub misleads: fn(&Row) -> bool,
+}
+
+/// Labels of a gauge besides the window. Each combination has a row of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GaugeLabels {
+    /// Service and env.
+    Service,
+    /// Service, team and env.
+    Team,
+    /// Service, team, env and severity. Only for figures of failures: a deployment has no severity.
+    Severity,
+}
+
+/// Function that takes a figure from a row, by the figure's unit.
+#[derive(Debug, Clone, Copy)]
+pub enum Value {
+    /// A number of things.
+    Count(fn(&Row) -> usize),
+    /// A ratio; `None` without anything to divide by.
+    Ratio(fn(&Row) -> Option<f64>),
+    /// Seconds; `None` without a sample.
+    Seconds(fn(&Row) -> Option<f64>),
+}
+
+impl Figure {
+    pub(super) const fn count(
+        name: &'static str,
+        title: &'static str,
+        formula: &'static str,
+        of: fn(&Row) -> usize,
+    ) -> Self {
+        Self::new(name, title, formula, Value::Count(of))
+    }
+
+    pub(super) const fn ratio(
+        name: &'static str,
+        title: &'static str,
+        formula: &'static str,
+        of: fn(&Row) -> Option<f64>,
+    ) -> Self {
+        Self::new(name, title, formula, Value::Ratio(of))
+    }
+
+    pub(super) const fn seconds(
+        name: &'static str,
+        title: &'static str,
+        formula: &'static str,
+        of: fn(&Row) -> Option<f64>,
+    ) -> Self {
+        Self::new(name, title, formula, Value::Seconds(of))
+    }
+
+    const fn new(name: &'static str, title: &'static str, formula: &'static str, value: Value) -> Self {
+        Self {
+            name,
+            title,
+            formula,
+            value,
+            counts_deployments: false,
+            in_reports: true,
+            column: None,
+            in_trend: false,
+            gauge: None,
+        }
+    }
+
+    pub(super) const fn of_deployments(self) -> Self {
+        Self { counts_deployments: true, ..self }
+    }
+
+    pub(super) const fn not_in_reports(self) -> Self {
+        Self { in_reports: false, ..self }
+    }
+
+    pub(super) const fn in_table(self, title: &'static str, worth: Option<u8>) -> Self {
+        Self { column: Some(ShortColumn { title, worth }), ..self }
+    }
+
+    pub(super) const fn in_trend(self) -> Self {
+        Self { in_trend: true, ..self }
+    }
+
+    pub(super) const fn as_gauge(self, gauge: Gauge) -> Self {
+        Self { gauge: Some(gauge), ..self }
+    }
+
+    /// The value as a number. `None` without data.
+    pub fn number(&self, row: &Row) -> Option<f64> {
+        match self.value {
+            Value::Count(of) => u32::try_from(of(row)).ok().map(f64::from),
+            Value::Ratio(of) | Value::Seconds(of) => of(row),
+        }
+    }
+
+    /// `true` if its gauge has no series for a window that is not longer than the link window. All deployments of such
+    /// a window may still cause failures, so a rate would be too low. This holds for every ratio.
+    pub const fn needs_more_than_the_link_window(&self) -> bool {
+        matches!(self.value, Value::Ratio(_))
+    }
+}
+
+impl Gauge {
+    pub(super) const fn new(place: u8, labels: GaugeLabels, name: &'static str, help: &'static str) -> Self {
+        Self { place, name, help, labels, stat: None, misleads: |_| false }
+    }
+
+    pub(super) const fn stat(self, stat: &'static str) -> Self {
+        Self { stat: Some(stat), ..self }
+    }
+
+    pub(super) const fn without_series_if(self, misleads: fn(&Row) -> bool) -> Self {
+        Self { misleads, ..self }
+    }
+}

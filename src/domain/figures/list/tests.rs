@@ -1,0 +1,70 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use super::*;
+use crate::domain::figures::RowSums;
+
+/// Names of all numbers in a row's JSON. Those of a nested object have its name in front.
+fn names_in_json(row: &Row) -> Vec<String> {
+    let Json::Object(row) = serde_json::to_value(row).unwrap() else { panic!("a row is an object") };
+    let figures = row.into_iter().filter(|(name, _)| !["key", "period"].contains(&name.as_str()));
+    let names = figures.flat_map(|(name, value)| match value {
+        Json::Object(parts) => parts.into_iter().map(|(part, _)| format!("{name}_{part}")).collect(),
+        _ => vec![name],
+    });
+    names.collect()
+}
+
+#[test]
+fn reports_have_the_numbers_of_the_json() {
+    let in_json: BTreeSet<String> = names_in_json(&RowSums::default().row(None, None)).into_iter().collect();
+    let in_list: BTreeSet<String> = in_reports().map(|figure| figure.name.to_owned()).collect();
+    assert_eq!(in_list, in_json);
+}
+
+#[test]
+fn names_are_unique() {
+    let names: BTreeSet<&str> = FIGURES.iter().map(|figure| figure.name).collect();
+    assert_eq!(names.len(), FIGURES.len());
+}
+
+#[test]
+fn figures_of_one_gauge_differ_in_the_label_stat_only() {
+    let mut by_name = BTreeMap::<&str, Vec<&Gauge>>::new();
+    for (_, gauge) in gauges() {
+        by_name.entry(gauge.name).or_default().push(gauge);
+    }
+    let mut places = BTreeSet::new();
+    for (name, gauges) in by_name {
+        assert!(places.insert(gauges[0].place), "{name} has the place of another gauge");
+        let stats: BTreeSet<Option<&str>> = gauges.iter().map(|gauge| gauge.stat).collect();
+        assert_eq!(stats.len(), gauges.len(), "{name} has two figures with the same labels");
+        for gauge in &gauges {
+            let of_all = |gauge: &Gauge| (gauge.place, gauge.help, gauge.labels, gauge.stat.is_some());
+            assert_eq!(of_all(gauge), of_all(gauges[0]), "{name}");
+        }
+    }
+}
+
+/// A deployment has no severity, so such a gauge would have no deployments to count.
+#[test]
+fn no_figure_that_needs_deployments_has_a_gauge_by_severity() {
+    for (figure, gauge) in gauges() {
+        let needs_deployments = figure.counts_deployments || matches!(figure.value, Value::Ratio(_));
+        assert!(!(needs_deployments && gauge.labels == GaugeLabels::Severity), "{}", figure.name);
+    }
+}
+
+#[test]
+fn a_change_failure_rate_of_unmatched_incidents_only_is_no_gauge() {
+    let figure = FIGURES.iter().find(|figure| figure.name == "change_failure_rate").unwrap();
+    let misleads = |incidents, unmatched_incidents| {
+        let row =
+            Row { incidents, unmatched_incidents, deployments: 4, ..RowSums::default().row(None, None) };
+        (figure.gauge.unwrap().misleads)(&row)
+    };
+    assert!(misleads(2, 2));
+    assert!(!misleads(2, 1), "an incident is matched");
+    assert!(!misleads(0, 0), "deployments without incidents have a rate of 0");
+}
