@@ -18,7 +18,7 @@ pub(super) struct Column {
     /// `true` if its cells are aligned to the right.
     is_number: bool,
     overflow: Overflow,
-    /// Rank among the columns that may be left out: the lowest is left out first. `None`: never left out.
+    /// Rank among the columns that may be left out: the highest gets room first. `None`: never left out.
     worth: Option<u8>,
     /// `true` if other columns get narrower before this one.
     is_favoured: bool,
@@ -68,7 +68,8 @@ impl Column {
         Self { overflow: Overflow::Wrapped(narrowest), ..self }
     }
 
-    /// Leaves the column out if there is no room. The column of the lowest `worth` goes first.
+    /// Leaves the column out if there is no room for it. The column with the highest `worth` gets room first. If the rest
+    /// is too small for one column, a narrower one of lower worth may still be shown.
     pub(super) const fn droppable(self, worth: u8) -> Self {
         Self { worth: Some(worth), ..self }
     }
@@ -207,7 +208,8 @@ struct VisibleColumn<'a> {
     width: usize,
 }
 
-/// Columns that have room: all that are never left out, then the others, those of the highest worth first.
+/// Columns that have room: all that are never left out, then each of the others that still fits, those of the highest
+/// worth first.
 fn visible_columns<'a>(columns: &'a [Column], longest: &[usize], width: usize) -> Vec<VisibleColumn<'a>> {
     let needed = |index: usize| columns[index].narrowest(longest[index]) + GAP.len();
     let (mut kept, mut others): (Vec<usize>, Vec<usize>) =
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn the_column_of_the_lowest_worth_is_left_out_first_and_cells_are_wrapped() {
+    fn columns_of_the_highest_worth_get_room_first_and_cells_are_wrapped() {
         let columns = [
             Column::text("id").wrapped_to(14),
             Column::text("team").droppable(2),
@@ -307,6 +309,21 @@ mod tests {
         Q0PLAIN0STORY1  no reopen follows
                         incident.status_
                         update_published
+        ");
+    }
+
+    #[test]
+    fn a_narrow_column_may_take_the_room_that_is_too_small_for_one_of_higher_worth() {
+        let columns =
+            [Column::text("id"), Column::text("title").droppable(2), Column::number("n").droppable(1)];
+        let rows = [["Q0PLAIN0STORY1", "checkout: errors", "7"].map(str::to_owned).to_vec()];
+        insta::assert_snapshot!(render(&columns, &rows, 34), @r"
+        id              title
+        Q0PLAIN0STORY1  checkout: errors
+        ");
+        insta::assert_snapshot!(render(&columns, &rows, 30), @r"
+        id              n
+        Q0PLAIN0STORY1  7
         ");
     }
 

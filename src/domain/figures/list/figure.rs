@@ -30,8 +30,8 @@ pub struct Figure {
 pub struct ShortColumn {
     /// Heading.
     pub title: &'static str,
-    /// Rank of the column if the terminal is too narrow: the column with the lowest rank is left out first. `None` if
-    /// the column is always shown.
+    /// Rank of the column if the terminal is too narrow for all: the column with the highest rank gets room first, and
+    /// each that does not fit is left out. `None` if the column is always shown.
     pub worth: Option<u8>,
 }
 
