@@ -3,9 +3,11 @@
 
 mod figure;
 
+use self::SamplePart::{Number, Seconds, Text, Things};
+use super::durations::{RecoveryTimes, RestoreTimes};
 use super::row::Row;
 
-pub use self::figure::{Figure, Gauge, GaugeLabels, ShortColumn, Value};
+pub use self::figure::{Figure, Gauge, GaugeLabels, GroupColumn, SamplePart, ShortColumn, Tile, Value};
 
 const TIME_TO_RESTORE: Gauge = Gauge::new(
     3,
@@ -25,6 +27,7 @@ const RECOVERY_TIME: Gauge = Gauge::new(
 pub const FIGURES: [Figure; 21] = [
     Figure::count("incidents", "Incidents", "failures that began in the period", |row| row.incidents)
         .in_table("INCIDENTS", None)
+        .in_groups()
         .as_gauge(Gauge::new(
             1,
             GaugeLabels::Severity,
@@ -32,7 +35,9 @@ pub const FIGURES: [Figure; 21] = [
             "Incidents that started in the window",
         )),
     Figure::count("open", "Open", "incidents that have not ended", |row| row.open),
-    Figure::count("ignored", "Ignored", "ignored failures", |row| row.ignored).in_table("IGNORED", Some(1)),
+    Figure::count("ignored", "Ignored", "ignored failures", |row| row.ignored)
+        .in_table("IGNORED", Some(1))
+        .in_groups(),
     Figure::count(
         "unmatched_incidents",
         "Unmatched",
@@ -62,6 +67,10 @@ pub const FIGURES: [Figure; 21] = [
     Figure::count("deployments", "Deployments", "count", |row| row.deployments)
         .of_deployments()
         .in_table("DEPLOYS", None)
+        .on_tile(1, |row| {
+            vec![Things(row.incidents, "incident"), Text(", "), Number(row.ignored), Text(" ignored")]
+        })
+        .in_groups()
         .as_gauge(Gauge::new(
             2,
             GaugeLabels::Team,
@@ -73,6 +82,7 @@ pub const FIGURES: [Figure; 21] = [
     })
     .of_deployments()
     .in_table("FAILED", None)
+    .in_groups()
     .as_gauge(Gauge::new(
         4,
         GaugeLabels::Service,
@@ -84,6 +94,18 @@ pub const FIGURES: [Figure; 21] = [
     })
     .in_table("CFR", None)
     .in_trend()
+    .on_tile(2, |row| {
+        let mut sample = vec![
+            Things(row.matched_incidents(), "matched incident"),
+            Text(", "),
+            Things(row.deployments, "deployment"),
+        ];
+        if row.unmatched_incidents > 0 {
+            sample.extend([Text("; "), Number(row.unmatched_incidents), Text(" unmatched")]);
+        }
+        sample
+    })
+    .in_groups()
     .as_gauge(
         Gauge::new(7, GaugeLabels::Service, "dora_change_failure_rate", "Matched incidents per deployment")
             .without_series_if(all_incidents_are_unmatched),
@@ -92,6 +114,8 @@ pub const FIGURES: [Figure; 21] = [
         row.change_fail_rate
     })
     .in_table("FAIL RATE", None)
+    .on_tile(3, |row| vec![Number(row.failed_deployments), Text(" failed of n = "), Number(row.deployments)])
+    .in_groups()
     .as_gauge(Gauge::new(
         8,
         GaugeLabels::Service,
@@ -105,6 +129,7 @@ pub const FIGURES: [Figure; 21] = [
         |row| row.deployment_rework_rate,
     )
     .in_table("REWORK", Some(3))
+    .on_tile(6, |row| vec![Text("n = "), Things(row.deployments, "deployment")])
     .as_gauge(Gauge::new(
         9,
         GaugeLabels::Service,
@@ -122,6 +147,11 @@ pub const FIGURES: [Figure; 21] = [
         row.time_to_restore_seconds.median
     })
     .in_trend()
+    .on_tile_with_title(4, "Time to restore", |row| {
+        let RestoreTimes { n, mean, p90, .. } = row.time_to_restore_seconds;
+        vec![Text("n = "), Number(n), Text(", mean "), Seconds(mean), Text(", p90 "), Seconds(p90)]
+    })
+    .in_groups_with_sample_size(|row| row.time_to_restore_seconds.n)
     .as_gauge(TIME_TO_RESTORE.stat("median")),
     Figure::seconds("time_to_restore_seconds_p90", "p90", "90th percentile", |row| {
         row.time_to_restore_seconds.p90
@@ -150,6 +180,11 @@ pub const FIGURES: [Figure; 21] = [
         "median",
         |row| row.failed_deployment_recovery_time_seconds.median,
     )
+    .on_tile_with_title(5, "Recovery time of failed deployments", |row| {
+        let RecoveryTimes { n, open, .. } = row.failed_deployment_recovery_time_seconds;
+        vec![Text("n = "), Number(n), Text(", "), Number(open), Text(" still open")]
+    })
+    .in_groups_with_sample_size(|row| row.failed_deployment_recovery_time_seconds.n)
     .as_gauge(RECOVERY_TIME.stat("median")),
     Figure::seconds("failed_deployment_recovery_time_seconds_p90", "p90", "90th percentile", |row| {
         row.failed_deployment_recovery_time_seconds.p90
@@ -165,6 +200,14 @@ pub fn in_reports() -> impl Iterator<Item = &'static Figure> {
     FIGURES.iter().filter(|figure| figure.in_reports)
 }
 
+/// The figures with a tile on the dashboard, in the order of the tiles.
+pub fn tiles() -> Vec<(&'static Figure, &'static Tile)> {
+    let tiles = FIGURES.iter().filter_map(|figure| Some((figure, figure.tile.as_ref()?)));
+    let mut tiles: Vec<_> = tiles.collect();
+    tiles.sort_by_key(|(_, tile)| tile.place);
+    tiles
+}
+
 /// The figures that are gauges, in the order of `/metrics`.
 pub fn gauges() -> Vec<(&'static Figure, &'static Gauge)> {
     let gauges = FIGURES.iter().filter_map(|figure| Some((figure, figure.gauge.as_ref()?)));
@@ -178,25 +221,6 @@ pub fn gauges() -> Vec<(&'static Figure, &'static Gauge)> {
 fn all_incidents_are_unmatched(row: &Row) -> bool {
     row.incidents > 0 && row.matched_incidents() == 0
 }
-
-/// Number of incidents.
-pub const INCIDENTS: Figure = FIGURES[0];
-/// Number of ignored failures.
-pub const IGNORED: Figure = FIGURES[2];
-/// Number of deployments.
-pub const DEPLOYMENTS: Figure = FIGURES[5];
-/// Number of deployments that caused a failure.
-pub const FAILED_DEPLOYMENTS: Figure = FIGURES[6];
-/// Incidents per deployment.
-pub const CHANGE_FAILURE_RATE: Figure = FIGURES[7];
-/// Failed deployments per deployment.
-pub const CHANGE_FAIL_RATE: Figure = FIGURES[8];
-/// Deployments that fix a failure, per deployment.
-pub const REWORK_RATE: Figure = FIGURES[9];
-/// Median time to restore.
-pub const MEDIAN_TIME_TO_RESTORE: Figure = FIGURES[12];
-/// Median recovery time.
-pub const MEDIAN_RECOVERY_TIME: Figure = FIGURES[18];
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use super::data::DashboardData;
 use super::format::{NO_DATA, ago, count, duration, minute, percent, safe_text, text_or_dash};
 use super::page::wide;
 use super::plot::{Bar, bars};
-use crate::domain::figures::list::{self, Figure, Value};
+use crate::domain::figures::list::{self, FIGURES, Figure, GroupColumn, SamplePart, Tile, Value};
 use crate::domain::figures::{Report, Row};
 use crate::domain::timestamp::Timestamp;
 use crate::http::boards::Period;
@@ -49,7 +49,7 @@ pub(super) fn tiles(data: &DashboardData) -> Markup {
                     code { "failure.default_env" } ", or " code { "\"env\"" } " in the pipeline's requests."
                 }
             }
-            div.tiles { @for tile in &TILES { (self::tile(data, tile)) } }
+            div.tiles { @for (figure, tile) in list::tiles() { (self::tile(data, figure, tile)) } }
         }
     }
 }
@@ -64,57 +64,6 @@ fn sentences(report: &Report) -> String {
         .join("; ")
 }
 
-/// A figure with its sample and its trend.
-struct Tile {
-    title: &'static str,
-    figure: Figure,
-    n: fn(&Row) -> String,
-}
-
-const TILES: [Tile; 6] = [
-    Tile {
-        title: list::DEPLOYMENTS.title,
-        figure: list::DEPLOYMENTS,
-        n: |row| format!("{}, {} ignored", count(row.incidents, "incident"), row.ignored),
-    },
-    Tile {
-        title: list::CHANGE_FAILURE_RATE.title,
-        figure: list::CHANGE_FAILURE_RATE,
-        n: |row| {
-            let (matched, unmatched) = (row.matched_incidents(), row.unmatched_incidents);
-            let over =
-                format!("{}, {}", count(matched, "matched incident"), count(row.deployments, "deployment"));
-            if unmatched == 0 { over } else { format!("{over}; {unmatched} unmatched") }
-        },
-    },
-    Tile {
-        title: list::CHANGE_FAIL_RATE.title,
-        figure: list::CHANGE_FAIL_RATE,
-        n: |row| format!("{} failed of n = {}", row.failed_deployments, row.deployments),
-    },
-    Tile {
-        title: "Time to restore",
-        figure: list::MEDIAN_TIME_TO_RESTORE,
-        n: |row| {
-            let times = &row.time_to_restore_seconds;
-            format!("n = {}, mean {}, p90 {}", times.n, duration(times.mean), duration(times.p90))
-        },
-    },
-    Tile {
-        title: "Recovery time of failed deployments",
-        figure: list::MEDIAN_RECOVERY_TIME,
-        n: |row| {
-            let times = &row.failed_deployment_recovery_time_seconds;
-            format!("n = {}, {} still open", times.n, times.open)
-        },
-    },
-    Tile {
-        title: list::REWORK_RATE.title,
-        figure: list::REWORK_RATE,
-        n: |row| format!("n = {}", count(row.deployments, "deployment")),
-    },
-];
-
 /// A number of a figure in the figure's unit.
 fn in_unit(figure: &Figure, number: Option<f64>) -> String {
     match figure.value {
@@ -124,7 +73,21 @@ fn in_unit(figure: &Figure, number: Option<f64>) -> String {
     }
 }
 
-fn tile(data: &DashboardData, Tile { title, figure, n }: &Tile) -> Markup {
+/// Text about a sample.
+fn text(parts: Vec<SamplePart>) -> String {
+    let texts = parts.into_iter().map(|part| match part {
+        SamplePart::Text(text) => text.to_owned(),
+        SamplePart::Number(number) => number.to_string(),
+        SamplePart::Things(number, thing) => count(number, thing),
+        SamplePart::Seconds(seconds) => duration(seconds),
+    });
+    texts.collect()
+}
+
+/// A figure with its sample and its trend.
+fn tile(data: &DashboardData, figure: &Figure, Tile { title, sample, .. }: &Tile) -> Markup {
+    let title = title.unwrap_or(figure.title);
+    let n = |row: &Row| text(sample(row));
     let row = data.board().all.rows.first();
     let week = |start: Timestamp| {
         let row = data.figures.answer.trend.rows.iter().find(|row| row.period == Some(start));
@@ -160,34 +123,25 @@ fn tile(data: &DashboardData, Tile { title, figure, n }: &Tile) -> Markup {
     }
 }
 
-/// A column of the tables by service and by team, with the sample size beside the value if it has one.
-type GroupColumn = (Figure, Option<fn(&Row) -> usize>);
-
-const GROUP_COLUMNS: [GroupColumn; 8] = [
-    (list::INCIDENTS, None),
-    (list::IGNORED, None),
-    (list::DEPLOYMENTS, None),
-    (list::FAILED_DEPLOYMENTS, None),
-    (list::CHANGE_FAILURE_RATE, None),
-    (list::CHANGE_FAIL_RATE, None),
-    (list::MEDIAN_TIME_TO_RESTORE, Some(|row| row.time_to_restore_seconds.n)),
-    (list::MEDIAN_RECOVERY_TIME, Some(|row| row.failed_deployment_recovery_time_seconds.n)),
-];
+/// The figures with a column in the tables by service and by team.
+fn group_columns() -> impl Iterator<Item = (&'static Figure, GroupColumn)> {
+    FIGURES.iter().filter_map(|figure| Some((figure, figure.group_column?)))
+}
 
 pub(super) fn by(what: &str, title: &str, report: &Report) -> Markup {
     let table = html! {
         table {
             thead { tr {
                 th scope="col" { (what) }
-                @for (figure, _) in &GROUP_COLUMNS { th.number scope="col" { (figure.title) } }
+                @for (figure, _) in group_columns() { th.number scope="col" { (figure.title) } }
             } }
             tbody { @for row in &report.rows {
                 tr {
                     th scope="row" { (text_or_dash(row.key.as_ref())) }
-                    @for (figure, n) in &GROUP_COLUMNS {
+                    @for (figure, column) in group_columns() {
                         td.number {
                             (in_unit(figure, figure.number(row)))
-                            @if let Some(n) = n { span.quiet { " n " (n(row)) } }
+                            @if let Some(n) = column.sample_size { span.quiet { " n " (n(row)) } }
                         }
                     }
                 }
@@ -203,5 +157,93 @@ pub(super) fn by(what: &str, title: &str, report: &Report) -> Markup {
                 div.card { (wide(&format!("Table of the figures {}", title.to_lowercase()), &table)) }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::figures::{Grouping, RecoveryTimes, RestoreTimes, RowSums};
+
+    fn row() -> Row {
+        let idle = RowSums::default().row(Some("checkout"), None);
+        Row {
+            incidents: 3,
+            ignored: 2,
+            deployments: 40,
+            failed_deployments: 1,
+            change_failure_rate: Some(0.075),
+            change_fail_rate: Some(0.025),
+            deployment_rework_rate: Some(0.05),
+            time_to_restore_seconds: RestoreTimes {
+                n: 2,
+                mean: Some(1200.0),
+                median: Some(900.0),
+                p90: Some(2400.0),
+                ..idle.time_to_restore_seconds
+            },
+            failed_deployment_recovery_time_seconds: RecoveryTimes {
+                open: 1,
+                ..idle.failed_deployment_recovery_time_seconds
+            },
+            ..idle
+        }
+    }
+
+    /// Title, value and sample of each tile.
+    fn tiles_of(row: &Row) -> String {
+        let tiles = list::tiles().into_iter().map(|(figure, tile)| {
+            let (value, sample) = (in_unit(figure, figure.number(row)), text((tile.sample)(row)));
+            format!("{}: {value} ({sample})\n", tile.title.unwrap_or(figure.title))
+        });
+        tiles.collect()
+    }
+
+    #[test]
+    fn each_tile_has_its_value_and_sample() {
+        insta::assert_snapshot!(tiles_of(&row()), @r"
+        Deployments: 40 (3 incidents, 2 ignored)
+        Change failure rate: 7.5 % (3 matched incidents, 40 deployments)
+        Change fail rate: 2.5 % (1 failed of n = 40)
+        Time to restore: 15m 00s (n = 2, mean 20m 00s, p90 40m 00s)
+        Recovery time of failed deployments: – (n = 0, 1 still open)
+        Rework rate: 5.0 % (n = 40 deployments)
+        ");
+        let unmatched = Row { incidents: 1, unmatched_incidents: 1, ..RowSums::default().row(None, None) };
+        insta::assert_snapshot!(tiles_of(&unmatched), @r"
+        Deployments: 0 (1 incident, 0 ignored)
+        Change failure rate: – (0 matched incidents, 0 deployments; 1 unmatched)
+        Change fail rate: – (0 failed of n = 0)
+        Time to restore: – (n = 0, mean –, p90 –)
+        Recovery time of failed deployments: – (n = 0, 0 still open)
+        Rework rate: – (n = 0 deployments)
+        ");
+    }
+
+    #[test]
+    fn a_table_has_the_figures_in_the_order_of_the_list() {
+        let at = Timestamp::parse("2026-11-05T00:00:00Z").unwrap();
+        let report = Report {
+            since: at,
+            until: at,
+            by: Grouping::Service,
+            interval: None,
+            rows: vec![row()],
+            other_envs: Vec::new(),
+            deployed_elsewhere: Vec::new(),
+        };
+        let html = by("Service", "By service", &report).into_string();
+        let words = |cell: &str| {
+            let texts = cell.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text);
+            texts.collect::<String>()
+        };
+        let rows = html.split("<tr").skip(1).map(|row| {
+            let cells = row.split("<th").flat_map(|part| part.split("<td")).skip(1);
+            cells.map(|cell| words(&format!("<{cell}"))).collect::<Vec<_>>().join(" | ")
+        });
+        insta::assert_snapshot!(rows.collect::<Vec<_>>().join("\n"), @r"
+        Service | Incidents | Ignored | Deployments | Failed | Change failure rate | Change fail rate | Median time to restore | Median recovery time
+        checkout | 3 | 2 | 40 | 1 | 7.5 % | 2.5 % | 15m 00s n 2 | – n 0
+        ");
     }
 }

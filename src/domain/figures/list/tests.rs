@@ -68,3 +68,9 @@ fn a_change_failure_rate_of_unmatched_incidents_only_is_no_gauge() {
     assert!(!misleads(2, 1), "an incident is matched");
     assert!(!misleads(0, 0), "deployments without incidents have a rate of 0");
 }
+
+#[test]
+fn each_tile_has_a_place_of_its_own() {
+    let places: BTreeSet<u8> = tiles().iter().map(|(_, tile)| tile.place).collect();
+    assert_eq!(places.len(), tiles().len());
+}
