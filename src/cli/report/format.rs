@@ -51,10 +51,10 @@ pub(in crate::cli) fn in_unit(figure: &Figure, number: Option<f64>) -> String {
     }
 }
 
-pub(super) fn percent(ratio: Option<f64>) -> String {
+fn percent(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:.1}%", ratio * 100.0))
 }
 
-pub(super) fn duration(seconds: Option<f64>) -> String {
+fn duration(seconds: Option<f64>) -> String {
     seconds.map_or_else(|| "-".to_owned(), human_duration)
 }

@@ -1,10 +1,12 @@
 //! Tables for people. One table with all figures would be too wide for a terminal.
 
+use std::collections::BTreeMap;
+
 use super::super::cells::{display_width, wrapped};
 use super::super::table::{Column, render};
-use super::format::{duration, figure, heading, in_unit, key, period, subject};
+use super::format::{figure, heading, in_unit, key, period, subject};
 use super::other_envs::{deployed_elsewhere, other_envs};
-use crate::domain::figures::list::{FIGURES, Figure};
+use crate::domain::figures::list::{FIGURES, Figure, ShortColumn, Statistic, Value};
 use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
@@ -88,45 +90,54 @@ impl Section {
 }
 
 fn counts(report: &Report) -> Section {
-    let shown = || FIGURES.iter().filter_map(|figure| Some((figure, figure.column?)));
-    let columns: Vec<Column> = shown()
-        .map(|(_, column)| match column.worth {
-            None => Column::number(column.title),
-            Some(worth) => Column::number(column.title).droppable(worth),
-        })
-        .collect();
-    Section::new("Incidents and deployments", report, &columns, |row| {
-        Some(shown().map(|(one, _)| figure(one, report.by, row)).collect())
-    })
-    .with_below(deployed_elsewhere(report))
+    let shown = FIGURES.iter().filter_map(|figure| match figure.column? {
+        ShortColumn::Counts { title, worth: None } => Some((figure, Column::number(title))),
+        ShortColumn::Counts { title, worth: Some(worth) } => {
+            Some((figure, Column::number(title).droppable(worth)))
+        }
+        ShortColumn::RestoreTimes(_) | ShortColumn::RecoveryTimes(_) => None,
+    });
+    let (figures, columns): (Vec<&Figure>, Vec<Column>) = shown.unzip();
+    let cells = |row| figures.iter().map(|one| figure(one, report.by, row)).collect();
+    Section::new("Incidents and deployments", report, &columns, |row| Some(cells(row)))
+        .with_below(deployed_elsewhere(report))
 }
 
-const STATISTIC: [Column; 6] = [
-    Column::number("N"),
-    Column::number("OPEN"),
-    Column::number("MEAN"),
-    Column::number("MEDIAN"),
-    Column::number("P90").droppable(1),
-    Column::number("MAX"),
-];
-
 fn restore_times(report: &Report) -> Section {
-    Section::new("Time to restore", report, &STATISTIC, |row| {
-        let times = &row.time_to_restore_seconds;
-        statistic(times.n, row.open, [times.mean, times.median, times.p90, times.max])
+    durations("Time to restore", report, |column| match column {
+        ShortColumn::RestoreTimes(statistic) => Some(statistic),
+        _ => None,
     })
 }
 
 fn recovery_times(report: &Report) -> Section {
-    Section::new("Failed deployment recovery time", report, &STATISTIC, |row| {
-        let times = &row.failed_deployment_recovery_time_seconds;
-        statistic(times.n, times.open, [times.mean, times.median, times.p90, times.max])
+    durations("Failed deployment recovery time", report, |column| match column {
+        ShortColumn::RecoveryTimes(statistic) => Some(statistic),
+        _ => None,
     })
 }
 
-fn statistic(n: usize, open: usize, seconds: [Option<f64>; 4]) -> Option<Vec<String>> {
-    let counts = [n, open].map(|count| count.to_string());
-    (n + open > 0).then(|| counts.into_iter().chain(seconds.map(duration)).collect())
+/// Table of the figures for which `of` returns a part of a statistic. Rows in which all counts are 0 are left out.
+fn durations(title: &'static str, report: &Report, of: impl Fn(ShortColumn) -> Option<Statistic>) -> Section {
+    let shown = FIGURES.iter().filter_map(|figure| Some((of(figure.column?)?, figure)));
+    let shown: BTreeMap<Statistic, &Figure> = shown.collect();
+    let columns: Vec<Column> = shown.keys().copied().map(statistic).collect();
+    Section::new(title, report, &columns, |row| {
+        let is_counted = |one: &&Figure| matches!(one.value, Value::Count(of) if of(row) > 0);
+        let cells = || shown.values().map(|one| figure(one, report.by, row)).collect();
+        shown.values().any(is_counted).then(cells)
+    })
+}
+
+const fn statistic(part: Statistic) -> Column {
+    match part {
+        Statistic::N => Column::number("N"),
+        Statistic::Open => Column::number("OPEN"),
+        Statistic::Mean => Column::number("MEAN"),
+        Statistic::Median => Column::number("MEDIAN"),
+        Statistic::P90 => Column::number("P90").droppable(1),
+        Statistic::Max => Column::number("MAX"),
+    }
 }
 
 /// Trend with a line for each key and each figure of the trend. A single period has no trend.

@@ -7,7 +7,9 @@ use self::SamplePart::{Number, Seconds, Text, Things};
 use super::durations::{RecoveryTimes, RestoreTimes};
 use super::row::Row;
 
-pub use self::figure::{Figure, Gauge, GaugeLabels, GroupColumn, SamplePart, ShortColumn, Tile, Value};
+pub use self::figure::{
+    Figure, Gauge, GaugeLabels, GroupColumn, SamplePart, ShortColumn, Statistic, Tile, Value,
+};
 
 const TIME_TO_RESTORE: Gauge = Gauge::new(
     3,
@@ -26,7 +28,7 @@ const RECOVERY_TIME: Gauge = Gauge::new(
 /// All figures, in the order in which reports show them.
 pub const FIGURES: [Figure; 21] = [
     Figure::count("incidents", "Incidents", "failures that began in the period", |row| row.incidents)
-        .in_table("INCIDENTS", None)
+        .in_counts("INCIDENTS", None)
         .in_groups()
         .as_gauge(Gauge::new(
             1,
@@ -34,9 +36,10 @@ pub const FIGURES: [Figure; 21] = [
             "dora_incidents",
             "Incidents that started in the window",
         )),
-    Figure::count("open", "Open", "incidents that have not ended", |row| row.open),
+    Figure::count("open", "Open", "incidents that have not ended", |row| row.open)
+        .in_restore_times(Statistic::Open),
     Figure::count("ignored", "Ignored", "ignored failures", |row| row.ignored)
-        .in_table("IGNORED", Some(1))
+        .in_counts("IGNORED", Some(1))
         .in_groups(),
     Figure::count(
         "unmatched_incidents",
@@ -44,7 +47,7 @@ pub const FIGURES: [Figure; 21] = [
         "incidents of services and teams without a deployment",
         |row| row.unmatched_incidents,
     )
-    .in_table("UNMATCHED", Some(2))
+    .in_counts("UNMATCHED", Some(2))
     .as_gauge(Gauge::new(
         6,
         GaugeLabels::Service,
@@ -66,7 +69,7 @@ pub const FIGURES: [Figure; 21] = [
     )),
     Figure::count("deployments", "Deployments", "count", |row| row.deployments)
         .of_deployments()
-        .in_table("DEPLOYS", None)
+        .in_counts("DEPLOYS", None)
         .on_tile(1, |row| {
             vec![Things(row.incidents, "incident"), Text(", "), Number(row.ignored), Text(" ignored")]
         })
@@ -81,7 +84,7 @@ pub const FIGURES: [Figure; 21] = [
         row.failed_deployments
     })
     .of_deployments()
-    .in_table("FAILED", None)
+    .in_counts("FAILED", None)
     .in_groups()
     .as_gauge(Gauge::new(
         4,
@@ -92,7 +95,7 @@ pub const FIGURES: [Figure; 21] = [
     Figure::ratio("change_failure_rate", "Change failure rate", "incidents per deployment", |row| {
         row.change_failure_rate
     })
-    .in_table("CFR", None)
+    .in_counts("CFR", None)
     .in_trend()
     .on_tile(2, |row| {
         let mut sample = vec![
@@ -113,7 +116,7 @@ pub const FIGURES: [Figure; 21] = [
     Figure::ratio("change_fail_rate", "Change fail rate", "failed deployments per deployment", |row| {
         row.change_fail_rate
     })
-    .in_table("FAIL RATE", None)
+    .in_counts("FAIL RATE", None)
     .on_tile(3, |row| vec![Number(row.failed_deployments), Text(" failed of n = "), Number(row.deployments)])
     .in_groups()
     .as_gauge(Gauge::new(
@@ -128,7 +131,7 @@ pub const FIGURES: [Figure; 21] = [
         "deployments that fix a failure, per deployment",
         |row| row.deployment_rework_rate,
     )
-    .in_table("REWORK", Some(3))
+    .in_counts("REWORK", Some(3))
     .on_tile(6, |row| vec![Text("n = "), Things(row.deployments, "deployment")])
     .as_gauge(Gauge::new(
         9,
@@ -138,14 +141,17 @@ pub const FIGURES: [Figure; 21] = [
     )),
     Figure::count("time_to_restore_seconds_n", "Restored", "times to restore", |row| {
         row.time_to_restore_seconds.n
-    }),
+    })
+    .in_restore_times(Statistic::N),
     Figure::seconds("time_to_restore_seconds_mean", "Mean time to restore", "mean", |row| {
         row.time_to_restore_seconds.mean
     })
+    .in_restore_times(Statistic::Mean)
     .as_gauge(TIME_TO_RESTORE.stat("mean")),
     Figure::seconds("time_to_restore_seconds_median", "Median time to restore", "median", |row| {
         row.time_to_restore_seconds.median
     })
+    .in_restore_times(Statistic::Median)
     .in_trend()
     .on_tile_with_title(4, "Time to restore", |row| {
         let RestoreTimes { n, mean, p90, .. } = row.time_to_restore_seconds;
@@ -156,23 +162,28 @@ pub const FIGURES: [Figure; 21] = [
     Figure::seconds("time_to_restore_seconds_p90", "p90", "90th percentile", |row| {
         row.time_to_restore_seconds.p90
     })
+    .in_restore_times(Statistic::P90)
     .as_gauge(TIME_TO_RESTORE.stat("p90")),
-    Figure::seconds("time_to_restore_seconds_max", "Max", "maximum", |row| row.time_to_restore_seconds.max),
+    Figure::seconds("time_to_restore_seconds_max", "Max", "maximum", |row| row.time_to_restore_seconds.max)
+        .in_restore_times(Statistic::Max),
     Figure::count(
         "failed_deployment_recovery_time_seconds_n",
         "Recovered deployments",
         "recovery times",
         |row| row.failed_deployment_recovery_time_seconds.n,
-    ),
+    )
+    .in_recovery_times(Statistic::N),
     Figure::count(
         "failed_deployment_recovery_time_seconds_open",
         "Not recovered",
         "failed deployments whose failures have not ended",
         |row| row.failed_deployment_recovery_time_seconds.open,
-    ),
+    )
+    .in_recovery_times(Statistic::Open),
     Figure::seconds("failed_deployment_recovery_time_seconds_mean", "Mean recovery time", "mean", |row| {
         row.failed_deployment_recovery_time_seconds.mean
     })
+    .in_recovery_times(Statistic::Mean)
     .as_gauge(RECOVERY_TIME.stat("mean")),
     Figure::seconds(
         "failed_deployment_recovery_time_seconds_median",
@@ -180,6 +191,7 @@ pub const FIGURES: [Figure; 21] = [
         "median",
         |row| row.failed_deployment_recovery_time_seconds.median,
     )
+    .in_recovery_times(Statistic::Median)
     .on_tile_with_title(5, "Recovery time of failed deployments", |row| {
         let RecoveryTimes { n, open, .. } = row.failed_deployment_recovery_time_seconds;
         vec![Text("n = "), Number(n), Text(", "), Number(open), Text(" still open")]
@@ -189,10 +201,12 @@ pub const FIGURES: [Figure; 21] = [
     Figure::seconds("failed_deployment_recovery_time_seconds_p90", "p90", "90th percentile", |row| {
         row.failed_deployment_recovery_time_seconds.p90
     })
+    .in_recovery_times(Statistic::P90)
     .as_gauge(RECOVERY_TIME.stat("p90")),
     Figure::seconds("failed_deployment_recovery_time_seconds_max", "Max", "maximum", |row| {
         row.failed_deployment_recovery_time_seconds.max
-    }),
+    })
+    .in_recovery_times(Statistic::Max),
 ];
 
 /// The figures that CSV and Markdown have a column for, in their order.

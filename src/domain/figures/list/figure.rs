@@ -18,7 +18,7 @@ pub struct Figure {
     pub counts_deployments: bool,
     /// `true` if reports have it: a number in JSON, a column in CSV and in Markdown.
     pub in_reports: bool,
-    /// Column of the terminal's table of counts and rates; `None` if it is not in that table.
+    /// Column of the terminal's tables; `None` if they do not have it.
     pub column: Option<ShortColumn>,
     /// `true` if the terminal's trend has a line for it.
     pub in_trend: bool,
@@ -30,14 +30,38 @@ pub struct Figure {
     pub gauge: Option<Gauge>,
 }
 
-/// A column of a narrow table.
+/// A column of one of the terminal's tables, which are narrow.
 #[derive(Debug, Clone, Copy)]
-pub struct ShortColumn {
-    /// Heading.
-    pub title: &'static str,
-    /// Rank of the column if the terminal is too narrow for all: the column with the highest rank gets room first, and
-    /// each that does not fit is left out. `None` if the column is always shown.
-    pub worth: Option<u8>,
+pub enum ShortColumn {
+    /// In the table of counts and rates, in the order of the list.
+    Counts {
+        /// Heading.
+        title: &'static str,
+        /// Rank of the column if the terminal is too narrow for all: the column with the highest rank gets room first,
+        /// and each that does not fit is left out. `None` if the column is always shown.
+        worth: Option<u8>,
+    },
+    /// In the table of times to restore.
+    RestoreTimes(Statistic),
+    /// In the table of recovery times.
+    RecoveryTimes(Statistic),
+}
+
+/// Part of a statistic of durations, in the order of the terminal's tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Statistic {
+    /// Sample size.
+    N,
+    /// Number of durations that have not ended.
+    Open,
+    /// Mean.
+    Mean,
+    /// Median.
+    Median,
+    /// 90th percentile.
+    P90,
+    /// Maximum.
+    Max,
 }
 
 /// A tile of the dashboard: a figure with its sample and its trend.
@@ -162,8 +186,16 @@ impl Figure {
         Self { in_reports: false, ..self }
     }
 
-    pub(super) const fn in_table(self, title: &'static str, worth: Option<u8>) -> Self {
-        Self { column: Some(ShortColumn { title, worth }), ..self }
+    pub(super) const fn in_counts(self, title: &'static str, worth: Option<u8>) -> Self {
+        Self { column: Some(ShortColumn::Counts { title, worth }), ..self }
+    }
+
+    pub(super) const fn in_restore_times(self, statistic: Statistic) -> Self {
+        Self { column: Some(ShortColumn::RestoreTimes(statistic)), ..self }
+    }
+
+    pub(super) const fn in_recovery_times(self, statistic: Statistic) -> Self {
+        Self { column: Some(ShortColumn::RecoveryTimes(statistic)), ..self }
     }
 
     pub(super) const fn in_trend(self) -> Self {
