@@ -29,6 +29,33 @@ fn names_are_unique() {
     assert_eq!(names.len(), FIGURES.len());
 }
 
+/// The table "All figures" has a row for each figure of reports, or for the statistic that it is a part of.
+#[test]
+fn the_documentation_has_each_figure_with_its_column_and_its_gauge() {
+    let document = include_str!("../../../../docs/figures.md");
+    let row_of = |name: &str| document.lines().find(|line| line.starts_with(&format!("| `{name}`")));
+    for figure in in_reports() {
+        let part_of_a_statistic = || {
+            let (statistic, part) = figure.name.rsplit_once('_')?;
+            row_of(statistic).filter(|row| row.contains(&format!("`{part}`")))
+        };
+        let row = row_of(figure.name).or_else(part_of_a_statistic);
+        let row = row.unwrap_or_else(|| panic!("docs/figures.md has no row for {}", figure.name));
+        let column = figure.column.and_then(|column| match column {
+            ShortColumn::Counts { title, .. } => Some(format!("| {title} |")),
+            ShortColumn::RestoreTimes(_) | ShortColumn::RecoveryTimes(_) => None,
+        });
+        let gauge = figure.gauge.map(|gauge| format!("`{}`", gauge.name));
+        for shown in column.into_iter().chain(gauge) {
+            assert!(row.contains(&shown), "{shown} is not in {row}");
+        }
+    }
+    let labels = document.split_once("\n## Gauges\n").unwrap().1;
+    for (_, gauge) in gauges() {
+        assert!(labels.contains(&format!("`{}`", gauge.name)), "the labels of {}", gauge.name);
+    }
+}
+
 #[test]
 fn figures_of_one_gauge_differ_in_the_label_stat_only() {
     let mut by_name = BTreeMap::<&str, Vec<&Gauge>>::new();
