@@ -18,8 +18,9 @@ use crate::store::state::{fold, renew};
 pub struct BackfillPart {
     /// The incidents, as they were read.
     pub incidents: Vec<ReadIncident>,
-    /// Begin of the backfill, and the time before which every incident is stored with this part.
-    pub progress: (Timestamp, Timestamp),
+    /// Begin of the backfill, and the time before which every incident is stored with this part. `None`: other parts of
+    /// the same time follow.
+    pub progress: Option<(Timestamp, Timestamp)>,
     /// `true` if nothing is changed.
     pub is_dry_run: bool,
     /// `true` if backends are not told of the changes.
@@ -58,9 +59,10 @@ pub(in crate::store) fn apply(
         session.execute("RELEASE dry_run", [])?;
     } else {
         session.changes.add_finished(own);
-        let (since, up_to) = part.progress;
-        progress::set(session.db(), BACKFILLED_SINCE, since.as_nanos())?;
-        progress::set(session.db(), BACKFILLED_UP_TO, up_to.as_nanos())?;
+        if let Some((since, up_to)) = part.progress {
+            progress::set(session.db(), BACKFILLED_SINCE, since.as_nanos())?;
+            progress::set(session.db(), BACKFILLED_UP_TO, up_to.as_nanos())?;
+        }
     }
     Ok(backfilled)
 }
