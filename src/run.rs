@@ -276,12 +276,8 @@ impl Daemon {
             backend_entries: config.backend_entries().into(),
             requests,
             backfill: self.pagerduty.clone().map(|client| {
-                backfill::steps(backfill::backfill(
-                    config,
-                    client,
-                    self.store.clone(),
-                    Arc::clone(&self.clock),
-                ))
+                let clock = Arc::clone(&self.clock);
+                backfill::steps(backfill::backfill(config, client, self.store.clone(), clock), stop.clone())
             }),
             token: Token::new().map_err(RunError::Random)?,
             stop: stop.clone(),

@@ -1,6 +1,6 @@
 //! A step of a backfill: what is to be read, and what that has changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,10 +39,14 @@ pub struct BackfillStep {
     pub added: Vec<AddedFailure>,
     /// Failures that differ from what was stored.
     pub changed: Vec<ChangedFailure>,
-    /// Incidents that were skipped out, with the reasons.
+    /// Incidents that could not be read, with the reasons.
     pub skipped: BTreeMap<IncidentId, String>,
+    /// Incidents that have just changed: their webhooks may be on their way.
+    pub deferred: BTreeSet<IncidentId>,
     /// Number of incidents that the webhook subscription is not about.
     pub out_of_scope: usize,
+    /// Reason why the step ended early. `None` if it did not.
+    pub failed: Option<String>,
 }
 
 /// A failure that was not stored before.
@@ -57,9 +61,9 @@ pub struct AddedFailure {
 /// Reason why a step failed. What was stored before stays.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BackfillError {
-    /// Another step is under way.
-    #[error("another backfill reads just now: try again")]
-    Busy,
+    /// Another caller has asked for a step.
+    #[error("another backfill has taken over: run only one at a time")]
+    TakenOver,
     /// The source gave no usable answer.
     #[error("{0}")]
     NoAnswer(String),
@@ -71,7 +75,17 @@ pub enum BackfillError {
 impl BackfillStep {
     /// A step that begins.
     pub fn begin(at: Timestamp) -> Self {
-        let (added, changed, skipped) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { at, done: false, incidents: 0, events: 0, added, changed, skipped, out_of_scope: 0 }
+        Self {
+            at,
+            done: false,
+            incidents: 0,
+            events: 0,
+            added: Vec::new(),
+            changed: Vec::new(),
+            skipped: BTreeMap::new(),
+            deferred: BTreeSet::new(),
+            out_of_scope: 0,
+            failed: None,
+        }
     }
 }

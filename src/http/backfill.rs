@@ -81,7 +81,7 @@ pub(super) async fn backfill(
     let BackfillQuery { is_dry_run, is_quiet, .. } = query;
     let done = step(BackfillOrder { since, until, at, is_dry_run, is_quiet }).await;
     done.map(Json).map_err(|error| match error {
-        BackfillError::Busy => ApiError::conflict(error),
+        BackfillError::TakenOver => ApiError::conflict(error),
         BackfillError::NotStored(_) => {
             tracing::warn!(%error, "incidents of a backfill could not be stored");
             ApiError::store_unavailable()

@@ -7,18 +7,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::found::Found;
-use super::look::{DELIVERY, ReconcileError};
+use super::look::{DELIVERY, FailedInARow, ReconcileError};
 use super::read::read;
 use super::scope::Scope;
 use crate::clock::Clock;
 use crate::domain::backfill::{BackfillError, BackfillOrder, BackfillStep};
 use crate::domain::id::IncidentId;
 use crate::domain::timestamp::Timestamp;
-use crate::sources::pagerduty;
-use crate::sources::pagerduty::own_subscription::OwnSubscription;
 use crate::sources::pagerduty::reading::{self, FoundIncident, Reading};
 use crate::sources::pagerduty::rest::RestClient;
 use crate::store::{BackfillPart, ReadIncident, Store};
@@ -46,6 +45,8 @@ pub struct Backfill {
     /// Path of the webhooks, by which the subscription is found otherwise.
     path: String,
     state: tokio::sync::Mutex<State>,
+    /// Tells a step that another one is wanted.
+    next_caller: Notify,
 }
 
 #[derive(Default)]
@@ -66,32 +67,52 @@ impl Backfill {
         clock: Arc<dyn Clock>,
         (subscription, path): (Option<String>, String),
     ) -> Self {
-        Self { client, store, clock, subscription, path, state: tokio::sync::Mutex::default() }
+        Self {
+            client,
+            store,
+            clock,
+            subscription,
+            path,
+            state: tokio::sync::Mutex::default(),
+            next_caller: Notify::new(),
+        }
     }
 
-    /// Reads some incidents, and stores what is new.
+    /// Reads some incidents, and stores what is new. A step that is still under way, perhaps for a caller that has gone,
+    /// is given up.
     ///
     /// # Errors
-    /// PagerDuty gave no usable answer, the store cannot be written, or another step is under way.
+    /// PagerDuty gave no usable answer, the store cannot be written, or another caller has asked for a step.
     pub async fn step(&self, order: BackfillOrder) -> Result<BackfillStep, BackfillError> {
-        let mut state = self.state.try_lock().map_err(|_| BackfillError::Busy)?;
-        let step = self.advance(&mut state, order).await;
-        if step.is_err() {
-            *state = State::default();
+        self.next_caller.notify_waiters();
+        let mut state = self.state.lock().await;
+        // Times in answers are in whole seconds.
+        let order = BackfillOrder { since: whole(order.since), at: whole(order.at), ..order };
+        let mut step = BackfillStep::begin(order.at);
+        let result = tokio::select! {
+            result = self.advance(&mut state, order, &mut step) => result,
+            () = self.next_caller.notified() => return Err(BackfillError::TakenOver),
+        };
+        let Err(error) = result else { return Ok(step) };
+        *state = State::default();
+        match error {
+            // What was stored before is told.
+            error if step.incidents > 0 => Ok(BackfillStep { failed: Some(error.to_string()), ..step }),
+            ReconcileError::Write(error) => Err(BackfillError::NotStored(error.to_string())),
+            error => Err(BackfillError::NoAnswer(error.to_string())),
         }
-        step.map_err(|error| match error {
-            ReconcileError::Write(error) => BackfillError::NotStored(error.to_string()),
-            error => BackfillError::NoAnswer(error.to_string()),
-        })
     }
 
-    async fn advance(&self, state: &mut State, order: BackfillOrder) -> Result<BackfillStep, ReconcileError> {
-        let scope = self.scope().await;
-        let State { found, at_once } = state;
+    async fn advance(
+        &self,
+        State { found, at_once }: &mut State,
+        order: BackfillOrder,
+        step: &mut BackfillStep,
+    ) -> Result<(), ReconcileError> {
+        let scope = Scope::find(&self.client, self.subscription.as_deref(), &self.path).await?;
         found.go_to(order.at, order.until);
         *at_once = (*at_once).max(FEWEST);
-        let begin = self.clock.now();
-        let mut step = BackfillStep::begin(order.at);
+        let (begin, mut failed) = (self.clock.now(), FailedInARow::default());
         // While some incidents are stored, the next ones are read.
         let mut ready: Vec<ReadResult> = Vec::new();
         loop {
@@ -99,12 +120,13 @@ impl Backfill {
             if !is_over {
                 found.find(&self.client, ready.len(), self.clock.now()).await?;
             }
-            let next = found.ids(ready.len(), if is_over { 0 } else { *at_once });
+            let next = found.some(ready.len(), if is_over { 0 } else { *at_once });
             if ready.is_empty() && next.is_empty() && (is_over || found.is_done(0)) {
                 break;
             }
             let (stored, up_to) = (ready.len(), found.at(ready.len()));
-            let storing = self.store_read(std::mem::take(&mut ready), (order, up_to), &scope, &mut step);
+            let ready_now = std::mem::take(&mut ready);
+            let storing = self.store_read(ready_now, (order, up_to), &scope, (&mut failed, step));
             let (result, (read, took)) = tokio::join!(storing, self.read_all(next));
             result?;
             ready = read;
@@ -120,21 +142,14 @@ impl Backfill {
         if step.done && !order.is_dry_run {
             self.store.end_backfill().await?;
         }
-        Ok(step)
-    }
-
-    async fn scope(&self) -> Scope {
-        let own = self.client.own_subscription(self.subscription.as_deref(), &self.path).await;
-        // Without the right to read subscriptions, every incident of the account counts.
-        Scope::of(own.unwrap_or(OwnSubscription::Missing))
+        Ok(())
     }
 
     /// Reads these incidents, all at the same time. Returns them in this order, and the time that it took.
-    async fn read_all(&self, ids: Vec<String>) -> (Vec<ReadResult>, Duration) {
+    async fn read_all(&self, incidents: Vec<IncidentId>) -> (Vec<ReadResult>, Duration) {
         let begin = self.clock.now();
         let mut tasks = JoinSet::new();
-        let incidents = ids.iter().filter_map(|id| IncidentId::parse(&pagerduty::SOURCE.name, id));
-        for (place, incident) in incidents.enumerate() {
+        for (place, incident) in incidents.into_iter().enumerate() {
             let (client, clock) = (self.client.clone(), Arc::clone(&self.clock));
             tasks.spawn(async move {
                 let reading = read(&client, &*clock, &incident).await;
@@ -153,30 +168,30 @@ impl Backfill {
         read: Vec<ReadResult>,
         (order, up_to): (BackfillOrder, Timestamp),
         scope: &Scope,
-        step: &mut BackfillStep,
+        (failed, step): (&mut FailedInARow, &mut BackfillStep),
     ) -> Result<(), ReconcileError> {
         if read.is_empty() {
             return Ok(());
         }
         let (mut incidents, read_at) = (Vec::new(), self.clock.now());
         for (incident, result) in read {
-            step.incidents += 1;
             let reading = match result {
                 Ok(reading) => reading,
-                Err(error) if error.ends_look() => return Err(error),
                 Err(error) => {
-                    step.skipped.insert(incident, error.to_string());
+                    step.skipped.insert(incident, failed.failed(error)?);
+                    step.incidents += 1;
                     continue;
                 }
             };
+            step.incidents += 1;
+            failed.passed();
             if reading.found.as_ref().is_some_and(|found| !scope.includes(found)) {
                 step.out_of_scope += 1;
                 continue;
             }
             let changed_at = reading.found.as_ref().and_then(FoundIncident::changed_at);
             if changed_at.is_some_and(|at| at.saturating_add(DELIVERY) > reading.at) {
-                let reason = "it has just changed: its webhooks may be on their way";
-                step.skipped.insert(incident, reason.to_owned());
+                step.deferred.insert(incident);
                 continue;
             }
             match reading.events() {
@@ -204,4 +219,9 @@ impl Backfill {
         }
         Ok(())
     }
+}
+
+/// The beginning of the second.
+fn whole(at: Timestamp) -> Timestamp {
+    Timestamp::from_nanos(at.as_seconds() * 1_000_000_000)
 }

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::domain::id::IncidentId;
 use crate::domain::timestamp::Timestamp;
+use crate::sources::pagerduty;
 use crate::sources::pagerduty::rest::{CreatedIncident, RestClient, RestError};
 
 /// Age from which on PagerDuty's analytics have an incident. They are about a day behind.
@@ -26,8 +28,7 @@ impl Found {
     /// Goes to the time up to which everything is stored. Keeps what was found from there on.
     pub(super) fn go_to(&mut self, at: Timestamp, end: Timestamp) {
         if self.until.is_none() || self.at(0) != at || self.end != Some(end) {
-            let has_no_analytics = self.has_no_analytics;
-            *self = Self { until: Some(at), end: Some(end), has_no_analytics, ..Self::default() };
+            *self = Self { until: Some(at), end: Some(end), ..Self::default() };
         }
     }
 
@@ -42,9 +43,9 @@ impl Found {
         self.incidents.len() <= stored && self.until >= self.end
     }
 
-    /// Ids of some incidents after the first `begin`.
-    pub(super) fn ids(&self, begin: usize, most: usize) -> Vec<String> {
-        self.incidents.iter().skip(begin).take(most).map(|incident| incident.id.clone()).collect()
+    /// Some incidents after the first `begin`.
+    pub(super) fn some(&self, begin: usize, most: usize) -> Vec<IncidentId> {
+        self.incidents.iter().skip(begin).take(most).filter_map(id).collect()
     }
 
     /// Forgets the first incidents, which are stored now.
@@ -86,8 +87,14 @@ impl Found {
             Some(part) => part,
             None => client.created_incidents(since, end).await?,
         };
-        self.incidents.extend(part.incidents);
+        // An id that cannot be one is left out, so that each place in the list is an incident.
+        let created = part.incidents.into_iter();
+        self.incidents.extend(created.filter(|created| created.created_at >= since && id(created).is_some()));
         self.until = Some(part.until);
         Ok(())
     }
+}
+
+fn id(created: &CreatedIncident) -> Option<IncidentId> {
+    IncidentId::parse(&pagerduty::SOURCE.name, &created.id)
 }

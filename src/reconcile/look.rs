@@ -1,6 +1,6 @@
 //! Result of a look at PagerDuty.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::domain::id::IncidentId;
@@ -43,13 +43,44 @@ pub enum ReconcileError {
 }
 
 impl ReconcileError {
-    /// `true` if the other incidents cannot be read either. `false` if only one incident is at fault.
+    /// `true` if the other incidents cannot be read either. `false` if perhaps only one incident is at fault.
     pub(super) fn ends_look(&self) -> bool {
         match self {
-            Self::Rest(error) => error.is_temporary() || matches!(error, RestError::Unauthorized { .. }),
+            Self::Rest(error) => matches!(
+                error,
+                RestError::Unauthorized { .. }
+                    | RestError::RateLimited { .. }
+                    | RestError::NotTheApi { .. }
+                    | RestError::NotJson { .. }
+            ),
             Self::NotUnderstood(_) | Self::OtherIncident => false,
             Self::Read(_) | Self::Write(_) | Self::OtherAccount(_) | Self::Task(_) => true,
         }
+    }
+
+    /// `true` if the error may be one of all incidents: several in a row are.
+    fn may_be_of_all(&self) -> bool {
+        matches!(self, Self::Rest(error) if error.is_temporary() || matches!(error, RestError::Forbidden { .. }))
+    }
+}
+
+/// Number of incidents in a row that cannot be read, after which the others are not asked for.
+const MOST_FAILED: usize = 3;
+
+/// Errors of incidents in a row.
+#[derive(Debug, Default)]
+pub(super) struct FailedInARow(usize);
+
+impl FailedInARow {
+    /// Notes an incident that was read.
+    pub(super) fn passed(&mut self) {
+        self.0 = 0;
+    }
+
+    /// Notes an error. Returns it if the other incidents cannot be read either; else its words.
+    pub(super) fn failed(&mut self, error: ReconcileError) -> Result<String, ReconcileError> {
+        self.0 = if error.may_be_of_all() { self.0 + 1 } else { 0 };
+        if error.ends_look() || self.0 >= MOST_FAILED { Err(error) } else { Ok(error.to_string()) }
     }
 }
 
@@ -64,8 +95,8 @@ pub struct Look {
     pub repaired: usize,
     /// Number of events that were new.
     pub events: usize,
-    /// Number of incidents that changed just before, and whose webhooks may be on their way.
-    pub deferred: usize,
+    /// Incidents that changed just before, and whose webhooks may be on their way.
+    pub deferred: BTreeSet<IncidentId>,
     /// Incidents that could not be read, with the reasons.
     pub skipped: BTreeMap<IncidentId, String>,
 }
@@ -73,12 +104,13 @@ pub struct Look {
 impl Look {
     /// A look that begins.
     pub(super) fn begin(now: Timestamp) -> Self {
-        let (incidents, repaired, events, deferred) = (0, 0, 0, 0);
-        Self { up_to: now, incidents, repaired, events, deferred, skipped: BTreeMap::new() }
+        let (incidents, repaired, events) = (0, 0, 0);
+        let (deferred, skipped) = (BTreeSet::new(), BTreeMap::new());
+        Self { up_to: now, incidents, repaired, events, deferred, skipped }
     }
 
-    /// Notes an incident that could not be read.
-    pub(super) fn skip(&mut self, incident: &IncidentId, error: &ReconcileError) {
-        self.skipped.insert(incident.clone(), error.to_string());
+    /// Incidents that the next look reads again.
+    pub(super) fn unread(&self) -> BTreeSet<IncidentId> {
+        self.skipped.keys().chain(&self.deferred).cloned().collect()
     }
 }

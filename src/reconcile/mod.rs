@@ -22,7 +22,7 @@ use tokio::sync::watch;
 pub use self::backfill::Backfill;
 pub use self::care::SubscriptionCare;
 use self::log::ReconcileLog;
-use self::look::DELIVERY;
+use self::look::{DELIVERY, FailedInARow};
 pub use self::look::{Look, ReconcileError};
 use self::read::read;
 pub use self::related_changes::RelatedChangesLoop;
@@ -31,7 +31,6 @@ use crate::clock::Clock;
 use crate::domain::id::IncidentId;
 use crate::domain::timestamp::Timestamp;
 use crate::sources::pagerduty;
-use crate::sources::pagerduty::own_subscription::OwnSubscription;
 use crate::sources::pagerduty::reading::{self, Reading};
 use crate::sources::pagerduty::rest::RestClient;
 use crate::store::{ReadError, ReadIncident, Reader, Store};
@@ -68,22 +67,32 @@ pub struct Reconciler {
     pub path: String,
 }
 
+/// Part of the store that a look begins with.
+struct Stored {
+    /// Time from which on changes have to be read.
+    since: Timestamp,
+    /// Stored incidents that have to be read.
+    known: BTreeSet<IncidentId>,
+    /// Incidents that the last look could not read, or left to their webhooks.
+    unread: BTreeSet<IncidentId>,
+}
+
 impl Reconciler {
     /// Looks until `stop` is set: at once, then from time to time, and soon after a webhook was answered 503 or 401.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let (mut log, mut unread) = (ReconcileLog::default(), BTreeSet::new());
+        let mut log = ReconcileLog::default();
         loop {
             // An error means that the sender of the signal was dropped, which counts as the signal, too.
             let looked = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return,
-                looked = self.look(&mut unread) => looked,
+                looked = self.look() => looked,
             };
             log.note(&looked);
             let wait = match &looked {
                 Ok(look) => {
                     self.metrics.reconciliation.succeeded(self.clock.now(), look.events);
-                    if look.deferred > 0 { self.every.min(DELIVERY) } else { self.every }
+                    if !look.deferred.is_empty() { self.every.min(DELIVERY) } else { self.every }
                 }
                 Err(error) => {
                     self.metrics.reconciliation.failed(self.clock.now(), error.to_string());
@@ -107,58 +116,39 @@ impl Reconciler {
         }
     }
 
-    /// One look. `unread`: the incidents that could not be read. What was stored before an error stays.
-    async fn look(&self, unread: &mut BTreeSet<IncidentId>) -> Result<Look, ReconcileError> {
+    /// One look. What was stored before an error stays.
+    async fn look(&self) -> Result<Look, ReconcileError> {
         let now = self.clock.now();
-        let mut look = Look::begin(now);
-        match self.read_touched(now, unread, &mut look).await {
-            Ok(()) => {
-                *unread = look.skipped.keys().cloned().collect();
-                Ok(look)
-            }
-            Err(error) => {
-                unread.extend(look.skipped.into_keys());
-                Err(error)
-            }
-        }
-    }
-
-    async fn read_touched(
-        &self,
-        now: Timestamp,
-        unread: &BTreeSet<IncidentId>,
-        look: &mut Look,
-    ) -> Result<(), ReconcileError> {
-        let (since, known) = self.stored(now).await?;
-        let own = self.client.own_subscription(self.subscription.as_deref(), &self.path).await;
-        // Without the right to read subscriptions, every incident of the account counts.
-        let scope = Scope::of(own.unwrap_or(OwnSubscription::Missing));
+        let Stored { since, known, unread } = self.stored(now).await?;
+        let scope = Scope::find(&self.client, self.subscription.as_deref(), &self.path).await?;
+        // This machine's clock may be ahead: what happens before PagerDuty's gets there is read by later looks.
+        let mut look = Look::begin(self.client.answered_at().map_or(now, |at| at.min(now)));
         // So that what webhooks told is known.
         self.store.wait_until_folded().await;
-        let mut deleted = Vec::new();
+        let (mut failed, mut deleted) = (FailedInARow::default(), Vec::new());
         for incident in &known {
-            deleted.extend(self.repair(incident, None, look).await?);
+            deleted.extend(self.repair(incident, None, (&mut failed, &mut look)).await?);
         }
         if deleted.len() > 1 && deleted.len() == known.len() {
             return Err(ReconcileError::OtherAccount(deleted.len()));
         }
         for reading in deleted {
-            self.store_new(reading, look).await?;
+            self.store_new(reading, &mut look).await?;
         }
         let mut done = known;
+        self.repair_listed(unread.iter().cloned(), &scope, &mut done, (&mut failed, &mut look)).await?;
         let mut begin = since;
         while begin < now {
             let end = begin.saturating_add(PART).min(now);
             let ids = self.client.touched_incidents(begin, end).await?;
-            self.repair_listed(incidents(ids), &scope, (&mut done, look)).await?;
-            self.store.set_reconciled_up_to(end.min(look.up_to)).await?;
+            self.repair_listed(incidents(ids), &scope, &mut done, (&mut failed, &mut look)).await?;
+            self.store.set_reconciled_up_to(end.min(look.up_to), look.unread()).await?;
             begin = end;
         }
         let open = self.client.open_incidents().await?;
-        let others = incidents(open).chain(unread.iter().cloned());
-        self.repair_listed(others, &scope, (&mut done, look)).await?;
-        self.store.set_reconciled_up_to(look.up_to).await?;
-        Ok(())
+        self.repair_listed(incidents(open), &scope, &mut done, (&mut failed, &mut look)).await?;
+        self.store.set_reconciled_up_to(look.up_to, look.unread()).await?;
+        Ok(look)
     }
 
     /// Reads incidents that PagerDuty lists, those that are not done yet, and stores what is new.
@@ -166,13 +156,14 @@ impl Reconciler {
         &self,
         listed: impl Iterator<Item = IncidentId>,
         scope: &Scope,
-        (done, look): (&mut BTreeSet<IncidentId>, &mut Look),
+        done: &mut BTreeSet<IncidentId>,
+        (failed, look): (&mut FailedInARow, &mut Look),
     ) -> Result<(), ReconcileError> {
         for incident in listed {
             if done.contains(&incident) {
                 continue;
             }
-            if let Some(deleted) = self.repair(&incident, Some(scope), look).await? {
+            if let Some(deleted) = self.repair(&incident, Some(scope), (failed, look)).await? {
                 self.store_new(deleted, look).await?;
             }
             done.insert(incident);
@@ -180,17 +171,17 @@ impl Reconciler {
         Ok(())
     }
 
-    /// What the store knows: the time from which on changes have to be read, and the incidents that have to be read.
-    async fn stored(&self, now: Timestamp) -> Result<(Timestamp, BTreeSet<IncidentId>), ReconcileError> {
+    async fn stored(&self, now: Timestamp) -> Result<Stored, ReconcileError> {
         let reader = self.reader.clone();
-        let stored = move || Ok((reader.reconciled_up_to()?, reader.incidents_to_read()?));
-        let (up_to, incidents) =
+        let stored =
+            move || Ok((reader.reconciled_up_to()?, reader.incidents_to_read()?, reader.unread_incidents()?));
+        let (up_to, incidents, unread) =
             tokio::task::spawn_blocking(stored).await?.map_err(|error: ReadError| error)?;
         // The clock may have been set back since the last look.
         let since =
             up_to.map_or(now.saturating_sub(FIRST_LOOK), |up_to| up_to.min(now).saturating_sub(OVERLAP));
         let is_own = |incident: &IncidentId| *incident.source() == pagerduty::SOURCE.name;
-        Ok((since, incidents.into_iter().filter(is_own).collect()))
+        Ok(Stored { since, known: incidents.into_iter().filter(is_own).collect(), unread })
     }
 
     /// Reads an incident, and stores what is new. Returns the reading if PagerDuty does not have the incident.
@@ -198,29 +189,28 @@ impl Reconciler {
         &self,
         incident: &IncidentId,
         scope: Option<&Scope>,
-        look: &mut Look,
+        (failed, look): (&mut FailedInARow, &mut Look),
     ) -> Result<Option<Reading>, ReconcileError> {
         look.incidents += 1;
         let reading = match read(&self.client, &*self.clock, incident).await {
             Ok(reading) => reading,
-            Err(error) if error.ends_look() => return Err(error),
             Err(error) => {
-                look.skip(incident, &error);
+                look.skipped.insert(incident.clone(), failed.failed(error)?);
                 return Ok(None);
             }
         };
+        failed.passed();
         let Some(found) = &reading.found else { return Ok(Some(reading)) };
         look.up_to = look.up_to.min(reading.at);
         if scope.is_some_and(|scope| !scope.includes(found)) {
             return Ok(None);
         }
         if found.changed_at().is_some_and(|at| at.saturating_add(DELIVERY) > reading.at) {
-            look.deferred += 1;
+            look.deferred.insert(incident.clone());
             return Ok(None);
         }
-        match self.store_new(reading, look).await {
-            Err(error) if !error.ends_look() => look.skip(incident, &error),
-            stored => stored?,
+        if let Err(error) = self.store_new(reading, look).await {
+            look.skipped.insert(incident.clone(), failed.failed(error)?);
         }
         Ok(None)
     }

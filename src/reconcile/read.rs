@@ -20,8 +20,10 @@ pub(super) async fn read(
     let Some((found, at)) = client.incident(id).await? else { return Ok(deleted) };
     let (log, notes) = match tokio::try_join!(client.log_of(id), client.notes_of(id)) {
         Ok(both) => both,
-        // It was deleted meanwhile.
-        Err(RestError::NotFound { .. }) => return Ok(deleted),
+        // Perhaps it was deleted meanwhile. A proxy that knows only some paths must not look like that.
+        Err(error @ RestError::NotFound { .. }) => {
+            return if client.incident(id).await?.is_none() { Ok(deleted) } else { Err(error.into()) };
+        }
         Err(error) => return Err(error.into()),
     };
     let found = FoundIncident { incident: found, log, notes };

@@ -2,15 +2,27 @@
 
 use crate::sources::pagerduty::own_subscription::OwnSubscription;
 use crate::sources::pagerduty::reading::FoundIncident;
-use crate::sources::pagerduty::rest::{FilterKind, SubscriptionFilter};
+use crate::sources::pagerduty::rest::{FilterKind, RestClient, RestError, SubscriptionFilter};
 
 /// The filters of the webhook subscriptions. Without one that is known, all incidents of the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scope(Vec<SubscriptionFilter>);
 
 impl Scope {
+    /// The scope of the subscription of this id, or of those that send to this path.
+    ///
+    /// # Errors
+    /// There is no usable answer. If the token may not read subscriptions, that is no error: all incidents count then.
+    pub(super) async fn find(client: &RestClient, id: Option<&str>, path: &str) -> Result<Self, RestError> {
+        match client.own_subscription(id, path).await {
+            Ok(own) => Ok(Self::of(own)),
+            Err(RestError::Forbidden { .. }) => Ok(Self::of(OwnSubscription::Missing)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The scope of these subscriptions.
-    pub(super) fn of(own: OwnSubscription) -> Self {
+    fn of(own: OwnSubscription) -> Self {
         let subscriptions = match own {
             OwnSubscription::Found(subscription) => vec![subscription],
             OwnSubscription::Several(several) => several,

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::clock::Clock;
 use crate::config::{Config, PagerDutyApiSection};
+use crate::domain::backfill::BackfillError;
 use crate::http::DoStep;
 use crate::reconcile::Backfill;
 use crate::sources::pagerduty::rest::RestClient;
@@ -16,10 +19,18 @@ pub(crate) fn backfill(config: &Config, client: RestClient, store: Store, clock:
 }
 
 /// The steps of a backfill, for the admin listener.
-pub(super) fn steps(backfill: Backfill) -> DoStep {
+pub(super) fn steps(backfill: Backfill, stop: watch::Receiver<bool>) -> DoStep {
     let backfill = Arc::new(backfill);
     Box::new(move |order| {
-        let backfill = Arc::clone(&backfill);
-        Box::pin(async move { backfill.step(order).await })
+        let (backfill, mut stop) = (Arc::clone(&backfill), stop.clone());
+        Box::pin(async move {
+            tokio::select! {
+                done = backfill.step(order) => done,
+                // An error means that the sender of the signal was dropped, which counts as the signal, too.
+                _ = stop.wait_for(|stop| *stop) => {
+                    Err(BackfillError::NoAnswer("the daemon is stopping".to_owned()))
+                }
+            }
+        })
     })
 }

@@ -13,6 +13,7 @@ mod outbox;
 mod read;
 mod state;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,7 +57,7 @@ use engine::checkpoint;
 use engine::files::{Files, Lock};
 use engine::health::Health;
 use engine::job::{Job, WriteKind};
-use engine::progress::{self, RECONCILED_UP_TO, WRITTEN_AT};
+use engine::progress::{self, WRITTEN_AT};
 use engine::schema;
 use engine::session::Session;
 use engine::writer::{Hooks, OpenStore, Writer};
@@ -138,9 +139,14 @@ impl Store {
         self.queue(move |session| reading::record(session, &read)).await
     }
 
-    /// Notes that everything that the source's API told up to this time is stored.
-    pub async fn set_reconciled_up_to(&self, at: Timestamp) -> Result<(), StoreError> {
-        self.queue(move |session| progress::set(session.db(), RECONCILED_UP_TO, at.as_nanos())).await
+    /// Notes that everything that the source's API told up to this time is stored, except about incidents that could
+    /// not be read.
+    pub async fn set_reconciled_up_to(
+        &self,
+        at: Timestamp,
+        unread: BTreeSet<IncidentId>,
+    ) -> Result<(), StoreError> {
+        self.queue(move |session| reading::end_look(session, at, &unread)).await
     }
 
     /// Stores what a part of a backfill tells, or finds out what that would change.

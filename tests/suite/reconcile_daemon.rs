@@ -207,6 +207,41 @@ async fn a_refused_token_is_shown_and_the_next_look_makes_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_incident_that_could_not_be_read_is_read_after_a_restart() {
+    let (world, incident) = resolved();
+    world.set_now(Timestamp::parse("2026-11-20T00:00:00Z").unwrap());
+    let pagerduty = FakePagerDuty::start(world.clone()).await;
+    pagerduty.fail_each(Some((&incident, Fault::Fails(403))));
+    let section = format!("{}requests_per_minute = 960\n", pagerduty.section());
+    let daemon = Daemon::start(&section).await;
+    reconciled(&daemon).await;
+    assert_eq!(daemon.get(&format!("/api/v1/failures/{incident}")).await.status, 404);
+    // The last change of the incident is older than what the next look covers.
+    daemon.clock.advance(Duration::from_hours(1));
+    pagerduty.fail_each(None);
+    let daemon = daemon.restart(&section).await;
+    reconciled(&daemon).await;
+    assert_eq!(failure(&daemon, &incident).await["failure"]["state"], "completed");
+    assert_eq!(pagerduty.refusals(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_ahead_of_pagerdutys_loses_nothing() {
+    let world = World::new(1);
+    // At PagerDuty it is an hour earlier than the daemon's clock says.
+    world.set_now(time("23:00:00"));
+    let pagerduty = FakePagerDuty::start(world.clone()).await;
+    let daemon = Daemon::start(&format!("{}requests_per_minute = 960\n", pagerduty.section())).await;
+    reconciled(&daemon).await;
+    let incident = world.trigger(time("23:05:00.100"), "checkout", "high", None, "slow");
+    world.resolve(&incident, time("23:06:00.100"));
+    world.set_now(time("23:16:00"));
+    next_look(&daemon).await;
+    assert_eq!(failure(&daemon, &incident).await["failure"]["state"], "completed");
+    assert_eq!(pagerduty.refusals(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fault_at_any_request_delays_the_repair_and_harms_nothing() {
     let (world, incident) = resolved();
     world.set_now(Timestamp::parse("2026-11-20T00:00:00Z").unwrap());

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::progress::Progress;
 use self::summary::Summary;
@@ -75,6 +76,9 @@ pub(super) fn run(options: &BackfillOptions, config: &Config) -> Result<(), Comm
         OutputFormat::Json => print_json(&summary)?,
         OutputFormat::Table => summary.print(),
     }
+    if result.is_ok() && !summary.skipped.is_empty() {
+        return Err(anyhow!("incidents that could not be read: {}", summary.skipped.len()).into());
+    }
     result
 }
 
@@ -89,7 +93,9 @@ fn period(options: &BackfillOptions, config: &Config) -> Result<ReportQuery, Com
     };
     let default_env = config.failure.default_env.as_str();
     let query = period.query(SystemClock.now(), config.dora.timezone.zone(), default_env, "--");
-    query.map_err(|error| CommandError::Usage(anyhow!(error)))
+    let query = query.map_err(|error| CommandError::Usage(anyhow!(error)))?;
+    // Nothing was created in the future.
+    Ok(ReportQuery { until: query.until.min(SystemClock.now()), ..query })
 }
 
 /// Begin of this run: where an earlier one stopped, if it had read everything from `since` up to there.
@@ -142,14 +148,19 @@ async fn steps(
     step: impl AsyncFn(BackfillOrder) -> anyhow::Result<BackfillStep>,
 ) -> anyhow::Result<()> {
     let mut progress = Progress::begin(order.at, order.until);
+    // One for all steps, so that a signal between two of them is not missed.
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let result = loop {
-        let (done, is_stopped) = until_stopped(step(order)).await;
+        let (done, is_stopped) = until_stopped(step(order), &mut interrupt).await;
         match done {
             Ok(done) => {
                 order.at = done.at;
                 progress.advance(done.at, done.incidents);
-                let is_done = done.done;
+                let (is_done, failed) = (done.done, done.failed.clone());
                 summary.add(done);
+                if let Some(reason) = failed {
+                    break Err(anyhow!(reason));
+                }
                 if is_done {
                     break Ok(());
                 }
@@ -173,15 +184,16 @@ async fn steps(
 /// was one.
 async fn until_stopped(
     step: impl Future<Output = anyhow::Result<BackfillStep>>,
+    interrupt: &mut Signal,
 ) -> (anyhow::Result<BackfillStep>, bool) {
     let mut step = pin!(step);
     tokio::select! {
         done = &mut step => return (done, false),
-        _ = tokio::signal::ctrl_c() => print_err("stopping after this step"),
+        _ = interrupt.recv() => print_err("stopping after this step"),
     }
     tokio::select! {
         done = step => (done, true),
-        _ = tokio::signal::ctrl_c() => (Err(anyhow!("stopped")), true),
+        _ = interrupt.recv() => (Err(anyhow!("stopped")), true),
     }
 }
 

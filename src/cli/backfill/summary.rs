@@ -1,6 +1,6 @@
 //! What a backfill has found and changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -30,6 +30,8 @@ pub(super) struct Summary {
     pub(super) added: Vec<AddedFailure>,
     pub(super) changed: Vec<ChangedFailure>,
     pub(super) skipped: BTreeMap<IncidentId, String>,
+    /// Incidents that have just changed: their webhooks may be on their way.
+    pub(super) deferred: BTreeSet<IncidentId>,
     /// Incidents that the webhook subscription is not about.
     pub(super) out_of_scope: usize,
     /// The figures that differ. `None` after a dry run, which changes none.
@@ -60,6 +62,7 @@ impl Summary {
             added,
             changed,
             skipped,
+            deferred: BTreeSet::new(),
             out_of_scope,
             figures: None,
         }
@@ -73,6 +76,7 @@ impl Summary {
         self.added.extend(step.added);
         self.changed.extend(step.changed);
         self.skipped.extend(step.skipped);
+        self.deferred.extend(step.deferred);
     }
 
     /// Notes the figures that differ between these rows.
@@ -135,6 +139,12 @@ impl Summary {
         if *out_of_scope > 0 {
             lines.push(format!(
                 "{out_of_scope} incidents were skipped: the webhook subscription does not cover them."
+            ));
+        }
+        if !self.deferred.is_empty() {
+            lines.push(format!(
+                "{} incidents have just changed, and are left to their webhooks.",
+                self.deferred.len()
             ));
         }
         if !skipped.is_empty() {

@@ -90,6 +90,10 @@ fn store(session: &mut Session<'_>, part: &BackfillPart) -> rusqlite::Result<Bac
             Some(_) => {}
         }
     }
+    if part.is_quiet {
+        // A later change of the deployment's failures marks it. A discarded mark would count as sent.
+        session.changes.marks.clear();
+    }
     put_into_outbox(session)?;
     Ok(backfilled)
 }

@@ -1,5 +1,7 @@
 //! Which incidents have to be read from their source's API, and up to which time it was read.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 use serde::Deserialize;
 
@@ -28,10 +30,22 @@ fn is_deleted(db: &Connection, incident: &IncidentId) -> rusqlite::Result<bool> 
 }
 
 impl Reader {
-    /// Time up to which everything was read. `None` if nothing was read yet.
+    /// Time up to which everything was read, except the unread incidents. `None` if nothing was read yet.
     pub fn reconciled_up_to(&self) -> Result<Option<Timestamp>, ReadError> {
         let nanos = progress::get(&self.lock(), RECONCILED_UP_TO)?;
         Ok((nanos > 0).then(|| Timestamp::from_nanos(nanos)))
+    }
+
+    /// The incidents that the last look could not read.
+    pub fn unread_incidents(&self) -> Result<BTreeSet<IncidentId>, ReadError> {
+        let db = self.lock();
+        let mut statement = db.prepare_cached("SELECT failure_id FROM unread_incident")?;
+        let mut rows = statement.query([])?;
+        let mut incidents = BTreeSet::new();
+        while let Some(row) = rows.next()? {
+            incidents.extend(IncidentId::of_failure(&row.get::<_, String>(0)?));
+        }
+        Ok(incidents)
     }
 
     /// Begin of the backfill that has not ended, and the time up to which it has come. `None` if there is none.

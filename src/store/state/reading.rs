@@ -1,12 +1,13 @@
 //! Events that were read from a source's API: of those about one incident, the ones that tell something new are stored.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::merge_group::Incidents;
 use crate::domain::event::{Event, ReadEvent};
-use crate::domain::id::IncidentId;
+use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::source::Source;
 use crate::domain::timestamp::Timestamp;
+use crate::store::engine::progress::{self, RECONCILED_UP_TO};
 use crate::store::engine::session::Session;
 use crate::store::facts::delivery::Delivery;
 use crate::store::facts::record;
@@ -52,4 +53,18 @@ pub(in crate::store) fn record(
         }
     }
     Ok(stored)
+}
+
+/// Notes that everything up to this time is stored, except about the unread incidents.
+pub(in crate::store) fn end_look(
+    session: &Session<'_>,
+    at: Timestamp,
+    unread: &BTreeSet<IncidentId>,
+) -> rusqlite::Result<()> {
+    session.execute("DELETE FROM unread_incident", [])?;
+    for incident in unread {
+        let failure = FailureId::of_incident(incident);
+        session.execute("INSERT INTO unread_incident VALUES (?1)", [failure.as_str()])?;
+    }
+    progress::set(session.db(), RECONCILED_UP_TO, at.as_nanos())
 }

@@ -35,6 +35,8 @@ pub(super) struct Gate {
     pub(super) refusals: Vec<String>,
     /// Faults by the number of the request, from 1.
     pub(super) faults: BTreeMap<usize, Fault>,
+    /// Fault of each request whose address contains this text.
+    pub(super) fault_of_address: Option<(String, Fault)>,
     pub(super) limit: Option<RateLimit>,
     /// Requests in this minute.
     pub(super) used: u32,
@@ -51,7 +53,9 @@ impl Gate {
     /// Counts a request.
     pub(super) fn enter(&mut self, line: &str) -> Decision {
         self.requests.push(line.to_owned());
-        let fault = self.faults.remove(&self.requests.len());
+        let of_number = self.faults.remove(&self.requests.len());
+        let of_address = self.fault_of_address.as_ref().filter(|(part, _)| line.contains(part));
+        let fault = of_number.or(of_address.map(|(_, fault)| *fault));
         let Some(limit) = self.limit else { return Decision { fault, headers: Vec::new() } };
         if self.used >= limit.per_minute {
             let fault = Fault::TooManyRequests { reset_seconds: limit.reset_seconds };

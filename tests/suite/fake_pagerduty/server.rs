@@ -85,6 +85,11 @@ impl FakePagerDuty {
         self.fail_request(next, fault);
     }
 
+    /// Lets something go wrong with each request whose address contains this text. `None` ends that.
+    pub(crate) fn fail_each(&self, fault: Option<(&str, Fault)>) {
+        self.shared.gate().fault_of_address = fault.map(|(part, fault)| (part.to_owned(), fault));
+    }
+
     /// Begins to answer 429 to requests beyond this limit. `None` lifts the limit.
     pub(crate) fn set_limit(&self, limit: Option<RateLimit>) {
         let mut gate = self.shared.gate();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -60,6 +61,8 @@ struct Shared {
     most_attempts: u32,
     limiter: Limiter,
     timer: Arc<dyn Timer>,
+    /// Time of the last answer by PagerDuty's clock, in nanoseconds; 0: none was said.
+    answered_at: AtomicI64,
 }
 
 /// A good answer.
@@ -113,6 +116,7 @@ impl RestClient {
             most_attempts: MOST_ATTEMPTS,
             limiter: Limiter::new(config.requests_per_minute.get(), Arc::clone(&timer)),
             timer,
+            answered_at: AtomicI64::new(0),
         })))
     }
 
@@ -130,7 +134,14 @@ impl RestClient {
             most_attempts: 1,
             limiter: Limiter::new(RequestsPerMinute::default().get(), Arc::clone(timer)),
             timer: Arc::clone(timer),
+            answered_at: AtomicI64::new(0),
         }))
+    }
+
+    /// Time of the last answer by PagerDuty's clock, if it was said.
+    pub fn answered_at(&self) -> Option<Timestamp> {
+        let nanos = self.0.answered_at.load(Ordering::Relaxed);
+        (nanos > 0).then(|| Timestamp::from_nanos(nanos))
     }
 
     /// Sends a request, and reads the JSON of its answer.
@@ -194,6 +205,9 @@ impl RestClient {
         let status = response.status().as_u16();
         let (requested_wait, at) =
             (answer::requested_wait(response.headers()), answer::date(response.headers()));
+        if let Some(at) = at {
+            self.0.answered_at.store(at.as_nanos(), Ordering::Relaxed);
+        }
         if status == 429 {
             self.0.limiter.pause(requested_wait);
         } else {

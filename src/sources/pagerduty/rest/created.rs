@@ -124,8 +124,15 @@ impl RestClient {
             let path = ["analytics", "raw", "incidents"];
             let request = Request::post(&path, Some(body.to_string().into_bytes())).repeatable();
             let AnalyticsPage { data, more, last } = self.read(&request).await?;
+            let found_before = incidents.len();
             incidents.extend(data);
-            let (Some(cursor), true) = (last, more) else { return Ok(part(incidents, whole, whole)) };
+            if !more {
+                return Ok(part(incidents, whole, whole));
+            }
+            let cursor = last.filter(|_| incidents.len() > found_before).ok_or_else(|| {
+                let problem = "last: leads to no further incidents, although there are more".to_owned();
+                RestError::UnexpectedForm { request: request.to_string(), problem }
+            })?;
             // The next answer may have more incidents of the last second.
             if let (Some(first), Some(last)) = (incidents.first(), incidents.last())
                 && incidents.len() >= AT_ONCE

@@ -186,11 +186,20 @@ CREATE TABLE quarantine (
     body            BLOB    NOT NULL
 ) STRICT;
 
+-- Incidents that the last look at their source's API could not read. The next look reads them.
+CREATE TABLE unread_incident (
+    failure_id      TEXT    PRIMARY KEY         -- the id that the failure of the incident has
+) STRICT, WITHOUT ROWID;
+
 -- Numbers of the store itself:
 -- epoch: number of processes that have opened the store for writing. Claims of earlier epochs are void.
 -- folded_up_to: events up to this one are folded into their failures; later ones wait to be folded (see fold.rs).
 -- forgotten_up_to: events up to this one are past store.retention and have no body any more.
 -- written_at_ns: written now and then to prove that the store can be written.
+-- reconciled_up_to_ns: up to this time, everything is stored that the API of the source tells, except about the unread
+-- incidents.
+-- backfilled_since_ns, backfilled_up_to_ns: the incidents that a backfill, which has not ended, has read were created
+-- between these times. The second is 0 if there is no such backfill.
 CREATE TABLE progress (
     name            TEXT    PRIMARY KEY,
     value           INTEGER NOT NULL
