@@ -36,6 +36,7 @@ mod intake;
 mod json_schema;
 mod kill;
 mod kill_under_load;
+mod kill_while_reconciling;
 mod late_requests;
 mod load;
 mod marks;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pagerduty_dora::sources::pagerduty::signature::sign;
 use serde_json::Value;
 
-use crate::harness::{PATIENCE, SECRET, client};
+use crate::harness::{PATIENCE, SECRET, client, eventually};
 
 /// The program that was just built.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_pagerduty-dora");
@@ -45,6 +45,17 @@ impl Listening {
         let url = format!("http://{}/webhooks/pagerduty", self.public);
         let request = client().post(url).header("x-pagerduty-signature", signature).body(body.to_owned());
         request.send().await.unwrap().status().as_u16()
+    }
+
+    /// Waits until it has compared the incidents with PagerDuty's REST API.
+    pub(crate) async fn has_looked(self) {
+        let (client, url) = (client(), format!("http://{}/metrics", self.admin));
+        eventually("the end of a look", async || {
+            let text = client.get(&url).send().await.unwrap().text().await.unwrap();
+            let has_not = text.contains("\npagerduty_dora_reconciled_timestamp_seconds 0.0\n");
+            (!has_not).then_some(())
+        })
+        .await;
     }
 }
 

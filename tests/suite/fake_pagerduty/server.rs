@@ -37,14 +37,16 @@ struct Shared {
     gate: Mutex<Gate>,
     /// `true` once hanging requests may go on.
     released: watch::Sender<bool>,
+    /// Number of requests so far.
+    asked: watch::Sender<usize>,
 }
 
 impl FakePagerDuty {
     pub(crate) async fn start(world: World) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let released = watch::Sender::new(false);
-        let shared = Arc::new(Shared { world: world.clone(), gate: Mutex::default(), released });
+        let (gate, released, asked) = (Mutex::default(), watch::Sender::new(false), watch::Sender::new(0));
+        let shared = Arc::new(Shared { world: world.clone(), gate, released, asked });
         let of_server = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -67,6 +69,11 @@ impl FakePagerDuty {
     /// Method and address of each request so far, whatever its answer.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.shared.gate().requests.clone()
+    }
+
+    /// Waits until this many requests have come.
+    pub(crate) async fn until_asked(&self, requests: usize) {
+        self.shared.asked.subscribe().wait_for(|asked| *asked >= requests).await.unwrap();
     }
 
     /// The requests so far that no correct client sends, each with the reason.
@@ -152,6 +159,7 @@ async fn respond(
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let line = format!("{} {}", parts.method, parts.uri);
     let mut decision = shared.gate().enter(&line);
+    shared.asked.send_modify(|asked| *asked += 1);
     let (status, json) = match decision.fault {
         Some(Fault::Resets) => {
             // With a linger of zero, closing resets the connection.
