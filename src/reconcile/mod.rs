@@ -92,7 +92,7 @@ impl Reconciler {
             let wait = match &looked {
                 Ok(look) => {
                     self.metrics.reconciliation.succeeded(self.clock.now(), look.events);
-                    if !look.deferred.is_empty() { self.every.min(DELIVERY) } else { self.every }
+                    if look.deferred.is_empty() { self.every } else { self.every.min(DELIVERY) }
                 }
                 Err(error) => {
                     self.metrics.reconciliation.failed(self.clock.now(), error.to_string());
