@@ -67,6 +67,7 @@ mod store_edit;
 mod store_files;
 mod store_probe;
 mod store_trouble;
+mod subscription;
 mod systemd;
 mod torture;
 mod unread_log;
