@@ -1,6 +1,6 @@
 //! Power loss at any moment. The program's system calls are traced and replayed up to each of them. Writes that were
-//! not synced are kept, dropped or torn. Then the store is opened. It must have each acknowledged event and each
-//! request that was sent.
+//! not synced are kept, dropped or torn. Then the store is opened. It must have each acknowledged event, each request that
+//! was sent, and each incident up to the time up to which it says that PagerDuty's REST API was read.
 
 mod controls;
 mod disk;
@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use disk::{Disk, Fate};
 use fastrand::Rng;
-use opening::{Acknowledged, Machine};
+use opening::{Acknowledged, Lost, Machine};
 use pagerduty_dora::config::Config;
 use recording::Recording;
 use steps::{Action, Step};
@@ -45,10 +45,10 @@ async fn a_power_loss_loses_nothing_that_was_acknowledged() {
         None => Recording::make(&temporary.path().canonicalize().unwrap()).await,
     };
     recording.assert_holds_what_it_should();
-    let Recording { steps, config, .. } = recording;
+    let Recording { steps, config, lost, .. } = recording;
     let (variants, seed) = (number(VARIANTS).unwrap_or(1), number(SEED).unwrap_or_else(|| fastrand::u64(..)));
     let plan = Plan { variants, seed, enough_failures: 10 };
-    let report = plan.cut_everywhere(&steps, &config);
+    let report = plan.cut_everywhere(&steps, &config, &lost);
     eprintln!("{} steps, {SEED}={seed}, {VARIANTS}={variants}: {report}, {:?}", steps.len(), began.elapsed());
     if !report.failed.is_empty() {
         let folder = kept.map_or_else(|| temporary.keep(), PathBuf::from);
@@ -56,6 +56,7 @@ async fn a_power_loss_loses_nothing_that_was_acknowledged() {
         panic!("repeat it with {again}: {:#?}", report.failed);
     }
     assert!(report.with_unfolded > 0, "no cut left events that were stored and not folded");
+    assert!(report.reconciled > 0 && report.ahead > 0, "no cut came amid a look at PagerDuty's REST API");
 
     // Controls: the same checks have to find the loss that each of these mistakes causes.
     let careless = [
@@ -64,10 +65,13 @@ async fn a_power_loss_loses_nothing_that_was_acknowledged() {
         ("checkpoints without a sync", controls::as_if_checkpoints_did_not_sync(&steps)),
     ];
     for (control, steps) in careless {
-        let report = Plan { enough_failures: 1, ..plan }.cut_everywhere(&steps, &config);
+        let report = Plan { enough_failures: 1, ..plan }.cut_everywhere(&steps, &config, &lost);
         eprintln!("control, {control}: {report}: {:?}", report.failed);
         assert!(!report.failed.is_empty(), "the test did not find the loss: {control}");
     }
+    let never_read = Lost { failure: "pagerduty:QNEVERREAD".to_owned(), resolved_at_ns: i64::MIN };
+    let report = Plan { enough_failures: 1, ..plan }.cut_everywhere(&steps, &config, &[never_read]);
+    assert!(!report.failed.is_empty(), "the test did not find the loss of an incident");
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -100,10 +104,10 @@ struct Plan {
 
 impl Plan {
     /// Cuts the power after every step, and checks the disks that may be found then.
-    fn cut_everywhere(self, steps: &[Step], config: &Config) -> Report {
+    fn cut_everywhere(self, steps: &[Step], config: &Config, lost: &[Lost]) -> Report {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         std::thread::scope(|scope| {
-            let cut = |worker| scope.spawn(move || self.cut_some(steps, config, worker, workers));
+            let cut = |worker| scope.spawn(move || self.cut_some(steps, (config, lost), (worker, workers)));
             let running: Vec<_> = (0..workers).map(cut).collect();
             let mut report = Report::default();
             for worker in running {
@@ -114,9 +118,14 @@ impl Plan {
     }
 
     /// Does the share of one of several workers.
-    fn cut_some(self, steps: &[Step], config: &Config, worker: usize, workers: usize) -> Report {
+    fn cut_some(
+        self,
+        steps: &[Step],
+        (config, lost): (&Config, &[Lost]),
+        (worker, workers): (usize, usize),
+    ) -> Report {
         let mut disk = Disk::default();
-        let mut promised = Acknowledged::default();
+        let mut promised = Acknowledged::of(lost);
         let mut machine = Machine::new(config);
         let mut report = Report::default();
         'steps: for (number, step) in steps.iter().enumerate() {
@@ -140,7 +149,8 @@ impl Plan {
                 }
             }
         }
-        Report { by_program: machine.by_program, with_unfolded: machine.by_program_with_unfolded, ..report }
+        let Machine { by_program, by_program_with_unfolded: with_unfolded, reconciled, ahead, .. } = machine;
+        Report { by_program, with_unfolded, reconciled, ahead, ..report }
     }
 
     /// The fates worth checking. If the next step changes no possible disk and only adds to what was promised, the cut
@@ -170,6 +180,10 @@ struct Report {
     by_program: usize,
     /// Number of starts of the program, among `by_program`, that had events to fold.
     with_unfolded: usize,
+    /// Number of lost incidents on all disks that the store had, as it said.
+    reconciled: usize,
+    /// Number of lost incidents on all disks that the store had, and did not yet say so.
+    ahead: usize,
     /// Messages with the cut, the fate and the fault.
     failed: Vec<String>,
 }
@@ -180,14 +194,17 @@ impl Report {
         self.disks += other.disks;
         self.by_program += other.by_program;
         self.with_unfolded += other.with_unfolded;
+        self.reconciled += other.reconciled;
+        self.ahead += other.ahead;
         self.failed.extend(other.failed);
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cuts, disks, by_program, with_unfolded, failed } = self;
+        let Self { cuts, disks, by_program, with_unfolded, reconciled, ahead, failed } = self;
         write!(f, "{cuts} cuts, {disks} disks, {by_program} of them opened by the program, ")?;
-        write!(f, "{with_unfolded} with events to fold; {} failed", failed.len())
+        write!(f, "{with_unfolded} with events to fold, {reconciled} lost incidents as the store says, ")?;
+        write!(f, "{ahead} before it says so; {} failed", failed.len())
     }
 }

@@ -12,6 +12,7 @@ use pagerduty_dora::domain::forwarding::{Destination, Destinations};
 use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::sources;
 use pagerduty_dora::store::{CommitObserver, MAX_BACKLOG, Settings, Store, WriterState};
+use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -19,9 +20,21 @@ use super::disk::Files;
 use super::steps::Action;
 use crate::store_probe::Found;
 
-/// Webhooks that were answered 202, and requests that were sent to the backend. The store must have all of them.
+/// An incident whose webhooks are all lost.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Lost {
+    /// Id of its failure.
+    pub(super) failure: String,
+    /// Time of its resolve, in nanoseconds.
+    pub(super) resolved_at_ns: i64,
+}
+
+/// What the store must have: webhooks that were answered 202, requests that were sent to the backend, and the lost
+/// incidents up to the time up to which the store says that it has all.
 #[derive(Debug, Default)]
 pub(super) struct Acknowledged {
+    /// Every incident that only PagerDuty's REST API tells of.
+    lost: Vec<Lost>,
     /// The bodies of webhooks that were answered 202.
     acknowledged: BTreeSet<Arc<[u8]>>,
     /// The requests that were sent to the backend.
@@ -29,6 +42,11 @@ pub(super) struct Acknowledged {
 }
 
 impl Acknowledged {
+    /// Nothing but the lost incidents.
+    pub(super) fn of(lost: &[Lost]) -> Self {
+        Self { lost: lost.to_vec(), ..Self::default() }
+    }
+
     pub(super) fn add(&mut self, action: &Action) {
         match action {
             Action::Acknowledge(body) => self.acknowledged.insert(Arc::clone(body)),
@@ -49,6 +67,10 @@ pub(super) struct Machine {
     pub(super) by_program: usize,
     /// Number of these times in which the store had events to fold.
     pub(super) by_program_with_unfolded: usize,
+    /// Number of lost incidents that stores had, as the time in them said they should.
+    pub(super) reconciled: usize,
+    /// Number of lost incidents that stores had before the time in them said so.
+    pub(super) ahead: usize,
 }
 
 impl Machine {
@@ -63,6 +85,8 @@ impl Machine {
             runtime,
             by_program: 0,
             by_program_with_unfolded: 0,
+            reconciled: 0,
+            ahead: 0,
         }
     }
 
@@ -79,6 +103,7 @@ impl Machine {
         }
         self.insert(disk);
         let kept = look(&self.store, promised)?;
+        (self.reconciled, self.ahead) = (self.reconciled + kept.reconciled, self.ahead + kept.ahead);
         if kept.unfolded > 0 {
             self.by_program_with_unfolded += 1;
             self.check_by_program(disk, promised)?;
@@ -91,7 +116,7 @@ impl Machine {
         self.by_program += 1;
         self.open_and_close()?;
         match look(&self.store, promised)? {
-            Kept { unfolded: 0, unsent: 0 } => Ok(()),
+            Kept { unfolded: 0, unsent: 0, .. } => Ok(()),
             kept => Err(format!("lost on the way to the backend: {kept:?}")),
         }
     }
@@ -143,6 +168,10 @@ struct Kept {
     unfolded: i64,
     /// Completed failures without a row in the outbox.
     unsent: i64,
+    /// Lost incidents that are there, as the store says.
+    reconciled: usize,
+    /// Lost incidents that are there, though the store does not say so yet.
+    ahead: usize,
 }
 
 /// Reads the store. The error says that the store is damaged, or lacks something that was promised.
@@ -155,12 +184,23 @@ fn look(store: &Path, promised: &Acknowledged) -> Result<Kept, String> {
         let nothing = promised.acknowledged.is_empty() && promised.sent.is_empty();
         return if nothing { Ok(Kept::default()) } else { Err("lost: everything".to_owned()) };
     }
-    let Found { kept, attempted, unfolded, without_row, .. } = found;
+    let Found { kept, attempted, unfolded, without_row, reconciled_up_to_ns, read, .. } = found;
     let lost = promised.acknowledged.iter().filter(|body| !kept.contains_key(&***body)).count();
     let forgotten = promised.sent.iter().filter(|request| !attempted.contains_key(&***request)).count();
     let twice = kept.values().filter(|count| **count > 1).count();
     if lost + forgotten + twice > 0 {
         return Err(format!("lost: {lost} events, {forgotten} requests; {twice} events are there twice"));
     }
-    Ok(Kept { unfolded, unsent: without_row })
+    let (mut reconciled, mut ahead) = (0, 0);
+    for Lost { failure, resolved_at_ns } in &promised.lost {
+        // A trigger and a resolve.
+        let is_there = read.get(failure).is_some_and(|events| *events >= 2);
+        let is_promised = *resolved_at_ns <= reconciled_up_to_ns;
+        if is_promised && !is_there {
+            return Err(format!("lost: {failure}, resolved before {reconciled_up_to_ns}, was never read"));
+        }
+        reconciled += usize::from(is_promised);
+        ahead += usize::from(is_there && !is_promised);
+    }
+    Ok(Kept { unfolded, unsent: without_row, reconciled, ahead })
 }

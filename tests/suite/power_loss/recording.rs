@@ -1,18 +1,24 @@
-//! A recording of the program under strace, while it accepts webhooks and forwards failures to a backend.
+//! A recording of the program under strace, while it accepts webhooks, reads incidents whose webhooks were lost from
+//! PagerDuty's REST API, and forwards failures to a backend.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use pagerduty_dora::clock::{Clock, SystemClock};
 use pagerduty_dora::config::Config;
+use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::sources::pagerduty::signature::sign;
+use pagerduty_dora::store::Reader;
 
+use super::opening::Lost;
 use super::steps::{Action, Step, steps};
 use super::trace::calls;
-use crate::harness::{Backend, PATIENCE, SECRET, client, event_of, fixture};
+use crate::fake_pagerduty::{FakePagerDuty, World};
+use crate::harness::{Backend, PATIENCE, SECRET, client, event_of, eventually, fixture};
 use crate::process::Listening;
 use crate::store_edit::{self, Lock};
 use crate::store_probe::Probe;
@@ -26,7 +32,12 @@ const CALLS: &str = "trace=openat,?open,?creat,write,pwrite64,writev,pwritev,?pw
 const LIVES_IN_TURN: usize = 3;
 /// Number of incidents that are delivered at once: enough for a group that is folded later.
 const LIVES_AT_ONCE: usize = 24;
+/// Number of incidents whose webhooks are lost, before each start of the program.
+const LOST_AT_ONCE: usize = 5;
+/// Time between them. A look stores its progress after each six hours of PagerDuty's log.
+const BETWEEN_LOST: Duration = Duration::from_hours(2);
 const STORE: &str = "store.db";
+const LOST: &str = "lost.json";
 /// Variable with the path of the traced process's configuration.
 const CONFIGURATION: &str = "POWER_LOSS_CONFIG";
 
@@ -34,6 +45,8 @@ const CONFIGURATION: &str = "POWER_LOSS_CONFIG";
 pub(super) struct Recording {
     pub(super) steps: Vec<Step>,
     pub(super) config: Config,
+    /// The incidents whose webhooks were lost.
+    pub(super) lost: Vec<Lost>,
     /// The database file at the end.
     pub(super) left: Vec<u8>,
 }
@@ -43,15 +56,21 @@ impl Recording {
     pub(super) async fn make(folder: &Path) -> Self {
         let mut backend = Backend::start().await;
         (0..1_000).for_each(|_| backend.will_answer(&[(202, &[])]));
+        let mut account = Account::new();
+        let pagerduty = FakePagerDuty::start(account.world.clone()).await;
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{}\"\n{}",
+            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{}\"\n{}{}",
             folder.join(STORE).display(),
-            backend.entry("metrics")
+            backend.entry("metrics"),
+            pagerduty.section()
         );
         std::fs::write(folder.join("config.toml"), text).unwrap();
+        account.lose_incidents();
         let mut traced = Traced::start(folder);
-        traced.live(&mut backend).await;
-        let (webhooks, failures) = (traced.webhooks, traced.lives);
+        traced.live(&mut account, &mut backend).await;
+        assert_eq!(pagerduty.refusals(), [""; 0]);
+        std::fs::write(folder.join(LOST), serde_json::to_vec(&account.lost).unwrap()).unwrap();
+        let (webhooks, failures) = (traced.webhooks, traced.lives + account.lost.len());
         traced.stop();
         assert!(!folder.join("store.db-wal").exists(), "an orderly end leaves nothing to recover");
         let recording = Self::read(folder);
@@ -66,6 +85,7 @@ impl Recording {
         Self {
             steps: steps(calls(&trace), folder.to_str().unwrap(), STORE),
             config: Config::read(&folder.join("config.toml")).unwrap(),
+            lost: serde_json::from_slice(&std::fs::read(folder.join(LOST)).unwrap()).unwrap(),
             left: std::fs::read(folder.join(STORE)).unwrap(),
         }
     }
@@ -134,10 +154,13 @@ impl Traced {
         self.metrics = format!("http://{}/metrics", listening.admin);
     }
 
-    /// Delivers webhooks in turn and at once, with checkpoints in between and meanwhile, and a crash of the daemon.
-    async fn live(&mut self, backend: &mut Backend) {
+    /// Delivers webhooks in turn and at once, with checkpoints in between and meanwhile, and a crash of the daemon. It
+    /// reads the lost incidents when it starts.
+    async fn live(&mut self, account: &mut Account, backend: &mut Backend) {
+        self.looks(account, backend).await;
         let odd = ["pagey.ping", "incident.triggered", "incident.triggered"].map(fixture);
-        for body in odd.into_iter().chain(["signed, and no JSON".to_owned(), longer_than_pages()]) {
+        let open = account.world.webhooks()[0].body.clone();
+        for body in odd.into_iter().chain(["signed, and no JSON".to_owned(), longer_than_pages(), open]) {
             deliver(&self.http, &self.url, body).await;
             self.webhooks += 1;
         }
@@ -157,8 +180,10 @@ impl Traced {
         }
         // The trace would lack a write that the crash cuts off.
         self.wait_until_quiet().await;
+        account.lose_incidents();
         self.command("crash");
         self.wait_until_ready();
+        self.looks(account, backend).await;
         self.deliver_at_once(LIVES_IN_TURN, backend).await;
     }
 
@@ -196,6 +221,19 @@ impl Traced {
         self.lives += lives;
     }
 
+    /// Waits until it has read the lost incidents, and their failures were sent.
+    async fn looks(&self, account: &Account, backend: &mut Backend) {
+        for _ in 0..LOST_AT_ONCE {
+            backend.next().await;
+        }
+        let (now, reader) = (account.world.now(), Reader::open(&self.store).unwrap());
+        eventually("the end of a look", async || {
+            self.http.get(&self.metrics).send().await.unwrap();
+            (reader.reconciled_up_to().unwrap() == Some(now)).then_some(())
+        })
+        .await;
+    }
+
     /// `true` if a group was so large that it was folded later.
     async fn has_folded_later(&self) -> bool {
         let text = self.http.get(&self.metrics).send().await.unwrap().text().await.unwrap();
@@ -222,6 +260,42 @@ impl Traced {
         drop(self.commands);
         wait_for_end(&self.helper_lines);
         assert!(self.strace.wait().unwrap().success(), "SIGTERM drains and exits 0");
+    }
+}
+
+/// An account whose webhooks are lost, but for the first.
+struct Account {
+    world: World,
+    lost: Vec<Lost>,
+    /// Time of the next incident.
+    at: Timestamp,
+}
+
+impl Account {
+    fn new() -> Self {
+        // The program's clock is the real one, and its first look covers a day. PagerDuty's times have whole seconds.
+        let age = BETWEEN_LOST * u32::try_from(2 * LOST_AT_ONCE).unwrap();
+        let at = Timestamp::from_nanos(SystemClock.now().as_seconds() * 1_000_000_000).saturating_sub(age);
+        // A webhook tells of an incident that stays open. If PagerDuty had none of those that webhooks tell of, the token
+        // would belong to another account.
+        let world = World::new(1);
+        world.trigger(at, "search", "high", None, "slow for years");
+        Self { world, lost: Vec::new(), at }
+    }
+
+    /// Lets some incidents begin and end.
+    fn lose_incidents(&mut self) {
+        for _ in 0..LOST_AT_ONCE {
+            let incident = self.world.trigger(self.at, "checkout", "high", Some("P2"), "disk full");
+            let resolved_at = self.at.saturating_add(BETWEEN_LOST / 4);
+            self.world.resolve(&incident, resolved_at);
+            self.lost.push(Lost {
+                failure: format!("pagerduty:{incident}"),
+                resolved_at_ns: resolved_at.as_nanos(),
+            });
+            self.at = self.at.saturating_add(BETWEEN_LOST);
+        }
+        self.world.set_now(self.at);
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::Connection;
+use rusqlite::types::FromSql;
 
 /// The parts of a store that a power loss must not lose.
 #[derive(Debug, Default)]
@@ -20,6 +21,10 @@ pub(crate) struct Found {
     pub(crate) unfolded: i64,
     /// Number of completed failures without a row in the outbox.
     pub(crate) without_row: i64,
+    /// Time up to which the store says that it has everything that PagerDuty's REST API tells, in nanoseconds.
+    pub(crate) reconciled_up_to_ns: i64,
+    /// Ids of failures, and the number of events of each that come from PagerDuty's REST API.
+    pub(crate) read: BTreeMap<String, usize>,
 }
 
 impl Found {
@@ -32,6 +37,10 @@ impl Found {
             AND NOT EXISTS (SELECT 1 FROM failure_event WHERE event = event.id)";
         const WITHOUT_ROW: &str = "SELECT count(*) FROM failure WHERE state = 'completed'
             AND NOT EXISTS (SELECT 1 FROM outbox WHERE failure = failure.id)";
+        const RECONCILED: &str =
+            "SELECT ifnull((SELECT value FROM progress WHERE name = 'reconciled_up_to_ns'), 0)";
+        const READ: &str = "SELECT failure_id FROM failure JOIN failure_event ON failure = failure.id
+            JOIN event ON event.id = event WHERE source = 'pagerdutyapi'";
         let db = Connection::open(store)?;
         let integrity: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
         let schema: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -39,14 +48,15 @@ impl Found {
             return Ok(Self { integrity, schema, ..Self::default() });
         }
         let number = |sql| db.query_row(sql, [], |row| row.get(0));
-        let (kept, attempted) = (bodies(&db, KEPT)?, bodies(&db, ATTEMPTED)?);
+        let (kept, attempted) = (counted(&db, KEPT)?, counted(&db, ATTEMPTED)?);
         let (unfolded, without_row) = (number(UNFOLDED)?, number(WITHOUT_ROW)?);
-        Ok(Self { integrity, schema, kept, attempted, unfolded, without_row })
+        let (reconciled_up_to_ns, read) = (number(RECONCILED)?, counted(&db, READ)?);
+        Ok(Self { integrity, schema, kept, attempted, unfolded, without_row, reconciled_up_to_ns, read })
     }
 }
 
-/// Bodies that a query returns, and the number of copies of each.
-fn bodies(db: &Connection, sql: &str) -> rusqlite::Result<BTreeMap<Vec<u8>, usize>> {
+/// Values that a query returns, and the number of copies of each.
+fn counted<T: FromSql + Ord>(db: &Connection, sql: &str) -> rusqlite::Result<BTreeMap<T, usize>> {
     let mut found = BTreeMap::new();
     let mut statement = db.prepare(sql)?;
     let mut rows = statement.query([])?;
