@@ -1,8 +1,12 @@
 //! Start and end of the daemon: opens the store, starts servers and loops, and stops them in order.
 
 mod backfill;
+mod error;
+mod offline_store;
+mod rest_api;
 mod retention;
 mod secrets;
+mod store;
 
 use std::future::Future;
 use std::io;
@@ -18,7 +22,7 @@ use crate::backend::Backend;
 use crate::catalog;
 use crate::clock::Clock;
 use crate::config::listener_secrets::{EVENTS_API_KEYS, ListenerSecrets};
-use crate::config::{Config, HostName, Problem, Problems};
+use crate::config::{Config, HostName, Problem};
 use crate::domain::forwarding::Destination;
 use crate::domain::policy::Policy;
 use crate::forward::Forwarder;
@@ -27,16 +31,17 @@ use crate::http::{
 };
 use crate::reconcile::{Reconciler, RelatedChangesLoop, SubscriptionCare};
 use crate::sources;
-use crate::sources::pagerduty::rest::RestClient;
-use crate::store::{
-    FiguresReader, MAX_BACKLOG, OpenError, OutboxGauge, ReadError, Reader, Settings, Store, WriterState,
-};
+use crate::store::{FiguresReader, OutboxGauge, Reader, Store};
 use crate::telemetry::metrics::Metrics;
 
 pub(crate) use self::backfill::backfill;
+pub use self::error::RunError;
+pub use self::offline_store::OfflineStore;
+use self::rest_api::RestApi;
 use self::retention::forget_old_bodies;
-use self::secrets::{WithSecrets, backends, set_up};
+use self::secrets::{WithSecrets, set_up};
 pub(crate) use self::secrets::{backend, problems as problems_of_secrets, rest_client};
+use self::store::{open_store, wait_for_writer};
 
 /// Number of connections that may wait to be accepted. The system may allow fewer (`net.core.somaxconn`).
 const ACCEPT_QUEUE: u32 = 1_024;
@@ -102,36 +107,6 @@ pub struct Shutdown<F> {
     pub on_ready: Box<dyn FnOnce() + Send>,
 }
 
-/// Reason why the daemon could not start, or why it stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The configuration is wrong.
-    #[error(transparent)]
-    Config(#[from] Problems),
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Store(#[from] OpenError),
-    /// The content of the store is unknown, or the store cannot be written any more. Only a new process can open it
-    /// again.
-    #[error("the store must be reopened: restart the program ({0})")]
-    InDoubt(String),
-    /// The store was opened but cannot be read.
-    #[error("the store cannot be read: {0}")]
-    Unreadable(ReadError),
-    /// The admin listener's own address cannot be read.
-    #[error("the admin listener's own address cannot be read: {0}")]
-    Listener(std::io::Error),
-    /// The system's source of randomness fails.
-    #[error("the system's source of randomness cannot be read: {0}")]
-    Random(std::io::Error),
-}
-
-impl From<Problem> for RunError {
-    fn from(problem: Problem) -> Self {
-        Self::Config(problem.into())
-    }
-}
-
 /// Runs the daemon until `shutdown`, then finishes requests and attempts under way.
 pub async fn run<F: Future<Output = ()>>(
     config: &Config,
@@ -164,7 +139,7 @@ pub async fn run<F: Future<Output = ()>>(
 struct Daemon {
     secrets: ListenerSecrets,
     backends: Vec<Arc<Backend>>,
-    pagerduty: Option<RestClient>,
+    pagerduty: Option<RestApi>,
     policy: Arc<Policy>,
     metrics: Arc<Metrics>,
     store: Store,
@@ -175,6 +150,7 @@ impl Daemon {
     /// Fetches the secrets, then opens the store, which folds the events that an earlier process left unfolded.
     fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
         let WithSecrets { secrets, backends, pagerduty } = set_up(config)?;
+        let pagerduty = pagerduty.map(RestApi::start).transpose().map_err(RunError::Thread)?;
         let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
         let policy = Arc::new(policy(config)?);
         let store = open_store(config, &policy, &backends, Arc::clone(&metrics))?;
@@ -275,9 +251,10 @@ impl Daemon {
             figures: FiguresReader::open(&config.store.path)?,
             backend_entries: config.backend_entries().into(),
             requests,
-            backfill: self.pagerduty.clone().map(|client| {
-                let clock = Arc::clone(&self.clock);
-                backfill::steps(backfill::backfill(config, client, self.store.clone(), clock), stop.clone())
+            backfill: self.pagerduty.as_ref().map(|RestApi { client, thread }| {
+                let (store, clock) = (self.store.clone(), Arc::clone(&self.clock));
+                let backfill = backfill::backfill(config, client.clone(), store, clock);
+                backfill::steps(backfill, thread.handle.clone(), stop.clone())
             }),
             token: Token::new().map_err(RunError::Random)?,
             stop: stop.clone(),
@@ -296,7 +273,7 @@ impl Daemon {
             };
             loops.spawn(forwarder.run(stop.clone()));
         }
-        if let (Some(client), Some(api)) = (&self.pagerduty, &config.pagerduty.api) {
+        if let (Some(RestApi { client, thread }), Some(api)) = (&self.pagerduty, &config.pagerduty.api) {
             self.metrics.reconciliation.begin();
             let reconciler = Reconciler {
                 client: client.clone(),
@@ -308,7 +285,7 @@ impl Daemon {
                 subscription: api.subscription_id(),
                 path: config.pagerduty.path.as_str().to_owned(),
             };
-            loops.spawn(reconciler.run(stop.clone()));
+            loops.spawn_on(reconciler.run(stop.clone()), &thread.handle);
             let care = SubscriptionCare {
                 client: client.clone(),
                 clock: Arc::clone(&self.clock),
@@ -316,14 +293,14 @@ impl Daemon {
                 id: api.subscription_id(),
                 path: config.pagerduty.path.as_str().to_owned(),
             };
-            loops.spawn(care.run(stop.clone()));
+            loops.spawn_on(care.run(stop.clone()), &thread.handle);
             let related_changes = RelatedChangesLoop {
                 client: client.clone(),
                 store: self.store.clone(),
                 reader: Reader::open(&config.store.path)?,
                 clock: Arc::clone(&self.clock),
             };
-            loops.spawn(related_changes.run(stop.clone()));
+            loops.spawn_on(related_changes.run(stop.clone()), &thread.handle);
         }
         let (store, clock) = (self.store.clone(), Arc::clone(&self.clock));
         loops.spawn(forget_old_bodies(store, clock, config.store.retention.get(), stop.clone()));
@@ -338,56 +315,4 @@ fn policy(config: &Config) -> Result<Policy, Problem> {
         tracing::warn!("configuration: {warning}");
     }
     Ok(Policy { catalog: loaded.catalog, ..config.policy() })
-}
-
-fn open_store(
-    config: &Config,
-    policy: &Arc<Policy>,
-    backends: &[Arc<Backend>],
-    metrics: Arc<Metrics>,
-) -> Result<Store, OpenError> {
-    let settings = Settings {
-        policy: Arc::clone(policy),
-        destinations: backends.iter().map(|backend| Arc::clone(backend) as Arc<dyn Destination>).collect(),
-        sources: sources::ALL,
-        max_backlog: MAX_BACKLOG,
-        observer: metrics,
-    };
-    Store::open(&config.store.path, settings)
-}
-
-/// The store without a daemon, for commands that change the store while no daemon runs.
-pub struct OfflineStore(Store);
-
-impl OfflineStore {
-    /// Opens the store. Backends are set up because changes put rows into the outbox. Nothing is sent.
-    pub fn open(config: &Config, policy: &Arc<Policy>) -> Result<Self, RunError> {
-        if !config.store.path.exists() {
-            return Err(OpenError::Missing { path: config.store.path.clone() }.into());
-        }
-        let backends = backends(config).map_err(Problems::from_all)?;
-        let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
-        Ok(Self(open_store(config, policy, &backends, metrics)?))
-    }
-
-    /// The open store.
-    pub fn store(&self) -> &Store {
-        &self.0
-    }
-
-    /// Closes the store, and waits until everything is on the disk.
-    pub async fn close(self) -> Result<(), RunError> {
-        let mut ended = self.0.ended();
-        drop(self.0);
-        wait_for_writer(&mut ended).await
-    }
-}
-
-/// Waits for the end of the writer, which comes after the last handle is dropped.
-async fn wait_for_writer(ended: &mut watch::Receiver<WriterState>) -> Result<(), RunError> {
-    match ended.wait_for(|ended| *ended != WriterState::Running).await.map(|ended| ended.clone()) {
-        Ok(WriterState::InDoubt(doubt)) => Err(RunError::InDoubt(doubt)),
-        Ok(_) => Ok(()),
-        Err(_) => Err(RunError::InDoubt("its writer ended unexpectedly".to_owned())),
-    }
 }

@@ -98,7 +98,7 @@ impl From<RunError> for CommandError {
         match error {
             RunError::Config(problems) => problems.into(),
             RunError::Store(error) => Self::Failed(error.into()),
-            RunError::Random(_) | RunError::Unreadable(_) | RunError::Listener(_) => {
+            RunError::Random(_) | RunError::Unreadable(_) | RunError::Listener(_) | RunError::Thread(_) => {
                 Self::Failed(error.into())
             }
             RunError::InDoubt(_) => Self::InDoubt(error.into()),

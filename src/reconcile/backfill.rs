@@ -27,8 +27,6 @@ const STEP: Duration = Duration::from_secs(3);
 /// Number of incidents that are read at the same time at first, and at most.
 const FEWEST: usize = 4;
 const MOST: usize = 64;
-/// Number of incidents that are stored in one transaction, so that webhooks do not wait long for the writer.
-const AT_A_TIME: usize = 8;
 /// If reading some incidents takes longer, fewer are read at a time; if it takes less than the second, more.
 const SLOW: Duration = Duration::from_secs(2);
 const FAST: Duration = Duration::from_millis(500);
@@ -204,19 +202,11 @@ impl Backfill {
             }
         }
         let BackfillOrder { since, is_dry_run, is_quiet, .. } = order;
-        loop {
-            let rest = incidents.split_off(incidents.len().min(AT_A_TIME));
-            let progress = rest.is_empty().then_some((since, up_to));
-            let part = BackfillPart { incidents, progress, is_dry_run, is_quiet };
-            let stored = self.store.backfill(part).await?;
-            step.events += stored.events;
-            step.added.extend(stored.added);
-            step.changed.extend(stored.changed);
-            if rest.is_empty() {
-                break;
-            }
-            incidents = rest;
-        }
+        let part = BackfillPart { incidents, progress: (since, up_to), is_dry_run, is_quiet };
+        let stored = self.store.backfill(part).await?;
+        step.events += stored.events;
+        step.added.extend(stored.added);
+        step.changed.extend(stored.changed);
         Ok(())
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::config::{Config, PagerDutyApiSection};
@@ -18,14 +20,19 @@ pub(crate) fn backfill(config: &Config, client: RestClient, store: Store, clock:
     Backfill::new(client, store, clock, (subscription, config.pagerduty.path.as_str().to_owned()))
 }
 
-/// The steps of a backfill, for the admin listener.
-pub(super) fn steps(backfill: Backfill, stop: watch::Receiver<bool>) -> DoStep {
+/// The steps of a backfill, for the admin listener. They run on another thread.
+pub(super) fn steps(backfill: Backfill, thread: Handle, stop: watch::Receiver<bool>) -> DoStep {
     let backfill = Arc::new(backfill);
     Box::new(move |order| {
         let (backfill, mut stop) = (Arc::clone(&backfill), stop.clone());
+        // A set, because it aborts its task when the caller goes away.
+        let mut task = JoinSet::new();
+        task.spawn_on(async move { backfill.step(order).await }, &thread);
         Box::pin(async move {
             tokio::select! {
-                done = backfill.step(order) => done,
+                Some(done) = task.join_next() => {
+                    done.unwrap_or_else(|panicked| Err(BackfillError::NoAnswer(panicked.to_string())))
+                }
                 // An error means that the sender of the signal was dropped, which counts as the signal, too.
                 _ = stop.wait_for(|stop| *stop) => {
                     Err(BackfillError::NoAnswer("the daemon is stopping".to_owned()))

@@ -10,6 +10,7 @@ mod engine;
 mod facts;
 mod forwarding;
 mod outbox;
+mod pending;
 mod read;
 mod state;
 
@@ -18,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 pub use engine::change_channels::RetryRequests;
 pub use engine::error::{DatabaseError, ReadError};
@@ -56,13 +57,14 @@ use engine::change_channels::ChangeChannels;
 use engine::checkpoint;
 use engine::files::{Files, Lock};
 use engine::health::Health;
+use engine::hooks::Hooks;
 use engine::job::{Job, WriteKind};
 use engine::progress::{self, WRITTEN_AT};
 use engine::schema;
-use engine::session::Session;
-use engine::writer::{Hooks, OpenStore, Writer};
+use engine::writer::{OpenStore, Writer};
 use facts::{deployment, event, quarantine, record, related_changes};
 use outbox::{backfill, reconcile};
+use pending::{NewJob, Pending, Work};
 use state::{fold, merge_group, reading, reevaluate, renew, submission};
 
 /// Work of the writer on stored events, and at the end of a transaction.
@@ -134,9 +136,9 @@ impl Store {
     }
 
     /// Stores those events of an incident that were read from its source's API and tell something new. Returns their
-    /// types.
+    /// types. A power loss before the next [`Self::set_reconciled_up_to`] may lose them.
     pub async fn record_read(&self, read: ReadIncident) -> Result<Vec<String>, StoreError> {
-        self.queue(move |session| reading::record(session, &read)).await
+        self.send(Pending::boxed(WriteKind::Background, move |session| reading::record(session, &read))).await
     }
 
     /// Notes that everything that the source's API told up to this time is stored, except about incidents that could
@@ -149,9 +151,11 @@ impl Store {
         self.queue(move |session| reading::end_look(session, at, &unread)).await
     }
 
-    /// Stores what a part of a backfill tells, or finds out what that would change.
+    /// Stores what a part of a backfill tells, or finds out what that would change. Webhooks are stored in between. A
+    /// power loss before the next synced write may lose the part and its progress.
     pub async fn backfill(&self, part: BackfillPart) -> Result<Backfilled, StoreError> {
-        self.queue(move |session| backfill::apply(session, &part)).await
+        let mut backfill = backfill::Work::of(part);
+        self.send(Pending::in_parts(move |session| backfill.advance(session))).await
     }
 
     /// Notes that no backfill is unfinished.
@@ -249,7 +253,10 @@ impl Store {
 
     /// Does work in the writer, after waiting for room in its queue.
     async fn queue<T: Send + 'static>(&self, work: impl Work<T>) -> Result<T, StoreError> {
-        let (job, answer) = Pending::boxed(WriteKind::Other, work);
+        self.send(Pending::boxed(WriteKind::Other, work)).await
+    }
+
+    async fn send<T>(&self, (job, answer): NewJob<T>) -> Result<T, StoreError> {
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
@@ -259,46 +266,3 @@ impl Store {
 #[must_use = "only the result shows whether the disk has the write"]
 pub trait WriteFuture<T>: Future<Output = Result<T, StoreError>> + Send + 'static {}
 impl<T, F: Future<Output = Result<T, StoreError>> + Send + 'static> WriteFuture<T> for F {}
-
-/// One closure: part of one transaction. It may run twice, because a group that fails is repeated job by job.
-trait Work<T>: FnMut(&mut Session<'_>) -> rusqlite::Result<T> + Send + 'static {}
-impl<T, F: FnMut(&mut Session<'_>) -> rusqlite::Result<T> + Send + 'static> Work<T> for F {}
-
-/// Work that waits for its commit, and the channel for its result.
-struct Pending<T, W> {
-    kind: WriteKind,
-    work: W,
-    result: Option<T>,
-    answer: oneshot::Sender<Result<T, StoreError>>,
-}
-
-impl<T: Send + 'static, W: Work<T>> Pending<T, W> {
-    fn boxed(kind: WriteKind, work: W) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>) {
-        let (answer, receiver) = oneshot::channel();
-        (Box::new(Self { kind, work, result: None, answer }), receiver)
-    }
-}
-
-impl<T: Send + 'static, W: Work<T>> Job for Pending<T, W> {
-    fn kind(&self) -> WriteKind {
-        self.kind
-    }
-
-    fn is_awaited(&self) -> bool {
-        !self.answer.is_closed()
-    }
-
-    fn run(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()> {
-        self.result = Some((self.work)(session)?);
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
-        let Self { work, result, answer, .. } = *self;
-        // Dropped before the answer, so that the waiting caller is the last to hold the data.
-        drop(work);
-        let result = committed.and_then(|()| result.ok_or(StoreError::Closed));
-        // The caller may have stopped waiting. The work is done even then.
-        let _ = answer.send(result);
-    }
-}

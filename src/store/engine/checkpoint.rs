@@ -5,8 +5,8 @@
 //! pages.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, LazyLock};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -22,6 +22,8 @@ use crate::log_limit::LogLimit;
 const WAKE_AFTER_PAGES: usize = 4 * 1024 * 1024 / PAGE_BYTES as usize;
 /// Length of the WAL at which the writer moves pages itself: short enough for a start after a crash to read it quickly.
 const WRITER_MOVES_FROM_PAGES: usize = 12 * 1024 * 1024 / PAGE_BYTES as usize;
+/// Largest number of times that the thread begins again when it is woken.
+const MOST_PASSES: usize = 3;
 
 /// The writer's handle of the thread.
 pub(in crate::store) struct Checkpointer {
@@ -30,6 +32,8 @@ pub(in crate::store) struct Checkpointer {
     pages_when_woken: usize,
     /// Length of the WAL when the writer last moved pages itself.
     pages_when_helped: usize,
+    /// `true` from a wake until the thread has moved what it could.
+    is_moving: Arc<AtomicBool>,
     wake: SyncSender<()>,
     thread: JoinHandle<()>,
 }
@@ -46,14 +50,21 @@ pub(in crate::store) fn start(path: &Path, writer: &mut Connection) -> Result<Ch
     writer.wal_hook(Some(hook)).map_err(in_file(path))?;
     let (wake, woken) = sync_channel(1);
     let db = open_to_checkpoint(path)?;
-    let thread = thread::Builder::new().name("store-checkpoint".into()).spawn(move || run(&db, &woken))?;
-    Ok(Checkpointer { wal_pages, pages_when_woken: 0, pages_when_helped: 0, wake, thread })
-}
-
-fn run(db: &Connection, woken: &Receiver<()>) {
-    while woken.recv().is_ok() {
-        checkpoint(db);
-    }
+    let is_moving = Arc::new(AtomicBool::new(false));
+    let (moving, written) = (Arc::clone(&is_moving), Arc::clone(&wal_pages));
+    let run = move || {
+        while woken.recv().is_ok() {
+            // The second time, only what was written meanwhile is left.
+            for _ in 0..MOST_PASSES {
+                if checkpoint(&db) >= written.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+            moving.store(false, Ordering::Relaxed);
+        }
+    };
+    let thread = thread::Builder::new().name("store-checkpoint".into()).spawn(run)?;
+    Ok(Checkpointer { wal_pages, pages_when_woken: 0, pages_when_helped: 0, is_moving, wake, thread })
 }
 
 impl Checkpointer {
@@ -63,6 +74,12 @@ impl Checkpointer {
         if self.thread.join().is_err() {
             tracing::error!("the checkpoint thread of the store panicked");
         }
+    }
+
+    /// `true` while the thread moves pages. What can wait is written afterwards, so that the WAL can start from its
+    /// beginning again, and the writer need not move pages itself.
+    pub(in crate::store) fn is_moving(&self) -> bool {
+        self.is_moving.load(Ordering::Relaxed)
     }
 
     /// Wakes the thread, or moves pages itself, if the WAL has grown enough. Called after every turn of the writer.
@@ -78,6 +95,7 @@ impl Checkpointer {
             checkpoint(writer);
         } else if wal_pages >= self.pages_when_woken + WAKE_AFTER_PAGES {
             self.pages_when_woken = wal_pages;
+            self.is_moving.store(true, Ordering::Relaxed);
             // A full channel means that the thread is woken already.
             let _ = self.wake.try_send(());
         }
@@ -87,13 +105,16 @@ impl Checkpointer {
 /// Limit for the log line about a failed checkpoint.
 static LINES: LazyLock<LogLimit> = LazyLock::new(LogLimit::default);
 
-/// Moves the pages that can be moved without making anybody wait.
-pub(super) fn checkpoint(db: &Connection) {
-    let outcome = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-    if let Err(error) = outcome {
+/// Moves the pages that can be moved without making anybody wait. Returns the number of pages at the beginning of the WAL
+/// that are moved.
+pub(super) fn checkpoint(db: &Connection) -> usize {
+    let outcome = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(2));
+    let moved = outcome.unwrap_or_else(|error| {
         // Nothing is lost: the pages stay in the WAL, and the next commit or checkpoint will report the error, too.
         if let Some(held_back) = LINES.pass(Instant::now()) {
             tracing::warn!(%error, held_back, "pages of the WAL could not be moved into the database: will retry");
         }
-    }
+        0
+    });
+    usize::try_from(moved).unwrap_or(0)
 }

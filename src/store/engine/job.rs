@@ -45,8 +45,28 @@ pub enum WriterState {
 pub(in crate::store) enum WriteKind {
     /// A webhook. Its sender is answered 503 if the write fails.
     Webhook,
+    /// A write that waits while there are webhooks, and is synced with a later write. Its content can be asked for again.
+    Background,
     /// Any other write.
     Other,
+}
+
+/// Durability of a transaction at its commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// Synced at the commit, because somebody gets an acknowledgement.
+    Synced,
+    /// Synced with the next synced transaction. The content follows from data on the disk, or can be asked for again.
+    Later,
+}
+
+impl Durability {
+    pub(super) const fn pragma(self) -> &'static str {
+        match self {
+            Self::Synced => "PRAGMA synchronous = FULL",
+            Self::Later => "PRAGMA synchronous = NORMAL",
+        }
+    }
 }
 
 /// Work in a transaction, and a receiver for the outcome once it is durable.
@@ -55,8 +75,12 @@ pub(in crate::store) trait Job: Send {
     fn kind(&self) -> WriteKind;
     /// `true` while somebody waits for the outcome.
     fn is_awaited(&self) -> bool;
-    /// Does the work. After an error it may be called again, in a transaction of its own.
+    /// Does the work, or the next part of it. After an error it may be called again, in a transaction of its own, unless
+    /// it is a background job.
     fn run(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()>;
+    /// `true` if all of the work is done. Only a background job may have more parts, which need not be in the same
+    /// transaction.
+    fn is_done(&self) -> bool;
     /// Sends the outcome.
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
 }

@@ -10,12 +10,16 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
-use super::backlog::{self, Backlog, LeftOver, Slice};
+use super::background::BackgroundJobs;
+use super::backlog::{self, Backlog};
 use super::change_channels::ChangeChannels;
 use super::checkpoint::{self, Checkpointer};
 use super::files::{Files, Lock};
 use super::health::Health;
-use super::job::{Job, NextJob, NotCommitted, StoreError, WriteKind, WriterState, receive_within};
+use super::hooks::Hooks;
+use super::job::{
+    Durability, Job, NextJob, NotCommitted, StoreError, WriteKind, WriterState, receive_within,
+};
 use super::progress::{self, FOLDED_UP_TO};
 use super::session::{Changes, Session};
 use super::settings::Settings;
@@ -29,41 +33,13 @@ const CALM_AFTER: Duration = Duration::from_millis(20);
 /// Time between two checks of the store's files while there are no writes.
 const FILE_CHECK_EVERY: Duration = Duration::from_secs(2);
 
-/// Work of the engine besides committing, provided by the modules that know failures.
-#[derive(Clone, Copy)]
-pub(in crate::store) struct Hooks {
-    /// Runs in the first transaction of this process.
-    pub(in crate::store) begin: fn(&mut Session<'_>) -> rusqlite::Result<()>,
-    /// Folds some events into their failures.
-    pub(in crate::store) fold: fn(&mut Session<'_>, &Slice) -> rusqlite::Result<()>,
-    /// Runs at the end of a transaction: decides links again, and puts changes into the outbox.
-    pub(in crate::store) finish: fn(&mut Session<'_>) -> rusqlite::Result<()>,
-    /// Finds the next events after this row that an earlier process stored and did not fold. `None` if there are no
-    /// more.
-    pub(in crate::store) left_over: fn(&Connection, &Settings, i64) -> rusqlite::Result<Option<LeftOver>>,
-    /// Reads the keys of all failures that an incident was merged into.
-    pub(in crate::store) merge_targets: fn(&Connection) -> rusqlite::Result<HashSet<i64>>,
-    /// Logs the bodies that went to quarantine.
-    pub(in crate::store) log_quarantined: fn(Vec<(i64, String)>, &LogLimit),
-}
+/// Time after which a background job looks again whether the checkpoint is done.
+const CHECKPOINT_PAUSE: Duration = Duration::from_millis(1);
+/// Longest transaction of a background job. A webhook ends it earlier.
+const LONGEST_BACKGROUND: Duration = Duration::from_millis(5);
 
-/// Durability of a transaction at its commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Durability {
-    /// Synced at the commit, because somebody gets an acknowledgement.
-    Synced,
-    /// Synced with the next synced transaction. The content follows from data on the disk, and can be written again.
-    Later,
-}
-
-impl Durability {
-    const fn pragma(self) -> &'static str {
-        match self {
-            Self::Synced => "PRAGMA synchronous = FULL",
-            Self::Later => "PRAGMA synchronous = NORMAL",
-        }
-    }
-}
+/// Jobs that are to be done.
+type Queue = mpsc::Receiver<Box<dyn Job>>;
 
 /// The open store: the connection for writing, and the guards of its files.
 pub(in crate::store) struct OpenStore {
@@ -79,7 +55,8 @@ pub(in crate::store) struct Writer {
     db: Connection,
     files: Files,
     settings: Settings,
-    queue: mpsc::Receiver<Box<dyn Job>>,
+    queue: Queue,
+    background: BackgroundJobs,
     change_channels: ChangeChannels,
     checkpointer: Checkpointer,
     health: Health,
@@ -106,7 +83,7 @@ impl Writer {
     pub(in crate::store) fn new(
         OpenStore { db, lock, files, checkpointer }: OpenStore,
         (settings, hooks): (Settings, Hooks),
-        queue: mpsc::Receiver<Box<dyn Job>>,
+        queue: Queue,
         change_channels: ChangeChannels,
         health: Health,
     ) -> Self {
@@ -120,6 +97,7 @@ impl Writer {
             quarantine_lines: LogLimit::default(),
             settings,
             queue,
+            background: BackgroundJobs::default(),
             change_channels,
             checkpointer,
             hooks,
@@ -135,7 +113,7 @@ impl Writer {
     /// Begins an epoch, and folds the events that an earlier process stored and did not fold.
     pub(in crate::store) fn catch_up(&mut self) -> rusqlite::Result<()> {
         let begin = self.hooks.begin;
-        let (epoch, _) = self.transact(Durability::Synced, |session| {
+        let (epoch, _) = self.transact(Durability::Synced, |session, _| {
             begin(session)?;
             progress::begin_epoch(session.db)
         })?;
@@ -180,11 +158,17 @@ impl Writer {
     /// again.
     fn turn(&mut self, group: Vec<Box<dyn Job>>) -> Result<(), String> {
         let slice = backlog::slice_after_group(group.len());
+        let has_webhooks = group.iter().any(|job| job.kind() == WriteKind::Webhook);
         if group.is_empty() {
             self.files_are_in_place()?;
         }
         self.commit(group)?;
         self.fold_unless_rush(slice)?;
+        if !self.checkpointer.is_moving()
+            && let Some(job) = self.background.next(has_webhooks || !self.backlog.is_empty())
+        {
+            self.commit_in_background(job)?;
+        }
         self.checkpointer.keep_up(&self.db);
         self.health.look(Instant::now());
         Ok(())
@@ -211,21 +195,24 @@ impl Writer {
     fn gather(&mut self) -> Option<Vec<Box<dyn Job>>> {
         let mut group = Vec::new();
         if self.backlog.is_empty() || self.last_transaction_failed {
-            match receive_within(&mut self.queue, FILE_CHECK_EVERY) {
-                NextJob::Job(job) => group.push(job),
-                NextJob::Nothing => return Some(group),
-                NextJob::End => return None,
+            let pause = if self.background.is_empty() { FILE_CHECK_EVERY } else { CHECKPOINT_PAUSE };
+            if self.background.is_empty() || self.checkpointer.is_moving() {
+                match receive_within(&mut self.queue, pause) {
+                    NextJob::Job(job) => self.background.sort(job, &mut group),
+                    NextJob::Nothing => return Some(group),
+                    NextJob::End => return None,
+                }
             }
         } else if let Some(pause) = self.time_to_calm() {
             match receive_within(&mut self.queue, pause) {
-                NextJob::Job(job) => group.push(job),
+                NextJob::Job(job) => self.background.sort(job, &mut group),
                 NextJob::Nothing | NextJob::End => self.rushed_at = None,
             }
         }
         while group.len() < LARGEST_GROUP
             && let Ok(job) = self.queue.try_recv()
         {
-            group.push(job);
+            self.background.sort(job, &mut group);
         }
         Some(group)
     }
@@ -276,6 +263,28 @@ impl Writer {
         }
     }
 
+    /// Runs some parts of a background job in a transaction, until another job comes.
+    fn commit_in_background(&mut self, mut job: Box<dyn Job>) -> Result<(), String> {
+        let began = Instant::now();
+        let parts = |session: &mut Session<'_>, queue: &Queue| loop {
+            job.run(session)?;
+            if job.is_done() || !queue.is_empty() || began.elapsed() > LONGEST_BACKGROUND {
+                return Ok(());
+            }
+        };
+        match self.transact(Durability::Later, parts).map_err(|error| self.roll_back(&error)) {
+            Ok(((), changes)) => {
+                self.backlog.extend(changes.kept, changes.to_fold);
+                self.files_are_in_place()?;
+                self.change_channels.folded(self.backlog.is_empty());
+                if job.is_done() { job.finish(Ok(())) } else { self.background.put_back(job) }
+            }
+            Err(NotCommitted::InDoubt(doubt)) => return Err(doubt),
+            Err(NotCommitted::RolledBack(error)) => self.refuse(vec![job], &error),
+        }
+        Ok(())
+    }
+
     /// Folds until the backlog has room for a group of events.
     fn make_room(&mut self, group: usize) -> rusqlite::Result<()> {
         let most = self.settings.max_backlog;
@@ -308,8 +317,9 @@ impl Writer {
 
     /// Runs the jobs of a group in one transaction. Returns the bodies that went to quarantine.
     fn keep(&mut self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<Vec<(i64, String)>> {
-        let ((), changes) = self
-            .transact(Durability::Synced, |session| group.iter_mut().try_for_each(|job| job.run(session)))?;
+        let ((), changes) = self.transact(Durability::Synced, |session, _| {
+            group.iter_mut().try_for_each(|job| job.run(session))
+        })?;
         if changes.to_fold.len() >= backlog::RUSH_FROM_EVENTS {
             self.rushed_at = Some(Instant::now());
         }
@@ -320,7 +330,7 @@ impl Writer {
     /// Folds a part of the backlog.
     fn fold(&mut self, wanted: usize) -> rusqlite::Result<()> {
         let (slice, fold) = (self.backlog.slice(wanted), self.hooks.fold);
-        self.transact(Durability::Later, |session| fold(session, &slice))?;
+        self.transact(Durability::Later, |session, _| fold(session, &slice))?;
         self.backlog.done(&slice);
         self.change_channels.folded(self.backlog.is_empty());
         Ok(())
@@ -331,7 +341,7 @@ impl Writer {
     fn transact<T>(
         &mut self,
         durability: Durability,
-        work: impl FnOnce(&mut Session<'_>) -> rusqlite::Result<T>,
+        work: impl FnOnce(&mut Session<'_>, &Queue) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<(T, Changes)> {
         let done = self.try_transact(durability, work);
         self.last_transaction_failed = done.is_err();
@@ -346,7 +356,7 @@ impl Writer {
     fn try_transact<T>(
         &mut self,
         durability: Durability,
-        work: impl FnOnce(&mut Session<'_>) -> rusqlite::Result<T>,
+        work: impl FnOnce(&mut Session<'_>, &Queue) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<(T, Changes)> {
         if self.durability != Some(durability) {
             self.durability = None;
@@ -361,7 +371,7 @@ impl Writer {
             changes: Changes::default(),
         };
         session.execute("BEGIN IMMEDIATE", [])?;
-        let result = work(&mut session)?;
+        let result = work(&mut session, &self.queue)?;
         (self.hooks.finish)(&mut session)?;
         session.execute("COMMIT", [])?;
         Ok((result, session.changes))

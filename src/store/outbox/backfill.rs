@@ -13,14 +13,16 @@ use crate::store::state::difference;
 use crate::store::state::reading::{self, ReadIncident};
 use crate::store::state::{fold, renew};
 
+/// Number of incidents of a dry run that are stored at once, and then removed: they can be merged into each other.
+const DRY_RUN_AT_ONCE: usize = 8;
+
 /// Some incidents of a backfill.
 #[derive(Debug, Clone)]
 pub struct BackfillPart {
     /// The incidents, as they were read.
     pub incidents: Vec<ReadIncident>,
-    /// Begin of the backfill, and the time before which every incident is stored with this part. `None`: other parts of
-    /// the same time follow.
-    pub progress: Option<(Timestamp, Timestamp)>,
+    /// Begin of the backfill, and the time before which every incident is stored with this part.
+    pub progress: (Timestamp, Timestamp),
     /// `true` if nothing is changed.
     pub is_dry_run: bool,
     /// `true` if backends are not told of the changes.
@@ -38,9 +40,49 @@ pub struct Backfilled {
     pub changed: Vec<ChangedFailure>,
 }
 
-/// Stores what a part of a backfill tells, or finds out what that would change.
-pub(in crate::store) fn apply(
+/// A part that is being stored, one incident after the other.
+pub(in crate::store) struct Work {
+    part: BackfillPart,
+    /// Number of incidents that are done.
+    done: usize,
+    backfilled: Backfilled,
+}
+
+impl Work {
+    pub(in crate::store) fn of(part: BackfillPart) -> Self {
+        Self { part, done: 0, backfilled: Backfilled::default() }
+    }
+
+    /// Stores what the next incident tells, or finds out what that would change. Returns the changes of the whole part
+    /// once it is done.
+    pub(in crate::store) fn advance(
+        &mut self,
+        session: &mut Session<'_>,
+    ) -> rusqlite::Result<Option<Backfilled>> {
+        let at_once = if self.part.is_dry_run { DRY_RUN_AT_ONCE } else { 1 };
+        let end = self.part.incidents.len().min(self.done + at_once);
+        let incidents = self.part.incidents.get(self.done..end).unwrap_or_default();
+        let Backfilled { events, added, changed } = apply(session, incidents, &self.part)?;
+        self.backfilled.events += events;
+        self.backfilled.added.extend(added);
+        self.backfilled.changed.extend(changed);
+        self.done = end;
+        if end < self.part.incidents.len() {
+            return Ok(None);
+        }
+        if !self.part.is_dry_run {
+            let (since, up_to) = self.part.progress;
+            progress::set(session.db(), BACKFILLED_SINCE, since.as_nanos())?;
+            progress::set(session.db(), BACKFILLED_UP_TO, up_to.as_nanos())?;
+        }
+        Ok(Some(std::mem::take(&mut self.backfilled)))
+    }
+}
+
+/// Stores what some incidents of a part tell, or finds out what that would change.
+fn apply(
     session: &mut Session<'_>,
+    incidents: &[ReadIncident],
     part: &BackfillPart,
 ) -> rusqlite::Result<Backfilled> {
     // The changes of the other writes of this transaction come first: they are not the backfill's, and `is_quiet` must
@@ -52,24 +94,20 @@ pub(in crate::store) fn apply(
     if part.is_dry_run {
         session.execute("SAVEPOINT dry_run", [])?;
     }
-    let backfilled = store(session, part)?;
+    let backfilled = store(session, incidents)?;
     let own = std::mem::replace(&mut session.changes, others);
     if part.is_dry_run {
         session.execute("ROLLBACK TO dry_run", [])?;
         session.execute("RELEASE dry_run", [])?;
     } else {
         session.changes.add_finished(own);
-        if let Some((since, up_to)) = part.progress {
-            progress::set(session.db(), BACKFILLED_SINCE, since.as_nanos())?;
-            progress::set(session.db(), BACKFILLED_UP_TO, up_to.as_nanos())?;
-        }
     }
     Ok(backfilled)
 }
 
-fn store(session: &mut Session<'_>, part: &BackfillPart) -> rusqlite::Result<Backfilled> {
+fn store(session: &mut Session<'_>, incidents: &[ReadIncident]) -> rusqlite::Result<Backfilled> {
     let mut backfilled = Backfilled::default();
-    for incident in &part.incidents {
+    for incident in incidents {
         backfilled.events += reading::record(session, incident)?.len();
     }
     let events = std::mem::take(&mut session.changes.to_fold);
@@ -90,7 +128,7 @@ fn store(session: &mut Session<'_>, part: &BackfillPart) -> rusqlite::Result<Bac
             Some(_) => {}
         }
     }
-    if part.is_quiet {
+    if session.changes.is_quiet {
         // A later change of the deployment's failures marks it. A discarded mark would count as sent.
         session.changes.marks.clear();
     }

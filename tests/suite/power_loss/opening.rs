@@ -36,7 +36,7 @@ pub(super) struct Acknowledged {
     /// Every incident that only PagerDuty's REST API tells of.
     lost: Vec<Lost>,
     /// The bodies of webhooks that were answered 202.
-    acknowledged: BTreeSet<Arc<[u8]>>,
+    webhooks: BTreeSet<Arc<[u8]>>,
     /// The requests that were sent to the backend.
     sent: BTreeSet<Arc<[u8]>>,
 }
@@ -49,7 +49,7 @@ impl Acknowledged {
 
     pub(super) fn add(&mut self, action: &Action) {
         match action {
-            Action::Acknowledge(body) => self.acknowledged.insert(Arc::clone(body)),
+            Action::Acknowledge(body) => self.webhooks.insert(Arc::clone(body)),
             Action::Tell(request) => self.sent.insert(Arc::clone(request)),
             _ => false,
         };
@@ -181,11 +181,11 @@ fn look(store: &Path, promised: &Acknowledged) -> Result<Kept, String> {
         return Err(format!("broken: {}", found.integrity));
     }
     if found.schema == 0 {
-        let nothing = promised.acknowledged.is_empty() && promised.sent.is_empty();
+        let nothing = promised.webhooks.is_empty() && promised.sent.is_empty();
         return if nothing { Ok(Kept::default()) } else { Err("lost: everything".to_owned()) };
     }
     let Found { kept, attempted, unfolded, without_row, reconciled_up_to_ns, read, .. } = found;
-    let lost = promised.acknowledged.iter().filter(|body| !kept.contains_key(&***body)).count();
+    let lost = promised.webhooks.iter().filter(|body| !kept.contains_key(&***body)).count();
     let forgotten = promised.sent.iter().filter(|request| !attempted.contains_key(&***request)).count();
     let twice = kept.values().filter(|count| **count > 1).count();
     if lost + forgotten + twice > 0 {

@@ -1,0 +1,39 @@
+//! The store without a daemon.
+
+use std::sync::Arc;
+
+use super::error::RunError;
+use super::secrets::backends;
+use super::store::{open_store, wait_for_writer};
+use crate::config::{Config, Problems};
+use crate::domain::forwarding::Destination;
+use crate::domain::policy::Policy;
+use crate::store::{OpenError, Store};
+use crate::telemetry::metrics::Metrics;
+
+/// The store without a daemon, for commands that change the store while no daemon runs.
+pub struct OfflineStore(Store);
+
+impl OfflineStore {
+    /// Opens the store. Backends are set up because changes put rows into the outbox. Nothing is sent.
+    pub fn open(config: &Config, policy: &Arc<Policy>) -> Result<Self, RunError> {
+        if !config.store.path.exists() {
+            return Err(OpenError::Missing { path: config.store.path.clone() }.into());
+        }
+        let backends = backends(config).map_err(Problems::from_all)?;
+        let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
+        Ok(Self(open_store(config, policy, &backends, metrics)?))
+    }
+
+    /// The open store.
+    pub fn store(&self) -> &Store {
+        &self.0
+    }
+
+    /// Closes the store, and waits until everything is on the disk.
+    pub async fn close(self) -> Result<(), RunError> {
+        let mut ended = self.0.ended();
+        drop(self.0);
+        wait_for_writer(&mut ended).await
+    }
+}

@@ -1,0 +1,47 @@
+//! PagerDuty's REST API: its client, and the thread for requests to it.
+
+use std::io;
+use std::thread;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::sources::pagerduty::rest::RestClient;
+
+/// How far the thread stands back for others, from 0 to 19.
+const NICENESS: i32 = 10;
+
+/// PagerDuty's REST API.
+pub(super) struct RestApi {
+    pub(super) client: RestClient,
+    pub(super) thread: ApiThread,
+}
+
+impl RestApi {
+    pub(super) fn start(client: RestClient) -> io::Result<Self> {
+        Ok(Self { client, thread: ApiThread::start()? })
+    }
+}
+
+/// A thread of its own, because reading thousands of incidents takes much computation, and webhooks must not wait for it.
+/// It ends once this is dropped, together with the tasks that are left.
+pub(super) struct ApiThread {
+    /// Handle to spawn tasks on the thread.
+    pub(super) handle: Handle,
+    _end: oneshot::Sender<()>,
+}
+
+impl ApiThread {
+    pub(super) fn start() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (end, ended) = oneshot::channel();
+        thread::Builder::new().name("pagerduty-api".to_owned()).spawn(move || {
+            // Without the lower priority, webhooks wait a little longer.
+            let _ = rustix::process::nice(NICENESS);
+            // The only result is that the sender was dropped.
+            let _: Result<(), _> = runtime.block_on(ended);
+        })?;
+        Ok(Self { handle, _end: end })
+    }
+}
