@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::failure::FailureState;
 use super::id::FailureId;
 
 /// A failure that differs from the one that was stored.
@@ -12,6 +13,25 @@ pub struct ChangedFailure {
     pub id: FailureId,
     /// Its changes.
     pub changes: Vec<FieldChange>,
+}
+
+impl ChangedFailure {
+    /// The new state, if the state has changed.
+    pub fn new_state(&self) -> Option<FailureState> {
+        let change = self.changes.iter().find(|change| change.field == "state")?;
+        serde_json::from_value(change.after.clone()).ok()
+    }
+
+    /// Adds a later change of the same failure.
+    pub fn add(&mut self, later: Self) {
+        for change in later.changes {
+            match self.changes.iter_mut().find(|known| known.field == change.field) {
+                Some(known) => known.after = change.after,
+                None => self.changes.push(change),
+            }
+        }
+        self.changes.retain(|change| change.before != change.after);
+    }
 }
 
 /// One field, before and after.

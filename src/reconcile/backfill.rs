@@ -94,7 +94,7 @@ impl Backfill {
         let Err(error) = result else { return Ok(step) };
         *state = State::default();
         match error {
-            // What was stored before is told.
+            // What the earlier parts have changed is told.
             error if step.incidents > 0 => Ok(BackfillStep { failed: Some(error.to_string()), ..step }),
             ReconcileError::Write(error) => Err(BackfillError::NotStored(error.to_string())),
             error => Err(BackfillError::NoAnswer(error.to_string())),
@@ -202,8 +202,11 @@ impl Backfill {
             }
         }
         let BackfillOrder { since, is_dry_run, is_quiet, .. } = order;
-        let part = BackfillPart { incidents, progress: (since, up_to), is_dry_run, is_quiet };
+        let part = BackfillPart { incidents, is_dry_run, is_quiet };
         let stored = self.store.backfill(part).await?;
+        if !is_dry_run {
+            self.store.set_backfilled(since, up_to).await?;
+        }
         step.events += stored.events;
         step.added.extend(stored.added);
         step.changed.extend(stored.changed);

@@ -1,6 +1,7 @@
 //! PagerDuty's REST API: its client, and the thread for requests to it.
 
 use std::io;
+use std::sync::mpsc;
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
@@ -33,15 +34,23 @@ pub(super) struct ApiThread {
 
 impl ApiThread {
     pub(super) fn start() -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
-        let (end, ended) = oneshot::channel();
-        thread::Builder::new().name("pagerduty-api".to_owned()).spawn(move || {
+        let (send_handle, handle) = mpsc::channel();
+        let (end, ended) = oneshot::channel::<()>();
+        // The runtime is made on the thread, because it must not be dropped inside of another one.
+        let run = move || {
             // Without the lower priority, webhooks wait a little longer.
             let _ = rustix::process::nice(NICENESS);
-            // The only result is that the sender was dropped.
-            let _: Result<(), _> = runtime.block_on(ended);
-        })?;
+            match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => {
+                    let _ = send_handle.send(Ok(runtime.handle().clone()));
+                    // The only result is that the sender was dropped.
+                    let _ = runtime.block_on(ended);
+                }
+                Err(error) => drop(send_handle.send(Err(error))),
+            }
+        };
+        thread::Builder::new().name("pagerduty-api".to_owned()).spawn(run)?;
+        let handle = handle.recv().map_err(io::Error::other)??;
         Ok(Self { handle, _end: end })
     }
 }

@@ -59,9 +59,10 @@ use engine::files::{Files, Lock};
 use engine::health::Health;
 use engine::hooks::Hooks;
 use engine::job::{Job, WriteKind};
+use engine::open_store::OpenStore;
 use engine::progress::{self, WRITTEN_AT};
 use engine::schema;
-use engine::writer::{OpenStore, Writer};
+use engine::writer::Writer;
 use facts::{deployment, event, quarantine, record, related_changes};
 use outbox::{backfill, reconcile};
 use pending::{NewJob, Pending, Work};
@@ -152,10 +153,15 @@ impl Store {
     }
 
     /// Stores what a part of a backfill tells, or finds out what that would change. Webhooks are stored in between. A
-    /// power loss before the next synced write may lose the part and its progress.
+    /// power loss before the next [`Self::set_backfilled`] may lose it.
     pub async fn backfill(&self, part: BackfillPart) -> Result<Backfilled, StoreError> {
         let mut backfill = backfill::Work::of(part);
         self.send(Pending::in_parts(move |session| backfill.advance(session))).await
+    }
+
+    /// Notes that a backfill has stored everything that was created from `since` until `up_to`.
+    pub async fn set_backfilled(&self, since: Timestamp, up_to: Timestamp) -> Result<(), StoreError> {
+        self.queue(move |session| backfill::set_progress(session, since, up_to)).await
     }
 
     /// Notes that no backfill is unfinished.

@@ -32,10 +32,14 @@ impl BackgroundJobs {
         }
     }
 
+    /// `true` if the first job has waited long enough.
+    pub(super) fn has_waited(&self) -> bool {
+        self.since.is_some_and(|since| since.elapsed() > LONGEST_WAIT)
+    }
+
     /// Takes the first job if it is its turn.
     pub(super) fn next(&mut self, has_webhooks: bool) -> Option<Box<dyn Job>> {
-        let has_waited = self.since.is_some_and(|since| since.elapsed() > LONGEST_WAIT);
-        if has_webhooks && !has_waited {
+        if has_webhooks && !self.has_waited() {
             return None;
         }
         let job = self.waiting.pop_front();

@@ -56,7 +56,8 @@ pub(in crate::store) fn start(path: &Path, writer: &mut Connection) -> Result<Ch
         while woken.recv().is_ok() {
             // The second time, only what was written meanwhile is left.
             for _ in 0..MOST_PASSES {
-                if checkpoint(&db) >= written.load(Ordering::Relaxed) {
+                // A pass that failed is not repeated at once: the writer may have to notice the same error first.
+                if checkpoint(&db).is_none_or(|moved| moved >= written.load(Ordering::Relaxed)) {
                     break;
                 }
             }
@@ -106,15 +107,16 @@ impl Checkpointer {
 static LINES: LazyLock<LogLimit> = LazyLock::new(LogLimit::default);
 
 /// Moves the pages that can be moved without making anybody wait. Returns the number of pages at the beginning of the WAL
-/// that are moved.
-pub(super) fn checkpoint(db: &Connection) -> usize {
-    let outcome = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(2));
-    let moved = outcome.unwrap_or_else(|error| {
-        // Nothing is lost: the pages stay in the WAL, and the next commit or checkpoint will report the error, too.
-        if let Some(held_back) = LINES.pass(Instant::now()) {
-            tracing::warn!(%error, held_back, "pages of the WAL could not be moved into the database: will retry");
+/// that are moved. `None` after an error.
+pub(super) fn checkpoint(db: &Connection) -> Option<usize> {
+    match db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(2)) {
+        Ok(moved) => usize::try_from(moved).ok(),
+        Err(error) => {
+            // Nothing is lost: the pages stay in the WAL, and the next commit or checkpoint will report the error, too.
+            if let Some(held_back) = LINES.pass(Instant::now()) {
+                tracing::warn!(%error, held_back, "pages of the WAL could not be moved into the database: will retry");
+            }
+            None
         }
-        0
-    });
-    usize::try_from(moved).unwrap_or(0)
+    }
 }

@@ -69,7 +69,7 @@ impl Durability {
     }
 }
 
-/// Work in a transaction, and a receiver for the outcome once it is durable.
+/// Work in a transaction, and a receiver for the outcome once it is committed.
 pub(in crate::store) trait Job: Send {
     /// Purpose of the job.
     fn kind(&self) -> WriteKind;

@@ -20,6 +20,7 @@ use super::hooks::Hooks;
 use super::job::{
     Durability, Job, NextJob, NotCommitted, StoreError, WriteKind, WriterState, receive_within,
 };
+use super::open_store::OpenStore;
 use super::progress::{self, FOLDED_UP_TO};
 use super::session::{Changes, Session};
 use super::settings::Settings;
@@ -33,22 +34,13 @@ const CALM_AFTER: Duration = Duration::from_millis(20);
 /// Time between two checks of the store's files while there are no writes.
 const FILE_CHECK_EVERY: Duration = Duration::from_secs(2);
 
-/// Time after which a background job looks again whether the checkpoint is done.
-const CHECKPOINT_PAUSE: Duration = Duration::from_millis(1);
+/// Time after which a background job that has to wait looks again.
+const BACKGROUND_PAUSE: Duration = Duration::from_millis(1);
 /// Longest transaction of a background job. A webhook ends it earlier.
 const LONGEST_BACKGROUND: Duration = Duration::from_millis(5);
 
 /// Jobs that are to be done.
 type Queue = mpsc::Receiver<Box<dyn Job>>;
-
-/// The open store: the connection for writing, and the guards of its files.
-pub(in crate::store) struct OpenStore {
-    pub(in crate::store) db: Connection,
-    /// Keeps other processes from writing. Dropped after the connection.
-    pub(in crate::store) lock: Lock,
-    pub(in crate::store) files: Files,
-    pub(in crate::store) checkpointer: Checkpointer,
-}
 
 /// State of the writer thread.
 pub(in crate::store) struct Writer {
@@ -164,10 +156,11 @@ impl Writer {
         }
         self.commit(group)?;
         self.fold_unless_rush(slice)?;
+        let has_waited = self.background.has_waited();
         if !self.checkpointer.is_moving()
             && let Some(job) = self.background.next(has_webhooks || !self.backlog.is_empty())
         {
-            self.commit_in_background(job)?;
+            self.commit_in_background(job, has_waited)?;
         }
         self.checkpointer.keep_up(&self.db);
         self.health.look(Instant::now());
@@ -195,8 +188,9 @@ impl Writer {
     fn gather(&mut self) -> Option<Vec<Box<dyn Job>>> {
         let mut group = Vec::new();
         if self.backlog.is_empty() || self.last_transaction_failed {
-            let pause = if self.background.is_empty() { FILE_CHECK_EVERY } else { CHECKPOINT_PAUSE };
-            if self.background.is_empty() || self.checkpointer.is_moving() {
+            let pause = if self.background.is_empty() { FILE_CHECK_EVERY } else { BACKGROUND_PAUSE };
+            // A backlog that is left here could not be folded.
+            if self.background.is_empty() || self.checkpointer.is_moving() || !self.backlog.is_empty() {
                 match receive_within(&mut self.queue, pause) {
                     NextJob::Job(job) => self.background.sort(job, &mut group),
                     NextJob::Nothing => return Some(group),
@@ -263,12 +257,13 @@ impl Writer {
         }
     }
 
-    /// Runs some parts of a background job in a transaction, until another job comes.
-    fn commit_in_background(&mut self, mut job: Box<dyn Job>) -> Result<(), String> {
+    /// Runs some parts of a background job in a transaction, until another job comes, unless it has waited too long.
+    fn commit_in_background(&mut self, mut job: Box<dyn Job>, has_waited: bool) -> Result<(), String> {
         let began = Instant::now();
         let parts = |session: &mut Session<'_>, queue: &Queue| loop {
             job.run(session)?;
-            if job.is_done() || !queue.is_empty() || began.elapsed() > LONGEST_BACKGROUND {
+            let must_yield = !queue.is_empty() && !has_waited;
+            if job.is_done() || must_yield || began.elapsed() > LONGEST_BACKGROUND {
                 return Ok(());
             }
         };
@@ -276,8 +271,13 @@ impl Writer {
             Ok(((), changes)) => {
                 self.backlog.extend(changes.kept, changes.to_fold);
                 self.files_are_in_place()?;
+                self.health.committed(Instant::now());
                 self.change_channels.folded(self.backlog.is_empty());
-                if job.is_done() { job.finish(Ok(())) } else { self.background.put_back(job) }
+                if job.is_done() {
+                    job.finish(Ok(()));
+                } else if job.is_awaited() {
+                    self.background.put_back(job);
+                }
             }
             Err(NotCommitted::InDoubt(doubt)) => return Err(doubt),
             Err(NotCommitted::RolledBack(error)) => self.refuse(vec![job], &error),

@@ -21,8 +21,6 @@ const DRY_RUN_AT_ONCE: usize = 8;
 pub struct BackfillPart {
     /// The incidents, as they were read.
     pub incidents: Vec<ReadIncident>,
-    /// Begin of the backfill, and the time before which every incident is stored with this part.
-    pub progress: (Timestamp, Timestamp),
     /// `true` if nothing is changed.
     pub is_dry_run: bool,
     /// `true` if backends are not told of the changes.
@@ -65,17 +63,24 @@ impl Work {
         let Backfilled { events, added, changed } = apply(session, incidents, &self.part)?;
         self.backfilled.events += events;
         self.backfilled.added.extend(added);
-        self.backfilled.changed.extend(changed);
+        for changed in changed {
+            self.backfilled.add_change(changed);
+        }
         self.done = end;
-        if end < self.part.incidents.len() {
-            return Ok(None);
+        Ok((end >= self.part.incidents.len()).then(|| std::mem::take(&mut self.backfilled)))
+    }
+}
+
+impl Backfilled {
+    /// Adds a change. A failure that is new, or has changed before, is not listed again.
+    fn add_change(&mut self, failure: ChangedFailure) {
+        if let Some(added) = self.added.iter_mut().find(|added| added.id == failure.id) {
+            added.state = failure.new_state().unwrap_or(added.state);
+        } else if let Some(known) = self.changed.iter_mut().find(|known| known.id == failure.id) {
+            known.add(failure);
+        } else {
+            self.changed.push(failure);
         }
-        if !self.part.is_dry_run {
-            let (since, up_to) = self.part.progress;
-            progress::set(session.db(), BACKFILLED_SINCE, since.as_nanos())?;
-            progress::set(session.db(), BACKFILLED_UP_TO, up_to.as_nanos())?;
-        }
-        Ok(Some(std::mem::take(&mut self.backfilled)))
     }
 }
 
@@ -134,6 +139,16 @@ fn store(session: &mut Session<'_>, incidents: &[ReadIncident]) -> rusqlite::Res
     }
     put_into_outbox(session)?;
     Ok(backfilled)
+}
+
+/// Notes that everything is stored that was created from `since` until `up_to`.
+pub(in crate::store) fn set_progress(
+    session: &Session<'_>,
+    since: Timestamp,
+    up_to: Timestamp,
+) -> rusqlite::Result<()> {
+    progress::set(session.db(), BACKFILLED_SINCE, since.as_nanos())?;
+    progress::set(session.db(), BACKFILLED_UP_TO, up_to.as_nanos())
 }
 
 /// Notes that no backfill is unfinished.

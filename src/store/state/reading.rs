@@ -61,6 +61,8 @@ pub(in crate::store) fn end_look(
     at: Timestamp,
     unread: &BTreeSet<IncidentId>,
 ) -> rusqlite::Result<()> {
+    // Without a condition, this always changes a page. So the commit syncs what was read before, also if nothing else
+    // changes here.
     session.execute("DELETE FROM unread_incident", [])?;
     for incident in unread {
         let failure = FailureId::of_incident(incident);
