@@ -42,6 +42,14 @@ impl DaemonClient {
         answer.context("the daemon did not answer")?.text().await.context("the daemon's answer broke off")
     }
 
+    /// `true` if the daemon is ready, and what it says about itself.
+    pub(super) async fn readiness(&self) -> anyhow::Result<(bool, String)> {
+        let answer = self.client.get(format!("http://{}/readyz", self.address)).send().await;
+        let answer = answer.context("the daemon did not answer")?;
+        let is_ready = answer.status().is_success();
+        Ok((is_ready, answer.text().await.context("the daemon's answer broke off")?))
+    }
+
     /// Sends a POST request without a body.
     pub(super) async fn post(&self, path_and_query: &str) -> anyhow::Result<Response> {
         self.post_within(path_and_query, MAX_WAIT).await

@@ -115,3 +115,23 @@ Example:
 pub(super) const CONFIG_SHOW: &str = "\
 Example:
   pagerduty-dora --config config.toml config show";
+
+pub(super) const BACKUP: &str = "\
+Examples:
+  pagerduty-dora backup /backup/pagerduty-dora.db
+  pagerduty-dora backup --keep 7 /backup/pagerduty-dora.db    also keeps the seven before
+
+To restore one, stop the daemon, copy it to store.path, and start the daemon.";
+
+pub(super) const HEALTH: &str = "\
+Example:
+  pagerduty-dora health        says why not, if the daemon is not ready";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  pagerduty-dora completions bash > /etc/bash_completion.d/pagerduty-dora
+  pagerduty-dora completions fish > ~/.config/fish/completions/pagerduty-dora.fish";
+
+pub(super) const MAN: &str = "\
+Example:
+  pagerduty-dora man > /usr/local/share/man/man1/pagerduty-dora.1";

@@ -1,6 +1,7 @@
 //! Commands of the program.
 
 mod backfill;
+mod backup;
 mod cells;
 mod changed_failures;
 mod check;
@@ -11,6 +12,8 @@ mod demo;
 mod examples;
 mod explain;
 mod failures;
+mod health;
+mod manual;
 mod options;
 mod outbox;
 mod outbox_commands;
@@ -26,7 +29,7 @@ mod table;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use self::command_error::CommandError;
 use crate::config::Config;
@@ -43,7 +46,7 @@ const CONFIG_HELP: &str = "The configuration [default: $PAGERDUTY_DORA_CONFIG, e
 /// start and an end. Failures are kept in one SQLite file; completed ones are forwarded to the metrics backends.
 #[derive(Parser)]
 #[command(
-    version,
+    version = env!("PAGERDUTY_DORA_VERSION"),
     max_term_width = 110,
     after_help = "\
 To see it at work:       pagerduty-dora demo
@@ -98,9 +101,24 @@ enum Command {
     /// Show, enable, create or test PagerDuty's webhook subscription, through PagerDuty's REST API
     #[command(after_help = examples::SUBSCRIPTION)]
     Subscription(subscription::SubscriptionOptions),
+    /// Copy the store while the daemon runs, and check the copy
+    #[command(after_help = examples::BACKUP)]
+    Backup(backup::BackupOptions),
+    /// Exit with status 0 if the daemon says that it is ready
+    #[command(after_help = examples::HEALTH)]
+    Health,
     /// Print the example configuration, or the effective one
     #[command(after_help = examples::CONFIG)]
     Config(config::ConfigOptions),
+    /// Print the completions of a shell
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = examples::MAN)]
+    Man,
 }
 
 /// Runs the program.
@@ -156,7 +174,11 @@ fn dispatch(cli: Cli, logs: &Logs) -> Result<(), CommandError> {
         Command::Reevaluate(options) => reevaluate::run(&options, &config()?),
         Command::Backfill(options) => backfill::run(&options, &config()?),
         Command::Subscription(options) => subscription::run(&options, &config()?),
+        Command::Backup(options) => backup::run(&options, &config()?),
+        Command::Health => health::run(&config()?),
         Command::Config(options) => config::run(&options, config),
+        Command::Completions { shell } => manual::print_completions(Cli::command(), shell),
+        Command::Man => manual::print_page(Cli::command()),
     }
 }
 

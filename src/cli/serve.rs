@@ -48,7 +48,7 @@ fn print_start(config: &Config, listeners: &Listeners) -> anyhow::Result<()> {
     };
     let backends = config.backend.iter().map(named).collect::<Vec<_>>().join(", ");
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
+        version = env!("PAGERDUTY_DORA_VERSION"),
         configuration,
         store = %store.display(),
         schema = store::SCHEMA,

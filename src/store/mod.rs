@@ -6,6 +6,7 @@
 //! Each folder imports only from those to its left: `engine` (connections, the writer, migrations) < `facts` (events
 //! and deployments as received) < `state` (failures and their links) < `outbox` (requests to backends) < `read`.
 
+mod backup;
 mod engine;
 mod facts;
 mod forwarding;
@@ -21,6 +22,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
+pub use backup::{BackupError, BackupSummary, backup};
 pub use engine::change_channels::RetryRequests;
 pub use engine::error::{DatabaseError, ReadError};
 pub use engine::files::is_in_use;

@@ -1,7 +1,8 @@
 //! The commands, as people use them.
 
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::harness::{Daemon, SECRET, event_of};
 
@@ -312,4 +313,31 @@ async fn sent_webhooks_are_listed_while_the_daemon_runs() {
         (Some(0), "202  {\"status\":\"quarantined\"}  odd.json\n".to_owned())
     );
     assert!(stderr(&odd).starts_with("odd.json: kept in quarantine: "), "{}", stderr(&odd));
+}
+
+#[test]
+fn the_manual_page_has_every_command_and_mandoc_finds_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = stdout(&program(folder.path(), &["man"]));
+    for command in ["serve", "outbox retry", "subscription create", "backup"] {
+        assert!(page.contains(&format!(".SS pagerduty-dora {command}\n")), "{command}: {page}");
+    }
+    let mut mandoc = Command::new("mandoc");
+    mandoc.args(["-Tlint", "-Wwarning"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let Ok(mut mandoc) = mandoc.spawn() else {
+        assert!(std::env::var_os("REQUIRE_ALL").is_none(), "mandoc is missing");
+        println!("skipped: mandoc is not installed");
+        return;
+    };
+    mandoc.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    assert_eq!(stdout(&mandoc.wait_with_output().unwrap()), "");
+}
+
+#[test]
+fn completions_know_the_commands_and_their_options() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let text = stdout(&program(folder.path(), &["completions", shell]));
+        assert!(text.contains("reevaluate") && text.contains("quiet-backends"), "{shell}: {text}");
+    }
 }

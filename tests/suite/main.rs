@@ -10,6 +10,7 @@ mod backend_down;
 mod backends;
 mod backfill;
 mod backlog;
+mod backup;
 mod browser;
 mod check;
 mod check_online;
