@@ -13,3 +13,11 @@ pub(super) fn variable(name: &str) -> Option<OsString> {
 pub(super) fn configuration() -> Option<PathBuf> {
     variable("PAGERDUTY_DORA_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
+
+/// Device and inode of the journal's stream, as systemd names them in `$JOURNAL_STREAM`. `None` if systemd did not
+/// connect the program to the journal.
+pub fn journal_stream() -> Option<(u64, u64)> {
+    let value = variable("JOURNAL_STREAM")?.into_string().ok()?;
+    let (device, inode) = value.split_once(':')?;
+    Some((device.parse().ok()?, inode.parse().ok()?))
+}

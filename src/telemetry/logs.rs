@@ -4,14 +4,17 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use super::log_queue::LogQueue;
-use crate::config::{LogFormat, LogLevel, LogSection};
+use crate::config::{LogFormat, LogLevel, LogSection, journal_stream};
 
 /// Longest time for writing the last lines at the end.
 const MAX_WAIT: Duration = Duration::from_secs(1);
@@ -23,6 +26,8 @@ pub struct Logs {
     /// `None` if each thread writes its own lines.
     queue: Option<LogQueue>,
     color: bool,
+    /// `true` if each line begins with its priority.
+    has_priorities: bool,
     lines: reload::Handle<BoxedLayer, Registry>,
 }
 
@@ -42,23 +47,24 @@ impl Logs {
         std::panic::set_hook(Box::new(|panic| {
             tracing::error!("a thread of the program {}", panic.to_string().replace('\n', " "));
         }));
-        Ok(Self::start(Some(queue), LevelFilter::INFO, color))
+        Ok(Self::start(Some(queue), LevelFilter::INFO, color, is_journal()))
     }
 
     /// Logging of a command that ends by itself: text, of level `warn`.
     pub fn of_command(color: bool) -> Self {
-        Self::start(None, LevelFilter::WARN, color)
+        Self::start(None, LevelFilter::WARN, color, false)
     }
 
-    fn start(queue: Option<LogQueue>, level: LevelFilter, color: bool) -> Self {
+    fn start(queue: Option<LogQueue>, level: LevelFilter, color: bool, has_priorities: bool) -> Self {
         let (filter, ignored) = filter(level);
-        let (layer, handle) = reload::Layer::new(lines(queue.clone(), filter, false, color));
+        let look = Look { is_json: false, color, has_priorities };
+        let (layer, handle) = reload::Layer::new(lines(queue.clone(), filter, look));
         // In tests this may be called twice. The second call has no effect.
         let _ = tracing_subscriber::registry().with(layer).try_init();
         if let Some(ignored) = ignored {
             tracing::warn!("RUST_LOG is not understood and is ignored: {ignored}");
         }
-        Self { queue, color, lines: handle }
+        Self { queue, color, has_priorities, lines: handle }
     }
 
     /// Applies the configuration. `RUST_LOG` overrides the level.
@@ -74,15 +80,17 @@ impl Logs {
             LogFormat::Text => false,
             LogFormat::Json => true,
         };
-        let lines = lines(self.queue.clone(), filter(level).0, is_json, self.color);
+        let look = Look { is_json, color: self.color, has_priorities: self.has_priorities };
+        let lines = lines(self.queue.clone(), filter(level).0, look);
         if let Err(error) = self.lines.reload(lines) {
             tracing::warn!(%error, "level and format of [log] could not be applied: the log stays as it was");
         }
     }
 
-    /// Writes a plain line, in order with the lines of the log.
+    /// Writes a plain line about an error, in order with the lines of the log.
     pub fn print(&self, line: impl fmt::Display) {
-        let line = format!("{line}\n");
+        let priority = if self.has_priorities { priority(Level::ERROR) } else { "" };
+        let line = format!("{priority}{line}\n");
         match &self.queue {
             Some(queue) => queue.push(line.as_bytes()),
             None => drop(io::stderr().lock().write_all(line.as_bytes())),
@@ -122,24 +130,75 @@ fn with_own_level(filter: EnvFilter, level: LevelFilter) -> EnvFilter {
     }
 }
 
-fn lines(queue: Option<LogQueue>, filter: EnvFilter, is_json: bool, color: bool) -> BoxedLayer {
+/// Look of the lines.
+#[derive(Clone, Copy)]
+struct Look {
+    is_json: bool,
+    color: bool,
+    has_priorities: bool,
+}
+
+fn lines(queue: Option<LogQueue>, filter: EnvFilter, look: Look) -> BoxedLayer {
     match queue {
-        Some(queue) => layer_to(move || queue.clone(), filter, is_json, color),
-        None => layer_to(Stderr, filter, is_json, color),
+        Some(queue) => layer_to(move || queue.clone(), filter, look),
+        None => layer_to(Stderr, filter, look),
     }
 }
 
-fn layer_to<W>(writer: W, filter: EnvFilter, is_json: bool, color: bool) -> BoxedLayer
+fn layer_to<W>(writer: W, filter: EnvFilter, look: Look) -> BoxedLayer
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     // Otherwise a failed write would be reported on standard error, which may panic or block.
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).log_internal_errors(false);
-    if is_json {
-        lines.json().flatten_event(true).with_target(false).and_then(filter).boxed()
+    let has_priorities = look.has_priorities;
+    if look.is_json {
+        let lines = lines.json().flatten_event(true).with_target(false);
+        lines.map_event_format(|format| WithPriority { has_priorities, format }).and_then(filter).boxed()
     } else {
-        let is_colored = color && io::stderr().is_terminal();
-        lines.with_target(false).with_ansi(is_colored).and_then(filter).boxed()
+        let lines = lines.with_target(false).with_ansi(look.color && io::stderr().is_terminal());
+        lines.map_event_format(|format| WithPriority { has_priorities, format }).and_then(filter).boxed()
+    }
+}
+
+/// `true` if standard error is the journal's stream.
+fn is_journal() -> bool {
+    let stderr = rustix::fs::fstat(io::stderr()).ok().map(|stream| (stream.st_dev, stream.st_ino));
+    stderr.is_some() && stderr == journal_stream()
+}
+
+/// Writes the priority before each line, so that `journalctl -p warning` finds the warnings.
+struct WithPriority<F> {
+    has_priorities: bool,
+    format: F,
+}
+
+impl<S, N, F> FormatEvent<S, N> for WithPriority<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut line: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        if self.has_priorities {
+            line.write_str(priority(*event.metadata().level()))?;
+        }
+        self.format.format_event(context, line, event)
+    }
+}
+
+/// The priority of a level, as the journal reads it at the beginning of a line.
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        Level::DEBUG | Level::TRACE => "<7>",
     }
 }
 

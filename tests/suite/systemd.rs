@@ -1,6 +1,11 @@
-//! The systemd unit, checked by systemd.
+//! The systemd unit, checked by systemd, and log lines for its journal.
 
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::Command;
+
+use crate::harness::SECRET;
 
 #[test]
 fn systemd_accepts_the_unit() {
@@ -22,4 +27,36 @@ fn systemd_accepts_the_unit() {
     let stderr = String::from_utf8(verified.stderr).unwrap();
     let about_us: Vec<&str> = stderr.lines().filter(|line| line.contains("pagerduty-dora.service")).collect();
     assert!(verified.status.success() && about_us.is_empty(), "{stderr}");
+}
+
+/// Lines of a daemon that cannot bind its address, if this is the journal's stream or another one.
+fn lines_of_a_failed_start(folder: &Path, is_journal: bool) -> Vec<String> {
+    let (config, log) = (folder.join("config.toml"), folder.join("log"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    std::fs::write(&config, format!("[server]\nlisten = \"{address}\"\n[log]\nlevel = \"debug\"\n")).unwrap();
+    let file = File::create(&log).unwrap();
+    let stream = file.metadata().unwrap();
+    let inode = stream.ino() + u64::from(!is_journal);
+    let status = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
+        .args(["--config", config.to_str().unwrap(), "serve"])
+        .env("PAGERDUTY_SIGNING_SECRET", SECRET)
+        .env("JOURNAL_STREAM", format!("{}:{inode}", stream.dev()))
+        .env_remove("RUST_LOG")
+        .stderr(file)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
+    std::fs::read_to_string(&log).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn lines_for_the_journal_begin_with_their_priority() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = lines_of_a_failed_start(folder.path(), true);
+    let error = lines.last().unwrap();
+    assert!(error.starts_with("<3>{") && error.contains("another program is listening"), "{lines:#?}");
+    assert!(lines.iter().all(|line| line.starts_with('<')), "{lines:#?}");
+    let elsewhere = lines_of_a_failed_start(folder.path(), false);
+    assert!(elsewhere.iter().all(|line| line.starts_with('{')), "{elsewhere:#?}");
 }
