@@ -38,6 +38,7 @@ impl Embedded {
                 // Fails only if nobody waits for readiness any more.
                 let _ = ready.send(());
             }),
+            watchdog: None,
         };
         let running = tokio::spawn(async move { crate::run(&config, clock, listeners, shutdown).await });
         if is_ready.await.is_err() {

@@ -7,6 +7,7 @@ mod rest_api;
 mod retention;
 mod secrets;
 mod store;
+mod watchdog;
 
 use std::future::Future;
 use std::io;
@@ -42,6 +43,7 @@ use self::retention::forget_old_bodies;
 use self::secrets::{WithSecrets, set_up};
 pub(crate) use self::secrets::{backend, problems as problems_of_secrets, rest_client};
 use self::store::{open_store, wait_for_writer};
+pub use self::watchdog::Watchdog;
 
 /// Number of connections that may wait to be accepted. The system may allow fewer (`net.core.somaxconn`).
 const ACCEPT_QUEUE: u32 = 1_024;
@@ -105,6 +107,8 @@ pub struct Shutdown<F> {
     pub when: F,
     /// Called once the store is migrated and both listeners take requests.
     pub on_ready: Box<dyn FnOnce() + Send>,
+    /// The service manager's watchdog, if there is one.
+    pub watchdog: Option<Watchdog>,
 }
 
 /// Runs the daemon until `shutdown`, then finishes requests and attempts under way.
@@ -119,7 +123,7 @@ pub async fn run<F: Future<Output = ()>>(
     let (send_stop, stop) = watch::channel(false);
     let (send_stop_forwarding, stop_forwarding) = watch::channel(false);
     let mut servers = daemon.serve(config, listeners, &stop)?;
-    let mut loops = daemon.start_loops(config, &stop_forwarding)?;
+    let mut loops = daemon.start_loops(config, shutdown.watchdog, &stop_forwarding)?;
     (shutdown.on_ready)();
 
     tokio::select! {
@@ -262,8 +266,13 @@ impl Daemon {
     }
 
     /// Starts a forwarder for each backend, the reconciliation with PagerDuty, and the removal of old bodies.
-    fn start_loops(&self, config: &Config, stop: &watch::Receiver<bool>) -> Result<JoinSet<()>, RunError> {
-        let mut loops = JoinSet::new();
+    fn start_loops(
+        &self,
+        config: &Config,
+        watchdog: Option<Watchdog>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<JoinSet<()>, RunError> {
+        let (mut loops, mut forwarders) = (JoinSet::new(), Vec::new());
         for backend in &self.backends {
             let forwarder = Forwarder {
                 backend: Arc::clone(backend),
@@ -271,7 +280,11 @@ impl Daemon {
                 clock: Arc::clone(&self.clock),
                 metrics: Arc::clone(&self.metrics),
             };
-            loops.spawn(forwarder.run(stop.clone()));
+            forwarders.push((backend.name().to_owned(), loops.spawn(forwarder.run(stop.clone()))));
+        }
+        if let Some(watchdog) = watchdog {
+            let (store, clock) = (self.store.clone(), Arc::clone(&self.clock));
+            loops.spawn(watchdog::feed(watchdog, store, clock, forwarders, stop.clone()));
         }
         if let (Some(RestApi { client, thread }), Some(api)) = (&self.pagerduty, &config.pagerduty.api) {
             self.metrics.reconciliation.begin();

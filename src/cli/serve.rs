@@ -16,7 +16,7 @@ use crate::domain::human_duration::human_duration;
 use crate::run::problems_of_secrets;
 use crate::store;
 use crate::telemetry::logs::Logs;
-use crate::{Listeners, RunError, Shutdown};
+use crate::{Listeners, RunError, Shutdown, Watchdog};
 
 pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), CommandError> {
     // Checked before a listener is bound, so that wrong secrets are reported even if an address is taken.
@@ -28,7 +28,9 @@ pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), CommandError> {
     runtime()?.block_on(async {
         let listeners = Listeners::bind(config).map_err(anyhow::Error::from)?;
         print_start(config, &listeners)?;
-        let shutdown = Shutdown { when: stop_signal()?, on_ready: announce_ready(&listeners)? };
+        let watchdog = sd_notify::watchdog_enabled()
+            .map(|timeout| Watchdog { timeout, feed: Box::new(|| notify(NotifyState::Watchdog)) });
+        let shutdown = Shutdown { when: stop_signal()?, on_ready: announce_ready(&listeners)?, watchdog };
         crate::run(config, Arc::new(SystemClock), listeners, shutdown).await.map_err(CommandError::from)
     })?;
     // Written only after a clean stop: if the daemon fails, the reason is the last line.

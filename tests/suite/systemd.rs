@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::SECRET;
+use crate::harness::{PATIENCE, SECRET};
+use crate::process::{PROGRAM, Process};
 
 #[test]
 fn systemd_accepts_the_unit() {
@@ -59,4 +61,26 @@ fn lines_for_the_journal_begin_with_their_priority() {
     assert!(lines.iter().all(|line| line.starts_with('<')), "{lines:#?}");
     let elsewhere = lines_of_a_failed_start(folder.path(), false);
     assert!(elsewhere.iter().all(|line| line.starts_with('{')), "{elsewhere:#?}");
+}
+
+#[test]
+fn the_watchdog_is_fed_while_the_daemon_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, socket) = (folder.path().join("config.toml"), folder.path().join("notify"));
+    let text = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+    let backend = "[[backend]]\nname = \"metrics\"\nkind = \"http\"\nurl = \"http://127.0.0.1:9/\"\n";
+    std::fs::write(&config, format!("{text}{backend}")).unwrap();
+    let messages = UnixDatagram::bind(&socket).unwrap();
+    messages.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "150000");
+    let process = Process::spawn_by(command, &config);
+    let next = || {
+        let mut message = [0; 256];
+        let length = messages.recv(&mut message).expect("no message for systemd");
+        String::from_utf8(message[..length].to_vec()).unwrap().trim().to_owned()
+    };
+    assert_eq!([next(), next(), next()], ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]);
+    process.terminate();
+    assert!((0..100).any(|_| next() == "STOPPING=1"));
 }
