@@ -2,6 +2,7 @@
 
 mod backfill;
 mod error;
+mod listeners;
 mod offline_store;
 mod rest_api;
 mod retention;
@@ -10,12 +11,9 @@ mod store;
 mod watchdog;
 
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -37,6 +35,7 @@ use crate::telemetry::metrics::Metrics;
 
 pub(crate) use self::backfill::backfill;
 pub use self::error::RunError;
+pub use self::listeners::Listeners;
 pub use self::offline_store::OfflineStore;
 use self::rest_api::RestApi;
 use self::retention::forget_old_bodies;
@@ -44,62 +43,6 @@ use self::secrets::{WithSecrets, set_up};
 pub(crate) use self::secrets::{backend, problems as problems_of_secrets, rest_client};
 use self::store::{open_store, wait_for_writer};
 pub use self::watchdog::Watchdog;
-
-/// Number of connections that may wait to be accepted. The system may allow fewer (`net.core.somaxconn`).
-const ACCEPT_QUEUE: u32 = 1_024;
-
-/// The two sockets, already listening.
-pub struct Listeners {
-    /// Socket for webhooks and for deployment pipelines.
-    pub public: TcpListener,
-    /// Socket for people and probes.
-    pub admin: TcpListener,
-}
-
-impl Listeners {
-    /// Binds the configured addresses. Must be called within a Tokio runtime.
-    pub fn bind(config: &Config) -> io::Result<Self> {
-        let bind = |key, address| {
-            listen(address).map_err(|error| io::Error::new(error.kind(), not_bound(key, address, &error)))
-        };
-        Ok(Self {
-            public: bind("server.listen", config.server.listen)?,
-            admin: bind("admin.listen", config.admin.listen)?,
-        })
-    }
-}
-
-/// Lowest port that any process may use.
-const FIRST_UNPRIVILEGED_PORT: u16 = 1_024;
-
-/// Message for an address that cannot be bound: the reason, the key of the configuration, and what to do.
-fn not_bound(key: &str, address: SocketAddr, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!(
-                "another program is listening on {address} ({key}), perhaps an earlier start of this one: stop it, or \
-                 change {key}"
-            )
-        }
-        io::ErrorKind::PermissionDenied if address.port() < FIRST_UNPRIVILEGED_PORT => format!(
-            "cannot listen on {address} ({key}): only a privileged process may use a port below \
-             {FIRST_UNPRIVILEGED_PORT}. Use a higher port behind a proxy, or grant CAP_NET_BIND_SERVICE (systemd: \
-             AmbientCapabilities=)"
-        ),
-        io::ErrorKind::AddrNotAvailable => {
-            format!("cannot listen on {address} ({key}): this machine has no such address: change {key}")
-        }
-        _ => format!("cannot listen on {address} ({key}): {error}"),
-    }
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Lets a restart bind at once, while the system still remembers the old process's connections.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(ACCEPT_QUEUE)
-}
 
 /// Signal to stop, and callback for readiness.
 pub struct Shutdown<F> {

@@ -26,7 +26,7 @@ pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), CommandError> {
     logs.configure(&config.log);
     let began = Instant::now();
     runtime()?.block_on(async {
-        let listeners = Listeners::bind(config).map_err(anyhow::Error::from)?;
+        let listeners = Listeners::take_or_bind(config).map_err(anyhow::Error::from)?;
         print_start(config, &listeners)?;
         let watchdog = sd_notify::watchdog_enabled()
             .map(|timeout| Watchdog { timeout, feed: Box::new(|| notify(NotifyState::Watchdog)) });

@@ -21,3 +21,9 @@ pub fn journal_stream() -> Option<(u64, u64)> {
     let (device, inode) = value.split_once(':')?;
     Some((device.parse().ok()?, inode.parse().ok()?))
 }
+
+/// Names of the sockets that systemd passes (`$LISTEN_FDNAMES`), in their order.
+pub fn socket_names() -> Vec<String> {
+    let names = variable("LISTEN_FDNAMES").and_then(|names| names.into_string().ok()).unwrap_or_default();
+    names.split(':').map(str::to_owned).collect()
+}

@@ -37,7 +37,7 @@ use toml::Spanned;
 pub use backend::{BackendKind, BackendSection};
 pub use backend_url::BackendUrl;
 pub use clean::NotASecret;
-pub use environment::journal_stream;
+pub use environment::{journal_stream, socket_names};
 pub use host::HostName;
 pub use list::List;
 pub use log::{LogFormat, LogLevel, LogSection};

@@ -6,16 +6,22 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{PATIENCE, SECRET};
+use crate::harness::{PATIENCE, SECRET, event_of, eventually};
 use crate::process::{PROGRAM, Process};
 
+/// `true` if a tool of systemd is installed.
+fn has(tool: &str) -> bool {
+    let has = Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
+    if !has {
+        assert!(std::env::var_os("REQUIRE_ALL").is_none(), "{tool} is missing");
+        println!("skipped: {tool} is not installed");
+    }
+    has
+}
+
 #[test]
-fn systemd_accepts_the_unit() {
-    let present =
-        Command::new("systemd-analyze").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !present {
-        assert!(std::env::var_os("REQUIRE_ALL").is_none(), "systemd-analyze is missing");
-        println!("skipped: systemd-analyze is not installed");
+fn systemd_accepts_the_units() {
+    if !has("systemd-analyze") {
         return;
     }
     // The program is not installed, so the unit is checked with the program that was just built.
@@ -25,9 +31,16 @@ fn systemd_accepts_the_unit() {
     let installed = "/usr/bin/pagerduty-dora";
     assert!(unit.contains(installed));
     std::fs::write(&file, unit.replace(installed, env!("CARGO_BIN_EXE_pagerduty-dora"))).unwrap();
-    let verified = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output().unwrap();
+    let mut verify = Command::new("systemd-analyze");
+    verify.args(["verify", "--man=no"]).arg(&file);
+    for socket in ["pagerduty-dora-webhooks.socket", "pagerduty-dora-admin.socket"] {
+        let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/systemd").join(socket);
+        std::fs::copy(unit, folder.path().join(socket)).unwrap();
+        verify.arg(folder.path().join(socket));
+    }
+    let verified = verify.output().unwrap();
     let stderr = String::from_utf8(verified.stderr).unwrap();
-    let about_us: Vec<&str> = stderr.lines().filter(|line| line.contains("pagerduty-dora.service")).collect();
+    let about_us: Vec<&str> = stderr.lines().filter(|line| line.contains("pagerduty-dora")).collect();
     assert!(verified.status.success() && about_us.is_empty(), "{stderr}");
 }
 
@@ -83,4 +96,39 @@ fn the_watchdog_is_fed_while_the_daemon_works() {
     assert_eq!([next(), next(), next()], ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]);
     process.terminate();
     assert!((0..100).any(|_| next() == "STOPPING=1"));
+}
+
+#[tokio::test]
+async fn sockets_that_systemd_passes_take_the_place_of_the_addresses() {
+    if !has("systemd-socket-activate") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    // No machine has these addresses.
+    std::fs::write(&config, "[server]\nlisten = \"192.0.2.1:8080\"\n[admin]\nlisten = \"192.0.2.1:8081\"\n")
+        .unwrap();
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (webhooks, admin) = (free(), free());
+    let activate = |names: &str| {
+        let mut command = Command::new("systemd-socket-activate");
+        command.args(["-l", &admin.to_string(), "-l", &webhooks.to_string(), "--fdname", names]);
+        command.args(["-E", "PAGERDUTY_SIGNING_SECRET", "-E", "RUST_LOG", PROGRAM]);
+        let process = Process::spawn_by(command, &config);
+        let connection = eventually("a connection that starts the daemon", async || {
+            tokio::net::TcpStream::connect(webhooks).await.ok()
+        });
+        (process, connection)
+    };
+    let (mut process, connection) = activate("admin:webhooks");
+    drop(connection.await);
+    let listening = process.ready(PATIENCE).expect("the daemon gets ready");
+    assert_eq!((listening.public, listening.admin), (webhooks, admin));
+    assert_eq!(listening.deliver(&event_of("incident.resolved", "QPASSED001")).await, 202);
+    process.terminate();
+    let (mut process, connection) = activate("admin:other");
+    drop(connection.await);
+    let (status, stderr) = process.wait();
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("a socket with the name \\\"other\\\""), "{stderr}");
 }
