@@ -77,10 +77,13 @@ enum SubscriptionCommand {
     Test,
 }
 
+/// Advice if PagerDuty's REST API is not configured.
+pub(super) const API_IS_MISSING: &str = "[pagerduty.api] is not configured. Add to the configuration, with a file that \
+                                         has an API key of PagerDuty:\n\n[pagerduty.api]\ntoken = { file = \"pagerduty-token\" }";
+
 pub(super) fn run(options: &SubscriptionOptions, config: &Config) -> Result<(), CommandError> {
     let Some(client) = rest_client(config)? else {
-        let advice = "[pagerduty.api] is not configured: add it with a token";
-        return Err(CommandError::Usage(anyhow!(advice)));
+        return Err(CommandError::Usage(anyhow!(API_IS_MISSING)));
     };
     runtime()?.block_on(async {
         match &options.command {
@@ -88,6 +91,8 @@ pub(super) fn run(options: &SubscriptionOptions, config: &Config) -> Result<(), 
             SubscriptionCommand::Enable => enable(&client, config).await,
             SubscriptionCommand::Create { url, secret_file, service, team } => {
                 let filter = filter(service.as_deref(), team.as_deref());
+                warn_of_url(url, config);
+                refuse_second(&client, url, config).await?;
                 create(&client, url, secret_file, filter).await
             }
             SubscriptionCommand::Test => test(&client, config).await,
@@ -237,10 +242,11 @@ async fn enable(client: &RestClient, config: &Config) -> anyhow::Result<()> {
         }
         SubscriptionState::Disabled => {
             client.enable(&subscription.id).await?;
-            print_out(format_args!(
-                "{} is enabled; the daemon reads what was lost",
-                printable(&subscription.id)
-            ));
+            let then = match DaemonClient::find(config).await? {
+                Some(_) => "the daemon reads what was lost",
+                None => "no daemon runs: start it, or PagerDuty will disable the subscription again",
+            };
+            print_out(format_args!("{} is enabled; {then}", printable(&subscription.id)));
         }
     }
     Ok(())
@@ -253,6 +259,39 @@ fn filter(service: Option<&str>, team: Option<&str>) -> SubscriptionFilter {
         (None, None) => (FilterKind::Account, None),
     };
     SubscriptionFilter { kind, id: id.map(str::to_owned) }
+}
+
+/// Warns of an address that PagerDuty may not reach, or where the daemon may not answer.
+fn warn_of_url(url: &Url, config: &Config) {
+    let path = config.pagerduty.path.as_str();
+    if url.scheme() != "https" {
+        print_err(
+            "warning: --url is not https: webhooks come through the internet, so a proxy should add TLS",
+        );
+    }
+    if url.path().trim_end_matches('/') != path {
+        print_err(format_args!(
+            "warning: --url does not end with {path} (pagerduty.path), where the daemon takes webhooks: your proxy has \
+             to change the path, and pagerduty.api.subscription has to name the subscription"
+        ));
+    }
+}
+
+/// Refuses to create a second subscription to the same address: every webhook would come twice, each with another secret.
+async fn refuse_second(client: &RestClient, url: &Url, config: &Config) -> anyhow::Result<()> {
+    let found = match search(client, config).await? {
+        OwnSubscription::Found(subscription) => vec![subscription],
+        OwnSubscription::Several(several) => several,
+        OwnSubscription::Missing => Vec::new(),
+    };
+    let Some(same) = found.iter().find(|subscription| subscription.url == url.as_str()) else {
+        return Ok(());
+    };
+    bail!(
+        "{} sends to this address already: use it (`pagerduty-dora subscription status`), or delete it in PagerDuty \
+         before you create another one",
+        printable(&same.id)
+    )
 }
 
 async fn create(
@@ -283,9 +322,11 @@ async fn create(
             file.display()
         )
     })?;
+    // The paths of the configuration begin at its own folder.
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     print_out(format_args!(
-        "{} was created, and its secret is in {}. Put {{ file = {:?} }} into pagerduty.signing_secrets, and restart the \
-         daemon",
+        "{} was created, and its secret is in {}. Add {{ file = {:?} }} to the list pagerduty.signing_secrets, and restart \
+         the daemon",
         printable(&subscription.id),
         file.display(),
         file.display().to_string(),
@@ -296,13 +337,25 @@ async fn create(
 /// Makes a new file that only its owner can read.
 fn new_file(file: &Path) -> anyhow::Result<File> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    opened.with_context(|| format!("cannot make the new file {}", file.display()))
+    opened.with_context(|| {
+        format!(
+            "cannot make the file {} for the secret, so PagerDuty was not asked: name a file that does not exist yet, in \
+             a folder that does",
+            file.display()
+        )
+    })
 }
 
 async fn test(client: &RestClient, config: &Config) -> anyhow::Result<()> {
     let subscription = own(client, config).await?;
+    if DaemonClient::find(config).await?.is_none() {
+        bail!(
+            "no daemon answers at {}: start it first, so that the test event can come in",
+            config.admin.listen
+        );
+    }
     let reader = Reader::open(&config.store.path)?;
-    let after = reader.last_event()?;
+    let (after, refused_before) = (reader.last_event()?, last_refused(config).await?);
     client.ping(&subscription.id).await?;
     print_err("PagerDuty was asked for a test event");
     let until = tokio::time::Instant::now() + LONGEST_TEST;
@@ -310,6 +363,13 @@ async fn test(client: &RestClient, config: &Config) -> anyhow::Result<()> {
         if reader.has_event_after(after, TEST_EVENT)? {
             print_out("the test event has come in: the connection and the secret are right");
             return Ok(());
+        }
+        if last_refused(config).await? > refused_before {
+            bail!(
+                "the daemon has refused a webhook, perhaps the test event: the dashboard and the log say why. Mostly, \
+                 pagerduty.signing_secrets lacks the secret of {}",
+                printable(&subscription.id)
+            );
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -97,8 +97,13 @@ async fn the_command_shows_creates_and_tests_a_subscription() {
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     let (status, _, errors) = command(&create);
+    assert_eq!(status, Some(1));
+    assert!(errors.contains("sends to this address already"), "{errors}");
+    let elsewhere = ["subscription", "create", "--url", "https://dora.example/pd", "--secret-file", file];
+    let (status, _, errors) = command(&elsewhere);
     assert_eq!(status, Some(1), "an existing file is never replaced");
-    assert!(errors.contains("cannot make the new file"), "{errors}");
+    assert!(errors.contains("PagerDuty was not asked: name a file that does not exist yet"), "{errors}");
+    assert!(errors.contains("does not end with /webhooks/pagerduty"), "{errors}");
     let (status, printed, errors) = command(&["subscription", "status"]);
     assert_eq!(status, Some(0), "{errors}");
     assert!(printed.contains("last refused   none since the start of the daemon"), "{printed}");
@@ -124,4 +129,17 @@ async fn a_test_event_is_waited_for() {
     let output = Program::of(&daemon).run(&section, &["subscription", "test"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains("the test event has come in"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_event_that_is_refused_ends_the_test() {
+    let world = World::new(1);
+    let (pagerduty, daemon) = start(&world, "").await;
+    let url = format!("http://{}/webhooks/pagerduty", daemon.public);
+    world.subscribe(&url, "another-secret-of-16", &wanted());
+    let section = format!("{}requests_per_minute = 960\n", pagerduty.section());
+    let output = Program::of(&daemon).run(&section, &["subscription", "test"]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("the daemon has refused a webhook, perhaps the test event"), "{errors}");
 }

@@ -17,6 +17,7 @@ use super::command_error::CommandError;
 use super::daemon::DaemonClient;
 use super::options::{FormatOption, OutputFormat};
 use super::runtime::runtime;
+use super::subscription::API_IS_MISSING;
 use super::table::{print_err, print_json};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -55,8 +56,7 @@ pub(super) struct BackfillOptions {
 
 pub(super) fn run(options: &BackfillOptions, config: &Config) -> Result<(), CommandError> {
     if config.pagerduty.api.is_none() {
-        let advice = "[pagerduty.api] is not configured: add it with a token";
-        return Err(CommandError::Usage(anyhow!(advice)));
+        return Err(CommandError::Usage(anyhow!(API_IS_MISSING)));
     }
     let query = period(options, config)?;
     let (since, until) = (query.since, query.until);
@@ -74,6 +74,8 @@ pub(super) fn run(options: &BackfillOptions, config: &Config) -> Result<(), Comm
     }
     match options.format.format {
         OutputFormat::Json => print_json(&summary)?,
+        // A run that could not begin has nothing to say.
+        OutputFormat::Table if result.is_err() && summary.incidents == 0 => {}
         OutputFormat::Table => summary.print(),
     }
     if result.is_ok() && !summary.skipped.is_empty() {
@@ -172,8 +174,8 @@ async fn steps(
         }
     };
     progress.end();
-    // A dry run begins again.
-    if order.is_dry_run {
+    // A dry run begins again. A run that could not begin is not continued.
+    if order.is_dry_run || summary.incidents == 0 {
         result
     } else {
         result.context("not finished: run the same command again to continue")

@@ -22,6 +22,8 @@ const LISTED: usize = 50;
 pub(super) struct Summary {
     pub(super) since: Timestamp,
     pub(super) until: Timestamp,
+    /// Where this run began: `since`, or where an earlier one stopped.
+    pub(super) from: Timestamp,
     /// Incidents that were created before are done.
     pub(super) up_to: Timestamp,
     pub(super) dry_run: bool,
@@ -55,6 +57,7 @@ impl Summary {
         Self {
             since,
             until,
+            from: at,
             up_to: at,
             dry_run,
             incidents,
@@ -127,7 +130,7 @@ impl Summary {
         let mut lines = vec![
             format!(
                 "{incidents} incidents were read, created from {} to {}.",
-                self.since.minute(),
+                self.from.minute(),
                 self.up_to.minute()
             ),
             format!(
