@@ -10,7 +10,7 @@ use rusqlite::backup::{Backup, StepResult};
 use tempfile::NamedTempFile;
 
 use super::engine::error::DatabaseError;
-use super::engine::schema::{OpenError, PAGE_BYTES, open_to_read};
+use super::engine::schema::{OpenError, PAGE_BYTES, is_store, open_to_read};
 
 /// Number of pages that are copied between two reports of the progress.
 const PAGES_AT_ONCE: i32 = 256;
@@ -88,8 +88,8 @@ fn check_place(store: &Path, file: &Path) -> Result<(), BackupError> {
     if fs::canonicalize(store).is_ok_and(|store| fs::canonicalize(file).is_ok_and(|file| file == store)) {
         return Err(BackupError::IsStore(file.to_owned()));
     }
-    let is_store = file.is_file() && open_to_read(file).is_ok();
-    if is_store { Ok(()) } else { Err(BackupError::IsForeign(file.to_owned())) }
+    // An older version of this program may have written it.
+    if file.is_file() && is_store(file) { Ok(()) } else { Err(BackupError::IsForeign(file.to_owned())) }
 }
 
 /// Copies one state of the store: the transaction keeps the writes of others out of it.

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::harness::{Daemon, Program, event_of, stdout};
+use crate::store_edit;
 use crate::store_probe::Probe;
 
 fn incident(number: usize) -> String {
@@ -40,6 +41,10 @@ async fn a_backup_is_one_state_of_the_store_while_webhooks_come() {
         };
         assert!(printed.contains(" events, ") && printed.contains("and checked"), "{printed}");
     }
+    assert_eq!(names(folder.path()), ["copy.db", "copy.db.1", "copy.db.2"]);
+    // The backup of another version of the program is replaced, too.
+    store_edit::set_schema(&file, 99);
+    stdout(&Program::of(&daemon).run("", &["backup", "--keep", "2", file.to_str().unwrap()]));
     assert_eq!(names(folder.path()), ["copy.db", "copy.db.1", "copy.db.2"]);
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let events: Vec<i64> = ["copy.db.2", "copy.db.1", "copy.db"]

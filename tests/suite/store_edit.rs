@@ -126,6 +126,11 @@ pub(crate) fn checkpoint(store: &Path) {
     db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
 }
 
+/// Makes the store one of another version of the program.
+pub(crate) fn set_schema(store: &Path, version: u32) {
+    Connection::open(store).unwrap().pragma_update(None, "user_version", version).unwrap();
+}
+
 /// The write lock of a store. Until it is dropped, nobody else can write.
 pub(crate) struct Lock {
     _db: Connection,

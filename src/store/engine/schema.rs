@@ -256,6 +256,14 @@ fn schema_version(db: &Connection) -> rusqlite::Result<u32> {
     db.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
+/// `true` if the file is a store of this program, of any schema version.
+pub(in crate::store) fn is_store(path: &Path) -> bool {
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok();
+    db.is_some_and(|db| {
+        schema_version(&db).is_ok_and(|version| version > 0) && is_foreign(&db).is_ok_and(|is| !is)
+    })
+}
+
 /// `true` if the database has content and is not a store. This program writes the schema version together with the
 /// first tables, so a store has both.
 fn is_foreign(db: &Connection) -> rusqlite::Result<bool> {
