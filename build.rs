@@ -8,12 +8,12 @@ use std::process::Command;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
+    let version = env!("CARGO_PKG_VERSION");
     let commit = match env::var("PROFILE").as_deref() {
         Ok("release") => commit(),
         _ => None,
     };
-    let version = commit.map_or_else(|| version.clone(), |commit| format!("{version} ({commit})"));
+    let version = commit.map_or_else(|| version.to_owned(), |commit| format!("{version} ({commit})"));
     println!("cargo:rustc-env=PAGERDUTY_DORA_VERSION={version}");
 }
 

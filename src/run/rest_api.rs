@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::sources::pagerduty::rest::RestClient;
 
-/// How far the thread stands back for others, from 0 to 19.
+/// Niceness of the thread, from 0 to 19. A higher number leaves more time to other threads.
 const NICENESS: i32 = 10;
 
 /// PagerDuty's REST API.

@@ -15,7 +15,8 @@ use super::engine::schema::{OpenError, PAGE_BYTES, is_store, open_to_read};
 /// Number of pages that are copied between two reports of the progress.
 const PAGES_AT_ONCE: i32 = 256;
 
-/// Reason why there is no backup. What was at the path before is still there.
+/// Reason why there is no backup. What was at the path before is still there, or is `FILE.1` if the new file could not
+/// get its name after older ones were renamed.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// The store cannot be opened.

@@ -22,7 +22,7 @@ const LISTED: usize = 50;
 pub(super) struct Summary {
     pub(super) since: Timestamp,
     pub(super) until: Timestamp,
-    /// Where this run began: `since`, or where an earlier one stopped.
+    /// Begin of this run: `since`, or the time up to which an earlier one has come.
     pub(super) from: Timestamp,
     /// Incidents that were created before are done.
     pub(super) up_to: Timestamp,

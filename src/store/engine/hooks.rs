@@ -1,4 +1,4 @@
-//! What the engine does besides committing.
+//! Hooks: work of the engine besides committing.
 
 use std::collections::HashSet;
 

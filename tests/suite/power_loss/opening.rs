@@ -29,8 +29,8 @@ pub(super) struct Lost {
     pub(super) resolved_at_ns: i64,
 }
 
-/// What the store must have: webhooks that were answered 202, requests that were sent to the backend, and the lost
-/// incidents up to the time up to which the store says that it has all.
+/// Promises that the store must keep: webhooks that were answered 202, requests that were sent to the backend, and the
+/// lost incidents up to the time up to which the store says that it has all.
 #[derive(Debug, Default)]
 pub(super) struct Acknowledged {
     /// Every incident that only PagerDuty's REST API tells of.
