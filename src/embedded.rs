@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::{Listeners, RunError, Shutdown};
+use crate::{Listeners, RunError, Signals};
 
 /// A daemon that runs on the present runtime and takes requests.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Embedded {
     /// Address of the admin API.
     pub admin: SocketAddr,
     stop: watch::Sender<bool>,
+    /// Kept so that the daemon has a sender of the signal to reload.
+    _reload: mpsc::Sender<()>,
     running: JoinHandle<Result<(), RunError>>,
 }
 
@@ -32,20 +34,23 @@ impl Embedded {
         let (public, admin) = (listeners.public.local_addr()?, listeners.admin.local_addr()?);
         let (stop, mut stopped) = watch::channel(false);
         let (ready, is_ready) = oneshot::channel();
-        let shutdown = Shutdown {
-            when: async move { drop(stopped.wait_for(|stop| *stop).await) },
+        let (reload, reloads) = mpsc::channel(1);
+        let signals = Signals {
+            stop: async move { drop(stopped.wait_for(|stop| *stop).await) },
             on_ready: Box::new(move || {
                 // Fails only if nobody waits for readiness any more.
                 let _ = ready.send(());
             }),
+            reload: reloads,
             watchdog: None,
+            logs: None,
         };
-        let running = tokio::spawn(async move { crate::run(&config, clock, listeners, shutdown).await });
+        let running = tokio::spawn(async move { crate::run(&config, clock, listeners, signals).await });
         if is_ready.await.is_err() {
             running.await??;
             anyhow::bail!("the daemon ended before it was ready");
         }
-        Ok(Self { public, admin, stop, running })
+        Ok(Self { public, admin, stop, _reload: reload, running })
     }
 
     /// Stops the daemon as SIGTERM does, and waits for its end.

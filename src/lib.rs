@@ -33,4 +33,4 @@ pub mod store;
 pub mod telemetry;
 
 pub use embedded::Embedded;
-pub use run::{Listeners, OfflineStore, RunError, Shutdown, Watchdog, run};
+pub use run::{Listeners, OfflineStore, RunError, Signals, Watchdog, run};

@@ -107,7 +107,7 @@ async fn by_daemon(
         daemon.post(&format!("/api/v1/reevaluate?policy={fingerprint}&after={}{since}", span.after)).await?;
     let (status, text) = (response.status(), response.text().await?);
     if status == StatusCode::CONFLICT {
-        bail!("the daemon runs with another configuration: restart it, then try again");
+        bail!("the daemon runs with another configuration: reload or restart it, then try again");
     }
     if !status.is_success() {
         bail!("the daemon answered {status}: {text}");

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Context;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 use super::command_error::CommandError;
 use super::runtime::runtime;
@@ -16,7 +17,7 @@ use crate::domain::human_duration::human_duration;
 use crate::run::problems_of_secrets;
 use crate::store;
 use crate::telemetry::logs::Logs;
-use crate::{Listeners, RunError, Shutdown, Watchdog};
+use crate::{Listeners, RunError, Signals, Watchdog};
 
 pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), CommandError> {
     // Checked before a listener is bound, so that wrong secrets are reported even if an address is taken.
@@ -30,8 +31,14 @@ pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), CommandError> {
         print_start(config, &listeners)?;
         let watchdog = sd_notify::watchdog_enabled()
             .map(|timeout| Watchdog { timeout, feed: Box::new(|| notify(NotifyState::Watchdog)) });
-        let shutdown = Shutdown { when: stop_signal()?, on_ready: announce_ready(&listeners)?, watchdog };
-        crate::run(config, Arc::new(SystemClock), listeners, shutdown).await.map_err(CommandError::from)
+        let signals = Signals {
+            stop: stop_signal()?,
+            reload: reload_signal()?,
+            on_ready: announce_ready(&listeners)?,
+            watchdog,
+            logs: Some(logs.clone()),
+        };
+        crate::run(config, Arc::new(SystemClock), listeners, signals).await.map_err(CommandError::from)
     })?;
     // Written only after a clean stop: if the daemon fails, the reason is the last line.
     tracing::info!("stopped after {}", human_duration(began.elapsed().as_secs_f64()));
@@ -62,21 +69,28 @@ fn print_start(config: &Config, listeners: &Listeners) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Future that is ready at SIGTERM or Ctrl-C. SIGHUP only writes a warning.
+/// Future that is ready at SIGTERM or Ctrl-C.
 pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    let listen = |kind| signal(kind).context("cannot listen for signals");
-    let [mut terminate, mut interrupt, mut hang_up]: [Signal; 3] =
-        [listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?];
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     Ok(async move {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hang_up.recv() => tracing::warn!("SIGHUP ignored: a changed configuration needs a restart"),
-            }
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
         notify(NotifyState::Stopping);
     })
+}
+
+/// Receives a message for each SIGHUP. Must be called within a Tokio runtime.
+fn reload_signal() -> anyhow::Result<mpsc::Receiver<()>> {
+    let mut hang_up = listen(SignalKind::hangup())?;
+    let (send, receive) = mpsc::channel(1);
+    tokio::spawn(async move { while hang_up.recv().await.is_some() && send.send(()).await.is_ok() {} });
+    Ok(receive)
+}
+
+fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("cannot listen for signals")
 }
 
 /// Callback for the time when the daemon is ready: logs the addresses and notifies systemd.

@@ -2,6 +2,7 @@
 
 mod backend;
 mod backend_url;
+mod changes;
 mod clean;
 mod environment;
 mod findings;
@@ -36,6 +37,8 @@ use toml::Spanned;
 
 pub use backend::{BackendKind, BackendSection};
 pub use backend_url::BackendUrl;
+pub use changes::Reloaded;
+pub(crate) use changes::SecretValues;
 pub use clean::NotASecret;
 pub use environment::{journal_stream, socket_names};
 pub use host::HostName;

@@ -154,7 +154,11 @@ impl RunningForwarder {
     }
 
     async fn claim(&self, lane: Lane, which: (ClaimOrder, usize), now: Timestamp) -> Claim {
-        self.store.claim(self.backend.name(), lane, which, now).await.unwrap_or_else(|error| {
+        let (choice, limit) = which;
+        let stop = self.stop.clone();
+        // After a reload nothing is sent to the old address any more, so a claim that comes late gets no rows.
+        let limit = move || if *stop.borrow() { 0 } else { limit };
+        self.store.claim(self.backend.name(), lane, (choice, limit), now).await.unwrap_or_else(|error| {
             self.log.store_trouble("the outbox could not be read", &error);
             Claim { rows: Vec::new(), next_due_at: Some(now.saturating_add(STORE_ERROR_PAUSE)) }
         })

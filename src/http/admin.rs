@@ -16,6 +16,7 @@ use super::probes::Readiness;
 use super::quarantine::Quarantine;
 use super::reads::{ReadLog, StoreReads};
 use super::reevaluate::Reevaluation;
+use super::reload::{Reload, Reloading};
 use super::requests::Requests;
 use super::token::Token;
 use crate::clock::Clock;
@@ -47,7 +48,9 @@ pub struct Admin {
     /// Reader of past incidents. `None` if `[pagerduty.api]` is not configured.
     pub backfill: Option<DoStep>,
     /// Token that the dashboard's forms send.
-    pub token: Token,
+    pub token: Arc<Token>,
+    /// Reads the configuration again.
+    pub reload: Reload,
     /// `true` once the program begins to stop.
     pub stop: watch::Receiver<bool>,
 }
@@ -63,6 +66,7 @@ pub(super) struct AdminParts {
     quarantine: Arc<Quarantine>,
     reevaluation: Arc<Reevaluation>,
     backfilling: Arc<Backfilling>,
+    reloading: Arc<Reloading>,
     dashboard: Arc<Dashboard>,
     token: Arc<Token>,
 }
@@ -75,7 +79,7 @@ impl From<Admin> for AdminParts {
         let inputs =
             FigureInputs { reader: admin.figures, policy: Arc::clone(&policy), timezone: timezone.clone() };
         let figures = Arc::new(Figures::new(inputs, Arc::clone(&clock), log));
-        let token = Arc::new(admin.token);
+        let token = admin.token;
         Self {
             readiness: Arc::new(Readiness {
                 store: store.clone(),
@@ -120,6 +124,7 @@ impl From<Admin> for AdminParts {
                 timezone: timezone.clone(),
                 policy: Arc::clone(&policy),
             }),
+            reloading: Arc::new(Reloading { reload: admin.reload }),
             reevaluation: Arc::new(Reevaluation { store, clock, timezone, policy }),
             figures,
             token,
@@ -147,6 +152,7 @@ part! {
     quarantine: Quarantine,
     reevaluation: Reevaluation,
     backfilling: Backfilling,
+    reloading: Reloading,
     dashboard: Dashboard,
     token: Token,
 }

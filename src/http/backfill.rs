@@ -71,11 +71,11 @@ pub(super) async fn backfill(
         return Err(QueryError::invalid("at", "must not be before since or after until").into());
     }
     if query.policy != parts.policy.fingerprint() {
-        let detail = "The daemon runs with another configuration: restart it, then try again.";
+        let detail = "The daemon runs with another configuration: reload or restart it, then try again.";
         return Err(ApiError::new(StatusCode::CONFLICT, "other_configuration", detail));
     }
     let Some(step) = &parts.step else {
-        let detail = "The daemon runs without [pagerduty.api]: add it, and restart the daemon.";
+        let detail = "The daemon runs without [pagerduty.api]: add it, and reload or restart the daemon.";
         return Err(ApiError::new(StatusCode::CONFLICT, "not_configured", detail));
     };
     let BackfillQuery { is_dry_run, is_quiet, .. } = query;

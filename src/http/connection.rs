@@ -10,7 +10,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, HOST};
 use axum::http::{HeaderValue, Request, Response, StatusCode, Version};
@@ -28,6 +27,7 @@ use tower_service::Service;
 use super::answer::CloseConnection;
 use super::api_error::ApiError;
 use super::progress::{Progress, TrackedBody};
+use super::routes::Routes;
 use crate::log_limit::LogLimit;
 
 /// Size of a connection's read buffer. A head that does not fit is refused.
@@ -43,13 +43,13 @@ pub(super) struct Peer(pub(super) SocketAddr);
 pub(super) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    routes: Routes,
     progress: Arc<Progress>,
     mut stop: watch::Receiver<bool>,
     malformed: Arc<LogLimit>,
 ) {
     let of_requests = Arc::clone(&progress);
-    let service = service_fn(move |request| answer(request, peer, router.clone(), Arc::clone(&of_requests)));
+    let service = service_fn(move |request| answer(request, peer, routes.clone(), Arc::clone(&of_requests)));
     let mut http = http1::Builder::new();
     // `Progress` has its own time limits, which depend on earlier requests of the connection.
     http.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(BUFFER_BYTES);
@@ -111,7 +111,7 @@ async fn until_deadline<C: Future>(mut connection: Pin<&mut C>, progress: &Progr
 async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
-    mut router: Router,
+    routes: Routes,
     progress: Arc<Progress>,
 ) -> Result<Response<Body>, Closed> {
     if !progress.request() {
@@ -121,7 +121,10 @@ async fn answer(
     let mut request = request.map(|body| Body::new(TrackedBody::new(body, of_body)));
     request.extensions_mut().insert(Peer(peer));
     let answered: Result<_, Infallible> = match one_host(&request) {
-        Ok(()) => router.call(request).await,
+        Ok(()) => {
+            let mut present = routes.borrow().clone();
+            present.call(request).await
+        }
         Err(detail) => {
             Ok(ApiError::new(StatusCode::BAD_REQUEST, "bad_request", detail).closing().into_response())
         }

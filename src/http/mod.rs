@@ -26,7 +26,9 @@ mod query;
 mod reads;
 mod reevaluate;
 mod refused;
+mod reload;
 mod requests;
+mod routes;
 mod server;
 mod source_requests;
 mod token;
@@ -51,7 +53,9 @@ pub use budget::BodyBudget;
 pub use events_api::{EventsApi, Keys};
 pub use failure_json::{FailureJson, FailurePageJson, StoryJson};
 pub use hosts::Hosts;
+pub use reload::{Reload, ReloadRefusal, RunningReload};
 pub use requests::Requests;
+pub use routes::Routes;
 pub use server::{Limits, serve};
 pub use source_requests::SourceRequests;
 pub use token::Token;
@@ -129,6 +133,7 @@ fn admin_router(parts: AdminParts) -> Router {
         .route("/api/v1/quarantine", get(quarantine::list))
         .route("/api/v1/quarantine/{id}/retry", post(quarantine::retry).layer(from_fn(origin::no_browser)))
         .route("/api/v1/reevaluate", post(reevaluate::reevaluate).layer(from_fn(origin::no_browser)))
+        .route("/api/v1/reload", post(reload::reload).layer(from_fn(origin::no_browser)))
         .route("/api/v1/backfill", post(backfill::backfill).layer(from_fn(origin::no_browser)))
         .with_state(parts)
         .fallback(answer::not_found)

@@ -54,7 +54,7 @@ pub(super) async fn reevaluate(
     let now = clock.now();
     let since = parse_time("since", query.since.as_deref(), now, timezone)?;
     if query.policy != policy.fingerprint() {
-        let detail = "The daemon runs with another configuration: restart it, then try again.";
+        let detail = "The daemon runs with another configuration: reload or restart it, then try again.";
         return Err(ApiError::new(StatusCode::CONFLICT, "other_configuration", detail));
     }
     store.reevaluate(ReevaluateSpan { since, after: query.after }, now).await.map(Json).map_err(|error| {

@@ -33,8 +33,8 @@ pub struct Requests {
     clock: Arc<dyn Clock>,
     /// Webhooks of each source.
     sources: Vec<Arc<SourceRequests>>,
-    last: Mutex<LastRequests>,
-    log_limits: RequestLogLimits,
+    last: Arc<Mutex<LastRequests>>,
+    log_limits: Arc<RequestLogLimits>,
 }
 
 /// Last request of each kind.
@@ -65,7 +65,15 @@ struct RequestLogLimits {
 impl Requests {
     /// No request yet.
     pub fn new(metrics: Arc<Metrics>, clock: Arc<dyn Clock>, sources: Vec<Arc<SourceRequests>>) -> Arc<Self> {
-        let (last, log_limits) = (Mutex::default(), RequestLogLimits::default());
+        let (last, log_limits) = (Arc::default(), Arc::default());
+        Arc::new(Self { metrics, clock, sources, last, log_limits })
+    }
+
+    /// The same with other sources. The last requests are still known.
+    #[must_use]
+    pub fn with_sources(&self, sources: Vec<Arc<SourceRequests>>) -> Arc<Self> {
+        let (metrics, clock) = (Arc::clone(&self.metrics), Arc::clone(&self.clock));
+        let (last, log_limits) = (Arc::clone(&self.last), Arc::clone(&self.log_limits));
         Arc::new(Self { metrics, clock, sources, last, log_limits })
     }
 

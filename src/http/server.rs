@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -14,6 +13,7 @@ use tokio::time::Instant;
 
 use super::connection::{self, stopped};
 use super::progress::Progress;
+use super::routes::Routes;
 use crate::log_limit::LogLimit;
 
 /// Time that a peer may leave an answer unread.
@@ -50,7 +50,7 @@ impl Limits {
 }
 
 /// Serves until `stop` is set, then lets the open requests finish.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
+pub async fn serve(listener: TcpListener, routes: Routes, limits: Limits, mut stop: watch::Receiver<bool>) {
     let (mut open, mut accepts) = (OpenConnections::default(), AcceptFailures::default());
     loop {
         let accepted = tokio::select! {
@@ -75,7 +75,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut st
             }
         };
         let Some((stream, peer)) = room else { break };
-        open.serve(stream, peer, router.clone(), limits.head, stop.clone());
+        open.serve(stream, peer, routes.clone(), limits.head, stop.clone());
     }
     drop(listener);
     let all_done = async { while open.tasks.join_next().await.is_some() {} };
@@ -99,7 +99,7 @@ impl OpenConnections {
         &mut self,
         stream: TcpStream,
         peer: SocketAddr,
-        router: Router,
+        routes: Routes,
         head: Duration,
         stop: watch::Receiver<bool>,
     ) {
@@ -109,7 +109,7 @@ impl OpenConnections {
         let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIMEOUT));
         let progress = Progress::new(head);
         let malformed = Arc::clone(&self.malformed);
-        let served = connection::serve(stream, peer, router, Arc::clone(&progress), stop, malformed);
+        let served = connection::serve(stream, peer, routes, Arc::clone(&progress), stop, malformed);
         let task = self.tasks.spawn(served);
         self.connections.insert(task.id(), (progress, task));
     }

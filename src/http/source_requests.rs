@@ -25,8 +25,8 @@ pub struct SourceRequests {
     pub(super) webhooks: Webhooks,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
-    last: Mutex<LastWebhooks>,
-    log_limits: WebhookLogLimits,
+    last: Arc<Mutex<LastWebhooks>>,
+    log_limits: Arc<WebhookLogLimits>,
 }
 
 /// Last webhook of each kind of a source.
@@ -98,9 +98,17 @@ impl SourceRequests {
             webhooks,
             metrics,
             clock,
-            last: Mutex::new(last),
-            log_limits: WebhookLogLimits::default(),
+            last: Arc::new(Mutex::new(last)),
+            log_limits: Arc::default(),
         })
+    }
+
+    /// Requests of the same source, configured in another way. The last webhooks are still known.
+    #[must_use]
+    pub fn reconfigured(&self, webhooks: Webhooks) -> Arc<Self> {
+        let (metrics, clock) = (Arc::clone(&self.metrics), Arc::clone(&self.clock));
+        let (last, log_limits) = (Arc::clone(&self.last), Arc::clone(&self.log_limits));
+        Arc::new(Self { webhooks, metrics, clock, last, log_limits })
     }
 
     /// Last webhook of each kind.
@@ -109,7 +117,7 @@ impl SourceRequests {
     }
 
     /// Name of the source.
-    pub(super) fn name(&self) -> &'static SourceName {
+    pub fn name(&self) -> &'static SourceName {
         &self.webhooks.source.name
     }
 

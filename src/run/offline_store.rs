@@ -22,7 +22,8 @@ impl OfflineStore {
         }
         let backends = backends(config).map_err(Problems::from_all)?;
         let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
-        Ok(Self(open_store(config, policy, &backends, metrics)?))
+        let destinations = backends.into_iter().map(|backend| backend as Arc<dyn Destination>).collect();
+        Ok(Self(open_store(config, policy, destinations, metrics)?))
     }
 
     /// The open store.

@@ -13,7 +13,7 @@ use crate::sources::pagerduty::rest::RestClient;
 ///
 /// # Errors
 /// All mistakes in the secrets and backends.
-pub(super) fn set_up(config: &Config) -> Result<WithSecrets, Problems> {
+pub(super) fn fetch(config: &Config) -> Result<WithSecrets, Problems> {
     warn(config);
     match (config.fetch_listener_secrets(), backends(config), rest_client(config)) {
         (Ok(secrets), Ok(backends), Ok(pagerduty)) => Ok(WithSecrets { secrets, backends, pagerduty }),

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::error::RunError;
-use crate::backend::Backend;
 use crate::config::Config;
-use crate::domain::forwarding::Destination;
+use crate::domain::forwarding::Destinations;
 use crate::domain::policy::Policy;
 use crate::sources;
 use crate::store::{MAX_BACKLOG, OpenError, Settings, Store, WriterState};
@@ -16,12 +15,12 @@ use crate::telemetry::metrics::Metrics;
 pub(super) fn open_store(
     config: &Config,
     policy: &Arc<Policy>,
-    backends: &[Arc<Backend>],
+    destinations: Destinations,
     metrics: Arc<Metrics>,
 ) -> Result<Store, OpenError> {
     let settings = Settings {
         policy: Arc::clone(policy),
-        destinations: backends.iter().map(|backend| Arc::clone(backend) as Arc<dyn Destination>).collect(),
+        destinations,
         sources: sources::ALL,
         max_backlog: MAX_BACKLOG,
         observer: metrics,

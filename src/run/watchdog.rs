@@ -26,7 +26,7 @@ pub(super) async fn feed(
     watchdog: Watchdog,
     store: Store,
     clock: Arc<dyn Clock>,
-    forwarders: Vec<RunningForwarder>,
+    forwarders: watch::Receiver<Vec<RunningForwarder>>,
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
@@ -37,6 +37,7 @@ pub(super) async fn feed(
         }
         // A disk that hangs gives no answer, and so nobody feeds the watchdog.
         let answer = store.prove_writable(clock.now()).await;
+        let forwarders = forwarders.borrow().clone();
         let ended = forwarders.iter().find(|(_, forwarder)| forwarder.is_finished());
         match (answer, ended) {
             (Err(StoreError::Closed | StoreError::TimedOut), _) => {}

@@ -11,16 +11,17 @@ use crate::domain::lane::{Lane, LaneHealth};
 use crate::domain::timestamp::Timestamp;
 
 impl Store {
-    /// Claims up to `limit` due rows of a lane of `backend`. This process then sends them.
+    /// Claims up to `limit` due rows of a lane of `backend`. This process then sends them. `limit` is called in the
+    /// transaction.
     pub async fn claim(
         &self,
         backend: &str,
         lane: Lane,
-        (choice, limit): (ClaimOrder, usize),
+        (choice, limit): (ClaimOrder, impl Fn() -> usize + Send + 'static),
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
         let backend = backend.to_owned();
-        self.queue(move |session| claim::claim(session, &backend, lane, (choice, limit), now)).await
+        self.queue(move |session| claim::claim(session, &backend, lane, (choice, limit()), now)).await
     }
 
     /// Health of a lane of `backend`, as an earlier process left it.

@@ -51,7 +51,9 @@ pub use state::submission::Submitted;
 
 use crate::domain::deployment::Deployment;
 use crate::domain::event::Heading;
+use crate::domain::forwarding::Destinations;
 use crate::domain::id::{FailureId, IncidentId};
+use crate::domain::policy::Policy;
 use crate::domain::related_change::RelatedChange;
 use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
@@ -91,6 +93,7 @@ const QUEUE: usize = 1024;
 #[derive(Clone)]
 pub struct Store {
     jobs: mpsc::Sender<Box<dyn Job>>,
+    configure: Arc<watch::Sender<Settings>>,
     outbox_changed: watch::Receiver<()>,
     retry_requests: watch::Receiver<RetryRequests>,
     is_folded: watch::Receiver<bool>,
@@ -112,10 +115,25 @@ impl Store {
         let files = Files::of(path).map_err(|error| OpenError::NoFile { path: path.to_owned(), error })?;
         let place = OpenStore { db, lock, files, checkpointer };
         let change_channels = ChangeChannels { changed, request_retry, is_folded: fold };
-        let mut writer = Writer::new(place, (settings, HOOKS), queue, change_channels, health.clone());
+        let (configure, configured) = watch::channel(settings);
+        let mut writer = Writer::new(place, (configured, HOOKS), queue, change_channels, health.clone());
         writer.catch_up().map_err(schema::in_file(path))?;
         writer.start(end)?;
-        Ok(Self { jobs, outbox_changed, retry_requests, is_folded, ended, health })
+        let configure = Arc::new(configure);
+        Ok(Self { jobs, configure, outbox_changed, retry_requests, is_folded, ended, health })
+    }
+
+    /// Makes the writer use another policy and other backends from its next transaction on.
+    pub fn configure(&self, policy: Arc<Policy>, destinations: Destinations) {
+        self.configure.send_modify(|settings| {
+            settings.policy = policy;
+            settings.destinations = destinations;
+        });
+    }
+
+    /// Forgets the marks of backends that take no marks any more, as each start does.
+    pub async fn forget_unmarked(&self) -> Result<(), StoreError> {
+        self.queue(|session| reconcile::forget_unmarked(session)).await
     }
 
     /// Records a verified event. `Ok` means that the disk has it.

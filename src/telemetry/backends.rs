@@ -51,8 +51,11 @@ impl Backends {
         );
     }
 
-    /// Sets the gauges of the configured backends.
+    /// Sets the gauges of the configured backends. Those of other backends are removed.
     pub(super) fn set(&self, backends: &[String], gauges: &StoreGauges) {
+        self.state.clear();
+        self.last_success.clear();
+        self.suspect.clear();
         for backend in backends {
             let own: Vec<&BackendStatus> =
                 gauges.backends.iter().filter(|status| status.backend == *backend).collect();

@@ -21,7 +21,8 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// The program's logging. It is started once.
+/// The program's logging. It is started once. Clones share it.
+#[derive(Clone)]
 pub struct Logs {
     /// `None` if each thread writes its own lines.
     queue: Option<LogQueue>,

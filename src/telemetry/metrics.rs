@@ -1,6 +1,6 @@
 //! All metrics of the program, and their Prometheus text.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use strum::VariantArray as _;
 
@@ -69,7 +69,7 @@ pub struct Metrics {
     /// Reconciliation with PagerDuty.
     pub reconciliation: Reconciliation,
     of_backends: Backends,
-    backends: Vec<String>,
+    backends: Mutex<Vec<String>>,
 }
 
 impl Metrics {
@@ -95,9 +95,10 @@ impl Metrics {
             store: StoreMetrics::default(),
             reconciliation: Reconciliation::default(),
             of_backends: Backends::default(),
-            backends: backends.into_iter().collect(),
+            backends: Mutex::default(),
         };
         metrics.register();
+        metrics.set_backends(backends);
         metrics.store.register(&mut metrics.registry);
         metrics.reconciliation.register(&mut metrics.registry);
         metrics.registry.register_collector(Box::new(Process::default()));
@@ -119,15 +120,21 @@ impl Metrics {
         register!(outbox_oldest_age_seconds, "outbox_oldest_age_seconds", "Age of the oldest row to be sent");
         register!(open_failures, "open_failures", "Open failures");
         register!(quarantined, "quarantined", "Webhooks in quarantine");
-        for backend in &self.backends {
-            for outcome in AttemptResult::ALL.iter().copied().map(AttemptResult::as_str) {
-                self.attempts.get_or_create(&AttemptLabels { backend: backend.clone(), outcome }).inc_by(0);
-            }
-        }
         self.of_backends.register(&mut self.registry);
         let version = Family::<VersionLabels, Gauge>::default();
         version.get_or_create(&VersionLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         self.registry.register("pagerduty_dora_build_info", "Version of the running program", version);
+    }
+
+    /// Sets the names of the configured backends, and creates the counters of each.
+    pub fn set_backends(&self, backends: impl IntoIterator<Item = String>) {
+        let backends: Vec<String> = backends.into_iter().collect();
+        for backend in &backends {
+            for outcome in AttemptResult::ALL.iter().copied().map(AttemptResult::as_str) {
+                self.attempts.get_or_create(&AttemptLabels { backend: backend.clone(), outcome }).inc_by(0);
+            }
+        }
+        *self.backends.lock().unwrap_or_else(PoisonError::into_inner) = backends;
     }
 
     /// Records the time from an event to its arrival.
@@ -152,7 +159,8 @@ impl Metrics {
         self.outbox_dead.clear();
         self.outbox_oldest_age_seconds.clear();
         let with_rows = gauges.outbox.iter().map(|outbox| &outbox.backend);
-        for backend in self.backends.iter().chain(with_rows) {
+        let backends = self.backends.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for backend in backends.iter().chain(with_rows) {
             let outbox = gauges.outbox.iter().find(|outbox| outbox.backend == *backend);
             let label = BackendLabels { backend: backend.clone() };
             let age =
@@ -163,7 +171,7 @@ impl Metrics {
                 .get_or_create(&label)
                 .set(crate::domain::failure::seconds(age.max(0)));
         }
-        self.of_backends.set(&self.backends, gauges);
+        self.of_backends.set(&backends, gauges);
     }
 
     /// The Prometheus text. `dora` is the text of the DORA figures that were computed last.

@@ -76,6 +76,12 @@ impl Reconciliation {
         self.lock().get_or_insert_default();
     }
 
+    /// Notes that the reconciliation is not configured any more.
+    pub fn end(&self) {
+        self.subscription_disabled.set(0);
+        *self.lock() = None;
+    }
+
     /// Notes a look that succeeded, and the number of its new events.
     pub fn succeeded(&self, at: Timestamp, events: usize) {
         let events = u64::try_from(events).unwrap_or(u64::MAX);

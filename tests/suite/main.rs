@@ -60,6 +60,7 @@ mod reconcile_daemon;
 mod reevaluate;
 mod refused_webhooks;
 mod related_changes;
+mod reload;
 mod repeats;
 mod sent_requests;
 mod slow;

@@ -129,10 +129,27 @@ impl Process {
 
     /// Sends it SIGTERM, and returns its exit status and standard error. It may have ended before.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         // Nobody has waited for the process yet, so the id is still its own.
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        self.wait()
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Waits for a line on standard error that contains this text.
+    pub(crate) fn line_with(&mut self, text: &str) {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no line with {text:?}: {}", self.stderr));
+            self.remember(&line);
+            if line.contains(text) {
+                return;
+            }
+        }
     }
 
     /// Waits until it has ended, and returns its exit status and standard error.

@@ -240,7 +240,12 @@ async fn each_source_has_its_route_its_words_and_its_series() {
     let url = format!("http://{}/webhooks/madeup", listener.local_addr().unwrap());
     let (stop, stopped) = watch::channel(false);
     let router = http::public(vec![intake], events_api, requests);
-    let server = tokio::spawn(http::serve(listener, router, Limits::default(), stopped));
+    let server = tokio::spawn(http::serve(
+        listener,
+        tokio::sync::watch::channel(router).1,
+        Limits::default(),
+        stopped,
+    ));
 
     let body = "1 began BYHTTP 2026-11-19T10:00:00Z";
     let send = async |url: &str, password: Option<&str>| {

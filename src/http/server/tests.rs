@@ -1,5 +1,6 @@
 //! A listener with small limits, over raw sockets.
 
+use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -39,7 +40,8 @@ async fn served(connections: usize, head: Duration) -> Served {
     let router = Router::new().route("/accept", post(accept)).route("/wait", get(wait));
     let (stop, stopped) = watch::channel(false);
     let limits = Limits { head, connections, drain: PATIENCE };
-    tokio::spawn(serve(listener, router, limits, stopped));
+    let (_, served) = watch::channel(router);
+    tokio::spawn(serve(listener, served, limits, stopped));
     Served { address, waiting, _stop: stop }
 }
 

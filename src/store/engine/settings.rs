@@ -12,6 +12,7 @@ use crate::domain::source::Sources;
 pub const MAX_BACKLOG: usize = 128 * 1024;
 
 /// Settings by which the writer turns events into failures and outbox rows.
+#[derive(Clone)]
 pub struct Settings {
     /// Rules by which an incident becomes a failure.
     pub policy: Arc<Policy>,

@@ -47,6 +47,8 @@ pub(in crate::store) struct Writer {
     db: Connection,
     files: Files,
     settings: Settings,
+    /// The settings of the present configuration.
+    configured: watch::Receiver<Settings>,
     queue: Queue,
     background: BackgroundJobs,
     change_channels: ChangeChannels,
@@ -74,11 +76,12 @@ pub(in crate::store) struct Writer {
 impl Writer {
     pub(in crate::store) fn new(
         OpenStore { db, lock, files, checkpointer }: OpenStore,
-        (settings, hooks): (Settings, Hooks),
+        (mut configured, hooks): (watch::Receiver<Settings>, Hooks),
         queue: Queue,
         change_channels: ChangeChannels,
         health: Health,
     ) -> Self {
+        let settings = configured.borrow_and_update().clone();
         let max_backlog = settings.max_backlog;
         Self {
             db,
@@ -88,6 +91,7 @@ impl Writer {
             unfolded_lines: LogLimit::default(),
             quarantine_lines: LogLimit::default(),
             settings,
+            configured,
             queue,
             background: BackgroundJobs::default(),
             change_channels,
@@ -149,6 +153,10 @@ impl Writer {
     /// Commits a group, which may be empty, and does the work that is due after it. Fails if the store has to be opened
     /// again.
     fn turn(&mut self, group: Vec<Box<dyn Job>>) -> Result<(), String> {
+        // An error means that the last handle was dropped: there are no new settings.
+        if self.configured.has_changed().unwrap_or(false) {
+            self.settings = self.configured.borrow_and_update().clone();
+        }
         let slice = backlog::slice_after_group(group.len());
         let has_webhooks = group.iter().any(|job| job.kind() == WriteKind::Webhook);
         if group.is_empty() {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::asker::Asker;
 use crate::fake_pagerduty::{FakePagerDuty, random_world};
 use crate::harness::{Backend, Daemon, event_of, story};
+use crate::reload::Configured;
 use crate::store_edit;
 
 /// Header of a request that a browser sends for a page of another site.
@@ -65,7 +66,8 @@ async fn the_admin_api_behaves_as_documented() {
     }
     let Asker { document, mut seen, .. } = asker;
     seen.extend(fill_in_the_past().await);
-    let asker = Asker { daemon: &daemon, document, seen };
+    let mut asker = Asker { daemon: &daemon, document, seen };
+    reload(&mut asker).await;
     asker.all_seen_but("/api/v1", &["500", "503"]);
 }
 
@@ -136,6 +138,16 @@ async fn retry_quarantined(asker: &mut Asker<'_>) {
     for (row, status) in [("1", 200), ("1", 404), ("first", 404), ("2", 409)] {
         assert_eq!(asker.ask("POST", retry, row, "", &[]).await.status, status, "{row}");
     }
+}
+
+/// Has a daemon without a file, and one with a file, read its configuration again.
+async fn reload(asker: &mut Asker<'_>) {
+    let path = "/api/v1/reload";
+    assert_eq!(asker.ask("POST", path, "", "", &[]).await.status, 422);
+    assert_eq!(asker.ask("POST", path, "", "", &FOREIGN).await.status, 403);
+    let answer = Configured::start("").await.reload("[log]\nlevel = \"warn\"\n").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    asker.holds("POST", path, &answer);
 }
 
 /// Asks for steps of a backfill. Returns the answers that were seen.

@@ -1,4 +1,4 @@
-//! PagerDuty's REST API: its client, and the thread for requests to it.
+//! The thread for requests to PagerDuty's REST API.
 
 use std::io;
 use std::sync::mpsc;
@@ -7,22 +7,8 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::sources::pagerduty::rest::RestClient;
-
 /// Niceness of the thread, from 0 to 19. A higher number leaves more time to other threads.
 const NICENESS: i32 = 10;
-
-/// PagerDuty's REST API.
-pub(super) struct RestApi {
-    pub(super) client: RestClient,
-    pub(super) thread: ApiThread,
-}
-
-impl RestApi {
-    pub(super) fn start(client: RestClient) -> io::Result<Self> {
-        Ok(Self { client, thread: ApiThread::start()? })
-    }
-}
 
 /// A thread of its own, because reading thousands of incidents takes much computation, and webhooks must not wait for it.
 /// It ends once this is dropped, together with the tasks that are left.

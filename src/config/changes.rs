@@ -1,0 +1,239 @@
+//! Differences between two configurations, by key. Values are not shown, because they may be secrets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use toml::{Table, Value};
+
+use super::secret_form::KEYS;
+use super::{Config, Secret};
+
+/// Keys whose values take effect only at a start.
+const NEED_RESTART: [&str; 3] = ["admin.listen", "server.listen", "store.path"];
+
+/// Result of a reload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reloaded {
+    /// Keys whose values have changed, and took effect.
+    pub changed: Vec<String>,
+    /// Keys whose values have changed, and take effect at the next start.
+    pub needs_restart: Vec<String>,
+}
+
+impl Reloaded {
+    /// `true` if nothing has changed.
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.needs_restart.is_empty()
+    }
+
+    /// `true` if a key has changed that is `key`, or is under it.
+    pub(crate) fn touches(&self, key: &str) -> bool {
+        let is_under = |changed: &String| {
+            changed
+                .strip_prefix(key)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || rest.starts_with(' '))
+        };
+        self.changed.iter().any(is_under)
+    }
+}
+
+/// Values of all secrets of a configuration, by key. Those that cannot be fetched are left out.
+#[derive(Debug, Default)]
+pub(crate) struct SecretValues(BTreeMap<String, Vec<SecretString>>);
+
+impl SecretValues {
+    /// Fetches the secrets.
+    pub(crate) fn of(config: &Config) -> Self {
+        let mut values = Self::default();
+        for (key, secret) in config.secrets() {
+            values.0.entry(key).or_default().extend(secret.fetch(1).ok());
+        }
+        values
+    }
+
+    /// Keys under which the secrets differ.
+    fn changes(&self, new: &Self) -> impl Iterator<Item = String> {
+        let same = |one: &[SecretString], other: &[SecretString]| {
+            one.iter().map(ExposeSecret::expose_secret).eq(other.iter().map(ExposeSecret::expose_secret))
+        };
+        let of = |values: &Self, key: &String| values.0.get(key).cloned().unwrap_or_default();
+        let keys: BTreeSet<String> = self.0.keys().chain(new.0.keys()).cloned().collect();
+        keys.into_iter().filter(move |key| !same(&of(self, key), &of(new, key)))
+    }
+}
+
+impl Config {
+    /// All secrets, with their keys.
+    fn secrets(&self) -> impl Iterator<Item = (String, &Secret)> {
+        let of_lists = self
+            .secret_lists()
+            .into_iter()
+            .flat_map(|list| list.secrets.iter().map(move |secret| (list.key.to_owned(), secret)));
+        let of_api = self.pagerduty.api.iter().map(|api| ("pagerduty.api.token".to_owned(), &api.token));
+        let of_backends = self.backend.iter().flat_map(|entry| {
+            let name = entry.name.get_ref().as_str();
+            entry.secrets().map(move |(key, secret)| (format!("backend {name:?}.{key}"), secret))
+        });
+        of_lists.chain(of_api).chain(of_backends)
+    }
+
+    /// Differences from this configuration, with which the daemon runs, to a new one.
+    ///
+    /// # Errors
+    /// A configuration cannot be written as TOML: a fault of this program.
+    pub(crate) fn changes(
+        &self,
+        secrets: &SecretValues,
+        (new, new_secrets): (&Self, &SecretValues),
+    ) -> Result<Reloaded, toml::ser::Error> {
+        let mut keys: BTreeSet<String> = secrets.changes(new_secrets).collect();
+        compare("", &Table::try_from(self)?.into(), &Table::try_from(new)?.into(), &mut keys);
+        let is_under_another =
+            |key: &String| key.match_indices('.').any(|(end, _)| keys.contains(&key[..end]));
+        let topmost = keys.iter().filter(|key| !is_under_another(key)).cloned();
+        let (needs_restart, changed) = topmost.partition(|key| NEED_RESTART.contains(&key.as_str()));
+        Ok(Reloaded { changed, needs_restart })
+    }
+
+    /// Takes over the values of the running configuration that only a restart can change.
+    pub(crate) fn keep_until_restart(&mut self, running: &Self) {
+        self.admin.listen = running.admin.listen;
+        self.server.listen = running.server.listen;
+        self.store.path.clone_from(&running.store.path);
+    }
+}
+
+/// A list without entries.
+const NO_ENTRIES: Value = Value::Array(Vec::new());
+
+/// Adds the keys under which two values differ.
+fn compare(key: &str, old: &Value, new: &Value, keys: &mut BTreeSet<String>) {
+    match (old, new) {
+        _ if old == new => {}
+        (Value::Table(old), Value::Table(new)) if !is_secret(old) && !is_secret(new) => {
+            let under = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
+            compare_all(under, entries(old), entries(new), keys);
+        }
+        (Value::Array(old_list), Value::Array(new_list)) => {
+            let (Some(old), Some(new)) = (by_name(old_list), by_name(new_list)) else {
+                keys.insert(key.to_owned());
+                return;
+            };
+            // The first rule that fits decides, so their order matters.
+            let order = |these: &Entries<'_>, others: &Entries<'_>| -> Vec<String> {
+                let is_common = |name: &&String| others.iter().any(|(other, _)| other == *name);
+                these.iter().map(|(name, _)| name).filter(is_common).cloned().collect()
+            };
+            if order(&old, &new) != order(&new, &old) {
+                keys.insert(key.to_owned());
+            }
+            compare_all(|name| format!("{key} {name:?}"), old, new, keys);
+        }
+        _ => {
+            keys.insert(key.to_owned());
+        }
+    }
+}
+
+/// Entries of a table, or of a list whose entries have names.
+type Entries<'a> = Vec<(String, &'a Value)>;
+
+fn compare_all(
+    key: impl Fn(&str) -> String,
+    old: Entries<'_>,
+    new: Entries<'_>,
+    keys: &mut BTreeSet<String>,
+) {
+    let new: BTreeMap<_, _> = new.into_iter().collect();
+    let old: BTreeMap<_, _> = old.into_iter().collect();
+    for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+        match (old.get(name), new.get(name)) {
+            (Some(old), Some(new)) => compare(&key(name), old, new, keys),
+            // An empty list is not written.
+            (None, Some(new @ Value::Array(_))) => compare(&key(name), &NO_ENTRIES, new, keys),
+            (Some(old @ Value::Array(_)), None) => compare(&key(name), old, &NO_ENTRIES, keys),
+            _ => {
+                keys.insert(key(name));
+            }
+        }
+    }
+}
+
+fn entries(table: &Table) -> Entries<'_> {
+    table.iter().map(|(name, value)| (name.clone(), value)).collect()
+}
+
+/// Entries of a list, by their names. `None` if one has no name. An entry of `[[service]]` is named by the service of
+/// PagerDuty.
+fn by_name(list: &[Value]) -> Option<Entries<'_>> {
+    let name = |entry: &Value| {
+        let table = entry.as_table()?;
+        table.get("name").or_else(|| table.get("pagerduty"))?.as_str().map(str::to_owned)
+    };
+    let named: Entries<'_> = list.iter().map(|entry| Some((name(entry)?, entry))).collect::<Option<_>>()?;
+    // Names that repeat would hide each other.
+    let is_unique = named.iter().map(|(name, _)| name).collect::<BTreeSet<_>>().len() == named.len();
+    is_unique.then_some(named)
+}
+
+/// `true` for the source of a secret.
+fn is_secret(table: &Table) -> bool {
+    table.len() == 1 && table.keys().all(|key| KEYS.contains(&key.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What changes from one text to another.
+    fn changes(old: &str, new: &str) -> Reloaded {
+        let (old, new) = (Config::parse(old).unwrap(), Config::parse(new).unwrap());
+        old.changes(&SecretValues::of(&old), (&new, &SecretValues::of(&new))).unwrap()
+    }
+
+    fn keys(old: &str, new: &str) -> String {
+        changes(old, new).changed.join(", ")
+    }
+
+    #[test]
+    fn keys_are_named_and_values_are_not() {
+        assert!(changes("", "").is_empty());
+        assert!(
+            changes("", "[log]\nlevel = \"info\"\n").is_empty(),
+            "a default that is written is no change"
+        );
+        assert_eq!(keys("", "[log]\nlevel = \"warn\"\n"), "log.level");
+        assert_eq!(keys("[dora]\ntimezone = \"Europe/Berlin\"\n", ""), "dora.timezone");
+        assert_eq!(keys("", "[failure.severity]\nP1 = \"SEV-1\"\n"), "failure.severity");
+        let api = "[pagerduty.api]\ntoken = { value = \"canary\" }\n";
+        assert_eq!(keys("", api), "pagerduty.api");
+        let secret = |value: &str| format!("[pagerduty]\nsigning_secrets = [{{ value = \"{value}\" }}]\n");
+        assert_eq!(
+            keys(&secret("canary-0123456789"), &secret("canary-9876543210")),
+            "pagerduty.signing_secrets"
+        );
+    }
+
+    #[test]
+    fn entries_of_lists_are_named() {
+        let rule = |name: &str, urgency: &str| {
+            format!("[[rule]]\nname = \"{name}\"\nurgency = [\"{urgency}\"]\naction = \"ignore\"\n")
+        };
+        let (a, b) = (rule("a", "low"), rule("b", "low"));
+        assert_eq!(keys(&a, &format!("{a}{b}")), "rule \"b\"");
+        assert_eq!(keys("", &a), "rule \"a\"");
+        assert_eq!(keys(&format!("{a}{b}"), &a), "rule \"b\"");
+        assert_eq!(keys(&a, &rule("a", "high")), "rule \"a\".urgency");
+        assert_eq!(keys(&format!("{a}{b}"), &format!("{b}{a}")), "rule");
+    }
+
+    #[test]
+    fn listeners_and_the_path_of_the_store_need_a_restart() {
+        let new = "[server]\nlisten = \"127.0.0.1:1\"\n[admin]\nlisten = \"127.0.0.1:2\"\nhosts = [\"dora\"]\n[store]\npath = \"x\"\n";
+        let changes = changes("", new);
+        assert_eq!(changes.needs_restart, ["admin.listen", "server.listen", "store.path"]);
+        assert_eq!(changes.changed, ["admin.hosts"]);
+        assert!(changes.touches("admin") && changes.touches("admin.hosts") && !changes.touches("adm"));
+    }
+}
