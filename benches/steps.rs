@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use pagerduty_dora::backend::Backend;
+use pagerduty_dora::backend::{Backend, Outgoing};
 use pagerduty_dora::catalog;
 use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::deployment::Deployment;
@@ -103,7 +103,11 @@ async fn late_deployment() -> anyhow::Result<()> {
     let mut took = Vec::new();
     for _ in 0..ROUNDS {
         let folder = tempfile::tempdir()?;
-        let backends = config.backend.iter().map(Backend::from_config).collect::<Result<Vec<_>, _>>()?;
+        let backends = config
+            .backend
+            .iter()
+            .map(|entry| Backend::from_config(entry, &Outgoing::default()))
+            .collect::<Result<Vec<_>, _>>()?;
         let destinations = backends.into_iter().map(|backend| Arc::new(backend) as Arc<dyn Destination>);
         let settings = Settings {
             policy: Arc::new(config.policy()),

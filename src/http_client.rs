@@ -1,11 +1,15 @@
 //! The HTTP client that backends and commands use.
 
 use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::{ClientBuilder, Url};
+use reqwest::{Certificate, ClientBuilder, Proxy, Url};
 use tower::BoxError;
 use tower::util::MapResultLayer;
+
+use crate::config::OutgoingSection;
 
 /// Reason why an HTTP client cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -21,22 +25,70 @@ pub enum ClientError {
     Other(String),
 }
 
-/// A client for requests to `url`: it follows no redirect, uses no proxy, and gives up after `timeout`.
-///
-/// Only https needs the CA certificates of the machine. Slim containers have none, and http works there.
-pub(crate) fn client(timeout: Duration, url: &Url) -> Result<reqwest::Client, ClientError> {
-    builder(timeout, url).build().map_err(|error| setup_error(&error))
+/// Way of requests to backends and APIs (`[outgoing]`).
+#[derive(Debug, Clone, Default)]
+pub struct Outgoing {
+    /// `None`: requests go directly to their host.
+    proxy: Option<Url>,
+    /// Trusted besides the system's certificates.
+    certificates: Vec<Certificate>,
 }
 
-/// Connects to the host of `url` as [`client`] does, with TLS where the URL says https, and sends nothing.
-pub(crate) async fn connect(timeout: Duration, url: &Url) -> Result<(), ConnectError> {
-    // The client treats the end of the connection as a failure to connect, and sends no request.
-    let builder = builder(timeout, url).connector_layer(MapResultLayer::new(end_connection::<_>));
-    let client = builder.build().map_err(|error| setup_error(&error))?;
-    match client.get(url.clone()).send().await {
-        Err(error) if !causes(&error).any(<dyn Error>::is::<Connected>) => Err(ConnectError::Failed(error)),
-        _ => Ok(()),
+impl Outgoing {
+    /// Reads the file with certificates.
+    ///
+    /// # Errors
+    /// Message about a file that cannot be read, or has no certificates (`outgoing.certificate_authority`).
+    pub fn of(section: &OutgoingSection) -> Result<Self, String> {
+        let read = |file: &PathBuf| {
+            let wrong = |error: &dyn fmt::Display| {
+                format!("cannot read certificates from {}: {error}", file.display())
+            };
+            let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
+            let certificates = Certificate::from_pem_bundle(&bytes).map_err(|error| wrong(&words(&error)))?;
+            if certificates.is_empty() {
+                return Err(wrong(&"no section BEGIN CERTIFICATE"));
+            }
+            Ok(certificates)
+        };
+        let certificates = section.certificate_authority.as_ref().map(read).transpose()?.unwrap_or_default();
+        Ok(Self { proxy: section.proxy.as_ref().map(|proxy| proxy.get().clone()), certificates })
     }
+
+    /// A client for requests to `url` on this way: it follows no redirect, and gives up after `timeout`.
+    pub(crate) fn client(&self, timeout: Duration, url: &Url) -> Result<reqwest::Client, ClientError> {
+        self.builder(timeout, url)?.build().map_err(|error| setup_error(&error))
+    }
+
+    /// Connects to the host of `url` as [`Self::client`] does, with TLS where the URL says https, and sends nothing.
+    pub(crate) async fn connect(&self, timeout: Duration, url: &Url) -> Result<(), ConnectError> {
+        // The client treats the end of the connection as a failure to connect, and sends no request.
+        let builder = self.builder(timeout, url)?.connector_layer(MapResultLayer::new(end_connection::<_>));
+        let client = builder.build().map_err(|error| setup_error(&error))?;
+        match client.get(url.clone()).send().await {
+            Err(error) if !causes(&error).any(<dyn Error>::is::<Connected>) => {
+                Err(ConnectError::Failed(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn builder(&self, timeout: Duration, url: &Url) -> Result<ClientBuilder, ClientError> {
+        let is_plain = |url: &Url| url.scheme() == "http";
+        let mut builder = builder(timeout);
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(Proxy::all(proxy.clone()).map_err(|error| setup_error(&error))?);
+        }
+        if is_plain(url) && self.proxy.as_ref().is_none_or(is_plain) {
+            return Ok(without_certificates(builder));
+        }
+        Ok(builder.tls_certs_merge(self.certificates.clone()))
+    }
+}
+
+/// A client for requests to this machine: it uses no proxy.
+pub(crate) fn client(timeout: Duration, url: &Url) -> Result<reqwest::Client, ClientError> {
+    Outgoing::default().client(timeout, url)
 }
 
 /// Reason why there is no connection.
@@ -59,19 +111,20 @@ fn end_connection<C>(connected: Result<C, BoxError>) -> Result<C, BoxError> {
     connected.and_then(|_| Err(Connected.into()))
 }
 
-fn builder(timeout: Duration, url: &Url) -> ClientBuilder {
+/// Only https needs the CA certificates of the machine. Slim containers have none, and http works there.
+fn without_certificates(builder: ClientBuilder) -> ClientBuilder {
+    // With a list of its own, here an empty one, the client does not load the machine's certificates.
+    builder.tls_certs_only([])
+}
+
+fn builder(timeout: Duration) -> ClientBuilder {
     // Fails only if a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder()
+    reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .timeout(timeout)
-        .user_agent(concat!("pagerduty-dora/", env!("CARGO_PKG_VERSION")));
-    if url.scheme() == "http" {
-        // With a list of its own, here an empty one, the client does not load the machine's certificates.
-        builder = builder.tls_certs_only([]);
-    }
-    builder
+        .user_agent(concat!("pagerduty-dora/", env!("CARGO_PKG_VERSION")))
 }
 
 fn setup_error(error: &reqwest::Error) -> ClientError {

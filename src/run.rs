@@ -3,6 +3,7 @@
 mod api_thread;
 mod backfill;
 mod daemon;
+mod descriptors;
 mod error;
 mod listeners;
 mod loops;
@@ -14,6 +15,7 @@ mod routes;
 mod secrets;
 mod setup;
 mod store;
+mod tls;
 mod watchdog;
 
 use std::future::Future;
@@ -32,9 +34,10 @@ pub use self::error::RunError;
 pub use self::listeners::Listeners;
 pub use self::offline_store::OfflineStore;
 use self::reload::ReloadOrders;
-pub(crate) use self::secrets::{backend, problems as problems_of_secrets, rest_client};
+pub(crate) use self::secrets::{backend, outgoing, problems as problems_of_secrets, rest_client};
 use self::setup::Setup;
 use self::store::wait_for_writer;
+pub(crate) use self::tls::tls;
 pub use self::watchdog::Watchdog;
 
 /// Signals between the daemon and whoever started it.

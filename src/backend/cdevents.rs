@@ -20,7 +20,7 @@ use crate::domain::failure::{Evaluated, Failure};
 use crate::domain::forwarding::{Action, PreparedRequest, RevisionContext};
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
-use crate::http_client;
+use crate::http_client::Outgoing;
 
 const SPECVERSION: &str = "0.5.1";
 /// Origin of the events (`context.source`).
@@ -37,14 +37,19 @@ pub(super) struct Cdevents {
     sink: reqwest::Url,
     authorization: Option<HeaderValue>,
     client: reqwest::Client,
+    outgoing: Outgoing,
 }
 
 impl Cdevents {
-    pub(super) fn from_config(entry: &config::BackendSection) -> Result<Self, SetupError> {
+    pub(super) fn from_config(
+        entry: &config::BackendSection,
+        outgoing: &Outgoing,
+    ) -> Result<Self, SetupError> {
         Ok(Self {
             sink: entry.url.get(),
             authorization: header("token", "Bearer ", entry.token.as_ref())?,
-            client: http_client::client(entry.timeout.get(), &entry.url.get())?,
+            client: outgoing.client(entry.timeout.get(), &entry.url.get())?,
+            outgoing: outgoing.clone(),
         })
     }
 
@@ -102,7 +107,7 @@ impl Protocol for Cdevents {
     /// CDEvents has no request that asks something, and a sink may act on any request.
     fn probe<'a>(&'a self, _: &'a Credentials) -> Probing<'a> {
         let untested = if self.authorization.is_some() { "the token" } else { "events" };
-        Box::pin(only_connect(&self.sink, untested))
+        Box::pin(only_connect(&self.outgoing, &self.sink, untested))
     }
 }
 

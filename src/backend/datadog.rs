@@ -20,6 +20,7 @@ use crate::domain::forwarding::{Action, PreparedRequest, RevisionContext, Subjec
 use crate::domain::id::DeploymentId;
 use crate::domain::mark::Mark;
 use crate::domain::timestamp::Timestamp;
+use crate::http_client::Outgoing;
 
 /// Maximum number of services that are sent. Datadog documents no limit, but accepts only requests of a bounded size.
 /// Further services are left out, so that the failure is accepted.
@@ -35,8 +36,11 @@ pub(super) struct Datadog {
 }
 
 impl Datadog {
-    pub(super) fn from_config(entry: &config::BackendSection) -> Result<Self, SetupError> {
-        let client = Client::from_config(entry)?;
+    pub(super) fn from_config(
+        entry: &config::BackendSection,
+        outgoing: &Outgoing,
+    ) -> Result<Self, SetupError> {
+        let client = Client::from_config(entry, outgoing)?;
         let url = entry.url.join("/api/v2/dora/failure");
         Ok(Self { url, deployments: DatadogDeployments::new(&entry.url, client.clone()), client })
     }

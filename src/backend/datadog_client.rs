@@ -13,7 +13,7 @@ use super::text::{shown, unique_within};
 use crate::config;
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
-use crate::http_client;
+use crate::http_client::Outgoing;
 
 const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
 const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key");
@@ -37,14 +37,17 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn from_config(entry: &config::BackendSection) -> Result<Self, SetupError> {
+    pub(super) fn from_config(
+        entry: &config::BackendSection,
+        outgoing: &Outgoing,
+    ) -> Result<Self, SetupError> {
         let api_key = header("api_key", "", entry.api_key.as_ref())?;
         Ok(Self {
             api_key: api_key.ok_or(SetupError::Missing("api_key"))?,
             application_key: header("application_key", "", entry.application_key.as_ref())?,
             validate: entry.url.join("/api/v1/validate"),
             validate_keys: entry.url.join("/api/v2/validate_keys"),
-            http: http_client::client(entry.timeout.get(), &entry.url.get())?,
+            http: outgoing.client(entry.timeout.get(), &entry.url.get())?,
         })
     }
 

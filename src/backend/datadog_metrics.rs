@@ -24,6 +24,7 @@ use crate::domain::failure::{Evaluated, FailureState, seconds};
 use crate::domain::forwarding::{Action, PreparedRequest, RevisionContext, Subject};
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
+use crate::http_client::Outgoing;
 
 /// Datadog drops points that are older than this, or farther in the future than [`NEWEST_POINT_SECONDS`].
 const OLDEST_POINT_SECONDS: i64 = 60 * 60;
@@ -45,11 +46,14 @@ pub(super) struct DatadogMetrics {
 }
 
 impl DatadogMetrics {
-    pub(super) fn from_config(entry: &config::BackendSection) -> Result<Self, SetupError> {
+    pub(super) fn from_config(
+        entry: &config::BackendSection,
+        outgoing: &Outgoing,
+    ) -> Result<Self, SetupError> {
         Ok(Self {
             series: entry.url.join("/api/v2/series"),
             distribution_points: entry.url.join("/api/v1/distribution_points"),
-            client: Client::from_config(entry)?,
+            client: Client::from_config(entry, outgoing)?,
             seconds: Mutex::default(),
         })
     }

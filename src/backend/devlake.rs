@@ -20,7 +20,7 @@ use crate::config;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Evaluated, Failure, FailureState};
 use crate::domain::forwarding::{Action, PreparedRequest, RevisionContext, Subject};
-use crate::http_client;
+use crate::http_client::Outgoing;
 
 /// The only type of issue that DevLake counts as an incident.
 const INCIDENT: &str = "INCIDENT";
@@ -34,13 +34,16 @@ pub(super) struct Devlake {
 }
 
 impl Devlake {
-    pub(super) fn from_config(entry: &config::BackendSection) -> Result<Self, SetupError> {
+    pub(super) fn from_config(
+        entry: &config::BackendSection,
+        outgoing: &Outgoing,
+    ) -> Result<Self, SetupError> {
         let authorization = header("api_key", "Bearer ", entry.api_key.as_ref())?;
         Ok(Self {
             issues: entry.url.join("/issues"),
             deployments: entry.url.join("/deployments"),
             authorization: authorization.ok_or(SetupError::Missing("api_key"))?,
-            client: http_client::client(entry.timeout.get(), &entry.url.get())?,
+            client: outgoing.client(entry.timeout.get(), &entry.url.get())?,
         })
     }
 }

@@ -24,7 +24,7 @@ use crate::domain::forwarding::{Action, PreparedRequest, RevisionContext};
 use crate::domain::id::FailureId;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
-use crate::http_client;
+use crate::http_client::Outgoing;
 
 /// Prefix of a signing secret.
 const PREFIX: &str = "whsec_";
@@ -36,15 +36,20 @@ pub(super) struct Http {
     url: reqwest::Url,
     signing_key: Option<SecretSlice<u8>>,
     client: reqwest::Client,
+    outgoing: Outgoing,
 }
 
 impl Http {
-    pub(super) fn from_config(entry: &config::BackendSection) -> Result<Self, SetupError> {
+    pub(super) fn from_config(
+        entry: &config::BackendSection,
+        outgoing: &Outgoing,
+    ) -> Result<Self, SetupError> {
         let secret = fetch("signing_secret", entry.signing_secret.as_ref())?;
         Ok(Self {
             url: entry.url.get(),
             signing_key: secret.map(|secret| key(secret.expose_secret())).transpose()?,
-            client: http_client::client(entry.timeout.get(), &entry.url.get())?,
+            client: outgoing.client(entry.timeout.get(), &entry.url.get())?,
+            outgoing: outgoing.clone(),
         })
     }
 }
@@ -194,7 +199,7 @@ impl Protocol for Http {
     /// A receiver may act on any request, also on a GET.
     fn probe<'a>(&'a self, _: &'a Credentials) -> Probing<'a> {
         let untested = if self.signing_key.is_some() { "the signing_secret" } else { "failures" };
-        Box::pin(only_connect(&self.url, untested))
+        Box::pin(only_connect(&self.outgoing, &self.url, untested))
     }
 }
 

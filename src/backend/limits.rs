@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::Backend;
+use super::{Backend, Outgoing};
 use crate::config::Config;
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::tests::deployment;
@@ -20,7 +20,7 @@ fn backend(kind: &str) -> Backend {
     };
     let entry =
         format!("[[backend]]\nname = \"b\"\nkind = \"{kind}\"\nurl = \"http://127.0.0.1:1\"\n{key}\n");
-    Backend::from_config(&Config::parse(&entry).unwrap().backend[0]).unwrap()
+    Backend::from_config(&Config::parse(&entry).unwrap().backend[0], &Outgoing::default()).unwrap()
 }
 
 /// Texts of all lengths, with wide, combining and control characters, and with those that databases refuse.

@@ -33,7 +33,7 @@ use crate::domain::forwarding::{Action, BackendFilter, Destination, PreparedRequ
 use crate::domain::id::DeploymentId;
 use crate::domain::lane::Lane;
 use crate::domain::mark::Mark;
-pub use crate::http_client::ClientError;
+pub use crate::http_client::{ClientError, Outgoing};
 
 pub use self::probe::Probe;
 pub use self::protocol::{Attempt, Reply};
@@ -51,14 +51,16 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// The backend that an entry of the configuration describes.
-    pub fn from_config(entry: &config::BackendSection) -> Result<Self, SetupError> {
+    /// The backend that an entry of the configuration describes. Its requests go the way of `outgoing`.
+    pub fn from_config(entry: &config::BackendSection, outgoing: &Outgoing) -> Result<Self, SetupError> {
         let protocol: Box<dyn Protocol> = match entry.kind.get_ref() {
-            BackendKind::Datadog => Box::new(datadog::Datadog::from_config(entry)?),
-            BackendKind::DatadogMetrics => Box::new(datadog_metrics::DatadogMetrics::from_config(entry)?),
-            BackendKind::Devlake => Box::new(devlake::Devlake::from_config(entry)?),
-            BackendKind::Cdevents => Box::new(cdevents::Cdevents::from_config(entry)?),
-            BackendKind::Http => Box::new(http::Http::from_config(entry)?),
+            BackendKind::Datadog => Box::new(datadog::Datadog::from_config(entry, outgoing)?),
+            BackendKind::DatadogMetrics => {
+                Box::new(datadog_metrics::DatadogMetrics::from_config(entry, outgoing)?)
+            }
+            BackendKind::Devlake => Box::new(devlake::Devlake::from_config(entry, outgoing)?),
+            BackendKind::Cdevents => Box::new(cdevents::Cdevents::from_config(entry, outgoing)?),
+            BackendKind::Http => Box::new(http::Http::from_config(entry, outgoing)?),
         };
         Ok(Self {
             name: entry.name.get_ref().as_str().to_owned(),

@@ -7,7 +7,7 @@ use reqwest::{RequestBuilder, Url};
 use super::answer::first_bytes;
 use super::credentials::Credentials;
 use super::probe::Probe;
-use crate::http_client::{ConnectError, connect, words};
+use crate::http_client::{ConnectError, Outgoing, words};
 
 /// Longest wait for the answer to a question. A person waits for it.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -78,8 +78,8 @@ fn redirect_host(response: &reqwest::Response) -> Option<String> {
 
 /// Connects to a receiver that nothing can be asked without an effect, with TLS where the URL says https. `untested`
 /// names what only an event tests.
-pub(super) async fn only_connect(url: &Url, untested: &str) -> Probe {
-    match connect(TIMEOUT, url).await {
+pub(super) async fn only_connect(outgoing: &Outgoing, url: &Url, untested: &str) -> Probe {
+    match outgoing.connect(TIMEOUT, url).await {
         Ok(()) => Probe::Usable(format!(
             "can be reached. Nothing was sent: only the first event shows whether the receiver accepts {untested}"
         )),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use super::secret_form::KEYS;
+use super::tls::TlsSection;
 use super::{Config, Secret};
 
 /// Keys whose values take effect only at a start.
@@ -38,7 +39,8 @@ impl Reloaded {
     }
 }
 
-/// Values of all secrets of a configuration, by key. Those that cannot be fetched are left out.
+/// Values of a configuration that are never shown, by key: secrets, the contents of certificate files, and addresses,
+/// which may hold credentials. Those that cannot be fetched are left out.
 #[derive(Debug, Default)]
 pub(crate) struct SecretValues(BTreeMap<String, Vec<SecretString>>);
 
@@ -48,6 +50,22 @@ impl SecretValues {
         let mut values = Self::default();
         for (key, secret) in config.secrets() {
             values.0.entry(key).or_default().extend(secret.fetch(1).ok());
+        }
+        let certificate_authority = config.outgoing.certificate_authority.as_deref();
+        let of_outgoing = certificate_authority.map(|file| ("outgoing.certificate_authority", file));
+        let of_server = config.server.tls.iter().flat_map(TlsSection::files);
+        for (key, file) in of_server.chain(of_outgoing) {
+            let content =
+                std::fs::read(file).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned().into());
+            values.0.entry(key.to_owned()).or_default().extend(content);
+        }
+        let proxy =
+            config.outgoing.proxy.iter().map(|proxy| ("outgoing.proxy".to_owned(), proxy.get().to_string()));
+        let of_backends = config.backend.iter().map(|entry| {
+            (format!("backend {:?}.url", entry.name.get_ref().as_str()), entry.url.get().to_string())
+        });
+        for (key, address) in proxy.chain(of_backends) {
+            values.0.entry(key).or_default().push(address.into());
         }
         values
     }

@@ -2,7 +2,7 @@
 
 mod backend;
 mod backend_url;
-mod changes;
+pub mod changes;
 mod clean;
 mod environment;
 mod findings;
@@ -11,6 +11,7 @@ mod list;
 pub mod listener_secrets;
 mod load;
 mod log;
+mod outgoing;
 mod pagerduty_api;
 pub mod pagerduty_token;
 mod problem;
@@ -22,6 +23,7 @@ mod section;
 mod service;
 mod source_map;
 mod syntax;
+mod tls;
 mod tree;
 mod value;
 mod warnings;
@@ -37,13 +39,12 @@ use toml::Spanned;
 
 pub use backend::{BackendKind, BackendSection};
 pub use backend_url::BackendUrl;
-pub use changes::Reloaded;
-pub(crate) use changes::SecretValues;
 pub use clean::NotASecret;
 pub use environment::{journal_stream, socket_names};
 pub use host::HostName;
 pub use list::List;
 pub use log::{LogFormat, LogLevel, LogSection};
+pub use outgoing::{OutgoingSection, ProxyUrl};
 pub use pagerduty_api::{ApiUrl, PagerDutyApiSection, RequestsPerMinute, TokenScheme};
 pub use problem::{Problem, Problems};
 pub use rule::RuleSection;
@@ -53,6 +54,7 @@ pub use section::{
     StoreSection, UnverifiedPolicy,
 };
 pub use service::ServiceSection;
+pub use tls::TlsSection;
 pub use value::{
     ConfigDuration, Name, ReconcileEvery, RepositoryUrl, Retention, RoutePath, TimeZoneName, Timeout,
 };
@@ -84,6 +86,9 @@ pub struct Config {
     pub server: ServerSection,
     /// Listener for health, metrics, dashboard and JSON API.
     pub admin: AdminSection,
+    /// Requests to backends and APIs.
+    #[serde(skip_serializing_if = "OutgoingSection::is_empty")]
+    pub outgoing: OutgoingSection,
     /// Log.
     pub log: LogSection,
     /// Store.
@@ -137,6 +142,7 @@ impl Config {
         self.rule.iter().for_each(|rule| rule.check(findings));
         self.service.iter().for_each(|service| service.check(findings));
         self.failure.check(findings);
+        self.server.tls.iter().for_each(|tls| tls.check(findings));
         self.check_listeners(findings);
     }
 
@@ -159,12 +165,27 @@ impl Config {
     /// Makes relative paths start at `folder`, the folder of the file.
     fn resolve_paths(&mut self, folder: &Path) {
         self.store.path = folder.join(&self.store.path);
+        self.outgoing.resolve_paths(folder);
+        self.server.tls.iter_mut().for_each(|tls| tls.resolve_paths(folder));
         let of_backends = self.backend.iter_mut().flat_map(BackendSection::secrets_mut);
         of_backends.for_each(|secret| secret.resolve_path(folder));
         self.listener_secrets_mut().for_each(|secret| secret.resolve_path(folder));
         if let Some(api) = &mut self.pagerduty.api {
             api.token.resolve_path(folder);
         }
+    }
+
+    /// The same configuration, in which systemd's credentials are files in the folder of the configuration, from where
+    /// the packaged unit loads them.
+    #[must_use]
+    pub fn with_credentials_of_its_folder(&self) -> Self {
+        let mut config = self.clone();
+        let folder = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+        let of_api = config.pagerduty.api.iter_mut().map(|api| &mut api.token);
+        let of_backends = config.backend.iter_mut().flat_map(BackendSection::secrets_mut);
+        let of_listener = config.pagerduty.signing_secrets.iter_mut().chain(&mut config.events_api.keys);
+        of_api.chain(of_backends).chain(of_listener).for_each(|secret| secret.load_credential(&folder));
+        config
     }
 
     /// Patterns of the catalog files. Relative ones start at the folder of the configuration.

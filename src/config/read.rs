@@ -13,12 +13,9 @@ use super::tree::{self, Removed};
 use super::wording::{self, ValueRefusal};
 use super::{BackendKind, Config, Problem, secret_form, syntax};
 
-/// Keys that a later version will have. This version refuses them, because ignoring them would be harmful: whoever sets
-/// `server.tls` relies on encryption.
-const NOT_YET: [&str; 1] = ["server.tls"];
-
 /// Keys that tables need.
-const NEEDED: [(&str, &[&str]); 4] = [
+const NEEDED: [(&str, &[&str]); 5] = [
+    ("server.tls", &["certificate", "key"]),
     ("pagerduty.api", &["token"]),
     ("rule", &["name", "action"]),
     ("service", &["pagerduty"]),
@@ -173,15 +170,6 @@ impl Reading<'_> {
         let is_value = found.as_ref().is_some_and(|found| found.value.is_some());
         let value = self.source_map.slice(place.clone()).filter(|_| !is_secret && table.is_none());
         let message = match (refusal, table) {
-            (ValueRefusal::UnknownKey(..), _) if NOT_YET.contains(&key.as_str()) => {
-                "not supported by this version of pagerduty-dora: leave it out".to_owned()
-            }
-            (ValueRefusal::UnknownKey(name, known), _) => {
-                let above = key.rsplit_once('.').map_or("", |(above, _)| above);
-                let is_later = |known: &String| NOT_YET.contains(&format!("{above}.{known}").as_str());
-                let known = known.iter().filter(|known| !is_later(known)).cloned().collect();
-                wording::refusal_message(&ValueRefusal::UnknownKey(name.clone(), known), value)
-            }
             (ValueRefusal::Type { expected, .. }, Some(DeValue::Table(table)))
                 if is_secret && expected == "a list" =>
             {

@@ -132,6 +132,15 @@ impl Secret {
         }
     }
 
+    /// Turns a credential into the file of its name in `folder`.
+    pub(super) fn load_credential(&mut self, folder: &Path) {
+        if let Self::Credential { credential } = self
+            && is_credential_name(credential)
+        {
+            *self = Self::File { file: folder.join(credential) };
+        }
+    }
+
     /// Makes a relative path start at `folder`.
     pub(super) fn resolve_path(&mut self, folder: &Path) {
         if let Self::File { file } = self {
@@ -153,8 +162,13 @@ fn from_environment(name: &str) -> Result<Vec<u8>, SecretError> {
     Ok(value.into_vec())
 }
 
+/// `true` for the name of a file in a folder.
+fn is_credential_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains('/')
+}
+
 fn credential_file(name: &str) -> Result<PathBuf, SecretError> {
-    if name.is_empty() || name.starts_with('.') || name.contains('/') {
+    if !is_credential_name(name) {
         return Err(SecretError::NoName("credential", "a systemd credential"));
     }
     match environment::variable("CREDENTIALS_DIRECTORY") {

@@ -13,6 +13,7 @@ use super::host::HostName;
 use super::list::List;
 use super::pagerduty_api::PagerDutyApiSection;
 use super::secret::Secret;
+use super::tls::TlsSection;
 use super::value::{self, ConfigDuration, Name, Retention, RoutePath, TimeZoneName, read_from_text};
 use crate::domain::name::trimmed;
 use crate::domain::policy::{Reopened, Start, WhichService};
@@ -24,6 +25,9 @@ pub struct ServerSection {
     /// Public address.
     #[serde(deserialize_with = "value::socket_address")]
     pub listen: SocketAddr,
+    /// TLS. `None`: connections are plain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSection>,
 }
 
 /// `[admin]`
@@ -120,7 +124,7 @@ const fn loopback(port: u16) -> SocketAddr {
 
 impl Default for ServerSection {
     fn default() -> Self {
-        Self { listen: loopback(8080) }
+        Self { listen: loopback(8080), tls: None }
     }
 }
 

@@ -134,6 +134,10 @@ const MISTAKES: &[&str] = &[
     "[pagerduty.api]\nurl = \"x\"",
     "[server]\ntls = { key = \"x\" }",
     "[server]\ntls2 = 1",
+    "[server]\ntls = { certificate = \"a\", key = \"b\", client_names = [\"c\"] }",
+    "[server]\ntls = { certificate = \"a\", key = \"b\", client_names = [\"https://c\"] }",
+    "[outgoing]\nproxy = \"socks5://canary@proxy\"",
+    "[outgoing]\ncertificate_authority = 1",
     "[[backend]]\n[[rule]]\n[[service]]",
     "[[backend]]\nkind = \"datadog\"",
 ];

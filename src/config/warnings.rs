@@ -18,6 +18,7 @@ impl Config {
         self.warn_of_shadowed_rules(&mut findings);
         service::warn(&self.service, &mut findings);
         self.backend.iter().for_each(|backend| backend.warn(&mut findings));
+        self.server.tls.iter().for_each(|tls| tls.warn(&mut findings));
         self.warn_of_envs(&mut findings);
         self.warn_of_durations(&mut findings);
         self.warn_of_rate(&mut findings);

@@ -18,17 +18,21 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower_service::Service;
 
 use super::answer::CloseConnection;
 use super::api_error::ApiError;
+use super::listener_service::{CurrentRoutes, ListenerService};
 use super::progress::{Progress, TrackedBody};
-use super::routes::Routes;
 use crate::log_limit::LogLimit;
+use crate::telemetry::connections::ConnectionRefusal;
 
 /// Size of a connection's read buffer. A head that does not fit is refused.
 const BUFFER_BYTES: usize = 32 * 1024;
@@ -43,11 +47,28 @@ pub(super) struct Peer(pub(super) SocketAddr);
 pub(super) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
-    routes: Routes,
+    service: ListenerService,
     progress: Arc<Progress>,
     mut stop: watch::Receiver<bool>,
-    malformed: Arc<LogLimit>,
+    log_limits: Arc<ConnectionLogLimits>,
 ) {
+    let ListenerService { routes, tls, refused } = service;
+    let tls = tls.borrow().clone();
+    let is_plain = tls.is_none();
+    let mut opened = pin!(Socket::open(stream, tls));
+    let socket = tokio::select! {
+        socket = until_deadline(opened.as_mut(), &progress) => socket,
+        () = must_close(&mut stop, &progress) => return,
+    };
+    let socket = match socket {
+        Some(Ok(socket)) => socket,
+        Some(Err(error)) => {
+            refused.count(ConnectionRefusal::Tls);
+            log_limits.warn_of_handshake(peer, &error);
+            return;
+        }
+        None => return,
+    };
     let of_requests = Arc::clone(&progress);
     let service = service_fn(move |request| answer(request, peer, routes.clone(), Arc::clone(&of_requests)));
     let mut http = http1::Builder::new();
@@ -55,28 +76,54 @@ pub(super) async fn serve(
     http.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(BUFFER_BYTES);
     // A sender may close its side after the request and still read the answer.
     http.half_close(true);
-    let stream = Stream { socket: stream, progress: Arc::clone(&progress), discarded: 0 };
+    let stream = Stream { socket, progress: Arc::clone(&progress), discarded: 0 };
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     let served = tokio::select! {
         served = until_deadline(connection.as_mut(), &progress) => served,
-        () = stopped(&mut stop) => {
+        () = must_close(&mut stop, &progress) => {
             connection.as_mut().graceful_shutdown();
             until_deadline(connection.as_mut(), &progress).await
         }
     };
     match served {
-        Some(Err(error)) if error.is_parse() => {
-            if let Some(held_back) = malformed.pass(std::time::Instant::now()) {
-                tracing::warn!(
-                    %peer, %error, held_back,
-                    "a request was refused, because it is not HTTP. This port takes plain HTTP without TLS: if a proxy \
-                     connects here, let it use http://, not https://"
-                );
-            }
-        }
+        Some(Err(error)) if error.is_parse() => log_limits.warn_of_no_http(peer, &error, is_plain),
         Some(Err(error)) => tracing::debug!(%error, "a connection ended early"),
         Some(Ok(())) | None => {}
     }
+}
+
+/// Limits of the log lines about connections that did not get so far as a request.
+#[derive(Default)]
+pub(super) struct ConnectionLogLimits {
+    no_http: LogLimit,
+    handshake: LogLimit,
+}
+
+impl ConnectionLogLimits {
+    fn warn_of_no_http(&self, peer: SocketAddr, error: &hyper::Error, is_plain: bool) {
+        let Some(held_back) = self.no_http.pass(std::time::Instant::now()) else { return };
+        let hint = if is_plain {
+            ". This port takes plain HTTP without TLS: if a proxy connects here, let it use http://, not https://"
+        } else {
+            ""
+        };
+        tracing::warn!(%peer, %error, held_back, "a request was refused, because it is not HTTP{hint}");
+    }
+
+    fn warn_of_handshake(&self, peer: SocketAddr, error: &io::Error) {
+        let Some(held_back) = self.handshake.pass(std::time::Instant::now()) else { return };
+        tracing::warn!(
+            %peer, %error, held_back,
+            "a connection was refused, because its TLS handshake failed. If it was PagerDuty's, its webhooks are lost: \
+             check the certificate, and server.tls.client_ca and client_names if they are set"
+        );
+    }
+}
+
+/// Waits until the program stops and no first request is on its way.
+async fn must_close(stop: &mut watch::Receiver<bool>, progress: &Progress) {
+    stopped(stop).await;
+    progress.first_request().await;
 }
 
 /// Waits for the signal to stop.
@@ -111,7 +158,7 @@ async fn until_deadline<C: Future>(mut connection: Pin<&mut C>, progress: &Progr
 async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
-    routes: Routes,
+    routes: CurrentRoutes,
     progress: Arc<Progress>,
 ) -> Result<Response<Body>, Closed> {
     if !progress.request() {
@@ -160,9 +207,37 @@ fn is_refusal(status: StatusCode) -> bool {
 #[error("the request was not complete in time")]
 struct Closed;
 
+/// Connection with or without TLS.
+enum Socket {
+    Plain(TcpStream),
+    // Boxed, because it is ten times as large.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Socket {
+    /// Does the handshake if there is TLS.
+    async fn open(stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        match tls {
+            None => Ok(Self::Plain(stream)),
+            Some(config) => Ok(Self::Tls(Box::new(TlsAcceptor::from(config).accept(stream).await?))),
+        }
+    }
+
+    /// The reading and writing side.
+    fn io(&mut self) -> Pin<&mut dyn SocketIo> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream),
+            Self::Tls(stream) => Pin::new(&mut **stream),
+        }
+    }
+}
+
+trait SocketIo: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> SocketIo for T {}
+
 /// Socket that reports reads and writes to the progress.
 struct Stream {
-    socket: TcpStream,
+    socket: Socket,
     progress: Arc<Progress>,
     discarded: usize,
 }
@@ -174,7 +249,7 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
+        ready!(self.socket.io().poll_read(context, buffer))?;
         if buffer.filled().len() > before {
             self.progress.read();
         }
@@ -197,7 +272,7 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write(context, bytes);
+        let written = self.socket.io().poll_write(context, bytes);
         self.wrote(written)
     }
 
@@ -206,26 +281,29 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write_vectored(context, bytes);
+        let written = self.socket.io().poll_write_vectored(context, bytes);
         self.wrote(written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        match &self.socket {
+            Socket::Plain(stream) => stream.is_write_vectored(),
+            Socket::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
+        self.socket.io().poll_flush(context)
     }
 
     /// Ends the answer, then reads and discards the rest of a refused request. A connection that is closed with unread
     /// bytes is reset, and its peer may never see the answer.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.socket).poll_shutdown(context))?;
+        ready!(self.socket.io().poll_shutdown(context))?;
         let mut unread = [0; 4 * 1024];
         while self.progress.begin_closing() && self.discarded < DISCARDED_BYTES {
             let mut buffer = ReadBuf::new(&mut unread);
-            ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer))?;
+            ready!(self.socket.io().poll_read(context, &mut buffer))?;
             if buffer.filled().is_empty() {
                 break;
             }

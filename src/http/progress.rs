@@ -10,12 +10,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 
 /// Time that a connection may idle after an accepted request. Proxies reuse a connection for 60 s.
 const TRUSTED_IDLE: Duration = Duration::from_secs(75);
 /// Time for which the rest of a refused request is read and discarded, so that its sender sees the answer.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time that a connection without a request has for one when the program stops. A proxy may just have opened it.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// State of a connection, shared by the task that serves it and the accept loop.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub(super) struct Progress {
     /// Time limit for a request's head, and for the idle time of an untrusted connection.
     head: Duration,
     state: Mutex<ConnectionState>,
+    /// Notified once the head of the first request has arrived.
+    has_request: Notify,
 }
 
 #[derive(Debug)]
@@ -35,6 +41,8 @@ struct ConnectionState {
     is_trusted: bool,
     /// The answer was sent before the request's body was read.
     leaves_unread: bool,
+    /// The head of a request has arrived.
+    has_sent_request: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +79,9 @@ impl Progress {
             waiting_since: now,
             is_trusted: false,
             leaves_unread: false,
+            has_sent_request: false,
         };
-        Arc::new(Self { head, state: Mutex::new(state) })
+        Arc::new(Self { head, state: Mutex::new(state), has_request: Notify::new() })
     }
 
     /// Ignores poisoning: a panic cannot leave the values half changed.
@@ -114,6 +123,14 @@ impl Progress {
         may
     }
 
+    /// Ready once the connection has sent a request, or has had [`FIRST_REQUEST`] for it.
+    pub(super) async fn first_request(&self) {
+        if !self.lock().has_sent_request {
+            // After this time the connection counts as idle.
+            let _ = timeout(FIRST_REQUEST, self.has_request.notified()).await;
+        }
+    }
+
     /// Notes that bytes were read.
     pub(super) fn read(&self) {
         self.advance(Stage::Idle, Stage::Head);
@@ -131,6 +148,8 @@ impl Progress {
             return false;
         }
         (state.stage, state.since) = (Stage::Body, Instant::now());
+        state.has_sent_request = true;
+        self.has_request.notify_one();
         true
     }
 

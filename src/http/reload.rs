@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::api_error::ApiError;
-use crate::config::Reloaded;
+use crate::config::changes::Reloaded;
 
 /// A reload under way.
 pub type RunningReload = Pin<Box<dyn Future<Output = Result<Reloaded, ReloadRefusal>> + Send>>;

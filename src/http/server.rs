@@ -11,10 +11,11 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::connection::{self, stopped};
+use super::connection::{self, ConnectionLogLimits, stopped};
+use super::listener_service::ListenerService;
 use super::progress::Progress;
-use super::routes::Routes;
 use crate::log_limit::LogLimit;
+use crate::telemetry::connections::ConnectionRefusal;
 
 /// Time that a peer may leave an answer unread.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,8 +51,14 @@ impl Limits {
 }
 
 /// Serves until `stop` is set, then lets the open requests finish.
-pub async fn serve(listener: TcpListener, routes: Routes, limits: Limits, mut stop: watch::Receiver<bool>) {
-    let (mut open, mut accepts) = (OpenConnections::default(), AcceptFailures::default());
+pub async fn serve(
+    listener: TcpListener,
+    service: ListenerService,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) {
+    let refused = service.refused.clone();
+    let (mut open, mut accepts) = (OpenConnections::new(service), AcceptFailures::default());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -69,13 +76,14 @@ pub async fn serve(listener: TcpListener, routes: Routes, limits: Limits, mut st
             }
             Err(error) => {
                 accepts.failed(&error);
+                refused.count(ConnectionRefusal::Descriptors);
                 // Usually the process is out of file descriptors. Closing another connection frees one.
                 open.free_one_connection(&mut stop).await;
                 continue;
             }
         };
         let Some((stream, peer)) = room else { break };
-        open.serve(stream, peer, routes.clone(), limits.head, stop.clone());
+        open.serve(stream, peer, limits.head, stop.clone());
     }
     drop(listener);
     let all_done = async { while open.tasks.join_next().await.is_some() {} };
@@ -85,31 +93,28 @@ pub async fn serve(listener: TcpListener, routes: Routes, limits: Limits, mut st
 }
 
 /// Open connections.
-#[derive(Default)]
 struct OpenConnections {
+    service: ListenerService,
     tasks: JoinSet<()>,
     /// Connections that did not give way, by task.
     connections: HashMap<Id, (Arc<Progress>, AbortHandle)>,
-    /// Limit of the log lines about requests that are not HTTP.
-    malformed: Arc<LogLimit>,
+    /// Limits of log lines.
+    log_limits: Arc<ConnectionLogLimits>,
 }
 
 impl OpenConnections {
-    fn serve(
-        &mut self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        routes: Routes,
-        head: Duration,
-        stop: watch::Receiver<bool>,
-    ) {
+    fn new(service: ListenerService) -> Self {
+        Self { service, tasks: JoinSet::new(), connections: HashMap::new(), log_limits: Arc::default() }
+    }
+
+    fn serve(&mut self, stream: TcpStream, peer: SocketAddr, head: Duration, stop: watch::Receiver<bool>) {
         // Answers are small and complete: waiting for more bytes would gain nothing.
         let _ = stream.set_nodelay(true);
         // A peer that does not read its answers is disconnected.
         let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIMEOUT));
         let progress = Progress::new(head);
-        let malformed = Arc::clone(&self.malformed);
-        let served = connection::serve(stream, peer, routes, Arc::clone(&progress), stop, malformed);
+        let (service, log_limits) = (self.service.clone(), Arc::clone(&self.log_limits));
+        let served = connection::serve(stream, peer, service, Arc::clone(&progress), stop, log_limits);
         let task = self.tasks.spawn(served);
         self.connections.insert(task.id(), (progress, task));
     }
@@ -143,6 +148,7 @@ impl OpenConnections {
             return false;
         };
         if progress.give_way() {
+            self.service.refused.count(ConnectionRefusal::Limit);
             task.abort();
             let id = task.id();
             self.connections.remove(&id);

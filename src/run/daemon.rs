@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 
+use super::descriptors::public_connections;
 use super::error::RunError;
 use super::listeners::Listeners;
 use super::loops::{ApiReaders, Loops};
@@ -18,9 +20,11 @@ use super::setup::Setup;
 use super::store::open_store;
 use super::watchdog::Watchdog;
 use crate::clock::Clock;
-use crate::config::{Config, Problems, Reloaded};
-use crate::http::{self, BodyBudget, Limits, ReloadRefusal, Requests, Token};
+use crate::config::changes::Reloaded;
+use crate::config::{Config, Problems};
+use crate::http::{self, BodyBudget, Limits, ListenerService, ReloadRefusal, Requests, Token};
 use crate::store::{FiguresReader, OutboxGauge, Reader};
+use crate::telemetry::connections::Listener;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 
@@ -29,7 +33,7 @@ pub(super) struct Daemon {
     parts: Parts,
     setup: Setup,
     requests: Arc<Requests>,
-    routes: CurrentRoutes,
+    current: Current,
     orders: ReloadOrders,
     servers: JoinSet<()>,
     loops: Loops,
@@ -37,10 +41,11 @@ pub(super) struct Daemon {
     logs: Option<Logs>,
 }
 
-/// Routes of the two listeners.
-struct CurrentRoutes {
+/// What the two listeners serve at present.
+struct Current {
     public: watch::Sender<Router>,
     admin: watch::Sender<Router>,
+    tls: watch::Sender<Option<Arc<ServerConfig>>>,
 }
 
 impl Daemon {
@@ -65,11 +70,22 @@ impl Daemon {
         let (admin, admin_routes) = watch::channel(admin);
         let mut servers = JoinSet::new();
         servers.spawn(until_stop(prepare, stopped.clone()));
-        servers.spawn(http::serve(listeners.public, public_routes, Limits::default(), stopped.clone()));
-        servers.spawn(http::serve(listeners.admin, admin_routes, Limits::of_admin(), stopped));
+        let (tls, current_tls) = watch::channel(setup.tls.as_ref().map(|tls| Arc::clone(&tls.config)));
+        let service = |listener, routes, tls| ListenerService {
+            routes,
+            tls,
+            refused: parts.metrics.connections.of(listener),
+        };
+        let public_service = service(Listener::Public, public_routes, current_tls);
+        let admin_service = service(Listener::Admin, admin_routes, watch::channel(None).1);
+        let public_limits = Limits::default();
+        let connections = public_connections(public_limits.connections);
+        let public_limits = Limits { connections, ..public_limits };
+        servers.spawn(http::serve(listeners.public, public_service, public_limits, stopped.clone()));
+        servers.spawn(http::serve(listeners.admin, admin_service, Limits::of_admin(), stopped));
         loops.apply(&parts, &setup, api_readers, None);
-        let routes = CurrentRoutes { public, admin };
-        Ok(Self { parts, setup, requests, routes, orders, servers, loops, stop, logs })
+        let current = Current { public, admin, tls };
+        Ok(Self { parts, setup, requests, current, orders, servers, loops, stop, logs })
     }
 
     /// Receiver of the state of the store's writer.
@@ -83,7 +99,7 @@ impl Daemon {
         match &result {
             Ok(reloaded) => log(reloaded),
             Err(refusal) => {
-                tracing::error!("the configuration was not reloaded, and nothing has changed: {refusal}")
+                tracing::error!("the configuration was not reloaded, and nothing has changed: {refusal}");
             }
         }
         result
@@ -110,8 +126,9 @@ impl Daemon {
         self.parts.store.configure(Arc::clone(&new.policy), new.destinations());
         let with_api = (&self.orders, api_thread.as_ref());
         let (admin, prepare) = routes::admin(&self.parts, &new, &requests, with_api);
-        let _ = self.routes.public.send_replace(routes::public(&self.parts, &new, &requests));
-        let _ = self.routes.admin.send_replace(admin);
+        self.current.tls.send_replace(new.tls.as_ref().map(|tls| Arc::clone(&tls.config)));
+        let _ = self.current.public.send_replace(routes::public(&self.parts, &new, &requests));
+        let _ = self.current.admin.send_replace(admin);
         self.loops.apply(&self.parts, &new, api_readers, Some(&reloaded));
         // After this transaction, which is later than the order to stop, no replaced loop claims a row.
         if let Err(error) = self.parts.store.forget_unmarked().await {

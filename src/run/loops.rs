@@ -12,9 +12,10 @@ use super::api_thread::ApiThread;
 use super::parts::Parts;
 use super::retention::forget_old_bodies;
 use super::setup::Setup;
+use super::tls::warn_of_expiry;
 use super::watchdog::{self, RunningForwarder, Watchdog};
 use crate::backend::Backend;
-use crate::config::Reloaded;
+use crate::config::changes::Reloaded;
 use crate::domain::forwarding::Destination;
 use crate::forward::Forwarder;
 use crate::reconcile::{Reconciler, RelatedChangesLoop, SubscriptionCare};
@@ -27,6 +28,8 @@ pub(super) struct Loops {
     /// Those that ask PagerDuty's REST API.
     pagerduty: Vec<Loop>,
     retention: Option<Loop>,
+    /// Warnings before the certificate expires.
+    expiry: Option<Loop>,
     watchdog: Option<Loop>,
     /// Loops that nothing replaces, which finish their last work.
     ending: Vec<Loop>,
@@ -101,6 +104,7 @@ impl Loops {
             forwarders: BTreeMap::new(),
             pagerduty: Vec::new(),
             retention: None,
+            expiry: None,
             watchdog,
             ending: Vec::new(),
             watched,
@@ -133,6 +137,9 @@ impl Loops {
         if has_changed("pagerduty") || has_changed("outgoing") {
             self.ask_pagerduty(parts, setup, readers);
         }
+        if has_changed("server") {
+            self.warn_of_expiry(parts, setup);
+        }
         if has_changed("store") {
             let (store, clock) = (parts.store.clone(), Arc::clone(&parts.clock));
             let retention = setup.config.store.retention.get();
@@ -140,6 +147,17 @@ impl Loops {
             let run = move |stop| forget_old_bodies(store, clock, retention, stop);
             self.retention = Some(Loop::start(&Handle::current(), replaced, run));
         }
+    }
+
+    /// Replaces the warnings before the certificate expires.
+    fn warn_of_expiry(&mut self, parts: &Parts, setup: &Setup) {
+        let expires_at = setup.tls.as_ref().map(|tls| tls.expires_at);
+        parts.metrics.set_certificate_expiry(expires_at);
+        let replaced = self.expiry.take();
+        let Some(expires_at) = expires_at else { return self.let_end(replaced.into_iter()) };
+        let clock = Arc::clone(&parts.clock);
+        let run = move |stop| warn_of_expiry(expires_at, clock, stop);
+        self.expiry = Some(Loop::start(&Handle::current(), replaced, run));
     }
 
     fn forward(&mut self, parts: &Parts, setup: &Setup, has_changed: impl Fn(&str) -> bool) {
@@ -209,9 +227,9 @@ impl Loops {
 
     /// Ends all loops, and waits until they have finished their work.
     pub(super) async fn end(self) {
-        let Self { forwarders, pagerduty, retention, watchdog, ending, .. } = self;
+        let Self { forwarders, pagerduty, retention, expiry, watchdog, ending, .. } = self;
         let of_backends = forwarders.into_values().chain(pagerduty).chain(ending);
-        let loops: Vec<Loop> = of_backends.chain(retention).chain(watchdog).collect();
+        let loops: Vec<Loop> = of_backends.chain(retention).chain(expiry).chain(watchdog).collect();
         for each in &loops {
             each.stop.send_replace(true);
         }

@@ -2,7 +2,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::Reloaded;
+use crate::config::changes::Reloaded;
 use crate::http::{Reload, ReloadRefusal};
 
 /// Result of a reload.

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
-use crate::backend::{Backend, SetupError};
+use super::tls::tls;
+use crate::backend::{Backend, Outgoing, SetupError};
 use crate::config::listener_secrets::ListenerSecrets;
 use crate::config::pagerduty_token::PAGERDUTY_TOKEN;
 use crate::config::{self, Config, Problem, Problems, Secret};
+use crate::http::Tls;
 use crate::sources::pagerduty::rest::RestClient;
 
 /// The secrets of the public listener, and the backends with theirs.
@@ -15,11 +17,13 @@ use crate::sources::pagerduty::rest::RestClient;
 /// All mistakes in the secrets and backends.
 pub(super) fn fetch(config: &Config) -> Result<WithSecrets, Problems> {
     warn(config);
-    match (config.fetch_listener_secrets(), backends(config), rest_client(config)) {
-        (Ok(secrets), Ok(backends), Ok(pagerduty)) => Ok(WithSecrets { secrets, backends, pagerduty }),
-        (secrets, backends, pagerduty) => {
+    match (config.fetch_listener_secrets(), backends(config), rest_client(config), tls(config)) {
+        (Ok(secrets), Ok(backends), Ok(pagerduty), Ok(tls)) => {
+            Ok(WithSecrets { secrets, backends, pagerduty, tls })
+        }
+        (secrets, backends, pagerduty, tls) => {
             let of_lists = [secrets.err(), backends.err()].into_iter().flatten().flatten();
-            Err(Problems::from_all(of_lists.chain(pagerduty.err()).collect()))
+            Err(Problems::from_all(of_lists.chain(pagerduty.err()).chain(tls.err()).collect()))
         }
     }
 }
@@ -32,6 +36,8 @@ pub(super) struct WithSecrets {
     pub(super) backends: Vec<Arc<Backend>>,
     /// Client of PagerDuty's REST API, if it is configured.
     pub(super) pagerduty: Option<RestClient>,
+    /// TLS of the public listener, if it is configured.
+    pub(super) tls: Option<Tls>,
 }
 
 /// Client of PagerDuty's REST API. `None` if it is not configured.
@@ -42,16 +48,34 @@ pub(crate) fn rest_client(config: &Config) -> Result<Option<RestClient>, Problem
     let (Some(api), Some(token)) = (&config.pagerduty.api, config.fetch_pagerduty_token()?) else {
         return Ok(None);
     };
-    let client = RestClient::new(api, token);
+    // The backends report a mistake in `[outgoing]`, or the check of the whole configuration does.
+    let client = RestClient::new(api, token, &outgoing(config)?);
     client.map(Some).map_err(|error| config.locate(Problem::with_key(PAGERDUTY_TOKEN, error)))
+}
+
+/// Way of requests to backends and APIs.
+///
+/// # Errors
+/// The file with certificates cannot be used.
+pub(crate) fn outgoing(config: &Config) -> Result<Outgoing, Problem> {
+    const KEY: &str = "outgoing.certificate_authority";
+    Outgoing::of(&config.outgoing).map_err(|error| config.locate(Problem::with_key(KEY, error)))
 }
 
 /// All mistakes in the secrets of a configuration. Its other mistakes are left out.
 pub(crate) fn problems(config: &Config) -> Vec<Problem> {
     let mut problems = config.fetch_listener_secrets().err().unwrap_or_default();
+    problems.extend(tls(config).err());
+    let outgoing = match outgoing(config) {
+        Ok(outgoing) => outgoing,
+        Err(problem) => {
+            problems.push(problem);
+            return problems;
+        }
+    };
     problems.extend(rest_client(config).err());
     for entry in &config.backend {
-        let errors = backend(entry).err().unwrap_or_default();
+        let errors = backend(entry, &outgoing).err().unwrap_or_default();
         // The check of the configuration itself reports a missing secret.
         let of_secrets = errors.iter().filter(|error| !matches!(error, SetupError::Missing(_)));
         problems.extend(of_secrets.map(|error| config.problem_with_backend(entry, error)));
@@ -64,9 +88,10 @@ pub(crate) fn problems(config: &Config) -> Vec<Problem> {
 /// # Errors
 /// All mistakes in their entries.
 pub(super) fn backends(config: &Config) -> Result<Vec<Arc<Backend>>, Vec<Problem>> {
+    let outgoing = outgoing(config).map_err(|problem| vec![problem])?;
     let (mut set_up, mut problems) = (Vec::new(), Vec::new());
     for entry in &config.backend {
-        match backend(entry) {
+        match backend(entry, &outgoing) {
             Ok(backend) => set_up.push(Arc::new(backend)),
             Err(errors) => {
                 problems.extend(errors.iter().map(|error| config.problem_with_backend(entry, error)));
@@ -81,12 +106,19 @@ pub(super) fn backends(config: &Config) -> Result<Vec<Arc<Backend>>, Vec<Problem
 /// # Errors
 /// An error for each secret of the backend that cannot be fetched. If all can, the reason why the backend cannot be
 /// set up.
-pub(crate) fn backend(entry: &config::BackendSection) -> Result<Backend, Vec<SetupError>> {
+pub(crate) fn backend(
+    entry: &config::BackendSection,
+    outgoing: &Outgoing,
+) -> Result<Backend, Vec<SetupError>> {
     let not_fetched = |(key, secret): (&'static str, &Secret)| {
         Some(SetupError::Secret { key, error: secret.fetch(1).err()? })
     };
     let errors: Vec<SetupError> = entry.secrets().filter_map(not_fetched).collect();
-    if errors.is_empty() { Backend::from_config(entry).map_err(|error| vec![error]) } else { Err(errors) }
+    if errors.is_empty() {
+        Backend::from_config(entry, outgoing).map_err(|error| vec![error])
+    } else {
+        Err(errors)
+    }
 }
 
 /// Logs the warnings about the secrets.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::secrets::{WithSecrets, fetch};
 use crate::backend::Backend;
 use crate::catalog;
+use crate::config::changes::SecretValues;
 use crate::config::listener_secrets::ListenerSecrets;
-use crate::config::{Config, Problem, Problems, SecretValues};
+use crate::config::{Config, Problem, Problems};
 use crate::domain::forwarding::{Destination, Destinations};
 use crate::domain::policy::Policy;
+use crate::http::Tls;
 use crate::sources::pagerduty::rest::RestClient;
 
 /// A configuration with its secrets, catalog and backends.
@@ -22,19 +24,21 @@ pub(super) struct Setup {
     /// Client of PagerDuty's REST API, if it is configured.
     pub(super) pagerduty: Option<RestClient>,
     pub(super) policy: Arc<Policy>,
+    /// TLS of the public listener, if it is configured.
+    pub(super) tls: Option<Tls>,
 }
 
 impl Setup {
-    /// Fetches the secrets, sets up the backends, and reads the catalog.
+    /// Fetches the secrets and certificates, sets up the backends, and reads the catalog.
     ///
     /// # Errors
-    /// All mistakes in the secrets and backends, or else in the catalog.
+    /// All mistakes in the secrets, certificates and backends, or else in the catalog.
     pub(super) fn of(config: Config) -> Result<Self, Problems> {
         // Fetched first: if a secret changes in this moment, the next reload finds the change.
         let secret_values = SecretValues::of(&config);
-        let WithSecrets { secrets, backends, pagerduty } = fetch(&config)?;
+        let WithSecrets { secrets, backends, pagerduty, tls } = fetch(&config)?;
         let policy = Arc::new(policy(&config)?);
-        Ok(Self { config, secret_values, secrets, backends, pagerduty, policy })
+        Ok(Self { config, secret_values, secrets, backends, pagerduty, policy, tls })
     }
 
     /// Names of the backends.

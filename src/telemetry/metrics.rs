@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::backends::{BackendLabels, Backends};
+use super::connections::Connections;
 use super::intake::IntakeMetrics;
 use super::process::Process;
 use super::reconciliation::Reconciliation;
@@ -64,6 +65,9 @@ pub struct Metrics {
     outbox_oldest_age_seconds: Family<BackendLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     open_failures: Gauge,
     quarantined: Gauge,
+    /// Connections that were refused.
+    pub connections: Connections,
+    certificate_expiry: Gauge,
     /// Metrics of the store.
     pub store: StoreMetrics,
     /// Reconciliation with PagerDuty.
@@ -92,6 +96,8 @@ impl Metrics {
             outbox_oldest_age_seconds: Family::default(),
             open_failures: Gauge::default(),
             quarantined: Gauge::default(),
+            connections: Connections::default(),
+            certificate_expiry: Gauge::default(),
             store: StoreMetrics::default(),
             reconciliation: Reconciliation::default(),
             of_backends: Backends::default(),
@@ -99,6 +105,7 @@ impl Metrics {
         };
         metrics.register();
         metrics.set_backends(backends);
+        metrics.connections.register(&mut metrics.registry);
         metrics.store.register(&mut metrics.registry);
         metrics.reconciliation.register(&mut metrics.registry);
         metrics.registry.register_collector(Box::new(Process::default()));
@@ -120,10 +127,26 @@ impl Metrics {
         register!(outbox_oldest_age_seconds, "outbox_oldest_age_seconds", "Age of the oldest row to be sent");
         register!(open_failures, "open_failures", "Open failures");
         register!(quarantined, "quarantined", "Webhooks in quarantine");
+        register!(
+            certificate_expiry,
+            "certificate_expiry_timestamp_seconds",
+            "End of the validity of the certificate in server.tls; 0: it has none"
+        );
         self.of_backends.register(&mut self.registry);
         let version = Family::<VersionLabels, Gauge>::default();
         version.get_or_create(&VersionLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         self.registry.register("pagerduty_dora_build_info", "Version of the running program", version);
+    }
+
+    /// Sets the end of the certificate's validity. `None`: the public listener has no TLS.
+    pub fn set_certificate_expiry(&self, expires_at: Option<Timestamp>) {
+        self.certificate_expiry.set(expires_at.map_or(0, |expires_at| expires_at.as_nanos() / 1_000_000_000));
+    }
+
+    /// End of the certificate's validity. `None`: the public listener has no TLS.
+    pub fn certificate_expiry(&self) -> Option<Timestamp> {
+        let seconds = self.certificate_expiry.get();
+        (seconds != 0).then(|| Timestamp::from_nanos(seconds.saturating_mul(1_000_000_000)))
     }
 
     /// Sets the names of the configured backends, and creates the counters of each.

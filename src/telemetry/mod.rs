@@ -1,6 +1,7 @@
 //! Logs and metrics of the program itself.
 
 mod backends;
+pub mod connections;
 pub mod dora;
 pub mod intake;
 pub mod log_queue;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pagerduty_dora::backend::Backend;
+use pagerduty_dora::backend::{Backend, Outgoing};
 use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::id::FailureId;
 use pagerduty_dora::domain::lane::{Lane, LaneHealth};
@@ -35,7 +35,9 @@ impl Stepped {
         let config = Config::parse(CONFIGURATION).unwrap();
         let settings = Settings {
             policy: Arc::new(config.policy()),
-            destinations: vec![Arc::new(Backend::from_config(&config.backend[0]).unwrap())],
+            destinations: vec![Arc::new(
+                Backend::from_config(&config.backend[0], &Outgoing::default()).unwrap(),
+            )],
             sources: sources::ALL,
             max_backlog: MAX_BACKLOG,
             observer: Metrics::new([]),

@@ -13,12 +13,13 @@ use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::domain::source::{Source, Sources};
 use pagerduty_dora::domain::source_name::SourceName;
 use pagerduty_dora::http::{
-    self, BodyBudget, EventsApi, Keys, Limits, Requests, SourceRequests, WebhookIntake,
+    self, BodyBudget, EventsApi, Keys, Limits, ListenerService, Requests, SourceRequests, WebhookIntake,
 };
 use pagerduty_dora::sources::{RefusalReason, RefusalText, SignatureError, Verify, Webhooks, pagerduty};
 use pagerduty_dora::store::{
     CommitObserver, Delivery, MAX_BACKLOG, QuarantineRetry, Reader, Recorded, Settings, Store, StoryContext,
 };
+use pagerduty_dora::telemetry::connections::Listener;
 use pagerduty_dora::telemetry::metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -240,12 +241,12 @@ async fn each_source_has_its_route_its_words_and_its_series() {
     let url = format!("http://{}/webhooks/madeup", listener.local_addr().unwrap());
     let (stop, stopped) = watch::channel(false);
     let router = http::public(vec![intake], events_api, requests);
-    let server = tokio::spawn(http::serve(
-        listener,
-        tokio::sync::watch::channel(router).1,
-        Limits::default(),
-        stopped,
-    ));
+    let service = ListenerService {
+        routes: watch::channel(router).1,
+        tls: watch::channel(None).1,
+        refused: metrics.connections.of(Listener::Public),
+    };
+    let server = tokio::spawn(http::serve(listener, service, Limits::default(), stopped));
 
     let body = "1 began BYHTTP 2026-11-19T10:00:00Z";
     let send = async |url: &str, password: Option<&str>| {

@@ -17,7 +17,9 @@ pub(super) struct Asked<'a> {
 pub(super) fn ask(config: &Config, is_offline: bool) -> Vec<Asked<'_>> {
     let ask_one =
         |backend: Backend| (!is_offline).then(|| tokio::spawn(async move { backend.probe().await }));
-    let asked = |entry| Asked { entry, setup: run::backend(entry).map(ask_one) };
+    // A mistake in `[outgoing]` has an item of its own.
+    let outgoing = run::outgoing(config).unwrap_or_default();
+    let asked = |entry| Asked { entry, setup: run::backend(entry, &outgoing).map(ask_one) };
     config.backend.iter().map(asked).collect()
 }
 

@@ -39,10 +39,13 @@ pub(super) async fn running(config: &Config) -> RunningListeners {
     };
     // The route of webhooks answers a GET with 405 and `Allow: POST`.
     let webhook = ask(config.server.listen, config.pagerduty.path.as_str()).await;
-    let webhooks = webhook.is_some_and(|answer| {
-        answer.status() == StatusCode::METHOD_NOT_ALLOWED
-            && answer.headers().get("allow").is_some_and(|allowed| allowed == "POST")
-    });
+    // With TLS its answer could be read only if its certificate were trusted.
+    let has_tls = config.server.tls.is_some();
+    let webhooks = (has_tls && admin)
+        || webhook.is_some_and(|answer| {
+            answer.status() == StatusCode::METHOD_NOT_ALLOWED
+                && answer.headers().get("allow").is_some_and(|allowed| allowed == "POST")
+        });
     RunningListeners { admin, webhooks }
 }
 

@@ -16,10 +16,12 @@ use super::command_error::CommandError;
 use super::runtime::runtime;
 use super::table::print_out;
 use crate::catalog;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::pagerduty_token::PAGERDUTY_TOKEN;
 use crate::config::{Config, Problem, Secret};
 use crate::domain::printable::printable;
-use crate::run::rest_client;
+use crate::http::expires_soon;
+use crate::run::{self, rest_client};
 use crate::store::is_in_use;
 
 #[derive(Args)]
@@ -27,15 +29,21 @@ pub(super) struct CheckOptions {
     /// Do not ask PagerDuty and the backends
     #[arg(long)]
     offline: bool,
+    /// Read systemd's credentials from the folder of the configuration file, as the packaged unit does
+    #[arg(long)]
+    systemd: bool,
 }
 
 pub(super) fn run(options: &CheckOptions, config: &Config) -> Result<(), CommandError> {
+    let config = &if options.systemd { config.with_credentials_of_its_folder() } else { config.clone() };
     let mut items = vec![Item::new("configuration", Finding::Ok(place(config)))];
     let warnings = config.warnings();
     items.extend(
         warnings.iter().map(|warning| Item::new("configuration", Finding::Warn(warning.to_string()))),
     );
     items.extend(secrets(config));
+    items.extend(certificate(config));
+    items.extend(outgoing(config));
     items.extend(catalog(config));
     let runtime = runtime()?;
     let running = runtime.block_on(listeners::running(config));
@@ -128,6 +136,46 @@ fn secret(key: &str, secret: &Secret, min_bytes: usize) -> Vec<Item> {
 /// Text of a problem in an item whose name is the key already.
 fn without_key(problem: &Problem, key: &str) -> String {
     problem.to_string().replacen(&format!("{key}: "), "", 1)
+}
+
+/// Checks the certificate of the public listener.
+fn certificate(config: &Config) -> Vec<Item> {
+    const KEY: &str = "server.tls";
+    let Some(section) = &config.server.tls else { return Vec::new() };
+    let loaded = match run::tls(config) {
+        Ok(Some(loaded)) => loaded,
+        Ok(None) => return Vec::new(),
+        Err(problem) => return vec![Item::new(KEY, Finding::Wrong(problem.to_string()))],
+    };
+    let file = section.certificate.display();
+    let (now, expires_at) = (SystemClock.now(), loaded.expires_at);
+    let renew = "put a new one in place, and reload the configuration";
+    let finding = if now >= expires_at {
+        Finding::Failed(format!("the certificate in {file} expired at {expires_at}: {renew}"))
+    } else if expires_soon(expires_at, now) {
+        Finding::Warn(format!("the certificate in {file} expires at {expires_at}: {renew}"))
+    } else {
+        Finding::Ok(format!("{file}, valid until {expires_at}"))
+    };
+    let mut items = vec![Item::new(KEY, finding)];
+    let key = Secret::File { file: section.key.clone() };
+    items.extend(key.warning().map(|warning| Item::new(KEY, Finding::Warn(warning))));
+    items
+}
+
+/// Says on which way requests reach backends and APIs.
+fn outgoing(config: &Config) -> Vec<Item> {
+    const KEY: &str = "outgoing";
+    let section = &config.outgoing;
+    if let Err(problem) = run::outgoing(config) {
+        return vec![Item::new(KEY, Finding::Wrong(problem.to_string()))];
+    }
+    let proxy = section.proxy.as_ref().map(|proxy| format!("through the proxy {proxy}"));
+    let trusted = section.certificate_authority.as_ref();
+    let trusted =
+        trusted.map(|file| format!("trusting the certificates in {} besides the system's", file.display()));
+    let way: Vec<String> = proxy.into_iter().chain(trusted).collect();
+    if way.is_empty() { Vec::new() } else { vec![Item::new(KEY, Finding::Ok(way.join(", ")))] }
 }
 
 fn catalog(config: &Config) -> Vec<Item> {

@@ -37,6 +37,8 @@ pub(super) struct DashboardData {
     pub(super) gauges: StoreGauges,
     /// Last results of the reconciliation with PagerDuty. `None` if its REST API is not configured.
     pub(super) reconciliation: Option<ReconciliationState>,
+    /// End of the validity of the public listener's certificate. `None`: it has no TLS.
+    pub(super) certificate_expiry: Option<Timestamp>,
     /// Reason why the store cannot commit. `None` if it can.
     pub(super) trouble: Option<StoreOutage>,
     /// Dead rows of the outbox.

@@ -9,6 +9,7 @@ use super::health_row::HealthRow;
 use super::page::wide;
 use super::received::{events_api, webhooks};
 use crate::domain::human_duration::human_duration;
+use crate::http::tls::expires_soon;
 use crate::store::{Sizes, StoreOutage};
 use crate::telemetry::reconciliation::{ReconciliationState, SubscriptionHealth};
 
@@ -53,6 +54,7 @@ fn rows(data: &DashboardData) -> Vec<HealthRow> {
     let mut rows: Vec<HealthRow> = webhooks(data).collect();
     rows.extend(subscription(data));
     rows.extend(reconciliation(data));
+    rows.extend(certificate(data));
     rows.extend([events_api(data), store(data), quarantine(data)]);
     rows.extend(backends::rows(data));
     rows.push(figures(data));
@@ -83,6 +85,19 @@ fn reconciliation(data: &DashboardData) -> Option<HealthRow> {
 fn subscription(data: &DashboardData) -> Option<HealthRow> {
     let SubscriptionHealth { says, must_act } = data.reconciliation.as_ref()?.subscription.as_ref()?;
     Some(HealthRow { about: "Subscription".to_owned(), says: safe_text(says), must_act: *must_act })
+}
+
+/// State of the public listener's certificate, if it has one.
+fn certificate(data: &DashboardData) -> Option<HealthRow> {
+    let expires_at = data.certificate_expiry?;
+    let must_act = expires_soon(expires_at, data.now);
+    let advice = if must_act { " Put a new one in place, and reload the configuration." } else { "" };
+    let says = if expires_at <= data.now {
+        format!("It expired {} ago: PagerDuty drops every webhook.{advice}", ago(data.now, expires_at))
+    } else {
+        format!("It is valid for {} more.{advice}", ago(expires_at, data.now))
+    };
+    Some(HealthRow { about: "Certificate".to_owned(), says, must_act })
 }
 
 fn store(data: &DashboardData) -> HealthRow {

@@ -124,6 +124,7 @@ impl Dashboard {
         let trouble = self.store.trouble();
         let received = self.requests.last();
         let reconciliation = self.metrics.reconciliation.state();
+        let certificate_expiry = self.metrics.certificate_expiry();
         let figures = self.figures.boards(now).await?;
         let gauges_computed_at = self.figures.gauges_computed_at();
         let read = self.reads.read(move |reader| {
@@ -145,6 +146,7 @@ impl Dashboard {
                 backends,
                 gauges: reader.gauges()?,
                 reconciliation,
+                certificate_expiry,
                 trouble,
                 dead: reader.outbox(&dead)?.rows,
                 token,

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::telemetry::connections::{Connections, Listener};
 
 /// Time that a test waits before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -16,7 +17,7 @@ struct Served {
     address: SocketAddr,
     /// Senders that end the wait of a request to `/wait`.
     waiting: mpsc::Receiver<tokio::sync::oneshot::Sender<()>>,
-    _stop: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
 }
 
 /// Reads the body as the webhook handler does, and accepts it.
@@ -40,9 +41,13 @@ async fn served(connections: usize, head: Duration) -> Served {
     let router = Router::new().route("/accept", post(accept)).route("/wait", get(wait));
     let (stop, stopped) = watch::channel(false);
     let limits = Limits { head, connections, drain: PATIENCE };
-    let (_, served) = watch::channel(router);
-    tokio::spawn(serve(listener, served, limits, stopped));
-    Served { address, waiting, _stop: stop }
+    let service = ListenerService {
+        routes: watch::channel(router).1,
+        tls: watch::channel(None).1,
+        refused: Connections::default().of(Listener::Public),
+    };
+    tokio::spawn(serve(listener, service, limits, stopped));
+    Served { address, waiting, stop }
 }
 
 impl Served {
@@ -188,4 +193,19 @@ async fn a_request_must_have_exactly_one_host() {
     let old =
         to_the_end(&mut served.sends("POST /accept HTTP/1.0\r\ncontent-length: 2\r\n\r\n{}").await).await;
     assert!(old.starts_with("HTTP/1.0 202"), "{old:?}");
+}
+
+#[tokio::test]
+async fn a_connection_may_send_its_first_request_after_the_order_to_stop() {
+    let served = served(8, PATIENCE).await;
+    let (mut new, mut half) = (served.sends("").await, served.sends(HALF_HEAD).await);
+    let mut used = served.sends(ACCEPTED).await;
+    // Connections are accepted in order, so the two before have been accepted, too.
+    assert!(answer(&mut used).await.starts_with("HTTP/1.1 202"));
+    served.stop.send_replace(true);
+    assert_eq!(to_the_end(&mut used).await, "", "an idle connection is closed");
+    half.write_all(b"content-length: 2\r\n\r\n{}").await.unwrap();
+    assert!(to_the_end(&mut half).await.starts_with("HTTP/1.1 202"));
+    new.write_all(ACCEPTED.as_bytes()).await.unwrap();
+    assert!(to_the_end(&mut new).await.starts_with("HTTP/1.1 202"));
 }

@@ -1,7 +1,10 @@
 //! Settings of the writer, made from the configuration, and the observer of its commits.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::domain::forwarding::Destinations;
 use crate::domain::policy::Policy;
@@ -24,6 +27,36 @@ pub struct Settings {
     pub max_backlog: usize,
     /// Observer of every commit.
     pub observer: Arc<dyn CommitObserver>,
+}
+
+/// The settings of a transaction, which a reload of the configuration replaces.
+pub(in crate::store) struct CurrentSettings {
+    settings: Settings,
+    configured: watch::Receiver<Settings>,
+}
+
+impl CurrentSettings {
+    /// The settings that were configured last.
+    pub(in crate::store) fn of(mut configured: watch::Receiver<Settings>) -> Self {
+        let settings = configured.borrow_and_update().clone();
+        Self { settings, configured }
+    }
+
+    /// Takes the settings that were configured since. Called between two transactions.
+    pub(super) fn renew(&mut self) {
+        // An error means that the last handle was dropped: there are no new settings.
+        if self.configured.has_changed().unwrap_or(false) {
+            self.settings = self.configured.borrow_and_update().clone();
+        }
+    }
+}
+
+impl Deref for CurrentSettings {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
 }
 
 /// An observer of what the writer does.

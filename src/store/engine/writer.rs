@@ -23,7 +23,7 @@ use super::job::{
 use super::open_store::OpenStore;
 use super::progress::{self, FOLDED_UP_TO};
 use super::session::{Changes, Session};
-use super::settings::Settings;
+use super::settings::CurrentSettings;
 use crate::log_limit::LogLimit;
 
 /// Largest number of writes in a group, so that the first one does not wait too long.
@@ -46,9 +46,7 @@ type Queue = mpsc::Receiver<Box<dyn Job>>;
 pub(in crate::store) struct Writer {
     db: Connection,
     files: Files,
-    settings: Settings,
-    /// The settings of the present configuration.
-    configured: watch::Receiver<Settings>,
+    settings: CurrentSettings,
     queue: Queue,
     background: BackgroundJobs,
     change_channels: ChangeChannels,
@@ -76,12 +74,11 @@ pub(in crate::store) struct Writer {
 impl Writer {
     pub(in crate::store) fn new(
         OpenStore { db, lock, files, checkpointer }: OpenStore,
-        (mut configured, hooks): (watch::Receiver<Settings>, Hooks),
+        (settings, hooks): (CurrentSettings, Hooks),
         queue: Queue,
         change_channels: ChangeChannels,
         health: Health,
     ) -> Self {
-        let settings = configured.borrow_and_update().clone();
         let max_backlog = settings.max_backlog;
         Self {
             db,
@@ -91,7 +88,6 @@ impl Writer {
             unfolded_lines: LogLimit::default(),
             quarantine_lines: LogLimit::default(),
             settings,
-            configured,
             queue,
             background: BackgroundJobs::default(),
             change_channels,
@@ -153,10 +149,7 @@ impl Writer {
     /// Commits a group, which may be empty, and does the work that is due after it. Fails if the store has to be opened
     /// again.
     fn turn(&mut self, group: Vec<Box<dyn Job>>) -> Result<(), String> {
-        // An error means that the last handle was dropped: there are no new settings.
-        if self.configured.has_changed().unwrap_or(false) {
-            self.settings = self.configured.borrow_and_update().clone();
-        }
+        self.settings.renew();
         let slice = backlog::slice_after_group(group.len());
         let has_webhooks = group.iter().any(|job| job.kind() == WriteKind::Webhook);
         if group.is_empty() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use pagerduty_dora::backend::Backend;
+use pagerduty_dora::backend::{Backend, Outgoing};
 use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::deployment::{Deployment, Deployments};
 use pagerduty_dora::domain::failure::{Failure, FailureState};
@@ -55,7 +55,7 @@ impl CommitObserver for Nobody {
 
 fn settings() -> Settings {
     let config = Config::parse(CONFIGURATION).unwrap();
-    let backend = Backend::from_config(&config.backend[0]).unwrap();
+    let backend = Backend::from_config(&config.backend[0], &Outgoing::default()).unwrap();
     Settings {
         policy: Arc::new(Policy { link_window: WINDOW, ..config.policy() }),
         destinations: vec![Arc::new(backend)],

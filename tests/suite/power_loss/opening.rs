@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pagerduty_dora::backend::Backend;
+use pagerduty_dora::backend::{Backend, Outgoing};
 use pagerduty_dora::catalog;
 use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::forwarding::{Destination, Destinations};
@@ -76,7 +76,10 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new(config: &Config) -> Self {
         let runtime = Builder::new_current_thread().build().unwrap();
-        let backends = config.backend.iter().map(|entry| Arc::new(Backend::from_config(entry).unwrap()));
+        let backends = config
+            .backend
+            .iter()
+            .map(|entry| Arc::new(Backend::from_config(entry, &Outgoing::default()).unwrap()));
         Self {
             folder: new_folder(),
             store: PathBuf::new(),

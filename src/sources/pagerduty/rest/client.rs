@@ -17,7 +17,7 @@ use super::request::Request;
 use super::timer::{Timer, TokioTimer};
 use crate::config::{PagerDutyApiSection, RequestsPerMinute, TokenScheme};
 use crate::domain::timestamp::Timestamp;
-use crate::http_client::{self, ClientError, words};
+use crate::http_client::{ClientError, Outgoing, words};
 
 /// Longest time of an attempt.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -90,13 +90,18 @@ impl RestClient {
     ///
     /// # Errors
     /// The token cannot be sent, or the machine has no CA certificates.
-    pub fn new(config: &PagerDutyApiSection, token: SecretString) -> Result<Self, RestSetupError> {
-        Self::with_timer(config, token, Arc::new(TokioTimer))
+    pub fn new(
+        config: &PagerDutyApiSection,
+        token: SecretString,
+        outgoing: &Outgoing,
+    ) -> Result<Self, RestSetupError> {
+        Self::with_timer(config, token, outgoing, Arc::new(TokioTimer))
     }
 
     pub(super) fn with_timer(
         config: &PagerDutyApiSection,
         token: SecretString,
+        outgoing: &Outgoing,
         timer: Arc<dyn Timer>,
     ) -> Result<Self, RestSetupError> {
         let scheme = match config.scheme {
@@ -108,7 +113,7 @@ impl RestClient {
         authorization.set_sensitive(true);
         let base = config.url.get().clone();
         Ok(Self(Arc::new(Shared {
-            http: http_client::client(TIMEOUT, &base)?,
+            http: outgoing.client(TIMEOUT, &base)?,
             base,
             authorization,
             token,

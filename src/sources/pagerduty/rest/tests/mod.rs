@@ -19,6 +19,7 @@ use super::RestClient;
 use super::timer::Timer;
 use crate::config::Config;
 use crate::domain::timestamp::Timestamp;
+use crate::http_client::Outgoing;
 
 const TOKEN: &str = "u+canary-token";
 
@@ -70,7 +71,13 @@ fn client_for(url: &str, lines: &str) -> (RestClient, Arc<SkippingTimer>) {
     let text = format!("[pagerduty.api]\nurl = \"{url}\"\ntoken = {{ value = \"x\" }}\n{lines}\n");
     let config = Config::parse(&text).unwrap().pagerduty.api.unwrap();
     let timer = SkippingTimer::new();
-    let client = RestClient::with_timer(&config, SecretString::from(TOKEN), Arc::clone(&timer) as _).unwrap();
+    let client = RestClient::with_timer(
+        &config,
+        SecretString::from(TOKEN),
+        &Outgoing::default(),
+        Arc::clone(&timer) as _,
+    )
+    .unwrap();
     (client, timer)
 }
 
