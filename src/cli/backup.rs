@@ -41,7 +41,7 @@ pub(super) fn run(options: &BackupOptions, config: &Config) -> Result<(), Comman
     }
     let store::BackupSummary { bytes, events, failures } = backup.map_err(anyhow::Error::from)?;
     print_out(format_args!(
-        "{} copied to {}, and checked: {events} events, {failures} failures",
+        "{} copied to {}, and checked (events: {events}, failures: {failures})",
         indicatif::BinaryBytes(bytes),
         options.file.display()
     ));

@@ -41,9 +41,9 @@ pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RowComm
 pub use outbox::rows::RowState;
 pub use read::{
     AttemptRecord, BackendStatus, FailureFilter, FailurePage, FiguresReader, ForwardState, Forwarded,
-    FoundId, FoundKind, ListedFailure, OutboxFilter, OutboxGauge, OutboxPage, OutboxRow, QuarantinePage,
-    QuarantineRow, Quarantined, QuarantinedBody, Reader, ReceivedEvent, StoreGauges, Story, StoryContext,
-    UnknownBackend,
+    FoundId, FoundKind, Growth, ListedFailure, OutboxFilter, OutboxGauge, OutboxPage, OutboxRow,
+    QuarantinePage, QuarantineRow, Quarantined, QuarantinedBody, Reader, ReceivedEvent, StoreGauges, Story,
+    StoryContext, UnknownBackend,
 };
 pub use state::reading::ReadIncident;
 pub use state::reevaluate::{ReevaluateSpan, ReevaluatedBatch};
@@ -66,6 +66,8 @@ use engine::job::{Job, WriteKind};
 use engine::open_store::OpenStore;
 use engine::progress::{self, WRITTEN_AT};
 use engine::schema;
+use engine::settings::CurrentSettings;
+use engine::space;
 use engine::writer::Writer;
 use facts::{deployment, event, quarantine, record, related_changes};
 use outbox::{backfill, reconcile};
@@ -116,7 +118,13 @@ impl Store {
         let place = OpenStore { db, lock, files, checkpointer };
         let change_channels = ChangeChannels { changed, request_retry, is_folded: fold };
         let (configure, configured) = watch::channel(settings);
-        let mut writer = Writer::new(place, (configured, HOOKS), queue, change_channels, health.clone());
+        let mut writer = Writer::new(
+            place,
+            (CurrentSettings::of(configured), HOOKS),
+            queue,
+            change_channels,
+            health.clone(),
+        );
         writer.catch_up().map_err(schema::in_file(path))?;
         writer.start(end)?;
         let configure = Arc::new(configure);
@@ -231,6 +239,11 @@ impl Store {
     /// Removes some of the raw bodies received before `before`. Returns their number, or 0 if no such body is left.
     pub async fn forget_bodies(&self, before: Timestamp) -> Result<usize, StoreError> {
         self.queue(move |session| event::forget_bodies(session, before)).await
+    }
+
+    /// Gives space that is free inside of the database file back to the file system. Webhooks are stored in between.
+    pub async fn give_back_space(&self) -> Result<(), StoreError> {
+        self.send(Pending::in_parts(space::give_back)).await
     }
 
     /// Proves that the store can be written.

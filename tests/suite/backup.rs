@@ -39,7 +39,7 @@ async fn a_backup_is_one_state_of_the_store_while_webhooks_come() {
                 () = daemon.expect(incident(number), "accepted") => {}
             }
         };
-        assert!(printed.contains(" events, ") && printed.contains("and checked"), "{printed}");
+        assert!(printed.contains("(events: ") && printed.contains("and checked"), "{printed}");
     }
     assert_eq!(names(folder.path()), ["copy.db", "copy.db.1", "copy.db.2"]);
     // The backup of another version of the program is replaced, too.

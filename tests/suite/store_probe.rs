@@ -52,6 +52,11 @@ impl Probe {
 
 /// Events and the quarantine.
 impl Probe {
+    /// Number of pages of the database, those in the WAL included.
+    pub(crate) fn pages(&self) -> i64 {
+        self.number("PRAGMA page_count", [])
+    }
+
     pub(crate) fn events(&self) -> i64 {
         self.number("SELECT count(*) FROM event", [])
     }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access, statvfs};
 
 use super::item::{Finding, Item};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::store::{NEARLY_FULL_BYTES, OpenError, Reader};
+use crate::store::{Growth, NEARLY_FULL_BYTES, OpenError, Reader};
 
 /// Minimum free space for setting up the store.
 const MIN_FREE_BYTES: u64 = 8 << 20;
@@ -41,6 +42,7 @@ pub(super) fn check(config: &Config, holder: StoreHolder) -> Vec<Item> {
         Ok((folder, state)) => {
             let mut items = vec![Item::new("store", Finding::Ok(state))];
             items.extend(room(&folder).map(|finding| Item::new("store", finding)));
+            items.extend(growth(path).map(|finding| Item::new("store", finding)));
             items
         }
     }
@@ -146,6 +148,17 @@ fn room(folder: &Path) -> Option<Finding> {
         MIN_FREE_BYTES..NEARLY_FULL_BYTES => Some(Finding::Warn(message)),
         _ => None,
     }
+}
+
+/// Growth of the store in a month. `None` if it is too young for an estimate.
+fn growth(path: &Path) -> Option<Finding> {
+    // Errors are the item of the store itself.
+    let Growth { events, bytes } = Reader::open(path).ok()?.growth(SystemClock.now()).ok()??;
+    let mebibytes = bytes.div_ceil(1 << 20);
+    Some(Finding::Ok(format!(
+        "grows by about {mebibytes} MiB a month ({events} events, at the rate of the last 30 days), until bodies reach \
+         store.retention"
+    )))
 }
 
 #[cfg(test)]

@@ -17,4 +17,5 @@ pub(super) mod schema;
 pub(super) mod session;
 pub(super) mod settings;
 pub(super) mod sizes;
+pub(super) mod space;
 pub(super) mod writer;

@@ -209,6 +209,7 @@ pub(in crate::store) fn in_file(path: &Path) -> impl Fn(rusqlite::Error) -> Open
 /// Sets up the writer's connection. `Ok(Err(mode))` if the store stays in this journal mode instead of WAL.
 fn prepare_writer(db: &Connection) -> rusqlite::Result<Result<(), String>> {
     db.pragma_update(None, "page_size", PAGE_BYTES)?;
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     let mode = switch_to_wal(db)?;
     if mode != "wal" {
         return Ok(Err(mode));
