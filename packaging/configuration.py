@@ -8,7 +8,7 @@ example no longer has one of them.
 import pathlib
 import sys
 
-EXAMPLE = pathlib.Path(__file__).parent.parent / "config.example.toml"
+EXAMPLE = pathlib.Path(__file__).resolve().parent.parent / "config.example.toml"
 
 STORE = ('path = "pagerduty-dora.db"', 'path = "/var/lib/pagerduty-dora/pagerduty-dora.db"')
 SECRET = 'signing_secrets = [{ env = "PAGERDUTY_SIGNING_SECRET" }]'

@@ -15,7 +15,7 @@ import sys
 import time
 import tomllib
 
-REPOSITORY = pathlib.Path(__file__).parent.parent
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 LICENCE_FILE = re.compile(r"(licen[cs]e|copying|copyright|notice|unlicense)([-._].*)?", re.IGNORECASE)
 NOT_TEXT = {".html", ".rs", ".toml", ".py"}
 
