@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# dist.sh BINARY OUT: builds everything that a release consists of, from a ready binary, into the folder OUT:
-# a .deb, an .rpm, an image, a .tar.gz of the same files, the licences and the SBOM of what is compiled in, and SHA256SUMS.
+# dist.sh BINARY OUT: builds all files of a release from a ready binary, into the folder OUT: a .deb, an .rpm, an image, a
+# .tar.gz of the same files, the licences and the SBOM of what is compiled in, and SHA256SUMS.
 #
 # The binary must be for this machine. Needs Debian 12 or later with binutils, cargo, dpkg, python3 (3.11) and rpm.
 # The same commit, binary and tools give the same bytes.

@@ -41,7 +41,8 @@ def compiled_in():
 
     def is_linked(dependency):
         is_normal = any(kind["kind"] is None for kind in dependency["dep_kinds"])
-        return is_normal and all("proc-macro" not in target["kind"] for target in packages[dependency["pkg"]]["targets"])
+        targets = packages[dependency["pkg"]]["targets"]
+        return is_normal and all("proc-macro" not in target["kind"] for target in targets)
 
     ours = metadata["resolve"]["root"]
     uses, todo = {}, [ours]
@@ -72,8 +73,8 @@ def licences(dependencies):
             holders[text].add(name)
         if not texts:
             without.append(f"{name}, by {', '.join(package['authors']) or 'its contributors'}, comes without a text.")
-    sections = ["\n".join([*sorted(names), "", text]) for text, names in holders.items()]
-    return f"\n{'=' * 80}\n\n".join([PREFACE, *(f"{line}\n" for line in without), *(f"{text}\n" for text in sorted(sections))])
+    sections = sorted("\n".join([*sorted(names), "", text]) for text, names in holders.items())
+    return f"\n{'=' * 80}\n\n".join([PREFACE, *(f"{section}\n" for section in without + sections)])
 
 
 def sqlite(dependencies):

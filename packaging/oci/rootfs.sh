@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# rootfs.sh TREE ROOT: makes the file system of the image: the program of a tree of tree.sh, and what it needs from Debian.
-# Debian's packages are downloaded: the files of this machine may have been changed, for example by more certificates.
+# rootfs.sh TREE ROOT: makes the file system of the image: the program from a tree of tree.sh, and what it needs from
+# Debian. Debian's packages are downloaded: somebody may have changed this machine's files, for example its certificates.
 set -euo pipefail
 tree=$(realpath "$1") root=$(realpath -m "$2")
 here=$(dirname "$0")
@@ -12,8 +12,10 @@ packages=(libc6 libgcc-s1 "$(apt-cache depends libgcc-s1 | grep -o 'gcc-.*-base'
 mkdir "$work/packages" "$work/debian"
 (
     cd "$work/packages"
-    # apt drops its rights for a download, unless it may not write to the folder.
-    apt-get download -qq -o APT::Sandbox::User=root "${packages[@]}"
+    # apt would drop its rights, and could not write to the folder.
+    download() { apt-get download -qq -o APT::Sandbox::User=root "${packages[@]}"; }
+    # Old lists name packages that Debian has replaced since.
+    download || { apt-get update -qq && download; }
     for package in *.deb; do dpkg-deb --extract "$package" "$work/debian"; done
 )
 
@@ -26,8 +28,8 @@ for text in LICENSE sbom.cdx.json third-party-licences.txt; do
 done
 "$here/../configuration.py" container | put 644 /dev/stdin etc/pagerduty-dora/config.toml
 
-# The libraries that the program names, the loader, and what glibc needs to resolve host names. The places are those that
-# the loader itself searches.
+# The libraries that the program names, the loader, and what glibc needs to resolve host names. The loader searches the
+# folders that Debian's packages use.
 (
     cd "$work/debian"
     needed=$(objdump --private-headers "$root/$program" | awk '/NEEDED/ { print $2 }')

@@ -1,4 +1,4 @@
-# With the socket units, no connection is refused while the service restarts, is killed, or is down.
+# With the socket units, no connection is refused while the service restarts, is upgraded, is killed, or is down.
 source ./boots.sh
 
 install_package
@@ -16,6 +16,11 @@ for _ in 1 2 3; do
     systemctl restart pagerduty-dora
     accepts_more
 done
+# The package once more: an upgrade to the same version.
+process=$(value MainPID)
+install_package
+[[ $(value MainPID) != "$process" ]] || fail "the upgrade does not restart the service"
+accepts_more
 end_stream
 [[ ! -s /tmp/refused ]] || fail "refused during a restart: $(cat /tmp/refused)"
 accepted=$(wc -l </tmp/accepted)

@@ -12,12 +12,12 @@ inside() {
         command podman --root=/run/root --runroot=/run/runroot --cgroup-manager=cgroupfs --runtime=crun \
             --events-backend=none "$@"
     }
-    program() { podman exec daemon /usr/bin/pagerduty-dora "$@"; }
+    program() { podman exec daemon pagerduty-dora "$@"; }
     is_healthy() { program health >/dev/null 2>&1; }
     run_daemon() {
         podman run --detach --name daemon --replace --read-only --read-only-tmpfs=false --cap-drop=all \
             --security-opt=no-new-privileges --cgroups=disabled --network=none --volume store:/var/lib/pagerduty-dora \
-            --volume /run/secret:/run/secrets/signing-secret:ro --volume "$REPOSITORY/fixtures/pagerduty:/fixtures:ro" \
+            --secret signing-secret,uid=65532,gid=65532,mode=0400 --volume "$REPOSITORY/fixtures/pagerduty:/fixtures:ro" \
             "$(podman images --quiet)" >/dev/null
         for _ in {1..100}; do
             if is_healthy; then return; fi
@@ -29,8 +29,7 @@ inside() {
         program send --now --secret-file /run/secrets/signing-secret --url http://127.0.0.1:8080/webhooks/pagerduty "$@"
     }
 
-    (umask 077 && echo 0123456789abcdef0123456789abcdef >secret)
-    chown 65532 secret
+    echo 0123456789abcdef0123456789abcdef | podman secret create signing-secret - >/dev/null
     podman load --quiet --input "$(echo "$DIST"/*.oci.tar)"
 
     run_daemon

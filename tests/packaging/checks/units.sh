@@ -7,8 +7,8 @@ units=$(fresh units)
 tar --directory="$units" --extract --strip-components=1 --file="$(echo "$DIST"/*.tar.gz)"
 cp "$REPOSITORY"/packaging/systemd/* "$units"
 sed -i "s|/usr/bin/pagerduty-dora|$units/usr/bin/pagerduty-dora|" "$units"/*.service
-complaints=$(systemd-analyze verify --man=no "$units"/pagerduty-dora* 2>&1)
-[[ -z $(grep pagerduty-dora <<<"$complaints") ]] || fail "$complaints"
+complaints=$(systemd-analyze verify --man=no "$units"/pagerduty-dora* 2>&1) || fail "$complaints"
+! grep pagerduty-dora <<<"$complaints" || fail "systemd complains"
 
 for service in "$units"/*.service; do
     # The threshold is ten times the exposure: 13 is 1.3.

@@ -48,13 +48,13 @@ start_service() {
 deliver() { pagerduty-dora send --now --secret-file $folder/signing-secret --url $webhooks "$@"; }
 
 # Number of events in the store. A backup counts them.
-events() { pagerduty-dora backup --keep 0 /tmp/counted.db | sed -n 's/.*: \([0-9]*\) events.*/\1/p'; }
+events() { pagerduty-dora backup /tmp/counted.db | sed -n 's/.*: \([0-9]*\) events.*/\1/p'; }
 
 # Sends webhooks one after the other until `end_stream`. Each answer of 2xx is a line of /tmp/accepted, and each other
 # outcome a line of /tmp/refused.
 begin_stream() {
-    : >/tmp/accepted >/tmp/refused
-    touch /tmp/streaming
+    rm -f /tmp/accepted /tmp/refused
+    touch /tmp/accepted /tmp/refused /tmp/streaming
     while [[ -e /tmp/streaming ]]; do
         if deliver incident.triggered.json >/tmp/answer 2>&1; then
             cat /tmp/answer >>/tmp/accepted
@@ -67,7 +67,7 @@ begin_stream() {
 
 end_stream() {
     rm /tmp/streaming
-    wait $stream
+    wait "$stream"
 }
 
 # has_accepted NUMBER: true once the stream has so many answers of 2xx.
