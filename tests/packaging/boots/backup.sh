@@ -1,5 +1,6 @@
 # The timer's service copies the store beside the running daemon, and without it. A backup can be restored.
 source ./boots.sh
+store=/var/lib/private/pagerduty-dora
 backup=/var/lib/pagerduty-dora-backup/pagerduty-dora.db
 
 install_package
@@ -13,14 +14,15 @@ systemctl enable --quiet --now pagerduty-dora-backup.timer
 [[ -n $(systemctl show --property=NextElapseUSecRealtime --value pagerduty-dora-backup.timer) ]] ||
     fail "the timer has no next time"
 
+owner=$(stat --format=%u $store/*.db)
 systemctl start pagerduty-dora-backup || fail "the backup failed beside the daemon"
+[[ $(stat --format=%u $store/*.db) == "$owner" ]] || fail "the backup takes the store away from the daemon"
 deliver incident.reopened.json || fail "the daemon does not work after a backup"
 systemctl stop pagerduty-dora
 systemctl start pagerduty-dora-backup || fail "the backup failed without the daemon"
 systemctl start pagerduty-dora || fail "the daemon does not start after a backup"
 deliver incident.acknowledged.json
 # Newer versions of systemd let the folder and the store belong to nobody, and show the daemon its own user.
-store=/var/lib/private/pagerduty-dora
 [[ $(stat --format='%a %u' $store/*.db) == "600 $(stat --format=%u $store)" ]] || fail "not its own: $(ls -l $store)"
 [[ $(stat --format=%a /var/lib/private/pagerduty-dora-backup $backup $backup.1) == $'700\n600\n600' ]] ||
     fail "others can read the backups"

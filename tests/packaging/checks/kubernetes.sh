@@ -1,4 +1,4 @@
-# The manifests are valid for the oldest and the newest Kubernetes that is looked at.
+# The manifests are valid for Kubernetes 1.29, the first with a stable ReadWriteOncePod, and for a newer one.
 source lib/checks.sh
 need kubectl "$TOOLS/bin/kubernetes-validate"
 

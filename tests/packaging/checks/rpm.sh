@@ -1,6 +1,6 @@
 # The .rpm installs, an upgrade keeps an edited configuration, and a removal leaves data.
 source lib/checks.sh
-need rpm
+need mmdebstrap rpm
 
 root=$(fresh rpm)
 tar --directory="$root" --extract --file="$TREE"
