@@ -1,0 +1,13 @@
+# The manifests are valid for Kubernetes 1.29, the first with a stable ReadWriteOncePod, and for a newer one.
+source lib/checks.sh
+need kubectl "$TOOLS/bin/kubernetes-validate"
+
+manifests=$WORK/manifests.yaml
+kubectl kustomize "$REPOSITORY/packaging/kubernetes" >"$manifests"
+for version in 1.29 1.34; do
+    "$TOOLS/bin/kubernetes-validate" --strict --kubernetes-version "$version" "$manifests"
+done
+# A key that no schema knows must be found. Otherwise the check above shows nothing.
+sed 's/terminationGracePeriodSeconds/terminationGraceSeconds/' "$manifests" >"$WORK/wrong.yaml"
+! "$TOOLS/bin/kubernetes-validate" --strict --kubernetes-version 1.34 "$WORK/wrong.yaml" >/dev/null 2>&1 ||
+    fail "a misspelt key is not found"
