@@ -102,7 +102,7 @@ pub(crate) enum ConnectError {
     Failed(reqwest::Error),
 }
 
-/// Mark of a connection that [`connect`] wanted and closed.
+/// Mark of a connection that [`Outgoing::connect`] wanted and closed.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was only tried")]
 struct Connected;

@@ -67,10 +67,14 @@ impl Process {
 
     /// The same, by a command that ends in the program's name and becomes the program.
     pub(crate) fn spawn_by(mut command: Command, config: &Path) -> Self {
+        command.env("PAGERDUTY_SIGNING_SECRET", SECRET).env("RUST_LOG", "info");
+        Self::spawn_with(command, config)
+    }
+
+    /// The same, with the environment of the command.
+    pub(crate) fn spawn_with(mut command: Command, config: &Path) -> Self {
         let mut child = command
             .args(["--config", config.to_str().unwrap(), "serve"])
-            .env("PAGERDUTY_SIGNING_SECRET", SECRET)
-            .env("RUST_LOG", "info")
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

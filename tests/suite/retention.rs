@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::{Daemon, event_of, eventually};
 
 /// Length of a made-up note in each webhook.
-const LONG: usize = 100_000;
+const LONG: u32 = 100_000;
 
 #[tokio::test]
 async fn the_store_shrinks_once_bodies_are_old() {
@@ -15,11 +15,11 @@ async fn the_store_shrinks_once_bodies_are_old() {
     for index in 0..150 {
         let mut webhook: Value =
             serde_json::from_str(&event_of("incident.triggered", &format!("QLONG{index:06}"))).unwrap();
-        webhook["event"]["data"]["note"] = json!("x".repeat(LONG));
+        webhook["event"]["data"]["note"] = json!("x".repeat(LONG as usize));
         daemon.expect(webhook.to_string(), "accepted").await;
     }
     let full = daemon.probe().pages();
-    assert!(full * 8_192 > 150 * LONG as i64, "{full} pages");
+    assert!(full * 8_192 > 150 * i64::from(LONG), "{full} pages");
     // The removal runs each hour.
     daemon.clock.advance(Duration::from_hours(4 * 24));
     let shrunk = eventually("a smaller store", async || {

@@ -22,10 +22,7 @@ install_package
 [[ $(value MainPID) != "$process" ]] || fail "the upgrade does not restart the service"
 accepts_more
 end_stream
-# A connection that the old process took just before its end may be closed without an answer. PagerDuty sends such a
-# webhook again.
-refused=$(grep --invert-match 'no complete answer' /tmp/refused) || true
-[[ -z $refused ]] || fail "refused during a restart: $refused"
+[[ ! -s /tmp/refused ]] || fail "refused during a restart: $(cat /tmp/refused)"
 accepted=$(wc -l </tmp/accepted)
 [[ $(events) == $((accepted + 1)) ]] || fail "$accepted were accepted, and $(events) are in the store"
 

@@ -48,7 +48,7 @@ start_service() {
 deliver() { pagerduty-dora send --now --secret-file $folder/signing-secret --url $webhooks "$@"; }
 
 # Number of events in the store. A backup counts them.
-events() { pagerduty-dora backup /tmp/counted.db | sed -n 's/.*: \([0-9]*\) events.*/\1/p'; }
+events() { pagerduty-dora backup /tmp/counted.db | sed -n 's/.*(events: \([0-9]*\),.*/\1/p'; }
 
 # Sends webhooks one after the other until `end_stream`. Each answer of 2xx is a line of /tmp/accepted, and each other
 # outcome a line of /tmp/refused.
