@@ -36,8 +36,11 @@ pub(super) async fn warn_of_expiry(
         let is_due = warned_at.is_none_or(|warned_at| now >= warned_at.saturating_add(WARN_EVERY));
         if is_due && expires_soon(expires_at, now) {
             warned_at = Some(now);
-            let state =
-                if now < expires_at { "expires soon" } else { "has expired: PagerDuty drops every webhook" };
+            let state = if now < expires_at {
+                "expires soon"
+            } else {
+                "has expired: PagerDuty delivers no webhook, and resends each for 48 hours"
+            };
             tracing::warn!(
                 %expires_at,
                 "the certificate of the public listener {state}. Put the new one in place, and reload the configuration"

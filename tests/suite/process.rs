@@ -41,9 +41,14 @@ impl Listening {
 
     /// Delivers a signed webhook.
     pub(crate) async fn deliver(self, body: &str) -> u16 {
+        self.deliver_by(&client(), body).await
+    }
+
+    /// The same with this client, which keeps its connection.
+    pub(crate) async fn deliver_by(self, client: &reqwest::Client, body: &str) -> u16 {
         let signature = sign(&SECRET.to_owned().into(), body.as_bytes());
         let url = format!("http://{}/webhooks/pagerduty", self.public);
-        let request = client().post(url).header("x-pagerduty-signature", signature).body(body.to_owned());
+        let request = client.post(url).header("x-pagerduty-signature", signature).body(body.to_owned());
         request.send().await.unwrap().status().as_u16()
     }
 

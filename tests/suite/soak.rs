@@ -83,7 +83,7 @@ async fn figures(listening: Listening) -> Figures {
 async fn send(client_number: u32, listening: Listening, until: Instant) -> u64 {
     let mut ticks = interval(Duration::from_secs(1) * CLIENTS / RATE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut accepted = 0;
+    let (client, mut accepted) = (client(), 0);
     for number in 0.. {
         for event_type in ["incident.triggered", "incident.resolved"] {
             ticks.tick().await;
@@ -91,7 +91,7 @@ async fn send(client_number: u32, listening: Listening, until: Instant) -> u64 {
                 return accepted;
             }
             let body = event_of(event_type, &format!("Q{client_number}SOAK{number:07}"));
-            assert_eq!(listening.deliver(&body).await, 202);
+            assert_eq!(listening.deliver_by(&client, &body).await, 202);
             accepted += 1;
         }
     }

@@ -93,7 +93,10 @@ fn certificate(data: &DashboardData) -> Option<HealthRow> {
     let must_act = expires_soon(expires_at, data.now);
     let advice = if must_act { " Put a new one in place, and reload the configuration." } else { "" };
     let says = if expires_at <= data.now {
-        format!("It expired {} ago: PagerDuty drops every webhook.{advice}", ago(data.now, expires_at))
+        format!(
+            "It expired {} ago: PagerDuty delivers no webhook, and resends each for 48 hours.{advice}",
+            ago(data.now, expires_at)
+        )
     } else {
         format!("It is valid for {} more.{advice}", ago(expires_at, data.now))
     };

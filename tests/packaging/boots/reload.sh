@@ -22,6 +22,10 @@ takes_second() {
 }
 eventually 10 takes_second
 accepts_more
+for _ in {1..1000}; do
+    curl --silent --fail --output /dev/null --request POST http://127.0.0.1:8081/api/v1/reload || fail "a reload is refused"
+done
+accepts_more
 end_stream
 [[ ! -s /tmp/refused ]] || fail "refused during a reload: $(cat /tmp/refused)"
 
