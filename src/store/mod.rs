@@ -66,6 +66,7 @@ use engine::job::{Job, WriteKind};
 use engine::open_store::OpenStore;
 use engine::progress::{self, WRITTEN_AT};
 use engine::schema;
+use engine::session::Session;
 use engine::settings::CurrentSettings;
 use engine::space;
 use engine::writer::Writer;
@@ -237,8 +238,10 @@ impl Store {
     }
 
     /// Removes some of the raw bodies received before `before`. Returns their number, or 0 if no such body is left.
+    /// Webhooks are stored first.
     pub async fn forget_bodies(&self, before: Timestamp) -> Result<usize, StoreError> {
-        self.queue(move |session| event::forget_bodies(session, before)).await
+        let forget = move |session: &mut Session<'_>| event::forget_bodies(session, before);
+        self.send(Pending::boxed(WriteKind::Background, forget)).await
     }
 
     /// Gives space that is free inside of the database file back to the file system. Webhooks are stored in between.

@@ -55,7 +55,7 @@ pub(in crate::store) fn count_duplicate(
 }
 
 /// Number of bodies that are removed at a time, so that nobody waits long for the writer.
-const FORGOTTEN_AT_A_TIME: i64 = 200;
+const FORGOTTEN_AT_A_TIME: i64 = 50;
 
 /// Removes bodies received before `before`, oldest first, and quarantine rows of that age. The events themselves stay.
 /// Returns the number of removed bodies of events.
