@@ -78,11 +78,11 @@ def licences(dependencies):
 
 
 def sqlite(dependencies):
-    """The component for the C library that one crate brings along."""
+    """The library for the C library that one crate brings along."""
     crate = next(package for package in dependencies if package["name"] == "libsqlite3-sys")
     header = pathlib.Path(crate["manifest_path"]).parent / "sqlite3" / "sqlite3.h"
     version = re.search(r'#define SQLITE_VERSION +"([^"]+)"', header.read_text())[1]
-    component = {
+    library = {
         "type": "library",
         "bom-ref": f"pkg:generic/sqlite@{version}",
         "name": "sqlite",
@@ -91,7 +91,7 @@ def sqlite(dependencies):
         "cpe": f"cpe:2.3:a:sqlite:sqlite:{version}:*:*:*:*:*:*:*",
         "licenses": [{"license": {"id": "blessing"}}],
     }
-    return crate, component
+    return crate, library
 
 
 def purl(package):

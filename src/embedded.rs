@@ -19,8 +19,6 @@ pub struct Embedded {
     /// Address of the admin API.
     pub admin: SocketAddr,
     stop: watch::Sender<bool>,
-    /// Kept so that the daemon has a sender of the signal to reload.
-    _reload: mpsc::Sender<()>,
     running: JoinHandle<Result<(), RunError>>,
 }
 
@@ -34,14 +32,13 @@ impl Embedded {
         let (public, admin) = (listeners.public.local_addr()?, listeners.admin.local_addr()?);
         let (stop, mut stopped) = watch::channel(false);
         let (ready, is_ready) = oneshot::channel();
-        let (reload, reloads) = mpsc::channel(1);
         let signals = Signals {
             stop: async move { drop(stopped.wait_for(|stop| *stop).await) },
             on_ready: Box::new(move || {
                 // Fails only if nobody waits for readiness any more.
                 let _ = ready.send(());
             }),
-            reload: reloads,
+            reload: mpsc::channel(1).1,
             watchdog: None,
             logs: None,
         };
@@ -50,7 +47,7 @@ impl Embedded {
             running.await??;
             anyhow::bail!("the daemon ended before it was ready");
         }
-        Ok(Self { public, admin, stop, _reload: reload, running })
+        Ok(Self { public, admin, stop, running })
     }
 
     /// Stops the daemon as SIGTERM does, and waits for its end.

@@ -25,7 +25,7 @@ pub enum ClientError {
     Other(String),
 }
 
-/// Way of requests to backends and APIs (`[outgoing]`).
+/// Proxy and trusted certificates for requests to backends and APIs (`[outgoing]`).
 #[derive(Debug, Clone, Default)]
 pub struct Outgoing {
     /// `None`: requests go directly to their host.
@@ -55,9 +55,14 @@ impl Outgoing {
         Ok(Self { proxy: section.proxy.as_ref().map(|proxy| proxy.get().clone()), certificates })
     }
 
-    /// A client for requests to `url` on this way: it follows no redirect, and gives up after `timeout`.
+    /// A client for `url` with this proxy and these certificates. It follows no redirect, and gives up after `timeout`.
     pub(crate) fn client(&self, timeout: Duration, url: &Url) -> Result<reqwest::Client, ClientError> {
         self.builder(timeout, url)?.build().map_err(|error| setup_error(&error))
+    }
+
+    /// `true` if a connection for `url` shows only that the proxy can be reached: a proxy gets plain HTTP as a request.
+    pub(crate) fn only_reaches_its_proxy(&self, url: &Url) -> bool {
+        self.proxy.is_some() && url.scheme() == "http"
     }
 
     /// Connects to the host of `url` as [`Self::client`] does, with TLS where the URL says https, and sends nothing.

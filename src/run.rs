@@ -22,7 +22,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -33,7 +33,8 @@ use self::daemon::Daemon;
 pub use self::error::RunError;
 pub use self::listeners::Listeners;
 pub use self::offline_store::OfflineStore;
-use self::reload::ReloadOrders;
+use self::parts::Parts;
+use self::reload::ReloadRequests;
 pub(crate) use self::secrets::{backend, outgoing, problems as problems_of_secrets, rest_client};
 use self::setup::Setup;
 use self::store::wait_for_writer;
@@ -62,27 +63,41 @@ pub async fn run<F: Future<Output = ()>>(
     signals: Signals<F>,
 ) -> Result<(), RunError> {
     let Signals { stop, mut reload, on_ready, watchdog, logs } = signals;
-    let (orders, mut ordered) = ReloadOrders::channel();
     let setup = Setup::of(config.clone())?;
-    let mut daemon = Daemon::start(setup, clock, listeners, orders, (watchdog, logs))?;
-    let mut ended = daemon.parts().store.ended();
+    let (reload_requests, mut requested) = ReloadRequests::channel();
+    let (send_stop, stopped) = watch::channel(false);
+    let admin_address = listeners.admin.local_addr().map_err(RunError::Listener)?.ip();
+    let parts = Parts::open(&setup, clock, admin_address, reload_requests, stopped)?;
+    let mut daemon = Daemon::start(parts, setup, listeners, send_stop, watchdog, logs)?;
+    let mut ended = daemon.writer_state();
     on_ready();
-    let mut stop = pin!(stop);
+    let mut must_end = pin!(async {
+        tokio::select! {
+            () = stop => tracing::info!(
+                "stopping: finishing requests and attempts under way; an attempt may take as long as the timeout of its \
+                 backend"
+            ),
+            _ = ended.changed() => {}
+        }
+    });
     loop {
+        let request = tokio::select! {
+            biased;
+            () = &mut must_end => break,
+            Some(()) = reload.recv() => None,
+            Some(request) = requested.recv() => Some(request),
+        };
         tokio::select! {
             biased;
-            () = &mut stop => {
-                tracing::info!("stopping: finishing requests and attempts under way; an attempt may take as long as the timeout of its backend");
-                break;
-            }
-            _ = ended.changed() => break,
-            Some(()) = reload.recv() => drop(daemon.reload().await),
-            Some(order) = ordered.recv() => {
+            // A disk that hangs holds a reload up, but not the stop.
+            () = &mut must_end => break,
+            result = daemon.reload() => if let Some(request) = request {
                 // An error means that the caller does not wait for the result any more.
-                let _ = order.send(daemon.reload().await);
+                let _ = request.send(result);
             }
         }
     }
+    let mut ended = daemon.writer_state();
     daemon.stop().await;
     // The writer ends after the last handle is dropped. By then everything is on the disk.
     wait_for_writer(&mut ended).await

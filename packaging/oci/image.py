@@ -73,7 +73,7 @@ def labels(version):
 def main():
     root, version, out = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     files = layer(root)
-    # The same as in the Containerfile.
+    # The same as in the Containerfile, except HEALTHCHECK.
     config = {
         "User": f"{USER}:{USER}",
         "ExposedPorts": {"8080/tcp": {}, "8081/tcp": {}},

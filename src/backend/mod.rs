@@ -51,7 +51,7 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// The backend that an entry of the configuration describes. Its requests go the way of `outgoing`.
+    /// The backend that an entry of the configuration describes. Its requests use the proxy and certificates of `outgoing`.
     pub fn from_config(entry: &config::BackendSection, outgoing: &Outgoing) -> Result<Self, SetupError> {
         let protocol: Box<dyn Protocol> = match entry.kind.get_ref() {
             BackendKind::Datadog => Box::new(datadog::Datadog::from_config(entry, outgoing)?),

@@ -81,7 +81,12 @@ fn redirect_host(response: &reqwest::Response) -> Option<String> {
 pub(super) async fn only_connect(outgoing: &Outgoing, url: &Url, untested: &str) -> Probe {
     match outgoing.connect(TIMEOUT, url).await {
         Ok(()) => Probe::Usable(format!(
-            "can be reached. Nothing was sent: only the first event shows whether the receiver accepts {untested}"
+            "{}. Nothing was sent: only the first event shows whether the receiver accepts {untested}",
+            if outgoing.only_reaches_its_proxy(url) {
+                "is behind a proxy that can be reached"
+            } else {
+                "can be reached"
+            }
         )),
         Err(ConnectError::Failed(error)) => unreachable(error),
         Err(ConnectError::Client(error)) => Probe::Unusable(format!("was not asked: {error}")),
@@ -98,8 +103,7 @@ fn unreachable(error: reqwest::Error) -> Probe {
     // reqwest hides the type of an error of TLS.
     let problem = words(&error.without_url());
     let cure = if problem.contains("certificate") {
-        "correct the certificate of the backend, or trust its authority: add it to the certificates of this machine, or \
-         to a file that SSL_CERT_FILE names"
+        "correct the certificate of the backend, or trust its authority with outgoing.certificate_authority"
     } else {
         "check url, the backend, and the network between this machine and it"
     };

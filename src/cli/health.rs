@@ -1,6 +1,6 @@
 //! `health`: asks the daemon whether it is ready, for containers whose image has no other program.
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 
 use super::command_error::CommandError;
 use super::daemon::DaemonClient;
@@ -13,7 +13,7 @@ pub(super) fn run(config: &Config) -> Result<(), CommandError> {
 
 async fn ask(config: &Config) -> anyhow::Result<()> {
     let Some(daemon) = DaemonClient::find(config).await? else {
-        return Err(anyhow!("no daemon answers at {}", config.admin.listen));
+        bail!("no daemon answers at {} (admin.listen): start it, or correct --config", config.admin.listen);
     };
     let (is_ready, answer) = daemon.readiness().await?;
     if !is_ready {

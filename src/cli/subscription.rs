@@ -21,7 +21,7 @@ use super::table::{print_err, print_json, print_out};
 use crate::config::{Config, Name};
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
-use crate::run::rest_client;
+use crate::run::{outgoing, rest_client};
 use crate::sources::pagerduty;
 use crate::sources::pagerduty::own_subscription::{OwnSubscription, SubscriptionState, wanted_events};
 use crate::sources::pagerduty::rest::{
@@ -82,7 +82,7 @@ pub(super) const API_IS_MISSING: &str = "[pagerduty.api] is not configured. Add 
                                          has an API key of PagerDuty:\n\n[pagerduty.api]\ntoken = { file = \"pagerduty-token\" }";
 
 pub(super) fn run(options: &SubscriptionOptions, config: &Config) -> Result<(), CommandError> {
-    let Some(client) = rest_client(config)? else {
+    let Some(client) = rest_client(config, &outgoing(config)?)? else {
         return Err(CommandError::Usage(anyhow!(API_IS_MISSING)));
     };
     runtime()?.block_on(async {
@@ -325,8 +325,8 @@ async fn create(
     // The paths of the configuration begin at its own folder.
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     print_out(format_args!(
-        "{} was created, and its secret is in {}. Add {{ file = {:?} }} to the list pagerduty.signing_secrets, and restart \
-         the daemon",
+        "{} was created, and its secret is in {}. Add {{ file = {:?} }} to the list pagerduty.signing_secrets, then \
+         reload or restart the daemon",
         printable(&subscription.id),
         file.display(),
         file.display().to_string(),

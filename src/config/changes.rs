@@ -28,6 +28,19 @@ impl Reloaded {
         self.changed.is_empty() && self.needs_restart.is_empty()
     }
 
+    /// Adds a key whose value was changed by a file that the configuration names.
+    pub(crate) fn add(&mut self, key: &str) {
+        if !self.touches(key) {
+            self.changed.push(key.to_owned());
+            self.changed.sort();
+        }
+    }
+
+    /// `true` if a backend of this name was changed, added or removed.
+    pub(crate) fn touches_backend(&self, name: &str) -> bool {
+        self.touches(&backend_key(name))
+    }
+
     /// `true` if a key has changed that is `key`, or is under it.
     pub(crate) fn touches(&self, key: &str) -> bool {
         let is_under = |changed: &String| {
@@ -39,12 +52,17 @@ impl Reloaded {
     }
 }
 
+/// Key of a backend, as `compare` writes it.
+fn backend_key(name: &str) -> String {
+    format!("backend {name:?}")
+}
+
 /// Values of a configuration that are never shown, by key: secrets, the contents of certificate files, and addresses,
 /// which may hold credentials. Those that cannot be fetched are left out.
 #[derive(Debug, Default)]
-pub(crate) struct SecretValues(BTreeMap<String, Vec<SecretString>>);
+pub(crate) struct UnshownValues(BTreeMap<String, Vec<SecretString>>);
 
-impl SecretValues {
+impl UnshownValues {
     /// Fetches the secrets.
     pub(crate) fn of(config: &Config) -> Self {
         let mut values = Self::default();
@@ -62,7 +80,7 @@ impl SecretValues {
         let proxy =
             config.outgoing.proxy.iter().map(|proxy| ("outgoing.proxy".to_owned(), proxy.get().to_string()));
         let of_backends = config.backend.iter().map(|entry| {
-            (format!("backend {:?}.url", entry.name.get_ref().as_str()), entry.url.get().to_string())
+            (format!("{}.url", backend_key(entry.name.get_ref().as_str())), entry.url.get().to_string())
         });
         for (key, address) in proxy.chain(of_backends) {
             values.0.entry(key).or_default().push(address.into());
@@ -70,14 +88,14 @@ impl SecretValues {
         values
     }
 
-    /// Keys under which the secrets differ.
-    fn changes(&self, new: &Self) -> impl Iterator<Item = String> {
-        let same = |one: &[SecretString], other: &[SecretString]| {
-            one.iter().map(ExposeSecret::expose_secret).eq(other.iter().map(ExposeSecret::expose_secret))
+    /// Keys under which the values differ.
+    pub(crate) fn changes(&self, new: &Self) -> BTreeSet<String> {
+        let of = |values: &Self, key: &str| -> Vec<String> {
+            let values = values.0.get(key).into_iter().flatten();
+            values.map(|value| value.expose_secret().to_owned()).collect()
         };
-        let of = |values: &Self, key: &String| values.0.get(key).cloned().unwrap_or_default();
-        let keys: BTreeSet<String> = self.0.keys().chain(new.0.keys()).cloned().collect();
-        keys.into_iter().filter(move |key| !same(&of(self, key), &of(new, key)))
+        let keys: BTreeSet<&String> = self.0.keys().chain(new.0.keys()).collect();
+        keys.into_iter().filter(|key| of(self, key) != of(new, key)).cloned().collect()
     }
 }
 
@@ -91,21 +109,22 @@ impl Config {
         let of_api = self.pagerduty.api.iter().map(|api| ("pagerduty.api.token".to_owned(), &api.token));
         let of_backends = self.backend.iter().flat_map(|entry| {
             let name = entry.name.get_ref().as_str();
-            entry.secrets().map(move |(key, secret)| (format!("backend {name:?}.{key}"), secret))
+            entry.secrets().map(move |(key, secret)| (format!("{}.{key}", backend_key(name)), secret))
         });
         of_lists.chain(of_api).chain(of_backends)
     }
 
-    /// Differences from this configuration, with which the daemon runs, to a new one.
+    /// Differences from this configuration, with which the daemon runs, to a new one. `unshown`: keys whose values differ
+    /// and are never shown.
     ///
     /// # Errors
     /// A configuration cannot be written as TOML: a fault of this program.
     pub(crate) fn changes(
         &self,
-        secrets: &SecretValues,
-        (new, new_secrets): (&Self, &SecretValues),
+        new: &Self,
+        unshown: BTreeSet<String>,
     ) -> Result<Reloaded, toml::ser::Error> {
-        let mut keys: BTreeSet<String> = secrets.changes(new_secrets).collect();
+        let mut keys = unshown;
         compare("", &Table::try_from(self)?.into(), &Table::try_from(new)?.into(), &mut keys);
         let is_under_another =
             |key: &String| key.match_indices('.').any(|(end, _)| keys.contains(&key[..end]));
@@ -207,7 +226,8 @@ mod tests {
     /// What changes from one text to another.
     fn changes(old: &str, new: &str) -> Reloaded {
         let (old, new) = (Config::parse(old).unwrap(), Config::parse(new).unwrap());
-        old.changes(&SecretValues::of(&old), (&new, &SecretValues::of(&new))).unwrap()
+        let unshown = UnshownValues::of(&old).changes(&UnshownValues::of(&new));
+        old.changes(&new, unshown).unwrap()
     }
 
     fn keys(old: &str, new: &str) -> String {

@@ -185,6 +185,7 @@ impl Config {
         let of_backends = config.backend.iter_mut().flat_map(BackendSection::secrets_mut);
         let of_listener = config.pagerduty.signing_secrets.iter_mut().chain(&mut config.events_api.keys);
         of_api.chain(of_backends).chain(of_listener).for_each(|secret| secret.load_credential(&folder));
+        config.server.tls.iter_mut().for_each(|tls| tls.load_credentials(&folder));
         config
     }
 

@@ -126,7 +126,8 @@ impl Secret {
             ),
             Self::File { file } => {
                 let mode = std::fs::metadata(file).ok()?.permissions().mode();
-                (mode & 0o004 != 0).then(|| format!("{} can be read by everybody", file.display()))
+                (mode & 0o004 != 0)
+                    .then(|| format!("{} can be read by everybody: chmod o-r it", file.display()))
             }
             Self::Env { .. } | Self::Credential { .. } => None,
         }

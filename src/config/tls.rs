@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::findings::Findings;
 use super::host::HostName;
 
+/// Folder in which systemd provides credentials to services.
+const CREDENTIALS: &str = "/run/credentials";
+
 /// `server.tls`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,9 +34,23 @@ impl TlsSection {
             .chain(client_ca)
     }
 
+    /// Turns the paths of credentials that systemd provides to a running service into the files of the same names in
+    /// `folder`.
+    pub(super) fn load_credentials(&mut self, folder: &Path) {
+        for file in self.files_mut().filter(|file| file.starts_with(CREDENTIALS)) {
+            if let Some(name) = file.file_name() {
+                *file = folder.join(name);
+            }
+        }
+    }
+
+    fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [&mut self.certificate, &mut self.key].into_iter().chain(&mut self.client_ca)
+    }
+
     /// Makes relative paths start at `folder`.
     pub(super) fn resolve_paths(&mut self, folder: &Path) {
-        for file in [&mut self.certificate, &mut self.key].into_iter().chain(&mut self.client_ca) {
+        for file in self.files_mut() {
             *file = folder.join(&*file);
         }
     }
@@ -43,8 +60,8 @@ impl TlsSection {
         if self.client_ca.is_none() && !self.client_names.is_empty() {
             findings.about(
                 "server.tls",
-                "has client_names without client_ca: without the root of the client certificates no certificate is asked \
-                 for, and no name is checked",
+                "has client_names but no client_ca, so no client certificate is checked: add client_ca, or remove \
+                 client_names",
             );
         }
     }

@@ -76,7 +76,7 @@ impl RunningForwarder {
         while let Err(error) = record().await {
             self.log.store_trouble("the result of an attempt could not be recorded", &error);
             if error == StoreError::Closed || *self.stop.borrow() {
-                // The next process sends the row again: the same bytes under the same id.
+                // The next loop or process sends the row again: the same bytes under the same id.
                 break;
             }
             // The claim stays until the result is recorded, so that the row is not sent again before that.

@@ -243,10 +243,10 @@ impl BackendLog {
 const fn remedy(state: BackendState, status: Option<u16>) -> &'static str {
     match (state, status) {
         (BackendState::Refusing, Some(300..400)) => {
-            ". Nothing is lost. It redirects: put the right url into its [[backend]] entry, and restart"
+            ". Nothing is lost. It redirects: put the right url into its [[backend]] entry, then reload or restart"
         }
         (BackendState::Refusing, _) => {
-            ". Nothing is lost. Put the right key where its [[backend]] entry says, and restart. The next attempt follows \
+            ". Nothing is lost. Put the right key where its [[backend]] entry says, then reload or restart. The next attempt follows \
              within a minute, or at once after `pagerduty-dora outbox retry --all`"
         }
         (BackendState::Unreachable, Some(404 | 405)) => {

@@ -78,6 +78,20 @@ impl Attempts {
 }
 
 impl Forwarder {
+    /// Takes over from a loop of the same backend that has ended, then does the same as [`Self::run`].
+    pub async fn take_over(self, mut stop: watch::Receiver<bool>) {
+        // The loop may have ended without the results of its last attempts. Their rows are sent again.
+        while let Err(error) = self.store.release_claims(self.backend.name()).await {
+            let backend = self.backend.name();
+            tracing::warn!(backend, %error, "rows of attempts that were cut off wait for the store");
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = self.clock.sleep(STORE_ERROR_PAUSE) => {}
+            }
+        }
+        self.run(stop).await;
+    }
+
     /// Forwards until `stop` is set, then waits for the attempts under way.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let Self { backend, store, clock, metrics } = self;
@@ -117,7 +131,7 @@ impl Forwarder {
             () = all_done => {}
             () = running.clock.sleep(DRAIN_TIMEOUT) => {
                 let backend = running.backend.name();
-                tracing::warn!(backend, "attempts under way were cut off: the next start repeats them");
+                tracing::warn!(backend, "attempts under way were cut off: they are repeated");
             }
         }
         let now = running.clock.now();
@@ -139,7 +153,7 @@ impl RunningForwarder {
             if limit == 0 {
                 continue;
             }
-            let Claim { rows, next_due_at } = self.claim(lane.lane, (choice, limit), now).await;
+            let Claim { rows, next_due_at } = self.claim(lane.lane, choice, limit, now).await;
             has_room |= rows.len() < limit;
             next = earlier(next, next_due_at);
             room -= rows.len();
@@ -153,12 +167,11 @@ impl RunningForwarder {
         (has_room, next)
     }
 
-    async fn claim(&self, lane: Lane, which: (ClaimOrder, usize), now: Timestamp) -> Claim {
-        let (choice, limit) = which;
+    async fn claim(&self, lane: Lane, order: ClaimOrder, limit: usize, now: Timestamp) -> Claim {
         let stop = self.stop.clone();
         // After a reload nothing is sent to the old address any more, so a claim that comes late gets no rows.
         let limit = move || if *stop.borrow() { 0 } else { limit };
-        self.store.claim(self.backend.name(), lane, (choice, limit), now).await.unwrap_or_else(|error| {
+        self.store.claim(self.backend.name(), lane, order, limit, now).await.unwrap_or_else(|error| {
             self.log.store_trouble("the outbox could not be read", &error);
             Claim { rows: Vec::new(), next_due_at: Some(now.saturating_add(STORE_ERROR_PAUSE)) }
         })

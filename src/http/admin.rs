@@ -16,7 +16,7 @@ use super::probes::Readiness;
 use super::quarantine::Quarantine;
 use super::reads::{ReadLog, StoreReads};
 use super::reevaluate::Reevaluation;
-use super::reload::{Reload, Reloading};
+use super::reload::Reload;
 use super::requests::Requests;
 use super::token::Token;
 use crate::clock::Clock;
@@ -49,7 +49,7 @@ pub struct Admin {
     pub backfill: Option<DoStep>,
     /// Token that the dashboard's forms send.
     pub token: Arc<Token>,
-    /// Reads the configuration again.
+    /// Has the daemon read its configuration again.
     pub reload: Reload,
     /// `true` once the program begins to stop.
     pub stop: watch::Receiver<bool>,
@@ -66,7 +66,7 @@ pub(super) struct AdminParts {
     quarantine: Arc<Quarantine>,
     reevaluation: Arc<Reevaluation>,
     backfilling: Arc<Backfilling>,
-    reloading: Arc<Reloading>,
+    reload: Arc<Reload>,
     dashboard: Arc<Dashboard>,
     token: Arc<Token>,
 }
@@ -124,7 +124,7 @@ impl From<Admin> for AdminParts {
                 timezone: timezone.clone(),
                 policy: Arc::clone(&policy),
             }),
-            reloading: Arc::new(Reloading { reload: admin.reload }),
+            reload: Arc::new(admin.reload),
             reevaluation: Arc::new(Reevaluation { store, clock, timezone, policy }),
             figures,
             token,
@@ -152,7 +152,7 @@ part! {
     quarantine: Quarantine,
     reevaluation: Reevaluation,
     backfilling: Backfilling,
-    reloading: Reloading,
+    reload: Reload,
     dashboard: Dashboard,
     token: Token,
 }

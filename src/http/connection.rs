@@ -62,12 +62,14 @@ pub(super) async fn serve(
     };
     let socket = match socket {
         Some(Ok(socket)) => socket,
+        // A load balancer may check the port by a connection without a byte.
+        Some(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return,
         Some(Err(error)) => {
             refused.count(ConnectionRefusal::Tls);
             log_limits.warn_of_handshake(peer, &error);
             return;
         }
-        None => return,
+        None => return refused.count(ConnectionRefusal::Tls),
     };
     let of_requests = Arc::clone(&progress);
     let service = service_fn(move |request| answer(request, peer, routes.clone(), Arc::clone(&of_requests)));
@@ -114,8 +116,8 @@ impl ConnectionLogLimits {
         let Some(held_back) = self.handshake.pass(std::time::Instant::now()) else { return };
         tracing::warn!(
             %peer, %error, held_back,
-            "a connection was refused, because its TLS handshake failed. If it was PagerDuty's, its webhooks are lost: \
-             check the certificate, and server.tls.client_ca and client_names if they are set"
+            "a TLS handshake failed. If the peer is PagerDuty, its webhooks are lost unless only the certificate has \
+             expired: check the certificate, its chain, and server.tls.client_ca and client_names if they are set"
         );
     }
 }

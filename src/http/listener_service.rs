@@ -1,4 +1,4 @@
-//! What a listener's connections are served with. A reload replaces routes and TLS while connections stay open.
+//! Routes and TLS of a listener. A reload replaces both while connections stay open.
 
 use axum::Router;
 use tokio::sync::watch;

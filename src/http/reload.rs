@@ -12,11 +12,11 @@ use crate::config::changes::Reloaded;
 
 /// A reload under way.
 pub type RunningReload = Pin<Box<dyn Future<Output = Result<Reloaded, ReloadRefusal>> + Send>>;
-/// Reads the configuration again.
-pub type Reload = Box<dyn Fn() -> RunningReload + Send + Sync>;
+/// Has the daemon read its configuration again.
+pub struct Reload(pub Box<dyn Fn() -> RunningReload + Send + Sync>);
 
 /// Reason why a reload changed nothing.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ReloadRefusal {
     /// The configuration has mistakes. The text names them all.
     #[error("{0}")]
@@ -26,15 +26,9 @@ pub enum ReloadRefusal {
     NotNow(String),
 }
 
-/// Parts for a reload.
-pub(super) struct Reloading {
-    /// Reads the configuration again.
-    pub(super) reload: Reload,
-}
-
 /// `POST /api/v1/reload`
-pub(super) async fn reload(State(parts): State<Arc<Reloading>>) -> Result<Json<Reloaded>, ApiError> {
-    (parts.reload)().await.map(Json).map_err(|refusal| match refusal {
+pub(super) async fn reload(State(reload): State<Arc<Reload>>) -> Result<Json<Reloaded>, ApiError> {
+    (reload.0)().await.map(Json).map_err(|refusal| match refusal {
         ReloadRefusal::Wrong(mistakes) => {
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_configuration", mistakes)
         }

@@ -57,7 +57,6 @@ pub async fn serve(
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) {
-    let refused = service.refused.clone();
     let (mut open, mut accepts) = (OpenConnections::new(service), AcceptFailures::default());
     loop {
         let accepted = tokio::select! {
@@ -69,20 +68,19 @@ pub async fn serve(
             }
             accepted = listener.accept() => accepted,
         };
-        let room = match accepted {
+        let admitted = match accepted {
             Ok((stream, peer)) => {
                 accepts.succeeded();
                 open.until_below(limits.connections, &mut stop).await.then_some((stream, peer))
             }
             Err(error) => {
                 accepts.failed(&error);
-                refused.count(ConnectionRefusal::Descriptors);
                 // Usually the process is out of file descriptors. Closing another connection frees one.
                 open.free_one_connection(&mut stop).await;
                 continue;
             }
         };
-        let Some((stream, peer)) = room else { break };
+        let Some((stream, peer)) = admitted else { break };
         open.serve(stream, peer, limits.head, stop.clone());
     }
     drop(listener);
@@ -127,7 +125,7 @@ impl OpenConnections {
     /// Waits until fewer than `limit` connections are open. `false` if the order to stop comes first.
     async fn until_below(&mut self, limit: usize, stop: &mut watch::Receiver<bool>) -> bool {
         while self.connections.len() >= limit {
-            if !self.close_one() && !self.wait_for_close(stop).await {
+            if !self.close_one(ConnectionRefusal::Limit) && !self.wait_for_close(stop).await {
                 return false;
             }
         }
@@ -136,19 +134,19 @@ impl OpenConnections {
 
     /// Makes one connection give way, and gives its descriptor time to be closed.
     async fn free_one_connection(&mut self, stop: &mut watch::Receiver<bool>) {
-        self.close_one();
+        self.close_one(ConnectionRefusal::Descriptors);
         self.wait_for_close(stop).await;
     }
 
     /// Closes the connection that gives way first. `false` if all of them are being answered.
-    fn close_one(&mut self) -> bool {
+    fn close_one(&mut self, reason: ConnectionRefusal) -> bool {
         let ranked = self.connections.iter().filter_map(|(id, (progress, _))| Some((progress.rank()?, *id)));
         let first = ranked.min_by_key(|(rank, _)| *rank);
         let Some((progress, task)) = first.and_then(|(_, id)| self.connections.get(&id)) else {
             return false;
         };
         if progress.give_way() {
-            self.service.refused.count(ConnectionRefusal::Limit);
+            self.service.refused.count(reason);
             task.abort();
             let id = task.id();
             self.connections.remove(&id);

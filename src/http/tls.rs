@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::danger::HandshakeSignatureValid;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::version::{TLS12, TLS13};
@@ -19,7 +21,6 @@ use rustls::{
 use tokio::sync::watch;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
-use x509_cert::der::asn1::{Ia5StringRef, PrintableStringRef, Utf8StringRef};
 use x509_cert::der::oid::db::rfc4519::COMMON_NAME;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
@@ -52,7 +53,7 @@ pub struct Tls {
 pub struct TlsError {
     /// Dotted key of the file.
     pub key: &'static str,
-    /// What is wrong with it.
+    /// Description of the mistake.
     pub message: String,
 }
 
@@ -81,28 +82,18 @@ impl Tls {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(|error| TlsError::new(CERTIFICATE, error))?;
-        let builder = match &section.client_ca {
-            None => builder.with_no_client_auth(),
-            Some(file) => {
-                let mut roots = RootCertStore::empty();
-                for root in certificates(CLIENT_CA, file)? {
-                    roots
-                        .add(root)
-                        .map_err(|error| TlsError::new(CLIENT_CA, format!("{}: {error}", file.display())))?;
-                }
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                    .build()
-                    .map_err(|error| TlsError::new(CLIENT_CA, error))?;
-                builder.with_client_cert_verifier(Arc::new(NamedClients {
-                    verifier,
-                    names: section.client_names.clone(),
-                }))
-            }
+        let clients = match &section.client_ca {
+            None => WebPkiClientVerifier::no_client_auth(),
+            Some(file) => Arc::new(NamedClients::new(file, section.client_names.clone(), &provider)?),
         };
+        let builder = builder.with_client_cert_verifier(clients);
         let mut config = builder.with_single_cert(chain, key).map_err(|error| {
             TlsError::new(
                 KEY,
-                format!("{file} does not fit the certificate in {}: {error}", section.certificate.display()),
+                format!(
+                "{file} does not fit the certificate in {}: put a certificate and its own key in place ({error})",
+                section.certificate.display()
+            ),
             )
         })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -130,7 +121,7 @@ fn expiry(chain: &[CertificateDer<'_>]) -> Result<Timestamp, String> {
         Ok(parsed.tbs_certificate.validity.not_after.to_unix_duration())
     };
     let ends: Vec<Duration> = chain.iter().map(end).collect::<Result<_, String>>()?;
-    let earliest = ends.into_iter().min().unwrap_or_default();
+    let earliest = ends.into_iter().min().ok_or("there is no certificate")?;
     Ok(Timestamp::from_nanos(i64::try_from(earliest.as_nanos()).unwrap_or(i64::MAX)))
 }
 
@@ -138,11 +129,43 @@ fn expiry(chain: &[CertificateDer<'_>]) -> Result<Timestamp, String> {
 #[derive(Debug)]
 struct NamedClients {
     verifier: Arc<dyn ClientCertVerifier>,
+    /// Verifies certificates that may only be used by servers. Public authorities issue no others any more, so PagerDuty
+    /// will have one, too.
+    of_servers: Arc<dyn ServerCertVerifier>,
     /// Empty: any name.
     names: Vec<HostName>,
 }
 
 impl NamedClients {
+    fn new(client_ca: &Path, names: Vec<HostName>, provider: &Arc<CryptoProvider>) -> Result<Self, TlsError> {
+        let wrong =
+            |error: &dyn fmt::Display| TlsError::new(CLIENT_CA, format!("{}: {error}", client_ca.display()));
+        let mut roots = RootCertStore::empty();
+        for root in certificates(CLIENT_CA, client_ca)? {
+            roots.add(root).map_err(|error| wrong(&error))?;
+        }
+        let roots = Arc::new(roots);
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
+        let of_servers = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider));
+        Ok(Self {
+            verifier: verifier.build().map_err(|error| wrong(&error))?,
+            of_servers: of_servers.build().map_err(|error| wrong(&error))?,
+            names,
+        })
+    }
+
+    /// `true` for a certificate of a server with one of the names.
+    fn allow_server(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> bool {
+        self.names.iter().filter_map(|name| ServerName::try_from(name.as_str()).ok()).any(|name| {
+            self.of_servers.verify_server_cert(certificate, intermediates, &name, &[], now).is_ok()
+        })
+    }
+
     fn allow(&self, certificate: &CertificateDer<'_>) -> bool {
         let is_allowed =
             |name: &String| self.names.iter().any(|allowed| allowed.as_str() == name.to_ascii_lowercase());
@@ -157,11 +180,8 @@ fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     };
     let attributes = tbs_certificate.subject.0.iter().flat_map(|set| set.0.iter());
     let common_names = attributes.filter(|attribute| attribute.oid == COMMON_NAME).filter_map(|attribute| {
-        let value = &attribute.value;
-        let text = value.decode_as::<Utf8StringRef<'_>>().map(|text| text.as_str().to_owned());
-        let text = text
-            .or_else(|_| value.decode_as::<PrintableStringRef<'_>>().map(|text| text.as_str().to_owned()));
-        text.or_else(|_| value.decode_as::<Ia5StringRef<'_>>().map(|text| text.as_str().to_owned())).ok()
+        // The three usual forms of a text, UTF8String, PrintableString and IA5String, are all UTF-8.
+        std::str::from_utf8(attribute.value.value()).ok().map(str::to_owned)
     });
     let alternatives = tbs_certificate.get::<SubjectAltName>().ok().flatten();
     let dns_names = alternatives.into_iter().flat_map(|(_, names)| names.0).filter_map(|name| match name {
@@ -182,11 +202,14 @@ impl ClientCertVerifier for NamedClients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.verifier.verify_client_cert(certificate, intermediates, now)?;
-        if self.allow(certificate) {
-            return Ok(verified);
+        match self.verifier.verify_client_cert(certificate, intermediates, now) {
+            Ok(verified) if self.allow(certificate) => Ok(verified),
+            Ok(_) => Err(Error::InvalidCertificate(CertificateError::NotValidForName)),
+            Err(_) if self.allow_server(certificate, intermediates, now) => {
+                Ok(ClientCertVerified::assertion())
+            }
+            Err(error) => Err(error),
         }
-        Err(Error::InvalidCertificate(CertificateError::NotValidForName))
     }
 
     fn verify_tls12_signature(

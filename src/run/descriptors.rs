@@ -5,13 +5,16 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Descriptors that are kept for the admin listener, the store, and connections to backends and APIs.
 const RESERVE: u64 = 384;
 
-/// Largest number of connections to the public listener, at most `most`. Raises the process's limit of descriptors as far
-/// as it may.
-pub(super) fn public_connections(most: usize) -> usize {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // Refused by the system call filter of the systemd unit, which has a high limit itself.
+/// Raises the process's limit of descriptors as far as it may, and returns it. `None`: there is no limit.
+pub(super) fn raise_limit() -> Option<u64> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    // The filter of system calls in the systemd unit refuses this. The unit sets a high limit itself.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    let limit = getrlimit(Resource::Nofile).current.or(current);
+    getrlimit(Resource::Nofile).current
+}
+
+/// Largest number of connections to the public listener under a limit of descriptors, at most `most`.
+pub(super) fn public_connections(limit: Option<u64>, most: usize) -> usize {
     let connections = limit.map_or(most, |limit| fitting(limit, most));
     if connections < most {
         tracing::warn!(

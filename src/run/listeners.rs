@@ -86,8 +86,8 @@ fn not_bound(key: &str, address: SocketAddr, error: &io::Error) -> String {
         }
         io::ErrorKind::PermissionDenied if address.port() < FIRST_UNPRIVILEGED_PORT => format!(
             "cannot listen on {address} ({key}): only a privileged process may use a port below \
-             {FIRST_UNPRIVILEGED_PORT}. Use a higher port behind a proxy, or grant CAP_NET_BIND_SERVICE (systemd: \
-             AmbientCapabilities=)"
+             {FIRST_UNPRIVILEGED_PORT}. Use a higher port behind a proxy, or let systemd listen there \
+             (packaging/systemd/pagerduty-dora-webhooks.socket)"
         ),
         io::ErrorKind::AddrNotAvailable => {
             format!("cannot listen on {address} ({key}): this machine has no such address: change {key}")

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::RunError;
-use super::secrets::backends;
+use super::secrets::{backends, outgoing};
 use super::store::{open_store, wait_for_writer};
 use crate::config::{Config, Problems};
 use crate::domain::forwarding::Destination;
@@ -20,7 +20,7 @@ impl OfflineStore {
         if !config.store.path.exists() {
             return Err(OpenError::Missing { path: config.store.path.clone() }.into());
         }
-        let backends = backends(config).map_err(Problems::from_all)?;
+        let backends = backends(config, &outgoing(config)?).map_err(Problems::from_all)?;
         let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
         let destinations = backends.into_iter().map(|backend| backend as Arc<dyn Destination>).collect();
         Ok(Self(open_store(config, policy, destinations, metrics)?))

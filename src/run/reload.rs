@@ -1,4 +1,4 @@
-//! Orders to read the configuration again, from SIGHUP and from the admin listener.
+//! Requests of the admin listener to reload the configuration.
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -7,33 +7,33 @@ use crate::http::{Reload, ReloadRefusal};
 
 /// Result of a reload.
 pub(super) type ReloadResult = Result<Reloaded, ReloadRefusal>;
-/// An order, with the place for its answer.
-pub(super) type ReloadOrder = oneshot::Sender<ReloadResult>;
+/// A request, with the place for its result.
+pub(super) type ReloadRequest = oneshot::Sender<ReloadResult>;
 
-/// Orders that may wait.
+/// Number of requests that may wait.
 const WAITING: usize = 16;
 
-/// Sender of orders from the admin listener.
-pub(super) struct ReloadOrders(mpsc::Sender<ReloadOrder>);
+/// Sender of requests.
+pub(super) struct ReloadRequests(mpsc::Sender<ReloadRequest>);
 
-impl ReloadOrders {
+impl ReloadRequests {
     /// Sender and receiver.
-    pub(super) fn channel() -> (Self, mpsc::Receiver<ReloadOrder>) {
+    pub(super) fn channel() -> (Self, mpsc::Receiver<ReloadRequest>) {
         let (send, receive) = mpsc::channel(WAITING);
         (Self(send), receive)
     }
 
-    /// Function that orders a reload and waits for its result.
+    /// Function that requests a reload and waits for its result.
     pub(super) fn reload(&self) -> Reload {
-        let orders = self.0.clone();
-        Box::new(move || {
-            let orders = orders.clone();
+        let requests = self.0.clone();
+        Reload(Box::new(move || {
+            let requests = requests.clone();
             Box::pin(async move {
                 let is_stopping = || ReloadRefusal::NotNow("The daemon is stopping.".to_owned());
-                let (order, result) = oneshot::channel();
-                orders.send(order).await.map_err(|_| is_stopping())?;
+                let (request, result) = oneshot::channel();
+                requests.send(request).await.map_err(|_| is_stopping())?;
                 result.await.unwrap_or_else(|_| Err(is_stopping()))
             })
-        })
+        }))
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::store::Store;
+use crate::domain::timestamp::Timestamp;
+use crate::store::{Store, StoreError};
 
 /// Time between two removals of bodies past their retention.
 const RETENTION_EVERY: Duration = Duration::from_hours(1);
@@ -18,22 +19,22 @@ pub(super) async fn forget_old_bodies(
     retention: Duration,
     mut stop: watch::Receiver<bool>,
 ) {
-    loop {
-        let before = clock.now().saturating_sub(retention);
-        match store.forget_bodies(before).await {
-            Ok(1..) if !*stop.borrow() => continue,
-            Ok(_) => give_back_space(&store).await,
-            Err(error) => tracing::warn!(%error, "cannot remove old webhook bodies: will retry in an hour"),
+    let forget = async {
+        loop {
+            if let Err(error) = forget_before(&store, clock.now().saturating_sub(retention)).await {
+                tracing::warn!(%error, "cannot remove old webhook bodies: will retry in an hour");
+            }
+            clock.sleep(RETENTION_EVERY).await;
         }
-        tokio::select! {
-            _ = stop.changed() => return,
-            () = clock.sleep(RETENTION_EVERY) => {}
-        }
+    };
+    tokio::select! {
+        // The writer does not go on with work that nobody waits for.
+        _ = stop.wait_for(|stop| *stop) => {}
+        () = forget => {}
     }
 }
 
-async fn give_back_space(store: &Store) {
-    if let Err(error) = store.give_back_space().await {
-        tracing::warn!(%error, "the space of removed webhook bodies could not be given back: will retry in an hour");
-    }
+async fn forget_before(store: &Store, before: Timestamp) -> Result<(), StoreError> {
+    while store.forget_bodies(before).await? > 0 {}
+    store.give_back_space().await
 }

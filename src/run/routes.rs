@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use tokio::runtime::Handle;
 
 use super::backfill;
 use super::parts::Parts;
-use super::reload::ReloadOrders;
 use super::setup::Setup;
 use crate::config::HostName;
 use crate::config::listener_secrets::EVENTS_API_KEYS;
@@ -66,13 +64,12 @@ pub(super) fn admin(
     parts: &Parts,
     setup: &Setup,
     requests: &Arc<Requests>,
-    (orders, api_thread): (&ReloadOrders, Option<&Handle>),
 ) -> (Router, impl Future<Output = ()> + Send + use<>) {
     let config = &setup.config;
-    let backfill = setup.pagerduty.as_ref().zip(api_thread).map(|(client, thread)| {
+    let backfill = setup.pagerduty.as_ref().map(|client| {
         let (store, clock) = (parts.store.clone(), Arc::clone(&parts.clock));
         let backfill = backfill::backfill(config, client.clone(), store, clock);
-        backfill::steps(backfill, thread.clone(), parts.stop.clone())
+        backfill::steps(backfill, parts.api_thread.handle.clone(), parts.stop.clone())
     });
     let admin = Admin {
         store: parts.store.clone(),
@@ -86,7 +83,7 @@ pub(super) fn admin(
         requests: Arc::clone(requests),
         backfill,
         token: Arc::clone(&parts.token),
-        reload: orders.reload(),
+        reload: parts.reload_requests.reload(),
         stop: parts.stop.clone(),
     };
     http::admin(admin, Hosts::new(parts.admin_address, config.admin.hosts.iter().map(HostName::as_str)))

@@ -1,59 +1,26 @@
-//! The secrets that the configuration names. All are fetched before the store is opened, and all mistakes in them are
-//! reported together.
+//! Backends and the client of PagerDuty's REST API, with their secrets.
 
 use std::sync::Arc;
 
 use super::tls::tls;
 use crate::backend::{Backend, Outgoing, SetupError};
-use crate::config::listener_secrets::ListenerSecrets;
 use crate::config::pagerduty_token::PAGERDUTY_TOKEN;
-use crate::config::{self, Config, Problem, Problems, Secret};
-use crate::http::Tls;
+use crate::config::{self, Config, Problem, Secret};
 use crate::sources::pagerduty::rest::RestClient;
-
-/// The secrets of the public listener, and the backends with theirs.
-///
-/// # Errors
-/// All mistakes in the secrets and backends.
-pub(super) fn fetch(config: &Config) -> Result<WithSecrets, Problems> {
-    warn(config);
-    match (config.fetch_listener_secrets(), backends(config), rest_client(config), tls(config)) {
-        (Ok(secrets), Ok(backends), Ok(pagerduty), Ok(tls)) => {
-            Ok(WithSecrets { secrets, backends, pagerduty, tls })
-        }
-        (secrets, backends, pagerduty, tls) => {
-            let of_lists = [secrets.err(), backends.err()].into_iter().flatten().flatten();
-            Err(Problems::from_all(of_lists.chain(pagerduty.err()).chain(tls.err()).collect()))
-        }
-    }
-}
-
-/// Everything that has secrets.
-pub(super) struct WithSecrets {
-    /// Secrets of the public listener.
-    pub(super) secrets: ListenerSecrets,
-    /// The configured backends.
-    pub(super) backends: Vec<Arc<Backend>>,
-    /// Client of PagerDuty's REST API, if it is configured.
-    pub(super) pagerduty: Option<RestClient>,
-    /// TLS of the public listener, if it is configured.
-    pub(super) tls: Option<Tls>,
-}
 
 /// Client of PagerDuty's REST API. `None` if it is not configured.
 ///
 /// # Errors
 /// The token cannot be fetched or used.
-pub(crate) fn rest_client(config: &Config) -> Result<Option<RestClient>, Problem> {
+pub(crate) fn rest_client(config: &Config, outgoing: &Outgoing) -> Result<Option<RestClient>, Problem> {
     let (Some(api), Some(token)) = (&config.pagerduty.api, config.fetch_pagerduty_token()?) else {
         return Ok(None);
     };
-    // The backends report a mistake in `[outgoing]`, or the check of the whole configuration does.
-    let client = RestClient::new(api, token, &outgoing(config)?);
+    let client = RestClient::new(api, token, outgoing);
     client.map(Some).map_err(|error| config.locate(Problem::with_key(PAGERDUTY_TOKEN, error)))
 }
 
-/// Way of requests to backends and APIs.
+/// Proxy and trusted certificates for requests to backends and APIs.
 ///
 /// # Errors
 /// The file with certificates cannot be used.
@@ -73,7 +40,7 @@ pub(crate) fn problems(config: &Config) -> Vec<Problem> {
             return problems;
         }
     };
-    problems.extend(rest_client(config).err());
+    problems.extend(rest_client(config, &outgoing).err());
     for entry in &config.backend {
         let errors = backend(entry, &outgoing).err().unwrap_or_default();
         // The check of the configuration itself reports a missing secret.
@@ -87,11 +54,10 @@ pub(crate) fn problems(config: &Config) -> Vec<Problem> {
 ///
 /// # Errors
 /// All mistakes in their entries.
-pub(super) fn backends(config: &Config) -> Result<Vec<Arc<Backend>>, Vec<Problem>> {
-    let outgoing = outgoing(config).map_err(|problem| vec![problem])?;
+pub(super) fn backends(config: &Config, outgoing: &Outgoing) -> Result<Vec<Arc<Backend>>, Vec<Problem>> {
     let (mut set_up, mut problems) = (Vec::new(), Vec::new());
     for entry in &config.backend {
-        match backend(entry, &outgoing) {
+        match backend(entry, outgoing) {
             Ok(backend) => set_up.push(Arc::new(backend)),
             Err(errors) => {
                 problems.extend(errors.iter().map(|error| config.problem_with_backend(entry, error)));
@@ -122,7 +88,7 @@ pub(crate) fn backend(
 }
 
 /// Logs the warnings about the secrets.
-fn warn(config: &Config) {
+pub(super) fn warn(config: &Config) {
     for list in config.secret_lists() {
         for warning in list.secrets.iter().filter_map(Secret::warning) {
             tracing::warn!("{}: {warning}", list.key);

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use super::secrets::{WithSecrets, fetch};
+use rustls::ServerConfig;
+
+use super::secrets::{backends, outgoing, rest_client, warn};
+use super::tls::tls;
 use crate::backend::Backend;
 use crate::catalog;
-use crate::config::changes::SecretValues;
+use crate::config::changes::{Reloaded, UnshownValues};
 use crate::config::listener_secrets::ListenerSecrets;
 use crate::config::{Config, Problem, Problems};
 use crate::domain::forwarding::{Destination, Destinations};
@@ -13,11 +16,9 @@ use crate::domain::policy::Policy;
 use crate::http::Tls;
 use crate::sources::pagerduty::rest::RestClient;
 
-/// A configuration with its secrets, catalog and backends.
+/// A configuration with its secrets, certificates, catalog and backends.
 pub(super) struct Setup {
     pub(super) config: Config,
-    /// Values of all secrets, to find out which have changed.
-    pub(super) secret_values: SecretValues,
     /// Secrets of the public listener.
     pub(super) secrets: ListenerSecrets,
     pub(super) backends: Vec<Arc<Backend>>,
@@ -26,6 +27,8 @@ pub(super) struct Setup {
     pub(super) policy: Arc<Policy>,
     /// TLS of the public listener, if it is configured.
     pub(super) tls: Option<Tls>,
+    /// To find out which secrets have changed.
+    unshown: UnshownValues,
 }
 
 impl Setup {
@@ -34,11 +37,35 @@ impl Setup {
     /// # Errors
     /// All mistakes in the secrets, certificates and backends, or else in the catalog.
     pub(super) fn of(config: Config) -> Result<Self, Problems> {
+        warn(&config);
         // Fetched first: if a secret changes in this moment, the next reload finds the change.
-        let secret_values = SecretValues::of(&config);
-        let WithSecrets { secrets, backends, pagerduty, tls } = fetch(&config)?;
+        let unshown = UnshownValues::of(&config);
+        let outgoing = outgoing(&config)?;
+        let (secrets, backends) = (config.fetch_listener_secrets(), backends(&config, &outgoing));
+        let (secrets, backends, pagerduty, tls) =
+            match (secrets, backends, rest_client(&config, &outgoing), tls(&config)) {
+                (Ok(secrets), Ok(backends), Ok(pagerduty), Ok(tls)) => (secrets, backends, pagerduty, tls),
+                (secrets, backends, pagerduty, tls) => {
+                    let of_lists = [secrets.err(), backends.err()].into_iter().flatten().flatten();
+                    return Err(Problems::from_all(
+                        of_lists.chain(pagerduty.err()).chain(tls.err()).collect(),
+                    ));
+                }
+            };
         let policy = Arc::new(policy(&config)?);
-        Ok(Self { config, secret_values, secrets, backends, pagerduty, policy, tls })
+        Ok(Self { config, secrets, backends, pagerduty, policy, tls, unshown })
+    }
+
+    /// Differences to a new configuration.
+    ///
+    /// # Errors
+    /// A configuration cannot be written as TOML: a fault of this program.
+    pub(super) fn changes(&self, new: &Self) -> Result<Reloaded, toml::ser::Error> {
+        let mut reloaded = self.config.changes(&new.config, self.unshown.changes(&new.unshown))?;
+        if new.policy.catalog != self.policy.catalog {
+            reloaded.add("failure.catalog");
+        }
+        Ok(reloaded)
     }
 
     /// Names of the backends.
@@ -49,6 +76,11 @@ impl Setup {
     /// The backends, as the store sees them.
     pub(super) fn destinations(&self) -> Destinations {
         self.backends.iter().map(|backend| Arc::clone(backend) as Arc<dyn Destination>).collect()
+    }
+
+    /// TLS of the public listener, for handshakes.
+    pub(super) fn tls_config(&self) -> Option<Arc<ServerConfig>> {
+        self.tls.as_ref().map(|tls| Arc::clone(&tls.config))
     }
 }
 

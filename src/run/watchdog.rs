@@ -17,8 +17,12 @@ pub struct Watchdog {
     pub feed: Box<dyn Fn() + Send>,
 }
 
-/// A forwarder, and the name of its backend.
-pub(super) type RunningForwarder = (String, AbortHandle);
+/// A forwarder that has to run.
+#[derive(Clone)]
+pub(super) struct WatchedForwarder {
+    pub(super) backend: String,
+    pub(super) task: AbortHandle,
+}
 
 /// Feeds the watchdog three times within its timeout, as long as the store answers a write and every forwarder runs. An
 /// answer that the write is refused is enough: a restart empties no full disk.
@@ -26,7 +30,7 @@ pub(super) async fn feed(
     watchdog: Watchdog,
     store: Store,
     clock: Arc<dyn Clock>,
-    forwarders: watch::Receiver<Vec<RunningForwarder>>,
+    forwarders: watch::Receiver<Vec<WatchedForwarder>>,
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
@@ -38,10 +42,10 @@ pub(super) async fn feed(
         // A disk that hangs gives no answer, and so nobody feeds the watchdog.
         let answer = store.prove_writable(clock.now()).await;
         let forwarders = forwarders.borrow().clone();
-        let ended = forwarders.iter().find(|(_, forwarder)| forwarder.is_finished());
+        let ended = forwarders.iter().find(|forwarder| forwarder.task.is_finished());
         match (answer, ended) {
             (Err(StoreError::Closed | StoreError::TimedOut), _) => {}
-            (_, Some((backend, _))) if !*stop.borrow() => {
+            (_, Some(WatchedForwarder { backend, .. })) if !*stop.borrow() => {
                 tracing::error!(
                     backend,
                     "the loop that forwards to this backend has ended: the watchdog will restart the program"

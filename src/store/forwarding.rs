@@ -17,11 +17,18 @@ impl Store {
         &self,
         backend: &str,
         lane: Lane,
-        (choice, limit): (ClaimOrder, impl Fn() -> usize + Send + 'static),
+        order: ClaimOrder,
+        limit: impl Fn() -> usize + Send + 'static,
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
         let backend = backend.to_owned();
-        self.queue(move |session| claim::claim(session, &backend, lane, (choice, limit()), now)).await
+        self.queue(move |session| claim::claim(session, &backend, lane, (order, limit()), now)).await
+    }
+
+    /// Releases the rows of `backend` that this process has claimed. Called when no attempt of the backend is under way.
+    pub async fn release_claims(&self, backend: &str) -> Result<(), StoreError> {
+        let backend = backend.to_owned();
+        self.queue(move |session| claim::release_all(session, &backend)).await
     }
 
     /// Health of a lane of `backend`, as an earlier process left it.

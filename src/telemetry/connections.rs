@@ -22,7 +22,7 @@ pub enum Listener {
 pub enum ConnectionRefusal {
     /// The listener has no room for more connections, so an older one gave way to a new one.
     Limit,
-    /// The process has no file descriptors left.
+    /// The process has no free file descriptor, so an older connection gave way.
     Descriptors,
     /// The TLS handshake failed.
     Tls,

@@ -17,6 +17,7 @@ use super::connections::Connections;
 use super::intake::IntakeMetrics;
 use super::process::Process;
 use super::reconciliation::Reconciliation;
+use super::reloads::Reloads;
 use super::store::StoreMetrics;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{CommitObserver, StoreGauges};
@@ -68,6 +69,8 @@ pub struct Metrics {
     /// Connections that were refused.
     pub connections: Connections,
     certificate_expiry: Gauge,
+    /// Last reload of the configuration.
+    pub reloads: Reloads,
     /// Metrics of the store.
     pub store: StoreMetrics,
     /// Reconciliation with PagerDuty.
@@ -98,6 +101,7 @@ impl Metrics {
             quarantined: Gauge::default(),
             connections: Connections::default(),
             certificate_expiry: Gauge::default(),
+            reloads: Reloads::default(),
             store: StoreMetrics::default(),
             reconciliation: Reconciliation::default(),
             of_backends: Backends::default(),
@@ -105,6 +109,7 @@ impl Metrics {
         };
         metrics.register();
         metrics.set_backends(backends);
+        metrics.reloads.register(&mut metrics.registry);
         metrics.connections.register(&mut metrics.registry);
         metrics.store.register(&mut metrics.registry);
         metrics.reconciliation.register(&mut metrics.registry);

@@ -9,4 +9,5 @@ pub mod logs;
 pub mod metrics;
 pub mod process;
 pub mod reconciliation;
+pub mod reloads;
 pub mod store;

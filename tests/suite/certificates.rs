@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, date_time_ymd,
 };
 
 /// A certificate authority.
@@ -40,6 +40,13 @@ impl Authority {
     pub(crate) fn client(&self, name: &str) -> Certified {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name = common_name(name);
+        self.sign(&params)
+    }
+
+    /// A certificate of a server with this DNS name, which has no usage for clients.
+    pub(crate) fn server_named(&self, name: &str) -> Certified {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.sign(&params)
     }
 

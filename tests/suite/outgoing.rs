@@ -86,18 +86,22 @@ async fn tls_backend(certified: &Certified) -> Backend {
 #[tokio::test]
 async fn a_certificate_authority_of_ones_own_is_trusted() {
     let authority = Authority::new();
-    let mut backend = tls_backend(&authority.server(2030)).await;
+    let mut backend = tls_backend(&authority.server(2099)).await;
     let folder = tempfile::tempdir().unwrap();
     let file = write(folder.path(), "company.pem", &authority.pem());
     let entry = backend.entry("metrics").replace("http://", "https://");
     let outgoing = format!("[outgoing]\ncertificate_authority = \"{}\"\n", file.display());
+    let daemon = Daemon::start(&entry).await;
+    daemon.expect(event_of("incident.resolved", "QUNTRUSTED1"), "accepted").await;
+    daemon.until(|store| store.most_attempts() > 0).await;
+    assert!(backend.is_quiet(), "without the key its certificate is not trusted");
     let daemon = Daemon::start(&format!("{outgoing}{entry}")).await;
     daemon.expect(event_of("incident.resolved", "QTRUSTED001"), "accepted").await;
     assert_eq!(backend.next().await.headers["dd-api-key"], KEY);
 }
 
 #[test]
-fn check_says_on_which_way_requests_go() {
+fn check_names_the_proxy_and_the_authority() {
     let folder = tempfile::tempdir().unwrap();
     let check = |outgoing: &str| {
         let text = format!(
@@ -115,8 +119,8 @@ fn check_says_on_which_way_requests_go() {
     let both = "proxy = \"http://canary:canary@proxy:3128\"\ncertificate_authority = \"company.pem\"\n";
     let (status, printed) = check(both);
     assert_eq!(status, Some(0), "{printed}");
-    let way = "ok     outgoing: through the proxy http://redacted@proxy:3128, trusting the certificates in ";
-    assert!(printed.contains(way) && !printed.contains("canary"), "{printed}");
+    let item = "ok     outgoing: through the proxy http://redacted@proxy:3128, trusting the certificates in ";
+    assert!(printed.contains(item) && !printed.contains("canary"), "{printed}");
     write(folder.path(), "company.pem", "nothing");
     let (status, printed) = check(both);
     assert!(

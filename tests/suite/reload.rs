@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
 use pagerduty_dora::Embedded;
 use pagerduty_dora::clock::ManualClock;
@@ -9,6 +11,7 @@ use pagerduty_dora::config::Config;
 use pagerduty_dora::sources::pagerduty::signature::sign;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 use crate::harness::{Answer, Backend, PATIENCE, client, event_of, eventually, time};
 use crate::process::{PROGRAM, Process};
@@ -21,6 +24,7 @@ const NEW: &str = "canary-signing-secret-after";
 pub(crate) struct Configured {
     folder: TempDir,
     daemon: Embedded,
+    clock: Arc<ManualClock>,
     client: reqwest::Client,
 }
 
@@ -39,8 +43,8 @@ impl Configured {
         std::fs::write(&file, text(rest)).unwrap();
         std::fs::write(folder.path().join("secret"), OLD).unwrap();
         let clock = ManualClock::at(time("2026-11-20T00:00:00Z"));
-        let daemon = Embedded::start(Config::read(&file).unwrap(), clock).await.unwrap();
-        Self { folder, daemon, client: client() }
+        let daemon = Embedded::start(Config::read(&file).unwrap(), clock.clone()).await.unwrap();
+        Self { folder, daemon, clock, client: client() }
     }
 
     fn write(&self, name: &str, content: &str) {
@@ -172,6 +176,52 @@ async fn a_row_that_waits_for_a_dead_backend_is_sent_to_its_new_address() {
     let retry = format!("http://{}/api/v1/outbox/1/retry", daemon.daemon.admin);
     assert_eq!(daemon.client.post(retry).send().await.unwrap().status(), 200);
     assert!(backend.next().await.attributes()["name"].is_string());
+}
+
+#[tokio::test]
+async fn an_attempt_that_hangs_during_a_reload_is_repeated() {
+    let mut backend = Backend::start().await;
+    // Accepts connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hangs = backend
+        .entry("metrics")
+        .replace(&backend.address.to_string(), &silent.local_addr().unwrap().to_string());
+    let daemon = Configured::start(&format!("{hangs}timeout = \"2m\"\n")).await;
+    assert_eq!(daemon.deliver("QHANGS00001", OLD).await, 202);
+    let (connection, _) = silent.accept().await.unwrap();
+    assert_eq!(
+        daemon.changes(&backend.entry("metrics")).await,
+        ["backend \"metrics\".timeout", "backend \"metrics\".url"]
+    );
+    // The replaced loop waits for its attempt, and then cuts it off.
+    let repeated = eventually("the request at the new address", async || {
+        daemon.clock.advance(Duration::from_secs(1));
+        daemon.get("/healthz").await;
+        backend.try_next()
+    });
+    repeated.await;
+    drop(connection);
+}
+
+#[tokio::test]
+async fn changed_catalog_files_take_effect() {
+    let daemon = Configured::start("[failure]\ncatalog = [\"*.yaml\"]\n").await;
+    daemon.write("checkout.yaml", "apiVersion: v3\nkind: service\nmetadata:\n  name: checkout\n");
+    let catalog = "[failure]\ncatalog = [\"*.yaml\"]\n";
+    assert_eq!(daemon.changes(catalog).await, ["failure.catalog"]);
+    assert!(daemon.changes(catalog).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_refused_reload_is_shown_until_one_succeeds() {
+    let daemon = Configured::start("").await;
+    assert_eq!(daemon.reload("nonsense = 1\n").await.status, 422);
+    let page = daemon.get("/").await.body;
+    assert!(page.contains("The last reload was refused") && page.contains("nonsense"), "{page}");
+    assert!(daemon.get("/metrics").await.body.contains("\npagerduty_dora_reload_refused 1\n"));
+    assert!(daemon.changes("").await.is_empty());
+    assert!(!daemon.get("/").await.body.contains("The last reload was refused"));
+    assert!(daemon.get("/metrics").await.body.contains("\npagerduty_dora_reload_refused 0\n"));
 }
 
 #[tokio::test]

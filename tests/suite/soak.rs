@@ -112,7 +112,7 @@ async fn disturb(folder: &Path, listening: Listening, round: u64) {
     std::fs::write(&file, format!("{without}timeout = \"{timeout}s\"\n")).unwrap();
     let reloaded = client.post(format!("http://{}/api/v1/reload", listening.admin)).send().await.unwrap();
     assert_eq!(reloaded.status(), 200);
-    if round % 3 == 0 {
+    if round.is_multiple_of(3) {
         let (config, copy) = (file.to_str().unwrap().to_owned(), folder.join("copy.db"));
         let backup = tokio::task::spawn_blocking(move || {
             Command::new(PROGRAM).args(["--config", &config, "backup"]).arg(copy).output().unwrap()
@@ -144,14 +144,14 @@ async fn nothing_grows_under_a_steady_load() {
     let mut samples = Vec::new();
     let mut rounds = interval(Duration::from_secs(5));
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for round in 0.. {
+    for round in 0_u64.. {
         rounds.tick().await;
         if Instant::now() > until {
             break;
         }
         disturb(folder.path(), listening, round).await;
         let now = figures(listening).await;
-        if round % 12 == 0 {
+        if round.is_multiple_of(12) {
             println!("{:>5} s: {now}", began.elapsed().as_secs());
         }
         samples.push(now);

@@ -57,6 +57,11 @@ impl Probe {
         self.number("PRAGMA page_count", [])
     }
 
+    /// Number of free pages in the database.
+    pub(crate) fn free_pages(&self) -> i64 {
+        self.number("PRAGMA freelist_count", [])
+    }
+
     pub(crate) fn events(&self) -> i64 {
         self.number("SELECT count(*) FROM event", [])
     }

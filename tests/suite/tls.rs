@@ -63,7 +63,7 @@ async fn metrics(daemon: &Embedded) -> String {
 #[tokio::test]
 async fn webhooks_come_by_tls_1_2_and_1_3() {
     let authority = Authority::new();
-    let folder = configured(&authority.server(2030), "");
+    let folder = configured(&authority.server(2098), "");
     let daemon = start(&folder).await;
     for (incident, version) in [("QTLS120001", Version::TLS_1_2), ("QTLS130001", Version::TLS_1_3)] {
         let client = trusting(&authority).tls_version_min(version).tls_version_max(version).build().unwrap();
@@ -72,14 +72,14 @@ async fn webhooks_come_by_tls_1_2_and_1_3() {
     let stranger = trusting(&Authority::new()).build().unwrap();
     assert_eq!(deliver(&stranger, daemon.public, "QSTRANGER1").await, None);
     let metrics = metrics(&daemon).await;
-    let expiry = "\npagerduty_dora_certificate_expiry_timestamp_seconds 1893456000\n";
+    let expiry = "\npagerduty_dora_certificate_expiry_timestamp_seconds 4039372800\n";
     assert!(metrics.contains(expiry), "{metrics}");
 }
 
 #[tokio::test]
 async fn a_request_without_tls_is_refused_and_counted() {
     let authority = Authority::new();
-    let folder = configured(&authority.server(2030), "");
+    let folder = configured(&authority.server(2098), "");
     let daemon = start(&folder).await;
     let mut plain = TcpStream::connect(daemon.public).await.unwrap();
     plain.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
@@ -98,7 +98,7 @@ async fn a_request_without_tls_is_refused_and_counted() {
 async fn a_client_needs_a_certificate_of_the_authority_with_the_right_name() {
     let (authority, of_clients) = (Authority::new(), Authority::new());
     let names = ", client_ca = \"clients.pem\", client_names = [\"webhooks.pagerduty.com\"]";
-    let folder = configured(&authority.server(2030), names);
+    let folder = configured(&authority.server(2098), names);
     write(folder.path(), "clients.pem", &of_clients.pem());
     let daemon = start(&folder).await;
     let with = |certified: Certified| {
@@ -107,10 +107,13 @@ async fn a_client_needs_a_certificate_of_the_authority_with_the_right_name() {
     };
     let right = with(of_clients.client("Webhooks.PagerDuty.com"));
     assert_eq!(deliver(&right, daemon.public, "QRIGHT0001").await, Some(202));
+    let for_servers = with(of_clients.server_named("webhooks.pagerduty.com"));
+    assert_eq!(deliver(&for_servers, daemon.public, "QRIGHT0002").await, Some(202));
     let nobody = trusting(&authority).build().unwrap();
     let other_name = with(of_clients.client("webhooks.pagerduty.com.example"));
     let other_authority = with(Authority::new().client("webhooks.pagerduty.com"));
-    for client in [nobody, other_name, other_authority] {
+    let other_server = with(of_clients.server_named("webhooks.example.com"));
+    for client in [nobody, other_name, other_authority, other_server] {
         assert_eq!(deliver(&client, daemon.public, "QWRONG0001").await, None);
     }
 }
@@ -118,7 +121,7 @@ async fn a_client_needs_a_certificate_of_the_authority_with_the_right_name() {
 #[tokio::test]
 async fn a_renewed_certificate_takes_effect_and_a_wrong_one_does_not() {
     let (old, new) = (Authority::new(), Authority::new());
-    let folder = configured(&old.server(2030), "");
+    let folder = configured(&old.server(2098), "");
     let daemon = start(&folder).await;
     let open = trusting(&old).build().unwrap();
     assert_eq!(deliver(&open, daemon.public, "QOLD000001").await, Some(202));
@@ -126,10 +129,10 @@ async fn a_renewed_certificate_takes_effect_and_a_wrong_one_does_not() {
         let url = format!("http://{}/api/v1/reload", daemon.admin);
         Answer::of(client().post(url).send().await.unwrap()).await
     };
-    write(folder.path(), "cert.pem", &new.server(2031).certificate);
+    write(folder.path(), "cert.pem", &new.server(2099).certificate);
     let refused = reload().await;
     assert!(refused.status == 422 && refused.body.contains("does not fit the certificate"), "{refused:?}");
-    put(folder.path(), &new.server(2031));
+    put(folder.path(), &new.server(2099));
     assert_eq!(
         reload().await.body,
         r#"{"changed":["server.tls.certificate","server.tls.key"],"needs_restart":[]}"#
@@ -140,7 +143,7 @@ async fn a_renewed_certificate_takes_effect_and_a_wrong_one_does_not() {
     let trusts_old = trusting(&old).build().unwrap();
     assert_eq!(deliver(&trusts_old, daemon.public, "QNEW000002").await, None);
     let metrics = metrics(&daemon).await;
-    assert!(metrics.contains("certificate_expiry_timestamp_seconds 1924992000\n"), "{metrics}");
+    assert!(metrics.contains("certificate_expiry_timestamp_seconds 4070908800\n"), "{metrics}");
 }
 
 /// Output of `check --offline`.
@@ -167,7 +170,7 @@ fn check_reads_the_certificate() {
     let (status, printed) = check(&folder);
     assert!(status == Some(2) && printed.contains("no section BEGIN CERTIFICATE"), "{printed}");
     std::fs::remove_file(folder.path().join("key.pem")).unwrap();
-    put(folder.path(), &Certified { certificate: authority.server(2030).certificate, key: String::new() });
+    put(folder.path(), &Certified { certificate: authority.server(2098).certificate, key: String::new() });
     let (status, printed) = check(&folder);
     assert!(
         status == Some(2) && printed.contains("server.tls.key: cannot read a private key from"),

@@ -25,7 +25,7 @@ use crate::domain::backfill::{BackfillOrder, BackfillStep};
 use crate::domain::figures::{Grouping, ReportOptions, ReportQuery, Row};
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
-use crate::run::{self, rest_client};
+use crate::run::{self, outgoing, rest_client};
 use crate::store::{FiguresReader, Reader};
 use crate::{OfflineStore, catalog};
 
@@ -131,7 +131,8 @@ async fn read(
         let fingerprint = policy.fingerprint();
         return Ok(steps(order, summary, async |order| by_daemon(&daemon, &fingerprint, order).await).await?);
     }
-    let client = rest_client(config)?.ok_or_else(|| anyhow!("[pagerduty.api] is not configured"))?;
+    let client = rest_client(config, &outgoing(config)?)?
+        .ok_or_else(|| anyhow!("[pagerduty.api] is not configured"))?;
     // The store is opened first, so that the line below is not printed if there is no store.
     let direct = OfflineStore::open(config, policy)?;
     let what = if order.is_dry_run { "nothing is changed" } else { "changing the store directly" };

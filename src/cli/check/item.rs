@@ -8,7 +8,7 @@ pub(super) enum Finding {
     Ok(String),
     /// The daemon can run, but probably not as intended.
     Warn(String),
-    /// PagerDuty or a backend was asked, and the daemon would fail there.
+    /// The daemon can start, but deliveries or requests would fail.
     Failed(String),
     /// The daemon cannot start.
     Wrong(String),

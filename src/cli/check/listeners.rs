@@ -37,15 +37,17 @@ pub(super) async fn running(config: &Config) -> RunningListeners {
         Some(answer) => answer.text().await.is_ok_and(|text| text.trim() == r#"{"status":"ok"}"#),
         None => false,
     };
-    // The route of webhooks answers a GET with 405 and `Allow: POST`.
-    let webhook = ask(config.server.listen, config.pagerduty.path.as_str()).await;
-    // With TLS its answer could be read only if its certificate were trusted.
-    let has_tls = config.server.tls.is_some();
-    let webhooks = (has_tls && admin)
-        || webhook.is_some_and(|answer| {
+    let webhooks = if config.server.tls.is_some() {
+        // A request could be sent only if the certificate were trusted here.
+        admin
+    } else {
+        // The route of webhooks answers a GET with 405 and `Allow: POST`.
+        let webhook = ask(config.server.listen, config.pagerduty.path.as_str()).await;
+        webhook.is_some_and(|answer| {
             answer.status() == StatusCode::METHOD_NOT_ALLOWED
                 && answer.headers().get("allow").is_some_and(|allowed| allowed == "POST")
-        });
+        })
+    };
     RunningListeners { admin, webhooks }
 }
 

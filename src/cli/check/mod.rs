@@ -7,6 +7,8 @@ mod listeners;
 mod pagerduty;
 mod store;
 
+use std::borrow::Cow;
+
 use anyhow::anyhow;
 use clap::Args;
 
@@ -35,7 +37,11 @@ pub(super) struct CheckOptions {
 }
 
 pub(super) fn run(options: &CheckOptions, config: &Config) -> Result<(), CommandError> {
-    let config = &if options.systemd { config.with_credentials_of_its_folder() } else { config.clone() };
+    let config = &if options.systemd {
+        Cow::Owned(config.with_credentials_of_its_folder())
+    } else {
+        Cow::Borrowed(config)
+    };
     let mut items = vec![Item::new("configuration", Finding::Ok(place(config)))];
     let warnings = config.warnings();
     items.extend(
@@ -53,7 +59,7 @@ pub(super) fn run(options: &CheckOptions, config: &Config) -> Result<(), Command
         true => StoreHolder::OtherProcess,
     };
     items.extend(listeners::check(config, running, holder));
-    items.extend(store::check(config, holder));
+    items.extend(store::check(config, holder, options.systemd));
     items.extend(runtime.block_on(others(config, options.offline))?);
     print_items(&items)
 }
@@ -117,7 +123,8 @@ fn secrets(config: &Config) -> Vec<Item> {
     if let Some(api) = &config.pagerduty.api {
         items.extend(secret(PAGERDUTY_TOKEN, &api.token, 1));
         // Other errors are those of the secret.
-        let cannot_be_used = rest_client(config).err().filter(|_| api.token.fetch(1).is_ok());
+        let client = run::outgoing(config).and_then(|outgoing| rest_client(config, &outgoing));
+        let cannot_be_used = client.err().filter(|_| api.token.fetch(1).is_ok());
         items.extend(cannot_be_used.map(|problem| {
             Item::new(PAGERDUTY_TOKEN, Finding::Wrong(without_key(&problem, PAGERDUTY_TOKEN)))
         }));
@@ -163,7 +170,7 @@ fn certificate(config: &Config) -> Vec<Item> {
     items
 }
 
-/// Says on which way requests reach backends and APIs.
+/// Checks `[outgoing]`.
 fn outgoing(config: &Config) -> Vec<Item> {
     const KEY: &str = "outgoing";
     let section = &config.outgoing;
@@ -174,8 +181,8 @@ fn outgoing(config: &Config) -> Vec<Item> {
     let trusted = section.certificate_authority.as_ref();
     let trusted =
         trusted.map(|file| format!("trusting the certificates in {} besides the system's", file.display()));
-    let way: Vec<String> = proxy.into_iter().chain(trusted).collect();
-    if way.is_empty() { Vec::new() } else { vec![Item::new(KEY, Finding::Ok(way.join(", ")))] }
+    let settings: Vec<String> = proxy.into_iter().chain(trusted).collect();
+    if settings.is_empty() { Vec::new() } else { vec![Item::new(KEY, Finding::Ok(settings.join(", ")))] }
 }
 
 fn catalog(config: &Config) -> Vec<Item> {

@@ -3,7 +3,7 @@
 use super::item::{Finding, Item};
 use crate::cli::subscription::{about, only_one, search};
 use crate::config::Config;
-use crate::run::rest_client;
+use crate::run::{outgoing, rest_client};
 use crate::sources::pagerduty::own_subscription::{OwnSubscription, SubscriptionState};
 use crate::sources::pagerduty::rest::{RestClient, RestError, Subscription};
 
@@ -13,7 +13,7 @@ const SUBSCRIPTION: &str = "PagerDuty subscription";
 
 /// Asks PagerDuty.
 pub(super) async fn check(config: &Config) -> Vec<Item> {
-    match rest_client(config) {
+    match outgoing(config).and_then(|outgoing| rest_client(config, &outgoing)) {
         Ok(Some(client)) => ask(&client.impatient(), config).await,
         Ok(None) => {
             let not_asked = "not asked, because [pagerduty.api] is not configured";

@@ -10,6 +10,9 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::store::{Growth, NEARLY_FULL_BYTES, OpenError, Reader};
 
+/// Folder that systemd makes for the packaged unit (`StateDirectory=`).
+const STATE_FOLDER: &str = "/var/lib/pagerduty-dora";
+
 /// Minimum free space for setting up the store.
 const MIN_FREE_BYTES: u64 = 8 << 20;
 
@@ -30,9 +33,14 @@ pub(super) enum StoreHolder {
     OtherProcess,
 }
 
-/// Checks the store and the free space. Writes nothing.
-pub(super) fn check(config: &Config, holder: StoreHolder) -> Vec<Item> {
+/// Checks the store and the free space. Writes nothing. `for_unit`: the daemon is started by the packaged unit of
+/// systemd, which makes the folder of the store.
+pub(super) fn check(config: &Config, holder: StoreHolder, for_unit: bool) -> Vec<Item> {
     let path = &config.store.path;
+    if for_unit && path.parent().is_some_and(|folder| folder == Path::new(STATE_FOLDER) && !folder.exists()) {
+        let state = format!("{} (systemd makes its folder, and the store will be created)", path.display());
+        return vec![Item::new("store", Finding::Ok(state))];
+    }
     let found = folder(path).and_then(|folder| {
         let state = state(config, holder)?;
         Ok((folder, state))
@@ -156,8 +164,8 @@ fn growth(path: &Path) -> Option<Finding> {
     let Growth { events, bytes } = Reader::open(path).ok()?.growth(SystemClock.now()).ok()??;
     let mebibytes = bytes.div_ceil(1 << 20);
     Some(Finding::Ok(format!(
-        "grows by about {mebibytes} MiB a month ({events} events, at the rate of the last 30 days), until bodies reach \
-         store.retention"
+        "grows by about {mebibytes} MiB a month ({events} events, at the rate of the last 30 days), and more slowly once the \
+         first bodies are older than store.retention"
     )))
 }
 
@@ -192,7 +200,10 @@ mod tests {
             let mut config = Config::default();
             config.store.path = at(name);
             assert!(
-                matches!(check(&config, StoreHolder::Nowhere)[..], [Item { finding: Finding::Wrong(_), .. }]),
+                matches!(
+                    check(&config, StoreHolder::Nowhere, false)[..],
+                    [Item { finding: Finding::Wrong(_), .. }]
+                ),
                 "{name}"
             );
         }
@@ -200,7 +211,10 @@ mod tests {
             let mut config = Config::default();
             config.store.path = device.into();
             assert!(
-                matches!(check(&config, StoreHolder::Nowhere)[..], [Item { finding: Finding::Wrong(_), .. }]),
+                matches!(
+                    check(&config, StoreHolder::Nowhere, false)[..],
+                    [Item { finding: Finding::Wrong(_), .. }]
+                ),
                 "{device}"
             );
         }
@@ -208,7 +222,7 @@ mod tests {
         for name in ["new.db", "link", &letters(247)] {
             let mut config = Config::default();
             config.store.path = at(name);
-            let items = check(&config, StoreHolder::Nowhere);
+            let items = check(&config, StoreHolder::Nowhere, false);
             assert!(matches!(items.first(), Some(Item { finding: Finding::Ok(_), .. })), "{name}");
         }
     }

@@ -53,7 +53,7 @@ fn row(data: &DashboardData, status: &BackendStatus) -> HealthRow {
         ),
         BackendState::Refusing => format!(
             "The backend refuses our credentials{since}. {waiting} to be sent, next attempt at {next}. Put the right \
-             key where its [[backend]] entry says, and restart."
+             key where its [[backend]] entry says, then reload or restart."
         ),
     };
     let must_act = matches!(status.state, BackendState::Unreachable | BackendState::Refusing);

@@ -39,6 +39,8 @@ pub(super) struct DashboardData {
     pub(super) reconciliation: Option<ReconciliationState>,
     /// End of the validity of the public listener's certificate. `None`: it has no TLS.
     pub(super) certificate_expiry: Option<Timestamp>,
+    /// Time and mistakes of the last reload. `None` if it was not refused.
+    pub(super) reload_refused: Option<(Timestamp, String)>,
     /// Reason why the store cannot commit. `None` if it can.
     pub(super) trouble: Option<StoreOutage>,
     /// Dead rows of the outbox.

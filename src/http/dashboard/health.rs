@@ -55,6 +55,7 @@ fn rows(data: &DashboardData) -> Vec<HealthRow> {
     rows.extend(subscription(data));
     rows.extend(reconciliation(data));
     rows.extend(certificate(data));
+    rows.extend(configuration(data));
     rows.extend([events_api(data), store(data), quarantine(data)]);
     rows.extend(backends::rows(data));
     rows.push(figures(data));
@@ -85,6 +86,17 @@ fn reconciliation(data: &DashboardData) -> Option<HealthRow> {
 fn subscription(data: &DashboardData) -> Option<HealthRow> {
     let SubscriptionHealth { says, must_act } = data.reconciliation.as_ref()?.subscription.as_ref()?;
     Some(HealthRow { about: "Subscription".to_owned(), says: safe_text(says), must_act: *must_act })
+}
+
+/// The last reload, if it was refused.
+fn configuration(data: &DashboardData) -> Option<HealthRow> {
+    let (at, why) = data.reload_refused.as_ref()?;
+    let says = format!(
+        "The last reload was refused {} ago, and the configuration before it stays in effect: {}",
+        ago(data.now, *at),
+        safe_text(why)
+    );
+    Some(HealthRow { about: "Configuration".to_owned(), says, must_act: true })
 }
 
 /// State of the public listener's certificate, if it has one.

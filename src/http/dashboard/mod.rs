@@ -125,6 +125,7 @@ impl Dashboard {
         let received = self.requests.last();
         let reconciliation = self.metrics.reconciliation.state();
         let certificate_expiry = self.metrics.certificate_expiry();
+        let reload_refused = self.metrics.reloads.last_refused();
         let figures = self.figures.boards(now).await?;
         let gauges_computed_at = self.figures.gauges_computed_at();
         let read = self.reads.read(move |reader| {
@@ -147,6 +148,7 @@ impl Dashboard {
                 gauges: reader.gauges()?,
                 reconciliation,
                 certificate_expiry,
+                reload_refused,
                 trouble,
                 dead: reader.outbox(&dead)?.rows,
                 token,

@@ -34,12 +34,12 @@ const fn remedy(reason: RefusalReason) -> &'static str {
             "If PagerDuty sent it, check whether a proxy changes the header. Otherwise somebody else posts here"
         }
         RefusalReason::WrongSignature => {
-            "Put the subscription's secret where pagerduty.signing_secrets says, restart, and check in PagerDuty \
+            "Put the subscription's secret where pagerduty.signing_secrets says, reload or restart, and check in PagerDuty \
              that the subscription is still enabled"
         }
         RefusalReason::UnverifiedRetry => {
             "PagerDuty sends it again for 48 hours. Put the subscription's secret where pagerduty.signing_secrets \
-             says, and restart"
+             says, then reload or restart"
         }
         RefusalReason::Legacy => "Create a V3 webhook subscription in PagerDuty",
         RefusalReason::TooLarge => {

@@ -7,7 +7,7 @@ const KEPT_PAGES: i64 = 512;
 /// Pages that one part of the work gives back.
 const PAGES_AT_A_TIME: i64 = 32;
 
-/// Gives some free pages back. `None` if there are more; else `Some`.
+/// Gives some free pages back. `Some(())` once nothing is left to give back.
 pub(in crate::store) fn give_back(session: &mut Session<'_>) -> rusqlite::Result<Option<()>> {
     let before = free_pages(session)?;
     let pages = PAGES_AT_A_TIME.min(before - KEPT_PAGES);

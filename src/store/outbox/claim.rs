@@ -91,6 +91,13 @@ pub(in crate::store) fn claim(
     Ok(Claim { rows, next_due_at: next.map(Timestamp::from_nanos) })
 }
 
+/// Releases the rows of a backend that this process has claimed.
+pub(in crate::store) fn release_all(session: &Session<'_>, backend: &str) -> rusqlite::Result<()> {
+    const RELEASE: &str = "UPDATE outbox SET claimed_by = NULL
+        WHERE backend = ?1 AND due_at_ns IS NOT NULL AND claimed_by = ?2";
+    session.execute(RELEASE, params![backend, session.epoch]).map(drop)
+}
+
 /// A condition on rows, and their order.
 struct ClaimQuery {
     condition: &'static str,

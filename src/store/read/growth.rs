@@ -32,17 +32,17 @@ impl Reader {
 }
 
 fn growth(db: &Connection, now: Timestamp) -> rusqlite::Result<Option<Growth>> {
-    const FIRST: &str = "SELECT received_at_ns FROM event WHERE id >= ?1 ORDER BY id LIMIT 1";
-    const LAST: &str = "SELECT coalesce(max(id), 0) FROM event";
-    let received_at = |id: i64| db.query_row(FIRST, [id], |row| row.get::<_, i64>(0)).optional();
+    const RECEIVED_AT_FROM: &str = "SELECT received_at_ns FROM event WHERE id >= ?1 ORDER BY id LIMIT 1";
+    const NEWEST_ID: &str = "SELECT coalesce(max(id), 0) FROM event";
+    let received_at = |id: i64| db.query_row(RECEIVED_AT_FROM, [id], |row| row.get::<_, i64>(0)).optional();
     let Some(first_at) = received_at(0)? else { return Ok(None) };
-    let last: i64 = db.query_row(LAST, [], |row| row.get(0))?;
+    let last: i64 = db.query_row(NEWEST_ID, [], |row| row.get(0))?;
     let since = now.saturating_sub(MONTH).as_nanos().max(first_at);
     let age = Duration::from_nanos(u64::try_from(now.as_nanos() - since).unwrap_or(0));
     if age < SHORTEST {
         return Ok(None);
     }
-    // Rows are in order of arrival.
+    // Ids are in order of arrival, so a binary search finds the first event of the month.
     let (mut before, mut from) = (0, last + 1);
     while before + 1 < from {
         let middle = i64::midpoint(before, from);

@@ -11,6 +11,7 @@ echo "$secret" >$folder/rotated/signing-secret
 sed -i 's|{ credential = "signing-secret" }|{ file = "/etc/pagerduty-dora/rotated/signing-secret" }|' $folder/config.toml
 systemctl reload pagerduty-dora || fail "the reload failed"
 
+printf '[[backend]]\nname = "metrics"\nkind = "http"\nurl = "http://127.0.0.1:9/"\n' >>$folder/config.toml
 begin_stream
 accepts_more
 # PagerDuty signs with both secrets while one replaces the other. Here, both are configured first.
@@ -22,7 +23,9 @@ takes_second() {
 }
 eventually 10 takes_second
 accepts_more
-for _ in {1..1000}; do
+for round in {1..1000}; do
+    # A changed address replaces the loop of the backend.
+    sed -i "s|^url = .*|url = \"http://127.0.0.1:$((9 + round % 2))/\"|" $folder/config.toml
     curl --silent --fail --output /dev/null --request POST http://127.0.0.1:8081/api/v1/reload || fail "a reload is refused"
 done
 accepts_more

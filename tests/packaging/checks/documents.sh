@@ -12,5 +12,6 @@ diff <("$program" --config "$REPOSITORY/packaging/kubernetes/config.toml" config
     fail "Kubernetes and the image have different configurations"
 
 bash -n "$tree/usr/share/bash-completion/completions/pagerduty-dora"
-[[ $(head -1 "$tree/usr/share/zsh/site-functions/_pagerduty-dora") == '#compdef pagerduty-dora' ]]
+[[ $(head -1 "$tree/usr/share/zsh/site-functions/_pagerduty-dora") == '#compdef pagerduty-dora' ]] ||
+    fail "the completions of zsh do not begin with #compdef"
 gzip --test "$tree/usr/share/man/man1/pagerduty-dora.1.gz"

@@ -270,7 +270,7 @@ impl Life {
     async fn forward(&mut self, mut luck: impl FnMut(&Claimed) -> u8) -> bool {
         let mut rows = Vec::new();
         for &lane in Lane::ALL {
-            let claim = self.store.claim("datadog", lane, (ClaimOrder::All, || 3), self.now).await.unwrap();
+            let claim = self.store.claim("datadog", lane, ClaimOrder::All, || 3, self.now).await.unwrap();
             rows.extend(claim.rows.into_iter().map(|claimed| (lane, claimed)));
         }
         for (lane, claimed) in &rows {
