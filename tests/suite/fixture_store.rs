@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::deployments::deploy;
 use crate::harness::{Backend, Daemon, KEY, Program, event_of, stdout};
@@ -32,6 +33,10 @@ const WEBHOOKS: [&str; 13] = [
 /// A failure of the story, and the changes related to it.
 const RELATED: &str = "pagerduty:Q0PLAIN0STORY1";
 const CHANGES: &str = r#"[{"id":"01F0CHANGE0STORY","at":"2026-11-02T09:10:00.315Z","summary":"checkout 1.42.0 deployed","source":"deploy","services":["Checkout API"],"reason":"most_recent"}]"#;
+
+/// SHA-256 of each released migration.
+const RELEASED: [(&str, &str); 1] =
+    [("0001_initial.sql", "756d0ee49f4390a1a81c0db8479a28ef03c0fc7fc91c4418e8d66a1096e01920")];
 
 /// Advice if the store of the newest schema is missing or out of date.
 const ADVICE: &str =
@@ -86,6 +91,15 @@ async fn filled() -> Daemon {
     daemon.until(Probe::is_drained).await;
     store_edit::relate_change(&daemon.store, RELATED, CHANGES);
     daemon
+}
+
+#[test]
+fn released_migrations_never_change() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/engine/migrations");
+    for (name, digest) in RELEASED {
+        let migration = std::fs::read(folder.join(name)).unwrap();
+        assert_eq!(hex::encode(Sha256::digest(migration)), digest, "{name} is released: add a migration instead");
+    }
 }
 
 #[tokio::test]
