@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::{Certificate, ClientBuilder, Proxy, Url};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tower::BoxError;
 use tower::util::MapResultLayer;
 
-use crate::config::OutgoingSection;
+use crate::config::{OutgoingSection, check_regular_file};
 
 /// Reason why an HTTP client cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +27,9 @@ pub enum ClientError {
     #[error("the HTTP client cannot be set up: {0}")]
     Other(String),
 }
+
+/// Mistake in a file without a certificate.
+pub(crate) const NO_CERTIFICATE: &str = "it has no section BEGIN CERTIFICATE. Convert a file in binary form (DER): openssl x509 -inform der -in FILE";
 
 /// Proxy and trusted certificates for requests to backends and APIs (`[outgoing]`).
 #[derive(Debug, Clone, Default)]
@@ -44,10 +50,16 @@ impl Outgoing {
             let wrong = |error: &dyn fmt::Display| {
                 format!("cannot read certificates from {}: {error}", file.display())
             };
-            let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
+            let bytes =
+                check_regular_file(file).and_then(|()| std::fs::read(file)).map_err(|error| wrong(&error))?;
+            // reqwest finds out only later that a section is no certificate.
+            for certificate in CertificateDer::pem_slice_iter(&bytes) {
+                let certificate = certificate.map_err(|error| wrong(&error))?;
+                RootCertStore::empty().add(certificate).map_err(|error| wrong(&error))?;
+            }
             let certificates = Certificate::from_pem_bundle(&bytes).map_err(|error| wrong(&words(&error)))?;
             if certificates.is_empty() {
-                return Err(wrong(&"no section BEGIN CERTIFICATE"));
+                return Err(wrong(&NO_CERTIFICATE));
             }
             Ok(certificates)
         };

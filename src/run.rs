@@ -87,16 +87,23 @@ pub async fn run<F: Future<Output = ()>>(
             Some(()) = reload.recv() => None,
             Some(request) = requested.recv() => Some(request),
         };
+        // Those that wait already are answered together.
+        let mut answered: Vec<_> = request.into_iter().collect();
+        while let Ok(request) = requested.try_recv() {
+            answered.push(request);
+        }
         tokio::select! {
             biased;
             // A disk that hangs holds a reload up, but not the stop.
             () = &mut must_end => break,
-            result = daemon.reload() => if let Some(request) = request {
+            result = daemon.reload() => for request in answered {
                 // An error means that the caller does not wait for the result any more.
-                let _ = request.send(result);
+                let _ = request.send(result.clone());
             }
         }
     }
+    // Callers that still wait are told that the daemon is stopping.
+    drop(requested);
     let mut ended = daemon.writer_state();
     daemon.stop().await;
     // The writer ends after the last handle is dropped. By then everything is on the disk.

@@ -8,7 +8,7 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 use self::entity::PlacedEntity;
-use crate::config::{Config, Problem};
+use crate::config::{Config, Problem, check_regular_file};
 use crate::domain::catalog::Catalog;
 use crate::domain::policy::Policy;
 
@@ -64,7 +64,9 @@ fn is_pattern(text: &str) -> bool {
 }
 
 fn read(file: &Path, warnings: &mut Vec<Problem>) -> Result<Vec<PlacedEntity>, Problem> {
-    let text = std::fs::read_to_string(file).map_err(|error| Problem::unreadable(file, &error))?;
+    let text = check_regular_file(file)
+        .and_then(|()| std::fs::read_to_string(file))
+        .map_err(|error| Problem::unreadable(file, &error))?;
     let described = entity::parse(&text).map_err(|(line, message)| Problem::at_line(file, line, message))?;
     warnings
         .extend(described.warnings.into_iter().map(|(line, message)| Problem::at_line(file, line, message)));

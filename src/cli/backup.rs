@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::command_error::CommandError;
@@ -17,7 +17,7 @@ pub(super) struct BackupOptions {
     file: PathBuf,
 
     /// Number of older backups to keep, as FILE.1 (the newest) to FILE.N
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = value_parser!(u32).range(..=1_000))]
     keep: u32,
 }
 

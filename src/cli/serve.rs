@@ -26,7 +26,8 @@ pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), CommandError> {
     }
     logs.configure(&config.log);
     let began = Instant::now();
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let served = runtime.block_on(async {
         let listeners = Listeners::take_or_bind(config).map_err(anyhow::Error::from)?;
         print_start(config, &listeners)?;
         let watchdog = sd_notify::watchdog_enabled()
@@ -39,7 +40,10 @@ pub(super) fn run(config: &Config, logs: &Logs) -> Result<(), CommandError> {
             logs: Some(logs.clone()),
         };
         crate::run(config, Arc::new(SystemClock), listeners, signals).await.map_err(CommandError::from)
-    })?;
+    });
+    // A thread that reads a file from a disk that hangs must not hold up the end.
+    runtime.shutdown_background();
+    served?;
     // Written only after a clean stop: if the daemon fails, the reason is the last line.
     tracing::info!("stopped after {}", human_duration(began.elapsed().as_secs_f64()));
     Ok(())

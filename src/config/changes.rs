@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use toml::{Table, Value};
 
+use super::regular_file::check_regular_file;
 use super::secret_form::KEYS;
 use super::tls::TlsSection;
 use super::{Config, Secret};
@@ -73,8 +74,10 @@ impl UnshownValues {
         let of_outgoing = certificate_authority.map(|file| ("outgoing.certificate_authority", file));
         let of_server = config.server.tls.iter().flat_map(TlsSection::files);
         for (key, file) in of_server.chain(of_outgoing) {
-            let content =
-                std::fs::read(file).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned().into());
+            let content = check_regular_file(file)
+                .and_then(|()| std::fs::read(file))
+                .ok()
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned().into());
             values.0.entry(key.to_owned()).or_default().extend(content);
         }
         let proxy =

@@ -16,6 +16,7 @@ mod pagerduty_api;
 pub mod pagerduty_token;
 mod problem;
 mod read;
+mod regular_file;
 mod rule;
 mod secret;
 mod secret_form;
@@ -47,6 +48,7 @@ pub use log::{LogFormat, LogLevel, LogSection};
 pub use outgoing::{OutgoingSection, ProxyUrl};
 pub use pagerduty_api::{ApiUrl, PagerDutyApiSection, RequestsPerMinute, TokenScheme};
 pub use problem::{Problem, Problems};
+pub(crate) use regular_file::check_regular_file;
 pub use rule::RuleSection;
 pub use secret::{Secret, SecretError};
 pub use section::{

@@ -153,14 +153,18 @@ impl Secret {
 /// Value of an environment variable. Names have letters, digits and underscores, and no digit first (POSIX). Another
 /// text may be the secret itself, so it is not shown.
 fn from_environment(name: &str) -> Result<Vec<u8>, SecretError> {
-    let is_name = !name.is_empty()
-        && !name.starts_with(|first: char| first.is_ascii_digit())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if !is_name {
+    if !is_variable_name(name) {
         return Err(SecretError::NoName("env", "an environment variable"));
     }
     let value = environment::variable(name).ok_or_else(|| SecretError::NotSet(name.to_owned()))?;
     Ok(value.into_vec())
+}
+
+/// `true` for a name that POSIX allows for an environment variable.
+fn is_variable_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// `true` for the name of a file in a folder.
@@ -216,6 +220,8 @@ impl Serialize for Secret {
         use serde::ser::SerializeMap;
         let mut map = serializer.serialize_map(Some(1))?;
         match self {
+            // Another text may be the secret itself.
+            Self::Env { env } if !is_variable_name(env) => map.serialize_entry("env", "[redacted]")?,
             Self::Env { env } => map.serialize_entry("env", env)?,
             Self::File { file } => map.serialize_entry("file", file)?,
             Self::Credential { credential } => map.serialize_entry("credential", credential)?,

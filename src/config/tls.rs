@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::findings::Findings;
 use super::host::HostName;
+use super::value;
 
 /// Folder in which systemd provides credentials to services.
 const CREDENTIALS: &str = "/run/credentials";
@@ -15,8 +16,10 @@ const CREDENTIALS: &str = "/run/credentials";
 #[serde(deny_unknown_fields)]
 pub struct TlsSection {
     /// PEM file with the certificate, and the ones between it and its root.
+    #[serde(deserialize_with = "value::pem_path")]
     pub certificate: PathBuf,
     /// PEM file with the private key.
+    #[serde(deserialize_with = "value::pem_path")]
     pub key: PathBuf,
     /// PEM file with the roots of client certificates. `None`: clients need no certificate.
     pub client_ca: Option<PathBuf>,

@@ -75,6 +75,19 @@ pub(super) fn store_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<P
     Err(serde::de::Error::custom(message))
 }
 
+/// Path of a PEM file. A text that is the content of such a file is not repeated, because it may be a key.
+pub(super) fn pem_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let message = match text.as_str() {
+        blank if trimmed(blank).is_empty() => "must not be empty: name the file",
+        content if content.contains("-----BEGIN") || content.contains('\n') => {
+            "must be the path of a file, not its content"
+        }
+        _ => return Ok(text.into()),
+    };
+    Err(serde::de::Error::custom(message))
+}
+
 /// Length of time: `"90s"`, `"15m"`, `"12h"`, `"730d"`. The text is kept as written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]

@@ -40,7 +40,8 @@ impl Verdict {
             200..=299 => Self::Sent,
             300..=399 | 401 | 403 => Self::CredentialsRefused,
             404 | 405 => Self::NotFound,
-            408 | 425 | 429 => Self::Retry(retry_after),
+            // 407 is the answer of a proxy, not of the backend.
+            407 | 408 | 425 | 429 => Self::Retry(retry_after),
             400..=499 => Self::Dead,
             _ => Self::Retry(retry_after),
         }
@@ -94,7 +95,7 @@ mod tests {
                 200..=299 => Verdict::Sent,
                 401 | 403 | 300..=399 => Verdict::CredentialsRefused,
                 404 | 405 => Verdict::NotFound,
-                400 | 402 | 406 | 407 | 409..=424 | 426..=428 | 430..=499 => Verdict::Dead,
+                400 | 402 | 406 | 409..=424 | 426..=428 | 430..=499 => Verdict::Dead,
                 _ => Verdict::Retry(None),
             };
             assert_eq!(Verdict::of_status(status, None), expected, "{status}");

@@ -16,7 +16,7 @@ pub type RunningReload = Pin<Box<dyn Future<Output = Result<Reloaded, ReloadRefu
 pub struct Reload(pub Box<dyn Fn() -> RunningReload + Send + Sync>);
 
 /// Reason why a reload changed nothing.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ReloadRefusal {
     /// The configuration has mistakes. The text names them all.
     #[error("{0}")]

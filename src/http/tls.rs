@@ -25,8 +25,9 @@ use x509_cert::der::oid::db::rfc4519::COMMON_NAME;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-use crate::config::{HostName, TlsSection};
+use crate::config::{HostName, TlsSection, check_regular_file};
 use crate::domain::timestamp::Timestamp;
+use crate::http_client::NO_CERTIFICATE;
 
 /// TLS of the connections that are accepted from now on. `None`: they are plain.
 pub type CurrentTls = watch::Receiver<Option<Arc<ServerConfig>>>;
@@ -67,6 +68,9 @@ const CERTIFICATE: &str = "server.tls.certificate";
 const KEY: &str = "server.tls.key";
 const CLIENT_CA: &str = "server.tls.client_ca";
 
+/// Word in the PEM form of an encrypted key.
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
+
 impl Tls {
     /// Reads the files.
     ///
@@ -74,10 +78,11 @@ impl Tls {
     /// A file cannot be read or used, or the key does not belong to the certificate.
     pub fn load(section: &TlsSection) -> Result<Self, TlsError> {
         let chain = certificates(CERTIFICATE, &section.certificate)?;
-        let expires_at = expiry(&chain).map_err(|error| TlsError::new(CERTIFICATE, error))?;
+        let expires_at = expiry(&chain).map_err(|error| {
+            TlsError::new(CERTIFICATE, format!("{}: {error}", section.certificate.display()))
+        })?;
         let file = section.key.display();
-        let key = PrivateKeyDer::from_pem_file(&section.key)
-            .map_err(|error| TlsError::new(KEY, format!("cannot read a private key from {file}: {error}")))?;
+        let key = private_key(&section.key)?;
         let provider = Arc::new(default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&TLS13, &TLS12])
@@ -87,18 +92,39 @@ impl Tls {
             Some(file) => Arc::new(NamedClients::new(file, section.client_names.clone(), &provider)?),
         };
         let builder = builder.with_client_cert_verifier(clients);
-        let mut config = builder.with_single_cert(chain, key).map_err(|error| {
-            TlsError::new(
+        let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
+            Error::InconsistentKeys(_) => TlsError::new(
                 KEY,
                 format!(
-                "{file} does not fit the certificate in {}: put a certificate and its own key in place ({error})",
-                section.certificate.display()
+                    "{file} does not fit the certificate in {}: put a certificate and its own key in place",
+                    section.certificate.display()
+                ),
             ),
-            )
+            error => TlsError::new(
+                KEY,
+                format!("{file} cannot be used: RSA keys from 2048 bits, P-256, P-384 and Ed25519 are supported ({error})"),
+            ),
         })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { config: Arc::new(config), expires_at })
     }
+}
+
+/// The private key of a PEM file.
+fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let unreadable = |error: &dyn fmt::Display| {
+        TlsError::new(KEY, format!("cannot read a private key from {}: {error}", file.display()))
+    };
+    let text =
+        check_regular_file(file).and_then(|()| std::fs::read(file)).map_err(|error| unreadable(&error))?;
+    PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
+        let is_encrypted = text.windows(ENCRYPTED.len()).any(|part| part == ENCRYPTED);
+        if is_encrypted {
+            unreadable(&"it is encrypted. Remove the password: openssl pkey -in FILE -out FILE2")
+        } else {
+            unreadable(&error)
+        }
+    })
 }
 
 /// All certificates of a PEM file. At least one is needed.
@@ -106,10 +132,12 @@ fn certificates(key: &'static str, file: &Path) -> Result<Vec<CertificateDer<'st
     let unreadable = |error: &dyn fmt::Display| {
         TlsError::new(key, format!("cannot read certificates from {}: {error}", file.display()))
     };
-    let found = CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))?;
-    let found: Vec<_> = found.collect::<Result<_, _>>().map_err(|error| unreadable(&error))?;
+    let text =
+        check_regular_file(file).and_then(|()| std::fs::read(file)).map_err(|error| unreadable(&error))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let found = found.map_err(|error| unreadable(&error))?;
     if found.is_empty() {
-        return Err(unreadable(&"no section BEGIN CERTIFICATE"));
+        return Err(unreadable(&NO_CERTIFICATE));
     }
     Ok(found)
 }

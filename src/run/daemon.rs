@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::timeout;
 
 use super::descriptors::{public_connections, raise_limit};
 use super::error::RunError;
@@ -18,12 +20,15 @@ use super::routes;
 use super::secrets::problems;
 use super::setup::Setup;
 use super::watchdog::Watchdog;
-use crate::config::Config;
 use crate::config::changes::Reloaded;
+use crate::config::{Config, check_regular_file};
 use crate::http::{self, Limits, ListenerService, ReloadRefusal, Requests};
 use crate::store::WriterState;
 use crate::telemetry::connections::Listener;
 use crate::telemetry::logs::Logs;
+
+/// Longest time for reading the files of a reload.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The running daemon.
 pub(super) struct Daemon {
@@ -109,8 +114,13 @@ impl Daemon {
             let why = "The daemon runs without a configuration file: start it with --config FILE.";
             return Err(ReloadRefusal::Wrong(why.to_owned()));
         };
+        check_regular_file(&file)
+            .map_err(|error| ReloadRefusal::Wrong(format!("{}: {error}", file.display())))?;
         // Files are read on another thread, because a disk can be slow.
-        let read = spawn_blocking(move || Setup::of(Config::load_and(Some(&file), problems)?)).await;
+        let read = spawn_blocking(move || Setup::of(Config::load_and(Some(&file), problems)?));
+        let too_slow =
+            |_| ReloadRefusal::NotNow(format!("The files could not be read within {READ_TIMEOUT:?}."));
+        let read = timeout(READ_TIMEOUT, read).await.map_err(too_slow)?;
         let mut new =
             read.map_err(not_now)?.map_err(|problems| ReloadRefusal::Wrong(problems.to_string()))?;
         let reloaded = self.setup.changes(&new).map_err(not_now)?;

@@ -1,5 +1,6 @@
 //! Requests of the admin listener to reload the configuration.
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::changes::Reloaded;
@@ -31,7 +32,12 @@ impl ReloadRequests {
             Box::pin(async move {
                 let is_stopping = || ReloadRefusal::NotNow("The daemon is stopping.".to_owned());
                 let (request, result) = oneshot::channel();
-                requests.send(request).await.map_err(|_| is_stopping())?;
+                requests.try_send(request).map_err(|refused| match refused {
+                    TrySendError::Full(_) => {
+                        ReloadRefusal::NotNow("Too many reloads are waiting.".to_owned())
+                    }
+                    TrySendError::Closed(_) => is_stopping(),
+                })?;
                 result.await.unwrap_or_else(|_| Err(is_stopping()))
             })
         }))

@@ -1,13 +1,13 @@
 //! Copies of the store, made while the daemon writes to it.
 
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
-use tempfile::NamedTempFile;
 
 use super::engine::error::DatabaseError;
 use super::engine::schema::{OpenError, PAGE_BYTES, is_store, open_to_read};
@@ -28,6 +28,20 @@ pub enum BackupError {
     /// The path is taken by something that is no store of this program.
     #[error("{} is no backup of this program, and is not replaced: name another file", .0.display())]
     IsForeign(PathBuf),
+    /// A file beside the path belongs to an older copy that is or was open.
+    #[error(
+        "{} is beside {}, and its content would be added to the new copy: close the program that has the older copy open, \
+         or remove the file", .beside.display(), .file.display()
+    )]
+    InUse {
+        /// The path.
+        file: PathBuf,
+        /// The file beside it.
+        beside: PathBuf,
+    },
+    /// Another backup to the same path is being made.
+    #[error("another backup to {} is being made: wait for its end", .0.display())]
+    Busy(PathBuf),
     /// The copy cannot be written.
     #[error("cannot write {}: {error}", path.display())]
     Write {
@@ -64,30 +78,93 @@ pub fn backup(
     mut progress: impl FnMut(u64, u64),
 ) -> Result<BackupSummary, BackupError> {
     let source = open_to_read(store)?;
-    check_place(store, file)?;
+    (0..=keep).try_for_each(|number| check_place(store, &numbered(file, number)))?;
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let written = |error| BackupError::Write { path: folder.to_owned(), error };
-    let copy = NamedTempFile::with_prefix_in(".backup-", folder).map_err(written)?;
-    copy_to(&source, copy.path(), &mut progress).map_err(DatabaseError::from)?;
-    let summary = check(&source, copy.path())?;
-    copy.as_file().set_permissions(PermissionsExt::from_mode(0o600)).map_err(written)?;
-    copy.as_file().sync_all().map_err(written)?;
+    let copy = Unfinished::begin(file, folder)?;
+    copy_to(&source, &copy.path, &mut progress).map_err(DatabaseError::from)?;
+    let summary = check(&source, &copy.path)?;
+    copy.file.sync_all().map_err(written)?;
     rotate(file, keep).map_err(written)?;
-    copy.persist(file).map_err(|error| written(error.error))?;
+    fs::rename(&copy.path, file).map_err(written)?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(written)?;
     Ok(summary)
 }
 
+/// A copy that is being made. Its name is always the same, so that the next backup replaces what a killed one left.
+struct Unfinished {
+    path: PathBuf,
+    /// Locked, so that two backups to one place do not mix.
+    file: File,
+}
+
+impl Unfinished {
+    fn begin(target: &Path, folder: &Path) -> Result<Self, BackupError> {
+        let mut name = OsString::from(".");
+        name.push(target.file_name().unwrap_or_default());
+        name.push(".unfinished");
+        let path = folder.join(name);
+        let write = |error: io::Error| BackupError::Write { path: path.clone(), error };
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(write)?;
+        file.try_lock().map_err(|_| BackupError::Busy(target.to_owned()))?;
+        file.set_len(0).map_err(write)?;
+        for end in ENDINGS {
+            remove_if_there(&with_end(&path, end)).map_err(write)?;
+        }
+        Ok(Self { path, file })
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // After a backup that succeeded there is nothing to remove.
+        for end in ENDINGS.into_iter().chain([""]) {
+            let _ = remove_if_there(&with_end(&self.path, end));
+        }
+    }
+}
+
+/// Endings of the files that SQLite keeps beside a database.
+const ENDINGS: [&str; 3] = ["-journal", "-wal", "-shm"];
+
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Name of an older backup. 0: the newest backup.
+fn numbered(file: &Path, number: u32) -> PathBuf {
+    if number == 0 { file.to_owned() } else { with_end(file, &format!(".{number}")) }
+}
+
 /// Refuses a path whose content must not be replaced.
 fn check_place(store: &Path, file: &Path) -> Result<(), BackupError> {
-    if !file.exists() {
-        return Ok(());
-    }
     if fs::canonicalize(store).is_ok_and(|store| fs::canonicalize(file).is_ok_and(|file| file == store)) {
         return Err(BackupError::IsStore(file.to_owned()));
+    }
+    // SQLite would add the content of these files to the new copy.
+    if let Some(beside) = ENDINGS.into_iter().map(|end| with_end(file, end)).find(|beside| beside.exists()) {
+        return Err(BackupError::InUse { file: file.to_owned(), beside });
+    }
+    if !file.exists() {
+        return Ok(());
     }
     // An older version of this program may have written it.
     if file.is_file() && is_store(file) { Ok(()) } else { Err(BackupError::IsForeign(file.to_owned())) }
@@ -144,16 +221,8 @@ fn counts(db: &Connection) -> rusqlite::Result<(i64, i64)> {
 
 /// Renames the older backups, each to the next number. The oldest is replaced.
 fn rotate(file: &Path, keep: u32) -> io::Result<()> {
-    let numbered = |number: u32| match number {
-        0 => file.to_owned(),
-        number => {
-            let mut name = file.as_os_str().to_owned();
-            name.push(format!(".{number}"));
-            PathBuf::from(name)
-        }
-    };
     for number in (0..keep).rev() {
-        match fs::rename(numbered(number), numbered(number + 1)) {
+        match fs::rename(numbered(file, number), numbered(file, number + 1)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }

@@ -100,7 +100,30 @@ async fn a_backup_replaces_only_a_backup() {
     assert!(refused(folder.path().join("missing/copy.db")).contains("cannot write"));
     assert_eq!(std::fs::read_to_string(&notes).unwrap(), "keep me");
     assert_eq!(names(folder.path()), ["notes.txt"]);
+    // The names of older backups, and the files that SQLite would add to the copy.
+    let file = folder.path().join("copy.db");
+    std::fs::write(folder.path().join("copy.db.2"), "keep me").unwrap();
+    let keep = Program::of(&daemon).run("", &["backup", "--keep", "2", file.to_str().unwrap()]);
+    assert_eq!(keep.status.code(), Some(1));
+    assert!(String::from_utf8(keep.stderr).unwrap().contains("copy.db.2 is no backup of this program"));
+    std::fs::write(folder.path().join("copy.db-wal"), "of an older copy").unwrap();
+    assert!(refused(file.clone()).contains("copy.db-wal is beside"));
+    assert_eq!(names(folder.path()), ["copy.db-wal", "copy.db.2", "notes.txt"]);
     assert_eq!(daemon.failures().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_replaces_what_a_killed_one_left() {
+    let daemon = Daemon::start("").await;
+    daemon.expect(incident(0), "accepted").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("copy.db");
+    for left in [".copy.db.unfinished", ".copy.db.unfinished-journal"] {
+        std::fs::write(folder.path().join(left), "half of a copy").unwrap();
+    }
+    stdout(&Program::of(&daemon).run("", &["backup", file.to_str().unwrap()]));
+    assert_eq!(names(folder.path()), ["copy.db"]);
+    assert_eq!(Probe::open(&file).events(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -98,7 +98,11 @@ fn released_migrations_never_change() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/engine/migrations");
     for (name, digest) in RELEASED {
         let migration = std::fs::read(folder.join(name)).unwrap();
-        assert_eq!(hex::encode(Sha256::digest(migration)), digest, "{name} is released: add a migration instead");
+        assert_eq!(
+            hex::encode(Sha256::digest(migration)),
+            digest,
+            "{name} is released: add a migration instead"
+        );
     }
 }
 

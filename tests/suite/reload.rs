@@ -204,6 +204,41 @@ async fn an_attempt_that_hangs_during_a_reload_is_repeated() {
 }
 
 #[tokio::test]
+async fn a_pipe_in_place_of_a_file_is_refused() {
+    let daemon = Configured::start("").await;
+    let file = daemon.folder.path().join("config.toml");
+    std::fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let url = format!("http://{}/api/v1/reload", daemon.daemon.admin);
+    let answer = Answer::of(daemon.client.post(url).send().await.unwrap()).await;
+    assert!(answer.status == 422 && answer.body.contains("a pipe or a device, not a file"), "{answer:?}");
+    std::fs::remove_file(&file).unwrap();
+    let pipe = daemon.folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for rest in ["[outgoing]\ncertificate_authority = \"pipe\"\n", "[failure]\ncatalog = [\"pipe\"]\n"] {
+        let answer = daemon.reload(rest).await;
+        assert!(answer.status == 422 && answer.body.contains("pipe"), "{answer:?}");
+    }
+    assert!(daemon.changes("").await.is_empty());
+}
+
+#[tokio::test]
+async fn reloads_at_once_are_answered_together_or_refused() {
+    let daemon = Configured::start("").await;
+    let url = format!("http://{}/api/v1/reload", daemon.daemon.admin);
+    let reloads: Vec<_> = (0..100).map(|_| tokio::spawn(daemon.client.post(&url).send())).collect();
+    let mut statuses = Vec::new();
+    for reload in reloads {
+        statuses.push(reload.await.unwrap().unwrap().status().as_u16());
+    }
+    assert!(
+        statuses.contains(&200) && statuses.iter().all(|status| [200, 503].contains(status)),
+        "{statuses:?}"
+    );
+    assert_eq!(daemon.deliver("QAFTER00003", OLD).await, 202);
+}
+
+#[tokio::test]
 async fn changed_catalog_files_take_effect() {
     let daemon = Configured::start("[failure]\ncatalog = [\"*.yaml\"]\n").await;
     daemon.write("checkout.yaml", "apiVersion: v3\nkind: service\nmetadata:\n  name: checkout\n");

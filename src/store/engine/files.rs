@@ -113,17 +113,25 @@ fn opened() -> MutexGuard<'static, Vec<Opened>> {
 fn open_or_create(path: &Path) -> io::Result<File> {
     match OpenOptions::new().read(true).write(true).open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Ok(file) if file.metadata()?.len() == 0 => {
+            log_new(path);
+            return Ok(file);
+        }
         opened => return opened,
     }
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(path)?;
+    log_new(path);
+    // The umask may have removed bits.
+    file.set_permissions(Permissions::from_mode(MODE))?;
+    Ok(file)
+}
+
+fn log_new(path: &Path) {
     tracing::info!(
         path = %path.display(),
         "created a new, empty store. If one with your data should be there, stop the program and put it back"
     );
-    // The umask may have removed bits.
-    file.set_permissions(Permissions::from_mode(MODE))?;
-    Ok(file)
 }
 
 /// The files of an open store, to notice that one was moved, removed or replaced. Data written after that is lost when
