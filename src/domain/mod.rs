@@ -36,6 +36,7 @@ pub mod rule;
 pub mod rule_coverage;
 pub mod source;
 pub mod source_name;
+pub mod statistics;
 pub mod submission;
 pub mod surrogates;
 pub mod timestamp;

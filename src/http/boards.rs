@@ -65,6 +65,7 @@ impl Boards {
         let query = ReportQuery {
             since: now.saturating_sub(TREND_SPAN),
             until: now,
+            as_of: now,
             by: Grouping::None,
             env: Env::One(env.to_owned()),
             interval: Some(Interval::Week),

@@ -1,6 +1,6 @@
 //! CSV for spreadsheets. Each figure has its own column, with the name that it has in the JSON.
 
-use crate::domain::figures::list::in_reports;
+use crate::domain::figures::list::FIGURES;
 use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 
@@ -10,8 +10,11 @@ use crate::domain::printable::printable;
 /// quoted, but a spreadsheet may still take it for a formula: import the column as text. On a terminal (`is_terminal`)
 /// control characters in keys are shown as dots, because they could steer the terminal.
 pub(super) fn csv(report: &Report, is_terminal: bool) -> String {
-    let names = ["key", "period"].into_iter().chain(in_reports().map(|figure| figure.name));
-    let header = names.map(str::to_owned).collect();
+    let of_figures = FIGURES.iter().flat_map(|figure| {
+        let bounds = figure.interval.map(|_| ["low", "high"].map(|bound| format!("{}_{bound}", figure.name)));
+        std::iter::once(figure.name.to_owned()).chain(bounds.into_iter().flatten())
+    });
+    let header = ["key", "period"].map(str::to_owned).into_iter().chain(of_figures).collect();
     let lines = std::iter::once(header).chain(report.rows.iter().map(|row| cells(row, is_terminal)));
     lines.map(|cells| cells.join(",") + "\r\n").collect()
 }
@@ -25,7 +28,14 @@ fn cells(row: &Row, is_terminal: bool) -> Vec<String> {
             .unwrap_or_default(),
         row.period.map(|period| period.to_string()).unwrap_or_default(),
     ];
-    cells.extend(in_reports().map(|figure| number(figure.number(row))));
+    for figure in &FIGURES {
+        cells.push(number(figure.number(row)));
+        if figure.interval.is_some() {
+            let bounds = figure.bounds(row);
+            cells.push(number(bounds.map(|(low, _)| low)));
+            cells.push(number(bounds.map(|(_, high)| high)));
+        }
+    }
     cells
 }
 

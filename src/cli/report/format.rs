@@ -36,17 +36,30 @@ pub(super) fn key(row: &Row) -> String {
     row.key.clone().unwrap_or_else(|| "-".to_owned())
 }
 
-/// A figure of a row as text. A dash stands for a figure without data.
+/// A figure of a row as text, with its interval if that is short. A dash stands for a figure without data.
 pub(super) fn figure(figure: &Figure, by: Grouping, row: &Row) -> String {
     let has_meaning = !(figure.counts_deployments && by == Grouping::Severity);
-    in_unit(figure, has_meaning.then(|| figure.number(row)).flatten())
+    let number = has_meaning.then(|| figure.number(row)).flatten();
+    let text = in_unit(figure, number);
+    match (figure.value, figure.bounds(row)) {
+        (Value::Ratio(_), Some((low, high))) => format!("{text} ({:.0}-{:.0})", low * 100.0, high * 100.0),
+        (Value::PerDeployment(_), Some((low, high))) => format!("{text} ({low:.2}-{high:.2})"),
+        (Value::Seconds(_), None) if figure.interval.is_some() && number.is_some() => text + FEW,
+        _ => text,
+    }
 }
+
+/// Mark of a median without an interval.
+pub(super) const FEW: &str = " ~";
+/// Meaning of the mark.
+pub(super) const FEW_IN_WORDS: &str = "~ fewer than six: no 95 % interval";
 
 /// A number of a figure in the figure's unit.
 pub(in crate::cli) fn in_unit(figure: &Figure, number: Option<f64>) -> String {
     match figure.value {
         Value::Count(_) => number.map_or_else(|| "-".to_owned(), |count| count.to_string()),
         Value::Ratio(_) => percent(number),
+        Value::PerDeployment(_) => number.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.2}")),
         Value::Seconds(_) => duration(number),
     }
 }

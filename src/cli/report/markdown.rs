@@ -3,7 +3,7 @@
 use super::format::{figure, heading, key, period, subject};
 use super::other_envs::{deployed_elsewhere, other_envs};
 use crate::domain::figures::Report;
-use crate::domain::figures::list::in_reports;
+use crate::domain::figures::list::FIGURES;
 use crate::domain::printable::printable;
 
 /// The report as a table in Markdown, below the heading with period and env.
@@ -11,13 +11,13 @@ pub(super) fn markdown(report: &Report, env: &str) -> String {
     let period_title = report.interval.map(|_| "Period (UTC)");
     let lead: Vec<&str> =
         period_title.into_iter().chain(subject(report.by).map(|[_, title]| title)).collect();
-    let rules = lead.iter().map(|_| "---").chain(in_reports().map(|_| "---:")).map(str::to_owned).collect();
+    let rules = lead.iter().map(|_| "---").chain(FIGURES.iter().map(|_| "---:")).map(str::to_owned).collect();
     let titles =
-        lead.iter().copied().chain(in_reports().map(|figure| figure.title)).map(str::to_owned).collect();
+        lead.iter().copied().chain(FIGURES.iter().map(|figure| figure.title)).map(str::to_owned).collect();
     let rows = report.rows.iter().map(|row| {
         let period = report.interval.map(|_| period(row));
         let key = subject(report.by).map(|_| escaped(&key(row)));
-        let figures = in_reports().map(|one| figure(one, report.by, row));
+        let figures = FIGURES.iter().map(|one| figure(one, report.by, row));
         period.into_iter().chain(key).chain(figures).collect()
     });
     let lines = [titles, rules].into_iter().chain(rows);

@@ -1,6 +1,6 @@
 use super::format::heading;
 use super::*;
-use crate::domain::figures::{RecoveryTimes, Report, RestoreTimes, Row, RowSums};
+use crate::domain::figures::{CONFIDENCE, RecoveryTimes, Report, RestoreTimes, Row, RowSums};
 use crate::domain::timestamp::Timestamp;
 
 /// Table of a report that has a row for each of its periods.
@@ -28,23 +28,30 @@ fn busy(key: &str) -> Row {
         ignored: 2,
         deployments: 40,
         failed_deployments: 2,
+        matched_incidents: 4,
         change_failure_rate: Some(0.1),
+        change_failure_rate_low: Some(0.027),
+        change_failure_rate_high: Some(0.256),
         change_fail_rate: Some(0.05),
+        change_fail_rate_low: Some(0.014),
+        change_fail_rate_high: Some(0.165),
         deployment_rework_rate: Some(1.0 / 40.0),
+        deployment_rework_rate_low: Some(0.004),
+        deployment_rework_rate_high: Some(0.129),
         time_to_restore_seconds: RestoreTimes {
             n: 3,
             mean: Some(1200.0),
             median: Some(900.0),
-            p90: Some(2400.5),
             max: Some(2400.5),
+            ..RestoreTimes::default()
         },
         failed_deployment_recovery_time_seconds: RecoveryTimes {
             n: 1,
             open: 1,
             mean: Some(93_600.0),
             median: Some(93_600.0),
-            p90: Some(93_600.0),
             max: Some(93_600.0),
+            ..RecoveryTimes::default()
         },
         ..idle(Some(key))
     }
@@ -60,6 +67,8 @@ pub(super) fn report(by: Grouping, interval: Option<Interval>, rows: Vec<Row>) -
     Report {
         since: time("2026-11-01T12:30:00Z"),
         until: time("2026-11-30T00:00:00Z"),
+        as_of: time("2026-11-30T00:00:00Z"),
+        confidence: CONFIDENCE,
         by,
         interval,
         rows,
@@ -120,17 +129,19 @@ fn a_report_is_shown_as_tables() {
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
     Incidents and deployments
-    SERVICE   INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED    CFR  FAIL RATE  REWORK
-    checkout          4        2          0       40       2  10.0%       5.0%    2.5%
-    search            1        0          1        0       0      -          -       -
+    SERVICE   INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED               CFR    FAIL RATE       REWORK
+    checkout          4        2          0       40       2  0.10 (0.03-0.26)  5.0% (1-16)  2.5% (0-13)
+    search            1        0          1        0       0                 -            -            -
 
     Time to restore
-    SERVICE   N  OPEN     MEAN   MEDIAN      P90      MAX
-    checkout  3     1  20m 00s  15m 00s  40m 01s  40m 01s
+    SERVICE   N  OPEN     MEAN     MEDIAN  P90      MAX
+    checkout  3     1  20m 00s  15m 00s ~    -  40m 01s
+    ~ fewer than six: no 95 % interval
 
     Failed deployment recovery time
-    SERVICE   N  OPEN    MEAN  MEDIAN     P90     MAX
-    checkout  1     1  1d 02h  1d 02h  1d 02h  1d 02h
+    SERVICE   N  OPEN    MEAN    MEDIAN  P90     MAX
+    checkout  1     1  1d 02h  1d 02h ~    -  1d 02h
+    ~ fewer than six: no 95 % interval
     ");
 }
 
@@ -140,25 +151,27 @@ fn a_divided_period_has_a_trend() {
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
     Incidents and deployments
-    PERIOD (UTC)      SERVICE   INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED    CFR  FAIL RATE  REWORK
-    2026-11-01 12:30  checkout          4        2          0       40       2  10.0%       5.0%    2.5%
-    2026-11-02        checkout          1        0          1        0       0      -          -       -
-    2026-11-02        search            1        0          1        0       0      -          -       -
-    2026-11-09        checkout          4        2          0       40       2   2.5%       5.0%    2.5%
+    PERIOD (UTC)      SERVICE   INCIDENTS  DEPLOYS  FAILED               CFR    FAIL RATE       REWORK
+    2026-11-01 12:30  checkout          4       40       2  0.10 (0.03-0.26)  5.0% (1-16)  2.5% (0-13)
+    2026-11-02        checkout          1        0       0                 -            -            -
+    2026-11-02        search            1        0       0                 -            -            -
+    2026-11-09        checkout          4       40       2  0.03 (0.03-0.26)  5.0% (1-16)  2.5% (0-13)
 
     Time to restore
-    PERIOD (UTC)      SERVICE   N  OPEN     MEAN   MEDIAN      P90      MAX
-    2026-11-01 12:30  checkout  3     1  20m 00s  15m 00s  40m 01s  40m 01s
-    2026-11-09        checkout  3     1  20m 00s   5m 00s  40m 01s  40m 01s
+    PERIOD (UTC)      SERVICE   N  OPEN     MEAN     MEDIAN  P90      MAX
+    2026-11-01 12:30  checkout  3     1  20m 00s  15m 00s ~    -  40m 01s
+    2026-11-09        checkout  3     1  20m 00s   5m 00s ~    -  40m 01s
+    ~ fewer than six: no 95 % interval
 
     Failed deployment recovery time
-    PERIOD (UTC)      SERVICE   N  OPEN    MEAN  MEDIAN     P90     MAX
-    2026-11-01 12:30  checkout  1     1  1d 02h  1d 02h  1d 02h  1d 02h
-    2026-11-09        checkout  1     1  1d 02h  1d 02h  1d 02h  1d 02h
+    PERIOD (UTC)      SERVICE   N  OPEN    MEAN    MEDIAN  P90     MAX
+    2026-11-01 12:30  checkout  1     1  1d 02h  1d 02h ~    -  1d 02h
+    2026-11-09        checkout  1     1  1d 02h  1d 02h ~    -  1d 02h
+    ~ fewer than six: no 95 % interval
 
     Trend
     SERVICE   FIGURE                  HIGHEST  OVER TIME
-    checkout  change failure rate       10.0%  █·▂
+    checkout  change failure rate        0.10  █·▂
     checkout  median time to restore  15m 00s  █·▃
     A bar for each week from 2026-11-01 12:30 to 2026-11-30 00:00 UTC; ·: nothing to count in that week.
     ");
@@ -169,7 +182,7 @@ fn a_week_without_data_has_a_place_in_the_trend() {
     let weeks =
         ["2026-11-01T12:30:00Z", "2026-11-02T00:00:00Z", "2026-11-09T00:00:00Z", "2026-11-16T00:00:00Z"];
     let text = super::table(&weekly(), "production", &weeks.map(|week| Timestamp::parse(week).unwrap()), 100);
-    assert!(text.contains("checkout  change failure rate       10.0%  █·▂·\n"), "{text}");
+    assert!(text.contains("checkout  change failure rate        0.10  █·▂·\n"), "{text}");
 }
 
 #[test]
@@ -179,23 +192,25 @@ fn a_report_without_groups_has_no_key() {
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
     Incidents and deployments
-    INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED    CFR  FAIL RATE  REWORK
-            4        2          0       40       2  10.0%       5.0%    2.5%
+    INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED               CFR    FAIL RATE       REWORK
+            4        2          0       40       2  0.10 (0.03-0.26)  5.0% (1-16)  2.5% (0-13)
 
     Time to restore
-    N  OPEN     MEAN   MEDIAN      P90      MAX
-    3     1  20m 00s  15m 00s  40m 01s  40m 01s
+    N  OPEN     MEAN     MEDIAN  P90      MAX
+    3     1  20m 00s  15m 00s ~    -  40m 01s
+    ~ fewer than six: no 95 % interval
 
     Failed deployment recovery time
-    N  OPEN    MEAN  MEDIAN     P90     MAX
-    1     1  1d 02h  1d 02h  1d 02h  1d 02h
+    N  OPEN    MEAN    MEDIAN  P90     MAX
+    1     1  1d 02h  1d 02h ~    -  1d 02h
+    ~ fewer than six: no 95 % interval
     ");
     insta::assert_snapshot!(markdown_of(&all), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
-    | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median time to restore | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median recovery time | p90 | Max |
-    | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-    | 4 | 1 | 2 | 0 | 40 | 2 | 10.0% | 5.0% | 2.5% | 3 | 20m 00s | 15m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
+    | Incidents | Open | Ignored | Matched | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median time to restore | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median recovery time | p90 | Max |
+    | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | 4 | 1 | 2 | 4 | 0 | 40 | 2 | 0.10 (0.03-0.26) | 5.0% (1-16) | 2.5% (0-13) | 3 | 20m 00s | 15m 00s ~ | - | 40m 01s | 1 | 1 | 1d 02h | 1d 02h ~ | - | 1d 02h |
     ");
     let severities = report(Grouping::Severity, None, vec![unmatched(None), unmatched(Some("SEV-1"))]);
     insta::assert_snapshot!(table(&severities, 100), @r"
@@ -223,16 +238,16 @@ fn a_report_without_data_has_no_rows() {
 #[test]
 fn csv_has_every_figure() {
     insta::assert_snapshot!(shown(&csv(&undivided(), true)), @r"
-    key,period,incidents,open,ignored,unmatched_incidents,deployments,failed_deployments,change_failure_rate,change_fail_rate,deployment_rework_rate,time_to_restore_seconds_n,time_to_restore_seconds_mean,time_to_restore_seconds_median,time_to_restore_seconds_p90,time_to_restore_seconds_max,failed_deployment_recovery_time_seconds_n,failed_deployment_recovery_time_seconds_open,failed_deployment_recovery_time_seconds_mean,failed_deployment_recovery_time_seconds_median,failed_deployment_recovery_time_seconds_p90,failed_deployment_recovery_time_seconds_max⏎
-    checkout,,4,1,2,0,40,2,0.1,0.05,0.025,3,1200,900,2400.5,2400.5,1,1,93600,93600,93600,93600⏎
-    search,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
+    key,period,incidents,open,ignored,matched_incidents,unmatched_incidents,deployments,failed_deployments,change_failure_rate,change_failure_rate_low,change_failure_rate_high,change_fail_rate,change_fail_rate_low,change_fail_rate_high,deployment_rework_rate,deployment_rework_rate_low,deployment_rework_rate_high,time_to_restore_seconds_n,time_to_restore_seconds_mean,time_to_restore_seconds_median,time_to_restore_seconds_median_low,time_to_restore_seconds_median_high,time_to_restore_seconds_p90,time_to_restore_seconds_max,failed_deployment_recovery_time_seconds_n,failed_deployment_recovery_time_seconds_open,failed_deployment_recovery_time_seconds_mean,failed_deployment_recovery_time_seconds_median,failed_deployment_recovery_time_seconds_median_low,failed_deployment_recovery_time_seconds_median_high,failed_deployment_recovery_time_seconds_p90,failed_deployment_recovery_time_seconds_max⏎
+    checkout,,4,1,2,4,0,40,2,0.1,0.027,0.256,0.05,0.014,0.165,0.025,0.004,0.129,3,1200,900,,,,2400.5,1,1,93600,93600,,,,93600⏎
+    search,,1,0,0,0,1,0,0,,,,,,,,,,0,,,,,,,0,0,,,,,,⏎
     ");
     insta::assert_snapshot!(shown(&csv(&weekly(), true)), @r"
-    key,period,incidents,open,ignored,unmatched_incidents,deployments,failed_deployments,change_failure_rate,change_fail_rate,deployment_rework_rate,time_to_restore_seconds_n,time_to_restore_seconds_mean,time_to_restore_seconds_median,time_to_restore_seconds_p90,time_to_restore_seconds_max,failed_deployment_recovery_time_seconds_n,failed_deployment_recovery_time_seconds_open,failed_deployment_recovery_time_seconds_mean,failed_deployment_recovery_time_seconds_median,failed_deployment_recovery_time_seconds_p90,failed_deployment_recovery_time_seconds_max⏎
-    checkout,2026-11-01T12:30:00Z,4,1,2,0,40,2,0.1,0.05,0.025,3,1200,900,2400.5,2400.5,1,1,93600,93600,93600,93600⏎
-    checkout,2026-11-02T00:00:00Z,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
-    search,2026-11-02T00:00:00Z,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
-    checkout,2026-11-09T00:00:00Z,4,1,2,0,40,2,0.025,0.05,0.025,3,1200,300,2400.5,2400.5,1,1,93600,93600,93600,93600⏎
+    key,period,incidents,open,ignored,matched_incidents,unmatched_incidents,deployments,failed_deployments,change_failure_rate,change_failure_rate_low,change_failure_rate_high,change_fail_rate,change_fail_rate_low,change_fail_rate_high,deployment_rework_rate,deployment_rework_rate_low,deployment_rework_rate_high,time_to_restore_seconds_n,time_to_restore_seconds_mean,time_to_restore_seconds_median,time_to_restore_seconds_median_low,time_to_restore_seconds_median_high,time_to_restore_seconds_p90,time_to_restore_seconds_max,failed_deployment_recovery_time_seconds_n,failed_deployment_recovery_time_seconds_open,failed_deployment_recovery_time_seconds_mean,failed_deployment_recovery_time_seconds_median,failed_deployment_recovery_time_seconds_median_low,failed_deployment_recovery_time_seconds_median_high,failed_deployment_recovery_time_seconds_p90,failed_deployment_recovery_time_seconds_max⏎
+    checkout,2026-11-01T12:30:00Z,4,1,2,4,0,40,2,0.1,0.027,0.256,0.05,0.014,0.165,0.025,0.004,0.129,3,1200,900,,,,2400.5,1,1,93600,93600,,,,93600⏎
+    checkout,2026-11-02T00:00:00Z,1,0,0,0,1,0,0,,,,,,,,,,0,,,,,,,0,0,,,,,,⏎
+    search,2026-11-02T00:00:00Z,1,0,0,0,1,0,0,,,,,,,,,,0,,,,,,,0,0,,,,,,⏎
+    checkout,2026-11-09T00:00:00Z,4,1,2,4,0,40,2,0.025,0.027,0.256,0.05,0.014,0.165,0.025,0.004,0.129,3,1200,300,,,,2400.5,1,1,93600,93600,,,,93600⏎
     ");
 }
 
@@ -241,20 +256,20 @@ fn markdown_has_one_table() {
     insta::assert_snapshot!(markdown_of(&undivided()), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
-    | Service | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median time to restore | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median recovery time | p90 | Max |
-    | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-    | checkout | 4 | 1 | 2 | 0 | 40 | 2 | 10.0% | 5.0% | 2.5% | 3 | 20m 00s | 15m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
-    | search | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | - | 0 | 0 | - | - | - | - |
+    | Service | Incidents | Open | Ignored | Matched | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median time to restore | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median recovery time | p90 | Max |
+    | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | checkout | 4 | 1 | 2 | 4 | 0 | 40 | 2 | 0.10 (0.03-0.26) | 5.0% (1-16) | 2.5% (0-13) | 3 | 20m 00s | 15m 00s ~ | - | 40m 01s | 1 | 1 | 1d 02h | 1d 02h ~ | - | 1d 02h |
+    | search | 1 | 0 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | - | 0 | 0 | - | - | - | - |
     ");
     insta::assert_snapshot!(markdown_of(&weekly()), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
-    | Period (UTC) | Service | Incidents | Open | Ignored | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median time to restore | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median recovery time | p90 | Max |
-    | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-    | 2026-11-01 12:30 | checkout | 4 | 1 | 2 | 0 | 40 | 2 | 10.0% | 5.0% | 2.5% | 3 | 20m 00s | 15m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
-    | 2026-11-02 | checkout | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | - | 0 | 0 | - | - | - | - |
-    | 2026-11-02 | search | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | - | 0 | 0 | - | - | - | - |
-    | 2026-11-09 | checkout | 4 | 1 | 2 | 0 | 40 | 2 | 2.5% | 5.0% | 2.5% | 3 | 20m 00s | 5m 00s | 40m 01s | 40m 01s | 1 | 1 | 1d 02h | 1d 02h | 1d 02h | 1d 02h |
+    | Period (UTC) | Service | Incidents | Open | Ignored | Matched | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median time to restore | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median recovery time | p90 | Max |
+    | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | 2026-11-01 12:30 | checkout | 4 | 1 | 2 | 4 | 0 | 40 | 2 | 0.10 (0.03-0.26) | 5.0% (1-16) | 2.5% (0-13) | 3 | 20m 00s | 15m 00s ~ | - | 40m 01s | 1 | 1 | 1d 02h | 1d 02h ~ | - | 1d 02h |
+    | 2026-11-02 | checkout | 1 | 0 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | - | 0 | 0 | - | - | - | - |
+    | 2026-11-02 | search | 1 | 0 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | - | 0 | 0 | - | - | - | - |
+    | 2026-11-09 | checkout | 4 | 1 | 2 | 4 | 0 | 40 | 2 | 0.03 (0.03-0.26) | 5.0% (1-16) | 2.5% (0-13) | 3 | 20m 00s | 5m 00s ~ | - | 40m 01s | 1 | 1 | 1d 02h | 1d 02h ~ | - | 1d 02h |
     ");
 }
 
@@ -282,35 +297,35 @@ fn keys_with_special_characters_stay_text() {
         text.lines().map(cut).collect()
     };
     insta::assert_snapshot!(first_cells(shown(&csv(&hostile(), true)), 50), @r#"
-    key,period,incidents,open,ignored,unmatched_incide
-    "=HYPERLINK(""http://evil"",""x"")",,1,0,0,1,0,0,,
-    +1,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
-    -1,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
-    @SUM(A1),,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
-    ·=1,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
-    a|b\|c,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
-    "a,b;c",,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
-    two··lines,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
-    <img src=x> [x](http://evil) `*_,,1,0,0,1,0,0,,,,0
-    ·[31mred·,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
-    ,,1,0,0,1,0,0,,,,0,,,,,0,0,,,,⏎
+    key,period,incidents,open,ignored,matched_incident
+    "=HYPERLINK(""http://evil"",""x"")",,1,0,0,0,1,0,0
+    +1,,1,0,0,0,1,0,0,,,,,,,,,,0,,,,,,,0,0,,,,,,⏎
+    -1,,1,0,0,0,1,0,0,,,,,,,,,,0,,,,,,,0,0,,,,,,⏎
+    @SUM(A1),,1,0,0,0,1,0,0,,,,,,,,,,0,,,,,,,0,0,,,,,,
+    ·=1,,1,0,0,0,1,0,0,,,,,,,,,,0,,,,,,,0,0,,,,,,⏎
+    a|b\|c,,1,0,0,0,1,0,0,,,,,,,,,,0,,,,,,,0,0,,,,,,⏎
+    "a,b;c",,1,0,0,0,1,0,0,,,,,,,,,,0,,,,,,,0,0,,,,,,⏎
+    two··lines,,1,0,0,0,1,0,0,,,,,,,,,,0,,,,,,,0,0,,,,
+    <img src=x> [x](http://evil) `*_,,1,0,0,0,1,0,0,,,
+    ·[31mred·,,1,0,0,0,1,0,0,,,,,,,,,,0,,,,,,,0,0,,,,,
+    ,,1,0,0,0,1,0,0,,,,,,,,,,0,,,,,,,0,0,,,,,,⏎
     "#);
     insta::assert_snapshot!(first_cells(markdown_of(&hostile()), 60), @r#"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
-    | Team | Incidents | Open | Ignored | Unmatched | Deployment
+    | Team | Incidents | Open | Ignored | Matched | Unmatched |
     | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---
-    | =HYPERLINK("http://evil","x") | 1 | 0 | 0 | 1 | 0 | 0 | -
-    | +1 | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | -
-    | -1 | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | -
-    | @SUM(A1) | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - |
-    | ·=1 | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - |
-    | a\|b\\\|c | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | -
-    | a,b;c | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | -
-    | two··lines | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | -
-    | \<img src=x\> \[x\](http://evil) \`\*\_ | 1 | 0 | 0 | 1 |
-    | ·\[31mred· | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | -
-    |  | 1 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - | - |
+    | =HYPERLINK("http://evil","x") | 1 | 0 | 0 | 0 | 1 | 0 | 0
+    | +1 | 1 | 0 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | -
+    | -1 | 1 | 0 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | -
+    | @SUM(A1) | 1 | 0 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - |
+    | ·=1 | 1 | 0 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - |
+    | a\|b\\\|c | 1 | 0 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | -
+    | a,b;c | 1 | 0 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | -
+    | two··lines | 1 | 0 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | -
+    | \<img src=x\> \[x\](http://evil) \`\*\_ | 1 | 0 | 0 | 0 |
+    | ·\[31mred· | 1 | 0 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | -
+    |  | 1 | 0 | 0 | 0 | 1 | 0 | 0 | - | - | - | 0 | - | - | - |
     "#);
 }
 
@@ -333,7 +348,7 @@ fn the_latest_bars_are_shown_if_not_all_fit() {
     let trend: Vec<&str> = text.lines().rev().take(4).collect();
     assert!(trend.iter().all(|line| line.chars().count() <= 60), "{trend:#?}");
     insta::assert_snapshot!(trend.into_iter().rev().collect::<Vec<_>>().join("\n"), @r"
-    change failure rate   100.0%  …▇▇▇▇▇▇▇▇▇▇▇█████████████
+    change failure rate     1.00  …▇▇▇▇▇▇▇▇▇▇▇█████████████
     A bar for each day from 2027-04-26 12:30 to 2027-05-20 12:30
     UTC, 176 earlier ones left out (…); ·: nothing to count in
     that day.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::cells::{display_width, wrapped};
 use super::super::table::{Column, render};
-use super::format::{figure, heading, in_unit, key, period, subject};
+use super::format::{FEW, FEW_IN_WORDS, figure, heading, in_unit, key, period, subject};
 use super::other_envs::{deployed_elsewhere, other_envs};
 use crate::domain::figures::list::{FIGURES, Figure, ShortColumn, Statistic, Value};
 use crate::domain::figures::{Report, Row};
@@ -87,6 +87,12 @@ impl Section {
     fn with_below(self, below: Option<String>) -> Self {
         Self { below, ..self }
     }
+
+    /// Adds the meaning of the mark of a median without an interval, if a cell has it.
+    fn with_few_in_words(self) -> Self {
+        let has_mark = self.rows.iter().flatten().any(|cell| cell.ends_with(FEW));
+        Self { below: has_mark.then(|| FEW_IN_WORDS.to_owned()), ..self }
+    }
 }
 
 fn counts(report: &Report) -> Section {
@@ -127,6 +133,7 @@ fn durations(title: &'static str, report: &Report, of: impl Fn(ShortColumn) -> O
         let cells = || shown.values().map(|one| figure(one, report.by, row)).collect();
         shown.values().any(is_counted).then(cells)
     })
+    .with_few_in_words()
 }
 
 const fn statistic(part: Statistic) -> Column {

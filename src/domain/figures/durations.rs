@@ -3,9 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::failure::seconds;
+use crate::domain::statistics::{median, median_interval};
+
+/// Fewest durations with a 90th percentile.
+const FEWEST_FOR_P90: usize = 10;
 
 /// Times to restore of incidents, in seconds; null if there are none.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RestoreTimes {
     /// Sample size. Incidents with doubtful times are left out.
     pub n: usize,
@@ -13,14 +17,18 @@ pub struct RestoreTimes {
     pub mean: Option<f64>,
     /// The middle one, or the mean of the two in the middle.
     pub median: Option<f64>,
-    /// The shortest that at least nine in ten do not exceed (nearest rank).
+    /// Lower bound of the median's 95 % interval. Null for fewer than six.
+    pub median_low: Option<f64>,
+    /// Upper bound of the median's 95 % interval.
+    pub median_high: Option<f64>,
+    /// The shortest that at least nine in ten do not exceed (nearest rank). Null for fewer than ten.
     pub p90: Option<f64>,
     /// The longest.
     pub max: Option<f64>,
 }
 
 /// Times to recover from failed deployments, in seconds; null if there are none.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RecoveryTimes {
     /// Sample size. Recoveries that have not ended, and those with doubtful times, are left out.
     pub n: usize,
@@ -30,7 +38,11 @@ pub struct RecoveryTimes {
     pub mean: Option<f64>,
     /// The middle one, or the mean of the two in the middle.
     pub median: Option<f64>,
-    /// The shortest that at least nine in ten do not exceed (nearest rank).
+    /// Lower bound of the median's 95 % interval. Null for fewer than six.
+    pub median_low: Option<f64>,
+    /// Upper bound of the median's 95 % interval.
+    pub median_high: Option<f64>,
+    /// The shortest that at least nine in ten do not exceed (nearest rank). Null for fewer than ten.
     pub p90: Option<f64>,
     /// The longest.
     pub max: Option<f64>,
@@ -38,15 +50,15 @@ pub struct RecoveryTimes {
 
 impl From<Durations> for RestoreTimes {
     fn from(durations: Durations) -> Self {
-        let Statistic { n, mean, median, p90, max } = durations.statistic();
-        Self { n, mean, median, p90, max }
+        let Statistic { n, mean, median, median_low, median_high, p90, max } = durations.statistic();
+        Self { n, mean, median, median_low, median_high, p90, max }
     }
 }
 
 impl RecoveryTimes {
     pub(super) fn new(durations: Durations, open: usize) -> Self {
-        let Statistic { n, mean, median, p90, max } = durations.statistic();
-        Self { n, open, mean, median, p90, max }
+        let Statistic { n, mean, median, median_low, median_high, p90, max } = durations.statistic();
+        Self { n, open, mean, median, median_low, median_high, p90, max }
     }
 }
 
@@ -58,6 +70,8 @@ struct Statistic {
     n: usize,
     mean: Option<f64>,
     median: Option<f64>,
+    median_low: Option<f64>,
+    median_high: Option<f64>,
     p90: Option<f64>,
     max: Option<f64>,
 }
@@ -86,12 +100,15 @@ impl Durations {
         self.0.sort_unstable();
         let sorted = self.0.as_slice();
         let n = sorted.len();
-        let middle = sorted.get(n.saturating_sub(1) / 2..=n / 2).unwrap_or_default();
-        let p90 = (9 * n).div_ceil(10).checked_sub(1).map(|index| sorted[index]);
+        // Of fewer, the 90th percentile would be the longest.
+        let p90 = if n < FEWEST_FOR_P90 { None } else { sorted.get((9 * n).div_ceil(10) - 1).copied() };
+        let interval = median_interval(sorted);
         Statistic {
             n,
             mean: mean(sorted).map(seconds),
-            median: mean(middle).map(seconds),
+            median: median(sorted).map(seconds),
+            median_low: interval.map(|(low, _)| seconds(low)),
+            median_high: interval.map(|(_, high)| seconds(high)),
             p90: p90.map(seconds),
             max: sorted.last().copied().map(seconds),
         }
@@ -128,8 +145,8 @@ mod tests {
 
     #[test]
     fn the_median_of_an_even_number_is_the_mean_of_the_two_in_the_middle() {
-        assert_eq!(of([7]), [Some(7.0); 4]);
-        assert_eq!(of([9, 1, 2]), [Some(4.0), Some(2.0), Some(9.0), Some(9.0)]);
+        assert_eq!(of([7]), [Some(7.0), Some(7.0), None, Some(7.0)]);
+        assert_eq!(of([9, 1, 2]), [Some(4.0), Some(2.0), None, Some(9.0)]);
         assert_eq!(of([9, 1, 2, 5])[1], Some(3.5));
     }
 
@@ -137,7 +154,7 @@ mod tests {
     fn p90_uses_the_nearest_rank() {
         assert_eq!(of(1..=10)[2], Some(9.0));
         assert_eq!(of(1..=11)[2], Some(10.0));
-        assert_eq!(of(1..=9)[2], Some(9.0));
+        assert_eq!(of(1..=9)[2], None, "of fewer than ten it would be the longest");
         assert_eq!(of(1..=100)[2], Some(90.0));
     }
 

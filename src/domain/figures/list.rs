@@ -5,10 +5,9 @@ mod figure;
 
 use self::SamplePart::{Number, Seconds, Text, Things};
 use super::durations::{RecoveryTimes, RestoreTimes};
-use super::row::Row;
 
 pub use self::figure::{
-    Figure, Gauge, GaugeLabels, GroupColumn, SamplePart, ShortColumn, Statistic, Tile, Value,
+    Bounds, Figure, Gauge, GaugeLabels, GroupColumn, SamplePart, ShortColumn, Statistic, Tile, Value,
 };
 
 const TIME_TO_RESTORE: Gauge = Gauge::new(
@@ -42,6 +41,18 @@ pub const FIGURES: [Figure; 21] = [
         .in_counts("IGNORED", Some(1))
         .in_groups(),
     Figure::count(
+        "matched_incidents",
+        "Matched",
+        "incidents of services and teams with a deployment",
+        |row| row.matched_incidents,
+    )
+    .as_gauge(Gauge::new(
+        5,
+        GaugeLabels::Service,
+        "dora_matched_incidents",
+        "Incidents that started in the window, if a deployment of their service or team ended in it",
+    )),
+    Figure::count(
         "unmatched_incidents",
         "Unmatched",
         "incidents of services and teams without a deployment",
@@ -53,19 +64,6 @@ pub const FIGURES: [Figure; 21] = [
         GaugeLabels::Service,
         "dora_unmatched_incidents",
         "Incidents that started in the window, if no deployment of their service or team ended in it",
-    )),
-    Figure::count(
-        "matched_incidents",
-        "Matched",
-        "incidents of services and teams with a deployment",
-        Row::matched_incidents,
-    )
-    .not_in_reports()
-    .as_gauge(Gauge::new(
-        5,
-        GaugeLabels::Service,
-        "dora_matched_incidents",
-        "Incidents that started in the window, if a deployment of their service or team ended in it",
     )),
     Figure::count("deployments", "Deployments", "count", |row| row.deployments)
         .of_deployments()
@@ -84,7 +82,7 @@ pub const FIGURES: [Figure; 21] = [
         row.failed_deployments
     })
     .of_deployments()
-    .in_counts("FAILED", None)
+    .in_counts("FAILED", Some(4))
     .in_groups()
     .as_gauge(Gauge::new(
         4,
@@ -92,14 +90,15 @@ pub const FIGURES: [Figure; 21] = [
         "dora_failed_deployments",
         "Deployments that ended in the window and caused a failure",
     )),
-    Figure::ratio("change_failure_rate", "Change failure rate", "incidents per deployment", |row| {
+    Figure::per_deployment("change_failure_rate", "Change failure rate", "incidents per deployment", |row| {
         row.change_failure_rate
     })
+    .with_interval(|row| row.change_failure_rate_low.zip(row.change_failure_rate_high))
     .in_counts("CFR", None)
     .in_trend()
     .on_tile(2, |row| {
         let mut sample = vec![
-            Things(row.matched_incidents(), "matched incident"),
+            Things(row.matched_incidents, "matched incident"),
             Text(", "),
             Things(row.deployments, "deployment"),
         ];
@@ -109,13 +108,16 @@ pub const FIGURES: [Figure; 21] = [
         sample
     })
     .in_groups()
-    .as_gauge(
-        Gauge::new(7, GaugeLabels::Service, "dora_change_failure_rate", "Matched incidents per deployment")
-            .without_series_if(all_incidents_are_unmatched),
-    ),
+    .as_gauge(Gauge::new(
+        7,
+        GaugeLabels::Service,
+        "dora_change_failure_rate",
+        "Matched incidents per deployment",
+    )),
     Figure::ratio("change_fail_rate", "Change fail rate", "failed deployments per deployment", |row| {
         row.change_fail_rate
     })
+    .with_interval(|row| row.change_fail_rate_low.zip(row.change_fail_rate_high))
     .in_counts("FAIL RATE", None)
     .on_tile(3, |row| vec![Number(row.failed_deployments), Text(" failed of n = "), Number(row.deployments)])
     .in_groups()
@@ -131,6 +133,7 @@ pub const FIGURES: [Figure; 21] = [
         "deployments that fix a failure, per deployment",
         |row| row.deployment_rework_rate,
     )
+    .with_interval(|row| row.deployment_rework_rate_low.zip(row.deployment_rework_rate_high))
     .in_counts("REWORK", Some(3))
     .on_tile(6, |row| vec![Text("n = "), Things(row.deployments, "deployment")])
     .as_gauge(Gauge::new(
@@ -150,6 +153,10 @@ pub const FIGURES: [Figure; 21] = [
     .as_gauge(TIME_TO_RESTORE.stat("mean")),
     Figure::seconds("time_to_restore_seconds_median", "Median time to restore", "median", |row| {
         row.time_to_restore_seconds.median
+    })
+    .with_interval(|row| {
+        let RestoreTimes { median_low, median_high, .. } = row.time_to_restore_seconds;
+        median_low.zip(median_high)
     })
     .in_restore_times(Statistic::Median)
     .in_trend()
@@ -191,6 +198,10 @@ pub const FIGURES: [Figure; 21] = [
         "median",
         |row| row.failed_deployment_recovery_time_seconds.median,
     )
+    .with_interval(|row| {
+        let RecoveryTimes { median_low, median_high, .. } = row.failed_deployment_recovery_time_seconds;
+        median_low.zip(median_high)
+    })
     .in_recovery_times(Statistic::Median)
     .on_tile_with_title(5, "Recovery time of failed deployments", |row| {
         let RecoveryTimes { n, open, .. } = row.failed_deployment_recovery_time_seconds;
@@ -209,11 +220,6 @@ pub const FIGURES: [Figure; 21] = [
     .in_recovery_times(Statistic::Max),
 ];
 
-/// The figures that CSV and Markdown have a column for, in their order.
-pub fn in_reports() -> impl Iterator<Item = &'static Figure> {
-    FIGURES.iter().filter(|figure| figure.in_reports)
-}
-
 /// The figures with a tile on the dashboard, in the order of the tiles.
 pub fn tiles() -> Vec<(&'static Figure, &'static Tile)> {
     let tiles = FIGURES.iter().filter_map(|figure| Some((figure, figure.tile.as_ref()?)));
@@ -228,12 +234,6 @@ pub fn gauges() -> Vec<(&'static Figure, &'static Gauge)> {
     let mut gauges: Vec<_> = gauges.collect();
     gauges.sort_by_key(|(_, gauge)| gauge.place);
     gauges
-}
-
-/// `true` if there are incidents and all of them are unmatched. The change failure rate is 0 then, which looks as if
-/// nothing had failed.
-fn all_incidents_are_unmatched(row: &Row) -> bool {
-    row.incidents > 0 && row.matched_incidents() == 0
 }
 
 #[cfg(test)]

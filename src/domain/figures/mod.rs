@@ -27,6 +27,9 @@ pub use self::report_options::ReportOptions;
 pub use self::row::{Row, RowSums};
 pub use self::trailing::{NamedSums, Trailing, trailing};
 
+/// Confidence of every interval, as the functions of `statistics` have it.
+pub const CONFIDENCE: f64 = 0.95;
+
 /// Maximum number of envs that a report suggests.
 const MOST_OTHER_ENVS: usize = 10;
 
@@ -38,7 +41,7 @@ pub fn report(query: &ReportQuery, dataset: &Dataset) -> Report {
 
 /// Computes the figures of one period in several groupings.
 pub fn reports<const N: usize>(query: &ReportQuery, by: [Grouping; N], dataset: &Dataset) -> [Report; N] {
-    let ReportQuery { since, until, interval, .. } = *query;
+    let ReportQuery { since, until, as_of, interval, .. } = *query;
     let periods = Periods::new(query);
     let tally = Tally::of(dataset, &periods, &query.env);
     let start = |period| interval.map(|_| periods.start(period));
@@ -48,6 +51,8 @@ pub fn reports<const N: usize>(query: &ReportQuery, by: [Grouping; N], dataset: 
     by.map(|by| Report {
         since,
         until,
+        as_of,
+        confidence: CONFIDENCE,
         by,
         interval,
         rows: tally.rows(by, start),

@@ -71,7 +71,6 @@ pub(super) fn envs(other_envs: &[DeployedElsewhere]) -> Vec<String> {
 
 /// Services and teams that have incidents in an env, and no deployment there in the whole period.
 fn unmatched(dataset: &Dataset, tally: &Tally<'_>) -> HashSet<(IncidentOwner, NameId)> {
-    let deployed: HashSet<u32> = tally.deployments.keys().map(|(_, kind)| *kind).collect();
     let mut unmatched = HashSet::default();
     for ((_, kind), counted) in &tally.failures {
         let kind = &dataset.kinds[*kind as usize];
@@ -84,7 +83,7 @@ fn unmatched(dataset: &Dataset, tally: &Tally<'_>) -> HashSet<(IncidentOwner, Na
                 IncidentOwner::Service(service) => dataset.deployment_index.of_service(kind.env, service),
                 IncidentOwner::Team(team) => dataset.deployment_index.of_team(kind.env, team),
             };
-            if !own.iter().any(|made| deployed.contains(made)) {
+            if !own.iter().any(|made| tally.deployed.contains(made)) {
                 unmatched.insert((owner, kind.env));
             }
         }

@@ -90,11 +90,14 @@ pub struct ReportQuery {
     pub since: Timestamp,
     /// End of the period (exclusive).
     pub until: Timestamp,
+    /// Moment up to which everything known is used.
+    pub as_of: Timestamp,
     /// Grouping of the rows.
     pub by: Grouping,
     /// Envs whose failures and deployments count.
     pub env: Env,
-    /// Intervals that the period is divided into. Each interval is reported as if it were the whole period.
+    /// Intervals that the period is divided into. Each is reported as if it were the whole period, but matches its
+    /// incidents with the deployments of the whole period.
     pub interval: Option<Interval>,
     /// Time zone in which days, weeks and months begin (`dora.timezone`).
     pub timezone: TimeZone,

@@ -13,6 +13,10 @@ pub struct Report {
     pub since: Timestamp,
     /// End of the period (exclusive).
     pub until: Timestamp,
+    /// Moment up to which everything known was used.
+    pub as_of: Timestamp,
+    /// Confidence of every interval.
+    pub confidence: f64,
     /// Grouping of the rows.
     pub by: Grouping,
     /// Intervals that the period is divided into.

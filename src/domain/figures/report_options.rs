@@ -50,6 +50,7 @@ impl ReportOptions<'_> {
         Ok(ReportQuery {
             since,
             until,
+            as_of: now,
             by: self.by.unwrap_or(Grouping::Service),
             env: Env::parse(env.unwrap_or(default_env)),
             interval: self.interval,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::calendar::Periods;
 use super::dataset::{Dataset, FailureKind};
@@ -21,13 +21,15 @@ pub(super) struct Tally<'a> {
     pub(super) failures: HashMap<(usize, u32), FailureTally>,
     /// Counts of deployments, by the numbers of period and kind.
     pub(super) deployments: HashMap<(usize, u32), DeploymentTally>,
+    /// Numbers of the kinds of deployments that ended in the whole period.
+    pub(super) deployed: HashSet<u32>,
 }
 
 impl<'a> Tally<'a> {
     /// Counts the failures and deployments of one env, or of all.
     pub(super) fn of(dataset: &'a Dataset, periods: &Periods, env: &Env) -> Self {
         let is_included = |name: NameId| env.has(dataset.names().text(name));
-        let mut tally = Self { dataset, failures: HashMap::new(), deployments: HashMap::new() };
+        let mut tally = Self { dataset, failures: HashMap::new(), deployments: HashMap::new(), deployed: HashSet::new() };
         let timelines =
             dataset.deployment_index.kinds.iter().zip(&dataset.deployment_index.timelines).enumerate();
         for (kind, (_, line)) in timelines.filter(|(_, (kind, _))| is_included(kind.env)) {
@@ -44,6 +46,7 @@ impl<'a> Tally<'a> {
         for (finished_at, outcome) in line.ends() {
             let Some(period) = periods.index(finished_at) else { continue };
             self.deployments.entry((period, kind)).or_default().count(outcome);
+            self.deployed.insert(kind);
         }
     }
 
@@ -77,7 +80,7 @@ impl<'a> Tally<'a> {
         for ((period, kind), counted) in &self.failures {
             let kind = &dataset.kinds[*kind as usize];
             for key in kind.keys(by) {
-                let is_matched = self.is_matched(*period, kind, by, key);
+                let is_matched = self.is_matched(kind, by, key);
                 rows.entry((*period, text(key))).or_default().add_failures(kind, counted, is_matched);
             }
         }
@@ -85,16 +88,16 @@ impl<'a> Tally<'a> {
     }
 
     /// `true` if the incidents of a kind are matched in a row: a deployment that they are compared with ended in the
-    /// period.
+    /// whole period. Decided in each interval, a failure of Monday would have no deployment to count against if its
+    /// service is deployed on Fridays.
     pub(super) fn is_matched(
         &self,
-        period: usize,
         kind: &FailureKind,
         by: Grouping,
         key: Option<NameId>,
     ) -> bool {
         let mut deployments = self.matching_deployment_kinds(kind, by, key).iter();
-        deployments.any(|made| self.deployments.contains_key(&(period, *made)))
+        deployments.any(|made| self.deployed.contains(made))
     }
 
     /// `true` if nothing was counted.

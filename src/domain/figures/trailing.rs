@@ -41,7 +41,7 @@ pub struct Trailing<'a> {
 /// number of different names that they have, but not with the product of the two.
 pub fn trailing(dataset: &Dataset, since: Timestamp, until: Timestamp) -> Trailing<'_> {
     let (by, env, interval, timezone) = (Grouping::Service, Env::All, None, TimeZone::UTC);
-    let periods = Periods::new(&ReportQuery { since, until, by, env, interval, timezone });
+    let periods = Periods::new(&ReportQuery { since, until, as_of: until, by, env, interval, timezone });
     let tally = Tally::of(dataset, &periods, &Env::All);
     let text = |name: Option<NameId>| name.map_or("", |name| dataset.names().text(name));
     let (mut parts, mut severities) = (Vec::new(), BTreeMap::new());
@@ -52,7 +52,7 @@ pub fn trailing(dataset: &Dataset, since: Timestamp, until: Timestamp) -> Traili
         sums.add_deployments(counted);
         parts.push(NamedSums { service, team, env, severity: "", sums });
     }
-    for ((period, kind), counted) in &tally.failures {
+    for ((_, kind), counted) in &tally.failures {
         let kind = &dataset.kinds[*kind as usize];
         if !kind.counts() {
             continue;
@@ -62,7 +62,7 @@ pub fn trailing(dataset: &Dataset, since: Timestamp, until: Timestamp) -> Traili
         let services = kind.keys(Grouping::Service);
         let without_service = services.is_empty().then_some(None);
         for service in services.into_iter().chain(without_service) {
-            let is_matched = tally.is_matched(*period, kind, Grouping::Service, service);
+            let is_matched = tally.is_matched(kind, Grouping::Service, service);
             let mut sums = RowSums::default();
             sums.add_failures(kind, counted, is_matched);
             parts.push(NamedSums { service: text(service), team, env, severity, sums });

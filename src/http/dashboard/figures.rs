@@ -69,8 +69,16 @@ fn in_unit(figure: &Figure, number: Option<f64>) -> String {
     match figure.value {
         Value::Count(_) => number.map_or_else(|| NO_DATA.to_owned(), |count| count.to_string()),
         Value::Ratio(_) => percent(number),
+        Value::PerDeployment(_) => number.map_or_else(|| NO_DATA.to_owned(), |rate| format!("{rate:.2}")),
         Value::Seconds(_) => duration(number),
     }
+}
+
+/// The 95 % interval of a figure. `None` without an interval.
+fn interval(figure: &Figure, row: &Row) -> Option<String> {
+    let (low, high) = figure.bounds(row)?;
+    let [low, high] = [low, high].map(|bound| in_unit(figure, Some(bound)));
+    Some(format!("95 %: {low} to {high}"))
 }
 
 /// Text about a sample.
@@ -113,6 +121,7 @@ fn tile(data: &DashboardData, figure: &Figure, Tile { title, sample, .. }: &Tile
             h3 { (title) }
             p.quiet { (figure.formula) }
             p.figure { (in_unit(figure, row.and_then(|row| figure.number(row)))) }
+            @if let Some(interval) = row.and_then(|row| interval(figure, row)) { p.quiet { (interval) } }
             p.quiet { (row.map_or_else(|| "nothing in this period".to_owned(), n)) }
             (bars(title, &weeks, |number| in_unit(figure, number)))
             details {
@@ -163,12 +172,13 @@ pub(super) fn by(what: &str, title: &str, report: &Report) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::figures::{Grouping, RecoveryTimes, RestoreTimes, RowSums};
+    use crate::domain::figures::{CONFIDENCE, Grouping, RecoveryTimes, RestoreTimes, RowSums};
 
     fn row() -> Row {
         let idle = RowSums::default().row(Some("checkout"), None);
         Row {
             incidents: 3,
+            matched_incidents: 3,
             ignored: 2,
             deployments: 40,
             failed_deployments: 1,
@@ -203,7 +213,7 @@ mod tests {
     fn each_tile_has_its_value_and_sample() {
         insta::assert_snapshot!(tiles_of(&row()), @r"
         Deployments: 40 (3 incidents, 2 ignored)
-        Change failure rate: 7.5 % (3 matched incidents, 40 deployments)
+        Change failure rate: 0.07 (3 matched incidents, 40 deployments)
         Change fail rate: 2.5 % (1 failed of n = 40)
         Time to restore: 15m 00s (n = 2, mean 20m 00s, p90 40m 00s)
         Recovery time of failed deployments: – (n = 0, 1 still open)
@@ -226,6 +236,8 @@ mod tests {
         let report = Report {
             since: at,
             until: at,
+            as_of: at,
+            confidence: CONFIDENCE,
             by: Grouping::Service,
             interval: None,
             rows: vec![row()],
@@ -243,7 +255,7 @@ mod tests {
         });
         insta::assert_snapshot!(rows.collect::<Vec<_>>().join("\n"), @r"
         Service | Incidents | Ignored | Deployments | Failed | Change failure rate | Change fail rate | Median time to restore | Median recovery time
-        checkout | 3 | 2 | 40 | 1 | 7.5 % | 2.5 % | 15m 00s n 2 | – n 0
+        checkout | 3 | 2 | 40 | 1 | 0.07 | 2.5 % | 15m 00s n 2 | – n 0
         ");
     }
 }

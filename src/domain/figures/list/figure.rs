@@ -16,8 +16,8 @@ pub struct Figure {
     pub value: Value,
     /// `true` for a count of deployments. A report by severity shows no value, because a deployment has no severity.
     pub counts_deployments: bool,
-    /// `true` if reports have it: a number in JSON, a column in CSV and in Markdown.
-    pub in_reports: bool,
+    /// Its 95 % interval, if it has one. In CSV the bounds are columns of their own, `NAME_low` and `NAME_high`.
+    pub interval: Option<fn(&Row) -> Option<Bounds>>,
     /// Column of the terminal's tables; `None` if they do not have it.
     pub column: Option<ShortColumn>,
     /// `true` if the terminal's trend has a line for it.
@@ -29,6 +29,9 @@ pub struct Figure {
     /// Gauge of `/metrics`.
     pub gauge: Option<Gauge>,
 }
+
+/// Lower and upper bound of an interval, in the unit of the figure.
+pub type Bounds = (f64, f64);
 
 /// A column of one of the terminal's tables, which are narrow.
 #[derive(Debug, Clone, Copy)]
@@ -108,8 +111,6 @@ pub struct Gauge {
     pub labels: GaugeLabels,
     /// Value of the label `stat`. `None` if the gauge has no such label.
     pub stat: Option<&'static str>,
-    /// `true` for a row whose value would mislead. The gauge has no series for it.
-    pub misleads: fn(&Row) -> bool,
 }
 
 /// Labels of a gauge besides the window. Each combination has a row of its own.
@@ -128,8 +129,10 @@ pub enum GaugeLabels {
 pub enum Value {
     /// A number of things.
     Count(fn(&Row) -> usize),
-    /// A ratio; `None` without anything to divide by.
+    /// A share, at most 1; `None` without anything to divide by.
     Ratio(fn(&Row) -> Option<f64>),
+    /// Things per deployment, which may exceed 1; `None` without a deployment.
+    PerDeployment(fn(&Row) -> Option<f64>),
     /// Seconds; `None` without a sample.
     Seconds(fn(&Row) -> Option<f64>),
 }
@@ -153,6 +156,15 @@ impl Figure {
         Self::new(name, title, formula, Value::Ratio(of))
     }
 
+    pub(super) const fn per_deployment(
+        name: &'static str,
+        title: &'static str,
+        formula: &'static str,
+        of: fn(&Row) -> Option<f64>,
+    ) -> Self {
+        Self::new(name, title, formula, Value::PerDeployment(of))
+    }
+
     pub(super) const fn seconds(
         name: &'static str,
         title: &'static str,
@@ -169,7 +181,7 @@ impl Figure {
             formula,
             value,
             counts_deployments: false,
-            in_reports: true,
+            interval: None,
             column: None,
             in_trend: false,
             tile: None,
@@ -182,8 +194,8 @@ impl Figure {
         Self { counts_deployments: true, ..self }
     }
 
-    pub(super) const fn not_in_reports(self) -> Self {
-        Self { in_reports: false, ..self }
+    pub(super) const fn with_interval(self, interval: fn(&Row) -> Option<Bounds>) -> Self {
+        Self { interval: Some(interval), ..self }
     }
 
     pub(super) const fn in_counts(self, title: &'static str, worth: Option<u8>) -> Self {
@@ -227,31 +239,32 @@ impl Figure {
         Self { gauge: Some(gauge), ..self }
     }
 
+    /// The bounds of its 95 % interval. `None` without an interval.
+    pub fn bounds(&self, row: &Row) -> Option<Bounds> {
+        self.interval?(row)
+    }
+
     /// The value as a number. `None` without data.
     pub fn number(&self, row: &Row) -> Option<f64> {
         match self.value {
             Value::Count(of) => u32::try_from(of(row)).ok().map(f64::from),
-            Value::Ratio(of) | Value::Seconds(of) => of(row),
+            Value::Ratio(of) | Value::PerDeployment(of) | Value::Seconds(of) => of(row),
         }
     }
 
     /// `true` if its gauge has no series for a window that is not longer than the link window. All deployments of such
-    /// a window may still cause failures, so a rate would be too low. This holds for every ratio.
+    /// a window may still cause failures, so a rate would be too low. This holds for every rate.
     pub const fn needs_more_than_the_link_window(&self) -> bool {
-        matches!(self.value, Value::Ratio(_))
+        matches!(self.value, Value::Ratio(_) | Value::PerDeployment(_))
     }
 }
 
 impl Gauge {
     pub(super) const fn new(place: u8, labels: GaugeLabels, name: &'static str, help: &'static str) -> Self {
-        Self { place, name, help, labels, stat: None, misleads: |_| false }
+        Self { place, name, help, labels, stat: None }
     }
 
     pub(super) const fn stat(self, stat: &'static str) -> Self {
         Self { stat: Some(stat), ..self }
-    }
-
-    pub(super) const fn without_series_if(self, misleads: fn(&Row) -> bool) -> Self {
-        Self { misleads, ..self }
     }
 }

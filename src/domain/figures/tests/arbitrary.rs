@@ -97,6 +97,7 @@ prop_compose! {
     ) -> ReportQuery {
         let env = env.map_or(Env::All, Env::One);
         let timezone = TimeZone::posix(zone).unwrap();
-        ReportQuery { since: since.min(until), until: since.max(until), by, env, interval, timezone }
+        let (since, until) = (since.min(until), since.max(until));
+        ReportQuery { since, until, as_of: until, by, env, interval, timezone }
     }
 }

@@ -72,7 +72,7 @@ fn midnight_may_be_skipped_or_come_twice() {
 }
 
 #[test]
-fn an_interval_is_reported_as_if_it_were_the_whole_period() {
+fn incidents_are_matched_with_deployments_of_the_whole_period() {
     let failures = [lasting("1", "10:00", "10:30"), lasting("2", "12:00", "12:30")];
     let deployments = [deployment("1", "checkout", "09:00", "09:10")];
     let days = ReportQuery {
@@ -83,5 +83,6 @@ fn an_interval_is_reported_as_if_it_were_the_whole_period() {
     let rows = rows(&days, &failures, &deployments);
     assert_eq!(rows.len(), 2, "a new day begins at 11:00Z");
     assert_eq!((rows[0].period, rows[0].unmatched_incidents), (Some(time("00:00")), 0));
-    assert_eq!((rows[1].period, rows[1].unmatched_incidents), (Some(time("11:00")), 1));
+    assert_eq!((rows[1].period, rows[1].unmatched_incidents), (Some(time("11:00")), 0));
+    assert_eq!(rows[1].change_failure_rate, None, "nothing was deployed on this day");
 }

@@ -9,6 +9,7 @@ use super::arbitrary::{ENVS, MINUTES, SERVICES, SEVERITIES, deployments, minute,
 use super::report;
 use crate::domain::deployment::{Deployment, Deployments};
 use crate::domain::failure::{Failure, FailureState, Flag};
+use crate::domain::statistics::{Estimate, EventRate, MedianRanks, Proportion};
 use crate::domain::timestamp::Timestamp;
 
 /// The first date of the interval that a time lies in.
@@ -65,6 +66,10 @@ impl Model<'_> {
         let begun = || self.failures.iter().filter(is_of_key).filter(|failure| within(failure.started_at));
         let incidents = || begun().filter(|failure| is_incident(failure));
         let in_period = || self.deployments.iter().filter(|deployment| within(deployment.finished_at));
+        let in_whole_period = || {
+            let is_in = |at: Timestamp| query.since <= at && at < query.until;
+            self.deployments.iter().filter(move |deployment| is_in(deployment.finished_at))
+        };
         let deployments: Vec<_> = in_period()
             .filter(|deployment| match query.by {
                 Grouping::Service => Some(deployment.service.as_str()) == key,
@@ -75,7 +80,7 @@ impl Model<'_> {
             })
             .collect();
         let is_matched = |failure: &&&Failure| {
-            in_period().filter(|deployment| deployment.env == failure.env).any(|deployment| match query.by {
+            in_whole_period().filter(|deployment| deployment.env == failure.env).any(|deployment| match query.by {
                 Grouping::Service => Some(deployment.service.as_str()) == key,
                 Grouping::Team => deployment.team.as_deref() == key,
                 _ if failure.services.is_empty() => failure.team.is_some() && deployment.team == failure.team,
@@ -192,55 +197,69 @@ struct RowParts {
 }
 
 impl RowParts {
-    #[expect(clippy::cast_precision_loss, reason = "there are few")]
     fn row(self) -> Row {
-        let rate = |part: usize| (self.deployments != 0).then(|| part as f64 / self.deployments as f64);
-        let (n, mean, median, p90, max) = statistic(self.restored);
-        let restored = RestoreTimes { n, mean, median, p90, max };
-        let (n, mean, median, p90, max) = statistic(self.recovered);
+        // The tests of `statistics` hold the intervals against values that were computed elsewhere.
+        let share = |part| Proportion::new(part, self.deployments).map(Proportion::estimate);
+        let (failed, rework) = (share(self.failed), share(self.remediations));
+        let is_known = self.matched > 0 || self.incidents == 0;
+        let per_deployment = EventRate::new(self.matched, self.deployments).filter(|_| is_known);
+        let per_deployment = per_deployment.map(EventRate::estimate);
+        let restored = statistic(self.restored);
+        let recovered = statistic(self.recovered);
         Row {
             key: self.key,
             period: self.period,
             incidents: self.incidents,
             open: self.open,
             ignored: self.ignored,
+            matched_incidents: self.matched,
             unmatched_incidents: self.incidents - self.matched,
             deployments: self.deployments,
             failed_deployments: self.failed,
-            change_failure_rate: rate(self.matched),
-            change_fail_rate: rate(self.failed),
-            deployment_rework_rate: rate(self.remediations),
-            time_to_restore_seconds: restored,
+            change_failure_rate: per_deployment.map(Estimate::value),
+            change_failure_rate_low: per_deployment.map(Estimate::low),
+            change_failure_rate_high: per_deployment.map(Estimate::high),
+            change_fail_rate: failed.map(Estimate::value),
+            change_fail_rate_low: failed.map(Estimate::low),
+            change_fail_rate_high: failed.map(Estimate::high),
+            deployment_rework_rate: rework.map(Estimate::value),
+            deployment_rework_rate_low: rework.map(Estimate::low),
+            deployment_rework_rate_high: rework.map(Estimate::high),
             failed_deployment_recovery_time_seconds: RecoveryTimes {
-                n,
+                n: recovered.n,
                 open: self.unrecovered,
-                mean,
-                median,
-                p90,
-                max,
+                mean: recovered.mean,
+                median: recovered.median,
+                median_low: recovered.median_low,
+                median_high: recovered.median_high,
+                p90: recovered.p90,
+                max: recovered.max,
             },
+            time_to_restore_seconds: restored,
         }
     }
 }
 
-type Statistics = (usize, Option<f64>, Option<f64>, Option<f64>, Option<f64>);
-
 /// Statistics in floating point, and without computed indexes.
 #[expect(clippy::cast_precision_loss, reason = "there are few")]
-fn statistic(mut values: Vec<f64>) -> Statistics {
+fn statistic(mut values: Vec<f64>) -> RestoreTimes {
     values.sort_by(f64::total_cmp);
     let n = values.len();
     // To the microsecond, as seconds are shown.
     let rounded = |seconds: f64| (seconds * 1e6 + 1e-3).floor() / 1e6;
     let mean = (n > 0).then(|| rounded(values.iter().sum::<f64>() / n as f64));
     let p90 = values.iter().enumerate().find(|(index, _)| (index + 1) * 10 >= n * 9).map(|(_, value)| *value);
+    let p90 = p90.filter(|_| n >= 10);
+    let ranks = MedianRanks::of(n);
+    let (median_low, median_high) =
+        (ranks.map(|ranks| values[ranks.low() - 1]), ranks.map(|ranks| values[ranks.high() - 1]));
     let max = values.last().copied();
     while values.len() > 2 {
         values.pop();
         values.remove(0);
     }
     let median = (n > 0).then(|| rounded(values.iter().sum::<f64>() / values.len() as f64));
-    (n, mean, median, p90, max)
+    RestoreTimes { n, mean, median, median_low, median_high, p90, max }
 }
 
 /// `true` if a row counts nothing.
