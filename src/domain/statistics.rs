@@ -7,6 +7,7 @@
 
 mod cohort;
 mod comparison;
+mod constants;
 mod estimate;
 mod event_rate;
 mod log_rank;
@@ -29,22 +30,6 @@ pub use self::proportion::Proportion;
 pub use self::restore_curve::{HalfWithin, RestoreCurve, RestoredWithin};
 pub use self::settled::{SettledTally, is_pending};
 pub use self::steps::{Step, Steps};
-
-/// The 97.5 % quantile of the normal distribution: 95 % of the values lie between minus this and this.
-const Z: f64 = 1.959_963_984_540_054;
-
-/// The probability that each side of an interval leaves out.
-const TAIL: f64 = 0.025;
-
-/// Fewest values with an interval of their median. With five, the lowest and the highest enclose the true median in
-/// only 93.75 % of samples.
-const MIN_FOR_MEDIAN: usize = 6;
-
-/// A count as a number to compute with.
-#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53; a larger count loses less than 1 in 2^53")]
-const fn real(count: usize) -> f64 {
-    count as f64
-}
 
 #[cfg(test)]
 mod tests;

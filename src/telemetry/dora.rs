@@ -149,8 +149,8 @@ fn set(gauges: &[FigureGauge], labels: Labels, row: &Row, (window, has_rates): (
     let of_gauges = labels.of_gauges();
     let mut labels = SeriesLabels { labels, window, stat: None };
     for FigureGauge { figure, gauge, series } in gauges {
-        let has_series = gauge.labels == of_gauges
-            && (has_rates || !figure.needs_more_than_the_link_window());
+        let has_series =
+            gauge.labels == of_gauges && (has_rates || !figure.needs_more_than_the_link_window());
         if let Some(value) = figure.number(row).filter(|_| has_series) {
             labels.stat = gauge.stat;
             series.get_or_create(&labels).set(value);

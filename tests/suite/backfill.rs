@@ -98,10 +98,11 @@ async fn a_dry_run_says_what_a_backfill_then_does_and_a_second_one_finds_nothing
     30 incidents were read, created from 2026-01-01 00:00 to 2026-11-01 00:00.
     29 failures added (29 completed), 1 changed: 117 new events.
 
-    FIGURE                     BEFORE  AFTER
-    incidents                       1     30
-    unmatched_incidents             1     30
-    time_to_restore_seconds_n       1     30
+    FIGURE                       BEFORE    AFTER
+    incidents                         1       30
+    unmatched_incidents               1       30
+    time_to_restore_seconds_n         1       30
+    time_to_restore_seconds_p90       -  42m 00s
     ");
     let failures = failures(&daemon).await;
     assert_eq!(failures.len(), 30);

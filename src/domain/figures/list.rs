@@ -1,5 +1,5 @@
 //! The list of all figures, with the places that show each of them: the terminal, CSV, Markdown, the dashboard and the
-//! gauges of `/metrics` go through this list. A new figure is a field of [`Row`] and an entry here.
+//! gauges of `/metrics` go through this list. A new figure is a field of [`Row`](super::Row) and an entry here.
 
 mod figure;
 

@@ -29,7 +29,8 @@ impl<'a> Tally<'a> {
     /// Counts the failures and deployments of one env, or of all.
     pub(super) fn of(dataset: &'a Dataset, periods: &Periods, env: &Env) -> Self {
         let is_included = |name: NameId| env.has(dataset.names().text(name));
-        let mut tally = Self { dataset, failures: HashMap::new(), deployments: HashMap::new(), deployed: HashSet::new() };
+        let mut tally =
+            Self { dataset, failures: HashMap::new(), deployments: HashMap::new(), deployed: HashSet::new() };
         let timelines =
             dataset.deployment_index.kinds.iter().zip(&dataset.deployment_index.timelines).enumerate();
         for (kind, (_, line)) in timelines.filter(|(_, (kind, _))| is_included(kind.env)) {
@@ -90,12 +91,7 @@ impl<'a> Tally<'a> {
     /// `true` if the incidents of a kind are matched in a row: a deployment that they are compared with ended in the
     /// whole period. Decided in each interval, a failure of Monday would have no deployment to count against if its
     /// service is deployed on Fridays.
-    pub(super) fn is_matched(
-        &self,
-        kind: &FailureKind,
-        by: Grouping,
-        key: Option<NameId>,
-    ) -> bool {
+    pub(super) fn is_matched(&self, kind: &FailureKind, by: Grouping, key: Option<NameId>) -> bool {
         let mut deployments = self.matching_deployment_kinds(kind, by, key).iter();
         deployments.any(|made| self.deployed.contains(made))
     }

@@ -1,8 +1,8 @@
 //! The interval of a number of events per unit.
 
+use super::constants::real;
 use super::estimate::Estimate;
 use super::poisson::poisson_mean;
-use super::real;
 
 /// Events over units of exposure: incidents per deployment. There may be more events than units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Comparison of the times to restore of two cohorts, with open failures.
 
 use super::comparison::Verdict;
+use super::constants::{Z, real};
 use super::normal::two_sided_p;
 use super::restore_curve::RestoreCurve;
 use super::steps::Counts;
-use super::{Z, real};
 
 /// Log-rank test of two cohorts (Mantel 1966): at each end time, the ends in one cohort against the number that would
 /// be expected if both cohorts had the same curve.

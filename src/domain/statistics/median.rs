@@ -1,6 +1,6 @@
 //! The median, and its interval from the order of the values alone.
 
-use super::{MIN_FOR_MEDIAN, TAIL, real};
+use super::constants::{MIN_FOR_MEDIAN, TAIL, real};
 
 /// Weights below this do not change a sum of weights that begins with 1.
 const NEGLIGIBLE: f64 = 1e-20;

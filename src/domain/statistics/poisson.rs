@@ -3,8 +3,8 @@
 //! The bounds are quantiles of chi-squared distributions: `chi2(0.025; 2x) / 2` and `chi2(0.975; 2x + 2) / 2`. With whole
 //! counts these are the means at which a Poisson tail is exactly 2.5 %, and such a tail is a sum of positive terms.
 
+use super::constants::{TAIL, Z, real};
 use super::estimate::Estimate;
-use super::{TAIL, Z, real};
 
 /// From this shape on the expansion is as exact as a double.
 const MIN_SHAPE_OF_EXPANSION: f64 = 10_000.0;

@@ -1,7 +1,7 @@
 //! The interval of a share: so many of so many.
 
+use super::constants::{Z, real};
 use super::estimate::Estimate;
-use super::{Z, real};
 
 /// A part of a whole that is not empty: failed deployments of all deployments, for example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Figures read from the curve of restored failures, in which open failures count for as long as they were followed.
 
-use super::MIN_FOR_MEDIAN;
+use super::constants::MIN_FOR_MEDIAN;
 use super::estimate::Estimate;
 use super::proportion::Proportion;
 use super::steps::{Cursor, Step, Steps};

@@ -1,7 +1,7 @@
 //! Kaplan and Meier's product, one distinct end time after the other (JASA 53, 1958).
 
+use super::constants::{Z, real};
 use super::estimate::Estimate;
-use super::{Z, real};
 
 /// The share of failures that are restored by one end time, and what the share is computed from.
 #[derive(Debug, Clone, Copy, PartialEq)]

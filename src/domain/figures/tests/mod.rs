@@ -239,7 +239,11 @@ fn a_failure_with_only_a_team_appears_under_its_team_and_no_service() {
     assert_eq!(by(Grouping::None, &failures, &deployments), ["-: 1 0 1 1"], "matched by its team");
     let without_team = Failure { team: None, ..failures[0].clone() };
     assert_eq!(by(Grouping::Team, std::slice::from_ref(&without_team), &[]), [""; 0]);
-    assert_eq!(by(Grouping::None, &[without_team], &deployments), ["-: 1 1 1 -"], "0 would say that nothing failed");
+    assert_eq!(
+        by(Grouping::None, &[without_team], &deployments),
+        ["-: 1 1 1 -"],
+        "0 would say that nothing failed"
+    );
 }
 
 #[test]

@@ -80,7 +80,9 @@ impl Model<'_> {
             })
             .collect();
         let is_matched = |failure: &&&Failure| {
-            in_whole_period().filter(|deployment| deployment.env == failure.env).any(|deployment| match query.by {
+            in_whole_period().filter(|deployment| deployment.env == failure.env).any(|deployment| match query
+                .by
+            {
                 Grouping::Service => Some(deployment.service.as_str()) == key,
                 Grouping::Team => deployment.team.as_deref() == key,
                 _ if failure.services.is_empty() => failure.team.is_some() && deployment.team == failure.team,

@@ -65,10 +65,7 @@ fn every_figure_of_a_day() {
     assert_eq!((n, mean, median, p90, max), (5, minutes(41.6), minutes(48.0), None, minutes(60.0)));
     // From 10:20 to 11:00 and from 12:10 to 14:00. The recovery from deployment 6 is open.
     let RecoveryTimes { n, open, mean, median, p90, max, .. } = row.failed_deployment_recovery_time_seconds;
-    assert_eq!(
-        (n, open, mean, median, p90, max),
-        (2, 1, minutes(75.0), minutes(75.0), None, minutes(110.0))
-    );
+    assert_eq!((n, open, mean, median, p90, max), (2, 1, minutes(75.0), minutes(75.0), None, minutes(110.0)));
 }
 
 /// By key: incidents, deployments, failed deployments, and both rates.

@@ -7,10 +7,10 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "some kinds have no interval for some samples")]
 
+use super::super::constants::real;
 use super::super::normal::two_sided_p;
 use super::super::{
     Cohort, Difference, Estimate, EventRate, LogRank, Proportion, RestoreCurve, Verdict, median_interval,
-    real,
 };
 use super::{NANOS_PER_SECOND, Random};
 

@@ -3,9 +3,10 @@
 
 use serde_json::{Map, Value};
 
+use super::super::constants::Z;
 use super::super::{
     Difference, Estimate, EventRate, HalfWithin, LogRank, MedianRanks, Proportion, RestoreCurve,
-    SettledTally, Step, Verdict, Z, is_pending, median, median_interval,
+    SettledTally, Step, Verdict, is_pending, median, median_interval,
 };
 use super::{Cohort, NANOS_PER_SECOND, assert_near, count, list, number};
 
@@ -210,7 +211,12 @@ fn the_fixture_has_no_part_without_a_test() {
     ];
     fields(&Value::Object(fixture()), parts);
     assert_near(Z, number(&fixture()["z"]), 0.0, "z");
-    assert_near(1.0 - 2.0 * super::super::TAIL, number(&fixture()["confidence"]), 1e-15, "confidence");
+    assert_near(
+        1.0 - 2.0 * super::super::constants::TAIL,
+        number(&fixture()["confidence"]),
+        1e-15,
+        "confidence",
+    );
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{LogRank, Proportion, RestoreCurve, Step, Z, median_interval, poisson_mean, real};
+use super::super::constants::{Z, real};
+use super::super::{LogRank, Proportion, RestoreCurve, Step, median_interval, poisson_mean};
 use super::{Random, assert_near, assert_relative, curve};
 
 const TOLERANCE: f64 = 1e-12;
