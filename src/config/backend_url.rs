@@ -38,6 +38,15 @@ impl BackendUrl {
     }
 }
 
+/// The address with `redacted` in place of its credentials.
+pub(super) fn without_credentials(url: &reqwest::Url) -> Result<reqwest::Url, fmt::Error> {
+    let mut url = url.clone();
+    if url.password().is_some() || !url.username().is_empty() {
+        url.set_password(None).and_then(|()| url.set_username("redacted")).map_err(|()| fmt::Error)?;
+    }
+    Ok(url)
+}
+
 /// Reads an address. The error does not repeat it, because it may hold credentials.
 fn parse(text: &str) -> Result<reqwest::Url, String> {
     let url = reqwest::Url::parse(text.trim()).map_err(|error| format!("is not a URL: {error}"))?;
@@ -177,10 +186,7 @@ fn is_site(label: &str) -> bool {
 
 impl fmt::Display for BackendUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut url = self.url.clone();
-        if url.password().is_some() || !url.username().is_empty() {
-            url.set_password(None).and_then(|()| url.set_username("redacted")).map_err(|()| fmt::Error)?;
-        }
+        let mut url = without_credentials(&self.url)?;
         if url.query().is_some() {
             url.set_query(Some("redacted"));
         }

@@ -226,7 +226,7 @@ fn is_secret(table: &Table) -> bool {
 mod tests {
     use super::*;
 
-    /// What changes from one text to another.
+    /// Changes from one text to another.
     fn changes(old: &str, new: &str) -> Reloaded {
         let (old, new) = (Config::parse(old).unwrap(), Config::parse(new).unwrap());
         let unshown = UnshownValues::of(&old).changes(&UnshownValues::of(&new));

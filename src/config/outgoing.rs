@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::backend_url::without_credentials;
 use super::value::read_from_text;
 use crate::domain::name::trimmed;
 
@@ -68,11 +69,7 @@ impl TryFrom<String> for ProxyUrl {
 impl fmt::Display for ProxyUrl {
     /// The address without credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut url = self.0.clone();
-        if url.password().is_some() || !url.username().is_empty() {
-            url.set_password(None).and_then(|()| url.set_username("redacted")).map_err(|()| fmt::Error)?;
-        }
-        f.write_str(url.as_str().trim_end_matches('/'))
+        f.write_str(without_credentials(&self.0)?.as_str().trim_end_matches('/'))
     }
 }
 

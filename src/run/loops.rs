@@ -22,9 +22,9 @@ use crate::reconcile::{Reconciler, RelatedChangesLoop, SubscriptionCare};
 pub(super) struct Loops {
     /// One for each backend, by its name.
     forwarders: BTreeMap<String, Loop>,
-    /// Those of backends that were removed. They finish their last attempts.
+    /// Loops of backends that were removed. They finish their last attempts.
     retired_forwarders: BTreeMap<String, Loop>,
-    /// Those that ask PagerDuty's REST API.
+    /// Loops that ask PagerDuty's REST API.
     pagerduty: Vec<Loop>,
     retention: Option<Loop>,
     /// Warnings before the certificate expires.
@@ -94,11 +94,11 @@ impl Loops {
     /// Starts all loops of a configuration. With `changes`, only those whose keys have changed are replaced.
     pub(super) fn apply(&mut self, parts: &Parts, setup: &Setup, changes: Option<&Reloaded>) {
         let has_changed = |key: &str| changes.is_none_or(|changes| changes.touches(key));
-        let has_new_way = has_changed("outgoing");
+        let has_new_outgoing = has_changed("outgoing");
         let is_same =
-            |name: &str| !has_new_way && changes.is_some_and(|changes| !changes.touches_backend(name));
+            |name: &str| !has_new_outgoing && changes.is_some_and(|changes| !changes.touches_backend(name));
         self.forward(parts, setup, is_same);
-        if has_new_way || has_changed("pagerduty.api") || has_changed("pagerduty.path") {
+        if has_new_outgoing || has_changed("pagerduty.api") || has_changed("pagerduty.path") {
             self.ask_pagerduty(parts, setup);
         }
         if has_changed("server.tls") {

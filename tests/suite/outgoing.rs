@@ -128,3 +128,26 @@ fn check_names_the_proxy_and_the_authority() {
         "{printed}"
     );
 }
+
+#[test]
+fn no_backend_is_asked_past_a_proxy_while_outgoing_has_a_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    backend.set_nonblocking(true).unwrap();
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[outgoing]\n\
+         proxy = \"http://proxy:3128\"\ncertificate_authority = \"missing.pem\"\n\
+         [[backend]]\nname = \"a\"\nkind = \"http\"\nurl = \"http://{}\"\n",
+        backend.local_addr().unwrap()
+    );
+    let file = write(folder.path(), "config.toml", &text);
+    let output = Command::new(PROGRAM)
+        .args(["--config", file.to_str().unwrap(), "check"])
+        .env("PAGERDUTY_SIGNING_SECRET", SECRET)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(printed.contains("(not contacted)"), "{printed}");
+    let error = backend.accept().map(drop).expect_err("the backend was asked");
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+}

@@ -98,7 +98,7 @@ async fn send(client_number: u32, listening: Listening, until: Instant) -> u64 {
     accepted
 }
 
-/// What people and timers do meanwhile: reports, reloads and backups.
+/// Runs reports, reloads and backups, as people and timers do.
 async fn disturb(folder: &Path, listening: Listening, round: u64) {
     let client = client();
     for path in ["/api/v1/report?by=team", "/", "/api/v1/failures", "/api/v1/outbox?state=pending"] {

@@ -3,7 +3,7 @@
 use tokio::task::JoinHandle;
 
 use super::item::{Finding, Item};
-use crate::backend::{Backend, Probe, SetupError};
+use crate::backend::{Backend, Outgoing, Probe, SetupError};
 use crate::config::{BackendSection, BackendUrl, Config};
 use crate::run;
 
@@ -15,10 +15,13 @@ pub(super) struct Asked<'a> {
 
 /// Sets up the backends, and asks all of them at once unless `is_offline`. Must be called within a Tokio runtime.
 pub(super) fn ask(config: &Config, is_offline: bool) -> Vec<Asked<'_>> {
+    // A mistake in `[outgoing]` has an item of its own. No backend is asked past the proxy that is configured.
+    let (outgoing, is_offline) = match run::outgoing(config) {
+        Ok(outgoing) => (outgoing, is_offline),
+        Err(_) => (Outgoing::default(), true),
+    };
     let ask_one =
         |backend: Backend| (!is_offline).then(|| tokio::spawn(async move { backend.probe().await }));
-    // A mistake in `[outgoing]` has an item of its own.
-    let outgoing = run::outgoing(config).unwrap_or_default();
     let asked = |entry| Asked { entry, setup: run::backend(entry, &outgoing).map(ask_one) };
     config.backend.iter().map(asked).collect()
 }

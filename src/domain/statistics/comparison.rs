@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::estimate::Estimate;
 
-/// What two samples show about the change between them.
+/// Conclusion from two samples about the change between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The later period's value is higher.
