@@ -3,6 +3,9 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use crate::config::Config;
+use crate::domain::figures::ReportDefaults;
+
 /// Option of commands that list.
 #[derive(Args)]
 pub(super) struct FormatOption {
@@ -34,4 +37,13 @@ where
 pub(super) fn limit(text: &str) -> Result<u32, String> {
     let number = text.trim().parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| format!("a whole number from 1 to {} is needed", u32::MAX))
+}
+
+/// Configuration that a report depends on.
+pub(super) fn report_defaults(config: &Config) -> ReportDefaults<'_> {
+    ReportDefaults {
+        timezone: config.dora.timezone.zone(),
+        env: config.failure.default_env.as_str(),
+        link_window: config.dora.link_window.get(),
+    }
 }

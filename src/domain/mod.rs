@@ -41,3 +41,4 @@ pub mod submission;
 pub mod surrogates;
 pub mod timestamp;
 pub mod user_time;
+pub mod zoned_time;

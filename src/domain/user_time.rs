@@ -1,5 +1,6 @@
 //! Points in time as people write them: RFC 3339, a date, or an age.
 
+use jiff::SpanRelativeTo;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -28,7 +29,7 @@ pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, S
     if Timestamp::parse(&text.replacen(' ', "+", 1)).is_ok() {
         return Err(format!("{text:?} has a blank before its offset: write + as %2B in a URL"));
     }
-    age(text, now, zone).ok_or_else(|| {
+    age(text, now).ok_or_else(|| {
         format!("{text:?} is not a time: use RFC 3339 (2026-11-01T10:00:00Z), a date (2026-11-01) or an age (30d, 12h)")
     })
 }
@@ -38,11 +39,13 @@ fn start_of_day(date: Date, zone: &TimeZone) -> Option<Timestamp> {
     i64::try_from(start.as_nanosecond()).ok().map(Timestamp::from_nanos)
 }
 
-/// Counts an age back on the calendar of the zone. A day is a calendar day, also when clocks change.
-fn age(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+/// Counts an age back. A day is 24 hours, also when clocks change: every view then means the same by `30d`. Months and
+/// years have no fixed length and are no ages.
+fn age(text: &str, now: Timestamp) -> Option<Timestamp> {
     let age: jiff::Span = text.parse().ok().filter(|age: &jiff::Span| !age.is_negative())?;
+    let length = age.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
     let now = jiff::Timestamp::from_nanosecond(i128::from(now.as_nanos())).ok()?;
-    let then = now.to_zoned_datetime(zone.clone()).checked_sub(age).ok()?.timestamp();
+    let then = now.checked_sub(length).ok()?;
     i64::try_from(then.as_nanosecond()).ok().map(Timestamp::from_nanos)
 }
 
@@ -71,6 +74,7 @@ mod tests {
             "2026-13-01",
             "1999-01-01T00:00:00Z",
             "9999999d",
+            "1mo",
         ] {
             assert!(utc(text).is_err(), "{text}");
         }
@@ -81,5 +85,13 @@ mod tests {
         let now = Timestamp::parse("2026-11-10T12:00:00Z").unwrap();
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         assert_eq!(parse("2026-11-01", now, &zone).unwrap().to_string(), "2026-10-31T22:00:00Z");
+    }
+
+    #[test]
+    fn a_day_of_an_age_has_24_hours_when_clocks_change() {
+        let now = Timestamp::parse("2026-10-26T12:00:00Z").unwrap();
+        let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        assert_eq!(parse("2d", now, &berlin).unwrap().to_string(), "2026-10-24T12:00:00Z");
+        assert_eq!(parse("1w", now, &berlin).unwrap().to_string(), "2026-10-19T12:00:00Z");
     }
 }

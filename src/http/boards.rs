@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-
-use crate::domain::figures::{Dataset, Env, Grouping, Interval, Report, ReportQuery, report, reports};
+use crate::domain::figures::{
+    Dataset, Env, Grouping, Interval, IntervalName, Report, ReportDefaults, ReportQuery, report, reports,
+};
 use crate::domain::timestamp::Timestamp;
 
 /// Period that a person can choose.
@@ -45,8 +45,8 @@ pub(super) struct Boards {
     by_period: [Board; Period::ALL.len()],
     /// Figures by week, over the same weeks for every period.
     pub(super) trend: Report,
-    /// Start of each week, including weeks in which nothing happened.
-    pub(super) weeks: Vec<Timestamp>,
+    /// Each week, including weeks in which nothing happened.
+    pub(super) weeks: Vec<IntervalName>,
 }
 
 /// The figures of one period.
@@ -61,14 +61,19 @@ pub(super) struct Board {
 
 impl Boards {
     /// The figures as of now. `dataset` goes back at least [`TREND_SPAN`].
-    pub(super) fn new(dataset: &Dataset, now: Timestamp, env: &str, timezone: &TimeZone) -> Self {
+    pub(super) fn new(dataset: &Dataset, now: Timestamp, defaults: ReportDefaults<'_>) -> Self {
+        let ReportDefaults { timezone, env, link_window } = defaults;
         let query = ReportQuery {
             since: now.saturating_sub(TREND_SPAN),
             until: now,
             as_of: now,
+            link_window,
             by: Grouping::None,
             env: Env::One(env.to_owned()),
+            service: None,
+            team: None,
             interval: Some(Interval::Week),
+            compare: false,
             timezone: timezone.clone(),
         };
         let by_period = Period::ALL.map(|period| {
@@ -79,9 +84,9 @@ impl Boards {
             Board { all, by_service, by_team }
         });
         // The first week is incomplete. People would compare its bar with the bars of whole weeks.
-        let since = query.starts().get(1).copied().unwrap_or(query.since);
+        let since = query.intervals().get(1).map_or(query.since, |week| week.start.at());
         let query = ReportQuery { since, ..query };
-        Self { by_period, trend: report(&query, dataset), weeks: query.starts() }
+        Self { by_period, trend: report(&query, dataset), weeks: query.intervals() }
     }
 
     /// Board of a period.

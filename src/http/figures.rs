@@ -13,7 +13,7 @@ use super::cached_figures::{CachedFigures, ComputeLock, Computed};
 use super::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use super::reads::ReadLog;
 use crate::clock::Clock;
-use crate::domain::figures::{Dataset, Grouping, Interval, Report, ReportOptions};
+use crate::domain::figures::{Dataset, Grouping, Interval, Report, ReportDefaults, ReportOptions, SortBy};
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
@@ -53,8 +53,13 @@ impl FigureInputs {
         Computed { at: now, rows: dataset.len(), answer }
     }
 
+    fn defaults(&self) -> ReportDefaults<'_> {
+        let Policy { default_env, link_window, .. } = &*self.policy;
+        ReportDefaults { timezone: &self.timezone, env: default_env, link_window: *link_window }
+    }
+
     fn boards(&self, dataset: &Dataset, now: Timestamp) -> Computed<Boards> {
-        let answer = Boards::new(dataset, now, &self.policy.default_env, &self.timezone);
+        let answer = Boards::new(dataset, now, self.defaults());
         Computed { at: now, rows: dataset.len(), answer }
     }
 }
@@ -120,11 +125,16 @@ pub(super) struct ReportParameters {
     until: Option<String>,
     by: Option<Grouping>,
     env: Option<String>,
+    service: Option<String>,
+    team: Option<String>,
     interval: Option<Interval>,
+    compare: bool,
+    sort: Option<String>,
 }
 
 impl FromQuery for ReportParameters {
-    const NAMES: &'static [&'static str] = &["since", "until", "by", "env", "interval"];
+    const NAMES: &'static [&'static str] =
+        &["since", "until", "by", "env", "service", "team", "interval", "compare", "sort"];
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
         Ok(Self {
@@ -132,6 +142,10 @@ impl FromQuery for ReportParameters {
             until: parameters.text("until"),
             by: parameters.word("by", Grouping::ALL, Grouping::as_str)?,
             env: parameters.text("env"),
+            service: parameters.text("service"),
+            team: parameters.text("team"),
+            compare: parameters.flag("compare")?,
+            sort: parameters.text("sort"),
             interval: parameters.word("interval", Interval::ALL, Interval::as_str)?,
         })
     }
@@ -147,10 +161,21 @@ pub(super) async fn report(
         until: query.until.as_deref(),
         by: query.by,
         env: query.env.as_deref(),
+        service: query.service.as_deref(),
+        team: query.team.as_deref(),
         interval: query.interval,
+        compare: query.compare,
     };
-    let FigureInputs { reader, policy, timezone } = figures.inputs.clone();
-    let query = options.query(figures.clock.now(), &timezone, &policy.default_env, "");
-    let query = query.map_err(ApiError::bad_query)?;
-    figures.compute_lock.take(move || reader.report(&query)).await.map(Json)
+    let sort_by = query.sort.as_deref().map(SortBy::parse).transpose();
+    let sort_by = sort_by.map_err(|error| ApiError::bad_query(format!("sort: {error}")))?;
+    let inputs = figures.inputs.clone();
+    let query = options.query(figures.clock.now(), inputs.defaults(), "").map_err(ApiError::bad_query)?;
+    let compute = move || {
+        let mut report = inputs.reader.report(&query)?;
+        if let Some(sort_by) = sort_by {
+            sort_by.sort(&mut report);
+        }
+        Ok(report)
+    };
+    figures.compute_lock.take(compute).await.map(Json)
 }

@@ -16,8 +16,8 @@ use prometheus_client::metrics::gauge::Gauge as Series;
 use prometheus_client::registry::Registry;
 
 use self::labels::{LabelLimits, Labels, max_series};
-use crate::domain::figures::list::{Figure, Gauge, GaugeLabels, gauges};
-use crate::domain::figures::{Dataset, Row, RowSums, Trailing, trailing};
+use crate::domain::figures::list::{Figure, Gauge, GaugeLabels, Part, gauges};
+use crate::domain::figures::{Dataset, Row, RowHead, RowSums, Trailing, trailing};
 use crate::domain::timestamp::Timestamp;
 
 /// The trailing windows, the longest first: value of the label, and length in days.
@@ -34,7 +34,7 @@ type FloatSeries = Series<f64, AtomicU64>;
 struct SeriesLabels {
     labels: Labels,
     window: &'static str,
-    stat: Option<&'static str>,
+    more: &'static [(&'static str, &'static str)],
 }
 
 impl EncodeLabelSet for SeriesLabels {
@@ -46,20 +46,19 @@ impl EncodeLabelSet for SeriesLabels {
             ("env", Some(env)),
             ("severity", severity.as_deref()),
             ("window", Some(self.window)),
-            ("stat", self.stat),
         ];
-        for (name, value) in labels {
-            if let Some(value) = value {
-                (name, value).encode(encoder.encode_label())?;
-            }
+        let labels = labels.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        for label in labels.chain(self.more.iter().copied()) {
+            label.encode(encoder.encode_label())?;
         }
         Ok(())
     }
 }
 
-/// A figure as a gauge.
+/// A part of a figure as a gauge.
 struct FigureGauge {
     figure: &'static Figure,
+    part: Part,
     gauge: &'static Gauge,
     series: Family<SeriesLabels, FloatSeries>,
 }
@@ -76,7 +75,7 @@ pub fn text(
 ) -> Result<String, fmt::Error> {
     let windows = WINDOWS.map(|(window, days)| {
         let length = Duration::from_hours(24 * days);
-        (window, length > link_window, trailing(dataset, now.saturating_sub(length), now))
+        (window, length > link_window, trailing(dataset, now.saturating_sub(length), now, link_window))
     });
     let [(.., longest), ..] = &windows;
     let limits = LabelLimits::of(longest, default_env);
@@ -90,7 +89,7 @@ pub fn text(
             sums.entry(labels.clone()).or_default();
         }
         for (labels, sums) in sums {
-            set(&gauges, labels, &sums.row(None, None), (window, has_rates));
+            set(&gauges, labels, &sums.row(&RowHead::whole(now, now)), (window, has_rates));
         }
     }
     let computed_at = FloatSeries::default();
@@ -108,13 +107,13 @@ pub fn text(
 /// Registers the gauges. Figures whose gauges have the same name share the series.
 fn register(registry: &mut Registry) -> Vec<FigureGauge> {
     let mut registered = BTreeMap::new();
-    let gauges = gauges().into_iter().map(|(figure, gauge)| {
+    let gauges = gauges().into_iter().map(|(figure, part, gauge)| {
         let series = registered.entry(gauge.name).or_insert_with(|| {
             let series = Family::default();
             registry.register(gauge.name, gauge.help, Family::clone(&series));
             series
         });
-        FigureGauge { figure, gauge, series: Family::clone(series) }
+        FigureGauge { figure, part, gauge, series: Family::clone(series) }
     });
     gauges.collect()
 }
@@ -147,12 +146,11 @@ fn labels_with_data(longest: &Sums) -> HashSet<Labels> {
 /// window.
 fn set(gauges: &[FigureGauge], labels: Labels, row: &Row, (window, has_rates): (&'static str, bool)) {
     let of_gauges = labels.of_gauges();
-    let mut labels = SeriesLabels { labels, window, stat: None };
-    for FigureGauge { figure, gauge, series } in gauges {
-        let has_series =
-            gauge.labels == of_gauges && (has_rates || !figure.needs_more_than_the_link_window());
-        if let Some(value) = figure.number(row).filter(|_| has_series) {
-            labels.stat = gauge.stat;
+    let mut labels = SeriesLabels { labels, window, more: &[] };
+    for FigureGauge { figure, part, gauge, series } in gauges {
+        let has_series = gauge.labels == of_gauges && (has_rates || !figure.is_rate_of_deployments());
+        if let Some(value) = figure.part(*part, row).filter(|_| has_series) {
+            labels.more = gauge.more;
             series.get_or_create(&labels).set(value);
         }
     }

@@ -15,7 +15,7 @@ use self::progress::Progress;
 use self::summary::Summary;
 use super::command_error::CommandError;
 use super::daemon::DaemonClient;
-use super::options::{FormatOption, OutputFormat};
+use super::options::{FormatOption, OutputFormat, report_defaults};
 use super::runtime::runtime;
 use super::subscription::API_IS_MISSING;
 use super::table::{print_err, print_json};
@@ -91,10 +91,9 @@ fn period(options: &BackfillOptions, config: &Config) -> Result<ReportQuery, Com
         until: options.until.as_deref(),
         by: Some(Grouping::None),
         env: Some("all"),
-        interval: None,
+        ..ReportOptions::default()
     };
-    let default_env = config.failure.default_env.as_str();
-    let query = period.query(SystemClock.now(), config.dora.timezone.zone(), default_env, "--");
+    let query = period.query(SystemClock.now(), report_defaults(config), "--");
     let query = query.map_err(|error| CommandError::Usage(anyhow!(error)))?;
     // Nothing was created in the future.
     Ok(ReportQuery { until: query.until.min(SystemClock.now()), ..query })

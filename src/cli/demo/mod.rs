@@ -100,7 +100,7 @@ async fn print_result(daemon: &Instance, backend: &Instance) -> anyhow::Result<(
     }
     print_out("\nThe figures of the day:\n");
     let report = daemon.get::<Report>(&format!("report?since={MORNING}")).await?;
-    print_out(report::table(&report, "production", &[], width()));
+    print_out(report::table(&report, &[], width()));
     print_out(verdict);
     let at_backend = backend.get::<Report>(&format!("report?since={MORNING}")).await?;
     print_out(verdict_on_deployments(&report, &at_backend)?);
@@ -154,7 +154,7 @@ fn verdict(listed: &[ListedFailure], at_backend: &[ListedFailure]) -> anyhow::Re
 
 /// Checks that the backend also holds every deployment of the day once.
 fn verdict_on_deployments(report: &Report, at_backend: &Report) -> anyhow::Result<String> {
-    let count = |report: &Report| report.rows.iter().map(|row| row.deployments).sum::<usize>();
+    let count = |report: &Report| report.total.deployments.unwrap_or(0);
     let (sent, held) = (count(report), count(at_backend));
     ensure!(sent == held, "the metrics backend holds {held} deployments instead of {sent}");
     Ok(format!("It also holds the day's {held} deployments, each once."))

@@ -1,7 +1,9 @@
 //! CSV for spreadsheets. Each figure has its own column, with the name that it has in the JSON.
 
-use crate::domain::figures::list::FIGURES;
-use crate::domain::figures::{Report, Row};
+use super::change::{COMPARED, is_compared};
+use super::format::{TOTAL, has_total};
+use crate::domain::figures::list::{FIGURES, Part};
+use crate::domain::figures::{FigureChange, Report, Row};
 use crate::domain::printable::printable;
 
 /// The report as CSV (RFC 4180): a header and a line for each row. A figure without data is an empty cell.
@@ -10,31 +12,43 @@ use crate::domain::printable::printable;
 /// quoted, but a spreadsheet may still take it for a formula: import the column as text. On a terminal (`is_terminal`)
 /// control characters in keys are shown as dots, because they could steer the terminal.
 pub(super) fn csv(report: &Report, is_terminal: bool) -> String {
-    let of_figures = FIGURES.iter().flat_map(|figure| {
-        let bounds = figure.interval.map(|_| ["low", "high"].map(|bound| format!("{}_{bound}", figure.name)));
-        std::iter::once(figure.name.to_owned()).chain(bounds.into_iter().flatten())
+    let of_figures = FIGURES.iter().flat_map(|figure| Part::ALL.map(|part| figure.name_of(part)));
+    let compared = COMPARED.iter().filter(|_| is_compared(report));
+    let of_changes =
+        compared.flat_map(|compared| CHANGE_PARTS.map(|part| ["change_", compared.name, "_", part].concat()));
+    let lead = ["key", "period", "label", "partial"].map(str::to_owned).into_iter();
+    let header = lead.chain(of_figures.flatten()).chain(of_changes).collect();
+    let with_changes = is_compared(report);
+    let rows = report.rows.iter().map(|row| {
+        let key = row.key.as_deref().unwrap_or_default();
+        cells(&if is_terminal { printable(key) } else { key.into() }, row, with_changes)
     });
-    let header = ["key", "period"].map(str::to_owned).into_iter().chain(of_figures).collect();
-    let lines = std::iter::once(header).chain(report.rows.iter().map(|row| cells(row, is_terminal)));
-    lines.map(|cells| cells.join(",") + "\r\n").collect()
+    let total = has_total(report).then(|| cells(TOTAL, &report.total, with_changes));
+    let lines = std::iter::once(header).chain(rows).chain(total);
+    lines.map(|cells: Vec<String>| cells.join(",") + "\r\n").collect()
 }
 
-fn cells(row: &Row, is_terminal: bool) -> Vec<String> {
+/// Ends of the names of the columns of a change.
+const CHANGE_PARTS: [&str; 5] = ["before", "difference", "low", "high", "verdict"];
+
+fn cells(key: &str, row: &Row, with_changes: bool) -> Vec<String> {
     let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
     let mut cells = vec![
-        row.key
-            .as_deref()
-            .map(|key| if is_terminal { quoted(&printable(key)) } else { quoted(key) })
-            .unwrap_or_default(),
+        quoted(key),
         row.period.map(|period| period.to_string()).unwrap_or_default(),
+        row.label.clone().unwrap_or_default(),
+        row.partial.to_string(),
     ];
     for figure in &FIGURES {
-        cells.push(number(figure.number(row)));
-        if figure.interval.is_some() {
-            let bounds = figure.bounds(row);
-            cells.push(number(bounds.map(|(low, _)| low)));
-            cells.push(number(bounds.map(|(_, high)| high)));
-        }
+        let parts = Part::ALL.into_iter().filter(|part| figure.name_of(*part).is_some());
+        cells.extend(parts.map(|part| number(figure.part(part, row))));
+    }
+    for compared in COMPARED.iter().filter(|_| with_changes) {
+        let change = compared.change(row);
+        let numbers =
+            change.map(|FigureChange { before, difference, low, high, .. }| [before, difference, low, high]);
+        cells.extend((0..4).map(|index| number(numbers.map(|numbers| numbers[index]))));
+        cells.push(change.map(|change| change.verdict.to_string()).unwrap_or_default());
     }
     cells
 }

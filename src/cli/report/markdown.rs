@@ -1,30 +1,42 @@
-//! Markdown for web pages: one table, as GitHub and GitLab show it.
+//! Markdown for web pages: one table with the figures of the terminal's tables, as GitHub and GitLab show it.
 
-use super::format::{figure, heading, key, period, subject};
+use super::change::{COMPARED, is_compared};
+use super::format::{TOTAL, figure, has_total, heading, key, period, subject};
 use super::other_envs::{deployed_elsewhere, other_envs};
-use crate::domain::figures::Report;
-use crate::domain::figures::list::FIGURES;
+use crate::domain::figures::list::{FIGURES, Figure};
+use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 
 /// The report as a table in Markdown, below the heading with period and env.
-pub(super) fn markdown(report: &Report, env: &str) -> String {
-    let period_title = report.interval.map(|_| "Period (UTC)");
+pub(super) fn markdown(report: &Report) -> String {
+    let period_title = report.interval.map(|_| "Period");
+    let compared: Vec<_> = COMPARED.iter().filter(|_| is_compared(report)).collect();
     let lead: Vec<&str> =
         period_title.into_iter().chain(subject(report.by).map(|[_, title]| title)).collect();
-    let rules = lead.iter().map(|_| "---").chain(FIGURES.iter().map(|_| "---:")).map(str::to_owned).collect();
-    let titles =
-        lead.iter().copied().chain(FIGURES.iter().map(|figure| figure.title)).map(str::to_owned).collect();
+    let figures: Vec<&Figure> = FIGURES.iter().filter(|figure| figure.column.is_some()).collect();
+    let numbers = figures.len() + compared.len();
+    let rules = lead.iter().copied().map(|_| "---").chain(std::iter::repeat_n("---:", numbers));
+    let rules = rules.map(str::to_owned).collect();
+    let changes = compared.iter().map(|compared| format!("Change of {}", compared.title));
+    let titles = figures.iter().map(|figure| figure.title.to_owned());
+    let titles = lead.iter().map(|title| (*title).to_owned()).chain(titles).chain(changes).collect();
+    let numbers = |row: &Row| {
+        let figures = figures.iter().map(|one| figure(one, row));
+        figures.chain(compared.iter().map(|compared| compared.text(row))).collect::<Vec<String>>()
+    };
     let rows = report.rows.iter().map(|row| {
-        let period = report.interval.map(|_| period(row));
+        let period = report.interval.map(|_| escaped(&period(row)));
         let key = subject(report.by).map(|_| escaped(&key(row)));
-        let figures = FIGURES.iter().map(|one| figure(one, report.by, row));
-        period.into_iter().chain(key).chain(figures).collect()
+        period.into_iter().chain(key).chain(numbers(row)).collect()
     });
-    let lines = [titles, rules].into_iter().chain(rows);
+    let total = has_total(report).then(|| {
+        let blanks = lead.iter().skip(1).map(|_| String::new());
+        std::iter::once(TOTAL.to_owned()).chain(blanks).chain(numbers(&report.total)).collect()
+    });
+    let lines = [titles, rules].into_iter().chain(rows).chain(total);
     let table: String = lines.map(|cells: Vec<String>| ["| ", &cells.join(" | "), " |\n"].concat()).collect();
-    let hint =
-        other_envs(report, env).or_else(|| deployed_elsewhere(report)).map(|hint| escaped(&hint) + "\n");
-    [escaped(&heading(report, env)), table].into_iter().chain(hint).collect::<Vec<_>>().join("\n\n")
+    let hint = other_envs(report).or_else(|| deployed_elsewhere(report)).map(|hint| escaped(&hint) + "\n");
+    [escaped(&heading(report)), table].into_iter().chain(hint).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Escapes a text, so that it makes no cell, line, link, image or tag of its own.

@@ -1,5 +1,6 @@
 //! `report`: prints the figures as a table, JSON, CSV or Markdown.
 
+mod change;
 mod csv;
 mod format;
 mod markdown;
@@ -15,11 +16,11 @@ use self::markdown::markdown;
 use self::other_envs::{deployed_elsewhere, other_envs};
 pub(super) use self::text::table;
 use super::command_error::CommandError;
-use super::options::one_of;
+use super::options::{one_of, report_defaults};
 use super::table::{is_terminal, print_err, print_json, print_out, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::domain::figures::{Grouping, Interval, ReportOptions};
+use crate::domain::figures::{Grouping, Interval, ReportOptions, SortBy};
 use crate::store::FiguresReader;
 
 #[derive(Args)]
@@ -40,9 +41,25 @@ pub(super) struct ReportCommand {
     #[arg(long, value_name = "E")]
     env: Option<String>,
 
+    /// Only failures and deployments of this service
+    #[arg(long, value_name = "S")]
+    service: Option<String>,
+
+    /// Only failures and deployments of this team
+    #[arg(long, value_name = "T")]
+    team: Option<String>,
+
     /// Divide the period: rows for each day, week or month
     #[arg(long, value_parser = one_of(Interval::ALL, Interval::as_str))]
     interval: Option<Interval>,
+
+    /// Set each figure beside the period of equal length before
+    #[arg(long)]
+    compare: bool,
+
+    /// Order of the rows: the highest value of this figure first, named as in CSV [default: by name]
+    #[arg(long, value_name = "FIGURE", value_parser = SortBy::parse)]
+    sort: Option<SortBy>,
 
     /// Format of the output
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
@@ -67,24 +84,29 @@ pub(super) fn run(options: &ReportCommand, config: &Config) -> Result<(), Comman
         until: options.until.as_deref(),
         by: Some(options.by),
         env: options.env.as_deref(),
+        service: options.service.as_deref(),
+        team: options.team.as_deref(),
         interval: options.interval,
+        compare: options.compare,
     };
-    let env = options.env.as_deref().unwrap_or(config.failure.default_env.as_str());
     let query = report_options
-        .query(SystemClock.now(), config.dora.timezone.zone(), config.failure.default_env.as_str(), "--")
+        .query(SystemClock.now(), report_defaults(config), "--")
         .map_err(|error| CommandError::Usage(anyhow!(error)))?;
     let reader = FiguresReader::open(&config.store.path).map_err(anyhow::Error::from)?;
-    let report = reader.report(&query).map_err(anyhow::Error::from)?;
+    let mut report = reader.report(&query).map_err(anyhow::Error::from)?;
+    if let Some(sort_by) = options.sort {
+        sort_by.sort(&mut report);
+    }
     let text = match options.format {
-        ReportFormat::Table => table(&report, env, &query.starts(), width()),
+        ReportFormat::Table => table(&report, &query.intervals(), width()),
         ReportFormat::Json => return Ok(print_json(&report)?),
         ReportFormat::Csv => {
-            if let Some(hint) = other_envs(&report, env).or_else(|| deployed_elsewhere(&report)) {
+            if let Some(hint) = other_envs(&report).or_else(|| deployed_elsewhere(&report)) {
                 print_err(hint);
             }
             csv(&report, is_terminal())
         }
-        ReportFormat::Markdown => markdown(&report, env),
+        ReportFormat::Markdown => markdown(&report),
     };
     print_out(text.trim_end());
     Ok(())

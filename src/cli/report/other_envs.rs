@@ -4,14 +4,14 @@ use crate::domain::figures::Report;
 use crate::domain::printable::printable;
 
 /// Hint with the envs that have data in the period, if the env of the report has none.
-pub(super) fn other_envs(report: &Report, env: &str) -> Option<String> {
+pub(super) fn other_envs(report: &Report) -> Option<String> {
     if report.other_envs.is_empty() || !report.rows.is_empty() {
         return None;
     }
     let others: Vec<String> = report.other_envs.iter().map(|env| printable(env)).collect();
     Some(format!(
         "No data for env {} in this period. Envs that have data: {}. Choose one with --env, or set failure.default_env.",
-        printable(env),
+        printable(&report.env),
         others.join(", ")
     ))
 }
@@ -53,9 +53,9 @@ mod tests {
         let report = Report { deployed_elsewhere, ..report(Grouping::Service, None, rows) };
         let hint = "checkout has deployments in env prod, none in production; se|arch has deployments in envs prod, prd, \
                     none in production.";
-        assert!(table(&report, "production", &[], 1_000).contains(hint));
-        assert!(markdown(&report, "production").contains("se\\|arch has deployments in envs prod"));
-        for line in table(&report, "production", &[], 80).lines() {
+        assert!(table(&report, &[], 1_000).contains(hint));
+        assert!(markdown(&report).contains("se\\|arch has deployments in envs prod"));
+        for line in table(&report, &[], 80).lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
     }
@@ -63,13 +63,14 @@ mod tests {
     #[test]
     fn a_hint_names_the_envs_that_have_data() {
         let other_envs = vec!["production".to_owned(), "stag|ing".to_owned()];
-        let report = Report { other_envs, ..report(Grouping::Service, None, Vec::new()) };
+        let report =
+            Report { other_envs, env: "prod".to_owned(), ..report(Grouping::Service, None, Vec::new()) };
         let hint = "Envs that have data: production, stag|ing.";
-        let text = table(&report, "prod", &[], 200);
+        let text = table(&report, &[], 200);
         assert!(text.contains("No data for env prod ") && text.contains(hint), "{text}");
-        let markdown = markdown(&report, "prod");
+        let markdown = markdown(&report);
         assert!(markdown.contains("production, stag\\|ing. Choose one with --env"), "{markdown}");
-        for line in table(&report, "prod", &[], 80).lines() {
+        for line in table(&report, &[], 80).lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
     }

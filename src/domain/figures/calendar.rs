@@ -6,12 +6,24 @@ use jiff::tz::TimeZone;
 
 use super::{Interval, ReportQuery};
 use crate::domain::timestamp::Timestamp;
+use crate::domain::zoned_time::ZonedTime;
 
 impl ReportQuery {
-    /// Start of each interval, including empty intervals, which have no row.
-    pub fn starts(&self) -> Vec<Timestamp> {
-        Periods::new(self).starts
+    /// Each interval, including empty intervals, which have no row. Without intervals there are none.
+    pub fn intervals(&self) -> Vec<IntervalName> {
+        Periods::new(self).names(self)
     }
+}
+
+/// The place of an interval in the calendar, for people and for JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntervalName {
+    /// Start with the zone's offset. The first interval begins with the period.
+    pub start: ZonedTime,
+    /// Name on the calendar of the zone: `2026-11-02`, `2026-W45` or `2026-11`.
+    pub label: String,
+    /// `true` if the period begins after the interval does, or ends before it.
+    pub is_partial: bool,
 }
 
 /// The intervals of a period, or the period itself as the only one.
@@ -33,22 +45,52 @@ impl Periods {
         Self { starts: std::iter::successors(Some(*since), next).collect(), until: *until }
     }
 
+    /// One period that is not divided.
+    pub(super) fn whole(since: Timestamp, until: Timestamp) -> Self {
+        Self { starts: vec![since], until }
+    }
+
+    /// Number of intervals.
+    pub(super) const fn len(&self) -> usize {
+        self.starts.len()
+    }
+
     /// Number of the interval that a time lies in. The start is in the interval, the end is not.
     pub(super) fn index(&self, at: Timestamp) -> Option<usize> {
         let begun = self.starts.partition_point(|start| *start <= at);
         begun.checked_sub(1).filter(|_| at < self.until)
     }
 
-    /// Start of this interval.
-    pub(super) fn start(&self, index: usize) -> Timestamp {
-        self.starts[index]
+    /// Number of the first interval that ends after a time. `None` if all end before.
+    pub(super) fn first_ending_after(&self, at: Timestamp) -> Option<usize> {
+        let begun = self.starts.partition_point(|start| *start <= at);
+        (at < self.until).then(|| begun.saturating_sub(1))
+    }
+
+    /// Start and end of each interval.
+    pub(super) fn spans(&self) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+        let ends = self.starts.iter().skip(1).copied().chain([self.until]);
+        self.starts.iter().copied().zip(ends)
+    }
+
+    /// The name of each interval. Empty if the period is not divided.
+    pub(super) fn names(&self, query: &ReportQuery) -> Vec<IntervalName> {
+        let Some(interval) = query.interval else { return Vec::new() };
+        let zone = &query.timezone;
+        let name = |(start, end)| {
+            let first = first_date_of(start, interval, zone);
+            let is_whole = first.and_then(|date| start_of(date, zone)) == Some(start)
+                && next_start(start, interval, zone).is_some_and(|next| next <= end);
+            let label = first.map_or_else(String::new, |date| label(date, interval));
+            IntervalName { start: ZonedTime::new(start, zone), label, is_partial: !is_whole }
+        };
+        self.spans().map(name).collect()
     }
 }
 
 /// Start of the first interval after a time. `None` if the calendar ends.
 fn next_start(after: Timestamp, interval: Interval, zone: &TimeZone) -> Option<Timestamp> {
-    let instant = jiff::Timestamp::from_nanosecond(i128::from(after.as_nanos())).ok()?;
-    let mut date = instant.to_zoned_datetime(zone.clone()).date();
+    let mut date = date_of(after, zone)?;
     loop {
         date = next_date(date, interval)?;
         let start = start_of(date, zone)?;
@@ -59,13 +101,48 @@ fn next_start(after: Timestamp, interval: Interval, zone: &TimeZone) -> Option<T
     }
 }
 
-fn next_date(date: Date, interval: Interval) -> Option<Date> {
+/// The first date of the interval that a time lies in.
+fn first_date_of(at: Timestamp, interval: Interval, zone: &TimeZone) -> Option<Date> {
+    let first = first_date(date_of(at, zone)?, interval)?;
+    // After clocks went back across midnight, a time may have the date of the day before its own.
+    let next =
+        next_date(first, interval).filter(|next| start_of(*next, zone).is_some_and(|start| start <= at));
+    next.or(Some(first))
+}
+
+fn date_of(at: Timestamp, zone: &TimeZone) -> Option<Date> {
+    let instant = jiff::Timestamp::from_nanosecond(i128::from(at.as_nanos())).ok()?;
+    Some(instant.to_zoned_datetime(zone.clone()).date())
+}
+
+/// The first date of the interval that a date lies in.
+fn first_date(date: Date, interval: Interval) -> Option<Date> {
     match interval {
-        Interval::Day => date.tomorrow(),
-        Interval::Week => date.checked_add((7 - i64::from(date.weekday().to_monday_zero_offset())).days()),
-        Interval::Month => date.first_of_month().checked_add(1.month()),
+        Interval::Day => Some(date),
+        Interval::Week => date.checked_sub(i64::from(date.weekday().to_monday_zero_offset()).days()).ok(),
+        Interval::Month => Some(date.first_of_month()),
+    }
+}
+
+fn next_date(date: Date, interval: Interval) -> Option<Date> {
+    let first = first_date(date, interval)?;
+    match interval {
+        Interval::Day => first.tomorrow(),
+        Interval::Week => first.checked_add(7.days()),
+        Interval::Month => first.checked_add(1.month()),
     }
     .ok()
+}
+
+fn label(date: Date, interval: Interval) -> String {
+    match interval {
+        Interval::Day => date.to_string(),
+        Interval::Week => {
+            let week = date.iso_week_date();
+            format!("{}-W{:02}", week.year(), week.week())
+        }
+        Interval::Month => format!("{}-{:02}", date.year(), date.month()),
+    }
 }
 
 /// The first moment of a day. It is not midnight if clocks go forward at midnight.

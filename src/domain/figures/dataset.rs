@@ -3,10 +3,11 @@
 use std::num::NonZeroI64;
 
 use super::Grouping;
+use super::dataset_failure::{CauseFound, DatasetFailure};
 use super::deployment_index::{DeploymentIndex, DeploymentRef};
 use super::durations;
 use super::names::{NameId, Names, to_u32};
-use super::recovery::{DatasetFailure, FailureRun};
+use super::recovery::FailureRun;
 use crate::domain::failure::{Failure, FailureState};
 use crate::domain::timestamp::Timestamp;
 
@@ -72,6 +73,8 @@ impl FailureTimes {
 pub struct LinkedKeys {
     /// The one that caused it.
     pub cause: Option<NonZeroI64>,
+    /// `true` if somebody named the cause. `false` if it was found by time.
+    pub is_named: bool,
     /// The one that fixed it.
     pub remediation: Option<NonZeroI64>,
 }
@@ -99,11 +102,6 @@ impl FailureKind {
     /// `true` if they have not ended.
     pub(super) fn is_open(&self) -> bool {
         self.state == FailureState::Open
-    }
-
-    /// `true` if they are in a statistic of durations.
-    pub(super) fn has_duration(&self) -> bool {
-        self.counts() && self.has_good_times
     }
 
     /// The rows that they are in.
@@ -148,9 +146,13 @@ impl DatasetBuilder {
         if self.kinds[kind as usize].state == FailureState::Merged {
             return;
         }
-        let FailureTimes { started_at, finished_at, .. } = times;
-        let facts =
-            DatasetFailure { started_at, finished_at, restored_ns: times.restored().unwrap_or_default() };
+        let cause_found = match linked {
+            LinkedKeys { cause: None, .. } => CauseFound::Not,
+            LinkedKeys { is_named: true, .. } => CauseFound::ByName,
+            LinkedKeys { is_named: false, .. } => CauseFound::ByTime,
+        };
+        let restored_ns = times.restored().unwrap_or_default();
+        let facts = DatasetFailure::new(times.started_at, times.finished_at, restored_ns, cause_found);
         self.failures[kind as usize].push((facts, linked));
     }
 
@@ -181,20 +183,21 @@ struct Linking {
 
 impl Linking {
     /// Adds a failure and its links.
-    fn add(&mut self, kind: u32, facts: DatasetFailure, LinkedKeys { cause, remediation }: LinkedKeys) {
+    fn add(&mut self, kind: u32, mut facts: DatasetFailure, linked: LinkedKeys) {
         let dataset = &mut self.dataset;
         if dataset.kinds[kind as usize].counts() {
             let place = |deployment_index: &DeploymentIndex, key: Option<NonZeroI64>| {
                 deployment_index.place(key?.get())
             };
-            if let Some(remediation) = place(&dataset.deployment_index, remediation) {
+            if let Some(remediation) = place(&dataset.deployment_index, linked.remediation) {
                 dataset.deployment_index.mark_as_remediation(remediation);
             }
             let nth = to_u32(dataset.failures[kind as usize].len());
             // A failure counts against deployments to its own env only.
             let env = dataset.kinds[kind as usize].env;
-            let cause = place(&dataset.deployment_index, cause)
+            let cause = place(&dataset.deployment_index, linked.cause)
                 .filter(|cause| dataset.deployment_index.kinds[cause.kind as usize].env == env);
+            facts.set_cause(cause);
             self.linked.extend(cause.map(|cause| (cause, facts.started_at, kind, nth)));
         }
         dataset.failures[kind as usize].push(facts);

@@ -37,6 +37,11 @@ pub(super) struct DeploymentRef {
     index_in_timeline: u32,
 }
 
+impl DeploymentRef {
+    /// Place of no deployment.
+    pub(super) const NONE: Self = Self { kind: u32::MAX, index_in_timeline: u32::MAX };
+}
+
 impl DeploymentIndex {
     /// Adds a deployment. `key` is the key by which failures refer to it.
     pub fn add(
@@ -63,6 +68,11 @@ impl DeploymentIndex {
     /// The deployment with this key. `None` if it did not end in the period, and is in no figure.
     pub(super) fn place(&self, key: i64) -> Option<DeploymentRef> {
         self.by_key.get(&key).copied()
+    }
+
+    /// End of a deployment.
+    pub(super) fn finished_at(&self, DeploymentRef { kind, index_in_timeline }: DeploymentRef) -> Timestamp {
+        self.timelines[kind as usize].finished_at[index_in_timeline as usize]
     }
 
     fn add_kind(&mut self, kind: DeploymentKind) -> u32 {

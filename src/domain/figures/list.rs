@@ -2,94 +2,90 @@
 //! gauges of `/metrics` go through this list. A new figure is a field of [`Row`](super::Row) and an entry here.
 
 mod figure;
+mod gauge;
 
-use self::SamplePart::{Number, Seconds, Text, Things};
+use self::SamplePart::{Number, Text, Things};
 use super::durations::{RecoveryTimes, RestoreTimes};
+use super::restored::RestoredShare;
 
 pub use self::figure::{
-    Bounds, Figure, Gauge, GaugeLabels, GroupColumn, SamplePart, ShortColumn, Statistic, Tile, Value,
+    Bounds, Figure, Gauge, GaugeLabels, GroupColumn, Part, SamplePart, ShortColumn, Statistic, Tile, Value,
 };
 
-const TIME_TO_RESTORE: Gauge = Gauge::new(
-    3,
-    GaugeLabels::Team,
-    "dora_time_to_restore_seconds",
-    "Time to restore of failures that ended in the window: from start to end, or the sum of the open \
-     periods, as failure.reopened chooses",
-);
-const RECOVERY_TIME: Gauge = Gauge::new(
-    10,
-    GaugeLabels::Service,
-    "dora_failed_deployment_recovery_seconds",
-    "Time from the end of a failed deployment to the end of the first unbroken run of its failures",
-);
-
 /// All figures, in the order in which reports show them.
-pub const FIGURES: [Figure; 21] = [
+pub const FIGURES: [Figure; 39] = [
     Figure::count("incidents", "Incidents", "failures that began in the period", |row| row.incidents)
         .in_counts("INCIDENTS", None)
         .in_groups()
-        .as_gauge(Gauge::new(
-            1,
-            GaugeLabels::Severity,
-            "dora_incidents",
-            "Incidents that started in the window",
-        )),
+        .as_gauges(&[(Part::Value, gauge::INCIDENTS)]),
     Figure::count("open", "Open", "incidents that have not ended", |row| row.open)
         .in_restore_times(Statistic::Open),
-    Figure::count("ignored", "Ignored", "ignored failures", |row| row.ignored)
-        .in_counts("IGNORED", Some(1))
-        .in_groups(),
     Figure::count(
-        "matched_incidents",
-        "Matched",
-        "incidents of services and teams with a deployment",
-        |row| row.matched_incidents,
+        "still_open",
+        "Still open",
+        "failures that have not ended, also from before the period",
+        |row| row.still_open,
     )
-    .as_gauge(Gauge::new(
-        5,
-        GaugeLabels::Service,
-        "dora_matched_incidents",
-        "Incidents that started in the window, if a deployment of their service or team ended in it",
-    )),
+    .in_restore_times(Statistic::StillOpen),
+    Figure::count("ignored", "Ignored", "ignored failures", |row| row.ignored)
+        .in_counts("IGNORED", Some(2))
+        .in_groups(),
+    Figure::count("matched_incidents", "Matched", "incidents with a deployment to count against", |row| {
+        row.matched_incidents
+    })
+    .as_gauges(&[(Part::Value, gauge::MATCHED_INCIDENTS)]),
     Figure::count(
         "unmatched_incidents",
         "Unmatched",
-        "incidents of services and teams without a deployment",
+        "incidents without a deployment to count against",
         |row| row.unmatched_incidents,
     )
-    .in_counts("UNMATCHED", Some(2))
-    .as_gauge(Gauge::new(
-        6,
-        GaugeLabels::Service,
-        "dora_unmatched_incidents",
-        "Incidents that started in the window, if no deployment of their service or team ended in it",
-    )),
-    Figure::count("deployments", "Deployments", "count", |row| row.deployments)
-        .of_deployments()
+    .in_counts("UNMATCHED", Some(3))
+    .as_gauges(&[(Part::Value, gauge::UNMATCHED_INCIDENTS)]),
+    Figure::count(
+        "linked_incidents_named",
+        "Linked by name",
+        "incidents whose cause somebody named",
+        |row| row.linked_incidents.named,
+    ),
+    Figure::count(
+        "linked_incidents_automatic",
+        "Linked by time",
+        "incidents whose cause was found by time",
+        |row| row.linked_incidents.automatic,
+    ),
+    Figure::count("linked_incidents_none", "Not linked", "incidents without a known cause", |row| {
+        row.linked_incidents.none
+    }),
+    Figure::optional_count("deployments", "Deployments", "count", |row| row.deployments)
         .in_counts("DEPLOYS", None)
-        .on_tile(1, |row| {
-            vec![Things(row.incidents, "incident"), Text(", "), Number(row.ignored), Text(" ignored")]
-        })
         .in_groups()
-        .as_gauge(Gauge::new(
-            2,
-            GaugeLabels::Team,
-            "dora_deployments",
-            "Deployments that ended in the window",
-        )),
-    Figure::count("failed_deployments", "Failed", "deployments that caused a failure", |row| {
+        .as_gauges(&[(Part::Value, gauge::DEPLOYMENTS)]),
+    Figure::per_day("deployments_per_day", "Deployments per day", "deployments per 24 hours", |row| {
+        row.deployments_per_day
+    })
+    .in_counts("A DAY", Some(1))
+    .on_tile(1, |row| {
+        vec![
+            Things(row.deployments.unwrap_or(0), "deployment"),
+            Text(", "),
+            Things(row.incidents, "incident"),
+        ]
+    }),
+    Figure::optional_count(
+        "pending_deployments",
+        "Pending deployments",
+        "deployments that may still cause a failure",
+        |row| row.pending_deployments,
+    )
+    .in_counts_where_any("PENDING", Some(5))
+    .as_gauges(&[(Part::Value, gauge::DEPLOYMENTS_PENDING)]),
+    Figure::optional_count("failed_deployments", "Failed", "deployments that caused a failure", |row| {
         row.failed_deployments
     })
-    .of_deployments()
-    .in_counts("FAILED", Some(4))
+    .in_counts("FAILED", Some(6))
     .in_groups()
-    .as_gauge(Gauge::new(
-        4,
-        GaugeLabels::Service,
-        "dora_failed_deployments",
-        "Deployments that ended in the window and caused a failure",
-    )),
+    .as_gauges(&[(Part::Value, gauge::FAILED_DEPLOYMENTS)]),
     Figure::per_deployment("change_failure_rate", "Change failure rate", "incidents per deployment", |row| {
         row.change_failure_rate
     })
@@ -100,7 +96,7 @@ pub const FIGURES: [Figure; 21] = [
         let mut sample = vec![
             Things(row.matched_incidents, "matched incident"),
             Text(", "),
-            Things(row.deployments, "deployment"),
+            Things(row.deployments.unwrap_or(0), "deployment"),
         ];
         if row.unmatched_incidents > 0 {
             sample.extend([Text("; "), Number(row.unmatched_incidents), Text(" unmatched")]);
@@ -108,25 +104,33 @@ pub const FIGURES: [Figure; 21] = [
         sample
     })
     .in_groups()
-    .as_gauge(Gauge::new(
-        7,
-        GaugeLabels::Service,
-        "dora_change_failure_rate",
-        "Matched incidents per deployment",
-    )),
+    .as_gauges(&[
+        (Part::Value, gauge::CHANGE_FAILURE_RATE),
+        (Part::Low, gauge::CHANGE_FAILURE_RATE_BOUND.with(&[("bound", "low")])),
+        (Part::High, gauge::CHANGE_FAILURE_RATE_BOUND.with(&[("bound", "high")])),
+    ]),
     Figure::ratio("change_fail_rate", "Change fail rate", "failed deployments per deployment", |row| {
         row.change_fail_rate
     })
     .with_interval(|row| row.change_fail_rate_low.zip(row.change_fail_rate_high))
     .in_counts("FAIL RATE", None)
-    .on_tile(3, |row| vec![Number(row.failed_deployments), Text(" failed of n = "), Number(row.deployments)])
+    .on_tile(3, |row| {
+        let [failed, made] = [row.failed_deployments, row.deployments].map(Option::unwrap_or_default);
+        vec![Number(failed), Text(" failed of n = "), Number(made)]
+    })
     .in_groups()
-    .as_gauge(Gauge::new(
-        8,
-        GaugeLabels::Service,
-        "dora_change_fail_rate",
-        "Failed deployments per deployment",
-    )),
+    .as_gauges(&[
+        (Part::Value, gauge::CHANGE_FAIL_RATE),
+        (Part::Low, gauge::CHANGE_FAIL_RATE_BOUND.with(&[("bound", "low")])),
+        (Part::High, gauge::CHANGE_FAIL_RATE_BOUND.with(&[("bound", "high")])),
+    ]),
+    Figure::ratio(
+        "change_fail_rate_settled",
+        "Settled fail rate",
+        "failed deployments per deployment, without pending ones",
+        |row| row.change_fail_rate_settled,
+    )
+    .with_interval(|row| row.change_fail_rate_settled_low.zip(row.change_fail_rate_settled_high)),
     Figure::ratio(
         "deployment_rework_rate",
         "Rework rate",
@@ -134,23 +138,19 @@ pub const FIGURES: [Figure; 21] = [
         |row| row.deployment_rework_rate,
     )
     .with_interval(|row| row.deployment_rework_rate_low.zip(row.deployment_rework_rate_high))
-    .in_counts("REWORK", Some(3))
-    .on_tile(6, |row| vec![Text("n = "), Things(row.deployments, "deployment")])
-    .as_gauge(Gauge::new(
-        9,
-        GaugeLabels::Service,
-        "dora_rework_rate",
-        "Deployments that fixed a failure, per deployment",
-    )),
+    .in_counts("REWORK", Some(4))
+    .on_tile(6, |row| vec![Text("n = "), Things(row.deployments.unwrap_or(0), "deployment")])
+    .as_gauges(&[(Part::Value, gauge::REWORK_RATE)]),
     Figure::count("time_to_restore_seconds_n", "Restored", "times to restore", |row| {
         row.time_to_restore_seconds.n
     })
-    .in_restore_times(Statistic::N),
+    .in_restore_times(Statistic::N)
+    .as_gauges(&[(Part::Value, gauge::TIME_TO_RESTORE.with(&[("stat", "n")]))]),
     Figure::seconds("time_to_restore_seconds_mean", "Mean time to restore", "mean", |row| {
         row.time_to_restore_seconds.mean
     })
     .in_restore_times(Statistic::Mean)
-    .as_gauge(TIME_TO_RESTORE.stat("mean")),
+    .as_gauges(&[(Part::Value, gauge::TIME_TO_RESTORE.with(&[("stat", "mean")]))]),
     Figure::seconds("time_to_restore_seconds_median", "Median time to restore", "median", |row| {
         row.time_to_restore_seconds.median
     })
@@ -160,19 +160,88 @@ pub const FIGURES: [Figure; 21] = [
     })
     .in_restore_times(Statistic::Median)
     .in_trend()
-    .on_tile_with_title(4, "Time to restore", |row| {
-        let RestoreTimes { n, mean, p90, .. } = row.time_to_restore_seconds;
-        vec![Text("n = "), Number(n), Text(", mean "), Seconds(mean), Text(", p90 "), Seconds(p90)]
-    })
     .in_groups_with_sample_size(|row| row.time_to_restore_seconds.n)
-    .as_gauge(TIME_TO_RESTORE.stat("median")),
+    .as_gauges(&[
+        (Part::Value, gauge::TIME_TO_RESTORE.with(&[("stat", "median")])),
+        (Part::Low, gauge::TIME_TO_RESTORE.with(&[("stat", "median_low")])),
+        (Part::High, gauge::TIME_TO_RESTORE.with(&[("stat", "median_high")])),
+    ]),
     Figure::seconds("time_to_restore_seconds_p90", "p90", "90th percentile", |row| {
         row.time_to_restore_seconds.p90
     })
     .in_restore_times(Statistic::P90)
-    .as_gauge(TIME_TO_RESTORE.stat("p90")),
+    .as_gauges(&[(Part::Value, gauge::TIME_TO_RESTORE.with(&[("stat", "p90")]))]),
     Figure::seconds("time_to_restore_seconds_max", "Max", "maximum", |row| row.time_to_restore_seconds.max)
         .in_restore_times(Statistic::Max),
+    Figure::count("restored_n", "Followed", "failures that began in the period", |row| row.restored.n),
+    Figure::count("restored_open", "Followed, open", "failures that have not ended", |row| row.restored.open),
+    Figure::share(
+        "restored_within_1h_value",
+        "Restored within an hour",
+        "share restored within an hour",
+        |row| row.restored.within.hour.map(|share| share.value),
+    )
+    .with_bounds_named("restored_within_1h")
+    .with_interval(|row| row.restored.within.hour.map(bounds))
+    .in_counts("IN 1H", None)
+    .in_groups_with_sample_size(|row| row.restored.n)
+    .on_tile(4, |row| {
+        vec![Text("n = "), Number(row.restored.n), Text(", "), Number(row.restored.open), Text(" still open")]
+    })
+    .as_gauges(&[
+        (Part::Value, gauge::RESTORED_WITHIN.with(&[("within", "1h"), ("stat", "value")])),
+        (Part::Low, gauge::RESTORED_WITHIN.with(&[("within", "1h"), ("stat", "low")])),
+        (Part::High, gauge::RESTORED_WITHIN.with(&[("within", "1h"), ("stat", "high")])),
+    ]),
+    Figure::optional_count("restored_within_1h_known", "Known", "failures of which this is known", |row| {
+        row.restored.within.hour.map(|share| share.known)
+    }),
+    Figure::share(
+        "restored_within_1d_value",
+        "Restored within a day",
+        "share restored within 24 hours",
+        |row| row.restored.within.day.map(|share| share.value),
+    )
+    .with_bounds_named("restored_within_1d")
+    .with_interval(|row| row.restored.within.day.map(bounds))
+    .as_gauges(&[
+        (Part::Value, gauge::RESTORED_WITHIN.with(&[("within", "1d"), ("stat", "value")])),
+        (Part::Low, gauge::RESTORED_WITHIN.with(&[("within", "1d"), ("stat", "low")])),
+        (Part::High, gauge::RESTORED_WITHIN.with(&[("within", "1d"), ("stat", "high")])),
+    ]),
+    Figure::optional_count("restored_within_1d_known", "Known", "failures of which this is known", |row| {
+        row.restored.within.day.map(|share| share.known)
+    }),
+    Figure::share(
+        "restored_within_7d_value",
+        "Restored within a week",
+        "share restored within seven days",
+        |row| row.restored.within.week.map(|share| share.value),
+    )
+    .with_bounds_named("restored_within_7d")
+    .with_interval(|row| row.restored.within.week.map(bounds))
+    .as_gauges(&[
+        (Part::Value, gauge::RESTORED_WITHIN.with(&[("within", "7d"), ("stat", "value")])),
+        (Part::Low, gauge::RESTORED_WITHIN.with(&[("within", "7d"), ("stat", "low")])),
+        (Part::High, gauge::RESTORED_WITHIN.with(&[("within", "7d"), ("stat", "high")])),
+    ]),
+    Figure::optional_count("restored_within_7d_known", "Known", "failures of which this is known", |row| {
+        row.restored.within.week.map(|share| share.known)
+    }),
+    Figure::seconds("restored_half_within_seconds", "Half restored within", "half of the failures", |row| {
+        row.restored.half_within_seconds
+    })
+    .with_bounds_named("restored_half_within")
+    .with_interval(|row| row.restored.half_within_low.zip(row.restored.half_within_high)),
+    Figure::seconds(
+        "restored_mean_within_7d_seconds",
+        "Mean within 7 days",
+        "mean, a failure of more than seven days counted as seven",
+        |row| row.restored.mean_within_7d_seconds,
+    ),
+    Figure::seconds("restored_followed_seconds", "Followed for", "longest time", |row| {
+        row.restored.followed_seconds
+    }),
     Figure::count(
         "failed_deployment_recovery_time_seconds_n",
         "Recovered deployments",
@@ -191,7 +260,7 @@ pub const FIGURES: [Figure; 21] = [
         row.failed_deployment_recovery_time_seconds.mean
     })
     .in_recovery_times(Statistic::Mean)
-    .as_gauge(RECOVERY_TIME.stat("mean")),
+    .as_gauges(&[(Part::Value, gauge::RECOVERY_TIME.with(&[("stat", "mean")]))]),
     Figure::seconds(
         "failed_deployment_recovery_time_seconds_median",
         "Median recovery time",
@@ -208,12 +277,12 @@ pub const FIGURES: [Figure; 21] = [
         vec![Text("n = "), Number(n), Text(", "), Number(open), Text(" still open")]
     })
     .in_groups_with_sample_size(|row| row.failed_deployment_recovery_time_seconds.n)
-    .as_gauge(RECOVERY_TIME.stat("median")),
+    .as_gauges(&[(Part::Value, gauge::RECOVERY_TIME.with(&[("stat", "median")]))]),
     Figure::seconds("failed_deployment_recovery_time_seconds_p90", "p90", "90th percentile", |row| {
         row.failed_deployment_recovery_time_seconds.p90
     })
     .in_recovery_times(Statistic::P90)
-    .as_gauge(RECOVERY_TIME.stat("p90")),
+    .as_gauges(&[(Part::Value, gauge::RECOVERY_TIME.with(&[("stat", "p90")]))]),
     Figure::seconds("failed_deployment_recovery_time_seconds_max", "Max", "maximum", |row| {
         row.failed_deployment_recovery_time_seconds.max
     })
@@ -228,12 +297,16 @@ pub fn tiles() -> Vec<(&'static Figure, &'static Tile)> {
     tiles
 }
 
-/// The figures that are gauges, in the order of `/metrics`.
-pub fn gauges() -> Vec<(&'static Figure, &'static Gauge)> {
-    let gauges = FIGURES.iter().filter_map(|figure| Some((figure, figure.gauge.as_ref()?)));
-    let mut gauges: Vec<_> = gauges.collect();
-    gauges.sort_by_key(|(_, gauge)| gauge.place);
+/// The parts of figures that are gauges, in the order of `/metrics`.
+pub fn gauges() -> Vec<(&'static Figure, Part, &'static Gauge)> {
+    let of = |figure: &'static Figure| figure.gauges.iter().map(move |(part, gauge)| (figure, *part, gauge));
+    let mut gauges: Vec<_> = FIGURES.iter().flat_map(of).collect();
+    gauges.sort_by_key(|(.., gauge)| gauge.place);
     gauges
+}
+
+const fn bounds(share: RestoredShare) -> Bounds {
+    (share.low, share.high)
 }
 
 #[cfg(test)]

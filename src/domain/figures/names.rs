@@ -27,6 +27,11 @@ impl Names {
         name
     }
 
+    /// The number of a name that was added before.
+    pub(super) fn find(&self, text: &str) -> Option<NameId> {
+        self.numbers.get(text).copied()
+    }
+
     /// The text of a name.
     pub(super) fn text(&self, NameId(number): NameId) -> &str {
         &self.texts[number as usize]

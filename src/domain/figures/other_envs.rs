@@ -74,7 +74,7 @@ fn unmatched(dataset: &Dataset, tally: &Tally<'_>) -> HashSet<(IncidentOwner, Na
     let mut unmatched = HashSet::default();
     for ((_, kind), counted) in &tally.failures {
         let kind = &dataset.kinds[*kind as usize];
-        if !kind.counts() || counted.begun == 0 {
+        if !kind.counts() || counted.matched == counted.begun {
             continue;
         }
         let team = kind.team.filter(|_| kind.services.is_empty()).map(IncidentOwner::Team);

@@ -1,5 +1,7 @@
 //! Parameters of reports.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use strum::VariantArray as _;
@@ -92,13 +94,41 @@ pub struct ReportQuery {
     pub until: Timestamp,
     /// Moment up to which everything known is used.
     pub as_of: Timestamp,
+    /// Time after its end for which a deployment can be the cause of a new failure (`dora.link_window`).
+    pub link_window: Duration,
     /// Grouping of the rows.
     pub by: Grouping,
     /// Envs whose failures and deployments count.
     pub env: Env,
+    /// Only failures and deployments of this service, and only its row.
+    pub service: Option<String>,
+    /// Only failures and deployments of this team.
+    pub team: Option<String>,
     /// Intervals that the period is divided into. Each is reported as if it were the whole period, but matches its
     /// incidents with the deployments of the whole period.
     pub interval: Option<Interval>,
+    /// `true` if each row is compared with the period of equal length before its own.
+    pub compare: bool,
     /// Time zone in which days, weeks and months begin (`dora.timezone`).
     pub timezone: TimeZone,
+}
+
+impl ReportQuery {
+    /// Start of the data that the report needs: of the period, or of the period before it.
+    pub fn data_since(&self) -> Timestamp {
+        if self.compare { before(self.since, self.until) } else { self.since }
+    }
+
+    /// Text of the envs in options and JSON: a name, or `all`.
+    pub fn env_name(&self) -> &str {
+        match &self.env {
+            Env::One(env) => env,
+            Env::All => "all",
+        }
+    }
+}
+
+/// Start of the period of equal length before `[since, until)`.
+pub(super) fn before(since: Timestamp, until: Timestamp) -> Timestamp {
+    since.saturating_sub(until.duration_since(since))
 }

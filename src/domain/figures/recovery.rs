@@ -1,24 +1,17 @@
 //! Recovery from a failed deployment, computed from the failures that it caused.
 
+use super::dataset_failure::DatasetFailure;
 use crate::domain::timestamp::Timestamp;
-
-/// Times of a failure that figures need.
-#[derive(Debug)]
-pub(super) struct DatasetFailure {
-    pub(super) started_at: Timestamp,
-    pub(super) finished_at: Option<Timestamp>,
-    /// Time to restore in nanoseconds. It has no meaning while the failure is open.
-    pub(super) restored_ns: i64,
-}
 
 /// Time to recover from a failed deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recovery {
-    /// Nanoseconds from the deployment's end to the end of its failures. Zero if these ended before the deployment.
+    /// Nanoseconds from the deployment's end to the end of its failures.
     After(i64),
     /// The first unbroken run of its failures has not ended.
     Open,
-    /// The times of a failure in the run are in doubt (rule 14).
+    /// There is no recovery time: the run was over before the deployment had ended, or the times of a failure in it are
+    /// in doubt (rule 14).
     Unknown,
 }
 
@@ -35,7 +28,7 @@ pub(super) struct FailureRun {
 impl FailureRun {
     /// Run that begins with the first failure.
     pub(super) fn of(first: &DatasetFailure, has_good_times: bool) -> Self {
-        Self { end: first.finished_at, has_good_times_only: has_good_times, is_broken: false }
+        Self { end: first.finished_at(), has_good_times_only: has_good_times, is_broken: false }
     }
 
     /// Adds the next failure.
@@ -43,7 +36,7 @@ impl FailureRun {
         // A failure that begins exactly when another ends leaves no gap.
         self.is_broken |= self.end.is_some_and(|end| next.started_at > end);
         if !self.is_broken {
-            self.end = self.end.and_then(|end| next.finished_at.map(|other| end.max(other)));
+            self.end = self.end.and_then(|end| next.finished_at().map(|other| end.max(other)));
             self.has_good_times_only &= has_good_times;
         }
     }
@@ -52,7 +45,9 @@ impl FailureRun {
     pub(super) fn recovery(&self, finished_at: Timestamp) -> Recovery {
         match self.end {
             None => Recovery::Open,
-            Some(end) if self.has_good_times_only => Recovery::After(end.nanos_since(finished_at).max(0)),
+            Some(end) if self.has_good_times_only && end >= finished_at => {
+                Recovery::After(end.nanos_since(finished_at))
+            }
             Some(_) => Recovery::Unknown,
         }
     }

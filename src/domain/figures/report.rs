@@ -21,8 +21,20 @@ pub struct Report {
     pub by: Grouping,
     /// Intervals that the period is divided into.
     pub interval: Option<Interval>,
-    /// Rows, sorted by period, then key. Empty rows are left out.
+    /// Env whose failures and deployments count, or `all`.
+    pub env: String,
+    /// The only service that counts. Left out if all count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The only team that counts. Left out if all count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// Name of the time zone in which days, weeks and months begin.
+    pub timezone: String,
+    /// Rows, sorted by period, then key, or as it was asked for. Empty rows are left out.
     pub rows: Vec<Row>,
+    /// The figures of everything in the rows and of failures without a key, each failure and deployment counted once.
+    pub total: Row,
     /// Without rows: other envs that have failures or deployments in the period, the busiest first, at most ten. The
     /// usual reasons are a misspelt env, and a `failure.default_env` that differs from the env of the pipelines.
     /// With rows: the envs in `deployed_elsewhere`, sorted by name.

@@ -1,15 +1,14 @@
 //! The figures of one period in small parts. The gauges of `/metrics` are computed from sums of these parts.
 
 use std::collections::BTreeMap;
-
-use jiff::tz::TimeZone;
+use std::time::Duration;
 
 use super::calendar::Periods;
 use super::dataset::Dataset;
 use super::names::NameId;
-use super::row::RowSums;
-use super::tally::Tally;
-use super::{Env, Grouping, ReportQuery};
+use super::sums::RowSums;
+use super::tally::{Scope, Tally};
+use super::{Env, Grouping};
 use crate::domain::timestamp::Timestamp;
 
 /// Sums of failures that count, or of deployments, with the same names. A name is empty if they have none.
@@ -37,12 +36,25 @@ pub struct Trailing<'a> {
     pub severities: BTreeMap<&'a str, usize>,
 }
 
-/// Computes the figures of `[since, until)`. The cost grows with the number of failures and deployments, and with the
-/// number of different names that they have, but not with the product of the two.
-pub fn trailing(dataset: &Dataset, since: Timestamp, until: Timestamp) -> Trailing<'_> {
-    let (by, env, interval, timezone) = (Grouping::Service, Env::All, None, TimeZone::UTC);
-    let periods = Periods::new(&ReportQuery { since, until, as_of: until, by, env, interval, timezone });
-    let tally = Tally::of(dataset, &periods, &Env::All);
+/// Computes the figures of `[since, until)`, as of its end. The cost grows with the number of failures and deployments,
+/// and with the number of different names that they have, but not with the product of the two.
+pub fn trailing(
+    dataset: &Dataset,
+    since: Timestamp,
+    until: Timestamp,
+    link_window: Duration,
+) -> Trailing<'_> {
+    let periods = Periods::whole(since, until);
+    let scope = Scope {
+        env: &Env::All,
+        service: None,
+        team: None,
+        matched_since: since,
+        matched_until: until,
+        as_of: until,
+        link_window,
+    };
+    let tally = Tally::of(dataset, &periods, &scope);
     let text = |name: Option<NameId>| name.map_or("", |name| dataset.names().text(name));
     let (mut parts, mut severities) = (Vec::new(), BTreeMap::new());
     for ((_, kind), counted) in &tally.deployments {
@@ -62,9 +74,8 @@ pub fn trailing(dataset: &Dataset, since: Timestamp, until: Timestamp) -> Traili
         let services = kind.keys(Grouping::Service);
         let without_service = services.is_empty().then_some(None);
         for service in services.into_iter().chain(without_service) {
-            let is_matched = tally.is_matched(kind, Grouping::Service, service);
             let mut sums = RowSums::default();
-            sums.add_failures(kind, counted, is_matched);
+            sums.add_failures(kind, counted);
             parts.push(NamedSums { service: text(service), team, env, severity, sums });
         }
     }

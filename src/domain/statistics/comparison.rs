@@ -2,16 +2,21 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::estimate::Estimate;
 
 /// Conclusion from two samples about the change between them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
     /// The later period's value is higher.
+    #[serde(rename = "higher")]
     Higher,
     /// The later period's value is lower.
+    #[serde(rename = "lower")]
     Lower,
     /// The data agree with no change. They do not prove that there was none.
+    #[serde(rename = "no change shown")]
     NoChangeShown,
 }
 

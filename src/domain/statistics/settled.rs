@@ -37,6 +37,16 @@ impl SettledTally {
         self.settled_failed += other.settled_failed;
     }
 
+    /// Number of deployments.
+    pub const fn deployments(self) -> usize {
+        self.deployments
+    }
+
+    /// Number of failed deployments.
+    pub const fn failed(self) -> usize {
+        self.failed
+    }
+
     /// Number of pending deployments, failed or not.
     pub const fn pending(self) -> usize {
         self.deployments - self.settled

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use rusqlite::{Connection, Row};
 
 use super::reader::open_up_to_date;
@@ -34,7 +34,7 @@ impl FiguresReader {
 
     /// Computes a report.
     pub fn report(&self, query: &ReportQuery) -> Result<Report, ReadError> {
-        Ok(report(query, &self.dataset(query.since, query.until)?))
+        Ok(report(query, &self.dataset(query.data_since(), query.until)?))
     }
 
     /// Input of the figures of `[since, until)`.
@@ -95,6 +95,8 @@ struct FailureScan {
     builder: DatasetBuilder,
     /// Number of each kind, by its text in `counts_for`.
     kinds: HashMap<String, u32>,
+    /// Ids of the failures whose cause somebody named.
+    named: HashSet<i64>,
 }
 
 impl FailureScan {
@@ -102,18 +104,21 @@ impl FailureScan {
     /// reads those that were caused by a deployment that ended in `[since, until)`.
     fn read(db: &mut Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<Self> {
         const ENDED: &str =
-            "SELECT started_at_ns, finished_at_ns, counts_for, restore_ns, cause, remediation FROM failure
+            "SELECT started_at_ns, finished_at_ns, counts_for, restore_ns, cause, remediation, id FROM failure
             WHERE finished_at_ns >= ?1 AND started_at_ns < ?2 AND counts_for IS NOT NULL";
         const WITHOUT_END: &str =
-            "SELECT started_at_ns, finished_at_ns, counts_for, restore_ns, cause, remediation FROM failure
+            "SELECT started_at_ns, finished_at_ns, counts_for, restore_ns, cause, remediation, id FROM failure
             WHERE state IN ('open', 'ignored') AND finished_at_ns IS NULL AND started_at_ns < ?2
             AND (state = 'open' OR started_at_ns >= ?1) AND counts_for IS NOT NULL";
         const LATER: &str =
-            "SELECT f.started_at_ns, f.finished_at_ns, counts_for, restore_ns, cause, remediation FROM failure f
+            "SELECT f.started_at_ns, f.finished_at_ns, counts_for, restore_ns, cause, remediation, f.id FROM failure f
             JOIN deployment d ON d.id = f.cause WHERE f.started_at_ns >= ?2 AND cause IS NOT NULL
             AND d.finished_at_ns >= ?1 AND d.finished_at_ns < ?2 AND counts_for IS NOT NULL";
+        // Few failures name their cause. To read the way from each failure would need a wider index.
+        const NAMED: &str = "SELECT id FROM failure WHERE cause_how IN ('id', 'commit', 'version')";
         let db = db.transaction()?;
-        let mut failures = Self::default();
+        let named = db.prepare_cached(NAMED)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let mut failures = Self { named, ..Self::default() };
         for sql in [ENDED, WITHOUT_END, LATER] {
             let mut statement = db.prepare_cached(sql)?;
             let mut rows = statement.query([since.as_nanos(), until.as_nanos()])?;
@@ -132,9 +137,10 @@ impl FailureScan {
             restore_ns: row.get(3)?,
         };
         let kind = self.kind(text(row, 2)?)?;
+        let is_named = !self.named.is_empty() && self.named.contains(&row.get(6)?);
         let key =
             |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.and_then(NonZeroI64::new));
-        self.builder.add(kind, times, LinkedKeys { cause: key(4)?, remediation: key(5)? });
+        self.builder.add(kind, times, LinkedKeys { cause: key(4)?, is_named, remediation: key(5)? });
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use foldhash::HashSet;
 
-use crate::domain::figures::list::{FIGURES, Gauge, GaugeLabels};
+use crate::domain::figures::list::{FIGURES, GaugeLabels};
 use crate::domain::figures::{NamedSums, Trailing};
 
 /// Label of all names that have no label of their own.
@@ -27,20 +27,23 @@ const ALL_COMBINATIONS: usize = MOST_COMBINATIONS + MOST_ENVS + 2;
 
 /// Largest number of series of the figures, for this number of windows.
 pub(super) const fn max_series(windows: usize) -> usize {
-    let (mut of_each_combination, mut index) = (0, 0);
-    while index < FIGURES.len() {
-        of_each_combination += match FIGURES[index].gauge {
-            // `other`, and none.
-            Some(Gauge { labels: GaugeLabels::Severity, .. }) => MOST_SEVERITIES + 2,
-            Some(_) => 1,
-            None => 0,
-        };
-        index += 1;
+    let (mut of_each_combination, mut figure) = (0, 0);
+    while figure < FIGURES.len() {
+        let (gauges, mut index) = (FIGURES[figure].gauges, 0);
+        while index < gauges.len() {
+            of_each_combination += match gauges[index].1.labels {
+                // `other`, and none.
+                GaugeLabels::Severity => MOST_SEVERITIES + 2,
+                GaugeLabels::Service | GaugeLabels::Team => 1,
+            };
+            index += 1;
+        }
+        figure += 1;
     }
     windows * ALL_COMBINATIONS * of_each_combination
 }
 
-/// The labels of a series besides the window and `stat`. A label is empty if there is no name, and `None` if the gauge
+/// The labels of a series besides the window and those of the gauge itself, such as `stat`. A label is empty if there is no name, and `None` if the gauge
 /// does not have it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Labels {

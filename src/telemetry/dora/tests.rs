@@ -89,7 +89,9 @@ fn counts_are_zero_if_nothing_happened_in_the_window() {
         r#"dora_incidents{service="checkout",team="payments",env="production",severity="",window="7d"} 0.0"#,
         r#"dora_deployments{service="checkout",team="payments",env="production",window="7d"} 0.0"#,
         r#"dora_deployments{service="search",team="payments",env="production",window="90d"} 0.0"#,
-        r#"dora_failed_deployments{service="checkout",env="production",window="90d"} 0.0"#,
+        r#"dora_failed_deployments{service="checkout",team="payments",env="production",window="90d"} 0.0"#,
+        r#"dora_deployments_pending{service="search",team="payments",env="production",window="90d"} 0.0"#,
+        r#"dora_time_to_restore_seconds{service="search",team="payments",env="production",window="7d",stat="n"} 0.0"#,
         r#"dora_unmatched_incidents{service="search",env="production",window="1d"} 0.0"#,
         r#"dora_unmatched_incidents{service="search",env="production",window="30d"} 1.0"#,
         r#"dora_matched_incidents{service="search",env="production",window="30d"} 0.0"#,
@@ -110,12 +112,16 @@ fn metrics_keep_their_order_names_and_help_texts() {
     insta::assert_snapshot!(helps.join("\n"), @r"
     dora_incidents Incidents that started in the window.
     dora_deployments Deployments that ended in the window.
-    dora_time_to_restore_seconds Time to restore of failures that ended in the window: from start to end, or the sum of the open periods, as failure.reopened chooses.
+    dora_deployments_pending Deployments that ended in the window and may still cause a failure: they ended less than dora.link_window ago.
+    dora_time_to_restore_seconds Time to restore of failures that ended in the window: from start to end, or the sum of the open periods, as failure.reopened chooses; stat n is the number of failures, median_low and median_high are the bounds of the median's 95 % interval.
+    dora_restored_within_ratio Share of the failures that started in the window and were restored within an hour, a day or seven days, with those that are still open (Kaplan-Meier); stat low and high are the bounds of its 95 % interval.
     dora_failed_deployments Deployments that ended in the window and caused a failure.
-    dora_matched_incidents Incidents that started in the window, if a deployment of their service or team ended in it.
-    dora_unmatched_incidents Incidents that started in the window, if no deployment of their service or team ended in it.
+    dora_matched_incidents Incidents that started in the window, if a deployment of their services or their cause ended in it.
+    dora_unmatched_incidents Incidents that started in the window, if no deployment of their services ended in it.
     dora_change_failure_rate Matched incidents per deployment.
+    dora_change_failure_rate_bound Bounds of the 95 % interval of dora_change_failure_rate.
     dora_change_fail_rate Failed deployments per deployment.
+    dora_change_fail_rate_bound Bounds of the 95 % interval of dora_change_fail_rate.
     dora_rework_rate Deployments that fixed a failure, per deployment.
     dora_failed_deployment_recovery_seconds Time from the end of a failed deployment to the end of the first unbroken run of its failures.
     pagerduty_dora_figures_timestamp_seconds Time at which the dora_ gauges were computed.
@@ -129,13 +135,22 @@ fn windows_that_are_not_longer_than_the_link_window_have_no_rates() {
     let now = Timestamp::parse("2026-11-01T12:00:00Z").unwrap();
     let windows = |gauge: &str, link_window| {
         let text = text(&dataset, now, ("production", link_window)).unwrap();
+        let team = if gauge == "dora_failed_deployments" { "team=\"payments\"," } else { "" };
+        let more = if gauge.ends_with("_bound") { ",bound=\"low\"" } else { "" };
         let has = |window: &&str| {
-            let series = format!("{gauge}{{service=\"checkout\",env=\"production\",window=\"{window}\"}}");
+            let series =
+                format!("{gauge}{{service=\"checkout\",{team}env=\"production\",window=\"{window}\"{more}}}");
             text.contains(&series)
         };
         WINDOWS.map(|(window, _)| window).into_iter().filter(has).collect::<Vec<_>>().join(" ")
     };
-    for rate in ["dora_change_failure_rate", "dora_change_fail_rate", "dora_rework_rate"] {
+    for rate in [
+        "dora_change_failure_rate",
+        "dora_change_failure_rate_bound",
+        "dora_change_fail_rate",
+        "dora_change_fail_rate_bound",
+        "dora_rework_rate",
+    ] {
         assert_eq!(windows(rate, Duration::from_hours(23)), "90d 30d 7d 1d", "{rate}");
         assert_eq!(windows(rate, Duration::from_hours(24)), "90d 30d 7d", "{rate}");
         assert_eq!(windows(rate, Duration::from_hours(7 * 24)), "90d 30d", "{rate}");

@@ -14,10 +14,11 @@ pub struct Figure {
     pub formula: &'static str,
     /// The value, by its unit.
     pub value: Value,
-    /// `true` for a count of deployments. A report by severity shows no value, because a deployment has no severity.
-    pub counts_deployments: bool,
-    /// Its 95 % interval, if it has one. In CSV the bounds are columns of their own, `NAME_low` and `NAME_high`.
+    /// Its 95 % interval, if it has one.
     pub interval: Option<fn(&Row) -> Option<Bounds>>,
+    /// Begin of the names of the interval's bounds: in CSV they are columns of their own, such as `NAME_low`.
+    bounds_name: &'static str,
+    is_rate_of_deployments: bool,
     /// Column of the terminal's tables; `None` if they do not have it.
     pub column: Option<ShortColumn>,
     /// `true` if the terminal's trend has a line for it.
@@ -26,8 +27,24 @@ pub struct Figure {
     pub tile: Option<Tile>,
     /// Column of the dashboard's tables by service and by team.
     pub group_column: Option<GroupColumn>,
-    /// Gauge of `/metrics`.
-    pub gauge: Option<Gauge>,
+    /// Gauges of `/metrics`, for the value and for the bounds of its interval.
+    pub gauges: &'static [(Part, Gauge)],
+}
+
+/// The value of a figure, or a bound of its interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The value.
+    Value,
+    /// Lower bound.
+    Low,
+    /// Upper bound.
+    High,
+}
+
+impl Part {
+    /// All parts, in the order of the columns of CSV.
+    pub const ALL: [Self; 3] = [Self::Value, Self::Low, Self::High];
 }
 
 /// Lower and upper bound of an interval, in the unit of the figure.
@@ -43,6 +60,8 @@ pub enum ShortColumn {
         /// Rank of the column if the terminal is too narrow for all: the column with the highest rank gets room first,
         /// and each that does not fit is left out. `None` if the column is always shown.
         worth: Option<u8>,
+        /// `true` if the column is left out where all its values are 0.
+        only_where_any: bool,
     },
     /// In the table of times to restore.
     RestoreTimes(Statistic),
@@ -57,6 +76,8 @@ pub enum Statistic {
     N,
     /// Number of durations that have not ended.
     Open,
+    /// The same, with those that began before the period.
+    StillOpen,
     /// Mean.
     Mean,
     /// Median.
@@ -98,7 +119,7 @@ pub struct GroupColumn {
     pub sample_size: Option<fn(&Row) -> usize>,
 }
 
-/// A gauge of `/metrics`. Several figures may be values of the same gauge, with different labels `stat`.
+/// A gauge of `/metrics`. Several figures may be values of the same gauge, with different further labels.
 #[derive(Debug, Clone, Copy)]
 pub struct Gauge {
     /// Place in `/metrics`: the gauge with the lowest place comes first.
@@ -109,8 +130,8 @@ pub struct Gauge {
     pub help: &'static str,
     /// Labels besides the window.
     pub labels: GaugeLabels,
-    /// Value of the label `stat`. `None` if the gauge has no such label.
-    pub stat: Option<&'static str>,
+    /// Further labels and their values, such as `stat`.
+    pub more: &'static [(&'static str, &'static str)],
 }
 
 /// Labels of a gauge besides the window. Each combination has a row of its own.
@@ -129,6 +150,10 @@ pub enum GaugeLabels {
 pub enum Value {
     /// A number of things.
     Count(fn(&Row) -> usize),
+    /// A number of things; `None` if there is nothing to count, as deployments in the rows of severities.
+    OptionalCount(fn(&Row) -> Option<usize>),
+    /// Things per 24 hours; `None` if they cannot be counted.
+    PerDay(fn(&Row) -> Option<f64>),
     /// A share, at most 1; `None` without anything to divide by.
     Ratio(fn(&Row) -> Option<f64>),
     /// Things per deployment, which may exceed 1; `None` without a deployment.
@@ -147,7 +172,35 @@ impl Figure {
         Self::new(name, title, formula, Value::Count(of))
     }
 
+    pub(super) const fn optional_count(
+        name: &'static str,
+        title: &'static str,
+        formula: &'static str,
+        of: fn(&Row) -> Option<usize>,
+    ) -> Self {
+        Self::new(name, title, formula, Value::OptionalCount(of))
+    }
+
+    pub(super) const fn per_day(
+        name: &'static str,
+        title: &'static str,
+        formula: &'static str,
+        of: fn(&Row) -> Option<f64>,
+    ) -> Self {
+        Self::new(name, title, formula, Value::PerDay(of))
+    }
+
     pub(super) const fn ratio(
+        name: &'static str,
+        title: &'static str,
+        formula: &'static str,
+        of: fn(&Row) -> Option<f64>,
+    ) -> Self {
+        Self { is_rate_of_deployments: true, ..Self::share(name, title, formula, of) }
+    }
+
+    /// A share of things other than deployments.
+    pub(super) const fn share(
         name: &'static str,
         title: &'static str,
         formula: &'static str,
@@ -162,7 +215,7 @@ impl Figure {
         formula: &'static str,
         of: fn(&Row) -> Option<f64>,
     ) -> Self {
-        Self::new(name, title, formula, Value::PerDeployment(of))
+        Self { is_rate_of_deployments: true, ..Self::new(name, title, formula, Value::PerDeployment(of)) }
     }
 
     pub(super) const fn seconds(
@@ -180,26 +233,31 @@ impl Figure {
             title,
             formula,
             value,
-            counts_deployments: false,
             interval: None,
+            bounds_name: name,
+            is_rate_of_deployments: false,
             column: None,
             in_trend: false,
             tile: None,
             group_column: None,
-            gauge: None,
+            gauges: &[],
         }
-    }
-
-    pub(super) const fn of_deployments(self) -> Self {
-        Self { counts_deployments: true, ..self }
     }
 
     pub(super) const fn with_interval(self, interval: fn(&Row) -> Option<Bounds>) -> Self {
         Self { interval: Some(interval), ..self }
     }
 
+    pub(super) const fn with_bounds_named(self, bounds_name: &'static str) -> Self {
+        Self { bounds_name, ..self }
+    }
+
     pub(super) const fn in_counts(self, title: &'static str, worth: Option<u8>) -> Self {
-        Self { column: Some(ShortColumn::Counts { title, worth }), ..self }
+        Self { column: Some(ShortColumn::Counts { title, worth, only_where_any: false }), ..self }
+    }
+
+    pub(super) const fn in_counts_where_any(self, title: &'static str, worth: Option<u8>) -> Self {
+        Self { column: Some(ShortColumn::Counts { title, worth, only_where_any: true }), ..self }
     }
 
     pub(super) const fn in_restore_times(self, statistic: Statistic) -> Self {
@@ -235,8 +293,27 @@ impl Figure {
         Self { group_column: Some(GroupColumn { sample_size: Some(sample_size) }), ..self }
     }
 
-    pub(super) const fn as_gauge(self, gauge: Gauge) -> Self {
-        Self { gauge: Some(gauge), ..self }
+    pub(super) const fn as_gauges(self, gauges: &'static [(Part, Gauge)]) -> Self {
+        Self { gauges, ..self }
+    }
+
+    /// Name of a part in CSV. `None` for a bound of a figure without an interval.
+    pub fn name_of(&self, part: Part) -> Option<String> {
+        let bound = |bound: &str| self.interval.map(|_| format!("{}_{bound}", self.bounds_name));
+        match part {
+            Part::Value => Some(self.name.to_owned()),
+            Part::Low => bound("low"),
+            Part::High => bound("high"),
+        }
+    }
+
+    /// A part as a number. `None` without data.
+    pub fn part(&self, part: Part, row: &Row) -> Option<f64> {
+        match part {
+            Part::Value => self.number(row),
+            Part::Low => self.bounds(row).map(|(low, _)| low),
+            Part::High => self.bounds(row).map(|(_, high)| high),
+        }
     }
 
     /// The bounds of its 95 % interval. `None` without an interval.
@@ -248,23 +325,24 @@ impl Figure {
     pub fn number(&self, row: &Row) -> Option<f64> {
         match self.value {
             Value::Count(of) => u32::try_from(of(row)).ok().map(f64::from),
-            Value::Ratio(of) | Value::PerDeployment(of) | Value::Seconds(of) => of(row),
+            Value::OptionalCount(of) => of(row).and_then(|count| u32::try_from(count).ok()).map(f64::from),
+            Value::PerDay(of) | Value::Ratio(of) | Value::PerDeployment(of) | Value::Seconds(of) => of(row),
         }
     }
 
-    /// `true` if its gauge has no series for a window that is not longer than the link window. All deployments of such
-    /// a window may still cause failures, so a rate would be too low. This holds for every rate.
-    pub const fn needs_more_than_the_link_window(&self) -> bool {
-        matches!(self.value, Value::Ratio(_) | Value::PerDeployment(_))
+    /// `true` for a rate over deployments. Its gauges have no series for a window that is not longer than the link
+    /// window: all deployments of such a window may still cause failures, so a rate would be too low.
+    pub const fn is_rate_of_deployments(&self) -> bool {
+        self.is_rate_of_deployments
     }
 }
 
 impl Gauge {
     pub(super) const fn new(place: u8, labels: GaugeLabels, name: &'static str, help: &'static str) -> Self {
-        Self { place, name, help, labels, stat: None }
+        Self { place, name, help, labels, more: &[] }
     }
 
-    pub(super) const fn stat(self, stat: &'static str) -> Self {
-        Self { stat: Some(stat), ..self }
+    pub(super) const fn with(self, more: &'static [(&'static str, &'static str)]) -> Self {
+        Self { more, ..self }
     }
 }

@@ -3,29 +3,39 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::*;
-use crate::domain::figures::{Row, RowSums};
+use crate::domain::figures::{Row, RowHead, RowSums};
+use crate::domain::timestamp::Timestamp;
+
+const HEAD: RowHead<'static> =
+    RowHead::whole(Timestamp::from_nanos(0), Timestamp::from_nanos(86_400_000_000_000));
 
 /// Names of all numbers in a row's JSON. Those of a nested object have its name in front.
 fn names_in_json(row: &Row) -> Vec<String> {
     let Json::Object(row) = serde_json::to_value(row).unwrap() else { panic!("a row is an object") };
-    let figures = row.into_iter().filter(|(name, _)| !["key", "period"].contains(&name.as_str()));
-    let names = figures.flat_map(|(name, value)| match value {
-        Json::Object(parts) => parts.into_iter().map(|(part, _)| format!("{name}_{part}")).collect(),
+    let is_figure = |name: &str| !["key", "period", "label", "partial", "change"].contains(&name);
+    row.into_iter()
+        .filter(|(name, _)| is_figure(name))
+        .flat_map(|(name, value)| leaves(name, value))
+        .collect()
+}
+
+fn leaves(name: String, value: Json) -> Vec<String> {
+    match value {
+        Json::Object(parts) => {
+            parts.into_iter().flat_map(|(part, value)| leaves(format!("{name}_{part}"), value)).collect()
+        }
         _ => vec![name],
-    });
-    names.collect()
+    }
 }
 
 #[test]
 fn reports_have_the_numbers_of_the_json() {
-    let in_json: BTreeSet<String> = names_in_json(&RowSums::default().row(None, None)).into_iter().collect();
-    let in_list: BTreeSet<String> = FIGURES
-        .iter()
-        .flat_map(|figure| {
-            let bounds = figure.interval.map(|_| ["_low", "_high"]).into_iter().flatten();
-            bounds.chain([""]).map(|end| format!("{}{end}", figure.name))
-        })
-        .collect();
+    let share = Some(RestoredShare { value: 0.5, low: 0.2, high: 0.8, known: 4 });
+    let mut row = RowSums::default().row(&HEAD);
+    (row.restored.within.hour, row.restored.within.day, row.restored.within.week) = (share, share, share);
+    let in_json: BTreeSet<String> = names_in_json(&row).into_iter().collect();
+    let names = FIGURES.iter().flat_map(|figure| Part::ALL.map(|part| figure.name_of(part)));
+    let in_list: BTreeSet<String> = names.flatten().collect();
     assert_eq!(in_list, in_json);
 }
 
@@ -51,30 +61,33 @@ fn the_documentation_has_each_figure_with_its_column_and_its_gauge() {
             ShortColumn::Counts { title, .. } => Some(format!("| {title} |")),
             ShortColumn::RestoreTimes(_) | ShortColumn::RecoveryTimes(_) => None,
         });
-        let gauge = figure.gauge.map(|gauge| format!("`{}`", gauge.name));
+        let gauge = figure.gauges.iter().map(|(_, gauge)| format!("`{}`", gauge.name));
         for shown in column.into_iter().chain(gauge) {
             assert!(row.contains(&shown), "{shown} is not in {row}");
         }
     }
     let labels = document.split_once("\n## Gauges\n").unwrap().1;
-    for (_, gauge) in gauges() {
+    for (.., gauge) in gauges() {
         assert!(labels.contains(&format!("`{}`", gauge.name)), "the labels of {}", gauge.name);
     }
 }
 
 #[test]
-fn figures_of_one_gauge_differ_in_the_label_stat_only() {
+fn figures_of_one_gauge_differ_in_its_own_labels_only() {
     let mut by_name = BTreeMap::<&str, Vec<&Gauge>>::new();
-    for (_, gauge) in gauges() {
+    for (.., gauge) in gauges() {
         by_name.entry(gauge.name).or_default().push(gauge);
     }
     let mut places = BTreeSet::new();
     for (name, gauges) in by_name {
         assert!(places.insert(gauges[0].place), "{name} has the place of another gauge");
-        let stats: BTreeSet<Option<&str>> = gauges.iter().map(|gauge| gauge.stat).collect();
-        assert_eq!(stats.len(), gauges.len(), "{name} has two figures with the same labels");
+        let more: BTreeSet<_> = gauges.iter().map(|gauge| gauge.more).collect();
+        assert_eq!(more.len(), gauges.len(), "{name} has two figures with the same labels");
         for gauge in &gauges {
-            let of_all = |gauge: &Gauge| (gauge.place, gauge.help, gauge.labels, gauge.stat.is_some());
+            let of_all = |gauge: &Gauge| {
+                let names: Vec<&str> = gauge.more.iter().map(|(name, _)| *name).collect();
+                (gauge.place, gauge.help, gauge.labels, names)
+            };
             assert_eq!(of_all(gauge), of_all(gauges[0]), "{name}");
         }
     }
@@ -83,15 +96,17 @@ fn figures_of_one_gauge_differ_in_the_label_stat_only() {
 /// A deployment has no severity, so such a gauge would have no deployments to count.
 #[test]
 fn no_figure_that_needs_deployments_has_a_gauge_by_severity() {
-    for (figure, gauge) in gauges() {
-        let needs_deployments = figure.counts_deployments || figure.needs_more_than_the_link_window();
+    for (figure, part, gauge) in gauges() {
+        assert!(figure.name_of(part).is_some(), "{} has no interval", figure.name);
+        let needs_deployments = matches!(figure.value, Value::OptionalCount(_) | Value::PerDay(_))
+            || figure.is_rate_of_deployments();
         assert!(!(needs_deployments && gauge.labels == GaugeLabels::Severity), "{}", figure.name);
     }
 }
 
 #[test]
 fn an_interval_encloses_its_value() {
-    let row = RowSums::of_counts(4, 23, 2).row(None, None);
+    let row = RowSums::of_counts(4, 23, 2).row(&HEAD);
     for figure in &FIGURES {
         let Some((low, high)) = figure.bounds(&row) else { continue };
         let value = figure.number(&row).unwrap();

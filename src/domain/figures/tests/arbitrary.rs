@@ -94,10 +94,15 @@ prop_compose! {
         env in option::weighted(0.7, word(&ENVS)),
         interval in option::weighted(0.7, select(Interval::ALL)),
         zone in select(&ZONES[..]),
+        (service, team) in (option::weighted(0.2, word(&SERVICES)), option::weighted(0.2, word(&TEAMS))),
+        (compare, is_current) in (any::<bool>(), any::<bool>()),
+        link_window in select(&[0_u64, 24, 72][..]),
     ) -> ReportQuery {
         let env = env.map_or(Env::All, Env::One);
         let timezone = TimeZone::posix(zone).unwrap();
         let (since, until) = (since.min(until), since.max(until));
-        ReportQuery { since, until, as_of: until, by, env, interval, timezone }
+        let as_of = if is_current { until } else { minute(2 * MINUTES) };
+        let link_window = Duration::from_hours(link_window);
+        ReportQuery { since, until, as_of, link_window, by, env, service, team, interval, compare, timezone }
     }
 }

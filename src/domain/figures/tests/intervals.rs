@@ -25,7 +25,15 @@ fn periods(since: &str, until: &str, interval: Interval, zone: &str) -> Vec<Stri
         times.take_while(|at| *at < query.until).map(|at| failure("1", at, None)).collect();
     rows(&query, &failures, &[])
         .iter()
-        .map(|row| format!("{} {}", row.period.unwrap(), row.incidents))
+        .map(|row| {
+            format!(
+                "{} {} {}{}",
+                row.period.unwrap(),
+                row.incidents,
+                row.label.clone().unwrap(),
+                if row.partial { " cut" } else { "" }
+            )
+        })
         .collect()
 }
 
@@ -35,12 +43,16 @@ const BERLIN: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 fn days_begin_and_end_in_the_time_zone() {
     assert_eq!(
         periods("2026-10-24T12:00:00Z", "2026-10-26T12:00:00Z", Interval::Day, BERLIN),
-        ["2026-10-24T12:00:00Z 20", "2026-10-24T22:00:00Z 50", "2026-10-25T23:00:00Z 26"],
+        [
+            "2026-10-24T14:00:00+02:00 20 2026-10-24 cut",
+            "2026-10-25T00:00:00+02:00 50 2026-10-25",
+            "2026-10-26T00:00:00+01:00 26 2026-10-26 cut"
+        ],
         "clocks went back on the 25th"
     );
     assert_eq!(
         periods("2026-03-28T23:00:00Z", "2026-03-30T22:00:00Z", Interval::Day, BERLIN),
-        ["2026-03-28T23:00:00Z 46", "2026-03-29T22:00:00Z 48"],
+        ["2026-03-29T00:00:00+01:00 46 2026-03-29", "2026-03-30T00:00:00+02:00 48 2026-03-30"],
         "clocks went forward on the 29th"
     );
 }
@@ -49,11 +61,19 @@ fn days_begin_and_end_in_the_time_zone() {
 fn weeks_begin_on_monday_and_months_on_the_first() {
     assert_eq!(
         periods("2026-10-24T12:00:00Z", "2026-11-03T00:00:00Z", Interval::Week, BERLIN),
-        ["2026-10-24T12:00:00Z 70", "2026-10-25T23:00:00Z 336", "2026-11-01T23:00:00Z 50"]
+        [
+            "2026-10-24T14:00:00+02:00 70 2026-W43 cut",
+            "2026-10-26T00:00:00+01:00 336 2026-W44",
+            "2026-11-02T00:00:00+01:00 50 2026-W45 cut"
+        ]
     );
     assert_eq!(
         periods("2026-10-31T00:00:00Z", "2026-12-02T00:00:00Z", Interval::Month, BERLIN),
-        ["2026-10-31T00:00:00Z 46", "2026-10-31T23:00:00Z 1440", "2026-11-30T23:00:00Z 50"]
+        [
+            "2026-10-31T01:00:00+01:00 46 2026-10 cut",
+            "2026-11-01T00:00:00+01:00 1440 2026-11",
+            "2026-12-01T00:00:00+01:00 50 2026-12 cut"
+        ]
     );
 }
 
@@ -63,11 +83,15 @@ fn midnight_may_be_skipped_or_come_twice() {
     let zone = "XST3:30XDT,M3.2.0/0:00,M11.1.0/0:01";
     assert_eq!(
         periods("2026-03-07T12:00:00Z", "2026-03-09T12:00:00Z", Interval::Day, zone),
-        ["2026-03-07T12:00:00Z 31", "2026-03-08T03:30:00Z 46", "2026-03-09T02:30:00Z 19"]
+        [
+            "2026-03-07T08:30:00-03:30 31 2026-03-07 cut",
+            "2026-03-08T01:00:00-02:30 46 2026-03-08",
+            "2026-03-09T00:00:00-02:30 19 2026-03-09 cut"
+        ]
     );
     assert_eq!(
         periods("2026-11-01T03:00:00Z", "2026-11-03T03:30:00Z", Interval::Day, zone),
-        ["2026-11-01T03:00:00Z 49", "2026-11-02T03:30:00Z 48"]
+        ["2026-10-31T23:30:00-03:30 49 2026-11-01 cut", "2026-11-02T00:00:00-03:30 48 2026-11-02"]
     );
 }
 
@@ -82,7 +106,7 @@ fn incidents_are_matched_with_deployments_of_the_whole_period() {
     };
     let rows = rows(&days, &failures, &deployments);
     assert_eq!(rows.len(), 2, "a new day begins at 11:00Z");
-    assert_eq!((rows[0].period, rows[0].unmatched_incidents), (Some(time("00:00")), 0));
-    assert_eq!((rows[1].period, rows[1].unmatched_incidents), (Some(time("11:00")), 0));
+    assert_eq!((rows[0].period.unwrap().at(), rows[0].unmatched_incidents), (time("00:00"), 0));
+    assert_eq!((rows[1].period.unwrap().at(), rows[1].unmatched_incidents), (time("11:00"), 0));
     assert_eq!(rows[1].change_failure_rate, None, "nothing was deployed on this day");
 }

@@ -32,16 +32,28 @@ fn the_json_has_the_fields_of_the_contract() {
       "confidence": 0.95,
       "by": "service",
       "interval": null,
+      "env": "production",
+      "timezone": "UTC",
       "rows": [
         {
           "key": "checkout",
           "period": null,
+          "label": null,
+          "partial": false,
           "incidents": 2,
-          "open": 1,
-          "ignored": 0,
           "matched_incidents": 2,
           "unmatched_incidents": 0,
+          "open": 1,
+          "still_open": 1,
+          "ignored": 0,
+          "linked_incidents": {
+            "named": 1,
+            "automatic": 1,
+            "none": 0
+          },
           "deployments": 2,
+          "deployments_per_day": 2.0869565217391304,
+          "pending_deployments": 0,
           "failed_deployments": 2,
           "change_failure_rate": 1.0,
           "change_failure_rate_low": 0.12110463927198248,
@@ -49,6 +61,9 @@ fn the_json_has_the_fields_of_the_contract() {
           "change_fail_rate": 1.0,
           "change_fail_rate_low": 0.3423802275066531,
           "change_fail_rate_high": 1.0,
+          "change_fail_rate_settled": 1.0,
+          "change_fail_rate_settled_low": 0.3423802275066531,
+          "change_fail_rate_settled_high": 1.0,
           "deployment_rework_rate": 0.0,
           "deployment_rework_rate_low": 0.0,
           "deployment_rework_rate_high": 0.6576197724933469,
@@ -61,6 +76,25 @@ fn the_json_has_the_fields_of_the_contract() {
             "p90": null,
             "max": 1800.0
           },
+          "restored": {
+            "n": 2,
+            "open": 1,
+            "within": {
+              "1h": {
+                "value": 0.5,
+                "low": 0.08958991516326259,
+                "high": 0.9940169123608542,
+                "known": 2
+              },
+              "1d": null,
+              "7d": null
+            },
+            "half_within_seconds": 1800.0,
+            "half_within_low": null,
+            "half_within_high": null,
+            "mean_within_7d_seconds": null,
+            "followed_seconds": 36000.0
+          },
           "failed_deployment_recovery_time_seconds": {
             "n": 1,
             "open": 1,
@@ -70,9 +104,82 @@ fn the_json_has_the_fields_of_the_contract() {
             "median_high": null,
             "p90": null,
             "max": 4800.0
-          }
+          },
+          "change": null
         }
-      ]
+      ],
+      "total": {
+        "key": null,
+        "period": null,
+        "label": null,
+        "partial": false,
+        "incidents": 2,
+        "matched_incidents": 2,
+        "unmatched_incidents": 0,
+        "open": 1,
+        "still_open": 1,
+        "ignored": 0,
+        "linked_incidents": {
+          "named": 1,
+          "automatic": 1,
+          "none": 0
+        },
+        "deployments": 2,
+        "deployments_per_day": 2.0869565217391304,
+        "pending_deployments": 0,
+        "failed_deployments": 2,
+        "change_failure_rate": 1.0,
+        "change_failure_rate_low": 0.12110463927198248,
+        "change_failure_rate_high": 3.6123438338619804,
+        "change_fail_rate": 1.0,
+        "change_fail_rate_low": 0.3423802275066531,
+        "change_fail_rate_high": 1.0,
+        "change_fail_rate_settled": 1.0,
+        "change_fail_rate_settled_low": 0.3423802275066531,
+        "change_fail_rate_settled_high": 1.0,
+        "deployment_rework_rate": 0.0,
+        "deployment_rework_rate_low": 0.0,
+        "deployment_rework_rate_high": 0.6576197724933469,
+        "time_to_restore_seconds": {
+          "n": 1,
+          "mean": 1800.0,
+          "median": 1800.0,
+          "median_low": null,
+          "median_high": null,
+          "p90": null,
+          "max": 1800.0
+        },
+        "restored": {
+          "n": 2,
+          "open": 1,
+          "within": {
+            "1h": {
+              "value": 0.5,
+              "low": 0.08958991516326259,
+              "high": 0.9940169123608542,
+              "known": 2
+            },
+            "1d": null,
+            "7d": null
+          },
+          "half_within_seconds": 1800.0,
+          "half_within_low": null,
+          "half_within_high": null,
+          "mean_within_7d_seconds": null,
+          "followed_seconds": 36000.0
+        },
+        "failed_deployment_recovery_time_seconds": {
+          "n": 1,
+          "open": 1,
+          "mean": 4800.0,
+          "median": 4800.0,
+          "median_low": null,
+          "median_high": null,
+          "p90": null,
+          "max": 4800.0
+        },
+        "change": null
+      }
     }
     "#);
     // Read again, a number may differ in its last digit.

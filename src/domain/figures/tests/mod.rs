@@ -6,6 +6,7 @@ mod worked;
 
 use std::collections::HashMap;
 use std::num::NonZeroI64;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -37,10 +38,15 @@ pub(crate) fn dataset(failures: &[Failure], deployments: &Deployments) -> Datase
         builder.add(
             kind,
             FailureTimes::of(failure),
-            LinkedKeys { cause: key(cause), remediation: key(remediation) },
+            LinkedKeys { cause: key(cause), is_named: is_named(failure), remediation: key(remediation) },
         );
     }
     builder.with(deployed)
+}
+
+/// `true` if the tests take the cause of a failure as named: every second deployment.
+pub(super) fn is_named(failure: &Failure) -> bool {
+    failure.deployment.as_deref().and_then(|id| id.chars().last()).is_some_and(|last| "02468".contains(last))
 }
 
 fn report(query: &ReportQuery, failures: &[Failure], deployments: &Deployments) -> Report {
@@ -106,9 +112,13 @@ fn query() -> ReportQuery {
         since: time("00:00"),
         until: time("23:00"),
         as_of: time("23:00"),
+        link_window: Duration::from_hours(1),
         by: Grouping::None,
         env: Env::One("production".to_owned()),
+        service: None,
+        team: None,
         interval: None,
+        compare: false,
         timezone: TimeZone::UTC,
     }
 }
@@ -129,7 +139,8 @@ fn by(by: Grouping, failures: &[Failure], deployments: &[Deployment]) -> Vec<Str
     let lines = rows.iter().map(|row| {
         let key = row.key.as_deref().unwrap_or("-");
         let rate = row.change_failure_rate.map_or("-".to_owned(), |rate| rate.to_string());
-        format!("{key}: {} {} {} {rate}", row.incidents, row.unmatched_incidents, row.deployments)
+        let deployments = row.deployments.map_or("-".to_owned(), |count| count.to_string());
+        format!("{key}: {} {} {deployments} {rate}", row.incidents, row.unmatched_incidents)
     });
     lines.collect()
 }
@@ -151,7 +162,7 @@ fn the_start_of_a_period_is_inside_and_its_end_outside() {
         },
     ];
     let row = row(&failures, &deployments);
-    assert_eq!((row.incidents, row.deployments), (2, 2), "by start, by end");
+    assert_eq!((row.incidents, row.deployments), (2, Some(2)), "by start, by end");
     assert_eq!(row.time_to_restore_seconds.n, 2, "by end");
 }
 
@@ -165,7 +176,7 @@ fn without_data_there_are_no_rows() {
 #[test]
 fn a_figure_without_data_is_null() {
     let row = row(&[open("1", "10:00")], &[]);
-    assert_eq!((row.incidents, row.open, row.unmatched_incidents, row.deployments), (1, 1, 1, 0));
+    assert_eq!((row.incidents, row.open, row.unmatched_incidents, row.deployments), (1, 1, 1, Some(0)));
     assert_eq!(
         (row.change_failure_rate, row.change_fail_rate, row.deployment_rework_rate),
         (None, None, None)
@@ -187,7 +198,7 @@ fn ignored_failures_are_counted_separately_and_merged_ones_never() {
     let deployments = [deployment("1", "checkout", "09:00", "09:10")];
     let with_state = |state| Failure { state, ..linked_to(&deployments[0], lasting("1", "10:00", "11:00")) };
     let row = row(&[with_state(FailureState::Ignored), with_state(FailureState::Merged)], &deployments);
-    assert_eq!((row.incidents, row.ignored, row.failed_deployments), (0, 1, 0));
+    assert_eq!((row.incidents, row.ignored, row.failed_deployments), (0, 1, Some(0)));
     assert_eq!((row.time_to_restore_seconds.n, row.change_failure_rate), (0, Some(0.0)));
     assert_eq!(rows(&query(), &[with_state(FailureState::Merged)], &[]), []);
 }
@@ -198,7 +209,7 @@ fn doubtful_times_count_as_incidents_but_in_no_statistic_of_durations() {
     for (flag, n) in [(Flag::Approximate, 0), (Flag::EndBeforeStart, 0), (Flag::InTheFuture, 1)] {
         let failure = flagged(flag, linked_to(&deployments[0], lasting("1", "10:00", "11:00")));
         let row = row(&[failure], &deployments);
-        assert_eq!((row.incidents, row.failed_deployments), (1, 1));
+        assert_eq!((row.incidents, row.failed_deployments), (1, Some(1)));
         assert_eq!(row.time_to_restore_seconds.n, n, "{flag:?}");
         assert_eq!(row.failed_deployment_recovery_time_seconds.n, n, "{flag:?}");
         assert_eq!(row.failed_deployment_recovery_time_seconds.open, 0);
@@ -217,10 +228,14 @@ fn incidents_of_services_that_deployed_nothing_stay_out_of_the_change_failure_ra
     assert_eq!(by(Grouping::None, &failures, &deployments), ["-: 3 1 2 1"]);
     assert_eq!(
         by(Grouping::Service, &failures, &deployments),
-        ["checkout: 2 0 1 2", "ledger: 0 0 1 0", "search: 2 2 0 -"],
-        "a failure of two services counts in each"
+        ["checkout: 2 0 1 2", "ledger: 0 0 1 0", "search: 2 1 0 -"],
+        "a failure of two services counts in each, and is matched by a deployment of either"
     );
-    assert_eq!(by(Grouping::Team, &failures, &deployments), ["payments: 3 0 2 1.5"], "the team deployed");
+    assert_eq!(
+        by(Grouping::Team, &failures, &deployments),
+        ["payments: 3 1 2 1"],
+        "by its service, not by its team"
+    );
     assert_eq!(by(Grouping::Env, &failures, &deployments), ["production: 3 1 2 1"]);
 }
 
@@ -252,7 +267,7 @@ fn severity_rows_have_no_deployments() {
     let deployments = [deployment("1", "checkout", "09:00", "09:10")];
     assert_eq!(
         by(Grouping::Severity, &[severe, lasting("2", "10:00", "11:00")], &deployments),
-        ["-: 1 0 0 -", "SEV-1: 1 0 0 -"]
+        ["-: 1 0 - -", "SEV-1: 1 0 - -"]
     );
 }
 
@@ -266,7 +281,7 @@ fn a_failure_never_counts_against_a_deployment_to_another_env() {
     let all = ReportQuery { env: Env::All, ..query() };
     let rows = rows(&all, &failures, &deployments);
     assert_eq!((rows[0].incidents, rows[0].unmatched_incidents), (1, 1));
-    assert_eq!((rows[0].failed_deployments, rows[0].deployments), (0, 1));
+    assert_eq!((rows[0].failed_deployments, rows[0].deployments), (Some(0), Some(1)));
 }
 
 #[test]
@@ -279,7 +294,7 @@ fn a_failed_deployment_counts_once_even_if_its_failure_began_later() {
         linked_to(&deployments[1], open("3", "23:30")),
     ];
     let row = row(&failures, &deployments);
-    assert_eq!((row.incidents, row.failed_deployments, row.change_fail_rate), (1, 2, Some(1.0)));
+    assert_eq!((row.incidents, row.failed_deployments, row.change_fail_rate), (1, Some(2), Some(1.0)));
 }
 
 /// Recovery times: their number, the number of open ones, and the longest one in minutes.
@@ -306,8 +321,8 @@ fn recovery_lasts_until_the_first_unbroken_run_of_failures_ends() {
     );
     assert_eq!(
         recovery(&[("09:10", "09:30")]),
-        (1, 0, Some(0.0)),
-        "the failure ended before the deployment did"
+        (0, 0, None),
+        "the failure ended before the deployment did: there is no recovery time"
     );
 }
 

@@ -4,12 +4,18 @@ use jiff::civil::Date;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::{Env, Grouping, Interval, RecoveryTimes, ReportQuery, RestoreTimes, Row};
+use super::super::change::{Comparable, RowChange};
+use super::super::durations::nanos;
+use super::super::query::before;
+use super::super::{
+    Env, Grouping, Interval, IntervalName, LinkedIncidents, RecoveryTimes, ReportQuery, RestoreTimes,
+    Restored, Row,
+};
 use super::arbitrary::{ENVS, MINUTES, SERVICES, SEVERITIES, deployments, minute, one_failure, query};
-use super::report;
+use super::{is_named, report};
 use crate::domain::deployment::{Deployment, Deployments};
 use crate::domain::failure::{Failure, FailureState, Flag};
-use crate::domain::statistics::{Estimate, EventRate, MedianRanks, Proportion};
+use crate::domain::statistics::{Cohort, Estimate, EventRate, MedianRanks, Proportion};
 use crate::domain::timestamp::Timestamp;
 
 /// The first date of the interval that a time lies in.
@@ -49,13 +55,27 @@ fn starts(query: &ReportQuery) -> Vec<Timestamp> {
 
 /// The figures by their definitions, of one interval and one key.
 struct Model<'a> {
+    query: &'a ReportQuery,
+    /// Failures of the envs, the service and the team that count.
     failures: Vec<&'a Failure>,
+    /// Deployments of the envs, the service and the team that count.
     deployments: Vec<&'a Deployment>,
+    every_failure: &'a [Failure],
+    every_deployment: &'a [Deployment],
+    is_named: &'a dyn Fn(&Failure) -> bool,
+}
+
+/// Start and end of a period.
+type Span = (Timestamp, Timestamp);
+
+fn is_within(at: Timestamp, (since, until): Span) -> bool {
+    since <= at && at < until
 }
 
 impl Model<'_> {
-    fn row(&self, query: &ReportQuery, key: Option<&str>, since: Timestamp, until: Timestamp) -> Row {
-        let within = |at: Timestamp| since <= at && at < until;
+    /// The row of a key, in `span`. Incidents are matched with the deployments of `whole`.
+    fn row(&self, key: Option<&str>, span: Span, whole: Span) -> RowParts {
+        let query = self.query;
         let is_of_key = |failure: &&&Failure| match query.by {
             Grouping::Service => failure.services.iter().any(|service| Some(service.as_str()) == key),
             Grouping::Team => failure.team.is_some() && failure.team.as_deref() == key,
@@ -63,60 +83,90 @@ impl Model<'_> {
             Grouping::Severity => failure.severity.as_deref() == key,
             Grouping::None => true,
         };
-        let begun = || self.failures.iter().filter(is_of_key).filter(|failure| within(failure.started_at));
+        let is_made_for_key = |deployment: &&&Deployment| match query.by {
+            Grouping::Service => Some(deployment.service.as_str()) == key,
+            Grouping::Team => deployment.team.is_some() && deployment.team.as_deref() == key,
+            Grouping::Env => Some(deployment.env.as_str()) == key,
+            Grouping::Severity => false,
+            Grouping::None => true,
+        };
+        let own = self.failures.iter().filter(is_of_key).copied().collect();
+        let made = self.deployments.iter().filter(is_made_for_key).copied().collect();
+        let has_deployments = query.by != Grouping::Severity;
+        RowParts { key: key.map(str::to_owned), has_deployments, ..self.parts(own, made, span, whole) }
+    }
+
+    /// The row of everything.
+    fn total(&self, span: Span, whole: Span) -> RowParts {
+        self.parts(self.failures.clone(), self.deployments.clone(), span, whole)
+    }
+
+    fn parts(&self, own: Vec<&Failure>, made: Vec<&Deployment>, span: Span, whole: Span) -> RowParts {
+        let query = self.query;
+        let begun = || own.iter().filter(|failure| is_within(failure.started_at, span));
         let incidents = || begun().filter(|failure| is_incident(failure));
-        let in_period = || self.deployments.iter().filter(|deployment| within(deployment.finished_at));
-        let in_whole_period = || {
-            let is_in = |at: Timestamp| query.since <= at && at < query.until;
-            self.deployments.iter().filter(move |deployment| is_in(deployment.finished_at))
+        let deployments: Vec<_> =
+            made.into_iter().filter(|deployment| is_within(deployment.finished_at, span)).collect();
+        let is_failed = |deployment: &&&Deployment| !self.linked(deployment).is_empty();
+        let failed: Vec<_> = deployments.iter().filter(is_failed).collect();
+        let is_settled = |deployment: &&&Deployment| {
+            deployment.finished_at.saturating_add(query.link_window) <= query.as_of
         };
-        let deployments: Vec<_> = in_period()
-            .filter(|deployment| match query.by {
-                Grouping::Service => Some(deployment.service.as_str()) == key,
-                Grouping::Team => deployment.team.is_some() && deployment.team.as_deref() == key,
-                Grouping::Env => Some(deployment.env.as_str()) == key,
-                Grouping::Severity => false,
-                Grouping::None => true,
-            })
-            .collect();
-        let is_matched = |failure: &&&Failure| {
-            in_whole_period().filter(|deployment| deployment.env == failure.env).any(|deployment| match query
-                .by
-            {
-                Grouping::Service => Some(deployment.service.as_str()) == key,
-                Grouping::Team => deployment.team.as_deref() == key,
-                _ if failure.services.is_empty() => failure.team.is_some() && deployment.team == failure.team,
-                _ => failure.services.contains(&deployment.service),
-            })
-        };
-        let restored: Vec<f64> = self
-            .failures
-            .iter()
-            .filter(is_of_key)
-            .filter(|failure| is_incident(failure) && !is_doubtful(failure))
-            .filter(|failure| failure.finished_at.is_some_and(within))
-            .map(|failure| failure.time_to_restore_seconds.unwrap())
-            .collect();
-        let failed: Vec<_> =
-            deployments.iter().filter(|deployment| !self.linked(deployment).is_empty()).collect();
+        let settled: Vec<_> = deployments.iter().filter(is_settled).collect();
         let recoveries: Vec<_> = failed.iter().map(|deployment| self.recovery(deployment)).collect();
-        let remediations = deployments.iter().filter(|deployment| self.is_remediation(deployment)).count();
-        let matched = incidents().filter(is_matched).count();
+        let ended = own.iter().filter(|failure| is_incident(failure) && !is_doubtful(failure));
+        let ended = ended.filter(|failure| failure.finished_at.is_some_and(|end| is_within(end, span)));
+        let mut cohort = Cohort::default();
+        for failure in incidents().filter(|failure| !is_doubtful(failure)) {
+            match failure.time_to_restore_seconds {
+                Some(seconds) => cohort.push_ended(nanos(seconds)),
+                None => cohort.push_open(query.as_of.nanos_since(failure.started_at)),
+            }
+        }
+        let is_known = |failure: &&&Failure| self.cause(failure).is_some();
+        let named = incidents().filter(is_known).filter(|failure| (self.is_named)(failure)).count();
+        let still_open =
+            |failure: &&&Failure| failure.state == FailureState::Open && failure.started_at < span.1;
         RowParts {
-            key: key.map(str::to_owned),
-            period: query.interval.map(|_| since),
+            key: None,
+            has_deployments: true,
+            span,
             incidents: incidents().count(),
             open: incidents().filter(|failure| failure.state == FailureState::Open).count(),
+            still_open: own.iter().filter(still_open).count(),
             ignored: begun().filter(|failure| failure.state == FailureState::Ignored).count(),
-            matched,
+            matched: incidents().filter(|failure| self.is_matched(failure, whole)).count(),
+            named,
+            automatic: incidents().filter(is_known).count() - named,
             deployments: deployments.len(),
             failed: failed.len(),
-            remediations,
-            restored,
+            settled: settled.len(),
+            settled_failed: settled.into_iter().filter(|deployment| is_failed(deployment)).count(),
+            remediations: deployments.iter().filter(|deployment| self.is_remediation(deployment)).count(),
+            restored: ended.map(|failure| failure.time_to_restore_seconds.unwrap()).collect(),
             recovered: recoveries.iter().filter_map(|recovery| recovery.ok().flatten()).collect(),
             unrecovered: recoveries.iter().filter(|recovery| recovery.is_err()).count(),
+            cohort,
         }
-        .row()
+    }
+
+    fn cause(&self, failure: &Failure) -> Option<&Deployment> {
+        let is_cause =
+            |deployment: &&Deployment| failure.deployment.as_deref() == Some(deployment.id.as_str());
+        self.every_deployment.iter().find(is_cause)
+    }
+
+    fn is_matched(&self, failure: &Failure, whole: Span) -> bool {
+        let is_own = |deployment: &&Deployment| {
+            if failure.services.is_empty() {
+                failure.team.is_some() && deployment.team == failure.team
+            } else {
+                failure.services.contains(&deployment.service)
+            }
+        };
+        let own = self.every_deployment.iter().filter(is_own);
+        own.chain(self.cause(failure))
+            .any(|deployment| deployment.env == failure.env && is_within(deployment.finished_at, whole))
     }
 
     fn linked(&self, deployment: &Deployment) -> Vec<&Failure> {
@@ -125,7 +175,7 @@ impl Model<'_> {
                 && failure.env == deployment.env
                 && failure.deployment.as_deref() == Some(deployment.id.as_str())
         };
-        self.failures.iter().copied().filter(is_linked).collect()
+        self.every_failure.iter().filter(is_linked).collect()
     }
 
     /// Recovery time in seconds; `None` if times are in doubt. An error if the run of failures is open.
@@ -148,12 +198,16 @@ impl Model<'_> {
             return Ok(None);
         }
         let last = run.iter().filter_map(|failure| failure.finished_at).max().unwrap();
+        // It was over before the deployment had ended.
+        if last < deployment.finished_at {
+            return Ok(None);
+        }
         Ok(Some(last.duration_since(deployment.finished_at).as_secs_f64()))
     }
 
     fn is_remediation(&self, deployment: &Deployment) -> bool {
-        self.failures.iter().filter(|failure| is_incident(failure)).any(|failure| {
-            let could_fix = |deployment: &&&Deployment| {
+        self.every_failure.iter().filter(|failure| is_incident(failure)).any(|failure| {
+            let could_fix = |deployment: &&Deployment| {
                 let is_own = if failure.services.is_empty() {
                     failure.team.is_some() && deployment.team == failure.team
                 } else {
@@ -166,7 +220,7 @@ impl Model<'_> {
                     && failure.deployment.as_deref() != Some(deployment.id.as_str())
             };
             let last = self
-                .deployments
+                .every_deployment
                 .iter()
                 .filter(could_fix)
                 .max_by_key(|deployment| (deployment.started_at, deployment.id.clone()));
@@ -185,45 +239,79 @@ fn is_doubtful(failure: &Failure) -> bool {
 
 struct RowParts {
     key: Option<String>,
-    period: Option<Timestamp>,
+    has_deployments: bool,
+    span: Span,
     incidents: usize,
     open: usize,
+    still_open: usize,
     ignored: usize,
     matched: usize,
+    named: usize,
+    automatic: usize,
     deployments: usize,
     failed: usize,
+    settled: usize,
+    settled_failed: usize,
     remediations: usize,
     restored: Vec<f64>,
     recovered: Vec<f64>,
     unrecovered: usize,
+    cohort: Cohort,
 }
 
 impl RowParts {
-    fn row(self) -> Row {
-        // The tests of `statistics` hold the intervals against values that were computed elsewhere.
+    // The tests of `statistics` hold the intervals and the curve against values that were computed elsewhere.
+    fn comparable(&self) -> Comparable {
         let share = |part| Proportion::new(part, self.deployments).map(Proportion::estimate);
-        let (failed, rework) = (share(self.failed), share(self.remediations));
         let is_known = self.matched > 0 || self.incidents == 0;
         let per_deployment = EventRate::new(self.matched, self.deployments).filter(|_| is_known);
-        let per_deployment = per_deployment.map(EventRate::estimate);
-        let restored = statistic(self.restored);
-        let recovered = statistic(self.recovered);
+        Comparable {
+            failure_rate: per_deployment.map(EventRate::estimate),
+            fail_rate: share(self.failed),
+            rework_rate: share(self.remediations),
+            restored: self.cohort.clone().into_curve(),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "there are few")]
+    fn row(self, interval: Option<&IntervalName>, before: Option<&Self>) -> Row {
+        let comparable = self.comparable();
+        let Comparable { failure_rate: per_deployment, fail_rate: failed, rework_rate: rework, .. } =
+            comparable;
+        let settled = Proportion::new(self.settled_failed, self.settled).map(Proportion::estimate);
+        let (restored, recovered) = (statistic(self.restored), statistic(self.recovered));
+        let has = |count: usize| self.has_deployments.then_some(count);
+        let days = self.span.1.nanos_since(self.span.0) as f64 / 86_400e9;
+        let per_day = (days > 0.0).then(|| self.deployments as f64 / days);
         Row {
             key: self.key,
-            period: self.period,
+            period: interval.map(|interval| interval.start),
+            label: interval.map(|interval| interval.label.clone()),
+            partial: interval.is_some_and(|interval| interval.is_partial),
             incidents: self.incidents,
             open: self.open,
+            still_open: self.still_open,
             ignored: self.ignored,
             matched_incidents: self.matched,
             unmatched_incidents: self.incidents - self.matched,
-            deployments: self.deployments,
-            failed_deployments: self.failed,
+            linked_incidents: LinkedIncidents {
+                named: self.named,
+                automatic: self.automatic,
+                none: self.incidents - self.named - self.automatic,
+            },
+            deployments: has(self.deployments),
+            deployments_per_day: per_day.filter(|_| self.has_deployments),
+            pending_deployments: has(self.deployments - self.settled),
+            failed_deployments: has(self.failed),
             change_failure_rate: per_deployment.map(Estimate::value),
             change_failure_rate_low: per_deployment.map(Estimate::low),
             change_failure_rate_high: per_deployment.map(Estimate::high),
             change_fail_rate: failed.map(Estimate::value),
             change_fail_rate_low: failed.map(Estimate::low),
             change_fail_rate_high: failed.map(Estimate::high),
+            change_fail_rate_settled: settled.map(Estimate::value),
+            change_fail_rate_settled_low: settled.map(Estimate::low),
+            change_fail_rate_settled_high: settled.map(Estimate::high),
             deployment_rework_rate: rework.map(Estimate::value),
             deployment_rework_rate_low: rework.map(Estimate::low),
             deployment_rework_rate_high: rework.map(Estimate::high),
@@ -238,6 +326,8 @@ impl RowParts {
                 max: recovered.max,
             },
             time_to_restore_seconds: restored,
+            restored: Restored::of(&comparable.restored),
+            change: before.map(|before| RowChange::between(&comparable, &before.comparable())),
         }
     }
 }
@@ -266,35 +356,72 @@ fn statistic(mut values: Vec<f64>) -> RestoreTimes {
 
 /// `true` if a row counts nothing.
 fn is_empty(row: &Row) -> bool {
-    row.incidents == 0 && row.ignored == 0 && row.deployments == 0 && row.time_to_restore_seconds.n == 0
+    let counts = [
+        row.incidents,
+        row.ignored,
+        row.deployments.unwrap_or(0),
+        row.time_to_restore_seconds.n,
+        row.still_open,
+    ];
+    counts == [0; 5]
 }
 
-pub(crate) fn model(query: &ReportQuery, failures: &[Failure], deployments: &[Deployment]) -> Vec<Row> {
-    let is_included = |env: &String| match &query.env {
+/// The rows and the total of a report. `is_named`: `true` if somebody named the cause of a failure.
+pub(crate) fn model(
+    query: &ReportQuery,
+    failures: &[Failure],
+    deployments: &[Deployment],
+    is_named: &dyn Fn(&Failure) -> bool,
+) -> (Vec<Row>, Row) {
+    let has_env = |env: &String| match &query.env {
         Env::One(one) => one == env,
         Env::All => true,
     };
-    let model = Model {
-        failures: failures.iter().filter(|failure| is_included(&failure.env)).collect(),
-        deployments: deployments.iter().filter(|deployment| is_included(&deployment.env)).collect(),
+    let has_team = |team: &Option<String>| query.team.is_none() || query.team == *team;
+    let is_asked = |service: &String| query.service.as_ref().is_none_or(|asked| asked == service);
+    let counts = |failure: &&Failure| {
+        let has_service = query.service.is_none() || failure.services.iter().any(is_asked);
+        has_env(&failure.env) && has_team(&failure.team) && has_service
     };
-    let names = match query.by {
-        Grouping::Service => &SERVICES[..],
-        Grouping::Team => &["discovery", "payments"],
-        Grouping::Env => &ENVS,
-        Grouping::Severity => &SEVERITIES,
-        Grouping::None => &[],
+    let is_counted =
+        |made: &&Deployment| has_env(&made.env) && has_team(&made.team) && is_asked(&made.service);
+    let model = Model {
+        query,
+        failures: failures.iter().filter(counts).collect(),
+        deployments: deployments.iter().filter(is_counted).collect(),
+        every_failure: failures,
+        every_deployment: deployments,
+        is_named,
+    };
+    let names: Vec<&str> = match query.by {
+        Grouping::Service => SERVICES.into_iter().filter(|name| is_asked(&(*name).to_owned())).collect(),
+        Grouping::Team => vec!["discovery", "payments"],
+        Grouping::Env => ENVS.to_vec(),
+        Grouping::Severity => SEVERITIES.to_vec(),
+        Grouping::None => Vec::new(),
     };
     let nameless = matches!(query.by, Grouping::None | Grouping::Severity).then_some(None);
-    let keys: Vec<Option<&str>> = nameless.into_iter().chain(names.iter().copied().map(Some)).collect();
-    let starts = starts(query);
+    let keys: Vec<Option<&str>> = nameless.into_iter().chain(names.into_iter().map(Some)).collect();
+    let (starts, intervals) = (starts(query), query.intervals());
     let ends = starts.iter().skip(1).copied().chain([query.until]);
-    let periods = starts.iter().copied().zip(ends);
-    let rows = periods.flat_map(|(since, until)| {
-        let row = |key| model.row(query, key, since, until);
+    let spans = starts.iter().copied().zip(ends).enumerate();
+    let whole = (query.since, query.until);
+    let whole_before = (before(query.since, query.until), query.since);
+    // The interval before the first one lies before the period.
+    let both = (whole_before.0, query.until);
+    let matched_before = if query.interval.is_some() { both } else { whole_before };
+    let rows = spans.flat_map(|(number, span)| {
+        let span_before = (before(span.0, span.1), span.0);
+        let (model, interval) = (&model, intervals.get(number));
+        let row = move |key| {
+            let earlier = query.compare.then(|| model.row(key, span_before, matched_before));
+            model.row(key, span, whole).row(interval, earlier.as_ref())
+        };
         keys.iter().copied().map(row).collect::<Vec<_>>()
     });
-    rows.filter(|row| !is_empty(row)).collect()
+    let before = query.compare.then(|| model.total(whole_before, whole_before));
+    let total = model.total(whole, whole).row(None, before.as_ref());
+    (rows.filter(|row| !is_empty(row)).collect(), total)
 }
 
 /// Counts that add up over rows.
@@ -304,8 +431,8 @@ fn counts_of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> [usize; 8] {
             row.incidents,
             row.open,
             row.ignored,
-            row.deployments,
-            row.failed_deployments,
+            row.deployments.unwrap_or(0),
+            row.failed_deployments.unwrap_or(0),
             row.time_to_restore_seconds.n,
             row.failed_deployment_recovery_time_seconds.n,
             row.failed_deployment_recovery_time_seconds.open,
@@ -326,7 +453,9 @@ proptest! {
         deployments in deployments(),
     ) {
         let report = report(&query, &failures, &Deployments::new(deployments.clone()));
-        prop_assert_eq!(&report.rows, &model(&query, &failures, &deployments));
+        let (rows, total) = model(&query, &failures, &deployments, &is_named);
+        prop_assert_eq!(&report.rows, &rows);
+        prop_assert_eq!(&report.total, &total);
     }
 
     #[test]

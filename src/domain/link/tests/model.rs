@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::domain::deployment::Deployment;
-use crate::domain::failure::{Evaluated, FailureState};
+use crate::domain::failure::{Details, Evaluated, FailureState};
 use crate::domain::named::{begins_commit, is_none, readings, version_key};
 
 /// The deployment that caused a failure.
@@ -15,13 +15,10 @@ pub(crate) fn cause<'a>(
 ) -> Option<&'a Deployment> {
     let Evaluated { failure, details } = evaluated;
     let created_at = details.created_at.unwrap_or(failure.started_at);
-    let names: Vec<&String> =
-        details.named_deployments.iter().chain(&details.commit_sha).chain(&details.version).collect();
-    if names.iter().any(|name| is_none(name)) {
+    if names(details).iter().any(|name| is_none(name)) {
         return None;
     }
-    let by_name = names.iter().find_map(|name| named(evaluated, name, deployments));
-    by_name.or_else(|| {
+    named_cause(evaluated, deployments).or_else(|| {
         let before = deployments.iter().filter(|deployment| {
             is_own(evaluated, deployment)
                 && deployment.env == failure.env
@@ -33,6 +30,20 @@ pub(crate) fn cause<'a>(
 }
 
 /// The deployment that fixed a failure with this cause.
+fn names(details: &Details) -> Vec<&String> {
+    details.named_deployments.iter().chain(&details.commit_sha).chain(&details.version).collect()
+}
+
+/// The cause that somebody named.
+pub(crate) fn named_cause<'a>(
+    evaluated: &Evaluated,
+    deployments: &'a [Deployment],
+) -> Option<&'a Deployment> {
+    let names = names(&evaluated.details);
+    let is_forbidden = names.iter().any(|name| is_none(name));
+    names.iter().filter(|_| !is_forbidden).find_map(|name| named(evaluated, name, deployments))
+}
+
 pub(crate) fn remediation<'a>(
     evaluated: &Evaluated,
     cause: Option<&str>,

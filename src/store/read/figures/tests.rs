@@ -109,11 +109,14 @@ proptest! {
         deployments in deployments(),
     ) {
         let deployments = versioned(deployments);
-        let (mut failures, mut stored_ones) = (Vec::new(), Vec::new());
+        let (mut failures, mut stored_ones, mut named) = (Vec::new(), Vec::new(), HashSet::default());
         for (n, Evaluated { mut failure, details }) in evaluated.into_iter().enumerate() {
             failure.id = FailureId::parse(&format!("failure:{n:0>10}")).unwrap();
             let evaluated = Evaluated { failure, details };
             let cause = links::cause(&evaluated, &deployments, WINDOW);
+            if links::named_cause(&evaluated, &deployments).is_some() {
+                named.insert(evaluated.failure.id.clone());
+            }
             let deployment = cause.map(|deployment| deployment.id.to_string());
             failures.push(Failure { deployment, ..evaluated.failure.clone() });
             stored_ones.push(evaluated);
@@ -122,6 +125,9 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let reader = runtime.block_on(stored(folder.path(), stored_ones, deployments.clone()));
         let report = reader.report(&query).unwrap();
-        prop_assert_eq!(&report.rows, &model(&query, &failures, &deployments));
+        let is_named = |failure: &Failure| named.contains(&failure.id);
+        let (rows, total) = model(&query, &failures, &deployments, &is_named);
+        prop_assert_eq!(&report.rows, &rows);
+        prop_assert_eq!(&report.total, &total);
     }
 }
