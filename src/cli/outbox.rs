@@ -112,7 +112,7 @@ pub(super) fn table(rows: &[OutboxRow], width: usize) -> String {
 }
 
 /// Short id of a row's subject: an incident's id without the prefix of its source. Other ids stay whole.
-fn short(subject: &str) -> &str {
+pub(super) fn short(subject: &str) -> &str {
     sources::ALL.of_failure(subject).map_or(subject, |(_, incident)| incident)
 }
 
