@@ -81,9 +81,9 @@ fn print(page: &DeploymentPage) {
 
 const COLUMNS: [Column; 10] = [
     Column::text("ENDED"),
-    Column::text("DEPLOYMENT").cut_in_middle_to(10),
+    Column::text("ID").cut_in_middle_to(9),
     Column::text("SERVICE").cut_to(8).favoured(),
-    Column::text("VERSION").wrapped_to(10),
+    Column::text("VERSION").wrapped_to(8),
     Column::text("COMMIT").droppable(1),
     Column::text("ENV").cut_to(8).droppable(3),
     Column::text("STARTED").droppable(0),
@@ -117,7 +117,7 @@ fn row(view: &DeploymentView) -> Vec<String> {
 /// Version or short commit, with a remark if it was brought back.
 fn version(view: &DeploymentView) -> String {
     let deployed = view.deployment.version_or_commit().unwrap_or("-");
-    if view.is_rollback { format!("{deployed} (rollback)") } else { deployed.to_owned() }
+    if view.is_rollback { format!("{deployed} rollback") } else { deployed.to_owned() }
 }
 
 /// Greatest number of failures that a cell lists.
@@ -127,8 +127,9 @@ const MAX_LISTED: usize = 3;
 fn failures(ids: &[String]) -> String {
     let mut listed: Vec<String> = ids.iter().take(MAX_LISTED).map(|id| short(id).to_owned()).collect();
     if ids.len() > MAX_LISTED {
-        listed.push(format!("{} more", ids.len() - MAX_LISTED));
+        listed.push(format!("+{}", ids.len() - MAX_LISTED));
     }
-    let listed = Some(listed.join(", ")).filter(|listed| !listed.is_empty());
+    // Without commas, which would not fit behind an id that fills its line.
+    let listed = Some(listed.join(" ")).filter(|listed| !listed.is_empty());
     or_dash(listed.as_ref())
 }

@@ -180,7 +180,17 @@ mod tests {
 
     #[test]
     fn each_value_has_its_reason() {
-        insta::assert_snapshot!(shown(&view(), Some(time("10:06"))), @"");
+        insta::assert_snapshot!(shown(&view(), Some(time("10:06"))), @r"
+        source: api: sent to the event API; its present values were first received at 2026-11-01T10:06:00Z
+        counts: yes: every deployment that is sent to the event API counts
+        failed: yes: 2 failures that count are linked to it
+        failure: pagerduty:Q1: the latest deployment of the failure's services (or team) to its env that had started when the failure was created, and had ended no more than dora.link_window before that (or had not ended)
+        failure: pagerduty:Q2: its version was named: V1
+        remediation: deployment:00002: the last deployment that fixed a failure of its first unbroken run of failures: a rollforward
+        remediates: pagerduty:Q0: the last deployment of the failure's services (or team) to its env that started while the failure was open
+        is_rollback: yes: v1 was deployed to this service and env before, and differs from what was deployed just before
+        pending: no: dora.link_window after its end was over at 2026-11-01T11:05:00Z
+        ");
     }
 
     #[test]
@@ -195,7 +205,13 @@ mod tests {
             source: SourceName::new("github"),
             ..view()
         };
-        insta::assert_snapshot!(shown(&view, None), @"");
+        insta::assert_snapshot!(shown(&view, None), @r"
+        source: github: told by this source; an older version of the program stored it, without the time
+        counts: no: the shop monorepo
+        failed: no: no failure that counts is linked to it
+        is_rollback: no: v1 was not deployed to this service and env before, or was deployed just before
+        pending: yes: a failure that begins by 2026-11-01T11:05:00Z (its end plus dora.link_window) can still be linked to it
+        ");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::store::{AttemptRecord, DeploymentPage, DeploymentStory, ReceivedEvent
 
 /// A deployment, and what follows from its links to failures.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the JSON")]
 pub struct DeploymentJson<'a> {
     id: &'a str,
     source: &'a str,
