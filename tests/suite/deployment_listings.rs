@@ -181,8 +181,10 @@ async fn an_id_that_matches_several_lists_failures_and_deployments() {
     let output = Program::of(&daemon).run("", &["explain", "qauto"]);
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    let listed = "pagerduty:QAUTOMATIC\n  QAUTO-and-not-matic (a deployment: Checkout API v9)\n";
-    assert!(stderr.contains(listed), "{stderr}");
+    let listed: Vec<&str> =
+        stderr.lines().filter_map(|line| line.strip_prefix("pagerduty-dora:   ")).collect();
+    let expected = ["pagerduty:QAUTOMATIC", "QAUTO-and-not-matic (a deployment: Checkout API v9)"];
+    assert_eq!(listed, expected, "{stderr}");
 }
 
 #[tokio::test]
