@@ -28,6 +28,11 @@ Examples:
   pagerduty-dora failures --state open
   pagerduty-dora failures --service checkout --since 7d --format json";
 
+pub(super) const DEPLOYMENTS: &str = "\
+Examples:
+  pagerduty-dora deployments --failed --since 30d
+  pagerduty-dora deployments --service checkout --env production --format json";
+
 pub(super) const REPORT: &str = "\
 Examples:
   pagerduty-dora report
@@ -37,7 +42,8 @@ Examples:
 pub(super) const EXPLAIN: &str = "\
 Examples:
   pagerduty-dora explain Q3YON8WNWTZMRQ
-  pagerduty-dora explain pagerduty:Q3YON8WNWTZMRQ --format json";
+  pagerduty-dora explain pagerduty:Q3YON8WNWTZMRQ --format json
+  pagerduty-dora explain 0123456          the deployment of a commit";
 
 pub(super) const OUTBOX: &str = "\
 Examples:

@@ -1,30 +1,30 @@
-//! `explain`: shows one failure with its events, reasons and attempts.
+//! `explain`: shows one failure, or one deployment, with its events, reasons and attempts.
 
 use anyhow::anyhow;
 use clap::Args;
-use serde_json::json;
 
-use super::cells::{cut_in_the_middle, display_width, wrapped};
+use super::cells::wrapped;
 use super::command_error::CommandError;
+use super::explained_deployment;
 use super::failures::{or_dash, second};
 use super::options::{FormatOption, OutputFormat};
-use super::table::{Column, print_json, print_out, render, width};
+use super::story_tables::{attempts, reasons, table};
+use super::table::{Column, print_json, print_out, width};
 use crate::catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::domain::deployment::Deployment;
-use crate::domain::explain::Why;
+use crate::domain::deployment_view::PendingRule;
 use crate::domain::human_duration::human_duration;
 use crate::domain::name::is_blank;
 use crate::domain::printable::printable;
 use crate::domain::related_change::DECIDE_NOTHING;
-use crate::http::StoryJson;
+use crate::http::{DeploymentStoryJson, StoryJson};
 use crate::sources;
 use crate::store::{FoundId, FoundKind, Reader, ReceivedEvent, Story, StoryContext};
 
 #[derive(Args)]
 pub(super) struct ExplainOptions {
-    /// Id of a failure, incident or deployment, or a unique beginning of it; case is ignored
+    /// Id of a failure, incident or deployment, or a unique beginning of it, or a deployment's commit; case is ignored
     #[arg(value_name = "ID")]
     id: String,
 
@@ -34,26 +34,39 @@ pub(super) struct ExplainOptions {
 
 pub(super) fn run(options: &ExplainOptions, config: &Config) -> Result<(), CommandError> {
     let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
-    let found = find_one(&reader, &options.id, LISTINGS)?;
+    let found = find_one_or_commit(&reader, &options.id)?;
     match found.kind {
         FoundKind::Failure => explain_failure(options, config, &reader, &found.id)?,
-        FoundKind::Deployment => explain_deployment(options, &reader, &found.id)?,
+        FoundKind::Deployment => explain_deployment(options, config, &reader, &found.id)?,
     }
     Ok(())
 }
 
 /// Maximum number of ids that the message about an ambiguous id lists.
-pub(super) const MAX_LISTED_IDS: u32 = 10;
+pub(super) const MAX_LISTED_IDS: u32 = 100;
 
 /// Advice on where to find the ids that `explain` takes.
-const LISTINGS: &str = "`failures` lists the ids of failures; the event API answers a deployment with its id";
+const LISTINGS: &str = "`failures` and `deployments` list the ids";
+
+/// Finds the failure or deployment with this id, or with this unique beginning of its id. If there is none, finds the
+/// deployment of this commit.
+fn find_one_or_commit(reader: &Reader, id: &str) -> anyhow::Result<FoundId> {
+    let mut found = reader.find(id, sources::ALL, MAX_LISTED_IDS + 1)?;
+    if found.is_empty() {
+        found = reader.find_deployments_of_commit(id, MAX_LISTED_IDS + 1)?;
+    }
+    only(id, found, LISTINGS)
+}
 
 /// Finds the failure or deployment with this id, or with this unique beginning of its id.
 ///
 /// # Errors
 /// No id matches (the message then ends with `listings`), or several do.
 pub(super) fn find_one(reader: &Reader, id: &str, listings: &str) -> anyhow::Result<FoundId> {
-    let mut found = reader.find(id, sources::ALL, MAX_LISTED_IDS + 1)?;
+    only(id, reader.find(id, sources::ALL, MAX_LISTED_IDS + 1)?, listings)
+}
+
+fn only(id: &str, mut found: Vec<FoundId>, listings: &str) -> anyhow::Result<FoundId> {
     match found.len() {
         0 => Err(nothing_known(id, listings)),
         1 => Ok(found.remove(0)),
@@ -66,9 +79,9 @@ fn nothing_known(id: &str, listings: &str) -> anyhow::Error {
 }
 
 pub(super) fn ambiguous(id: &str, found: &[FoundId]) -> anyhow::Error {
-    let named = found.iter().take(MAX_LISTED_IDS as usize).map(|found| match found.kind {
-        FoundKind::Failure => format!("\n  {}", found.id),
-        FoundKind::Deployment => format!("\n  {} (a deployment)", found.id),
+    let named = found.iter().take(MAX_LISTED_IDS as usize).map(|found| match &found.name {
+        Some(name) => format!("\n  {} (a deployment: {})", found.id, printable(name)),
+        None => format!("\n  {}", found.id),
     });
     let named: String = named.collect();
     let more = if found.len() > MAX_LISTED_IDS as usize { "\n  and more" } else { "" };
@@ -95,37 +108,19 @@ fn explain_failure(
     Ok(())
 }
 
-/// Prints all known values of a deployment.
-fn explain_deployment(options: &ExplainOptions, reader: &Reader, id: &str) -> anyhow::Result<()> {
-    const COLUMNS: [Column; 2] = [Column::text("WHAT"), Column::text("VALUE").wrapped_to(30)];
-    let deployment = reader.deployment(id)?.ok_or_else(|| nothing_known(&options.id, LISTINGS))?;
-    let Deployment { id, service, team, env, started_at, finished_at, version, commit_sha, .. } = &deployment;
-    let (repository_url, tags) = (&deployment.repository_url, &deployment.tags);
-    if options.format.format == OutputFormat::Json {
-        let known = json!({
-            "id": id, "service": service, "team": team, "env": env, "version": version,
-            "commit_sha": commit_sha, "repository_url": repository_url, "started_at": started_at,
-            "finished_at": finished_at, "tags": tags,
-        });
-        return print_json(&json!({ "deployment": known }));
+fn explain_deployment(
+    options: &ExplainOptions,
+    config: &Config,
+    reader: &Reader,
+    id: &str,
+) -> Result<(), CommandError> {
+    let pending = PendingRule { link_window: config.dora.link_window.get(), now: SystemClock.now() };
+    let story = reader.deployment_story(id, pending).map_err(anyhow::Error::from)?;
+    let story = story.ok_or_else(|| nothing_known(&options.id, LISTINGS))?;
+    match options.format.format {
+        OutputFormat::Json => print_json(&DeploymentStoryJson::from(&story))?,
+        OutputFormat::Table => print_out(explained_deployment::text(&story, width()).trim_end()),
     }
-    let known = [
-        ("service", Some(service.clone())),
-        ("team", team.clone()),
-        ("env", Some(env.clone())),
-        ("version", version.clone()),
-        ("commit", commit_sha.clone()),
-        ("repository", repository_url.clone()),
-        ("started_at", Some(started_at.to_string())),
-        ("finished_at", Some(finished_at.to_string())),
-        ("tags", Some(tags.iter().cloned().collect::<Vec<_>>().join(", "))),
-    ];
-    let rows: Vec<_> = known
-        .into_iter()
-        .filter_map(|(what, value)| Some(vec![what.to_owned(), value.filter(|value| !value.is_empty())?]))
-        .collect();
-    let heading = wrapped(&format!("{id} is a deployment, not a failure."), width()).join("\n");
-    print_out(format_args!("{heading}\n\n{}", render(&COLUMNS, &rows, width()).trim_end()));
     Ok(())
 }
 
@@ -140,10 +135,10 @@ pub(super) fn text(story: &Story, width: usize) -> String {
     let not_forwarded = Some(not_forwarded).filter(|not_forwarded| !not_forwarded.is_empty());
     let parts = [
         Some(heading(story, width)),
-        why(story, width),
+        reasons(&story.why, &story.deployment_names, width),
         events(story, width),
         related_changes(story, width),
-        attempts(story, width),
+        attempts(&story.attempts, width),
         not_forwarded,
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
@@ -161,39 +156,6 @@ fn heading(story: &Story, width: usize) -> String {
     // Not wrapped, so that it stays a link.
     let url = failure.url.as_deref().map_or_else(String::new, |url| format!("{}\n", printable(url)));
     format!("{title}\n{url}")
-}
-
-/// Rows of the table of reasons whose value is the id of a deployment.
-const IDS: [&str; 2] = ["deployment", "remediation"];
-/// Narrowest columns of the table of reasons.
-const NARROWEST_WHAT: usize = 16;
-const NARROWEST_VALUE: usize = 30;
-const NARROWEST_BECAUSE: usize = 24;
-
-/// Table of reasons. Ids stay whole, so that they can be copied. An id that is too wide for the terminal is cut in the
-/// middle, and printed whole in a line above the table.
-fn why(story: &Story, width: usize) -> Option<String> {
-    let room = width.saturating_sub(NARROWEST_WHAT + NARROWEST_BECAUSE + 4).max(NARROWEST_VALUE);
-    let is_id = |why: &Why| IDS.contains(&why.about.as_str());
-    let ids = story.why.iter().filter(|why| is_id(why)).map(|why| display_width(&printable(&why.value)));
-    let value = ids.filter(|wide| *wide <= room).max().unwrap_or_default().max(NARROWEST_VALUE);
-    let columns = [
-        Column::text("WHAT").wrapped_to(NARROWEST_WHAT),
-        Column::text("VALUE").wrapped_to(value),
-        Column::text("BECAUSE").wrapped_to(NARROWEST_BECAUSE),
-    ];
-    let mut whole = String::new();
-    let rows = story.why.iter().map(|why| {
-        let shown = printable(&why.value);
-        let is_cut = is_id(why) && display_width(&shown) > room;
-        if is_cut {
-            whole.extend([&why.about, ": ", &shown, "\n"]);
-        }
-        let shown = if is_cut { cut_in_the_middle(&shown, value) } else { shown };
-        vec![why.about.clone(), shown, why.because.clone()]
-    });
-    let table = table(&columns, rows, width)?;
-    Some(if whole.is_empty() { table } else { [&whole, "\n", &table].concat() })
 }
 
 fn events(story: &Story, width: usize) -> Option<String> {
@@ -245,30 +207,4 @@ fn related_changes(story: &Story, width: usize) -> Option<String> {
     let table = table(&COLUMNS, rows, width)?;
     let sentence = format!("Changes that PagerDuty relates to this incident. {DECIDE_NOTHING}");
     Some(format!("{}\n\n{table}", wrapped(&sentence, width).join("\n")))
-}
-
-fn attempts(story: &Story, width: usize) -> Option<String> {
-    const COLUMNS: [Column; 5] = [
-        Column::text("ATTEMPTED"),
-        Column::text("BACKEND").wrapped_to(16),
-        Column::number("REVISION"),
-        Column::text("ANSWER"),
-        Column::text("ERROR").wrapped_to(20),
-    ];
-    let rows = story.attempts.iter().map(|attempt| {
-        vec![
-            second(attempt.at),
-            attempt.backend.clone(),
-            attempt.revision.to_string(),
-            attempt.status.map_or_else(|| "none".to_owned(), |status| status.to_string()),
-            or_dash(attempt.error.as_ref()),
-        ]
-    });
-    table(&COLUMNS, rows, width)
-}
-
-/// Renders a table. `None` if there are no rows.
-fn table(columns: &[Column], rows: impl Iterator<Item = Vec<String>>, width: usize) -> Option<String> {
-    let rows: Vec<_> = rows.collect();
-    (!rows.is_empty()).then(|| render(columns, &rows, width))
 }

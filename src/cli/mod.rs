@@ -9,8 +9,10 @@ mod command_error;
 mod config;
 mod daemon;
 mod demo;
+mod deployments;
 mod examples;
 mod explain;
+mod explained_deployment;
 mod failures;
 mod health;
 mod manual;
@@ -23,6 +25,7 @@ mod report;
 mod runtime;
 mod send;
 mod serve;
+mod story_tables;
 mod subscription;
 mod table;
 
@@ -80,10 +83,13 @@ enum Command {
     /// List failures, newest first
     #[command(after_help = examples::FAILURES)]
     Failures(failures::FailuresOptions),
+    /// List deployments, latest end first
+    #[command(after_help = examples::DEPLOYMENTS)]
+    Deployments(deployments::DeploymentsOptions),
     /// Compute the DORA figures of a period
     #[command(after_help = examples::REPORT)]
     Report(report::ReportCommand),
-    /// Show one failure (its events, the reason for each value, what was sent to backends) or one deployment
+    /// Show one failure or deployment: its events, the reason for each value, what was sent to backends
     #[command(after_help = examples::EXPLAIN)]
     Explain(explain::ExplainOptions),
     /// List the requests to backends, sent or not, oldest first; retry or discard them
@@ -167,6 +173,7 @@ fn dispatch(cli: Cli, logs: &Logs) -> Result<(), CommandError> {
         Command::Check(options) => check::run(&options, &with_secrets()?),
         Command::Send(options) => send::run(&options),
         Command::Failures(options) => failures::run(&options, &config()?),
+        Command::Deployments(options) => deployments::run(&options, &config()?),
         Command::Report(options) => report::run(&options, &config()?),
         Command::Explain(options) => explain::run(&options, &config()?),
         Command::Outbox(options) => outbox::run(&options, &config()?),

@@ -74,10 +74,11 @@ fn list(options: &OutboxOptions, reader: &Reader) -> Result<(), CommandError> {
     Ok(())
 }
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     Column::number("ID"),
     Column::text("BACKEND").cut_to(8),
     Column::text("SUBJECT").cut_in_middle_to(14),
+    Column::text("DEPLOYMENT").cut_to(10).droppable(0),
     Column::number("REVISION").droppable(1),
     Column::text("STATE"),
     Column::number("ATTEMPTS").droppable(2),
@@ -85,6 +86,9 @@ const COLUMNS: [Column; 9] = [
     Column::text("ANSWER"),
     Column::text("ERROR").cut_to(12).favoured(),
 ];
+
+/// Index of the column with the names of deployments. It is left out if no row is about a deployment.
+const DEPLOYMENT: usize = 3;
 
 fn print(page: &OutboxPage) {
     for backend in &page.backends {
@@ -108,11 +112,19 @@ fn folded(line: &str, width: Option<usize>) -> String {
 
 /// The table of a listing.
 pub(super) fn table(rows: &[OutboxRow], width: usize) -> String {
-    render(&COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>(), width)
+    let mut columns = COLUMNS.to_vec();
+    let mut cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    if rows.iter().all(|row| row.deployment_name.is_none()) {
+        columns.remove(DEPLOYMENT);
+        for cells in &mut cells {
+            cells.remove(DEPLOYMENT);
+        }
+    }
+    render(&columns, &cells, width)
 }
 
 /// Short id of a row's subject: an incident's id without the prefix of its source. Other ids stay whole.
-fn short(subject: &str) -> &str {
+pub(super) fn short(subject: &str) -> &str {
     sources::ALL.of_failure(subject).map_or(subject, |(_, incident)| incident)
 }
 
@@ -128,6 +140,7 @@ fn cells(row: &OutboxRow) -> Vec<String> {
         row.id.to_string(),
         row.backend.clone(),
         short(row.subject.id()).to_owned(),
+        or_dash(row.deployment_name.as_ref()),
         row.revision.to_string(),
         state(row),
         // A refused credential is not an attempt: without this text, a 403 would stand beside 0 attempts.

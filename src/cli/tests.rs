@@ -3,9 +3,14 @@
 use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 
+use crate::domain::deployment::Deployment;
+use crate::domain::deployment::tests::deployment;
+use crate::domain::deployment_view::DeploymentView;
 use crate::domain::explain::Why;
+use crate::domain::id::DeploymentId;
+use crate::domain::source_name::SourceName;
 use crate::http::{FailureJson, StoryJson};
-use crate::store::{ListedFailure, OutboxRow, Story};
+use crate::store::{DeploymentStory, ListedFailure, OutboxRow, Story};
 
 const WIDTHS: [usize; 2] = [80, 100];
 /// Text that is wider than the terminals of these tests.
@@ -42,6 +47,58 @@ fn failures() -> Vec<ListedFailure> {
         "services": [], "state": "open", "reason": null, "flags": [], "time_to_restore_seconds": null});
     let all = [failure(), with(&failure(), short), with(&failure(), submitted)];
     all.into_iter().map(|one| serde_json::from_value::<FailureJson<'_>>(one).unwrap().into()).collect()
+}
+
+fn deployments() -> Vec<DeploymentView> {
+    let plain = DeploymentView {
+        deployment: deployment("1", "search", "10:00", "10:05"),
+        source: SourceName::API,
+        failures: Vec::new(),
+        remediation: None,
+        remediates: Vec::new(),
+        is_rollback: false,
+        is_pending: true,
+        ignored_because: None,
+    };
+    let long = DeploymentView {
+        deployment: Deployment {
+            id: DeploymentId::parse(OWN_ID).unwrap(),
+            service: "checkout-and-payments".to_owned(),
+            env: "production-eu-central-1".to_owned(),
+            version: Some("release-2026-11-01-0123456789abcdef".to_owned()),
+            ..deployment("2", "", "11:00", "11:05")
+        },
+        failures: (1..=5).map(|n| format!("pagerduty:Q3YON8WNWTZMR{n}")).collect(),
+        remediation: Some(deployment("3", "checkout-and-payments", "12:00", "12:05")),
+        ..plain.clone()
+    };
+    let rollback = DeploymentView {
+        deployment: Deployment { version: None, ..deployment("3", "checkout", "12:00", "12:05") },
+        remediates: vec!["pagerduty:Q3YON8WNWTZMR1".to_owned(), OWN_ID.to_owned()],
+        is_rollback: true,
+        ..plain.clone()
+    };
+    vec![rollback, long, plain]
+}
+
+fn deployment_story() -> DeploymentStory {
+    let why = |about: &str, value: &str, because: &str| Why {
+        about: about.to_owned(),
+        value: value.to_owned(),
+        because: because.to_owned(),
+    };
+    let because =
+        "the last deployment that fixed a failure of its first unbroken run of failures: a rollback";
+    DeploymentStory {
+        deployment: deployments().remove(1),
+        events: Vec::new(),
+        why: vec![
+            why("failed", "yes", "5 failures that count are linked to it"),
+            why("failure", "pagerduty:Q3YON8WNWTZMR1", "its version was named: 1.42.0"),
+            why("remediation", "deployment:00003", because),
+        ],
+        attempts: story().attempts,
+    }
 }
 
 fn outbox() -> Vec<OutboxRow> {
@@ -105,6 +162,16 @@ fn failures_on_a_narrow_terminal() {
 }
 
 #[test]
+fn deployments_on_a_narrow_terminal() {
+    insta::assert_snapshot!(shown(|width| super::deployments::table(&deployments(), width)));
+}
+
+#[test]
+fn the_story_of_a_deployment_on_a_narrow_terminal() {
+    insta::assert_snapshot!(shown(|width| super::explained_deployment::text(&deployment_story(), width)));
+}
+
+#[test]
 fn the_outbox_on_a_narrow_terminal() {
     insta::assert_snapshot!(shown(|width| super::outbox::table(&outbox(), width)));
 }
@@ -121,9 +188,10 @@ fn the_id_of_a_deployment_stays_whole() {
         let mut story = story();
         let because = "the latest deployment".to_owned();
         story.why.push(Why { about: "deployment".to_owned(), value: id.clone(), because });
+        story.deployment_names.insert(id.clone(), "checkout 1.42.0".to_owned());
         for width in [80, 100, 120, 200] {
             let text = super::explain::text(&story, width);
-            assert!(text.contains(&id), "{width}: {text}");
+            assert!(text.contains(&id) && text.contains("checkout 1.42.0"), "{width}: {text}");
             assert!(text.lines().all(|line| line.chars().count() <= width), "{width}: {text}");
         }
     }
@@ -136,6 +204,8 @@ fn no_line_is_wider_than_the_terminal() {
             super::failures::table(&failures(), width),
             super::outbox::table(&outbox(), width),
             super::explain::text(&story(), width),
+            super::deployments::table(&deployments(), width),
+            super::explained_deployment::text(&deployment_story(), width),
         ];
         for line in listings.iter().flat_map(|listing| listing.lines()) {
             assert!(line.chars().count() <= width, "{width}: {line}");

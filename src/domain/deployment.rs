@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::id::DeploymentId;
 use super::timestamp::{Timestamp, nanos};
 
+/// Number of digits of a short commit, as git shows it.
+const SHORT_COMMIT: usize = 7;
+
 /// Validated attributes of `POST /api/v2/dora/deployment`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
@@ -38,6 +41,25 @@ impl Deployment {
     /// Sort key: the start, then the id.
     pub const fn order(&self) -> (Timestamp, &DeploymentId) {
         (self.started_at, &self.id)
+    }
+
+    /// The first digits of its commit.
+    pub fn short_commit(&self) -> Option<&str> {
+        let commit_sha = self.commit_sha.as_deref()?;
+        Some(commit_sha.get(..SHORT_COMMIT).unwrap_or(commit_sha))
+    }
+
+    /// Its version or, if it has none, its short commit.
+    pub fn version_or_commit(&self) -> Option<&str> {
+        self.version.as_deref().or_else(|| self.short_commit())
+    }
+
+    /// Name for people: the service, and the version or short commit.
+    pub fn display_name(&self) -> String {
+        match self.version_or_commit() {
+            Some(deployed) => format!("{} {deployed}", self.service),
+            None => self.service.clone(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::failure::{Evaluated, Failure, FailureState, Flag};
 use super::figures::DeployedElsewhere;
 use super::history::NamedIn;
 use super::id::IncidentId;
-use super::link::{Cause, LinkQuery, MatchedBy, NotUsed};
+use super::link::{Cause, LinkQuery, LinkReason, MatchedBy, NotUsed};
 use super::mark::RemediationKind;
 use super::merge::{Group, MergeEffect, Merges};
 use super::policy::{Policy, Reopened, Start, WhichService};
@@ -27,7 +27,7 @@ pub struct Why {
     pub because: String,
 }
 
-fn why(about: &str, value: impl Into<String>, because: impl Into<String>) -> Why {
+pub(super) fn why(about: &str, value: impl Into<String>, because: impl Into<String>) -> Why {
     Why { about: about.to_owned(), value: value.into(), because: because.into() }
 }
 
@@ -77,25 +77,10 @@ pub fn explain_cause(
     cause: Cause<'_>,
     elsewhere: &[DeployedElsewhere],
 ) -> Why {
-    let named = || query.named.join(", ");
-    let because = match cause {
-        Cause::Automatic(_) => {
-            "the latest deployment of the failure's services (or team) to its env that had started when the \
-             failure was created, and had ended no more than dora.link_window before that (or had not ended)"
-                .to_owned()
-        }
-        Cause::Named(_, MatchedBy::Id) => format!("its id was named: {}", named()),
-        Cause::Named(_, MatchedBy::CommitSha) => format!("its commit was named: {}", named()),
-        Cause::Named(_, MatchedBy::Version) => format!("its version was named: {}", named()),
-        Cause::Forbidden => "\"none\" was named: no deployment caused it".to_owned(),
-        Cause::NoneInWindow => {
-            let others = elsewhere.iter().map(|elsewhere| format!("; {}", elsewhere.sentence()));
-            let others: String = others.collect();
-            format!(
-                "no deployment of its services (or team) in its env within dora.link_window before it{others}"
-            )
-        }
-    };
+    let mut because = link_reason(cause.how(), &query.named);
+    if cause == Cause::NoneInWindow {
+        because.extend(elsewhere.iter().map(|elsewhere| format!("; {}", elsewhere.sentence())));
+    }
     let not_used = deployments.not_used(query).into_iter().map(|(name, not_used)| match not_used {
         NotUsed::Unknown => format!("named, but not known: {name}"),
         NotUsed::NotUnique => format!("named, but several commits begin with it: {name}"),
@@ -104,6 +89,25 @@ pub fn explain_cause(
     });
     let because = std::iter::once(because).chain(not_used).collect::<Vec<_>>().join("; ");
     why("deployment", cause.deployment().map_or("-", |deployment| deployment.id.as_str()), because)
+}
+
+/// Reason for the cause of a failure, or for having none. `named` are the names that the failure gives for its cause.
+pub(super) fn link_reason(how: LinkReason, named: &[&str]) -> String {
+    let named = || named.join(", ");
+    match how {
+        LinkReason::Automatic => {
+            "the latest deployment of the failure's services (or team) to its env that had started when the \
+             failure was created, and had ended no more than dora.link_window before that (or had not ended)"
+                .to_owned()
+        }
+        LinkReason::Named(MatchedBy::Id) => format!("its id was named: {}", named()),
+        LinkReason::Named(MatchedBy::CommitSha) => format!("its commit was named: {}", named()),
+        LinkReason::Named(MatchedBy::Version) => format!("its version was named: {}", named()),
+        LinkReason::Forbidden => "\"none\" was named: no deployment caused it".to_owned(),
+        LinkReason::NotLinked => {
+            "no deployment of its services (or team) in its env within dora.link_window before it".to_owned()
+        }
+    }
 }
 
 /// Explanation for links that were decided under another configuration.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::backfill::{Backfilling, DoStep};
 use super::dashboard::Dashboard;
+use super::deployments::DeploymentLookup;
 use super::failures::FailureLookup;
 use super::figures::{FigureInputs, Figures};
 use super::metrics::Scrapes;
@@ -59,6 +60,7 @@ pub struct Admin {
 #[derive(Clone)]
 pub(super) struct AdminParts {
     readiness: Arc<Readiness>,
+    deployments: Arc<DeploymentLookup>,
     failures: Arc<FailureLookup>,
     pub(super) figures: Arc<Figures>,
     scrapes: Arc<Scrapes>,
@@ -86,6 +88,12 @@ impl From<Admin> for AdminParts {
                 reads: reads.clone(),
                 clock: Arc::clone(&clock),
                 stop: admin.stop,
+            }),
+            deployments: Arc::new(DeploymentLookup {
+                reads: reads.clone(),
+                clock: Arc::clone(&clock),
+                timezone: timezone.clone(),
+                policy: Arc::clone(&policy),
             }),
             failures: Arc::new(FailureLookup {
                 reads: reads.clone(),
@@ -145,6 +153,7 @@ macro_rules! part {
 
 part! {
     readiness: Readiness,
+    deployments: DeploymentLookup,
     failures: FailureLookup,
     figures: Figures,
     scrapes: Scrapes,

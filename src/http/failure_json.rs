@@ -3,6 +3,7 @@
 //! The store and the backend `http` have forms of their own, which a new field here does not change.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -181,7 +182,9 @@ impl From<FailurePageJson<'_>> for FailurePage {
 
 impl<'a> From<&'a Story> for StoryJson<'a> {
     fn from(story: &'a Story) -> Self {
-        let Story { failure, events, why, attempts, not_forwarded, related_changes } = story;
+        // The names of deployments are for people. JSON has their ids.
+        let Story { failure, events, why, attempts, not_forwarded, related_changes, deployment_names: _ } =
+            story;
         Self {
             failure: failure.as_ref().map(FailureJson::from),
             events: Cow::Borrowed(events),
@@ -202,6 +205,7 @@ impl From<StoryJson<'_>> for Story {
             attempts: json.attempts.into_owned(),
             not_forwarded: json.not_forwarded.into_owned(),
             related_changes: json.related_changes.map(Cow::into_owned),
+            deployment_names: BTreeMap::new(),
         }
     }
 }

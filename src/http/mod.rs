@@ -10,6 +10,8 @@ mod budget;
 mod cached_figures;
 mod connection;
 mod dashboard;
+mod deployment_json;
+mod deployments;
 mod events_api;
 mod failure_json;
 mod failures;
@@ -51,6 +53,7 @@ use self::up_to_date::UpToDate;
 pub use admin::Admin;
 pub use backfill::{DoStep, RunningStep};
 pub use budget::BodyBudget;
+pub use deployment_json::{DeploymentJson, DeploymentPageJson, DeploymentStoryJson};
 pub use events_api::{EventsApi, Keys};
 pub use failure_json::{FailureJson, FailurePageJson, StoryJson};
 pub use hosts::Hosts;
@@ -124,6 +127,8 @@ fn admin_router(parts: AdminParts) -> Router {
         .route("/readyz", get(probes::readyz))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document))
+        .route("/api/v1/deployments", get(deployments::list))
+        .route("/api/v1/deployments/{id}", get(deployments::one))
         .route("/api/v1/failures", get(failures::list))
         .route("/api/v1/failures/{id}", get(failures::one))
         .route("/api/v1/report", get(figures::report))

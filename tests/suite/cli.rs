@@ -34,6 +34,7 @@ fn help_is_for_newcomers() {
         &["check", "--help"],
         &["send", "--help"],
         &["failures", "--help"],
+        &["deployments", "--help"],
         &["explain", "--help"],
     ];
     let text: Vec<String> = pages.iter().map(|page| stdout(&program(folder.path(), page))).collect();
@@ -70,7 +71,8 @@ async fn recorded_webhooks_can_be_sent_as_of_now() {
 fn usage_and_configuration_mistakes_exit_2() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bad.toml"), "[server]\nlisen = \"x\"\n").unwrap();
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 15] = [
+        (&["deployments", "--since", "soon"], "--since"),
         (
             &["send", "x.json", "--url", "127.0.0.1:8080/x"],
             "--url: cannot post to \"127.0.0.1:8080/x\": it must begin with http://",

@@ -152,6 +152,9 @@ async fn a_store_of_every_schema_opens_and_works() {
         let report = daemon.get("/api/v1/report?since=2026-11-01&env=all&by=none").await.json();
         assert_eq!(report["rows"][0]["deployments"], 2, "{report}");
 
+        let failed = daemon.get("/api/v1/deployments?failed=true").await.json()["deployments"].clone();
+        assert_eq!((failed.as_array().unwrap().len(), &failed[0]["version"]), (1, &json!("v1")), "{failed}");
+
         // All facts can be read, and still give the same failures.
         let again = Program::of(&daemon).run(&configuration, &["reevaluate", "--format", "json"]);
         let again: Value = serde_json::from_str(&stdout(&again)).unwrap();

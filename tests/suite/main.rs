@@ -21,6 +21,7 @@ mod corrections;
 mod dashboard;
 mod datadog_ci;
 mod demo;
+mod deployment_listings;
 mod deployments;
 mod descriptors;
 mod events_api;

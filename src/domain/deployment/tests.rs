@@ -35,3 +35,13 @@ fn a_rollback_brings_back_an_earlier_version() {
     let rollbacks: Vec<bool> = all.iter().map(|deployment| deployments.is_rollback(deployment)).collect();
     assert_eq!(rollbacks, [false, false, false, true, false]);
 }
+
+#[test]
+fn people_know_a_deployment_by_its_service_and_version_or_commit() {
+    let whole = deployment("1", "checkout", "10:00", "10:05");
+    assert_eq!(whole.display_name(), "checkout v1");
+    let without_version =
+        Deployment { version: None, commit_sha: Some("0123456789abcdef".to_owned()), ..whole.clone() };
+    assert_eq!(without_version.display_name(), "checkout 0123456");
+    assert_eq!(Deployment { commit_sha: None, ..without_version }.display_name(), "checkout");
+}

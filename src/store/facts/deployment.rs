@@ -8,19 +8,21 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::{from_json, to_json};
 use crate::store::engine::session::{Session, TouchedDeployment};
 
-pub(in crate::store) const OF_ID: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1";
-
-/// Saves a deployment. It replaces the stored one with the same id.
+/// Saves a deployment that was received at `now`. It replaces the stored one with the same id. If nothing has changed,
+/// the time at which the stored one was received stays.
 pub(in crate::store) fn save(
     session: &mut Session<'_>,
     deployment: &Deployment,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     const SQL: &str = "INSERT INTO deployment
-        (deployment_id, service, team, env, started_at_ns, finished_at_ns, version, commit_sha, facts, version_key)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, lower(?8), ?9, ?10) ON CONFLICT (deployment_id) DO UPDATE SET
+        (deployment_id, service, team, env, started_at_ns, finished_at_ns, version, commit_sha, facts, version_key,
+        received_at_ns)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, lower(?8), ?9, ?10, ?11) ON CONFLICT (deployment_id) DO UPDATE SET
         service = ?2, team = ?3, env = ?4, started_at_ns = ?5, finished_at_ns = ?6, version = ?7,
-        commit_sha = lower(?8), facts = ?9, version_key = ?10 RETURNING id";
+        commit_sha = lower(?8), facts = ?9, version_key = ?10,
+        received_at_ns = iif(facts = ?9, received_at_ns, ?11) RETURNING id";
+    const OF_ID: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1";
     let id = deployment.id.as_str();
     let replaced = load(session.db(), OF_ID, [id])?;
     let parameters = params![
@@ -34,6 +36,7 @@ pub(in crate::store) fn save(
         deployment.commit_sha,
         to_json(deployment)?,
         deployment.version.as_deref().map(version_key),
+        now.as_nanos(),
     ];
     let row = session.prepare(SQL)?.query_row(parameters, |columns| columns.get(0))?;
     let changes = &mut session.changes;

@@ -76,7 +76,10 @@ pub(super) fn of_deployment(
 }
 
 /// Recovery from a deployment, computed from all failures that it caused and that count. `None` if it did not fail.
-pub(super) fn failed(db: &Connection, deployment: i64) -> rusqlite::Result<Option<FailedDeployment>> {
+pub(in crate::store) fn failed(
+    db: &Connection,
+    deployment: i64,
+) -> rusqlite::Result<Option<FailedDeployment>> {
     const CAUSED: &str = "SELECT id, state, started_at_ns, finished_at_ns, remediation FROM failure
         WHERE cause = ?1 AND state IN ('open', 'completed')";
     let mut statement = db.prepare_cached(CAUSED)?;

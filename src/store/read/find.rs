@@ -8,10 +8,11 @@ use super::reader::Reader;
 use crate::domain::deployment::Deployment;
 use crate::domain::forwarding::BackendEntry;
 use crate::domain::id::FailureId;
+use crate::domain::named::is_short_commit;
 use crate::domain::source::Sources;
 use crate::domain::source_name::SourceName;
 use crate::store::engine::error::ReadError;
-use crate::store::facts::deployment::{OF_ID, load};
+use crate::store::facts::deployment::load;
 use crate::store::facts::failure_key::failure_key;
 
 /// Texts that stand in an id for the letters that a table has left out.
@@ -24,6 +25,8 @@ pub struct FoundId {
     pub id: String,
     /// Its kind.
     pub kind: FoundKind,
+    /// Name of a deployment for people: its service, and its version or short commit.
+    pub name: Option<String>,
 }
 
 /// The kinds of ids.
@@ -40,6 +43,38 @@ impl Reader {
     /// `limit`. Letter case does not matter. An id that a table has cut (`0123…cdef`) finds all ids with this beginning
     /// and end.
     pub fn find(&self, text: &str, sources: Sources, limit: u32) -> Result<Vec<FoundId>, ReadError> {
+        self.search(text, limit, |db, pattern| {
+            let mut found = failures(db, pattern, sources, limit)?;
+            found.extend(deployments(db, pattern, limit)?);
+            Ok(found)
+        })
+    }
+
+    /// The same for deployments alone.
+    pub fn find_deployments(&self, text: &str, limit: u32) -> Result<Vec<FoundId>, ReadError> {
+        self.search(text, limit, |db, pattern| deployments(db, pattern, limit))
+    }
+
+    /// The deployments of a commit, by its sha or a beginning of it that is long enough, newest first.
+    pub fn find_deployments_of_commit(&self, text: &str, limit: u32) -> Result<Vec<FoundId>, ReadError> {
+        // The letter g sorts after every hexadecimal digit.
+        const SQL: &str = "SELECT facts FROM deployment
+            WHERE commit_sha >= lower(?1) AND commit_sha < lower(?1) || 'g'
+            ORDER BY started_at_ns DESC, deployment_id DESC LIMIT ?2";
+        let text = text.trim();
+        if !is_short_commit(text) {
+            return Ok(Vec::new());
+        }
+        Ok(load(&self.lock(), SQL, params![text, limit])?.into_iter().map(FoundId::from).collect())
+    }
+
+    /// What `matching` finds for the id itself, else for its beginning.
+    fn search(
+        &self,
+        text: &str,
+        limit: u32,
+        matching: impl Fn(&Connection, &Pattern) -> rusqlite::Result<Vec<FoundId>>,
+    ) -> Result<Vec<FoundId>, ReadError> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(Vec::new());
@@ -48,8 +83,9 @@ impl Reader {
         // One view of the store for all that is read.
         let db = db.transaction()?;
         for pattern in patterns(text) {
-            let found = matching(&db, &pattern, sources, limit)?;
+            let mut found = matching(&db, &pattern)?;
             if !found.is_empty() {
+                found.truncate(limit as usize);
                 return Ok(found);
             }
         }
@@ -73,11 +109,6 @@ impl Reader {
         let parameters = params![found.id, key.as_ref().map(failure_key)];
         let rows = statement.query_map(parameters, |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// The deployment of this id.
-    pub fn deployment(&self, id: &str) -> Result<Option<Deployment>, ReadError> {
-        Ok(load(&self.lock(), OF_ID, [id])?.pop())
     }
 }
 
@@ -119,12 +150,23 @@ impl Reader {
     }
 }
 
-/// Patterns for `LIKE`, which ignores case: the id itself, then its beginning.
-fn patterns(text: &str) -> Vec<String> {
+/// Pattern that ids are compared with. Letter case does not matter.
+struct Pattern {
+    /// Text that the ids begin with.
+    beginning: String,
+    /// Pattern for `LIKE`.
+    like: String,
+}
+
+/// Patterns of the id itself, then of its beginning.
+fn patterns(text: &str) -> Vec<Pattern> {
+    let pattern = |beginning: &str, like| Pattern { beginning: beginning.to_owned(), like };
     let cut = ELLIPSES.into_iter().find_map(|left_out| text.split_once(left_out));
     match cut {
-        Some((beginning, end)) => vec![format!("{}%{}", literal(beginning), literal(end))],
-        None => vec![literal(text), format!("{}%", literal(text))],
+        Some((beginning, end)) => {
+            vec![pattern(beginning, format!("{}%{}", literal(beginning), literal(end)))]
+        }
+        None => vec![pattern(text, literal(text)), pattern(text, format!("{}%", literal(text)))],
     }
 }
 
@@ -155,18 +197,31 @@ fn failures_sql(sources: Sources) -> String {
     )
 }
 
-fn matching(db: &Connection, pattern: &str, sources: Sources, limit: u32) -> rusqlite::Result<Vec<FoundId>> {
-    const DEPLOYMENTS: &str =
-        r"SELECT deployment_id FROM deployment WHERE deployment_id LIKE ?1 ESCAPE '\' ORDER BY 1 LIMIT ?2";
-    let failures = failures_sql(sources);
-    let mut found = Vec::new();
-    for (kind, sql) in [(FoundKind::Failure, failures.as_str()), (FoundKind::Deployment, DEPLOYMENTS)] {
-        let mut statement = db.prepare_cached(sql)?;
-        let ids = statement.query_map(params![pattern, limit], |row| row.get(0))?;
-        for id in ids {
-            found.push(FoundId { id: id?, kind });
-        }
+fn failures(
+    db: &Connection,
+    pattern: &Pattern,
+    sources: Sources,
+    limit: u32,
+) -> rusqlite::Result<Vec<FoundId>> {
+    let mut statement = db.prepare_cached(&failures_sql(sources))?;
+    let found = statement.query_map(params![pattern.like, limit], |row| {
+        Ok(FoundId { id: row.get(0)?, kind: FoundKind::Failure, name: None })
+    })?;
+    found.collect()
+}
+
+fn deployments(db: &Connection, pattern: &Pattern, limit: u32) -> rusqlite::Result<Vec<FoundId>> {
+    // The range is read from an index, which a pattern alone is not. A tilde sorts after every character of an id.
+    const SQL: &str = r"SELECT facts FROM deployment
+        WHERE deployment_id COLLATE NOCASE >= ?3 AND deployment_id COLLATE NOCASE < ?3 || '~'
+            AND deployment_id LIKE ?1 ESCAPE '\' ORDER BY deployment_id LIMIT ?2";
+    let found = load(db, SQL, params![pattern.like, limit, pattern.beginning])?;
+    Ok(found.into_iter().map(FoundId::from).collect())
+}
+
+impl From<Deployment> for FoundId {
+    fn from(deployment: Deployment) -> Self {
+        let name = Some(deployment.display_name());
+        Self { id: deployment.id.to_string(), kind: FoundKind::Deployment, name }
     }
-    found.truncate(limit as usize);
-    Ok(found)
 }

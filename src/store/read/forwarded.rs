@@ -52,12 +52,25 @@ impl ForwardState {
     }
 }
 
-/// The latest revision for each backend, without repeats.
+/// The latest revision of a failure for each backend, without repeats.
 pub(super) fn forwarded(db: &Connection, failure: i64) -> rusqlite::Result<Vec<Forwarded>> {
     const SQL: &str = "SELECT backend, revision, state, attempts, action FROM outbox
         WHERE failure = ?1 AND state <> 'superseded' AND repeats = 0 ORDER BY backend, revision, id";
-    let mut statement = db.prepare_cached(SQL)?;
-    let mut rows = statement.query([failure])?;
+    latest(db, SQL, failure)
+}
+
+/// The latest revision of a deployment itself (not of its mark) for each backend, without repeats.
+pub(super) fn forwarded_deployment(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Forwarded>> {
+    const SQL: &str = "SELECT backend, revision, state, attempts, action FROM outbox
+        WHERE deployment = ?1 AND topic = 'deployment' AND state <> 'superseded' AND repeats = 0
+        ORDER BY backend, revision, id";
+    latest(db, SQL, deployment)
+}
+
+/// The last row of each backend among those that a query finds.
+fn latest(db: &Connection, sql: &str, subject: i64) -> rusqlite::Result<Vec<Forwarded>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([subject])?;
     let mut all: Vec<Forwarded> = Vec::new();
     while let Some(row) = rows.next()? {
         let state = ForwardState::of(row_state(row, 2)?, action(row, 4)?);

@@ -1,6 +1,8 @@
 //! Reading while the writer writes: listings, stories, figures and gauges.
 
 mod backends;
+mod deployment_story;
+mod deployments;
 mod figures;
 mod find;
 mod forwarded;
@@ -16,6 +18,8 @@ mod related_changes;
 mod story;
 
 pub use backends::BackendStatus;
+pub use deployment_story::DeploymentStory;
+pub use deployments::{DeploymentFilter, DeploymentPage};
 pub use figures::FiguresReader;
 pub use find::{FoundId, FoundKind, UnknownBackend};
 pub use forwarded::{ForwardState, Forwarded};

@@ -1,13 +1,15 @@
 //! The outbox as people see it.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::backends::{BackendStatus, backend_statuses};
 use super::reader::Reader;
+use crate::domain::deployment::Deployment;
 use crate::domain::forwarding::Subject;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
+use crate::store::engine::json::from_json;
 use crate::store::outbox::rows::{RowState, row_state, subject};
 
 /// Rows to list, oldest first.
@@ -44,6 +46,9 @@ pub struct OutboxRow {
     /// The failure or the deployment that the row is about.
     #[serde(flatten, with = "about")]
     pub subject: Subject,
+    /// Name of the deployment for people: its service, and its version or short commit. JSON has the id.
+    #[serde(skip)]
+    pub deployment_name: Option<String>,
     /// Its revision.
     pub revision: i64,
     /// State of the row.
@@ -102,7 +107,7 @@ impl Reader {
     pub fn outbox(&self, filter: &OutboxFilter) -> Result<OutboxPage, ReadError> {
         const SQL: &str = "SELECT o.id, o.backend, failure_id, o.revision, o.state, attempts,
                 max(due_at_ns, coalesce(not_before_ns, 0)), last_status, last_error,
-                deployment_id, refusals, suspect, repeats
+                deployment_id, refusals, suspect, repeats, d.facts
             FROM outbox o LEFT JOIN failure f ON f.id = o.failure
                 LEFT JOIN deployment d ON d.id = o.deployment
                 LEFT JOIN lane l ON l.backend = o.backend AND l.lane = o.lane
@@ -118,6 +123,7 @@ impl Reader {
                 id: row.get(0)?,
                 backend: row.get(1)?,
                 subject: subject(row, 2, 9)?,
+                deployment_name: deployment_name(row, 13)?,
                 revision: row.get(3)?,
                 state: row_state(row, 4)?,
                 attempts: row.get(5)?,
@@ -137,4 +143,11 @@ impl Reader {
         backends.retain(|status| filter.backend.as_ref().is_none_or(|name| status.backend == *name));
         Ok(OutboxPage { rows, next, backends })
     }
+}
+
+/// Name of the deployment whose facts are in this column, if there is one.
+fn deployment_name(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    let Some(facts) = row.get_ref(column)?.as_str_or_null()? else { return Ok(None) };
+    let deployment: Deployment = from_json(facts)?;
+    Ok(Some(deployment.display_name()))
 }

@@ -1,5 +1,6 @@
 //! Everything that is known of one failure: its events, the reasons for its fields, and its attempts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
@@ -48,6 +49,8 @@ pub struct Story {
     pub not_forwarded: Vec<String>,
     /// Changes that the source relates to the incident. They decide nothing. `None` if they are not known.
     pub related_changes: Option<Vec<RelatedChange>>,
+    /// Names for people (service, and version or short commit) of the deployments that caused and fixed it, by id.
+    pub deployment_names: BTreeMap<String, String>,
 }
 
 /// Present configuration, and the time.
@@ -149,7 +152,18 @@ fn story(db: &Connection, row: FailureRow, context: StoryContext<'_>) -> rusqlit
     let not_forwarded = read.not_forwarded(failure.as_ref(), context)?;
     let related_changes = related_changes::of_failure(db, id)?;
     let (events, attempts) = (read.events()?, read.attempts()?);
-    Ok(Story { failure, events, why, attempts, not_forwarded, related_changes })
+    let deployment_names = deployment_names(db, links)?;
+    Ok(Story { failure, events, why, attempts, not_forwarded, related_changes, deployment_names })
+}
+
+fn deployment_names(db: &Connection, links: StoredLinks) -> rusqlite::Result<BTreeMap<String, String>> {
+    let mut names = BTreeMap::new();
+    for row in [links.cause, links.remediation].into_iter().flatten() {
+        names.extend(
+            of_row(db, row)?.map(|deployment| (deployment.id.to_string(), deployment.display_name())),
+        );
+    }
+    Ok(names)
 }
 
 /// Fills in the deployment that caused a failure, and explains it. If the present configuration gives another cause,
@@ -201,7 +215,7 @@ fn consequences(
 }
 
 /// Explains the mark of a deployment, for each backend that the mark was or will be sent to.
-fn marks(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Why>> {
+pub(super) fn marks(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Why>> {
     const SQL: &str = "SELECT backend, action, state FROM outbox
         WHERE deployment = ?1 AND topic = 'mark' AND state <> 'superseded' AND repeats = 0
         ORDER BY backend, revision DESC, id DESC";
@@ -330,17 +344,21 @@ impl FailureRows<'_> {
         const SQL: &str = "SELECT backend, revision, ended_at_ns, status, error
             FROM attempt JOIN outbox ON outbox.id = attempt.outbox
             WHERE failure = ?1 ORDER BY ended_at_ns, backend, revision, number";
-        self.db
-            .prepare_cached(SQL)?
-            .query_map([self.row], |row| {
-                Ok(AttemptRecord {
-                    backend: row.get(0)?,
-                    revision: row.get(1)?,
-                    at: Timestamp::from_nanos(row.get(2)?),
-                    status: row.get(3)?,
-                    error: row.get(4)?,
-                })
-            })?
-            .collect()
+        attempts(self.db, SQL, self.row)
     }
+}
+
+/// The attempts that a query finds for a failure or a deployment.
+pub(super) fn attempts(db: &Connection, sql: &str, subject: i64) -> rusqlite::Result<Vec<AttemptRecord>> {
+    db.prepare_cached(sql)?
+        .query_map([subject], |row| {
+            Ok(AttemptRecord {
+                backend: row.get(0)?,
+                revision: row.get(1)?,
+                at: Timestamp::from_nanos(row.get(2)?),
+                status: row.get(3)?,
+                error: row.get(4)?,
+            })
+        })?
+        .collect()
 }

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::difference;
+use super::failed_deployments;
 use super::figure_columns::FigureColumns;
 use super::links::{StoredLinks, decide, remember_names};
 use super::reach::duration_log2;
@@ -151,6 +152,7 @@ impl FailureRow {
             _ => None,
         };
         let id = self.write(session, evaluated.as_ref(), links)?;
+        failed_deployments::note(session, [self.cause, links.and_then(|links| links.cause)])?;
         session.merge_targets.extend(self.facts.target().as_ref().map(failure_key));
         let names = evaluated.as_ref().filter(|evaluated| evaluated.details.names_deployment());
         if self.id.is_some() || names.is_some() {

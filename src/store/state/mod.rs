@@ -2,6 +2,7 @@
 //! deployments that caused and fixed them.
 
 pub(super) mod difference;
+mod failed_deployments;
 pub(super) mod failure;
 pub(super) mod figure_columns;
 pub(super) mod fold;

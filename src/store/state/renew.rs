@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 
+use super::failed_deployments;
 use super::failure;
 use super::links::decide;
 use super::reach;
@@ -46,6 +47,7 @@ fn relink(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Resu
         return Ok(());
     }
     session.execute(SAVE, params![row, after.cause, after.how.as_str(), after.remediation])?;
+    failed_deployments::note(session, [before.cause, after.cause])?;
     if before.cause != after.cause {
         let touched = TouchedFailure { evaluated: Some(stored.evaluated), revision: stored.revision, now };
         session.changes.failures.entry(row).or_insert(touched);

@@ -46,6 +46,7 @@ async fn the_admin_api_behaves_as_documented() {
         assert_eq!(asker.get(path, "").await.status, 200);
     }
     ask_for_failures(&mut asker).await;
+    ask_for_deployments(&mut asker).await;
     ask_for_reports(&mut asker).await;
     retry_and_discard_rows(&mut asker).await;
     let reevaluate = "/api/v1/reevaluate";
@@ -61,7 +62,7 @@ async fn the_admin_api_behaves_as_documented() {
     assert!(batch["changed"][0]["changes"][0].is_object(), "{batch}");
     assert_eq!(asker.ask("POST", reevaluate, "", "", &[]).await.status, 400);
     retry_quarantined(&mut asker).await;
-    for path in ["failures", "report", "outbox", "quarantine"] {
+    for path in ["deployments", "failures", "report", "outbox", "quarantine"] {
         assert_eq!(asker.get(&format!("/api/v1/{path}"), "?no_such_option=1").await.status, 400);
     }
     let Asker { document, mut seen, .. } = asker;
@@ -83,6 +84,17 @@ async fn ask_for_failures(asker: &mut Asker<'_>) {
     assert!(noted["failure"].is_null() && noted["events"][0].is_object(), "{noted}");
     for unknown in ["QUNKNOWN01", "%ff"] {
         assert_eq!(asker.ask("GET", "/api/v1/failures/{id}", unknown, "", &[]).await.status, 404);
+    }
+}
+
+async fn ask_for_deployments(asker: &mut Asker<'_>) {
+    deploy(asker.daemon, json!({ "service": "Search", "started_at": "2026-11-01T09:20:00Z" })).await;
+    let page = asker.get("/api/v1/deployments", "?limit=1").await.json();
+    assert!(page["next"].is_string(), "{page}");
+    assert_eq!(asker.get("/api/v1/deployments", "?failed=true&since=60d").await.status, 200);
+    let id = page["deployments"][0]["id"].as_str().unwrap().to_owned();
+    for (id, status) in [(id.as_str(), 200), ("unknown-deployment", 404), ("%ff", 404)] {
+        assert_eq!(asker.ask("GET", "/api/v1/deployments/{id}", id, "", &[]).await.status, status);
     }
 }
 

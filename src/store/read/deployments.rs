@@ -1,0 +1,163 @@
+//! Listing deployments.
+
+use rusqlite::{Connection, params};
+
+use super::reader::Reader;
+use crate::domain::deployment::Deployment;
+use crate::domain::deployment_view::{DeploymentView, PendingRule};
+use crate::domain::mark::RemediationKind;
+use crate::domain::source_name::SourceName;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::error::ReadError;
+use crate::store::engine::json::from_json;
+use crate::store::outbox::desired::{failed, remediation_kind};
+
+/// Deployments to list, newest end first.
+#[derive(Debug, Clone, Default)]
+pub struct DeploymentFilter {
+    /// Only those of this service.
+    pub service: Option<String>,
+    /// Only those to this env.
+    pub env: Option<String>,
+    /// Only those of this team.
+    pub team: Option<String>,
+    /// Only those that ended at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only those that caused a failure that counts.
+    pub failed: bool,
+    /// Only those that are ignored. Deployments that are sent to the event API never are.
+    pub ignored: bool,
+    /// Largest number of deployments.
+    pub limit: usize,
+    /// Cursor from [`DeploymentPage::next`] of the previous page.
+    pub cursor: Option<String>,
+}
+
+/// A part of a listing.
+#[derive(Debug, Default)]
+pub struct DeploymentPage {
+    /// The deployments.
+    pub deployments: Vec<DeploymentView>,
+    /// Cursor of the next part, if there is one.
+    pub next: Option<String>,
+}
+
+impl Reader {
+    /// The deployments that pass the filter.
+    pub fn deployments(
+        &self,
+        filter: &DeploymentFilter,
+        pending: PendingRule,
+    ) -> Result<DeploymentPage, ReadError> {
+        let before = match &filter.cursor {
+            Some(cursor) => parse_cursor(cursor).ok_or(ReadError::Cursor)?,
+            None => (i64::MAX, i64::MAX),
+        };
+        if filter.ignored {
+            return Ok(DeploymentPage::default());
+        }
+        let mut db = self.lock();
+        // One snapshot of the store for all reads.
+        let db = db.transaction()?;
+        Ok(page(&db, filter, before, pending)?)
+    }
+}
+
+/// The deployments that pass the filter and come after this place of the listing.
+fn page(
+    db: &Connection,
+    filter: &DeploymentFilter,
+    (before_end, before_id): (i64, i64),
+    pending: PendingRule,
+) -> rusqlite::Result<DeploymentPage> {
+    let since = filter.since.map_or(i64::MIN, Timestamp::as_nanos);
+    let one_more = i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1);
+    let DeploymentFilter { service, env, team, .. } = filter;
+    let mut statement = db.prepare_cached(&listing_sql(filter))?;
+    let mut rows = statement.query(params![since, before_end, before_id, service, env, team, one_more])?;
+    let mut page = DeploymentPage::default();
+    let mut last = (0, 0);
+    while let Some(row) = rows.next()? {
+        if page.deployments.len() == filter.limit {
+            page.next = Some(cursor(last));
+            break;
+        }
+        let id: i64 = row.get(0)?;
+        last = (row.get(1)?, id);
+        let deployment = from_json(row.get_ref(2)?.as_str()?)?;
+        page.deployments.push(view(db, id, deployment, pending)?.0);
+    }
+    Ok(page)
+}
+
+/// Statement of a listing. It names its index, which has the rows in the order of the listing and all columns that the
+/// filter compares: rows that do not pass are skipped in the index.
+fn listing_sql(filter: &DeploymentFilter) -> String {
+    let DeploymentFilter { service, env, team, failed, .. } = filter;
+    let index = match (failed, service, team, env) {
+        (true, ..) => "deployment_by_failed_end",
+        (false, Some(_), ..) => "deployment_by_services_end",
+        (false, None, Some(_), _) => "deployment_by_teams_end",
+        (false, None, None, Some(_)) => "deployment_by_envs_end",
+        (false, None, None, None) => "deployment_by_end",
+    };
+    let conditions = [
+        (*failed, " AND failed = 1"),
+        (service.is_some(), " AND service = ?4"),
+        (env.is_some(), " AND env = ?5"),
+        (team.is_some(), " AND team = ?6"),
+    ];
+    let conditions: String =
+        conditions.into_iter().filter_map(|(is_asked, condition)| is_asked.then_some(condition)).collect();
+    format!(
+        "SELECT id, finished_at_ns, facts FROM deployment INDEXED BY {index}
+        WHERE finished_at_ns >= ?1 AND (finished_at_ns, id) < (?2, ?3){conditions}
+        ORDER BY finished_at_ns DESC, id DESC LIMIT ?7"
+    )
+}
+
+/// A deployment in a row with its links to failures, and the kind of its remediation, if it has one.
+pub(super) fn view(
+    db: &Connection,
+    row: i64,
+    deployment: Deployment,
+    pending: PendingRule,
+) -> rusqlite::Result<(DeploymentView, Option<RemediationKind>)> {
+    const CAUSED: &str = "SELECT failure_id FROM failure WHERE cause = ?1 AND state IN ('open', 'completed')
+        ORDER BY started_at_ns, id";
+    const FIXED: &str =
+        "SELECT failure_id FROM failure WHERE remediation = ?1 AND state IN ('open', 'completed')
+        ORDER BY started_at_ns, id";
+    let failures = ids(db, CAUSED, row)?;
+    let remediation = if failures.is_empty() { None } else { failed(db, row)? };
+    let remediation = remediation.and_then(|failed| failed.remediation);
+    let kind = remediation.as_ref().map(|deployment| remediation_kind(db, deployment)).transpose()?;
+    let view = DeploymentView {
+        source: SourceName::API,
+        failures,
+        remediation,
+        remediates: ids(db, FIXED, row)?,
+        is_rollback: remediation_kind(db, &deployment)? == RemediationKind::Rollback,
+        is_pending: pending.is_pending(deployment.finished_at),
+        ignored_because: None,
+        deployment,
+    };
+    Ok((view, kind))
+}
+
+fn ids(db: &Connection, sql: &str, row: i64) -> rusqlite::Result<Vec<String>> {
+    db.prepare_cached(sql)?.query_map([row], |columns| columns.get(0))?.collect()
+}
+
+fn cursor((finished_at_ns, id): (i64, i64)) -> String {
+    format!("{finished_at_ns}-{id}")
+}
+
+fn parse_cursor(text: &str) -> Option<(i64, i64)> {
+    // From the right: a time before 1970 has a minus sign.
+    let (finished_at_ns, id) = text.rsplit_once('-')?;
+    Some((finished_at_ns.parse().ok()?, id.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests;
