@@ -2,7 +2,8 @@
 //!
 //! Each chart is a `figure` with a heading, one sentence that says what is to be seen, the picture, a legend, and the
 //! same numbers as a table. Its `id` and its title must be unique on the page: other elements get ids that begin with
-//! the id, and names that begin with the title. The charts escape and cut all texts. They take addresses as they are, so that the caller can make them relative.
+//! the id, and names that begin with the title. The charts escape and cut all texts. They take addresses as they are,
+//! so that the caller can make them relative.
 //!
 //! | chart | input | shows |
 //! |---|---|---|

@@ -51,14 +51,22 @@ impl ChartPeriod {
 pub(super) fn span<'a>(mut periods: impl DoubleEndedIterator<Item = &'a ChartPeriod>) -> String {
     match (periods.next(), periods.next_back()) {
         (Some(first), Some(last)) => format!("from {} to {}", first.name, last.name),
-        (Some(only), None) => format!("of {}", only.name),
-        _ => "of no period".to_owned(),
+        (Some(only), None) => format!("{} only", only.name),
+        _ => "no period".to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample::week;
     use super::*;
+
+    #[test]
+    fn a_span_names_the_first_and_the_last_period() {
+        let weeks = [week(0, 3), week(1, 3), week(2, 3)];
+        let spans = [0, 1, 3].map(|count| span(weeks.iter().take(count)));
+        assert_eq!(spans, ["no period", "2026-09-01 only", "from 2026-09-01 to 2026-09-15"]);
+    }
 
     #[test]
     fn texts_say_why_a_number_may_change() {

@@ -10,8 +10,10 @@ use super::text::count_of;
 use super::unfinished::{hatching, sign};
 use crate::http::dashboard::format::{NO_DATA, percent};
 
-/// Greatest number of times that the axis reaches above the highest rate, to show an interval.
-const MOST_HEADROOM: f64 = 2.5;
+/// An interval is shown up to so many times the highest rate.
+const RATE_HEADROOM: f64 = 2.5;
+/// An interval is shown up to so many times the usual upper bound.
+const INTERVAL_HEADROOM: f64 = 1.5;
 
 /// Width of a column below which a point is only drawn under the mouse, because points would hide the line.
 const NARROW: f64 = 9.0;
@@ -130,11 +132,13 @@ pub(in crate::http::dashboard) fn rate_chart(chart: &RateChart) -> Markup {
 }
 
 /// Highest value on the axis. The interval of a small sample may be so wide that the rates of all other periods would
-/// be a flat line, so it counts up to a limit.
+/// be a flat line, so it is cut if it reaches far above the rates and above the other intervals. There is a rate.
 fn top(unit: RateUnit, rates: &[Rate]) -> f64 {
-    let highest = |number: fn(&Rate) -> f64| rates.iter().map(number).fold(0.0, f64::max);
-    let (value, bound) = (highest(|rate| rate.value), highest(|rate| rate.high));
-    let top = if value > 0.0 { bound.min(value * MOST_HEADROOM) } else { bound };
+    let mut bounds: Vec<f64> = rates.iter().map(|rate| rate.high).collect();
+    bounds.sort_by(f64::total_cmp);
+    let (usual, highest) = (bounds[bounds.len() / 2], bounds[bounds.len() - 1]);
+    let value = rates.iter().map(|rate| rate.value).fold(0.0, f64::max);
+    let top = highest.min((value * RATE_HEADROOM).max(usual * INTERVAL_HEADROOM));
     if unit == RateUnit::Share { top.min(1.0) } else { top }
 }
 
@@ -261,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chart_with_a_gap_a_cut_interval_and_an_unfinished_week() {
+    fn a_chart_with_gaps_and_unfinished_weeks() {
         let mut periods = rates(&[(1, 12), (2, 15), (0, 0), (0, 1), (0, 0), (1, 9), (1, 4)]);
         periods[5].period.pending = 2;
         insta::assert_snapshot!(lines(&drawn(RateUnit::Share, &periods)));
@@ -276,6 +280,13 @@ mod tests {
                 holds(&drawn(RateUnit::PerDeployment, &rates(&counts)));
             }
         }
+    }
+
+    #[test]
+    fn only_an_unusual_interval_is_cut() {
+        let is_cut = |counts: &[(u32, u32)]| drawn(RateUnit::Share, &rates(counts)).0.contains("are cut");
+        assert!(!is_cut(&[(0, 1)]) && !is_cut(&[(1, 7)]) && !is_cut(&[(1, 5), (0, 4), (2, 5)]));
+        assert!(is_cut(&[(1, 30), (0, 2), (2, 31)]));
     }
 
     #[test]
