@@ -53,13 +53,9 @@ mod tests {
         let bar = IntervalBar { value: 0.174, bounds: Some((0.07, 0.371)), max: 0.5, label };
         insta::assert_snapshot!(lines(&interval_bar(&bar)), @r#"
         <svg class="interval-bar" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="17.4 %, 95 %: 7.0 % to 37.1 %">
-        <rect class="interval-bar-scale" x="0" y="4" width="100" height="2">
-        </rect>
-        <rect class="interval-bar-range" x="14" y="2" width="60.2" height="6">
-        </rect>
-        <rect class="interval-bar-value" x="33.3" y="0" width="3" height="10">
-        </rect>
-        </svg>
+        <rect class="interval-bar-scale" x="0" y="4" width="100" height="2"></rect>
+        <rect class="interval-bar-range" x="14" y="2" width="60.2" height="6"></rect>
+        <rect class="interval-bar-value" x="33.3" y="0" width="3" height="10"></rect></svg>
         "#);
     }
 
