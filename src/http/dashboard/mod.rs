@@ -1,6 +1,8 @@
 //! The dashboard at the admin listener's `/`: rendered by the server, without scripts and external resources.
 
 mod backends;
+#[cfg_attr(not(test), expect(dead_code, reason = "the first page does not have the charts yet"))]
+mod charts;
 mod data;
 mod failures;
 mod figures;
@@ -69,7 +71,8 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
 
 /// `GET /style.css`
 pub(super) async fn style() -> Response {
-    ([(CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css")).into_response()
+    let style = concat!(include_str!("style.css"), include_str!("charts/charts.css"));
+    ([(CONTENT_TYPE, "text/css; charset=utf-8")], style).into_response()
 }
 
 /// Parts that the first page is built from.
