@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::backfill::{Backfilling, DoStep};
 use super::dashboard::Dashboard;
+use super::dashboard::site::Zone;
 use super::failures::FailureLookup;
 use super::figures::{FigureInputs, Figures};
 use super::metrics::Scrapes;
@@ -69,6 +70,7 @@ pub(super) struct AdminParts {
     reload: Arc<Reload>,
     dashboard: Arc<Dashboard>,
     token: Arc<Token>,
+    pub(super) zone: Arc<Zone>,
 }
 
 impl From<Admin> for AdminParts {
@@ -125,6 +127,7 @@ impl From<Admin> for AdminParts {
                 policy: Arc::clone(&policy),
             }),
             reload: Arc::new(admin.reload),
+            zone: Arc::new(Zone::new(timezone.clone())),
             reevaluation: Arc::new(Reevaluation { store, clock, timezone, policy }),
             figures,
             token,
@@ -155,4 +158,5 @@ part! {
     reload: Reload,
     dashboard: Dashboard,
     token: Token,
+    zone: Zone,
 }

@@ -1,6 +1,7 @@
 //! Reading while the writer writes: listings, stories, figures and gauges.
 
 mod backends;
+mod deployments_of_ids;
 mod figures;
 mod find;
 mod forwarded;
@@ -8,6 +9,7 @@ mod gauges;
 mod growth;
 mod listing;
 mod outbox;
+mod outbox_groups;
 mod quarantine;
 mod reader;
 mod reconciled;
@@ -23,6 +25,7 @@ pub use gauges::{OutboxGauge, StoreGauges};
 pub use growth::Growth;
 pub use listing::{FailureFilter, FailurePage, ListedFailure};
 pub use outbox::{OutboxFilter, OutboxPage, OutboxRow};
+pub use outbox_groups::{DeadRow, ListedGroup};
 pub use quarantine::{QuarantinePage, QuarantineRow, Quarantined, QuarantinedBody};
 pub use reader::Reader;
 pub use story::{AttemptRecord, ReceivedEvent, Story, StoryContext};
