@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::backfill::{Backfilling, DoStep};
 use super::dashboard::Dashboard;
+use super::dashboard::site::Zone;
 use super::deployments::DeploymentLookup;
 use super::failures::FailureLookup;
 use super::figures::{FigureInputs, Figures};
@@ -71,6 +72,7 @@ pub(super) struct AdminParts {
     reload: Arc<Reload>,
     dashboard: Arc<Dashboard>,
     token: Arc<Token>,
+    pub(super) zone: Arc<Zone>,
 }
 
 impl From<Admin> for AdminParts {
@@ -133,6 +135,7 @@ impl From<Admin> for AdminParts {
                 policy: Arc::clone(&policy),
             }),
             reload: Arc::new(admin.reload),
+            zone: Arc::new(Zone::new(timezone.clone())),
             reevaluation: Arc::new(Reevaluation { store, clock, timezone, policy }),
             figures,
             token,
@@ -164,4 +167,5 @@ part! {
     reload: Reload,
     dashboard: Dashboard,
     token: Token,
+    zone: Zone,
 }

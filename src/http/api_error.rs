@@ -73,8 +73,14 @@ impl ApiError {
     }
 }
 
+/// Reason of a refusal for people, as an extension of the response. The dashboard makes a page of it.
+#[derive(Debug, Clone)]
+pub(super) struct RefusalText(pub(super) String);
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let detail = self.body.as_ref().map(|body| body["detail"].as_str().unwrap_or_default().to_owned());
+        let text = detail.unwrap_or_else(|| "The program failed: its log says why.".to_owned());
         let mut response = match self.body {
             Some(body) => (self.status, Json(body)).into_response(),
             None => self.status.into_response(),
@@ -86,6 +92,7 @@ impl IntoResponse for ApiError {
         if self.closes {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        response.extensions_mut().insert(RefusalText(text));
         response
     }
 }

@@ -111,18 +111,33 @@ async fn forbid_caching(mut response: Response) -> Response {
     response
 }
 
-fn admin_router(parts: AdminParts) -> Router {
-    let pages = Router::new()
+/// Pages for people.
+fn pages() -> Router<AdminParts> {
+    Router::new()
         .route("/", get(dashboard::index))
-        .route("/style.css", get(dashboard::style))
-        .route("/failures/{id}", get(dashboard::failure))
-        .route("/outbox/{id}/retry", post(dashboard::retry))
+        .route("/style.css", get(dashboard::style::style))
+        .route("/failures", get(dashboard::listing::list))
+        .route("/failures.csv", get(dashboard::listing::download))
+        .route("/failures/{id}", get(dashboard::story::failure))
+        .route("/deployments", get(dashboard::deployments::list))
+        .route("/services/{name}", get(dashboard::names::service))
+        .route("/teams/{name}", get(dashboard::names::team))
+        .route("/outbox", get(dashboard::outbox_page::list))
+        .route("/outbox/{id}/retry", post(dashboard::outbox_commands::retry))
+        .route("/outbox/{id}/alike/retry", post(dashboard::outbox_commands::retry_alike))
+        .route(
+            "/outbox/{id}/alike/discard",
+            get(dashboard::outbox_commands::confirm_discard).post(dashboard::outbox_commands::discard_alike),
+        )
         .route("/quarantine", get(dashboard::quarantine::list))
         .route("/quarantine/{id}", get(dashboard::quarantine::one))
         .route("/quarantine/{id}/retry", post(dashboard::quarantine::retry))
-        .layer(from_fn(dashboard::guard));
+}
+
+fn admin_router(parts: AdminParts) -> Router {
+    let zone = Arc::clone(&parts.zone);
     Router::new()
-        .merge(pages)
+        .merge(pages().layer(from_fn(dashboard::guard)))
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .route("/metrics", get(metrics::metrics))
@@ -145,4 +160,5 @@ fn admin_router(parts: AdminParts) -> Router {
         .with_state(parts)
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
+        .layer(from_fn_with_state(zone, dashboard::as_page))
 }

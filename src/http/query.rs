@@ -147,6 +147,17 @@ impl Parameters {
         })
     }
 
+    /// The same for a field of a form, which browsers also send without a value.
+    pub(super) fn chosen<T: Copy>(
+        &self,
+        name: &'static str,
+        all: &[T],
+        as_str: fn(T) -> &'static str,
+    ) -> Result<Option<T>, QueryError> {
+        let is_given = self.0.get(name).is_some_and(|text| !text.is_empty());
+        if is_given { self.word(name, all, as_str) } else { Ok(None) }
+    }
+
     /// Parameter that is `true` or `false`. It is `false` if it is left out.
     pub(super) fn flag(&self, name: &'static str) -> Result<bool, QueryError> {
         let word = |flag| if flag { "true" } else { "false" };

@@ -5,6 +5,7 @@ use tokio::sync::watch;
 use super::outbox::attempts::{self, AttemptOutcome, EndedAttempt};
 use super::outbox::claim::{self, Claim, ClaimOrder};
 use super::outbox::commands::{self, CommandCursor, CommandOutcome, CommandTotals, RowCommand};
+use super::outbox::group_commands::{self, RowGroup};
 use super::outbox::{lane, reconcile};
 use super::{RetryRequests, Store, StoreError};
 use crate::domain::lane::{Lane, LaneHealth};
@@ -99,6 +100,18 @@ impl Store {
     ) -> Result<(CommandTotals, Option<CommandCursor>), StoreError> {
         self.queue(move |session| commands::apply_to_some(session, backend.as_deref(), command, &after, now))
             .await
+    }
+
+    /// Applies a person's command to the next rows of a group, after the row `after`. Returns the row to continue after;
+    /// `None` if there are no more. One part at a time, so that webhooks are answered in between.
+    pub async fn apply_command_to_group(
+        &self,
+        group: RowGroup,
+        command: RowCommand,
+        after: i64,
+        now: Timestamp,
+    ) -> Result<(CommandTotals, Option<i64>), StoreError> {
+        self.queue(move |session| group_commands::apply_to_group(session, &group, command, after, now)).await
     }
 
     /// Retries at once the rows of one backend, or of all, that wait because of failed attempts. Returns their number.

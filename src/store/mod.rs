@@ -38,12 +38,13 @@ pub use outbox::attempts::AttemptOutcome;
 pub use outbox::backfill::{BackfillPart, Backfilled};
 pub use outbox::claim::{Claim, ClaimOrder, Claimed};
 pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RowCommand};
+pub use outbox::group_commands::RowGroup;
 pub use outbox::rows::RowState;
 pub use read::{
-    AttemptRecord, BackendStatus, DeploymentFilter, DeploymentPage, DeploymentStory, FailureFilter,
+    AttemptRecord, BackendStatus, DeadRow, DeploymentFilter, DeploymentPage, DeploymentStory, FailureFilter,
     FailurePage, FiguresReader, ForwardState, Forwarded, FoundId, FoundKind, Growth, ListedFailure,
-    OutboxFilter, OutboxGauge, OutboxPage, OutboxRow, QuarantinePage, QuarantineRow, Quarantined,
-    QuarantinedBody, Reader, ReceivedEvent, StoreGauges, Story, StoryContext, UnknownBackend,
+    ListedGroup, OutboxFilter, OutboxGauge, OutboxPage, OutboxRow, QuarantinePage, QuarantineRow,
+    Quarantined, QuarantinedBody, Reader, ReceivedEvent, StoreGauges, Story, StoryContext, UnknownBackend,
 };
 pub use state::reading::ReadIncident;
 pub use state::reevaluate::{ReevaluateSpan, ReevaluatedBatch};

@@ -13,11 +13,19 @@ use crate::harness::{Answer, Daemon, KEY, SECRET, fixture, story};
 use crate::json_schema::{Schemas, resolved};
 
 /// Routes of the pages for people, which are not part of the API.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 15] = [
     "/",
-    "/failures/{id}",
     "/style.css",
+    "/failures",
+    "/failures.csv",
+    "/failures/{id}",
+    "/deployments",
+    "/services/{name}",
+    "/teams/{name}",
+    "/outbox",
     "/outbox/{id}/retry",
+    "/outbox/{id}/alike/retry",
+    "/outbox/{id}/alike/discard",
     "/quarantine",
     "/quarantine/{id}",
     "/quarantine/{id}/retry",

@@ -87,5 +87,5 @@ fn id(id: Option<&str>) -> Markup {
 /// Link to a failure's page, with the failure's name.
 fn link(failure: &Failure) -> Markup {
     let id = failure.id.as_str();
-    html! { a href={ "/failures/" (id) } { bdi { (name(failure.title.as_deref(), id)) } } }
+    html! { a href={ "./failures/" (id) } { bdi { (name(failure.title.as_deref(), id)) } } }
 }

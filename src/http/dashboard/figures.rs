@@ -22,7 +22,7 @@ pub(super) fn tiles(data: &DashboardData) -> Markup {
                         @for period in Period::ALL {
                             li {
                                 @let (days, current) = (period.days(), (period == data.period).then_some("page"));
-                                a href={ "/?days=" (days) "#figures" } aria-current=[current] { (days) " days" }
+                                a href={ "./?days=" (days) "#figures" } aria-current=[current] { (days) " days" }
                             }
                         }
                     }

@@ -28,7 +28,7 @@ pub(super) fn health(data: &DashboardData) -> Markup {
                         td.title {
                             span.bad[row.must_act] { (row.says) }
                             @if row.about == QUARANTINE && data.gauges.quarantined > 0 {
-                                " " a href="/quarantine" { "Show all" }
+                                " " a href="./quarantine" { "Show all" }
                             }
                         }
                     }

@@ -1,41 +1,49 @@
 //! The dashboard at the admin listener's `/`: rendered by the server, without scripts and external resources.
 
+mod attempts;
 mod backends;
 #[cfg_attr(not(test), expect(dead_code, reason = "the first page does not have the charts yet"))]
 mod charts;
+mod csv;
 mod data;
+pub(super) mod deployments;
+mod failure_table;
 mod failures;
 mod figures;
 mod form;
 mod format;
+mod guard;
 mod health;
 mod health_row;
+mod links;
+pub(super) mod listing;
+mod listing_query;
+pub(super) mod names;
 mod outbox;
+pub(super) mod outbox_commands;
+pub(super) mod outbox_page;
+mod outbox_rows;
 mod overview;
 mod page;
 mod plot;
 pub(super) mod quarantine;
 mod received;
-mod story;
+mod refusal;
+pub(super) mod site;
+pub(super) mod story;
+pub(super) mod style;
+mod timeline;
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{FormRejection, PathRejection};
-use axum::extract::{Form, Path, Request, State};
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::middleware::Next;
-use axum::response::{Html, IntoResponse, Redirect, Response};
-use maud::html;
+use axum::extract::State;
+use axum::response::Html;
 
 use self::data::DashboardData;
-use self::form::{RetryForm, foreign_form, is_own_form};
-use self::page::notice;
+use self::site::Site;
 use super::api_error::ApiError;
 use super::boards::Period;
-use super::failures::{FailureLookup, StoryLookup, UNKNOWN_FAILURE};
 use super::figures::Figures;
-use super::outbox::Outbox;
 use super::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use super::reads::StoreReads;
 use super::requests::Requests;
@@ -44,36 +52,16 @@ use crate::clock::Clock;
 use crate::domain::failure::FailureState;
 use crate::domain::forwarding::BackendEntry;
 use crate::domain::policy::Policy;
-use crate::store::{FailureFilter, OutboxFilter, RowCommand, RowState, Store};
+use crate::store::{FailureFilter, OutboxFilter, RowState, Store};
 use crate::telemetry::metrics::Metrics;
+
+pub(super) use self::guard::guard;
+pub(super) use self::refusal::as_page;
 
 /// Largest number of failures and of dead letters in a list.
 const LISTED: usize = 25;
 /// Period that is shown by default.
 const DEFAULT_PERIOD: Period = Period::Month;
-/// Forbids external resources, scripts and frames. Forms go to this listener alone.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-);
-
-/// Adds headers by which browsers forbid the pages everything that they do not need.
-///
-/// Referrers are sent to this listener alone. With `no-referrer`, browsers would send `Origin: null` with the page's
-/// own forms, and `Origin` is how these are recognized (Fetch: append a request `Origin` header).
-pub(super) async fn guard(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    response
-}
-
-/// `GET /style.css`
-pub(super) async fn style() -> Response {
-    let style = concat!(include_str!("style.css"), include_str!("charts/charts.css"));
-    ([(CONTENT_TYPE, "text/css; charset=utf-8")], style).into_response()
-}
 
 /// Parts that the first page is built from.
 pub(super) struct Dashboard {
@@ -113,10 +101,11 @@ impl FromQuery for DashboardQuery {
 /// `GET /`
 pub(super) async fn index(
     State(dashboard): State<Arc<Dashboard>>,
+    site: Site,
     query: Option<TypedQuery<DashboardQuery>>,
 ) -> Result<Html<String>, ApiError> {
     let period = query.and_then(|TypedQuery(query)| query.days).unwrap_or(DEFAULT_PERIOD);
-    dashboard.data(period).await.map(|data| overview::overview(&data))
+    dashboard.data(period).await.map(|data| overview::overview(&site, &data))
 }
 
 impl Dashboard {
@@ -160,43 +149,4 @@ impl Dashboard {
         });
         read.await
     }
-}
-
-/// `GET /failures/{id}`
-pub(super) async fn failure(
-    State(failures): State<Arc<FailureLookup>>,
-    Path(id): Path<String>,
-) -> Result<Response, ApiError> {
-    Ok(match failures.story(id.clone()).await? {
-        StoryLookup::Story(found) => story::story(&id, &found).into_response(),
-        StoryLookup::Unknown => notice(StatusCode::NOT_FOUND, "Not found", &html! { (UNKNOWN_FAILURE) }),
-        StoryLookup::Several(ids) => {
-            let text = html! {
-                "Several failures match this id:"
-                @for id in &ids { " " a href={ "/failures/" (id) } { (id) } }
-            };
-            notice(StatusCode::NOT_FOUND, "Not found", &text)
-        }
-    })
-}
-
-/// `POST /outbox/{id}/retry`, from a form of the dashboard.
-pub(super) async fn retry(
-    State(outbox): State<Arc<Outbox>>,
-    State(token): State<Arc<Token>>,
-    row: Result<Path<i64>, PathRejection>,
-    headers: HeaderMap,
-    form: Result<Form<RetryForm>, FormRejection>,
-) -> Response {
-    if !is_own_form(&token, form, &headers) {
-        return foreign_form();
-    }
-    let Err(refused) = outbox.apply(row, RowCommand::Retry).await else {
-        return Redirect::to("/#outbox").into_response();
-    };
-    let text = html! {
-        "The row was sent, replaced or discarded in the meantime, or the store cannot be changed now. "
-        a href="/#outbox" { "See the outbox" } "."
-    };
-    notice(refused.status(), "Not retried", &text)
 }

@@ -59,7 +59,7 @@ fn dead(data: &DashboardData) -> Markup {
                 @for row in &data.dead {
                     tr {
                         td {
-                            form method="post" action={ "/outbox/" (row.id) "/retry" } {
+                            form method="post" action={ "./outbox/" (row.id) "/retry" } {
                                 input type="hidden" name="token" value=(data.token);
                                 @let of = format!("Retry {} at {}", safe_text(row.subject.id()), safe_text(&row.backend));
                                 button type="submit" aria-label=(of) { "Retry" }
@@ -68,7 +68,7 @@ fn dead(data: &DashboardData) -> Markup {
                         td { (safe_text(&row.backend)) }
                         td {
                             @match &row.subject {
-                                Subject::Failure(id) => { a href={ "/failures/" (id) } { (id) } }
+                                Subject::Failure(id) => { a href={ "./failures/" (id) } { (id) } }
                                 Subject::Deployment(id) => { "deployment " (safe_text(id)) }
                             }
                         }

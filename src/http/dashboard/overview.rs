@@ -5,17 +5,17 @@ use maud::{Markup, html};
 
 use super::data::DashboardData;
 use super::format::{ago, minute};
-use super::page::page;
+use super::page::{PROGRAM, Place, Section, page};
+use super::site::Site;
 use super::{failures, figures, health, outbox};
 
 /// The dashboard.
-pub(super) fn overview(data: &DashboardData) -> Html<String> {
+pub(super) fn overview(site: &Site, data: &DashboardData) -> Html<String> {
     let content = html! {
-        header {
-            h1 { "pagerduty-dora" }
+        div.heading {
+            h1 { "Overview" }
             p.quiet { "DORA failures and figures. All times are UTC." }
         }
-        main #content {
             (at_a_glance(data))
             (failures::open(data))
             (figures::tiles(data))
@@ -24,9 +24,8 @@ pub(super) fn overview(data: &DashboardData) -> Html<String> {
             (failures::recent(&data.recent))
             (outbox::outbox(data))
             (health::health(data))
-        }
     };
-    page("pagerduty-dora", &content)
+    page(site, Place::At(Section::Overview), PROGRAM, &content)
 }
 
 /// Summary that can be read in three seconds.

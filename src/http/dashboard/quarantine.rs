@@ -8,9 +8,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
-use super::form::{RetryForm, foreign_form, is_own_form};
-use super::format::{bytes, safe_text, second, text_or_dash};
-use super::page::{notice, page, wide};
+use super::form::{ButtonForm, FormPage, button, foreign_form, own_form};
+use super::format::{bytes, safe_text, text_or_dash};
+use super::page::{Place, Section, heading, notice, page, way_back};
+use super::site::Site;
 use crate::domain::printable::printable;
 use crate::http::api_error::ApiError;
 use crate::http::quarantine::Quarantine;
@@ -39,111 +40,106 @@ impl FromQuery for PageQuery {
 /// `GET /quarantine`
 pub(in crate::http) async fn list(
     State(quarantine): State<Arc<Quarantine>>,
-    query: Option<TypedQuery<PageQuery>>,
+    site: Site,
+    TypedQuery(PageQuery { cursor }): TypedQuery<PageQuery>,
 ) -> Result<Html<String>, ApiError> {
-    let after = query.map_or(0, |TypedQuery(query)| query.cursor);
-    let found = quarantine.reads.read(move |reader| reader.quarantine(after, LISTED)).await?;
-    Ok(listing(&found))
+    let found = quarantine.reads.read(move |reader| reader.quarantine(cursor, LISTED)).await?;
+    Ok(listing(&site, &found))
 }
 
 /// `GET /quarantine/{id}`
 pub(in crate::http) async fn one(
     State(quarantine): State<Arc<Quarantine>>,
     State(token): State<Arc<Token>>,
+    site: Site,
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Response, ApiError> {
     let unknown = || {
-        let text = html! { "The quarantine has no such row. " a href="/quarantine" { "Show all" } "." };
-        notice(StatusCode::NOT_FOUND, "Not found", &text)
+        let text = html! { "The quarantine has no such row." };
+        notice(&site, Section::Quarantine, (StatusCode::NOT_FOUND, "Not found"), &text)
     };
     let Ok(Path(id)) = id else { return Ok(unknown()) };
     let found = quarantine.reads.read(move |reader| reader.quarantined(id)).await?;
-    Ok(found.map_or_else(unknown, |found| row_page(&found, token.shown()).into_response()))
+    Ok(found.map_or_else(unknown, |found| row_page(&site, &found, token.shown()).into_response()))
 }
 
 /// `POST /quarantine/{id}/retry`, from a form of the dashboard.
 pub(in crate::http) async fn retry(
     State(quarantine): State<Arc<Quarantine>>,
     State(token): State<Arc<Token>>,
+    site: Site,
     id: Result<Path<i64>, PathRejection>,
     headers: HeaderMap,
-    form: Result<Form<RetryForm>, FormRejection>,
+    form: Result<Form<ButtonForm>, FormRejection>,
 ) -> Response {
-    if !is_own_form(&token, form, &headers) {
-        return foreign_form();
+    if own_form(&token, form, &headers).is_none() {
+        return foreign_form(&site, Section::Quarantine);
     }
     let Err(refused) = quarantine.read_again(id).await else {
-        return Redirect::to("/quarantine").into_response();
+        return Redirect::to(&site.link("quarantine")).into_response();
     };
     let text = html! {
         "The webhook is still not understood, it contradicts a stored event, it has left the quarantine in the meantime, "
-        "or the store cannot be changed now. " a href="/quarantine" { "See the quarantine" } "."
+        "or the store cannot be changed now."
     };
-    notice(refused.status(), "Not read", &text)
+    notice(&site, Section::Quarantine, (refused.status(), "Not read"), &text)
 }
 
-fn listing(found: &QuarantinePage) -> Html<String> {
+fn listing(site: &Site, found: &QuarantinePage) -> Html<String> {
     let table = html! {
-        table {
+        table.cards {
+            caption.hidden { "Bodies in quarantine, oldest first" }
             thead { tr { th scope="col" { "Received" } th scope="col" { "Reason" } th.number scope="col" { "Size" } } }
-            tbody { @for row in &found.rows { (listed(row)) } }
+            tbody { @for row in &found.rows { (listed(site, row)) } }
         }
     };
     let content = html! {
-        header { nav aria-label="Back" { a href="/" { "← Dashboard" } } p.quiet { "All times are UTC." } }
-        main #content {
-            h1 { "Quarantine" }
+        (heading(site, &html! { "Quarantine" }))
             p { "Signed webhooks that were not understood, or contradict a stored event, oldest first. They change no "
                 "failure. A newer version of the program may understand more: then run "
                 code { "pagerduty-dora quarantine retry --all" } "." }
             @if found.rows.is_empty() {
                 p.card.quiet { "Empty." }
             } @else {
-                div.card { (wide("Table of the quarantine", &table)) }
+                div.card { (table) }
             }
             @if let Some(next) = found.next {
-                p { a href={ "/quarantine?cursor=" (next) } { "More" } }
+                nav.pages aria-label="More bodies" { a href={ (site.link("quarantine")) "?cursor=" (next) } rel="next" { "Next →" } }
             }
-        }
     };
-    page("Quarantine", &content)
+    page(site, Place::At(Section::Quarantine), "Quarantine", &content)
 }
 
-fn listed(row: &QuarantineRow) -> Markup {
+fn listed(site: &Site, row: &QuarantineRow) -> Markup {
     html! {
         tr {
-            td { a href={ "/quarantine/" (row.id) } { (second(row.received_at)) } }
-            td.title { (safe_text(&row.reason)) }
-            td.number { (bytes(row.bytes.into())) }
+            th scope="row" { a href=(site.link(&format!("quarantine/{}", row.id))) { (site.zone().second(row.received_at)) } }
+            td data-label="Reason" { (safe_text(&row.reason)) }
+            td.number data-label="Size" { (bytes(row.bytes.into())) }
         }
     }
 }
 
-fn row_page(Quarantined { row, body }: &Quarantined, token: &str) -> Html<String> {
+fn row_page(site: &Site, Quarantined { row, body }: &Quarantined, token: &str) -> Html<String> {
     let facts = [
-        ("Received", second(row.received_at)),
-        ("Reason", safe_text(&row.reason)),
-        ("Delivery", text_or_dash(row.delivery_id.as_ref())),
-        ("Size", bytes(row.bytes.into())),
+        ("Received", site.zone().second(row.received_at)),
+        ("Reason", html! { (safe_text(&row.reason)) }),
+        ("Delivery", html! { (text_or_dash(row.delivery_id.as_ref())) }),
+        ("Size", html! { (bytes(row.bytes.into())) }),
     ];
     let (title, text) = match body {
         QuarantinedBody::Text(text) => ("Body", text),
         QuarantinedBody::Base64(text) => ("Body, in base64: it is not UTF-8", text),
     };
     let content = html! {
-        header { nav aria-label="Back" { a href="/quarantine" { "← Quarantine" } } p.quiet { "All times are UTC." } }
-        main #content {
-            h1 { "Quarantine " (row.id) }
+        (way_back(site, Section::Quarantine))
+        (heading(site, &html! { "Quarantine " (row.id) }))
             dl.card.facts { @for (what, is) in &facts { div { dt { (what) } dd { (is) } } } }
-            form method="post" action={ "/quarantine/" (row.id) "/retry" } {
-                input type="hidden" name="token" value=(token);
-                button type="submit" { "Read it again" }
-            }
+            (button(token, &site.link(&format!("quarantine/{}/retry", row.id)), &FormPage::Overview, "Read it again", "Read it again"))
             h2 { (title) }
             div.card { div.wide tabindex="0" role="region" aria-label="Body" { pre { (lines(text)) } } }
-        }
     };
-    page(&format!("Quarantine {}", row.id), &content)
+    page(site, Place::Within(Section::Quarantine), &format!("Quarantine {}", row.id), &content)
 }
 
 /// A long text with its line ends. Other control characters are replaced.

@@ -1,65 +1,150 @@
-//! Page of one failure, with the content of `explain`.
+//! Page of one failure: its facts, its timeline, then everything that `explain` shows.
 
-use axum::response::Html;
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 
-use super::format::{duration, name, names, safe_text, second, state, text_or_dash};
-use super::page::{page, wide};
+use super::attempts::attempts;
+use super::format::{NO_DATA, duration, name, names, safe_text, state, text_or_dash};
+use super::links::{self, Deployments};
+use super::page::{Place, Section, heading, notice, page, way_back, wide};
+use super::site::Site;
+use super::timeline::{Linked, timeline};
 use crate::domain::failure::Failure;
 use crate::domain::printable::printable;
 use crate::domain::related_change::{DECIDE_NOTHING, RelatedChange};
-use crate::store::Story;
+use crate::http::api_error::ApiError;
+use crate::http::failures::{FailureLookup, StoryLookup, UNKNOWN_FAILURE};
+use crate::http::token::Token;
+use crate::store::{DeadRow, Story};
 
-pub(super) fn story(id: &str, story: &Story) -> Html<String> {
-    let failure = story.failure.as_ref().map(|listed| &listed.failure);
-    let id = failure.map_or(id, |failure| failure.id.as_str());
-    let name = name(failure.and_then(|failure| failure.title.as_deref()), id);
-    let content = html! {
-        header { nav aria-label="Back" { a href="/" { "← Dashboard" } } p.quiet { "All times are UTC." } }
-        main #content {
-            h1 { bdi { (name) } }
-            @match failure {
-                None => { p { "No failure: no event with the incident's data was received." } },
-                Some(failure) => { (summary(id, failure)) },
-            }
-            h2 #why { "Reasons" }
-            div.card { (wide("Table of reasons", &why(story))) }
-            h2 #events { "Events, as they were received" }
-            div.card { (wide("Table of events", &events(story))) }
-            @if let Some(changes) = story.related_changes.as_deref().filter(|changes| !changes.is_empty()) {
-                h2 #changes { "Changes that PagerDuty relates to this incident" }
-                p.quiet { (DECIDE_NOTHING) }
-                div.card { (wide("Table of related changes", &related_changes(changes))) }
-            }
-            h2 #attempts { "Attempts to forward" }
-            @for sentence in &story.not_forwarded { p.card.quiet { (safe_text(sentence)) } }
-            @if !story.attempts.is_empty() {
-                div.card { (wide("Table of attempts to forward", &attempts(story))) }
-            }
-        }
-    };
-    page(&name, &content)
+/// Field of the reason that names the deployment that fixed a failure (see `domain/explain.rs`).
+const REMEDIATION: &str = "remediation";
+
+/// Everything that the page shows.
+struct StoryData {
+    /// The id that was asked for.
+    id: String,
+    story: Story,
+    /// The deployments that it is linked to, as far as they are known.
+    deployments: Deployments,
+    dead: Vec<DeadRow>,
+    /// Token that a form must send.
+    token: String,
 }
 
-fn summary(id: &str, failure: &Failure) -> Markup {
+/// `GET /failures/{id}`
+pub(in crate::http) async fn failure(
+    State(failures): State<Arc<FailureLookup>>,
+    State(token): State<Arc<Token>>,
+    site: Site,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, ApiError> {
+    let Ok(Path(id)) = id else { return Err(ApiError::not_found(UNKNOWN_FAILURE)) };
+    let not_found =
+        |text: &Markup| notice(&site, Section::Failures, (StatusCode::NOT_FOUND, "Not found"), text);
+    let story = match failures.story(id.clone()).await? {
+        StoryLookup::Story(story) => *story,
+        StoryLookup::Unknown => return Ok(not_found(&html! { (UNKNOWN_FAILURE) })),
+        StoryLookup::Several(ids) => {
+            let text = html! {
+                "Several failures match this id:"
+                @for id in &ids { " " a href=(site.failure(id)) { (id) } }
+            };
+            return Ok(not_found(&text));
+        }
+    };
+    let linked: Vec<String> = linked_ids(&story).map(str::to_owned).collect();
+    let failure_id = story.failure.as_ref().map(|listed| listed.failure.id.clone());
+    let read = failures.reads.read(move |reader| {
+        let deployments = reader.deployments_of_ids(linked.iter().map(String::as_str))?;
+        let dead = failure_id.map(|id| reader.dead_rows(&id)).transpose()?.unwrap_or_default();
+        Ok((deployments, dead))
+    });
+    let (deployments, dead) = read.await?;
+    let data = StoryData { id, story, deployments, dead, token: token.shown().to_owned() };
+    Ok(story_page(&site, &data).into_response())
+}
+
+fn linked_ids(story: &Story) -> impl Iterator<Item = &str> {
+    let cause = story.failure.iter().filter_map(|listed| listed.failure.deployment.as_deref());
+    cause.chain(fix(story))
+}
+
+/// Id of the deployment that fixed the failure.
+fn fix(story: &Story) -> Option<&str> {
+    story.why.iter().find(|why| why.about == REMEDIATION).map(|why| why.value.as_str())
+}
+
+fn story_page(site: &Site, data: &StoryData) -> Html<String> {
+    let story = &data.story;
+    let failure = story.failure.as_ref().map(|listed| &listed.failure);
+    let id = failure.map_or(&*data.id, |failure| failure.id.as_str());
+    let name = name(failure.and_then(|failure| failure.title.as_deref()), id);
+    let content = html! {
+        (way_back(site, Section::Failures))
+        (heading(site, &html! { bdi { (name) } }))
+        @match failure {
+            None => { p { "No failure: no event with the incident's data was received." } },
+            Some(failure) => { (summary(site, failure, data)) (what_happened(site, failure, data)) },
+        }
+        h2 #why { "Decisions" }
+        div.card { (why(story)) }
+        h2 #events { "Events, as they were received" }
+        div.card { (events(site, story)) }
+        @if let Some(changes) = story.related_changes.as_deref().filter(|changes| !changes.is_empty()) {
+            h2 #changes { "Changes that PagerDuty relates to this incident" }
+            p.quiet { (DECIDE_NOTHING) }
+            div.card { (wide("Table of related changes", &related_changes(site, changes))) }
+        }
+        h2 #attempts { "Backends" }
+        (attempts(site, &data.token, id, story, &data.dead))
+    };
+    page(site, Place::Within(Section::Failures), &name, &content)
+}
+
+fn what_happened(site: &Site, failure: &Failure, data: &StoryData) -> Markup {
+    let known = |id: Option<&str>| id.and_then(|id| data.deployments.get(id));
+    let linked = Linked { cause: known(failure.deployment.as_deref()), fix: known(fix(&data.story)) };
+    html! {
+        h2 #timeline { "Timeline" }
+        (timeline(site, failure, &data.story.events, &linked))
+    }
+}
+
+fn summary(site: &Site, failure: &Failure, data: &StoryData) -> Markup {
     let title = failure.title.as_deref().map(printable).unwrap_or_default();
+    let text = |text: String| html! { (text) };
+    let acknowledged_after =
+        failure.acknowledged_at.map(|at| at.duration_since(failure.started_at).as_secs_f64());
     let facts = [
-        ("Id", safe_text(id)),
-        ("Started", second(failure.started_at)),
-        ("Ended", failure.finished_at.map_or_else(|| "not yet".to_owned(), second)),
-        ("Restored in", duration(failure.time_to_restore_seconds)),
-        ("Services", names(&failure.services)),
-        ("Team", text_or_dash(failure.team.as_ref())),
-        ("Env", safe_text(&failure.env)),
-        ("Severity", text_or_dash(failure.severity.as_ref())),
-        ("Caused by", text_or_dash(failure.deployment.as_ref())),
+        ("Started", site.zone().second(failure.started_at)),
+        ("Ended", failure.finished_at.map_or_else(|| html! { "not yet" }, |at| site.zone().second(at))),
+        ("Restored in", text(duration(failure.time_to_restore_seconds))),
+        ("Acknowledged after", text(duration(acknowledged_after))),
+        ("Services", links::services(site, &failure.services)),
+        ("Team", links::team(site, failure.team.as_deref())),
+        ("Env", text(safe_text(&failure.env))),
+        ("Severity", text(text_or_dash(failure.severity.as_ref()))),
+        ("Caused by", links::deployment(failure.deployment.as_deref(), &data.deployments)),
+        ("Fixed by", links::deployment(fix(&data.story), &data.deployments)),
+        (
+            "Reopened",
+            text(if failure.reopened == 0 { NO_DATA.to_owned() } else { failure.reopened.to_string() }),
+        ),
+        ("Id", text(safe_text(failure.id.as_str()))),
     ];
     html! {
-        p { (state(failure.state)) @if let Some(reason) = &failure.reason { ": " (safe_text(reason)) } }
-        dl.card.facts { @for (what, is) in &facts { div { dt { (what) } dd { (is) } } } }
-        @if let Some(url) = web_page(failure.url.as_deref()) {
-            p { a href=(url) rel="noreferrer" { "The incident at PagerDuty" } }
+        p { (state(failure.state)) @if let Some(reason) = &failure.reason { ": " (safe_text(reason)) }
+            @if let Some(url) = web_page(failure.url.as_deref()) {
+                " " a href=(url) rel="noreferrer" { "The incident at PagerDuty" }
+            }
         }
+        dl.card.facts { @for (what, is) in &facts { div { dt { (what) } dd { (is) } } } }
         @if safe_text(&title) != title {
             details {
                 summary { "The whole title" }
@@ -71,61 +156,52 @@ fn summary(id: &str, failure: &Failure) -> Markup {
 
 fn why(story: &Story) -> Markup {
     html! {
-        table {
+        table.cards {
+            caption.hidden { "Each decision about the failure, and its reason" }
             thead { tr { th scope="col" { "Field" } th scope="col" { "Value" } th scope="col" { "Reason" } } }
             tbody { @for why in &story.why {
                 tr {
                     th scope="row" { (why.about.replace('_', " ")) }
-                    td.text { (safe_text(&why.value)) }
-                    td.text { (safe_text(&why.because)) }
+                    td data-label="Value" { (safe_text(&why.value)) }
+                    td data-label="Reason" { (safe_text(&why.because)) }
                 }
             } }
         }
     }
 }
 
-fn events(story: &Story) -> Markup {
+fn events(site: &Site, story: &Story) -> Markup {
     html! {
-        table {
-            thead { tr { th scope="col" { "Received" } th scope="col" { "Occurred" } th scope="col" { "Event" }
+        table.cards {
+            caption.hidden { "Events about the failure" }
+            thead { tr { th scope="col" { "Event" } th scope="col" { "Occurred" } th scope="col" { "Received" }
                 th.number scope="col" { "Duplicates" } } }
             tbody { @for event in &story.events {
-                tr { td.time { (second(event.received_at)) } td.time { (second(event.occurred_at)) }
-                    td {
+                tr {
+                    th scope="row" {
                         (safe_text(&event.event_type))
                         @if story.failure.as_ref().is_some_and(|listed| event.was_read(&listed.failure.source)) {
                             span.quiet { " read, no webhook" }
                         }
                     }
-                    td.number { (event.duplicates) } }
+                    td.time data-label="Occurred" { (site.zone().second(event.occurred_at)) }
+                    td.time data-label="Received" { (site.zone().second(event.received_at)) }
+                    td.number data-label="Duplicates" { (event.duplicates) }
+                }
             } }
         }
     }
 }
 
-fn related_changes(changes: &[RelatedChange]) -> Markup {
+fn related_changes(site: &Site, changes: &[RelatedChange]) -> Markup {
     html! {
         table {
             thead { tr { th scope="col" { "Changed" } th scope="col" { "Summary" } th scope="col" { "Source" }
                 th scope="col" { "Services" } th scope="col" { "PagerDuty's reason" } } }
             tbody { @for change in changes {
-                tr { td.time { (second(change.at)) } td.text { (text_or_dash(change.summary.as_ref())) }
+                tr { td.time { (site.zone().second(change.at)) } td.text { (text_or_dash(change.summary.as_ref())) }
                     td.text { (text_or_dash(change.source.as_ref())) } td.text { (names(&change.services)) }
                     td { (text_or_dash(change.reason_in_words().as_ref())) } }
-            } }
-        }
-    }
-}
-
-fn attempts(story: &Story) -> Markup {
-    html! {
-        table {
-            thead { tr { th scope="col" { "At" } th scope="col" { "Backend" } th.number scope="col" { "Revision" }
-                th.number scope="col" { "Answer" } th scope="col" { "Error" } } }
-            tbody { @for attempt in &story.attempts {
-                tr { td.time { (second(attempt.at)) } td { (safe_text(&attempt.backend)) } td.number { (attempt.revision) }
-                    td.number { (attempt.status.map_or_else(|| "none".to_owned(), |status| status.to_string())) }
-                    td.text { (text_or_dash(attempt.error.as_ref())) } }
             } }
         }
     }

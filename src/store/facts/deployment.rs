@@ -8,6 +8,8 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::{from_json, to_json};
 use crate::store::engine::session::{Session, TouchedDeployment};
 
+pub(in crate::store) const OF_ID: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1";
+
 /// Saves a deployment that was received at `now`. It replaces the stored one with the same id. If nothing has changed,
 /// the time at which the stored one was received stays.
 pub(in crate::store) fn save(
@@ -22,7 +24,6 @@ pub(in crate::store) fn save(
         service = ?2, team = ?3, env = ?4, started_at_ns = ?5, finished_at_ns = ?6, version = ?7,
         commit_sha = lower(?8), facts = ?9, version_key = ?10,
         received_at_ns = iif(facts = ?9, received_at_ns, ?11) RETURNING id";
-    const OF_ID: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1";
     let id = deployment.id.as_str();
     let replaced = load(session.db(), OF_ID, [id])?;
     let parameters = params![

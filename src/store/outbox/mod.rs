@@ -5,6 +5,7 @@ pub(super) mod backfill;
 pub(super) mod claim;
 pub(super) mod commands;
 pub(super) mod desired;
+pub(super) mod group_commands;
 pub(super) mod lane;
 pub(super) mod reconcile;
 pub(super) mod rows;

@@ -16,6 +16,12 @@ pub struct FailureFilter {
     pub state: Option<FailureState>,
     /// Only those that count for this service.
     pub service: Option<String>,
+    /// Only those of this team.
+    pub team: Option<String>,
+    /// Only those in this env.
+    pub env: Option<String>,
+    /// Only those of this severity.
+    pub severity: Option<String>,
     /// Only those that began at this time or later.
     pub since: Option<Timestamp>,
     /// Largest number of failures.
@@ -63,13 +69,24 @@ impl Reader {
              LEFT JOIN deployment ON deployment.id = cause
              WHERE {state} AND failure.started_at_ns >= ?1 AND (failure.started_at_ns, failure.id) < (?2, ?3)
              AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(evaluated, '$.services') WHERE value = ?4))
+             AND (?6 IS NULL OR evaluated ->> 'team' = ?6) AND (?7 IS NULL OR evaluated ->> 'env' = ?7)
+             AND (?8 IS NULL OR evaluated ->> 'severity' = ?8)
              ORDER BY failure.started_at_ns DESC, failure.id DESC LIMIT ?5"
         );
         let since = filter.since.map_or(i64::MIN, Timestamp::as_nanos);
         let one_more = i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1);
         let db = self.lock();
         let mut statement = db.prepare_cached(&sql)?;
-        let mut rows = statement.query(params![since, before_start, before_id, filter.service, one_more])?;
+        let mut rows = statement.query(params![
+            since,
+            before_start,
+            before_id,
+            filter.service,
+            one_more,
+            filter.team,
+            filter.env,
+            filter.severity,
+        ])?;
         let mut page = FailurePage { failures: Vec::new(), next: None };
         let mut last = (0, 0);
         while let Some(row) = rows.next()? {

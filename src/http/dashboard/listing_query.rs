@@ -1,0 +1,83 @@
+//! Filters of the listing of failures.
+
+use jiff::tz::TimeZone;
+
+use super::site;
+use crate::domain::failure::FailureState;
+use crate::domain::name::named;
+use crate::domain::timestamp::Timestamp;
+use crate::http::query::{FromQuery, Parameters, QueryError, parse_time};
+use crate::store::FailureFilter;
+
+/// Query of the listing and of its CSV. Texts are as they were typed.
+pub(in crate::http) struct ListingQuery {
+    pub(super) state: Option<FailureState>,
+    service: Option<String>,
+    team: Option<String>,
+    env: Option<String>,
+    severity: Option<String>,
+    pub(super) since: Option<String>,
+    pub(super) cursor: Option<String>,
+}
+
+impl FromQuery for ListingQuery {
+    const NAMES: &'static [&'static str] =
+        &["state", "service", "team", "env", "severity", "since", "cursor"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
+        let text = |name| named(parameters.text(name));
+        Ok(Self {
+            state: parameters.chosen("state", FailureState::ALL, FailureState::as_str)?,
+            service: text("service"),
+            team: text("team"),
+            env: text("env"),
+            severity: text("severity"),
+            since: text("since"),
+            cursor: text("cursor"),
+        })
+    }
+}
+
+impl ListingQuery {
+    /// The filter for the store.
+    pub(super) fn filter(
+        &self,
+        limit: usize,
+        now: Timestamp,
+        timezone: &TimeZone,
+    ) -> Result<FailureFilter, QueryError> {
+        Ok(FailureFilter {
+            state: self.state,
+            service: self.service.clone(),
+            team: self.team.clone(),
+            env: self.env.clone(),
+            severity: self.severity.clone(),
+            since: parse_time("since", self.since.as_deref(), now, timezone)?,
+            limit,
+            cursor: self.cursor.clone(),
+        })
+    }
+
+    /// The fields whose values are names: parameter, label, value.
+    pub(super) fn texts(&self) -> [(&'static str, &'static str, Option<&str>); 4] {
+        [
+            ("service", "Service", self.service.as_deref()),
+            ("team", "Team", self.team.as_deref()),
+            ("env", "Env", self.env.as_deref()),
+            ("severity", "Severity", self.severity.as_deref()),
+        ]
+    }
+
+    /// Query of a link with the same filters, which continues at a cursor.
+    pub(super) fn link(&self, cursor: Option<&str>) -> String {
+        let state = ("state", self.state.map(FailureState::as_str));
+        let texts = self.texts().map(|(name, _, value)| (name, value));
+        let rest = [("since", self.since.as_deref()), ("cursor", cursor)];
+        site::query(&[&[state][..], &texts[..], &rest[..]].concat())
+    }
+
+    /// `true` if it lists all failures.
+    pub(super) fn is_unfiltered(&self) -> bool {
+        self.link(None).is_empty()
+    }
+}

@@ -1,0 +1,230 @@
+//! `/outbox`: the state of each backend, the rows that need a person by backend and answer, and all rows.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Html;
+use maud::{Markup, html};
+
+use super::form::{FormPage, button};
+use super::format::{ago, count, safe_text, text_or_dash};
+use super::outbox_rows::{rows, subject};
+use super::page::{Place, Section, heading, page};
+use super::site::{Site, query};
+use crate::domain::name::named;
+use crate::domain::timestamp::Timestamp;
+use crate::http::api_error::ApiError;
+use crate::http::outbox::Outbox;
+use crate::http::query::{FromQuery, Parameters, QueryError, TypedQuery};
+use crate::http::token::Token;
+use crate::store::{ListedGroup, OutboxFilter, OutboxGauge, OutboxPage, RowGroup, RowState};
+
+/// Largest number of groups on a page.
+const MAX_GROUPS: usize = 50;
+/// Number of rows on a page.
+const LISTED: usize = 50;
+
+/// Query of the page.
+pub(in crate::http) struct OutboxPageQuery {
+    state: Option<RowState>,
+    backend: Option<String>,
+    cursor: i64,
+}
+
+impl FromQuery for OutboxPageQuery {
+    const NAMES: &'static [&'static str] = &["state", "backend", "cursor"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
+        Ok(Self {
+            state: parameters.chosen("state", RowState::ALL, RowState::as_str)?,
+            backend: named(parameters.text("backend")),
+            cursor: parameters.row("cursor")?,
+        })
+    }
+}
+
+impl OutboxPageQuery {
+    /// Query of a link with the same filters.
+    fn link(&self, cursor: Option<&str>) -> String {
+        let state = self.state.map(RowState::as_str);
+        query(&[("state", state), ("backend", self.backend.as_deref()), ("cursor", cursor)])
+    }
+}
+
+/// Everything that the page shows.
+struct OutboxData {
+    query: OutboxPageQuery,
+    now: Timestamp,
+    gauges: Vec<OutboxGauge>,
+    /// The configured backends, and those that have rows.
+    backends: Vec<String>,
+    groups: Vec<ListedGroup>,
+    rows: OutboxPage,
+    token: String,
+}
+
+/// `GET /outbox`
+pub(in crate::http) async fn list(
+    State(outbox): State<Arc<Outbox>>,
+    State(token): State<Arc<Token>>,
+    site: Site,
+    TypedQuery(query): TypedQuery<OutboxPageQuery>,
+) -> Result<Html<String>, ApiError> {
+    let configured = outbox.backend_entries.iter().map(|entry| entry.name.clone());
+    let mut backends: Vec<String> = configured.collect();
+    let (now, token) = (outbox.clock.now(), token.shown().to_owned());
+    let read = outbox.reads.read(move |reader| {
+        let gauges = reader.gauges()?.outbox;
+        backends.extend(gauges.iter().map(|gauge| gauge.backend.clone()));
+        backends.sort();
+        backends.dedup();
+        let filter = OutboxFilter {
+            state: query.state,
+            backend: query.backend.clone(),
+            after: query.cursor,
+            limit: LISTED,
+        };
+        let groups = reader.outbox_groups(query.backend.as_deref(), MAX_GROUPS)?;
+        let rows = reader.outbox(&filter)?;
+        Ok(OutboxData { query, now, gauges, backends, groups, rows, token })
+    });
+    let data = read.await?;
+    Ok(page(&site, Place::At(Section::Outbox), "Outbox", &content(&site, &data)))
+}
+
+fn content(site: &Site, data: &OutboxData) -> Markup {
+    html! {
+        (heading(site, &html! { "Outbox" }))
+        p { "Requests for the metrics backends. A row is one revision of a failure, a deployment or a mark, for one backend." }
+        (waiting(data))
+        (groups(site, data))
+        section aria-labelledby="rows" {
+            h2 #rows { "Rows" }
+            (filters(site, data))
+            @if data.rows.rows.is_empty() {
+                p.card.quiet { "No row." }
+            } @else {
+                (rows(site, &data.rows.rows, &data.token))
+                nav.pages aria-label="More rows" {
+                    @if data.query.cursor != 0 { a href={ (site.link("outbox")) (data.query.link(None)) "#rows" } { "← First" } }
+                    @if let Some(next) = data.rows.next {
+                        a href={ (site.link("outbox")) (data.query.link(Some(&next.to_string()))) "#rows" } rel="next" { "Next →" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Number of rows of each backend that are not finished.
+fn waiting(data: &OutboxData) -> Markup {
+    html! {
+        ul.standing aria-label="Rows of each backend" {
+            @for backend in &data.backends {
+                @let gauge = data.gauges.iter().find(|gauge| gauge.backend == *backend);
+                @let (pending, dead) = gauge.map_or((0, 0), |gauge| (gauge.pending, gauge.dead));
+                li {
+                    span.what { (safe_text(backend)) } " "
+                    strong.bad[dead > 0] { (dead) " dead" } " "
+                    span.quiet {
+                        (pending) " waiting"
+                        @if let Some(at) = gauge.and_then(|gauge| gauge.oldest_at) { ", oldest for " (ago(data.now, at)) }
+                    }
+                }
+            }
+        }
+        @if data.backends.is_empty() {
+            p.card.quiet { "No backend is configured: failures are shown here only. Add a " code { "[[backend]]" } " to the configuration." }
+        }
+    }
+}
+
+fn groups(site: &Site, data: &OutboxData) -> Markup {
+    html! {
+        section aria-labelledby="groups" {
+            h2 #groups { "Rows that need somebody" }
+            @if data.groups.is_empty() {
+                p.card.quiet { "None: no backend rejects a row for good." }
+            } @else {
+                p.quiet { "By backend and answer. Correct the cause, then retry; or discard the rows." }
+                div.card {
+                    table.cards {
+                        caption.hidden { "Dead and suspect rows, by backend and answer" }
+                        thead { tr { th scope="col" { "Answer" } th scope="col" { "Backend" } th.number scope="col" { "Rows" }
+                            th scope="col" { "State" } th.number scope="col" { "Oldest" } th scope="col" { "Example" }
+                            th scope="col" { "Action" } } }
+                        tbody { @for group in &data.groups { (group_row(site, data, group)) } }
+                    }
+                }
+                @if data.groups.len() == MAX_GROUPS { p.quiet { "These are the largest " (MAX_GROUPS) " groups." } }
+            }
+        }
+    }
+}
+
+fn group_row(site: &Site, data: &OutboxData, listed: &ListedGroup) -> Markup {
+    let about = about_group(listed);
+    html! {
+        tr {
+            th scope="row" { (answer(&listed.group)) }
+            td data-label="Backend" { (safe_text(&listed.group.backend)) }
+            td.number data-label="Rows" { (listed.rows) }
+            td data-label="State" { (row_state(listed.group.state)) }
+            td.number data-label="Oldest" { (ago(data.now, listed.oldest_at)) " ago" }
+            td data-label="Example" { (subject(site, &listed.subject)) }
+            td.actions data-label="Action" {
+                (button(&data.token, &site.link(&format!("outbox/{}/alike/retry", listed.example)), &FormPage::Outbox,
+                    "Retry", &format!("Retry {about}")))
+                a.discard href=(site.link(&format!("outbox/{}/alike/discard", listed.example)))
+                    aria-label={ "Discard " (about) } { "Discard…" }
+            }
+        }
+    }
+}
+
+/// The group in words: `3 rows for datadog`.
+pub(super) fn about_group(listed: &ListedGroup) -> String {
+    format!("{} for {}", count(listed.rows, "row"), safe_text(&listed.group.backend))
+}
+
+/// Last answer of the rows of a group.
+pub(super) fn answer(group: &RowGroup) -> Markup {
+    html! {
+        @if let Some(status) = group.last_status { span.status { (status) } " " }
+        (text_or_dash(group.last_error.as_ref()))
+    }
+}
+
+fn row_state(state: RowState) -> Markup {
+    html! { @match state {
+        RowState::Dead => { span.state.bad { "dead" } }
+        _ => { span.state { "suspect" } }
+    } }
+}
+
+fn filters(site: &Site, data: &OutboxData) -> Markup {
+    html! {
+        form.filters.card method="get" action=(site.link("outbox")) role="search" aria-label="Filters" {
+            label { "State"
+                select name="state" {
+                    option value="" { "any" }
+                    @for state in RowState::ALL {
+                        option value=(state.as_str()) selected[data.query.state == Some(*state)] { (state.as_str()) }
+                    }
+                }
+            }
+            label { "Backend"
+                select name="backend" {
+                    option value="" { "any" }
+                    @for backend in &data.backends {
+                        option value=(backend) selected[data.query.backend.as_ref() == Some(backend)] { (safe_text(backend)) }
+                    }
+                }
+            }
+            div.buttons {
+                button type="submit" { "Show" }
+                @if !data.query.link(None).is_empty() { a href=(site.link("outbox")) { "Clear" } }
+            }
+        }
+    }
+}

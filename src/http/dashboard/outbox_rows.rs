@@ -1,0 +1,60 @@
+//! Table of rows of the outbox.
+
+use maud::{Markup, html};
+
+use super::form::{FormPage, button};
+use super::format::{safe_text, text_or_dash};
+use super::site::Site;
+use crate::domain::forwarding::Subject;
+use crate::store::{OutboxRow, RowState};
+
+/// The rows, with a button for each that can be retried.
+pub(super) fn rows(site: &Site, rows: &[OutboxRow], token: &str) -> Markup {
+    html! {
+        div.card {
+            table.cards {
+                caption.hidden { "Rows of the outbox, oldest first" }
+                thead { tr { th scope="col" { "Subject" } th scope="col" { "Backend" } th.number scope="col" { "Revision" }
+                    th scope="col" { "State" } th.number scope="col" { "Attempts" } th scope="col" { "Next attempt" }
+                    th scope="col" { "Last answer" } th scope="col" { "Action" } } }
+                tbody { @for row in rows { (one(site, row, token)) } }
+            }
+        }
+    }
+}
+
+fn one(site: &Site, row: &OutboxRow, token: &str) -> Markup {
+    let state = row.state.as_str();
+    html! {
+        tr {
+            th scope="row" { (subject(site, &row.subject)) }
+            td data-label="Backend" { (safe_text(&row.backend)) }
+            td.number data-label="Revision" { (row.revision) }
+            td data-label="State" {
+                span.state.bad[row.state == RowState::Dead] { (state) @if row.suspect { ", suspect" } @if row.repeats { ", repeat" } }
+            }
+            td.number data-label="Attempts" { (row.attempts + row.refusals) }
+            td.time data-label="Next attempt" {
+                @match row.next_attempt_at { Some(at) => { (site.zone().second(at)) } None => { (text_or_dash(None)) } }
+            }
+            td data-label="Last answer" {
+                @if let Some(status) = row.last_status { span.status { (status) } " " }
+                (text_or_dash(row.last_error.as_ref()))
+            }
+            td.actions data-label="Action" {
+                @if matches!(row.state, RowState::Dead | RowState::Pending) {
+                    @let about = format!("Retry {} at {}", safe_text(row.subject.id()), safe_text(&row.backend));
+                    (button(token, &site.link(&format!("outbox/{}/retry", row.id)), &FormPage::Outbox, "Retry", &about))
+                }
+            }
+        }
+    }
+}
+
+/// Link to the subject of a row.
+pub(super) fn subject(site: &Site, subject: &Subject) -> Markup {
+    html! { @match subject {
+        Subject::Failure(id) => { a href=(site.failure(id)) { (safe_text(id)) } }
+        Subject::Deployment(id) => { "deployment " (safe_text(id)) }
+    } }
+}

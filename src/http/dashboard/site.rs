@@ -1,0 +1,164 @@
+//! Place of a page on the site, and the time zone of its times.
+//!
+//! Links are relative, so that a reverse proxy may serve the dashboard under any path. A page reaches the first page
+//! through as many `../` as its own path has folders.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::domain::timestamp::Timestamp;
+
+/// Characters that are encoded in a part of a path or a query.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b':');
+
+/// Time zone in which the pages show times.
+pub(in crate::http) struct Zone(TimeZone);
+
+impl Zone {
+    /// The zone `dora.timezone`.
+    pub(in crate::http) const fn new(timezone: TimeZone) -> Self {
+        Self(timezone)
+    }
+
+    /// Its name in the database of time zones.
+    pub(super) fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// Date and time without seconds: `2026-11-02 09:14`.
+    pub(super) fn minute(&self, at: Timestamp) -> Markup {
+        self.time(at, "%Y-%m-%d %H:%M")
+    }
+
+    /// Date and time with seconds: `2026-11-02 09:14:07`.
+    pub(super) fn second(&self, at: Timestamp) -> Markup {
+        self.time(at, "%Y-%m-%d %H:%M:%S")
+    }
+
+    /// Date and time with seconds and the zone's abbreviation: `2026-11-02 09:14:07 CET`.
+    pub(super) fn exact(&self, at: Timestamp) -> Markup {
+        self.time(at, "%Y-%m-%d %H:%M:%S %Z")
+    }
+
+    fn time(&self, at: Timestamp, format: &str) -> Markup {
+        let shown = jiff::Timestamp::from(at).to_zoned_datetime(self.0.clone()).strftime(format).to_string();
+        html! { time datetime=(at) { (shown) } }
+    }
+}
+
+/// Place of a page, from which its links lead.
+#[derive(Clone)]
+pub(in crate::http) struct Site {
+    root: String,
+    zone: Arc<Zone>,
+}
+
+impl Site {
+    /// The place of the page at this path.
+    pub(super) fn of(path: &str, zone: Arc<Zone>) -> Self {
+        let folders = path.matches('/').count().saturating_sub(1);
+        let root = if folders == 0 { "./".to_owned() } else { "../".repeat(folders) };
+        Self { root, zone }
+    }
+
+    /// Relative address of a path, which has no leading slash. The empty path is the first page.
+    pub(super) fn link(&self, path: &str) -> String {
+        format!("{}{path}", self.root)
+    }
+
+    /// Time zone of the page.
+    pub(super) fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// Address of a failure's page.
+    pub(super) fn failure(&self, id: &str) -> String {
+        self.link(&failure_path(id))
+    }
+
+    /// Address of the page of a service or a team in this folder. `None` for the two names that browsers take for
+    /// folders, also if they are encoded.
+    pub(super) fn named(&self, folder: &str, name: &str) -> Option<String> {
+        let has_page = !matches!(name, "" | "." | "..");
+        has_page.then(|| self.link(&format!("{folder}/{}", encoded(name))))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Site
+where
+    Arc<Zone>: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts.uri.path(), Arc::<Zone>::from_ref(state)))
+    }
+}
+
+/// Path of a failure's page, below the first page.
+pub(super) fn failure_path(id: &str) -> String {
+    format!("failures/{}", encoded(id))
+}
+
+/// Query of a link: `?service=checkout&state=open`. Parameters without a value are left out.
+pub(super) fn query(parameters: &[(&str, Option<&str>)]) -> String {
+    let given = parameters.iter().filter_map(|(name, value)| Some((name, (*value)?)));
+    let pairs: Vec<String> = given.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(path: &str) -> Site {
+        Site::of(path, Arc::new(Zone::new(TimeZone::UTC)))
+    }
+
+    #[test]
+    fn links_lead_to_the_first_page_from_every_depth() {
+        for (path, first, failures) in [
+            ("/", "./", "./failures"),
+            ("/failures", "./", "./failures"),
+            ("/failures/Q1", "../", "../failures"),
+            ("/services/a%2Fb", "../", "../failures"),
+            ("/outbox/7/retry", "../../", "../../failures"),
+            ("/outbox/7/alike/retry", "../../../", "../../../failures"),
+        ] {
+            assert_eq!((site(path).link(""), site(path).link("failures")), (first.into(), failures.into()));
+        }
+    }
+
+    #[test]
+    fn names_from_outside_are_one_part_of_a_path() {
+        let named = |name| site("/").named("services", name);
+        assert_eq!(named("a/b?c#d &\"ä").as_deref(), Some("./services/a%2Fb%3Fc%23d%20%26%22%C3%A4"));
+        assert_eq!([named("."), named(".."), named("")], [None, None, None]);
+        assert_eq!(site("/failures/x").failure("pagerduty:Q1"), "../failures/pagerduty:Q1");
+    }
+
+    #[test]
+    fn a_query_leaves_out_what_is_not_given() {
+        assert_eq!(query(&[("state", None), ("since", None)]), "");
+        assert_eq!(query(&[("state", Some("open")), ("service", Some("a&b"))]), "?state=open&service=a%26b");
+    }
+
+    #[test]
+    fn times_are_shown_in_the_zone() {
+        let at = Timestamp::parse("2026-11-02T09:14:07.250Z").unwrap();
+        let berlin = Zone::new(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap());
+        let shown = berlin.exact(at).into_string();
+        assert_eq!(shown, "<time datetime=\"2026-11-02T09:14:07.250Z\">2026-11-02 10:14:07 CET</time>");
+        assert_eq!(site("/").zone().name(), "UTC");
+    }
+}

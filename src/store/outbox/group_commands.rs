@@ -1,0 +1,79 @@
+//! Commands of people for a group of rows: those of one backend with the same answer.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::commands::{CommandOutcome, CommandTotals, RowCommand, apply};
+use super::rows::{RowState, row_state};
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::session::Session;
+
+/// Number of rows that one transaction changes, so that webhooks do not wait long.
+const AT_A_TIME: i64 = 1_000;
+
+/// Rows of one backend that need a person, and that have the same last answer: dead rows, or suspect rows, which still
+/// wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowGroup {
+    /// The backend.
+    pub backend: String,
+    /// State of the rows: dead, or pending for suspect rows.
+    pub state: RowState,
+    /// Status of their last answer, if there was one.
+    pub last_status: Option<u16>,
+    /// Their last error.
+    pub last_error: Option<String>,
+}
+
+impl RowGroup {
+    /// Condition by which the rows of a state are found, through an index that has these rows only.
+    pub(in crate::store) const fn condition(state: RowState) -> &'static str {
+        match state {
+            RowState::Dead => "o.state = 'dead'",
+            _ => "o.suspect = 1",
+        }
+    }
+
+    /// The group in these four columns.
+    pub(in crate::store) fn of_columns(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            backend: row.get(0)?,
+            state: row_state(row, 1)?,
+            last_status: row.get(2)?,
+            last_error: row.get(3)?,
+        })
+    }
+}
+
+/// Applies a command to the next rows of a group, after the row `after`. Returns their number, and the row to continue
+/// after; `None` if there are no more.
+pub(in crate::store) fn apply_to_group(
+    session: &mut Session<'_>,
+    group: &RowGroup,
+    command: RowCommand,
+    after: i64,
+    now: Timestamp,
+) -> rusqlite::Result<(CommandTotals, Option<i64>)> {
+    let sql = format!(
+        "SELECT o.id FROM outbox o WHERE {} AND o.backend = ?1 AND o.last_status IS ?2 AND o.last_error IS ?3
+        AND o.id > ?4 ORDER BY o.id LIMIT ?5",
+        RowGroup::condition(group.state)
+    );
+    let parameters = params![group.backend, group.last_status, group.last_error, after, AT_A_TIME];
+    let rows: Vec<i64> =
+        session.prepare(&sql)?.query_map(parameters, |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut total = CommandTotals::default();
+    for row in &rows {
+        match apply(session, *row, command, now)? {
+            CommandOutcome::Done => total.done += 1,
+            _ => total.outdated += 1,
+        }
+    }
+    Ok((total, rows.last().copied()))
+}
+
+/// The group of a row that needs a person. `None` if the row does not, or does not exist.
+pub(in crate::store) fn group_of(db: &rusqlite::Connection, row: i64) -> rusqlite::Result<Option<RowGroup>> {
+    const SQL: &str = "SELECT backend, state, last_status, last_error FROM outbox
+        WHERE id = ?1 AND (state = 'dead' OR suspect = 1)";
+    db.prepare_cached(SQL)?.query_row([row], RowGroup::of_columns).optional()
+}

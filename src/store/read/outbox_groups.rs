@@ -1,0 +1,116 @@
+//! Rows of the outbox that need a person, grouped by backend and answer.
+
+use rusqlite::{Connection, params};
+
+use super::reader::Reader;
+use crate::domain::forwarding::Subject;
+use crate::domain::id::FailureId;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::error::ReadError;
+use crate::store::outbox::group_commands::{RowGroup, group_of};
+use crate::store::outbox::rows::{RowState, subject};
+use crate::store::state::failure::FailureRow;
+
+/// A group of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedGroup {
+    /// Its backend, state and answer.
+    pub group: RowGroup,
+    /// Number of its rows.
+    pub rows: i64,
+    /// Time at which its oldest row was made.
+    pub oldest_at: Timestamp,
+    /// Its first row, as an example.
+    pub example: i64,
+    /// Subject of that row.
+    pub subject: Subject,
+}
+
+/// A dead row of a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadRow {
+    /// The row.
+    pub id: i64,
+    /// Its backend.
+    pub backend: String,
+    /// Its revision.
+    pub revision: i64,
+}
+
+impl Reader {
+    /// The groups of dead and of suspect rows, of one backend or of all, the largest first; at most `limit`.
+    pub fn outbox_groups(&self, backend: Option<&str>, limit: usize) -> Result<Vec<ListedGroup>, ReadError> {
+        let mut db = self.lock();
+        // One view of the store for all that is read.
+        let db = db.transaction()?;
+        let mut groups = Vec::new();
+        for state in [RowState::Dead, RowState::Pending] {
+            groups.extend(groups_in(&db, state, backend, limit)?);
+        }
+        groups.sort_by_key(|group| std::cmp::Reverse(group.rows));
+        groups.truncate(limit);
+        Ok(groups)
+    }
+
+    /// The group of a row, with the number of its rows. `None` if the row needs nobody, or does not exist.
+    pub fn outbox_group_of(&self, row: i64) -> Result<Option<ListedGroup>, ReadError> {
+        let mut db = self.lock();
+        // One view of the store for both reads.
+        let db = db.transaction()?;
+        let Some(group) = group_of(&db, row)? else { return Ok(None) };
+        let condition = "o.last_status IS ?3 AND o.last_error IS ?4";
+        let sql = grouped(group.state, condition);
+        let parameters = params![group.backend, 1, group.last_status, group.last_error];
+        let found = db.prepare_cached(&sql)?.query_map(parameters, listed)?.next().transpose()?;
+        Ok(found)
+    }
+
+    /// The dead rows of a failure, oldest first.
+    pub fn dead_rows(&self, failure: &FailureId) -> Result<Vec<DeadRow>, ReadError> {
+        const SQL: &str =
+            "SELECT id, backend, revision FROM outbox WHERE failure = ?1 AND state = 'dead' ORDER BY id";
+        let mut db = self.lock();
+        // One view of the store for both reads.
+        let db = db.transaction()?;
+        let Some(row) = FailureRow::load(&db, failure)?.and_then(|row| row.id) else { return Ok(Vec::new()) };
+        let mut statement = db.prepare_cached(SQL)?;
+        let rows = statement.query_map([row], |row| {
+            Ok(DeadRow { id: row.get(0)?, backend: row.get(1)?, revision: row.get(2)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn groups_in(
+    db: &Connection,
+    state: RowState,
+    backend: Option<&str>,
+    limit: usize,
+) -> rusqlite::Result<Vec<ListedGroup>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = db.prepare_cached(&grouped(state, "true"))?;
+    statement.query_map(params![backend, limit], listed)?.collect()
+}
+
+/// Groups of the rows in this state that meet a condition, the largest first.
+fn grouped(state: RowState, condition: &str) -> String {
+    let is_in_state = RowGroup::condition(state);
+    format!(
+        "SELECT g.*, failure_id, deployment_id FROM (
+            SELECT o.backend, o.state, o.last_status, o.last_error, count(*) AS number, min(o.created_at_ns), min(o.id) AS first
+            FROM outbox o WHERE {is_in_state} AND (?1 IS NULL OR o.backend = ?1) AND {condition}
+            GROUP BY o.backend, o.state, o.last_status, o.last_error ORDER BY number DESC, first LIMIT ?2
+        ) g JOIN outbox o ON o.id = g.first
+            LEFT JOIN failure f ON f.id = o.failure LEFT JOIN deployment d ON d.id = o.deployment"
+    )
+}
+
+fn listed(row: &rusqlite::Row<'_>) -> rusqlite::Result<ListedGroup> {
+    Ok(ListedGroup {
+        group: RowGroup::of_columns(row)?,
+        rows: row.get(4)?,
+        oldest_at: Timestamp::from_nanos(row.get(5)?),
+        example: row.get(6)?,
+        subject: subject(row, 7, 8)?,
+    })
+}
