@@ -72,7 +72,8 @@ impl Process {
 
     /// The same, by a command that ends in the program's name and becomes the program.
     pub(crate) fn spawn_by(mut command: Command, config: &Path) -> Self {
-        command.env("PAGERDUTY_SIGNING_SECRET", SECRET).env("RUST_LOG", "info");
+        // MALLOC_ARENA_MAX as the systemd unit and the image have it.
+        command.env("PAGERDUTY_SIGNING_SECRET", SECRET).env("RUST_LOG", "info").env("MALLOC_ARENA_MAX", "2");
         Self::spawn_with(command, config)
     }
 
