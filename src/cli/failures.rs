@@ -43,7 +43,7 @@ pub(super) fn run(options: &FailuresOptions, config: &Config) -> Result<(), Comm
         service: named(options.service.clone()),
         since: since(options.since.as_deref().and_then(name), config)?,
         limit: options.limit as usize,
-        cursor: None,
+        ..FailureFilter::default()
     };
     let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
     let page = reader.failures(&filter).map_err(anyhow::Error::from)?;

@@ -1,6 +1,9 @@
 //! Reading while the writer writes: listings, stories, figures and gauges.
 
 mod backends;
+mod failure_filter;
+mod failure_kinds;
+mod failure_search;
 mod figures;
 mod find;
 mod forwarded;
@@ -8,6 +11,10 @@ mod gauges;
 mod growth;
 mod listing;
 mod outbox;
+mod outbox_search;
+#[cfg(test)]
+mod plan;
+mod pool;
 mod quarantine;
 mod reader;
 mod reconciled;
@@ -16,12 +23,13 @@ mod related_changes;
 mod story;
 
 pub use backends::BackendStatus;
+pub use failure_filter::FailureFilter;
 pub use figures::FiguresReader;
 pub use find::{FoundId, FoundKind, UnknownBackend};
 pub use forwarded::{ForwardState, Forwarded};
 pub use gauges::{OutboxGauge, StoreGauges};
 pub use growth::Growth;
-pub use listing::{FailureFilter, FailurePage, ListedFailure};
+pub use listing::{FailurePage, ListedFailure};
 pub use outbox::{OutboxFilter, OutboxPage, OutboxRow};
 pub use quarantine::{QuarantinePage, QuarantineRow, Quarantined, QuarantinedBody};
 pub use reader::Reader;

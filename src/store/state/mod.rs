@@ -3,6 +3,7 @@
 
 pub(super) mod difference;
 pub(super) mod failure;
+mod failure_kind;
 pub(super) mod figure_columns;
 pub(super) mod fold;
 pub(super) mod links;

@@ -1,0 +1,50 @@
+-- The values by which listings of failures filter. Many failures have the same values, so a filter first finds a few
+-- kinds, and then reads the failures of each kind in the order of the listing. Kinds are never removed.
+CREATE TABLE failure_kind (
+    id              INTEGER PRIMARY KEY,
+    traits          TEXT    NOT NULL UNIQUE,    -- JSON: state, services, team, env, severity
+    state           TEXT    NOT NULL,
+    team            TEXT,
+    env             TEXT    NOT NULL,
+    severity        TEXT
+) STRICT;
+
+-- The services of each kind.
+CREATE TABLE failure_kind_service (
+    service         TEXT    NOT NULL,
+    kind            INTEGER NOT NULL REFERENCES failure_kind,
+    PRIMARY KEY (service, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX failure_kind_by_team ON failure_kind (team, env, severity, state) WHERE team IS NOT NULL;
+CREATE INDEX failure_kind_by_env ON failure_kind (env, severity, state);
+CREATE INDEX failure_kind_by_severity ON failure_kind (severity, state) WHERE severity IS NOT NULL;
+CREATE INDEX failure_kind_by_state ON failure_kind (state);
+
+ALTER TABLE failure ADD COLUMN kind INTEGER REFERENCES failure_kind; -- NULL: never listed
+
+-- The kinds of the failures of an earlier version. A text that is no JSON is damage: its failure has no services.
+INSERT INTO failure_kind (traits, state, team, env, severity)
+SELECT DISTINCT json_array(state, json_extract(json, '$.services'), json ->> 'team', json ->> 'env', json ->> 'severity'),
+    state, json ->> 'team', coalesce(json ->> 'env', ''), json ->> 'severity'
+FROM (SELECT state, iif(json_valid(evaluated), evaluated, '{}') AS json FROM failure WHERE state IS NOT NULL);
+
+INSERT INTO failure_kind_service
+SELECT DISTINCT value, failure_kind.id FROM failure_kind, json_each(traits, '$[1]') WHERE type = 'text';
+
+UPDATE failure SET kind = (SELECT id FROM failure_kind WHERE traits =
+    json_array(state, json_extract(json, '$.services'), json ->> 'team', json ->> 'env', json ->> 'severity'))
+FROM (SELECT id AS of, iif(json_valid(evaluated), evaluated, '{}') AS json FROM failure) WHERE id = of AND state IS NOT NULL;
+
+CREATE INDEX failure_by_kind ON failure (kind, started_at_ns) WHERE kind IS NOT NULL;
+
+-- Both cover a listing that reads many failures in its order, and skips those of other kinds.
+DROP INDEX failure_by_start;
+CREATE INDEX failure_by_start ON failure (started_at_ns, id, kind) WHERE state IS NOT NULL;
+DROP INDEX failure_without_end;
+CREATE INDEX failure_without_end ON failure (state, finished_at_ns, started_at_ns, id, kind)
+    WHERE finished_at_ns IS NULL AND state IS NOT NULL;
+
+-- Lists the rows of each state and backend. Rows of one state that a person looks for may be few among millions.
+DROP INDEX outbox_dead;
+CREATE INDEX outbox_by_state ON outbox (state, backend);
