@@ -14,9 +14,10 @@ pub(super) use self::format::in_unit;
 use self::markdown::markdown;
 use self::other_envs::{deployed_elsewhere, other_envs};
 pub(super) use self::text::table;
+use self::text::write_tables;
 use super::command_error::CommandError;
 use super::options::one_of;
-use super::table::{is_terminal, print_err, print_json, print_out, width};
+use super::table::{is_terminal, print_err, print_in_parts, print_json, print_out, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::figures::{Grouping, Interval, ReportOptions};
@@ -76,7 +77,11 @@ pub(super) fn run(options: &ReportCommand, config: &Config) -> Result<(), Comman
     let reader = FiguresReader::open(&config.store.path).map_err(anyhow::Error::from)?;
     let report = reader.report(&query).map_err(anyhow::Error::from)?;
     let text = match options.format {
-        ReportFormat::Table => table(&report, env, &query.starts(), width()),
+        ReportFormat::Table => {
+            let periods = query.starts();
+            print_in_parts(|out| write_tables(out, (&report, env), &periods, width()));
+            return Ok(());
+        }
         ReportFormat::Json => return Ok(print_json(&report)?),
         ReportFormat::Csv => {
             if let Some(hint) = other_envs(&report, env).or_else(|| deployed_elsewhere(&report)) {
