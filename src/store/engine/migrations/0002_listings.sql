@@ -32,9 +32,11 @@ FROM (SELECT state, iif(json_valid(evaluated), evaluated, '{}') AS json FROM fai
 INSERT INTO failure_kind_service
 SELECT DISTINCT value, failure_kind.id FROM failure_kind, json_each(traits, '$[1]') WHERE type = 'text';
 
-UPDATE failure SET kind = (SELECT id FROM failure_kind WHERE traits =
-    json_array(state, json_extract(json, '$.services'), json ->> 'team', json ->> 'env', json ->> 'severity'))
-FROM (SELECT id AS of, iif(json_valid(evaluated), evaluated, '{}') AS json FROM failure) WHERE id = of AND state IS NOT NULL;
+UPDATE failure SET kind = (SELECT failure_kind.id FROM failure_kind WHERE traits = iif(json_valid(evaluated),
+    json_array(failure.state, json_extract(evaluated, '$.services'), evaluated ->> 'team', evaluated ->> 'env',
+        evaluated ->> 'severity'),
+    json_array(failure.state, NULL, NULL, NULL, NULL)))
+WHERE failure.state IS NOT NULL;
 
 CREATE INDEX failure_by_kind ON failure (kind, started_at_ns) WHERE kind IS NOT NULL;
 
