@@ -8,6 +8,15 @@ use rusqlite::{Connection, params_from_iter};
 use super::failure_filter::FailureFilter;
 use crate::domain::failure::FailureState;
 
+/// A kind of failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct KindRow {
+    /// Its row.
+    pub(super) row: i64,
+    /// `true` if its failures are open.
+    pub(super) is_open: bool,
+}
+
 /// The kinds of failures that a filter lets through.
 pub(super) struct MatchingKinds<'a> {
     db: &'a Connection,
@@ -36,16 +45,16 @@ impl<'a> MatchingKinds<'a> {
             Some(_) => "failure_kind_service CROSS JOIN failure_kind ON id = kind",
             None => "failure_kind",
         };
-        let select = format!("SELECT id FROM {tables} WHERE {}", conditions.join(" AND "));
+        let select = format!("SELECT id, state = 'open' FROM {tables} WHERE {}", conditions.join(" AND "));
         (!values.is_empty()).then(|| Self { db, select, values, known: HashMap::new() })
     }
 
     /// The kinds; not all if there are more than `most`.
-    pub(super) fn list(&self, most: usize) -> rusqlite::Result<Vec<i64>> {
+    pub(super) fn list(&self, most: usize) -> rusqlite::Result<Vec<KindRow>> {
         self.db
             .prepare_cached(&self.list_sql())?
             .query_map(params_from_iter(self.parameters(i64::try_from(most).unwrap_or(i64::MAX))), |row| {
-                row.get(0)
+                Ok(KindRow { row: row.get(0)?, is_open: row.get(1)? })
             })?
             .collect()
     }

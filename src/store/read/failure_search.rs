@@ -4,12 +4,12 @@
 //! and merged. Or it lets many kinds through: then the failures are read in the order of the listing, and those of other
 //! kinds are skipped. If too many would be skipped, the rest is merged after all.
 
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::failure_filter::FailureFilter;
-use super::failure_kinds::MatchingKinds;
+use super::failure_kinds::{KindRow, MatchingKinds};
 use crate::domain::failure::FailureState;
 use crate::domain::timestamp::Timestamp;
 
@@ -24,18 +24,23 @@ struct Effort {
     scanned_for_a_kind: usize,
 }
 
-const EFFORT: Effort = Effort { few: 500, scanned: 10_000, scanned_for_a_kind: 8 };
+const EFFORT: Effort = Effort { few: 2_000, scanned: 2_000, scanned_for_a_kind: 8 };
 
-/// The failures of a kind, the next one.
-pub(super) const OF_KIND: &str = "SELECT started_at_ns, id FROM failure
-    WHERE kind = ?1 AND started_at_ns >= ?2 AND (started_at_ns, id) < (?3, ?4)
+/// The next failure of a kind that is not open. The state is in the text: with a parameter SQLite could not use the
+/// index.
+const ENDED_OF_KIND: &str = "SELECT started_at_ns, id FROM failure
+    WHERE kind = ?1 AND state <> 'open' AND started_at_ns >= ?2 AND (started_at_ns, id) < (?3, ?4)
+    ORDER BY started_at_ns DESC, id DESC LIMIT 1";
+/// The next failure of a kind that is open.
+const OPEN_OF_KIND: &str = "SELECT started_at_ns, id FROM failure
+    WHERE kind = ?1 AND state = 'open' AND started_at_ns >= ?2 AND (started_at_ns, id) < (?3, ?4)
     ORDER BY started_at_ns DESC, id DESC LIMIT 1";
 /// All failures.
-pub(super) const IN_ORDER: &str = "SELECT started_at_ns, id, kind FROM failure
+const IN_ORDER: &str = "SELECT started_at_ns, id, kind FROM failure
     WHERE state IS NOT NULL AND started_at_ns >= ?1 AND (started_at_ns, id) < (?2, ?3)
     ORDER BY started_at_ns DESC, id DESC";
-/// All open failures. The state is in the text: with a parameter SQLite could not use the index.
-pub(super) const OPEN_IN_ORDER: &str = "SELECT started_at_ns, id, kind FROM failure
+/// All open failures.
+const OPEN_IN_ORDER: &str = "SELECT started_at_ns, id, kind FROM failure
     WHERE state = 'open' AND finished_at_ns IS NULL AND started_at_ns >= ?1 AND (started_at_ns, id) < (?2, ?3)
     ORDER BY started_at_ns DESC, id DESC";
 
@@ -81,7 +86,8 @@ impl<'a> Search<'a> {
             }
             all = kinds.list(usize::MAX)?;
             let worthwhile = all.len().saturating_mul(effort.scanned_for_a_kind);
-            if self.in_order(worthwhile, |kind| kinds.contain(kind))? {
+            let matching: HashSet<i64> = all.iter().map(|kind| kind.row).collect();
+            if self.in_order(worthwhile, |kind| Ok(matching.contains(&kind)))? {
                 return Ok(self.found);
             }
         }
@@ -113,7 +119,7 @@ impl<'a> Search<'a> {
     }
 
     /// Merges the failures of the kinds, each of which has them in order.
-    fn merge(&mut self, kinds: &[i64]) -> rusqlite::Result<()> {
+    fn merge(&mut self, kinds: &[KindRow]) -> rusqlite::Result<()> {
         let mut next = BinaryHeap::new();
         for kind in kinds {
             next.extend(self.of_kind(*kind, self.last)?);
@@ -128,9 +134,10 @@ impl<'a> Search<'a> {
     }
 
     /// The first failure of a kind after a place.
-    fn of_kind(&self, kind: i64, after: Place) -> rusqlite::Result<Option<(Place, i64)>> {
-        let mut statement = self.db.prepare_cached(OF_KIND)?;
-        let found = statement.query_row(params![kind, self.since_ns, after.0, after.1], |row| {
+    fn of_kind(&self, kind: KindRow, after: Place) -> rusqlite::Result<Option<(Place, KindRow)>> {
+        let mut statement =
+            self.db.prepare_cached(if kind.is_open { OPEN_OF_KIND } else { ENDED_OF_KIND })?;
+        let found = statement.query_row(params![kind.row, self.since_ns, after.0, after.1], |row| {
             Ok(((row.get(0)?, row.get(1)?), kind))
         });
         found.optional()

@@ -165,7 +165,7 @@ fn every_combination() -> impl Iterator<Item = FailureFilter> {
 fn every_statement_of_every_filter_searches_an_index_and_sorts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let db = open_to_write(&folder.path().join("store.db")).unwrap();
-    for sql in [OF_KIND, IN_ORDER, OPEN_IN_ORDER] {
+    for sql in [ENDED_OF_KIND, OPEN_OF_KIND, IN_ORDER, OPEN_IN_ORDER] {
         assert_searches(&db, sql);
     }
     let mut combinations = 0;
