@@ -11,6 +11,9 @@ const CUT: &str = "…";
 /// Some terminals draw joined emoji and flags as one character, others draw each part. The wider form is counted, so
 /// that no line is wider than the terminal.
 pub(super) fn display_width(text: &str) -> usize {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.len();
+    }
     text.graphemes(true).map(width_of_one).sum()
 }
 

@@ -1,7 +1,7 @@
 //! Output for people: tables that fit the terminal, colour, and printing to standard output and standard error.
 
 use std::fmt;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use anyhow::bail;
@@ -132,7 +132,36 @@ static OUTPUT_ERROR: OnceLock<io::Error> = OnceLock::new();
 
 /// Prints a line to standard output. [`check_output`] returns the error, if there was one.
 pub(super) fn print_out(line: impl fmt::Display) {
-    let written = writeln!(io::stdout().lock(), "{line}");
+    remember(writeln!(io::stdout().lock(), "{line}"));
+}
+
+/// Prints to standard output what `write` writes, while it writes. [`check_output`] returns the error, if there was one.
+pub(super) fn print_in_parts(write: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result) {
+    let mut out = Output { out: BufWriter::new(io::stdout().lock()), error: None };
+    // The error itself is in `out`.
+    let _ = write(&mut out);
+    let Output { mut out, error } = out;
+    remember(error.map_or_else(|| out.flush(), Err));
+}
+
+/// Standard output, for text that comes in parts.
+struct Output<'a> {
+    out: BufWriter<io::StdoutLock<'a>>,
+    /// The error that has ended the output.
+    error: Option<io::Error>,
+}
+
+impl fmt::Write for Output<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.out.write_all(text.as_bytes()).map_err(|error| {
+            self.error = Some(error);
+            fmt::Error
+        })
+    }
+}
+
+/// Keeps the first error of writing to standard output.
+fn remember(written: io::Result<()>) {
     // A reader that closed the pipe (`| head`) is no error.
     if let Err(error) = written
         && error.kind() != ErrorKind::BrokenPipe
@@ -185,18 +214,38 @@ pub(super) fn width() -> usize {
 
 /// Table as text. Lines are at most `width` wide, unless columns cannot get narrow enough.
 pub(super) fn render(columns: &[Column], rows: &[Vec<String>], width: usize) -> String {
-    let rows: Vec<Vec<String>> =
-        rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
+    let mut text = String::new();
+    // Writing to a `String` cannot fail.
+    let _ = write_table(&mut text, columns, &|with_row| rows.iter().try_for_each(|row| with_row(row)), width);
+    text
+}
+
+/// Rows of a table: a function that calls another one with each row, until that one fails.
+pub(super) type EachRow<'a> = dyn Fn(&mut dyn FnMut(&[String]) -> fmt::Result) -> fmt::Result + 'a;
+
+/// Writes a table as [`render`] does. The rows are made twice: first for the widths of the columns, and then for the
+/// lines, so that a long table is never in memory as a whole.
+pub(super) fn write_table(
+    out: &mut dyn fmt::Write,
+    columns: &[Column],
+    each_row: &EachRow<'_>,
+    width: usize,
+) -> fmt::Result {
     let mut longest: Vec<usize> = columns.iter().map(|column| display_width(column.title)).collect();
-    for row in &rows {
+    each_row(&mut |row| {
         for (longest, cell) in longest.iter_mut().zip(row) {
-            *longest = (*longest).max(display_width(cell));
+            *longest = (*longest).max(display_width(&printable(cell)));
         }
-    }
+        Ok(())
+    })?;
     let mut shown = visible_columns(columns, &longest, width);
     shrink(&mut shown, width);
     let titles: Vec<String> = columns.iter().map(|column| column.title.to_owned()).collect();
-    std::iter::once(&titles).chain(&rows).map(|cells| lines(&shown, cells)).collect()
+    out.write_str(&lines(&shown, &titles))?;
+    each_row(&mut |row| {
+        let cells: Vec<String> = row.iter().map(|cell| printable(cell)).collect();
+        out.write_str(&lines(&shown, &cells))
+    })
 }
 
 /// Column that is shown.

@@ -8,6 +8,9 @@ use std::fmt::Write;
 /// Characters that scripts and emoji need stay: combining marks, variation selectors, joiners (U+200C, U+200D), the
 /// invisible word breaks of scripts without spaces, and the tags of flags.
 pub fn printable(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut before = None;
     let mut is_in_flag = false;
     text.chars()

@@ -43,18 +43,25 @@ pub(super) struct FailureLookup {
 pub(super) struct FailuresQuery {
     state: Option<FailureState>,
     service: Option<String>,
+    team: Option<String>,
+    env: Option<String>,
+    severity: Option<String>,
     since: Option<String>,
     limit: usize,
     cursor: Option<String>,
 }
 
 impl FromQuery for FailuresQuery {
-    const NAMES: &'static [&'static str] = &["state", "service", "since", "limit", "cursor"];
+    const NAMES: &'static [&'static str] =
+        &["state", "service", "team", "env", "severity", "since", "limit", "cursor"];
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
         Ok(Self {
             state: parameters.word("state", FailureState::ALL, FailureState::as_str)?,
             service: parameters.text("service"),
+            team: parameters.text("team"),
+            env: parameters.text("env"),
+            severity: parameters.text("severity"),
             since: parameters.text("since"),
             limit: parameters.limit()?,
             cursor: parameters.text("cursor"),
@@ -71,6 +78,9 @@ pub(super) async fn list(
     let filter = FailureFilter {
         state: query.state,
         service: named(query.service),
+        team: named(query.team),
+        env: named(query.env),
+        severity: named(query.severity),
         since: parse_time("since", since, failures.clock.now(), &failures.timezone)?,
         limit: query.limit,
         cursor: named(query.cursor),

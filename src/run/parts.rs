@@ -1,6 +1,7 @@
 //! Parts of the daemon that stay the same when the configuration is read again.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -14,6 +15,9 @@ use crate::clock::Clock;
 use crate::http::{BodyBudget, Token};
 use crate::store::{FiguresReader, OutboxGauge, ReadError, Reader, Store};
 use crate::telemetry::metrics::Metrics;
+
+/// Connections for listings, so that a slow one delays no other.
+const LISTING_CONNECTIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 
 /// Shared parts of the daemon. Each server and each loop takes only the parts that it uses.
 pub(super) struct Parts {
@@ -58,10 +62,10 @@ impl Parts {
             store,
             clock,
             metrics,
-            reader: Reader::open(path)?,
+            reader: Reader::open_several(path, LISTING_CONNECTIONS)?,
             figures: FiguresReader::open(path)?,
-            reconciliation_reader: Reader::open(path)?,
-            related_changes_reader: Reader::open(path)?,
+            reconciliation_reader: Reader::open_several(path, LISTING_CONNECTIONS)?,
+            related_changes_reader: Reader::open_several(path, LISTING_CONNECTIONS)?,
             api_thread: ApiThread::start().map_err(RunError::Thread)?,
             budget: BodyBudget::default(),
             token: Arc::new(Token::new().map_err(RunError::Random)?),

@@ -15,9 +15,10 @@ pub(super) use self::format::in_unit;
 use self::markdown::markdown;
 use self::other_envs::{deployed_elsewhere, other_envs};
 pub(super) use self::text::table;
+use self::text::write_tables;
 use super::command_error::CommandError;
 use super::options::{one_of, report_defaults};
-use super::table::{is_terminal, print_err, print_json, print_out, width};
+use super::table::{is_terminal, print_err, print_in_parts, print_json, print_out, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::figures::{Grouping, Interval, ReportOptions, SortBy};
@@ -98,7 +99,11 @@ pub(super) fn run(options: &ReportCommand, config: &Config) -> Result<(), Comman
         sort_by.sort(&mut report);
     }
     let text = match options.format {
-        ReportFormat::Table => table(&report, &query.intervals(), width()),
+        ReportFormat::Table => {
+            let periods = query.intervals();
+            print_in_parts(|out| write_tables(out, &report, &periods, width()));
+            return Ok(());
+        }
         ReportFormat::Json => return Ok(print_json(&report)?),
         ReportFormat::Csv => {
             if let Some(hint) = other_envs(&report).or_else(|| deployed_elsewhere(&report)) {

@@ -1,11 +1,10 @@
 //! Tables for people. One table with all figures would be too wide for a terminal.
 
 use std::collections::BTreeMap;
-
-use foldhash::HashMap;
+use std::fmt;
 
 use super::super::cells::{display_width, wrapped};
-use super::super::table::{Column, render};
+use super::super::table::{Column, EachRow, write_table};
 use super::change::{COMPARED, IN_WORDS, is_compared};
 use super::format::{
     FEW, FEW_IN_WORDS, PARTIAL_IN_WORDS, TOTAL, figure, has_total, heading, in_unit, key, period, subject,
@@ -43,77 +42,88 @@ const NARROWEST_KEY: usize = 8;
 /// `periods`: each interval, also those that have no row because they have no data. `width`: the width of the terminal
 /// in columns.
 pub(in crate::cli) fn table(report: &Report, periods: &[IntervalName], width: usize) -> String {
-    let mut text = wrapped(&heading(report), width).join("\n") + "\n";
-    if report.rows.is_empty() {
-        text.push_str("\nno failures and no deployments\n");
-        let hint = other_envs(report).map(|hint| wrapped(&hint, width)).unwrap_or_default();
-        text.extend(hint.into_iter().map(|line| line + "\n"));
-    }
-    let sections = [
-        counts(report),
-        restore_times(report),
-        recovery_times(report),
-        changes(report),
-        trend(report, periods, width),
-    ];
-    for Section { title, columns, rows, below } in sections {
-        if !rows.is_empty() {
-            text.push_str(&["\n", title, "\n", &render(&columns, &rows, width)].concat());
-            let below = below.iter().flat_map(|below| wrapped(below, width));
-            text.extend(below.map(|line| line + "\n"));
-        }
-    }
+    let mut text = String::new();
+    // Writing to a `String` cannot fail.
+    let _ = write_tables(&mut text, report, periods, width);
     text
 }
 
-struct Section {
+/// Writes the report as [`table`] has it. Each table is written while its rows are made.
+pub(super) fn write_tables(
+    out: &mut dyn fmt::Write,
+    report: &Report,
+    periods: &[IntervalName],
+    width: usize,
+) -> fmt::Result {
+    writeln!(out, "{}", wrapped(&heading(report), width).join("\n"))?;
+    if report.rows.is_empty() {
+        out.write_str("\nno failures and no deployments\n")?;
+        for line in other_envs(report).map(|hint| wrapped(&hint, width)).unwrap_or_default() {
+            writeln!(out, "{line}")?;
+        }
+    }
+    let sections = [counts, restore_times, recovery_times, changes].map(|section| section(report));
+    for Section { title, columns, rows, below } in sections.into_iter().chain([trend(report, periods, width)])
+    {
+        // The first row ends it.
+        let has_rows = rows(&mut |_| Err(fmt::Error)).is_err();
+        if has_rows {
+            writeln!(out, "\n{title}")?;
+            write_table(out, &columns, &*rows, width)?;
+            for line in below.iter().flat_map(|below| wrapped(below, width)) {
+                writeln!(out, "{line}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Section<'a> {
     title: &'static str,
     columns: Vec<Column>,
-    rows: Vec<Vec<String>>,
+    rows: Box<EachRow<'a>>,
     /// Remarks below the table.
     below: Vec<String>,
 }
 
-impl Section {
+impl<'a> Section<'a> {
     /// Section with these columns of numbers. Rows for which `cells` returns `None` are left out.
-    fn new<'a>(
+    fn new(
         title: &'static str,
         report: &'a Report,
         numbers: &[Column],
-        cells: impl Fn(&'a Row) -> Option<Vec<String>>,
+        cells: impl Fn(&Row) -> Option<Vec<String>> + 'a,
     ) -> Self {
         let mut columns = Vec::new();
         columns.extend(report.interval.map(|_| Column::text("PERIOD")));
         columns.extend(subject(report.by).map(|[title, _]| Column::text(title).cut_to(NARROWEST_KEY)));
         columns.extend(numbers);
-        let lead = |row: &Row| {
+        let lead = move |row: &Row| {
             let period = report.interval.map(|_| period(row));
             period.into_iter().chain(subject(report.by).map(|_| key(row)))
         };
-        let rows = report.rows.iter().filter_map(|row| Some(lead(row).chain(cells(row)?).collect()));
-        let mut rows: Vec<Vec<String>> = rows.collect();
         let blanks = (columns.len() - numbers.len()).saturating_sub(1);
-        if has_total(report)
-            && let Some(cells) = cells(&report.total)
-        {
-            let lead = std::iter::once(TOTAL.to_owned()).chain(std::iter::repeat_n(String::new(), blanks));
-            rows.push(lead.chain(cells).collect());
-        }
+        let rows = Box::new(move |with_row: &mut dyn FnMut(&[String]) -> fmt::Result| {
+            let of_row = |row| Some(lead(row).chain(cells(row)?).collect::<Vec<String>>());
+            report.rows.iter().filter_map(of_row).try_for_each(|row| with_row(&row))?;
+            match cells(&report.total).filter(|_| has_total(report)) {
+                Some(cells) => {
+                    let lead =
+                        std::iter::once(TOTAL.to_owned()).chain(std::iter::repeat_n(String::new(), blanks));
+                    with_row(&lead.chain(cells).collect::<Vec<String>>())
+                }
+                None => Ok(()),
+            }
+        });
         Self { title, columns, rows, below: Vec::new() }
     }
 
     fn with_below(self, below: Vec<String>) -> Self {
         Self { below, ..self }
     }
-
-    /// Adds the meaning of the mark of a median without an interval, if a cell has it.
-    fn with_few_in_words(self) -> Self {
-        let has_mark = self.rows.iter().flatten().any(|cell| cell.ends_with(FEW));
-        Self { below: has_mark.then(|| FEW_IN_WORDS.to_owned()).into_iter().collect(), ..self }
-    }
 }
 
-fn counts(report: &Report) -> Section {
+fn counts(report: &Report) -> Section<'_> {
     let shown = FIGURES.iter().filter_map(|figure| match figure.column? {
         ShortColumn::Counts { title, worth, only_where_any } => {
             let is_shown = !only_where_any || figure.number(&report.total).is_some_and(|number| number > 0.0);
@@ -124,15 +134,14 @@ fn counts(report: &Report) -> Section {
         ShortColumn::RestoreTimes(_) | ShortColumn::RecoveryTimes(_) => None,
     });
     let (figures, columns): (Vec<&Figure>, Vec<Column>) = shown.unzip();
-    let cells = |row| figures.iter().map(|one| figure(one, row)).collect();
+    let cells = move |row: &Row| Some(figures.iter().map(|one| figure(one, row)).collect());
     let is_cut = report.rows.iter().any(|row| row.partial);
     let remarks = is_cut.then(|| PARTIAL_IN_WORDS.to_owned()).into_iter().chain(deployed_elsewhere(report));
-    Section::new("Incidents and deployments", report, &columns, |row| Some(cells(row)))
-        .with_below(remarks.collect())
+    Section::new("Incidents and deployments", report, &columns, cells).with_below(remarks.collect())
 }
 
 /// Changes against the period before, if they were asked for.
-fn changes(report: &Report) -> Section {
+fn changes(report: &Report) -> Section<'_> {
     let columns = COMPARED.map(|compared| {
         let column = Column::number(compared.title);
         compared.worth.map_or(column, |worth| column.droppable(worth))
@@ -143,14 +152,14 @@ fn changes(report: &Report) -> Section {
     .with_below(vec![IN_WORDS.to_owned()])
 }
 
-fn restore_times(report: &Report) -> Section {
+fn restore_times(report: &Report) -> Section<'_> {
     durations("Time to restore", report, |column| match column {
         ShortColumn::RestoreTimes(statistic) => Some(statistic),
         _ => None,
     })
 }
 
-fn recovery_times(report: &Report) -> Section {
+fn recovery_times(report: &Report) -> Section<'_> {
     durations("Failed deployment recovery time", report, |column| match column {
         ShortColumn::RecoveryTimes(statistic) => Some(statistic),
         _ => None,
@@ -158,16 +167,23 @@ fn recovery_times(report: &Report) -> Section {
 }
 
 /// Table of the figures for which `of` returns a part of a statistic. Rows in which all counts are 0 are left out.
-fn durations(title: &'static str, report: &Report, of: impl Fn(ShortColumn) -> Option<Statistic>) -> Section {
+fn durations<'a>(
+    title: &'static str,
+    report: &'a Report,
+    of: impl Fn(ShortColumn) -> Option<Statistic>,
+) -> Section<'a> {
     let shown = FIGURES.iter().filter_map(|figure| Some((of(figure.column?)?, figure)));
     let shown: BTreeMap<Statistic, &Figure> = shown.collect();
     let columns: Vec<Column> = shown.keys().copied().map(statistic).collect();
-    Section::new(title, report, &columns, |row| {
+    let has_few = shown
+        .get(&Statistic::Median)
+        .is_some_and(|median| report.rows.iter().any(|row| figure(median, row).ends_with(FEW)));
+    let cells = move |row: &Row| {
         let is_counted = |one: &&Figure| matches!(one.value, Value::Count(of) if of(row) > 0);
         let cells = || shown.values().map(|one| figure(one, row)).collect();
         shown.values().any(is_counted).then(cells)
-    })
-    .with_few_in_words()
+    };
+    Section::new(title, report, &columns, cells).with_below(has_few.then(|| FEW_IN_WORDS.to_owned()).into_iter().collect())
 }
 
 const fn statistic(part: Statistic) -> Column {
@@ -183,14 +199,15 @@ const fn statistic(part: Statistic) -> Column {
 }
 
 /// Trend with a line for each key and each figure of the trend. A single period has no trend.
-fn trend(report: &Report, periods: &[IntervalName], width: usize) -> Section {
-    let mut by_key: BTreeMap<Option<&str>, HashMap<_, &Row>> = BTreeMap::new();
-    for row in &report.rows {
-        by_key.entry(row.key.as_deref()).or_default().insert(row.period.map(ZonedTime::at), row);
+fn trend<'a>(report: &'a Report, periods: &'a [IntervalName], width: usize) -> Section<'a> {
+    let mut rows_by_key: BTreeMap<Option<&str>, BTreeMap<ZonedTime, &Row>> = BTreeMap::new();
+    for row in report.rows.iter().filter(|_| periods.len() > 1) {
+        let own = rows_by_key.entry(row.key.as_deref()).or_default();
+        own.extend(row.period.map(|period| (period, row)));
     }
     let subject = subject(report.by);
     let key_width = subject.map_or(0, |[title, _]| {
-        let widths = by_key.keys().flatten().map(|key| display_width(&printable(key)));
+        let widths = rows_by_key.keys().flatten().map(|key| display_width(&printable(key)));
         2 + widths.max().unwrap_or(0).clamp(title.len(), WIDEST_KEY)
     });
     let figures: Vec<(String, &Figure)> = FIGURES
@@ -201,20 +218,22 @@ fn trend(report: &Report, periods: &[IntervalName], width: usize) -> Section {
     let name_width = figures.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let bars = width.saturating_sub(key_width + name_width + HIGHEST_WIDTH).max(FEWEST_BARS);
 
-    let mut rows = Vec::new();
-    for (key, own) in by_key {
-        for (name, figure) in &figures {
-            let at =
-                |period: &IntervalName| own.get(&Some(period.start.at())).and_then(|row| figure.number(row));
-            let values: Vec<Option<f64>> = periods.iter().map(at).collect();
-            let highest = values.iter().flatten().copied().reduce(f64::max);
-            if let Some(highest) = highest.filter(|_| periods.len() > 1) {
-                let key = subject.map(|_| key.unwrap_or("-").to_owned());
-                let cells = [name.clone(), in_unit(figure, Some(highest)), sparkline(&values, highest, bars)];
-                rows.push(key.into_iter().chain(cells).collect());
+    let line = move |key: Option<&str>, own: &BTreeMap<ZonedTime, &Row>, name: &str, figure: &Figure| {
+        let at = |period: &IntervalName| own.get(&period.start).and_then(|row| figure.number(row));
+        let values: Vec<Option<f64>> = periods.iter().map(at).collect();
+        let highest = values.iter().flatten().copied().reduce(f64::max)?;
+        let key = subject.map(|_| key.unwrap_or("-").to_owned());
+        let cells = [name.to_owned(), in_unit(figure, Some(highest)), sparkline(&values, highest, bars)];
+        Some(key.into_iter().chain(cells).collect::<Vec<String>>())
+    };
+    let rows = Box::new(move |with_row: &mut dyn FnMut(&[String]) -> fmt::Result| {
+        for (key, own) in &rows_by_key {
+            for row in figures.iter().filter_map(|(name, figure)| line(*key, own, name, figure)) {
+                with_row(&row)?;
             }
         }
-    }
+        Ok(())
+    });
     let key = subject.map(|[title, _]| Column::text(title).cut_to(NARROWEST_KEY));
     let others = [Column::text("FIGURE"), Column::number("HIGHEST"), Column::text("OVER TIME")];
     let columns = key.into_iter().chain(others).collect();

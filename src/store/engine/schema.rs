@@ -10,7 +10,7 @@ use super::error::DatabaseError;
 
 /// Migrations in order, never changed once released. `PRAGMA user_version` counts the applied ones.
 const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_deployments.sql")];
+    [include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_listings.sql")];
 
 /// Number of the newest schema. A store has it once this version of the program has opened it for writing.
 #[expect(clippy::cast_possible_truncation, reason = "there are a handful of them")]

@@ -135,7 +135,9 @@ impl Reader {
         const NAMES: &str = "SELECT backend FROM lane
             UNION SELECT backend FROM outbox WHERE due_at_ns IS NOT NULL
             UNION SELECT backend FROM outbox WHERE state = 'dead'";
-        const HAS_ROWS: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE backend = ?1)";
+        // With its states named, the rows of a backend are found in the index.
+        const HAS_ROWS: &str = "SELECT EXISTS (SELECT 1 FROM outbox
+            WHERE state IN ('pending', 'sent', 'dead', 'superseded', 'discarded') AND backend = ?1)";
         if configured.iter().any(|entry| entry.name == name) {
             return Ok(None);
         }

@@ -1,34 +1,14 @@
 //! Listing failures.
 
-use rusqlite::params;
+use rusqlite::Connection;
 
+use super::failure_filter::FailureFilter;
+use super::failure_search::{Place, search};
 use super::forwarded::{Forwarded, forwarded};
 use super::reader::Reader;
-use crate::domain::failure::{Failure, FailureState};
-use crate::domain::timestamp::Timestamp;
+use crate::domain::failure::Failure;
 use crate::store::engine::error::ReadError;
 use crate::store::state::stored_failure::failure;
-
-/// Failures to list, newest start first.
-#[derive(Debug, Clone, Default)]
-pub struct FailureFilter {
-    /// Only those in this state.
-    pub state: Option<FailureState>,
-    /// Only those that count for this service.
-    pub service: Option<String>,
-    /// Only those of this team.
-    pub team: Option<String>,
-    /// Only those in this env.
-    pub env: Option<String>,
-    /// Only those of this severity.
-    pub severity: Option<String>,
-    /// Only those that began at this time or later.
-    pub since: Option<Timestamp>,
-    /// Largest number of failures.
-    pub limit: usize,
-    /// Cursor from [`FailurePage::next`] of the previous page.
-    pub cursor: Option<String>,
-}
 
 /// A part of a listing.
 #[derive(Debug)]
@@ -53,66 +33,37 @@ pub struct ListedFailure {
 impl Reader {
     /// The failures that pass the filter.
     pub fn failures(&self, filter: &FailureFilter) -> Result<FailurePage, ReadError> {
-        let (before_start, before_id) = match &filter.cursor {
+        let after = match &filter.cursor {
             Some(cursor) => parse_cursor(cursor).ok_or(ReadError::Cursor)?,
             None => (i64::MAX, i64::MAX),
         };
-        // The state is in the text of the statement. With a parameter SQLite could not use the index of failures
-        // without an end.
-        let state = match filter.state {
-            Some(FailureState::Open) => "state = 'open' AND failure.finished_at_ns IS NULL".to_owned(),
-            Some(state) => format!("state = '{}'", state.as_str()),
-            None => "state IS NOT NULL".to_owned(),
-        };
-        let sql = format!(
-            "SELECT failure.id, failure.started_at_ns, revision, evaluated, deployment_id FROM failure
-             LEFT JOIN deployment ON deployment.id = cause
-             WHERE {state} AND failure.started_at_ns >= ?1 AND (failure.started_at_ns, failure.id) < (?2, ?3)
-             AND (?4 IS NULL OR EXISTS (SELECT 1 FROM json_each(evaluated, '$.services') WHERE value = ?4))
-             AND (?6 IS NULL OR evaluated ->> 'team' = ?6) AND (?7 IS NULL OR evaluated ->> 'env' = ?7)
-             AND (?8 IS NULL OR evaluated ->> 'severity' = ?8)
-             ORDER BY failure.started_at_ns DESC, failure.id DESC LIMIT ?5"
-        );
-        let since = filter.since.map_or(i64::MIN, Timestamp::as_nanos);
-        let one_more = i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1);
-        let db = self.lock();
-        let mut statement = db.prepare_cached(&sql)?;
-        let mut rows = statement.query(params![
-            since,
-            before_start,
-            before_id,
-            filter.service,
-            one_more,
-            filter.team,
-            filter.env,
-            filter.severity,
-        ])?;
-        let mut page = FailurePage { failures: Vec::new(), next: None };
-        let mut last = (0, 0);
-        while let Some(row) = rows.next()? {
-            if page.failures.len() == filter.limit {
-                page.next = Some(cursor(last));
-                break;
-            }
-            let id: i64 = row.get(0)?;
-            last = (row.get(1)?, id);
-            let mut listed: Failure = failure(&row.get::<_, String>(3)?)?;
-            listed.deployment = row.get(4)?;
-            page.failures.push(ListedFailure {
-                failure: listed,
-                revision: row.get(2)?,
-                forwarded: forwarded(&db, id)?,
-            });
-        }
-        Ok(page)
+        let mut db = self.lock();
+        // One view of the store for all that is read.
+        let db = db.transaction()?;
+        let mut places = search(&db, filter, after, filter.limit.saturating_add(1))?;
+        let has_more = places.len() > filter.limit;
+        places.truncate(filter.limit);
+        let next = places.last().filter(|_| has_more).copied().map(cursor);
+        let failures = places.iter().map(|(_, id)| listed(&db, *id)).collect::<Result<_, _>>()?;
+        Ok(FailurePage { failures, next })
     }
 }
 
-fn cursor((started_at_ns, id): (i64, i64)) -> String {
+fn listed(db: &Connection, id: i64) -> rusqlite::Result<ListedFailure> {
+    const SQL: &str = "SELECT revision, evaluated, deployment_id FROM failure
+        LEFT JOIN deployment ON deployment.id = cause WHERE failure.id = ?1";
+    db.prepare_cached(SQL)?.query_row([id], |row| {
+        let mut listed: Failure = failure(row.get_ref(1)?.as_str()?)?;
+        listed.deployment = row.get(2)?;
+        Ok(ListedFailure { failure: listed, revision: row.get(0)?, forwarded: forwarded(db, id)? })
+    })
+}
+
+fn cursor((started_at_ns, id): Place) -> String {
     format!("{started_at_ns}-{id}")
 }
 
-fn parse_cursor(text: &str) -> Option<(i64, i64)> {
+fn parse_cursor(text: &str) -> Option<Place> {
     let (started_at_ns, id) = text.split_once('-')?;
     Some((started_at_ns.parse().ok()?, id.parse().ok()?))
 }

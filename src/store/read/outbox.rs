@@ -1,9 +1,10 @@
 //! The outbox as people see it.
 
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
 use super::backends::{BackendStatus, backend_statuses};
+use super::outbox_search::search;
 use super::reader::Reader;
 use crate::domain::deployment::Deployment;
 use crate::domain::forwarding::Subject;
@@ -105,44 +106,47 @@ mod about {
 impl Reader {
     /// The rows that pass the filter.
     pub fn outbox(&self, filter: &OutboxFilter) -> Result<OutboxPage, ReadError> {
-        const SQL: &str = "SELECT o.id, o.backend, failure_id, o.revision, o.state, attempts,
-                max(due_at_ns, coalesce(not_before_ns, 0)), last_status, last_error,
-                deployment_id, refusals, suspect, repeats, d.facts
-            FROM outbox o LEFT JOIN failure f ON f.id = o.failure
-                LEFT JOIN deployment d ON d.id = o.deployment
-                LEFT JOIN lane l ON l.backend = o.backend AND l.lane = o.lane
-            WHERE o.id > ?1 AND (?2 IS NULL OR o.state = ?2) AND (?4 IS NULL OR o.backend = ?4)
-            ORDER BY o.id LIMIT ?3";
         let one_more = i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1);
-        let db = self.lock();
-        let mut statement = db.prepare_cached(SQL)?;
-        let state = filter.state.map(RowState::as_str);
-        let rows = statement.query_map(params![filter.after, state, one_more, filter.backend], |row| {
-            let next_ns: Option<i64> = row.get(6)?;
-            Ok(OutboxRow {
-                id: row.get(0)?,
-                backend: row.get(1)?,
-                subject: subject(row, 2, 9)?,
-                deployment_name: deployment_name(row, 13)?,
-                revision: row.get(3)?,
-                state: row_state(row, 4)?,
-                attempts: row.get(5)?,
-                refusals: row.get(10)?,
-                suspect: row.get(11)?,
-                repeats: row.get(12)?,
-                next_attempt_at: next_ns.map(Timestamp::from_nanos),
-                last_status: row.get(7)?,
-                last_error: row.get(8)?,
-            })
-        })?;
-        let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
-        let has_more = rows.len() > filter.limit;
-        rows.truncate(filter.limit);
-        let next = rows.last().filter(|_| has_more).map(|row| row.id);
+        let mut db = self.lock();
+        // One view of the store for all that is read.
+        let db = db.transaction()?;
+        let mut ids = search(&db, (filter.state, filter.backend.as_deref()), filter.after, one_more)?;
+        let has_more = ids.len() > filter.limit;
+        ids.truncate(filter.limit);
+        let next = ids.last().filter(|_| has_more).copied();
+        let rows = ids.iter().map(|id| row(&db, *id)).collect::<Result<_, _>>()?;
         let mut backends = backend_statuses(&db)?;
         backends.retain(|status| filter.backend.as_ref().is_none_or(|name| status.backend == *name));
         Ok(OutboxPage { rows, next, backends })
     }
+}
+
+fn row(db: &Connection, id: i64) -> rusqlite::Result<OutboxRow> {
+    const SQL: &str = "SELECT o.id, o.backend, failure_id, o.revision, o.state, attempts,
+            max(due_at_ns, coalesce(not_before_ns, 0)), last_status, last_error,
+            deployment_id, refusals, suspect, repeats, d.facts
+        FROM outbox o LEFT JOIN failure f ON f.id = o.failure
+            LEFT JOIN deployment d ON d.id = o.deployment
+            LEFT JOIN lane l ON l.backend = o.backend AND l.lane = o.lane
+        WHERE o.id = ?1";
+    db.prepare_cached(SQL)?.query_row([id], |row| {
+        let next_ns: Option<i64> = row.get(6)?;
+        Ok(OutboxRow {
+            id: row.get(0)?,
+            backend: row.get(1)?,
+            subject: subject(row, 2, 9)?,
+            deployment_name: deployment_name(row, 13)?,
+            revision: row.get(3)?,
+            state: row_state(row, 4)?,
+            attempts: row.get(5)?,
+            refusals: row.get(10)?,
+            suspect: row.get(11)?,
+            repeats: row.get(12)?,
+            next_attempt_at: next_ns.map(Timestamp::from_nanos),
+            last_status: row.get(7)?,
+            last_error: row.get(8)?,
+        })
+    })
 }
 
 /// Name of the deployment whose facts are in this column, if there is one.

@@ -1,12 +1,14 @@
-//! A connection that cannot write.
+//! Connections that cannot write.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::pool::{Lent, Pool};
 use crate::store::engine::progress::{self, FOLDED_UP_TO};
 use crate::store::engine::schema::{OpenError, in_file, open_to_read};
 
@@ -16,21 +18,29 @@ const MAX_WAIT: Duration = Duration::from_millis(500);
 /// Time between two checks.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// A connection that cannot write. Clones share it and take turns.
+/// Connections that cannot write. Clones share them. While all are in use, the next read waits.
 #[derive(Clone)]
 pub struct Reader {
-    db: Arc<Mutex<Connection>>,
+    pool: Arc<Pool>,
 }
 
 impl Reader {
-    /// Opens an existing store, query-only.
+    /// Opens an existing store, query-only, on one connection.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self { db: Arc::new(Mutex::new(open_up_to_date(path)?)) })
+        Self::open_several(path, NonZeroUsize::MIN)
     }
 
-    /// The connection. A poisoned lock is no problem: a reader cannot leave a write half done.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Opens an existing store, query-only, on several connections, so that a slow read does not delay another.
+    pub fn open_several(path: &Path, connections: NonZeroUsize) -> Result<Self, OpenError> {
+        let first = open_up_to_date(path);
+        let others = (1..connections.get()).map(|_| open_to_read(path));
+        let connections = std::iter::once(first).chain(others).collect::<Result<_, _>>()?;
+        Ok(Self { pool: Arc::new(Pool::new(connections)) })
+    }
+
+    /// A connection for one read.
+    pub(super) fn lock(&self) -> Lent<'_> {
+        self.pool.take()
     }
 }
 
@@ -48,5 +58,45 @@ pub(super) fn open_up_to_date(path: &Path) -> Result<Connection, OpenError> {
             return Ok(db);
         }
         thread::sleep(PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::store::engine::schema::open_to_write;
+    use crate::store::read::failure_filter::FailureFilter;
+
+    /// Longest wait of the test for a read that nothing delays.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_slow_read_delays_no_other_until_all_connections_are_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        drop(open_to_write(&path).unwrap());
+        let reader = Reader::open_several(&path, NonZeroUsize::new(2).unwrap()).unwrap();
+        let list_in_thread = || {
+            let (reader, (done, listed)) = (reader.clone(), mpsc::channel());
+            thread::spawn(move || done.send(reader.failures(&FailureFilter::default()).unwrap().failures));
+            listed
+        };
+
+        // A read that lasts until it is dropped.
+        let slow = reader.lock();
+        let mut statement =
+            slow.prepare("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n");
+        let mut rows = statement.as_mut().unwrap().query([]).unwrap();
+        rows.next().unwrap();
+        assert!(list_in_thread().recv_timeout(PATIENCE).unwrap().is_empty());
+
+        // With both in use, a read waits for the first one that ends.
+        let second = reader.lock();
+        let waiting = list_in_thread();
+        assert_eq!(waiting.try_recv().unwrap_err(), mpsc::TryRecvError::Empty);
+        drop(second);
+        assert!(waiting.recv_timeout(PATIENCE).unwrap().is_empty());
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::difference;
 use super::failed_deployments;
+use super::failure_kind;
 use super::figure_columns::FigureColumns;
 use super::links::{StoredLinks, decide, remember_names};
 use super::reach::duration_log2;
@@ -176,13 +177,14 @@ impl FailureRow {
     ) -> rusqlite::Result<i64> {
         const INSERT: &str = "INSERT INTO failure
             (state, started_at_ns, finished_at_ns, created_at_ns, duration_log2, facts, evaluated, details,
-            merged_into_key, counts_for, restore_ns, cause, cause_how, remediation, failure_id, failure_key)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+            merged_into_key, counts_for, restore_ns, cause, cause_how, remediation, kind, failure_id, failure_key)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
         const UPDATE: &str = "UPDATE failure SET
             state = ?1, started_at_ns = ?2, finished_at_ns = ?3, created_at_ns = ?4, duration_log2 = ?5, facts = ?6,
             evaluated = ?7, details = ?8, merged_into_key = ?9, counts_for = ?10, restore_ns = ?11, cause = ?12,
-            cause_how = ?13, remediation = ?14 WHERE id = ?15";
+            cause_how = ?13, remediation = ?14, kind = ?15 WHERE id = ?16";
         let failure = evaluated.map(|evaluated| &evaluated.failure);
+        let kind = failure.map(|failure| failure_kind::row(session, failure)).transpose()?;
         let started_at = failure.map(|failure| failure.started_at);
         let finished_at = failure.and_then(|failure| failure.finished_at);
         let created_at =
@@ -205,11 +207,12 @@ impl FailureRow {
         statement.raw_bind_parameter(12, links.and_then(|links| links.cause))?;
         statement.raw_bind_parameter(13, links.map(|links| links.how.as_str()))?;
         statement.raw_bind_parameter(14, links.and_then(|links| links.remediation))?;
+        statement.raw_bind_parameter(15, kind)?;
         if let Some(id) = self.id {
-            statement.raw_bind_parameter(15, id)?;
+            statement.raw_bind_parameter(16, id)?;
         } else {
-            statement.raw_bind_parameter(15, self.failure_id.as_str())?;
-            statement.raw_bind_parameter(16, failure_key(&self.failure_id))?;
+            statement.raw_bind_parameter(16, self.failure_id.as_str())?;
+            statement.raw_bind_parameter(17, failure_key(&self.failure_id))?;
         }
         statement.raw_execute()?;
         Ok(self.id.unwrap_or_else(|| session.db().last_insert_rowid()))

@@ -4,6 +4,7 @@
 pub(super) mod difference;
 mod failed_deployments;
 pub(super) mod failure;
+mod failure_kind;
 pub(super) mod figure_columns;
 pub(super) mod fold;
 pub(super) mod links;

@@ -42,7 +42,8 @@ pub(in crate::store) fn delete(
     id: &FailureId,
     now: Timestamp,
 ) -> rusqlite::Result<Submitted> {
-    const HIDE: &str = "UPDATE failure SET state = NULL, counts_for = NULL, created_at_ns = NULL,
+    const HIDE: &str =
+        "UPDATE failure SET state = NULL, kind = NULL, counts_for = NULL, created_at_ns = NULL,
         duration_log2 = NULL, cause = NULL, cause_how = NULL, remediation = NULL WHERE id = ?1";
     let Some(row) = FailureRow::load(session.db(), id)? else {
         return Ok(Submitted::NotFound);

@@ -1,0 +1,86 @@
+//! The kinds of failures that a filter lets through.
+
+use std::collections::HashMap;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::failure_filter::FailureFilter;
+use crate::domain::failure::FailureState;
+
+/// A kind of failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct KindRow {
+    /// Its row.
+    pub(super) row: i64,
+    /// `true` if its failures are open.
+    pub(super) is_open: bool,
+}
+
+/// The kinds of failures that a filter lets through.
+pub(super) struct MatchingKinds<'a> {
+    db: &'a Connection,
+    /// Statement that selects them, without its end.
+    select: String,
+    /// Values of its parameters.
+    values: Vec<&'a str>,
+    /// The kinds that were asked for, and whether they match.
+    known: HashMap<i64, bool>,
+}
+
+impl<'a> MatchingKinds<'a> {
+    /// Kinds for a filter. `None` if the filter lets all kinds through.
+    pub(super) fn of(db: &'a Connection, filter: &'a FailureFilter) -> Option<Self> {
+        let by_service = filter.service.as_deref().map(|service| ("service = ?", service));
+        let by_others = [
+            ("team = ?", filter.team.as_deref()),
+            ("severity = ?", filter.severity.as_deref()),
+            ("env = ?", filter.env.as_deref()),
+            ("state = ?", filter.state.map(FailureState::as_str)),
+        ];
+        let by_others = by_others.into_iter().filter_map(|(condition, value)| Some((condition, value?)));
+        let (conditions, values): (Vec<&str>, Vec<&str>) = by_service.into_iter().chain(by_others).unzip();
+        // A service has few kinds. SQLite keeps the order of a CROSS JOIN.
+        let tables = match by_service {
+            Some(_) => "failure_kind_service CROSS JOIN failure_kind ON id = kind",
+            None => "failure_kind",
+        };
+        let select = format!("SELECT id, state = 'open' FROM {tables} WHERE {}", conditions.join(" AND "));
+        (!values.is_empty()).then(|| Self { db, select, values, known: HashMap::new() })
+    }
+
+    /// The kinds; not all if there are more than `most`.
+    pub(super) fn list(&self, most: usize) -> rusqlite::Result<Vec<KindRow>> {
+        self.db
+            .prepare_cached(&self.list_sql())?
+            .query_map(params_from_iter(self.parameters(i64::try_from(most).unwrap_or(i64::MAX))), |row| {
+                Ok(KindRow { row: row.get(0)?, is_open: row.get(1)? })
+            })?
+            .collect()
+    }
+
+    /// `true` if this kind is one of them.
+    pub(super) fn contain(&mut self, kind: i64) -> rusqlite::Result<bool> {
+        if let Some(known) = self.known.get(&kind) {
+            return Ok(*known);
+        }
+        let mut statement = self.db.prepare_cached(&self.contain_sql())?;
+        let contained = statement.exists(params_from_iter(self.parameters(kind)))?;
+        self.known.insert(kind, contained);
+        Ok(contained)
+    }
+
+    pub(super) fn list_sql(&self) -> String {
+        format!("{} LIMIT ?", self.select)
+    }
+
+    pub(super) fn contain_sql(&self) -> String {
+        format!("{} AND id = ?", self.select)
+    }
+
+    /// Values of the parameters, and a last one.
+    fn parameters(&self, last: i64) -> impl Iterator<Item = Value> {
+        let values = self.values.iter().map(|value| Value::Text((*value).to_owned()));
+        values.chain(std::iter::once(Value::Integer(last)))
+    }
+}

@@ -1,0 +1,148 @@
+//! Search for the failures of a page.
+//!
+//! Either a filter lets few kinds of failures through: then the failures of each kind are read from the index of kinds,
+//! and merged. Or it lets many kinds through: then the failures are read in the order of the listing, and those of other
+//! kinds are skipped. If too many would be skipped, the rest is merged after all.
+
+use std::collections::{BinaryHeap, HashSet};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::failure_filter::FailureFilter;
+use super::failure_kinds::{KindRow, MatchingKinds};
+use crate::domain::failure::FailureState;
+use crate::domain::timestamp::Timestamp;
+
+/// When to read in order, and when to merge.
+#[derive(Debug)]
+struct Effort {
+    /// Largest number of kinds that are merged at once.
+    few: usize,
+    /// Number of failures that are read in order before all kinds are listed.
+    scanned: usize,
+    /// Number of failures that are read in order in about the time in which one kind is searched.
+    scanned_for_a_kind: usize,
+}
+
+const EFFORT: Effort = Effort { few: 2_000, scanned: 2_000, scanned_for_a_kind: 8 };
+
+/// The next failure of a kind that is not open. The state is in the text: with a parameter SQLite could not use the
+/// index.
+const ENDED_OF_KIND: &str = "SELECT started_at_ns, id FROM failure
+    WHERE kind = ?1 AND state <> 'open' AND started_at_ns >= ?2 AND (started_at_ns, id) < (?3, ?4)
+    ORDER BY started_at_ns DESC, id DESC LIMIT 1";
+/// The next failure of a kind that is open.
+const OPEN_OF_KIND: &str = "SELECT started_at_ns, id FROM failure
+    WHERE kind = ?1 AND state = 'open' AND started_at_ns >= ?2 AND (started_at_ns, id) < (?3, ?4)
+    ORDER BY started_at_ns DESC, id DESC LIMIT 1";
+/// All failures.
+const IN_ORDER: &str = "SELECT started_at_ns, id, kind FROM failure
+    WHERE state IS NOT NULL AND started_at_ns >= ?1 AND (started_at_ns, id) < (?2, ?3)
+    ORDER BY started_at_ns DESC, id DESC";
+/// All open failures.
+const OPEN_IN_ORDER: &str = "SELECT started_at_ns, id, kind FROM failure
+    WHERE state = 'open' AND finished_at_ns IS NULL AND started_at_ns >= ?1 AND (started_at_ns, id) < (?2, ?3)
+    ORDER BY started_at_ns DESC, id DESC";
+
+/// Place of a failure in the listing: its start in nanoseconds, and its row.
+pub(super) type Place = (i64, i64);
+
+/// A search that is under way.
+struct Search<'a> {
+    db: &'a Connection,
+    filter: &'a FailureFilter,
+    since_ns: i64,
+    /// Place of the last failure that was looked at.
+    last: Place,
+    most: usize,
+    found: Vec<Place>,
+}
+
+/// The failures that pass the filter and have a place after `after`, at most `most`.
+pub(super) fn search(
+    db: &Connection,
+    filter: &FailureFilter,
+    after: Place,
+    most: usize,
+) -> rusqlite::Result<Vec<Place>> {
+    Search::new(db, filter, after, most).run(&EFFORT)
+}
+
+impl<'a> Search<'a> {
+    fn new(db: &'a Connection, filter: &'a FailureFilter, after: Place, most: usize) -> Self {
+        let since_ns = filter.since.map_or(i64::MIN, Timestamp::as_nanos);
+        Self { db, filter, since_ns, last: after, most, found: Vec::new() }
+    }
+
+    fn run(mut self, effort: &Effort) -> rusqlite::Result<Vec<Place>> {
+        let Some(mut kinds) = MatchingKinds::of(self.db, self.filter) else {
+            self.in_order(usize::MAX, |_| Ok(true))?;
+            return Ok(self.found);
+        };
+        let mut all = kinds.list(effort.few.saturating_add(1))?;
+        if all.len() > effort.few {
+            if self.in_order(effort.scanned, |kind| kinds.contain(kind))? {
+                return Ok(self.found);
+            }
+            all = kinds.list(usize::MAX)?;
+            let worthwhile = all.len().saturating_mul(effort.scanned_for_a_kind);
+            let matching: HashSet<i64> = all.iter().map(|kind| kind.row).collect();
+            if self.in_order(worthwhile, |kind| Ok(matching.contains(&kind)))? {
+                return Ok(self.found);
+            }
+        }
+        self.merge(&all)?;
+        Ok(self.found)
+    }
+
+    /// Reads the next failures in order, at most `scanned`. `true`: all are found.
+    fn in_order(
+        &mut self,
+        mut scanned: usize,
+        mut matches: impl FnMut(i64) -> rusqlite::Result<bool>,
+    ) -> rusqlite::Result<bool> {
+        let is_open = self.filter.state == Some(FailureState::Open);
+        let mut statement = self.db.prepare_cached(if is_open { OPEN_IN_ORDER } else { IN_ORDER })?;
+        let mut rows = statement.query(params![self.since_ns, self.last.0, self.last.1])?;
+        while self.found.len() < self.most {
+            if scanned == 0 {
+                return Ok(false);
+            }
+            let Some(row) = rows.next()? else { return Ok(true) };
+            scanned -= 1;
+            self.last = (row.get(0)?, row.get(1)?);
+            if matches(row.get(2)?)? {
+                self.found.push(self.last);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Merges the failures of the kinds, each of which has them in order.
+    fn merge(&mut self, kinds: &[KindRow]) -> rusqlite::Result<()> {
+        let mut next = BinaryHeap::new();
+        for kind in kinds {
+            next.extend(self.of_kind(*kind, self.last)?);
+        }
+        while self.found.len() < self.most
+            && let Some((place, kind)) = next.pop()
+        {
+            self.found.push(place);
+            next.extend(self.of_kind(kind, place)?);
+        }
+        Ok(())
+    }
+
+    /// The first failure of a kind after a place.
+    fn of_kind(&self, kind: KindRow, after: Place) -> rusqlite::Result<Option<(Place, KindRow)>> {
+        let mut statement =
+            self.db.prepare_cached(if kind.is_open { OPEN_OF_KIND } else { ENDED_OF_KIND })?;
+        let found = statement.query_row(params![kind.row, self.since_ns, after.0, after.1], |row| {
+            Ok(((row.get(0)?, row.get(1)?), kind))
+        });
+        found.optional()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Search for the rows of a page of the outbox.
+
+use rusqlite::{Connection, params};
+
+use crate::store::outbox::rows::RowState;
+
+/// All rows.
+pub(super) const IN_ORDER: &str = "SELECT id FROM outbox WHERE id > ?1 ORDER BY id LIMIT ?2";
+/// The rows of a backend that are in a state.
+pub(super) const OF_BACKEND: &str =
+    "SELECT id FROM outbox WHERE state = ?1 AND backend = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
+/// The next backend that has rows in a state. Searches the index once for each backend, not for each row.
+pub(super) const NEXT_BACKEND: &str = "SELECT min(backend) FROM outbox WHERE state = ?1 AND backend > ?2";
+
+/// The first rows after `after` that are in a state and belong to a backend, if one is given; at most `most`.
+pub(super) fn search(
+    db: &Connection,
+    (state, backend): (Option<RowState>, Option<&str>),
+    after: i64,
+    most: i64,
+) -> rusqlite::Result<Vec<i64>> {
+    if state.is_none() && backend.is_none() {
+        let mut statement = db.prepare_cached(IN_ORDER)?;
+        return statement.query_map([after, most], |row| row.get(0))?.collect();
+    }
+    let mut found = Vec::new();
+    for state in RowState::ALL.iter().filter(|one| state.is_none_or(|state| state == **one)) {
+        let backends = match backend {
+            Some(backend) => vec![backend.to_owned()],
+            None => backends(db, *state)?,
+        };
+        let mut statement = db.prepare_cached(OF_BACKEND)?;
+        for backend in backends {
+            let rows =
+                statement.query_map(params![state.as_str(), backend, after, most], |row| row.get(0))?;
+            for row in rows {
+                found.push(row?);
+            }
+        }
+    }
+    found.sort_unstable();
+    found.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    Ok(found)
+}
+
+/// The backends that have rows in a state.
+fn backends(db: &Connection, state: RowState) -> rusqlite::Result<Vec<String>> {
+    let mut statement = db.prepare_cached(NEXT_BACKEND)?;
+    let mut backends: Vec<String> = Vec::new();
+    loop {
+        // No backend has an empty name.
+        let last = backends.last().map_or("", String::as_str);
+        match statement.query_row([state.as_str(), last], |row| row.get(0))? {
+            Some(next) => backends.push(next),
+            None => return Ok(backends),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::store::engine::schema::open_to_write;
+    use crate::store::read::plan::assert_searches;
+
+    /// A store with rows of these states and backends, in a folder.
+    fn store(folder: &Path, rows: &[(RowState, &str)]) -> Connection {
+        const INSERT: &str = "INSERT INTO outbox
+            (backend, topic, deployment, revision, state, created_at_ns, lane, action, body)
+            VALUES (?1, 'deployment', 0, 1, ?2, 0, 'main', 'replace', x'')";
+        let db = open_to_write(&folder.join("store.db")).unwrap();
+        // There is no deployment.
+        db.pragma_update(None, "foreign_keys", false).unwrap();
+        for (state, backend) in rows {
+            db.execute(INSERT, params![backend, state.as_str()]).unwrap();
+        }
+        db
+    }
+
+    #[test]
+    fn each_statement_searches_an_index_and_sorts_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = store(folder.path(), &[]);
+        for sql in [IN_ORDER, OF_BACKEND, NEXT_BACKEND] {
+            assert_searches(&db, sql);
+        }
+    }
+
+    #[test]
+    fn pages_of_each_filter_are_those_of_a_plain_filter() {
+        let (states, backends) = (RowState::ALL, ["datadog", "devlake", "http"]);
+        let rows: Vec<(RowState, &str)> = (0..60)
+            .map(|n: usize| (states[n * n % 7 % states.len()], backends[n % 11 % backends.len()]))
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let db = store(folder.path(), &rows);
+        for state in states.iter().copied().map(Some).chain([None]) {
+            for backend in backends.into_iter().chain(["none"]).map(Some).chain([None]) {
+                let numbered = rows.iter().zip(1_i64..);
+                let expected = numbered.filter(|((of_state, of_backend), _)| {
+                    state.is_none_or(|state| state == *of_state)
+                        && backend.is_none_or(|backend| backend == *of_backend)
+                });
+                let expected: Vec<i64> = expected.map(|(_, id)| id).collect();
+                let (mut listed, mut after) = (Vec::new(), 0);
+                loop {
+                    let page = search(&db, (state, backend), after, 4).unwrap();
+                    let Some(last) = page.last() else { break };
+                    after = *last;
+                    listed.extend(page);
+                }
+                assert_eq!(listed, expected, "{state:?} {backend:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The kinds of failures: the values by which listings filter, stored once for all failures that share them.
+
+use rusqlite::{OptionalExtension, params};
+
+use crate::domain::failure::{Failure, FailureState};
+use crate::store::engine::json::to_json;
+use crate::store::engine::session::Session;
+
+/// `traits`: the state, services, team, env and severity.
+type Traits<'a> = (FailureState, &'a [String], Option<&'a str>, &'a str, Option<&'a str>);
+
+/// The row of the kind of a failure. A new kind is stored.
+pub(super) fn row(session: &Session<'_>, failure: &Failure) -> rusqlite::Result<i64> {
+    const FIND: &str = "SELECT id FROM failure_kind WHERE traits = ?1";
+    let Failure { state, services, team, env, severity, .. } = failure;
+    let traits: Traits<'_> = (*state, services, team.as_deref(), env, severity.as_deref());
+    let traits = to_json(&traits)?;
+    let known = session.prepare(FIND)?.query_row([&traits], |row| row.get(0)).optional()?;
+    known.map_or_else(|| add(session, failure, &traits), Ok)
+}
+
+fn add(session: &Session<'_>, failure: &Failure, traits: &str) -> rusqlite::Result<i64> {
+    const ADD: &str =
+        "INSERT INTO failure_kind (traits, state, team, env, severity) VALUES (?1, ?2, ?3, ?4, ?5)";
+    // A failure may name a service twice.
+    const ADD_SERVICE: &str = "INSERT INTO failure_kind_service VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    let Failure { state, services, team, env, severity, .. } = failure;
+    session.execute(ADD, params![traits, state.as_str(), team, env, severity])?;
+    let kind = session.db().last_insert_rowid();
+    for service in services {
+        session.execute(ADD_SERVICE, params![service, kind])?;
+    }
+    Ok(kind)
+}
