@@ -182,7 +182,7 @@ async function retries(browser) {
   await page.goto(`${origin}/`);
   const form = page.locator('form[action$="/retry"]').first();
   const action = await form.getAttribute('action');
-  await forged(browser, action, await form.locator('[name=token]').inputValue());
+  await forged(browser, new URL(action, page.url()).pathname, await form.locator('[name=token]').inputValue());
   step('the retry by keyboard');
   const focused = () => page.evaluate(() => document.activeElement.form?.getAttribute('action'));
   const isThere = async () => (await focused()) === action;

@@ -183,7 +183,8 @@ fn durations<'a>(
         let cells = || shown.values().map(|one| figure(one, row)).collect();
         shown.values().any(is_counted).then(cells)
     };
-    Section::new(title, report, &columns, cells).with_below(has_few.then(|| FEW_IN_WORDS.to_owned()).into_iter().collect())
+    Section::new(title, report, &columns, cells)
+        .with_below(has_few.then(|| FEW_IN_WORDS.to_owned()).into_iter().collect())
 }
 
 const fn statistic(part: Statistic) -> Column {
