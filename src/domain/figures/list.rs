@@ -89,7 +89,7 @@ pub const FIGURES: [Figure; 39] = [
     Figure::per_deployment("change_failure_rate", "Change failure rate", "incidents per deployment", |row| {
         row.change_failure_rate
     })
-    .with_interval(|row| row.change_failure_rate_low.zip(row.change_failure_rate_high))
+    .with_interval(|row| (row.change_failure_rate_low, row.change_failure_rate_high))
     .in_counts("CFR", None)
     .in_trend()
     .on_tile(2, |row| {
@@ -112,7 +112,7 @@ pub const FIGURES: [Figure; 39] = [
     Figure::ratio("change_fail_rate", "Change fail rate", "failed deployments per deployment", |row| {
         row.change_fail_rate
     })
-    .with_interval(|row| row.change_fail_rate_low.zip(row.change_fail_rate_high))
+    .with_interval(|row| (row.change_fail_rate_low, row.change_fail_rate_high))
     .in_counts("FAIL RATE", None)
     .on_tile(3, |row| {
         let [failed, made] = [row.failed_deployments, row.deployments].map(Option::unwrap_or_default);
@@ -130,14 +130,14 @@ pub const FIGURES: [Figure; 39] = [
         "failed deployments per deployment, without pending ones",
         |row| row.change_fail_rate_settled,
     )
-    .with_interval(|row| row.change_fail_rate_settled_low.zip(row.change_fail_rate_settled_high)),
+    .with_interval(|row| (row.change_fail_rate_settled_low, row.change_fail_rate_settled_high)),
     Figure::ratio(
         "deployment_rework_rate",
         "Rework rate",
         "deployments that fix a failure, per deployment",
         |row| row.deployment_rework_rate,
     )
-    .with_interval(|row| row.deployment_rework_rate_low.zip(row.deployment_rework_rate_high))
+    .with_interval(|row| (row.deployment_rework_rate_low, row.deployment_rework_rate_high))
     .in_counts("REWORK", Some(4))
     .on_tile(6, |row| vec![Text("n = "), Things(row.deployments.unwrap_or(0), "deployment")])
     .as_gauges(&[(Part::Value, gauge::REWORK_RATE)]),
@@ -156,7 +156,7 @@ pub const FIGURES: [Figure; 39] = [
     })
     .with_interval(|row| {
         let RestoreTimes { median_low, median_high, .. } = row.time_to_restore_seconds;
-        median_low.zip(median_high)
+        (median_low, median_high)
     })
     .in_restore_times(Statistic::Median)
     .in_trend()
@@ -182,8 +182,8 @@ pub const FIGURES: [Figure; 39] = [
         |row| row.restored.within.hour.map(|share| share.value),
     )
     .with_bounds_named("restored_within_1h")
-    .with_interval(|row| row.restored.within.hour.map(bounds))
-    .in_counts("IN 1H", None)
+    .with_interval(|row| bounds(row.restored.within.hour))
+    .in_counts("IN 1H", Some(7))
     .in_groups_with_sample_size(|row| row.restored.n)
     .on_tile(4, |row| {
         vec![Text("n = "), Number(row.restored.n), Text(", "), Number(row.restored.open), Text(" still open")]
@@ -203,7 +203,7 @@ pub const FIGURES: [Figure; 39] = [
         |row| row.restored.within.day.map(|share| share.value),
     )
     .with_bounds_named("restored_within_1d")
-    .with_interval(|row| row.restored.within.day.map(bounds))
+    .with_interval(|row| bounds(row.restored.within.day))
     .as_gauges(&[
         (Part::Value, gauge::RESTORED_WITHIN.with(&[("within", "1d"), ("stat", "value")])),
         (Part::Low, gauge::RESTORED_WITHIN.with(&[("within", "1d"), ("stat", "low")])),
@@ -219,7 +219,7 @@ pub const FIGURES: [Figure; 39] = [
         |row| row.restored.within.week.map(|share| share.value),
     )
     .with_bounds_named("restored_within_7d")
-    .with_interval(|row| row.restored.within.week.map(bounds))
+    .with_interval(|row| bounds(row.restored.within.week))
     .as_gauges(&[
         (Part::Value, gauge::RESTORED_WITHIN.with(&[("within", "7d"), ("stat", "value")])),
         (Part::Low, gauge::RESTORED_WITHIN.with(&[("within", "7d"), ("stat", "low")])),
@@ -232,7 +232,7 @@ pub const FIGURES: [Figure; 39] = [
         row.restored.half_within_seconds
     })
     .with_bounds_named("restored_half_within")
-    .with_interval(|row| row.restored.half_within_low.zip(row.restored.half_within_high)),
+    .with_interval(|row| (row.restored.half_within_low, row.restored.half_within_high)),
     Figure::seconds(
         "restored_mean_within_7d_seconds",
         "Mean within 7 days",
@@ -269,7 +269,7 @@ pub const FIGURES: [Figure; 39] = [
     )
     .with_interval(|row| {
         let RecoveryTimes { median_low, median_high, .. } = row.failed_deployment_recovery_time_seconds;
-        median_low.zip(median_high)
+        (median_low, median_high)
     })
     .in_recovery_times(Statistic::Median)
     .on_tile_with_title(5, "Recovery time of failed deployments", |row| {
@@ -305,8 +305,8 @@ pub fn gauges() -> Vec<(&'static Figure, Part, &'static Gauge)> {
     gauges
 }
 
-const fn bounds(share: RestoredShare) -> Bounds {
-    (share.low, share.high)
+fn bounds(share: Option<RestoredShare>) -> Bounds {
+    (share.map(|share| share.low), share.map(|share| share.high))
 }
 
 #[cfg(test)]

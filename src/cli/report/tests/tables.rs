@@ -85,12 +85,12 @@ fn a_report_without_groups_has_no_key() {
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
     Incidents and deployments
-    INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED               CFR    FAIL RATE       REWORK
-            4        2          0       40       2  0.10 (0.03-0.26)  5.0% (1-16)  2.5% (0-13)
+    INCIDENTS  UNMATCHED  DEPLOYS  FAILED               CFR    FAIL RATE       REWORK          IN 1H
+            4          0       40       2  0.10 (0.03-0.26)  5.0% (1-16)  2.5% (0-13)  75.0% (30-95)
 
     Time to restore
-    N  OPEN     MEAN     MEDIAN  P90      MAX
-    3     1  20m 00s  15m 00s ~    -  40m 01s
+    N  OPEN  STILL OPEN     MEAN     MEDIAN  P90      MAX
+    3     1           2  20m 00s  15m 00s ~    -  40m 01s
     ~ fewer than six: no 95 % interval
 
     Failed deployment recovery time
@@ -101,18 +101,19 @@ fn a_report_without_groups_has_no_key() {
     insta::assert_snapshot!(markdown(&all), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
-    | Incidents | Open | Ignored | Matched | Unmatched | Deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median time to restore | p90 | Max | Recovered deployments | Not recovered | Mean recovery time | Median recovery time | p90 | Max |
-    | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-    | 4 | 1 | 2 | 4 | 0 | 40 | 2 | 0.10 (0.03-0.26) | 5.0% (1-16) | 2.5% (0-13) | 3 | 20m 00s | 15m 00s ~ | - | 40m 01s | 1 | 1 | 1d 02h | 1d 02h ~ | - | 1d 02h |
+    | Incidents | Open | Still open | Ignored | Unmatched | Deployments | Deployments per day | Pending deployments | Failed | Change failure rate | Change fail rate | Rework rate | Restored | Mean time to restore | Median time to restore | p90 | Max | Restored within an hour | Recovered deployments | Not recovered | Mean recovery time | Median recovery time | p90 | Max |
+    | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | 4 | 1 | 2 | 2 | 0 | 40 | 1.40 | 0 | 2 | 0.10 (0.03-0.26) | 5.0% (1-16) | 2.5% (0-13) | 3 | 20m 00s | 15m 00s ~ | - | 40m 01s | 75.0% (30-95) | 1 | 1 | 1d 02h | 1d 02h ~ | - | 1d 02h |
     ");
     let severities = report(Grouping::Severity, None, vec![unmatched(None), unmatched(Some("SEV-1"))]);
     insta::assert_snapshot!(table(&severities, 100), @r"
     2026-11-01 12:30 to 2026-11-30 00:00 UTC, env production
 
     Incidents and deployments
-    SEVERITY  INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  FAILED  CFR  FAIL RATE  REWORK
-    -                 1        0          1        -       -    -          -       -
-    SEV-1             1        0          1        -       -    -          -       -
+    SEVERITY  INCIDENTS  IGNORED  UNMATCHED  DEPLOYS  A DAY  FAILED  CFR  FAIL RATE  REWORK  IN 1H
+    -                 1        0          1        0   0.00       0    -          -       -      -
+    SEV-1             1        0          1        0   0.00       0    -          -       -      -
+    total             1        0          1        0   0.00       0    -          -       -      -
     ");
 }
 

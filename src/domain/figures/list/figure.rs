@@ -15,7 +15,7 @@ pub struct Figure {
     /// The value, by its unit.
     pub value: Value,
     /// Its 95 % interval, if it has one.
-    pub interval: Option<fn(&Row) -> Option<Bounds>>,
+    pub interval: Option<fn(&Row) -> Bounds>,
     /// Begin of the names of the interval's bounds: in CSV they are columns of their own, such as `NAME_low`.
     bounds_name: &'static str,
     is_rate_of_deployments: bool,
@@ -47,8 +47,8 @@ impl Part {
     pub const ALL: [Self; 3] = [Self::Value, Self::Low, Self::High];
 }
 
-/// Lower and upper bound of an interval, in the unit of the figure.
-pub type Bounds = (f64, f64);
+/// Lower and upper bound of an interval, in the unit of the figure. Either may be missing.
+pub type Bounds = (Option<f64>, Option<f64>);
 
 /// A column of one of the terminal's tables, which are narrow.
 #[derive(Debug, Clone, Copy)]
@@ -244,7 +244,7 @@ impl Figure {
         }
     }
 
-    pub(super) const fn with_interval(self, interval: fn(&Row) -> Option<Bounds>) -> Self {
+    pub(super) const fn with_interval(self, interval: fn(&Row) -> Bounds) -> Self {
         Self { interval: Some(interval), ..self }
     }
 
@@ -311,14 +311,15 @@ impl Figure {
     pub fn part(&self, part: Part, row: &Row) -> Option<f64> {
         match part {
             Part::Value => self.number(row),
-            Part::Low => self.bounds(row).map(|(low, _)| low),
-            Part::High => self.bounds(row).map(|(_, high)| high),
+            Part::Low => self.interval?(row).0,
+            Part::High => self.interval?(row).1,
         }
     }
 
-    /// The bounds of its 95 % interval. `None` without an interval.
-    pub fn bounds(&self, row: &Row) -> Option<Bounds> {
-        self.interval?(row)
+    /// The bounds of its 95 % interval. `None` if one is missing.
+    pub fn bounds(&self, row: &Row) -> Option<(f64, f64)> {
+        let (low, high) = self.interval?(row);
+        low.zip(high)
     }
 
     /// The value as a number. `None` without data.
