@@ -2,6 +2,7 @@ pub(crate) mod arbitrary;
 mod intervals;
 mod json;
 pub(crate) mod model;
+mod model_row;
 mod worked;
 
 use std::collections::HashMap;

@@ -4,18 +4,15 @@ use jiff::civil::Date;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::change::{Comparable, RowChange};
 use super::super::durations::nanos;
 use super::super::query::before;
-use super::super::{
-    Env, Grouping, Interval, IntervalName, LinkedIncidents, RecoveryTimes, ReportQuery, RestoreTimes,
-    Restored, Row,
-};
+use super::super::{Env, Grouping, Interval, ReportQuery, Row};
 use super::arbitrary::{ENVS, MINUTES, SERVICES, SEVERITIES, deployments, minute, one_failure, query};
+use super::model_row::{RowParts, Span};
 use super::{is_named, report};
 use crate::domain::deployment::{Deployment, Deployments};
 use crate::domain::failure::{Failure, FailureState, Flag};
-use crate::domain::statistics::{Cohort, Estimate, EventRate, MedianRanks, Proportion};
+use crate::domain::statistics::Cohort;
 use crate::domain::timestamp::Timestamp;
 
 /// The first date of the interval that a time lies in.
@@ -64,9 +61,6 @@ struct Model<'a> {
     every_deployment: &'a [Deployment],
     is_named: &'a dyn Fn(&Failure) -> bool,
 }
-
-/// Start and end of a period.
-type Span = (Timestamp, Timestamp);
 
 fn is_within(at: Timestamp, (since, until): Span) -> bool {
     since <= at && at < until
@@ -235,123 +229,6 @@ fn is_incident(failure: &Failure) -> bool {
 
 fn is_doubtful(failure: &Failure) -> bool {
     failure.flags.contains(&Flag::Approximate) || failure.flags.contains(&Flag::EndBeforeStart)
-}
-
-struct RowParts {
-    key: Option<String>,
-    has_deployments: bool,
-    span: Span,
-    incidents: usize,
-    open: usize,
-    still_open: usize,
-    ignored: usize,
-    matched: usize,
-    named: usize,
-    automatic: usize,
-    deployments: usize,
-    failed: usize,
-    settled: usize,
-    settled_failed: usize,
-    remediations: usize,
-    restored: Vec<f64>,
-    recovered: Vec<f64>,
-    unrecovered: usize,
-    cohort: Cohort,
-}
-
-impl RowParts {
-    // The tests of `statistics` hold the intervals and the curve against values that were computed elsewhere.
-    fn comparable(&self) -> Comparable {
-        let share = |part| Proportion::new(part, self.deployments).map(Proportion::estimate);
-        let is_known = self.matched > 0 || self.incidents == 0;
-        let per_deployment = EventRate::new(self.matched, self.deployments).filter(|_| is_known);
-        Comparable {
-            failure_rate: per_deployment.map(EventRate::estimate),
-            fail_rate: share(self.failed),
-            rework_rate: share(self.remediations),
-            restored: self.cohort.clone().into_curve(),
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "there are few")]
-    fn row(self, interval: Option<&IntervalName>, before: Option<&Self>) -> Row {
-        let comparable = self.comparable();
-        let Comparable { failure_rate: per_deployment, fail_rate: failed, rework_rate: rework, .. } =
-            comparable;
-        let settled = Proportion::new(self.settled_failed, self.settled).map(Proportion::estimate);
-        let (restored, recovered) = (statistic(self.restored), statistic(self.recovered));
-        let has = |count: usize| self.has_deployments.then_some(count);
-        let days = self.span.1.nanos_since(self.span.0) as f64 / 86_400e9;
-        let per_day = (days > 0.0).then(|| self.deployments as f64 / days);
-        Row {
-            key: self.key,
-            period: interval.map(|interval| interval.start),
-            label: interval.map(|interval| interval.label.clone()),
-            partial: interval.is_some_and(|interval| interval.is_partial),
-            incidents: self.incidents,
-            open: self.open,
-            still_open: self.still_open,
-            ignored: self.ignored,
-            matched_incidents: self.matched,
-            unmatched_incidents: self.incidents - self.matched,
-            linked_incidents: LinkedIncidents {
-                named: self.named,
-                automatic: self.automatic,
-                none: self.incidents - self.named - self.automatic,
-            },
-            deployments: has(self.deployments),
-            deployments_per_day: per_day.filter(|_| self.has_deployments),
-            pending_deployments: has(self.deployments - self.settled),
-            failed_deployments: has(self.failed),
-            change_failure_rate: per_deployment.map(Estimate::value),
-            change_failure_rate_low: per_deployment.map(Estimate::low),
-            change_failure_rate_high: per_deployment.map(Estimate::high),
-            change_fail_rate: failed.map(Estimate::value),
-            change_fail_rate_low: failed.map(Estimate::low),
-            change_fail_rate_high: failed.map(Estimate::high),
-            change_fail_rate_settled: settled.map(Estimate::value),
-            change_fail_rate_settled_low: settled.map(Estimate::low),
-            change_fail_rate_settled_high: settled.map(Estimate::high),
-            deployment_rework_rate: rework.map(Estimate::value),
-            deployment_rework_rate_low: rework.map(Estimate::low),
-            deployment_rework_rate_high: rework.map(Estimate::high),
-            failed_deployment_recovery_time_seconds: RecoveryTimes {
-                n: recovered.n,
-                open: self.unrecovered,
-                mean: recovered.mean,
-                median: recovered.median,
-                median_low: recovered.median_low,
-                median_high: recovered.median_high,
-                p90: recovered.p90,
-                max: recovered.max,
-            },
-            time_to_restore_seconds: restored,
-            restored: Restored::of(&comparable.restored),
-            change: before.map(|before| RowChange::between(&comparable, &before.comparable())),
-        }
-    }
-}
-
-/// Statistics in floating point, and without computed indexes.
-#[expect(clippy::cast_precision_loss, reason = "there are few")]
-fn statistic(mut values: Vec<f64>) -> RestoreTimes {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    // To the microsecond, as seconds are shown.
-    let rounded = |seconds: f64| (seconds * 1e6 + 1e-3).floor() / 1e6;
-    let mean = (n > 0).then(|| rounded(values.iter().sum::<f64>() / n as f64));
-    let p90 = values.iter().enumerate().find(|(index, _)| (index + 1) * 10 >= n * 9).map(|(_, value)| *value);
-    let p90 = p90.filter(|_| n >= 10);
-    let ranks = MedianRanks::of(n);
-    let (median_low, median_high) =
-        (ranks.map(|ranks| values[ranks.low() - 1]), ranks.map(|ranks| values[ranks.high() - 1]));
-    let max = values.last().copied();
-    while values.len() > 2 {
-        values.pop();
-        values.remove(0);
-    }
-    let median = (n > 0).then(|| rounded(values.iter().sum::<f64>() / values.len() as f64));
-    RestoreTimes { n, mean, median, median_low, median_high, p90, max }
 }
 
 /// `true` if a row counts nothing.
