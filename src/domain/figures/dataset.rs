@@ -4,7 +4,8 @@ use std::num::NonZeroI64;
 
 use super::Grouping;
 use super::dataset_failure::{CauseFound, DatasetFailure};
-use super::deployment_index::{DeploymentIndex, DeploymentRef};
+use super::deployment_index::DeploymentIndex;
+use super::deployment_ref::DeploymentRef;
 use super::durations;
 use super::names::{NameId, Names, to_u32};
 use super::recovery::FailureRun;

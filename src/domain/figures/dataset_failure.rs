@@ -1,6 +1,6 @@
 //! A failure as the figures see it. A report may hold a million of them.
 
-use super::deployment_index::DeploymentRef;
+use super::deployment_ref::DeploymentRef;
 use crate::domain::timestamp::Timestamp;
 
 /// Way in which the cause of a failure was found.

@@ -2,6 +2,7 @@
 
 use foldhash::HashMap;
 
+use super::deployment_ref::DeploymentRef;
 use super::names::{NameId, Names, to_u32};
 use super::recovery::{FailureRun, Recovery};
 use crate::domain::timestamp::Timestamp;
@@ -28,18 +29,6 @@ pub(super) struct DeploymentKind {
     pub(super) service: NameId,
     pub(super) team: Option<NameId>,
     pub(super) env: NameId,
-}
-
-/// Place of a deployment: its kind, and its index in the kind's timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct DeploymentRef {
-    pub(super) kind: u32,
-    index_in_timeline: u32,
-}
-
-impl DeploymentRef {
-    /// Place of no deployment.
-    pub(super) const NONE: Self = Self { kind: u32::MAX, index_in_timeline: u32::MAX };
 }
 
 impl DeploymentIndex {

@@ -6,6 +6,7 @@ mod compute;
 mod dataset;
 mod dataset_failure;
 mod deployment_index;
+mod deployment_ref;
 mod durations;
 pub mod list;
 mod names;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde_json::Value as Json;
 
 use super::super::format::figure;
 use super::*;
@@ -12,20 +11,7 @@ use crate::domain::deployment::Deployments;
 use crate::domain::figures::list::{FIGURES, Part, ShortColumn};
 use crate::domain::figures::tests::arbitrary::{deployments, one_failure, query};
 use crate::domain::figures::tests::dataset;
-
-/// The numbers of a row in JSON, by their names in CSV.
-fn numbers(name: &str, value: &Json, found: &mut BTreeMap<String, Option<f64>>) {
-    match value {
-        Json::Object(parts) => {
-            for (part, value) in parts {
-                let name = if name.is_empty() { part.clone() } else { format!("{name}_{part}") };
-                numbers(&name, value, found);
-            }
-        }
-        Json::Number(_) | Json::Null => drop(found.insert(name.to_owned(), value.as_f64())),
-        _ => {}
-    }
-}
+use crate::domain::figures::tests::json::numbers_in_json;
 
 proptest! {
     #[test]
@@ -43,8 +29,7 @@ proptest! {
         let total = super::super::format::has_total(&report).then_some(&report.total);
         for row in report.rows.iter().chain(total) {
             let cells: BTreeMap<&str, &str> = header.iter().copied().zip(lines.next().unwrap()).collect();
-            let mut in_json = BTreeMap::new();
-            numbers("", &serde_json::to_value(row).unwrap(), &mut in_json);
+            let in_json = numbers_in_json(row);
             let of_markdown: Vec<&str> = rows_of_markdown.next().unwrap().split(" | ").collect();
             for one in &FIGURES {
                 for part in Part::ALL {

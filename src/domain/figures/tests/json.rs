@@ -1,6 +1,30 @@
 //! The words and the JSON of reports.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
 use super::*;
+
+/// The numbers of a row in JSON, by their names in CSV.
+pub(crate) fn numbers_in_json(row: &Row) -> BTreeMap<String, Option<f64>> {
+    let mut found = BTreeMap::new();
+    numbers("", &serde_json::to_value(row).unwrap(), &mut found);
+    found
+}
+
+fn numbers(name: &str, value: &Json, found: &mut BTreeMap<String, Option<f64>>) {
+    match value {
+        Json::Object(parts) => {
+            for (part, value) in parts {
+                let name = if name.is_empty() { part.clone() } else { format!("{name}_{part}") };
+                numbers(&name, value, found);
+            }
+        }
+        Json::Number(_) | Json::Null => drop(found.insert(name.to_owned(), value.as_f64())),
+        _ => {}
+    }
+}
 
 #[test]
 fn words_are_the_same_in_options_and_json() {

@@ -1,6 +1,6 @@
 pub(crate) mod arbitrary;
 mod intervals;
-mod json;
+pub(crate) mod json;
 pub(crate) mod model;
 mod model_row;
 mod worked;
