@@ -101,8 +101,13 @@ async fn a_dry_run_says_what_a_backfill_then_does_and_a_second_one_finds_nothing
     FIGURE                       BEFORE    AFTER
     incidents                         1       30
     unmatched_incidents               1       30
+    linked_incidents_none             1       30
     time_to_restore_seconds_n         1       30
     time_to_restore_seconds_p90       -  42m 00s
+    restored_n                        1       30
+    restored_within_1h_known          1       30
+    restored_within_1d_known          1       30
+    restored_within_7d_known          1       30
     ");
     let failures = failures(&daemon).await;
     assert_eq!(failures.len(), 30);

@@ -23,11 +23,9 @@ pub struct Report {
     pub interval: Option<Interval>,
     /// Env whose failures and deployments count, or `all`.
     pub env: String,
-    /// The only service that counts. Left out if all count.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The only service that counts. Null if all count.
     pub service: Option<String>,
-    /// The only team that counts. Left out if all count.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The only team that counts. Null if all count.
     pub team: Option<String>,
     /// Name of the time zone in which days, weeks and months begin.
     pub timezone: String,
