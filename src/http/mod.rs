@@ -120,6 +120,8 @@ fn pages() -> Router<AdminParts> {
         .route("/failures.csv", get(dashboard::listing::download))
         .route("/failures/{id}", get(dashboard::story::failure))
         .route("/deployments", get(dashboard::deployments::list))
+        .route("/deployments/{id}", get(dashboard::deployment_page::deployment))
+        .route("/deployments.csv", get(dashboard::deployments::download))
         .route("/services/{name}", get(dashboard::names::service))
         .route("/teams/{name}", get(dashboard::names::team))
         .route("/outbox", get(dashboard::outbox_page::list))

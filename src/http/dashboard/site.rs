@@ -82,6 +82,11 @@ impl Site {
         self.link(&failure_path(id))
     }
 
+    /// Address of a deployment's page.
+    pub(super) fn deployment(&self, id: &str) -> String {
+        self.link(&format!("deployments/{}", encoded(id)))
+    }
+
     /// Address of the page of a service or a team in this folder. `None` for the two names that browsers take for
     /// folders, also if they are encoded.
     pub(super) fn named(&self, folder: &str, name: &str) -> Option<String> {
@@ -145,6 +150,7 @@ mod tests {
         assert_eq!(named("a/b?c#d &\"ä").as_deref(), Some("./services/a%2Fb%3Fc%23d%20%26%22%C3%A4"));
         assert_eq!([named("."), named(".."), named("")], [None, None, None]);
         assert_eq!(site("/failures/x").failure("pagerduty:Q1"), "../failures/pagerduty:Q1");
+        assert_eq!(site("/failures/x").deployment("ci:a/b #7"), "../deployments/ci:a%2Fb%20%237");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod backends;
 mod deployment_story;
 mod deployments;
 mod deployments_of_ids;
+mod failures_of_ids;
 mod figures;
 mod find;
 mod forwarded;
