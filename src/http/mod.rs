@@ -19,6 +19,7 @@ mod figures;
 mod hosts;
 mod listener_service;
 mod metrics;
+mod named_figures;
 mod openapi;
 mod origin;
 mod outbox;

@@ -23,6 +23,8 @@ mod health_row;
 mod links;
 pub(super) mod listing;
 mod listing_query;
+mod name_charts;
+mod name_figures;
 pub(super) mod names;
 mod outbox;
 pub(super) mod outbox_commands;

@@ -46,8 +46,22 @@ impl Zone {
         self.time(at, "%Y-%m-%d %H:%M:%S %Z")
     }
 
+    /// Date: `2026-11-02`.
+    pub(super) fn date(&self, at: Timestamp) -> String {
+        self.text(at, "%Y-%m-%d")
+    }
+
+    /// Date for an axis: `2 Nov`.
+    pub(super) fn day(&self, at: Timestamp) -> String {
+        self.text(at, "%-d %b")
+    }
+
+    fn text(&self, at: Timestamp, format: &str) -> String {
+        jiff::Timestamp::from(at).to_zoned_datetime(self.0.clone()).strftime(format).to_string()
+    }
+
     fn time(&self, at: Timestamp, format: &str) -> Markup {
-        let shown = jiff::Timestamp::from(at).to_zoned_datetime(self.0.clone()).strftime(format).to_string();
+        let shown = self.text(at, format);
         html! { time datetime=(at) { (shown) } }
     }
 }
@@ -165,6 +179,7 @@ mod tests {
         let berlin = Zone::new(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap());
         let shown = berlin.exact(at).into_string();
         assert_eq!(shown, "<time datetime=\"2026-11-02T09:14:07.250Z\">2026-11-02 10:14:07 CET</time>");
+        assert_eq!((berlin.date(at), berlin.day(at)), ("2026-11-02".to_owned(), "2 Nov".to_owned()));
         assert_eq!(site("/").zone().name(), "UTC");
     }
 }
