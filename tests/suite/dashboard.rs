@@ -5,10 +5,28 @@ use serde_json::json;
 use crate::corrections::changed;
 use crate::harness::{Backend, Daemon, KEY, event_of};
 
-const HOSTILE: &str = "</title><script>alert(1)</script>\"' onload=x";
+pub(crate) const HOSTILE: &str = "</title><script>alert(1)</script>\"' onload=x";
+
+/// The addresses that a page links to, without those of its own parts and its icon.
+pub(crate) fn links(page: &str) -> impl Iterator<Item = String> {
+    let links =
+        page.split("href=\"").skip(1).map(|part| part.split('"').next().unwrap().replace("&amp;", "&"));
+    links.filter(|link| !link.starts_with('#') && link != "data:,")
+}
+
+/// The path at the daemon that a browser asks for when it follows a link of the page at `path`, while a proxy serves
+/// the daemon under a path of its own. Checks that the link does not leave that path.
+pub(crate) fn behind_a_proxy(path: &str, link: &str) -> String {
+    let page = reqwest::Url::parse(&format!("https://proxy.example/tools/dora{path}")).unwrap();
+    let url = page.join(link).unwrap();
+    assert_eq!(url.host_str(), Some("proxy.example"), "{link}");
+    let path =
+        url.path().strip_prefix("/tools/dora").unwrap_or_else(|| panic!("{link} leaves the proxy's path"));
+    url.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"))
+}
 
 /// A daemon with an open failure, a completed one that the backend rejected, and a deployment.
-async fn daemon_with_data(backend: &Backend) -> Daemon {
+pub(crate) async fn daemon_with_data(backend: &Backend) -> Daemon {
     backend.will_answer(&[(400, &[])]);
     let daemon = Daemon::start(&backend.entry("metrics")).await;
     let deployment = json!({ "service": "Checkout API", "started_at": "2026-11-18T09:30:00Z" });
@@ -30,9 +48,17 @@ async fn daemon_with_data(backend: &Backend) -> Daemon {
 async fn pages_show_the_data_and_escape_it() {
     let backend = Backend::start().await;
     let daemon = daemon_with_data(&backend).await;
-    for path in
-        ["/", "/?days=90", "/?days=nonsense", "/failures/QDASHBOARD1", "/failures/pagerduty:QDASHBOARD2"]
-    {
+    for path in [
+        "/",
+        "/?days=90",
+        "/?days=nonsense",
+        "/failures",
+        "/failures?state=open&service=Checkout+API",
+        "/failures/QDASHBOARD1",
+        "/failures/pagerduty:QDASHBOARD2",
+        "/services/Checkout%20API",
+        "/teams/Payments",
+    ] {
         let page = daemon.get(path).await;
         assert_eq!(page.status, 200, "{path}");
         let policy = page.headers["content-security-policy"].to_str().unwrap();
@@ -40,21 +66,14 @@ async fn pages_show_the_data_and_escape_it() {
         assert!(!page.body.contains("<script") && !page.body.contains("style="), "{path}: {}", page.body);
         assert!(page.body.contains("&lt;script&gt;"), "{path} shows the title");
         assert!(!page.body.contains(KEY));
-        for (_, rest) in page.body.match_indices("href=\"/").map(|(at, _)| page.body.split_at(at + 6)) {
-            let link = rest.split('"').next().unwrap();
-            assert_eq!(daemon.get(link).await.status, 200, "{link}");
-        }
-        for part in page.body.split("href=\"").skip(1) {
-            let link = part.split('"').next().unwrap();
-            assert!(
-                link.starts_with(['/', '#'])
-                    || link.starts_with("https://acme.pagerduty.com/")
-                    || link == "data:,"
-            );
+        for link in links(&page.body).filter(|link| !link.starts_with("https://acme.pagerduty.com/")) {
+            let path = behind_a_proxy(path, &link);
+            assert_eq!(daemon.get(&path).await.status, 200, "{link}");
         }
     }
     let page = daemon.get("/").await.body;
     for part in [
+        "<a href=\"./\" aria-current=\"page\">Overview</a>",
         "Open now</span> <strong class=\"bad\">1<",
         "100.0 %",
         "42m 11s",
@@ -73,8 +92,8 @@ async fn a_dead_letter_is_retried_from_its_form_and_from_nowhere_else() {
     let daemon = daemon_with_data(&backend).await;
     let page = daemon.get("/").await.body;
     let token = page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let action = page.split("action=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let url = format!("http://{}{action}", daemon.admin);
+    let action = page.split("action=\"").nth(1).unwrap().split('"').next().unwrap();
+    let url = format!("http://{}{}", daemon.admin, behind_a_proxy("/", action));
     let here = format!("http://{}", daemon.admin);
     let browser =
         reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
@@ -127,7 +146,10 @@ async fn an_empty_store_has_a_page_too() {
     }
     daemon.expect(event_of("pagey.ping", "QPING"), "ignored").await;
     let page = daemon.get("/").await.body;
-    assert!(page.contains("a test event, pagey.ping") && !page.contains("href=\"/quarantine\""), "{page}");
+    assert!(
+        page.contains("a test event, pagey.ping") && page.matches("href=\"./quarantine\"").count() == 1,
+        "{page}"
+    );
     assert!(daemon.get("/").await.body.contains("Last event"));
 }
 
@@ -140,7 +162,9 @@ async fn a_failure_without_a_title_is_shown_by_its_id() {
     daemon.expect(untitled, "accepted").await;
     assert!(daemon.get("/").await.body.contains("<bdi>pagerduty:QUNTITLED1</bdi></a>"));
     let page = daemon.get("/failures/QUNTITLED1").await.body;
-    for part in ["<title>pagerduty:QUNTITLED1</title>", "<h1><bdi>pagerduty:QUNTITLED1</bdi></h1>"] {
+    for part in
+        ["<title>pagerduty:QUNTITLED1 · pagerduty-dora</title>", "<h1><bdi>pagerduty:QUNTITLED1</bdi></h1>"]
+    {
         assert!(page.contains(part), "{part} in {page}");
     }
 }

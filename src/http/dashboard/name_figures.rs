@@ -12,6 +12,7 @@ const FEWEST_FOR_PERCENT: usize = 6;
 const FEWEST_KNOWN: usize = 5;
 
 /// A figure in words.
+#[derive(Clone)]
 struct Line {
     title: &'static str,
     /// One sentence on what it is.
@@ -46,88 +47,89 @@ pub(super) fn name_figures(report: &Report) -> Markup {
     }
 }
 
-fn lines(row: &Row) -> [Line; 7] {
+fn lines(row: &Row) -> Vec<Line> {
+    [rates(row).to_vec(), times(row).to_vec()].concat()
+}
+
+fn rates(row: &Row) -> [Line; 4] {
     let change = row.change.as_ref();
-    let none = || html! { (NO_DATA) };
     let made = row.deployments.unwrap_or(0);
+    let is_enough = made >= FEWEST_FOR_PERCENT;
+    let fail_rate = row.change_fail_rate_low.zip(row.change_fail_rate_high).filter(|_| is_enough);
+    let rework_rate =
+        row.deployment_rework_rate_low.zip(row.deployment_rework_rate_high).filter(|_| is_enough);
+    [
+        Line {
+            value: number(row.deployments_per_day),
+            sample: things(made, "deployment"),
+            ..Line::of("Deployments per day", "Deployments that ended in the period, per 24 hours.")
+        },
+        Line {
+            value: fraction(row.change_fail_rate, made),
+            interval: interval(fail_rate, percent),
+            sample: pending(made, row.pending_deployments.unwrap_or(0)),
+            change: changed(change.and_then(|change| change.change_fail_rate), percent),
+            ..Line::of("Change fail rate", "Deployments that caused a failure, per deployment.")
+        },
+        Line {
+            value: number(row.change_failure_rate),
+            interval: interval(row.change_failure_rate_low.zip(row.change_failure_rate_high), plain),
+            sample: unmatched(row, made),
+            change: changed(change.and_then(|change| change.change_failure_rate), plain),
+            ..Line::of("Change failure rate", "Failures per deployment. It may be above 1.")
+        },
+        Line {
+            value: fraction(row.deployment_rework_rate, made),
+            interval: interval(rework_rate, percent),
+            sample: things(made, "deployment"),
+            change: changed(change.and_then(|change| change.deployment_rework_rate), percent),
+            ..Line::of("Rework rate", "Deployments that fixed a failure, per deployment.")
+        },
+    ]
+}
+
+fn times(row: &Row) -> [Line; 3] {
+    let change = row.change.as_ref();
     let restore = &row.time_to_restore_seconds;
     let recovery = &row.failed_deployment_recovery_time_seconds;
     let hour = row.restored.within.hour;
     [
         Line {
-            title: "Deployments per day",
-            is: "Deployments that ended in the period, per 24 hours.",
-            value: number(row.deployments_per_day),
-            is_weak: false,
-            interval: NO_DATA.to_owned(),
-            sample: things(made, "deployment"),
-            change: none(),
-        },
-        Line {
-            title: "Change fail rate",
-            is: "Deployments that caused a failure, per deployment.",
-            value: fraction(row.change_fail_rate, made),
-            is_weak: false,
-            interval: interval(
-                row.change_fail_rate_low
-                    .zip(row.change_fail_rate_high)
-                    .filter(|_| made >= FEWEST_FOR_PERCENT),
-                percent,
-            ),
-            sample: pending(made, row.pending_deployments.unwrap_or(0)),
-            change: changed(change.and_then(|change| change.change_fail_rate), percent),
-        },
-        Line {
-            title: "Change failure rate",
-            is: "Failures per deployment. It may be above 1.",
-            value: number(row.change_failure_rate),
-            is_weak: false,
-            interval: interval(row.change_failure_rate_low.zip(row.change_failure_rate_high), plain),
-            sample: unmatched(row, made),
-            change: changed(change.and_then(|change| change.change_failure_rate), plain),
-        },
-        Line {
-            title: "Restored within an hour",
-            is: "Share of the failures that began in the period. Open ones count as far as they are known.",
             value: hour.map_or_else(|| NO_DATA.to_owned(), |share| percent(share.value)),
             is_weak: hour.is_some_and(|share| share.known < FEWEST_KNOWN),
             interval: interval(hour.map(|RestoredShare { low, high, .. }| (low, high)), percent),
             sample: followed(row.restored.n, row.restored.open),
             change: changed(change.and_then(|change| change.restored), percent),
+            ..Line::of(
+                "Restored within an hour",
+                "Share of the failures that began in the period. Open ones count for as long as they are open.",
+            )
         },
         Line {
-            title: "Time to restore, median",
-            is: "Of the failures that ended in the period.",
             value: duration(restore.median),
-            is_weak: false,
             interval: interval(restore.median_low.zip(restore.median_high), length),
-            sample: format!("{}, {} still open", things(restore.n, "failure"), row.still_open),
-            change: none(),
+            sample: followed(restore.n, row.still_open),
+            ..Line::of("Time to restore, median", "Of the failures that ended in the period.")
         },
         Line {
-            title: "Recovery of failed deployments, median",
-            is: "From the end of a failed deployment to the end of its failures.",
             value: duration(recovery.median),
-            is_weak: false,
             interval: interval(recovery.median_low.zip(recovery.median_high), length),
             sample: followed(recovery.n, recovery.open),
-            change: none(),
-        },
-        Line {
-            title: "Rework rate",
-            is: "Deployments that fixed a failure, per deployment.",
-            value: fraction(row.deployment_rework_rate, made),
-            is_weak: false,
-            interval: interval(
-                row.deployment_rework_rate_low
-                    .zip(row.deployment_rework_rate_high)
-                    .filter(|_| made >= FEWEST_FOR_PERCENT),
-                percent,
-            ),
-            sample: things(made, "deployment"),
-            change: changed(change.and_then(|change| change.deployment_rework_rate), percent),
+            ..Line::of(
+                "Recovery of failed deployments, median",
+                "From the end of a failed deployment to the end of its failures.",
+            )
         },
     ]
+}
+
+impl Line {
+    /// A line without numbers.
+    fn of(title: &'static str, is: &'static str) -> Self {
+        let none = || NO_DATA.to_owned();
+        let change = html! { (NO_DATA) };
+        Self { title, is, value: none(), is_weak: false, interval: none(), sample: none(), change }
+    }
 }
 
 /// `4 of 23, 17.4 %`; of few, the fraction alone.

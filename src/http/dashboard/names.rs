@@ -146,7 +146,7 @@ fn dots(named: &Named, figures: &NamedFigures) -> FailureFilter {
     let start = figures.weeks.first().map(|week| week.name.start.at());
     let since = start.map(|start| start.saturating_sub(figures.month.until.duration_since(start)));
     let env = Some(figures.month.env.clone());
-    FailureFilter { since, env, ..failures_of(named, MOST_DOTS) }
+    FailureFilter { env, since, ..failures_of(named, MOST_DOTS) }
 }
 
 /// Page of a name that nothing has.
