@@ -54,6 +54,7 @@ pub(super) fn run(options: &DeploymentsOptions, config: &Config) -> Result<(), C
         env: named(options.env.clone()),
         team: named(options.team.clone()),
         since: since(options.since.as_deref().and_then(name), config)?,
+        until: None,
         failed: options.failed,
         ignored: options.ignored,
         limit: options.limit as usize,

@@ -98,6 +98,9 @@ fn deployment_story() -> DeploymentStory {
             why("remediation", "deployment:00003", because),
         ],
         attempts: story().attempts,
+        received_at: None,
+        forwarded: Vec::new(),
+        before: None,
     }
 }
 

@@ -108,7 +108,8 @@ impl<'a> From<&'a DeploymentPage> for DeploymentPageJson<'a> {
 
 impl<'a> From<&'a DeploymentStory> for DeploymentStoryJson<'a> {
     fn from(story: &'a DeploymentStory) -> Self {
-        let DeploymentStory { deployment, events, why, attempts } = story;
+        // `why` says the same as the fields that are left out.
+        let DeploymentStory { deployment, events, why, attempts, .. } = story;
         Self { deployment: DeploymentJson::from(deployment), events, why, attempts }
     }
 }

@@ -76,6 +76,7 @@ pub(super) async fn list(
         env: named(query.env),
         team: named(query.team),
         since: parse_time("since", since, deployments.clock.now(), &deployments.timezone)?,
+        until: None,
         failed: query.failed,
         ignored: query.ignored,
         limit: query.limit,
@@ -115,7 +116,8 @@ pub(super) enum DeploymentStoryLookup {
 }
 
 impl DeploymentLookup {
-    fn pending(&self) -> PendingRule {
+    /// Rule by which a deployment is pending now.
+    pub(super) fn pending(&self) -> PendingRule {
         PendingRule { link_window: self.policy.link_window, now: self.clock.now() }
     }
 

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use super::api_error::ApiError;
 use super::boards::{Boards, TREND_SPAN};
 use super::cached_figures::{CachedFigures, ComputeLock, Computed};
+use super::named_figures::{Named, NamedFigures};
 use super::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use super::reads::ReadLog;
 use crate::clock::Clock;
@@ -102,6 +103,16 @@ impl Figures {
             Ok(inputs.boards(&dataset, now))
         };
         self.boards.get(now, compute).await
+    }
+
+    /// Figures of one service or one team.
+    pub(super) async fn of_name(&self, now: Timestamp, name: Named) -> Result<NamedFigures, ApiError> {
+        let inputs = self.inputs.clone();
+        let compute = move || {
+            let dataset = inputs.reader.dataset(now.saturating_sub(TREND_SPAN), now)?;
+            Ok(NamedFigures::new(&dataset, now, inputs.defaults(), name))
+        };
+        self.compute_lock.take(compute).await
     }
 }
 

@@ -19,6 +19,7 @@ mod figures;
 mod hosts;
 mod listener_service;
 mod metrics;
+mod named_figures;
 mod openapi;
 mod origin;
 mod outbox;
@@ -120,6 +121,8 @@ fn pages() -> Router<AdminParts> {
         .route("/failures.csv", get(dashboard::listing::download))
         .route("/failures/{id}", get(dashboard::story::failure))
         .route("/deployments", get(dashboard::deployments::list))
+        .route("/deployments/{id}", get(dashboard::deployment_page::deployment))
+        .route("/deployments.csv", get(dashboard::deployments::download))
         .route("/services/{name}", get(dashboard::names::service))
         .route("/teams/{name}", get(dashboard::names::team))
         .route("/outbox", get(dashboard::outbox_page::list))

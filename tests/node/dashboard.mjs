@@ -98,7 +98,7 @@ async function isHarmless(page, where) {
 /** Checks that the Tab key reaches every control, and that the focus is visible and inside the window. */
 async function worksByKeyboard(page, where) {
   const controls = await page.evaluate(() => {
-    const kinds = 'a[href], button, summary, select, input:not([type=hidden]), [tabindex="0"]';
+    const kinds = 'a[href]:not([tabindex="-1"]), button, summary, select, input:not([type=hidden]), [tabindex="0"]';
     const shown = [...document.querySelectorAll(kinds)].filter((control) => control.checkVisibility());
     shown.forEach((control, index) => { control.dataset.control = index; });
     document.activeElement?.blur();

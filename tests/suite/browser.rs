@@ -148,6 +148,37 @@ async fn the_dashboard_works_in_a_browser_with_hostile_names() {
     assert_eq!(daemon.probe().dead(), 1, "one was retried");
 }
 
+/// Pages of deployments, services and teams, with failures, marks and dead letters.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_of_deployments_work_in_a_browser() {
+    if !is_browser_ready() {
+        return;
+    }
+    let daemon = daemon_with_data(&mut Backend::start().await).await;
+    for (service, version) in [("Checkout API", HOSTILE[0]), ("W".repeat(120).as_str(), "v1")] {
+        let deployment = json!({
+            "id": format!("deployment:of-service-{:016}", service.len()), "service": service, "version": version,
+            "team": "<i>team</i>", "started_at": "2026-11-01T09:30:00Z", "finished_at": "2026-11-01T09:40:00Z",
+            "git": { "commit_sha": "0123456789abcdef0123456789abcdef01234567",
+                "repository_url": "https://github.com/acme/checkout" },
+        });
+        let answer =
+            daemon.events_api("POST", "/deployment", &json!({ "data": { "attributes": deployment } })).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let listed = daemon.get("/api/v1/deployments?failed=true").await.json();
+    let failed = format!("deployment@/deployments/{}", listed["deployments"][0]["id"].as_str().unwrap());
+    let pages = [
+        "deployment-list@/deployments",
+        "deployment-none@/deployments?service=nobody",
+        &failed,
+        "service-figures@/services/Checkout%20API",
+        "team-figures@/teams/%3Ci%3Eteam%3C%2Fi%3E",
+    ];
+    let origin = format!("http://{}", daemon.admin);
+    tokio::task::block_in_place(|| look(&origin, &pages));
+}
+
 /// The demo's process, which is killed when this is dropped.
 struct Demo(Child);
 

@@ -1,13 +1,13 @@
-//! What backends were told of a failure: the state at each backend, with its attempts folded.
+//! What backends were told of a failure or a deployment: the state at each backend, with its attempts folded.
 
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
 use super::form::{FormPage, button};
-use super::format::{count, safe_text, text_or_dash};
+use super::format::{count, safe_text, sentence, text_or_dash};
 use super::site::Site;
-use crate::store::{AttemptRecord, DeadRow, ForwardState, Forwarded, Story};
+use crate::store::{AttemptRecord, DeadRow, DeploymentStory, ForwardState, Forwarded, Story};
 
 /// Everything about one backend.
 #[derive(Default)]
@@ -18,13 +18,8 @@ struct AtBackend<'a> {
 
 /// The backends of a failure. `dead` are its rows that may be retried.
 pub(super) fn attempts(site: &Site, token: &str, id: &str, story: &Story, dead: &[DeadRow]) -> Markup {
-    let mut backends: BTreeMap<&str, AtBackend<'_>> = BTreeMap::new();
-    for forwarded in story.failure.iter().flat_map(|listed| &listed.forwarded) {
-        backends.entry(&forwarded.backend).or_default().forwarded = Some(forwarded);
-    }
-    for attempt in &story.attempts {
-        backends.entry(&attempt.backend).or_default().attempts.push(attempt);
-    }
+    let forwarded = story.failure.iter().flat_map(|listed| &listed.forwarded);
+    let backends = by_backend(forwarded, &story.attempts);
     html! {
         @for sentence in &story.not_forwarded { p.card.quiet { (safe_text(sentence)) } }
         @for (backend, at) in &backends {
@@ -39,6 +34,33 @@ pub(super) fn attempts(site: &Site, token: &str, id: &str, story: &Story, dead: 
             }
         }
     }
+}
+
+/// The backends of a deployment. The attempts are those of its marks, too.
+pub(super) fn attempts_of_deployment(site: &Site, story: &DeploymentStory) -> Markup {
+    let backends = by_backend(&story.forwarded, &story.attempts);
+    html! {
+        @if story.forwarded.is_empty() {
+            @for why in story.why.iter().filter(|why| why.about == "forwarded") {
+                p.card.quiet { "Not sent: " (sentence(&why.because)) "." }
+            }
+        }
+        @for (backend, at) in &backends { div.card.backend { (folded(site, backend, at)) } }
+    }
+}
+
+fn by_backend<'a>(
+    forwarded: impl IntoIterator<Item = &'a Forwarded>,
+    attempts: &'a [AttemptRecord],
+) -> BTreeMap<&'a str, AtBackend<'a>> {
+    let mut backends: BTreeMap<&str, AtBackend<'_>> = BTreeMap::new();
+    for forwarded in forwarded {
+        backends.entry(&forwarded.backend).or_default().forwarded = Some(forwarded);
+    }
+    for attempt in attempts {
+        backends.entry(&attempt.backend).or_default().attempts.push(attempt);
+    }
+    backends
 }
 
 fn folded(site: &Site, backend: &str, at: &AtBackend<'_>) -> Markup {
@@ -57,7 +79,7 @@ fn folded(site: &Site, backend: &str, at: &AtBackend<'_>) -> Markup {
                 p.quiet { "Nothing was sent yet." }
             } @else {
                 table.cards {
-                    caption.hidden { "Attempts to send the failure to " (safe_text(backend)) }
+                    caption.hidden { "Attempts to send it to " (safe_text(backend)) }
                     thead { tr { th scope="col" { "At" } th.number scope="col" { "Revision" }
                         th.number scope="col" { "Answer" } th scope="col" { "Error" } } }
                     tbody { @for attempt in &at.attempts {

@@ -1,4 +1,4 @@
-//! Failures as CSV, streamed: the store is read as fast as the client takes the text.
+//! Listings as CSV, and failures as one. They are streamed: the store is read as fast as the client takes the text.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,38 +18,67 @@ use crate::http::api_error::ApiError;
 use crate::http::reads::StoreReads;
 use crate::store::{FailureFilter, ListedFailure};
 
-/// Number of failures that are read at once.
+/// Number of rows that are read at once.
 pub(super) const AT_A_TIME: usize = 500;
 
 const HEADER: &str = "id,number,title,url,state,reason,services,team,env,severity,started_at,finished_at,\
     acknowledged_at,time_to_restore_seconds,deployment,deployment_service,deployment_version,deployment_commit\r\n";
 
-/// The failures that pass a filter, newest first. The first part is read before the answer begins, so that a mistake is
-/// answered as one. After an error in a later part the connection is closed in the middle of the answer.
-pub(super) async fn failures(reads: StoreReads, mut filter: FailureFilter) -> Result<Response, ApiError> {
-    let mut rows = FailureRows::read(&reads, filter.clone()).await?;
+/// A part of a file.
+pub(super) struct Part {
+    /// Its lines.
+    pub(super) lines: String,
+    /// Cursor of the next part, if there is one.
+    pub(super) next: Option<String>,
+}
+
+/// The failures that pass a filter, newest first.
+pub(super) async fn failures(reads: StoreReads, filter: FailureFilter) -> Result<Response, ApiError> {
+    let read = move |cursor: Option<String>| {
+        let mut filter = filter.clone();
+        filter.cursor = cursor.or(filter.cursor);
+        let reads = reads.clone();
+        async move {
+            let rows = FailureRows::read(&reads, filter).await?;
+            let lines = rows.page.failures.iter().map(|listed| line(listed, &rows)).collect();
+            Ok(Part { lines, next: rows.page.next })
+        }
+    };
+    download("failures.csv", HEADER, read).await
+}
+
+/// A file that is read part by part. The first part is read before the answer begins, so that a mistake is answered as
+/// one. After an error in a later part the connection is closed in the middle of the answer.
+pub(super) async fn download<R>(
+    file: &str,
+    header: &str,
+    read: impl Fn(Option<String>) -> R + Send + 'static,
+) -> Result<Response, ApiError>
+where
+    R: Future<Output = Result<Part, ApiError>> + Send + 'static,
+{
+    let mut part = read(None).await?;
+    let mut text = header.to_owned();
     // One part waits while the next one is read.
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        let mut text = HEADER.to_owned();
         loop {
-            text.extend(rows.page.failures.iter().map(|listed| line(listed, &rows)));
+            text.push_str(&part.lines);
             if sender.send(Ok(Bytes::from(std::mem::take(&mut text)))).await.is_err() {
                 return;
             }
-            let Some(next) = rows.page.next else { return };
-            filter.cursor = Some(next);
-            let Ok(more) = FailureRows::read(&reads, filter.clone()).await else {
+            let Some(next) = part.next else { return };
+            let Ok(more) = read(Some(next)).await else {
                 // Nobody waits for the error if the client has gone.
                 let _ = sender.send(Err(Unfinished)).await;
                 return;
             };
-            rows = more;
+            part = more;
         }
     });
     let headers = [
-        (CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
-        (CONTENT_DISPOSITION, "attachment; filename=\"failures.csv\""),
+        (CONTENT_TYPE, "text/csv; charset=utf-8; header=present".to_owned()),
+        (CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")),
     ];
     Ok((headers, Body::new(Parts(receiver))).into_response())
 }
@@ -86,7 +115,7 @@ fn cells(failure: &Failure, cause: Option<&Deployment>) -> [String; 18] {
 
 /// A text as a quoted cell (RFC 4180). The file is made to be opened in a spreadsheet, and anybody can write the title
 /// of an incident: an apostrophe before a text that could be a formula makes it a text.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let is_formula =
         text.trim_start().starts_with(['=', '+', '-', '@', '|', '%']) || text.starts_with(['\t', '\r', '\n']);
     let guard = if is_formula { "'" } else { "" };

@@ -67,7 +67,7 @@ fn row(site: &Site, failure: &Failure, causes: &Deployments, now: Timestamp) -> 
                     span.bad { (ago(now, failure.started_at)) } " so far"
                 } @else { (duration(failure.time_to_restore_seconds)) }
             }
-            td data-label="Caused by" { (links::deployment(failure.deployment.as_deref(), causes)) }
+            td data-label="Caused by" { (links::deployment(site, failure.deployment.as_deref(), causes)) }
         }
     }
 }

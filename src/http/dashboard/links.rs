@@ -9,16 +9,28 @@ use super::site::Site;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Failure;
 
-/// Number of digits of a commit that people read.
-const COMMIT_DIGITS: usize = 7;
-
 /// Deployments by their ids.
 pub(super) type Deployments = BTreeMap<String, Deployment>;
+/// Failures by their ids.
+pub(super) type Failures = BTreeMap<String, Failure>;
 
 /// Link to a failure's page, with the failure's name.
 pub(super) fn failure(site: &Site, failure: &Failure) -> Markup {
     let id = failure.id.as_str();
     html! { a href=(site.failure(id)) { bdi { (name(failure.title.as_deref(), id)) } } }
+}
+
+/// Link to a failure's page by its id. Without the failure at hand, it is named by the id.
+pub(super) fn failure_of_id(site: &Site, id: &str, known: &Failures) -> Markup {
+    html! { @match known.get(id) {
+        Some(found) => { (failure(site, found)) }
+        None => { a href=(site.failure(id)) { bdi { (safe_text(id)) } } }
+    } }
+}
+
+/// Link to a service.
+pub(super) fn service(site: &Site, service: &str) -> Markup {
+    named(site, "services", service)
 }
 
 /// Links to services, with commas between them.
@@ -42,17 +54,30 @@ fn named(site: &Site, folder: &str, name: &str) -> Markup {
     html! { @match site.named(folder, name) { Some(href) => { a href=(href) { (shown) } } None => { (shown) } } }
 }
 
-/// A deployment, by its service and version, else by its service and commit. Without both, and if the deployment is not
-/// known, by its id.
-pub(super) fn deployment(id: Option<&str>, known: &Deployments) -> Markup {
+/// Link to the page of a deployment, by its service and version, else by its service and commit. Without both, and if
+/// the deployment is not known, by its id.
+pub(super) fn deployment(site: &Site, id: Option<&str>, known: &Deployments) -> Markup {
     let Some(id) = id else { return html! { (NO_DATA) } };
     let label = known.get(id).and_then(deployment_name);
-    html! { span title=(safe_text(id)) { bdi { (label.unwrap_or_else(|| cut_in_the_middle(id))) } } }
+    html! {
+        a href=(site.deployment(id)) title=(safe_text(id)) {
+            bdi { (label.unwrap_or_else(|| cut_in_the_middle(id))) }
+        }
+    }
 }
 
-/// Service and version of a deployment, else its service and commit.
+/// The same for a deployment whose values are at hand.
+pub(super) fn known_deployment(site: &Site, deployment: &Deployment) -> Markup {
+    let id = deployment.id.as_str();
+    html! { a href=(site.deployment(id)) title=(safe_text(id)) { bdi { (name_or_id(deployment)) } } }
+}
+
+/// Service and version of a deployment, else its service and short commit, else its id.
+pub(super) fn name_or_id(deployment: &Deployment) -> String {
+    deployment_name(deployment).unwrap_or_else(|| cut_in_the_middle(deployment.id.as_str()))
+}
+
+/// Service and version of a deployment, else its service and short commit.
 pub(super) fn deployment_name(deployment: &Deployment) -> Option<String> {
-    let commit = || deployment.commit_sha.as_ref().map(|sha| sha.chars().take(COMMIT_DIGITS).collect());
-    let version: String = deployment.version.clone().or_else(commit)?;
-    Some(safe_text(&format!("{} {version}", deployment.service)))
+    deployment.version_or_commit().map(|_| safe_text(&deployment.display_name()))
 }

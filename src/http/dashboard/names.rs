@@ -4,34 +4,35 @@ use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::response::Html;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 
+use super::deployment_table::DeploymentRows;
 use super::failure_table::FailureRows;
 use super::format::safe_text;
-use super::page::{Place, Section, heading, page, way_back};
+use super::name_charts::{NameCharts, name_charts};
+use super::name_figures::name_figures;
+use super::page::{Place, Section, heading, notice, page, way_back};
 use super::site::{Site, query};
+use crate::domain::deployment_view::PendingRule;
 use crate::domain::failure::FailureState;
+use crate::domain::figures::Report;
 use crate::domain::timestamp::Timestamp;
 use crate::http::answer;
 use crate::http::api_error::ApiError;
-use crate::http::failures::FailureLookup;
-use crate::store::FailureFilter;
+use crate::http::deployments::DeploymentLookup;
+use crate::http::figures::Figures;
+use crate::http::named_figures::{DAYS, NameKind, Named, NamedFigures};
+use crate::store::{DeploymentFilter, FailureFilter, ReadError, Reader};
 
-/// Largest number of open failures, and of recent failures, on a page.
+/// Largest number of open failures, of recent failures and of recent deployments on a page.
 const LISTED: usize = 25;
-
-/// Kind of a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NameKind {
-    /// A service.
-    Service,
-    /// A team.
-    Team,
-}
+/// Largest number of failures that the chart has a dot for.
+const MOST_DOTS: usize = 500;
 
 impl NameKind {
-    /// Its parameter in the query of a listing.
+    /// Its parameter in the query of a listing, and its name in a sentence.
     const fn parameter(self) -> &'static str {
         match self {
             Self::Service => "service",
@@ -48,102 +49,240 @@ impl NameKind {
 }
 
 /// Everything that the page of a service or a team shows.
-pub(super) struct NamedFailures {
-    /// Kind of the name.
-    pub(super) kind: NameKind,
-    /// The name.
-    pub(super) name: String,
-    /// Present time.
-    pub(super) now: Timestamp,
+struct NamedData {
+    named: Named,
+    now: Timestamp,
+    lists: Lists,
+    figures: NamedFigures,
+    /// Failures of the chart. `None` if they are too many.
+    dots: Option<FailureRows>,
+}
+
+/// Lists of the page, of all envs.
+struct Lists {
     /// Its open failures, the latest first.
-    pub(super) open: FailureRows,
+    open: FailureRows,
     /// Its latest failures, in any state.
-    pub(super) recent: FailureRows,
+    recent: FailureRows,
+    /// Its latest deployments.
+    deployments: DeploymentRows,
 }
 
 /// `GET /services/{name}`
 pub(in crate::http) async fn service(
-    State(failures): State<Arc<FailureLookup>>,
+    State(deployments): State<Arc<DeploymentLookup>>,
+    State(figures): State<Arc<Figures>>,
     site: Site,
     name: Result<Path<String>, PathRejection>,
-) -> Result<Html<String>, ApiError> {
-    failures_of(&failures, NameKind::Service, name).await.map(|data| service_page(&site, &data))
+) -> Result<Response, ApiError> {
+    named_page(&deployments, &figures, &site, NameKind::Service, name).await
 }
 
 /// `GET /teams/{name}`
 pub(in crate::http) async fn team(
-    State(failures): State<Arc<FailureLookup>>,
+    State(deployments): State<Arc<DeploymentLookup>>,
+    State(figures): State<Arc<Figures>>,
     site: Site,
     name: Result<Path<String>, PathRejection>,
-) -> Result<Html<String>, ApiError> {
-    failures_of(&failures, NameKind::Team, name).await.map(|data| service_page(&site, &data))
+) -> Result<Response, ApiError> {
+    named_page(&deployments, &figures, &site, NameKind::Team, name).await
 }
 
-async fn failures_of(
-    failures: &FailureLookup,
+async fn named_page(
+    deployments: &DeploymentLookup,
+    figures: &Figures,
+    site: &Site,
     kind: NameKind,
     name: Result<Path<String>, PathRejection>,
-) -> Result<NamedFailures, ApiError> {
+) -> Result<Response, ApiError> {
     let Ok(Path(name)) = name else { return Err(answer::not_found().await) };
-    let now = failures.clock.now();
-    let filter = FailureFilter { limit: LISTED, ..FailureFilter::default() };
-    let filter = match kind {
-        NameKind::Service => FailureFilter { service: Some(name.clone()), ..filter },
-        NameKind::Team => FailureFilter { team: Some(name.clone()), ..filter },
-    };
-    let read = failures.reads.read(move |reader| {
-        let open = FailureFilter { state: Some(FailureState::Open), ..filter.clone() };
-        Ok((FailureRows::of(reader, &open)?, FailureRows::of(reader, &filter)?))
-    });
-    let (open, recent) = read.await?;
-    Ok(NamedFailures { kind, name, now, open, recent })
+    let named = Named { kind, name };
+    let (of, pending) = (named.clone(), deployments.pending());
+    let lists = deployments.reads.read(move |reader| Lists::read(reader, &of, pending)).await?;
+    if lists.are_empty() {
+        return Ok(unknown(site, &named));
+    }
+    let now = pending.now;
+    let figures = figures.of_name(now, named.clone()).await?;
+    let dots = dots(&named, &figures);
+    let dots = deployments.reads.read(move |reader| FailureRows::of(reader, &dots)).await?;
+    let dots = Some(dots).filter(|dots| dots.page.next.is_none());
+    Ok(content(site, &NamedData { named, now, lists, figures, dots }).into_response())
 }
 
-/// Page of a service or a team.
-pub(super) fn service_page(site: &Site, data: &NamedFailures) -> Html<String> {
-    let title = safe_text(&data.name);
-    let heading_text = html! { span.kind { (data.kind.label()) } " " bdi { (title) } };
+impl Lists {
+    fn read(reader: &Reader, named: &Named, pending: PendingRule) -> Result<Self, ReadError> {
+        let filter = failures_of(named, LISTED);
+        let open = FailureFilter { state: Some(FailureState::Open), ..filter.clone() };
+        let name = Some(named.name.clone());
+        let deployed = DeploymentFilter { limit: LISTED, ..DeploymentFilter::default() };
+        let deployed = match named.kind {
+            NameKind::Service => DeploymentFilter { service: name, ..deployed },
+            NameKind::Team => DeploymentFilter { team: name, ..deployed },
+        };
+        Ok(Self {
+            open: FailureRows::of(reader, &open)?,
+            recent: FailureRows::of(reader, &filter)?,
+            deployments: DeploymentRows::of(reader, &deployed, pending)?,
+        })
+    }
+
+    const fn are_empty(&self) -> bool {
+        self.recent.page.failures.is_empty() && self.deployments.page.deployments.is_empty()
+    }
+}
+
+fn failures_of(named: &Named, limit: usize) -> FailureFilter {
+    let name = Some(named.name.clone());
+    let filter = FailureFilter { limit, ..FailureFilter::default() };
+    match named.kind {
+        NameKind::Service => FailureFilter { service: name, ..filter },
+        NameKind::Team => FailureFilter { team: name, ..filter },
+    }
+}
+
+/// The failures of the chart: those that began in its weeks, or in as long a time before.
+fn dots(named: &Named, figures: &NamedFigures) -> FailureFilter {
+    let start = figures.weeks.first().map(|week| week.name.start.at());
+    let since = start.map(|start| start.saturating_sub(figures.month.until.duration_since(start)));
+    let env = Some(figures.month.env.clone());
+    FailureFilter { env, since, ..failures_of(named, MOST_DOTS) }
+}
+
+/// Page of a name that nothing has.
+fn unknown(site: &Site, named: &Named) -> Response {
+    let kind = named.kind.parameter();
+    let text = html! {
+        "Nothing has the " (kind) " " bdi { (safe_text(&named.name)) } ". No failure of this " (kind)
+        " is known. No deployment is known, either."
+    };
+    notice(site, Section::Failures, (StatusCode::NOT_FOUND, "Not found"), &text)
+}
+
+fn content(site: &Site, data: &NamedData) -> Html<String> {
+    let (kind, title) = (data.named.kind.label(), safe_text(&data.named.name));
+    let heading_text = html! { span.kind { (kind) } " " bdi { (title) } };
     let content = html! {
         (way_back(site, Section::Failures))
         (heading(site, &heading_text))
+        nav.pages aria-label="Lists" {
+            (all(site, data, "failures", &[], "All failures"))
+            (all(site, data, "deployments", &[], "All deployments"))
+            (all(site, data, "deployments", &[("failed", Some("true"))], "Failed deployments"))
+        }
         (open(site, data))
+        (figures(site, data))
         (recent(site, data))
+        (deployed(site, data))
     };
-    page(site, Place::Within(Section::Failures), &format!("{} {title}", data.kind.label()), &content)
+    page(site, Place::Within(Section::Failures), &format!("{kind} {title}"), &content)
 }
 
-fn open(site: &Site, data: &NamedFailures) -> Markup {
+fn figures(site: &Site, data: &NamedData) -> Markup {
+    let month = &data.figures.month;
+    let dots = data.dots.as_ref();
+    let charts = NameCharts {
+        weeks: &data.figures.weeks,
+        filters: [(data.named.kind.parameter(), Some(&*data.named.name)), ("env", Some(&*month.env))],
+        failures: dots.map(|dots| dots.page.failures.iter().map(|listed| &listed.failure).collect()),
+        now: data.now,
+    };
+    html! {
+        section aria-labelledby="figures" {
+            h2 #figures { "The last " (DAYS) " days" }
+            p.quiet {
+                (site.zone().minute(month.since)) " to " (site.zone().minute(month.until))
+                ", env " strong { bdi { (safe_text(&month.env)) } } ". The lists on this page have all envs."
+            }
+            (elsewhere(month))
+            (name_figures(month))
+        }
+        section aria-labelledby="trend" {
+            h2 #trend { "The last weeks" }
+            (name_charts(site, &charts))
+            @if charts.failures.is_none() {
+                p.quiet { "There are too many failures for a chart of each: more than " (MOST_DOTS) "." }
+            }
+        }
+    }
+}
+
+/// Envs in which the name has something, if the figures are of another one.
+fn elsewhere(month: &Report) -> Markup {
+    let envs: Vec<String> = month.other_envs.iter().map(|env| safe_text(env)).collect();
+    html! {
+        @if month.rows.is_empty() && !envs.is_empty() {
+            p.card { "Nothing in this env in this period. Envs that have data: " strong { (envs.join(", ")) } "." }
+        }
+        @for elsewhere in &month.deployed_elsewhere {
+            p.card { "Failures are not matched with deployments: " (safe_text(&elsewhere.sentence())) "." }
+        }
+    }
+}
+
+fn open(site: &Site, data: &NamedData) -> Markup {
+    let open = &data.lists.open;
     html! {
         section aria-labelledby="open" {
             h2 #open { "Open failures" }
-            @if data.open.page.failures.is_empty() {
+            @if open.page.failures.is_empty() {
                 p.card.quiet { "No failure is open." }
             } @else {
-                (data.open.table(site, data.now, "Open failures, newest first"))
-                @if data.open.page.next.is_some() {
-                    nav.pages aria-label="More open failures" { (all(site, data, Some(FailureState::Open), "All open failures")) }
+                (open.table(site, data.now, "Open failures, newest first"))
+                @if open.page.next.is_some() {
+                    nav.pages aria-label="More open failures" {
+                        (all(site, data, "failures", &[("state", Some("open"))], "All open failures"))
+                    }
                 }
             }
         }
     }
 }
 
-fn recent(site: &Site, data: &NamedFailures) -> Markup {
+fn recent(site: &Site, data: &NamedData) -> Markup {
+    let recent = &data.lists.recent;
     html! {
         section aria-labelledby="recent" {
             h2 #recent { "Recent failures" }
-            @if data.recent.page.failures.is_empty() {
-                p.card.quiet { "No failure of this " (data.kind.parameter()) " is known." }
+            @if recent.page.failures.is_empty() {
+                p.card.quiet { "No failure of this " (data.named.kind.parameter()) " is known." }
             } @else {
-                (data.recent.table(site, data.now, "Recent failures, newest first"))
-                nav.pages aria-label="More failures" { (all(site, data, None, "All failures")) }
+                (recent.table(site, data.now, "Recent failures, newest first"))
+                @if recent.page.next.is_some() {
+                    nav.pages aria-label="More failures" { (all(site, data, "failures", &[], "All failures")) }
+                }
             }
         }
     }
 }
 
-/// Link to the listing of the name's failures.
-fn all(site: &Site, data: &NamedFailures, state: Option<FailureState>, label: &str) -> Markup {
-    let filters = [(data.kind.parameter(), Some(&*data.name)), ("state", state.map(FailureState::as_str))];
-    html! { a href={ (site.link("failures")) (query(&filters)) } { (label) " →" } }
+fn deployed(site: &Site, data: &NamedData) -> Markup {
+    let deployments = &data.lists.deployments;
+    html! {
+        section aria-labelledby="deployments" {
+            h2 #deployments { "Recent deployments" }
+            @if deployments.page.deployments.is_empty() {
+                p.card.quiet { "No deployment of this " (data.named.kind.parameter()) " is known." }
+            } @else {
+                (deployments.table(site, "Recent deployments, latest end first"))
+                @if deployments.page.next.is_some() {
+                    nav.pages aria-label="More deployments" {
+                        (all(site, data, "deployments", &[], "All deployments"))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Link to a listing of what has the name.
+fn all(
+    site: &Site,
+    data: &NamedData,
+    listing: &str,
+    more: &[(&'static str, Option<&'static str>)],
+    label: &str,
+) -> Markup {
+    let name = [(data.named.kind.parameter(), Some(&*data.named.name))];
+    html! { a href={ (site.link(listing)) (query(&[&name[..], more].concat())) } { (label) " →" } }
 }

@@ -10,8 +10,9 @@ use maud::{Markup, html};
 
 use super::form::{ButtonForm, FormPage, button, foreign_form, own_form};
 use super::format::count;
+use super::links::Deployments;
 use super::outbox_page::{about_group, answer};
-use super::outbox_rows::subject;
+use super::outbox_rows::{deployments, subject};
 use super::page::{Place, Section, heading, notice, page, way_back};
 use super::site::Site;
 use crate::http::answer::in_time;
@@ -79,11 +80,13 @@ pub(in crate::http) async fn confirm_discard(
     let Some(listed) = group_of(&outbox, row).await? else {
         return Ok(not_changed(&site, StatusCode::NOT_FOUND));
     };
-    let content = confirmation(&site, token.shown(), &listed);
+    let example = listed.subject.clone();
+    let known = outbox.reads.read(move |reader| deployments(reader, std::iter::once(&example))).await?;
+    let content = confirmation(&site, token.shown(), &listed, &known);
     Ok(page(&site, Place::Within(Section::Outbox), "Discard rows", &content).into_response())
 }
 
-fn confirmation(site: &Site, token: &str, listed: &ListedGroup) -> Markup {
+fn confirmation(site: &Site, token: &str, listed: &ListedGroup, known: &Deployments) -> Markup {
     let about = about_group(listed);
     let action = site.link(&format!("outbox/{}/alike/discard", listed.example));
     html! {
@@ -94,7 +97,7 @@ fn confirmation(site: &Site, token: &str, listed: &ListedGroup) -> Markup {
             div { dt { "Answer" } dd { (answer(&listed.group)) } }
             div { dt { "Rows" } dd { (listed.rows) } }
             div { dt { "Oldest" } dd { (site.zone().second(listed.oldest_at)) } }
-            div { dt { "Example" } dd { (subject(site, &listed.subject)) } }
+            div { dt { "Example" } dd { (subject(site, &listed.subject, known)) } }
         }
         div.buttons {
             (button(token, &action, &FormPage::Outbox, "Discard", &format!("Discard {about}")))

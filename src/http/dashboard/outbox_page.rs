@@ -8,7 +8,8 @@ use maud::{Markup, html};
 
 use super::form::{FormPage, button};
 use super::format::{ago, count, safe_text};
-use super::outbox_rows::{last_answer, rows, subject};
+use super::links::Deployments;
+use super::outbox_rows::{deployments, last_answer, rows, subject};
 use super::page::{Place, Section, heading, page};
 use super::site::{Site, query};
 use crate::domain::name::named;
@@ -60,6 +61,8 @@ struct OutboxData {
     backends: Vec<String>,
     groups: Vec<ListedGroup>,
     rows: OutboxPage,
+    /// The deployments that rows and examples are about.
+    deployments: Deployments,
     token: String,
 }
 
@@ -86,7 +89,10 @@ pub(in crate::http) async fn list(
         };
         let groups = reader.outbox_groups(query.backend.as_deref(), MAX_GROUPS)?;
         let rows = reader.outbox(&filter)?;
-        Ok(OutboxData { query, now, gauges, backends, groups, rows, token })
+        let subjects = rows.rows.iter().map(|row| &row.subject);
+        let subjects = subjects.chain(groups.iter().map(|group| &group.subject));
+        let deployments = deployments(reader, subjects)?;
+        Ok(OutboxData { query, now, gauges, backends, groups, rows, deployments, token })
     });
     let data = read.await?;
     Ok(page(&site, Place::At(Section::Outbox), "Outbox", &content(&site, &data)))
@@ -104,7 +110,7 @@ fn content(site: &Site, data: &OutboxData) -> Markup {
             @if data.rows.rows.is_empty() {
                 p.card.quiet { "No row." }
             } @else {
-                (rows(site, &data.rows.rows, &data.token))
+                (rows(site, &data.rows.rows, &data.deployments, &data.token))
                 nav.pages aria-label="More rows" {
                     @if data.query.cursor != 0 { a href={ (site.link("outbox")) (data.query.link(None)) "#rows" } { "← First" } }
                     @if let Some(next) = data.rows.next {
@@ -171,7 +177,7 @@ fn group_row(site: &Site, data: &OutboxData, listed: &ListedGroup) -> Markup {
             td.number data-label="Rows" { (listed.rows) }
             td data-label="State" { (row_state(listed.group.state)) }
             td.number data-label="Oldest" { (ago(data.now, listed.oldest_at)) " ago" }
-            td data-label="Example" { (subject(site, &listed.subject)) }
+            td data-label="Example" { (subject(site, &listed.subject, &data.deployments)) }
             td.actions data-label="Action" {
                 (button(&data.token, &site.link(&format!("outbox/{}/alike/retry", listed.example)), &FormPage::Outbox,
                     "Retry", &format!("Retry {about}")))

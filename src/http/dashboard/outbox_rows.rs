@@ -4,12 +4,13 @@ use maud::{Markup, html};
 
 use super::form::{FormPage, button};
 use super::format::{NO_DATA, safe_text};
+use super::links::{self, Deployments};
 use super::site::Site;
 use crate::domain::forwarding::Subject;
-use crate::store::{OutboxRow, RowState};
+use crate::store::{OutboxRow, ReadError, Reader, RowState};
 
 /// The rows, with a button for each that can be retried.
-pub(super) fn rows(site: &Site, rows: &[OutboxRow], token: &str) -> Markup {
+pub(super) fn rows(site: &Site, rows: &[OutboxRow], known: &Deployments, token: &str) -> Markup {
     html! {
         div.card {
             table.cards {
@@ -17,17 +18,17 @@ pub(super) fn rows(site: &Site, rows: &[OutboxRow], token: &str) -> Markup {
                 thead { tr { th scope="col" { "Subject" } th scope="col" { "Backend" } th.number scope="col" { "Revision" }
                     th scope="col" { "State" } th.number scope="col" { "Attempts" } th scope="col" { "Next attempt" }
                     th scope="col" { "Last answer" } th scope="col" { "Action" } } }
-                tbody { @for row in rows { (one(site, row, token)) } }
+                tbody { @for row in rows { (one(site, row, known, token)) } }
             }
         }
     }
 }
 
-fn one(site: &Site, row: &OutboxRow, token: &str) -> Markup {
+fn one(site: &Site, row: &OutboxRow, known: &Deployments, token: &str) -> Markup {
     let state = row.state.as_str();
     html! {
         tr {
-            th scope="row" { (subject(site, &row.subject)) }
+            th scope="row" { (subject(site, &row.subject, known)) }
             td data-label="Backend" { (safe_text(&row.backend)) }
             td.number data-label="Revision" { (row.revision) }
             td data-label="State" {
@@ -48,11 +49,22 @@ fn one(site: &Site, row: &OutboxRow, token: &str) -> Markup {
     }
 }
 
+/// The deployments that rows are about.
+pub(super) fn deployments<'a>(
+    reader: &Reader,
+    subjects: impl Iterator<Item = &'a Subject>,
+) -> Result<Deployments, ReadError> {
+    reader.deployments_of_ids(subjects.filter_map(|subject| match subject {
+        Subject::Failure(_) => None,
+        Subject::Deployment(id) => Some(id.as_str()),
+    }))
+}
+
 /// Link to the subject of a row.
-pub(super) fn subject(site: &Site, subject: &Subject) -> Markup {
+pub(super) fn subject(site: &Site, subject: &Subject, known: &Deployments) -> Markup {
     html! { @match subject {
         Subject::Failure(id) => { a href=(site.failure(id)) { (safe_text(id)) } }
-        Subject::Deployment(id) => { "deployment " (safe_text(id)) }
+        Subject::Deployment(id) => { "deployment " (links::deployment(site, Some(id), known)) }
     } }
 }
 

@@ -46,8 +46,22 @@ impl Zone {
         self.time(at, "%Y-%m-%d %H:%M:%S %Z")
     }
 
+    /// Date: `2026-11-02`.
+    pub(super) fn date(&self, at: Timestamp) -> String {
+        self.text(at, "%Y-%m-%d")
+    }
+
+    /// Date for an axis: `2 Nov`.
+    pub(super) fn day(&self, at: Timestamp) -> String {
+        self.text(at, "%-d %b")
+    }
+
+    fn text(&self, at: Timestamp, format: &str) -> String {
+        jiff::Timestamp::from(at).to_zoned_datetime(self.0.clone()).strftime(format).to_string()
+    }
+
     fn time(&self, at: Timestamp, format: &str) -> Markup {
-        let shown = jiff::Timestamp::from(at).to_zoned_datetime(self.0.clone()).strftime(format).to_string();
+        let shown = self.text(at, format);
         html! { time datetime=(at) { (shown) } }
     }
 }
@@ -80,6 +94,11 @@ impl Site {
     /// Address of a failure's page.
     pub(super) fn failure(&self, id: &str) -> String {
         self.link(&failure_path(id))
+    }
+
+    /// Address of a deployment's page.
+    pub(super) fn deployment(&self, id: &str) -> String {
+        self.link(&format!("deployments/{}", encoded(id)))
     }
 
     /// Address of the page of a service or a team in this folder. `None` for the two names that browsers take for
@@ -145,6 +164,7 @@ mod tests {
         assert_eq!(named("a/b?c#d &\"ä").as_deref(), Some("./services/a%2Fb%3Fc%23d%20%26%22%C3%A4"));
         assert_eq!([named("."), named(".."), named("")], [None, None, None]);
         assert_eq!(site("/failures/x").failure("pagerduty:Q1"), "../failures/pagerduty:Q1");
+        assert_eq!(site("/failures/x").deployment("ci:a/b #7"), "../deployments/ci:a%2Fb%20%237");
     }
 
     #[test]
@@ -159,6 +179,7 @@ mod tests {
         let berlin = Zone::new(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap());
         let shown = berlin.exact(at).into_string();
         assert_eq!(shown, "<time datetime=\"2026-11-02T09:14:07.250Z\">2026-11-02 10:14:07 CET</time>");
+        assert_eq!((berlin.date(at), berlin.day(at)), ("2026-11-02".to_owned(), "2 Nov".to_owned()));
         assert_eq!(site("/").zone().name(), "UTC");
     }
 }

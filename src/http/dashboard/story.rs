@@ -14,6 +14,7 @@ use super::links::{self, Deployments};
 use super::page::{Place, Section, heading, notice, page, way_back, wide};
 use super::site::Site;
 use super::timeline::{Linked, timeline};
+use crate::domain::explain::Why;
 use crate::domain::failure::Failure;
 use crate::domain::printable::printable;
 use crate::domain::related_change::{DECIDE_NOTHING, RelatedChange};
@@ -93,7 +94,7 @@ fn story_page(site: &Site, data: &StoryData) -> Html<String> {
             Some(failure) => { (summary(site, failure, data)) (what_happened(site, failure, data)) },
         }
         h2 #why { "Decisions" }
-        div.card { (why(story)) }
+        div.card { (decisions(&story.why, |why| decided(site, why, &data.deployments))) }
         h2 #events { "Events, as they were received" }
         div.card { (events(site, story)) }
         @if let Some(changes) = story.related_changes.as_deref().filter(|changes| !changes.is_empty()) {
@@ -130,8 +131,8 @@ fn summary(site: &Site, failure: &Failure, data: &StoryData) -> Markup {
         ("Team", links::team(site, failure.team.as_deref())),
         ("Env", text(safe_text(&failure.env))),
         ("Severity", text(text_or_dash(failure.severity.as_ref()))),
-        ("Caused by", links::deployment(failure.deployment.as_deref(), &data.deployments)),
-        ("Fixed by", links::deployment(fix(&data.story), &data.deployments)),
+        ("Caused by", links::deployment(site, failure.deployment.as_deref(), &data.deployments)),
+        ("Fixed by", links::deployment(site, fix(&data.story), &data.deployments)),
         (
             "Reopened",
             text(if failure.reopened == 0 { NO_DATA.to_owned() } else { failure.reopened.to_string() }),
@@ -154,15 +155,25 @@ fn summary(site: &Site, failure: &Failure, data: &StoryData) -> Markup {
     }
 }
 
-fn why(story: &Story) -> Markup {
+/// A decision's value. A deployment is a link.
+fn decided(site: &Site, why: &Why, known: &Deployments) -> Markup {
+    let id = Some(why.value.as_str()).filter(|id| known.contains_key(*id));
+    html! { @match id {
+        Some(_) => { (links::deployment(site, id, known)) }
+        None => { (safe_text(&why.value)) }
+    } }
+}
+
+/// Table of decisions with their reasons.
+pub(super) fn decisions(decided: &[Why], value: impl Fn(&Why) -> Markup) -> Markup {
     html! {
         table.cards {
-            caption.hidden { "Each decision about the failure, and its reason" }
+            caption.hidden { "Each decision, and its reason" }
             thead { tr { th scope="col" { "Field" } th scope="col" { "Value" } th scope="col" { "Reason" } } }
-            tbody { @for why in &story.why {
+            tbody { @for why in decided {
                 tr {
                     th scope="row" { (why.about.replace('_', " ")) }
-                    td data-label="Value" { (safe_text(&why.value)) }
+                    td data-label="Value" { (value(why)) }
                     td data-label="Reason" { (sentence(&why.because)) }
                 }
             } }
@@ -208,6 +219,6 @@ fn related_changes(site: &Site, changes: &[RelatedChange]) -> Markup {
 }
 
 /// The URL from a webhook if it is a web page. No other URL becomes a link.
-fn web_page(url: Option<&str>) -> Option<&str> {
+pub(super) fn web_page(url: Option<&str>) -> Option<&str> {
     url.filter(|url| url.starts_with("https://") || url.starts_with("http://"))
 }

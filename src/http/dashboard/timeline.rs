@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::links::deployment_name;
+use super::links::name_or_id;
 use super::site::Site;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Failure, FailureState};
@@ -41,6 +41,8 @@ struct Step {
     at: Timestamp,
     kind: Kind,
     says: String,
+    /// Id of the deployment that it is about.
+    deployment: Option<String>,
 }
 
 /// The deployments that a failure is linked to, as far as they are known.
@@ -66,7 +68,10 @@ pub(super) fn timeline(
                         (site.zone().exact(step.at)) " "
                         span.quiet { (distance(step.at, failure.started_at)) }
                     }
-                    span.what { (step.says) }
+                    span.what { @match &step.deployment {
+                        Some(id) => { a href=(site.deployment(id)) { bdi { (step.says) } } }
+                        None => { (step.says) }
+                    } }
                 }
             }
             @if failure.state == FailureState::Open { li.broken { span.when { "now" } span.what { "It is still open." } } }
@@ -94,6 +99,7 @@ fn steps(failure: &Failure, events: &[ReceivedEvent], linked: &Linked<'_>) -> Ve
             at: failure.started_at,
             kind: Kind::Started,
             says: "The failure started".to_owned(),
+            deployment: None,
         });
     }
     let acknowledged_at = failure.acknowledged_at.filter(|at| !is_told(&steps, Kind::Acknowledged, *at));
@@ -101,11 +107,12 @@ fn steps(failure: &Failure, events: &[ReceivedEvent], linked: &Linked<'_>) -> Ve
         at,
         kind: Kind::Acknowledged,
         says: "Acknowledged".to_owned(),
+        deployment: None,
     }));
     if let Some(at) = failure.finished_at
         && !is_told(&steps, Kind::Resolved, at)
     {
-        steps.push(Step { at, kind: Kind::Resolved, says: "The failure ended".to_owned() });
+        steps.push(Step { at, kind: Kind::Resolved, says: "The failure ended".to_owned(), deployment: None });
     }
     steps.sort_by_key(|step| (step.at, step.kind));
     // The same fact may have been told by a webhook and read from the API.
@@ -126,12 +133,16 @@ fn of_event(event: &ReceivedEvent) -> Option<Step> {
         "resolved" => (Kind::Resolved, "Resolved"),
         _ => return None,
     };
-    Some(Step { at: event.occurred_at, kind, says: says.to_owned() })
+    Some(Step { at: event.occurred_at, kind, says: says.to_owned(), deployment: None })
 }
 
 fn deployed(deployment: &Deployment, kind: Kind, did: &str) -> Step {
-    let name = deployment_name(deployment).unwrap_or_else(|| deployment.id.to_string());
-    Step { at: deployment.started_at, kind, says: format!("Deployment of {name}, which {did} the failure") }
+    Step {
+        at: deployment.started_at,
+        kind,
+        says: format!("Deployment of {}, which {did} the failure", name_or_id(deployment)),
+        deployment: Some(deployment.id.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -107,18 +107,13 @@ pub(in crate::store) fn remediation_kind(
     db: &Connection,
     deployment: &Deployment,
 ) -> rusqlite::Result<RemediationKind> {
-    const BEFORE: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
-        AND (started_at_ns, deployment_id) < (?3, ?4) ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
     const OF_VERSION: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2 AND version = ?5
         AND version IS NOT NULL AND (started_at_ns, deployment_id) < (?3, ?4) LIMIT 1";
     const OF_COMMIT: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
         AND commit_sha = lower(?5) AND commit_sha IS NOT NULL AND version IS NULL
         AND (started_at_ns, deployment_id) < (?3, ?4) LIMIT 1";
     let Deployment { service, env, version, commit_sha, .. } = deployment;
-    let Some(before) =
-        load(db, BEFORE, params![service, env, deployment.started_at.as_nanos(), deployment.id.as_str()])?
-            .pop()
-    else {
+    let Some(before) = deployment_before(db, deployment)? else {
         return Ok(RemediationKind::Rollforward);
     };
     let key = (before.started_at.as_nanos(), before.id.as_str().to_owned());
@@ -130,4 +125,15 @@ pub(in crate::store) fn remediation_kind(
     let known = [deployment.clone(), before].into_iter().chain(same).collect();
     let is_rollback = Deployments::new(known).is_rollback(deployment);
     Ok(if is_rollback { RemediationKind::Rollback } else { RemediationKind::Rollforward })
+}
+
+/// The deployment of the same service to the same env just before one.
+pub(in crate::store) fn deployment_before(
+    db: &Connection,
+    deployment: &Deployment,
+) -> rusqlite::Result<Option<Deployment>> {
+    const BEFORE: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
+        AND (started_at_ns, deployment_id) < (?3, ?4) ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
+    let Deployment { id, service, env, started_at, .. } = deployment;
+    Ok(load(db, BEFORE, params![service, env, started_at.as_nanos(), id.as_str()])?.pop())
 }

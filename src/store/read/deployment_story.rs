@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::deployments::view;
-use super::forwarded::forwarded_deployment;
+use super::forwarded::{Forwarded, forwarded_deployment};
 use super::reader::Reader;
 use super::story::{AttemptRecord, ReceivedEvent, attempts, marks};
 use crate::domain::deployment::Deployment;
@@ -15,6 +15,7 @@ use crate::domain::explain_deployment::{
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::engine::json::from_json;
+use crate::store::outbox::desired::deployment_before;
 use crate::store::state::failure::stored;
 
 /// A deployment's whole story.
@@ -28,6 +29,12 @@ pub struct DeploymentStory {
     pub why: Vec<Why>,
     /// Attempts to send the deployment and its marks to backends, oldest first.
     pub attempts: Vec<AttemptRecord>,
+    /// Time at which its present values were received. `None`: an older version of the program did not note it.
+    pub received_at: Option<Timestamp>,
+    /// Progress of the deployment itself at each backend.
+    pub forwarded: Vec<Forwarded>,
+    /// The deployment of its service to its env just before it.
+    pub before: Option<Deployment>,
 }
 
 impl Reader {
@@ -72,10 +79,20 @@ fn story(
     let caused = caused(db, row)?;
     let facts = DeploymentFacts { view: &view, received_at, caused: &caused, remediation_kind };
     let mut why = explain_deployment(facts, pending);
-    why.extend(forwarded(db, row)?);
+    let forwarded = forwarded_deployment(db, row)?;
+    why.extend(explain_all(&forwarded));
     why.extend(marks(db, row)?);
     let attempts = attempts(db, ATTEMPTS, row)?;
-    Ok(DeploymentStory { deployment: view, events: Vec::new(), why, attempts })
+    let before = deployment_before(db, &view.deployment)?;
+    Ok(DeploymentStory {
+        deployment: view,
+        events: Vec::new(),
+        why,
+        attempts,
+        received_at,
+        forwarded,
+        before,
+    })
 }
 
 /// The failures that count and that a deployment caused, each with the rule that linked it.
@@ -98,13 +115,12 @@ fn caused(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<CausedLink>>
 }
 
 /// Explains the progress at each backend.
-fn forwarded(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Why>> {
-    let forwarded = forwarded_deployment(db, deployment)?;
+fn explain_all(forwarded: &[Forwarded]) -> Vec<Why> {
     if forwarded.is_empty() {
-        return Ok(vec![not_forwarded()]);
+        return vec![not_forwarded()];
     }
     let line = forwarded
         .iter()
         .map(|told| explain_forwarded(&told.backend, told.state.as_str(), told.revision, told.attempts));
-    Ok(line.collect())
+    line.collect()
 }

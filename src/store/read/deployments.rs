@@ -23,6 +23,8 @@ pub struct DeploymentFilter {
     pub team: Option<String>,
     /// Only those that ended at this time or later.
     pub since: Option<Timestamp>,
+    /// Only those that ended before this time.
+    pub until: Option<Timestamp>,
     /// Only those that caused a failure that counts.
     pub failed: bool,
     /// Only those that are ignored. Deployments that are sent to the event API never are.
@@ -53,6 +55,9 @@ impl Reader {
             Some(cursor) => parse_cursor(cursor).ok_or(ReadError::Cursor)?,
             None => (i64::MAX, i64::MAX),
         };
+        // No row has a number below 1.
+        let until = filter.until.map_or((i64::MAX, i64::MAX), |until| (until.as_nanos(), 0));
+        let before = before.min(until);
         if filter.ignored {
             return Ok(DeploymentPage::default());
         }

@@ -7,6 +7,7 @@ mod deployments_of_ids;
 mod failure_filter;
 mod failure_kinds;
 mod failure_search;
+mod failures_of_ids;
 mod figures;
 mod find;
 mod forwarded;

@@ -1,0 +1,91 @@
+//! Filters of the listing of deployments.
+
+use jiff::tz::TimeZone;
+
+use super::site;
+use crate::domain::name::named;
+use crate::domain::timestamp::Timestamp;
+use crate::http::query::{FromQuery, Parameters, QueryError, parse_time};
+use crate::store::DeploymentFilter;
+
+/// Query of the listing and of its CSV. Texts are as they were typed.
+pub(in crate::http) struct DeploymentsPageQuery {
+    service: Option<String>,
+    team: Option<String>,
+    env: Option<String>,
+    pub(super) since: Option<String>,
+    pub(super) until: Option<String>,
+    pub(super) failed: bool,
+    pub(super) cursor: Option<String>,
+}
+
+impl FromQuery for DeploymentsPageQuery {
+    const NAMES: &'static [&'static str] = &["service", "team", "env", "since", "until", "failed", "cursor"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
+        let text = |name| named(parameters.text(name));
+        let word = |is_so| if is_so { "true" } else { "false" };
+        Ok(Self {
+            service: text("service"),
+            team: text("team"),
+            env: text("env"),
+            since: text("since"),
+            until: text("until"),
+            failed: parameters.chosen("failed", &[true, false], word)?.unwrap_or(false),
+            cursor: text("cursor"),
+        })
+    }
+}
+
+impl DeploymentsPageQuery {
+    /// The filter for the store.
+    pub(super) fn filter(
+        &self,
+        limit: usize,
+        now: Timestamp,
+        timezone: &TimeZone,
+    ) -> Result<DeploymentFilter, QueryError> {
+        let time = |name, text: Option<&str>| parse_time(name, text, now, timezone);
+        Ok(DeploymentFilter {
+            service: self.service.clone(),
+            env: self.env.clone(),
+            team: self.team.clone(),
+            since: time("since", self.since.as_deref())?,
+            until: time("until", self.until.as_deref())?,
+            failed: self.failed,
+            ignored: false,
+            limit,
+            cursor: self.cursor.clone(),
+        })
+    }
+
+    /// The fields whose values are names: parameter, label, value.
+    pub(super) fn texts(&self) -> [(&'static str, &'static str, Option<&str>); 3] {
+        [
+            ("service", "Service", self.service.as_deref()),
+            ("team", "Team", self.team.as_deref()),
+            ("env", "Env", self.env.as_deref()),
+        ]
+    }
+
+    /// The fields whose values are times: parameter, label, value, example.
+    pub(super) fn times(&self) -> [(&'static str, &'static str, Option<&str>, &'static str); 2] {
+        [
+            ("since", "Ended since", self.since.as_deref(), "30d or 2026-11-01"),
+            ("until", "Ended before", self.until.as_deref(), "2026-12-01"),
+        ]
+    }
+
+    /// Query of a link with the same filters, which continues at a cursor.
+    pub(super) fn link(&self, cursor: Option<&str>) -> String {
+        let texts = self.texts().map(|(name, _, value)| (name, value));
+        let times = self.times().map(|(name, _, value, _)| (name, value));
+        let rest = [("failed", self.failed.then_some("true")), ("cursor", cursor)];
+        site::query(&[&texts[..], &times[..], &rest[..]].concat())
+    }
+
+    /// `true` if it lists all deployments.
+    pub(super) fn is_unfiltered(&self) -> bool {
+        self.link(None).is_empty()
+    }
+}
