@@ -46,9 +46,27 @@ impl Zone {
         self.time(at, "%Y-%m-%d %H:%M:%S %Z")
     }
 
+    /// Date, as queries take it: `2026-11-02`.
+    pub(super) fn day(&self, at: Timestamp) -> String {
+        self.text(at, "%Y-%m-%d")
+    }
+
+    /// Date without the year: `2 Nov`.
+    pub(super) fn short_day(&self, at: Timestamp) -> String {
+        self.text(at, "%-d %b")
+    }
+
+    /// Month: `Nov 2026`.
+    pub(super) fn short_month(&self, at: Timestamp) -> String {
+        self.text(at, "%b %Y")
+    }
+
+    fn text(&self, at: Timestamp, format: &str) -> String {
+        jiff::Timestamp::from(at).to_zoned_datetime(self.0.clone()).strftime(format).to_string()
+    }
+
     fn time(&self, at: Timestamp, format: &str) -> Markup {
-        let shown = jiff::Timestamp::from(at).to_zoned_datetime(self.0.clone()).strftime(format).to_string();
-        html! { time datetime=(at) { (shown) } }
+        html! { time datetime=(at) { (self.text(at, format)) } }
     }
 }
 
