@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn pending_deployments_that_failed_are_not_counted_twice() {
-        let mut row = RowSums::of_counts(4, 23, 0).row(&RowHead::whole(Timestamp::MIN, Timestamp::MIN));
+        let mut row = RowSums::default().row(&RowHead::whole(Timestamp::MIN, Timestamp::MIN));
+        (row.deployments, row.failed_deployments) = (Some(23), Some(4));
         for (pending, settled_rate, expected) in
             [(0, Some(4.0 / 23.0), 0), (5, Some(3.0 / 18.0), 4), (23, None, 19), (2, Some(4.0 / 21.0), 2)]
         {

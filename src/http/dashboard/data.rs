@@ -56,3 +56,12 @@ pub(super) struct DashboardData {
     /// Reason why the store cannot commit. `None` if it can.
     pub(super) trouble: Option<StoreOutage>,
 }
+
+impl DashboardData {
+    /// `true` if nothing was stored yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.last_received_at.is_none()
+            && self.last_deployment_at.is_none()
+            && self.recent.page.failures.is_empty()
+    }
+}

@@ -8,13 +8,23 @@ use super::data::DashboardData;
 pub(super) fn getting_started(data: &DashboardData) -> Markup {
     let needs_webhook = data.last_received_at.is_none();
     let needs_deployment = data.last_deployment_at.is_none();
+    let steps = html! {
+        ol {
+            @if needs_webhook { (webhook(data)) }
+            @if needs_deployment { (deployment()) }
+        }
+    };
     html! {
-        @if needs_webhook || needs_deployment {
-            section.card.start aria-labelledby="start" {
-                h2 #start { "Next steps" }
-                ol {
-                    @if needs_webhook { (webhook(data)) }
-                    @if needs_deployment { (deployment()) }
+        @if needs_webhook && needs_deployment {
+            section.card.start aria-labelledby="start" { h2 #start { "Next steps" } (steps) }
+        } @else if needs_webhook || needs_deployment {
+            // Some need only one of both: they are not kept from their figures.
+            section.card.start aria-label="Next step" {
+                details {
+                    summary {
+                        "Next step: " (if needs_webhook { "have PagerDuty send its webhooks" } else { "report a deployment" })
+                    }
+                    (steps)
                 }
             }
         }

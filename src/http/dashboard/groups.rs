@@ -53,15 +53,23 @@ fn section(data: &DashboardData, groups: &Groups) -> Markup {
                     div.card.tile.funnel { (plot(data, report)) }
                 }
                 div.card.group { (table(data, groups, &report.rows[..shown])) }
-                nav.pages aria-label={ "More " (list.as_str()) } {
-                    @if is_whole && report.rows.len() > SHORT {
-                        @if shown < report.rows.len() {
-                            span.quiet { "These are the first " (shown) " of " (report.rows.len()) "." }
-                        }
-                        a href=(data.query.with_all(&data.site, list, false)) { "The first ten" }
-                    } @else if shown < report.rows.len() {
-                        a href=(data.query.with_all(&data.site, list, true)) { "All " (report.rows.len()) " →" }
-                    }
+                (more(data, groups, is_whole, shown))
+            }
+        }
+    }
+}
+
+/// Links to the whole table, and back.
+fn more(data: &DashboardData, Groups { list, report, .. }: &Groups, is_whole: bool, shown: usize) -> Markup {
+    let all = report.rows.len();
+    html! {
+        @if all > SHORT {
+            nav.pages aria-label={ "More " (list.as_str()) } {
+                @if is_whole {
+                    @if shown < all { span.quiet { "These are the first " (shown) " of " (all) "." } }
+                    a href=(data.query.with_all(&data.site, *list, false)) { "The first ten" }
+                } @else {
+                    a href=(data.query.with_all(&data.site, *list, true)) { "All " (all) " →" }
                 }
             }
         }

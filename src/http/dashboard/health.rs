@@ -24,6 +24,7 @@ pub(super) fn health(data: &DashboardData) -> Markup {
             p.health-line {
                 strong {
                     @match alarms.len() {
+                        0 if data.is_empty() => { "Waiting for the first webhook" }
                         0 => { span aria-hidden="true" { "● " } "All is well" }
                         1 => { span aria-hidden="true" { "▲ " } "One thing needs attention" }
                         n => { span aria-hidden="true" { "▲ " } (n) " things need attention" }
@@ -42,9 +43,21 @@ pub(super) fn health(data: &DashboardData) -> Markup {
 /// A part that somebody must act on, with the page where it is dealt with.
 fn alarm(data: &DashboardData, row: &HealthRow) -> Markup {
     html! {
-        strong { (row.about) ":" } " " span.bad { (row.says) }
-        @if let Some(page) = row.page { " " a href=(data.site.link(page)) { "Deal with it" } }
+        strong { (row.about) ":" } " "
+        @match row.page {
+            Some(page) => {
+                // The page says what to do, and so does the table.
+                span.bad { (first_sentence(&row.says)) } " "
+                a href=(data.site.link(page)) { "Deal with it" }
+            }
+            None => { span.bad { (row.says) } }
+        }
     }
+}
+
+/// The first sentence of a text.
+fn first_sentence(text: &str) -> &str {
+    text.find(". ").map_or(text, |end| &text[..=end])
 }
 
 fn table(data: &DashboardData, rows: &[HealthRow]) -> Markup {

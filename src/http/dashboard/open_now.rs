@@ -3,9 +3,8 @@
 use maud::{Markup, html};
 
 use super::data::DashboardData;
-use super::format::{ago, count, safe_text, text_or_dash, web_page};
+use super::format::{ago, safe_text, text_or_dash, web_page};
 use super::links;
-use super::tile_words::to_u64;
 use crate::domain::failure::Failure;
 
 /// Largest number of failures in the section.
@@ -38,9 +37,9 @@ fn item(data: &DashboardData, failure: &Failure) -> Markup {
         li {
             span.open-severity { (text_or_dash(failure.severity.as_ref())) }
             span.open-title { (links::failure(&data.site, failure)) }
-            span.open-age {
-                strong { (ago(data.now, failure.started_at)) }
-                @if let Some(unusual) = unusual(data, failure) { " " span.quiet { (unusual) } }
+            strong.open-age { (ago(data.now, failure.started_at)) }
+            span.open-unusual.quiet {
+                @if let Some(unusual) = unusual(data, failure) { (unusual) }
             }
             span.open-service { (links::services(&data.site, &failure.services)) }
             span.open-state {
@@ -72,10 +71,9 @@ fn words(shorter: usize, all: usize) -> Option<String> {
     if all < FEWEST_TIMES || shorter * 2 < all {
         return None;
     }
-    let of = count(to_u64(all), "failure");
     Some(match shorter {
-        shorter if shorter == all => format!("longer than all {of} of this service"),
-        shorter => format!("longer than {} % of this service’s {of}", shorter * 100 / all),
+        shorter if shorter == all => format!("longer than all {all} of this service"),
+        shorter => format!("longer than {} % of this service’s {all}", shorter * 100 / all),
     })
 }
 
@@ -87,7 +85,7 @@ mod tests {
     fn an_age_is_compared_with_enough_times_only() {
         assert_eq!(words(9, 9), None);
         assert_eq!(words(4, 10), None);
-        assert_eq!(words(9, 10).as_deref(), Some("longer than 90 % of this service’s 10 failures"));
-        assert_eq!(words(31, 31).as_deref(), Some("longer than all 31 failures of this service"));
+        assert_eq!(words(9, 10).as_deref(), Some("longer than 90 % of this service’s 10"));
+        assert_eq!(words(31, 31).as_deref(), Some("longer than all 31 of this service"));
     }
 }

@@ -25,12 +25,14 @@ pub(super) fn overview(data: &DashboardData) -> Html<String> {
         (filter_bar(&data.site, &data.query, &data.names, &data.env))
         (health(data))
         (getting_started(data))
-        (open_now(data))
-        (tiles(data))
-        (other_envs(&data.figures.answer.by_service))
-        (charts(data))
-        (groups(data))
-        (recent(data))
+        @if !data.is_empty() {
+            (open_now(data))
+            (tiles(data))
+            (other_envs(&data.figures.answer.by_service))
+            (charts(data))
+            (groups(data))
+            (recent(data))
+        }
     };
     page(&data.site, Place::At(Section::Overview), PROGRAM, &content)
 }

@@ -1,6 +1,6 @@
 //! Words of the tiles: a figure, its interval, and its change.
 
-use super::format::{count, duration};
+use super::format::{NO_DATA, count, duration};
 use crate::domain::figures::FigureChange;
 use crate::domain::figures::list::Bounds;
 use crate::domain::statistics::Verdict;
@@ -32,6 +32,7 @@ pub(super) fn share(
 ) -> Share {
     let known = share.zip(bounds).filter(|_| whole >= FEWEST);
     match (part, known) {
+        _ if whole == 0 => Share { large: NO_DATA.to_owned(), line: Some("no deployment".to_owned()) },
         (0, Some((_, (_, high)))) => {
             Share { large: format!("0 of {whole}: at most {} %", percent_number(high)), line: None }
         }
@@ -48,13 +49,9 @@ pub(super) fn share(
     }
 }
 
-/// A rate per deployment with its interval: `0.26 per deployment, 95 %: 0.10 to 0.57`.
-pub(super) fn per_deployment(rate: f64, bounds: Option<Bounds>) -> String {
-    match bounds {
-        Some((_, high)) if rate <= 0.0 => format!("at most {high:.2} per deployment"),
-        Some((low, high)) => format!("{rate:.2} per deployment, 95 %: {low:.2} to {high:.2}"),
-        None => format!("{rate:.2} per deployment"),
-    }
+/// Interval of a rate per deployment: `95 %: 0.10 to 0.57`, or `at most 0.31`.
+pub(super) fn per_deployment((low, high): Bounds) -> String {
+    if low > 0.0 { format!("95 %: {low:.2} to {high:.2}") } else { format!("at most {high:.2}") }
 }
 
 /// Interval of a median, or the reason why there is none.
@@ -129,7 +126,7 @@ mod tests {
         assert_eq!(of_all(4, 23, 0.174, 0.07, 0.371), words("4 of 23 failed", Some("17 %, 95 %: 7 to 37")));
         assert_eq!(of_all(0, 12, 0.0, 0.0, 0.2425), words("0 of 12: at most 24 %", None));
         assert_eq!(of_all(2, 5, 0.4, 0.1, 0.8), words("2 of 5 failed", None), "the fraction alone");
-        assert_eq!(share((0, 0), "failed", None, None), words("0 of 0 failed", None));
+        assert_eq!(share((0, 0), "failed", None, None), words("–", Some("no deployment")));
         assert_eq!(
             [0.0, 0.004, 0.0094, 0.0096, 0.99, 1.0].map(percent_number),
             ["0", "0.4", "0.9", "1", "99", "100"]
@@ -138,8 +135,8 @@ mod tests {
 
     #[test]
     fn a_rate_is_a_number_per_deployment() {
-        assert_eq!(per_deployment(0.26, Some((0.1, 0.57))), "0.26 per deployment, 95 %: 0.10 to 0.57");
-        assert_eq!(per_deployment(0.0, Some((0.0, 0.31))), "at most 0.31 per deployment");
+        assert_eq!(per_deployment((0.1, 0.57)), "95 %: 0.10 to 0.57");
+        assert_eq!(per_deployment((0.0, 0.31)), "at most 0.31");
         assert_eq!(unmatched(0), None);
         assert_eq!(unmatched(1).as_deref(), Some("1 incident has no deployment to count against"));
         assert_eq!(unmatched(8).as_deref(), Some("8 incidents have no deployment to count against"));

@@ -168,19 +168,26 @@ impl OfDeployments {
 
 fn failure_rate(row: &Row) -> Tile {
     let bounds = row.change_failure_rate_low.zip(row.change_failure_rate_high);
-    let counts = row
-        .change_failure_rate
-        .and(row.deployments)
-        .map(|all| format!("{} in {all}", count(to_u64(row.matched_incidents), "incident")));
     let is_enough = row.deployments.is_some_and(|all| all >= FEWEST);
-    let words = row.change_failure_rate.filter(|_| is_enough).map(|rate| per_deployment(rate, bounds));
+    let counts = row.change_failure_rate.and(row.deployments).map(|all| {
+        let incidents = count(to_u64(row.matched_incidents), "incident");
+        format!("{incidents}, {}", count(to_u64(all), "deployment"))
+    });
+    let rate = row.change_failure_rate.filter(|_| is_enough);
+    let large = rate.map(|rate| format!("{rate:.2} per deployment"));
+    let words = rate.and(bounds).map(per_deployment);
+    let (large, counts) = if large.is_some() { (large, counts) } else { (counts, None) };
+    let line = match (words, counts) {
+        (Some(words), Some(counts)) => Some(format!("{words} ({counts})")),
+        (words, counts) => words.or(counts),
+    };
     let end = bounds.map_or(1.0, |(_, high)| high.max(1.0));
     Tile {
         title: "Change failure rate",
-        large: plain(counts.unwrap_or_else(|| NO_DATA.to_owned())),
+        large: plain(large.unwrap_or_else(|| NO_DATA.to_owned())),
         is_grey: false,
         bar: bar(row.change_failure_rate, bounds, end).filter(|_| is_enough),
-        lines: words.into_iter().chain(unmatched(row.unmatched_incidents)).collect(),
+        lines: line.into_iter().chain(unmatched(row.unmatched_incidents)).collect(),
         change: change(row, |change| change.change_failure_rate, true, |rate| format!("{rate:.2}"))
             .filter(|_| is_enough),
         meaning: "Incidents of deployed services and teams, divided by the deployments. One deployment can cause \
