@@ -133,6 +133,15 @@ async fn the_dashboard_works_in_a_browser_with_hostile_names() {
         "explain@/failures/QDONE00000",
         "explain-long@/failures/QLONG00000",
         "explain-untitled@/failures/QDONE00004",
+        "explain-dead@/failures/QDEAD00000",
+        "failures@/failures",
+        "failures-filtered@/failures?state=completed&service=Checkout+API",
+        "failures-none@/failures?service=nobody",
+        "service@/services/Checkout%20API",
+        "team@/teams/%3Ci%3Eteam%3C%2Fi%3E",
+        "outbox@/outbox?state=dead",
+        "deployments@/deployments",
+        "quarantine@/quarantine",
     ];
     tokio::task::block_in_place(|| look(&origin, &[&pages[..], &["--retry"]].concat()));
     daemon.until(Probe::is_drained).await;
@@ -160,5 +169,13 @@ fn the_dashboard_of_the_demo_works_in_a_browser() {
     let mut lines = BufReader::new(demo.0.stdout.take().unwrap()).lines().map_while(Result::ok);
     let address = |line: String| line.strip_prefix("the dashboard is  ").map(str::to_owned);
     let origin = lines.find_map(address).unwrap();
-    look(origin.trim_end_matches('/'), &["demo@/", "demo-explain@/failures/Q0TARGT0STORY9"]);
+    look(
+        origin.trim_end_matches('/'),
+        &[
+            "demo@/",
+            "demo-failures@/failures",
+            "demo-explain@/failures/Q0TARGT0STORY9",
+            "demo-outbox@/outbox",
+        ],
+    );
 }

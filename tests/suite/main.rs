@@ -19,6 +19,7 @@ mod check_online;
 mod cli;
 mod corrections;
 mod dashboard;
+mod dashboard_pages;
 mod datadog_ci;
 mod demo;
 mod deployment_listings;

@@ -14,6 +14,7 @@ use super::tile_words::to_u64;
 use crate::domain::failure::seconds;
 use crate::domain::figures::{Interval, IntervalName, Row};
 use crate::domain::timestamp::Timestamp;
+use crate::domain::zoned_time::ZonedTime;
 use crate::store::TimedFailure;
 
 /// An interval of the charts, and its figures if anything happened.
@@ -65,11 +66,25 @@ fn period(data: &DashboardData, (name, row): &Shown, href: String) -> ChartPerio
     ChartPeriod { label, name: full, href, is_partial: name.is_partial, pending: to_u64(pending) }
 }
 
-/// Address of a listing from the start of an interval on.
-fn list(data: &DashboardData, path: &str, start: Timestamp, failed: bool) -> String {
-    let since = data.site.zone().day(start);
+/// Address of the failures from the start of an interval on.
+fn failures_since(data: &DashboardData, (name, _): &Shown) -> String {
+    let since = data.site.zone().day(name.start.at());
+    data.query.listing(&data.site, "failures", &[("since", Some(&since))])
+}
+
+/// Address of the deployments of an interval.
+fn deployments_of(data: &DashboardData, (name, _): &Shown, failed: bool) -> String {
+    let [since, until] = [Some(name.start), next_start(data, name)]
+        .map(|time| time.map(|time| data.site.zone().day(time.at())));
     let failed = failed.then_some("true");
-    data.query.listing(&data.site, path, &[("since", Some(&since)), ("failed", failed)])
+    let period = [("since", since.as_deref()), ("until", until.as_deref()), ("failed", failed)];
+    data.query.listing(&data.site, "deployments", &period)
+}
+
+/// Start of the next interval. `None` for the last one.
+fn next_start(data: &DashboardData, name: &IntervalName) -> Option<ZonedTime> {
+    let mut starts = data.figures.answer.over_time.iter().map(|(name, _)| name.start);
+    starts.find(|start| *start > name.start)
 }
 
 /// Deployments that have not failed, and may still fail. Reports have the number of pending ones, failed or not, and
@@ -104,7 +119,7 @@ fn fail_rate(data: &DashboardData, head: Head) -> Markup {
         let [failed, all] = [row.and_then(|row| row.failed_deployments), row.and_then(|row| row.deployments)]
             .map(Option::unwrap_or_default);
         let sample = format!("{failed} of {}", count(to_u64(all), "deployment"));
-        let href = list(data, "deployments", shown.0.start.at(), true);
+        let href = deployments_of(data, shown, true);
         RatePeriod { period: period(data, shown, href), rate, sample }
     };
     let periods: Vec<RatePeriod> = data.figures.answer.over_time.iter().map(of).collect();
@@ -124,7 +139,7 @@ fn failure_rate(data: &DashboardData, head: Head) -> Markup {
                 format!("{incidents}, {}", count(to_u64(row.deployments.unwrap_or_default()), "deployment"))
             },
         );
-        let href = list(data, "failures", shown.0.start.at(), false);
+        let href = failures_since(data, shown);
         RatePeriod { period: period(data, shown, href), rate, sample }
     };
     let periods: Vec<RatePeriod> = data.figures.answer.over_time.iter().map(of).collect();
@@ -136,7 +151,7 @@ fn deployments(data: &DashboardData, head: Head) -> Markup {
         let row = shown.1.as_ref();
         let [all, failed] = [row.and_then(|row| row.deployments), row.and_then(|row| row.failed_deployments)]
             .map(|number| to_u64(number.unwrap_or_default()));
-        let period = period(data, shown, list(data, "deployments", shown.0.start.at(), false));
+        let period = period(data, shown, deployments_of(data, shown, false));
         let fine = all.saturating_sub(failed).saturating_sub(period.pending);
         DeploymentPeriod { period, failed, fine }
     };
@@ -152,10 +167,7 @@ fn restore(data: &DashboardData, head: Head) -> Markup {
         let row = shown.1.as_ref();
         RestorePeriod {
             // A pending deployment does not change a time to restore.
-            period: ChartPeriod {
-                pending: 0,
-                ..period(data, shown, list(data, "failures", shown.0.start.at(), false))
-            },
+            period: ChartPeriod { pending: 0, ..period(data, shown, failures_since(data, shown)) },
             starts_at_seconds: since_start(shown.0.start.at()),
             median_seconds: row.and_then(|row| row.time_to_restore_seconds.median),
             restored: to_u64(row.map_or(0, |row| row.time_to_restore_seconds.n)),

@@ -12,6 +12,8 @@ use crate::domain::timestamp::Timestamp;
 
 /// Largest number of characters of an external text in a table or a sentence.
 const LONGEST: usize = 160;
+/// Largest number of characters of a sentence.
+const LONGEST_SENTENCE: usize = 1_000;
 /// Largest number of characters of an id in a table. A longer one is cut in the middle.
 const LONGEST_ID: usize = 18;
 /// Sign for missing data, which is not zero.
@@ -19,16 +21,24 @@ pub(super) const NO_DATA: &str = "–";
 
 /// An external text, printable and cut to [`LONGEST`].
 pub(super) fn safe_text(text: &str) -> String {
-    let printable = printable(text);
-    match printable.char_indices().nth(LONGEST) {
-        Some((cut, _)) => format!("{}…", &printable[..cut]),
-        None => printable,
-    }
+    cut(printable(text), LONGEST)
 }
 
 /// The same for a text that may be missing.
 pub(super) fn text_or_dash(text: Option<&String>) -> String {
     text.map_or_else(|| NO_DATA.to_owned(), |text| safe_text(text))
+}
+
+/// A sentence, which may have external texts in it, printable and cut to [`LONGEST_SENTENCE`].
+pub(super) fn sentence(text: &str) -> String {
+    cut(printable(text), LONGEST_SENTENCE)
+}
+
+fn cut(printable: String, longest: usize) -> String {
+    match printable.char_indices().nth(longest) {
+        Some((cut, _)) => format!("{}…", &printable[..cut]),
+        None => printable,
+    }
 }
 
 /// An id, cut in the middle if it is longer than [`LONGEST_ID`].

@@ -7,8 +7,8 @@ use axum::response::Html;
 use maud::{Markup, html};
 
 use super::form::{FormPage, button};
-use super::format::{ago, count, safe_text, text_or_dash};
-use super::outbox_rows::{rows, subject};
+use super::format::{ago, count, safe_text};
+use super::outbox_rows::{last_answer, rows, subject};
 use super::page::{Place, Section, heading, page};
 use super::site::{Site, query};
 use crate::domain::name::named;
@@ -142,7 +142,7 @@ fn waiting(data: &OutboxData) -> Markup {
 fn groups(site: &Site, data: &OutboxData) -> Markup {
     html! {
         section aria-labelledby="groups" {
-            h2 #groups { "Rows that need somebody" }
+            h2 #groups { "Rows that need attention" }
             @if data.groups.is_empty() {
                 p.card.quiet { "None: no backend rejects a row for good." }
             } @else {
@@ -189,10 +189,7 @@ pub(super) fn about_group(listed: &ListedGroup) -> String {
 
 /// Last answer of the rows of a group.
 pub(super) fn answer(group: &RowGroup) -> Markup {
-    html! {
-        @if let Some(status) = group.last_status { span.status { (status) } " " }
-        (text_or_dash(group.last_error.as_ref()))
-    }
+    last_answer(group.last_status, group.last_error.as_ref())
 }
 
 fn row_state(state: RowState) -> Markup {

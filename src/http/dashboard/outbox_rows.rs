@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::form::{FormPage, button};
-use super::format::{safe_text, text_or_dash};
+use super::format::{NO_DATA, safe_text};
 use super::site::Site;
 use crate::domain::forwarding::Subject;
 use crate::store::{OutboxRow, RowState};
@@ -35,12 +35,9 @@ fn one(site: &Site, row: &OutboxRow, token: &str) -> Markup {
             }
             td.number data-label="Attempts" { (row.attempts + row.refusals) }
             td.time data-label="Next attempt" {
-                @match row.next_attempt_at { Some(at) => { (site.zone().second(at)) } None => { (text_or_dash(None)) } }
+                @match row.next_attempt_at { Some(at) => { (site.zone().second(at)) } None => { (NO_DATA) } }
             }
-            td data-label="Last answer" {
-                @if let Some(status) = row.last_status { span.status { (status) } " " }
-                (text_or_dash(row.last_error.as_ref()))
-            }
+            td data-label="Last answer" { (last_answer(row.last_status, row.last_error.as_ref())) }
             td.actions data-label="Action" {
                 @if matches!(row.state, RowState::Dead | RowState::Pending) {
                     @let about = format!("Retry {} at {}", safe_text(row.subject.id()), safe_text(&row.backend));
@@ -57,4 +54,15 @@ pub(super) fn subject(site: &Site, subject: &Subject) -> Markup {
         Subject::Failure(id) => { a href=(site.failure(id)) { (safe_text(id)) } }
         Subject::Deployment(id) => { "deployment " (safe_text(id)) }
     } }
+}
+
+/// Last answer of a row. The error names the status, if there was one.
+pub(super) fn last_answer(status: Option<u16>, error: Option<&String>) -> Markup {
+    html! {
+        @match (error, status) {
+            (Some(error), _) => { (safe_text(error)) }
+            (None, Some(status)) => { "HTTP " (status) }
+            (None, None) => { (NO_DATA) }
+        }
+    }
 }

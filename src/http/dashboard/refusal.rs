@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use maud::html;
 
-use super::format::safe_text;
+use super::format::sentence;
 use super::guard::protect;
 use super::page::{Section, notice};
 use super::site::{Site, Zone};
@@ -43,7 +43,7 @@ fn accepts_pages(headers: &HeaderMap) -> bool {
 /// The refusal with a page as its body. Its status and headers stay.
 fn page_of(mut refused: Response, site: &Site, path: &str, text: &str) -> Response {
     let status = refused.status();
-    let page = notice(site, section_of(path), (status, title(status)), &html! { (safe_text(text)) });
+    let page = notice(site, section_of(path), (status, title(status)), &html! { (sentence(text)) });
     *refused.body_mut() = Body::new(page.into_body());
     let headers = refused.headers_mut();
     headers.remove(CONTENT_LENGTH);

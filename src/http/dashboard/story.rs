@@ -9,7 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::attempts::attempts;
-use super::format::{NO_DATA, duration, name, names, safe_text, state, text_or_dash, web_page};
+use super::format::{NO_DATA, duration, name, names, safe_text, sentence, state, text_or_dash, web_page};
 use super::links::{self, Deployments};
 use super::page::{Place, Section, heading, notice, page, way_back, wide};
 use super::site::Site;
@@ -163,7 +163,7 @@ fn why(story: &Story) -> Markup {
                 tr {
                     th scope="row" { (why.about.replace('_', " ")) }
                     td data-label="Value" { (safe_text(&why.value)) }
-                    td data-label="Reason" { (safe_text(&why.because)) }
+                    td data-label="Reason" { (sentence(&why.because)) }
                 }
             } }
         }
