@@ -36,6 +36,7 @@ pub mod related_change;
 pub mod retry;
 pub mod rule;
 pub mod rule_coverage;
+pub mod severity;
 pub mod source;
 pub mod source_name;
 pub mod statistics;

@@ -126,7 +126,6 @@ impl From<Admin> for AdminParts {
                 backend_entries,
                 metrics: admin.metrics,
                 requests: admin.requests,
-                token: Arc::clone(&token),
             }),
             backfilling: Arc::new(Backfilling {
                 step: admin.backfill,

@@ -1,13 +1,24 @@
-//! Figures of the dashboard for each period that a person can choose.
+//! Figures of the first page for one choice of period and filters.
 
 use std::time::Duration;
 
 use crate::domain::figures::{
-    Dataset, Env, Grouping, Interval, IntervalName, Report, ReportDefaults, ReportQuery, report, reports,
+    Dataset, Grouping, Interval, IntervalName, Report, ReportDefaults, ReportOptions, ReportQuery, Row,
+    RowHead, RowSums, SortBy, report, reports,
 };
 use crate::domain::timestamp::Timestamp;
+use crate::store::{FiguresReader, ReadError, TimedFailureFilter, TimedFailures};
 
-/// Period that a person can choose.
+/// Largest number of failures that are drawn one by one.
+const MOST_FAILURES: usize = 5_000;
+/// Longest period with a chart by day.
+const LONGEST_BY_DAY: Duration = Duration::from_hours(14 * 24);
+/// Longest period with a chart by week.
+const LONGEST_BY_WEEK: Duration = Duration::from_hours(366 * 24);
+/// Figure by which services and teams are sorted. By the value alone, the smallest ones would be at both ends.
+const ORDER: &str = "change_fail_rate_low";
+
+/// Period that a person can choose with one click.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Period {
     /// 7 days.
@@ -37,60 +48,218 @@ impl Period {
     }
 }
 
-/// Length of the trend: 13 weeks. No period is longer.
-pub(super) const TREND_SPAN: Duration = Duration::from_hours(13 * 7 * 24);
-
-/// The figures of every period.
-pub(super) struct Boards {
-    by_period: [Board; Period::ALL.len()],
-    /// Figures by week, over the same weeks for every period.
-    pub(super) trend: Report,
-    /// Each week, including weeks in which nothing happened.
-    pub(super) weeks: Vec<IntervalName>,
+/// Choice of period and filters. Texts are as they were typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BoardQuery {
+    /// Period up to now. `since` and `until` go before it.
+    pub(super) period: Period,
+    /// Start of the period.
+    pub(super) since: Option<String>,
+    /// End of the period (exclusive).
+    pub(super) until: Option<String>,
+    /// Env whose failures and deployments count, or `all`.
+    pub(super) env: Option<String>,
+    /// The only service.
+    pub(super) service: Option<String>,
+    /// The only team.
+    pub(super) team: Option<String>,
+    /// The only severity of failures.
+    pub(super) severity: Option<String>,
 }
 
-/// The figures of one period.
-pub(super) struct Board {
-    /// Without groups.
-    pub(super) all: Report,
-    /// Grouped by service.
-    pub(super) by_service: Report,
-    /// Grouped by team.
-    pub(super) by_team: Report,
-}
+impl BoardQuery {
+    /// The choice of a person who chooses nothing.
+    pub(super) const DEFAULT: Self = Self {
+        period: Period::Month,
+        since: None,
+        until: None,
+        env: None,
+        service: None,
+        team: None,
+        severity: None,
+    };
 
-impl Boards {
-    /// The figures as of now. `dataset` goes back at least [`TREND_SPAN`].
-    pub(super) fn new(dataset: &Dataset, now: Timestamp, defaults: ReportDefaults<'_>) -> Self {
-        let ReportDefaults { timezone, env, link_window } = defaults;
-        let query = ReportQuery {
-            since: now.saturating_sub(TREND_SPAN),
-            until: now,
-            as_of: now,
-            link_window,
-            by: Grouping::None,
-            env: Env::One(env.to_owned()),
-            service: None,
-            team: None,
-            interval: Some(Interval::Week),
-            compare: false,
-            timezone: timezone.clone(),
+    /// Parameters of the report as of now. The error names the wrong parameter.
+    pub(super) fn report_query(
+        &self,
+        now: Timestamp,
+        defaults: ReportDefaults<'_>,
+    ) -> Result<ReportQuery, String> {
+        let period = format!("{}d", self.period.days());
+        let options = ReportOptions {
+            since: Some(self.since.as_deref().unwrap_or(&period)),
+            until: self.until.as_deref(),
+            by: Some(Grouping::None),
+            env: self.env.as_deref(),
+            service: self.service.as_deref(),
+            team: self.team.as_deref(),
+            interval: None,
+            compare: true,
         };
-        let by_period = Period::ALL.map(|period| {
-            let since = now.saturating_sub(Duration::from_hours(24 * period.days()));
-            let query = ReportQuery { since, interval: None, ..query.clone() };
-            let [all, by_service, by_team] =
-                reports(&query, [Grouping::None, Grouping::Service, Grouping::Team], dataset);
-            Board { all, by_service, by_team }
-        });
-        // The first week is incomplete. People would compare its bar with the bars of whole weeks.
-        let since = query.intervals().get(1).map_or(query.since, |week| week.start.at());
-        let query = ReportQuery { since, ..query };
-        Self { by_period, trend: report(&query, dataset), weeks: query.intervals() }
+        options.query(now, defaults, "")
+    }
+}
+
+/// The figures of one choice.
+pub(super) struct Board {
+    /// Parameters of the figures.
+    pub(super) query: ReportQuery,
+    /// The figures without groups. With a severity, they are those of its failures.
+    pub(super) total: Row,
+    /// Figures by service, the worst first.
+    pub(super) by_service: Report,
+    /// Figures by team, the worst first.
+    pub(super) by_team: Report,
+    /// Severities of the period.
+    pub(super) severities: Vec<String>,
+    /// Length of the intervals of the charts.
+    pub(super) interval: Interval,
+    /// Each interval of the charts, and its figures if anything happened. The first one is whole, and may begin before
+    /// the period.
+    pub(super) over_time: Vec<(IntervalName, Option<Row>)>,
+    /// Failures that ended in the intervals, and open ones that began in them.
+    pub(super) failures: TimedFailures,
+}
+
+impl Board {
+    /// Reads the figures.
+    pub(super) fn read(
+        reader: &FiguresReader,
+        query: &ReportQuery,
+        severity: Option<&str>,
+    ) -> Result<(Self, usize), ReadError> {
+        let dataset = reader.dataset(data_since(query), query.until)?;
+        let board = Self::new(reader, &dataset, query, severity)?;
+        Ok((board, dataset.len()))
     }
 
-    /// Board of a period.
-    pub(super) fn of(&self, period: Period) -> &Board {
-        &self.by_period[period as usize]
+    /// The figures from a dataset that goes back to [`data_since`] at least.
+    pub(super) fn new(
+        reader: &FiguresReader,
+        dataset: &Dataset,
+        query: &ReportQuery,
+        severity: Option<&str>,
+    ) -> Result<Self, ReadError> {
+        let [all, mut by_service, mut by_team, by_severity] =
+            reports(query, [Grouping::None, Grouping::Service, Grouping::Team, Grouping::Severity], dataset);
+        if let Ok(order) = SortBy::parse(ORDER) {
+            order.sort(&mut by_service);
+            order.sort(&mut by_team);
+        }
+        let severities = by_severity.rows.iter().filter_map(|row| row.key.clone()).collect();
+        let total = match severity {
+            None => all.total,
+            Some(severity) => {
+                let row = by_severity.rows.into_iter().find(|row| row.key.as_deref() == Some(severity));
+                row.unwrap_or_else(|| nothing(query))
+            }
+        };
+        let (interval, in_intervals) = in_intervals(query);
+        let filter = TimedFailureFilter {
+            since: in_intervals.since,
+            until: query.until,
+            env: query.env.clone(),
+            service: query.service.clone(),
+            team: query.team.clone(),
+            severity: severity.map(str::to_owned),
+            limit: MOST_FAILURES,
+        };
+        Ok(Self {
+            query: query.clone(),
+            total,
+            by_service,
+            by_team,
+            severities,
+            interval,
+            over_time: over_time(&in_intervals, severity, dataset),
+            failures: reader.timed_failures(&filter)?,
+        })
+    }
+}
+
+/// Start of the data that the figures need.
+pub(super) fn data_since(query: &ReportQuery) -> Timestamp {
+    let (_, in_intervals) = in_intervals(query);
+    query.data_since().min(in_intervals.since)
+}
+
+/// Figures of a severity that no failure has.
+fn nothing(query: &ReportQuery) -> Row {
+    let head = RowHead { has_deployments: false, ..RowHead::whole(query.since, query.until) };
+    RowSums::default().row(&head)
+}
+
+/// The figures of each interval, also of those in which nothing happened.
+fn over_time(
+    query: &ReportQuery,
+    severity: Option<&str>,
+    dataset: &Dataset,
+) -> Vec<(IntervalName, Option<Row>)> {
+    let by = if severity.is_some() { Grouping::Severity } else { Grouping::None };
+    let mut rows = report(&ReportQuery { by, ..query.clone() }, dataset).rows;
+    rows.retain(|row| row.key.as_deref() == severity);
+    let row_of = |name: IntervalName| {
+        let row = rows.iter().find(|row| row.period == Some(name.start)).cloned();
+        (name, row)
+    };
+    query.intervals().into_iter().map(row_of).collect()
+}
+
+/// Parameters of the figures by interval. The first interval is whole: people would compare a part of it with whole
+/// ones.
+fn in_intervals(query: &ReportQuery) -> (Interval, ReportQuery) {
+    const DAY: u64 = 24;
+    let length = query.until.duration_since(query.since);
+    let (interval, longest_hours) = match length {
+        length if length <= LONGEST_BY_DAY => (Interval::Day, 2 * DAY),
+        length if length <= LONGEST_BY_WEEK => (Interval::Week, 9 * DAY),
+        _ => (Interval::Month, 33 * DAY),
+    };
+    let before = ReportQuery {
+        since: query.since.saturating_sub(Duration::from_hours(longest_hours)),
+        until: query.since.saturating_add(Duration::from_nanos(1)),
+        interval: Some(interval),
+        compare: false,
+        ..query.clone()
+    };
+    let since = before.intervals().last().map_or(query.since, |name| name.start.at());
+    (interval, ReportQuery { since, until: query.until, ..before })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    fn in_intervals_of(since: &str, until: &str) -> (Interval, Vec<IntervalName>) {
+        let defaults =
+            ReportDefaults { timezone: &TimeZone::UTC, env: "production", link_window: Duration::ZERO };
+        let now = Timestamp::parse("2026-11-30T12:00:00Z").unwrap();
+        let (since, until) = (Some(since.to_owned()), Some(until.to_owned()));
+        let query = BoardQuery { since, until, ..BoardQuery::DEFAULT };
+        let (interval, query) = in_intervals(&query.report_query(now, defaults).unwrap());
+        (interval, query.intervals())
+    }
+
+    #[test]
+    fn the_first_interval_is_whole() {
+        for (since, until, interval, first, count) in [
+            ("2026-11-20T10:00:00Z", "2026-11-22", Interval::Day, "2026-11-20", 2),
+            ("2026-11-10", "2026-11-24", Interval::Day, "2026-11-10", 14),
+            ("2026-11-01", "2026-11-29", Interval::Week, "2026-W44", 5),
+            ("2026-11-02", "2026-11-29", Interval::Week, "2026-W45", 4),
+            ("2024-05-15", "2026-11-29", Interval::Month, "2024-05", 31),
+        ] {
+            let (found, names) = in_intervals_of(since, until);
+            assert_eq!((found, &*names[0].label, names.len()), (interval, first, count), "{since}");
+            assert!(!names[0].is_partial, "{since}");
+        }
+    }
+
+    #[test]
+    fn dates_go_before_the_period() {
+        let (_, names) = in_intervals_of("2026-11-10", "2026-11-12");
+        assert_eq!(names.last().map(|name| &*name.label), Some("2026-11-11"));
     }
 }

@@ -8,17 +8,20 @@ use axum::extract::State;
 use jiff::tz::TimeZone;
 
 use super::api_error::ApiError;
-use super::boards::{Boards, TREND_SPAN};
+use super::board_cache::BoardCache;
+use super::boards::{self, Board, BoardQuery};
 use super::cached_figures::{CachedFigures, ComputeLock, Computed};
-use super::named_figures::{Named, NamedFigures};
+use super::named_figures::{Named, NamedFigures, TREND_SPAN};
 use super::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use super::reads::ReadLog;
 use crate::clock::Clock;
-use crate::domain::figures::{Dataset, Grouping, Interval, Report, ReportDefaults, ReportOptions, SortBy};
+use crate::domain::figures::{
+    Dataset, Grouping, Interval, Report, ReportDefaults, ReportOptions, ReportQuery, SortBy,
+};
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
-use crate::store::FiguresReader;
+use crate::store::{FiguresReader, ReadError};
 use crate::telemetry::dora;
 
 /// Longest time that a scrape waits for the figures. Prometheus gives up after ten seconds, and operators need the
@@ -30,7 +33,7 @@ pub(super) struct Figures {
     inputs: FigureInputs,
     clock: Arc<dyn Clock>,
     gauges: CachedFigures<String>,
-    boards: CachedFigures<Boards>,
+    boards: BoardCache,
     compute_lock: ComputeLock,
     late_log_limit: LogLimit,
 }
@@ -59,9 +62,9 @@ impl FigureInputs {
         ReportDefaults { timezone: &self.timezone, env: default_env, link_window: *link_window }
     }
 
-    fn boards(&self, dataset: &Dataset, now: Timestamp) -> Computed<Boards> {
-        let answer = Boards::new(dataset, now, self.defaults());
-        Computed { at: now, rows: dataset.len(), answer }
+    fn board(&self, query: &ReportQuery, severity: Option<&str>) -> Result<Computed<Board>, ReadError> {
+        let (answer, rows) = Board::read(&self.reader, query, severity)?;
+        Ok(Computed { at: query.as_of, rows, answer })
     }
 }
 
@@ -69,8 +72,8 @@ impl Figures {
     /// Figures from these inputs. Failed reads go to `log`.
     pub(super) fn new(inputs: FigureInputs, clock: Arc<dyn Clock>, log: ReadLog) -> Self {
         let compute_lock = ComputeLock::new(log);
-        let (gauges, boards) =
-            (CachedFigures::new(true, compute_lock.clone()), CachedFigures::new(false, compute_lock.clone()));
+        let gauges = CachedFigures::new(true, compute_lock.clone());
+        let boards = BoardCache::new(compute_lock.clone());
         Self { inputs, clock, gauges, boards, compute_lock, late_log_limit: LogLimit::default() }
     }
 
@@ -95,14 +98,20 @@ impl Figures {
         self.gauges.computed_at()
     }
 
-    /// Figures for the dashboard.
-    pub(super) async fn boards(&self, now: Timestamp) -> Result<Arc<Computed<Boards>>, ApiError> {
+    /// Figures for the first page. The inner error is a mistake in the query, in words.
+    pub(super) async fn board(
+        &self,
+        query: BoardQuery,
+        now: Timestamp,
+    ) -> Result<Result<Arc<Computed<Board>>, String>, ApiError> {
         let inputs = self.inputs.clone();
-        let compute = move || {
-            let dataset = inputs.reader.dataset(now.saturating_sub(TREND_SPAN), now)?;
-            Ok(inputs.boards(&dataset, now))
+        let report_query = match query.report_query(now, inputs.defaults()) {
+            Ok(report_query) => report_query,
+            Err(mistake) => return Ok(Err(mistake)),
         };
-        self.boards.get(now, compute).await
+        let cache = self.boards.of(&query);
+        let compute = move || inputs.board(&report_query, query.severity.as_deref());
+        cache.get(now, compute).await.map(Ok)
     }
 
     /// Figures of one service or one team.
@@ -121,9 +130,16 @@ pub(super) async fn prepare(figures: Arc<Figures>) {
     let ahead = Arc::clone(&figures);
     let compute = move || {
         let (now, inputs) = (ahead.clock.now(), &ahead.inputs);
-        let dataset = inputs.reader.dataset(now.saturating_sub(TREND_SPAN.max(dora::LONGEST_WINDOW)), now)?;
+        let gauges_since = now.saturating_sub(dora::LONGEST_WINDOW);
+        let query = BoardQuery::DEFAULT.report_query(now, inputs.defaults()).ok();
+        let since = query.as_ref().map_or(gauges_since, |query| gauges_since.min(boards::data_since(query)));
+        let dataset = inputs.reader.dataset(since, now)?;
         ahead.gauges.keep_precomputed(inputs.gauges(&dataset, now));
-        ahead.boards.keep_precomputed(inputs.boards(&dataset, now));
+        if let Some(query) = query {
+            let answer = Board::new(&inputs.reader, &dataset, &query, None)?;
+            let computed = Computed { at: now, rows: dataset.len(), answer };
+            ahead.boards.of(&BoardQuery::DEFAULT).keep_precomputed(computed);
+        }
         Ok(())
     };
     // A failure is logged already, and requests try again.

@@ -4,6 +4,7 @@ mod admin;
 mod answer;
 mod api_error;
 mod backfill;
+mod board_cache;
 mod boards;
 mod body;
 mod budget;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::boards::TREND_SPAN;
 use crate::domain::figures::{
     Dataset, Env, Grouping, Interval, IntervalName, Report, ReportDefaults, ReportQuery, Row, report,
 };
 use crate::domain::timestamp::Timestamp;
 
+/// Length of the trend: 13 weeks.
+pub(super) const TREND_SPAN: Duration = Duration::from_hours(13 * 7 * 24);
 /// Number of days of the figures.
 pub(super) const DAYS: u64 = 30;
 

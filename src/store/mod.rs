@@ -41,10 +41,11 @@ pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RowComm
 pub use outbox::group_commands::RowGroup;
 pub use outbox::rows::RowState;
 pub use read::{
-    AttemptRecord, BackendStatus, DeadRow, DeploymentFilter, DeploymentPage, DeploymentStory, FailureFilter,
-    FailurePage, FiguresReader, ForwardState, Forwarded, FoundId, FoundKind, Growth, ListedFailure,
-    ListedGroup, OutboxFilter, OutboxGauge, OutboxPage, OutboxRow, QuarantinePage, QuarantineRow,
-    Quarantined, QuarantinedBody, Reader, ReceivedEvent, StoreGauges, Story, StoryContext, UnknownBackend,
+    AttemptRecord, BackendStatus, DeadRow, DeployedNames, DeploymentFilter, DeploymentPage, DeploymentStory,
+    FailureFilter, FailurePage, FiguresReader, ForwardState, Forwarded, FoundId, FoundKind, Growth,
+    ListedFailure, ListedGroup, OpenFilter, OpenNow, OutboxFilter, OutboxGauge, OutboxPage, OutboxRow,
+    QuarantinePage, QuarantineRow, Quarantined, QuarantinedBody, Reader, ReceivedEvent, StoreGauges, Story,
+    StoryContext, TimedFailure, TimedFailureFilter, TimedFailures, UnknownBackend,
 };
 pub use state::reading::ReadIncident;
 pub use state::reevaluate::{ReevaluateSpan, ReevaluatedBatch};

@@ -127,10 +127,10 @@ async function worksByKeyboard(page, where) {
   controls.forEach((control, index) => holds(reached.has(index), `${where}: no Tab reaches ${control}`));
 }
 
-/** The part of the page that README shows: down to the first table of figures, else the first screen. */
+/** The part of the page that README shows: down to the charts, else the first screen. */
 function top(page) {
   return page.evaluate(() => {
-    const section = document.querySelector('[aria-label="By service"]');
+    const section = document.querySelector('[aria-labelledby="charts"]');
     const height = section ? section.getBoundingClientRect().bottom + scrollY + 24 : innerHeight;
     return { x: 0, y: 0, width: innerWidth, height };
   });
@@ -179,8 +179,8 @@ async function forged(browser, action, token) {
 
 async function retries(browser) {
   const { context, page, complaints } = await open(browser, MODES.light);
-  await page.goto(`${origin}/`);
-  const form = page.locator('form[action$="/retry"]').first();
+  await page.goto(`${origin}/outbox?state=dead`);
+  const form = page.locator('td form[action$="/retry"]').first();
   const action = await form.getAttribute('action');
   await forged(browser, new URL(action, page.url()).pathname, await form.locator('[name=token]').inputValue());
   step('the retry by keyboard');
@@ -190,7 +190,7 @@ async function retries(browser) {
   holds(await isThere(), 'no Tab reaches the retry');
   const [posted] = await Promise.all([
     page.waitForResponse((response) => response.request().method() === 'POST'),
-    page.waitForURL(`${origin}/#outbox`),
+    page.waitForURL(`${origin}/outbox`),
     page.keyboard.press('Enter'),
   ]);
   holds(posted.status() === 303, `the retry was answered ${posted.status()}`);

@@ -103,7 +103,7 @@ async fn a_backend_that_answers_500_is_shown_as_unreachable_until_it_recovers() 
     assert_eq!((&found["waiting"], &found["last_success_at"]), (&json!(5), &Value::Null));
     assert!(found["last_error"].as_str().unwrap().starts_with("HTTP 500"), "{found}");
     let page = daemon.get("/").await.body;
-    assert!(page.contains("<span class=\"bad\">unreachable</span>"), "{page}");
+    assert!(page.contains("<bdi>metrics</bdi></a> unreachable"), "{page}");
     assert!(page.contains("5 rows to be sent, next attempt at 2026-11-20 "), "{page}");
     let listed = stdout(&Program::of(&daemon).run("", &["outbox"]));
     assert!(listed.starts_with("metrics: unreachable since 2026-11-20"), "{listed}");

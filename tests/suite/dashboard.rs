@@ -51,7 +51,8 @@ async fn pages_show_the_data_and_escape_it() {
     for path in [
         "/",
         "/?days=90",
-        "/?days=nonsense",
+        "/?days=7&env=all&service=Checkout+API&all=services",
+        "/?since=2026-11-01&until=2026-11-20&team=",
         "/failures",
         "/failures?state=open&service=Checkout+API",
         "/failures/QDASHBOARD1",
@@ -68,18 +69,23 @@ async fn pages_show_the_data_and_escape_it() {
         assert!(!page.body.contains(KEY));
         for link in links(&page.body).filter(|link| !link.starts_with("https://acme.pagerduty.com/")) {
             let path = behind_a_proxy(path, &link);
+            // A deployment has a page once there is a route for it.
+            if path.starts_with("/deployments/") {
+                continue;
+            }
             assert_eq!(daemon.get(&path).await.status, 200, "{link}");
         }
     }
     let page = daemon.get("/").await.body;
     for part in [
         "<a href=\"./\" aria-current=\"page\">Overview</a>",
-        "Open now</span> <strong class=\"bad\">1<",
-        "100.0 %",
-        "42m 11s",
-        "Dead letters",
-        "Last event ",
+        "Open now <span class=\"bad\">1</span>",
+        "1 of 1 failed",
+        "median 42m 11s, n = 1: fewer than six, no 95 % interval",
+        "<a href=\"./outbox\">1 dead letter</a>",
+        "last webhook ",
         "2026-11-20 00:00",
+        "not acknowledged",
     ] {
         assert!(page.contains(part), "{part} in {page}");
     }
@@ -90,10 +96,11 @@ async fn pages_show_the_data_and_escape_it() {
 async fn a_dead_letter_is_retried_from_its_form_and_from_nowhere_else() {
     let backend = Backend::start().await;
     let daemon = daemon_with_data(&backend).await;
-    let page = daemon.get("/").await.body;
+    let page = daemon.get("/outbox").await.body;
     let token = page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let action = page.split("action=\"").nth(1).unwrap().split('"').next().unwrap();
-    let url = format!("http://{}{}", daemon.admin, behind_a_proxy("/", action));
+    let is_of_one = |action: &&str| action.ends_with("/retry") && !action.contains("alike");
+    let action = page.split('"').find(is_of_one).unwrap();
+    let url = format!("http://{}{}", daemon.admin, behind_a_proxy("/outbox", action));
     let here = format!("http://{}", daemon.admin);
     let browser =
         reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
@@ -122,35 +129,109 @@ async fn a_dead_letter_is_retried_from_its_form_and_from_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_shortened_list_of_dead_letters_says_so() {
-    const DEAD: i64 = 26;
-    let backend = Backend::start().await;
-    let daemon = Daemon::start(&backend.entry("metrics")).await;
-    for n in 0..DEAD {
-        backend.will_answer(&[(400, &[])]);
-        daemon.expect(event_of("incident.resolved", &format!("QDEAD000{n:02}")), "accepted").await;
+async fn mistakes_in_the_query_are_answered_in_words() {
+    let daemon = Daemon::start("").await;
+    for (query, words) in [
+        ("days=8", "days: 8 is not 7, 30 or 90. For other periods use since=8d"),
+        ("days=nonsense", "days: \\\"nonsense\\\" is not a number"),
+        ("refresh=1", "refresh: 1 is not a number of seconds from 10 to 3600"),
+        ("all=rows", "Allowed: services, teams"),
+        ("nonsense=1", "is not a known parameter"),
+        ("since=soon", "since: &quot;soon&quot; is not a time"),
+        ("since=2026-11-02&until=2026-11-01", "since must be earlier than until"),
+    ] {
+        let page = daemon.get(&format!("/?{query}")).await;
+        assert_eq!(page.status, 400, "{query}");
+        assert!(page.body.contains(words), "{words} in {}", page.body);
     }
-    daemon.until(|store| store.dead() >= DEAD).await;
+    assert_eq!(daemon.get("/").await.headers.get("refresh"), None);
+    assert_eq!(daemon.get("/?refresh=60&days=7").await.headers["refresh"], "60");
+}
+
+#[tokio::test]
+async fn the_most_severe_and_longest_open_failures_come_first() {
+    let daemon = Daemon::start("").await;
+    for n in 0..12_u32 {
+        let (severity, day) = (["P1", "P2", "P3"][n as usize % 3], 10 + n / 3);
+        let failure = json!({
+            "services": ["search"], "name": format!("number {n}."), "severity": severity,
+            "started_at": format!("2026-11-{day}T10:00:00Z"),
+        });
+        daemon.events_api("POST", "/failure", &json!({ "data": { "attributes": failure } })).await;
+    }
+    let numbers = async |path: &str| {
+        let page = daemon.get(path).await.body;
+        let open =
+            page.split("<ul class=\"open card\">").nth(1).unwrap().split("</ul>").next().unwrap().to_owned();
+        let numbers = open.split("number ").skip(1).map(|rest| rest.split('.').next().unwrap().to_owned());
+        (numbers.collect::<Vec<_>>().join(" "), page)
+    };
+    let (first, page) = numbers("/").await;
+    assert_eq!(first, "0 3 6 9 1");
+    assert!(page.contains("<a href=\"./failures?state=open\">All 12 →</a>"), "{page}");
+    let (first, page) = numbers("/?severity=P3").await;
+    assert_eq!(first, "2 5 8 11");
+    assert!(page.contains("Deployments have no severity") && !page.contains("All 4 →"), "{page}");
+}
+
+#[tokio::test]
+async fn services_are_sorted_by_what_is_sure_and_the_list_is_short() {
+    let daemon = Daemon::start("").await;
+    for n in 0..13_u32 {
+        let service = format!("service-{n:02}");
+        for made in 0..if n == 7 { 8_u32 } else { 1 } {
+            let deployment = json!({
+                "service": service, "version": format!("v{made}"),
+                "started_at": format!("2026-11-{:02}T09:00:00Z", 10 + made),
+            });
+            daemon.events_api("POST", "/deployment", &json!({ "data": { "attributes": deployment } })).await;
+        }
+        if n == 3 || n == 7 {
+            for day in (10..16).take(if n == 7 { 6 } else { 1 }) {
+                let failure = json!({
+                    "services": [service], "started_at": format!("2026-11-{day}T10:00:00Z"),
+                    "finished_at": format!("2026-11-{day}T10:30:00Z"),
+                });
+                daemon.events_api("POST", "/failure", &json!({ "data": { "attributes": failure } })).await;
+            }
+        }
+    }
     let page = daemon.get("/").await.body;
-    assert_eq!(page.matches(">Retry</button>").count(), 25);
-    assert!(page.contains("These are the first 25 of 26."), "{page}");
+    let rows = page.split("id=\"services\"").nth(1).unwrap().split("id=\"teams\"").next().unwrap();
+    let rows: Vec<&str> = rows.split("<tr><th scope=\"row\">").skip(1).collect();
+    let table = &rows[rows.len() - 10..];
+    assert!(table[0].contains("service-07") && table[0].contains("75 % (41–93)"), "{}", table[0]);
+    assert!(
+        table[1].contains("service-03") && table[1].contains("too few"),
+        "one of one proves little: {}",
+        table[1]
+    );
+    assert!(page.contains("<a href=\"./?all=services#services\">All 13 →</a>"), "{page}");
+    assert!(daemon.get("/?all=services").await.body.contains("service-12</bdi></a></th>"));
 }
 
 #[tokio::test]
 async fn an_empty_store_has_a_page_too() {
     let daemon = Daemon::start("").await;
     let page = daemon.get("/").await.body;
-    for part in ["No event yet", "No failure is open.", "No backend is configured", "nothing in this period"]
-    {
+    for part in [
+        "Waiting for the first webhook",
+        "https://YOUR-HOST/webhooks/pagerduty",
+        "pagerduty.signing_secrets",
+        "/api/v2/dora/deployment",
+        "no backend",
+    ] {
         assert!(page.contains(part), "{part} in {page}");
     }
     daemon.expect(event_of("pagey.ping", "QPING"), "ignored").await;
     let page = daemon.get("/").await.body;
-    assert!(
-        page.contains("a test event, pagey.ping") && page.matches("href=\"./quarantine\"").count() == 1,
-        "{page}"
-    );
-    assert!(daemon.get("/").await.body.contains("Last event"));
+    assert!(page.contains("a test event, pagey.ping") && page.contains("quarantine empty"), "{page}");
+    let deployment = json!({ "service": "search", "started_at": "2026-11-18T00:00:00Z" });
+    daemon.events_api("POST", "/deployment", &json!({ "data": { "attributes": deployment } })).await;
+    let page = daemon.get("/").await.body;
+    for part in ["No failure is open.", "0 of 1 failed", "Next step: have PagerDuty send its webhooks"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
 }
 
 #[tokio::test]
@@ -171,14 +252,15 @@ async fn a_failure_without_a_title_is_shown_by_its_id() {
 
 #[tokio::test]
 async fn weeks_begin_on_monday_in_the_configured_time_zone() {
-    for (timezone, first, last) in
-        [("UTC", "2026-08-24", "2026-11-16"), ("Europe/Berlin", "2026-08-23 22:00", "2026-11-15 23:00")]
+    for (timezone, started_at) in [("UTC", "2026-11-16T00:10:00Z"), ("Europe/Berlin", "2026-11-15T23:10:00Z")]
     {
         let daemon = Daemon::start(&format!("[dora]\ntimezone = \"{timezone}\"\n")).await;
+        let deployment = json!({ "service": "search", "started_at": started_at });
+        daemon.events_api("POST", "/deployment", &json!({ "data": { "attributes": deployment } })).await;
         let page = daemon.get("/").await.body;
-        let weeks = page.split("<td class=\"time\">").skip(1).map(|cell| cell.split('<').next().unwrap());
-        let weeks: Vec<&str> = weeks.collect();
-        assert_eq!(weeks.first(), Some(&first), "no part of a week before it");
-        assert!(weeks.contains(&last), "{last} in {weeks:?}");
+        assert!(page.contains(&format!("Times are in {timezone}.")), "{page}");
+        assert!(page.contains("from 2026-10-19 to 2026-11-16: 1 deployment"), "{page}");
+        let link = "href=\"./deployments?since=2026-11-16\"";
+        assert!(page.contains(link) && page.contains("2026-11-16: 1 deployment, 0 failed"), "{page}");
     }
 }

@@ -63,7 +63,7 @@ impl FailureTimes {
     }
 
     /// Time to restore in nanoseconds. `None`: the failure has not ended.
-    fn restored(self) -> Option<i64> {
+    pub fn restored(self) -> Option<i64> {
         let from_start_to_end = || Some(self.finished_at?.nanos_since(self.started_at) / 1_000 * 1_000);
         self.restore_ns.or_else(from_start_to_end)
     }

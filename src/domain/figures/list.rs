@@ -5,6 +5,7 @@ mod figure;
 mod gauge;
 
 use self::SamplePart::{Number, Text, Things};
+use self::figure::MaybeBounds;
 use super::durations::{RecoveryTimes, RestoreTimes};
 use super::restored::RestoredShare;
 
@@ -305,7 +306,7 @@ pub fn gauges() -> Vec<(&'static Figure, Part, &'static Gauge)> {
     gauges
 }
 
-fn bounds(share: Option<RestoredShare>) -> Bounds {
+fn bounds(share: Option<RestoredShare>) -> MaybeBounds {
     (share.map(|share| share.low), share.map(|share| share.high))
 }
 

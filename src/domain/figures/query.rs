@@ -77,7 +77,8 @@ impl Env {
         if text == "all" { Self::All } else { Self::One(text.to_owned()) }
     }
 
-    pub(super) fn has(&self, env: &str) -> bool {
+    /// `true` if failures and deployments of this env count.
+    pub fn has(&self, env: &str) -> bool {
         match self {
             Self::One(one) => one == env,
             Self::All => true,

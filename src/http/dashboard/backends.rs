@@ -1,7 +1,5 @@
 //! State of each backend in words.
 
-use maud::{Markup, html};
-
 use super::data::DashboardData;
 use super::format::{NO_DATA, ago, count, safe_text, second};
 use super::health_row::HealthRow;
@@ -24,6 +22,7 @@ pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
             count(outbox.suspect, "row")
         ),
         must_act: true,
+        page: Some("outbox"),
     }));
     rows.extend(data.gauges.outbox.iter().filter(|outbox| outbox.dead > 0).map(|outbox| HealthRow {
         about: format!("Dead rows of {}", safe_text(&outbox.backend)),
@@ -33,6 +32,7 @@ pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
             count(outbox.dead, "row")
         ),
         must_act: true,
+        page: Some("outbox"),
     }));
     rows
 }
@@ -61,28 +61,12 @@ fn row(data: &DashboardData, status: &BackendStatus) -> HealthRow {
         let what = if status.last_status.is_some() { "answer" } else { "error" };
         format!(" Last {what}: {}.", safe_text(error))
     });
-    HealthRow { about: name(status), says: says + &last.unwrap_or_default(), must_act }
+    HealthRow { about: name(status), says: says + &last.unwrap_or_default(), must_act, page: Some("outbox") }
 }
 
 fn name(status: &BackendStatus) -> String {
     match status.lane {
         Lane::Main => format!("Backend {}", safe_text(&status.backend)),
         Lane::ApplicationKey => format!("Backend {}, application key", safe_text(&status.backend)),
-    }
-}
-
-/// Cells of a backend: its state (the worse one of two credentials), and the time since its last success.
-pub(super) fn cells(data: &DashboardData, backend: &str) -> Markup {
-    let own = || data.gauges.backends.iter().filter(|status| status.backend == backend);
-    let state = own().map(|status| status.state).max().unwrap_or(BackendState::Idle);
-    let last = own().filter_map(|status| status.last_success_at).max();
-    html! {
-        td { span.bad[matches!(state, BackendState::Unreachable | BackendState::Refusing)] { (state.description()) } }
-        td.number {
-            @match last {
-                Some(at) => { (ago(data.now, at)) " ago" }
-                None => { (NO_DATA) }
-            }
-        }
     }
 }

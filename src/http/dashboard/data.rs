@@ -2,35 +2,47 @@
 
 use std::sync::Arc;
 
+use super::failure_table::FailureRows;
+use super::filter_bar::Suggestions;
+use super::overview_query::OverviewQuery;
+use super::site::Site;
 use crate::domain::timestamp::Timestamp;
-use crate::http::boards::{Board, Boards, Period};
+use crate::http::boards::Board;
 use crate::http::cached_figures::Computed;
 use crate::http::requests::LastRequests;
-use crate::store::{ListedFailure, OutboxRow, StoreGauges, StoreOutage};
+use crate::store::{DeploymentPage, OpenNow, StoreGauges, StoreOutage};
 use crate::telemetry::reconciliation::ReconciliationState;
 
 /// Everything that the first page shows.
 pub(super) struct DashboardData {
-    /// Env of the figures.
+    /// Place of the page.
+    pub(super) site: Site,
+    /// Choice of period and filters.
+    pub(super) query: OverviewQuery,
+    /// Names that the filters suggest.
+    pub(super) names: Suggestions,
+    /// Env that is meant if none is chosen.
     pub(super) env: String,
-    /// Period of the figures.
-    pub(super) period: Period,
     /// Present time.
     pub(super) now: Timestamp,
     /// Time at which the last event was received.
     pub(super) last_received_at: Option<Timestamp>,
     /// Last requests to the public listener.
     pub(super) received: LastRequests,
+    /// Paths of the public listener that take webhooks.
+    pub(super) webhook_paths: Vec<String>,
     /// End of the last deployment.
     pub(super) last_deployment_at: Option<Timestamp>,
     /// Open failures.
-    pub(super) open: Vec<ListedFailure>,
+    pub(super) open: OpenNow,
     /// The figures, with the time of their computation.
-    pub(super) figures: Arc<Computed<Boards>>,
+    pub(super) figures: Arc<Computed<Board>>,
     /// Time at which the figures for Prometheus were computed.
     pub(super) gauges_computed_at: Option<Timestamp>,
     /// The latest failures.
-    pub(super) recent: Vec<ListedFailure>,
+    pub(super) recent: FailureRows,
+    /// The latest deployments.
+    pub(super) deployments: DeploymentPage,
     /// Configured backends.
     pub(super) backends: Vec<String>,
     /// Gauges of the store.
@@ -43,15 +55,13 @@ pub(super) struct DashboardData {
     pub(super) reload_refused: Option<(Timestamp, String)>,
     /// Reason why the store cannot commit. `None` if it can.
     pub(super) trouble: Option<StoreOutage>,
-    /// Dead rows of the outbox.
-    pub(super) dead: Vec<OutboxRow>,
-    /// Token that a form must send.
-    pub(super) token: String,
 }
 
 impl DashboardData {
-    /// The figures of the period that is shown.
-    pub(super) fn board(&self) -> &Board {
-        self.figures.answer.of(self.period)
+    /// `true` if nothing was stored yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.last_received_at.is_none()
+            && self.last_deployment_at.is_none()
+            && self.recent.page.failures.is_empty()
     }
 }

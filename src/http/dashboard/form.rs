@@ -52,7 +52,7 @@ impl FormPage {
     /// Address of the page. It is always a page of this listener.
     pub(super) fn address(&self, site: &Site) -> String {
         match self {
-            Self::Overview => site.link("#outbox"),
+            Self::Overview => site.link(""),
             Self::Outbox => site.link("outbox"),
             Self::Failure(id) => site.link(&format!("{}#attempts", failure_path(id))),
         }
@@ -110,11 +110,11 @@ mod tests {
     fn the_browser_returns_to_a_page_of_this_listener() {
         let site = Site::of("/outbox/7/retry", Arc::new(Zone::new(TimeZone::UTC)));
         for (text, address) in [
-            ("", "../../#outbox"),
+            ("", "../../"),
             ("outbox", "../../outbox"),
             ("failure pagerduty:Q1", "../../failures/pagerduty:Q1#attempts"),
             ("failure //evil.example/", "../../failures/%2F%2Fevil.example%2F#attempts"),
-            ("https://evil.example/", "../../#outbox"),
+            ("https://evil.example/", "../../"),
         ] {
             assert_eq!(FormPage::parse(text).address(&site), address, "{text}");
         }

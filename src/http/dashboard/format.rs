@@ -111,6 +111,11 @@ fn to(at: Timestamp, example: &str) -> String {
     at.to_string().chars().take(example.len()).collect::<String>().replace('T', " ")
 }
 
+/// The URL from a webhook if it is a web page. No other URL becomes a link.
+pub(super) fn web_page(url: Option<&str>) -> Option<&str> {
+    url.filter(|url| url.starts_with("https://") || url.starts_with("http://"))
+}
+
 /// Time since `at`.
 pub(super) fn ago(now: Timestamp, at: Timestamp) -> String {
     human_duration(now.duration_since(at).as_secs_f64())

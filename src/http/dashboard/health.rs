@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::backends;
 use super::data::DashboardData;
 use super::format::{ago, bytes, count, safe_text};
+use super::health_facts::health_facts;
 use super::health_row::HealthRow;
 use super::page::wide;
 use super::received::{events_api, webhooks};
@@ -13,40 +14,69 @@ use crate::http::tls::expires_soon;
 use crate::store::{Sizes, StoreOutage};
 use crate::telemetry::reconciliation::{ReconciliationState, SubscriptionHealth};
 
-/// Name of the row that has a page of its own.
-const QUARANTINE: &str = "Quarantine";
-
-/// The section "Health" of the dashboard.
+/// The line of health, and the table of all parts behind it.
 pub(super) fn health(data: &DashboardData) -> Markup {
-    let table = html! {
-        table {
-            thead { tr { th scope="col" { "Part" } th scope="col" { "State" } } }
-            tbody {
-                @for row in rows(data) {
-                    tr {
-                        th scope="row" { (row.about) }
-                        td.title {
-                            span.bad[row.must_act] { (row.says) }
-                            @if row.about == QUARANTINE && data.gauges.quarantined > 0 {
-                                " " a href="./quarantine" { "Show all" }
-                            }
-                        }
+    let rows = rows(data);
+    let alarms: Vec<&HealthRow> = rows.iter().filter(|row| row.must_act).collect();
+    html! {
+        section.health.card.good[alarms.is_empty()].bad[!alarms.is_empty()] aria-labelledby="health" {
+            h2.hidden #health { "Health" }
+            p.health-line {
+                strong {
+                    @match alarms.len() {
+                        0 if data.is_empty() => { "Waiting for the first webhook" }
+                        0 => { span aria-hidden="true" { "● " } "All is well" }
+                        1 => { span aria-hidden="true" { "▲ " } "One thing needs attention" }
+                        n => { span aria-hidden="true" { "▲ " } (n) " things need attention" }
                     }
                 }
+                (health_facts(data))
             }
-        }
-    };
-    html! {
-        section aria-labelledby="health" {
-            h2 #health { "Health" }
-            div.card { (wide("Table of the program's health", &table)) }
+            @if !alarms.is_empty() {
+                ul.alarms { @for row in &alarms { li { (alarm(data, row)) } } }
+            }
+            details { summary { "All parts" } (wide("Table of the program's health", &table(data, &rows))) }
         }
     }
 }
 
-/// Number of rows that a person must act on.
-pub(super) fn alarms(data: &DashboardData) -> usize {
-    rows(data).iter().filter(|row| row.must_act).count()
+/// A part that somebody must act on, with the page where it is dealt with.
+fn alarm(data: &DashboardData, row: &HealthRow) -> Markup {
+    html! {
+        strong { (row.about) ":" } " "
+        @match row.page {
+            Some(page) => {
+                // The page says what to do, and so does the table.
+                span.bad { (first_sentence(&row.says)) } " "
+                a href=(data.site.link(page)) { "Deal with it" }
+            }
+            None => { span.bad { (row.says) } }
+        }
+    }
+}
+
+/// The first sentence of a text.
+fn first_sentence(text: &str) -> &str {
+    text.find(". ").map_or(text, |end| &text[..=end])
+}
+
+fn table(data: &DashboardData, rows: &[HealthRow]) -> Markup {
+    html! {
+        table {
+            thead { tr { th scope="col" { "Part" } th scope="col" { "State" } } }
+            tbody { @for row in rows {
+                tr {
+                    th scope="row" { (row.about) }
+                    td.title {
+                        span.bad[row.must_act] { (row.says) }
+                        @if let Some(page) = row.page.filter(|_| row.must_act) {
+                            " " a href=(data.site.link(page)) { "Show all" }
+                        }
+                    }
+                }
+            } }
+        }
+    }
 }
 
 /// All rows, in the order in which a webhook passes the parts.
@@ -79,13 +109,18 @@ fn reconciliation(data: &DashboardData) -> Option<HealthRow> {
             format!("The last attempt failed {} ago: {}. {last}", ago(data.now, *at), safe_text(error))
         }
     };
-    Some(HealthRow { about: "Reconciliation".to_owned(), says, must_act: failed.is_some() })
+    Some(HealthRow { about: "Reconciliation".to_owned(), says, must_act: failed.is_some(), page: None })
 }
 
 /// State of PagerDuty's webhook subscription, once it is known.
 fn subscription(data: &DashboardData) -> Option<HealthRow> {
     let SubscriptionHealth { says, must_act } = data.reconciliation.as_ref()?.subscription.as_ref()?;
-    Some(HealthRow { about: "Subscription".to_owned(), says: safe_text(says), must_act: *must_act })
+    Some(HealthRow {
+        about: "Subscription".to_owned(),
+        says: safe_text(says),
+        must_act: *must_act,
+        page: None,
+    })
 }
 
 /// The last reload, if it was refused.
@@ -96,7 +131,7 @@ fn configuration(data: &DashboardData) -> Option<HealthRow> {
         ago(data.now, *at),
         safe_text(why)
     );
-    Some(HealthRow { about: "Configuration".to_owned(), says, must_act: true })
+    Some(HealthRow { about: "Configuration".to_owned(), says, must_act: true, page: None })
 }
 
 /// State of the public listener's certificate, if it has one.
@@ -112,7 +147,7 @@ fn certificate(data: &DashboardData) -> Option<HealthRow> {
     } else {
         format!("It is valid for {} more.{advice}", ago(expires_at, data.now))
     };
-    Some(HealthRow { about: "Certificate".to_owned(), says, must_act })
+    Some(HealthRow { about: "Certificate".to_owned(), says, must_act, page: None })
 }
 
 fn store(data: &DashboardData) -> HealthRow {
@@ -130,7 +165,12 @@ fn store(data: &DashboardData) -> HealthRow {
         None if is_nearly_full => format!("The disk is nearly full: make room. {sizes}"),
         None => sizes,
     };
-    HealthRow { about: "Store".to_owned(), says, must_act: data.trouble.is_some() || is_nearly_full }
+    HealthRow {
+        about: "Store".to_owned(),
+        says,
+        must_act: data.trouble.is_some() || is_nearly_full,
+        page: None,
+    }
 }
 
 fn quarantine(data: &DashboardData) -> HealthRow {
@@ -143,7 +183,7 @@ fn quarantine(data: &DashboardData) -> HealthRow {
             count(n, "signed webhook")
         ),
     };
-    HealthRow { about: QUARANTINE.to_owned(), says, must_act: quarantined > 0 }
+    HealthRow { about: "Quarantine".to_owned(), says, must_act: quarantined > 0, page: Some("quarantine") }
 }
 
 /// Figures of `/metrics`. Missing figures raise no alarm, because it is possible that nothing scrapes.
@@ -153,5 +193,5 @@ fn figures(data: &DashboardData) -> HealthRow {
             .to_owned(),
         Some(at) => format!("Computed {} ago.", ago(data.now, at)),
     };
-    HealthRow { about: "Figures in /metrics".to_owned(), says, must_act: false }
+    HealthRow { about: "Figures in /metrics".to_owned(), says, must_act: false, page: None }
 }

@@ -8,4 +8,6 @@ pub(super) struct HealthRow {
     pub(super) says: String,
     /// `true` if somebody must act. Then the row is red.
     pub(super) must_act: bool,
+    /// Path of the page where it is dealt with. `None`: the row says all.
+    pub(super) page: Option<&'static str>,
 }

@@ -2,7 +2,7 @@
 
 mod attempts;
 mod backends;
-#[cfg_attr(not(test), expect(dead_code, reason = "the first page does not have the charts yet"))]
+mod board_charts;
 mod charts;
 mod csv;
 mod data;
@@ -13,62 +13,69 @@ mod deployment_query;
 mod deployment_table;
 pub(super) mod deployments;
 mod failure_table;
-mod failures;
-mod figures;
+mod filter_bar;
 mod form;
 mod format;
+mod getting_started;
+mod groups;
 mod guard;
 mod health;
+mod health_facts;
 mod health_row;
 mod links;
 pub(super) mod listing;
 mod listing_query;
+mod lists;
 mod name_charts;
 mod name_figures;
 pub(super) mod names;
-mod outbox;
+mod open_now;
 pub(super) mod outbox_commands;
 pub(super) mod outbox_page;
 mod outbox_rows;
 mod overview;
+mod overview_query;
 mod page;
-mod plot;
 pub(super) mod quarantine;
 mod received;
+mod recent;
 mod refusal;
 pub(super) mod site;
 pub(super) mod story;
 pub(super) mod style;
+mod tile_words;
+mod tiles;
 mod timeline;
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Html;
+use axum::http::header::REFRESH;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
 
 use self::data::DashboardData;
+use self::filter_bar::Suggestions;
+use self::lists::Lists;
+use self::overview_query::OverviewQuery;
 use self::site::Site;
 use super::api_error::ApiError;
-use super::boards::Period;
+use super::boards::Board;
+use super::cached_figures::Computed;
 use super::figures::Figures;
-use super::query::{FromQuery, Parameters, QueryError, TypedQuery};
+use super::query::TypedQuery;
 use super::reads::StoreReads;
 use super::requests::Requests;
-use super::token::Token;
 use crate::clock::Clock;
-use crate::domain::failure::FailureState;
+use crate::domain::deployment_view::PendingRule;
 use crate::domain::forwarding::BackendEntry;
 use crate::domain::policy::Policy;
-use crate::store::{FailureFilter, OutboxFilter, RowState, Store};
+use crate::domain::timestamp::Timestamp;
+use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 
 pub(super) use self::guard::guard;
 pub(super) use self::refusal::as_page;
-
-/// Largest number of failures and of dead letters in a list.
-const LISTED: usize = 25;
-/// Period that is shown by default.
-const DEFAULT_PERIOD: Period = Period::Month;
 
 /// Parts that the first page is built from.
 pub(super) struct Dashboard {
@@ -88,70 +95,73 @@ pub(super) struct Dashboard {
     pub(super) metrics: Arc<Metrics>,
     /// Requests to the public listener.
     pub(super) requests: Arc<Requests>,
-    /// Token that forms send.
-    pub(super) token: Arc<Token>,
-}
-
-/// Query of the first page: the period of the figures.
-pub(super) struct DashboardQuery {
-    days: Option<Period>,
-}
-
-impl FromQuery for DashboardQuery {
-    const NAMES: &'static [&'static str] = &["days"];
-
-    fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
-        Ok(Self { days: parameters.number("days")?.and_then(Period::of_days) })
-    }
 }
 
 /// `GET /`
 pub(super) async fn index(
     State(dashboard): State<Arc<Dashboard>>,
     site: Site,
-    query: Option<TypedQuery<DashboardQuery>>,
-) -> Result<Html<String>, ApiError> {
-    let period = query.and_then(|TypedQuery(query)| query.days).unwrap_or(DEFAULT_PERIOD);
-    dashboard.data(period).await.map(|data| overview::overview(&site, &data))
+    TypedQuery(query): TypedQuery<OverviewQuery>,
+) -> Result<Response, ApiError> {
+    let now = dashboard.clock.now();
+    let refresh = query.refresh;
+    let figures = match dashboard.figures.board(query.board.clone(), now).await? {
+        Ok(figures) => figures,
+        Err(mistake) => {
+            let page = overview::mistaken(&site, &query, &dashboard.policy.default_env, &mistake);
+            return Ok((StatusCode::BAD_REQUEST, page).into_response());
+        }
+    };
+    let data = dashboard.data(site, query, now, figures).await?;
+    let mut response = overview::overview(&data).into_response();
+    if let Some(seconds) = refresh {
+        response.headers_mut().insert(REFRESH, HeaderValue::from(seconds));
+    }
+    Ok(response)
 }
 
 impl Dashboard {
-    async fn data(&self, period: Period) -> Result<DashboardData, ApiError> {
-        let (now, env, token) =
-            (self.clock.now(), self.policy.default_env.clone(), self.token.shown().to_owned());
+    async fn data(
+        &self,
+        site: Site,
+        query: OverviewQuery,
+        now: Timestamp,
+        figures: Arc<Computed<Board>>,
+    ) -> Result<DashboardData, ApiError> {
+        let env = self.policy.default_env.clone();
         let backends = self.backend_entries.iter().map(|backend_entry| backend_entry.name.clone()).collect();
         let trouble = self.store.trouble();
         let received = self.requests.last();
+        let webhook_paths =
+            self.requests.sources().iter().map(|source| source.webhooks.path.clone()).collect();
         let reconciliation = self.metrics.reconciliation.state();
         let certificate_expiry = self.metrics.certificate_expiry();
         let reload_refused = self.metrics.reloads.last_refused();
-        let figures = self.figures.boards(now).await?;
         let gauges_computed_at = self.figures.gauges_computed_at();
+        let pending = PendingRule { link_window: self.policy.link_window, now };
         let read = self.reads.read(move |reader| {
-            let list = |state| {
-                let filter = FailureFilter { state, limit: LISTED, ..FailureFilter::default() };
-                reader.failures(&filter).map(|page| page.failures)
-            };
-            let dead = OutboxFilter { state: Some(RowState::Dead), limit: LISTED, ..OutboxFilter::default() };
+            let lists = Lists::read(reader, &query, pending)?;
             Ok(DashboardData {
-                period,
+                site,
+                names: Suggestions::new(reader.deployed_names()?, &figures.answer),
+                env,
                 now,
                 last_received_at: reader.last_received_at()?,
                 received,
+                webhook_paths,
                 last_deployment_at: reader.last_deployment_at()?,
-                open: list(Some(FailureState::Open))?,
+                open: lists.open,
                 figures,
                 gauges_computed_at,
-                recent: list(None)?,
+                recent: lists.recent,
+                deployments: lists.deployments,
                 backends,
                 gauges: reader.gauges()?,
                 reconciliation,
                 certificate_expiry,
                 reload_refused,
                 trouble,
-                dead: reader.outbox(&dead)?.rows,
-                token,
-                env,
+                query,
             })
         });
         read.await

@@ -138,7 +138,7 @@ fn deployments_of(site: &Site, charts: &NameCharts<'_>, week: &Week) -> ChartPer
 fn chart_period(site: &Site, week: &Week, href: String) -> ChartPeriod {
     let start = week.name.start.at();
     ChartPeriod {
-        label: site.zone().day(start),
+        label: site.zone().short_day(start),
         name: site.zone().date(start),
         href,
         is_partial: week.name.is_partial,

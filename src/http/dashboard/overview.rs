@@ -1,57 +1,69 @@
-//! The first page: a summary, then section by section.
+//! The first page: what is wrong now, the figures, then section by section.
 
 use axum::response::Html;
 use maud::{Markup, html};
 
+use super::board_charts::charts;
 use super::data::DashboardData;
-use super::format::{ago, minute};
-use super::page::{PROGRAM, Place, Section, page};
+use super::filter_bar::{Suggestions, filter_bar};
+use super::format::safe_text;
+use super::getting_started::getting_started;
+use super::groups::groups;
+use super::health::health;
+use super::open_now::open_now;
+use super::overview_query::OverviewQuery;
+use super::page::{PROGRAM, Place, Section, heading, page};
+use super::recent::recent;
 use super::site::Site;
-use super::{failures, figures, health, outbox};
+use super::tiles::tiles;
+use crate::domain::figures::Report;
 
 /// The dashboard.
-pub(super) fn overview(site: &Site, data: &DashboardData) -> Html<String> {
+pub(super) fn overview(data: &DashboardData) -> Html<String> {
     let content = html! {
-        div.heading {
-            h1 { "Overview" }
-            p.quiet { "DORA failures and figures. All times are UTC." }
+        (heading(&data.site, &html! { "Overview" }))
+        (filter_bar(&data.site, &data.query, &data.names, &data.env))
+        (health(data))
+        (getting_started(data))
+        @if !data.is_empty() {
+            (open_now(data))
+            (tiles(data))
+            (other_envs(&data.figures.answer.by_service))
+            (charts(data))
+            (groups(data))
+            (recent(data))
         }
-            (at_a_glance(data))
-            (failures::open(data))
-            (figures::tiles(data))
-            (figures::by("Service", "By service", &data.board().by_service))
-            (figures::by("Team", "By team", &data.board().by_team))
-            (failures::recent(&data.recent))
-            (outbox::outbox(data))
-            (health::health(data))
+    };
+    page(&data.site, Place::At(Section::Overview), PROGRAM, &content)
+}
+
+/// The first page with a mistake in its address, in words.
+pub(super) fn mistaken(site: &Site, query: &OverviewQuery, env: &str, mistake: &str) -> Html<String> {
+    let content = html! {
+        (heading(site, &html! { "Overview" }))
+        (filter_bar(site, query, &Suggestions::default(), env))
+        p.card.bad role="alert" { (safe_text(mistake)) }
     };
     page(site, Place::At(Section::Overview), PROGRAM, &content)
 }
 
-/// Summary that can be read in three seconds.
-fn at_a_glance(data: &DashboardData) -> Markup {
-    let waiting: i64 = data.gauges.outbox.iter().map(|backend| backend.pending).sum();
-    let dead: i64 = data.gauges.outbox.iter().map(|backend| backend.dead).sum();
-    let cards = [
-        ("#open", "Open now", data.gauges.open_failures, "bad"),
-        ("#outbox", "Waiting to be forwarded", waiting, ""),
-        ("#outbox", "Dead letters", dead, "bad"),
-        ("#health", "Needs attention", i64::try_from(health::alarms(data)).unwrap_or(i64::MAX), "bad"),
-    ];
+/// Reasons why figures are missing: the data is in another env.
+fn other_envs(report: &Report) -> Markup {
+    let sentences = report.deployed_elsewhere.iter().map(|elsewhere| safe_text(&elsewhere.sentence()));
+    let sentences = sentences.collect::<Vec<_>>().join("; ");
     html! {
-        section aria-label="At a glance" {
-            ul.standing {
-                @for (place, what, n, alarm) in cards {
-                    li { a href=(place) { span.what { (what) } " " strong class=[(n > 0).then_some(alarm)] { (n) } } }
-                }
-                li {
-                    @match data.last_received_at {
-                        Some(at) => {
-                            span.what { "Last event " (minute(at)) } " " strong { (ago(data.now, at)) " ago" }
-                        },
-                        None => { span.what { "Last event" } " " strong { "No event yet" } },
-                    }
-                }
+        @if !report.other_envs.is_empty() && report.deployed_elsewhere.is_empty() {
+            p.card.hint {
+                "Nothing in env " strong { (safe_text(&report.env)) } " in this period. Envs that have data: "
+                strong { (safe_text(&report.other_envs.join(", "))) } ". To show another one by default, set "
+                code { "failure.default_env" } "."
+            }
+        }
+        @if !sentences.is_empty() {
+            p.card.hint {
+                "Incidents are unmatched: " strong { (sentences) } ". Give both the same env: " code { "env" }
+                " of the " code { "[[service]]" } " entry, " code { "failure.default_env" } ", or "
+                code { "\"env\"" } " in the pipeline's requests."
             }
         }
     }

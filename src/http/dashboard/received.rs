@@ -42,7 +42,7 @@ fn webhooks_of(last: &LastWebhooks, about: String, now: Timestamp) -> HealthRow 
         }
         None => accepted,
     };
-    HealthRow { about, says, must_act }
+    HealthRow { about, says, must_act, page: None }
 }
 
 /// Time for which a refused request to the event API is an alarm. An accepted request ends the alarm earlier. After a
@@ -86,7 +86,7 @@ pub(super) fn events_api(data: &DashboardData) -> HealthRow {
     } else {
         (last, false)
     };
-    HealthRow { about: "Event API".to_owned(), says, must_act }
+    HealthRow { about: "Event API".to_owned(), says, must_act, page: None }
 }
 
 fn when_and_who(now: Timestamp, refusal: &LastRefusal) -> String {

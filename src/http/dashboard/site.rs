@@ -46,14 +46,19 @@ impl Zone {
         self.time(at, "%Y-%m-%d %H:%M:%S %Z")
     }
 
-    /// Date: `2026-11-02`.
+    /// Date, as queries take it: `2026-11-02`.
     pub(super) fn date(&self, at: Timestamp) -> String {
         self.text(at, "%Y-%m-%d")
     }
 
-    /// Date for an axis: `2 Nov`.
-    pub(super) fn day(&self, at: Timestamp) -> String {
+    /// Date without the year: `2 Nov`.
+    pub(super) fn short_day(&self, at: Timestamp) -> String {
         self.text(at, "%-d %b")
+    }
+
+    /// Month: `Nov 2026`.
+    pub(super) fn short_month(&self, at: Timestamp) -> String {
+        self.text(at, "%b %Y")
     }
 
     fn text(&self, at: Timestamp, format: &str) -> String {
@@ -61,8 +66,7 @@ impl Zone {
     }
 
     fn time(&self, at: Timestamp, format: &str) -> Markup {
-        let shown = self.text(at, format);
-        html! { time datetime=(at) { (shown) } }
+        html! { time datetime=(at) { (self.text(at, format)) } }
     }
 }
 
@@ -179,7 +183,7 @@ mod tests {
         let berlin = Zone::new(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap());
         let shown = berlin.exact(at).into_string();
         assert_eq!(shown, "<time datetime=\"2026-11-02T09:14:07.250Z\">2026-11-02 10:14:07 CET</time>");
-        assert_eq!((berlin.date(at), berlin.day(at)), ("2026-11-02".to_owned(), "2 Nov".to_owned()));
+        assert_eq!((berlin.date(at), berlin.short_day(at)), ("2026-11-02".to_owned(), "2 Nov".to_owned()));
         assert_eq!(site("/").zone().name(), "UTC");
     }
 }

@@ -9,7 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::attempts::attempts;
-use super::format::{NO_DATA, duration, name, names, safe_text, sentence, state, text_or_dash};
+use super::format::{NO_DATA, duration, name, names, safe_text, sentence, state, text_or_dash, web_page};
 use super::links::{self, Deployments};
 use super::page::{Place, Section, heading, notice, page, way_back, wide};
 use super::site::Site;
@@ -216,9 +216,4 @@ fn related_changes(site: &Site, changes: &[RelatedChange]) -> Markup {
             } }
         }
     }
-}
-
-/// The URL from a webhook if it is a web page. No other URL becomes a link.
-pub(super) fn web_page(url: Option<&str>) -> Option<&str> {
-    url.filter(|url| url.starts_with("https://") || url.starts_with("http://"))
 }

@@ -11,6 +11,7 @@ const STYLE: &str = concat!(
     include_str!("style/tables.css"),
     include_str!("style/timeline.css"),
     include_str!("charts/charts.css"),
+    include_str!("style/overview.css"),
     include_str!("style/print.css"),
 );
 

@@ -10,6 +10,7 @@ use foldhash::{HashMap, HashSet};
 use rusqlite::{Connection, Row};
 
 use super::reader::open_up_to_date;
+use super::timed_failures::{self, TimedFailureFilter, TimedFailures};
 use crate::domain::figures::{
     Dataset, DatasetBuilder, DeploymentIndex, FailureTimes, LinkedKeys, Report, ReportQuery, report,
 };
@@ -35,6 +36,13 @@ impl FiguresReader {
     /// Computes a report.
     pub fn report(&self, query: &ReportQuery) -> Result<Report, ReadError> {
         Ok(report(query, &self.dataset(query.data_since(), query.until)?))
+    }
+
+    /// Times to restore of single failures.
+    pub fn timed_failures(&self, filter: &TimedFailureFilter) -> Result<TimedFailures, ReadError> {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let [for_failures, _] = &mut *connections;
+        Ok(timed_failures::read(for_failures, filter)?)
     }
 
     /// Input of the figures of `[since, until)`.

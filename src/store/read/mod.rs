@@ -1,6 +1,7 @@
 //! Reading while the writer writes: listings, stories, figures and gauges.
 
 mod backends;
+mod deployed_names;
 mod deployment_story;
 mod deployments;
 mod deployments_of_ids;
@@ -14,6 +15,7 @@ mod forwarded;
 mod gauges;
 mod growth;
 mod listing;
+mod open_now;
 mod outbox;
 mod outbox_groups;
 mod outbox_search;
@@ -26,8 +28,10 @@ mod reconciled;
 mod reevaluate;
 mod related_changes;
 mod story;
+mod timed_failures;
 
 pub use backends::BackendStatus;
+pub use deployed_names::DeployedNames;
 pub use deployment_story::DeploymentStory;
 pub use deployments::{DeploymentFilter, DeploymentPage};
 pub use failure_filter::FailureFilter;
@@ -37,8 +41,10 @@ pub use forwarded::{ForwardState, Forwarded};
 pub use gauges::{OutboxGauge, StoreGauges};
 pub use growth::Growth;
 pub use listing::{FailurePage, ListedFailure};
+pub use open_now::{OpenFilter, OpenNow};
 pub use outbox::{OutboxFilter, OutboxPage, OutboxRow};
 pub use outbox_groups::{DeadRow, ListedGroup};
 pub use quarantine::{QuarantinePage, QuarantineRow, Quarantined, QuarantinedBody};
 pub use reader::Reader;
 pub use story::{AttemptRecord, ReceivedEvent, Story, StoryContext};
+pub use timed_failures::{TimedFailure, TimedFailureFilter, TimedFailures};

@@ -15,7 +15,7 @@ pub struct Figure {
     /// The value, by its unit.
     pub value: Value,
     /// Its 95 % interval, if it has one.
-    pub interval: Option<fn(&Row) -> Bounds>,
+    pub(super) interval: Option<fn(&Row) -> MaybeBounds>,
     /// Begin of the names of the interval's bounds: in CSV they are columns of their own, such as `NAME_low`.
     bounds_name: &'static str,
     is_rate_of_deployments: bool,
@@ -47,8 +47,11 @@ impl Part {
     pub const ALL: [Self; 3] = [Self::Value, Self::Low, Self::High];
 }
 
-/// Lower and upper bound of an interval, in the unit of the figure. Either may be missing.
-pub type Bounds = (Option<f64>, Option<f64>);
+/// Lower and upper bound of an interval, in the unit of the figure.
+pub type Bounds = (f64, f64);
+
+/// Bounds of which either may be missing.
+pub(super) type MaybeBounds = (Option<f64>, Option<f64>);
 
 /// A column of one of the terminal's tables, which are narrow.
 #[derive(Debug, Clone, Copy)]
@@ -244,7 +247,7 @@ impl Figure {
         }
     }
 
-    pub(super) const fn with_interval(self, interval: fn(&Row) -> Bounds) -> Self {
+    pub(super) const fn with_interval(self, interval: fn(&Row) -> MaybeBounds) -> Self {
         Self { interval: Some(interval), ..self }
     }
 
@@ -317,7 +320,7 @@ impl Figure {
     }
 
     /// The bounds of its 95 % interval. `None` if one is missing.
-    pub fn bounds(&self, row: &Row) -> Option<(f64, f64)> {
+    pub fn bounds(&self, row: &Row) -> Option<Bounds> {
         let (low, high) = self.interval?(row);
         low.zip(high)
     }

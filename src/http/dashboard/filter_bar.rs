@@ -1,0 +1,126 @@
+//! Period and filters of the first page. Each choice is in the address, so that it can be kept as a bookmark.
+
+use std::collections::BTreeSet;
+
+use maud::{Markup, html};
+
+use super::format::safe_text;
+use super::overview_query::{OverviewQuery, REFRESH_SECONDS};
+use super::site::Site;
+use crate::http::boards::{Board, Period};
+use crate::store::DeployedNames;
+
+/// Largest number of names that a field suggests.
+const MOST_NAMES: usize = 200;
+/// Length of `2026-11-01`.
+const DATE_LENGTH: usize = 10;
+
+/// Names that the fields suggest.
+#[derive(Default)]
+pub(super) struct Suggestions {
+    env: BTreeSet<String>,
+    service: BTreeSet<String>,
+    team: BTreeSet<String>,
+    severity: BTreeSet<String>,
+}
+
+impl Suggestions {
+    /// The names of the deployments, and those in the figures.
+    pub(super) fn new(names: DeployedNames, board: &Board) -> Self {
+        let keys = |rows: &[crate::domain::figures::Row]| -> Vec<String> {
+            rows.iter().filter_map(|row| row.key.clone()).collect()
+        };
+        let all =
+            |names: Vec<String>, more: Vec<String>| names.into_iter().chain(more).take(MOST_NAMES).collect();
+        Self {
+            env: all(names.envs, vec![board.query.env_name().to_owned(), "all".to_owned()]),
+            service: all(names.services, keys(&board.by_service.rows)),
+            team: all(names.teams, keys(&board.by_team.rows)),
+            severity: all(board.severities.clone(), Vec::new()),
+        }
+    }
+
+    fn of(&self, parameter: &str) -> &BTreeSet<String> {
+        match parameter {
+            "env" => &self.env,
+            "service" => &self.service,
+            "team" => &self.team,
+            _ => &self.severity,
+        }
+    }
+}
+
+/// The bar. `env` is the env that is meant if none is chosen.
+pub(super) fn filter_bar(site: &Site, query: &OverviewQuery, names: &Suggestions, env: &str) -> Markup {
+    let chosen: Vec<String> = query
+        .filters()
+        .iter()
+        .filter_map(|(name, _, value)| Some(format!("{name} {}", safe_text((*value)?))))
+        .collect();
+    let is_chosen = !chosen.is_empty() || query.has_own_period();
+    html! {
+        div.choice {
+            nav aria-label="Period" {
+                ul {
+                    @for period in Period::ALL {
+                        @let is_current = !query.has_own_period() && period == query.board.period;
+                        li { a href=(query.with_period(site, period)) aria-current=[is_current.then_some("page")] {
+                            (period.days()) " days"
+                        } }
+                    }
+                }
+            }
+            details.choice-filters open[query.has_own_period()] {
+                summary {
+                    "Dates and filters"
+                    @if is_chosen { ": " bdi { (if chosen.is_empty() { "own dates".to_owned() } else { chosen.join(", ") }) } }
+                }
+                (form(site, query, names, env))
+            }
+            p.choice-more {
+                @if is_chosen { a href=(site.link("")) { "Clear" } }
+                @match query.refresh {
+                    Some(seconds) => {
+                        span.quiet { "Loaded again every " (seconds) " s. " }
+                        a href=(query.with_refresh(site, None)) { "Stop" }
+                    }
+                    None => {
+                        a href=(query.with_refresh(site, Some(REFRESH_SECONDS))) { "Refresh every minute" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn form(site: &Site, query: &OverviewQuery, names: &Suggestions, env: &str) -> Markup {
+    html! {
+        form.filters.card method="get" action=(site.link("")) role="search" aria-label="Dates and filters" {
+            @if !query.has_own_period() { input type="hidden" name="days" value=(query.board.period.days()); }
+            @if let Some(seconds) = query.refresh { input type="hidden" name="refresh" value=(seconds); }
+            (date("since", "From", query.board.since.as_deref()))
+            (date("until", "To, not included", query.board.until.as_deref()))
+            @for (name, label, value) in query.filters() {
+                label { (label)
+                    input type="text" name=(name) value=[value] list={ "known-" (name) } autocomplete="off"
+                        spellcheck="false" placeholder=(if name == "env" { env } else { "all" });
+                }
+            }
+            div.buttons { button type="submit" { "Show" } }
+            @for (name, ..) in query.filters() {
+                datalist id={ "known-" (name) } {
+                    @for known in names.of(name) { option value=(safe_text(known)) {} }
+                }
+            }
+        }
+    }
+}
+
+/// Field for a date. Ages and exact times are kept as text.
+fn date(name: &str, label: &str, value: Option<&str>) -> Markup {
+    let is_date = value.is_none_or(|text| {
+        text.len() == DATE_LENGTH && text.bytes().filter(|byte| *byte == b'-').count() == 2
+    });
+    let kind = if is_date { "date" } else { "text" };
+    html! { label { (label) input type=(kind) name=(name) value=[value] autocomplete="off"; } }
+}

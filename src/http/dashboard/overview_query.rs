@@ -1,0 +1,199 @@
+//! Query of the first page: period, filters, and the lists that are shown whole.
+
+use super::site::{Site, query};
+use crate::domain::name::named;
+use crate::http::boards::{BoardQuery, Period};
+use crate::http::query::{FromQuery, Parameters, QueryError};
+
+/// Number of seconds after which a page is loaded again, if the link on the page is used.
+pub(super) const REFRESH_SECONDS: u64 = 60;
+/// Allowed numbers of seconds. More often, a page would hardly be loaded before it is loaded again.
+const ALLOWED_SECONDS: std::ops::RangeInclusive<u64> = 10..=3_600;
+
+/// A list of the page that is shown whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WholeList {
+    /// The table of services.
+    Services,
+    /// The table of teams.
+    Teams,
+}
+
+impl WholeList {
+    const ALL: &'static [Self] = &[Self::Services, Self::Teams];
+
+    /// Its word in the query, and the id of its section.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Services => "services",
+            Self::Teams => "teams",
+        }
+    }
+}
+
+/// Query of the first page.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct OverviewQuery {
+    /// Period and filters.
+    pub(super) board: BoardQuery,
+    /// Number of seconds after which the page is loaded again.
+    pub(super) refresh: Option<u64>,
+    /// The list that is shown whole.
+    pub(super) all: Option<WholeList>,
+}
+
+impl FromQuery for OverviewQuery {
+    const NAMES: &'static [&'static str] =
+        &["days", "since", "until", "env", "service", "team", "severity", "refresh", "all"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
+        let text = |name| named(parameters.text(name));
+        Ok(Self {
+            board: BoardQuery {
+                period: period(parameters)?,
+                since: text("since"),
+                until: text("until"),
+                env: text("env"),
+                service: text("service"),
+                team: text("team"),
+                severity: text("severity"),
+            },
+            refresh: refresh(parameters)?,
+            all: parameters.chosen("all", WholeList::ALL, WholeList::as_str)?,
+        })
+    }
+}
+
+fn period(parameters: &Parameters) -> Result<Period, QueryError> {
+    let Some(days) = parameters.number("days")? else { return Ok(BoardQuery::DEFAULT.period) };
+    Period::of_days(days).ok_or_else(|| {
+        QueryError::invalid(
+            "days",
+            format_args!("{days} is not 7, 30 or 90. For other periods use since={days}d"),
+        )
+    })
+}
+
+fn refresh(parameters: &Parameters) -> Result<Option<u64>, QueryError> {
+    match parameters.number("refresh")? {
+        Some(seconds) if !ALLOWED_SECONDS.contains(&seconds) => {
+            let (least, most) = (ALLOWED_SECONDS.start(), ALLOWED_SECONDS.end());
+            let problem = format_args!("{seconds} is not a number of seconds from {least} to {most}");
+            Err(QueryError::invalid("refresh", problem))
+        }
+        refresh => Ok(refresh),
+    }
+}
+
+impl OverviewQuery {
+    /// `true` if the period is given by dates or ages.
+    pub(super) const fn has_own_period(&self) -> bool {
+        self.board.since.is_some() || self.board.until.is_some()
+    }
+
+    /// The filters: parameter, label, value.
+    pub(super) fn filters(&self) -> [(&'static str, &'static str, Option<&str>); 4] {
+        let BoardQuery { env, service, team, severity, .. } = &self.board;
+        [
+            ("env", "Env", env.as_deref()),
+            ("service", "Service", service.as_deref()),
+            ("team", "Team", team.as_deref()),
+            ("severity", "Severity", severity.as_deref()),
+        ]
+    }
+
+    /// Address of the first page with this query.
+    pub(super) fn link(&self, site: &Site) -> String {
+        let days = self.board.period.days().to_string();
+        let is_default = self.board.period == BoardQuery::DEFAULT.period;
+        let refresh = self.refresh.map(|seconds| seconds.to_string());
+        let filters = self.filters().map(|(name, _, value)| (name, value));
+        let period = [
+            ("days", (!is_default && !self.has_own_period()).then_some(&*days)),
+            ("since", self.board.since.as_deref()),
+            ("until", self.board.until.as_deref()),
+        ];
+        let rest = [("refresh", refresh.as_deref()), ("all", self.all.map(WholeList::as_str))];
+        site.link(&query(&[&period[..], &filters[..], &rest[..]].concat()))
+    }
+
+    /// Address of the first page with this period and the same filters.
+    pub(super) fn with_period(&self, site: &Site, period: Period) -> String {
+        let board = BoardQuery { period, since: None, until: None, ..self.board.clone() };
+        Self { board, ..self.clone() }.link(site)
+    }
+
+    /// Address of the first page that is loaded again and again, or not.
+    pub(super) fn with_refresh(&self, site: &Site, refresh: Option<u64>) -> String {
+        Self { refresh, ..self.clone() }.link(site)
+    }
+
+    /// Address of a list that is shown whole, or not.
+    pub(super) fn with_all(&self, site: &Site, list: WholeList, is_whole: bool) -> String {
+        let all = is_whole.then_some(list);
+        format!("{}#{}", Self { all, ..self.clone() }.link(site), list.as_str())
+    }
+
+    /// Address of a listing with the same filters. The listing of deployments knows no severity.
+    pub(super) fn listing(&self, site: &Site, path: &str, more: &[(&str, Option<&str>)]) -> String {
+        let knows = |name: &str| name != "severity" || path == "failures";
+        let filters = self.filters().into_iter().filter(|(name, ..)| knows(name));
+        let filters: Vec<(&str, Option<&str>)> = filters
+            .map(|(name, _, value)| (name, value.filter(|value| (name, *value) != ("env", "all"))))
+            .collect();
+        site.link(&format!("{path}{}", query(&[&filters[..], more].concat())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::http::dashboard::site::Zone;
+
+    fn site() -> Site {
+        Site::of("/", Arc::new(Zone::new(TimeZone::UTC)))
+    }
+
+    fn chosen() -> OverviewQuery {
+        let board = BoardQuery {
+            service: Some("a&b".to_owned()),
+            env: Some("all".to_owned()),
+            severity: Some("SEV-1".to_owned()),
+            ..BoardQuery::DEFAULT
+        };
+        OverviewQuery { board, refresh: None, all: None }
+    }
+
+    #[test]
+    fn links_keep_the_filters() {
+        let rest = "env=all&service=a%26b&severity=SEV-1";
+        assert_eq!(chosen().link(&site()), format!("./?{rest}"));
+        assert_eq!(chosen().with_period(&site(), Period::Week), format!("./?days=7&{rest}"));
+        assert_eq!(chosen().with_refresh(&site(), Some(60)), format!("./?{rest}&refresh=60"));
+        let all = chosen().with_all(&site(), WholeList::Teams, true);
+        assert_eq!(all, format!("./?{rest}&all=teams#teams"));
+    }
+
+    #[test]
+    fn dates_go_before_the_days() {
+        let mut query = chosen();
+        query.board.since = Some("2026-11-01".to_owned());
+        query.board.period = Period::Week;
+        assert!(query.link(&site()).starts_with("./?since=2026-11-01&env"));
+        assert!(query.with_period(&site(), Period::Week).starts_with("./?days=7&env"));
+    }
+
+    #[test]
+    fn listings_have_the_filters_that_they_know() {
+        let more = [("state", Some("open"))];
+        assert_eq!(
+            chosen().listing(&site(), "failures", &more),
+            "./failures?service=a%26b&severity=SEV-1&state=open"
+        );
+        assert_eq!(chosen().listing(&site(), "deployments", &[]), "./deployments?service=a%26b");
+    }
+}

@@ -1,0 +1,151 @@
+//! Words of the tiles: a figure, its interval, and its change.
+
+use super::format::{NO_DATA, count, duration};
+use crate::domain::figures::FigureChange;
+use crate::domain::figures::list::Bounds;
+use crate::domain::statistics::Verdict;
+
+/// Fewest of a whole for which a share and its interval are shown. With fewer, a percentage would look like knowledge.
+pub(super) const FEWEST: usize = 6;
+
+/// A share in percent without a sign: `17`. Shares below one percent keep a place after the point.
+pub(super) fn percent_number(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent > 0.0 && percent < 0.95 { format!("{percent:.1}") } else { format!("{percent:.0}") }
+}
+
+/// Part of a whole, large, and its share with the interval, for the line below.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Share {
+    /// `4 of 23 failed`, or `0 of 12: at most 24 %`.
+    pub(super) large: String,
+    /// `17 %, 95 %: 7 to 37`.
+    pub(super) line: Option<String>,
+}
+
+/// Words for a part of a whole. With few, they are the fraction alone. `happened` is what happened to the part.
+pub(super) fn share(
+    (part, whole): (usize, usize),
+    happened: &str,
+    share: Option<f64>,
+    bounds: Option<Bounds>,
+) -> Share {
+    let known = share.zip(bounds).filter(|_| whole >= FEWEST);
+    match (part, known) {
+        _ if whole == 0 => Share { large: NO_DATA.to_owned(), line: Some("no deployment".to_owned()) },
+        (0, Some((_, (_, high)))) => {
+            Share { large: format!("0 of {whole}: at most {} %", percent_number(high)), line: None }
+        }
+        (_, Some((share, (low, high)))) => Share {
+            large: format!("{part} of {whole} {happened}"),
+            line: Some(format!(
+                "{} %, 95 %: {} to {}",
+                percent_number(share),
+                percent_number(low),
+                percent_number(high)
+            )),
+        },
+        (_, None) => Share { large: format!("{part} of {whole} {happened}"), line: None },
+    }
+}
+
+/// Interval of a rate per deployment: `95 %: 0.10 to 0.57`, or `at most 0.31`.
+pub(super) fn per_deployment((low, high): Bounds) -> String {
+    if low > 0.0 { format!("95 %: {low:.2} to {high:.2}") } else { format!("at most {high:.2}") }
+}
+
+/// Interval of a median, or the reason why there is none.
+pub(super) fn median_interval(n: usize, bounds: Option<Bounds>) -> String {
+    match bounds {
+        Some((low, high)) => format!("95 %: {} to {}, n = {n}", duration(Some(low)), duration(Some(high))),
+        None if n == 0 => "n = 0".to_owned(),
+        None => format!("n = {n}: fewer than six, no 95 % interval"),
+    }
+}
+
+/// Direction of a change that the data show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// Higher than before.
+    Up,
+    /// Lower than before.
+    Down,
+    /// The data agree with no change.
+    NotShown,
+}
+
+impl Direction {
+    /// Direction of a change.
+    pub(super) const fn of(change: &FigureChange) -> Self {
+        match change.verdict {
+            Verdict::Higher => Self::Up,
+            Verdict::Lower => Self::Down,
+            Verdict::NoChangeShown => Self::NotShown,
+        }
+    }
+
+    /// The change in words. `before` is the value of the period before.
+    pub(super) fn words(self, before: &str) -> String {
+        match self {
+            Self::Up => format!("higher than in the period before ({before})"),
+            Self::Down => format!("lower than in the period before ({before})"),
+            Self::NotShown => format!("no change shown ({before} in the period before)"),
+        }
+    }
+}
+
+/// Incidents that no rate has, in words. `None` if there are none.
+pub(super) fn unmatched(incidents: usize) -> Option<String> {
+    let have = if incidents == 1 { "has" } else { "have" };
+    (incidents > 0)
+        .then(|| format!("{} {have} no deployment to count against", count(to_u64(incidents), "incident")))
+}
+
+/// Failures that are still open, for the end of a sample.
+pub(super) fn still_open(open: usize) -> String {
+    if open == 0 { String::new() } else { format!(", {open} still open") }
+}
+
+/// A count for [`count`].
+pub(super) fn to_u64(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_has_the_words_of_its_size() {
+        let of_all =
+            |part, whole, value, low, high| share((part, whole), "failed", Some(value), Some((low, high)));
+        let words = |large: &str, line: Option<&str>| Share {
+            large: large.to_owned(),
+            line: line.map(str::to_owned),
+        };
+        assert_eq!(of_all(4, 23, 0.174, 0.07, 0.371), words("4 of 23 failed", Some("17 %, 95 %: 7 to 37")));
+        assert_eq!(of_all(0, 12, 0.0, 0.0, 0.2425), words("0 of 12: at most 24 %", None));
+        assert_eq!(of_all(2, 5, 0.4, 0.1, 0.8), words("2 of 5 failed", None), "the fraction alone");
+        assert_eq!(share((0, 0), "failed", None, None), words("–", Some("no deployment")));
+        assert_eq!(
+            [0.0, 0.004, 0.0094, 0.0096, 0.99, 1.0].map(percent_number),
+            ["0", "0.4", "0.9", "1", "99", "100"]
+        );
+    }
+
+    #[test]
+    fn a_rate_is_a_number_per_deployment() {
+        assert_eq!(per_deployment((0.1, 0.57)), "95 %: 0.10 to 0.57");
+        assert_eq!(per_deployment((0.0, 0.31)), "at most 0.31");
+        assert_eq!(unmatched(0), None);
+        assert_eq!(unmatched(1).as_deref(), Some("1 incident has no deployment to count against"));
+        assert_eq!(unmatched(8).as_deref(), Some("8 incidents have no deployment to count against"));
+    }
+
+    #[test]
+    fn a_median_of_few_has_no_interval() {
+        assert_eq!(median_interval(9, Some((60.0, 120.0))), "95 %: 1m 00s to 2m 00s, n = 9");
+        assert_eq!(median_interval(5, None), "n = 5: fewer than six, no 95 % interval");
+        assert_eq!(median_interval(0, None), "n = 0");
+    }
+}

@@ -1,0 +1,264 @@
+//! The six figures, each with its interval, its sample, and its change against the period before.
+
+use maud::{Markup, html};
+
+use super::charts::interval_bar::{IntervalBar, interval_bar};
+use super::data::DashboardData;
+use super::format::{NO_DATA, ago, count, duration};
+use super::tile_words::{
+    Direction, FEWEST, median_interval, per_deployment, percent_number, share, still_open, to_u64, unmatched,
+};
+use crate::domain::figures::list::Bounds;
+use crate::domain::figures::{FigureChange, RecoveryTimes, RestoredShare, Row, RowChange};
+
+/// Fewest failures of which a share restored within a time must be known. With fewer, it is greyed.
+const FEWEST_KNOWN: usize = 5;
+
+/// A figure as a tile shows it.
+struct Tile {
+    title: &'static str,
+    /// The figure, large.
+    large: Markup,
+    /// `true` if the figure is known too little.
+    is_grey: bool,
+    bar: Option<Markup>,
+    /// Lines below.
+    lines: Vec<String>,
+    change: Option<Change>,
+    meaning: &'static str,
+}
+
+/// A change in words.
+struct Change {
+    direction: Direction,
+    is_good: bool,
+    before: String,
+}
+
+/// The section "The figures".
+pub(super) fn tiles(data: &DashboardData) -> Markup {
+    let board = &data.figures.answer;
+    let row = &board.total;
+    html! {
+        section aria-labelledby="figures" {
+            div.heading {
+                h2 #figures { "The figures" }
+                p.quiet {
+                    (data.site.zone().minute(board.query.since)) " to " (data.site.zone().minute(board.query.until))
+                    ", env " strong { (board.query.env_name()) }
+                    @if data.figures.at != data.now { ", computed " (ago(data.now, data.figures.at)) " ago" }
+                }
+            }
+            @if data.query.board.severity.is_some() {
+                p.card.hint {
+                    "Deployments have no severity. So there is no rate of deployments for the failures of one severity."
+                }
+            }
+            div.tiles.six {
+                @for tile in [
+                    deployments(row), fail_rate(row), failure_rate(row), restored(row), recovery(row), rework(row),
+                ] { (show(&tile)) }
+            }
+        }
+    }
+}
+
+fn show(tile: &Tile) -> Markup {
+    html! {
+        div.card.tile {
+            h3 { (tile.title) }
+            p.figure.grey[tile.is_grey] { (tile.large) }
+            @if let Some(bar) = &tile.bar { (bar) }
+            @for line in &tile.lines { p.quiet { (line) } }
+            @if let Some(Change { direction, is_good, before }) = &tile.change {
+                @match direction {
+                    Direction::Up | Direction::Down => {
+                        p.change.good[*is_good].bad[!is_good] {
+                            span aria-hidden="true" { (if *direction == Direction::Up { "▲ " } else { "▼ " }) }
+                            (direction.words(before))
+                        }
+                    }
+                    Direction::NotShown => { p.quiet { (direction.words(before)) } }
+                }
+            }
+            details { summary { "What is this?" } p { (tile.meaning) } }
+        }
+    }
+}
+
+fn plain(text: impl Into<String>) -> Markup {
+    let text: String = text.into();
+    html! { (text) }
+}
+
+/// The bar of a value within its interval, with the end of its scale.
+fn bar(value: Option<f64>, bounds: Option<Bounds>, max: f64) -> Option<Markup> {
+    let (value, bounds) = value.zip(bounds)?;
+    Some(interval_bar(&IntervalBar { value, bounds: Some(bounds), max, label: None }))
+}
+
+/// A change of a figure that is better if it is lower (or higher).
+fn change(
+    row: &Row,
+    figure: fn(&RowChange) -> Option<FigureChange>,
+    lower_is_better: bool,
+    before: fn(f64) -> String,
+) -> Option<Change> {
+    let change = figure(row.change.as_ref()?)?;
+    let direction = Direction::of(&change);
+    let is_good = (direction == Direction::Down) == lower_is_better;
+    Some(Change { direction, is_good, before: before(change.before) })
+}
+
+fn in_percent(share: f64) -> String {
+    format!("{} %", percent_number(share))
+}
+
+fn deployments(row: &Row) -> Tile {
+    let n = row.deployments.map(|n| count(to_u64(n), "deployment"));
+    let incidents = count(to_u64(row.incidents), "incident");
+    Tile {
+        title: "Deployments per day",
+        large: plain(row.deployments_per_day.map_or_else(|| NO_DATA.to_owned(), |rate| format!("{rate:.2}"))),
+        is_grey: false,
+        bar: None,
+        lines: vec![n.map_or_else(|| incidents.clone(), |n| format!("{n}, {incidents}"))],
+        change: None,
+        meaning: "Deployments that ended in the period, divided by its days of 24 hours.",
+    }
+}
+
+fn fail_rate(row: &Row) -> Tile {
+    let bounds = row.change_fail_rate_low.zip(row.change_fail_rate_high);
+    let counts = row.failed_deployments.zip(row.deployments);
+    let pending = row.pending_deployments.filter(|pending| *pending > 0);
+    let pending = pending.map(|pending| format!("{} may still fail", count(to_u64(pending), "deployment")));
+    let of_deployments = OfDeployments { counts, happened: "failed", rate: row.change_fail_rate, bounds };
+    let change = change(row, |change| change.change_fail_rate, true, in_percent);
+    let meaning =
+        "Share of the deployments that caused an incident, whenever it began (dora.dev's change fail rate).";
+    let tile = of_deployments.tile("Change fail rate", meaning, change);
+    Tile { lines: tile.lines.into_iter().chain(pending).collect(), ..tile }
+}
+
+/// A share of the deployments.
+struct OfDeployments {
+    counts: Option<(usize, usize)>,
+    happened: &'static str,
+    rate: Option<f64>,
+    bounds: Option<Bounds>,
+}
+
+impl OfDeployments {
+    fn tile(self, title: &'static str, meaning: &'static str, change: Option<Change>) -> Tile {
+        let Self { counts, happened, rate, bounds } = self;
+        let words = counts.map(|counts| share(counts, happened, rate, bounds));
+        let is_enough = counts.is_some_and(|(_, all)| all >= FEWEST);
+        Tile {
+            title,
+            large: plain(words.as_ref().map_or(NO_DATA, |words| &words.large)),
+            is_grey: false,
+            bar: bar(rate, bounds, 1.0).filter(|_| is_enough),
+            lines: words.and_then(|words| words.line).into_iter().collect(),
+            change: change.filter(|_| is_enough),
+            meaning,
+        }
+    }
+}
+
+fn failure_rate(row: &Row) -> Tile {
+    let bounds = row.change_failure_rate_low.zip(row.change_failure_rate_high);
+    let is_enough = row.deployments.is_some_and(|all| all >= FEWEST);
+    let counts = row.change_failure_rate.and(row.deployments).map(|all| {
+        let incidents = count(to_u64(row.matched_incidents), "incident");
+        format!("{incidents}, {}", count(to_u64(all), "deployment"))
+    });
+    let rate = row.change_failure_rate.filter(|_| is_enough);
+    let large = rate.map(|rate| format!("{rate:.2} per deployment"));
+    let words = rate.and(bounds).map(per_deployment);
+    let (large, counts) = if large.is_some() { (large, counts) } else { (counts, None) };
+    let line = match (words, counts) {
+        (Some(words), Some(counts)) => Some(format!("{words} ({counts})")),
+        (words, counts) => words.or(counts),
+    };
+    let end = bounds.map_or(1.0, |(_, high)| high.max(1.0));
+    Tile {
+        title: "Change failure rate",
+        large: plain(large.unwrap_or_else(|| NO_DATA.to_owned())),
+        is_grey: false,
+        bar: bar(row.change_failure_rate, bounds, end).filter(|_| is_enough),
+        lines: line.into_iter().chain(unmatched(row.unmatched_incidents)).collect(),
+        change: change(row, |change| change.change_failure_rate, true, |rate| format!("{rate:.2}"))
+            .filter(|_| is_enough),
+        meaning: "Incidents of deployed services and teams, divided by the deployments. One deployment can cause \
+                  several incidents, so it may be above 1.",
+    }
+}
+
+fn restored(row: &Row) -> Tile {
+    let within = row.restored.within.hour;
+    let (n, open) = (row.restored.n, row.restored.open);
+    let sample = html! { "n = " (n) (still_open(open)) };
+    let large = if let Some(RestoredShare { value, low, high, .. }) = within {
+        html! {
+            (in_percent(value)) " within an hour "
+            small { "(" (percent_number(low)) "–" (percent_number(high)) "), " (sample) }
+        }
+    } else {
+        html! { (NO_DATA) @if n > 0 { " " small { (sample) } } }
+    };
+    let times = &row.time_to_restore_seconds;
+    let median = times.median.map(|median| {
+        let interval = median_interval(times.n, times.median_low.zip(times.median_high));
+        format!("median {}, {interval}", duration(Some(median)))
+    });
+    Tile {
+        title: "Restored within an hour",
+        large,
+        is_grey: within.is_some_and(|within| within.known < FEWEST_KNOWN),
+        bar: bar(within.map(|within| within.value), within.map(|within| (within.low, within.high)), 1.0),
+        lines: median.into_iter().collect(),
+        change: change(row, |change| change.restored, false, in_percent),
+        meaning: "Share of the failures that began in the period and were restored within an hour. Open ones count for as \
+                  long as they were followed. The median is that of the failures that ended in the period.",
+    }
+}
+
+fn recovery(row: &Row) -> Tile {
+    let RecoveryTimes { n, open, median, median_low, median_high, .. } =
+        row.failed_deployment_recovery_time_seconds;
+    let bounds = median_low.zip(median_high);
+    Tile {
+        title: "Recovery of failed deployments",
+        large: plain(duration(median)),
+        is_grey: false,
+        bar: None,
+        lines: vec![format!("median, {}{}", median_interval(n, bounds), still_open(open))],
+        change: None,
+        meaning: "Time from the end of a failed deployment until the failures that it caused were over: half of them took \
+                  longer, half of them shorter.",
+    }
+}
+
+fn rework(row: &Row) -> Tile {
+    let bounds = row.deployment_rework_rate_low.zip(row.deployment_rework_rate_high);
+    let fixes = |all| row.deployment_rework_rate.map_or(0, |rate| fixes(rate, all));
+    let counts = row.deployments.map(|all| (fixes(all), all));
+    let of_deployments =
+        OfDeployments { counts, happened: "were fixes", rate: row.deployment_rework_rate, bounds };
+    let change = change(row, |change| change.deployment_rework_rate, true, in_percent);
+    let meaning =
+        "Share of the deployments that were made to fix an incident (dora.dev's deployment rework rate).";
+    of_deployments.tile("Rework", meaning, change)
+}
+
+/// Number of deployments that fixed an incident: reports have the rate only.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a count, back to a count"
+)]
+fn fixes(rate: f64, deployments: usize) -> usize {
+    (rate * deployments as f64).round() as usize
+}

@@ -1,0 +1,37 @@
+//! Names in deployments, as suggestions for filters.
+
+use super::reader::Reader;
+use crate::store::engine::error::ReadError;
+
+/// Largest number of names of a kind.
+const MOST_NAMES: u32 = 200;
+
+/// The first names of each kind, in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeployedNames {
+    /// Services.
+    pub services: Vec<String>,
+    /// Teams.
+    pub teams: Vec<String>,
+    /// Envs.
+    pub envs: Vec<String>,
+}
+
+impl Reader {
+    /// The names in deployments. Each name costs one look into an index.
+    pub fn deployed_names(&self) -> Result<DeployedNames, ReadError> {
+        let db = self.lock();
+        let names = |column: &str| {
+            let sql = format!(
+                "WITH RECURSIVE name(value) AS (
+                    SELECT min({column}) FROM deployment WHERE {column} IS NOT NULL
+                    UNION ALL
+                    SELECT (SELECT min({column}) FROM deployment WHERE {column} > value) FROM name
+                    WHERE value IS NOT NULL LIMIT {MOST_NAMES}
+                ) SELECT value FROM name WHERE value IS NOT NULL"
+            );
+            db.prepare_cached(&sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()
+        };
+        Ok(DeployedNames { services: names("service")?, teams: names("team")?, envs: names("env")? })
+    }
+}
