@@ -168,6 +168,7 @@ async fn a_deployment_says_what_it_was_and_what_followed() {
     Id deployment:half-past-9
     ");
     insta::assert_snapshot!(rows(section(&page, "caused")).join("\n"), @"&lt;/title&gt;&lt;script&gt;alert(1)&lt;/script&gt;&quot;' onload=x P1 completed 2026-11-01 10:00 42m 11s the latest deployment of the failure's services (or team) to its env that had started when the failure was created, and had ended no more than dora.link_window before that (or had not ended)");
+    assert_eq!(page.matches("the latest deployment of the failure").count(), 1, "told once: {page}");
     assert!(section(&page, "fixed").contains("None."), "{page}");
     assert!(section(&page, "attempts").contains("2 attempts"), "{page}");
     assert!(section(&page, "why").contains("<bdi>Checkout API v1</bdi>"), "the fix is named: {page}");

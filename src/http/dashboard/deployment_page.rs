@@ -14,7 +14,7 @@ use super::deployment_failures::{LinkedFailures, linked_failures};
 use super::deployment_table::{source, took};
 use super::format::web_page;
 use super::format::{NO_DATA, safe_text, text_or_dash};
-use super::links::{self, Deployments, Failures};
+use super::links::{self, Failures};
 use super::page::{Place, Section, heading, notice, page, way_back};
 use super::site::Site;
 use super::story::decisions;
@@ -103,7 +103,7 @@ fn deployment_page(site: &Site, data: &DeploymentData) -> Html<String> {
         (linked_failures(site, &linked(data, ("caused", "Failures that it caused"), CAUSED, &view.failures)))
         (linked_failures(site, &linked(data, ("fixed", "Failures that it fixed"), FIXED, &view.remediates)))
         h2 #why { "Decisions" }
-        div.card { (decisions(&data.story.why, |why| decided(site, why, data))) }
+        div.card { (decisions(other_decisions(&data.story.why), |why| decided(site, why, data))) }
         h2 #attempts { "Backends" }
         (attempts_of_deployment(site, &data.story))
     };
@@ -217,17 +217,16 @@ fn repository(url: Option<&str>) -> Markup {
     } }
 }
 
-/// A decision's value. Failures and deployments are links.
+/// The decisions that the lists of failures do not show.
+fn other_decisions(why: &[Why]) -> impl Iterator<Item = &Why> {
+    why.iter().filter(|why| ![CAUSED, FIXED].contains(&&*why.about))
+}
+
+/// A decision's value. The deployment that fixed the failures is a link.
 fn decided(site: &Site, why: &Why, data: &DeploymentData) -> Markup {
-    let remediation = data.story.deployment.remediation.iter();
-    let known: Deployments = remediation.map(|fix| (fix.id.to_string(), fix.clone())).collect();
-    html! {
-        @if [CAUSED, FIXED].contains(&&*why.about) {
-            (links::failure_of_id(site, &why.value, &data.failures))
-        } @else if known.contains_key(&why.value) {
-            (links::deployment(site, Some(&why.value), &known))
-        } @else {
-            (safe_text(&why.value))
-        }
-    }
+    let remediation = data.story.deployment.remediation.as_ref();
+    html! { @match remediation.filter(|fix| fix.id.as_str() == why.value) {
+        Some(fix) => { (links::known_deployment(site, fix)) }
+        None => { (safe_text(&why.value)) }
+    } }
 }

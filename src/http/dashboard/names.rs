@@ -26,8 +26,10 @@ use crate::http::figures::Figures;
 use crate::http::named_figures::{DAYS, NameKind, Named, NamedFigures};
 use crate::store::{DeploymentFilter, FailureFilter, ReadError, Reader};
 
-/// Largest number of open failures, of recent failures and of recent deployments on a page.
-const LISTED: usize = 25;
+/// Largest number of open failures on a page, so that the figures below them are near.
+const OPEN_LISTED: usize = 5;
+/// Largest number of recent failures and of recent deployments on a page.
+const LISTED: usize = 10;
 /// Largest number of failures that the chart has a dot for.
 const MOST_DOTS: usize = 500;
 
@@ -113,7 +115,7 @@ async fn named_page(
 impl Lists {
     fn read(reader: &Reader, named: &Named, pending: PendingRule) -> Result<Self, ReadError> {
         let filter = failures_of(named, LISTED);
-        let open = FailureFilter { state: Some(FailureState::Open), ..filter.clone() };
+        let open = FailureFilter { state: Some(FailureState::Open), limit: OPEN_LISTED, ..filter.clone() };
         let name = Some(named.name.clone());
         let deployed = DeploymentFilter { limit: LISTED, ..DeploymentFilter::default() };
         let deployed = match named.kind {

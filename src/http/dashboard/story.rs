@@ -165,7 +165,10 @@ fn decided(site: &Site, why: &Why, known: &Deployments) -> Markup {
 }
 
 /// Table of decisions with their reasons.
-pub(super) fn decisions(decided: &[Why], value: impl Fn(&Why) -> Markup) -> Markup {
+pub(super) fn decisions<'a>(
+    decided: impl IntoIterator<Item = &'a Why>,
+    value: impl Fn(&Why) -> Markup,
+) -> Markup {
     html! {
         table.cards {
             caption.hidden { "Each decision, and its reason" }

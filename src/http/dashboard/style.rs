@@ -9,6 +9,7 @@ const STYLE: &str = concat!(
     include_str!("style/layout.css"),
     include_str!("style/controls.css"),
     include_str!("style/tables.css"),
+    include_str!("style/deployments.css"),
     include_str!("style/timeline.css"),
     include_str!("charts/charts.css"),
     include_str!("style/overview.css"),

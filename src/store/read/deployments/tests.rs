@@ -32,11 +32,23 @@ fn filters() -> Vec<DeploymentFilter> {
     for service in names(&["checkout", "search", "nobody"]) {
         for env in names(&["production", "staging"]) {
             for team in names(&["payments", "storefront"]) {
-                for since in [None, Some(time("00:20"))] {
+                for (since, until) in [
+                    (None, None),
+                    (Some(time("00:20")), None),
+                    (None, Some(time("00:30"))),
+                    (Some(time("00:20")), Some(time("00:30"))),
+                ] {
                     for failed in [false, true] {
                         let (service, env, team) = (service.clone(), env.clone(), team.clone());
-                        let filter =
-                            DeploymentFilter { service, env, team, since, failed, ..Default::default() };
+                        let filter = DeploymentFilter {
+                            service,
+                            env,
+                            team,
+                            since,
+                            until,
+                            failed,
+                            ..Default::default()
+                        };
                         filters.push(filter);
                     }
                 }
@@ -131,6 +143,7 @@ async fn every_filter_lists_the_same_as_a_look_at_each_deployment() {
                 && is_asked(&filter.env, Some(&deployment.env))
                 && is_asked(&filter.team, deployment.team.as_deref())
                 && filter.since.is_none_or(|since| deployment.finished_at >= since)
+                && filter.until.is_none_or(|until| deployment.finished_at < until)
                 && (!filter.failed || failed.contains(deployment.id.as_str()))
         });
         // They were stored in the order of their ends.
