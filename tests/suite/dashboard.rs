@@ -155,7 +155,7 @@ async fn the_most_severe_and_longest_open_failures_come_first() {
         let (severity, day) = (["P1", "P2", "P3"][n as usize % 3], 10 + n / 3);
         let failure = json!({
             "services": ["search"], "name": format!("number {n}."), "severity": severity,
-            "started_at": format!("2026-11-{day}T10:00:00Z"),
+            "started_at": format!("2026-11-{day}T10:{n:02}:00Z"),
         });
         daemon.events_api("POST", "/failure", &json!({ "data": { "attributes": failure } })).await;
     }
@@ -225,11 +225,16 @@ async fn an_empty_store_has_a_page_too() {
     }
     daemon.expect(event_of("pagey.ping", "QPING"), "ignored").await;
     let page = daemon.get("/").await.body;
-    assert!(page.contains("a test event, pagey.ping") && page.contains("quarantine empty"), "{page}");
+    assert!(
+        page.contains("a test event, pagey.ping")
+            && page.contains("quarantine empty")
+            && page.contains("Next step: report a deployment"),
+        "{page}"
+    );
     let deployment = json!({ "service": "search", "started_at": "2026-11-18T00:00:00Z" });
     daemon.events_api("POST", "/deployment", &json!({ "data": { "attributes": deployment } })).await;
     let page = daemon.get("/").await.body;
-    for part in ["No failure is open.", "0 of 1 failed", "Next step: have PagerDuty send its webhooks"] {
+    for part in ["No failure is open.", "0 of 1 failed", "Recent deployments"] {
         assert!(page.contains(part), "{part} in {page}");
     }
 }

@@ -122,7 +122,7 @@ async fn the_dashboard_shows_and_retries_quarantined_bodies() {
     let page = daemon.get("/").await.body;
     assert!(
         page.contains("1 signed webhook not understood")
-            && page.matches("href=\"./quarantine\"").count() == 2,
+            && page.contains("<a href=\"./quarantine\">1 in quarantine</a>"),
         "{page}"
     );
     let page = daemon.get("/quarantine").await.body;

@@ -1,23 +1,19 @@
-//! The list of all figures, with the places that show each of them: the terminal, CSV, Markdown, the dashboard and the
-//! gauges of `/metrics` go through this list. A new figure is a field of [`Row`](super::Row) and an entry here.
+//! The list of all figures, with the places that show each of them: the terminal, CSV, Markdown and the gauges
+//! of `/metrics` go through this list. A new figure is a field of [`Row`](super::Row) and an entry here.
 
 mod figure;
 mod gauge;
 
-use self::SamplePart::{Number, Text, Things};
 use self::figure::MaybeBounds;
 use super::durations::{RecoveryTimes, RestoreTimes};
 use super::restored::RestoredShare;
 
-pub use self::figure::{
-    Bounds, Figure, Gauge, GaugeLabels, GroupColumn, Part, SamplePart, ShortColumn, Statistic, Tile, Value,
-};
+pub use self::figure::{Bounds, Figure, Gauge, GaugeLabels, Part, ShortColumn, Statistic, Value};
 
 /// All figures, in the order in which reports show them.
 pub const FIGURES: [Figure; 39] = [
     Figure::count("incidents", "Incidents", "failures that began in the period", |row| row.incidents)
         .in_counts("INCIDENTS", None)
-        .in_groups()
         .as_gauges(&[(Part::Value, gauge::INCIDENTS)]),
     Figure::count("open", "Open", "incidents that have not ended", |row| row.open)
         .in_restore_times(Statistic::Open),
@@ -28,9 +24,7 @@ pub const FIGURES: [Figure; 39] = [
         |row| row.still_open,
     )
     .in_restore_times(Statistic::StillOpen),
-    Figure::count("ignored", "Ignored", "ignored failures", |row| row.ignored)
-        .in_counts("IGNORED", Some(2))
-        .in_groups(),
+    Figure::count("ignored", "Ignored", "ignored failures", |row| row.ignored).in_counts("IGNORED", Some(2)),
     Figure::count("matched_incidents", "Matched", "incidents with a deployment to count against", |row| {
         row.matched_incidents
     })
@@ -60,19 +54,11 @@ pub const FIGURES: [Figure; 39] = [
     }),
     Figure::optional_count("deployments", "Deployments", "count", |row| row.deployments)
         .in_counts("DEPLOYS", None)
-        .in_groups()
         .as_gauges(&[(Part::Value, gauge::DEPLOYMENTS)]),
     Figure::per_day("deployments_per_day", "Deployments per day", "deployments per 24 hours", |row| {
         row.deployments_per_day
     })
-    .in_counts("A DAY", Some(1))
-    .on_tile(1, |row| {
-        vec![
-            Things(row.deployments.unwrap_or(0), "deployment"),
-            Text(", "),
-            Things(row.incidents, "incident"),
-        ]
-    }),
+    .in_counts("A DAY", Some(1)),
     Figure::optional_count(
         "pending_deployments",
         "Pending deployments",
@@ -85,7 +71,6 @@ pub const FIGURES: [Figure; 39] = [
         row.failed_deployments
     })
     .in_counts("FAILED", Some(6))
-    .in_groups()
     .as_gauges(&[(Part::Value, gauge::FAILED_DEPLOYMENTS)]),
     Figure::per_deployment("change_failure_rate", "Change failure rate", "incidents per deployment", |row| {
         row.change_failure_rate
@@ -93,18 +78,6 @@ pub const FIGURES: [Figure; 39] = [
     .with_interval(|row| (row.change_failure_rate_low, row.change_failure_rate_high))
     .in_counts("CFR", None)
     .in_trend()
-    .on_tile(2, |row| {
-        let mut sample = vec![
-            Things(row.matched_incidents, "matched incident"),
-            Text(", "),
-            Things(row.deployments.unwrap_or(0), "deployment"),
-        ];
-        if row.unmatched_incidents > 0 {
-            sample.extend([Text("; "), Number(row.unmatched_incidents), Text(" unmatched")]);
-        }
-        sample
-    })
-    .in_groups()
     .as_gauges(&[
         (Part::Value, gauge::CHANGE_FAILURE_RATE),
         (Part::Low, gauge::CHANGE_FAILURE_RATE_BOUND.with(&[("bound", "low")])),
@@ -115,11 +88,6 @@ pub const FIGURES: [Figure; 39] = [
     })
     .with_interval(|row| (row.change_fail_rate_low, row.change_fail_rate_high))
     .in_counts("FAIL RATE", None)
-    .on_tile(3, |row| {
-        let [failed, made] = [row.failed_deployments, row.deployments].map(Option::unwrap_or_default);
-        vec![Number(failed), Text(" failed of n = "), Number(made)]
-    })
-    .in_groups()
     .as_gauges(&[
         (Part::Value, gauge::CHANGE_FAIL_RATE),
         (Part::Low, gauge::CHANGE_FAIL_RATE_BOUND.with(&[("bound", "low")])),
@@ -140,7 +108,6 @@ pub const FIGURES: [Figure; 39] = [
     )
     .with_interval(|row| (row.deployment_rework_rate_low, row.deployment_rework_rate_high))
     .in_counts("REWORK", Some(4))
-    .on_tile(6, |row| vec![Text("n = "), Things(row.deployments.unwrap_or(0), "deployment")])
     .as_gauges(&[(Part::Value, gauge::REWORK_RATE)]),
     Figure::count("time_to_restore_seconds_n", "Restored", "times to restore", |row| {
         row.time_to_restore_seconds.n
@@ -161,7 +128,6 @@ pub const FIGURES: [Figure; 39] = [
     })
     .in_restore_times(Statistic::Median)
     .in_trend()
-    .in_groups_with_sample_size(|row| row.time_to_restore_seconds.n)
     .as_gauges(&[
         (Part::Value, gauge::TIME_TO_RESTORE.with(&[("stat", "median")])),
         (Part::Low, gauge::TIME_TO_RESTORE.with(&[("stat", "median_low")])),
@@ -185,10 +151,6 @@ pub const FIGURES: [Figure; 39] = [
     .with_bounds_named("restored_within_1h")
     .with_interval(|row| bounds(row.restored.within.hour))
     .in_counts("IN 1H", Some(7))
-    .in_groups_with_sample_size(|row| row.restored.n)
-    .on_tile(4, |row| {
-        vec![Text("n = "), Number(row.restored.n), Text(", "), Number(row.restored.open), Text(" still open")]
-    })
     .as_gauges(&[
         (Part::Value, gauge::RESTORED_WITHIN.with(&[("within", "1h"), ("stat", "value")])),
         (Part::Low, gauge::RESTORED_WITHIN.with(&[("within", "1h"), ("stat", "low")])),
@@ -273,11 +235,6 @@ pub const FIGURES: [Figure; 39] = [
         (median_low, median_high)
     })
     .in_recovery_times(Statistic::Median)
-    .on_tile_with_title(5, "Recovery time of failed deployments", |row| {
-        let RecoveryTimes { n, open, .. } = row.failed_deployment_recovery_time_seconds;
-        vec![Text("n = "), Number(n), Text(", "), Number(open), Text(" still open")]
-    })
-    .in_groups_with_sample_size(|row| row.failed_deployment_recovery_time_seconds.n)
     .as_gauges(&[(Part::Value, gauge::RECOVERY_TIME.with(&[("stat", "median")]))]),
     Figure::seconds("failed_deployment_recovery_time_seconds_p90", "p90", "90th percentile", |row| {
         row.failed_deployment_recovery_time_seconds.p90
@@ -289,14 +246,6 @@ pub const FIGURES: [Figure; 39] = [
     })
     .in_recovery_times(Statistic::Max),
 ];
-
-/// The figures with a tile on the dashboard, in the order of the tiles.
-pub fn tiles() -> Vec<(&'static Figure, &'static Tile)> {
-    let tiles = FIGURES.iter().filter_map(|figure| Some((figure, figure.tile.as_ref()?)));
-    let mut tiles: Vec<_> = tiles.collect();
-    tiles.sort_by_key(|(_, tile)| tile.place);
-    tiles
-}
 
 /// The parts of figures that are gauges, in the order of `/metrics`.
 pub fn gauges() -> Vec<(&'static Figure, Part, &'static Gauge)> {

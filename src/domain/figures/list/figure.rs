@@ -7,8 +7,7 @@ use crate::domain::figures::row::Row;
 pub struct Figure {
     /// Name in CSV. In JSON it is the same, but for statistics, which are nested there.
     pub name: &'static str,
-    /// Title in Markdown, and on the dashboard where its tile has no other. In lower case it is the title in the
-    /// terminal's trend.
+    /// Title in Markdown. In lower case it is the title in the terminal's trend.
     pub title: &'static str,
     /// Formula in a few words.
     pub formula: &'static str,
@@ -23,10 +22,6 @@ pub struct Figure {
     pub column: Option<ShortColumn>,
     /// `true` if the terminal's trend has a line for it.
     pub in_trend: bool,
-    /// Tile of the dashboard.
-    pub tile: Option<Tile>,
-    /// Column of the dashboard's tables by service and by team.
-    pub group_column: Option<GroupColumn>,
     /// Gauges of `/metrics`, for the value and for the bounds of its interval.
     pub gauges: &'static [(Part, Gauge)],
 }
@@ -89,37 +84,6 @@ pub enum Statistic {
     P90,
     /// Maximum.
     Max,
-}
-
-/// A tile of the dashboard: a figure with its sample and its trend.
-#[derive(Debug, Clone, Copy)]
-pub struct Tile {
-    /// Place among the tiles: the tile with the lowest place comes first.
-    pub place: u8,
-    /// Title, if it is not the figure's.
-    pub title: Option<&'static str>,
-    /// Text about the sample, in parts. The dashboard formats the numbers.
-    pub sample: fn(&Row) -> Vec<SamplePart>,
-}
-
-/// Part of a text about a sample.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum SamplePart {
-    /// Words and punctuation.
-    Text(&'static str),
-    /// A number alone.
-    Number(usize),
-    /// A number of things, and the name of one thing.
-    Things(usize, &'static str),
-    /// Seconds; `None` without a sample.
-    Seconds(Option<f64>),
-}
-
-/// A column of the dashboard's tables by service and by team.
-#[derive(Debug, Clone, Copy)]
-pub struct GroupColumn {
-    /// Sample size, shown beside the value.
-    pub sample_size: Option<fn(&Row) -> usize>,
 }
 
 /// A gauge of `/metrics`. Several figures may be values of the same gauge, with different further labels.
@@ -241,8 +205,6 @@ impl Figure {
             is_rate_of_deployments: false,
             column: None,
             in_trend: false,
-            tile: None,
-            group_column: None,
             gauges: &[],
         }
     }
@@ -273,27 +235,6 @@ impl Figure {
 
     pub(super) const fn in_trend(self) -> Self {
         Self { in_trend: true, ..self }
-    }
-
-    pub(super) const fn on_tile(self, place: u8, sample: fn(&Row) -> Vec<SamplePart>) -> Self {
-        Self { tile: Some(Tile { place, title: None, sample }), ..self }
-    }
-
-    pub(super) const fn on_tile_with_title(
-        self,
-        place: u8,
-        title: &'static str,
-        sample: fn(&Row) -> Vec<SamplePart>,
-    ) -> Self {
-        Self { tile: Some(Tile { place, title: Some(title), sample }), ..self }
-    }
-
-    pub(super) const fn in_groups(self) -> Self {
-        Self { group_column: Some(GroupColumn { sample_size: None }), ..self }
-    }
-
-    pub(super) const fn in_groups_with_sample_size(self, sample_size: fn(&Row) -> usize) -> Self {
-        Self { group_column: Some(GroupColumn { sample_size: Some(sample_size) }), ..self }
     }
 
     pub(super) const fn as_gauges(self, gauges: &'static [(Part, Gauge)]) -> Self {

@@ -115,12 +115,6 @@ fn an_interval_encloses_its_value() {
 }
 
 #[test]
-fn each_tile_has_a_place_of_its_own() {
-    let places: BTreeSet<u8> = tiles().iter().map(|(_, tile)| tile.place).collect();
-    assert_eq!(places.len(), tiles().len());
-}
-
-#[test]
 fn no_two_figures_have_the_same_place_in_a_table_of_durations() {
     let [mut restore_times, mut recovery_times] = [BTreeSet::new(), BTreeSet::new()];
     for figure in &FIGURES {

@@ -11,7 +11,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::domain::deployment::Deployment;
-use crate::domain::failure::{Details, Evaluated, Failure};
+use crate::domain::failure::{Details, Evaluated, Failure, seconds};
 use crate::domain::figures::tests::arbitrary::{deployments, one_failure, query};
 use crate::domain::figures::tests::model::model;
 use crate::domain::id::FailureId;
@@ -100,6 +100,19 @@ async fn stored(
     FiguresReader::open(&path).unwrap()
 }
 
+/// The failures whose times to restore a report has.
+fn filter(query: &ReportQuery) -> TimedFailureFilter {
+    TimedFailureFilter {
+        since: query.since,
+        until: query.until,
+        env: query.env.clone(),
+        service: query.service.clone(),
+        team: query.team.clone(),
+        severity: None,
+        limit: 100,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
@@ -129,5 +142,9 @@ proptest! {
         let (rows, total) = model(&query, &failures, &deployments, &is_named);
         prop_assert_eq!(&report.rows, &rows);
         prop_assert_eq!(&report.total, &total);
+        let timed = reader.timed_failures(&filter(&query)).unwrap();
+        let times: Vec<i64> = timed.failures.iter().filter_map(|failure| failure.restored_ns).collect();
+        prop_assert_eq!(times.len(), total.time_to_restore_seconds.n);
+        prop_assert_eq!(times.iter().max().map(|longest| seconds(*longest)), total.time_to_restore_seconds.max);
     }
 }
