@@ -77,7 +77,7 @@ const fn yes_or_no(is_so: bool) -> &'static str {
 
 fn source(facts: DeploymentFacts<'_>) -> Why {
     let source = &facts.view.source;
-    let by = if *source == SourceName::API { "sent to the event API" } else { "told by this source" };
+    let by = if *source == SourceName::API { "sent to the event API" } else { "reported by this source" };
     let at = match facts.received_at {
         Some(at) => format!("its present values were first received at {at}"),
         None => "an older version of the program stored it, without the time".to_owned(),
@@ -117,7 +117,9 @@ fn remediation(DeploymentFacts { view, remediation_kind, .. }: DeploymentFacts<'
     why(
         "remediation",
         deployment.id.as_str(),
-        format!("the last deployment that fixed a failure of its first unbroken run of failures{kind}"),
+        format!(
+            "the last fix of the failures that followed each other without a gap after this deployment{kind}"
+        ),
     )
 }
 
@@ -186,7 +188,7 @@ mod tests {
         failed: yes: 2 failures that count are linked to it
         failure: pagerduty:Q1: the latest deployment of the failure's services (or team) to its env that had started when the failure was created, and had ended no more than dora.link_window before that (or had not ended)
         failure: pagerduty:Q2: its version was named: V1
-        remediation: deployment:00002: the last deployment that fixed a failure of its first unbroken run of failures: a rollforward
+        remediation: deployment:00002: the last fix of the failures that followed each other without a gap after this deployment: a rollforward
         remediates: pagerduty:Q0: the last deployment of the failure's services (or team) to its env that started while the failure was open
         is_rollback: yes: v1 was deployed to this service and env before, and differs from what was deployed just before
         pending: no: dora.link_window after its end was over at 2026-11-01T11:05:00Z
@@ -206,7 +208,7 @@ mod tests {
             ..view()
         };
         insta::assert_snapshot!(shown(&view, None), @r"
-        source: github: told by this source; an older version of the program stored it, without the time
+        source: github: reported by this source; an older version of the program stored it, without the time
         counts: no: the shop monorepo
         failed: no: no failure that counts is linked to it
         is_rollback: no: v1 was not deployed to this service and env before, or was deployed just before

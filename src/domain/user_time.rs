@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::name::trimmed;
 use super::timestamp::{Timestamp, TimestampError};
+use super::zoned_time::start_of_day;
 
 /// Length of `2026-11-01`.
 const DATE_LENGTH: usize = 10;
@@ -32,11 +33,6 @@ pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, S
     age(text, now).ok_or_else(|| {
         format!("{text:?} is not a time: use RFC 3339 (2026-11-01T10:00:00Z), a date (2026-11-01) or an age (30d, 12h)")
     })
-}
-
-fn start_of_day(date: Date, zone: &TimeZone) -> Option<Timestamp> {
-    let start = date.to_zoned_datetime(zone.clone()).ok()?.timestamp();
-    i64::try_from(start.as_nanosecond()).ok().map(Timestamp::from_nanos)
 }
 
 /// Counts an age back. A day is 24 hours, also when clocks change: every view then means the same by `30d`. Months and

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -20,9 +21,7 @@ pub struct ZonedTime {
 impl ZonedTime {
     /// A time with the offset that a time zone has then.
     pub fn new(at: Timestamp, zone: &TimeZone) -> Self {
-        let instant = jiff::Timestamp::from_nanosecond(at.as_nanos().into());
-        let offset_seconds = instant.map_or(0, |instant| zone.to_offset(instant).seconds());
-        Self { at, offset_minutes: offset_seconds / 60 }
+        Self { at, offset_minutes: zone.to_offset(at.into()).seconds() / 60 }
     }
 
     /// The point in time.
@@ -44,6 +43,13 @@ impl ZonedTime {
         // A text without an offset in numbers ends with Z.
         Ok(Self { at, offset_minutes: offset.unwrap_or(0) })
     }
+}
+
+/// The first moment of a day in a time zone. It is not midnight if clocks go forward at midnight. `None` beyond the range
+/// of times.
+pub(super) fn start_of_day(date: Date, zone: &TimeZone) -> Option<Timestamp> {
+    let start = date.to_zoned_datetime(zone.clone()).ok()?.timestamp();
+    i64::try_from(start.as_nanosecond()).ok().map(Timestamp::from_nanos)
 }
 
 impl fmt::Display for ZonedTime {

@@ -76,8 +76,7 @@ async fn gauges_are_computed_once_a_minute() {
     let daemon = daemon_with_data().await;
     let begin = daemon.clock.now();
     let first = gauges(&daemon, begin).await;
-    let of_checkout =
-        "{service=\"Checkout API\",team=\"Payments\",env=\"production\",severity=\"P1\",window=\"7d\"}";
+    let of_checkout = "{service=\"Checkout API\",team=\"\",env=\"production\",severity=\"P1\",window=\"7d\"}";
     assert!(first.contains(&format!("dora_incidents{of_checkout} 1.0")), "{first:#?}");
     let rate = "dora_change_fail_rate{service=\"Checkout API\",env=\"production\",window=\"7d\"} ";
     let rate = first.iter().find_map(|line| line.strip_prefix(rate)).unwrap();
@@ -95,11 +94,11 @@ async fn services_of_the_longest_window_have_counts_in_every_window() {
     let daemon = daemon_with_data().await;
     let lines = gauges(&daemon, daemon.clock.now()).await;
     for line in [
-        "dora_failed_deployments{service=\"Checkout API\",team=\"Payments\",env=\"production\",window=\"7d\"} 1.0",
-        "dora_failed_deployments{service=\"Checkout API\",team=\"Payments\",env=\"production\",window=\"1d\"} 0.0",
+        "dora_failed_deployments{service=\"Checkout API\",team=\"\",env=\"production\",window=\"7d\"} 1.0",
+        "dora_failed_deployments{service=\"Checkout API\",team=\"\",env=\"production\",window=\"1d\"} 0.0",
         "dora_matched_incidents{service=\"Checkout API\",env=\"production\",window=\"7d\"} 1.0",
         "dora_unmatched_incidents{service=\"Checkout API\",env=\"production\",window=\"7d\"} 0.0",
-        "dora_failed_deployments{service=\"Search\",team=\"Storefront\",env=\"production\",window=\"90d\"} 0.0",
+        "dora_failed_deployments{service=\"Search\",team=\"\",env=\"production\",window=\"90d\"} 0.0",
         "dora_rework_rate{service=\"Search\",env=\"production\",window=\"7d\"} 0.0",
     ] {
         assert!(lines.iter().any(|found| found == line), "{line} is not in {lines:#?}");

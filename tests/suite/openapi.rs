@@ -13,13 +13,15 @@ use crate::harness::{Answer, Daemon, KEY, SECRET, fixture, story};
 use crate::json_schema::{Schemas, resolved};
 
 /// Routes of the pages for people, which are not part of the API.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 17] = [
     "/",
     "/style.css",
     "/failures",
     "/failures.csv",
     "/failures/{id}",
     "/deployments",
+    "/deployments.csv",
+    "/deployments/{id}",
     "/services/{name}",
     "/teams/{name}",
     "/outbox",

@@ -1,55 +1,31 @@
 //! The change of a row against the period before, for tables and CSV.
 
-use crate::domain::figures::{FigureChange, Report, Row, RowChange};
+use crate::domain::figures::list::{ChangeOf, FIGURES, Figure, Value};
+use crate::domain::figures::{FigureChange, Report, Row};
 use crate::domain::statistics::Verdict;
 
 /// A figure that is compared with the period before.
 pub(super) struct Compared {
+    /// The figure.
+    pub(super) figure: &'static Figure,
     /// Name in JSON and CSV.
     pub(super) name: &'static str,
-    /// Heading in tables.
-    pub(super) title: &'static str,
-    /// Rank of its column if the terminal is too narrow for all. `None` if it is always shown.
-    pub(super) worth: Option<u8>,
-    /// `true` for shares, whose difference is shown in percentage points.
-    is_share: bool,
-    of: fn(&RowChange) -> Option<FigureChange>,
+    of: ChangeOf,
 }
 
-/// All of them.
-pub(super) const COMPARED: [Compared; 4] = [
-    Compared {
-        name: "change_failure_rate",
-        title: "CFR",
-        worth: Some(2),
-        is_share: false,
-        of: |change| change.change_failure_rate,
-    },
-    Compared {
-        name: "change_fail_rate",
-        title: "FAIL RATE",
-        worth: None,
-        is_share: true,
-        of: |change| change.change_fail_rate,
-    },
-    Compared {
-        name: "deployment_rework_rate",
-        title: "REWORK",
-        worth: Some(1),
-        is_share: true,
-        of: |change| change.deployment_rework_rate,
-    },
-    Compared { name: "restored", title: "IN 1H", worth: None, is_share: true, of: |change| change.restored },
-];
+/// The figures that are compared. None if the report was not asked to compare.
+pub(super) fn compared(report: &Report) -> Vec<Compared> {
+    let compared = FIGURES.iter().filter_map(|figure| {
+        let (name, of) = figure.compared?;
+        Some(Compared { figure, name, of })
+    });
+    compared.filter(|_| report.total.change.is_some()).collect()
+}
 
 /// Meaning of the cells.
-pub(super) const IN_WORDS: &str = "The difference to the period of equal length before and its 95 % interval: shares in \
-     percentage points, CFR per deployment. ↑ and ↓ where the data show a change; elsewhere they agree with no change.";
-
-/// `true` if the report was asked to compare.
-pub(super) const fn is_compared(report: &Report) -> bool {
-    report.total.change.is_some()
-}
+pub(super) const IN_WORDS: &str = "Difference from the period of equal length before, with its 95 % interval: shares in \
+     percentage points, CFR per deployment. ↑ or ↓ marks a change that the data show; \
+     IN 1H has one only from six failures in each period on.";
 
 impl Compared {
     /// The change of a row. `None` without a value in one of the periods.
@@ -67,7 +43,7 @@ impl Compared {
             Verdict::Lower => " ↓",
             Verdict::NoChangeShown => "",
         };
-        if self.is_share {
+        if matches!(self.figure.value, Value::Ratio(_)) {
             let [difference, low, high] = [difference, low, high].map(|share| share * 100.0);
             format!("{difference:+.1} ({low:+.0} to {high:+.0}){arrow}")
         } else {

@@ -1,6 +1,6 @@
 //! CSV for spreadsheets. Each figure has its own column, with the name that it has in the JSON.
 
-use super::change::{COMPARED, is_compared};
+use super::change::{Compared, compared};
 use super::format::{TOTAL, has_total};
 use crate::domain::figures::list::{FIGURES, Part};
 use crate::domain::figures::{FigureChange, Report, Row};
@@ -13,17 +13,17 @@ use crate::domain::printable::printable;
 /// control characters in keys are shown as dots, because they could steer the terminal.
 pub(super) fn csv(report: &Report, is_terminal: bool) -> String {
     let of_figures = FIGURES.iter().flat_map(|figure| Part::ALL.map(|part| figure.name_of(part)));
-    let compared = COMPARED.iter().filter(|_| is_compared(report));
-    let of_changes =
-        compared.flat_map(|compared| CHANGE_PARTS.map(|part| ["change_", compared.name, "_", part].concat()));
+    let compared = compared(report);
+    let of_changes = compared
+        .iter()
+        .flat_map(|compared| CHANGE_PARTS.map(|part| ["change_", compared.name, "_", part].concat()));
     let lead = ["key", "period", "label", "partial"].map(str::to_owned).into_iter();
     let header = lead.chain(of_figures.flatten()).chain(of_changes).collect();
-    let with_changes = is_compared(report);
     let rows = report.rows.iter().map(|row| {
         let key = row.key.as_deref().unwrap_or_default();
-        cells(&if is_terminal { printable(key) } else { key.into() }, row, with_changes)
+        cells(&if is_terminal { printable(key) } else { key.into() }, row, &compared)
     });
-    let total = has_total(report).then(|| cells(TOTAL, &report.total, with_changes));
+    let total = has_total(report).then(|| cells(TOTAL, &report.total, &compared));
     let lines = std::iter::once(header).chain(rows).chain(total);
     lines.map(|cells: Vec<String>| cells.join(",") + "\r\n").collect()
 }
@@ -31,7 +31,7 @@ pub(super) fn csv(report: &Report, is_terminal: bool) -> String {
 /// Ends of the names of the columns of a change.
 const CHANGE_PARTS: [&str; 5] = ["before", "difference", "low", "high", "verdict"];
 
-fn cells(key: &str, row: &Row, with_changes: bool) -> Vec<String> {
+fn cells(key: &str, row: &Row, compared: &[Compared]) -> Vec<String> {
     let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
     let mut cells = vec![
         quoted(key),
@@ -43,7 +43,7 @@ fn cells(key: &str, row: &Row, with_changes: bool) -> Vec<String> {
         let parts = Part::ALL.into_iter().filter(|part| figure.name_of(*part).is_some());
         cells.extend(parts.map(|part| number(figure.part(part, row))));
     }
-    for compared in COMPARED.iter().filter(|_| with_changes) {
+    for compared in compared {
         let change = compared.change(row);
         let numbers =
             change.map(|FigureChange { before, difference, low, high, .. }| [before, difference, low, high]);

@@ -60,14 +60,17 @@ pub(super) fn figure(figure: &Figure, row: &Row) -> String {
     match (figure.value, figure.bounds(row)) {
         (Value::Ratio(_), Some((low, high))) => format!("{text} ({:.0}-{:.0})", low * 100.0, high * 100.0),
         (Value::PerDeployment(_), Some((low, high))) => format!("{text} ({low:.2}-{high:.2})"),
-        (_, None) if is_median(figure) && number.is_some() => text + FEW,
+        (_, None) if is_few(figure, row) => text + FEW,
         _ => text,
     }
 }
 
-fn is_median(figure: &Figure) -> bool {
+/// `true` for a median of too few values for an interval.
+pub(super) fn is_few(figure: &Figure, row: &Row) -> bool {
     use ShortColumn::{RecoveryTimes, RestoreTimes};
-    matches!(figure.column, Some(RestoreTimes(Statistic::Median) | RecoveryTimes(Statistic::Median)))
+    let is_median =
+        matches!(figure.column, Some(RestoreTimes(Statistic::Median) | RecoveryTimes(Statistic::Median)));
+    is_median && figure.number(row).is_some() && figure.bounds(row).is_none()
 }
 
 /// Mark of an interval that the period cuts.

@@ -1,6 +1,6 @@
 //! Markdown for web pages: one table with the figures of the terminal's tables, as GitHub and GitLab show it.
 
-use super::change::{COMPARED, is_compared};
+use super::change::compared;
 use super::format::{TOTAL, figure, has_total, heading, key, period, subject};
 use super::other_envs::{deployed_elsewhere, other_envs};
 use crate::domain::figures::list::{FIGURES, Figure};
@@ -10,14 +10,15 @@ use crate::domain::printable::printable;
 /// The report as a table in Markdown, below the heading with period and env.
 pub(super) fn markdown(report: &Report) -> String {
     let period_title = report.interval.map(|_| "Period");
-    let compared: Vec<_> = COMPARED.iter().filter(|_| is_compared(report)).collect();
+    let compared = compared(report);
     let lead: Vec<&str> =
         period_title.into_iter().chain(subject(report.by).map(|[_, title]| title)).collect();
     let figures: Vec<&Figure> = FIGURES.iter().filter(|figure| figure.column.is_some()).collect();
     let numbers = figures.len() + compared.len();
     let rules = lead.iter().copied().map(|_| "---").chain(std::iter::repeat_n("---:", numbers));
     let rules = rules.map(str::to_owned).collect();
-    let changes = compared.iter().map(|compared| format!("Change of {}", compared.title));
+    let changes =
+        compared.iter().map(|compared| format!("Change of {}", compared.figure.title.to_lowercase()));
     let titles = figures.iter().map(|figure| figure.title.to_owned());
     let titles = lead.iter().map(|title| (*title).to_owned()).chain(titles).chain(changes).collect();
     let numbers = |row: &Row| {

@@ -54,11 +54,12 @@ pub(super) struct ReportCommand {
     #[arg(long, value_parser = one_of(Interval::ALL, Interval::as_str))]
     interval: Option<Interval>,
 
-    /// Set each figure beside the period of equal length before
+    /// Compare each row with the period of equal length before it
     #[arg(long)]
     compare: bool,
 
-    /// Order of the rows: the highest value of this figure first, named as in CSV [default: by name]
+    /// Order of the rows: the highest value first of a column of CSV, such as incidents, `change_fail_rate_low` or
+    /// `time_to_restore_seconds_median` [default: by name]
     #[arg(long, value_name = "FIGURE", value_parser = SortBy::parse)]
     sort: Option<SortBy>,
 

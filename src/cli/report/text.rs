@@ -5,9 +5,9 @@ use std::fmt;
 
 use super::super::cells::{display_width, wrapped};
 use super::super::table::{Column, EachRow, write_table};
-use super::change::{COMPARED, IN_WORDS, is_compared};
+use super::change::{IN_WORDS, compared};
 use super::format::{
-    FEW, FEW_IN_WORDS, PARTIAL_IN_WORDS, TOTAL, figure, has_total, heading, in_unit, key, period, subject,
+    FEW_IN_WORDS, PARTIAL_IN_WORDS, TOTAL, figure, has_total, heading, in_unit, is_few, key, period, subject,
 };
 use super::other_envs::{deployed_elsewhere, other_envs};
 use crate::domain::figures::list::{FIGURES, Figure, ShortColumn, Statistic, Value};
@@ -124,14 +124,10 @@ impl<'a> Section<'a> {
 }
 
 fn counts(report: &Report) -> Section<'_> {
-    let shown = FIGURES.iter().filter_map(|figure| match figure.column? {
-        ShortColumn::Counts { title, worth, only_where_any } => {
-            let is_shown = !only_where_any || figure.number(&report.total).is_some_and(|number| number > 0.0);
-            let column = Column::number(title);
-            let column = worth.map_or(column, |worth| column.droppable(worth));
-            is_shown.then_some((figure, column))
-        }
-        ShortColumn::RestoreTimes(_) | ShortColumn::RecoveryTimes(_) => None,
+    let is_any = |figure: &Figure| figure.number(&report.total).is_some_and(|number| number > 0.0);
+    let shown = FIGURES.iter().filter_map(|figure| {
+        let only_where_any = matches!(figure.column, Some(ShortColumn::Counts { only_where_any: true, .. }));
+        counts_column(figure).filter(|_| !only_where_any || is_any(figure)).map(|column| (figure, column))
     });
     let (figures, columns): (Vec<&Figure>, Vec<Column>) = shown.unzip();
     let cells = move |row: &Row| Some(figures.iter().map(|one| figure(one, row)).collect());
@@ -142,14 +138,20 @@ fn counts(report: &Report) -> Section<'_> {
 
 /// Changes against the period before, if they were asked for.
 fn changes(report: &Report) -> Section<'_> {
-    let columns = COMPARED.map(|compared| {
-        let column = Column::number(compared.title);
-        compared.worth.map_or(column, |worth| column.droppable(worth))
-    });
-    Section::new("Change", report, &columns, |row| {
-        is_compared(report).then(|| COMPARED.iter().map(|compared| compared.text(row)).collect())
+    let compared = compared(report);
+    let columns: Vec<Column> =
+        compared.iter().filter_map(|compared| counts_column(compared.figure)).collect();
+    Section::new("Change", report, &columns, move |row| {
+        (!compared.is_empty()).then(|| compared.iter().map(|compared| compared.text(row)).collect())
     })
     .with_below(vec![IN_WORDS.to_owned()])
+}
+
+/// Column of a figure in the table of counts and rates. `None` if it has none there.
+fn counts_column(figure: &Figure) -> Option<Column> {
+    let ShortColumn::Counts { title, worth, .. } = figure.column? else { return None };
+    let column = Column::number(title);
+    Some(worth.map_or(column, |worth| column.droppable(worth)))
 }
 
 fn restore_times(report: &Report) -> Section<'_> {
@@ -177,7 +179,7 @@ fn durations<'a>(
     let columns: Vec<Column> = shown.keys().copied().map(statistic).collect();
     let has_few = shown
         .get(&Statistic::Median)
-        .is_some_and(|median| report.rows.iter().any(|row| figure(median, row).ends_with(FEW)));
+        .is_some_and(|median| report.rows.iter().chain([&report.total]).any(|row| is_few(median, row)));
     let cells = move |row: &Row| {
         let is_counted = |one: &&Figure| matches!(one.value, Value::Count(of) if of(row) > 0);
         let cells = || shown.values().map(|one| figure(one, row)).collect();

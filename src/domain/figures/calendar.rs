@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::{Interval, ReportQuery};
 use crate::domain::timestamp::Timestamp;
-use crate::domain::zoned_time::ZonedTime;
+use crate::domain::zoned_time::{ZonedTime, start_of_day};
 
 impl ReportQuery {
     /// Each interval, including empty intervals, which have no row. Without intervals there are none.
@@ -79,7 +79,7 @@ impl Periods {
         let zone = &query.timezone;
         let name = |(start, end)| {
             let first = first_date_of(start, interval, zone);
-            let is_whole = first.and_then(|date| start_of(date, zone)) == Some(start)
+            let is_whole = first.and_then(|date| start_of_day(date, zone)) == Some(start)
                 && next_start(start, interval, zone).is_some_and(|next| next <= end);
             let label = first.map_or_else(String::new, |date| label(date, interval));
             IntervalName { start: ZonedTime::new(start, zone), label, is_partial: !is_whole }
@@ -90,10 +90,10 @@ impl Periods {
 
 /// Start of the first interval after a time. `None` if the calendar ends.
 fn next_start(after: Timestamp, interval: Interval, zone: &TimeZone) -> Option<Timestamp> {
-    let mut date = date_of(after, zone)?;
+    let mut date = date_of(after, zone);
     loop {
         date = next_date(date, interval)?;
-        let start = start_of(date, zone)?;
+        let start = start_of_day(date, zone)?;
         // If clocks go back across midnight, the first midnight comes before the last part of the previous day.
         if start > after {
             return Some(start);
@@ -103,16 +103,15 @@ fn next_start(after: Timestamp, interval: Interval, zone: &TimeZone) -> Option<T
 
 /// The first date of the interval that a time lies in.
 fn first_date_of(at: Timestamp, interval: Interval, zone: &TimeZone) -> Option<Date> {
-    let first = first_date(date_of(at, zone)?, interval)?;
+    let first = first_date(date_of(at, zone), interval)?;
     // After clocks went back across midnight, a time may have the date of the day before its own.
     let next =
-        next_date(first, interval).filter(|next| start_of(*next, zone).is_some_and(|start| start <= at));
+        next_date(first, interval).filter(|next| start_of_day(*next, zone).is_some_and(|start| start <= at));
     next.or(Some(first))
 }
 
-fn date_of(at: Timestamp, zone: &TimeZone) -> Option<Date> {
-    let instant = jiff::Timestamp::from_nanosecond(i128::from(at.as_nanos())).ok()?;
-    Some(instant.to_zoned_datetime(zone.clone()).date())
+fn date_of(at: Timestamp, zone: &TimeZone) -> Date {
+    jiff::Timestamp::from(at).to_zoned_datetime(zone.clone()).date()
 }
 
 /// The first date of the interval that a date lies in.
@@ -143,10 +142,4 @@ fn label(date: Date, interval: Interval) -> String {
         }
         Interval::Month => format!("{}-{:02}", date.year(), date.month()),
     }
-}
-
-/// The first moment of a day. It is not midnight if clocks go forward at midnight.
-fn start_of(date: Date, zone: &TimeZone) -> Option<Timestamp> {
-    let start = date.to_zoned_datetime(zone.clone()).ok()?.timestamp();
-    i64::try_from(start.as_nanosecond()).ok().map(Timestamp::from_nanos)
 }

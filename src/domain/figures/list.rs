@@ -8,7 +8,7 @@ use self::figure::MaybeBounds;
 use super::durations::{RecoveryTimes, RestoreTimes};
 use super::restored::RestoredShare;
 
-pub use self::figure::{Bounds, Figure, Gauge, GaugeLabels, Part, ShortColumn, Statistic, Value};
+pub use self::figure::{Bounds, ChangeOf, Figure, Gauge, GaugeLabels, Part, ShortColumn, Statistic, Value};
 
 /// All figures, in the order in which reports show them.
 pub const FIGURES: [Figure; 39] = [
@@ -77,30 +77,35 @@ pub const FIGURES: [Figure; 39] = [
     })
     .with_interval(|row| (row.change_failure_rate_low, row.change_failure_rate_high))
     .in_counts("CFR", None)
+    .compared("change_failure_rate", |change| change.change_failure_rate)
     .in_trend()
     .as_gauges(&[
         (Part::Value, gauge::CHANGE_FAILURE_RATE),
         (Part::Low, gauge::CHANGE_FAILURE_RATE_BOUND.with(&[("bound", "low")])),
         (Part::High, gauge::CHANGE_FAILURE_RATE_BOUND.with(&[("bound", "high")])),
     ]),
-    Figure::ratio("change_fail_rate", "Change fail rate", "failed deployments per deployment", |row| {
-        row.change_fail_rate
-    })
+    Figure::share_of_deployments(
+        "change_fail_rate",
+        "Change fail rate",
+        "failed deployments per deployment",
+        |row| row.change_fail_rate,
+    )
     .with_interval(|row| (row.change_fail_rate_low, row.change_fail_rate_high))
     .in_counts("FAIL RATE", None)
+    .compared("change_fail_rate", |change| change.change_fail_rate)
     .as_gauges(&[
         (Part::Value, gauge::CHANGE_FAIL_RATE),
         (Part::Low, gauge::CHANGE_FAIL_RATE_BOUND.with(&[("bound", "low")])),
         (Part::High, gauge::CHANGE_FAIL_RATE_BOUND.with(&[("bound", "high")])),
     ]),
-    Figure::ratio(
+    Figure::share_of_deployments(
         "change_fail_rate_settled",
         "Settled fail rate",
         "failed deployments per deployment, without pending ones",
         |row| row.change_fail_rate_settled,
     )
     .with_interval(|row| (row.change_fail_rate_settled_low, row.change_fail_rate_settled_high)),
-    Figure::ratio(
+    Figure::share_of_deployments(
         "deployment_rework_rate",
         "Rework rate",
         "deployments that fix a failure, per deployment",
@@ -108,6 +113,7 @@ pub const FIGURES: [Figure; 39] = [
     )
     .with_interval(|row| (row.deployment_rework_rate_low, row.deployment_rework_rate_high))
     .in_counts("REWORK", Some(4))
+    .compared("deployment_rework_rate", |change| change.deployment_rework_rate)
     .as_gauges(&[(Part::Value, gauge::REWORK_RATE)]),
     Figure::count("time_to_restore_seconds_n", "Restored", "times to restore", |row| {
         row.time_to_restore_seconds.n
@@ -151,6 +157,7 @@ pub const FIGURES: [Figure; 39] = [
     .with_bounds_named("restored_within_1h")
     .with_interval(|row| bounds(row.restored.within.hour))
     .in_counts("IN 1H", Some(7))
+    .compared("restored", |change| change.restored)
     .as_gauges(&[
         (Part::Value, gauge::RESTORED_WITHIN.with(&[("within", "1h"), ("stat", "value")])),
         (Part::Low, gauge::RESTORED_WITHIN.with(&[("within", "1h"), ("stat", "low")])),

@@ -9,7 +9,7 @@ const HOUR: i64 = 3_600_000_000_000;
 const DAY: i64 = 24 * HOUR;
 const WEEK: i64 = 7 * DAY;
 
-/// How fast the failures that **began** in a period were restored. Open ones count for as long as they were followed
+/// Speed at which the failures that **began** in a period were restored. Open ones count for as long as they were followed
 /// (Kaplan and Meier's estimate). Failures with doubtful times are left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Restored {

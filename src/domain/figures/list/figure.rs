@@ -1,5 +1,6 @@
 //! A figure, and the places that show it.
 
+use crate::domain::figures::change::{FigureChange, RowChange};
 use crate::domain::figures::row::Row;
 
 /// A figure: its names, its formula, its value in a row, and the places that show it.
@@ -22,6 +23,8 @@ pub struct Figure {
     pub column: Option<ShortColumn>,
     /// `true` if the terminal's trend has a line for it.
     pub in_trend: bool,
+    /// Name in JSON of its change against the period before, and the change. `None` if it is not compared.
+    pub compared: Option<(&'static str, ChangeOf)>,
     /// Gauges of `/metrics`, for the value and for the bounds of its interval.
     pub gauges: &'static [(Part, Gauge)],
 }
@@ -41,6 +44,9 @@ impl Part {
     /// All parts, in the order of the columns of CSV.
     pub const ALL: [Self; 3] = [Self::Value, Self::Low, Self::High];
 }
+
+/// Function that takes the change of a figure from those of a row.
+pub type ChangeOf = fn(&RowChange) -> Option<FigureChange>;
 
 /// Lower and upper bound of an interval, in the unit of the figure.
 pub type Bounds = (f64, f64);
@@ -157,7 +163,7 @@ impl Figure {
         Self::new(name, title, formula, Value::PerDay(of))
     }
 
-    pub(super) const fn ratio(
+    pub(super) const fn share_of_deployments(
         name: &'static str,
         title: &'static str,
         formula: &'static str,
@@ -205,6 +211,7 @@ impl Figure {
             is_rate_of_deployments: false,
             column: None,
             in_trend: false,
+            compared: None,
             gauges: &[],
         }
     }
@@ -235,6 +242,10 @@ impl Figure {
 
     pub(super) const fn in_trend(self) -> Self {
         Self { in_trend: true, ..self }
+    }
+
+    pub(super) const fn compared(self, name: &'static str, change: ChangeOf) -> Self {
+        Self { compared: Some((name, change)), ..self }
     }
 
     pub(super) const fn as_gauges(self, gauges: &'static [(Part, Gauge)]) -> Self {
