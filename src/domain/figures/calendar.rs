@@ -57,14 +57,17 @@ impl Periods {
 
     /// Number of the interval that a time lies in. The start is in the interval, the end is not.
     pub(super) fn index(&self, at: Timestamp) -> Option<usize> {
-        let begun = self.starts.partition_point(|start| *start <= at);
-        begun.checked_sub(1).filter(|_| at < self.until)
+        self.begun_by(at).checked_sub(1).filter(|_| at < self.until)
     }
 
     /// Number of the first interval that ends after a time. `None` if all end before.
     pub(super) fn first_ending_after(&self, at: Timestamp) -> Option<usize> {
-        let begun = self.starts.partition_point(|start| *start <= at);
-        (at < self.until).then(|| begun.saturating_sub(1))
+        (at < self.until).then(|| self.begun_by(at).saturating_sub(1))
+    }
+
+    /// Number of the intervals that begin at a time or before it.
+    pub(super) fn begun_by(&self, at: Timestamp) -> usize {
+        self.starts.partition_point(|start| *start <= at)
     }
 
     /// Start and end of each interval.

@@ -55,8 +55,8 @@ pub(super) struct Tally<'a> {
     dataset: &'a Dataset,
     /// The only service whose rows are shown.
     service: Option<NameId>,
-    /// Number of the last period.
-    last_period: usize,
+    /// Failures that are open and began before the end of the last period.
+    still_open: usize,
     /// Counts of failures, by the numbers of period and kind.
     pub(super) failures: HashMap<(usize, u32), FailureTally>,
     /// Counts of deployments, by the numbers of period and kind.
@@ -79,7 +79,7 @@ impl<'a> Tally<'a> {
         let mut tally = Self {
             dataset,
             service: service.flatten(),
-            last_period: periods.len() - 1,
+            still_open: 0,
             failures: HashMap::new(),
             deployments: HashMap::new(),
             deployed: deployed(dataset, scope),
@@ -129,6 +129,7 @@ impl<'a> Tally<'a> {
     ) {
         let are_matched = self.are_matched(kind);
         let mut open_from = vec![0; if kind.is_open() { periods.len() } else { 0 }];
+        let begun_by_now = periods.begun_by(scope.as_of).max(1);
         for failure in failures {
             let finished_at = failure.finished_at();
             if let Some(period) = periods.index(failure.started_at) {
@@ -158,16 +159,19 @@ impl<'a> Tally<'a> {
                 open_from[period] += 1;
             }
         }
-        self.add_still_open(number, open_from);
+        self.add_still_open(number, open_from, begun_by_now);
     }
 
-    /// Counts open failures in the period in which they began, and in all later ones.
-    fn add_still_open(&mut self, kind: u32, open_from: Vec<usize>) {
+    /// Counts open failures in the period in which they began, and in all later ones that have begun by now. Nobody
+    /// knows what will be open in the future, and a report up to the year 2200 would have a row for each day.
+    fn add_still_open(&mut self, kind: u32, open_from: Vec<usize>, begun_by_now: usize) {
         let mut still_open = 0;
         for (period, begun) in open_from.into_iter().enumerate() {
             still_open += begun;
-            if still_open > 0 {
-                self.failures.entry((period, kind)).or_default().still_open = still_open;
+            self.still_open += begun;
+            let counted = if period < begun_by_now { still_open } else { begun };
+            if counted > 0 {
+                self.failures.entry((period, kind)).or_default().still_open = counted;
             }
         }
     }
@@ -197,13 +201,11 @@ impl<'a> Tally<'a> {
         for counted in self.deployments.values() {
             total.add_deployments(counted);
         }
-        for ((period, kind), counted) in &self.failures {
+        for ((_, kind), counted) in &self.failures {
             total.add_failures(&self.dataset.kinds[*kind as usize], counted);
-            // A failure that is open counts in several periods.
-            if *period < self.last_period {
-                total.still_open -= counted.still_open;
-            }
         }
+        // In the sums of several periods it is counted several times.
+        total.still_open = self.still_open;
         total
     }
 

@@ -119,8 +119,12 @@ impl Model<'_> {
         }
         let is_known = |failure: &&&Failure| self.cause(failure).is_some();
         let named = incidents().filter(is_known).filter(|failure| (self.is_named)(failure)).count();
-        let still_open =
-            |failure: &&&Failure| failure.state == FailureState::Open && failure.started_at < span.1;
+        // In a later interval that has not begun, only the failures that begin in it count.
+        let has_begun = span.0 <= query.as_of || span.0 <= query.since;
+        let still_open = |failure: &&&Failure| {
+            let counts = failure.started_at < span.1 && (has_begun || is_within(failure.started_at, span));
+            failure.state == FailureState::Open && counts
+        };
         RowParts {
             key: None,
             has_deployments: true,
