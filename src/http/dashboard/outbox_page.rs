@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Html;
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
 use super::form::{FormPage, button};
 use super::format::{ago, count, safe_text};
 use super::links::Deployments;
+use super::listing_parts::{self as parts, LISTED, Order, Paging};
 use super::outbox_rows::{deployments, last_answer, rows, subject};
 use super::page::{Place, Section, heading, page};
 use super::site::{Site, query};
@@ -22,8 +23,6 @@ use crate::store::{ListedGroup, OutboxFilter, OutboxGauge, OutboxPage, RowGroup,
 
 /// Largest number of groups on a page.
 const MAX_GROUPS: usize = 50;
-/// Number of rows on a page.
-const LISTED: usize = 50;
 
 /// Query of the page.
 pub(in crate::http) struct OutboxPageQuery {
@@ -111,15 +110,22 @@ fn content(site: &Site, data: &OutboxData) -> Markup {
                 p.card.quiet { "No row." }
             } @else {
                 (rows(site, &data.rows.rows, &data.deployments, &data.token))
-                nav.pages aria-label="More rows" {
-                    @if data.query.cursor != 0 { a href={ (site.link("outbox")) (data.query.link(None)) "#rows" } { "← First" } }
-                    @if let Some(next) = data.rows.next {
-                        a href={ (site.link("outbox")) (data.query.link(Some(&next.to_string()))) "#rows" } rel="next" { "Next →" }
-                    }
-                }
+                (paging(site, data))
             }
         }
     }
+}
+
+fn paging(site: &Site, data: &OutboxData) -> Markup {
+    let page = |cursor: Option<&str>| site.link("outbox") + &data.query.link(cursor) + "#rows";
+    let paging = Paging {
+        label: "More rows",
+        order: Order::OldestFirst,
+        first: (data.query.cursor != 0).then(|| page(None)),
+        next: data.rows.next.map(|next| page(Some(&next.to_string()))),
+        file: None,
+    };
+    paging.render()
 }
 
 /// Number of rows of each backend that are not finished.
@@ -206,28 +212,11 @@ fn row_state(state: RowState) -> Markup {
 }
 
 fn filters(site: &Site, data: &OutboxData) -> Markup {
-    html! {
-        form.filters.card method="get" action=(site.link("outbox")) role="search" aria-label="Filters" {
-            label { "State"
-                select name="state" {
-                    option value="" { "any" }
-                    @for state in RowState::ALL {
-                        option value=(state.as_str()) selected[data.query.state == Some(*state)] { (state.as_str()) }
-                    }
-                }
-            }
-            label { "Backend"
-                select name="backend" {
-                    option value="" { "any" }
-                    @for backend in &data.backends {
-                        option value=(backend) selected[data.query.backend.as_ref() == Some(backend)] { (safe_text(backend)) }
-                    }
-                }
-            }
-            div.buttons {
-                button type="submit" { "Show" }
-                @if !data.query.link(None).is_empty() { a href=(site.link("outbox")) { "Clear" } }
-            }
-        }
-    }
+    let states = RowState::ALL.iter().map(|state| state.as_str());
+    let backends = data.backends.iter().map(String::as_str);
+    let fields = html! {
+        (parts::choice(("state", "State"), states, data.query.state.map(RowState::as_str)))
+        (parts::choice(("backend", "Backend"), backends, data.query.backend.as_deref()))
+    };
+    parts::filters(&site.link("outbox"), data.query.link(None).is_empty(), &fields)
 }

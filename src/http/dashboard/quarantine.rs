@@ -10,6 +10,7 @@ use maud::{Markup, html};
 
 use super::form::{ButtonForm, FormPage, button, foreign_form, own_form};
 use super::format::{bytes, safe_text, text_or_dash};
+use super::listing_parts::{Order, Paging};
 use super::page::{Place, Section, heading, notice, page, way_back};
 use super::site::Site;
 use crate::domain::printable::printable;
@@ -44,7 +45,7 @@ pub(in crate::http) async fn list(
     TypedQuery(PageQuery { cursor }): TypedQuery<PageQuery>,
 ) -> Result<Html<String>, ApiError> {
     let found = quarantine.reads.read(move |reader| reader.quarantine(cursor, LISTED)).await?;
-    Ok(listing(&site, &found))
+    Ok(listing(&site, cursor, &found))
 }
 
 /// `GET /quarantine/{id}`
@@ -85,13 +86,21 @@ pub(in crate::http) async fn retry(
     notice(&site, Section::Quarantine, (refused.status(), "Not read"), &text)
 }
 
-fn listing(site: &Site, found: &QuarantinePage) -> Html<String> {
+fn listing(site: &Site, cursor: i64, found: &QuarantinePage) -> Html<String> {
     let table = html! {
         table.cards {
             caption.hidden { "Bodies in quarantine, oldest first" }
             thead { tr { th scope="col" { "Received" } th scope="col" { "Reason" } th.number scope="col" { "Size" } } }
             tbody { @for row in &found.rows { (listed(site, row)) } }
         }
+    };
+    let first = site.link("quarantine");
+    let paging = Paging {
+        label: "More bodies",
+        order: Order::OldestFirst,
+        next: found.next.map(|next| format!("{first}?cursor={next}")),
+        first: (cursor != 0).then_some(first),
+        file: None,
     };
     let content = html! {
         (heading(site, &html! { "Quarantine" }))
@@ -103,9 +112,7 @@ fn listing(site: &Site, found: &QuarantinePage) -> Html<String> {
             } @else {
                 div.card { (table) }
             }
-            @if let Some(next) = found.next {
-                nav.pages aria-label="More bodies" { a href={ (site.link("quarantine")) "?cursor=" (next) } rel="next" { "Next →" } }
-            }
+            (paging)
     };
     page(site, Place::At(Section::Quarantine), "Quarantine", &content)
 }
