@@ -13,7 +13,7 @@ use super::format::count;
 use super::links::Deployments;
 use super::outbox_page::{about_group, answer};
 use super::outbox_rows::{deployments, subject};
-use super::page::{Place, Section, heading, notice, page, way_back};
+use super::page::{Place, Section, facts, heading, notice, page, way_back};
 use super::site::Site;
 use crate::http::answer::in_time;
 use crate::http::api_error::ApiError;
@@ -89,16 +89,17 @@ pub(in crate::http) async fn confirm_discard(
 fn confirmation(site: &Site, token: &str, listed: &ListedGroup, known: &Deployments) -> Markup {
     let about = about_group(listed);
     let action = site.link(&format!("outbox/{}/alike/discard", listed.example));
+    let rows = [
+        ("Answer", answer(&listed.group)),
+        ("Rows", html! { (listed.rows) }),
+        ("Oldest", site.zone().second(listed.oldest_at)),
+        ("Example", subject(site, &listed.subject, known)),
+    ];
     html! {
         (way_back(site, Section::Outbox))
         (heading(site, &html! { "Discard " (about) "?" }))
         p { "The backend does not get these requests. A later change of a failure or a deployment is sent to it as usual." }
-        dl.card.facts {
-            div { dt { "Answer" } dd { (answer(&listed.group)) } }
-            div { dt { "Rows" } dd { (listed.rows) } }
-            div { dt { "Oldest" } dd { (site.zone().second(listed.oldest_at)) } }
-            div { dt { "Example" } dd { (subject(site, &listed.subject, known)) } }
-        }
+        (facts(&rows))
         div.buttons {
             (button(token, &action, &FormPage::Outbox, "Discard", &format!("Discard {about}")))
             a href=(site.link("outbox")) { "Keep them" }

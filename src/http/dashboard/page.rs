@@ -133,6 +133,11 @@ pub(super) fn heading(site: &Site, title: &Markup) -> Markup {
     }
 }
 
+/// A list of facts, each with its name.
+pub(super) fn facts(facts: &[(&str, Markup)]) -> Markup {
+    html! { dl.card.facts { @for (name, fact) in facts { div { dt { (name) } dd { (fact) } } } } }
+}
+
 /// Way back from a page to the pages above it.
 pub(super) fn way_back(site: &Site, section: Section) -> Markup {
     html! {

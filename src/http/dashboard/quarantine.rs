@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use super::form::{ButtonForm, FormPage, button, foreign_form, own_form};
 use super::format::{bytes, safe_text, text_or_dash};
 use super::listing_parts::{Order, Paging};
-use super::page::{Place, Section, heading, notice, page, way_back};
+use super::page::{Place, Section, facts, heading, notice, page, way_back};
 use super::site::Site;
 use crate::domain::printable::printable;
 use crate::http::api_error::ApiError;
@@ -128,7 +128,7 @@ fn listed(site: &Site, row: &QuarantineRow) -> Markup {
 }
 
 fn row_page(site: &Site, Quarantined { row, body }: &Quarantined, token: &str) -> Html<String> {
-    let facts = [
+    let rows = [
         ("Received", site.zone().second(row.received_at)),
         ("Reason", html! { (safe_text(&row.reason)) }),
         ("Delivery", html! { (text_or_dash(row.delivery_id.as_ref())) }),
@@ -141,7 +141,7 @@ fn row_page(site: &Site, Quarantined { row, body }: &Quarantined, token: &str) -
     let content = html! {
         (way_back(site, Section::Quarantine))
         (heading(site, &html! { "Quarantine " (row.id) }))
-            dl.card.facts { @for (what, is) in &facts { div { dt { (what) } dd { (is) } } } }
+            (facts(&rows))
             (button(token, &site.link(&format!("quarantine/{}/retry", row.id)), &FormPage::Overview, "Read it again", "Read it again"))
             h2 { (title) }
             div.card { div.wide tabindex="0" role="region" aria-label="Body" { pre { (lines(text)) } } }
