@@ -38,7 +38,7 @@ pub use outbox::attempts::AttemptOutcome;
 pub use outbox::backfill::{BackfillPart, Backfilled};
 pub use outbox::claim::{Claim, ClaimOrder, Claimed};
 pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RowCommand};
-pub use outbox::group_commands::RowGroup;
+pub use outbox::group_commands::{GroupKind, RowGroup};
 pub use outbox::rows::RowState;
 pub use read::{
     AttemptRecord, BackendStatus, DeadRow, DeployedNames, DeploymentFilter, DeploymentPage, DeploymentStory,

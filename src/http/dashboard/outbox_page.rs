@@ -19,7 +19,7 @@ use crate::http::api_error::ApiError;
 use crate::http::outbox::Outbox;
 use crate::http::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use crate::http::token::Token;
-use crate::store::{ListedGroup, OutboxFilter, OutboxGauge, OutboxPage, RowGroup, RowState};
+use crate::store::{GroupKind, ListedGroup, OutboxFilter, OutboxGauge, OutboxPage, RowGroup, RowState};
 
 /// Largest number of groups on a page.
 const MAX_GROUPS: usize = 50;
@@ -181,13 +181,13 @@ fn group_row(site: &Site, data: &OutboxData, listed: &ListedGroup) -> Markup {
             th scope="row" { (answer(&listed.group)) }
             td data-label="Backend" { (safe_text(&listed.group.backend)) }
             td.number data-label="Rows" { (listed.rows) }
-            td data-label="State" { (row_state(listed.group.state)) }
+            td data-label="State" { (kind(listed.group.kind)) }
             td.number data-label="Oldest" { (ago(data.now, listed.oldest_at)) " ago" }
             td data-label="Example" { (subject(site, &listed.subject, &data.deployments)) }
             td.actions data-label="Action" {
-                (button(&data.token, &site.link(&format!("outbox/{}/alike/retry", listed.example)), &FormPage::Outbox,
+                (button(&data.token, &site.link(&format!("outbox/{}/group/retry", listed.example)), &FormPage::Outbox,
                     "Retry", &format!("Retry {about}")))
-                a.discard href=(site.link(&format!("outbox/{}/alike/discard", listed.example)))
+                a.discard href=(site.link(&format!("outbox/{}/group/discard", listed.example)))
                     aria-label={ "Discard " (about) } { "Discard…" }
             }
         }
@@ -204,11 +204,8 @@ pub(super) fn answer(group: &RowGroup) -> Markup {
     last_answer(group.last_status, group.last_error.as_ref())
 }
 
-fn row_state(state: RowState) -> Markup {
-    html! { @match state {
-        RowState::Dead => { span.state.bad { "dead" } }
-        _ => { span.state { "suspect" } }
-    } }
+fn kind(kind: GroupKind) -> Markup {
+    html! { span.state.bad[kind == GroupKind::Dead] { (kind.as_str()) } }
 }
 
 fn filters(site: &Site, data: &OutboxData) -> Markup {

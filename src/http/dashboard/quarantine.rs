@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{FormRejection, PathRejection};
-use axum::extract::{Form, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
-use super::form::{ButtonForm, FormPage, button, foreign_form, own_form};
+use super::form::{FormPage, OwnForm, button, not_changed};
 use super::format::{bytes, safe_text, text_or_dash};
 use super::listing_parts::{Order, Paging};
 use super::page::{Place, Section, facts, heading, notice, page, way_back};
@@ -67,23 +67,19 @@ pub(in crate::http) async fn one(
 /// `POST /quarantine/{id}/retry`, from a form of the dashboard.
 pub(in crate::http) async fn retry(
     State(quarantine): State<Arc<Quarantine>>,
-    State(token): State<Arc<Token>>,
     site: Site,
     id: Result<Path<i64>, PathRejection>,
-    headers: HeaderMap,
-    form: Result<Form<ButtonForm>, FormRejection>,
+    OwnForm(back): OwnForm,
 ) -> Response {
-    if own_form(&token, form, &headers).is_none() {
-        return foreign_form(&site, Section::Quarantine);
-    }
     let Err(refused) = quarantine.read_again(id).await else {
-        return Redirect::to(&site.link("quarantine")).into_response();
+        return Redirect::to(&back.address(&site)).into_response();
     };
-    let text = html! {
-        "The webhook is still not understood, it contradicts a stored event, it has left the quarantine in the meantime, "
-        "or the store cannot be changed now."
+    let status = refused.status();
+    let why = match status {
+        StatusCode::NOT_FOUND => "Nothing was changed: the webhook left the quarantine in the meantime.",
+        _ => "Nothing was changed: the webhook is still not understood, or it contradicts a stored event.",
     };
-    notice(&site, Section::Quarantine, (refused.status(), "Not read"), &text)
+    not_changed(&site, Section::Quarantine, status, why)
 }
 
 fn listing(site: &Site, cursor: i64, found: &QuarantinePage) -> Html<String> {
@@ -142,7 +138,7 @@ fn row_page(site: &Site, Quarantined { row, body }: &Quarantined, token: &str) -
         (way_back(site, Section::Quarantine))
         (heading(site, &html! { "Quarantine " (row.id) }))
             (facts(&rows))
-            (button(token, &site.link(&format!("quarantine/{}/retry", row.id)), &FormPage::Overview, "Read it again", "Read it again"))
+            (button(token, &site.link(&format!("quarantine/{}/retry", row.id)), &FormPage::Quarantine, "Read it again", "Read it again"))
             h2 { (title) }
             div.card { div.wide tabindex="0" role="region" aria-label="Body" { pre { (lines(text)) } } }
     };
