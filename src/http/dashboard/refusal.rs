@@ -54,7 +54,7 @@ fn page_of(mut refused: Response, site: &Site, path: &str, text: &str) -> Respon
 
 fn title(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::BAD_REQUEST => "The address has a mistake",
+        StatusCode::BAD_REQUEST => "Invalid address",
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::METHOD_NOT_ALLOWED => "Not possible here",
         StatusCode::SERVICE_UNAVAILABLE => "Not possible now",

@@ -41,7 +41,7 @@ impl Reader {
     /// The groups of dead and of suspect rows, of one backend or of all, the largest first; at most `limit`.
     pub fn outbox_groups(&self, backend: Option<&str>, limit: usize) -> Result<Vec<ListedGroup>, ReadError> {
         let mut db = self.lock();
-        // One view of the store for all that is read.
+        // One snapshot of the store for all reads.
         let db = db.transaction()?;
         let mut groups = Vec::new();
         for kind in GroupKind::ALL {
@@ -55,7 +55,7 @@ impl Reader {
     /// The group of a row, with the number of its rows. `None` if the row needs no attention, or does not exist.
     pub fn outbox_group_of(&self, row: i64) -> Result<Option<ListedGroup>, ReadError> {
         let mut db = self.lock();
-        // One view of the store for both reads.
+        // One snapshot of the store for all reads.
         let db = db.transaction()?;
         let Some(group) = group_of(&db, row)? else { return Ok(None) };
         let condition = "o.last_status IS ?3 AND o.last_error IS ?4";
@@ -70,7 +70,7 @@ impl Reader {
         const SQL: &str =
             "SELECT id, backend, revision FROM outbox WHERE failure = ?1 AND state = 'dead' ORDER BY id";
         let mut db = self.lock();
-        // One view of the store for both reads.
+        // One snapshot of the store for all reads.
         let db = db.transaction()?;
         let Some(row) = FailureRow::load(&db, failure)?.and_then(|row| row.id) else { return Ok(Vec::new()) };
         let mut statement = db.prepare_cached(SQL)?;
